@@ -1,0 +1,123 @@
+"""What is measured: rows, their metrics, how much work a run does, and the figures that come out."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from benchmarks.peers import Broker, Peer
+from kafkapy_wire.api_keys import ApiKey
+
+
+class Better(Enum):
+    LOWER = "lower"
+    HIGHER = "higher"
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One line of the table; `key` is its name in the JSON."""
+
+    key: str
+    title: str
+    unit: str
+    better: Better = Better.LOWER
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How much work one round of one row does."""
+
+    name: str
+    rounds: int
+    rest_seconds: float
+    produce_samples: int
+    delivery_samples: int
+    pipelined_requests: int
+    batch_count: int
+    read_passes: int
+    connection_sweeps: int
+    metadata_samples: int
+
+
+FULL = Scale(
+    name="full",
+    rounds=5,
+    rest_seconds=2.0,
+    produce_samples=2_000,
+    delivery_samples=500,
+    pipelined_requests=20_000,
+    batch_count=256,
+    read_passes=4,
+    connection_sweeps=5,
+    metadata_samples=30,
+)
+QUICK = Scale(
+    name="quick",
+    rounds=2,
+    rest_seconds=1.0,
+    produce_samples=500,
+    delivery_samples=150,
+    pipelined_requests=5_000,
+    batch_count=64,
+    read_passes=4,
+    connection_sweeps=2,
+    metadata_samples=10,
+)
+
+Figures = Mapping[str, float]  # metric key -> value, of one round
+
+
+@dataclass(frozen=True, slots=True)
+class LifecycleRow:
+    """A row that starts and stops brokers itself, as often as it needs."""
+
+    name: str
+    metrics: tuple[Metric, ...]
+    measure: Callable[[Peer, Scale], Figures]
+    time_limit_seconds: float  # of one round of one peer
+
+
+@dataclass(frozen=True, slots=True)
+class SteadyRow:
+    """A row measured on a broker that runs through all rounds of the row and has been warmed up.
+
+    `warm_up` and `measure` get a topic name that was not used before. A peer that does not serve `requires` is left out.
+    """
+
+    name: str
+    metrics: tuple[Metric, ...]
+    requires: frozenset[ApiKey]
+    warm_up: Callable[[Broker, Scale, str], object]
+    measure: Callable[[Broker, Scale, str], Figures]
+    time_limit_seconds: float
+
+
+Row = LifecycleRow | SteadyRow
+
+
+@dataclass(slots=True)
+class Results:
+    """Every figure of a run: metric key -> who -> one value a round. `who` is a peer's name or a yardstick's."""
+
+    values: dict[str, dict[str, list[float]]] = field(default_factory=dict)
+    left_out: dict[str, dict[str, str]] = field(default_factory=dict)  # row name -> peer name -> why
+    failed: bool = False  # a peer that should take part in a row did not come through
+
+    def add(self, who: str, figures: Figures) -> None:
+        for key, value in figures.items():
+            self.values.setdefault(key, {}).setdefault(who, []).append(value)
+
+    def median(self, key: str, who: str) -> float | None:
+        """The median of the rounds, or None: not measured."""
+        rounds = self.values.get(key, {}).get(who)
+        return statistics.median(rounds) if rounds else None
+
+
+def percentile(samples: list[float], percent: float) -> float:
+    """The smallest sample that at least `percent` of them do not exceed (nearest rank)."""
+    rank = math.ceil(len(samples) * percent / 100)
+    return sorted(samples)[max(rank, 1) - 1]

@@ -1,0 +1,247 @@
+"""The brokers that are compared, each as its user starts it, in a process of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from benchmarks import installation
+from benchmarks.raw_client import Address, ask_api_versions
+from compat_tests.apache_kafka import BROKER, KAFKA_VERSION, STORAGE, free_port, jar_directory, require_tool
+
+START_TIMEOUT_SECONDS = 90.0
+STOP_TIMEOUT_SECONDS = 30.0
+POLL_SECONDS = 0.002
+
+# What Kafka's own scripts give to the JVM when the user sets nothing: kafka-server-start.sh and kafka-run-class.sh.
+# Not the flags of compat_tests, which start faster but run slower.
+KAFKA_HEAP = ("-Xmx1G", "-Xms1G")
+KAFKA_STORAGE_HEAP = ("-Xmx256M",)
+KAFKA_JVM = (
+    "-server",
+    "-XX:+UseG1GC",
+    "-XX:MaxGCPauseMillis=20",
+    "-XX:InitiatingHeapOccupancyPercent=35",
+    "-XX:+ExplicitGCInvokesConcurrent",
+    "-XX:MaxInlineLevel=15",
+    "-Djava.awt.headless=true",
+    "-Dcom.sun.management.jmxremote=true",
+    "-Dcom.sun.management.jmxremote.authenticate=false",
+    "-Dcom.sun.management.jmxremote.ssl=false",
+)
+
+
+class PeerFailed(Exception):
+    """A broker did not start or ended by itself; the text ends with its log."""
+
+
+@dataclass(slots=True)
+class Broker:
+    """A running broker and what the operating system knows about it."""
+
+    peer: Peer
+    process: subprocess.Popen[bytes]
+    address: Address
+    served: dict[int, range]  # versions by API key
+    start_seconds: float  # from the first spawn to the answer to ApiVersions
+    log_file: Path
+
+    @property
+    def bootstrap(self) -> str:
+        return f"{self.address[0]}:{self.address[1]}"
+
+    def cpu_seconds(self) -> float:
+        """CPU time of all threads the process ever had: the sum that /proc/<pid>/stat tells in ticks of 10 ms."""
+        # Linux: the CPU clock of another process is its inverted pid and CPUCLOCK_SCHED (clock_getcpuclockid(3)).
+        return time.clock_gettime((~self.process.pid << 3) | 2)
+
+    def resident_mb(self) -> float:
+        """Resident memory of the process and of all below it, in units of 10**6 bytes."""
+        process = psutil.Process(self.process.pid)
+        tree = [process, *process.children(recursive=True)]
+        return sum(int(each.memory_info().rss) for each in tree) / 1e6
+
+    def stop(self) -> float:
+        """SIGTERM, and SIGKILL for one that does not listen; the seconds until it was gone."""
+        begin = time.perf_counter()
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(STOP_TIMEOUT_SECONDS)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        return time.perf_counter() - begin
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """One of the brokers compared.
+
+    `prepare` runs to its end first, inside the measured start (Kafka formats its directory); both commands are made
+    from the directory of this run, the port to listen on and broker settings. `find_port` is for a broker that chooses
+    its port itself: it looks into the log and returns None until the port is there.
+    """
+
+    name: str
+    title: str
+    command: Callable[[Path, int, Mapping[str, str]], list[str]]
+    prepare: Callable[[Path, int, Mapping[str, str]], list[str]] | None = None
+    find_port: Callable[[Path], int | None] | None = None
+    left_out: Mapping[str, str] = field(default_factory=dict)  # row name -> why
+
+    @contextlib.contextmanager
+    def running(self, settings: Mapping[str, str] | None = None) -> Iterator[Broker]:
+        """A broker that has answered, gone with its data at the end. Raises PeerFailed."""
+        work = Path(tempfile.mkdtemp(prefix=f"kafkapy-benchmark-{self.name}-"))
+        try:
+            broker = self._launch(work, settings or {})
+            try:
+                yield broker
+            finally:
+                broker.stop()
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+
+    def _launch(self, work: Path, settings: Mapping[str, str]) -> Broker:
+        port = free_port()
+        prepare = self.prepare(work, port, settings) if self.prepare else None
+        command = self.command(work, port, settings)
+        log_file = work / "broker.log"
+        environment = {**os.environ, "TMPDIR": str(work)}
+        with log_file.open("ab") as log:
+            begin = time.perf_counter()
+            if prepare is not None and subprocess.run(prepare, stdin=subprocess.DEVNULL, stdout=log, stderr=log).returncode:
+                raise PeerFailed(f"{self.title}: {' '.join(prepare)}\n{_tail(log_file)}")
+            process = subprocess.Popen(
+                command,
+                cwd=work,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C is for the benchmark, which then stops its brokers
+            )
+        try:
+            address, served = self._first_answer(process, log_file, port, begin + START_TIMEOUT_SECONDS)
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
+        return Broker(self, process, address, served, time.perf_counter() - begin, log_file)
+
+    def _first_answer(
+        self, process: subprocess.Popen[bytes], log_file: Path, port: int, deadline: float
+    ) -> tuple[Address, dict[int, range]]:
+        while time.perf_counter() < deadline:
+            found = self.find_port(log_file) if self.find_port else port
+            if found is not None:
+                address = ("127.0.0.1", found)
+                # Kafka accepts before it answers: then this waits in the call.
+                with contextlib.suppress(OSError):
+                    return address, ask_api_versions(address, timeout_seconds=START_TIMEOUT_SECONDS)
+            if process.poll() is not None:
+                raise PeerFailed(f"{self.title} ended with {process.returncode}\n{_tail(log_file)}")
+            time.sleep(POLL_SECONDS)
+        raise PeerFailed(f"{self.title}: no answer after {START_TIMEOUT_SECONDS:.0f} s\n{_tail(log_file)}")
+
+
+def _tail(log_file: Path, lines: int = 30) -> str:
+    return "\n".join(log_file.read_text(errors="replace").splitlines()[-lines:])
+
+
+def kafkapy(wrapper: tuple[str, ...] = ()) -> Peer:
+    """kafkapy from its own installation; `wrapper` is put before the command (a profiler)."""
+
+    def command(_work: Path, port: int, settings: Mapping[str, str]) -> list[str]:
+        overrides = [part for name, value in settings.items() for part in ("--override", f"{name}={value}")]
+        program = str(installation.program())
+        return [*wrapper, program, "start", "--ephemeral", "--port", str(port), *overrides]
+
+    return Peer("kafkapy", "kafkapy", command)
+
+
+def apache_kafka() -> Peer:
+    """Apache Kafka as its quick start and its scripts run it: one KRaft node, `format --standalone`, then the broker."""
+
+    def java(heap: tuple[str, ...], *arguments: str) -> list[str]:
+        log_settings = Path(installation.ROOT, "compat_tests", "java", "log4j2.properties")
+        logging = (f"-Dlog4j2.configurationFile={log_settings}", "-Dkafkapy.log.level=INFO")
+        return [require_tool("java"), *heap, *KAFKA_JVM, *logging, "-cp", f"{jar_directory()}/*", *arguments]
+
+    def gc_log(work: Path) -> str:
+        return f"-Xlog:gc*:file={work}/kafkaServer-gc.log:time,tags:filecount=10,filesize=100M"
+
+    def properties(work: Path, port: int, settings: Mapping[str, str]) -> Path:
+        controller_port = free_port()
+        # config/server.properties of the release, with other ports. What it does not set keeps Kafka's default.
+        lines = {
+            "process.roles": "broker,controller",
+            "node.id": "1",
+            "controller.quorum.bootstrap.servers": f"localhost:{controller_port}",
+            "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}",
+            "inter.broker.listener.name": "PLAINTEXT",
+            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}",
+            "controller.listener.names": "CONTROLLER",
+            "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+            "num.network.threads": "3",
+            "num.io.threads": "8",
+            "socket.send.buffer.bytes": "102400",
+            "socket.receive.buffer.bytes": "102400",
+            "socket.request.max.bytes": "104857600",
+            "log.dirs": str(work / "data"),
+            "num.partitions": "1",
+            "num.recovery.threads.per.data.dir": "2",
+            "offsets.topic.replication.factor": "1",
+            "share.coordinator.state.topic.replication.factor": "1",
+            "share.coordinator.state.topic.min.isr": "1",
+            "transaction.state.log.replication.factor": "1",
+            "transaction.state.log.min.isr": "1",
+            "log.retention.hours": "168",
+            "log.segment.bytes": "1073741824",
+            "log.retention.check.interval.ms": "300000",
+            **settings,
+        }
+        file = work / "server.properties"
+        file.write_text("".join(f"{name}={value}\n" for name, value in lines.items()))
+        return file
+
+    def format_directory(work: Path, port: int, settings: Mapping[str, str]) -> list[str]:
+        file = str(properties(work, port, settings))
+        cluster_id = "5L6g3nShT-eMCtK--X86sw"  # given, or `random-uuid` would cost one more JVM
+        return java(KAFKA_STORAGE_HEAP, STORAGE, "format", "--standalone", "-t", cluster_id, "-c", file)
+
+    def command(work: Path, _port: int, _settings: Mapping[str, str]) -> list[str]:
+        return java(KAFKA_HEAP, gc_log(work), BROKER, str(work / "server.properties"))
+
+    return Peer("kafka", f"Apache Kafka {KAFKA_VERSION}", command, format_directory)
+
+
+def librdkafka_mock() -> Peer:
+    """librdkafka's mock cluster in a Python process that does nothing else."""
+
+    def command(_work: Path, _port: int, _settings: Mapping[str, str]) -> list[str]:
+        return [sys.executable, str(installation.ROOT / "benchmarks" / "mock_process.py")]
+
+    def find_port(log_file: Path) -> int | None:
+        for line in log_file.read_text().splitlines(keepends=True):
+            if line.startswith("MOCK PORT ") and line.endswith("\n"):
+                return int(line.split()[-1])
+        return None
+
+    left_out = {"batches": "it keeps at most 5 MB a partition", "topics": "it has no CreateTopics"}
+    return Peer("mock", "librdkafka mock", command, find_port=find_port, left_out=left_out)
+
+
+PEERS: Mapping[str, Callable[[], Peer]] = {"kafkapy": kafkapy, "kafka": apache_kafka, "mock": librdkafka_mock}

@@ -1,0 +1,140 @@
+"""The figures as a table for people and as JSON for programs."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.installation import ROOT
+from benchmarks.measurement import Metric, Results, Row, Scale
+from benchmarks.peers import Peer
+from benchmarks.targets import REFERENCE, TARGETS, times_better
+
+ABSENT = "-"
+
+
+def machine() -> dict[str, str | int | float]:
+    """Where and when a run happened: enough to know which runs may be compared (none from two machines)."""
+    return {
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "cpu": _cpu_model(),
+        "cpu_count": os.cpu_count() or 0,
+        "load_average": os.getloadavg()[0],
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+        "java": _first_line("java", "-version"),
+        "revision": _first_line("git", "-C", str(ROOT), "describe", "--always", "--dirty"),
+    }
+
+
+def _cpu_model() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()
+
+
+def _first_line(*command: str) -> str:
+    try:
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=30)
+    except FileNotFoundError:
+        return f"{command[0]} not found"
+    return next(iter(done.stdout.splitlines()), "")
+
+
+def as_json(
+    rows: Sequence[Row], peers: Sequence[Peer], scale: Scale, results: Results, run: dict[str, str | int | float]
+) -> str:
+    """Medians, all rounds, ratios and targets of a run."""
+    metrics = {}
+    for row in rows:
+        for metric in row.metrics:
+            measured = results.values.get(metric.key, {})
+            target = TARGETS.get(metric.key)
+            metrics[metric.key] = {
+                "row": row.name,
+                "title": metric.title,
+                "unit": metric.unit,
+                "better": metric.better.value,
+                "median": {who: results.median(metric.key, who) for who in measured},
+                "times_better_than_kafka": {
+                    peer.name: times_better(results, metric, peer.name)
+                    for peer in peers
+                    if peer.name in measured and peer.name != REFERENCE
+                },
+                "rounds": measured,
+                "target": {"text": target.text, "met": target.judge(results)} if target else None,
+            }
+    document = {
+        "run": {**run, "scale": scale.name, "rounds": scale.rounds},
+        "peers": {peer.name: peer.title for peer in peers},
+        "metrics": metrics,
+        "left_out": {row: reasons for row, reasons in results.left_out.items() if reasons},
+    }
+    return json.dumps(document, indent=2) + "\n"
+
+
+def table(rows: Sequence[Row], peers: Sequence[Peer], results: Results) -> str:
+    """One line a metric: the medians, in brackets how many times better than Apache Kafka (below 1: worse)."""
+    lines = [["", *(peer.title for peer in peers), "target", ""]]
+    for row in rows:
+        for metric in row.metrics:
+            target = TARGETS.get(metric.key)
+            lines.append(
+                [
+                    f"{metric.title}, {metric.unit}",
+                    *(_cell(results, metric, peer) for peer in peers),
+                    target.text if target else "",
+                    _verdict(target.judge(results)) if target else "",
+                ]
+            )
+            lines.extend(
+                [f"  {who}", *(_number(value) if n == 0 else "" for n, _ in enumerate(peers)), "", ""]
+                for who in results.values.get(metric.key, {})
+                if who not in {peer.name for peer in peers} and (value := results.median(metric.key, who)) is not None
+            )
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    text = []
+    for line in lines:
+        numbers = (f"{cell:>{width}}" for cell, width in zip(line[1:-2], widths[1:-2], strict=True))
+        text.append("  ".join([f"{line[0]:<{widths[0]}}", *numbers, f"{line[-2]:<{widths[-2]}}", line[-1]]).rstrip())
+    text.insert(1, "-" * max(len(line) for line in text))
+    return "\n".join(text)
+
+
+def footnotes(results: Results, peers: Sequence[Peer]) -> str:
+    """Who was left out of what, and why."""
+    titles = {peer.name: peer.title for peer in peers}
+    return "\n".join(
+        f"{titles.get(name, name)} left out of {row}: {reason}"
+        for row, reasons in results.left_out.items()
+        for name, reason in reasons.items()
+    )
+
+
+def _cell(results: Results, metric: Metric, peer: Peer) -> str:
+    value = results.median(metric.key, peer.name)
+    if value is None:
+        return ABSENT
+    gain = None if peer.name == REFERENCE else times_better(results, metric, peer.name)
+    return _number(value) + (f" ({gain_text(gain)})" if gain is not None else " " * 8)
+
+
+def gain_text(gain: float) -> str:
+    """"25x", "2.5x" or "0.82x": two digits that count, since the machine's noise is no smaller."""
+    return f"{gain:.0f}x" if gain >= 9.95 else f"{gain:.1f}x" if gain >= 0.95 else f"{gain:.2f}x"
+
+
+def _number(value: float) -> str:
+    if value >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.2f}" if value >= 1 else f"{value:.3f}"
+
+
+def _verdict(met: bool | None) -> str:
+    return "" if met is None else "met" if met else "MISSED"

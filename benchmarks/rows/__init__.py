@@ -1,0 +1,16 @@
+"""What is measured, one module a family of rows; ROWS has them in the order of the table."""
+
+from __future__ import annotations
+
+from benchmarks.measurement import Row
+from benchmarks.rows.batches import BATCHES
+from benchmarks.rows.connections import CONNECTIONS
+from benchmarks.rows.latency import LATENCY
+from benchmarks.rows.pipeline import PIPELINE
+from benchmarks.rows.start import START
+from benchmarks.rows.test_life import TEST_LIFE
+from benchmarks.rows.topics import TOPICS
+
+__all__ = ["ROWS"]
+
+ROWS: tuple[Row, ...] = (START, TEST_LIFE, LATENCY, PIPELINE, BATCHES, CONNECTIONS, TOPICS)

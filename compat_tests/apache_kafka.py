@@ -1,0 +1,344 @@
+"""Apache Kafka 4.3.1 itself: its jars by Maven, one KRaft node to compare with, and its command-line tools.
+
+    python -m compat_tests.apache_kafka --port 0    keeps one broker until Ctrl-C, prints `BOOTSTRAP 127.0.0.1:<port>`
+
+Needs `java` (17 or newer) and, the first time only, `mvn` and a network. Jars are kept in `$KAFKAPY_TEST_CACHE`,
+otherwise in `$XDG_CACHE_HOME/kafkapy-tests` or `~/.cache/kafkapy-tests`; several processes may ask for them at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import fcntl
+import hashlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+KAFKA_VERSION = "4.3.1"
+CLUSTER_ID = "5L6g3nShT-eMCtK--X86sw"  # what Apache Kafka's own image uses when it is given none
+START_TIMEOUT_SECONDS = 90.0
+STOP_TIMEOUT_SECONDS = 20.0
+MAVEN_TIMEOUT_SECONDS = 900.0
+MAVEN_ATTEMPTS = 3
+
+# Fast start counts here, peak speed does not: only the first compiler tier, the collector without helper threads.
+JVM_FLAGS = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto", "-Djava.awt.headless=true")
+
+TOPICS = "org.apache.kafka.tools.TopicCommand"
+CONSOLE_PRODUCER = "org.apache.kafka.tools.ConsoleProducer"
+CONSOLE_CONSUMER = "org.apache.kafka.tools.consumer.ConsoleConsumer"
+CONSUMER_GROUPS = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand"
+CONFIGS = "kafka.admin.ConfigCommand"
+DUMP_LOG = "org.apache.kafka.tools.DumpLogSegments"
+VERIFIABLE_PRODUCER = "org.apache.kafka.tools.VerifiableProducer"
+VERIFIABLE_CONSUMER = "org.apache.kafka.tools.VerifiableConsumer"
+STORAGE = "kafka.tools.StorageTool"
+BROKER = "kafka.Kafka"
+
+_JAVA_DIRECTORY = Path(__file__).parent / "java"
+
+
+class MissingTool(Exception):
+    """A program the tests run is not on PATH; `name` is what to install."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} not found")
+        self.name = name
+
+
+class ApacheKafkaFailed(Exception):
+    """The real broker, or Maven before it, did not do its part; the text ends with the log."""
+
+
+def require_tool(name: str) -> str:
+    """Where `name` is. Raises MissingTool."""
+    found = shutil.which(name)
+    if found is None:
+        raise MissingTool(name)
+    return found
+
+
+def cache_directory() -> Path:
+    """Where downloads and builds of the tests are kept from run to run; made when it is not there."""
+    if configured := os.environ.get("KAFKAPY_TEST_CACHE"):
+        cache = Path(configured)
+    else:
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kafkapy-tests"
+    cache.mkdir(parents=True, exist_ok=True)
+    return cache
+
+
+@contextlib.contextmanager
+def file_lock(path: Path) -> Iterator[None]:
+    """Hold an exclusive lock on `path` against other processes; the file stays, the lock ends with the process."""
+    with path.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def content_key(*paths: Path) -> str:
+    """A short name for what these files say: a cache entry is made again when one of them changes."""
+    digest = hashlib.sha256()
+    for path in paths:
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def jar_directory() -> Path:
+    """The directory with Apache Kafka's jars, filled by Maven when this is the first time.
+
+    Raises MissingTool, or ApacheKafkaFailed when Maven failed MAVEN_ATTEMPTS times.
+    """
+    require_tool("java")
+    pom = _JAVA_DIRECTORY / "pom.xml"
+    target = cache_directory() / f"apache-kafka-{KAFKA_VERSION}-{content_key(pom)}"
+    if target.exists():
+        return target
+    with file_lock(target.with_suffix(".lock")):
+        if not target.exists():
+            _copy_jars(pom, target)
+    return target
+
+
+def _copy_jars(pom: Path, target: Path) -> None:
+    maven = require_tool("mvn")
+    partial = target.with_suffix(".partial")
+    # A copy of the pom: Maven may write beside it, and the checkout may be read-only.
+    with tempfile.TemporaryDirectory(prefix="kafkapy-maven-") as work:
+        shutil.copy(pom, work)
+        command = [maven, "-q", "-B", "-f", f"{work}/pom.xml", "dependency:copy-dependencies"]
+        for attempt in range(MAVEN_ATTEMPTS):
+            shutil.rmtree(partial, ignore_errors=True)
+            try:
+                result = subprocess.run(
+                    [*command, f"-DoutputDirectory={partial}"],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    text=True,
+                    timeout=MAVEN_TIMEOUT_SECONDS,
+                )
+            except subprocess.TimeoutExpired as timeout:
+                raise ApacheKafkaFailed(f"mvn needed more than {MAVEN_TIMEOUT_SECONDS:.0f} s") from timeout
+            if result.returncode == 0 and any(partial.glob("kafka_*.jar")):
+                partial.rename(target)  # whole or not at all, whoever looks
+                return
+            # -U: Maven remembers a download that failed and would not try again.
+            command = [maven, "-U", *command[1:]]
+            print(f"mvn failed, attempt {attempt + 1} of {MAVEN_ATTEMPTS}:\n{result.stdout}", file=sys.stderr)
+        raise ApacheKafkaFailed(f"mvn cannot get the jars of Apache Kafka {KAFKA_VERSION}:\n{result.stdout}")
+
+
+def java_command(main_class: str, *arguments: str, heap_mb: int = 256, log_level: str = "WARN") -> list[str]:
+    """A command that runs `main_class` of the release; log lines go to standard error, at `log_level` and above."""
+    log_settings = _JAVA_DIRECTORY / "log4j2.properties"
+    return [
+        require_tool("java"),
+        f"-Xmx{heap_mb}m",
+        *JVM_FLAGS,
+        f"-Dlog4j2.configurationFile={log_settings}",
+        f"-Dkafkapy.log.level={log_level}",
+        "-cp",
+        f"{jar_directory()}/*",
+        main_class,
+        *arguments,
+    ]
+
+
+def java_tool(
+    main_class: str, *arguments: str, stdin: str | None = None, timeout: float = 60.0
+) -> subprocess.CompletedProcess[str]:
+    """Run one tool to its end. The exit code is for the caller to judge; raises subprocess.TimeoutExpired (killed)."""
+    return subprocess.run(
+        java_command(main_class, *arguments),
+        input=stdin if stdin is not None else "",
+        capture_output=True,
+        encoding="utf-8",
+        env={**os.environ, "LC_ALL": "C.UTF-8"},
+        timeout=timeout,
+    )
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on right now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class ApacheKafka:
+    """One KRaft node (broker and controller in one) on 127.0.0.1, its data in a directory that goes with it.
+
+    `settings` overrides what is below by Kafka's names. With `data_dir` the directory is the caller's: it is formatted
+    when it is not yet, and it stays.
+    """
+
+    def __init__(
+        self,
+        settings: Mapping[str, str] | None = None,
+        *,
+        port: int = 0,
+        data_dir: Path | None = None,
+        node_id: int = 1,
+        log_level: str = "INFO",
+    ) -> None:
+        self._port = port or free_port()
+        self._controller_port = free_port()
+        self._work = Path(tempfile.mkdtemp(prefix="apache-kafka-"))
+        self._log_level = log_level
+        self._process: subprocess.Popen[bytes] | None = None
+        self.data_dir = data_dir or self._work / "data"
+        self.log_file = self._work / "broker.log"
+        self.settings: dict[str, str] = {
+            "process.roles": "broker,controller",
+            "node.id": str(node_id),
+            "listeners": f"PLAINTEXT://127.0.0.1:{self._port},CONTROLLER://127.0.0.1:{self._controller_port}",
+            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{self._port}",
+            "controller.listener.names": "CONTROLLER",
+            "controller.quorum.voters": f"{node_id}@127.0.0.1:{self._controller_port}",
+            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "log.dirs": str(self.data_dir),
+            # One node cannot keep three copies.
+            "offsets.topic.replication.factor": "1",
+            "transaction.state.log.replication.factor": "1",
+            "transaction.state.log.min.isr": "1",
+            "share.coordinator.state.topic.replication.factor": "1",
+            "share.coordinator.state.topic.min.isr": "1",
+            # 50 partitions each take seconds to make on first use, and no test looks at the number.
+            "offsets.topic.num.partitions": "4",
+            "transaction.state.log.num.partitions": "4",
+            "share.coordinator.state.topic.num.partitions": "4",
+            "group.initial.rebalance.delay.ms": "0",
+            **(settings or {}),
+        }
+
+    @property
+    def port(self) -> int:
+        return self._port
+
+    @property
+    def bootstrap(self) -> str:
+        return f"127.0.0.1:{self._port}"
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None, "not started"
+        return self._process.pid
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def start(self) -> None:
+        """Format the directory if need be, boot, and return when the broker answers. Raises ApacheKafkaFailed."""
+        assert self._process is None, "already running"
+        properties = self._work / "server.properties"
+        properties.write_text("".join(f"{name}={value}\n" for name, value in self.settings.items()))
+        if not (self.data_dir / "meta.properties").exists():
+            formatted = java_tool(
+                STORAGE, "format", "--cluster-id", CLUSTER_ID, "--config", str(properties), "--ignore-formatted"
+            )
+            if formatted.returncode:
+                raise ApacheKafkaFailed(f"kafka-storage format:\n{formatted.stdout}{formatted.stderr}")
+        command = java_command(BROKER, str(properties), heap_mb=512, log_level=self._log_level)
+        with self.log_file.open("ab") as log:
+            log_position = log.tell()
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C in a terminal is for us to pass on
+            )
+        self._wait_until_it_answers(log_position)
+
+    def _wait_until_it_answers(self, log_position: int) -> None:
+        assert self._process is not None
+        deadline = time.monotonic() + START_TIMEOUT_SECONDS
+        while time.monotonic() < deadline:
+            if self._process.poll() is not None:
+                raise ApacheKafkaFailed(f"the broker ended with {self._process.returncode}:\n{self.log_tail()}")
+            # The listener accepts before the broker is active, this line comes after.
+            if b"Kafka Server started" in self.log_file.read_bytes()[log_position:]:
+                return
+            time.sleep(0.05)
+        raise ApacheKafkaFailed(f"no answer after {START_TIMEOUT_SECONDS:.0f} s:\n{self.log_tail()}")
+
+    def stop(self, *, kill: bool = False) -> None:
+        """TERM, and KILL when that does not help; with `kill` at once. The data stays for another `start`."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.send_signal(signal.SIGKILL if kill else signal.SIGTERM)
+        try:
+            process.wait(STOP_TIMEOUT_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(STOP_TIMEOUT_SECONDS)
+
+    def close(self) -> None:
+        """Stop, and take the temporary directory away."""
+        self.stop(kill=self.data_dir.is_relative_to(self._work))  # nobody will read a temporary directory again
+        shutil.rmtree(self._work, ignore_errors=True)
+
+    def output(self) -> str:
+        """What the broker logged since its first start."""
+        return self.log_file.read_text(errors="replace") if self.log_file.exists() else ""
+
+    def bugs(self, position: int = 0) -> str:
+        """Nothing: its stack traces are for its makers to judge."""
+        return ""
+
+    def log_tail(self) -> str:
+        """What went wrong and what came last, for a failure message."""
+        lines = self.output().splitlines()
+        return "\n".join([*(line for line in lines[:-20] if "] INFO " not in line), *lines[-20:]])
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m compat_tests.apache_kafka", description=__doc__.splitlines()[0])
+    parser.add_argument("--port", type=int, default=0, help="0 (the default) takes a free one")
+    parser.add_argument("--data-dir", type=Path, help="kept afterwards; without it a temporary one is used")
+    parser.add_argument("--override", action="append", default=[], metavar="NAME=VALUE", help="a broker setting")
+    parser.add_argument("--log-level", default="INFO")
+    arguments = parser.parse_args()
+    settings = dict(override.split("=", 1) for override in arguments.override)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        with ApacheKafka(
+            settings, port=arguments.port, data_dir=arguments.data_dir, log_level=arguments.log_level
+        ) as broker:
+            print(f"BOOTSTRAP {broker.bootstrap}", flush=True)
+            print(f"data directory {broker.data_dir}\nlog {broker.log_file}", flush=True)
+            signal.pause()
+    except KeyboardInterrupt:
+        return 0
+    except (MissingTool, ApacheKafkaFailed) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,139 @@
+"""Fixtures of the compatibility tests: brokers, names, programs.
+
+pytest compat_tests                    the clients against kafkapy
+pytest compat_tests --broker=apache    the same against Apache Kafka 4.3.1: does the test itself tell the truth?
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from compat_tests.apache_kafka import ApacheKafka, jar_directory
+from compat_tests.broker import Broker
+from compat_tests.kafkapy_process import KafkapyProcess
+from compat_tests.tools import go_clients, need, need_tool, node_clients
+
+# What all brokers here run with: kafkapy's own defaults, told to both.
+SETTINGS = {"group.initial.rebalance.delay.ms": "0", "offsets.topic.num.partitions": "4"}
+
+
+class StartBroker(Protocol):
+    """Start a broker for one test, with settings of its own and a directory that survives a restart."""
+
+    def __call__(self, **settings: str) -> Broker: ...
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--broker",
+        choices=("kafkapy", "apache"),
+        default="kafkapy",
+        help="whom the compatibility tests talk to: kafkapy, or Apache Kafka to check the tests themselves",
+    )
+
+
+@pytest.fixture(scope="session")
+def _shared_kafkapy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkapyProcess]:
+    with KafkapyProcess(SETTINGS, data_dir=tmp_path_factory.mktemp("kafkapy-data")) as process:
+        yield process
+
+
+@pytest.fixture(scope="session")
+def apache_kafka() -> Iterator[ApacheKafka]:
+    """Apache Kafka 4.3.1, one for all tests."""
+    need(jar_directory)
+    with ApacheKafka(SETTINGS) as broker:
+        yield broker
+
+
+@pytest.fixture
+def kafkapy_broker(_shared_kafkapy: KafkapyProcess) -> Iterator[KafkapyProcess]:
+    """A kafkapy broker that all tests share; the test that made it print a traceback fails."""
+    yield from _watched(_shared_kafkapy)
+
+
+@pytest.fixture
+def broker(request: pytest.FixtureRequest) -> Iterator[Broker]:
+    """The broker of `--broker` that all tests share: topics and groups need names of their own (`new_name`)."""
+    if request.config.getoption("--broker") == "apache":
+        shared: Broker = request.getfixturevalue("apache_kafka")
+    else:
+        shared = request.getfixturevalue("_shared_kafkapy")
+    yield from _watched(shared)
+
+
+def _watched(shared: Broker) -> Iterator[Broker]:
+    position = len(shared.output())
+    yield shared
+    if bugs := shared.bugs(position):
+        pytest.fail(f"the broker printed a traceback:\n{bugs}", pytrace=False)
+
+
+@pytest.fixture
+def start_broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StartBroker]:
+    """Start brokers of one's own; each is stopped after the test, which fails when one printed a traceback.
+
+    Settings by Kafka's names, dots as underscores: `start_broker(message_max_bytes="2000")`.
+    """
+    brokers: list[KafkapyProcess | ApacheKafka] = []
+    apache = request.config.getoption("--broker") == "apache"
+    if apache:
+        need(jar_directory)
+
+    def start(**settings: str) -> Broker:
+        data_dir = tmp_path / f"broker-{len(brokers)}"
+        named = SETTINGS | {name.replace("_", "."): value for name, value in settings.items()}
+        started = ApacheKafka(named, data_dir=data_dir) if apache else KafkapyProcess(named, data_dir=data_dir)
+        brokers.append(started)
+        started.start()
+        return started
+
+    yield start
+    bugs = [text for started in brokers if (text := started.bugs())]
+    for started in brokers:
+        started.close()
+    if bugs:
+        pytest.fail("the broker printed a traceback:\n" + "\n".join(bugs), pytrace=False)
+
+
+@pytest.fixture
+def new_name(request: pytest.FixtureRequest) -> Callable[..., str]:
+    """Names for topics and groups that nobody else uses, the test's own name in them: `new_name("group")`."""
+    counter = itertools.count()
+    # Kafka's topic names: letters, digits, '.', '_', '-'; '.' and '_' collide in metrics, so one of them only.
+    test = "".join(c if c.isalnum() and c.isascii() else "-" for c in request.node.name)[:80]
+
+    def name(kind: str = "topic") -> str:
+        return f"{test}-{kind}-{os.getpid()}-{next(counter)}"
+
+    return name
+
+
+@pytest.fixture(scope="session")
+def java() -> str:
+    """Java, with Apache Kafka's jars at hand."""
+    need(jar_directory)
+    return need_tool("java")
+
+
+@pytest.fixture(scope="session")
+def kcat() -> str:
+    return need_tool("kcat")
+
+
+@pytest.fixture(scope="session")
+def go_program() -> Path:
+    """The Go clients as one program: `franz` and `sarama` subcommands."""
+    return need(go_clients)
+
+
+@pytest.fixture(scope="session")
+def node_directory() -> Path:
+    """Where the KafkaJS programs and their modules are."""
+    return need(node_clients)

@@ -1,0 +1,117 @@
+"""Metadata records as the values of `__cluster_metadata-0`'s records, and which version of each is written.
+
+A value is a frame: unsigned varint frame version (1), unsigned varint record type, unsigned varint record version, then
+the record. Keys are null. Which versions may be written depends on the finalized level of metadata.version, since every
+node of the cluster must be able to read them.
+"""
+
+from kafkapy_wire.codec import decode, encode
+from kafkapy_wire.errors import MalformedMessage
+from kafkapy_wire.record_formats import metadata as m
+
+MetadataRecord = (
+    m.AbortTransactionRecord
+    | m.AccessControlEntryRecord
+    | m.BeginTransactionRecord
+    | m.BrokerRegistrationChangeRecord
+    | m.ClearElrRecord
+    | m.ClientQuotaRecord
+    | m.ConfigRecord
+    | m.DelegationTokenRecord
+    | m.EndTransactionRecord
+    | m.FeatureLevelRecord
+    | m.FenceBrokerRecord
+    | m.NoOpRecord
+    | m.PartitionChangeRecord
+    | m.PartitionRecord
+    | m.ProducerIdsRecord
+    | m.RegisterBrokerRecord
+    | m.RegisterControllerRecord
+    | m.RemoveAccessControlEntryRecord
+    | m.RemoveDelegationTokenRecord
+    | m.RemoveTopicRecord
+    | m.RemoveUserScramCredentialRecord
+    | m.TopicRecord
+    | m.UnfenceBrokerRecord
+    | m.UnregisterBrokerRecord
+    | m.UserScramCredentialRecord
+    | m.ZkMigrationRecord
+)
+
+FRAME_VERSION = 1
+
+RECORD_CLASSES: dict[int, type[MetadataRecord]] = {
+    0: m.RegisterBrokerRecord,
+    1: m.UnregisterBrokerRecord,
+    2: m.TopicRecord,
+    3: m.PartitionRecord,
+    4: m.ConfigRecord,
+    5: m.PartitionChangeRecord,
+    7: m.FenceBrokerRecord,
+    8: m.UnfenceBrokerRecord,
+    9: m.RemoveTopicRecord,
+    10: m.DelegationTokenRecord,
+    11: m.UserScramCredentialRecord,
+    12: m.FeatureLevelRecord,
+    14: m.ClientQuotaRecord,
+    15: m.ProducerIdsRecord,
+    17: m.BrokerRegistrationChangeRecord,
+    18: m.AccessControlEntryRecord,
+    19: m.RemoveAccessControlEntryRecord,
+    20: m.NoOpRecord,
+    21: m.ZkMigrationRecord,
+    22: m.RemoveUserScramCredentialRecord,
+    23: m.BeginTransactionRecord,
+    24: m.EndTransactionRecord,
+    25: m.AbortTransactionRecord,
+    26: m.RemoveDelegationTokenRecord,
+    27: m.RegisterControllerRecord,
+    28: m.ClearElrRecord,
+}
+RECORD_TYPES = {record_class: record_type for record_type, record_class in RECORD_CLASSES.items()}
+
+# Levels of metadata.version from which on a record version may be written.
+LEVEL_3_4_IV0 = 8
+LEVEL_3_7_IV2 = 17
+LEVEL_4_0_IV1 = 23
+LEVEL_4_3_IV0 = 30
+
+# (level, version), highest first. All other records have version 0 only.
+_VERSIONS_BY_LEVEL: dict[type[MetadataRecord], tuple[tuple[int, int], ...]] = {
+    m.RegisterBrokerRecord: ((LEVEL_4_3_IV0, 4), (LEVEL_3_7_IV2, 3), (LEVEL_3_4_IV0, 2), (0, 1)),
+    m.PartitionRecord: ((LEVEL_4_0_IV1, 2), (LEVEL_3_7_IV2, 1)),
+    m.PartitionChangeRecord: ((LEVEL_4_0_IV1, 2), (LEVEL_3_7_IV2, 1)),
+}
+
+
+def record_version(record: MetadataRecord, metadata_version: int) -> int:
+    """The version in which Apache Kafka writes `record` when metadata.version is at that level."""
+    if isinstance(record, m.BrokerRegistrationChangeRecord):
+        # The lowest that carries what the record says: fencing alone has always been written as version 0.
+        if record.cordoned_log_dirs is not None:
+            return 3
+        return 2 if record.log_dirs else 1 if record.in_controlled_shutdown else 0
+    for level, version in _VERSIONS_BY_LEVEL.get(type(record), ()):
+        if metadata_version >= level:
+            return version
+    return 0
+
+
+def encode_metadata_record(record: MetadataRecord, metadata_version: int) -> bytes:
+    version = record_version(record, metadata_version)
+    # Type and version stay below 128, so that each varint of the frame is one byte.
+    return bytes((FRAME_VERSION, RECORD_TYPES[type(record)], version)) + encode(record, version)
+
+
+def decode_metadata_record(value: bytes) -> MetadataRecord:
+    """The record in one frame. Raises MalformedMessage: not a frame, or a record type or version Kafka 4.3 lacks."""
+    if len(value) < 3 or max(value[:3]) > 127:
+        raise MalformedMessage(f"a metadata record of {len(value)} bytes has no frame header: {value[:3].hex()}")
+    frame_version, record_type, version = value[:3]
+    if frame_version != FRAME_VERSION:
+        raise MalformedMessage(f"metadata record frame version {frame_version} is not {FRAME_VERSION}")
+    record_class = RECORD_CLASSES.get(record_type)
+    if record_class is None:
+        raise MalformedMessage(f"metadata record type {record_type} is unknown")
+    record: MetadataRecord = decode(record_class, memoryview(value)[3:], version)
+    return record

@@ -1,0 +1,49 @@
+"""Which names a topic may have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from kafkapy_wire.errors import ErrorCode, KafkaError
+
+NAME_LENGTH_MAX = 249
+"""A partition's directory is called NAME-INDEX, and a file name has at most 255 bytes."""
+
+CLUSTER_METADATA_TOPIC = "__cluster_metadata"
+
+_LEGAL = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
+
+
+def check_topic_name(name: str) -> None:
+    """Raises KafkaError INVALID_TOPIC_EXCEPTION with the words Apache Kafka uses."""
+    reason = _what_is_wrong(name)
+    if reason is not None:
+        raise KafkaError(ErrorCode.INVALID_TOPIC_EXCEPTION, f"Topic name is invalid: {reason}")
+
+
+def _what_is_wrong(name: str) -> str | None:
+    if not name:
+        return "the empty string is not allowed"
+    if name in (".", ".."):
+        return f"'{name}' is not allowed"
+    if len(name) > NAME_LENGTH_MAX:
+        return f"the length of '{name}' is longer than the max allowed length {NAME_LENGTH_MAX}"
+    if not _LEGAL.issuperset(name):
+        return f"'{name}' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'"
+    return None
+
+
+def is_valid_topic_name(name: str) -> bool:
+    return _what_is_wrong(name) is None
+
+
+def colliding_topic(name: str, existing: Iterable[str]) -> str | None:
+    """An existing name that metric names, which write `.` as `_`, could not tell from `name`."""
+    if "." not in name and "_" not in name:
+        return None
+    wanted, length = name.replace(".", "_"), len(name)
+    # `name` itself is none: that is another error.
+    return next(
+        (other for other in existing if len(other) == length and other != name and other.replace(".", "_") == wanted),
+        None,
+    )

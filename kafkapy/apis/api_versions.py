@@ -1,0 +1,70 @@
+"""ApiVersions (API key 18), versions 0-4: what this broker serves, and which features are finalized.
+
+v1 throttle_time_ms    v3 flexible; client software name (KIP-511), features (KIP-584)    v4 feature minimum 0 (KIP-1022)
+
+Errors  UNSUPPORTED_VERSION   the version of this very request is not served; the answer is in version 0 and lists what is
+        INVALID_REQUEST       client_software_name or _version has characters outside [a-zA-Z0-9-.]
+
+Produce is announced from version 0 although 3 is the lowest served: librdkafka below 2.11 looks there to tell whether
+a broker knows message format v2 (KAFKA-18659). The answer always has response header 0, whatever its version.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kafkapy.apis import API_MODULES
+from kafkapy.features import SUPPORTED_FEATURES
+from kafkapy_wire.api_keys import API_VERSIONS, ApiKey
+from kafkapy_wire.errors import ErrorCode
+from kafkapy_wire.messages.api_versions import (
+    ApiVersion,
+    ApiVersionsRequest,
+    ApiVersionsResponse,
+    FinalizedFeatureKey,
+    SupportedFeatureKey,
+)
+
+if TYPE_CHECKING:
+    from kafkapy.context import RequestContext
+
+_SOFTWARE_NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.")
+
+
+def handle(request: ApiVersionsRequest, context: RequestContext) -> ApiVersionsResponse:
+    served = API_VERSIONS[ApiKey.API_VERSIONS]
+    if not served.min_version <= context.api_version <= served.max_version:
+        own = ApiVersion(api_key=ApiKey.API_VERSIONS, min_version=served.min_version, max_version=served.max_version)
+        return ApiVersionsResponse(error_code=ErrorCode.UNSUPPORTED_VERSION, api_keys=[own])
+    if context.api_version >= 3:
+        names = request.client_software_name, request.client_software_version
+        if not all(map(_is_software_name, names)):
+            return ApiVersionsResponse(error_code=ErrorCode.INVALID_REQUEST)
+        context.connection.client_software_name, context.connection.client_software_version = names
+    image = context.node.metadata.image
+    return ApiVersionsResponse(
+        api_keys=[
+            ApiVersion(
+                api_key=key,
+                min_version=0 if key is ApiKey.PRODUCE else API_VERSIONS[key].min_version,
+                max_version=API_VERSIONS[key].max_version,
+            )
+            for key in API_MODULES
+        ],
+        supported_features=[
+            SupportedFeatureKey(name=name, min_version=low, max_version=high)
+            for name, (low, high) in SUPPORTED_FEATURES.items()
+            # Before version 4 a minimum of 0 could not be read by clients (KIP-1022), so such features stay unsaid.
+            if low > 0 or context.api_version >= 4
+        ],
+        finalized_features_epoch=image.offset,
+        finalized_features=[
+            FinalizedFeatureKey(name=name, min_version_level=level, max_version_level=level)
+            for name, level in image.features.items()
+            if level > 0
+        ],
+    )
+
+
+def _is_software_name(name: str) -> bool:
+    return bool(name) and set(name) <= _SOFTWARE_NAME_CHARACTERS and name[0] not in "-." and name[-1] not in "-."

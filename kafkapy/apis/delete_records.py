@@ -1,0 +1,61 @@
+"""DeleteRecords (API key 21), versions 0-2: move a partition's log start offset forward (KIP-107).
+
+v2 flexible
+
+Offset -1 is the high watermark. The records below the offset cannot be read any more when the answer leaves; their
+segments go when they lie below it as a whole.
+
+Errors  UNKNOWN_TOPIC_OR_PARTITION
+        OFFSET_OUT_OF_RANGE       below 0 or above the high watermark
+        INVALID_TOPIC_EXCEPTION   an internal topic
+        POLICY_VIOLATION          the topic is compacted and its cleanup.policy has no "delete"
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kafkapy_controller.image import INTERNAL_TOPICS
+from kafkapy_wire.errors import ErrorCode, KafkaError
+from kafkapy_wire.messages.delete_records import (
+    DeleteRecordsPartitionResult,
+    DeleteRecordsRequest,
+    DeleteRecordsResponse,
+    DeleteRecordsTopicResult,
+)
+
+if TYPE_CHECKING:
+    from kafkapy.context import RequestContext
+    from kafkapy_wire.messages.delete_records import DeleteRecordsPartition
+
+HIGH_WATERMARK = -1
+UNKNOWN_LOW_WATERMARK = -1
+
+
+def handle(request: DeleteRecordsRequest, context: RequestContext) -> DeleteRecordsResponse:
+    return DeleteRecordsResponse(
+        topics=[
+            DeleteRecordsTopicResult(
+                name=topic.name, partitions=[_delete(topic.name, wanted, context) for wanted in topic.partitions]
+            )
+            for topic in request.topics
+        ]
+    )
+
+
+def _delete(topic: str, wanted: DeleteRecordsPartition, context: RequestContext) -> DeleteRecordsPartitionResult:
+    answer = DeleteRecordsPartitionResult(partition_index=wanted.partition_index, low_watermark=UNKNOWN_LOW_WATERMARK)
+    try:
+        partition = context.node.partitions.by_name(topic, wanted.partition_index)
+        if topic in INTERNAL_TOPICS:
+            raise KafkaError(ErrorCode.INVALID_TOPIC_EXCEPTION)
+        if not partition.settings.deletes:
+            raise KafkaError(ErrorCode.POLICY_VIOLATION)
+        offset = partition.high_watermark if wanted.offset == HIGH_WATERMARK else wanted.offset
+        if not 0 <= offset <= partition.high_watermark:
+            raise KafkaError(ErrorCode.OFFSET_OUT_OF_RANGE)
+        partition.delete_records_before(offset)
+        answer.low_watermark = partition.log.log_start_offset
+    except KafkaError as error:
+        answer.error_code = error.code
+    return answer

@@ -1,0 +1,50 @@
+"""DescribeLogDirs (API key 35), versions 1-5: what each log directory holds (KIP-113).
+
+v2 flexible    v3 top-level error    v4 total and usable bytes (KIP-827)    v5 cordoned directories (KIP-1066)
+
+`topics` null asks for every partition of the directory.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from kafkapy_wire.messages.describe_log_dirs import (
+    DescribeLogDirsPartition,
+    DescribeLogDirsRequest,
+    DescribeLogDirsResponse,
+    DescribeLogDirsResult,
+    DescribeLogDirsTopic,
+)
+
+if TYPE_CHECKING:
+    from kafkapy.context import RequestContext
+
+
+def handle(request: DescribeLogDirsRequest, context: RequestContext) -> DescribeLogDirsResponse:
+    directory = context.node.partitions.directory
+    wanted = None
+    if request.topics is not None:
+        wanted = {(topic.topic, index) for topic in request.topics for index in topic.partitions}
+    topics: dict[str, DescribeLogDirsTopic] = {}
+    for partition in context.node.partitions.all():
+        if wanted is not None and (partition.topic, partition.index) not in wanted:
+            continue
+        topic = topics.get(partition.topic)
+        if topic is None:
+            topic = topics[partition.topic] = DescribeLogDirsTopic(name=partition.topic)
+        topic.partitions.append(
+            DescribeLogDirsPartition(partition_index=partition.index, partition_size=partition.log.size_bytes)
+        )
+    space = os.statvfs(directory)
+    return DescribeLogDirsResponse(
+        results=[
+            DescribeLogDirsResult(
+                log_dir=str(directory),
+                topics=list(topics.values()),
+                total_bytes=space.f_frsize * space.f_blocks,
+                usable_bytes=space.f_frsize * space.f_bavail,
+            )
+        ]
+    )

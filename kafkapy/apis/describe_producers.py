@@ -1,0 +1,53 @@
+"""DescribeProducers (API key 61), version 0: the producers that a partition remembers (KIP-664).
+
+Errors  UNKNOWN_TOPIC_OR_PARTITION
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kafkapy_wire.errors import KafkaError
+from kafkapy_wire.messages.describe_producers import (
+    DescribeProducersRequest,
+    DescribeProducersResponse,
+    PartitionResponse,
+    ProducerState,
+    TopicResponse,
+)
+
+if TYPE_CHECKING:
+    from kafkapy.context import RequestContext
+
+
+def handle(request: DescribeProducersRequest, context: RequestContext) -> DescribeProducersResponse:
+    return DescribeProducersResponse(
+        topics=[
+            TopicResponse(
+                name=topic.name, partitions=[_describe(topic.name, index, context) for index in topic.partition_indexes]
+            )
+            for topic in request.topics
+        ]
+    )
+
+
+def _describe(topic: str, index: int, context: RequestContext) -> PartitionResponse:
+    answer = PartitionResponse(partition_index=index)
+    try:
+        partition = context.node.partitions.by_name(topic, index)
+    except KafkaError as error:
+        answer.error_code = error.code
+        answer.error_message = error.message
+        return answer
+    answer.active_producers = [
+        ProducerState(
+            producer_id=producer.producer_id,
+            producer_epoch=producer.producer_epoch,
+            last_sequence=producer.last_sequence,
+            last_timestamp=producer.last_timestamp,
+            coordinator_epoch=producer.coordinator_epoch,
+            current_txn_start_offset=producer.current_txn_start_offset,
+        )
+        for producer in partition.log.active_producers()
+    ]
+    return answer

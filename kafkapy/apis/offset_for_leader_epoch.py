@@ -1,0 +1,48 @@
+"""OffsetForLeaderEpoch (API key 23), versions 2-4: where a leader epoch ends, so that a client can see truncation.
+
+v3 replica id    v4 flexible
+
+`leader_epoch` in the answer is the largest epoch known that is not above the one asked for, `end_offset` the start of
+the next one, or the log end offset (KIP-101, KIP-279). Both are -1 when no such epoch is known.
+
+Errors  UNKNOWN_TOPIC_OR_PARTITION, FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kafkapy_wire.errors import KafkaError
+from kafkapy_wire.messages.offset_for_leader_epoch import (
+    EpochEndOffset,
+    OffsetForLeaderEpochRequest,
+    OffsetForLeaderEpochResponse,
+    OffsetForLeaderTopicResult,
+)
+
+if TYPE_CHECKING:
+    from kafkapy.context import RequestContext
+    from kafkapy_wire.messages.offset_for_leader_epoch import OffsetForLeaderPartition
+
+
+def handle(request: OffsetForLeaderEpochRequest, context: RequestContext) -> OffsetForLeaderEpochResponse:
+    return OffsetForLeaderEpochResponse(
+        topics=[
+            OffsetForLeaderTopicResult(
+                topic=topic.topic, partitions=[_end_of_epoch(topic.topic, wanted, context) for wanted in topic.partitions]
+            )
+            for topic in request.topics
+        ]
+    )
+
+
+def _end_of_epoch(topic: str, wanted: OffsetForLeaderPartition, context: RequestContext) -> EpochEndOffset:
+    answer = EpochEndOffset(partition=wanted.partition)
+    try:
+        partition = context.node.partitions.by_name(topic, wanted.partition)
+        partition.check_leader_epoch(wanted.current_leader_epoch)
+        end = partition.end_offset_for_epoch(wanted.leader_epoch)
+        answer.leader_epoch, answer.end_offset = end.epoch, end.end_offset
+    except KafkaError as error:
+        answer.error_code = error.code
+    return answer

@@ -1,0 +1,120 @@
+"""`kafkapy start`: a working broker with no arguments, and Kafka's settings for those who have them."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import argparse
+
+    from kafkapy.node import Node
+    from kafkapy.settings import Settings
+
+DEFAULT_DATA_DIRECTORY = "kafkapy-data"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("config", nargs="?", metavar="SERVER.PROPERTIES", help="a file of settings by Kafka's names")
+    parser.add_argument(
+        "--override",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a setting that wins over the file and the KAFKA_* variables; may be given more than once",
+    )
+    parser.add_argument("--port", type=int, metavar="N", help="port of the PLAINTEXT listener (9092); 0 takes a free one")
+    parser.add_argument("--host", metavar="HOST", help="host of the PLAINTEXT listener (localhost)")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--data-dir", metavar="DIR", help=f"where data is kept across restarts (./{DEFAULT_DATA_DIRECTORY})")
+    where.add_argument("--ephemeral", action="store_true", help="keep data in a temporary directory and delete it at the end")
+    parser.add_argument(
+        "--log-level", default="warning", choices=["debug", "info", "warning", "error"], help="what to log (warning)"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from kafkapy.errors import StartupError
+    from kafkapy.settings import SettingsError
+
+    logging.basicConfig(
+        level=arguments.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
+    )
+    try:
+        return _run(arguments)
+    except (StartupError, SettingsError) as error:
+        print(f"kafkapy: {error}", file=sys.stderr)
+        return 1
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    settings = _settings(arguments)
+    if arguments.ephemeral:
+        from tempfile import TemporaryDirectory
+
+        with TemporaryDirectory(prefix="kafkapy-") as directory:
+            _serve(settings, Path(directory), durable=False)
+    else:
+        _serve(settings, _data_directory(arguments, settings), durable=True)
+    return 0
+
+
+def _settings(arguments: argparse.Namespace) -> Settings:
+    """Override > environment > file > defaults; `--port` and `--host` are a short way to write the listener."""
+    from kafkapy.settings import Settings, collect_settings
+
+    overrides = list(arguments.override)
+    if arguments.port is not None or arguments.host is not None:
+        host = "localhost" if arguments.host is None else arguments.host
+        port = 9092 if arguments.port is None else arguments.port
+        overrides.append(f"listeners=PLAINTEXT://{f'[{host}]' if ':' in host else host}:{port}")
+    given = collect_settings(file=arguments.config, overrides=overrides)
+    return Settings.parse(given)
+
+
+def _data_directory(arguments: argparse.Namespace, settings: Settings) -> Path:
+    if arguments.data_dir is not None:
+        return Path(arguments.data_dir)
+    if "log.dirs" in settings.static or "log.dir" in settings.static:
+        return Path(settings.log.directories[0])
+    return Path(DEFAULT_DATA_DIRECTORY)
+
+
+def _serve(settings: Settings, data_directory: Path, *, durable: bool) -> None:
+    import trio
+
+    from kafkapy.node import Node
+
+    node = Node(settings, data_directory, durable=durable)
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+                await nursery.start(node.run)
+                _announce(node, durable=durable)
+                async with trio.open_nursery() as waiting:
+                    waiting.start_soon(_stop_on_signal, signals, node)
+                    await node.stopped.wait()
+                    waiting.cancel_scope.cancel()
+
+    try:
+        trio.run(main)
+    except* (OSError, ValueError):
+        raise
+
+
+def _announce(node: Node, *, durable: bool) -> None:
+    """Two lines on standard output: where it listens and how to try it."""
+    address = node.bootstrap_address
+    kept = f"data in {node.data_directory}" if durable else "ephemeral"
+    server = "" if address == "localhost:9092" else f" -b {address}"
+    print(f"kafkapy listens at {address} ({kept}); Ctrl-C stops it")
+    print(f"try: kafkapy produce hello 'first record'{server} && kafkapy consume hello --from-beginning{server}", flush=True)
+
+
+async def _stop_on_signal(signals: object, node: Node) -> None:
+    async for _ in signals:  # type: ignore[attr-defined]  # trio gives the iterator no public type
+        node.stopping.set()

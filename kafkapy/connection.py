@@ -1,0 +1,156 @@
+"""One client connection: one task that reads, has each request handled, and answers, in order.
+
+Whole frames that have arrived are handled before the next wait, and their answers leave in one system call. The raw
+non-blocking socket is used directly, since trio's own calls pass through the scheduler even when data is at hand;
+`IMMEDIATE_RECEIVES_MAX` and `ANSWERED_BYTES_MAX` are what keeps one busy client from starving the others.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import trio
+
+from kafkapy.context import RequestContext
+from kafkapy.errors import CloseConnection
+from kafkapy.outbox import Outbox
+from kafkapy_wire.errors import MalformedFrame, MalformedMessage
+from kafkapy_wire.framing import RequestBuffer
+
+if TYPE_CHECKING:
+    import socket
+
+    from kafkapy.node import Node
+
+logger = logging.getLogger("kafkapy.connection")
+
+IMMEDIATE_RECEIVES_MAX = 8  # then others get a turn, even if this socket has more
+ANSWERED_BYTES_MAX = 256 * 1024  # answers in memory before they are sent
+
+# What people point at a Kafka port by mistake, by the first bytes they send.
+FOREIGN_GREETINGS: tuple[tuple[bytes, str], ...] = (
+    (b"GET ", "an HTTP request"),
+    (b"POST", "an HTTP request"),
+    (b"HEAD", "an HTTP request"),
+    (b"PUT ", "an HTTP request"),
+    (b"OPTI", "an HTTP request"),
+    (b"PRI ", "an HTTP/2 request"),
+    (b"\x16\x03", "a TLS handshake; this listener's security protocol is PLAINTEXT"),
+    (b"SSH-", "an SSH client"),
+)
+
+
+class Connection:
+    """A connected client. Its attributes are what the node knows of the peer."""
+
+    __slots__ = (
+        "_buffer",
+        "_busy",
+        "_finishing",
+        "_greeted",
+        "_outbox",
+        "_scope",
+        "_socket",
+        "client_software_name",
+        "client_software_version",
+        "last_active_ms",
+        "listener_name",
+        "node",
+        "peer_host",
+        "peer_port",
+        "principal",
+    )
+
+    def __init__(self, sock: socket.socket, peer: tuple[str, int], listener_name: str, node: Node) -> None:
+        self.node = node
+        self.listener_name = listener_name
+        self.peer_host, self.peer_port = peer
+        self.principal = "User:ANONYMOUS"
+        self.client_software_name = "unknown"
+        self.client_software_version = "unknown"
+        self.last_active_ms = node.clock.monotonic_ms()
+        self._socket = sock
+        self._buffer = RequestBuffer(node.settings.network.socket_request_max_bytes)
+        self._outbox = Outbox(sock)
+        self._scope = trio.CancelScope()
+        self._greeted = False
+        self._busy = False
+        self._finishing = False
+
+    def __str__(self) -> str:
+        return f"{self.peer_host}:{self.peer_port}"
+
+    def close(self, reason: str) -> None:
+        """End the connection from outside: what is being handled is cancelled."""
+        logger.info("closing the connection from %s: %s", self, reason)
+        self._scope.cancel()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a request is being handled, parked ones included."""
+        return self._busy
+
+    def finish(self) -> None:
+        """End the connection as soon as the request that is being handled has its answer."""
+        self._finishing = True
+        if not self._busy:
+            self._scope.cancel()
+
+    async def run(self) -> None:
+        """Serve until the peer hangs up, misbehaves, or `close()` is called."""
+        try:
+            with self._scope:
+                await self._serve()
+        except MalformedFrame as error:
+            logger.warning("closing the connection from %s: %s", self, self._explain(error))
+        except (MalformedMessage, CloseConnection) as error:
+            logger.warning("closing the connection from %s: %s", self, error)
+        except OSError as error:
+            logger.debug("the peer at %s is gone: %s", self, error)
+        except Exception:
+            # A bug of ours costs this client its connection and nobody else theirs; the log tells where.
+            logger.exception("internal error; closing the connection from %s", self)
+        finally:
+            self._outbox.discard()
+            self._socket.close()
+
+    async def _serve(self) -> None:
+        dispatcher = self.node.dispatcher
+        context = RequestContext(self.node, self)
+        buffer, outbox = self._buffer, self._outbox
+        immediate_receives = 0
+        while True:
+            try:
+                count = self._socket.recv_into(buffer.space())
+            except BlockingIOError:
+                immediate_receives = 0
+                await trio.lowlevel.wait_readable(self._socket)
+                continue
+            if not count:
+                return
+            buffer.filled(count)
+            self.last_active_ms = self.node.clock.monotonic_ms()
+            self._busy = True
+            while (frame := buffer.next_frame()) is not None:
+                self._greeted = True
+                await dispatcher.answer(frame, context, outbox)
+                if len(outbox) > ANSWERED_BYTES_MAX:
+                    await outbox.flush()
+            await outbox.flush()
+            self._busy = False
+            if self._finishing:
+                return
+            immediate_receives += 1
+            if immediate_receives == IMMEDIATE_RECEIVES_MAX:
+                immediate_receives = 0
+                await trio.lowlevel.checkpoint()
+
+    def _explain(self, error: MalformedFrame) -> str:
+        """What a frame of absurd size most likely is, for the one line in the log."""
+        if not self._greeted:
+            start = error.size.to_bytes(4, "big", signed=True)
+            for greeting, what in FOREIGN_GREETINGS:
+                if start.startswith(greeting):
+                    return f"this is a Kafka port, the peer sent {what}"
+        return str(error)

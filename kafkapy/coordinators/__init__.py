@@ -1,0 +1,6 @@
+"""Coordinators: owners of state that lives in an internal topic.
+
+runtime.py    decide, append, replay, answer: what every coordinator shares
+deadline.py   a timer that heartbeats may move for free
+group/        groups and their committed offsets, in `__consumer_offsets`
+"""

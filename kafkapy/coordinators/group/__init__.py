@@ -1,0 +1,11 @@
+"""The group coordinator: who is in a group, who owns which partition, and how far it has read.
+
+coordinator.py       one node's groups: what the API handlers call
+shard.py             the groups and offsets of one partition of `__consumer_offsets`; replay
+records.py           Kafka's record formats of that topic
+offsets.py           committed offsets: commit, fetch, delete, expire
+classic_group.py     a classic group and its rules (classic_member.py, classic_state.py)
+classic_protocol.py  JoinGroup, SyncGroup, Heartbeat, LeaveGroup
+rebalance.py         the phases of a rebalance and every timer of a classic group
+settings.py          the settings it reads
+"""

@@ -1,0 +1,398 @@
+"""A classic group: its members, its state, and the rules that need nothing else.
+
+Who joins when, and what follows, is `rebalance.py` and `classic_protocol.py`.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from kafkapy.coordinators.group.classic_member import ClassicMember, Protocols
+from kafkapy.coordinators.group.classic_state import PREVIOUS_STATES, ClassicGroupState
+from kafkapy_wire.errors import ErrorCode, KafkaError, MalformedMessage
+from kafkapy_wire.messages.join_group import JoinGroupResponse, JoinGroupResponseMember
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from kafkapy.coordinators.deadline import Deadline
+    from kafkapy.coordinators.runtime import Parked
+    from kafkapy_wire.messages.sync_group import SyncGroupResponse
+    from kafkapy_wire.record_formats.group_coordinator import GroupMetadataValue, MemberMetadata
+
+logger = logging.getLogger("kafkapy.groups")
+
+CONSUMER_PROTOCOL_TYPE = "consumer"
+GROUP_TYPE = "classic"
+
+
+class ClassicGroup:
+    """Members in the order they came; the first one leads until it goes."""
+
+    __slots__ = (
+        "awaiting_join_count",
+        "generation_id",
+        "group_id",
+        "join_deadline",
+        "leader",
+        "members",
+        "new_member_added",
+        "pending_joins",
+        "pending_syncs",
+        "previous_state",
+        "protocol_name",
+        "protocol_type",
+        "state",
+        "state_timestamp_ms",
+        "static_members",
+        "subscribed_topics",
+        "supporters",
+        "sync_deadline",
+    )
+
+    def __init__(self, group_id: str) -> None:
+        self.group_id = group_id
+        self.state = ClassicGroupState.EMPTY
+        self.previous_state = ClassicGroupState.DEAD
+        self.state_timestamp_ms: int | None = None
+        """When the state was entered; None in groups that Kafka before 2.1 wrote."""
+        self.generation_id = 0
+        self.protocol_type: str | None = None
+        """None as long as nobody has joined: then the group is a name under which offsets are committed."""
+        self.protocol_name: str | None = None
+        self.leader: str | None = None
+        self.members: dict[str, ClassicMember] = {}
+        self.static_members: dict[str, str] = {}
+        """group_instance_id -> member id."""
+        self.pending_joins: dict[str, Deadline] = {}
+        """Member ids given out with MEMBER_ID_REQUIRED (KIP-394) that have not joined yet."""
+        self.pending_syncs: set[str] = set()
+        self.awaiting_join_count = 0
+        """Members whose JoinGroup is parked."""
+        self.supporters: dict[str, int] = {}
+        """Protocol name -> number of members that support it."""
+        self.subscribed_topics: frozenset[str] | None = None
+        """None when unknown: not a consumer group, or its metadata cannot be read."""
+        self.new_member_added = False
+        """Somebody joined during the initial rebalance delay, which is then extended."""
+        self.join_deadline: Deadline | None = None
+        self.sync_deadline: Deadline | None = None
+
+    # -- state
+
+    def transition_to(self, state: ClassicGroupState, now_ms: int) -> None:
+        assert self.state in PREVIOUS_STATES[state], f"group {self.group_id}: {self.state} does not lead to {state}"
+        self.previous_state, self.state = self.state, state
+        self.state_timestamp_ms = now_ms
+
+    def is_in(self, *states: ClassicGroupState) -> bool:
+        return self.state in states
+
+    @property
+    def can_rebalance(self) -> bool:
+        return self.state in PREVIOUS_STATES[ClassicGroupState.PREPARING_REBALANCE]
+
+    @property
+    def has_all_members_joined(self) -> bool:
+        return self.awaiting_join_count == len(self.members) and not self.pending_joins
+
+    @property
+    def rebalance_timeout_ms(self) -> int:
+        """The longest of all members'."""
+        return max((member.rebalance_timeout_ms for member in self.members.values()), default=0)
+
+    @property
+    def is_consumer_group(self) -> bool:
+        return self.protocol_type == CONSUMER_PROTOCOL_TYPE
+
+    # -- members
+
+    def add(self, member: ClassicMember, join: Parked[JoinGroupResponse] | None) -> None:
+        if member.group_instance_id is not None:
+            assert member.group_instance_id not in self.static_members, f"{member} would be there twice"
+            self.static_members[member.group_instance_id] = member.member_id
+        if not self.members:
+            self.protocol_type = member.protocol_type
+        assert self.protocol_type == member.protocol_type, (self.protocol_type, member.protocol_type)
+        self.members[member.member_id] = member
+        self._count_protocols(member, 1)
+        if self.leader is None:
+            self.leader = member.member_id
+        self.park_join(member, join)
+
+    def remove(self, member_id: str) -> None:
+        """Forget a member, pending or not. The next one leads if it was the leader. Its requests were answered before."""
+        member = self.members.pop(member_id, None)
+        if member is not None:
+            self._count_protocols(member, -1)
+            self.park_join(member, None)
+            if member.session is not None:
+                member.session.cancel()
+            if member.group_instance_id is not None:
+                del self.static_members[member.group_instance_id]
+        if self.leader == member_id:
+            self.leader = next(iter(self.members), None)
+        pending = self.pending_joins.pop(member_id, None)
+        if pending is not None:
+            pending.cancel()
+        self.pending_syncs.discard(member_id)
+
+    def update(
+        self,
+        member: ClassicMember,
+        *,
+        protocols: Protocols,
+        rebalance_timeout_ms: int,
+        session_timeout_ms: int,
+        join: Parked[JoinGroupResponse],
+    ) -> None:
+        """What a member that joins again has changed."""
+        self._count_protocols(member, -1)
+        member.protocols = protocols
+        self._count_protocols(member, 1)
+        member.rebalance_timeout_ms = rebalance_timeout_ms
+        member.session_timeout_ms = session_timeout_ms
+        self.answer_join(member, ErrorCode.REBALANCE_IN_PROGRESS)
+        self.park_join(member, join)
+
+    def replace_static(self, old: ClassicMember, member_id: str) -> ClassicMember:
+        """The same static member under a new id (KIP-345): its place, leadership and assignment stay.
+
+        Requests parked under the old id are answered with FENCED_INSTANCE_ID.
+        """
+        assert old.group_instance_id is not None
+        self.answer_join(old, ErrorCode.FENCED_INSTANCE_ID)
+        self.answer_sync(old, ErrorCode.FENCED_INSTANCE_ID)
+        if old.session is not None:
+            old.session.cancel()
+        member = ClassicMember(
+            member_id=member_id,
+            group_instance_id=old.group_instance_id,
+            client_id=old.client_id,
+            client_host=old.client_host,
+            rebalance_timeout_ms=old.rebalance_timeout_ms,
+            session_timeout_ms=old.session_timeout_ms,
+            protocol_type=old.protocol_type,
+            protocols=old.protocols,
+            assignment=old.assignment,
+        )
+        del self.members[old.member_id]
+        self.members[member_id] = member
+        self.static_members[old.group_instance_id] = member_id
+        if self.leader == old.member_id:
+            self.leader = member_id
+        return member
+
+    def validate_member(self, member_id: str, group_instance_id: str | None) -> None:
+        """Raises KafkaError: UNKNOWN_MEMBER_ID, FENCED_INSTANCE_ID when another member has the instance id."""
+        if group_instance_id is not None:
+            holder = self.static_members.get(group_instance_id)
+            if holder is None:
+                raise KafkaError(ErrorCode.UNKNOWN_MEMBER_ID)
+            if holder != member_id:
+                raise KafkaError(ErrorCode.FENCED_INSTANCE_ID)
+        if member_id not in self.members:
+            raise KafkaError(ErrorCode.UNKNOWN_MEMBER_ID)
+
+    def elect_joined_leader(self) -> bool:
+        """Make sure that the leader has joined; False when nobody has."""
+        if self.leader is None:
+            return False
+        if self.members[self.leader].join is not None:
+            return True
+        for member in self.members.values():
+            if member.join is not None:
+                logger.info(
+                    "group %s: leader %s has not joined in time, %s leads now",
+                    self.group_id, self.leader, member.member_id,
+                )  # fmt: skip
+                self.leader = member.member_id
+                return True
+        return False
+
+    # -- protocols
+
+    def supports_protocols(self, protocol_type: str, protocols: Protocols) -> bool:
+        """Whether a member with these could be in the group: one of them is supported by all who are in it."""
+        if self.state is ClassicGroupState.EMPTY:
+            return bool(protocol_type and protocols)
+        return self.protocol_type == protocol_type and any(
+            self.supporters.get(name, 0) == len(self.members) for name, _ in protocols
+        )
+
+    def select_protocol(self) -> str:
+        """The protocol supported by all that gets the most votes; between equals, the one voted for first."""
+        candidates = {name for name, count in self.supporters.items() if count == len(self.members)}
+        votes: dict[str, int] = {}
+        for member in self.members.values():
+            vote = member.vote(candidates)
+            votes[vote] = votes.get(vote, 0) + 1
+        return max(votes, key=votes.__getitem__)
+
+    def next_generation(self, now_ms: int) -> None:
+        """End the join phase with the members there are."""
+        self.generation_id += 1
+        self.pending_syncs.clear()
+        if self.members:
+            self.protocol_name = self.select_protocol()
+            self.transition_to(ClassicGroupState.COMPLETING_REBALANCE, now_ms)
+        else:
+            self.protocol_name = None
+            self.transition_to(ClassicGroupState.EMPTY, now_ms)
+        self.subscribed_topics = self._read_subscriptions()
+
+    def is_subscribed_to(self, topic: str) -> bool:
+        """A consumer group whose metadata cannot be read counts as subscribed to everything."""
+        if self.subscribed_topics is None:
+            return self.is_consumer_group
+        return topic in self.subscribed_topics
+
+    def _count_protocols(self, member: ClassicMember, step: int) -> None:
+        for name, _ in member.protocols:
+            self.supporters[name] = self.supporters.get(name, 0) + step
+            if not self.supporters[name]:
+                del self.supporters[name]
+
+    def _read_subscriptions(self) -> frozenset[str] | None:
+        if not self.is_consumer_group:
+            return None
+        if not self.members:
+            return frozenset()
+        if self.protocol_name is None:
+            return None
+        topics: set[str] = set()
+        try:
+            for member in self.members.values():
+                topics.update(subscribed_topics(member.metadata(self.protocol_name)))
+        except MalformedMessage as error:
+            logger.warning("group %s: cannot read the subscription of a member: %s", self.group_id, error)
+            return None
+        return frozenset(topics)
+
+    # -- parked requests
+
+    def park_join(self, member: ClassicMember, join: Parked[JoinGroupResponse] | None) -> None:
+        self.awaiting_join_count += (join is not None) - (member.join is not None)
+        member.join = join
+
+    def answer_join(self, member: ClassicMember, answer: JoinGroupResponse | ErrorCode) -> None:
+        """Answer the member's parked JoinGroup, if there is one."""
+        parked = member.join
+        if parked is None:
+            return
+        self.park_join(member, None)
+        if isinstance(answer, ErrorCode):
+            # UNKNOWN_MEMBER_ID tells the client to forget its member id, so none is told.
+            member_id = "" if answer is ErrorCode.UNKNOWN_MEMBER_ID else member.member_id
+            answer = JoinGroupResponse(error_code=answer, member_id=member_id, protocol_name=None)
+        parked.answer(answer)
+
+    def answer_sync(self, member: ClassicMember, error: ErrorCode = ErrorCode.NONE) -> bool:
+        """Answer the member's parked SyncGroup with its assignment or an error. False when there is none."""
+        parked = member.sync
+        if parked is None:
+            return False
+        member.sync = None
+        parked.answer(self.sync_response(member, error))
+        return True
+
+    def sync_response(self, member: ClassicMember, error: ErrorCode = ErrorCode.NONE) -> SyncGroupResponse:
+        from kafkapy_wire.messages.sync_group import SyncGroupResponse
+
+        if error is not ErrorCode.NONE:
+            return SyncGroupResponse(error_code=error)
+        return SyncGroupResponse(
+            protocol_type=self.protocol_type, protocol_name=self.protocol_name, assignment=member.assignment
+        )
+
+    def join_response(
+        self, member: ClassicMember, *, with_members: bool, skip_assignment: bool = False
+    ) -> JoinGroupResponse:
+        """The current generation as `member` hears of it; the leader hears of all members."""
+        members = self._members_for_leader() if with_members else []
+        return JoinGroupResponse(
+            generation_id=self.generation_id,
+            protocol_type=self.protocol_type,
+            protocol_name=self.protocol_name,
+            leader=self.leader or "",
+            skip_assignment=skip_assignment,
+            member_id=member.member_id,
+            members=members,
+        )
+
+    def _members_for_leader(self) -> list[JoinGroupResponseMember]:
+        return [
+            JoinGroupResponseMember(
+                member_id=member.member_id,
+                group_instance_id=member.group_instance_id,
+                metadata=member.metadata(self.protocol_name),
+            )
+            for member in self.members.values()
+        ]
+
+    # -- replay
+
+    def replay(self, value: GroupMetadataValue) -> None:
+        """Become what a GroupMetadata record says. Members that are there keep their parked requests and sessions."""
+        stored = {member.member_id: member for member in value.members}
+        for member_id in [member_id for member_id in self.members if member_id not in stored]:
+            self.remove(member_id)
+        for member_id, record in stored.items():
+            member = self.members.get(member_id)
+            if member is not None and member.metadata(value.protocol) == record.subscription:
+                member.assignment = record.assignment
+            else:
+                self._replay_member(record, value)
+        self.generation_id = value.generation
+        self.protocol_type = value.protocol_type or None
+        self.protocol_name = value.protocol
+        self.leader = value.leader
+        self.state = ClassicGroupState.STABLE if self.members else ClassicGroupState.EMPTY
+        self.state_timestamp_ms = None if value.current_state_timestamp == -1 else value.current_state_timestamp
+        self.subscribed_topics = self._read_subscriptions()
+
+    def _replay_member(self, record: MemberMetadata, value: GroupMetadataValue) -> None:
+        """A member as a log has it: of its protocols only the group's was kept."""
+        if record.member_id in self.members:
+            self.remove(record.member_id)
+        member = ClassicMember(
+            member_id=record.member_id,
+            group_instance_id=record.group_instance_id,
+            client_id=record.client_id,
+            client_host=record.client_host,
+            # Records before Kafka 0.10.1 have no rebalance timeout.
+            rebalance_timeout_ms=record.rebalance_timeout
+            if record.rebalance_timeout != -1
+            else record.session_timeout,
+            session_timeout_ms=record.session_timeout,
+            protocol_type=value.protocol_type,
+            protocols=((value.protocol or "", record.subscription),),
+            assignment=record.assignment,
+        )
+        self.protocol_type = value.protocol_type
+        self.add(member, None)
+
+    def all_deadlines(self) -> Iterable[Deadline]:
+        """Every timer that may fire for this group."""
+        yield from self.pending_joins.values()
+        yield from (member.session for member in self.members.values() if member.session is not None)
+        if self.join_deadline is not None:
+            yield self.join_deadline
+        if self.sync_deadline is not None:
+            yield self.sync_deadline
+
+    def assignments(self) -> Mapping[str, bytes]:
+        return {member_id: member.assignment for member_id, member in self.members.items()}
+
+
+def subscribed_topics(subscription: bytes) -> list[str]:
+    """The topics in a consumer's metadata, whatever its version: version 0 begins all of them.
+
+    Raises MalformedMessage.
+    """
+    from kafkapy_wire.codec import decode_from
+    from kafkapy_wire.messages.consumer_protocol_subscription import ConsumerProtocolSubscription
+
+    message, _ = decode_from(ConsumerProtocolSubscription, memoryview(subscription), 2, 0)
+    return message.topics

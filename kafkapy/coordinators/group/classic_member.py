@@ -1,0 +1,91 @@
+"""One member of a classic group."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Sequence
+
+    from kafkapy.coordinators.deadline import Deadline
+    from kafkapy.coordinators.runtime import Parked
+    from kafkapy_wire.messages.join_group import JoinGroupRequestProtocol, JoinGroupResponse
+    from kafkapy_wire.messages.sync_group import SyncGroupResponse
+
+Protocols = tuple[tuple[str, bytes], ...]
+"""(name, metadata) of each protocol a member supports, the one it likes best first."""
+
+
+def protocols_of(protocols: Sequence[JoinGroupRequestProtocol]) -> Protocols:
+    return tuple((protocol.name, protocol.metadata) for protocol in protocols)
+
+
+class ClassicMember:
+    """What the group knows of a member. `join` and `sync` are its parked requests."""
+
+    __slots__ = (
+        "assignment",
+        "client_host",
+        "client_id",
+        "group_instance_id",
+        "is_new",
+        "join",
+        "member_id",
+        "protocol_type",
+        "protocols",
+        "rebalance_timeout_ms",
+        "session",
+        "session_timeout_ms",
+        "sync",
+    )
+
+    def __init__(
+        self,
+        *,
+        member_id: str,
+        group_instance_id: str | None,
+        client_id: str,
+        client_host: str,
+        rebalance_timeout_ms: int,
+        session_timeout_ms: int,
+        protocol_type: str,
+        protocols: Protocols,
+        assignment: bytes = b"",
+    ) -> None:
+        self.member_id = member_id
+        self.group_instance_id = group_instance_id
+        self.client_id = client_id
+        self.client_host = client_host
+        self.rebalance_timeout_ms = rebalance_timeout_ms
+        self.session_timeout_ms = session_timeout_ms
+        self.protocol_type = protocol_type
+        self.protocols = protocols
+        self.assignment = assignment
+        self.is_new = False
+        """Its first JoinGroup is still parked: the client does not know its member id and cannot send heartbeats."""
+        self.join: Parked[JoinGroupResponse] | None = None
+        self.sync: Parked[SyncGroupResponse] | None = None
+        self.session: Deadline | None = None
+
+    def __repr__(self) -> str:
+        return f"<ClassicMember {self.member_id} instance={self.group_instance_id}>"
+
+    @property
+    def is_static(self) -> bool:
+        return self.group_instance_id is not None
+
+    def metadata(self, protocol_name: str | None) -> bytes:
+        """What the member sent for that protocol; empty when it does not support it."""
+        return next((metadata for name, metadata in self.protocols if name == protocol_name), b"")
+
+    def supports(self, protocol_name: str) -> bool:
+        return any(name == protocol_name for name, _ in self.protocols)
+
+    def vote(self, candidates: Container[str]) -> str:
+        """The candidate it likes best. The group never takes in a member that supports none of them."""
+        return next(name for name, _ in self.protocols if name in candidates)
+
+    @property
+    def keeps_session_by_waiting(self) -> bool:
+        """A parked request stands for heartbeats, except the first join: its client may be gone without a trace."""
+        return not self.is_new and (self.join is not None or self.sync is not None)

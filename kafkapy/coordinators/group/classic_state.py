@@ -1,0 +1,37 @@
+"""The states of a classic group and the only ways between them."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class ClassicGroupState(Enum):
+    """Named as DescribeGroups and ListGroups name them.
+
+    EMPTY                 no members, perhaps offsets. A join leads to PREPARING_REBALANCE.
+    PREPARING_REBALANCE   members are asked to join again; heartbeats hear REBALANCE_IN_PROGRESS. All joined, or the
+                          rebalance timeout passed: COMPLETING_REBALANCE, or EMPTY when nobody is left.
+    COMPLETING_REBALANCE  everyone knows the new generation, the leader's assignment is awaited. Its SyncGroup leads to
+                          STABLE; a join with new metadata, a member lost: PREPARING_REBALANCE.
+    STABLE                SyncGroup answers at once. A new, changed or lost member, or the leader joining again leads to
+                          PREPARING_REBALANCE.
+    DEAD                  deleted. Nothing leads out of it; a new group may take the name.
+    """
+
+    EMPTY = "Empty"
+    PREPARING_REBALANCE = "PreparingRebalance"
+    COMPLETING_REBALANCE = "CompletingRebalance"
+    STABLE = "Stable"
+    DEAD = "Dead"
+
+
+_EMPTY, _PREPARING, _COMPLETING, _STABLE, _DEAD = ClassicGroupState
+
+PREVIOUS_STATES: dict[ClassicGroupState, frozenset[ClassicGroupState]] = {
+    _EMPTY: frozenset({_PREPARING}),
+    _PREPARING: frozenset({_EMPTY, _COMPLETING, _STABLE}),
+    _COMPLETING: frozenset({_PREPARING}),
+    _STABLE: frozenset({_COMPLETING}),
+    _DEAD: frozenset(ClassicGroupState),
+}
+"""From which states each state may be entered. Replay is not bound by it: a log tells of results, not of phases."""

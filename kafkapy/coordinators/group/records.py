@@ -1,0 +1,179 @@
+"""Records of `__consumer_offsets` in Kafka's formats: a two-byte type before the key, a two-byte version before the value.
+
+Apache Kafka 4.3 writes GroupMetadataValue 3 and OffsetCommitValue 4, the latter with the topic's id when it is known;
+an offset with a retention of its own (OffsetCommit v2-4) only fits into OffsetCommitValue 1.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from kafkapy.coordinators.runtime import CoordinatorRecord
+from kafkapy_wire.codec import decode, encode
+from kafkapy_wire.errors import MalformedMessage
+from kafkapy_wire.record_formats.group_coordinator import (
+    GroupMetadataKey,
+    GroupMetadataValue,
+    LegacyOffsetCommitKey,
+    LegacyOffsetCommitValue,
+    MemberMetadata,
+    OffsetCommitKey,
+    OffsetCommitValue,
+)
+from kafkapy_wire.uuid import ZERO_UUID, Uuid
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kafkapy.coordinators.group.classic_group import ClassicGroup
+    from kafkapy_wire.codec import Message
+
+LEGACY_OFFSET_COMMIT_TYPE = 0
+OFFSET_COMMIT_TYPE = 1
+GROUP_METADATA_TYPE = 2
+
+GROUP_METADATA_VALUE_VERSION = 3
+OFFSET_COMMIT_VALUE_VERSION = 4
+OFFSET_COMMIT_WITH_EXPIRY_VALUE_VERSION = 1
+
+
+class CommittedOffset(NamedTuple):
+    """One committed offset. `leader_epoch` -1: unknown. `expire_timestamp_ms` None: the node's retention counts."""
+
+    offset: int
+    leader_epoch: int
+    metadata: str
+    commit_timestamp_ms: int
+    expire_timestamp_ms: int | None
+    topic_id: Uuid
+
+
+class OffsetCommitRecord(NamedTuple):
+    group_id: str
+    topic: str
+    partition: int
+    committed: CommittedOffset | None
+    """None: a tombstone."""
+
+
+class GroupMetadataRecord(NamedTuple):
+    group_id: str
+    value: GroupMetadataValue | None
+    """None: a tombstone."""
+
+
+def group_metadata(group: ClassicGroup, assignments: Mapping[str, bytes]) -> CoordinatorRecord:
+    """The group as it stands, its members with these assignments. Only the selected protocol is kept of each."""
+    value = GroupMetadataValue(
+        protocol_type=group.protocol_type or "",
+        generation=group.generation_id,
+        protocol=group.protocol_name,
+        leader=group.leader,
+        current_state_timestamp=-1 if group.state_timestamp_ms is None else group.state_timestamp_ms,
+        members=[
+            MemberMetadata(
+                member_id=member.member_id,
+                group_instance_id=member.group_instance_id,
+                client_id=member.client_id,
+                client_host=member.client_host,
+                rebalance_timeout=member.rebalance_timeout_ms,
+                session_timeout=member.session_timeout_ms,
+                subscription=member.metadata(group.protocol_name),
+                assignment=assignments.get(member.member_id, b""),
+            )
+            for member in group.members.values()
+        ],
+    )
+    return CoordinatorRecord(_group_key(group.group_id), _framed(GROUP_METADATA_VALUE_VERSION, value))
+
+
+def empty_group_metadata(group_id: str, now_ms: int) -> CoordinatorRecord:
+    """A group that nobody has joined yet."""
+    value = GroupMetadataValue(protocol_type="", generation=0, current_state_timestamp=now_ms, leader=None)
+    value.protocol = None
+    return CoordinatorRecord(_group_key(group_id), _framed(GROUP_METADATA_VALUE_VERSION, value))
+
+
+def group_tombstone(group_id: str) -> CoordinatorRecord:
+    return CoordinatorRecord(_group_key(group_id), None)
+
+
+def offset_commit(group_id: str, topic: str, partition: int, committed: CommittedOffset) -> CoordinatorRecord:
+    value = OffsetCommitValue(
+        offset=committed.offset,
+        leader_epoch=committed.leader_epoch,
+        metadata=committed.metadata,
+        commit_timestamp=committed.commit_timestamp_ms,
+        expire_timestamp=-1 if committed.expire_timestamp_ms is None else committed.expire_timestamp_ms,
+        topic_id=committed.topic_id,
+    )
+    version = (
+        OFFSET_COMMIT_VALUE_VERSION
+        if committed.expire_timestamp_ms is None
+        else OFFSET_COMMIT_WITH_EXPIRY_VALUE_VERSION
+    )
+    return CoordinatorRecord(_offset_key(group_id, topic, partition), _framed(version, value))
+
+
+def offset_tombstone(group_id: str, topic: str, partition: int) -> CoordinatorRecord:
+    return CoordinatorRecord(_offset_key(group_id, topic, partition), None)
+
+
+def read_record(record: CoordinatorRecord) -> OffsetCommitRecord | GroupMetadataRecord | None:
+    """What a record says, or None: it is of a type this coordinator does not hold. Raises MalformedMessage."""
+    record_type, key = _unframed(record.key)
+    match record_type:
+        case 0 | 1:
+            return _read_offset_commit(record_type, key, record.value)
+        case 2:
+            group_id = decode(GroupMetadataKey, key, 0).group
+            if record.value is None:
+                return GroupMetadataRecord(group_id, None)
+            version, value = _unframed(record.value)
+            return GroupMetadataRecord(group_id, decode(GroupMetadataValue, value, version))
+        case _:
+            return None
+
+
+def _read_offset_commit(record_type: int, key: memoryview, stored: bytes | None) -> OffsetCommitRecord:
+    name: OffsetCommitKey | LegacyOffsetCommitKey
+    value: OffsetCommitValue | LegacyOffsetCommitValue
+    if record_type == LEGACY_OFFSET_COMMIT_TYPE:
+        name = decode(LegacyOffsetCommitKey, key, 0)
+    else:
+        name = decode(OffsetCommitKey, key, 0)
+    if stored is None:
+        return OffsetCommitRecord(name.group, name.topic, name.partition, None)
+    version, body = _unframed(stored)
+    if record_type == LEGACY_OFFSET_COMMIT_TYPE and version == 0:
+        value = decode(LegacyOffsetCommitValue, body, 0)
+        committed = CommittedOffset(value.offset, -1, value.metadata, value.commit_timestamp, None, ZERO_UUID)
+    else:
+        value = decode(OffsetCommitValue, body, version)
+        committed = CommittedOffset(
+            offset=value.offset,
+            leader_epoch=value.leader_epoch,
+            metadata=value.metadata,
+            commit_timestamp_ms=value.commit_timestamp,
+            expire_timestamp_ms=None if value.expire_timestamp == -1 else value.expire_timestamp,
+            topic_id=value.topic_id,
+        )
+    return OffsetCommitRecord(name.group, name.topic, name.partition, committed)
+
+
+def _group_key(group_id: str) -> bytes:
+    return _framed(GROUP_METADATA_TYPE, GroupMetadataKey(group=group_id), 0)
+
+
+def _offset_key(group_id: str, topic: str, partition: int) -> bytes:
+    return _framed(OFFSET_COMMIT_TYPE, OffsetCommitKey(group=group_id, topic=topic, partition=partition), 0)
+
+
+def _framed(number: int, message: Message, version: int | None = None) -> bytes:
+    return number.to_bytes(2, "big") + encode(message, number if version is None else version)
+
+
+def _unframed(stored: bytes) -> tuple[int, memoryview]:
+    if len(stored) < 2:
+        raise MalformedMessage(f"{len(stored)} bytes are no key or value of a coordinator")
+    return int.from_bytes(stored[:2], "big"), memoryview(stored)[2:]

@@ -1,0 +1,26 @@
+"""The settings a group coordinator reads, by Kafka's names."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class GroupSettings(Protocol):
+    """Any object with these attributes will do; they are read at each use, so a dynamic change counts at once."""
+
+    @property
+    def group_min_session_timeout_ms(self) -> int: ...
+    @property
+    def group_max_session_timeout_ms(self) -> int: ...
+    @property
+    def group_max_size(self) -> int: ...
+    @property
+    def group_initial_rebalance_delay_ms(self) -> int: ...
+    @property
+    def offset_metadata_max_bytes(self) -> int: ...
+    @property
+    def offsets_retention_minutes(self) -> int: ...
+    @property
+    def offsets_retention_check_interval_ms(self) -> int: ...
+    @property
+    def offsets_topic_compression_codec(self) -> int: ...

@@ -1,0 +1,260 @@
+"""What every coordinator shares: decide, append, replay, answer.
+
+A coordinator's state is cut into shards, one a partition of its internal topic. A *decision* reads a shard and returns
+records and a response. `CoordinatorRuntime.execute` appends the records as one batch, *replays* them - the only thing
+that changes what must survive a restart - and only then lets the answer leave. Loading a shard is replaying its
+partition, so a restart cannot know more or less than the log.
+
+All of this is synchronous: between the check of a decision and the change made by its records nothing else runs.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
+
+import trio
+
+from kafkapy_wire.errors import ErrorCode, KafkaError
+from kafkapy_wire.records import (
+    Compression,
+    NewRecord,
+    build_batch,
+    decode_records,
+    read_batch_header,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from kafkapy.clock import Clock
+
+T = TypeVar("T")
+ShardT = TypeVar("ShardT", bound="Shard")
+
+LOAD_TURN_BATCHES_MAX = 500
+"""Batches replayed before other tasks get a turn: a few milliseconds."""
+
+
+class CoordinatorRecord(NamedTuple):
+    """One record of a coordinator's topic. Key and value begin with their two-byte type and version; no value deletes."""
+
+    key: bytes
+    value: bytes | None
+
+
+class Decision(NamedTuple, Generic[T]):
+    """What a decision wants written, in one batch, and the answer that may leave once it is.
+
+    `then` runs right after the replay: it answers the requests parked until then.
+    """
+
+    records: Sequence[CoordinatorRecord]
+    response: T
+    then: Callable[[], None] | None = None
+
+
+NOTHING: Decision[None] = Decision((), None)
+
+
+class Parked(Generic[T]):
+    """An answer that leaves later. The core calls `answer` exactly once; the connection's task awaits `wait`."""
+
+    __slots__ = ("_event", "_value")
+
+    def __init__(self) -> None:
+        self._event: trio.Event | None = None
+        self._value: T | None = None
+
+    @property
+    def answered(self) -> bool:
+        return self._value is not None
+
+    @property
+    def value(self) -> T:
+        assert self._value is not None, "not answered yet"
+        return self._value
+
+    def answer(self, value: T) -> None:
+        assert self._value is None, f"answered twice: {self._value} and {value}"
+        self._value = value
+        if self._event is not None:
+            self._event.set()
+
+    async def wait(self) -> T:
+        if self._value is None:
+            self._event = trio.Event()
+            await self._event.wait()
+        return self.value
+
+
+class CoordinatorLog(Protocol):
+    """The internal topic of one coordinator, as far as it needs it. Partitions are `[0, partition_count)`."""
+
+    @property
+    def partition_count(self) -> int:
+        """0 as long as the topic does not exist."""
+
+    async def create_topic(self) -> None:
+        """Return when the topic exists and every partition takes appends. Creating it twice is no error."""
+
+    def append(self, partition: int, batch: bytes) -> int:
+        """The base offset of the appended batch. Raises KafkaError(NOT_LEADER_OR_FOLLOWER, KAFKA_STORAGE_ERROR)."""
+
+    def read_batches(self, partition: int) -> Iterator[memoryview]:
+        """Whole batches from the log start to the end. A view is valid until the next one is asked for."""
+
+
+class Shard(Protocol):
+    """State held by one partition of a coordinator's topic."""
+
+    def replay(self, record: CoordinatorRecord, producer_id: int) -> None:
+        """Apply one record, written by a transaction of `producer_id` when that is not -1."""
+
+    def replay_end_transaction(self, producer_id: int, *, committed: bool) -> None:
+        """Apply a transaction marker."""
+
+    def loaded(self) -> None:
+        """The whole log is replayed: the shard is in charge from now on."""
+
+    def close(self) -> None:
+        """The shard is no longer in charge: its timers must not fire any more."""
+
+
+class CoordinatorRuntime(Generic[ShardT]):
+    """The shards of one coordinator and the way into its topic."""
+
+    def __init__(
+        self,
+        log: CoordinatorLog,
+        clock: Clock,
+        new_shard: Callable[[int], ShardT],
+        *,
+        compression: Compression = Compression.NONE,
+    ) -> None:
+        self._log = log
+        self._clock = clock
+        self._new_shard = new_shard
+        self._compression = compression
+        self._shards: dict[int, ShardT] = {}
+        self._loading: set[int] = set()
+        self._creating_topic: trio.Event | None = None
+        self._closed = False
+
+    @property
+    def partition_count(self) -> int:
+        return self._log.partition_count
+
+    @property
+    def shards(self) -> dict[int, ShardT]:
+        """The loaded shards. Raises KafkaError(COORDINATOR_LOAD_IN_PROGRESS) as long as some are not."""
+        for partition in range(self.partition_count):
+            self.shard(partition)
+        return self._shards
+
+    def shard(self, partition: int) -> ShardT:
+        """Raises KafkaError(COORDINATOR_LOAD_IN_PROGRESS): the partition is still being replayed."""
+        try:
+            return self._shards[partition]
+        except KeyError:
+            raise KafkaError(ErrorCode.COORDINATOR_LOAD_IN_PROGRESS) from None
+
+    def execute(self, partition: int, decision: Decision[T]) -> T:
+        """Append, replay, release the parked answers. Returns the decision's own response."""
+        if decision.records:
+            now_ms = self._clock.now_ms()
+            batch = build_batch(
+                [NewRecord(now_ms, record.key, record.value) for record in decision.records],
+                compression=self._compression,
+                base_sequence=0,  # as Apache Kafka's coordinators write it, although there is no producer id
+            )
+            try:
+                self._log.append(partition, batch)
+            except KafkaError as error:
+                raise KafkaError(_append_error_as_seen_by_clients(error.code)) from error
+            shard = self._shards[partition]
+            for record in decision.records:
+                shard.replay(record, -1)
+        if decision.then is not None:
+            decision.then()
+        return decision.response
+
+    async def create_topic(self) -> None:
+        """Return when the topic exists and every shard can be used, at once if it was so before.
+
+        A topic that was just created has nothing to replay, so the first request to a fresh node needs no retry.
+        """
+        while self._creating_topic is not None:
+            await self._creating_topic.wait()
+        if self.partition_count:
+            return
+        self._creating_topic = trio.Event()
+        try:
+            await self._log.create_topic()
+            await self.load()
+        finally:
+            self._creating_topic.set()
+            self._creating_topic = None
+
+    async def load(self) -> None:
+        """Replay every partition that is not loaded yet; other tasks get their turns meanwhile."""
+        for partition in range(self.partition_count):
+            if partition not in self._shards and partition not in self._loading:
+                await self._load_partition(partition)
+
+    async def _load_partition(self, partition: int) -> None:
+        self._loading.add(partition)
+        try:
+            shard = self._new_shard(partition)
+            for batch_index, batch in enumerate(self._log.read_batches(partition), start=1):
+                replay_batch(shard, batch)
+                if batch_index % LOAD_TURN_BATCHES_MAX == 0:
+                    await trio.lowlevel.checkpoint()
+        finally:
+            self._loading.discard(partition)
+        if not self._closed:
+            self._shards[partition] = shard
+            shard.loaded()
+
+    def close(self) -> None:
+        """Stop every timer. Parked requests stay parked: their connections are being closed too."""
+        self._closed = True
+        for shard in self._shards.values():
+            shard.close()
+
+
+def replay_batch(shard: Shard, batch: memoryview) -> None:
+    """Apply one stored batch. A control batch ends a transaction: its key is (version: int16, type: int16), 1 commits."""
+    header = read_batch_header(batch)
+    for record in decode_records(batch):
+        assert record.key is not None, f"a record without a key at offset {record.offset} of a compacted topic"
+        if header.is_control:
+            committed = int.from_bytes(record.key[2:4], "big") == 1
+            shard.replay_end_transaction(header.producer_id, committed=committed)
+        else:
+            producer_id = header.producer_id if header.is_transactional else -1
+            shard.replay(CoordinatorRecord(record.key, record.value), producer_id)
+
+
+def partition_for(key: str, partition_count: int) -> int:
+    """The partition that owns a group or transactional id: Java's String.hashCode, made positive, modulo the count."""
+    code = 0
+    units = key.encode("utf-16-be", "surrogatepass")
+    for index in range(0, len(units), 2):
+        code = (31 * code + (units[index] << 8 | units[index + 1])) & 0xFFFFFFFF
+    if code >= 1 << 31:
+        code = (1 << 32) - code
+        if code == 1 << 31:  # Integer.MIN_VALUE has no positive twin; Kafka's Utils.abs makes it 0
+            code = 0
+    return code % partition_count
+
+
+def _append_error_as_seen_by_clients(error: ErrorCode) -> ErrorCode:
+    match error:
+        case (
+            ErrorCode.UNKNOWN_TOPIC_OR_PARTITION | ErrorCode.NOT_ENOUGH_REPLICAS | ErrorCode.REQUEST_TIMED_OUT
+        ):
+            return ErrorCode.COORDINATOR_NOT_AVAILABLE
+        case ErrorCode.NOT_LEADER_OR_FOLLOWER | ErrorCode.KAFKA_STORAGE_ERROR:
+            return ErrorCode.NOT_COORDINATOR
+        case _:
+            return error

@@ -1,0 +1,220 @@
+"""Incremental fetch sessions (KIP-227): the broker remembers what a consumer fetches, and sends only what changed.
+
+One `FetchSessionCache` a node owns all sessions. `begin()` turns a request into a `FetchPlan`: which partitions to read,
+and whether the answer is full, incremental or sessionless. After the read, `FetchPlan.answer()` says which partitions
+go into the response.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, NewType
+
+from kafkapy_wire.errors import ErrorCode
+from kafkapy_wire.uuid import ZERO_UUID
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from kafkapy_wire.messages.fetch import FetchPartition, FetchRequest, PartitionData
+    from kafkapy_wire.uuid import Uuid
+
+FetchKey = NewType("FetchKey", tuple[str | bytes, int])  # (topic name below version 13, topic id from it on; partition)
+
+INVALID_SESSION_ID = 0
+INITIAL_EPOCH = 0  # a full fetch that asks for a session
+FINAL_EPOCH = -1  # a full fetch that wants none, and closes the one it names
+TOPIC_IDS_VERSION = 13
+
+
+class FetchedPartition:
+    """What a consumer wants of one partition, and what it was told last."""
+
+    __slots__ = (
+        "current_leader_epoch",
+        "fetch_offset",
+        "index",
+        "last_fetched_epoch",
+        "max_bytes",
+        "told_high_watermark",
+        "told_log_start_offset",
+        "topic_id",
+        "topic_name",
+    )
+
+    def __init__(self, topic_name: str, topic_id: Uuid, wanted: FetchPartition) -> None:
+        self.topic_name = topic_name  # "" from version 13 on
+        self.topic_id = topic_id
+        self.index = wanted.partition
+        self.told_high_watermark = -1
+        self.told_log_start_offset = -1
+        self.update(wanted)
+
+    def update(self, wanted: FetchPartition) -> None:
+        self.fetch_offset = wanted.fetch_offset
+        self.current_leader_epoch = wanted.current_leader_epoch
+        self.last_fetched_epoch = wanted.last_fetched_epoch
+        self.max_bytes = wanted.partition_max_bytes
+
+    def news(self, data: PartitionData) -> bool:
+        """Whether an incremental answer must mention `data`; remembers what the consumer is told."""
+        changed = (
+            data.high_watermark != self.told_high_watermark
+            or data.log_start_offset != self.told_log_start_offset
+            or data.error_code != ErrorCode.NONE
+            or data.diverging_epoch.epoch != -1
+            or bool(data.records)
+        )
+        if data.error_code == ErrorCode.NONE:
+            self.told_high_watermark = data.high_watermark
+            self.told_log_start_offset = data.log_start_offset
+        else:
+            # An error is not a state that the consumer knows: whatever comes next is news.
+            self.told_high_watermark = self.told_log_start_offset = -1
+        return changed
+
+
+class FetchSession:
+    """The partitions of one consumer, in the order in which they are read."""
+
+    __slots__ = ("created_ms", "epoch", "id", "last_used_ms", "partitions", "uses_topic_ids")
+
+    def __init__(
+        self, session_id: int, partitions: dict[FetchKey, FetchedPartition], now_ms: float, *, uses_topic_ids: bool
+    ) -> None:
+        self.id = session_id
+        self.epoch = 1  # what the next request must carry
+        self.partitions = partitions
+        self.uses_topic_ids = uses_topic_ids
+        self.created_ms = self.last_used_ms = now_ms
+
+    def advance_epoch(self) -> None:
+        self.epoch = 1 if self.epoch == 0x7FFF_FFFF else self.epoch + 1
+
+    def move_to_end(self, keys: Iterable[FetchKey]) -> None:
+        """Who got records is read last the next time, so that all partitions get their share of the response."""
+        for key in keys:
+            if (partition := self.partitions.pop(key, None)) is not None:
+                self.partitions[key] = partition
+
+
+class FetchPlan:
+    """What one request reads. `error` is set instead when its session is not known or not in step."""
+
+    __slots__ = ("error", "partitions", "session", "session_id", "_incremental")
+
+    def __init__(
+        self,
+        partitions: dict[FetchKey, FetchedPartition],
+        *,
+        session: FetchSession | None = None,
+        incremental: bool = False,
+        error: ErrorCode = ErrorCode.NONE,
+    ) -> None:
+        self.partitions = partitions
+        self.session = session
+        self.session_id = session.id if session else INVALID_SESSION_ID
+        self.error = error
+        self._incremental = incremental
+
+    def answer(self, results: list[tuple[FetchKey, PartitionData]]) -> list[tuple[FetchKey, PartitionData]]:
+        """The results that go into the response, in order."""
+        session = self.session
+        if session is None:
+            return results
+        told = []
+        for key, data in results:
+            # While this request waited, another one of the same session may have forgotten the partition.
+            partition = self.partitions.get(key)
+            news = partition is not None and partition.news(data)
+            if news or not self._incremental:
+                told.append((key, data))
+        if self._incremental:
+            session.move_to_end([key for key, data in told if data.records])
+        return told
+
+
+class FetchSessionCache:
+    """All sessions of a node, at most `slots` of them.
+
+    When it is full, a session that was not used for `eviction_ms` makes room; otherwise the newcomer gets none, which
+    is an ordinary answer (session id 0).
+    """
+
+    def __init__(self, *, slots: int, eviction_ms: int, rng: random.Random | None = None) -> None:
+        self._slots = slots
+        self._eviction_ms = eviction_ms
+        self._sessions: dict[int, FetchSession] = {}
+        self._random = rng or random.Random()
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def begin(self, request: FetchRequest, version: int, now_ms: float) -> FetchPlan:
+        """Find or make the session of `request`; its epoch moves on at once."""
+        session_id, epoch = request.session_id, request.session_epoch
+        if epoch in (INITIAL_EPOCH, FINAL_EPOCH):
+            if session_id != INVALID_SESSION_ID:
+                self._sessions.pop(session_id, None)
+            partitions = dict(wanted_partitions(request))
+            if epoch == FINAL_EPOCH or not partitions:
+                return FetchPlan(partitions)
+            return FetchPlan(partitions, session=self._create(partitions, version, now_ms))
+        session = self._sessions.get(session_id)
+        if session is None:
+            return FetchPlan({}, error=ErrorCode.FETCH_SESSION_ID_NOT_FOUND)
+        if session.epoch != epoch:
+            return FetchPlan({}, error=ErrorCode.INVALID_FETCH_SESSION_EPOCH)
+        if session.uses_topic_ids != (version >= TOPIC_IDS_VERSION):
+            return FetchPlan({}, error=ErrorCode.FETCH_SESSION_TOPIC_ID_ERROR)
+        self._update(session, request)
+        if not session.partitions:
+            del self._sessions[session.id]
+            return FetchPlan({})
+        session.last_used_ms = now_ms
+        session.advance_epoch()
+        return FetchPlan(session.partitions, session=session, incremental=True)
+
+    def _update(self, session: FetchSession, request: FetchRequest) -> None:
+        partitions = session.partitions
+        for topic in request.topics:
+            name: str | bytes = topic.topic_id if session.uses_topic_ids else topic.topic
+            for wanted in topic.partitions:
+                known = partitions.get(FetchKey((name, wanted.partition)))
+                if known is None:
+                    partitions[FetchKey((name, wanted.partition))] = FetchedPartition(
+                        topic.topic, topic.topic_id, wanted
+                    )
+                else:
+                    known.update(wanted)
+        for forgotten in request.forgotten_topics_data:
+            name = forgotten.topic_id if session.uses_topic_ids else forgotten.topic
+            for index in forgotten.partitions:
+                partitions.pop(FetchKey((name, index)), None)
+
+    def _create(
+        self, partitions: dict[FetchKey, FetchedPartition], version: int, now_ms: float
+    ) -> FetchSession | None:
+        if len(self._sessions) >= self._slots and not self._evict(now_ms):
+            return None
+        session_id = INVALID_SESSION_ID
+        while session_id == INVALID_SESSION_ID or session_id in self._sessions:
+            session_id = self._random.randint(1, 0x7FFF_FFFF)
+        session = FetchSession(session_id, partitions, now_ms, uses_topic_ids=version >= TOPIC_IDS_VERSION)
+        self._sessions[session_id] = session
+        return session
+
+    def _evict(self, now_ms: float) -> bool:
+        stalest = min(self._sessions.values(), key=lambda session: session.last_used_ms, default=None)
+        if stalest is None or now_ms - stalest.last_used_ms < self._eviction_ms:
+            return False
+        del self._sessions[stalest.id]
+        return True
+
+
+def wanted_partitions(request: FetchRequest) -> Iterator[tuple[FetchKey, FetchedPartition]]:
+    """The partitions that the request itself names, in its order."""
+    for topic in request.topics:
+        name: str | bytes = topic.topic if topic.topic_id == ZERO_UUID else topic.topic_id
+        for wanted in topic.partitions:
+            yield FetchKey((name, wanted.partition)), FetchedPartition(topic.topic, topic.topic_id, wanted)

@@ -1,0 +1,31 @@
+"""Producer ids, each given once: taken from blocks that the controller allocates through its log (KIP-730)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import trio
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+
+class ProducerIds:
+    """Hands out ids of the current block and asks for the next one when it is used up."""
+
+    def __init__(self, allocate_block: Callable[[], Awaitable[tuple[int, int]]]) -> None:
+        self._allocate_block = allocate_block  # -> (first id, number of ids)
+        self._block = iter(range(0))
+        self._allocating = trio.Lock()  # one block at a time: spans the wait for the controller
+
+    async def next(self) -> int:
+        while True:
+            producer_id = next(self._block, None)
+            if producer_id is not None:
+                return producer_id
+            async with self._allocating:
+                producer_id = next(self._block, None)  # another task may have fetched a block meanwhile
+                if producer_id is not None:
+                    return producer_id
+                first, count = await self._allocate_block()
+                self._block = iter(range(first, first + count))

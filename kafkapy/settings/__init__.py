@@ -1,0 +1,17 @@
+"""Settings: text with Kafka's names at the door, typed attributes behind it.
+
+broker.py       Settings: listeners and the areas node, network, log, topics, groups, share, transactions, ...
+topic.py        TopicSettings: what holds for one topic      group.py   GroupSettings: for one group
+listeners.py    Listener, and the rules for listeners and what is advertised
+sources.py      a properties file, the environment and the command line, merged (properties.py reads the file)
+describe.py     DescribeConfigs: values, sources, synonyms    alter.py  AlterConfigs: operations and validation
+parse.py        types and bounds, Kafka's messages            catalog.py  looks definitions up
+definitions.py  all of Kafka's settings, written by generate.py from configs.json
+"""
+
+from kafkapy.settings.broker import DIFFERENT_DEFAULTS, Settings
+from kafkapy.settings.errors import SettingsError
+from kafkapy.settings.group import GroupSettings
+from kafkapy.settings.topic import TopicSettings
+
+__all__ = ["DIFFERENT_DEFAULTS", "GroupSettings", "Settings", "SettingsError", "TopicSettings"]

@@ -1,0 +1,535 @@
+"""`Settings`: all that a node is told, parsed once at the door; code reads attributes.
+
+    settings = Settings({"listeners": "PLAINTEXT://:9092", "num.partitions": "3"})
+    settings.topics.num_partitions, settings.network.listeners, settings.topic_settings({"retention.ms": "60000"})
+
+`Settings()` is a working node of its own, made without reading a table. What was given stays text in `settings.given`
+for DescribeConfigs; what AlterConfigs changes is laid over it by `with_dynamic`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from kafkapy.settings.area import Area
+from kafkapy.settings.errors import SettingsError
+from kafkapy.settings.group import GroupSettings, group_defaults
+from kafkapy.settings.topic import LONG_MAX, TopicSettings, topic_defaults
+
+if TYPE_CHECKING:
+    from kafkapy.settings.listeners import Listener
+    from kafkapy.settings.parse import Value
+
+INT_MAX = 2_147_483_647
+NOTHING: Mapping[str, str] = {}
+
+# Name -> (our default, Kafka's, why). They count as given in the node's properties file: DescribeConfigs calls them
+# STATIC_BROKER_CONFIG, with Kafka's own default behind them. A value of the user's always wins.
+DIFFERENT_DEFAULTS: Mapping[str, tuple[str, str | None, str]] = {
+    "controller.listener.names": ("CONTROLLER", None, "Kafka has no default; this is the name everyone gives"),
+    "group.initial.rebalance.delay.ms": (
+        "0",
+        "3000",
+        "the first group is there at once; nobody waits for more members",
+    ),
+    "listeners": (
+        "PLAINTEXT://localhost:9092",
+        "PLAINTEXT://:9092",
+        "a test broker is not open to the network unasked",
+    ),
+    "node.id": ("1", None, "Kafka has no default; a node alone needs none"),
+    "offsets.topic.replication.factor": ("1", "3", "works on one node"),
+    "process.roles": ("broker,controller", None, "Kafka has no default; a node alone is both"),
+    "share.coordinator.state.topic.min.isr": ("1", "2", "works on one node"),
+    "share.coordinator.state.topic.replication.factor": ("1", "3", "works on one node"),
+    "transaction.state.log.min.isr": ("1", "2", "works on one node"),
+    "transaction.state.log.replication.factor": ("1", "3", "works on one node"),
+}
+
+
+class NodeSettings(Area):
+    """Who this node is and which controllers it follows."""
+
+    node_id: int = 1
+    process_roles: tuple[str, ...] = ("broker", "controller")
+    broker_rack: str | None = None
+    controller_quorum_voters: tuple[str, ...] = ()
+    controller_quorum_bootstrap_servers: tuple[str, ...] = ()
+    controller_quorum_election_timeout_ms: int = 1_000
+    controller_quorum_election_backoff_max_ms: int = 1_000
+    controller_quorum_fetch_timeout_ms: int = 2_000
+    controller_quorum_request_timeout_ms: int = 2_000
+    controller_quorum_retry_backoff_ms: int = 20
+    controller_quorum_append_linger_ms: int = 25
+    controller_quorum_fetch_max_bytes: int = 1_048_576
+    controller_quorum_fetch_snapshot_max_bytes: int = 1_048_576
+    controller_quorum_auto_join_enable: bool = False
+    broker_heartbeat_interval_ms: int = 2_000
+    broker_session_timeout_ms: int = 9_000
+    initial_broker_registration_timeout_ms: int = 60_000
+    controlled_shutdown_enable: bool = True
+    metadata_log_dir: str | None = None
+    metadata_log_segment_bytes: int = 1_073_741_824
+    metadata_log_segment_ms: int = 604_800_000
+    metadata_log_max_record_bytes_between_snapshots: int = 20_971_520
+    metadata_log_max_snapshot_interval_ms: int = 3_600_000
+    metadata_max_idle_interval_ms: int = 500
+    metadata_max_retention_bytes: int = 104_857_600
+    metadata_max_retention_ms: int = 604_800_000
+    unstable_api_versions_enable: bool = False
+    unstable_feature_versions_enable: bool = False
+
+    @property
+    def is_broker(self) -> bool:
+        return "broker" in self.process_roles
+
+    @property
+    def is_controller(self) -> bool:
+        return "controller" in self.process_roles
+
+
+class NetworkSettings(Area):
+    """Sockets, connections and requests. Listeners are typed: see `Settings.listeners`."""
+
+    socket_request_max_bytes: int = 104_857_600
+    socket_send_buffer_bytes: int = 102_400
+    socket_receive_buffer_bytes: int = 102_400
+    socket_listen_backlog_size: int = 50
+    max_connections: int = INT_MAX
+    max_connections_per_ip: int = INT_MAX
+    max_connections_per_ip_overrides: str = ""
+    max_connection_creation_rate: int = INT_MAX
+    connections_max_idle_ms: int = 600_000
+    connection_failed_authentication_delay_ms: int = 100
+    queued_max_requests: int = 500
+    queued_max_request_bytes: int = -1
+    num_network_threads: int = 3
+    num_io_threads: int = 8
+    request_timeout_ms: int = 30_000
+    inter_broker_listener_name: str | None = None
+    security_inter_broker_protocol: str = "PLAINTEXT"
+    controller_listener_names: tuple[str, ...] = ("CONTROLLER",)
+
+    def max_connections_of(self, host: str) -> int:
+        """How many connections the peer `host` may have at once."""
+        for entry in filter(None, self.max_connections_per_ip_overrides.split(",")):
+            name, _, count = entry.strip().rpartition(":")
+            if name == host:
+                return int(count)
+        return self.max_connections_per_ip
+
+
+class LogManagerSettings(Area):
+    """The data directories and what works on them. What each log does follows its topic: `Settings.topic_settings`."""
+
+    log_dir: tuple[str, ...] = ("/tmp/kafka-logs",)
+    log_dirs: tuple[str, ...] | None = None
+    cordoned_log_dirs: tuple[str, ...] = ()
+    log_cleaner_enable: bool = True
+    log_cleaner_threads: int = 1
+    log_cleaner_backoff_ms: int = 15_000
+    log_cleaner_dedupe_buffer_size: int = 134_217_728
+    log_cleaner_io_buffer_load_factor: float = 0.9
+    log_cleaner_io_buffer_size: int = 524_288
+    log_cleaner_io_max_bytes_per_second: float = 1.7976931348623157e308
+    log_dir_failure_timeout_ms: int = 30_000
+    log_flush_offset_checkpoint_interval_ms: int = 60_000
+    log_flush_scheduler_interval_ms: int = LONG_MAX
+    log_flush_start_offset_checkpoint_interval_ms: int = 60_000
+    log_initial_task_delay_ms: int = 30_000
+    log_retention_check_interval_ms: int = 300_000
+    num_recovery_threads_per_data_dir: int = 2
+
+    @property
+    def directories(self) -> tuple[str, ...]:
+        """Where the data is: `log.dirs`, else `log.dir`."""
+        return self.log_dir if self.log_dirs is None else self.log_dirs
+
+
+class TopicCreationSettings(Area):
+    """How topics come and go."""
+
+    num_partitions: int = 1
+    default_replication_factor: int = 1
+    auto_create_topics_enable: bool = True
+    delete_topic_enable: bool = True
+    create_topic_policy_class_name: str | None = None
+    alter_config_policy_class_name: str | None = None
+    max_request_partition_size_limit: int = 2_000
+
+
+class GroupCoordinatorSettings(Area):
+    """Classic, consumer, share and streams groups, and committed offsets."""
+
+    group_initial_rebalance_delay_ms: int = 0
+    group_max_session_timeout_ms: int = 1_800_000
+    group_min_session_timeout_ms: int = 6_000
+    group_max_size: int = INT_MAX
+    group_coordinator_rebalance_protocols: tuple[str, ...] = ("classic", "consumer", "streams")
+    group_coordinator_threads: int = 4
+    group_coordinator_append_linger_ms: int = -1
+    group_coordinator_cached_buffer_max_bytes: int = 1_048_588
+    offset_metadata_max_bytes: int = 4_096
+    offsets_commit_timeout_ms: int = 5_000
+    offsets_load_buffer_size: int = 5_242_880
+    offsets_retention_check_interval_ms: int = 600_000
+    offsets_retention_minutes: int = 10_080
+    offsets_topic_compression_codec: int = 0
+    offsets_topic_num_partitions: int = 50
+    offsets_topic_replication_factor: int = 1
+    offsets_topic_segment_bytes: int = 104_857_600
+    group_consumer_assignors: tuple[str, ...] = ("uniform", "range")
+    group_consumer_migration_policy: str = "bidirectional"
+    group_consumer_max_size: int = INT_MAX
+    group_consumer_regex_refresh_interval_ms: int = 600_000
+    group_consumer_assignment_interval_ms: int = 1_000
+    group_consumer_min_assignment_interval_ms: int = 0
+    group_consumer_max_assignment_interval_ms: int = 15_000
+    group_consumer_heartbeat_interval_ms: int = 5_000
+    group_consumer_min_heartbeat_interval_ms: int = 5_000
+    group_consumer_max_heartbeat_interval_ms: int = 15_000
+    group_consumer_session_timeout_ms: int = 45_000
+    group_consumer_min_session_timeout_ms: int = 45_000
+    group_consumer_max_session_timeout_ms: int = 60_000
+    group_streams_max_size: int = INT_MAX
+    group_streams_initial_rebalance_delay_ms: int = 3_000
+    group_streams_num_standby_replicas: int = 0
+    group_streams_max_standby_replicas: int = 2
+    group_streams_assignment_interval_ms: int = 1_000
+    group_streams_min_assignment_interval_ms: int = 0
+    group_streams_max_assignment_interval_ms: int = 15_000
+    group_streams_heartbeat_interval_ms: int = 5_000
+    group_streams_min_heartbeat_interval_ms: int = 5_000
+    group_streams_max_heartbeat_interval_ms: int = 15_000
+    group_streams_session_timeout_ms: int = 45_000
+    group_streams_min_session_timeout_ms: int = 45_000
+    group_streams_max_session_timeout_ms: int = 60_000
+
+
+class ShareSettings(Area):
+    """Share groups (KIP-932): the broker's side and the coordinator that keeps their state."""
+
+    group_share_assignors: tuple[str, ...] = ("simple",)
+    group_share_max_size: int = 200
+    group_share_max_share_sessions: int = 2_000
+    group_share_assignment_interval_ms: int = 1_000
+    group_share_min_assignment_interval_ms: int = 0
+    group_share_max_assignment_interval_ms: int = 15_000
+    group_share_heartbeat_interval_ms: int = 5_000
+    group_share_min_heartbeat_interval_ms: int = 5_000
+    group_share_max_heartbeat_interval_ms: int = 15_000
+    group_share_session_timeout_ms: int = 45_000
+    group_share_min_session_timeout_ms: int = 45_000
+    group_share_max_session_timeout_ms: int = 60_000
+    group_share_initialize_retry_interval_ms: int = 30_000
+    group_share_delivery_count_limit: int = 5
+    group_share_min_delivery_count_limit: int = 2
+    group_share_max_delivery_count_limit: int = 10
+    group_share_partition_max_record_locks: int = 2_000
+    group_share_min_partition_max_record_locks: int = 100
+    group_share_max_partition_max_record_locks: int = 4_000
+    group_share_record_lock_duration_ms: int = 30_000
+    group_share_min_record_lock_duration_ms: int = 15_000
+    group_share_max_record_lock_duration_ms: int = 60_000
+    share_coordinator_state_topic_num_partitions: int = 50
+    share_coordinator_state_topic_replication_factor: int = 1
+    share_coordinator_state_topic_min_isr: int = 1
+    share_coordinator_state_topic_segment_bytes: int = 104_857_600
+    share_coordinator_state_topic_compression_codec: int = 0
+    share_coordinator_state_topic_prune_interval_ms: int = 300_000
+    share_coordinator_cold_partition_snapshot_interval_ms: int = 300_000
+    share_coordinator_snapshot_update_records_per_snapshot: int = 500
+    share_coordinator_load_buffer_size: int = 5_242_880
+    share_coordinator_write_timeout_ms: int = 5_000
+    share_coordinator_append_linger_ms: int = -1
+
+
+class TransactionSettings(Area):
+    """Transactions and producer ids."""
+
+    transaction_max_timeout_ms: int = 900_000
+    transaction_abort_timed_out_transaction_cleanup_interval_ms: int = 10_000
+    transaction_remove_expired_transaction_cleanup_interval_ms: int = 3_600_000
+    transactional_id_expiration_ms: int = 604_800_000
+    transaction_partition_verification_enable: bool = True
+    transaction_two_phase_commit_enable: bool = False
+    transaction_state_log_num_partitions: int = 50
+    transaction_state_log_replication_factor: int = 1
+    transaction_state_log_min_isr: int = 1
+    transaction_state_log_segment_bytes: int = 104_857_600
+    transaction_state_log_load_buffer_size: int = 5_242_880
+    producer_id_expiration_ms: int = 86_400_000
+    producer_id_expiration_check_interval_ms: int = 600_000
+    add_partitions_to_txn_retry_backoff_ms: int = 20
+    add_partitions_to_txn_retry_backoff_max_ms: int = 100
+
+
+class ReplicationSettings(Area):
+    """Fetching, by consumers and by followers, and who leads."""
+
+    fetch_max_bytes: int = 57_671_680
+    max_incremental_fetch_session_cache_slots: int = 1_000
+    replica_fetch_backoff_ms: int = 1_000
+    replica_fetch_max_bytes: int = 1_048_576
+    replica_fetch_min_bytes: int = 1
+    replica_fetch_response_max_bytes: int = 10_485_760
+    replica_fetch_wait_max_ms: int = 500
+    replica_high_watermark_checkpoint_interval_ms: int = 5_000
+    replica_lag_time_max_ms: int = 30_000
+    replica_selector_class: str | None = None
+    replica_socket_receive_buffer_bytes: int = 65_536
+    replica_socket_timeout_ms: int = 30_000
+    num_replica_fetchers: int = 1
+    auto_leader_rebalance_enable: bool = True
+    leader_imbalance_check_interval_seconds: int = 300
+    unclean_leader_election_interval_ms: int = 300_000
+
+
+class SecuritySettings(Area):
+    """SASL, TLS, ACLs and delegation tokens. A listener may have its own: `Settings.listener_value`."""
+
+    authorizer_class_name: str = ""
+    principal_builder_class: str = "org.apache.kafka.common.security.authenticator.DefaultKafkaPrincipalBuilder"
+    connections_max_reauth_ms: int = 0
+    sasl_enabled_mechanisms: tuple[str, ...] = ("GSSAPI",)
+    sasl_mechanism_inter_broker_protocol: str = "GSSAPI"
+    sasl_mechanism_controller_protocol: str = "GSSAPI"
+    sasl_jaas_config: str | None = None
+    sasl_server_max_receive_size: int = 524_288
+    delegation_token_secret_key: str | None = None
+    delegation_token_max_lifetime_ms: int = 604_800_000
+    delegation_token_expiry_time_ms: int = 86_400_000
+    delegation_token_expiry_check_interval_ms: int = 3_600_000
+    ssl_client_auth: str = "none"
+    ssl_cipher_suites: tuple[str, ...] = ()
+    ssl_enabled_protocols: tuple[str, ...] = ("TLSv1.2", "TLSv1.3")
+    ssl_key_password: str | None = None
+    ssl_keystore_certificate_chain: str | None = None
+    ssl_keystore_key: str | None = None
+    ssl_keystore_location: str | None = None
+    ssl_keystore_password: str | None = None
+    ssl_keystore_type: str = "JKS"
+    ssl_truststore_certificates: str | None = None
+    ssl_truststore_location: str | None = None
+    ssl_truststore_password: str | None = None
+    ssl_truststore_type: str = "JKS"
+    ssl_principal_mapping_rules: str = "DEFAULT"
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(...)"  # passwords stay out of logs and tracebacks
+
+
+class QuotaSettings(Area):
+    """The windows over which rates are measured, and client metrics (KIP-714)."""
+
+    quota_window_num: int = 11
+    quota_window_size_seconds: int = 1
+    controller_quota_window_num: int = 11
+    controller_quota_window_size_seconds: int = 1
+    replication_quota_window_num: int = 11
+    replication_quota_window_size_seconds: int = 1
+    telemetry_max_bytes: int = 1_048_576
+
+
+class Settings:
+    """Everything one node is told. Immutable: a change makes another.
+
+    `listeners` is where the node listens, controllers' listeners too; `advertised_listeners` is what it tells clients.
+    An advertised host is empty when the user gave none and the listener binds every interface: the node then answers
+    each client with an address that this client can reach.
+    """
+
+    __slots__ = (
+        "_values",
+        "advertised_listeners",
+        "dynamic_broker",
+        "dynamic_default",
+        "given",
+        "group_defaults",
+        "groups",
+        "listeners",
+        "log",
+        "network",
+        "node",
+        "quotas",
+        "replication",
+        "security",
+        "share",
+        "topic_defaults",
+        "topics",
+        "transactions",
+    )
+
+    def __init__(
+        self,
+        given: Mapping[str, str] = NOTHING,
+        *,
+        dynamic_default: Mapping[str, str] = NOTHING,
+        dynamic_broker: Mapping[str, str] = NOTHING,
+    ) -> None:
+        """Settings from Kafka's names and texts: what the user gave, then what AlterConfigs laid over it.
+
+        Names that Kafka does not know do nothing. Raises SettingsError: the first value that cannot be.
+        """
+        self.given = given
+        self.dynamic_default = dynamic_default
+        self.dynamic_broker = dynamic_broker
+        texts = given
+        for layer in (dynamic_default, dynamic_broker):
+            texts = _overlaid(texts, layer)
+        values = self._values = _typed_values(texts)
+        self.node = NodeSettings().with_settings(values)
+        self.network = NetworkSettings().with_settings(values)
+        self.log = LogManagerSettings().with_settings(values)
+        self.topics = TopicCreationSettings().with_settings(values)
+        self.groups = GroupCoordinatorSettings().with_settings(values)
+        self.share = ShareSettings().with_settings(values)
+        self.transactions = TransactionSettings().with_settings(values)
+        self.replication = ReplicationSettings().with_settings(values)
+        self.security = SecuritySettings().with_settings(values)
+        self.quotas = QuotaSettings().with_settings(values)
+        self.topic_defaults = topic_defaults(values) if values else TopicSettings()
+        self.group_defaults = group_defaults(values) if values else GroupSettings()
+        self.listeners, self.advertised_listeners = self._parse_listeners(texts)
+
+    @classmethod
+    def parse(cls, values: Mapping[str, str]) -> Settings:
+        """`Settings(values)`: from what `kafkapy.settings.sources` gathered, or a test wrote down."""
+        return cls(values)
+
+    @property
+    def static(self) -> Mapping[str, str]:
+        """What stands in the node's properties file, so to say: what was given and our own defaults."""
+        return {**{name: ours for name, (ours, _, _) in DIFFERENT_DEFAULTS.items()}, **self.given}
+
+    def with_dynamic(self, dynamic_default: Mapping[str, str], dynamic_broker: Mapping[str, str]) -> Settings:
+        """These under the cluster's defaults and this broker's own dynamic values, whichever were there before."""
+        changed = Settings(self.given, dynamic_default=dynamic_default, dynamic_broker=dynamic_broker)
+        ports = {listener.name: listener.port for listener in self.listeners if listener.port}
+        return changed.with_ports(ports)
+
+    def with_ports(self, ports: Mapping[str, int]) -> Settings:
+        """These with the ports, by listener name, that the system chose where port 0 was asked for."""
+        changed = object.__new__(Settings)
+        for name in self.__slots__:
+            setattr(changed, name, getattr(self, name))
+        changed.listeners = _with_ports(self.listeners, ports)
+        changed.advertised_listeners = _with_ports(self.advertised_listeners, ports)
+        return changed
+
+    def topic_settings(self, overrides: Mapping[str, str] = NOTHING) -> TopicSettings:
+        """What holds for a topic with these own values (the image's configs of the topic). Callers cache it."""
+        return self.topic_defaults.resolve(overrides)
+
+    def group_settings(self, overrides: Mapping[str, str] = NOTHING) -> GroupSettings:
+        """What holds for a group with these own values (the image's configs of the group)."""
+        return self.group_defaults.resolve(overrides)
+
+    @property
+    def broker_listeners(self) -> tuple[Listener, ...]:
+        names = self.network.controller_listener_names
+        return tuple(listener for listener in self.listeners if listener.name not in names)
+
+    @property
+    def controller_listeners(self) -> tuple[Listener, ...]:
+        names = self.network.controller_listener_names
+        return tuple(listener for listener in self.listeners if listener.name in names)
+
+    @property
+    def inter_broker_listener_name(self) -> str:
+        """The listener that brokers use among themselves; a node with one listener has no choice (Kafka demands it)."""
+        names = [listener.name for listener in self.advertised_listeners]
+        wanted = self.network.inter_broker_listener_name or self.network.security_inter_broker_protocol
+        return wanted if wanted in names else names[0]
+
+    def listener_value(self, listener_name: str, name: str, mechanism: str | None = None) -> Value | None:
+        """A setting as it holds on one listener: its own value, for the SASL mechanism first, else the node's.
+
+        None: neither was given; the area's default holds.
+        """
+        prefix = f"listener.name.{listener_name.lower()}."
+        candidates = [f"{prefix}{name}", name]
+        if mechanism is not None:
+            candidates.insert(0, f"{prefix}{mechanism.lower()}.{name}")
+        return next((self._values[candidate] for candidate in candidates if candidate in self._values), None)
+
+    def _parse_listeners(self, texts: Mapping[str, str]) -> tuple[tuple[Listener, ...], tuple[Listener, ...]]:
+        from kafkapy.settings import listeners as rules
+
+        network = self.network
+        protocols = dict(rules.DEFAULT_PROTOCOL_MAP)
+        if "listener.security.protocol.map" in texts:
+            protocols = rules.parse_protocol_map(texts["listener.security.protocol.map"])
+        for name in network.controller_listener_names:
+            protocols.setdefault(name.upper(), "PLAINTEXT")
+        own = texts.get("listeners", DIFFERENT_DEFAULTS["listeners"][0]).split(",")
+        listeners = rules.parse_listeners("listeners", own, protocols)
+        rules.check_ports("listeners", listeners)
+        brokers = tuple(listener for listener in listeners if listener.name not in network.controller_listener_names)
+        if "advertised.listeners" in texts:
+            elements = texts["advertised.listeners"].split(",")
+            advertised = rules.parse_listeners("advertised.listeners", elements, protocols)
+            advertised = rules.checked_advertised(advertised, listeners, network.controller_listener_names)
+        else:
+            advertised = tuple(listener.reachable() for listener in brokers)
+        inter_broker = network.inter_broker_listener_name
+        if inter_broker is not None and "security.inter.broker.protocol" in texts:
+            raise SettingsError(
+                "Only one of inter.broker.listener.name and security.inter.broker.protocol should be set."
+            )
+        if inter_broker is not None and self.node.is_broker:
+            rules.check_inter_broker(inter_broker.upper(), protocols, advertised)
+        return listeners, advertised
+
+
+def _with_ports(listeners: tuple[Listener, ...], ports: Mapping[str, int]) -> tuple[Listener, ...]:
+    return tuple(
+        listener if listener.port else listener.with_port(ports.get(listener.name, 0)) for listener in listeners
+    )
+
+
+def _overlaid(texts: Mapping[str, str], layer: Mapping[str, str]) -> Mapping[str, str]:
+    """`layer` over `texts`. A name also hides its synonyms: log.retention.ms below must not beat a later ...hours."""
+    if not layer:
+        return texts
+    from kafkapy.settings.catalog import broker_synonyms
+
+    hidden = {synonym for name in layer for synonym in broker_synonyms(name) if not name.startswith("listener.")}
+    return {**{name: text for name, text in texts.items() if name not in hidden}, **layer}
+
+
+def _typed_values(texts: Mapping[str, str]) -> dict[str, Value]:
+    if not texts:
+        return {}
+    from kafkapy.settings.catalog import broker_definition
+    from kafkapy.settings.parse import parse_value
+
+    values: dict[str, Value] = {}
+    for name, text in texts.items():
+        definition = broker_definition(name)
+        # Listeners have rules of their own, which pass over a trailing comma.
+        if definition is not None and name not in ("listeners", "advertised.listeners"):
+            values[name] = parse_value(definition, text)
+    if "broker.id" in values and values.setdefault("node.id", values["broker.id"]) != values["broker.id"]:
+        raise SettingsError("You must set `node.id` to the same value as `broker.id`.")
+    _check_together(values)
+    return values
+
+
+def _check_together(values: Mapping[str, Value]) -> None:
+    """What Kafka checks once all values are there. Raises SettingsError."""
+    for unit in ("ms", "minutes", "hours"):
+        if values.get(f"log.retention.{unit}") == 0:
+            raise SettingsError(f"log.retention.{unit} must be unlimited (-1) or, greater than or equal to 1")
+    for kind in ("consumer", "share", "streams"):
+        if not any(name.startswith(f"group.{kind}.") for name in values):
+            continue
+        area: Area = (ShareSettings() if kind == "share" else GroupCoordinatorSettings()).with_settings(values)
+        for what in ("heartbeat.interval.ms", "session.timeout.ms", "assignment.interval.ms"):
+            default, low, high = (f"group.{kind}.{bound}{what}" for bound in ("", "min.", "max."))
+            for greater, smaller in ((high, low), (default, low), (high, default)):
+                if area.setting(greater) < area.setting(smaller):
+                    if greater == high and smaller == default:
+                        raise SettingsError(f"{default} must be less than or equal to {high}")
+                    raise SettingsError(f"{greater} must be greater than or equal to {smaller}")

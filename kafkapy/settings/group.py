@@ -1,0 +1,49 @@
+"""`GroupSettings`: what holds for one consumer, share or streams group (KIP-848, KIP-932, KIP-1071)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Self
+
+from kafkapy.settings.area import Area
+
+if TYPE_CHECKING:
+    from kafkapy.settings.parse import Value
+
+
+class GroupSettings(Area):
+    """Every setting of a group, typed."""
+
+    consumer_assignment_interval_ms: int = 1_000
+    consumer_heartbeat_interval_ms: int = 5_000
+    consumer_session_timeout_ms: int = 45_000
+    share_assignment_interval_ms: int = 1_000
+    share_auto_offset_reset: str = "latest"
+    share_delivery_count_limit: int = 5
+    share_heartbeat_interval_ms: int = 5_000
+    share_isolation_level: str = "read_uncommitted"
+    share_partition_max_record_locks: int = 2_000
+    share_record_lock_duration_ms: int = 30_000
+    share_renew_acknowledge_enable: bool = True
+    share_session_timeout_ms: int = 45_000
+    streams_assignment_interval_ms: int = 1_000
+    streams_heartbeat_interval_ms: int = 5_000
+    streams_initial_rebalance_delay_ms: int = 3_000
+    streams_num_standby_replicas: int = 0
+    streams_session_timeout_ms: int = 45_000
+
+    def resolve(self, overrides: Mapping[str, str]) -> Self:
+        """These as defaults, with a group's own `overrides` over them; unknown names are passed over."""
+        if not overrides:
+            return self
+        from kafkapy.settings.catalog import group_definitions
+        from kafkapy.settings.parse import parse_values
+
+        return self.with_settings(parse_values(group_definitions(), overrides))
+
+
+def group_defaults(broker: Mapping[str, Value]) -> GroupSettings:
+    """What a group without values of its own has on a broker with these typed settings, by Kafka's names."""
+    return GroupSettings().with_settings(
+        {name.removeprefix("group."): value for name, value in broker.items() if name.startswith("group.")}
+    )

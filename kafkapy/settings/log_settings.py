@@ -1,0 +1,52 @@
+"""A topic's settings as `kafkapy_log` takes them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kafkapy_log.settings import LogSettings
+from kafkapy_wire.records import Compression, TimestampType
+
+if TYPE_CHECKING:
+    from kafkapy.settings.topic import TopicSettings
+
+_COMPRESSION = {
+    "uncompressed": Compression.NONE,
+    "gzip": Compression.GZIP,
+    "snappy": Compression.SNAPPY,
+    "lz4": Compression.LZ4,
+    "zstd": Compression.ZSTD,
+}
+
+
+def log_settings(topic: TopicSettings, *, producer_id_expiration_ms: int) -> LogSettings:
+    """What the logs of a topic follow. `producer_id_expiration_ms` is the broker's (`settings.transactions`)."""
+    levels = {
+        "gzip": topic.compression_gzip_level,
+        "lz4": topic.compression_lz4_level,
+        "zstd": topic.compression_zstd_level,
+    }
+    # internal.segment.bytes is how Kafka's own tests get segments below the bound of segment.bytes (KIP-1161).
+    segment_bytes = topic.segment_bytes if topic.internal_segment_bytes is None else topic.internal_segment_bytes
+    by_append = topic.message_timestamp_type == "LogAppendTime"
+    return LogSettings(
+        segment_bytes=segment_bytes,
+        segment_ms=topic.segment_ms,
+        segment_jitter_ms=topic.segment_jitter_ms,
+        segment_index_bytes=topic.segment_index_bytes,
+        index_interval_bytes=topic.index_interval_bytes,
+        flush_messages=topic.flush_messages,
+        flush_ms=topic.flush_ms,
+        retention_bytes=topic.retention_bytes,
+        retention_ms=topic.retention_ms,
+        file_delete_delay_ms=topic.file_delete_delay_ms,
+        delete=topic.deletes,
+        compact=topic.compacts,
+        max_message_bytes=topic.max_message_bytes,
+        compression_type=_COMPRESSION.get(topic.compression_type),
+        compression_level=levels.get(topic.compression_type),
+        message_timestamp_type=TimestampType.LOG_APPEND_TIME if by_append else TimestampType.CREATE_TIME,
+        message_timestamp_before_max_ms=topic.message_timestamp_before_max_ms,
+        message_timestamp_after_max_ms=topic.message_timestamp_after_max_ms,
+        producer_id_expiration_ms=producer_id_expiration_ms,
+    )

@@ -1,0 +1,115 @@
+"""Open files of many partitions, bounded: a segment's file is opened when it is needed and closed when others need it.
+
+Everything here runs on the thread that owns the logs. A descriptor that somebody works with (`FileSlice.fd`, a flush in
+a worker thread) is held, and a held descriptor is neither closed nor reused: sendfile can never send another file's
+bytes. Only files that are held by nobody count as evictable, so the bound is soft: with more transfers under way than
+the pool is large, the pool grows and shrinks again.
+"""
+
+import os
+import resource
+from pathlib import Path
+from typing import Final
+
+OPEN_FILES_DEFAULT: Final = 512
+_DESCRIPTORS_FOR_OTHERS: Final = 256  # sockets, standard streams, libraries
+
+
+def default_open_files_max() -> int:
+    """512, or less where the process may not open that many beside its sockets."""
+    soft_limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if soft_limit == resource.RLIM_INFINITY:
+        return OPEN_FILES_DEFAULT
+    return max(16, min(OPEN_FILES_DEFAULT, (soft_limit - _DESCRIPTORS_FOR_OTHERS) // 2))
+
+
+class PooledFile:
+    """One file that is open now and then. `path` may change while it is open: renaming does not touch descriptors."""
+
+    __slots__ = ("_created", "fd", "held", "path", "pool", "recently_used", "retired", "slices")
+
+    def __init__(self, pool: "FilePool", path: Path) -> None:
+        self.pool = pool
+        self.path = path
+        self.fd = -1
+        self.held = 0  # users that have the number of the descriptor
+        self.slices = 0  # file slices that may still ask for it
+        self.recently_used = False
+        self.retired = False
+
+    def descriptor(self) -> int:
+        """An open descriptor, valid until the pool opens another file: use it at once. Raises OSError."""
+        self.recently_used = True
+        fd = self.fd
+        return fd if fd >= 0 else self.pool.open(self)
+
+    def hold(self) -> int:
+        """A descriptor that stays open until `release`. Raises OSError."""
+        fd = self.descriptor()
+        self.held += 1
+        return fd
+
+    def release(self) -> None:
+        self.held -= 1
+        assert self.held >= 0, self.path
+        if self.retired and not self.held and not self.slices:
+            self.pool.close(self)
+
+    def drop_slice(self) -> None:
+        self.slices -= 1
+        if self.retired and not self.held and not self.slices:
+            self.pool.close(self)
+
+    def retire(self) -> None:
+        """The log is done with the file, which may be unlinked from now on; slices that exist remain readable.
+
+        A slice opens its file only when it is sent, so with slices outstanding the file is opened now, while its path
+        still leads to it.
+        """
+        self.retired = True
+        if self.slices or self.held:
+            self.descriptor()
+        else:
+            self.pool.close(self)
+
+
+class FilePool:
+    """At most about `open_files_max` descriptors; which to close next is decided by second chance (clock).
+
+    That needs one attribute store for each use instead of the bookkeeping of a true least-recently-used order.
+    """
+
+    __slots__ = ("_open", "open_files_max")
+
+    def __init__(self, open_files_max: int | None = None) -> None:
+        self.open_files_max = default_open_files_max() if open_files_max is None else open_files_max
+        self._open: dict[PooledFile, None] = {}  # in the order of the clock's hand
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def open(self, file: PooledFile) -> int:
+        if len(self._open) >= self.open_files_max:
+            self._evict()
+        file.fd = os.open(file.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self._open[file] = None
+        return file.fd
+
+    def close(self, file: PooledFile) -> None:
+        fd = file.fd
+        if fd >= 0:
+            file.fd = -1
+            del self._open[file]
+            os.close(fd)
+
+    def _evict(self) -> None:
+        """Close the first file that was not used since the hand last passed; two turns find one unless all are held."""
+        for _ in range(2 * len(self._open)):
+            file = next(iter(self._open))
+            del self._open[file]
+            if not file.held and not file.recently_used and not (file.retired and file.slices):
+                fd, file.fd = file.fd, -1
+                os.close(fd)
+                return
+            file.recently_used = False
+            self._open[file] = None

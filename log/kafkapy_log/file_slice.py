@@ -1,0 +1,87 @@
+"""A range of a segment file on its way to a client."""
+
+import os
+from typing import Final
+
+from kafkapy_log.file_pool import PooledFile
+
+
+class FileSlice:
+    """`length` bytes from `position` of a segment: whole record batches that start with the one holding the offset read.
+
+    Made without a system call: the file is opened by the first use of `fd`. From then on the descriptor is held, until
+    `release` or until the slice is garbage, since a cancelled connection drops its response without a word. A slice of
+    a deleted segment stays readable. Truncation (a follower's) may cut the bytes away: sendfile then returns 0.
+    Slices belong to the thread that owns the logs; in another thread only the number `fd` may be used.
+    """
+
+    __slots__ = ("_file", "_held", "length", "next_offset", "position")
+
+    def __init__(self, file: PooledFile, position: int, length: int, next_offset: int) -> None:
+        self._file: PooledFile | None = file
+        self._held = False
+        self.position = position
+        self.length = length
+        self.next_offset = next_offset
+        """First offset after the slice: where the reader goes on."""
+        file.slices += 1
+
+    def __len__(self) -> int:
+        return self.length
+
+    @property
+    def fd(self) -> int:
+        """An open descriptor, the slice's own until `release`. Raises OSError."""
+        file = self._file
+        assert file is not None, "slice was released"
+        if self._held:
+            return file.fd
+        fd = file.hold()
+        self._held = True
+        return fd
+
+    def read(self) -> bytes:
+        """The bytes, for TLS and for what has to look into them. Raises OSError."""
+        if not self.length:
+            return b""
+        data = os.pread(self.fd, self.length, self.position)
+        while len(data) < self.length:  # Linux reads at most 2 GiB a call, and a signal may cut it short
+            more = os.pread(self.fd, self.length - len(data), self.position + len(data))
+            if not more:
+                break
+            data += more
+        return data
+
+    def release(self) -> None:
+        """The bytes have been sent. May be called again."""
+        file, self._file = self._file, None
+        if file is None:
+            return
+        if self._held:
+            self._held = False
+            file.held -= 1
+        file.drop_slice()
+
+    def __del__(self) -> None:
+        self.release()
+
+
+class EmptySlice(FileSlice):
+    """Nothing to read at this offset now; shared, so that a consumer waiting at the end costs no allocation."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        self._file = None
+        self._held = False
+        self.position = 0
+        self.length = 0
+        self.next_offset = -1
+
+    @property
+    def fd(self) -> int:
+        """Never asked for: there is nothing to send."""
+        raise AssertionError("an empty slice has no file")
+
+
+EMPTY_SLICE: Final = EmptySlice()

@@ -1,0 +1,85 @@
+"""Which leader epoch began at which offset (KIP-101, KIP-279): how replicas find where their logs part."""
+
+from bisect import bisect_right
+from typing import Final
+
+UNDEFINED_EPOCH: Final = -1
+UNDEFINED_EPOCH_OFFSET: Final = -1
+
+
+class LeaderEpochCache:
+    """(epoch, start offset) pairs, both strictly ascending. `changed` until the owner has written them to disk."""
+
+    __slots__ = ("_epochs", "_start_offsets", "changed")
+
+    def __init__(self, entries: list[tuple[int, int]]) -> None:
+        self._epochs = [epoch for epoch, _ in entries]
+        self._start_offsets = [start_offset for _, start_offset in entries]
+        self.changed = False
+
+    @property
+    def entries(self) -> list[tuple[int, int]]:
+        return list(zip(self._epochs, self._start_offsets, strict=True))
+
+    @property
+    def latest_epoch(self) -> int:
+        """-1 when no epoch is known."""
+        return self._epochs[-1] if self._epochs else UNDEFINED_EPOCH
+
+    def assign(self, epoch: int, start_offset: int) -> None:
+        """`epoch` begins at `start_offset`; what was known of later epochs or offsets is forgotten."""
+        if epoch < 0 or start_offset < 0:
+            return
+        epochs, start_offsets = self._epochs, self._start_offsets
+        if epochs and epochs[-1] == epoch and start_offset >= start_offsets[-1]:
+            return
+        while epochs and (epochs[-1] >= epoch or start_offsets[-1] >= start_offset):
+            epochs.pop()
+            start_offsets.pop()
+        epochs.append(epoch)
+        start_offsets.append(start_offset)
+        self.changed = True
+
+    def end_offset_for(self, epoch: int, log_end_offset: int) -> tuple[int, int]:
+        """(epoch, its end offset) of the highest epoch known that is not above `epoch`; (-1, -1) when nothing is.
+
+        The end is where the next epoch starts, for the latest epoch the log's end. An epoch before all that are known
+        ends where the first of them starts.
+        """
+        epochs = self._epochs
+        if epoch == UNDEFINED_EPOCH or not epochs or epoch > epochs[-1]:
+            return UNDEFINED_EPOCH, UNDEFINED_EPOCH_OFFSET
+        if epoch == epochs[-1]:
+            return epoch, log_end_offset
+        higher = bisect_right(epochs, epoch)
+        if not higher:
+            return epoch, self._start_offsets[0]
+        return epochs[higher - 1], self._start_offsets[higher]
+
+    def epoch_for_offset(self, offset: int) -> int:
+        """The epoch in which the record at `offset` was written; -1 when unknown."""
+        entry = bisect_right(self._start_offsets, offset) - 1
+        return self._epochs[entry] if entry >= 0 else UNDEFINED_EPOCH
+
+    def truncate_from_end(self, end_offset: int) -> None:
+        """The log now ends at `end_offset`: forget epochs that start there or later."""
+        while self._start_offsets and self._start_offsets[-1] >= end_offset:
+            self._start_offsets.pop()
+            self._epochs.pop()
+            self.changed = True
+
+    def truncate_from_start(self, start_offset: int) -> None:
+        """The log now starts at `start_offset`: so does the epoch that it lies in, and earlier ones are forgotten."""
+        entry = bisect_right(self._start_offsets, start_offset) - 1
+        if entry < 0 or (entry == 0 and self._start_offsets[0] == start_offset):
+            return
+        del self._epochs[:entry]
+        del self._start_offsets[:entry]
+        self._start_offsets[0] = start_offset
+        self.changed = True
+
+    def clear(self) -> None:
+        if self._epochs:
+            self._epochs.clear()
+            self._start_offsets.clear()
+            self.changed = True

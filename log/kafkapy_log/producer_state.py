@@ -1,0 +1,312 @@
+"""What a partition remembers of its producers, so that a retried batch is stored once (KIP-98, KIP-185).
+
+For each producer id: its epoch, its last five batches, and the offset at which its open transaction began. A batch that
+equals one of the five is answered with that batch's offsets; otherwise its sequence must follow the last one.
+
+```
+<end offset>.snapshot   version i16 = 1 | CRC-32C u32 of what follows | number of producers i32 | each:
+                        producer id i64, epoch i16, last sequence i32, last offset i64, offset delta i32, timestamp i64,
+                        coordinator epoch i32, first offset of the open transaction i64 (-1: none)
+```
+Only the last batch of a producer is in a snapshot, as in Apache Kafka: after a restart the four before it are unknown.
+"""
+
+import struct
+from collections.abc import Iterable
+from enum import Enum, auto
+from typing import Final, NamedTuple
+
+from kafkapy_wire.errors import ErrorCode, KafkaError
+from kafkapy_wire.records import BatchHeader, ControlRecordType
+from kafkapy_wire.records.batch import crc32c
+
+BATCHES_KEPT: Final = 5
+NO_EPOCH: Final = -1
+NO_SEQUENCE: Final = -1
+SEQUENCE_MAX: Final = 2**31 - 1
+
+_SNAPSHOT_VERSION: Final = 1
+_SNAPSHOT_HEADER = struct.Struct(">hI")
+_COUNT = struct.Struct(">i")
+_ENTRY = struct.Struct(">qhiqiqiq")
+
+
+class CorruptSnapshotError(Exception):
+    """A snapshot file is torn, of another version, or its CRC is wrong: delete it and read the log instead."""
+
+
+class AppendOrigin(Enum):
+    """Who appends, which decides how much is checked."""
+
+    CLIENT = auto()  # everything
+    COORDINATOR = auto()  # group and transaction coordinators: no sequences, may write control batches
+    REPLICATION = auto()  # the leader has checked
+
+
+class BatchMetadata(NamedTuple):
+    """A batch that was stored."""
+
+    first_sequence: int
+    last_sequence: int
+    last_offset: int
+    offset_delta: int
+    timestamp: int
+
+    @property
+    def first_offset(self) -> int:
+        return self.last_offset - self.offset_delta
+
+
+class EndTransactionMarker(NamedTuple):
+    """The one record of a control batch that ends a transaction."""
+
+    control_type: ControlRecordType
+    coordinator_epoch: int
+    timestamp: int
+
+
+class ProducerEntry:
+    """One producer id. `batches` oldest first; `current_transaction_first_offset` -1 without an open transaction."""
+
+    __slots__ = (
+        "batches",
+        "coordinator_epoch",
+        "current_transaction_first_offset",
+        "last_timestamp",
+        "producer_epoch",
+        "producer_id",
+    )
+
+    def __init__(
+        self,
+        producer_id: int,
+        producer_epoch: int = NO_EPOCH,
+        *,
+        coordinator_epoch: int = -1,
+        last_timestamp: int = -1,
+        current_transaction_first_offset: int = -1,
+    ) -> None:
+        self.producer_id = producer_id
+        self.producer_epoch = producer_epoch
+        self.coordinator_epoch = coordinator_epoch
+        self.last_timestamp = last_timestamp
+        self.current_transaction_first_offset = current_transaction_first_offset
+        self.batches: list[BatchMetadata] = []
+
+    @property
+    def last_sequence(self) -> int:
+        return self.batches[-1].last_sequence if self.batches else NO_SEQUENCE
+
+
+class ActiveProducer(NamedTuple):
+    """A producer as DescribeProducers reports it."""
+
+    producer_id: int
+    producer_epoch: int
+    last_sequence: int
+    last_timestamp: int
+    coordinator_epoch: int
+    current_transaction_first_offset: int
+
+
+class ProducerState:
+    """The producers of one partition. `end_offset`: everything below it has been taken in."""
+
+    __slots__ = ("_entries", "_open_transactions", "end_offset")
+
+    def __init__(self, end_offset: int = 0) -> None:
+        self.end_offset = end_offset
+        self._entries: dict[int, ProducerEntry] = {}
+        self._open_transactions: dict[int, int] = {}  # producer id -> first offset
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @property
+    def first_open_transaction_offset(self) -> int:
+        """Where the earliest transaction without a marker began; -1 when all are decided."""
+        return min(self._open_transactions.values()) if self._open_transactions else -1
+
+    def active_producers(self) -> list[ActiveProducer]:
+        return [
+            ActiveProducer(
+                entry.producer_id,
+                entry.producer_epoch,
+                entry.last_sequence,
+                entry.last_timestamp,
+                entry.coordinator_epoch,
+                entry.current_transaction_first_offset,
+            )
+            for entry in self._entries.values()
+        ]
+
+    def find_duplicate(self, header: BatchHeader) -> BatchMetadata | None:
+        """The stored batch that this one repeats: same epoch, same first and last sequence."""
+        entry = self._entries.get(header.producer_id)
+        if entry is None or entry.producer_epoch != header.producer_epoch:
+            return None
+        first_sequence = header.base_sequence
+        for batch in entry.batches:
+            if batch.first_sequence == first_sequence and batch.last_sequence == header.last_sequence:
+                return batch
+        return None
+
+    def check(self, header: BatchHeader, offset: int, origin: AppendOrigin) -> None:
+        """Whether a data batch that is no duplicate may follow. `offset`: where it would go, for the message.
+
+        Raises KafkaError: INVALID_PRODUCER_EPOCH, OUT_OF_ORDER_SEQUENCE_NUMBER, INVALID_TXN_STATE. A producer id that
+        is not known (expired, or its records are deleted) may begin with any sequence, so UNKNOWN_PRODUCER_ID never
+        comes, as in Apache Kafka since 2.4 (KIP-360).
+        """
+        entry = self._entries.get(header.producer_id)
+        if entry is None:
+            return
+        producer_id, producer_epoch, first_sequence = header.producer_id, header.producer_epoch, header.base_sequence
+        if producer_epoch < entry.producer_epoch:
+            raise KafkaError(
+                ErrorCode.INVALID_PRODUCER_EPOCH,
+                f"Epoch of producer {producer_id} at offset {offset} is {producer_epoch}, which is smaller than the "
+                f"last seen epoch {entry.producer_epoch}",
+            )
+        if origin is AppendOrigin.CLIENT:
+            if producer_epoch != entry.producer_epoch:
+                if first_sequence != 0 and entry.producer_epoch != NO_EPOCH:
+                    raise KafkaError(
+                        ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER,
+                        f"Invalid sequence number for new epoch of producer {producer_id} at offset {offset}: "
+                        f"{producer_epoch} (request epoch), {first_sequence} (seq. number), "
+                        f"{entry.producer_epoch} (current producer epoch)",
+                    )
+            elif first_sequence != (0 if entry.last_sequence == SEQUENCE_MAX else entry.last_sequence + 1):
+                raise KafkaError(
+                    ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER,
+                    f"Out of order sequence number for producer {producer_id} at offset {offset}: {first_sequence} "
+                    f"(incoming seq. number), {entry.last_sequence} (current end sequence number)",
+                )
+        if entry.current_transaction_first_offset >= 0 and not header.is_transactional:
+            raise KafkaError(
+                ErrorCode.INVALID_TXN_STATE,
+                f"Expected transactional write from producer {producer_id} at offset {offset}",
+            )
+
+    def check_marker(self, header: BatchHeader, marker: EndTransactionMarker, offset: int) -> None:
+        """Whether a coordinator may write this marker.
+
+        Raises KafkaError: INVALID_PRODUCER_EPOCH, TRANSACTION_COORDINATOR_FENCED.
+        """
+        entry = self._entries.get(header.producer_id)
+        if entry is None:
+            return
+        if header.producer_epoch < entry.producer_epoch:
+            raise KafkaError(
+                ErrorCode.INVALID_PRODUCER_EPOCH,
+                f"Epoch of producer {header.producer_id} at offset {offset} is {header.producer_epoch}, which is "
+                f"smaller than the last seen epoch {entry.producer_epoch}",
+            )
+        if entry.coordinator_epoch > marker.coordinator_epoch:
+            raise KafkaError(
+                ErrorCode.TRANSACTION_COORDINATOR_FENCED,
+                f"Invalid coordinator epoch for producerId {header.producer_id} at offset {offset}: "
+                f"{marker.coordinator_epoch} (zombie), {entry.coordinator_epoch} (current)",
+            )
+
+    def update(self, header: BatchHeader, base_offset: int) -> None:
+        """A data batch with a producer id has been stored at `base_offset`."""
+        producer_id = header.producer_id
+        entry = self._entries.get(producer_id)
+        if entry is None:
+            entry = self._entries[producer_id] = ProducerEntry(producer_id)
+        if entry.producer_epoch != header.producer_epoch:
+            entry.producer_epoch = header.producer_epoch
+            entry.batches.clear()
+        delta, timestamp = header.last_offset_delta, header.max_timestamp
+        batches = entry.batches
+        if len(batches) == BATCHES_KEPT:
+            del batches[0]
+        batches.append(BatchMetadata(header.base_sequence, header.last_sequence, base_offset + delta, delta, timestamp))
+        entry.last_timestamp = timestamp
+        if header.is_transactional and entry.current_transaction_first_offset < 0:
+            entry.current_transaction_first_offset = base_offset
+            self._open_transactions[producer_id] = base_offset
+
+    def end_transaction(self, header: BatchHeader, marker: EndTransactionMarker) -> None:
+        """A marker has been stored: the producer's transaction is decided, and its next epoch may have begun (KIP-890)."""
+        producer_id = header.producer_id
+        entry = self._entries.get(producer_id)
+        if entry is None:
+            entry = self._entries[producer_id] = ProducerEntry(producer_id)
+        if entry.producer_epoch != header.producer_epoch:
+            entry.producer_epoch = header.producer_epoch
+            entry.batches.clear()
+        entry.coordinator_epoch = marker.coordinator_epoch
+        entry.last_timestamp = marker.timestamp
+        entry.current_transaction_first_offset = -1
+        self._open_transactions.pop(producer_id, None)
+
+    def remove_expired(self, now_ms: int, expiration_ms: int) -> None:
+        """Forget who has written nothing for `expiration_ms` (producer.id.expiration.ms) and has nothing open."""
+        expired = [
+            entry.producer_id
+            for entry in self._entries.values()
+            if entry.current_transaction_first_offset < 0 and now_ms - entry.last_timestamp >= expiration_ms
+        ]
+        for producer_id in expired:
+            del self._entries[producer_id]
+
+    def to_snapshot(self) -> bytes:
+        """The content of a `.snapshot` file."""
+        entries = b"".join(map(_pack_entry, self._entries.values()))
+        body = _COUNT.pack(len(self._entries)) + entries
+        return _SNAPSHOT_HEADER.pack(_SNAPSHOT_VERSION, crc32c(body)) + body
+
+    def load_snapshot(self, data: bytes, end_offset: int) -> None:
+        """Become what a snapshot taken at `end_offset` says. Raises CorruptSnapshotError, and is unchanged then."""
+        entries = list(_unpack_entries(data))
+        self._entries = {entry.producer_id: entry for entry in entries}
+        self._open_transactions = {
+            entry.producer_id: entry.current_transaction_first_offset
+            for entry in entries
+            if entry.current_transaction_first_offset >= 0
+        }
+        self.end_offset = end_offset
+
+
+def _pack_entry(entry: ProducerEntry) -> bytes:
+    last_sequence, last_offset, offset_delta = NO_SEQUENCE, -1, 0
+    if entry.batches:
+        _, last_sequence, last_offset, offset_delta, _ = entry.batches[-1]
+    return _ENTRY.pack(
+        entry.producer_id,
+        entry.producer_epoch,
+        last_sequence,
+        last_offset,
+        offset_delta,
+        entry.last_timestamp,
+        entry.coordinator_epoch,
+        entry.current_transaction_first_offset,
+    )
+
+
+def _unpack_entries(data: bytes) -> Iterable[ProducerEntry]:
+    body = memoryview(data)[_SNAPSHOT_HEADER.size :]
+    if len(data) < _SNAPSHOT_HEADER.size + _COUNT.size:
+        raise CorruptSnapshotError(f"{len(data)} bytes")
+    version, crc = _SNAPSHOT_HEADER.unpack_from(data)
+    (count,) = _COUNT.unpack_from(body)
+    if version != _SNAPSHOT_VERSION or crc != crc32c(bytes(body)):
+        raise CorruptSnapshotError(f"version {version}, CRC {crc:#x}")
+    if len(body) != _COUNT.size + count * _ENTRY.size:
+        raise CorruptSnapshotError(f"{count} entries in {len(body)} bytes")
+    for fields in _ENTRY.iter_unpack(body[_COUNT.size :]):
+        producer_id, epoch, last_sequence, last_offset, offset_delta, timestamp, coordinator_epoch, first_offset = fields
+        entry = ProducerEntry(
+            producer_id,
+            epoch,
+            coordinator_epoch=coordinator_epoch,
+            last_timestamp=timestamp,
+            current_transaction_first_offset=first_offset,
+        )
+        if last_offset >= 0:
+            first_sequence = NO_SEQUENCE if last_sequence < 0 else (last_sequence - offset_delta) & SEQUENCE_MAX
+            entry.batches.append(BatchMetadata(first_sequence, last_sequence, last_offset, offset_delta, timestamp))
+        yield entry

@@ -1,0 +1,88 @@
+"""Messages to bytes and back. A codec is plain Python source, emitted and compiled for a (class, version) on first use.
+
+`decode_source` and `encode_source` (modules `emit_decoder`, `emit_encoder`) show what is compiled; a traceback through
+a codec shows its lines, because they are registered with `linecache`.
+
+Decoding raises MalformedMessage for whatever the peer sent, and checks every length against the bytes that remain
+before anything is allocated. Encoding raises UnsupportedVersion for a field that is set although the version cannot
+carry it, and ValueError for a value that its type cannot hold. Both raise UnsupportedVersion for a version that the
+message does not have.
+"""
+
+from __future__ import annotations
+
+import linecache
+from collections.abc import Callable
+from functools import cache
+from typing import Any, TypeVar
+
+from kafkapy_wire.errors import MalformedMessage, UnsupportedVersion
+from kafkapy_wire.message import Message
+
+M = TypeVar("M", bound=Message)
+
+RecordsList = list[tuple[int, object]]
+Decoder = Callable[[memoryview, int], tuple[M, int]]
+Encoder = Callable[[M, bytearray, "RecordsList | None"], None]
+
+
+def decode(cls: type[M], data: bytes | bytearray | memoryview, version: int) -> M:
+    """The message that all of `data` is. `records` fields are views into `data`, everything else is copied."""
+    message, position = decode_from(cls, data, 0, version)
+    if position != len(data):
+        raise MalformedMessage(f"{cls.__name__} v{version}: {len(data) - position} bytes after the message's end")
+    return message
+
+
+def decode_from(cls: type[M], data: bytes | bytearray | memoryview, position: int, version: int) -> tuple[M, int]:
+    """The message that begins at `position`, and the position after it."""
+    return decoder(cls, version)(memoryview(data), position)
+
+
+def encode(message: Message, version: int) -> bytes:
+    """The bytes of a message. `records` values must be bytes-like."""
+    out = bytearray()
+    encoder(type(message), version)(message, out, None)
+    return bytes(out)
+
+
+def encode_segments(message: Message, version: int, out: bytearray, records: list[tuple[int, object]]) -> None:
+    """Append the message to `out`, all but the `records` values that are not bytes-like.
+
+    Of such a value the length prefix is written, from its `len()`, and `(position in out, value)` is appended to
+    `records`: whoever sends the message sends the value there.
+    """
+    encoder(type(message), version)(message, out, records)
+
+
+@cache
+def decoder(cls: type[M], version: int) -> Decoder[M]:
+    """`(view of bytes, position) -> (message, position after it)`, for the hot path."""
+    from kafkapy_wire.emit_decoder import DecoderEmitter
+
+    check_version(cls, version)
+    source, namespace = DecoderEmitter(cls, version).emit()
+    return _compiled(f"decode {cls.__name__} v{version}", source, namespace)  # type: ignore[no-any-return]
+
+
+@cache
+def encoder(cls: type[M], version: int) -> Encoder[M]:
+    """`(message, out, records)`, for the hot path; `records` as in `encode_segments`, or None: bytes-like only."""
+    from kafkapy_wire.emit_encoder import EncoderEmitter
+
+    check_version(cls, version)
+    source, namespace = EncoderEmitter(cls, version).emit()
+    return _compiled(f"encode {cls.__name__} v{version}", source, namespace)  # type: ignore[no-any-return]
+
+
+def check_version(cls: type[Message], version: int) -> None:
+    """Raises UnsupportedVersion: the message has no such version."""
+    if version not in cls.__schema__.valid_versions:
+        raise UnsupportedVersion(f"{cls.__name__} has versions {cls.__schema__.versions}, not {version}")
+
+
+def _compiled(title: str, source: str, namespace: dict[str, object]) -> Any:
+    filename = f"<{title}>"
+    linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
+    exec(compile(source, filename, "exec"), namespace)
+    return namespace["codec"]

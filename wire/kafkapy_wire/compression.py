@@ -1,0 +1,225 @@
+"""The four codecs of record batches: gzip, snappy (xerial and raw framing), lz4 frames, zstd.
+
+Compressed bytes come from a peer, so decompression is bounded: it stops at `max_bytes` instead of trusting a length
+that the sender wrote, and everything it cannot read is `MalformedMessage`. cramjam is imported with the first use of a
+codec that needs it: a broker that only stores and forwards batches never loads it.
+
+What Kafka's Java clients and broker write is what is written here: xerial framing with 32 KiB blocks for snappy, lz4
+frames of independent 64 KiB blocks without checksums (the Java reader refuses linked blocks), gzip with one member.
+"""
+
+import mmap
+import struct
+import zlib
+from collections.abc import Callable
+from enum import IntEnum
+from typing import Final
+
+from kafkapy_wire.errors import MalformedMessage
+
+DECOMPRESSED_BYTES_MAX: Final = 256 * 1024 * 1024
+"""Default bound of one batch: Kafka's `message.max.bytes` is 1 MiB, and records that compress 200-fold are rare."""
+
+_INT32 = struct.Struct(">i")
+_UINT32_LE = struct.Struct("<I")
+
+_GZIP_WBITS = 16 + zlib.MAX_WBITS
+_GZIP_LEVEL = zlib.Z_DEFAULT_COMPRESSION
+_GZIP_TURN_BYTES = 16 * 1024
+
+# SnappyOutputStream of xerial's snappy-java: magic, version 1, oldest compatible version 1, all before the blocks.
+_XERIAL_MAGIC = b"\x82SNAPPY\x00"
+_XERIAL_HEADER = _XERIAL_MAGIC + b"\x00\x00\x00\x01\x00\x00\x00\x01"
+_XERIAL_BLOCK_BYTES = 32 * 1024
+# One snappy copy element of 3 bytes stands for 64 bytes at most; a block that promises more than that lies.
+_SNAPPY_RATIO_MAX = 22
+
+# Magic; FLG: version 1, independent blocks, nothing else; BD: blocks of 64 KiB; second byte of xxHash32(FLG, BD).
+_LZ4_FRAME_HEADER = b"\x04\x22\x4d\x18\x60\x40\x82"
+_LZ4_BLOCK_BYTES = 64 * 1024
+_LZ4_LEVEL = 9  # Kafka takes its default level for the fast compressor and every other one for the thorough one
+_LZ4_STORED = 0x80000000
+_LZ4_END_MARK = b"\x00\x00\x00\x00"
+_LZ4_RATIO_MAX = 255  # each byte of a match length stands for 255
+
+_ZSTD_LEVEL = 3
+_ZSTD_RATIO_MAX = 32 * 1024  # four bytes (block header and the byte to repeat) stand for 128 KiB
+
+
+class Compression(IntEnum):
+    """Codec ids as they stand in the lowest three bits of a batch's attributes."""
+
+    NONE = 0
+    GZIP = 1
+    SNAPPY = 2
+    LZ4 = 3
+    ZSTD = 4
+
+
+def compress(data: bytes, compression: Compression, level: int | None = None) -> bytes:
+    """`data` compressed. `level` means what Kafka's `compression.*.level` mean (KIP-390); None is Kafka's default."""
+    match compression:
+        case Compression.NONE:
+            return data
+        case Compression.GZIP:
+            compressor = zlib.compressobj(_GZIP_LEVEL if level is None else level, wbits=_GZIP_WBITS)
+            return compressor.compress(data) + compressor.flush()
+        case Compression.SNAPPY:
+            return _compress_xerial(data)
+        case Compression.LZ4:
+            return _compress_lz4_frame(data, _LZ4_LEVEL if level is None else level)
+        case Compression.ZSTD:
+            from cramjam import zstd
+
+            return bytes(zstd.compress(data, level=_ZSTD_LEVEL if level is None else level))
+
+
+def decompress(
+    data: bytes | bytearray | memoryview, compression: Compression, max_bytes: int = DECOMPRESSED_BYTES_MAX
+) -> bytes:
+    """The plain bytes, at most `max_bytes` of them.
+
+    Raises MalformedMessage: not of this codec, cut short, followed by other bytes, or larger than `max_bytes`.
+    """
+    match compression:
+        case Compression.NONE:
+            plain = bytes(data)
+        case Compression.GZIP:
+            plain = _decompress_gzip(data, max_bytes)
+        case Compression.SNAPPY:
+            plain = _decompress_snappy(data, max_bytes)
+        case Compression.LZ4:
+            from cramjam import lz4
+
+            plain = _decompress_into(lz4.decompress_into, data, "lz4", _LZ4_RATIO_MAX, max_bytes)
+        case Compression.ZSTD:
+            from cramjam import zstd
+
+            plain = _decompress_into(zstd.decompress_into, data, "zstd", _ZSTD_RATIO_MAX, max_bytes)
+    if len(plain) > max_bytes:
+        raise _too_large(compression.name.lower(), max_bytes)
+    return plain
+
+
+def _too_large(codec: str, max_bytes: int) -> MalformedMessage:
+    return MalformedMessage(f"{codec} data is larger than {max_bytes} bytes when decompressed")
+
+
+def _decompress_gzip(data: bytes | bytearray | memoryview, max_bytes: int) -> bytes:
+    """All members one after the other, as GZIPInputStream reads them.
+
+    Fed in turns: zlib hands back a copy of what follows a member, so feeding the whole rest each time would be
+    quadratic in the number of (possibly empty) members.
+    """
+    view = memoryview(data)
+    plain = bytearray()
+    position = 0
+    member = zlib.decompressobj(_GZIP_WBITS)
+    try:
+        while position < len(view):
+            turn = view[position : position + _GZIP_TURN_BYTES]
+            position += len(turn)
+            plain += member.decompress(turn, max_bytes + 1 - len(plain))
+            if len(plain) > max_bytes:
+                raise _too_large("gzip", max_bytes)
+            # Below the bound zlib always takes all its input, so what it did not use belongs to the next member.
+            if member.eof and position - len(member.unused_data) < len(view):
+                position -= len(member.unused_data)
+                member = zlib.decompressobj(_GZIP_WBITS)
+    except zlib.error as error:
+        raise MalformedMessage(f"not gzip: {error}") from None
+    if not member.eof:
+        raise MalformedMessage("gzip data is cut short")
+    return bytes(plain)
+
+
+def _compress_xerial(data: bytes) -> bytes:
+    from cramjam import snappy
+
+    view = memoryview(data)
+    pieces = [_XERIAL_HEADER]
+    for start in range(0, len(view), _XERIAL_BLOCK_BYTES):
+        block = bytes(snappy.compress_raw(view[start : start + _XERIAL_BLOCK_BYTES]))
+        pieces += (_INT32.pack(len(block)), block)
+    return b"".join(pieces)
+
+
+def _decompress_snappy(data: bytes | bytearray | memoryview, max_bytes: int) -> bytes:
+    """Xerial's framing where its magic stands first (Java clients), otherwise one raw block (librdkafka, Go)."""
+    view = memoryview(data)
+    if view[: len(_XERIAL_MAGIC)] != _XERIAL_MAGIC:
+        return _decompress_snappy_block(view, max_bytes)
+    pieces = []
+    plain_bytes = 0
+    position = len(_XERIAL_HEADER)
+    while position < len(view):
+        if position + 4 > len(view):
+            raise MalformedMessage("xerial snappy data is cut short in a block length")
+        (length,) = _INT32.unpack_from(view, position)
+        position += 4
+        if not 0 <= length <= len(view) - position:
+            raise MalformedMessage(f"xerial snappy block of {length} bytes, {len(view) - position} are left")
+        pieces.append(_decompress_snappy_block(view[position : position + length], max_bytes - plain_bytes))
+        plain_bytes += len(pieces[-1])
+        position += length
+    if position != len(view):
+        raise MalformedMessage("xerial snappy data is cut short in its header")
+    return b"".join(pieces)
+
+
+def _decompress_snappy_block(block: memoryview, max_bytes: int) -> bytes:
+    from cramjam import DecompressionError, snappy
+
+    if not block:
+        raise MalformedMessage("snappy block without bytes")
+    try:
+        plain_bytes = snappy.decompress_raw_len(block)
+        if plain_bytes > max_bytes:
+            raise _too_large("snappy", max_bytes)
+        if plain_bytes > len(block) * _SNAPPY_RATIO_MAX:
+            raise MalformedMessage(f"snappy block of {len(block)} bytes promises {plain_bytes}")
+        return bytes(snappy.decompress_raw(block, output_len=plain_bytes))
+    except DecompressionError as error:
+        raise MalformedMessage(f"not snappy: {error}") from None
+
+
+def _compress_lz4_frame(data: bytes, level: int) -> bytes:
+    """Built here because cramjam's own frames have linked blocks, which Kafka's Java reader refuses."""
+    from cramjam import lz4
+
+    view = memoryview(data)
+    pieces = [_LZ4_FRAME_HEADER]
+    for start in range(0, len(view), _LZ4_BLOCK_BYTES):
+        plain = view[start : start + _LZ4_BLOCK_BYTES]
+        if level == _LZ4_LEVEL:
+            block = bytes(lz4.compress_block(plain, store_size=False))
+        else:
+            block = bytes(lz4.compress_block(plain, mode="high_compression", compression=level, store_size=False))
+        if len(block) < len(plain):
+            pieces += (_UINT32_LE.pack(len(block)), block)
+        else:
+            pieces += (_UINT32_LE.pack(len(plain) | _LZ4_STORED), bytes(plain))
+    pieces.append(_LZ4_END_MARK)
+    return b"".join(pieces)
+
+
+def _decompress_into(
+    decompress_into: Callable[[memoryview, mmap.mmap], int],
+    data: bytes | bytearray | memoryview,
+    codec: str,
+    ratio_max: int,
+    max_bytes: int,
+) -> bytes:
+    """By a function that fills a buffer and fails when it is full.
+
+    The buffer is an anonymous map as large as the bound: the system gives it pages as they are written, so a small
+    batch pays for a small buffer, and a bomb stops at the bound.
+    """
+    from cramjam import DecompressionError
+
+    view = memoryview(data)
+    with mmap.mmap(-1, min(max_bytes, len(view) * ratio_max) + 1) as buffer:
+        try:
+            return buffer[: decompress_into(view, buffer)]
+        except DecompressionError as error:
+            raise MalformedMessage(f"not {codec}, or more than {max_bytes} bytes of it: {error}") from None

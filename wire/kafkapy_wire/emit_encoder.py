@@ -1,0 +1,273 @@
+"""The source of an encoder for one (class, version).
+
+    def codec(o0, out, records):
+        try:
+            s = o0.group_id.encode()
+            n = len(s) + 1                                       # compact lengths are length + 1
+            out += pack_B(n if n < 128 else n & 127 | 128)       # a length's first byte goes with the run before it
+            if n > 127: out += varint_rest(n)
+            out += s
+            ...
+        except ENCODE_ERRORS as cause:
+            explain(o0, version, cause)
+
+The fast path checks nothing that `struct` or the value's own type finds out anyway; `explain` then walks the message
+again and says which field it was.
+"""
+
+from __future__ import annotations
+
+import struct
+
+from kafkapy_wire.emit import FORMATS, SHORT_RUNS, Emitter, FieldPlan, short_runs
+from kafkapy_wire.errors import UnsupportedVersion
+from kafkapy_wire.explain import explain
+from kafkapy_wire.message import Struct
+
+FIRST_BYTE = "n if n < 128 else n & 127 | 128"
+STRING_LENGTH_MAX = 0x7FFF
+
+
+class EncoderEmitter(Emitter):
+    """Emits `codec(message, out, records)`."""
+
+    def emit(self) -> tuple[str, dict[str, object]]:
+        self.namespace.update(
+            varint_rest=varint_rest,
+            pack=struct.pack,
+            string_rest=string_rest,
+            put_records=put_records,
+            put_tagged_fields=put_tagged_fields,
+            with_unknown=with_unknown,
+            cannot_carry=cannot_carry,
+            explain=explain,
+            ENCODE_ERRORS=(struct.error, TypeError, AttributeError, UnicodeEncodeError),
+        )
+        self.line("try:")
+        self.indent += 1
+        self._struct(self.cls, "o0", 0, "out", f"{self.cls.__name__} v{self.version}")
+        self.flush("out")
+        self.line("pass")
+        self.indent -= 1
+        self.line("except ENCODE_ERRORS as cause:")
+        self.line(f"    explain(o0, {self.version}, cause)")
+        self.line("    raise")
+        return "def codec(o0, out, records):\n" + "\n".join(self.lines) + "\n", self.namespace
+
+    def flush(self, out: str) -> None:
+        """Write the fixed-size values collected so far."""
+        formats, expressions = self.take_run()
+        if formats == "B":
+            self.line(f"{out}.append({expressions[0]})")
+        elif formats:
+            self.line(f"{out} += {self.packing(formats, 'pack')}({', '.join(expressions)})")
+
+    def _struct(self, cls: type[Struct], source: str, depth: int, out: str, path: str) -> None:
+        plans = self.plans(cls)
+        for plan in plans:
+            if not plan.present and not plan.field.ignorable:
+                self.line(f"if {self.is_set(plan, f'{source}.{plan.name}')}:")
+                self.line(f"    raise cannot_carry({f'{path}: {plan.name}'!r})")
+        for plan in plans:
+            if plan.present and not plan.tagged:
+                self._field(plan, f"{source}.{plan.name}", depth, out, f"{path}: {plan.name}")
+        tagged = sorted((plan for plan in plans if plan.tagged), key=lambda plan: plan.field.tag)
+        if self.flexible:
+            self._tagged_fields(tagged, source, depth, out, path)
+        else:
+            self.line(f"if {source}.unknown_tagged_fields:")
+            self.line(f"    raise cannot_carry({f'{path}: unknown_tagged_fields'!r})")
+
+    def is_set(self, plan: FieldPlan, value: str) -> str:
+        """The expression that a field is not at its default."""
+        field = plan.field
+        if field.factory is list:
+            return f"({value} is None or len({value}))" if field.nullable != "none" else f"len({value})"
+        if field.factory is not None:
+            assert not isinstance(plan.element, str)
+            inner = [self.is_set(nested, f"{value}.{nested.name}") for nested in self.plans(plan.element)]
+            return f"({' or '.join([*inner, f'{value}.unknown_tagged_fields'])})"
+        if field.default is None:
+            return f"{value} is not None"
+        return f"{value} != {field.default!r}"
+
+    def _field(self, plan: FieldPlan, value: str, depth: int, out: str, path: str) -> None:
+        if plan.is_array:
+            self._array(plan, value, depth, out, path)
+        elif not isinstance(plan.element, str):
+            self._nested(plan, value, depth, out, path)
+        elif plan.element in FORMATS:
+            self.run(FORMATS[plan.element], value)
+        else:
+            self._sized(plan, plan.element, value, out, nullable=plan.nullable)
+
+    def _nested(self, plan: FieldPlan, value: str, depth: int, out: str, path: str) -> None:
+        assert not isinstance(plan.element, str)
+        variable = f"o{depth + 1}"
+        self.line(f"{variable} = {value}")
+        if not plan.nullable:
+            self._struct(plan.element, variable, depth + 1, out, path)
+            self.flush(out)  # the variable may be bound anew by the next struct
+            return
+        self.run("b", f"-1 if {variable} is None else 1")
+        self.flush(out)
+        self.line(f"if {variable} is not None:")
+        self.indent += 1
+        self._struct(plan.element, variable, depth + 1, out, path)
+        self.flush(out)
+        self.line("pass")
+        self.indent -= 1
+
+    def _sized(self, plan: FieldPlan, kind: str, value: str, out: str, *, nullable: bool) -> None:
+        plus = " + 1" if plan.flexible else ""
+        if nullable:
+            self.line(f"s = {value}")
+            self.line("if s is None:")
+            self.line(f"    n = {0 if plan.flexible else -1}")
+            self.line("else:")
+            if kind == "string":
+                self.line("    s = s.encode()")
+            self.line(f"    n = len(s){plus}")
+        else:
+            self.line(f"s = {value}{'.encode()' if kind == 'string' else ''}")
+            self.line(f"n = len(s){plus}")
+        self._length(plan, "h" if kind == "string" else "i", out, "string_rest" if kind == "string" else "varint_rest")
+        put = f"put_records({out}, s, records)" if kind == "records" else f"{out} += s"
+        if nullable:
+            self.line("if s is not None:")
+            self.line(f"    {put}")
+        else:
+            self.line(put)
+
+    def _length(self, plan: FieldPlan, format_: str, out: str, rest: str = "varint_rest") -> None:
+        """Write `n` as the length prefix, behind the run that is waiting."""
+        if not plan.flexible:
+            self.run(format_, "n")
+            self.flush(out)
+            return
+        self.run("B", FIRST_BYTE)
+        self.flush(out)
+        self.line("if n > 127:")
+        self.line(f"    {out} += {rest}(n)")
+
+    def _array(self, plan: FieldPlan, value: str, depth: int, out: str, path: str) -> None:
+        items = f"a{depth}"
+        plus = " + 1" if plan.flexible else ""
+        self.line(f"{items} = {value}")
+        if plan.nullable:
+            self.line(f"n = {0 if plan.flexible else -1} if {items} is None else len({items}){plus}")
+        else:
+            self.line(f"n = len({items}){plus}")
+        self._length(plan, "i", out)
+        self.line(f"if {items}:")
+        self.indent += 1
+        format_ = FORMATS.get(plan.element) if isinstance(plan.element, str) else None
+        if format_ is not None and plan.element != "uuid":
+            name = f"pack_up_to_{SHORT_RUNS - 1}_{format_}".replace("?", "o")
+            self.namespace[name] = short_runs(format_, "pack")
+            self.line(f"n = len({items})")
+            self.line(f"{out} += {name}[n](*{items}) if n < {SHORT_RUNS} else pack(f'>{{n}}{format_}', *{items})")
+        else:
+            self._element_loop(plan, items, depth, out, path)
+        self.indent -= 1
+
+    def _element_loop(self, plan: FieldPlan, items: str, depth: int, out: str, path: str) -> None:
+        variable = f"o{depth + 1}"
+        self.line(f"for {variable} in {items}:")
+        self.indent += 1
+        if not isinstance(plan.element, str):
+            self._struct(plan.element, variable, depth + 1, out, path)
+        elif plan.element in FORMATS:
+            self.run(FORMATS[plan.element], variable)
+        else:
+            self._sized(plan, plan.element, variable, out, nullable=False)
+        self.flush(out)
+        self.line("pass")
+        self.indent -= 1
+
+    def _tagged_fields(self, plans: list[FieldPlan], source: str, depth: int, out: str, path: str) -> None:
+        """Known fields that are not at their default, and the unknown ones, in the order of their tags."""
+        fields, content = f"t{depth}", f"out{depth}"
+        if plans:
+            self.flush(out)
+            self.line(f"{fields} = []")
+            for plan in plans:
+                value = f"{source}.{plan.name}"
+                self.line(f"if {self.is_set(plan, value)}:")
+                self.indent += 1
+                self.line(f"{content} = bytearray()")
+                self._field(plan, value, depth, content, f"{path}: {plan.name}")
+                self.flush(content)
+                self.line(f"{fields}.append(({plan.field.tag}, {content}))")
+                self.indent -= 1
+            self.line(f"if {source}.unknown_tagged_fields:")
+            self.line(f"    {fields} = with_unknown({fields}, {source}.unknown_tagged_fields)")
+        else:
+            self.line(f"{fields} = {source}.unknown_tagged_fields")
+        self.line(f"n = len({fields})")
+        self.run("B", FIRST_BYTE)
+        self.flush(out)
+        self.line("if n:")
+        self.line(f"    put_tagged_fields({out}, {fields}, {path!r})")
+
+
+def varint_rest(value: int) -> bytes:
+    """All bytes but the first of an unsigned varint above 127."""
+    value >>= 7
+    out = bytearray()
+    while value > 127:
+        out.append(value & 127 | 128)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def string_rest(value: int) -> bytes:
+    """`varint_rest` of a compact string's length + 1; strings are at most 32767 bytes in every version."""
+    if value > STRING_LENGTH_MAX + 1:
+        raise ValueError(f"a string of {value - 1} bytes: {STRING_LENGTH_MAX} are the most")
+    return varint_rest(value)
+
+
+def put_varint(out: bytearray, value: int) -> None:
+    while value > 127:
+        out.append(value & 127 | 128)
+        value >>= 7
+    out.append(value)
+
+
+def put_records(out: bytearray, value: object, records: list[tuple[int, object]] | None) -> None:
+    """Copy what is bytes-like, note the place of what is not."""
+    if isinstance(value, bytes | bytearray | memoryview):
+        out += value
+    elif records is None:
+        raise ValueError(f"records must be bytes here, not {type(value).__name__}: see encode_segments")
+    else:
+        records.append((len(out), value))
+
+
+def put_tagged_fields(out: bytearray, fields: list[tuple[int, bytes]], path: str) -> None:
+    """Write the tagged fields behind the first byte of their count."""
+    if len(fields) > 127:
+        out += varint_rest(len(fields))
+    previous = -1
+    for tag, content in fields:
+        if tag <= previous:
+            raise ValueError(f"{path}: tag {tag} comes after tag {previous}; tags must rise")
+        previous = tag
+        put_varint(out, tag)
+        put_varint(out, len(content))
+        out += content
+
+
+def with_unknown(known: list[tuple[int, bytes]], unknown: list[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
+    """Both, by tag. The order of the unknown ones stays, so that `put_tagged_fields` finds a wrong one."""
+    merged = list(unknown)
+    for tag, content in known:
+        index = next((i for i, (other, _) in enumerate(merged) if other >= tag), len(merged))
+        merged.insert(index, (tag, content))
+    return merged
+
+
+def cannot_carry(path: str) -> UnsupportedVersion:
+    return UnsupportedVersion(f"{path} is set, which this version cannot carry")

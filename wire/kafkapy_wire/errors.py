@@ -1,0 +1,35 @@
+"""Who is at fault decides the type: see each class. `ErrorCode` is Kafka's own table, generated from the schema."""
+
+from __future__ import annotations
+
+from kafkapy_wire.error_code import ErrorCode
+
+__all__ = ["ErrorCode", "KafkaError", "MalformedFrame", "MalformedMessage", "UnsupportedVersion"]
+
+
+class KafkaError(Exception):
+    """The client must hear no: an error code of the protocol, and the message that goes with it where there is room.
+
+    Raised where it is known, turned into a response in one place. `message` None means that the response carries
+    Kafka's standard text, or null where the API answers so.
+    """
+
+    def __init__(self, code: ErrorCode, message: str | None = None) -> None:
+        super().__init__(code, message)
+        self.code = code
+        self.message = message
+
+    def __str__(self) -> str:
+        return self.code.name if self.message is None else f"{self.code.name}: {self.message}"
+
+
+class MalformedMessage(Exception):  # noqa: N818  # the name says it
+    """The peer sent bytes that the schema cannot hold. Every decoder raises this and nothing else."""
+
+
+class MalformedFrame(Exception):  # noqa: N818  # the name says it
+    """The peer announced a request of negative or refused size: nothing after it can be understood."""
+
+
+class UnsupportedVersion(ValueError):  # noqa: N818  # the name says it
+    """A message has no such version, or a field is set that this version cannot carry and that must not get lost."""

@@ -1,0 +1,57 @@
+"""DeleteAcls (API key 31): request and response.
+
+Written by `python -m kafkapy_wire.generate`: change that.
+"""
+
+from __future__ import annotations
+
+from kafkapy_wire.message import Message, Struct, field
+
+
+class DeleteAclsFilter(Struct):
+    """A struct of DeleteAclsRequest."""
+
+    resource_type_filter: int = field("int8", "0+", default=0)
+    resource_name_filter: str | None = field("string", "0+", default="", nullable="0+")
+    pattern_type_filter: int = field("int8", "1+", default=3)
+    principal_filter: str | None = field("string", "0+", default="", nullable="0+")
+    host_filter: str | None = field("string", "0+", default="", nullable="0+")
+    operation: int = field("int8", "0+", default=0)
+    permission_type: int = field("int8", "0+", default=0)
+
+
+class DeleteAclsRequest(
+    Message, api_key=31, kind="request", versions="1-3", flexible="2+", listeners="broker controller"
+):
+    """Versions 1-3; 2+ flexible."""
+
+    filters: list[DeleteAclsFilter] = field([DeleteAclsFilter], "0+", factory=list)
+
+
+class DeleteAclsMatchingAcl(Struct):
+    """A struct of DeleteAclsResponse."""
+
+    error_code: int = field("int16", "0+", default=0)
+    error_message: str | None = field("string", "0+", default="", nullable="0+")
+    resource_type: int = field("int8", "0+", default=0)
+    resource_name: str = field("string", "0+", default="")
+    pattern_type: int = field("int8", "1+", default=3)
+    principal: str = field("string", "0+", default="")
+    host: str = field("string", "0+", default="")
+    operation: int = field("int8", "0+", default=0)
+    permission_type: int = field("int8", "0+", default=0)
+
+
+class DeleteAclsFilterResult(Struct):
+    """A struct of DeleteAclsResponse."""
+
+    error_code: int = field("int16", "0+", default=0)
+    error_message: str | None = field("string", "0+", default="", nullable="0+")
+    matching_acls: list[DeleteAclsMatchingAcl] = field([DeleteAclsMatchingAcl], "0+", factory=list)
+
+
+class DeleteAclsResponse(Message, api_key=31, kind="response", versions="1-3", flexible="2+"):
+    """Versions 1-3; 2+ flexible."""
+
+    throttle_time_ms: int = field("int32", "0+", default=0)
+    filter_results: list[DeleteAclsFilterResult] = field([DeleteAclsFilterResult], "0+", factory=list)

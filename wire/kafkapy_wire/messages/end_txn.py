@@ -1,0 +1,26 @@
+"""EndTxn (API key 26): request and response.
+
+Written by `python -m kafkapy_wire.generate`: change that.
+"""
+
+from __future__ import annotations
+
+from kafkapy_wire.message import Message, field
+
+
+class EndTxnRequest(Message, api_key=26, kind="request", versions="0-5", flexible="3+", listeners="broker"):
+    """Versions 0-5; 3+ flexible."""
+
+    transactional_id: str = field("string", "0+", default="", entity="transactionalId")
+    producer_id: int = field("int64", "0+", default=0, entity="producerId")
+    producer_epoch: int = field("int16", "0+", default=0)
+    committed: bool = field("bool", "0+", default=False)
+
+
+class EndTxnResponse(Message, api_key=26, kind="response", versions="0-5", flexible="3+"):
+    """Versions 0-5; 3+ flexible."""
+
+    throttle_time_ms: int = field("int32", "0+", default=0)
+    error_code: int = field("int16", "0+", default=0)
+    producer_id: int = field("int64", "5+", default=-1, ignorable=True, entity="producerId")
+    producer_epoch: int = field("int16", "5+", default=-1, ignorable=True)

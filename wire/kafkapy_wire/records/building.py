@@ -1,0 +1,125 @@
+"""Records to the bytes of a batch."""
+
+from collections.abc import Iterable
+
+from kafkapy_wire.compression import Compression, compress
+from kafkapy_wire.records.batch import (
+    BATCH_HEADER,
+    BATCH_HEADER_BYTES,
+    BATCH_OVERHEAD_BYTES,
+    CONTROL_BIT,
+    CRC,
+    CRC_POSITION,
+    MAGIC,
+    TIMESTAMP_TYPE_BIT,
+    TRANSACTIONAL_BIT,
+    TimestampType,
+    batch_crc,
+)
+from kafkapy_wire.records.record import Headers, NewRecord
+from kafkapy_wire.records.varint import encode_varint
+
+NO_TIMESTAMP = -1
+
+
+def build_batch(
+    records: Iterable[NewRecord],
+    *,
+    base_offset: int = 0,
+    compression: Compression = Compression.NONE,
+    compression_level: int | None = None,
+    timestamp_type: TimestampType = TimestampType.CREATE_TIME,
+    partition_leader_epoch: int = -1,
+    producer_id: int = -1,
+    producer_epoch: int = -1,
+    base_sequence: int = -1,
+    is_transactional: bool = False,
+    is_control: bool = False,
+) -> bytes:
+    """One whole batch of at least one record, offsets counted from `base_offset`.
+
+    `base_timestamp` is the first record's timestamp, as the Java producer writes it. With LOG_APPEND_TIME
+    `max_timestamp`, the largest one, is what readers see for every record.
+    Raises ValueError: no records.
+    """
+    pieces: list[bytes] = []
+    base_timestamp = max_timestamp = NO_TIMESTAMP
+    record_count = 0
+    for record in records:
+        timestamp = record.timestamp
+        if not record_count:
+            base_timestamp = max_timestamp = timestamp
+        elif timestamp > max_timestamp:
+            max_timestamp = timestamp
+        _encode_record(pieces, timestamp - base_timestamp, record_count, record.key, record.value, record.headers)
+        record_count += 1
+    if not record_count:
+        raise ValueError("a batch needs at least one record")
+    attributes = int(compression)
+    if timestamp_type is TimestampType.LOG_APPEND_TIME:
+        attributes |= TIMESTAMP_TYPE_BIT
+    if is_transactional:
+        attributes |= TRANSACTIONAL_BIT
+    if is_control:
+        attributes |= CONTROL_BIT
+    body = b"".join(pieces)
+    if compression is not Compression.NONE:
+        body = compress(body, compression, compression_level)
+    batch_length = BATCH_HEADER_BYTES - BATCH_OVERHEAD_BYTES + len(body)
+    batch = bytearray(
+        BATCH_HEADER.pack(
+            base_offset,
+            batch_length,
+            partition_leader_epoch,
+            MAGIC,
+            0,
+            attributes,
+            record_count - 1,
+            base_timestamp,
+            max_timestamp,
+            producer_id,
+            producer_epoch,
+            base_sequence,
+            record_count,
+        )
+    )
+    batch += body
+    CRC.pack_into(batch, CRC_POSITION, batch_crc(batch))
+    return bytes(batch)
+
+
+def _encode_record(
+    pieces: list[bytes],
+    timestamp_delta: int,
+    offset_delta: int,
+    key: bytes | None,
+    value: bytes | None,
+    headers: Headers,
+) -> None:
+    """Append one record to `pieces`; keys and values are not copied before the batch is joined."""
+    start = b"\x00" + encode_varint(timestamp_delta) + encode_varint(offset_delta)
+    if key is None:
+        start += b"\x01"
+        key = b""
+    else:
+        start += encode_varint(len(key))
+    if value is None:
+        value_length = b"\x01"
+        value = b""
+    else:
+        value_length = encode_varint(len(value))
+    trailer = _encode_headers(headers) if headers else b"\x00"
+    length = len(start) + len(key) + len(value_length) + len(value) + len(trailer)
+    pieces += (encode_varint(length), start, key, value_length, value, trailer)
+
+
+def _encode_headers(headers: Headers) -> bytes:
+    pieces = [encode_varint(len(headers))]
+    for key, value in headers:
+        encoded_key = key.encode(errors="surrogateescape")
+        pieces += (encode_varint(len(encoded_key)), encoded_key)
+        if value is None:
+            pieces.append(b"\x01")
+        else:
+            pieces += (encode_varint(len(value)), value)
+    return b"".join(pieces)

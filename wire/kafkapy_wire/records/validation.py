@@ -1,0 +1,265 @@
+"""What Kafka checks in the records of a produce request, in its order: request, batch, and every record.
+
+The first two look at the header and the CRC alone. The third decodes each record, so it is for the batches where the
+header cannot answer: `must_look_inside` says which.
+"""
+
+import struct
+from dataclasses import dataclass
+from typing import Final
+
+from kafkapy_wire.compression import DECOMPRESSED_BYTES_MAX, Compression
+from kafkapy_wire.errors import ErrorCode, KafkaError, MalformedMessage
+from kafkapy_wire.records.batch import (
+    BATCH_HEADER,
+    BATCH_HEADER_BYTES,
+    BATCH_OVERHEAD_BYTES,
+    COMPRESSION_MASK,
+    MAGIC,
+    BatchHeader,
+    TimestampType,
+    batch_crc,
+)
+from kafkapy_wire.records.building import NO_TIMESTAMP
+from kafkapy_wire.records.decoding import decode_plain_records, plain_records
+from kafkapy_wire.records.record import Record
+
+FIRST_VERSION_WITH_ZSTD: Final = 7
+"""Of the Produce API (KIP-110)."""
+
+UNLIMITED_MS: Final = 2**63 - 1
+
+_INT32 = struct.Struct(">i")
+_LENGTH_POSITION = 8
+_MAGIC_POSITION = 16  # in every format
+_OLD_BATCH_LENGTH_MIN = 14  # what Kafka asks of a batch before it knows the format
+
+
+class RecordError:
+    """One rejected record, as ProduceResponse v8+ names it (KIP-467); `batch_index` counts from the batch's first."""
+
+    __slots__ = ("batch_index", "message")
+
+    def __init__(self, batch_index: int, message: str) -> None:
+        self.batch_index = batch_index
+        self.message = message
+
+    def __repr__(self) -> str:
+        return f"RecordError(batch_index={self.batch_index}, message={self.message!r})"
+
+
+class RecordsRejected(KafkaError):  # noqa: N818  # the name says it
+    """Records of a batch are refused, so the whole batch is. Kafka sends this message; others it only logs."""
+
+    def __init__(self, code: ErrorCode, message: str, record_errors: tuple[RecordError, ...]) -> None:
+        super().__init__(code, message)
+        self.record_errors = record_errors
+
+
+@dataclass(frozen=True, slots=True)
+class RecordRules:
+    """What a topic's settings ask of each record."""
+
+    timestamp_type: TimestampType = TimestampType.CREATE_TIME
+    timestamp_before_max_ms: int = UNLIMITED_MS
+    timestamp_after_max_ms: int = 3_600_000
+    is_compacted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RecordFacts:
+    """What the records of a batch say, where the header only claims it.
+
+    With `offsets_are_consecutive` False the batch must be rebuilt before it is stored (`rewrite.renumber`). Offsets are
+    counted from the batch's first record; -1 where no record has a timestamp.
+    """
+
+    max_timestamp: int
+    offset_delta_of_max_timestamp: int
+    offsets_are_consecutive: bool
+
+
+def only_batch(records: bytes | bytearray | memoryview, api_version: int) -> tuple[BatchHeader, memoryview]:
+    """The one batch that a produce request may carry for a partition. Kafka drops a partial one behind it, so do we.
+
+    Raises KafkaError INVALID_RECORD: none, several, or of an old format; CORRUPT_MESSAGE: no batch at all has such a
+    length or magic; UNSUPPORTED_COMPRESSION_TYPE: zstd before Produce v7, or a codec nobody knows.
+    """
+    view = memoryview(records)
+    first_bytes = _whole_batch_bytes(view)
+    if not first_bytes:
+        raise KafkaError(
+            ErrorCode.INVALID_RECORD,
+            f"Produce requests with version {api_version} must have at least one record batch per partition",
+        )
+    if view[_MAGIC_POSITION] != MAGIC:
+        raise KafkaError(
+            ErrorCode.INVALID_RECORD,
+            f"Produce requests with version {api_version} are only allowed to contain record batches with magic "
+            f"version {MAGIC}",
+        )
+    if first_bytes < BATCH_HEADER_BYTES:
+        raise KafkaError(
+            ErrorCode.CORRUPT_MESSAGE,
+            f"Record batch is corrupted (the size {first_bytes} is smaller than the minimum allowed overhead "
+            f"{BATCH_HEADER_BYTES})",
+        )
+    header = BatchHeader(BATCH_HEADER.unpack_from(view))
+    codec = header.attributes & COMPRESSION_MASK
+    if codec > Compression.ZSTD:
+        raise KafkaError(ErrorCode.UNSUPPORTED_COMPRESSION_TYPE, f"Unknown compression type id: {codec}")
+    if codec == Compression.ZSTD and api_version < FIRST_VERSION_WITH_ZSTD:
+        raise KafkaError(
+            ErrorCode.UNSUPPORTED_COMPRESSION_TYPE,
+            f"Produce requests with version {api_version} are not allowed to use ZStandard compression",
+        )
+    if _whole_batch_bytes(view[first_bytes:]):
+        raise KafkaError(
+            ErrorCode.INVALID_RECORD,
+            f"Produce requests with version {api_version} are only allowed to contain exactly one record batch per "
+            "partition",
+        )
+    return header, view[:first_bytes]
+
+
+def _whole_batch_bytes(view: memoryview) -> int:
+    """Size of the batch at the start of `view`, in any message format; 0 where no whole one is left."""
+    if len(view) <= _MAGIC_POSITION:
+        return 0
+    (length,) = _INT32.unpack_from(view, _LENGTH_POSITION)
+    if length < _OLD_BATCH_LENGTH_MIN:
+        raise KafkaError(
+            ErrorCode.CORRUPT_MESSAGE,
+            f"Record size {length} is less than the minimum record overhead ({_OLD_BATCH_LENGTH_MIN})",
+        )
+    if view[_MAGIC_POSITION] > MAGIC:
+        raise KafkaError(ErrorCode.CORRUPT_MESSAGE, f"Invalid magic found in record: {view[_MAGIC_POSITION]}")
+    size = BATCH_OVERHEAD_BYTES + int(length)
+    return size if size <= len(view) else 0
+
+
+def validate_produced_batch(
+    header: BatchHeader, batch: bytes | bytearray | memoryview, *, topic_partition: str, max_message_bytes: int
+) -> None:
+    """What can be said about one whole batch of a client without decoding it; `topic_partition` is for the message.
+
+    Raises KafkaError INVALID_RECORD: offsets not from 0 or not as many as records, a control batch, a producer id
+    without sequence; MESSAGE_TOO_LARGE: above `max_message_bytes`; CORRUPT_MESSAGE: the CRC is another.
+    """
+    if header.base_offset != 0:
+        raise KafkaError(
+            ErrorCode.INVALID_RECORD,
+            f"The baseOffset of the record batch in the append to {topic_partition} should be 0, but it is "
+            f"{header.base_offset}",
+        )
+    if header.size_bytes > max_message_bytes:
+        raise KafkaError(
+            ErrorCode.MESSAGE_TOO_LARGE,
+            f"The record batch size in the append to {topic_partition} is {header.size_bytes} bytes which exceeds the "
+            f"maximum configured value of {max_message_bytes}.",
+        )
+    if batch_crc(batch) != header.crc:
+        raise KafkaError(
+            ErrorCode.CORRUPT_MESSAGE,
+            f"Record is corrupt (stored crc = {header.crc}) in topic partition {topic_partition}.",
+        )
+    if header.last_offset_delta < 0:
+        problem = f"Batch has an invalid offset range: [0, {header.last_offset}]"
+    elif header.record_count <= 0:
+        problem = f"Invalid reported count for record batch: {header.record_count}"
+    elif header.record_count != header.last_offset_delta + 1:
+        problem = (
+            f"Inconsistent batch offset range [0, {header.last_offset}] and count of records {header.record_count}"
+        )
+    elif header.is_control:
+        problem = "Clients are not allowed to write control records"
+    elif header.has_producer_id and header.base_sequence < 0:
+        problem = f"Invalid sequence number {header.base_sequence} in record batch with producerId {header.producer_id}"
+    else:
+        return
+    raise KafkaError(ErrorCode.INVALID_RECORD, f"{problem} in topic partition {topic_partition}")
+
+
+def must_look_inside(header: BatchHeader, rules: RecordRules, now_ms: int) -> bool:
+    """Whether only the records can tell that the batch keeps to the rules, as far as its header is to be believed.
+
+    Differs: Apache Kafka decodes every produced batch. A header that claims a false `max_timestamp`, or records that
+    cannot be decoded under a CRC that matches, are the sender's own doing and are found by whoever reads them.
+    """
+    if rules.is_compacted:
+        return True
+    if rules.timestamp_type is TimestampType.LOG_APPEND_TIME:
+        return header.timestamp_type is TimestampType.LOG_APPEND_TIME
+    return (
+        header.timestamp_type is TimestampType.LOG_APPEND_TIME
+        or header.max_timestamp - now_ms > rules.timestamp_after_max_ms
+        or rules.timestamp_before_max_ms != UNLIMITED_MS
+    )
+
+
+def validate_records(
+    header: BatchHeader,
+    batch: bytes | bytearray | memoryview,
+    rules: RecordRules,
+    *,
+    now_ms: int,
+    topic_partition: str,
+    max_bytes: int = DECOMPRESSED_BYTES_MAX,
+) -> RecordFacts:
+    """Every record of a produced batch held against the rules.
+
+    Raises RecordsRejected INVALID_TIMESTAMP: outside the bounds, or stamped by the client as LOG_APPEND_TIME;
+    INVALID_RECORD: no key in a compacted topic. Raises KafkaError INVALID_RECORD: the batch cannot be decoded, or is
+    larger than `max_bytes` when decompressed.
+    """
+    max_timestamp = NO_TIMESTAMP
+    offset_delta_of_max_timestamp = -1
+    offsets_are_consecutive = True
+    errors: list[RecordError] = []
+    code = ErrorCode.INVALID_RECORD
+    try:
+        for index, record in enumerate(decode_plain_records(header, plain_records(header, batch, max_bytes))):
+            if record.key is None and rules.is_compacted:
+                errors.append(
+                    RecordError(
+                        index,
+                        "Compacted topic cannot accept message without key in topic partition " + topic_partition,
+                    )
+                )
+            elif problem := _timestamp_problem(header, record, rules, now_ms):
+                code = ErrorCode.INVALID_TIMESTAMP
+                errors.append(RecordError(index, problem))
+            if record.timestamp > max_timestamp:
+                max_timestamp = record.timestamp
+                offset_delta_of_max_timestamp = index
+            if record.offset != index:
+                offsets_are_consecutive = False
+    except MalformedMessage as error:
+        raise KafkaError(ErrorCode.INVALID_RECORD, f"{error} in topic partition {topic_partition}") from None
+    if errors:
+        raise RecordsRejected(code, _rejection(code, errors), tuple(errors))
+    return RecordFacts(max_timestamp, offset_delta_of_max_timestamp, offsets_are_consecutive)
+
+
+def _timestamp_problem(header: BatchHeader, record: Record, rules: RecordRules, now_ms: int) -> str | None:
+    """Kafka's own order of questions: a batch of type LOG_APPEND_TIME passes if its timestamp is within the bounds."""
+    if rules.timestamp_type is TimestampType.CREATE_TIME and record.timestamp != NO_TIMESTAMP:
+        age_ms = now_ms - record.timestamp
+        if age_ms > rules.timestamp_before_max_ms or -age_ms > rules.timestamp_after_max_ms:
+            return (
+                f"Timestamp {record.timestamp} of message with offset {record.offset} is out of range. The timestamp "
+                f"should be within [{now_ms - rules.timestamp_before_max_ms}, {now_ms + rules.timestamp_after_max_ms}]"
+            )
+    elif header.timestamp_type is TimestampType.LOG_APPEND_TIME:
+        return f"Invalid timestamp type in message {record}. Producer should not set timestamp type to LogAppendTime."
+    return None
+
+
+def _rejection(code: ErrorCode, errors: list[RecordError]) -> str:
+    if code is ErrorCode.INVALID_TIMESTAMP:
+        return "One or more records have been rejected due to invalid timestamp"
+    first = ", ".join(f"RecordError(batchIndex={e.batch_index}, message='{e.message}')" for e in errors[:3])
+    return (
+        f"One or more records have been rejected due to {len(errors)} record errors in total, and only showing the "
+        f"first three errors at most: [{first}]"
+    )
