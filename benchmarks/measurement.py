@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-from benchmarks.peers import Broker, Peer
 from kafkapy_wire.api_keys import ApiKey
+
+from benchmarks.peers import Broker, Peer
 
 
 class Better(Enum):
@@ -85,7 +86,7 @@ class LifecycleRow:
 class SteadyRow:
     """A row measured on a broker that runs through all rounds of the row and has been warmed up.
 
-    `warm_up` and `measure` get a topic name that was not used before. A peer that does not serve `requires` is left out.
+    `warm_up` and `measure` get a topic name that was not used before. `requires`: APIs that a peer must serve.
     """
 
     name: str

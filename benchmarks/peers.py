@@ -122,7 +122,10 @@ class Peer:
         environment = {**os.environ, "TMPDIR": str(work)}
         with log_file.open("ab") as log:
             begin = time.perf_counter()
-            if prepare is not None and subprocess.run(prepare, stdin=subprocess.DEVNULL, stdout=log, stderr=log).returncode:
+            if (
+                prepare is not None
+                and subprocess.run(prepare, stdin=subprocess.DEVNULL, stdout=log, stderr=log).returncode
+            ):
                 raise PeerFailed(f"{self.title}: {' '.join(prepare)}\n{_tail(log_file)}")
             process = subprocess.Popen(
                 command,
@@ -173,7 +176,7 @@ def kafkapy(wrapper: tuple[str, ...] = ()) -> Peer:
 
 
 def apache_kafka() -> Peer:
-    """Apache Kafka as its quick start and its scripts run it: one KRaft node, `format --standalone`, then the broker."""
+    """Apache Kafka as its quick start and scripts run it: one KRaft node, `format --standalone`, then the broker."""
 
     def java(heap: tuple[str, ...], *arguments: str) -> list[str]:
         log_settings = Path(installation.ROOT, "compat_tests", "java", "log4j2.properties")

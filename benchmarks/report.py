@@ -94,15 +94,15 @@ def table(rows: Sequence[Row], peers: Sequence[Peer], results: Results) -> str:
                 ]
             )
             lines.extend(
-                [f"  {who}", *(_number(value) if n == 0 else "" for n, _ in enumerate(peers)), "", ""]
+                [f"  {who}", *(number(value) if n == 0 else "" for n, _ in enumerate(peers)), "", ""]
                 for who in results.values.get(metric.key, {})
                 if who not in {peer.name for peer in peers} and (value := results.median(metric.key, who)) is not None
             )
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     text = []
     for line in lines:
-        numbers = (f"{cell:>{width}}" for cell, width in zip(line[1:-2], widths[1:-2], strict=True))
-        text.append("  ".join([f"{line[0]:<{widths[0]}}", *numbers, f"{line[-2]:<{widths[-2]}}", line[-1]]).rstrip())
+        values = (f"{cell:>{width}}" for cell, width in zip(line[1:-2], widths[1:-2], strict=True))
+        text.append("  ".join([f"{line[0]:<{widths[0]}}", *values, f"{line[-2]:<{widths[-2]}}", line[-1]]).rstrip())
     text.insert(1, "-" * max(len(line) for line in text))
     return "\n".join(text)
 
@@ -122,15 +122,16 @@ def _cell(results: Results, metric: Metric, peer: Peer) -> str:
     if value is None:
         return ABSENT
     gain = None if peer.name == REFERENCE else times_better(results, metric, peer.name)
-    return _number(value) + (f" ({gain_text(gain)})" if gain is not None else " " * 8)
+    return number(value) + (f" {f'({gain_text(gain)})':<7}" if gain is not None else "")
 
 
 def gain_text(gain: float) -> str:
-    """"25x", "2.5x" or "0.82x": two digits that count, since the machine's noise is no smaller."""
+    """ "25x", "2.5x" or "0.82x": two digits that count, since the machine's noise is no smaller."""
     return f"{gain:.0f}x" if gain >= 9.95 else f"{gain:.1f}x" if gain >= 0.95 else f"{gain:.2f}x"
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
+    """Three digits that count, thousands grouped."""
     if value >= 100:
         return f"{value:,.0f}"
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}" if value >= 1 else f"{value:.3f}"

@@ -11,12 +11,12 @@ from collections.abc import Iterator, Sequence
 from types import FrameType
 
 from confluent_kafka import KafkaException
+from kafkapy_wire.errors import MalformedMessage
 
 from benchmarks.measurement import LifecycleRow, Results, Row, Scale, SteadyRow
 from benchmarks.peers import Broker, Peer, PeerFailed
 from benchmarks.raw_client import UnexpectedAnswer
 from benchmarks.rows import start
-from kafkapy_wire.errors import MalformedMessage
 
 LAUNCH_LIMIT_SECONDS = 120.0
 

@@ -10,7 +10,7 @@ import itertools
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import pytest
 
@@ -21,6 +21,9 @@ from compat_tests.tools import go_clients, need, need_tool, node_clients
 
 # What all brokers here run with: kafkapy's own defaults, told to both.
 SETTINGS = {"group.initial.rebalance.delay.ms": "0", "offsets.topic.num.partitions": "4"}
+
+
+B = TypeVar("B", bound=Broker)
 
 
 class StartBroker(Protocol):
@@ -68,7 +71,7 @@ def broker(request: pytest.FixtureRequest) -> Iterator[Broker]:
     yield from _watched(shared)
 
 
-def _watched(shared: Broker) -> Iterator[Broker]:
+def _watched(shared: B) -> Iterator[B]:
     position = len(shared.output())
     yield shared
     if bugs := shared.bugs(position):
@@ -107,7 +110,8 @@ def new_name(request: pytest.FixtureRequest) -> Callable[..., str]:
     """Names for topics and groups that nobody else uses, the test's own name in them: `new_name("group")`."""
     counter = itertools.count()
     # Kafka's topic names: letters, digits, '.', '_', '-'; '.' and '_' collide in metrics, so one of them only.
-    test = "".join(c if c.isalnum() and c.isascii() else "-" for c in request.node.name)[:80]
+    path = f"{request.node.path.stem}-{request.node.name}"
+    test = "".join(c if c.isalnum() and c.isascii() else "-" for c in path.removeprefix("test_"))[:120]
 
     def name(kind: str = "topic") -> str:
         return f"{test}-{kind}-{os.getpid()}-{next(counter)}"

@@ -11,12 +11,12 @@ import logging
 from typing import TYPE_CHECKING
 
 import trio
+from kafkapy_wire.errors import MalformedFrame, MalformedMessage
+from kafkapy_wire.framing import RequestBuffer
 
 from kafkapy.context import RequestContext
 from kafkapy.errors import CloseConnection
 from kafkapy.outbox import Outbox
-from kafkapy_wire.errors import MalformedFrame, MalformedMessage
-from kafkapy_wire.framing import RequestBuffer
 
 if TYPE_CHECKING:
     import socket

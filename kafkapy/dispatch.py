@@ -10,8 +10,6 @@ from inspect import iscoroutine
 from struct import Struct
 from typing import TYPE_CHECKING, Any
 
-from kafkapy.apis import API_MODULES
-from kafkapy.errors import CloseConnection
 from kafkapy_wire.api_keys import (
     API_VERSIONS,
     ApiKey,
@@ -24,12 +22,16 @@ from kafkapy_wire.codec import decoder
 from kafkapy_wire.errors import KafkaError, MalformedMessage
 from kafkapy_wire.messages.request_header import RequestHeader
 
+from kafkapy.apis import API_MODULES
+from kafkapy.errors import CloseConnection
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
+    from kafkapy_wire.codec import Message
+
     from kafkapy.context import RequestContext
     from kafkapy.outbox import Outbox
-    from kafkapy_wire.codec import Message
 
 KEY_AND_VERSION = Struct(">hh")
 CORRELATION_ID = Struct(">i")
@@ -119,7 +121,7 @@ class Dispatcher:
             if injected is not None:
                 return injected
         try:
-            response: Message | None | Coroutine[object, object, Message | None] = api.handle(request, context)
+            response: Message | Coroutine[object, object, Message | None] | None = api.handle(request, context)
             if iscoroutine(response):
                 try:
                     await outbox.flush()
@@ -138,4 +140,3 @@ class Dispatcher:
             raise CloseConnection(f"API key {key} is not served")
         api = self._apis[key] = Api(ApiKey(key))
         return api
-

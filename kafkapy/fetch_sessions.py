@@ -101,7 +101,7 @@ class FetchSession:
 class FetchPlan:
     """What one request reads. `error` is set instead when its session is not known or not in step."""
 
-    __slots__ = ("error", "partitions", "session", "session_id", "_incremental")
+    __slots__ = ("_incremental", "error", "partitions", "session", "session_id")
 
     def __init__(
         self,
@@ -192,9 +192,7 @@ class FetchSessionCache:
             for index in forgotten.partitions:
                 partitions.pop(FetchKey((name, index)), None)
 
-    def _create(
-        self, partitions: dict[FetchKey, FetchedPartition], version: int, now_ms: float
-    ) -> FetchSession | None:
+    def _create(self, partitions: dict[FetchKey, FetchedPartition], version: int, now_ms: float) -> FetchSession | None:
         if len(self._sessions) >= self._slots and not self._evict(now_ms):
             return None
         session_id = INVALID_SESSION_ID

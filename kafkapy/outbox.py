@@ -11,7 +11,6 @@ from struct import Struct
 from typing import TYPE_CHECKING
 
 import trio
-
 from kafkapy_wire.codec import encode_segments
 
 if TYPE_CHECKING:

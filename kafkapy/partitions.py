@@ -9,17 +9,25 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from kafkapy_controller.image import EMPTY_IMAGE, ConfigResourceType
+from kafkapy_log import AppendOrigin, TopicPartition
 from kafkapy_wire.errors import ErrorCode, KafkaError
+
+from kafkapy.controller_driver import METADATA_TOPIC
+from kafkapy.settings.log_settings import log_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     import trio
-
-    from kafkapy.settings import Settings, TopicSettings
-    from kafkapy_controller import MetadataImage, PartitionImage, TopicImage
-    from kafkapy_log import AppendResult, LogStore, PartitionLog
+    from kafkapy_controller.delta import MetadataDelta
+    from kafkapy_controller.image import MetadataImage, PartitionImage, TopicImage
+    from kafkapy_log import AppendResult, LogSettings, LogStore, PartitionLog
     from kafkapy_wire.uuid import Uuid
+
+    from kafkapy.clock import Clock
+    from kafkapy.settings import Settings, TopicSettings
 
 logger = logging.getLogger("kafkapy.partitions")
 
@@ -37,9 +45,10 @@ class Partition:
         self.index = index
         self.log = log
         self.settings = settings
-        self.leader_epoch = state.leader_epoch
-        self.isr = state.isr
+        self.leader_epoch = -1
+        self.isr: tuple[int, ...] = ()
         self.waiters: set[trio.Event] = set()  # set once when the high watermark moves or the partition goes away
+        self.lead(state)
 
     def __str__(self) -> str:
         return f"{self.topic}-{self.index}"
@@ -54,13 +63,26 @@ class Partition:
         """Start of the earliest open transaction, else the high watermark."""
         return min(self.log.last_stable_offset, self.high_watermark)
 
-    def append(self, batches: memoryview | bytes, *, now_ms: int, from_client: bool) -> AppendResult:
-        """Append whole batches and wake who waits for them. Raises KafkaError; then nothing was stored."""
+    def append_produced(self, batches: memoryview | bytes, *, now_ms: int, request_version: int) -> AppendResult:
+        """Append what a client sent and wake who waits for it. Raises KafkaError; then nothing was stored."""
         result = self.log.append_as_leader(
-            batches, leader_epoch=self.leader_epoch, now_ms=now_ms, validation=self.settings.append_validation(from_client)
+            batches, leader_epoch=self.leader_epoch, now_ms=now_ms, api_version=request_version
         )
         self.wake()
         return result
+
+    def append_internal(self, batch: bytes, *, now_ms: int) -> AppendResult:
+        """Append a batch that a coordinator of this node built. Raises KafkaError; then nothing was stored."""
+        result = self.log.append_as_leader(
+            batch, leader_epoch=self.leader_epoch, now_ms=now_ms, origin=AppendOrigin.COORDINATOR
+        )
+        self.wake()
+        return result
+
+    def delete_records_before(self, offset: int, *, now_ms: int) -> None:
+        """Move the log start offset forward to `offset`, which is at most the high watermark."""
+        self.log.delete_records_before(offset, now_ms=now_ms)
+        self.wake()
 
     def wake(self) -> None:
         """Have every parked request look at this partition again."""
@@ -69,6 +91,14 @@ class Partition:
                 waiter.set()
             self.waiters.clear()
 
+    def lead(self, state: PartitionImage) -> None:
+        """Lead in the leader epoch and with the ISR of `state`."""
+        if state.leader_epoch > self.leader_epoch:
+            self.leader_epoch = state.leader_epoch
+            self.log.assign_leader_epoch(state.leader_epoch, self.log.log_end_offset)
+        self.isr = state.isr
+        self.wake()
+
     def check_leader_epoch(self, current_leader_epoch: int) -> None:
         """Compare what a client believes the leader epoch to be; -1 is no belief (KIP-320)."""
         if current_leader_epoch in (-1, self.leader_epoch):
@@ -76,3 +106,179 @@ class Partition:
         if current_leader_epoch < self.leader_epoch:
             raise KafkaError(ErrorCode.FENCED_LEADER_EPOCH)
         raise KafkaError(ErrorCode.UNKNOWN_LEADER_EPOCH)
+
+
+class PartitionManager:
+    """Every partition that this broker leads, by topic name and by topic id."""
+
+    def __init__(self, store: LogStore, node_id: int, settings: Settings, clock: Clock) -> None:
+        self._store = store
+        self._node_id = node_id
+        self._settings = settings
+        self._clock = clock
+        self._by_name: dict[tuple[str, int], Partition] = {}
+        self._by_id: dict[tuple[Uuid, int], Partition] = {}
+        # A log of an earlier run is opened when it is first asked for, so that thousands of partitions start at once.
+        self._unopened: dict[tuple[str, int], tuple[TopicImage, PartitionImage]] = {}
+        self._counts: dict[str, int] = {}
+        self._names: dict[Uuid, str] = {}
+        self._image = EMPTY_IMAGE
+
+    @property
+    def directory(self) -> Path:
+        """Where the logs are."""
+        return self._store.directory
+
+    def by_name(self, topic: str, index: int) -> Partition:
+        """Raises KafkaError: UNKNOWN_TOPIC_OR_PARTITION, KAFKA_STORAGE_ERROR."""
+        partition = self._by_name.get((topic, index))
+        return self._open(topic, index) if partition is None else partition
+
+    def by_id(self, topic_id: Uuid, index: int) -> Partition:
+        """Raises KafkaError: UNKNOWN_TOPIC_ID, or UNKNOWN_TOPIC_OR_PARTITION when only the partition is unknown;
+        KAFKA_STORAGE_ERROR.
+        """
+        partition = self._by_id.get((topic_id, index))
+        if partition is not None:
+            return partition
+        name = self._names.get(topic_id)
+        if name is None:
+            raise KafkaError(ErrorCode.UNKNOWN_TOPIC_ID)
+        return self._open(name, index)
+
+    def count(self, topic: str) -> int:
+        """How many partitions of the topic are led here; 0 when there is no such topic."""
+        return self._counts.get(topic, 0)
+
+    def all(self) -> Iterator[Partition]:
+        """Every partition, in the order in which they came."""
+        for topic, count in list(self._counts.items()):
+            for index in range(count):
+                yield self.by_name(topic, index)
+
+    def opened(self) -> list[Partition]:
+        """The partitions whose logs are open; the others have had no request since the start."""
+        return list(self._by_name.values())
+
+    def load(self, image: MetadataImage) -> None:
+        """Take over the partitions of an image that this broker leads; logs without a topic are removed."""
+        self._image = image
+        for topic in image.topics.values():
+            for index, state in enumerate(topic.partitions):
+                if state.leader == self._node_id:
+                    self._know(topic, index, state)
+        self._remove_strays()
+
+    def high_watermarks(self) -> dict[TopicPartition, int]:
+        """For the replication checkpoint: of the partitions that have been opened."""
+        return {TopicPartition(*key): partition.high_watermark for key, partition in self._by_name.items()}
+
+    def settings_for(self, topic_partition: TopicPartition) -> LogSettings:
+        """What the log of a partition follows."""
+        return self._log_settings(self._topic_settings(topic_partition.topic))
+
+    def _remove_strays(self) -> None:
+        """Remove logs of topics that the metadata no longer has: deleted, and then the node was killed at once."""
+        for topic, index in self._store:
+            if topic == METADATA_TOPIC:
+                continue
+            known = self._image.topics.get(topic)
+            if known is not None and self._store.topic_id(topic, index) in (None, known.topic_id):
+                continue
+            logger.warning("removing %s-%d: its topic was deleted", topic, index)
+            self._store.delete(topic, index)
+
+    def follow_metadata(self, image: MetadataImage, delta: MetadataDelta) -> None:
+        """Make, change and remove partitions as `delta` says; `image` is the state after it."""
+        self._image = image
+        for topic in delta.deleted_topics:
+            self._remove(topic)
+        settings: dict[str, TopicSettings] = {}
+        for name, index in delta.changed_partitions:
+            topic = image.topics[name]
+            state = topic.partitions[index]
+            if state.leader != self._node_id:
+                continue
+            if (partition := self._by_id.get((topic.topic_id, index))) is not None:
+                partition.lead(state)
+                continue
+            self._know(topic, index, state)
+            if (name, index) not in self._store:
+                if name not in settings:
+                    settings[name] = self._topic_settings(name)
+                self._create(topic, index, state, settings[name])
+        for resource_type, name in delta.changed_configs:
+            if resource_type == ConfigResourceType.TOPIC and name in self._counts and name not in settings:
+                self._update_settings(name)
+
+    def use_settings(self, settings: Settings) -> None:
+        """The broker's settings changed: the topics' defaults with them."""
+        self._settings = settings
+        for name in self._counts:
+            self._update_settings(name)
+
+    def _know(self, topic: TopicImage, index: int, state: PartitionImage) -> None:
+        if (topic.name, index) not in self._unopened:
+            self._counts[topic.name] = self._counts.get(topic.name, 0) + 1
+        self._names[topic.topic_id] = topic.name
+        self._unopened[topic.name, index] = (topic, state)
+
+    def _create(self, topic: TopicImage, index: int, state: PartitionImage, settings: TopicSettings) -> None:
+        try:
+            log = self._store.create(
+                topic.name, index, topic.topic_id, now_ms=self._clock.now_ms(), settings=self._log_settings(settings)
+            )
+        except KafkaError as error:
+            # The topic exists all the same; whoever asks for this partition tries again and hears of the disk.
+            logger.error("cannot create the log of %s-%d: %s", topic.name, index, error)
+            return
+        self._take_in(topic, index, state, log, settings)
+
+    def _open(self, topic: str, index: int) -> Partition:
+        """The log of an earlier run. Raises KafkaError: UNKNOWN_TOPIC_OR_PARTITION, KAFKA_STORAGE_ERROR."""
+        unopened = self._unopened.get((topic, index))
+        if unopened is None:
+            raise KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+        image, state = unopened
+        settings = self._topic_settings(topic)
+        log = self._store.create(
+            topic, index, image.topic_id, now_ms=self._clock.now_ms(), settings=self._log_settings(settings)
+        )
+        return self._take_in(image, index, state, log, settings)
+
+    def _take_in(
+        self, topic: TopicImage, index: int, state: PartitionImage, log: PartitionLog, settings: TopicSettings
+    ) -> Partition:
+        del self._unopened[topic.name, index]
+        partition = Partition(topic, index, state, log, settings)
+        self._by_name[topic.name, index] = self._by_id[topic.topic_id, index] = partition
+        return partition
+
+    def _remove(self, topic: TopicImage) -> None:
+        self._names.pop(topic.topic_id, None)
+        for index in range(self._counts.pop(topic.name, 0)):
+            self._unopened.pop((topic.name, index), None)
+            partition = self._by_id.pop((topic.topic_id, index), None)
+            if partition is not None:
+                del self._by_name[topic.name, index]
+            try:
+                self._store.delete(topic.name, index)
+            except KafkaError as error:
+                logger.error("cannot delete the log of %s-%d: %s", topic.name, index, error)
+            if partition is not None:
+                partition.wake()
+
+    def _topic_settings(self, topic: str) -> TopicSettings:
+        return self._settings.topic_defaults.resolve(self._image.resource_configs(ConfigResourceType.TOPIC, topic))
+
+    def _log_settings(self, settings: TopicSettings) -> LogSettings:
+        return log_settings(settings, producer_id_expiration_ms=self._settings.transactions.producer_id_expiration_ms)
+
+    def _update_settings(self, topic: str) -> None:
+        settings = self._topic_settings(topic)
+        for_logs = self._log_settings(settings)
+        for index in range(self._counts[topic]):
+            partition = self._by_name.get((topic, index))
+            if partition is not None:
+                partition.settings = settings
+                partition.log.update_settings(for_logs)

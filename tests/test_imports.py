@@ -20,7 +20,10 @@ MAY_IMPORT = {
     "kafkapy_controller": {"kafkapy_wire", "kafkapy_controller"},
     "kafkapy": set(ROOTS),
 }
-SANS_IO = {"kafkapy_wire": {"trio", "socket", "asyncio"}, "kafkapy_controller": {"trio", "socket", "asyncio", "os", "time"}}
+SANS_IO = {
+    "kafkapy_wire": {"trio", "socket", "asyncio"},
+    "kafkapy_controller": {"trio", "socket", "asyncio", "os", "time"},
+}
 
 
 def imported_packages(path: Path) -> set[str]:

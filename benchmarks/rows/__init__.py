@@ -6,11 +6,11 @@ from benchmarks.measurement import Row
 from benchmarks.rows.batches import BATCHES
 from benchmarks.rows.connections import CONNECTIONS
 from benchmarks.rows.latency import LATENCY
+from benchmarks.rows.life import LIFE
 from benchmarks.rows.pipeline import PIPELINE
 from benchmarks.rows.start import START
-from benchmarks.rows.test_life import TEST_LIFE
 from benchmarks.rows.topics import TOPICS
 
 __all__ = ["ROWS"]
 
-ROWS: tuple[Row, ...] = (START, TEST_LIFE, LATENCY, PIPELINE, BATCHES, CONNECTIONS, TOPICS)
+ROWS: tuple[Row, ...] = (START, LIFE, LATENCY, PIPELINE, BATCHES, CONNECTIONS, TOPICS)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import struct
 import time
 
+from kafkapy_wire.api_keys import ApiKey
+
 from benchmarks.measurement import Figures, Metric, Scale, SteadyRow, percentile
 from benchmarks.peers import Broker
 from benchmarks.raw_client import (
@@ -20,7 +22,6 @@ from benchmarks.raw_client import (
     ready_topic,
 )
 from benchmarks.rows.pipeline import produce_pipelined
-from kafkapy_wire.api_keys import ApiKey
 
 PRODUCE_P50 = Metric("produce_p50_ms", "Single produce, p50", "ms")
 PRODUCE_P99 = Metric("produce_p99_ms", "Single produce, p99", "ms")
@@ -86,10 +87,8 @@ def produce_latencies(producer: SingleProducer, sample_count: int) -> list[float
     return samples
 
 
-def delivery_latencies(
-    producer: SingleProducer, consumer: Connection, topic: str, sample_count: int
-) -> list[float]:
-    """Milliseconds from sending a record to a waiting consumer having it. Raises UnexpectedAnswer: it did not get it."""
+def delivery_latencies(producer: SingleProducer, consumer: Connection, topic: str, sample_count: int) -> list[float]:
+    """Milliseconds from sending a record to a waiting consumer having it. Raises UnexpectedAnswer: it came without."""
     producer.send()
     next_offset = producer.receive() + 1
     fetch = FetchFrame(topic, max_bytes=FETCH_BYTES, max_wait_ms=FETCH_WAIT_MS)

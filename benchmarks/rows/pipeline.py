@@ -5,19 +5,19 @@ from __future__ import annotations
 import struct
 import time
 
+from kafkapy_wire.api_keys import ApiKey
+
 from benchmarks.measurement import Better, Figures, Metric, Scale, SteadyRow
 from benchmarks.peers import Broker
 from benchmarks.raw_client import (
     REQUEST_CORRELATION_ID_AT,
     Connection,
     ProduceAnswer,
-    UnexpectedAnswer,
     one_record_batch,
     produce_frame,
     produce_version,
     ready_topic,
 )
-from kafkapy_wire.api_keys import ApiKey
 
 IN_FLIGHT = 50
 PIPELINED_RATE = Metric("pipelined_per_second", f"One-record produces, {IN_FLIGHT} in flight", "req/s", Better.HIGHER)

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import time
 
+from kafkapy_wire.api_keys import ApiKey
+from kafkapy_wire.errors import ErrorCode
+from kafkapy_wire.messages.create_topics import CreateTopicsResponse
+from kafkapy_wire.messages.metadata import MetadataResponse
+
 from benchmarks.measurement import Figures, Metric, Scale, SteadyRow, percentile
 from benchmarks.peers import Broker
 from benchmarks.raw_client import (
@@ -18,10 +23,6 @@ from benchmarks.raw_client import (
     request_frame,
     wait_until_usable,
 )
-from kafkapy_wire.api_keys import ApiKey
-from kafkapy_wire.errors import ErrorCode
-from kafkapy_wire.messages.create_topics import CreateTopicsResponse
-from kafkapy_wire.messages.metadata import MetadataResponse
 
 TOPIC_COUNT = 1_000
 SINGLE_COUNT = 10
@@ -76,9 +77,7 @@ def _create_ms(connection: Connection, names: list[str]) -> float:
     return elapsed_ms
 
 
-def _ask_metadata(
-    broker: Broker, connection: Connection, names: list[str], sample_count: int
-) -> tuple[float, float]:
+def _ask_metadata(broker: Broker, connection: Connection, names: list[str], sample_count: int) -> tuple[float, float]:
     """Median milliseconds, and CPU milliseconds of the broker, for the metadata of these topics by name."""
     frame = request_frame(ApiKey.METADATA, metadata_request(names), METADATA_VERSION)
     samples = []

@@ -1,1 +1,39 @@
-"""Placeholder docstring: the owner of this package writes its map here."""
+"""The controller without its shell: what the cluster's metadata is, and what changes it. No sockets, clocks or files.
+
+```
+image              MetadataImage and its parts: topics, partitions, brokers, settings, ... at one offset
+delta              MetadataDelta: replays records, knows what they change
+metadata_records   the 26 record formats: frames, and the version of each that may be written
+metadata_batches   batches and snapshots of them
+topics             decide: CreateTopics, DeleteTopics, CreatePartitions      topic_names, placement: their rules
+configs, producer_ids, registration, bootstrap                               decide: the rest
+quorum             the KRaft state machine of a quorum of one                quorum_state, voters: what it remembers
+```
+
+A decision reads an image and returns records and a response (`decision`). The shell appends the records, replays them
+into the next image, and only then lets the response leave.
+"""
+
+from kafkapy_controller.image import (
+    EMPTY_IMAGE,
+    NO_LEADER,
+    BrokerImage,
+    ConfigResourceType,
+    ControllerImage,
+    Endpoint,
+    MetadataImage,
+    PartitionImage,
+    TopicImage,
+)
+
+__all__ = [
+    "EMPTY_IMAGE",
+    "NO_LEADER",
+    "BrokerImage",
+    "ConfigResourceType",
+    "ControllerImage",
+    "Endpoint",
+    "MetadataImage",
+    "PartitionImage",
+    "TopicImage",
+]

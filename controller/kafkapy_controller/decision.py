@@ -1,4 +1,4 @@
-"""What a controller decides: records to append to the metadata log, and what the client will hear once they are applied."""
+"""What a controller decides: records for the metadata log, and what the client will hear once they are applied."""
 
 from typing import Generic, NamedTuple, TypeVar
 

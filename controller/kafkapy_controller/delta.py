@@ -324,7 +324,7 @@ class MetadataDelta:
     def _replay_remove_delegation_token(self, record: m.RemoveDelegationTokenRecord) -> None:
         self._map("delegation_tokens", self._base.delegation_tokens).pop(record.token_id, None)
 
-    def _replay_zk_migration(self, record: m.ZkMigrationRecord) -> None:
+    def _replay_zk_migration(self, record: m.ZkMigrationStateRecord) -> None:
         self._zk_migration_state = record.zk_migration_state
 
     # The metadata log itself
@@ -392,5 +392,5 @@ _REPLAY: dict[type[MetadataRecord], Callable[[MetadataDelta, Any], None]] = {
     m.UnfenceBrokerRecord: MetadataDelta._replay_unfence_broker,
     m.UnregisterBrokerRecord: MetadataDelta._replay_unregister_broker,
     m.UserScramCredentialRecord: MetadataDelta._replay_user_scram_credential,
-    m.ZkMigrationRecord: MetadataDelta._replay_zk_migration,
+    m.ZkMigrationStateRecord: MetadataDelta._replay_zk_migration,
 }

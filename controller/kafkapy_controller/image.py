@@ -3,8 +3,8 @@
 An image is made by replaying metadata records (`kafkapy_controller.delta`); two replicas that replayed the same records
 hold equal images. Who needs the cluster as it is now takes the newest image again after each wait.
 
-The parts are named tuples and not dataclasses: a cluster has partitions by the thousand, a tuple is built three times as
-fast, and the classes cost a fifth at import.
+The parts are named tuples and not dataclasses: a cluster has partitions by the thousand, a tuple is built three times
+as fast, and the classes cost a fifth at import.
 """
 
 from __future__ import annotations

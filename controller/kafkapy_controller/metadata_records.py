@@ -5,6 +5,8 @@ the record. Keys are null. Which versions may be written depends on the finalize
 node of the cluster must be able to read them.
 """
 
+from typing import get_args
+
 from kafkapy_wire.codec import decode, encode
 from kafkapy_wire.errors import MalformedMessage
 from kafkapy_wire.record_formats import metadata as m
@@ -35,40 +37,14 @@ MetadataRecord = (
     | m.UnfenceBrokerRecord
     | m.UnregisterBrokerRecord
     | m.UserScramCredentialRecord
-    | m.ZkMigrationRecord
+    | m.ZkMigrationStateRecord
 )
 
 FRAME_VERSION = 1
 
 RECORD_CLASSES: dict[int, type[MetadataRecord]] = {
-    0: m.RegisterBrokerRecord,
-    1: m.UnregisterBrokerRecord,
-    2: m.TopicRecord,
-    3: m.PartitionRecord,
-    4: m.ConfigRecord,
-    5: m.PartitionChangeRecord,
-    7: m.FenceBrokerRecord,
-    8: m.UnfenceBrokerRecord,
-    9: m.RemoveTopicRecord,
-    10: m.DelegationTokenRecord,
-    11: m.UserScramCredentialRecord,
-    12: m.FeatureLevelRecord,
-    14: m.ClientQuotaRecord,
-    15: m.ProducerIdsRecord,
-    17: m.BrokerRegistrationChangeRecord,
-    18: m.AccessControlEntryRecord,
-    19: m.RemoveAccessControlEntryRecord,
-    20: m.NoOpRecord,
-    21: m.ZkMigrationRecord,
-    22: m.RemoveUserScramCredentialRecord,
-    23: m.BeginTransactionRecord,
-    24: m.EndTransactionRecord,
-    25: m.AbortTransactionRecord,
-    26: m.RemoveDelegationTokenRecord,
-    27: m.RegisterControllerRecord,
-    28: m.ClearElrRecord,
+    record_class.__schema__.api_key: record_class for record_class in get_args(MetadataRecord)
 }
-RECORD_TYPES = {record_class: record_type for record_type, record_class in RECORD_CLASSES.items()}
 
 # Levels of metadata.version from which on a record version may be written.
 LEVEL_3_4_IV0 = 8
@@ -100,7 +76,7 @@ def record_version(record: MetadataRecord, metadata_version: int) -> int:
 def encode_metadata_record(record: MetadataRecord, metadata_version: int) -> bytes:
     version = record_version(record, metadata_version)
     # Type and version stay below 128, so that each varint of the frame is one byte.
-    return bytes((FRAME_VERSION, RECORD_TYPES[type(record)], version)) + encode(record, version)
+    return bytes((FRAME_VERSION, record.__schema__.api_key, version)) + encode(record, version)
 
 
 def decode_metadata_record(value: bytes) -> MetadataRecord:
@@ -113,5 +89,4 @@ def decode_metadata_record(value: bytes) -> MetadataRecord:
     record_class = RECORD_CLASSES.get(record_type)
     if record_class is None:
         raise MalformedMessage(f"metadata record type {record_type} is unknown")
-    record: MetadataRecord = decode(record_class, memoryview(value)[3:], version)
-    return record
+    return decode(record_class, memoryview(value)[3:], version)

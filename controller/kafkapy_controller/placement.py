@@ -1,8 +1,8 @@
 """Which brokers hold the replicas of new partitions.
 
 As in Apache Kafka: leaders go round the racks, and within a rack round its brokers; followers continue over the other
-racks, so that each rack gets its share of leaders and replicas. Brokers that are fenced may follow but not lead. Where the
-round starts is random, otherwise the first broker would lead the only partition of every small topic.
+racks, so that each rack gets its share of leaders and replicas. Brokers that are fenced may follow but not lead. Where
+the round starts is random, otherwise the first broker would lead the only partition of every small topic.
 """
 
 from __future__ import annotations

@@ -13,8 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kafkapy.apis import API_MODULES
-from kafkapy.features import SUPPORTED_FEATURES
+from kafkapy_controller.bootstrap import SUPPORTED_FEATURES
 from kafkapy_wire.api_keys import API_VERSIONS, ApiKey
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.api_versions import (
@@ -24,6 +23,8 @@ from kafkapy_wire.messages.api_versions import (
     FinalizedFeatureKey,
     SupportedFeatureKey,
 )
+
+from kafkapy.apis import API_MODULES
 
 if TYPE_CHECKING:
     from kafkapy.context import RequestContext

@@ -25,8 +25,9 @@ from kafkapy_wire.messages.delete_records import (
 )
 
 if TYPE_CHECKING:
-    from kafkapy.context import RequestContext
     from kafkapy_wire.messages.delete_records import DeleteRecordsPartition
+
+    from kafkapy.context import RequestContext
 
 HIGH_WATERMARK = -1
 UNKNOWN_LOW_WATERMARK = -1
@@ -54,7 +55,7 @@ def _delete(topic: str, wanted: DeleteRecordsPartition, context: RequestContext)
         offset = partition.high_watermark if wanted.offset == HIGH_WATERMARK else wanted.offset
         if not 0 <= offset <= partition.high_watermark:
             raise KafkaError(ErrorCode.OFFSET_OUT_OF_RANGE)
-        partition.delete_records_before(offset)
+        partition.delete_records_before(offset, now_ms=context.node.clock.now_ms())
         answer.low_watermark = partition.log.log_start_offset
     except KafkaError as error:
         answer.error_code = error.code

@@ -21,7 +21,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import trio
-
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.fetch import (
     EpochEndOffset,
@@ -139,9 +138,9 @@ class Reading:
         data.last_stable_offset = partition.last_stable_offset
         data.log_start_offset = log.log_start_offset
         if wanted.last_fetched_epoch != -1:
-            end = log.end_offset_for_epoch(wanted.last_fetched_epoch)
-            if end.end_offset < offset or end.epoch < wanted.last_fetched_epoch:
-                data.diverging_epoch = EpochEndOffset(epoch=end.epoch, end_offset=end.end_offset)
+            epoch, end_offset = log.end_offset_for_epoch(wanted.last_fetched_epoch)
+            if end_offset < offset or epoch < wanted.last_fetched_epoch:
+                data.diverging_epoch = EpochEndOffset(epoch=epoch, end_offset=end_offset)
                 return
         readable_end = data.last_stable_offset if committed_only else data.high_watermark
         data.aborted_transactions = [] if committed_only else None
@@ -154,8 +153,8 @@ class Reading:
         first = not self.readable_bytes
         if room <= 0 and not first:
             return
-        piece = log.read(offset, min(wanted.max_bytes, room), up_to_offset=readable_end, first_batch_whole=first)
-        if piece is None:
+        piece = log.read(offset, min(wanted.max_bytes, room), up_to_offset=readable_end, min_one_batch=first)
+        if not piece.length:
             return
         self.readable_bytes += piece.length
         if piece.length < FILE_RANGE_BYTES_MIN:
@@ -170,7 +169,11 @@ class Reading:
         topic: FetchableTopicResponse | None = None
         for (name, _), data in told:
             if topic is None or name != (topic.topic or topic.topic_id):
-                topic = FetchableTopicResponse(topic=name) if isinstance(name, str) else FetchableTopicResponse(topic_id=name)
+                topic = (
+                    FetchableTopicResponse(topic=name)
+                    if isinstance(name, str)
+                    else FetchableTopicResponse(topic_id=name)
+                )
                 response.responses.append(topic)
             topic.partitions.append(data)
         self.results = []

@@ -26,9 +26,10 @@ from kafkapy_wire.messages.list_offsets import (
 )
 
 if TYPE_CHECKING:
+    from kafkapy_wire.messages.list_offsets import ListOffsetsPartition
+
     from kafkapy.context import RequestContext
     from kafkapy.partitions import Partition
-    from kafkapy_wire.messages.list_offsets import ListOffsetsPartition
 
 READ_COMMITTED = 1
 CONSUMER_REPLICA_ID = -1
@@ -54,7 +55,9 @@ FIRST_VERSION = {
 
 
 def handle(request: ListOffsetsRequest, context: RequestContext) -> ListOffsetsResponse:
-    times_named = Counter((topic.name, wanted.partition_index) for topic in request.topics for wanted in topic.partitions)
+    times_named = Counter(
+        (topic.name, wanted.partition_index) for topic in request.topics for wanted in topic.partitions
+    )
     response = ListOffsetsResponse()
     for topic in request.topics:
         answers = []
@@ -80,7 +83,10 @@ def _check_timestamp(timestamp: int, version: int) -> None:
 
 
 def _look_up(
-    partition: Partition, wanted: ListOffsetsPartition, request: ListOffsetsRequest, answer: ListOffsetsPartitionResponse
+    partition: Partition,
+    wanted: ListOffsetsPartition,
+    request: ListOffsetsRequest,
+    answer: ListOffsetsPartitionResponse,
 ) -> None:
     """Fill in what is found; the answer's defaults say that nothing was."""
     log = partition.log
@@ -89,10 +95,10 @@ def _look_up(
     match wanted.timestamp:
         case SpecialTimestamp.LATEST:
             answer.offset = readable_end
-            answer.leader_epoch = log.latest_epoch
+            answer.leader_epoch = log.latest_leader_epoch
         case SpecialTimestamp.EARLIEST | SpecialTimestamp.EARLIEST_LOCAL:
             answer.offset = log.log_start_offset
-            answer.leader_epoch = log.epoch_at(log.log_start_offset)
+            answer.leader_epoch = log.leader_epoch_for_offset(log.log_start_offset)
         case SpecialTimestamp.LATEST_TIERED | SpecialTimestamp.EARLIEST_PENDING_UPLOAD:
             pass
         case _:

@@ -21,15 +21,17 @@ from kafkapy_wire.messages.offset_for_leader_epoch import (
 )
 
 if TYPE_CHECKING:
-    from kafkapy.context import RequestContext
     from kafkapy_wire.messages.offset_for_leader_epoch import OffsetForLeaderPartition
+
+    from kafkapy.context import RequestContext
 
 
 def handle(request: OffsetForLeaderEpochRequest, context: RequestContext) -> OffsetForLeaderEpochResponse:
     return OffsetForLeaderEpochResponse(
         topics=[
             OffsetForLeaderTopicResult(
-                topic=topic.topic, partitions=[_end_of_epoch(topic.topic, wanted, context) for wanted in topic.partitions]
+                topic=topic.topic,
+                partitions=[_end_of_epoch(topic.topic, wanted, context) for wanted in topic.partitions],
             )
             for topic in request.topics
         ]
@@ -41,8 +43,7 @@ def _end_of_epoch(topic: str, wanted: OffsetForLeaderPartition, context: Request
     try:
         partition = context.node.partitions.by_name(topic, wanted.partition)
         partition.check_leader_epoch(wanted.current_leader_epoch)
-        end = partition.end_offset_for_epoch(wanted.leader_epoch)
-        answer.leader_epoch, answer.end_offset = end.epoch, end.end_offset
+        answer.leader_epoch, answer.end_offset = partition.log.end_offset_for_epoch(wanted.leader_epoch)
     except KafkaError as error:
         answer.error_code = error.code
     return answer

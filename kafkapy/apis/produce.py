@@ -23,7 +23,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kafkapy.errors import CloseConnection
 from kafkapy_controller.image import INTERNAL_TOPICS
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.produce import (
@@ -33,11 +32,15 @@ from kafkapy_wire.messages.produce import (
     ProduceResponse,
     TopicProduceResponse,
 )
+from kafkapy_wire.records.validation import RecordsRejected
+
+from kafkapy.errors import CloseConnection
 
 if TYPE_CHECKING:
+    from kafkapy_wire.messages.produce import PartitionProduceData, TopicProduceData
+
     from kafkapy.context import RequestContext
     from kafkapy.partitions import Partition
-    from kafkapy_wire.messages.produce import PartitionProduceData, TopicProduceData
 
 ADMIN_CLIENT_ID = "__admin_client"
 ALL = -1
@@ -77,10 +80,11 @@ def _append(
         answer.error_message = error.message
         if partition is not None:
             answer.log_start_offset = partition.log.log_start_offset
-        answer.record_errors = [
-            BatchIndexAndErrorMessage(batch_index=index, batch_index_error_message=message)
-            for index, message in error.record_errors
-        ]
+        if isinstance(error, RecordsRejected):
+            answer.record_errors = [
+                BatchIndexAndErrorMessage(batch_index=index, batch_index_error_message=message)
+                for index, message in error.record_errors
+            ]
     else:
         answer.base_offset = result.base_offset
         answer.log_append_time_ms = result.log_append_time_ms

@@ -26,11 +26,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=VALUE",
         help="a setting that wins over the file and the KAFKA_* variables; may be given more than once",
     )
-    parser.add_argument("--port", type=int, metavar="N", help="port of the PLAINTEXT listener (9092); 0 takes a free one")
+    parser.add_argument(
+        "--port", type=int, metavar="N", help="port of the PLAINTEXT listener (9092); 0 takes a free one"
+    )
     parser.add_argument("--host", metavar="HOST", help="host of the PLAINTEXT listener (localhost)")
     where = parser.add_mutually_exclusive_group()
-    where.add_argument("--data-dir", metavar="DIR", help=f"where data is kept across restarts (./{DEFAULT_DATA_DIRECTORY})")
-    where.add_argument("--ephemeral", action="store_true", help="keep data in a temporary directory and delete it at the end")
+    where.add_argument(
+        "--data-dir", metavar="DIR", help=f"where data is kept across restarts (./{DEFAULT_DATA_DIRECTORY})"
+    )
+    where.add_argument(
+        "--ephemeral", action="store_true", help="keep data in a temporary directory and delete it at the end"
+    )
     parser.add_argument(
         "--log-level", default="warning", choices=["debug", "info", "warning", "error"], help="what to log (warning)"
     )
@@ -64,15 +70,15 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _settings(arguments: argparse.Namespace) -> Settings:
     """Override > environment > file > defaults; `--port` and `--host` are a short way to write the listener."""
-    from kafkapy.settings import Settings, collect_settings
+    from kafkapy.settings import Settings
+    from kafkapy.settings.sources import collect_settings
 
     overrides = list(arguments.override)
     if arguments.port is not None or arguments.host is not None:
         host = "localhost" if arguments.host is None else arguments.host
         port = 9092 if arguments.port is None else arguments.port
         overrides.append(f"listeners=PLAINTEXT://{f'[{host}]' if ':' in host else host}:{port}")
-    given = collect_settings(file=arguments.config, overrides=overrides)
-    return Settings.parse(given)
+    return Settings.parse(collect_settings(arguments.config, overrides=overrides))
 
 
 def _data_directory(arguments: argparse.Namespace, settings: Settings) -> Path:
@@ -91,19 +97,13 @@ def _serve(settings: Settings, data_directory: Path, *, durable: bool) -> None:
     node = Node(settings, data_directory, durable=durable)
 
     async def main() -> None:
-        async with trio.open_nursery() as nursery:
-            with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-                await nursery.start(node.run)
+        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            async with node.started():
                 _announce(node, durable=durable)
-                async with trio.open_nursery() as waiting:
-                    waiting.start_soon(_stop_on_signal, signals, node)
-                    await node.stopped.wait()
-                    waiting.cancel_scope.cancel()
+                async for _ in signals:
+                    break
 
-    try:
-        trio.run(main)
-    except* (OSError, ValueError):
-        raise
+    trio.run(main)
 
 
 def _announce(node: Node, *, durable: bool) -> None:
@@ -112,9 +112,7 @@ def _announce(node: Node, *, durable: bool) -> None:
     kept = f"data in {node.data_directory}" if durable else "ephemeral"
     server = "" if address == "localhost:9092" else f" -b {address}"
     print(f"kafkapy listens at {address} ({kept}); Ctrl-C stops it")
-    print(f"try: kafkapy produce hello 'first record'{server} && kafkapy consume hello --from-beginning{server}", flush=True)
-
-
-async def _stop_on_signal(signals: object, node: Node) -> None:
-    async for _ in signals:  # type: ignore[attr-defined]  # trio gives the iterator no public type
-        node.stopping.set()
+    print(
+        f"try: kafkapy produce hello 'first record'{server} && kafkapy consume hello --from-beginning{server}",
+        flush=True,
+    )

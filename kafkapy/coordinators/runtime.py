@@ -14,19 +14,23 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
 import trio
 
-from kafkapy_wire.errors import ErrorCode, KafkaError
+from kafkapy_wire.errors import ErrorCode, KafkaError, MalformedMessage
 from kafkapy_wire.records import (
     Compression,
+    ControlRecordType,
     NewRecord,
     build_batch,
     decode_records,
     read_batch_header,
+    read_control_record_type,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from kafkapy.clock import Clock
+
+NO_PRODUCER_ID = -1
 
 T = TypeVar("T")
 ShardT = TypeVar("ShardT", bound="Shard")
@@ -36,7 +40,7 @@ LOAD_TURN_BATCHES_MAX = 500
 
 
 class CoordinatorRecord(NamedTuple):
-    """One record of a coordinator's topic. Key and value begin with their two-byte type and version; no value deletes."""
+    """One record of a coordinator's topic. Two bytes of type begin a key, of version a value; no value deletes."""
 
     key: bytes
     value: bytes | None
@@ -116,8 +120,8 @@ class Shard(Protocol):
     def loaded(self) -> None:
         """The whole log is replayed: the shard is in charge from now on."""
 
-    def close(self) -> None:
-        """The shard is no longer in charge: its timers must not fire any more."""
+    def resign(self) -> None:
+        """The shard is no longer in charge: stop its timers, answer parked requests with NOT_COORDINATOR."""
 
 
 class CoordinatorRuntime(Generic[ShardT]):
@@ -138,18 +142,19 @@ class CoordinatorRuntime(Generic[ShardT]):
         self._shards: dict[int, ShardT] = {}
         self._loading: set[int] = set()
         self._creating_topic: trio.Event | None = None
-        self._closed = False
 
     @property
     def partition_count(self) -> int:
         return self._log.partition_count
 
     @property
-    def shards(self) -> dict[int, ShardT]:
-        """The loaded shards. Raises KafkaError(COORDINATOR_LOAD_IN_PROGRESS) as long as some are not."""
-        for partition in range(self.partition_count):
-            self.shard(partition)
-        return self._shards
+    def shards(self) -> list[ShardT]:
+        """All shards. Raises KafkaError(COORDINATOR_LOAD_IN_PROGRESS): some are still being replayed."""
+        return [self.shard(partition) for partition in range(self.partition_count)]
+
+    def loaded_shards(self) -> list[tuple[int, ShardT]]:
+        """(partition, shard) of those that are replayed."""
+        return list(self._shards.items())
 
     def shard(self, partition: int) -> ShardT:
         """Raises KafkaError(COORDINATOR_LOAD_IN_PROGRESS): the partition is still being replayed."""
@@ -173,7 +178,7 @@ class CoordinatorRuntime(Generic[ShardT]):
                 raise KafkaError(_append_error_as_seen_by_clients(error.code)) from error
             shard = self._shards[partition]
             for record in decision.records:
-                shard.replay(record, -1)
+                shard.replay(record, NO_PRODUCER_ID)
         if decision.then is not None:
             decision.then()
         return decision.response
@@ -211,27 +216,29 @@ class CoordinatorRuntime(Generic[ShardT]):
                     await trio.lowlevel.checkpoint()
         finally:
             self._loading.discard(partition)
-        if not self._closed:
-            self._shards[partition] = shard
-            shard.loaded()
+        self._shards[partition] = shard
+        shard.loaded()
 
-    def close(self) -> None:
-        """Stop every timer. Parked requests stay parked: their connections are being closed too."""
-        self._closed = True
-        for shard in self._shards.values():
-            shard.close()
+    def resign(self) -> None:
+        """Give up every shard: the topic is gone, or the node stops."""
+        shards = list(self._shards.values())
+        self._shards.clear()
+        for shard in shards:
+            shard.resign()
 
 
 def replay_batch(shard: Shard, batch: memoryview) -> None:
-    """Apply one stored batch. A control batch ends a transaction: its key is (version: int16, type: int16), 1 commits."""
+    """Apply one stored batch. Raises MalformedMessage: it is none, or none of a coordinator."""
     header = read_batch_header(batch)
     for record in decode_records(batch):
-        assert record.key is not None, f"a record without a key at offset {record.offset} of a compacted topic"
         if header.is_control:
-            committed = int.from_bytes(record.key[2:4], "big") == 1
-            shard.replay_end_transaction(header.producer_id, committed=committed)
+            marker = read_control_record_type(record.key)
+            if marker in (ControlRecordType.ABORT, ControlRecordType.COMMIT):
+                shard.replay_end_transaction(header.producer_id, committed=marker is ControlRecordType.COMMIT)
+        elif record.key is None:
+            raise MalformedMessage(f"no key in the record at offset {record.offset} of a compacted topic")
         else:
-            producer_id = header.producer_id if header.is_transactional else -1
+            producer_id = header.producer_id if header.is_transactional else NO_PRODUCER_ID
             shard.replay(CoordinatorRecord(record.key, record.value), producer_id)
 
 
@@ -250,9 +257,7 @@ def partition_for(key: str, partition_count: int) -> int:
 
 def _append_error_as_seen_by_clients(error: ErrorCode) -> ErrorCode:
     match error:
-        case (
-            ErrorCode.UNKNOWN_TOPIC_OR_PARTITION | ErrorCode.NOT_ENOUGH_REPLICAS | ErrorCode.REQUEST_TIMED_OUT
-        ):
+        case ErrorCode.UNKNOWN_TOPIC_OR_PARTITION | ErrorCode.NOT_ENOUGH_REPLICAS | ErrorCode.REQUEST_TIMED_OUT:
             return ErrorCode.COORDINATOR_NOT_AVAILABLE
         case ErrorCode.NOT_LEADER_OR_FOLLOWER | ErrorCode.KAFKA_STORAGE_ERROR:
             return ErrorCode.NOT_COORDINATOR

@@ -11,7 +11,19 @@ definitions.py  all of Kafka's settings, written by generate.py from configs.jso
 
 from kafkapy.settings.broker import DIFFERENT_DEFAULTS, Settings
 from kafkapy.settings.errors import SettingsError
+from kafkapy.settings.given import GivenSettings
 from kafkapy.settings.group import GroupSettings
+from kafkapy.settings.listeners import Listener
+from kafkapy.settings.sources import collect_settings
 from kafkapy.settings.topic import TopicSettings
 
-__all__ = ["DIFFERENT_DEFAULTS", "GroupSettings", "Settings", "SettingsError", "TopicSettings"]
+__all__ = [
+    "DIFFERENT_DEFAULTS",
+    "GivenSettings",
+    "GroupSettings",
+    "Listener",
+    "Settings",
+    "SettingsError",
+    "TopicSettings",
+    "collect_settings",
+]

@@ -12,17 +12,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from kafkapy.settings import listeners as rules
 from kafkapy.settings.area import Area
 from kafkapy.settings.errors import SettingsError
+from kafkapy.settings.given import GivenSettings
 from kafkapy.settings.group import GroupSettings, group_defaults
+from kafkapy.settings.listeners import Listener, listeners_text
 from kafkapy.settings.topic import LONG_MAX, TopicSettings, topic_defaults
 
 if TYPE_CHECKING:
-    from kafkapy.settings.listeners import Listener
     from kafkapy.settings.parse import Value
 
 INT_MAX = 2_147_483_647
 NOTHING: Mapping[str, str] = {}
+NOTHING_COUNTED: Mapping[str, int] = {}
 
 # Name -> (our default, Kafka's, why). They count as given in the node's properties file: DescribeConfigs calls them
 # STATIC_BROKER_CONFIG, with Kafka's own default behind them. A value of the user's always wins.
@@ -98,7 +101,7 @@ class NetworkSettings(Area):
     socket_listen_backlog_size: int = 50
     max_connections: int = INT_MAX
     max_connections_per_ip: int = INT_MAX
-    max_connections_per_ip_overrides: str = ""
+    max_connections_per_ip_overrides: Mapping[str, int] = NOTHING_COUNTED
     max_connection_creation_rate: int = INT_MAX
     connections_max_idle_ms: int = 600_000
     connection_failed_authentication_delay_ms: int = 100
@@ -110,14 +113,6 @@ class NetworkSettings(Area):
     inter_broker_listener_name: str | None = None
     security_inter_broker_protocol: str = "PLAINTEXT"
     controller_listener_names: tuple[str, ...] = ("CONTROLLER",)
-
-    def max_connections_of(self, host: str) -> int:
-        """How many connections the peer `host` may have at once."""
-        for entry in filter(None, self.max_connections_per_ip_overrides.split(",")):
-            name, _, count = entry.strip().rpartition(":")
-            if name == host:
-                return int(count)
-        return self.max_connections_per_ip
 
 
 class LogManagerSettings(Area):
@@ -341,6 +336,7 @@ class Settings:
     """
 
     __slots__ = (
+        "_asked_listeners",
         "_values",
         "advertised_listeners",
         "dynamic_broker",
@@ -381,6 +377,9 @@ class Settings:
         values = self._values = _typed_values(texts)
         self.node = NodeSettings().with_settings(values)
         self.network = NetworkSettings().with_settings(values)
+        overrides = values.get("max.connections.per.ip.overrides")
+        if overrides is not None:
+            self.network = self.network.replace({"max_connections_per_ip_overrides": _counts_by_host(str(overrides))})
         self.log = LogManagerSettings().with_settings(values)
         self.topics = TopicCreationSettings().with_settings(values)
         self.groups = GroupCoordinatorSettings().with_settings(values)
@@ -392,16 +391,29 @@ class Settings:
         self.topic_defaults = topic_defaults(values) if values else TopicSettings()
         self.group_defaults = group_defaults(values) if values else GroupSettings()
         self.listeners, self.advertised_listeners = self._parse_listeners(texts)
+        self._asked_listeners = self.listeners
 
     @classmethod
     def parse(cls, values: Mapping[str, str]) -> Settings:
-        """`Settings(values)`: from what `kafkapy.settings.sources` gathered, or a test wrote down."""
-        return cls(values)
+        """`Settings(values)`, whose SettingsError also says where the value was given, if `values` knows."""
+        try:
+            return cls(values)
+        except SettingsError as error:
+            origin = values.origins.get(error.name or "") if isinstance(values, GivenSettings) else None
+            if origin is None:
+                raise
+            raise SettingsError(f"{error} (given by {origin})", error.name) from error
 
     @property
     def static(self) -> Mapping[str, str]:
         """What stands in the node's properties file, so to say: what was given and our own defaults."""
-        return {**{name: ours for name, (ours, _, _) in DIFFERENT_DEFAULTS.items()}, **self.given}
+        static = {**{name: ours for name, (ours, _, _) in DIFFERENT_DEFAULTS.items()}, **self.given}
+        static["node.id"] = static["broker.id"] = str(self.node.node_id)
+        if any(listener.port == 0 for listener in self._asked_listeners):
+            static["listeners"] = listeners_text(self.listeners)
+        if "advertised.listeners" not in static and all(listener.host for listener in self.advertised_listeners):
+            static["advertised.listeners"] = listeners_text(self.advertised_listeners)
+        return static
 
     def with_dynamic(self, dynamic_default: Mapping[str, str], dynamic_broker: Mapping[str, str]) -> Settings:
         """These under the cluster's defaults and this broker's own dynamic values, whichever were there before."""
@@ -413,7 +425,7 @@ class Settings:
         """These with the ports, by listener name, that the system chose where port 0 was asked for."""
         changed = object.__new__(Settings)
         for name in self.__slots__:
-            setattr(changed, name, getattr(self, name))
+            setattr(changed, name, getattr(self, name))  # a slot has no other way in
         changed.listeners = _with_ports(self.listeners, ports)
         changed.advertised_listeners = _with_ports(self.advertised_listeners, ports)
         return changed
@@ -443,6 +455,10 @@ class Settings:
         wanted = self.network.inter_broker_listener_name or self.network.security_inter_broker_protocol
         return wanted if wanted in names else names[0]
 
+    def value(self, name: str) -> Value | None:
+        """The typed value that was given for `name`, here or dynamically; None: the default of its area holds."""
+        return self._values.get(name)
+
     def listener_value(self, listener_name: str, name: str, mechanism: str | None = None) -> Value | None:
         """A setting as it holds on one listener: its own value, for the SASL mechanism first, else the node's.
 
@@ -455,8 +471,6 @@ class Settings:
         return next((self._values[candidate] for candidate in candidates if candidate in self._values), None)
 
     def _parse_listeners(self, texts: Mapping[str, str]) -> tuple[tuple[Listener, ...], tuple[Listener, ...]]:
-        from kafkapy.settings import listeners as rules
-
         network = self.network
         protocols = dict(rules.DEFAULT_PROTOCOL_MAP)
         if "listener.security.protocol.map" in texts:
@@ -481,6 +495,18 @@ class Settings:
         if inter_broker is not None and self.node.is_broker:
             rules.check_inter_broker(inter_broker.upper(), protocols, advertised)
         return listeners, advertised
+
+
+def _counts_by_host(text: str) -> dict[str, int]:
+    """`host:count,host:count` -> the connections that each host may have. Raises SettingsError."""
+    name = "max.connections.per.ip.overrides"
+    counts: dict[str, int] = {}
+    for entry in filter(None, map(str.strip, text.split(","))):
+        host, colon, count = entry.rpartition(":")
+        if not colon or not count.strip().isdecimal():
+            raise SettingsError(f"Error parsing configuration property '{name}': {entry} is not HOST:COUNT", name)
+        counts[host.strip()] = int(count)
+    return counts
 
 
 def _with_ports(listeners: tuple[Listener, ...], ports: Mapping[str, int]) -> tuple[Listener, ...]:
@@ -521,7 +547,9 @@ def _check_together(values: Mapping[str, Value]) -> None:
     """What Kafka checks once all values are there. Raises SettingsError."""
     for unit in ("ms", "minutes", "hours"):
         if values.get(f"log.retention.{unit}") == 0:
-            raise SettingsError(f"log.retention.{unit} must be unlimited (-1) or, greater than or equal to 1")
+            raise SettingsError(
+                f"requirement failed: log.retention.{unit} must be unlimited (-1) or, greater than or equal to 1"
+            )
     for kind in ("consumer", "share", "streams"):
         if not any(name.startswith(f"group.{kind}.") for name in values):
             continue

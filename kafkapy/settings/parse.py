@@ -26,6 +26,7 @@ _COMMA = re.compile(r"\s*,\s*")
 _RANGE = re.compile(r"\[(-?[\d.]+?),\.\.\.(?:,(-?[\d.]+))?\]( or -1)?")
 _CASE_INSENSITIVE = "(case insensitive) "
 _THROTTLED_REPLICAS = "[partitionId]:[brokerId],[partitionId]:[brokerId],..."
+_ENDPOINTS = "non-empty list"
 _THROTTLED_REPLICA = re.compile(r"\d+:\d+")
 _OFFSET_RESET = "[latest, earliest, by_duration:PnDTnHnMn.nS]"
 # ISO 8601 as Java's Duration reads it; a negative duration is refused by the setting.
@@ -51,8 +52,12 @@ _NEVER_EMPTY = frozenset(
 def parse_value(definition: Definition, text: str) -> Value:
     """The typed value of `text`, within the bounds of the setting. Raises SettingsError with Kafka's message."""
     value = _parse_type(definition.name, definition.type, text)
-    if definition.valid is not None:
-        _check(definition, definition.valid, value)
+    valid = definition.valid
+    if valid is None:
+        return value
+    if isinstance(value, tuple) and valid not in (_THROTTLED_REPLICAS, _ENDPOINTS):
+        value = tuple(dict.fromkeys(value))  # KIP-1161: what is there twice counts once
+    _check(definition, valid, value)
     return value
 
 
@@ -157,19 +162,17 @@ def _check_one_of(name: str, valid: str, value: str) -> None:
 def _check_list(name: str, valid: str, value: tuple[str, ...]) -> None:
     if valid == _THROTTLED_REPLICAS:
         _check_throttled_replicas(name, value)
-    elif valid == "non-empty list":
+    elif valid == _ENDPOINTS:
         _check_endpoints(name, value)
     else:
         if not value and name in _NEVER_EMPTY:
             allowed = valid or "any non-empty value"
-            raise SettingsError(f"Configuration '{name}' must not be empty. Valid values include: {allowed}")
-        if len(set(value)) < len(value):
-            raise SettingsError(f"Configuration '{name}' values must not be duplicated.")
+            raise SettingsError(f"Configuration '{name}' must not be empty. Valid values include: {allowed}", name)
         for element in value:
+            if not element:
+                raise SettingsError(f"Configuration '{name}' values must not be empty.", name)
             if valid:
                 _check_one_of(name, valid, element)
-            elif not element:
-                raise SettingsError(f"Configuration '{name}' values must not be empty.")
 
 
 def _check_throttled_replicas(name: str, value: tuple[str, ...]) -> None:
@@ -186,19 +189,23 @@ def _check_endpoints(name: str, value: tuple[str, ...]) -> None:
     for entry in value:
         if voters and not _VOTER.fullmatch(entry):
             raise SettingsError(
-                f"Invalid configuration value for {name}. Each entry should be in the form `{{id}}@{{host}}:{{port}}`."
+                f"Invalid configuration value for {name}. Each entry should be in the form `{{id}}@{{host}}:{{port}}`.",
+                name,
             )
         if not voters and not _HOST_AND_PORT.fullmatch(entry):
             raise SettingsError(
                 f"Failed to parse host name from {entry} for the configuration {name}. "
-                'Each entry should be in the form "{host}:{port}"'
+                'Each entry should be in the form "{host}:{port}"',
+                name,
             )
 
 
 def value_text(definition: Definition, value: Value | None) -> str | None:
-    """The value as DescribeConfigs shows it; the inverse of parsing."""
+    """The value as Kafka shows it: the inverse of parsing, but for passwords."""
     if value is None:
         return None
+    if definition.type == "PASSWORD":
+        return "[hidden]"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, tuple):

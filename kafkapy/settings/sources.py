@@ -7,12 +7,16 @@ unknown. KAFKA_CFG_X_Y (bitnami) means the same as KAFKA_X_Y.
 
 from __future__ import annotations
 
+import logging
+import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from kafkapy.settings.broker import Settings
 from kafkapy.settings.errors import SettingsError
+from kafkapy.settings.given import GivenSettings
+
+logger = logging.getLogger("kafkapy.settings")
 
 # Names in the environment that steer images and tools, and are no settings of the broker.
 NOT_SETTINGS = frozenset(
@@ -92,57 +96,43 @@ _KNOWN_PREFIXES = (
 _HOST = re.compile(r"://[^,]*:(?=\d)")
 
 
-class SettingsSource:
-    """What was given, by Kafka's names, where each value comes from, and what the user should hear about it."""
-
-    __slots__ = ("origins", "values", "warnings")
-
-    def __init__(self) -> None:
-        self.values: dict[str, str] = {}
-        self.origins: dict[str, str] = {}
-        self.warnings: list[str] = []
-
-    def add(self, name: str, value: str, origin: str) -> None:
-        self.values[name] = value
-        self.origins[name] = origin
-
-    def settings(self) -> Settings:
-        """The settings. Raises SettingsError: one line that names the value, the reason and where it was given."""
-        try:
-            return Settings(self.values)
-        except SettingsError as error:
-            if error.name not in self.origins:
-                raise
-            raise SettingsError(f"{error} (given by {self.origins[error.name]})", error.name) from error
+def collect_settings(
+    file: Path | str | None = None, environ: Mapping[str, str] | None = None, overrides: Iterable[str] = ()
+) -> GivenSettings:
+    """`gather` from this process's environment, with a line in the log for each name that nobody knows."""
+    given = gather(None if file is None else Path(file), os.environ if environ is None else environ, overrides)
+    for warning in given.warnings:
+        logger.warning("%s", warning)
+    return given
 
 
 def gather(
     file: Path | None = None, environ: Mapping[str, str] | None = None, overrides: Iterable[str] = ()
-) -> SettingsSource:
+) -> GivenSettings:
     """Everything that was given: `overrides` (name=value each) over `environ` over `file`.
 
     Raises SettingsError: the file cannot be read, or an override has no "=".
     """
-    source = SettingsSource()
+    given = GivenSettings()
     if file is not None:
         for name, value in read_properties_file(file).items():
-            source.add(name, value, str(file))
+            given.add(name, value, str(file))
     environment = _from_environment(environ or {})
     for name, (value, variable) in environment.items():
-        source.add(name, value, variable)
+        given.add(name, value, variable)
     for override in overrides:
         name, equals, value = override.partition("=")
         if not equals or not name.strip():
             raise SettingsError(f"--override {override}: expected name=value")
-        source.add(name.strip(), value.strip(), f"--override {name.strip()}")
-    if "listeners" not in source.values and "advertised.listeners" in environment:
+        given.add(name.strip(), value.strip(), f"--override {name.strip()}")
+    if "listeners" not in given and "advertised.listeners" in environment:
         # The image of Apache Kafka: whoever says only what to advertise listens there on every interface.
         advertised, variable = environment["advertised.listeners"]
-        source.add("listeners", _HOST.sub("://0.0.0.0:", advertised), variable)
-    for name in source.values:
+        given.add("listeners", _HOST.sub("://0.0.0.0:", advertised), variable)
+    for name in given:
         if not is_known(name):
-            source.warnings.append(_unknown(name, source.origins[name]))
-    return source
+            given.warnings.append(_unknown(name, given.origins[name]))
+    return given
 
 
 def read_properties_file(file: Path) -> dict[str, str]:

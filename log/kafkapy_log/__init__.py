@@ -1,1 +1,47 @@
-"""Placeholder docstring: the owner of this package writes its map here."""
+"""Kafka's log on Kafka's files: one PartitionLog a directory, one LogStore a data directory.
+
+log_store          a data directory: lock, identity, checkpoints, creating and deleting partitions
+partition_log      append, read, find, truncate, flush
+append_validation  a produced batch before it is stored
+producer_state     idempotent producers: duplicates, sequences, epochs, snapshots
+leader_epochs      which leader epoch began where
+segment, indexes   `.log`, `.index`, `.timeindex`
+recovery           from a directory to a log
+file_pool          bounded open files; file_slice: a range of one on its way to a client
+checkpoint_files   the small text files; durable_files: writing them whole
+settings           what a log must know of its topic's settings
+"""
+
+from kafkapy_log.checkpoint_files import TopicPartition
+from kafkapy_log.file_pool import FilePool
+from kafkapy_log.file_slice import EMPTY_SLICE, FileSlice
+from kafkapy_log.log_store import LogStore, StoreError
+from kafkapy_log.partition_log import (
+    AppendResult,
+    Flush,
+    PartitionLog,
+    SegmentInfo,
+    TimestampAndOffset,
+    UnexpectedAppendOffset,
+)
+from kafkapy_log.producer_state import ActiveProducer, AppendOrigin
+from kafkapy_log.settings import DEFAULT_SETTINGS, LogSettings
+
+__all__ = [
+    "DEFAULT_SETTINGS",
+    "EMPTY_SLICE",
+    "ActiveProducer",
+    "AppendOrigin",
+    "AppendResult",
+    "FilePool",
+    "FileSlice",
+    "Flush",
+    "LogSettings",
+    "LogStore",
+    "PartitionLog",
+    "SegmentInfo",
+    "StoreError",
+    "TimestampAndOffset",
+    "TopicPartition",
+    "UnexpectedAppendOffset",
+]

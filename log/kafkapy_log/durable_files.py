@@ -1,4 +1,4 @@
-"""Small files that are read whole and replaced whole: after a crash there is the old content or the new, never a mix."""
+"""Small files that are read whole and replaced whole: a crash leaves the old content or the new, never a mix."""
 
 import os
 from pathlib import Path
@@ -20,9 +20,9 @@ def read_file(path: Path) -> bytes:
         os.close(fd)
 
 
-def write_file(path: Path, data: bytes, *, fsync: bool) -> None:
+def write_file(path: Path, data: bytes, *, fsync: bool, directory_fd: int | None = None) -> None:
     """Create or overwrite in place: for what is checked and rebuilt when it is torn. Blocks with `fsync`."""
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644, dir_fd=directory_fd)
     try:
         _write_all(fd, data)
         if fsync:
@@ -31,18 +31,22 @@ def write_file(path: Path, data: bytes, *, fsync: bool) -> None:
         os.close(fd)
 
 
-def replace_file(path: Path, data: bytes, *, fsync: bool) -> None:
-    """Write beside, then rename over `path`. Blocks with `fsync`: file and directory are on the disk afterwards."""
+def replace_file(path: Path | str, data: bytes, *, fsync: bool, directory_fd: int | None = None) -> None:
+    """Write beside, then rename over `path`. Blocks with `fsync`: file and directory are on the disk afterwards.
+
+    With `directory_fd` the path is one name in that directory, wherever it is by now.
+    """
+    path = Path(path)
     beside = path.with_name(path.name + ".tmp")
-    write_file(beside, data, fsync=fsync)
-    beside.replace(path)
+    write_file(beside, data, fsync=fsync, directory_fd=directory_fd)
+    os.replace(beside, path, src_dir_fd=directory_fd, dst_dir_fd=directory_fd)
     if fsync:
-        fsync_path(path.parent)
+        fsync_path(path.parent, directory_fd=directory_fd)
 
 
-def fsync_path(path: Path) -> None:
+def fsync_path(path: Path | str, *, directory_fd: int | None = None) -> None:
     """Wait until a file's bytes, or a directory's names, are on the disk."""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC, dir_fd=directory_fd)
     try:
         os.fsync(fd)
     finally:

@@ -7,7 +7,7 @@ from kafkapy_log.file_pool import PooledFile
 
 
 class FileSlice:
-    """`length` bytes from `position` of a segment: whole record batches that start with the one holding the offset read.
+    """`length` bytes from `position` of a segment: whole batches, beginning with the one that was asked for.
 
     Made without a system call: the file is opened by the first use of `fd`. From then on the descriptor is held, until
     `release` or until the slice is garbage, since a cancelled connection drops its response without a word. A slice of

@@ -16,9 +16,9 @@ from collections.abc import Iterable
 from enum import Enum, auto
 from typing import Final, NamedTuple
 
+from google_crc32c import value as crc32c
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.records import BatchHeader, ControlRecordType
-from kafkapy_wire.records.batch import crc32c
 
 BATCHES_KEPT: Final = 5
 NO_EPOCH: Final = -1
@@ -127,6 +127,12 @@ class ProducerState:
         """Where the earliest transaction without a marker began; -1 when all are decided."""
         return min(self._open_transactions.values()) if self._open_transactions else -1
 
+    def clear(self, end_offset: int) -> None:
+        """Know nobody, as a log does that begins at `end_offset`."""
+        self._entries.clear()
+        self._open_transactions.clear()
+        self.end_offset = end_offset
+
     def active_producers(self) -> list[ActiveProducer]:
         return [
             ActiveProducer(
@@ -230,7 +236,7 @@ class ProducerState:
             self._open_transactions[producer_id] = base_offset
 
     def end_transaction(self, header: BatchHeader, marker: EndTransactionMarker) -> None:
-        """A marker has been stored: the producer's transaction is decided, and its next epoch may have begun (KIP-890)."""
+        """A marker has been stored: the transaction is decided, and the producer's next epoch may begin (KIP-890)."""
         producer_id = header.producer_id
         entry = self._entries.get(producer_id)
         if entry is None:
@@ -298,7 +304,9 @@ def _unpack_entries(data: bytes) -> Iterable[ProducerEntry]:
     if len(body) != _COUNT.size + count * _ENTRY.size:
         raise CorruptSnapshotError(f"{count} entries in {len(body)} bytes")
     for fields in _ENTRY.iter_unpack(body[_COUNT.size :]):
-        producer_id, epoch, last_sequence, last_offset, offset_delta, timestamp, coordinator_epoch, first_offset = fields
+        producer_id, epoch, last_sequence, last_offset, offset_delta, timestamp, coordinator_epoch, first_offset = (
+            fields
+        )
         entry = ProducerEntry(
             producer_id,
             epoch,

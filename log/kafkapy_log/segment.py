@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from kafkapy_wire.records import BATCH_HEADER_BYTES, BatchHeader, read_batch_header
+
 from kafkapy_log.durable_files import read_file, write_file
 from kafkapy_log.file_pool import FilePool, PooledFile
 from kafkapy_log.indexes import CorruptIndexError, OffsetIndex, TimeIndex
-from kafkapy_wire.records import BATCH_HEADER_BYTES, BatchHeader, read_batch_header
 
 LOG_SUFFIX: Final = ".log"
 INDEX_SUFFIX: Final = ".index"
@@ -48,6 +49,7 @@ class Segment:
 
     __slots__ = (
         "_directory",
+        "_indexed_size",
         "_offset_index",
         "_time_index",
         "base_offset",
@@ -72,6 +74,7 @@ class Segment:
         self.roll_jitter_ms = roll_jitter_ms
         self._offset_index: OffsetIndex | None = None if size else OffsetIndex()
         self._time_index: TimeIndex | None = None if size else TimeIndex()
+        self._indexed_size = size  # of the log when its index files were written
         self.bytes_since_index_entry = 0
         self.first_batch_timestamp: int | None = None
         self.max_timestamp = -1
@@ -103,7 +106,12 @@ class Segment:
 
     @property
     def indexes_in_memory(self) -> bool:
-        return self._offset_index is not None or self._time_index is not None
+        return self._offset_index is not None and self._time_index is not None
+
+    @property
+    def indexes_written(self) -> bool:
+        """Whether the files have every entry."""
+        return self._indexed_size == self.size
 
     def forget_indexes(self) -> None:
         """Give back the memory of a segment that is not written to; the files have everything."""
@@ -121,12 +129,12 @@ class Segment:
     def load_max_timestamp(self) -> None:
         """What the time index says of it: a closed segment's last entry has the highest timestamp."""
         index = self.time_index
-        if index:
+        if index and index.timestamps[-1] > self.max_timestamp:
             self.max_timestamp = index.timestamps[-1]
             self.offset_of_max_timestamp = self.base_offset + index.offsets[-1]
 
     def write_indexes(self, *, fsync: bool) -> None:
-        """Write both files, with the time index's last entry for the highest timestamp, as Kafka does on roll and close.
+        """Write both files; the time index ends with the highest timestamp, as after Kafka's roll and close.
 
         Raises OSError.
         """
@@ -134,6 +142,7 @@ class Segment:
         time_index.maybe_append(self.max_timestamp, self.offset_of_max_timestamp - self.base_offset)
         write_file(self.path(INDEX_SUFFIX), self.offset_index.to_bytes(), fsync=fsync)
         write_file(self.path(TIME_INDEX_SUFFIX), time_index.to_bytes(), fsync=fsync)
+        self._indexed_size = self.size
 
     def appended(self, last_offset: int, max_timestamp: int, size: int, index_interval_bytes: int) -> None:
         """A batch of `size` bytes has been written at the end of the file."""
@@ -155,6 +164,7 @@ class Segment:
         """Start over with empty indexes and take in `batches`; `size` becomes what they cover."""
         self._offset_index, self._time_index = OffsetIndex(), TimeIndex()
         self.size = 0
+        self._indexed_size = -1
         self.bytes_since_index_entry = 0
         self.max_timestamp, self.offset_of_max_timestamp = -1, self.base_offset
         self.first_batch_timestamp = None
@@ -207,11 +217,12 @@ class Segment:
     # -- changing
 
     def truncate(self, position: int, relative_offset: int) -> None:
-        """Cut the file at the batch boundary `position`; `relative_offset` is the first that is gone. Raises OSError."""
+        """Cut the file at the batch boundary `position`; `relative_offset` is the first one gone. Raises OSError."""
         self.offset_index.truncate(relative_offset)
         self.time_index.truncate(relative_offset)
         os.ftruncate(self.file.descriptor(), position)
         self.size = position
+        self._indexed_size = -1
         self.bytes_since_index_entry = 0
         self.max_timestamp, self.offset_of_max_timestamp = -1, self.base_offset
         self.load_max_timestamp()

@@ -1,30 +1,30 @@
 """The four codecs of record batches: gzip, snappy (xerial and raw framing), lz4 frames, zstd.
 
 Compressed bytes come from a peer, so decompression is bounded: it stops at `max_bytes` instead of trusting a length
-that the sender wrote, and everything it cannot read is `MalformedMessage`. cramjam is imported with the first use of a
-codec that needs it: a broker that only stores and forwards batches never loads it.
+that the sender wrote, and everything it cannot read is `MalformedMessage`. The libraries are imported with the first
+use of a codec: a broker that only stores and forwards batches never loads them.
 
-What Kafka's Java clients and broker write is what is written here: xerial framing with 32 KiB blocks for snappy, lz4
-frames of independent 64 KiB blocks without checksums (the Java reader refuses linked blocks), gzip with one member.
+What Kafka's Java clients and broker can read is what is written here: xerial framing with 32 KiB blocks for snappy, lz4
+frames of independent blocks, gzip with one member.
 """
 
-import mmap
 import struct
-import zlib
-from collections.abc import Callable
 from enum import IntEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from kafkapy_wire.errors import MalformedMessage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from mmap import mmap
 
 DECOMPRESSED_BYTES_MAX: Final = 256 * 1024 * 1024
 """Default bound of one batch: Kafka's `message.max.bytes` is 1 MiB, and records that compress 200-fold are rare."""
 
 _INT32 = struct.Struct(">i")
-_UINT32_LE = struct.Struct("<I")
 
-_GZIP_WBITS = 16 + zlib.MAX_WBITS
-_GZIP_LEVEL = zlib.Z_DEFAULT_COMPRESSION
+_GZIP_WBITS = 16 + 15  # zlib's way to ask for gzip's header and trailer, with the largest window
+_GZIP_LEVEL = -1  # zlib's own default
 _GZIP_TURN_BYTES = 16 * 1024
 
 # SnappyOutputStream of xerial's snappy-java: magic, version 1, oldest compatible version 1, all before the blocks.
@@ -34,12 +34,9 @@ _XERIAL_BLOCK_BYTES = 32 * 1024
 # One snappy copy element of 3 bytes stands for 64 bytes at most; a block that promises more than that lies.
 _SNAPPY_RATIO_MAX = 22
 
-# Magic; FLG: version 1, independent blocks, nothing else; BD: blocks of 64 KiB; second byte of xxHash32(FLG, BD).
-_LZ4_FRAME_HEADER = b"\x04\x22\x4d\x18\x60\x40\x82"
-_LZ4_BLOCK_BYTES = 64 * 1024
-_LZ4_LEVEL = 9  # Kafka takes its default level for the fast compressor and every other one for the thorough one
-_LZ4_STORED = 0x80000000
-_LZ4_END_MARK = b"\x00\x00\x00\x00"
+# Kafka takes its default level for the fast compressor and every other one for the thorough one.
+_LZ4_LEVEL = 9
+_LZ4_FAST_LEVEL = 1
 _LZ4_RATIO_MAX = 255  # each byte of a match length stands for 255
 
 _ZSTD_LEVEL = 3
@@ -62,6 +59,8 @@ def compress(data: bytes, compression: Compression, level: int | None = None) ->
         case Compression.NONE:
             return data
         case Compression.GZIP:
+            import zlib
+
             compressor = zlib.compressobj(_GZIP_LEVEL if level is None else level, wbits=_GZIP_WBITS)
             return compressor.compress(data) + compressor.flush()
         case Compression.SNAPPY:
@@ -111,6 +110,8 @@ def _decompress_gzip(data: bytes | bytearray | memoryview, max_bytes: int) -> by
     Fed in turns: zlib hands back a copy of what follows a member, so feeding the whole rest each time would be
     quadratic in the number of (possibly empty) members.
     """
+    import zlib
+
     view = memoryview(data)
     plain = bytearray()
     position = 0
@@ -184,27 +185,18 @@ def _decompress_snappy_block(block: memoryview, max_bytes: int) -> bytes:
 
 
 def _compress_lz4_frame(data: bytes, level: int) -> bytes:
-    """Built here because cramjam's own frames have linked blocks, which Kafka's Java reader refuses."""
     from cramjam import lz4
 
-    view = memoryview(data)
-    pieces = [_LZ4_FRAME_HEADER]
-    for start in range(0, len(view), _LZ4_BLOCK_BYTES):
-        plain = view[start : start + _LZ4_BLOCK_BYTES]
-        if level == _LZ4_LEVEL:
-            block = bytes(lz4.compress_block(plain, store_size=False))
-        else:
-            block = bytes(lz4.compress_block(plain, mode="high_compression", compression=level, store_size=False))
-        if len(block) < len(plain):
-            pieces += (_UINT32_LE.pack(len(block)), block)
-        else:
-            pieces += (_UINT32_LE.pack(len(plain) | _LZ4_STORED), bytes(plain))
-    pieces.append(_LZ4_END_MARK)
-    return b"".join(pieces)
+    # Not lz4.compress: its blocks are linked, and Kafka's Java reader says "Dependent block stream is unsupported".
+    compressor = lz4.Compressor(
+        level=_LZ4_FAST_LEVEL if level == _LZ4_LEVEL else level, content_checksum=False, block_linked=False
+    )
+    compressor.compress(data)
+    return bytes(compressor.finish())
 
 
 def _decompress_into(
-    decompress_into: Callable[[memoryview, mmap.mmap], int],
+    decompress_into: "Callable[[memoryview, mmap], int]",
     data: bytes | bytearray | memoryview,
     codec: str,
     ratio_max: int,
@@ -215,10 +207,12 @@ def _decompress_into(
     The buffer is an anonymous map as large as the bound: the system gives it pages as they are written, so a small
     batch pays for a small buffer, and a bomb stops at the bound.
     """
+    from mmap import mmap
+
     from cramjam import DecompressionError
 
     view = memoryview(data)
-    with mmap.mmap(-1, min(max_bytes, len(view) * ratio_max) + 1) as buffer:
+    with mmap(-1, min(max_bytes, len(view) * ratio_max) + 1) as buffer:
         try:
             return buffer[: decompress_into(view, buffer)]
         except DecompressionError as error:

@@ -35,10 +35,12 @@ class DecoderEmitter(Emitter):
             error=struct.error,
             unpack_from=struct.unpack_from,
             varint_rest=varint_rest,
-            varint=varint,
+            tag_and_size=tag_and_size,
             MalformedMessage=MalformedMessage,
             malformed=malformed,
-            null_not_allowed=null_not_allowed,
+            string_rest=string_rest,
+            unknown_tagged=unknown_tagged,
+            bad_count=bad_count,
             bad_length=bad_length,
         )
         self.line("end = len(view)")
@@ -102,8 +104,8 @@ class DecoderEmitter(Emitter):
         assert not isinstance(plan.element, str)
         variable = f"o{depth + 1}"
         if not plan.nullable:
-            # Values read ahead are bound first: the run may go on into the struct, whose object exists by then.
             self._struct(plan.element, variable, depth + 1, path)
+            self.flush()  # the variable may be bound anew by the next struct
             self.line(f"{target} = {variable}")
             return
         self.run("b", "n")
@@ -123,25 +125,19 @@ class DecoderEmitter(Emitter):
             self.run("B", "n")
             self.flush()
             self.line("if n > 127:")
-            self.line("    n, p = varint_rest(view, p, n)")
-            if kind == "string":
-                self.line(f"    if n > {STRING_LENGTH_MAX + 1}:")
-                self.line(f"        raise bad_length({path!r}, n - 1, {STRING_LENGTH_MAX})")
+            self.line(f"    n, p = {'string_rest' if kind == 'string' else 'varint_rest'}(view, p, n)")
             is_null, length = "not n", "n - 1"
         else:
             self.run("h" if kind == "string" else "i", "n")
             self.flush()
             is_null, length = "n < 0", "n"
-        self.line(f"if {is_null}:")
-        self.line(f"    {target} = None" if nullable else f"    raise null_not_allowed({path!r})")
         self.line(f"q = p + {length}")
         if nullable:
-            # The slice below is not reached for null: n of null would make q smaller than p.
-            self.lines.pop()
+            self.line(f"if {is_null}:")
+            self.line(f"    {target} = None")
             self.line("else:")
             self.indent += 1
-            self.line(f"q = p + {length}")
-        self.line("if q > end:")
+        self.line("if q > end:" if nullable else f"if {is_null} or q > end:")
         self.line(f"    raise bad_length({path!r}, {length}, end - p)")
         if kind == "string":
             self.line(f'{target} = str(view[p:q], "utf-8")')
@@ -163,16 +159,15 @@ class DecoderEmitter(Emitter):
         else:
             self.run("i", "n")
             self.flush()
-        self.line("if n < 0:")
         if plan.nullable:
+            self.line("if n < 0:")
             self.line(f"    {target} = None")
             self.line("else:")
             self.indent += 1
-        else:
-            self.line(f"    raise null_not_allowed({path!r})")
         size = max(1, self.minimal_element_size(plan))
-        self.line(f"if n{f' * {size}' if size > 1 else ''} > end - p:")
-        self.line(f"    raise bad_length({path!r}, n{f' * {size}' if size > 1 else ''}, end - p)")
+        too_many = f"n{f' * {size}' if size > 1 else ''} > end - p"
+        self.line(f"if {too_many}:" if plan.nullable else f"if n < 0 or {too_many}:")
+        self.line(f"    raise bad_count({path!r}, n, {size}, end - p)")
         format_ = FORMATS.get(plan.element) if isinstance(plan.element, str) else None
         if format_ is not None and plan.element != "uuid":
             self._number_array(format_, size, target)
@@ -209,43 +204,57 @@ class DecoderEmitter(Emitter):
         """`count, (tag, size, content)...`: known ones by their schema, others kept as bytes.
 
         As in Apache Kafka, a tag that comes twice or out of order is no error: the last one counts. Unlike there,
-        a known field must be exactly as long as its size says.
+        a known field must be exactly as long as its size says, since what follows is lost otherwise.
         """
         self.run("B", "n")
         self.flush()
-        count, tag, stop = f"n{depth}", f"tag{depth}", f"stop{depth}"
         self.line("if n:")
         self.indent += 1
+        if plans:
+            self._known_tagged_fields(plans, target, depth, path)
+        else:
+            self.line(f"p = unknown_tagged(view, p, n, {target}.unknown_tagged_fields)")
+        self.indent -= 1
+
+    def _known_tagged_fields(self, plans: list[FieldPlan], target: str, depth: int, path: str) -> None:
+        tag, size, stop = f"tag{depth}", f"size{depth}", f"stop{depth}"
         self.line("if n > 127:")
         self.line("    n, p = varint_rest(view, p, n)")
-        self.line("if n * 2 > end - p:")
-        self.line(f"    raise bad_length({path + ' tagged fields'!r}, n * 2, end - p)")
-        self.line(f"{count} = n")
-        self.line(f"for _ in range({count}):")
+        self.line("for _ in range(n):")
         self.indent += 1
-        self.line(f"{tag}, p = varint(view, p)")
-        self.line("n, p = varint(view, p)")
-        self.line(f"{stop} = p + n")
-        self.line(f"if {stop} > end:")
-        self.line(f"    raise bad_length({path!r} + f' tag {{{tag}}}', n, end - p)")
-        keyword = "if"
-        for plan in plans:
+        self.line(f"{tag}, {size}, p, {stop} = tag_and_size(view, p)")
+        for keyword, plan in zip(["if", *["elif"] * len(plans)], plans, strict=False):
             self.line(f"{keyword} {tag} == {plan.field.tag}:")
             self.indent += 1
             self._field(plan, f"{target}.{plan.name}", depth, f"{path}: {plan.name}")
             self.flush()
             self.line(f"if p != {stop}:")
-            self.line(f"    raise bad_length({f'{path}: {plan.name}'!r}, n, {stop} - p)")
+            self.line(f"    raise bad_length({f'{path}: {plan.name}'!r}, {size}, {size} + p - {stop})")
             self.indent -= 1
-            keyword = "elif"
-        if plans:
-            self.line("else:")
-            self.indent += 1
-        self.line(f"{target}.unknown_tagged_fields.append(({tag}, bytes(view[p:{stop}])))")
-        self.line(f"p = {stop}")
-        if plans:
-            self.indent -= 1
-        self.indent -= 2
+        self.line("else:")
+        self.line(f"    {target}.unknown_tagged_fields.append(({tag}, bytes(view[p:{stop}])))")
+        self.line(f"    p = {stop}")
+        self.indent -= 1
+
+
+def unknown_tagged(view: memoryview, position: int, count: int, fields: list[tuple[int, bytes]]) -> int:
+    """Keep the tagged fields of a struct that has none of its own; `count` is the first byte of how many."""
+    if count > 127:
+        count, position = varint_rest(view, position, count)
+    for _ in range(count):
+        tag, _, position, stop = tag_and_size(view, position)
+        fields.append((tag, bytes(view[position:stop])))
+        position = stop
+    return position
+
+
+def tag_and_size(view: memoryview, position: int) -> tuple[int, int, int, int]:
+    """A tagged field's tag and size, and where its content begins and stops."""
+    tag, position = varint(view, position)
+    size, position = varint(view, position)
+    if size > len(view) - position:
+        raise bad_length(f"tagged field {tag}", size, len(view) - position)
+    return tag, size, position, position + size
 
 
 def varint(view: memoryview, position: int) -> tuple[int, int]:
@@ -268,12 +277,26 @@ def varint_rest(view: memoryview, position: int, first: int) -> tuple[int, int]:
     raise MalformedMessage("a varint is longer than 32 bits")
 
 
-def null_not_allowed(path: str) -> MalformedMessage:
-    return MalformedMessage(f"{path} is null, which it may not be")
+def string_rest(view: memoryview, position: int, first: int) -> tuple[int, int]:
+    """`varint_rest` of a compact string's length + 1; strings are at most 32767 bytes in every version."""
+    value, position = varint_rest(view, position, first)
+    if value > STRING_LENGTH_MAX + 1:
+        raise MalformedMessage(f"a string claims {value - 1} bytes, {STRING_LENGTH_MAX} are the most")
+    return value, position
 
 
-def bad_length(path: str, length: int, limit: int) -> MalformedMessage:
-    return MalformedMessage(f"{path} claims {length} bytes where {limit} are")
+def bad_length(path: str, length: int, remaining: int) -> MalformedMessage:
+    if length < 0:
+        return MalformedMessage(f"{path} is null, which it may not be")
+    return MalformedMessage(f"{path} claims {length} bytes where there are {remaining}")
+
+
+def bad_count(path: str, count: int, element_bytes: int, remaining: int) -> MalformedMessage:
+    if count < 0:
+        return MalformedMessage(f"{path} is null, which it may not be")
+    return MalformedMessage(
+        f"{path} claims {count} elements of at least {element_bytes} bytes where there are {remaining} bytes"
+    )
 
 
 def malformed(title: str, position: int, end: int, cause: Exception) -> MalformedMessage:

@@ -47,7 +47,6 @@ class EncoderEmitter(Emitter):
         self.indent += 1
         self._struct(self.cls, "o0", 0, "out", f"{self.cls.__name__} v{self.version}")
         self.flush("out")
-        self.line("pass")
         self.indent -= 1
         self.line("except ENCODE_ERRORS as cause:")
         self.line(f"    explain(o0, {self.version}, cause)")
@@ -86,6 +85,8 @@ class EncoderEmitter(Emitter):
         if field.factory is not None:
             assert not isinstance(plan.element, str)
             inner = [self.is_set(nested, f"{value}.{nested.name}") for nested in self.plans(plan.element)]
+            if field.nullable != "none":
+                inner.insert(0, f"{value} is None")
             return f"({' or '.join([*inner, f'{value}.unknown_tagged_fields'])})"
         if field.default is None:
             return f"{value} is not None"
@@ -115,7 +116,6 @@ class EncoderEmitter(Emitter):
         self.indent += 1
         self._struct(plan.element, variable, depth + 1, out, path)
         self.flush(out)
-        self.line("pass")
         self.indent -= 1
 
     def _sized(self, plan: FieldPlan, kind: str, value: str, out: str, *, nullable: bool) -> None:
@@ -182,7 +182,6 @@ class EncoderEmitter(Emitter):
         else:
             self._sized(plan, plan.element, variable, out, nullable=False)
         self.flush(out)
-        self.line("pass")
         self.indent -= 1
 
     def _tagged_fields(self, plans: list[FieldPlan], source: str, depth: int, out: str, path: str) -> None:

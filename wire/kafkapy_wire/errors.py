@@ -23,13 +23,23 @@ class KafkaError(Exception):
         return self.code.name if self.message is None else f"{self.code.name}: {self.message}"
 
 
-class MalformedMessage(Exception):  # noqa: N818  # the name says it
+class MalformedMessage(Exception):
     """The peer sent bytes that the schema cannot hold. Every decoder raises this and nothing else."""
 
 
-class MalformedFrame(Exception):  # noqa: N818  # the name says it
-    """The peer announced a request of negative or refused size: nothing after it can be understood."""
+class MalformedFrame(Exception):
+    """The peer announced a request of negative or refused size: nothing after it can be understood.
+
+    `size` is what the first four bytes say; often they are the greeting of another protocol.
+    """
+
+    def __init__(self, message: str, size: int) -> None:
+        super().__init__(message, size)
+        self.size = size
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
-class UnsupportedVersion(ValueError):  # noqa: N818  # the name says it
+class UnsupportedVersion(ValueError):
     """A message has no such version, or a field is set that this version cannot carry and that must not get lost."""

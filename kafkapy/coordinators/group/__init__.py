@@ -7,5 +7,8 @@ offsets.py           committed offsets: commit, fetch, delete, expire
 classic_group.py     a classic group and its rules (classic_member.py, classic_state.py)
 classic_protocol.py  JoinGroup, SyncGroup, Heartbeat, LeaveGroup
 rebalance.py         the phases of a rebalance and every timer of a classic group
-settings.py          the settings it reads
 """
+
+from kafkapy.coordinators.group.coordinator import Caller, GroupCoordinator
+
+__all__ = ["Caller", "GroupCoordinator"]

@@ -122,11 +122,16 @@ class ClassicGroup:
         self.park_join(member, join)
 
     def remove(self, member_id: str) -> None:
-        """Forget a member, pending or not. The next one leads if it was the leader. Its requests were answered before."""
+        """Forget a member, pending or not. If it was the leader, the next one leads.
+
+        Its parked requests hear UNKNOWN_MEMBER_ID: a client that is still there joins again. (Apache Kafka leaves a
+        parked SyncGroup of a member that was made to leave without an answer.)
+        """
         member = self.members.pop(member_id, None)
         if member is not None:
+            self.answer_join(member, ErrorCode.UNKNOWN_MEMBER_ID)
+            self.answer_sync(member, ErrorCode.UNKNOWN_MEMBER_ID)
             self._count_protocols(member, -1)
-            self.park_join(member, None)
             if member.session is not None:
                 member.session.cancel()
             if member.group_instance_id is not None:
@@ -297,6 +302,12 @@ class ClassicGroup:
         parked.answer(self.sync_response(member, error))
         return True
 
+    def forget_sync(self, parked: Parked[SyncGroupResponse]) -> None:
+        """The request was refused after it had been parked: its assignment could not be stored."""
+        for member in self.members.values():
+            if member.sync is parked:
+                member.sync = None
+
     def sync_response(self, member: ClassicMember, error: ErrorCode = ErrorCode.NONE) -> SyncGroupResponse:
         from kafkapy_wire.messages.sync_group import SyncGroupResponse
 
@@ -362,9 +373,7 @@ class ClassicGroup:
             client_id=record.client_id,
             client_host=record.client_host,
             # Records before Kafka 0.10.1 have no rebalance timeout.
-            rebalance_timeout_ms=record.rebalance_timeout
-            if record.rebalance_timeout != -1
-            else record.session_timeout,
+            rebalance_timeout_ms=record.rebalance_timeout if record.rebalance_timeout != -1 else record.session_timeout,
             session_timeout_ms=record.session_timeout,
             protocol_type=value.protocol_type,
             protocols=((value.protocol or "", record.subscription),),

@@ -1,4 +1,4 @@
-"""Records of `__consumer_offsets` in Kafka's formats: a two-byte type before the key, a two-byte version before the value.
+"""Records of `__consumer_offsets` in Kafka's formats: two bytes of type before a key, of version before a value.
 
 Apache Kafka 4.3 writes GroupMetadataValue 3 and OffsetCommitValue 4, the latter with the topic's id when it is known;
 an offset with a retention of its own (OffsetCommit v2-4) only fits into OffsetCommitValue 1.
@@ -6,6 +6,7 @@ an offset with a retention of its own (OffsetCommit v2-4) only fits into OffsetC
 
 from __future__ import annotations
 
+from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from kafkapy.coordinators.runtime import CoordinatorRecord
@@ -26,11 +27,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from kafkapy.coordinators.group.classic_group import ClassicGroup
-    from kafkapy_wire.codec import Message
+    from kafkapy_wire.message import Message
 
-LEGACY_OFFSET_COMMIT_TYPE = 0
-OFFSET_COMMIT_TYPE = 1
-GROUP_METADATA_TYPE = 2
+
+class RecordType(IntEnum):
+    """What the first two bytes of a key say."""
+
+    LEGACY_OFFSET_COMMIT = 0
+    OFFSET_COMMIT = 1
+    GROUP_METADATA = 2
+
 
 GROUP_METADATA_VALUE_VERSION = 3
 OFFSET_COMMIT_VALUE_VERSION = 4
@@ -89,8 +95,7 @@ def group_metadata(group: ClassicGroup, assignments: Mapping[str, bytes]) -> Coo
 
 def empty_group_metadata(group_id: str, now_ms: int) -> CoordinatorRecord:
     """A group that nobody has joined yet."""
-    value = GroupMetadataValue(protocol_type="", generation=0, current_state_timestamp=now_ms, leader=None)
-    value.protocol = None
+    value = GroupMetadataValue(protocol_type="", protocol=None, leader=None, current_state_timestamp=now_ms)
     return CoordinatorRecord(_group_key(group_id), _framed(GROUP_METADATA_VALUE_VERSION, value))
 
 
@@ -123,9 +128,11 @@ def read_record(record: CoordinatorRecord) -> OffsetCommitRecord | GroupMetadata
     """What a record says, or None: it is of a type this coordinator does not hold. Raises MalformedMessage."""
     record_type, key = _unframed(record.key)
     match record_type:
-        case 0 | 1:
-            return _read_offset_commit(record_type, key, record.value)
-        case 2:
+        case RecordType.LEGACY_OFFSET_COMMIT:
+            return _read_legacy_offset_commit(key, record.value)
+        case RecordType.OFFSET_COMMIT:
+            return _read_offset_commit(key, record.value)
+        case RecordType.GROUP_METADATA:
             group_id = decode(GroupMetadataKey, key, 0).group
             if record.value is None:
                 return GroupMetadataRecord(group_id, None)
@@ -135,38 +142,40 @@ def read_record(record: CoordinatorRecord) -> OffsetCommitRecord | GroupMetadata
             return None
 
 
-def _read_offset_commit(record_type: int, key: memoryview, stored: bytes | None) -> OffsetCommitRecord:
-    name: OffsetCommitKey | LegacyOffsetCommitKey
-    value: OffsetCommitValue | LegacyOffsetCommitValue
-    if record_type == LEGACY_OFFSET_COMMIT_TYPE:
-        name = decode(LegacyOffsetCommitKey, key, 0)
-    else:
-        name = decode(OffsetCommitKey, key, 0)
+def _read_offset_commit(key: memoryview, stored: bytes | None) -> OffsetCommitRecord:
+    name = decode(OffsetCommitKey, key, 0)
     if stored is None:
         return OffsetCommitRecord(name.group, name.topic, name.partition, None)
     version, body = _unframed(stored)
-    if record_type == LEGACY_OFFSET_COMMIT_TYPE and version == 0:
-        value = decode(LegacyOffsetCommitValue, body, 0)
-        committed = CommittedOffset(value.offset, -1, value.metadata, value.commit_timestamp, None, ZERO_UUID)
-    else:
-        value = decode(OffsetCommitValue, body, version)
-        committed = CommittedOffset(
-            offset=value.offset,
-            leader_epoch=value.leader_epoch,
-            metadata=value.metadata,
-            commit_timestamp_ms=value.commit_timestamp,
-            expire_timestamp_ms=None if value.expire_timestamp == -1 else value.expire_timestamp,
-            topic_id=value.topic_id,
-        )
+    value = decode(OffsetCommitValue, body, version)
+    committed = CommittedOffset(
+        offset=value.offset,
+        leader_epoch=value.leader_epoch,
+        metadata=value.metadata,
+        commit_timestamp_ms=value.commit_timestamp,
+        expire_timestamp_ms=None if value.expire_timestamp == -1 else value.expire_timestamp,
+        topic_id=value.topic_id,
+    )
+    return OffsetCommitRecord(name.group, name.topic, name.partition, committed)
+
+
+def _read_legacy_offset_commit(key: memoryview, stored: bytes | None) -> OffsetCommitRecord:
+    """As Kafka 0.8.2 wrote it."""
+    name = decode(LegacyOffsetCommitKey, key, 0)
+    if stored is None:
+        return OffsetCommitRecord(name.group, name.topic, name.partition, None)
+    version, body = _unframed(stored)
+    value = decode(LegacyOffsetCommitValue, body, version)
+    committed = CommittedOffset(value.offset, -1, value.metadata, value.commit_timestamp, None, ZERO_UUID)
     return OffsetCommitRecord(name.group, name.topic, name.partition, committed)
 
 
 def _group_key(group_id: str) -> bytes:
-    return _framed(GROUP_METADATA_TYPE, GroupMetadataKey(group=group_id), 0)
+    return _framed(RecordType.GROUP_METADATA, GroupMetadataKey(group=group_id), 0)
 
 
 def _offset_key(group_id: str, topic: str, partition: int) -> bytes:
-    return _framed(OFFSET_COMMIT_TYPE, OffsetCommitKey(group=group_id, topic=topic, partition=partition), 0)
+    return _framed(RecordType.OFFSET_COMMIT, OffsetCommitKey(group=group_id, topic=topic, partition=partition), 0)
 
 
 def _framed(number: int, message: Message, version: int | None = None) -> bytes:

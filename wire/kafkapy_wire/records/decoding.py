@@ -137,17 +137,26 @@ def _decode_headers(data: bytes, position: int, end: int) -> tuple[tuple[tuple[s
         raise MalformedMessage(f"{count} record headers in {end - position} bytes")
     headers: list[tuple[str, bytes | None]] = []
     for _ in range(count):
-        length, position = decode_varint(data, position)
-        if not 0 <= length <= end - position:
-            raise MalformedMessage(f"record header key of {length} bytes, {end - position} are left")
-        key = data[position : position + length].decode(errors="surrogateescape")
-        position += length
-        length, position = decode_varint(data, position)
-        if length < 0:
+        zigzag = data[position]
+        position += 1
+        if zigzag >= 0x80:
+            zigzag, position = decode_unsigned_varint(data, position - 1)
+        start = position
+        position += zigzag >> 1
+        if zigzag & 1 or position > end:
+            raise MalformedMessage(f"record header key of {zigzag >> 1} bytes, {end - start} are left")
+        key = data[start:position].decode(errors="surrogateescape")
+
+        zigzag = data[position]
+        position += 1
+        if zigzag >= 0x80:
+            zigzag, position = decode_unsigned_varint(data, position - 1)
+        if zigzag & 1:
             headers.append((key, None))
-        elif length > end - position:
-            raise MalformedMessage(f"record header value of {length} bytes, {end - position} are left")
-        else:
-            headers.append((key, data[position : position + length]))
-            position += length
+            continue
+        start = position
+        position += zigzag >> 1
+        if position > end:
+            raise MalformedMessage(f"record header value of {zigzag >> 1} bytes, {end - start} are left")
+        headers.append((key, data[start:position]))
     return tuple(headers), position

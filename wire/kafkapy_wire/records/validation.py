@@ -29,9 +29,8 @@ FIRST_VERSION_WITH_ZSTD: Final = 7
 
 UNLIMITED_MS: Final = 2**63 - 1
 
-_INT32 = struct.Struct(">i")
+_LENGTH_AND_MAGIC = struct.Struct(">i4xb")  # in every format
 _LENGTH_POSITION = 8
-_MAGIC_POSITION = 16  # in every format
 _OLD_BATCH_LENGTH_MIN = 14  # what Kafka asks of a batch before it knows the format
 
 
@@ -48,12 +47,26 @@ class RecordError:
         return f"RecordError(batch_index={self.batch_index}, message={self.message!r})"
 
 
-class RecordsRejected(KafkaError):  # noqa: N818  # the name says it
-    """Records of a batch are refused, so the whole batch is. Kafka sends this message; others it only logs."""
+class RecordsRejected(KafkaError):
+    """A produce request may not append these records.
 
-    def __init__(self, code: ErrorCode, message: str, record_errors: tuple[RecordError, ...]) -> None:
+    `reason` is for the log. `message` is what Apache Kafka 4.3.1 sends as `error_message`, most often null.
+    """
+
+    def __init__(
+        self,
+        code: ErrorCode,
+        reason: str,
+        *,
+        message: str | None = None,
+        record_errors: tuple[RecordError, ...] = (),
+    ) -> None:
         super().__init__(code, message)
+        self.reason = reason
         self.record_errors = record_errors
+
+    def __str__(self) -> str:
+        return f"{self.code.name}: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,24 +95,25 @@ class RecordFacts:
 def only_batch(records: bytes | bytearray | memoryview, api_version: int) -> tuple[BatchHeader, memoryview]:
     """The one batch that a produce request may carry for a partition. Kafka drops a partial one behind it, so do we.
 
-    Raises KafkaError INVALID_RECORD: none, several, or of an old format; CORRUPT_MESSAGE: no batch at all has such a
-    length or magic; UNSUPPORTED_COMPRESSION_TYPE: zstd before Produce v7, or a codec nobody knows.
+    Raises RecordsRejected INVALID_RECORD: none, several, or of an old format; CORRUPT_MESSAGE: no batch at all has such
+    a length or magic; UNSUPPORTED_COMPRESSION_TYPE: zstd before Produce v7, or a codec id that has no codec.
+    Differs: for such an id Apache Kafka answers UNKNOWN_SERVER_ERROR, an exception that nobody caught.
     """
     view = memoryview(records)
-    first_bytes = _whole_batch_bytes(view)
+    first_bytes = _whole_batch_bytes(view, is_first=True)
     if not first_bytes:
-        raise KafkaError(
+        raise RecordsRejected(
             ErrorCode.INVALID_RECORD,
             f"Produce requests with version {api_version} must have at least one record batch per partition",
         )
-    if view[_MAGIC_POSITION] != MAGIC:
-        raise KafkaError(
+    if _LENGTH_AND_MAGIC.unpack_from(view, _LENGTH_POSITION)[1] != MAGIC:
+        raise RecordsRejected(
             ErrorCode.INVALID_RECORD,
             f"Produce requests with version {api_version} are only allowed to contain record batches with magic "
             f"version {MAGIC}",
         )
     if first_bytes < BATCH_HEADER_BYTES:
-        raise KafkaError(
+        raise RecordsRejected(
             ErrorCode.CORRUPT_MESSAGE,
             f"Record batch is corrupted (the size {first_bytes} is smaller than the minimum allowed overhead "
             f"{BATCH_HEADER_BYTES})",
@@ -107,14 +121,14 @@ def only_batch(records: bytes | bytearray | memoryview, api_version: int) -> tup
     header = BatchHeader(BATCH_HEADER.unpack_from(view))
     codec = header.attributes & COMPRESSION_MASK
     if codec > Compression.ZSTD:
-        raise KafkaError(ErrorCode.UNSUPPORTED_COMPRESSION_TYPE, f"Unknown compression type id: {codec}")
+        raise RecordsRejected(ErrorCode.UNSUPPORTED_COMPRESSION_TYPE, f"Unknown compression type id: {codec}")
     if codec == Compression.ZSTD and api_version < FIRST_VERSION_WITH_ZSTD:
-        raise KafkaError(
+        raise RecordsRejected(
             ErrorCode.UNSUPPORTED_COMPRESSION_TYPE,
             f"Produce requests with version {api_version} are not allowed to use ZStandard compression",
         )
-    if _whole_batch_bytes(view[first_bytes:]):
-        raise KafkaError(
+    if _whole_batch_bytes(view[first_bytes:], is_first=False):
+        raise RecordsRejected(
             ErrorCode.INVALID_RECORD,
             f"Produce requests with version {api_version} are only allowed to contain exactly one record batch per "
             "partition",
@@ -122,18 +136,17 @@ def only_batch(records: bytes | bytearray | memoryview, api_version: int) -> tup
     return header, view[:first_bytes]
 
 
-def _whole_batch_bytes(view: memoryview) -> int:
+def _whole_batch_bytes(view: memoryview, *, is_first: bool) -> int:
     """Size of the batch at the start of `view`, in any message format; 0 where no whole one is left."""
-    if len(view) <= _MAGIC_POSITION:
+    if len(view) < _LENGTH_POSITION + _LENGTH_AND_MAGIC.size:
         return 0
-    (length,) = _INT32.unpack_from(view, _LENGTH_POSITION)
+    length, magic = _LENGTH_AND_MAGIC.unpack_from(view, _LENGTH_POSITION)
     if length < _OLD_BATCH_LENGTH_MIN:
-        raise KafkaError(
-            ErrorCode.CORRUPT_MESSAGE,
-            f"Record size {length} is less than the minimum record overhead ({_OLD_BATCH_LENGTH_MIN})",
-        )
-    if view[_MAGIC_POSITION] > MAGIC:
-        raise KafkaError(ErrorCode.CORRUPT_MESSAGE, f"Invalid magic found in record: {view[_MAGIC_POSITION]}")
+        reason = f"Record size {length} is less than the minimum record overhead ({_OLD_BATCH_LENGTH_MIN})"
+        raise RecordsRejected(ErrorCode.CORRUPT_MESSAGE, reason, message=reason if is_first else None)
+    if magic not in range(MAGIC + 1):
+        reason = f"Invalid magic found in record: {magic}"
+        raise RecordsRejected(ErrorCode.CORRUPT_MESSAGE, reason, message=reason if is_first else None)
     size = BATCH_OVERHEAD_BYTES + int(length)
     return size if size <= len(view) else 0
 
@@ -143,23 +156,23 @@ def validate_produced_batch(
 ) -> None:
     """What can be said about one whole batch of a client without decoding it; `topic_partition` is for the message.
 
-    Raises KafkaError INVALID_RECORD: offsets not from 0 or not as many as records, a control batch, a producer id
+    Raises RecordsRejected INVALID_RECORD: offsets not from 0 or not as many as records, a control batch, a producer id
     without sequence; MESSAGE_TOO_LARGE: above `max_message_bytes`; CORRUPT_MESSAGE: the CRC is another.
     """
     if header.base_offset != 0:
-        raise KafkaError(
+        raise RecordsRejected(
             ErrorCode.INVALID_RECORD,
             f"The baseOffset of the record batch in the append to {topic_partition} should be 0, but it is "
             f"{header.base_offset}",
         )
     if header.size_bytes > max_message_bytes:
-        raise KafkaError(
+        raise RecordsRejected(
             ErrorCode.MESSAGE_TOO_LARGE,
             f"The record batch size in the append to {topic_partition} is {header.size_bytes} bytes which exceeds the "
             f"maximum configured value of {max_message_bytes}.",
         )
     if batch_crc(batch) != header.crc:
-        raise KafkaError(
+        raise RecordsRejected(
             ErrorCode.CORRUPT_MESSAGE,
             f"Record is corrupt (stored crc = {header.crc}) in topic partition {topic_partition}.",
         )
@@ -177,7 +190,7 @@ def validate_produced_batch(
         problem = f"Invalid sequence number {header.base_sequence} in record batch with producerId {header.producer_id}"
     else:
         return
-    raise KafkaError(ErrorCode.INVALID_RECORD, f"{problem} in topic partition {topic_partition}")
+    raise RecordsRejected(ErrorCode.INVALID_RECORD, f"{problem} in topic partition {topic_partition}")
 
 
 def must_look_inside(header: BatchHeader, rules: RecordRules, now_ms: int) -> bool:
@@ -209,8 +222,8 @@ def validate_records(
     """Every record of a produced batch held against the rules.
 
     Raises RecordsRejected INVALID_TIMESTAMP: outside the bounds, or stamped by the client as LOG_APPEND_TIME;
-    INVALID_RECORD: no key in a compacted topic. Raises KafkaError INVALID_RECORD: the batch cannot be decoded, or is
-    larger than `max_bytes` when decompressed.
+    INVALID_RECORD: no key in a compacted topic, or the batch cannot be decoded within `max_bytes`.
+    Differs: to what cannot be decompressed Apache Kafka answers UNKNOWN_SERVER_ERROR, an exception that nobody caught.
     """
     max_timestamp = NO_TIMESTAMP
     offset_delta_of_max_timestamp = -1
@@ -235,9 +248,10 @@ def validate_records(
             if record.offset != index:
                 offsets_are_consecutive = False
     except MalformedMessage as error:
-        raise KafkaError(ErrorCode.INVALID_RECORD, f"{error} in topic partition {topic_partition}") from None
+        raise RecordsRejected(ErrorCode.INVALID_RECORD, f"{error} in topic partition {topic_partition}") from None
     if errors:
-        raise RecordsRejected(code, _rejection(code, errors), tuple(errors))
+        message = _rejection(code, errors)
+        raise RecordsRejected(code, message, message=message, record_errors=tuple(errors))
     return RecordFacts(max_timestamp, offset_delta_of_max_timestamp, offsets_are_consecutive)
 
 
@@ -251,7 +265,12 @@ def _timestamp_problem(header: BatchHeader, record: Record, rules: RecordRules, 
                 f"should be within [{now_ms - rules.timestamp_before_max_ms}, {now_ms + rules.timestamp_after_max_ms}]"
             )
     elif header.timestamp_type is TimestampType.LOG_APPEND_TIME:
-        return f"Invalid timestamp type in message {record}. Producer should not set timestamp type to LogAppendTime."
+        key_bytes, value_bytes = len(record.key or b""), len(record.value or b"")
+        return (
+            f"Invalid timestamp type in message DefaultRecord(offset={record.offset}, timestamp={record.timestamp}, "
+            f"key={key_bytes} bytes, value={value_bytes} bytes). Producer should not set timestamp type to "
+            "LogAppendTime."
+        )
     return None
 
 

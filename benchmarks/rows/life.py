@@ -1,7 +1,7 @@
 """One test's life: start a broker, create a topic, produce 100 records, consume them in a group, stop the broker.
 
-The client is confluent-kafka, unmodified and with its defaults, for every peer: its own share is small, since librdkafka
-is C, and it is imported before the clock runs.
+The client is confluent-kafka, unmodified and with its defaults, for every peer: its own share is small (librdkafka is
+C), and it is imported before the clock runs.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ import time
 import uuid
 
 from confluent_kafka import Consumer, KafkaException, Producer
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+from kafkapy_wire.api_keys import ApiKey
 
 from benchmarks.measurement import Figures, LifecycleRow, Metric, Scale
 from benchmarks.peers import Broker, Peer
 from benchmarks.raw_client import UnexpectedAnswer
-from kafkapy_wire.api_keys import ApiKey
 
 RECORD_COUNT = 100
 CLIENT_TIMEOUT_SECONDS = 60.0
@@ -29,7 +30,8 @@ LIFE_NO_DELAY_SECONDS = Metric("life_no_delay_seconds", "One test's life, no reb
 def measure(peer: Peer, _scale: Scale) -> Figures:
     """A life with each peer's own defaults, and one with `group.initial.rebalance.delay.ms` = 0 for all.
 
-    Kafka's default waits 3 s for more members before the first rebalance; kafkapy's does not. The mock takes no settings.
+    Kafka's default waits 3 s for more members before the first rebalance; kafkapy's does not. The mock waits as Kafka
+    does and takes no settings.
     """
     life_seconds, work_seconds = _live(peer, {})
     no_delay_seconds, _ = _live(peer, NO_REBALANCE_DELAY)
@@ -41,7 +43,6 @@ def measure(peer: Peer, _scale: Scale) -> Figures:
 
 
 def _live(peer: Peer, settings: dict[str, str]) -> tuple[float, float]:
-    begin = time.perf_counter()
     with peer.running(settings) as broker:
         launched = time.perf_counter()
         _use(broker)
@@ -54,7 +55,7 @@ def _live(peer: Peer, settings: dict[str, str]) -> tuple[float, float]:
 
 def _use(broker: Broker) -> None:
     topic = f"life-{uuid.uuid4().hex[:8]}"
-    settings: dict[str, str | int] = {"bootstrap.servers": broker.bootstrap, "log_level": 0}
+    settings: dict[str, str | int | float | bool] = {"bootstrap.servers": broker.bootstrap, "log_level": 0}
     if ApiKey.CREATE_TOPICS in broker.served:  # the mock creates topics only when they are asked for
         admin = AdminClient(settings)
         for created in admin.create_topics([NewTopic(topic, 1, 1)]).values():
@@ -80,6 +81,6 @@ def _use(broker: Broker) -> None:
         consumer.close()  # commits, and leaves the group
 
 
-TEST_LIFE = LifecycleRow(
+LIFE = LifecycleRow(
     name="life", metrics=(LIFE_SECONDS, WORK_SECONDS, LIFE_NO_DELAY_SECONDS), measure=measure, time_limit_seconds=300.0
 )

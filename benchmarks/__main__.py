@@ -1,0 +1,107 @@
+"""`python -m benchmarks`: kafkapy beside Apache Kafka 4.3.1 and librdkafka's mock, as a table, JSON and a picture."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import resource
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from benchmarks import installation, plot, profiling, report
+from benchmarks.measurement import FULL, QUICK, Results, Row, Scale
+from benchmarks.peers import PEERS, Peer
+from benchmarks.rows import ROWS
+from benchmarks.runner import FAILURES, run_row
+from compat_tests.apache_kafka import ApacheKafkaFailed, MissingTool, jar_directory
+
+RESULTS_DIRECTORY = Path(__file__).resolve().parent / "results"
+ROW_NAMES = [row.name for row in ROWS]
+
+
+def main() -> int:
+    """0: all measured; 1: something failed, then the table says what."""
+    arguments = _parse()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # unwinds, and so stops the brokers
+    # 1,000 connections take a descriptor each here, and each in the broker, which inherits the limit.
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    scale = QUICK if arguments.quick else FULL
+    if arguments.rounds:
+        scale = dataclasses.replace(scale, rounds=arguments.rounds)
+    try:
+        if arguments.profile:
+            (row,) = (row for row in ROWS if row.name == arguments.profile)
+            file = arguments.output / f"profile-{row.name}.pstats"
+            print(f"{profiling.profile(row, scale, file)}\n\nall of it: {file}")
+            return 0
+        rows = [row for row in ROWS if row.name in arguments.only]
+        return _compare(rows, [PEERS[name]() for name in arguments.peers], scale, arguments.output)
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    except (MissingTool, ApacheKafkaFailed, *FAILURES) as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return 1
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="less work and fewer rounds: to see that it runs")
+    parser.add_argument(
+        "--only", type=_names(ROW_NAMES), default=ROW_NAMES, metavar="ROW[,ROW]", help=", ".join(ROW_NAMES)
+    )
+    parser.add_argument("--rounds", type=int, metavar="N", help="how often each peer is measured in turn")
+    parser.add_argument(
+        "--peers", type=_names(list(PEERS)), default=list(PEERS), metavar="PEER[,PEER]", help=", ".join(PEERS)
+    )
+    parser.add_argument("--profile", choices=ROW_NAMES, metavar="ROW", help="kafkapy under cProfile instead")
+    parser.add_argument("--output", type=Path, default=RESULTS_DIRECTORY, metavar="DIRECTORY")
+    return parser.parse_args()
+
+
+def _names(known: list[str]) -> Callable[[str], list[str]]:
+    """Takes names out of `known`, separated by commas; gives them in the order of `known`."""
+
+    def parse(text: str) -> list[str]:
+        chosen = text.split(",")
+        for name in chosen:
+            if name not in known:
+                raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(known)}")
+        return [name for name in known if name in chosen]
+
+    return parse
+
+
+def _compare(rows: Sequence[Row], peers: Sequence[Peer], scale: Scale, output: Path) -> int:
+    # What is made once, before anything is measured.
+    if any(peer.name == "kafkapy" for peer in peers):
+        installation.program()
+    if any(peer.name == "kafka" for peer in peers):
+        jar_directory()
+    run = report.machine()
+    print(f"{run['cpu']}, {run['cpu_count']} CPUs; {run['system']}; load {run['load_average']:.2f}; {run['date']}")
+    print(f"kafkapy {run['revision']}, Python {run['python']}, installed in {installation.environment()}")
+    print(f"Apache Kafka on {run['java']}, with the JVM flags of its own scripts")
+    print(
+        f"{scale.name} run, medians of {scale.rounds} rounds; in brackets: times better than Apache Kafka\n", flush=True
+    )
+    results = Results()
+    for row in rows:
+        run_row(row, peers, scale, results)
+    if sys.stderr.isatty():
+        print("\r\x1b[K", end="", file=sys.stderr)
+    print(report.table(rows, peers, results))
+    if notes := report.footnotes(results, peers):
+        print(f"\n{notes}")
+    output.mkdir(parents=True, exist_ok=True)
+    figures = output / "latest.json"
+    figures.write_text(report.as_json(rows, peers, scale, results, run))
+    written = [figures, *plot.draw(rows, results, run, output)]
+    print(f"\nwritten: {', '.join(map(str, written))}")
+    return 1 if results.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,262 @@
+"""A broker to compare: any request of any version goes to it raw, and what it answered is written down in its transcript."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from compat_tests.differential.plain import Normaliser, Plain
+from kafkapy_wire.api_keys import API_VERSIONS, ApiKey, request_header_version, response_class, response_header_version
+from kafkapy_wire.codec import decode, decode_from, encode
+from kafkapy_wire.errors import MalformedMessage, UnsupportedVersion
+from kafkapy_wire.message import Message
+from kafkapy_wire.messages.create_topics import CreatableTopic, CreatableTopicConfig, CreateTopicsRequest
+from kafkapy_wire.messages.metadata import MetadataRequest, MetadataRequestTopic
+from kafkapy_wire.messages.request_header import RequestHeader
+from kafkapy_wire.messages.response_header import ResponseHeader
+
+M = TypeVar("M", bound=Message)
+ANSWER_TIMEOUT_SECONDS = 20.0
+CLIENT_ID = "differential"
+
+
+class ConnectionClosed(Exception):
+    """The broker closed the connection instead of answering."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One entry of a transcript: what was asked, in a word, and what came back, made comparable."""
+
+    request: str
+    """`Metadata v3 unknown topic`: the API, the version, the scenario's label."""
+    plain: Plain
+
+
+def api_key_of(request: Message) -> ApiKey:
+    return ApiKey(type(request).__schema__.api_key)
+
+
+def versions_of(key: ApiKey) -> range:
+    """Every version Apache Kafka 4.3.1 serves of this API."""
+    api = API_VERSIONS[key]
+    return range(api.min_version, api.max_version + 1)
+
+
+class Connection:
+    """One blocking connection; answers come in the order of the requests."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._socket = socket.create_connection((host, port), timeout=ANSWER_TIMEOUT_SECONDS)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._correlation_id = 0
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def be_patient(self, seconds: float) -> None:
+        """Wait so long for an answer: for what is known not to be answered."""
+        self._socket.settimeout(seconds)
+
+    def post(self, request: Message, version: int) -> int:
+        """Send without waiting; the correlation id is for `receive`."""
+        key = api_key_of(request)
+        header_version = request_header_version(key, version)
+        self._correlation_id += 1
+        header = RequestHeader(
+            request_api_key=int(key),
+            request_api_version=version,
+            correlation_id=self._correlation_id,
+            client_id=CLIENT_ID,
+        )
+        self.post_frame(encode(header, header_version) + encode(request, version))
+        return self._correlation_id
+
+    def post_frame(self, frame: bytes) -> None:
+        self.post_bytes(struct.pack(">i", len(frame)) + frame)
+
+    def post_bytes(self, data: bytes) -> None:
+        """Raises ConnectionClosed."""
+        try:
+            self._socket.sendall(data)
+        except (ConnectionResetError, BrokenPipeError) as error:
+            raise ConnectionClosed from error
+
+    def receive_frame(self) -> bytes:
+        """Raises ConnectionClosed, TimeoutError."""
+        (length,) = struct.unpack(">i", self._receive_exactly(4))
+        return self._receive_exactly(length)
+
+    def receive(self, key: ApiKey, version: int, correlation_id: int) -> Message:
+        """The next answer, which must be the one to this request. Raises ConnectionClosed, TimeoutError."""
+        frame = self.receive_frame()
+        header, position = decode_from(ResponseHeader, frame, 0, response_header_version(key, version))
+        assert header.correlation_id == correlation_id, (header.correlation_id, correlation_id)
+        return decode(response_class(key), frame[position:], version)
+
+    def _receive_exactly(self, count: int) -> bytes:
+        received = bytearray()
+        while len(received) < count:
+            try:
+                chunk = self._socket.recv(count - len(received))
+            except ConnectionResetError as error:
+                raise ConnectionClosed from error
+            if not chunk:
+                raise ConnectionClosed
+            received += chunk
+        return bytes(received)
+
+
+@dataclass(slots=True)
+class Pending:
+    """A request that is on its way; `answer` waits for what comes back and writes it down."""
+
+    peer: Peer
+    connection: Connection
+    key: ApiKey
+    version: int
+    correlation_id: int
+    label: str
+
+    def answer(self) -> Any:
+        """The decoded answer (of the API's response class); None when the connection was closed instead or nothing came in time."""
+        return self.peer.record_answer(self)
+
+
+@dataclass
+class Peer:
+    """One of the two brokers, as the scenarios see it. `name` is for failure messages only."""
+
+    name: str
+    host: str
+    port: int
+    data_dir: Path | None
+    transcript: list[Answer] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._connections: list[Connection] = []
+        self._main: Connection | None = None
+        self.normaliser = Normaliser(self.host, self.port, self.data_dir)
+        self.topic_ids: dict[str, bytes] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for connection in self._connections:
+            connection.close()
+
+    def connect(self) -> Connection:
+        """A further connection, closed with the scenario."""
+        connection = Connection(self.host, self.port)
+        self._connections.append(connection)
+        return connection
+
+    def _main_connection(self) -> Connection:
+        if self._main is None:
+            self._main = self.connect()
+        return self._main
+
+    def post(self, request: Message, version: int, label: str = "", connection: Connection | None = None) -> Pending:
+        """Send and do not wait, on a connection of its own unless one is given."""
+        connection = connection or self.connect()
+        key = api_key_of(request)
+        return Pending(self, connection, key, version, connection.post(request, version), label)
+
+    def ask(
+        self, request: Message, version: int | None = None, label: str = "", connection: Connection | None = None
+    ) -> Any:
+        """Send, wait, write the answer down, and give it; None where no answer came. The newest version by default."""
+        key = api_key_of(request)
+        used = versions_of(key)[-1] if version is None else version
+        return self.post(request, used, label, connection or self._main_connection()).answer()
+
+    def ask_each(
+        self, request: type[M], make: Callable[[int], M], label: str = "", versions: Iterable[int] | None = None
+    ) -> None:
+        """Ask what `make(version)` gives, in every version that can carry it."""
+        for version in versions or versions_of(ApiKey(request.__schema__.api_key)):
+            made = make(version)
+            try:
+                encode(made, version)
+            except UnsupportedVersion:
+                continue
+            self.ask(made, version, label)
+
+    def ask_versions(self, request: Message, label: str = "", versions: Iterable[int] | None = None) -> None:
+        """Ask the same in every version that can carry it."""
+        self.ask_each(type(request), lambda _: request, label, versions)
+
+    def record_answer(self, pending: Pending) -> Any:
+        name = f"{API_VERSIONS[pending.key].message_name} v{pending.version} {pending.label}".rstrip()
+        message: Message | None = None
+        plain: Plain
+        try:
+            message = pending.connection.receive(pending.key, pending.version, pending.correlation_id)
+            plain = self.normaliser.plain(message, pending.version)
+        except ConnectionClosed:
+            plain = "connection closed"
+            self._forget(pending.connection)
+        except TimeoutError:
+            plain = "no answer"
+            self._forget(pending.connection)
+        except MalformedMessage as error:
+            plain = f"malformed answer: {error}"
+            self._forget(pending.connection)
+        self.transcript.append(Answer(name, plain))
+        return message
+
+    def note(self, label: str, plain: Plain) -> None:
+        """Write something else down that both brokers must agree on."""
+        self.transcript.append(Answer(label, plain))
+
+    def _forget(self, connection: Connection) -> None:
+        connection.close()
+        if connection is self._main:
+            self._main = None
+
+    def quietly(self, request: Message, version: int | None = None) -> Any:
+        """Ask without writing it down: preparation, not what is compared."""
+        key = api_key_of(request)
+        used = versions_of(key)[-1] if version is None else version
+        connection = self._main_connection()
+        return connection.receive(key, used, connection.post(request, used))
+
+    def until(self, request: Message, done: Callable[[Any], bool], what: str) -> Any:
+        """Ask quietly until `done`: Apache Kafka answers before its broker has replayed a change."""
+        deadline = time.monotonic() + ANSWER_TIMEOUT_SECONDS
+        while True:
+            answer = self.quietly(request)
+            if done(answer):
+                return answer
+            assert time.monotonic() < deadline, f"{self.name}: {what}: {answer!r}"
+            time.sleep(0.01)
+
+    def create_topic(self, name: str, partitions: int = 1, config: Mapping[str, str] | None = None) -> bytes:
+        """A topic that is there when this returns; its id."""
+        configs = [CreatableTopicConfig(name=key, value=value) for key, value in (config or {}).items()]
+        topic = CreatableTopic(name=name, num_partitions=partitions, replication_factor=1, configs=configs)
+        created = self.quietly(CreateTopicsRequest(topics=[topic], timeout_ms=10_000))
+        assert [t.error_code for t in created.topics] == [0], created
+        return self.await_topic(name, partitions)
+
+    def await_topic(self, name: str, partitions: int = 1) -> bytes:
+        """Wait until every partition of the topic has a leader; the topic's id."""
+        def ready(answer: Any) -> bool:
+            (topic,) = answer.topics
+            return topic.error_code == 0 and [p.error_code for p in topic.partitions] == [0] * partitions
+
+        request = MetadataRequest(topics=[MetadataRequestTopic(name=name)], allow_auto_topic_creation=False)
+        topic_id: bytes = self.until(request, ready, f"topic {name} is ready").topics[0].topic_id
+        self.topic_ids[name] = topic_id
+        self.normaliser.name_uuid(topic_id, name)
+        return topic_id
+

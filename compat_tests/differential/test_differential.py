@@ -1,0 +1,95 @@
+"""The same raw requests to kafkapy and to Apache Kafka 4.3.1: the decoded answers are the same, errors included.
+
+    pytest compat_tests/differential -k metadata
+    pytest compat_tests/differential --broker=apache     Apache Kafka against itself: is a scenario deterministic?
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from compat_tests.apache_kafka import ApacheKafka, jar_directory
+from compat_tests.broker import Broker
+from compat_tests.differential import scenarios
+from compat_tests.differential.accepted_differences import ACCEPTED
+from compat_tests.differential.comparison import differences
+from compat_tests.differential.peer import Peer
+from compat_tests.differential.registry import SCENARIOS
+from compat_tests.kafkapy_process import KafkapyProcess
+from compat_tests.tools import need
+from kafkapy_wire.messages.find_coordinator import FindCoordinatorRequest
+from kafkapy_wire.messages.list_groups import ListGroupsRequest
+
+scenarios.load()
+
+# Both brokers run with these. What kafkapy's own defaults differ in is set to one value here, so that a difference in
+# an answer is a difference in behaviour.
+SETTINGS = {
+    "node.id": "1",
+    "group.initial.rebalance.delay.ms": "0",
+    "group.min.session.timeout.ms": "100",
+    "offsets.topic.num.partitions": "4",
+    "offsets.topic.replication.factor": "1",
+    "transaction.state.log.num.partitions": "4",
+    "transaction.state.log.replication.factor": "1",
+    "transaction.state.log.min.isr": "1",
+    "share.coordinator.state.topic.num.partitions": "4",
+    "share.coordinator.state.topic.replication.factor": "1",
+    "share.coordinator.state.topic.min.isr": "1",
+}
+
+
+@pytest.fixture(scope="module")
+def real_broker() -> Iterator[ApacheKafka]:
+    need(jar_directory)
+    with ApacheKafka(SETTINGS) as broker:
+        _warm_up(broker)
+        yield broker
+
+
+@pytest.fixture(scope="module")
+def tested_broker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    broker: ApacheKafka | KafkapyProcess
+    if request.config.getoption("--broker") == "apache":
+        broker = ApacheKafka(SETTINGS)
+    else:
+        broker = KafkapyProcess(SETTINGS, data_dir=tmp_path_factory.mktemp("differential"))
+    with broker:
+        _warm_up(broker)
+        yield broker
+
+
+def _peer(name: str, broker: Broker) -> Peer:
+    return Peer(name, "127.0.0.1", broker.port, broker.data_dir)
+
+
+def _warm_up(broker: Broker) -> None:
+    """Let the broker make `__consumer_offsets`: Apache Kafka does on the first use, and says no until it is done."""
+    with _peer("warm-up", broker) as peer:
+        find = FindCoordinatorRequest(key_type=0, coordinator_keys=["warm-up"])
+        peer.until(find, lambda answer: answer.coordinators[0].error_code == 0, "a coordinator")
+        peer.until(ListGroupsRequest(), lambda answer: answer.error_code == 0, "groups are loaded")
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_both_brokers_answer_the_same(
+    name: str, tested_broker: Broker, real_broker: ApacheKafka, request: pytest.FixtureRequest
+) -> None:
+    position = len(tested_broker.output())
+    with _peer("kafkapy", tested_broker) as ours:
+        SCENARIOS[name](ours)
+    if bugs := tested_broker.bugs(position):
+        pytest.fail(f"the broker printed a traceback:\n{bugs}", pytrace=False)
+    with _peer("apache", real_broker) as theirs:
+        SCENARIOS[name](theirs)
+    assert theirs.transcript, "a scenario that asks nothing compares nothing"
+    found = list(differences(ours.transcript, theirs.transcript))
+    accepted = [entry for entry in ACCEPTED if entry.scenario == name]
+    if request.config.getoption("--broker") == "apache":
+        accepted = []
+    unexplained = [str(one) for one in found if not any(entry.covers(one) for entry in accepted)]
+    outdated = [entry.where for entry in accepted if not any(entry.covers(one) for one in found)]
+    assert not unexplained, f"{len(unexplained)} unexplained differences\n" + "\n".join(unexplained)
+    assert not outdated, "accepted_differences.py lists what is no longer true: " + "; ".join(outdated)

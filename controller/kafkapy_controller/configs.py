@@ -1,0 +1,46 @@
+"""Records that change settings of topics, brokers, groups and client-metrics subscriptions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from kafkapy_wire.record_formats.metadata import ClearElrRecord, ConfigRecord
+
+from kafkapy_controller.decision import Decision
+from kafkapy_controller.image import ConfigResource, ConfigResourceType, MetadataImage
+from kafkapy_controller.metadata_records import MetadataRecord
+
+ELR_FEATURE = "eligible.leader.replicas.version"
+MIN_INSYNC_REPLICAS = "min.insync.replicas"
+
+
+def decide_alter_configs(
+    image: MetadataImage, changes: Mapping[ConfigResource, Mapping[str, str | None]]
+) -> Decision[None]:
+    """Records for the settings that become another value; None takes a setting away.
+
+    The values are good: the shell, which knows the settings, has checked them against `image`.
+    """
+    records: list[MetadataRecord] = []
+    for resource, values in changes.items():
+        records += config_records(image, resource, values)
+    return Decision(records, None)
+
+
+def config_records(
+    image: MetadataImage, resource: ConfigResource, values: Mapping[str, str | None]
+) -> list[MetadataRecord]:
+    resource_type, resource_name = resource
+    present = image.configs.get((int(resource_type), resource_name), {})
+    changed = {name: value for name, value in values.items() if present.get(name) != value}
+    records: list[MetadataRecord] = [
+        ConfigRecord(resource_type=resource_type, resource_name=resource_name, name=name, value=value)
+        for name, value in changed.items()
+    ]
+    if MIN_INSYNC_REPLICAS in changed and image.features.get(ELR_FEATURE, 0):
+        # Who is an eligible leader (KIP-966) was settled under the old minimum.
+        if resource_type == ConfigResourceType.TOPIC:
+            records.append(ClearElrRecord(topic_name=resource_name))
+        elif resource_type == ConfigResourceType.BROKER and not resource_name:
+            records.append(ClearElrRecord(topic_name=""))
+    return records

@@ -1,0 +1,125 @@
+"""Metadata records in record batches: the log of `__cluster_metadata-0`, and the snapshots beside it (KIP-630).
+
+A snapshot `OFFSET-EPOCH.checkpoint` stands for everything below OFFSET. It is a row of batches too: a control batch
+that begins with SnapshotHeader, batches of records, a control batch with SnapshotFooter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from kafkapy_wire.codec import encode
+from kafkapy_wire.errors import MalformedMessage
+from kafkapy_wire.records import (
+    ControlRecordType,
+    NewRecord,
+    Record,
+    build_batch,
+    control_record_key,
+    crc_matches,
+    decode_records,
+    read_control_record_type,
+    split_batches,
+)
+
+from kafkapy_controller.metadata_records import MetadataRecord, decode_metadata_record, encode_metadata_record
+from kafkapy_controller.voters import QuorumMembership, membership_records
+
+
+class MetadataBatch(NamedTuple):
+    """One batch, decoded. Either `records` or `control_records` is empty."""
+
+    base_offset: int
+    last_offset: int
+    epoch: int
+    records: Sequence[MetadataRecord]
+    control_records: Sequence[Record]
+
+
+class SnapshotId(NamedTuple):
+    """Ordered as snapshots are: the later one stands for more."""
+
+    end_offset: int
+    epoch: int
+
+    @property
+    def file_name(self) -> str:
+        return f"{self.end_offset:020d}-{self.epoch:010d}.checkpoint"
+
+    @classmethod
+    def parse(cls, file_name: str) -> SnapshotId | None:
+        """None: the file is something else, such as a snapshot that was not finished (`.checkpoint.part`)."""
+        name, _, suffix = file_name.partition(".")
+        end_offset, _, epoch = name.partition("-")
+        if suffix != "checkpoint" or not (end_offset.isdecimal() and epoch.isdecimal()):
+            return None
+        return cls(int(end_offset), int(epoch))
+
+
+def read_batches(data: bytes | memoryview) -> Iterator[MetadataBatch]:
+    """The batches in whole log bytes. Raises MalformedMessage: what follows cannot be read."""
+    for header, batch in split_batches(data):
+        if not crc_matches(batch):
+            raise MalformedMessage(f"the batch at offset {header.base_offset} does not match its CRC")
+        records: list[MetadataRecord] = []
+        control_records: list[Record] = []
+        for record in decode_records(batch):
+            if header.is_control:
+                control_records.append(record)
+            elif record.value is None:
+                raise MalformedMessage(f"the metadata record at offset {record.offset} is empty")
+            else:
+                records.append(decode_metadata_record(record.value))
+        yield MetadataBatch(
+            header.base_offset, header.last_offset, header.partition_leader_epoch, records, control_records
+        )
+
+
+def build_metadata_batch(
+    records: Iterable[MetadataRecord], metadata_version: int, *, base_offset: int, epoch: int, now_ms: int
+) -> bytes:
+    """One batch: records of a batch reach a replica together or not at all."""
+    return build_batch(
+        [NewRecord(now_ms, None, encode_metadata_record(record, metadata_version)) for record in records],
+        base_offset=base_offset,
+        partition_leader_epoch=epoch,
+    )
+
+
+def build_control_batch(records: Iterable[NewRecord], *, base_offset: int, epoch: int) -> bytes:
+    return build_batch(records, base_offset=base_offset, partition_leader_epoch=epoch, is_control=True)
+
+
+def build_snapshot(
+    records: Sequence[MetadataRecord],
+    membership: QuorumMembership | None,
+    metadata_version: int,
+    *,
+    now_ms: int,
+    last_contained_ms: int = 0,
+) -> bytes:
+    """A whole snapshot. Offsets count from 0 and epochs are 0, since the file's name says what it stands for."""
+    from kafkapy_wire.messages.snapshot_footer_record import SnapshotFooterRecord
+    from kafkapy_wire.messages.snapshot_header_record import SnapshotHeaderRecord
+
+    header = SnapshotHeaderRecord(version=0, last_contained_log_timestamp=last_contained_ms)
+    first = [NewRecord(now_ms, control_record_key(ControlRecordType.SNAPSHOT_HEADER), encode(header, 0))]
+    if membership is not None:
+        first += membership_records(membership, now_ms)
+    footer = encode(SnapshotFooterRecord(version=0), 0)
+    last = [NewRecord(now_ms, control_record_key(ControlRecordType.SNAPSHOT_FOOTER), footer)]
+    pieces = [build_control_batch(first, base_offset=0, epoch=0)]
+    if records:
+        pieces.append(build_metadata_batch(records, metadata_version, base_offset=len(first), epoch=0, now_ms=now_ms))
+    pieces.append(build_control_batch(last, base_offset=len(first) + len(records), epoch=0))
+    return b"".join(pieces)
+
+
+def read_snapshot(data: bytes) -> list[MetadataBatch]:
+    """All batches of a snapshot. Raises MalformedMessage: torn or damaged; a whole one ends with its footer."""
+    batches = list(read_batches(data))
+    last = batches[-1].control_records if batches else ()
+    if not last or read_control_record_type(last[-1].key) is not ControlRecordType.SNAPSHOT_FOOTER:
+        raise MalformedMessage("the snapshot has no footer")
+    return batches

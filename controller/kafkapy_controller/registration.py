@@ -1,0 +1,111 @@
+"""Registrations of brokers and controllers, and what a broker's coming means for its partitions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from kafkapy_wire.record_formats.metadata import (
+    BrokerEndpoint,
+    BrokerFeature,
+    BrokerRegistrationChangeRecord,
+    ControllerEndpoint,
+    ControllerFeature,
+    PartitionChangeRecord,
+    RegisterBrokerRecord,
+    RegisterControllerRecord,
+)
+from kafkapy_wire.uuid import Uuid
+
+from kafkapy_controller.decision import Decision
+from kafkapy_controller.image import NO_LEADER, Endpoint, LeaderRecoveryState, MetadataImage, PartitionImage
+from kafkapy_controller.metadata_records import MetadataRecord
+
+UNFENCE = -1
+
+
+class NodeRegistration(NamedTuple):
+    """What a node says of itself when it starts. `endpoints` are advertised ones."""
+
+    node_id: int
+    incarnation_id: Uuid
+    endpoints: Sequence[Endpoint]
+    features: Mapping[str, tuple[int, int]]
+    rack: str | None = None
+    log_dirs: Sequence[Uuid] = ()
+
+
+def decide_register_controller(registration: NodeRegistration) -> Decision[None]:
+    record = RegisterControllerRecord(
+        controller_id=registration.node_id,
+        incarnation_id=registration.incarnation_id,
+        zk_migration_ready=False,
+        end_points=[
+            ControllerEndpoint(name=e.name, host=e.host, port=e.port, security_protocol=e.security_protocol)
+            for e in registration.endpoints
+        ],
+        features=[
+            ControllerFeature(name=name, min_supported_version=low, max_supported_version=high)
+            for name, (low, high) in registration.features.items()
+        ],
+    )
+    return Decision([record], None)
+
+
+def decide_start_broker(image: MetadataImage, registration: NodeRegistration, next_offset: int) -> Decision[int]:
+    """Register a broker that starts, unfence it and let it lead what it can lead; the response is its broker epoch.
+
+    Apache Kafka takes three steps (BrokerRegistration, heartbeats until the broker has caught up, then unfencing); a
+    broker beside its controller has caught up from the start. The broker epoch is the registration's own offset,
+    `next_offset`, so that no two registrations share one.
+    """
+    registered = RegisterBrokerRecord(
+        broker_id=registration.node_id,
+        incarnation_id=registration.incarnation_id,
+        broker_epoch=next_offset,
+        end_points=[
+            BrokerEndpoint(name=e.name, host=e.host, port=e.port, security_protocol=e.security_protocol)
+            for e in registration.endpoints
+        ],
+        features=[
+            BrokerFeature(name=name, min_supported_version=low, max_supported_version=high)
+            for name, (low, high) in registration.features.items()
+        ],
+        rack=registration.rack,
+        fenced=True,
+        log_dirs=list(registration.log_dirs),
+        cordoned_log_dirs=[],
+    )
+    unfenced = BrokerRegistrationChangeRecord(broker_id=registration.node_id, broker_epoch=next_offset, fenced=UNFENCE)
+    elections = [
+        change
+        for topic in image.topics.values()
+        for index, partition in enumerate(topic.partitions)
+        if (change := _elect(topic.topic_id, index, partition, registration.node_id)) is not None
+    ]
+    records: list[MetadataRecord] = [registered, unfenced, *elections]
+    return Decision(records, next_offset)
+
+
+def _elect(topic_id: Uuid, index: int, partition: PartitionImage, broker_id: int) -> PartitionChangeRecord | None:
+    """Make the broker the leader where it was when it stopped, or where no one leads and it may.
+
+    The leader epoch rises even when the leader stays: what the last run did not flush is gone, and a follower or
+    consumer can only notice by the epoch (KIP-101, KIP-320).
+    """
+    if partition.leader not in (broker_id, NO_LEADER) or broker_id not in partition.replicas:
+        return None
+    change = PartitionChangeRecord(partition_id=index, topic_id=topic_id, leader=broker_id)
+    if broker_id in partition.isr:
+        return change
+    # Nobody is in sync. A broker of the ELR has all that was committed (KIP-966), so that it can lead; the last one
+    # known to have led may have lost records, but there is nobody better, and it says so.
+    if broker_id in partition.eligible_leader_replicas:
+        change.eligible_leader_replicas = [b for b in partition.eligible_leader_replicas if b != broker_id]
+    elif not partition.isr and not partition.eligible_leader_replicas and partition.last_known_elr == (broker_id,):
+        change.leader_recovery_state = LeaderRecoveryState.RECOVERING
+    else:
+        return None
+    change.isr = [broker_id]
+    change.last_known_elr = []
+    return change

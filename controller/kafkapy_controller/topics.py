@@ -1,0 +1,414 @@
+"""What the controller decides about topics and their partitions (CreateTopics, DeleteTopics, CreatePartitions).
+
+Codes and messages are those of Apache Kafka 4.3.1, asked one by one of a running broker.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from random import Random
+from typing import NamedTuple
+
+from kafkapy_wire.errors import ErrorCode, KafkaError
+from kafkapy_wire.messages.create_partitions import (
+    CreatePartitionsRequest,
+    CreatePartitionsResponse,
+    CreatePartitionsTopic,
+    CreatePartitionsTopicResult,
+)
+from kafkapy_wire.messages.create_topics import (
+    CreatableTopic,
+    CreatableTopicConfigs,
+    CreatableTopicResult,
+    CreateTopicsRequest,
+    CreateTopicsResponse,
+)
+from kafkapy_wire.messages.delete_topics import DeletableTopicResult, DeleteTopicsRequest, DeleteTopicsResponse
+from kafkapy_wire.record_formats.metadata import PartitionRecord, RemoveTopicRecord, TopicRecord
+from kafkapy_wire.uuid import ZERO_UUID, Uuid
+
+from kafkapy_controller.configs import config_records
+from kafkapy_controller.decision import RECORDS_PER_DECISION_MAX, Decision
+from kafkapy_controller.image import (
+    MIGRATING_DIRECTORY,
+    UNASSIGNED_DIRECTORY,
+    ConfigResourceType,
+    MetadataImage,
+    TopicImage,
+)
+from kafkapy_controller.metadata_records import MetadataRecord
+from kafkapy_controller.placement import place_replicas
+from kafkapy_controller.topic_names import CLUSTER_METADATA_TOPIC, check_topic_name, colliding_topic
+
+PARTITIONS_PER_REQUEST_MAX = 10_000
+REPLICATION_FACTOR_MAX = 32_767
+
+UNKNOWN_TOPIC_MESSAGE = "This server does not host this topic-partition."
+UNKNOWN_TOPIC_ID_MESSAGE = "This server does not host this topic ID."
+DUPLICATE_NAME_MESSAGE = "Duplicate topic name."
+
+
+class TopicCreation(NamedTuple):
+    """What the node adds to a request to create topics: settings are the shell's knowledge."""
+
+    default_partition_count: int
+    """num.partitions, for a request that says -1."""
+    default_replication_factor: int
+    """default.replication.factor, likewise."""
+    check_configs: Callable[[Mapping[str, str]], None]
+    """Raises KafkaError INVALID_CONFIG: a name or value that a topic cannot have."""
+    describe_configs: Callable[[Mapping[str, str]], list[CreatableTopicConfigs]]
+    """Every setting of a topic that overrides these, as CreateTopics answers from version 5 on."""
+    new_topic_id: Callable[[], Uuid]
+    random: Random
+    """Where the round of replica placement begins."""
+
+
+# CreateTopics
+
+
+def decide_create_topics(
+    image: MetadataImage, request: CreateTopicsRequest, creation: TopicCreation
+) -> Decision[CreateTopicsResponse]:
+    """Records of the topics that can be made, and a result for each name of the request.
+
+    Topics succeed and fail one by one, but for the request as a whole POLICY_VIOLATION: more than 10,000 partitions, or
+    more than 10,000 records. With `validate_only` there are no records. As in Apache Kafka, only names that exist can
+    collide: `a.b` and `a_b` made by one request both succeed.
+    """
+    if _requested_partition_count(request.topics, creation) > PARTITIONS_PER_REQUEST_MAX:
+        return _refuse_all(request, "Excessively large number of partitions per request.")
+    records: list[MetadataRecord] = []
+    results: list[CreatableTopicResult] = []
+    failures: list[CreatableTopicResult] = []
+    for name, count in Counter(topic.name for topic in request.topics).items():
+        if count > 1:
+            failures.append(_failed_creation(name, ErrorCode.INVALID_REQUEST, DUPLICATE_NAME_MESSAGE))
+        elif name == CLUSTER_METADATA_TOPIC:
+            message = f"Creation of internal topic {name} is prohibited."
+            failures.append(_failed_creation(name, ErrorCode.INVALID_REQUEST, message))
+    refused = {failure.name for failure in failures}
+    for topic in request.topics:
+        if topic.name in refused:
+            continue
+        try:
+            topic_records, result = _create_topic(image, topic, creation)
+        except KafkaError as error:
+            results.append(_failed_creation(topic.name, error.code, error.message))
+        else:
+            records += topic_records
+            results.append(result)
+    if len(records) > RECORDS_PER_DECISION_MAX:
+        return _refuse_all(request, "Unable to perform excessively large batch operation.")
+    return Decision([] if request.validate_only else records, CreateTopicsResponse(topics=results + failures))
+
+
+def _requested_partition_count(topics: Iterable[CreatableTopic], creation: TopicCreation) -> int:
+    return sum(
+        len(topic.assignments)
+        or (creation.default_partition_count if topic.num_partitions == -1 else max(topic.num_partitions, 0))
+        for topic in topics
+    )
+
+
+def _refuse_all(request: CreateTopicsRequest, message: str) -> Decision[CreateTopicsResponse]:
+    results = [_failed_creation(topic.name, ErrorCode.POLICY_VIOLATION, message) for topic in request.topics]
+    return Decision([], CreateTopicsResponse(topics=results))
+
+
+def _failed_creation(name: str, code: ErrorCode, message: str | None) -> CreatableTopicResult:
+    return CreatableTopicResult(name=name, error_code=code, error_message=message)
+
+
+def _create_topic(
+    image: MetadataImage, topic: CreatableTopic, creation: TopicCreation
+) -> tuple[list[MetadataRecord], CreatableTopicResult]:
+    """The order of the checks is Apache Kafka's: name, existence, settings, then partitions."""
+    check_topic_name(topic.name)
+    other = colliding_topic(topic.name, image.topics)
+    if other is not None:
+        raise KafkaError(
+            ErrorCode.INVALID_TOPIC_EXCEPTION, f"Topic '{topic.name}' collides with existing topic: {other}"
+        )
+    if topic.name in image.topics:
+        raise KafkaError(ErrorCode.TOPIC_ALREADY_EXISTS, f"Topic '{topic.name}' already exists.")
+    configs = _requested_configs(topic)
+    creation.check_configs(configs)
+    assignments = _assign_replicas(image, topic, creation)
+    topic_id = creation.new_topic_id()
+    records: list[MetadataRecord] = [TopicRecord(name=topic.name, topic_id=topic_id)]
+    records += config_records(image, (ConfigResourceType.TOPIC, topic.name), configs)
+    records += [_partition_record(image, topic_id, index, replicas) for index, replicas in enumerate(assignments)]
+    return records, CreatableTopicResult(
+        name=topic.name,
+        topic_id=topic_id,
+        error_message=None,
+        num_partitions=len(assignments),
+        replication_factor=len(assignments[0]),
+        configs=creation.describe_configs(configs),
+    )
+
+
+def _requested_configs(topic: CreatableTopic) -> dict[str, str]:
+    """The last value of a name counts. Raises KafkaError INVALID_CONFIG: a value is null, be the name known or not."""
+    configs: dict[str, str] = {}
+    nulls: list[str] = []
+    for config in topic.configs:
+        if config.value is None:
+            nulls.append(config.name)
+        else:
+            configs[config.name] = config.value
+    if nulls:
+        raise KafkaError(ErrorCode.INVALID_CONFIG, f"Null value not supported for topic configs: {','.join(nulls)}")
+    return configs
+
+
+def _assign_replicas(image: MetadataImage, topic: CreatableTopic, creation: TopicCreation) -> Sequence[tuple[int, ...]]:
+    """The replicas of each partition: the request's own assignment, or the controller's placement."""
+    if topic.assignments:
+        return _manual_assignment(image, topic)
+    replication_factor = topic.replication_factor
+    if replication_factor < -1 or replication_factor == 0:
+        raise KafkaError(
+            ErrorCode.INVALID_REPLICATION_FACTOR,
+            "Replication factor must be larger than 0, or -1 to use the default value.",
+        )
+    partition_count = topic.num_partitions
+    if partition_count < -1 or partition_count == 0:
+        raise KafkaError(ErrorCode.INVALID_PARTITIONS, "Number of partitions was set to an invalid non-positive value.")
+    if replication_factor == -1:
+        replication_factor = creation.default_replication_factor
+    if partition_count == -1:
+        partition_count = creation.default_partition_count
+    try:
+        return _place(image, partition_count, replication_factor, creation.random)
+    except KafkaError as error:
+        message = f"Unable to replicate the partition {replication_factor} time(s): {error.message}"
+        raise KafkaError(error.code, message) from None
+
+
+def _place(
+    image: MetadataImage, partition_count: int, replication_factor: int, random: Random
+) -> list[tuple[int, ...]]:
+    assignments = place_replicas(image.brokers.values(), partition_count, replication_factor, random)
+    if not all(_active_replicas(image, replicas) for replicas in assignments):
+        message = "All brokers are currently fenced or in controlled shutdown."
+        raise KafkaError(ErrorCode.INVALID_REPLICATION_FACTOR, message)
+    return assignments
+
+
+def _manual_assignment(image: MetadataImage, topic: CreatableTopic) -> list[tuple[int, ...]]:
+    if topic.replication_factor != -1:
+        raise KafkaError(
+            ErrorCode.INVALID_REQUEST,
+            "A manual partition assignment was specified, but replication factor was not set to -1.",
+        )
+    if topic.num_partitions != -1:
+        raise KafkaError(
+            ErrorCode.INVALID_REQUEST,
+            "A manual partition assignment was specified, but numPartitions was not set to -1.",
+        )
+    by_index: dict[int, tuple[int, ...]] = {}
+    replication_factor: int | None = None
+    for assignment in topic.assignments:
+        index = assignment.partition_index
+        if index in by_index:
+            raise KafkaError(
+                ErrorCode.INVALID_REPLICA_ASSIGNMENT,
+                f"Found multiple manual partition assignments for partition {index}",
+            )
+        replicas = tuple(assignment.broker_ids)
+        _check_manual_replicas(image, index, replicas, replication_factor)
+        replication_factor = len(replicas)
+        by_index[index] = replicas
+    if by_index.keys() != set(range(len(by_index))):
+        raise KafkaError(
+            ErrorCode.INVALID_REPLICA_ASSIGNMENT, "partitions should be a consecutive 0-based integer sequence"
+        )
+    return [by_index[index] for index in range(len(by_index))]
+
+
+def _check_manual_replicas(
+    image: MetadataImage, partition: int, replicas: tuple[int, ...], replication_factor: int | None
+) -> None:
+    """Raises KafkaError INVALID_REPLICA_ASSIGNMENT. Apache Kafka looks at the lowest broker id first."""
+    code = ErrorCode.INVALID_REPLICA_ASSIGNMENT
+    if not replicas:
+        raise KafkaError(code, "The manual partition assignment includes an empty replica list.")
+    previous: int | None = None
+    for broker_id in sorted(replicas):
+        if broker_id not in image.brokers:
+            raise KafkaError(
+                code,
+                f"The manual partition assignment includes broker {broker_id}, but no such broker is registered.",
+            )
+        if broker_id == previous:
+            raise KafkaError(code, f"The manual partition assignment includes the broker {broker_id} more than once.")
+        previous = broker_id
+    if replication_factor is not None and len(replicas) != replication_factor:
+        raise KafkaError(
+            code,
+            f"The manual partition assignment includes a partition with {len(replicas)} replica(s), but this is not "
+            f"consistent with previous partitions, which have {replication_factor} replica(s).",
+        )
+    if not _active_replicas(image, replicas):
+        raise KafkaError(
+            code,
+            f"All brokers specified in the manual partition assignment for partition {partition} are fenced or in "
+            "controlled shutdown.",
+        )
+
+
+def _active_replicas(image: MetadataImage, replicas: tuple[int, ...]) -> list[int]:
+    brokers = [image.brokers[broker_id] for broker_id in replicas]
+    return [broker.broker_id for broker in brokers if not (broker.fenced or broker.in_controlled_shutdown)]
+
+
+def _partition_record(image: MetadataImage, topic_id: Uuid, index: int, replicas: tuple[int, ...]) -> PartitionRecord:
+    isr = _active_replicas(image, replicas)
+    return PartitionRecord(
+        partition_id=index,
+        topic_id=topic_id,
+        replicas=list(replicas),
+        isr=isr,
+        leader=isr[0],
+        leader_epoch=0,
+        partition_epoch=0,
+        directories=[_default_directory(image, broker_id) for broker_id in replicas],
+    )
+
+
+def _default_directory(image: MetadataImage, broker_id: int) -> Uuid:
+    """The directory of a new replica when there is only one to choose, otherwise that the broker will say (KIP-858)."""
+    log_dirs = image.brokers[broker_id].log_dirs
+    if not log_dirs:
+        return MIGRATING_DIRECTORY
+    return log_dirs[0] if len(log_dirs) == 1 else UNASSIGNED_DIRECTORY
+
+
+# DeleteTopics
+
+
+def decide_delete_topics(image: MetadataImage, request: DeleteTopicsRequest) -> Decision[DeleteTopicsResponse]:
+    """Records that remove the topics, named by name (up to version 5) or by name or id (from version 6 on).
+
+    A topic that is named twice, in whichever way, stays. The results are not in the order of the request; Apache Kafka
+    even shuffles them.
+    """
+    results: list[DeletableTopicResult] = []
+    names, ids = Counter(request.topic_names), Counter[Uuid]()
+    for wanted in request.topics:
+        if wanted.name is None and wanted.topic_id == ZERO_UUID:
+            results.append(_refused_deletion(None, ZERO_UUID, "Neither topic name nor id were specified."))
+        elif wanted.name is None:
+            ids[wanted.topic_id] += 1
+        elif wanted.topic_id == ZERO_UUID:
+            names[wanted.name] += 1
+        else:
+            message = "You may not specify both topic name and topic id."
+            results.append(_refused_deletion(wanted.name, wanted.topic_id, message))
+    doomed: list[TopicImage] = []
+    for name, count in names.items():
+        topic = image.topics.get(name)
+        if count > 1:
+            results.append(_refused_deletion(name, ZERO_UUID, DUPLICATE_NAME_MESSAGE))
+        elif topic is None:
+            code = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+            results.append(DeletableTopicResult(name=name, error_code=code, error_message=UNKNOWN_TOPIC_MESSAGE))
+        elif ids.pop(topic.topic_id, 0):
+            message = "The provided topic name maps to an ID that was already supplied."
+            results.append(_refused_deletion(name, topic.topic_id, message))
+        else:
+            doomed.append(topic)
+    for topic_id, count in ids.items():
+        topic = image.topics_by_id.get(topic_id)
+        if count > 1:
+            results.append(_refused_deletion(None, topic_id, "Duplicate topic id."))
+        elif topic is None:
+            code = ErrorCode.UNKNOWN_TOPIC_ID
+            results.append(
+                DeletableTopicResult(
+                    name=None, topic_id=topic_id, error_code=code, error_message=UNKNOWN_TOPIC_ID_MESSAGE
+                )
+            )
+        else:
+            doomed.append(topic)
+    results += [DeletableTopicResult(name=topic.name, topic_id=topic.topic_id) for topic in doomed]
+    records: list[MetadataRecord] = [RemoveTopicRecord(topic_id=topic.topic_id) for topic in doomed]
+    return Decision(records, DeleteTopicsResponse(responses=results))
+
+
+def _refused_deletion(name: str | None, topic_id: Uuid, message: str) -> DeletableTopicResult:
+    code = ErrorCode.INVALID_REQUEST
+    return DeletableTopicResult(name=name, topic_id=topic_id, error_code=code, error_message=message)
+
+
+# CreatePartitions
+
+
+def decide_create_partitions(
+    image: MetadataImage, request: CreatePartitionsRequest, random: Random
+) -> Decision[CreatePartitionsResponse]:
+    """Records of the partitions that a topic has too few of, and a result for each name of the request.
+
+    Differs: more than 10,000 new partitions are POLICY_VIOLATION, as for CreateTopics. Apache Kafka 4.3.1 answers
+    UNKNOWN_SERVER_ERROR there, and its controller resigns.
+    """
+    results: list[CreatePartitionsTopicResult] = []
+    records: list[MetadataRecord] = []
+    counts = Counter(topic.name for topic in request.topics)
+    for name, count in counts.items():
+        if count > 1:
+            code = ErrorCode.INVALID_REQUEST
+            results.append(
+                CreatePartitionsTopicResult(name=name, error_code=code, error_message=DUPLICATE_NAME_MESSAGE)
+            )
+    for wanted in request.topics:
+        if counts[wanted.name] > 1:
+            continue
+        try:
+            records += _add_partitions(image, wanted, random, RECORDS_PER_DECISION_MAX - len(records))
+        except KafkaError as error:
+            results.append(
+                CreatePartitionsTopicResult(name=wanted.name, error_code=error.code, error_message=error.message)
+            )
+        else:
+            results.append(CreatePartitionsTopicResult(name=wanted.name))
+    return Decision([] if request.validate_only else records, CreatePartitionsResponse(results=results))
+
+
+def _add_partitions(
+    image: MetadataImage, wanted: CreatePartitionsTopic, random: Random, room: int
+) -> list[PartitionRecord]:
+    topic = image.topics.get(wanted.name)
+    if topic is None:
+        raise KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+    count = len(topic.partitions)
+    if wanted.count == count:
+        raise KafkaError(ErrorCode.INVALID_PARTITIONS, f"Topic already has {count} partition(s).")
+    if wanted.count < count:
+        raise KafkaError(
+            ErrorCode.INVALID_PARTITIONS,
+            f"The topic {topic.name} currently has {count} partition(s); {wanted.count} would not be an increase.",
+        )
+    additional = wanted.count - count
+    replication_factor = len(topic.partitions[0].replicas)
+    if wanted.assignments is None:
+        if additional > room:
+            message = "Unable to perform excessively large batch operation."
+            raise KafkaError(ErrorCode.POLICY_VIOLATION, message)
+        assignments = _place(image, additional, replication_factor, random)
+    else:
+        if len(wanted.assignments) != additional:
+            raise KafkaError(
+                ErrorCode.INVALID_REPLICA_ASSIGNMENT,
+                f"Attempted to add {additional} additional partition(s), but only {len(wanted.assignments)} "
+                "assignment(s) were specified.",
+            )
+        assignments = [tuple(assignment.broker_ids) for assignment in wanted.assignments]
+        for index, replicas in enumerate(assignments, count):
+            _check_manual_replicas(image, index, replicas, replication_factor)
+    return [
+        _partition_record(image, topic.topic_id, index, replicas) for index, replicas in enumerate(assignments, count)
+    ]

@@ -1,0 +1,48 @@
+"""AlterConfigs (API key 33), versions 0-2: gives a resource a new set of values; what is not named goes.
+
+v2 flexible    superseded by IncrementalAlterConfigs (KIP-339)
+
+Errors  as IncrementalAlterConfigs; a resource type of which loggers are one is unknown here.
+Differs: a resource named twice is answered (Apache Kafka 4.3.1 lets such a request lie).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kafkapy_wire.errors import ErrorCode
+from kafkapy_wire.messages.alter_configs import (
+    AlterConfigsRequest,
+    AlterConfigsResourceResponse,
+    AlterConfigsResponse,
+)
+
+from kafkapy.apis.altering_configs import ResourceChange, alter
+from kafkapy.settings.alter import Operation, OperationOn
+
+if TYPE_CHECKING:
+    from kafkapy.context import RequestContext
+
+
+async def handle(request: AlterConfigsRequest, context: RequestContext) -> AlterConfigsResponse:
+    asked = [
+        ResourceChange(
+            resource.resource_type,
+            resource.resource_name,
+            [OperationOn(config.name, Operation.SET, config.value) for config in resource.configs],
+            replaces=True,
+        )
+        for resource in request.resources
+    ]
+    errors = await alter(asked, context, validate_only=request.validate_only)
+    return AlterConfigsResponse(
+        responses=[
+            AlterConfigsResourceResponse(
+                error_code=ErrorCode.NONE if error is None else error.code,
+                error_message=None if error is None else error.message,
+                resource_type=resource.resource_type,
+                resource_name=resource.name,
+            )
+            for resource, error in zip(asked, errors, strict=True)
+        ]
+    )

@@ -1,0 +1,164 @@
+"""What AlterConfigs and IncrementalAlterConfigs share: every resource is decided, and those that are good change.
+
+Decided in the order that Apache Kafka has, for a request may be wrong in more than one way: first what the broker that
+is asked checks (`_check_at_broker`), then what its controller does (`_decide_changes`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, NamedTuple
+
+from kafkapy_controller.configs import ELR_FEATURE
+from kafkapy_controller.image import ConfigResourceType
+from kafkapy_controller.topic_names import check_topic_name
+from kafkapy_wire.errors import ErrorCode, KafkaError
+
+from kafkapy.settings.alter import (
+    Changes,
+    Operation,
+    OperationOn,
+    applied,
+    check_broker,
+    check_client_metrics,
+    check_group,
+    check_min_insync_replicas,
+    check_topic,
+    incremental_changes,
+    replacing_changes,
+)
+from kafkapy.settings.catalog import Definition, broker_definition, broker_definitions, topic_definitions
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kafkapy_controller.image import MetadataImage
+
+    from kafkapy.context import RequestContext
+    from kafkapy.settings import Settings
+
+
+class ResourceChange(NamedTuple):
+    """What is asked for one resource. `replaces`: its other values go (the old AlterConfigs)."""
+
+    resource_type: int
+    name: str
+    operations: list[OperationOn]
+    replaces: bool
+
+
+async def alter(
+    asked: list[ResourceChange], context: RequestContext, *, validate_only: bool
+) -> list[KafkaError | None]:
+    """An error, or None, for each of `asked`, in its order."""
+    settings, image = context.node.settings, context.node.metadata.image
+    often = Counter((resource.resource_type, resource.name) for resource in asked)
+    errors: list[KafkaError | None] = []
+    changes: dict[tuple[int, str], Changes] = {}
+    for resource in asked:
+        key = (resource.resource_type, resource.name)
+        try:
+            if often[key] > 1:
+                raise KafkaError(ErrorCode.INVALID_REQUEST, "Each resource must appear at most once.")
+            _check_at_broker(resource, settings, image)
+            changes[key] = _decide_changes(resource, settings, image)
+            errors.append(None)
+        except KafkaError as error:
+            errors.append(error)
+    if not any(changes.values()):
+        return errors
+    try:
+        await context.node.controller.alter_configs(changes, validate_only=validate_only)
+    except KafkaError as error:
+        return [error if mine is None else mine for mine in errors]
+    return errors
+
+
+def _check_at_broker(resource: ResourceChange, settings: Settings, image: MetadataImage) -> None:
+    names = [operation.name for operation in resource.operations]
+    if len(set(names)) < len(names):
+        raise KafkaError(ErrorCode.INVALID_REQUEST, "Error due to duplicate config keys")
+    nulls = [name for name, operation, value in resource.operations if value is None and operation != Operation.DELETE]
+    if nulls:
+        raise KafkaError(ErrorCode.INVALID_REQUEST, f"Null value not supported for : {', '.join(nulls)}")
+    match resource.resource_type:
+        case ConfigResourceType.BROKER_LOGGER if not resource.replaces:
+            _check_node_id(resource.name, settings, "Unexpected node id. Expected {}, but received {}")
+            if names:
+                raise KafkaError(ErrorCode.INVALID_CONFIG, f"Logger {names[0]} does not exist!")
+        case ConfigResourceType.BROKER:
+            if resource.name:
+                _check_node_id(resource.name, settings, "Unexpected broker id, expected {}, but received {}")
+            current = image.resource_configs(resource.resource_type, resource.name)
+            if resource.replaces:
+                values = {name: value for name, _, value in resource.operations if value is not None}
+            else:
+                _check_broker_operations(resource.operations)
+                values = applied(incremental_changes(resource.operations, current, broker_definitions()), current)
+            check_broker(settings, values, per_broker=bool(resource.name))
+        case ConfigResourceType.TOPIC | ConfigResourceType.CLIENT_METRICS | ConfigResourceType.GROUP:
+            pass
+        case unknown:
+            raise KafkaError(ErrorCode.INVALID_REQUEST, f"Unknown resource type {unknown}")
+
+
+def _check_node_id(name: str, settings: Settings, message: str) -> None:
+    try:
+        node_id = int(name)
+    except ValueError:
+        raise KafkaError(ErrorCode.INVALID_REQUEST, f"Node id must be an integer, but it is: {name}") from None
+    if node_id != settings.node.node_id:
+        raise KafkaError(ErrorCode.INVALID_REQUEST, message.format(settings.node.node_id, name))
+
+
+def _check_broker_operations(operations: list[OperationOn]) -> None:
+    for name, operation, _ in operations:
+        if operation not in tuple(Operation):
+            raise KafkaError(ErrorCode.INVALID_REQUEST, f"Unknown operations type {operation}")
+        if operation in (Operation.SET, Operation.DELETE):
+            continue
+        definition = broker_definition(name)
+        if definition is None:
+            raise KafkaError(ErrorCode.INVALID_CONFIG, f"Unknown config name: {name}")
+        if definition.type != "LIST":
+            verb = Operation(operation).name.lower()
+            raise KafkaError(ErrorCode.INVALID_CONFIG, f"Config value {verb} is not allowed for config key: {name}")
+
+
+def _decide_changes(resource: ResourceChange, settings: Settings, image: MetadataImage) -> Changes:
+    current = image.resource_configs(resource.resource_type, resource.name)
+    if resource.replaces:
+        wanted = {name: value for name, _, value in resource.operations if value is not None}
+        changes = replacing_changes(wanted, current)
+    else:
+        if any(operation not in tuple(Operation) for _, operation, _ in resource.operations):
+            raise KafkaError(ErrorCode.UNKNOWN_SERVER_ERROR)  # Apache Kafka's controller stumbles here, without a word
+        changes = incremental_changes(resource.operations, current, _lists_of(resource.resource_type))
+    values = applied(changes, current)
+    match resource.resource_type:
+        case ConfigResourceType.TOPIC:
+            if not resource.name:
+                raise KafkaError(ErrorCode.INVALID_REQUEST, "Default topic resources are not allowed.")
+            check_topic_name(resource.name)
+            if resource.name not in image.topics:
+                message = f"The topic '{resource.name}' does not exist."
+                raise KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, message)
+            check_topic(settings, values)
+        case ConfigResourceType.BROKER if image.features.get(ELR_FEATURE, 0):
+            check_min_insync_replicas(resource.name, changes, current)
+        case ConfigResourceType.GROUP:
+            check_group(settings, resource.name, values)
+        case ConfigResourceType.CLIENT_METRICS:
+            check_client_metrics(resource.name, values)
+    return changes
+
+
+def _lists_of(resource_type: int) -> Mapping[str, Definition]:
+    """Where Apache Kafka's controller looks for lists: it knows none of client metrics, nor of groups."""
+    match resource_type:
+        case ConfigResourceType.TOPIC:
+            return topic_definitions()
+        case ConfigResourceType.BROKER:
+            return broker_definitions()
+        case _:
+            return {}

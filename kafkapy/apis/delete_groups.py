@@ -1,0 +1,28 @@
+"""DeleteGroups (API key 42), versions 0-2: forget groups that have no members, and their offsets.
+
+v2 flexible. A group named twice is answered once.
+
+Errors  GROUP_ID_NOT_FOUND  no such group
+        NON_EMPTY_GROUP     it has members
+        COORDINATOR_LOAD_IN_PROGRESS
+Not done: authorization, throttling.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kafkapy_wire.messages.delete_groups import DeletableGroupResult, DeleteGroupsResponse
+
+if TYPE_CHECKING:
+    from kafkapy.context import RequestContext
+    from kafkapy_wire.messages.delete_groups import DeleteGroupsRequest
+
+
+def handle(request: DeleteGroupsRequest, context: RequestContext) -> DeleteGroupsResponse:
+    return DeleteGroupsResponse(
+        results=[
+            DeletableGroupResult(group_id=group_id, error_code=context.node.groups.delete_group(group_id))
+            for group_id in dict.fromkeys(request.groups_names)
+        ]
+    )

@@ -1,0 +1,43 @@
+"""DeleteTopics (API key 20), versions 1-6: removes topics by name, from version 6 on also by id.
+
+v3 TOPIC_DELETION_DISABLED   v4 flexible   v5 error messages (KIP-599)   v6 topic ids (KIP-516)
+
+Errors  UNKNOWN_TOPIC_OR_PARTITION  no topic has the name
+        UNKNOWN_TOPIC_ID            no topic has the id
+        INVALID_REQUEST             neither name nor id, both of them, or the same topic twice
+        TOPIC_DELETION_DISABLED     delete.topic.enable is false (up to version 2: INVALID_REQUEST)
+        KAFKA_STORAGE_ERROR         the metadata log cannot be written
+Not done: throttling.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kafkapy_wire.errors import ErrorCode, KafkaError
+from kafkapy_wire.messages.delete_topics import DeletableTopicResult, DeleteTopicsRequest, DeleteTopicsResponse
+from kafkapy_wire.uuid import ZERO_UUID
+
+if TYPE_CHECKING:
+    from kafkapy.context import RequestContext
+
+FIRST_VERSION_WITH_DELETION_DISABLED = 3
+
+
+async def handle(request: DeleteTopicsRequest, context: RequestContext) -> DeleteTopicsResponse:
+    if not context.node.settings.topics.delete_topic_enable:
+        if context.api_version < FIRST_VERSION_WITH_DELETION_DISABLED:
+            raise KafkaError(ErrorCode.INVALID_REQUEST, "Topic deletion is disabled.")
+        raise KafkaError(ErrorCode.TOPIC_DELETION_DISABLED, "Topic deletion is disabled.")
+    return await context.node.controller.delete_topics(request)
+
+
+def error_response(request: DeleteTopicsRequest, error: KafkaError) -> DeleteTopicsResponse:
+    wanted = [(topic.name, topic.topic_id) for topic in request.topics]
+    wanted += [(name, ZERO_UUID) for name in request.topic_names]
+    return DeleteTopicsResponse(
+        responses=[
+            DeletableTopicResult(name=name, topic_id=topic_id, error_code=error.code, error_message=error.message)
+            for name, topic_id in wanted
+        ]
+    )

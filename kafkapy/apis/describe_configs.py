@@ -1,0 +1,128 @@
+"""DescribeConfigs (API key 32), versions 1-4: settings, where each value comes from, and what else could give it.
+
+v1 synonyms, config source (KIP-226)    v3 type and documentation (KIP-569)    v4 flexible
+
+Errors  UNKNOWN_TOPIC_OR_PARTITION  no such topic
+        INVALID_TOPIC_EXCEPTION     no topic could have that name
+        INVALID_REQUEST             another broker's id, an empty name where one is needed, an unknown resource type
+Not done: a broker's loggers (none are listed).
+Differs: documentation, when asked for, is empty: the words of Kafka's documentation are Kafka's.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kafkapy_controller.image import ConfigResourceType
+from kafkapy_controller.topic_names import check_topic_name
+from kafkapy_wire.errors import ErrorCode, KafkaError
+from kafkapy_wire.messages.describe_configs import (
+    DescribeConfigsRequest,
+    DescribeConfigsResourceResult,
+    DescribeConfigsResponse,
+    DescribeConfigsResult,
+    DescribeConfigsSynonym,
+)
+
+from kafkapy.settings.describe import (
+    Entry,
+    describe_broker,
+    describe_client_metrics,
+    describe_default_broker,
+    describe_group,
+    describe_topic,
+)
+
+if TYPE_CHECKING:
+    from kafkapy_controller.image import MetadataImage
+    from kafkapy_wire.messages.describe_configs import DescribeConfigsResource
+
+    from kafkapy.context import RequestContext
+    from kafkapy.settings import Settings
+
+UNKNOWN_TYPE_MESSAGE = (
+    "This most likely occurs because of a request being malformed by the client library or the message was sent to an "
+    "incompatible broker. See the broker logs for more details."
+)
+
+
+def handle(request: DescribeConfigsRequest, context: RequestContext) -> DescribeConfigsResponse:
+    settings, image = context.node.settings, context.node.metadata.image
+    return DescribeConfigsResponse(
+        results=[_described(resource, request, settings, image) for resource in request.resources]
+    )
+
+
+def _described(
+    resource: DescribeConfigsResource, request: DescribeConfigsRequest, settings: Settings, image: MetadataImage
+) -> DescribeConfigsResult:
+    result = DescribeConfigsResult(resource_type=resource.resource_type, resource_name=resource.resource_name)
+    try:
+        entries = _entries(resource, settings, image)
+    except KafkaError as error:
+        result.error_code, result.error_message = error.code, error.message
+        return result
+    result.configs = [_result(entry, request) for entry in entries]
+    return result
+
+
+def _entries(resource: DescribeConfigsResource, settings: Settings, image: MetadataImage) -> list[Entry]:
+    name, wanted = resource.resource_name, resource.configuration_keys
+    own = image.resource_configs(resource.resource_type, name)
+    match resource.resource_type:
+        case ConfigResourceType.TOPIC:
+            check_topic_name(name)
+            if name not in image.topics:
+                raise KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, "")
+            return describe_topic(settings, own, wanted)
+        case ConfigResourceType.BROKER if not name:
+            return describe_default_broker(settings, wanted)
+        case ConfigResourceType.BROKER:
+            _check_broker_id(name, settings, " or empty string,")
+            return describe_broker(settings, wanted)
+        case ConfigResourceType.BROKER_LOGGER:
+            if not name:
+                raise KafkaError(ErrorCode.INVALID_REQUEST, "Broker id must not be empty")
+            _check_broker_id(name, settings, "")
+            return []
+        case ConfigResourceType.CLIENT_METRICS:
+            if not name:
+                raise KafkaError(ErrorCode.INVALID_REQUEST, "Client metrics subscription name must not be empty")
+            return describe_client_metrics(own, wanted)
+        case ConfigResourceType.GROUP:
+            if not name:
+                raise KafkaError(ErrorCode.INVALID_REQUEST, "Group name must not be empty")
+            return describe_group(settings, own, wanted)
+        case _:
+            raise KafkaError(ErrorCode.INVALID_REQUEST, UNKNOWN_TYPE_MESSAGE)
+
+
+def _check_broker_id(name: str, settings: Settings, alternative: str) -> None:
+    try:
+        broker_id = int(name)
+    except ValueError:
+        raise KafkaError(ErrorCode.INVALID_REQUEST, f"Broker id must be an integer, but it is: {name}") from None
+    if broker_id != settings.node.node_id:
+        raise KafkaError(
+            ErrorCode.INVALID_REQUEST,
+            f"Unexpected broker id, expected {settings.node.node_id}{alternative} but received {name}",
+        )
+
+
+def _result(entry: Entry, request: DescribeConfigsRequest) -> DescribeConfigsResourceResult:
+    synonyms = []
+    if request.include_synonyms:
+        synonyms = [
+            DescribeConfigsSynonym(name=synonym.name, value=synonym.value, source=synonym.source)
+            for synonym in entry.synonyms
+        ]
+    return DescribeConfigsResourceResult(
+        name=entry.name,
+        value=entry.value,
+        read_only=entry.read_only,
+        config_source=entry.source,
+        is_sensitive=entry.is_sensitive,
+        synonyms=synonyms,
+        config_type=entry.config_type,
+        documentation="" if request.include_documentation else None,
+    )

@@ -1,0 +1,45 @@
+"""DescribeGroups (API key 15), versions 0-6: state, protocol and members of classic groups.
+
+v1 throttle_time_ms    v3 authorized operations (KIP-430)    v4 group_instance_id (KIP-345)    v5 flexible
+v6 GROUP_ID_NOT_FOUND with a message (KIP-1043)
+
+Errors  GROUP_ID_NOT_FOUND  no such group; before v6 it is described as Dead, without an error
+        COORDINATOR_LOAD_IN_PROGRESS
+Not done: authorization: every operation is allowed. Throttling.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kafkapy_wire.errors import ErrorCode, KafkaError
+from kafkapy_wire.messages.describe_groups import DescribedGroup, DescribeGroupsResponse
+
+if TYPE_CHECKING:
+    from kafkapy.context import RequestContext
+    from kafkapy_wire.messages.describe_groups import DescribeGroupsRequest
+
+FIRST_VERSION_WITH_NOT_FOUND = 6
+
+GROUP_OPERATIONS = sum(1 << operation for operation in (3, 6, 8, 10, 11))
+"""READ, DELETE, DESCRIBE, DESCRIBE_CONFIGS and ALTER_CONFIGS: all that AclOperation has for groups."""
+
+
+def handle(request: DescribeGroupsRequest, context: RequestContext) -> DescribeGroupsResponse:
+    groups = [_describe(group_id, context) for group_id in request.groups]
+    if request.include_authorized_operations:
+        for group in groups:
+            if group.error_code == ErrorCode.NONE:
+                group.authorized_operations = GROUP_OPERATIONS
+    return DescribeGroupsResponse(groups=groups)
+
+
+def _describe(group_id: str, context: RequestContext) -> DescribedGroup:
+    try:
+        return context.node.groups.describe_group(group_id)
+    except KafkaError as error:
+        if error.code is not ErrorCode.GROUP_ID_NOT_FOUND:
+            return DescribedGroup(group_id=group_id, error_code=error.code)
+        if context.api_version < FIRST_VERSION_WITH_NOT_FOUND:
+            return DescribedGroup(group_id=group_id, group_state="Dead")
+        return DescribedGroup(group_id=group_id, group_state="Dead", error_code=error.code, error_message=error.message)

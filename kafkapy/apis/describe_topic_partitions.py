@@ -1,0 +1,125 @@
+"""DescribeTopicPartitions (API key 75), version 0: partitions of topics, page by page (KIP-966).
+
+Topics come sorted by name, all of them when none is named. After `response_partition_limit` partitions (at most
+max.request.partition.size.limit, at least one) the answer ends with a cursor: where the next page begins. Topics that
+do not exist count for nothing.
+
+Errors  UNKNOWN_TOPIC_OR_PARTITION  no such topic
+        INVALID_TOPIC_EXCEPTION     not a topic's name
+        INVALID_REQUEST             the cursor's topic is not among those named, or its partition is negative
+        LEADER_NOT_AVAILABLE        a partition without a leader
+        LISTENER_NOT_FOUND          its leader has no listener of the client's listener name
+Differs: an empty topic name is INVALID_TOPIC_EXCEPTION; Apache Kafka answers UNKNOWN_SERVER_ERROR for every topic.
+Without an authorizer every operation is authorized.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kafkapy_controller.image import INTERNAL_TOPICS, NO_LEADER
+from kafkapy_controller.topic_names import is_valid_topic_name
+from kafkapy_wire.errors import ErrorCode, KafkaError
+from kafkapy_wire.messages import describe_topic_partitions as wire
+
+from kafkapy.apis.metadata import ALL_TOPIC_OPERATIONS, offline_replicas, partition_error
+
+if TYPE_CHECKING:
+    from kafkapy_controller.image import MetadataImage, PartitionImage, TopicImage
+
+    from kafkapy.context import RequestContext
+
+
+def handle(
+    request: wire.DescribeTopicPartitionsRequest, context: RequestContext
+) -> wire.DescribeTopicPartitionsResponse:
+    image = context.node.metadata.image
+    limit_max = context.node.settings.topics.max_request_partition_size_limit
+    room = max(min(limit_max, request.response_partition_limit), 1)
+    listener_name = context.connection.listener_name
+    response = wire.DescribeTopicPartitionsResponse()
+    for name in _names(request, image):
+        if not room:
+            response.next_cursor = wire.DescribeTopicPartitionsResponseCursor(topic_name=name, partition_index=0)
+            break
+        topic = image.topics.get(name)
+        if topic is None:
+            response.topics.append(_unknown_topic(name))
+            continue
+        cursor = request.cursor
+        first = cursor.partition_index if cursor is not None and cursor.topic_name == name else 0
+        end = min(len(topic.partitions), first + room)
+        response.topics.append(_topic(topic, range(first, end), image, listener_name))
+        room -= max(end - first, 0)
+        if end < len(topic.partitions):
+            response.next_cursor = wire.DescribeTopicPartitionsResponseCursor(topic_name=name, partition_index=end)
+            break
+    return response
+
+
+def error_response(
+    request: wire.DescribeTopicPartitionsRequest, error: KafkaError
+) -> wire.DescribeTopicPartitionsResponse:
+    return wire.DescribeTopicPartitionsResponse(
+        topics=[
+            wire.DescribeTopicPartitionsResponseTopic(name=topic.name, error_code=error.code)
+            for topic in request.topics
+        ]
+    )
+
+
+def _names(request: wire.DescribeTopicPartitionsRequest, image: MetadataImage) -> list[str]:
+    """The topics from the cursor on. Raises KafkaError INVALID_REQUEST: the cursor does not fit the request."""
+    names = {topic.name for topic in request.topics} or set(image.topics)
+    cursor = request.cursor
+    if cursor is None:
+        return sorted(names)
+    if request.topics and cursor.topic_name not in names:
+        raise KafkaError(
+            ErrorCode.INVALID_REQUEST,
+            f"DescribeTopicPartitionsRequest topic list should contain the cursor topic: {cursor.topic_name}",
+        )
+    if cursor.partition_index < 0:
+        raise KafkaError(
+            ErrorCode.INVALID_REQUEST, f"DescribeTopicPartitionsRequest cursor partition must be valid: {cursor}"
+        )
+    return sorted(name for name in names if name >= cursor.topic_name)
+
+
+def _unknown_topic(name: str) -> wire.DescribeTopicPartitionsResponseTopic:
+    valid = is_valid_topic_name(name)
+    return wire.DescribeTopicPartitionsResponseTopic(
+        name=name,
+        error_code=ErrorCode.UNKNOWN_TOPIC_OR_PARTITION if valid else ErrorCode.INVALID_TOPIC_EXCEPTION,
+        is_internal=name in INTERNAL_TOPICS,
+        topic_authorized_operations=ALL_TOPIC_OPERATIONS,
+    )
+
+
+def _topic(
+    topic: TopicImage, indexes: range, image: MetadataImage, listener_name: str
+) -> wire.DescribeTopicPartitionsResponseTopic:
+    return wire.DescribeTopicPartitionsResponseTopic(
+        name=topic.name,
+        topic_id=topic.topic_id,
+        is_internal=topic.is_internal,
+        partitions=[_partition(index, topic.partitions[index], image, listener_name) for index in indexes],
+        topic_authorized_operations=ALL_TOPIC_OPERATIONS,
+    )
+
+
+def _partition(
+    index: int, partition: PartitionImage, image: MetadataImage, listener_name: str
+) -> wire.DescribeTopicPartitionsResponsePartition:
+    error = partition_error(partition, image, listener_name)
+    return wire.DescribeTopicPartitionsResponsePartition(
+        error_code=error,
+        partition_index=index,
+        leader_id=NO_LEADER if error else partition.leader,
+        leader_epoch=partition.leader_epoch,
+        replica_nodes=list(partition.replicas),
+        isr_nodes=list(partition.isr),
+        eligible_leader_replicas=list(partition.eligible_leader_replicas),
+        last_known_elr=list(partition.last_known_elr),
+        offline_replicas=offline_replicas(partition, image),
+    )

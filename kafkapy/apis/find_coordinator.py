@@ -1,0 +1,111 @@
+"""FindCoordinator (API key 10), versions 0-6: which broker to ask about a group, a transactional id, a share partition.
+
+v1 key_type, error_message, throttle_time_ms    v3 flexible    v4 several keys at once (KIP-699)
+v6 share partitions: the key is GROUP_ID:TOPIC_ID:PARTITION (KIP-932)
+
+Errors  INVALID_REQUEST  no such key type, or none in this version; a share key of another form
+        COORDINATOR_NOT_AVAILABLE  the topic could not be created, or the broker is not registered yet
+Differs: the first request creates the coordinator's topic and waits for that; Apache Kafka creates it in the background
+         and answers COORDINATOR_NOT_AVAILABLE meanwhile.
+Not done: more than one broker: this one answers for every key. Throttling; throttle_time_ms is always 0.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+from kafkapy_wire.errors import ErrorCode, KafkaError
+from kafkapy_wire.messages.find_coordinator import Coordinator, FindCoordinatorResponse
+from kafkapy_wire.uuid import parse_uuid
+
+if TYPE_CHECKING:
+    from kafkapy.context import RequestContext
+    from kafkapy_controller.image import Endpoint
+    from kafkapy_wire.messages.find_coordinator import FindCoordinatorRequest
+
+FIRST_VERSION_WITH_KEY_TYPE = 1
+FIRST_VERSION_WITH_KEYS = 4
+FIRST_VERSION_WITH_SHARE_KEYS = 6
+
+NO_NODE = -1
+INVALID_REQUEST_TEXT = (
+    "This most likely occurs because of a request being malformed by the client library or the message was sent to an "
+    "incompatible broker. See the broker logs for more details."
+)
+NOT_AVAILABLE_TEXT = "The coordinator is not available."
+
+
+class CoordinatorType(IntEnum):
+    """What a key names."""
+
+    GROUP = 0
+    TRANSACTION = 1
+    SHARE = 2
+
+
+async def handle(request: FindCoordinatorRequest, context: RequestContext) -> FindCoordinatorResponse:
+    version = context.api_version
+    key_type = request.key_type if version >= FIRST_VERSION_WITH_KEY_TYPE else CoordinatorType.GROUP
+    if version >= FIRST_VERSION_WITH_KEYS:
+        return FindCoordinatorResponse(
+            coordinators=[await _find_one_of_many(key, key_type, context) for key in request.coordinator_keys]
+        )
+    try:
+        endpoint = await _find(request.key, key_type, context)
+    except KafkaError as error:
+        return FindCoordinatorResponse(
+            error_code=error.code, error_message=_text(error.code), node_id=NO_NODE, port=NO_NODE
+        )
+    # Apache Kafka writes the error's name when there is none.
+    return FindCoordinatorResponse(
+        error_message="NONE", node_id=context.node.node_id, host=endpoint.host, port=endpoint.port
+    )
+
+
+async def _find_one_of_many(key: str, key_type: int, context: RequestContext) -> Coordinator:
+    try:
+        endpoint = await _find(key, key_type, context)
+    except KafkaError as error:
+        # As in Apache Kafka, only a key type that does not exist at all gets a message here.
+        is_known_type = key_type in CoordinatorType.__members__.values()
+        message = "" if is_known_type else _text(error.code)
+        return Coordinator(key=key, error_code=error.code, error_message=message, node_id=NO_NODE, port=NO_NODE)
+    return Coordinator(key=key, error_message="", node_id=context.node.node_id, host=endpoint.host, port=endpoint.port)
+
+
+async def _find(key: str, key_type: int, context: RequestContext) -> Endpoint:
+    """Raises KafkaError: INVALID_REQUEST, COORDINATOR_NOT_AVAILABLE."""
+    match key_type:
+        case CoordinatorType.GROUP:
+            try:
+                await context.node.groups.create_topic()
+            except KafkaError as error:
+                raise KafkaError(ErrorCode.COORDINATOR_NOT_AVAILABLE) from error
+        case CoordinatorType.TRANSACTION:
+            pass
+        case CoordinatorType.SHARE:
+            if context.api_version < FIRST_VERSION_WITH_SHARE_KEYS or not _is_share_key(key):
+                raise KafkaError(ErrorCode.INVALID_REQUEST)
+        case _:
+            raise KafkaError(ErrorCode.INVALID_REQUEST)
+    broker = context.node.metadata.image.brokers.get(context.node.node_id)
+    endpoint = None if broker is None else broker.endpoints.get(context.connection.listener_name)
+    if endpoint is None:
+        raise KafkaError(ErrorCode.COORDINATOR_NOT_AVAILABLE)
+    return endpoint
+
+
+def _is_share_key(key: str) -> bool:
+    group_id, topic_id, partition = [*key.rsplit(":", 2), "", ""][:3]
+    if not group_id or not partition.isdecimal():
+        return False
+    try:
+        parse_uuid(topic_id)
+    except ValueError:
+        return False
+    return True
+
+
+def _text(error: ErrorCode) -> str:
+    return INVALID_REQUEST_TEXT if error is ErrorCode.INVALID_REQUEST else NOT_AVAILABLE_TEXT

@@ -1,0 +1,31 @@
+"""Heartbeat (API key 12), versions 0-4: a member of a classic group says it lives and learns whether to join again.
+
+v1 throttle_time_ms    v3 group_instance_id (KIP-345)    v4 flexible
+
+Errors  INVALID_GROUP_ID       the group id is empty
+        UNKNOWN_MEMBER_ID      no such member, or no such group
+        FENCED_INSTANCE_ID     another member has taken over this group_instance_id
+        ILLEGAL_GENERATION     generation_id is not the group's
+        REBALANCE_IN_PROGRESS  join again
+        COORDINATOR_LOAD_IN_PROGRESS
+Not done: throttling; throttle_time_ms is always 0.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kafkapy_wire.errors import KafkaError
+from kafkapy_wire.messages.heartbeat import HeartbeatResponse
+
+if TYPE_CHECKING:
+    from kafkapy.context import RequestContext
+    from kafkapy_wire.messages.heartbeat import HeartbeatRequest
+
+
+def handle(request: HeartbeatRequest, context: RequestContext) -> HeartbeatResponse:
+    try:
+        error = context.node.groups.heartbeat(request)
+    except KafkaError as refusal:
+        error = refusal.code
+    return HeartbeatResponse(error_code=error)

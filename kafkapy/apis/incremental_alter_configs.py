@@ -1,0 +1,55 @@
+"""IncrementalAlterConfigs (API key 44), versions 0-1: changes single settings of a resource (KIP-339).
+
+v1 flexible
+
+One resource failing leaves the others as they are; within a resource all operations hold or none.
+Errors  INVALID_REQUEST             a name or resource twice, a null value, another broker's id, a setting of a broker
+                                    that is not dynamic or cannot have this value, an unknown resource type
+        INVALID_CONFIG              a value that a topic, group or subscription cannot have; a list operation on no list
+        UNKNOWN_TOPIC_OR_PARTITION  no such topic
+        INVALID_TOPIC_EXCEPTION     no topic could have that name
+        UNKNOWN_SERVER_ERROR        an unknown operation (as Apache Kafka 4.3.1)
+Not done: a broker's loggers (no name of one is known); `listeners` takes effect at the next start.
+Differs: a broker's `advertised.listeners` can be changed, since a container's port is often known only after its start.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kafkapy_wire.errors import ErrorCode
+from kafkapy_wire.messages.incremental_alter_configs import (
+    AlterConfigsResourceResponse,
+    IncrementalAlterConfigsRequest,
+    IncrementalAlterConfigsResponse,
+)
+
+from kafkapy.apis.altering_configs import ResourceChange, alter
+from kafkapy.settings.alter import OperationOn
+
+if TYPE_CHECKING:
+    from kafkapy.context import RequestContext
+
+
+async def handle(request: IncrementalAlterConfigsRequest, context: RequestContext) -> IncrementalAlterConfigsResponse:
+    asked = [
+        ResourceChange(
+            resource.resource_type,
+            resource.resource_name,
+            [OperationOn(config.name, config.config_operation, config.value) for config in resource.configs],
+            replaces=False,
+        )
+        for resource in request.resources
+    ]
+    errors = await alter(asked, context, validate_only=request.validate_only)
+    return IncrementalAlterConfigsResponse(
+        responses=[
+            AlterConfigsResourceResponse(
+                error_code=ErrorCode.NONE if error is None else error.code,
+                error_message=None if error is None else error.message,
+                resource_type=resource.resource_type,
+                resource_name=resource.name,
+            )
+            for resource, error in zip(asked, errors, strict=True)
+        ]
+    )

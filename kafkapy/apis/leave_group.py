@@ -1,0 +1,37 @@
+"""LeaveGroup (API key 13), versions 0-5: members leave a classic group, which rebalances without them.
+
+v1 throttle_time_ms    v3 several members at once, static ones by group_instance_id alone (KIP-345)
+v4 flexible    v5 reason (KIP-800)
+
+Errors  INVALID_GROUP_ID    the group id is empty
+        COORDINATOR_LOAD_IN_PROGRESS
+ of one member, before v3 of the request:
+        UNKNOWN_MEMBER_ID   no such member, or no such group
+        FENCED_INSTANCE_ID  another member has taken over this group_instance_id
+Not done: throttling; throttle_time_ms is always 0.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kafkapy_wire.errors import KafkaError
+from kafkapy_wire.messages.leave_group import LeaveGroupResponse, MemberIdentity
+
+if TYPE_CHECKING:
+    from kafkapy.context import RequestContext
+    from kafkapy_wire.messages.leave_group import LeaveGroupRequest
+
+FIRST_VERSION_WITH_MEMBERS = 3
+
+
+def handle(request: LeaveGroupRequest, context: RequestContext) -> LeaveGroupResponse:
+    is_single = context.api_version < FIRST_VERSION_WITH_MEMBERS
+    members = [MemberIdentity(member_id=request.member_id)] if is_single else request.members
+    try:
+        responses = context.node.groups.leave_group(request.group_id, members)
+    except KafkaError as error:
+        return LeaveGroupResponse(error_code=error.code)
+    if is_single:
+        return LeaveGroupResponse(error_code=responses[0].error_code)
+    return LeaveGroupResponse(members=responses)

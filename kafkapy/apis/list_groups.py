@@ -1,0 +1,27 @@
+"""ListGroups (API key 16), versions 0-5: the groups whose coordinator this broker is.
+
+v1 throttle_time_ms    v3 flexible    v4 states_filter, group_state (KIP-518)    v5 types_filter, group_type (KIP-848)
+
+Errors  COORDINATOR_LOAD_IN_PROGRESS  not all groups are known yet
+Filters take any case; a name that is no state or type matches nothing.
+Not done: authorization, throttling.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kafkapy_wire.errors import KafkaError
+from kafkapy_wire.messages.list_groups import ListGroupsResponse
+
+if TYPE_CHECKING:
+    from kafkapy.context import RequestContext
+    from kafkapy_wire.messages.list_groups import ListGroupsRequest
+
+
+def handle(request: ListGroupsRequest, context: RequestContext) -> ListGroupsResponse:
+    try:
+        groups = context.node.groups.list_groups(request.states_filter, request.types_filter)
+    except KafkaError as error:
+        return ListGroupsResponse(error_code=error.code)
+    return ListGroupsResponse(groups=groups)

@@ -1,0 +1,60 @@
+"""The internal topic of a coordinator, as `coordinators.runtime.CoordinatorLog` wants it: made when first needed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kafkapy_wire.errors import ErrorCode, KafkaError
+from kafkapy_wire.records import split_batches
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+
+    from kafkapy.clock import Clock
+    from kafkapy.partitions import Partition, PartitionManager
+
+LOAD_READ_BYTES = 5 << 20
+
+
+class TopicCoordinatorLog:
+    """`__consumer_offsets`, or another topic of a coordinator, with its partitions led by this broker."""
+
+    def __init__(
+        self, topic: str, partitions: PartitionManager, clock: Clock, create_topic: Callable[[str], Awaitable[None]]
+    ) -> None:
+        self._topic = topic
+        self._partitions = partitions
+        self._clock = clock
+        self._create_topic = create_topic
+
+    @property
+    def partition_count(self) -> int:
+        return self._partitions.count(self._topic)
+
+    async def create_topic(self) -> None:
+        if not self.partition_count:
+            await self._create_topic(self._topic)
+
+    def append(self, partition: int, batch: bytes) -> int:
+        """The base offset of the appended batch. Raises KafkaError."""
+        return self._leader(partition).append_internal(batch, now_ms=self._clock.now_ms()).base_offset
+
+    def read_batches(self, partition: int) -> Iterator[memoryview]:
+        """Whole batches from the log start to the end, read in pieces of `LOAD_READ_BYTES`."""
+        log = self._leader(partition).log
+        offset = log.log_start_offset
+        while offset < log.log_end_offset:
+            piece = log.read(offset, LOAD_READ_BYTES)
+            data = piece.read()
+            piece.release()
+            if not data:
+                return
+            for header, batch in split_batches(data):
+                yield batch
+                offset = header.next_offset
+
+    def _leader(self, partition: int) -> Partition:
+        try:
+            return self._partitions.by_name(self._topic, partition)
+        except KafkaError as error:
+            raise KafkaError(ErrorCode.NOT_LEADER_OR_FOLLOWER) from error

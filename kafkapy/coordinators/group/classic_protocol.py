@@ -1,0 +1,300 @@
+"""What JoinGroup, SyncGroup, Heartbeat and LeaveGroup decide about a classic group."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from typing import TYPE_CHECKING
+
+from kafkapy.coordinators.group.classic_member import ClassicMember, protocols_of
+from kafkapy.coordinators.group.classic_state import ClassicGroupState
+from kafkapy.coordinators.group.rebalance import NEW_MEMBER_JOIN_TIMEOUT_MS, Rebalancer
+from kafkapy.coordinators.group.records import group_metadata
+from kafkapy.coordinators.runtime import NOTHING, Decision, Parked
+from kafkapy_wire.errors import ErrorCode, KafkaError
+from kafkapy_wire.messages.join_group import JoinGroupResponse
+
+if TYPE_CHECKING:
+    from kafkapy.coordinators.group.classic_group import ClassicGroup
+    from kafkapy.coordinators.group.coordinator import Caller
+    from kafkapy.settings.broker import GroupCoordinatorSettings
+    from kafkapy_wire.messages.join_group import JoinGroupRequest
+    from kafkapy_wire.messages.leave_group import MemberIdentity, MemberResponse
+    from kafkapy_wire.messages.sync_group import SyncGroupRequest, SyncGroupResponse
+
+logger = logging.getLogger("kafkapy.groups")
+
+_EMPTY, _PREPARING, _COMPLETING, _STABLE, _DEAD = ClassicGroupState
+
+FIRST_VERSION_REQUIRING_MEMBER_ID = 4
+FIRST_VERSION_SKIPPING_ASSIGNMENT = 9
+
+
+class ClassicProtocol:
+    """The four requests of a classic group's members. Errors of a whole request are raised as KafkaError."""
+
+    def __init__(self, settings: GroupCoordinatorSettings, rebalancer: Rebalancer) -> None:
+        self._settings = settings
+        self._rebalancer = rebalancer
+
+    # -- JoinGroup
+
+    def join(
+        self, group: ClassicGroup, request: JoinGroupRequest, caller: Caller, parked: Parked[JoinGroupResponse]
+    ) -> Decision[None]:
+        """Take the member in, or refuse it. `parked` is answered now, after the records, or when the phase ends."""
+        if not self._has_room(group, request.member_id):
+            group.remove(request.member_id)
+            raise KafkaError(ErrorCode.GROUP_MAX_SIZE_REACHED)
+        if not group.supports_protocols(request.protocol_type, protocols_of(request.protocols)):
+            raise KafkaError(ErrorCode.INCONSISTENT_GROUP_PROTOCOL)
+        if not request.member_id:
+            return self._join_unknown(group, request, caller, parked)
+        if request.member_id in group.pending_joins:
+            return self._join_new(group, request, request.member_id, caller, parked)
+        group.validate_member(request.member_id, request.group_instance_id)
+        return self._join_again(group, request, group.members[request.member_id], parked)
+
+    def _has_room(self, group: ClassicGroup, member_id: str) -> bool:
+        """Whether group.max.size lets the member in. It may have been lowered under a larger group's feet, so while
+        members join again those who are back already count, and the last ones find the group full."""
+        member = group.members.get(member_id)
+        match group.state:
+            case ClassicGroupState.PREPARING_REBALANCE:
+                is_back = member is not None and member.join is not None
+                return is_back or group.awaiting_join_count < self._settings.group_max_size
+            case ClassicGroupState.COMPLETING_REBALANCE | ClassicGroupState.STABLE:
+                return member is not None or len(group.members) < self._settings.group_max_size
+            case _:
+                return True
+
+    def _join_unknown(
+        self, group: ClassicGroup, request: JoinGroupRequest, caller: Caller, parked: Parked[JoinGroupResponse]
+    ) -> Decision[None]:
+        instance_id = request.group_instance_id
+        member_id = f"{caller.client_id if instance_id is None else instance_id}-{uuid.uuid4()}"
+        if instance_id is not None:
+            holder = group.static_members.get(instance_id)
+            if holder is not None:
+                return self._join_in_place_of(group, request, group.members[holder], member_id, caller, parked)
+        elif caller.api_version >= FIRST_VERSION_REQUIRING_MEMBER_ID:
+            # KIP-394: whoever asks again after a timeout comes with this id, and does not become another member.
+            self._rebalancer.expect_join(group, member_id, request.session_timeout_ms)
+            parked.answer(
+                JoinGroupResponse(error_code=ErrorCode.MEMBER_ID_REQUIRED, member_id=member_id, protocol_name=None)
+            )
+            return NOTHING
+        return self._join_new(group, request, member_id, caller, parked)
+
+    def _join_new(
+        self,
+        group: ClassicGroup,
+        request: JoinGroupRequest,
+        member_id: str,
+        caller: Caller,
+        parked: Parked[JoinGroupResponse],
+    ) -> Decision[None]:
+        pending = group.pending_joins.pop(member_id, None)
+        if pending is not None:
+            pending.cancel()
+        member = ClassicMember(
+            member_id=member_id,
+            group_instance_id=request.group_instance_id,
+            client_id=caller.client_id,
+            client_host=caller.client_host,
+            rebalance_timeout_ms=request.rebalance_timeout_ms,
+            session_timeout_ms=request.session_timeout_ms,
+            protocol_type=request.protocol_type,
+            protocols=protocols_of(request.protocols),
+        )
+        member.is_new = True
+        if group.state is _PREPARING and group.previous_state is _EMPTY:
+            group.new_member_added = True
+        group.add(member, parked)
+        self._rebalancer.expect_heartbeat(group, member, NEW_MEMBER_JOIN_TIMEOUT_MS)
+        return self._rebalancer.prepare_or_complete_join(group, _reason(f"{member_id} is new", request))
+
+    def _join_again(
+        self,
+        group: ClassicGroup,
+        request: JoinGroupRequest,
+        member: ClassicMember,
+        parked: Parked[JoinGroupResponse],
+    ) -> Decision[None]:
+        is_leader = member.member_id == group.leader
+        is_unchanged = member.protocols == protocols_of(request.protocols)
+        # While the leader assigns, an unchanged member must have missed its answer. In a stable group an unchanged
+        # follower may as well stay; the leader joins again in order to have everything assigned anew.
+        if is_unchanged and (group.state is _COMPLETING or (group.state is _STABLE and not is_leader)):
+            parked.answer(group.join_response(member, with_members=is_leader and group.state is _COMPLETING))
+            return NOTHING
+        self._update(group, request, member, parked)
+        return self._rebalancer.prepare_or_complete_join(group, _reason(f"{member.member_id} joins again", request))
+
+    def _join_in_place_of(
+        self,
+        group: ClassicGroup,
+        request: JoinGroupRequest,
+        old: ClassicMember,
+        member_id: str,
+        caller: Caller,
+        parked: Parked[JoinGroupResponse],
+    ) -> Decision[None]:
+        """A static member is back without its member id (KIP-345): the process was restarted."""
+        leader_before = group.leader
+        member = group.replace_static(old, member_id)
+        self._rebalancer.expect_heartbeat(group, member)
+        self._update(group, request, member, parked)
+        reason = _reason(f"static member {request.group_instance_id} is back as {member_id}", request)
+        if group.state is _COMPLETING:
+            # The leader may be assigning to the old id already; nobody would get that assignment.
+            return self._rebalancer.prepare(group, reason)
+        if group.state is not _STABLE:
+            return self._rebalancer.complete_join_if_all_joined(group)
+        if group.select_protocol() != group.protocol_name:
+            return self._rebalancer.prepare_or_complete_join(group, reason)
+
+        def answer() -> None:
+            if caller.api_version >= FIRST_VERSION_SKIPPING_ASSIGNMENT:
+                # KIP-814: the leader hears that it leads, sees all members, and must not assign.
+                is_leader = member_id == group.leader
+                response = group.join_response(member, with_members=is_leader, skip_assignment=is_leader)
+            else:
+                # An older leader must not learn that it leads, or it would assign: it hears of its former id.
+                response = group.join_response(member, with_members=False)
+                response.leader = leader_before or ""
+            group.answer_join(member, response)
+
+        return Decision([group_metadata(group, group.assignments())], None, answer)
+
+    def _update(
+        self,
+        group: ClassicGroup,
+        request: JoinGroupRequest,
+        member: ClassicMember,
+        parked: Parked[JoinGroupResponse],
+    ) -> None:
+        group.update(
+            member,
+            protocols=protocols_of(request.protocols),
+            rebalance_timeout_ms=request.rebalance_timeout_ms,
+            session_timeout_ms=request.session_timeout_ms,
+            join=parked,
+        )
+
+    # -- SyncGroup
+
+    def sync(self, group: ClassicGroup, request: SyncGroupRequest, parked: Parked[SyncGroupResponse]) -> Decision[None]:
+        """Give the member its assignment, once the leader has sent it."""
+        self._validate(group, request.member_id, request.group_instance_id, request.generation_id)
+        for asked, actual in (
+            (request.protocol_type, group.protocol_type),
+            (request.protocol_name, group.protocol_name),
+        ):
+            if asked is not None and actual is not None and asked != actual:
+                raise KafkaError(ErrorCode.INCONSISTENT_GROUP_PROTOCOL)
+        if group.state is _PREPARING:
+            raise KafkaError(ErrorCode.REBALANCE_IN_PROGRESS)
+        member = group.members[request.member_id]
+        self._rebalancer.received_sync(group, member.member_id)
+        if group.state is _STABLE:
+            parked.answer(group.sync_response(member))
+            return NOTHING
+        group.answer_sync(member, ErrorCode.REBALANCE_IN_PROGRESS)  # an earlier one, from a connection given up
+        member.sync = parked
+        if member.member_id != group.leader:
+            return NOTHING
+        assignments = {assignment.member_id: assignment.assignment for assignment in request.assignments}
+
+        def answer_all() -> None:
+            for member in group.members.values():
+                self._rebalancer.answer_sync(group, member)
+
+        # Replaying this record is what makes the group stable.
+        return Decision([group_metadata(group, assignments)], None, answer_all)
+
+    # -- Heartbeat
+
+    def heartbeat(
+        self, group: ClassicGroup, member_id: str, group_instance_id: str | None, generation_id: int
+    ) -> ErrorCode:
+        """Start the session anew. REBALANCE_IN_PROGRESS: alive, but to join again.
+
+        Raises KafkaError: UNKNOWN_MEMBER_ID, FENCED_INSTANCE_ID, ILLEGAL_GENERATION.
+        """
+        self._validate(group, member_id, group_instance_id, generation_id)
+        self._rebalancer.expect_heartbeat(group, group.members[member_id])
+        # A member may beat between its JoinGroup answer and its SyncGroup. Apache Kafka answers NONE to that, although
+        # the table in its ClassicGroupState says REBALANCE_IN_PROGRESS.
+        return ErrorCode.REBALANCE_IN_PROGRESS if group.state is _PREPARING else ErrorCode.NONE
+
+    def keep_session(self, group: ClassicGroup, member_id: str) -> None:
+        """An offset commit counts as a heartbeat, but not while the leader assigns."""
+        member = group.members.get(member_id)
+        if member is not None and group.is_in(_STABLE, _PREPARING):
+            self._rebalancer.expect_heartbeat(group, member)
+
+    def validate_commit(
+        self, group: ClassicGroup, member_id: str, group_instance_id: str | None, generation_id: int
+    ) -> None:
+        """Whether such a member may commit offsets. An admin client or a consumer that assigns itself its partitions
+        comes without membership, with generation -1, and may commit only while nobody else is there.
+
+        Raises KafkaError: UNKNOWN_MEMBER_ID, FENCED_INSTANCE_ID, ILLEGAL_GENERATION, REBALANCE_IN_PROGRESS.
+        """
+        if generation_id < 0 and group.state is _EMPTY:
+            return
+        if generation_id < 0 and not member_id and group_instance_id is None:
+            raise KafkaError(ErrorCode.UNKNOWN_MEMBER_ID)
+        self._validate(group, member_id, group_instance_id, generation_id)
+        if group.state is _COMPLETING:
+            raise KafkaError(ErrorCode.REBALANCE_IN_PROGRESS)
+
+    # -- LeaveGroup
+
+    def leave(self, group: ClassicGroup, members: list[MemberIdentity]) -> Decision[list[MemberResponse]]:
+        """Remove members, each with its own error. A static one may be named by its instance id alone (KIP-345)."""
+        from kafkapy_wire.messages.leave_group import MemberResponse
+
+        responses: list[MemberResponse] = []
+        left: list[str] = []
+        for identity in members:
+            error = self._leave(group, identity)
+            if error is ErrorCode.NONE:
+                left.append(identity.member_id or str(identity.group_instance_id))
+            responses.append(
+                MemberResponse(
+                    member_id=identity.member_id, group_instance_id=identity.group_instance_id, error_code=error
+                )
+            )
+        decision = NOTHING
+        if left and group.is_in(_STABLE, _COMPLETING):
+            decision = self._rebalancer.prepare_or_complete_join(group, f"{', '.join(left)} left")
+        elif left:
+            decision = self._rebalancer.complete_join_if_all_joined(group)
+        return Decision(decision.records, responses, decision.then)
+
+    def _leave(self, group: ClassicGroup, identity: MemberIdentity) -> ErrorCode:
+        member_id = identity.member_id
+        if not member_id:
+            static_member_id = group.static_members.get(identity.group_instance_id or "")
+            if identity.group_instance_id is None or static_member_id is None:
+                return ErrorCode.UNKNOWN_MEMBER_ID
+            member_id = static_member_id
+        elif member_id not in group.pending_joins:
+            try:
+                group.validate_member(member_id, identity.group_instance_id)
+            except KafkaError as error:
+                return error.code
+        logger.info("group %s: %s left (%s)", group.group_id, member_id, identity.reason or "no reason given")
+        group.remove(member_id)
+        return ErrorCode.NONE
+
+    def _validate(self, group: ClassicGroup, member_id: str, group_instance_id: str | None, generation_id: int) -> None:
+        group.validate_member(member_id, group_instance_id)
+        if generation_id != group.generation_id:
+            raise KafkaError(ErrorCode.ILLEGAL_GENERATION)
+
+
+def _reason(what: str, request: JoinGroupRequest) -> str:
+    return f"{what} (client: {request.reason or 'no reason given'})"

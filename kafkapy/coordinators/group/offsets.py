@@ -1,0 +1,313 @@
+"""Committed offsets of the groups of one shard: what is stored, and what each request decides about it.
+
+Offsets of a transaction (KIP-98) wait beside the others, by producer id, until its marker comes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kafkapy.coordinators.group.classic_state import ClassicGroupState
+from kafkapy.coordinators.group.records import CommittedOffset, OffsetCommitRecord, offset_commit, offset_tombstone
+from kafkapy.coordinators.runtime import CoordinatorRecord, Decision
+from kafkapy_wire.errors import ErrorCode
+from kafkapy_wire.messages.offset_commit import (
+    OffsetCommitRequest,
+    OffsetCommitRequestPartition,
+    OffsetCommitResponsePartition,
+    OffsetCommitResponseTopic,
+)
+from kafkapy_wire.uuid import ZERO_UUID
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from kafkapy.coordinators.group.classic_group import ClassicGroup
+    from kafkapy.settings.broker import GroupCoordinatorSettings
+    from kafkapy_wire.messages.offset_commit import OffsetCommitRequestTopic
+    from kafkapy_wire.messages.offset_delete import OffsetDeleteRequestTopic, OffsetDeleteResponseTopic
+    from kafkapy_wire.messages.offset_fetch import (
+        OffsetFetchRequestTopics,
+        OffsetFetchResponsePartitions,
+        OffsetFetchResponseTopics,
+    )
+
+OffsetsByTopic = dict[str, dict[int, CommittedOffset]]
+
+DEFAULT_RETENTION_TIME_MS = -1
+"""An OffsetCommit that asks for no retention of its own."""
+
+
+class OffsetStore:
+    """group id -> topic -> partition -> committed offset, and the way back from a topic to its groups."""
+
+    def __init__(self) -> None:
+        self._groups: dict[str, OffsetsByTopic] = {}
+        self._groups_of_topic: dict[str, set[str]] = {}
+
+    def get(self, group_id: str, topic: str, partition: int) -> CommittedOffset | None:
+        return self._groups.get(group_id, {}).get(topic, {}).get(partition)
+
+    def of_group(self, group_id: str) -> OffsetsByTopic:
+        return self._groups.get(group_id, {})
+
+    def of_topic(self, topic: str) -> Iterator[tuple[str, dict[int, CommittedOffset]]]:
+        """(group id, its offsets) of every group that has some in the topic."""
+        for group_id in sorted(self._groups_of_topic.get(topic, ())):
+            yield group_id, self._groups[group_id][topic]
+
+    @property
+    def topics(self) -> Iterable[str]:
+        return self._groups_of_topic.keys()
+
+    @property
+    def groups(self) -> Iterable[str]:
+        return self._groups.keys()
+
+    def put(self, group_id: str, topic: str, partition: int, committed: CommittedOffset) -> None:
+        self._groups.setdefault(group_id, {}).setdefault(topic, {})[partition] = committed
+        self._groups_of_topic.setdefault(topic, set()).add(group_id)
+
+    def remove(self, group_id: str, topic: str, partition: int) -> None:
+        """Forget one offset, if there is one, and whatever holds nothing any more."""
+        topics = self._groups.get(group_id, {})
+        partitions = topics.get(topic, {})
+        if partitions.pop(partition, None) is None or partitions:
+            return
+        del topics[topic]
+        if not topics:
+            del self._groups[group_id]
+        groups = self._groups_of_topic[topic]
+        groups.discard(group_id)
+        if not groups:
+            del self._groups_of_topic[topic]
+
+
+class Offsets:
+    """Decisions about the offsets of one shard, and their replay."""
+
+    def __init__(self, settings: GroupCoordinatorSettings) -> None:
+        self._settings = settings
+        self.committed = OffsetStore()
+        self._pending: dict[int, OffsetStore] = {}
+        """Producer id -> the offsets of its open transaction."""
+
+    # -- decisions
+
+    def commit(
+        self, request: OffsetCommitRequest, topics: Sequence[OffsetCommitRequestTopic], now_ms: int
+    ) -> Decision[list[OffsetCommitResponseTopic]]:
+        """Commit for `topics`, a part of the request's, whose names and partitions exist."""
+        retention_ms = request.retention_time_ms
+        expire_timestamp_ms = None if retention_ms == DEFAULT_RETENTION_TIME_MS else now_ms + retention_ms
+        records: list[CoordinatorRecord] = []
+        response: list[OffsetCommitResponseTopic] = []
+        for topic in topics:
+            partitions = []
+            for partition in topic.partitions:
+                error = self._refuse_metadata(partition)
+                if error is ErrorCode.NONE:
+                    committed = CommittedOffset(
+                        offset=partition.committed_offset,
+                        leader_epoch=partition.committed_leader_epoch,
+                        metadata=partition.committed_metadata or "",
+                        commit_timestamp_ms=now_ms,
+                        expire_timestamp_ms=expire_timestamp_ms,
+                        topic_id=topic.topic_id,
+                    )
+                    records.append(offset_commit(request.group_id, topic.name, partition.partition_index, committed))
+                partitions.append(
+                    OffsetCommitResponsePartition(partition_index=partition.partition_index, error_code=error)
+                )
+            response.append(OffsetCommitResponseTopic(name=topic.name, topic_id=topic.topic_id, partitions=partitions))
+        return Decision(records, response)
+
+    def _refuse_metadata(self, partition: OffsetCommitRequestPartition) -> ErrorCode:
+        metadata = partition.committed_metadata
+        # Java counts UTF-16 units, and Apache Kafka compares that with a limit that is named after bytes.
+        if metadata is not None and len(metadata.encode("utf-16-le")) // 2 > self._settings.offset_metadata_max_bytes:
+            return ErrorCode.OFFSET_METADATA_TOO_LARGE
+        return ErrorCode.NONE
+
+    def delete(
+        self, group: ClassicGroup, topics: Sequence[OffsetDeleteRequestTopic]
+    ) -> Decision[list[OffsetDeleteResponseTopic]]:
+        """Delete offsets of topics the group does not read any more. Deleting what is not there is no error."""
+        from kafkapy_wire.messages.offset_delete import OffsetDeleteResponsePartition, OffsetDeleteResponseTopic
+
+        records: list[CoordinatorRecord] = []
+        response: list[OffsetDeleteResponseTopic] = []
+        for topic in topics:
+            subscribed = group.is_subscribed_to(topic.name)
+            error = ErrorCode.GROUP_SUBSCRIBED_TO_TOPIC if subscribed else ErrorCode.NONE
+            indexes = [partition.partition_index for partition in topic.partitions]
+            response.append(
+                OffsetDeleteResponseTopic(
+                    name=topic.name,
+                    partitions=[
+                        OffsetDeleteResponsePartition(partition_index=index, error_code=error) for index in indexes
+                    ],
+                )
+            )
+            if not subscribed:
+                records.extend(
+                    offset_tombstone(group.group_id, topic.name, index)
+                    for index in indexes
+                    if self._is_stored(group.group_id, topic.name, index)
+                )
+        return Decision(records, response)
+
+    def delete_all(self, group_id: str) -> list[CoordinatorRecord]:
+        """Tombstones for everything the group has committed, open transactions included."""
+        stored = {
+            (topic, partition)
+            for store in (self.committed, *self._pending.values())
+            for topic, partitions in store.of_group(group_id).items()
+            for partition in partitions
+        }
+        return [offset_tombstone(group_id, topic, partition) for topic, partition in sorted(stored)]
+
+    def delete_topic(self, topic: str, keep: Callable[[int, CommittedOffset], bool]) -> list[CoordinatorRecord]:
+        """Tombstones for the topic's offsets of all groups, but for the partitions that `keep` knows to exist."""
+        stored = {
+            (group_id, partition)
+            for store in (self.committed, *self._pending.values())
+            for group_id, partitions in store.of_topic(topic)
+            for partition, committed in partitions.items()
+            if not keep(partition, committed)
+        }
+        return [offset_tombstone(group_id, topic, partition) for group_id, partition in sorted(stored)]
+
+    @property
+    def topics(self) -> set[str]:
+        """Every topic that some group has committed for."""
+        return {topic for store in (self.committed, *self._pending.values()) for topic in store.topics}
+
+    def expire(self, group: ClassicGroup, now_ms: int) -> tuple[list[CoordinatorRecord], bool]:
+        """Tombstones for what is older than its retention, and whether the group then has no offsets left (KIP-211).
+
+        The age counts from the commit, but in a group that was joined and is now empty from when it became so. A
+        group that is neither empty, nor stable with known subscriptions, keeps everything.
+        """
+        offsets = self.committed.of_group(group.group_id)
+        if not offsets:
+            return [], group.group_id not in self._groups_in_transactions()
+        if group.protocol_type is None:
+            counts_from_ms = None
+        elif group.state is ClassicGroupState.EMPTY:
+            counts_from_ms = group.state_timestamp_ms
+        elif (
+            group.is_consumer_group and group.subscribed_topics is not None and group.state is ClassicGroupState.STABLE
+        ):
+            counts_from_ms = None
+        else:
+            return [], False
+        retention_ms = self._settings.offsets_retention_minutes * 60_000
+
+        def has_expired(topic: str, partition: int, committed: CommittedOffset) -> bool:
+            if group.is_subscribed_to(topic) or self._is_pending(group.group_id, topic, partition):
+                return False
+            if committed.expire_timestamp_ms is not None:
+                return now_ms >= committed.expire_timestamp_ms
+            since_ms = committed.commit_timestamp_ms if counts_from_ms is None else counts_from_ms
+            return now_ms - since_ms >= retention_ms
+
+        all_expired = True
+        records: list[CoordinatorRecord] = []
+        for topic, partitions in offsets.items():
+            for partition, committed in partitions.items():
+                if has_expired(topic, partition, committed):
+                    records.append(offset_tombstone(group.group_id, topic, partition))
+                else:
+                    all_expired = False
+        return records, all_expired and group.group_id not in self._groups_in_transactions()
+
+    # -- reading
+
+    def fetch(
+        self, group_id: str, topics: Sequence[OffsetFetchRequestTopics], *, require_stable: bool
+    ) -> list[OffsetFetchResponseTopics]:
+        """The offsets asked for; -1 where there is none, and where it was committed for another topic of that name."""
+        from kafkapy_wire.messages.offset_fetch import OffsetFetchResponseTopics
+
+        def partition_response(topic: OffsetFetchRequestTopics, index: int) -> OffsetFetchResponsePartitions:
+            committed = self.committed.get(group_id, topic.name, index)
+            if committed is not None and ZERO_UUID not in (topic.topic_id, committed.topic_id):
+                committed = committed if committed.topic_id == topic.topic_id else None
+            return self._fetched(group_id, topic.name, index, committed, require_stable=require_stable)
+
+        return [
+            OffsetFetchResponseTopics(
+                name=topic.name,
+                topic_id=topic.topic_id,
+                partitions=[partition_response(topic, index) for index in topic.partition_indexes],
+            )
+            for topic in topics
+        ]
+
+    def fetch_all(self, group_id: str, *, require_stable: bool) -> list[OffsetFetchResponseTopics]:
+        from kafkapy_wire.messages.offset_fetch import OffsetFetchResponseTopics
+
+        return [
+            OffsetFetchResponseTopics(
+                name=topic,
+                partitions=[
+                    self._fetched(group_id, topic, index, committed, require_stable=require_stable)
+                    for index, committed in sorted(partitions.items())
+                ],
+            )
+            for topic, partitions in sorted(self.committed.of_group(group_id).items())
+        ]
+
+    def _fetched(
+        self, group_id: str, topic: str, index: int, committed: CommittedOffset | None, *, require_stable: bool
+    ) -> OffsetFetchResponsePartitions:
+        from kafkapy_wire.messages.offset_fetch import OffsetFetchResponsePartitions
+
+        error = ErrorCode.NONE
+        if require_stable and self._is_pending(group_id, topic, index):
+            error, committed = ErrorCode.UNSTABLE_OFFSET_COMMIT, None
+        if committed is None:
+            return OffsetFetchResponsePartitions(
+                partition_index=index, committed_offset=-1, metadata="", error_code=error
+            )
+        return OffsetFetchResponsePartitions(
+            partition_index=index,
+            committed_offset=committed.offset,
+            committed_leader_epoch=committed.leader_epoch,
+            metadata=committed.metadata,
+        )
+
+    def _is_pending(self, group_id: str, topic: str, partition: int) -> bool:
+        return any(store.get(group_id, topic, partition) is not None for store in self._pending.values())
+
+    def _is_stored(self, group_id: str, topic: str, partition: int) -> bool:
+        return self.committed.get(group_id, topic, partition) is not None or self._is_pending(
+            group_id, topic, partition
+        )
+
+    def _groups_in_transactions(self) -> set[str]:
+        return {group_id for store in self._pending.values() for group_id in store.groups}
+
+    # -- replay
+
+    def replay(self, record: OffsetCommitRecord, producer_id: int) -> None:
+        group_id, topic, partition, committed = record
+        if committed is None:
+            self.committed.remove(group_id, topic, partition)
+            for store in self._pending.values():
+                store.remove(group_id, topic, partition)
+        elif producer_id == -1:
+            self.committed.put(group_id, topic, partition, committed)
+        else:
+            self._pending.setdefault(producer_id, OffsetStore()).put(group_id, topic, partition, committed)
+
+    def replay_end_transaction(self, producer_id: int, *, committed: bool) -> None:
+        """Move the transaction's offsets to the others, or drop them."""
+        store = self._pending.pop(producer_id, None)
+        if store is None or not committed:
+            return
+        for group_id in store.groups:
+            for topic, partitions in store.of_group(group_id).items():
+                for partition, offset in partitions.items():
+                    self.committed.put(group_id, topic, partition, offset)

@@ -1,0 +1,196 @@
+"""The phases of a classic group's rebalance, and every timer that can move it on.
+
+    prepare             members are asked to join; the join deadline is set
+    complete_join       who has not joined is out, the others learn the new generation; the sync deadline is set
+    (leader's SyncGroup, in classic_protocol.py)
+    expire_*            a deadline passed: the member or the phase is given up
+
+Each function returns the decision that follows from it; a timer executes its decision itself. Membership during a
+rebalance is not in the log, in Apache Kafka neither: only a group at rest is, Stable or Empty.
+"""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+from typing import TYPE_CHECKING
+
+from kafkapy.coordinators.deadline import Deadline
+from kafkapy.coordinators.group.classic_state import ClassicGroupState
+from kafkapy.coordinators.group.records import group_metadata
+from kafkapy.coordinators.runtime import NOTHING, Decision
+from kafkapy_wire.errors import ErrorCode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kafkapy.clock import Clock
+    from kafkapy.coordinators.group.classic_group import ClassicGroup
+    from kafkapy.coordinators.group.classic_member import ClassicMember
+    from kafkapy.settings.broker import GroupCoordinatorSettings
+
+logger = logging.getLogger("kafkapy.groups")
+
+_EMPTY, _PREPARING, _COMPLETING, _STABLE, _DEAD = ClassicGroupState
+
+NEW_MEMBER_JOIN_TIMEOUT_MS = 5 * 60 * 1_000
+"""How long a first JoinGroup may stay parked. Its client has no member id to send heartbeats with, and if it hung up
+and asked again under another id, the rebalance would wait for a member that does not exist."""
+
+
+class Rebalancer:
+    """Moves the groups of one shard through their rebalances."""
+
+    def __init__(
+        self, settings: GroupCoordinatorSettings, clock: Clock, execute: Callable[[Decision[None]], None]
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._execute = execute
+
+    # -- phases
+
+    def prepare_or_complete_join(self, group: ClassicGroup, reason: str) -> Decision[None]:
+        """Members have changed: begin a rebalance, or go on with the one that is under way."""
+        if group.can_rebalance:
+            return self.prepare(group, reason)
+        return self.complete_join_if_all_joined(group)
+
+    def prepare(self, group: ClassicGroup, reason: str) -> Decision[None]:
+        """Ask all members to join again."""
+        if group.state is _COMPLETING:
+            for member in group.members.values():
+                member.assignment = b""
+                self.answer_sync(group, member, ErrorCode.REBALANCE_IN_PROGRESS)
+        group.pending_syncs.clear()
+        if group.sync_deadline is not None:
+            group.sync_deadline.cancel()
+        is_initial = group.state is _EMPTY
+        group.transition_to(_PREPARING, self._clock.now_ms())
+        logger.info("group %s: rebalance after generation %d: %s", group.group_id, group.generation_id, reason)
+        if is_initial:
+            return self._begin_initial_delay(group)
+        if group.has_all_members_joined:
+            return self.complete_join(group)
+        self._set_join_deadline(group, group.rebalance_timeout_ms, partial(self.complete_join, group))
+        return NOTHING
+
+    def complete_join_if_all_joined(self, group: ClassicGroup) -> Decision[None]:
+        # The initial rebalance ends with its delay, however many have joined.
+        if group.state is _PREPARING and group.has_all_members_joined and group.previous_state is not _EMPTY:
+            return self.complete_join(group)
+        return NOTHING
+
+    def complete_join(self, group: ClassicGroup) -> Decision[None]:
+        """End the join phase with those who joined. Static members may be late: they keep their place (KIP-345)."""
+        if group.state is not _PREPARING:
+            return NOTHING
+        if group.join_deadline is not None:
+            group.join_deadline.cancel()
+        for member in [m for m in group.members.values() if m.join is None and not m.is_static]:
+            logger.info("group %s: %s has not joined in time", group.group_id, member)
+            group.remove(member.member_id)
+        if group.members and not group.elect_joined_leader():
+            # Only static members are left and none of them has joined: sessions decide who stays.
+            self._set_join_deadline(group, group.rebalance_timeout_ms, partial(self.complete_join, group))
+            return NOTHING
+        group.next_generation(self._clock.now_ms())
+        if group.state is _EMPTY:
+            logger.info("group %s: empty as of generation %d", group.group_id, group.generation_id)
+            return Decision([group_metadata(group, {})], None)
+        self._announce_generation(group)
+        return NOTHING
+
+    def _announce_generation(self, group: ClassicGroup) -> None:
+        logger.info("group %s: generation %d has %d members", group.group_id, group.generation_id, len(group.members))
+        for member in group.members.values():
+            group.answer_join(member, group.join_response(member, with_members=member.member_id == group.leader))
+            self.expect_heartbeat(group, member)
+            member.is_new = False
+            group.pending_syncs.add(member.member_id)
+        if group.sync_deadline is None:
+            group.sync_deadline = self._deadline(partial(self._expire_pending_syncs, group))
+        group.sync_deadline.set(group.rebalance_timeout_ms)
+
+    def answer_sync(self, group: ClassicGroup, member: ClassicMember, error: ErrorCode = ErrorCode.NONE) -> None:
+        """Answer a parked SyncGroup. The session starts anew: while the request was parked its end was ignored."""
+        if group.answer_sync(member, error):
+            self.expect_heartbeat(group, member)
+
+    def received_sync(self, group: ClassicGroup, member_id: str) -> None:
+        group.pending_syncs.discard(member_id)
+        if not group.pending_syncs and group.sync_deadline is not None:
+            group.sync_deadline.cancel()
+
+    # -- the first rebalance of an empty group (KIP-134)
+
+    def _begin_initial_delay(self, group: ClassicGroup) -> Decision[None]:
+        delay_ms = self._settings.group_initial_rebalance_delay_ms
+        if delay_ms <= 0:
+            return self.complete_join(group)
+        remaining_ms = max(group.rebalance_timeout_ms - delay_ms, 0)
+        self._set_join_deadline(group, delay_ms, partial(self._extend_initial_delay, group, delay_ms, remaining_ms))
+        return NOTHING
+
+    def _extend_initial_delay(self, group: ClassicGroup, delay_ms: int, remaining_ms: int) -> Decision[None]:
+        """Wait for as long again while members keep coming, up to the rebalance timeout."""
+        if not group.new_member_added or not remaining_ms:
+            return self.complete_join(group)
+        group.new_member_added = False
+        next_delay_ms = min(self._settings.group_initial_rebalance_delay_ms, remaining_ms)
+        next_remaining_ms = max(remaining_ms - delay_ms, 0)
+        self._set_join_deadline(
+            group, next_delay_ms, partial(self._extend_initial_delay, group, next_delay_ms, next_remaining_ms)
+        )
+        return NOTHING
+
+    # -- timers
+
+    def expect_heartbeat(self, group: ClassicGroup, member: ClassicMember, timeout_ms: int | None = None) -> None:
+        """Start the member's session anew."""
+        if member.session is None:
+            member.session = self._deadline(partial(self._expire_session, group, member))
+        member.session.set(member.session_timeout_ms if timeout_ms is None else timeout_ms)
+
+    def expect_join(self, group: ClassicGroup, member_id: str, timeout_ms: int) -> None:
+        """A member id was given out: its owner is to come back with it in time (KIP-394)."""
+        pending = group.pending_joins[member_id] = self._deadline(partial(self._expire_pending_join, group, member_id))
+        pending.set(timeout_ms)
+
+    def _expire_session(self, group: ClassicGroup, member: ClassicMember) -> Decision[None]:
+        if group.members.get(member.member_id) is not member or member.keeps_session_by_waiting:
+            return NOTHING
+        logger.info("group %s: the session of %s has ended", group.group_id, member)
+        group.remove(member.member_id)
+        return self._after_removal(group, f"session of {member.member_id} ended")
+
+    def _expire_pending_join(self, group: ClassicGroup, member_id: str) -> Decision[None]:
+        group.remove(member_id)
+        if group.state is _PREPARING and group.has_all_members_joined:
+            return self.complete_join(group)
+        return NOTHING
+
+    def _after_removal(self, group: ClassicGroup, reason: str) -> Decision[None]:
+        if group.is_in(_STABLE, _COMPLETING):
+            return self.prepare_or_complete_join(group, reason)
+        if group.state is _PREPARING and group.has_all_members_joined:
+            return self.complete_join(group)
+        return NOTHING
+
+    def _expire_pending_syncs(self, group: ClassicGroup) -> Decision[None]:
+        """Members that joined but never asked for their assignment are out, static ones too."""
+        if not group.is_in(_COMPLETING, _STABLE) or not group.pending_syncs:
+            return NOTHING
+        missing = sorted(group.pending_syncs)
+        for member_id in missing:
+            group.remove(member_id)
+        return self.prepare(group, f"no SyncGroup from {', '.join(missing)}")
+
+    def _set_join_deadline(self, group: ClassicGroup, delay_ms: int, expire: Callable[[], Decision[None]]) -> None:
+        if group.join_deadline is not None:
+            group.join_deadline.cancel()
+        group.join_deadline = self._deadline(expire)
+        group.join_deadline.set(delay_ms)
+
+    def _deadline(self, expire: Callable[[], Decision[None]]) -> Deadline:
+        return Deadline(self._clock, lambda: self._execute(expire()))

@@ -1,0 +1,82 @@
+"""What a node does beside answering: checkpoints, removing what was deleted, forgetting idle producers.
+
+Each chore has Kafka's setting for how often it comes. What touches the disk runs in a worker thread, on values that were
+taken on the event loop; nothing else touches those files meanwhile.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import trio
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+    from kafkapy.node import Node
+
+logger = logging.getLogger("kafkapy.housekeeping")
+
+Chore = "Callable[[Node], Awaitable[None]]"
+
+
+async def keep_house(node: Node) -> None:
+    """Do every chore at its interval until cancelled."""
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_every, node, checkpoint_interval_ms, write_checkpoints)
+        nursery.start_soon(_every, node, deletion_interval_ms, remove_deleted)
+        nursery.start_soon(_every, node, producer_expiration_interval_ms, expire_producers)
+
+
+def checkpoint_interval_ms(node: Node) -> int:
+    return node.settings.replication.replica_high_watermark_checkpoint_interval_ms
+
+
+def deletion_interval_ms(node: Node) -> int:
+    return node.settings.topic_defaults.file_delete_delay_ms
+
+
+def producer_expiration_interval_ms(node: Node) -> int:
+    return node.settings.transactions.producer_id_expiration_check_interval_ms
+
+
+async def _every(node: Node, interval_ms: Callable[[Node], int], chore: Callable[[Node], Awaitable[None]]) -> None:
+    never = trio.Event()
+    while True:
+        await node.clock.wait(never, interval_ms(node))
+        try:
+            await chore(node)
+        except OSError as error:
+            logger.error("%s failed and will be tried again: %s", chore.__name__, error)
+
+
+async def write_checkpoints(node: Node) -> None:
+    """Note offsets, so that a start after a crash recovers little."""
+    files = node.store.checkpoints(node.partitions.high_watermarks())
+    await trio.to_thread.run_sync(node.store.replace_checkpoints, files)
+
+
+async def remove_deleted(node: Node) -> None:
+    """Take deleted partitions and segments off the disk once file.delete.delay.ms is over."""
+    now_ms = node.clock.now_ms()
+    directories = node.store.take_deleted()
+    segments = [path for partition in node.partitions.opened() for path in partition.log.take_deleted_files(now_ms)]
+    if directories or segments:
+        await trio.to_thread.run_sync(_remove, directories, segments)
+
+
+def _remove(directories: list[Path], files: list[Path]) -> None:
+    from kafkapy_log import remove_directories
+
+    remove_directories(directories)
+    for file in files:
+        file.unlink(missing_ok=True)
+
+
+async def expire_producers(node: Node) -> None:
+    """Forget producers that wrote nothing for producer.id.expiration.ms."""
+    now_ms = node.clock.now_ms()
+    for partition in node.partitions.opened():
+        partition.log.remove_expired_producers(now_ms)

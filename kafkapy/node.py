@@ -1,0 +1,238 @@
+"""One broker-and-controller in one process: its parts, and the order in which they start and stop.
+
+A listener that accepts has a working broker behind it: ports are bound first (their numbers are registered), then logs
+and metadata are loaded, then connections are accepted.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING, cast
+
+import trio
+
+from kafkapy.clock import Clock
+from kafkapy.controller_driver import BrokenMetadata, ControllerDriver, MetadataPublisher
+from kafkapy.coordinator_log import TopicCoordinatorLog
+from kafkapy.coordinators.group import GroupCoordinator
+from kafkapy.dispatch import Dispatcher
+from kafkapy.errors import StartupError
+from kafkapy.fetch_sessions import FetchSessionCache
+from kafkapy.housekeeping import keep_house
+from kafkapy.partitions import PartitionManager
+from kafkapy.producer_ids import ProducerIds
+from kafkapy.server import Server, bind
+from kafkapy.settings.listeners import SECURITY_PROTOCOLS
+from kafkapy_controller.bootstrap import SUPPORTED_FEATURES
+from kafkapy_controller.image import ConfigResourceType, Endpoint
+from kafkapy_controller.registration import NodeRegistration
+from kafkapy_controller.voters import LATEST_KRAFT_VERSION, QuorumMembership, Voter, VoterEndpoint
+from kafkapy_log import LogStore, StoreError
+from kafkapy_wire.errors import KafkaError
+from kafkapy_wire.uuid import parse_uuid, random_uuid
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from kafkapy.coordinators.group.settings import GroupSettings
+    from kafkapy.faults import FaultDoor
+    from kafkapy.settings import Settings
+    from kafkapy.settings.listeners import Listener
+    from kafkapy_controller.delta import MetadataDelta
+    from kafkapy_controller.image import MetadataImage
+
+logger = logging.getLogger("kafkapy.node")
+
+OFFSETS_TOPIC = "__consumer_offsets"
+# Nobody connects to it while the quorum has one member; Kafka wants to see one when it boots on the directory.
+DEFAULT_CONTROLLER_ENDPOINT = VoterEndpoint("CONTROLLER", "localhost", 9093)
+DRAIN_SECONDS = 0.05  # how long open requests may take after a stop was asked for
+
+
+class Node:
+    """The parts of one node, for handlers to reach through their context. Served within `started()`."""
+
+    def __init__(
+        self, settings: Settings, data_directory: Path, *, durable: bool = True, clock: Clock | None = None
+    ) -> None:
+        """Without `durable` nothing waits for the disk: for directories that are thrown away."""
+        self.settings = settings
+        self.data_directory = data_directory
+        self.durable = durable
+        self.clock = clock or Clock()
+        self.metadata = MetadataPublisher()
+        self.dispatcher = Dispatcher()
+        self.server = Server(self)
+        self.faults: FaultDoor | None = None
+        self.stopping = trio.Event()
+        self.fetch_sessions = FetchSessionCache(
+            slots=settings.replication.max_incremental_fetch_session_cache_slots, eviction_ms=120_000
+        )
+        self.store: LogStore
+        self.controller: ControllerDriver
+        self.partitions: PartitionManager
+        self.groups: GroupCoordinator
+        self.producer_ids: ProducerIds
+        self.broker_epoch = -1
+
+    @property
+    def cluster_id(self) -> str:
+        return self.store.cluster_id
+
+    @property
+    def bootstrap_address(self) -> str:
+        """`host:port` of the first listener for clients."""
+        listener = self.settings.advertised_listeners[0]
+        host = listener.host or "localhost"
+        return f"[{host}]:{listener.port}" if ":" in host else f"{host}:{listener.port}"
+
+    @asynccontextmanager
+    async def started(self) -> AsyncIterator[Node]:
+        """Serve within the block; afterwards open requests get `DRAIN_SECONDS` and the logs are closed cleanly.
+
+        Raises StartupError: it cannot start, and the message says what to do.
+        """
+        listening = self._bind()
+        try:
+            self._open()
+            await self._take_part()
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self.clock.run)
+                nursery.start_soon(keep_house, self)
+                async with trio.open_nursery() as serving:
+                    serving.start_soon(partial(self.server.serve, listening, drain_seconds=DRAIN_SECONDS))
+                    yield self
+                    self.stopping.set()
+                nursery.cancel_scope.cancel()
+        finally:
+            for _, sock in listening:
+                sock.close()
+            self._close()
+
+    def _bind(self) -> list[tuple[Listener, socket.socket]]:
+        """Bind every listener for clients; a port that the system chose goes into the settings."""
+        listening: list[tuple[Listener, socket.socket]] = []
+        ports: dict[str, int] = {}
+        try:
+            for listener in self.settings.listeners:
+                if listener.name in self.settings.network.controller_listener_names:
+                    continue  # nobody else votes in a quorum of one
+                if listener.security_protocol != "PLAINTEXT":
+                    raise StartupError(
+                        f"listener {listener} wants {listener.security_protocol}, which kafkapy does not speak yet: "
+                        "use PLAINTEXT"
+                    )
+                sock = bind(listener, backlog=self.settings.network.socket_listen_backlog_size)
+                listening.append((listener, sock))
+                ports[listener.name] = sock.getsockname()[1]
+        except BaseException:
+            for _, sock in listening:
+                sock.close()
+            raise
+        self.settings = self.settings.with_ports(ports)
+        return listening
+
+    def _open(self) -> None:
+        """Logs and metadata from the disk. Blocks: nothing is served yet."""
+        try:
+            self.store = LogStore.open(
+                self.data_directory,
+                node_id=self.settings.node.node_id,
+                now_ms=self.clock.now_ms(),
+                settings_for=lambda topic_partition: self.partitions.settings_for(topic_partition),
+                fsync=self.durable,
+            )
+            self.partitions = PartitionManager(self.store, self.settings.node.node_id, self.settings, self.clock)
+            self.controller = ControllerDriver.open(
+                self.store,
+                self.settings.node.node_id,
+                self._membership(),
+                self.settings,
+                self.metadata,
+                self.clock,
+                fsync=self.durable,
+            )
+        except (StoreError, BrokenMetadata) as error:
+            raise StartupError(str(error)) from error
+        except KafkaError as error:
+            raise StartupError(f"cannot use the data directory {self.data_directory}: {error.message}") from error
+        self.partitions.load(self.metadata.image)
+        self._follow_broker_settings(self.metadata.image)
+        self.metadata.subscribe(self._follow_metadata)
+
+    def _membership(self) -> QuorumMembership:
+        """The quorum of a new directory: this node alone, as `kafka-storage format --standalone` writes it."""
+        name = self.settings.network.controller_listener_names[0]
+        own = next((listener for listener in self.settings.listeners if listener.name == name), None)
+        endpoint = VoterEndpoint(name, own.host or "localhost", own.port) if own else DEFAULT_CONTROLLER_ENDPOINT
+        voter = Voter(self.settings.node.node_id, parse_uuid(self.store.directory_id), (endpoint,))
+        return QuorumMembership(LATEST_KRAFT_VERSION, (voter,))
+
+    async def _take_part(self) -> None:
+        """Register with the controller and bring up what needs metadata."""
+        registration = NodeRegistration(
+            node_id=self.settings.node.node_id,
+            incarnation_id=random_uuid(),
+            endpoints=[
+                Endpoint(
+                    listener.name,
+                    listener.host or "localhost",
+                    listener.port,
+                    SECURITY_PROTOCOLS.index(listener.security_protocol),
+                )
+                for listener in self.settings.advertised_listeners
+            ],
+            features=SUPPORTED_FEATURES,
+            rack=self.settings.node.broker_rack,
+            log_dirs=[parse_uuid(self.store.directory_id)],
+        )
+        self.broker_epoch = await self.controller.register_broker(registration)
+        self.producer_ids = ProducerIds(self.controller.allocate_producer_ids)
+        self.groups = GroupCoordinator(
+            cast("GroupSettings", CurrentGroupSettings(self)),
+            self.clock,
+            TopicCoordinatorLog(OFFSETS_TOPIC, self.partitions, self.clock, self._create_internal_topic),
+            self.metadata,
+        )
+        await self.groups.load()
+
+    async def _create_internal_topic(self, name: str) -> None:
+        await self.controller.create_missing_topics([name], self.settings)
+
+    def _follow_metadata(self, _old: MetadataImage, image: MetadataImage, delta: MetadataDelta) -> None:
+        if any(resource_type == ConfigResourceType.BROKER for resource_type, _ in delta.changed_configs):
+            self._follow_broker_settings(image)
+        self.partitions.follow_metadata(image, delta)
+        if delta.deleted_topics:
+            self.groups.metadata_changed(image)
+
+    def _follow_broker_settings(self, image: MetadataImage) -> None:
+        """Lay what AlterConfigs changed over what the user gave."""
+        self.settings = self.settings.with_dynamic(
+            image.resource_configs(ConfigResourceType.BROKER, ""),
+            image.resource_configs(ConfigResourceType.BROKER, str(self.settings.node.node_id)),
+        )
+        self.partitions.use_settings(self.settings)
+
+    def _close(self) -> None:
+        """Leave clean logs behind. Blocks; also after a start that failed half way."""
+        if hasattr(self, "groups"):
+            self.groups.close()
+        if hasattr(self, "controller"):
+            self.controller.close()
+        if hasattr(self, "store"):
+            self.store.close(self.partitions.high_watermarks(), broker_epoch=self.broker_epoch)
+
+
+class CurrentGroupSettings:
+    """The groups' settings as they are at each use: AlterConfigs may change them."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._node.settings.groups, name)

@@ -1,0 +1,357 @@
+"""AlterConfigs and IncrementalAlterConfigs: what the operations come to, and whether the outcome may be.
+
+Everything here is decided from what it is given; KafkaError carries Kafka's code and words. The caller takes the
+changes (a value of None deletes) to the controller.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from enum import IntEnum
+from typing import NamedTuple
+
+from kafkapy_wire.errors import ErrorCode, KafkaError
+
+from kafkapy.settings.broker import Settings
+from kafkapy.settings.catalog import (
+    Definition,
+    broker_definition,
+    broker_definitions,
+    client_metrics_definitions,
+    group_definitions,
+    listener_base_name,
+    topic_definitions,
+)
+from kafkapy.settings.errors import SettingsError
+from kafkapy.settings.parse import Value, parse_value
+
+Changes = dict[str, str | None]
+
+
+class Operation(IntEnum):
+    """KIP-339. APPEND and SUBTRACT are for lists."""
+
+    SET = 0
+    DELETE = 1
+    APPEND = 2
+    SUBTRACT = 3
+
+
+class OperationOn(NamedTuple):
+    name: str
+    operation: int
+    value: str | None
+
+
+def incremental_changes(
+    operations: Iterable[OperationOn], current: Mapping[str, str], table: Mapping[str, Definition]
+) -> Changes:
+    """The values after the operations. Lists build on `current`, else on Kafka's default, never on the broker's file.
+
+    Raises KafkaError: INVALID_CONFIG for a list operation on what is no list in `table`.
+    """
+    changes: Changes = {}
+    for name, operation, value in operations:
+        match operation:
+            case Operation.SET:
+                changes[name] = value
+            case Operation.DELETE:
+                changes[name] = None
+            case _:
+                definition = table.get(name)
+                if definition is None or definition.type != "LIST":
+                    verb = Operation(operation).name
+                    raise KafkaError(
+                        ErrorCode.INVALID_CONFIG, f"Can't {verb} to key {name} because its type is not LIST."
+                    )
+                changes[name] = _changed_list(definition, operation, current.get(name), value or "")
+    return changes
+
+
+def _changed_list(definition: Definition, operation: int, current: str | None, value: str) -> str:
+    present = _parts(definition.default or "" if current is None else current)
+    if operation == Operation.SUBTRACT:
+        gone = _parts(value)
+        return ",".join(part for part in present if part not in gone)
+    return ",".join(dict.fromkeys(present + _parts(value)))
+
+
+def _parts(text: str) -> list[str]:
+    return [part for part in text.split(",") if part]
+
+
+def replacing_changes(values: Mapping[str, str], current: Mapping[str, str]) -> Changes:
+    """The changes of the old AlterConfigs: what is not named goes."""
+    return {**dict.fromkeys(current.keys() - values.keys()), **values}
+
+
+def applied(changes: Changes, current: Mapping[str, str]) -> dict[str, str]:
+    """A resource's own values after `changes`."""
+    merged = {**current, **changes}
+    return {name: value for name, value in merged.items() if value is not None}
+
+
+# Topics
+
+
+def check_topic(settings: Settings, overrides: Mapping[str, str]) -> None:
+    """Whether a topic may have these own values. Raises KafkaError INVALID_CONFIG."""
+    values = _parsed(overrides, topic_definitions(), "Unknown topic config name: {}")
+    topic = settings.topic_defaults.with_settings(values)
+    if "min.compaction.lag.ms" in values or "max.compaction.lag.ms" in values:
+        low, high = topic.min_compaction_lag_ms, topic.max_compaction_lag_ms
+        if low > high:
+            raise KafkaError(
+                ErrorCode.INVALID_CONFIG,
+                f"conflict topic config setting min.compaction.lag.ms ({low}) > max.compaction.lag.ms ({high})",
+            )
+    if topic.remote_storage_enable:
+        raise KafkaError(
+            ErrorCode.INVALID_CONFIG,
+            "Tiered Storage functionality is disabled in the broker. "
+            "Topic cannot be configured with remote log storage.",
+        )
+
+
+def _parsed(values: Mapping[str, str], table: Mapping[str, Definition], unknown: str) -> dict[str, Value]:
+    for name in values:
+        if name not in table:
+            raise KafkaError(ErrorCode.INVALID_CONFIG, unknown.format(name))
+    try:
+        return {name: parse_value(table[name], value) for name, value in values.items()}
+    except SettingsError as error:
+        raise KafkaError(ErrorCode.INVALID_CONFIG, str(error)) from error
+
+
+# Brokers
+
+# Kafka has this in no list of dynamic settings, but whoever starts a container learns its port only afterwards and says
+# so with kafka-configs. Described as read-only nevertheless, as Kafka does.
+DYNAMIC_BESIDES = frozenset({"advertised.listeners"})
+
+_STORES = frozenset(
+    {
+        "ssl.key.password",
+        "ssl.keystore.certificate.chain",
+        "ssl.keystore.key",
+        "ssl.keystore.location",
+        "ssl.keystore.password",
+        "ssl.keystore.type",
+        "ssl.truststore.certificates",
+        "ssl.truststore.location",
+        "ssl.truststore.password",
+        "ssl.truststore.type",
+    }
+)
+# Which dynamic settings only one broker can have, besides those above and whatever has a listener's prefix.
+_PER_BROKER = _STORES | {
+    "advertised.listeners",
+    "cordoned.log.dirs",
+    "listener.security.protocol.map",
+    "listeners",
+    "principal.builder.class",
+    "ssl.cipher.suites",
+    "ssl.client.auth",
+    "ssl.enabled.protocols",
+    "ssl.endpoint.identification.algorithm",
+    "ssl.engine.factory.class",
+    "ssl.keymanager.algorithm",
+    "ssl.protocol",
+    "ssl.provider",
+    "ssl.secure.random.implementation",
+    "ssl.trustmanager.algorithm",
+}
+_CLUSTER_WIDE_BY_LISTENER = frozenset({"max.connection.creation.rate", "max.connections", "num.network.threads"})
+_THREAD_COUNTS = (
+    "background.threads",
+    "num.io.threads",
+    "num.network.threads",
+    "num.recovery.threads.per.data.dir",
+    "num.replica.fetchers",
+)
+
+
+def check_broker(settings: Settings, values: Mapping[str, str], *, per_broker: bool) -> None:
+    """Whether this broker, or the cluster's default broker, may have these dynamic values. Unknown names may be.
+
+    Raises KafkaError INVALID_REQUEST: not INVALID_CONFIG, since that is what Kafka has answered from the beginning.
+    """
+    table = broker_definitions()
+    static_only = [name for name in values if name in table and not table[name].dynamic and name not in DYNAMIC_BESIDES]
+    _refuse("Cannot update these configs dynamically", static_only)
+    _refuse(
+        "These security configs can be dynamically updated only per-listener using the listener prefix",
+        [name for name in values if name in _STORES],
+    )
+    try:
+        for name, value in values.items():
+            definition = broker_definition(name)
+            if definition is not None:
+                parse_value(definition, value)
+    except SettingsError as error:
+        raise KafkaError(ErrorCode.INVALID_REQUEST, str(error)) from error
+    if not per_broker:
+        _refuse(
+            "Cannot update these configs at default cluster level, broker id must be specified",
+            [name for name in values if _is_per_broker(name)],
+        )
+    try:
+        default, broker = (settings.dynamic_default, values) if per_broker else (values, settings.dynamic_broker)
+        changed = Settings(settings.given, dynamic_default=default, dynamic_broker=broker)
+    except SettingsError as error:
+        raise KafkaError(ErrorCode.INVALID_REQUEST, str(error)) from error
+    _check_threads(settings, changed)
+
+
+def _refuse(message: str, names: list[str]) -> None:
+    if names:
+        raise KafkaError(ErrorCode.INVALID_REQUEST, f"{message}: [{', '.join(names)}]")
+
+
+def _is_per_broker(name: str) -> bool:
+    if name in _PER_BROKER or (name.startswith("sasl.") and name in broker_definitions()):
+        return True
+    base = listener_base_name(name)
+    return base is not None and base not in _CLUSTER_WIDE_BY_LISTENER
+
+
+def _check_threads(settings: Settings, changed: Settings) -> None:
+    """Thread pools grow and shrink by the factor two at most. We have none, and answer as if we had."""
+    for name in _THREAD_COUNTS:
+        before, after = _number(settings, name), _number(changed, name)
+        limit = None
+        if after > before * 2:
+            limit = f"value should not be greater than double the current value {before}"
+        elif after * 2 < before:
+            limit = f"value should be at least half the current value {before}"
+        if limit is not None:
+            _refuse_dynamic(f"Dynamic thread count update validation failed for {name}={after}, {limit}")
+    before, after = _number(settings, "log.cleaner.threads"), _number(changed, "log.cleaner.threads")
+    if after < before // 2:
+        _refuse_dynamic(f"Log cleaner threads cannot be reduced to less than half the current value {before}")
+    if after > before * 2:
+        _refuse_dynamic(f"Log cleaner threads cannot be increased to more than double the current value {before}")
+
+
+def _number(settings: Settings, name: str) -> int:
+    value = settings.value(name)
+    if value is None:
+        value = parse_value(broker_definitions()[name], broker_definitions()[name].default or "")
+    assert isinstance(value, int), f"{name} is {value!r}"
+    return value
+
+
+def _refuse_dynamic(message: str) -> None:
+    # Kafka puts one exception into another, whose parameters are in the wrong places.
+    raise KafkaError(
+        ErrorCode.INVALID_REQUEST,
+        f"Invalid value org.apache.kafka.common.config.ConfigException: {message} "
+        "for configuration Invalid dynamic configuration",
+    )
+
+
+def check_min_insync_replicas(broker_name: str, changes: Changes, current: Mapping[str, str]) -> None:
+    """What eligible leader replicas (KIP-966) forbid while that feature is on. Raises KafkaError INVALID_CONFIG."""
+    name = "min.insync.replicas"
+    if broker_name and name in changes:
+        raise KafkaError(
+            ErrorCode.INVALID_CONFIG, "Broker-level min.insync.replicas cannot be altered while ELR is enabled."
+        )
+    if name in current and name in changes and changes[name] is None:
+        raise KafkaError(
+            ErrorCode.INVALID_CONFIG, "Cluster-level min.insync.replicas cannot be removed while ELR is enabled."
+        )
+
+
+# Groups
+
+# Name of a group's setting -> what a broker has bounds for: group.<kind>.min.<rest>, group.<kind>.max.<rest>.
+_BOUNDED = (
+    ("consumer.heartbeat.interval.ms", ("min", "max")),
+    ("consumer.session.timeout.ms", ("min", "max")),
+    ("consumer.assignment.interval.ms", ("min", "max")),
+    ("share.heartbeat.interval.ms", ("min", "max")),
+    ("share.session.timeout.ms", ("min", "max")),
+    ("share.assignment.interval.ms", ("min", "max")),
+    ("share.record.lock.duration.ms", ("min", "max")),
+    ("share.delivery.count.limit", ("min", "max")),
+    ("share.partition.max.record.locks", ("min", "max")),
+    ("streams.heartbeat.interval.ms", ("min", "max")),
+    ("streams.session.timeout.ms", ("min", "max")),
+    ("streams.assignment.interval.ms", ("min", "max")),
+    ("streams.num.standby.replicas", ("max",)),
+)
+
+
+def check_group(settings: Settings, name: str, overrides: Mapping[str, str]) -> None:
+    """Whether a group may have these own values. Raises KafkaError INVALID_REQUEST or INVALID_CONFIG."""
+    if not name:
+        raise KafkaError(ErrorCode.INVALID_REQUEST, "Default group resources are not allowed.")
+    values = _parsed(overrides, group_definitions(), "Unknown group config name: {}")
+    for setting, bounds in _BOUNDED:
+        kind, _, rest = setting.partition(".")
+        value = values.get(setting)
+        if value is None:
+            continue
+        assert isinstance(value, int), f"{setting} is {value!r}"
+        low, high = (f"group.{kind}.{bound}.{rest.removeprefix('num.')}" for bound in ("min", "max"))
+        if setting == "share.partition.max.record.locks":
+            low, high = (f"group.share.{bound}.partition.max.record.locks" for bound in ("min", "max"))
+        if "min" in bounds and value < _number(settings, low):
+            raise KafkaError(ErrorCode.INVALID_CONFIG, f"{setting} must be greater than or equal to {low}")
+        if value > _number(settings, high):
+            raise KafkaError(ErrorCode.INVALID_CONFIG, f"{setting} must be less than or equal to {high}")
+    group = settings.group_defaults.with_settings(values)
+    for kind in ("consumer", "share", "streams"):
+        session, heartbeat = f"{kind}.session.timeout.ms", f"{kind}.heartbeat.interval.ms"
+        if group.setting(session) <= group.setting(heartbeat):
+            raise KafkaError(ErrorCode.INVALID_CONFIG, f"{session} must be greater than {heartbeat}")
+
+
+# Client metrics
+
+_INTERVAL_MS = range(100, 3_600_001)
+_MATCHED = frozenset(
+    {
+        "client_id",
+        "client_instance_id",
+        "client_software_name",
+        "client_software_version",
+        "client_source_address",
+        "client_source_port",
+    }
+)
+
+
+def check_client_metrics(name: str, overrides: Mapping[str, str]) -> None:
+    """Whether a subscription to client metrics may have these own values. Raises KafkaError."""
+    if not name:
+        raise KafkaError(ErrorCode.INVALID_REQUEST, "Subscription name can't be empty")
+    table = client_metrics_definitions()
+    for setting in overrides:
+        if setting not in table:
+            raise KafkaError(ErrorCode.INVALID_REQUEST, f"Unknown client metrics configuration: {setting}")
+    values = _parsed(overrides, table, "")
+    interval_ms = values.get("interval.ms")
+    if isinstance(interval_ms, int) and interval_ms not in _INTERVAL_MS:
+        raise KafkaError(
+            ErrorCode.INVALID_REQUEST,
+            f"Invalid value {interval_ms} for interval.ms, interval must be between 100 and 3600000 (1 hour)",
+        )
+    patterns = values.get("match", ())
+    assert isinstance(patterns, tuple)
+    for pattern in patterns:
+        key, _, expression = pattern.partition("=")
+        if key.strip() not in _MATCHED or not _compiles(expression.strip()):
+            raise KafkaError(ErrorCode.INVALID_CONFIG, f"Illegal client matching pattern: {pattern}")
+
+
+def _compiles(expression: str) -> bool:
+    if not expression:
+        return False
+    try:
+        re.compile(expression)
+    except re.error:
+        return False
+    return True

@@ -1,0 +1,422 @@
+"""A data directory (one of log.dirs): who may use it, which partitions are in it, and what is noted about them.
+
+```
+.lock                              held while the store is open, in the way Apache Kafka holds it too
+meta.properties                    cluster.id, node.id, directory.id
+.kafka_cleanshutdown               written last of all on a clean stop, removed as soon as it was read
+recovery-point-offset-checkpoint   below it everything is on the disk
+log-start-offset-checkpoint        where logs start that do not start with their first segment
+replication-offset-checkpoint      high watermarks
+TOPIC-PARTITION/                   a partition log
+TOPIC-PARTITION.<32 hex>-delete/   one that was deleted and whose files are still to be removed
+```
+After a clean stop a partition is read when it is first asked for, so that a store of thousands opens at once; after any
+other stop all are recovered while opening. One thread owns the store; what may run in another says so.
+"""
+
+import errno
+import fcntl
+import os
+import re
+import shutil
+import struct
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from kafkapy_wire.errors import ErrorCode, KafkaError
+from kafkapy_wire.uuid import Uuid, random_uuid, uuid_text
+
+from kafkapy_log.checkpoint_files import (
+    CLEAN_SHUTDOWN,
+    LOG_START_OFFSET_CHECKPOINT,
+    META_PROPERTIES,
+    PARTITION_METADATA,
+    RECOVERY_POINT_CHECKPOINT,
+    REPLICATION_CHECKPOINT,
+    CorruptFileError,
+    TopicPartition,
+    clean_shutdown_marker,
+    offset_checkpoint,
+    parse_clean_shutdown_marker,
+    parse_offset_checkpoint,
+    parse_partition_metadata,
+    parse_properties,
+    partition_metadata,
+    properties,
+)
+from kafkapy_log.durable_files import fsync_path, read_file, replace_file, write_file
+from kafkapy_log.file_pool import FilePool
+from kafkapy_log.partition_log import PartitionLog
+from kafkapy_log.settings import DEFAULT_SETTINGS, LogSettings
+
+LOCK: Final = ".lock"
+_DELETE_SUFFIX: Final = "-delete"
+_NAME_MAX: Final = 255
+_RECORD_LOCK = struct.Struct("@hhqqi4x")  # struct flock of 64-bit Linux: type, whence, start, length (0: all), pid
+_PARTITION_DIRECTORY = re.compile(r"([a-zA-Z0-9._-]{1,249})-(\d+)")
+_DELETED_DIRECTORY = re.compile(r".*\.[0-9a-f]{32}-delete")
+
+
+class StoreError(Exception):
+    """The directory cannot be used. One line that says why and what to do."""
+
+
+class LogStore:
+    """The partitions of one data directory.
+
+    `had_clean_shutdown` and `previous_broker_epoch` (-1 when unknown) are what the last user left behind (KIP-966).
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        lock_fd: int,
+        identity: Mapping[str, str],
+        previous_broker_epoch: int | None,
+        settings_for: Callable[[TopicPartition], LogSettings],
+        pool: FilePool,
+        fsync: bool,
+    ) -> None:
+        self.directory = directory
+        self.cluster_id = identity["cluster.id"]
+        self.node_id = int(identity["node.id"])
+        self.directory_id = identity["directory.id"]
+        self.had_clean_shutdown = previous_broker_epoch is not None
+        self.previous_broker_epoch = -1 if previous_broker_epoch is None else previous_broker_epoch
+        self._lock_fd = lock_fd
+        self._settings_for = settings_for
+        self._pool = pool
+        self._fsync = fsync
+        self._logs: dict[TopicPartition, PartitionLog] = {}
+        self._known: dict[TopicPartition, None] = {}
+        self._topic_ids: dict[TopicPartition, Uuid | None] = {}
+        self._recovery_points: dict[TopicPartition, int] = {}
+        self._log_start_offsets: dict[TopicPartition, int] = {}
+        self._high_watermarks: dict[TopicPartition, int] = {}
+        self._deleted: list[Path] = []
+
+    @classmethod
+    def open(
+        cls,
+        directory: Path,
+        *,
+        node_id: int,
+        now_ms: int,
+        cluster_id: str | None = None,
+        settings_for: Callable[[TopicPartition], LogSettings] | None = None,
+        pool: FilePool | None = None,
+        fsync: bool = True,
+    ) -> "LogStore":
+        """Lock the directory, create it and its identity where there is none, and recover it after an unclean stop.
+
+        `cluster_id` None takes the directory's, or a new one. `settings_for` is asked when a partition is opened.
+        Without `fsync` nothing waits for the disk: for directories that are thrown away.
+        Blocks while an unclean directory is recovered. Raises StoreError.
+        """
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            lock_fd = _lock(directory)
+            try:
+                identity = _identity(directory, cluster_id, node_id, fsync=fsync)
+                store = cls(
+                    directory,
+                    lock_fd=lock_fd,
+                    identity=identity,
+                    previous_broker_epoch=_take_clean_shutdown_marker(directory),
+                    settings_for=settings_for or (lambda _: DEFAULT_SETTINGS),
+                    pool=FilePool() if pool is None else pool,
+                    fsync=fsync,
+                )
+                store._load(now_ms)
+            except BaseException:
+                os.close(lock_fd)
+                raise
+        except OSError as error:
+            raise StoreError(
+                f"cannot use the data directory {directory}: {error.strerror or error}; "
+                "check its owner and permissions, or name another directory"
+            ) from error
+        return store
+
+    # -- partitions
+
+    def __contains__(self, topic_partition: object) -> bool:
+        return topic_partition in self._known
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def __iter__(self) -> Iterator[TopicPartition]:
+        return iter(list(self._known))
+
+    def get(self, topic: str, partition: int, *, now_ms: int) -> PartitionLog | None:
+        """The log, opened now if it was not; None when there is no such partition here.
+
+        Raises KafkaError KAFKA_STORAGE_ERROR.
+        """
+        topic_partition = TopicPartition(topic, partition)
+        log = self._logs.get(topic_partition)
+        if log is None and topic_partition in self._known:
+            log = self._open_log(topic_partition, now_ms, clean=True)
+        return log
+
+    def topic_id(self, topic: str, partition: int) -> Uuid | None:
+        """What partition.metadata says; None where it is missing or cannot be read."""
+        topic_partition = TopicPartition(topic, partition)
+        if topic_partition not in self._topic_ids and topic_partition in self._known:
+            try:
+                data = read_file(self._path(topic_partition) / PARTITION_METADATA)
+                self._topic_ids[topic_partition] = parse_partition_metadata(data)
+            except (FileNotFoundError, CorruptFileError):
+                self._topic_ids[topic_partition] = None
+        return self._topic_ids.get(topic_partition)
+
+    def create(
+        self, topic: str, partition: int, topic_id: Uuid, *, now_ms: int, settings: LogSettings | None = None
+    ) -> PartitionLog:
+        """A new, empty log; the one that is there if its topic id is the same.
+
+        Directory and partition.metadata exist afterwards, a segment's file with its first record: Kafka, too, starts an
+        empty log where it finds no segment. Raises KafkaError KAFKA_STORAGE_ERROR; StoreError: another topic's
+        partition has the name.
+        """
+        topic_partition = TopicPartition(topic, partition)
+        if topic_partition in self._known:
+            existing = self.topic_id(topic, partition)
+            if existing is not None and existing != topic_id:
+                raise StoreError(
+                    f"{self._path(topic_partition)} belongs to topic id {uuid_text(existing)}, not to "
+                    f"{uuid_text(topic_id)}: delete the partition first"
+                )
+            log = self.get(topic, partition, now_ms=now_ms)
+            assert log is not None
+            return log
+        path = self._path(topic_partition)
+        try:
+            path.mkdir(exist_ok=True)
+            # Not synced: when the power fails and the directory is lost, metadata has the partition made again.
+            write_file(path / PARTITION_METADATA, partition_metadata(topic_id), fsync=False)
+        except OSError as error:
+            raise _storage_failure(topic_partition, error) from error
+        self._known[topic_partition] = None
+        self._topic_ids[topic_partition] = topic_id
+        return self._open_log(topic_partition, now_ms, clean=True, settings=settings)
+
+    def delete(self, topic: str, partition: int) -> None:
+        """The partition is gone at once, its name free; `take_deleted` later tells what is left to be removed.
+
+        Slices on their way to clients stay readable. Raises KafkaError KAFKA_STORAGE_ERROR.
+        """
+        topic_partition = TopicPartition(topic, partition)
+        if topic_partition not in self._known:
+            return
+        path = self._path(topic_partition)
+        suffix = f"-{partition}.{random_uuid().hex()}{_DELETE_SUFFIX}"
+        renamed = path.with_name(topic[: _NAME_MAX - len(suffix)] + suffix)
+        try:
+            path.rename(renamed)
+        except OSError as error:
+            raise _storage_failure(topic_partition, error) from error
+        log = self._logs.pop(topic_partition, None)
+        if log is not None:
+            log.moved(renamed)
+        del self._known[topic_partition]
+        self._topic_ids.pop(topic_partition, None)
+        for offsets in (self._recovery_points, self._log_start_offsets, self._high_watermarks):
+            offsets.pop(topic_partition, None)
+        self._deleted.append(renamed)
+
+    def take_deleted(self) -> list[Path]:
+        """Directories that `remove_directories` may remove, each given once. Kafka waits file.delete.delay.ms."""
+        deleted, self._deleted = self._deleted, []
+        return deleted
+
+    # -- checkpoints
+
+    def high_watermark(self, topic: str, partition: int) -> int:
+        """What the last checkpoint says, 0 without an entry."""
+        return self._high_watermarks.get(TopicPartition(topic, partition), 0)
+
+    def write_checkpoints(self, high_watermarks: Mapping[TopicPartition, int]) -> None:
+        """Note recovery points, log start offsets and `high_watermarks`, so that a crash costs little. Blocks.
+
+        Raises OSError.
+        """
+        for name, content in self.checkpoints(high_watermarks):
+            replace_file(self.directory / name, content, fsync=self._fsync)
+
+    def checkpoints(self, high_watermarks: Mapping[TopicPartition, int]) -> list[tuple[str, bytes]]:
+        """(file name, content) of the three files, to be written by `replace_file` in a worker thread."""
+        for topic_partition, log in self._logs.items():
+            self._recovery_points[topic_partition] = log.recovery_point
+            self._log_start_offsets[topic_partition] = log.log_start_offset
+        self._high_watermarks.update(high_watermarks)
+        # As Kafka does: only starts that the first segment's name does not tell.
+        starts = {
+            topic_partition: start
+            for topic_partition, start in self._log_start_offsets.items()
+            if topic_partition not in self._logs or start > self._logs[topic_partition].segments_base_offset
+        }
+        return [
+            (RECOVERY_POINT_CHECKPOINT, offset_checkpoint(self._recovery_points)),
+            (LOG_START_OFFSET_CHECKPOINT, offset_checkpoint(starts)),
+            (REPLICATION_CHECKPOINT, offset_checkpoint(self._high_watermarks)),
+        ]
+
+    # -- the end
+
+    def close(
+        self, high_watermarks: Mapping[TopicPartition, int] | None = None, *, broker_epoch: int = -1, clean: bool = True
+    ) -> None:
+        """Close every log, write the checkpoints, the clean shutdown marker last; with `clean` False none of these.
+
+        Blocks. Raises OSError and KafkaError KAFKA_STORAGE_ERROR after everything that can be closed is: the marker is
+        then missing, and the next start recovers.
+        """
+        failure: KafkaError | None = None
+        is_whole = True
+        try:
+            for log in self._logs.values():
+                is_whole &= not log.has_failed
+                try:
+                    log.close(clean=clean, fsync=self._fsync)
+                except KafkaError as error:
+                    failure = error
+            if clean:
+                self.write_checkpoints(high_watermarks or {})
+                if failure is None and is_whole:
+                    marker = clean_shutdown_marker(broker_epoch)
+                    write_file(self.directory / CLEAN_SHUTDOWN, marker, fsync=self._fsync)
+                    if self._fsync:
+                        fsync_path(self.directory)
+        finally:
+            self._logs.clear()
+            os.close(self._lock_fd)
+        if failure is not None:
+            raise failure
+
+    # -- opening
+
+    def _load(self, now_ms: int) -> None:
+        self._recovery_points = self._read_checkpoint(RECOVERY_POINT_CHECKPOINT)
+        self._log_start_offsets = self._read_checkpoint(LOG_START_OFFSET_CHECKPOINT)
+        self._high_watermarks = self._read_checkpoint(REPLICATION_CHECKPOINT)
+        names: list[str] = []
+        with os.scandir(self.directory) as entries:
+            names.extend(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
+        for name in sorted(names):
+            if _DELETED_DIRECTORY.fullmatch(name):
+                self._deleted.append(self.directory / name)
+            elif match := _PARTITION_DIRECTORY.fullmatch(name):
+                self._known[TopicPartition(match[1], int(match[2]))] = None
+        if not self.had_clean_shutdown:
+            for topic_partition in self._known:
+                try:
+                    self._open_log(topic_partition, now_ms, clean=False)
+                except KafkaError as error:
+                    raise StoreError(f"cannot recover {self._path(topic_partition)}: {error.message}") from error
+
+    def _read_checkpoint(self, name: str) -> dict[TopicPartition, int]:
+        """Without entries when it is missing or damaged: more is recovered then, nothing is lost."""
+        try:
+            return parse_offset_checkpoint(read_file(self.directory / name))
+        except (FileNotFoundError, CorruptFileError):
+            return {}
+
+    def _open_log(
+        self, topic_partition: TopicPartition, now_ms: int, *, clean: bool, settings: LogSettings | None = None
+    ) -> PartitionLog:
+        log = PartitionLog.open(
+            self._path(topic_partition),
+            self._settings_for(topic_partition) if settings is None else settings,
+            now_ms=now_ms,
+            recovery_point=self._recovery_points.get(topic_partition, 0),
+            log_start_offset=self._log_start_offsets.get(topic_partition, 0),
+            clean=clean,
+            pool=self._pool,
+        )
+        self._logs[topic_partition] = log
+        return log
+
+    def _path(self, topic_partition: TopicPartition) -> Path:
+        return self.directory / f"{topic_partition.topic}-{topic_partition.partition}"
+
+
+def remove_directories(directories: list[Path]) -> None:
+    """Remove what `LogStore.take_deleted` gave. Blocks; any thread. What remains is found again at the next start."""
+    for directory in directories:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _lock(directory: Path) -> int:
+    """Held until the descriptor is closed, against Apache Kafka, too, and against another store in this process."""
+    fd = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        if sys.platform == "linux":
+            # A record lock of the open file description: it conflicts with the record lock that Java takes, yet is not
+            # lost when this process closes some other descriptor of the file.
+            fcntl.fcntl(fd, fcntl.F_OFD_SETLK, _RECORD_LOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))
+        else:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(fd)
+        if error.errno in (errno.EAGAIN, errno.EACCES):
+            raise StoreError(
+                f"the data directory {directory} is in use by another broker: stop it, or name another directory"
+            ) from error
+        raise
+    return fd
+
+
+def _identity(directory: Path, cluster_id: str | None, node_id: int, *, fsync: bool) -> dict[str, str]:
+    """The content of meta.properties, written where there is none."""
+    path = directory / META_PROPERTIES
+    try:
+        identity = parse_properties(read_file(path))
+    except FileNotFoundError:
+        identity = {
+            "version": "1",
+            "cluster.id": uuid_text(random_uuid()) if cluster_id is None else cluster_id,
+            "node.id": str(node_id),
+            "directory.id": uuid_text(random_uuid()),
+        }
+        replace_file(path, properties(identity), fsync=fsync)
+        return identity
+    except CorruptFileError as error:
+        raise StoreError(f"{path} cannot be read ({error}): restore it, or name another directory") from error
+    if identity.get("version") != "1" or "cluster.id" not in identity or "node.id" not in identity:
+        raise StoreError(
+            f"{path} is not of version 1 with cluster.id and node.id: restore it, or name another directory"
+        )
+    if identity["node.id"] != str(node_id):
+        raise StoreError(
+            f"{directory} belongs to node.id {identity['node.id']}, not {node_id}: set node.id={identity['node.id']}, "
+            "or name another directory"
+        )
+    if cluster_id is not None and identity["cluster.id"] != cluster_id:
+        raise StoreError(
+            f"{directory} belongs to cluster.id {identity['cluster.id']}, not {cluster_id}: "
+            "name the directory of that cluster, or an empty one"
+        )
+    if "directory.id" not in identity:  # written by Kafka before 3.7 (KIP-858)
+        identity["directory.id"] = uuid_text(random_uuid())
+        replace_file(path, properties(identity), fsync=fsync)
+    return identity
+
+
+def _take_clean_shutdown_marker(directory: Path) -> int | None:
+    """The broker epoch in the marker, which is gone afterwards: from now on a stop is unclean until it is not."""
+    path = directory / CLEAN_SHUTDOWN
+    try:
+        data = read_file(path)
+    except FileNotFoundError:
+        return None
+    path.unlink()
+    return parse_clean_shutdown_marker(data)
+
+
+def _storage_failure(topic_partition: TopicPartition, error: OSError) -> KafkaError:
+    return KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, f"{topic_partition}: {error}")

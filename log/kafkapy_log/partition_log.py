@@ -1,0 +1,859 @@
+"""The log of one partition: segments in one directory, appended at one end and read anywhere.
+
+Concurrency. One thread owns a log (the event loop's): every method is a plain `def`, so what it checks still holds when
+it changes something. The only thing made for a worker thread is `Flush.sync`, between `begin_flush` and `end_flush` on
+the owner's thread: it knows nothing but descriptors that are held for it and bytes that were taken beforehand, so
+appends, rolls and reads may go on meanwhile.
+
+System calls. An append is one pwritev, a read is none: positions of recent batches are remembered, and a FileSlice
+opens its file only when it is sent. Index files are written when a segment is rolled or the log is closed.
+"""
+
+import os
+from bisect import bisect_right
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from struct import Struct
+from typing import Final, NamedTuple, NoReturn
+
+from kafkapy_wire.errors import ErrorCode, KafkaError, MalformedMessage
+from kafkapy_wire.records import BatchHeader, TimestampType, crc_matches, decode_records, split_batches
+
+from kafkapy_log.append_validation import Buffer, record_rules, validate_from_client, validate_from_coordinator
+from kafkapy_log.checkpoint_files import LEADER_EPOCH_CHECKPOINT, leader_epoch_checkpoint
+from kafkapy_log.durable_files import fsync_path, replace_file, write_file
+from kafkapy_log.file_pool import FilePool, PooledFile
+from kafkapy_log.file_slice import EMPTY_SLICE, FileSlice
+from kafkapy_log.indexes import OFFSET_ENTRY_BYTES, TIME_ENTRY_BYTES, CorruptIndexError
+from kafkapy_log.producer_state import ActiveProducer, AppendOrigin, BatchMetadata, EndTransactionMarker
+from kafkapy_log.recovery import LoadedLog, end_transaction_marker, ensure_indexes, load_log, rebuild_producers
+from kafkapy_log.segment import (
+    INDEX_SUFFIX,
+    RELATIVE_OFFSET_MAX,
+    SNAPSHOT_SUFFIX,
+    TIME_INDEX_SUFFIX,
+    Segment,
+    file_name,
+)
+from kafkapy_log.settings import LogSettings
+
+PRODUCE_VERSION_MAX: Final = 13
+
+_PREFIX = Struct(">qii")  # base offset, batch length, partition leader epoch: what the leader writes
+_RECENT_POSITIONS_MAX: Final = 512
+_IDLE_INDEXES_MAX: Final = 2
+
+
+class AppendResult(NamedTuple):
+    """Where records went. `log_append_time_ms` -1 unless the broker's clock stamped them.
+
+    A duplicate of an idempotent producer gets the offsets and the timestamp of the batch that was stored before.
+    """
+
+    base_offset: int
+    last_offset: int
+    log_append_time_ms: int
+    log_start_offset: int
+
+
+class TimestampAndOffset(NamedTuple):
+    """A record found by its time; `leader_epoch` -1 when unknown."""
+
+    timestamp: int
+    offset: int
+    leader_epoch: int
+
+
+class SegmentInfo(NamedTuple):
+    """One segment as others may see it. `max_timestamp` -1: no batch has one."""
+
+    base_offset: int
+    next_offset: int
+    size_bytes: int
+    max_timestamp: int
+
+
+class UnexpectedAppendOffset(Exception):
+    """A replica was given a batch that begins below its log's end, or goes back within itself."""
+
+
+class Flush:
+    """One flush under way: `sync` blocks and may run in another thread."""
+
+    __slots__ = ("_directory_fd", "_epochs", "_fds", "_index_names", "end_offset", "files")
+
+    def __init__(
+        self, directory_fd: int, files: list[PooledFile], index_names: list[str], epochs: bytes | None, end_offset: int
+    ) -> None:
+        # A descriptor, not a path: the directory may be renamed and its name taken by a new topic meanwhile.
+        self._directory_fd = directory_fd
+        self._fds = [file.fd for file in files]
+        self._index_names = index_names
+        self._epochs = epochs
+        self.files = files
+        """Held until `end_flush`."""
+        self.end_offset = end_offset
+
+    def sync(self) -> None:
+        """Wait until everything below `end_offset` is on the disk. Raises OSError."""
+        for fd in self._fds:
+            os.fdatasync(fd)
+        for name in self._index_names:
+            with suppress(FileNotFoundError):  # a rolled segment was deleted meanwhile
+                fsync_path(name, directory_fd=self._directory_fd)
+        if self._epochs is not None:
+            replace_file(LEADER_EPOCH_CHECKPOINT, self._epochs, fsync=True, directory_fd=self._directory_fd)
+        else:
+            os.fsync(self._directory_fd)
+
+    def close(self) -> None:
+        """Owner's thread: give back what was held."""
+        os.close(self._directory_fd)
+        for file in self.files:
+            file.release()
+
+
+class PartitionLog:
+    """Offsets `[log_start_offset, log_end_offset)` of one partition.
+
+    `recovery_point`: everything below it is on the disk. Errors of the disk raise KafkaError KAFKA_STORAGE_ERROR; after
+    one in an append the log takes no more until it is opened anew, since what the file holds is then uncertain.
+    """
+
+    def __init__(
+        self, directory: Path, settings: LogSettings, pool: FilePool, loaded: LoadedLog, topic_partition: str
+    ) -> None:
+        self.directory = directory
+        self.topic_partition = topic_partition
+        self.log_start_offset = loaded.log_start_offset
+        self.log_end_offset = loaded.log_end_offset
+        self.recovery_point = loaded.recovery_point
+        self._settings = settings
+        self._rules = record_rules(settings)
+        self._pool = pool
+        self._segments = loaded.segments
+        self._active = loaded.segments[-1]
+        self._leader_epochs = loaded.leader_epochs
+        self._producers = loaded.producers
+        self._snapshot_offsets = loaded.snapshot_offsets
+        self._idle_indexes: list[Segment] = []
+        # Offset -> position, of batches appended or read up to lately, in whichever segment holds the offset. Two
+        # generations: when the young one is full it becomes the old one, so that forgetting costs nothing per entry.
+        self._positions: dict[int, int] = {}
+        self._older_positions: dict[int, int] = {}
+        self._unflushed_segments: list[Segment] = []
+        self._deleted_files: list[tuple[int, Path]] = []
+        self._flush_under_way = False
+        self._failure: OSError | None = None
+        self._closed = False
+
+    @classmethod
+    def open(
+        cls,
+        directory: Path,
+        settings: LogSettings,
+        *,
+        now_ms: int,
+        recovery_point: int = 0,
+        log_start_offset: int = 0,
+        clean: bool,
+        pool: FilePool | None = None,
+    ) -> "PartitionLog":
+        """The log in `directory`, which exists. Blocks while an unclean log is recovered.
+
+        Raises KafkaError KAFKA_STORAGE_ERROR.
+        """
+        pool = FilePool() if pool is None else pool
+        with _storage_errors(directory.name):
+            loaded = load_log(
+                directory,
+                pool,
+                settings,
+                now_ms=now_ms,
+                clean=clean,
+                recovery_point=recovery_point,
+                log_start_offset=log_start_offset,
+            )
+        return cls(directory, settings, pool, loaded, directory.name)
+
+    # -- what others may know
+
+    @property
+    def settings(self) -> LogSettings:
+        return self._settings
+
+    def update_settings(self, settings: LogSettings) -> None:
+        """From now on; what is stored stays as it is."""
+        self._settings = settings
+        self._rules = record_rules(settings)
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(segment.size for segment in self._segments)
+
+    @property
+    def segments_base_offset(self) -> int:
+        """Where the first segment begins: at `log_start_offset` or below."""
+        return self._segments[0].base_offset
+
+    @property
+    def has_failed(self) -> bool:
+        """A disk error has made the log refuse appends."""
+        return self._failure is not None
+
+    @property
+    def latest_leader_epoch(self) -> int:
+        """-1 when no epoch is known."""
+        return self._leader_epochs.latest_epoch
+
+    @property
+    def last_stable_offset(self) -> int:
+        """Where the earliest open transaction began, else the log's end; the caller bounds it by the high watermark."""
+        first_open = self._producers.first_open_transaction_offset
+        return self.log_end_offset if first_open < 0 else max(first_open, self.log_start_offset)
+
+    @property
+    def unflushed_record_count(self) -> int:
+        """For flush.messages: offsets above the recovery point."""
+        return self.log_end_offset - self.recovery_point
+
+    def segments(self) -> list[SegmentInfo]:
+        """Oldest first; the last one is being written to. Raises KafkaError KAFKA_STORAGE_ERROR."""
+        with _storage_errors(self.topic_partition):
+            return [
+                SegmentInfo(
+                    segment.base_offset,
+                    self._next_base_offset(index),
+                    segment.size,
+                    self._ready(segment).max_timestamp,
+                )
+                for index, segment in enumerate(self._segments)
+            ]
+
+    def active_producers(self) -> list[ActiveProducer]:
+        """What DescribeProducers reports."""
+        return self._producers.active_producers()
+
+    def remove_expired_producers(self, now_ms: int) -> None:
+        """Forget producers that wrote nothing for producer.id.expiration.ms."""
+        self._producers.remove_expired(now_ms, self._settings.producer_id_expiration_ms)
+
+    # -- appending
+
+    def append_as_leader(
+        self,
+        batches: Buffer,
+        *,
+        leader_epoch: int,
+        now_ms: int,
+        origin: AppendOrigin = AppendOrigin.CLIENT,
+        api_version: int = PRODUCE_VERSION_MAX,
+    ) -> AppendResult:
+        """Store one batch at the end, with offsets from there and `leader_epoch` in it. One pwritev.
+
+        `api_version` is Produce's, for its rules and messages.
+        Raises KafkaError: see `append_validation` and `ProducerState.check`; RECORD_LIST_TOO_LARGE: larger than
+        segment.bytes; KAFKA_STORAGE_ERROR. Nothing is stored then.
+        """
+        if self._failure is not None:
+            self._refuse()
+        if origin is AppendOrigin.CLIENT:
+            header, batch = validate_from_client(
+                batches,
+                self._settings,
+                self._rules,
+                topic_partition=self.topic_partition,
+                api_version=api_version,
+                now_ms=now_ms,
+            )
+        else:
+            header, batch = validate_from_coordinator(
+                batches, self._settings, self._rules, topic_partition=self.topic_partition, now_ms=now_ms
+            )
+        size = len(batch)
+        if size > self._settings.segment_bytes:
+            raise KafkaError(
+                ErrorCode.RECORD_LIST_TOO_LARGE,
+                f"Message batch size is {size} bytes in append to partition {self.topic_partition}, which exceeds the "
+                f"maximum configured segment size of {self._settings.segment_bytes}.",
+            )
+        base_offset = self.log_end_offset
+        marker = None
+        if header.producer_id >= 0:
+            marker, duplicate = self._check_producer(header, batch, base_offset, origin)
+            if duplicate is not None:
+                return AppendResult(
+                    duplicate.first_offset, duplicate.last_offset, duplicate.timestamp, self.log_start_offset
+                )
+        last_offset = base_offset + header.last_offset_delta
+        segment = self._segment_for(size, last_offset, header.max_timestamp, now_ms)
+        position = segment.size
+        prefix = _PREFIX.pack(base_offset, header.batch_length, leader_epoch)
+        self._write(segment, [prefix, memoryview(batch)[16:]], size)
+        header.base_offset = base_offset
+        self._took_in(segment, header, position, leader_epoch, marker)
+        log_append_time = now_ms if self._settings.message_timestamp_type is TimestampType.LOG_APPEND_TIME else -1
+        return AppendResult(base_offset, last_offset, log_append_time, self.log_start_offset)
+
+    def append_as_follower(self, batches: Buffer, *, now_ms: int = 0) -> AppendResult | None:
+        """Store batches as the leader has them: offsets and epochs are in them. None when there are none.
+
+        Nothing is stored when it raises UnexpectedAppendOffset: below the log's end or going back; KafkaError:
+        CORRUPT_MESSAGE, KAFKA_STORAGE_ERROR.
+        """
+        if self._failure is not None:
+            self._refuse()
+        headers = []
+        next_offset = self.log_end_offset
+        max_timestamp = -1
+        markers: dict[int, EndTransactionMarker | None] = {}
+        try:
+            for header, batch in split_batches(batches):
+                if not crc_matches(batch):
+                    raise KafkaError(
+                        ErrorCode.CORRUPT_MESSAGE,
+                        f"Record is corrupt (stored crc = {header.crc}) in topic partition {self.topic_partition}.",
+                    )
+                if header.base_offset < next_offset:
+                    raise UnexpectedAppendOffset(
+                        f"offset {header.base_offset} in an append to {self.topic_partition} at {next_offset}"
+                    )
+                if header.is_control and header.producer_id >= 0:
+                    markers[header.base_offset] = end_transaction_marker(batch)
+                next_offset = header.next_offset
+                max_timestamp = max(max_timestamp, header.max_timestamp)
+                headers.append(header)
+        except MalformedMessage as malformed:
+            raise KafkaError(ErrorCode.CORRUPT_MESSAGE, f"{malformed} ({self.topic_partition})") from malformed
+        if not headers:
+            return None
+        size = len(batches)
+        first_offset, last_offset = headers[0].base_offset, next_offset - 1
+        if not self._active.size and len(self._segments) == 1 and first_offset > self.log_end_offset:
+            self.truncate_fully_and_start_at(first_offset, now_ms=now_ms)
+        segment = self._segment_for(size, last_offset, max_timestamp, now_ms, first_offset)
+        position = segment.size
+        self._write(segment, [batches], size)
+        for header in headers:
+            self._took_in(segment, header, position, header.partition_leader_epoch, markers.get(header.base_offset))
+            position = segment.size
+        return AppendResult(first_offset, last_offset, -1, self.log_start_offset)
+
+    def _check_producer(
+        self, header: BatchHeader, batch: Buffer, offset: int, origin: AppendOrigin
+    ) -> tuple[EndTransactionMarker | None, BatchMetadata | None]:
+        if header.is_control:
+            marker = end_transaction_marker(batch)
+            if marker is not None:
+                self._producers.check_marker(header, marker, offset)
+            return marker, None
+        if origin is AppendOrigin.CLIENT:
+            duplicate = self._producers.find_duplicate(header)
+            if duplicate is not None:
+                return None, duplicate
+        self._producers.check(header, offset, origin)
+        return None, None
+
+    def _took_in(
+        self,
+        segment: Segment,
+        header: BatchHeader,
+        position: int,
+        leader_epoch: int,
+        marker: EndTransactionMarker | None,
+    ) -> None:
+        """A batch with its final `base_offset` is in the file at `position`."""
+        base_offset = header.base_offset
+        last_offset = base_offset + header.last_offset_delta
+        segment.appended(last_offset, header.max_timestamp, header.size_bytes, self._settings.index_interval_bytes)
+        if leader_epoch > self._leader_epochs.latest_epoch:
+            self._leader_epochs.assign(leader_epoch, base_offset)
+        if header.producer_id >= 0:
+            if marker is not None:
+                self._producers.end_transaction(header, marker)
+            elif not header.is_control:
+                self._producers.update(header, base_offset)
+        self._producers.end_offset = self.log_end_offset = last_offset + 1
+        self._remember(base_offset, position)
+
+    def _write(self, segment: Segment, buffers: list[Buffer], size: int) -> None:
+        """All of it at the end of the segment, or nothing: what a failing disk took is cut off again."""
+        try:
+            fd = segment.file.descriptor()
+            written = os.pwritev(fd, buffers, segment.size)
+            if written < size:  # a disk that is nearly full takes a part first and tells why with the next call
+                rest = memoryview(b"".join(buffers))[written:]
+                while rest:
+                    written = os.pwrite(fd, rest, segment.size + size - len(rest))
+                    rest = rest[written:]
+        except OSError as error:
+            self._fail(segment, error)
+
+    def _fail(self, segment: Segment, error: OSError) -> NoReturn:
+        self._failure = error
+        with suppress(OSError):  # then recovery cuts it off: the log refuses appends until it is opened anew
+            os.ftruncate(segment.file.descriptor(), segment.size)
+        raise _storage_error(self.topic_partition, error) from error
+
+    def _refuse(self) -> NoReturn:
+        assert self._failure is not None
+        raise _storage_error(self.topic_partition, self._failure)
+
+    # -- rolling
+
+    def _segment_for(
+        self, size: int, last_offset: int, max_timestamp: int, now_ms: int, first_offset: int | None = None
+    ) -> Segment:
+        """The active segment, after rolling it when the coming batches do not belong in it."""
+        segment, settings = self._active, self._settings
+        try:
+            if (
+                segment.size + size > settings.segment_bytes
+                or last_offset - segment.base_offset > RELATIVE_OFFSET_MAX
+                or (segment.size and self._has_waited(segment, max_timestamp, now_ms))
+                or self._index_is_full(segment)
+            ):
+                return self._roll(self.log_end_offset if first_offset is None else first_offset, now_ms)
+        except OSError as error:
+            self._fail(segment, error)
+        if not segment.size:
+            self._unflushed_segments.append(segment)
+        return segment
+
+    def _has_waited(self, segment: Segment, max_timestamp: int, now_ms: int) -> bool:
+        """Whether segment.ms is over: by the timestamps of the batches, by the clock only where they have none."""
+        first = segment.first_batch_timestamp
+        if first is None:
+            first = segment.first_batch_timestamp = next(segment.headers_from(0)).header.max_timestamp
+        waited_ms = max_timestamp - first if first >= 0 else now_ms - segment.created_ms
+        return waited_ms > self._settings.segment_ms - segment.roll_jitter_ms
+
+    def _index_is_full(self, segment: Segment) -> bool:
+        index_bytes = self._settings.segment_index_bytes
+        return (
+            len(segment.offset_index.offsets) >= index_bytes // OFFSET_ENTRY_BYTES
+            # One entry less than fits: the last place is for the entry that closing the segment adds.
+            or len(segment.time_index.offsets) >= index_bytes // TIME_ENTRY_BYTES - 1
+        )
+
+    def _roll(self, base_offset: int, now_ms: int) -> Segment:
+        """Close the active segment and begin one at `base_offset`. Raises OSError."""
+        rolled = self._active
+        if rolled.size:
+            rolled.write_indexes(fsync=False)
+            self._write_snapshot(fsync=False)
+            self._keep_idle_indexes(rolled)
+        else:
+            self._drop_segments([rolled], now_ms)
+        segment = self._new_segment(base_offset, now_ms)
+        self._segments.append(segment)
+        self._active = segment
+        self._unflushed_segments.append(segment)
+        self._forget_positions()
+        return segment
+
+    def _new_segment(self, base_offset: int, now_ms: int) -> Segment:
+        jitter_max = min(self._settings.segment_jitter_ms, self._settings.segment_ms)
+        # Not a matter of security; `random` takes longer to import than this ever runs.
+        jitter = int.from_bytes(os.urandom(8), "big") % jitter_max if jitter_max > 0 else 0
+        return Segment(self._pool, self.directory, base_offset, size=0, created_ms=now_ms, roll_jitter_ms=jitter)
+
+    def _write_snapshot(self, *, fsync: bool) -> None:
+        offset = self._producers.end_offset
+        if self._snapshot_offsets and self._snapshot_offsets[-1] >= offset:
+            return
+        write_file(self.directory / file_name(offset, SNAPSHOT_SUFFIX), self._producers.to_snapshot(), fsync=fsync)
+        self._snapshot_offsets.append(offset)
+
+    # -- reading
+
+    def read(
+        self, fetch_offset: int, max_bytes: int, *, up_to_offset: int | None = None, min_one_batch: bool = True
+    ) -> FileSlice:
+        """Whole batches from the one that holds `fetch_offset`, at most `max_bytes` of them, all in one segment.
+
+        With `min_one_batch` the first batch comes whole even when it is larger, so that a consumer always advances
+        (KIP-74). It may begin below `fetch_offset`: clients skip. Batches end at or below `up_to_offset` (the high
+        watermark or the last stable offset); empty when there are none.
+        Raises KafkaError: OFFSET_OUT_OF_RANGE outside `[log_start_offset, log_end_offset]`; KAFKA_STORAGE_ERROR.
+        """
+        end_offset = self.log_end_offset
+        if not self.log_start_offset <= fetch_offset <= end_offset:
+            raise KafkaError(
+                ErrorCode.OFFSET_OUT_OF_RANGE,
+                f"Received request for offset {fetch_offset} for partition {self.topic_partition}, but we only have "
+                f"log segments in the range {self.log_start_offset} to {end_offset}.",
+            )
+        if up_to_offset is None or up_to_offset > end_offset:
+            up_to_offset = end_offset
+        if fetch_offset >= up_to_offset or (max_bytes <= 0 and not min_one_batch):
+            return EMPTY_SLICE
+        segment = self._active
+        position = self._positions.get(fetch_offset)
+        if position is None:
+            position = self._older_positions.get(fetch_offset)
+        if (
+            position is not None
+            and fetch_offset >= segment.base_offset
+            and up_to_offset == end_offset
+            and segment.size - position <= max_bytes
+        ):
+            return FileSlice(segment.file, position, segment.size - position, end_offset)
+        with _storage_errors(self.topic_partition):
+            return self._read(fetch_offset, position, max_bytes, up_to_offset, min_one_batch)
+
+    def _read(
+        self, fetch_offset: int, position: int | None, max_bytes: int, up_to_offset: int, min_one_batch: bool
+    ) -> FileSlice:
+        index = self._segment_index(fetch_offset)
+        segment = self._ready(self._segments[index])
+        while position is None:
+            found = segment.find(fetch_offset)
+            if found is not None:
+                position = found.position
+            elif index + 1 == len(self._segments):
+                return EMPTY_SLICE
+            else:  # compaction has left a gap at the end of the segment
+                index += 1
+                segment, position = self._ready(self._segments[index]), 0
+        end, next_offset = segment.size, self._next_base_offset(index)
+        if up_to_offset < next_offset:
+            end, next_offset = self._position_of(segment, up_to_offset), up_to_offset
+        if end - position > max_bytes:
+            limited, limited_next_offset = segment.whole_batches_until(position, position + max_bytes)
+            if limited == position:
+                if not min_one_batch:
+                    return EMPTY_SLICE
+                header = next(segment.headers_from(position)).header
+                limited, limited_next_offset = position + header.size_bytes, header.next_offset
+            end, next_offset = limited, limited_next_offset
+            if end < segment.size:
+                self._remember(next_offset, end)
+        if end <= position:
+            return EMPTY_SLICE
+        return FileSlice(segment.file, position, end - position, next_offset)
+
+    def _position_of(self, segment: Segment, offset: int) -> int:
+        """Where the first batch that ends at `offset` or later begins; the end of the segment without one."""
+        if offset >= self._active.base_offset or segment is not self._active:
+            position = self._positions.get(offset)
+            if position is not None and segment is self._segments[self._segment_index(offset)]:
+                return position
+        found = segment.find(offset)
+        return segment.size if found is None else found.position
+
+    def _remember(self, offset: int, position: int) -> None:
+        positions = self._positions
+        if len(positions) >= _RECENT_POSITIONS_MAX:
+            self._older_positions = positions
+            positions = self._positions = {}
+        positions[offset] = position
+
+    def _forget_positions(self) -> None:
+        self._positions = {}
+        self._older_positions = {}
+
+    def _segment_index(self, offset: int) -> int:
+        return max(0, bisect_right(self._segments, offset, key=_base_offset) - 1)
+
+    def _next_base_offset(self, index: int) -> int:
+        return self._segments[index + 1].base_offset if index + 1 < len(self._segments) else self.log_end_offset
+
+    def _ready(self, segment: Segment) -> Segment:
+        """The segment with its indexes in memory; of those not written to, only the latest few keep them."""
+        if segment is not self._active:
+            self._keep_idle_indexes(segment)
+        if not segment.indexes_in_memory:
+            ensure_indexes(segment, self._settings)
+        return segment
+
+    def _keep_idle_indexes(self, segment: Segment) -> None:
+        idle = self._idle_indexes
+        if segment in idle:
+            idle.remove(segment)
+        elif len(idle) >= _IDLE_INDEXES_MAX:
+            idle.pop(0).forget_indexes()
+        idle.append(segment)
+
+    # -- finding
+
+    def offset_for_timestamp(self, timestamp: int) -> TimestampAndOffset | None:
+        """The first record at or above `log_start_offset` whose timestamp is at least `timestamp`; None without one.
+
+        Decodes one batch. Raises KafkaError KAFKA_STORAGE_ERROR.
+        """
+        with _storage_errors(self.topic_partition):
+            for index, segment in enumerate(self._segments):
+                if self._next_base_offset(index) <= self.log_start_offset or not segment.size:
+                    continue
+                if self._ready(segment).max_timestamp >= timestamp:
+                    found = self._find_timestamp(segment, timestamp)
+                    if found is not None:
+                        return found
+        return None
+
+    def _find_timestamp(self, segment: Segment, timestamp: int) -> TimestampAndOffset | None:
+        relative_start = max(0, self.log_start_offset - segment.base_offset)
+        # The time index may lead to the very batch that reached a timestamp; nothing before it is as late.
+        relative_offset = max(segment.time_index.offset_before(timestamp - 1), relative_start)
+        position = segment.offset_index.position_before(relative_offset)
+        for found in segment.headers_from(position):
+            if found.header.max_timestamp < timestamp:
+                continue
+            for record in decode_records(segment.read_batch(found)):
+                if record.timestamp >= timestamp and record.offset >= self.log_start_offset:
+                    return TimestampAndOffset(record.timestamp, record.offset, found.header.partition_leader_epoch)
+        return None
+
+    def offset_of_max_timestamp(self) -> TimestampAndOffset | None:
+        """The first record with the highest timestamp of the log; None when no record has one (KIP-734).
+
+        Decodes one batch. Raises KafkaError KAFKA_STORAGE_ERROR.
+        """
+        with _storage_errors(self.topic_partition):
+            latest = max((self._ready(segment) for segment in self._segments), key=_max_timestamp)
+            if latest.max_timestamp < 0:
+                return None
+            self._ready(latest)
+            found = latest.find(latest.offset_of_max_timestamp)
+            if found is None:
+                return None
+            for record in decode_records(latest.read_batch(found)):
+                if record.timestamp == latest.max_timestamp:
+                    return TimestampAndOffset(record.timestamp, record.offset, found.header.partition_leader_epoch)
+        return None
+
+    # -- leader epochs
+
+    def assign_leader_epoch(self, epoch: int, start_offset: int) -> None:
+        """This replica leads from `start_offset` on in `epoch`; called when it becomes leader, before any append."""
+        self._leader_epochs.assign(epoch, start_offset)
+
+    def end_offset_for_epoch(self, epoch: int) -> tuple[int, int]:
+        """(epoch, end offset) of the highest epoch known that is not above `epoch`; (-1, -1) without one (KIP-101)."""
+        return self._leader_epochs.end_offset_for(epoch, self.log_end_offset)
+
+    def leader_epoch_for_offset(self, offset: int) -> int:
+        """-1 when unknown."""
+        return self._leader_epochs.epoch_for_offset(offset)
+
+    # -- truncating and deleting
+
+    def truncate_to(self, offset: int, *, now_ms: int = 0) -> bool:
+        """Forget everything from `offset` on; False when the log ends there or before.
+
+        A batch that holds `offset` and begins before it goes too: the log then ends where that batch began.
+        Raises KafkaError KAFKA_STORAGE_ERROR.
+        """
+        if offset >= self.log_end_offset:
+            return False
+        if offset <= self._segments[0].base_offset:
+            self.truncate_fully_and_start_at(offset, now_ms=now_ms)
+            return True
+        with _storage_errors(self.topic_partition):
+            keep = self._segment_index(offset)
+            self._drop_segments(self._segments[keep + 1 :], now_ms)
+            segment = self._segments[keep]
+            self._active = segment
+            if segment in self._idle_indexes:
+                self._idle_indexes.remove(segment)
+            if not segment.indexes_in_memory:
+                ensure_indexes(segment, self._settings)
+            end_offset = offset
+            found = segment.find(offset)
+            if found is not None:
+                end_offset = min(offset, found.header.base_offset)
+                segment.truncate(found.position, end_offset - segment.base_offset)
+            if segment not in self._unflushed_segments:
+                self._unflushed_segments.append(segment)
+            self._ends_at(end_offset)
+        return True
+
+    def truncate_fully_and_start_at(self, offset: int, *, now_ms: int = 0) -> None:
+        """Forget everything; the next record gets `offset`. Raises KafkaError KAFKA_STORAGE_ERROR."""
+        with _storage_errors(self.topic_partition):
+            self._drop_segments(list(self._segments), now_ms)
+            self._active = self._new_segment(offset, now_ms)
+            self._segments = [self._active]
+            self.log_start_offset = offset
+            self._leader_epochs.clear()
+            self._ends_at(offset)
+
+    def _ends_at(self, offset: int) -> None:
+        self.log_end_offset = offset
+        self.log_start_offset = min(self.log_start_offset, offset)
+        self.recovery_point = min(self.recovery_point, offset)
+        self._leader_epochs.truncate_from_end(offset)
+        self._forget_positions()
+        rebuild_producers(
+            self._producers, self.directory, self._segments, self._snapshot_offsets, self.log_start_offset, offset
+        )
+
+    def delete_records_before(self, offset: int, *, now_ms: int = 0) -> int:
+        """Let the log start at `offset` or where it starts already, whichever is later; returns where that is.
+
+        Segments that lie wholly below go at once; bytes of the segment that holds `offset` stay.
+        Raises KafkaError: OFFSET_OUT_OF_RANGE above the log's end; KAFKA_STORAGE_ERROR.
+        """
+        if offset > self.log_end_offset:
+            raise KafkaError(
+                ErrorCode.OFFSET_OUT_OF_RANGE,
+                f"Cannot increment the log start offset to {offset} of partition {self.topic_partition} since it is "
+                f"larger than the log end offset {self.log_end_offset}",
+            )
+        if offset > self.log_start_offset:
+            self.log_start_offset = offset
+            self._leader_epochs.truncate_from_start(offset)
+            whole = self._segment_index(offset)
+            if whole:
+                with _storage_errors(self.topic_partition):
+                    self._drop_segments(self._segments[:whole], now_ms)
+        return self.log_start_offset
+
+    def _drop_segments(self, segments: list[Segment], now_ms: int) -> None:
+        """Out of the log now, off the disk after file.delete.delay.ms. Raises OSError."""
+        due_ms = now_ms + self._settings.file_delete_delay_ms
+        for segment in segments:
+            self._segments.remove(segment)
+            if segment in self._idle_indexes:
+                self._idle_indexes.remove(segment)
+            if segment in self._unflushed_segments:
+                self._unflushed_segments.remove(segment)
+            self._deleted_files.extend((due_ms, path) for path in segment.rename_deleted())
+            if segment.base_offset in self._snapshot_offsets:
+                self._snapshot_offsets.remove(segment.base_offset)
+                (self.directory / file_name(segment.base_offset, SNAPSHOT_SUFFIX)).unlink(missing_ok=True)
+        self._forget_positions()
+
+    def take_deleted_files(self, now_ms: int) -> list[Path]:
+        """Files whose file.delete.delay.ms is over, for a worker thread to unlink; each is given once."""
+        due = [path for due_ms, path in self._deleted_files if due_ms <= now_ms]
+        self._deleted_files = [entry for entry in self._deleted_files if entry[0] > now_ms]
+        return due
+
+    # -- to the disk
+
+    def begin_flush(self) -> Flush | None:
+        """What is to be brought to the disk now; None when there is nothing or another flush is under way.
+
+        Owner's thread. Then `Flush.sync` anywhere, then `end_flush` on the owner's thread. Raises KafkaError
+        KAFKA_STORAGE_ERROR.
+        """
+        if self._flush_under_way or self._closed:
+            return None
+        if self.log_end_offset <= self.recovery_point and not self._leader_epochs.changed:
+            return None
+        segments = self._unflushed_segments
+        if self._active not in segments and self._active.size:
+            segments = [*segments, self._active]
+        files: list[PooledFile] = []
+        index_names: list[str] = []
+        directory_fd = -1
+        try:
+            directory_fd = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            for segment in segments:
+                segment.file.hold()
+                files.append(segment.file)
+                if segment is not self._active:
+                    index_names += [segment.path(INDEX_SUFFIX).name, segment.path(TIME_INDEX_SUFFIX).name]
+        except OSError as error:
+            for file in files:
+                file.release()
+            if directory_fd >= 0:
+                os.close(directory_fd)
+            raise _storage_error(self.topic_partition, error) from error
+        epochs = leader_epoch_checkpoint(self._leader_epochs.entries) if self._leader_epochs.changed else None
+        self._leader_epochs.changed = False
+        self._unflushed_segments = []
+        self._flush_under_way = True
+        return Flush(directory_fd, files, index_names, epochs, self.log_end_offset)
+
+    def end_flush(self, flush: Flush, error: OSError | None = None) -> None:
+        """`flush.sync` is through, or has failed with `error`: then the log takes no more appends.
+
+        A failed fsync is not tried again: the kernel may have dropped the pages and would report success.
+        """
+        self._flush_under_way = False
+        flush.close()
+        if error is not None:
+            self._failure = error
+            return
+        self.recovery_point = max(self.recovery_point, min(flush.end_offset, self.log_end_offset))
+
+    def flush(self) -> None:
+        """Everything appended so far is on the disk afterwards. Blocks; on the owner's thread.
+
+        Raises KafkaError KAFKA_STORAGE_ERROR.
+        """
+        flush = self.begin_flush()
+        if flush is None:
+            return
+        try:
+            flush.sync()
+        except OSError as error:
+            self.end_flush(flush, error)
+            raise _storage_error(self.topic_partition, error) from error
+        self.end_flush(flush)
+
+    def close(self, *, clean: bool = True, fsync: bool = True) -> None:
+        """Give back descriptors. With `clean` the directory is first made ready to be opened without recovery.
+
+        Blocks: with `fsync` until all of it is on the disk. Raises KafkaError KAFKA_STORAGE_ERROR; closed even then.
+        """
+        if self._closed:
+            return
+        try:
+            if clean and self._failure is None:
+                with _storage_errors(self.topic_partition):
+                    self._write_all(fsync=fsync)
+        finally:
+            self._closed = True
+            if self._failure is None:
+                self._failure = OSError("the log is closed")
+            for segment in self._segments:
+                segment.file.retire()
+
+    def _write_all(self, *, fsync: bool) -> None:
+        if not self._active.indexes_written:
+            self._active.write_indexes(fsync=fsync)
+        if self._producers.end_offset > self._segments[0].base_offset:
+            self._write_snapshot(fsync=fsync)
+        if fsync:
+            self.flush()
+        elif self._leader_epochs.changed:
+            epochs = leader_epoch_checkpoint(self._leader_epochs.entries)
+            replace_file(self.directory / LEADER_EPOCH_CHECKPOINT, epochs, fsync=False)
+            self._leader_epochs.changed = False
+        if self._failure is None:
+            self.recovery_point = self.log_end_offset
+
+    def moved(self, directory: Path) -> None:
+        """The directory has been renamed (to be deleted): transfers under way go on, nothing is written any more."""
+        self.directory = directory
+        self._closed = True
+        self._failure = OSError("the log is deleted")
+        for segment in self._segments:
+            segment.move(directory)
+            segment.file.retire()
+
+
+def _base_offset(segment: Segment) -> int:
+    return segment.base_offset
+
+
+def _max_timestamp(segment: Segment) -> int:
+    return segment.max_timestamp
+
+
+def _storage_error(topic_partition: str, error: Exception) -> KafkaError:
+    return KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, f"{topic_partition}: {error}")
+
+
+@contextmanager
+def _storage_errors(topic_partition: str) -> Iterator[None]:
+    """What the disk refuses, and bytes on it that cannot be right, as the error that clients know."""
+    try:
+        yield
+    except (OSError, MalformedMessage, CorruptIndexError) as error:
+        raise _storage_error(topic_partition, error) from error

@@ -1,0 +1,34 @@
+"""Tests that are `async def` run under trio; those that ask for `lab` get a group coordinator without a broker."""
+
+from __future__ import annotations
+
+from inspect import iscoroutinefunction
+
+import pytest
+import trio
+
+from tests.coordinators.group_lab import GroupLab
+
+
+@pytest.fixture
+def lab() -> GroupLab:
+    return GroupLab()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    test = pyfuncitem.obj
+    if not iscoroutinefunction(test):
+        return None
+    arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
+
+    async def run() -> None:
+        async with trio.open_nursery() as nursery:
+            for argument in arguments.values():
+                if isinstance(argument, GroupLab):
+                    argument.nursery = nursery
+            await test(**arguments)
+            nursery.cancel_scope.cancel()
+
+    trio.run(run)
+    return True

@@ -1,0 +1,320 @@
+"""A group coordinator with a log in memory and a clock moved by hand. Time passes only in `advance`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+import trio
+import trio.testing
+
+from kafkapy.clock import Clock
+from kafkapy.coordinators.group import Caller, GroupCoordinator
+from kafkapy.coordinators.runtime import partition_for
+from kafkapy.settings.broker import GroupCoordinatorSettings
+from kafkapy_controller.image import MetadataImage, PartitionImage, TopicImage
+from kafkapy_wire.errors import ErrorCode, KafkaError
+from kafkapy_wire.messages.heartbeat import HeartbeatRequest
+from kafkapy_wire.messages.join_group import JoinGroupRequest, JoinGroupRequestProtocol, JoinGroupResponse
+from kafkapy_wire.messages.leave_group import MemberIdentity
+from kafkapy_wire.messages.offset_commit import (
+    OffsetCommitRequest,
+    OffsetCommitRequestPartition,
+    OffsetCommitRequestTopic,
+)
+from kafkapy_wire.messages.offset_fetch import OffsetFetchRequestTopics
+from kafkapy_wire.messages.sync_group import SyncGroupRequest, SyncGroupRequestAssignment, SyncGroupResponse
+from kafkapy_wire.records import Record, decode_records
+from kafkapy_wire.uuid import ZERO_UUID, Uuid
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+
+    from kafkapy.coordinators.group.classic_group import ClassicGroup
+    from kafkapy_wire.messages.describe_groups import DescribedGroup
+
+T = TypeVar("T")
+
+GROUP = "readers"
+PARTITION_COUNT = 3
+SESSION_MS = 10_000
+REBALANCE_MS = 60_000
+NEWEST_JOIN = 9
+
+# A consumer's subscription, version 1, to the topic `t`.
+SUBSCRIPTION = b"\0\1" + b"\0\0\0\1" + b"\0\1t" + b"\xff\xff\xff\xff" + b"\0\0\0\0"
+
+
+class MemoryLog:
+    """`coordinators.runtime.CoordinatorLog` in memory."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[bytes]] = []
+        self.end_offsets: list[int] = []
+        self.refuse_appends_with: ErrorCode | None = None
+        self.creations = 0
+
+    @property
+    def partition_count(self) -> int:
+        return len(self.batches)
+
+    async def create_topic(self) -> None:
+        await trio.lowlevel.checkpoint()
+        self.creations += 1
+        self.batches = [[] for _ in range(PARTITION_COUNT)]
+        self.end_offsets = [0] * PARTITION_COUNT
+
+    def append(self, partition: int, batch: bytes) -> int:
+        if self.refuse_appends_with is not None:
+            raise KafkaError(self.refuse_appends_with)
+        base_offset = self.end_offsets[partition]
+        self.batches[partition].append(batch)
+        self.end_offsets[partition] += sum(1 for _ in decode_records(batch))
+        return base_offset
+
+    def read_batches(self, partition: int) -> Iterator[memoryview]:
+        for batch in list(self.batches[partition]):
+            yield memoryview(batch)
+
+    def records(self, group_id: str = GROUP) -> list[Record]:
+        """Everything in the partition of that group, in order."""
+        partition = self.batches[partition_for(group_id, PARTITION_COUNT)] if self.batches else []
+        return [record for batch in partition for record in decode_records(batch)]
+
+
+class Metadata:
+    def __init__(self) -> None:
+        self.image = MetadataImage()
+
+
+class Asked(Generic[T]):
+    """A request that may still be parked."""
+
+    def __init__(self) -> None:
+        self._answer: T | None = None
+
+    @property
+    def parked(self) -> bool:
+        return self._answer is None
+
+    @property
+    def answer(self) -> T:
+        assert self._answer is not None, "still parked"
+        return self._answer
+
+    async def run(self, ask: Callable[[], Awaitable[T]]) -> None:
+        self._answer = await ask()
+
+
+class GroupLab:
+    def __init__(self, **settings: int) -> None:
+        self.nursery: trio.Nursery | None = None
+        self.clock = Clock()
+        self.log = MemoryLog()
+        self.metadata = Metadata()
+        self.add_topic("t", 2)
+        self.use_settings(**settings)
+
+    def use_settings(self, **settings: int) -> None:
+        """Begin anew with these settings, and what is in the log once `restart` is called."""
+        self.settings = GroupCoordinatorSettings(**settings)
+        self.groups = self._coordinator()
+
+    def _coordinator(self) -> GroupCoordinator:
+        return GroupCoordinator(self.settings, self.clock, self.log, self.metadata)
+
+    async def restart(self) -> None:
+        """What a killed node does: a new coordinator loads what the log has."""
+        self.groups = self._coordinator()
+        await self.groups.load()
+
+    def add_topic(self, name: str, partition_count: int, topic_id: Uuid = ZERO_UUID) -> None:
+        topic = TopicImage(name, topic_id, (PartitionImage((1,), (1,), 1),) * partition_count)
+        image = self.metadata.image
+        self.metadata.image = image._replace(
+            topics={**image.topics, name: topic}, topics_by_id={**image.topics_by_id, topic_id: topic}
+        )
+
+    def advance(self, milliseconds: int) -> None:
+        self.clock.advance(milliseconds)
+
+    # -- requests
+
+    async def ask(self, ask: Callable[[], Awaitable[T]]) -> Asked[T]:
+        """Send a request and let everything happen that it causes."""
+        assert self.nursery is not None
+        asked: Asked[T] = Asked()
+        self.nursery.start_soon(asked.run, ask)
+        await trio.testing.wait_all_tasks_blocked()
+        return asked
+
+    async def join(
+        self,
+        member_id: str = "",
+        *,
+        group_id: str = GROUP,
+        instance_id: str | None = None,
+        protocols: tuple[tuple[str, bytes], ...] = (("range", SUBSCRIPTION),),
+        protocol_type: str = "consumer",
+        session_ms: int = SESSION_MS,
+        rebalance_ms: int = REBALANCE_MS,
+        version: int = NEWEST_JOIN,
+        client_id: str = "client",
+    ) -> Asked[JoinGroupResponse]:
+        request = JoinGroupRequest(
+            group_id=group_id,
+            session_timeout_ms=session_ms,
+            rebalance_timeout_ms=rebalance_ms,
+            member_id=member_id,
+            group_instance_id=instance_id,
+            protocol_type=protocol_type,
+            protocols=[JoinGroupRequestProtocol(name=name, metadata=metadata) for name, metadata in protocols],
+        )
+        caller = Caller(version, client_id, "/127.0.0.1")
+        return await self.ask(lambda: self.groups.join_group(request, caller))
+
+    async def new_member_id(self, **options: object) -> str:
+        """The id that a first JoinGroup is given to come back with (KIP-394)."""
+        answer = (await self.join(**options)).answer  # type: ignore[arg-type]
+        assert answer.error_code == ErrorCode.MEMBER_ID_REQUIRED
+        return answer.member_id
+
+    async def sync(
+        self,
+        member_id: str,
+        generation_id: int,
+        assignments: dict[str, bytes] | None = None,
+        *,
+        group_id: str = GROUP,
+        instance_id: str | None = None,
+        protocol: tuple[str | None, str | None] = ("consumer", "range"),
+    ) -> Asked[SyncGroupResponse]:
+        request = SyncGroupRequest(
+            group_id=group_id,
+            generation_id=generation_id,
+            member_id=member_id,
+            group_instance_id=instance_id,
+            protocol_type=protocol[0],
+            protocol_name=protocol[1],
+            assignments=[
+                SyncGroupRequestAssignment(member_id=member, assignment=assignment)
+                for member, assignment in (assignments or {}).items()
+            ],
+        )
+        return await self.ask(lambda: self.groups.sync_group(request))
+
+    def heartbeat(
+        self, member_id: str, generation_id: int, *, group_id: str = GROUP, instance_id: str | None = None
+    ) -> ErrorCode:
+        request = HeartbeatRequest(
+            group_id=group_id, generation_id=generation_id, member_id=member_id, group_instance_id=instance_id
+        )
+        try:
+            return self.groups.heartbeat(request)
+        except KafkaError as error:
+            return error.code
+
+    def leave(self, member_id: str, *, group_id: str = GROUP, instance_id: str | None = None) -> ErrorCode:
+        identity = MemberIdentity(member_id=member_id, group_instance_id=instance_id)
+        try:
+            return ErrorCode(self.groups.leave_group(group_id, [identity])[0].error_code)
+        except KafkaError as error:
+            return error.code
+
+    async def commit(
+        self,
+        offset: int = 5,
+        *,
+        member_id: str = "",
+        generation_id: int = -1,
+        group_id: str = GROUP,
+        instance_id: str | None = None,
+        topic: str = "t",
+        partition: int = 0,
+        metadata: str | None = "",
+        leader_epoch: int = -1,
+        retention_ms: int = -1,
+        version: int = 9,
+    ) -> ErrorCode:
+        request = OffsetCommitRequest(
+            group_id=group_id,
+            generation_id_or_member_epoch=generation_id,
+            member_id=member_id,
+            group_instance_id=instance_id,
+            retention_time_ms=retention_ms,
+        )
+        found = self.metadata.image.topics[topic]
+        request.topics = [
+            OffsetCommitRequestTopic(
+                name=topic,
+                topic_id=found.topic_id,
+                partitions=[
+                    OffsetCommitRequestPartition(
+                        partition_index=partition,
+                        committed_offset=offset,
+                        committed_leader_epoch=leader_epoch,
+                        committed_metadata=metadata,
+                    )
+                ],
+            )
+        ]
+        try:
+            topics = await self.groups.commit_offsets(request, request.topics, version)
+        except KafkaError as error:
+            return error.code
+        return ErrorCode(topics[0].partitions[0].error_code)
+
+    def committed(self, partition: int = 0, *, topic: str = "t", group_id: str = GROUP) -> int:
+        asked = OffsetFetchRequestTopics(name=topic, partition_indexes=[partition])
+        answer = self.groups.fetch_offsets(group_id, [asked], require_stable=False)
+        return answer[0].partitions[0].committed_offset
+
+    # -- what tests look at
+
+    def describe(self, group_id: str = GROUP) -> DescribedGroup:
+        return self.groups.describe_group(group_id)
+
+    def state(self, group_id: str = GROUP) -> str:
+        try:
+            return self.describe(group_id).group_state
+        except KafkaError as error:
+            assert error.code is ErrorCode.GROUP_ID_NOT_FOUND
+            return "none"
+
+    def group(self, group_id: str = GROUP) -> ClassicGroup:
+        _, shard = self.groups._find_any(group_id)
+        return shard.groups[group_id]
+
+    # -- groups in a known state
+
+    async def stable_member(self, **options: object) -> tuple[str, int]:
+        """A group of one dynamic member, stable: its id and generation."""
+        member_id = await self.new_member_id(**options)
+        joined = (await self.join(member_id, **options)).answer  # type: ignore[arg-type]
+        assert joined.error_code == ErrorCode.NONE
+        assert joined.leader == member_id
+        synced = (await self.sync(member_id, joined.generation_id, {member_id: b"all"})).answer
+        assert synced.error_code == ErrorCode.NONE
+        return member_id, joined.generation_id
+
+    async def stable_pair(self, *, instance_ids: tuple[str | None, str | None] = (None, None)) -> tuple[str, str, int]:
+        """A stable group of two: leader, follower, generation."""
+        first = await self._first(instance_ids[0])
+        if instance_ids[1] is None:
+            second = await self.new_member_id()
+            joins = (await self.join(second), await self.join(first, instance_id=instance_ids[0]))
+        else:
+            joins = (await self.join(instance_id=instance_ids[1]), await self.join(first, instance_id=instance_ids[0]))
+            second = joins[0].answer.member_id
+        generation_id = joins[0].answer.generation_id
+        waiting = await self.sync(second, generation_id, instance_id=instance_ids[1])
+        await self.sync(first, generation_id, {first: b"one", second: b"two"}, instance_id=instance_ids[0])
+        assert waiting.answer.assignment == b"two"
+        assert self.state() == "Stable"
+        return first, second, generation_id
+
+    async def _first(self, instance_id: str | None) -> str:
+        if instance_id is None:
+            member_id = await self.new_member_id()
+            await self.join(member_id)
+            return member_id
+        return (await self.join(instance_id=instance_id)).answer.member_id
