@@ -243,7 +243,12 @@ def librdkafka_mock() -> Peer:
                 return int(line.split()[-1])
         return None
 
-    left_out = {"batches": "it keeps at most 5 MB a partition", "topics": "it has no CreateTopics"}
+    left_out = {
+        "delivery": "a produce does not wake its fetches, they answer after max_wait_ms and without the record",
+        "batches": "it keeps at most 5 MB a partition",
+        "connections": "its listen backlog is 5: every sixth connection waits a second",
+        "topics": "it has no CreateTopics",
+    }
     return Peer("mock", "librdkafka mock", command, find_port=find_port, left_out=left_out)
 
 

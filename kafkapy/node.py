@@ -80,6 +80,10 @@ class Node:
         self.broker_epoch = -1
 
     @property
+    def node_id(self) -> int:
+        return self.settings.node.node_id
+
+    @property
     def cluster_id(self) -> str:
         return self.store.cluster_id
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from benchmarks.measurement import Row
 from benchmarks.rows.batches import BATCHES
 from benchmarks.rows.connections import CONNECTIONS
-from benchmarks.rows.latency import LATENCY
+from benchmarks.rows.latency import DELIVERY_LATENCY, PRODUCE_LATENCY
 from benchmarks.rows.life import LIFE
 from benchmarks.rows.pipeline import PIPELINE
 from benchmarks.rows.start import START
@@ -13,4 +13,4 @@ from benchmarks.rows.topics import TOPICS
 
 __all__ = ["ROWS"]
 
-ROWS: tuple[Row, ...] = (START, LIFE, LATENCY, PIPELINE, BATCHES, CONNECTIONS, TOPICS)
+ROWS: tuple[Row, ...] = (START, LIFE, PRODUCE_LATENCY, DELIVERY_LATENCY, PIPELINE, BATCHES, CONNECTIONS, TOPICS)

@@ -57,23 +57,29 @@ class SingleProducer:
         return self._answer.base_offset(self._buffer, 0, self._correlation_id)
 
 
-def warm_up(broker: Broker, scale: Scale, topic: str) -> None:
+def warm_up_produce(broker: Broker, scale: Scale, topic: str) -> None:
     produce_pipelined(broker, f"{topic}-pipelined", WARM_UP_REQUESTS)
-    measure(broker, scale, topic)
+    measure_produce(broker, scale, topic)
 
 
-def measure(broker: Broker, scale: Scale, topic: str) -> Figures:
+def measure_produce(broker: Broker, scale: Scale, topic: str) -> Figures:
+    with Connection(broker.address) as connection:
+        ready_topic(connection, topic, broker.served)
+        samples_ms = produce_latencies(SingleProducer(broker, connection, topic), scale.produce_samples)
+    return {PRODUCE_P50.key: percentile(samples_ms, 50), PRODUCE_P99.key: percentile(samples_ms, 99)}
+
+
+def warm_up_delivery(broker: Broker, scale: Scale, topic: str) -> None:
+    produce_pipelined(broker, f"{topic}-pipelined", WARM_UP_REQUESTS)
+    measure_delivery(broker, scale, topic)
+
+
+def measure_delivery(broker: Broker, scale: Scale, topic: str) -> Figures:
     with Connection(broker.address) as connection, Connection(broker.address) as consumer:
         ready_topic(connection, topic, broker.served)
         producer = SingleProducer(broker, connection, topic)
-        produce_ms = produce_latencies(producer, scale.produce_samples)
-        delivery_ms = delivery_latencies(producer, consumer, topic, scale.delivery_samples)
-    return {
-        PRODUCE_P50.key: percentile(produce_ms, 50),
-        PRODUCE_P99.key: percentile(produce_ms, 99),
-        DELIVERY_P50.key: percentile(delivery_ms, 50),
-        DELIVERY_P99.key: percentile(delivery_ms, 99),
-    }
+        samples_ms = delivery_latencies(producer, consumer, topic, scale.delivery_samples)
+    return {DELIVERY_P50.key: percentile(samples_ms, 50), DELIVERY_P99.key: percentile(samples_ms, 99)}
 
 
 def produce_latencies(producer: SingleProducer, sample_count: int) -> list[float]:
@@ -108,11 +114,19 @@ def delivery_latencies(producer: SingleProducer, consumer: Connection, topic: st
     return samples
 
 
-LATENCY = SteadyRow(
-    name="latency",
-    metrics=(PRODUCE_P50, PRODUCE_P99, DELIVERY_P50, DELIVERY_P99),
+PRODUCE_LATENCY = SteadyRow(
+    name="produce",
+    metrics=(PRODUCE_P50, PRODUCE_P99),
+    requires=frozenset({ApiKey.PRODUCE}),
+    warm_up=warm_up_produce,
+    measure=measure_produce,
+    time_limit_seconds=120.0,
+)
+DELIVERY_LATENCY = SteadyRow(
+    name="delivery",
+    metrics=(DELIVERY_P50, DELIVERY_P99),
     requires=frozenset({ApiKey.PRODUCE, ApiKey.FETCH}),
-    warm_up=warm_up,
-    measure=measure,
+    warm_up=warm_up_delivery,
+    measure=measure_delivery,
     time_limit_seconds=120.0,
 )
