@@ -171,7 +171,12 @@ class ControllerDriver:
         logger.debug("leads the quorum in epoch %d at offset %d", self._quorum.epoch, self._quorum.log_end_offset)
 
     def close(self) -> None:
-        """Resign: no request is decided any more."""
+        """Fence the broker of this process and resign: no request is decided any more. The store closes the log."""
+        from kafkapy_controller.registration import decide_stop_broker
+
+        records = decide_stop_broker(self._image, self._broker[0]).records
+        if records and not self._log.has_failed:
+            self._append(records)
         self._quorum.step(Stop(), self._clock.now_ms())
 
     @property

@@ -21,6 +21,7 @@ from kafkapy_controller.decision import Decision
 from kafkapy_controller.image import NO_LEADER, Endpoint, LeaderRecoveryState, MetadataImage, PartitionImage
 from kafkapy_controller.metadata_records import MetadataRecord
 
+FENCE = 1
 UNFENCE = -1
 
 
@@ -85,6 +86,20 @@ def decide_start_broker(image: MetadataImage, registration: NodeRegistration, ne
     ]
     records: list[MetadataRecord] = [registered, unfenced, *elections]
     return Decision(records, next_offset)
+
+
+def decide_stop_broker(image: MetadataImage, broker_id: int) -> Decision[None]:
+    """Fence a broker that stops in good order.
+
+    Otherwise whoever starts on the directory next, Apache Kafka that is, takes it for alive and refuses its next
+    registration until the session has timed out. Its partitions keep it as leader: with no other broker there is nobody
+    to take over, and `decide_start_broker` raises their epochs.
+    """
+    broker = image.brokers.get(broker_id)
+    if broker is None or broker.fenced:
+        return Decision([], None)
+    record = BrokerRegistrationChangeRecord(broker_id=broker_id, broker_epoch=broker.epoch, fenced=FENCE)
+    return Decision([record], None)
 
 
 def _elect(topic_id: Uuid, index: int, partition: PartitionImage, broker_id: int) -> PartitionChangeRecord | None:

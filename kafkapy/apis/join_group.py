@@ -13,6 +13,7 @@ Errors  INVALID_GROUP_ID             the group id is empty
         FENCED_INSTANCE_ID           another member has taken over this group_instance_id
         INCONSISTENT_GROUP_PROTOCOL  other members are of another type, or no protocol is supported by all
         GROUP_MAX_SIZE_REACHED       the group has group.max.size members
+        UNKNOWN_SERVER_ERROR         a group_instance_id with a member id that was given to a dynamic member
         REBALANCE_IN_PROGRESS        the member asked again on another connection, which will get the answer
         COORDINATOR_LOAD_IN_PROGRESS
 Differs: Apache Kafka never answers a JoinGroup that was superseded on another connection.

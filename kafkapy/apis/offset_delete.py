@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
 def handle(request: OffsetDeleteRequest, context: RequestContext) -> OffsetDeleteResponse:
     known, refused = _resolve(request, context.node.metadata.image)
-    if not known:
-        return OffsetDeleteResponse(topics=list(refused.values()))
     try:
         deleted = context.node.groups.delete_offsets(request.group_id, known)
     except KafkaError as error:

@@ -70,15 +70,16 @@ def incremental_changes(
 
 
 def _changed_list(definition: Definition, operation: int, current: str | None, value: str) -> str:
-    present = _parts(definition.default or "" if current is None else current)
+    present = [part for part in _split(definition.default or "" if current is None else current) if part]
     if operation == Operation.SUBTRACT:
-        gone = _parts(value)
+        gone = _split(value)
         return ",".join(part for part in present if part not in gone)
-    return ",".join(dict.fromkeys(present + _parts(value)))
+    return ",".join(present + [part for part in _split(value) if part not in present])
 
 
-def _parts(text: str) -> list[str]:
-    return [part for part in text.split(",") if part]
+def _split(text: str) -> list[str]:
+    """As Java splits: empty parts count, but for those at the end."""
+    return text.rstrip(",").split(",")
 
 
 def replacing_changes(values: Mapping[str, str], current: Mapping[str, str]) -> Changes:

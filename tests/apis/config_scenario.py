@@ -343,10 +343,10 @@ def noted(response: Message | None) -> object:
             return [response.topics[0].error_code, sorted(entry.name for entry in response.topics[0].configs or [])]
         case alter_configs.AlterConfigsResponse() | incremental_alter_configs.IncrementalAlterConfigsResponse():
             results = [
-                [result.error_code, result.error_message, result.resource_type, result.resource_name]
+                [int(result.error_code), result.error_message, result.resource_type, result.resource_name]
                 for result in response.responses
             ]
-            return sorted(results, key=repr)
+            return sorted(results, key=lambda result: (result[3], result[2]))
     raise AssertionError(response)
 
 

@@ -126,8 +126,8 @@ def test_a_refusal_of_the_controller_is_the_answer_of_what_was_good(node: FakeNo
     node.refuses = KafkaError(ErrorCode.NOT_CONTROLLER)
     step = incremental((TOPIC, "orders", [("retention.ms", 0, "1")]), (TOPIC, "nowhere", [("retention.ms", 0, "1")]))
     assert ask(node, step) == [
-        [3, "The topic 'nowhere' does not exist.", 2, "nowhere"],
-        [41, None, 2, "orders"],
+        [3, "The topic 'nowhere' does not exist.", TOPIC, "nowhere"],
+        [41, None, TOPIC, "orders"],
     ]
 
 

@@ -17,7 +17,11 @@ Protocols = tuple[tuple[str, bytes], ...]
 
 
 def protocols_of(protocols: Sequence[JoinGroupRequestProtocol]) -> Protocols:
-    return tuple((protocol.name, protocol.metadata) for protocol in protocols)
+    """Each name once: a member has one vote. (Apache Kafka never completes a join that names one twice.)"""
+    by_name: dict[str, bytes] = {}
+    for protocol in protocols:
+        by_name.setdefault(protocol.name, protocol.metadata)
+    return tuple(by_name.items())
 
 
 class ClassicMember:

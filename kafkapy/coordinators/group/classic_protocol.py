@@ -51,6 +51,9 @@ class ClassicProtocol:
         if not request.member_id:
             return self._join_unknown(group, request, caller, parked)
         if request.member_id in group.pending_joins:
+            if request.group_instance_id is not None:
+                # The id was given to a dynamic member. Apache Kafka trips over this one, and says so to the client.
+                raise KafkaError(ErrorCode.UNKNOWN_SERVER_ERROR)
             return self._join_new(group, request, request.member_id, caller, parked)
         group.validate_member(request.member_id, request.group_instance_id)
         return self._join_again(group, request, group.members[request.member_id], parked)

@@ -136,9 +136,8 @@ class GroupCoordinator:
         try:
             return await self._join_group(request, caller)
         except KafkaError as error:
-            # These tell a client that it is no member: it must not come back with the id.
-            keeps_id = error.code is not ErrorCode.GROUP_MAX_SIZE_REACHED
-            member_id = request.member_id if keeps_id else ""
+            forgets_id = error.code in (ErrorCode.GROUP_MAX_SIZE_REACHED, ErrorCode.UNKNOWN_SERVER_ERROR)
+            member_id = "" if forgets_id else request.member_id
             return JoinGroupResponse(error_code=error.code, member_id=member_id, protocol_name=None)
 
     async def _join_group(self, request: JoinGroupRequest, caller: Caller) -> JoinGroupResponse:

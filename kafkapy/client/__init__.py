@@ -1,0 +1,14 @@
+"""A small synchronous Kafka client for the command line: blocking sockets, `kafkapy_wire`, nothing else.
+
+errors         what ends a command, as the one line its user reads
+deadline       how long an operation may go on trying
+connection     one socket to one broker: versions negotiated, one request in flight
+cluster        bootstrap, metadata, leaders, coordinators, and trying again
+topics, configs, groups, offsets      what the commands of these names ask and change
+partitioner, producer                 records to partitions to leaders
+fetcher, transactions                 records from leaders
+assignor, group_member                a member of a classic consumer group
+command_line   arguments and output that the commands share
+
+Not done: TLS, SASL.
+"""

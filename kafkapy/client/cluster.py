@@ -1,0 +1,190 @@
+"""Brokers, leaders and coordinators of one cluster, and trying again until they answer."""
+
+from __future__ import annotations
+
+import random
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
+
+from kafkapy.client.connection import Connection
+from kafkapy.client.deadline import Deadline
+from kafkapy.client.errors import ClientError, ConnectionLost, Refused, TryAgain, check
+from kafkapy_wire.api_keys import ApiKey
+from kafkapy_wire.errors import ErrorCode
+from kafkapy_wire.message import Message
+from kafkapy_wire.messages.metadata import MetadataRequest, MetadataRequestTopic, MetadataResponse, MetadataResponseTopic
+
+R = TypeVar("R", bound=Message)
+T = TypeVar("T")
+
+BACKOFF_MIN_SECONDS = 0.02
+BACKOFF_MAX_SECONDS = 0.5
+TELL_AFTER_SECONDS = 1.0
+"""Somebody at a terminal is told what is waited for when it takes longer than this."""
+
+UNKNOWN_TOPIC_SECONDS = 3.0
+"""How long a topic may stay unknown: a broker that creates topics automatically answers so until it is there."""
+
+
+class Cluster:
+    """A view of one cluster through the brokers at `bootstrap`. Connections are made when needed and kept."""
+
+    def __init__(self, bootstrap: Sequence[tuple[str, int]], *, timeout_seconds: float) -> None:
+        self.timeout_seconds = timeout_seconds
+        self._bootstrap = list(bootstrap)
+        self._addresses: dict[int, tuple[str, int]] = {}
+        self._connections: dict[tuple[str, int], Connection] = {}
+
+    def __enter__(self) -> Cluster:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        for connection in self._connections.values():
+            connection.close()
+        self._connections.clear()
+
+    def retrying(self, attempt: Callable[[], T]) -> T:
+        """What `attempt` returns once it raises no more TryAgain. Raises the last one when the timeout is over."""
+        deadline = Deadline(self.timeout_seconds)
+        told_at = time.monotonic() + TELL_AFTER_SECONDS
+        backoff_seconds = BACKOFF_MIN_SECONDS
+        while True:
+            try:
+                return attempt()
+            except TryAgain as error:
+                if deadline.remaining() <= backoff_seconds:
+                    raise
+                if time.monotonic() >= told_at and sys.stderr.isatty():
+                    told_at = float("inf")
+                    print(f"{error}; trying for {self.timeout_seconds:g} s ...", file=sys.stderr)
+            time.sleep(backoff_seconds * random.uniform(0.8, 1.2))
+            backoff_seconds = min(2 * backoff_seconds, BACKOFF_MAX_SECONDS)
+
+    def any_broker(self) -> Connection:
+        """An open connection to any broker. Raises ConnectionLost: none can be reached."""
+        for connection in self._connections.values():
+            if connection.is_open:
+                return connection
+        failure = None
+        for address in [*self._bootstrap, *self._addresses.values()]:
+            try:
+                return self._connection(address)
+            except ConnectionLost as error:
+                failure = failure or error
+        assert failure is not None, "no bootstrap server"
+        raise ConnectionLost(
+            f"{failure}: start a broker there with `kafkapy start`, or name yours with -b HOST:PORT"
+        ) from None
+
+    def broker(self, node_id: int) -> Connection:
+        """An open connection to one broker. Raises TryAgain: it is not known (yet) or cannot be reached."""
+        if node_id not in self._addresses:
+            self.metadata([])
+        address = self._addresses.get(node_id)
+        if address is None:
+            raise TryAgain(f"there is no broker {node_id} in the cluster", refresh_metadata=True)
+        return self._connection(address)
+
+    def new_connection(self, node_id: int) -> Connection:
+        """One more connection to a broker, for requests that must not wait behind others; its owner closes it."""
+        host, port = self._addresses[node_id]
+        return Connection(host, port, timeout_seconds=self.timeout_seconds)
+
+    def broker_ids(self) -> list[int]:
+        self.retrying(lambda: self.metadata([]))
+        return sorted(self._addresses)
+
+    def ask(self, message: Message, response_class: type[R], *, version_max: int | None = None) -> R:
+        """The answer of any broker. A lost connection is tried again: only for what may be done twice."""
+        return self.retrying(lambda: self.ask_once(self.any_broker(), message, response_class, version_max=version_max))
+
+    def ask_once(
+        self, connection: Connection, message: Message, response_class: type[R], *, version_max: int | None = None
+    ) -> R:
+        return connection.request(
+            message, response_class, timeout_seconds=self.timeout_seconds, version_max=version_max
+        )
+
+    def metadata(self, topics: Iterable[str] | None, *, create: bool = False) -> MetadataResponse:
+        """Metadata of these topics, of all with None, of the brokers alone with none; errors inside are the caller's."""
+        request = MetadataRequest(
+            topics=None if topics is None else [MetadataRequestTopic(name=name) for name in topics],
+            allow_auto_topic_creation=create,
+        )
+        answer = self.ask_once(self.any_broker(), request, MetadataResponse)
+        self._addresses = {broker.node_id: (broker.host, broker.port) for broker in answer.brokers}
+        return answer
+
+    def topic(self, name: str, *, create: bool = False) -> MetadataResponseTopic:
+        """Metadata of one topic that has a leader for every partition.
+
+        With `create` a topic that is not there is made, if the broker does that for clients.
+        Raises Refused: there is no such topic, and none comes; its name is none.
+        """
+        unknown_deadline = Deadline(min(UNKNOWN_TOPIC_SECONDS if create else 0, self.timeout_seconds))
+
+        def attempt() -> MetadataResponseTopic:
+            (topic,) = self.metadata([name], create=create).topics
+            if topic.error_code == ErrorCode.UNKNOWN_TOPIC_OR_PARTITION and unknown_deadline.is_over():
+                raise Refused(
+                    ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
+                    f"topic {name!r} does not exist: make it with `kafkapy topics create {name}`",
+                )
+            check(topic.error_code, f"topic {name!r}")
+            for partition in topic.partitions:
+                check(partition.error_code, f"partition {name}-{partition.partition_index}")
+            topic.partitions.sort(key=lambda partition: partition.partition_index)
+            return topic
+
+        return self.retrying(attempt)
+
+    def coordinator_id(self, group_id: str) -> int:
+        """The broker that coordinates a group. Raises TryAgain, Refused."""
+        from kafkapy_wire.messages.find_coordinator import FindCoordinatorRequest, FindCoordinatorResponse
+
+        request = FindCoordinatorRequest(coordinator_keys=[group_id])
+        connection = self.any_broker()
+        answer = self.ask_once(connection, request, FindCoordinatorResponse)
+        (found,) = answer.coordinators
+        check(found.error_code, f"group {group_id!r}", found.error_message)
+        self._addresses.setdefault(found.node_id, (found.host, found.port))
+        return found.node_id
+
+    def coordinator(self, group_id: str) -> Connection:
+        """A connection to the coordinator of a group. Raises TryAgain, Refused."""
+        return self.broker(self.coordinator_id(group_id))
+
+    def supports(self, key: ApiKey) -> bool:
+        """Whether the brokers know an API."""
+        return self.retrying(self.any_broker).supports(key)
+
+    def _connection(self, address: tuple[str, int]) -> Connection:
+        connection = self._connections.get(address)
+        if connection is None or not connection.is_open:
+            host, port = address
+            connection = Connection(host, port, timeout_seconds=self.timeout_seconds)
+            self._connections[address] = connection
+        return connection
+
+
+def parse_bootstrap(text: str) -> list[tuple[str, int]]:
+    """`HOST:PORT` or `HOST`, several with commas between them; an IPv6 address stands in brackets.
+
+    Raises ClientError: an entry is none of these.
+    """
+    addresses = []
+    for entry in filter(None, (part.strip() for part in text.split(","))):
+        host, colon, port = entry.rpartition(":")
+        if not colon or (entry.startswith("[") and entry.endswith("]")):
+            host, port = entry, "9092"
+        if not port.isdecimal() or not 0 < int(port) < 65536 or not host.strip("[]"):
+            raise ClientError(f"{entry!r} is not HOST:PORT")
+        addresses.append((host.strip("[]"), int(port)))
+    if not addresses:
+        raise ClientError("no bootstrap server is given: -b HOST:PORT")
+    return addresses

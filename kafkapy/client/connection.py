@@ -1,0 +1,176 @@
+"""One socket to one broker: blocking, versions negotiated, one request in flight."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from typing import TypeVar
+
+from kafkapy import __version__
+from kafkapy.client.errors import ClientError, ConnectionLost
+from kafkapy_wire.api_keys import API_VERSIONS, ApiKey, request_header_version, response_header_version
+from kafkapy_wire.codec import decode, decode_from, encode
+from kafkapy_wire.errors import ErrorCode, MalformedMessage
+from kafkapy_wire.message import Message
+from kafkapy_wire.messages.api_versions import ApiVersionsRequest, ApiVersionsResponse
+from kafkapy_wire.messages.request_header import RequestHeader
+from kafkapy_wire.messages.response_header import ResponseHeader
+
+R = TypeVar("R", bound=Message)
+
+CLIENT_ID = "kafkapy"
+RESPONSE_BYTES_MAX = 256 * 1024 * 1024
+"""Above this it is not an answer: brokers send at most what a fetch asked for, or one batch if that is larger."""
+
+# Every broker since 2.4 knows it; others answer with version 0 and say what they know (KIP-511).
+_API_VERSIONS_VERSION = 3
+_INT32 = struct.Struct(">i")
+_INT16 = struct.Struct(">h")
+
+
+class Connection:
+    """Requests to the broker at `host:port`, each answered before the next is sent."""
+
+    def __init__(self, host: str, port: int, *, timeout_seconds: float) -> None:
+        """Connect and negotiate. Raises ConnectionLost, ClientError: what listens there is not Kafka."""
+        self.address = f"{host}:{port}"
+        self.is_open = False
+        self._correlation_id = 0
+        self._awaited: tuple[int, int] | None = None  # (API key, version) of the request in flight
+        self._versions: dict[int, tuple[int, int]] = {}
+        try:
+            self._socket = socket.create_connection((host, port), timeout=timeout_seconds)
+        except socket.gaierror as error:
+            raise ClientError(f"cannot resolve the host of {self.address}: {error.strerror}") from None
+        except TimeoutError:
+            raise ConnectionLost(f"{self.address} does not answer") from None
+        except OSError as error:
+            raise ConnectionLost(f"cannot connect to {self.address} ({error.strerror})") from None
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.is_open = True
+        try:
+            self._negotiate(timeout_seconds)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        self.is_open = False
+        self._awaited = None
+        self._socket.close()
+
+    def fileno(self) -> int:
+        """For `select`: readable means that `receive` will not wait for long."""
+        return self._socket.fileno()
+
+    def supports(self, key: ApiKey) -> bool:
+        return key in self._versions
+
+    def request(
+        self, message: Message, response_class: type[R], *, timeout_seconds: float, version_max: int | None = None
+    ) -> R:
+        """Send `message`, wait for its answer; errors as `send` and `receive`."""
+        self.send(message, timeout_seconds=timeout_seconds, version_max=version_max)
+        return self.receive(response_class, timeout_seconds=timeout_seconds)
+
+    def send(
+        self,
+        message: Message,
+        *,
+        timeout_seconds: float,
+        version_max: int | None = None,
+        answered: bool = True,
+    ) -> None:
+        """Send in the highest version that both sides know, at most `version_max`.
+
+        `answered` False: a produce request with acks 0. Raises ConnectionLost, ClientError: no common version.
+        """
+        assert self._awaited is None, f"{self.address} still owes an answer to {self._awaited}"
+        key = ApiKey(message.__schema__.api_key)
+        version = self._choose_version(key, version_max)
+        self._send(message, key, version, timeout_seconds, answered=answered)
+
+    def receive(self, response_class: type[R], *, timeout_seconds: float) -> R:
+        """The answer to the request in flight. Raises ConnectionLost, also when it takes longer than the timeout."""
+        assert self._awaited is not None, "nothing was asked"
+        (key, version), self._awaited = self._awaited, None
+        body = self._receive_body(key, version, timeout_seconds)
+        try:
+            return decode(response_class, body, version)
+        except MalformedMessage as error:
+            self.close()
+            raise ClientError(f"{self.address} sent an answer that is none: {error}") from None
+
+    def _negotiate(self, timeout_seconds: float) -> None:
+        request = ApiVersionsRequest(client_software_name=CLIENT_ID, client_software_version=__version__)
+        self._send(request, ApiKey.API_VERSIONS, _API_VERSIONS_VERSION, timeout_seconds, answered=True)
+        self._awaited = None
+        try:
+            body = self._receive_body(ApiKey.API_VERSIONS, _API_VERSIONS_VERSION, timeout_seconds)
+            is_fallback = body[:2] == _INT16.pack(ErrorCode.UNSUPPORTED_VERSION)
+            answer = decode(ApiVersionsResponse, body, 0 if is_fallback else _API_VERSIONS_VERSION)
+        except MalformedMessage:
+            raise ClientError(f"what listens at {self.address} does not speak Kafka's protocol") from None
+        self._versions = {api.api_key: (api.min_version, api.max_version) for api in answer.api_keys}
+
+    def _choose_version(self, key: ApiKey, version_max: int | None) -> int:
+        if key not in self._versions:
+            raise ClientError(f"the broker at {self.address} does not know {key.name}: is it too old, or a controller?")
+        ours = API_VERSIONS[key]
+        theirs_min, theirs_max = self._versions[key]
+        version = min(ours.max_version, theirs_max, ours.max_version if version_max is None else version_max)
+        if version < max(ours.min_version, theirs_min):
+            raise ClientError(f"the broker at {self.address} speaks {key.name} only in versions {theirs_min}-{theirs_max}")
+        return version
+
+    def _send(self, message: Message, key: ApiKey, version: int, timeout_seconds: float, *, answered: bool) -> None:
+        self._correlation_id += 1
+        header = RequestHeader(
+            request_api_key=key,
+            request_api_version=version,
+            correlation_id=self._correlation_id,
+            client_id=CLIENT_ID,
+        )
+        frame = encode(header, request_header_version(key, version)) + encode(message, version)
+        self._socket.settimeout(max(timeout_seconds, 0.001))
+        try:
+            self._socket.sendall(_INT32.pack(len(frame)) + frame)
+        except OSError as error:
+            self.close()
+            raise ConnectionLost(f"lost the connection to {self.address} ({error.strerror or error})") from None
+        self._awaited = (key, version) if answered else None
+
+    def _receive_body(self, key: int, version: int, timeout_seconds: float) -> memoryview:
+        """The answer behind its header. Raises ConnectionLost, ClientError."""
+        self._socket.settimeout(max(timeout_seconds, 0.001))
+        (size,) = _INT32.unpack(self._receive_exactly(4))
+        if not 4 <= size <= RESPONSE_BYTES_MAX:
+            self.close()
+            raise ClientError(f"what listens at {self.address} does not speak Kafka's protocol")
+        frame = memoryview(self._receive_exactly(size))
+        try:
+            header, position = decode_from(ResponseHeader, frame, 0, response_header_version(key, version))
+        except MalformedMessage:
+            header, position = ResponseHeader(), 0
+        if header.correlation_id != self._correlation_id:
+            self.close()
+            raise ClientError(f"what listens at {self.address} does not speak Kafka's protocol")
+        return frame[position:]
+
+    def _receive_exactly(self, size: int) -> bytearray:
+        received = bytearray()
+        while len(received) < size:
+            try:
+                # In steps: what a peer announces is not allocated before it comes.
+                data = self._socket.recv(min(size - len(received), 1 << 20))
+            except TimeoutError:
+                self.close()
+                raise ConnectionLost(f"{self.address} does not answer") from None
+            except OSError as error:
+                self.close()
+                raise ConnectionLost(f"lost the connection to {self.address} ({error.strerror})") from None
+            if not data:
+                self.close()
+                raise ConnectionLost(f"{self.address} closed the connection: is it a TLS or SASL listener?")
+            received += data
+        return received

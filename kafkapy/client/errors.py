@@ -1,0 +1,79 @@
+"""What ends a command. Each error's text is the one line that tells its user what is wrong and what to do."""
+
+from __future__ import annotations
+
+from kafkapy_wire.errors import ErrorCode
+
+
+class ClientError(Exception):
+    """The command cannot be done."""
+
+
+class Refused(ClientError):
+    """A broker said no, and would say so again."""
+
+    def __init__(self, code: ErrorCode, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+class TryAgain(ClientError):
+    """Not now, perhaps soon: raised by an attempt, ended by `Cluster.retrying`, which raises it when time is up."""
+
+    def __init__(self, text: str, *, refresh_metadata: bool = False) -> None:
+        super().__init__(text)
+        self.refresh_metadata = refresh_metadata
+
+
+class ConnectionLost(TryAgain):
+    """The peer closed the connection, or never was there. What was asked may have been done."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text, refresh_metadata=True)
+
+
+def check(code: int, what: str, message: str | None = None) -> None:
+    """Nothing where `code` is NONE. `what` says what was tried: `topic 'orders'`, `group 'billing'`.
+
+    Raises TryAgain for a code that Kafka calls retriable, otherwise Refused.
+    """
+    if code == 0:
+        return
+    error = error_code(code)
+    text = f"{what}: {message or _plain_words(error)} ({error.name})"
+    if error.retriable:
+        raise TryAgain(text, refresh_metadata=error.refreshes_metadata)
+    raise Refused(error, text)
+
+
+def error_code(code: int) -> ErrorCode:
+    """The code by its name; one of a later Kafka is UNKNOWN_SERVER_ERROR."""
+    try:
+        return ErrorCode(code)
+    except ValueError:
+        return ErrorCode.UNKNOWN_SERVER_ERROR
+
+
+_WORDS = {
+    ErrorCode.UNKNOWN_SERVER_ERROR: "the broker failed, its log says why",
+    ErrorCode.UNKNOWN_TOPIC_OR_PARTITION: "does not exist",
+    ErrorCode.LEADER_NOT_AVAILABLE: "has no leader",
+    ErrorCode.NOT_LEADER_OR_FOLLOWER: "has moved to another broker",
+    ErrorCode.TOPIC_ALREADY_EXISTS: "exists already",
+    ErrorCode.INVALID_PARTITIONS: "not a number of partitions that can be had",
+    ErrorCode.INVALID_REPLICATION_FACTOR: "more replicas than brokers, or less than 1",
+    ErrorCode.MESSAGE_TOO_LARGE: "a record is larger than max.message.bytes allows",
+    ErrorCode.OFFSET_OUT_OF_RANGE: "there is no such offset",
+    ErrorCode.GROUP_ID_NOT_FOUND: "does not exist",
+    ErrorCode.NON_EMPTY_GROUP: "has active members: stop them first",
+    ErrorCode.UNKNOWN_MEMBER_ID: "has active members: stop them first",
+    ErrorCode.COORDINATOR_NOT_AVAILABLE: "has no coordinator yet",
+    ErrorCode.NOT_ENOUGH_REPLICAS: "fewer replicas are in sync than min.insync.replicas asks for",
+    ErrorCode.TOPIC_AUTHORIZATION_FAILED: "you may not do this",
+    ErrorCode.GROUP_AUTHORIZATION_FAILED: "you may not do this",
+    ErrorCode.CLUSTER_AUTHORIZATION_FAILED: "you may not do this",
+}
+
+
+def _plain_words(error: ErrorCode) -> str:
+    return _WORDS.get(error) or error.name.lower().replace("_", " ")
