@@ -76,8 +76,7 @@ def _names(known: list[str]) -> Callable[[str], list[str]]:
 
 def _compare(rows: Sequence[Row], peers: Sequence[Peer], scale: Scale, output: Path) -> int:
     # What is made once, before anything is measured.
-    if any(peer.name == "kafkapy" for peer in peers):
-        installation.program()
+    installation.program()  # the yardsticks run in it too
     if any(peer.name == "kafka" for peer in peers):
         jar_directory()
     run = report.machine()

@@ -50,6 +50,9 @@ async def _every(node: Node, interval_ms: Callable[[Node], int], chore: Callable
             await chore(node)
         except OSError as error:
             logger.error("%s failed and will be tried again: %s", chore.__name__, error)
+        except Exception:
+            # A bug in a chore must not end the node that clients work with; the log tells where it is.
+            logger.exception("internal error in %s", chore.__name__)
 
 
 async def write_checkpoints(node: Node) -> None:

@@ -10,7 +10,7 @@ from kafkapy import __version__
 from kafkapy.client.errors import ClientError, ConnectionLost
 from kafkapy_wire.api_keys import API_VERSIONS, ApiKey, request_header_version, response_header_version
 from kafkapy_wire.codec import decode, decode_from, encode
-from kafkapy_wire.errors import ErrorCode, MalformedMessage
+from kafkapy_wire.errors import ErrorCode, MalformedMessage, UnsupportedVersion
 from kafkapy_wire.message import Message
 from kafkapy_wire.messages.api_versions import ApiVersionsRequest, ApiVersionsResponse
 from kafkapy_wire.messages.request_header import RequestHeader
@@ -131,7 +131,12 @@ class Connection:
             correlation_id=self._correlation_id,
             client_id=CLIENT_ID,
         )
-        frame = encode(header, request_header_version(key, version)) + encode(message, version)
+        try:
+            frame = encode(header, request_header_version(key, version)) + encode(message, version)
+        except UnsupportedVersion as error:
+            raise ClientError(f"the broker at {self.address} is too old for this: {error}") from None
+        except ValueError as error:  # a value of the user that no field can hold
+            raise ClientError(str(error)) from None
         self._socket.settimeout(max(timeout_seconds, 0.001))
         try:
             self._socket.sendall(_INT32.pack(len(frame)) + frame)

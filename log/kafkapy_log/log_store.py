@@ -245,11 +245,15 @@ class LogStore:
 
         Raises OSError.
         """
-        for name, content in self.checkpoints(high_watermarks):
+        self.replace_checkpoints(self.checkpoints(high_watermarks))
+
+    def replace_checkpoints(self, files: list[tuple[str, bytes]]) -> None:
+        """Write what `checkpoints` gave. Blocks; any thread, one at a time. Raises OSError."""
+        for name, content in files:
             replace_file(self.directory / name, content, fsync=self._fsync)
 
     def checkpoints(self, high_watermarks: Mapping[TopicPartition, int]) -> list[tuple[str, bytes]]:
-        """(file name, content) of the three files, to be written by `replace_file` in a worker thread."""
+        """(file name, content) of the three files, to be written by `replace_checkpoints` in a worker thread."""
         for topic_partition, log in self._logs.items():
             self._recovery_points[topic_partition] = log.recovery_point
             self._log_start_offsets[topic_partition] = log.log_start_offset

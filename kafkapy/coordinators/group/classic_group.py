@@ -162,7 +162,7 @@ class ClassicGroup:
         self.park_join(member, join)
 
     def replace_static(self, old: ClassicMember, member_id: str) -> ClassicMember:
-        """The same static member under a new id (KIP-345): its place, leadership and assignment stay.
+        """The same static member under a new id (KIP-345): its leadership and assignment stay.
 
         Requests parked under the old id are answered with FENCED_INSTANCE_ID.
         """

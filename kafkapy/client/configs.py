@@ -1,0 +1,100 @@
+"""What `kafkapy configs` asks and changes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from kafkapy.client.cluster import Cluster
+from kafkapy.client.connection import Connection
+from kafkapy.client.errors import check
+from kafkapy_wire.messages.describe_configs import (
+    DescribeConfigsRequest,
+    DescribeConfigsResource,
+    DescribeConfigsResourceResult,
+    DescribeConfigsResponse,
+)
+
+TOPIC = 2
+BROKER = 4
+GROUP = 32
+
+SOURCES = {
+    1: "DYNAMIC_TOPIC_CONFIG",
+    2: "DYNAMIC_BROKER_CONFIG",
+    3: "DYNAMIC_DEFAULT_BROKER_CONFIG",
+    4: "STATIC_BROKER_CONFIG",
+    5: "DEFAULT_CONFIG",
+    6: "DYNAMIC_BROKER_LOGGER_CONFIG",
+    7: "DYNAMIC_CLIENT_METRICS_CONFIG",
+    8: "DYNAMIC_GROUP_CONFIG",
+}
+"""Kafka's names of where a value comes from, by `config_source`."""
+
+DEFAULT_SOURCE = 5
+
+_SET = 0
+_DELETE = 1
+
+
+class Resource:
+    """What settings belong to: type id and name as the protocol has them, and words for the user."""
+
+    __slots__ = ("name", "type_id", "words")
+
+    def __init__(self, type_id: int, name: str) -> None:
+        self.type_id = type_id
+        self.name = name
+        if type_id == BROKER:
+            self.words = f"broker {name}" if name else "the brokers' common settings"
+        else:
+            self.words = f"{'topic' if type_id == TOPIC else 'group'} {name!r}"
+
+
+def describe_configs(cluster: Cluster, resource: Resource) -> list[DescribeConfigsResourceResult]:
+    """Every setting of the resource with its value and source, by name. Raises Refused."""
+    request = DescribeConfigsRequest(
+        resources=[
+            DescribeConfigsResource(
+                resource_type=resource.type_id, resource_name=resource.name, configuration_keys=None
+            )
+        ]
+    )
+
+    def attempt() -> list[DescribeConfigsResourceResult]:
+        (found,) = cluster.ask_once(_broker_of(cluster, resource), request, DescribeConfigsResponse).results
+        check(found.error_code, resource.words, found.error_message)
+        return sorted(found.configs, key=lambda config: config.name)
+
+    return cluster.retrying(attempt)
+
+
+def alter_configs(cluster: Cluster, resource: Resource, changed: Mapping[str, str], deleted: Sequence[str]) -> None:
+    """Set some values and take others back to their defaults, all or nothing. Raises Refused."""
+    from kafkapy_wire.messages.incremental_alter_configs import (
+        AlterableConfig,
+        AlterConfigsResource,
+        IncrementalAlterConfigsRequest,
+        IncrementalAlterConfigsResponse,
+    )
+
+    changes = [AlterableConfig(name=name, config_operation=_SET, value=value) for name, value in changed.items()]
+    changes += [AlterableConfig(name=name, config_operation=_DELETE, value=None) for name in deleted]
+    request = IncrementalAlterConfigsRequest(
+        resources=[
+            AlterConfigsResource(resource_type=resource.type_id, resource_name=resource.name, configs=changes)
+        ]
+    )
+
+    def attempt() -> None:
+        answer = cluster.ask_once(_broker_of(cluster, resource), request, IncrementalAlterConfigsResponse)
+        (altered,) = answer.responses
+        check(altered.error_code, resource.words, altered.error_message)
+
+    cluster.retrying(attempt)
+
+
+def _broker_of(cluster: Cluster, resource: Resource) -> Connection:
+    """Settings of one broker are known to itself alone."""
+    if resource.type_id == BROKER and resource.name:
+        return cluster.broker(int(resource.name))
+    return cluster.any_broker()
