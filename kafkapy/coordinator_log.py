@@ -41,7 +41,10 @@ class TopicCoordinatorLog:
 
     def read_batches(self, partition: int) -> Iterator[memoryview]:
         """Whole batches from the log start to the end, read in pieces of `LOAD_READ_BYTES`."""
-        log = self._leader(partition).log
+        stored = self._partitions.stored(self._topic, partition)
+        if stored is None:
+            return
+        log = stored.log
         offset = log.log_start_offset
         while offset < log.log_end_offset:
             piece = log.read(offset, LOAD_READ_BYTES)

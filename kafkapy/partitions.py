@@ -1,7 +1,7 @@
 """The partitions that this broker leads: each one's log, its high watermark and who waits for it.
 
-`PartitionManager` follows the metadata image: a partition that appears in it has a log before the answer of the request
-that made it leaves, and one that disappears is renamed away at once and deleted later by a worker thread.
+`PartitionManager` follows the metadata image: a partition that appears in it can be used before the answer of the
+request that made it leaves, and one that disappears is renamed away at once and deleted later by a worker thread.
 """
 
 from __future__ import annotations
@@ -118,7 +118,8 @@ class PartitionManager:
         self._clock = clock
         self._by_name: dict[tuple[str, int], Partition] = {}
         self._by_id: dict[tuple[Uuid, int], Partition] = {}
-        # A log of an earlier run is opened when it is first asked for, so that thousands of partitions start at once.
+        # A log is opened, or made, when it is first asked for: thousands of partitions start, and are created, at once.
+        # What says that a partition exists is the metadata log, not its directory.
         self._unopened: dict[tuple[str, int], tuple[TopicImage, PartitionImage]] = {}
         self._counts: dict[str, int] = {}
         self._names: dict[Uuid, str] = {}
@@ -146,15 +147,24 @@ class PartitionManager:
             raise KafkaError(ErrorCode.UNKNOWN_TOPIC_ID)
         return self._open(name, index)
 
+    def stored(self, topic: str, index: int) -> Partition | None:
+        """The partition if something was ever stored in it: for readers that need not make an empty log.
+
+        Raises KafkaError: UNKNOWN_TOPIC_OR_PARTITION, KAFKA_STORAGE_ERROR.
+        """
+        if (topic, index) in self._unopened and (topic, index) not in self._store:
+            return None
+        return self.by_name(topic, index)
+
     def count(self, topic: str) -> int:
         """How many partitions of the topic are led here; 0 when there is no such topic."""
         return self._counts.get(topic, 0)
 
-    def all(self) -> Iterator[Partition]:
-        """Every partition, in the order in which they came."""
+    def names(self) -> Iterator[tuple[str, int]]:
+        """(topic, partition) of every partition, in the order in which the topics came."""
         for topic, count in list(self._counts.items()):
             for index in range(count):
-                yield self.by_name(topic, index)
+                yield topic, index
 
     def opened(self) -> list[Partition]:
         """The partitions whose logs are open; the others have had no request since the start."""
@@ -193,7 +203,6 @@ class PartitionManager:
         self._image = image
         for topic in delta.deleted_topics:
             self._remove(topic)
-        settings: dict[str, TopicSettings] = {}
         for name, index in delta.changed_partitions:
             topic = image.topics[name]
             state = topic.partitions[index]
@@ -203,12 +212,8 @@ class PartitionManager:
                 partition.lead(state)
                 continue
             self._know(topic, index, state)
-            if (name, index) not in self._store:
-                if name not in settings:
-                    settings[name] = self._topic_settings(name)
-                self._create(topic, index, state, settings[name])
         for resource_type, name in delta.changed_configs:
-            if resource_type == ConfigResourceType.TOPIC and name in self._counts and name not in settings:
+            if resource_type == ConfigResourceType.TOPIC and name in self._counts:
                 self._update_settings(name)
 
     def use_settings(self, settings: Settings) -> None:
@@ -223,19 +228,8 @@ class PartitionManager:
         self._names[topic.topic_id] = topic.name
         self._unopened[topic.name, index] = (topic, state)
 
-    def _create(self, topic: TopicImage, index: int, state: PartitionImage, settings: TopicSettings) -> None:
-        try:
-            log = self._store.create(
-                topic.name, index, topic.topic_id, now_ms=self._clock.now_ms(), settings=self._log_settings(settings)
-            )
-        except KafkaError as error:
-            # The topic exists all the same; whoever asks for this partition tries again and hears of the disk.
-            logger.error("cannot create the log of %s-%d: %s", topic.name, index, error)
-            return
-        self._take_in(topic, index, state, log, settings)
-
     def _open(self, topic: str, index: int) -> Partition:
-        """The log of an earlier run. Raises KafkaError: UNKNOWN_TOPIC_OR_PARTITION, KAFKA_STORAGE_ERROR."""
+        """Open or make the log. Raises KafkaError: UNKNOWN_TOPIC_OR_PARTITION, KAFKA_STORAGE_ERROR."""
         unopened = self._unopened.get((topic, index))
         if unopened is None:
             raise KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)

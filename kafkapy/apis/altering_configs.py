@@ -9,11 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from kafkapy_controller.configs import ELR_FEATURE
-from kafkapy_controller.image import ConfigResourceType
-from kafkapy_controller.topic_names import check_topic_name
-from kafkapy_wire.errors import ErrorCode, KafkaError
-
 from kafkapy.settings.alter import (
     Changes,
     Operation,
@@ -28,14 +23,17 @@ from kafkapy.settings.alter import (
     replacing_changes,
 )
 from kafkapy.settings.catalog import Definition, broker_definition, broker_definitions, topic_definitions
+from kafkapy_controller.configs import ELR_FEATURE
+from kafkapy_controller.image import ConfigResourceType
+from kafkapy_controller.topic_names import check_topic_name
+from kafkapy_wire.errors import ErrorCode, KafkaError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from kafkapy_controller.image import MetadataImage
-
     from kafkapy.context import RequestContext
     from kafkapy.settings import Settings
+    from kafkapy_controller.image import MetadataImage
 
 
 class ResourceChange(NamedTuple):

@@ -13,6 +13,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kafkapy.settings.describe import (
+    Entry,
+    describe_broker,
+    describe_client_metrics,
+    describe_default_broker,
+    describe_group,
+    describe_topic,
+)
 from kafkapy_controller.image import ConfigResourceType
 from kafkapy_controller.topic_names import check_topic_name
 from kafkapy_wire.errors import ErrorCode, KafkaError
@@ -24,21 +32,11 @@ from kafkapy_wire.messages.describe_configs import (
     DescribeConfigsSynonym,
 )
 
-from kafkapy.settings.describe import (
-    Entry,
-    describe_broker,
-    describe_client_metrics,
-    describe_default_broker,
-    describe_group,
-    describe_topic,
-)
-
 if TYPE_CHECKING:
-    from kafkapy_controller.image import MetadataImage
-    from kafkapy_wire.messages.describe_configs import DescribeConfigsResource
-
     from kafkapy.context import RequestContext
     from kafkapy.settings import Settings
+    from kafkapy_controller.image import MetadataImage
+    from kafkapy_wire.messages.describe_configs import DescribeConfigsResource
 
 UNKNOWN_TYPE_MESSAGE = (
     "This most likely occurs because of a request being malformed by the client library or the message was sent to an "

@@ -28,15 +28,15 @@ def handle(request: DescribeLogDirsRequest, context: RequestContext) -> Describe
     if request.topics is not None:
         wanted = {(topic.topic, index) for topic in request.topics for index in topic.partitions}
     topics: dict[str, DescribeLogDirsTopic] = {}
-    for partition in context.node.partitions.all():
-        if wanted is not None and (partition.topic, partition.index) not in wanted:
+    for name, index in context.node.partitions.names():
+        if wanted is not None and (name, index) not in wanted:
             continue
-        topic = topics.get(partition.topic)
+        topic = topics.get(name)
         if topic is None:
-            topic = topics[partition.topic] = DescribeLogDirsTopic(name=partition.topic)
-        topic.partitions.append(
-            DescribeLogDirsPartition(partition_index=partition.index, partition_size=partition.log.size_bytes)
-        )
+            topic = topics[name] = DescribeLogDirsTopic(name=name)
+        partition = context.node.partitions.stored(name, index)
+        size = partition.log.size_bytes if partition else 0
+        topic.partitions.append(DescribeLogDirsPartition(partition_index=index, partition_size=size))
     space = os.statvfs(directory)
     return DescribeLogDirsResponse(
         results=[

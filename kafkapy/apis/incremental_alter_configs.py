@@ -17,15 +17,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kafkapy.apis.altering_configs import ResourceChange, alter
+from kafkapy.settings.alter import OperationOn
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.incremental_alter_configs import (
     AlterConfigsResourceResponse,
     IncrementalAlterConfigsRequest,
     IncrementalAlterConfigsResponse,
 )
-
-from kafkapy.apis.altering_configs import ResourceChange, alter
-from kafkapy.settings.alter import OperationOn
 
 if TYPE_CHECKING:
     from kafkapy.context import RequestContext

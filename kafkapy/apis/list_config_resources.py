@@ -21,9 +21,8 @@ from kafkapy_wire.messages.list_config_resources import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from kafkapy_controller.image import MetadataImage
-
     from kafkapy.context import RequestContext
+    from kafkapy_controller.image import MetadataImage
 
 
 def handle(request: ListConfigResourcesRequest, context: RequestContext) -> ListConfigResourcesResponse:

@@ -14,7 +14,12 @@ from kafkapy.client.errors import ClientError, ConnectionLost, Refused, TryAgain
 from kafkapy_wire.api_keys import ApiKey
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.message import Message
-from kafkapy_wire.messages.metadata import MetadataRequest, MetadataRequestTopic, MetadataResponse, MetadataResponseTopic
+from kafkapy_wire.messages.metadata import (
+    MetadataRequest,
+    MetadataRequestTopic,
+    MetadataResponse,
+    MetadataResponseTopic,
+)
 
 R = TypeVar("R", bound=Message)
 T = TypeVar("T")

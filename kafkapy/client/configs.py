@@ -80,9 +80,7 @@ def alter_configs(cluster: Cluster, resource: Resource, changed: Mapping[str, st
     changes = [AlterableConfig(name=name, config_operation=_SET, value=value) for name, value in changed.items()]
     changes += [AlterableConfig(name=name, config_operation=_DELETE, value=None) for name in deleted]
     request = IncrementalAlterConfigsRequest(
-        resources=[
-            AlterConfigsResource(resource_type=resource.type_id, resource_name=resource.name, configs=changes)
-        ]
+        resources=[AlterConfigsResource(resource_type=resource.type_id, resource_name=resource.name, configs=changes)]
     )
 
     def attempt() -> None:

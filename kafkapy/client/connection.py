@@ -120,7 +120,9 @@ class Connection:
         theirs_min, theirs_max = self._versions[key]
         version = min(ours.max_version, theirs_max, ours.max_version if version_max is None else version_max)
         if version < max(ours.min_version, theirs_min):
-            raise ClientError(f"the broker at {self.address} speaks {key.name} only in versions {theirs_min}-{theirs_max}")
+            raise ClientError(
+                f"the broker at {self.address} speaks {key.name} only in versions {theirs_min}-{theirs_max}"
+            )
         return version
 
     def _send(self, message: Message, key: ApiKey, version: int, timeout_seconds: float, *, answered: bool) -> None:

@@ -20,7 +20,9 @@ EARLIEST = -2
 Partition = tuple[str, int]
 
 
-def list_offsets(cluster: Cluster, wanted: Mapping[Partition, int], *, read_committed: bool = False) -> dict[Partition, int]:
+def list_offsets(
+    cluster: Cluster, wanted: Mapping[Partition, int], *, read_committed: bool = False
+) -> dict[Partition, int]:
     """For each partition the first offset whose timestamp is at or after the wanted one, in ms; -1 where none is.
 
     LATEST and EARLIEST are timestamps too. Raises Refused, TryAgain: a partition is not there, or has no leader.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from kafkapy.client.cluster import Cluster
-from kafkapy.client.errors import Refused, TryAgain, check, error_code
+from kafkapy.client.errors import Refused, check
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.metadata import MetadataResponseTopic
 
@@ -100,8 +100,5 @@ def timeout_ms(cluster: Cluster) -> int:
 def _check_existing(code: int, name: str, message: str | None) -> None:
     """As `check`, but an unknown topic is an answer here, although Kafka calls the code retriable."""
     if code == ErrorCode.UNKNOWN_TOPIC_OR_PARTITION:
-        raise Refused(error_code(code), f"topic {name!r} does not exist")
-    try:
-        check(code, f"topic {name!r}", message)
-    except TryAgain:
-        raise
+        raise Refused(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, f"topic {name!r} does not exist")
+    check(code, f"topic {name!r}", message)

@@ -11,8 +11,6 @@ from collections.abc import Iterable, Mapping
 from enum import IntEnum
 from typing import NamedTuple
 
-from kafkapy_wire.errors import ErrorCode, KafkaError
-
 from kafkapy.settings.broker import Settings
 from kafkapy.settings.catalog import (
     Definition,
@@ -25,6 +23,7 @@ from kafkapy.settings.catalog import (
 )
 from kafkapy.settings.errors import SettingsError
 from kafkapy.settings.parse import Value, parse_value
+from kafkapy_wire.errors import ErrorCode, KafkaError
 
 Changes = dict[str, str | None]
 
@@ -297,8 +296,6 @@ def check_group(settings: Settings, name: str, overrides: Mapping[str, str]) -> 
             continue
         assert isinstance(value, int), f"{setting} is {value!r}"
         low, high = (f"group.{kind}.{bound}.{rest.removeprefix('num.')}" for bound in ("min", "max"))
-        if setting == "share.partition.max.record.locks":
-            low, high = (f"group.share.{bound}.partition.max.record.locks" for bound in ("min", "max"))
         if "min" in bounds and value < _number(settings, low):
             raise KafkaError(ErrorCode.INVALID_CONFIG, f"{setting} must be greater than or equal to {low}")
         if value > _number(settings, high):

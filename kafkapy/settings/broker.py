@@ -9,6 +9,7 @@ for DescribeConfigs; what AlterConfigs changes is laid over it by `with_dynamic`
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,8 @@ from kafkapy.settings.topic import LONG_MAX, TopicSettings, topic_defaults
 
 if TYPE_CHECKING:
     from kafkapy.settings.parse import Value
+
+logger = logging.getLogger("kafkapy.settings")
 
 INT_MAX = 2_147_483_647
 NOTHING: Mapping[str, str] = {}
@@ -416,10 +419,29 @@ class Settings:
         return static
 
     def with_dynamic(self, dynamic_default: Mapping[str, str], dynamic_broker: Mapping[str, str]) -> Settings:
-        """These under the cluster's defaults and this broker's own dynamic values, whichever were there before."""
-        changed = Settings(self.given, dynamic_default=dynamic_default, dynamic_broker=dynamic_broker)
+        """These under the cluster's defaults and this broker's own dynamic values, whichever were there before.
+
+        Dynamic values were checked when they were stored, but perhaps by a broker with another file: what does not go
+        with this one is left out, with a line in the log, as Apache Kafka does.
+        """
+        try:
+            changed = Settings(self.given, dynamic_default=dynamic_default, dynamic_broker=dynamic_broker)
+        except SettingsError:
+            default = self._fitting(dynamic_default)
+            changed = Settings(self.given, dynamic_default=default, dynamic_broker=self._fitting(dynamic_broker))
         ports = {listener.name: listener.port for listener in self.listeners if listener.port}
         return changed.with_ports(ports)
+
+    def _fitting(self, dynamic: Mapping[str, str]) -> dict[str, str]:
+        fitting: dict[str, str] = {}
+        for name, text in dynamic.items():
+            try:
+                Settings(self.given, dynamic_broker={**fitting, name: text})
+            except SettingsError as error:
+                logger.warning("ignoring the dynamic setting %s: %s", name, error)
+            else:
+                fitting[name] = text
+        return fitting
 
     def with_ports(self, ports: Mapping[str, int]) -> Settings:
         """These with the ports, by listener name, that the system chose where port 0 was asked for."""

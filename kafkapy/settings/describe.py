@@ -20,7 +20,7 @@ from kafkapy.settings.catalog import (
     group_definitions,
     topic_definitions,
 )
-from kafkapy.settings.parse import Value, default_value, parse_value, value_text
+from kafkapy.settings.parse import default_value, parse_value, value_text
 
 
 class ConfigSource(IntEnum):
@@ -174,18 +174,15 @@ def _broker_value(settings: Settings, name: str, static: Mapping[str, str]) -> s
     definition = broker_definition(name)
     if definition is None:
         return None
-    value: Value | None = settings.value(name)
-    if value is None:
-        if name not in static:
-            return value_text(definition, default_value(definition))
-        if name in settings.given and not definition.is_sensitive and name not in _LISTENERS:
-            # Given, but hidden by a dynamic value under another name of the same thing.
-            return value_text(definition, default_value(definition))
+    value = settings.value(name)
+    if value is None and name in static and (name in _UNTYPED or name not in settings.given):
         return static[name]
-    return value_text(definition, value)
+    # A name that was given has no value when a dynamic one hides it, under another name of the same thing.
+    return value_text(definition, default_value(definition) if value is None else value)
 
 
-_LISTENERS = ("listeners", "advertised.listeners")
+# `Settings` reads these by rules of their own.
+_UNTYPED = ("listeners", "advertised.listeners")
 
 
 def _broker_synonyms_of(settings: Settings, name: str) -> tuple[Synonym, ...]:

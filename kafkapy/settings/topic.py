@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Self
 from kafkapy.settings.area import Area
 
 if TYPE_CHECKING:
-    from kafkapy_log.settings import LogSettings
-
     from kafkapy.settings.parse import Value
+    from kafkapy_log.settings import LogSettings
 
 LONG_MAX = 9_223_372_036_854_775_807
 

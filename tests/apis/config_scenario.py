@@ -1,6 +1,6 @@
 """A conversation about settings, as Apache Kafka 4.3.1 holds it: what is asked, and how the answers are recorded.
 
-    python tests/apis/config_scenario.py HOST:PORT > tests/apis/config_answers.json
+    python -m tests.apis.config_scenario HOST:PORT > tests/apis/config_answers.json
 
 records the answers of a real broker, which was formatted afresh and started with STATIC as its server.properties.
 """
@@ -273,39 +273,53 @@ def request(step: Step) -> tuple[int, int, Message]:
     assert isinstance(argument, tuple)
     flag = bool(step[2])
     if kind == "describe":
-        return 32, 4, describe_configs.DescribeConfigsRequest(
-            resources=[
-                describe_configs.DescribeConfigsResource(resource_type=kind, resource_name=name, configuration_keys=keys)
-                for kind, name, keys in argument
-            ],
-            include_synonyms=flag,
+        return (
+            32,
+            4,
+            describe_configs.DescribeConfigsRequest(
+                resources=[
+                    describe_configs.DescribeConfigsResource(
+                        resource_type=kind, resource_name=name, configuration_keys=keys
+                    )
+                    for kind, name, keys in argument
+                ],
+                include_synonyms=flag,
+            ),
         )
     if kind == "incremental":
-        return 44, 1, incremental_alter_configs.IncrementalAlterConfigsRequest(
-            resources=[
-                incremental_alter_configs.AlterConfigsResource(
-                    resource_type=kind,
-                    resource_name=name,
-                    configs=[
-                        incremental_alter_configs.AlterableConfig(name=key, config_operation=operation, value=value)
-                        for key, operation, value in operations
-                    ],
-                )
-                for kind, name, operations in argument
-            ],
-            validate_only=flag,
+        return (
+            44,
+            1,
+            incremental_alter_configs.IncrementalAlterConfigsRequest(
+                resources=[
+                    incremental_alter_configs.AlterConfigsResource(
+                        resource_type=kind,
+                        resource_name=name,
+                        configs=[
+                            incremental_alter_configs.AlterableConfig(name=key, config_operation=operation, value=value)
+                            for key, operation, value in operations
+                        ],
+                    )
+                    for kind, name, operations in argument
+                ],
+                validate_only=flag,
+            ),
         )
     assert kind == "alter", kind
-    return 33, 2, alter_configs.AlterConfigsRequest(
-        resources=[
-            alter_configs.AlterConfigsResource(
-                resource_type=kind,
-                resource_name=name,
-                configs=[alter_configs.AlterableConfig(name=key, value=value) for key, value in values],
-            )
-            for kind, name, values in argument
-        ],
-        validate_only=flag,
+    return (
+        33,
+        2,
+        alter_configs.AlterConfigsRequest(
+            resources=[
+                alter_configs.AlterConfigsResource(
+                    resource_type=kind,
+                    resource_name=name,
+                    configs=[alter_configs.AlterableConfig(name=key, value=value) for key, value in values],
+                )
+                for kind, name, values in argument
+            ],
+            validate_only=flag,
+        ),
     )
 
 

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 import trio
-from config_scenario import SCENARIO, STATIC, TOPIC, Step, alter, describe, incremental, noted, request, set_one
 
 from kafkapy.apis import alter_configs, describe_configs, incremental_alter_configs, list_config_resources
 from kafkapy.settings import Settings
@@ -19,6 +18,18 @@ from kafkapy_controller.configs import ELR_FEATURE, decide_alter_configs
 from kafkapy_controller.image import BrokerImage, MetadataImage, TopicImage
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.uuid import ZERO_UUID
+from tests.apis.config_scenario import (
+    SCENARIO,
+    STATIC,
+    TOPIC,
+    Step,
+    alter,
+    describe,
+    incremental,
+    noted,
+    request,
+    set_one,
+)
 
 ANSWERS = json.loads(Path(__file__).with_name("config_answers.json").read_text())
 
@@ -114,9 +125,11 @@ def difference(step: Step, ours: Any, theirs: Any) -> str:
         for mine, other in zip(ours, theirs, strict=True):
             if mine[:4] != other[:4]:
                 lines.append(f"{mine[:4]} / {other[:4]}")
-            for name in sorted(mine[4].keys() | other[4].keys()):
-                if mine[4].get(name) != other[4].get(name):
-                    lines.append(f"{name}: {mine[4].get(name)} / {other[4].get(name)}")
+            lines += [
+                f"{name}: {mine[4].get(name)} / {other[4].get(name)}"
+                for name in sorted(mine[4].keys() | other[4].keys())
+                if mine[4].get(name) != other[4].get(name)
+            ]
         return f"{step}\n  " + "\n  ".join(lines)
     return f"{step}\n  ours   {ours}\n  theirs {theirs}"
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 
 import pytest
+import trio.testing
 
 from kafkapy_wire.errors import ErrorCode
-from tests.coordinators.group_lab import GROUP, REBALANCE_MS, SESSION_MS, SUBSCRIPTION, GroupLab
+from tests.coordinators.group_lab import REBALANCE_MS, SESSION_MS, SUBSCRIPTION, GroupLab
 
 
 async def test_first_join_creates_the_topic_and_asks_to_come_back_with_a_member_id(lab: GroupLab) -> None:
@@ -236,7 +237,7 @@ async def test_rebalance_timeout_drops_who_has_not_joined(lab: GroupLab) -> None
         assert join.parked
         assert lab.heartbeat(first, 2) == ErrorCode.REBALANCE_IN_PROGRESS
         lab.advance(5_000)
-    await lab.ask(lambda: _answered(join))
+    await trio.testing.wait_all_tasks_blocked()
     assert join.answer.leader == second
     assert lab.heartbeat(first, 3) == ErrorCode.UNKNOWN_MEMBER_ID
 
@@ -279,7 +280,7 @@ async def test_a_rebalance_waits_for_pending_members(lab: GroupLab) -> None:
     join = await lab.join(first)
     assert join.parked
     lab.advance(SESSION_MS + 1)
-    await lab.ask(lambda: _answered(join))
+    await trio.testing.wait_all_tasks_blocked()
     assert join.answer.error_code == ErrorCode.NONE
 
 
@@ -290,7 +291,7 @@ async def test_first_join_that_stays_parked_expires(lab: GroupLab) -> None:
     for _ in range(5 * 60 // 5 + 1):
         lab.heartbeat(first, 1)
         lab.advance(5_000)
-    await lab.ask(lambda: _answered(join))
+    await trio.testing.wait_all_tasks_blocked()
     assert (join.answer.error_code, join.answer.member_id) == (ErrorCode.UNKNOWN_MEMBER_ID, "")
 
 
@@ -303,7 +304,7 @@ async def test_initial_rebalance_delay_is_extended_by_new_members(lab: GroupLab)
     lab.advance(2_000)
     assert first.parked
     lab.advance(3_000)
-    await lab.ask(lambda: _answered(first))
+    await trio.testing.wait_all_tasks_blocked()
     assert first.answer.generation_id == second.answer.generation_id == 1
     assert len(first.answer.members) == 2
 
@@ -325,7 +326,7 @@ async def test_leaving_completes_a_rebalance_that_waited_for_the_member(lab: Gro
     first, second, _ = await lab.stable_pair()
     join = await lab.join(first)
     lab.leave(second)
-    await lab.ask(lambda: _answered(join))
+    await trio.testing.wait_all_tasks_blocked()
     assert [member.member_id for member in join.answer.members] == [first]
 
 
@@ -333,7 +334,7 @@ async def test_parked_requests_of_a_member_that_was_made_to_leave_are_answered(l
     first, second, _ = await lab.stable_pair()
     join = await lab.join(first)
     lab.leave(first)
-    await lab.ask(lambda: _answered(join))
+    await trio.testing.wait_all_tasks_blocked()
     assert join.answer.error_code == ErrorCode.UNKNOWN_MEMBER_ID
     first = await lab.new_member_id()
     await lab.join(first)
@@ -341,7 +342,7 @@ async def test_parked_requests_of_a_member_that_was_made_to_leave_are_answered(l
     sync = await lab.sync(first, 3)
     assert sync.parked
     lab.leave(first)
-    await lab.ask(lambda: _answered(sync))
+    await trio.testing.wait_all_tasks_blocked()
     assert sync.answer.error_code == ErrorCode.UNKNOWN_MEMBER_ID
 
 
@@ -368,10 +369,5 @@ async def test_closing_answers_parked_requests(lab: GroupLab) -> None:
     first, _, _ = await lab.stable_pair()
     join = await lab.join(first)
     lab.groups.close()
-    await lab.ask(lambda: _answered(join))
+    await trio.testing.wait_all_tasks_blocked()
     assert join.answer.error_code == ErrorCode.NOT_COORDINATOR
-
-
-async def _answered(_: object) -> str:
-    """Nothing but a turn for the tasks whose answers have come."""
-    return GROUP

@@ -78,7 +78,9 @@ def test_recovery_keeps_whole_batches_at_every_cut(tmp_path: Path) -> None:
         crash(log)
 
 
-@pytest.mark.parametrize("garbage", [b"\0" * 4096, b"\xff" * 100, bytes(range(256)) * 8], ids=["zeros", "ones", "bytes"])
+@pytest.mark.parametrize(
+    "garbage", [b"\0" * 4096, b"\xff" * 100, bytes(range(256)) * 8], ids=["zeros", "ones", "bytes"]
+)
 def test_recovery_cuts_off_garbage(tmp_path: Path, garbage: bytes) -> None:
     log = open_log(tmp_path / "orders-0")
     append(log, make_batch(3))
