@@ -56,6 +56,7 @@ class Connection:
         "client_software_version",
         "last_active_ms",
         "listener_name",
+        "local_host",
         "node",
         "peer_host",
         "peer_port",
@@ -66,6 +67,7 @@ class Connection:
         self.node = node
         self.listener_name = listener_name
         self.peer_host, self.peer_port = peer
+        self.local_host: str = sock.getsockname()[0]  # an address of ours that this peer can reach
         self.principal = "User:ANONYMOUS"
         self.client_software_name = "unknown"
         self.client_software_version = "unknown"

@@ -28,7 +28,7 @@ from kafkapy.errors import CloseConnection
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from kafkapy_wire.codec import Message
+    from kafkapy_wire.message import Message
 
     from kafkapy.context import RequestContext
     from kafkapy.outbox import Outbox
@@ -73,7 +73,7 @@ class Api:
     def _top_level_error(self, _request: Message, error: KafkaError) -> Message:
         response = response_class(self.key)()
         for name, value in (("error_code", error.code), ("error_message", error.message)):
-            if name in type(response).__slots__:
+            if hasattr(response, name):
                 setattr(response, name, value)
         return response
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from kafkapy_wire.api_keys import ApiKey
-    from kafkapy_wire.codec import Message
+    from kafkapy_wire.message import Message
 
     from kafkapy.context import RequestContext
 

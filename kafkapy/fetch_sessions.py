@@ -11,15 +11,14 @@ import random
 from typing import TYPE_CHECKING, NewType
 
 from kafkapy_wire.errors import ErrorCode
-from kafkapy_wire.uuid import ZERO_UUID
+from kafkapy_wire.uuid import ZERO_UUID, Uuid
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from kafkapy_wire.messages.fetch import FetchPartition, FetchRequest, PartitionData
-    from kafkapy_wire.uuid import Uuid
 
-FetchKey = NewType("FetchKey", tuple[str | bytes, int])  # (topic name below version 13, topic id from it on; partition)
+FetchKey = NewType("FetchKey", tuple[str | Uuid, int])  # (topic name below version 13, topic id from it on; partition)
 
 INVALID_SESSION_ID = 0
 INITIAL_EPOCH = 0  # a full fetch that asks for a session
@@ -178,7 +177,7 @@ class FetchSessionCache:
     def _update(self, session: FetchSession, request: FetchRequest) -> None:
         partitions = session.partitions
         for topic in request.topics:
-            name: str | bytes = topic.topic_id if session.uses_topic_ids else topic.topic
+            name: str | Uuid = topic.topic_id if session.uses_topic_ids else topic.topic
             for wanted in topic.partitions:
                 known = partitions.get(FetchKey((name, wanted.partition)))
                 if known is None:
@@ -213,6 +212,6 @@ class FetchSessionCache:
 def wanted_partitions(request: FetchRequest) -> Iterator[tuple[FetchKey, FetchedPartition]]:
     """The partitions that the request itself names, in its order."""
     for topic in request.topics:
-        name: str | bytes = topic.topic if topic.topic_id == ZERO_UUID else topic.topic_id
+        name: str | Uuid = topic.topic if topic.topic_id == ZERO_UUID else topic.topic_id
         for wanted in topic.partitions:
             yield FetchKey((name, wanted.partition)), FetchedPartition(topic.topic, topic.topic_id, wanted)

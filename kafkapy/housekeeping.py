@@ -71,7 +71,7 @@ async def remove_deleted(node: Node) -> None:
 
 
 def _remove(directories: list[Path], files: list[Path]) -> None:
-    from kafkapy_log import remove_directories
+    from kafkapy_log.log_store import remove_directories
 
     remove_directories(directories)
     for file in files:

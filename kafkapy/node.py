@@ -38,9 +38,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from kafkapy.coordinators.group.settings import GroupSettings
     from kafkapy.faults import FaultDoor
     from kafkapy.settings import Settings
+    from kafkapy.settings.broker import GroupCoordinatorSettings
     from kafkapy.settings.listeners import Listener
     from kafkapy_controller.delta import MetadataDelta
     from kafkapy_controller.image import MetadataImage
@@ -184,7 +184,7 @@ class Node:
             endpoints=[
                 Endpoint(
                     listener.name,
-                    listener.host or "localhost",
+                    listener.host,
                     listener.port,
                     SECURITY_PROTOCOLS.index(listener.security_protocol),
                 )
@@ -197,7 +197,7 @@ class Node:
         self.broker_epoch = await self.controller.register_broker(registration)
         self.producer_ids = ProducerIds(self.controller.allocate_producer_ids)
         self.groups = GroupCoordinator(
-            cast("GroupSettings", CurrentGroupSettings(self)),
+            cast("GroupCoordinatorSettings", CurrentGroupSettings(self)),
             self.clock,
             TopicCoordinatorLog(OFFSETS_TOPIC, self.partitions, self.clock, self._create_internal_topic),
             self.metadata,
@@ -211,8 +211,8 @@ class Node:
         if any(resource_type == ConfigResourceType.BROKER for resource_type, _ in delta.changed_configs):
             self._follow_broker_settings(image)
         self.partitions.follow_metadata(image, delta)
-        if delta.deleted_topics:
-            self.groups.metadata_changed(image)
+        if hasattr(self, "groups"):  # the first images come before it
+            self.groups.follow_metadata(delta)
 
     def _follow_broker_settings(self, image: MetadataImage) -> None:
         """Lay what AlterConfigs changed over what the user gave."""

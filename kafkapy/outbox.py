@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import socket
 
     from kafkapy_log import FileSlice
-    from kafkapy_wire.codec import Message
+    from kafkapy_wire.message import Message
 
 SENDFILE_TURN_BYTES = 4 << 20  # one system call's share, so that a fast consumer leaves time to the others
 

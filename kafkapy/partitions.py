@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from kafkapy_controller.delta import MetadataDelta
     from kafkapy_controller.image import MetadataImage, PartitionImage, TopicImage
     from kafkapy_log import AppendResult, LogSettings, LogStore, PartitionLog
+    from kafkapy_wire.message import RecordBytes
     from kafkapy_wire.uuid import Uuid
 
     from kafkapy.clock import Clock
@@ -63,7 +64,7 @@ class Partition:
         """Start of the earliest open transaction, else the high watermark."""
         return min(self.log.last_stable_offset, self.high_watermark)
 
-    def append_produced(self, batches: memoryview | bytes, *, now_ms: int, request_version: int) -> AppendResult:
+    def append_produced(self, batches: RecordBytes, *, now_ms: int, request_version: int) -> AppendResult:
         """Append what a client sent and wake who waits for it. Raises KafkaError; then nothing was stored."""
         result = self.log.append_as_leader(
             batches, leader_epoch=self.leader_epoch, now_ms=now_ms, api_version=request_version

@@ -46,7 +46,7 @@ def _describe(topic: str, index: int, context: RequestContext) -> PartitionRespo
             last_sequence=producer.last_sequence,
             last_timestamp=producer.last_timestamp,
             coordinator_epoch=producer.coordinator_epoch,
-            current_txn_start_offset=producer.current_txn_start_offset,
+            current_txn_start_offset=producer.current_transaction_first_offset,
         )
         for producer in partition.log.active_producers()
     ]

@@ -21,6 +21,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import trio
+from kafkapy_log import FileSlice
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.fetch import (
     EpochEndOffset,
@@ -182,6 +183,6 @@ class Reading:
     def release(self) -> None:
         """Let go of the file ranges that will not be sent."""
         for _, data in self.results:
-            if data.records and not isinstance(data.records, bytes):
+            if isinstance(data.records, FileSlice):
                 data.records.release()
         self.results = []

@@ -82,8 +82,8 @@ def _append(
             answer.log_start_offset = partition.log.log_start_offset
         if isinstance(error, RecordsRejected):
             answer.record_errors = [
-                BatchIndexAndErrorMessage(batch_index=index, batch_index_error_message=message)
-                for index, message in error.record_errors
+                BatchIndexAndErrorMessage(batch_index=rejected.batch_index, batch_index_error_message=rejected.message)
+                for rejected in error.record_errors
             ]
     else:
         answer.base_offset = result.base_offset

@@ -6,7 +6,7 @@ connection     one socket to one broker: versions negotiated, one request in fli
 cluster        bootstrap, metadata, leaders, coordinators, and trying again
 topics, configs, groups, offsets      what the commands of these names ask and change
 partitioner, producer                 records to partitions to leaders
-fetcher, transactions                 records from leaders
+fetcher                               records from leaders
 assignor, group_member                a member of a classic consumer group
 command_line   arguments and output that the commands share
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import random
-import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import TypeVar
+from typing import Self, TypeVar
 
 from kafkapy.client.connection import Connection
 from kafkapy.client.deadline import Deadline
@@ -27,7 +26,7 @@ T = TypeVar("T")
 BACKOFF_MIN_SECONDS = 0.02
 BACKOFF_MAX_SECONDS = 0.5
 TELL_AFTER_SECONDS = 1.0
-"""Somebody at a terminal is told what is waited for when it takes longer than this."""
+"""The user is told what is waited for when it takes longer than this."""
 
 UNKNOWN_TOPIC_SECONDS = 3.0
 """How long a topic may stay unknown: a broker that creates topics automatically answers so until it is there."""
@@ -36,13 +35,21 @@ UNKNOWN_TOPIC_SECONDS = 3.0
 class Cluster:
     """A view of one cluster through the brokers at `bootstrap`. Connections are made when needed and kept."""
 
-    def __init__(self, bootstrap: Sequence[tuple[str, int]], *, timeout_seconds: float) -> None:
+    def __init__(
+        self,
+        bootstrap: Sequence[tuple[str, int]],
+        *,
+        timeout_seconds: float,
+        tell: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """`tell` hears, once, what an operation is waiting for."""
         self.timeout_seconds = timeout_seconds
+        self._tell = tell
         self._bootstrap = list(bootstrap)
         self._addresses: dict[int, tuple[str, int]] = {}
         self._connections: dict[tuple[str, int], Connection] = {}
 
-    def __enter__(self) -> Cluster:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -64,9 +71,9 @@ class Cluster:
             except TryAgain as error:
                 if deadline.remaining() <= backoff_seconds:
                     raise
-                if time.monotonic() >= told_at and sys.stderr.isatty():
+                if time.monotonic() >= told_at:
                     told_at = float("inf")
-                    print(f"{error}; trying for {self.timeout_seconds:g} s ...", file=sys.stderr)
+                    self._tell(f"{error}; trying for {self.timeout_seconds:g} s ...")
             time.sleep(backoff_seconds * random.uniform(0.8, 1.2))
             backoff_seconds = min(2 * backoff_seconds, BACKOFF_MAX_SECONDS)
 
@@ -116,7 +123,7 @@ class Cluster:
         )
 
     def metadata(self, topics: Iterable[str] | None, *, create: bool = False) -> MetadataResponse:
-        """Metadata of these topics, of all with None, of the brokers alone with none; errors inside are the caller's."""
+        """Of these topics, of all with None, of the brokers alone with none. Errors inside are the caller's."""
         request = MetadataRequest(
             topics=None if topics is None else [MetadataRequestTopic(name=name) for name in topics],
             allow_auto_topic_creation=create,

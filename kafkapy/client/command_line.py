@@ -50,7 +50,13 @@ def connect(arguments: argparse.Namespace) -> Cluster:
     return Cluster(
         parse_bootstrap(getattr(arguments, "bootstrap_server", DEFAULT_BOOTSTRAP)),
         timeout_seconds=getattr(arguments, "timeout", DEFAULT_TIMEOUT_SECONDS),
+        tell=_tell_at_a_terminal,
     )
+
+
+def _tell_at_a_terminal(text: str) -> None:
+    if sys.stderr.isatty():
+        sys.stderr.write(text + "\n")
 
 
 def run_command(command: str, arguments: argparse.Namespace, body: Callable[[argparse.Namespace, Cluster], int]) -> int:
@@ -65,7 +71,7 @@ def run_command(command: str, arguments: argparse.Namespace, body: Callable[[arg
 
 def complain(command: str, text: str) -> None:
     """One line on standard error, whatever line ends a broker's message holds."""
-    print(f"kafkapy {command}: {' '.join(text.split())}", file=sys.stderr)
+    sys.stderr.write(f"kafkapy {command}: {' '.join(text.split())}\n")
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
@@ -81,13 +87,13 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
             text.rjust(width) if right else text.ljust(width)
             for text, width, right in zip(row, widths, to_the_right, strict=True)
         ]
-        print("  ".join(cells).rstrip())
+        sys.stdout.write("  ".join(cells).rstrip() + "\n")
 
 
 def print_json(document: object) -> None:
     import json
 
-    print(json.dumps(document, ensure_ascii=False, indent=2))
+    sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
 
 
 def parse_settings(pairs: Sequence[str]) -> dict[str, str]:

@@ -8,10 +8,9 @@ import time
 class Deadline:
     """A point in time, `seconds` after it was made."""
 
-    __slots__ = ("_at", "seconds")
+    __slots__ = ("_at",)
 
     def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
         self._at = time.monotonic() + seconds
 
     def remaining(self) -> float:

@@ -424,6 +424,8 @@ class Settings:
         Dynamic values were checked when they were stored, but perhaps by a broker with another file: what does not go
         with this one is left out, with a line in the log, as Apache Kafka does.
         """
+        if (dynamic_default, dynamic_broker) == (self.dynamic_default, self.dynamic_broker):
+            return self
         try:
             changed = Settings(self.given, dynamic_default=dynamic_default, dynamic_broker=dynamic_broker)
         except SettingsError:

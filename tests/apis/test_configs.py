@@ -81,18 +81,24 @@ class FakeNode:
             self._publish(image.apply(decide_alter_configs(image, changes).records, image.offset + 1, 0))
 
 
+def asked(step: Step) -> tuple[int, Any]:
+    """The version and the request of a step: which class it is, the step says."""
+    _, version, message = request(step)
+    return version, message
+
+
 def ask(node: FakeNode, step: Step) -> Any:
     """Our answer to a step, as `config_scenario.noted` writes it down."""
-    _, version, message = request(step)
+    version, message = asked(step)
     context: Any = SimpleNamespace(node=node, api_version=version)
     match step[0]:
         case "create":
             node.create_topic(str(step[1]))
             return None
         case "describe":
-            return noted(describe_configs.handle(message, context))  # type: ignore[arg-type]  # the step says which
+            return noted(describe_configs.handle(message, context))
         case "list":
-            return noted(list_config_resources.handle(message, context))  # type: ignore[arg-type]
+            return noted(list_config_resources.handle(message, context))
         case "alter":
             return noted(trio.run(alter_configs.handle, message, context))
         case _:
@@ -146,15 +152,15 @@ def test_a_refusal_of_the_controller_is_the_answer_of_what_was_good(node: FakeNo
 
 def test_documentation_is_there_only_when_asked_for(node: FakeNode) -> None:
     node.create_topic("orders")
-    _, _, message = request(describe((TOPIC, "orders", ["retention.ms"])))
-    message.include_documentation = True  # type: ignore[attr-defined]
+    _, message = asked(describe((TOPIC, "orders", ["retention.ms"])))
+    message.include_documentation = True
     context: Any = SimpleNamespace(node=node, api_version=4)
-    response = describe_configs.handle(message, context)  # type: ignore[arg-type]
+    response = describe_configs.handle(message, context)
     assert [entry.documentation for entry in response.results[0].configs] == [""]
 
 
 def test_only_subscriptions_are_listed_in_version_0(node: FakeNode) -> None:
     ask(node, set_one(16, "everything", "interval.ms", "1000"))
-    _, _, message = request(("list", ()))
+    _, message = asked(("list", ()))
     context: Any = SimpleNamespace(node=node, api_version=0)
-    assert noted(list_config_resources.handle(message, context)) == [0, [[16, "everything"]]]  # type: ignore[arg-type]
+    assert noted(list_config_resources.handle(message, context)) == [0, [[16, "everything"]]]

@@ -22,13 +22,20 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
         return None
     arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
 
-    async def run() -> None:
+    async def run() -> BaseException | None:
         async with trio.open_nursery() as nursery:
             for argument in arguments.values():
                 if isinstance(argument, GroupLab):
                     argument.nursery = nursery
-            await test(**arguments)
-            nursery.cancel_scope.cancel()
+            try:
+                await test(**arguments)
+            except Exception as failure:  # raised outside: a nursery would hide it in a group
+                return failure
+            finally:
+                nursery.cancel_scope.cancel()
+        return None
 
-    trio.run(run)
+    failure = trio.run(run)
+    if failure is not None:
+        raise failure
     return True

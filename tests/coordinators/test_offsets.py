@@ -12,7 +12,7 @@ from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.offset_delete import OffsetDeleteRequestPartition, OffsetDeleteRequestTopic
 from kafkapy_wire.messages.offset_fetch import OffsetFetchRequestTopics
 from kafkapy_wire.record_formats.metadata import PartitionRecord, RemoveTopicRecord, TopicRecord
-from kafkapy_wire.records import NewRecord, build_batch, build_end_transaction_marker
+from kafkapy_wire.records import ControlRecordType, NewRecord, build_batch, build_end_transaction_marker
 from kafkapy_wire.uuid import ZERO_UUID, Uuid
 from tests.coordinators.group_lab import GROUP, PARTITION_COUNT, SESSION_MS, GroupLab
 
@@ -247,8 +247,9 @@ async def test_transactional_offsets_count_once_their_marker_says_so(
     (topic,) = lab.groups.fetch_offsets(GROUP, asked, require_stable=True)
     assert topic.partitions[0].error_code == ErrorCode.UNSTABLE_OFFSET_COMMIT
     assert lab.committed() == 5
+    marker_type = ControlRecordType.COMMIT if committed else ControlRecordType.ABORT
     marker = build_end_transaction_marker(
-        producer_id=77, producer_epoch=0, committed=committed, coordinator_epoch=0, timestamp=2
+        marker_type, producer_id=77, producer_epoch=0, coordinator_epoch=0, timestamp=2
     )
     lab.log.append(partition, marker)
     await lab.restart()

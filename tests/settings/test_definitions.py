@@ -11,7 +11,7 @@ from kafkapy.settings.group import GroupSettings
 from kafkapy.settings.parse import default_value, parse_value
 from kafkapy.settings.topic import TopicSettings
 
-BROKER_AREAS = [
+BROKER_AREAS: list[type[Area]] = [
     broker.NodeSettings,
     broker.NetworkSettings,
     broker.LogManagerSettings,
