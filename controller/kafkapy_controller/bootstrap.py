@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from kafkapy_controller.configs import ELR_FEATURE, MIN_INSYNC_REPLICAS
+from kafkapy_controller.decision import Decision
+from kafkapy_controller.image import METADATA_VERSION, ConfigResourceType
+from kafkapy_controller.metadata_records import MetadataRecord
 from kafkapy_wire.record_formats.metadata import (
     BeginTransactionRecord,
     ConfigRecord,
     EndTransactionRecord,
     FeatureLevelRecord,
 )
-
-from kafkapy_controller.configs import ELR_FEATURE, MIN_INSYNC_REPLICAS
-from kafkapy_controller.decision import Decision
-from kafkapy_controller.image import METADATA_VERSION, ConfigResourceType
-from kafkapy_controller.metadata_records import MetadataRecord
 
 LATEST_METADATA_VERSION = 30
 """4.3-IV0."""

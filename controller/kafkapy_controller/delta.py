@@ -7,9 +7,6 @@ changed: the copy of a map of 1,000 topics takes a few microseconds, and 1,000 t
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
-from kafkapy_wire.record_formats import metadata as m
-from kafkapy_wire.uuid import Uuid
-
 from kafkapy_controller.image import (
     EMPTY_IMAGE,
     MIGRATING_DIRECTORY,
@@ -25,6 +22,8 @@ from kafkapy_controller.image import (
     TopicImage,
 )
 from kafkapy_controller.metadata_records import MetadataRecord
+from kafkapy_wire.record_formats import metadata as m
+from kafkapy_wire.uuid import Uuid
 
 NO_LEADER_CHANGE = -2
 NO_RECOVERY_STATE_CHANGE = -1

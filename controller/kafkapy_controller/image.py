@@ -16,13 +16,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from kafkapy_wire.uuid import ZERO_UUID, Uuid
 
 if TYPE_CHECKING:
+    from kafkapy_controller.metadata_records import MetadataRecord
     from kafkapy_wire.record_formats.metadata import (
         AccessControlEntryRecord,
         DelegationTokenRecord,
         UserScramCredentialRecord,
     )
-
-    from kafkapy_controller.metadata_records import MetadataRecord
 
 NO_LEADER = -1
 

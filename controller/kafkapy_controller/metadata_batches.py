@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from kafkapy_controller.metadata_records import MetadataRecord, decode_metadata_record, encode_metadata_record
+from kafkapy_controller.voters import QuorumMembership, membership_records
 from kafkapy_wire.codec import encode
 from kafkapy_wire.errors import MalformedMessage
 from kafkapy_wire.records import (
@@ -22,9 +24,6 @@ from kafkapy_wire.records import (
     read_control_record_type,
     split_batches,
 )
-
-from kafkapy_controller.metadata_records import MetadataRecord, decode_metadata_record, encode_metadata_record
-from kafkapy_controller.voters import QuorumMembership, membership_records
 
 
 class MetadataBatch(NamedTuple):

@@ -87,6 +87,6 @@ def decode_metadata_record(value: bytes) -> MetadataRecord:
     if frame_version != FRAME_VERSION:
         raise MalformedMessage(f"metadata record frame version {frame_version} is not {FRAME_VERSION}")
     record_class = RECORD_CLASSES.get(record_type)
-    if record_class is None:
-        raise MalformedMessage(f"metadata record type {record_type} is unknown")
+    if record_class is None or version not in record_class.__schema__.valid_versions:
+        raise MalformedMessage(f"metadata record type {record_type} version {version} is unknown")
     return decode(record_class, memoryview(value)[3:], version)

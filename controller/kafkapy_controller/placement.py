@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from random import Random
 
-from kafkapy_wire.errors import ErrorCode, KafkaError
-
 from kafkapy_controller.image import BrokerImage
+from kafkapy_wire.errors import ErrorCode, KafkaError
 
 
 def place_replicas(

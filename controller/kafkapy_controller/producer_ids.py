@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from kafkapy_wire.record_formats.metadata import ProducerIdsRecord
-
 from kafkapy_controller.decision import Decision
 from kafkapy_controller.image import MetadataImage
+from kafkapy_wire.record_formats.metadata import ProducerIdsRecord
 
 PRODUCER_ID_BLOCK_LENGTH = 1_000
 

@@ -15,12 +15,11 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import NamedTuple
 
-from kafkapy_wire.uuid import ZERO_UUID
-
 from kafkapy_controller.metadata_batches import build_control_batch, build_metadata_batch
 from kafkapy_controller.metadata_records import MetadataRecord
 from kafkapy_controller.quorum_state import NOBODY, QuorumState
 from kafkapy_controller.voters import QuorumMembership, leader_change_record, membership_records
+from kafkapy_wire.uuid import ZERO_UUID
 
 
 class Role(Enum):

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from kafkapy_controller.decision import Decision
+from kafkapy_controller.image import NO_LEADER, Endpoint, LeaderRecoveryState, MetadataImage, PartitionImage
+from kafkapy_controller.metadata_records import MetadataRecord
 from kafkapy_wire.record_formats.metadata import (
     BrokerEndpoint,
     BrokerFeature,
@@ -16,10 +19,6 @@ from kafkapy_wire.record_formats.metadata import (
     RegisterControllerRecord,
 )
 from kafkapy_wire.uuid import Uuid
-
-from kafkapy_controller.decision import Decision
-from kafkapy_controller.image import NO_LEADER, Endpoint, LeaderRecoveryState, MetadataImage, PartitionImage
-from kafkapy_controller.metadata_records import MetadataRecord
 
 FENCE = 1
 UNFENCE = -1

@@ -10,6 +10,18 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from random import Random
 from typing import NamedTuple
 
+from kafkapy_controller.configs import config_records
+from kafkapy_controller.decision import RECORDS_PER_DECISION_MAX, Decision
+from kafkapy_controller.image import (
+    MIGRATING_DIRECTORY,
+    UNASSIGNED_DIRECTORY,
+    ConfigResourceType,
+    MetadataImage,
+    TopicImage,
+)
+from kafkapy_controller.metadata_records import MetadataRecord
+from kafkapy_controller.placement import place_replicas
+from kafkapy_controller.topic_names import CLUSTER_METADATA_TOPIC, check_topic_name, colliding_topic
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.create_partitions import (
     CreatePartitionsRequest,
@@ -27,19 +39,6 @@ from kafkapy_wire.messages.create_topics import (
 from kafkapy_wire.messages.delete_topics import DeletableTopicResult, DeleteTopicsRequest, DeleteTopicsResponse
 from kafkapy_wire.record_formats.metadata import PartitionRecord, RemoveTopicRecord, TopicRecord
 from kafkapy_wire.uuid import ZERO_UUID, Uuid
-
-from kafkapy_controller.configs import config_records
-from kafkapy_controller.decision import RECORDS_PER_DECISION_MAX, Decision
-from kafkapy_controller.image import (
-    MIGRATING_DIRECTORY,
-    UNASSIGNED_DIRECTORY,
-    ConfigResourceType,
-    MetadataImage,
-    TopicImage,
-)
-from kafkapy_controller.metadata_records import MetadataRecord
-from kafkapy_controller.placement import place_replicas
-from kafkapy_controller.topic_names import CLUSTER_METADATA_TOPIC, check_topic_name, colliding_topic
 
 PARTITIONS_PER_REQUEST_MAX = 10_000
 REPLICATION_FACTOR_MAX = 32_767

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import select
+import time
 from collections.abc import Callable, Iterator, Mapping
+from typing import Self
 
 from kafkapy.client.cluster import Cluster
 from kafkapy.client.connection import Connection
@@ -31,6 +33,7 @@ from kafkapy_wire.records import (
 )
 
 MAX_WAIT_MS = 500
+_LOOK_AGAIN_SECONDS = 0.1
 _FETCH_BYTES_MAX = 16 * 1024 * 1024
 _PARTITION_BYTES_MAX = 1024 * 1024
 _FETCH_VERSION_WITH_NAMES_MAX = 12
@@ -64,7 +67,16 @@ class Fetcher:
         self._read_committed = read_committed
         self._reset_to_earliest = reset_to_earliest
         self._leaders: dict[int, list[Partition]] = {}
-        self._in_flight: dict[int, tuple[Connection, dict[Partition, int]]] = {}
+        # Connections of our own: whoever else asks a leader something must not wait for a fetch.
+        self._connections: dict[int, Connection] = {}
+        self._in_flight: dict[int, dict[Partition, int]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for connection in self._connections.values():
+            connection.close()
 
     def assign(self, positions: Mapping[Partition, int]) -> None:
         """Other partitions; answers still to come for the old ones are dropped."""
@@ -77,11 +89,11 @@ class Fetcher:
             select.select([], [], [], timeout_seconds)
             return []
         self._cluster.retrying(self._ask_leaders)
-        connections = {connection: leader_id for leader_id, (connection, _) in self._in_flight.items()}
-        readable, _, _ = select.select(list(connections), [], [], timeout_seconds)
+        leader_ids = {self._connections[leader_id]: leader_id for leader_id in self._in_flight}
+        readable, _, _ = select.select(list(leader_ids), [], [], timeout_seconds)
         chunks: list[Chunk] = []
         for connection in readable:
-            chunks += self._receive(connections[connection])
+            chunks += self._receive(leader_ids[connection])
         return chunks
 
     def _ask_leaders(self) -> None:
@@ -93,8 +105,7 @@ class Fetcher:
                 continue
             asked = {partition: self.positions[partition] for partition in partitions}
             try:
-                connection = self._cluster.broker(leader_id)
-                connection.send(
+                self._connection(leader_id).send(
                     self._request(asked),
                     timeout_seconds=self._cluster.timeout_seconds,
                     version_max=_FETCH_VERSION_WITH_NAMES_MAX,
@@ -102,7 +113,13 @@ class Fetcher:
             except ConnectionLost:
                 self._leaders = {}
                 raise
-            self._in_flight[leader_id] = (connection, asked)
+            self._in_flight[leader_id] = asked
+
+    def _connection(self, leader_id: int) -> Connection:
+        connection = self._connections.get(leader_id)
+        if connection is None or not connection.is_open:
+            connection = self._connections[leader_id] = self._cluster.new_connection(leader_id)
+        return connection
 
     def _request(self, asked: Mapping[Partition, int]) -> FetchRequest:
         topics: dict[str, list[FetchPartition]] = {}
@@ -119,9 +136,9 @@ class Fetcher:
         )
 
     def _receive(self, leader_id: int) -> Iterator[Chunk]:
-        connection, asked = self._in_flight.pop(leader_id)
+        asked = self._in_flight.pop(leader_id)
         try:
-            answer = connection.receive(FetchResponse, timeout_seconds=self._cluster.timeout_seconds)
+            answer = self._connections[leader_id].receive(FetchResponse, timeout_seconds=self._cluster.timeout_seconds)
             check(answer.error_code, "fetching")
         except TryAgain:
             self._leaders = {}
@@ -142,7 +159,9 @@ class Fetcher:
         try:
             check(data.error_code, what)
         except TryAgain:
-            self._leaders = {}  # the next poll asks for leaders again, and fails when there are none for too long
+            # The next poll asks for leaders again, and fails when there are none for too long.
+            self._leaders = {}
+            time.sleep(_LOOK_AGAIN_SECONDS)
             return
         try:
             chunk = _read_chunk(partition, position, data, read_committed=self._read_committed)
@@ -191,7 +210,7 @@ def _whole_batches(records: object) -> Iterator[tuple[BatchHeader, memoryview]]:
         position = end
 
 
-def _is_data(header: BatchHeader, batch: memoryview) -> bool:
+def _is_data(header: BatchHeader, _batch: memoryview) -> bool:
     return not header.is_control
 
 

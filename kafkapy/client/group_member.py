@@ -62,7 +62,10 @@ class GroupMember:
 
     def join(self) -> list[Partition]:
         """Wait for the group to rebalance; the partitions that are ours now. Raises Refused, TryAgain."""
-        return self._cluster.retrying(self._join_once)
+        while True:
+            partitions = self._cluster.retrying(self._join_once)
+            if partitions is not None:
+                return partitions
 
     def heartbeat(self) -> bool:
         """Beat when it is time. False: the group rebalances, join again."""
@@ -95,7 +98,7 @@ class GroupMember:
                 self._connection(), request, OffsetCommitResponse, version_max=OFFSET_VERSION_WITH_NAMES_MAX
             )
             codes = [partition.error_code for topic in answer.topics for partition in topic.partitions]
-            return all([self._is_member_still(code) for code in codes])
+            return all(self._is_member_still(code) for code in codes)
 
         return self._cluster.retrying(attempt)
 
@@ -135,7 +138,8 @@ class GroupMember:
                 self._coordinator.close()
             raise
 
-    def _join_once(self) -> list[Partition]:
+    def _join_once(self) -> list[Partition] | None:
+        """One round; None: while it went on the group began another one."""
         connection = self._connection()
         answer = connection.request(
             JoinGroupRequest(
@@ -154,13 +158,13 @@ class GroupMember:
             return self._join_once()
         if answer.error_code == ErrorCode.INCONSISTENT_GROUP_PROTOCOL:
             raise ClientError(f"group {self._group_id!r} has members that do not know the assignor {RANGE!r}")
-        self._rejoin_later_if_unknown(answer.error_code)
-        self._check(answer.error_code)
+        if not self._is_member_still(answer.error_code):
+            return None
         self._member_id, self._generation_id = answer.member_id, answer.generation_id
         assignments = self._assign(answer.members) if answer.leader == answer.member_id else []
         return self._sync(connection, assignments)
 
-    def _sync(self, connection: Connection, assignments: list[SyncGroupRequestAssignment]) -> list[Partition]:
+    def _sync(self, connection: Connection, assignments: list[SyncGroupRequestAssignment]) -> list[Partition] | None:
         answer = connection.request(
             SyncGroupRequest(
                 group_id=self._group_id,
@@ -173,20 +177,13 @@ class GroupMember:
             SyncGroupResponse,
             timeout_seconds=REBALANCE_TIMEOUT_MS / 1000 + self._cluster.timeout_seconds,
         )
-        self._rejoin_later_if_unknown(answer.error_code)
-        self._check(answer.error_code)
+        if not self._is_member_still(answer.error_code):
+            return None
         self._next_heartbeat = time.monotonic() + HEARTBEAT_SECONDS
         try:
             return decode_assignment(answer.assignment) if answer.assignment else []
         except MalformedMessage as error:
-            raise ClientError(
-                f"group {self._group_id!r}: its leader sent an assignment that is none: {error}"
-            ) from None
-
-    def _rejoin_later_if_unknown(self, code: int) -> None:
-        if code in _REJOIN:
-            self._is_member_still(code)
-            raise TryAgain(f"group {self._group_id!r} rebalances")
+            raise ClientError(f"group {self._group_id!r}: the assignment of its leader is none: {error}") from None
 
     def _assign(self, members: Sequence[JoinGroupResponseMember]) -> list[SyncGroupRequestAssignment]:
         """The leader's work: who reads what."""

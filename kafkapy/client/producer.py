@@ -1,4 +1,4 @@
-"""Records to the leaders of a topic's partitions: batched, idempotent where the broker can, in order within a partition."""
+"""Records to the leaders of a topic's partitions: batched, in order, idempotent where the broker knows how."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ Differs: Apache Kafka decodes every batch, so it also refuses records that are b
 max timestamp that is not the records' maximum; here such a batch is stored as it came.
 """
 
+from kafkapy_log.settings import LogSettings
 from kafkapy_wire.errors import ErrorCode, KafkaError, MalformedMessage
 from kafkapy_wire.records import BatchHeader, TimestampType, crc_matches, read_batch_header
 from kafkapy_wire.records.batch import COMPRESSION_MASK, TIMESTAMP_TYPE_BIT
@@ -21,8 +22,6 @@ from kafkapy_wire.records.validation import (
     validate_produced_batch,
     validate_records,
 )
-
-from kafkapy_log.settings import LogSettings
 
 Buffer = bytes | bytearray | memoryview
 

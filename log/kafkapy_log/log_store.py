@@ -18,15 +18,11 @@ import errno
 import fcntl
 import os
 import re
-import shutil
 import struct
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
-
-from kafkapy_wire.errors import ErrorCode, KafkaError
-from kafkapy_wire.uuid import Uuid, random_uuid, uuid_text
 
 from kafkapy_log.checkpoint_files import (
     CLEAN_SHUTDOWN,
@@ -50,6 +46,8 @@ from kafkapy_log.durable_files import fsync_path, read_file, replace_file, write
 from kafkapy_log.file_pool import FilePool
 from kafkapy_log.partition_log import PartitionLog
 from kafkapy_log.settings import DEFAULT_SETTINGS, LogSettings
+from kafkapy_wire.errors import ErrorCode, KafkaError
+from kafkapy_wire.uuid import Uuid, random_uuid, uuid_text
 
 LOCK: Final = ".lock"
 _DELETE_SUFFIX: Final = "-delete"
@@ -162,6 +160,10 @@ class LogStore:
         if log is None and topic_partition in self._known:
             log = self._open_log(topic_partition, now_ms, clean=True)
         return log
+
+    def opened(self) -> list[tuple[TopicPartition, PartitionLog]]:
+        """The logs that have been asked for since the start: what can have something to flush or to expire."""
+        return list(self._logs.items())
 
     def topic_id(self, topic: str, partition: int) -> Uuid | None:
         """What partition.metadata says; None where it is missing or cannot be read."""
@@ -351,6 +353,8 @@ class LogStore:
 
 def remove_directories(directories: list[Path]) -> None:
     """Remove what `LogStore.take_deleted` gave. Blocks; any thread. What remains is found again at the next start."""
+    import shutil  # brings half a dozen archive modules with it, for a moment that many runs never see
+
     for directory in directories:
         shutil.rmtree(directory, ignore_errors=True)
 

@@ -17,9 +17,6 @@ from pathlib import Path
 from struct import Struct
 from typing import Final, NamedTuple, NoReturn
 
-from kafkapy_wire.errors import ErrorCode, KafkaError, MalformedMessage
-from kafkapy_wire.records import BatchHeader, TimestampType, crc_matches, decode_records, split_batches
-
 from kafkapy_log.append_validation import Buffer, record_rules, validate_from_client, validate_from_coordinator
 from kafkapy_log.checkpoint_files import LEADER_EPOCH_CHECKPOINT, leader_epoch_checkpoint
 from kafkapy_log.durable_files import fsync_path, replace_file, write_file
@@ -37,6 +34,8 @@ from kafkapy_log.segment import (
     file_name,
 )
 from kafkapy_log.settings import LogSettings
+from kafkapy_wire.errors import ErrorCode, KafkaError, MalformedMessage
+from kafkapy_wire.records import BatchHeader, TimestampType, crc_matches, decode_records, split_batches
 
 PRODUCE_VERSION_MAX: Final = 13
 
@@ -81,7 +80,7 @@ class UnexpectedAppendOffset(Exception):
 class Flush:
     """One flush under way: `sync` blocks and may run in another thread."""
 
-    __slots__ = ("_directory_fd", "_epochs", "_fds", "_index_names", "end_offset", "files")
+    __slots__ = ("_directory_fd", "_epochs", "_fds", "end_offset", "files", "index_names")
 
     def __init__(
         self, directory_fd: int, files: list[PooledFile], index_names: list[str], epochs: bytes | None, end_offset: int
@@ -89,7 +88,7 @@ class Flush:
         # A descriptor, not a path: the directory may be renamed and its name taken by a new topic meanwhile.
         self._directory_fd = directory_fd
         self._fds = [file.fd for file in files]
-        self._index_names = index_names
+        self.index_names = index_names
         self._epochs = epochs
         self.files = files
         """Held until `end_flush`."""
@@ -99,7 +98,7 @@ class Flush:
         """Wait until everything below `end_offset` is on the disk. Raises OSError."""
         for fd in self._fds:
             os.fdatasync(fd)
-        for name in self._index_names:
+        for name in self.index_names:
             with suppress(FileNotFoundError):  # a rolled segment was deleted meanwhile
                 fsync_path(name, directory_fd=self._directory_fd)
         if self._epochs is not None:
@@ -120,6 +119,30 @@ class PartitionLog:
     `recovery_point`: everything below it is on the disk. Errors of the disk raise KafkaError KAFKA_STORAGE_ERROR; after
     one in an append the log takes no more until it is opened anew, since what the file holds is then uncertain.
     """
+
+    __slots__ = (
+        "_active",
+        "_closed",
+        "_deleted_files",
+        "_failure",
+        "_flush_under_way",
+        "_idle_indexes",
+        "_leader_epochs",
+        "_older_positions",
+        "_pool",
+        "_positions",
+        "_producers",
+        "_rules",
+        "_segments",
+        "_settings",
+        "_snapshot_offsets",
+        "_unflushed_segments",
+        "directory",
+        "log_end_offset",
+        "log_start_offset",
+        "recovery_point",
+        "topic_partition",
+    )
 
     def __init__(
         self, directory: Path, settings: LogSettings, pool: FilePool, loaded: LoadedLog, topic_partition: str
@@ -396,6 +419,16 @@ class PartitionLog:
             os.ftruncate(segment.file.descriptor(), segment.size)
         raise _storage_error(self.topic_partition, error) from error
 
+    @contextmanager
+    def _refusing_after_errors(self) -> Iterator[None]:
+        """For changes of several steps: an error between them makes the log take no more, as in an append."""
+        try:
+            with _storage_errors(self.topic_partition):
+                yield
+        except KafkaError as error:
+            self._failure = OSError(error.message)
+            raise
+
     def _refuse(self) -> NoReturn:
         assert self._failure is not None
         raise _storage_error(self.topic_partition, self._failure)
@@ -444,6 +477,8 @@ class PartitionLog:
             rolled.write_indexes(fsync=False)
             self._write_snapshot(fsync=False)
             self._keep_idle_indexes(rolled)
+            if rolled not in self._unflushed_segments:  # a flush has seen it, but not its end and its index files
+                self._unflushed_segments.append(rolled)
         else:
             self._drop_segments([rolled], now_ms)
         segment = self._new_segment(base_offset, now_ms)
@@ -565,7 +600,7 @@ class PartitionLog:
         if segment is not self._active:
             self._keep_idle_indexes(segment)
         if not segment.indexes_in_memory:
-            ensure_indexes(segment, self._settings)
+            ensure_indexes(segment, self._settings.index_interval_bytes)
         return segment
 
     def _keep_idle_indexes(self, segment: Segment) -> None:
@@ -651,7 +686,7 @@ class PartitionLog:
         if offset <= self._segments[0].base_offset:
             self.truncate_fully_and_start_at(offset, now_ms=now_ms)
             return True
-        with _storage_errors(self.topic_partition):
+        with self._refusing_after_errors():
             keep = self._segment_index(offset)
             self._drop_segments(self._segments[keep + 1 :], now_ms)
             segment = self._segments[keep]
@@ -659,7 +694,7 @@ class PartitionLog:
             if segment in self._idle_indexes:
                 self._idle_indexes.remove(segment)
             if not segment.indexes_in_memory:
-                ensure_indexes(segment, self._settings)
+                ensure_indexes(segment, self._settings.index_interval_bytes)
             end_offset = offset
             found = segment.find(offset)
             if found is not None:
@@ -672,7 +707,7 @@ class PartitionLog:
 
     def truncate_fully_and_start_at(self, offset: int, *, now_ms: int = 0) -> None:
         """Forget everything; the next record gets `offset`. Raises KafkaError KAFKA_STORAGE_ERROR."""
-        with _storage_errors(self.topic_partition):
+        with self._refusing_after_errors():
             self._drop_segments(list(self._segments), now_ms)
             self._active = self._new_segment(offset, now_ms)
             self._segments = [self._active]
@@ -687,7 +722,13 @@ class PartitionLog:
         self._leader_epochs.truncate_from_end(offset)
         self._forget_positions()
         rebuild_producers(
-            self._producers, self.directory, self._segments, self._snapshot_offsets, self.log_start_offset, offset
+            self._producers,
+            self.directory,
+            self._segments,
+            self._snapshot_offsets,
+            log_start_offset=self.log_start_offset,
+            log_end_offset=offset,
+            index_interval_bytes=self._settings.index_interval_bytes,
         )
 
     def delete_records_before(self, offset: int, *, now_ms: int = 0) -> int:
@@ -707,7 +748,7 @@ class PartitionLog:
             self._leader_epochs.truncate_from_start(offset)
             whole = self._segment_index(offset)
             if whole:
-                with _storage_errors(self.topic_partition):
+                with self._refusing_after_errors():
                     self._drop_segments(self._segments[:whole], now_ms)
         return self.log_start_offset
 
@@ -734,19 +775,23 @@ class PartitionLog:
 
     # -- to the disk
 
-    def begin_flush(self) -> Flush | None:
+    def begin_flush(self, *, rolled_only: bool = False) -> Flush | None:
         """What is to be brought to the disk now; None when there is nothing or another flush is under way.
 
-        Owner's thread. Then `Flush.sync` anywhere, then `end_flush` on the owner's thread. Raises KafkaError
-        KAFKA_STORAGE_ERROR.
+        With `rolled_only` the active segment is left out: what Kafka does on a roll, where flush.messages and flush.ms
+        do not ask for more, so that recovery never has much to read.
+        Owner's thread; then `Flush.sync` anywhere; then `end_flush` on the owner's thread, whatever came of it.
+        Raises KafkaError KAFKA_STORAGE_ERROR.
         """
         if self._flush_under_way or self._closed:
             return None
-        if self.log_end_offset <= self.recovery_point and not self._leader_epochs.changed:
+        end_offset = self._active.base_offset if rolled_only else self.log_end_offset
+        if end_offset <= self.recovery_point and (rolled_only or not self._leader_epochs.changed):
             return None
-        segments = self._unflushed_segments
-        if self._active not in segments and self._active.size:
-            segments = [*segments, self._active]
+        segments = [segment for segment in self._unflushed_segments if segment is not self._active]
+        still_unflushed = [self._active] if rolled_only else []
+        if not rolled_only and self._active.size:
+            segments.append(self._active)
         files: list[PooledFile] = []
         index_names: list[str] = []
         directory_fd = -1
@@ -765,9 +810,9 @@ class PartitionLog:
             raise _storage_error(self.topic_partition, error) from error
         epochs = leader_epoch_checkpoint(self._leader_epochs.entries) if self._leader_epochs.changed else None
         self._leader_epochs.changed = False
-        self._unflushed_segments = []
+        self._unflushed_segments = still_unflushed
         self._flush_under_way = True
-        return Flush(directory_fd, files, index_names, epochs, self.log_end_offset)
+        return Flush(directory_fd, files, index_names, epochs, end_offset)
 
     def end_flush(self, flush: Flush, error: OSError | None = None) -> None:
         """`flush.sync` is through, or has failed with `error`: then the log takes no more appends.

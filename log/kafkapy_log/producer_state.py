@@ -17,6 +17,7 @@ from enum import Enum, auto
 from typing import Final, NamedTuple
 
 from google_crc32c import value as crc32c
+
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.records import BatchHeader, ControlRecordType
 

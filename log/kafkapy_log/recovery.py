@@ -12,17 +12,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from kafkapy_wire.errors import MalformedMessage
-from kafkapy_wire.records import (
-    BATCH_HEADER_BYTES,
-    BatchHeader,
-    crc_matches,
-    decode_records,
-    read_batch_header,
-    read_control_record_type,
-    read_coordinator_epoch,
-)
-
 from kafkapy_log.checkpoint_files import LEADER_EPOCH_CHECKPOINT, CorruptFileError, parse_leader_epoch_checkpoint
 from kafkapy_log.durable_files import read_file
 from kafkapy_log.file_pool import FilePool
@@ -42,6 +31,16 @@ from kafkapy_log.segment import (
     file_name,
 )
 from kafkapy_log.settings import LogSettings
+from kafkapy_wire.errors import MalformedMessage
+from kafkapy_wire.records import (
+    BATCH_HEADER_BYTES,
+    BatchHeader,
+    crc_matches,
+    decode_records,
+    read_batch_header,
+    read_control_record_type,
+    read_coordinator_epoch,
+)
 
 CLEANED_SUFFIX: Final = ".cleaned"
 _READ_BYTES: Final = 1 << 20
@@ -98,7 +97,15 @@ def load_log(
     leader_epochs.truncate_from_start(log_start_offset)
     producers = ProducerState()
     _remove_stray_snapshots(directory, segments, snapshot_offsets)
-    rebuild_producers(producers, directory, segments, snapshot_offsets, log_start_offset, log_end_offset)
+    rebuild_producers(
+        producers,
+        directory,
+        segments,
+        snapshot_offsets,
+        log_start_offset=log_start_offset,
+        log_end_offset=log_end_offset,
+        index_interval_bytes=settings.index_interval_bytes,
+    )
     producers.remove_expired(now_ms, settings.producer_id_expiration_ms)
     return LoadedLog(
         segments,
@@ -116,8 +123,10 @@ def rebuild_producers(
     directory: Path,
     segments: list[Segment],
     snapshot_offsets: list[int],
+    *,
     log_start_offset: int,
     log_end_offset: int,
+    index_interval_bytes: int,
 ) -> None:
     """Make `producers` what the log says at `log_end_offset`: the latest good snapshot, then the batches after it.
 
@@ -140,7 +149,8 @@ def rebuild_producers(
         if following <= producers.end_offset or not segment.size:
             continue
         position = 0
-        if producers.end_offset > segment.base_offset and ensure_indexes(segment):
+        if producers.end_offset > segment.base_offset:
+            ensure_indexes(segment, index_interval_bytes)
             position = segment.offset_index.position_before(producers.end_offset - segment.base_offset)
         replay(producers, segment, position)
     producers.end_offset = log_end_offset
@@ -167,12 +177,10 @@ def end_transaction_marker(batch: bytes | bytearray | memoryview) -> EndTransact
     return None
 
 
-def ensure_indexes(segment: Segment, settings: LogSettings | None = None) -> bool:
+def ensure_indexes(segment: Segment, index_interval_bytes: int) -> None:
     """Have the segment's indexes in memory, rebuilt from its batches where their files are missing or corrupt."""
     if not segment.load_indexes():
-        interval = (settings or LogSettings()).index_interval_bytes
-        segment.rebuild(segment.headers_from(0, segment.size), interval)
-    return True
+        segment.rebuild(segment.headers_from(0, segment.size), index_interval_bytes)
 
 
 def delete_now(segment: Segment) -> None:

@@ -9,11 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from kafkapy_wire.records import BATCH_HEADER_BYTES, BatchHeader, read_batch_header
-
 from kafkapy_log.durable_files import read_file, write_file
 from kafkapy_log.file_pool import FilePool, PooledFile
 from kafkapy_log.indexes import CorruptIndexError, OffsetIndex, TimeIndex
+from kafkapy_wire.records import BATCH_HEADER_BYTES, BatchHeader, read_batch_header
 
 LOG_SUFFIX: Final = ".log"
 INDEX_SUFFIX: Final = ".index"
@@ -122,9 +121,10 @@ class Segment:
         """Read both files if they are not in memory. False: missing or corrupt, to be rebuilt. Raises OSError."""
         try:
             self.load_max_timestamp()
-            return self.offset_index is not None
+            _ = self.offset_index
         except (FileNotFoundError, CorruptIndexError):
             return False
+        return True
 
     def load_max_timestamp(self) -> None:
         """What the time index says of it: a closed segment's last entry has the highest timestamp."""

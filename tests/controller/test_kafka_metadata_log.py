@@ -99,15 +99,14 @@ def _is_topic(record: MetadataRecord, name: str) -> bool:
 
 
 def test_records_are_encoded_as_kafka_encoded_them() -> None:
-    for header, batch in split_batches((DATA / LOG).read_bytes()):
-        if header.is_control:
-            continue
-        for (record,), stored in zip(
-            ([r] for r in next(iter(read_batches(batch))).records), decode_records(batch), strict=True
-        ):
-            encoded = encode_metadata_record(record, metadata_version=30)
-            # The broker registered with cordoned directories unknown: a tagged field that comes in its own record.
-            assert encoded == stored.value
+    values = [
+        record.value
+        for header, batch in split_batches((DATA / LOG).read_bytes())
+        if not header.is_control
+        for record in decode_records(batch)
+    ]
+    records = records_of((DATA / LOG).read_bytes())
+    assert [encode_metadata_record(record, metadata_version=30) for record in records] == values
 
 
 def test_the_bootstrap_snapshots_are_read() -> None:
@@ -141,7 +140,10 @@ def test_a_snapshot_of_kafka_stands_for_the_log_before_it() -> None:
         if batch.base_offset < newest.end_offset:
             image = image.apply(batch.records, batch.last_offset, batch.epoch)
 
-    assert from_snapshot == image
+    # Kafka 4.3.1 forgot to forget: when it loads the settings and the deletion of a topic at once, the settings stay.
+    assert from_snapshot.resource_configs(TOPIC, "gone") == {"segment.bytes": "1048576"}
+    configs = {resource: values for resource, values in from_snapshot.configs.items() if resource != (TOPIC, "gone")}
+    assert from_snapshot._replace(configs=configs) == image
 
 
 def test_quorum_state_is_read_and_written_as_kafka_does() -> None:

@@ -109,8 +109,10 @@ ERRORS = [
     (
         topic("z", 1, 2),
         ErrorCode.INVALID_REPLICATION_FACTOR,
-        "Unable to replicate the partition 2 time(s): The target replication factor of 2 cannot be reached because only "
-        "1 broker(s) are registered or some brokers have all their log directories cordoned.",
+        (
+            "Unable to replicate the partition 2 time(s): The target replication factor of 2 cannot be reached because "
+            "only 1 broker(s) are registered or some brokers have all their log directories cordoned."
+        ),
     ),
     (
         topic("__cluster_metadata"),
@@ -238,7 +240,7 @@ def test_the_last_value_of_a_setting_counts() -> None:
     [
         ([10_001], "Excessively large number of partitions per request."),
         ([6_000, 6_000], "Excessively large number of partitions per request."),
-        ([10_000], "Unable to perform excessively large batch operation."),
+        ([9_999], "Unable to perform excessively large batch operation."),
     ],
 )
 def test_excessive_requests_are_refused_as_a_whole(counts: list[int], message: str) -> None:

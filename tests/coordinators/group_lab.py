@@ -116,7 +116,7 @@ class GroupLab:
 
     def use_settings(self, **settings: int) -> None:
         """Begin anew with these settings, and what is in the log once `restart` is called."""
-        self.settings = GroupCoordinatorSettings(**settings)
+        self.settings = GroupCoordinatorSettings().replace(settings)
         self.groups = self._coordinator()
 
     def _coordinator(self) -> GroupCoordinator:
@@ -274,11 +274,8 @@ class GroupLab:
         return self.groups.describe_group(group_id)
 
     def state(self, group_id: str = GROUP) -> str:
-        try:
-            return self.describe(group_id).group_state
-        except KafkaError as error:
-            assert error.code is ErrorCode.GROUP_ID_NOT_FOUND
-            return "none"
+        listed = {group.group_id: group.group_state for group in self.groups.list_groups((), ())}
+        return listed.get(group_id, "none")
 
     def group(self, group_id: str = GROUP) -> ClassicGroup:
         _, shard = self.groups._find_any(group_id)

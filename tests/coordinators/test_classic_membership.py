@@ -58,7 +58,7 @@ async def test_second_member_makes_the_first_join_again(lab: GroupLab) -> None:
 
 
 async def test_follower_waits_for_the_leaders_assignment(lab: GroupLab) -> None:
-    first, second, generation_id = await lab.stable_pair()
+    _, second, generation_id = await lab.stable_pair()
     assert [member.member_assignment for member in lab.describe().members] == [b"one", b"two"]
     assert (await lab.sync(second, generation_id)).answer.assignment == b"two"
 

@@ -112,9 +112,7 @@ def test_every_state_can_be_reached_and_left_but_the_last() -> None:
         ("Stable", "range", True, b"two"),
     ],
 )
-async def test_what_is_described(
-    lab: GroupLab, state: str, protocol: str, metadata: bool, assignment: bytes
-) -> None:
+async def test_what_is_described(lab: GroupLab, state: str, protocol: str, metadata: bool, assignment: bytes) -> None:
     follower, _ = await group_in(lab, state)
     described = lab.describe()
     assert (described.group_state, described.protocol_type, described.protocol_data) == (state, "consumer", protocol)

@@ -65,7 +65,7 @@ def test_group_metadata() -> None:
     assert read.value is not None
     group = ClassicGroup(read.group_id)
     group.replay(read.value)
-    assert group.subscribed_topics == {"t"}
+    assert group.subscribed_topics == frozenset({"t"})
     (member,) = group.members.values()
     assert (member.group_instance_id, member.client_id, member.client_host, member.assignment) == (
         "i0",
@@ -88,7 +88,9 @@ def test_records_of_kafka_0_8_2() -> None:
     key = LegacyOffsetCommitKey(group="g", topic="t", partition=1)
     value = LegacyOffsetCommitValue(offset=7, metadata="m", commit_timestamp=99)
     record = CoordinatorRecord(b"\0\0" + encode(key, 0), b"\0\0" + encode(value, 0))
-    assert records.read_record(record) == OffsetCommitRecord("g", "t", 1, CommittedOffset(7, -1, "m", 99, None, ZERO_UUID))
+    assert records.read_record(record) == OffsetCommitRecord(
+        "g", "t", 1, CommittedOffset(7, -1, "m", 99, None, ZERO_UUID)
+    )
     assert records.read_record(CoordinatorRecord(record.key, None)) == OffsetCommitRecord("g", "t", 1, None)
 
 

@@ -18,7 +18,6 @@ from kafkapy_log import (
 from kafkapy_log.segment import RELATIVE_OFFSET_MAX
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.records import (
-    BATCH_HEADER_BYTES,
     Compression,
     NewRecord,
     TimestampType,
@@ -302,7 +301,7 @@ def test_the_first_record_of_a_time(tmp_path: Path) -> None:
     for n, time in enumerate(times):
         append(log, make_batch(NOW_MS + time, NOW_MS + time + 5), leader_epoch=n // 3)
     records = [(NOW_MS + time + extra, 2 * n + extra // 5, n // 3) for n, time in enumerate(times) for extra in (0, 5)]
-    for wanted in range(0, 70):
+    for wanted in range(70):
         expected = next((record for record in records if record[0] >= NOW_MS + wanted), None)
         assert log.offset_for_timestamp(NOW_MS + wanted) == expected
     assert log.offset_of_max_timestamp() == (NOW_MS + 65, 13, 2)
@@ -407,7 +406,7 @@ def test_a_short_write_is_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     with monkeypatch.context() as patch:
         patch.setattr(os, "pwritev", lambda fd, buffers, at: os.pwrite(fd, b"".join(buffers)[:30], at))
         append(log, make_batch())
-    assert list(decode_records(stored_at(log, 0)))[0].value == b"v"
+    assert next(decode_records(stored_at(log, 0))).value == b"v"
 
 
 def test_a_failed_flush_closes_the_log_for_appends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -442,5 +441,46 @@ def test_appends_go_on_while_a_flush_is_under_way(tmp_path: Path) -> None:
     assert log.begin_flush() is None, "nothing to do"
 
 
-def test_a_batch_is_never_smaller_than_its_header() -> None:
-    assert len(make_batch()) > BATCH_HEADER_BYTES
+def flushed_files(log: PartitionLog, *, rolled_only: bool = False) -> list[str]:
+    flush = log.begin_flush(rolled_only=rolled_only)
+    if flush is None:
+        return []
+    names = [file.path.name for file in flush.files] + flush.index_names
+    flush.sync()
+    log.end_flush(flush)
+    return sorted(names)
+
+
+def test_a_flush_covers_what_was_rolled_after_the_last_one(tmp_path: Path) -> None:
+    log = open_log(tmp_path, LogSettings(segment_bytes=200))
+    append(log, make_batch())
+    assert flushed_files(log) == [f"{0:020d}.log"]
+    for _ in range(3):
+        append(log, make_batch())
+    assert base_offsets(log) == [0, 2]
+    assert flushed_files(log) == [f"{0:020d}.index", f"{0:020d}.log", f"{0:020d}.timeindex", f"{2:020d}.log"]
+    append(log, make_batch())
+    assert flushed_files(log, rolled_only=True) == []
+    append(log, make_batch())
+    append(log, make_batch())
+    assert base_offsets(log) == [0, 2, 4, 6]
+    rolled = [f"{base:020d}{suffix}" for base in (2, 4) for suffix in (".index", ".log", ".timeindex")]
+    assert flushed_files(log, rolled_only=True) == rolled
+    assert log.recovery_point == 6
+    assert flushed_files(log) == [f"{6:020d}.log"]
+    assert log.recovery_point == 7
+
+
+def test_offsets_that_are_missing_are_skipped(tmp_path: Path) -> None:
+    """Compaction and followers leave gaps, also at the end of a segment."""
+    log = open_log(tmp_path, LogSettings(segment_bytes=200, index_interval_bytes=1))
+    for offset in (0, 10, 20, 30, 40, 50):
+        log.append_as_follower(at_offset(make_batch(), offset))
+    assert base_offsets(log) == [0, 20, 40]
+    for offset in range(51):
+        header, _ = next(split_batches(log.read(offset, 1000).read()))
+        assert header.base_offset == (offset + 9) // 10 * 10
+        up_to = log.read(0, 10_000, up_to_offset=offset)
+        assert all(header.base_offset < max(offset, 1) for header, _ in split_batches(up_to.read()))
+    log.truncate_to(35)
+    assert (log.log_end_offset, log.read(31, 1000)) == (35, EMPTY_SLICE)

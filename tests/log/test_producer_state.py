@@ -31,8 +31,8 @@ def make_batch(
     )
 
 
-def header_of(sequence: int, record_count: int = 1, **options: int) -> BatchHeader:
-    return read_batch_header(make_batch(sequence, record_count, **options))
+def header_of(sequence: int, record_count: int = 1, *, producer_id: int) -> BatchHeader:
+    return read_batch_header(make_batch(sequence, record_count, producer_id=producer_id))
 
 
 @pytest.fixture
@@ -174,11 +174,11 @@ def test_markers_are_fenced(log: PartitionLog) -> None:
 # transactional producer after a commit and an abort, whose epoch the coordinator has raised.
 IDEMPOTENT_SNAPSHOT = bytes.fromhex(
     "0001ddfc18cc00000001"
-    "00000000000000000000" "0000012b" "000000000000012b" "00000008" "000001a1fe2207e7" "ffffffff" "ffffffffffffffff"
+    "000000000000000000000000012b000000000000012b00000008000001a1fe2207e7ffffffffffffffffffffffff"
 )  # fmt: skip
 TRANSACTIONAL_SNAPSHOT = bytes.fromhex(
     "000147378ca700000001"
-    "00000000000000010000" "00000001" "0000000000000002" "00000000" "000001a1fe220a65" "00000000" "ffffffffffffffff"
+    "0000000000000001000000000001000000000000000200000000000001a1fe220a6500000000ffffffffffffffff"
 )  # fmt: skip
 
 

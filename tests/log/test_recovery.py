@@ -156,6 +156,36 @@ def test_everything_derived_is_rebuilt(tmp_path: Path) -> None:
         assert rebuilt == indexes
 
 
+def test_a_crash_loses_nothing_that_was_flushed(tmp_path: Path) -> None:
+    """Whatever prefix of the unflushed files is left, the log is a prefix too, and has all that was flushed."""
+    directory = tmp_path / "orders-0"
+    log = filled(directory, 8)
+    log.flush()
+    recovery_point = log.recovery_point
+    flushed = {path.name: path.stat().st_size for path in directory.iterdir()}
+    for n in range(8, 20):
+        append(log, make_batch(2, producer_id=7, sequence=2 * n, timestamp=NOW_MS + 10 * n), leader_epoch=n // 10)
+    content = all_bytes(log)
+    crash(log)
+    for victim in sorted(directory.glob("*.log")):
+        size = victim.stat().st_size
+        for kept in range(flushed.get(victim.name, 0), size, 13):
+            left = tmp_path / f"{victim.stem}-{kept}" / "orders-0"
+            shutil.copytree(directory, left)
+            os.truncate(left / victim.name, kept)
+            for path in left.iterdir():
+                if path.suffix.endswith("index") and path.name not in flushed:
+                    path.write_bytes(b"")
+            log = open_log(left, recovery_point=recovery_point)
+            assert log.log_end_offset >= recovery_point
+            assert content.startswith(all_bytes(log))
+            assert log.active_producers()[0].last_sequence == log.log_end_offset - 1
+            follows = make_batch(1, producer_id=7, sequence=log.log_end_offset)
+            assert append(log, follows, leader_epoch=5) == log.log_end_offset - 1
+            log.close(fsync=False)
+            assert open_log(left, clean=True).end_offset_for_epoch(5) == (5, log.log_end_offset)
+
+
 @pytest.mark.parametrize("suffix", [".index", ".timeindex", ".snapshot"])
 @pytest.mark.parametrize("damage", ["missing", "torn"])
 def test_a_clean_log_with_a_damaged_file_still_opens(tmp_path: Path, suffix: str, damage: str) -> None:

@@ -1,0 +1,36 @@
+"""A request context around a group coordinator without a broker."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
+
+from kafkapy_controller.image import BrokerImage, Endpoint
+from kafkapy_wire.uuid import ZERO_UUID, Uuid
+from tests.coordinators.group_lab import GroupLab
+
+if TYPE_CHECKING:
+    from kafkapy.context import RequestContext
+
+NODE_ID = 1
+HOST, PORT = "broker.example", 19_092
+TOPIC_ID = Uuid(b"t" * 16)
+UNKNOWN_ID = Uuid(b"?" * 16)
+
+
+def make_context(version: int, lab: GroupLab | None = None, *, client_id: str | None = "client") -> RequestContext:
+    """What a handler reads: the node's groups, its metadata with the topic `t` of two partitions, the connection."""
+    lab = lab or make_lab()
+    node = SimpleNamespace(groups=lab.groups, metadata=lab.metadata, node_id=NODE_ID, clock=lab.clock)
+    connection = SimpleNamespace(peer_host="::1", listener_name="PLAINTEXT")
+    context = SimpleNamespace(api_version=version, client_id=client_id, node=node, connection=connection)
+    return cast("RequestContext", context)
+
+
+def make_lab() -> GroupLab:
+    lab = GroupLab()
+    lab.add_topic("t", 2, TOPIC_ID)
+    endpoints = {"PLAINTEXT": Endpoint("PLAINTEXT", HOST, PORT, 0)}
+    broker = BrokerImage(NODE_ID, 1, ZERO_UUID, endpoints, {}, fenced=False)
+    lab.metadata.image = lab.metadata.image._replace(brokers={NODE_ID: broker})
+    return lab
