@@ -96,3 +96,12 @@ def _broker_of(cluster: Cluster, resource: Resource) -> Connection:
     if resource.type_id == BROKER and resource.name:
         return cluster.broker(int(resource.name))
     return cluster.any_broker()
+
+
+def is_own(resource: Resource, config: DescribeConfigsResourceResult) -> bool:
+    """Whether the value was set on this very resource."""
+    return SOURCES.get(config.config_source) == {
+        TOPIC: "DYNAMIC_TOPIC_CONFIG",
+        GROUP: "DYNAMIC_GROUP_CONFIG",
+        BROKER: "DYNAMIC_BROKER_CONFIG" if resource.name else "DYNAMIC_DEFAULT_BROKER_CONFIG",
+    }.get(resource.type_id)

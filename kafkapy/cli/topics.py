@@ -1,0 +1,231 @@
+"""`kafkapy topics`: list, create, describe, alter and delete topics."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kafkapy.client.command_line import (
+    add_connection_arguments,
+    add_json_argument,
+    parse_settings,
+    positive_count,
+    print_json,
+    print_table,
+    run_command,
+    wants_json,
+)
+
+if TYPE_CHECKING:
+    import argparse
+
+    from kafkapy.client.cluster import Cluster
+    from kafkapy_wire.messages.metadata import MetadataResponseTopic
+
+BROKER_DEFAULT = -1
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `kafkapy topics`."""
+    add_connection_arguments(parser)
+    commands = parser.add_subparsers(dest="topics_command", required=True, metavar="COMMAND")
+
+    listing = commands.add_parser("list", help="print the names of the topics")
+    listing.add_argument("--internal", action="store_true", help="Kafka's own topics too")
+    add_json_argument(listing)
+
+    create = commands.add_parser("create", help="make topics")
+    create.add_argument("names", nargs="+", metavar="NAME")
+    create.add_argument("--partitions", "-p", type=positive_count, metavar="N", help="(the broker's num.partitions)")
+    create.add_argument(
+        "--replication-factor", "-r", type=positive_count, metavar="N", help="(its default.replication.factor)"
+    )
+    create.add_argument(
+        "--config", "-c", action="append", default=[], metavar="NAME=VALUE", help="a setting; may be given repeatedly"
+    )
+    create.add_argument("--if-not-exists", action="store_true", help="a topic that is there already is left as it is")
+
+    describe = commands.add_parser("describe", help="show partitions, leaders, replicas, offsets and settings")
+    describe.add_argument("names", nargs="*", metavar="NAME", help="(all but Kafka's own)")
+    add_json_argument(describe)
+
+    alter = commands.add_parser("alter", help="add partitions")
+    alter.add_argument("names", nargs="+", metavar="NAME")
+    alter.add_argument("--partitions", "-p", type=positive_count, metavar="N", required=True, help="as many in all")
+
+    delete = commands.add_parser("delete", help="delete topics and all their records")
+    delete.add_argument("names", nargs="+", metavar="NAME")
+    delete.add_argument("--if-exists", action="store_true", help="a topic that is not there is no error")
+
+    for command in (listing, create, describe, alter, delete):
+        add_connection_arguments(command)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Exit code 0, or 1 after one line on standard error."""
+    command = arguments.topics_command
+    body = {"list": _list, "create": _create, "describe": _describe, "alter": _alter, "delete": _delete}[command]
+    return run_command(f"topics {command}", arguments, body)
+
+
+def _list(arguments: argparse.Namespace, cluster: Cluster) -> int:
+    from kafkapy.client.topics import list_topics
+
+    topics = list_topics(cluster, include_internal=arguments.internal)
+    if wants_json(arguments):
+        print_json(
+            [
+                {
+                    "name": topic.name,
+                    "partitions": len(topic.partitions),
+                    "replication_factor": _replication_factor(topic),
+                    "internal": topic.is_internal,
+                }
+                for topic in topics
+            ]
+        )
+    else:
+        for topic in topics:
+            print(topic.name)
+    return 0
+
+
+def _create(arguments: argparse.Namespace, cluster: Cluster) -> int:
+    from kafkapy.client.errors import Refused
+    from kafkapy.client.topics import create_topic
+    from kafkapy_wire.errors import ErrorCode
+
+    settings = parse_settings(arguments.config)
+    for name in arguments.names:
+        try:
+            partitions, replication_factor = create_topic(
+                cluster,
+                name,
+                partitions=arguments.partitions or BROKER_DEFAULT,
+                replication_factor=arguments.replication_factor or BROKER_DEFAULT,
+                settings=settings,
+            )
+        except Refused as error:
+            if error.code != ErrorCode.TOPIC_ALREADY_EXISTS or not arguments.if_not_exists:
+                raise
+            print(f"topic {name} exists already")
+        else:
+            print(f"created topic {name} (partitions {partitions}, replication factor {replication_factor})")
+    return 0
+
+
+def _describe(arguments: argparse.Namespace, cluster: Cluster) -> int:
+    from kafkapy.client.topics import describe_topics, list_topics
+
+    if arguments.names:
+        topics = describe_topics(cluster, list(dict.fromkeys(arguments.names)))
+    else:
+        topics = list_topics(cluster, include_internal=False)
+    if wants_json(arguments):
+        print_json([_as_json(topic, cluster) for topic in topics])
+        return 0
+    for number, topic in enumerate(topics):
+        if number:
+            print()
+        _print_topic(topic, cluster)
+    return 0
+
+
+def _alter(arguments: argparse.Namespace, cluster: Cluster) -> int:
+    from kafkapy.client.topics import set_partitions
+
+    for name in arguments.names:
+        set_partitions(cluster, name, arguments.partitions)
+        print(f"topic {name} has {arguments.partitions} partitions")
+    return 0
+
+
+def _delete(arguments: argparse.Namespace, cluster: Cluster) -> int:
+    from kafkapy.client.errors import Refused
+    from kafkapy.client.topics import delete_topic
+    from kafkapy_wire.errors import ErrorCode
+
+    for name in arguments.names:
+        try:
+            delete_topic(cluster, name)
+        except Refused as error:
+            if error.code != ErrorCode.UNKNOWN_TOPIC_OR_PARTITION or not arguments.if_exists:
+                raise
+            print(f"topic {name} does not exist")
+        else:
+            print(f"deleted topic {name}")
+    return 0
+
+
+def _print_topic(topic: MetadataResponseTopic, cluster: Cluster) -> None:
+    from kafkapy_wire.uuid import uuid_text
+
+    print(
+        f"topic {topic.name}  id {uuid_text(topic.topic_id)}  partitions {len(topic.partitions)}  "
+        f"replication factor {_replication_factor(topic)}"
+    )
+    for name, value in _changed_settings(topic, cluster).items():
+        print(f"  {name}={value}")
+    ends = _offsets(topic, cluster)
+    rows = []
+    for partition in topic.partitions:
+        start, end = ends.get(partition.partition_index, (None, None))
+        rows.append(
+            [
+                partition.partition_index,
+                partition.leader_id if partition.leader_id >= 0 else None,
+                ",".join(map(str, partition.replica_nodes)),
+                ",".join(map(str, partition.isr_nodes)),
+                start,
+                end,
+            ]
+        )
+    print_table(["PARTITION", "LEADER", "REPLICAS", "ISR", "START", "END"], rows)
+
+
+def _as_json(topic: MetadataResponseTopic, cluster: Cluster) -> dict[str, object]:
+    from kafkapy_wire.uuid import uuid_text
+
+    ends = _offsets(topic, cluster)
+    partitions = []
+    for partition in topic.partitions:
+        start, end = ends.get(partition.partition_index, (None, None))
+        partitions.append(
+            {
+                "partition": partition.partition_index,
+                "leader": partition.leader_id if partition.leader_id >= 0 else None,
+                "leader_epoch": partition.leader_epoch,
+                "replicas": partition.replica_nodes,
+                "isr": partition.isr_nodes,
+                "offline_replicas": partition.offline_replicas,
+                "log_start_offset": start,
+                "high_watermark": end,
+            }
+        )
+    return {
+        "name": topic.name,
+        "id": uuid_text(topic.topic_id),
+        "internal": topic.is_internal,
+        "replication_factor": _replication_factor(topic),
+        "configs": _changed_settings(topic, cluster),
+        "partitions": partitions,
+    }
+
+
+def _replication_factor(topic: MetadataResponseTopic) -> int:
+    return len(topic.partitions[0].replica_nodes) if topic.partitions else 0
+
+
+def _changed_settings(topic: MetadataResponseTopic, cluster: Cluster) -> dict[str, str | None]:
+    """Settings of the topic itself, not those that its brokers give it."""
+    from kafkapy.client.configs import TOPIC, Resource, describe_configs, is_own
+
+    resource = Resource(TOPIC, topic.name or "")
+    return {config.name: config.value for config in describe_configs(cluster, resource) if is_own(resource, config)}
+
+
+def _offsets(topic: MetadataResponseTopic, cluster: Cluster) -> dict[int, tuple[int, int]]:
+    """Partition -> (log start offset, high watermark), of those that have a leader to ask."""
+    from kafkapy.client.offsets import both_ends
+
+    with_leader = {(topic.name or "", p.partition_index): None for p in topic.partitions if p.leader_id >= 0}
+    return {index: ends for (_, index), ends in both_ends(cluster, with_leader).items()}
