@@ -8,9 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-from kafkapy_wire.api_keys import ApiKey
-
 from benchmarks.peers import Broker, Peer
+from kafkapy_wire.api_keys import ApiKey
 
 
 class Better(Enum):
@@ -87,6 +86,7 @@ class SteadyRow:
     """A row measured on a broker that runs through all rounds of the row and has been warmed up.
 
     `warm_up` and `measure` get a topic name that was not used before. `requires`: APIs that a peer must serve.
+    `durable`: brokers that can do without fsync of their metadata must not.
     """
 
     name: str
@@ -95,6 +95,7 @@ class SteadyRow:
     warm_up: Callable[[Broker, Scale, str], object]
     measure: Callable[[Broker, Scale, str], Figures]
     time_limit_seconds: float
+    durable: bool = False
 
 
 Row = LifecycleRow | SteadyRow

@@ -80,33 +80,45 @@ class Broker:
             try:
                 self.process.wait(STOP_TIMEOUT_SECONDS)
             except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
+                pass
+            finally:  # also when Ctrl-C or the row's time limit ends the wait
+                if self.process.poll() is None:
+                    self.process.kill()
+                    self.process.wait()
         return time.perf_counter() - begin
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """How a broker is to be started; `work` is a directory of its own that goes with it."""
+
+    work: Path
+    port: int
+    settings: Mapping[str, str]
+    durable: bool  # metadata is to survive a crash: fsync before the answer, for who can do without
 
 
 @dataclass(frozen=True, slots=True)
 class Peer:
     """One of the brokers compared.
 
-    `prepare` runs to its end first, inside the measured start (Kafka formats its directory); both commands are made
-    from the directory of this run, the port to listen on and broker settings. `find_port` is for a broker that chooses
-    its port itself: it looks into the log and returns None until the port is there.
+    `prepare` runs to its end first, inside the measured start (Kafka formats its directory). `find_port` is for a
+    broker that chooses its port itself: it looks into the log and returns None until the port is there.
     """
 
     name: str
     title: str
-    command: Callable[[Path, int, Mapping[str, str]], list[str]]
-    prepare: Callable[[Path, int, Mapping[str, str]], list[str]] | None = None
+    command: Callable[[Launch], list[str]]
+    prepare: Callable[[Launch], list[str]] | None = None
     find_port: Callable[[Path], int | None] | None = None
     left_out: Mapping[str, str] = field(default_factory=dict)  # row name -> why
 
     @contextlib.contextmanager
-    def running(self, settings: Mapping[str, str] | None = None) -> Iterator[Broker]:
+    def running(self, settings: Mapping[str, str] | None = None, *, durable: bool = False) -> Iterator[Broker]:
         """A broker that has answered, gone with its data at the end. Raises PeerFailed."""
         work = Path(tempfile.mkdtemp(prefix=f"kafkapy-benchmark-{self.name}-"))
         try:
-            broker = self._launch(work, settings or {})
+            broker = self._launch(Launch(work, free_port(), settings or {}, durable))
             try:
                 yield broker
             finally:
@@ -114,12 +126,11 @@ class Peer:
         finally:
             shutil.rmtree(work, ignore_errors=True)
 
-    def _launch(self, work: Path, settings: Mapping[str, str]) -> Broker:
-        port = free_port()
-        prepare = self.prepare(work, port, settings) if self.prepare else None
-        command = self.command(work, port, settings)
-        log_file = work / "broker.log"
-        environment = {**os.environ, "TMPDIR": str(work)}
+    def _launch(self, launch: Launch) -> Broker:
+        prepare = self.prepare(launch) if self.prepare else None
+        command = self.command(launch)
+        log_file = launch.work / "broker.log"
+        environment = {**os.environ, "TMPDIR": str(launch.work)}
         with log_file.open("ab") as log:
             begin = time.perf_counter()
             if (
@@ -129,7 +140,7 @@ class Peer:
                 raise PeerFailed(f"{self.title}: {' '.join(prepare)}\n{_tail(log_file)}")
             process = subprocess.Popen(
                 command,
-                cwd=work,
+                cwd=launch.work,
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -137,7 +148,7 @@ class Peer:
                 start_new_session=True,  # Ctrl-C is for the benchmark, which then stops its brokers
             )
         try:
-            address, served = self._first_answer(process, log_file, port, begin + START_TIMEOUT_SECONDS)
+            address, served = self._first_answer(process, log_file, launch.port, begin + START_TIMEOUT_SECONDS)
         except BaseException:
             process.kill()
             process.wait()
@@ -167,10 +178,11 @@ def _tail(log_file: Path, lines: int = 30) -> str:
 def kafkapy(wrapper: tuple[str, ...] = ()) -> Peer:
     """kafkapy from its own installation; `wrapper` is put before the command (a profiler)."""
 
-    def command(_work: Path, port: int, settings: Mapping[str, str]) -> list[str]:
-        overrides = [part for name, value in settings.items() for part in ("--override", f"{name}={value}")]
+    def command(launch: Launch) -> list[str]:
         program = str(installation.program())
-        return [*wrapper, program, "start", "--ephemeral", "--port", str(port), *overrides]
+        where = ("--data-dir", str(launch.work / "data")) if launch.durable else ("--ephemeral",)
+        overrides = [part for name, value in launch.settings.items() for part in ("--override", f"{name}={value}")]
+        return [*wrapper, program, "start", *where, "--port", str(launch.port), *overrides]
 
     return Peer("kafkapy", "kafkapy", command)
 
@@ -186,16 +198,16 @@ def apache_kafka() -> Peer:
     def gc_log(work: Path) -> str:
         return f"-Xlog:gc*:file={work}/kafkaServer-gc.log:time,tags:filecount=10,filesize=100M"
 
-    def properties(work: Path, port: int, settings: Mapping[str, str]) -> Path:
+    def properties(launch: Launch) -> Path:
         controller_port = free_port()
         # config/server.properties of the release, with other ports. What it does not set keeps Kafka's default.
         lines = {
             "process.roles": "broker,controller",
             "node.id": "1",
             "controller.quorum.bootstrap.servers": f"localhost:{controller_port}",
-            "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}",
+            "listeners": f"PLAINTEXT://127.0.0.1:{launch.port},CONTROLLER://127.0.0.1:{controller_port}",
             "inter.broker.listener.name": "PLAINTEXT",
-            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}",
+            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{launch.port},CONTROLLER://127.0.0.1:{controller_port}",
             "controller.listener.names": "CONTROLLER",
             "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
             "num.network.threads": "3",
@@ -203,7 +215,7 @@ def apache_kafka() -> Peer:
             "socket.send.buffer.bytes": "102400",
             "socket.receive.buffer.bytes": "102400",
             "socket.request.max.bytes": "104857600",
-            "log.dirs": str(work / "data"),
+            "log.dirs": str(launch.work / "data"),
             "num.partitions": "1",
             "num.recovery.threads.per.data.dir": "2",
             "offsets.topic.replication.factor": "1",
@@ -214,19 +226,19 @@ def apache_kafka() -> Peer:
             "log.retention.hours": "168",
             "log.segment.bytes": "1073741824",
             "log.retention.check.interval.ms": "300000",
-            **settings,
+            **launch.settings,
         }
-        file = work / "server.properties"
+        file = launch.work / "server.properties"
         file.write_text("".join(f"{name}={value}\n" for name, value in lines.items()))
         return file
 
-    def format_directory(work: Path, port: int, settings: Mapping[str, str]) -> list[str]:
-        file = str(properties(work, port, settings))
+    def format_directory(launch: Launch) -> list[str]:
+        file = str(properties(launch))
         cluster_id = "5L6g3nShT-eMCtK--X86sw"  # given, or `random-uuid` would cost one more JVM
         return java(KAFKA_STORAGE_HEAP, STORAGE, "format", "--standalone", "-t", cluster_id, "-c", file)
 
-    def command(work: Path, _port: int, _settings: Mapping[str, str]) -> list[str]:
-        return java(KAFKA_HEAP, gc_log(work), BROKER, str(work / "server.properties"))
+    def command(launch: Launch) -> list[str]:
+        return java(KAFKA_HEAP, gc_log(launch.work), BROKER, str(launch.work / "server.properties"))
 
     return Peer("kafka", f"Apache Kafka {KAFKA_VERSION}", command, format_directory)
 
@@ -234,7 +246,7 @@ def apache_kafka() -> Peer:
 def librdkafka_mock() -> Peer:
     """librdkafka's mock cluster in a Python process that does nothing else."""
 
-    def command(_work: Path, _port: int, _settings: Mapping[str, str]) -> list[str]:
+    def command(_launch: Launch) -> list[str]:
         return [sys.executable, str(installation.ROOT / "benchmarks" / "mock_process.py")]
 
     def find_port(log_file: Path) -> int | None:

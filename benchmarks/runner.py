@@ -11,12 +11,12 @@ from collections.abc import Iterator, Sequence
 from types import FrameType
 
 from confluent_kafka import KafkaException
-from kafkapy_wire.errors import MalformedMessage
 
 from benchmarks.measurement import LifecycleRow, Results, Row, Scale, SteadyRow
 from benchmarks.peers import Broker, Peer, PeerFailed
 from benchmarks.raw_client import UnexpectedAnswer
 from benchmarks.rows import start
+from kafkapy_wire.errors import MalformedMessage
 
 LAUNCH_LIMIT_SECONDS = 120.0
 
@@ -75,7 +75,7 @@ def _run_steady(row: SteadyRow, peers: list[Peer], scale: Scale, results: Result
             _tell(row, "warm-up", peer)
             with _failing_leaves(row, peer, peers, results):
                 with _time_limit(LAUNCH_LIMIT_SECONDS):
-                    broker = stack.enter_context(peer.running())
+                    broker = stack.enter_context(peer.running(durable=row.durable))
                 if missing := sorted(key.name for key in row.requires if key not in broker.served):
                     raise UnexpectedAnswer(f"does not serve {', '.join(missing)}")
                 with _time_limit(row.time_limit_seconds):

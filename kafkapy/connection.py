@@ -11,12 +11,12 @@ import logging
 from typing import TYPE_CHECKING
 
 import trio
-from kafkapy_wire.errors import MalformedFrame, MalformedMessage
-from kafkapy_wire.framing import RequestBuffer
 
 from kafkapy.context import RequestContext
 from kafkapy.errors import CloseConnection
 from kafkapy.outbox import Outbox
+from kafkapy_wire.errors import MalformedFrame, MalformedMessage
+from kafkapy_wire.framing import RequestBuffer
 
 if TYPE_CHECKING:
     import socket
@@ -27,6 +27,7 @@ logger = logging.getLogger("kafkapy.connection")
 
 IMMEDIATE_RECEIVES_MAX = 8  # then others get a turn, even if this socket has more
 ANSWERED_BYTES_MAX = 256 * 1024  # answers in memory before they are sent
+MAPPED_IPV4 = "::ffff:"  # how a socket for both families shows an IPv4 address
 
 # What people point at a Kafka port by mistake, by the first bytes they send.
 FOREIGN_GREETINGS: tuple[tuple[bytes, str], ...] = (
@@ -67,7 +68,7 @@ class Connection:
         self.node = node
         self.listener_name = listener_name
         self.peer_host, self.peer_port = peer
-        self.local_host: str = sock.getsockname()[0]  # an address of ours that this peer can reach
+        self.local_host: str = sock.getsockname()[0].removeprefix(MAPPED_IPV4)  # of ours, and this peer can reach it
         self.principal = "User:ANONYMOUS"
         self.client_software_name = "unknown"
         self.client_software_version = "unknown"

@@ -17,6 +17,7 @@ from random import Random
 from typing import TYPE_CHECKING, NamedTuple
 
 import trio
+
 from kafkapy_controller.bootstrap import decide_bootstrap, feature_records
 from kafkapy_controller.delta import MetadataDelta
 from kafkapy_controller.image import EMPTY_IMAGE, MetadataImage
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from kafkapy.clock import Clock
+    from kafkapy.settings import Settings
     from kafkapy_controller.image import ConfigResource
     from kafkapy_controller.metadata_records import MetadataRecord
     from kafkapy_controller.producer_ids import ProducerIdBlock
@@ -43,9 +46,6 @@ if TYPE_CHECKING:
     from kafkapy_wire.messages.create_topics import CreateTopicsRequest, CreateTopicsResponse
     from kafkapy_wire.messages.delete_topics import DeleteTopicsRequest, DeleteTopicsResponse
     from kafkapy_wire.records import Record
-
-    from kafkapy.clock import Clock
-    from kafkapy.settings import Settings
 
 logger = logging.getLogger("kafkapy.controller")
 
@@ -252,9 +252,8 @@ class ControllerDriver:
 
         Raises KafkaError with the first failure. A topic that exists is none: someone else may have been faster.
         """
-        from kafkapy_wire.messages.create_topics import CreateTopicsRequest
-
         from kafkapy.internal_topics import topic_to_create
+        from kafkapy_wire.messages.create_topics import CreateTopicsRequest
 
         request = CreateTopicsRequest(topics=[topic_to_create(name, settings) for name in names])
         response = await self.create_topics(request, settings)
@@ -271,17 +270,22 @@ class ControllerDriver:
     # From a decision to the published image
 
     async def _commit(self, records: Sequence[MetadataRecord]) -> None:
-        """Raises KafkaError KAFKA_STORAGE_ERROR: the disk failed, and the decision does not hold."""
-        if not records:
-            return
-        self._append(records)
-        if not self._fsync:
-            self._flushed(self._quorum.log_end_offset)
-            return
+        """Append the records of a decision and return when they, and all it was decided on, are committed.
+
+        A refusal has no records, but may rest on what is not committed yet: the topic that "already exists".
+        Raises KafkaError KAFKA_STORAGE_ERROR: the disk failed, and the decision does not hold.
+        """
+        if records:
+            self._append(records)
         end_offset = self._quorum.log_end_offset
+        if not self._fsync:
+            self._flushed(end_offset)
         while self._quorum.high_watermark < end_offset:
             if self._flush_done is not None:
                 await self._flush_done.wait()
+            elif self._log.has_failed:
+                # Another decision's flush has failed. The kernel may have dropped the pages: another proves nothing.
+                raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, f"the log of {METADATA_DIRECTORY} has failed")
             else:
                 await self._flush()
 
@@ -334,13 +338,12 @@ class ControllerDriver:
 
 def topic_creation(settings: Settings, random: Random) -> TopicCreation:
     """What decisions about topics need of these settings."""
-    from kafkapy_controller.topics import TopicCreation
-    from kafkapy_wire.messages.create_topics import CreatableTopicConfigs
-
     from kafkapy.settings.catalog import topic_definitions
     from kafkapy.settings.describe import describe_topic
     from kafkapy.settings.errors import SettingsError
     from kafkapy.settings.parse import parse_values
+    from kafkapy_controller.topics import TopicCreation
+    from kafkapy_wire.messages.create_topics import CreatableTopicConfigs
 
     def check(configs: Mapping[str, str]) -> None:
         unknown = next((name for name in configs if name not in topic_definitions()), None)

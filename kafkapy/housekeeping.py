@@ -1,7 +1,7 @@
 """What a node does beside answering: checkpoints, removing what was deleted, forgetting idle producers.
 
-Each chore has Kafka's setting for how often it comes. What touches the disk runs in a worker thread, on values that were
-taken on the event loop; nothing else touches those files meanwhile.
+Each chore has Kafka's setting for how often it comes. What touches the disk runs in a worker thread, on values that
+were taken on the event loop; nothing else touches those files meanwhile.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("kafkapy.housekeeping")
 
-Chore = "Callable[[Node], Awaitable[None]]"
+INTERVAL_MS_MIN = 100  # a setting may say 0, and a loop without a pause would leave nothing for the clients
 
 
 async def keep_house(node: Node) -> None:
@@ -45,7 +45,7 @@ def producer_expiration_interval_ms(node: Node) -> int:
 async def _every(node: Node, interval_ms: Callable[[Node], int], chore: Callable[[Node], Awaitable[None]]) -> None:
     never = trio.Event()
     while True:
-        await node.clock.wait(never, interval_ms(node))
+        await node.clock.wait(never, max(interval_ms(node), INTERVAL_MS_MIN))
         try:
             await chore(node)
         except OSError as error:

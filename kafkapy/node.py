@@ -7,30 +7,37 @@ and metadata are loaded, then connections are accepted.
 from __future__ import annotations
 
 import logging
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
 import trio
 
 from kafkapy.clock import Clock
-from kafkapy.controller_driver import BrokenMetadata, ControllerDriver, MetadataPublisher
+from kafkapy.controller_driver import (
+    METADATA_DIRECTORY,
+    METADATA_TOPIC,
+    BrokenMetadata,
+    ControllerDriver,
+    MetadataPublisher,
+)
 from kafkapy.coordinator_log import TopicCoordinatorLog
 from kafkapy.coordinators.group import GroupCoordinator
 from kafkapy.dispatch import Dispatcher
-from kafkapy.errors import StartupError
+from kafkapy.errors import ShutdownError, StartupError
 from kafkapy.fetch_sessions import FetchSessionCache
 from kafkapy.housekeeping import keep_house
 from kafkapy.partitions import PartitionManager
 from kafkapy.producer_ids import ProducerIds
 from kafkapy.server import Server, bind
 from kafkapy.settings.listeners import SECURITY_PROTOCOLS
+from kafkapy.settings.log_settings import log_settings
 from kafkapy_controller.bootstrap import SUPPORTED_FEATURES
 from kafkapy_controller.image import ConfigResourceType, Endpoint
 from kafkapy_controller.registration import NodeRegistration
 from kafkapy_controller.voters import LATEST_KRAFT_VERSION, QuorumMembership, Voter, VoterEndpoint
 from kafkapy_log import LogStore, StoreError
-from kafkapy_wire.errors import KafkaError
+from kafkapy_wire.errors import KafkaError, MalformedMessage
 from kafkapy_wire.uuid import parse_uuid, random_uuid
 
 if TYPE_CHECKING:
@@ -44,6 +51,7 @@ if TYPE_CHECKING:
     from kafkapy.settings.listeners import Listener
     from kafkapy_controller.delta import MetadataDelta
     from kafkapy_controller.image import MetadataImage
+    from kafkapy_log import LogSettings, TopicPartition
 
 logger = logging.getLogger("kafkapy.node")
 
@@ -78,6 +86,7 @@ class Node:
         self.groups: GroupCoordinator
         self.producer_ids: ProducerIds
         self.broker_epoch = -1
+        self._was_started = False
 
     @property
     def node_id(self) -> int:
@@ -98,12 +107,18 @@ class Node:
     async def started(self) -> AsyncIterator[Node]:
         """Serve within the block; afterwards open requests get `DRAIN_SECONDS` and the logs are closed cleanly.
 
-        Raises StartupError: it cannot start, and the message says what to do.
+        What the block raises comes out as it is. A node is started once. Raises StartupError: it cannot start;
+        ShutdownError: it has served and stopped, yet not cleanly. Their messages say what to do.
         """
-        listening = self._bind()
+        if self._was_started:
+            raise RuntimeError("a node is started once: make another")
+        self._was_started = True
+        parts = ExitStack()  # closed in the reverse of the order in which they were opened, however far that came
+        cause: BaseException | None = None
+        failure: Exception | None = None
         try:
-            self._open()
-            await self._take_part()
+            listening = self._bind(parts)
+            await self._bring_up(parts)
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self.clock.run)
                 nursery.start_soon(keep_house, self)
@@ -112,61 +127,95 @@ class Node:
                     yield self
                     self.stopping.set()
                 nursery.cancel_scope.cancel()
+        except BaseExceptionGroup as group:
+            cause = _cause(group)
         finally:
-            for _, sock in listening:
-                sock.close()
-            self._close()
+            try:
+                parts.close()
+            except (OSError, KafkaError) as error:
+                failure = error  # raised from here it would hide what the block has raised
+        if cause is not None:
+            raise cause
+        if failure is not None:
+            raise ShutdownError(
+                f"the logs in {self.data_directory} could not be closed cleanly ({failure}): "
+                "make sure that the disk has room; the next start recovers them"
+            ) from failure
 
-    def _bind(self) -> list[tuple[Listener, socket.socket]]:
+    def _bind(self, parts: ExitStack) -> list[tuple[Listener, socket.socket]]:
         """Bind every listener for clients; a port that the system chose goes into the settings."""
         listening: list[tuple[Listener, socket.socket]] = []
         ports: dict[str, int] = {}
-        try:
-            for listener in self.settings.listeners:
-                if listener.name in self.settings.network.controller_listener_names:
-                    continue  # nobody else votes in a quorum of one
-                if listener.security_protocol != "PLAINTEXT":
-                    raise StartupError(
-                        f"listener {listener} wants {listener.security_protocol}, which kafkapy does not speak yet: "
-                        "use PLAINTEXT"
-                    )
-                sock = bind(listener, backlog=self.settings.network.socket_listen_backlog_size)
-                listening.append((listener, sock))
-                ports[listener.name] = sock.getsockname()[1]
-        except BaseException:
-            for _, sock in listening:
-                sock.close()
-            raise
+        for listener in self.settings.listeners:
+            if listener.name in self.settings.network.controller_listener_names:
+                continue  # nobody else votes in a quorum of one
+            if listener.security_protocol != "PLAINTEXT":
+                raise StartupError(
+                    f"listener {listener} wants {listener.security_protocol}, which kafkapy does not speak yet: "
+                    "use PLAINTEXT"
+                )
+            sock = bind(listener, backlog=self.settings.network.socket_listen_backlog_size)
+            parts.callback(sock.close)
+            listening.append((listener, sock))
+            ports[listener.name] = sock.getsockname()[1]
         self.settings = self.settings.with_ports(ports)
         return listening
 
-    def _open(self) -> None:
-        """Logs and metadata from the disk. Blocks: nothing is served yet."""
+    async def _bring_up(self, parts: ExitStack) -> None:
+        """Everything that stands behind a listener. Raises StartupError."""
         try:
-            self.store = LogStore.open(
-                self.data_directory,
-                node_id=self.settings.node.node_id,
-                now_ms=self.clock.now_ms(),
-                settings_for=lambda topic_partition: self.partitions.settings_for(topic_partition),
-                fsync=self.durable,
-            )
-            self.partitions = PartitionManager(self.store, self.settings.node.node_id, self.settings, self.clock)
-            self.controller = ControllerDriver.open(
-                self.store,
-                self.settings.node.node_id,
-                self._membership(),
-                self.settings,
-                self.metadata,
-                self.clock,
-                fsync=self.durable,
-            )
+            self._open(parts)
+            await self._take_part(parts)
         except (StoreError, BrokenMetadata) as error:
             raise StartupError(str(error)) from error
-        except KafkaError as error:
-            raise StartupError(f"cannot use the data directory {self.data_directory}: {error.message}") from error
-        self.partitions.load(self.metadata.image)
+        except (KafkaError, MalformedMessage, OSError) as error:
+            raise StartupError(f"cannot use the data directory {self.data_directory}: {error}") from error
+
+    def _open(self, parts: ExitStack) -> None:
+        """Logs and metadata from the disk. Blocks: nothing is served yet."""
+        self.store = LogStore.open(
+            self.data_directory,
+            node_id=self.settings.node.node_id,
+            now_ms=self.clock.now_ms(),
+            settings_for=self._settings_for,
+            fsync=self.durable,
+        )
+        self.partitions = PartitionManager(self.store, self.settings.node.node_id, self.settings, self.clock)
+        parts.callback(self._close_store)
+        self._check_metadata_log()
+        self.controller = ControllerDriver.open(
+            self.store,
+            self.settings.node.node_id,
+            self._membership(),
+            self.settings,
+            self.metadata,
+            self.clock,
+            fsync=self.durable,
+        )
+        parts.callback(self.controller.close)
         self._follow_broker_settings(self.metadata.image)
+        self.partitions.load(self.metadata.image)
         self.metadata.subscribe(self._follow_metadata)
+
+    def _settings_for(self, topic_partition: TopicPartition) -> LogSettings:
+        """What a log follows when it is opened. Nobody knows the topic's own before the metadata has been read."""
+        if hasattr(self, "partitions"):
+            return self.partitions.settings_for(topic_partition)
+        expiration_ms = self.settings.transactions.producer_id_expiration_ms
+        return log_settings(self.settings.topic_defaults, producer_id_expiration_ms=expiration_ms)
+
+    def _check_metadata_log(self) -> None:
+        """Without its records every topic in the directory would look like a deleted one. Raises StartupError."""
+        log = self.store.get(METADATA_TOPIC, 0, now_ms=self.clock.now_ms())
+        if log is not None and log.log_end_offset:
+            return
+        topics = sorted({topic for topic, _ in self.store if topic != METADATA_TOPIC})
+        if topics or (log is not None and self.store.had_clean_shutdown):
+            raise StartupError(
+                f"{self.data_directory / METADATA_DIRECTORY} is missing or empty, although this directory was in use"
+                f"{f' and holds topics ({topics[0]}, ...)' if topics else ''}: restore it from a copy, or name another "
+                "directory"
+            )
 
     def _membership(self) -> QuorumMembership:
         """The quorum of a new directory: this node alone, as `kafka-storage format --standalone` writes it."""
@@ -176,7 +225,7 @@ class Node:
         voter = Voter(self.settings.node.node_id, parse_uuid(self.store.directory_id), (endpoint,))
         return QuorumMembership(LATEST_KRAFT_VERSION, (voter,))
 
-    async def _take_part(self) -> None:
+    async def _take_part(self, parts: ExitStack) -> None:
         """Register with the controller and bring up what needs metadata."""
         registration = NodeRegistration(
             node_id=self.settings.node.node_id,
@@ -202,6 +251,7 @@ class Node:
             TopicCoordinatorLog(OFFSETS_TOPIC, self.partitions, self.clock, self._create_internal_topic),
             self.metadata,
         )
+        parts.callback(self.groups.close)
         await self.groups.load()
 
     async def _create_internal_topic(self, name: str) -> None:
@@ -222,14 +272,20 @@ class Node:
         )
         self.partitions.use_settings(self.settings)
 
-    def _close(self) -> None:
-        """Leave clean logs behind. Blocks; also after a start that failed half way."""
-        if hasattr(self, "groups"):
-            self.groups.close()
-        if hasattr(self, "controller"):
-            self.controller.close()
-        if hasattr(self, "store"):
-            self.store.close(self.partitions.high_watermarks(), broker_epoch=self.broker_epoch)
+    def _close_store(self) -> None:
+        """Leave clean logs behind. Blocks."""
+        self.store.close(self.partitions.high_watermarks(), broker_epoch=self.broker_epoch)
+
+
+def _cause(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The one exception that made the tasks of a node stop; the group when there are several."""
+    causes = group.split(trio.Cancelled)[1]
+    if causes is None:
+        return group
+    cause: BaseException = causes
+    while isinstance(cause, BaseExceptionGroup) and len(cause.exceptions) == 1:
+        cause = cause.exceptions[0]
+    return cause
 
 
 class CurrentGroupSettings:

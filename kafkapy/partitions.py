@@ -9,26 +9,25 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from kafkapy_controller.image import EMPTY_IMAGE, ConfigResourceType
-from kafkapy_log import AppendOrigin, TopicPartition
-from kafkapy_wire.errors import ErrorCode, KafkaError
-
 from kafkapy.controller_driver import METADATA_TOPIC
 from kafkapy.settings.log_settings import log_settings
+from kafkapy_controller.image import EMPTY_IMAGE, ConfigResourceType
+from kafkapy_log import AppendOrigin, StoreError, TopicPartition
+from kafkapy_wire.errors import ErrorCode, KafkaError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     import trio
+
+    from kafkapy.clock import Clock
+    from kafkapy.settings import Settings, TopicSettings
     from kafkapy_controller.delta import MetadataDelta
     from kafkapy_controller.image import MetadataImage, PartitionImage, TopicImage
     from kafkapy_log import AppendResult, LogSettings, LogStore, PartitionLog
     from kafkapy_wire.message import RecordBytes
     from kafkapy_wire.uuid import Uuid
-
-    from kafkapy.clock import Clock
-    from kafkapy.settings import Settings, TopicSettings
 
 logger = logging.getLogger("kafkapy.partitions")
 
@@ -172,13 +171,13 @@ class PartitionManager:
         return list(self._by_name.values())
 
     def load(self, image: MetadataImage) -> None:
-        """Take over the partitions of an image that this broker leads; logs without a topic are removed."""
+        """Take over the partitions of an image that this broker leads; logs without a topic are set aside."""
         self._image = image
         for topic in image.topics.values():
             for index, state in enumerate(topic.partitions):
                 if state.leader == self._node_id:
                     self._know(topic, index, state)
-        self._remove_strays()
+        self._set_strays_aside()
 
     def high_watermarks(self) -> dict[TopicPartition, int]:
         """For the replication checkpoint: of the partitions that have been opened."""
@@ -188,16 +187,18 @@ class PartitionManager:
         """What the log of a partition follows."""
         return self._log_settings(self._topic_settings(topic_partition.topic))
 
-    def _remove_strays(self) -> None:
-        """Remove logs of topics that the metadata no longer has: deleted, and then the node was killed at once."""
+    def _set_strays_aside(self) -> None:
+        """Rename the logs of topics that the metadata does not have: as a rule they were deleted, and the node was
+        killed at once. Kept all the same, since metadata that has lost its end looks just like that.
+        """
         for topic, index in self._store:
             if topic == METADATA_TOPIC:
                 continue
             known = self._image.topics.get(topic)
             if known is not None and self._store.topic_id(topic, index) in (None, known.topic_id):
                 continue
-            logger.warning("removing %s-%d: its topic was deleted", topic, index)
-            self._store.delete(topic, index)
+            stray = self._store.set_aside(topic, index)
+            logger.warning("the metadata has no topic for %s-%d: its log is now %s", topic, index, stray)
 
     def follow_metadata(self, image: MetadataImage, delta: MetadataDelta) -> None:
         """Make, change and remove partitions as `delta` says; `image` is the state after it."""
@@ -236,9 +237,12 @@ class PartitionManager:
             raise KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
         image, state = unopened
         settings = self._topic_settings(topic)
-        log = self._store.create(
-            topic, index, image.topic_id, now_ms=self._clock.now_ms(), settings=self._log_settings(settings)
-        )
+        for_log = self._log_settings(settings)
+        try:
+            log = self._store.create(topic, index, image.topic_id, now_ms=self._clock.now_ms(), settings=for_log)
+        except StoreError as error:  # the log of a deleted topic of this name could not be renamed
+            raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, str(error)) from error
+        log.update_settings(for_log)  # a recovery has opened it before anyone knew the topic's own
         return self._take_in(image, index, state, log, settings)
 
     def _take_in(

@@ -6,8 +6,6 @@ import struct
 import time
 from dataclasses import dataclass
 
-from kafkapy_wire.api_keys import ApiKey
-
 from benchmarks.measurement import Better, Figures, Metric, Scale, SteadyRow
 from benchmarks.peers import Broker
 from benchmarks.raw_client import (
@@ -23,6 +21,7 @@ from benchmarks.raw_client import (
     produce_version,
     ready_topic,
 )
+from kafkapy_wire.api_keys import ApiKey
 
 RECORD_COUNT = 1_000
 VALUE_BYTES = 1_000

@@ -6,8 +6,6 @@ import contextlib
 import selectors
 import time
 
-from kafkapy_wire.api_keys import ApiKey
-
 from benchmarks.measurement import Better, Figures, Metric, Scale, SteadyRow
 from benchmarks.peers import Broker
 from benchmarks.raw_client import (
@@ -20,6 +18,7 @@ from benchmarks.raw_client import (
     produce_version,
     ready_topic,
 )
+from kafkapy_wire.api_keys import ApiKey
 
 CONNECTION_COUNT = 1_000
 CONNECTIONS_RATE = Metric(

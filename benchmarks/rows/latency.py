@@ -5,8 +5,6 @@ from __future__ import annotations
 import struct
 import time
 
-from kafkapy_wire.api_keys import ApiKey
-
 from benchmarks.measurement import Figures, Metric, Scale, SteadyRow, percentile
 from benchmarks.peers import Broker
 from benchmarks.raw_client import (
@@ -22,6 +20,7 @@ from benchmarks.raw_client import (
     ready_topic,
 )
 from benchmarks.rows.pipeline import produce_pipelined
+from kafkapy_wire.api_keys import ApiKey
 
 PRODUCE_P50 = Metric("produce_p50_ms", "Single produce, p50", "ms")
 PRODUCE_P99 = Metric("produce_p99_ms", "Single produce, p99", "ms")

@@ -12,11 +12,11 @@ import uuid
 from confluent_kafka import Consumer, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
-from kafkapy_wire.api_keys import ApiKey
 
 from benchmarks.measurement import Figures, LifecycleRow, Metric, Scale
 from benchmarks.peers import Broker, Peer
 from benchmarks.raw_client import UnexpectedAnswer
+from kafkapy_wire.api_keys import ApiKey
 
 RECORD_COUNT = 100
 CLIENT_TIMEOUT_SECONDS = 60.0

@@ -5,8 +5,6 @@ from __future__ import annotations
 import struct
 import time
 
-from kafkapy_wire.api_keys import ApiKey
-
 from benchmarks.measurement import Better, Figures, Metric, Scale, SteadyRow
 from benchmarks.peers import Broker
 from benchmarks.raw_client import (
@@ -18,6 +16,7 @@ from benchmarks.raw_client import (
     produce_version,
     ready_topic,
 )
+from kafkapy_wire.api_keys import ApiKey
 
 IN_FLIGHT = 50
 PIPELINED_RATE = Metric("pipelined_per_second", f"One-record produces, {IN_FLIGHT} in flight", "req/s", Better.HIGHER)

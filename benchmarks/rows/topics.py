@@ -1,13 +1,14 @@
-"""Create one topic, create 1,000 in one request until each takes records, and ask for the metadata of 1,000."""
+"""Create one topic, create 1,000 in one request, and ask for the metadata of 1,000.
+
+A broker may answer before it has made the topic's directory and files: Apache Kafka makes them in the background,
+kafkapy when a partition is first used. So what is compared is the time until every topic has taken a record; the time
+to the answer stands beside it. All fsync metadata: kafkapy keeps its data here, since `--ephemeral` does without.
+"""
 
 from __future__ import annotations
 
 import time
-
-from kafkapy_wire.api_keys import ApiKey
-from kafkapy_wire.errors import ErrorCode
-from kafkapy_wire.messages.create_topics import CreateTopicsResponse
-from kafkapy_wire.messages.metadata import MetadataResponse
+from dataclasses import dataclass
 
 from benchmarks.measurement import Figures, Metric, Scale, SteadyRow, percentile
 from benchmarks.peers import Broker
@@ -23,14 +24,19 @@ from benchmarks.raw_client import (
     request_frame,
     wait_until_usable,
 )
+from kafkapy_wire.api_keys import ApiKey
+from kafkapy_wire.errors import ErrorCode
+from kafkapy_wire.messages.create_topics import CreateTopicsResponse
+from kafkapy_wire.messages.metadata import MetadataResponse
 
 TOPIC_COUNT = 1_000
 SINGLE_COUNT = 10
 WARM_UP_TOPIC_COUNT = 200
 
-CREATE_ONE = Metric("create_one_ms", "Create 1 topic", "ms")
-CREATE_MANY = Metric("create_many_ms", f"Create {TOPIC_COUNT:,} topics in one request", "ms")
-CREATE_MANY_USABLE = Metric("create_many_usable_ms", "... until first, middle and last take a record", "ms")
+CREATE_ONE = Metric("create_one_ms", "Create 1 topic, a record in it", "ms")
+CREATE_ONE_ANSWER = Metric("create_one_answer_ms", "... of it until the creation is answered", "ms")
+CREATE_MANY = Metric("create_many_ms", f"Create {TOPIC_COUNT:,} topics, a record in each", "ms")
+CREATE_MANY_ANSWER = Metric("create_many_answer_ms", "... of it until the creation is answered", "ms")
 CREATE_MANY_CPU = Metric("create_many_cpu_ms", "... broker CPU", "ms")
 METADATA_MANY = Metric("metadata_many_ms", f"Metadata of {TOPIC_COUNT:,} topics", "ms")
 METADATA_MANY_CPU = Metric("metadata_many_cpu_ms", "... broker CPU", "ms")
@@ -47,34 +53,42 @@ def measure(broker: Broker, scale: Scale, topic: str) -> Figures:
 
 def _measure(broker: Broker, scale: Scale, prefix: str, topic_count: int) -> Figures:
     with Connection(broker.address) as connection:
-        create_one_ms = [_create_ms(connection, [f"{prefix}-one-{number}"]) for number in range(SINGLE_COUNT)]
+        singles = [_create(broker, connection, [f"{prefix}-one-{number}"]) for number in range(SINGLE_COUNT)]
         names = [f"{prefix}-{number:04d}" for number in range(topic_count)]
-        cpu_begin = broker.cpu_seconds()
-        create_many_ms = _create_ms(connection, names)
-        create_many_cpu_ms = (broker.cpu_seconds() - cpu_begin) * 1e3
-        begin = time.perf_counter()
-        for name in (names[0], names[topic_count // 2], names[-1]):
-            wait_until_usable(connection, name, broker.served)
-        usable_ms = create_many_ms + (time.perf_counter() - begin) * 1e3
+        many = _create(broker, connection, names)
         metadata_ms, metadata_cpu_ms = _ask_metadata(broker, connection, names, scale.metadata_samples)
     return {
-        CREATE_ONE.key: percentile(create_one_ms, 50),
-        CREATE_MANY.key: create_many_ms,
-        CREATE_MANY_USABLE.key: usable_ms,
-        CREATE_MANY_CPU.key: create_many_cpu_ms,
+        CREATE_ONE.key: percentile([each.used_ms for each in singles], 50),
+        CREATE_ONE_ANSWER.key: percentile([each.answered_ms for each in singles], 50),
+        CREATE_MANY.key: many.used_ms,
+        CREATE_MANY_ANSWER.key: many.answered_ms,
+        CREATE_MANY_CPU.key: many.cpu_ms,
         METADATA_MANY.key: metadata_ms,
         METADATA_MANY_CPU.key: metadata_cpu_ms,
     }
 
 
-def _create_ms(connection: Connection, names: list[str]) -> float:
+@dataclass(frozen=True, slots=True)
+class Creation:
+    """Milliseconds from the request to its answer, and until each topic has taken a record."""
+
+    answered_ms: float
+    used_ms: float
+    cpu_ms: float  # of the broker, until the latter
+
+
+def _create(broker: Broker, connection: Connection, names: list[str]) -> Creation:
     frame = request_frame(ApiKey.CREATE_TOPICS, create_topics_request(names), CREATE_TOPICS_VERSION)
+    cpu_begin = broker.cpu_seconds()
     begin = time.perf_counter()
     connection.socket.sendall(frame)
     answer = connection.receive_bytes()
-    elapsed_ms = (time.perf_counter() - begin) * 1e3
-    check_created(decode_answer(ApiKey.CREATE_TOPICS, CREATE_TOPICS_VERSION, answer, CreateTopicsResponse))
-    return elapsed_ms
+    answered = time.perf_counter()
+    wait_until_usable(connection, names, broker.served)
+    used = time.perf_counter()
+    cpu_ms = (broker.cpu_seconds() - cpu_begin) * 1e3
+    check_created(names, decode_answer(ApiKey.CREATE_TOPICS, CREATE_TOPICS_VERSION, answer, CreateTopicsResponse))
+    return Creation((answered - begin) * 1e3, (used - begin) * 1e3, cpu_ms)
 
 
 def _ask_metadata(broker: Broker, connection: Connection, names: list[str], sample_count: int) -> tuple[float, float]:
@@ -98,9 +112,18 @@ def _ask_metadata(broker: Broker, connection: Connection, names: list[str], samp
 
 TOPICS = SteadyRow(
     name="topics",
-    metrics=(CREATE_ONE, CREATE_MANY, CREATE_MANY_USABLE, CREATE_MANY_CPU, METADATA_MANY, METADATA_MANY_CPU),
+    metrics=(
+        CREATE_ONE,
+        CREATE_ONE_ANSWER,
+        CREATE_MANY,
+        CREATE_MANY_ANSWER,
+        CREATE_MANY_CPU,
+        METADATA_MANY,
+        METADATA_MANY_CPU,
+    ),
     requires=frozenset({ApiKey.CREATE_TOPICS, ApiKey.METADATA}),
     warm_up=warm_up,
     measure=measure,
     time_limit_seconds=180.0,
+    durable=True,
 )

@@ -17,12 +17,14 @@ from kafkapy_wire.codec import decode, decode_from, encode
 from kafkapy_wire.errors import MalformedMessage, UnsupportedVersion
 from kafkapy_wire.message import Message
 from kafkapy_wire.messages.create_topics import CreatableTopic, CreatableTopicConfig, CreateTopicsRequest
+from kafkapy_wire.messages.list_offsets import ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic
 from kafkapy_wire.messages.metadata import MetadataRequest, MetadataRequestTopic
 from kafkapy_wire.messages.request_header import RequestHeader
 from kafkapy_wire.messages.response_header import ResponseHeader
 
 M = TypeVar("M", bound=Message)
 ANSWER_TIMEOUT_SECONDS = 20.0
+LATEST_TIMESTAMP = -1
 CLIENT_ID = "differential"
 
 
@@ -256,6 +258,15 @@ class Peer:
 
         request = MetadataRequest(topics=[MetadataRequestTopic(name=name)], allow_auto_topic_creation=False)
         topic_id: bytes = self.until(request, ready, f"topic {name} is ready").topics[0].topic_id
+
+        # Apache Kafka's broker tells clients who leads a moment before it lets the leader lead.
+        ends = [ListOffsetsPartition(partition_index=index, timestamp=LATEST_TIMESTAMP) for index in range(partitions)]
+        ask_ends = ListOffsetsRequest(replica_id=-1, topics=[ListOffsetsTopic(name=name, partitions=ends)])
+        self.until(
+            ask_ends,
+            lambda answer: all(p.error_code == 0 for p in answer.topics[0].partitions),
+            f"topic {name} is led",
+        )
         self.topic_ids[name] = topic_id
         self.normaliser.name_uuid(topic_id, name)
         return topic_id

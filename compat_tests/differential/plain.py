@@ -16,9 +16,12 @@ Plain: TypeAlias = "None | bool | int | float | str | list[Plain] | dict[str, Pl
 NOW_TOLERANCE_MS = 10 * 60 * 1000
 UUID_IN_TEXT = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
+MILLISECONDS_IN_TEXT = re.compile(r"-?\b\d{13,19}\b")
+ADDRESS_IN_TEXT = re.compile(r"(?:localhost|127\.0\.0\.1):\d+")
+
 # Two brokers may list these in any order: clients look them up by name. Sorted by what names an element.
-SORT_FIELDS = ("name", "topic", "topic_name", "group_id", "resource_name", "partition_index", "partition", "index", "api_key")
-SORT_FIELDS += ("member_id", "producer_id", "node_id", "broker_id", "key", "log_dir", "resource_type")
+SORT_FIELDS = ("name", "topic", "topic_name", "group_id", "resource_name", "partition_index", "partition", "index")
+SORT_FIELDS += ("api_key", "member_id", "producer_id", "node_id", "broker_id", "key", "log_dir", "resource_type")
 
 # Apache Kafka answers these in an order that means something: by name, page by page.
 ORDERED = {"DescribeTopicPartitionsResponse.topics", "DescribeTopicPartitionsResponseTopic.partitions"}
@@ -106,7 +109,8 @@ class Normaliser:
             value = value.replace(uuid_text(Uuid(topic_id)), name)
         for found in UUID_IN_TEXT.findall(value):
             value = value.replace(found, self._texts.setdefault(found, f"<uuid {len(self._texts)}>"))
-        return value.replace(f"localhost:{self._port}", "<address>").replace(f"127.0.0.1:{self._port}", "<address>")
+        value = MILLISECONDS_IN_TEXT.sub(_nearly_now, value)
+        return ADDRESS_IN_TEXT.sub("<address>", value)
 
     def _number(self, value: int) -> Plain:
         if value == self._port:
@@ -150,12 +154,20 @@ class Normaliser:
         return batches
 
 
+def _nearly_now(found: re.Match[str]) -> str:
+    """Bounds that the broker reckons from its clock show in error texts."""
+    now_ms = time.time() * 1000
+    # The second distance is `now - Long.MAX_VALUE`, where Apache Kafka's reckoning has no bound.
+    distance_ms = min(abs(int(found[0]) - now_ms), abs(int(found[0]) + 2**63 - now_ms))
+    return "<about now>" if distance_ms < 12 * NOW_TOLERANCE_MS else found[0]
+
+
 def _sorted(values: Plain) -> Plain:
     if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
         return values
 
     def names(value: Plain) -> list[str]:
         assert isinstance(value, dict)
-        return [f"{value.get(name, ''):>12}" for name in SORT_FIELDS]
+        return [f"{value.get(name)!s:>12}" for name in SORT_FIELDS]
 
     return sorted(values, key=names)

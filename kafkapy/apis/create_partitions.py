@@ -24,9 +24,8 @@ from kafkapy_wire.messages.create_partitions import (
 )
 
 if TYPE_CHECKING:
-    from kafkapy_wire.errors import KafkaError
-
     from kafkapy.context import RequestContext
+    from kafkapy_wire.errors import KafkaError
 
 
 async def handle(request: CreatePartitionsRequest, context: RequestContext) -> CreatePartitionsResponse:

@@ -22,9 +22,8 @@ from typing import TYPE_CHECKING
 from kafkapy_wire.messages.create_topics import CreatableTopicResult, CreateTopicsRequest, CreateTopicsResponse
 
 if TYPE_CHECKING:
-    from kafkapy_wire.errors import KafkaError
-
     from kafkapy.context import RequestContext
+    from kafkapy_wire.errors import KafkaError
 
 
 async def handle(request: CreateTopicsRequest, context: RequestContext) -> CreateTopicsResponse:

@@ -11,14 +11,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kafkapy.apis.metadata import ALL_CLUSTER_OPERATIONS, NO_OPERATIONS, advertised_host
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.describe_cluster import (
     DescribeClusterBroker,
     DescribeClusterRequest,
     DescribeClusterResponse,
 )
-
-from kafkapy.apis.metadata import ALL_CLUSTER_OPERATIONS, NO_OPERATIONS, advertised_host
 
 if TYPE_CHECKING:
     from kafkapy.context import RequestContext

@@ -17,17 +17,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kafkapy.apis.metadata import ALL_TOPIC_OPERATIONS, offline_replicas, partition_error
 from kafkapy_controller.image import INTERNAL_TOPICS, NO_LEADER
 from kafkapy_controller.topic_names import is_valid_topic_name
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages import describe_topic_partitions as wire
 
-from kafkapy.apis.metadata import ALL_TOPIC_OPERATIONS, offline_replicas, partition_error
-
 if TYPE_CHECKING:
-    from kafkapy_controller.image import MetadataImage, PartitionImage, TopicImage
-
     from kafkapy.context import RequestContext
+    from kafkapy_controller.image import MetadataImage, PartitionImage, TopicImage
 
 
 def handle(

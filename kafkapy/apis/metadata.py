@@ -38,9 +38,8 @@ from kafkapy_wire.uuid import ZERO_UUID
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
-    from kafkapy_controller.image import Endpoint, MetadataImage, PartitionImage, TopicImage
-
     from kafkapy.context import RequestContext
+    from kafkapy_controller.image import Endpoint, MetadataImage, PartitionImage, TopicImage
 
 logger = logging.getLogger("kafkapy.apis.metadata")
 

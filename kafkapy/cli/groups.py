@@ -131,7 +131,8 @@ class _OffsetLine:
     ) -> None:
         self.partition = partition
         self.committed = committed
-        self.start, self.end = ends or (None, None)
+        self.start = ends[0] if ends else None
+        self.end = ends[1] if ends else None
         self.member = member
 
     @property

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import logging
+import os
+import resource
 import signal
 import sys
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
+    from types import FrameType
+
+    import trio
 
     from kafkapy.node import Node
     from kafkapy.settings import Settings
 
 DEFAULT_DATA_DIRECTORY = "kafkapy-data"
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from kafkapy.errors import StartupError
+    from kafkapy.errors import ShutdownError, StartupError
     from kafkapy.settings import SettingsError
 
     logging.basicConfig(
@@ -51,13 +59,14 @@ def run(arguments: argparse.Namespace) -> int:
     )
     try:
         return _run(arguments)
-    except (StartupError, SettingsError) as error:
+    except (StartupError, ShutdownError, SettingsError, OSError) as error:
         print(f"kafkapy: {error}", file=sys.stderr)
         return 1
 
 
 def _run(arguments: argparse.Namespace) -> int:
     settings = _settings(arguments)
+    _raise_open_files_limit()
     if arguments.ephemeral:
         from tempfile import TemporaryDirectory
 
@@ -97,22 +106,52 @@ def _serve(settings: Settings, data_directory: Path, *, durable: bool) -> None:
     node = Node(settings, data_directory, durable=durable)
 
     async def main() -> None:
-        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        stop = trio.Event()
+        with _signals_set(stop):
             async with node.started():
                 _announce(node, durable=durable)
-                async for _ in signals:
-                    break
+                await stop.wait()
 
     trio.run(main)
 
 
+@contextmanager
+def _signals_set(stop: trio.Event) -> Iterator[None]:
+    """SIGINT and SIGTERM ask for a clean stop. Impatient repetitions change nothing: it is under way, and bounded."""
+    import trio
+
+    token = trio.lowlevel.current_trio_token()
+
+    def ask(_signal: int, _frame: FrameType | None) -> None:
+        token.run_sync_soon(stop.set, idempotent=True)
+
+    for number in STOP_SIGNALS:
+        signal.signal(number, ask)
+    try:
+        yield
+    finally:
+        for number in STOP_SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+
+
+def _raise_open_files_limit() -> None:
+    """As high as this user may, as the JVM does: connections and segments take a descriptor each."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with suppress(ValueError, OSError):  # macOS knows a lower bound than it tells
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 def _announce(node: Node, *, durable: bool) -> None:
-    """Two lines on standard output: where it listens and how to try it."""
+    """Two lines on standard output: where it listens and how to try it. Nobody needs to be there to read them."""
     address = node.bootstrap_address
     kept = f"data in {node.data_directory}" if durable else "ephemeral"
     server = "" if address == "localhost:9092" else f" -b {address}"
-    print(f"kafkapy listens at {address} ({kept}); Ctrl-C stops it")
-    print(
-        f"try: kafkapy produce hello 'first record'{server} && kafkapy consume hello --from-beginning{server}",
-        flush=True,
-    )
+    try:
+        print(f"kafkapy listens at {address} ({kept}); Ctrl-C stops it")
+        print(
+            f"try: kafkapy produce hello 'first record'{server} && kafkapy consume hello --from-beginning{server}",
+            flush=True,
+        )
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

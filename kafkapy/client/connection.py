@@ -85,7 +85,9 @@ class Connection:
 
         `answered` False: a produce request with acks 0. Raises ConnectionLost, ClientError: no common version.
         """
-        assert self._awaited is None, f"{self.address} still owes an answer to {self._awaited}"
+        if self._awaited is not None:  # Ctrl-C came between a request and its answer
+            self.close()
+            raise ConnectionLost(f"gave up waiting for {self.address}")
         key = ApiKey(message.__schema__.api_key)
         version = self._choose_version(key, version_max)
         self._send(message, key, version, timeout_seconds, answered=answered)
@@ -93,8 +95,9 @@ class Connection:
     def receive(self, response_class: type[R], *, timeout_seconds: float) -> R:
         """The answer to the request in flight. Raises ConnectionLost, also when it takes longer than the timeout."""
         assert self._awaited is not None, "nothing was asked"
-        (key, version), self._awaited = self._awaited, None
+        key, version = self._awaited
         body = self._receive_body(key, version, timeout_seconds)
+        self._awaited = None
         try:
             return decode(response_class, body, version)
         except MalformedMessage as error:

@@ -164,7 +164,7 @@ class Fetcher:
             time.sleep(_LOOK_AGAIN_SECONDS)
             return
         try:
-            chunk = _read_chunk(partition, position, data, read_committed=self._read_committed)
+            chunk = read_chunk(partition, position, data, read_committed=self._read_committed)
         except MalformedMessage as error:
             raise ClientError(f"{what}: the batch at offset {position} cannot be read: {error}") from None
         if chunk.next_offset > position:
@@ -178,7 +178,7 @@ class Fetcher:
         self.positions.update(list_offsets(self._cluster, {partition: timestamp}))
 
 
-def _read_chunk(partition: Partition, position: int, data: PartitionData, *, read_committed: bool) -> Chunk:
+def read_chunk(partition: Partition, position: int, data: PartitionData, *, read_committed: bool) -> Chunk:
     """Raises MalformedMessage."""
     records: list[tuple[Record, TimestampType]] = []
     next_offset = position

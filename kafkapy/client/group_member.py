@@ -36,7 +36,7 @@ from kafkapy_wire.messages.sync_group import SyncGroupRequest, SyncGroupRequestA
 
 SESSION_TIMEOUT_MS = 10_000
 REBALANCE_TIMEOUT_MS = 60_000
-HEARTBEAT_SECONDS = 2.0
+HEARTBEAT_SECONDS = 1.0
 
 _PROTOCOL_TYPE = "consumer"
 _REJOIN = frozenset(

@@ -66,7 +66,7 @@ def list_groups(cluster: Cluster) -> list[GroupListing]:
         return attempt
 
     found = [
-        GroupListing(group.group_id, group.group_type, group.group_state, group.protocol_type)
+        GroupListing(group.group_id, group.group_type.capitalize(), group.group_state, group.protocol_type)
         for broker_id in cluster.broker_ids()
         for group in cluster.retrying(listed_by(broker_id)).groups
     ]

@@ -82,7 +82,7 @@ def set_partitions(cluster: Cluster, name: str, partitions: int) -> None:
     )
 
     request = CreatePartitionsRequest(
-        topics=[CreatePartitionsTopic(name=name, count=partitions)], timeout_ms=timeout_ms(cluster)
+        topics=[CreatePartitionsTopic(name=name, count=partitions, assignments=None)], timeout_ms=timeout_ms(cluster)
     )
 
     def attempt() -> None:

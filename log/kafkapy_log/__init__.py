@@ -5,7 +5,8 @@ partition_log      append, read, find, truncate, flush
 append_validation  a produced batch before it is stored
 producer_state     idempotent producers: duplicates, sequences, epochs, snapshots
 leader_epochs      which leader epoch began where
-segment, indexes   `.log`, `.index`, `.timeindex`
+segment, indexes   `.log`, `.index`, `.timeindex`; segment_list: all segments of a log
+flush              bringing a log to the disk
 recovery           from a directory to a log
 file_pool          bounded open files; file_slice: a range of one on its way to a client
 checkpoint_files   the small text files; durable_files: writing them whole
@@ -15,16 +16,11 @@ settings           what a log must know of its topic's settings
 from kafkapy_log.checkpoint_files import TopicPartition
 from kafkapy_log.file_pool import FilePool
 from kafkapy_log.file_slice import EMPTY_SLICE, FileSlice
+from kafkapy_log.flush import Flush
 from kafkapy_log.log_store import LogStore, StoreError
-from kafkapy_log.partition_log import (
-    AppendResult,
-    Flush,
-    PartitionLog,
-    SegmentInfo,
-    TimestampAndOffset,
-    UnexpectedAppendOffset,
-)
+from kafkapy_log.partition_log import AppendResult, PartitionLog, SegmentInfo, UnexpectedAppendOffset
 from kafkapy_log.producer_state import ActiveProducer, AppendOrigin
+from kafkapy_log.segment_list import TimestampAndOffset
 from kafkapy_log.settings import DEFAULT_SETTINGS, LogSettings
 
 __all__ = [

@@ -89,8 +89,8 @@ class FilePool:
         return len(self._open)
 
     def open(self, file: PooledFile) -> int:
-        if len(self._open) >= self.open_files_max:
-            self._evict()
+        while len(self._open) >= self.open_files_max and self._evict():
+            pass
         file.fd = os.open(file.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         self._open[file] = None
         return file.fd
@@ -102,14 +102,15 @@ class FilePool:
             del self._open[file]
             os.close(fd)
 
-    def _evict(self) -> None:
-        """Close the first file that was not used since the hand last passed; two turns find one unless all are held."""
+    def _evict(self) -> bool:
+        """Close the first file that was not used since the hand last passed; False: all are held, after two turns."""
         for _ in range(2 * len(self._open)):
             file = next(iter(self._open))
             del self._open[file]
             if not file.held and not file.recently_used and not (file.retired and file.slices):
                 fd, file.fd = file.fd, -1
                 os.close(fd)
-                return
+                return True
             file.recently_used = False
             self._open[file] = None
+        return False

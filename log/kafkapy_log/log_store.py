@@ -9,6 +9,7 @@ log-start-offset-checkpoint        where logs start that do not start with their
 replication-offset-checkpoint      high watermarks
 TOPIC-PARTITION/                   a partition log
 TOPIC-PARTITION.<32 hex>-delete/   one that was deleted and whose files are still to be removed
+TOPIC-PARTITION.<32 hex>-stray/    one that was set aside, for someone to look at
 ```
 After a clean stop a partition is read when it is first asked for, so that a store of thousands opens at once; after any
 other stop all are recovered while opening. One thread owns the store; what may run in another says so.
@@ -44,6 +45,7 @@ from kafkapy_log.checkpoint_files import (
 )
 from kafkapy_log.durable_files import fsync_path, read_file, replace_file, write_file
 from kafkapy_log.file_pool import FilePool
+from kafkapy_log.flush import Flush, sync_all
 from kafkapy_log.partition_log import PartitionLog
 from kafkapy_log.settings import DEFAULT_SETTINGS, LogSettings
 from kafkapy_wire.errors import ErrorCode, KafkaError
@@ -51,6 +53,7 @@ from kafkapy_wire.uuid import Uuid, random_uuid, uuid_text
 
 LOCK: Final = ".lock"
 _DELETE_SUFFIX: Final = "-delete"
+_STRAY_SUFFIX: Final = "-stray"
 _NAME_MAX: Final = 255
 _RECORD_LOCK = struct.Struct("@hhqqi4x")  # struct flock of 64-bit Linux: type, whence, start, length (0: all), pid
 _PARTITION_DIRECTORY = re.compile(r"([a-zA-Z0-9._-]{1,249})-(\d+)")
@@ -213,11 +216,20 @@ class LogStore:
         Slices on their way to clients stay readable. Raises KafkaError KAFKA_STORAGE_ERROR.
         """
         topic_partition = TopicPartition(topic, partition)
-        if topic_partition not in self._known:
-            return
+        if topic_partition in self._known:
+            self._deleted.append(self._rename_away(topic_partition, _DELETE_SUFFIX))
+
+    def set_aside(self, topic: str, partition: int) -> Path:
+        """The partition is gone, its name free, yet its files stay: Kafka calls that a stray. Returns where they are.
+
+        Raises KafkaError KAFKA_STORAGE_ERROR.
+        """
+        return self._rename_away(TopicPartition(topic, partition), _STRAY_SUFFIX)
+
+    def _rename_away(self, topic_partition: TopicPartition, reason: str) -> Path:
         path = self._path(topic_partition)
-        suffix = f"-{partition}.{random_uuid().hex()}{_DELETE_SUFFIX}"
-        renamed = path.with_name(topic[: _NAME_MAX - len(suffix)] + suffix)
+        suffix = f"-{topic_partition.partition}.{random_uuid().hex()}{reason}"
+        renamed = path.with_name(topic_partition.topic[: _NAME_MAX - len(suffix)] + suffix)
         try:
             path.rename(renamed)
         except OSError as error:
@@ -229,7 +241,7 @@ class LogStore:
         self._topic_ids.pop(topic_partition, None)
         for offsets in (self._recovery_points, self._log_start_offsets, self._high_watermarks):
             offsets.pop(topic_partition, None)
-        self._deleted.append(renamed)
+        return renamed
 
     def take_deleted(self) -> list[Path]:
         """Directories that `remove_directories` may remove, each given once. Kafka waits file.delete.delay.ms."""
@@ -279,30 +291,46 @@ class LogStore:
     ) -> None:
         """Close every log, write the checkpoints, the clean shutdown marker last; with `clean` False none of these.
 
-        Blocks. Raises OSError and KafkaError KAFKA_STORAGE_ERROR after everything that can be closed is: the marker is
-        then missing, and the next start recovers.
+        Blocks. Raises OSError and KafkaError KAFKA_STORAGE_ERROR after everything that can be closed is, also for a log
+        that failed long before: the marker is then missing, and the next start recovers.
         """
-        failure: KafkaError | None = None
-        is_whole = True
         try:
-            for log in self._logs.values():
-                is_whole &= not log.has_failed
-                try:
-                    log.close(clean=clean, fsync=self._fsync)
-                except KafkaError as error:
-                    failure = error
+            failures = self._close_logs(clean=clean)
             if clean:
                 self.write_checkpoints(high_watermarks or {})
-                if failure is None and is_whole:
-                    marker = clean_shutdown_marker(broker_epoch)
-                    write_file(self.directory / CLEAN_SHUTDOWN, marker, fsync=self._fsync)
-                    if self._fsync:
-                        fsync_path(self.directory)
+            if clean and not failures:
+                write_file(self.directory / CLEAN_SHUTDOWN, clean_shutdown_marker(broker_epoch), fsync=self._fsync)
+                if self._fsync:
+                    fsync_path(self.directory)
         finally:
             self._logs.clear()
             os.close(self._lock_fd)
-        if failure is not None:
-            raise failure
+        if failures:
+            raise failures[0]
+
+    def _close_logs(self, *, clean: bool) -> list[KafkaError]:
+        """Close all, waiting for the disk for all together; what stands against a clean stop."""
+        failures: list[KafkaError] = []
+        flushing: list[tuple[PartitionLog, Flush]] = []
+        for topic_partition, log in self._logs.items():
+            if log.has_failed:
+                failures.append(KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, f"{topic_partition} has failed before"))
+            elif clean:
+                try:
+                    flush = log.begin_close()
+                except KafkaError as error:
+                    failures.append(error)
+                else:
+                    if flush is not None:
+                        flushing.append((log, flush))
+        errors = sync_all([flush for _, flush in flushing], fsync=self._fsync)
+        for (log, flush), sync_error in zip(flushing, errors, strict=True):
+            log.end_flush(flush, sync_error)
+            if sync_error is not None:
+                failures.append(_storage_failure(log.topic_partition, sync_error))
+        for log in self._logs.values():
+            log.close(clean=False)
+        return failures
 
     # -- opening
 
@@ -426,5 +454,5 @@ def _take_clean_shutdown_marker(directory: Path) -> int | None:
     return parse_clean_shutdown_marker(data)
 
 
-def _storage_failure(topic_partition: TopicPartition, error: OSError) -> KafkaError:
+def _storage_failure(topic_partition: TopicPartition | str, error: OSError) -> KafkaError:
     return KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, f"{topic_partition}: {error}")

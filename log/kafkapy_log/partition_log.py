@@ -1,16 +1,13 @@
 """The log of one partition: segments in one directory, appended at one end and read anywhere.
 
 Concurrency. One thread owns a log (the event loop's): every method is a plain `def`, so what it checks still holds when
-it changes something. The only thing made for a worker thread is `Flush.sync`, between `begin_flush` and `end_flush` on
-the owner's thread: it knows nothing but descriptors that are held for it and bytes that were taken beforehand, so
-appends, rolls and reads may go on meanwhile.
+it changes something. Only `Flush.sync` is for a worker thread, between `begin_flush` and `end_flush` on the owner's.
 
 System calls. An append is one pwritev, a read is none: positions of recent batches are remembered, and a FileSlice
 opens its file only when it is sent. Index files are written when a segment is rolled or the log is closed.
 """
 
 import os
-from bisect import bisect_right
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,13 +15,14 @@ from struct import Struct
 from typing import Final, NamedTuple, NoReturn
 
 from kafkapy_log.append_validation import Buffer, record_rules, validate_from_client, validate_from_coordinator
-from kafkapy_log.checkpoint_files import LEADER_EPOCH_CHECKPOINT, leader_epoch_checkpoint
-from kafkapy_log.durable_files import fsync_path, replace_file, write_file
-from kafkapy_log.file_pool import FilePool, PooledFile
+from kafkapy_log.checkpoint_files import leader_epoch_checkpoint
+from kafkapy_log.durable_files import write_file
+from kafkapy_log.file_pool import FilePool
 from kafkapy_log.file_slice import EMPTY_SLICE, FileSlice
+from kafkapy_log.flush import Flush
 from kafkapy_log.indexes import OFFSET_ENTRY_BYTES, TIME_ENTRY_BYTES, CorruptIndexError
 from kafkapy_log.producer_state import ActiveProducer, AppendOrigin, BatchMetadata, EndTransactionMarker
-from kafkapy_log.recovery import LoadedLog, end_transaction_marker, ensure_indexes, load_log, rebuild_producers
+from kafkapy_log.recovery import LoadedLog, end_transaction_marker, load_log, rebuild_producers
 from kafkapy_log.segment import (
     INDEX_SUFFIX,
     RELATIVE_OFFSET_MAX,
@@ -33,15 +31,14 @@ from kafkapy_log.segment import (
     Segment,
     file_name,
 )
+from kafkapy_log.segment_list import SegmentList, TimestampAndOffset
 from kafkapy_log.settings import LogSettings
 from kafkapy_wire.errors import ErrorCode, KafkaError, MalformedMessage
-from kafkapy_wire.records import BatchHeader, TimestampType, crc_matches, decode_records, split_batches
+from kafkapy_wire.records import BatchHeader, TimestampType, crc_matches, split_batches
 
 PRODUCE_VERSION_MAX: Final = 13
 
 _PREFIX = Struct(">qii")  # base offset, batch length, partition leader epoch: what the leader writes
-_RECENT_POSITIONS_MAX: Final = 512
-_IDLE_INDEXES_MAX: Final = 2
 
 
 class AppendResult(NamedTuple):
@@ -54,14 +51,6 @@ class AppendResult(NamedTuple):
     last_offset: int
     log_append_time_ms: int
     log_start_offset: int
-
-
-class TimestampAndOffset(NamedTuple):
-    """A record found by its time; `leader_epoch` -1 when unknown."""
-
-    timestamp: int
-    offset: int
-    leader_epoch: int
 
 
 class SegmentInfo(NamedTuple):
@@ -77,42 +66,6 @@ class UnexpectedAppendOffset(Exception):
     """A replica was given a batch that begins below its log's end, or goes back within itself."""
 
 
-class Flush:
-    """One flush under way: `sync` blocks and may run in another thread."""
-
-    __slots__ = ("_directory_fd", "_epochs", "_fds", "end_offset", "files", "index_names")
-
-    def __init__(
-        self, directory_fd: int, files: list[PooledFile], index_names: list[str], epochs: bytes | None, end_offset: int
-    ) -> None:
-        # A descriptor, not a path: the directory may be renamed and its name taken by a new topic meanwhile.
-        self._directory_fd = directory_fd
-        self._fds = [file.fd for file in files]
-        self.index_names = index_names
-        self._epochs = epochs
-        self.files = files
-        """Held until `end_flush`."""
-        self.end_offset = end_offset
-
-    def sync(self) -> None:
-        """Wait until everything below `end_offset` is on the disk. Raises OSError."""
-        for fd in self._fds:
-            os.fdatasync(fd)
-        for name in self.index_names:
-            with suppress(FileNotFoundError):  # a rolled segment was deleted meanwhile
-                fsync_path(name, directory_fd=self._directory_fd)
-        if self._epochs is not None:
-            replace_file(LEADER_EPOCH_CHECKPOINT, self._epochs, fsync=True, directory_fd=self._directory_fd)
-        else:
-            os.fsync(self._directory_fd)
-
-    def close(self) -> None:
-        """Owner's thread: give back what was held."""
-        os.close(self._directory_fd)
-        for file in self.files:
-            file.release()
-
-
 class PartitionLog:
     """Offsets `[log_start_offset, log_end_offset)` of one partition.
 
@@ -121,16 +74,12 @@ class PartitionLog:
     """
 
     __slots__ = (
-        "_active",
         "_closed",
         "_deleted_files",
         "_failure",
         "_flush_under_way",
-        "_idle_indexes",
         "_leader_epochs",
-        "_older_positions",
         "_pool",
-        "_positions",
         "_producers",
         "_rules",
         "_segments",
@@ -155,16 +104,10 @@ class PartitionLog:
         self._settings = settings
         self._rules = record_rules(settings)
         self._pool = pool
-        self._segments = loaded.segments
-        self._active = loaded.segments[-1]
+        self._segments = SegmentList(loaded.segments, settings.index_interval_bytes)
         self._leader_epochs = loaded.leader_epochs
         self._producers = loaded.producers
         self._snapshot_offsets = loaded.snapshot_offsets
-        self._idle_indexes: list[Segment] = []
-        # Offset -> position, of batches appended or read up to lately, in whichever segment holds the offset. Two
-        # generations: when the young one is full it becomes the old one, so that forgetting costs nothing per entry.
-        self._positions: dict[int, int] = {}
-        self._older_positions: dict[int, int] = {}
         self._unflushed_segments: list[Segment] = []
         self._deleted_files: list[tuple[int, Path]] = []
         self._flush_under_way = False
@@ -210,6 +153,7 @@ class PartitionLog:
         """From now on; what is stored stays as it is."""
         self._settings = settings
         self._rules = record_rules(settings)
+        self._segments.index_interval_bytes = settings.index_interval_bytes
 
     @property
     def size_bytes(self) -> int:
@@ -218,12 +162,12 @@ class PartitionLog:
     @property
     def segments_base_offset(self) -> int:
         """Where the first segment begins: at `log_start_offset` or below."""
-        return self._segments[0].base_offset
+        return self._segments.first.base_offset
 
     @property
     def has_failed(self) -> bool:
         """A disk error has made the log refuse appends."""
-        return self._failure is not None
+        return self._failure is not None and not self._closed
 
     @property
     def latest_leader_epoch(self) -> int:
@@ -247,9 +191,9 @@ class PartitionLog:
             return [
                 SegmentInfo(
                     segment.base_offset,
-                    self._next_base_offset(index),
+                    self._segments.next_base_offset(index, self.log_end_offset),
                     segment.size,
-                    self._ready(segment).max_timestamp,
+                    self._segments.ready(segment).max_timestamp,
                 )
                 for index, segment in enumerate(self._segments)
             ]
@@ -353,7 +297,7 @@ class PartitionLog:
             return None
         size = len(batches)
         first_offset, last_offset = headers[0].base_offset, next_offset - 1
-        if not self._active.size and len(self._segments) == 1 and first_offset > self.log_end_offset:
+        if not self._segments.active.size and len(self._segments) == 1 and first_offset > self.log_end_offset:
             self.truncate_fully_and_start_at(first_offset, now_ms=now_ms)
         segment = self._segment_for(size, last_offset, max_timestamp, now_ms, first_offset)
         position = segment.size
@@ -398,7 +342,7 @@ class PartitionLog:
             elif not header.is_control:
                 self._producers.update(header, base_offset)
         self._producers.end_offset = self.log_end_offset = last_offset + 1
-        self._remember(base_offset, position)
+        self._segments.remember(base_offset, position)
 
     def _write(self, segment: Segment, buffers: list[Buffer], size: int) -> None:
         """All of it at the end of the segment, or nothing: what a failing disk took is cut off again."""
@@ -439,7 +383,7 @@ class PartitionLog:
         self, size: int, last_offset: int, max_timestamp: int, now_ms: int, first_offset: int | None = None
     ) -> Segment:
         """The active segment, after rolling it when the coming batches do not belong in it."""
-        segment, settings = self._active, self._settings
+        segment, settings = self._segments.active, self._settings
         try:
             if (
                 segment.size + size > settings.segment_bytes
@@ -472,20 +416,17 @@ class PartitionLog:
 
     def _roll(self, base_offset: int, now_ms: int) -> Segment:
         """Close the active segment and begin one at `base_offset`. Raises OSError."""
-        rolled = self._active
+        rolled = self._segments.active
         if rolled.size:
-            rolled.write_indexes(fsync=False)
-            self._write_snapshot(fsync=False)
-            self._keep_idle_indexes(rolled)
+            rolled.write_indexes()
+            self._write_snapshot()
             if rolled not in self._unflushed_segments:  # a flush has seen it, but not its end and its index files
                 self._unflushed_segments.append(rolled)
         else:
             self._drop_segments([rolled], now_ms)
         segment = self._new_segment(base_offset, now_ms)
         self._segments.append(segment)
-        self._active = segment
         self._unflushed_segments.append(segment)
-        self._forget_positions()
         return segment
 
     def _new_segment(self, base_offset: int, now_ms: int) -> Segment:
@@ -494,12 +435,17 @@ class PartitionLog:
         jitter = int.from_bytes(os.urandom(8), "big") % jitter_max if jitter_max > 0 else 0
         return Segment(self._pool, self.directory, base_offset, size=0, created_ms=now_ms, roll_jitter_ms=jitter)
 
-    def _write_snapshot(self, *, fsync: bool) -> None:
+    def _write_snapshot(self) -> bool:
+        """Note the producers as they are now; False when the last snapshot says the same. Raises OSError.
+
+        Not synced: a torn one is detected, and what it said is in the log.
+        """
         offset = self._producers.end_offset
         if self._snapshot_offsets and self._snapshot_offsets[-1] >= offset:
-            return
-        write_file(self.directory / file_name(offset, SNAPSHOT_SUFFIX), self._producers.to_snapshot(), fsync=fsync)
+            return False
+        write_file(self.directory / file_name(offset, SNAPSHOT_SUFFIX), self._producers.to_snapshot(), fsync=False)
         self._snapshot_offsets.append(offset)
+        return True
 
     # -- reading
 
@@ -524,92 +470,19 @@ class PartitionLog:
             up_to_offset = end_offset
         if fetch_offset >= up_to_offset or (max_bytes <= 0 and not min_one_batch):
             return EMPTY_SLICE
-        segment = self._active
-        position = self._positions.get(fetch_offset)
-        if position is None:
-            position = self._older_positions.get(fetch_offset)
-        if (
-            position is not None
-            and fetch_offset >= segment.base_offset
-            and up_to_offset == end_offset
-            and segment.size - position <= max_bytes
-        ):
-            return FileSlice(segment.file, position, segment.size - position, end_offset)
+        position = self._segments.remembered(fetch_offset)
+        if position is not None and up_to_offset == end_offset:
+            segment = self._segments.active
+            if fetch_offset >= segment.base_offset and segment.size - position <= max_bytes:
+                return FileSlice(segment.file, position, segment.size - position, end_offset)
         with _storage_errors(self.topic_partition):
-            return self._read(fetch_offset, position, max_bytes, up_to_offset, min_one_batch)
-
-    def _read(
-        self, fetch_offset: int, position: int | None, max_bytes: int, up_to_offset: int, min_one_batch: bool
-    ) -> FileSlice:
-        index = self._segment_index(fetch_offset)
-        segment = self._ready(self._segments[index])
-        while position is None:
-            found = segment.find(fetch_offset)
-            if found is not None:
-                position = found.position
-            elif index + 1 == len(self._segments):
-                return EMPTY_SLICE
-            else:  # compaction has left a gap at the end of the segment
-                index += 1
-                segment, position = self._ready(self._segments[index]), 0
-        end, next_offset = segment.size, self._next_base_offset(index)
-        if up_to_offset < next_offset:
-            end, next_offset = self._position_of(segment, up_to_offset), up_to_offset
-        if end - position > max_bytes:
-            limited, limited_next_offset = segment.whole_batches_until(position, position + max_bytes)
-            if limited == position:
-                if not min_one_batch:
-                    return EMPTY_SLICE
-                header = next(segment.headers_from(position)).header
-                limited, limited_next_offset = position + header.size_bytes, header.next_offset
-            end, next_offset = limited, limited_next_offset
-            if end < segment.size:
-                self._remember(next_offset, end)
-        if end <= position:
-            return EMPTY_SLICE
-        return FileSlice(segment.file, position, end - position, next_offset)
-
-    def _position_of(self, segment: Segment, offset: int) -> int:
-        """Where the first batch that ends at `offset` or later begins; the end of the segment without one."""
-        if offset >= self._active.base_offset or segment is not self._active:
-            position = self._positions.get(offset)
-            if position is not None and segment is self._segments[self._segment_index(offset)]:
-                return position
-        found = segment.find(offset)
-        return segment.size if found is None else found.position
-
-    def _remember(self, offset: int, position: int) -> None:
-        positions = self._positions
-        if len(positions) >= _RECENT_POSITIONS_MAX:
-            self._older_positions = positions
-            positions = self._positions = {}
-        positions[offset] = position
-
-    def _forget_positions(self) -> None:
-        self._positions = {}
-        self._older_positions = {}
-
-    def _segment_index(self, offset: int) -> int:
-        return max(0, bisect_right(self._segments, offset, key=_base_offset) - 1)
-
-    def _next_base_offset(self, index: int) -> int:
-        return self._segments[index + 1].base_offset if index + 1 < len(self._segments) else self.log_end_offset
-
-    def _ready(self, segment: Segment) -> Segment:
-        """The segment with its indexes in memory; of those not written to, only the latest few keep them."""
-        if segment is not self._active:
-            self._keep_idle_indexes(segment)
-        if not segment.indexes_in_memory:
-            ensure_indexes(segment, self._settings.index_interval_bytes)
-        return segment
-
-    def _keep_idle_indexes(self, segment: Segment) -> None:
-        idle = self._idle_indexes
-        if segment in idle:
-            idle.remove(segment)
-        elif len(idle) >= _IDLE_INDEXES_MAX:
-            idle.pop(0).forget_indexes()
-        idle.append(segment)
+            return self._segments.read(
+                fetch_offset,
+                max_bytes,
+                up_to_offset=up_to_offset,
+                log_end_offset=end_offset,
+                min_one_batch=min_one_batch,
+            )
 
     # -- finding
 
@@ -619,27 +492,9 @@ class PartitionLog:
         Decodes one batch. Raises KafkaError KAFKA_STORAGE_ERROR.
         """
         with _storage_errors(self.topic_partition):
-            for index, segment in enumerate(self._segments):
-                if self._next_base_offset(index) <= self.log_start_offset or not segment.size:
-                    continue
-                if self._ready(segment).max_timestamp >= timestamp:
-                    found = self._find_timestamp(segment, timestamp)
-                    if found is not None:
-                        return found
-        return None
-
-    def _find_timestamp(self, segment: Segment, timestamp: int) -> TimestampAndOffset | None:
-        relative_start = max(0, self.log_start_offset - segment.base_offset)
-        # The time index may lead to the very batch that reached a timestamp; nothing before it is as late.
-        relative_offset = max(segment.time_index.offset_before(timestamp - 1), relative_start)
-        position = segment.offset_index.position_before(relative_offset)
-        for found in segment.headers_from(position):
-            if found.header.max_timestamp < timestamp:
-                continue
-            for record in decode_records(segment.read_batch(found)):
-                if record.timestamp >= timestamp and record.offset >= self.log_start_offset:
-                    return TimestampAndOffset(record.timestamp, record.offset, found.header.partition_leader_epoch)
-        return None
+            return self._segments.first_with_timestamp(
+                timestamp, log_start_offset=self.log_start_offset, log_end_offset=self.log_end_offset
+            )
 
     def offset_of_max_timestamp(self) -> TimestampAndOffset | None:
         """The first record with the highest timestamp of the log; None when no record has one (KIP-734).
@@ -647,17 +502,7 @@ class PartitionLog:
         Decodes one batch. Raises KafkaError KAFKA_STORAGE_ERROR.
         """
         with _storage_errors(self.topic_partition):
-            latest = max((self._ready(segment) for segment in self._segments), key=_max_timestamp)
-            if latest.max_timestamp < 0:
-                return None
-            self._ready(latest)
-            found = latest.find(latest.offset_of_max_timestamp)
-            if found is None:
-                return None
-            for record in decode_records(latest.read_batch(found)):
-                if record.timestamp == latest.max_timestamp:
-                    return TimestampAndOffset(record.timestamp, record.offset, found.header.partition_leader_epoch)
-        return None
+            return self._segments.latest()
 
     # -- leader epochs
 
@@ -683,18 +528,12 @@ class PartitionLog:
         """
         if offset >= self.log_end_offset:
             return False
-        if offset <= self._segments[0].base_offset:
+        if offset <= self._segments.first.base_offset:
             self.truncate_fully_and_start_at(offset, now_ms=now_ms)
             return True
         with self._refusing_after_errors():
-            keep = self._segment_index(offset)
-            self._drop_segments(self._segments[keep + 1 :], now_ms)
-            segment = self._segments[keep]
-            self._active = segment
-            if segment in self._idle_indexes:
-                self._idle_indexes.remove(segment)
-            if not segment.indexes_in_memory:
-                ensure_indexes(segment, self._settings.index_interval_bytes)
+            self._drop_segments(self._segments.after(self._segments.index_of(offset)), now_ms)
+            segment = self._segments.reactivate()
             end_offset = offset
             found = segment.find(offset)
             if found is not None:
@@ -709,8 +548,7 @@ class PartitionLog:
         """Forget everything; the next record gets `offset`. Raises KafkaError KAFKA_STORAGE_ERROR."""
         with self._refusing_after_errors():
             self._drop_segments(list(self._segments), now_ms)
-            self._active = self._new_segment(offset, now_ms)
-            self._segments = [self._active]
+            self._segments.append(self._new_segment(offset, now_ms))
             self.log_start_offset = offset
             self._leader_epochs.clear()
             self._ends_at(offset)
@@ -720,11 +558,11 @@ class PartitionLog:
         self.log_start_offset = min(self.log_start_offset, offset)
         self.recovery_point = min(self.recovery_point, offset)
         self._leader_epochs.truncate_from_end(offset)
-        self._forget_positions()
+        self._segments.forget_positions()
         rebuild_producers(
             self._producers,
             self.directory,
-            self._segments,
+            list(self._segments),
             self._snapshot_offsets,
             log_start_offset=self.log_start_offset,
             log_end_offset=offset,
@@ -746,10 +584,8 @@ class PartitionLog:
         if offset > self.log_start_offset:
             self.log_start_offset = offset
             self._leader_epochs.truncate_from_start(offset)
-            whole = self._segment_index(offset)
-            if whole:
-                with self._refusing_after_errors():
-                    self._drop_segments(self._segments[:whole], now_ms)
+            with self._refusing_after_errors():
+                self._drop_segments(self._segments.up_to(self._segments.index_of(offset)), now_ms)
         return self.log_start_offset
 
     def _drop_segments(self, segments: list[Segment], now_ms: int) -> None:
@@ -757,15 +593,12 @@ class PartitionLog:
         due_ms = now_ms + self._settings.file_delete_delay_ms
         for segment in segments:
             self._segments.remove(segment)
-            if segment in self._idle_indexes:
-                self._idle_indexes.remove(segment)
             if segment in self._unflushed_segments:
                 self._unflushed_segments.remove(segment)
             self._deleted_files.extend((due_ms, path) for path in segment.rename_deleted())
             if segment.base_offset in self._snapshot_offsets:
                 self._snapshot_offsets.remove(segment.base_offset)
                 (self.directory / file_name(segment.base_offset, SNAPSHOT_SUFFIX)).unlink(missing_ok=True)
-        self._forget_positions()
 
     def take_deleted_files(self, now_ms: int) -> list[Path]:
         """Files whose file.delete.delay.ms is over, for a worker thread to unlink; each is given once."""
@@ -783,36 +616,26 @@ class PartitionLog:
         Owner's thread; then `Flush.sync` anywhere; then `end_flush` on the owner's thread, whatever came of it.
         Raises KafkaError KAFKA_STORAGE_ERROR.
         """
-        if self._flush_under_way or self._closed:
+        active = self._segments.active
+        end_offset = active.base_offset if rolled_only else self.log_end_offset
+        if self._flush_under_way or self._closed or end_offset <= self.recovery_point:
             return None
-        end_offset = self._active.base_offset if rolled_only else self.log_end_offset
-        if end_offset <= self.recovery_point and (rolled_only or not self._leader_epochs.changed):
-            return None
-        segments = [segment for segment in self._unflushed_segments if segment is not self._active]
-        still_unflushed = [self._active] if rolled_only else []
-        if not rolled_only and self._active.size:
-            segments.append(self._active)
-        files: list[PooledFile] = []
-        index_names: list[str] = []
-        directory_fd = -1
-        try:
-            directory_fd = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            for segment in segments:
-                segment.file.hold()
-                files.append(segment.file)
-                if segment is not self._active:
-                    index_names += [segment.path(INDEX_SUFFIX).name, segment.path(TIME_INDEX_SUFFIX).name]
-        except OSError as error:
-            for file in files:
-                file.release()
-            if directory_fd >= 0:
-                os.close(directory_fd)
-            raise _storage_error(self.topic_partition, error) from error
+        return self._flush_of(end_offset, [], rolled_only=rolled_only)
+
+    def _flush_of(self, end_offset: int, names: list[str], *, rolled_only: bool = False) -> Flush:
+        active = self._segments.active
+        segments = [segment for segment in self._unflushed_segments if segment is not active]
+        for segment in segments:
+            names += [segment.path(INDEX_SUFFIX).name, segment.path(TIME_INDEX_SUFFIX).name]
+        if not rolled_only and active.size:
+            segments.append(active)
         epochs = leader_epoch_checkpoint(self._leader_epochs.entries) if self._leader_epochs.changed else None
+        with _storage_errors(self.topic_partition):
+            flush = Flush(self.directory, [segment.file for segment in segments], names, epochs, end_offset)
         self._leader_epochs.changed = False
-        self._unflushed_segments = still_unflushed
+        self._unflushed_segments = [active] if rolled_only else []
         self._flush_under_way = True
-        return Flush(directory_fd, files, index_names, epochs, end_offset)
+        return flush
 
     def end_flush(self, flush: Flush, error: OSError | None = None) -> None:
         """`flush.sync` is through, or has failed with `error`: then the log takes no more appends.
@@ -832,46 +655,53 @@ class PartitionLog:
         Raises KafkaError KAFKA_STORAGE_ERROR.
         """
         flush = self.begin_flush()
-        if flush is None:
-            return
+        if flush is not None:
+            self._sync(flush, fsync=True)
+
+    def _sync(self, flush: Flush, *, fsync: bool) -> None:
         try:
-            flush.sync()
+            flush.sync(fsync=fsync)
         except OSError as error:
             self.end_flush(flush, error)
             raise _storage_error(self.topic_partition, error) from error
         self.end_flush(flush)
+
+    def begin_close(self) -> Flush | None:
+        """Write what lets the directory be opened without recovery; `sync` of the result brings it to the disk.
+
+        Then `end_flush` and `close`. Raises KafkaError KAFKA_STORAGE_ERROR.
+        """
+        if self._closed or self._failure is not None:
+            return None
+        names: list[str] = []
+        active = self._segments.active
+        with self._refusing_after_errors():
+            if not active.indexes_written:
+                active.write_indexes()
+                names += [active.path(INDEX_SUFFIX).name, active.path(TIME_INDEX_SUFFIX).name]
+            if self._producers.end_offset > self._segments.first.base_offset and self._write_snapshot():
+                names.append(file_name(self._producers.end_offset, SNAPSHOT_SUFFIX))
+        # An epoch in which nothing was ever written need not be kept: who leads in it assigns it again.
+        epochs_to_write = self._leader_epochs.changed and self.size_bytes > 0
+        if not names and not epochs_to_write and self.log_end_offset <= self.recovery_point:
+            return None
+        return self._flush_of(self.log_end_offset, names)
 
     def close(self, *, clean: bool = True, fsync: bool = True) -> None:
         """Give back descriptors. With `clean` the directory is first made ready to be opened without recovery.
 
         Blocks: with `fsync` until all of it is on the disk. Raises KafkaError KAFKA_STORAGE_ERROR; closed even then.
         """
-        if self._closed:
-            return
         try:
-            if clean and self._failure is None:
-                with _storage_errors(self.topic_partition):
-                    self._write_all(fsync=fsync)
+            flush = self.begin_close() if clean else None
+            if flush is not None:
+                self._sync(flush, fsync=fsync)
         finally:
             self._closed = True
             if self._failure is None:
                 self._failure = OSError("the log is closed")
             for segment in self._segments:
                 segment.file.retire()
-
-    def _write_all(self, *, fsync: bool) -> None:
-        if not self._active.indexes_written:
-            self._active.write_indexes(fsync=fsync)
-        if self._producers.end_offset > self._segments[0].base_offset:
-            self._write_snapshot(fsync=fsync)
-        if fsync:
-            self.flush()
-        elif self._leader_epochs.changed:
-            epochs = leader_epoch_checkpoint(self._leader_epochs.entries)
-            replace_file(self.directory / LEADER_EPOCH_CHECKPOINT, epochs, fsync=False)
-            self._leader_epochs.changed = False
-        if self._failure is None:
-            self.recovery_point = self.log_end_offset
 
     def moved(self, directory: Path) -> None:
         """The directory has been renamed (to be deleted): transfers under way go on, nothing is written any more."""
@@ -881,14 +711,6 @@ class PartitionLog:
         for segment in self._segments:
             segment.move(directory)
             segment.file.retire()
-
-
-def _base_offset(segment: Segment) -> int:
-    return segment.base_offset
-
-
-def _max_timestamp(segment: Segment) -> int:
-    return segment.max_timestamp
 
 
 def _storage_error(topic_partition: str, error: Exception) -> KafkaError:

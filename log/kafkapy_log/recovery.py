@@ -8,7 +8,7 @@ Blocks for as long as the unflushed part of the log takes to read.
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -121,7 +121,7 @@ def load_log(
 def rebuild_producers(
     producers: ProducerState,
     directory: Path,
-    segments: list[Segment],
+    segments: Sequence[Segment],
     snapshot_offsets: list[int],
     *,
     log_start_offset: int,
@@ -150,7 +150,7 @@ def rebuild_producers(
             continue
         position = 0
         if producers.end_offset > segment.base_offset:
-            ensure_indexes(segment, index_interval_bytes)
+            segment.ensure_indexes(index_interval_bytes)
             position = segment.offset_index.position_before(producers.end_offset - segment.base_offset)
         replay(producers, segment, position)
     producers.end_offset = log_end_offset
@@ -175,12 +175,6 @@ def end_transaction_marker(batch: bytes | bytearray | memoryview) -> EndTransact
             read_control_record_type(record.key), read_coordinator_epoch(record.value), record.timestamp
         )
     return None
-
-
-def ensure_indexes(segment: Segment, index_interval_bytes: int) -> None:
-    """Have the segment's indexes in memory, rebuilt from its batches where their files are missing or corrupt."""
-    if not segment.load_indexes():
-        segment.rebuild(segment.headers_from(0, segment.size), index_interval_bytes)
 
 
 def delete_now(segment: Segment) -> None:
@@ -239,7 +233,7 @@ def _recover_from(first: int, segments: list[Segment], settings: LogSettings) ->
             del segments[index + 1 :]
             return
         if index + 1 < len(segments):
-            segment.write_indexes(fsync=False)
+            segment.write_indexes()
 
 
 def _whole_batches(segment: Segment, file_size: int) -> Iterator[BatchPosition]:

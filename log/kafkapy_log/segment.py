@@ -126,6 +126,11 @@ class Segment:
             return False
         return True
 
+    def ensure_indexes(self, index_interval_bytes: int) -> None:
+        """Have both in memory, rebuilt from the batches where their files are missing or corrupt. Raises OSError."""
+        if not self.load_indexes():
+            self.rebuild(self.headers_from(0, self.size), index_interval_bytes)
+
     def load_max_timestamp(self) -> None:
         """What the time index says of it: a closed segment's last entry has the highest timestamp."""
         index = self.time_index
@@ -133,15 +138,15 @@ class Segment:
             self.max_timestamp = index.timestamps[-1]
             self.offset_of_max_timestamp = self.base_offset + index.offsets[-1]
 
-    def write_indexes(self, *, fsync: bool) -> None:
+    def write_indexes(self) -> None:
         """Write both files; the time index ends with the highest timestamp, as after Kafka's roll and close.
 
         Raises OSError.
         """
         time_index = self.time_index
         time_index.maybe_append(self.max_timestamp, self.offset_of_max_timestamp - self.base_offset)
-        write_file(self.path(INDEX_SUFFIX), self.offset_index.to_bytes(), fsync=fsync)
-        write_file(self.path(TIME_INDEX_SUFFIX), time_index.to_bytes(), fsync=fsync)
+        write_file(self.path(INDEX_SUFFIX), self.offset_index.to_bytes(), fsync=False)
+        write_file(self.path(TIME_INDEX_SUFFIX), time_index.to_bytes(), fsync=False)
         self._indexed_size = self.size
 
     def appended(self, last_offset: int, max_timestamp: int, size: int, index_interval_bytes: int) -> None:

@@ -169,7 +169,11 @@ def test_records_of_a_metadata_transaction_count_when_it_ends() -> None:
 
 def test_records_of_an_aborted_metadata_transaction_never_count() -> None:
     image = cluster()
-    records = [m.BeginTransactionRecord(name="t"), m.TopicRecord(name="a", topic_id=A), m.AbortTransactionRecord()]
+    records: list[MetadataRecord] = [
+        m.BeginTransactionRecord(name="t"),
+        m.TopicRecord(name="a", topic_id=A),
+        m.AbortTransactionRecord(),
+    ]
     aborted = apply(image, records)
     assert aborted._replace(offset=image.offset) == image
 

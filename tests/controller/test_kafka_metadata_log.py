@@ -85,17 +85,17 @@ def test_a_stopped_kafka_leaves_its_broker_fenced_and_its_partitions_to_the_elr(
 
 
 def test_a_topic_made_again_under_its_old_name_has_a_new_id_and_no_old_settings() -> None:
-    names = [record.topic_id for record in records_of((DATA / LOG).read_bytes()) if _is_topic(record, "gone")]
+    ids = [
+        record.topic_id
+        for record in records_of((DATA / LOG).read_bytes())
+        if isinstance(record, m.TopicRecord) and record.name == "gone"
+    ]
     image = replayed((DATA / LOG).read_bytes())
 
-    assert len(set(names)) == 2
-    assert image.topics["gone"].topic_id == names[-1]
-    assert names[0] not in image.topics_by_id
+    assert len(set(ids)) == 2
+    assert image.topics["gone"].topic_id == ids[-1]
+    assert ids[0] not in image.topics_by_id
     assert (TOPIC, "gone") not in image.configs
-
-
-def _is_topic(record: MetadataRecord, name: str) -> bool:
-    return isinstance(record, m.TopicRecord) and record.name == name
 
 
 def test_records_are_encoded_as_kafka_encoded_them() -> None:

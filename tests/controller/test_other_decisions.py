@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kafkapy_controller.bootstrap import BOOTSTRAP_FEATURES, decide_bootstrap, feature_records
 from kafkapy_controller.configs import decide_alter_configs
-from kafkapy_controller.image import EMPTY_IMAGE, ConfigResourceType
+from kafkapy_controller.image import EMPTY_IMAGE, ConfigResource, ConfigResourceType
 from kafkapy_controller.producer_ids import ProducerIdBlock, decide_allocate_producer_ids
 from kafkapy_wire.record_formats import metadata as m
 
@@ -15,7 +15,7 @@ TOPIC, BROKER = ConfigResourceType.TOPIC, ConfigResourceType.BROKER
 
 def test_only_what_differs_becomes_a_record() -> None:
     image = with_topics(cluster(), topic("a", configs=[("retention.ms", "1")]))
-    changes = {
+    changes: dict[ConfigResource, dict[str, str | None]] = {
         (int(TOPIC), "a"): {"retention.ms": "1", "segment.ms": "9"},
         (int(BROKER), ""): {"log.cleaner.threads": None},
     }

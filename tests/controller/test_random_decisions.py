@@ -44,8 +44,8 @@ def decide(image: MetadataImage, step: tuple[str, object], random: Random) -> li
         case "delete", list(names):
             return decide_delete_topics(image, DeleteTopicsRequest(topic_names=names)).records
         case "grow", (str(name), int(count)):
-            request = CreatePartitionsRequest(topics=[CreatePartitionsTopic(name=name, count=count, assignments=None)])
-            return decide_create_partitions(image, request, random).records
+            more = CreatePartitionsRequest(topics=[CreatePartitionsTopic(name=name, count=count, assignments=None)])
+            return decide_create_partitions(image, more, random).records
         case "configure", (str(name), value) if name in image.topics:
             assert value is None or isinstance(value, str)
             return decide_alter_configs(image, {(int(ConfigResourceType.TOPIC), name): {"retention.ms": value}}).records

@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import hypothesis.strategies as st
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from kafkapy_log.checkpoint_files import (
     CorruptFileError,
@@ -79,6 +79,7 @@ def test_clean_shutdown_marker() -> None:
 @pytest.mark.parametrize(
     "parse", [parse_offset_checkpoint, parse_leader_epoch_checkpoint, parse_partition_metadata, parse_properties]
 )
+@settings(deadline=None, derandomize=True)
 @given(data=st.binary(max_size=60) | st.text("0123456789 -\nab:=", max_size=60).map(str.encode))
 def test_nonsense_is_corrupt_and_nothing_else(parse: Callable[[bytes], object], data: bytes) -> None:
     with suppress(CorruptFileError):

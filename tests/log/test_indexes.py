@@ -4,7 +4,7 @@ import struct
 
 import hypothesis.strategies as st
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from kafkapy_log.indexes import CorruptIndexError, OffsetIndex, TimeIndex
 
@@ -13,6 +13,7 @@ ascending = st.lists(st.tuples(st.integers(0, 1000), st.integers(0, 1000)), max_
 )
 
 
+@settings(deadline=None, derandomize=True)
 @given(ascending, st.integers(-1, 1001))
 def test_offset_lookups_agree_with_a_scan(entries: list[tuple[int, int]], wanted: int) -> None:
     index = OffsetIndex()
@@ -27,6 +28,7 @@ def test_offset_lookups_agree_with_a_scan(entries: list[tuple[int, int]], wanted
     assert list(zip(index.offsets, index.positions, strict=True)) == [entry for entry in entries if entry[0] < wanted]
 
 
+@settings(deadline=None, derandomize=True)
 @given(ascending, st.integers(-1, 1001))
 def test_time_lookups_agree_with_a_scan(entries: list[tuple[int, int]], wanted: int) -> None:
     index = TimeIndex()

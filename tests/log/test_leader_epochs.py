@@ -1,7 +1,7 @@
 """Which epoch ends where (KIP-101, KIP-279), and how truncation moves that."""
 
 import hypothesis.strategies as st
-from hypothesis import given
+from hypothesis import given, settings
 
 from kafkapy_log.leader_epochs import LeaderEpochCache
 
@@ -49,6 +49,7 @@ def test_truncation() -> None:
 steps = st.lists(st.tuples(st.integers(0, 8), st.integers(0, 30)), max_size=12)
 
 
+@settings(deadline=None, derandomize=True)
 @given(steps, st.integers(-1, 10), st.integers(0, 31))
 def test_entries_ascend_and_lookups_agree_with_a_scan(assigned: list[tuple[int, int]], epoch: int, offset: int) -> None:
     epochs = LeaderEpochCache([])

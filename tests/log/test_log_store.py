@@ -1,5 +1,6 @@
 """A data directory: its lock and identity, partitions that come and go, clean and unclean stops."""
 
+import os
 import subprocess
 import sys
 import time
@@ -9,6 +10,7 @@ import pytest
 
 from kafkapy_log import LogSettings, LogStore, PartitionLog, StoreError, TopicPartition
 from kafkapy_log.log_store import remove_directories
+from kafkapy_wire.errors import KafkaError
 from kafkapy_wire.records import NewRecord, build_batch
 from kafkapy_wire.uuid import parse_uuid, random_uuid, uuid_text
 
@@ -191,8 +193,32 @@ def test_a_failed_log_leaves_no_clean_marker(tmp_path: Path) -> None:
     store = open_store(tmp_path)
     log = store.create("orders", 0, TOPIC_ID, now_ms=NOW_MS)
     log._failure = OSError("disk")
-    store.close({})
+    with pytest.raises(KafkaError, match="orders-0 has failed before"):
+        store.close({})
     assert not (tmp_path / ".kafka_cleanshutdown").exists()
+
+
+def test_a_disk_that_fails_while_closing_leaves_no_clean_marker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = LogStore.open(tmp_path, node_id=1, cluster_id="cluster", now_ms=NOW_MS)
+    for n in range(20):
+        append(store.create("orders", n, TOPIC_ID, now_ms=NOW_MS))
+    calls = iter(range(1000))
+    real = os.fdatasync
+
+    def fails_once(fd: int) -> None:
+        if next(calls) == 7:
+            raise OSError(5, "Input/output error")
+        real(fd)
+
+    monkeypatch.setattr(os, "fdatasync", fails_once)
+    with pytest.raises(KafkaError, match="Input/output error"):
+        store.close({})
+    assert next(calls) == 20, "the others are on the disk"
+    assert not (tmp_path / ".kafka_cleanshutdown").exists()
+    store = open_store(tmp_path)
+    assert [log_of(store, "orders", n).log_end_offset for n in range(20)] == [1] * 20
 
 
 def test_settings_are_asked_for_when_a_partition_is_opened(tmp_path: Path) -> None:

@@ -127,7 +127,7 @@ def test_jitter_rolls_earlier(tmp_path: Path) -> None:
     append(log, make_batch())
     append(log, make_batch())
     log.update_settings(LogSettings(segment_ms=1000, segment_jitter_ms=1000))
-    assert 0 <= log._active.roll_jitter_ms < 1000
+    assert 0 <= log._segments.active.roll_jitter_ms < 1000
 
 
 def test_a_full_index_rolls(tmp_path: Path) -> None:
@@ -445,7 +445,7 @@ def flushed_files(log: PartitionLog, *, rolled_only: bool = False) -> list[str]:
     flush = log.begin_flush(rolled_only=rolled_only)
     if flush is None:
         return []
-    names = [file.path.name for file in flush.files] + flush.index_names
+    names = [file.path.name for file in flush.files] + flush.names
     flush.sync()
     log.end_flush(flush)
     return sorted(names)

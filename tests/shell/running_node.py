@@ -18,6 +18,7 @@ from struct import Struct as Format
 from typing import ParamSpec, TypeVar
 
 import trio
+import trio.testing
 
 from kafkapy.clock import Clock
 from kafkapy.node import Node
@@ -101,6 +102,13 @@ async def connect(node: Node, host: str = "127.0.0.1") -> AsyncIterator[Client]:
 
 def port_of(node: Node) -> int:
     return node.settings.advertised_listeners[0].port
+
+
+async def until_parked(node: Node, count: int = 1) -> None:
+    """Return when so many connections have a request that waits."""
+    while sum(connection.busy for connection in node.server.connections) < count:
+        await trio.lowlevel.checkpoint()
+    await trio.testing.wait_all_tasks_blocked()
 
 
 class Client:
@@ -258,8 +266,12 @@ def batch(values: Iterable[bytes | None], *, timestamp: int = 1_000, **header: i
 
 
 def records_of(data: PartitionData) -> list[Record]:
-    content = bytes(data.records or b"")  # type: ignore[arg-type]  # decoded records are bytes
-    return [record for _, one in split_batches(content) for record in decode_records(one)]
+    return [record for _, one in split_batches(bytes_of(data)) for record in decode_records(one)]
+
+
+def bytes_of(data: PartitionData) -> bytes:
+    assert data.records is None or isinstance(data.records, bytes | memoryview)
+    return bytes(data.records or b"")
 
 
 def produce_request(topic: str, records: bytes | None, partition: int = 0, *, acks: int = -1) -> ProduceRequest:

@@ -1,0 +1,90 @@
+"""Bringing a log to the disk, cut in three so that only the waiting happens in another thread."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from threading import Thread
+from typing import Final
+
+from kafkapy_log.checkpoint_files import LEADER_EPOCH_CHECKPOINT
+from kafkapy_log.durable_files import fsync_path, replace_file
+from kafkapy_log.file_pool import PooledFile
+
+_SYNC_THREADS_MAX: Final = 8
+
+
+class Flush:
+    """One flush under way: made and closed by the thread that owns the log, `sync` for any thread.
+
+    What makes `sync` safe beside appends, rolls, truncations and even the deletion of the log: it works with
+    descriptors that are held for it and with bytes that were taken beforehand, and looks at nothing that others change.
+    """
+
+    __slots__ = ("_directory_fd", "_epochs", "_fds", "end_offset", "files", "names")
+
+    def __init__(
+        self, directory: Path, files: list[PooledFile], names: list[str], epochs: bytes | None, end_offset: int
+    ) -> None:
+        """`files` hold the records, `names` are small files beside them, `epochs` the leader epoch checkpoint to come.
+
+        Raises OSError.
+        """
+        self.files: list[PooledFile] = []
+        self.names = names
+        self.end_offset = end_offset
+        """Everything below is on the disk after `sync`."""
+        self._epochs = epochs
+        self._fds: list[int] = []
+        # A descriptor, not a path: the directory may be renamed and its name taken by a new topic meanwhile.
+        self._directory_fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            for file in files:
+                self._fds.append(file.hold())
+                self.files.append(file)
+        except OSError:
+            self.close()
+            raise
+
+    def sync(self, *, fsync: bool = True) -> None:
+        """Wait until all of it is on the disk; without `fsync` only write what is not written yet. Raises OSError."""
+        if fsync:
+            for fd in self._fds:
+                os.fdatasync(fd)
+            for name in self.names:
+                with suppress(FileNotFoundError):  # its segment was deleted meanwhile
+                    fsync_path(name, directory_fd=self._directory_fd)
+        if self._epochs is not None:
+            replace_file(LEADER_EPOCH_CHECKPOINT, self._epochs, fsync=fsync, directory_fd=self._directory_fd)
+        elif fsync:
+            os.fsync(self._directory_fd)
+
+    def close(self) -> None:
+        """Give back what was held."""
+        os.close(self._directory_fd)
+        for file in self.files:
+            file.release()
+
+
+def sync_all(flushes: list[Flush], *, fsync: bool) -> list[OSError | None]:
+    """`sync` each, several at a time since file systems join what waits together; the error of each, if any. Blocks."""
+    errors: list[OSError | None] = [None] * len(flushes)
+    waiting = list(enumerate(flushes))
+
+    def work() -> None:
+        while True:
+            try:
+                number, flush = waiting.pop()
+            except IndexError:
+                return
+            try:
+                flush.sync(fsync=fsync)
+            except OSError as error:
+                errors[number] = error
+
+    helpers = [Thread(target=work) for _ in range(min(_SYNC_THREADS_MAX, len(flushes)) - 1)] if fsync else []
+    for helper in helpers:
+        helper.start()
+    work()
+    for helper in helpers:
+        helper.join()
+    return errors

@@ -1,0 +1,212 @@
+"""The segments of one log in order: which of them holds an offset, and slices and records out of them.
+
+Positions of batches that were appended or read up to lately are remembered, so that reading at the end and reading on
+from where the last read ended need no system call. Indexes are kept in memory for the segment that is written to and
+for the few others that were read last.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from kafkapy_log.file_slice import EMPTY_SLICE, FileSlice
+from kafkapy_log.segment import Segment
+from kafkapy_wire.records import decode_records
+
+_RECENT_POSITIONS_MAX: Final = 512
+_IDLE_INDEXES_MAX: Final = 2
+
+
+class TimestampAndOffset(NamedTuple):
+    """A record found by its time; `leader_epoch` -1 when unknown."""
+
+    timestamp: int
+    offset: int
+    leader_epoch: int
+
+
+class SegmentList:
+    """Never empty; `active` is the last one, which is written to."""
+
+    __slots__ = ("_idle", "_older_positions", "_positions", "_segments", "active", "index_interval_bytes")
+
+    def __init__(self, segments: list[Segment], index_interval_bytes: int) -> None:
+        self._segments = segments
+        self.active = segments[-1]
+        self.index_interval_bytes = index_interval_bytes
+        self._idle: list[Segment] = []
+        # Offset -> position, in whichever segment holds the offset. Two generations: when the young one is full it
+        # becomes the old one, so that forgetting costs nothing per entry.
+        self._positions: dict[int, int] = {}
+        self._older_positions: dict[int, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._segments)
+
+    def __iter__(self) -> Iterator[Segment]:
+        return iter(self._segments)
+
+    @property
+    def first(self) -> Segment:
+        return self._segments[0]
+
+    def up_to(self, index: int) -> list[Segment]:
+        """The segments before `index`."""
+        return self._segments[:index]
+
+    def after(self, index: int) -> list[Segment]:
+        """The segments behind `index`."""
+        return self._segments[index + 1 :]
+
+    def index_of(self, offset: int) -> int:
+        """The index of the segment that holds `offset` or would."""
+        return max(0, bisect_right(self._segments, offset, key=_base_offset) - 1)
+
+    def next_base_offset(self, index: int, log_end_offset: int) -> int:
+        """Where the segment behind `index` begins, or the log ends."""
+        return self._segments[index + 1].base_offset if index + 1 < len(self._segments) else log_end_offset
+
+    # -- changing
+
+    def append(self, segment: Segment) -> None:
+        """`segment` is written to from now on; the one before it is as it will remain."""
+        if self._segments:
+            self._keep_idle(self._segments[-1])
+        self._segments.append(segment)
+        self.active = segment
+        self.forget_positions()
+
+    def remove(self, segment: Segment) -> None:
+        """Take one out; who takes out the last one appends another or calls `reactivate`."""
+        self._segments.remove(segment)
+        if segment in self._idle:
+            self._idle.remove(segment)
+        self.forget_positions()
+
+    def reactivate(self) -> Segment:
+        """The last segment is written to again, after those behind it were removed. Raises OSError."""
+        self.active = self._segments[-1]
+        if self.active in self._idle:
+            self._idle.remove(self.active)
+        return self.ready(self.active)
+
+    # -- indexes and positions
+
+    def ready(self, segment: Segment) -> Segment:
+        """The segment with its indexes in memory, rebuilt where their files are damaged. Raises OSError."""
+        if segment is not self.active:
+            self._keep_idle(segment)
+        if not segment.indexes_in_memory:
+            segment.ensure_indexes(self.index_interval_bytes)
+        return segment
+
+    def _keep_idle(self, segment: Segment) -> None:
+        idle = self._idle
+        if segment in idle:
+            idle.remove(segment)
+        elif len(idle) >= _IDLE_INDEXES_MAX:
+            idle.pop(0).forget_indexes()
+        idle.append(segment)
+
+    def remember(self, offset: int, position: int) -> None:
+        """A batch that begins at `offset`, or the first one after it, lies at `position`."""
+        positions = self._positions
+        if len(positions) >= _RECENT_POSITIONS_MAX:
+            self._older_positions = positions
+            positions = self._positions = {}
+        positions[offset] = position
+
+    def remembered(self, offset: int) -> int | None:
+        position = self._positions.get(offset)
+        return self._older_positions.get(offset) if position is None else position
+
+    def forget_positions(self) -> None:
+        """Offsets may lie elsewhere now."""
+        self._positions = {}
+        self._older_positions = {}
+
+    # -- reading
+
+    def read(
+        self, fetch_offset: int, max_bytes: int, *, up_to_offset: int, log_end_offset: int, min_one_batch: bool
+    ) -> FileSlice:
+        """See `PartitionLog.read`; here `fetch_offset < up_to_offset <= log_end_offset`.
+
+        Raises OSError, MalformedMessage.
+        """
+        index = self.index_of(fetch_offset)
+        segment = self.ready(self._segments[index])
+        position = self.remembered(fetch_offset)
+        while position is None:
+            found = segment.find(fetch_offset)
+            if found is not None:
+                position = found.position
+            elif segment is self.active:
+                return EMPTY_SLICE
+            else:  # compaction has left a gap at the end of the segment
+                index += 1
+                segment = self.ready(self._segments[index])
+                position = 0
+        end, next_offset = segment.size, self.next_base_offset(index, log_end_offset)
+        if up_to_offset < next_offset:
+            end, next_offset = self._end_below(segment, up_to_offset), up_to_offset
+        if end - position > max_bytes:
+            end, next_offset = segment.whole_batches_until(position, position + max_bytes)
+            if end == position and min_one_batch:
+                header = next(segment.headers_from(position)).header
+                end, next_offset = position + header.size_bytes, header.next_offset
+            if position < end < segment.size:
+                self.remember(next_offset, end)
+        if end <= position:
+            return EMPTY_SLICE
+        return FileSlice(segment.file, position, end - position, next_offset)
+
+    def _end_below(self, segment: Segment, offset: int) -> int:
+        """Where the batches that end below `offset` end."""
+        position = self.remembered(offset) if offset >= segment.base_offset else None
+        if position is not None:
+            return position
+        found = segment.find(offset)
+        return segment.size if found is None else found.position
+
+    # -- finding
+
+    def first_with_timestamp(
+        self, timestamp: int, *, log_start_offset: int, log_end_offset: int
+    ) -> TimestampAndOffset | None:
+        """The first record from `log_start_offset` on that is at least as late. Raises OSError, MalformedMessage."""
+        for index, segment in enumerate(self._segments):
+            if self.next_base_offset(index, log_end_offset) <= log_start_offset or not segment.size:
+                continue
+            if self.ready(segment).max_timestamp >= timestamp:
+                found = _first_with_timestamp(segment, timestamp, log_start_offset)
+                if found is not None:
+                    return found
+        return None
+
+    def latest(self) -> TimestampAndOffset | None:
+        """The first record with the highest timestamp. Raises OSError, MalformedMessage."""
+        segment = max((self.ready(segment) for segment in self._segments), key=_max_timestamp)
+        if segment.max_timestamp < 0:
+            return None
+        return _first_with_timestamp(self.ready(segment), segment.max_timestamp, segment.base_offset)
+
+
+def _first_with_timestamp(segment: Segment, timestamp: int, start_offset: int) -> TimestampAndOffset | None:
+    # The time index may lead to the very batch that reached a timestamp; nothing before it is as late.
+    relative_offset = max(segment.time_index.offset_before(timestamp - 1), start_offset - segment.base_offset, 0)
+    for found in segment.headers_from(segment.offset_index.position_before(relative_offset)):
+        if found.header.max_timestamp < timestamp:
+            continue
+        for record in decode_records(segment.read_batch(found)):
+            if record.timestamp >= timestamp and record.offset >= start_offset:
+                return TimestampAndOffset(record.timestamp, record.offset, found.header.partition_leader_epoch)
+    return None
+
+
+def _base_offset(segment: Segment) -> int:
+    return segment.base_offset
+
+
+def _max_timestamp(segment: Segment) -> int:
+    return segment.max_timestamp

@@ -1,0 +1,75 @@
+"""DescribeCluster: brokers of this listener, and what Kafka says when controllers are asked of a broker."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kafkapy.apis import describe_cluster
+from kafkapy_wire.errors import ErrorCode, KafkaError
+from kafkapy_wire.messages.describe_cluster import DescribeClusterRequest, DescribeClusterResponse
+from kafkapy_wire.record_formats import metadata as m
+
+from .topic_lab import Lab, LabConnection, lab
+
+
+def ask(node: Lab, **fields: object) -> DescribeClusterResponse:
+    request = DescribeClusterRequest()
+    for name, value in fields.items():
+        setattr(request, name, value)
+    response = node.call(describe_cluster, request, 2)
+    assert isinstance(response, DescribeClusterResponse)
+    return response
+
+
+def test_the_cluster_and_its_brokers(tmp_path: Path) -> None:
+    with lab(tmp_path) as node:
+        response = ask(node, include_cluster_authorized_operations=True)
+        assert (response.error_code, response.endpoint_type, response.cluster_id) == (0, 1, node.cluster_id)
+        assert response.controller_id == 1
+        assert response.cluster_authorized_operations == 8096
+        assert [(b.broker_id, b.host, b.port, b.rack, b.is_fenced) for b in response.brokers] == [
+            (1, "host", 9092, None, False)
+        ]
+        assert ask(node).cluster_authorized_operations == -2147483648
+
+
+def test_fenced_brokers_come_when_asked_for_and_other_listeners_never(tmp_path: Path) -> None:
+    with lab(tmp_path) as node:
+        for broker_id, listener in ((2, LabConnection.listener_name), (3, "OTHER")):
+            endpoint = m.BrokerEndpoint(name=listener, host="other", port=9092)
+            node.change_metadata(m.RegisterBrokerRecord(broker_id=broker_id, end_points=[endpoint], fenced=True))
+        assert [broker.broker_id for broker in ask(node).brokers] == [1]
+        brokers = ask(node, include_fenced_brokers=True).brokers
+        assert [(broker.broker_id, broker.is_fenced) for broker in brokers] == [(1, False), (2, True)]
+
+
+@pytest.mark.parametrize(
+    ("endpoint_type", "code", "message"),
+    [
+        (
+            2,
+            ErrorCode.MISMATCHED_ENDPOINT_TYPE,
+            "The request was sent to an endpoint of type BROKER, but we wanted an endpoint of type CONTROLLER",
+        ),
+        (3, ErrorCode.UNSUPPORTED_ENDPOINT_TYPE, "Unsupported endpoint type 3"),
+    ],
+)
+def test_controllers_are_not_asked_of_a_broker(
+    tmp_path: Path, endpoint_type: int, code: ErrorCode, message: str
+) -> None:
+    with lab(tmp_path) as node, pytest.raises(KafkaError) as raised:
+        context_call(node, endpoint_type)
+    assert (raised.value.code, raised.value.message) == (code, message)
+
+
+def context_call(node: Lab, endpoint_type: int) -> None:
+    from typing import cast
+
+    from kafkapy.connection import Connection
+    from kafkapy.context import RequestContext
+    from kafkapy.node import Node
+
+    context = RequestContext(cast("Node", node), cast("Connection", LabConnection()))
+    describe_cluster.handle(DescribeClusterRequest(endpoint_type=endpoint_type), context)

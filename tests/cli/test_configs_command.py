@@ -1,0 +1,65 @@
+"""`kafkapy configs` against a broker."""
+
+from __future__ import annotations
+
+import json
+
+from tests.cli.conftest import Kafkapy
+
+
+def test_settings_of_a_topic(kafkapy: Kafkapy, topic: str) -> None:
+    kafkapy("topics", "create", topic)
+    changed = kafkapy("configs", "set", "retention.ms=1000", "cleanup.policy=compact", "--topic", topic)
+    assert changed.lines == [f"topic {topic!r}: retention.ms=1000", f"topic {topic!r}: cleanup.policy=compact"]
+    described = kafkapy("configs", "describe", "retention.ms", "segment.bytes", "--topic", topic)
+    assert described.lines == [
+        "NAME           VALUE       SOURCE",
+        "retention.ms   1000        DYNAMIC_TOPIC_CONFIG",
+        "segment.bytes  1073741824  DEFAULT_CONFIG",
+    ]
+    names = [line.split()[0] for line in kafkapy("configs", "describe", "--topic", topic).lines]
+    assert {"cleanup.policy", "retention.ms"} <= set(names)
+    assert "segment.bytes" not in names
+    assert len(kafkapy("configs", "describe", "--topic", topic, "--all").lines) > 20
+
+    taken_back = kafkapy("configs", "delete", "retention.ms", "--topic", topic)
+    assert taken_back.out == f"topic {topic!r}: retention.ms has its default again\n"
+    (document,) = json.loads(kafkapy("configs", "describe", "retention.ms", "--topic", topic, "--json").out)
+    assert document == {
+        "name": "retention.ms",
+        "value": "604800000",
+        "source": "DEFAULT_CONFIG",
+        "read_only": False,
+        "sensitive": False,
+    }
+
+
+def test_settings_of_brokers_and_groups(kafkapy: Kafkapy, group: str) -> None:
+    assert kafkapy("configs", "set", "log.retention.ms=5000", "--broker-default").exit_code == 0
+    assert "log.retention.ms" in kafkapy("configs", "describe", "--broker-default").out
+    assert kafkapy("configs", "delete", "log.retention.ms", "--broker-default").exit_code == 0
+    assert "log.retention.ms" not in kafkapy("configs", "describe", "--broker-default").out
+    assert "broker.id" in kafkapy("configs", "describe", "--broker", "1", "--all").out
+    nothing = kafkapy("configs", "describe", "--group", group)
+    assert nothing.out == f"group {group!r}: all settings have their defaults; --all shows them\n"
+    assert kafkapy("configs", "set", "consumer.session.timeout.ms=50000", "--group", group).exit_code == 0
+    assert "50000" in kafkapy("configs", "describe", "--group", group).out
+
+
+def test_refusals(kafkapy: Kafkapy, topic: str) -> None:
+    kafkapy("topics", "create", topic)
+    for arguments, reason in (
+        (["set", "nonsense=1", "--topic", topic], "INVALID_CONFIG"),
+        (["set", "retention.ms=soon", "--topic", topic], "INVALID_CONFIG"),
+        (["set", "retention.ms", "--topic", topic], "'retention.ms' is not NAME=VALUE"),
+        (["describe", "nonsense", "--topic", topic], "there is no setting 'nonsense'"),
+        (["describe", "--broker", "77", "--timeout", "0.3"], "there is no broker 77"),
+    ):
+        result = kafkapy("configs", *arguments)
+        assert (result.exit_code, result.out, result.err.count("\n")) == (1, "", 1)
+        assert reason in result.err
+
+
+def test_whose_settings_must_be_said(kafkapy: Kafkapy) -> None:
+    assert kafkapy("configs", "describe").exit_code == 2
+    assert kafkapy("configs", "describe", "--topic", "a", "--broker", "1").exit_code == 2

@@ -1,0 +1,162 @@
+"""`kafkapy groups`, and `kafkapy consume --group`, against a broker."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.cli.conftest import Kafkapy
+
+REBALANCE_SECONDS = 20.0
+
+
+def consume(kafkapy: Kafkapy, topic: str, group: str) -> list[str]:
+    return kafkapy("consume", topic, "--group", group, "--from-beginning", "--exit-at-end").lines
+
+
+def test_a_group_goes_on_where_it_stopped(kafkapy: Kafkapy, topic: str, group: str) -> None:
+    kafkapy("produce", topic, "a", "b", "c")
+    assert kafkapy("consume", topic, "-g", group, "--from-beginning", "-n", "2").lines == ["a", "b"]
+    assert consume(kafkapy, topic, group) == ["c"]
+    assert consume(kafkapy, topic, group) == []
+    kafkapy("produce", topic, "d")
+    assert consume(kafkapy, topic, group) == ["d"]
+
+
+def test_a_new_group_begins_at_the_end_unless_told(kafkapy: Kafkapy, topic: str, group: str) -> None:
+    kafkapy("produce", topic, "a")
+    assert kafkapy("consume", topic, "--group", group, "--exit-at-end").lines == []
+
+
+def test_describing_a_group_shows_lag(kafkapy: Kafkapy, topic: str, group: str) -> None:
+    kafkapy("produce", topic, *"abcde")
+    kafkapy("consume", topic, "--group", group, "--from-beginning", "-n", "2")
+    described = kafkapy("groups", "describe", group)
+    assert described.lines == [
+        f"group {group}  type Classic  state Empty  assignor -  coordinator 1  members 0  lag 3",
+        f"{'TOPIC':<{len(topic)}}  PARTITION  COMMITTED  END  LAG  MEMBER  CLIENT  HOST",
+        f"{topic}          0          2    5    3       -       -     -",
+    ]
+    (document,) = json.loads(kafkapy("groups", "describe", group, "--json").out)
+    assert document["offsets"] == [
+        {"topic": topic, "partition": 0, "committed": 2, "end": 5, "lag": 3, "member_id": None}
+    ]
+    assert group in [line.split()[0] for line in kafkapy("groups", "list").lines]
+    listed = {entry["group"]: entry for entry in json.loads(kafkapy("groups", "list", "--json").out)}
+    assert listed[group] == {"group": group, "type": "Classic", "state": "Empty", "protocol_type": "consumer"}
+
+
+def test_offsets_of_a_deleted_topic_do_not_hide_the_others(kafkapy: Kafkapy, topic: str, group: str) -> None:
+    for name in (topic, f"{topic}-gone"):
+        kafkapy("produce", name, "a")
+        consume(kafkapy, name, group)
+    kafkapy("topics", "delete", f"{topic}-gone")
+    (document,) = json.loads(kafkapy("groups", "describe", group, "--json").out)
+    assert {"topic": topic, "partition": 0, "committed": 1, "end": 1, "lag": 0, "member_id": None} in document["offsets"]
+
+
+def test_a_group_that_is_not_there(kafkapy: Kafkapy, group: str) -> None:
+    for command in ("describe", "delete"):
+        result = kafkapy("groups", command, group)
+        assert (result.exit_code, result.out, result.err.count("\n")) == (1, "", 1)
+        assert f"group {group!r}" in result.err
+
+
+def test_deleting_a_group_forgets_its_offsets(kafkapy: Kafkapy, topic: str, group: str) -> None:
+    kafkapy("produce", topic, "a")
+    consume(kafkapy, topic, group)
+    assert kafkapy("groups", "delete", group).out == f"deleted group {group}\n"
+    assert consume(kafkapy, topic, group) == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("where", "target"),
+    [
+        (["--to-earliest"], 0),
+        (["--to-latest"], 5),
+        (["--to-offset", "3"], 3),
+        (["--to-offset", "99"], 5),
+        (["--shift-by", "-1"], 3),
+        (["--shift-by", "-99"], 0),
+        (["--to-datetime", "2000-01-01T00:00:00"], 0),
+        (["--to-datetime", "2200-01-01T00:00:00+01:00"], 5),
+    ],
+)
+def test_moving_offsets(kafkapy: Kafkapy, topic: str, group: str, where: list[str], target: int) -> None:
+    kafkapy("produce", topic, *"abcde")
+    kafkapy("consume", topic, "--group", group, "--from-beginning", "-n", "4")
+    shown = kafkapy("groups", "reset-offsets", group, *where)
+    assert shown.lines[1:] == [f"{topic}          0     4   {target}", "nothing is changed yet: add --execute"]
+    moved = kafkapy("groups", "reset-offsets", group, "--topic", topic, *where, "--execute", "--json")
+    assert json.loads(moved.out) == [{"topic": topic, "partition": 0, "from": 4, "to": target}]
+    assert consume(kafkapy, topic, group) == list("abcde")[target:]
+
+
+def test_moving_some_partitions(kafkapy: Kafkapy, topic: str, group: str) -> None:
+    kafkapy("topics", "create", topic, "-p", "3")
+    arguments = ["groups", "reset-offsets", group, "--topic", f"{topic}:0,2", "--to-offset", "0", "--execute", "--json"]
+    assert [entry["partition"] for entry in json.loads(kafkapy(*arguments).out)] == [0, 2]
+
+
+def test_offsets_that_cannot_be_moved(kafkapy: Kafkapy, topic: str, group: str) -> None:
+    kafkapy("produce", topic, "a")
+    for arguments, reason in (
+        (["--to-earliest"], f"group {group!r} has no offsets yet: say which with --topic"),
+        (["--topic", f"{topic}:7", "--to-earliest"], f"topic {topic!r} has no partition '7'"),
+        (["--topic", topic, "--shift-by", "1"], f"partition {topic}-0 has no committed offset to shift"),
+        (["--topic", topic, "--to-datetime", "soon"], "'soon' is not a time like 2026-01-31T14:00:00"),
+    ):
+        result = kafkapy("groups", "reset-offsets", group, *arguments)
+        assert (result.exit_code, result.err) == (1, f"kafkapy groups reset-offsets: {reason}\n")
+
+
+def test_two_members_share_partitions_and_hand_them_over(
+    kafkapy: Kafkapy, bootstrap: str, topic: str, group: str
+) -> None:
+    """The second member takes half; when it leaves by Ctrl-C the first reads everything again, nothing twice."""
+    kafkapy("topics", "create", topic, "-p", "2")
+    command = [sys.executable, "-m", "kafkapy", "consume", topic, "-g", group, "-b", bootstrap, "--from-beginning"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as first:
+        assert first.stdout is not None
+        try:
+            kafkapy("produce", topic, "a0", "-p", "0")
+            assert first.stdout.readline() == "a0\n"
+            busy = kafkapy("groups", "reset-offsets", group, "--to-earliest", "--execute")
+            assert "stop its consumers first" in busy.err
+            with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as second:
+                assert second.stdout is not None
+                try:
+                    owners = wait_for_owners(kafkapy, group, 2)
+                    assert sorted(len(partitions) for partitions in owners) == [1, 1]
+                    kafkapy("produce", topic, "b0", "-p", "0")
+                    kafkapy("produce", topic, "b1", "-p", "1")
+                    assert {first.stdout.readline(), second.stdout.readline()} == {"b0\n", "b1\n"}
+                finally:
+                    second.send_signal(2)
+                assert second.wait(timeout=10) == 130
+            assert [len(partitions) for partitions in wait_for_owners(kafkapy, group, 1)] == [2]
+            kafkapy("produce", topic, "c0", "-p", "0")
+            assert first.stdout.readline() == "c0\n"
+            kafkapy("produce", topic, "c1", "-p", "1")
+            assert first.stdout.readline() == "c1\n"
+        finally:
+            first.send_signal(2)
+        assert first.wait(timeout=10) == 130
+    (document,) = json.loads(kafkapy("groups", "describe", group, "--json").out)
+    assert (document["state"], [line["committed"] for line in document["offsets"]]) == ("Empty", [3, 2])
+
+
+def wait_for_owners(kafkapy: Kafkapy, group: str, member_count: int) -> list[list[object]]:
+    """Each member's partitions, once the group is stable with so many members."""
+    deadline = time.monotonic() + REBALANCE_SECONDS
+    while time.monotonic() < deadline:
+        (document,) = json.loads(kafkapy("groups", "describe", group, "--json").out)
+        owned = [member["partitions"] for member in document["members"]]
+        if document["state"] == "Stable" and len(owned) == member_count and all(owned):
+            return owned
+        time.sleep(0.02)
+    pytest.fail(f"never {member_count} members: {document}")

@@ -1,0 +1,90 @@
+"""`kafkapy topics` against a broker."""
+
+from __future__ import annotations
+
+import json
+
+from tests.cli.conftest import Kafkapy
+
+
+def test_a_topics_life(kafkapy: Kafkapy, topic: str) -> None:
+    created = kafkapy("topics", "create", topic, "--partitions", "3", "--config", "retention.ms=1000")
+    assert (created.exit_code, created.out) == (0, f"created topic {topic} (partitions 3, replication factor 1)\n")
+    assert topic in kafkapy("topics", "list").lines
+
+    described = kafkapy("topics", "describe", topic)
+    assert described.lines[0].startswith(f"topic {topic}  id ")
+    assert described.lines[0].endswith("  partitions 3  replication factor 1")
+    assert described.lines[1:] == [
+        "  retention.ms=1000",
+        "PARTITION  LEADER  REPLICAS  ISR  START  END",
+        "        0       1  1         1        0    0",
+        "        1       1  1         1        0    0",
+        "        2       1  1         1        0    0",
+    ]
+
+    assert kafkapy("topics", "alter", topic, "--partitions", "5").out == f"topic {topic} has 5 partitions\n"
+    (document,) = json.loads(kafkapy("topics", "describe", topic, "--json").out)
+    assert [partition["partition"] for partition in document["partitions"]] == [0, 1, 2, 3, 4]
+    assert document["partitions"][0]["high_watermark"] == 0
+    assert document["configs"] == {"retention.ms": "1000"}
+
+    assert kafkapy("topics", "delete", topic).out == f"deleted topic {topic}\n"
+    assert topic not in kafkapy("topics", "list").lines
+
+
+def test_several_topics_at_once(kafkapy: Kafkapy, topic: str) -> None:
+    names = [f"{topic}-{letter}" for letter in "abc"]
+    assert len(kafkapy("topics", "create", *names).lines) == 3
+    found = {t["name"]: t for t in json.loads(kafkapy("topics", "list", "--json").out)}
+    assert found[names[0]] == {"name": names[0], "partitions": 1, "replication_factor": 1, "internal": False}
+    assert set(names) <= set(kafkapy("topics", "list").lines)
+    described = [line for line in kafkapy("topics", "describe", *reversed(names)).lines if line.startswith("topic ")]
+    assert [line.split()[1] for line in described] == names[::-1]
+    assert kafkapy("topics", "delete", *names).exit_code == 0
+
+
+def test_what_is_there_is_not_made_twice(kafkapy: Kafkapy, topic: str) -> None:
+    kafkapy("topics", "create", topic)
+    again = kafkapy("topics", "create", topic)
+    assert (again.exit_code, again.out) == (1, "")
+    assert again.err == (
+        f"kafkapy topics create: topic {topic!r}: Topic {topic!r} already exists. (TOPIC_ALREADY_EXISTS)\n"
+    )
+    tolerant = kafkapy("topics", "create", topic, "--if-not-exists")
+    assert (tolerant.exit_code, tolerant.out) == (0, f"topic {topic} exists already\n")
+
+
+def test_what_is_not_there(kafkapy: Kafkapy, topic: str) -> None:
+    for command in (["describe", topic], ["delete", topic], ["alter", topic, "-p", "2"]):
+        result = kafkapy("topics", *command)
+        assert result.exit_code == 1
+        assert result.err == f"kafkapy topics {command[0]}: topic {topic!r} does not exist\n"
+    tolerant = kafkapy("topics", "delete", topic, "--if-exists")
+    assert (tolerant.exit_code, tolerant.out) == (0, f"topic {topic} does not exist\n")
+
+
+def test_refusals_are_one_line_with_kafkas_reason(kafkapy: Kafkapy, topic: str) -> None:
+    kafkapy("topics", "create", topic, "-p", "3")
+    for arguments, reason in (
+        (["create", "bad name"], "INVALID_TOPIC_EXCEPTION"),
+        (["create", f"{topic}-2", "-r", "3"], "INVALID_REPLICATION_FACTOR"),
+        (["create", f"{topic}-2", "-c", "nonsense=1"], "INVALID_CONFIG"),
+        (["create", f"{topic}-2", "-c", "nonsense"], "'nonsense' is not NAME=VALUE"),
+        (["alter", topic, "-p", "2"], "INVALID_PARTITIONS"),
+    ):
+        result = kafkapy("topics", *arguments)
+        assert (result.exit_code, result.out, result.err.count("\n")) == (1, "", 1)
+        assert reason in result.err
+
+
+def test_kafkas_own_topics_are_listed_when_asked_for(kafkapy: Kafkapy, topic: str, group: str) -> None:
+    kafkapy("topics", "create", topic)
+    kafkapy("consume", topic, "--group", group, "--exit-at-end")
+    assert "__consumer_offsets" not in kafkapy("topics", "list").lines
+    assert "__consumer_offsets" in kafkapy("topics", "list", "--internal").lines
+
+
+def test_options_stand_before_or_after_the_subcommand(run: Kafkapy, bootstrap: str, topic: str) -> None:
+    assert run("topics", "-b", bootstrap, "create", topic).exit_code == 0
+    assert topic in run("topics", "--timeout", "5", "list", "--bootstrap-server", bootstrap).lines
