@@ -27,6 +27,7 @@ logger = logging.getLogger("kafkapy.connection")
 
 IMMEDIATE_RECEIVES_MAX = 8  # then others get a turn, even if this socket has more
 ANSWERED_BYTES_MAX = 256 * 1024  # answers in memory before they are sent
+LAST_ANSWERS_SECONDS = 1  # how long a peer that misbehaved may take for the answers it has coming
 MAPPED_IPV4 = "::ffff:"  # how a socket for both families shows an IPv4 address
 
 # What people point at a Kafka port by mistake, by the first bytes they send.
@@ -104,7 +105,12 @@ class Connection:
         """Serve until the peer hangs up, misbehaves, or `close()` is called."""
         try:
             with self._scope:
-                await self._serve()
+                try:
+                    await self._serve()
+                except (MalformedFrame, MalformedMessage, CloseConnection):
+                    with trio.move_on_after(LAST_ANSWERS_SECONDS):
+                        await self._outbox.flush()  # to the requests before the one that ends the connection
+                    raise
         except MalformedFrame as error:
             logger.warning("closing the connection from %s: %s", self, self._explain(error))
         except (MalformedMessage, CloseConnection) as error:

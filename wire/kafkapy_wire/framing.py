@@ -7,9 +7,12 @@ from kafkapy_wire.errors import MalformedFrame
 LENGTH_BYTES = 4
 SPACE_BYTES = 64 * 1024
 """Room offered to one receive call: what a socket usually has at hand, and what an idle connection keeps."""
+BELIEVED_AFTER_BYTES = 4 * 1024
+"""What a frame must bring before it gets a larger buffer: so many idle connections that have announced much cost no
+more than others."""
 DIRECT_GROWTH_BYTES_MAX = 1024 * 1024
-"""A frame up to this size gets its buffer at once. A larger one must bring bytes before it is believed: the buffer
-doubles as it fills, so that four hostile bytes cannot claim `request_bytes_max`."""
+"""A frame up to this size then gets its buffer at once. For a larger one the buffer doubles as it fills, so that a few
+hostile bytes cannot claim `request_bytes_max`."""
 
 
 class RequestBuffer:
@@ -97,6 +100,8 @@ class RequestBuffer:
         frame = LENGTH_BYTES + self._frame_bytes()
         if frame <= unread:
             return 2 * unread  # the caller has not taken all frames yet
+        if unread < BELIEVED_AFTER_BYTES:
+            return min(frame, SPACE_BYTES)
         size = DIRECT_GROWTH_BYTES_MAX
         while size <= unread:
             size *= 2
