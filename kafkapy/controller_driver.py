@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
+from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -338,21 +339,10 @@ class ControllerDriver:
 
 def topic_creation(settings: Settings, random: Random) -> TopicCreation:
     """What decisions about topics need of these settings."""
-    from kafkapy.settings.catalog import topic_definitions
+    from kafkapy.settings.alter import check_topic
     from kafkapy.settings.describe import describe_topic
-    from kafkapy.settings.errors import SettingsError
-    from kafkapy.settings.parse import parse_values
     from kafkapy_controller.topics import TopicCreation
     from kafkapy_wire.messages.create_topics import CreatableTopicConfigs
-
-    def check(configs: Mapping[str, str]) -> None:
-        unknown = next((name for name in configs if name not in topic_definitions()), None)
-        if unknown is not None:
-            raise KafkaError(ErrorCode.INVALID_CONFIG, f"Unknown topic config name: {unknown}")
-        try:
-            parse_values(topic_definitions(), configs)
-        except SettingsError as error:
-            raise KafkaError(ErrorCode.INVALID_CONFIG, str(error)) from error
 
     # Most topics are made without settings of their own, or many with the same: 33 entries each are worth keeping.
     described: dict[tuple[tuple[str, str], ...], list[CreatableTopicConfigs]] = {}
@@ -378,7 +368,7 @@ def topic_creation(settings: Settings, random: Random) -> TopicCreation:
     return TopicCreation(
         default_partition_count=settings.topics.num_partitions,
         default_replication_factor=settings.topics.default_replication_factor,
-        check_configs=check,
+        check_configs=partial(check_topic, settings),
         describe_configs=describe,
         new_topic_id=random_uuid,
         random=random,

@@ -219,11 +219,13 @@ class Node:
 
     def _membership(self) -> QuorumMembership:
         """The quorum of a new directory: this node alone, as `kafka-storage format --standalone` writes it."""
+        voter = Voter(self.node_id, parse_uuid(self.store.directory_id), (self._controller_endpoint(),))
+        return QuorumMembership(LATEST_KRAFT_VERSION, (voter,))
+
+    def _controller_endpoint(self) -> VoterEndpoint:
         name = self.settings.network.controller_listener_names[0]
         own = next((listener for listener in self.settings.listeners if listener.name == name), None)
-        endpoint = VoterEndpoint(name, own.host or "localhost", own.port) if own else DEFAULT_CONTROLLER_ENDPOINT
-        voter = Voter(self.settings.node.node_id, parse_uuid(self.store.directory_id), (endpoint,))
-        return QuorumMembership(LATEST_KRAFT_VERSION, (voter,))
+        return VoterEndpoint(name, own.host or "localhost", own.port) if own else DEFAULT_CONTROLLER_ENDPOINT
 
     async def _take_part(self, parts: ExitStack) -> None:
         """Register with the controller and bring up what needs metadata."""
@@ -243,6 +245,9 @@ class Node:
             rack=self.settings.node.broker_rack,
             log_dirs=[parse_uuid(self.store.directory_id)],
         )
+        controller = self._controller_endpoint()
+        endpoint = Endpoint(controller.name, controller.host, controller.port, SECURITY_PROTOCOLS.index("PLAINTEXT"))
+        await self.controller.register_controller(registration._replace(endpoints=[endpoint]))
         self.broker_epoch = await self.controller.register_broker(registration)
         self.producer_ids = ProducerIds(self.controller.allocate_producer_ids)
         self.groups = GroupCoordinator(

@@ -252,6 +252,7 @@ class Peer:
 
     def await_topic(self, name: str, partitions: int = 1) -> bytes:
         """Wait until every partition of the topic has a leader; the topic's id."""
+
         def ready(answer: Any) -> bool:
             (topic,) = answer.topics
             return topic.error_code == 0 and [p.error_code for p in topic.partitions] == [0] * partitions
@@ -270,4 +271,3 @@ class Peer:
         self.topic_ids[name] = topic_id
         self.normaliser.name_uuid(topic_id, name)
         return topic_id
-

@@ -55,7 +55,7 @@ class Normaliser:
             return self._text(value)
         if isinstance(value, bytes | bytearray | memoryview):
             return self._text(bytes(value).decode("latin-1"))
-        if isinstance(value, int):
+        if isinstance(value, int) and not isinstance(value, bool):
             return self._number(int(value))
         assert value is None or isinstance(value, float | bool), value
         return value

@@ -19,9 +19,7 @@ def describe(
     resource = DescribeConfigsResource(
         resource_type=kind, resource_name=name, configuration_keys=None if everything else list(keys)
     )
-    return DescribeConfigsRequest(
-        resources=[resource], include_synonyms=synonyms, include_documentation=documentation
-    )
+    return DescribeConfigsRequest(resources=[resource], include_synonyms=synonyms, include_documentation=documentation)
 
 
 def incremental(
@@ -236,7 +234,9 @@ def groups_and_metrics_are_changed(peer: Peer) -> None:
     settled(peer, GROUP, "configs-a-group", "consumer.session.timeout.ms", "50000")
     peer.ask(describe(GROUP, "configs-a-group", everything=True, synonyms=True), label="group")
     peer.ask_versions(incremental(GROUP, "configs-a-group", ("no.such", SET, "1")), "group, unknown setting")
-    peer.ask_versions(incremental(GROUP, "configs-a-group", ("consumer.session.timeout.ms", SET, "1")), "group, too low")
+    peer.ask_versions(
+        incremental(GROUP, "configs-a-group", ("consumer.session.timeout.ms", SET, "1")), "group, too low"
+    )
     peer.ask_versions(incremental(GROUP, "", change), "empty group")
     peer.ask_versions(incremental(CLIENT_METRICS, "configs-metrics", ("interval.ms", SET, "1000")), "metrics")
     settled(peer, CLIENT_METRICS, "configs-metrics", "interval.ms", "1000")

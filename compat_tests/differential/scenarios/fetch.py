@@ -175,9 +175,7 @@ def sessions(peer: Peer) -> None:
         def step(
             label: str, epoch: int, *partitions: FetchPartition, version: int = version, session: int = session
         ) -> None:
-            request = fetch(
-                peer, version, "fetch-session", *partitions, session_id=session, session_epoch=epoch
-            )
+            request = fetch(peer, version, "fetch-session", *partitions, session_id=session, session_epoch=epoch)
             peer.ask(request, version, label)
 
         step("all again", 1)

@@ -14,7 +14,14 @@ from kafkapy_wire.messages.offset_for_leader_epoch import (
     OffsetForLeaderTopic,
 )
 
-SPECIAL_TIMESTAMPS = {"latest": -1, "earliest": -2, "max timestamp": -3, "earliest local": -4, "tiered": -5, "pending": -6}
+SPECIAL_TIMESTAMPS = {
+    "latest": -1,
+    "earliest": -2,
+    "max timestamp": -3,
+    "earliest local": -4,
+    "tiered": -5,
+    "pending": -6,
+}
 
 
 def list_offsets(

@@ -353,9 +353,7 @@ def sequences(peer: Peer) -> None:
     producer = new_producer(peer)
 
     def send(label: str, sequence: int, count: int = 1, *, epoch: int = 0, producer_id: int = producer) -> None:
-        records = batch(
-            *[b"v"] * count, producer_id=producer_id, producer_epoch=epoch, base_sequence=sequence
-        )
+        records = batch(*[b"v"] * count, producer_id=producer_id, producer_epoch=epoch, base_sequence=sequence)
         for version in (8, 13):
             peer.ask(produce(peer, version, "sequences", records), version, label)
 

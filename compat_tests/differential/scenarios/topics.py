@@ -38,9 +38,7 @@ def topic(
             CreatableReplicaAssignment(partition_index=index, broker_ids=brokers)
             for index, brokers in (assignments or {}).items()
         ],
-        configs=[
-            CreatableTopicConfig(name=name.replace("_", "."), value=value) for name, value in configs.items()
-        ],
+        configs=[CreatableTopicConfig(name=name.replace("_", "."), value=value) for name, value in configs.items()],
     )
 
 
@@ -52,9 +50,7 @@ def create(*topics: CreatableTopic, validate_only: bool = False, timeout_ms: int
 def topics_are_created(peer: Peer) -> None:
     peer.ask_each(CreateTopicsRequest, lambda version: create(topic(f"create-{version}", 3)))
     peer.ask_each(CreateTopicsRequest, lambda version: create(topic(f"create-{version}", 3)), "again")
-    peer.ask_each(
-        CreateTopicsRequest, lambda version: create(topic(f"create-defaults-{version}", -1, -1)), "defaults"
-    )
+    peer.ask_each(CreateTopicsRequest, lambda version: create(topic(f"create-defaults-{version}", -1, -1)), "defaults")
     peer.ask_each(
         CreateTopicsRequest,
         lambda version: create(topic(f"create-assigned-{version}", -1, -1, assignments={0: [1], 1: [1]})),
@@ -84,7 +80,19 @@ def nothing_is_created_to_validate(peer: Peer) -> None:
 
 @scenario
 def invalid_topic_names(peer: Peer) -> None:
-    for name in ("", ".", "..", "a b", "a/b", "é", "x" * 250, "a\nb", "a:b", "__consumer_offsets", "__cluster_metadata"):
+    for name in (
+        "",
+        ".",
+        "..",
+        "a b",
+        "a/b",
+        "é",
+        "x" * 250,
+        "a\nb",
+        "a:b",
+        "__consumer_offsets",
+        "__cluster_metadata",
+    ):
         peer.ask_versions(create(topic(name)), f"{name[:20]!r}")
 
 
