@@ -26,6 +26,7 @@ from kafkapy_wire.api_keys import ApiKey
 RECORD_COUNT = 1_000
 VALUE_BYTES = 1_000
 IN_FLIGHT = 5  # the default of Kafka's own producer
+WARM_UP_ROUNDS = 3
 FETCH_BYTES = 16 << 20
 _BUFFER_BYTES = 1 << 20  # fits a cache: a consumer that keeps up reads into warm memory
 
@@ -119,7 +120,8 @@ def _receive_batches(connection: Connection, answer: FetchAnswer, buffer: memory
 
 
 def warm_up(broker: Broker, scale: Scale, topic: str) -> None:
-    measure(broker, scale, topic)
+    for number in range(WARM_UP_ROUNDS):
+        measure(broker, scale, f"{topic}-{number}")
 
 
 def measure(broker: Broker, scale: Scale, topic: str) -> Figures:

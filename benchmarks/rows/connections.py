@@ -18,6 +18,7 @@ from benchmarks.raw_client import (
     produce_version,
     ready_topic,
 )
+from benchmarks.rows.pipeline import produce_pipelined
 from kafkapy_wire.api_keys import ApiKey
 
 CONNECTION_COUNT = 1_000
@@ -30,6 +31,7 @@ _BUFFER_BYTES = 1 << 12
 
 
 def warm_up(broker: Broker, scale: Scale, topic: str) -> None:
+    produce_pipelined(broker, f"{topic}-pipelined", scale.warm_up_requests)
     measure(broker, scale, topic)
 
 

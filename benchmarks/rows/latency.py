@@ -31,7 +31,7 @@ FETCH_WAIT_MS = 10_000
 FETCH_BYTES = 1 << 20
 # Between fetch and produce: they go over two connections, and the broker must have parked the fetch before.
 PARK_SECONDS = 0.001
-WARM_UP_REQUESTS = 20_000  # a JVM compiles its hot paths only then
+WARM_UP_REQUESTS_A_DELIVERY = 50  # a delivery takes that much longer than a pipelined request
 _BUFFER_BYTES = 1 << 16
 
 
@@ -57,7 +57,7 @@ class SingleProducer:
 
 
 def warm_up_produce(broker: Broker, scale: Scale, topic: str) -> None:
-    produce_pipelined(broker, f"{topic}-pipelined", WARM_UP_REQUESTS)
+    produce_pipelined(broker, f"{topic}-pipelined", scale.warm_up_requests)
     measure_produce(broker, scale, topic)
 
 
@@ -69,16 +69,20 @@ def measure_produce(broker: Broker, scale: Scale, topic: str) -> Figures:
 
 
 def warm_up_delivery(broker: Broker, scale: Scale, topic: str) -> None:
-    produce_pipelined(broker, f"{topic}-pipelined", WARM_UP_REQUESTS)
-    measure_delivery(broker, scale, topic)
+    produce_pipelined(broker, f"{topic}-pipelined", scale.warm_up_requests)
+    _deliver(broker, topic, scale.warm_up_requests // WARM_UP_REQUESTS_A_DELIVERY)
 
 
 def measure_delivery(broker: Broker, scale: Scale, topic: str) -> Figures:
+    samples_ms = _deliver(broker, topic, scale.delivery_samples)
+    return {DELIVERY_P50.key: percentile(samples_ms, 50), DELIVERY_P99.key: percentile(samples_ms, 99)}
+
+
+def _deliver(broker: Broker, topic: str, sample_count: int) -> list[float]:
     with Connection(broker.address) as connection, Connection(broker.address) as consumer:
         ready_topic(connection, topic, broker.served)
         producer = SingleProducer(broker, connection, topic)
-        samples_ms = delivery_latencies(producer, consumer, topic, scale.delivery_samples)
-    return {DELIVERY_P50.key: percentile(samples_ms, 50), DELIVERY_P99.key: percentile(samples_ms, 99)}
+        return delivery_latencies(producer, consumer, topic, sample_count)
 
 
 def produce_latencies(producer: SingleProducer, sample_count: int) -> list[float]:

@@ -75,7 +75,7 @@ def _answer_bytes(connection: Connection, frame: bytearray) -> int:
 
 
 def warm_up(broker: Broker, scale: Scale, topic: str) -> None:
-    produce_pipelined(broker, topic, max(scale.pipelined_requests, 20_000))
+    produce_pipelined(broker, topic, scale.warm_up_requests)
 
 
 def measure(broker: Broker, scale: Scale, topic: str) -> Figures:

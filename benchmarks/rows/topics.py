@@ -32,6 +32,7 @@ from kafkapy_wire.messages.metadata import MetadataResponse
 TOPIC_COUNT = 1_000
 SINGLE_COUNT = 10
 WARM_UP_TOPIC_COUNT = 200
+WARM_UP_METADATA_TIMES = 10
 
 CREATE_ONE = Metric("create_one_ms", "Create 1 topic, a record in it", "ms")
 CREATE_ONE_ANSWER = Metric("create_one_answer_ms", "... of it until the creation is answered", "ms")
@@ -43,20 +44,20 @@ METADATA_MANY_CPU = Metric("metadata_many_cpu_ms", "... broker CPU", "ms")
 
 
 def warm_up(broker: Broker, scale: Scale, topic: str) -> None:
-    _measure(broker, scale, topic, WARM_UP_TOPIC_COUNT)
+    _measure(broker, topic, WARM_UP_TOPIC_COUNT, WARM_UP_METADATA_TIMES * scale.metadata_samples)
 
 
 def measure(broker: Broker, scale: Scale, topic: str) -> Figures:
     """The topics of earlier rounds stay: deleting them would go on in the background while others are measured."""
-    return _measure(broker, scale, topic, TOPIC_COUNT)
+    return _measure(broker, topic, TOPIC_COUNT, scale.metadata_samples)
 
 
-def _measure(broker: Broker, scale: Scale, prefix: str, topic_count: int) -> Figures:
+def _measure(broker: Broker, prefix: str, topic_count: int, metadata_samples: int) -> Figures:
     with Connection(broker.address) as connection:
         singles = [_create(broker, connection, [f"{prefix}-one-{number}"]) for number in range(SINGLE_COUNT)]
         names = [f"{prefix}-{number:04d}" for number in range(topic_count)]
         many = _create(broker, connection, names)
-        metadata_ms, metadata_cpu_ms = _ask_metadata(broker, connection, names, scale.metadata_samples)
+        metadata_ms, metadata_cpu_ms = _ask_metadata(broker, connection, names, metadata_samples)
     return {
         CREATE_ONE.key: percentile([each.used_ms for each in singles], 50),
         CREATE_ONE_ANSWER.key: percentile([each.answered_ms for each in singles], 50),

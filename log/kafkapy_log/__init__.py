@@ -3,7 +3,8 @@
 log_store          a data directory: lock, identity, checkpoints, creating and deleting partitions
 partition_log      append, read, find, truncate, flush
 append_validation  a produced batch before it is stored
-producer_state     idempotent producers: duplicates, sequences, epochs, snapshots
+producer_state     idempotent producers: duplicates, sequences, epochs, open transactions, snapshots
+transaction_index  aborted transactions, for readers of committed records: `.txnindex`
 leader_epochs      which leader epoch began where
 segment, indexes   `.log`, `.index`, `.timeindex`; segment_list: all segments of a log
 flush              bringing a log to the disk
@@ -19,13 +20,15 @@ from kafkapy_log.file_slice import EMPTY_SLICE, FileSlice
 from kafkapy_log.flush import Flush
 from kafkapy_log.log_store import LogStore, StoreError
 from kafkapy_log.partition_log import AppendResult, PartitionLog, SegmentInfo, UnexpectedAppendOffset
-from kafkapy_log.producer_state import ActiveProducer, AppendOrigin
+from kafkapy_log.producer_state import ActiveProducer, AppendOrigin, Verification
 from kafkapy_log.segment_list import TimestampAndOffset
 from kafkapy_log.settings import DEFAULT_SETTINGS, LogSettings
+from kafkapy_log.transaction_index import AbortedTransaction
 
 __all__ = [
     "DEFAULT_SETTINGS",
     "EMPTY_SLICE",
+    "AbortedTransaction",
     "ActiveProducer",
     "AppendOrigin",
     "AppendResult",
@@ -40,4 +43,5 @@ __all__ = [
     "TimestampAndOffset",
     "TopicPartition",
     "UnexpectedAppendOffset",
+    "Verification",
 ]

@@ -21,18 +21,32 @@ from kafkapy_log.file_pool import FilePool
 from kafkapy_log.file_slice import EMPTY_SLICE, FileSlice
 from kafkapy_log.flush import Flush
 from kafkapy_log.indexes import OFFSET_ENTRY_BYTES, TIME_ENTRY_BYTES, CorruptIndexError
-from kafkapy_log.producer_state import ActiveProducer, AppendOrigin, BatchMetadata, EndTransactionMarker
-from kafkapy_log.recovery import LoadedLog, end_transaction_marker, load_log, rebuild_producers
+from kafkapy_log.producer_state import (
+    ActiveProducer,
+    AppendOrigin,
+    BatchMetadata,
+    EndTransactionMarker,
+    Verification,
+)
+from kafkapy_log.recovery import (
+    LoadedLog,
+    end_transaction_marker,
+    load_log,
+    rebuild_producers,
+    rebuild_transaction_indexes,
+)
 from kafkapy_log.segment import (
     INDEX_SUFFIX,
     RELATIVE_OFFSET_MAX,
     SNAPSHOT_SUFFIX,
     TIME_INDEX_SUFFIX,
+    TRANSACTION_INDEX_SUFFIX,
     Segment,
     file_name,
 )
 from kafkapy_log.segment_list import SegmentList, TimestampAndOffset
 from kafkapy_log.settings import LogSettings
+from kafkapy_log.transaction_index import AbortedTransaction, TransactionIndex
 from kafkapy_wire.errors import ErrorCode, KafkaError, MalformedMessage
 from kafkapy_wire.records import BatchHeader, TimestampType, crc_matches, split_batches
 
@@ -198,6 +212,44 @@ class PartitionLog:
                 for index, segment in enumerate(self._segments)
             ]
 
+    def has_open_transaction(self, producer_id: int, producer_epoch: int) -> bool:
+        """Whether records of a transaction of this producer and epoch wait for their marker here."""
+        return self._producers.has_open_transaction(producer_id, producer_epoch)
+
+    def aborted_transactions(self, start_offset: int, end_offset: int) -> list[AbortedTransaction]:
+        """Those with records in `[start_offset, end_offset)`, in the order of their markers.
+
+        Raises KafkaError KAFKA_STORAGE_ERROR.
+        """
+        aborted: list[AbortedTransaction] = []
+        for segment in self._segments.after(self._segments.index_of(start_offset) - 1):
+            for transaction in self._transaction_index(segment).ending_at_or_after(start_offset):
+                if transaction.first_offset < end_offset:
+                    aborted.append(transaction)
+                if transaction.last_stable_offset >= end_offset:
+                    return aborted
+        return aborted
+
+    def _transaction_index(self, segment: Segment) -> TransactionIndex:
+        """The segment's index, in memory from now on, made anew where its file is damaged.
+
+        Raises KafkaError KAFKA_STORAGE_ERROR.
+        """
+        with _storage_errors(self.topic_partition):
+            try:
+                return segment.transaction_index
+            except CorruptIndexError:
+                first = self._segments.index_of(segment.base_offset)
+                rebuild_transaction_indexes(
+                    first,
+                    self.directory,
+                    self._segments.up_to(first + 1),
+                    self._snapshot_offsets,
+                    log_start_offset=self.log_start_offset,
+                    index_interval_bytes=self._settings.index_interval_bytes,
+                )
+                return segment.transaction_index
+
     def active_producers(self) -> list[ActiveProducer]:
         """What DescribeProducers reports."""
         return self._producers.active_producers()
@@ -216,10 +268,13 @@ class PartitionLog:
         now_ms: int,
         origin: AppendOrigin = AppendOrigin.CLIENT,
         api_version: int = PRODUCE_VERSION_MAX,
+        verification: Verification = Verification.NONE,
+        transaction_version: int = 0,
     ) -> AppendResult:
         """Store one batch at the end, with offsets from there and `leader_epoch` in it. One pwritev.
 
-        `api_version` is Produce's, for its rules and messages.
+        `api_version` is Produce's, for its rules and messages; `verification` of a client's transactional batch;
+        `transaction_version` of a coordinator's marker.
         Raises KafkaError: see `append_validation` and `ProducerState.check`; RECORD_LIST_TOO_LARGE: larger than
         segment.bytes; KAFKA_STORAGE_ERROR. Nothing is stored then.
         """
@@ -248,13 +303,17 @@ class PartitionLog:
         base_offset = self.log_end_offset
         marker = None
         if header.producer_id >= 0:
-            marker, duplicate = self._check_producer(header, batch, base_offset, origin)
+            marker, duplicate = self._check_producer(
+                header, batch, base_offset, origin, verification, transaction_version
+            )
             if duplicate is not None:
                 return AppendResult(
                     duplicate.first_offset, duplicate.last_offset, duplicate.timestamp, self.log_start_offset
                 )
         last_offset = base_offset + header.last_offset_delta
         segment = self._segment_for(size, last_offset, header.max_timestamp, now_ms)
+        if marker is not None:
+            self._transaction_index(segment)
         position = segment.size
         prefix = _PREFIX.pack(base_offset, header.batch_length, leader_epoch)
         self._write(segment, [prefix, memoryview(batch)[16:]], size)
@@ -300,6 +359,8 @@ class PartitionLog:
         if not self._segments.active.size and len(self._segments) == 1 and first_offset > self.log_end_offset:
             self.truncate_fully_and_start_at(first_offset, now_ms=now_ms)
         segment = self._segment_for(size, last_offset, max_timestamp, now_ms, first_offset)
+        if markers:
+            self._transaction_index(segment)
         position = segment.size
         self._write(segment, [batches], size)
         for header in headers:
@@ -308,17 +369,25 @@ class PartitionLog:
         return AppendResult(first_offset, last_offset, -1, self.log_start_offset)
 
     def _check_producer(
-        self, header: BatchHeader, batch: Buffer, offset: int, origin: AppendOrigin
+        self,
+        header: BatchHeader,
+        batch: Buffer,
+        offset: int,
+        origin: AppendOrigin,
+        verification: Verification,
+        transaction_version: int,
     ) -> tuple[EndTransactionMarker | None, BatchMetadata | None]:
         if header.is_control:
             marker = end_transaction_marker(batch)
             if marker is not None:
-                self._producers.check_marker(header, marker, offset)
+                self._producers.check_marker(header, marker, offset, transaction_version)
             return marker, None
         if origin is AppendOrigin.CLIENT:
             duplicate = self._producers.find_duplicate(header)
             if duplicate is not None:
                 return None, duplicate
+            if header.is_transactional:
+                self._producers.check_verified(header, verification, offset)
         self._producers.check(header, offset, origin)
         return None, None
 
@@ -338,7 +407,9 @@ class PartitionLog:
             self._leader_epochs.assign(leader_epoch, base_offset)
         if header.producer_id >= 0:
             if marker is not None:
-                self._producers.end_transaction(header, marker)
+                aborted = self._producers.end_transaction(header, marker)
+                if aborted is not None:
+                    segment.transaction_index.append(aborted)
             elif not header.is_control:
                 self._producers.update(header, base_offset)
         self._producers.end_offset = self.log_end_offset = last_offset + 1
@@ -601,7 +672,10 @@ class PartitionLog:
                 (self.directory / file_name(segment.base_offset, SNAPSHOT_SUFFIX)).unlink(missing_ok=True)
 
     def take_deleted_files(self, now_ms: int) -> list[Path]:
-        """Files whose file.delete.delay.ms is over, for a worker thread to unlink; each is given once."""
+        """Files whose file.delete.delay.ms is over, for a worker thread to unlink.
+
+        One may be gone already: a segment that begins where a deleted one began takes its name when it is deleted too.
+        """
         due = [path for due_ms, path in self._deleted_files if due_ms <= now_ms]
         self._deleted_files = [entry for entry in self._deleted_files if entry[0] > now_ms]
         return due
@@ -626,7 +700,7 @@ class PartitionLog:
         active = self._segments.active
         segments = [segment for segment in self._unflushed_segments if segment is not active]
         for segment in segments:
-            names += [segment.path(INDEX_SUFFIX).name, segment.path(TIME_INDEX_SUFFIX).name]
+            names += _index_names(segment)
         if not rolled_only and active.size:
             segments.append(active)
         epochs = leader_epoch_checkpoint(self._leader_epochs.entries) if self._leader_epochs.changed else None
@@ -678,7 +752,7 @@ class PartitionLog:
         with self._refusing_after_errors():
             if not active.indexes_written:
                 active.write_indexes()
-                names += [active.path(INDEX_SUFFIX).name, active.path(TIME_INDEX_SUFFIX).name]
+                names += _index_names(active)
             if self._producers.end_offset > self._segments.first.base_offset and self._write_snapshot():
                 names.append(file_name(self._producers.end_offset, SNAPSHOT_SUFFIX))
         # An epoch in which nothing was ever written need not be kept: who leads in it assigns it again.
@@ -711,6 +785,10 @@ class PartitionLog:
         for segment in self._segments:
             segment.move(directory)
             segment.file.retire()
+
+
+def _index_names(segment: Segment) -> list[str]:
+    return [segment.path(suffix).name for suffix in (INDEX_SUFFIX, TIME_INDEX_SUFFIX, TRANSACTION_INDEX_SUFFIX)]
 
 
 def _storage_error(topic_partition: str, error: Exception) -> KafkaError:

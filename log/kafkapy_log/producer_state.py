@@ -18,6 +18,7 @@ from typing import Final, NamedTuple
 
 from google_crc32c import value as crc32c
 
+from kafkapy_log.transaction_index import AbortedTransaction
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.records import BatchHeader, ControlRecordType
 
@@ -25,6 +26,7 @@ BATCHES_KEPT: Final = 5
 NO_EPOCH: Final = -1
 NO_SEQUENCE: Final = -1
 SEQUENCE_MAX: Final = 2**31 - 1
+EPOCH_BUMP_VERSION: Final = 2  # the transaction.version from which on each transaction has an epoch of its own (KIP-890)
 
 _SNAPSHOT_VERSION: Final = 1
 _SNAPSHOT_HEADER = struct.Struct(">hI")
@@ -42,6 +44,14 @@ class AppendOrigin(Enum):
     CLIENT = auto()  # everything
     COORDINATOR = auto()  # group and transaction coordinators: no sequences, may write control batches
     REPLICATION = auto()  # the leader has checked
+
+
+class Verification(Enum):
+    """What the transaction coordinator has said of a client's transactional batch (KIP-890)."""
+
+    NONE = auto()  # nothing: only a transaction that is open here already may go on
+    IN_TRANSACTION = auto()  # the partition is in the producer's open transaction
+    ADDED = auto()  # the batch itself has put it there; then a producer that is new here begins with sequence 0
 
 
 class BatchMetadata(NamedTuple):
@@ -147,6 +157,34 @@ class ProducerState:
             for entry in self._entries.values()
         ]
 
+    def has_open_transaction(self, producer_id: int, producer_epoch: int) -> bool:
+        """Whether records of a transaction of this very epoch wait for their marker."""
+        entry = self._entries.get(producer_id)
+        return (
+            entry is not None
+            and entry.current_transaction_first_offset >= 0
+            and entry.producer_epoch == producer_epoch
+        )
+
+    def check_verified(self, header: BatchHeader, verification: Verification, offset: int) -> None:
+        """Whether a client's transactional batch that is no duplicate belongs to a transaction, so that a marker will
+        come: without one it would hold up the last stable offset for ever (KIP-890).
+
+        Raises KafkaError: INVALID_TXN_STATE, OUT_OF_ORDER_SEQUENCE_NUMBER.
+        """
+        if self.has_open_transaction(header.producer_id, header.producer_epoch):
+            return
+        if verification is Verification.NONE:
+            raise KafkaError(ErrorCode.INVALID_TXN_STATE, "Record was not part of an ongoing transaction")
+        entry = self._entries.get(header.producer_id)
+        if verification is Verification.ADDED and header.base_sequence and (entry is None or not entry.batches):
+            raise KafkaError(
+                ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER,
+                f"Invalid sequence number for producer {header.producer_id} at offset {offset}: {header.base_sequence} "
+                "(incoming seq. number). Expected sequence 0 for transactions v2 idempotent producer with no existing "
+                "state.",
+            )
+
     def find_duplicate(self, header: BatchHeader) -> BatchMetadata | None:
         """The stored batch that this one repeats: same epoch, same first and last sequence."""
         entry = self._entries.get(header.producer_id)
@@ -196,19 +234,28 @@ class ProducerState:
                 f"Expected transactional write from producer {producer_id} at offset {offset}",
             )
 
-    def check_marker(self, header: BatchHeader, marker: EndTransactionMarker, offset: int) -> None:
+    def check_marker(
+        self, header: BatchHeader, marker: EndTransactionMarker, offset: int, transaction_version: int = 0
+    ) -> None:
         """Whether a coordinator may write this marker.
 
+        From transaction version 2 on a marker has a higher epoch than the records it decides, so one of the same epoch
+        is late, unless nothing is open: then it is written a second time, by a coordinator that was restarted.
         Raises KafkaError: INVALID_PRODUCER_EPOCH, TRANSACTION_COORDINATOR_FENCED.
         """
         entry = self._entries.get(header.producer_id)
         if entry is None:
             return
-        if header.producer_epoch < entry.producer_epoch:
+        is_late = (
+            transaction_version >= EPOCH_BUMP_VERSION
+            and header.producer_epoch == entry.producer_epoch
+            and entry.current_transaction_first_offset >= 0
+        )
+        if header.producer_epoch < entry.producer_epoch or is_late:
             raise KafkaError(
                 ErrorCode.INVALID_PRODUCER_EPOCH,
                 f"Epoch of producer {header.producer_id} at offset {offset} is {header.producer_epoch}, which is "
-                f"smaller than the last seen epoch {entry.producer_epoch}",
+                f"{'not larger' if is_late else 'smaller'} than the last seen epoch {entry.producer_epoch}",
             )
         if entry.coordinator_epoch > marker.coordinator_epoch:
             raise KafkaError(
@@ -236,8 +283,11 @@ class ProducerState:
             entry.current_transaction_first_offset = base_offset
             self._open_transactions[producer_id] = base_offset
 
-    def end_transaction(self, header: BatchHeader, marker: EndTransactionMarker) -> None:
-        """A marker has been stored: the transaction is decided, and the producer's next epoch may begin (KIP-890)."""
+    def end_transaction(self, header: BatchHeader, marker: EndTransactionMarker) -> AbortedTransaction | None:
+        """A marker has been stored: the transaction is decided, and the producer's next epoch may begin (KIP-890).
+
+        Returns what belongs into the transaction index: a transaction that had records here and was aborted.
+        """
         producer_id = header.producer_id
         entry = self._entries.get(producer_id)
         if entry is None:
@@ -248,7 +298,12 @@ class ProducerState:
         entry.coordinator_epoch = marker.coordinator_epoch
         entry.last_timestamp = marker.timestamp
         entry.current_transaction_first_offset = -1
-        self._open_transactions.pop(producer_id, None)
+        first_offset = self._open_transactions.pop(producer_id, None)
+        if first_offset is None or marker.control_type is not ControlRecordType.ABORT:
+            return None
+        next_open = self.first_open_transaction_offset
+        last_stable_offset = header.base_offset + 1 if next_open < 0 else next_open
+        return AbortedTransaction(producer_id, first_offset, header.base_offset, last_stable_offset)
 
     def remove_expired(self, now_ms: int, expiration_ms: int) -> None:
         """Forget who has written nothing for `expiration_ms` (producer.id.expiration.ms) and has nothing open."""

@@ -31,6 +31,7 @@ from kafkapy_log.segment import (
     file_name,
 )
 from kafkapy_log.settings import LogSettings
+from kafkapy_log.transaction_index import TransactionIndex
 from kafkapy_wire.errors import MalformedMessage
 from kafkapy_wire.records import (
     BATCH_HEADER_BYTES,
@@ -73,6 +74,7 @@ def load_log(
     segments, snapshot_offsets = _list_directory(directory, pool, now_ms)
     leader_epochs, epochs_known = _load_leader_epochs(directory)
     first_epoch_segment = 0 if not epochs_known else len(segments)
+    first_unflushed = len(segments)
     if not clean:
         first_unflushed = max(0, sum(segment.base_offset <= recovery_point for segment in segments) - 1)
         _recover_from(first_unflushed, segments, settings)
@@ -97,6 +99,15 @@ def load_log(
     leader_epochs.truncate_from_start(log_start_offset)
     producers = ProducerState()
     _remove_stray_snapshots(directory, segments, snapshot_offsets)
+    if not clean:
+        rebuild_transaction_indexes(
+            first_unflushed,
+            directory,
+            segments,
+            snapshot_offsets,
+            log_start_offset=log_start_offset,
+            index_interval_bytes=settings.index_interval_bytes,
+        )
     rebuild_producers(
         producers,
         directory,
@@ -156,8 +167,50 @@ def rebuild_producers(
     producers.end_offset = log_end_offset
 
 
-def replay(producers: ProducerState, segment: Segment, position: int) -> None:
-    """Take in the batches of `segment` from `position` on that `producers` has not seen."""
+def rebuild_transaction_indexes(
+    first: int,
+    directory: Path,
+    segments: Sequence[Segment],
+    snapshot_offsets: Sequence[int],
+    *,
+    log_start_offset: int,
+    index_interval_bytes: int,
+) -> None:
+    """Make the transaction indexes of `segments[first:]` anew: their files may lack entries, or have too many.
+
+    Where a transaction began may lie in a segment before, so the producers are followed from there on. Raises OSError.
+    """
+    rebuilt = segments[first:]
+    if not any(found.header.is_control for segment in rebuilt for found in segment.headers_from(0)):
+        for segment in rebuilt:
+            segment.replace_transaction_index(TransactionIndex())
+    else:
+        base_offset = rebuilt[0].base_offset
+        producers = ProducerState()
+        rebuild_producers(
+            producers,
+            directory,
+            segments[:first],
+            [offset for offset in snapshot_offsets if offset <= base_offset],
+            log_start_offset=min(log_start_offset, base_offset),
+            log_end_offset=base_offset,
+            index_interval_bytes=index_interval_bytes,
+        )
+        for segment in rebuilt:
+            index = TransactionIndex()
+            replay(producers, segment, 0, index)
+            segment.replace_transaction_index(index)
+    for segment in rebuilt[:-1]:
+        segment.write_transaction_index()
+
+
+def replay(
+    producers: ProducerState, segment: Segment, position: int, transaction_index: TransactionIndex | None = None
+) -> None:
+    """Take in the batches of `segment` from `position` on that `producers` has not seen.
+
+    Aborted transactions go into `transaction_index` if one is given.
+    """
     for found in segment.headers_from(position):
         header = found.header
         if header.base_offset < producers.end_offset or header.producer_id < 0:
@@ -165,7 +218,9 @@ def replay(producers: ProducerState, segment: Segment, position: int) -> None:
         if not header.is_control:
             producers.update(header, header.base_offset)
         elif marker := end_transaction_marker(segment.read_batch(found)):
-            producers.end_transaction(header, marker)
+            aborted = producers.end_transaction(header, marker)
+            if aborted is not None and transaction_index is not None:
+                transaction_index.append(aborted)
 
 
 def end_transaction_marker(batch: bytes | bytearray | memoryview) -> EndTransactionMarker | None:

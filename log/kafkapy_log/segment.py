@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 from kafkapy_log.durable_files import read_file, write_file
 from kafkapy_log.file_pool import FilePool, PooledFile
 from kafkapy_log.indexes import CorruptIndexError, OffsetIndex, TimeIndex
+from kafkapy_log.transaction_index import TransactionIndex
 from kafkapy_wire.records import BATCH_HEADER_BYTES, BatchHeader, read_batch_header
 
 LOG_SUFFIX: Final = ".log"
@@ -51,6 +52,7 @@ class Segment:
         "_indexed_size",
         "_offset_index",
         "_time_index",
+        "_transaction_index",
         "base_offset",
         "bytes_since_index_entry",
         "created_ms",
@@ -73,6 +75,7 @@ class Segment:
         self.roll_jitter_ms = roll_jitter_ms
         self._offset_index: OffsetIndex | None = None if size else OffsetIndex()
         self._time_index: TimeIndex | None = None if size else TimeIndex()
+        self._transaction_index: TransactionIndex | None = None if size else TransactionIndex()
         self._indexed_size = size  # of the log when its index files were written
         self.bytes_since_index_entry = 0
         self.first_batch_timestamp: int | None = None
@@ -102,6 +105,23 @@ class Segment:
         if index is None:
             index = self._time_index = TimeIndex.from_bytes(read_file(self.path(TIME_INDEX_SUFFIX)))
         return index
+
+    @property
+    def transaction_index(self) -> TransactionIndex:
+        """Read when first asked for, and kept: as a rule it is empty. Raises OSError, CorruptIndexError."""
+        index = self._transaction_index
+        if index is None:
+            try:
+                data = read_file(self.path(TRANSACTION_INDEX_SUFFIX))
+            except FileNotFoundError:
+                data = b""
+            index = self._transaction_index = TransactionIndex.from_bytes(data, self.base_offset)
+        return index
+
+    def replace_transaction_index(self, index: TransactionIndex) -> None:
+        """`index` was made anew from the log; whatever a file says is wrong."""
+        index.changed = True
+        self._transaction_index = index
 
     @property
     def indexes_in_memory(self) -> bool:
@@ -139,7 +159,7 @@ class Segment:
             self.offset_of_max_timestamp = self.base_offset + index.offsets[-1]
 
     def write_indexes(self) -> None:
-        """Write both files; the time index ends with the highest timestamp, as after Kafka's roll and close.
+        """Write the files; the time index ends with the highest timestamp, as after Kafka's roll and close.
 
         Raises OSError.
         """
@@ -147,7 +167,20 @@ class Segment:
         time_index.maybe_append(self.max_timestamp, self.offset_of_max_timestamp - self.base_offset)
         write_file(self.path(INDEX_SUFFIX), self.offset_index.to_bytes(), fsync=False)
         write_file(self.path(TIME_INDEX_SUFFIX), time_index.to_bytes(), fsync=False)
+        self.write_transaction_index()
         self._indexed_size = self.size
+
+    def write_transaction_index(self) -> None:
+        """Have the file say what is in memory: no file when that is nothing. Raises OSError."""
+        index = self._transaction_index
+        if index is None or not index.changed:
+            return
+        path = self.path(TRANSACTION_INDEX_SUFFIX)
+        if len(index):
+            write_file(path, index.to_bytes(), fsync=False)
+        else:
+            path.unlink(missing_ok=True)
+        index.changed = False
 
     def appended(self, last_offset: int, max_timestamp: int, size: int, index_interval_bytes: int) -> None:
         """A batch of `size` bytes has been written at the end of the file."""
@@ -225,6 +258,7 @@ class Segment:
         """Cut the file at the batch boundary `position`; `relative_offset` is the first one gone. Raises OSError."""
         self.offset_index.truncate(relative_offset)
         self.time_index.truncate(relative_offset)
+        self.transaction_index.truncate(self.base_offset + relative_offset)
         os.ftruncate(self.file.descriptor(), position)
         self.size = position
         self._indexed_size = -1

@@ -72,13 +72,12 @@ def run(capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPat
         reader, writer = os.pipe()
         feeder = threading.Thread(target=_feed, args=(writer, stdin))
         feeder.start()
-        with open(reader) as standard_input:
+        with os.fdopen(reader) as standard_input:
             monkeypatch.setattr("sys.stdin", standard_input)
             try:
                 exit_code = main(list(argv))
             except SystemExit as usage:
-                assert isinstance(usage.code, int)
-                exit_code = usage.code
+                exit_code = int(usage.code or 0)
         feeder.join()
         captured = capfdbinary.readouterr()
         return Result(exit_code, captured.out.decode(), captured.err.decode())
@@ -87,7 +86,7 @@ def run(capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPat
 
 
 def _feed(descriptor: int, data: bytes) -> None:
-    with open(descriptor, "wb") as pipe:
+    with os.fdopen(descriptor, "wb") as pipe:
         pipe.write(data)
 
 

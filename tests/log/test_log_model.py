@@ -153,7 +153,7 @@ class LogMachine(RuleBasedStateMachine):
     @rule()
     def unlink_deleted(self) -> None:
         for path in self.log.take_deleted_files(BASE_TIME + self.settings.file_delete_delay_ms):
-            path.unlink()
+            path.unlink(missing_ok=True)
 
     @invariant()
     def agrees(self) -> None:
