@@ -26,7 +26,7 @@ from kafkapy_wire.api_keys import ApiKey
 RECORD_COUNT = 1_000
 VALUE_BYTES = 1_000
 IN_FLIGHT = 5  # the default of Kafka's own producer
-WARM_UP_ROUNDS = 3
+WARM_UP_ROUNDS = 5
 FETCH_BYTES = 16 << 20
 _BUFFER_BYTES = 1 << 20  # fits a cache: a consumer that keeps up reads into warm memory
 

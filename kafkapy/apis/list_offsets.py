@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from kafkapy.partitions import Partition
 
 READ_COMMITTED = 1
-CONSUMER_REPLICA_ID = -1
+FIRST_VERSION_WITH_LEADER_EPOCH = 4
 
 
 class SpecialTimestamp(IntEnum):
@@ -70,6 +70,8 @@ def handle(request: ListOffsetsRequest, context: RequestContext) -> ListOffsetsR
                 partition = context.node.partitions.by_name(topic.name, wanted.partition_index)
                 partition.check_leader_epoch(wanted.current_leader_epoch)
                 _look_up(partition, wanted, request, answer)
+                if context.api_version < FIRST_VERSION_WITH_LEADER_EPOCH:
+                    answer.leader_epoch = -1
             except KafkaError as error:
                 answer.error_code = error.code
             answers.append(answer)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from kafkapy.client.command_line import (
     add_connection_arguments,
@@ -104,6 +105,7 @@ class Consumption:
         self._cluster = cluster
         self._read_committed = arguments.isolation_level == "read_committed"
         self._format = _json_format if wants_json(arguments) else _text_format(arguments)
+        self._out = _buffered(sys.stdout.buffer)
         self._ends: dict[Partition, int] = {}
         self._last_record_at = time.monotonic()
 
@@ -157,7 +159,7 @@ class Consumption:
                     # Before others take them over: what was printed here need not be printed again there.
                     member.commit(self.consumed)
                     return False
-        except (KeyboardInterrupt, BrokenPipeError):
+        except KeyboardInterrupt:
             member.commit(self.consumed)
             raise
         if committed != self.consumed:
@@ -195,12 +197,13 @@ class Consumption:
                     records = records[:left]
             lines = [self._format(chunk.partition, record, timestamp_type) for record, timestamp_type in records]
             if lines:
-                sys.stdout.buffer.write(b"\n".join(lines) + b"\n")
+                self._out.write(b"\n".join(lines) + b"\n")
                 self._last_record_at = time.monotonic()
             self.count += len(records)
             self.consumed[chunk.partition] = next_offset
         if chunks:
-            sys.stdout.buffer.flush()
+            # Last: who sees a record and stops us finds it committed. What Ctrl-C leaves here is written at exit.
+            self._out.flush()
 
     def _start_positions(self) -> dict[Partition, int]:
         """Where to begin without a group. Raises ClientError: no such partition, or not an offset."""
@@ -243,6 +246,11 @@ class Consumption:
         for partition, (start, end) in ends.items():
             committed[partition] = start if self._arguments.from_beginning else end
         return committed
+
+
+def _buffered(stream: BinaryIO) -> BinaryIO:
+    """Under PYTHONUNBUFFERED standard output is the bare file, whose `write` may write a part."""
+    return cast("BinaryIO", io.BufferedWriter(stream)) if isinstance(stream, io.RawIOBase) else stream
 
 
 def _text_format(arguments: argparse.Namespace) -> Format:

@@ -78,7 +78,6 @@ class GroupMember:
                 group_id=self._group_id, generation_id=self._generation_id, member_id=self._member_id
             )
             answer = self._cluster.ask_once(self._connection(), request, HeartbeatResponse)
-            import sys; print("DBG hb", time.time(), answer.error_code, self._member_id[-4:], file=open("/tmp/rec/dbg","a"))
             return self._is_member_still(answer.error_code)
 
         return self._cluster.retrying(attempt)
@@ -99,7 +98,6 @@ class GroupMember:
                 self._connection(), request, OffsetCommitResponse, version_max=OFFSET_VERSION_WITH_NAMES_MAX
             )
             codes = [partition.error_code for topic in answer.topics for partition in topic.partitions]
-            import sys; print("DBG commit", time.time(), offsets, codes, self._generation_id, self._member_id[-4:], file=open("/tmp/rec/dbg","a"))
             return all(self._is_member_still(code) for code in codes)
 
         return self._cluster.retrying(attempt)

@@ -36,11 +36,8 @@ from kafkapy_log.recovery import (
     rebuild_transaction_indexes,
 )
 from kafkapy_log.segment import (
-    INDEX_SUFFIX,
     RELATIVE_OFFSET_MAX,
     SNAPSHOT_SUFFIX,
-    TIME_INDEX_SUFFIX,
-    TRANSACTION_INDEX_SUFFIX,
     Segment,
     file_name,
 )
@@ -700,7 +697,7 @@ class PartitionLog:
         active = self._segments.active
         segments = [segment for segment in self._unflushed_segments if segment is not active]
         for segment in segments:
-            names += _index_names(segment)
+            names += segment.index_names()
         if not rolled_only and active.size:
             segments.append(active)
         epochs = leader_epoch_checkpoint(self._leader_epochs.entries) if self._leader_epochs.changed else None
@@ -752,7 +749,7 @@ class PartitionLog:
         with self._refusing_after_errors():
             if not active.indexes_written:
                 active.write_indexes()
-                names += _index_names(active)
+                names += active.index_names()
             if self._producers.end_offset > self._segments.first.base_offset and self._write_snapshot():
                 names.append(file_name(self._producers.end_offset, SNAPSHOT_SUFFIX))
         # An epoch in which nothing was ever written need not be kept: who leads in it assigns it again.
@@ -785,10 +782,6 @@ class PartitionLog:
         for segment in self._segments:
             segment.move(directory)
             segment.file.retire()
-
-
-def _index_names(segment: Segment) -> list[str]:
-    return [segment.path(suffix).name for suffix in (INDEX_SUFFIX, TIME_INDEX_SUFFIX, TRANSACTION_INDEX_SUFFIX)]
 
 
 def _storage_error(topic_partition: str, error: Exception) -> KafkaError:

@@ -123,6 +123,13 @@ class Segment:
         index.changed = True
         self._transaction_index = index
 
+    def index_names(self) -> list[str]:
+        """The index files that `write_indexes` may have written."""
+        names = [self.path(INDEX_SUFFIX).name, self.path(TIME_INDEX_SUFFIX).name]
+        if self._transaction_index:  # in memory and not empty
+            names.append(self.path(TRANSACTION_INDEX_SUFFIX).name)
+        return names
+
     @property
     def indexes_in_memory(self) -> bool:
         return self._offset_index is not None and self._time_index is not None

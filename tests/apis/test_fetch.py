@@ -32,7 +32,9 @@ def stamped(content: bytes, base_offset: int) -> bytes:
 def told(response: FetchResponse) -> dict[tuple[str, int], int]:
     """(topic, partition) -> error code."""
     return {
-        (topic.topic, data.partition_index): data.error_code for topic in response.responses for data in topic.partitions
+        (topic.topic, data.partition_index): data.error_code
+        for topic in response.responses
+        for data in topic.partitions
     }
 
 
@@ -351,9 +353,7 @@ async def test_a_partition_asked_for_twice_is_answered_once(tmp_path: Path) -> N
     async with running_node(tmp_path) as node, connect(node) as client:
         await client.create_topic("orders")
         await client.produce("orders", b"a")
-        wanted = [
-            FetchPartition(partition=0, fetch_offset=offset, partition_max_bytes=1 << 20) for offset in (1, 0)
-        ]
+        wanted = [FetchPartition(partition=0, fetch_offset=offset, partition_max_bytes=1 << 20) for offset in (1, 0)]
         request = FetchRequest(
             min_bytes=1, max_bytes=1 << 20, session_epoch=-1, topics=[FetchTopic(topic="orders", partitions=wanted)]
         )

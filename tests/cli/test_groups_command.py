@@ -56,9 +56,8 @@ def test_offsets_of_a_deleted_topic_do_not_hide_the_others(kafkapy: Kafkapy, top
         consume(kafkapy, name, group)
     kafkapy("topics", "delete", f"{topic}-gone")
     (document,) = json.loads(kafkapy("groups", "describe", group, "--json").out)
-    assert {"topic": topic, "partition": 0, "committed": 1, "end": 1, "lag": 0, "member_id": None} in document[
-        "offsets"
-    ]
+    kept = {"topic": topic, "partition": 0, "committed": 1, "end": 1, "lag": 0, "member_id": None}
+    assert kept in document["offsets"]
 
 
 def test_a_group_that_is_not_there(kafkapy: Kafkapy, group: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kafkapy_log import AppendOrigin, LogSettings, PartitionLog
+from kafkapy_log import AppendOrigin, LogSettings, PartitionLog, Verification
 from kafkapy_wire.records import decode_records, split_batches
 
 WRITTEN_BY_KAFKA = Path(__file__).parent / "kafka-4.3.1"
@@ -20,8 +20,7 @@ partitions = pytest.mark.parametrize("name", ["t1-0", "t1-1"])
 
 
 def files(directory: Path) -> dict[str, bytes]:
-    """All but the transaction index, which is not kept here yet."""
-    return {path.name: path.read_bytes() for path in directory.iterdir() if path.suffix != ".txnindex"}
+    return {path.name: path.read_bytes() for path in directory.iterdir()}
 
 
 def open_log(directory: Path, *, clean: bool) -> PartitionLog:
@@ -66,7 +65,9 @@ def test_appending_the_same_batches_makes_the_same_files(tmp_path: Path, name: s
         from_client[0:8] = bytes(8)
         from_client[12:16] = b"\xff\xff\xff\xff"
         origin = AppendOrigin.COORDINATOR if header.is_control else AppendOrigin.CLIENT
-        result = log.append_as_leader(from_client, leader_epoch=0, now_ms=NOW_MS, origin=origin)
+        result = log.append_as_leader(
+            from_client, leader_epoch=0, now_ms=NOW_MS, origin=origin, verification=Verification.ADDED
+        )
         assert result.base_offset == header.base_offset
     log.close()
     ours, kafkas = files(tmp_path / name), files(WRITTEN_BY_KAFKA / name)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from kafkapy_log import AppendOrigin, LogSettings, PartitionLog
+from kafkapy_log import AppendOrigin, LogSettings, PartitionLog, Verification
 from kafkapy_log.producer_state import BATCHES_KEPT, SEQUENCE_MAX, CorruptSnapshotError, ProducerState
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.records import (
@@ -41,7 +41,9 @@ def log(tmp_path: Path) -> PartitionLog:
 
 
 def append(log: PartitionLog, batch: bytes, origin: AppendOrigin = AppendOrigin.CLIENT) -> int:
-    return log.append_as_leader(batch, leader_epoch=0, now_ms=NOW_MS, origin=origin).base_offset
+    return log.append_as_leader(
+        batch, leader_epoch=0, now_ms=NOW_MS, origin=origin, verification=Verification.IN_TRANSACTION
+    ).base_offset
 
 
 def refused(log: PartitionLog, batch: bytes, origin: AppendOrigin = AppendOrigin.CLIENT) -> ErrorCode:

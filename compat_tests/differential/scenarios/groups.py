@@ -94,7 +94,7 @@ def joined(peer: Peer, group: str, **fields: Any) -> Any:
 def stable(peer: Peer, group: str, **fields: Any) -> tuple[str, int]:
     """A group of one that is stable; its member id and generation."""
     answer = joined(peer, group, **fields)
-    synced = peer.quietly(sync(group, answer.generation_id, answer.member_id, answer.member_id))
+    synced = peer.quietly(sync(group, answer.generation_id, answer.member_id, answer.member_id), 4)
     assert synced.error_code == 0, synced
     return answer.member_id, answer.generation_id
 
@@ -142,9 +142,11 @@ def bad_joins(peer: Peer) -> None:
     }
     for label, request in cases.items():
         peer.ask_versions(request, label, versions=range(1, 10))
-    peer.ask_versions(join("group-bad", instance=""), "empty instance", versions=range(5, 10))
-    for instance in (".", "..", "a b", "é", "x" * 250):
-        peer.ask(join("group-bad", instance=instance), label=f"instance {instance[:9]!r}")
+    # Those that get in have a group of their own: a second member would wait for the first.
+    for version in range(5, 10):
+        peer.ask(join(f"group-bad-{version}", instance=""), version, "empty instance")
+    for n, instance in enumerate((".", "..", "a b", "é", "x" * 250)):
+        peer.ask(join(f"group-bad-instance-{n}", instance=instance), label=f"instance {instance[:9]!r}")
 
 
 @scenario
@@ -290,7 +292,10 @@ def a_static_member_changes_under_a_rebalance(peer: Peer) -> None:
     peer.ask(join(group, one, instance="instance-1"), label="the first")
     waiting.answer()
     peer.ask(DescribeGroupsRequest(groups=[group]), label="completing")
-    peer.ask(join(group, instance="instance-2"), label="the second anew")
+    anew = peer.post(join(group, instance="instance-2"), LATEST_JOIN, "the second anew")
+    _wait_for_rebalance(peer, group, generation + 1, one)
+    peer.ask(join(group, one, instance="instance-1"), label="the first, again")
+    anew.answer()
 
 
 @scenario

@@ -1,0 +1,120 @@
+"""ListOffsets finds offsets by time, and knows the special timestamps of each version."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kafkapy_wire.errors import ErrorCode
+from kafkapy_wire.messages.list_offsets import (
+    ListOffsetsPartition,
+    ListOffsetsPartitionResponse,
+    ListOffsetsRequest,
+    ListOffsetsResponse,
+    ListOffsetsTopic,
+)
+from kafkapy_wire.records import NewRecord, build_batch
+from tests.shell.running_node import Client, connect, running_node, trio_test
+
+LATEST, EARLIEST, MAX_TIMESTAMP, EARLIEST_LOCAL, LATEST_TIERED, EARLIEST_PENDING_UPLOAD = range(-1, -7, -1)
+FIRST_VERSION = {LATEST: 1, EARLIEST: 1, MAX_TIMESTAMP: 7, EARLIEST_LOCAL: 8, LATEST_TIERED: 9,
+                 EARLIEST_PENDING_UPLOAD: 11}  # fmt: skip
+NOTHING = (ErrorCode.NONE, -1, -1, -1)
+
+
+def a_request(*timestamps: int, topic: str = "orders", epoch: int = -1, isolation_level: int = 0) -> ListOffsetsRequest:
+    """One partition, asked about as often as there are timestamps."""
+    wanted = [
+        ListOffsetsPartition(partition_index=0, timestamp=timestamp, current_leader_epoch=epoch)
+        for timestamp in timestamps
+    ]
+    return ListOffsetsRequest(
+        replica_id=-1, isolation_level=isolation_level, topics=[ListOffsetsTopic(name=topic, partitions=wanted)]
+    )
+
+
+def outline(answer: ListOffsetsPartitionResponse) -> tuple[int, int, int, int]:
+    return (answer.error_code, answer.timestamp, answer.offset, answer.leader_epoch)
+
+
+async def ask(client: Client, timestamp: int, version: int = 11, epoch: int = -1) -> tuple[int, int, int, int]:
+    response = await client.ask(a_request(timestamp, epoch=epoch), ListOffsetsResponse, version)
+    return outline(response.topics[0].partitions[0])
+
+
+async def fill(client: Client) -> None:
+    """Offsets 0-4 at 100, 300, 200, 300, 250; the log starts at 1."""
+    await client.create_topic("orders")
+    for timestamps in ((100, 300), (200, 300), (250,)):
+        records = build_batch([NewRecord(timestamp, None, b"v") for timestamp in timestamps])
+        assert (await client.produce_batch("orders", records)).error_code == ErrorCode.NONE
+
+
+@pytest.mark.parametrize("version", range(1, 12))
+def test_special_timestamps_of_each_version(version: int, tmp_path: Path) -> None:
+    @trio_test
+    async def run() -> None:
+        async with running_node(tmp_path) as node, connect(node) as client:
+            await fill(client)
+            epoch = 0 if version >= 4 else -1
+            found = {
+                LATEST: (ErrorCode.NONE, -1, 5, epoch),
+                EARLIEST: (ErrorCode.NONE, -1, 0, epoch),
+                MAX_TIMESTAMP: (ErrorCode.NONE, 300, 1, epoch),
+                EARLIEST_LOCAL: (ErrorCode.NONE, -1, 0, epoch),
+                LATEST_TIERED: NOTHING,
+                EARLIEST_PENDING_UPLOAD: NOTHING,
+                -7: None,
+            }
+            for timestamp, expected in found.items():
+                if expected is None or version < FIRST_VERSION[timestamp]:
+                    expected = (ErrorCode.UNSUPPORTED_VERSION, -1, -1, -1)
+                assert await ask(client, timestamp, version) == expected, (timestamp, version)
+
+    run()
+
+
+@trio_test
+async def test_the_first_record_at_or_after_a_time(tmp_path: Path) -> None:
+    async with running_node(tmp_path) as node, connect(node) as client:
+        await fill(client)
+        none = ErrorCode.NONE
+        for timestamp, expected in {
+            0: (none, 100, 0, 0),
+            100: (none, 100, 0, 0),
+            101: (none, 300, 1, 0),
+            300: (none, 300, 1, 0),
+            301: NOTHING,
+            1 << 60: NOTHING,
+        }.items():
+            assert await ask(client, timestamp) == expected
+        node.partitions.by_name("orders", 0).delete_records_before(2, now_ms=0)
+        assert await ask(client, 0) == (none, 200, 2, 0)
+        assert await ask(client, EARLIEST) == (none, -1, 2, 0)
+        assert await ask(client, 201) == (none, 300, 3, 0)
+
+
+@trio_test
+async def test_an_empty_log_has_ends_and_no_records(tmp_path: Path) -> None:
+    async with running_node(tmp_path) as node, connect(node) as client:
+        await client.create_topic("orders")
+        for timestamp in (LATEST, EARLIEST):
+            error, at, offset, _ = await ask(client, timestamp)
+            assert (error, at, offset) == (ErrorCode.NONE, -1, 0)
+        assert await ask(client, MAX_TIMESTAMP) == NOTHING
+        assert await ask(client, 0) == NOTHING
+
+
+@trio_test
+async def test_errors_are_of_one_partition(tmp_path: Path) -> None:
+    async with running_node(tmp_path) as node, connect(node) as client:
+        await fill(client)
+        unknown = await client.ask(a_request(LATEST, topic="unknown"), ListOffsetsResponse)
+        assert unknown.topics[0].partitions[0].error_code == ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+        twice = await client.ask(a_request(LATEST, EARLIEST), ListOffsetsResponse)
+        assert {answer.error_code for answer in twice.topics[0].partitions} == {ErrorCode.INVALID_REQUEST}
+        assert (await ask(client, LATEST, epoch=1))[0] == ErrorCode.UNKNOWN_LEADER_EPOCH
+    async with running_node(tmp_path) as node, connect(node) as client:
+        assert (await ask(client, LATEST, epoch=0))[0] == ErrorCode.FENCED_LEADER_EPOCH
+        assert (await ask(client, EARLIEST))[3] == 0, "the epoch in which the first record was written"
