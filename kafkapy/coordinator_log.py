@@ -39,6 +39,10 @@ class TopicCoordinatorLog:
         """The base offset of the appended batch. Raises KafkaError."""
         return self._leader(partition).append_internal(batch, now_ms=self._clock.now_ms()).base_offset
 
+    def leader_epoch(self, partition: int) -> int:
+        """Raises KafkaError."""
+        return self._leader(partition).leader_epoch
+
     def read_batches(self, partition: int) -> Iterator[memoryview]:
         """Whole batches from the log start to the end, read in pieces of `LOAD_READ_BYTES`."""
         stored = self._partitions.stored(self._topic, partition)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from kafkapy.controller_driver import METADATA_TOPIC
 from kafkapy.settings.log_settings import log_settings
 from kafkapy_controller.image import EMPTY_IMAGE, ConfigResourceType
-from kafkapy_log import AppendOrigin, StoreError, TopicPartition
+from kafkapy_log import AppendOrigin, StoreError, TopicPartition, Verification
 from kafkapy_wire.errors import ErrorCode, KafkaError
 
 if TYPE_CHECKING:
@@ -63,18 +63,36 @@ class Partition:
         """Start of the earliest open transaction, else the high watermark."""
         return min(self.log.last_stable_offset, self.high_watermark)
 
-    def append_produced(self, batches: RecordBytes, *, now_ms: int, request_version: int) -> AppendResult:
+    def append_produced(
+        self,
+        batches: RecordBytes,
+        *,
+        now_ms: int,
+        request_version: int,
+        verification: Verification = Verification.NONE,
+    ) -> AppendResult:
         """Append what a client sent and wake who waits for it. Raises KafkaError; then nothing was stored."""
         result = self.log.append_as_leader(
-            batches, leader_epoch=self.leader_epoch, now_ms=now_ms, api_version=request_version
+            batches,
+            leader_epoch=self.leader_epoch,
+            now_ms=now_ms,
+            api_version=request_version,
+            verification=verification,
         )
         self.wake()
         return result
 
-    def append_internal(self, batch: bytes, *, now_ms: int) -> AppendResult:
-        """Append a batch that a coordinator of this node built. Raises KafkaError; then nothing was stored."""
+    def append_internal(self, batch: bytes, *, now_ms: int, transaction_version: int = 0) -> AppendResult:
+        """Append a batch that a coordinator of this node built. Raises KafkaError; then nothing was stored.
+
+        `transaction_version` is a marker's.
+        """
         result = self.log.append_as_leader(
-            batch, leader_epoch=self.leader_epoch, now_ms=now_ms, origin=AppendOrigin.COORDINATOR
+            batch,
+            leader_epoch=self.leader_epoch,
+            now_ms=now_ms,
+            origin=AppendOrigin.COORDINATOR,
+            transaction_version=transaction_version,
         )
         self.wake()
         return result

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import time
 from dataclasses import dataclass
@@ -126,6 +127,7 @@ def warm_up(broker: Broker, scale: Scale, topic: str) -> None:
 
 def measure(broker: Broker, scale: Scale, topic: str) -> Figures:
     batch = large_batch(RECORD_COUNT, VALUE_BYTES)
+    os.sync()  # or the kernel slows this round's writer down for pages that earlier rounds, and other peers, left dirty
     with Connection(broker.address) as connection:
         ready_topic(connection, topic, broker.served)
         first_offset = 1  # ready_topic has produced one record; produce_batches produces one batch more than it counts

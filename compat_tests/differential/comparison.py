@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -10,6 +11,18 @@ from compat_tests.differential.peer import Answer
 from compat_tests.differential.plain import Plain
 
 ABSENT = "(absent)"
+NAMING_FIELDS = (
+    "api_key",
+    "name",
+    "topic",
+    "group_id",
+    "key",
+    "resource_name",
+    "partition_index",
+    "partition",
+    "index",
+)
+VERSION = re.compile(r"v\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,21 +34,33 @@ class Difference:
     kafkapy: Plain
     apache: Plain
 
-    def __str__(self) -> str:
-        return f"{self.where}\n    kafkapy {self.kafkapy!r}\n    apache  {self.apache!r}"
+
+def report(found: Sequence[Difference]) -> str:
+    """The differences as text; those that are the same in several versions of an API are told once."""
+    versions: dict[tuple[str, str, str], list[str]] = {}
+    for one in found:
+        api, _, rest = one.where.partition(" ")
+        version, _, rest = rest.replace(":", " :", 1).partition(" ")
+        if not VERSION.fullmatch(version):
+            version, rest = "", f"{version} {rest}"
+        same = (api, rest.replace(" :", ":", 1), f"    kafkapy {one.kafkapy!r}\n    apache  {one.apache!r}")
+        versions.setdefault(same, []).append(version)
+    return "\n".join(f"{api} {','.join(seen)} {rest}\n{values}" for (api, rest, values), seen in versions.items())
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A difference we know of. `where` is a pattern of `Difference.where` with `*` for anything."""
+    """A difference we know of. In `where` (of `Difference.where`) and `apache` (what it answers) `*` is anything."""
 
     scenario: str
     where: str
     reason: str
+    apache: str = "*"
 
     def covers(self, difference: Difference) -> bool:
         # '[' is a pattern character of fnmatch, and an index here.
-        return fnmatchcase(difference.where, self.where.replace("[", "[[]"))
+        where, apache = self.where.replace("[", "[[]"), self.apache.replace("[", "[[]")
+        return fnmatchcase(difference.where, where) and fnmatchcase(str(difference.apache), apache)
 
 
 def differences(kafkapy: Sequence[Answer], apache: Sequence[Answer]) -> Iterator[Difference]:
@@ -54,18 +79,27 @@ def _unequal(ours: Plain, theirs: Plain, path: str = "") -> Iterator[tuple[str, 
         for name in dict.fromkeys([*ours, *theirs]):
             yield from _unequal(ours.get(name, ABSENT), theirs.get(name, ABSENT), f"{path}.{name}")
     elif isinstance(ours, list) and isinstance(theirs, list):
-        for index in range(max(len(ours), len(theirs))):
-            our_value = ours[index] if index < len(ours) else ABSENT
-            their_value = theirs[index] if index < len(theirs) else ABSENT
-            yield from _unequal(our_value, their_value, f"{path}[{_name(our_value, their_value, index)}]")
+        our_elements, their_elements = _by_name(ours), _by_name(theirs)
+        if our_elements is None or their_elements is None:
+            our_elements = {str(index): value for index, value in enumerate(ours)}
+            their_elements = {str(index): value for index, value in enumerate(theirs)}
+        for name in dict.fromkeys([*our_elements, *their_elements]):
+            our_value, their_value = our_elements.get(name, ABSENT), their_elements.get(name, ABSENT)
+            yield from _unequal(our_value, their_value, f"{path}[{name}]")
+        if list(our_elements) != list(their_elements) and set(our_elements) == set(their_elements):
+            yield f"{path} (order)", list(our_elements), list(their_elements)
     elif ours != theirs:
         yield path, ours, theirs
 
 
-def _name(ours: Plain, theirs: Plain, index: int) -> str:
-    """An element is best found by the name it carries, when both carry the same."""
-    if isinstance(ours, dict) and isinstance(theirs, dict):
-        for field in ("name", "topic", "group_id", "key"):
-            if field in ours and ours.get(field) == theirs.get(field):
-                return str(ours[field])
-    return str(index)
+def _by_name(values: list[Plain]) -> dict[str, Plain] | None:
+    """The elements by what names them, in their order; None when something has no name or not one of its own."""
+    named: dict[str, Plain] = {}
+    for value in values:
+        if not isinstance(value, dict):
+            return None
+        name = " ".join(str(value[field]) for field in NAMING_FIELDS if value.get(field) is not None).strip()
+        if not name or name in named:
+            return None
+        named[name] = value
+    return named

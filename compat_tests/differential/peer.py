@@ -1,4 +1,4 @@
-"""A broker to compare: any request of any version goes to it raw, and what it answered is written down in its transcript."""
+"""A broker to compare: any request of any version goes to it raw, and its transcript keeps what it answered."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ class Pending:
     label: str
 
     def answer(self) -> Any:
-        """The decoded answer (of the API's response class); None when the connection was closed instead or nothing came in time."""
+        """The decoded answer (the API's response class); None: the connection was closed, or nothing came in time."""
         return self.peer.record_answer(self)
 
 
@@ -182,7 +182,7 @@ class Peer:
         return self.post(request, used, label, connection or self._main_connection()).answer()
 
     def ask_each(
-        self, request: type[M], make: Callable[[int], M], label: str = "", versions: Iterable[int] | None = None
+        self, request: type[M], make: Callable[..., M], label: str = "", versions: Iterable[int] | None = None
     ) -> None:
         """Ask what `make(version)` gives, in every version that can carry it."""
         for version in versions or versions_of(ApiKey(request.__schema__.api_key)):

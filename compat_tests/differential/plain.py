@@ -11,8 +11,9 @@ from kafkapy_wire.message import Struct
 from kafkapy_wire.records import decode_records, split_batches
 from kafkapy_wire.uuid import ZERO_UUID, Uuid, uuid_text
 
-Plain: TypeAlias = "None | bool | int | float | str | list[Plain] | dict[str, Plain]"
+Plain: TypeAlias = "bool | int | float | str | list[Plain] | dict[str, Plain] | None"
 
+LENGTH_END = 12  # a batch begins with its base offset, eight bytes, and the length of what follows, four
 NOW_TOLERANCE_MS = 10 * 60 * 1000
 UUID_IN_TEXT = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
@@ -125,7 +126,8 @@ class Normaliser:
             return None
         assert isinstance(value, bytes | bytearray | memoryview)
         batches: list[Plain] = []
-        for header, batch in split_batches(value):
+        whole_bytes = _whole_batches_bytes(value)
+        for header, batch in split_batches(memoryview(value)[:whole_bytes]):
             records: list[Plain] = [
                 {
                     "offset": record.offset,
@@ -151,7 +153,20 @@ class Normaliser:
                     "records": records,
                 }
             )
+        if whole_bytes < len(value):
+            batches.append(f"part of a batch, {len(value) - whole_bytes} bytes")
         return batches
+
+
+def _whole_batches_bytes(value: bytes | bytearray | memoryview) -> int:
+    """How much of it is whole batches: a fetch may end within one (KIP-74), and clients drop that part."""
+    position = 0
+    while position + LENGTH_END <= len(value):
+        length = int.from_bytes(value[position + LENGTH_END - 4 : position + LENGTH_END], "big", signed=True)
+        if length < 0 or position + LENGTH_END + length > len(value):
+            break
+        position += LENGTH_END + length
+    return position
 
 
 def _nearly_now(found: re.Match[str]) -> str:

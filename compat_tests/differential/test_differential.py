@@ -14,12 +14,13 @@ from compat_tests.apache_kafka import ApacheKafka, jar_directory
 from compat_tests.broker import Broker
 from compat_tests.differential import scenarios
 from compat_tests.differential.accepted_differences import ACCEPTED
-from compat_tests.differential.comparison import differences
+from compat_tests.differential.comparison import differences, report
 from compat_tests.differential.peer import Peer
 from compat_tests.differential.registry import SCENARIOS
 from compat_tests.kafkapy_process import KafkapyProcess
 from compat_tests.tools import need
 from kafkapy_wire.messages.find_coordinator import FindCoordinatorRequest
+from kafkapy_wire.messages.init_producer_id import InitProducerIdRequest
 from kafkapy_wire.messages.list_groups import ListGroupsRequest
 
 scenarios.load()
@@ -66,10 +67,12 @@ def _peer(name: str, broker: Broker) -> Peer:
 
 
 def _warm_up(broker: Broker) -> None:
-    """Let the broker make `__consumer_offsets`: Apache Kafka does on the first use, and says no until it is done."""
+    """Let Apache Kafka make `__consumer_offsets` and get producer ids: it does on first use, and says no until then."""
     with _peer("warm-up", broker) as peer:
         find = FindCoordinatorRequest(key_type=0, coordinator_keys=["warm-up"])
         peer.until(find, lambda answer: answer.coordinators[0].error_code == 0, "a coordinator")
+        producer = InitProducerIdRequest(transactional_id=None, transaction_timeout_ms=1_000)
+        peer.until(producer, lambda answer: answer.error_code == 0, "a producer id")
         peer.until(ListGroupsRequest(), lambda answer: answer.error_code == 0, "groups are loaded")
 
 
@@ -89,10 +92,10 @@ def test_both_brokers_answer_the_same(
     accepted = [entry for entry in ACCEPTED if entry.scenario == name]
     if request.config.getoption("--broker") == "apache":
         accepted = []
-    unexplained = [str(one) for one in found if not any(entry.covers(one) for entry in accepted)]
+    unexplained = [one for one in found if not any(entry.covers(one) for entry in accepted)]
     outdated = [entry.where for entry in accepted if not any(entry.covers(one) for one in found)]
     if unexplained:
-        text = f"{len(unexplained)} unexplained differences\n" + "\n".join(unexplained)
+        text = f"{len(unexplained)} unexplained differences\n" + report(unexplained)
         pytest.fail(text, pytrace=False)  # an assert would have pytest explain the list, which takes minutes
     if outdated:
         pytest.fail("accepted_differences.py lists what is no longer true: " + "; ".join(outdated), pytrace=False)

@@ -16,6 +16,24 @@ import (
 
 type franz struct{}
 
+// franzMetadata: a new topic is looked for again at once, where five seconds is the default.
+var franzMetadata = kgo.MetadataMinAge(20 * time.Millisecond)
+
+func (franz) create(ctx context.Context, bootstrap, topic string, partitions int32) error {
+	cl, err := kadm.NewOptClient(kgo.SeedBrokers(bootstrap), franzMetadata)
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	if _, err := cl.CreateTopic(ctx, partitions, 1, nil, topic); err != nil {
+		return err
+	}
+	return until("created", func() (bool, error) {
+		topics, err := cl.ListTopics(ctx, topic)
+		return len(topics[topic].Partitions) == int(partitions), err
+	})
+}
+
 func (franz) produce(bootstrap, topic, codec string, records <-chan record, done func(outcome)) error {
 	codecs := map[string]kgo.CompressionCodec{
 		"none": kgo.NoCompression(), "gzip": kgo.GzipCompression(), "snappy": kgo.SnappyCompression(),
@@ -23,7 +41,7 @@ func (franz) produce(bootstrap, topic, codec string, records <-chan record, done
 	}
 	// Idempotent: that is what franz-go is by default.
 	cl, err := kgo.NewClient(
-		kgo.SeedBrokers(bootstrap), kgo.DefaultProduceTopic(topic), kgo.AllowAutoTopicCreation(),
+		kgo.SeedBrokers(bootstrap), franzMetadata, kgo.DefaultProduceTopic(topic), kgo.AllowAutoTopicCreation(),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchCompression(codecs[codec]),
 		kgo.ProducerBatchMaxBytes(16<<20), kgo.ProducerLinger(2*time.Millisecond), kgo.MaxBufferedRecords(1<<20),
 		kgo.RetryBackoffFn(func(int) time.Duration { return 50 * time.Millisecond }),
@@ -80,7 +98,7 @@ func (franz) consume(
 		offset = kgo.NewOffset().AfterMilli(from)
 	}
 	cl, err := kgo.NewClient(
-		kgo.SeedBrokers(bootstrap), kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(offset),
+		kgo.SeedBrokers(bootstrap), franzMetadata, kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(offset),
 		kgo.KeepControlRecords(), // so that one we should not have written is seen
 	)
 	if err != nil {
@@ -128,14 +146,15 @@ func (franz) member(ctx context.Context, m membership) error {
 		}
 	}
 	options := []kgo.Opt{
-		kgo.SeedBrokers(m.bootstrap), kgo.ConsumerGroup(m.group), kgo.ConsumeTopics(m.topic),
+		kgo.SeedBrokers(m.bootstrap), franzMetadata, kgo.ConsumerGroup(m.group), kgo.ConsumeTopics(m.topic),
 		kgo.SessionTimeout(m.sessionTimeout), kgo.HeartbeatInterval(m.sessionTimeout / 4),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.DisableAutoCommit(),
 		kgo.OnPartitionsAssigned(change(false)), kgo.OnPartitionsRevoked(change(true)),
 		kgo.OnPartitionsLost(change(true)),
 	}
 	if m.instance != "" {
-		options = append(options, kgo.InstanceID(m.instance))
+		// An eager balancer takes all partitions away at a rebalance: nobody can overlook that there was one.
+		options = append(options, kgo.InstanceID(m.instance), kgo.Balancers(kgo.RangeBalancer()))
 	}
 	cl, err := kgo.NewClient(options...)
 	if err != nil {
@@ -160,7 +179,7 @@ func (franz) member(ctx context.Context, m membership) error {
 }
 
 func (franz) admin(ctx context.Context, bootstrap, topic, group string) (round adminRound, err error) {
-	cl, err := kadm.NewOptClient(kgo.SeedBrokers(bootstrap))
+	cl, err := kadm.NewOptClient(kgo.SeedBrokers(bootstrap), franzMetadata)
 	if err != nil {
 		return round, err
 	}

@@ -21,6 +21,22 @@ func saramaConfig() *sarama.Config {
 	return config
 }
 
+func (saramaClient) create(_ context.Context, bootstrap, topic string, partitions int32) error {
+	admin, err := sarama.NewClusterAdmin([]string{bootstrap}, saramaConfig())
+	if err != nil {
+		return err
+	}
+	defer admin.Close()
+	detail := &sarama.TopicDetail{NumPartitions: partitions, ReplicationFactor: 1}
+	if err := admin.CreateTopic(topic, detail, false); err != nil {
+		return err
+	}
+	return until("created", func() (bool, error) {
+		topics, err := admin.DescribeTopics([]string{topic})
+		return err == nil && len(topics[0].Partitions) == int(partitions), err
+	})
+}
+
 func (saramaClient) produce(bootstrap, topic, codec string, records <-chan record, done func(outcome)) error {
 	config := saramaConfig()
 	config.Producer.Idempotent = true

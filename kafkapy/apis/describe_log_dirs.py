@@ -2,14 +2,16 @@
 
 v2 flexible    v3 top-level error    v4 total and usable bytes (KIP-827)    v5 cordoned directories (KIP-1066)
 
-`topics` null asks for every partition of the directory.
+`topics` null asks for every partition of the directory. One whose log cannot be opened is left out.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 from typing import TYPE_CHECKING
 
+from kafkapy_wire.errors import KafkaError
 from kafkapy_wire.messages.describe_log_dirs import (
     DescribeLogDirsPartition,
     DescribeLogDirsRequest,
@@ -20,6 +22,8 @@ from kafkapy_wire.messages.describe_log_dirs import (
 
 if TYPE_CHECKING:
     from kafkapy.context import RequestContext
+
+logger = logging.getLogger("kafkapy.apis.describe_log_dirs")
 
 
 def handle(request: DescribeLogDirsRequest, context: RequestContext) -> DescribeLogDirsResponse:
@@ -34,7 +38,11 @@ def handle(request: DescribeLogDirsRequest, context: RequestContext) -> Describe
         topic = topics.get(name)
         if topic is None:
             topic = topics[name] = DescribeLogDirsTopic(name=name)
-        partition = context.node.partitions.stored(name, index)
+        try:
+            partition = context.node.partitions.stored(name, index)
+        except KafkaError as error:
+            logger.error("cannot tell the size of %s-%d: %s", name, index, error)
+            continue
         size = partition.log.size_bytes if partition else 0
         topic.partitions.append(DescribeLogDirsPartition(partition_index=index, partition_size=size))
     space = os.statvfs(directory)

@@ -1,4 +1,4 @@
-"""The command line. `kafkapy` alone is `kafkapy start`.
+"""The command line. `kafkapy` alone is `kafkapy start`, and so is `kafkapy server.properties`.
 
 Each command is a module with `add_arguments(parser)` and `run(arguments) -> exit code`, imported only when it is the one
 that was asked for. Exit codes: 0 done, 1 refused or failed (one line on standard error says why), 2 usage, 130 Ctrl-C.
@@ -33,7 +33,7 @@ def main(argv: list[str] | None = None) -> int:
 
         print(f"kafkapy {__version__}")
         return 0
-    if not arguments or arguments[0].startswith("-"):
+    if not arguments or arguments[0].startswith("-") or arguments[0].endswith(".properties"):
         arguments = ["start", *arguments]
     name, *rest = arguments
     if name not in COMMANDS:

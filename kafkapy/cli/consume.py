@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING
 
 from kafkapy.client.command_line import (
     add_connection_arguments,
@@ -105,7 +104,6 @@ class Consumption:
         self._cluster = cluster
         self._read_committed = arguments.isolation_level == "read_committed"
         self._format = _json_format if wants_json(arguments) else _text_format(arguments)
-        self._out = _buffered(sys.stdout.buffer)
         self._ends: dict[Partition, int] = {}
         self._last_record_at = time.monotonic()
 
@@ -159,7 +157,7 @@ class Consumption:
                     # Before others take them over: what was printed here need not be printed again there.
                     member.commit(self.consumed)
                     return False
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, BrokenPipeError):
             member.commit(self.consumed)
             raise
         if committed != self.consumed:
@@ -186,7 +184,7 @@ class Consumption:
         return idle_timeout is not None and time.monotonic() - self._last_record_at >= idle_timeout
 
     def _print(self, chunks: list[Chunk]) -> None:
-        """Print, count, and note how far it went. Whole chunks are written at once; no more than is wanted."""
+        """Print, then count, then note how far it went: Ctrl-C in between may show a record twice, never lose one."""
         for chunk in chunks:
             records = chunk.records
             next_offset = chunk.next_offset
@@ -195,15 +193,12 @@ class Consumption:
                 if left < len(records):
                     next_offset = records[left][0].offset
                     records = records[:left]
-            lines = [self._format(chunk.partition, record, timestamp_type) for record, timestamp_type in records]
-            if lines:
-                self._out.write(b"\n".join(lines) + b"\n")
+            if records:
+                lines = [self._format(chunk.partition, record, timestamp_type) for record, timestamp_type in records]
+                _write_all(b"\n".join(lines) + b"\n")
                 self._last_record_at = time.monotonic()
             self.count += len(records)
             self.consumed[chunk.partition] = next_offset
-        if chunks:
-            # Last: who sees a record and stops us finds it committed. What Ctrl-C leaves here is written at exit.
-            self._out.flush()
 
     def _start_positions(self) -> dict[Partition, int]:
         """Where to begin without a group. Raises ClientError: no such partition, or not an offset."""
@@ -248,9 +243,13 @@ class Consumption:
         return committed
 
 
-def _buffered(stream: BinaryIO) -> BinaryIO:
-    """Under PYTHONUNBUFFERED standard output is the bare file, whose `write` may write a part."""
-    return cast("BinaryIO", io.BufferedWriter(stream)) if isinstance(stream, io.RawIOBase) else stream
+def _write_all(data: bytes) -> None:
+    """To standard output, and out of our buffers. Raises BrokenPipeError."""
+    stream = sys.stdout.buffer
+    view = memoryview(data)
+    while view:  # under PYTHONUNBUFFERED it is the bare file, which may take a part
+        view = view[stream.write(view) :]
+    stream.flush()
 
 
 def _text_format(arguments: argparse.Namespace) -> Format:

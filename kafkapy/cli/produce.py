@@ -38,7 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--null-marker", metavar="TEXT", help="a key or value that is this text is null (a tombstone)")
     parser.add_argument("--partition", "-p", type=partition_number, metavar="N", help="(chosen by key, or in turn)")
-    parser.add_argument("--acks", choices=_ACKS, default="all", help="whose acknowledgement to wait for (all)")
+    parser.add_argument(
+        "--acks", choices=_ACKS, default="all", metavar="{0,1,all}", help="whose acknowledgement to wait for (all)"
+    )
     parser.add_argument("--compression", "-z", choices=_COMPRESSIONS, default="none", help="(none)")
     parser.add_argument("--quiet", "-q", action="store_true", help="say nothing when all went well")
     add_connection_arguments(parser)

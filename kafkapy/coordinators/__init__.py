@@ -3,4 +3,5 @@
 runtime.py    decide, append, replay, answer: what every coordinator shares
 deadline.py   a timer that heartbeats may move for free
 group/        groups and their committed offsets, in `__consumer_offsets`
+transaction/  transactional ids and their transactions, in `__transaction_state`
 """

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from kafkapy.clock import Clock
 
 NO_PRODUCER_ID = -1
+NO_PRODUCER_EPOCH = -1
 
 T = TypeVar("T")
 ShardT = TypeVar("ShardT", bound="Shard")
@@ -44,6 +45,13 @@ class CoordinatorRecord(NamedTuple):
 
     key: bytes
     value: bytes | None
+
+
+class TransactionalProducer(NamedTuple):
+    """In whose transaction a decision's records are written."""
+
+    producer_id: int
+    epoch: int
 
 
 class Decision(NamedTuple, Generic[T]):
@@ -134,11 +142,14 @@ class CoordinatorRuntime(Generic[ShardT]):
         new_shard: Callable[[int], ShardT],
         *,
         compression: Compression = Compression.NONE,
+        base_sequence: int = 0,
     ) -> None:
+        """`base_sequence` is what Apache Kafka writes in this topic's batches, although there is no producer id."""
         self._log = log
         self._clock = clock
         self._new_shard = new_shard
         self._compression = compression
+        self._base_sequence = base_sequence
         self._shards: dict[int, ShardT] = {}
         self._loading: set[int] = set()
         self._creating_topic: trio.Event | None = None
@@ -163,14 +174,20 @@ class CoordinatorRuntime(Generic[ShardT]):
         except KeyError:
             raise KafkaError(ErrorCode.COORDINATOR_LOAD_IN_PROGRESS) from None
 
-    def execute(self, partition: int, decision: Decision[T]) -> T:
-        """Append, replay, release the parked answers. Returns the decision's own response."""
+    def execute(self, partition: int, decision: Decision[T], producer: TransactionalProducer | None = None) -> T:
+        """Append, replay, release the parked answers. Returns the decision's own response.
+
+        With `producer` the records are part of its transaction, and wait for its marker.
+        """
         if decision.records:
             now_ms = self._clock.now_ms()
             batch = build_batch(
                 [NewRecord(now_ms, record.key, record.value) for record in decision.records],
                 compression=self._compression,
-                base_sequence=0,  # as Apache Kafka's coordinators write it, although there is no producer id
+                base_sequence=self._base_sequence,
+                producer_id=NO_PRODUCER_ID if producer is None else producer.producer_id,
+                producer_epoch=NO_PRODUCER_EPOCH if producer is None else producer.epoch,
+                is_transactional=producer is not None,
             )
             try:
                 self._log.append(partition, batch)
@@ -178,7 +195,7 @@ class CoordinatorRuntime(Generic[ShardT]):
                 raise KafkaError(_append_error_as_seen_by_clients(error.code)) from error
             shard = self._shards[partition]
             for record in decision.records:
-                shard.replay(record, NO_PRODUCER_ID)
+                shard.replay(record, NO_PRODUCER_ID if producer is None else producer.producer_id)
         if decision.then is not None:
             decision.then()
         return decision.response
@@ -199,6 +216,12 @@ class CoordinatorRuntime(Generic[ShardT]):
         finally:
             self._creating_topic.set()
             self._creating_topic = None
+
+    def end_transaction(self, partition: int, producer_id: int, *, committed: bool) -> None:
+        """A marker was appended to the partition; one that is still being replayed will come to it."""
+        shard = self._shards.get(partition)
+        if shard is not None:
+            shard.replay_end_transaction(producer_id, committed=committed)
 
     async def load(self) -> None:
         """Replay every partition that is not loaded yet; other tasks get their turns meanwhile."""

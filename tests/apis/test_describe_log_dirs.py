@@ -57,8 +57,12 @@ def test_every_partition_with_its_size(version: int, tmp_path: Path) -> None:
 async def test_a_partition_that_cannot_be_read_does_not_hide_the_others(tmp_path: Path) -> None:
     async with running_node(tmp_path) as node, connect(node) as client:
         await client.create_topic("orders", 2)
-        await client.produce("orders", b"a", partition=1)
-        (tmp_path / "orders-0").write_text("a file where the directory should be")
+        for partition in (0, 1):
+            await client.produce("orders", b"a", partition=partition)
+    (segment,) = (tmp_path / "orders-0").glob("*.log")
+    segment.unlink()
+    segment.mkdir()
+    async with running_node(tmp_path) as node, connect(node) as client:
         (result,) = (await client.ask(DescribeLogDirsRequest(topics=None), DescribeLogDirsResponse)).results
         assert list(sizes(result)) == [("orders", 1)]
         answer = await client.produce_batch("orders", batch([b"a"]), 0)

@@ -6,12 +6,16 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from tests.cli.conftest import Kafkapy
 
 REBALANCE_SECONDS = 20.0
+
+Document = dict[str, Any]
 
 
 def consume(kafkapy: Kafkapy, topic: str, group: str) -> list[str]:
@@ -136,6 +140,7 @@ def test_two_members_share_partitions_and_hand_them_over(
                     kafkapy("produce", topic, "b0", "-p", "0")
                     kafkapy("produce", topic, "b1", "-p", "1")
                     assert {first.stdout.readline(), second.stdout.readline()} == {"b0\n", "b1\n"}
+                    wait_for(kafkapy, group, is_all_committed)
                 finally:
                     second.send_signal(2)
                 assert second.wait(timeout=10) == 130
@@ -144,6 +149,7 @@ def test_two_members_share_partitions_and_hand_them_over(
             assert first.stdout.readline() == "c0\n"
             kafkapy("produce", topic, "c1", "-p", "1")
             assert first.stdout.readline() == "c1\n"
+            wait_for(kafkapy, group, is_all_committed)
         finally:
             first.send_signal(2)
         assert first.wait(timeout=10) == 130
@@ -151,13 +157,32 @@ def test_two_members_share_partitions_and_hand_them_over(
     assert (document["state"], [line["committed"] for line in document["offsets"]]) == ("Empty", [3, 2])
 
 
+def is_all_committed(document: Document) -> bool:
+    """Every second, while records come."""
+    return all(line["lag"] == 0 for line in document["offsets"])
+
+
 def wait_for_owners(kafkapy: Kafkapy, group: str, member_count: int) -> list[list[object]]:
     """Each member's partitions, once the group is stable with so many members."""
+
+    def is_settled(document: Document) -> bool:
+        members = document["members"]
+        return (
+            document["state"] == "Stable"
+            and len(members) == member_count
+            and all(member["partitions"] for member in members)
+        )
+
+    return [member["partitions"] for member in wait_for(kafkapy, group, is_settled)["members"]]
+
+
+def wait_for(kafkapy: Kafkapy, group: str, is_reached: Callable[[Document], bool]) -> Document:
+    """The description of the group, once it is as wanted."""
     deadline = time.monotonic() + REBALANCE_SECONDS
     while time.monotonic() < deadline:
+        document: Document
         (document,) = json.loads(kafkapy("groups", "describe", group, "--json").out)
-        owned = [member["partitions"] for member in document["members"]]
-        if document["state"] == "Stable" and len(owned) == member_count and all(owned):
-            return owned
+        if is_reached(document):
+            return document
         time.sleep(0.02)
-    pytest.fail(f"never {member_count} members: {document}")
+    pytest.fail(f"never came about: {document}")

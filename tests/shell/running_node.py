@@ -1,10 +1,10 @@
 """A node in this process and a raw client of it: what the tests of the shell and of its APIs are built with.
 
-    @trio_test
-    async def test_x(tmp_path: Path) -> None:
-        async with running_node(tmp_path) as node, connect(node) as client:
-            await client.create_topic("orders")
-            answer = await client.ask(FetchRequest(...), FetchResponse, 12)
+@trio_test
+async def test_x(tmp_path: Path) -> None:
+    async with running_node(tmp_path) as node, connect(node) as client:
+        await client.create_topic("orders")
+        answer = await client.ask(FetchRequest(...), FetchResponse, 12)
 """
 
 from __future__ import annotations
@@ -204,9 +204,7 @@ class Client:
         change = AlterableConfig(name=name, config_operation=0, value=value)
         response = await self.ask(
             IncrementalAlterConfigsRequest(
-                resources=[
-                    AlterConfigsResource(resource_type=resource_type, resource_name=resource, configs=[change])
-                ]
+                resources=[AlterConfigsResource(resource_type=resource_type, resource_name=resource, configs=[change])]
             ),
             IncrementalAlterConfigsResponse,
         )

@@ -19,6 +19,15 @@ from kafkapy.settings import Settings
 from kafkapy_log import LogStore
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.fetch import FetchResponse
+from kafkapy_wire.messages.find_coordinator import FindCoordinatorRequest, FindCoordinatorResponse
+from kafkapy_wire.messages.metadata import MetadataRequest, MetadataRequestTopic, MetadataResponse
+from kafkapy_wire.messages.offset_commit import (
+    OffsetCommitRequest,
+    OffsetCommitRequestPartition,
+    OffsetCommitRequestTopic,
+    OffsetCommitResponse,
+)
+from kafkapy_wire.messages.offset_fetch import OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchResponse
 from tests.shell.running_node import batch, connect, fetch_request, port_of, running_node, trio_test, until_parked
 
 
@@ -166,6 +175,50 @@ async def test_everything_is_there_after_a_restart(tmp_path: Path) -> None:
         for partition in range(3):
             assert await client.values("orders", partition) == [b"a", b"b"]
         assert await client.produce("orders", b"c") == 2
+
+
+@trio_test
+async def test_committed_offsets_are_there_after_a_restart(tmp_path: Path) -> None:
+    committed = OffsetCommitRequest(
+        group_id="a-group",
+        topics=[
+            OffsetCommitRequestTopic(
+                name="orders",
+                partitions=[
+                    OffsetCommitRequestPartition(partition_index=0, committed_offset=2, committed_metadata="m")
+                ],
+            )
+        ],
+    )
+    wanted = OffsetFetchRequest(groups=[OffsetFetchRequestGroup(group_id="a-group", topics=None)])
+    async with running_node(tmp_path) as node, connect(node) as client:
+        await client.create_topic("orders")
+        await client.produce("orders", b"a", b"b")
+        coordinators = await client.ask(FindCoordinatorRequest(coordinator_keys=["a-group"]), FindCoordinatorResponse)
+        assert coordinators.coordinators[0].error_code == ErrorCode.NONE
+        response = await client.ask(committed, OffsetCommitResponse, 9)
+        assert response.topics[0].partitions[0].error_code == ErrorCode.NONE
+    for clean in (True, False):
+        if not clean:
+            (tmp_path / ".kafka_cleanshutdown").unlink()
+        async with running_node(tmp_path) as node, connect(node) as client:
+            (group,) = (await client.ask(wanted, OffsetFetchResponse, 9)).groups
+            (answer,) = group.topics[0].partitions
+            assert (answer.committed_offset, answer.metadata) == (2, "m")
+
+
+@trio_test
+async def test_a_topic_made_by_a_metadata_request_is_there_at_once_and_for_good(tmp_path: Path) -> None:
+    request = MetadataRequest(topics=[MetadataRequestTopic(name="orders")], allow_auto_topic_creation=True)
+    async with running_node(tmp_path, {"num.partitions": "3"}) as node, connect(node) as client:
+        (topic,) = (await client.ask(request, MetadataResponse)).topics
+        assert (topic.error_code, len(topic.partitions)) == (ErrorCode.NONE, 3)
+        assert await client.produce("orders", b"a", partition=2) == 0
+    async with running_node(tmp_path, {"auto.create.topics.enable": "false"}) as node, connect(node) as client:
+        assert await client.values("orders", 2) == [b"a"]
+        request.topics = [MetadataRequestTopic(name="others")]
+        (topic,) = (await client.ask(request, MetadataResponse)).topics
+        assert topic.error_code == ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
 
 
 @trio_test

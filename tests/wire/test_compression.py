@@ -11,6 +11,7 @@ import cramjam
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from kafkapy_wire.compression import Compression, compress, decompress
 from kafkapy_wire.errors import MalformedMessage
 

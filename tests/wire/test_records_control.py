@@ -1,6 +1,7 @@
 """Control records and transaction markers."""
 
 import pytest
+
 from kafkapy_wire.errors import MalformedMessage
 from kafkapy_wire.records import (
     ControlRecordType,

@@ -1,6 +1,7 @@
 """Golden bytes: batches that Apache Kafka 4.3.1 stored as its console producer (Java) sent them, read back here."""
 
 import pytest
+
 from kafkapy_wire.records import (
     BatchHeader,
     Compression,

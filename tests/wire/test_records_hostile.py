@@ -7,6 +7,7 @@ import tracemalloc
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from kafkapy_wire.errors import MalformedMessage
 from kafkapy_wire.records import (
     BATCH_HEADER_BYTES,

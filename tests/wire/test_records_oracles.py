@@ -5,6 +5,7 @@ import io
 from collections.abc import Sequence
 
 import pytest
+
 from kafkapy_wire.records import Compression, NewRecord, Record, build_batch, crc_matches, decode_records
 
 FIRST_MS = 1_700_000_000_000

@@ -3,6 +3,7 @@
 import itertools
 
 import pytest
+
 from kafkapy_wire.errors import MalformedMessage
 from kafkapy_wire.records import (
     BatchHeader,

@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from kafkapy_wire.records import (
     BATCH_HEADER_BYTES,
     Compression,

@@ -5,6 +5,7 @@ import zlib
 
 import cramjam
 import pytest
+
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.records import Compression, NewRecord, TimestampType, build_batch, read_batch_header
 from kafkapy_wire.records.batch import CRC, CRC_POSITION, batch_crc

@@ -11,8 +11,21 @@ from kafkapy_wire.messages.fetch import FetchPartition, FetchRequest, FetchTopic
 from kafkapy_wire.uuid import ZERO_UUID, Uuid
 
 
-def partition(index: int = 0, offset: int = 0, max_bytes: int = 1_000_000, **fields: int) -> FetchPartition:
-    return FetchPartition(partition=index, fetch_offset=offset, partition_max_bytes=max_bytes, **fields)
+def partition(
+    index: int = 0,
+    offset: int = 0,
+    max_bytes: int = 1_000_000,
+    *,
+    current_leader_epoch: int = -1,
+    last_fetched_epoch: int = -1,
+) -> FetchPartition:
+    return FetchPartition(
+        partition=index,
+        fetch_offset=offset,
+        partition_max_bytes=max_bytes,
+        current_leader_epoch=current_leader_epoch,
+        last_fetched_epoch=last_fetched_epoch,
+    )
 
 
 def fetch(
@@ -111,7 +124,7 @@ def unknown_topics_and_partitions(peer: Peer) -> None:
 def sizes(peer: Peer) -> None:
     """The first batch comes whole, however little is asked for (KIP-74); after it only whole batches that fit."""
     filled(peer, "fetch-sizes", 2, batches=6, size=500)
-    for partition_max_bytes in (0, 1, 600, 1_300, 5_000, -1):
+    for partition_max_bytes in (0, 1, 600, 1_300, 5_000):
         for max_bytes in (0, 1, 700, 2_000, 10_000_000):
             for version in (4, 11, 12, 18):
                 request = fetch(
@@ -123,6 +136,13 @@ def sizes(peer: Peer) -> None:
                     max_bytes=max_bytes,
                 )
                 peer.ask(request, version, f"partition {partition_max_bytes} request {max_bytes}")
+
+
+@scenario
+def negative_sizes(peer: Peer) -> None:
+    filled(peer, "fetch-negative", batches=1)
+    peer.ask(fetch(peer, 18, "fetch-negative", partition(max_bytes=-1)), label="partition")
+    peer.ask(fetch(peer, 18, "fetch-negative", partition(), max_bytes=-1), label="request")
 
 
 @scenario

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import time
 
 from compat_tests.differential.peer import Peer, versions_of
 from compat_tests.differential.registry import scenario
@@ -350,10 +351,18 @@ def new_producer(peer: Peer) -> int:
 def sequences(peer: Peer) -> None:
     """The last five batches of a producer are known again, what leaves a gap is refused (KIP-98, KIP-360)."""
     peer.create_topic("sequences")
+    now_ms = int(time.time() * 1_000)
     producer = new_producer(peer)
 
     def send(label: str, sequence: int, count: int = 1, *, epoch: int = 0, producer_id: int = producer) -> None:
-        records = batch(*[b"v"] * count, producer_id=producer_id, producer_epoch=epoch, base_sequence=sequence)
+        # Apache Kafka forgets a producer whose last record is older than producer.id.expiration.ms: it has to be new.
+        records = batch(
+            *[b"v"] * count,
+            timestamp=now_ms,
+            producer_id=producer_id,
+            producer_epoch=epoch,
+            base_sequence=sequence,
+        )
         for version in (8, 13):
             peer.ask(produce(peer, version, "sequences", records), version, label)
 
@@ -380,12 +389,26 @@ def sequences(peer: Peer) -> None:
 
 
 @scenario
+def sequences_of_old_records(peer: Peer) -> None:
+    """What is known of a producer ends with the age of its records, not with the time it wrote them."""
+    peer.create_topic("sequences-old")
+    producer = new_producer(peer)
+    for label, sequence in (("first", 0), ("again", 0), ("gap", 9)):
+        records = batch(b"v", producer_id=producer, producer_epoch=0, base_sequence=sequence)
+        peer.ask(produce(peer, 13, "sequences-old", records), 13, label)
+    stored(peer, "sequences-old")
+
+
+@scenario
 def sequences_wrap(peer: Peer) -> None:
     peer.create_topic("sequences-wrap")
+    now_ms = int(time.time() * 1_000)
     producer = new_producer(peer)
     largest = 2**31 - 1
     for label, sequence, count in (("near the end", largest - 1, 2), ("over the end", largest, 3), ("from 0", 2, 1)):
-        records = batch(*[b"v"] * count, producer_id=producer, producer_epoch=0, base_sequence=sequence)
+        records = batch(
+            *[b"v"] * count, timestamp=now_ms, producer_id=producer, producer_epoch=0, base_sequence=sequence
+        )
         peer.ask(produce(peer, 13, "sequences-wrap", records), 13, label)
     stored(peer, "sequences-wrap")
 

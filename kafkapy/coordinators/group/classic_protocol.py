@@ -253,6 +253,17 @@ class ClassicProtocol:
         if group.state is _COMPLETING:
             raise KafkaError(ErrorCode.REBALANCE_IN_PROGRESS)
 
+    def validate_transactional_commit(
+        self, group: ClassicGroup, member_id: str, group_instance_id: str | None, generation_id: int
+    ) -> None:
+        """The same in a transaction. Older producers do not say who they are, and the transaction has fenced others.
+
+        Raises KafkaError: UNKNOWN_MEMBER_ID, FENCED_INSTANCE_ID, ILLEGAL_GENERATION.
+        """
+        if generation_id < 0 and (group.state is _EMPTY or not (member_id or group_instance_id)):
+            return
+        self._validate(group, member_id, group_instance_id, generation_id)
+
     # -- LeaveGroup
 
     def leave(self, group: ClassicGroup, members: list[MemberIdentity]) -> Decision[list[MemberResponse]]:

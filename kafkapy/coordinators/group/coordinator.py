@@ -15,7 +15,13 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from kafkapy.coordinators.deadline import Deadline
-from kafkapy.coordinators.runtime import CoordinatorRuntime, Decision, Parked, partition_for
+from kafkapy.coordinators.runtime import (
+    CoordinatorRuntime,
+    Decision,
+    Parked,
+    TransactionalProducer,
+    partition_for,
+)
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.records import Compression
 from kafkapy_wire.uuid import ZERO_UUID
@@ -43,6 +49,11 @@ if TYPE_CHECKING:
     from kafkapy_wire.messages.offset_delete import OffsetDeleteRequestTopic, OffsetDeleteResponseTopic
     from kafkapy_wire.messages.offset_fetch import OffsetFetchRequestTopics, OffsetFetchResponseTopics
     from kafkapy_wire.messages.sync_group import SyncGroupRequest, SyncGroupResponse
+    from kafkapy_wire.messages.txn_offset_commit import (
+        TxnOffsetCommitRequest,
+        TxnOffsetCommitRequestTopic,
+        TxnOffsetCommitResponseTopic,
+    )
 
 logger = logging.getLogger("kafkapy.groups")
 
@@ -233,6 +244,43 @@ class GroupCoordinator:
                 raise KafkaError(ErrorCode.GROUP_ID_NOT_FOUND)
             raise KafkaError(ErrorCode.ILLEGAL_GENERATION)
         return self._runtime.execute(partition, shard.offsets.commit(request, topics, self._clock.now_ms()))
+
+    async def commit_transactional_offsets(
+        self,
+        request: TxnOffsetCommitRequest,
+        topics: Sequence[TxnOffsetCommitRequestTopic],
+        enlist: Callable[[int], None],
+    ) -> list[TxnOffsetCommitResponseTopic]:
+        """Commit for `topics`, those of the request that exist, in the producer's transaction.
+
+        `enlist` sees to it that a partition of `__consumer_offsets` is in the transaction, or raises KafkaError.
+        Raises KafkaError for all of them: INVALID_GROUP_ID, ILLEGAL_GENERATION, UNKNOWN_MEMBER_ID, FENCED_INSTANCE_ID.
+        """
+        if not request.group_id:
+            raise KafkaError(ErrorCode.INVALID_GROUP_ID)
+        await self._runtime.create_topic()
+        partition, shard = self._find(request.group_id)
+        enlist(partition)
+        group = shard.groups.get(request.group_id)
+        if group is not None:
+            shard.classic.validate_transactional_commit(
+                group, request.member_id, request.group_instance_id, request.generation_id
+            )
+        elif request.generation_id >= 0:
+            raise KafkaError(ErrorCode.ILLEGAL_GENERATION)
+        decision = shard.offsets.commit_in_transaction(request, topics, self._clock.now_ms())
+        producer = TransactionalProducer(request.producer_id, request.producer_epoch)
+        return self._runtime.execute(partition, decision, producer)
+
+    def end_transaction(self, partition: int, producer_id: int, *, committed: bool) -> None:
+        """A marker was appended to this partition of `__consumer_offsets`: the offsets that waited for it count now,
+        or never.
+        """
+        self._runtime.end_transaction(partition, producer_id, committed=committed)
+
+    def partition_of(self, group_id: str) -> int:
+        """The partition of `__consumer_offsets` that holds the group, once that exists."""
+        return partition_for(group_id, self._runtime.partition_count)
 
     def fetch_offsets(
         self, group_id: str, topics: Sequence[OffsetFetchRequestTopics] | None, *, require_stable: bool

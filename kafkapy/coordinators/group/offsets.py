@@ -31,6 +31,12 @@ if TYPE_CHECKING:
         OffsetFetchResponsePartitions,
         OffsetFetchResponseTopics,
     )
+    from kafkapy_wire.messages.txn_offset_commit import (
+        TxnOffsetCommitRequest,
+        TxnOffsetCommitRequestPartition,
+        TxnOffsetCommitRequestTopic,
+        TxnOffsetCommitResponseTopic,
+    )
 
 OffsetsByTopic = dict[str, dict[int, CommittedOffset]]
 
@@ -39,9 +45,13 @@ DEFAULT_RETENTION_TIME_MS = -1
 
 
 class OffsetStore:
-    """group id -> topic -> partition -> committed offset, and the way back from a topic to its groups."""
+    """group id -> topic -> partition -> committed offset, and the way back from a topic to its groups.
+
+    `superseded` is of a transaction's offsets: those that a plain commit has overtaken since.
+    """
 
     def __init__(self) -> None:
+        self.superseded: set[tuple[str, str, int]] = set()
         self._groups: dict[str, OffsetsByTopic] = {}
         self._groups_of_topic: dict[str, set[str]] = {}
 
@@ -122,7 +132,38 @@ class Offsets:
             response.append(OffsetCommitResponseTopic(name=topic.name, topic_id=topic.topic_id, partitions=partitions))
         return Decision(records, response)
 
-    def _refuse_metadata(self, partition: OffsetCommitRequestPartition) -> ErrorCode:
+    def commit_in_transaction(
+        self, request: TxnOffsetCommitRequest, topics: Sequence[TxnOffsetCommitRequestTopic], now_ms: int
+    ) -> Decision[list[TxnOffsetCommitResponseTopic]]:
+        """The same for a transaction; the request knows no topic ids. They count once its marker has come."""
+        from kafkapy_wire.messages.txn_offset_commit import (
+            TxnOffsetCommitResponsePartition,
+            TxnOffsetCommitResponseTopic,
+        )
+
+        records: list[CoordinatorRecord] = []
+        response: list[TxnOffsetCommitResponseTopic] = []
+        for topic in topics:
+            partitions = []
+            for partition in topic.partitions:
+                error = self._refuse_metadata(partition)
+                if error is ErrorCode.NONE:
+                    committed = CommittedOffset(
+                        offset=partition.committed_offset,
+                        leader_epoch=partition.committed_leader_epoch,
+                        metadata=partition.committed_metadata or "",
+                        commit_timestamp_ms=now_ms,
+                        expire_timestamp_ms=None,
+                        topic_id=ZERO_UUID,
+                    )
+                    records.append(offset_commit(request.group_id, topic.name, partition.partition_index, committed))
+                partitions.append(
+                    TxnOffsetCommitResponsePartition(partition_index=partition.partition_index, error_code=error)
+                )
+            response.append(TxnOffsetCommitResponseTopic(name=topic.name, partitions=partitions))
+        return Decision(records, response)
+
+    def _refuse_metadata(self, partition: OffsetCommitRequestPartition | TxnOffsetCommitRequestPartition) -> ErrorCode:
         metadata = partition.committed_metadata
         # Java counts UTF-16 units, and Apache Kafka compares that with a limit that is named after bytes.
         if metadata is not None and len(metadata.encode("utf-16-le")) // 2 > self._settings.offset_metadata_max_bytes:
@@ -299,15 +340,21 @@ class Offsets:
                 store.remove(group_id, topic, partition)
         elif producer_id == -1:
             self.committed.put(group_id, topic, partition, committed)
+            for store in self._pending.values():
+                if store.get(group_id, topic, partition) is not None:
+                    store.superseded.add((group_id, topic, partition))
         else:
-            self._pending.setdefault(producer_id, OffsetStore()).put(group_id, topic, partition, committed)
+            store = self._pending.setdefault(producer_id, OffsetStore())
+            store.put(group_id, topic, partition, committed)
+            store.superseded.discard((group_id, topic, partition))
 
     def replay_end_transaction(self, producer_id: int, *, committed: bool) -> None:
-        """Move the transaction's offsets to the others, or drop them."""
+        """Move the transaction's offsets to the others, but for what was committed later; or drop them."""
         store = self._pending.pop(producer_id, None)
         if store is None or not committed:
             return
         for group_id in store.groups:
             for topic, partitions in store.of_group(group_id).items():
                 for partition, offset in partitions.items():
-                    self.committed.put(group_id, topic, partition, offset)
+                    if (group_id, topic, partition) not in store.superseded:
+                        self.committed.put(group_id, topic, partition, offset)

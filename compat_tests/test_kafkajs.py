@@ -1,0 +1,21 @@
+"""KafkaJS, behind the command line of compat_tests/node. The codecs are plug-ins in JavaScript; it knows no static members."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from compat_tests.client_program import ClientProgram
+from compat_tests.client_scenarios import ClientScenarios
+
+
+@pytest.fixture(params=["none", "gzip", "snappy", "lz4", "zstd"])
+def codec(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+class TestKafkaJS(ClientScenarios):
+    @pytest.fixture
+    def client(self, node_directory: Path, tmp_path: Path) -> ClientProgram:
+        return ClientProgram(["node", str(node_directory / "clients.js"), "kafkajs"], tmp_path)

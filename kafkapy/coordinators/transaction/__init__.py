@@ -1,0 +1,15 @@
+"""The transaction coordinator: who may write as which producer, and how each transaction ends (KIP-98, KIP-890).
+
+coordinator.py   one node's transactional ids: what the API handlers call
+shard.py         the transactional ids of one partition of `__transaction_state`: decisions, replay
+transaction.py   the state of one transactional id, and what each step makes of it
+records.py       Kafka's record format of that topic
+markers.py       commit and abort markers into the partitions that a transaction has written to
+enlisting.py     is this partition in the producer's transaction? asked before anything transactional is stored
+"""
+
+from kafkapy.coordinators.transaction.coordinator import TransactionCoordinator
+from kafkapy.coordinators.transaction.enlisting import Enlisting, PartitionEnlister
+from kafkapy.coordinators.transaction.markers import MarkerWriter
+
+__all__ = ["Enlisting", "MarkerWriter", "PartitionEnlister", "TransactionCoordinator"]

@@ -1,0 +1,349 @@
+"""One node's transactional ids: what the handlers of the transaction APIs call.
+
+Each transactional id lives in the shard of its partition of `__transaction_state`. A transaction ends in three steps,
+each of which may be the last one before a crash: PrepareCommit or PrepareAbort is stored and the end is decided; markers
+go to every partition; CompleteCommit or CompleteAbort is stored. What is found decided after a restart is carried out.
+
+All three steps are one turn of the event loop, so no client ever meets a transaction between them, unless a disk refuses
+a marker: then the rest is tried again every MARKER_RETRY_MS.
+
+As long as `__transaction_state` does not exist nobody has a transactional id, and requests about one hear just that.
+Apache Kafka answers NOT_COORDINATOR then.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Protocol
+
+from kafkapy.coordinators.runtime import CoordinatorLog, CoordinatorRuntime, Decision, partition_for
+from kafkapy.coordinators.transaction.markers import Marker
+from kafkapy.coordinators.transaction.transaction import ENDING, ProducerIdAndEpoch, Transaction, TransactionStatus
+from kafkapy_wire.errors import ErrorCode, KafkaError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
+
+    from kafkapy.clock import Clock, Timer
+    from kafkapy.coordinators.transaction.shard import TransactionShard
+    from kafkapy.coordinators.transaction.transaction import TopicPartition
+    from kafkapy.settings.broker import TransactionSettings
+    from kafkapy_controller.delta import MetadataDelta
+    from kafkapy_controller.image import MetadataImage
+
+logger = logging.getLogger("kafkapy.transactions")
+
+TRANSACTION_TOPIC = "__transaction_state"
+TRANSACTION_VERSION = "transaction.version"
+MARKER_RETRY_MS = 1_000
+NO_SEQUENCE = -1
+
+_GONE = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+_FENCED = (ErrorCode.INVALID_PRODUCER_EPOCH, ErrorCode.TRANSACTION_COORDINATOR_FENCED)
+
+
+class TransactionLog(CoordinatorLog, Protocol):
+    """The internal topic, and in which term of office this node leads a partition of it."""
+
+    def leader_epoch(self, partition: int) -> int: ...
+
+
+class Metadata(Protocol):
+    """Where the newest metadata image is found."""
+
+    @property
+    def image(self) -> MetadataImage: ...
+
+
+class Markers(Protocol):
+    """Where markers are written: see `markers.MarkerWriter`."""
+
+    def write(self, topic: str, index: int, marker: Marker) -> ErrorCode: ...
+
+
+class TransactionCoordinator:
+    """All transactional ids of this node. Errors are raised as KafkaError, unless said otherwise."""
+
+    def __init__(
+        self,
+        settings: Callable[[], TransactionSettings],
+        clock: Clock,
+        log: TransactionLog,
+        metadata: Metadata,
+        next_producer_id: Callable[[], Awaitable[int]],
+        markers: Markers,
+    ) -> None:
+        self._settings = settings  # asked at each use: AlterConfigs may change them
+        self._clock = clock
+        self._log = log
+        self._metadata = metadata
+        self._next_producer_id = next_producer_id
+        self._markers = markers
+        self._runtime: CoordinatorRuntime[TransactionShard] = CoordinatorRuntime(
+            log, clock, self._new_shard, base_sequence=NO_SEQUENCE
+        )
+        self._unwritten: dict[str, set[TopicPartition]] = {}
+        """Transactional id -> partitions that still wait for the marker of a decided transaction."""
+        self._retry: Timer | None = None
+
+    # -- life
+
+    async def load(self) -> None:
+        """Replay what is stored and carry out what was decided. The group coordinator is loaded before."""
+        await self._runtime.load()
+
+    def close(self) -> None:
+        """Nothing is appended any more."""
+        if self._retry is not None:
+            self._retry.cancel()
+        self._runtime.resign()
+
+    async def create_topic(self) -> None:
+        """Return when `__transaction_state` exists and this node can serve any transactional id."""
+        await self._runtime.create_topic()
+
+    def follow_metadata(self, delta: MetadataDelta) -> None:
+        if any(topic.name == TRANSACTION_TOPIC for topic in delta.deleted_topics):
+            self._runtime.resign()
+            self._unwritten.clear()
+
+    @property
+    def transaction_version(self) -> int:
+        """The cluster's level of the feature."""
+        return self._metadata.image.features.get(TRANSACTION_VERSION, 0)
+
+    @property
+    def verifies_partitions(self) -> bool:
+        """transaction.partition.verification.enable"""
+        return self._settings().transaction_partition_verification_enable
+
+    # -- the producer's requests
+
+    async def init_producer_id(
+        self, transactional_id: str, timeout_ms: int, expected: ProducerIdAndEpoch | None
+    ) -> ProducerIdAndEpoch:
+        """The producer id and epoch to work with from now on; whoever has worked with an older one is fenced.
+
+        Raises KafkaError: INVALID_REQUEST (empty id), INVALID_TRANSACTION_TIMEOUT, PRODUCER_FENCED; and
+        CONCURRENT_TRANSACTIONS after it has aborted the open transaction, so that the client comes again.
+        """
+        if not transactional_id:
+            raise KafkaError(ErrorCode.INVALID_REQUEST)
+        if not 0 < timeout_ms <= self._settings().transaction_max_timeout_ms:
+            raise KafkaError(ErrorCode.INVALID_TRANSACTION_TIMEOUT)
+        await self._runtime.create_topic()
+
+        def decide(spare_producer_id: int | None) -> Transaction:
+            partition, shard = self._find(transactional_id)
+            decision = shard.init_producer_id(
+                transactional_id, timeout_ms, expected, spare_producer_id, self._clock.now_ms()
+            )
+            return self._runtime.execute(partition, decision)
+
+        transaction = await self._with_spare_producer_id(decide)
+        if transaction.status in ENDING:
+            self._finish(transaction)
+            raise KafkaError(ErrorCode.CONCURRENT_TRANSACTIONS)
+        logger.info(
+            "transactional id %s has producer id %d, epoch %d",
+            transactional_id,
+            transaction.producer_id,
+            transaction.producer_epoch,
+        )
+        return ProducerIdAndEpoch(transaction.producer_id, transaction.producer_epoch)
+
+    def add_partitions(
+        self,
+        transactional_id: str,
+        producer: ProducerIdAndEpoch,
+        partitions: Iterable[TopicPartition],
+        client_version: int,
+    ) -> None:
+        """Raises KafkaError: INVALID_REQUEST (empty id), INVALID_PRODUCER_ID_MAPPING, PRODUCER_FENCED,
+        CONCURRENT_TRANSACTIONS, COORDINATOR_LOAD_IN_PROGRESS.
+        """
+        partition, shard = self._find_named(transactional_id)
+        decision = shard.add_partitions(transactional_id, producer, partitions, client_version, self._clock.now_ms())
+        self._runtime.execute(partition, decision)
+
+    def missing_partitions(
+        self, transactional_id: str, producer: ProducerIdAndEpoch, partitions: Iterable[TopicPartition]
+    ) -> set[TopicPartition]:
+        """Those that are not in the producer's transaction. Raises KafkaError as `add_partitions` does."""
+        _, shard = self._find_named(transactional_id)
+        return shard.missing_partitions(transactional_id, producer, partitions)
+
+    async def end(
+        self, transactional_id: str, producer: ProducerIdAndEpoch, *, commit: bool, client_version: int
+    ) -> ProducerIdAndEpoch:
+        """Commit or abort. Returns what the next transaction is written with (from client version 2 on).
+
+        Raises KafkaError: INVALID_REQUEST (empty id), INVALID_PRODUCER_ID_MAPPING, PRODUCER_FENCED, INVALID_TXN_STATE,
+        CONCURRENT_TRANSACTIONS, COORDINATOR_LOAD_IN_PROGRESS.
+        """
+
+        def decide(spare_producer_id: int | None) -> Transaction:
+            partition, shard = self._find_named(transactional_id)
+            decision = shard.end(
+                transactional_id,
+                producer,
+                commit=commit,
+                client_version=client_version,
+                spare_producer_id=spare_producer_id,
+                now_ms=self._clock.now_ms(),
+            )
+            return self._runtime.execute(partition, decision)
+
+        transaction = await self._with_spare_producer_id(decide)
+        if transaction.status in ENDING:
+            self._finish(transaction)
+            transaction = transaction.completed(now_ms=transaction.updated_ms)
+        return ProducerIdAndEpoch(transaction.producer_id, transaction.producer_epoch)
+
+    async def _with_spare_producer_id(self, decide: Callable[[int | None], Transaction]) -> Transaction:
+        """Most decisions take no new producer id, and those that do are made again once there is one."""
+        from kafkapy.coordinators.transaction.shard import ProducerIdNeeded
+
+        try:
+            return decide(None)
+        except ProducerIdNeeded:
+            return decide(await self._next_producer_id())
+
+    # -- time
+
+    async def abort_timed_out(self) -> None:
+        """Abort what is open for longer than its producer said, and fence that producer."""
+        for partition, shard in self._runtime.loaded_shards():
+            for transaction in shard.timed_out(self._clock.now_ms()):
+                await self._abort_timed_out(partition, shard, transaction)
+
+    async def _abort_timed_out(self, partition: int, shard: TransactionShard, transaction: Transaction) -> None:
+        def decide(spare_producer_id: int | None) -> Transaction:
+            if shard.transactions.get(transaction.transactional_id) != transaction:
+                return transaction  # it went on while a producer id was waited for
+            decision = shard.abort_unasked(transaction, spare_producer_id, self._clock.now_ms())
+            return self._runtime.execute(partition, decision)
+
+        try:
+            aborted = await self._with_spare_producer_id(decide)
+        except KafkaError as error:
+            logger.error("cannot abort the transaction of %s: %s", transaction.transactional_id, error)
+            return
+        if aborted.status in ENDING:
+            logger.info(
+                "aborting the transaction of %s: open for more than %d ms",
+                transaction.transactional_id,
+                transaction.timeout_ms,
+            )
+            self._finish(aborted)
+
+    def remove_expired(self) -> None:
+        """Forget transactional ids that nobody has used for transactional.id.expiration.ms."""
+        updated_until_ms = self._clock.now_ms() - self._settings().transactional_id_expiration_ms
+        for partition, shard in self._runtime.loaded_shards():
+            self._execute_unasked(partition, shard.expire(updated_until_ms))
+
+    # -- the end of a transaction
+
+    def _finish(self, transaction: Transaction) -> None:
+        """Write the markers of a decided transaction, then that it is complete."""
+        self._unwritten[transaction.transactional_id] = set(transaction.partitions)
+        self._write_markers(transaction)
+
+    def _write_markers(self, transaction: Transaction) -> None:
+        partition, shard = self._find(transaction.transactional_id)
+        marker = Marker(
+            transaction.producer_id,
+            transaction.producer_epoch,
+            transaction.is_committing,
+            self._log.leader_epoch(partition),
+            transaction.client_version,
+        )
+        unwritten = self._unwritten[transaction.transactional_id]
+        for topic, index in sorted(unwritten):
+            error = self._markers.write(topic, index, marker)
+            if error in (ErrorCode.NONE, _GONE):
+                unwritten.discard((topic, index))
+                continue
+            logger.error(
+                "cannot write the marker of %s into %s-%d: %s", transaction.transactional_id, topic, index, error.name
+            )
+            if error in _FENCED:  # as in Apache Kafka: somebody else is in charge, and who that is sees to it
+                del self._unwritten[transaction.transactional_id]
+                return
+        if not unwritten:
+            try:
+                self._runtime.execute(partition, shard.complete(transaction, self._clock.now_ms()))
+            except KafkaError as error:
+                logger.error("cannot write to %s-%d: %s", TRANSACTION_TOPIC, partition, error)
+            else:
+                del self._unwritten[transaction.transactional_id]
+                return
+        if self._retry is None:
+            self._retry = self._clock.call_later(MARKER_RETRY_MS, self._try_again)
+
+    def _try_again(self) -> None:
+        self._retry = None
+        for transactional_id in list(self._unwritten):
+            _, shard = self._find(transactional_id)
+            self._write_markers(shard.transactions[transactional_id])
+
+    # -- administration
+
+    def describe(self, transactional_id: str) -> Transaction:
+        """Raises KafkaError: INVALID_REQUEST (empty id), TRANSACTIONAL_ID_NOT_FOUND, COORDINATOR_LOAD_IN_PROGRESS."""
+        _, shard = self._find_named(transactional_id)
+        transaction = shard.transactions.get(transactional_id)
+        if transaction is None:
+            raise KafkaError(ErrorCode.TRANSACTIONAL_ID_NOT_FOUND)
+        return transaction
+
+    def list(
+        self,
+        statuses: frozenset[TransactionStatus] | None,
+        producer_ids: frozenset[int],
+        longer_than_ms: int,
+        matches: Callable[[str], object] | None,
+    ) -> Sequence[Transaction]:
+        """Those in one of the statuses, with one of the producer ids, begun that long ago, whose id matches. None, no
+        producer ids, and a negative time let everything pass.
+
+        Raises KafkaError(COORDINATOR_LOAD_IN_PROGRESS).
+        """
+        now_ms = self._clock.now_ms()
+        return [
+            transaction
+            for shard in self._runtime.shards
+            for transaction in shard.transactions.values()
+            if (statuses is None or transaction.status in statuses)
+            and (not producer_ids or transaction.producer_id in producer_ids)
+            and (longer_than_ms < 0 or now_ms - transaction.start_ms >= longer_than_ms)
+            and (matches is None or matches(transaction.transactional_id))
+        ]
+
+    # -- shards
+
+    def _find_named(self, transactional_id: str) -> tuple[int, TransactionShard]:
+        """Raises KafkaError: INVALID_REQUEST (empty), COORDINATOR_LOAD_IN_PROGRESS."""
+        if not transactional_id:
+            raise KafkaError(ErrorCode.INVALID_REQUEST)
+        return self._find(transactional_id)
+
+    def _find(self, transactional_id: str) -> tuple[int, TransactionShard]:
+        partition_count = self._runtime.partition_count
+        if not partition_count:
+            return 0, self._new_shard(0)
+        partition = partition_for(transactional_id, partition_count)
+        return partition, self._runtime.shard(partition)
+
+    def _new_shard(self, partition: int) -> TransactionShard:
+        # With the record formats, what a fresh node saves until it has a transaction.
+        from kafkapy.coordinators.transaction.shard import TransactionShard
+
+        return TransactionShard(lambda: self.transaction_version, self._finish)
+
+    def _execute_unasked(self, partition: int, decision: Decision[None]) -> None:
+        try:
+            self._runtime.execute(partition, decision)
+        except KafkaError as error:
+            logger.error("cannot write to %s-%d: %s", TRANSACTION_TOPIC, partition, error)

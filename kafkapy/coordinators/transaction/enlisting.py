@@ -1,0 +1,80 @@
+"""Is this partition in the producer's transaction? Asked before anything transactional is stored (KIP-890).
+
+A record that belongs to no transaction gets no marker, and the last stable offset would stay before it for ever: a
+message that was delayed until its transaction had ended once did that. So the leader of a partition asks the transaction
+coordinator, once in a transaction: what is open in the partition already needs no question. Newer clients leave it to
+the leader to put the partition into the transaction, older ones have done so with AddPartitionsToTxn.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from typing import TYPE_CHECKING
+
+from kafkapy.coordinators.transaction.transaction import EPOCH_BUMP_VERSION, ProducerIdAndEpoch
+from kafkapy_log import Verification
+from kafkapy_wire.errors import ErrorCode, KafkaError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from kafkapy.coordinators.transaction.coordinator import TransactionCoordinator
+    from kafkapy.partitions import Partition
+
+NOT_ADDED = "Partition was not added to the transaction"
+
+
+class Enlisting(Enum):
+    """What a client's request version says of it."""
+
+    CHECK_FOR_OLD_CLIENT = auto()  # Produce up to 10, TxnOffsetCommit up to 3: does not know TRANSACTION_ABORTABLE
+    CHECK = auto()  # Produce 11, TxnOffsetCommit 4
+    ADD = auto()  # Produce 12 on, TxnOffsetCommit 5 on: the request itself adds the partition
+
+
+class PartitionEnlister:
+    """Asks this node's transaction coordinator, which is everybody's."""
+
+    def __init__(self, transactions: TransactionCoordinator) -> None:
+        self._transactions = transactions
+
+    def enlist(
+        self, transactional_id: str, producer: ProducerIdAndEpoch, partitions: Iterable[Partition], enlisting: Enlisting
+    ) -> dict[Partition, Verification | KafkaError]:
+        """For each partition: how its log may take a batch of this producer, or why not.
+
+        Errors: INVALID_PRODUCER_ID_MAPPING, INVALID_PRODUCER_EPOCH, CONCURRENT_TRANSACTIONS, COORDINATOR_LOAD_IN_PROGRESS,
+        INVALID_REQUEST (no transactional id); TRANSACTION_ABORTABLE, for old clients INVALID_TXN_STATE.
+        """
+        outcome: dict[Partition, Verification | KafkaError] = {}
+        unknown: dict[tuple[str, int], Partition] = {}
+        for partition in partitions:
+            if partition.log.has_open_transaction(producer.producer_id, producer.epoch):
+                outcome[partition] = Verification.IN_TRANSACTION
+            else:
+                unknown[partition.topic, partition.index] = partition
+        if not unknown:
+            return outcome
+        if enlisting is not Enlisting.ADD and not self._transactions.verifies_partitions:
+            return outcome | dict.fromkeys(unknown.values(), Verification.IN_TRANSACTION)
+        try:
+            if enlisting is Enlisting.ADD:
+                self._transactions.add_partitions(transactional_id, producer, unknown, EPOCH_BUMP_VERSION)
+                return outcome | dict.fromkeys(unknown.values(), Verification.ADDED)
+            missing = self._transactions.missing_partitions(transactional_id, producer, unknown)
+        except KafkaError as error:
+            return outcome | dict.fromkeys(unknown.values(), _as_seen_by_writers(error))
+        for key, partition in unknown.items():
+            outcome[partition] = _not_in_transaction(enlisting) if key in missing else Verification.IN_TRANSACTION
+        return outcome
+
+
+def _not_in_transaction(enlisting: Enlisting) -> KafkaError:
+    if enlisting is Enlisting.CHECK_FOR_OLD_CLIENT:
+        return KafkaError(ErrorCode.INVALID_TXN_STATE, NOT_ADDED)
+    return KafkaError(ErrorCode.TRANSACTION_ABORTABLE)
+
+
+def _as_seen_by_writers(error: KafkaError) -> KafkaError:
+    """PRODUCER_FENCED is fatal to a producer; a produce that comes late need not be."""
+    return KafkaError(ErrorCode.INVALID_PRODUCER_EPOCH) if error.code is ErrorCode.PRODUCER_FENCED else error

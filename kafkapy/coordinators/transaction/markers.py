@@ -1,0 +1,65 @@
+"""Commit and abort markers: control batches that end a transaction in each partition it has written to.
+
+What a marker changes: in a data partition the last stable offset, and the index of aborted transactions; in
+`__consumer_offsets` also the offsets that the transaction has committed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from kafkapy_wire.errors import ErrorCode, KafkaError
+from kafkapy_wire.records import ControlRecordType, build_end_transaction_marker
+
+if TYPE_CHECKING:
+    from kafkapy.clock import Clock
+    from kafkapy.partitions import PartitionManager
+
+OFFSETS_TOPIC = "__consumer_offsets"
+
+
+class Marker(NamedTuple):
+    """How one producer's transaction ends. `transaction_version` tells which epochs the partition lets pass."""
+
+    producer_id: int
+    producer_epoch: int
+    commit: bool
+    coordinator_epoch: int
+    transaction_version: int
+
+
+class TransactionalOffsets(Protocol):
+    """What the group coordinator holds of open transactions."""
+
+    def end_transaction(self, partition: int, producer_id: int, *, committed: bool) -> None:
+        """A marker was appended to this partition of `__consumer_offsets`."""
+
+
+class MarkerWriter:
+    """Writes markers into the partitions that this broker leads."""
+
+    def __init__(self, partitions: PartitionManager, offsets: TransactionalOffsets, clock: Clock) -> None:
+        self._partitions = partitions
+        self._offsets = offsets
+        self._clock = clock
+
+    def write(self, topic: str, index: int, marker: Marker) -> ErrorCode:
+        """NONE, UNKNOWN_TOPIC_OR_PARTITION, INVALID_PRODUCER_EPOCH, TRANSACTION_COORDINATOR_FENCED or
+        KAFKA_STORAGE_ERROR. Where there is nothing to end the marker is written all the same.
+        """
+        now_ms = self._clock.now_ms()
+        batch = build_end_transaction_marker(
+            ControlRecordType.COMMIT if marker.commit else ControlRecordType.ABORT,
+            timestamp=now_ms,
+            producer_id=marker.producer_id,
+            producer_epoch=marker.producer_epoch,
+            coordinator_epoch=marker.coordinator_epoch,
+        )
+        try:
+            partition = self._partitions.by_name(topic, index)
+            partition.append_internal(batch, now_ms=now_ms, transaction_version=marker.transaction_version)
+        except KafkaError as error:
+            return error.code
+        if topic == OFFSETS_TOPIC:
+            self._offsets.end_transaction(index, marker.producer_id, committed=marker.commit)
+        return ErrorCode.NONE

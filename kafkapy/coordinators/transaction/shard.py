@@ -1,0 +1,308 @@
+"""The transactional ids of one partition of `__transaction_state`: what each request decides, and the replay.
+
+A decision's record is one transactional id's whole new state. Errors are raised as KafkaError, in the order in which
+Apache Kafka 4.3.1 finds them; PRODUCER_FENCED is what newer clients know, the handlers translate it for older ones.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from kafkapy.coordinators.runtime import CoordinatorRecord, Decision
+from kafkapy.coordinators.transaction.records import read_record, transaction_record, transaction_tombstone
+from kafkapy.coordinators.transaction.transaction import (
+    ENDING,
+    EPOCH_BUMP_VERSION,
+    EPOCH_MAX,
+    NO_PRODUCER_EPOCH,
+    NO_PRODUCER_ID,
+    ProducerIdAndEpoch,
+    TopicPartition,
+    Transaction,
+    TransactionStatus,
+    is_exhausted,
+)
+from kafkapy_wire.errors import ErrorCode, KafkaError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+logger = logging.getLogger("kafkapy.transactions")
+
+_EMPTY, _ONGOING = TransactionStatus.EMPTY, TransactionStatus.ONGOING
+_COMPLETE_COMMIT, _COMPLETE_ABORT = TransactionStatus.COMPLETE_COMMIT, TransactionStatus.COMPLETE_ABORT
+
+
+class ProducerIdNeeded(Exception):
+    """The decision takes a new producer id: come again with one."""
+
+
+class TransactionShard:
+    """`transaction_version` is the cluster's feature level; `finish` writes the markers of a decided transaction."""
+
+    def __init__(self, transaction_version: Callable[[], int], finish: Callable[[Transaction], None]) -> None:
+        self._transaction_version = transaction_version
+        self._finish = finish
+        self.transactions: dict[str, Transaction] = {}
+
+    def transaction(self, transactional_id: str, producer_id: int) -> Transaction:
+        """Raises KafkaError(INVALID_PRODUCER_ID_MAPPING): there is none, or it has another producer id."""
+        transaction = self.transactions.get(transactional_id)
+        if transaction is None or transaction.producer_id != producer_id:
+            raise KafkaError(ErrorCode.INVALID_PRODUCER_ID_MAPPING)
+        return transaction
+
+    # -- decisions
+
+    def init_producer_id(
+        self,
+        transactional_id: str,
+        timeout_ms: int,
+        expected: ProducerIdAndEpoch | None,
+        spare_producer_id: int | None,
+        now_ms: int,
+    ) -> Decision[Transaction]:
+        """The next epoch; who had the one before is fenced. With an open transaction: its abort.
+
+        `expected` is what the producer has, which goes on after an error (KIP-360): then nobody else may have come.
+        Raises ProducerIdNeeded; KafkaError: PRODUCER_FENCED, CONCURRENT_TRANSACTIONS (the end is being written).
+        """
+        transaction = self.transactions.get(transactional_id)
+        if transaction is None:
+            transaction = Transaction(transactional_id, _needed(spare_producer_id), timeout_ms=timeout_ms)
+        if expected is not None and not _may_be(transaction, expected):
+            raise KafkaError(ErrorCode.PRODUCER_FENCED)
+        if transaction.status in ENDING:
+            raise KafkaError(ErrorCode.CONCURRENT_TRANSACTIONS)
+        if transaction.status is _ONGOING:
+            return self.abort_unasked(transaction, spare_producer_id, now_ms)
+        goes_on = expected is not None
+        if expected is None or NO_PRODUCER_EPOCH == transaction.producer_epoch or _is_current(transaction, expected):
+            if transaction.epoch_is_exhausted:
+                following = transaction.with_new_producer_id(
+                    _needed(spare_producer_id), timeout_ms, keep_last_epoch=goes_on, now_ms=now_ms
+                )
+            else:
+                following = transaction.with_next_epoch(timeout_ms, keep_last_epoch=goes_on, now_ms=now_ms)
+        elif expected.epoch == transaction.last_producer_epoch:
+            following = transaction.with_same_epoch(timeout_ms, now_ms=now_ms)
+        else:
+            raise KafkaError(ErrorCode.PRODUCER_FENCED)
+        return self._becomes(following)
+
+    def add_partitions(
+        self,
+        transactional_id: str,
+        producer: ProducerIdAndEpoch,
+        partitions: Iterable[TopicPartition],
+        client_version: int,
+        now_ms: int,
+    ) -> Decision[None]:
+        """Raises KafkaError: INVALID_PRODUCER_ID_MAPPING, PRODUCER_FENCED, CONCURRENT_TRANSACTIONS."""
+        transaction = self._writable(transactional_id, producer)
+        added = frozenset(partitions)
+        if transaction.status is _ONGOING and added <= transaction.partitions:
+            return Decision((), None)
+        following = transaction.with_partitions(added, client_version, now_ms=now_ms)
+        return Decision(self._becomes(following).records, None)
+
+    def missing_partitions(
+        self, transactional_id: str, producer: ProducerIdAndEpoch, partitions: Iterable[TopicPartition]
+    ) -> set[TopicPartition]:
+        """Those that are not in the transaction. Raises KafkaError as `add_partitions` does."""
+        transaction = self._writable(transactional_id, producer)
+        return set(partitions) - transaction.partitions
+
+    def _writable(self, transactional_id: str, producer: ProducerIdAndEpoch) -> Transaction:
+        transaction = self.transaction(transactional_id, producer.producer_id)
+        if transaction.producer_epoch != producer.epoch:
+            raise KafkaError(ErrorCode.PRODUCER_FENCED)
+        if transaction.status in ENDING:
+            raise KafkaError(ErrorCode.CONCURRENT_TRANSACTIONS)
+        return transaction
+
+    def end(
+        self,
+        transactional_id: str,
+        producer: ProducerIdAndEpoch,
+        *,
+        commit: bool,
+        client_version: int,
+        spare_producer_id: int | None,
+        now_ms: int,
+    ) -> Decision[Transaction]:
+        """What the producer asked for; without records when it is done already. The markers follow.
+
+        Raises ProducerIdNeeded; KafkaError: INVALID_PRODUCER_ID_MAPPING, PRODUCER_FENCED, INVALID_TXN_STATE,
+        CONCURRENT_TRANSACTIONS.
+        """
+        if client_version < EPOCH_BUMP_VERSION:
+            return self._end_in_epoch(transactional_id, producer, commit=commit, now_ms=now_ms)
+        transaction = self.transactions.get(transactional_id)
+        if transaction is None:
+            raise KafkaError(ErrorCode.INVALID_PRODUCER_ID_MAPPING)
+        # The answer to a first request may have been lost: it had the epoch before, or the last one of the id before.
+        retried_rotation = (
+            transaction.previous_producer_id == producer.producer_id
+            and producer.epoch == EPOCH_MAX - 1
+            and transaction.producer_epoch == 0
+        )
+        is_retry = retried_rotation or transaction.producer_epoch == producer.epoch + 1
+        is_current = transaction.producer_epoch == producer.epoch
+        if transaction.producer_id != producer.producer_id and not retried_rotation:
+            raise KafkaError(ErrorCode.INVALID_PRODUCER_ID_MAPPING)
+        status = transaction.status
+        if status in (_COMPLETE_COMMIT, _COMPLETE_ABORT):
+            if not (is_retry or is_current):
+                raise KafkaError(ErrorCode.PRODUCER_FENCED)
+            if is_retry:
+                if commit is not (status is _COMPLETE_COMMIT):
+                    raise _other_end(transaction, commit=commit)
+                return Decision((), transaction)
+        elif status in ENDING:
+            if not is_retry:
+                raise KafkaError(ErrorCode.PRODUCER_FENCED)
+            raise _still_ending(transaction, commit=commit)
+        elif not is_current:
+            raise KafkaError(ErrorCode.PRODUCER_FENCED)
+        if commit and status is not _ONGOING:
+            raise _other_end(transaction, commit=commit)
+        # An abort with nothing to abort raises the epoch too: a client in doubt asks for it.
+        next_producer_id = _needed(spare_producer_id) if transaction.epoch_is_exhausted else NO_PRODUCER_ID
+        return self._becomes(
+            transaction.ended(
+                commit=commit, client_version=client_version, next_producer_id=next_producer_id, now_ms=now_ms
+            )
+        )
+
+    def _end_in_epoch(
+        self, transactional_id: str, producer: ProducerIdAndEpoch, *, commit: bool, now_ms: int
+    ) -> Decision[Transaction]:
+        """`end` before transaction version 2: a repeated request cannot be told from a new one."""
+        transaction = self.transaction(transactional_id, producer.producer_id)
+        if transaction.producer_epoch != producer.epoch:
+            raise KafkaError(ErrorCode.PRODUCER_FENCED)
+        status = transaction.status
+        if status is (_COMPLETE_COMMIT if commit else _COMPLETE_ABORT):
+            return Decision((), transaction)
+        if status in ENDING:
+            raise _still_ending(transaction, commit=commit)
+        if status is not _ONGOING:
+            raise _other_end(transaction, commit=commit)
+        return self._becomes(
+            transaction.ended(commit=commit, client_version=0, next_producer_id=NO_PRODUCER_ID, now_ms=now_ms)
+        )
+
+    def abort_unasked(
+        self, transaction: Transaction, spare_producer_id: int | None, now_ms: int
+    ) -> Decision[Transaction]:
+        """Abort an open transaction and fence its producer: it took too long, or another has come.
+
+        Raises ProducerIdNeeded.
+        """
+        version = self._transaction_version()
+        next_producer_id = NO_PRODUCER_ID
+        if version < EPOCH_BUMP_VERSION:
+            transaction = transaction.fenced()
+            version = 0
+        elif transaction.epoch_is_exhausted:
+            next_producer_id = _needed(spare_producer_id)
+        return self._becomes(
+            transaction.ended(commit=False, client_version=version, next_producer_id=next_producer_id, now_ms=now_ms)
+        )
+
+    def complete(self, transaction: Transaction, now_ms: int) -> Decision[Transaction]:
+        """Every marker of the decided transaction is written."""
+        return self._becomes(transaction.completed(now_ms=now_ms))
+
+    def expire(self, updated_until_ms: int) -> Decision[None]:
+        """Forget the transactional ids without a transaction that nobody has used since then."""
+        expired = [
+            transaction.transactional_id
+            for transaction in self.transactions.values()
+            if transaction.status in (_EMPTY, _COMPLETE_COMMIT, _COMPLETE_ABORT)
+            and transaction.updated_ms <= updated_until_ms
+        ]
+        return Decision([transaction_tombstone(transactional_id) for transactional_id in expired], None)
+
+    def timed_out(self, now_ms: int) -> list[Transaction]:
+        """Open transactions that have been open for longer than their producers said."""
+        return [
+            transaction
+            for transaction in self.transactions.values()
+            if transaction.status is _ONGOING and transaction.start_ms + transaction.timeout_ms < now_ms
+        ]
+
+    def _becomes(self, transaction: Transaction) -> Decision[Transaction]:
+        value_version = 1 if self._transaction_version() else 0
+
+        def remember_last_epoch() -> None:
+            stored = self.transactions[transaction.transactional_id]
+            self.transactions[transaction.transactional_id] = stored._replace(
+                last_producer_epoch=transaction.last_producer_epoch
+            )
+
+        return Decision([transaction_record(transaction, value_version)], transaction, remember_last_epoch)
+
+    # -- replay
+
+    def replay(self, record: CoordinatorRecord, producer_id: int) -> None:
+        read = read_record(record)
+        if read is None:
+            logger.warning("skipping a record of type %d in __transaction_state", int.from_bytes(record.key[:2]))
+        elif read.transaction is None:
+            self.transactions.pop(read.transactional_id, None)
+        else:
+            self.transactions[read.transactional_id] = read.transaction
+
+    def replay_end_transaction(self, producer_id: int, *, committed: bool) -> None:
+        """Nothing in this topic is written in a transaction."""
+
+    def loaded(self) -> None:
+        """What was decided before the coordinator stopped is carried out now."""
+        for transaction in list(self.transactions.values()):
+            if transaction.status in ENDING:
+                self._finish(transaction)
+
+    def resign(self) -> None:
+        """Nothing waits here."""
+
+
+def _needed(spare_producer_id: int | None) -> int:
+    if spare_producer_id is None:
+        raise ProducerIdNeeded
+    return spare_producer_id
+
+
+def _may_be(transaction: Transaction, expected: ProducerIdAndEpoch) -> bool:
+    """Whether `expected` may be the producer of this transactional id; its epoch is looked at later.
+
+    A new transactional id has no epoch yet: its producer comes back after a long time. The producer id before this one
+    was given up when its epochs were used up, and the answer that said so may have been lost.
+    """
+    return (
+        transaction.producer_epoch == NO_PRODUCER_EPOCH
+        or expected.producer_id == transaction.producer_id
+        or (expected.producer_id == transaction.previous_producer_id and is_exhausted(expected.epoch))
+    )
+
+
+def _is_current(transaction: Transaction, expected: ProducerIdAndEpoch) -> bool:
+    return expected.epoch == transaction.producer_epoch
+
+
+def _other_end(transaction: Transaction, *, commit: bool) -> KafkaError:
+    logger.warning(
+        "transactional id %s is %s and cannot be %s",
+        transaction.transactional_id,
+        transaction.status.text,
+        "committed" if commit else "aborted",
+    )
+    return KafkaError(ErrorCode.INVALID_TXN_STATE)
+
+
+def _still_ending(transaction: Transaction, *, commit: bool) -> KafkaError:
+    if commit is not transaction.is_committing:
+        return _other_end(transaction, commit=commit)
+    return KafkaError(ErrorCode.CONCURRENT_TRANSACTIONS)

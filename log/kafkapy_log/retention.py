@@ -1,0 +1,64 @@
+"""Which of a log's oldest segments are to go: retention.ms, retention.bytes and the log start offset.
+
+A segment goes whole or not at all, oldest first, and never one with records above the high watermark. With
+cleanup.policy `delete` all three bounds hold, without it (compaction alone) only the log start offset.
+
+Differs: by retention.ms a segment goes when its largest timestamp and its last write are both that old; Apache Kafka
+looks at the write only where no record has a timestamp. Records that a test stamps 1970 therefore stay for
+retention.ms, while Apache Kafka takes them away with its next check, in the middle of the test.
+"""
+
+from collections.abc import Callable, Sequence
+
+from kafkapy_log.segment import LOG_SUFFIX, Segment
+from kafkapy_log.settings import LogSettings
+
+
+def deletable_count(
+    segments: Sequence[Segment],
+    settings: LogSettings,
+    *,
+    log_start_offset: int,
+    log_end_offset: int,
+    high_watermark: int,
+    now_ms: int,
+    largest_timestamp: Callable[[Segment], int],
+) -> int:
+    """How many of the first segments are to go; all of them when the last one, which is written to, has expired too.
+
+    `largest_timestamp` tells a segment's, -1 without one: it may have to read for it. Raises OSError.
+    """
+    ends = [segment.base_offset for segment in segments[1:]] + [log_end_offset]
+    # An empty last segment stays: what would take its place is just such a one.
+    droppable = sum(end <= high_watermark for end in ends) - (not segments[-1].size and log_end_offset <= high_watermark)
+    count = sum(end <= log_start_offset for end in ends[:-1])
+    if settings.delete:
+        count = max(count, _beyond_size(segments, settings.retention_bytes))
+        while count < droppable and _is_too_old(segments[count], settings.retention_ms, now_ms, largest_timestamp):
+            count += 1
+    return min(count, droppable)
+
+
+def _beyond_size(segments: Sequence[Segment], retention_bytes: int) -> int:
+    """How many go so that no more than `retention_bytes` are left over beside the segment that reaches across."""
+    if retention_bytes < 0:
+        return 0
+    surplus = sum(segment.size for segment in segments) - retention_bytes
+    for count, segment in enumerate(segments):
+        surplus -= segment.size
+        if surplus < 0:
+            return count
+    return len(segments)
+
+
+def _is_too_old(
+    segment: Segment, retention_ms: int, now_ms: int, largest_timestamp: Callable[[Segment], int]
+) -> bool:
+    if retention_ms < 0 or now_ms - largest_timestamp(segment) <= retention_ms:
+        return False
+    return not segment.size or now_ms - last_write_ms(segment) > retention_ms
+
+
+def last_write_ms(segment: Segment) -> int:
+    """When the segment's file was last written, by the system's clock. Raises OSError."""
+    return segment.path(LOG_SUFFIX).stat().st_mtime_ns // 1_000_000

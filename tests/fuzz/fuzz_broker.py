@@ -1,0 +1,208 @@
+"""Hostile, random and merely odd requests to a running node, for as long as asked.
+
+    python -m tests.fuzz.fuzz_broker --seconds 600 --seed 7
+
+Holds: whatever a client sends, the node logs no internal error, goes on serving others, keeps their records, and starts
+again from its directory. A failure prints the seed of the round that found it: `--seed SEED --rounds 1` repeats it, as
+long as it does not need what earlier rounds left behind.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import trio
+
+from kafkapy.apis import API_MODULES
+from kafkapy.node import Node
+from kafkapy_wire.api_keys import API_VERSIONS, ApiKey, request_class, request_header_version
+from kafkapy_wire.codec import encode
+from kafkapy_wire.message import Struct, parse_versions
+from kafkapy_wire.messages.fetch import FetchRequest
+from kafkapy_wire.messages.request_header import RequestHeader
+from kafkapy_wire.uuid import Uuid
+from tests.fuzz.fuzz_wire import mutated, random_message
+from tests.shell.running_node import Client, batch, connect, running_node
+
+REQUESTS_PER_ROUND = 20
+ANSWER_SECONDS_MAX = 0.2
+ROUNDS_PER_NODE = 200
+TOPICS = ("orders", "a", "payments-2026")
+NAMES = (
+    *TOPICS,
+    "",
+    "1",
+    "a-group",
+    "range",
+    "retention.ms",
+    "message.max.bytes",
+    "1000",
+    "compact",
+    "__consumer_offsets",
+)
+NUMBERS = (0, 0, 0, 1, 1, 2, -1, -2, 3, 4, 10, 100)
+RECORDS = batch([b"some", b"records"], timestamp=1_700_000_000_000)
+
+
+class InternalErrors(logging.Handler):
+    """Keeps what the node logs as an error of its own."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.seen: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.seen.append(logging.Formatter().format(record))
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        logger = logging.getLogger("kafkapy")
+        logger.addHandler(self)
+        try:
+            yield
+        finally:
+            logger.removeHandler(self)
+
+
+def make_plausible(source: random.Random, struct: Struct, version: int, topic_ids: list[Uuid]) -> None:
+    """Names and ids that exist, and small numbers: most requests then get past the first check."""
+    for field in struct.__fields__:
+        if version not in parse_versions(field.versions):
+            continue
+        value = getattr(struct, field.name)
+        if isinstance(value, list):
+            for element in value:
+                if isinstance(element, Struct):
+                    make_plausible(source, element, version, topic_ids)
+            if value and isinstance(value[0], str):
+                value[0] = source.choice(NAMES)
+            elif value and isinstance(value[0], int):
+                value[0] = source.choice(NUMBERS)
+        elif isinstance(value, Struct):
+            make_plausible(source, value, version, topic_ids)
+        elif source.random() < 0.6:
+            if isinstance(value, str):
+                setattr(struct, field.name, source.choice(NAMES))
+            elif isinstance(value, int) and not isinstance(value, bool):
+                setattr(struct, field.name, source.choice(NUMBERS))
+            elif field.kind == "uuid" and topic_ids:
+                setattr(struct, field.name, source.choice(topic_ids))
+
+
+def random_request(source: random.Random, topic_ids: list[Uuid]) -> bytes:
+    """A frame of some API that is served: every field of its version set to something."""
+    key = source.choice(list(API_MODULES))
+    version = source.randint(API_VERSIONS[key].min_version, API_VERSIONS[key].max_version)
+    request = random_message(source, request_class(key), version)
+    if source.random() < 0.8:
+        make_plausible(source, request, version, topic_ids)
+    if isinstance(request, FetchRequest):
+        request.max_wait_ms = source.choice((-1, 0, 10))
+    if key is ApiKey.PRODUCE and source.random() < 0.8:
+        for topic in request.topic_data:  # type: ignore[attr-defined]
+            for data in topic.partition_data:
+                data.records = source.choice((RECORDS, RECORDS, RECORDS * 2, mutated(source, RECORDS)))
+    header = RequestHeader(
+        request_api_key=key,
+        request_api_version=version,
+        correlation_id=source.randint(-5, 5),
+        client_id=source.choice((None, "", "a-client", "größe")),
+    )
+    return encode(header, request_header_version(key, version)) + encode(request, version)
+
+
+def random_bytes(source: random.Random, topic_ids: list[Uuid]) -> bytes:
+    """What one connection sends: frames that are right, nearly right, or no frames at all."""
+    sent = b""
+    for _ in range(source.choice((1, 1, 1, 2, 5))):
+        content = random_request(source, topic_ids)
+        kind = source.random()
+        if kind < 0.3:
+            content = mutated(source, content)
+        elif kind < 0.4:
+            content = content[:8] + source.randbytes(source.randrange(100))
+        sent += len(content).to_bytes(4, "big") + content
+    kind = source.random()
+    if kind < 0.1:
+        return source.randbytes(source.randrange(1, 200))
+    if kind < 0.2:
+        return sent[: source.randrange(len(sent))]
+    return sent
+
+
+async def run_round(seed: int, node: Node, errors: InternalErrors) -> None:
+    """A few odd connections, then an honest client that finds everything in order."""
+    source = random.Random(seed)
+    for _ in range(REQUESTS_PER_ROUND):
+        sent = random_bytes(source, [*node.metadata.image.topics_by_id])
+        async with connect(node) as client:
+            with trio.move_on_after(ANSWER_SECONDS_MAX):
+                try:
+                    await client.stream.send_all(sent)
+                    await client.stream.send_eof()
+                    while True:
+                        await client.receive_frame()
+                except (EOFError, trio.BrokenResourceError):
+                    pass
+    if errors.seen:
+        raise AssertionError("\n".join(errors.seen))
+    with trio.fail_after(10):
+        async with connect(node) as client:
+            await check(client, f"honest-{seed}")
+
+
+async def check(client: Client, topic: str) -> None:
+    await client.create_topic(topic)
+    assert await client.produce(topic, b"a", b"b") == 0
+    assert await client.values(topic) == [b"a", b"b"]
+    await client.delete_topic(topic)
+
+
+async def run(first: int, rounds_max: int | None, deadline: float, directory: Path) -> int:
+    """Rounds on one node and, after every `ROUNDS_PER_NODE`, on its successor on the same directory."""
+    errors = InternalErrors()
+    rounds = 0
+    with errors.listening():
+        while rounds != rounds_max and time.monotonic() < deadline:
+            async with running_node(directory) as node:
+                async with connect(node) as client:
+                    for topic in TOPICS:
+                        if topic not in node.metadata.image.topics:
+                            await client.create_topic(topic, 2)
+                for _ in range(ROUNDS_PER_NODE):
+                    if rounds == rounds_max or time.monotonic() >= deadline:
+                        break
+                    try:
+                        await run_round(first + rounds, node, errors)
+                    except BaseException:
+                        sys.stderr.write(f"failed with --seed {first + rounds} --rounds 1\n")
+                        raise
+                    rounds += 1
+    return rounds
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Fuzz a running node.")
+    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--rounds", type=int, default=None, help="stop after so many rounds")
+    parser.add_argument("--seed", type=int, default=None, help="the first round's seed; by default another each time")
+    options = parser.parse_args()
+    first = random.randrange(2**32) if options.seed is None else options.seed
+    logging.getLogger("kafkapy").propagate = False  # closed connections are what this is about
+    deadline = time.monotonic() + options.seconds
+    with tempfile.TemporaryDirectory(prefix="kafkapy-fuzz-") as directory:
+        rounds = trio.run(run, first, options.rounds, deadline, Path(directory))
+    sys.stdout.write(f"{rounds} rounds from seed {first}: nothing found\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,294 @@
+"""`kafkapy start` as its users meet it: two lines, a clean stop, and one line for everything that can be wrong."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import trio
+
+from tests.shell.running_node import Client, connect, running_node, trio_test
+
+SECONDS_MAX = 20
+LISTENS = re.compile(r"kafkapy listens at (\S+):(\d+) \((.*)\); Ctrl-C stops it")
+
+
+def command(*arguments: str | Path) -> list[str]:
+    return [sys.executable, "-m", "kafkapy", *map(str, arguments)]
+
+
+def environment(**variables: str) -> dict[str, str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("KAFKA_")}
+    return {**clean, **variables}
+
+
+class Broker:
+    """One `kafkapy start` that has said where it listens."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None
+        self.process = process
+        self.lines = [process.stdout.readline(), process.stdout.readline()]
+        match = LISTENS.fullmatch(self.lines[0].strip())
+        assert match, (self.lines, process.communicate(timeout=SECONDS_MAX))
+        self.host, self.port, self.where = match[1], int(match[2]), match[3]
+
+    def stop(self, number: int = signal.SIGTERM) -> tuple[int, str]:
+        """(exit code, everything on standard error)"""
+        self.process.send_signal(number)
+        rest, errors = self.process.communicate(timeout=SECONDS_MAX)
+        assert rest == "", "two lines and no more"
+        return self.process.returncode, errors
+
+
+@contextmanager
+def started(*arguments: str | Path, **variables: str) -> Iterator[Broker]:
+    process = subprocess.Popen(
+        command(*arguments),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(**variables),
+    )
+    with process:
+        try:
+            yield Broker(process)
+        finally:
+            if process.poll() is None:
+                process.kill()
+
+
+def refused(*arguments: str | Path, **variables: str) -> str:
+    """The one line that a start ends with."""
+    done = subprocess.run(
+        command(*arguments), capture_output=True, text=True, env=environment(**variables), timeout=SECONDS_MAX
+    )
+    assert done.returncode == 1, done
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("kafkapy: ")
+    return line
+
+
+def produce_and_read(port: int, *values: bytes) -> list[bytes | None]:
+    """Append to the topic `orders`, made if it is not there; everything that is in it afterwards."""
+
+    async def talk() -> list[bytes | None]:
+        with trio.fail_after(SECONDS_MAX):
+            stream = await trio.open_tcp_stream("127.0.0.1", port)
+            async with stream:
+                client = Client(stream)
+                if values[:1] == (b"first",):
+                    await client.create_topic("orders")
+                for value in values:
+                    await client.produce("orders", value)
+                return await client.values("orders")
+
+    return trio.run(talk)
+
+
+def test_records_stay_over_a_clean_stop(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with started("--port", "0", "--data-dir", data) as broker:
+        assert broker.host == "localhost"
+        assert broker.where == f"data in {data}"
+        assert broker.lines[1].startswith("try: kafkapy produce hello ")
+        assert f"-b localhost:{broker.port}" in broker.lines[1]
+        produce_and_read(broker.port, b"first")
+        assert not (data / ".kafka_cleanshutdown").exists()
+        assert broker.stop(signal.SIGTERM) == (0, "")
+    assert (data / ".kafka_cleanshutdown").exists()
+    with started("start", "--port", "0", "--data-dir", data) as broker:
+        assert produce_and_read(broker.port, b"second") == [b"first", b"second"]
+        assert broker.stop(signal.SIGINT) == (0, "")
+
+
+def test_records_that_were_acknowledged_survive_a_kill(tmp_path: Path) -> None:
+    with started("--port", "0", "--data-dir", tmp_path) as broker:
+        produce_and_read(broker.port, b"first", b"second")
+        broker.process.kill()
+        broker.process.wait(SECONDS_MAX)
+    assert not (tmp_path / ".kafka_cleanshutdown").exists()
+    with started("--port", "0", "--data-dir", tmp_path) as broker:
+        assert produce_and_read(broker.port, b"third") == [b"first", b"second", b"third"]
+        assert broker.stop() == (0, "")
+
+
+def test_impatience_does_not_spoil_a_clean_stop(tmp_path: Path) -> None:
+    with started("--port", "0", "--data-dir", tmp_path) as broker:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGINT):
+            broker.process.send_signal(number)
+        assert broker.stop() == (0, "")
+    assert (tmp_path / ".kafka_cleanshutdown").exists()
+
+
+def test_an_ephemeral_broker_leaves_nothing_behind(tmp_path: Path) -> None:
+    with started("--ephemeral", "--port", "0", TMPDIR=str(tmp_path)) as broker:
+        assert broker.where == "ephemeral"
+        assert len(list(tmp_path.iterdir())) == 1
+        for _ in range(3):
+            broker.process.send_signal(signal.SIGTERM)
+        assert broker.stop() == (0, "")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nobody_needs_to_read_the_two_lines(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    process = subprocess.Popen(
+        command("--port", str(port), "--data-dir", tmp_path), stdout=writing, stderr=subprocess.PIPE, text=True
+    )
+    os.close(writing)
+    with process:
+        try:
+            until_it_accepts(port)
+            assert produce_and_read(port, b"first") == [b"first"]
+        finally:
+            process.terminate()
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
+        assert process.wait(SECONDS_MAX) == 0
+
+
+def until_it_accepts(port: int) -> None:
+    async def attempts() -> None:
+        with trio.fail_after(SECONDS_MAX):
+            while True:
+                try:
+                    stream = await trio.open_tcp_stream("127.0.0.1", port)
+                except OSError:
+                    await trio.sleep(0.02)
+                else:
+                    await stream.aclose()
+                    return
+
+    trio.run(attempts)
+
+
+def test_a_port_that_is_taken(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        line = refused("--port", str(port), "--data-dir", tmp_path)
+    assert f"localhost:{port} is taken" in line
+    assert "--port 0" in line
+
+
+def test_a_directory_that_another_broker_uses(tmp_path: Path) -> None:
+    with started("--port", "0", "--data-dir", tmp_path) as broker:
+        assert str(tmp_path) in refused("--port", "0", "--data-dir", tmp_path)
+        assert broker.stop() == (0, "")
+
+
+def test_a_directory_that_cannot_be_one(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    for directory in (tmp_path / "file", tmp_path / "file" / "below"):
+        line = refused("--port", "0", "--data-dir", directory)
+        assert f"cannot use the data directory {directory}" in line
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A directory that a node has used and left cleanly."""
+
+    @trio_test
+    async def use() -> None:
+        async with running_node(tmp_path / "data") as node, connect(node) as client:
+            await client.create_topic("orders")
+            await client.produce("orders", b"first")
+
+    use()
+    return tmp_path / "data"
+
+
+def test_a_directory_of_another_node(data: Path) -> None:
+    line = refused("--port", "0", "--data-dir", data, "--override", "node.id=7")
+    assert "belongs to node.id 1, not 7: set node.id=1" in line
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe\0garbage", b"version=1\nnode.id=1\n", b"version=7\n"])
+def test_a_damaged_meta_properties(content: bytes, data: Path) -> None:
+    (data / "meta.properties").write_bytes(content)
+    assert "meta.properties" in refused("--port", "0", "--data-dir", data)
+
+
+def test_a_damaged_metadata_log(data: Path) -> None:
+    (log,) = (data / "__cluster_metadata-0").glob("*.log")
+    content = bytearray(log.read_bytes())
+    content[300:340] = os.urandom(40)
+    log.write_bytes(content)
+    assert "__cluster_metadata-0" in refused("--port", "0", "--data-dir", data)
+    assert list(data.glob("orders-0/*.log"))
+
+
+def test_a_missing_metadata_log(data: Path) -> None:
+    (data / "__cluster_metadata-0").rename(data.parent / "elsewhere")
+    line = refused("--port", "0", "--data-dir", data)
+    assert "__cluster_metadata-0 is missing or empty" in line
+    assert list(data.glob("orders-0/*.log"))
+
+
+@pytest.mark.parametrize("name", ["quorum-state", "00000000000000000000-0000000000.checkpoint"])
+def test_garbage_in_the_controller_s_small_files(name: str, data: Path) -> None:
+    (data / "__cluster_metadata-0" / name).write_bytes(b"\xff\xfe garbage")
+    assert "__cluster_metadata-0" in refused("--port", "0", "--data-dir", data)
+
+
+def test_garbage_in_files_that_can_be_made_anew_is_no_matter(data: Path) -> None:
+    names = [".kafka_cleanshutdown", *(path.name for path in data.glob("*-checkpoint"))]
+    for path in [data / name for name in names] + [*data.glob("*/leader-epoch-checkpoint"), *data.glob("*/*index")]:
+        path.write_bytes(b"\xff\xfe garbage")
+    with started("--port", "0", "--data-dir", data) as broker:
+        assert produce_and_read(broker.port, b"second") == [b"first", b"second"]
+        code, errors = broker.stop()
+    assert code == 0
+    assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        ("num.partitions=many", "num.partitions"),
+        ("num.partitions", "expected name=value"),
+        ("listeners=SSL://127.0.0.1:0", "SSL"),
+        ("listeners=nonsense", "nonsense"),
+        ("listeners=PLAINTEXT://no-such-host.invalid:0", "no-such-host.invalid"),
+        ("listeners=PLAINTEXT://192.0.2.1:0", "192.0.2.1:0 is not an address of this machine"),
+        ("advertised.listeners=PLAINTEXT://0.0.0.0:9092", "0.0.0.0"),
+    ],
+)
+def test_a_setting_that_cannot_be(override: str, told: str, tmp_path: Path) -> None:
+    arguments = ["--data-dir", str(tmp_path), "--override", override]
+    if "listeners" not in override:
+        arguments += ["--port", "0"]
+    assert told in refused(*arguments)
+
+
+def test_a_setting_that_nobody_knows_is_told_with_the_nearest(tmp_path: Path) -> None:
+    with started("--port", "0", "--data-dir", tmp_path, "--override", "num.partitons=3") as broker:
+        code, errors = broker.stop()
+    assert code == 0
+    (line,) = errors.splitlines()
+    assert "num.partitons" in line
+    assert "did you mean num.partitions?" in line
+
+
+def test_the_environment_the_file_and_the_override(tmp_path: Path) -> None:
+    file = tmp_path / "server.properties"
+    file.write_text(f"num.partitions=2\nnode.id=5\nlog.dirs={tmp_path / 'data'}\nlisteners=PLAINTEXT://127.0.0.1:0\n")
+    with started(file, "--override", "message.max.bytes=100", KAFKA_NODE_ID="6") as broker:
+        assert (broker.host, broker.where) == ("127.0.0.1", f"data in {tmp_path / 'data'}")
+        assert broker.stop() == (0, "")
+    assert "node.id=6" in (tmp_path / "data" / "meta.properties").read_text()
+    line = refused("start", tmp_path / "no-such-file")
+    assert f"Cannot read {tmp_path / 'no-such-file'}" in line
+    assert "KAFKA_NODE_ID" in refused(file, KAFKA_NODE_ID="six")
