@@ -74,8 +74,9 @@ def broker(request: pytest.FixtureRequest) -> Iterator[Broker]:
 def _watched(shared: B) -> Iterator[B]:
     position = len(shared.output())
     yield shared
+    print(f"what the broker logged meanwhile:\n{shared.output()[position:]}")  # shown when the test failed
     if bugs := shared.bugs(position):
-        pytest.fail(f"the broker printed a traceback:\n{bugs}", pytrace=False)
+        pytest.fail(f"a bug in the broker:\n{bugs}", pytrace=False)
 
 
 @pytest.fixture
@@ -100,9 +101,11 @@ def start_broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Sta
     yield start
     bugs = [text for started in brokers if (text := started.bugs())]
     for started in brokers:
+        print(f"what the broker at {started.bootstrap} logged:\n{started.output()}")  # shown when the test failed
+    for started in brokers:
         started.close()
     if bugs:
-        pytest.fail("the broker printed a traceback:\n" + "\n".join(bugs), pytrace=False)
+        pytest.fail("a bug in the broker:\n" + "\n".join(bugs), pytrace=False)
 
 
 @pytest.fixture
@@ -110,7 +113,7 @@ def new_name(request: pytest.FixtureRequest) -> Callable[..., str]:
     """Names for topics and groups that nobody else uses, the test's own name in them: `new_name("group")`."""
     counter = itertools.count()
     # Kafka's topic names: letters, digits, '.', '_', '-'; '.' and '_' collide in metrics, so one of them only.
-    path = f"{request.node.path.stem}-{request.node.name}"
+    path = "-".join([request.node.path.stem, *request.node.nodeid.split("::")[1:]])  # classes may share a test's name
     test = "".join(c if c.isalnum() and c.isascii() else "-" for c in path.removeprefix("test_"))[:120]
 
     def name(kind: str = "topic") -> str:

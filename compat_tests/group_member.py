@@ -37,8 +37,8 @@ def main(bootstrap: str, group: str, topic: str, session_timeout_ms: str) -> Non
     while True:
         message = consumer.poll(0.1)
         if message is not None and message.error() is None:
-            say(value=message.value().decode())
-            consumer.commit(message, asynchronous=False)
+            say(value=(message.value() or b"").decode())
+            consumer.commit(message=message, asynchronous=False)
 
 
 if __name__ == "__main__":

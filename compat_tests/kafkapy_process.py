@@ -131,6 +131,8 @@ class KafkapyProcess:
         return self._log_file.read_text(errors="replace") if self._log_file.exists() else ""
 
     def bugs(self, position: int = 0) -> str:
-        """What it printed after `position` when that holds a traceback, which is always a bug of ours; else empty."""
+        """What it printed after `position` when that shows a bug of ours: a traceback, or an end nobody asked for."""
         printed = self.output()[position:]
+        if self._process is not None and (ended := self._process.poll()) is not None:
+            return f"{printed}\nkafkapy ended by itself with {ended}"
         return printed if TRACEBACK in printed else ""

@@ -250,15 +250,15 @@ def test_idempotent_producer_loses_and_doubles_nothing_when_the_broker_restarts(
             producer.produce(topic, str(n), partition=n % 3, on_delivery=on_delivery)
             producer.poll(0)
 
+    def delivering(count: int) -> Callable[[], bool]:
+        return lambda: producer.poll(0.01) >= 0 and len(delivered) >= count
+
     total = 9_000
     with consuming(broker, group, reconnect_backoff_max_ms=200) as consumer:
         consumer.subscribe([topic])
         for turn in range(2):
             produce(turn * 3_000, 3_000)
-            wanted = turn * 3_000 + 500
-            eventually(
-                lambda wanted=wanted: producer.poll(0.01) >= 0 and len(delivered) >= wanted, f"{wanted} delivered"
-            )
+            eventually(delivering(turn * 3_000 + 500), "some of it is delivered")
             broker.stop(kill=kill)
             broker.start()
         produce(6_000, 3_000)

@@ -1,4 +1,5 @@
-"""What a node does beside answering: checkpoints, removing what was deleted, forgetting idle producers.
+"""What a node does beside answering: checkpoints, removing what was deleted, forgetting idle producers, ending
+transactions that take too long.
 
 Each chore has Kafka's setting for how often it comes. What touches the disk runs in a worker thread, on values that
 were taken on the event loop; nothing else touches those files meanwhile.
@@ -28,6 +29,8 @@ async def keep_house(node: Node) -> None:
         nursery.start_soon(_every, node, checkpoint_interval_ms, write_checkpoints)
         nursery.start_soon(_every, node, deletion_interval_ms, remove_deleted)
         nursery.start_soon(_every, node, producer_expiration_interval_ms, expire_producers)
+        nursery.start_soon(_every, node, transaction_timeout_interval_ms, abort_timed_out_transactions)
+        nursery.start_soon(_every, node, transactional_id_expiration_interval_ms, expire_transactional_ids)
 
 
 def checkpoint_interval_ms(node: Node) -> int:
@@ -40,6 +43,14 @@ def deletion_interval_ms(node: Node) -> int:
 
 def producer_expiration_interval_ms(node: Node) -> int:
     return node.settings.transactions.producer_id_expiration_check_interval_ms
+
+
+def transaction_timeout_interval_ms(node: Node) -> int:
+    return node.settings.transactions.transaction_abort_timed_out_transaction_cleanup_interval_ms
+
+
+def transactional_id_expiration_interval_ms(node: Node) -> int:
+    return node.settings.transactions.transaction_remove_expired_transaction_cleanup_interval_ms
 
 
 async def _every(node: Node, interval_ms: Callable[[Node], int], chore: Callable[[Node], Awaitable[None]]) -> None:
@@ -83,3 +94,13 @@ async def expire_producers(node: Node) -> None:
     now_ms = node.clock.now_ms()
     for partition in node.partitions.opened():
         partition.log.remove_expired_producers(now_ms)
+
+
+async def abort_timed_out_transactions(node: Node) -> None:
+    """End what producers have left open for longer than their transaction.timeout.ms."""
+    await node.transactions.abort_timed_out()
+
+
+async def expire_transactional_ids(node: Node) -> None:
+    """Forget transactional ids that nobody has used for transactional.id.expiration.ms."""
+    node.transactions.remove_expired()

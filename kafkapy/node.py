@@ -23,6 +23,7 @@ from kafkapy.controller_driver import (
 )
 from kafkapy.coordinator_log import TopicCoordinatorLog
 from kafkapy.coordinators.group import GroupCoordinator
+from kafkapy.coordinators.transaction import MarkerWriter, PartitionEnlister, TransactionCoordinator
 from kafkapy.dispatch import Dispatcher
 from kafkapy.errors import ShutdownError, StartupError
 from kafkapy.fetch_sessions import FetchSessionCache
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("kafkapy.node")
 
 OFFSETS_TOPIC = "__consumer_offsets"
+TRANSACTION_TOPIC = "__transaction_state"
 # Nobody connects to it while the quorum has one member; Kafka wants to see one when it boots on the directory.
 DEFAULT_CONTROLLER_ENDPOINT = VoterEndpoint("CONTROLLER", "localhost", 9093)
 DRAIN_SECONDS = 0.05  # how long open requests may take after a stop was asked for
@@ -84,6 +86,9 @@ class Node:
         self.controller: ControllerDriver
         self.partitions: PartitionManager
         self.groups: GroupCoordinator
+        self.transactions: TransactionCoordinator
+        self.enlister: PartitionEnlister
+        self.markers: MarkerWriter
         self.producer_ids: ProducerIds
         self.broker_epoch = -1
         self._was_started = False
@@ -258,6 +263,18 @@ class Node:
         )
         parts.callback(self.groups.close)
         await self.groups.load()
+        self.markers = MarkerWriter(self.partitions, self.groups, self.clock)
+        self.transactions = TransactionCoordinator(
+            lambda: self.settings.transactions,
+            self.clock,
+            TopicCoordinatorLog(TRANSACTION_TOPIC, self.partitions, self.clock, self._create_internal_topic),
+            self.metadata,
+            self.producer_ids.next,
+            self.markers,
+        )
+        self.enlister = PartitionEnlister(self.transactions)
+        parts.callback(self.transactions.close)
+        await self.transactions.load()
 
     async def _create_internal_topic(self, name: str) -> None:
         await self.controller.create_missing_topics([name], self.settings)
@@ -268,6 +285,8 @@ class Node:
         self.partitions.follow_metadata(image, delta)
         if hasattr(self, "groups"):  # the first images come before it
             self.groups.follow_metadata(delta)
+        if hasattr(self, "transactions"):
+            self.transactions.follow_metadata(delta)
 
     def _follow_broker_settings(self, image: MetadataImage) -> None:
         """Lay what AlterConfigs changed over what the user gave."""

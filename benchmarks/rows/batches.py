@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import struct
 import time
 from dataclasses import dataclass
@@ -27,7 +26,7 @@ from kafkapy_wire.api_keys import ApiKey
 RECORD_COUNT = 1_000
 VALUE_BYTES = 1_000
 IN_FLIGHT = 5  # the default of Kafka's own producer
-WARM_UP_ROUNDS = 5
+WARM_UP_ROUNDS = 10
 FETCH_BYTES = 16 << 20
 _BUFFER_BYTES = 1 << 20  # fits a cache: a consumer that keeps up reads into warm memory
 
@@ -127,7 +126,6 @@ def warm_up(broker: Broker, scale: Scale, topic: str) -> None:
 
 def measure(broker: Broker, scale: Scale, topic: str) -> Figures:
     batch = large_batch(RECORD_COUNT, VALUE_BYTES)
-    os.sync()  # or the kernel slows this round's writer down for pages that earlier rounds, and other peers, left dirty
     with Connection(broker.address) as connection:
         ready_topic(connection, topic, broker.served)
         first_offset = 1  # ready_topic has produced one record; produce_batches produces one batch more than it counts

@@ -21,8 +21,10 @@ MILLISECONDS_IN_TEXT = re.compile(r"-?\b\d{13,19}\b")
 ADDRESS_IN_TEXT = re.compile(r"(?:localhost|127\.0\.0\.1):\d+")
 
 # Two brokers may list these in any order: clients look them up by name. Sorted by what names an element.
-SORT_FIELDS = ("name", "topic", "topic_name", "group_id", "resource_name", "partition_index", "partition", "index")
-SORT_FIELDS += ("api_key", "member_id", "producer_id", "node_id", "broker_id", "key", "log_dir", "resource_type")
+SORT_FIELDS = (
+    *("name", "topic", "topic_name", "group_id", "resource_name", "partition_index", "partition", "index", "api_key"),
+    *("member_id", "producer_id", "node_id", "broker_id", "key", "log_dir", "resource_type"),
+)
 
 # Apache Kafka answers these in an order that means something: by name, page by page.
 ORDERED = {"DescribeTopicPartitionsResponse.topics", "DescribeTopicPartitionsResponseTopic.partitions"}

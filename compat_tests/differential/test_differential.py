@@ -84,7 +84,7 @@ def test_both_brokers_answer_the_same(
     with _peer("kafkapy", tested_broker) as ours:
         SCENARIOS[name](ours)
     if bugs := tested_broker.bugs(position):
-        pytest.fail(f"the broker printed a traceback:\n{bugs}", pytrace=False)
+        pytest.fail(f"a bug in the broker:\n{bugs}", pytrace=False)
     with _peer("apache", real_broker) as theirs:
         SCENARIOS[name](theirs)
     assert theirs.transcript, "a scenario that asks nothing compares nothing"

@@ -1,4 +1,4 @@
-module kafkapy/compat
+module kafkapy/compat_tests/go
 
 go 1.26.0
 

@@ -6,6 +6,7 @@ is asked checks (`_check_at_broker`), then what its controller does (`_decide_ch
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -101,10 +102,9 @@ def _check_at_broker(resource: ResourceChange, settings: Settings, image: Metada
 
 
 def _check_node_id(name: str, settings: Settings, message: str) -> None:
-    try:
-        node_id = int(name)
-    except ValueError:
-        raise KafkaError(ErrorCode.INVALID_REQUEST, f"Node id must be an integer, but it is: {name}") from None
+    if not re.fullmatch(r"[+-]?[0-9]+", name):  # int() would take blanks and underscores too
+        raise KafkaError(ErrorCode.INVALID_REQUEST, f"Node id must be an integer, but it is: {name}")
+    node_id = int(name)
     if node_id != settings.node.node_id:
         raise KafkaError(ErrorCode.INVALID_REQUEST, message.format(settings.node.node_id, name))
 

@@ -1,8 +1,8 @@
 """ApiVersions (API key 18), versions 0-4: what this broker serves, and which features are finalized.
 
-v1 throttle_time_ms    v3 flexible; client software name (KIP-511), features (KIP-584)    v4 feature minimum 0 (KIP-1022)
+v1 throttle_time_ms   v3 flexible; client software name (KIP-511), features (KIP-584)   v4 feature minimum 0 (KIP-1022)
 
-Errors  UNSUPPORTED_VERSION   the version of this very request is not served; the answer is in version 0 and lists what is
+Errors  UNSUPPORTED_VERSION   this very request's version is not served; the answer is in version 0 and lists what is
         INVALID_REQUEST       client_software_name or _version has characters outside [a-zA-Z0-9-.]
 
 Produce is announced from version 0 although 3 is the lowest served: librdkafka below 2.11 looks there to tell whether
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kafkapy.apis import API_MODULES
 from kafkapy_controller.bootstrap import SUPPORTED_FEATURES
 from kafkapy_wire.api_keys import API_VERSIONS, ApiKey
 from kafkapy_wire.errors import ErrorCode
@@ -23,8 +24,6 @@ from kafkapy_wire.messages.api_versions import (
     FinalizedFeatureKey,
     SupportedFeatureKey,
 )
-
-from kafkapy.apis import API_MODULES
 
 if TYPE_CHECKING:
     from kafkapy.context import RequestContext

@@ -25,9 +25,8 @@ from kafkapy_wire.messages.delete_records import (
 )
 
 if TYPE_CHECKING:
-    from kafkapy_wire.messages.delete_records import DeleteRecordsPartition
-
     from kafkapy.context import RequestContext
+    from kafkapy_wire.messages.delete_records import DeleteRecordsPartition
 
 HIGH_WATERMARK = -1
 UNKNOWN_LOW_WATERMARK = -1

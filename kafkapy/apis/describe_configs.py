@@ -11,6 +11,7 @@ Differs: documentation, when asked for, is empty: the words of Kafka's documenta
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from kafkapy.settings.describe import (
@@ -96,10 +97,9 @@ def _entries(resource: DescribeConfigsResource, settings: Settings, image: Metad
 
 
 def _check_broker_id(name: str, settings: Settings, alternative: str) -> None:
-    try:
-        broker_id = int(name)
-    except ValueError:
-        raise KafkaError(ErrorCode.INVALID_REQUEST, f"Broker id must be an integer, but it is: {name}") from None
+    if not re.fullmatch(r"[+-]?[0-9]+", name):  # int() would take blanks and underscores too
+        raise KafkaError(ErrorCode.INVALID_REQUEST, f"Broker id must be an integer, but it is: {name}")
+    broker_id = int(name)
     if broker_id != settings.node.node_id:
         raise KafkaError(
             ErrorCode.INVALID_REQUEST,

@@ -1,13 +1,14 @@
 """DescribeProducers (API key 61), version 0: the producers that a partition remembers (KIP-664).
 
-Errors  UNKNOWN_TOPIC_OR_PARTITION
+Errors  UNKNOWN_TOPIC_OR_PARTITION, INVALID_TOPIC_EXCEPTION
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kafkapy_wire.errors import KafkaError
+from kafkapy_controller.topic_names import check_topic_name
+from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.describe_producers import (
     DescribeProducersRequest,
     DescribeProducersResponse,
@@ -34,6 +35,9 @@ def handle(request: DescribeProducersRequest, context: RequestContext) -> Descri
 def _describe(topic: str, index: int, context: RequestContext) -> PartitionResponse:
     answer = PartitionResponse(partition_index=index)
     try:
+        check_topic_name(topic)
+        if not context.node.partitions.count(topic):
+            raise KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, "This server does not host this topic-partition.")
         partition = context.node.partitions.by_name(topic, index)
     except KafkaError as error:
         answer.error_code = error.code

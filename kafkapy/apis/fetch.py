@@ -21,9 +21,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import trio
+
 from kafkapy_log import FileSlice
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.fetch import (
+    AbortedTransaction,
     EpochEndOffset,
     FetchableTopicResponse,
     FetchRequest,
@@ -116,6 +118,11 @@ class Reading:
         data = PartitionData(partition_index=wanted.index, high_watermark=-1, records=b"")
         try:
             partition = self._find(wanted)
+            data.aborted_transactions = None  # an empty list, not null, where nobody knows the partition: as in Kafka
+            if max(self._request.replica_id, self._request.replica_state.replica_id) >= 0:
+                raise KafkaError(ErrorCode.NOT_LEADER_OR_FOLLOWER)  # it claims to be a follower, and there is none
+            # A negative epoch other than -1 is one that other APIs refuse; a fetch takes any for none.
+            partition.check_leader_epoch(max(wanted.current_leader_epoch, -1))
             self.found_partitions.append(partition)
             self._fill(data, partition, wanted, room)
         except KafkaError as error:
@@ -125,11 +132,8 @@ class Reading:
     def _find(self, wanted: FetchedPartition) -> Partition:
         partitions = self._context.node.partitions
         if wanted.topic_id != ZERO_UUID or self._context.api_version >= 13:
-            partition = partitions.by_id(wanted.topic_id, wanted.index)
-        else:
-            partition = partitions.by_name(wanted.topic_name, wanted.index)
-        partition.check_leader_epoch(wanted.current_leader_epoch)
-        return partition
+            return partitions.by_id(wanted.topic_id, wanted.index)
+        return partitions.by_name(wanted.topic_name, wanted.index)
 
     def _fill(self, data: PartitionData, partition: Partition, wanted: FetchedPartition, room: int) -> None:
         log = partition.log
@@ -138,17 +142,18 @@ class Reading:
         data.high_watermark = partition.high_watermark
         data.last_stable_offset = partition.last_stable_offset
         data.log_start_offset = log.log_start_offset
-        if wanted.last_fetched_epoch != -1:
+        if wanted.last_fetched_epoch >= 0:
             epoch, end_offset = log.end_offset_for_epoch(wanted.last_fetched_epoch)
+            if epoch < 0:
+                raise _out_of_range(data)  # an epoch that was never led
             if end_offset < offset or epoch < wanted.last_fetched_epoch:
                 data.diverging_epoch = EpochEndOffset(epoch=epoch, end_offset=end_offset)
                 return
         readable_end = data.last_stable_offset if committed_only else data.high_watermark
-        data.aborted_transactions = [] if committed_only else None
+        if committed_only:
+            data.aborted_transactions = []
         if not log.log_start_offset <= offset <= log.log_end_offset:
-            data.high_watermark = data.last_stable_offset = data.log_start_offset = -1
-            data.aborted_transactions = None
-            raise KafkaError(ErrorCode.OFFSET_OUT_OF_RANGE)
+            raise _out_of_range(data)
         if offset >= readable_end:
             return
         first = not self.readable_bytes
@@ -158,6 +163,11 @@ class Reading:
         if not piece.length:
             return
         self.readable_bytes += piece.length
+        if committed_only:
+            data.aborted_transactions = [
+                AbortedTransaction(producer_id=aborted.producer_id, first_offset=aborted.first_offset)
+                for aborted in log.aborted_transactions(offset, piece.next_offset)
+            ]
         if piece.length < FILE_RANGE_BYTES_MIN:
             data.records = piece.read()
             piece.release()
@@ -186,3 +196,10 @@ class Reading:
             if isinstance(data.records, FileSlice):
                 data.records.release()
         self.results = []
+
+
+def _out_of_range(data: PartitionData) -> KafkaError:
+    """The answer says nothing else about the partition then."""
+    data.high_watermark = data.last_stable_offset = data.log_start_offset = -1
+    data.aborted_transactions = None
+    return KafkaError(ErrorCode.OFFSET_OUT_OF_RANGE)

@@ -83,7 +83,10 @@ async def _find(key: str, key_type: int, context: RequestContext) -> Endpoint:
             except KafkaError as error:
                 raise KafkaError(ErrorCode.COORDINATOR_NOT_AVAILABLE) from error
         case CoordinatorType.TRANSACTION:
-            pass
+            try:
+                await context.node.transactions.create_topic()
+            except KafkaError as error:
+                raise KafkaError(ErrorCode.COORDINATOR_NOT_AVAILABLE) from error
         case CoordinatorType.SHARE:
             if context.api_version < FIRST_VERSION_WITH_SHARE_KEYS or not _is_share_key(key):
                 raise KafkaError(ErrorCode.INVALID_REQUEST)

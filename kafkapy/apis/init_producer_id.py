@@ -1,34 +1,55 @@
-"""InitProducerId (API key 22), versions 0-5: a producer id for an idempotent producer (KIP-98).
+"""InitProducerId (API key 22), versions 0-5: a producer id and epoch (KIP-98).
 
-v2 flexible    v3 epoch bump (KIP-360)    v4 PRODUCER_FENCED    v5 KIP-890
+v2 flexible    v3 producer id and epoch of a producer that goes on after an error (KIP-360)    v4 PRODUCER_FENCED
+v5 TRANSACTION_ABORTABLE is known (KIP-890)
 
-An idempotent producer gets a fresh id with epoch 0 each time, whatever id and epoch it had. Ids come from blocks that
-the controller hands out through its log, so none is given twice, restarts included.
+Without a transactional id the producer is idempotent only, and gets a fresh id with epoch 0 each time, whatever id and
+epoch it had. Ids come from blocks that the controller hands out through its log, so none is given twice, restarts
+included. With a transactional id it gets the next epoch of that, which fences whoever had one before; an open
+transaction is aborted first, and the client comes again.
 
-Errors  INVALID_REQUEST       an empty transactional id; a transactional id (not done yet);
-                              only one of producer id and epoch given
-
-Not done: transactional ids.
+Errors  INVALID_REQUEST              an empty transactional id; only one of producer id and epoch given
+        INVALID_TRANSACTION_TIMEOUT  not between 1 ms and transaction.max.timeout.ms
+        PRODUCER_FENCED              another producer has the transactional id now; before v4 INVALID_PRODUCER_EPOCH
+        CONCURRENT_TRANSACTIONS      a transaction is being ended: try again
+        COORDINATOR_LOAD_IN_PROGRESS
+Differs: the first request creates `__transaction_state` and waits for that; Apache Kafka answers NOT_COORDINATOR.
+Not done: two-phase commit (v6, KIP-939); authorization, throttling.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kafkapy_wire.errors import ErrorCode
+from kafkapy.coordinators.transaction.transaction import NO_PRODUCER_EPOCH, NO_PRODUCER_ID, ProducerIdAndEpoch
+from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.init_producer_id import InitProducerIdRequest, InitProducerIdResponse
 
 if TYPE_CHECKING:
     from kafkapy.context import RequestContext
 
-NO_PRODUCER_ID = -1
-NO_PRODUCER_EPOCH = -1
+FIRST_VERSION_WITH_PRODUCER_FENCED = 4
 
 
 async def handle(request: InitProducerIdRequest, context: RequestContext) -> InitProducerIdResponse:
-    only_one_given = (request.producer_id == NO_PRODUCER_ID) != (request.producer_epoch == NO_PRODUCER_EPOCH)
-    if request.transactional_id is not None or only_one_given:
-        return InitProducerIdResponse(
-            error_code=ErrorCode.INVALID_REQUEST, producer_id=NO_PRODUCER_ID, producer_epoch=NO_PRODUCER_EPOCH
-        )
-    return InitProducerIdResponse(producer_id=await context.node.producer_ids.next(), producer_epoch=0)
+    try:
+        producer_id, epoch = await _init(request, context)
+    except KafkaError as error:
+        code = error.code
+        if code is ErrorCode.PRODUCER_FENCED and context.api_version < FIRST_VERSION_WITH_PRODUCER_FENCED:
+            code = ErrorCode.INVALID_PRODUCER_EPOCH
+        return InitProducerIdResponse(error_code=code, producer_id=NO_PRODUCER_ID, producer_epoch=NO_PRODUCER_EPOCH)
+    return InitProducerIdResponse(producer_id=producer_id, producer_epoch=epoch)
+
+
+async def _init(request: InitProducerIdRequest, context: RequestContext) -> ProducerIdAndEpoch:
+    if (request.producer_id == NO_PRODUCER_ID) != (request.producer_epoch == NO_PRODUCER_EPOCH):
+        raise KafkaError(ErrorCode.INVALID_REQUEST)
+    if request.transactional_id is None:
+        return ProducerIdAndEpoch(await context.node.producer_ids.next(), 0)
+    expected = None
+    if request.producer_id != NO_PRODUCER_ID:
+        expected = ProducerIdAndEpoch(request.producer_id, request.producer_epoch)
+    return await context.node.transactions.init_producer_id(
+        request.transactional_id, request.transaction_timeout_ms, expected
+    )

@@ -3,8 +3,9 @@
 v2 isolation level    v4 leader epoch (KIP-320)    v6 flexible    v7 max timestamp (KIP-734)
 v8 earliest local (KIP-405)    v9 latest tiered (KIP-1005)    v10 timeout    v11 earliest pending upload (KIP-1023)
 
-A timestamp >= 0 asks for the first record at or after it; nothing found is offset -1 without an error. Negative ones are
-names: see `SpecialTimestamp`. Without tiered storage the local log is the whole log, and nothing is tiered or pending.
+A timestamp >= 0 asks for the first record at or after it; nothing found is offset -1 without an error. Negative ones
+are names: see `SpecialTimestamp`. Without tiered storage the local log is the whole log, and nothing is tiered or
+pending.
 
 Errors  UNKNOWN_TOPIC_OR_PARTITION, FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH, KAFKA_STORAGE_ERROR
         UNSUPPORTED_VERSION   a special timestamp that this version does not know
@@ -26,10 +27,9 @@ from kafkapy_wire.messages.list_offsets import (
 )
 
 if TYPE_CHECKING:
-    from kafkapy_wire.messages.list_offsets import ListOffsetsPartition
-
     from kafkapy.context import RequestContext
     from kafkapy.partitions import Partition
+    from kafkapy_wire.messages.list_offsets import ListOffsetsPartition
 
 READ_COMMITTED = 1
 FIRST_VERSION_WITH_LEADER_EPOCH = 4
@@ -61,7 +61,8 @@ def handle(request: ListOffsetsRequest, context: RequestContext) -> ListOffsetsR
     response = ListOffsetsResponse()
     for topic in request.topics:
         answers = []
-        for wanted in topic.partitions:
+        # A partition named twice is answered once.
+        for wanted in {wanted.partition_index: wanted for wanted in topic.partitions}.values():
             answer = ListOffsetsPartitionResponse(partition_index=wanted.partition_index)
             try:
                 if times_named[topic.name, wanted.partition_index] > 1:

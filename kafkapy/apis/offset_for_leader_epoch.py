@@ -21,9 +21,8 @@ from kafkapy_wire.messages.offset_for_leader_epoch import (
 )
 
 if TYPE_CHECKING:
-    from kafkapy_wire.messages.offset_for_leader_epoch import OffsetForLeaderPartition
-
     from kafkapy.context import RequestContext
+    from kafkapy_wire.messages.offset_for_leader_epoch import OffsetForLeaderPartition
 
 
 def handle(request: OffsetForLeaderEpochRequest, context: RequestContext) -> OffsetForLeaderEpochResponse:

@@ -16,14 +16,25 @@ Errors  INVALID_REQUIRED_ACKS         acks is not -1, 0 or 1
         OUT_OF_ORDER_SEQUENCE_NUMBER, INVALID_PRODUCER_EPOCH, DUPLICATE_SEQUENCE_NUMBER    idempotent producers (KIP-98)
         KAFKA_STORAGE_ERROR           the disk failed; nothing was stored
 
-Not done: transactions (a transactional batch gets INVALID_TXN_STATE); throttling.
+        INVALID_TXN_STATE             a transactional batch outside a transaction, or a plain one within
+ of the partitions with transactional batches:
+        TRANSACTION_ABORTABLE         v11: the partition is not in the transaction; before INVALID_TXN_STATE
+        INVALID_PRODUCER_EPOCH        another producer has the transactional id now
+        INVALID_PRODUCER_ID_MAPPING   no such transactional id, or another producer id has it
+        CONCURRENT_TRANSACTIONS       the transaction before is being ended; before v12 NOT_ENOUGH_REPLICAS
+        TRANSACTIONAL_ID_AUTHORIZATION_FAILED    the request has no transactional id
+
+Not done: throttling.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kafkapy.apis.produce_transactions import NotEnlisted, enlist, has_transactional_batch
+from kafkapy.errors import CloseConnection
 from kafkapy_controller.image import INTERNAL_TOPICS
+from kafkapy_log import Verification
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.produce import (
     BatchIndexAndErrorMessage,
@@ -32,25 +43,44 @@ from kafkapy_wire.messages.produce import (
     ProduceResponse,
     TopicProduceResponse,
 )
-from kafkapy_wire.records.validation import RecordsRejected
-
-from kafkapy.errors import CloseConnection
+from kafkapy_wire.records.validation import RecordsRejected, RequestRejected
 
 if TYPE_CHECKING:
-    from kafkapy_wire.messages.produce import PartitionProduceData, TopicProduceData
+    from collections.abc import Mapping
+    from typing import TypeAlias
 
     from kafkapy.context import RequestContext
     from kafkapy.partitions import Partition
+    from kafkapy_wire.messages.produce import PartitionProduceData, TopicProduceData
+
+    # What `enlist` said of each partition with a transactional batch, or of the whole request.
+    Enlisted: TypeAlias = Mapping[Partition, Verification | NotEnlisted] | NotEnlisted
 
 ADMIN_CLIENT_ID = "__admin_client"
+NOTHING_ENLISTED: Mapping[Partition, Verification | NotEnlisted] = {}
 ALL = -1
+# To these Apache Kafka answers without the log start offset, to every other error of an append with it.
+ERRORS_WITHOUT_LOG_START_OFFSET = frozenset(
+    {
+        ErrorCode.CORRUPT_MESSAGE,
+        ErrorCode.KAFKA_STORAGE_ERROR,
+        ErrorCode.MESSAGE_TOO_LARGE,
+        ErrorCode.RECORD_LIST_TOO_LARGE,
+    }
+)
 
 
 def handle(request: ProduceRequest, context: RequestContext) -> ProduceResponse | None:
     response = ProduceResponse()
     failed: PartitionProduceResponse | None = None
+    enlisted: Enlisted = NOTHING_ENLISTED
+    if has_transactional_batch(request):
+        try:
+            enlisted = enlist(request, context, lambda topic, index: _find(topic, index, request, context))
+        except NotEnlisted as refusal:
+            enlisted = refusal
     for topic in request.topic_data:
-        answers = [_append(topic, data, request, context) for data in topic.partition_data]
+        answers = [_append(topic, data, request, context, enlisted) for data in topic.partition_data]
         response.responses.append(
             TopicProduceResponse(name=topic.name, topic_id=topic.topic_id, partition_responses=answers)
         )
@@ -64,27 +94,42 @@ def handle(request: ProduceRequest, context: RequestContext) -> ProduceResponse 
 
 
 def _append(
-    topic: TopicProduceData, data: PartitionProduceData, request: ProduceRequest, context: RequestContext
+    topic: TopicProduceData,
+    data: PartitionProduceData,
+    request: ProduceRequest,
+    context: RequestContext,
+    enlisted: Enlisted,
 ) -> PartitionProduceResponse:
     answer = PartitionProduceResponse(index=data.index, base_offset=-1)
     partition: Partition | None = None
     try:
+        if isinstance(enlisted, NotEnlisted):
+            raise enlisted
         partition = _find(topic, data.index, request, context)
+        verification = enlisted.get(partition, Verification.NONE) if enlisted else Verification.NONE
+        if isinstance(verification, NotEnlisted):
+            raise verification
         result = partition.append_produced(
             data.records if data.records is not None else b"",
             now_ms=context.node.clock.now_ms(),
             request_version=context.api_version,
+            verification=verification,
         )
+    except NotEnlisted as error:
+        answer.error_code = error.code
+        answer.error_message = error.shown
     except KafkaError as error:
         answer.error_code = error.code
-        answer.error_message = error.message
-        if partition is not None:
-            answer.log_start_offset = partition.log.log_start_offset
         if isinstance(error, RecordsRejected):
+            # Apache Kafka keeps the words of every other error to its log.
+            answer.error_message = error.message
             answer.record_errors = [
-                BatchIndexAndErrorMessage(batch_index=rejected.batch_index, batch_index_error_message=rejected.message)
-                for rejected in error.record_errors
+                BatchIndexAndErrorMessage(batch_index=record.batch_index, batch_index_error_message=record.message)
+                for record in error.record_errors
             ]
+        never_appended = isinstance(error, RequestRejected) or error.code in ERRORS_WITHOUT_LOG_START_OFFSET
+        if partition is not None and not never_appended:
+            answer.log_start_offset = partition.log.log_start_offset
     else:
         answer.base_offset = result.base_offset
         answer.log_append_time_ms = result.log_append_time_ms
@@ -101,13 +146,7 @@ def _find(topic: TopicProduceData, index: int, request: ProduceRequest, context:
     else:
         partition = partitions.by_name(topic.name, index)
     if partition.topic in INTERNAL_TOPICS and context.client_id != ADMIN_CLIENT_ID:
-        raise KafkaError(ErrorCode.INVALID_TOPIC_EXCEPTION, f"Cannot append to internal topic {partition.topic}")
-    if request.transactional_id is not None:
-        raise KafkaError(ErrorCode.INVALID_TXN_STATE)
+        raise KafkaError(ErrorCode.INVALID_TOPIC_EXCEPTION)
     if request.acks == ALL and len(partition.isr) < partition.settings.min_insync_replicas:
-        raise KafkaError(
-            ErrorCode.NOT_ENOUGH_REPLICAS,
-            f"The size of the current ISR {sorted(partition.isr)} is insufficient to satisfy the min.isr requirement of "
-            f"{partition.settings.min_insync_replicas} for partition {partition}",
-        )
+        raise KafkaError(ErrorCode.NOT_ENOUGH_REPLICAS)
     return partition

@@ -1,7 +1,8 @@
 """The command line. `kafkapy` alone is `kafkapy start`, and so is `kafkapy server.properties`.
 
-Each command is a module with `add_arguments(parser)` and `run(arguments) -> exit code`, imported only when it is the one
-that was asked for. Exit codes: 0 done, 1 refused or failed (one line on standard error says why), 2 usage, 130 Ctrl-C.
+Each command is a module with `add_arguments(parser)` and `run(arguments) -> exit code`, imported only when it is the
+one that was asked for. Exit codes: 0 done, 1 refused or failed (one line on standard error says why), 2 usage, 130
+Ctrl-C.
 """
 
 from __future__ import annotations
@@ -57,7 +58,9 @@ def _run(name: str, rest: list[str]) -> int:
     module = import_module(module_name)
     parser = ArgumentParser(prog=f"kafkapy {name}", description=summary[0].upper() + summary[1:] + ".")
     module.add_arguments(parser)
-    exit_code: int = module.run(parser.parse_args(rest))
+    # Intermixed, so that `kafkapy produce TOPIC -b HOST:PORT VALUE` means what it says; subcommands cannot be.
+    arguments = parser.parse_args(rest) if parser._subparsers else parser.parse_intermixed_args(rest)
+    exit_code: int = module.run(arguments)
     return exit_code
 
 

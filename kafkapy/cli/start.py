@@ -87,12 +87,12 @@ def _settings(arguments: argparse.Namespace) -> Settings:
         host = "localhost" if arguments.host is None else arguments.host
         port = 9092 if arguments.port is None else arguments.port
         overrides.append(f"listeners=PLAINTEXT://{f'[{host}]' if ':' in host else host}:{port}")
+    if arguments.data_dir is not None:
+        overrides.append(f"log.dirs={arguments.data_dir}")
     return Settings.parse(collect_settings(arguments.config, overrides=overrides))
 
 
 def _data_directory(arguments: argparse.Namespace, settings: Settings) -> Path:
-    if arguments.data_dir is not None:
-        return Path(arguments.data_dir)
     if "log.dirs" in settings.static or "log.dir" in settings.static:
         return Path(settings.log.directories[0])
     return Path(DEFAULT_DATA_DIRECTORY)

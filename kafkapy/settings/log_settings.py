@@ -31,7 +31,7 @@ def log_settings(topic: TopicSettings, *, producer_id_expiration_ms: int) -> Log
     by_append = topic.message_timestamp_type == "LogAppendTime"
     return LogSettings(
         segment_bytes=segment_bytes,
-        segment_ms=topic.segment_ms,
+        segment_ms=_segment_ms(topic),
         segment_jitter_ms=topic.segment_jitter_ms,
         segment_index_bytes=topic.segment_index_bytes,
         index_interval_bytes=topic.index_interval_bytes,
@@ -42,6 +42,10 @@ def log_settings(topic: TopicSettings, *, producer_id_expiration_ms: int) -> Log
         file_delete_delay_ms=topic.file_delete_delay_ms,
         delete=topic.deletes,
         compact=topic.compacts,
+        min_cleanable_dirty_ratio=topic.min_cleanable_dirty_ratio,
+        min_compaction_lag_ms=topic.min_compaction_lag_ms,
+        max_compaction_lag_ms=topic.max_compaction_lag_ms,
+        delete_retention_ms=topic.delete_retention_ms,
         max_message_bytes=topic.max_message_bytes,
         compression_type=_COMPRESSION.get(topic.compression_type),
         compression_level=levels.get(topic.compression_type),
@@ -50,3 +54,10 @@ def log_settings(topic: TopicSettings, *, producer_id_expiration_ms: int) -> Log
         message_timestamp_after_max_ms=topic.message_timestamp_after_max_ms,
         producer_id_expiration_ms=producer_id_expiration_ms,
     )
+
+
+def _segment_ms(topic: TopicSettings) -> int:
+    """A record can be compacted once its segment is rolled, so max.compaction.lag.ms rolls it, too (KIP-354)."""
+    if topic.compacts and topic.max_compaction_lag_ms > 0:
+        return min(topic.segment_ms, topic.max_compaction_lag_ms)
+    return topic.segment_ms

@@ -1,13 +1,12 @@
 """A produced batch on its way into the leader's log: what the topic's settings refuse in it and what they change.
 
 The checks are `kafkapy_wire.records.validation`'s, in Apache Kafka's order: the request (one batch, magic 2, codec),
-the batch (base offset, max.message.bytes, CRC, offset range, control bit, sequence), then the records. Those are
-decoded only where the header cannot answer: in a compacted topic (every record needs a key), with a timestamp out of
-bounds or a finite message.timestamp.before.max.ms, and when the codec of the topic is another than the producer's. On
-the hot path a produce therefore costs the same for one record and for a thousand.
+the batch (base offset, max.message.bytes, CRC, offset range, control bit, sequence), then the records. Of those only
+the lengths are walked, so that nothing is stored which no consumer could read. They are decoded where the header cannot
+answer: in a compacted topic (every record needs a key), with a timestamp out of bounds or a finite
+message.timestamp.before.max.ms, and when the codec of the topic is another than the producer's.
 
-Differs: Apache Kafka decodes every batch, so it also refuses records that are broken under a valid CRC and corrects a
-max timestamp that is not the records' maximum; here such a batch is stored as it came.
+Differs: Apache Kafka decodes every batch, so it also corrects a max timestamp that is not the records' maximum.
 """
 
 from kafkapy_log.settings import LogSettings
@@ -17,6 +16,7 @@ from kafkapy_wire.records.batch import COMPRESSION_MASK, TIMESTAMP_TYPE_BIT
 from kafkapy_wire.records.rewrite import recompress, renumber, stamp_timestamps
 from kafkapy_wire.records.validation import (
     RecordRules,
+    check_record_lengths,
     must_look_inside,
     only_batch,
     validate_produced_batch,
@@ -49,6 +49,8 @@ def validate_from_client(
     validate_produced_batch(
         header, batch, topic_partition=topic_partition, max_message_bytes=settings.max_message_bytes
     )
+    if not must_look_inside(header, rules, now_ms):
+        check_record_lengths(header, batch)
     return conform(header, batch, settings, rules, topic_partition=topic_partition, now_ms=now_ms)
 
 

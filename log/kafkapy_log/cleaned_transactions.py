@@ -22,7 +22,7 @@ class CleanedTransactions:
         self._ongoing_aborted: dict[int, tuple[AbortedTransaction, bool]] = {}  # by producer; whether a batch was met
         self._ongoing_committed: set[int] = set()
         self.retained_aborted: list[AbortedTransaction] = []
-        """For the transaction index of the segment being written, in the order of the markers; its writer empties it."""
+        """For the index of the segment being written, in the order of the markers; who writes it empties this."""
 
     def may_drop(self, header: BatchHeader) -> bool:
         """A data batch: whether its transaction was aborted."""

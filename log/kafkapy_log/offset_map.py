@@ -1,7 +1,6 @@
 """The latest offset of each key in the dirty part of a log: what compaction keeps a record or drops it by."""
 
-from collections.abc import Callable, Iterable
-from hashlib import blake2b
+from collections.abc import Iterable
 from typing import Final
 
 # Longer keys are known by a digest, shorter ones by themselves: a digest is as long as no key that stands for itself.
@@ -38,8 +37,6 @@ def short_keys(keys: list[bytes]) -> list[bytes]:
     """Each key as the map knows it."""
     if max(map(len, keys), default=0) < _DIGEST_BYTES:
         return keys
-    return [key if len(key) < _DIGEST_BYTES else _digest(key) for key in keys]
+    from hashlib import blake2b  # loads OpenSSL, which a broker may never need
 
-
-def _digest(key: bytes, hashed: Callable[..., "blake2b"] = blake2b) -> bytes:
-    return hashed(key, digest_size=_DIGEST_BYTES).digest()
+    return [key if len(key) < _DIGEST_BYTES else blake2b(key, digest_size=_DIGEST_BYTES).digest() for key in keys]

@@ -12,10 +12,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from struct import Struct
-from typing import Final, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
 
 from kafkapy_log.append_validation import Buffer, record_rules, validate_from_client, validate_from_coordinator
 from kafkapy_log.checkpoint_files import leader_epoch_checkpoint
+from kafkapy_log.cleanable import Cleanable, find_cleanable
 from kafkapy_log.durable_files import write_file
 from kafkapy_log.file_pool import FilePool
 from kafkapy_log.file_slice import EMPTY_SLICE, FileSlice
@@ -35,6 +36,7 @@ from kafkapy_log.recovery import (
     rebuild_producers,
     rebuild_transaction_indexes,
 )
+from kafkapy_log.retention import deletable_count
 from kafkapy_log.segment import (
     RELATIVE_OFFSET_MAX,
     SNAPSHOT_SUFFIX,
@@ -43,9 +45,13 @@ from kafkapy_log.segment import (
 )
 from kafkapy_log.segment_list import SegmentList, TimestampAndOffset
 from kafkapy_log.settings import LogSettings
+from kafkapy_log.swap import CLEANED_SUFFIX, SWAP_SUFFIX, rename_all
 from kafkapy_log.transaction_index import AbortedTransaction, TransactionIndex
 from kafkapy_wire.errors import ErrorCode, KafkaError, MalformedMessage
 from kafkapy_wire.records import BatchHeader, TimestampType, crc_matches, split_batches
+
+if TYPE_CHECKING:
+    from kafkapy_log.cleaner import CleanedSegment, CleaningPlan
 
 PRODUCE_VERSION_MAX: Final = 13
 
@@ -96,6 +102,7 @@ class PartitionLog:
         "_segments",
         "_settings",
         "_snapshot_offsets",
+        "_truncations",
         "_unflushed_segments",
         "directory",
         "log_end_offset",
@@ -122,6 +129,7 @@ class PartitionLog:
         self._unflushed_segments: list[Segment] = []
         self._deleted_files: list[tuple[int, Path]] = []
         self._flush_under_way = False
+        self._truncations = 0
         self._failure: OSError | None = None
         self._closed = False
 
@@ -468,9 +476,7 @@ class PartitionLog:
 
     def _has_waited(self, segment: Segment, max_timestamp: int, now_ms: int) -> bool:
         """Whether segment.ms is over: by the timestamps of the batches, by the clock only where they have none."""
-        first = segment.first_batch_timestamp
-        if first is None:
-            first = segment.first_batch_timestamp = next(segment.headers_from(0)).header.max_timestamp
+        first = self._first_timestamp(segment)
         waited_ms = max_timestamp - first if first >= 0 else now_ms - segment.created_ms
         return waited_ms > self._settings.segment_ms - segment.roll_jitter_ms
 
@@ -622,6 +628,7 @@ class PartitionLog:
             self._ends_at(offset)
 
     def _ends_at(self, offset: int) -> None:
+        self._truncations += 1
         self.log_end_offset = offset
         self.log_start_offset = min(self.log_start_offset, offset)
         self.recovery_point = min(self.recovery_point, offset)
@@ -656,7 +663,7 @@ class PartitionLog:
                 self._drop_segments(self._segments.up_to(self._segments.index_of(offset)), now_ms)
         return self.log_start_offset
 
-    def _drop_segments(self, segments: list[Segment], now_ms: int) -> None:
+    def _drop_segments(self, segments: list[Segment], now_ms: int, *, keep_snapshot_at: int = -1) -> None:
         """Out of the log now, off the disk after file.delete.delay.ms. Raises OSError."""
         due_ms = now_ms + self._settings.file_delete_delay_ms
         for segment in segments:
@@ -664,7 +671,7 @@ class PartitionLog:
             if segment in self._unflushed_segments:
                 self._unflushed_segments.remove(segment)
             self._deleted_files.extend((due_ms, path) for path in segment.rename_deleted())
-            if segment.base_offset in self._snapshot_offsets:
+            if segment.base_offset in self._snapshot_offsets and segment.base_offset != keep_snapshot_at:
                 self._snapshot_offsets.remove(segment.base_offset)
                 (self.directory / file_name(segment.base_offset, SNAPSHOT_SUFFIX)).unlink(missing_ok=True)
 
@@ -676,6 +683,115 @@ class PartitionLog:
         due = [path for due_ms, path in self._deleted_files if due_ms <= now_ms]
         self._deleted_files = [entry for entry in self._deleted_files if entry[0] > now_ms]
         return due
+
+    # -- retention and compaction
+
+    def delete_old_segments(self, *, high_watermark: int, now_ms: int) -> int:
+        """Drop the segments that retention.ms, retention.bytes and the log start offset leave over; how many.
+
+        When all of it has expired, the segment that was written to goes too, and an empty one begins.
+        Raises KafkaError KAFKA_STORAGE_ERROR.
+        """
+        if self._closed or self._failure is not None:
+            return 0
+        with self._refusing_after_errors():
+            segments = list(self._segments)
+            count = deletable_count(
+                segments,
+                self._settings,
+                log_start_offset=self.log_start_offset,
+                log_end_offset=self.log_end_offset,
+                high_watermark=high_watermark,
+                now_ms=now_ms,
+                largest_timestamp=self._largest_timestamp,
+            )
+            if not count:
+                return 0
+            if count == len(segments):
+                # Its file is there before the old ones go: it tells the next start where the log goes on.
+                self._roll(self.log_end_offset, now_ms).file.descriptor()
+            self._drop_segments(segments[:count], now_ms)
+        if self._segments.first.base_offset > self.log_start_offset:
+            self.log_start_offset = self._segments.first.base_offset
+            self._leader_epochs.truncate_from_start(self.log_start_offset)
+        return count
+
+    def cleanable(self, checkpoint: int | None, *, high_watermark: int, now_ms: int) -> Cleanable:
+        """What compaction could clean now; `checkpoint` is where the last cleaning ended, None when there was none.
+
+        Raises KafkaError KAFKA_STORAGE_ERROR.
+        """
+        with _storage_errors(self.topic_partition):
+            return find_cleanable(
+                list(self._segments),
+                self._settings,
+                checkpoint=checkpoint,
+                log_start_offset=self.log_start_offset,
+                log_end_offset=self.log_end_offset,
+                last_stable_offset=min(self.last_stable_offset, high_watermark),
+                now_ms=now_ms,
+                largest_timestamp=self._largest_timestamp,
+                first_timestamp=self._first_timestamp,
+            )
+
+    def begin_cleaning(self, cleanable: Cleanable, *, now_ms: int) -> "CleaningPlan":
+        """For `cleaner.clean` in any thread, which gives its results to `swap_in`; then `CleaningPlan.close`.
+
+        Raises KafkaError KAFKA_STORAGE_ERROR.
+        """
+        from kafkapy_log.cleaner import CleaningPlan  # nothing of it is needed to start
+
+        first_dirty, end_offset = cleanable.first_dirty_offset, cleanable.first_uncleanable_offset
+        with _storage_errors(self.topic_partition):
+            sources = [segment for segment in self._segments if segment.base_offset < end_offset]
+            dirty_segment = self._segments.ready(sources[self._segments.index_of(first_dirty)])
+            return CleaningPlan(
+                self.directory,
+                sources,
+                cleanable,
+                self._settings,
+                dirty_position=dirty_segment.offset_index.position_before(first_dirty - dirty_segment.base_offset),
+                aborted_transactions=self.aborted_transactions(self._segments.first.base_offset, end_offset),
+                last_records=self._producers.last_records(),
+                log_version=self._truncations,
+                now_ms=now_ms,
+            )
+
+    def swap_in(self, cleaned: "CleanedSegment", *, now_ms: int) -> bool:
+        """Have a cleaned segment take the place of those it was made from; False: the log is another by now.
+
+        Raises KafkaError KAFKA_STORAGE_ERROR.
+        """
+        present = set(self._segments)
+        if (
+            self._closed
+            or self._failure is not None
+            or not self._settings.compact
+            or cleaned.log_version != self._truncations
+            or not present.issuperset(cleaned.replaced)
+        ):
+            return False
+        base_offset = cleaned.segment.base_offset
+        with self._refusing_after_errors():
+            rename_all(self.directory, base_offset, CLEANED_SUFFIX, SWAP_SUFFIX)
+            self._drop_segments(cleaned.replaced, now_ms, keep_snapshot_at=base_offset)
+            rename_all(self.directory, base_offset, SWAP_SUFFIX, "")
+        cleaned.segment.forget_indexes()
+        self._segments.insert(cleaned.segment)
+        return True
+
+    def _largest_timestamp(self, segment: Segment) -> int:
+        """-1 without one. Raises OSError."""
+        if segment.max_timestamp < 0 and segment.size:
+            self._segments.ready(segment)
+        return segment.max_timestamp
+
+    def _first_timestamp(self, segment: Segment) -> int:
+        """Of the first batch of a segment that has one. Raises OSError."""
+        first = segment.first_batch_timestamp
+        if first is None:
+            first = segment.first_batch_timestamp = next(segment.headers_from(0)).header.max_timestamp
+        return first
 
     # -- to the disk
 

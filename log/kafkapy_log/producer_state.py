@@ -26,7 +26,9 @@ BATCHES_KEPT: Final = 5
 NO_EPOCH: Final = -1
 NO_SEQUENCE: Final = -1
 SEQUENCE_MAX: Final = 2**31 - 1
-EPOCH_BUMP_VERSION: Final = 2  # the transaction.version from which on each transaction has an epoch of its own (KIP-890)
+EPOCH_BUMP_VERSION: Final = (
+    2  # the transaction.version from which on each transaction has an epoch of its own (KIP-890)
+)
 
 _SNAPSHOT_VERSION: Final = 1
 _SNAPSHOT_HEADER = struct.Struct(">hI")
@@ -66,6 +68,13 @@ class BatchMetadata(NamedTuple):
     @property
     def first_offset(self) -> int:
         return self.last_offset - self.offset_delta
+
+
+class LastRecord(NamedTuple):
+    """What a partition must be able to read again of an active producer. `last_data_offset` -1: only a marker."""
+
+    last_data_offset: int
+    producer_epoch: int
 
 
 class EndTransactionMarker(NamedTuple):
@@ -157,13 +166,18 @@ class ProducerState:
             for entry in self._entries.values()
         ]
 
+    def last_records(self) -> dict[int, LastRecord]:
+        """By producer id, what compaction must leave so that this state can be read from the log again."""
+        return {
+            producer_id: LastRecord(entry.batches[-1].last_offset if entry.batches else -1, entry.producer_epoch)
+            for producer_id, entry in self._entries.items()
+        }
+
     def has_open_transaction(self, producer_id: int, producer_epoch: int) -> bool:
         """Whether records of a transaction of this very epoch wait for their marker."""
         entry = self._entries.get(producer_id)
         return (
-            entry is not None
-            and entry.current_transaction_first_offset >= 0
-            and entry.producer_epoch == producer_epoch
+            entry is not None and entry.current_transaction_first_offset >= 0 and entry.producer_epoch == producer_epoch
         )
 
     def check_verified(self, header: BatchHeader, verification: Verification, offset: int) -> None:

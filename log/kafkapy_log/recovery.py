@@ -31,6 +31,7 @@ from kafkapy_log.segment import (
     file_name,
 )
 from kafkapy_log.settings import LogSettings
+from kafkapy_log.swap import CLEANED_SUFFIX, SWAP_SUFFIX, finish_swaps
 from kafkapy_log.transaction_index import TransactionIndex
 from kafkapy_wire.errors import MalformedMessage
 from kafkapy_wire.records import (
@@ -43,7 +44,6 @@ from kafkapy_wire.records import (
     read_coordinator_epoch,
 )
 
-CLEANED_SUFFIX: Final = ".cleaned"
 _READ_BYTES: Final = 1 << 20
 _OFFSET_DIGITS: Final = 20
 
@@ -243,11 +243,13 @@ def _list_directory(directory: Path, pool: FilePool, now_ms: int) -> tuple[list[
     sizes: dict[int, int] = {}
     snapshot_offsets: list[int] = []
     indexes: list[tuple[int, str]] = []
+    if any(name.endswith((CLEANED_SUFFIX, SWAP_SUFFIX)) for name in os.listdir(directory)):
+        finish_swaps(directory)
     with os.scandir(directory) as entries:
         for entry in entries:
             stem, dot, extension = entry.name.rpartition(".")
             suffix = dot + extension
-            if suffix in (DELETED_SUFFIX, CLEANED_SUFFIX):
+            if suffix == DELETED_SUFFIX:
                 Path(entry.path).unlink(missing_ok=True)
             elif len(stem) != _OFFSET_DIGITS or not stem.isdecimal():
                 continue

@@ -30,7 +30,9 @@ def deletable_count(
     """
     ends = [segment.base_offset for segment in segments[1:]] + [log_end_offset]
     # An empty last segment stays: what would take its place is just such a one.
-    droppable = sum(end <= high_watermark for end in ends) - (not segments[-1].size and log_end_offset <= high_watermark)
+    droppable = sum(end <= high_watermark for end in ends) - (
+        not segments[-1].size and log_end_offset <= high_watermark
+    )
     count = sum(end <= log_start_offset for end in ends[:-1])
     if settings.delete:
         count = max(count, _beyond_size(segments, settings.retention_bytes))
@@ -51,9 +53,7 @@ def _beyond_size(segments: Sequence[Segment], retention_bytes: int) -> int:
     return len(segments)
 
 
-def _is_too_old(
-    segment: Segment, retention_ms: int, now_ms: int, largest_timestamp: Callable[[Segment], int]
-) -> bool:
+def _is_too_old(segment: Segment, retention_ms: int, now_ms: int, largest_timestamp: Callable[[Segment], int]) -> bool:
     if retention_ms < 0 or now_ms - largest_timestamp(segment) <= retention_ms:
         return False
     return not segment.size or now_ms - last_write_ms(segment) > retention_ms

@@ -177,6 +177,11 @@ class Segment:
         self.write_transaction_index()
         self._indexed_size = self.size
 
+    def indexes_are_written(self) -> None:
+        """Somebody else has written them: compaction, under names of its own."""
+        self._indexed_size = self.size
+        self.transaction_index.changed = False
+
     def write_transaction_index(self) -> None:
         """Have the file say what is in memory: no file when that is nothing. Raises OSError."""
         index = self._transaction_index

@@ -76,6 +76,11 @@ class SegmentList:
         self.active = segment
         self.forget_positions()
 
+    def insert(self, segment: Segment) -> None:
+        """Put one in its place before the one that is written to."""
+        self._segments.insert(bisect_right(self._segments, segment.base_offset, key=_base_offset), segment)
+        self.forget_positions()
+
     def remove(self, segment: Segment) -> None:
         """Take one out; who takes out the last one appends another or calls `reactivate`."""
         self._segments.remove(segment)

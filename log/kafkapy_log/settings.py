@@ -28,6 +28,10 @@ class LogSettings:
     file_delete_delay_ms: int = 60_000  # file.delete.delay.ms
     delete: bool = True  # cleanup.policy has "delete"
     compact: bool = False  # cleanup.policy has "compact"
+    min_cleanable_dirty_ratio: float = 0.5  # min.cleanable.dirty.ratio
+    min_compaction_lag_ms: int = 0  # min.compaction.lag.ms
+    max_compaction_lag_ms: int = INT64_MAX  # max.compaction.lag.ms
+    delete_retention_ms: int = 86_400_000  # delete.retention.ms
     max_message_bytes: int = 1_048_588  # max.message.bytes
     compression_type: Compression | None = None  # compression.type
     compression_level: int | None = None  # compression.gzip.level, .lz4.level, .zstd.level: that of compression_type

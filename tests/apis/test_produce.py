@@ -204,6 +204,8 @@ async def test_settings_take_effect_at_once(tmp_path: Path) -> None:
         assert (await client.produce_batch("usual", records)).error_code == ErrorCode.MESSAGE_TOO_LARGE
         await client.alter_config(BROKER, "1", "message.max.bytes", "1000")
         assert (await client.produce_batch("usual", records)).error_code == ErrorCode.NONE
+        await client.alter_config(BROKER, "", "log.retention.ms", "1234")
+        assert node.partitions.by_name("usual", 0).settings.retention_ms == 1_234
         await client.alter_config(TOPIC, "small", "max.message.bytes", "1000")
         assert (await client.produce_batch("small", records)).error_code == ErrorCode.NONE
     async with running_node(tmp_path) as node, connect(node) as client:

@@ -152,24 +152,28 @@ async def test_pipelined_requests_are_answered_in_order(tmp_path: Path) -> None:
 @trio_test
 async def test_half_a_frame_and_silence_end_at_the_idle_timeout(tmp_path: Path) -> None:
     settings = {"connections.max.idle.ms": "5000"}
-    async with running_node(tmp_path, settings) as node, connect(node) as busy, connect(node) as idle:
-        async with raw_stream(node) as half:
-            await half.send_all(framed(HEADER)[:9])
-            await busy.create_topic("orders")
-            await idle.ask(MetadataRequest(topics=[]), MetadataResponse)
-            await busy.send(fetch_request({"orders": {0: 0}}, max_wait_ms=60_000), 12)
-            await until_parked(node)
-            for _ in range(12):
-                node.clock.advance(500)
-                await trio.testing.wait_all_tasks_blocked()
-            assert await idle.closed_by_broker()
-            assert await Client(half).closed_by_broker()
-            assert len(node.server.connections) == 1
-            while any(connection.busy for connection in node.server.connections):
-                node.clock.advance(500)
-                await trio.testing.wait_all_tasks_blocked()
-            await busy.receive(FetchResponse)
-            assert await busy.produce("orders", b"a") == 0, "the wait was ours, not the client's"
+    async with (
+        running_node(tmp_path, settings) as node,
+        connect(node) as busy,
+        connect(node) as idle,
+        raw_stream(node) as half,
+    ):
+        await half.send_all(framed(HEADER)[:9])
+        await busy.create_topic("orders")
+        await idle.ask(MetadataRequest(topics=[]), MetadataResponse)
+        await busy.send(fetch_request({"orders": {0: 0}}, max_wait_ms=60_000), 12)
+        await until_parked(node)
+        for _ in range(12):
+            node.clock.advance(500)
+            await trio.testing.wait_all_tasks_blocked()
+        assert await idle.closed_by_broker()
+        assert await Client(half).closed_by_broker()
+        assert len(node.server.connections) == 1
+        while any(connection.busy for connection in node.server.connections):
+            node.clock.advance(500)
+            await trio.testing.wait_all_tasks_blocked()
+        await busy.receive(FetchResponse)
+        assert await busy.produce("orders", b"a") == 0, "the wait was ours, not the client's"
 
 
 @trio_test
@@ -318,7 +322,7 @@ async def test_an_unknown_version_of_api_versions_is_answered_in_version_0(tmp_p
         body = bytes.fromhex("0012 7fff 0000002a 0001 78") + b"whatever a later version has here"
         await client.stream.send_all(framed(body))
         frame = await client.receive_frame()
-        assert frame[:4] == b"\0\0\0\x2a"
+        assert bytes(frame[:4]) == b"\0\0\0\x2a"
         response = decode(ApiVersionsResponse, bytes(frame[4:]), 0)
         served = API_VERSIONS[ApiKey.API_VERSIONS]
         assert response.error_code == ErrorCode.UNSUPPORTED_VERSION

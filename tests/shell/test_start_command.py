@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 import trio
 
-from tests.shell.running_node import Client, connect, running_node, trio_test
+from kafkapy_wire.errors import ErrorCode
+from tests.shell.running_node import Client, batch, connect, running_node, trio_test
 
 SECONDS_MAX = 20
 LISTENS = re.compile(r"kafkapy listens at (\S+):(\d+) \((.*)\); Ctrl-C stops it")
@@ -252,6 +253,57 @@ def test_garbage_in_files_that_can_be_made_anew_is_no_matter(data: Path) -> None
         code, errors = broker.stop()
     assert code == 0
     assert "Traceback" not in errors
+
+
+def limited(kibibytes: int, *arguments: str | Path) -> list[str]:
+    """A command whose files may not grow beyond a size: a disk that is full, as far as programs can tell."""
+    return ["bash", "-c", f'ulimit -f {kibibytes}; exec "$@"', "bash", *command(*arguments)]
+
+
+def test_a_full_disk_at_the_start_is_told_in_one_line(tmp_path: Path) -> None:
+    done = subprocess.run(
+        limited(0, "--port", "0", "--data-dir", tmp_path),
+        capture_output=True,
+        text=True,
+        env=environment(),
+        timeout=SECONDS_MAX,
+    )
+    (line,) = done.stderr.splitlines()
+    assert (done.returncode, done.stdout) == (1, "")
+    assert line.startswith(f"kafkapy: cannot use the data directory {tmp_path}")
+    assert "File too large" in line
+
+
+def test_a_full_disk_costs_the_partition_and_the_next_start_recovers(tmp_path: Path) -> None:
+    async def fill(port: int) -> None:
+        with trio.fail_after(SECONDS_MAX):
+            async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
+                client = Client(stream)
+                await client.create_topic("orders")
+                await client.create_topic("others")
+                await client.produce("orders", b"x" * 50_000)
+                answer = await client.produce_batch("orders", batch([b"x" * 50_000]))
+                assert answer.error_code == ErrorCode.KAFKA_STORAGE_ERROR
+                await client.produce("others", b"fits")
+                assert await client.values("orders") == [b"x" * 50_000]
+
+    with subprocess.Popen(
+        limited(80, "--port", "0", "--data-dir", tmp_path),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(),
+    ) as process:
+        broker = Broker(process)
+        trio.run(fill, broker.port)
+        code, errors = broker.stop()
+    assert code == 1
+    (line,) = errors.splitlines()
+    assert line.startswith(f"kafkapy: the logs in {tmp_path} could not be closed cleanly")
+    assert not (tmp_path / ".kafka_cleanshutdown").exists()
+    with started("--port", "0", "--data-dir", tmp_path) as broker:
+        assert produce_and_read(broker.port, b"again") == [b"x" * 50_000, b"again"]
+        assert broker.stop() == (0, "")
 
 
 @pytest.mark.parametrize(

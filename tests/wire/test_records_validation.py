@@ -13,6 +13,7 @@ from kafkapy_wire.records.rewrite import renumber
 from kafkapy_wire.records.validation import (
     RecordRules,
     RecordsRejected,
+    check_record_lengths,
     must_look_inside,
     only_batch,
     validate_produced_batch,
@@ -228,3 +229,29 @@ def test_offsets_with_gaps_are_noticed_and_can_be_counted_anew(compressed: bool)
 )
 def test_only_some_batches_must_be_looked_into(rules: RecordRules, batch: bytes, expected: bool) -> None:
     assert must_look_inside(read_batch_header(batch), rules, NOW_MS) is expected
+
+
+@pytest.mark.parametrize("codec", Compression)
+def test_record_lengths_of_a_good_batch_add_up(codec: Compression) -> None:
+    records = [NewRecord(NOW_MS, b"k" * size, b"v" * size) for size in (0, 1, 60, 70, 10_000)]
+    batch = build_batch(records, compression=codec)
+    check_record_lengths(read_batch_header(batch), batch)
+
+
+@pytest.mark.parametrize(
+    ("batch", "reason"),
+    [
+        (patched(GOOD, (61, b"\x10")), "a batch ends before its last record"),
+        (patched(GOOD, (61, b"\x0f")), "a record has a negative length"),
+        (with_body(GOOD[61:] + b"\x00\x00"), "2 records end at byte"),
+        (with_body(GOOD[61:-1]), "2 records end at byte"),
+        (with_body(b"no snappy", Compression.SNAPPY), "snappy"),
+        (with_body(zlib.compress(GOOD[61:], wbits=31)[:-12], Compression.GZIP), "gzip"),
+    ],
+)
+def test_a_batch_that_no_consumer_could_read_is_refused(batch: bytes, reason: str) -> None:
+    with pytest.raises(RecordsRejected) as refusal:
+        check_record_lengths(read_batch_header(batch), batch)
+    assert refusal.value.code is ErrorCode.INVALID_RECORD
+    assert reason in refusal.value.reason
+    assert refusal.value.message is None

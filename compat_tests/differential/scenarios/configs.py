@@ -123,7 +123,10 @@ def other_resources(peer: Peer) -> None:
 def topics_are_changed(peer: Peer) -> None:
     peer.create_topic("configs-changed")
     for version in (0, 1):
-        changes = [("retention.ms", SET, str(1_000 + version)), ("cleanup.policy", APPEND, "compact")]
+        changes: list[tuple[str, int, str | None]] = [
+            ("retention.ms", SET, str(1_000 + version)),
+            ("cleanup.policy", APPEND, "compact"),
+        ]
         peer.ask(incremental(TOPIC, "configs-changed", *changes), version, "set and append")
         settled(peer, TOPIC, "configs-changed", "retention.ms", str(1_000 + version))
         peer.ask(describe(TOPIC, "configs-changed", "retention.ms", "cleanup.policy", synonyms=True))

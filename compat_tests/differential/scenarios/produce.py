@@ -5,7 +5,10 @@ from __future__ import annotations
 import struct
 import time
 
+import google_crc32c
+
 from compat_tests.differential.peer import Peer, versions_of
+from compat_tests.differential.plain import Plain
 from compat_tests.differential.registry import scenario
 from kafkapy_wire.api_keys import ApiKey
 from kafkapy_wire.messages.fetch import FetchPartition, FetchRequest, FetchTopic
@@ -52,8 +55,6 @@ def batch(
 
 def patched(data: bytes, position: int, replacement: bytes, *, crc: bool = True) -> bytes:
     """`data` with other bytes at a position, and a CRC that fits unless that is the point."""
-    import google_crc32c
-
     changed = bytearray(data)
     changed[position : position + len(replacement)] = replacement
     if crc:
@@ -266,6 +267,14 @@ def damaged_compression(peer: Peer) -> None:
     stored(peer, "produce-compressed")
 
 
+def elements(value: Plain, name: str) -> list[Plain]:
+    """The list of that name in a plain struct."""
+    assert isinstance(value, dict)
+    found = value[name]
+    assert isinstance(found, list)
+    return found
+
+
 @scenario
 def topic_compression(peer: Peer) -> None:
     """With compression.type the broker stores every batch in the topic's codec; `producer` keeps the producer's."""
@@ -286,11 +295,13 @@ def topic_compression(peer: Peer) -> None:
             ],
         )
         answer = peer.normaliser.plain(peer.quietly(fetch), 18)
-        assert isinstance(answer, dict)
-        batches = answer["responses"][0]["partitions"][0]["records"]  # type: ignore[index, call-overload]
-        for one in batches:  # type: ignore[union-attr]
-            # Two libraries compress to different sizes; what is inside has to be the same.
-            del one["size_bytes"]  # type: ignore[union-attr, arg-type, index]
+        # Two libraries compress to different sizes; what is inside has to be the same.
+        (stored_topic,) = elements(answer, "responses")
+        (stored_partition,) = elements(stored_topic, "partitions")
+        batches = elements(stored_partition, "records")
+        for one in batches:
+            assert isinstance(one, dict)
+            del one["size_bytes"]
         peer.note(f"stored as {name}", batches)
 
 

@@ -42,6 +42,12 @@ def topic(
     )
 
 
+def with_setting(name: str, setting: str, value: str | None) -> CreatableTopic:
+    asked = topic(name)
+    asked.configs = [CreatableTopicConfig(name=setting.replace("_", "."), value=value)]
+    return asked
+
+
 def create(*topics: CreatableTopic, validate_only: bool = False, timeout_ms: int = 10_000) -> CreateTopicsRequest:
     return CreateTopicsRequest(topics=list(topics), timeout_ms=timeout_ms, validate_only=validate_only)
 
@@ -158,7 +164,7 @@ def invalid_topic_settings(peer: Peer) -> None:
         ("segment_ms", "0"),
         ("remote_storage_enable", "true"),
     ):
-        peer.ask_versions(create(topic("bad-setting", **{name: value})), f"{name}={value}")
+        peer.ask_versions(create(with_setting("bad-setting", name, value)), f"{name}={value}")
     twice = topic("bad-setting", retention_ms="1")
     twice.configs.append(CreatableTopicConfig(name="retention.ms", value="2"))
     peer.ask(create(twice, validate_only=True), label="twice")

@@ -1,11 +1,12 @@
 """One node's transactional ids: what the handlers of the transaction APIs call.
 
 Each transactional id lives in the shard of its partition of `__transaction_state`. A transaction ends in three steps,
-each of which may be the last one before a crash: PrepareCommit or PrepareAbort is stored and the end is decided; markers
-go to every partition; CompleteCommit or CompleteAbort is stored. What is found decided after a restart is carried out.
+each of which may be the last one before a crash: PrepareCommit or PrepareAbort is stored and the end is decided;
+markers go to every partition; CompleteCommit or CompleteAbort is stored. What is found decided after a restart is
+carried out.
 
-All three steps are one turn of the event loop, so no client ever meets a transaction between them, unless a disk refuses
-a marker: then the rest is tried again every MARKER_RETRY_MS.
+All three steps are one turn of the event loop, so no client ever meets a transaction between them, unless a disk
+refuses a marker: then the rest is tried again every MARKER_RETRY_MS.
 
 As long as `__transaction_state` does not exist nobody has a transactional id, and requests about one hear just that.
 Apache Kafka answers NOT_COORDINATOR then.
@@ -80,7 +81,7 @@ class TransactionCoordinator:
         self._next_producer_id = next_producer_id
         self._markers = markers
         self._runtime: CoordinatorRuntime[TransactionShard] = CoordinatorRuntime(
-            log, clock, self._new_shard, base_sequence=NO_SEQUENCE
+            log, clock, lambda _: self._new_shard(), base_sequence=NO_SEQUENCE
         )
         self._unwritten: dict[str, set[TopicPartition]] = {}
         """Transactional id -> partitions that still wait for the marker of a decided transaction."""
@@ -332,11 +333,11 @@ class TransactionCoordinator:
     def _find(self, transactional_id: str) -> tuple[int, TransactionShard]:
         partition_count = self._runtime.partition_count
         if not partition_count:
-            return 0, self._new_shard(0)
+            return 0, self._new_shard()
         partition = partition_for(transactional_id, partition_count)
         return partition, self._runtime.shard(partition)
 
-    def _new_shard(self, partition: int) -> TransactionShard:
+    def _new_shard(self) -> TransactionShard:
         # With the record formats, what a fresh node saves until it has a transaction.
         from kafkapy.coordinators.transaction.shard import TransactionShard
 

@@ -1,9 +1,9 @@
 """Is this partition in the producer's transaction? Asked before anything transactional is stored (KIP-890).
 
 A record that belongs to no transaction gets no marker, and the last stable offset would stay before it for ever: a
-message that was delayed until its transaction had ended once did that. So the leader of a partition asks the transaction
-coordinator, once in a transaction: what is open in the partition already needs no question. Newer clients leave it to
-the leader to put the partition into the transaction, older ones have done so with AddPartitionsToTxn.
+message that was delayed until its transaction had ended once did that. So the leader of a partition asks the
+transaction coordinator, once in a transaction: what is open in the partition already needs no question. Newer clients
+leave it to the leader to put the partition into the transaction, older ones have done so with AddPartitionsToTxn.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ class PartitionEnlister:
     ) -> dict[Partition, Verification | KafkaError]:
         """For each partition: how its log may take a batch of this producer, or why not.
 
-        Errors: INVALID_PRODUCER_ID_MAPPING, INVALID_PRODUCER_EPOCH, CONCURRENT_TRANSACTIONS, COORDINATOR_LOAD_IN_PROGRESS,
-        INVALID_REQUEST (no transactional id); TRANSACTION_ABORTABLE, for old clients INVALID_TXN_STATE.
+        Errors: INVALID_PRODUCER_ID_MAPPING, INVALID_PRODUCER_EPOCH, CONCURRENT_TRANSACTIONS, INVALID_REQUEST (empty
+        transactional id), COORDINATOR_LOAD_IN_PROGRESS; TRANSACTION_ABORTABLE, for old clients INVALID_TXN_STATE.
         """
         outcome: dict[Partition, Verification | KafkaError] = {}
         unknown: dict[tuple[str, int], Partition] = {}

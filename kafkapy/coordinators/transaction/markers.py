@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from kafkapy.coordinators.group.coordinator import OFFSETS_TOPIC
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.records import ControlRecordType, build_end_transaction_marker
 
 if TYPE_CHECKING:
     from kafkapy.clock import Clock
     from kafkapy.partitions import PartitionManager
-
-OFFSETS_TOPIC = "__consumer_offsets"
 
 
 class Marker(NamedTuple):

@@ -76,7 +76,9 @@ def read_record(record: CoordinatorRecord) -> TransactionRecord | None:
         timeout_ms=value.transaction_timeout_ms,
         status=TransactionStatus(value.transaction_status),
         partitions=frozenset(
-            (topic.topic, partition) for topic in value.transaction_partitions or () for partition in topic.partition_ids
+            (topic.topic, partition)
+            for topic in value.transaction_partitions or ()
+            for partition in topic.partition_ids
         ),
         start_ms=value.transaction_start_timestamp_ms,
         updated_ms=value.transaction_last_update_timestamp_ms,

@@ -78,7 +78,7 @@ class TransactionShard:
         if transaction.status is _ONGOING:
             return self.abort_unasked(transaction, spare_producer_id, now_ms)
         goes_on = expected is not None
-        if expected is None or NO_PRODUCER_EPOCH == transaction.producer_epoch or _is_current(transaction, expected):
+        if expected is None or transaction.producer_epoch == NO_PRODUCER_EPOCH or _is_current(transaction, expected):
             if transaction.epoch_is_exhausted:
                 following = transaction.with_new_producer_id(
                     _needed(spare_producer_id), timeout_ms, keep_last_epoch=goes_on, now_ms=now_ms
@@ -247,7 +247,7 @@ class TransactionShard:
 
     # -- replay
 
-    def replay(self, record: CoordinatorRecord, producer_id: int) -> None:
+    def replay(self, record: CoordinatorRecord, producer_id: int) -> None:  # noqa: ARG002 - of transactional records
         read = read_record(record)
         if read is None:
             logger.warning("skipping a record of type %d in __transaction_state", int.from_bytes(record.key[:2]))

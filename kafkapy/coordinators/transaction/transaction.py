@@ -11,8 +11,8 @@ From CompleteCommit and CompleteAbort the next transaction goes to Ongoing, Init
 
 Epochs. InitProducerId gives the next epoch, so whoever had the one before is fenced. Under transaction version 2
 (KIP-890) every end does: records and marker of a transaction then have epochs that no other transaction has, and a
-message that is late can be told from one of the next. 32766 is the last epoch a client is given: the one after it is for
-fencing, and then the transactional id gets a new producer id.
+message that is late can be told from one of the next. 32766 is the last epoch a client is given: the one after it is
+for fencing, and then the transactional id gets a new producer id.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ EPOCH_BUMP_VERSION = 2
 
 
 class TransactionStatus(IntEnum):
-    """`transaction_status` of a stored value. Dead and PrepareEpochFence are never stored; Kafka's filters know them."""
+    """`transaction_status` of a stored value. Dead and PrepareEpochFence are never stored, but filters know them."""
 
     EMPTY = 0
     ONGOING = 1

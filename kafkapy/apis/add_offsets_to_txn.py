@@ -1,0 +1,44 @@
+"""AddOffsetsToTxn (API key 25), versions 0-4: the transaction will commit offsets of this group (KIP-98).
+
+v2 PRODUCER_FENCED    v3 flexible    v4 TRANSACTION_ABORTABLE is known (KIP-890)
+
+It puts the group's partition of `__consumer_offsets` into the transaction. Clients of transaction version 2 leave that
+to TxnOffsetCommit.
+
+Errors  INVALID_REQUEST              an empty transactional id
+        INVALID_PRODUCER_ID_MAPPING  no such transactional id, or another producer has it
+        PRODUCER_FENCED              another epoch; before v2 INVALID_PRODUCER_EPOCH
+        CONCURRENT_TRANSACTIONS      the transaction before is being ended: try again
+        COORDINATOR_LOAD_IN_PROGRESS
+Not done: authorization, throttling.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kafkapy.coordinators.group.coordinator import OFFSETS_TOPIC
+from kafkapy.coordinators.transaction.transaction import ProducerIdAndEpoch
+from kafkapy_wire.errors import ErrorCode, KafkaError
+from kafkapy_wire.messages.add_offsets_to_txn import AddOffsetsToTxnRequest, AddOffsetsToTxnResponse
+
+if TYPE_CHECKING:
+    from kafkapy.context import RequestContext
+
+FIRST_VERSION_WITH_PRODUCER_FENCED = 2
+CLIENT_VERSION = 0
+
+
+async def handle(request: AddOffsetsToTxnRequest, context: RequestContext) -> AddOffsetsToTxnResponse:
+    node = context.node
+    await node.groups.create_topic()
+    producer = ProducerIdAndEpoch(request.producer_id, request.producer_epoch)
+    partition = (OFFSETS_TOPIC, node.groups.partition_of(request.group_id))
+    try:
+        node.transactions.add_partitions(request.transactional_id, producer, [partition], CLIENT_VERSION)
+    except KafkaError as error:
+        code = error.code
+        if code is ErrorCode.PRODUCER_FENCED and context.api_version < FIRST_VERSION_WITH_PRODUCER_FENCED:
+            code = ErrorCode.INVALID_PRODUCER_EPOCH
+        return AddOffsetsToTxnResponse(error_code=code)
+    return AddOffsetsToTxnResponse()

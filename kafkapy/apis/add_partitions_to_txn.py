@@ -1,0 +1,111 @@
+"""AddPartitionsToTxn (API key 24), versions 0-5: put partitions into the producer's open transaction, or begin one.
+
+v2 PRODUCER_FENCED    v3 flexible; the last version for clients
+v4 for brokers: several transactions, and verify_only, which only asks (KIP-890)
+v5 adds on behalf of a client of transaction version 2
+
+All or nothing: one partition that does not exist keeps the others of its transaction out.
+
+Errors  UNKNOWN_TOPIC_OR_PARTITION   and OPERATION_NOT_ATTEMPTED for the others
+        INVALID_REQUEST              an empty transactional id
+        INVALID_PRODUCER_ID_MAPPING  no such transactional id, or another producer has it
+        PRODUCER_FENCED              another epoch; before v2 INVALID_PRODUCER_EPOCH
+        CONCURRENT_TRANSACTIONS      the transaction before is being ended: try again
+        TRANSACTION_ABORTABLE        verify_only, and the partition is not in the transaction
+        COORDINATOR_LOAD_IN_PROGRESS
+Not done: authorization, throttling.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kafkapy.coordinators.transaction.transaction import EPOCH_BUMP_VERSION, ProducerIdAndEpoch
+from kafkapy_wire.errors import ErrorCode, KafkaError
+from kafkapy_wire.messages.add_partitions_to_txn import (
+    AddPartitionsToTxnPartitionResult,
+    AddPartitionsToTxnRequest,
+    AddPartitionsToTxnResponse,
+    AddPartitionsToTxnResult,
+    AddPartitionsToTxnTopicResult,
+    AddPartitionsToTxnTransaction,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kafkapy.context import RequestContext
+    from kafkapy.coordinators.transaction.transaction import TopicPartition
+    from kafkapy_controller.image import MetadataImage
+
+FIRST_VERSION_WITH_PRODUCER_FENCED = 2
+FIRST_VERSION_FOR_BROKERS = 4
+
+
+def handle(request: AddPartitionsToTxnRequest, context: RequestContext) -> AddPartitionsToTxnResponse:
+    if context.api_version >= FIRST_VERSION_FOR_BROKERS:
+        return AddPartitionsToTxnResponse(
+            results_by_transaction=[
+                AddPartitionsToTxnResult(
+                    transactional_id=transaction.transactional_id, topic_results=_add(transaction, context)
+                )
+                for transaction in request.transactions
+            ]
+        )
+    transaction = AddPartitionsToTxnTransaction(
+        transactional_id=request.v3_and_below_transactional_id,
+        producer_id=request.v3_and_below_producer_id,
+        producer_epoch=request.v3_and_below_producer_epoch,
+        topics=request.v3_and_below_topics,
+    )
+    return AddPartitionsToTxnResponse(results_by_topic_v3_and_below=_add(transaction, context))
+
+
+def _add(transaction: AddPartitionsToTxnTransaction, context: RequestContext) -> list[AddPartitionsToTxnTopicResult]:
+    named = [(topic.name, index) for topic in transaction.topics for index in topic.partitions]
+    unknown = {partition for partition in named if not _exists(partition, context.node.metadata.image)}
+    if unknown:
+        return _results(
+            transaction,
+            lambda partition: (
+                ErrorCode.UNKNOWN_TOPIC_OR_PARTITION if partition in unknown else ErrorCode.OPERATION_NOT_ATTEMPTED
+            ),
+        )
+    producer = ProducerIdAndEpoch(transaction.producer_id, transaction.producer_epoch)
+    missing: set[TopicPartition] = set()
+    try:
+        if transaction.verify_only:
+            missing = context.node.transactions.missing_partitions(transaction.transactional_id, producer, named)
+        else:
+            client_version = EPOCH_BUMP_VERSION if context.api_version >= FIRST_VERSION_FOR_BROKERS else 0
+            context.node.transactions.add_partitions(transaction.transactional_id, producer, named, client_version)
+    except KafkaError as error:
+        code = error.code
+        if code is ErrorCode.PRODUCER_FENCED and context.api_version < FIRST_VERSION_WITH_PRODUCER_FENCED:
+            code = ErrorCode.INVALID_PRODUCER_EPOCH
+        return _results(transaction, lambda _: code)
+    return _results(
+        transaction, lambda partition: ErrorCode.TRANSACTION_ABORTABLE if partition in missing else ErrorCode.NONE
+    )
+
+
+def _exists(partition: TopicPartition, image: MetadataImage) -> bool:
+    topic = image.topics.get(partition[0])
+    return topic is not None and 0 <= partition[1] < len(topic.partitions)
+
+
+def _results(
+    transaction: AddPartitionsToTxnTransaction, error_of: Callable[[TopicPartition], ErrorCode]
+) -> list[AddPartitionsToTxnTopicResult]:
+    return [
+        AddPartitionsToTxnTopicResult(
+            name=topic.name,
+            results_by_partition=[
+                AddPartitionsToTxnPartitionResult(
+                    partition_index=index, partition_error_code=error_of((topic.name, index))
+                )
+                for index in topic.partitions
+            ],
+        )
+        for topic in transaction.topics
+    ]

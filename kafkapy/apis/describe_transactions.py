@@ -1,0 +1,49 @@
+"""DescribeTransactions (API key 65), version 0: the state of transactional ids (KIP-664).
+
+Errors  TRANSACTIONAL_ID_NOT_FOUND
+        INVALID_REQUEST  an empty transactional id
+        COORDINATOR_LOAD_IN_PROGRESS
+Not done: authorization, throttling.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kafkapy_wire.errors import KafkaError
+from kafkapy_wire.messages.describe_transactions import (
+    DescribeTransactionsRequest,
+    DescribeTransactionsResponse,
+    TopicData,
+    TransactionState,
+)
+
+if TYPE_CHECKING:
+    from kafkapy.context import RequestContext
+
+
+def handle(request: DescribeTransactionsRequest, context: RequestContext) -> DescribeTransactionsResponse:
+    return DescribeTransactionsResponse(
+        transaction_states=[_describe(transactional_id, context) for transactional_id in request.transactional_ids]
+    )
+
+
+def _describe(transactional_id: str, context: RequestContext) -> TransactionState:
+    from kafkapy.coordinators.transaction.records import partitions_by_topic
+
+    try:
+        transaction = context.node.transactions.describe(transactional_id)
+    except KafkaError as error:
+        return TransactionState(transactional_id=transactional_id, error_code=error.code)
+    return TransactionState(
+        transactional_id=transactional_id,
+        transaction_state=transaction.status.text,
+        transaction_timeout_ms=transaction.timeout_ms,
+        transaction_start_time_ms=transaction.start_ms,
+        producer_id=transaction.producer_id,
+        producer_epoch=transaction.producer_epoch,
+        topics=[
+            TopicData(topic=topic, partitions=indexes)
+            for topic, indexes in partitions_by_topic(transaction.partitions).items()
+        ],
+    )

@@ -1,0 +1,66 @@
+"""ListTransactions (API key 66), versions 0-2: the transactional ids of this broker's coordinator (KIP-664).
+
+v1 duration_filter: only transactions that began at least that many ms ago (KIP-994)
+v2 transactional_id_pattern: a regular expression for the whole id (KIP-1152)
+
+A state filter that is no state is named in the answer and lets nothing pass.
+
+Errors  INVALID_REGULAR_EXPRESSION
+        COORDINATOR_LOAD_IN_PROGRESS
+Differs: patterns are Python's; Apache Kafka's are RE2/J's, which knows no look-around and no back references.
+Not done: authorization, throttling.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kafkapy.coordinators.transaction.transaction import TransactionStatus
+from kafkapy_wire.errors import ErrorCode, KafkaError
+from kafkapy_wire.messages.list_transactions import (
+    ListTransactionsRequest,
+    ListTransactionsResponse,
+    TransactionState,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kafkapy.context import RequestContext
+
+STATUSES = {status.text: status for status in TransactionStatus}
+
+
+def handle(request: ListTransactionsRequest, context: RequestContext) -> ListTransactionsResponse:
+    statuses = None
+    if request.state_filters:
+        statuses = frozenset(STATUSES[name] for name in request.state_filters if name in STATUSES)
+    transactions = context.node.transactions.list(
+        statuses,
+        frozenset(request.producer_id_filters),
+        request.duration_filter,
+        _matcher(request.transactional_id_pattern),
+    )
+    return ListTransactionsResponse(
+        unknown_state_filters=[name for name in request.state_filters if name not in STATUSES],
+        transaction_states=[
+            TransactionState(
+                transactional_id=transaction.transactional_id,
+                producer_id=transaction.producer_id,
+                transaction_state=transaction.status.text,
+            )
+            for transaction in transactions
+        ],
+    )
+
+
+def _matcher(pattern: str | None) -> Callable[[str], object] | None:
+    """Raises KafkaError(INVALID_REGULAR_EXPRESSION)."""
+    if not pattern:
+        return None
+    import re
+
+    try:
+        return re.compile(pattern).fullmatch
+    except re.error as error:
+        raise KafkaError(ErrorCode.INVALID_REGULAR_EXPRESSION) from error

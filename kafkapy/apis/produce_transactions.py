@@ -1,0 +1,108 @@
+"""The transactional part of a produce: may these batches be stored? (KIP-98, KIP-890)
+
+Before anything of a request is appended, all its partitions that hold a transactional batch are looked at together, so
+that the transaction coordinator stores one record for all of them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kafkapy.coordinators.transaction.enlisting import Enlisting
+from kafkapy.coordinators.transaction.transaction import ProducerIdAndEpoch
+from kafkapy_log import Verification
+from kafkapy_wire.errors import ErrorCode, KafkaError, MalformedMessage
+from kafkapy_wire.records import read_batch_header
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kafkapy.context import RequestContext
+    from kafkapy.partitions import Partition
+    from kafkapy_wire.messages.produce import ProduceRequest, TopicProduceData
+
+LAST_VERSION_WITHOUT_ABORTABLE = 10
+LAST_VERSION_WITHOUT_ADDING = 11
+
+_ATTRIBUTES_AT = 22  # the lower byte of a batch's attributes
+_TRANSACTIONAL_BIT = 0x10
+
+_RETRIABLE = frozenset(
+    {
+        ErrorCode.COORDINATOR_LOAD_IN_PROGRESS,
+        ErrorCode.COORDINATOR_NOT_AVAILABLE,
+        ErrorCode.NOT_COORDINATOR,
+    }
+)
+
+
+class NotEnlisted(KafkaError):
+    """The batch is not in its producer's transaction. `shown` is the message for the client, if there is one."""
+
+    def __init__(self, code: ErrorCode, shown: str | None = None) -> None:
+        super().__init__(code, shown)
+        self.shown = shown
+
+
+def has_transactional_batch(request: ProduceRequest) -> bool:
+    """Asked of every request: one byte of each partition's batch says it."""
+    for topic in request.topic_data:
+        for data in topic.partition_data:
+            records = data.records
+            if records is not None and len(records) > _ATTRIBUTES_AT and records[_ATTRIBUTES_AT] & _TRANSACTIONAL_BIT:
+                return True
+    return False
+
+
+def enlist(
+    request: ProduceRequest, context: RequestContext, find: Callable[[TopicProduceData, int], Partition]
+) -> dict[Partition, Verification | NotEnlisted]:
+    """What the transaction coordinator says of each partition that holds a transactional batch.
+
+    Raises NotEnlisted for the whole request: TRANSACTIONAL_ID_AUTHORIZATION_FAILED, there is no transactional id;
+    INVALID_PRODUCER_ID_MAPPING, the batches are of several producers.
+    """
+    if request.transactional_id is None:
+        raise NotEnlisted(ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
+    producers: set[ProducerIdAndEpoch] = set()
+    partitions: list[Partition] = []
+    for topic in request.topic_data:
+        for data in topic.partition_data:
+            try:
+                header = read_batch_header(data.records or b"")
+                if header.is_transactional and header.producer_id >= 0:
+                    producers.add(ProducerIdAndEpoch(header.producer_id, header.producer_epoch))
+                    partitions.append(find(topic, data.index))
+            except (KafkaError, MalformedMessage):
+                continue  # the append will find it too
+    if len(producers) > 1:
+        raise NotEnlisted(ErrorCode.INVALID_PRODUCER_ID_MAPPING)
+    if not partitions:
+        return {}
+    (producer,) = producers
+    outcome = context.node.enlister.enlist(
+        request.transactional_id, producer, partitions, _enlisting(context.api_version)
+    )
+    return {
+        partition: said if isinstance(said, Verification) else _as_seen_by_producers(said, context.api_version)
+        for partition, said in outcome.items()
+    }
+
+
+def _enlisting(version: int) -> Enlisting:
+    if version <= LAST_VERSION_WITHOUT_ABORTABLE:
+        return Enlisting.CHECK_FOR_OLD_CLIENT
+    return Enlisting.CHECK if version <= LAST_VERSION_WITHOUT_ADDING else Enlisting.ADD
+
+
+def _as_seen_by_producers(error: KafkaError, version: int) -> NotEnlisted:
+    """Errors that older clients would not try again become one that they do."""
+    code = error.code
+    if code is ErrorCode.INVALID_TXN_STATE:
+        return NotEnlisted(code, error.message)
+    if code in _RETRIABLE or (code is ErrorCode.CONCURRENT_TRANSACTIONS and version <= LAST_VERSION_WITHOUT_ADDING):
+        return NotEnlisted(
+            ErrorCode.NOT_ENOUGH_REPLICAS,
+            f"Unable to verify the partition has been added to the transaction. Underlying error: {code.name}",
+        )
+    return NotEnlisted(code)

@@ -1,0 +1,115 @@
+"""TxnOffsetCommit (API key 28), versions 0-5: commit a group's offsets in the producer's transaction (KIP-98).
+
+v2 committed_leader_epoch    v3 flexible; member id, instance id and generation, which fence a consumer that was thrown
+out (KIP-447)    v4 TRANSACTION_ABORTABLE    v5 the request itself adds the group to the transaction (KIP-890)
+
+The offsets count once the transaction is committed; until then OffsetFetch with require_stable hears
+UNSTABLE_OFFSET_COMMIT.
+
+Errors  UNKNOWN_TOPIC_OR_PARTITION  no such topic or partition
+        OFFSET_METADATA_TOO_LARGE   above offset.metadata.max.bytes
+ of all partitions that exist:
+        INVALID_GROUP_ID            an empty group id
+        TRANSACTION_ABORTABLE       v4: the group is not in the transaction; before INVALID_TXN_STATE
+        INVALID_PRODUCER_ID_MAPPING, INVALID_PRODUCER_EPOCH, CONCURRENT_TRANSACTIONS    as Produce
+        ILLEGAL_GENERATION          not the group's generation; no such group, but a generation
+        UNKNOWN_MEMBER_ID, FENCED_INSTANCE_ID
+        COORDINATOR_LOAD_IN_PROGRESS (before v2 COORDINATOR_NOT_AVAILABLE)
+Not done: authorization, throttling.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kafkapy.coordinators.group.coordinator import OFFSETS_TOPIC
+from kafkapy.coordinators.transaction.enlisting import Enlisting
+from kafkapy.coordinators.transaction.transaction import ProducerIdAndEpoch
+from kafkapy_wire.errors import ErrorCode, KafkaError
+from kafkapy_wire.messages.txn_offset_commit import (
+    TxnOffsetCommitRequest,
+    TxnOffsetCommitRequestTopic,
+    TxnOffsetCommitResponse,
+    TxnOffsetCommitResponsePartition,
+    TxnOffsetCommitResponseTopic,
+)
+
+if TYPE_CHECKING:
+    from kafkapy.context import RequestContext
+    from kafkapy_controller.image import MetadataImage
+
+FIRST_VERSION_WITH_LOAD_IN_PROGRESS = 2
+
+
+async def handle(request: TxnOffsetCommitRequest, context: RequestContext) -> TxnOffsetCommitResponse:
+    known, refused = _resolve(request, context.node.metadata.image)
+    if not known:
+        return TxnOffsetCommitResponse(topics=refused)
+    try:
+        committed = await context.node.groups.commit_transactional_offsets(
+            request, known, lambda partition: _enlist(request, partition, context)
+        )
+    except KafkaError as error:
+        code = error.code
+        version = context.api_version
+        if code is ErrorCode.COORDINATOR_LOAD_IN_PROGRESS and version < FIRST_VERSION_WITH_LOAD_IN_PROGRESS:
+            code = ErrorCode.COORDINATOR_NOT_AVAILABLE
+        committed = [_refusal(topic, code) for topic in known]
+    return TxnOffsetCommitResponse(topics=_merged(refused, committed))
+
+
+def _enlist(request: TxnOffsetCommitRequest, index: int, context: RequestContext) -> None:
+    """See to it that this partition of `__consumer_offsets` is in the transaction. Raises KafkaError."""
+    match context.api_version:
+        case 0 | 1 | 2 | 3:
+            enlisting = Enlisting.CHECK_FOR_OLD_CLIENT
+        case 4:
+            enlisting = Enlisting.CHECK
+        case _:
+            enlisting = Enlisting.ADD
+    partition = context.node.partitions.by_name(OFFSETS_TOPIC, index)
+    producer = ProducerIdAndEpoch(request.producer_id, request.producer_epoch)
+    outcome = context.node.enlister.enlist(request.transactional_id, producer, [partition], enlisting)[partition]
+    if isinstance(outcome, KafkaError):
+        raise outcome
+
+
+def _resolve(
+    request: TxnOffsetCommitRequest, image: MetadataImage
+) -> tuple[list[TxnOffsetCommitRequestTopic], list[TxnOffsetCommitResponseTopic]]:
+    """What exists, and the refusal of what does not."""
+    known: list[TxnOffsetCommitRequestTopic] = []
+    refused: list[TxnOffsetCommitResponseTopic] = []
+    for topic in request.topics:
+        found = image.topics.get(topic.name)
+        indexes = range(0 if found is None else len(found.partitions))
+        missing = [partition for partition in topic.partitions if partition.partition_index not in indexes]
+        if missing or not topic.partitions:
+            part = TxnOffsetCommitRequestTopic(name=topic.name, partitions=missing)
+            refused.append(_refusal(part, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION))
+            topic.partitions = [partition for partition in topic.partitions if partition.partition_index in indexes]
+        if topic.partitions:
+            known.append(topic)
+    return known, refused
+
+
+def _refusal(topic: TxnOffsetCommitRequestTopic, error: ErrorCode) -> TxnOffsetCommitResponseTopic:
+    return TxnOffsetCommitResponseTopic(
+        name=topic.name,
+        partitions=[
+            TxnOffsetCommitResponsePartition(partition_index=partition.partition_index, error_code=error)
+            for partition in topic.partitions
+        ],
+    )
+
+
+def _merged(
+    refused: list[TxnOffsetCommitResponseTopic], committed: list[TxnOffsetCommitResponseTopic]
+) -> list[TxnOffsetCommitResponseTopic]:
+    """Each topic once, what was refused before what was committed."""
+    by_name: dict[str, TxnOffsetCommitResponseTopic] = {}
+    for topic in (*refused, *committed):
+        first = by_name.setdefault(topic.name, topic)
+        if first is not topic:
+            first.partitions.extend(topic.partitions)
+    return list(by_name.values())

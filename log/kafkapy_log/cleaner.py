@@ -1,0 +1,406 @@
+"""One cleaning of a log: map the keys of its dirty part, then write all segments up to there anew without what is old.
+
+A `CleaningPlan` is made by the thread that owns the log; `clean` runs anywhere. It reads files through descriptors of
+its own and looks at nothing that others change: segments that are not active are immutable. Each cleaned segment is
+handed back to the owner, who swaps it in or finds that the log has changed meanwhile (a truncation, a deletion, a
+cleanup.policy without compaction); then the cleaning ends, and what it has written goes.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, NamedTuple, Self
+
+from kafkapy_log.cleanable import Cleanable
+from kafkapy_log.cleaned_transactions import CleanedTransactions
+from kafkapy_log.compaction_filter import CleanedBatch, CompactionFilter
+from kafkapy_log.durable_files import write_file
+from kafkapy_log.indexes import OFFSET_ENTRY_BYTES, TIME_ENTRY_BYTES
+from kafkapy_log.offset_map import OffsetMap, short_keys
+from kafkapy_log.producer_state import LastRecord
+from kafkapy_log.record_scan import scan_records
+from kafkapy_log.recovery import end_transaction_marker
+from kafkapy_log.segment import (
+    INDEX_SUFFIX,
+    LOG_SUFFIX,
+    RELATIVE_OFFSET_MAX,
+    SEGMENT_BYTES_MAX,
+    TIME_INDEX_SUFFIX,
+    TRANSACTION_INDEX_SUFFIX,
+    Segment,
+    file_name,
+)
+from kafkapy_log.settings import LogSettings
+from kafkapy_log.swap import CLEANED_SUFFIX, SEGMENT_SUFFIXES
+from kafkapy_log.transaction_index import AbortedTransaction
+from kafkapy_wire.compression import DECOMPRESSED_BYTES_MAX
+from kafkapy_wire.errors import MalformedMessage
+from kafkapy_wire.records import BATCH_HEADER_BYTES, BatchHeader, read_batch_header
+from kafkapy_wire.records.decoding import plain_records
+
+_WRITE_BYTES: Final = 1 << 20
+
+
+class CleaningAborted(Exception):
+    """The log has changed, or nobody wants it cleaned any more. What was swapped in before stays."""
+
+
+class UncleanableLog(Exception):
+    """Bytes in the log are not what they should be: to be left alone until someone has looked at them."""
+
+
+class Source(NamedTuple):
+    """A segment to be cleaned. `segment` is for its owner; its files are found by `base_offset`."""
+
+    segment: Segment
+    base_offset: int
+    next_base_offset: int
+    size: int
+    modified_ns: int
+
+
+class CleanedSegment(NamedTuple):
+    """A segment whose `.cleaned` files are on the disk, and those whose place it is to take."""
+
+    segment: Segment
+    replaced: list[Segment]
+    log_version: int
+
+
+class CleaningProgress:
+    """Counts of one cleaning, written by its thread and read by anyone."""
+
+    __slots__ = (
+        "bytes_mapped",
+        "bytes_read",
+        "bytes_to_clean",
+        "bytes_to_map",
+        "bytes_written",
+        "keys",
+        "records_read",
+        "records_written",
+    )
+
+    def __init__(self) -> None:
+        self.bytes_to_map = 0
+        self.bytes_mapped = 0
+        self.bytes_to_clean = 0
+        self.bytes_read = 0
+        self.bytes_written = 0
+        self.records_read = 0
+        self.records_written = 0
+        self.keys = 0
+
+
+class CleaningPlan:
+    """What a cleaning needs to know of a log, taken when it begins. `close` it in the end."""
+
+    __slots__ = (
+        "_is_aborted",
+        "aborted_transactions",
+        "cleanable",
+        "directory",
+        "directory_fd",
+        "dirty_position",
+        "last_records",
+        "log_version",
+        "now_ms",
+        "progress",
+        "settings",
+        "sources",
+    )
+
+    def __init__(
+        self,
+        directory: Path,
+        sources: list[Segment],
+        cleanable: Cleanable,
+        settings: LogSettings,
+        *,
+        dirty_position: int,
+        aborted_transactions: list[AbortedTransaction],
+        last_records: dict[int, LastRecord],
+        log_version: int,
+        now_ms: int,
+    ) -> None:
+        """`sources` are all segments below the first uncleanable offset; `dirty_position` lies in the first dirty one.
+
+        Raises OSError.
+        """
+        self.directory = directory
+        self.cleanable = cleanable
+        self.settings = settings
+        self.dirty_position = dirty_position
+        self.aborted_transactions = aborted_transactions
+        self.last_records = last_records
+        self.log_version = log_version
+        self.now_ms = now_ms
+        self.progress = CleaningProgress()
+        ends = [segment.base_offset for segment in sources[1:]] + [cleanable.first_uncleanable_offset]
+        self.sources = [
+            Source(segment, segment.base_offset, end, segment.size, segment.path(LOG_SUFFIX).stat().st_mtime_ns)
+            for segment, end in zip(sources, ends, strict=True)
+        ]
+        self._is_aborted = False
+        # A descriptor, not a path: the directory may be renamed and its name taken by a new topic meanwhile.
+        self.directory_fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+    def abort(self) -> None:
+        """Have `clean` end soon. Any thread, any number of times."""
+        self._is_aborted = True
+
+    def check(self) -> None:
+        """Raises CleaningAborted."""
+        if self._is_aborted:
+            raise CleaningAborted
+
+    def close(self) -> None:
+        """`clean` is through."""
+        os.close(self.directory_fd)
+
+
+def clean(
+    plan: CleaningPlan,
+    offset_map: OffsetMap,
+    *,
+    swap_in: Callable[[CleanedSegment], bool],
+    pace: Callable[[int], None],
+    fsync: bool = True,
+) -> int:
+    """Clean the log; returns the offset up to which it is clean now. Blocks; any thread.
+
+    `swap_in` hands a cleaned segment to the owner's thread, False: the log has changed. `pace` is told of bytes read or
+    written, a few at a time, and may wait. Raises CleaningAborted, UncleanableLog, OSError.
+    """
+    progress = plan.progress
+    try:
+        _build_offset_map(plan, offset_map, pace)
+        end_offset = offset_map.latest_offset + 1
+        sources = [source for source in plan.sources if source.base_offset < end_offset]
+        progress.bytes_to_clean = sum(source.size for source in sources)
+        transactions = CleanedTransactions(plan.aborted_transactions)
+        batch_filter = CompactionFilter(
+            offset_map,
+            transactions,
+            last_records=plan.last_records,
+            upper_bound_offset=plan.cleanable.first_uncleanable_offset,
+            delete_retention_ms=plan.settings.delete_retention_ms,
+            now_ms=plan.now_ms,
+        )
+        for group in group_by_size(sources, plan.settings):
+            cleaned = _clean_group(plan, group, batch_filter, transactions, pace, fsync=fsync)
+            plan.check()
+            if not swap_in(cleaned):
+                raise CleaningAborted
+            if fsync:
+                os.fsync(plan.directory_fd)
+    except MalformedMessage as malformed:
+        plan.check()  # a log that was truncated meanwhile explains it
+        raise UncleanableLog(str(malformed)) from malformed
+    except FileNotFoundError as gone:
+        raise CleaningAborted from gone
+    finally:
+        _remove_cleaned(plan)
+    return end_offset
+
+
+def group_by_size(sources: list[Source], settings: LogSettings) -> list[list[Source]]:
+    """Neighbours that together stay within segment.bytes, segment.index.bytes and 32 bits of relative offset.
+
+    Each group becomes one segment. The indexes are reckoned as they will be: an entry each index.interval.bytes.
+    """
+    entries_max = settings.segment_index_bytes // max(OFFSET_ENTRY_BYTES, TIME_ENTRY_BYTES)
+    groups: list[list[Source]] = []
+    size = entries = 0
+    for source in sources:
+        source_entries = source.size // max(1, settings.index_interval_bytes) + 1
+        if (
+            groups
+            and size + source.size <= settings.segment_bytes
+            and entries + source_entries <= entries_max
+            and source.next_base_offset - 1 - groups[-1][0].base_offset <= RELATIVE_OFFSET_MAX
+        ):
+            groups[-1].append(source)
+            size += source.size
+            entries += source_entries
+        else:
+            groups.append([source])
+            size, entries = source.size, source_entries
+    return groups
+
+
+# -- the map
+
+
+def _build_offset_map(plan: CleaningPlan, offset_map: OffsetMap, pace: Callable[[int], None]) -> None:
+    """Take in keys from the first dirty offset on, until the map is full or everything cleanable is in it."""
+    first_dirty = plan.cleanable.first_dirty_offset
+    dirty = [source for source in plan.sources if source.next_base_offset > first_dirty]
+    progress = plan.progress
+    progress.bytes_to_map = sum(source.size for source in dirty)
+    transactions = CleanedTransactions(
+        transaction for transaction in plan.aborted_transactions if transaction.last_offset >= first_dirty
+    )
+    for source in dirty:
+        position = plan.dirty_position if source.base_offset < first_dirty else 0
+        for header, batch in _batches(plan, source, position):
+            size = len(batch)
+            pace(size)
+            progress.bytes_mapped += size
+            if header.is_control:
+                marker = end_transaction_marker(batch) if header.record_count and header.producer_id >= 0 else None
+                transactions.may_drop_marker(header, marker)
+            elif not transactions.may_drop(header) and header.last_offset >= first_dirty:
+                if offset_map.is_full:
+                    return
+                _map_batch(header, batch, offset_map, first_dirty)
+                progress.keys = len(offset_map.offsets)
+            if header.last_offset >= first_dirty:
+                offset_map.latest_offset = header.last_offset
+        offset_map.latest_offset = source.next_base_offset - 1
+
+
+def _map_batch(header: BatchHeader, batch: memoryview, offset_map: OffsetMap, first_dirty: int) -> None:
+    scanned = scan_records(plain_records(header, batch, DECOMPRESSED_BYTES_MAX), header.record_count)
+    base_offset = header.base_offset
+    keys = [key for key in scanned.keys if key is not None]
+    if len(keys) == len(scanned.keys) and base_offset >= first_dirty:
+        if header.record_count == header.last_offset_delta + 1:
+            offset_map.put(short_keys(keys), range(base_offset, header.next_offset))
+        else:
+            offset_map.put(short_keys(keys), [base_offset + delta for delta in scanned.offset_deltas])
+        return
+    for key, delta in zip(scanned.keys, scanned.offset_deltas, strict=True):
+        if key is not None and base_offset + delta >= first_dirty:
+            offset_map.put(short_keys([key]), (base_offset + delta,))
+
+
+# -- the segments
+
+
+def _clean_group(
+    plan: CleaningPlan,
+    group: list[Source],
+    batch_filter: CompactionFilter,
+    transactions: CleanedTransactions,
+    pace: Callable[[int], None],
+    *,
+    fsync: bool,
+) -> CleanedSegment:
+    first = group[0].segment
+    cleaned = Segment(first.file.pool, plan.directory, first.base_offset, size=0, created_ms=first.created_ms)
+    progress = plan.progress
+    interval = plan.settings.index_interval_bytes
+    with _CleanedFile(plan, cleaned) as output:
+        for source in group:
+            for header, batch in _batches(plan, source, 0):
+                size = len(batch)
+                pace(size)
+                progress.bytes_read += size
+                progress.records_read += header.record_count
+                kept: CleanedBatch | None = batch_filter.clean(header, batch)
+                if kept is None:
+                    continue
+                content = batch if kept.content is None else kept.content
+                size = len(content)
+                pace(size)
+                if cleaned.size + size > SEGMENT_BYTES_MAX:
+                    raise UncleanableLog(f"segment {first.base_offset} would grow beyond {SEGMENT_BYTES_MAX} bytes")
+                output.write(content)
+                cleaned.appended(header.last_offset, kept.max_timestamp, size, interval)
+                progress.bytes_written += size
+                progress.records_written += kept.kept
+            for aborted in transactions.retained_aborted:
+                cleaned.transaction_index.append(aborted)
+            transactions.retained_aborted.clear()
+        output.finish(group[-1].modified_ns, fsync=fsync)
+    _write_indexes(plan, cleaned, fsync=fsync)
+    return CleanedSegment(cleaned, [source.segment for source in group], plan.log_version)
+
+
+def _write_indexes(plan: CleaningPlan, cleaned: Segment, *, fsync: bool) -> None:
+    cleaned.time_index.maybe_append(cleaned.max_timestamp, cleaned.offset_of_max_timestamp - cleaned.base_offset)
+    contents = [
+        (INDEX_SUFFIX, cleaned.offset_index.to_bytes()),
+        (TIME_INDEX_SUFFIX, cleaned.time_index.to_bytes()),
+    ]
+    if len(cleaned.transaction_index):
+        contents.append((TRANSACTION_INDEX_SUFFIX, cleaned.transaction_index.to_bytes()))
+    for suffix, content in contents:
+        name = Path(file_name(cleaned.base_offset, suffix) + CLEANED_SUFFIX)
+        write_file(name, content, fsync=fsync, directory_fd=plan.directory_fd)
+    cleaned.indexes_are_written()
+
+
+class _CleanedFile:
+    """The `.log.cleaned` that is being written, a megabyte at a time."""
+
+    def __init__(self, plan: CleaningPlan, segment: Segment) -> None:
+        self._name = file_name(segment.base_offset, LOG_SUFFIX) + CLEANED_SUFFIX
+        self._directory_fd = plan.directory_fd
+        self._pieces: list[bytes | memoryview] = []
+        self._buffered = 0
+
+    def __enter__(self) -> Self:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+        self._fd = os.open(self._name, flags, 0o644, dir_fd=self._directory_fd)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._fd)
+
+    def write(self, content: bytes | memoryview) -> None:
+        self._pieces.append(content)
+        self._buffered += len(content)
+        if self._buffered >= _WRITE_BYTES:
+            self._write_out()
+
+    def finish(self, modified_ns: int, *, fsync: bool) -> None:
+        """All of it in the file, which is as old as what it was made from: that is what retention goes by."""
+        self._write_out()
+        os.utime(self._fd, ns=(modified_ns, modified_ns))
+        if fsync:
+            os.fsync(self._fd)
+
+    def _write_out(self) -> None:
+        view = memoryview(b"".join(self._pieces))
+        self._pieces.clear()
+        self._buffered = 0
+        while view:
+            view = view[os.write(self._fd, view) :]
+
+
+def _remove_cleaned(plan: CleaningPlan) -> None:
+    for source in plan.sources:
+        for suffix in SEGMENT_SUFFIXES:
+            with suppress(FileNotFoundError):
+                os.unlink(file_name(source.base_offset, suffix) + CLEANED_SUFFIX, dir_fd=plan.directory_fd)
+
+
+def _batches(plan: CleaningPlan, source: Source, position: int) -> Iterator[tuple[BatchHeader, memoryview]]:
+    """Each batch from `position` on; the views pin a buffer of a megabyte. Raises MalformedMessage."""
+    fd = os.open(file_name(source.base_offset, LOG_SUFFIX), os.O_RDONLY | os.O_CLOEXEC, dir_fd=plan.directory_fd)
+    try:
+        while position < source.size:
+            chunk = os.pread(fd, min(_WRITE_BYTES, source.size - position), position)
+            consumed = 0
+            view = memoryview(chunk)
+            while len(chunk) - consumed >= BATCH_HEADER_BYTES:
+                plan.check()
+                header = read_batch_header(chunk, consumed)
+                end = consumed + header.size_bytes
+                if end > len(chunk):
+                    if consumed:
+                        break
+                    chunk = os.pread(fd, header.size_bytes, position)
+                    view = memoryview(chunk)
+                    if len(chunk) < header.size_bytes:
+                        raise MalformedMessage(f"segment {source.base_offset} ends within the batch at {position}")
+                yield header, view[consumed:end]
+                consumed = end
+            if not consumed:
+                raise MalformedMessage(f"segment {source.base_offset} has {len(chunk)} bytes at {position}")
+            position += consumed
+    finally:
+        os.close(fd)

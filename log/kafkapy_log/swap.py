@@ -1,0 +1,98 @@
+"""How a cleaned segment takes the place of others, so that a crash at any step leaves the old ones or the new one.
+
+1. `.cleaned`: the files are written and synced beside the old ones. Until here the new segment does not exist.
+2. `.cleaned` -> `.swap`, the log last of all: from now on the new segment is the truth.
+3. The old files are marked `.deleted`.
+4. `.swap` -> the final names.
+
+`finish_swaps` ends what a crash has interrupted. It reads what Apache Kafka leaves behind as well, and Kafka what we
+leave: there, too, a `.swap` file counts when no `.cleaned` file of its offset or a lower one is left. Steps 2 to 4 are
+not synced one by one: the file systems that people keep logs on replay changes of one directory in order.
+"""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from kafkapy_log.segment import (
+    INDEX_SUFFIX,
+    LOG_SUFFIX,
+    TIME_INDEX_SUFFIX,
+    TRANSACTION_INDEX_SUFFIX,
+    file_name,
+)
+from kafkapy_wire.errors import MalformedMessage
+from kafkapy_wire.records import BATCH_HEADER_BYTES, read_batch_header
+
+CLEANED_SUFFIX: Final = ".cleaned"
+SWAP_SUFFIX: Final = ".swap"
+# The order of the renames: indexes can be made anew, so what decides is the log, and it goes last.
+SEGMENT_SUFFIXES: Final = (INDEX_SUFFIX, TIME_INDEX_SUFFIX, TRANSACTION_INDEX_SUFFIX, LOG_SUFFIX)
+
+
+def rename_all(directory: Path, base_offset: int, before: str, after: str) -> None:
+    """Give every file of a segment the suffix `after` in place of `before`. Raises OSError."""
+    for suffix in SEGMENT_SUFFIXES:
+        path = directory / (file_name(base_offset, suffix) + before)
+        if suffix is LOG_SUFFIX or path.exists():
+            path.rename(directory / (file_name(base_offset, suffix) + after))
+
+
+def finish_swaps(directory: Path) -> None:
+    """Complete or undo what a crash has interrupted; afterwards no `.cleaned` or `.swap` file is left. Raises OSError.
+
+    For a directory that nobody uses: the log is being opened.
+    """
+    names = os.listdir(directory)
+    cleaned = [name for name in names if name.endswith(CLEANED_SUFFIX)]
+    first_cleaned = min((offset for name in cleaned if (offset := _offset(name)) is not None), default=None)
+    swaps: list[str] = []
+    for name in names:
+        if not name.endswith(SWAP_SUFFIX):
+            continue
+        offset = _offset(name)
+        if offset is None or (first_cleaned is not None and offset >= first_cleaned):
+            (directory / name).unlink()
+        else:
+            swaps.append(name)
+    for name in cleaned:
+        (directory / name).unlink()
+    logs = [name for name in swaps if name.endswith(LOG_SUFFIX + SWAP_SUFFIX)]
+    _remove_replaced(directory, names, [(int(name[:20]), _next_offset(directory / name)) for name in logs])
+    _rename_swaps(directory, swaps)
+
+
+def _remove_replaced(directory: Path, names: Iterable[str], ranges: list[tuple[int, int]]) -> None:
+    for name in names:
+        offset = _offset(name)
+        if offset is None or not name.endswith(SEGMENT_SUFFIXES):
+            continue
+        if any(first <= offset < end for first, end in ranges):
+            (directory / name).unlink()
+
+
+def _rename_swaps(directory: Path, swaps: list[str]) -> None:
+    for name in sorted(swaps, key=lambda name: name.endswith(LOG_SUFFIX + SWAP_SUFFIX)):
+        (directory / name).rename(directory / name.removesuffix(SWAP_SUFFIX))
+
+
+def _next_offset(path: Path) -> int:
+    """The offset after the last whole batch; the file's own when it has none. Raises OSError."""
+    next_offset = int(path.name[:20])
+    with path.open("rb") as file:
+        position = 0
+        while len(start := file.read(BATCH_HEADER_BYTES)) == BATCH_HEADER_BYTES:
+            try:
+                header = read_batch_header(start)
+            except MalformedMessage:
+                break
+            next_offset = header.next_offset
+            position += header.size_bytes
+            file.seek(position)
+    return next_offset
+
+
+def _offset(name: str) -> int | None:
+    digits = name[:20]
+    return int(digits) if len(digits) == 20 and digits.isdecimal() else None
