@@ -241,7 +241,7 @@ def test_record_lengths_of_a_good_batch_add_up(codec: Compression) -> None:
 @pytest.mark.parametrize(
     ("batch", "reason"),
     [
-        (patched(GOOD, (61, b"\x10")), "a batch ends before its last record"),
+        (patched(GOOD, (61, b"\x7e")), "a batch ends before its last record"),
         (patched(GOOD, (61, b"\x0f")), "a record has a negative length"),
         (with_body(GOOD[61:] + b"\x00\x00"), "2 records end at byte"),
         (with_body(GOOD[61:-1]), "2 records end at byte"),
