@@ -147,7 +147,7 @@ func (franz) member(ctx context.Context, m membership) error {
 	}
 	options := []kgo.Opt{
 		kgo.SeedBrokers(m.bootstrap), franzMetadata, kgo.ConsumerGroup(m.group), kgo.ConsumeTopics(m.topic),
-		kgo.SessionTimeout(m.sessionTimeout), kgo.HeartbeatInterval(m.sessionTimeout / 4),
+		kgo.SessionTimeout(m.sessionTimeout), kgo.HeartbeatInterval(heartbeatInterval),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.DisableAutoCommit(),
 		kgo.OnPartitionsAssigned(change(false)), kgo.OnPartitionsRevoked(change(true)),
 		kgo.OnPartitionsLost(change(true)),

@@ -30,6 +30,9 @@ import (
 // patience is far more than anything here needs: whoever waits this long has failed.
 const patience = 30 * time.Second
 
+// heartbeatInterval is how soon a member hears of a rebalance.
+const heartbeatInterval = 100 * time.Millisecond
+
 type header struct {
 	Key   string `json:"key"`
 	Value []byte `json:"value"`

@@ -54,7 +54,9 @@ func (saramaClient) produce(bootstrap, topic, codec string, records <-chan recor
 	if err != nil {
 		return err
 	}
+	sent := make(chan int, 1)
 	go func() {
+		count := 0
 		for r := range records {
 			message := &sarama.ProducerMessage{
 				Topic: topic, Partition: r.Partition, Timestamp: time.UnixMilli(r.Timestamp),
@@ -69,24 +71,20 @@ func (saramaClient) produce(bootstrap, topic, codec string, records <-chan recor
 				message.Headers = append(message.Headers, sarama.RecordHeader{Key: []byte(h.Key), Value: h.Value})
 			}
 			producer.Input() <- message
+			count++
 		}
-		producer.AsyncClose() // sends what it has, then closes both channels
+		sent <- count
 	}()
 	var unknown error
-	successes, failures := producer.Successes(), producer.Errors()
-	for successes != nil || failures != nil {
+	// Closed only when all is answered: a closing sarama gives up what it would have sent again.
+	for ended, total := 0, -1; ended != total; {
 		select {
-		case m, open := <-successes:
-			if !open {
-				successes = nil
-				continue
-			}
+		case total = <-sent:
+		case m := <-producer.Successes():
+			ended++
 			done(outcome{Partition: m.Partition, Offset: m.Offset})
-		case failed, open := <-failures:
-			if !open {
-				failures = nil
-				continue
-			}
+		case failed := <-producer.Errors():
+			ended++
 			code, ok := saramaCode(failed.Err)
 			if !ok && unknown == nil {
 				unknown = failed.Err
@@ -94,7 +92,7 @@ func (saramaClient) produce(bootstrap, topic, codec string, records <-chan recor
 			done(outcome{Partition: failed.Msg.Partition, Offset: -1, Error: code})
 		}
 	}
-	return unknown
+	return errors.Join(unknown, producer.Close())
 }
 
 // saramaCode is the error code that Kafka answered; false: err is something else.
@@ -205,7 +203,7 @@ func (saramaClient) member(ctx context.Context, m membership) error {
 	config.Consumer.Offsets.Initial = sarama.OffsetOldest
 	config.Consumer.Offsets.AutoCommit.Enable = false
 	config.Consumer.Group.Session.Timeout = m.sessionTimeout
-	config.Consumer.Group.Heartbeat.Interval = m.sessionTimeout / 4
+	config.Consumer.Group.Heartbeat.Interval = heartbeatInterval
 	config.Consumer.Group.InstanceId = m.instance
 	config.Consumer.Group.Rebalance.GroupStrategies = []sarama.BalanceStrategy{sarama.NewBalanceStrategySticky()}
 	group, err := sarama.NewConsumerGroup([]string{m.bootstrap}, m.group, config)

@@ -11,15 +11,10 @@
 const process = require('node:process')
 const readline = require('node:readline')
 const { setTimeout: sleep } = require('node:timers/promises')
-const lz4 = require('lz4js')
 const { ZstdCodec } = require('zstd-codec')
 const { CompressionCodecs, CompressionTypes, ConfigResourceTypes, Kafka, logLevel } = require('kafkajs')
 
 CompressionCodecs[CompressionTypes.Snappy] = require('kafkajs-snappy')
-CompressionCodecs[CompressionTypes.LZ4] = () => ({
-  compress: async encoder => Buffer.from(lz4.compress(encoder.buffer)),
-  decompress: async buffer => Buffer.from(lz4.decompress(buffer)),
-})
 CompressionCodecs[CompressionTypes.ZSTD] = () => ({
   compress: async encoder => Buffer.from((await zstd()).compress(encoder.buffer)),
   decompress: async buffer => Buffer.from((await zstd()).decompress(buffer)),
@@ -34,7 +29,6 @@ const CODECS = {
   none: CompressionTypes.None,
   gzip: CompressionTypes.GZIP,
   snappy: CompressionTypes.Snappy,
-  lz4: CompressionTypes.LZ4,
   zstd: CompressionTypes.ZSTD,
 }
 
@@ -55,7 +49,7 @@ function connect(bootstrap, retries = 100) {
 
 // The error code Kafka answered, however deep KafkaJS wrapped it; what is something else is thrown on.
 function errorCode(error) {
-  for (let inner = error; inner; inner = inner.cause ?? inner.originalError ?? inner.groups?.[0].error) {
+  for (let inner = error; inner; inner = inner.cause ?? inner.originalError ?? inner.errors?.[0] ?? inner.groups?.[0].error) {
     if (Number.isInteger(inner.code)) return inner.code
   }
   throw error
@@ -169,7 +163,7 @@ async function member(bootstrap, group, topic, sessionTimeoutMs) {
   const consumer = connect(bootstrap).consumer({
     groupId: group,
     sessionTimeout,
-    heartbeatInterval: sessionTimeout / 4,
+    heartbeatInterval: 100, // how soon it hears of a rebalance
     rebalanceTimeout: 10_000,
     maxWaitTimeInMs: 100,
   })

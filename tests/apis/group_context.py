@@ -21,7 +21,9 @@ UNKNOWN_ID = Uuid(b"?" * 16)
 def make_context(version: int, lab: GroupLab | None = None, *, client_id: str | None = "client") -> RequestContext:
     """What a handler reads: the node's groups, its metadata with the topic `t` of two partitions, the connection."""
     lab = lab or make_lab()
-    node = SimpleNamespace(groups=lab.groups, metadata=lab.metadata, node_id=NODE_ID, clock=lab.clock)
+    node = SimpleNamespace(
+        groups=lab.groups, transactions=lab.groups, metadata=lab.metadata, node_id=NODE_ID, clock=lab.clock
+    )  # of the transaction coordinator only `create_topic` is asked, as of the group coordinator
     connection = SimpleNamespace(peer_host="::1", listener_name="PLAINTEXT")
     context = SimpleNamespace(api_version=version, client_id=client_id, node=node, connection=connection)
     return cast("RequestContext", context)
