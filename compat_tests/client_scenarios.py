@@ -5,6 +5,7 @@ The class makes the `client` fixture, and `codec`, which has the codecs that its
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from compat_tests.broker import Broker
@@ -104,7 +105,9 @@ class ClientScenarios:
         """Killed once with requests in flight, stopped once; each partition then has each record once, in order."""
         broker = start_broker(num_partitions="2")
         topic = new_name()
-        records = [Record(str(n).encode(), partition=n // 10 % 2) for n in range(3_000)]
+        # Kafka forgets a producer by the age of its records (producer.id.expiration.ms), so these must not be old.
+        now_ms = time.time_ns() // 1_000_000
+        records = [Record(str(n).encode(), partition=n // 10 % 2, timestamp=now_ms) for n in range(3_000)]
         with client.producing(broker.bootstrap, topic) as producer:
             for turn in range(2):
                 producer.send(records[turn * 1_000 : (turn + 1) * 1_000])

@@ -19,6 +19,9 @@ from compat_tests.broker import Broker
 from compat_tests.kafkapy_process import KafkapyProcess
 from compat_tests.tools import go_clients, need, need_tool, node_clients
 
+# Their asserts say what they compared, as those of a test module do.
+pytest.register_assert_rewrite("compat_tests.client_program", "compat_tests.client_scenarios")
+
 # What all brokers here run with: kafkapy's own defaults, told to both.
 SETTINGS = {"group.initial.rebalance.delay.ms": "0", "offsets.topic.num.partitions": "4"}
 

@@ -2,7 +2,7 @@
 
 Whole frames that have arrived are handled before the next wait, and their answers leave in one system call. The raw
 non-blocking socket is used directly, since trio's own calls pass through the scheduler even when data is at hand;
-`IMMEDIATE_RECEIVES_MAX` and `ANSWERED_BYTES_MAX` are what keeps one busy client from starving the others.
+`TURN_MAX` and `ANSWERED_BYTES_MAX` are what keeps one busy client from starving the others.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("kafkapy.connection")
 
-IMMEDIATE_RECEIVES_MAX = 8  # then others get a turn, even if this socket has more
+TURN_MAX = 64  # requests handled before others get a turn, even if this socket has more: a millisecond or two
+RECEIVE_TURNS = 8  # what a receive that did not have to wait counts for: it may bring a megabyte
 ANSWERED_BYTES_MAX = 256 * 1024  # answers in memory before they are sent
 LAST_ANSWERS_SECONDS = 1  # how long a peer that misbehaved may take for the answers it has coming
 MAPPED_IPV4 = "::ffff:"  # how a socket for both families shows an IPv4 address
@@ -128,12 +129,12 @@ class Connection:
         dispatcher = self.node.dispatcher
         context = RequestContext(self.node, self)
         buffer, outbox = self._buffer, self._outbox
-        immediate_receives = 0
+        turn = 0  # what this connection did since the others had theirs
         while True:
             try:
                 count = self._socket.recv_into(buffer.space())
             except BlockingIOError:
-                immediate_receives = 0
+                turn = 0
                 await trio.lowlevel.wait_readable(self._socket)
                 continue
             if not count:
@@ -144,15 +145,19 @@ class Connection:
             while (frame := buffer.next_frame()) is not None:
                 self._greeted = True
                 await dispatcher.answer(frame, context, outbox)
-                if len(outbox) > ANSWERED_BYTES_MAX:
+                turn += 1
+                if len(outbox) > ANSWERED_BYTES_MAX or turn >= TURN_MAX:
                     await outbox.flush()
+                    if turn >= TURN_MAX:
+                        turn = 0
+                        await trio.lowlevel.checkpoint()
             await outbox.flush()
             self._busy = False
             if self._finishing:
                 return
-            immediate_receives += 1
-            if immediate_receives == IMMEDIATE_RECEIVES_MAX:
-                immediate_receives = 0
+            turn += RECEIVE_TURNS
+            if turn >= TURN_MAX:
+                turn = 0
                 await trio.lowlevel.checkpoint()
 
     def _explain(self, error: MalformedFrame) -> str:

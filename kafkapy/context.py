@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from kafkapy.connection import Connection
     from kafkapy.node import Node
+    from kafkapy_controller.image import Endpoint
 
 
 class RequestContext:
@@ -23,3 +24,7 @@ class RequestContext:
         self.api_version = 0
         self.correlation_id = 0
         self.client_id: str | None = None
+
+    def advertised_host(self, endpoint: Endpoint) -> str:
+        """Where this client finds the broker: as advertised, else the address by which it has found it."""
+        return endpoint.host or self.connection.local_host

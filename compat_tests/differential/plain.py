@@ -29,6 +29,9 @@ SORT_FIELDS = (
 # Apache Kafka answers these in an order that means something: by name, page by page.
 ORDERED = {"DescribeTopicPartitionsResponse.topics", "DescribeTopicPartitionsResponseTopic.partitions"}
 
+# Sets of numbers on the other side; elsewhere the order of numbers counts (the first replica is the preferred leader).
+NUMBER_SETS = {"TopicData.partitions"}
+
 
 class Normaliser:
     """Turns one broker's answers into plain values. It remembers names: the same id gets the same name again."""
@@ -85,7 +88,10 @@ class Normaliser:
                 plain[field.name] = "<epoch>" if value > 0 else value
             else:
                 plain[field.name] = self.plain(value, version)
-            if isinstance(value, list) and f"{type(struct).__name__}.{field.name}" not in ORDERED:
+            qualified = f"{type(struct).__name__}.{field.name}"
+            if qualified in NUMBER_SETS:
+                plain[field.name] = [self.plain(number, version) for number in sorted(value)]
+            elif isinstance(value, list) and qualified not in ORDERED:
                 plain[field.name] = _sorted(plain[field.name])
         if struct.unknown_tagged_fields:
             plain["unknown_tagged_fields"] = [[tag, content.hex()] for tag, content in struct.unknown_tagged_fields]

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kafkapy.apis.metadata import ALL_CLUSTER_OPERATIONS, NO_OPERATIONS, advertised_host
+from kafkapy.apis.metadata import ALL_CLUSTER_OPERATIONS, NO_OPERATIONS
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.describe_cluster import (
     DescribeClusterBroker,
@@ -39,7 +39,7 @@ def handle(request: DescribeClusterRequest, context: RequestContext) -> Describe
     brokers = [
         DescribeClusterBroker(
             broker_id=broker_id,
-            host=advertised_host(endpoint, context),
+            host=context.advertised_host(endpoint),
             port=endpoint.port,
             rack=broker.rack,
             is_fenced=broker.fenced,

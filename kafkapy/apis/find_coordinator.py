@@ -59,7 +59,10 @@ async def handle(request: FindCoordinatorRequest, context: RequestContext) -> Fi
         )
     # Apache Kafka writes the error's name when there is none.
     return FindCoordinatorResponse(
-        error_message="NONE", node_id=context.node.node_id, host=endpoint.host, port=endpoint.port
+        error_message="NONE",
+        node_id=context.node.node_id,
+        host=context.advertised_host(endpoint),
+        port=endpoint.port,
     )
 
 
@@ -71,7 +74,8 @@ async def _find_one_of_many(key: str, key_type: int, context: RequestContext) ->
         is_known_type = key_type in CoordinatorType.__members__.values()
         message = "" if is_known_type else _text(error.code)
         return Coordinator(key=key, error_code=error.code, error_message=message, node_id=NO_NODE, port=NO_NODE)
-    return Coordinator(key=key, error_message="", node_id=context.node.node_id, host=endpoint.host, port=endpoint.port)
+    host = context.advertised_host(endpoint)
+    return Coordinator(key=key, error_message="", node_id=context.node.node_id, host=host, port=endpoint.port)
 
 
 async def _find(key: str, key_type: int, context: RequestContext) -> Endpoint:

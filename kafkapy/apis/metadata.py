@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
 
     from kafkapy.context import RequestContext
-    from kafkapy_controller.image import Endpoint, MetadataImage, PartitionImage, TopicImage
+    from kafkapy_controller.image import MetadataImage, PartitionImage, TopicImage
 
 logger = logging.getLogger("kafkapy.apis.metadata")
 
@@ -124,18 +124,13 @@ def _brokers(image: MetadataImage, context: RequestContext) -> list[MetadataResp
     return [
         MetadataResponseBroker(
             node_id=broker.broker_id,
-            host=advertised_host(endpoint, context),
+            host=context.advertised_host(endpoint),
             port=endpoint.port,
             rack=broker.rack,
         )
         for broker in image.unfenced_brokers()
         if (endpoint := broker.endpoints.get(listener_name)) is not None
     ]
-
-
-def advertised_host(endpoint: Endpoint, context: RequestContext) -> str:
-    """Where clients find the broker: as registered, else the address by which this client has found it."""
-    return endpoint.host or context.connection.local_host
 
 
 def _topics(request: MetadataRequest, image: MetadataImage, context: RequestContext) -> list[MetadataResponseTopic]:

@@ -207,12 +207,13 @@ class CoordinatorRuntime(Generic[ShardT]):
         """
         while self._creating_topic is not None:
             await self._creating_topic.wait()
-        if self.partition_count:
+        if self.partition_count and len(self._shards) >= self.partition_count:
             return
         self._creating_topic = trio.Event()
         try:
-            await self._log.create_topic()
-            await self.load()
+            if not self.partition_count:
+                await self._log.create_topic()
+            await self.load()  # also where a client made the topic, or gave it more partitions
         finally:
             self._creating_topic.set()
             self._creating_topic = None

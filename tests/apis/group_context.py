@@ -5,12 +5,14 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
+from kafkapy.context import RequestContext
 from kafkapy_controller.image import BrokerImage, Endpoint
 from kafkapy_wire.uuid import ZERO_UUID, Uuid
 from tests.coordinators.group_lab import GroupLab
 
 if TYPE_CHECKING:
-    from kafkapy.context import RequestContext
+    from kafkapy.connection import Connection
+    from kafkapy.node import Node
 
 NODE_ID = 1
 HOST, PORT = "broker.example", 19_092
@@ -25,8 +27,10 @@ def make_context(version: int, lab: GroupLab | None = None, *, client_id: str | 
         groups=lab.groups, transactions=lab.groups, metadata=lab.metadata, node_id=NODE_ID, clock=lab.clock
     )  # of the transaction coordinator only `create_topic` is asked, as of the group coordinator
     connection = SimpleNamespace(peer_host="::1", listener_name="PLAINTEXT")
-    context = SimpleNamespace(api_version=version, client_id=client_id, node=node, connection=connection)
-    return cast("RequestContext", context)
+    context = RequestContext(cast("Node", node), cast("Connection", connection))
+    context.api_version = version
+    context.client_id = client_id
+    return context
 
 
 def make_lab() -> GroupLab:

@@ -26,7 +26,7 @@ def decode_varint(data: bytes, position: int) -> tuple[int, int]:
     return zigzag >> 1 ^ -(zigzag & 1), position
 
 
-def decode_unsigned_varint(data: bytes, position: int) -> tuple[int, int]:
+def decode_unsigned_varint(data: bytes | bytearray | memoryview, position: int) -> tuple[int, int]:
     """(the 32 bits of a varint, still zigzagged; position after it).
 
     Raises MalformedMessage: more than five bytes, or more than 32 bits in them. Raises IndexError: `data` ends before
