@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -92,23 +93,22 @@ def start_broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Sta
     apache = request.config.getoption("--broker") == "apache"
     if apache:
         need(jar_directory)
+    with ExitStack() as closing:
 
-    def start(**settings: str) -> Broker:
-        data_dir = tmp_path / f"broker-{len(brokers)}"
-        named = SETTINGS | {name.replace("_", "."): value for name, value in settings.items()}
-        started = ApacheKafka(named, data_dir=data_dir) if apache else KafkapyProcess(named, data_dir=data_dir)
-        brokers.append(started)
-        started.start()
-        return started
+        def start(**settings: str) -> Broker:
+            data_dir = tmp_path / f"broker-{len(brokers)}"
+            named = SETTINGS | {name.replace("_", "."): value for name, value in settings.items()}
+            started = ApacheKafka(named, data_dir=data_dir) if apache else KafkapyProcess(named, data_dir=data_dir)
+            closing.callback(started.close)
+            brokers.append(started)
+            started.start()
+            return started
 
-    yield start
-    bugs = [text for started in brokers if (text := started.bugs())]
-    for started in brokers:
-        print(f"what the broker at {started.bootstrap} logged:\n{started.output()}")  # shown when the test failed
-    for started in brokers:
-        started.close()
-    if bugs:
-        pytest.fail("a bug in the broker:\n" + "\n".join(bugs), pytrace=False)
+        yield start
+        for started in brokers:
+            print(f"what a broker of this test logged:\n{started.output()}")  # shown when the test failed
+        if bugs := [text for started in brokers if (text := started.bugs())]:
+            pytest.fail("a bug in the broker:\n" + "\n".join(bugs), pytrace=False)
 
 
 @pytest.fixture
