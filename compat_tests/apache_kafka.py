@@ -25,6 +25,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from compat_tests.orphans import dying_with_us
+
 KAFKA_VERSION = "4.3.1"
 CLUSTER_ID = "5L6g3nShT-eMCtK--X86sw"  # what Apache Kafka's own image uses when it is given none
 START_TIMEOUT_SECONDS = 90.0
@@ -265,7 +267,7 @@ class ApacheKafka:
         with self.log_file.open("ab") as log:
             log_position = log.tell()
             self._process = subprocess.Popen(
-                command,
+                dying_with_us(command),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -15,6 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from compat_tests.orphans import dying_with_us
+
 START_TIMEOUT_SECONDS = 20.0
 STOP_TIMEOUT_SECONDS = 10.0
 LISTENING = re.compile(r"(?:localhost|127\.0\.0\.1):(\d+)")
@@ -85,7 +87,7 @@ class KafkapyProcess:
         position = len(self.output())
         with self._log_file.open("ab") as log:
             self._process = subprocess.Popen(
-                [kafkapy_command(), "start", *where, "--port", str(self._port), *overrides],
+                dying_with_us([kafkapy_command(), "start", *where, "--port", str(self._port), *overrides]),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

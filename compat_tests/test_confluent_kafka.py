@@ -314,8 +314,11 @@ def test_admin_client_round(broker: Broker, new_name: Callable[..., str]) -> Non
         ],
     )
     admin.incremental_alter_configs([changed])[changed].result(PATIENCE_SECONDS)
-    settings = admin.describe_configs([resource])[resource].result(PATIENCE_SECONDS)
-    assert settings["cleanup.policy"].value == "delete"
+
+    def cleanup_policy() -> Any:
+        return admin.describe_configs([resource])[resource].result(PATIENCE_SECONDS)["cleanup.policy"].value
+
+    eventually(lambda: cleanup_policy() == "delete", "the change shows")
     node = confluent_admin.ConfigResource(confluent_admin.ResourceType.BROKER, str(cluster.controller.id))
     of_broker = admin.describe_configs([node])[node].result(PATIENCE_SECONDS)
     assert of_broker["advertised.listeners"].is_read_only

@@ -171,12 +171,13 @@ def test_admin_changes_and_resets_settings(admin: Any, new_name: Callable[..., s
 
     change = {"retention.ms": "1234567", "cleanup.policy": "compact"}
     assert admin.alter_configs([kafka_admin.ConfigResource("TOPIC", topic, change)]) == {"topic": {topic: "OK"}}
-    assert modified() == change
+    # Apache Kafka's broker shows a change a moment after its controller has confirmed it.
+    eventually(lambda: modified() == change, "the change shows")
     appended = {"cleanup.policy": ("APPEND", "delete")}
     admin.alter_configs([kafka_admin.ConfigResource("TOPIC", topic, appended)])
-    assert modified()["cleanup.policy"] == "compact,delete"
+    eventually(lambda: modified()["cleanup.policy"] == "compact,delete", "what was appended shows")
     admin.reset_configs([kafka_admin.ConfigResource("TOPIC", topic, {"cleanup.policy": None})])
-    assert modified() == {"retention.ms": "1234567"}
+    eventually(lambda: modified() == {"retention.ms": "1234567"}, "the reset shows")
     everything = admin.describe_configs([resource], config_filter="all", include_synonyms=True)["topic"][topic]
     assert everything["retention.bytes"]["config_source"] == "DEFAULT_CONFIG"
     assert everything["retention.bytes"]["value"] == "-1"

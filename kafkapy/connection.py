@@ -96,6 +96,10 @@ class Connection:
         """Whether a request is being handled, parked ones included."""
         return self._busy
 
+    def trim(self) -> None:
+        """Give back the memory that large requests needed."""
+        self._buffer.trim()
+
     def finish(self) -> None:
         """End the connection as soon as the request that is being handled has its answer."""
         self._finishing = True

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from kafkapy.flushing import CHECK_INTERVAL_MS
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
@@ -29,6 +31,7 @@ async def keep_house(node: Node) -> None:
         nursery.start_soon(_every, node, checkpoint_interval_ms, write_checkpoints)
         nursery.start_soon(_every, node, deletion_interval_ms, remove_deleted)
         nursery.start_soon(_every, node, producer_expiration_interval_ms, expire_producers)
+        nursery.start_soon(_every, node, flush_interval_ms, flush_what_is_due)
         nursery.start_soon(_every, node, transaction_timeout_interval_ms, abort_timed_out_transactions)
         nursery.start_soon(_every, node, transactional_id_expiration_interval_ms, expire_transactional_ids)
 
@@ -39,6 +42,10 @@ def checkpoint_interval_ms(node: Node) -> int:
 
 def deletion_interval_ms(node: Node) -> int:
     return node.settings.topic_defaults.file_delete_delay_ms
+
+
+def flush_interval_ms(node: Node) -> int:
+    return min(node.settings.log.log_flush_scheduler_interval_ms, CHECK_INTERVAL_MS)
 
 
 def producer_expiration_interval_ms(node: Node) -> int:
@@ -70,6 +77,12 @@ async def write_checkpoints(node: Node) -> None:
     """Note offsets, so that a start after a crash recovers little."""
     files = node.store.checkpoints(node.partitions.high_watermarks())
     await trio.to_thread.run_sync(node.store.replace_checkpoints, files)
+
+
+async def flush_what_is_due(node: Node) -> None:
+    """By flush.ms, and segments that were rolled: Apache Kafka syncs those in the background at once."""
+    if node.durable:
+        node.flusher.check(node.partitions.opened())
 
 
 async def remove_deleted(node: Node) -> None:

@@ -27,7 +27,9 @@ from kafkapy.coordinators.transaction import MarkerWriter, PartitionEnlister, Tr
 from kafkapy.dispatch import Dispatcher
 from kafkapy.errors import ShutdownError, StartupError
 from kafkapy.fetch_sessions import FetchSessionCache
+from kafkapy.flushing import Flusher
 from kafkapy.housekeeping import keep_house
+from kafkapy.log_cleaning import LogCleaning
 from kafkapy.partitions import PartitionManager
 from kafkapy.producer_ids import ProducerIds
 from kafkapy.server import Server, bind
@@ -77,6 +79,8 @@ class Node:
         self.metadata = MetadataPublisher()
         self.dispatcher = Dispatcher()
         self.server = Server(self)
+        self.flusher = Flusher(self.clock)
+        self.log_cleaning = LogCleaning(self)
         self.faults: FaultDoor | None = None
         self.stopping = trio.Event()
         self.fetch_sessions = FetchSessionCache(
@@ -127,6 +131,8 @@ class Node:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self.clock.run)
                 nursery.start_soon(keep_house, self)
+                nursery.start_soon(self.flusher.run)
+                nursery.start_soon(self.log_cleaning.run)
                 async with trio.open_nursery() as serving:
                     serving.start_soon(partial(self.server.serve, listening, drain_seconds=DRAIN_SECONDS))
                     yield self
@@ -186,6 +192,8 @@ class Node:
             fsync=self.durable,
         )
         self.partitions = PartitionManager(self.store, self.settings.node.node_id, self.settings, self.clock)
+        if self.durable:
+            self.partitions.flusher = self.flusher
         parts.callback(self._close_store)
         self._check_metadata_log()
         self.controller = ControllerDriver.open(
@@ -201,6 +209,7 @@ class Node:
         self._follow_broker_settings(self.metadata.image)
         self.partitions.load(self.metadata.image)
         self.metadata.subscribe(self._follow_metadata)
+        self.metadata.subscribe(self.log_cleaning.follow_metadata)
 
     def _settings_for(self, topic_partition: TopicPartition) -> LogSettings:
         """What a log follows when it is opened. Nobody knows the topic's own before the metadata has been read."""

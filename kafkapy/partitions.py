@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import trio
 
     from kafkapy.clock import Clock
+    from kafkapy.flushing import Flusher
     from kafkapy.settings import Settings, TopicSettings
     from kafkapy_controller.delta import MetadataDelta
     from kafkapy_controller.image import MetadataImage, PartitionImage, TopicImage
@@ -31,11 +32,13 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("kafkapy.partitions")
 
+FLUSH_MESSAGES_NEVER = 2**63 - 1
+
 
 class Partition:
     """One partition that this broker leads. With no followers, what is appended is committed."""
 
-    __slots__ = ("index", "isr", "leader_epoch", "log", "settings", "topic", "topic_id", "waiters")
+    __slots__ = ("flusher", "index", "isr", "leader_epoch", "log", "settings", "topic", "topic_id", "waiters")
 
     def __init__(
         self, topic: TopicImage, index: int, state: PartitionImage, log: PartitionLog, settings: TopicSettings
@@ -45,6 +48,7 @@ class Partition:
         self.index = index
         self.log = log
         self.settings = settings
+        self.flusher: Flusher | None = None  # where flush.messages asks for it
         self.leader_epoch = -1
         self.isr: tuple[int, ...] = ()
         self.waiters: set[trio.Event] = set()  # set once when the high watermark moves or the partition goes away
@@ -79,6 +83,8 @@ class Partition:
             api_version=request_version,
             verification=verification,
         )
+        if self.flusher is not None:
+            self.flusher.appended(self.log, awaited=True)
         self.wake()
         return result
 
@@ -94,6 +100,8 @@ class Partition:
             origin=AppendOrigin.COORDINATOR,
             transaction_version=transaction_version,
         )
+        if self.flusher is not None:
+            self.flusher.appended(self.log, awaited=False)
         self.wake()
         return result
 
@@ -101,6 +109,10 @@ class Partition:
         """Move the log start offset forward to `offset`, which is at most the high watermark."""
         self.log.delete_records_before(offset, now_ms=now_ms)
         self.wake()
+
+    def use_flusher(self, flusher: Flusher | None) -> None:
+        """Who syncs what is appended, if the topic has flush.messages."""
+        self.flusher = flusher if self.settings.flush_messages < FLUSH_MESSAGES_NEVER else None
 
     def wake(self) -> None:
         """Have every parked request look at this partition again."""
@@ -142,6 +154,7 @@ class PartitionManager:
         self._counts: dict[str, int] = {}
         self._names: dict[Uuid, str] = {}
         self._image = EMPTY_IMAGE
+        self.flusher: Flusher | None = None
 
     @property
     def directory(self) -> Path:
@@ -268,6 +281,7 @@ class PartitionManager:
     ) -> Partition:
         del self._unopened[topic.name, index]
         partition = Partition(topic, index, state, log, settings)
+        partition.use_flusher(self.flusher)
         self._by_name[topic.name, index] = self._by_id[topic.topic_id, index] = partition
         return partition
 
@@ -299,3 +313,4 @@ class PartitionManager:
             if partition is not None:
                 partition.settings = settings
                 partition.log.update_settings(for_logs)
+                partition.use_flusher(self.flusher)

@@ -220,3 +220,5 @@ class Server:
                     connection.last_active_ms = now_ms  # a parked request is none of the client's silence
                 elif connection.last_active_ms < now_ms - idle_ms:
                     connection.close(f"idle for {idle_ms} ms (connections.max.idle.ms)")
+                elif connection.last_active_ms < now_ms - pause_ms:
+                    connection.trim()

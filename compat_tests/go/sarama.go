@@ -17,6 +17,7 @@ type saramaClient struct{}
 func saramaConfig() *sarama.Config {
 	config := sarama.NewConfig()
 	config.Version = sarama.MaxVersion
+	config.Metadata.Retry.Max = 600 // a restart of the broker is to be outlived
 	config.Metadata.Retry.Backoff = 50 * time.Millisecond
 	return config
 }
@@ -205,6 +206,8 @@ func (saramaClient) member(ctx context.Context, m membership) error {
 	config.Consumer.Group.Session.Timeout = m.sessionTimeout
 	config.Consumer.Group.Heartbeat.Interval = heartbeatInterval
 	config.Consumer.Group.InstanceId = m.instance
+	config.Consumer.Group.Rebalance.Retry.Backoff = 100 * time.Millisecond
+	config.Consumer.MaxWaitTime = 100 * time.Millisecond
 	config.Consumer.Group.Rebalance.GroupStrategies = []sarama.BalanceStrategy{sarama.NewBalanceStrategySticky()}
 	group, err := sarama.NewConsumerGroup([]string{m.bootstrap}, m.group, config)
 	if err != nil {

@@ -4,7 +4,7 @@ v3 transactional_id, message format v2 only   v5 log start offset   v7 zstd (KIP
 v9 flexible                                   v10 leader discovery (KIP-951)            v13 topic ids (KIP-516)
 
 acks=0 has no answer, and an error closes the connection, as nothing else can tell the client. acks=1 and acks=all are
-the same where the leader is the whole ISR.
+the same where the leader is the whole ISR. Of a topic with flush.messages the answer comes after the fsync.
 
 Errors  INVALID_REQUIRED_ACKS         acks is not -1, 0 or 1
         UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_ID
@@ -46,7 +46,7 @@ from kafkapy_wire.messages.produce import (
 from kafkapy_wire.records.validation import RecordsRejected, RequestRejected
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Coroutine, Mapping
     from typing import TypeAlias
 
     from kafkapy.context import RequestContext
@@ -70,7 +70,9 @@ ERRORS_WITHOUT_LOG_START_OFFSET = frozenset(
 )
 
 
-def handle(request: ProduceRequest, context: RequestContext) -> ProduceResponse | None:
+def handle(
+    request: ProduceRequest, context: RequestContext
+) -> ProduceResponse | Coroutine[None, None, ProduceResponse] | None:
     response = ProduceResponse()
     failed: PartitionProduceResponse | None = None
     enlisted: Enlisted = NOTHING_ENLISTED
@@ -85,12 +87,34 @@ def handle(request: ProduceRequest, context: RequestContext) -> ProduceResponse 
             TopicProduceResponse(name=topic.name, topic_id=topic.topic_id, partition_responses=answers)
         )
         failed = next((answer for answer in answers if answer.error_code), failed)
+    flusher = context.node.flusher
+    if flusher.records_are_due:
+        flusher.records_are_due = False
+        if request.acks:
+            return _after_flush(request, response, context)
     if request.acks:
         return response
     if failed is not None:
         error = ErrorCode(failed.error_code).name
         raise CloseConnection(f"a produce request with acks=0 failed with {error}, which only this can tell the client")
     return None
+
+
+async def _after_flush(request: ProduceRequest, response: ProduceResponse, context: RequestContext) -> ProduceResponse:
+    """The answer once everything that flush.messages asks for is on the disk."""
+    await context.node.flusher.flushed()
+    for topic, topic_answer in zip(request.topic_data, response.responses, strict=True):
+        for answer in topic_answer.partition_responses:
+            if answer.error_code:
+                continue
+            try:
+                has_failed = _find(topic, answer.index, request, context).log.has_failed
+            except KafkaError:  # deleted meanwhile: what was appended is as gone as what would have been acknowledged
+                continue
+            if has_failed:
+                answer.error_code = ErrorCode.KAFKA_STORAGE_ERROR
+                answer.base_offset = answer.log_start_offset = answer.log_append_time_ms = -1
+    return response
 
 
 def _append(

@@ -184,6 +184,16 @@ class PartitionLog:
         return self._segments.first.base_offset
 
     @property
+    def active_base_offset(self) -> int:
+        """Where the segment begins that is written to."""
+        return self._segments.active.base_offset
+
+    @property
+    def has_rolled(self) -> bool:
+        """Whether there is a segment beside the one that is written to."""
+        return len(self._segments) > 1
+
+    @property
     def has_failed(self) -> bool:
         """A disk error has made the log refuse appends."""
         return self._failure is not None and not self._closed

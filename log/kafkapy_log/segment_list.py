@@ -148,10 +148,10 @@ class SegmentList:
                 position = found.position
             elif segment is self.active:
                 return EMPTY_SLICE
-            else:  # compaction has left a gap at the end of the segment
+            else:  # compaction has left a gap at the end of the segment, or nothing of it
                 index += 1
                 segment = self.ready(self._segments[index])
-                position = 0
+                position = 0 if segment.size else None
         end, next_offset = segment.size, self.next_base_offset(index, log_end_offset)
         if up_to_offset < next_offset:
             end, next_offset = self._end_below(segment, up_to_offset), up_to_offset

@@ -8,7 +8,13 @@ from types import ModuleType
 
 import pytest
 from kafkapy_wire.errors import MalformedFrame
-from kafkapy_wire.framing import DIRECT_GROWTH_BYTES_MAX, SPACE_BYTES, RequestBuffer
+from kafkapy_wire.framing import (
+    DIRECT_GROWTH_BYTES_MAX,
+    KEPT_BYTES_MAX,
+    KEPT_FOR_FRAMES,
+    SPACE_BYTES,
+    RequestBuffer,
+)
 
 REQUEST_BYTES_MAX = 100 * 1024 * 1024
 
@@ -75,6 +81,33 @@ def test_memory_shrinks_after_a_large_frame() -> None:
     assert [len(frame) for frame in feed(buffer, framed(b"x" * 10_000_000), SPACE_BYTES)] == [10_000_000]
     buffer.space()
     assert buffer.capacity_bytes == SPACE_BYTES
+
+
+def test_memory_stays_for_a_run_of_large_frames_and_not_for_long_after() -> None:
+    buffer = RequestBuffer(REQUEST_BYTES_MAX)
+    feed(buffer, framed(b"x" * 1_000_000), SPACE_BYTES)
+    buffer.space()
+    assert 1_000_000 < buffer.capacity_bytes <= KEPT_BYTES_MAX
+    for _ in range(KEPT_FOR_FRAMES):
+        assert feed(buffer, framed(b"small"), 100) == [b"small"]
+    buffer.space()
+    assert buffer.capacity_bytes == SPACE_BYTES
+
+
+def test_a_quiet_connection_gives_its_memory_back() -> None:
+    buffer = RequestBuffer(REQUEST_BYTES_MAX)
+    feed(buffer, framed(b"x" * 1_000_000), SPACE_BYTES)
+    buffer.trim()
+    assert buffer.capacity_bytes == SPACE_BYTES
+    assert feed(buffer, framed(b"small"), 100) == [b"small"]
+
+
+def test_trimming_keeps_what_is_unread() -> None:
+    buffer = RequestBuffer(REQUEST_BYTES_MAX)
+    stream = framed(b"x" * 1_000_000)
+    feed(buffer, stream[:500_000], SPACE_BYTES)
+    buffer.trim()
+    assert feed(buffer, stream[500_000:], SPACE_BYTES) == [b"x" * 1_000_000]
 
 
 def test_memory_shrinks_while_the_next_frame_is_half_there() -> None:

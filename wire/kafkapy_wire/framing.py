@@ -13,6 +13,10 @@ more than others."""
 DIRECT_GROWTH_BYTES_MAX = 1024 * 1024
 """A frame up to this size then gets its buffer at once. For a larger one the buffer doubles as it fills, so that a few
 hostile bytes cannot claim `request_bytes_max`."""
+KEPT_BYTES_MAX = 2 * 1024 * 1024
+KEPT_FOR_FRAMES = 32
+"""A buffer that a large frame needed stays for the next frames, as large frames come in runs and fresh memory costs as
+much as receiving into it; the buffer of a very large frame goes at once."""
 
 
 class RequestBuffer:
@@ -22,14 +26,13 @@ class RequestBuffer:
                ^ start             ^ end
 
     Work is proportional to the bytes received: unread bytes move to the front only when the frame they begin does not
-    fit behind them, which happens once a frame, and growing doubles. A buffer that grew for a large frame is given
-    back when that frame is done.
+    fit behind them, which happens once a frame, and growing doubles.
 
-    As long as every frame is taken before the next `space()`, it holds at most max(SPACE_BYTES,
-    DIRECT_GROWTH_BYTES_MAX, twice what has come of the frame), and never more than the frame and SPACE_BYTES.
+    As long as every frame is taken before the next `space()`, it holds at most max(KEPT_BYTES_MAX, twice what has come
+    of the frame), and before the first large frame SPACE_BYTES.
     """
 
-    __slots__ = ("_buffer", "_end", "_start", "_view", "request_bytes_max")
+    __slots__ = ("_buffer", "_end", "_keep_frames", "_start", "_view", "request_bytes_max")
 
     def __init__(self, request_bytes_max: int) -> None:
         self.request_bytes_max = request_bytes_max
@@ -38,10 +41,21 @@ class RequestBuffer:
         self._view = memoryview(self._buffer)
         self._start = 0
         self._end = 0
+        self._keep_frames = 0
 
     def __len__(self) -> int:
         """The bytes received and not yet read."""
         return self._end - self._start
+
+    @property
+    def _keeps(self) -> bool:
+        return self._keep_frames > 0 and len(self._buffer) <= KEPT_BYTES_MAX
+
+    def trim(self) -> None:
+        """Give a large buffer back now: the connection has become quiet."""
+        self._keep_frames = 0
+        if self._end == self._start and len(self._buffer) > SPACE_BYTES:
+            self._move_to(bytearray(SPACE_BYTES))
 
     @property
     def capacity_bytes(self) -> int:
@@ -52,13 +66,13 @@ class RequestBuffer:
         """Free room for `recv_into`, never empty; may move unread bytes to the front, so older views end here."""
         unread = self._end - self._start
         if not unread:
-            if len(self._buffer) > SPACE_BYTES:
-                self._move_to(bytearray(SPACE_BYTES))
             self._start = self._end = 0
+            if len(self._buffer) > SPACE_BYTES and not self._keeps:
+                self._move_to(bytearray(SPACE_BYTES))
             return self._view
         wanted = self._wanted_bytes(unread)
         if self._start + wanted > len(self._buffer) or self._end == len(self._buffer):
-            if wanted > len(self._buffer) or len(self._buffer) > max(SPACE_BYTES, 4 * wanted):
+            if wanted > len(self._buffer) or (not self._keeps and len(self._buffer) > max(SPACE_BYTES, 4 * wanted)):
                 self._move_to(bytearray(max(SPACE_BYTES, wanted)))
             else:
                 self._buffer[:unread] = self._view[self._start : self._end]
@@ -79,10 +93,15 @@ class RequestBuffer:
         begin = self._start + LENGTH_BYTES
         if begin > self._end:
             return None
-        stop = begin + self._frame_bytes()
+        size = self._frame_bytes()
+        stop = begin + size
         if stop > self._end:
             return None
         self._start = stop
+        if size > SPACE_BYTES:
+            self._keep_frames = KEPT_FOR_FRAMES
+        elif self._keep_frames:
+            self._keep_frames -= 1
         return self._view[begin:stop]
 
     def _frame_bytes(self) -> int:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from enum import IntEnum
 from typing import Final
 
+from google_crc32c import extend as crc32c_extend
 from google_crc32c import value as crc32c
 
 from kafkapy_wire.compression import Compression
@@ -19,6 +20,7 @@ BATCH_OVERHEAD_BYTES: Final = 12
 
 CRC_COVERS_FROM: Final = 21
 CRC_POSITION: Final = 17
+CRC_PIECE_BYTES: Final = 64 * 1024
 MAGIC: Final = 2
 
 COMPRESSION_MASK: Final = 0x07
@@ -189,8 +191,13 @@ def crc_matches(batch: bytes | bytearray | memoryview) -> bool:
 
 def batch_crc(batch: bytes | bytearray | memoryview) -> int:
     """CRC-32C of the bytes from `attributes` to the end of `batch`."""
-    # google_crc32c takes nothing but bytes: one copy, about a tenth of what the checksum itself costs.
-    return int(crc32c(bytes(memoryview(batch)[CRC_COVERS_FROM:])))
+    # google_crc32c takes nothing but bytes. A copy of a whole megabyte is fresh memory from the kernel each time, which
+    # costs more than the checksum; pieces are not.
+    view = memoryview(batch)[CRC_COVERS_FROM:]
+    crc = crc32c(bytes(view[:CRC_PIECE_BYTES]))
+    for position in range(CRC_PIECE_BYTES, len(view), CRC_PIECE_BYTES):
+        crc = crc32c_extend(crc, bytes(view[position : position + CRC_PIECE_BYTES]))
+    return int(crc)
 
 
 def stamp(batch: bytearray | memoryview, position: int, base_offset: int, partition_leader_epoch: int) -> None:

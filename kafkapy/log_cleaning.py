@@ -1,0 +1,393 @@
+"""Retention and compaction of a node's logs: when, how fast, and what of it can be seen.
+
+Retention looks at every log each log.retention.check.interval.ms, first after log.initial.task.delay.ms, and at a
+topic's logs at once when its settings change. Compaction has log.cleaner.threads workers; each takes the log with the
+highest dirty ratio among those that are due, cleans it in a thread, and sleeps log.cleaner.backoff.ms when none is.
+Deciding and swapping in are `def`s on the event loop; reading, filtering and writing happen beside it, while clients
+read and append.
+
+Differs: a change of log.cleaner.dedupe.buffer.size, .io.max.bytes.per.second or .io.buffer.load.factor holds from the
+next cleaning on, in Apache Kafka at once, as it starts its cleaner anew.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import trio
+
+from kafkapy_controller.image import ConfigResourceType
+from kafkapy_log.checkpoint_files import (
+    CLEANER_CHECKPOINT,
+    CorruptFileError,
+    TopicPartition,
+    offset_checkpoint,
+    parse_offset_checkpoint,
+)
+from kafkapy_wire.errors import KafkaError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kafkapy.node import Node
+    from kafkapy.partitions import Partition
+    from kafkapy_controller.delta import MetadataDelta
+    from kafkapy_controller.image import MetadataImage
+    from kafkapy_log.cleanable import Cleanable
+    from kafkapy_log.cleaner import CleanedSegment, CleaningPlan
+
+logger = logging.getLogger("kafkapy.log_cleaning")
+
+# A worker computes in Python and would hold the interpreter for 5 ms at a time, as long as a client would then wait.
+_COMPUTING_SECONDS_MAX: Final = 0.001
+_YIELD_SECONDS: Final = 0.00005
+_THROTTLE_SLEEP_SECONDS_MAX: Final = 0.1
+_INTERVAL_MS_MIN: Final = 10
+
+
+class CleaningStatistics(NamedTuple):
+    """A cleaning under way. Of `bytes_total`, both passes together, `bytes_done` are read."""
+
+    topic: str
+    partition: int
+    bytes_done: int
+    bytes_total: int
+    bytes_written: int
+    keys: int
+
+
+class CleanerStatistics(NamedTuple):
+    """What compaction has done since the start, and does."""
+
+    cleanings: int
+    bytes_read: int
+    bytes_written: int
+    dirty_ratio_max: float
+    uncleanable: tuple[str, ...]
+    under_way: tuple[CleaningStatistics, ...]
+
+
+class LogCleaning:
+    """Retention and compaction of one node, while `run` runs."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._checkpoints: dict[TopicPartition, int] = {}
+        self._checkpoint_lock = trio.Lock()  # the file is written by one thread at a time
+        self._under_way: dict[Partition, CleaningPlan] = {}
+        self._uncleanable: dict[Partition, str] = {}
+        self._changed_topics: set[str] = set()
+        self._changed = trio.Event()
+        self._wake_workers = trio.Event()
+        self._throttle = IoThrottle()
+        self._cleanings = 0
+        self._bytes_read = 0
+        self._bytes_written = 0
+        self._dirty_ratio_max = 0.0
+
+    def statistics(self) -> CleanerStatistics:
+        """A snapshot."""
+        under_way = [
+            CleaningStatistics(
+                partition.topic,
+                partition.index,
+                plan.progress.bytes_mapped + plan.progress.bytes_read,
+                plan.progress.bytes_to_map + (plan.progress.bytes_to_clean or sum(s.size for s in plan.sources)),
+                plan.progress.bytes_written,
+                plan.progress.keys,
+            )
+            for partition, plan in self._under_way.items()
+        ]
+        return CleanerStatistics(
+            self._cleanings,
+            self._bytes_read,
+            self._bytes_written,
+            self._dirty_ratio_max,
+            tuple(str(partition) for partition in self._uncleanable),
+            tuple(under_way),
+        )
+
+    async def run(self) -> None:
+        """Do both until cancelled. What is being cleaned then stays as it was."""
+        self._load_checkpoints()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._retain_regularly)
+            nursery.start_soon(self._retain_what_changed)
+            if self._node.settings.log.log_cleaner_enable:
+                nursery.start_soon(self._keep_workers)
+
+    def follow_metadata(self, _old: MetadataImage, _image: MetadataImage, delta: MetadataDelta) -> None:
+        """Settings that changed hold at once; a topic that is gone is not cleaned any more."""
+        for topic in delta.deleted_topics:
+            for partition in [*self._uncleanable, *self._under_way]:
+                if partition.topic_id == topic.topic_id:
+                    self._uncleanable.pop(partition, None)
+            for known in [known for known in self._checkpoints if known.topic == topic.name]:
+                del self._checkpoints[known]
+        for resource_type, name in delta.changed_configs:
+            if resource_type == ConfigResourceType.TOPIC:
+                self._changed_topics.add(name)
+            elif resource_type == ConfigResourceType.BROKER:
+                self._changed_topics.update(topic for topic, _ in self._node.partitions.names())
+        for partition, plan in self._under_way.items():
+            if not self._is_there(partition) or not partition.log.settings.compact:
+                plan.abort()
+        if self._changed_topics:
+            self._changed.set()
+
+    def _is_there(self, partition: Partition) -> bool:
+        try:
+            return self._node.partitions.by_id(partition.topic_id, partition.index) is partition
+        except KafkaError:
+            return False
+
+    # -- retention
+
+    async def _retain_regularly(self) -> None:
+        never = trio.Event()
+        await self._node.clock.wait(never, self._node.settings.log.log_initial_task_delay_ms)
+        while True:
+            for topic, index in list(self._node.partitions.names()):
+                self._retain(topic, index)
+                await trio.lowlevel.checkpoint()
+            interval_ms = self._node.settings.log.log_retention_check_interval_ms
+            await self._node.clock.wait(never, max(interval_ms, _INTERVAL_MS_MIN))
+
+    async def _retain_what_changed(self) -> None:
+        while True:
+            await self._changed.wait()
+            self._changed = trio.Event()
+            topics, self._changed_topics = self._changed_topics, set()
+            for topic in sorted(topics):
+                for index in range(self._node.partitions.count(topic)):
+                    self._retain(topic, index)
+                    await trio.lowlevel.checkpoint()
+            wake, self._wake_workers = self._wake_workers, trio.Event()
+            wake.set()
+
+    def _retain(self, topic: str, index: int) -> None:
+        """Drop what one partition need not keep, unless it is being cleaned: then that comes afterwards."""
+        try:
+            partition = self._node.partitions.stored(topic, index)
+        except KafkaError:  # deleted since we listed it, or it cannot be opened, which its users are told
+            return
+        if partition is not None and partition not in self._under_way:
+            self._delete_old_segments(partition)
+
+    def _delete_old_segments(self, partition: Partition) -> None:
+        try:
+            count = partition.log.delete_old_segments(
+                high_watermark=partition.high_watermark, now_ms=self._node.clock.now_ms()
+            )
+        except KafkaError as error:
+            logger.error("retention of %s failed: %s", partition, error.message)
+            return
+        if count:
+            logger.info(
+                "retention of %s: %d segments deleted, it begins at %d now",
+                partition,
+                count,
+                partition.log.log_start_offset,
+            )
+            partition.wake()
+
+    # -- compaction
+
+    async def _keep_workers(self) -> None:
+        """As many workers as log.cleaner.threads says; one that is too many ends by itself."""
+        running: set[int] = set()
+        async with trio.open_nursery() as nursery:
+            while True:
+                woken = self._wake_workers
+                for number in range(self._node.settings.log.log_cleaner_threads):
+                    if number not in running:
+                        running.add(number)
+                        nursery.start_soon(self._work, number, running)
+                await woken.wait()
+
+    async def _work(self, number: int, running: set[int]) -> None:
+        while number < self._node.settings.log.log_cleaner_threads:
+            woken = self._wake_workers
+            found = self._dirtiest()
+            if found is None:
+                backoff_ms = self._node.settings.log.log_cleaner_backoff_ms
+                await self._node.clock.wait(woken, max(backoff_ms, _INTERVAL_MS_MIN))
+            else:
+                await self._clean(*found)
+        running.remove(number)
+
+    def _dirtiest(self) -> tuple[Partition, Cleanable] | None:
+        """The log to clean now, if one is due."""
+        now_ms = self._node.clock.now_ms()
+        best: tuple[float, Partition, Cleanable] | None = None
+        self._dirty_ratio_max = 0.0
+        for partition in self._node.partitions.opened():
+            settings = partition.log.settings
+            if not settings.compact or partition in self._under_way or partition in self._uncleanable:
+                continue
+            if partition.log.has_failed or not partition.log.has_rolled:
+                continue
+            checkpoint = self._checkpoints.get(TopicPartition(partition.topic, partition.index))
+            try:
+                cleanable = partition.log.cleanable(checkpoint, high_watermark=partition.high_watermark, now_ms=now_ms)
+            except KafkaError as error:
+                self._leave_alone(partition, error.message or error.code.name)
+                continue
+            ratio = cleanable.dirty_ratio
+            self._dirty_ratio_max = max(self._dirty_ratio_max, ratio)
+            if cleanable.is_due(settings.min_cleanable_dirty_ratio) and (best is None or ratio > best[0]):
+                best = (ratio, partition, cleanable)
+        return None if best is None else best[1:]
+
+    async def _clean(self, partition: Partition, cleanable: Cleanable) -> None:
+        from kafkapy_log.cleaner import CleaningAborted, UncleanableLog
+
+        began = time.monotonic()
+        try:
+            plan = partition.log.begin_cleaning(cleanable, now_ms=self._node.clock.now_ms())
+        except KafkaError as error:
+            self._leave_alone(partition, error.message or error.code.name)
+            return
+        logger.info(
+            "cleaning %s: %d dirty bytes from offset %d to %d behind %d clean ones",
+            partition,
+            cleanable.dirty_bytes,
+            cleanable.first_dirty_offset,
+            cleanable.first_uncleanable_offset,
+            cleanable.clean_bytes,
+        )
+        self._under_way[partition] = plan
+        try:
+            end_offset = await self._clean_in_thread(partition, plan)
+        except CleaningAborted:
+            logger.info("cleaning of %s aborted: the log or its settings have changed", partition)
+            return
+        except (UncleanableLog, OSError, KafkaError) as error:
+            self._leave_alone(partition, str(error))
+            return
+        finally:
+            del self._under_way[partition]
+            plan.close()
+        progress = plan.progress
+        self._cleanings += 1
+        self._bytes_read += progress.bytes_mapped + progress.bytes_read
+        self._bytes_written += progress.bytes_written
+        logger.info(
+            "cleaned %s up to offset %d in %.1f s: %d keys, %d of %d records and %d of %d bytes left",
+            partition,
+            end_offset,
+            time.monotonic() - began,
+            progress.keys,
+            progress.records_written,
+            progress.records_read,
+            progress.bytes_written,
+            progress.bytes_read,
+        )
+        if self._is_there(partition):
+            self._delete_old_segments(partition)
+            self._checkpoints[TopicPartition(partition.topic, partition.index)] = end_offset
+            await self._write_checkpoints()
+
+    async def _clean_in_thread(self, partition: Partition, plan: CleaningPlan) -> int:
+        """The thread cannot be cancelled, so it is told to end, and is waited for."""
+        from kafkapy_log.cleaner import clean
+        from kafkapy_log.offset_map import OffsetMap
+
+        settings = self._node.settings.log
+        memory_bytes = settings.log_cleaner_dedupe_buffer_size // max(1, settings.log_cleaner_threads)
+        self._throttle.bytes_per_second = settings.log_cleaner_io_max_bytes_per_second
+        work = partial(
+            clean,
+            plan,
+            OffsetMap(memory_bytes, settings.log_cleaner_io_buffer_load_factor),
+            swap_in=lambda cleaned: trio.from_thread.run_sync(self._swap_in, partition, cleaned),
+            pace=Pace(self._throttle, plan.check).spend,
+            fsync=self._node.durable,
+        )
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_abort_when_cancelled, plan)
+            end_offset = await trio.to_thread.run_sync(work)
+            nursery.cancel_scope.cancel()
+        return end_offset
+
+    def _swap_in(self, partition: Partition, cleaned: CleanedSegment) -> bool:
+        return partition.log.swap_in(cleaned, now_ms=self._node.clock.now_ms())
+
+    def _leave_alone(self, partition: Partition, reason: str) -> None:
+        """Until the next start: Apache Kafka, too, calls such a partition uncleanable and goes on with the others."""
+        self._uncleanable[partition] = reason
+        logger.error("cannot clean %s, leaving it as it is: %s", partition, reason)
+
+    # -- the checkpoint file
+
+    def _load_checkpoints(self) -> None:
+        from kafkapy_log.durable_files import read_file
+
+        try:
+            self._checkpoints = parse_offset_checkpoint(read_file(self._node.store.directory / CLEANER_CHECKPOINT))
+        except FileNotFoundError:
+            self._checkpoints = {}
+        except (CorruptFileError, OSError) as error:
+            logger.warning("%s cannot be read, cleaning starts over: %s", CLEANER_CHECKPOINT, error)
+            self._checkpoints = {}
+
+    async def _write_checkpoints(self) -> None:
+        async with self._checkpoint_lock:
+            content = offset_checkpoint({known: end for known, end in self._checkpoints.items() if self._knows(known)})
+            files = [(CLEANER_CHECKPOINT, content)]
+            try:
+                await trio.to_thread.run_sync(self._node.store.replace_checkpoints, files)
+            except OSError as error:
+                logger.error("cannot write %s: %s", CLEANER_CHECKPOINT, error)
+
+    def _knows(self, topic_partition: TopicPartition) -> bool:
+        return topic_partition in self._node.store
+
+
+async def _abort_when_cancelled(plan: CleaningPlan) -> None:
+    try:
+        await trio.sleep_forever()
+    finally:
+        plan.abort()
+
+
+class IoThrottle:
+    """log.cleaner.io.max.bytes.per.second for all workers together, of what they read and write."""
+
+    def __init__(self) -> None:
+        self.bytes_per_second = float("inf")
+        self._paid_until = 0.0
+
+    def seconds_for(self, byte_count: int, now: float) -> float:
+        """How long to wait until so many bytes more are within the rate."""
+        # Two threads may read the same `_paid_until` here: one of them then runs a little ahead, once.
+        self._paid_until = max(self._paid_until, now) + byte_count / self.bytes_per_second
+        return self._paid_until - now
+
+
+class Pace:
+    """Holds one worker back: by the throttle, and so that the event loop gets its turn."""
+
+    def __init__(self, throttle: IoThrottle, check: Callable[[], None]) -> None:
+        self._throttle = throttle
+        self._check = check
+        self._unpaid_bytes = 0
+        self._computing_since = time.monotonic()
+
+    def spend(self, byte_count: int) -> None:
+        """`byte_count` were read or written. May wait. Raises what `check` raises."""
+        self._unpaid_bytes += byte_count
+        now = time.monotonic()
+        if now - self._computing_since < _COMPUTING_SECONDS_MAX:
+            return
+        wait_seconds = self._throttle.seconds_for(self._unpaid_bytes, now)
+        self._unpaid_bytes = 0
+        while wait_seconds > _THROTTLE_SLEEP_SECONDS_MAX:
+            time.sleep(_THROTTLE_SLEEP_SECONDS_MAX)
+            wait_seconds -= _THROTTLE_SLEEP_SECONDS_MAX
+            self._check()
+        time.sleep(max(wait_seconds, _YIELD_SECONDS))
+        self._computing_since = time.monotonic()
