@@ -30,6 +30,9 @@ AWKWARD_RECORDS = [
 
 
 class ClientScenarios:
+    no_call_for: frozenset[str] = frozenset()
+    """What of a round of admin calls this client cannot ask."""
+
     def test_every_codec_carries_every_kind_of_record(
         self, client: ClientProgram, codec: str, broker: Broker, new_name: Callable[..., str]
     ) -> None:
@@ -129,7 +132,8 @@ class ClientScenarios:
     def test_a_round_of_admin_calls(self, client: ClientProgram, broker: Broker, new_name: Callable[..., str]) -> None:
         topic = new_name()
         client.produce(broker.bootstrap, topic, [Record(str(n).encode(), timestamp=START_MS + n) for n in range(10)])
-        assert client.admin(broker.bootstrap, topic, new_name("group")) == {
+        answers = client.admin(broker.bootstrap, topic, new_name("group"))
+        expected = {
             "ports": [broker.port],
             "has_controller": True,
             "create_again_error": 36,  # TOPIC_ALREADY_EXISTS
@@ -147,6 +151,7 @@ class ClientScenarios:
             "group_state": "Empty",
             "delete_group_again_error": 69,  # GROUP_ID_NOT_FOUND
         }
+        assert answers == {name: value for name, value in expected.items() if name not in self.no_call_for}
 
 
 class StaticMemberScenarios:

@@ -257,6 +257,7 @@ def test_nothing_acknowledged_is_lost_when_the_broker_is_killed_at_random(
     acknowledged: list[int] = []
     aborted: list[int] = []
     for n in range(TRANSACTIONS):
+        print("DBG", n, time.monotonic(), flush=True)
         try:
             producer.begin_transaction()
             produce(producer, topic, [b"%d" % n], 0)

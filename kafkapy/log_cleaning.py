@@ -292,8 +292,11 @@ class LogCleaning:
             await self._write_checkpoints()
 
     async def _clean_in_thread(self, partition: Partition, plan: CleaningPlan) -> int:
-        """The thread cannot be cancelled, so it is told to end, and is waited for."""
-        from kafkapy_log.cleaner import clean
+        """The thread cannot be cancelled, so it is told to end, and is waited for.
+
+        Raises CleaningAborted, UncleanableLog, OSError, KafkaError.
+        """
+        from kafkapy_log.cleaner import CleaningAborted, UncleanableLog, clean
         from kafkapy_log.offset_map import OffsetMap
 
         settings = self._node.settings.log
@@ -307,10 +310,17 @@ class LogCleaning:
             pace=Pace(self._throttle, plan.check).spend,
             fsync=self._node.durable,
         )
+        end_offset = -1
+        failure: Exception | None = None
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_abort_when_cancelled, plan)
-            end_offset = await trio.to_thread.run_sync(work)
+            try:
+                end_offset = await trio.to_thread.run_sync(work)
+            except (CleaningAborted, UncleanableLog, OSError, KafkaError) as error:
+                failure = error  # raised from here it would come out in a group
             nursery.cancel_scope.cancel()
+        if failure is not None:
+            raise failure
         return end_offset
 
     def _swap_in(self, partition: Partition, cleaned: CleanedSegment) -> bool:

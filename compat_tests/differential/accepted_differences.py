@@ -77,6 +77,11 @@ ACCEPTED: tuple[Accepted, ...] = (
         "Apache Kafka fails with an internal error; kafkapy says UNSUPPORTED_COMPRESSION_TYPE",
         apache="-1",
     ),
+    Accepted(
+        "produce.timestamps",
+        "Fetch v18 produce-any-time: responses[0].partitions[0].records[*].max_timestamp",
+        "a batch keeps the max_timestamp its producer wrote (docs/decisions/0006); Apache Kafka reckons it anew",
+    ),
     *(
         Accepted(
             scenario,
@@ -105,6 +110,11 @@ ACCEPTED: tuple[Accepted, ...] = (
             "configs.every_broker_setting", f"DescribeConfigs v4: results[1].configs[{name}].*", CONTROLLER_LISTENER
         )
         for name in ("listeners", "controller.quorum.voters", "listener.security.protocol.map")
+    ),
+    Accepted(
+        "configs.the_broker_is_changed",
+        "IncrementalAlterConfigs v* broker * log.cleaner.threads: responses[*].error_*",
+        "0 is a valid number of threads; Apache Kafka divides by it when it is changed, and answers '/ by zero'",
     ),
     Accepted(
         "fetch.sizes",

@@ -31,6 +31,8 @@ SETTINGS = {
     "node.id": "1",
     "group.initial.rebalance.delay.ms": "0",
     "group.min.session.timeout.ms": "100",
+    "socket.receive.buffer.bytes": "102400",
+    "socket.send.buffer.bytes": "102400",
     "offsets.topic.num.partitions": "4",
     "offsets.topic.replication.factor": "1",
     "transaction.state.log.num.partitions": "4",

@@ -135,9 +135,7 @@ def test_deleted_files_are_marked_and_given_out_after_their_delay(tmp_path: Path
 
 
 def test_log_append_time_counts_where_the_topic_has_it(tmp_path: Path) -> None:
-    settings = LogSettings(
-        segment_bytes=80, retention_ms=HOUR_MS, message_timestamp_type=TimestampType.LOG_APPEND_TIME
-    )
+    settings = LogSettings(segment_bytes=80, retention_ms=HOUR_MS, message_timestamp_type=TimestampType.LOG_APPEND_TIME)
     log = open_log(tmp_path / "t-0", settings)
     append(log, (b"key", b"value"), timestamp=NOW - 2 * HOUR_MS)
     append(log, (b"key", b"value"), timestamp=NOW)

@@ -1,0 +1,248 @@
+"""Compaction beside Apache Kafka's cleaner: from one directory that Kafka wrote, both make the same log.
+
+Kafka writes two compacted topics with small segments (every codec, tombstones, headers, idempotent producers; committed
+and aborted transactions) and must not clean them. Then it cleans one copy and we clean another. What kafka-dump-log
+prints of both, batch by batch and record by record, is the same, as are the transaction indexes. A second round finds
+what the first one left: tombstones and markers past their horizon, segments to be merged, producers' last sequences.
+This test reaches into kafkapy_log, since the comparison is of files. In the end Kafka boots on what we have cleaned.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+
+from compat_tests.apache_kafka import DUMP_LOG, ApacheKafka, jar_directory, java_tool
+from compat_tests.tools import need
+from kafkapy_log import LogSettings, PartitionLog
+from kafkapy_log.checkpoint_files import CLEANER_CHECKPOINT, TopicPartition, parse_offset_checkpoint
+from kafkapy_log.cleaner import clean
+from kafkapy_log.offset_map import OffsetMap
+
+confluent_kafka = pytest.importorskip("confluent_kafka")
+confluent_admin = pytest.importorskip("confluent_kafka.admin")
+
+TOPICS = ("plain", "transactional")
+SEGMENT_BYTES = 20_000
+DELETE_RETENTION_MS = 100
+BROKER_SETTINGS = {"log.cleaner.backoff.ms": "100", "log.flush.offset.checkpoint.interval.ms": "500"}
+NEVER, AT_ONCE = "1.0", "0.001"
+CLEANING_SECONDS_MAX = 40.0
+# What differs between two rewritings of the same records: codecs' sizes, and with them positions, checksums, clocks.
+VARYING = re.compile(r" ?(?:position|size|crc|isvalid|sizeInBytes|batchSize): \S+|deleteHorizonMs: OptionalLong\[\d+\]")
+
+
+def test_both_cleaners_make_the_same_log_and_kafka_boots_on_ours(tmp_path: Path) -> None:
+    need(jar_directory)
+    written = tmp_path / "written"
+    with ApacheKafka(BROKER_SETTINGS, data_dir=written) as kafka:
+        create_topics(kafka.bootstrap)
+        produce_plain(kafka.bootstrap, seed=1, codecs=("none", "gzip", "snappy", "lz4", "zstd"))
+        produce_transactions(kafka.bootstrap, seed=2, transactional_ids=("first", "second"))
+    cleaned_by_kafka = compare_cleanings(written, tmp_path / "round-1")
+
+    with ApacheKafka(BROKER_SETTINGS, data_dir=cleaned_by_kafka) as kafka:
+        produce_plain(kafka.bootstrap, seed=3, codecs=("none", "lz4"))
+        produce_transactions(kafka.bootstrap, seed=4, transactional_ids=("first",))
+    compare_cleanings(cleaned_by_kafka, tmp_path / "round-2")
+
+    theirs, ours = tmp_path / "round-2" / "kafka", tmp_path / "round-2" / "kafkapy"
+    tables = []
+    for directory in (theirs, ours):
+        with ApacheKafka(BROKER_SETTINGS, data_dir=directory) as kafka:
+            tables.append({topic: read_table(kafka.bootstrap, topic) for topic in TOPICS})
+    assert tables[0] == tables[1]
+    assert all(tables[1].values())
+
+
+def compare_cleanings(written: Path, directory: Path) -> Path:
+    """Clean two copies; returns the one that Kafka has cleaned."""
+    theirs, ours = directory / "kafka", directory / "kafkapy"
+    for copy in (theirs, ours):
+        shutil.copytree(written, copy)
+    before = checkpoints(written)
+    clean_with_kafka(theirs)
+    after = checkpoints(theirs)
+    for topic in TOPICS:
+        named = TopicPartition(topic, 0)
+        assert clean_with_kafkapy(ours / f"{topic}-0", before.get(named)) == after[named]
+        their_records, their_complaints = dump(theirs / f"{topic}-0")
+        our_records, our_complaints = dump(ours / f"{topic}-0")
+        assert our_records == their_records
+        # An empty batch kept for its producer's sequence has no record for the time index to agree with: it says so
+        # of Kafka's own segments as well.
+        assert our_complaints <= their_complaints, f"kafka-dump-log complains: {our_complaints}"
+        assert transaction_indexes(ours / f"{topic}-0") == transaction_indexes(theirs / f"{topic}-0")
+    return theirs
+
+
+def create_topics(bootstrap: str) -> None:
+    config = {
+        "cleanup.policy": "compact",
+        "min.cleanable.dirty.ratio": NEVER,
+        "internal.segment.bytes": str(SEGMENT_BYTES),
+        "delete.retention.ms": str(DELETE_RETENTION_MS),
+    }
+    admin = confluent_admin.AdminClient({"bootstrap.servers": bootstrap})
+    topics = [
+        confluent_admin.NewTopic(topic, num_partitions=1, replication_factor=1, config=config) for topic in TOPICS
+    ]
+    for future in admin.create_topics(topics).values():
+        future.result(timeout=30)
+
+
+def produce_plain(bootstrap: str, *, seed: int, codecs: tuple[str, ...]) -> None:
+    chance = random.Random(seed)
+    for codec in codecs:
+        producer = confluent_kafka.Producer(
+            {
+                "bootstrap.servers": bootstrap,
+                "compression.type": codec,
+                "linger.ms": 2,
+                "batch.num.messages": 20,
+                "enable.idempotence": codec != "none",
+            }
+        )
+        for number in range(600):
+            producer.produce(
+                "plain",
+                key=b"key-%d" % chance.randrange(150),
+                value=None if chance.random() < 0.15 else b"%d-%d-" % (seed, number) + b"x" * chance.randrange(80),
+                headers=[("origin", codec.encode())] if chance.random() < 0.3 else None,
+            )
+        assert producer.flush(30) == 0
+
+
+def produce_transactions(bootstrap: str, *, seed: int, transactional_ids: tuple[str, ...]) -> None:
+    chance = random.Random(seed)
+    for transactional_id in transactional_ids:
+        producer = confluent_kafka.Producer(
+            {
+                "bootstrap.servers": bootstrap,
+                "transactional.id": transactional_id,
+                "linger.ms": 1,
+                "batch.num.messages": 5,
+            }
+        )
+        producer.init_transactions(30)
+        for transaction in range(40):
+            producer.begin_transaction()
+            for number in range(chance.randrange(1, 12)):
+                value = b"%d-%d-%d-" % (seed, transaction, number) + b"y" * chance.randrange(100)
+                producer.produce(
+                    "transactional",
+                    key=b"key-%d" % chance.randrange(60),
+                    value=None if chance.random() < 0.1 else value,
+                )
+            producer.flush(30)
+            if chance.random() < 0.6:
+                producer.commit_transaction(30)
+            else:
+                producer.abort_transaction(30)
+
+
+def clean_with_kafka(directory: Path) -> None:
+    before = checkpoints(directory)
+    with ApacheKafka(BROKER_SETTINGS, data_dir=directory) as kafka:
+        set_dirty_ratio(kafka.bootstrap, AT_ONCE)
+        deadline = time.monotonic() + CLEANING_SECONDS_MAX
+        while not all(
+            checkpoints(directory).get(TopicPartition(topic, 0), 0) > before.get(TopicPartition(topic, 0), 0)
+            for topic in TOPICS
+        ):
+            assert time.monotonic() < deadline, f"Apache Kafka does not clean:\n{kafka.log_tail()}"
+            time.sleep(0.05)
+        set_dirty_ratio(kafka.bootstrap, NEVER)
+
+
+def set_dirty_ratio(bootstrap: str, ratio: str) -> None:
+    operation = confluent_admin.AlterConfigOpType.SET
+    entry = confluent_admin.ConfigEntry("min.cleanable.dirty.ratio", ratio, incremental_operation=operation)
+    kind = confluent_admin.ConfigResource.Type.TOPIC
+    admin = confluent_admin.AdminClient({"bootstrap.servers": bootstrap})
+    resources = [confluent_admin.ConfigResource(kind, topic, incremental_configs=[entry]) for topic in TOPICS]
+    for future in admin.incremental_alter_configs(resources).values():
+        future.result(timeout=30)
+
+
+def checkpoints(directory: Path) -> dict[TopicPartition, int]:
+    path = directory / CLEANER_CHECKPOINT
+    return parse_offset_checkpoint(path.read_bytes()) if path.exists() else {}
+
+
+def clean_with_kafkapy(directory: Path, checkpoint: int | None) -> int:
+    now_ms = time.time_ns() // 1_000_000
+    settings = LogSettings(
+        compact=True,
+        delete=False,
+        segment_bytes=SEGMENT_BYTES,
+        delete_retention_ms=DELETE_RETENTION_MS,
+        file_delete_delay_ms=0,
+    )
+    log = PartitionLog.open(directory, settings, now_ms=now_ms, clean=True)
+    plan = log.begin_cleaning(
+        log.cleanable(checkpoint, high_watermark=log.log_end_offset, now_ms=now_ms), now_ms=now_ms
+    )
+    end_offset = clean(
+        plan,
+        OffsetMap(1 << 27),
+        swap_in=lambda cleaned: log.swap_in(cleaned, now_ms=now_ms),
+        pace=lambda _: None,
+    )
+    plan.close()
+    for path in log.take_deleted_files(now_ms):
+        path.unlink(missing_ok=True)
+    log.close()
+    return end_offset
+
+
+def dump(directory: Path) -> tuple[list[str], set[str]]:
+    """Every batch and record that kafka-dump-log prints, and what it has to say against the files."""
+    logs = ",".join(str(path) for path in sorted(directory.glob("*.log")))
+    records = java_tool(DUMP_LOG, "--deep-iteration", "--print-data-log", "--files", logs)
+    assert records.returncode == 0, records.stderr
+    indexes = ",".join(str(path) for kind in ("index", "timeindex") for path in sorted(directory.glob(f"*.{kind}")))
+    checked = java_tool(DUMP_LOG, "--deep-iteration", "--files", indexes)
+    sane = java_tool(DUMP_LOG, "--index-sanity-check", "--files", indexes)
+    assert (checked.returncode, sane.returncode) == (0, 0), checked.stderr + sane.stderr
+    lines = [line for line in records.stdout.splitlines() if not line.startswith(("Dumping", "Starting"))]
+    complaints = (records.stderr + checked.stderr + sane.stderr).replace(str(directory), "").splitlines()
+    return [VARYING.sub("", line) for line in lines], {line for line in complaints if "mismatch" in line}
+
+
+def transaction_indexes(directory: Path) -> dict[str, bytes]:
+    return {path.name: content for path in directory.glob("*.txnindex") if (content := path.read_bytes())}
+
+
+def read_table(bootstrap: str, topic: str) -> dict[bytes | None, bytes | None]:
+    """What a consumer of committed records knows in the end."""
+    consumer = confluent_kafka.Consumer(
+        {
+            "bootstrap.servers": bootstrap,
+            "group.id": "reader",
+            "auto.offset.reset": "earliest",
+            "isolation.level": "read_committed",
+            "enable.partition.eof": True,
+        }
+    )
+    table: dict[bytes | None, bytes | None] = {}
+    try:
+        consumer.assign([confluent_kafka.TopicPartition(topic, 0, 0)])
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            message = consumer.poll(1.0)
+            if message is None:
+                continue
+            error = message.error()
+            if error is not None:
+                assert error.name() == "_PARTITION_EOF", error
+                break
+            table[message.key()] = message.value()
+    finally:
+        consumer.close()
+    return {key: value for key, value in table.items() if value is not None}
