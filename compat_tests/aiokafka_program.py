@@ -41,7 +41,9 @@ async def until(what: str, condition: Callable[[], Awaitable[bool]]) -> None:
     """A broker may answer a change before each of its parts has seen it."""
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
-            while not await condition():
+            while True:
+                if await condition():
+                    return
                 await asyncio.sleep(0.01)
     except TimeoutError:
         raise TimeoutError(f"not within {PATIENCE_SECONDS:.0f} s: {what}") from None
@@ -102,15 +104,10 @@ async def produce(bootstrap: str, topic: str, codec: str) -> None:
 
 async def consume(bootstrap: str, topic: str, count: str, start: str) -> None:
     left = int(count)
-    async with started(AIOKafkaConsumer(bootstrap_servers=bootstrap)) as consumer, asyncio.timeout(PATIENCE_SECONDS):
-        # A consumer without a group knows only the partitions of the topics it asked for.
-        found = await consumer._client.fetch_all_metadata()  # noqa: SLF001
-        partitions = [TopicPartition(topic, partition) for partition in found.partitions_for_topic(topic)]
-        consumer.assign(partitions)
-        if start == "earliest":
-            await consumer.seek_to_beginning()
-        else:
-            offsets = await consumer.offsets_for_times(dict.fromkeys(partitions, int(start)))
+    unstarted = AIOKafkaConsumer(topic, bootstrap_servers=bootstrap, group_id=None, auto_offset_reset="earliest")
+    async with started(unstarted) as consumer, asyncio.timeout(PATIENCE_SECONDS):
+        if start != "earliest":
+            offsets = await consumer.offsets_for_times(dict.fromkeys(consumer.assignment(), int(start)))
             for partition, offset in offsets.items():
                 if offset is None:  # nothing that late
                     await consumer.seek_to_end(partition)
@@ -166,7 +163,7 @@ async def member(bootstrap: str, group: str, topic: str, session_timeout_ms: str
                     print(error, file=sys.stderr)
 
 
-async def admin_round(bootstrap: str, topic: str, group: str) -> None:
+async def admin_round(bootstrap: str, topic: str, group: str, timestamp_ms: str) -> None:
     answers: dict[str, Any] = {}
     made, partition = f"{topic}-made", TopicPartition(topic, 0)
     definition = NewTopic(made, 2, 1, topic_configs={"retention.ms": "60000"})
@@ -208,7 +205,7 @@ async def admin_round(bootstrap: str, topic: str, group: str) -> None:
         async with started(consumer):
             answers["earliest"] = (await consumer.beginning_offsets([partition]))[partition]
             answers["latest"] = (await consumer.end_offsets([partition]))[partition]
-            times = await consumer.offsets_for_times({partition: 1_700_000_000_004})
+            times = await consumer.offsets_for_times({partition: int(timestamp_ms)})
             answers["at_timestamp"] = times[partition].offset
             await admin.delete_records({partition: RecordsToDelete(before_offset=3)})
             answers["earliest_after_cut"] = (await consumer.beginning_offsets([partition]))[partition]

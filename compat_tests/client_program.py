@@ -7,6 +7,7 @@ import itertools
 import json
 import signal
 import subprocess
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -26,7 +27,7 @@ class Record:
     value: bytes | None
     key: bytes | None = None
     headers: tuple[tuple[str, bytes | None], ...] = ()
-    timestamp: int = 1_700_000_000_000
+    timestamp: int = field(default_factory=lambda: time.time_ns() // 1_000_000)
     partition: int = 0
     offset: int = field(default=-1, compare=False)
 
@@ -170,8 +171,8 @@ class ClientProgram:
         """A new topic; returns when the broker names all its partitions."""
         self._run("create", bootstrap, topic, str(partition_count))
 
-    def admin(self, bootstrap: str, topic: str, group: str) -> dict[str, Any]:
-        (round_,) = self._run("admin", bootstrap, topic, group)
+    def admin(self, bootstrap: str, topic: str, group: str, timestamp_ms: int) -> dict[str, Any]:
+        (round_,) = self._run("admin", bootstrap, topic, group, str(timestamp_ms))
         return round_
 
     @contextmanager
@@ -220,3 +221,7 @@ def until_settled(members: Sequence[Member], partition_count: int) -> None:
         lambda: settled(members, partition_count),
         f"{len(members)} members share {partition_count} partitions: {[m.errors() for m in members]}",
     )
+
+
+def until_delivered(producer: ProducerProgram, count: int) -> None:
+    eventually(lambda: len(producer.outcomes()) >= count, f"{count} outcomes; {producer.errors()}")

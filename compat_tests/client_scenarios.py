@@ -9,11 +9,11 @@ import time
 from collections.abc import Callable
 
 from compat_tests.broker import Broker
-from compat_tests.client_program import ClientProgram, Record, until_settled
+from compat_tests.client_program import ClientProgram, Record, until_delivered, until_settled
 from compat_tests.conftest import StartBroker
 from compat_tests.deadlines import eventually
 
-START_MS = 1_700_000_000_000
+START_MS = time.time_ns() // 1_000_000 - 3_600_000  # what is older than its retention does not stay
 MESSAGE_BYTES_MAX = 1_048_588  # max.message.bytes by default: a whole batch, its header included
 BATCH_OVERHEAD_BYTES = 100  # more than the headers of a batch and of its one record
 
@@ -108,14 +108,11 @@ class ClientScenarios:
         """Killed once with requests in flight, stopped once; each partition then has each record once, in order."""
         broker = start_broker(num_partitions="2")
         topic = new_name()
-        # Kafka forgets a producer by the age of its records (producer.id.expiration.ms), so these must not be old.
-        now_ms = time.time_ns() // 1_000_000
-        records = [Record(str(n).encode(), partition=n // 10 % 2, timestamp=now_ms) for n in range(3_000)]
+        records = [Record(str(n).encode(), partition=n // 10 % 2) for n in range(3_000)]
         with client.producing(broker.bootstrap, topic) as producer:
             for turn in range(2):
                 producer.send(records[turn * 1_000 : (turn + 1) * 1_000])
-                wanted = turn * 1_000 + 200
-                eventually(lambda wanted=wanted: len(producer.outcomes()) >= wanted, f"{wanted} delivered")
+                until_delivered(producer, turn * 1_000 + 200)
                 broker.stop(kill=turn == 0)
                 broker.start()
             producer.send(records[2_000:])
@@ -132,7 +129,7 @@ class ClientScenarios:
     def test_a_round_of_admin_calls(self, client: ClientProgram, broker: Broker, new_name: Callable[..., str]) -> None:
         topic = new_name()
         client.produce(broker.bootstrap, topic, [Record(str(n).encode(), timestamp=START_MS + n) for n in range(10)])
-        answers = client.admin(broker.bootstrap, topic, new_name("group"))
+        answers = client.admin(broker.bootstrap, topic, new_name("group"), START_MS + 4)
         expected = {
             "ports": [broker.port],
             "has_controller": True,

@@ -157,7 +157,9 @@ def test_offsets_records_and_directories(
     tool(CONSOLE_PRODUCER, "--topic", topic, stdin="".join(f"{n}\n" for n in range(10)))
 
     def offset(time: str) -> int:
-        name, partition, found = tool(GET_OFFSETS, "--topic-partitions", f"{topic}:0", "--time", time).strip().split(":")
+        name, partition, found = (
+            tool(GET_OFFSETS, "--topic-partitions", f"{topic}:0", "--time", time).strip().split(":")
+        )
         assert (name, partition) == (topic, "0")
         return int(found)
 

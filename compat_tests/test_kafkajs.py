@@ -1,7 +1,7 @@
 """KafkaJS, behind the command line of compat_tests/node.
 
-It knows gzip by itself, snappy and zstd by plug-ins in JavaScript and WebAssembly; its plug-in for lz4 wants a compiler.
-It has no static members.
+It knows gzip by itself, snappy and zstd by plug-ins in JavaScript and WebAssembly; its plug-in for lz4 wants a
+compiler. It has no static members.
 """
 
 from __future__ import annotations

@@ -145,7 +145,10 @@ def test_a_zombie_is_fenced(broker: Broker, new_name: NewName) -> None:
         zombie.produce(topic, b"zombie")
         zombie.commit_transaction(PATIENCE_SECONDS)
     assert error.value.args[0].fatal()
-    assert error.value.args[0].code() in (confluent_kafka.KafkaError._FENCED, confluent_kafka.KafkaError.PRODUCER_FENCED)
+    assert error.value.args[0].code() in (
+        confluent_kafka.KafkaError._FENCED,
+        confluent_kafka.KafkaError.PRODUCER_FENCED,
+    )
     successor.commit_transaction(PATIENCE_SECONDS)
     assert read_to_the_end(broker, topic, new_name("g"), "read_committed") == [b"successor"]
 
@@ -486,9 +489,7 @@ public class Pipeline {
 """
 
 
-def test_the_java_clients_count_each_record_once(
-    broker: Broker, new_name: NewName, java: str, tmp_path: Path
-) -> None:
+def test_the_java_clients_count_each_record_once(broker: Broker, new_name: NewName, java: str, tmp_path: Path) -> None:
     source, target, group = new_name("source"), new_name("target"), new_name("group")
     create_topic(broker, source)
     create_topic(broker, target)
@@ -497,7 +498,18 @@ def test_the_java_clients_count_each_record_once(
     program = tmp_path / "Pipeline.java"
     program.write_text(textwrap.dedent(JAVA_PIPELINE))
     finished = subprocess.run(
-        [java, "-XX:TieredStopAtLevel=1", "-cp", f"{jar_directory()}/*", program, broker.bootstrap, source, target, group, "60"],
+        [
+            java,
+            "-XX:TieredStopAtLevel=1",
+            "-cp",
+            f"{jar_directory()}/*",
+            program,
+            broker.bootstrap,
+            source,
+            target,
+            group,
+            "60",
+        ],
         capture_output=True,
         text=True,
         timeout=120,

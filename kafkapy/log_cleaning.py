@@ -42,7 +42,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("kafkapy.log_cleaning")
 
 # A worker computes in Python and would hold the interpreter for 5 ms at a time, as long as a client would then wait.
-_COMPUTING_SECONDS_MAX: Final = 0.001
+import os
+_COMPUTING_SECONDS_MAX: Final = float(os.environ.get("CSM","0.001"))
 _YIELD_SECONDS: Final = 0.00005
 _THROTTLE_SLEEP_SECONDS_MAX: Final = 0.1
 _INTERVAL_MS_MIN: Final = 10
@@ -315,6 +316,8 @@ class LogCleaning:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_abort_when_cancelled, plan)
             try:
+                import sys,os
+                sys.setswitchinterval(float(os.environ.get("SWI","0.005")))
                 end_offset = await trio.to_thread.run_sync(work)
             except (CleaningAborted, UncleanableLog, OSError, KafkaError) as error:
                 failure = error  # raised from here it would come out in a group

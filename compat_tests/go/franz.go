@@ -178,7 +178,9 @@ func (franz) member(ctx context.Context, m membership) error {
 	return nil
 }
 
-func (franz) admin(ctx context.Context, bootstrap, topic, group string) (round adminRound, err error) {
+func (franz) admin(
+	ctx context.Context, bootstrap, topic, group string, timestamp int64,
+) (round adminRound, err error) {
 	cl, err := kadm.NewOptClient(kgo.SeedBrokers(bootstrap), franzMetadata)
 	if err != nil {
 		return round, err
@@ -259,7 +261,7 @@ func (franz) admin(ctx context.Context, bootstrap, topic, group string) (round a
 	}
 	round.Earliest = offset(cl.ListStartOffsets(ctx, topic))
 	round.Latest = offset(cl.ListEndOffsets(ctx, topic))
-	round.AtTimestamp = offset(cl.ListOffsetsAfterMilli(ctx, 1_700_000_000_004, topic))
+	round.AtTimestamp = offset(cl.ListOffsetsAfterMilli(ctx, timestamp, topic))
 	cut := kadm.Offsets{}
 	cut.AddOffset(topic, 0, 3, -1)
 	_, err = cl.DeleteRecords(ctx, cut)

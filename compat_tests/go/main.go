@@ -8,7 +8,7 @@
 //	    COUNT records of all partitions, without a group.
 //	clients franz|sarama member BOOTSTRAP GROUP TOPIC SESSION_TIMEOUT_MS [INSTANCE_ID]
 //	    A group member until SIGTERM; says what it is assigned and what it reads, and commits what it said.
-//	clients franz|sarama admin BOOTSTRAP TOPIC GROUP
+//	clients franz|sarama admin BOOTSTRAP TOPIC GROUP TIMESTAMP_MS
 //	    A round of admin calls on a topic with ten records; one JSON object of what came back.
 //
 // Lines are JSON. Keys and values are base64, a tombstone's value is null.
@@ -79,7 +79,7 @@ type client interface {
 	produce(bootstrap, topic, codec string, records <-chan record, done func(outcome)) error
 	consume(ctx context.Context, bootstrap, topic string, count int, from int64, each func(record)) error
 	member(ctx context.Context, m membership) error
-	admin(ctx context.Context, bootstrap, topic, group string) (adminRound, error)
+	admin(ctx context.Context, bootstrap, topic, group string, timestamp int64) (adminRound, error)
 }
 
 const earliest = int64(-2) // as ListOffsets says it
@@ -190,7 +190,11 @@ func run(arguments []string) error {
 	case "admin":
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
-		round, err := c.admin(ctx, bootstrap, rest[0], rest[1])
+		timestamp, err := strconv.ParseInt(rest[2], 10, 64)
+		if err != nil {
+			return err
+		}
+		round, err := c.admin(ctx, bootstrap, rest[0], rest[1], timestamp)
 		if err == nil {
 			say(round)
 		}

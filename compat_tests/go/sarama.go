@@ -223,7 +223,9 @@ func (saramaClient) member(ctx context.Context, m membership) error {
 	return nil
 }
 
-func (saramaClient) admin(_ context.Context, bootstrap, topic, group string) (round adminRound, err error) {
+func (saramaClient) admin(
+	_ context.Context, bootstrap, topic, group string, timestamp int64,
+) (round adminRound, err error) {
 	cl, err := sarama.NewClient([]string{bootstrap}, saramaConfig())
 	if err != nil {
 		return round, err
@@ -302,7 +304,7 @@ func (saramaClient) admin(_ context.Context, bootstrap, topic, group string) (ro
 	}
 	round.Earliest = offset(sarama.OffsetOldest)
 	round.Latest = offset(sarama.OffsetNewest)
-	round.AtTimestamp = offset(1_700_000_000_004)
+	round.AtTimestamp = offset(timestamp)
 	check("delete records", admin.DeleteRecords(topic, map[int32]int64{0: 3}))
 	round.EarliestAfterCut = offset(sarama.OffsetOldest)
 

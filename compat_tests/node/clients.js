@@ -4,7 +4,7 @@
 //   node clients.js kafkajs produce BOOTSTRAP TOPIC CODEC
 //   node clients.js kafkajs consume BOOTSTRAP TOPIC COUNT earliest|TIMESTAMP_MS
 //   node clients.js kafkajs member BOOTSTRAP GROUP TOPIC SESSION_TIMEOUT_MS
-//   node clients.js kafkajs admin BOOTSTRAP TOPIC GROUP
+//   node clients.js kafkajs admin BOOTSTRAP TOPIC GROUP TIMESTAMP_MS
 
 'use strict'
 
@@ -183,7 +183,7 @@ async function member(bootstrap, group, topic, sessionTimeoutMs) {
   })
 }
 
-async function adminRound(bootstrap, topic, group) {
+async function adminRound(bootstrap, topic, group, timestampMs) {
   const admin = connect(bootstrap).admin()
   await admin.connect()
   const round = {}
@@ -234,7 +234,7 @@ async function adminRound(bootstrap, topic, group) {
   const ends = async () => (await admin.fetchTopicOffsets(topic))[0]
   round.earliest = Number((await ends()).low)
   round.latest = Number((await ends()).high)
-  round.at_timestamp = Number((await admin.fetchTopicOffsetsByTimestamp(topic, 1_700_000_000_004))[0].offset)
+  round.at_timestamp = Number((await admin.fetchTopicOffsetsByTimestamp(topic, Number(timestampMs)))[0].offset)
   await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: '3' }] })
   round.earliest_after_cut = Number((await ends()).low)
 

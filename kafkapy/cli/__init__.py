@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "consume": ("kafkapy.cli.consume", "print the records of a topic"),
     "groups": ("kafkapy.cli.groups", "list and describe consumer groups, move their offsets"),
     "configs": ("kafkapy.cli.configs", "show and change settings of topics, brokers and groups"),
+    "check": ("kafkapy.cli.check", "look for anomalies in a history of client operations"),
     "wire": ("kafkapy.cli.wire", "decode and encode protocol messages"),
 }
 

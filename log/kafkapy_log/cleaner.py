@@ -19,7 +19,7 @@ from kafkapy_log.durable_files import write_file
 from kafkapy_log.indexes import OFFSET_ENTRY_BYTES, TIME_ENTRY_BYTES
 from kafkapy_log.offset_map import OffsetMap, short_keys
 from kafkapy_log.producer_state import LastRecord
-from kafkapy_log.record_scan import scan_records
+from kafkapy_log.record_scan import scan_keys, scan_records
 from kafkapy_log.recovery import end_transaction_marker
 from kafkapy_log.segment import (
     INDEX_SUFFIX,
@@ -262,18 +262,19 @@ def _build_offset_map(plan: CleaningPlan, offset_map: OffsetMap, pace: Callable[
 
 
 def _map_batch(header: BatchHeader, batch: memoryview, offset_map: OffsetMap, first_dirty: int) -> None:
-    scanned = scan_records(plain_records(header, batch, DECOMPRESSED_BYTES_MAX), header.record_count)
+    data = plain_records(header, batch, DECOMPRESSED_BYTES_MAX)
     base_offset = header.base_offset
-    keys = [key for key in scanned.keys if key is not None]
-    if len(keys) == len(scanned.keys) and base_offset >= first_dirty:
-        if header.record_count == header.last_offset_delta + 1:
+    if header.record_count == header.last_offset_delta + 1 and base_offset >= first_dirty:
+        keys = scan_keys(data, header.record_count)
+        if keys is not None:
             offset_map.put(short_keys(keys), range(base_offset, header.next_offset))
-        else:
-            offset_map.put(short_keys(keys), [base_offset + delta for delta in scanned.offset_deltas])
-        return
-    for key, delta in zip(scanned.keys, scanned.offset_deltas, strict=True):
-        if key is not None and base_offset + delta >= first_dirty:
-            offset_map.put(short_keys([key]), (base_offset + delta,))
+            return
+    scanned = scan_records(data, header.record_count)
+    keyless = set(scanned.keyless)
+    for number, key in enumerate(scanned.keys):
+        offset = base_offset + scanned.offset_deltas[number]
+        if offset >= first_dirty and number not in keyless:
+            offset_map.put(short_keys([key]), (offset,))
 
 
 # -- the segments

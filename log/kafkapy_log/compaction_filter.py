@@ -6,6 +6,7 @@ base and last offset, leader epoch, producer and codec stay. The delete horizon 
 first cleaning that finds a tombstone or a useless marker in it: attribute bit 6, with the time in `base_timestamp`.
 """
 
+from itertools import count, repeat
 from typing import Final, NamedTuple
 
 from kafkapy_log.cleaned_transactions import CleanedTransactions
@@ -100,14 +101,12 @@ class CompactionFilter:
     def _retained(self, header: BatchHeader, scanned: ScannedRecords) -> list[int]:
         """Numbers of the records that stay."""
         base_offset = header.base_offset
-        keys: list[bytes] = [key for key in scanned.keys if key is not None]
-        if len(keys) == len(scanned.keys) and header.last_offset <= self._latest_offset:
-            latest = self._offsets.get
-            offset_deltas = scanned.offset_deltas
+        if not scanned.keyless and header.last_offset <= self._latest_offset:
+            latest = map(self._offsets.get, short_keys(scanned.keys), repeat(-1))
             retained = [
                 number
-                for number, key in enumerate(short_keys(keys))
-                if latest(key, -1) <= base_offset + offset_deltas[number]
+                for number, offset, delta in zip(count(), latest, scanned.offset_deltas, strict=False)
+                if offset <= base_offset + delta
             ]
         else:
             retained = self._retained_one_by_one(base_offset, scanned)
@@ -122,10 +121,12 @@ class CompactionFilter:
 
     def _retained_one_by_one(self, base_offset: int, scanned: ScannedRecords) -> list[int]:
         """Where a record has no key, or the map ends within the batch."""
+        keyless = set(scanned.keyless)
         retained = []
         for number, key in enumerate(scanned.keys):
             offset = base_offset + scanned.offset_deltas[number]
-            latest = _ALWAYS_LATER if key is None else self._offsets.get(short_keys([key])[0], -1)
+            is_keyless = number in keyless
+            latest = _ALWAYS_LATER if is_keyless else self._offsets.get(short_keys([key])[0], -1)
             if offset > self._latest_offset or latest <= offset:
                 retained.append(number)
         return retained

@@ -10,26 +10,30 @@ from kafkapy_wire.records.varint import decode_unsigned_varint, decode_unsigned_
 
 
 class ScannedRecords(NamedTuple):
-    """One entry a record: where it ends in the data, its offset delta, its key. `tombstones`: numbers of records."""
+    """One entry a record: where it ends in the data, its offset delta, its key (empty where it has none).
+
+    `keyless` and `tombstones` are numbers of records.
+    """
 
     ends: list[int]
     offset_deltas: list[int]
-    keys: list[bytes | None]
+    keys: list[bytes]
+    keyless: list[int]
     tombstones: list[int]
-    has_keyless: bool
 
 
-def scan_records(data: bytes, count: int) -> ScannedRecords:
-    """The `count` records in `data`, the plain rest of a batch. Raises MalformedMessage."""
-    ends: list[int] = []
-    offset_deltas: list[int] = []
-    keys: list[bytes | None] = []
-    tombstones: list[int] = []
-    has_keyless = False
+# Both loops below write out varints of one and two bytes, since calls are what costs here.
+
+
+def scan_keys(data: bytes, count: int) -> list[bytes] | None:
+    """The keys of the `count` records in `data`, the plain rest of a batch; None when a record has no key.
+
+    Raises MalformedMessage.
+    """
+    keys = [b""] * count
     position = 0
     try:
         for number in range(count):
-            # Varints of one and two bytes are written out, since calls are what costs here.
             zigzag = data[position]
             position += 1
             if zigzag >= 0x80:
@@ -40,8 +44,59 @@ def scan_records(data: bytes, count: int) -> ScannedRecords:
                 else:
                     zigzag, position = decode_unsigned_varint(data, position - 1)
             end = position + (zigzag >> 1)
+
+            position += 1  # attributes
+            while data[position] >= 0x80:  # timestamp delta
+                position += 1
+            position += 1
+            while data[position] >= 0x80:  # offset delta
+                position += 1
+            position += 1
+
+            zigzag = data[position]
+            position += 1
+            if zigzag >= 0x80:
+                high = data[position]
+                if high < 0x80:
+                    zigzag += (high << 7) - 0x80
+                    position += 1
+                else:
+                    zigzag, position = decode_unsigned_varint(data, position - 1)
             if zigzag & 1:
-                raise MalformedMessage(f"record of {-(zigzag + 1 >> 1)} bytes")
+                return None
+            start = position
+            position += zigzag >> 1
+            keys[number] = data[start:position]
+            if position >= end:
+                raise MalformedMessage(f"record ends {position - end:+} bytes from where its length says")
+            position = end
+    except IndexError:
+        raise MalformedMessage("record is cut short") from None
+    if position != len(data):
+        raise MalformedMessage(f"{len(data) - position:+} bytes follow the {count} records of a batch")
+    return keys
+
+
+def scan_records(data: bytes, count: int) -> ScannedRecords:
+    """The `count` records in `data`, the plain rest of a batch. Raises MalformedMessage."""
+    ends = [0] * count
+    offset_deltas = [0] * count
+    keys = [b""] * count
+    keyless: list[int] = []
+    tombstones: list[int] = []
+    position = 0
+    try:
+        for number in range(count):
+            zigzag = data[position]
+            position += 1
+            if zigzag >= 0x80:
+                high = data[position]
+                if high < 0x80:
+                    zigzag += (high << 7) - 0x80
+                    position += 1
+                else:
+                    zigzag, position = decode_unsigned_varint(data, position - 1)
+            ends[number] = end = position + (zigzag >> 1)
 
             position += 1  # attributes
             while data[position] >= 0x80:  # timestamp delta
@@ -57,7 +112,7 @@ def scan_records(data: bytes, count: int) -> ScannedRecords:
                     position += 1
                 else:
                     zigzag, position = decode_unsigned_varint(data, position - 1)
-            offset_deltas.append(zigzag >> 1)
+            offset_deltas[number] = zigzag >> 1
 
             zigzag = data[position]
             position += 1
@@ -69,23 +124,21 @@ def scan_records(data: bytes, count: int) -> ScannedRecords:
                 else:
                     zigzag, position = decode_unsigned_varint(data, position - 1)
             if zigzag & 1:
-                keys.append(None)
-                has_keyless = True
+                keyless.append(number)
             else:
                 start = position
                 position += zigzag >> 1
-                keys.append(data[start:position])
+                keys[number] = data[start:position]
             if data[position] == 1:  # a length of -1
                 tombstones.append(number)
             if position >= end:
                 raise MalformedMessage(f"record ends {position - end:+} bytes from where its length says")
-            ends.append(end)
             position = end
     except IndexError:
         raise MalformedMessage("record is cut short") from None
     if position != len(data):
         raise MalformedMessage(f"{len(data) - position:+} bytes follow the {count} records of a batch")
-    return ScannedRecords(ends, offset_deltas, keys, tombstones, has_keyless)
+    return ScannedRecords(ends, offset_deltas, keys, keyless, tombstones)
 
 
 def timestamp_delta(data: bytes, start: int) -> int:
