@@ -184,7 +184,8 @@ class ApacheKafka:
     """One KRaft node (broker and controller in one) on 127.0.0.1, its data in a directory that goes with it.
 
     `settings` overrides what is below by Kafka's names. With `data_dir` the directory is the caller's: it is formatted
-    when it is not yet, and it stays.
+    when it is not yet, and it stays. `voters_in_log`: the quorum's voters are in the metadata log (kraft.version 1,
+    KIP-853), as kafkapy writes them, not in the settings.
     """
 
     def __init__(
@@ -195,6 +196,7 @@ class ApacheKafka:
         data_dir: Path | None = None,
         node_id: int = 1,
         log_level: str = "INFO",
+        voters_in_log: bool = False,
     ) -> None:
         self._port = port or free_port()
         self._controller_port = free_port()
@@ -225,6 +227,11 @@ class ApacheKafka:
             "group.initial.rebalance.delay.ms": "0",
             **(settings or {}),
         }
+        self._format_options: tuple[str, ...] = ()
+        if voters_in_log:
+            del self.settings["controller.quorum.voters"]
+            self.settings["controller.quorum.bootstrap.servers"] = f"127.0.0.1:{self._controller_port}"
+            self._format_options = ("--standalone",)
 
     @property
     def port(self) -> int:
@@ -259,7 +266,8 @@ class ApacheKafka:
         properties.write_text("".join(f"{name}={value}\n" for name, value in self.settings.items()))
         if not (self.data_dir / "meta.properties").exists():
             formatted = java_tool(
-                STORAGE, "format", "--cluster-id", CLUSTER_ID, "--config", str(properties), "--ignore-formatted"
+                *(STORAGE, "format", "--cluster-id", CLUSTER_ID, "--config", str(properties), "--ignore-formatted"),
+                *self._format_options,
             )
             if formatted.returncode:
                 raise ApacheKafkaFailed(f"kafka-storage format:\n{formatted.stdout}{formatted.stderr}")

@@ -38,16 +38,18 @@ def kafkapy_command() -> str:
 
 
 class KafkapyProcess:
-    """One broker on a free port of localhost.
+    """One broker on a port of localhost, on a free one without `port`.
 
     Without `data_dir` it runs `--ephemeral`: its data goes when it stops, so it cannot be restarted. With one it comes
     back on the same port with the same data. Everything it prints is in `output`.
     """
 
-    def __init__(self, settings: Mapping[str, str] | None = None, *, data_dir: Path | None = None) -> None:
+    def __init__(
+        self, settings: Mapping[str, str] | None = None, *, data_dir: Path | None = None, port: int = 0
+    ) -> None:
         self.settings = dict(settings or {})
         self.data_dir = data_dir
-        self._port = 0
+        self._port = port
         self._work = Path(tempfile.mkdtemp(prefix="kafkapy-process-"))
         self._log_file = self._work / "output"
         self._process: subprocess.Popen[bytes] | None = None

@@ -255,12 +255,13 @@ def test_nothing_acknowledged_is_lost_when_the_broker_is_killed_at_random(
     broker = start_broker()
     topic, group = new_name(), new_name("group")
     create_topic(broker, topic, 2)
-    producer = transactional_producer(broker, new_name("id"))
+    # With "rebootstrap" librdkafka 2.16 hangs in send_offsets_to_transaction after a lost connection, whatever the broker.
+    producer = transactional_producer(broker, new_name("id"), metadata_recovery_strategy="none")
     member = confluent_kafka.Consumer({"bootstrap.servers": broker.bootstrap, "group.id": group})
+    metadata = member.consumer_group_metadata()
     acknowledged: list[int] = []
     aborted: list[int] = []
     for n in range(TRANSACTIONS):
-        print("DBG", n, time.monotonic(), flush=True)
         try:
             producer.begin_transaction()
             produce(producer, topic, [b"%d" % n], 0)
@@ -269,7 +270,7 @@ def test_nothing_acknowledged_is_lost_when_the_broker_is_killed_at_random(
                 broker.start()
             produce(producer, topic, [b"%d" % n], 1)
             position = confluent_kafka.TopicPartition(topic, 0, n)
-            producer.send_offsets_to_transaction([position], member.consumer_group_metadata(), PATIENCE_SECONDS)
+            producer.send_offsets_to_transaction([position], metadata, PATIENCE_SECONDS)
             if n % 5 == 2:
                 producer.abort_transaction(PATIENCE_SECONDS)
                 aborted.append(n)

@@ -13,6 +13,7 @@ next cleaning on, in Apache Kafka at once, as it starts its cleaner anew.
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -41,10 +42,11 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("kafkapy.log_cleaning")
 
-# A worker computes in Python and would hold the interpreter for 5 ms at a time, as long as a client would then wait.
-import os
-_COMPUTING_SECONDS_MAX: Final = float(os.environ.get("CSM","0.001"))
-_YIELD_SECONDS: Final = 0.00005
+# A worker computes in Python, and the interpreter would leave it 5 ms before the event loop gets a turn, at each system
+# call of the loop anew. A produce beside a cleaning has its median at 1.3 ms then, at 0.3 ms with this, at 0.2 without
+# a cleaning; the cleaning itself is as fast.
+_TURN_SECONDS: Final = 0.0001
+_UNPAID_BYTES_MAX: Final = 1 << 16
 _THROTTLE_SLEEP_SECONDS_MAX: Final = 0.1
 _INTERVAL_MS_MIN: Final = 10
 
@@ -84,6 +86,7 @@ class LogCleaning:
         self._changed = trio.Event()
         self._wake_workers = trio.Event()
         self._throttle = IoThrottle()
+        self._turns = ShortTurns()
         self._cleanings = 0
         self._bytes_read = 0
         self._bytes_written = 0
@@ -186,6 +189,10 @@ class LogCleaning:
         except KafkaError as error:
             logger.error("retention of %s failed: %s", partition, error.message)
             return
+        except Exception:
+            # A bug in it must not end the node that clients work with; the log tells where it is.
+            logger.exception("internal error in the retention of %s", partition)
+            return
         if count:
             logger.info(
                 "retention of %s: %d segments deleted, it begins at %d now",
@@ -213,11 +220,9 @@ class LogCleaning:
         while number < self._node.settings.log.log_cleaner_threads:
             woken = self._wake_workers
             found = self._dirtiest()
-            if found is None:
+            if found is None or not await self._clean(*found):
                 backoff_ms = self._node.settings.log.log_cleaner_backoff_ms
                 await self._node.clock.wait(woken, max(backoff_ms, _INTERVAL_MS_MIN))
-            else:
-                await self._clean(*found)
         running.remove(number)
 
     def _dirtiest(self) -> tuple[Partition, Cleanable] | None:
@@ -237,13 +242,19 @@ class LogCleaning:
             except KafkaError as error:
                 self._leave_alone(partition, error.message or error.code.name)
                 continue
+            if cleanable.checkpoint_is_wrong and checkpoint is not None:
+                # So it is, too, when records were deleted beyond it, as every log of `compact,delete` has it one day.
+                del self._checkpoints[TopicPartition(partition.topic, partition.index)]
+                if not settings.delete:
+                    logger.warning("%s is not clean up to %d, which it does not have", partition, checkpoint)
             ratio = cleanable.dirty_ratio
             self._dirty_ratio_max = max(self._dirty_ratio_max, ratio)
             if cleanable.is_due(settings.min_cleanable_dirty_ratio) and (best is None or ratio > best[0]):
                 best = (ratio, partition, cleanable)
         return None if best is None else best[1:]
 
-    async def _clean(self, partition: Partition, cleanable: Cleanable) -> None:
+    async def _clean(self, partition: Partition, cleanable: Cleanable) -> bool:
+        """Clean it once. False: it may be tried again later."""
         from kafkapy_log.cleaner import CleaningAborted, UncleanableLog
 
         began = time.monotonic()
@@ -251,7 +262,7 @@ class LogCleaning:
             plan = partition.log.begin_cleaning(cleanable, now_ms=self._node.clock.now_ms())
         except KafkaError as error:
             self._leave_alone(partition, error.message or error.code.name)
-            return
+            return True
         logger.info(
             "cleaning %s: %d dirty bytes from offset %d to %d behind %d clean ones",
             partition,
@@ -265,10 +276,17 @@ class LogCleaning:
             end_offset = await self._clean_in_thread(partition, plan)
         except CleaningAborted:
             logger.info("cleaning of %s aborted: the log or its settings have changed", partition)
-            return
-        except (UncleanableLog, OSError, KafkaError) as error:
+            return True
+        except OSError as error:  # the disk is full, as a rule
+            logger.error("cleaning of %s failed and will be tried again: %s", partition, error)
+            return False
+        except (UncleanableLog, KafkaError) as error:
             self._leave_alone(partition, str(error))
-            return
+            return True
+        except Exception as error:
+            logger.exception("internal error in cleaning %s", partition)
+            self._leave_alone(partition, repr(error))
+            return True
         finally:
             del self._under_way[partition]
             plan.close()
@@ -291,13 +309,14 @@ class LogCleaning:
             self._delete_old_segments(partition)
             self._checkpoints[TopicPartition(partition.topic, partition.index)] = end_offset
             await self._write_checkpoints()
+        return True
 
     async def _clean_in_thread(self, partition: Partition, plan: CleaningPlan) -> int:
         """The thread cannot be cancelled, so it is told to end, and is waited for.
 
         Raises CleaningAborted, UncleanableLog, OSError, KafkaError.
         """
-        from kafkapy_log.cleaner import CleaningAborted, UncleanableLog, clean
+        from kafkapy_log.cleaner import clean
         from kafkapy_log.offset_map import OffsetMap
 
         settings = self._node.settings.log
@@ -316,10 +335,9 @@ class LogCleaning:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_abort_when_cancelled, plan)
             try:
-                import sys,os
-                sys.setswitchinterval(float(os.environ.get("SWI","0.005")))
-                end_offset = await trio.to_thread.run_sync(work)
-            except (CleaningAborted, UncleanableLog, OSError, KafkaError) as error:
+                with self._turns:
+                    end_offset = await trio.to_thread.run_sync(work)
+            except Exception as error:
                 failure = error  # raised from here it would come out in a group
             nursery.cancel_scope.cancel()
         if failure is not None:
@@ -367,6 +385,25 @@ async def _abort_when_cancelled(plan: CleaningPlan) -> None:
         plan.abort()
 
 
+class ShortTurns:
+    """Within it threads take turns every `_TURN_SECONDS`. For several at once; in the end all is as it was."""
+
+    def __init__(self) -> None:
+        self._users = 0
+        self._interval_before = 0.0
+
+    def __enter__(self) -> None:
+        if not self._users:
+            self._interval_before = sys.getswitchinterval()
+            sys.setswitchinterval(min(self._interval_before, _TURN_SECONDS))
+        self._users += 1
+
+    def __exit__(self, *_: object) -> None:
+        self._users -= 1
+        if not self._users:
+            sys.setswitchinterval(self._interval_before)
+
+
 class IoThrottle:
     """log.cleaner.io.max.bytes.per.second for all workers together, of what they read and write."""
 
@@ -382,25 +419,23 @@ class IoThrottle:
 
 
 class Pace:
-    """Holds one worker back: by the throttle, and so that the event loop gets its turn."""
+    """Holds one worker back as the throttle asks for."""
 
     def __init__(self, throttle: IoThrottle, check: Callable[[], None]) -> None:
         self._throttle = throttle
         self._check = check
         self._unpaid_bytes = 0
-        self._computing_since = time.monotonic()
 
     def spend(self, byte_count: int) -> None:
         """`byte_count` were read or written. May wait. Raises what `check` raises."""
         self._unpaid_bytes += byte_count
-        now = time.monotonic()
-        if now - self._computing_since < _COMPUTING_SECONDS_MAX:
+        if self._unpaid_bytes < _UNPAID_BYTES_MAX:
             return
-        wait_seconds = self._throttle.seconds_for(self._unpaid_bytes, now)
+        wait_seconds = self._throttle.seconds_for(self._unpaid_bytes, time.monotonic())
         self._unpaid_bytes = 0
         while wait_seconds > _THROTTLE_SLEEP_SECONDS_MAX:
             time.sleep(_THROTTLE_SLEEP_SECONDS_MAX)
             wait_seconds -= _THROTTLE_SLEEP_SECONDS_MAX
             self._check()
-        time.sleep(max(wait_seconds, _YIELD_SECONDS))
-        self._computing_since = time.monotonic()
+        if wait_seconds > 0:
+            time.sleep(wait_seconds)

@@ -8,6 +8,9 @@ transaction_index  aborted transactions, for readers of committed records: `.txn
 leader_epochs      which leader epoch began where
 segment, indexes   `.log`, `.index`, `.timeindex`; segment_list: all segments of a log
 flush              bringing a log to the disk
+retention          which of the oldest segments are to go
+cleanable, cleaner compaction: what could be cleaned, and one cleaning; under it compaction_filter, record_scan,
+                   offset_map and cleaned_transactions, and swap: how a cleaned segment takes its place
 recovery           from a directory to a log
 file_pool          bounded open files; file_slice: a range of one on its way to a client
 checkpoint_files   the small text files; durable_files: writing them whole

@@ -111,6 +111,36 @@ def test_records_of_aborted_transactions_go_and_the_marker_follows_later(tmp_pat
     assert log.aborted_transactions(0, log.log_end_offset) == []
 
 
+def test_an_aborted_transaction_of_before_says_nothing_of_its_producers_next_one(tmp_path: Path) -> None:
+    log = open_log(tmp_path / "t-0", COMPACT)
+    append(log, (b"a", b"old"))
+    append(log, (b"a", b"aborted"), producer_id=7, sequence=0, transactional=True)
+    mark(log, ControlRecordType.ABORT, 7)
+    roll(log)
+    checkpoint, _ = clean_log(log)
+    assert log.aborted_transactions(0, log.log_end_offset), "its marker and its entry in the index are still there"
+    append(log, (b"a", b"committed"), producer_id=7, sequence=1, transactional=True)
+    mark(log, ControlRecordType.COMMIT, 7)
+    roll(log)
+    clean_log(log, checkpoint)
+    assert [value for _, key, value in values(log) if key == b"a"] == [b"committed"]
+
+
+def test_the_last_batch_of_a_round_stays_as_a_header(tmp_path: Path) -> None:
+    """Else the cleaned segment would end below the offset up to which the log is clean."""
+    log = open_log(tmp_path / "t-0", COMPACT)
+    append(log, (b"a", b"1"))
+    append(log, (None, b"x" * 200), (None, b"y"))
+    append(log, (b"b", b"x" * 300))
+    end, _ = clean_log(log)
+    assert end == 3
+    assert [(header.base_offset, header.next_offset, len(records)) for header, records in read_batches(log)] == [
+        (0, 1, 1),
+        (1, 3, 0),
+        (3, 4, 1),
+    ]
+
+
 def test_cleaning_ends_before_the_first_open_transaction(tmp_path: Path) -> None:
     log = filled(tmp_path / "t-0", (b"a", b"1"), (b"a", b"2"))
     before = log.log_end_offset

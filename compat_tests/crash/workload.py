@@ -1,0 +1,268 @@
+"""Unmodified clients at work while the broker is killed with SIGKILL at random moments and started again.
+
+What must hold afterwards: every acknowledged record is there, once; no aborted record is visible to read_committed;
+committed transactions are whole; groups resume where they committed; what was transformed in transactions was
+transformed exactly once; every broker came back; nobody printed a traceback. The history goes through `kafkapy check`.
+
+A SIGKILL ends the process, not the operating system: what was written to files stays in the page cache and is there
+after the restart. These runs prove that nothing acknowledged waits in memory of the process and that any half-done
+sequence of writes is recovered from. Lost and reordered pages, the work of a power failure, are
+`tests/log/test_torn_writes.py`.
+"""
+
+from __future__ import annotations
+
+import collections
+import json
+import os
+import random
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
+
+from compat_tests.crash.clients import (
+    Auditor,
+    Client,
+    GroupConsumer,
+    IdempotentProducer,
+    TransactionalProducer,
+    Transformer,
+)
+from compat_tests.crash.history_file import HistoryFile
+from compat_tests.kafkapy_process import KafkapyFailed, KafkapyProcess, kafkapy_command
+
+PARTITIONS = 3
+TOPICS = {"plain": PARTITIONS, "transactional": PARTITIONS, "transformed": PARTITIONS}
+# The smallest segments there are, so that kills meet rolls, too.
+SETTINGS = {
+    "group.initial.rebalance.delay.ms": "0",
+    "offsets.topic.num.partitions": "4",
+    "transaction.state.log.num.partitions": "4",
+    "log.segment.bytes": "1048576",
+}
+KILLED_WHILE_STARTING = 0.2
+DRAIN_SECONDS = 60.0
+CHECK_TIMEOUT_SECONDS = 600.0
+
+
+class Outcome:
+    """What a run did and what was wrong."""
+
+    def __init__(self) -> None:
+        self.kills = 0
+        self.kills_while_starting = 0
+        self.seconds = 0.0
+        self.start_seconds: list[float] = []
+        self.acknowledged = 0
+        self.transactions = 0
+        self.problems: list[str] = []
+        self.verdict: dict[str, object] = {}
+
+    def summary(self) -> str:
+        starts = sorted(self.start_seconds)
+        middle = f"{starts[len(starts) // 2]:.2f} s, slowest {starts[-1]:.2f} s" if starts else "-"
+        return (
+            f"{self.kills} kills ({self.kills_while_starting} while starting) in {self.seconds:.0f} s; "
+            f"{self.acknowledged} records acknowledged, {self.transactions} transactions ended; "
+            f"start after a kill: median {middle}; problems: {len(self.problems)}"
+        )
+
+
+def run_crashes(
+    directory: Path,
+    *,
+    kills: int,
+    seed: int,
+    transactions: bool = True,
+    tell: Callable[[str], None] = print,
+) -> Outcome:
+    """Run the workload in `directory` (data/, history.jsonl) and judge it."""
+    outcome = Outcome()
+    began = time.monotonic()
+    broker = KafkapyProcess(SETTINGS, data_dir=directory / "data")
+    with broker, HistoryFile(directory / "history.jsonl") as history:
+        _create_topics(broker.bootstrap)
+        auditors = [
+            Auditor(f"auditor {isolation}", broker.bootstrap, history, isolation=isolation, topics=TOPICS)
+            for isolation in ("read_committed", "read_uncommitted")
+        ]
+        producers, consumers = _clients(broker.bootstrap, history, seed, transactions=transactions)
+        for client in (*auditors, *producers, *consumers):
+            client.start()
+        everybody = [*auditors, *producers, *consumers]
+        try:
+            _kill_and_restart(broker, history, outcome, everybody, kills, random.Random(seed), tell)
+            _stop(producers, outcome)
+            _drain(auditors[0], consumers, outcome, transactions=transactions)
+        except KafkapyFailed as failed:
+            outcome.problems.append(str(failed))
+        _stop(consumers, outcome)
+        _stop(auditors, outcome)
+        if bugs := broker.bugs():
+            outcome.problems.append(f"a bug in the broker:\n{bugs}")
+        outcome.acknowledged, outcome.transactions = history.acknowledged_count, history.transactions_ended
+    if transactions:
+        outcome.problems += _transformed_once(auditors[0])
+    outcome.verdict = _check(history.path, outcome)
+    outcome.seconds = time.monotonic() - began
+    return outcome
+
+
+def _create_topics(bootstrap: str) -> None:
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    created = admin.create_topics([NewTopic(topic, count, 1) for topic, count in TOPICS.items()])
+    for future in created.values():
+        future.result(10)
+
+
+def _clients(
+    bootstrap: str, history: HistoryFile, seed: int, *, transactions: bool
+) -> tuple[list[Client], list[Client]]:
+    producers: list[Client] = [
+        IdempotentProducer(f"producer-{n}", bootstrap, history, seed, topic="plain", partitions=PARTITIONS)
+        for n in range(2)
+    ]
+    consumers: list[Client] = [
+        GroupConsumer(f"member-{n}", bootstrap, history, seed, group="readers", topics=["plain", "transactional"])
+        for n in range(2)
+    ]
+    if transactions:
+        producers += [
+            TransactionalProducer(f"tx-{n}", bootstrap, history, seed, topic="transactional", partitions=PARTITIONS)
+            for n in range(2)
+        ]
+        consumers.append(
+            Transformer(
+                "transformer",
+                bootstrap,
+                history,
+                seed,
+                group="transformers",
+                source="plain",
+                target="transformed",
+                partitions=PARTITIONS,
+            )
+        )
+    return producers, consumers
+
+
+def _kill_and_restart(
+    broker: KafkapyProcess,
+    history: HistoryFile,
+    outcome: Outcome,
+    clients: Sequence[Client],
+    kills: int,
+    chance: random.Random,
+    tell: Callable[[str], None],
+) -> None:
+    began = time.monotonic()
+    while outcome.kills < kills:
+        time.sleep(chance.uniform(0.05, 1.5))  # the moment of the kill is the randomness of this test
+        broker.stop(kill=True)
+        outcome.kills += 1
+        while outcome.kills < kills and chance.random() < KILLED_WHILE_STARTING:
+            outcome.kills += 1
+            outcome.kills_while_starting += not _killed_after_start(broker, chance.uniform(0.0, 0.4))
+        started = time.monotonic()
+        broker.start()
+        outcome.start_seconds.append(time.monotonic() - started)
+        if failed := [client for client in clients if client.failure is not None]:
+            outcome.problems += [f"{client.name}: {client.failure!r}" for client in failed]
+            return
+        if outcome.kills % 10 == 0 or outcome.kills == kills:
+            tell(
+                f"{outcome.kills} kills, {time.monotonic() - began:.0f} s, {history.acknowledged_count} acknowledged, "
+                f"{history.transactions_ended} transactions, {history.polled_count} polled"
+            )
+
+
+def _killed_after_start(broker: KafkapyProcess, seconds: float) -> bool:
+    """Start it and kill it after `seconds`, listening or not; whether it did listen."""
+
+    def kill() -> None:
+        with suppress(ProcessLookupError):
+            os.kill(broker.pid, signal.SIGKILL)
+
+    killer = threading.Timer(seconds, kill)
+    killer.start()
+    try:
+        broker.start()
+    except KafkapyFailed as failed:
+        if f"ended with {-signal.SIGKILL}" not in str(failed):
+            raise
+        return False
+    finally:
+        killer.join()
+    broker.stop(kill=True)
+    return True
+
+
+def _stop(clients: Sequence[Client], outcome: Outcome) -> None:
+    for client in clients:
+        client.stopping.set()
+    for client in clients:
+        client.join(180)
+        if client.is_alive():
+            outcome.problems.append(f"{client.name} does not end")
+        elif client.failure is not None and (problem := f"{client.name}: {client.failure!r}") not in outcome.problems:
+            outcome.problems.append(problem)
+
+
+def _drain(auditor: Auditor, consumers: Sequence[Client], outcome: Outcome, *, transactions: bool) -> None:
+    """Wait until everything was transformed: `transformed` has as many visible records as `plain`."""
+    if not transactions:
+        return
+    deadline = time.monotonic() + DRAIN_SECONDS
+    quiet_since, before = time.monotonic(), (-1, -1)
+    while time.monotonic() < deadline:
+        counts = len(auditor.polled["plain"]), len(auditor.polled["transformed"])
+        if counts != before:
+            quiet_since, before = time.monotonic(), counts
+        elif counts[0] == counts[1] and time.monotonic() - quiet_since > 1:
+            return
+        if any(client.failure for client in consumers):
+            return
+        time.sleep(0.1)
+    outcome.problems.append(
+        f"stuck: {before[0]} records were visible, {before[1]} transformed ones after {DRAIN_SECONDS:.0f} s"
+    )
+
+
+def _transformed_once(auditor: Auditor) -> list[str]:
+    """Problems: a record of `plain` that has no visible record in `transformed`, or more than one."""
+    made = collections.Counter(value.rpartition("#")[0] for value in auditor.polled["transformed"])
+    given = collections.Counter(auditor.polled["plain"])
+    doubled = [value for value, count in made.items() if count > 1]
+    missing = [value for value in given if value not in made]
+    problems = []
+    if doubled:
+        problems.append(f"transformed more than once: {len(doubled)} records, {doubled[:5]}")
+    if missing:
+        problems.append(f"never transformed: {len(missing)} records, {missing[:5]}")
+    return problems
+
+
+def _check(path: Path, outcome: Outcome) -> dict[str, object]:
+    checked = subprocess.run(
+        [kafkapy_command(), "check", "--json", str(path)],
+        capture_output=True,
+        text=True,
+        timeout=CHECK_TIMEOUT_SECONDS,
+        env=os.environ,
+    )
+    if checked.returncode == 2:
+        outcome.problems.append(checked.stderr.strip())
+        return {}
+    verdict: dict[str, object] = json.loads(checked.stdout)
+    if checked.returncode:
+        anomalies = verdict["anomalies"]
+        assert isinstance(anomalies, dict)
+        for kind, found in anomalies.items():
+            outcome.problems.append(f"{kind}: {found['count']}: {found['examples'][0]}")
+    return verdict

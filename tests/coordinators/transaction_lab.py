@@ -1,0 +1,123 @@
+"""A transaction coordinator with a log in memory, markers noted instead of written, and a clock moved by hand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kafkapy.clock import Clock
+from kafkapy.coordinators.runtime import CoordinatorRecord, partition_for
+from kafkapy.coordinators.transaction import TransactionCoordinator
+from kafkapy.coordinators.transaction.records import read_record
+from kafkapy.coordinators.transaction.transaction import ProducerIdAndEpoch
+from kafkapy.settings.broker import TransactionSettings
+from kafkapy_controller.image import MetadataImage
+from kafkapy_wire.errors import ErrorCode, KafkaError
+from tests.coordinators.group_lab import PARTITION_COUNT, MemoryLog, Metadata
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from kafkapy.coordinators.transaction.markers import Marker
+    from kafkapy.coordinators.transaction.transaction import Transaction
+
+ID = "orders"
+TIMEOUT_MS = 60_000
+OLD, NEW = 0, 2  # client versions
+
+
+class TransactionLog(MemoryLog):
+    def leader_epoch(self, partition: int) -> int:
+        return 7
+
+
+class NotedMarkers:
+    """`written` in order; `refuse` has the error for a partition."""
+
+    def __init__(self) -> None:
+        self.written: list[tuple[str, int, Marker]] = []
+        self.refuse: dict[tuple[str, int], ErrorCode] = {}
+
+    def write(self, topic: str, index: int, marker: Marker) -> ErrorCode:
+        error = self.refuse.get((topic, index), ErrorCode.NONE)
+        if error is ErrorCode.NONE:
+            self.written.append((topic, index, marker))
+        return error
+
+
+class TransactionLab:
+    def __init__(self, *, transaction_version: int = 2, **settings: int | bool) -> None:
+        self.clock = Clock()
+        self.log = TransactionLog()
+        self.metadata = Metadata()
+        self.metadata.image = MetadataImage(features={"transaction.version": transaction_version})
+        self.settings = TransactionSettings().replace(settings)
+        self.markers = NotedMarkers()
+        self.producer_ids = 0
+        self.transactions = self._coordinator()
+
+    def _coordinator(self) -> TransactionCoordinator:
+        return TransactionCoordinator(
+            lambda: self.settings, self.clock, self.log, self.metadata, self._next_producer_id, self.markers
+        )
+
+    async def _next_producer_id(self) -> int:
+        self.producer_ids += 1
+        return self.producer_ids
+
+    async def restart(self) -> None:
+        """What a killed node does: a new coordinator loads what the log has."""
+        self.transactions.close()
+        self.transactions = self._coordinator()
+        await self.transactions.load()
+
+    # -- requests
+
+    async def init(
+        self, expected: ProducerIdAndEpoch | None = None, *, name: str = ID, timeout_ms: int = TIMEOUT_MS
+    ) -> ProducerIdAndEpoch:
+        return await self.transactions.init_producer_id(name, timeout_ms, expected)
+
+    def add(self, producer: ProducerIdAndEpoch, *indexes: int, name: str = ID, client_version: int = NEW) -> None:
+        self.transactions.add_partitions(name, producer, [("t", index) for index in indexes], client_version)
+
+    async def end(
+        self, producer: ProducerIdAndEpoch, *, commit: bool = True, name: str = ID, client_version: int = NEW
+    ) -> ProducerIdAndEpoch:
+        return await self.transactions.end(name, producer, commit=commit, client_version=client_version)
+
+    async def producer_with_epoch(self, epoch: int) -> ProducerIdAndEpoch:
+        producer = await self.init()
+        while producer.epoch < epoch:
+            producer = await self.init(producer)
+        return producer
+
+    # -- what tests look at
+
+    def transaction(self, name: str = ID) -> Transaction:
+        return self.transactions.describe(name)
+
+    def state(self, name: str = ID) -> str:
+        return self.transaction(name).status.text
+
+    def stored_states(self, name: str = ID) -> list[str]:
+        """The states of the transactional id in the log, in order."""
+        states = []
+        for record in self.log.records(name):
+            assert record.key is not None
+            read = read_record(CoordinatorRecord(record.key, record.value))
+            if read is not None and read.transactional_id == name:
+                states.append("tombstone" if read.transaction is None else read.transaction.status.text)
+        return states
+
+    def drop_last_batches(self, count: int, name: str = ID) -> None:
+        """What a crash before they were written would have left."""
+        del self.log.batches[partition_for(name, PARTITION_COUNT)][-count:]
+
+
+
+async def error_of(asked: Awaitable[object]) -> ErrorCode:
+    try:
+        await asked
+    except KafkaError as error:
+        return error.code
+    return ErrorCode.NONE
