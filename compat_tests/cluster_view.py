@@ -6,7 +6,8 @@ Left out is what a restart or another broker may change: addresses, epochs of le
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,7 +16,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from compat_tests.broker import Broker
-from compat_tests.deadlines import PATIENCE_SECONDS, eventually
+from compat_tests.deadlines import eventually
 
 confluent_kafka = pytest.importorskip("confluent_kafka")
 kafka_admin = pytest.importorskip("kafka.admin")
@@ -31,7 +32,7 @@ MADE_BY_SOMEBODY = frozenset({"DYNAMIC_TOPIC_CONFIG", "DYNAMIC_BROKER_CONFIG", "
 
 
 class SeenRecord(NamedTuple):
-    """A record as a consumer gets it; a long value by its length and digest, so that a difference can be read."""
+    """A record as a consumer gets it; its value as `shown`, so that a difference can be read."""
 
     offset: int
     timestamp: tuple[int, int]
@@ -67,19 +68,26 @@ class ClusterView:
     """Producer id, epoch, last sequence, first offset of its open transaction or -1."""
 
 
-def view(broker: Broker) -> ClusterView:
-    """Look at everything. Asks again while coordinators are loading, as clients do after a start."""
+def view(broker: Broker, offsets_only: Collection[str] = ()) -> ClusterView:
+    """Look at everything, of the groups `offsets_only` at their offsets.
+
+    Asks again while coordinators are loading, as clients do after a start.
+    """
     admin = kafka_admin.KafkaAdminClient(bootstrap_servers=broker.bootstrap, retry_backoff_ms=50)
     with closing(admin):
         seen = ClusterView(cluster_id=admin.describe_cluster()["cluster_id"])
         _see_topics(admin, seen)
         _see_settings(admin, seen)
         _see_offsets(admin, seen)
-        for see in (_see_groups, _see_transactions):
+        for see in (partial(_see_groups, offsets_only), _see_transactions):
             eventually(partial(_once_loaded, see, admin, seen), "the coordinators have loaded what is theirs")
-    compacted = {name for name, settings in seen.topic_settings.items() if "compact" in settings.get("cleanup.policy", "")}
-    committed = read_partitions(broker, seen.offsets, committed_only=True)
-    for partition, records in read_partitions(broker, seen.offsets).items():
+    compacted = {
+        name for name, settings in seen.topic_settings.items() if "compact" in settings.get("cleanup.policy", "")
+    }
+    with ThreadPoolExecutor(2) as pool:
+        reading = pool.submit(read_partitions, broker, seen.offsets)
+        committed = read_partitions(broker, seen.offsets, committed_only=True)
+    for partition, records in reading.result().items():
         if partition[0] in compacted:
             seen.tables[partition] = {r.key: r for r in committed[partition] if r.value is not None}
         else:
@@ -107,7 +115,9 @@ def read_partitions(
         }
     )
     with closing(consumer):
-        consumer.assign([confluent_kafka.TopicPartition(*partition, confluent_kafka.OFFSET_BEGINNING) for partition in records])
+        consumer.assign(
+            [confluent_kafka.TopicPartition(*partition, confluent_kafka.OFFSET_BEGINNING) for partition in records]
+        )
         unread = set(records)
 
         def at_the_end() -> bool:
@@ -126,12 +136,16 @@ def read_partitions(
     return records
 
 
+def shown(value: bytes | None) -> bytes | None:
+    """A long value as its length and digest."""
+    if value is None or len(value) <= SHOWN_BYTES_MAX:
+        return value
+    return b"%d bytes " % len(value) + hashlib.sha256(value).hexdigest()[:16].encode()
+
+
 def _seen(message: Any) -> SeenRecord:
-    value = message.value()
-    if value is not None and len(value) > SHOWN_BYTES_MAX:
-        value = b"%d bytes " % len(value) + hashlib.sha256(value).hexdigest()[:16].encode()
     headers = tuple(message.headers() or ())
-    return SeenRecord(message.offset(), message.timestamp(), message.key(), value, headers)
+    return SeenRecord(message.offset(), message.timestamp(), message.key(), shown(message.value()), headers)
 
 
 def _see_topics(admin: Any, seen: ClusterView) -> None:
@@ -176,18 +190,19 @@ def _see_offsets(admin: Any, seen: ClusterView) -> None:
         )  # fmt: skip
 
 
-def _see_groups(admin: Any, seen: ClusterView) -> None:
-    for name in sorted(group["group_id"] for group in admin.list_groups()):
+def _see_groups(offsets_only: Collection[str], admin: Any, seen: ClusterView) -> None:
+    names = {group["group_id"] for group in admin.list_groups()}
+    for name in names.difference(offsets_only):
         (description,) = admin.describe_groups([name]).values()
-        members = {
-            member["member_id"]: (member["group_instance_id"], str(member["member_assignment"]))
-            for member in description["members"]
-        }
         seen.groups[name] = {
             "state": description["group_state"],
             "protocol": (description["protocol_type"], description["protocol_data"]),
-            "members": members,
+            "members": {
+                member["member_id"]: (member["group_instance_id"], str(member["member_assignment"]))
+                for member in description["members"]
+            },
         }
+    for name in names.union(offsets_only):
         (offsets,) = admin.list_group_offsets(name).values()
         seen.committed_offsets[name] = {tuple(tp): (o.offset, o.metadata) for tp, o in offsets.items()}
 

@@ -1,4 +1,4 @@
-"""Transactions of unmodified clients: commits, aborts, fencing, exactly-once pipelines, a broker killed in the middle."""
+"""Transactions of unmodified clients: commits, aborts, fencing, exactly-once pipelines, a broker that is killed."""
 
 from __future__ import annotations
 
@@ -141,9 +141,13 @@ def test_a_zombie_is_fenced(broker: Broker, new_name: NewName) -> None:
     successor = transactional_producer(broker, transactional_id)
     successor.begin_transaction()
     produce(successor, topic, [b"successor"])
-    with pytest.raises(confluent_kafka.KafkaException) as error:
+
+    def go_on() -> None:
         zombie.produce(topic, b"zombie")
         zombie.commit_transaction(PATIENCE_SECONDS)
+
+    with pytest.raises(confluent_kafka.KafkaException) as error:
+        go_on()
     assert error.value.args[0].fatal()
     assert error.value.args[0].code() in (
         confluent_kafka.KafkaError._FENCED,
@@ -255,7 +259,8 @@ def test_nothing_acknowledged_is_lost_when_the_broker_is_killed_at_random(
     broker = start_broker()
     topic, group = new_name(), new_name("group")
     create_topic(broker, topic, 2)
-    # With "rebootstrap" librdkafka 2.16 hangs in send_offsets_to_transaction after a lost connection, whatever the broker.
+    # With "rebootstrap" librdkafka 2.16 hangs in send_offsets_to_transaction after a lost connection: with Apache
+    # Kafka too.
     producer = transactional_producer(broker, new_name("id"), metadata_recovery_strategy="none")
     member = confluent_kafka.Consumer({"bootstrap.servers": broker.bootstrap, "group.id": group})
     metadata = member.consumer_group_metadata()
@@ -280,7 +285,8 @@ def test_nothing_acknowledged_is_lost_when_the_broker_is_killed_at_random(
                 broker.start()
             producer.commit_transaction(PATIENCE_SECONDS)
         except confluent_kafka.KafkaException as error:
-            assert error.args[0].txn_requires_abort(), error
+            if not error.args[0].txn_requires_abort():
+                raise
             producer.abort_transaction(PATIENCE_SECONDS)
             aborted.append(n)
         else:

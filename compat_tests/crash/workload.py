@@ -207,7 +207,7 @@ def _stop(clients: Sequence[Client], outcome: Outcome) -> None:
     for client in clients:
         client.stopping.set()
     for client in clients:
-        client.join(180)
+        client.join(60)
         if client.is_alive():
             outcome.problems.append(f"{client.name} does not end")
         elif client.failure is not None and (problem := f"{client.name}: {client.failure!r}") not in outcome.problems:

@@ -243,12 +243,13 @@ def _list_directory(directory: Path, pool: FilePool, now_ms: int) -> tuple[list[
     sizes: dict[int, int] = {}
     snapshot_offsets: list[int] = []
     indexes: list[tuple[int, str]] = []
-    if any(name.endswith((CLEANED_SUFFIX, SWAP_SUFFIX)) for name in os.listdir(directory)):
-        finish_swaps(directory)
     with os.scandir(directory) as entries:
         for entry in entries:
             stem, dot, extension = entry.name.rpartition(".")
             suffix = dot + extension
+            if suffix in (CLEANED_SUFFIX, SWAP_SUFFIX):
+                finish_swaps(directory)
+                return _list_directory(directory, pool, now_ms)
             if suffix == DELETED_SUFFIX:
                 Path(entry.path).unlink(missing_ok=True)
             elif len(stem) != _OFFSET_DIGITS or not stem.isdecimal():

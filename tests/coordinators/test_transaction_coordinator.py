@@ -193,7 +193,7 @@ async def test_unused_transactional_ids_expire() -> None:
 
 @pytest.mark.parametrize("commit", [True, False])
 async def test_what_was_decided_before_a_crash_is_carried_out_after_it(*, commit: bool) -> None:
-    """The crash comes after PrepareCommit was written: the markers are written again, in the epoch of the first time."""
+    """The crash comes after PrepareCommit was written: the markers are written again, as they were the first time."""
     lab = TransactionLab()
     producer = await lab.init()
     lab.add(producer, 0, 1)

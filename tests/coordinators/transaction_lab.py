@@ -114,7 +114,6 @@ class TransactionLab:
         del self.log.batches[partition_for(name, PARTITION_COUNT)][-count:]
 
 
-
 async def error_of(asked: Awaitable[object]) -> ErrorCode:
     try:
         await asked

@@ -15,9 +15,9 @@ Apache Kafka answers NOT_COORDINATOR then.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from kafkapy.coordinators.runtime import CoordinatorLog, CoordinatorRuntime, Decision, partition_for
+from kafkapy.coordinators.runtime import CoordinatorRuntime, Decision, partition_for
 from kafkapy.coordinators.transaction.markers import Marker
 from kafkapy.coordinators.transaction.transaction import ENDING, ProducerIdAndEpoch, Transaction, TransactionStatus
 from kafkapy_wire.errors import ErrorCode, KafkaError
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     from kafkapy.clock import Clock, Timer
+    from kafkapy.coordinators.transaction.ports import Markers, Metadata, TransactionLog
     from kafkapy.coordinators.transaction.shard import TransactionShard
     from kafkapy.coordinators.transaction.transaction import TopicPartition
     from kafkapy.settings.broker import TransactionSettings
     from kafkapy_controller.delta import MetadataDelta
-    from kafkapy_controller.image import MetadataImage
 
 logger = logging.getLogger("kafkapy.transactions")
 
@@ -41,25 +41,6 @@ NO_SEQUENCE = -1
 
 _GONE = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
 _FENCED = (ErrorCode.INVALID_PRODUCER_EPOCH, ErrorCode.TRANSACTION_COORDINATOR_FENCED)
-
-
-class TransactionLog(CoordinatorLog, Protocol):
-    """The internal topic, and in which term of office this node leads a partition of it."""
-
-    def leader_epoch(self, partition: int) -> int: ...
-
-
-class Metadata(Protocol):
-    """Where the newest metadata image is found."""
-
-    @property
-    def image(self) -> MetadataImage: ...
-
-
-class Markers(Protocol):
-    """Where markers are written: see `markers.MarkerWriter`."""
-
-    def write(self, topic: str, index: int, marker: Marker) -> ErrorCode: ...
 
 
 class TransactionCoordinator:

@@ -6,7 +6,7 @@ What a marker changes: in a data partition the last stable offset, and the index
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 from kafkapy.coordinators.group.coordinator import OFFSETS_TOPIC
 from kafkapy_wire.errors import ErrorCode, KafkaError
@@ -14,6 +14,7 @@ from kafkapy_wire.records import ControlRecordType, build_end_transaction_marker
 
 if TYPE_CHECKING:
     from kafkapy.clock import Clock
+    from kafkapy.coordinators.transaction.ports import TransactionalOffsets
     from kafkapy.partitions import PartitionManager
 
 
@@ -25,13 +26,6 @@ class Marker(NamedTuple):
     commit: bool
     coordinator_epoch: int
     transaction_version: int
-
-
-class TransactionalOffsets(Protocol):
-    """What the group coordinator holds of open transactions."""
-
-    def end_transaction(self, partition: int, producer_id: int, *, committed: bool) -> None:
-        """A marker was appended to this partition of `__consumer_offsets`."""
 
 
 class MarkerWriter:
