@@ -255,3 +255,10 @@ def test_a_batch_that_no_consumer_could_read_is_refused(batch: bytes, reason: st
     assert refusal.value.code is ErrorCode.INVALID_RECORD
     assert reason in refusal.value.reason
     assert refusal.value.message is None
+
+
+def test_lz4_blocks_that_depend_on_each_other_are_refused() -> None:
+    """Kafka's own lz4 reader does not know them; `cramjam.lz4.compress` and KafkaJS's plug-in write them."""
+    dependent = with_body(bytes(cramjam.lz4.compress(GOOD[61:])), Compression.LZ4)
+    assert not dependent[61 + 4] & 0x20
+    assert refused(dependent).code is ErrorCode.INVALID_RECORD

@@ -34,6 +34,9 @@ _LENGTH_AND_MAGIC = struct.Struct(">i4xb")  # in every format
 _LENGTH_POSITION = 8
 _OLD_BATCH_LENGTH_MIN = 14  # what Kafka asks of a batch before it knows the format
 
+_LZ4_FLAGS_POSITION: Final = BATCH_HEADER_BYTES + 4  # behind the frame's magic number
+_LZ4_INDEPENDENT_BLOCKS: Final = 0x20
+
 
 class RecordError:
     """One rejected record, as ProduceResponse v8+ names it (KIP-467); `batch_index` counts from the batch's first."""
@@ -162,7 +165,7 @@ def validate_produced_batch(
     """What can be said about one whole batch of a client without decoding it; `topic_partition` is for the message.
 
     Raises RecordsRejected INVALID_RECORD: offsets not from 0 or not as many as records, a control batch, a producer id
-    without sequence; MESSAGE_TOO_LARGE: above `max_message_bytes`; CORRUPT_MESSAGE: the CRC is another.
+    without sequence, lz4 that Java's clients do not read; MESSAGE_TOO_LARGE: above `max_message_bytes`; CORRUPT_MESSAGE: the CRC is another.
     """
     if header.base_offset != 0:
         raise RecordsRejected(
@@ -193,9 +196,18 @@ def validate_produced_batch(
         problem = "Clients are not allowed to write control records"
     elif header.has_producer_id and header.base_sequence < 0:
         problem = f"Invalid sequence number {header.base_sequence} in record batch with producerId {header.producer_id}"
+    elif _has_dependent_lz4_blocks(header, batch):
+        problem = "An lz4 frame has blocks that depend on each other"
     else:
         return
     raise RecordsRejected(ErrorCode.INVALID_RECORD, f"{problem} in topic partition {topic_partition}")
+
+
+def _has_dependent_lz4_blocks(header: BatchHeader, batch: bytes | bytearray | memoryview) -> bool:
+    """Every lz4 library reads such a frame, but not Kafka's own: "Dependent block stream is unsupported"."""
+    if header.attributes & COMPRESSION_MASK != Compression.LZ4 or len(batch) <= _LZ4_FLAGS_POSITION:
+        return False
+    return not batch[_LZ4_FLAGS_POSITION] & _LZ4_INDEPENDENT_BLOCKS
 
 
 def must_look_inside(header: BatchHeader, rules: RecordRules, now_ms: int) -> bool:
