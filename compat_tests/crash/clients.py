@@ -33,8 +33,8 @@ CONNECTION = {
     "retry.backoff.max.ms": 100,
     "topic.metadata.refresh.fast.interval.ms": 100,
     "socket.timeout.ms": 5000,
-    # librdkafka 2.16 begins anew from its bootstrap list when the only broker is down, and then may wait for ever, whatever
-    # the timeout, in send_offsets_to_transaction: a handle of the old broker keeps the coordinator's request.
+    # librdkafka 2.16 begins anew from its bootstrap list when the only broker is down, and may then wait for ever in
+    # send_offsets_to_transaction, whatever the timeout: a handle of the old broker keeps the request.
     "metadata.recovery.strategy": "none",
     "log_level": 2,  # a broker that goes away is no news here
 }
