@@ -98,13 +98,17 @@ def content_key(*paths: Path) -> str:
 
 
 def jar_directory() -> Path:
-    """The directory with Apache Kafka's jars, filled by Maven when this is the first time.
+    """The directory with the jars of Apache Kafka's broker and tools. Raises as `maven_jars`."""
+    return maven_jars(_JAVA_DIRECTORY / "pom.xml", "apache-kafka")
+
+
+def maven_jars(pom: Path, name: str) -> Path:
+    """The directory with the jars that the pom names, filled by Maven when this is the first time.
 
     Raises MissingTool, or ApacheKafkaFailed when Maven failed MAVEN_ATTEMPTS times.
     """
     require_tool("java")
-    pom = _JAVA_DIRECTORY / "pom.xml"
-    target = cache_directory() / f"apache-kafka-{KAFKA_VERSION}-{content_key(pom)}"
+    target = cache_directory() / f"{name}-{KAFKA_VERSION}-{content_key(pom)}"
     if target.exists():
         return target
     with file_lock(target.with_suffix(".lock")):
@@ -133,13 +137,13 @@ def _copy_jars(pom: Path, target: Path) -> None:
                 )
             except subprocess.TimeoutExpired as timeout:
                 raise ApacheKafkaFailed(f"mvn needed more than {MAVEN_TIMEOUT_SECONDS:.0f} s") from timeout
-            if result.returncode == 0 and any(partial.glob("kafka_*.jar")):
+            if result.returncode == 0 and any(partial.glob("kafka*.jar")):
                 partial.rename(target)  # whole or not at all, whoever looks
                 return
             # -U: Maven remembers a download that failed and would not try again.
             command = [maven, "-U", *command[1:]]
             print(f"mvn failed, attempt {attempt + 1} of {MAVEN_ATTEMPTS}:\n{result.stdout}", file=sys.stderr)
-        raise ApacheKafkaFailed(f"mvn cannot get the jars of Apache Kafka {KAFKA_VERSION}:\n{result.stdout}")
+        raise ApacheKafkaFailed(f"mvn cannot get the jars of {pom}:\n{result.stdout}")
 
 
 def java_command(main_class: str, *arguments: str, heap_mb: int = 256, log_level: str = "WARN") -> list[str]:

@@ -170,6 +170,8 @@ class _Transactional(_Sending):
                     self.note("fail", "end", commit=True, error=str(error))
                     self.end(commit=False)
                     return False
+                # Fatal. One such is the protocol's before KIP-890, of Apache Kafka as well: the broker was killed before it
+                # heard of the transaction's first partition, so the abort finds the transaction before: INVALID_TXN_STATE.
                 self.note("info", "end", commit=commit, error=str(error))
                 self.crash()
                 return False
@@ -180,8 +182,9 @@ class _Transactional(_Sending):
     def crash(self) -> None:
         """Another producer with the same transactional id: what the old one had open is aborted."""
         self.note("info", "crash")
-        self.producer.purge()
-        self.producer.flush(0)
+        with suppress(KafkaException):  # one that has failed for good says so again
+            self.producer.purge()
+            self.producer.flush(0)
         self.new_producer()
 
     def in_transaction(self, failed: KafkaException) -> None:

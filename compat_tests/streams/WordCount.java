@@ -16,9 +16,8 @@ import org.apache.kafka.streams.kstream.Produced;
 /**
  * Kafka Streams' word count: lines of text in, each word's count out, the counts in a RocksDB store with its changelog.
  *
- * <p>{@code java -cp JARS WordCount.java BOOTSTRAP APPLICATION_ID INPUT OUTPUT GUARANTEE STATE_DIR} runs until TERM (it
- * closes in order) or KILL, and prints each state that it goes through. A value that begins with {@code !} makes the
- * topology halt the process on the spot, after the record has been counted: a crash in the middle of a transaction.
+ * <p>{@code java -cp JARS WordCount BOOTSTRAP APPLICATION_ID INPUT OUTPUT GUARANTEE STATE_DIR} runs until TERM (it
+ * closes in order) or KILL, and prints each state that it goes through.
  */
 public class WordCount {
     public static void main(String[] args) throws Exception {
@@ -34,7 +33,7 @@ public class WordCount {
         settings.put(StreamsConfig.STATESTORE_CACHE_MAX_BYTES_CONFIG, 0); // every change goes out, not the last of many
         settings.put(ConsumerConfig.AUTO_OFFSET_RESET_CONFIG, "earliest");
         // A killed member is missed soon.
-        settings.put(ConsumerConfig.SESSION_TIMEOUT_MS_CONFIG, 6_000);
+        settings.put(ConsumerConfig.SESSION_TIMEOUT_MS_CONFIG, 3_000);
         settings.put(ConsumerConfig.HEARTBEAT_INTERVAL_MS_CONFIG, 500);
 
         StreamsBuilder builder = new StreamsBuilder();
