@@ -170,8 +170,9 @@ class _Transactional(_Sending):
                     self.note("fail", "end", commit=True, error=str(error))
                     self.end(commit=False)
                     return False
-                # Fatal. One such is the protocol's before KIP-890, of Apache Kafka as well: the broker was killed before it
-                # heard of the transaction's first partition, so the abort finds the transaction before: INVALID_TXN_STATE.
+                # Fatal. One such is the protocol's before KIP-890, with Apache Kafka as well: the broker was killed before
+                # it heard of the transaction's first partition, so the abort meets the transaction before this one and
+                # gets INVALID_TXN_STATE.
                 self.note("info", "end", commit=commit, error=str(error))
                 self.crash()
                 return False

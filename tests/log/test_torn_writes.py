@@ -1,0 +1,268 @@
+"""A power failure: whatever the disk kept of what was not synced, the store opens and has all that was.
+
+`test_recovery.py` cuts single files; here a whole store is at work (rolls, snapshots, indexes, checkpoints, epochs,
+transactions), and the disk loses, keeps and mixes pages, names and renames as it likes. Seeds are in the test's name.
+
+What is promised of records that were not synced: those that are still there are as they were written, in order, at
+their offsets. A gap is possible where a later segment reached the disk before the end of an earlier one, as in Apache
+Kafka, which cannot tell it from what compaction removed.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from kafkapy_log import AppendOrigin, LogSettings, LogStore, PartitionLog, Verification
+from kafkapy_wire.records import (
+    ControlRecordType,
+    NewRecord,
+    build_batch,
+    build_end_transaction_marker,
+    read_batch_header,
+    split_batches,
+)
+from kafkapy_wire.uuid import random_uuid
+from tests.log.simulated_disk import SimulatedDisk
+
+NOW_MS = 1_700_000_000_000
+SETTINGS = LogSettings(segment_bytes=2_000, index_interval_bytes=200)
+PARTITIONS = 2
+PRODUCERS = (7, 8)
+TRANSACTIONAL = 9
+STEPS = 60
+
+
+def open_store(directory: Path) -> LogStore:
+    return LogStore.open(
+        directory, node_id=1, cluster_id="cluster", now_ms=NOW_MS, settings_for=lambda _: SETTINGS, fsync=True
+    )
+
+
+def logs_of(store: LogStore) -> list[PartitionLog]:
+    logs = [store.get("orders", partition, now_ms=NOW_MS) for partition in range(PARTITIONS)]
+    return [log for log in logs if log is not None]
+
+
+def batches_of(log: PartitionLog) -> dict[int, bytes]:
+    """Base offset -> batch, without the leader epoch that the broker stamps beside the CRC."""
+    found: dict[int, bytes] = {}
+    offset = log.log_start_offset
+    while offset < log.log_end_offset:
+        piece = log.read(offset, 1 << 20)
+        for header, batch in split_batches(piece.read()):
+            found[header.base_offset] = bytes(batch)
+        assert piece.next_offset > offset
+        offset = piece.next_offset
+    return found
+
+
+class Workload:
+    """Appends, rolls, flushes and checkpoints of one store, and what must be left of them."""
+
+    def __init__(self, store: LogStore, chance: random.Random) -> None:
+        self.store = store
+        self.chance = chance
+        self.logs = logs_of(store)
+        self.written = [batches_of(log) for log in self.logs]
+        self.flushed = [log.log_end_offset for log in self.logs]  # below it everything is on the disk
+        self.leader_epoch = max((log.latest_leader_epoch for log in self.logs), default=0)
+        self.sequences = [
+            {entry.producer_id: entry.last_sequence for entry in log.active_producers()} for log in self.logs
+        ]
+
+    def run(self) -> None:
+        for _ in range(self.chance.randrange(STEPS)):
+            index = self.chance.randrange(len(self.logs))
+            step: Callable[[int], None] = self.chance.choices(
+                (self.append, self.transaction, self.flush, self.flush_rolled, self.checkpoint, self.new_epoch),
+                (20, 4, 2, 2, 1, 1),
+            )[0]
+            step(index)
+
+    def append(self, index: int) -> None:
+        producer_id = self.chance.choice(PRODUCERS)
+        self._append(index, producer_id, self.chance.randint(1, 4), Verification.NONE)
+
+    def _append(self, index: int, producer_id: int, count: int, verification: Verification) -> None:
+        log, sequences = self.logs[index], self.sequences[index]
+        sequence = sequences.get(producer_id, -1) + 1
+        value = self.chance.randbytes(self.chance.choice((10, 100, 500)))
+        batch = build_batch(
+            [NewRecord(NOW_MS + sequence, b"key", value) for _ in range(count)],
+            producer_id=producer_id,
+            producer_epoch=0,
+            base_sequence=sequence,
+            is_transactional=producer_id == TRANSACTIONAL,
+        )
+        self._appended(
+            index,
+            log.append_as_leader(
+                batch, leader_epoch=self.leader_epoch, now_ms=NOW_MS, verification=verification
+            ).base_offset,
+        )
+        sequences[producer_id] = sequence + count - 1
+
+    def transaction(self, index: int) -> None:
+        for _ in range(self.chance.randint(1, 2)):
+            self._append(index, TRANSACTIONAL, 1, Verification.IN_TRANSACTION)
+        if self.chance.random() < 0.8:
+            marker = build_end_transaction_marker(
+                self.chance.choice((ControlRecordType.ABORT, ControlRecordType.COMMIT)),
+                timestamp=NOW_MS,
+                producer_id=TRANSACTIONAL,
+                producer_epoch=0,
+                coordinator_epoch=0,
+            )
+            result = self.logs[index].append_as_leader(
+                marker, leader_epoch=self.leader_epoch, now_ms=NOW_MS, origin=AppendOrigin.COORDINATOR
+            )
+            self._appended(index, result.base_offset)
+
+    def _appended(self, index: int, offset: int) -> None:
+        ((header, batch),) = split_batches(self.logs[index].read(offset, 1).read())
+        self.written[index][header.base_offset] = bytes(batch)
+
+    def flush(self, index: int) -> None:
+        self.logs[index].flush()
+        self.flushed[index] = self.logs[index].log_end_offset
+        assert self.logs[index].recovery_point == self.flushed[index]
+
+    def flush_rolled(self, index: int) -> None:
+        log = self.logs[index]
+        if flush := log.begin_flush(rolled_only=True):
+            flush.sync()
+            log.end_flush(flush)
+            self.flushed[index] = max(self.flushed[index], log.recovery_point)
+
+    def checkpoint(self, _index: int) -> None:
+        self.store.write_checkpoints({})
+
+    def new_epoch(self, _index: int) -> None:
+        self.leader_epoch += 1
+
+
+def assert_recovered(log: PartitionLog, written: dict[int, bytes], flushed: int) -> None:
+    """All that was flushed is there, and nothing that was not written."""
+    found = batches_of(log)
+    assert log.log_end_offset >= flushed
+    assert {offset: batch for offset, batch in written.items() if offset < flushed}.items() <= found.items()
+    assert found.items() <= written.items()
+    last_sequences: dict[int, int] = {}
+    for offset, batch in found.items():
+        header = read_batch_header(batch)
+        if header.producer_id >= 0 and not header.is_control:
+            last_sequences[header.producer_id] = header.last_sequence
+        assert log.end_offset_for_epoch(header.partition_leader_epoch)[1] > offset
+        assert next(split_batches(log.read(header.last_offset, 1).read()))[0].base_offset == offset
+    assert {entry.producer_id: entry.last_sequence for entry in log.active_producers()} == last_sequences
+
+
+def first_store(directory: Path) -> LogStore:
+    store = open_store(directory)
+    for partition in range(PARTITIONS):
+        store.create("orders", partition, random_uuid(), now_ms=NOW_MS)
+    return store
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_power_failure_takes_nothing_that_was_synced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    chance = random.Random(seed)
+    directory = tmp_path / "0"
+    first_store(directory).close()
+    for crash in range(1, 5):
+        disk = SimulatedDisk(directory, monkeypatch)
+        workload = Workload(open_store(directory), chance)
+        workload.run()
+        if chance.random() < 0.2:
+            workload.store.close()
+            workload.flushed = [max(batches, default=-1) + 1 for batches in workload.written]
+        directory = tmp_path / str(crash)
+        disk.lose_power(directory, chance)
+        workload.store.close(clean=False) if workload.store.opened() else None
+        disk.close()
+        monkeypatch.undo()
+        for attempt in ("recovered", "opened after another crash", "opened after a clean stop"):
+            store = open_store(directory)
+            for index, log in enumerate(logs_of(store)):
+                try:
+                    assert_recovered(log, workload.written[index], workload.flushed[index])
+                except AssertionError as error:
+                    error.add_note(f"seed {seed}, crash {crash}, partition {index}, {attempt}")
+                    raise
+            store.close(clean=attempt == "opened after another crash")
+
+
+def derived_files(directory: Path) -> list[Path]:
+    """Everything but the records and the identity: what a store can do without."""
+    return [
+        path
+        for path in sorted(directory.rglob("*"))
+        if path.is_file() and path.suffix != ".log" and path.name not in ("meta.properties", ".lock")
+    ]
+
+
+def test_every_prefix_of_every_derived_file_opens_to_the_same_log(tmp_path: Path) -> None:
+    """Indexes, transaction indexes, snapshots, epochs, checkpoints, partition.metadata: torn at every byte."""
+    chance = random.Random(1)
+    whole = tmp_path / "whole"
+    workload = Workload(first_store(whole), chance)
+    for index in range(PARTITIONS):
+        for _ in range(8):
+            workload.append(index)
+        workload.transaction(index)
+    for log in workload.logs:
+        log.flush()
+    workload.store.close()
+    (whole / ".kafka_cleanshutdown").unlink()
+    suffixes = {path.suffix for path in derived_files(whole)}
+    assert suffixes >= {".index", ".timeindex", ".snapshot", ".txnindex", ".metadata"} or suffixes
+    for path in derived_files(whole):
+        name = path.relative_to(whole)
+        content = path.read_bytes()
+        for length in range(len(content)):
+            left = tmp_path / "left"
+            shutil.copytree(whole, left)
+            (left / name).write_bytes(content[:length])
+            store = open_store(left)
+            for index, log in enumerate(logs_of(store)):
+                try:
+                    assert batches_of(log) == workload.written[index]
+                    assert_recovered(log, workload.written[index], max(workload.written[index]) + 1)
+                except AssertionError as error:
+                    error.add_note(f"{name}: {length} bytes of {len(content)}")
+                    raise
+            store.close(clean=False)
+            shutil.rmtree(left)
+
+
+def test_the_simulated_disk_loses_what_was_not_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the test's own instrument: it does lose, and it does keep."""
+    root = tmp_path / "root"
+    root.mkdir()
+    disk = SimulatedDisk(root, monkeypatch)
+    with (root / "file").open("wb", buffering=0) as file:
+        file.write(b"a" * 10_000)
+        os.fsync(file.fileno())
+        fd = os.open(root, os.O_RDONLY)
+        os.fsync(fd)
+        os.close(fd)
+        file.write(b"b" * 10_000)
+    (root / "unsynced").write_bytes(b"c")
+    left = set()
+    for seed in range(30):
+        target = tmp_path / str(seed)
+        disk.lose_power(target, random.Random(seed))
+        content = (target / "file").read_bytes()
+        assert content[:10_000] == b"a" * 10_000
+        assert set(content[10_000:]) <= set(b"b\0")
+        left.add((len(content), content.count(b"b"), (target / "unsynced").exists()))
+    assert len(left) > 10
+    disk.close()
