@@ -1,6 +1,6 @@
 """Draw docs/images/terminal.svg: a broker, a few commands, and what they really print.
 
-    python docs/make_terminal_picture.py        (with kafkapy installed; port 9092 must be free)
+python docs/make_terminal_picture.py        (with kafkapy installed; port 9092 must be free)
 """
 
 from __future__ import annotations

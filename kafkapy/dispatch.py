@@ -10,6 +10,8 @@ from inspect import iscoroutine
 from struct import Struct
 from typing import TYPE_CHECKING, Any
 
+from kafkapy.apis import API_MODULES
+from kafkapy.errors import CloseConnection
 from kafkapy_wire.api_keys import (
     API_VERSIONS,
     ApiKey,
@@ -22,16 +24,12 @@ from kafkapy_wire.codec import decoder
 from kafkapy_wire.errors import KafkaError, MalformedMessage
 from kafkapy_wire.messages.request_header import RequestHeader
 
-from kafkapy.apis import API_MODULES
-from kafkapy.errors import CloseConnection
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from kafkapy_wire.message import Message
-
     from kafkapy.context import RequestContext
     from kafkapy.outbox import Outbox
+    from kafkapy_wire.message import Message
 
 KEY_AND_VERSION = Struct(">hh")
 CORRELATION_ID = Struct(">i")
@@ -88,7 +86,7 @@ class Dispatcher:
         """Handle one request and append its answer to `outbox`, in order.
 
         What waits in `outbox` is sent before a handler that has to wait is awaited.
-        Raises MalformedMessage: the bytes are no such request. CloseConnection: not served here, or the handler says so.
+        Raises MalformedMessage: the bytes are no such request; CloseConnection: not served, or the handler says so.
         """
         if len(frame) < 8:
             raise MalformedMessage(f"a request of {len(frame)} bytes has no header")
@@ -104,8 +102,8 @@ class Dispatcher:
             return
         decode_header, tagged_header = api.codecs_of_header(version)
         header, position = decode_header(frame, 0)
-        # What follows a request is not looked at, as in Apache Kafka: librdkafka 2.16 sends three bytes too many behind a
-        # MetadataRequest.
+        # What follows a request is not looked at, as in Apache Kafka: librdkafka 2.16 sends three bytes too many behind
+        # a MetadataRequest.
         request, _ = api.decoder(version)(frame, position)
         context.api_version = version
         context.client_id = header.client_id

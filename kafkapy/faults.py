@@ -10,10 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from kafkapy.context import RequestContext
     from kafkapy_wire.api_keys import ApiKey
     from kafkapy_wire.message import Message
-
-    from kafkapy.context import RequestContext
 
 
 class FaultDoor(Protocol):

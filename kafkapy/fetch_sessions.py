@@ -1,8 +1,8 @@
 """Incremental fetch sessions (KIP-227): the broker remembers what a consumer fetches, and sends only what changed.
 
-One `FetchSessionCache` a node owns all sessions. `begin()` turns a request into a `FetchPlan`: which partitions to read,
-and whether the answer is full, incremental or sessionless. After the read, `FetchPlan.answer()` says which partitions
-go into the response.
+One `FetchSessionCache` a node owns all sessions. `begin()` turns a request into a `FetchPlan`: which partitions to
+read, and whether the answer is full, incremental or sessionless. After the read, `FetchPlan.answer()` says which
+partitions go into the response.
 """
 
 from __future__ import annotations

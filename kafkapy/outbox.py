@@ -11,6 +11,7 @@ from struct import Struct
 from typing import TYPE_CHECKING
 
 import trio
+
 from kafkapy_wire.codec import encode_segments
 
 if TYPE_CHECKING:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import random
 
+from kafkapy.fetch_sessions import FINAL_EPOCH, INITIAL_EPOCH, FetchKey, FetchPlan, FetchSessionCache
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.fetch import FetchPartition, FetchRequest, FetchTopic, ForgottenTopic, PartitionData
-
-from kafkapy.fetch_sessions import FINAL_EPOCH, INITIAL_EPOCH, FetchKey, FetchPlan, FetchSessionCache
 
 VERSION = 12
 TOPIC_IDS = 13

@@ -73,7 +73,7 @@ def _run(arguments: argparse.Namespace) -> int:
         with TemporaryDirectory(prefix="kafkapy-") as directory:
             _serve(settings, Path(directory), durable=False)
     else:
-        _serve(settings, _data_directory(arguments, settings), durable=True)
+        _serve(settings, _data_directory(settings), durable=True)
     return 0
 
 
@@ -92,7 +92,7 @@ def _settings(arguments: argparse.Namespace) -> Settings:
     return Settings.parse(collect_settings(arguments.config, overrides=overrides))
 
 
-def _data_directory(arguments: argparse.Namespace, settings: Settings) -> Path:
+def _data_directory(settings: Settings) -> Path:
     if "log.dirs" in settings.static or "log.dir" in settings.static:
         return Path(settings.log.directories[0])
     return Path(DEFAULT_DATA_DIRECTORY)

@@ -31,7 +31,7 @@ from kafkapy_wire.uuid import random_uuid
 from tests.log.simulated_disk import SimulatedDisk
 
 NOW_MS = 1_700_000_000_000
-SETTINGS = LogSettings(segment_bytes=2_000, index_interval_bytes=200)
+SETTINGS = LogSettings(segment_bytes=6_000, index_interval_bytes=200)
 PARTITIONS = 2
 PRODUCERS = (7, 8)
 TRANSACTIONAL = 9

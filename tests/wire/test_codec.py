@@ -8,6 +8,7 @@ import sys
 import traceback
 
 import pytest
+
 from kafkapy_wire.api_keys import (
     API_VERSIONS,
     ApiKey,

@@ -7,6 +7,7 @@ import struct
 from types import ModuleType
 
 import pytest
+
 from kafkapy_wire.errors import MalformedFrame
 from kafkapy_wire.framing import (
     DIRECT_GROWTH_BYTES_MAX,

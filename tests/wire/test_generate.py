@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from kafkapy_wire import generate
 from kafkapy_wire.catalog import UnknownSchema, message_class, schema_name
 from kafkapy_wire.schema_index import SCHEMA_CLASSES

@@ -10,6 +10,7 @@ from types import ModuleType
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from kafkapy_wire.catalog import message_class
 from kafkapy_wire.codec import decode, decode_from
 from kafkapy_wire.errors import MalformedMessage

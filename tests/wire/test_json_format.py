@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
+
 from kafkapy_wire.errors import UnsupportedVersion
 from kafkapy_wire.json_format import JsonValue, from_json, to_json
 from kafkapy_wire.messages.alter_client_quotas import (

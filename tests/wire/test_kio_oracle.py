@@ -10,6 +10,7 @@ from typing import Any
 
 import kio.serial
 import pytest
+
 from kafkapy_wire.catalog import message_class
 from kafkapy_wire.codec import decode, encode
 from kafkapy_wire.schema_index import SCHEMA_CLASSES

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TypedDict
 
 import pytest
+
+from kafkapy.cli import wire
 from kafkapy_wire.catalog import message_class
 from kafkapy_wire.codec import decode, encode
 from kafkapy_wire.json_format import JsonValue, from_json, to_json
-
-from kafkapy.cli import wire
 
 
 class Vector(TypedDict):

@@ -165,7 +165,8 @@ def validate_produced_batch(
     """What can be said about one whole batch of a client without decoding it; `topic_partition` is for the message.
 
     Raises RecordsRejected INVALID_RECORD: offsets not from 0 or not as many as records, a control batch, a producer id
-    without sequence, lz4 that Java's clients do not read; MESSAGE_TOO_LARGE: above `max_message_bytes`; CORRUPT_MESSAGE: the CRC is another.
+    without sequence, lz4 that Java's clients do not read; MESSAGE_TOO_LARGE: above `max_message_bytes`;
+    CORRUPT_MESSAGE: the CRC is another.
     """
     if header.base_offset != 0:
         raise RecordsRejected(
