@@ -170,8 +170,8 @@ class _Transactional(_Sending):
                     self.note("fail", "end", commit=True, error=str(error))
                     self.end(commit=False)
                     return False
-                # Fatal. One such is of the protocol before KIP-890, also with Apache Kafka: the broker was killed before
-                # it heard of the transaction's first partition, so the abort meets the transaction before this one and
+                # Fatal. One such is of the protocol before KIP-890, also with Apache Kafka: the broker was killed
+                # before it heard of the first partition, so that the abort meets the transaction before this one, and
                 # gets INVALID_TXN_STATE.
                 self.note("info", "end", commit=commit, error=str(error))
                 self.crash()

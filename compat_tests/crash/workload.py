@@ -186,7 +186,7 @@ def _killed_after_start(broker: KafkapyProcess, seconds: float) -> bool:
     """Start it and kill it after `seconds`, listening or not; whether it did listen."""
 
     def kill() -> None:
-        with suppress(ProcessLookupError):
+        with suppress(ProcessLookupError, AssertionError):  # gone by itself, or not there yet
             os.kill(broker.pid, signal.SIGKILL)
 
     killer = threading.Timer(seconds, kill)

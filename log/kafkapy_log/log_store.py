@@ -126,7 +126,7 @@ class LogStore:
                     directory,
                     lock_fd=lock_fd,
                     identity=identity,
-                    previous_broker_epoch=_take_clean_shutdown_marker(directory),
+                    previous_broker_epoch=_take_clean_shutdown_marker(directory, fsync=fsync),
                     settings_for=settings_for or (lambda _: DEFAULT_SETTINGS),
                     pool=FilePool() if pool is None else pool,
                     fsync=fsync,
@@ -443,14 +443,19 @@ def _identity(directory: Path, cluster_id: str | None, node_id: int, *, fsync: b
     return identity
 
 
-def _take_clean_shutdown_marker(directory: Path) -> int | None:
-    """The broker epoch in the marker, which is gone afterwards: from now on a stop is unclean until it is not."""
+def _take_clean_shutdown_marker(directory: Path, *, fsync: bool) -> int | None:
+    """The broker epoch in the marker, which is gone afterwards: from now on a stop is unclean until it is not.
+
+    Gone from the disk, too: a marker that came back after a power failure would have torn logs opened unread.
+    """
     path = directory / CLEAN_SHUTDOWN
     try:
         data = read_file(path)
     except FileNotFoundError:
         return None
     path.unlink()
+    if fsync:
+        fsync_path(directory)
     return parse_clean_shutdown_marker(data)
 
 

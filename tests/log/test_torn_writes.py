@@ -57,6 +57,8 @@ def batches_of(log: PartitionLog) -> dict[int, bytes]:
         piece = log.read(offset, 1 << 20)
         for header, batch in split_batches(piece.read()):
             found[header.base_offset] = bytes(batch)
+        if not len(piece):  # a gap before an empty last segment
+            break
         assert piece.next_offset > offset
         offset = piece.next_offset
     return found
@@ -71,7 +73,7 @@ class Workload:
         self.logs = logs_of(store)
         self.written = [batches_of(log) for log in self.logs]
         self.flushed = [log.log_end_offset for log in self.logs]  # below it everything is on the disk
-        self.leader_epoch = max((log.latest_leader_epoch for log in self.logs), default=0)
+        self.leader_epoch = max(0, *(log.latest_leader_epoch for log in self.logs))
         self.sequences = [
             {entry.producer_id: entry.last_sequence for entry in log.active_producers()} for log in self.logs
         ]
@@ -154,13 +156,21 @@ def assert_recovered(log: PartitionLog, written: dict[int, bytes], flushed: int)
     assert {offset: batch for offset, batch in written.items() if offset < flushed}.items() <= found.items()
     assert found.items() <= written.items()
     last_sequences: dict[int, int] = {}
+    expected_offset, has_gap = 0, False
     for offset, batch in found.items():
         header = read_batch_header(batch)
+        has_gap |= offset != expected_offset
+        expected_offset = header.next_offset
         if header.producer_id >= 0 and not header.is_control:
             last_sequences[header.producer_id] = header.last_sequence
         assert log.end_offset_for_epoch(header.partition_leader_epoch)[1] > offset
         assert next(split_batches(log.read(header.last_offset, 1).read()))[0].base_offset == offset
-    assert {entry.producer_id: entry.last_sequence for entry in log.active_producers()} == last_sequences
+    has_gap |= expected_offset != log.log_end_offset
+    producers = {entry.producer_id: entry.last_sequence for entry in log.active_producers()}
+    if has_gap:  # a snapshot may know of batches that are gone: their producers had been answered
+        assert all(producers[producer_id] >= sequence for producer_id, sequence in last_sequences.items())
+    else:
+        assert producers == last_sequences
 
 
 def first_store(directory: Path) -> LogStore:
@@ -170,7 +180,7 @@ def first_store(directory: Path) -> LogStore:
     return store
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(400))
 def test_a_power_failure_takes_nothing_that_was_synced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
