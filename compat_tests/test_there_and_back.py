@@ -75,6 +75,7 @@ TOPIC_SETTINGS = {
 TOPIC, BROKER = 2, 4  # types of config resources
 SET = 0
 RECORDS_A_TURN = 30
+CUT_AT = 30
 SCRAM_SHA_256 = 1
 NEXT_GENERATION = "of-the-next-generation"
 DUMPED = frozenset({".log", ".index", ".timeindex", ".txnindex", ".snapshot", ".checkpoint"})
@@ -94,6 +95,8 @@ def test_apache_kafka_boots_on_our_directory_and_we_on_what_it_made_of_it_twice(
             journey.round(journey.apache_kafka)
         journey.arrive(journey.kafkapy)
         journey.kafkapy.stop()
+        clean_starts = journey.apache_kafka.output().count("since clean shutdown file was found")
+        assert clean_starts == 2, "Apache Kafka believes that what we closed is closed"
     dump_every_file(directory)
 
 
@@ -160,7 +163,7 @@ class Journey:
             self._use_what_only_they_serve()
         self._delete_a_topic(turn, broker)
         self.left = view(broker, self._offsets_only)
-        self._check_acknowledged(self.left)
+        self._check(self.left, turn)
         broker.stop(kill=kill)
 
     def _client(self, name: str, make: Callable[[], Any]) -> Any:
@@ -188,9 +191,9 @@ class Journey:
         for n in range(100):
             self._send(producer, "cut", 0, str(n).encode())
         flush(producer)
-        cut = confluent_kafka.TopicPartition("cut", 0, 30)
+        cut = confluent_kafka.TopicPartition("cut", 0, CUT_AT)
         admin.delete_records([cut])[cut].result(PATIENCE_SECONDS)
-        for n in range(30):
+        for n in range(CUT_AT):
             del self.acknowledged["cut", 0, n]
 
     def _change_settings(self, turn: int, broker: Broker) -> None:
@@ -311,8 +314,8 @@ class Journey:
         self._offsets_only = frozenset({NEXT_GENERATION})
         self._only_theirs = what_only_they_serve(self.apache_kafka)
 
-    def _check_acknowledged(self, seen: ClusterView) -> None:
-        """Every record is where its producer was told that it is; of compacted topics the tables tell enough."""
+    def _check(self, seen: ClusterView, turn: int) -> None:
+        """All that was written is there, not only the same before and after a change of brokers."""
         stored = {
             (*partition, record.offset): record.value
             for partition, records in seen.records.items()
@@ -321,6 +324,19 @@ class Journey:
         for (topic, partition, offset), value in self.acknowledged.items():
             if topic != "compacted":
                 assert stored[topic, partition, offset] == shown(value)
+        assert (
+            seen.tables["compacted", 0][f"key {(turn + 1) % 5}".encode()].value == f"{turn} {(turn + 1) % 5}".encode()
+        )
+        assert f"key {turn}".encode() not in seen.tables["compacted", 0], "a tombstone was the last to be written"
+        assert seen.offsets["cut", 0] == (CUT_AT, 100, 100)
+        states = {name: transaction["state"] for name, transaction in seen.transactions.items()}
+        assert states == {"abandoned": "Ongoing", "carried": "Ongoing"}
+        committed = [record.value for record in seen.committed_records["transactional", 0]]
+        assert f"{turn} 2 committed".encode() in committed
+        assert not any(b"aborted" in (value or b"") or b"by abandoned" in (value or b"") for value in committed)
+        assert (b"carried, second half" in committed) == (turn > 0)
+        assert seen.committed_offsets["of-transactions"] == {("offsets-source", 0): (10 * turn + 2, "")}
+        assert {len(seen.groups[group]["members"]) for group in ("dynamic", "static")} == {1}
 
 
 def admin_client(broker: Broker) -> Any:

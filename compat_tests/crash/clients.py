@@ -120,7 +120,8 @@ class IdempotentProducer(_Sending):
             for _ in range(self.random.randint(1, 10)):
                 self.send(self.topic, self.random.randrange(self.partitions), f"{self.name}-{self.sent_count}")
                 self.sent_count += 1
-        self.producer.poll(self.random.uniform(0.0, 0.05))
+        self.producer.poll(0)
+        self.pause(self.random.uniform(0.0, 0.2))
 
     def close(self) -> None:
         self.producer.flush(60)
@@ -223,7 +224,7 @@ class TransactionalProducer(_Transactional):
             self.crash()
         else:
             self.end(commit=chance < 0.8)
-        self.pause(self.random.uniform(0.0, 0.05))
+        self.pause(self.random.uniform(0.0, 0.1))
 
     def close(self) -> None:
         self.producer.flush(10)

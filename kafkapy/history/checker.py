@@ -64,7 +64,7 @@ def check_history(lines: Iterable[str | bytes]) -> Verdict:
     """The verdict over a history, one JSON object a line. Raises HistoryError: it cannot be used, and why.
 
     Time grows with the number of lines (a sort for each partition aside), memory with the number of records and
-    transactions: about 500 bytes a record.
+    transactions: about 700 bytes a record.
     """
     observed = read_history(lines)
     check_visibility(observed)

@@ -13,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from kafkapy_log import FilePool, LogSettings
 from kafkapy_wire.records import Compression
 from tests.log.cleaning import NOW, append, clean_log, open_log, read_records
+from tests.log.model_runs import DERANDOMIZE, MODEL_RUNS
 
 DELETE_RETENTION_MS = 1_000
 KEYS = [b"a", b"b", b"c", b"a key of more than twenty bytes", b"another key of more than twenty bytes"]
@@ -178,9 +179,9 @@ class CleanerMachine(RuleBasedStateMachine):
 
 TestCleanerAgainstPlainPython = CleanerMachine.TestCase
 TestCleanerAgainstPlainPython.settings = settings(
-    max_examples=60,
+    max_examples=MODEL_RUNS,
     stateful_step_count=30,
-    derandomize=True,
+    derandomize=DERANDOMIZE,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )

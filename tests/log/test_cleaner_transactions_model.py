@@ -17,6 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from kafkapy_log import FilePool, LogSettings
 from kafkapy_wire.records import ControlRecordType, build_end_transaction_marker
 from tests.log.cleaning import NOW, append, clean_log, open_log, read_batches
+from tests.log.model_runs import DERANDOMIZE, MODEL_RUNS
 
 DELETE_RETENTION_MS = 1_000
 KEYS = [b"a", b"b", b"c", b"d"]
@@ -146,9 +147,9 @@ class TransactionCleanerMachine(RuleBasedStateMachine):
 
 TestTransactionsThroughCompaction = TransactionCleanerMachine.TestCase
 TestTransactionsThroughCompaction.settings = settings(
-    max_examples=60,
+    max_examples=MODEL_RUNS,
     stateful_step_count=40,
-    derandomize=True,
+    derandomize=DERANDOMIZE,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )

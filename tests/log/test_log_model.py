@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from kafkapy_log import FilePool, LogSettings, PartitionLog
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.records import NewRecord, build_batch, decode_records, split_batches
+from tests.log.model_runs import DERANDOMIZE, MODEL_RUNS
 
 BASE_TIME = 1_700_000_000_000
 
@@ -187,9 +188,9 @@ class LogMachine(RuleBasedStateMachine):
 
 TestPartitionLogAgainstLists = LogMachine.TestCase
 TestPartitionLogAgainstLists.settings = settings(
-    max_examples=60,
+    max_examples=MODEL_RUNS,
     stateful_step_count=30,
-    derandomize=True,
+    derandomize=DERANDOMIZE,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
