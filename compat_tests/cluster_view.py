@@ -89,7 +89,8 @@ def view(broker: Broker, offsets_only: Collection[str] = ()) -> ClusterView:
         committed = read_partitions(broker, seen.offsets, committed_only=True)
     for partition, records in reading.result().items():
         if partition[0] in compacted:
-            seen.tables[partition] = {r.key: r for r in committed[partition] if r.value is not None}
+            last = {record.key: record for record in committed[partition]}
+            seen.tables[partition] = {key: record for key, record in last.items() if record.value is not None}
         else:
             seen.records[partition] = records
             if committed[partition] != records:

@@ -42,11 +42,14 @@ TOPICS = {"plain": PARTITIONS, "transactional": PARTITIONS, "transformed": PARTI
 # The smallest segments there are, so that kills meet rolls, too.
 SETTINGS = {
     "group.initial.rebalance.delay.ms": "0",
+    "group.min.session.timeout.ms": "500",
     "offsets.topic.num.partitions": "4",
     "transaction.state.log.num.partitions": "4",
     "log.segment.bytes": "1048576",
 }
 KILLED_WHILE_STARTING = 0.2
+CALM = 0.1  # how often a kill waits until groups have had the time to rebalance
+CALM_SECONDS = 3.0
 DRAIN_SECONDS = 60.0
 CHECK_TIMEOUT_SECONDS = 600.0
 
@@ -163,7 +166,8 @@ def _kill_and_restart(
 ) -> None:
     began = time.monotonic()
     while outcome.kills < kills:
-        time.sleep(chance.uniform(0.05, 1.5))  # the moment of the kill is the randomness of this test
+        # The moment of the kill is the randomness of this test.
+        time.sleep(chance.uniform(0.05, 1.2) + (CALM_SECONDS if chance.random() < CALM else 0.0))
         broker.stop(kill=True)
         outcome.kills += 1
         while outcome.kills < kills and chance.random() < KILLED_WHILE_STARTING:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 __all__ = ["ALLOWED", "KINDS", "Anomaly", "Findings"]
 
 EXAMPLES_PER_KIND_MAX = 200
+LINES_PER_ANOMALY_MAX = 20
 
 # In the order in which they are printed: the gravest first. The names are those of Jepsen's Kafka workload where it
 # has them.
@@ -42,7 +43,10 @@ ALLOWED: dict[str, str] = {
 
 
 class Anomaly:
-    """One finding. `lines` are the lines of the history that show it, in the order in which to read them."""
+    """One finding. `lines` are the lines of the history that show it, in the order in which to read them.
+
+    They are the first LINES_PER_ANOMALY_MAX where there are more.
+    """
 
     __slots__ = ("explanation", "kind", "lines")
 
@@ -75,7 +79,8 @@ class Findings:
         self.counts[kind] = self.counts.get(kind, 0) + 1
         examples = self._examples.setdefault(kind, [])
         if len(examples) < EXAMPLES_PER_KIND_MAX:
-            examples.append(Anomaly(kind, tuple(dict.fromkeys(line for line in lines if line > 0)), explanation))
+            distinct = list(dict.fromkeys(line for line in lines if line > 0))
+            examples.append(Anomaly(kind, tuple(distinct[:LINES_PER_ANOMALY_MAX]), explanation))
 
     def allow(self, kind: str, count: int = 1) -> None:
         """Note something that looks like an anomaly and is none."""

@@ -26,6 +26,7 @@ from kafkapy.history.records import REFUSED
 __all__ = ["check_cycles"]
 
 Graph = dict[int, set[int]]
+_NAMED_IN_TEXT_MAX = 5
 
 
 def check_cycles(observed: Observations) -> None:
@@ -161,14 +162,16 @@ def _enter(
 def _report(observed: Observations, graph: Graph, component: list[int]) -> None:
     circle = _circle(graph, set(component))
     parts, lines = [], []
-    for writer, reader in zip(circle, [*circle[1:], circle[0]], strict=True):
+    pairs = list(zip(circle, [*circle[1:], circle[0]], strict=True))
+    for writer, reader in pairs[:_NAMED_IN_TEXT_MAX]:
         line = observed.transactions[reader].read_from[writer]
         parts.append(f"{observed.transactions[reader]} polled (line {line}) what {observed.transactions[writer]} wrote")
         lines += [observed.transactions[writer].begin_line, line]
-    text = "; ".join(parts)
+    if len(pairs) > _NAMED_IN_TEXT_MAX:
+        parts.append(f"and so on, {len(pairs)} in the circle")
     if len(component) > len(circle):
-        text += f"; {len(component)} transactions hang together in this way"
-    observed.findings.add("G1c", sorted(lines), text)
+        parts.append(f"{len(component)} transactions hang together in this way")
+    observed.findings.add("G1c", sorted(lines), "; ".join(parts))
 
 
 def _circle(graph: Graph, component: set[int]) -> list[int]:

@@ -230,6 +230,24 @@ def test_a_delayed_commit_that_reaches_the_next_transaction_is_an_aborted_read()
     assert history.found() == {"G1a": 1}
 
 
+def test_a_transaction_that_reuses_the_sequences_of_an_aborted_one() -> None:
+    """Seen with librdkafka 2.16: the abort drops a send whose answer was lost, and the next one gets its sequence.
+
+    The broker takes it for a repetition, and acknowledges "b" at the offset of "a", which was aborted.
+    """
+    history = History()
+    history.begin(0)
+    history.send(0, "a", 0, None, end="info")
+    history.end(0, commit=False)
+    history.begin(0)
+    history.send(0, "b", 0, 0)
+    history.send(0, "c", 1, 0)
+    history.end(0)
+    history.poll(1, (0, 0, "a"))
+    history.poll(2, (1, 0, "c"), committed=True, final=True)
+    assert history.found() == {"torn-transaction": 1, "inconsistent-offsets": 1}
+
+
 def test_a_poll_passes_over_records() -> None:
     history = sent(["a", "b", "c"])
     history.poll(1, (0, 0, "a"), (0, 1, "b"), (0, 2, "c"))

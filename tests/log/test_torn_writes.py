@@ -279,3 +279,18 @@ def test_the_simulated_disk_loses_what_was_not_synced(tmp_path: Path, monkeypatc
         left.add((len(content), content.count(b"b"), (target / "unsynced").exists()))
     assert len(left) > 10
     disk.close()
+
+
+def test_a_clean_shutdown_marker_does_not_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would have logs opened unread that were written since."""
+    directory = tmp_path / "data"
+    first_store(directory).close()
+    assert (directory / ".kafka_cleanshutdown").exists()
+    disk = SimulatedDisk(directory, monkeypatch)
+    store = open_store(directory)
+    assert store.had_clean_shutdown
+    for seed in range(20):
+        disk.lose_power(tmp_path / str(seed), random.Random(seed))
+        assert not (tmp_path / str(seed) / ".kafka_cleanshutdown").exists()
+    store.close(clean=False)
+    disk.close()
