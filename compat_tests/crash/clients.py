@@ -190,8 +190,7 @@ class _Transactional(_Sending):
         An abort drops what is not answered yet. When the broker had stored it before it was killed, the next
         transaction uses the same sequence numbers again; its records are taken for repetitions and acknowledged at the
         offsets of the dropped ones: a torn transaction, as long as the client's EndTxn is older than version 5
-        (KIP-890), whatever the broker. `kafkapy check` found it in these very histories. An abort while
-        AddPartitionsToTxn is under way may also end the process, by an assertion on `txn_req_cnt`.
+        (KIP-890), whatever the broker. `kafkapy check` found it in these very histories.
         """
         deadline = time.monotonic() + SETTLE_SECONDS
         while len(self.producer) and time.monotonic() < deadline:
@@ -217,9 +216,18 @@ class TransactionalProducer(_Transactional):
     """Transactions of a few records over several partitions: most commit, some abort, some are left alone."""
 
     def __init__(
-        self, name: str, bootstrap: str, history: HistoryFile, seed: int, *, topic: str, partitions: int
+        self,
+        name: str,
+        bootstrap: str,
+        history: HistoryFile,
+        seed: int,
+        *,
+        incarnation: int,
+        topic: str,
+        partitions: int,
     ) -> None:
         super().__init__(name, bootstrap, history, seed)
+        self.incarnation = incarnation
         self.topic = topic
         self.partitions = partitions
         self.sent_count = 0
@@ -228,7 +236,11 @@ class TransactionalProducer(_Transactional):
         self.begin()
         try:
             for _ in range(self.random.randint(1, 6)):
-                self.send(self.topic, self.random.randrange(self.partitions), f"{self.name}-{self.sent_count}")
+                self.send(
+                    self.topic,
+                    self.random.randrange(self.partitions),
+                    f"{self.name}.{self.incarnation}-{self.sent_count}",
+                )
                 self.sent_count += 1
                 if self.random.random() < 0.3:
                     self.producer.poll(self.random.uniform(0.0, 0.02))
@@ -391,6 +403,7 @@ class Transformer(_Transactional):
         history: HistoryFile,
         seed: int,
         *,
+        incarnation: int,
         group: str,
         source: str,
         target: str,
@@ -401,6 +414,7 @@ class Transformer(_Transactional):
         self.source = source
         self.target = target
         self.partitions = partitions
+        self.incarnation = incarnation
         self.tries = 0
 
     def open(self) -> None:
@@ -422,7 +436,7 @@ class Transformer(_Transactional):
         self.tries += 1
         try:
             for _, partition, _, value in batch:
-                self.send(self.target, partition % self.partitions, f"{value}#{self.tries}")
+                self.send(self.target, partition % self.partitions, f"{value}#{self.incarnation}.{self.tries}")
             offsets = reading.offsets()
             self.note("invoke", "commit", group=self.group, offsets=as_lists(offsets))
             try:

@@ -23,18 +23,18 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
+from compat_tests.crash.client_process import ClientProcess
 from compat_tests.crash.clients import (
     Auditor,
     Client,
     GroupConsumer,
     IdempotentProducer,
-    TransactionalProducer,
-    Transformer,
 )
-from compat_tests.crash.history_file import HistoryFile
+from compat_tests.crash.history_file import HistoryFile, merge_histories
 from compat_tests.kafkapy_process import KafkapyFailed, KafkapyProcess, kafkapy_command
 
 PARTITIONS = 3
@@ -53,6 +53,8 @@ CALM_SECONDS = 3.0
 DRAIN_SECONDS = 60.0
 CHECK_TIMEOUT_SECONDS = 600.0
 
+Worker = Client | ClientProcess
+
 
 class Outcome:
     """What a run did and what was wrong."""
@@ -60,12 +62,13 @@ class Outcome:
     def __init__(self) -> None:
         self.kills = 0
         self.kills_while_starting = 0
+        self.client_aborts = 0  # librdkafka ended its process by an assertion
         self.seconds = 0.0
         self.start_seconds: list[float] = []
         self.acknowledged = 0
         self.transactions = 0
         self.problems: list[str] = []
-        self.verdict: dict[str, object] = {}
+        self.verdict: dict[str, Any] = {}  # what `kafkapy check --json` printed
 
     def summary(self) -> str:
         starts = sorted(self.start_seconds)
@@ -73,8 +76,27 @@ class Outcome:
         return (
             f"{self.kills} kills ({self.kills_while_starting} while starting) in {self.seconds:.0f} s; "
             f"{self.acknowledged} records acknowledged, {self.transactions} transactions ended; "
-            f"start after a kill: median {middle}; problems: {len(self.problems)}"
+            f"start after a kill: median {middle}; aborts of librdkafka: {self.client_aborts}; "
+            f"problems: {len(self.problems)}"
         )
+
+    def judge(self, history: Path) -> None:
+        """Ask `kafkapy check`; its anomalies become problems."""
+        checked = subprocess.run(
+            [kafkapy_command(), "check", "--json", str(history)],
+            capture_output=True,
+            text=True,
+            timeout=CHECK_TIMEOUT_SECONDS,
+        )
+        if checked.returncode not in (0, 1):
+            self.problems.append(checked.stderr.strip())
+            return
+        self.verdict = json.loads(checked.stdout)
+        sizes = self.verdict["sizes"]
+        self.acknowledged = sizes["acknowledged"]
+        self.transactions = sizes["transactions_committed"] + sizes["transactions_aborted"]
+        for kind, found in self.verdict["anomalies"].items():
+            self.problems.append(f"{kind}: {found['count']}: {found['examples'][0]}")
 
 
 def run_crashes(
@@ -89,13 +111,14 @@ def run_crashes(
     outcome = Outcome()
     began = time.monotonic()
     broker = KafkapyProcess(SETTINGS, data_dir=directory / "data")
-    with broker, HistoryFile(directory / "history.jsonl") as history:
+    own_part = directory / "history-of-threads.jsonl"
+    with broker, HistoryFile(own_part) as history:
         _create_topics(broker.bootstrap)
         auditors = [
             Auditor(f"auditor {isolation}", broker.bootstrap, history, isolation=isolation, topics=TOPICS)
             for isolation in ("read_committed", "read_uncommitted")
         ]
-        producers, consumers = _clients(broker.bootstrap, history, seed, transactions=transactions)
+        producers, consumers = _clients(broker.bootstrap, history, seed, directory, transactions=transactions)
         for client in (*auditors, *producers, *consumers):
             client.start()
         everybody = [*auditors, *producers, *consumers]
@@ -109,10 +132,13 @@ def run_crashes(
         _stop(auditors, outcome)
         if bugs := broker.bugs():
             outcome.problems.append(f"a bug in the broker:\n{bugs}")
-        outcome.acknowledged, outcome.transactions = history.acknowledged_count, history.transactions_ended
     if transactions:
         outcome.problems += _transformed_once(auditors[0])
-    outcome.verdict = _check(history.path, outcome)
+    processes = [client for client in everybody if isinstance(client, ClientProcess)]
+    outcome.client_aborts = sum(client.abort_count for client in processes)
+    whole = directory / "history.jsonl"
+    merge_histories([own_part, *(_part_of(directory, client.name) for client in processes)], whole)
+    outcome.judge(whole)
     outcome.seconds = time.monotonic() - began
     return outcome
 
@@ -125,41 +151,45 @@ def _create_topics(bootstrap: str) -> None:
 
 
 def _clients(
-    bootstrap: str, history: HistoryFile, seed: int, *, transactions: bool
-) -> tuple[list[Client], list[Client]]:
-    producers: list[Client] = [
+    bootstrap: str, history: HistoryFile, seed: int, directory: Path, *, transactions: bool
+) -> tuple[list[Worker], list[Worker]]:
+    producers: list[Worker] = [
         IdempotentProducer(f"producer-{n}", bootstrap, history, seed, topic="plain", partitions=PARTITIONS)
         for n in range(2)
     ]
-    consumers: list[Client] = [
+    consumers: list[Worker] = [
         GroupConsumer(f"member-{n}", bootstrap, history, seed, group="readers", topics=["plain", "transactional"])
         for n in range(2)
     ]
     if transactions:
-        producers += [
-            TransactionalProducer(f"tx-{n}", bootstrap, history, seed, topic="transactional", partitions=PARTITIONS)
-            for n in range(2)
-        ]
-        consumers.append(
-            Transformer(
-                "transformer",
-                bootstrap,
-                history,
-                seed,
-                group="transformers",
-                source="plain",
-                target="transformed",
+
+        def client_process(kind: str, name: str, **arguments: object) -> ClientProcess:
+            return ClientProcess(
+                _part_of(directory, name),
+                kind=kind,
+                name=name,
+                bootstrap=bootstrap,
+                seed=seed,
                 partitions=PARTITIONS,
+                **arguments,
             )
+
+        producers += [client_process("transactional", f"tx-{n}", topic="transactional") for n in range(2)]
+        consumers.append(
+            client_process("transformer", "transformer", group="transformers", source="plain", target="transformed")
         )
     return producers, consumers
+
+
+def _part_of(directory: Path, name: str) -> Path:
+    return directory / f"history-of-{name}.jsonl"
 
 
 def _kill_and_restart(
     broker: KafkapyProcess,
     history: HistoryFile,
     outcome: Outcome,
-    clients: Sequence[Client],
+    clients: Sequence[Worker],
     kills: int,
     chance: random.Random,
     tell: Callable[[str], None],
@@ -181,8 +211,8 @@ def _kill_and_restart(
             return
         if outcome.kills % 10 == 0 or outcome.kills == kills:
             tell(
-                f"{outcome.kills} kills, {time.monotonic() - began:.0f} s, {history.acknowledged_count} acknowledged, "
-                f"{history.transactions_ended} transactions, {history.polled_count} polled"
+                f"{outcome.kills} kills, {time.monotonic() - began:.0f} s, {history.polled_count} records polled, "
+                f"last start {outcome.start_seconds[-1]:.2f} s"
             )
 
 
@@ -207,18 +237,18 @@ def _killed_after_start(broker: KafkapyProcess, seconds: float) -> bool:
     return True
 
 
-def _stop(clients: Sequence[Client], outcome: Outcome) -> None:
+def _stop(clients: Sequence[Worker], outcome: Outcome) -> None:
     for client in clients:
         client.stopping.set()
     for client in clients:
-        client.join(60)
+        client.join(180)
         if client.is_alive():
             outcome.problems.append(f"{client.name} does not end")
         elif client.failure is not None and (problem := f"{client.name}: {client.failure!r}") not in outcome.problems:
             outcome.problems.append(problem)
 
 
-def _drain(auditor: Auditor, consumers: Sequence[Client], outcome: Outcome, *, transactions: bool) -> None:
+def _drain(auditor: Auditor, consumers: Sequence[Worker], outcome: Outcome, *, transactions: bool) -> None:
     """Wait until everything was transformed: `transformed` has as many visible records as `plain`."""
     if not transactions:
         return
@@ -250,23 +280,3 @@ def _transformed_once(auditor: Auditor) -> list[str]:
     if missing:
         problems.append(f"never transformed: {len(missing)} records, {missing[:5]}")
     return problems
-
-
-def _check(path: Path, outcome: Outcome) -> dict[str, object]:
-    checked = subprocess.run(
-        [kafkapy_command(), "check", "--json", str(path)],
-        capture_output=True,
-        text=True,
-        timeout=CHECK_TIMEOUT_SECONDS,
-        env=os.environ,
-    )
-    if checked.returncode == 2:
-        outcome.problems.append(checked.stderr.strip())
-        return {}
-    verdict: dict[str, object] = json.loads(checked.stdout)
-    if checked.returncode:
-        anomalies = verdict["anomalies"]
-        assert isinstance(anomalies, dict)
-        for kind, found in anomalies.items():
-            outcome.problems.append(f"{kind}: {found['count']}: {found['examples'][0]}")
-    return verdict
