@@ -10,14 +10,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from compat_tests.orphans import dying_with_us
 
-START_TIMEOUT_SECONDS = 20.0
+START_TIMEOUT_SECONDS = 60.0  # a machine may be busy with other tests
 STOP_TIMEOUT_SECONDS = 10.0
 LISTENING = re.compile(r"(?:localhost|127\.0\.0\.1):(\d+)")
 TRACEBACK = "Traceback (most recent call last)"
@@ -41,18 +41,27 @@ class KafkapyProcess:
     """One broker on a port of localhost, on a free one without `port`.
 
     Without `data_dir` it runs `--ephemeral`: its data goes when it stops, so it cannot be restarted. With one it comes
-    back on the same port with the same data. Everything it prints is in `output`.
+    back on the same port with the same data. Everything it prints is in `output`. `within` is a command that runs it in
+    a place of its own, and becomes it.
     """
 
     def __init__(
-        self, settings: Mapping[str, str] | None = None, *, data_dir: Path | None = None, port: int = 0
+        self,
+        settings: Mapping[str, str] | None = None,
+        *,
+        data_dir: Path | None = None,
+        port: int = 0,
+        within: Sequence[str] = (),
     ) -> None:
         self.settings = dict(settings or {})
         self.data_dir = data_dir
+        self._within = within
         self._port = port
         self._work = Path(tempfile.mkdtemp(prefix="kafkapy-process-"))
         self._log_file = self._work / "output"
         self._process: subprocess.Popen[bytes] | None = None
+        self.exit_code: int | None = None
+        """Of the last run that was waited for."""
 
     @property
     def port(self) -> int:
@@ -89,7 +98,10 @@ class KafkapyProcess:
         position = len(self.output())
         with self._log_file.open("ab") as log:
             self._process = subprocess.Popen(
-                dying_with_us([kafkapy_command(), "start", *where, "--port", str(self._port), *overrides]),
+                [
+                    *self._within,
+                    *dying_with_us([kafkapy_command(), "start", *where, "--port", str(self._port), *overrides]),
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -123,6 +135,13 @@ class KafkapyProcess:
             raise KafkapyFailed(
                 f"TERM did not stop kafkapy in {STOP_TIMEOUT_SECONDS:.0f} s:\n{self.output()}"
             ) from None
+        self.exit_code = process.returncode
+
+    def wait(self) -> None:
+        """Wait until it ends by itself. Raises subprocess.TimeoutExpired."""
+        assert self._process is not None, "not started"
+        self.exit_code = self._process.wait(STOP_TIMEOUT_SECONDS)
+        self._process = None
 
     def close(self) -> None:
         try:

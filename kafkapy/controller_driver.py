@@ -23,7 +23,7 @@ from kafkapy_controller.bootstrap import decide_bootstrap, feature_records
 from kafkapy_controller.delta import MetadataDelta
 from kafkapy_controller.image import EMPTY_IMAGE, MetadataImage
 from kafkapy_controller.metadata_batches import SnapshotId, build_snapshot, read_batches, read_snapshot
-from kafkapy_controller.quorum import Append, Effects, Flushed, Quorum, Start, Stop
+from kafkapy_controller.quorum import Append, Effects, Flushed, NotAppended, Quorum, Start, Stop
 from kafkapy_controller.quorum_state import QuorumState, decode_quorum_state, encode_quorum_state
 from kafkapy_controller.voters import QuorumMembership
 from kafkapy_log import LogSettings
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kafkapy.clock import Clock
+    from kafkapy.disk_watch import DiskWatch
     from kafkapy.settings import Settings
     from kafkapy_controller.image import ConfigResource
     from kafkapy_controller.metadata_records import MetadataRecord
@@ -105,6 +106,7 @@ class ControllerDriver:
         self._clock = clock
         self._random = random
         self._fsync = fsync
+        self._disk: DiskWatch | None = None
         self._decided: deque[_Decided] = deque()
         self._flush_done: trio.Event | None = None
         self._creation: tuple[Settings, TopicCreation] | None = None
@@ -171,13 +173,20 @@ class ControllerDriver:
         self._publisher.image = self._image
         logger.debug("leads the quorum in epoch %d at offset %d", self._quorum.epoch, self._quorum.log_end_offset)
 
+    def report_to(self, disk: DiskWatch) -> None:
+        """Whom to tell what the disk refuses. Before that a refusal ends the start, which says so."""
+        self._disk = disk
+
     def close(self) -> None:
         """Fence the broker of this process and resign: no request is decided any more. The store closes the log."""
         from kafkapy_controller.registration import decide_stop_broker
 
         records = decide_stop_broker(self._image, self._broker[0]).records
         if records and not self._log.has_failed:
-            self._append(records)
+            try:
+                self._append(records)
+            except KafkaError as error:  # then the next start finds it as after a kill
+                logger.info("cannot note the end of this run: %s", error.message)
         self._quorum.step(Stop(), self._clock.now_ms())
 
     @property
@@ -274,7 +283,8 @@ class ControllerDriver:
         """Append the records of a decision and return when they, and all it was decided on, are committed.
 
         A refusal has no records, but may rest on what is not committed yet: the topic that "already exists".
-        Raises KafkaError KAFKA_STORAGE_ERROR: the disk failed, and the decision does not hold.
+        Raises KafkaError KAFKA_STORAGE_ERROR: the disk has no room or has failed. As a rule the decision does not hold
+        then; when only the flush failed, and a later one succeeds, it will.
         """
         if records:
             self._append(records)
@@ -296,7 +306,14 @@ class ControllerDriver:
         for record in records:
             delta.replay(record)
         effects = self._quorum.step(Append(records, self._image.metadata_version), self._clock.now_ms())
-        self._execute(effects)
+        try:
+            self._execute(effects)
+        except KafkaError as error:
+            self._quorum.step(NotAppended(self._log.log_end_offset), self._clock.now_ms())
+            self._tell_disk(error.__cause__)
+            raise
+        if self._disk is not None and self._disk.refusing:
+            self._disk.accepted(self._log.topic_partition)
         self._image = delta.apply(self._quorum.log_end_offset - 1, self._quorum.epoch)
         self._decided.append(_Decided(self._image, delta))
 
@@ -330,11 +347,18 @@ class ControllerDriver:
                         error = failure
                 self._log.end_flush(flush, error)
                 if error is not None:
-                    raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, f"{METADATA_DIRECTORY}: {error}")
+                    raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, f"{METADATA_DIRECTORY}: {error}") from error
             self._flushed(self._log.recovery_point)
+        except KafkaError as failed:
+            self._tell_disk(failed.__cause__)
+            raise
         finally:
             self._flush_done.set()
             self._flush_done = None
+
+    def _tell_disk(self, cause: BaseException | None) -> None:
+        if self._disk is not None:
+            self._disk.tell(self._log, cause)
 
 
 def topic_creation(settings: Settings, random: Random) -> TopicCreation:

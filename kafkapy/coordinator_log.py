@@ -52,8 +52,12 @@ class TopicCoordinatorLog:
         offset = log.log_start_offset
         while offset < log.log_end_offset:
             piece = log.read(offset, LOAD_READ_BYTES)
-            data = piece.read()
-            piece.release()
+            try:
+                data = piece.read()
+            except OSError as error:
+                raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, f"{stored}: {error}") from error
+            finally:
+                piece.release()
             if not data:
                 return
             for header, batch in split_batches(data):

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from kafkapy.controller_driver import METADATA_TOPIC
 from kafkapy.flushing import CHECK_INTERVAL_MS
+from kafkapy_wire.errors import KafkaError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("kafkapy.housekeeping")
 
+SEGMENT_DELETION_INTERVAL_MS_MAX = 1_000  # a topic's file.delete.delay.ms holds to within this
 INTERVAL_MS_MIN = 100  # a setting may say 0, and a loop without a pause would leave nothing for the clients
 
 
@@ -29,7 +32,10 @@ async def keep_house(node: Node) -> None:
     """Do every chore at its interval until cancelled."""
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_every, node, checkpoint_interval_ms, write_checkpoints)
+        nursery.start_soon(keep_recovery_points, node)
+        nursery.start_soon(_every, node, settling_interval_ms, settle_logs)
         nursery.start_soon(_every, node, deletion_interval_ms, remove_deleted)
+        nursery.start_soon(_every, node, segment_deletion_interval_ms, remove_deleted_segments)
         nursery.start_soon(_every, node, producer_expiration_interval_ms, expire_producers)
         nursery.start_soon(_every, node, flush_interval_ms, flush_what_is_due)
         nursery.start_soon(_every, node, transaction_timeout_interval_ms, abort_timed_out_transactions)
@@ -40,8 +46,16 @@ def checkpoint_interval_ms(node: Node) -> int:
     return node.settings.replication.replica_high_watermark_checkpoint_interval_ms
 
 
+def settling_interval_ms(node: Node) -> int:
+    return node.settings.log.log_flush_offset_checkpoint_interval_ms
+
+
 def deletion_interval_ms(node: Node) -> int:
     return node.settings.topic_defaults.file_delete_delay_ms
+
+
+def segment_deletion_interval_ms(node: Node) -> int:
+    return min(node.settings.topic_defaults.file_delete_delay_ms, SEGMENT_DELETION_INTERVAL_MS_MAX)
 
 
 def flush_interval_ms(node: Node) -> int:
@@ -64,19 +78,49 @@ async def _every(node: Node, interval_ms: Callable[[Node], int], chore: Callable
     never = trio.Event()
     while True:
         await node.clock.wait(never, max(interval_ms(node), INTERVAL_MS_MIN))
-        try:
-            await chore(node)
-        except OSError as error:
-            logger.error("%s failed and will be tried again: %s", chore.__name__, error)
-        except Exception:
-            # A bug in a chore must not end the node that clients work with; the log tells where it is.
-            logger.exception("internal error in %s", chore.__name__)
+        await _do(node, chore)
+
+
+async def _do(node: Node, chore: Callable[[Node], Awaitable[None]]) -> None:
+    try:
+        await chore(node)
+    except (OSError, KafkaError) as error:
+        node.disk.put_off(chore.__name__, error)
+    except Exception:
+        # A bug in a chore must not end the node that clients work with; the log tells where it is.
+        logger.exception("internal error in %s", chore.__name__)
+
+
+async def keep_recovery_points(node: Node) -> None:
+    """Settle what recovery had to read, then note each recovery point soon after it moved, until cancelled.
+
+    A node that is killed again and again within seconds must not read the same bytes again and again.
+    """
+    if not node.durable:
+        return
+    never = trio.Event()
+    if not node.store.had_clean_shutdown:
+        await _do(node, settle_logs)
+    while True:
+        await node.flusher.recovery_points_moved.wait()
+        node.flusher.recovery_points_moved = trio.Event()
+        await _do(node, write_checkpoints)
+        await node.clock.wait(never, CHECK_INTERVAL_MS)
 
 
 async def write_checkpoints(node: Node) -> None:
-    """Note offsets, so that a start after a crash recovers little."""
-    files = node.store.checkpoints(node.partitions.high_watermarks())
-    await trio.to_thread.run_sync(node.store.replace_checkpoints, files)
+    """Note offsets, so that a crash costs little, and no log starts again where it started before. Raises OSError."""
+    async with node.checkpoint_lock:
+        files = node.store.checkpoints(node.partitions.high_watermarks())
+        await trio.to_thread.run_sync(node.store.replace_checkpoints, files)
+
+
+async def settle_logs(node: Node) -> None:
+    """Let recovery begin at the end of the logs that it would have to read most of. The metadata log syncs itself."""
+    if node.durable:
+        await node.flusher.settle(
+            log for topic_partition, log in node.store.opened() if topic_partition.topic != METADATA_TOPIC
+        )
 
 
 async def flush_what_is_due(node: Node) -> None:
@@ -86,12 +130,20 @@ async def flush_what_is_due(node: Node) -> None:
 
 
 async def remove_deleted(node: Node) -> None:
-    """Take deleted partitions and segments off the disk once file.delete.delay.ms is over."""
-    now_ms = node.clock.now_ms()
+    """Take deleted partitions off the disk; log.segment.delete.delay.ms is how often, as their topics are gone."""
     directories = node.store.take_deleted()
+    if directories:
+        await trio.to_thread.run_sync(_remove, directories, [])
+
+
+async def remove_deleted_segments(node: Node) -> None:
+    """Take segments off the disk that retention and compaction have dropped, once their topic's file.delete.delay.ms is
+    over.
+    """
+    now_ms = node.clock.now_ms()
     segments = [path for partition in node.partitions.opened() for path in partition.log.take_deleted_files(now_ms)]
-    if directories or segments:
-        await trio.to_thread.run_sync(_remove, directories, segments)
+    if segments:
+        await trio.to_thread.run_sync(_remove, [], segments)
 
 
 def _remove(directories: list[Path], files: list[Path]) -> None:

@@ -3,8 +3,8 @@
 Retention looks at every log each log.retention.check.interval.ms, first after log.initial.task.delay.ms, and at a
 topic's logs at once when its settings change. Compaction has log.cleaner.threads workers; each takes the log with the
 highest dirty ratio among those that are due, cleans it in a thread, and sleeps log.cleaner.backoff.ms when none is.
-Deciding and swapping in are `def`s on the event loop; reading, filtering and writing happen beside it, while clients
-read and append.
+Deciding and swapping in happen on the event loop; reading, filtering and writing beside it, while clients read and
+append. Logs that are still closed after a start are looked at from outside first: those that seem due are opened.
 
 Differs: a change of log.cleaner.dedupe.buffer.size, .io.max.bytes.per.second or .io.buffer.load.factor holds from the
 next cleaning on, in Apache Kafka at once, as it starts its cleaner anew.
@@ -15,11 +15,13 @@ from __future__ import annotations
 import logging
 import sys
 import time
+from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 import trio
 
+from kafkapy.turns import Turn
 from kafkapy_controller.image import ConfigResourceType
 from kafkapy_log.checkpoint_files import (
     CLEANER_CHECKPOINT,
@@ -28,17 +30,20 @@ from kafkapy_log.checkpoint_files import (
     offset_checkpoint,
     parse_offset_checkpoint,
 )
+from kafkapy_log.disk_errors import passes
 from kafkapy_wire.errors import KafkaError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from kafkapy.cleaner_statistics import CleanerStatistics
     from kafkapy.node import Node
     from kafkapy.partitions import Partition
     from kafkapy_controller.delta import MetadataDelta
     from kafkapy_controller.image import MetadataImage
     from kafkapy_log.cleanable import Cleanable
     from kafkapy_log.cleaner import CleanedSegment, CleaningPlan
+    from kafkapy_log.settings import LogSettings
 
 logger = logging.getLogger("kafkapy.log_cleaning")
 
@@ -49,28 +54,7 @@ _TURN_SECONDS: Final = 0.0001
 _UNPAID_BYTES_MAX: Final = 1 << 16
 _THROTTLE_SLEEP_SECONDS_MAX: Final = 0.1
 _INTERVAL_MS_MIN: Final = 10
-
-
-class CleaningStatistics(NamedTuple):
-    """A cleaning under way. Of `bytes_total`, both passes together, `bytes_done` are read."""
-
-    topic: str
-    partition: int
-    bytes_done: int
-    bytes_total: int
-    bytes_written: int
-    keys: int
-
-
-class CleanerStatistics(NamedTuple):
-    """What compaction has done since the start, and does."""
-
-    cleanings: int
-    bytes_read: int
-    bytes_written: int
-    dirty_ratio_max: float
-    uncleanable: tuple[str, ...]
-    under_way: tuple[CleaningStatistics, ...]
+_LOOKED_AT_TOGETHER: Final = 200  # closed logs in one go of a thread, which a stop waits for: 20 ms
 
 
 class LogCleaning:
@@ -80,6 +64,7 @@ class LogCleaning:
         self._node = node
         self._checkpoints: dict[TopicPartition, int] = {}
         self._checkpoint_lock = trio.Lock()  # the file is written by one thread at a time
+        self._choosing = trio.Lock()  # a log that one worker has chosen is under way when the next one looks
         self._under_way: dict[Partition, CleaningPlan] = {}
         self._uncleanable: dict[Partition, str] = {}
         self._changed_topics: set[str] = set()
@@ -94,6 +79,8 @@ class LogCleaning:
 
     def statistics(self) -> CleanerStatistics:
         """A snapshot."""
+        from kafkapy.cleaner_statistics import CleanerStatistics, CleaningStatistics
+
         under_way = [
             CleaningStatistics(
                 partition.topic,
@@ -121,7 +108,7 @@ class LogCleaning:
             nursery.start_soon(self._retain_regularly)
             nursery.start_soon(self._retain_what_changed)
             if self._node.settings.log.log_cleaner_enable:
-                nursery.start_soon(self._keep_workers)
+                nursery.start_soon(self._compact)
 
     def follow_metadata(self, _old: MetadataImage, _image: MetadataImage, delta: MetadataDelta) -> None:
         """Settings that changed hold at once; a topic that is gone is not cleaned any more."""
@@ -187,7 +174,8 @@ class LogCleaning:
                 high_watermark=partition.high_watermark, now_ms=self._node.clock.now_ms()
             )
         except KafkaError as error:
-            logger.error("retention of %s failed: %s", partition, error.message)
+            self._node.disk.tell(partition.log, error.__cause__)
+            logger.info("retention of %s failed: %s", partition, error.message)
             return
         except Exception:
             # A bug in it must not end the node that clients work with; the log tells where it is.
@@ -204,6 +192,41 @@ class LogCleaning:
 
     # -- compaction
 
+    async def _compact(self) -> None:
+        await self._open_what_may_be_due()
+        await self._keep_workers()
+
+    async def _open_what_may_be_due(self) -> None:
+        """Of the compacted logs that nobody has asked for since the start. Nothing is appended to the others, so they
+        are not due before the first retention has opened them.
+        """
+        topics: dict[str, LogSettings] = {}
+        closed: list[tuple[TopicPartition, LogSettings, int | None]] = []
+        for known in self._node.partitions.unopened():
+            settings = topics.get(known.topic)
+            if settings is None:
+                settings = topics[known.topic] = self._node.partitions.settings_for(known)
+            if settings.compact:
+                closed.append((known, settings, self._checkpoints.get(known)))
+
+        def look_at(some: list[tuple[TopicPartition, LogSettings, int | None]]) -> list[TopicPartition]:
+            from kafkapy_log.cleanable import may_be_due
+
+            found = []
+            for known, settings, checkpoint in some:
+                with suppress(OSError):  # deleted, or its users are told when it is opened
+                    if may_be_due(self._node.partitions.directory / str(known), settings, checkpoint):
+                        found.append(known)
+            return found
+
+        turn = Turn()
+        for start in range(0, len(closed), _LOOKED_AT_TOGETHER):
+            some = closed[start : start + _LOOKED_AT_TOGETHER]
+            for known in await trio.to_thread.run_sync(look_at, some):
+                with suppress(KafkaError):  # the same
+                    self._node.partitions.stored(*known)
+                await turn.share()
+
     async def _keep_workers(self) -> None:
         """As many workers as log.cleaner.threads says; one that is too many ends by itself."""
         running: set[int] = set()
@@ -219,50 +242,74 @@ class LogCleaning:
     async def _work(self, number: int, running: set[int]) -> None:
         while number < self._node.settings.log.log_cleaner_threads:
             woken = self._wake_workers
-            found = self._dirtiest()
-            if found is None or not await self._clean(*found):
+            async with self._choosing:
+                chosen = await self._dirtiest()
+                plan = None if chosen is None else self._begin(*chosen)
+            if chosen is not None and plan is None:
+                continue  # it is left alone from now on
+            if chosen is None or plan is None or not await self._clean(chosen[0], plan):
                 backoff_ms = self._node.settings.log.log_cleaner_backoff_ms
                 await self._node.clock.wait(woken, max(backoff_ms, _INTERVAL_MS_MIN))
         running.remove(number)
 
-    def _dirtiest(self) -> tuple[Partition, Cleanable] | None:
-        """The log to clean now, if one is due."""
-        now_ms = self._node.clock.now_ms()
-        best: tuple[float, Partition, Cleanable] | None = None
-        self._dirty_ratio_max = 0.0
-        for partition in self._node.partitions.opened():
-            settings = partition.log.settings
-            if not settings.compact or partition in self._under_way or partition in self._uncleanable:
-                continue
-            if partition.log.has_failed or not partition.log.has_rolled:
-                continue
-            checkpoint = self._checkpoints.get(TopicPartition(partition.topic, partition.index))
-            try:
-                cleanable = partition.log.cleanable(checkpoint, high_watermark=partition.high_watermark, now_ms=now_ms)
-            except KafkaError as error:
+    async def _dirtiest(self) -> tuple[Partition, Cleanable] | None:
+        """The log to clean now, if one is due, and what of it. Looks at all of them in turns of the event loop."""
+        while True:
+            best: Partition | None = None
+            best_ratio = ratio_max = 0.0
+            turn = Turn()
+            for partition in self._node.partitions.opened():
+                await turn.share()
+                cleanable = self._look_at(partition)
+                if cleanable is None:
+                    continue
+                ratio = cleanable.dirty_ratio
+                ratio_max = max(ratio_max, ratio)
+                if _is_due(partition, cleanable) and (best is None or ratio > best_ratio):
+                    best, best_ratio = partition, ratio
+            self._dirty_ratio_max = ratio_max
+            if best is None:
+                return None
+            cleanable = self._look_at(best)  # it may have changed since its turn
+            if cleanable is not None and _is_due(best, cleanable):
+                return best, cleanable
+
+    def _look_at(self, partition: Partition) -> Cleanable | None:
+        """What of it could be cleaned now; None: nothing, whatever is in it."""
+        log = partition.log
+        if not log.settings.compact or partition in self._under_way or partition in self._uncleanable:
+            return None
+        if log.has_failed or not log.has_rolled or not self._is_there(partition):
+            return None
+        known = TopicPartition(partition.topic, partition.index)
+        checkpoint = self._checkpoints.get(known)
+        try:
+            cleanable = log.cleanable(
+                checkpoint, high_watermark=partition.high_watermark, now_ms=self._node.clock.now_ms()
+            )
+        except KafkaError as error:
+            if passes(error.__cause__):
+                self._node.disk.put_off("compaction", error)
+            else:
                 self._leave_alone(partition, error.message or error.code.name)
-                continue
-            if cleanable.checkpoint_is_wrong and checkpoint is not None:
-                # So it is, too, when records were deleted beyond it, as every log of `compact,delete` has it one day.
-                del self._checkpoints[TopicPartition(partition.topic, partition.index)]
-                if not settings.delete:
-                    logger.warning("%s is not clean up to %d, which it does not have", partition, checkpoint)
-            ratio = cleanable.dirty_ratio
-            self._dirty_ratio_max = max(self._dirty_ratio_max, ratio)
-            if cleanable.is_due(settings.min_cleanable_dirty_ratio) and (best is None or ratio > best[0]):
-                best = (ratio, partition, cleanable)
-        return None if best is None else best[1:]
+            return None
+        if cleanable.checkpoint_is_wrong and checkpoint is not None:
+            # So it is, too, when records were deleted beyond it, as every log of `compact,delete` has it one day.
+            del self._checkpoints[known]
+            if not log.settings.delete:
+                logger.warning("%s is not clean up to %d, which it does not have", partition, checkpoint)
+        return cleanable
 
-    async def _clean(self, partition: Partition, cleanable: Cleanable) -> bool:
-        """Clean it once. False: it may be tried again later."""
-        from kafkapy_log.cleaner import CleaningAborted, UncleanableLog
-
-        began = time.monotonic()
+    def _begin(self, partition: Partition, cleanable: Cleanable) -> CleaningPlan | None:
+        """The plan, under way from now on; None: it cannot be cleaned."""
         try:
             plan = partition.log.begin_cleaning(cleanable, now_ms=self._node.clock.now_ms())
         except KafkaError as error:
-            self._leave_alone(partition, error.message or error.code.name)
-            return True
+            if passes(error.__cause__):
+                self._node.disk.put_off("compaction", error)
+            else:
+                self._leave_alone(partition, error.message or error.code.name)
+            return None
         logger.info(
             "cleaning %s: %d dirty bytes from offset %d to %d behind %d clean ones",
             partition,
@@ -272,15 +319,30 @@ class LogCleaning:
             cleanable.clean_bytes,
         )
         self._under_way[partition] = plan
+        return plan
+
+    async def _clean(self, partition: Partition, plan: CleaningPlan) -> bool:
+        """Clean it once. False: it may be tried again later."""
+        from kafkapy_log.cleaner import CleaningAborted, UncleanableLog
+
+        began = time.monotonic()
         try:
             end_offset = await self._clean_in_thread(partition, plan)
         except CleaningAborted:
             logger.info("cleaning of %s aborted: the log or its settings have changed", partition)
             return True
         except OSError as error:  # the disk is full, as a rule
-            logger.error("cleaning of %s failed and will be tried again: %s", partition, error)
+            self._node.disk.put_off("compaction", error)
+            logger.info("cleaning of %s failed and will be tried again: %s", partition, error)
             return False
-        except (UncleanableLog, KafkaError) as error:
+        except KafkaError as error:
+            if passes(error.__cause__) and not partition.log.has_failed:
+                self._node.disk.put_off("compaction", error)
+                return False
+            self._node.disk.tell(partition.log, error.__cause__)
+            self._leave_alone(partition, str(error))
+            return True
+        except UncleanableLog as error:
             self._leave_alone(partition, str(error))
             return True
         except Exception as error:
@@ -372,10 +434,14 @@ class LogCleaning:
             try:
                 await trio.to_thread.run_sync(self._node.store.replace_checkpoints, files)
             except OSError as error:
-                logger.error("cannot write %s: %s", CLEANER_CHECKPOINT, error)
+                self._node.disk.put_off(f"writing {CLEANER_CHECKPOINT}", error)
 
     def _knows(self, topic_partition: TopicPartition) -> bool:
         return topic_partition in self._node.store
+
+
+def _is_due(partition: Partition, cleanable: Cleanable) -> bool:
+    return cleanable.is_due(partition.log.settings.min_cleanable_dirty_ratio)
 
 
 async def _abort_when_cancelled(plan: CleaningPlan) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from contextlib import ExitStack, asynccontextmanager
 from functools import partial
+from time import perf_counter
 from typing import TYPE_CHECKING, cast
 
 import trio
@@ -24,6 +25,7 @@ from kafkapy.controller_driver import (
 from kafkapy.coordinator_log import TopicCoordinatorLog
 from kafkapy.coordinators.group import GroupCoordinator
 from kafkapy.coordinators.transaction import MarkerWriter, PartitionEnlister, TransactionCoordinator
+from kafkapy.disk_watch import DiskWatch
 from kafkapy.dispatch import Dispatcher
 from kafkapy.errors import ShutdownError, StartupError
 from kafkapy.fetch_sessions import FetchSessionCache
@@ -40,12 +42,13 @@ from kafkapy_controller.image import ConfigResourceType, Endpoint
 from kafkapy_controller.registration import NodeRegistration
 from kafkapy_controller.voters import LATEST_KRAFT_VERSION, QuorumMembership, Voter, VoterEndpoint
 from kafkapy_log import LogStore, StoreError
+from kafkapy_log.disk_errors import what_to_do
 from kafkapy_wire.errors import KafkaError, MalformedMessage
 from kafkapy_wire.uuid import parse_uuid, random_uuid
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
     from kafkapy.faults import FaultDoor
@@ -62,6 +65,9 @@ OFFSETS_TOPIC = "__consumer_offsets"
 TRANSACTION_TOPIC = "__transaction_state"
 # Nobody connects to it while the quorum has one member; Kafka wants to see one when it boots on the directory.
 DEFAULT_CONTROLLER_ENDPOINT = VoterEndpoint("CONTROLLER", "localhost", 9093)
+# So long connections wait for the coordinators. Later their clients are told to come again, as by Apache Kafka.
+COORDINATORS_LOAD_SECONDS = 0.25
+RECOVERY_TURN_SECONDS = 0.05
 DRAIN_SECONDS = 0.05  # how long open requests may take after a stop was asked for
 
 
@@ -79,8 +85,13 @@ class Node:
         self.metadata = MetadataPublisher()
         self.dispatcher = Dispatcher()
         self.server = Server(self)
-        self.flusher = Flusher(self.clock)
+        self.disk = DiskWatch(data_directory, self.clock)
+        self.flusher = Flusher(self.clock, self.disk)
         self.log_cleaning = LogCleaning(self)
+        self.checkpoint_lock = trio.Lock()  # the latest offsets are to be written last
+        self._coordinators_loaded = trio.Event()
+        self.on_recovery: Callable[[int, int], None] = _tell_nobody
+        """Called now and then, while what an unclean stop left is recovered: partitions done, of how many."""
         self.faults: FaultDoor | None = None
         self.stopping = trio.Event()
         self.fetch_sessions = FetchSessionCache(
@@ -133,6 +144,10 @@ class Node:
                 nursery.start_soon(keep_house, self)
                 nursery.start_soon(self.flusher.run)
                 nursery.start_soon(self.log_cleaning.run)
+                nursery.start_soon(self._stop_when_the_disk_fails)
+                nursery.start_soon(self._load_coordinators)
+                with trio.move_on_after(COORDINATORS_LOAD_SECONDS):
+                    await self._coordinators_loaded.wait()
                 async with trio.open_nursery() as serving:
                     serving.start_soon(partial(self.server.serve, listening, drain_seconds=DRAIN_SECONDS))
                     yield self
@@ -149,9 +164,16 @@ class Node:
             raise cause
         if failure is not None:
             raise ShutdownError(
-                f"the logs in {self.data_directory} could not be closed cleanly ({failure}): "
-                "make sure that the disk has room; the next start recovers them"
+                f"the logs in {self.data_directory} could not be closed cleanly ({_words(failure)}): "
+                f"{what_to_do(_os_error(failure))}; the next start recovers them"
             ) from failure
+
+    async def _stop_when_the_disk_fails(self) -> None:
+        """Raises ShutdownError: the disk has failed, and requests under way have had their answers."""
+        await self.disk.failed.wait()
+        self.stopping.set()
+        await trio.sleep(DRAIN_SECONDS)
+        raise ShutdownError(self.disk.failure)
 
     def _bind(self, parts: ExitStack) -> list[tuple[Listener, socket.socket]]:
         """Bind every listener for clients; a port that the system chose goes into the settings."""
@@ -176,11 +198,14 @@ class Node:
         """Everything that stands behind a listener. Raises StartupError."""
         try:
             self._open(parts)
+            await self._recover()
             await self._take_part(parts)
         except (StoreError, BrokenMetadata) as error:
             raise StartupError(str(error)) from error
         except (KafkaError, MalformedMessage, OSError) as error:
-            raise StartupError(f"cannot use the data directory {self.data_directory}: {error}") from error
+            raise StartupError(
+                f"cannot use the data directory {self.data_directory} ({_words(error)}): {what_to_do(_os_error(error))}"
+            ) from error
 
     def _open(self, parts: ExitStack) -> None:
         """Logs and metadata from the disk. Blocks: nothing is served yet."""
@@ -190,8 +215,9 @@ class Node:
             now_ms=self.clock.now_ms(),
             settings_for=self._settings_for,
             fsync=self.durable,
+            recover=False,
         )
-        self.partitions = PartitionManager(self.store, self.settings.node.node_id, self.settings, self.clock)
+        self.partitions = PartitionManager(self.store, self.settings.node.node_id, self.settings, self.clock, self.disk)
         if self.durable:
             self.partitions.flusher = self.flusher
         parts.callback(self._close_store)
@@ -205,11 +231,25 @@ class Node:
             self.clock,
             fsync=self.durable,
         )
+        self.controller.report_to(self.disk)
         parts.callback(self.controller.close)
         self._follow_broker_settings(self.metadata.image)
         self.partitions.load(self.metadata.image)
         self.metadata.subscribe(self._follow_metadata)
         self.metadata.subscribe(self.log_cleaning.follow_metadata)
+
+    async def _recover(self) -> None:
+        """Recover every partition after an unclean stop. A turn at a time, so that it can be interrupted.
+
+        Before anybody connects: a large log would hold up everybody once there are others. Raises StoreError.
+        """
+        count = self.store.unrecovered_count
+        while remaining := self.store.unrecovered_count:
+            self.on_recovery(count - remaining, count)
+            self.store.recover(self.clock.now_ms(), partial(_is_past, perf_counter() + RECOVERY_TURN_SECONDS))
+            await trio.lowlevel.checkpoint()
+        if count:
+            self.on_recovery(count, count)
 
     def _settings_for(self, topic_partition: TopicPartition) -> LogSettings:
         """What a log follows when it is opened. Nobody knows the topic's own before the metadata has been read."""
@@ -271,7 +311,6 @@ class Node:
             self.metadata,
         )
         parts.callback(self.groups.close)
-        await self.groups.load()
         self.markers = MarkerWriter(self.partitions, self.groups, self.clock)
         self.transactions = TransactionCoordinator(
             lambda: self.settings.transactions,
@@ -283,7 +322,17 @@ class Node:
         )
         self.enlister = PartitionEnlister(self.transactions)
         parts.callback(self.transactions.close)
-        await self.transactions.load()
+
+    async def _load_coordinators(self) -> None:
+        """Replay what groups and transactions have stored. Raises StartupError."""
+        try:
+            await self.groups.load()
+            await self.transactions.load()
+        except (KafkaError, MalformedMessage, OSError) as error:
+            raise StartupError(
+                f"cannot use the data directory {self.data_directory} ({_words(error)}): {what_to_do(_os_error(error))}"
+            ) from error
+        self._coordinators_loaded.set()
 
     async def _create_internal_topic(self, name: str) -> None:
         await self.controller.create_missing_topics([name], self.settings)
@@ -310,6 +359,14 @@ class Node:
         self.store.close(self.partitions.high_watermarks(), broker_epoch=self.broker_epoch)
 
 
+def _is_past(moment: float) -> bool:
+    return perf_counter() > moment
+
+
+def _tell_nobody(_done: int, _count: int) -> None:
+    """Who embeds a node need not show progress."""
+
+
 def _cause(group: BaseExceptionGroup[BaseException]) -> BaseException:
     """The one exception that made the tasks of a node stop; the group when there are several."""
     causes = group.split(trio.Cancelled)[1]
@@ -319,6 +376,15 @@ def _cause(group: BaseExceptionGroup[BaseException]) -> BaseException:
     while isinstance(cause, BaseExceptionGroup) and len(cause.exceptions) == 1:
         cause = cause.exceptions[0]
     return cause
+
+
+def _os_error(error: BaseException) -> BaseException | None:
+    """What the disk itself said, behind an error that clients know."""
+    return error.__cause__ if isinstance(error, KafkaError) else error
+
+
+def _words(error: BaseException) -> str:
+    return (error.message if isinstance(error, KafkaError) else None) or str(error)
 
 
 class CurrentGroupSettings:

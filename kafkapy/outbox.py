@@ -6,12 +6,14 @@ socket by `sendfile`, never through Python.
 
 from __future__ import annotations
 
+import errno
 import os
 from struct import Struct
 from typing import TYPE_CHECKING
 
 import trio
 
+from kafkapy.errors import CloseConnection
 from kafkapy_wire.codec import encode_segments
 
 if TYPE_CHECKING:
@@ -54,7 +56,9 @@ class Outbox:
         _SIZE.pack_into(buffer, start, size)
 
     async def flush(self) -> None:
-        """Send all that waits. Raises OSError when the peer is gone; then the connection is finished."""
+        """Send all that waits. Raises OSError when the peer is gone, CloseConnection when the disk has not what the
+        answer says: then the connection is finished.
+        """
         buffer, self._buffer = self._buffer, bytearray()
         ranges, self._ranges = self._ranges, []
         try:
@@ -100,10 +104,18 @@ class Outbox:
         position, end = piece.position, piece.position + piece.length
         while position < end:
             try:
-                sent = os.sendfile(self._socket.fileno(), piece.fd, position, min(end - position, SENDFILE_TURN_BYTES))
+                fd = piece.fd
+            except OSError as error:
+                raise CloseConnection(f"a segment file cannot be opened: {error}") from error
+            try:
+                sent = os.sendfile(self._socket.fileno(), fd, position, min(end - position, SENDFILE_TURN_BYTES))
             except BlockingIOError:
                 await trio.lowlevel.wait_writable(self._socket)
                 continue
+            except OSError as error:
+                if error.errno == errno.EIO:  # of the disk: no socket says that
+                    raise CloseConnection(f"a segment file cannot be read: {error}") from error
+                raise
             if not sent:
                 raise OSError(f"segment file ends at {position}, its index promised {end}")
             position += sent

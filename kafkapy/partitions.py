@@ -13,15 +13,17 @@ from kafkapy.controller_driver import METADATA_TOPIC
 from kafkapy.settings.log_settings import log_settings
 from kafkapy_controller.image import EMPTY_IMAGE, ConfigResourceType
 from kafkapy_log import AppendOrigin, StoreError, TopicPartition, Verification
+from kafkapy_log.disk_errors import passes
 from kafkapy_wire.errors import ErrorCode, KafkaError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     import trio
 
     from kafkapy.clock import Clock
+    from kafkapy.disk_watch import DiskWatch
     from kafkapy.flushing import Flusher
     from kafkapy.settings import Settings, TopicSettings
     from kafkapy_controller.delta import MetadataDelta
@@ -38,11 +40,18 @@ FLUSH_MESSAGES_NEVER = 2**63 - 1
 class Partition:
     """One partition that this broker leads. With no followers, what is appended is committed."""
 
-    __slots__ = ("flusher", "index", "isr", "leader_epoch", "log", "settings", "topic", "topic_id", "waiters")
+    __slots__ = ("_disk", "flusher", "index", "isr", "leader_epoch", "log", "settings", "topic", "topic_id", "waiters")
 
     def __init__(
-        self, topic: TopicImage, index: int, state: PartitionImage, log: PartitionLog, settings: TopicSettings
+        self,
+        topic: TopicImage,
+        index: int,
+        state: PartitionImage,
+        log: PartitionLog,
+        settings: TopicSettings,
+        disk: DiskWatch,
     ) -> None:
+        self._disk = disk
         self.topic = topic.name
         self.topic_id = topic.topic_id
         self.index = index
@@ -76,16 +85,19 @@ class Partition:
         verification: Verification = Verification.NONE,
     ) -> AppendResult:
         """Append what a client sent and wake who waits for it. Raises KafkaError; then nothing was stored."""
-        result = self.log.append_as_leader(
-            batches,
-            leader_epoch=self.leader_epoch,
-            now_ms=now_ms,
-            api_version=request_version,
-            verification=verification,
-        )
-        if self.flusher is not None:
-            self.flusher.appended(self.log, awaited=True)
-        self.wake()
+        try:
+            result = self.log.append_as_leader(
+                batches,
+                leader_epoch=self.leader_epoch,
+                now_ms=now_ms,
+                api_version=request_version,
+                verification=verification,
+            )
+        except KafkaError as error:
+            if error.code is ErrorCode.KAFKA_STORAGE_ERROR:
+                self._disk.tell(self.log, error.__cause__)
+            raise
+        self._appended(awaited=True)
         return result
 
     def append_internal(self, batch: bytes, *, now_ms: int, transaction_version: int = 0) -> AppendResult:
@@ -93,17 +105,27 @@ class Partition:
 
         `transaction_version` is a marker's.
         """
-        result = self.log.append_as_leader(
-            batch,
-            leader_epoch=self.leader_epoch,
-            now_ms=now_ms,
-            origin=AppendOrigin.COORDINATOR,
-            transaction_version=transaction_version,
-        )
-        if self.flusher is not None:
-            self.flusher.appended(self.log, awaited=False)
-        self.wake()
+        try:
+            result = self.log.append_as_leader(
+                batch,
+                leader_epoch=self.leader_epoch,
+                now_ms=now_ms,
+                origin=AppendOrigin.COORDINATOR,
+                transaction_version=transaction_version,
+            )
+        except KafkaError as error:
+            if error.code is ErrorCode.KAFKA_STORAGE_ERROR:
+                self._disk.tell(self.log, error.__cause__)
+            raise
+        self._appended(awaited=False)
         return result
+
+    def _appended(self, *, awaited: bool) -> None:
+        if self.flusher is not None:
+            self.flusher.appended(self.log, awaited=awaited)
+        if self._disk.refusing:
+            self._disk.accepted(self.log.topic_partition)
+        self.wake()
 
     def delete_records_before(self, offset: int, *, now_ms: int) -> None:
         """Move the log start offset forward to `offset`, which is at most the high watermark."""
@@ -141,8 +163,9 @@ class Partition:
 class PartitionManager:
     """Every partition that this broker leads, by topic name and by topic id."""
 
-    def __init__(self, store: LogStore, node_id: int, settings: Settings, clock: Clock) -> None:
+    def __init__(self, store: LogStore, node_id: int, settings: Settings, clock: Clock, disk: DiskWatch) -> None:
         self._store = store
+        self._disk = disk
         self._node_id = node_id
         self._settings = settings
         self._clock = clock
@@ -200,6 +223,20 @@ class PartitionManager:
     def opened(self) -> list[Partition]:
         """The partitions whose logs are open; the others have had no request since the start."""
         return list(self._by_name.values())
+
+    def unopened(self) -> list[TopicPartition]:
+        """The partitions that have something stored and that nobody has asked for since the start."""
+        return [TopicPartition(*key) for key in self._unopened if key in self._store]
+
+    def unopened_among(self, wanted: Iterable[tuple[str | Uuid, int]]) -> list[tuple[str | Uuid, int]]:
+        """Those of them, each with its topic's name or id, that `by_name` and `by_id` would have to open."""
+        if not self._unopened:
+            return []
+        return [
+            (topic, index)
+            for topic, index in wanted
+            if (topic if isinstance(topic, str) else self._names.get(topic, ""), index) in self._unopened
+        ]
 
     def load(self, image: MetadataImage) -> None:
         """Take over the partitions of an image that this broker leads; logs without a topic are set aside."""
@@ -273,6 +310,10 @@ class PartitionManager:
             log = self._store.create(topic, index, image.topic_id, now_ms=self._clock.now_ms(), settings=for_log)
         except StoreError as error:  # the log of a deleted topic of this name could not be renamed
             raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, str(error)) from error
+        except KafkaError as error:
+            if passes(error.__cause__):
+                self._disk.refused(f"{topic}-{index}", error.__cause__)
+            raise
         log.update_settings(for_log)  # a recovery has opened it before anyone knew the topic's own
         return self._take_in(image, index, state, log, settings)
 
@@ -280,7 +321,7 @@ class PartitionManager:
         self, topic: TopicImage, index: int, state: PartitionImage, log: PartitionLog, settings: TopicSettings
     ) -> Partition:
         del self._unopened[topic.name, index]
-        partition = Partition(topic, index, state, log, settings)
+        partition = Partition(topic, index, state, log, settings, self._disk)
         partition.use_flusher(self.flusher)
         self._by_name[topic.name, index] = self._by_id[topic.topic_id, index] = partition
         return partition

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from kafkapy_wire.errors import ErrorCode, KafkaError
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
@@ -19,6 +21,7 @@ class ProducerIds:
         self._allocating = trio.Lock()  # one block at a time: spans the wait for the controller
 
     async def next(self) -> int:
+        """Raises KafkaError COORDINATOR_LOAD_IN_PROGRESS: the controller cannot write to its log."""
         while True:
             producer_id = next(self._block, None)
             if producer_id is not None:
@@ -27,5 +30,9 @@ class ProducerIds:
                 producer_id = next(self._block, None)  # another task may have fetched a block meanwhile
                 if producer_id is not None:
                     return producer_id
-                first, count = await self._allocate_block()
+                try:
+                    first, count = await self._allocate_block()
+                except KafkaError as error:
+                    # What Apache Kafka answers as long as its controller gives no block: every client comes again.
+                    raise KafkaError(ErrorCode.COORDINATOR_LOAD_IN_PROGRESS) from error
                 self._block = iter(range(first, first + count))

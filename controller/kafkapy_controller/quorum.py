@@ -40,6 +40,12 @@ class Append(NamedTuple):
     """The finalized level: it settles which record versions all replicas can read."""
 
 
+class NotAppended(NamedTuple):
+    """The disk had no room for the batch of the last `Append`: the log ends at `end_offset`, as it did before."""
+
+    end_offset: int
+
+
 class Flushed(NamedTuple):
     """Entries below `end_offset` survive a crash of this node."""
 
@@ -50,7 +56,7 @@ class Stop(NamedTuple):
     """The node goes away in good order."""
 
 
-Event = Start | Append | Flushed | Stop
+Event = Start | Append | NotAppended | Flushed | Stop
 
 
 class Effects(NamedTuple):
@@ -127,6 +133,10 @@ class Quorum:
                 )
                 self.log_end_offset += len(records)
                 return Effects(batch=batch)
+            case NotAppended(end_offset):
+                assert self.high_watermark <= end_offset <= self.log_end_offset, (event, self.log_end_offset)
+                self.log_end_offset = end_offset
+                return NOTHING
             case Flushed(end_offset):
                 assert self.high_watermark <= end_offset <= self.log_end_offset, (event, self.log_end_offset)
                 self.high_watermark = end_offset  # this node is the majority

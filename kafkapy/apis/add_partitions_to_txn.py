@@ -7,12 +7,15 @@ v5 adds on behalf of a client of transaction version 2
 All or nothing: one partition that does not exist keeps the others of its transaction out.
 
 Errors  UNKNOWN_TOPIC_OR_PARTITION   and OPERATION_NOT_ATTEMPTED for the others
+        TOPIC_AUTHORIZATION_FAILED   before v4: an internal topic; OPERATION_NOT_ATTEMPTED for the others
         INVALID_REQUEST              an empty transactional id
         INVALID_PRODUCER_ID_MAPPING  no such transactional id, or another producer has it
         PRODUCER_FENCED              another epoch; before v2 INVALID_PRODUCER_EPOCH
         CONCURRENT_TRANSACTIONS      the transaction before is being ended: try again
         TRANSACTION_ABORTABLE        verify_only, and the partition is not in the transaction
         COORDINATOR_LOAD_IN_PROGRESS
+Differs: a request that names a transactional id twice, which no broker sends, is two requests here; Apache Kafka does
+         the first of them twice. It never answers v4 without a transaction; here that has an empty answer.
 Not done: authorization, throttling.
 """
 
@@ -21,6 +24,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kafkapy.coordinators.transaction.transaction import EPOCH_BUMP_VERSION, ProducerIdAndEpoch
+from kafkapy_controller.image import INTERNAL_TOPICS
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.add_partitions_to_txn import (
     AddPartitionsToTxnPartitionResult,
@@ -32,8 +36,6 @@ from kafkapy_wire.messages.add_partitions_to_txn import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from kafkapy.context import RequestContext
     from kafkapy.coordinators.transaction.transaction import TopicPartition
     from kafkapy_controller.image import MetadataImage
@@ -63,30 +65,38 @@ def handle(request: AddPartitionsToTxnRequest, context: RequestContext) -> AddPa
 
 def _add(transaction: AddPartitionsToTxnTransaction, context: RequestContext) -> list[AddPartitionsToTxnTopicResult]:
     named = [(topic.name, index) for topic in transaction.topics for index in topic.partitions]
-    unknown = {partition for partition in named if not _exists(partition, context.node.metadata.image)}
-    if unknown:
-        return _results(
-            transaction,
-            lambda partition: (
-                ErrorCode.UNKNOWN_TOPIC_OR_PARTITION if partition in unknown else ErrorCode.OPERATION_NOT_ATTEMPTED
-            ),
-        )
+    refused = _refused(named, context)
+    if refused:
+        return _results({partition: refused.get(partition, ErrorCode.OPERATION_NOT_ATTEMPTED) for partition in named})
     producer = ProducerIdAndEpoch(transaction.producer_id, transaction.producer_epoch)
-    missing: set[TopicPartition] = set()
     try:
         if transaction.verify_only:
             missing = context.node.transactions.missing_partitions(transaction.transactional_id, producer, named)
-        else:
-            client_version = EPOCH_BUMP_VERSION if context.api_version >= FIRST_VERSION_FOR_BROKERS else 0
-            context.node.transactions.add_partitions(transaction.transactional_id, producer, named, client_version)
+            return _results(
+                {
+                    partition: ErrorCode.TRANSACTION_ABORTABLE if partition in missing else ErrorCode.NONE
+                    for partition in named
+                }
+            )
+        client_version = EPOCH_BUMP_VERSION if context.api_version >= FIRST_VERSION_FOR_BROKERS else 0
+        context.node.transactions.add_partitions(transaction.transactional_id, producer, named, client_version)
     except KafkaError as error:
         code = error.code
         if code is ErrorCode.PRODUCER_FENCED and context.api_version < FIRST_VERSION_WITH_PRODUCER_FENCED:
             code = ErrorCode.INVALID_PRODUCER_EPOCH
-        return _results(transaction, lambda _: code)
-    return _results(
-        transaction, lambda partition: ErrorCode.TRANSACTION_ABORTABLE if partition in missing else ErrorCode.NONE
-    )
+        return _results(dict.fromkeys(named, code)) if transaction.verify_only else _same_for_all(transaction, code)
+    return _same_for_all(transaction, ErrorCode.NONE)
+
+
+def _refused(named: list[TopicPartition], context: RequestContext) -> dict[TopicPartition, ErrorCode]:
+    for_clients = context.api_version < FIRST_VERSION_FOR_BROKERS
+    refused: dict[TopicPartition, ErrorCode] = {}
+    for partition in named:
+        if for_clients and partition[0] in INTERNAL_TOPICS:
+            refused[partition] = ErrorCode.TOPIC_AUTHORIZATION_FAILED
+        elif not _exists(partition, context.node.metadata.image):
+            refused[partition] = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+    return refused
 
 
 def _exists(partition: TopicPartition, image: MetadataImage) -> bool:
@@ -94,16 +104,24 @@ def _exists(partition: TopicPartition, image: MetadataImage) -> bool:
     return topic is not None and 0 <= partition[1] < len(topic.partitions)
 
 
-def _results(
-    transaction: AddPartitionsToTxnTransaction, error_of: Callable[[TopicPartition], ErrorCode]
-) -> list[AddPartitionsToTxnTopicResult]:
+def _results(errors: dict[TopicPartition, ErrorCode]) -> list[AddPartitionsToTxnTopicResult]:
+    """Each partition once, as in Apache Kafka, whatever the request looked like."""
+    by_topic: dict[str, AddPartitionsToTxnTopicResult] = {}
+    for (topic, index), error in errors.items():
+        result = by_topic.setdefault(topic, AddPartitionsToTxnTopicResult(name=topic))
+        result.results_by_partition.append(
+            AddPartitionsToTxnPartitionResult(partition_index=index, partition_error_code=error)
+        )
+    return list(by_topic.values())
+
+
+def _same_for_all(transaction: AddPartitionsToTxnTransaction, error: ErrorCode) -> list[AddPartitionsToTxnTopicResult]:
+    """In the shape of the request."""
     return [
         AddPartitionsToTxnTopicResult(
             name=topic.name,
             results_by_partition=[
-                AddPartitionsToTxnPartitionResult(
-                    partition_index=index, partition_error_code=error_of((topic.name, index))
-                )
+                AddPartitionsToTxnPartitionResult(partition_index=index, partition_error_code=error)
                 for index in topic.partitions
             ],
         )

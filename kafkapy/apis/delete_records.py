@@ -9,12 +9,17 @@ Errors  UNKNOWN_TOPIC_OR_PARTITION
         OFFSET_OUT_OF_RANGE       below 0 or above the high watermark
         INVALID_TOPIC_EXCEPTION   an internal topic
         POLICY_VIOLATION          the topic is compacted and its cleanup.policy has no "delete"
+        KAFKA_STORAGE_ERROR       the new start could not be written down; until the next crash it holds all the same
+
+Differs: the answer waits until log-start-offset-checkpoint has the new start. Apache Kafka writes that file once a
+minute: killed before that, it shows again what it had said to be deleted.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kafkapy.housekeeping import write_checkpoints
 from kafkapy_controller.image import INTERNAL_TOPICS
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.delete_records import (
@@ -32,15 +37,22 @@ HIGH_WATERMARK = -1
 UNKNOWN_LOW_WATERMARK = -1
 
 
-def handle(request: DeleteRecordsRequest, context: RequestContext) -> DeleteRecordsResponse:
-    return DeleteRecordsResponse(
-        topics=[
-            DeleteRecordsTopicResult(
-                name=topic.name, partitions=[_delete(topic.name, wanted, context) for wanted in topic.partitions]
-            )
-            for topic in request.topics
-        ]
-    )
+async def handle(request: DeleteRecordsRequest, context: RequestContext) -> DeleteRecordsResponse:
+    topics = [
+        DeleteRecordsTopicResult(
+            name=topic.name, partitions=[_delete(topic.name, wanted, context) for wanted in topic.partitions]
+        )
+        for topic in request.topics
+    ]
+    deleted = [answer for topic in topics for answer in topic.partitions if not answer.error_code]
+    if deleted:
+        try:
+            await write_checkpoints(context.node)
+        except OSError as error:
+            context.node.disk.put_off(write_checkpoints.__name__, error)
+            for answer in deleted:
+                answer.error_code, answer.low_watermark = ErrorCode.KAFKA_STORAGE_ERROR, UNKNOWN_LOW_WATERMARK
+    return DeleteRecordsResponse(topics=topics)
 
 
 def _delete(topic: str, wanted: DeleteRecordsPartition, context: RequestContext) -> DeleteRecordsPartitionResult:

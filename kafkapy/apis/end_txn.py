@@ -11,6 +11,7 @@ Errors  INVALID_REQUEST              an empty transactional id
         PRODUCER_FENCED              another epoch; before v2 INVALID_PRODUCER_EPOCH
         INVALID_TXN_STATE            nothing to commit (before v5: or abort), or it has ended the other way
         CONCURRENT_TRANSACTIONS      it is being ended just so: try again
+        NOT_COORDINATOR              `__transaction_state` was deleted meanwhile
         COORDINATOR_LOAD_IN_PROGRESS
 Differs: the answer leaves when every marker is written; Apache Kafka's leaves before, so that a next request may hear
          CONCURRENT_TRANSACTIONS for some milliseconds.

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from kafkapy.apis.opening import OPENED_AT_ONCE_MAX, open_in_turns, to_be_opened
 from kafkapy_log import FileSlice
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.fetch import (
@@ -37,6 +38,7 @@ from kafkapy_wire.uuid import ZERO_UUID
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
+    from kafkapy.apis.opening import Named
     from kafkapy.context import RequestContext
     from kafkapy.fetch_sessions import FetchedPartition, FetchKey, FetchPlan
     from kafkapy.partitions import Partition
@@ -54,10 +56,22 @@ def handle(request: FetchRequest, context: RequestContext) -> FetchResponse | Co
     if plan.error:
         return FetchResponse(error_code=plan.error)
     reading = Reading(request, plan, context)
+    if len(plan.partitions) > OPENED_AT_ONCE_MAX and (closed := to_be_opened(reading.named_partitions(), context)):
+        return _open_and_read(closed, reading, request, context)
     reading.read()
     if request.max_wait_ms <= 0 or not plan.partitions or reading.satisfied:
         return reading.response()
     return _wait(reading, request.max_wait_ms, context)
+
+
+async def _open_and_read(
+    closed: list[Named], reading: Reading, request: FetchRequest, context: RequestContext
+) -> FetchResponse:
+    await open_in_turns(closed, context)
+    reading.read()
+    if request.max_wait_ms <= 0 or reading.satisfied:
+        return reading.response()
+    return await _wait(reading, request.max_wait_ms, context)
 
 
 async def _wait(reading: Reading, max_wait_ms: int, context: RequestContext) -> FetchResponse:
@@ -101,6 +115,13 @@ class Reading:
     def satisfied(self) -> bool:
         return self.urgent or self.readable_bytes >= self._request.min_bytes
 
+    def named_partitions(self) -> list[Named]:
+        """All of them, by name or id as the request has them."""
+        return [
+            (wanted.topic_id if self._is_by_id(wanted) else wanted.topic_name, wanted.index)
+            for wanted in self._plan.partitions.values()
+        ]
+
     def read(self) -> None:
         """(Re)read every partition, from its fetch offset, within the sizes of the request."""
         self.release()
@@ -127,13 +148,18 @@ class Reading:
             self._fill(data, partition, wanted, room)
         except KafkaError as error:
             data.error_code = error.code
+            if error.code is ErrorCode.KAFKA_STORAGE_ERROR:
+                self._context.node.disk.unreadable(error)
         return data
 
     def _find(self, wanted: FetchedPartition) -> Partition:
         partitions = self._context.node.partitions
-        if wanted.topic_id != ZERO_UUID or self._context.api_version >= 13:
+        if self._is_by_id(wanted):
             return partitions.by_id(wanted.topic_id, wanted.index)
         return partitions.by_name(wanted.topic_name, wanted.index)
+
+    def _is_by_id(self, wanted: FetchedPartition) -> bool:
+        return wanted.topic_id != ZERO_UUID or self._context.api_version >= 13
 
     def _fill(self, data: PartitionData, partition: Partition, wanted: FetchedPartition, room: int) -> None:
         log = partition.log
@@ -169,8 +195,12 @@ class Reading:
                 for aborted in log.aborted_transactions(offset, piece.next_offset)
             ]
         if piece.length < FILE_RANGE_BYTES_MIN:
-            data.records = piece.read()
-            piece.release()
+            try:
+                data.records = piece.read()
+            except OSError as error:
+                raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, f"{partition}: {error}") from error
+            finally:
+                piece.release()
         else:
             data.records = piece
 

@@ -11,12 +11,13 @@ Errors  INVALID_GROUP_ID             the group id is empty
         MEMBER_ID_REQUIRED           come again with the member id in this answer
         UNKNOWN_MEMBER_ID            no such member; it lost its session while it was waiting
         FENCED_INSTANCE_ID           another member has taken over this group_instance_id
-        INCONSISTENT_GROUP_PROTOCOL  other members are of another type, or no protocol is supported by all
+        INCONSISTENT_GROUP_PROTOCOL  other members are of another type or share no protocol with it; it is a share group
         GROUP_MAX_SIZE_REACHED       the group has group.max.size members
         UNKNOWN_SERVER_ERROR         a group_instance_id with a member id that was given to a dynamic member
         REBALANCE_IN_PROGRESS        the member asked again on another connection, which will get the answer
         COORDINATOR_LOAD_IN_PROGRESS
 Differs: Apache Kafka never answers a JoinGroup that was superseded on another connection.
+         A consumer group (KIP-848) that Apache Kafka has stored becomes a classic one at once, also if it had members.
          With group.initial.rebalance.delay.ms=0, the default here, the first member's answer comes at once.
 Not done: throttling; throttle_time_ms is always 0.
 """

@@ -18,6 +18,7 @@ from collections import Counter
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
+from kafkapy.turns import Turn
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.list_offsets import (
     ListOffsetsPartitionResponse,
@@ -54,11 +55,12 @@ FIRST_VERSION = {
 }
 
 
-def handle(request: ListOffsetsRequest, context: RequestContext) -> ListOffsetsResponse:
+async def handle(request: ListOffsetsRequest, context: RequestContext) -> ListOffsetsResponse:
     times_named = Counter(
         (topic.name, wanted.partition_index) for topic in request.topics for wanted in topic.partitions
     )
     response = ListOffsetsResponse()
+    turn = Turn()
     for topic in request.topics:
         answers = []
         # A partition named twice is answered once.
@@ -76,6 +78,7 @@ def handle(request: ListOffsetsRequest, context: RequestContext) -> ListOffsetsR
             except KafkaError as error:
                 answer.error_code = error.code
             answers.append(answer)
+            await turn.share()
         response.topics.append(ListOffsetsTopicResponse(name=topic.name, partitions=answers))
     return response
 

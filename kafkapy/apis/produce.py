@@ -14,7 +14,7 @@ Errors  INVALID_REQUIRED_ACKS         acks is not -1, 0 or 1
         CORRUPT_MESSAGE               the CRC is wrong
         MESSAGE_TOO_LARGE, INVALID_TIMESTAMP, UNSUPPORTED_COMPRESSION_TYPE
         OUT_OF_ORDER_SEQUENCE_NUMBER, INVALID_PRODUCER_EPOCH, DUPLICATE_SEQUENCE_NUMBER    idempotent producers (KIP-98)
-        KAFKA_STORAGE_ERROR           the disk failed; nothing was stored
+        KAFKA_STORAGE_ERROR           the disk is full or has failed; nothing was stored, or what was is not on the disk
 
         INVALID_TXN_STATE             a transactional batch outside a transaction, or a plain one within
  of the partitions with transactional batches:
@@ -24,6 +24,7 @@ Errors  INVALID_REQUIRED_ACKS         acks is not -1, 0 or 1
         CONCURRENT_TRANSACTIONS       the transaction before is being ended; before v12 NOT_ENOUGH_REPLICAS
         TRANSACTIONAL_ID_AUTHORIZATION_FAILED    the request has no transactional id
 
+Differs: a full disk is waited out (docs/when-the-disk-is-full.md), where Apache Kafka's broker halts.
 Not done: throttling.
 """
 
@@ -31,6 +32,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kafkapy.apis.opening import OPENED_AT_ONCE_MAX, open_in_turns, to_be_opened
 from kafkapy.apis.produce_transactions import NotEnlisted, enlist, has_transactional_batch
 from kafkapy.errors import CloseConnection
 from kafkapy_controller.image import INTERNAL_TOPICS
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping
     from typing import TypeAlias
 
+    from kafkapy.apis.opening import Named
     from kafkapy.context import RequestContext
     from kafkapy.partitions import Partition
     from kafkapy_wire.messages.produce import PartitionProduceData, TopicProduceData
@@ -59,6 +62,7 @@ if TYPE_CHECKING:
 ADMIN_CLIENT_ID = "__admin_client"
 NOTHING_ENLISTED: Mapping[Partition, Verification | NotEnlisted] = {}
 ALL = -1
+FIRST_VERSION_WITH_TOPIC_IDS = 13
 # To these Apache Kafka answers without the log start offset, to every other error of an append with it.
 ERRORS_WITHOUT_LOG_START_OFFSET = frozenset(
     {
@@ -71,6 +75,29 @@ ERRORS_WITHOUT_LOG_START_OFFSET = frozenset(
 
 
 def handle(
+    request: ProduceRequest, context: RequestContext
+) -> ProduceResponse | Coroutine[None, None, ProduceResponse | None] | None:
+    if sum(len(topic.partition_data) for topic in request.topic_data) > OPENED_AT_ONCE_MAX:
+        by_id = context.api_version >= FIRST_VERSION_WITH_TOPIC_IDS
+        named = [
+            (topic.topic_id if by_id else topic.name, data.index)
+            for topic in request.topic_data
+            for data in topic.partition_data
+        ]
+        if closed := to_be_opened(named, context):
+            return _produce_once_open(closed, request, context)
+    return _produce(request, context)
+
+
+async def _produce_once_open(
+    closed: list[Named], request: ProduceRequest, context: RequestContext
+) -> ProduceResponse | None:
+    await open_in_turns(closed, context)
+    response = _produce(request, context)
+    return response if response is None or isinstance(response, ProduceResponse) else await response
+
+
+def _produce(
     request: ProduceRequest, context: RequestContext
 ) -> ProduceResponse | Coroutine[None, None, ProduceResponse] | None:
     response = ProduceResponse()
@@ -102,16 +129,18 @@ def handle(
 
 async def _after_flush(request: ProduceRequest, response: ProduceResponse, context: RequestContext) -> ProduceResponse:
     """The answer once everything that flush.messages asks for is on the disk."""
-    await context.node.flusher.flushed()
+    not_flushed = await context.node.flusher.flushed()
+    if not not_flushed:
+        return response
     for topic, topic_answer in zip(request.topic_data, response.responses, strict=True):
         for answer in topic_answer.partition_responses:
             if answer.error_code:
                 continue
             try:
-                has_failed = _find(topic, answer.index, request, context).log.has_failed
+                log = _find(topic, answer.index, request, context).log
             except KafkaError:  # deleted meanwhile: what was appended is as gone as what would have been acknowledged
                 continue
-            if has_failed:
+            if log in not_flushed:
                 answer.error_code = ErrorCode.KAFKA_STORAGE_ERROR
                 answer.base_offset = answer.log_start_offset = answer.log_append_time_ms = -1
     return response
@@ -165,7 +194,7 @@ def _find(topic: TopicProduceData, index: int, request: ProduceRequest, context:
     if request.acks not in (ALL, 0, 1):
         raise KafkaError(ErrorCode.INVALID_REQUIRED_ACKS)
     partitions = context.node.partitions
-    if context.api_version >= 13:
+    if context.api_version >= FIRST_VERSION_WITH_TOPIC_IDS:
         partition = partitions.by_id(topic.topic_id, index)
     else:
         partition = partitions.by_name(topic.name, index)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from kafkapy.coordinators.transaction.enlisting import Enlisting
 from kafkapy.coordinators.transaction.transaction import ProducerIdAndEpoch
 from kafkapy_log import Verification
-from kafkapy_wire.errors import ErrorCode, KafkaError, MalformedMessage
-from kafkapy_wire.records import read_batch_header
+from kafkapy_wire.errors import ErrorCode, KafkaError
+from kafkapy_wire.records.validation import only_batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 LAST_VERSION_WITHOUT_ABORTABLE = 10
 LAST_VERSION_WITHOUT_ADDING = 11
+
+SEVERAL_PRODUCERS = "Transactional records contained more than one producer ID"
 
 _ATTRIBUTES_AT = 22  # the lower byte of a batch's attributes
 _TRANSACTIONAL_BIT = 0x10
@@ -69,14 +71,14 @@ def enlist(
     for topic in request.topic_data:
         for data in topic.partition_data:
             try:
-                header = read_batch_header(data.records or b"")
+                header, _ = only_batch(data.records or b"", context.api_version)
                 if header.is_transactional and header.producer_id >= 0:
                     producers.add(ProducerIdAndEpoch(header.producer_id, header.producer_epoch))
                     partitions.append(find(topic, data.index))
-            except (KafkaError, MalformedMessage):
+            except KafkaError:
                 continue  # the append will find it too
     if len(producers) > 1:
-        raise NotEnlisted(ErrorCode.INVALID_PRODUCER_ID_MAPPING)
+        raise NotEnlisted(ErrorCode.INVALID_PRODUCER_ID_MAPPING, SEVERAL_PRODUCERS)
     if not partitions:
         return {}
     (producer,) = producers

@@ -84,7 +84,7 @@ def _resolve(
         found = image.topics.get(topic.name)
         indexes = range(0 if found is None else len(found.partitions))
         missing = [partition for partition in topic.partitions if partition.partition_index not in indexes]
-        if missing or not topic.partitions:
+        if missing or found is None:
             part = TxnOffsetCommitRequestTopic(name=topic.name, partitions=missing)
             refused.append(_refusal(part, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION))
             topic.partitions = [partition for partition in topic.partitions if partition.partition_index in indexes]

@@ -4,10 +4,16 @@ v1 flexible    v2 transaction_version, which tells how the marker's epoch is loo
 
 This node's own coordinator takes no request: see `coordinators.transaction.markers`.
 
+The answer has each producer id, topic and partition once, however often the request names them, and no marker without a
+partition.
+
 Errors  UNKNOWN_TOPIC_OR_PARTITION
+        INVALID_REQUEST                 a negative producer id or epoch
         INVALID_PRODUCER_EPOCH          older than what the partition has seen; from transaction version 2 on, not newer
         TRANSACTION_COORDINATOR_FENCED  a newer coordinator has written markers of this producer
         KAFKA_STORAGE_ERROR
+Differs: INVALID_REQUEST; Apache Kafka fails with UNKNOWN_SERVER_ERROR. A partition that is named twice gets its marker
+         twice, and a request whose last marker has no partition that exists is answered; Apache Kafka answers neither.
 Not done: authorization.
 """
 
@@ -16,6 +22,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kafkapy.coordinators.transaction.markers import Marker
+from kafkapy.turns import Turn
+from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.write_txn_markers import (
     WritableTxnMarkerPartitionResult,
     WritableTxnMarkerResult,
@@ -26,10 +34,12 @@ from kafkapy_wire.messages.write_txn_markers import (
 
 if TYPE_CHECKING:
     from kafkapy.context import RequestContext
+    from kafkapy.coordinators.transaction.transaction import TopicPartition
 
 
-def handle(request: WriteTxnMarkersRequest, context: RequestContext) -> WriteTxnMarkersResponse:
-    response = WriteTxnMarkersResponse()
+async def handle(request: WriteTxnMarkersRequest, context: RequestContext) -> WriteTxnMarkersResponse:
+    errors: dict[int, dict[TopicPartition, ErrorCode]] = {}  # by producer id
+    turn = Turn()
     for wanted in request.markers:
         marker = Marker(
             wanted.producer_id,
@@ -38,17 +48,25 @@ def handle(request: WriteTxnMarkersRequest, context: RequestContext) -> WriteTxn
             wanted.coordinator_epoch,
             wanted.transaction_version,
         )
-        topics = [
-            WritableTxnMarkerTopicResult(
-                name=topic.name,
-                partitions=[
-                    WritableTxnMarkerPartitionResult(
-                        partition_index=index, error_code=context.node.markers.write(topic.name, index, marker)
-                    )
-                    for index in topic.partition_indexes
-                ],
-            )
-            for topic in wanted.topics
-        ]
-        response.markers.append(WritableTxnMarkerResult(producer_id=wanted.producer_id, topics=topics))
-    return response
+        for topic in wanted.topics:
+            for index in topic.partition_indexes:
+                errors.setdefault(wanted.producer_id, {})[topic.name, index] = _write(
+                    topic.name, index, marker, context
+                )
+                await turn.share()
+    return WriteTxnMarkersResponse(markers=[_result(producer_id, found) for producer_id, found in errors.items()])
+
+
+def _write(topic: str, index: int, marker: Marker, context: RequestContext) -> ErrorCode:
+    if marker.producer_id < 0 or marker.producer_epoch < 0:
+        return ErrorCode.INVALID_REQUEST  # it would be stored, and no reader knows what to make of it
+    return context.node.markers.write(topic, index, marker)
+
+
+def _result(producer_id: int, errors: dict[TopicPartition, ErrorCode]) -> WritableTxnMarkerResult:
+    topics: dict[str, WritableTxnMarkerTopicResult] = {}
+    for (topic, index), error in errors.items():
+        topics.setdefault(topic, WritableTxnMarkerTopicResult(name=topic)).partitions.append(
+            WritableTxnMarkerPartitionResult(partition_index=index, error_code=error)
+        )
+    return WritableTxnMarkerResult(producer_id=producer_id, topics=list(topics.values()))

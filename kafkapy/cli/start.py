@@ -57,6 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
     logging.basicConfig(
         level=arguments.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
     )
+    logging.raiseExceptions = False  # where the log itself cannot be written, a traceback cannot either
     try:
         return _run(arguments)
     except (StartupError, ShutdownError, SettingsError, OSError) as error:
@@ -99,15 +100,26 @@ def _data_directory(settings: Settings) -> Path:
 
 
 def _serve(settings: Settings, data_directory: Path, *, durable: bool) -> None:
+    from time import monotonic
+
     import trio
 
+    from kafkapy.cli.progress import RecoveryProgress
     from kafkapy.node import Node
 
     node = Node(settings, data_directory, durable=durable)
+    progress = RecoveryProgress(sys.stderr, monotonic)
 
     async def main() -> None:
         stop = trio.Event()
-        with _signals_set(stop):
+        with trio.CancelScope() as starting, _signals_set(stop):
+
+            def recovering(done: int, count: int) -> None:
+                progress.tell(done, count)
+                if done < count and stop.is_set():
+                    starting.cancel()  # the next start goes on from here
+
+            node.on_recovery = recovering
             async with node.started():
                 _announce(node, durable=durable)
                 await stop.wait()
@@ -153,5 +165,5 @@ def _announce(node: Node, *, durable: bool) -> None:
             f"try: kafkapy produce hello 'first record'{server} && kafkapy consume hello --from-beginning{server}",
             flush=True,
         )
-    except BrokenPipeError:
+    except OSError:  # a reader that is gone, a full disk
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -10,6 +10,7 @@ All of this is synchronous: between the check of a decision and the change made 
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
 import trio
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from kafkapy.clock import Clock
+
+logger = logging.getLogger("kafkapy.coordinators")
 
 NO_PRODUCER_ID = -1
 NO_PRODUCER_EPOCH = -1
@@ -119,6 +122,9 @@ class CoordinatorLog(Protocol):
 class Shard(Protocol):
     """State held by one partition of a coordinator's topic."""
 
+    unknown_records: dict[int, int]
+    """Type of record -> how many of it were replayed without effect: a later Kafka wrote them."""
+
     def replay(self, record: CoordinatorRecord, producer_id: int) -> None:
         """Apply one record, written by a transaction of `producer_id` when that is not -1."""
 
@@ -137,6 +143,7 @@ class CoordinatorRuntime(Generic[ShardT]):
 
     def __init__(
         self,
+        topic: str,
         log: CoordinatorLog,
         clock: Clock,
         new_shard: Callable[[int], ShardT],
@@ -145,6 +152,7 @@ class CoordinatorRuntime(Generic[ShardT]):
         base_sequence: int = 0,
     ) -> None:
         """`base_sequence` is what Apache Kafka writes in this topic's batches, although there is no producer id."""
+        self._topic = topic
         self._log = log
         self._clock = clock
         self._new_shard = new_shard
@@ -204,6 +212,7 @@ class CoordinatorRuntime(Generic[ShardT]):
         """Return when the topic exists and every shard can be used, at once if it was so before.
 
         A topic that was just created has nothing to replay, so the first request to a fresh node needs no retry.
+        Raises KafkaError(COORDINATOR_NOT_AVAILABLE): the disk has no room for it.
         """
         while self._creating_topic is not None:
             await self._creating_topic.wait()
@@ -214,6 +223,10 @@ class CoordinatorRuntime(Generic[ShardT]):
             if not self.partition_count:
                 await self._log.create_topic()
             await self.load()  # also where a client made the topic, or gave it more partitions
+        except KafkaError as error:
+            if error.code is ErrorCode.KAFKA_STORAGE_ERROR:
+                raise KafkaError(ErrorCode.COORDINATOR_NOT_AVAILABLE) from error
+            raise
         finally:
             self._creating_topic.set()
             self._creating_topic = None
@@ -226,11 +239,16 @@ class CoordinatorRuntime(Generic[ShardT]):
 
     async def load(self) -> None:
         """Replay every partition that is not loaded yet; other tasks get their turns meanwhile."""
+        unknown: dict[int, int] = {}
         for partition in range(self.partition_count):
             if partition not in self._shards and partition not in self._loading:
-                await self._load_partition(partition)
+                shard = await self._load_partition(partition)
+                for record_type, count in shard.unknown_records.items():
+                    unknown[record_type] = unknown.get(record_type, 0) + count
+        for record_type, count in sorted(unknown.items()):
+            logger.warning("skipped %d records of type %d, which is unknown, in %s", count, record_type, self._topic)
 
-    async def _load_partition(self, partition: int) -> None:
+    async def _load_partition(self, partition: int) -> ShardT:
         self._loading.add(partition)
         try:
             shard = self._new_shard(partition)
@@ -242,6 +260,7 @@ class CoordinatorRuntime(Generic[ShardT]):
             self._loading.discard(partition)
         self._shards[partition] = shard
         shard.loaded()
+        return shard
 
     def resign(self) -> None:
         """Give up every shard: the topic is gone, or the node stops."""

@@ -6,11 +6,14 @@ log start      first dirty offset          first uncleanable offset      active 
 ```
 """
 
+import os
 from collections.abc import Callable, Sequence
+from itertools import pairwise
+from pathlib import Path
 from typing import NamedTuple
 
-from kafkapy_log.segment import Segment
-from kafkapy_log.settings import LogSettings
+from kafkapy_log.segment import LOG_SUFFIX, Segment, file_name
+from kafkapy_log.settings import INT64_MAX, LogSettings
 
 
 class Cleanable(NamedTuple):
@@ -104,3 +107,26 @@ def _is_overdue(
         if end > first_dirty and segment.size and 0 < first_timestamp(segment) < clean_until_ms:
             return True
     return False
+
+
+def may_be_due(directory: Path, settings: LogSettings, checkpoint: int | None) -> bool:
+    """Whether a log that is not open could be due, by the names and sizes of its files.
+
+    False only where `find_cleanable` would not find it due; true also of logs that open transactions or
+    min.compaction.lag.ms hold back. Keeps nothing open. Blocks; any thread. Raises OSError.
+    """
+    segments: list[tuple[int, int]] = []
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            stem = entry.name.removesuffix(LOG_SUFFIX)
+            if stem.isdecimal() and entry.name == file_name(int(stem), LOG_SUFFIX):
+                segments.append((int(stem), entry.stat().st_size))
+    segments.sort()
+    clean_bytes = dirty_bytes = 0
+    for (_, size), (end, _) in pairwise(segments):
+        if checkpoint is None or end > checkpoint:
+            dirty_bytes += size
+        else:
+            clean_bytes += size
+    may_be_overdue = settings.max_compaction_lag_ms < INT64_MAX
+    return Cleanable(0, 0, clean_bytes, dirty_bytes, may_be_overdue, False).is_due(settings.min_cleanable_dirty_ratio)

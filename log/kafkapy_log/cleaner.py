@@ -17,7 +17,7 @@ from kafkapy_log.cleaned_transactions import CleanedTransactions
 from kafkapy_log.compaction_filter import CleanedBatch, CompactionFilter
 from kafkapy_log.durable_files import write_file
 from kafkapy_log.indexes import OFFSET_ENTRY_BYTES, TIME_ENTRY_BYTES
-from kafkapy_log.offset_map import OffsetMap, short_keys
+from kafkapy_log.offset_map import OffsetMap
 from kafkapy_log.producer_state import LastRecord
 from kafkapy_log.record_scan import scan_keys, scan_records
 from kafkapy_log.recovery import end_transaction_marker
@@ -171,7 +171,8 @@ def clean(
     """Clean the log; returns the offset up to which it is clean now. Blocks; any thread.
 
     `swap_in` hands a cleaned segment to the owner's thread, False: the log has changed. `pace` is told of bytes read or
-    written, a few at a time, and may wait. Raises CleaningAborted, UncleanableLog, OSError.
+    written, a few at a time, and may wait. `offset_map` is empty, and is so again in the end.
+    Raises CleaningAborted, UncleanableLog, OSError.
     """
     progress = plan.progress
     try:
@@ -201,6 +202,7 @@ def clean(
     except FileNotFoundError as gone:
         raise CleaningAborted from gone
     finally:
+        offset_map.clear()
         _remove_cleaned(plan)
     return end_offset
 
@@ -235,7 +237,7 @@ def group_by_size(sources: list[Source], settings: LogSettings) -> list[list[Sou
 
 def _build_offset_map(plan: CleaningPlan, offset_map: OffsetMap, pace: Callable[[int], None]) -> None:
     """Take in keys from the first dirty offset on, until the map is full or everything cleanable is in it."""
-    first_dirty = plan.cleanable.first_dirty_offset
+    offset_map.first_offset = first_dirty = plan.cleanable.first_dirty_offset
     dirty = [source for source in plan.sources if source.next_base_offset > first_dirty]
     progress = plan.progress
     progress.bytes_to_map = sum(source.size for source in dirty)
@@ -255,7 +257,7 @@ def _build_offset_map(plan: CleaningPlan, offset_map: OffsetMap, pace: Callable[
                 if offset_map.is_full:
                     return
                 _map_batch(header, batch, offset_map, first_dirty)
-                progress.keys = len(offset_map.offsets)
+                progress.keys = offset_map.key_count
             if header.last_offset >= first_dirty:
                 offset_map.latest_offset = header.last_offset
         offset_map.latest_offset = source.next_base_offset - 1
@@ -265,16 +267,18 @@ def _map_batch(header: BatchHeader, batch: memoryview, offset_map: OffsetMap, fi
     data = plain_records(header, batch, DECOMPRESSED_BYTES_MAX)
     base_offset = header.base_offset
     if header.record_count == header.last_offset_delta + 1 and base_offset >= first_dirty:
-        keys = scan_keys(data, header.record_count)
-        if keys is not None:
-            offset_map.put(short_keys(keys), range(base_offset, header.next_offset))
+        scanned = scan_keys(data, header.record_count)
+        if scanned is not None:
+            keys, tombstones = scanned
+            offset_map.put(keys, base_offset, tombstones)
             return
-    scanned = scan_records(data, header.record_count)
-    keyless = set(scanned.keyless)
-    for number, key in enumerate(scanned.keys):
-        offset = base_offset + scanned.offset_deltas[number]
-        if offset >= first_dirty and number not in keyless:
-            offset_map.put(short_keys([key]), (offset,))
+    offset_deltas, keys, keyless, tombstones = scan_records(data, header.record_count)
+    without_key = set(keyless)
+    without_value = set(tombstones)
+    for number, key in enumerate(keys):
+        offset = base_offset + offset_deltas[number]
+        if offset >= first_dirty and number not in without_key:
+            offset_map.put([key], offset, [0] if number in without_value else [])
 
 
 # -- the segments
@@ -375,7 +379,7 @@ class _CleanedFile:
 def _remove_cleaned(plan: CleaningPlan) -> None:
     for source in plan.sources:
         for suffix in SEGMENT_SUFFIXES:
-            with suppress(FileNotFoundError):
+            with suppress(OSError):  # not there, as a rule; what a broken disk keeps goes at the next start
                 os.unlink(file_name(source.base_offset, suffix) + CLEANED_SUFFIX, dir_fd=plan.directory_fd)
 
 

@@ -6,13 +6,21 @@ base and last offset, leader epoch, producer and codec stay. The delete horizon 
 first cleaning that finds a tombstone or a useless marker in it: attribute bit 6, with the time in `base_timestamp`.
 """
 
-from itertools import count, repeat
+from collections.abc import Iterator
+from itertools import compress as selected
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 from kafkapy_log.cleaned_transactions import CleanedTransactions
-from kafkapy_log.offset_map import OffsetMap, short_keys
+from kafkapy_log.offset_map import GOES, STAYS, STAYS_AS_TOMBSTONE, OffsetMap, Survivors
 from kafkapy_log.producer_state import LastRecord
-from kafkapy_log.record_scan import ScannedRecords, scan_records, timestamp_delta, with_timestamp_delta
+from kafkapy_log.record_scan import (
+    max_timestamp_delta,
+    record_starts,
+    scan_keys,
+    scan_records,
+    with_timestamp_delta,
+)
 from kafkapy_log.recovery import end_transaction_marker
 from kafkapy_wire.compression import DECOMPRESSED_BYTES_MAX, compress
 from kafkapy_wire.errors import MalformedMessage
@@ -29,7 +37,9 @@ from kafkapy_wire.records.batch import (
 from kafkapy_wire.records.decoding import plain_records
 
 _NO_TIMESTAMP: Final = -1
-_ALWAYS_LATER: Final = 2**63
+_GOES: Final = bytes((GOES,))
+_STAYS: Final = bytes((STAYS,))
+_STAYS_AS_TOMBSTONE: Final = bytes((STAYS_AS_TOMBSTONE,))
 
 
 class CleanedBatch(NamedTuple):
@@ -45,10 +55,12 @@ class CompactionFilter:
 
     __slots__ = (
         "_delete_retention_ms",
+        "_first_offset",
         "_last_records",
         "_latest_offset",
         "_now_ms",
-        "_offsets",
+        "_offset_map",
+        "_survivors",
         "_transactions",
         "_upper_bound_offset",
     )
@@ -64,7 +76,9 @@ class CompactionFilter:
         now_ms: int,
     ) -> None:
         """`upper_bound_offset`: a batch that ends there stays, if only as a header, so that no offset is lost."""
-        self._offsets = offset_map.offsets
+        self._offset_map = offset_map
+        self._survivors = Survivors(offset_map)
+        self._first_offset = offset_map.first_offset
         self._latest_offset = offset_map.latest_offset
         self._transactions = transactions
         self._last_records = last_records
@@ -81,55 +95,55 @@ class CompactionFilter:
             return self._nothing_left(header)
         if header.base_offset > self._latest_offset:
             return CleanedBatch(None, header.max_timestamp, header.record_count)
-        data = plain_records(header, batch, DECOMPRESSED_BYTES_MAX)
-        scanned = scan_records(data, header.record_count)
-        retained = self._retained(header, scanned)
-        if not retained:
+        data = None
+        marks = None
+        if header.record_count == header.last_offset_delta + 1:
+            marks = self._survivors.marks(header.base_offset, header.record_count)
+        if marks is None:
+            data = plain_records(header, batch, DECOMPRESSED_BYTES_MAX)
+            marks = self._marks_by_key(header, data)
+        if STAYS_AS_TOMBSTONE in marks and header.has_delete_horizon and header.base_timestamp <= self._now_ms:
+            marks = marks.replace(_STAYS_AS_TOMBSTONE, _GOES)
+        gone = marks.count(GOES)
+        if gone == header.record_count:
             return self._nothing_left(header)
-        sets_horizon = (
-            bool(scanned.tombstones)
-            and not header.has_delete_horizon
-            and not set(scanned.tombstones).isdisjoint(retained)
-        )
-        if len(retained) == header.record_count and not sets_horizon:
+        sets_horizon = STAYS_AS_TOMBSTONE in marks and not header.has_delete_horizon
+        if not gone and not sets_horizon:
             return CleanedBatch(None, header.max_timestamp, header.record_count)
         if not crc_matches(batch):
             raise MalformedMessage(f"CRC of the batch at offset {header.base_offset} is wrong")
-        horizon_ms = self._now_ms + self._delete_retention_ms if sets_horizon else None
-        return _rebuilt(header, data, scanned, retained, horizon_ms)
+        if data is None:
+            data = plain_records(header, batch, DECOMPRESSED_BYTES_MAX)
+        return _rebuilt(header, data, marks, self._horizon_ms() if sets_horizon else None)
 
-    def _retained(self, header: BatchHeader, scanned: ScannedRecords) -> list[int]:
-        """Numbers of the records that stay."""
+    def _marks_by_key(self, header: BatchHeader, data: bytes) -> bytes:
+        """A mark for each record in `data`. Raises MalformedMessage."""
+        if header.last_offset < self._first_offset:
+            scanned = scan_keys(data, header.record_count)
+            if scanned is not None:
+                keys, tombstones = scanned
+                marks = self._offset_map.marks_of_old(keys)
+                return _with_tombstones(marks, tombstones) if tombstones else marks
+        return self._marks_one_by_one(header, data)
+
+    def _marks_one_by_one(self, header: BatchHeader, data: bytes) -> bytes:
+        """Where a record has no key, offsets have gaps, or an end of the dirty part lies within the batch."""
+        offset_deltas, keys, keyless, tombstones = scan_records(data, header.record_count)
         base_offset = header.base_offset
-        if not scanned.keyless and header.last_offset <= self._latest_offset:
-            latest = map(self._offsets.get, short_keys(scanned.keys), repeat(-1))
-            retained = [
-                number
-                for number, offset, delta in zip(count(), latest, scanned.offset_deltas, strict=False)
-                if offset <= base_offset + delta
-            ]
-        else:
-            retained = self._retained_one_by_one(base_offset, scanned)
-        if scanned.tombstones and header.has_delete_horizon and header.base_timestamp <= self._now_ms:
-            expired = {
-                number
-                for number in scanned.tombstones
-                if base_offset + scanned.offset_deltas[number] <= self._latest_offset
-            }
-            retained = [number for number in retained if number not in expired]
-        return retained
+        latest = self._offset_map.latest_offsets(keys)
+        marks = bytearray(offset <= base_offset + delta for offset, delta in zip(latest, offset_deltas, strict=True))
+        for number in keyless:
+            marks[number] = GOES
+        if header.last_offset > self._latest_offset:
+            above = {number for number, delta in enumerate(offset_deltas) if base_offset + delta > self._latest_offset}
+            for number in above:
+                marks[number] = STAYS
+            if header.has_delete_horizon:  # which says nothing of them yet
+                tombstones = [number for number in tombstones if number not in above]
+        return _with_tombstones(marks, tombstones)
 
-    def _retained_one_by_one(self, base_offset: int, scanned: ScannedRecords) -> list[int]:
-        """Where a record has no key, or the map ends within the batch."""
-        keyless = set(scanned.keyless)
-        retained = []
-        for number, key in enumerate(scanned.keys):
-            offset = base_offset + scanned.offset_deltas[number]
-            is_keyless = number in keyless
-            latest = _ALWAYS_LATER if is_keyless else self._offsets.get(short_keys([key])[0], -1)
-            if offset > self._latest_offset or latest <= offset:
-                retained.append(number)
-        return retained
+    def _horizon_ms(self) -> int:
+        return self._now_ms + self._delete_retention_ms
 
     def _clean_control(self, header: BatchHeader, batch: memoryview) -> CleanedBatch | None:
         marker = end_transaction_marker(batch) if header.record_count and header.producer_id >= 0 else None
@@ -143,9 +157,7 @@ class CompactionFilter:
         if not crc_matches(batch):
             raise MalformedMessage(f"CRC of the batch at offset {header.base_offset} is wrong")
         data = plain_records(header, batch, DECOMPRESSED_BYTES_MAX)
-        scanned = scan_records(data, header.record_count)
-        everything = list(range(header.record_count))
-        return _rebuilt(header, data, scanned, everything, self._now_ms + self._delete_retention_ms)
+        return _rebuilt(header, data, _STAYS * header.record_count, self._horizon_ms())
 
     def _nothing_left(self, header: BatchHeader) -> CleanedBatch | None:
         """The header alone where it has to stay: for an active producer's last sequence, or as the end of the round."""
@@ -166,41 +178,46 @@ class CompactionFilter:
         return header.is_control and header.producer_epoch == last.producer_epoch
 
 
-def _rebuilt(
-    header: BatchHeader, data: bytes, scanned: ScannedRecords, retained: list[int], horizon_ms: int | None
-) -> CleanedBatch:
-    """The batch with the `retained` records, and with a delete horizon if one is given."""
-    ends = scanned.ends
-    starts = [0, *ends]
+def _with_tombstones(marks: bytes | bytearray, tombstones: list[int]) -> bytes:
+    marks = bytearray(marks)
+    for number in tombstones:
+        if marks[number] == STAYS:
+            marks[number] = STAYS_AS_TOMBSTONE
+    return bytes(marks)
+
+
+def _rebuilt(header: BatchHeader, data: bytes, marks: bytes, horizon_ms: int | None) -> CleanedBatch:
+    """The batch with the records that stay, and with a delete horizon if one is given."""
+    starts = record_starts(data, header.record_count)
+    kept = header.record_count - marks.count(GOES)
     base_timestamp, max_timestamp = header.base_timestamp, header.max_timestamp
-    if header.timestamp_type is TimestampType.CREATE_TIME and len(retained) < header.record_count:
+    if header.timestamp_type is TimestampType.CREATE_TIME and kept < header.record_count:
         # With a horizon the deltas count from there, and so does base_timestamp.
-        max_timestamp = base_timestamp + max(timestamp_delta(data, starts[number]) for number in retained)
+        kept_starts = list(selected(starts, marks))
+        max_timestamp = base_timestamp + max_timestamp_delta(data, kept_starts, max_timestamp - base_timestamp)
     attributes = header.attributes
     if horizon_ms is None:
-        body = b"".join(_runs(data, starts, ends, retained))
+        body = b"".join(_runs(data, starts, marks))
     else:
         shift = base_timestamp - horizon_ms
-        body = b"".join([with_timestamp_delta(data, starts[number], ends[number], shift) for number in retained])
+        pairs = selected(pairwise(starts), marks)
+        body = b"".join([with_timestamp_delta(data, start, end, shift) for start, end in pairs])
         attributes |= DELETE_HORIZON_BIT
         base_timestamp = horizon_ms
-    content = _packed(
-        header, compress(body, header.compression), attributes, base_timestamp, max_timestamp, len(retained)
-    )
-    return CleanedBatch(content, max_timestamp, len(retained))
+    content = _packed(header, compress(body, header.compression), attributes, base_timestamp, max_timestamp, kept)
+    return CleanedBatch(content, max_timestamp, kept)
 
 
-def _runs(data: bytes, starts: list[int], ends: list[int], retained: list[int]) -> list[bytes]:
-    """The bytes of the retained records, in one piece where they follow each other."""
-    pieces = []
-    first = before = retained[0]
-    for number in retained:
-        if number > before + 1:
-            pieces.append(data[starts[first] : ends[before]])
-            first = number
-        before = number
-    pieces.append(data[starts[first] : ends[before]])
-    return pieces
+def _runs(data: bytes, starts: list[int], marks: bytes) -> Iterator[bytes]:
+    """The bytes of the records that stay, in one piece where they follow each other."""
+    marks = marks.replace(_STAYS_AS_TOMBSTONE, _STAYS)
+    first = marks.find(STAYS)
+    while first >= 0:
+        end = marks.find(GOES, first)
+        if end < 0:
+            end = len(marks)
+        yield data[starts[first] : starts[end]]
+        first = marks.find(STAYS, end)
 
 
 def _packed(

@@ -1,7 +1,10 @@
 """Small files that are read whole and replaced whole: a crash leaves the old content or the new, never a mix."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
+
+from kafkapy_log.disk_errors import SyncFailed
 
 
 def read_file(path: Path) -> bytes:
@@ -21,12 +24,29 @@ def read_file(path: Path) -> bytes:
 
 
 def write_file(path: Path, data: bytes, *, fsync: bool, directory_fd: int | None = None) -> None:
-    """Create or overwrite in place: for what is checked and rebuilt when it is torn. Blocks with `fsync`."""
+    """Create or overwrite in place: for what is checked and rebuilt when it is torn. Blocks with `fsync`.
+
+    Raises OSError, SyncFailed.
+    """
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644, dir_fd=directory_fd)
     try:
         _write_all(fd, data)
         if fsync:
-            os.fsync(fd)
+            fsync_fd(fd)
+    finally:
+        os.close(fd)
+
+
+def overwrite_file(path: Path, data: bytes) -> None:
+    """Have a file hold `data`, never without the bytes that stay as they are: for what grows at its end. Not synced.
+
+    Raises OSError.
+    """
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        _write_all(fd, data)
+        if os.fstat(fd).st_size > len(data):
+            os.ftruncate(fd, len(data))
     finally:
         os.close(fd)
 
@@ -34,23 +54,44 @@ def write_file(path: Path, data: bytes, *, fsync: bool, directory_fd: int | None
 def replace_file(path: Path | str, data: bytes, *, fsync: bool, directory_fd: int | None = None) -> None:
     """Write beside, then rename over `path`. Blocks with `fsync`: file and directory are on the disk afterwards.
 
-    With `directory_fd` the path is one name in that directory, wherever it is by now.
+    With `directory_fd` the path is one name in that directory, wherever it is by now. Raises OSError.
     """
     path = Path(path)
     beside = path.with_name(path.name + ".tmp")
-    write_file(beside, data, fsync=fsync, directory_fd=directory_fd)
-    os.replace(beside, path, src_dir_fd=directory_fd, dst_dir_fd=directory_fd)
+    try:
+        write_file(beside, data, fsync=fsync, directory_fd=directory_fd)
+        os.replace(beside, path, src_dir_fd=directory_fd, dst_dir_fd=directory_fd)
+    except OSError:
+        with suppress(OSError):  # on a full disk its bytes are of use to others
+            os.unlink(beside, dir_fd=directory_fd)
+        raise
     if fsync:
         fsync_path(path.parent, directory_fd=directory_fd)
 
 
 def fsync_path(path: Path | str, *, directory_fd: int | None = None) -> None:
-    """Wait until a file's bytes, or a directory's names, are on the disk."""
+    """Wait until a file's bytes, or a directory's names, are on the disk. Raises OSError, SyncFailed."""
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC, dir_fd=directory_fd)
     try:
-        os.fsync(fd)
+        fsync_fd(fd)
     finally:
         os.close(fd)
+
+
+def fsync_fd(fd: int) -> None:
+    """`os.fsync` whose failure cannot be taken for another. Raises SyncFailed."""
+    try:
+        os.fsync(fd)
+    except OSError as error:
+        raise SyncFailed(error.errno, error.strerror) from error
+
+
+def fdatasync_fd(fd: int) -> None:
+    """`os.fdatasync` whose failure cannot be taken for another. Raises SyncFailed."""
+    try:
+        os.fdatasync(fd)
+    except OSError as error:
+        raise SyncFailed(error.errno, error.strerror) from error
 
 
 def _write_all(fd: int, data: bytes) -> None:

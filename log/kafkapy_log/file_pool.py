@@ -27,6 +27,7 @@ class PooledFile:
     """One file that is open now and then. `path` may change while it is open: renaming does not touch descriptors."""
 
     __slots__ = ("_created", "fd", "held", "path", "pool", "recently_used", "retired", "slices")
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
 
     def __init__(self, pool: "FilePool", path: Path) -> None:
         self.pool = pool
@@ -91,7 +92,7 @@ class FilePool:
     def open(self, file: PooledFile) -> int:
         while len(self._open) >= self.open_files_max and self._evict():
             pass
-        file.fd = os.open(file.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        file.fd = os.open(file.path, file.flags, 0o644)
         self._open[file] = None
         return file.fd
 

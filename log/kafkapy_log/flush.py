@@ -7,10 +7,10 @@ from threading import Thread
 from typing import Final
 
 from kafkapy_log.checkpoint_files import LEADER_EPOCH_CHECKPOINT
-from kafkapy_log.durable_files import fsync_path, replace_file
+from kafkapy_log.durable_files import fdatasync_fd, fsync_fd, fsync_path, replace_file, write_file
 from kafkapy_log.file_pool import PooledFile
 
-_SYNC_THREADS_MAX: Final = 8
+_SYNC_THREADS_MAX: Final = 16
 
 
 class Flush:
@@ -20,19 +20,28 @@ class Flush:
     descriptors that are held for it and with bytes that were taken beforehand, and looks at nothing that others change.
     """
 
-    __slots__ = ("_directory_fd", "_epochs", "_fds", "end_offset", "files", "names")
+    __slots__ = ("_directory_fd", "_epochs", "_fds", "_snapshot", "end_offset", "files", "names", "snapshot_name")
 
     def __init__(
-        self, directory: Path, files: list[PooledFile], names: list[str], epochs: bytes | None, end_offset: int
+        self,
+        directory: Path,
+        files: list[PooledFile],
+        names: list[str],
+        epochs: bytes | None,
+        end_offset: int,
+        snapshot: tuple[str, bytes] | None = None,
     ) -> None:
         """`files` hold the records, `names` are small files beside them, `epochs` the leader epoch checkpoint to come.
 
+        `snapshot`, name and content, is written when all of these are on the disk: that it is there proves it.
         Raises OSError.
         """
         self.files: list[PooledFile] = []
         self.names = names
         self.end_offset = end_offset
         """Everything below is on the disk after `sync`."""
+        self.snapshot_name = "" if snapshot is None else snapshot[0]
+        self._snapshot = b"" if snapshot is None else snapshot[1]
         self._epochs = epochs
         self._fds: list[int] = []
         # A descriptor, not a path: the directory may be renamed and its name taken by a new topic meanwhile.
@@ -46,17 +55,24 @@ class Flush:
             raise
 
     def sync(self, *, fsync: bool = True) -> None:
-        """Wait until all of it is on the disk; without `fsync` only write what is not written yet. Raises OSError."""
+        """Wait until all of it is on the disk; without `fsync` only write what is not written yet.
+
+        Raises OSError, SyncFailed.
+        """
         if fsync:
             for fd in self._fds:
-                os.fdatasync(fd)
+                fdatasync_fd(fd)
             for name in self.names:
                 with suppress(FileNotFoundError):  # its segment was deleted meanwhile
                     fsync_path(name, directory_fd=self._directory_fd)
         if self._epochs is not None:
             replace_file(LEADER_EPOCH_CHECKPOINT, self._epochs, fsync=fsync, directory_fd=self._directory_fd)
         elif fsync:
-            os.fsync(self._directory_fd)
+            fsync_fd(self._directory_fd)
+        if self.snapshot_name:
+            write_file(Path(self.snapshot_name), self._snapshot, fsync=fsync, directory_fd=self._directory_fd)
+            if fsync:
+                fsync_fd(self._directory_fd)
 
     def close(self) -> None:
         """Give back what was held."""

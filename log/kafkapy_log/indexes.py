@@ -4,14 +4,15 @@
 .index      relative offset i32 | position i32          last offset and first byte of a batch
 .timeindex  timestamp i64 | relative offset i32         highest timestamp so far, last offset of the batch that has it
 ```
-Both are built in memory and written when their segment is rolled, flushed or closed. Kafka maps a preallocated file
-instead; a reader sees no difference, for it rebuilds the index of every segment that was active in a crash.
+Both are built in memory and written when their segment is rolled, flushed or closed; a closed segment's are searched
+on the disk (see `stored_indexes`). Kafka maps a preallocated file instead; a reader sees no difference, for it rebuilds
+the index of every segment that was active in a crash.
 """
 
 import struct
 from array import array
 from bisect import bisect_left, bisect_right
-from typing import Final
+from typing import Final, NamedTuple
 
 OFFSET_ENTRY_BYTES: Final = 8
 TIME_ENTRY_BYTES: Final = 12
@@ -24,6 +25,28 @@ assert array("i").itemsize == 4
 
 class CorruptIndexError(Exception):
     """An index file that cannot belong to its segment: to be rebuilt."""
+
+
+class OffsetEntry(NamedTuple):
+    """At `position` begins the batch whose last offset is `offset`, or one before it; -1, 0: the segment begins there.
+
+    Older releases of Kafka make one entry for all batches of an append: where the first begins, how the last ends.
+    `is_last`: the index has no later one.
+    """
+
+    offset: int
+    position: int
+    is_last: bool
+
+
+class TimeEntry(NamedTuple):
+    """No batch before the one that holds `offset` is later than `timestamp`, which is that batch's."""
+
+    timestamp: int
+    offset: int
+
+
+NO_TIME: Final = TimeEntry(-1, -1)
 
 
 class OffsetIndex:
@@ -42,15 +65,19 @@ class OffsetIndex:
         self.offsets.append(relative_offset)
         self.positions.append(position)
 
-    def position_before(self, relative_offset: int) -> int:
-        """Position of a batch at or before the one that holds `relative_offset`; 0 without such an entry."""
-        entry = bisect_right(self.offsets, relative_offset) - 1
-        return self.positions[entry] if entry >= 0 else 0
+    def entry_before(self, relative_offset: int) -> OffsetEntry:
+        """The last one that is not above `relative_offset`: of the batch that holds it, or one before."""
+        return self._entry(bisect_right(self.offsets, relative_offset) - 1)
 
-    def last_position_up_to(self, position: int) -> int:
-        """The highest indexed position that is not above `position`; 0 without such an entry."""
-        entry = bisect_right(self.positions, position) - 1
-        return self.positions[entry] if entry >= 0 else 0
+    def entry_up_to(self, position: int) -> OffsetEntry:
+        """The one with the highest position that is not above `position`."""
+        return self._entry(bisect_right(self.positions, position) - 1)
+
+    def _entry(self, number: int) -> OffsetEntry:
+        is_last = number == len(self.offsets) - 1
+        if number < 0:
+            return OffsetEntry(-1, 0, is_last)
+        return OffsetEntry(self.offsets[number], self.positions[number], is_last)
 
     def truncate(self, relative_offset: int) -> None:
         """Forget entries for `relative_offset` and above."""
@@ -105,10 +132,14 @@ class TimeIndex:
             self.timestamps.append(timestamp)
             self.offsets.append(relative_offset)
 
-    def offset_before(self, timestamp: int) -> int:
-        """Relative offset before which every batch is older than `timestamp`; 0 without such an entry."""
-        entry = bisect_right(self.timestamps, timestamp) - 1
-        return self.offsets[entry] if entry >= 0 else 0
+    def entry_before(self, timestamp: int) -> TimeEntry:
+        """The last one that is not above `timestamp`; NO_TIME without one."""
+        number = bisect_right(self.timestamps, timestamp) - 1
+        return TimeEntry(self.timestamps[number], self.offsets[number]) if number >= 0 else NO_TIME
+
+    def last(self) -> TimeEntry:
+        """NO_TIME without one; else, in a closed segment, what was the highest timestamp."""
+        return TimeEntry(self.timestamps[-1], self.offsets[-1]) if self.timestamps else NO_TIME
 
     def truncate(self, relative_offset: int) -> None:
         """Forget entries for `relative_offset` and above."""

@@ -11,8 +11,9 @@ TOPIC-PARTITION/                   a partition log
 TOPIC-PARTITION.<32 hex>-delete/   one that was deleted and whose files are still to be removed
 TOPIC-PARTITION.<32 hex>-stray/    one that was set aside, for someone to look at
 ```
-After a clean stop a partition is read when it is first asked for, so that a store of thousands opens at once; after any
-other stop all are recovered while opening. One thread owns the store; what may run in another says so.
+After a clean stop a partition is read when it is first asked for, so that a store of thousands opens at once. After any
+other stop all are to be recovered, each when it is first asked for, or when `recover` comes to it. One thread owns the
+store; what may run in another says so.
 """
 
 import errno
@@ -22,6 +23,8 @@ import re
 import struct
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -43,6 +46,7 @@ from kafkapy_log.checkpoint_files import (
     partition_metadata,
     properties,
 )
+from kafkapy_log.disk_errors import what_to_do
 from kafkapy_log.durable_files import fsync_path, read_file, replace_file, write_file
 from kafkapy_log.file_pool import FilePool
 from kafkapy_log.flush import Flush, sync_all
@@ -52,6 +56,7 @@ from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.uuid import Uuid, random_uuid, uuid_text
 
 LOCK: Final = ".lock"
+CLOSE_TOGETHER_MAX: Final = 128
 _DELETE_SUFFIX: Final = "-delete"
 _STRAY_SUFFIX: Final = "-stray"
 _NAME_MAX: Final = 255
@@ -98,6 +103,8 @@ class LogStore:
         self._log_start_offsets: dict[TopicPartition, int] = {}
         self._high_watermarks: dict[TopicPartition, int] = {}
         self._deleted: list[Path] = []
+        self._unrecovered: dict[TopicPartition, None] = {}
+        self._checkpoints_written: dict[str, bytes] = {}
 
     @classmethod
     def open(
@@ -110,8 +117,11 @@ class LogStore:
         settings_for: Callable[[TopicPartition], LogSettings] | None = None,
         pool: FilePool | None = None,
         fsync: bool = True,
+        recover: bool = True,
     ) -> "LogStore":
         """Lock the directory, create it and its identity where there is none, and recover it after an unclean stop.
+
+        Without `recover` that is left to `LogStore.recover`.
 
         `cluster_id` None takes the directory's, or a new one. `settings_for` is asked when a partition is opened.
         Without `fsync` nothing waits for the disk: for directories that are thrown away.
@@ -131,14 +141,15 @@ class LogStore:
                     pool=FilePool() if pool is None else pool,
                     fsync=fsync,
                 )
-                store._load(now_ms)
+                store._load()
+                if recover:
+                    store.recover(now_ms)
             except BaseException:
                 os.close(lock_fd)
                 raise
         except OSError as error:
             raise StoreError(
-                f"cannot use the data directory {directory}: {error.strerror or error}; "
-                "check its owner and permissions, or name another directory"
+                f"cannot use the data directory {directory} ({error.strerror or error}): {what_to_do(error)}"
             ) from error
         return store
 
@@ -161,7 +172,7 @@ class LogStore:
         topic_partition = TopicPartition(topic, partition)
         log = self._logs.get(topic_partition)
         if log is None and topic_partition in self._known:
-            log = self._open_log(topic_partition, now_ms, clean=True)
+            log = self._open_log(topic_partition, now_ms)
         return log
 
     def opened(self) -> list[tuple[TopicPartition, PartitionLog]]:
@@ -169,7 +180,10 @@ class LogStore:
         return list(self._logs.items())
 
     def topic_id(self, topic: str, partition: int) -> Uuid | None:
-        """What partition.metadata says; None where it is missing or cannot be read."""
+        """What partition.metadata says; None where it is missing or damaged.
+
+        Raises KafkaError KAFKA_STORAGE_ERROR.
+        """
         topic_partition = TopicPartition(topic, partition)
         if topic_partition not in self._topic_ids and topic_partition in self._known:
             try:
@@ -177,6 +191,8 @@ class LogStore:
                 self._topic_ids[topic_partition] = parse_partition_metadata(data)
             except (FileNotFoundError, CorruptFileError):
                 self._topic_ids[topic_partition] = None
+            except OSError as error:
+                raise _storage_failure(topic_partition, error) from error
         return self._topic_ids.get(topic_partition)
 
     def create(
@@ -205,10 +221,13 @@ class LogStore:
             # Not synced: when the power fails and the directory is lost, metadata has the partition made again.
             write_file(path / PARTITION_METADATA, partition_metadata(topic_id), fsync=False)
         except OSError as error:
+            with suppress(OSError):  # nothing of it is there for the next start to find
+                (path / PARTITION_METADATA).unlink(missing_ok=True)
+                path.rmdir()
             raise _storage_failure(topic_partition, error) from error
         self._known[topic_partition] = None
         self._topic_ids[topic_partition] = topic_id
-        return self._open_log(topic_partition, now_ms, clean=True, settings=settings)
+        return self._open_log(topic_partition, now_ms, settings=settings)
 
     def delete(self, topic: str, partition: int) -> None:
         """The partition is gone at once, its name free; `take_deleted` later tells what is left to be removed.
@@ -238,6 +257,7 @@ class LogStore:
         if log is not None:
             log.moved(renamed)
         del self._known[topic_partition]
+        self._unrecovered.pop(topic_partition, None)
         self._topic_ids.pop(topic_partition, None)
         for offsets in (self._recovery_points, self._log_start_offsets, self._high_watermarks):
             offsets.pop(topic_partition, None)
@@ -262,14 +282,19 @@ class LogStore:
         self.replace_checkpoints(self.checkpoints(high_watermarks))
 
     def replace_checkpoints(self, files: list[tuple[str, bytes]]) -> None:
-        """Write what `checkpoints` gave. Blocks; any thread, one at a time. Raises OSError."""
+        """Write what `checkpoints` gave and is not what the files say. Blocks; any thread, one at a time.
+
+        Raises OSError.
+        """
         for name, content in files:
-            replace_file(self.directory / name, content, fsync=self._fsync)
+            if self._checkpoints_written.pop(name, None) != content:
+                replace_file(self.directory / name, content, fsync=self._fsync)
+            self._checkpoints_written[name] = content
 
     def checkpoints(self, high_watermarks: Mapping[TopicPartition, int]) -> list[tuple[str, bytes]]:
         """(file name, content) of the three files, to be written by `replace_checkpoints` in a worker thread."""
         for topic_partition, log in self._logs.items():
-            self._recovery_points[topic_partition] = log.recovery_point
+            self._recovery_points[topic_partition] = log.recovery_point_to_note
             self._log_start_offsets[topic_partition] = log.log_start_offset
         self._high_watermarks.update(high_watermarks)
         # As Kafka does: only starts that the first segment's name does not tell.
@@ -291,6 +316,7 @@ class LogStore:
     ) -> None:
         """Close every log, write the checkpoints, the clean shutdown marker last; with `clean` False none of these.
 
+        A store that was not recovered as a whole is closed without the marker.
         Blocks. Raises OSError and KafkaError KAFKA_STORAGE_ERROR after everything that can be closed is, also for a log
         that failed long before: the marker is then missing, and the next start recovers.
         """
@@ -298,7 +324,7 @@ class LogStore:
             failures = self._close_logs(clean=clean)
             if clean:
                 self.write_checkpoints(high_watermarks or {})
-            if clean and not failures:
+            if clean and not failures and not self._unrecovered:
                 write_file(self.directory / CLEAN_SHUTDOWN, clean_shutdown_marker(broker_epoch), fsync=self._fsync)
                 if self._fsync:
                     fsync_path(self.directory)
@@ -309,10 +335,20 @@ class LogStore:
             raise failures[0]
 
     def _close_logs(self, *, clean: bool) -> list[KafkaError]:
-        """Close all, waiting for the disk for all together; what stands against a clean stop."""
+        """Close all, waiting for the disk for many together; what stands against a clean stop."""
         failures: list[KafkaError] = []
+        # Each flush holds two descriptors: of thousands at once the system would not give so many.
+        logs = iter(self._logs.items())
+        while group := list(islice(logs, CLOSE_TOGETHER_MAX)):
+            self._close_group(group, failures, clean=clean)
+        return failures
+
+    def _close_group(
+        self, logs: list[tuple[TopicPartition, PartitionLog]], failures: list[KafkaError], *, clean: bool
+    ) -> None:
         flushing: list[tuple[PartitionLog, Flush]] = []
-        for topic_partition, log in self._logs.items():
+        for topic_partition, log in logs:
+            flush: Flush | None = None
             if log.has_failed:
                 failures.append(KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, f"{topic_partition} has failed before"))
             elif clean:
@@ -320,21 +356,42 @@ class LogStore:
                     flush = log.begin_close()
                 except KafkaError as error:
                     failures.append(error)
-                else:
-                    if flush is not None:
-                        flushing.append((log, flush))
+                    with suppress(KafkaError):  # no room for its indexes: what it was given is synced all the same
+                        flush = log.begin_flush()
+                if flush is not None:
+                    flushing.append((log, flush))
         errors = sync_all([flush for _, flush in flushing], fsync=self._fsync)
         for (log, flush), sync_error in zip(flushing, errors, strict=True):
             log.end_flush(flush, sync_error)
             if sync_error is not None:
                 failures.append(_storage_failure(log.topic_partition, sync_error))
-        for log in self._logs.values():
+        for _, log in logs:
             log.close(clean=False)
-        return failures
 
     # -- opening
 
-    def _load(self, now_ms: int) -> None:
+    @property
+    def unrecovered_count(self) -> int:
+        """How many partitions `recover` has not come to."""
+        return len(self._unrecovered)
+
+    def recover(self, now_ms: int, is_enough: Callable[[], bool] = bool) -> None:
+        """Open what an unclean stop has left, until nothing remains or, after one of them, `is_enough` says so.
+
+        Blocks. Raises StoreError.
+        """
+        while self._unrecovered:
+            topic_partition = next(iter(self._unrecovered))
+            try:
+                self._open_log(topic_partition, now_ms)
+            except KafkaError as error:
+                raise StoreError(
+                    f"cannot recover {self._path(topic_partition)} ({error.message}): {what_to_do(error.__cause__)}"
+                ) from error
+            if is_enough():
+                return
+
+    def _load(self) -> None:
         self._recovery_points = self._read_checkpoint(RECOVERY_POINT_CHECKPOINT)
         self._log_start_offsets = self._read_checkpoint(LOG_START_OFFSET_CHECKPOINT)
         self._high_watermarks = self._read_checkpoint(REPLICATION_CHECKPOINT)
@@ -347,11 +404,7 @@ class LogStore:
             elif match := _PARTITION_DIRECTORY.fullmatch(name):
                 self._known[TopicPartition(match[1], int(match[2]))] = None
         if not self.had_clean_shutdown:
-            for topic_partition in self._known:
-                try:
-                    self._open_log(topic_partition, now_ms, clean=False)
-                except KafkaError as error:
-                    raise StoreError(f"cannot recover {self._path(topic_partition)}: {error.message}") from error
+            self._unrecovered = dict(self._known)
 
     def _read_checkpoint(self, name: str) -> dict[TopicPartition, int]:
         """Without entries when it is missing or damaged: more is recovered then, nothing is lost."""
@@ -361,7 +414,7 @@ class LogStore:
             return {}
 
     def _open_log(
-        self, topic_partition: TopicPartition, now_ms: int, *, clean: bool, settings: LogSettings | None = None
+        self, topic_partition: TopicPartition, now_ms: int, *, settings: LogSettings | None = None
     ) -> PartitionLog:
         log = PartitionLog.open(
             self._path(topic_partition),
@@ -369,9 +422,10 @@ class LogStore:
             now_ms=now_ms,
             recovery_point=self._recovery_points.get(topic_partition, 0),
             log_start_offset=self._log_start_offsets.get(topic_partition, 0),
-            clean=clean,
+            clean=topic_partition not in self._unrecovered,
             pool=self._pool,
         )
+        self._unrecovered.pop(topic_partition, None)
         self._logs[topic_partition] = log
         return log
 

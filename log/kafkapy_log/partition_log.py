@@ -4,24 +4,26 @@ Concurrency. One thread owns a log (the event loop's): every method is a plain `
 it changes something. Only `Flush.sync` is for a worker thread, between `begin_flush` and `end_flush` on the owner's.
 
 System calls. An append is one pwritev, a read is none: positions of recent batches are remembered, and a FileSlice
-opens its file only when it is sent. Index files are written when a segment is rolled or the log is closed.
+opens its file only when it is sent. A read elsewhere searches an index file with a few of pread. Index files are
+written when a segment is rolled or the log is closed.
 """
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from struct import Struct
 from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
 
 from kafkapy_log.append_validation import Buffer, record_rules, validate_from_client, validate_from_coordinator
 from kafkapy_log.checkpoint_files import leader_epoch_checkpoint
-from kafkapy_log.cleanable import Cleanable, find_cleanable
-from kafkapy_log.durable_files import write_file
+from kafkapy_log.disk_errors import passes
 from kafkapy_log.file_pool import FilePool
 from kafkapy_log.file_slice import EMPTY_SLICE, FileSlice
 from kafkapy_log.flush import Flush
+from kafkapy_log.flush_progress import FlushProgress
 from kafkapy_log.indexes import OFFSET_ENTRY_BYTES, TIME_ENTRY_BYTES, CorruptIndexError
+from kafkapy_log.producer_snapshots import ProducerSnapshots
 from kafkapy_log.producer_state import (
     ActiveProducer,
     AppendOrigin,
@@ -45,12 +47,13 @@ from kafkapy_log.segment import (
 )
 from kafkapy_log.segment_list import SegmentList, TimestampAndOffset
 from kafkapy_log.settings import LogSettings
-from kafkapy_log.swap import CLEANED_SUFFIX, SWAP_SUFFIX, rename_all
+from kafkapy_log.swap import CLEANED_SUFFIX, SWAP_SUFFIX, rename_all, undo_rename
 from kafkapy_log.transaction_index import AbortedTransaction, TransactionIndex
 from kafkapy_wire.errors import ErrorCode, KafkaError, MalformedMessage
 from kafkapy_wire.records import BatchHeader, TimestampType, crc_matches, split_batches
 
 if TYPE_CHECKING:
+    from kafkapy_log.cleanable import Cleanable
     from kafkapy_log.cleaner import CleanedSegment, CleaningPlan
 
 PRODUCE_VERSION_MAX: Final = 13
@@ -86,28 +89,28 @@ class UnexpectedAppendOffset(Exception):
 class PartitionLog:
     """Offsets `[log_start_offset, log_end_offset)` of one partition.
 
-    `recovery_point`: everything below it is on the disk. Errors of the disk raise KafkaError KAFKA_STORAGE_ERROR; after
-    one in an append the log takes no more until it is opened anew, since what the file holds is then uncertain.
+    `recovery_point`: everything below it is on the disk. Errors of the disk raise KafkaError KAFKA_STORAGE_ERROR, the
+    OSError as its cause. A full disk passes: what was written of a batch is cut off, and a later append may succeed.
+    After any other error of a write the log has failed: it takes no more until it is opened anew, since what its files
+    hold is then uncertain.
     """
 
     __slots__ = (
         "_closed",
         "_deleted_files",
         "_failure",
-        "_flush_under_way",
+        "_flush_progress",
         "_leader_epochs",
         "_pool",
         "_producers",
         "_rules",
         "_segments",
         "_settings",
-        "_snapshot_offsets",
+        "_snapshots",
         "_truncations",
-        "_unflushed_segments",
         "directory",
         "log_end_offset",
         "log_start_offset",
-        "recovery_point",
         "topic_partition",
     )
 
@@ -118,17 +121,20 @@ class PartitionLog:
         self.topic_partition = topic_partition
         self.log_start_offset = loaded.log_start_offset
         self.log_end_offset = loaded.log_end_offset
-        self.recovery_point = loaded.recovery_point
         self._settings = settings
         self._rules = record_rules(settings)
         self._pool = pool
         self._segments = SegmentList(loaded.segments, settings.index_interval_bytes)
         self._leader_epochs = loaded.leader_epochs
         self._producers = loaded.producers
-        self._snapshot_offsets = loaded.snapshot_offsets
-        self._unflushed_segments: list[Segment] = []
+        self._snapshots = ProducerSnapshots(directory, self._segments, loaded.snapshot_offsets)
+        self._flush_progress = FlushProgress(
+            loaded.recovery_point,
+            unflushed=loaded.unflushed_segments,
+            indexed_end_offset=loaded.indexed_end_offset,
+            settled_bytes=loaded.settled_bytes,
+        )
         self._deleted_files: list[tuple[int, Path]] = []
-        self._flush_under_way = False
         self._truncations = 0
         self._failure: OSError | None = None
         self._closed = False
@@ -212,7 +218,22 @@ class PartitionLog:
     @property
     def unflushed_record_count(self) -> int:
         """For flush.messages: offsets above the recovery point."""
-        return self.log_end_offset - self.recovery_point
+        return self.log_end_offset - self._flush_progress.recovery_point
+
+    @property
+    def recovery_point(self) -> int:
+        """Everything below it is on the disk."""
+        return self._flush_progress.recovery_point
+
+    @property
+    def recovery_point_to_note(self) -> int:
+        """For the checkpoint file; see `FlushProgress`."""
+        return self._flush_progress.recovery_point_to_note
+
+    @property
+    def unsettled_bytes(self) -> int:
+        """What recovery would have to read of the segment that is written to, were there a crash now."""
+        return self._flush_progress.unsettled_bytes(self._segments.active)
 
     def segments(self) -> list[SegmentInfo]:
         """Oldest first; the last one is being written to. Raises KafkaError KAFKA_STORAGE_ERROR."""
@@ -222,7 +243,7 @@ class PartitionLog:
                     segment.base_offset,
                     self._segments.next_base_offset(index, self.log_end_offset),
                     segment.size,
-                    self._segments.ready(segment).max_timestamp,
+                    self._segments.max_timestamp(segment),
                 )
                 for index, segment in enumerate(self._segments)
             ]
@@ -259,7 +280,7 @@ class PartitionLog:
                     first,
                     self.directory,
                     self._segments.up_to(first + 1),
-                    self._snapshot_offsets,
+                    self._snapshots.offsets,
                     log_start_offset=self.log_start_offset,
                     index_interval_bytes=self._settings.index_interval_bytes,
                 )
@@ -397,6 +418,8 @@ class PartitionLog:
             if marker is not None:
                 self._producers.check_marker(header, marker, offset, transaction_version)
             return marker, None
+        if not header.is_transactional and self._producers.is_next(header):
+            return None, None
         if origin is AppendOrigin.CLIENT:
             duplicate = self._producers.find_duplicate(header)
             if duplicate is not None:
@@ -434,6 +457,9 @@ class PartitionLog:
         """All of it at the end of the segment, or nothing: what a failing disk took is cut off again."""
         try:
             fd = segment.file.descriptor()
+        except OSError as error:
+            self._not_stored(error)
+        try:
             written = os.pwritev(fd, buffers, segment.size)
             if written < size:  # a disk that is nearly full takes a part first and tells why with the next call
                 rest = memoryview(b"".join(buffers))[written:]
@@ -441,12 +467,16 @@ class PartitionLog:
                     written = os.pwrite(fd, rest, segment.size + size - len(rest))
                     rest = rest[written:]
         except OSError as error:
-            self._fail(segment, error)
+            try:
+                os.ftruncate(fd, segment.size)
+            except OSError:  # then recovery cuts it off: nothing may be appended behind it
+                self._failure = error
+            self._not_stored(error)
 
-    def _fail(self, segment: Segment, error: OSError) -> NoReturn:
-        self._failure = error
-        with suppress(OSError):  # then recovery cuts it off: the log refuses appends until it is opened anew
-            os.ftruncate(segment.file.descriptor(), segment.size)
+    def _not_stored(self, error: OSError) -> NoReturn:
+        """Nothing of an append is in the log. When the error is one that passes, the next one may try again."""
+        if not passes(error):
+            self._failure = error
         raise _storage_error(self.topic_partition, error) from error
 
     @contextmanager
@@ -456,12 +486,13 @@ class PartitionLog:
             with _storage_errors(self.topic_partition):
                 yield
         except KafkaError as error:
-            self._failure = OSError(error.message)
+            cause = error.__cause__
+            self._failure = cause if isinstance(cause, OSError) else OSError(error.message)
             raise
 
     def _refuse(self) -> NoReturn:
         assert self._failure is not None
-        raise _storage_error(self.topic_partition, self._failure)
+        raise _storage_error(self.topic_partition, self._failure) from self._failure
 
     # -- rolling
 
@@ -479,9 +510,9 @@ class PartitionLog:
             ):
                 return self._roll(self.log_end_offset if first_offset is None else first_offset, now_ms)
         except OSError as error:
-            self._fail(segment, error)
+            self._not_stored(error)
         if not segment.size:
-            self._unflushed_segments.append(segment)
+            self._flush_progress.wrote_to(segment)
         return segment
 
     def _has_waited(self, segment: Segment, max_timestamp: int, now_ms: int) -> bool:
@@ -499,18 +530,28 @@ class PartitionLog:
         )
 
     def _roll(self, base_offset: int, now_ms: int) -> Segment:
-        """Close the active segment and begin one at `base_offset`. Raises OSError."""
+        """Close the active segment and begin one at `base_offset`. Raises OSError: then it may be tried again."""
         rolled = self._segments.active
         if rolled.size:
             rolled.write_indexes()
-            self._write_snapshot()
-            if rolled not in self._unflushed_segments:  # a flush has seen it, but not its end and its index files
-                self._unflushed_segments.append(rolled)
+            self._snapshots.write(self._producers)
+        segment = self._begin_segment(base_offset, now_ms)
+        if rolled.size:
+            self._flush_progress.rolled(rolled)
         else:
             self._drop_segments([rolled], now_ms)
+        return segment
+
+    def _begin_segment(self, base_offset: int, now_ms: int, *, with_file: bool = False) -> Segment:
+        """Write to a new one from now on. `with_file` makes its file at once, which else the first batch does.
+
+        Raises OSError: then all is as it was.
+        """
         segment = self._new_segment(base_offset, now_ms)
+        if with_file:
+            segment.file.descriptor()
         self._segments.append(segment)
-        self._unflushed_segments.append(segment)
+        self._flush_progress.began(segment)
         return segment
 
     def _new_segment(self, base_offset: int, now_ms: int) -> Segment:
@@ -518,18 +559,6 @@ class PartitionLog:
         # Not a matter of security; `random` takes longer to import than this ever runs.
         jitter = int.from_bytes(os.urandom(8), "big") % jitter_max if jitter_max > 0 else 0
         return Segment(self._pool, self.directory, base_offset, size=0, created_ms=now_ms, roll_jitter_ms=jitter)
-
-    def _write_snapshot(self) -> bool:
-        """Note the producers as they are now; False when the last snapshot says the same. Raises OSError.
-
-        Not synced: a torn one is detected, and what it said is in the log.
-        """
-        offset = self._producers.end_offset
-        if self._snapshot_offsets and self._snapshot_offsets[-1] >= offset:
-            return False
-        write_file(self.directory / file_name(offset, SNAPSHOT_SUFFIX), self._producers.to_snapshot(), fsync=False)
-        self._snapshot_offsets.append(offset)
-        return True
 
     # -- reading
 
@@ -619,12 +648,11 @@ class PartitionLog:
             self._drop_segments(self._segments.after(self._segments.index_of(offset)), now_ms)
             segment = self._segments.reactivate()
             end_offset = offset
-            found = segment.find(offset)
+            found = segment.find(offset, self._settings.index_interval_bytes)
             if found is not None:
                 end_offset = min(offset, found.header.base_offset)
                 segment.truncate(found.position, end_offset - segment.base_offset)
-            if segment not in self._unflushed_segments:
-                self._unflushed_segments.append(segment)
+            self._flush_progress.wrote_to(segment)
             self._ends_at(end_offset)
         return True
 
@@ -639,16 +667,16 @@ class PartitionLog:
 
     def _ends_at(self, offset: int) -> None:
         self._truncations += 1
+        self._flush_progress.truncated(offset, self._segments.active)
         self.log_end_offset = offset
         self.log_start_offset = min(self.log_start_offset, offset)
-        self.recovery_point = min(self.recovery_point, offset)
         self._leader_epochs.truncate_from_end(offset)
         self._segments.forget_positions()
         rebuild_producers(
             self._producers,
             self.directory,
             list(self._segments),
-            self._snapshot_offsets,
+            self._snapshots.offsets,
             log_start_offset=self.log_start_offset,
             log_end_offset=offset,
             index_interval_bytes=self._settings.index_interval_bytes,
@@ -678,18 +706,18 @@ class PartitionLog:
         due_ms = now_ms + self._settings.file_delete_delay_ms
         for segment in segments:
             self._segments.remove(segment)
-            if segment in self._unflushed_segments:
-                self._unflushed_segments.remove(segment)
+            self._flush_progress.dropped(segment)
             self._deleted_files.extend((due_ms, path) for path in segment.rename_deleted())
-            if segment.base_offset in self._snapshot_offsets and segment.base_offset != keep_snapshot_at:
-                self._snapshot_offsets.remove(segment.base_offset)
-                (self.directory / file_name(segment.base_offset, SNAPSHOT_SUFFIX)).unlink(missing_ok=True)
+            if segment.base_offset != keep_snapshot_at:
+                self._snapshots.remove(segment.base_offset)
 
     def take_deleted_files(self, now_ms: int) -> list[Path]:
         """Files whose file.delete.delay.ms is over, for a worker thread to unlink.
 
         One may be gone already: a segment that begins where a deleted one began takes its name when it is deleted too.
         """
+        if not self._deleted_files:  # as nearly always, and thousands of logs are asked
+            return []
         due = [path for due_ms, path in self._deleted_files if due_ms <= now_ms]
         self._deleted_files = [entry for entry in self._deleted_files if entry[0] > now_ms]
         return due
@@ -704,7 +732,7 @@ class PartitionLog:
         """
         if self._closed or self._failure is not None:
             return 0
-        with self._refusing_after_errors():
+        with _storage_errors(self.topic_partition):
             segments = list(self._segments)
             count = deletable_count(
                 segments,
@@ -713,24 +741,29 @@ class PartitionLog:
                 log_end_offset=self.log_end_offset,
                 high_watermark=high_watermark,
                 now_ms=now_ms,
-                largest_timestamp=self._largest_timestamp,
+                largest_timestamp=self._segments.max_timestamp,
             )
             if not count:
                 return 0
             if count == len(segments):
-                # Its file is there before the old ones go: it tells the next start where the log goes on.
-                self._roll(self.log_end_offset, now_ms).file.descriptor()
-            self._drop_segments(segments[:count], now_ms)
-        if self._segments.first.base_offset > self.log_start_offset:
-            self.log_start_offset = self._segments.first.base_offset
+                # Its file is there before the old ones go: it tells the next start where the log goes on. Nothing else
+                # is written: the disk may be full, and this is what makes room.
+                self._begin_segment(self.log_end_offset, now_ms, with_file=True)
+            kept = list(self._segments)[count]
+        if kept.base_offset > self.log_start_offset:
+            self.log_start_offset = kept.base_offset
             self._leader_epochs.truncate_from_start(self.log_start_offset)
+        with self._refusing_after_errors():
+            self._drop_segments(segments[:count], now_ms)
         return count
 
-    def cleanable(self, checkpoint: int | None, *, high_watermark: int, now_ms: int) -> Cleanable:
+    def cleanable(self, checkpoint: int | None, *, high_watermark: int, now_ms: int) -> "Cleanable":
         """What compaction could clean now; `checkpoint` is where the last cleaning ended, None when there was none.
 
         Raises KafkaError KAFKA_STORAGE_ERROR.
         """
+        from kafkapy_log.cleanable import find_cleanable  # nothing of it is needed to start
+
         with _storage_errors(self.topic_partition):
             return find_cleanable(
                 list(self._segments),
@@ -740,11 +773,11 @@ class PartitionLog:
                 log_end_offset=self.log_end_offset,
                 last_stable_offset=min(self.last_stable_offset, high_watermark),
                 now_ms=now_ms,
-                largest_timestamp=self._largest_timestamp,
+                largest_timestamp=self._segments.max_timestamp,
                 first_timestamp=self._first_timestamp,
             )
 
-    def begin_cleaning(self, cleanable: Cleanable, *, now_ms: int) -> "CleaningPlan":
+    def begin_cleaning(self, cleanable: "Cleanable", *, now_ms: int) -> "CleaningPlan":
         """For `cleaner.clean` in any thread, which gives its results to `swap_in`; then `CleaningPlan.close`.
 
         Raises KafkaError KAFKA_STORAGE_ERROR.
@@ -754,13 +787,13 @@ class PartitionLog:
         first_dirty, end_offset = cleanable.first_dirty_offset, cleanable.first_uncleanable_offset
         with _storage_errors(self.topic_partition):
             sources = [segment for segment in self._segments if segment.base_offset < end_offset]
-            dirty_segment = self._segments.ready(sources[self._segments.index_of(first_dirty)])
+            dirty_segment = sources[self._segments.index_of(first_dirty)]
             return CleaningPlan(
                 self.directory,
                 sources,
                 cleanable,
                 self._settings,
-                dirty_position=dirty_segment.offset_index.position_before(first_dirty - dirty_segment.base_offset),
+                dirty_position=dirty_segment.position_before(first_dirty, self._settings.index_interval_bytes),
                 aborted_transactions=self.aborted_transactions(self._segments.first.base_offset, end_offset),
                 last_records=self._producers.last_records(),
                 log_version=self._truncations,
@@ -782,19 +815,18 @@ class PartitionLog:
         ):
             return False
         base_offset = cleaned.segment.base_offset
+        with _storage_errors(self.topic_partition):
+            try:
+                rename_all(self.directory, base_offset, CLEANED_SUFFIX, SWAP_SUFFIX)
+            except OSError:  # nothing has changed yet
+                undo_rename(self.directory, base_offset)
+                raise
         with self._refusing_after_errors():
-            rename_all(self.directory, base_offset, CLEANED_SUFFIX, SWAP_SUFFIX)
             self._drop_segments(cleaned.replaced, now_ms, keep_snapshot_at=base_offset)
             rename_all(self.directory, base_offset, SWAP_SUFFIX, "")
         cleaned.segment.forget_indexes()
         self._segments.insert(cleaned.segment)
         return True
-
-    def _largest_timestamp(self, segment: Segment) -> int:
-        """-1 without one. Raises OSError."""
-        if segment.max_timestamp < 0 and segment.size:
-            self._segments.ready(segment)
-        return segment.max_timestamp
 
     def _first_timestamp(self, segment: Segment) -> int:
         """Of the first batch of a segment that has one. Raises OSError."""
@@ -805,46 +837,82 @@ class PartitionLog:
 
     # -- to the disk
 
-    def begin_flush(self, *, rolled_only: bool = False) -> Flush | None:
+    def begin_flush(self, *, rolled_only: bool = False, settle: bool = False) -> Flush | None:
         """What is to be brought to the disk now; None when there is nothing or another flush is under way.
 
         With `rolled_only` the active segment is left out: what Kafka does on a roll, where flush.messages and flush.ms
-        do not ask for more, so that recovery never has much to read.
+        do not ask for more, so that recovery never has much to read. With `settle` come the indexes of the active one
+        and a snapshot of the producers, so that recovery would begin where this flush ends.
         Owner's thread; then `Flush.sync` anywhere; then `end_flush` on the owner's thread, whatever came of it.
         Raises KafkaError KAFKA_STORAGE_ERROR.
         """
-        active = self._segments.active
-        end_offset = active.base_offset if rolled_only else self.log_end_offset
-        if self._flush_under_way or self._closed or end_offset <= self.recovery_point:
+        if self._flush_progress.is_under_way or self._failure is not None:
             return None
-        return self._flush_of(end_offset, [], rolled_only=rolled_only)
+        if settle:
+            return self._begin_settling() if self.unsettled_bytes else None
+        end_offset = self._segments.active.base_offset if rolled_only else self.log_end_offset
+        if end_offset <= self.recovery_point:
+            return None
+        flush = self._flush_of(end_offset, [], rolled_only=rolled_only)
+        self._flush_progress.begin(self._segments.active, end_offset, rolled_only=rolled_only, settles=False)
+        return flush
 
-    def _flush_of(self, end_offset: int, names: list[str], *, rolled_only: bool = False) -> Flush:
+    def _begin_settling(self) -> Flush:
+        active, end_offset = self._segments.active, self.log_end_offset
+        with _storage_errors(self.topic_partition):
+            if not active.indexes_written:
+                active.write_indexes()
+        snapshot = None
+        if self._lacks_snapshot:
+            snapshot = (file_name(end_offset, SNAPSHOT_SUFFIX), self._producers.to_snapshot())
+        flush = self._flush_of(end_offset, active.index_names(), snapshot=snapshot)
+        self._flush_progress.begin(active, end_offset, rolled_only=False, settles=True)
+        return flush
+
+    @property
+    def _lacks_snapshot(self) -> bool:
+        """Whether no snapshot says who the producers are now; a log that begins at its end needs none."""
+        end_offset = self._producers.end_offset
+        return end_offset > self._segments.first.base_offset and not self._snapshots.covers(end_offset)
+
+    def _flush_of(
+        self,
+        end_offset: int,
+        index_names: Iterable[str],
+        *,
+        rolled_only: bool = False,
+        snapshot: tuple[str, bytes] | None = None,
+    ) -> Flush:
         active = self._segments.active
-        segments = [segment for segment in self._unflushed_segments if segment is not active]
+        segments = self._flush_progress.to_flush(active, rolled_only=rolled_only)
+        names = list(index_names)
         for segment in segments:
-            names += segment.index_names()
-        if not rolled_only and active.size:
-            segments.append(active)
+            if segment is not active:
+                names += segment.index_names()
         epochs = leader_epoch_checkpoint(self._leader_epochs.entries) if self._leader_epochs.changed else None
         with _storage_errors(self.topic_partition):
-            flush = Flush(self.directory, [segment.file for segment in segments], names, epochs, end_offset)
+            flush = Flush(self.directory, [segment.file for segment in segments], names, epochs, end_offset, snapshot)
         self._leader_epochs.changed = False
-        self._unflushed_segments = [active] if rolled_only else []
-        self._flush_under_way = True
         return flush
 
     def end_flush(self, flush: Flush, error: OSError | None = None) -> None:
-        """`flush.sync` is through, or has failed with `error`: then the log takes no more appends.
+        """`flush.sync` is through, or has failed with `error`: then the recovery point stays where it is.
 
-        A failed fsync is not tried again: the kernel may have dropped the pages and would report success.
+        After a failed fsync the log takes no more appends; see `SyncFailed`. When it did not come so far, since the
+        disk had no room for the checkpoint beside the log, the next flush takes the same segments again.
         """
-        self._flush_under_way = False
         flush.close()
         if error is not None:
-            self._failure = error
+            if not passes(error):
+                self._failure = error
+            self._leader_epochs.changed = True
+            self._flush_progress.failed(set(self._segments))
             return
-        self.recovery_point = max(self.recovery_point, min(flush.end_offset, self.log_end_offset))
+        is_of_this_log = self._flush_progress.succeeded(self._segments.active, flush.end_offset)
+        if flush.snapshot_name and is_of_this_log:
+            self._snapshots.note(flush.end_offset)
+        elif flush.snapshot_name:  # it tells of records that are gone
+            self._snapshots.unlink(flush.end_offset)
 
     def flush(self) -> None:
         """Everything appended so far is on the disk afterwards. Blocks; on the owner's thread.
@@ -870,19 +938,12 @@ class PartitionLog:
         """
         if self._closed or self._failure is not None:
             return None
-        names: list[str] = []
-        active = self._segments.active
-        with self._refusing_after_errors():
-            if not active.indexes_written:
-                active.write_indexes()
-                names += active.index_names()
-            if self._producers.end_offset > self._segments.first.base_offset and self._write_snapshot():
-                names.append(file_name(self._producers.end_offset, SNAPSHOT_SUFFIX))
         # An epoch in which nothing was ever written need not be kept: who leads in it assigns it again.
         epochs_to_write = self._leader_epochs.changed and self.size_bytes > 0
-        if not names and not epochs_to_write and self.log_end_offset <= self.recovery_point:
+        is_settled = self._segments.active.indexes_written and not self._lacks_snapshot
+        if is_settled and not epochs_to_write and self.log_end_offset <= self.recovery_point:
             return None
-        return self._flush_of(self.log_end_offset, names)
+        return self._begin_settling()
 
     def close(self, *, clean: bool = True, fsync: bool = True) -> None:
         """Give back descriptors. With `clean` the directory is first made ready to be opened without recovery.
@@ -898,16 +959,16 @@ class PartitionLog:
             if self._failure is None:
                 self._failure = OSError("the log is closed")
             for segment in self._segments:
-                segment.file.retire()
+                segment.retire()
 
     def moved(self, directory: Path) -> None:
         """The directory has been renamed (to be deleted): transfers under way go on, nothing is written any more."""
-        self.directory = directory
+        self.directory = self._snapshots.directory = directory
         self._closed = True
         self._failure = OSError("the log is deleted")
         for segment in self._segments:
             segment.move(directory)
-            segment.file.retire()
+            segment.retire()
 
 
 def _storage_error(topic_partition: str, error: Exception) -> KafkaError:

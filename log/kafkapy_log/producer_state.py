@@ -70,6 +70,9 @@ class BatchMetadata(NamedTuple):
         return self.last_offset - self.offset_delta
 
 
+_LAST_SEQUENCE: Final = BatchMetadata._fields.index("last_sequence")  # twice as fast as by its name
+
+
 class LastRecord(NamedTuple):
     """What a partition must be able to read again of an active producer. `last_data_offset` -1: only a marker."""
 
@@ -210,6 +213,20 @@ class ProducerState:
                 return batch
         return None
 
+    def is_next(self, header: BatchHeader) -> bool:
+        """Whether a data batch outside of transactions follows its producer's last one: the short way of most batches.
+
+        True: it is no duplicate and `check` would not refuse it. False says nothing.
+        """
+        entry = self._entries.get(header.producer_id)
+        return (
+            entry is not None
+            and entry.producer_epoch == header.producer_epoch
+            and bool(batches := entry.batches)
+            and batches[-1][_LAST_SEQUENCE] + 1 == header.base_sequence
+            and entry.current_transaction_first_offset < 0
+        )
+
     def check(self, header: BatchHeader, offset: int, origin: AppendOrigin) -> None:
         """Whether a data batch that is no duplicate may follow. `offset`: where it would go, for the message.
 
@@ -291,7 +308,8 @@ class ProducerState:
         batches = entry.batches
         if len(batches) == BATCHES_KEPT:
             del batches[0]
-        batches.append(BatchMetadata(header.base_sequence, header.last_sequence, base_offset + delta, delta, timestamp))
+        stored = (header.base_sequence, header.last_sequence, base_offset + delta, delta, timestamp)
+        batches.append(tuple.__new__(BatchMetadata, stored))  # this is in the way of every batch, and twice as fast
         entry.last_timestamp = timestamp
         if header.is_transactional and entry.current_transaction_first_offset < 0:
             entry.current_transaction_first_offset = base_offset

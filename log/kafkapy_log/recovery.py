@@ -1,8 +1,12 @@
 """From a partition's directory to its segments, offsets, leader epochs and producers.
 
-After a clean stop nothing but the end of the last segment is read. After any other stop every segment from the
-recovery point on is walked batch by batch with its CRC; the first that is not whole ends the log, and indexes are made
-anew. What can be derived from the log is never trusted: a missing or corrupt index, snapshot or epoch file is rebuilt.
+After a clean stop nothing but the end of the last segment is read. After any other stop the log is walked batch by
+batch with its CRC, from the recovery point on; the first that is not whole ends the log, and indexes are made anew.
+What can be derived from the log is not trusted there: a missing or corrupt index, snapshot or epoch file is rebuilt.
+
+Recovery begins where the segment with the recovery point begins, as in Apache Kafka, unless a snapshot of the producers
+lies within that segment, at the recovery point or below. Such a one is only written when the records and the indexes
+below it were synced (see `Flush`), so recovery begins there, and what was read once need not be read after every crash.
 
 Blocks for as long as the unflushed part of the log takes to read.
 """
@@ -13,7 +17,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from kafkapy_log.checkpoint_files import LEADER_EPOCH_CHECKPOINT, CorruptFileError, parse_leader_epoch_checkpoint
-from kafkapy_log.durable_files import read_file
+from kafkapy_log.durable_files import read_file, write_file
 from kafkapy_log.file_pool import FilePool
 from kafkapy_log.indexes import CorruptIndexError
 from kafkapy_log.leader_epochs import LeaderEpochCache
@@ -58,6 +62,12 @@ class LoadedLog(NamedTuple):
     leader_epochs: LeaderEpochCache
     producers: ProducerState
     snapshot_offsets: list[int]  # ascending
+    unflushed_segments: list[Segment]
+    """What was recovered may be in the page cache only."""
+    indexed_end_offset: int
+    """What is derived from the records below is on the disk."""
+    settled_bytes: int
+    """Of the last segment: what a recovery now would not read."""
 
 
 def load_log(
@@ -73,50 +83,52 @@ def load_log(
     """`recovery_point` and `log_start_offset` are what the checkpoint files say, 0 without an entry. Raises OSError."""
     segments, snapshot_offsets = _list_directory(directory, pool, now_ms)
     leader_epochs, epochs_known = _load_leader_epochs(directory)
-    first_epoch_segment = 0 if not epochs_known else len(segments)
+    producers = ProducerState()
+    epochs_on_disk = leader_epochs.entries if epochs_known else None
     first_unflushed = len(segments)
-    if not clean:
-        first_unflushed = max(0, sum(segment.base_offset <= recovery_point for segment in segments) - 1)
-        _recover_from(first_unflushed, segments, settings)
-        first_epoch_segment = min(first_epoch_segment, first_unflushed)
-    log_end_offset = _end_offset(segments, settings) if segments else log_start_offset
+    settled_bytes = indexed_end_offset = 0
+    log_end_offset = log_start_offset
+    if segments and clean:
+        log_end_offset = _end_offset(segments, settings)
+        indexed_end_offset = log_end_offset
+        settled_bytes = segments[-1].size
+        if not epochs_known:
+            _assign_epochs(leader_epochs, segments)
+    elif segments:
+        recovery = _Recovery(directory, settings, segments, snapshot_offsets, leader_epochs, producers)
+        if not recovery.resume(recovery_point, log_start_offset, epochs_known=epochs_known):
+            recovery.start_over(recovery_point, log_start_offset, epochs_known=epochs_known)
+        first_unflushed = recovery.first
+        indexed_end_offset = recovery.begins_at
+        settled_bytes = recovery.settled_bytes
+        log_end_offset = recovery.run()
     if log_end_offset < log_start_offset:
         # Files were lost, yet the records below log_start_offset are deleted for good: begin where new ones may come.
         for segment in segments:
             delete_now(segment)
         segments = []
         log_end_offset = log_start_offset
+        settled_bytes = 0
         leader_epochs.clear()
     if not segments:
         segments = [Segment(pool, directory, log_start_offset, size=0, created_ms=now_ms)]
     log_start_offset = max(log_start_offset, segments[0].base_offset)
-    for segment in segments[first_epoch_segment:]:
-        leader_epochs.truncate_from_end(segment.base_offset)
-        for header, _ in segment.headers_from(0):
-            if header.partition_leader_epoch > leader_epochs.latest_epoch:
-                leader_epochs.assign(header.partition_leader_epoch, header.base_offset)
     leader_epochs.truncate_from_end(log_end_offset)
     leader_epochs.truncate_from_start(log_start_offset)
-    producers = ProducerState()
+    if leader_epochs.entries == epochs_on_disk:
+        leader_epochs.changed = False
     _remove_stray_snapshots(directory, segments, snapshot_offsets)
-    if not clean:
-        rebuild_transaction_indexes(
-            first_unflushed,
+    if clean or not log_start_offset <= producers.end_offset <= log_end_offset:
+        rebuild_producers(
+            producers,
             directory,
             segments,
             snapshot_offsets,
             log_start_offset=log_start_offset,
+            log_end_offset=log_end_offset,
             index_interval_bytes=settings.index_interval_bytes,
         )
-    rebuild_producers(
-        producers,
-        directory,
-        segments,
-        snapshot_offsets,
-        log_start_offset=log_start_offset,
-        log_end_offset=log_end_offset,
-        index_interval_bytes=settings.index_interval_bytes,
-    )
+    producers.end_offset = log_end_offset
     producers.remove_expired(now_ms, settings.producer_id_expiration_ms)
     return LoadedLog(
         segments,
@@ -126,7 +138,142 @@ def load_log(
         leader_epochs,
         producers,
         snapshot_offsets,
+        segments[first_unflushed:],
+        min(indexed_end_offset, log_end_offset),
+        settled_bytes,
     )
+
+
+class _Recovery:
+    """Of one log with at least one segment: `resume` or else `start_over`, then `run`."""
+
+    def __init__(
+        self,
+        directory: Path,
+        settings: LogSettings,
+        segments: list[Segment],
+        snapshot_offsets: list[int],
+        leader_epochs: LeaderEpochCache,
+        producers: ProducerState,
+    ) -> None:
+        self._directory = directory
+        self._settings = settings
+        self._segments = segments
+        self._snapshot_offsets = snapshot_offsets
+        self._leader_epochs = leader_epochs
+        self._producers = producers
+        self.first = 0
+        self.begins_at = 0
+        self._next_offset = 0
+        self._first_size = 0  # of the first segment's file
+        self.settled_bytes = 0
+        """Of the last segment: not read, since they were synced with all that is derived from them."""
+
+    def _begin_at_segment_of(self, recovery_point: int) -> Segment:
+        self.first = max(0, sum(segment.base_offset <= recovery_point for segment in self._segments) - 1)
+        segment = self._segments[self.first]
+        self._first_size = segment.size
+        return segment
+
+    def resume(self, recovery_point: int, log_start_offset: int, *, epochs_known: bool) -> bool:
+        """Have `run` begin within a segment. False: nothing proves that it could. Raises OSError."""
+        segment = self._begin_at_segment_of(recovery_point)
+        offset = next((offset for offset in reversed(self._snapshot_offsets) if offset <= recovery_point), -1)
+        if not epochs_known or offset <= segment.base_offset or offset < log_start_offset:
+            return False
+        try:
+            self._producers.load_snapshot(read_file(self._directory / file_name(offset, SNAPSHOT_SUFFIX)), offset)
+        except (CorruptSnapshotError, FileNotFoundError):
+            return False
+        next_offset = segment.resume(offset)
+        if next_offset is None:
+            return False
+        self.begins_at, self._next_offset = offset, next_offset
+        if len(self._segments) == self.first + 1:
+            self.settled_bytes = segment.size
+        self._forget_snapshots_above(offset)
+        self._leader_epochs.truncate_from_end(next_offset)
+        return True
+
+    def start_over(self, recovery_point: int, log_start_offset: int, *, epochs_known: bool) -> None:
+        """Have `run` begin where the segment begins that holds the recovery point. Raises OSError."""
+        segment = self._begin_at_segment_of(recovery_point)
+        self.begins_at = self._next_offset = segment.base_offset
+        self._forget_snapshots_above(segment.base_offset)
+        before = self._segments[: self.first]
+        # Where a transaction began may lie in a segment before.
+        rebuild_producers(
+            self._producers,
+            self._directory,
+            before,
+            self._snapshot_offsets,
+            log_start_offset=min(log_start_offset, segment.base_offset),
+            log_end_offset=segment.base_offset,
+            index_interval_bytes=self._settings.index_interval_bytes,
+        )
+        if not epochs_known:
+            _assign_epochs(self._leader_epochs, before)
+        self._leader_epochs.truncate_from_end(segment.base_offset)
+        segment.start_over()
+
+    def run(self) -> int:
+        """Read the rest, cut off what is not whole, and bring everything in line. The log's end. Raises OSError."""
+        segments = self._segments
+        file_size = self._first_size
+        for index in range(self.first, len(segments)):
+            segment = segments[index]
+            if index > self.first:
+                file_size = segment.size
+                self._next_offset = segment.base_offset
+                self._write_snapshot(segment.base_offset)
+                segment.start_over()
+            self._read(segment, file_size)
+            if segment.size < file_size:
+                os.ftruncate(segment.file.descriptor(), segment.size)
+                for later in segments[index + 1 :]:
+                    delete_now(later)
+                del segments[index + 1 :]
+                break
+            if index + 1 < len(segments):
+                segment.write_indexes()
+                segment.forget_indexes()
+        return self._next_offset
+
+    def _read(self, segment: Segment, file_size: int) -> None:
+        producers, leader_epochs = self._producers, self._leader_epochs
+        known_end_offset = producers.end_offset
+        index_interval_bytes = self._settings.index_interval_bytes
+        for header, batch in _whole_batches(segment, self._next_offset, file_size):
+            segment.appended(header.last_offset, header.max_timestamp, header.size_bytes, index_interval_bytes)
+            self._next_offset = header.next_offset
+            if header.partition_leader_epoch > leader_epochs.latest_epoch:
+                leader_epochs.assign(header.partition_leader_epoch, header.base_offset)
+            if header.producer_id < 0 or header.base_offset < known_end_offset:
+                continue
+            if not header.is_control:
+                producers.update(header, header.base_offset)
+            elif marker := end_transaction_marker(batch):
+                aborted = producers.end_transaction(header, marker)
+                if aborted is not None:
+                    segment.transaction_index.append(aborted)
+        producers.end_offset = max(known_end_offset, self._next_offset)
+
+    def _write_snapshot(self, offset: int) -> None:
+        """As when the segment that begins there was begun."""
+        write_file(self._directory / file_name(offset, SNAPSHOT_SUFFIX), self._producers.to_snapshot(), fsync=False)
+        self._snapshot_offsets.append(offset)
+
+    def _forget_snapshots_above(self, offset: int) -> None:
+        while self._snapshot_offsets and self._snapshot_offsets[-1] > offset:
+            (self._directory / file_name(self._snapshot_offsets.pop(), SNAPSHOT_SUFFIX)).unlink(missing_ok=True)
+
+
+def _assign_epochs(leader_epochs: LeaderEpochCache, segments: Iterable[Segment]) -> None:
+    """Know what the batches of `segments` say."""
+    for segment in segments:
+        for header, _ in segment.headers_from(0):
+            if header.partition_leader_epoch > leader_epochs.latest_epoch:
+                leader_epochs.assign(header.partition_leader_epoch, header.base_offset)
 
 
 def rebuild_producers(
@@ -161,8 +308,7 @@ def rebuild_producers(
             continue
         position = 0
         if producers.end_offset > segment.base_offset:
-            segment.ensure_indexes(index_interval_bytes)
-            position = segment.offset_index.position_before(producers.end_offset - segment.base_offset)
+            position = segment.position_before(producers.end_offset, index_interval_bytes)
         replay(producers, segment, position)
     producers.end_offset = log_end_offset
 
@@ -234,7 +380,7 @@ def end_transaction_marker(batch: bytes | bytearray | memoryview) -> EndTransact
 
 def delete_now(segment: Segment) -> None:
     """Remove a segment that nobody can be reading: the log is only being opened."""
-    segment.file.retire()
+    segment.retire()
     for suffix in (LOG_SUFFIX, INDEX_SUFFIX, TIME_INDEX_SUFFIX, TRANSACTION_INDEX_SUFFIX):
         segment.path(suffix).unlink(missing_ok=True)
 
@@ -271,36 +417,31 @@ def _list_directory(directory: Path, pool: FilePool, now_ms: int) -> tuple[list[
 
 
 def _load_leader_epochs(directory: Path) -> tuple[LeaderEpochCache, bool]:
-    """The cache, and whether the file could be read; a log that never had a batch has no file."""
+    """The cache, and whether the file says something; a log that never had a batch has no file, or an empty one."""
     try:
         entries = parse_leader_epoch_checkpoint(read_file(directory / LEADER_EPOCH_CHECKPOINT))
     except (FileNotFoundError, CorruptFileError):
         return LeaderEpochCache([]), False
-    return LeaderEpochCache(entries), True
+    return LeaderEpochCache(entries), bool(entries)
 
 
-def _recover_from(first: int, segments: list[Segment], settings: LogSettings) -> None:
-    for index in range(first, len(segments)):
-        segment = segments[index]
-        file_size = segment.size
-        segment.rebuild(_whole_batches(segment, file_size), settings.index_interval_bytes)
-        if segment.size < file_size:
-            os.ftruncate(segment.file.descriptor(), segment.size)
-            for later in segments[index + 1 :]:
-                delete_now(later)
-            del segments[index + 1 :]
-            return
-        if index + 1 < len(segments):
-            segment.write_indexes()
+def _cut_to_whole_batches(segment: Segment, settings: LogSettings) -> None:
+    file_size = segment.size
+    whole = (
+        BatchPosition(header, segment.size) for header, _ in _whole_batches(segment, segment.base_offset, file_size)
+    )
+    segment.rebuild(whole, settings.index_interval_bytes)
+    if segment.size < file_size:
+        os.ftruncate(segment.file.descriptor(), segment.size)
 
 
-def _whole_batches(segment: Segment, file_size: int) -> Iterator[BatchPosition]:
-    """Batches up to the first that is torn, has another CRC, or goes back in offsets."""
-    position, next_offset = 0, segment.base_offset
-    chunk, chunk_start = b"", 0
+def _whole_batches(segment: Segment, next_offset: int, file_size: int) -> Iterator[tuple[BatchHeader, memoryview]]:
+    """Batches from `segment.size` on, up to the first that is torn, has another CRC, or goes back in offsets."""
+    position = segment.size
+    chunk, chunk_start = memoryview(b""), position
     while position + BATCH_HEADER_BYTES <= file_size:
         if position + BATCH_HEADER_BYTES > chunk_start + len(chunk):
-            chunk_start, chunk = position, os.pread(segment.file.descriptor(), _READ_BYTES, position)
+            chunk_start, chunk = position, memoryview(os.pread(segment.file.descriptor(), _READ_BYTES, position))
         try:
             header = read_batch_header(chunk, position - chunk_start)
         except MalformedMessage:
@@ -311,10 +452,12 @@ def _whole_batches(segment: Segment, file_size: int) -> Iterator[BatchPosition]:
             return
         if end > chunk_start + len(chunk):
             chunk_start = position
-            chunk = os.pread(segment.file.descriptor(), max(_READ_BYTES, header.size_bytes), position)
-        if not crc_matches(memoryview(chunk)[position - chunk_start : end - chunk_start]):
+            size = max(_READ_BYTES, header.size_bytes)
+            chunk = memoryview(os.pread(segment.file.descriptor(), size, position))
+        batch = chunk[position - chunk_start : end - chunk_start]
+        if not crc_matches(batch):
             return
-        yield BatchPosition(header, position)
+        yield header, batch
         position, next_offset = end, header.next_offset
 
 
@@ -324,15 +467,16 @@ def _end_offset(segments: list[Segment], settings: LogSettings) -> int:
     try:
         header = _last_header(last)
     except (CorruptIndexError, FileNotFoundError, MalformedMessage):
-        _recover_from(len(segments) - 1, segments, settings)
+        _cut_to_whole_batches(last, settings)
         header = _last_header(last)
+    last.load_max_timestamp(settings.index_interval_bytes)
     return header.next_offset if header is not None else last.base_offset
 
 
 def _last_header(segment: Segment) -> BatchHeader | None:
-    segment.load_max_timestamp()
+    _ = segment.time_index  # it is written to from now on
     header, end = None, 0
-    for header, position in segment.headers_from(segment.offset_index.last_position_up_to(segment.size)):
+    for header, position in segment.headers_from(segment.offset_index.entry_up_to(segment.size).position):
         end = position + header.size_bytes
     if end != segment.size:
         raise MalformedMessage(f"the last batch ends at {end}, the file at {segment.size}")

@@ -1,8 +1,7 @@
 """The segments of one log in order: which of them holds an offset, and slices and records out of them.
 
 Positions of batches that were appended or read up to lately are remembered, so that reading at the end and reading on
-from where the last read ended need no system call. Indexes are kept in memory for the segment that is written to and
-for the few others that were read last.
+from where the last read ended need no system call. Indexes are in memory for the segment that is written to only.
 """
 
 from bisect import bisect_right
@@ -14,7 +13,6 @@ from kafkapy_log.segment import Segment
 from kafkapy_wire.records import decode_records
 
 _RECENT_POSITIONS_MAX: Final = 512
-_IDLE_INDEXES_MAX: Final = 2
 
 
 class TimestampAndOffset(NamedTuple):
@@ -28,13 +26,12 @@ class TimestampAndOffset(NamedTuple):
 class SegmentList:
     """Never empty; `active` is the last one, which is written to."""
 
-    __slots__ = ("_idle", "_older_positions", "_positions", "_segments", "active", "index_interval_bytes")
+    __slots__ = ("_older_positions", "_positions", "_segments", "active", "index_interval_bytes")
 
     def __init__(self, segments: list[Segment], index_interval_bytes: int) -> None:
         self._segments = segments
         self.active = segments[-1]
         self.index_interval_bytes = index_interval_bytes
-        self._idle: list[Segment] = []
         # Offset -> position, in whichever segment holds the offset. Two generations: when the young one is full it
         # becomes the old one, so that forgetting costs nothing per entry.
         self._positions: dict[int, int] = {}
@@ -62,6 +59,10 @@ class SegmentList:
         """The index of the segment that holds `offset` or would."""
         return max(0, bisect_right(self._segments, offset, key=_base_offset) - 1)
 
+    def begins_at(self, offset: int) -> bool:
+        """Whether `offset` is where a segment begins."""
+        return self._segments[self.index_of(offset)].base_offset == offset
+
     def next_base_offset(self, index: int, log_end_offset: int) -> int:
         """Where the segment behind `index` begins, or the log ends."""
         return self._segments[index + 1].base_offset if index + 1 < len(self._segments) else log_end_offset
@@ -71,7 +72,7 @@ class SegmentList:
     def append(self, segment: Segment) -> None:
         """`segment` is written to from now on; the one before it is as it will remain."""
         if self._segments:
-            self._keep_idle(self._segments[-1])
+            self._segments[-1].forget_indexes()
         self._segments.append(segment)
         self.active = segment
         self.forget_positions()
@@ -84,34 +85,21 @@ class SegmentList:
     def remove(self, segment: Segment) -> None:
         """Take one out; who takes out the last one appends another or calls `reactivate`."""
         self._segments.remove(segment)
-        if segment in self._idle:
-            self._idle.remove(segment)
         self.forget_positions()
 
     def reactivate(self) -> Segment:
         """The last segment is written to again, after those behind it were removed. Raises OSError."""
-        self.active = self._segments[-1]
-        if self.active in self._idle:
-            self._idle.remove(self.active)
-        return self.ready(self.active)
+        active = self.active = self._segments[-1]
+        active.ensure_indexes(self.index_interval_bytes)
+        active.load_max_timestamp(self.index_interval_bytes)
+        return active
 
-    # -- indexes and positions
+    def max_timestamp(self, segment: Segment) -> int:
+        """The highest one of a segment, -1 without one. Raises OSError."""
+        segment.load_max_timestamp(self.index_interval_bytes)
+        return segment.max_timestamp
 
-    def ready(self, segment: Segment) -> Segment:
-        """The segment with its indexes in memory, rebuilt where their files are damaged. Raises OSError."""
-        if segment is not self.active:
-            self._keep_idle(segment)
-        if not segment.indexes_in_memory:
-            segment.ensure_indexes(self.index_interval_bytes)
-        return segment
-
-    def _keep_idle(self, segment: Segment) -> None:
-        idle = self._idle
-        if segment in idle:
-            idle.remove(segment)
-        elif len(idle) >= _IDLE_INDEXES_MAX:
-            idle.pop(0).forget_indexes()
-        idle.append(segment)
+    # -- positions
 
     def remember(self, offset: int, position: int) -> None:
         """A batch that begins at `offset`, or the first one after it, lies at `position`."""
@@ -140,23 +128,23 @@ class SegmentList:
         Raises OSError, MalformedMessage.
         """
         index = self.index_of(fetch_offset)
-        segment = self.ready(self._segments[index])
+        segment = self._segments[index]
         position = self.remembered(fetch_offset)
         while position is None:
-            found = segment.find(fetch_offset)
+            found = segment.find(fetch_offset, self.index_interval_bytes)
             if found is not None:
                 position = found.position
             elif segment is self.active:
                 return EMPTY_SLICE
             else:  # compaction has left a gap at the end of the segment, or nothing of it
                 index += 1
-                segment = self.ready(self._segments[index])
+                segment = self._segments[index]
                 position = 0 if segment.size else None
         end, next_offset = segment.size, self.next_base_offset(index, log_end_offset)
         if up_to_offset < next_offset:
             end, next_offset = self._end_below(segment, up_to_offset), up_to_offset
         if end - position > max_bytes:
-            end, next_offset = segment.whole_batches_until(position, position + max_bytes)
+            end, next_offset = segment.whole_batches_until(position, position + max_bytes, self.index_interval_bytes)
             if end == position and min_one_batch:
                 header = next(segment.headers_from(position)).header
                 end, next_offset = position + header.size_bytes, header.next_offset
@@ -171,7 +159,7 @@ class SegmentList:
         position = self.remembered(offset) if offset >= segment.base_offset else None
         if position is not None:
             return position
-        found = segment.find(offset)
+        found = segment.find(offset, self.index_interval_bytes)
         return segment.size if found is None else found.position
 
     # -- finding
@@ -183,35 +171,32 @@ class SegmentList:
         for index, segment in enumerate(self._segments):
             if self.next_base_offset(index, log_end_offset) <= log_start_offset or not segment.size:
                 continue
-            if self.ready(segment).max_timestamp >= timestamp:
-                found = _first_with_timestamp(segment, timestamp, log_start_offset)
+            if self.max_timestamp(segment) >= timestamp:
+                found = self._first_in(segment, timestamp, log_start_offset)
                 if found is not None:
                     return found
         return None
 
     def latest(self) -> TimestampAndOffset | None:
         """The first record with the highest timestamp. Raises OSError, MalformedMessage."""
-        segment = max((self.ready(segment) for segment in self._segments), key=_max_timestamp)
+        segment = max(self._segments, key=self.max_timestamp)
         if segment.max_timestamp < 0:
             return None
-        return _first_with_timestamp(self.ready(segment), segment.max_timestamp, segment.base_offset)
+        return self._first_in(segment, segment.max_timestamp, segment.base_offset)
 
-
-def _first_with_timestamp(segment: Segment, timestamp: int, start_offset: int) -> TimestampAndOffset | None:
-    # The time index may lead to the very batch that reached a timestamp; nothing before it is as late.
-    relative_offset = max(segment.time_index.offset_before(timestamp - 1), start_offset - segment.base_offset, 0)
-    for found in segment.headers_from(segment.offset_index.position_before(relative_offset)):
-        if found.header.max_timestamp < timestamp:
-            continue
-        for record in decode_records(segment.read_batch(found)):
-            if record.timestamp >= timestamp and record.offset >= start_offset:
-                return TimestampAndOffset(record.timestamp, record.offset, found.header.partition_leader_epoch)
-    return None
+    def _first_in(self, segment: Segment, timestamp: int, start_offset: int) -> TimestampAndOffset | None:
+        interval = self.index_interval_bytes
+        position = segment.position_before_timestamp(timestamp, interval)
+        if start_offset > segment.base_offset:
+            position = max(position, segment.position_before(start_offset, interval))
+        for found in segment.headers_from(position):
+            if found.header.max_timestamp < timestamp:
+                continue
+            for record in decode_records(segment.read_batch(found)):
+                if record.timestamp >= timestamp and record.offset >= start_offset:
+                    return TimestampAndOffset(record.timestamp, record.offset, found.header.partition_leader_epoch)
+        return None
 
 
 def _base_offset(segment: Segment) -> int:
     return segment.base_offset
-
-
-def _max_timestamp(segment: Segment) -> int:
-    return segment.max_timestamp

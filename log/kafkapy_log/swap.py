@@ -12,6 +12,7 @@ not synced one by one: the file systems that people keep logs on replay changes 
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -39,6 +40,13 @@ def rename_all(directory: Path, base_offset: int, before: str, after: str) -> No
             path.rename(directory / (file_name(base_offset, suffix) + after))
 
 
+def undo_rename(directory: Path, base_offset: int) -> None:
+    """Take away what a `rename_all` to `.swap` has left that failed half-way: the log itself it had not reached."""
+    for suffix in SEGMENT_SUFFIXES:
+        with suppress(OSError):
+            (directory / (file_name(base_offset, suffix) + SWAP_SUFFIX)).unlink()
+
+
 def finish_swaps(directory: Path) -> None:
     """Complete or undo what a crash has interrupted; afterwards no `.cleaned` or `.swap` file is left. Raises OSError.
 
@@ -58,8 +66,12 @@ def finish_swaps(directory: Path) -> None:
             swaps.append(name)
     for name in cleaned:
         (directory / name).unlink()
-    logs = [name for name in swaps if name.endswith(LOG_SUFFIX + SWAP_SUFFIX)]
-    _remove_replaced(directory, names, [(int(name[:20]), _next_offset(directory / name)) for name in logs])
+    logs = {_offset(name): name for name in swaps if name.endswith(LOG_SUFFIX + SWAP_SUFFIX)}
+    for name in [name for name in swaps if _offset(name) not in logs]:
+        # A disk error between the renames, and the rest was cleared away: it is the index of a log that is gone.
+        (directory / name).unlink()
+        swaps.remove(name)
+    _remove_replaced(directory, names, [(int(name[:20]), _next_offset(directory / name)) for name in logs.values()])
     _rename_swaps(directory, swaps)
 
 

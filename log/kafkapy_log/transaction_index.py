@@ -71,7 +71,7 @@ class TransactionIndex:
             raise CorruptIndexError(f"transaction index of {len(data)} bytes")
         before = base_offset - 1
         for version, _producer_id, first_offset, last_offset, _last_stable_offset in _ENTRY.iter_unpack(data):
-            if version != _VERSION or last_offset <= before or first_offset > last_offset:
+            if version != _VERSION or last_offset <= before or first_offset >= last_offset:
                 raise CorruptIndexError(f"transaction index with version {version}, marker at {last_offset}")
             before = last_offset
         index = cls()

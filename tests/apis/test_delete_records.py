@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,18 @@ def test_records_below_the_offset_are_gone(version: int, tmp_path: Path) -> None
             assert await client.produce("orders", b"e") == 4
 
     run()
+
+
+@trio_test
+async def test_the_answer_outlives_a_crash(tmp_path: Path) -> None:
+    async with running_node(tmp_path / "killed") as node, connect(node) as client:
+        await client.create_topic("orders")
+        await client.produce("orders", b"a", b"b", b"c")
+        assert await delete(client, 2) == (ErrorCode.NONE, 2)
+        shutil.copytree(tmp_path / "killed", tmp_path / "found")
+    async with running_node(tmp_path / "found") as node, connect(node) as client:
+        assert await client.offset("orders", -2) == 2
+        assert await client.values("orders") == [b"c"]
 
 
 @trio_test

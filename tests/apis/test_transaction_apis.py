@@ -78,7 +78,14 @@ class Producer:
         return ErrorCode(response.error_code)
 
     async def produce(
-        self, version: int, *, sequence: int = 0, index: int = 0, named: bool = True, transactional: bool = True
+        self,
+        version: int,
+        *,
+        sequence: int = 0,
+        index: int = 0,
+        named: bool = True,
+        transactional: bool = True,
+        batches: int = 1,
     ) -> ErrorCode:
         batch = build_batch(
             [NewRecord(NOW_MS, None, b"value")],
@@ -92,7 +99,9 @@ class Producer:
             acks=-1,
             timeout_ms=1_000,
             topic_data=[
-                TopicProduceData(name=TOPIC, partition_data=[PartitionProduceData(index=index, records=batch)])
+                TopicProduceData(
+                    name=TOPIC, partition_data=[PartitionProduceData(index=index, records=batch * batches)]
+                )
             ],
         )
         response = await self.client.ask(request, ProduceResponse, version)
@@ -251,6 +260,12 @@ async def test_adding_partitions(tmp_path: Path) -> None:
         assert await producer.add(4, 0, 1, verify=True) == [NONE, ErrorCode.TRANSACTION_ABORTABLE]
         assert await producer.add(4, 1) == [NONE]
         assert await producer.add(5, 0, 1) == [NONE, NONE]
+        assert await producer.add(5, 0, 0) == [NONE, NONE]
+        assert await producer.add(5, 0, 0, verify=True) == [NONE], "each partition once"
+        assert await producer.add_offsets(3) is NONE
+        offsets_topic = "__consumer_offsets"
+        assert await producer.add(3, 0, topic=offsets_topic) == [ErrorCode.TOPIC_AUTHORIZATION_FAILED]
+        assert await producer.add(4, 0, topic=offsets_topic) == [NONE], "brokers may"
         producer.epoch += 1
         assert await producer.add(1, 0) == [ErrorCode.INVALID_PRODUCER_EPOCH]
         assert await producer.add(2, 0) == [ErrorCode.PRODUCER_FENCED]
@@ -368,6 +383,48 @@ async def test_markers_of_another_coordinator(tmp_path: Path) -> None:
 
 
 @trio_test
+async def test_an_answer_to_markers_has_each_producer_and_partition_once(tmp_path: Path) -> None:
+    async with producing(tmp_path) as producer:
+
+        def marker(*indexes: int, producer_id: int = 5, epoch: int = 0) -> WritableTxnMarker:
+            topics = [WritableTxnMarkerTopic(name=TOPIC, partition_indexes=list(indexes))]
+            return WritableTxnMarker(producer_id=producer_id, producer_epoch=epoch, topics=topics)
+
+        async def write(*markers: WritableTxnMarker) -> dict[int, list[tuple[int, int]]]:
+            response = await producer.client.ask(
+                WriteTxnMarkersRequest(markers=list(markers)), WriteTxnMarkersResponse, 2
+            )
+            return {
+                result.producer_id: [
+                    (partition.partition_index, partition.error_code)
+                    for topic in result.topics
+                    for partition in topic.partitions
+                ]
+                for result in response.markers
+            }
+
+        assert await write(marker(0), marker(1), marker(1), marker(0, producer_id=6)) == {
+            5: [(0, NONE), (1, NONE)],
+            6: [(0, NONE)],
+        }
+        assert await write(marker()) == {}
+        end_offset = (await fetch_committed(producer.client)).high_watermark
+        assert await write(marker(0, producer_id=-1), marker(0, epoch=-1)) == {
+            -1: [(0, ErrorCode.INVALID_REQUEST)],
+            5: [(0, ErrorCode.INVALID_REQUEST)],
+        }
+        assert (await fetch_committed(producer.client)).high_watermark == end_offset
+
+
+@trio_test
+async def test_what_is_not_one_batch_begins_no_transaction(tmp_path: Path) -> None:
+    async with producing(tmp_path) as producer:
+        assert await producer.produce(12, batches=2) is ErrorCode.INVALID_RECORD
+        assert await state_of(producer.client) == "Empty"
+        assert await producer.produce(9, batches=2) is ErrorCode.INVALID_RECORD, "not INVALID_TXN_STATE"
+
+
+@trio_test
 async def test_describing_and_listing(tmp_path: Path) -> None:
     async with producing(tmp_path) as producer:
         client = producer.client
@@ -390,9 +447,11 @@ async def test_describing_and_listing(tmp_path: Path) -> None:
 
         assert await listed(0) == ([ID], [], NONE)
         assert await listed(state_filters=["Ongoing", "Funny"]) == ([ID], ["Funny"], NONE)
-        assert await listed(state_filters=["Funny"]) == ([], ["Funny"], NONE)
+        assert await listed(state_filters=["Funny", "Funny"]) == ([], ["Funny"], NONE)
         assert await listed(producer_id_filters=[producer.producer_id + 1]) == ([], [], NONE)
         assert await listed(duration_filter=3_600_000) == ([], [], NONE)
         assert await listed(transactional_id_pattern="ord.*") == ([ID], [], NONE)
         assert await listed(transactional_id_pattern="rder") == ([], [], NONE)
         assert await listed(transactional_id_pattern="(") == ([], [], ErrorCode.INVALID_REGULAR_EXPRESSION)
+        # What backtracks sees after years that this is no match.
+        assert await listed(transactional_id_pattern="(" * 20 + ".+" + ")+" * 20 + "!") == ([], [], NONE)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kafkapy_controller.metadata_batches import read_batches
-from kafkapy_controller.quorum import NOTHING, Append, Effects, Flushed, Quorum, Role, Start, Stop
+from kafkapy_controller.quorum import NOTHING, Append, Effects, Flushed, NotAppended, Quorum, Role, Start, Stop
 from kafkapy_controller.quorum_state import QuorumState, decode_quorum_state, encode_quorum_state
 from kafkapy_controller.voters import QuorumMembership, Voter, VoterEndpoint
 from kafkapy_wire.errors import MalformedMessage
@@ -70,6 +70,18 @@ def test_a_decision_is_one_batch_and_committed_when_durable() -> None:
     assert core.high_watermark == 0
     assert core.step(Flushed(3), 7) == Effects(high_watermark=3)
     assert core.step(Flushed(5), 8).high_watermark == core.high_watermark == 5
+
+
+def test_a_batch_that_was_not_appended_leaves_its_offsets_to_the_next() -> None:
+    core = quorum()
+    core.step(Start(), 5)
+    core.step(Flushed(3), 5)
+    core.step(Append([m.NoOpRecord(), m.NoOpRecord()], 30), now_ms=6)
+    assert core.step(NotAppended(3), 7) == NOTHING
+    effects = core.step(Append([m.NoOpRecord()], 30), now_ms=8)
+    assert effects.batch is not None
+    (batch,) = read_batches(effects.batch)
+    assert (batch.base_offset, batch.last_offset, core.log_end_offset) == (3, 3, 4)
 
 
 def test_a_quorum_that_has_resigned_decides_nothing() -> None:

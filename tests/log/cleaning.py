@@ -7,7 +7,7 @@ from pathlib import Path
 
 from kafkapy_log import FilePool, LogSettings, PartitionLog
 from kafkapy_log.cleaner import CleanedSegment, CleaningProgress, clean
-from kafkapy_log.offset_map import ENTRY_BYTES, OffsetMap
+from kafkapy_log.offset_map import OffsetMap
 from kafkapy_wire.records import BatchHeader, Compression, NewRecord, Record, build_batch, decode_records, split_batches
 
 NOW = 1_700_000_000_000
@@ -76,7 +76,7 @@ def clean_log(
         return log.swap_in(cleaned, now_ms=now_ms)
 
     try:
-        end = clean(plan, OffsetMap(keys_max * ENTRY_BYTES), swap_in=swap_in, pace=lambda _: None, fsync=False)
+        end = clean(plan, OffsetMap(keys_max * 160), swap_in=swap_in, pace=lambda _: None, fsync=False)
     finally:
         plan.close()
     return end, plan.progress

@@ -105,9 +105,15 @@ class CleanerMachine(RuleBasedStateMachine):
             )
         )
 
-    @rule(elapsed_ms=st.sampled_from([0, 1, 600, 1_000]), keys_max=st.sampled_from([1, 2, 3, 1_000]))
-    def clean(self, elapsed_ms: int, keys_max: int) -> None:
+    @rule(
+        elapsed_ms=st.sampled_from([0, 1, 600, 1_000]),
+        keys_max=st.sampled_from([1, 2, 3, 1_000]),
+        is_checkpoint_lost=st.sampled_from([False, False, False, True]),
+    )
+    def clean(self, elapsed_ms: int, keys_max: int, is_checkpoint_lost: bool) -> None:
         self.now_ms += elapsed_ms
+        if is_checkpoint_lost:  # what was cleaned before, with gaps in it, is dirty again
+            self.checkpoint = None
         before = self.log.segments()
         end, progress = clean_log(self.log, self.checkpoint, now_ms=self.now_ms, keys_max=keys_max)
         if not progress.bytes_to_clean:

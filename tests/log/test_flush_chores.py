@@ -131,12 +131,34 @@ def test_what_could_not_be_synced_is_not_acknowledged(tmp_path: Path, monkeypatc
                 patch.setattr(os, "fdatasync", fail)
                 answer = await client.produce_batch("safe", batch([b"a"]))
             assert (answer.error_code, answer.base_offset) == (ErrorCode.KAFKA_STORAGE_ERROR, -1)
-            answer = await client.produce_batch("safe", batch([b"b"]))
-            assert answer.error_code == ErrorCode.KAFKA_STORAGE_ERROR
-            assert await client.produce("other", b"c") == 0
+            await trio.sleep_forever()
 
-    with pytest.raises(ShutdownError, match="safe-0 has failed before"):
+    with pytest.raises(ShutdownError, match=r"stopped, since the disk under .* \(safe-0: Input/output error\)"):
         run()
+
+
+@trio_test
+async def test_what_could_not_be_flushed_for_now_is_not_acknowledged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def no_descriptor_left(*_: object, **__: object) -> Flush:
+        raise OSError(24, "Too many open files")
+
+    async with running_node(tmp_path, durable=True) as node, connect(node) as client:
+        await client.create_topic("safe", flush_messages="1")
+        records = batch([b"a"], producer_id=7, producer_epoch=0, base_sequence=0)
+        with monkeypatch.context() as patch:
+            patch.setattr("kafkapy_log.partition_log.Flush", no_descriptor_left)
+            answer = await client.produce_batch("safe", records)
+            assert (answer.error_code, answer.base_offset) == (ErrorCode.KAFKA_STORAGE_ERROR, -1)
+            answer = await client.produce_batch("safe", records)
+            assert answer.error_code == ErrorCode.KAFKA_STORAGE_ERROR, "stored, and still not on the disk"
+        assert log_of(node, "safe").recovery_point == 0
+        answer = await client.produce_batch("safe", records)
+        assert (answer.error_code, answer.base_offset) == (ErrorCode.NONE, 0)
+        assert log_of(node, "safe").recovery_point == 1
+        assert await client.produce("safe", b"b") == 1
+    assert "safe-0 cannot be written (Too many open files): raise the limit of open files" in caplog.text
 
 
 async def tick(node: Node, milliseconds: int) -> None:

@@ -19,8 +19,8 @@ def test_offset_lookups_agree_with_a_scan(entries: list[tuple[int, int]], wanted
     index = OffsetIndex()
     for offset, position in entries:
         index.append(offset, position)
-    assert index.position_before(wanted) == max((p for o, p in entries if o <= wanted), default=0)
-    assert index.last_position_up_to(wanted) == max((p for _, p in entries if p <= wanted), default=0)
+    assert index.entry_before(wanted).position == max((p for o, p in entries if o <= wanted), default=0)
+    assert index.entry_up_to(wanted).position == max((p for _, p in entries if p <= wanted), default=0)
     data = b"".join(struct.pack(">ii", *entry) for entry in entries)
     assert index.to_bytes() == data
     assert OffsetIndex.from_bytes(data, 1001).to_bytes() == data
@@ -35,7 +35,7 @@ def test_time_lookups_agree_with_a_scan(entries: list[tuple[int, int]], wanted: 
     for timestamp, offset in entries:
         index.maybe_append(timestamp, offset)
         index.maybe_append(timestamp, offset + 1)  # not later: no entry
-    assert index.offset_before(wanted) == max((o for t, o in entries if t <= wanted), default=0)
+    assert index.entry_before(wanted) == max(((t, o) for t, o in entries if t <= wanted), default=(-1, -1))
     data = b"".join(struct.pack(">qi", *entry) for entry in entries)
     assert index.to_bytes() == data
     assert TimeIndex.from_bytes(data).to_bytes() == data

@@ -1,6 +1,7 @@
 """A data directory: its lock and identity, partitions that come and go, clean and unclean stops."""
 
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -36,6 +37,64 @@ def log_of(store: LogStore, topic: str = "orders", partition: int = 0) -> Partit
     log = store.get(topic, partition, now_ms=NOW_MS)
     assert log is not None
     return log
+
+
+def filled_store(directory: Path, partition_count: int) -> LogStore:
+    store = open_store(directory)
+    for partition in range(partition_count):
+        append(store.create("orders", partition, TOPIC_ID, now_ms=NOW_MS), 2)
+    return store
+
+
+def test_recovery_in_parts(tmp_path: Path) -> None:
+    filled_store(tmp_path, 10).close(clean=False)
+    store = LogStore.open(tmp_path, node_id=1, now_ms=NOW_MS, fsync=False, recover=False)
+    assert (store.unrecovered_count, store.opened()) == (10, [])
+    store.recover(NOW_MS, lambda: len(store.opened()) == 3)
+    assert store.unrecovered_count == 7
+    assert log_of(store, partition=8).log_end_offset == 2, "who is asked for is recovered first"
+    store.delete("orders", 9)
+    assert store.unrecovered_count == 5
+    store.recover(NOW_MS)
+    assert (store.unrecovered_count, len(store.opened())) == (0, 9)
+    assert reopened(store).had_clean_shutdown
+
+
+def test_a_store_that_was_recovered_in_part_is_not_clean(tmp_path: Path) -> None:
+    filled_store(tmp_path, 3).close(clean=False)
+    path = tmp_path / "orders-2" / f"{0:020d}.log"
+    path.write_bytes(path.read_bytes() + b"torn")
+    store = LogStore.open(tmp_path, node_id=1, now_ms=NOW_MS, fsync=False, recover=False)
+    store.recover(NOW_MS, lambda: True)
+    store = reopened(store)
+    assert not store.had_clean_shutdown
+    assert [log_of(store, partition=partition).log_end_offset for partition in range(3)] == [2, 2, 2]
+    assert path.stat().st_size == log_of(store, partition=2).size_bytes
+
+
+def test_closing_thousands_needs_few_descriptors(tmp_path: Path) -> None:
+    store = filled_store(tmp_path, 600)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    in_use = len(os.listdir("/proc/self/fd"))
+    store._pool.open_files_max = 16
+    resource.setrlimit(resource.RLIMIT_NOFILE, (in_use + 300, hard))
+    try:
+        store.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert open_store(tmp_path).had_clean_shutdown
+
+
+def test_a_checkpoint_that_says_the_same_is_not_written_again(tmp_path: Path) -> None:
+    store = filled_store(tmp_path, 1)
+    store.write_checkpoints({})
+    path = tmp_path / "recovery-point-offset-checkpoint"
+    path.unlink()
+    store.write_checkpoints({})
+    assert not path.exists()
+    log_of(store).flush()
+    store.write_checkpoints({})
+    assert "orders 0 1" in path.read_text(), "a record less: its index entry is not on the disk"
 
 
 def test_a_new_directory_gets_an_identity_and_keeps_it(tmp_path: Path) -> None:

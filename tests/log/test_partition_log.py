@@ -381,13 +381,13 @@ def test_a_failed_write_leaves_nothing_and_closes_the_log_for_appends(
     def half(fd: int, buffers: Sequence[bytes | memoryview], offset: int) -> int:
         return os.pwrite(fd, b"".join(buffers)[:30], offset)
 
-    def full(*_: object) -> int:
-        raise OSError(28, "No space left on device")
+    def broken(*_: object) -> int:
+        raise OSError(5, "Input/output error")
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "pwritev", half)
         real_pwrite = os.pwrite
-        patch.setattr(os, "pwrite", lambda fd, data, at: full() if len(data) != 30 else real_pwrite(fd, data, at))
+        patch.setattr(os, "pwrite", lambda fd, data, at: broken() if len(data) != 30 else real_pwrite(fd, data, at))
         with pytest.raises(KafkaError) as error:
             append(log, make_batch())
     assert error.value.code is ErrorCode.KAFKA_STORAGE_ERROR

@@ -268,7 +268,7 @@ def test_left_over_files_are_removed(tmp_path: Path) -> None:
     for name in (f"{0:020d}.log.deleted", f"{9:020d}.index", f"{9:020d}.timeindex", f"{9:020d}.log.cleaned"):
         (directory / name).write_bytes(b"x")
     names = {path.name for path in directory.iterdir()}
-    crash(open_log(directory))
+    crash(open_log(directory, clean=True))
     assert names - {path.name for path in directory.iterdir()} == {
         f"{0:020d}.log.deleted",
         f"{9:020d}.index",

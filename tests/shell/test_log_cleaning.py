@@ -9,6 +9,7 @@ import pytest
 import trio
 import trio.testing
 
+from kafkapy import turns
 from kafkapy.log_cleaning import IoThrottle, Pace
 from kafkapy.node import Node
 from kafkapy_log.checkpoint_files import CLEANER_CHECKPOINT, parse_offset_checkpoint
@@ -128,6 +129,44 @@ async def test_compaction_runs_beside_clients_and_leaves_a_checkpoint(tmp_path: 
 
 
 @trio_test
+async def test_a_dirty_log_that_nobody_has_asked_for_is_compacted_after_a_start(tmp_path: Path) -> None:
+    """Apache Kafka's cleaner looks at every log at once; here those that need nothing stay closed."""
+    settings = {**RARELY, "log.initial.task.delay.ms": str(1_000 * HOUR_MS)}
+    async with running_node(tmp_path, {**settings, "log.cleaner.enable": "false"}) as node, connect(node) as client:
+        for topic, keys in (("dirty", "ababababab"), ("short", "a")):
+            await client.create_topic(topic, cleanup_policy="compact", internal_segment_bytes=SMALL_SEGMENTS)
+            await produce_keyed(client, topic, keys, timestamp=node.clock.now_ms())
+        await client.create_topic("kept", internal_segment_bytes=SMALL_SEGMENTS)
+        await produce_keyed(client, "kept", "ababababab", timestamp=node.clock.now_ms())
+    async with running_node(tmp_path, settings) as node:
+        await until(lambda: node.log_cleaning.statistics().cleanings == 1)
+        assert [partition.topic for partition in node.partitions.opened()] == ["dirty"]
+        await until((tmp_path / CLEANER_CHECKPOINT).exists)
+    async with running_node(tmp_path, settings) as node:
+        await trio.testing.wait_all_tasks_blocked()
+        assert node.partitions.opened() == [], "what is clean up to the checkpoint is not even opened"
+
+
+@trio_test
+async def test_looking_for_dirty_logs_leaves_turns_for_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And two workers that look at the same time do not take the same log."""
+    monkeypatch.setattr(turns, "TURN_SECONDS", -1)
+    topics = [f"table-{number}" for number in range(5)]
+    settings = {**RARELY, "log.cleaner.threads": "2"}
+    async with running_node(tmp_path, {**settings, "log.cleaner.enable": "false"}) as node, connect(node) as client:
+        for topic in topics:
+            await client.create_topic(topic, cleanup_policy="compact", internal_segment_bytes=SMALL_SEGMENTS)
+            await produce_keyed(client, topic, "ababababab", timestamp=node.clock.now_ms())
+        with trio.testing.assert_checkpoints():
+            assert await node.log_cleaning._dirtiest() is not None
+    async with running_node(tmp_path, settings) as node:
+        await until(lambda: node.log_cleaning.statistics().cleanings == len(topics))
+        await trio.testing.wait_all_tasks_blocked()
+        assert node.log_cleaning.statistics().cleanings == len(topics)
+        assert node.log_cleaning.statistics().uncleanable == ()
+
+
+@trio_test
 async def test_compaction_begins_when_the_topic_is_told_to_compact(tmp_path: Path) -> None:
     async with running_node(tmp_path, RARELY) as node, connect(node) as client:
         await client.create_topic("table", internal_segment_bytes=SMALL_SEGMENTS)
@@ -161,6 +200,32 @@ async def test_a_stop_ends_a_throttled_cleaning(tmp_path: Path) -> None:
         assert (under_way.topic, under_way.partition) == ("table", 0)
         assert under_way.bytes_done < under_way.bytes_total
     assert not list((tmp_path / "table-0").glob("*.cleaned"))
+
+
+@trio_test
+async def test_deleted_segments_leave_the_disk_when_their_topic_says(tmp_path: Path) -> None:
+    """file.delete.delay.ms, whatever the broker's log.segment.delete.delay.ms is for the other topics."""
+
+    def deleted(topic: str) -> int:
+        return sum(1 for _ in (tmp_path / f"{topic}-0").glob("*.log.deleted"))
+
+    async with running_node(tmp_path, PATIENT) as node, connect(node) as client:
+        for topic, delay_ms in (("soon", 5_000), ("default", 60_000), ("late", 100_000)):
+            await client.create_topic(topic, internal_segment_bytes=SMALL_SEGMENTS, file_delete_delay_ms=str(delay_ms))
+            await produce_keyed(client, topic, "ababababab", timestamp=node.clock.now_ms())
+            await client.alter_config(TOPIC, topic, "retention.bytes", "1")
+            await until(lambda topic=topic: deleted(topic))  # type: ignore[misc]  # the default binds it
+        node.clock.advance(4_000)
+        await trio.testing.wait_all_tasks_blocked(0.01)
+        assert deleted("soon")
+        node.clock.advance(2_000)
+        await until(lambda: not deleted("soon"))
+        assert deleted("default")
+        node.clock.advance(60_000)
+        await until(lambda: not deleted("default"))
+        assert deleted("late")
+        node.clock.advance(40_000)
+        await until(lambda: not deleted("late"))
 
 
 @trio_test

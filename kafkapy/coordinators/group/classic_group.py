@@ -34,6 +34,7 @@ class ClassicGroup:
         "awaiting_join_count",
         "generation_id",
         "group_id",
+        "is_stored",
         "join_deadline",
         "leader",
         "members",
@@ -53,6 +54,8 @@ class ClassicGroup:
 
     def __init__(self, group_id: str) -> None:
         self.group_id = group_id
+        self.is_stored = False
+        """A record tells of it; without one it is the name under which offsets were found."""
         self.state = ClassicGroupState.EMPTY
         self.previous_state = ClassicGroupState.DEAD
         self.state_timestamp_ms: int | None = None
@@ -346,6 +349,7 @@ class ClassicGroup:
 
     def replay(self, value: GroupMetadataValue) -> None:
         """Become what a GroupMetadata record says. Members that are there keep their parked requests and sessions."""
+        self.is_stored = True
         stored = {member.member_id: member for member in value.members}
         for member_id in [member_id for member_id in self.members if member_id not in stored]:
             self.remove(member_id)

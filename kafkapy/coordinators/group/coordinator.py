@@ -87,7 +87,11 @@ class GroupCoordinator:
         self._clock = clock
         self._metadata = metadata
         self._runtime: CoordinatorRuntime[GroupShard] = CoordinatorRuntime(
-            log, clock, self._new_shard, compression=Compression(settings.offsets_topic_compression_codec)
+            OFFSETS_TOPIC,
+            log,
+            clock,
+            self._new_shard,
+            compression=Compression(settings.offsets_topic_compression_codec),
         )
         self._retention = Deadline(clock, self._expire_offsets)
 
@@ -100,6 +104,7 @@ class GroupCoordinator:
         listeners after it, or tell clients to come again.
         """
         await self._runtime.load()
+        self._tell_of_unserved_groups()
         self._drop_offsets_of_missing_partitions(self._metadata.image)
         self._retention.set(self._settings.offsets_retention_check_interval_ms)
 
@@ -107,6 +112,14 @@ class GroupCoordinator:
         """Stop every timer and answer parked requests with NOT_COORDINATOR. Nothing is appended any more."""
         self._retention.cancel()
         self._runtime.resign()
+
+    def _tell_of_unserved_groups(self) -> None:
+        counts: dict[str, int] = {}
+        for _, shard in self._runtime.loaded_shards():
+            for group in shard.unserved.values():
+                counts[group.group_type.value] = counts.get(group.group_type.value, 0) + 1
+        for name, count in sorted(counts.items()):
+            logger.warning("%d stored groups of type %s cannot be joined: they are not served yet", count, name)
 
     async def create_topic(self) -> None:
         """Return when `__consumer_offsets` exists and this node can serve any group."""
@@ -344,11 +357,11 @@ class GroupCoordinator:
         return GroupShard(self._settings, self._clock, partial(self._execute_unasked, partition))
 
     def _execute_unasked(self, partition: int, decision: Decision[None]) -> None:
-        """For decisions that no request waits for: an append that fails is logged, and the next timer tries again."""
+        """For decisions that no request waits for: the next timer tries again. A full disk has its line in the log."""
         try:
             self._runtime.execute(partition, decision)
         except KafkaError as error:
-            logger.error("cannot write to __consumer_offsets-%d: %s", partition, error)
+            logger.info("cannot write to __consumer_offsets-%d: %s", partition, error)
 
     def _expire_offsets(self) -> None:
         self._retention.set(self._settings.offsets_retention_check_interval_ms)

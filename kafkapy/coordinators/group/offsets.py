@@ -327,6 +327,10 @@ class Offsets:
             group_id, topic, partition
         )
 
+    def has_any(self, group_id: str) -> bool:
+        """Whether the group has committed something, be it in a transaction that is still open."""
+        return bool(self.committed.of_group(group_id)) or group_id in self._groups_in_transactions()
+
     def _groups_in_transactions(self) -> set[str]:
         return {group_id for store in self._pending.values() for group_id in store.groups}
 

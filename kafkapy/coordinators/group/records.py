@@ -9,6 +9,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple
 
+from kafkapy.coordinators.group.unserved_groups import TYPE_OF_RECORD, UnservedGroupRecord
 from kafkapy.coordinators.runtime import CoordinatorRecord
 from kafkapy_wire.codec import decode, encode
 from kafkapy_wire.errors import MalformedMessage
@@ -124,8 +125,10 @@ def offset_tombstone(group_id: str, topic: str, partition: int) -> CoordinatorRe
     return CoordinatorRecord(_offset_key(group_id, topic, partition), None)
 
 
-def read_record(record: CoordinatorRecord) -> OffsetCommitRecord | GroupMetadataRecord | None:
-    """What a record says, or None: it is of a type this coordinator does not hold. Raises MalformedMessage."""
+def read_record(
+    record: CoordinatorRecord,
+) -> OffsetCommitRecord | GroupMetadataRecord | UnservedGroupRecord | None:
+    """What a record says, or None: it is of a type this coordinator does not know. Raises MalformedMessage."""
     record_type, key = _unframed(record.key)
     match record_type:
         case RecordType.LEGACY_OFFSET_COMMIT:
@@ -139,7 +142,15 @@ def read_record(record: CoordinatorRecord) -> OffsetCommitRecord | GroupMetadata
             version, value = _unframed(record.value)
             return GroupMetadataRecord(group_id, decode(GroupMetadataValue, value, version))
         case _:
-            return None
+            group_type = TYPE_OF_RECORD.get(record_type)
+            if group_type is None:
+                return None
+            group_id = _first_string(key)  # the key of each of these types begins with it
+            return UnservedGroupRecord(group_id, group_type, record.key, record.value is None)
+
+
+def _first_string(key: memoryview) -> str:
+    return decode(GroupMetadataKey, key[: 2 + int.from_bytes(key[:2])], 0).group
 
 
 def _read_offset_commit(key: memoryview, stored: bytes | None) -> OffsetCommitRecord:

@@ -11,11 +11,13 @@ from kafkapy.coordinators.group.classic_state import ClassicGroupState
 from kafkapy.coordinators.group.offsets import Offsets
 from kafkapy.coordinators.group.rebalance import Rebalancer
 from kafkapy.coordinators.group.records import (
+    GroupMetadataRecord,
     OffsetCommitRecord,
     empty_group_metadata,
     group_tombstone,
     read_record,
 )
+from kafkapy.coordinators.group.unserved_groups import UnservedGroup, UnservedGroupRecord
 from kafkapy.coordinators.runtime import NOTHING, CoordinatorRecord, Decision
 from kafkapy_wire.errors import ErrorCode, KafkaError
 
@@ -42,6 +44,8 @@ class GroupShard:
         self._clock = clock
         self._execute = execute
         self.groups: dict[str, ClassicGroup] = {}
+        self.unserved: dict[str, UnservedGroup] = {}
+        self.unknown_records: dict[int, int] = {}
         self.offsets = Offsets(settings)
         self._rebalancer = Rebalancer(settings, clock, execute)
         self.classic = ClassicProtocol(settings, self._rebalancer)
@@ -51,18 +55,32 @@ class GroupShard:
         try:
             return self.groups[group_id]
         except KeyError:
-            raise KafkaError(ErrorCode.GROUP_ID_NOT_FOUND, f"Group {group_id} not found.") from None
+            what = "is not a classic group" if group_id in self.unserved else "not found"
+            raise KafkaError(ErrorCode.GROUP_ID_NOT_FOUND, f"Group {group_id} {what}.") from None
 
     # -- decisions about whole groups (see also `classic` and `offsets`)
 
     def create_group(self, group_id: str) -> Decision[None]:
-        """A group that does not exist yet, empty: the first JoinGroup stores it, whatever becomes of the join."""
+        """A group that does not exist yet, empty: the first JoinGroup stores it, whatever becomes of the join.
+
+        Raises KafkaError(INCONSISTENT_GROUP_PROTOCOL): it is a share group.
+        """
         if group_id in self.groups:
             return NOTHING
-        return Decision([empty_group_metadata(group_id, self._clock.now_ms())], None)
+        records = [empty_group_metadata(group_id, self._clock.now_ms())]
+        unserved = self.unserved.get(group_id)
+        if unserved is not None:
+            if not unserved.may_become_classic:
+                raise KafkaError(ErrorCode.INCONSISTENT_GROUP_PROTOCOL)
+            logger.info("the %s group %s is a classic group from now on", unserved.group_type.value, group_id)
+            records = [*unserved.tombstones(), *records]
+        return Decision(records, None)
 
     def delete_group(self, group_id: str) -> Decision[ErrorCode]:
         """Tombstones for the group and its offsets, unless it has members."""
+        unserved = self.unserved.get(group_id)
+        if unserved is not None:
+            return Decision([*self.offsets.delete_all(group_id), *unserved.tombstones()], ErrorCode.NONE)
         group = self.groups.get(group_id)
         if group is None:
             return Decision((), ErrorCode.GROUP_ID_NOT_FOUND)
@@ -78,7 +96,7 @@ class GroupShard:
 
         Raises KafkaError: GROUP_ID_NOT_FOUND, NON_EMPTY_GROUP.
         """
-        group = self.group(group_id)
+        group = ClassicGroup(group_id) if group_id in self.unserved else self.group(group_id)
         if group.state is not ClassicGroupState.EMPTY and not group.is_consumer_group:
             raise KafkaError(ErrorCode.NON_EMPTY_GROUP)
         return self.offsets.delete(group, topics)
@@ -122,9 +140,7 @@ class GroupShard:
         """Groups in one of the states, of one of the types, all in lower case; an empty filter lets everything pass."""
         from kafkapy_wire.messages.list_groups import ListedGroup
 
-        if types and GROUP_TYPE not in types:
-            return []
-        return [
+        listed = [
             ListedGroup(
                 group_id=group.group_id,
                 protocol_type=group.protocol_type or "",
@@ -132,7 +148,20 @@ class GroupShard:
                 group_type=GROUP_TYPE,
             )
             for group in self.groups.values()
-            if not states or group.state.value.lower() in states
+        ]
+        listed += [
+            ListedGroup(
+                group_id=unserved.group_id,
+                protocol_type=unserved.group_type.value,
+                group_state=ClassicGroupState.EMPTY.value,
+                group_type=unserved.group_type.value,
+            )
+            for unserved in self.unserved.values()
+        ]
+        return [
+            group
+            for group in listed
+            if (not states or group.group_state.lower() in states) and (not types or group.group_type in types)
         ]
 
     # -- replay
@@ -140,14 +169,37 @@ class GroupShard:
     def replay(self, record: CoordinatorRecord, producer_id: int) -> None:
         match read_record(record):
             case OffsetCommitRecord() as commit:
-                if commit.committed is not None and commit.group_id not in self.groups:
-                    # Committed without joining: a group without a protocol type, of which no record tells.
-                    self.groups[commit.group_id] = ClassicGroup(commit.group_id)
                 self.offsets.replay(commit, producer_id)
+                if commit.committed is not None:
+                    self._know(commit.group_id)
+            case GroupMetadataRecord(group_id, value):
+                self._replay_group(group_id, value)
+            case UnservedGroupRecord() as unserved:
+                self._replay_unserved(unserved)
             case None:
-                logger.warning("skipping a record of type %d in __consumer_offsets", int.from_bytes(record.key[:2]))
-            case group_metadata:
-                self._replay_group(group_metadata.group_id, group_metadata.value)
+                record_type = int.from_bytes(record.key[:2])
+                self.unknown_records[record_type] = self.unknown_records.get(record_type, 0) + 1
+
+    def _know(self, group_id: str) -> None:
+        """Committed without joining: a classic group without a protocol type, of which no record tells."""
+        if group_id not in self.groups and group_id not in self.unserved:
+            self.groups[group_id] = ClassicGroup(group_id)
+
+    def _replay_unserved(self, record: UnservedGroupRecord) -> None:
+        unserved = self.unserved.get(record.group_id)
+        if not record.is_tombstone:
+            if unserved is None or unserved.group_type is not record.group_type:
+                unserved = self.unserved[record.group_id] = UnservedGroup(record.group_id, record.group_type)
+                group = self.groups.get(record.group_id)
+                if group is not None and not group.is_stored:
+                    del self.groups[record.group_id]
+            unserved.keys.add(record.key)
+        elif unserved is not None:
+            unserved.keys.discard(record.key)
+            if not unserved.keys:
+                del self.unserved[record.group_id]
+                if self.offsets.has_any(record.group_id):
+                    self._know(record.group_id)
 
     def _replay_group(self, group_id: str, value: GroupMetadataValue | None) -> None:
         if value is not None:

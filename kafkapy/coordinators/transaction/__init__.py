@@ -4,6 +4,7 @@ coordinator.py   one node's transactional ids: what the API handlers call
 shard.py         the transactional ids of one partition of `__transaction_state`: decisions, replay
 transaction.py   the state of one transactional id, and what each step makes of it
 records.py       Kafka's record format of that topic
+endings.py       from the decision to the last marker, in turns of the event loop
 markers.py       commit and abort markers into the partitions that a transaction has written to
 ports.py         what it needs of the rest of the node
 enlisting.py     is this partition in the producer's transaction? asked before anything transactional is stored

@@ -5,8 +5,8 @@ each of which may be the last one before a crash: PrepareCommit or PrepareAbort 
 markers go to every partition; CompleteCommit or CompleteAbort is stored. What is found decided after a restart is
 carried out.
 
-All three steps are one turn of the event loop, so no client ever meets a transaction between them, unless a disk
-refuses a marker: then the rest is tried again every MARKER_RETRY_MS.
+All three steps are one turn of the event loop, so no client ever meets a transaction between them, unless it has very
+many partitions or a disk refuses a marker: see endings.py.
 
 As long as `__transaction_state` does not exist nobody has a transactional id, and requests about one hear just that.
 Apache Kafka answers NOT_COORDINATOR then.
@@ -18,17 +18,22 @@ import logging
 from typing import TYPE_CHECKING
 
 from kafkapy.coordinators.runtime import CoordinatorRuntime, Decision, partition_for
+from kafkapy.coordinators.transaction.endings import Endings
 from kafkapy.coordinators.transaction.markers import Marker
-from kafkapy.coordinators.transaction.transaction import ENDING, ProducerIdAndEpoch, Transaction, TransactionStatus
 from kafkapy_wire.errors import ErrorCode, KafkaError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
 
-    from kafkapy.clock import Clock, Timer
+    from kafkapy.clock import Clock
     from kafkapy.coordinators.transaction.ports import Markers, Metadata, TransactionLog
     from kafkapy.coordinators.transaction.shard import TransactionShard
-    from kafkapy.coordinators.transaction.transaction import TopicPartition
+    from kafkapy.coordinators.transaction.transaction import (
+        ProducerIdAndEpoch,
+        TopicPartition,
+        Transaction,
+        TransactionStatus,
+    )
     from kafkapy.settings.broker import TransactionSettings
     from kafkapy_controller.delta import MetadataDelta
 
@@ -36,11 +41,7 @@ logger = logging.getLogger("kafkapy.transactions")
 
 TRANSACTION_TOPIC = "__transaction_state"
 TRANSACTION_VERSION = "transaction.version"
-MARKER_RETRY_MS = 1_000
 NO_SEQUENCE = -1
-
-_GONE = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-_FENCED = (ErrorCode.INVALID_PRODUCER_EPOCH, ErrorCode.TRANSACTION_COORDINATOR_FENCED)
 
 
 class TransactionCoordinator:
@@ -60,24 +61,21 @@ class TransactionCoordinator:
         self._log = log
         self._metadata = metadata
         self._next_producer_id = next_producer_id
-        self._markers = markers
         self._runtime: CoordinatorRuntime[TransactionShard] = CoordinatorRuntime(
-            log, clock, lambda _: self._new_shard(), base_sequence=NO_SEQUENCE
+            TRANSACTION_TOPIC, log, clock, lambda _: self._new_shard(), base_sequence=NO_SEQUENCE
         )
-        self._unwritten: dict[str, set[TopicPartition]] = {}
-        """Transactional id -> partitions that still wait for the marker of a decided transaction."""
-        self._retry: Timer | None = None
+        self._endings = Endings(clock, markers, self._marker_of, self._complete)
 
     # -- life
 
     async def load(self) -> None:
         """Replay what is stored and carry out what was decided. The group coordinator is loaded before."""
         await self._runtime.load()
+        await self._endings.try_all()
 
     def close(self) -> None:
         """Nothing is appended any more."""
-        if self._retry is not None:
-            self._retry.cancel()
+        self._endings.give_up()
         self._runtime.resign()
 
     async def create_topic(self) -> None:
@@ -87,7 +85,7 @@ class TransactionCoordinator:
     def follow_metadata(self, delta: MetadataDelta) -> None:
         if any(topic.name == TRANSACTION_TOPIC for topic in delta.deleted_topics):
             self._runtime.resign()
-            self._unwritten.clear()
+            self._endings.give_up()
 
     @property
     def transaction_version(self) -> int:
@@ -123,7 +121,7 @@ class TransactionCoordinator:
             return self._runtime.execute(partition, decision)
 
         transaction = await self._with_spare_producer_id(decide)
-        if transaction.status in ENDING:
+        if transaction.is_ending:
             self._finish(transaction)
             raise KafkaError(ErrorCode.CONCURRENT_TRANSACTIONS)
         logger.info(
@@ -132,7 +130,7 @@ class TransactionCoordinator:
             transaction.producer_id,
             transaction.producer_epoch,
         )
-        return ProducerIdAndEpoch(transaction.producer_id, transaction.producer_epoch)
+        return transaction.producer
 
     def add_partitions(
         self,
@@ -161,7 +159,7 @@ class TransactionCoordinator:
         """Commit or abort. Returns what the next transaction is written with (from client version 2 on).
 
         Raises KafkaError: INVALID_REQUEST (empty id), INVALID_PRODUCER_ID_MAPPING, PRODUCER_FENCED, INVALID_TXN_STATE,
-        CONCURRENT_TRANSACTIONS, COORDINATOR_LOAD_IN_PROGRESS.
+        CONCURRENT_TRANSACTIONS, COORDINATOR_LOAD_IN_PROGRESS; NOT_COORDINATOR, the topic was deleted meanwhile.
         """
 
         def decide(spare_producer_id: int | None) -> Transaction:
@@ -177,10 +175,12 @@ class TransactionCoordinator:
             return self._runtime.execute(partition, decision)
 
         transaction = await self._with_spare_producer_id(decide)
-        if transaction.status in ENDING:
-            self._finish(transaction)
+        if transaction.is_ending:
+            error = await self._endings.begin(transaction).wait()
+            if error is not ErrorCode.NONE:
+                raise KafkaError(error)
             transaction = transaction.completed(now_ms=transaction.updated_ms)
-        return ProducerIdAndEpoch(transaction.producer_id, transaction.producer_epoch)
+        return transaction.producer
 
     async def _with_spare_producer_id(self, decide: Callable[[int | None], Transaction]) -> Transaction:
         """Most decisions take no new producer id, and those that do are made again once there is one."""
@@ -211,7 +211,7 @@ class TransactionCoordinator:
         except KafkaError as error:
             logger.error("cannot abort the transaction of %s: %s", transaction.transactional_id, error)
             return
-        if aborted.status in ENDING:
+        if aborted.is_ending:
             logger.info(
                 "aborting the transaction of %s: open for more than %d ms",
                 transaction.transactional_id,
@@ -228,47 +228,22 @@ class TransactionCoordinator:
     # -- the end of a transaction
 
     def _finish(self, transaction: Transaction) -> None:
-        """Write the markers of a decided transaction, then that it is complete."""
-        self._unwritten[transaction.transactional_id] = set(transaction.partitions)
-        self._write_markers(transaction)
+        """Write the markers of a decided transaction, then that it is complete. It may go on after this returns."""
+        self._endings.begin(transaction)
 
-    def _write_markers(self, transaction: Transaction) -> None:
-        partition, shard = self._find(transaction.transactional_id)
-        marker = Marker(
+    def _marker_of(self, transaction: Transaction) -> Marker:
+        partition, _ = self._find(transaction.transactional_id)
+        return Marker(
             transaction.producer_id,
             transaction.producer_epoch,
             transaction.is_committing,
             self._log.leader_epoch(partition),
             transaction.client_version,
         )
-        unwritten = self._unwritten[transaction.transactional_id]
-        for topic, index in sorted(unwritten):
-            error = self._markers.write(topic, index, marker)
-            if error in (ErrorCode.NONE, _GONE):
-                unwritten.discard((topic, index))
-                continue
-            logger.error(
-                "cannot write the marker of %s into %s-%d: %s", transaction.transactional_id, topic, index, error.name
-            )
-            if error in _FENCED:  # as in Apache Kafka: somebody else is in charge, and who that is sees to it
-                del self._unwritten[transaction.transactional_id]
-                return
-        if not unwritten:
-            try:
-                self._runtime.execute(partition, shard.complete(transaction, self._clock.now_ms()))
-            except KafkaError as error:
-                logger.error("cannot write to %s-%d: %s", TRANSACTION_TOPIC, partition, error)
-            else:
-                del self._unwritten[transaction.transactional_id]
-                return
-        if self._retry is None:
-            self._retry = self._clock.call_later(MARKER_RETRY_MS, self._try_again)
 
-    def _try_again(self) -> None:
-        self._retry = None
-        for transactional_id in list(self._unwritten):
-            _, shard = self._find(transactional_id)
-            self._write_markers(shard.transactions[transactional_id])
+    def _complete(self, transaction: Transaction) -> None:
+        partition, shard = self._find(transaction.transactional_id)
+        self._runtime.execute(partition, shard.complete(transaction, self._clock.now_ms()))
 
     # -- administration
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
-from kafkapy.coordinators.transaction.transaction import EPOCH_BUMP_VERSION, ProducerIdAndEpoch
 from kafkapy_log import Verification
 from kafkapy_wire.errors import ErrorCode, KafkaError
 
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from kafkapy.coordinators.transaction.coordinator import TransactionCoordinator
+    from kafkapy.coordinators.transaction.transaction import ProducerIdAndEpoch
     from kafkapy.partitions import Partition
 
 NOT_ADDED = "Partition was not added to the transaction"
@@ -59,6 +59,8 @@ class PartitionEnlister:
             return outcome | dict.fromkeys(unknown.values(), Verification.IN_TRANSACTION)
         try:
             if enlisting is Enlisting.ADD:
+                from kafkapy.coordinators.transaction.transaction import EPOCH_BUMP_VERSION  # nothing a start needs
+
                 self._transactions.add_partitions(transactional_id, producer, unknown, EPOCH_BUMP_VERSION)
                 return outcome | dict.fromkeys(unknown.values(), Verification.ADDED)
             missing = self._transactions.missing_partitions(transactional_id, producer, unknown)

@@ -45,6 +45,7 @@ class TransactionShard:
         self._transaction_version = transaction_version
         self._finish = finish
         self.transactions: dict[str, Transaction] = {}
+        self.unknown_records: dict[int, int] = {}
 
     def transaction(self, transactional_id: str, producer_id: int) -> Transaction:
         """Raises KafkaError(INVALID_PRODUCER_ID_MAPPING): there is none, or it has another producer id."""
@@ -250,7 +251,8 @@ class TransactionShard:
     def replay(self, record: CoordinatorRecord, producer_id: int) -> None:  # noqa: ARG002 - of transactional records
         read = read_record(record)
         if read is None:
-            logger.warning("skipping a record of type %d in __transaction_state", int.from_bytes(record.key[:2]))
+            record_type = int.from_bytes(record.key[:2])
+            self.unknown_records[record_type] = self.unknown_records.get(record_type, 0) + 1
         elif read.transaction is None:
             self.transactions.pop(read.transactional_id, None)
         else:

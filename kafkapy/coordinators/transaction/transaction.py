@@ -85,6 +85,15 @@ class Transaction(NamedTuple):
         return is_exhausted(self.producer_epoch)
 
     @property
+    def producer(self) -> ProducerIdAndEpoch:
+        return ProducerIdAndEpoch(self.producer_id, self.producer_epoch)
+
+    @property
+    def is_ending(self) -> bool:
+        """Decided and stored, yet not every marker is written."""
+        return self.status in ENDING
+
+    @property
     def is_committing(self) -> bool:
         return self.status is TransactionStatus.PREPARE_COMMIT
 

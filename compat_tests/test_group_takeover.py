@@ -1,0 +1,97 @@
+"""A consumer group (KIP-848) of Apache Kafka 4.3.1 becomes a classic one with us, and Apache Kafka loads what we made.
+
+It writes of a group in other records than of a classic one. Members of the classic protocol that come under its name
+must not leave a mixture of both in `__consumer_offsets`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from compat_tests.apache_kafka import ApacheKafka
+from compat_tests.broker import Broker
+from compat_tests.conftest import SETTINGS
+from compat_tests.deadlines import PATIENCE_SECONDS, eventually
+from compat_tests.kafkapy_process import KafkapyProcess
+
+confluent_kafka = pytest.importorskip("confluent_kafka")
+confluent_admin = pytest.importorskip("confluent_kafka.admin")
+
+pytestmark = pytest.mark.usefixtures("java")
+
+TOPIC = "orders"
+GROUP = "of-kip-848"
+RECORD_COUNT = 12
+
+
+def test_a_classic_consumer_takes_over_a_consumer_group_and_apache_kafka_goes_on_from_there(tmp_path: Path) -> None:
+    theirs = ApacheKafka(SETTINGS, data_dir=tmp_path / "data", voters_in_log=True)
+    ours = KafkapyProcess(SETTINGS, data_dir=tmp_path / "data", port=theirs.port)
+    with closing(ours), closing(theirs):
+        theirs.start()
+        produce(theirs)
+        assert consume(theirs, 3, **{"group.protocol": "consumer"}) == ["0", "1", "2"]
+        theirs.stop()
+
+        ours.start()
+        assert groups(ours) == {GROUP: "consumer"}
+        assert consume(ours, 4) == ["3", "4", "5", "6"]
+        assert groups(ours) == {GROUP: "classic"}
+        assert not ours.bugs()
+        ours.stop()
+
+        theirs.start()
+        eventually(lambda: groups(theirs) == {GROUP: "classic"}, "the group is loaded")
+        assert consume(theirs, 2) == ["7", "8"]
+        # And back to the protocol in which it began.
+        assert consume(theirs, 3, **{"group.protocol": "consumer"}) == ["9", "10", "11"]
+        assert groups(theirs) == {GROUP: "consumer"}
+        assert [line for line in theirs.output().splitlines() if "] ERROR " in line] == []
+
+
+def produce(broker: Broker) -> None:
+    client = {"bootstrap.servers": broker.bootstrap}
+    admin = confluent_admin.AdminClient(client)
+    admin.create_topics([confluent_admin.NewTopic(TOPIC, 1, 1)])[TOPIC].result(PATIENCE_SECONDS)
+    producer = confluent_kafka.Producer(client)
+    for n in range(RECORD_COUNT):
+        producer.produce(TOPIC, str(n))
+    assert producer.flush(PATIENCE_SECONDS) == 0
+
+
+def consume(broker: Broker, count: int, **settings: str) -> list[str]:
+    """The next records of the group, and a commit."""
+    with consumer(broker, settings) as client:
+        client.subscribe([TOPIC])
+        messages = client.consume(count, PATIENCE_SECONDS)
+        assert [message.error() for message in messages] == [None] * count
+        client.commit(asynchronous=False)
+        return [message.value().decode() for message in messages]
+
+
+@contextmanager
+def consumer(broker: Broker, settings: dict[str, str]) -> Iterator[Any]:
+    client = confluent_kafka.Consumer(
+        {
+            "bootstrap.servers": broker.bootstrap,
+            "group.id": GROUP,
+            "enable.auto.commit": False,
+            "auto.offset.reset": "earliest",
+            "log_level": 0,
+        }
+        | settings
+    )
+    with closing(client):
+        yield client
+
+
+def groups(broker: Broker) -> dict[str, str]:
+    """Name -> type; none while a coordinator still loads."""
+    admin = confluent_admin.AdminClient({"bootstrap.servers": broker.bootstrap})
+    listed = admin.list_consumer_groups().result(PATIENCE_SECONDS)
+    return {} if listed.errors else {group.group_id: group.type.name.lower() for group in listed.valid}

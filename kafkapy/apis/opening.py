@@ -1,0 +1,44 @@
+"""Opening many partitions for one request in turns of the event loop.
+
+A log is made, or opened, when it is first asked for. That takes about a third of a millisecond, so a first request
+about thousands of partitions would keep everybody else waiting for a second.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from kafkapy.turns import Turn
+from kafkapy_wire.errors import KafkaError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import TypeAlias
+
+    from kafkapy.context import RequestContext
+    from kafkapy_wire.uuid import Uuid
+
+    Named: TypeAlias = tuple[str | Uuid, int]  # a partition, by the name or id of its topic
+
+OPENED_AT_ONCE_MAX: Final = 10
+"""So many a handler may open by itself."""
+
+
+def to_be_opened(named: Iterable[Named], context: RequestContext) -> list[Named]:
+    """Those for `open_in_turns`; empty as a rule: then the handler need not wait."""
+    closed = context.node.partitions.unopened_among(named)
+    return closed if len(closed) > OPENED_AT_ONCE_MAX else []
+
+
+async def open_in_turns(named: Iterable[Named], context: RequestContext) -> None:
+    """What cannot be opened is left to the handler, which finds it, too."""
+    partitions = context.node.partitions
+    turn = Turn()
+    for topic, index in named:
+        with suppress(KafkaError):
+            if isinstance(topic, str):
+                partitions.by_name(topic, index)
+            else:
+                partitions.by_id(topic, index)
+        await turn.share()

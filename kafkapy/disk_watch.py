@@ -1,0 +1,100 @@
+"""What the disk refuses, told once and not with every request; and the end of a node whose disk has failed.
+
+Who writes tells it here. An error that passes (a full disk) is one line in the log, another line when it is over, and
+the node goes on: reads are served, and so is every write that fits. Any other ends the node, since it has one data
+directory and cannot tell any more what that holds: Apache Kafka, too, stops when its last log directory has failed.
+See docs/decisions/0007-disk-failures.md.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import trio
+
+from kafkapy_log.disk_errors import passes, what_to_do
+from kafkapy_wire.errors import KafkaError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from kafkapy.clock import Clock
+    from kafkapy_log import PartitionLog
+
+logger = logging.getLogger("kafkapy.disk")
+
+TOLD_AGAIN_MS = 60_000
+
+
+class DiskWatch:
+    """One for a data directory."""
+
+    def __init__(self, directory: Path, clock: Clock) -> None:
+        self._directory = directory
+        self._clock = clock
+        self._told_ms: dict[str, float] = {}  # kind of trouble -> when a line last said so
+        self._has_told = False
+        self.refusing: set[str] = set()
+        """What could not be written lately: who writes something while there is anything in it calls `accepted`."""
+        self.failed = trio.Event()
+        """Set once the disk has failed for good; `failure` then says why in one line."""
+        self.failure = ""
+
+    def tell(self, log: PartitionLog, cause: BaseException | None) -> None:
+        """A write to `log`, or a flush of it, did not succeed because of `cause`. Not every cause is the disk's."""
+        if log.has_failed:
+            self._fail(log.topic_partition, cause)
+        elif passes(cause):
+            self.refused(log.topic_partition, cause)
+
+    def refused(self, what: str, cause: BaseException | None) -> None:
+        """The disk takes nothing for `what`, a log, at the moment."""
+        self.refusing.add(what)
+        if self._is_news("a write"):
+            self._has_told = True
+            logger.error(
+                "%s cannot be written (%s): %s. Until then requests that write get an error; reading goes on",
+                what,
+                _words(cause),
+                what_to_do(cause),
+            )
+
+    def accepted(self, what: str) -> None:
+        """The disk has taken something for `what`."""
+        self.refusing.discard(what)
+        if self._has_told and not self.refusing:
+            self._has_told = False
+            logger.warning("the disk under %s takes writes again", self._directory)
+
+    def unreadable(self, error: KafkaError) -> None:
+        """A client wanted to read something and got KAFKA_STORAGE_ERROR."""
+        if self._is_news("a read"):
+            logger.error("cannot read %s: %s", error.message, what_to_do(error.__cause__))
+
+    def put_off(self, chore: str, error: OSError | KafkaError) -> None:
+        """A chore in the background did not succeed, and comes round again."""
+        if self._is_news(chore):
+            cause = error if isinstance(error, OSError) else error.__cause__
+            logger.error("%s failed and will be tried again (%s): %s", chore, _words(error), what_to_do(cause))
+
+    def _is_news(self, trouble: str) -> bool:
+        now_ms = self._clock.monotonic_ms()
+        if now_ms - self._told_ms.get(trouble, -TOLD_AGAIN_MS) < TOLD_AGAIN_MS:
+            return False
+        self._told_ms[trouble] = now_ms
+        return True
+
+    def _fail(self, what: str, cause: BaseException | None) -> None:
+        if not self.failed.is_set():
+            self.failure = (
+                f"stopped, since the disk under {self._directory} has failed ({what}: {_words(cause)}): "
+                f"{what_to_do(cause)}; the next start recovers what is there"
+            )
+            self.failed.set()
+
+
+def _words(cause: BaseException | None) -> str:
+    if isinstance(cause, KafkaError):
+        return cause.message or cause.code.name
+    return (cause.strerror if isinstance(cause, OSError) else None) or str(cause)

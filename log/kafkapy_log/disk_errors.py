@@ -1,0 +1,39 @@
+"""What an error of the disk means for what may be promised afterwards, and what the user can do about it.
+
+A full disk passes: what was not written is cut off, and the log goes on when there is room. After any other error of a
+write, and after any failed fsync, nobody can tell what the file holds: the log takes no more until it is opened anew.
+"""
+
+import errno
+from typing import Final
+
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+_TOO_MANY_OPEN: Final = frozenset({errno.EMFILE, errno.ENFILE})
+_PASSING: Final = _FULL | _TOO_MANY_OPEN | {errno.EFBIG, errno.ENOMEM}
+
+
+class SyncFailed(OSError):
+    """An fsync has failed. It is not tried again: the kernel may have dropped the pages and would report success."""
+
+
+def passes(error: BaseException | None) -> bool:
+    """Whether what the disk has refused may be asked for again, and be believed then."""
+    return isinstance(error, OSError) and not isinstance(error, SyncFailed) and error.errno in _PASSING
+
+
+def what_to_do(error: BaseException | None) -> str:
+    """For the end of a line that tells the user of `error`, behind a colon. Bytes that are wrong are no OSError."""
+    if not isinstance(error, OSError):
+        return "restore it from a copy, or name another directory"
+    number = error.errno
+    if number in _FULL:
+        return "make room on the disk"
+    if number == errno.EFBIG:
+        return "raise the limit of the size of files (`ulimit -f`)"
+    if number in _TOO_MANY_OPEN:
+        return "raise the limit of open files (`ulimit -n`)"
+    if number == errno.EROFS:
+        return "make its file system writable, or name another directory"
+    if number == errno.EIO:
+        return "see what the system's log (`dmesg`) says of the disk"
+    return "check its owner and permissions, or name another directory"
