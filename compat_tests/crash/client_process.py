@@ -16,17 +16,21 @@ import sys
 import threading
 from pathlib import Path
 
-from compat_tests.crash.clients import Client, TransactionalProducer, Transformer
+from compat_tests.crash.clients import Client
+from compat_tests.crash.compacted import KeyedTransactions
+from compat_tests.crash.group_clients import Transformer
 from compat_tests.crash.history_file import HistoryFile
+from compat_tests.crash.transactions import TransactionalProducer
 from compat_tests.orphans import dying_with_us
 
 END_TIMEOUT_SECONDS = 150.0
+KINDS = {"keyed": KeyedTransactions, "transactional": TransactionalProducer, "transformer": Transformer}
 
 
 def main() -> int:
     arguments = json.loads(sys.argv[1])
     with HistoryFile(Path(arguments.pop("history"))) as history:
-        kind = {"transactional": TransactionalProducer, "transformer": Transformer}[arguments.pop("kind")]
+        kind = KINDS[arguments.pop("kind")]
         client: Client = kind(history=history, **arguments)
         client.start()
         stopper = threading.Thread(target=_stop_at_the_end_of_input, args=[client], daemon=True)

@@ -32,6 +32,9 @@ class HistoryFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
         self._file.close()
 
     def event(self, process: str, kind: str, function: str, **fields: object) -> None:

@@ -20,3 +20,4 @@ def test_nothing_acknowledged_is_lost_or_doubled_by_kills(tmp_path: Path) -> Non
     assert outcome.kills == KILLS
     assert outcome.acknowledged > 100
     assert outcome.transactions > 10
+    assert outcome.cleanings["compacted"] > 0

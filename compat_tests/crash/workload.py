@@ -3,6 +3,7 @@
 What must hold afterwards: every acknowledged record is there, once; no aborted record is visible to read_committed;
 committed transactions are whole; groups resume where they committed; what was transformed in transactions was
 transformed exactly once; every broker came back; nobody printed a traceback. The history goes through `kafkapy check`.
+Meanwhile logs are compacted and lose their oldest records: see `cleaning_workload`.
 
 A SIGKILL ends the process, not the operating system: what was written to files stays in the page cache and is there
 after the restart. These runs prove that nothing acknowledged waits in memory of the process and that any half-done
@@ -12,7 +13,6 @@ sequence of writes is recovered from. Lost and reordered pages, the work of a po
 
 from __future__ import annotations
 
-import collections
 import json
 import os
 import random
@@ -20,6 +20,7 @@ import signal
 import subprocess
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -27,13 +28,12 @@ from typing import Any
 
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
+from compat_tests.crash import cleaning_workload
+from compat_tests.crash.auditor import Auditor
+from compat_tests.crash.cleaning_workload import CleaningWatch, CleaningWorkload
 from compat_tests.crash.client_process import ClientProcess
-from compat_tests.crash.clients import (
-    Auditor,
-    Client,
-    GroupConsumer,
-    IdempotentProducer,
-)
+from compat_tests.crash.clients import Client, IdempotentProducer
+from compat_tests.crash.group_clients import GroupConsumer
 from compat_tests.crash.history_file import HistoryFile, merge_histories
 from compat_tests.kafkapy_process import KafkapyFailed, KafkapyProcess, kafkapy_command
 
@@ -43,15 +43,16 @@ TOPICS = {"plain": PARTITIONS, "transactional": PARTITIONS, "transformed": PARTI
 SETTINGS = {
     "group.initial.rebalance.delay.ms": "0",
     "group.min.session.timeout.ms": "500",
-    "offsets.topic.num.partitions": "4",
-    "transaction.state.log.num.partitions": "4",
     "log.segment.bytes": "1048576",
+    **cleaning_workload.SETTINGS,
 }
 KILLED_WHILE_STARTING = 0.2
+KILLED_WHILE_CLEANING = 0.3  # how often a kill waits for a cleaning
 CALM = 0.1  # how often a kill waits until groups have had the time to rebalance
 CALM_SECONDS = 3.0
 DRAIN_SECONDS = 60.0
 CHECK_TIMEOUT_SECONDS = 600.0
+PRINTED_LINES_MAX = 50
 
 Worker = Client | ClientProcess
 
@@ -69,6 +70,8 @@ class Outcome:
         self.transactions = 0
         self.problems: list[str] = []
         self.verdict: dict[str, Any] = {}  # what `kafkapy check --json` printed
+        self.cleanings: Counter[str] = Counter()  # by topic, at least
+        self.cleaning = ""  # all that was cleaned, in words
 
     def summary(self) -> str:
         starts = sorted(self.start_seconds)
@@ -77,7 +80,7 @@ class Outcome:
             f"{self.kills} kills ({self.kills_while_starting} while starting) in {self.seconds:.0f} s; "
             f"{self.acknowledged} records acknowledged, {self.transactions} transactions ended; "
             f"start after a kill: median {middle}; aborts of librdkafka: {self.client_aborts}; "
-            f"problems: {len(self.problems)}"
+            f"problems: {len(self.problems)}\n{self.cleaning}"
         )
 
     def judge(self, history: Path) -> None:
@@ -114,33 +117,46 @@ def run_crashes(
     own_part = directory / "history-of-threads.jsonl"
     with broker, HistoryFile(own_part) as history:
         _create_topics(broker.bootstrap)
+        cleaning_workload.create_topics(broker.bootstrap)
+        cleaning = CleaningWorkload(broker.bootstrap, seed, directory, transactions=transactions)
         auditors = [
             Auditor(f"auditor {isolation}", broker.bootstrap, history, isolation=isolation, topics=TOPICS)
             for isolation in ("read_committed", "read_uncommitted")
         ]
         producers, consumers = _clients(broker.bootstrap, history, seed, directory, transactions=transactions)
-        for client in (*auditors, *producers, *consumers):
+        everybody = [*auditors, *producers, *consumers, *cleaning.producers, *cleaning.readers]
+        for client in everybody:
             client.start()
-        everybody = [*auditors, *producers, *consumers]
+        came_back = True
         try:
-            _kill_and_restart(broker, history, outcome, everybody, kills, random.Random(seed), tell)
-            _stop(producers, outcome)
-            _drain(auditors[0], consumers, outcome, transactions=transactions)
+            _kill_and_restart(broker, history, outcome, everybody, cleaning.watch, kills, random.Random(seed), tell)
         except KafkapyFailed as failed:
-            outcome.problems.append(str(failed))
+            outcome.problems.append(_shortened(str(failed)))
+            came_back = False
+        _stop([*producers, *cleaning.producers], outcome)
+        if came_back:
+            _drain(auditors[0], consumers, outcome, transactions=transactions)
         _stop(consumers, outcome)
-        _stop(auditors, outcome)
+        _stop([*auditors, *cleaning.readers], outcome)
         if bugs := broker.bugs():
             outcome.problems.append(f"a bug in the broker:\n{bugs}")
-    if transactions:
+    if transactions and came_back:
         outcome.problems += _transformed_once(auditors[0])
-    processes = [client for client in everybody if isinstance(client, ClientProcess)]
-    outcome.client_aborts = sum(client.abort_count for client in processes)
+    outcome.problems += cleaning.judge()
+    outcome.cleanings, outcome.cleaning = cleaning.watch.cleanings, cleaning.summary()
+    outcome.client_aborts = sum(client.abort_count for client in everybody if isinstance(client, ClientProcess))
+    processes = [client for client in (*producers, *consumers) if isinstance(client, ClientProcess)]
     whole = directory / "history.jsonl"
     merge_histories([own_part, *(_part_of(directory, client.name) for client in processes)], whole)
     outcome.judge(whole)
     outcome.seconds = time.monotonic() - began
     return outcome
+
+
+def _shortened(text: str) -> str:
+    """The first line, which says what is wrong, and the end of what was printed."""
+    first, *printed = text.splitlines()
+    return "\n".join([first, *printed[-PRINTED_LINES_MAX:]])
 
 
 def _create_topics(bootstrap: str) -> None:
@@ -190,6 +206,7 @@ def _kill_and_restart(
     history: HistoryFile,
     outcome: Outcome,
     clients: Sequence[Worker],
+    watch: CleaningWatch,
     kills: int,
     chance: random.Random,
     tell: Callable[[str], None],
@@ -198,7 +215,11 @@ def _kill_and_restart(
     while outcome.kills < kills:
         # The moment of the kill is the randomness of this test.
         time.sleep(chance.uniform(0.05, 1.2) + (CALM_SECONDS if chance.random() < CALM else 0.0))
+        if chance.random() < KILLED_WHILE_CLEANING:
+            watch.await_files(".swap" if chance.random() < 0.5 else ".cleaned")
+            time.sleep(10 ** chance.uniform(-4.0, -1.3))  # somewhere into its steps, which may be short or long
         broker.stop(kill=True)
+        watch.killed()
         outcome.kills += 1
         while outcome.kills < kills and chance.random() < KILLED_WHILE_STARTING:
             outcome.kills += 1
@@ -270,8 +291,8 @@ def _drain(auditor: Auditor, consumers: Sequence[Worker], outcome: Outcome, *, t
 
 def _transformed_once(auditor: Auditor) -> list[str]:
     """Problems: a record of `plain` that has no visible record in `transformed`, or more than one."""
-    made = collections.Counter(value.rpartition("#")[0] for value in auditor.polled["transformed"])
-    given = collections.Counter(auditor.polled["plain"])
+    made = Counter(value.rpartition("#")[0] for value in auditor.polled["transformed"])
+    given = Counter(auditor.polled["plain"])
     doubled = [value for value, count in made.items() if count > 1]
     missing = [value for value in given if value not in made]
     problems = []

@@ -3,6 +3,7 @@
 reading            JSON lines -> observations (the format: docs/checking-histories.md)
 observations       what was sent, where it lies, who saw it: duplicates, inconsistent offsets, polls that go back
   records, transactions        the columns that hold it
+proofs             commits without an answer that must have been
 visibility         lost writes, torn transactions, unseen records, aborted and early reads, phantoms
 ordering           polls that pass over records, sends that go back
 committed_offsets  groups find what they committed and commit what they polled

@@ -17,7 +17,7 @@ KINDS: dict[str, str] = {
     "unseen": "an acknowledged record was not there when everything was polled in the end",
     "inconsistent-offsets": "one offset held two values",
     "duplicate": "one value stands at two offsets",
-    "phantom": "a value was polled that nobody sent there",
+    "phantom": "a value was polled that nobody sent there, or not yet",
     "G1a": "aborted read: what was aborted or refused was polled",
     "precommitted-read": "a record was polled before the commit of its transaction was asked for",
     "G1c": "transactions read from each other in a circle",

@@ -9,6 +9,7 @@ from kafkapy.history.committed_offsets import check_committed_offsets
 from kafkapy.history.cycles import check_cycles
 from kafkapy.history.observations import Observations
 from kafkapy.history.ordering import check_ordering
+from kafkapy.history.proofs import prove_commits
 from kafkapy.history.reading import read_history
 from kafkapy.history.records import ACKNOWLEDGED, SEEN
 from kafkapy.history.transactions import Outcome
@@ -67,6 +68,7 @@ def check_history(lines: Iterable[str | bytes]) -> Verdict:
     transactions: about 700 bytes a record.
     """
     observed = read_history(lines)
+    prove_commits(observed)
     check_visibility(observed)
     check_ordering(observed)
     check_committed_offsets(observed)

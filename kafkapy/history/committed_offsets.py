@@ -29,7 +29,7 @@ class _Register:
     """What was written to one (group, partition): (begin line, end line, offset), NEVER where the end is not known."""
 
     def __init__(self) -> None:
-        self.by_offset: dict[int, list[tuple[int, int]]] = {}
+        self._by_offset: dict[int, list[tuple[int, int]]] = {}  # (begin, end); sorted: the latest end so far
         self.refused: dict[int, int] = {}  # offset -> line
         self._acknowledged: list[tuple[int, int, int]] = []  # (end, begin, offset)
         self._ends: list[int] = []
@@ -43,7 +43,7 @@ class _Register:
             self._acknowledged.append((end, begin, offset))
         else:
             end = NEVER
-        self.by_offset.setdefault(offset, []).append((begin, end))
+        self._by_offset.setdefault(offset, []).append((begin, end))
 
     def sort(self) -> None:
         self._acknowledged.sort()
@@ -52,6 +52,18 @@ class _Register:
             latest = max(latest, (begin, end, offset))
             self._ends.append(end)
             self._latest_begin.append(latest)
+        for writes in self._by_offset.values():
+            writes.sort()
+            latest_end = 0
+            for position, (begin, end) in enumerate(writes):
+                latest_end = max(latest_end, end)
+                writes[position] = begin, latest_end
+
+    def written_before(self, offset: int, line: int) -> tuple[int, int] | None:
+        """Of those writes of `offset` that had begun: where the last one began, and where the last one ended."""
+        writes = self._by_offset.get(offset, [])
+        position = bisect_left(writes, (line, 0))
+        return writes[position - 1] if position else None
 
     def replaced_by(self, read: CommittedRead) -> tuple[int, int, int] | None:
         """The acknowledged commit, ended before the read began, that began last: all that ended before it are gone."""
@@ -85,18 +97,18 @@ def _check_read(observed: Observations, read: CommittedRead, register: _Register
                 f"{where}: offset {offset} was committed, then the group was told that there is none",
             )
         return
-    writes = [write for write in register.by_offset.get(read.offset, []) if write[0] < read.end_line]
-    if not writes:
+    written = register.written_before(read.offset, read.end_line)
+    if written is None:
         refused = register.refused.get(read.offset, 0)
         why = "its commit was refused or aborted" if refused else "nobody committed it"
         observed.findings.add(
             "phantom-commit", (refused, read.end_line), f"{where}: the group was told offset {read.offset}, but {why}"
         )
-    elif replacing is not None and all(end < replacing[0] for _, end in writes):
+    elif replacing is not None and written[1] < replacing[0]:
         begin, end, offset = replacing
         observed.findings.add(
             "lost-commit",
-            (max(writes)[0], begin, end, read.end_line),
+            (written[0], begin, end, read.end_line),
             f"{where}: offset {offset} was committed, then the group was told the earlier {read.offset}",
         )
 

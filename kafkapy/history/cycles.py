@@ -8,7 +8,7 @@ A circle of wr edges alone is `G1c`, an anomaly: each of these transactions read
 In Kafka writes of different transactions interleave freely, and a poll may stop anywhere: circles that need a ww edge
 (`G0`, with only such; `G1c-ww`) or an rw edge (`G2`) are counted as allowed.
 
-Transactions that surely committed are judged; single sends and polls are part of no wr circle. One anomaly is reported
+Transactions that were committed are judged; single sends and polls are part of no wr circle. One anomaly is reported
 for each strongly connected set of transactions, with one circle in it. Orders of time and of processes are not used, so
 that a stale but consistent view is no anomaly.
 """
@@ -22,6 +22,7 @@ from itertools import pairwise
 
 from kafkapy.history.observations import Observations
 from kafkapy.history.records import REFUSED
+from kafkapy.history.transactions import Outcome
 
 __all__ = ["check_cycles"]
 
@@ -30,7 +31,7 @@ _NAMED_IN_TEXT_MAX = 5
 
 
 def check_cycles(observed: Observations) -> None:
-    committed = {transaction.index for transaction in observed.transactions if observed.surely_committed(transaction)}
+    committed = {transaction.index for transaction in observed.transactions if transaction.outcome is Outcome.COMMITTED}
     reads = _read_graph(observed, committed)
     for component in _components(reads):
         _report(observed, reads, component)

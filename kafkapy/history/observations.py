@@ -136,6 +136,12 @@ class Observations:
             )  # fmt: skip
         records.state[record] |= SENT
         records.sent_line[record] = line
+        if records.polled_line[record]:
+            self.findings.add(
+                "phantom",
+                (records.polled_line[record], line),
+                f"value {value!r} was polled before it was sent to {topic}",
+            )
         records.process[record] = process.index
         records.topics_sent_to.add(topic)
         if partition is not None:
@@ -412,6 +418,14 @@ class Observations:
         commit.outcome = outcome
         if outcome is not Outcome.UNKNOWN:
             commit.end_line = line
+        if outcome is Outcome.COMMITTED and commit.transaction is None:
+            self._group_committed(commit)
+
+    def _group_committed(self, commit: Commit) -> None:
+        """What the group has not polled below is reported once. Groups whose polls are not told are not judged."""
+        for index, offset in commit.offsets.items():
+            if (commit.group, index) in self._group_polled:
+                self._group_covers(commit.group, index, offset - 1)
 
     # -- transactions
 
@@ -440,6 +454,9 @@ class Observations:
                 transaction.outcome = Outcome.COMMITTED if commit else Outcome.ABORTED
             transaction.end_line = line
             process.transaction = None
+            if transaction.outcome is Outcome.COMMITTED:
+                for within in transaction.commits:
+                    self._group_committed(within)
         elif commit and transaction.outcome is Outcome.OPEN:
             transaction.outcome = Outcome.ABORTED
 
@@ -466,11 +483,3 @@ class Observations:
         """The history ends: what is open stays unknown."""
         for process in self._processes.values():
             self._leave_transaction(process)
-
-    def surely_committed(self, transaction: Transaction) -> bool:
-        """Its commit was acknowledged, or one visible record proves it."""
-        if transaction.outcome is Outcome.COMMITTED:
-            return True
-        return transaction.outcome is Outcome.UNKNOWN and any(
-            self.records.state[record] & SEEN_COMMITTED for record in transaction.sends
-        )

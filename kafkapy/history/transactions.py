@@ -51,6 +51,11 @@ class Transaction:
     def lines(self) -> tuple[int, int]:
         return self.begin_line, self.end_line if self.end_line < NEVER else self.asked_line
 
+    def was_committed(self, line: int) -> None:
+        """Something that was seen in that line proves it; its answer never came."""
+        self.outcome = Outcome.COMMITTED
+        self.end_line = min(self.end_line, line)
+
     def abandon(self) -> None:
         """Its process began another, crashed, or the history ends: without a commit asked for, it cannot commit."""
         if self.outcome is Outcome.OPEN:

@@ -1,7 +1,7 @@
 """Who saw what: aborted reads, early reads, phantoms, and acknowledged records that nobody saw.
 
 A record must be visible when its send was acknowledged outside of a transaction, or when it was sent (and not refused)
-in a transaction that surely committed: the commit was acknowledged, or one record of it was polled with read_committed.
+in a transaction that was committed: with an answer that says so, or a proof (`proofs`).
 
 Judged are the views that somebody had: with final polls those of their isolation, otherwise read_committed where it
 was used at all. In a view a record is missed when
@@ -100,11 +100,11 @@ def _check_early_polls(observed: Observations) -> None:
 def _check_what_was_missed(observed: Observations, view: int) -> None:
     records = observed.records
     seen = _SEEN_IN_VIEW[view]
-    # Of each transaction that surely committed: whether some record of it was seen.
+    # Of each transaction that was committed: whether some record of it was seen.
     partly_seen = {
         transaction.index: any(records.state[record] & seen for record in transaction.sends)
         for transaction in observed.transactions
-        if observed.surely_committed(transaction)
+        if transaction.outcome is Outcome.COMMITTED
     }
     torn: dict[int, list[int]] = {}
     for record, state in enumerate(records.state):

@@ -99,6 +99,13 @@ def test_a_record_in_the_wrong_partition_is_a_phantom() -> None:
     assert history.found() == {"phantom": 1}
 
 
+def test_a_record_that_is_polled_before_it_is_sent_is_a_phantom() -> None:
+    history = History()
+    history.poll(1, (0, 0, "a"))
+    history.send(0, "a", 0, 0)
+    assert history.found() == {"phantom": 1}
+
+
 def test_a_topic_that_others_fill_has_no_phantoms() -> None:
     history = sent(["a"])
     history.event(1, "ok", "poll", records=[["elsewhere", 0, 0, "x"]])
@@ -183,6 +190,35 @@ def test_one_visible_part_proves_a_commit_whose_answer_was_lost() -> None:
     assert history.found() == {}
     history.poll(2, (0, 0, "a"), committed=True)
     assert history.found() == {"torn-transaction": 1}
+
+
+def test_a_visible_record_proves_the_offsets_of_a_commit_whose_answer_was_lost() -> None:
+    history = History()
+    history.begin(0)
+    history.send(0, "a", 0, 0)
+    history.commit(0, "g", 1, partition=1)
+    history.end(0, "info")
+    history.event(0, "info", "crash")
+    history.resume(1, "g", None, partition=1)
+    history.poll(2, (0, 0, "a"), committed=True)
+    assert history.found() == {}
+    history.resume(1, "g", None, partition=1)
+    assert history.found() == {"lost-commit": 1}
+
+
+def test_an_offset_of_a_commit_whose_answer_was_lost_proves_its_records() -> None:
+    for others_committed_it, expected in ((False, {"unseen": 1}), (True, {})):
+        history = History()
+        if others_committed_it:
+            history.commit(1, "g", 1, partition=1)
+        history.begin(0)
+        history.send(0, "a", 0, 0)
+        history.commit(0, "g", 1, partition=1, end="info")
+        history.end(0, "info")
+        history.event(0, "info", "crash")
+        history.resume(1, "g", 1, partition=1)
+        history.poll(2, committed=True, final=True)
+        assert history.found() == expected
 
 
 def test_a_lost_transaction_loses_each_of_its_writes() -> None:
@@ -415,6 +451,21 @@ def test_a_commit_beyond_what_was_polled() -> None:
     assert history.found() == {}
     history.commit(2, "g", 3)
     assert history.found() == {"commit-beyond-poll": 1}
+
+
+def test_a_group_that_was_told_to_skip_is_judged_from_there_on() -> None:
+    for within_a_transaction in (False, True):
+        history = sent(["a", "b", "c"])
+        history.poll(1, (0, 0, "a"), (0, 1, "b"), (0, 2, "c"))
+        history.event(2, "ok", "subscribe", group="g")
+        history.poll(2, (0, 0, "a"))
+        for _ in range(2):
+            if within_a_transaction:
+                history.begin(2)
+            history.commit(2, "g", 3)
+            if within_a_transaction:
+                history.end(2)
+        assert history.found() == {"commit-beyond-poll": 1}, "once for one and the same"
 
 
 def test_a_commit_behind_a_marker_is_not_beyond() -> None:
