@@ -142,4 +142,48 @@ ACCEPTED: tuple[Accepted, ...] = (
         "CreatePartitions v* too many: results[grow].*",
         "Apache Kafka fails with an internal error; kafkapy says what is wrong as CreateTopics does",
     ),
+    Accepted(
+        "transactions_partitions.no_transaction_in_a_request",
+        "AddPartitionsToTxn v5",
+        "Apache Kafka never answers a request without a transaction; kafkapy's answer has none either",
+        apache="no answer",
+    ),
+    Accepted(
+        "transactions_partitions.several_transactions_in_a_request",
+        "AddPartitionsToTxn v* the same one twice: results_by_transaction[1].topic_results[*].*",
+        "a request, which no broker sends, with a transactional id twice: Apache Kafka does the first one twice",
+    ),
+    Accepted(
+        "transactions_markers.never_answered_by_apache_kafka",
+        "WriteTxnMarkers v2 *",
+        "Apache Kafka miscounts a partition named twice, and a last marker without partitions, and never answers",
+        apache="no answer",
+    ),
+    Accepted(
+        "transactions_markers.negative_ids_and_epochs",
+        "WriteTxnMarkers v2 *.error_code",
+        "Apache Kafka fails with an internal error; kafkapy says INVALID_REQUEST",
+        apache="-1",
+    ),
+    Accepted(
+        "transactions_produce.bytes_that_are_not_one_batch",
+        "* unknown codec: *",
+        "Apache Kafka asks its coordinator, then fails on the codec; kafkapy says UNSUPPORTED_COMPRESSION_TYPE at once",
+    ),
+    Accepted(
+        "transactions_produce.a_duplicate_before_the_first_batch_of_a_transaction",
+        "Produce v* next: *",
+        "Apache Kafka remembers the lowest sequence it has asked the coordinator for, since batches may overtake each "
+        "other while it waits, and a duplicate's counts; kafkapy asks and appends at once, so that nothing overtakes",
+    ),
+    Accepted(
+        "transactions_isolation.levels_that_are_none",
+        "* isolation *",
+        "Apache Kafka fails with an internal error; kafkapy takes it for READ_UNCOMMITTED",
+    ),
+    Accepted(
+        "transactions_isolation.aborted_transactions_of_one_batch",
+        "Fetch v18 from *: responses[0].partitions[0].aborted_transactions[*]",
+        "Apache Kafka reckons with its sparse index how far the read went, and may name transactions that begin after",
+    ),
 )
