@@ -42,6 +42,10 @@ class Scale:
     read_passes: int
     connection_sweeps: int
     metadata_samples: int
+    idempotence_slices: int
+    transactions: int
+    compaction_mb: int
+    big_log_mb: int
 
 
 FULL = Scale(
@@ -58,6 +62,10 @@ FULL = Scale(
     read_passes=16,
     connection_sweeps=5,
     metadata_samples=30,
+    idempotence_slices=30,
+    transactions=500,
+    compaction_mb=256,
+    big_log_mb=10_000,
 )
 QUICK = Scale(
     name="quick",
@@ -71,6 +79,10 @@ QUICK = Scale(
     read_passes=4,
     connection_sweeps=2,
     metadata_samples=10,
+    idempotence_slices=10,
+    transactions=150,
+    compaction_mb=64,
+    big_log_mb=512,
 )
 
 Figures = Mapping[str, float]  # metric key -> value, of one round
@@ -84,6 +96,7 @@ class LifecycleRow:
     metrics: tuple[Metric, ...]
     measure: Callable[[Peer, Scale], Figures]
     time_limit_seconds: float  # of one round of one peer
+    rounds_max: int | None = None  # for a row that takes long
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +104,7 @@ class SteadyRow:
     """A row measured on a broker that runs through all rounds of the row and has been warmed up.
 
     `warm_up` and `measure` get a topic name that was not used before. `requires`: APIs that a peer must serve.
-    `durable`: brokers that can do without fsync of their metadata must not.
+    `durable`: brokers that can do without fsync of their metadata must not. `settings` are given to every peer.
     """
 
     name: str
@@ -101,9 +114,16 @@ class SteadyRow:
     measure: Callable[[Broker, Scale, str], Figures]
     time_limit_seconds: float
     durable: bool = False
+    settings: Mapping[str, str] = field(default_factory=dict)
+    rounds_max: int | None = None  # for a row that takes long
 
 
 Row = LifecycleRow | SteadyRow
+
+
+def rounds_of(row: Row, scale: Scale) -> int:
+    """How often each peer is measured in this row."""
+    return scale.rounds if row.rounds_max is None else min(scale.rounds, row.rounds_max)
 
 
 @dataclass(slots=True)

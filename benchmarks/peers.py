@@ -55,6 +55,7 @@ class Broker:
     address: Address
     served: dict[int, range]  # versions by API key
     start_seconds: float  # from the first spawn to the answer to ApiVersions
+    launch: Launch
     log_file: Path
 
     @property
@@ -82,10 +83,14 @@ class Broker:
             except subprocess.TimeoutExpired:
                 pass
             finally:  # also when Ctrl-C or the row's time limit ends the wait
-                if self.process.poll() is None:
-                    self.process.kill()
-                    self.process.wait()
+                self.kill()
         return time.perf_counter() - begin
+
+    def kill(self) -> None:
+        """SIGKILL, unless it is gone already."""
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +101,11 @@ class Launch:
     port: int
     settings: Mapping[str, str]
     durable: bool  # metadata is to survive a crash: fsync before the answer, for who can do without
+
+    @property
+    def data(self) -> Path:
+        """Where the logs are; of kafkapy only when `durable`."""
+        return self.work / "data"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,18 +126,29 @@ class Peer:
     @contextlib.contextmanager
     def running(self, settings: Mapping[str, str] | None = None, *, durable: bool = False) -> Iterator[Broker]:
         """A broker that has answered, gone with its data at the end. Raises PeerFailed."""
+        with self.home(settings, durable=durable) as launch, self.started(launch) as broker:
+            yield broker
+
+    @contextlib.contextmanager
+    def home(self, settings: Mapping[str, str] | None = None, *, durable: bool) -> Iterator[Launch]:
+        """For a broker that is started more than once: its data, where `durable`, is gone only at the end."""
         work = Path(tempfile.mkdtemp(prefix=f"kafkapy-benchmark-{self.name}-"))
         try:
-            broker = self._launch(Launch(work, free_port(), settings or {}, durable))
-            try:
-                yield broker
-            finally:
-                broker.stop()
+            yield Launch(work, free_port(), settings or {}, durable)
         finally:
             shutil.rmtree(work, ignore_errors=True)
 
-    def _launch(self, launch: Launch) -> Broker:
-        prepare = self.prepare(launch) if self.prepare else None
+    @contextlib.contextmanager
+    def started(self, launch: Launch, *, again: bool = False) -> Iterator[Broker]:
+        """A broker that has answered, stopped at the end; `again`: all is prepared. Raises PeerFailed."""
+        broker = self._launch(launch, again=again)
+        try:
+            yield broker
+        finally:
+            broker.stop()
+
+    def _launch(self, launch: Launch, *, again: bool) -> Broker:
+        prepare = self.prepare(launch) if self.prepare and not again else None
         command = self.command(launch)
         log_file = launch.work / "broker.log"
         environment = {**os.environ, "TMPDIR": str(launch.work)}
@@ -153,7 +174,7 @@ class Peer:
             process.kill()
             process.wait()
             raise
-        return Broker(self, process, address, served, time.perf_counter() - begin, log_file)
+        return Broker(self, process, address, served, time.perf_counter() - begin, launch, log_file)
 
     def _first_answer(
         self, process: subprocess.Popen[bytes], log_file: Path, port: int, deadline: float
@@ -180,7 +201,7 @@ def kafkapy(wrapper: tuple[str, ...] = ()) -> Peer:
 
     def command(launch: Launch) -> list[str]:
         program = str(installation.program())
-        where = ("--data-dir", str(launch.work / "data")) if launch.durable else ("--ephemeral",)
+        where = ("--data-dir", str(launch.data)) if launch.durable else ("--ephemeral",)
         overrides = [part for name, value in launch.settings.items() for part in ("--override", f"{name}={value}")]
         return [*wrapper, program, "start", *where, "--port", str(launch.port), *overrides]
 
@@ -215,7 +236,7 @@ def apache_kafka() -> Peer:
             "socket.send.buffer.bytes": "102400",
             "socket.receive.buffer.bytes": "102400",
             "socket.request.max.bytes": "104857600",
-            "log.dirs": str(launch.work / "data"),
+            "log.dirs": str(launch.data),
             "num.partitions": "1",
             "num.recovery.threads.per.data.dir": "2",
             "offsets.topic.replication.factor": "1",
@@ -260,6 +281,11 @@ def librdkafka_mock() -> Peer:
         "batches": "it keeps at most 5 MB a partition",
         "connections": "its listen backlog is 5: every sixth connection waits a second",
         "topics": "it has no CreateTopics",
+        "idempotence": "it checks no sequences",
+        "transactions": "it has no transaction version 2",
+        "compaction": "it has none",
+        "restart": "it keeps nothing",
+        "big_log": "it keeps nothing",
     }
     return Peer("mock", "librdkafka mock", command, find_port=find_port, left_out=left_out)
 

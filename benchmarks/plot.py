@@ -7,7 +7,20 @@ from pathlib import Path
 
 from benchmarks.measurement import Metric, Results, Row
 from benchmarks.report import gain_text, number
-from benchmarks.rows import batches, connections, latency, life, pipeline, start, topics
+from benchmarks.rows import (
+    batches,
+    big_log,
+    compaction,
+    connections,
+    idempotence,
+    latency,
+    life,
+    pipeline,
+    restart,
+    start,
+    topics,
+    transactions,
+)
 from benchmarks.targets import REFERENCE, SUBJECT, times_better
 
 # The rows somebody chooses a broker by; the table has all.
@@ -26,6 +39,15 @@ SHOWN: tuple[Metric, ...] = (
     topics.CREATE_ONE,
     topics.CREATE_MANY,
     topics.METADATA_MANY,
+    idempotence.SMALL_IDEMPOTENT_US,
+    transactions.RATE,
+    transactions.P99,
+    transactions.MANY_RATE,
+    compaction.LARGE_RATE,
+    compaction.SMALL_RATE,
+    restart.CLEAN_SERVED,
+    restart.KILLED_SERVED,
+    big_log.BIG_MB,
 )
 AHEAD, BEHIND, INK, FAINT = "#1a7f5a", "#c2571a", "#24292f", "#8b949e"
 INCHES_WIDE, INCHES_A_BAR = 9.0, 0.42
@@ -76,11 +98,11 @@ def draw(rows: Sequence[Row], results: Results, run: dict[str, str | int | float
     axes.set_axisbelow(True)
     for spine in axes.spines.values():
         spine.set_visible(False)
-    axes.set_title(
+    figure.suptitle(
         "kafkapy: times better than Apache Kafka 4.3.1 (shorter, smaller, or more a second)",
-        loc="left",
+        x=0.01,
+        horizontalalignment="left",
         fontsize=11,
-        pad=10,
         color=INK,
     )
     axes.set_xlabel(

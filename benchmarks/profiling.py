@@ -24,7 +24,7 @@ def profile(row: Row, scale: Scale, file: Path) -> str:
     if isinstance(row, LifecycleRow):
         row.measure(peer, scale)
     else:
-        with peer.running(durable=row.durable) as broker:
+        with peer.running(row.settings, durable=row.durable) as broker:
             row.measure(broker, scale, row.name)
     if not file.exists():
         raise PeerFailed("the broker ended without writing its profile")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import socket
 import struct
 import time
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -17,8 +18,15 @@ from kafkapy_wire.codec import decode, decode_from, encode
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.message import Message
 from kafkapy_wire.messages.api_versions import ApiVersionsRequest, ApiVersionsResponse
-from kafkapy_wire.messages.create_topics import CreatableTopic, CreateTopicsRequest, CreateTopicsResponse
+from kafkapy_wire.messages.create_topics import (
+    CreatableTopic,
+    CreatableTopicConfig,
+    CreateTopicsRequest,
+    CreateTopicsResponse,
+)
 from kafkapy_wire.messages.fetch import FetchPartition, FetchRequest, FetchTopic
+from kafkapy_wire.messages.find_coordinator import FindCoordinatorRequest, FindCoordinatorResponse
+from kafkapy_wire.messages.init_producer_id import InitProducerIdRequest, InitProducerIdResponse
 from kafkapy_wire.messages.metadata import MetadataRequest, MetadataRequestTopic, MetadataResponse
 from kafkapy_wire.messages.produce import PartitionProduceData, ProduceRequest, ProduceResponse, TopicProduceData
 from kafkapy_wire.messages.request_header import RequestHeader
@@ -31,12 +39,20 @@ TIMEOUT_SECONDS = 60
 RETRY_SECONDS = 0.001
 RETRY_SECONDS_MAX = 0.05
 NOT_YET = (ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, ErrorCode.NOT_LEADER_OR_FOLLOWER)
+COORDINATOR_NOT_YET = (
+    ErrorCode.COORDINATOR_NOT_AVAILABLE,
+    ErrorCode.COORDINATOR_LOAD_IN_PROGRESS,
+    ErrorCode.NOT_COORDINATOR,
+)
+COORDINATOR_TYPE_TRANSACTION = 1
 # The last versions that name topics (later ones use topic ids), spoken by every peer or lowered to what it speaks.
 PRODUCE_VERSION = 12
 FETCH_VERSION = 12
 METADATA_VERSION = 12
 METADATA_VERSION_OF_MOCK = 8  # from 9 on (flexible) the answers of librdkafka 2.16's mock have a byte too many
 CREATE_TOPICS_VERSION = 7
+FIND_COORDINATOR_VERSION = 4
+INIT_PRODUCER_ID_VERSION = 5
 API_VERSIONS_VERSION = 0  # what every broker answers in full; the mock lacks the later ones
 ACKS_ALL = -1
 
@@ -136,8 +152,13 @@ def ask_api_versions(address: Address, *, timeout_seconds: float) -> dict[int, r
     return {int(api.api_key): range(api.min_version, api.max_version + 1) for api in response.api_keys}
 
 
-def create_topics_request(names: list[str]) -> CreateTopicsRequest:
-    topics = [CreatableTopic(name=name, num_partitions=1, replication_factor=1) for name in names]
+def create_topics_request(
+    names: list[str], *, partition_count: int = 1, configs: Mapping[str, str] | None = None
+) -> CreateTopicsRequest:
+    given = [CreatableTopicConfig(name=name, value=value) for name, value in (configs or {}).items()]
+    topics = [
+        CreatableTopic(name=name, num_partitions=partition_count, replication_factor=1, configs=given) for name in names
+    ]
     return CreateTopicsRequest(topics=topics, timeout_ms=TIMEOUT_SECONDS * 1000)
 
 
@@ -150,17 +171,22 @@ def check_created(names: list[str], response: CreateTopicsResponse) -> None:
             raise UnexpectedAnswer(f"CreateTopics: {topic.name}: error {topic.error_code} {topic.error_message}")
 
 
+def create_topics(connection: Connection, request: CreateTopicsRequest) -> None:
+    """Raises UnexpectedAnswer: not all of them were created."""
+    created = connection.call(ApiKey.CREATE_TOPICS, request, CREATE_TOPICS_VERSION, CreateTopicsResponse)
+    check_created([topic.name for topic in request.topics], created)
+
+
 def metadata_request(names: list[str], *, create: bool = False) -> MetadataRequest:
     return MetadataRequest(topics=[MetadataRequestTopic(name=name) for name in names], allow_auto_topic_creation=create)
 
 
-def ready_topic(connection: Connection, name: str, served: dict[int, range]) -> None:
+def ready_topic(
+    connection: Connection, name: str, served: dict[int, range], *, configs: Mapping[str, str] | None = None
+) -> None:
     """A new topic with one partition that takes records (one has been produced). The mock has only auto-creation."""
     if ApiKey.CREATE_TOPICS in served:
-        created = connection.call(
-            ApiKey.CREATE_TOPICS, create_topics_request([name]), CREATE_TOPICS_VERSION, CreateTopicsResponse
-        )
-        check_created([name], created)
+        create_topics(connection, create_topics_request([name], configs=configs))
     else:
         request = metadata_request([name], create=True)
         connection.call(ApiKey.METADATA, request, METADATA_VERSION_OF_MOCK, MetadataResponse)
@@ -197,17 +223,19 @@ def produce_version(served: dict[int, range]) -> int:
 
 def one_record_batch() -> bytes:
     """A batch with one record of 100 bytes."""
-    return build_batch([NewRecord(timestamp=_now_ms(), key=None, value=bytes(100))])
+    return build_batch([NewRecord(timestamp=now_ms(), key=None, value=bytes(100))])
 
 
 def large_batch(record_count: int, value_bytes: int) -> bytes:
     """Stays under Kafka's default `message.max.bytes` (1,048,588) with 1,000 records of 1,000 bytes."""
     value = bytes(range(256)) * (value_bytes // 256 + 1)
-    now_ms = _now_ms()
-    return build_batch([NewRecord(timestamp=now_ms, key=None, value=value[:value_bytes]) for _ in range(record_count)])
+    timestamp = now_ms()
+    return build_batch(
+        [NewRecord(timestamp=timestamp, key=None, value=value[:value_bytes]) for _ in range(record_count)]
+    )
 
 
-def _now_ms() -> int:
+def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
@@ -223,6 +251,42 @@ def produce_request(topics: list[str], batch: bytes) -> ProduceRequest:
 
 def produce_frame(topic: str, batch: bytes, served: dict[int, range]) -> bytearray:
     return request_frame(ApiKey.PRODUCE, produce_request([topic], batch), produce_version(served))
+
+
+def init_producer_id(connection: Connection, transactional_id: str | None = None) -> tuple[int, int]:
+    """A producer id and its epoch; of a transactional id as soon as its coordinator is there.
+
+    Raises UnexpectedAnswer: another error, or not after TIMEOUT_SECONDS.
+    """
+    if transactional_id is not None:
+        find = FindCoordinatorRequest(key_type=COORDINATOR_TYPE_TRANSACTION, coordinator_keys=[transactional_id])
+        _until_there(
+            "FindCoordinator",
+            lambda: (
+                connection.call(ApiKey.FIND_COORDINATOR, find, FIND_COORDINATOR_VERSION, FindCoordinatorResponse)
+                .coordinators[0]
+                .error_code
+            ),
+        )
+    request = InitProducerIdRequest(transactional_id=transactional_id, transaction_timeout_ms=TIMEOUT_SECONDS * 1000)
+    response = InitProducerIdResponse()
+
+    def ask() -> int:
+        nonlocal response
+        response = connection.call(ApiKey.INIT_PRODUCER_ID, request, INIT_PRODUCER_ID_VERSION, InitProducerIdResponse)
+        return response.error_code
+
+    _until_there("InitProducerId", ask)
+    return response.producer_id, response.producer_epoch
+
+
+def _until_there(what: str, ask: Callable[[], int]) -> None:
+    """Ask again while the error is one of COORDINATOR_NOT_YET. Raises UnexpectedAnswer."""
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    while error := ask():
+        if error not in COORDINATOR_NOT_YET or time.monotonic() > deadline:
+            raise UnexpectedAnswer(f"{what}: error {error}")
+        time.sleep(RETRY_SECONDS_MAX)
 
 
 class ProduceAnswer:

@@ -12,7 +12,7 @@ from types import FrameType
 
 from confluent_kafka import KafkaException
 
-from benchmarks.measurement import LifecycleRow, Results, Row, Scale, SteadyRow
+from benchmarks.measurement import LifecycleRow, Results, Row, Scale, SteadyRow, rounds_of
 from benchmarks.peers import Broker, Peer, PeerFailed
 from benchmarks.raw_client import UnexpectedAnswer
 from benchmarks.rows import start
@@ -58,32 +58,34 @@ def run_row(row: Row, peers: Sequence[Peer], scale: Scale, results: Results) -> 
 
 
 def _run_lifecycle(row: LifecycleRow, peers: list[Peer], scale: Scale, results: Results) -> None:
-    for number in range(scale.rounds):
+    rounds = rounds_of(row, scale)
+    for number in range(rounds):
         if row.name == start.START.name:
             for title, statement in start.YARDSTICKS.items():
                 results.add(title, start.measure_yardstick(statement))
         for peer in _in_turn(peers, number):
-            _tell(row, f"round {number + 1} of {scale.rounds}", peer)
+            _tell(row, f"round {number + 1} of {rounds}", peer)
             with _failing_leaves(row, peer, peers, results), _time_limit(row.time_limit_seconds):
                 results.add(peer.name, row.measure(peer, scale))
 
 
 def _run_steady(row: SteadyRow, peers: list[Peer], scale: Scale, results: Results) -> None:
+    rounds = rounds_of(row, scale)
     with contextlib.ExitStack() as stack:
         brokers: dict[str, Broker] = {}
         for peer in list(peers):
             _tell(row, "warm-up", peer)
             with _failing_leaves(row, peer, peers, results):
                 with _time_limit(LAUNCH_LIMIT_SECONDS):
-                    broker = stack.enter_context(peer.running(durable=row.durable))
+                    broker = stack.enter_context(peer.running(row.settings, durable=row.durable))
                 if missing := sorted(key.name for key in row.requires if key not in broker.served):
                     raise UnexpectedAnswer(f"does not serve {', '.join(missing)}")
                 with _time_limit(row.time_limit_seconds):
                     row.warm_up(broker, scale, f"{row.name}-warm-up")
                 brokers[peer.name] = broker
-        for number in range(scale.rounds):
+        for number in range(rounds):
             for peer in _in_turn(peers, number):
-                _tell(row, f"round {number + 1} of {scale.rounds}", peer)
+                _tell(row, f"round {number + 1} of {rounds}", peer)
                 with _failing_leaves(row, peer, peers, results), _time_limit(row.time_limit_seconds):
                     results.add(peer.name, row.measure(brokers[peer.name], scale, f"{row.name}-{number}"))
 

@@ -4,13 +4,32 @@ from __future__ import annotations
 
 from benchmarks.measurement import Row
 from benchmarks.rows.batches import BATCHES
+from benchmarks.rows.big_log import BIG_LOG
+from benchmarks.rows.compaction import COMPACTION
 from benchmarks.rows.connections import CONNECTIONS
+from benchmarks.rows.idempotence import IDEMPOTENCE
 from benchmarks.rows.latency import DELIVERY_LATENCY, PRODUCE_LATENCY
 from benchmarks.rows.life import LIFE
 from benchmarks.rows.pipeline import PIPELINE
+from benchmarks.rows.restart import RESTART
 from benchmarks.rows.start import START
 from benchmarks.rows.topics import TOPICS
+from benchmarks.rows.transactions import TRANSACTIONS
 
 __all__ = ["ROWS"]
 
-ROWS: tuple[Row, ...] = (START, LIFE, PRODUCE_LATENCY, DELIVERY_LATENCY, PIPELINE, BATCHES, CONNECTIONS, TOPICS)
+ROWS: tuple[Row, ...] = (
+    START,
+    LIFE,
+    PRODUCE_LATENCY,
+    DELIVERY_LATENCY,
+    PIPELINE,
+    BATCHES,
+    CONNECTIONS,
+    TOPICS,
+    IDEMPOTENCE,
+    TRANSACTIONS,
+    COMPACTION,
+    RESTART,
+    BIG_LOG,  # the last: the disk goes on writing after it
+)
