@@ -67,8 +67,9 @@ def finish_swaps(directory: Path) -> None:
     for name in cleaned:
         (directory / name).unlink()
     logs = {_offset(name): name for name in swaps if name.endswith(LOG_SUFFIX + SWAP_SUFFIX)}
-    for name in [name for name in swaps if _offset(name) not in logs]:
-        # A disk error between the renames, and the rest was cleared away: it is the index of a log that is gone.
+    for name in [name for name in swaps if _offset(name) not in logs and name.removesuffix(SWAP_SUFFIX) in names]:
+        # The old segment was never replaced: a disk error between renames to `.swap`, and the rest was cleared away.
+        # Without an old file it is the new log's: Apache Kafka gives that its final name before its indexes.
         (directory / name).unlink()
         swaps.remove(name)
     _remove_replaced(directory, names, [(int(name[:20]), _next_offset(directory / name)) for name in logs.values()])

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from kafkapy_log import LogSettings
+from kafkapy_log.swap import finish_swaps
 from kafkapy_wire.errors import KafkaError
 from tests.log.cleaning import append, clean_log, latest_by_key, open_log, read_records
 
@@ -93,3 +94,22 @@ def test_a_swap_without_its_indexes_is_completed(tmp_path: Path) -> None:
         (tmp_path / "t-0" / f"{0:020d}.{suffix}").unlink()
     again = open_log(tmp_path / "t-0", SETTINGS)
     assert read_records(again) == before
+
+
+def test_indexes_whose_log_has_its_final_name_get_theirs(tmp_path: Path) -> None:
+    """Apache Kafka, killed in the last renames: the log went first. No start makes a lost `.txnindex` anew."""
+    directory = tmp_path / "t-0"
+    write_log(directory)
+    before = read_records(open_log(directory, SETTINGS))
+    aborted = directory / f"{0:020d}.txnindex"
+    aborted.unlink(missing_ok=True)
+    aborted.with_name(aborted.name + ".swap").write_bytes(b"what it says")
+    time_index = directory / f"{0:020d}.timeindex"
+    content = time_index.read_bytes()
+    time_index.rename(time_index.with_name(time_index.name + ".swap"))
+    finish_swaps(directory)
+    assert aborted.read_bytes() == b"what it says"
+    assert time_index.read_bytes() == content
+    assert not list(directory.glob("*.swap"))
+    aborted.unlink()
+    assert read_records(open_log(directory, SETTINGS)) == before
