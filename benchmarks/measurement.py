@@ -28,6 +28,23 @@ class Metric:
 
 
 @dataclass(frozen=True, slots=True)
+class Throughput:
+    """Bytes that a broker got through, and what that took."""
+
+    size_bytes: int
+    seconds: float
+    cpu_seconds: float  # of the broker
+
+    @property
+    def mb_per_second(self) -> float:
+        return self.size_bytes / 1e6 / self.seconds
+
+    @property
+    def cpu_seconds_per_gb(self) -> float:
+        return self.cpu_seconds / (self.size_bytes / 1e9)
+
+
+@dataclass(frozen=True, slots=True)
 class Scale:
     """How much work one round of one row does."""
 

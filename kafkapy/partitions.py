@@ -224,6 +224,11 @@ class PartitionManager:
         """The partitions whose logs are open; the others have had no request since the start."""
         return list(self._by_name.values())
 
+    @property
+    def has_unopened(self) -> bool:
+        """Whether there is any that nobody has asked for since the start, stored or new; a produce asks this first."""
+        return bool(self._unopened)
+
     def unopened(self) -> list[TopicPartition]:
         """The partitions that have something stored and that nobody has asked for since the start."""
         return [TopicPartition(*key) for key in self._unopened if key in self._store]

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import struct
 import time
-from dataclasses import dataclass
 
-from benchmarks.measurement import Better, Figures, Metric, Scale, SteadyRow
+from benchmarks.measurement import Better, Figures, Metric, Scale, SteadyRow, Throughput
 from benchmarks.peers import Broker
 from benchmarks.raw_client import (
     LENGTH_BYTES,
@@ -36,24 +35,7 @@ OUT_RATE = Metric("batches_out_mb_per_second", "1 MB batches out", "MB/s", Bette
 OUT_CPU = Metric("batches_out_cpu_seconds_per_gb", "... broker CPU", "s/GB")
 
 
-@dataclass(frozen=True, slots=True)
-class Transfer:
-    """Bytes of record batches moved, and what that took."""
-
-    size_bytes: int
-    seconds: float
-    cpu_seconds: float
-
-    @property
-    def mb_per_second(self) -> float:
-        return self.size_bytes / 1e6 / self.seconds
-
-    @property
-    def cpu_seconds_per_gb(self) -> float:
-        return self.cpu_seconds / (self.size_bytes / 1e9)
-
-
-def produce_batches(broker: Broker, connection: Connection, topic: str, batch: bytes, batch_count: int) -> Transfer:
+def produce_batches(broker: Broker, connection: Connection, topic: str, batch: bytes, batch_count: int) -> Throughput:
     """Produce the same batch `batch_count` times, IN_FLIGHT requests under way."""
     frame = produce_frame(topic, batch, broker.served)
     answer = ProduceAnswer(topic, produce_version(broker.served))
@@ -77,12 +59,12 @@ def produce_batches(broker: Broker, connection: Connection, topic: str, batch: b
             pending_bytes -= position
             buffer[:pending_bytes] = buffer[position : position + pending_bytes]
     seconds = time.perf_counter() - begin
-    return Transfer(len(batch) * batch_count, seconds, broker.cpu_seconds() - cpu_begin)
+    return Throughput(len(batch) * batch_count, seconds, broker.cpu_seconds() - cpu_begin)
 
 
 def fetch_batches(
     broker: Broker, connection: Connection, topic: str, *, offsets: range, batch_bytes: int, passes: int
-) -> Transfer:
+) -> Throughput:
     """Read `offsets` `passes` times over. All batches are alike, so the bytes of an answer tell its last offset."""
     fetch = FetchFrame(topic, max_bytes=FETCH_BYTES, max_wait_ms=500)
     answer = FetchAnswer(topic)
@@ -101,7 +83,7 @@ def fetch_batches(
             offset += batches * RECORD_COUNT
             size_bytes += batches * batch_bytes
     seconds = time.perf_counter() - begin
-    return Transfer(size_bytes, seconds, broker.cpu_seconds() - cpu_begin)
+    return Throughput(size_bytes, seconds, broker.cpu_seconds() - cpu_begin)
 
 
 def _receive_batches(connection: Connection, answer: FetchAnswer, buffer: memoryview) -> int:

@@ -13,7 +13,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.measurement import Better, Figures, Metric, Scale, SteadyRow
+from benchmarks.measurement import Better, Figures, Metric, Scale, SteadyRow, Throughput
 from benchmarks.peers import Broker
 from benchmarks.prepared import PreparedProduces
 from benchmarks.raw_client import Connection, UnexpectedAnswer, now_ms, ready_topic
@@ -57,23 +57,6 @@ SMALL_RATE = Metric("compaction_100b_mb_per_second", "Compaction, records of 100
 SMALL_CPU = Metric("compaction_100b_cpu_seconds_per_gb", "... broker CPU", "s/GB")
 
 
-@dataclass(frozen=True, slots=True)
-class Cleaning:
-    """Bytes of the segments that were cleaned, as they were before, and what that took."""
-
-    size_bytes: int
-    seconds: float
-    cpu_seconds: float
-
-    @property
-    def mb_per_second(self) -> float:
-        return self.size_bytes / 1e6 / self.seconds
-
-    @property
-    def cpu_seconds_per_gb(self) -> float:
-        return self.cpu_seconds / (self.size_bytes / 1e9)
-
-
 @functools.cache
 def batches_to_compact(shape: Shape, total_mb: int) -> list[bytes]:
     """The same for every peer and in every round, none compressed, all of one size."""
@@ -92,7 +75,7 @@ def batches_to_compact(shape: Shape, total_mb: int) -> list[bytes]:
     ]
 
 
-def clean_once(broker: Broker, topic: str, batches: list[bytes]) -> Cleaning:
+def clean_once(broker: Broker, topic: str, batches: list[bytes]) -> Throughput:
     """Fill a new topic, then have it compacted. Raises UnexpectedAnswer: not done after TIME_LIMIT_SECONDS."""
     with Connection(broker.address) as connection:
         configs = {"segment.bytes": str(SEGMENT_BYTES), "cleanup.policy": "delete"}
@@ -112,7 +95,7 @@ def clean_once(broker: Broker, topic: str, batches: list[bytes]) -> Cleaning:
         seconds = time.perf_counter() - begin
         cpu_seconds = broker.cpu_seconds() - cpu_begin
         _set_cleanup_policy(connection, topic, "delete")  # or it is looked at again while others are cleaned
-    return Cleaning(size_bytes, seconds, cpu_seconds)
+    return Throughput(size_bytes, seconds, cpu_seconds)
 
 
 def _clean_up_to(checkpoint: Path, topic: str) -> int:

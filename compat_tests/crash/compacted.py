@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from confluent_kafka import KafkaException, Message, Producer
+from confluent_kafka import Message, Producer
 
 from compat_tests.crash.clients import OUTSTANDING_MAX, Client
 from compat_tests.crash.history_file import HistoryFile
-from compat_tests.crash.transactions import Transactional
+from compat_tests.crash.transactions import TransactionalWriter
 from compat_tests.crash.whole_reader import WholeReader
 
 KEYS = 40
@@ -92,44 +92,15 @@ class KeyedProducer(_KeyedSending):
         self.producer.flush(60)
 
 
-class KeyedTransactions(Transactional, _KeyedSending):
-    """Transactions of a few keyed records: most commit, some abort, some are left alone."""
+class KeyedTransactions(TransactionalWriter, _KeyedSending):
+    """Keyed records in transactions."""
 
-    def __init__(
-        self,
-        name: str,
-        bootstrap: str,
-        history: HistoryFile,
-        seed: int,
-        *,
-        incarnation: int,
-        topic: str,
-        partitions: int,
-    ) -> None:
-        super().__init__(name, bootstrap, history, seed)
-        self.prefix = f"{name}.{incarnation}"
-        self.topic = topic
-        self.partitions = partitions
+    RECORDS_MAX = 8
+    POLL_CHANCE = 0.2
+    COMMIT_CHANCE = 0.7
 
-    def step(self) -> None:
-        self.begin()
-        try:
-            for _ in range(self.random.randint(1, 8)):
-                self.send_keyed()
-                if self.random.random() < 0.2:
-                    self.producer.poll(self.random.uniform(0.0, 0.02))
-        except KafkaException as failed:
-            self.in_transaction(failed)
-            return
-        chance = self.random.random()
-        if chance < 0.03:
-            self.crash()
-        else:
-            self.end(commit=chance < 0.7)
-        self.pause(self.random.uniform(0.0, 0.1))
-
-    def close(self) -> None:
-        self.producer.flush(10)
+    def send_one(self) -> None:
+        self.send_keyed()
 
 
 class TableReader(WholeReader):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from abc import abstractmethod
 from contextlib import suppress
 
 from confluent_kafka import KafkaException, Producer
@@ -11,6 +12,7 @@ from compat_tests.crash.clients import CALL_TIMEOUT_SECONDS, Sending
 from compat_tests.crash.history_file import HistoryFile
 
 SETTLE_SECONDS = 40.0  # longer than a message's timeout
+LEFT_ALONE_CHANCE = 0.03  # of a transaction
 INIT_SECONDS_MAX = 60.0  # longer than transaction.timeout.ms
 
 
@@ -99,8 +101,12 @@ class Transactional(Sending):
             self.end(commit=False)
 
 
-class TransactionalProducer(Transactional):
-    """Transactions of a few records over several partitions: most commit, some abort, some are left alone."""
+class TransactionalWriter(Transactional):
+    """Transactions of a few records: most commit, some abort, some are left alone."""
+
+    RECORDS_MAX: int
+    POLL_CHANCE: float  # after each record
+    COMMIT_CHANCE: float
 
     def __init__(
         self,
@@ -114,32 +120,42 @@ class TransactionalProducer(Transactional):
         partitions: int,
     ) -> None:
         super().__init__(name, bootstrap, history, seed)
-        self.incarnation = incarnation
+        self.prefix = f"{name}.{incarnation}"
         self.topic = topic
         self.partitions = partitions
         self.sent_count = 0
 
+    @abstractmethod
+    def send_one(self) -> None: ...
+
     def step(self) -> None:
         self.begin()
         try:
-            for _ in range(self.random.randint(1, 6)):
-                self.send(
-                    self.topic,
-                    self.random.randrange(self.partitions),
-                    f"{self.name}.{self.incarnation}-{self.sent_count}",
-                )
-                self.sent_count += 1
-                if self.random.random() < 0.3:
+            for _ in range(self.random.randint(1, self.RECORDS_MAX)):
+                self.send_one()
+                if self.random.random() < self.POLL_CHANCE:
                     self.producer.poll(self.random.uniform(0.0, 0.02))
         except KafkaException as failed:
             self.in_transaction(failed)
             return
         chance = self.random.random()
-        if chance < 0.03:
+        if chance < LEFT_ALONE_CHANCE:
             self.crash()
         else:
-            self.end(commit=chance < 0.8)
+            self.end(commit=chance < self.COMMIT_CHANCE)
         self.pause(self.random.uniform(0.0, 0.1))
 
     def close(self) -> None:
         self.producer.flush(10)
+
+
+class TransactionalProducer(TransactionalWriter):
+    """Over several partitions of a topic."""
+
+    RECORDS_MAX = 6
+    POLL_CHANCE = 0.3
+    COMMIT_CHANCE = 0.8
+
+    def send_one(self) -> None:
+        self.send(self.topic, self.random.randrange(self.partitions), f"{self.prefix}-{self.sent_count}")
+        self.sent_count += 1

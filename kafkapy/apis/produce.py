@@ -77,7 +77,7 @@ ERRORS_WITHOUT_LOG_START_OFFSET = frozenset(
 def handle(
     request: ProduceRequest, context: RequestContext
 ) -> ProduceResponse | Coroutine[None, None, ProduceResponse | None] | None:
-    if sum(len(topic.partition_data) for topic in request.topic_data) > OPENED_AT_ONCE_MAX:
+    if context.node.partitions.has_unopened and _partition_count(request) > OPENED_AT_ONCE_MAX:
         by_id = context.api_version >= FIRST_VERSION_WITH_TOPIC_IDS
         named = [
             (topic.topic_id if by_id else topic.name, data.index)
@@ -87,6 +87,10 @@ def handle(
         if closed := to_be_opened(named, context):
             return _produce_once_open(closed, request, context)
     return _produce(request, context)
+
+
+def _partition_count(request: ProduceRequest) -> int:
+    return sum(len(topic.partition_data) for topic in request.topic_data)
 
 
 async def _produce_once_open(

@@ -109,7 +109,6 @@ class Observations:
         self.final_views: set[int] = set()  # 0: any poll, 1: read_committed
         self.early_polls: dict[int, tuple[int, bool]] = {}  # record -> line, by its own transaction
         self.poll_count = 0
-        self.polled_record_count = 0
         self.crash_count = 0
         self._processes: dict[str, Process] = {}
         self._group_polled: dict[tuple[str, int], int] = {}
@@ -231,7 +230,6 @@ class Observations:
     ) -> None:
         records = self.records
         self.poll_count += 1
-        self.polled_record_count += len(polled_records)
         if rebalanced:
             process.positions.clear()
         if final:

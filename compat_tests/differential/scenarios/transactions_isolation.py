@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from compat_tests.differential.peer import Peer, versions_of
+from compat_tests.differential.peer import Peer
 from compat_tests.differential.registry import scenario
 from compat_tests.differential.scenarios.fetch import fetch, partition
 from compat_tests.differential.scenarios.offsets import SPECIAL_TIMESTAMPS, list_offsets
 from compat_tests.differential.scenarios.produce import BASE_MS, batch, produce
 from compat_tests.differential.transactional_producer import TransactionalProducer, now_ms
-from kafkapy_wire.api_keys import ApiKey
 from kafkapy_wire.messages.delete_records import DeleteRecordsPartition, DeleteRecordsRequest, DeleteRecordsTopic
 from kafkapy_wire.messages.fetch import FetchRequest
 
-FETCH_VERSIONS = versions_of(ApiKey.FETCH)
 LEVELS = (0, 1)  # READ_UNCOMMITTED, READ_COMMITTED
 
 
