@@ -5,26 +5,55 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from kafkapy.connection import Connection
-    from kafkapy.node import Node
+    from kafkapy.broker import Broker
     from kafkapy_controller.image import Endpoint
+
+ANONYMOUS = "User:ANONYMOUS"
+
+
+class Client:
+    """What the broker knows of the peer at the other end of a connection."""
+
+    __slots__ = (
+        "listener_name",
+        "local_host",
+        "peer_host",
+        "peer_port",
+        "principal",
+        "software_name",
+        "software_version",
+    )
+
+    def __init__(self, listener_name: str, peer_host: str, peer_port: int, local_host: str) -> None:
+        self.listener_name = listener_name
+        self.peer_host = peer_host
+        self.peer_port = peer_port
+        self.local_host = local_host
+        """The address of ours that the peer has connected to: it can reach that one."""
+        self.principal = ANONYMOUS
+        """Who it is, as ACLs name it (`User:alice`)."""
+        self.software_name = "unknown"
+        self.software_version = "unknown"
+
+    def __str__(self) -> str:
+        return f"{self.peer_host}:{self.peer_port}"
 
 
 class RequestContext:
-    """The request's header, its connection and the node's parts.
+    """The request's header, its client and the broker's parts.
 
     One object a connection: a connection handles one request at a time, so its header fields are renewed in place.
     """
 
-    __slots__ = ("api_version", "client_id", "connection", "correlation_id", "node")
+    __slots__ = ("api_version", "broker", "client", "client_id", "correlation_id")
 
-    def __init__(self, node: Node, connection: Connection) -> None:
-        self.node = node
-        self.connection = connection
+    def __init__(self, broker: Broker, client: Client) -> None:
+        self.broker = broker
+        self.client = client
         self.api_version = 0
         self.correlation_id = 0
         self.client_id: str | None = None
 
     def advertised_host(self, endpoint: Endpoint) -> str:
         """Where this client finds the broker: as advertised, else the address by which it has found it."""
-        return endpoint.host or self.connection.local_host
+        return endpoint.host or self.client.local_host

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple
 
+from kafkapy_controller.topic_names import INTERNAL_TOPICS
 from kafkapy_wire.uuid import ZERO_UUID, Uuid
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ NO_LEADER = -1
 
 METADATA_VERSION = "metadata.version"
 
-INTERNAL_TOPICS = frozenset({"__consumer_offsets", "__transaction_state", "__share_group_state"})
 
 # KIP-858: what a replica's directory id may be besides the id of a directory.
 MIGRATING_DIRECTORY = ZERO_UUID

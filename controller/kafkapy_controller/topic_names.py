@@ -1,4 +1,4 @@
-"""Which names a topic may have."""
+"""Which names a topic may have, and the names of Kafka's own topics."""
 
 from __future__ import annotations
 
@@ -10,6 +10,11 @@ NAME_LENGTH_MAX = 249
 """A partition's directory is called NAME-INDEX, and a file name has at most 255 bytes."""
 
 CLUSTER_METADATA_TOPIC = "__cluster_metadata"
+OFFSETS_TOPIC = "__consumer_offsets"
+TRANSACTION_TOPIC = "__transaction_state"
+SHARE_STATE_TOPIC = "__share_group_state"
+INTERNAL_TOPICS = frozenset({OFFSETS_TOPIC, TRANSACTION_TOPIC, SHARE_STATE_TOPIC})
+"""The coordinators' topics. Clients may read them, and write to them as admin clients only."""
 
 _LEGAL = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
 

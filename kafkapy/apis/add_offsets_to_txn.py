@@ -17,8 +17,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kafkapy.coordinators.group.coordinator import OFFSETS_TOPIC
 from kafkapy.coordinators.transaction.transaction import ProducerIdAndEpoch
+from kafkapy_controller.topic_names import OFFSETS_TOPIC
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.add_offsets_to_txn import AddOffsetsToTxnRequest, AddOffsetsToTxnResponse
 
@@ -30,12 +30,12 @@ CLIENT_VERSION = 0
 
 
 async def handle(request: AddOffsetsToTxnRequest, context: RequestContext) -> AddOffsetsToTxnResponse:
-    node = context.node
-    await node.groups.create_topic()
+    broker = context.broker
+    await broker.groups.create_topic()
     producer = ProducerIdAndEpoch(request.producer_id, request.producer_epoch)
-    partition = (OFFSETS_TOPIC, node.groups.partition_of(request.group_id))
+    partition = (OFFSETS_TOPIC, broker.groups.partition_of(request.group_id))
     try:
-        node.transactions.add_partitions(request.transactional_id, producer, [partition], CLIENT_VERSION)
+        broker.transactions.add_partitions(request.transactional_id, producer, [partition], CLIENT_VERSION)
     except KafkaError as error:
         code = error.code
         if code is ErrorCode.PRODUCER_FENCED and context.api_version < FIRST_VERSION_WITH_PRODUCER_FENCED:

@@ -24,7 +24,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kafkapy.coordinators.transaction.transaction import EPOCH_BUMP_VERSION, ProducerIdAndEpoch
-from kafkapy_controller.image import INTERNAL_TOPICS
+from kafkapy_controller.topic_names import INTERNAL_TOPICS
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.add_partitions_to_txn import (
     AddPartitionsToTxnPartitionResult,
@@ -71,7 +71,7 @@ def _add(transaction: AddPartitionsToTxnTransaction, context: RequestContext) ->
     producer = ProducerIdAndEpoch(transaction.producer_id, transaction.producer_epoch)
     try:
         if transaction.verify_only:
-            missing = context.node.transactions.missing_partitions(transaction.transactional_id, producer, named)
+            missing = context.broker.transactions.missing_partitions(transaction.transactional_id, producer, named)
             return _results(
                 {
                     partition: ErrorCode.TRANSACTION_ABORTABLE if partition in missing else ErrorCode.NONE
@@ -79,7 +79,7 @@ def _add(transaction: AddPartitionsToTxnTransaction, context: RequestContext) ->
                 }
             )
         client_version = EPOCH_BUMP_VERSION if context.api_version >= FIRST_VERSION_FOR_BROKERS else 0
-        context.node.transactions.add_partitions(transaction.transactional_id, producer, named, client_version)
+        context.broker.transactions.add_partitions(transaction.transactional_id, producer, named, client_version)
     except KafkaError as error:
         code = error.code
         if code is ErrorCode.PRODUCER_FENCED and context.api_version < FIRST_VERSION_WITH_PRODUCER_FENCED:
@@ -94,7 +94,7 @@ def _refused(named: list[TopicPartition], context: RequestContext) -> dict[Topic
     for partition in named:
         if for_clients and partition[0] in INTERNAL_TOPICS:
             refused[partition] = ErrorCode.TOPIC_AUTHORIZATION_FAILED
-        elif not _exists(partition, context.node.metadata.image):
+        elif not _exists(partition, context.broker.metadata.image):
             refused[partition] = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
     return refused
 

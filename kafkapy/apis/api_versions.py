@@ -40,8 +40,8 @@ def handle(request: ApiVersionsRequest, context: RequestContext) -> ApiVersionsR
         names = request.client_software_name, request.client_software_version
         if not all(map(_is_software_name, names)):
             return ApiVersionsResponse(error_code=ErrorCode.INVALID_REQUEST)
-        context.connection.client_software_name, context.connection.client_software_version = names
-    image = context.node.metadata.image
+        context.client.software_name, context.client.software_version = names
+    image = context.broker.metadata.image
     return ApiVersionsResponse(
         api_keys=[
             ApiVersion(

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 async def handle(request: CreatePartitionsRequest, context: RequestContext) -> CreatePartitionsResponse:
-    return await context.node.controller.create_partitions(request)
+    return await context.broker.controller.create_partitions(request)
 
 
 def error_response(request: CreatePartitionsRequest, error: KafkaError) -> CreatePartitionsResponse:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def handle(request: DeleteGroupsRequest, context: RequestContext) -> DeleteGroupsResponse:
     return DeleteGroupsResponse(
         results=[
-            DeletableGroupResult(group_id=group_id, error_code=context.node.groups.delete_group(group_id))
+            DeletableGroupResult(group_id=group_id, error_code=context.broker.groups.delete_group(group_id))
             for group_id in dict.fromkeys(request.groups_names)
         ]
     )

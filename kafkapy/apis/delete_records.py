@@ -19,8 +19,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kafkapy.housekeeping import write_checkpoints
-from kafkapy_controller.image import INTERNAL_TOPICS
+from kafkapy_controller.topic_names import INTERNAL_TOPICS
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.delete_records import (
     DeleteRecordsPartitionResult,
@@ -47,9 +46,9 @@ async def handle(request: DeleteRecordsRequest, context: RequestContext) -> Dele
     deleted = [answer for topic in topics for answer in topic.partitions if not answer.error_code]
     if deleted:
         try:
-            await write_checkpoints(context.node)
+            await context.broker.checkpoints.write()
         except OSError as error:
-            context.node.disk.put_off(write_checkpoints.__name__, error)
+            context.broker.disk.put_off("writing checkpoints", error)
             for answer in deleted:
                 answer.error_code, answer.low_watermark = ErrorCode.KAFKA_STORAGE_ERROR, UNKNOWN_LOW_WATERMARK
     return DeleteRecordsResponse(topics=topics)
@@ -58,7 +57,7 @@ async def handle(request: DeleteRecordsRequest, context: RequestContext) -> Dele
 def _delete(topic: str, wanted: DeleteRecordsPartition, context: RequestContext) -> DeleteRecordsPartitionResult:
     answer = DeleteRecordsPartitionResult(partition_index=wanted.partition_index, low_watermark=UNKNOWN_LOW_WATERMARK)
     try:
-        partition = context.node.partitions.by_name(topic, wanted.partition_index)
+        partition = context.broker.partitions.by_name(topic, wanted.partition_index)
         if topic in INTERNAL_TOPICS:
             raise KafkaError(ErrorCode.INVALID_TOPIC_EXCEPTION)
         if not partition.settings.deletes:
@@ -66,7 +65,7 @@ def _delete(topic: str, wanted: DeleteRecordsPartition, context: RequestContext)
         offset = partition.high_watermark if wanted.offset == HIGH_WATERMARK else wanted.offset
         if not 0 <= offset <= partition.high_watermark:
             raise KafkaError(ErrorCode.OFFSET_OUT_OF_RANGE)
-        partition.delete_records_before(offset, now_ms=context.node.clock.now_ms())
+        partition.delete_records_before(offset, now_ms=context.broker.clock.now_ms())
         answer.low_watermark = partition.log.log_start_offset
     except KafkaError as error:
         answer.error_code = error.code

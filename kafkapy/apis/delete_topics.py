@@ -25,11 +25,11 @@ FIRST_VERSION_WITH_DELETION_DISABLED = 3
 
 
 async def handle(request: DeleteTopicsRequest, context: RequestContext) -> DeleteTopicsResponse:
-    if not context.node.settings.topics.delete_topic_enable:
+    if not context.broker.settings.now.topics.delete_topic_enable:
         if context.api_version < FIRST_VERSION_WITH_DELETION_DISABLED:
             raise KafkaError(ErrorCode.INVALID_REQUEST, "Topic deletion is disabled.")
         raise KafkaError(ErrorCode.TOPIC_DELETION_DISABLED, "Topic deletion is disabled.")
-    return await context.node.controller.delete_topics(request)
+    return await context.broker.controller.delete_topics(request)
 
 
 def error_response(request: DeleteTopicsRequest, error: KafkaError) -> DeleteTopicsResponse:

@@ -34,8 +34,8 @@ def handle(request: DescribeClusterRequest, context: RequestContext) -> Describe
         )
     if request.endpoint_type != BROKERS:
         raise KafkaError(ErrorCode.UNSUPPORTED_ENDPOINT_TYPE, f"Unsupported endpoint type {request.endpoint_type}")
-    node = context.node
-    listener_name = context.connection.listener_name
+    this_broker = context.broker
+    listener_name = context.client.listener_name
     brokers = [
         DescribeClusterBroker(
             broker_id=broker_id,
@@ -44,13 +44,13 @@ def handle(request: DescribeClusterRequest, context: RequestContext) -> Describe
             rack=broker.rack,
             is_fenced=broker.fenced,
         )
-        for broker_id, broker in sorted(node.metadata.image.brokers.items())
+        for broker_id, broker in sorted(this_broker.metadata.image.brokers.items())
         if (request.include_fenced_brokers or not broker.fenced)
         and (endpoint := broker.endpoints.get(listener_name)) is not None
     ]
     return DescribeClusterResponse(
-        cluster_id=node.cluster_id,
-        controller_id=node.controller.leader_id,
+        cluster_id=this_broker.cluster_id,
+        controller_id=this_broker.controller.leader_id,
         brokers=brokers,
         cluster_authorized_operations=(
             ALL_CLUSTER_OPERATIONS if request.include_cluster_authorized_operations else NO_OPERATIONS

@@ -46,7 +46,7 @@ UNKNOWN_TYPE_MESSAGE = (
 
 
 def handle(request: DescribeConfigsRequest, context: RequestContext) -> DescribeConfigsResponse:
-    settings, image = context.node.settings, context.node.metadata.image
+    settings, image = context.broker.settings.now, context.broker.metadata.image
     return DescribeConfigsResponse(
         results=[_described(resource, request, settings, image) for resource in request.resources]
     )

@@ -36,7 +36,7 @@ def handle(request: DescribeGroupsRequest, context: RequestContext) -> DescribeG
 
 def _describe(group_id: str, context: RequestContext) -> DescribedGroup:
     try:
-        return context.node.groups.describe_group(group_id)
+        return context.broker.groups.describe_group(group_id)
     except KafkaError as error:
         if error.code is not ErrorCode.GROUP_ID_NOT_FOUND:
             return DescribedGroup(group_id=group_id, error_code=error.code)

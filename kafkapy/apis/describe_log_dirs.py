@@ -27,19 +27,19 @@ logger = logging.getLogger("kafkapy.apis.describe_log_dirs")
 
 
 def handle(request: DescribeLogDirsRequest, context: RequestContext) -> DescribeLogDirsResponse:
-    directory = context.node.partitions.directory
+    directory = context.broker.partitions.directory
     wanted = None
     if request.topics is not None:
         wanted = {(topic.topic, index) for topic in request.topics for index in topic.partitions}
     topics: dict[str, DescribeLogDirsTopic] = {}
-    for name, index in context.node.partitions.names():
+    for name, index in context.broker.partitions.names():
         if wanted is not None and (name, index) not in wanted:
             continue
         topic = topics.get(name)
         if topic is None:
             topic = topics[name] = DescribeLogDirsTopic(name=name)
         try:
-            partition = context.node.partitions.stored(name, index)
+            partition = context.broker.partitions.stored(name, index)
         except KafkaError as error:
             logger.error("cannot tell the size of %s-%d: %s", name, index, error)
             continue

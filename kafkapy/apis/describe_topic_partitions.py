@@ -18,8 +18,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kafkapy.apis.metadata import ALL_TOPIC_OPERATIONS, offline_replicas, partition_error
-from kafkapy_controller.image import INTERNAL_TOPICS, NO_LEADER
-from kafkapy_controller.topic_names import is_valid_topic_name
+from kafkapy_controller.image import NO_LEADER
+from kafkapy_controller.topic_names import INTERNAL_TOPICS, is_valid_topic_name
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages import describe_topic_partitions as wire
 
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 def handle(
     request: wire.DescribeTopicPartitionsRequest, context: RequestContext
 ) -> wire.DescribeTopicPartitionsResponse:
-    image = context.node.metadata.image
-    limit_max = context.node.settings.topics.max_request_partition_size_limit
+    image = context.broker.metadata.image
+    limit_max = context.broker.settings.now.topics.max_request_partition_size_limit
     room = max(min(limit_max, request.response_partition_limit), 1)
-    listener_name = context.connection.listener_name
+    listener_name = context.client.listener_name
     response = wire.DescribeTopicPartitionsResponse()
     for name in _names(request, image):
         if not room:

@@ -32,7 +32,7 @@ def _describe(transactional_id: str, context: RequestContext) -> TransactionStat
     from kafkapy.coordinators.transaction.records import partitions_by_topic
 
     try:
-        transaction = context.node.transactions.describe(transactional_id)
+        transaction = context.broker.transactions.describe(transactional_id)
     except KafkaError as error:
         return TransactionState(transactional_id=transactional_id, error_code=error.code)
     return TransactionState(

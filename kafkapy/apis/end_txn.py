@@ -37,7 +37,7 @@ async def handle(request: EndTxnRequest, context: RequestContext) -> EndTxnRespo
     version = context.api_version
     bumps = version >= FIRST_VERSION_WITH_EPOCH_BUMP
     try:
-        following = await context.node.transactions.end(
+        following = await context.broker.transactions.end(
             request.transactional_id,
             ProducerIdAndEpoch(request.producer_id, request.producer_epoch),
             commit=request.committed,

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from kafkapy.apis.opening import OPENED_AT_ONCE_MAX, open_in_turns, to_be_opened
+from kafkapy.partitions.opening import OPENED_AT_ONCE_MAX, open_in_turns, to_be_opened
 from kafkapy_log import FileSlice
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.fetch import (
@@ -38,10 +38,10 @@ from kafkapy_wire.uuid import ZERO_UUID
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
-    from kafkapy.apis.opening import Named
     from kafkapy.context import RequestContext
-    from kafkapy.fetch_sessions import FetchedPartition, FetchKey, FetchPlan
-    from kafkapy.partitions import Partition
+    from kafkapy.fetching.sessions import FetchedPartition, FetchKey, FetchPlan
+    from kafkapy.partitions.manager import Partition
+    from kafkapy.partitions.opening import Named
 
 READ_COMMITTED = 1
 
@@ -51,12 +51,14 @@ FILE_RANGE_BYTES_MIN = 32_768
 
 
 def handle(request: FetchRequest, context: RequestContext) -> FetchResponse | Coroutine[object, object, FetchResponse]:
-    node = context.node
-    plan = node.fetch_sessions.begin(request, context.api_version, node.clock.monotonic_ms())
+    broker = context.broker
+    plan = broker.fetch_sessions.begin(request, context.api_version, broker.clock.monotonic_ms())
     if plan.error:
         return FetchResponse(error_code=plan.error)
     reading = Reading(request, plan, context)
-    if len(plan.partitions) > OPENED_AT_ONCE_MAX and (closed := to_be_opened(reading.named_partitions(), context)):
+    if len(plan.partitions) > OPENED_AT_ONCE_MAX and (
+        closed := to_be_opened(reading.named_partitions(), broker.partitions)
+    ):
         return _open_and_read(closed, reading, request, context)
     reading.read()
     if request.max_wait_ms <= 0 or not plan.partitions or reading.satisfied:
@@ -67,7 +69,7 @@ def handle(request: FetchRequest, context: RequestContext) -> FetchResponse | Co
 async def _open_and_read(
     closed: list[Named], reading: Reading, request: FetchRequest, context: RequestContext
 ) -> FetchResponse:
-    await open_in_turns(closed, context)
+    await open_in_turns(closed, context.broker.partitions)
     reading.read()
     if request.max_wait_ms <= 0 or reading.satisfied:
         return reading.response()
@@ -76,7 +78,7 @@ async def _open_and_read(
 
 async def _wait(reading: Reading, max_wait_ms: int, context: RequestContext) -> FetchResponse:
     """Read again whenever one of the partitions has news, until it is enough or the time is up."""
-    clock = context.node.clock
+    clock = context.broker.clock
     deadline_ms = clock.monotonic_ms() + max_wait_ms
     try:
         while True:
@@ -128,7 +130,7 @@ class Reading:
         self.found_partitions = []
         self.readable_bytes = 0
         self.urgent = False
-        limit = min(self._request.max_bytes, self._context.node.settings.replication.fetch_max_bytes)
+        limit = min(self._request.max_bytes, self._context.broker.settings.now.replication.fetch_max_bytes)
         for key, wanted in self._plan.partitions.items():
             data = self._read_partition(wanted, limit - self.readable_bytes)
             if data.error_code or data.diverging_epoch.epoch != -1:
@@ -149,11 +151,11 @@ class Reading:
         except KafkaError as error:
             data.error_code = error.code
             if error.code is ErrorCode.KAFKA_STORAGE_ERROR:
-                self._context.node.disk.unreadable(error)
+                self._context.broker.disk.unreadable(error)
         return data
 
     def _find(self, wanted: FetchedPartition) -> Partition:
-        partitions = self._context.node.partitions
+        partitions = self._context.broker.partitions
         if self._is_by_id(wanted):
             return partitions.by_id(wanted.topic_id, wanted.index)
         return partitions.by_name(wanted.topic_name, wanted.index)

@@ -60,7 +60,7 @@ async def handle(request: FindCoordinatorRequest, context: RequestContext) -> Fi
     # Apache Kafka writes the error's name when there is none.
     return FindCoordinatorResponse(
         error_message="NONE",
-        node_id=context.node.node_id,
+        node_id=context.broker.node_id,
         host=context.advertised_host(endpoint),
         port=endpoint.port,
     )
@@ -75,7 +75,7 @@ async def _find_one_of_many(key: str, key_type: int, context: RequestContext) ->
         message = "" if is_known_type else _text(error.code)
         return Coordinator(key=key, error_code=error.code, error_message=message, node_id=NO_NODE, port=NO_NODE)
     host = context.advertised_host(endpoint)
-    return Coordinator(key=key, error_message="", node_id=context.node.node_id, host=host, port=endpoint.port)
+    return Coordinator(key=key, error_message="", node_id=context.broker.node_id, host=host, port=endpoint.port)
 
 
 async def _find(key: str, key_type: int, context: RequestContext) -> Endpoint:
@@ -83,12 +83,12 @@ async def _find(key: str, key_type: int, context: RequestContext) -> Endpoint:
     match key_type:
         case CoordinatorType.GROUP:
             try:
-                await context.node.groups.create_topic()
+                await context.broker.groups.create_topic()
             except KafkaError as error:
                 raise KafkaError(ErrorCode.COORDINATOR_NOT_AVAILABLE) from error
         case CoordinatorType.TRANSACTION:
             try:
-                await context.node.transactions.create_topic()
+                await context.broker.transactions.create_topic()
             except KafkaError as error:
                 raise KafkaError(ErrorCode.COORDINATOR_NOT_AVAILABLE) from error
         case CoordinatorType.SHARE:
@@ -96,8 +96,8 @@ async def _find(key: str, key_type: int, context: RequestContext) -> Endpoint:
                 raise KafkaError(ErrorCode.INVALID_REQUEST)
         case _:
             raise KafkaError(ErrorCode.INVALID_REQUEST)
-    broker = context.node.metadata.image.brokers.get(context.node.node_id)
-    endpoint = None if broker is None else broker.endpoints.get(context.connection.listener_name)
+    broker = context.broker.metadata.image.brokers.get(context.broker.node_id)
+    endpoint = None if broker is None else broker.endpoints.get(context.client.listener_name)
     if endpoint is None:
         raise KafkaError(ErrorCode.COORDINATOR_NOT_AVAILABLE)
     return endpoint

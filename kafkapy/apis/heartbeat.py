@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 def handle(request: HeartbeatRequest, context: RequestContext) -> HeartbeatResponse:
     try:
-        error = context.node.groups.heartbeat(request)
+        error = context.broker.groups.heartbeat(request)
     except KafkaError as refusal:
         error = refusal.code
     return HeartbeatResponse(error_code=error)

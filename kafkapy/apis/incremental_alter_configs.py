@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kafkapy.apis.altering_configs import ResourceChange, alter
+from kafkapy.metadata.altering import ResourceChange, alter
 from kafkapy.settings.alter import OperationOn
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.incremental_alter_configs import (

@@ -46,10 +46,10 @@ async def _init(request: InitProducerIdRequest, context: RequestContext) -> Prod
     if (request.producer_id == NO_PRODUCER_ID) != (request.producer_epoch == NO_PRODUCER_EPOCH):
         raise KafkaError(ErrorCode.INVALID_REQUEST)
     if request.transactional_id is None:
-        return ProducerIdAndEpoch(await context.node.producer_ids.next(), 0)
+        return ProducerIdAndEpoch(await context.broker.producer_ids.next(), 0)
     expected = None
     if request.producer_id != NO_PRODUCER_ID:
         expected = ProducerIdAndEpoch(request.producer_id, request.producer_epoch)
-    return await context.node.transactions.init_producer_id(
+    return await context.broker.transactions.init_producer_id(
         request.transactional_id, request.transaction_timeout_ms, expected
     )

@@ -39,8 +39,8 @@ async def handle(request: JoinGroupRequest, context: RequestContext) -> JoinGrou
     version = context.api_version
     if version == 0:
         request.rebalance_timeout_ms = request.session_timeout_ms
-    caller = Caller(version, context.client_id or "", java_address_text(context.connection.peer_host))
-    response = await context.node.groups.join_group(request, caller)
+    caller = Caller(version, context.client_id or "", java_address_text(context.client.peer_host))
+    response = await context.broker.groups.join_group(request, caller)
     if response.protocol_name is None and version < FIRST_VERSION_WITH_NULL_PROTOCOL:
         response.protocol_name = ""
     return response

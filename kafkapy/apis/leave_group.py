@@ -29,7 +29,7 @@ def handle(request: LeaveGroupRequest, context: RequestContext) -> LeaveGroupRes
     is_single = context.api_version < FIRST_VERSION_WITH_MEMBERS
     members = [MemberIdentity(member_id=request.member_id)] if is_single else request.members
     try:
-        responses = context.node.groups.leave_group(request.group_id, members)
+        responses = context.broker.groups.leave_group(request.group_id, members)
     except KafkaError as error:
         return LeaveGroupResponse(error_code=error.code)
     if is_single:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def handle(request: ListConfigResourcesRequest, context: RequestContext) -> ListConfigResourcesResponse:
-    image = context.node.metadata.image
+    image = context.broker.metadata.image
     wanted: Iterable[int] = dict.fromkeys(request.resource_types)
     if context.api_version == 0:
         wanted = (ConfigResourceType.CLIENT_METRICS,)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def handle(request: ListGroupsRequest, context: RequestContext) -> ListGroupsResponse:
     try:
-        groups = context.node.groups.list_groups(request.states_filter, request.types_filter)
+        groups = context.broker.groups.list_groups(request.states_filter, request.types_filter)
     except KafkaError as error:
         return ListGroupsResponse(error_code=error.code)
     return ListGroupsResponse(groups=groups)

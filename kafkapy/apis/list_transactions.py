@@ -34,7 +34,7 @@ def handle(request: ListTransactionsRequest, context: RequestContext) -> ListTra
     statuses = None
     if request.state_filters:
         statuses = frozenset(STATUSES[name] for name in request.state_filters if name in STATUSES)
-    transactions = context.node.transactions.list(
+    transactions = context.broker.transactions.list(
         statuses,
         frozenset(request.producer_id_filters),
         request.duration_filter,

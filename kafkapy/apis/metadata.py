@@ -23,8 +23,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from kafkapy_controller.image import INTERNAL_TOPICS, NO_LEADER
-from kafkapy_controller.topic_names import is_valid_topic_name
+from kafkapy_controller.image import NO_LEADER
+from kafkapy_controller.topic_names import INTERNAL_TOPICS, is_valid_topic_name
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.metadata import (
     MetadataRequest,
@@ -84,17 +84,17 @@ def _check(request: MetadataRequest, version: int) -> None:
 def _topics_to_make(request: MetadataRequest, context: RequestContext) -> list[str]:
     if not request.topics or not request.allow_auto_topic_creation or _asks_by_id(request):
         return []
-    node = context.node
-    if not node.settings.topics.auto_create_topics_enable:
+    broker = context.broker
+    if not broker.settings.now.topics.auto_create_topics_enable:
         return []
-    known = node.metadata.image.topics
+    known = broker.metadata.image.topics
     names = dict.fromkeys(topic.name for topic in request.topics)
     return [name for name in names if name is not None and name not in known and is_valid_topic_name(name)]
 
 
 async def _make_and_answer(request: MetadataRequest, context: RequestContext, missing: list[str]) -> MetadataResponse:
     try:
-        await context.node.controller.create_missing_topics(missing, context.node.settings)
+        await context.broker.controller.create_missing_topics(missing, context.broker.settings.now)
     except KafkaError as error:
         # The answer says UNKNOWN_TOPIC_OR_PARTITION, as Apache Kafka's does; the reason is for who runs the broker.
         logger.warning("cannot make the topics %s that %s asks for: %s", missing, context.client_id, error)
@@ -106,12 +106,12 @@ def _asks_by_id(request: MetadataRequest) -> bool:
 
 
 def _answer(request: MetadataRequest, context: RequestContext) -> MetadataResponse:
-    node = context.node
-    image = node.metadata.image
+    broker = context.broker
+    image = broker.metadata.image
     return MetadataResponse(
         brokers=_brokers(image, context),
-        cluster_id=node.cluster_id,
-        controller_id=node.controller.leader_id,
+        cluster_id=broker.cluster_id,
+        controller_id=broker.controller.leader_id,
         topics=_topics(request, image, context),
         cluster_authorized_operations=(
             ALL_CLUSTER_OPERATIONS if request.include_cluster_authorized_operations else NO_OPERATIONS
@@ -120,7 +120,7 @@ def _answer(request: MetadataRequest, context: RequestContext) -> MetadataRespon
 
 
 def _brokers(image: MetadataImage, context: RequestContext) -> list[MetadataResponseBroker]:
-    listener_name = context.connection.listener_name
+    listener_name = context.client.listener_name
     return [
         MetadataResponseBroker(
             node_id=broker.broker_id,
@@ -177,7 +177,7 @@ def _topic(topic: TopicImage, operations: int, image: MetadataImage, context: Re
 def _partition(
     index: int, partition: PartitionImage, image: MetadataImage, context: RequestContext
 ) -> MetadataResponsePartition:
-    version, listener_name = context.api_version, context.connection.listener_name
+    version, listener_name = context.api_version, context.client.listener_name
     error = partition_error(partition, image, listener_name)
     leader = NO_LEADER if error else partition.leader
     if error is ErrorCode.LISTENER_NOT_FOUND and version < FIRST_VERSION_WITH_LISTENER_NOT_FOUND:

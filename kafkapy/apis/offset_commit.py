@@ -40,11 +40,11 @@ FIRST_VERSION_WITH_TOPIC_IDS = 10
 
 
 async def handle(request: OffsetCommitRequest, context: RequestContext) -> OffsetCommitResponse:
-    known, refused = _resolve(request, context.node.metadata.image, context.api_version)
+    known, refused = _resolve(request, context.broker.metadata.image, context.api_version)
     if not known:
         return OffsetCommitResponse(topics=refused)
     try:
-        committed = await context.node.groups.commit_offsets(request, known, context.api_version)
+        committed = await context.broker.groups.commit_offsets(request, known, context.api_version)
     except KafkaError as error:
         committed = [_refusal(topic, error.code) for topic in known]
     return OffsetCommitResponse(topics=_merged(refused, committed))

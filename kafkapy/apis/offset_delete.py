@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
 
 def handle(request: OffsetDeleteRequest, context: RequestContext) -> OffsetDeleteResponse:
-    known, refused = _resolve(request, context.node.metadata.image)
+    known, refused = _resolve(request, context.broker.metadata.image)
     try:
-        deleted = context.node.groups.delete_offsets(request.group_id, known)
+        deleted = context.broker.groups.delete_offsets(request.group_id, known)
     except KafkaError as error:
         return OffsetDeleteResponse(error_code=error.code)
     # Apache Kafka's order: what was refused comes before what was deleted.

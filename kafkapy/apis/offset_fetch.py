@@ -55,13 +55,13 @@ def _fetch(
     group: OffsetFetchRequestGroup, context: RequestContext, *, require_stable: bool
 ) -> OffsetFetchResponseGroup:
     by_id = context.api_version >= FIRST_VERSION_WITH_TOPIC_IDS
-    image = context.node.metadata.image
+    image = context.broker.metadata.image
     known = group.topics
     refused: list[OffsetFetchResponseTopics] = []
     if known is not None and by_id:
         known, refused = _resolve(known, image)
     try:
-        topics = context.node.groups.fetch_offsets(group.group_id, known, require_stable=require_stable)
+        topics = context.broker.groups.fetch_offsets(group.group_id, known, require_stable=require_stable)
     except KafkaError as error:
         return OffsetFetchResponseGroup(group_id=group.group_id, error_code=error.code)
     if known is None and by_id:

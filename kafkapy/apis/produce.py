@@ -32,10 +32,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kafkapy.apis.opening import OPENED_AT_ONCE_MAX, open_in_turns, to_be_opened
-from kafkapy.apis.produce_transactions import NotEnlisted, enlist, has_transactional_batch
+from kafkapy.coordinators.transaction.produce_enlisting import NotEnlisted, enlist, has_transactional_batch
 from kafkapy.errors import CloseConnection
-from kafkapy_controller.image import INTERNAL_TOPICS
+from kafkapy.partitions.opening import OPENED_AT_ONCE_MAX, open_in_turns, to_be_opened
+from kafkapy_controller.topic_names import INTERNAL_TOPICS
 from kafkapy_log import Verification
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.produce import (
@@ -51,9 +51,9 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping
     from typing import TypeAlias
 
-    from kafkapy.apis.opening import Named
     from kafkapy.context import RequestContext
-    from kafkapy.partitions import Partition
+    from kafkapy.partitions.manager import Partition
+    from kafkapy.partitions.opening import Named
     from kafkapy_wire.messages.produce import PartitionProduceData, TopicProduceData
 
     # What `enlist` said of each partition with a transactional batch, or of the whole request.
@@ -77,14 +77,14 @@ ERRORS_WITHOUT_LOG_START_OFFSET = frozenset(
 def handle(
     request: ProduceRequest, context: RequestContext
 ) -> ProduceResponse | Coroutine[None, None, ProduceResponse | None] | None:
-    if context.node.partitions.has_unopened and _partition_count(request) > OPENED_AT_ONCE_MAX:
+    if context.broker.partitions.has_unopened and _partition_count(request) > OPENED_AT_ONCE_MAX:
         by_id = context.api_version >= FIRST_VERSION_WITH_TOPIC_IDS
         named = [
             (topic.topic_id if by_id else topic.name, data.index)
             for topic in request.topic_data
             for data in topic.partition_data
         ]
-        if closed := to_be_opened(named, context):
+        if closed := to_be_opened(named, context.broker.partitions):
             return _produce_once_open(closed, request, context)
     return _produce(request, context)
 
@@ -96,7 +96,7 @@ def _partition_count(request: ProduceRequest) -> int:
 async def _produce_once_open(
     closed: list[Named], request: ProduceRequest, context: RequestContext
 ) -> ProduceResponse | None:
-    await open_in_turns(closed, context)
+    await open_in_turns(closed, context.broker.partitions)
     response = _produce(request, context)
     return response if response is None or isinstance(response, ProduceResponse) else await response
 
@@ -118,7 +118,7 @@ def _produce(
             TopicProduceResponse(name=topic.name, topic_id=topic.topic_id, partition_responses=answers)
         )
         failed = next((answer for answer in answers if answer.error_code), failed)
-    flusher = context.node.flusher
+    flusher = context.broker.flusher
     if flusher.records_are_due:
         flusher.records_are_due = False
         if request.acks:
@@ -133,7 +133,7 @@ def _produce(
 
 async def _after_flush(request: ProduceRequest, response: ProduceResponse, context: RequestContext) -> ProduceResponse:
     """The answer once everything that flush.messages asks for is on the disk."""
-    not_flushed = await context.node.flusher.flushed()
+    not_flushed = await context.broker.flusher.flushed()
     if not not_flushed:
         return response
     for topic, topic_answer in zip(request.topic_data, response.responses, strict=True):
@@ -168,7 +168,7 @@ def _append(
             raise verification
         result = partition.append_produced(
             data.records if data.records is not None else b"",
-            now_ms=context.node.clock.now_ms(),
+            now_ms=context.broker.clock.now_ms(),
             request_version=context.api_version,
             verification=verification,
         )
@@ -197,7 +197,7 @@ def _append(
 def _find(topic: TopicProduceData, index: int, request: ProduceRequest, context: RequestContext) -> Partition:
     if request.acks not in (ALL, 0, 1):
         raise KafkaError(ErrorCode.INVALID_REQUIRED_ACKS)
-    partitions = context.node.partitions
+    partitions = context.broker.partitions
     if context.api_version >= FIRST_VERSION_WITH_TOPIC_IDS:
         partition = partitions.by_id(topic.topic_id, index)
     else:

@@ -32,4 +32,4 @@ async def handle(request: SyncGroupRequest, context: RequestContext) -> SyncGrou
     names_protocol = request.protocol_type is not None and request.protocol_name is not None
     if context.api_version >= FIRST_VERSION_WITH_PROTOCOL and not names_protocol:
         return SyncGroupResponse(error_code=ErrorCode.INCONSISTENT_GROUP_PROTOCOL)
-    return await context.node.groups.sync_group(request)
+    return await context.broker.groups.sync_group(request)

@@ -22,9 +22,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kafkapy.coordinators.group.coordinator import OFFSETS_TOPIC
 from kafkapy.coordinators.transaction.enlisting import Enlisting
 from kafkapy.coordinators.transaction.transaction import ProducerIdAndEpoch
+from kafkapy_controller.topic_names import OFFSETS_TOPIC
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.txn_offset_commit import (
     TxnOffsetCommitRequest,
@@ -42,11 +42,11 @@ FIRST_VERSION_WITH_LOAD_IN_PROGRESS = 2
 
 
 async def handle(request: TxnOffsetCommitRequest, context: RequestContext) -> TxnOffsetCommitResponse:
-    known, refused = _resolve(request, context.node.metadata.image)
+    known, refused = _resolve(request, context.broker.metadata.image)
     if not known:
         return TxnOffsetCommitResponse(topics=refused)
     try:
-        committed = await context.node.groups.commit_transactional_offsets(
+        committed = await context.broker.groups.commit_transactional_offsets(
             request, known, lambda partition: _enlist(request, partition, context)
         )
     except KafkaError as error:
@@ -67,9 +67,9 @@ def _enlist(request: TxnOffsetCommitRequest, index: int, context: RequestContext
             enlisting = Enlisting.CHECK
         case _:
             enlisting = Enlisting.ADD
-    partition = context.node.partitions.by_name(OFFSETS_TOPIC, index)
+    partition = context.broker.partitions.by_name(OFFSETS_TOPIC, index)
     producer = ProducerIdAndEpoch(request.producer_id, request.producer_epoch)
-    outcome = context.node.enlister.enlist(request.transactional_id, producer, [partition], enlisting)[partition]
+    outcome = context.broker.enlister.enlist(request.transactional_id, producer, [partition], enlisting)[partition]
     if isinstance(outcome, KafkaError):
         raise outcome
 

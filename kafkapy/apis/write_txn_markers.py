@@ -60,7 +60,7 @@ async def handle(request: WriteTxnMarkersRequest, context: RequestContext) -> Wr
 def _write(topic: str, index: int, marker: Marker, context: RequestContext) -> ErrorCode:
     if marker.producer_id < 0 or marker.producer_epoch < 0:
         return ErrorCode.INVALID_REQUEST  # it would be stored, and no reader knows what to make of it
-    return context.node.markers.write(topic, index, marker)
+    return context.broker.markers.write(topic, index, marker)
 
 
 def _result(producer_id: int, errors: dict[TopicPartition, ErrorCode]) -> WritableTxnMarkerResult:

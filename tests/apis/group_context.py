@@ -5,14 +5,13 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
-from kafkapy.context import RequestContext
+from kafkapy.context import Client, RequestContext
 from kafkapy_controller.image import BrokerImage, Endpoint
 from kafkapy_wire.uuid import ZERO_UUID, Uuid
 from tests.coordinators.group_lab import GroupLab
 
 if TYPE_CHECKING:
-    from kafkapy.connection import Connection
-    from kafkapy.node import Node
+    from kafkapy.broker import Broker
 
 NODE_ID = 1
 HOST, PORT = "broker.example", 19_092
@@ -23,11 +22,10 @@ UNKNOWN_ID = Uuid(b"?" * 16)
 def make_context(version: int, lab: GroupLab | None = None, *, client_id: str | None = "client") -> RequestContext:
     """What a handler reads: the node's groups, its metadata with the topic `t` of two partitions, the connection."""
     lab = lab or make_lab()
-    node = SimpleNamespace(
+    broker = SimpleNamespace(
         groups=lab.groups, transactions=lab.groups, metadata=lab.metadata, node_id=NODE_ID, clock=lab.clock
     )  # of the transaction coordinator only `create_topic` is asked, as of the group coordinator
-    connection = SimpleNamespace(peer_host="::1", listener_name="PLAINTEXT")
-    context = RequestContext(cast("Node", node), cast("Connection", connection))
+    context = RequestContext(cast("Broker", broker), Client("PLAINTEXT", "::1", 50_000, "::1"))
     context.api_version = version
     context.client_id = client_id
     return context

@@ -41,9 +41,9 @@ async def test_features_are_finalized_from_version_3_on(tmp_path: Path) -> None:
         for version in (3, 4):
             response = await client.ask(a_request(), ApiVersionsResponse, version)
             finalized = {feature.name: feature.max_version_level for feature in response.finalized_features}
-            assert finalized == {name: level for name, level in node.metadata.image.features.items() if level}
+            assert finalized == {name: level for name, level in node.broker.metadata.image.features.items() if level}
             assert "metadata.version" in finalized
-            assert response.finalized_features_epoch == node.metadata.image.offset
+            assert response.finalized_features_epoch == node.broker.metadata.image.offset
             minimums = {feature.name: feature.min_version for feature in response.supported_features}
             # A minimum of 0 is something that clients before version 4 cannot read: unsaid to them (KIP-1022).
             assert (0 in minimums.values()) == (version == 4)
@@ -62,7 +62,7 @@ def test_a_software_name_of_other_characters_is_refused(name: str, version: str,
             assert response.error_code == ErrorCode.INVALID_REQUEST
             assert response.api_keys == []
             (connection,) = node.server.connections
-            assert connection.client_software_name == "unknown"
+            assert connection.client.software_name == "unknown"
             assert (await client.ask(MetadataRequest(topics=[]), MetadataResponse)).brokers
 
     run()
@@ -73,4 +73,4 @@ async def test_the_connection_remembers_the_client_software(tmp_path: Path) -> N
     async with running_node(tmp_path) as node, connect(node) as client:
         await client.ask(a_request("a-1.b", "1.0-rc.2"), ApiVersionsResponse)
         (connection,) = node.server.connections
-        assert (connection.client_software_name, connection.client_software_version) == ("a-1.b", "1.0-rc.2")
+        assert (connection.client.software_name, connection.client.software_version) == ("a-1.b", "1.0-rc.2")

@@ -13,6 +13,7 @@ import trio
 
 from kafkapy.apis import alter_configs, describe_configs, incremental_alter_configs, list_config_resources
 from kafkapy.settings import DIFFERENT_DEFAULTS, Settings
+from kafkapy.settings.current import CurrentSettings
 from kafkapy.settings.properties import parse_properties
 from kafkapy_controller.configs import ELR_FEATURE, decide_alter_configs
 from kafkapy_controller.image import BrokerImage, MetadataImage, TopicImage
@@ -59,13 +60,15 @@ class FakeNode:
         )
         self.metadata = SimpleNamespace(image=image)
         self.controller = self
-        self.settings = Settings(static)
+        self.settings = CurrentSettings(Settings(static))
         self.refuses: KafkaError | None = None
         self._publish(image)
 
     def _publish(self, image: MetadataImage) -> None:
         self.metadata.image = image
-        self.settings = self.settings.with_dynamic(image.resource_configs(4, ""), image.resource_configs(4, "1"))
+        self.settings.change(
+            self.settings.now.with_dynamic(image.resource_configs(4, ""), image.resource_configs(4, "1"))
+        )
 
     def create_topic(self, name: str) -> None:
         topic = TopicImage(name, ZERO_UUID, ())
@@ -90,7 +93,7 @@ def asked(step: Step) -> tuple[int, Any]:
 def ask(node: FakeNode, step: Step) -> Any:
     """Our answer to a step, as `config_scenario.noted` writes it down."""
     version, message = asked(step)
-    context: Any = SimpleNamespace(node=node, api_version=version)
+    context: Any = SimpleNamespace(broker=node, api_version=version)
     match step[0]:
         case "create":
             node.create_topic(str(step[1]))
@@ -163,7 +166,7 @@ def test_documentation_is_there_only_when_asked_for(node: FakeNode) -> None:
     node.create_topic("orders")
     _, message = asked(describe((TOPIC, "orders", ["retention.ms"])))
     message.include_documentation = True
-    context: Any = SimpleNamespace(node=node, api_version=4)
+    context: Any = SimpleNamespace(broker=node, api_version=4)
     response = describe_configs.handle(message, context)
     assert [entry.documentation for entry in response.results[0].configs] == [""]
 
@@ -171,5 +174,5 @@ def test_documentation_is_there_only_when_asked_for(node: FakeNode) -> None:
 def test_only_subscriptions_are_listed_in_version_0(node: FakeNode) -> None:
     ask(node, set_one(16, "everything", "interval.ms", "1000"))
     _, message = asked(("list", ()))
-    context: Any = SimpleNamespace(node=node, api_version=0)
+    context: Any = SimpleNamespace(broker=node, api_version=0)
     assert noted(list_config_resources.handle(message, context)) == [0, [[16, "everything"]]]

@@ -11,7 +11,7 @@ from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.describe_cluster import DescribeClusterRequest, DescribeClusterResponse
 from kafkapy_wire.record_formats import metadata as m
 
-from .topic_lab import Lab, LabConnection, lab
+from .topic_lab import Lab, lab, make_context
 
 
 def ask(node: Lab, **fields: object) -> DescribeClusterResponse:
@@ -37,7 +37,7 @@ def test_the_cluster_and_its_brokers(tmp_path: Path) -> None:
 
 def test_fenced_brokers_come_when_asked_for_and_other_listeners_never(tmp_path: Path) -> None:
     with lab(tmp_path) as node:
-        for broker_id, listener in ((2, LabConnection.listener_name), (3, "OTHER")):
+        for broker_id, listener in ((2, "PLAINTEXT"), (3, "OTHER")):
             endpoint = m.BrokerEndpoint(name=listener, host="other", port=9092)
             node.change_metadata(m.RegisterBrokerRecord(broker_id=broker_id, end_points=[endpoint], fenced=True))
         assert [broker.broker_id for broker in ask(node).brokers] == [1]
@@ -65,11 +65,4 @@ def test_controllers_are_not_asked_of_a_broker(
 
 
 def context_call(node: Lab, endpoint_type: int) -> None:
-    from typing import cast
-
-    from kafkapy.connection import Connection
-    from kafkapy.context import RequestContext
-    from kafkapy.node import Node
-
-    context = RequestContext(cast("Node", node), cast("Connection", LabConnection()))
-    describe_cluster.handle(DescribeClusterRequest(endpoint_type=endpoint_type), context)
+    describe_cluster.handle(DescribeClusterRequest(endpoint_type=endpoint_type), make_context(node))

@@ -10,7 +10,7 @@ import trio
 
 from kafkapy import turns
 from kafkapy.node import Node
-from kafkapy.partitions import Partition
+from kafkapy.partitions.manager import Partition
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.message import Message
 from kafkapy_wire.messages.describe_transactions import DescribeTransactionsRequest, DescribeTransactionsResponse
@@ -81,7 +81,7 @@ async def stable_offsets(client: Client) -> list[int]:
 
 
 def of_topic(node: Node) -> list[Partition]:
-    return [partition for partition in node.partitions.opened() if partition.topic == TOPIC]
+    return [partition for partition in node.broker.partitions.opened() if partition.topic == TOPIC]
 
 
 async def half_way(node: Node) -> None:
@@ -141,14 +141,14 @@ def test_others_are_answered_while_partitions_are_opened(
             topic_id = await client.create_topic(TOPIC, len(PARTITIONS))
             request, response_class, version = first_request(request_of, topic_id)
             await client.send(request, version)
-            while not (opened := len(node.partitions.opened())):
+            while not (opened := len(node.broker.partitions.opened())):
                 await trio.lowlevel.checkpoint()
             assert opened < len(PARTITIONS)
             await other.ask(DescribeTransactionsRequest(), DescribeTransactionsResponse)
-            assert len(node.partitions.opened()) < len(PARTITIONS)
+            assert len(node.broker.partitions.opened()) < len(PARTITIONS)
             answer = await client.receive(response_class)
             assert [code for code in errors_in(answer) if code != ErrorCode.NONE] == []
-            assert len(errors_in(answer)) == len(node.partitions.opened()) == len(PARTITIONS)
+            assert len(errors_in(answer)) == len(node.broker.partitions.opened()) == len(PARTITIONS)
 
     run()
 

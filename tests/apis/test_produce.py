@@ -162,7 +162,7 @@ async def test_duplicates_are_known_after_a_restart(tmp_path: Path) -> None:
     records = batch([b"a", b"b"], timestamp=now_ms, producer_id=7, producer_epoch=0, base_sequence=0)
     for _ in range(3):
         async with running_node(tmp_path) as node, connect(node) as client:
-            if "orders" not in node.metadata.image.topics:
+            if "orders" not in node.broker.metadata.image.topics:
                 await client.create_topic("orders")
             assert (await client.produce_batch("orders", records)).base_offset == 0
             assert await client.offset("orders", -1) == 2
@@ -205,10 +205,10 @@ async def test_settings_take_effect_at_once(tmp_path: Path) -> None:
         await client.alter_config(BROKER, "1", "message.max.bytes", "1000")
         assert (await client.produce_batch("usual", records)).error_code == ErrorCode.NONE
         await client.alter_config(BROKER, "", "log.retention.ms", "1234")
-        assert node.partitions.by_name("usual", 0).settings.retention_ms == 1_234
+        assert node.broker.partitions.by_name("usual", 0).settings.retention_ms == 1_234
         await client.alter_config(TOPIC, "small", "max.message.bytes", "1000")
         assert (await client.produce_batch("small", records)).error_code == ErrorCode.NONE
     async with running_node(tmp_path) as node, connect(node) as client:
-        assert node.settings.topic_defaults.max_message_bytes == 1_000
+        assert node.settings.now.topic_defaults.max_message_bytes == 1_000
         assert (await client.produce_batch("usual", records)).error_code == ErrorCode.NONE
         assert (await client.produce_batch("usual", batch([b"x" * 1_000]))).error_code == ErrorCode.MESSAGE_TOO_LARGE

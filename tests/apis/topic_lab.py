@@ -11,12 +11,13 @@ from typing import TypeVar, cast
 
 import trio
 
+from kafkapy.broker import Broker
 from kafkapy.clock import Clock
-from kafkapy.connection import Connection
-from kafkapy.context import RequestContext
-from kafkapy.controller_driver import ControllerDriver, MetadataPublisher
-from kafkapy.node import Node
+from kafkapy.context import Client, RequestContext
+from kafkapy.metadata.controller_driver import ControllerDriver
+from kafkapy.metadata.publisher import MetadataPublisher
 from kafkapy.settings import Settings
+from kafkapy.settings.current import CurrentSettings
 from kafkapy_controller import Endpoint, MetadataImage
 from kafkapy_controller.bootstrap import SUPPORTED_FEATURES
 from kafkapy_controller.metadata_records import MetadataRecord
@@ -29,9 +30,9 @@ from kafkapy_wire.uuid import Uuid, parse_uuid, random_uuid
 R = TypeVar("R")
 
 
-class LabConnection:
-    listener_name = "PLAINTEXT"
-    local_host = "reached.example"
+def make_context(lab: Lab) -> RequestContext:
+    """A request to the lab's broker, from a client that has reached it as `reached.example`."""
+    return RequestContext(cast("Broker", lab), Client("PLAINTEXT", "127.0.0.1", 50_000, "reached.example"))
 
 
 class Lab:
@@ -40,7 +41,7 @@ class Lab:
     def __init__(
         self, directory: Path, given: Mapping[str, str], *, fsync: bool, kraft_version: int, host: str = "host"
     ) -> None:
-        self.settings = Settings({"node.id": "1", **given})
+        self.settings = CurrentSettings(Settings({"node.id": "1", **given}))
         self.metadata = MetadataPublisher()
         self.clock = Clock()
         self.store = LogStore.open(directory, node_id=1, now_ms=0, fsync=False)
@@ -52,7 +53,7 @@ class Lab:
                 self.store,
                 1,
                 QuorumMembership(kraft_version, (voter,)),
-                self.settings,
+                self.settings.now,
                 self.metadata,
                 self.clock,
                 random=Random(1),
@@ -82,7 +83,7 @@ class Lab:
         """Have a handler answer, its `error_response` where it raises, as dispatch does."""
         from kafkapy_wire.errors import KafkaError
 
-        context = RequestContext(cast("Node", self), cast("Connection", LabConnection()))
+        context = make_context(self)
         context.api_version = version
         try:
             response = module.handle(request, context)  # type: ignore[attr-defined]  # a module
@@ -99,7 +100,7 @@ class Lab:
         self.metadata.image = self.image.apply(records, self.image.offset + len(records), self.image.epoch)
 
     def create(self, *topics: CreatableTopic) -> None:
-        response = self.run(self.controller.create_topics(CreateTopicsRequest(topics=list(topics)), self.settings))
+        response = self.run(self.controller.create_topics(CreateTopicsRequest(topics=list(topics)), self.settings.now))
         assert all(result.error_code == 0 for result in response.topics), response
 
     def close(self, *, clean: bool = True) -> None:

@@ -10,7 +10,9 @@ import trio.testing
 from kafkapy.clock import Clock
 from kafkapy.coordinators.group import Caller, GroupCoordinator
 from kafkapy.coordinators.runtime import partition_for
+from kafkapy.settings import Settings
 from kafkapy.settings.broker import GroupCoordinatorSettings
+from kafkapy.settings.current import CurrentSettings
 from kafkapy_controller.image import MetadataImage, PartitionImage, TopicImage
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.heartbeat import HeartbeatRequest
@@ -116,7 +118,9 @@ class GroupLab:
 
     def use_settings(self, **settings: int) -> None:
         """Begin anew with these settings, and what is in the log once `restart` is called."""
-        self.settings = GroupCoordinatorSettings().replace(settings)
+        given = Settings({})
+        given.groups = GroupCoordinatorSettings().replace(settings)
+        self.settings = CurrentSettings(given)
         self.groups = self._coordinator()
 
     def _coordinator(self) -> GroupCoordinator:

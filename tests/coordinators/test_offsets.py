@@ -160,7 +160,7 @@ async def test_offsets_of_a_deleted_topic_are_dropped(lab: GroupLab) -> None:
     partition = PartitionRecord(topic_id=TOPIC_ID, partition_id=0, replicas=[1], isr=[1], leader=1)
     delta = MetadataDelta(image.apply([topic, partition], 1, 1))
     delta.replay(RemoveTopicRecord(topic_id=TOPIC_ID))
-    lab.groups.follow_metadata(delta)
+    lab.groups.follow_metadata(image, delta)
     assert (lab.committed(), lab.committed(topic="u")) == (-1, 6)
 
 

@@ -187,7 +187,7 @@ async def test_nothing_is_written_once_the_coordinators_topic_is_deleted() -> No
         topic = TopicRecord(name="__transaction_state", topic_id=topic_id)
         delta = MetadataDelta(MetadataImage().apply([topic], 0, 1))
         delta.replay(RemoveTopicRecord(topic_id=topic_id))
-        lab.transactions.follow_metadata(delta)
+        lab.transactions.follow_metadata(MetadataImage(), delta)
         for _ in PARTITIONS:
             await lab.turn()
         assert lab.refused is ErrorCode.NOT_COORDINATOR

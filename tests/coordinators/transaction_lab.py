@@ -9,7 +9,9 @@ from kafkapy.coordinators.runtime import CoordinatorRecord, partition_for
 from kafkapy.coordinators.transaction import TransactionCoordinator
 from kafkapy.coordinators.transaction.records import read_record
 from kafkapy.coordinators.transaction.transaction import ProducerIdAndEpoch
+from kafkapy.settings import Settings
 from kafkapy.settings.broker import TransactionSettings
+from kafkapy.settings.current import CurrentSettings
 from kafkapy_controller.image import MetadataImage
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from tests.coordinators.group_lab import PARTITION_COUNT, MemoryLog, Metadata
@@ -50,14 +52,16 @@ class TransactionLab:
         self.log = TransactionLog()
         self.metadata = Metadata()
         self.metadata.image = MetadataImage(features={"transaction.version": transaction_version})
-        self.settings = TransactionSettings().replace(settings)
+        given = Settings({})
+        given.transactions = TransactionSettings().replace(settings)
+        self.settings = CurrentSettings(given)
         self.markers = NotedMarkers()
         self.producer_ids = 0
         self.transactions = self._coordinator()
 
     def _coordinator(self) -> TransactionCoordinator:
         return TransactionCoordinator(
-            lambda: self.settings, self.clock, self.log, self.metadata, self._next_producer_id, self.markers
+            self.settings, self.clock, self.log, self.metadata, self._next_producer_id, self.markers
         )
 
     async def _next_producer_id(self) -> int:

@@ -142,7 +142,7 @@ async def run_round(seed: int, node: Node, errors: InternalErrors) -> None:
     """A few odd connections, then an honest client that finds everything in order."""
     source = random.Random(seed)
     for _ in range(REQUESTS_PER_ROUND):
-        sent = random_bytes(source, [*node.metadata.image.topics_by_id])
+        sent = random_bytes(source, [*node.broker.metadata.image.topics_by_id])
         async with connect(node) as client:
             with trio.move_on_after(ANSWER_SECONDS_MAX):
                 try:
@@ -175,7 +175,7 @@ async def run(first: int, rounds_max: int | None, deadline: float, directory: Pa
             async with running_node(directory) as node:
                 async with connect(node) as client:
                     for topic in TOPICS:
-                        if topic not in node.metadata.image.topics:
+                        if topic not in node.broker.metadata.image.topics:
                             await client.create_topic(topic, 2)
                 for _ in range(ROUNDS_PER_NODE):
                     if rounds == rounds_max or time.monotonic() >= deadline:

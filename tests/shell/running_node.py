@@ -101,7 +101,7 @@ async def connect(node: Node, host: str = "127.0.0.1") -> AsyncIterator[Client]:
 
 
 def port_of(node: Node) -> int:
-    return node.settings.advertised_listeners[0].port
+    return node.settings.now.advertised_listeners[0].port
 
 
 async def until_parked(node: Node, count: int = 1) -> None:

@@ -13,8 +13,8 @@ import pytest
 import trio
 import trio.testing
 
-from kafkapy import server
 from kafkapy.apis import list_offsets
+from kafkapy.network import server
 from kafkapy.node import Node
 from kafkapy_wire.api_keys import API_VERSIONS, ApiKey
 from kafkapy_wire.codec import decode
@@ -229,7 +229,7 @@ async def test_all_listeners_hear_of_room(tmp_path: Path) -> None:
         "max.connections": "1",
     }
     async with running_node(tmp_path, settings) as node:
-        ports = [listener.port for listener in node.settings.advertised_listeners]
+        ports = [listener.port for listener in node.settings.now.advertised_listeners]
         for _ in range(3):
             streams = [await trio.open_tcp_stream("127.0.0.1", port) for port in ports]
             clients = [Client(stream) for stream in streams]
@@ -392,7 +392,7 @@ def test_a_listener_on_every_interface_advertises_what_the_peer_has_reached(host
                 async with connect(node, address) as client:
                     (broker,) = (await client.ask(MetadataRequest(topics=[]), MetadataResponse)).brokers
                     assert (broker.host, broker.port) == (address, port_of(node))
-            peers = {connection.peer_host for connection in node.server.connections}
+            peers = {connection.client.peer_host for connection in node.server.connections}
             assert not any(peer.startswith("::ffff:") for peer in peers)
 
     run()

@@ -14,8 +14,8 @@ import pytest
 import trio
 
 from kafkapy.clock import Clock
-from kafkapy.disk_watch import TOLD_AGAIN_MS, DiskWatch
 from kafkapy.errors import ShutdownError
+from kafkapy.partitions.disk_watch import TOLD_AGAIN_MS, DiskWatch
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.create_topics import CreatableTopic, CreateTopicsRequest, CreateTopicsResponse
 from kafkapy_wire.messages.fetch import FetchResponse

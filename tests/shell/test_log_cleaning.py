@@ -10,8 +10,8 @@ import trio
 import trio.testing
 
 from kafkapy import turns
-from kafkapy.log_cleaning import IoThrottle, Pace
 from kafkapy.node import Node
+from kafkapy.partitions.log_cleaning import IoThrottle, Pace
 from kafkapy_log.checkpoint_files import CLEANER_CHECKPOINT, parse_offset_checkpoint
 from kafkapy_wire.messages.delete_records import (
     DeleteRecordsPartition,
@@ -42,7 +42,7 @@ async def until(condition: Callable[[], object]) -> None:
 
 
 def start_offset(node: Node, topic: str) -> int:
-    return node.partitions.by_name(topic, 0).log.log_start_offset
+    return node.broker.partitions.by_name(topic, 0).log.log_start_offset
 
 
 @trio_test
@@ -82,7 +82,7 @@ def test_a_setting_that_changes_holds_at_once(resource: str, tmp_path: Path) -> 
             else:
                 await client.alter_config(BROKER, "", "log.retention.bytes", "600")
             await until(lambda: start_offset(node, "orders") > 0)
-            assert node.partitions.by_name("orders", 0).log.size_bytes >= 600
+            assert node.broker.partitions.by_name("orders", 0).log.size_bytes >= 600
 
     run()
 
@@ -94,9 +94,9 @@ async def test_a_partition_that_nobody_has_asked_for_is_retained_too(tmp_path: P
         await client.produce("orders", b"a", timestamp=node.clock.now_ms())
     async with running_node(tmp_path) as node:
         await trio.testing.wait_all_tasks_blocked()
-        assert not node.partitions.opened()
+        assert not node.broker.partitions.opened()
         node.clock.advance(2 * HOUR_MS)
-        await until(lambda: node.partitions.opened() and start_offset(node, "orders") == 1)
+        await until(lambda: node.broker.partitions.opened() and start_offset(node, "orders") == 1)
 
 
 @trio_test
@@ -105,7 +105,7 @@ async def test_compaction_runs_beside_clients_and_leaves_a_checkpoint(tmp_path: 
         await client.create_topic("table", cleanup_policy="compact", internal_segment_bytes=SMALL_SEGMENTS)
         now_ms = node.clock.now_ms()
         await produce_keyed(client, "table", "abcabcabcabcab", timestamp=now_ms)
-        log = node.partitions.by_name("table", 0).log
+        log = node.broker.partitions.by_name("table", 0).log
         end, before = log.segments()[-1].base_offset, log.size_bytes
         node.clock.advance(HOUR_MS)
         while node.log_cleaning.statistics().cleanings == 0:
@@ -122,7 +122,7 @@ async def test_compaction_runs_beside_clients_and_leaves_a_checkpoint(tmp_path: 
         await until(path.exists)
         assert parse_offset_checkpoint(path.read_bytes()) == {("table", 0): end}
     async with running_node(tmp_path, RARELY) as node, connect(node) as client:
-        assert node.partitions.by_name("table", 0).log.log_end_offset == 14
+        assert node.broker.partitions.by_name("table", 0).log.log_end_offset == 14
         node.clock.advance(HOUR_MS)
         await trio.testing.wait_all_tasks_blocked()
         assert node.log_cleaning.statistics().cleanings == 0, "what is clean is not cleaned again"
@@ -140,11 +140,11 @@ async def test_a_dirty_log_that_nobody_has_asked_for_is_compacted_after_a_start(
         await produce_keyed(client, "kept", "ababababab", timestamp=node.clock.now_ms())
     async with running_node(tmp_path, settings) as node:
         await until(lambda: node.log_cleaning.statistics().cleanings == 1)
-        assert [partition.topic for partition in node.partitions.opened()] == ["dirty"]
+        assert [partition.topic for partition in node.broker.partitions.opened()] == ["dirty"]
         await until((tmp_path / CLEANER_CHECKPOINT).exists)
     async with running_node(tmp_path, settings) as node:
         await trio.testing.wait_all_tasks_blocked()
-        assert node.partitions.opened() == [], "what is clean up to the checkpoint is not even opened"
+        assert node.broker.partitions.opened() == [], "what is clean up to the checkpoint is not even opened"
 
 
 @trio_test
@@ -250,7 +250,7 @@ async def test_deleted_records_of_a_compacted_topic_give_back_their_segments(tmp
         wanted = DeleteRecordsTopic(name="table", partitions=[DeleteRecordsPartition(partition_index=0, offset=7)])
         response = await client.ask(DeleteRecordsRequest(topics=[wanted], timeout_ms=1_000), DeleteRecordsResponse)
         assert response.topics[0].partitions[0].low_watermark == 7
-        assert node.partitions.by_name("table", 0).log.segments_base_offset > 0
+        assert node.broker.partitions.by_name("table", 0).log.segments_base_offset > 0
 
 
 def test_the_throttle_lets_through_its_rate() -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 import trio
 import trio.testing
 
-from kafkapy.node import OFFSETS_TOPIC, Node
+from kafkapy.node import Node
+from kafkapy_controller.topic_names import OFFSETS_TOPIC
 from kafkapy_log import PartitionLog
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.find_coordinator import FindCoordinatorRequest, FindCoordinatorResponse
@@ -54,7 +55,7 @@ async def committed(client: Client, group: str) -> int:
 
 
 def offsets_log(node: Node) -> PartitionLog:
-    return node.partitions.by_name(OFFSETS_TOPIC, 0).log
+    return node.broker.partitions.by_name(OFFSETS_TOPIC, 0).log
 
 
 @trio_test

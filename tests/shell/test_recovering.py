@@ -10,12 +10,11 @@ import trio
 import trio.testing
 
 import kafkapy.node
-from kafkapy import housekeeping
 from kafkapy.cli.progress import RecoveryProgress
 from kafkapy.coordinators.group import GroupCoordinator
 from kafkapy.errors import StartupError
-from kafkapy.flushing import SETTLE_BYTES_MIN
 from kafkapy.node import Node
+from kafkapy.partitions.flushing import SETTLE_BYTES_MIN
 from kafkapy.settings import Settings
 from kafkapy_log import PartitionLog
 from kafkapy_wire.errors import ErrorCode, KafkaError
@@ -27,7 +26,7 @@ TOPICS = ("orders", "payments", "refunds")
 
 
 def log_of(node: Node, topic: str) -> PartitionLog:
-    return node.partitions.by_name(topic, 0).log
+    return node.broker.partitions.by_name(topic, 0).log
 
 
 async def fill(client: Client) -> None:
@@ -67,7 +66,7 @@ async def test_recovery_points_are_noted_soon_after_a_roll(tmp_path: Path) -> No
         await client.create_topic("orders", internal_segment_bytes="300")
         for _ in range(5):
             await client.produce("orders", b"v" * 200)
-        await housekeeping.flush_what_is_due(node)
+        await node.housekeeping.flush_what_is_due()
         await checkpointed(tmp_path, "orders 0 4")
 
 
@@ -77,7 +76,7 @@ async def test_large_logs_are_settled_while_the_node_runs(tmp_path: Path) -> Non
         await fill(client)
         await client.create_topic("small")
         await client.produce("small", b"v")
-        await housekeeping.settle_logs(node)
+        await node.housekeeping.settle_logs()
         assert [log_of(node, topic).unsettled_bytes for topic in TOPICS] == [0, 0, 0]
         assert log_of(node, "small").recovery_point == 0
         await checkpointed(tmp_path, "refunds 0 1")

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 import trio
 
-from kafkapy import housekeeping
 from kafkapy.errors import ShutdownError, StartupError
+from kafkapy.housekeeping import Housekeeping
 from kafkapy.node import Node
 from kafkapy.settings import Settings
 from kafkapy_log import LogStore
@@ -128,10 +128,10 @@ async def test_a_disk_that_fails_at_the_end_is_told_in_one_line(
 async def test_a_bug_in_a_background_task_ends_the_node_with_that_exception(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def keep_house(_node: Node) -> None:
+    async def keep_house(_housekeeping: Housekeeping) -> None:
         raise Oops
 
-    monkeypatch.setattr("kafkapy.node.keep_house", keep_house)
+    monkeypatch.setattr(Housekeeping, "run", keep_house)
     with pytest.raises(Oops):
         async with running_node(tmp_path):
             await trio.sleep_forever()
@@ -157,7 +157,7 @@ async def test_a_request_under_way_at_a_stop_is_answered(tmp_path: Path) -> None
         await client.send(fetch_request({"orders": {0: 0}}, max_wait_ms=3_600_000), 12)
         await until_parked(node)
         node.stopping.set()
-        node.partitions.by_name("orders", 0).append_produced(
+        node.broker.partitions.by_name("orders", 0).append_produced(
             batch([b"late"]), now_ms=node.clock.now_ms(), request_version=12
         )
         response = await client.receive(FetchResponse)
@@ -171,10 +171,10 @@ async def test_everything_is_there_after_a_restart(tmp_path: Path) -> None:
         topic_id = await client.create_topic("orders", 3, max_message_bytes="4321")
         for partition in range(3):
             await client.produce("orders", b"a", b"b", partition=partition)
-        cluster_id = node.cluster_id
+        cluster_id = node.broker.cluster_id
     async with running_node(tmp_path) as node, connect(node) as client:
-        assert node.cluster_id == cluster_id
-        image = node.metadata.image
+        assert node.broker.cluster_id == cluster_id
+        image = node.broker.metadata.image
         assert image.topics["orders"].topic_id == topic_id
         assert image.resource_configs(2, "orders") == {"max.message.bytes": "4321"}
         for partition in range(3):
@@ -328,7 +328,7 @@ async def test_deleted_directories_leave_the_disk(tmp_path: Path) -> None:
         await client.produce("orders", b"gone")
         await client.delete_topic("orders")
         assert len(names(tmp_path, "orders-0.*-delete")) == 1
-        await housekeeping.remove_deleted(node)
+        await node.housekeeping.remove_deleted()
         assert names(tmp_path, "orders-0*") == []
 
 
@@ -338,11 +338,11 @@ async def test_a_deletion_delay_of_zero_leaves_time_for_clients(
 ) -> None:
     rounds = 0
 
-    async def count(_node: Node) -> None:
+    async def count(_housekeeping: Housekeeping) -> None:
         nonlocal rounds
         rounds += 1
 
-    monkeypatch.setattr(housekeeping, "remove_deleted", count)
+    monkeypatch.setattr(Housekeeping, "remove_deleted", count)
     async with running_node(tmp_path, {"log.segment.delete.delay.ms": "0"}):
         await trio.sleep(0.25)
     assert rounds <= 3
@@ -355,12 +355,12 @@ async def test_a_failing_chore_is_logged_and_tried_again(
     failures: list[Exception] = [OSError(errno.EIO, "I/O error"), Oops()]
     done = trio.Event()
 
-    async def chore(_node: Node) -> None:
+    async def chore(_housekeeping: Housekeeping) -> None:
         if failures:
             raise failures.pop(0)
         done.set()
 
-    monkeypatch.setattr(housekeeping, "write_checkpoints", chore)
+    monkeypatch.setattr(Housekeeping, "write_checkpoints", chore)
     async with running_node(tmp_path) as node:
         while not done.is_set():
             node.clock.advance(5_000)
@@ -374,7 +374,7 @@ async def test_checkpoints_are_written_while_it_runs(tmp_path: Path) -> None:
     async with running_node(tmp_path) as node, connect(node) as client:
         await client.create_topic("orders")
         await client.produce("orders", b"a", b"b")
-        await housekeeping.write_checkpoints(node)
+        await node.housekeeping.write_checkpoints()
         assert "orders 0 2" in (tmp_path / "replication-offset-checkpoint").read_text()
 
 

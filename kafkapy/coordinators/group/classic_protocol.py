@@ -17,7 +17,7 @@ from kafkapy_wire.messages.join_group import JoinGroupResponse
 if TYPE_CHECKING:
     from kafkapy.coordinators.group.classic_group import ClassicGroup
     from kafkapy.coordinators.group.coordinator import Caller
-    from kafkapy.settings.broker import GroupCoordinatorSettings
+    from kafkapy.settings.current import CurrentSettings
     from kafkapy_wire.messages.join_group import JoinGroupRequest
     from kafkapy_wire.messages.leave_group import MemberIdentity, MemberResponse
     from kafkapy_wire.messages.sync_group import SyncGroupRequest, SyncGroupResponse
@@ -33,7 +33,7 @@ FIRST_VERSION_SKIPPING_ASSIGNMENT = 9
 class ClassicProtocol:
     """The four requests of a classic group's members. Errors of a whole request are raised as KafkaError."""
 
-    def __init__(self, settings: GroupCoordinatorSettings, rebalancer: Rebalancer) -> None:
+    def __init__(self, settings: CurrentSettings, rebalancer: Rebalancer) -> None:
         self._settings = settings
         self._rebalancer = rebalancer
 
@@ -65,9 +65,9 @@ class ClassicProtocol:
         match group.state:
             case ClassicGroupState.PREPARING_REBALANCE:
                 is_back = member is not None and member.join is not None
-                return is_back or group.awaiting_join_count < self._settings.group_max_size
+                return is_back or group.awaiting_join_count < self._settings.now.groups.group_max_size
             case ClassicGroupState.COMPLETING_REBALANCE | ClassicGroupState.STABLE:
-                return member is not None or len(group.members) < self._settings.group_max_size
+                return member is not None or len(group.members) < self._settings.now.groups.group_max_size
             case _:
                 return True
 

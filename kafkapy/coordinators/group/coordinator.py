@@ -22,6 +22,7 @@ from kafkapy.coordinators.runtime import (
     TransactionalProducer,
     partition_for,
 )
+from kafkapy_controller.topic_names import OFFSETS_TOPIC
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.records import Compression
 from kafkapy_wire.uuid import ZERO_UUID
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from kafkapy.coordinators.group.records import CommittedOffset
     from kafkapy.coordinators.group.shard import GroupShard
     from kafkapy.coordinators.runtime import CoordinatorLog
-    from kafkapy.settings.broker import GroupCoordinatorSettings
+    from kafkapy.settings.current import CurrentSettings
     from kafkapy_controller.delta import MetadataDelta
     from kafkapy_controller.image import MetadataImage
     from kafkapy_wire.messages.describe_groups import DescribedGroup
@@ -57,8 +58,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("kafkapy.groups")
 
-OFFSETS_TOPIC = "__consumer_offsets"
-
 FIRST_COMMIT_VERSION_WITH_GROUP_ID_NOT_FOUND = 9
 
 
@@ -80,9 +79,7 @@ class Metadata(Protocol):
 class GroupCoordinator:
     """All groups of this node. Errors that concern a whole request are raised as KafkaError, unless said otherwise."""
 
-    def __init__(
-        self, settings: GroupCoordinatorSettings, clock: Clock, log: CoordinatorLog, metadata: Metadata
-    ) -> None:
+    def __init__(self, settings: CurrentSettings, clock: Clock, log: CoordinatorLog, metadata: Metadata) -> None:
         self._settings = settings
         self._clock = clock
         self._metadata = metadata
@@ -91,7 +88,7 @@ class GroupCoordinator:
             log,
             clock,
             self._new_shard,
-            compression=Compression(settings.offsets_topic_compression_codec),
+            compression=Compression(settings.now.groups.offsets_topic_compression_codec),
         )
         self._retention = Deadline(clock, self._expire_offsets)
 
@@ -106,7 +103,7 @@ class GroupCoordinator:
         await self._runtime.load()
         self._tell_of_unserved_groups()
         self._drop_offsets_of_missing_partitions(self._metadata.image)
-        self._retention.set(self._settings.offsets_retention_check_interval_ms)
+        self._retention.set(self._settings.now.groups.offsets_retention_check_interval_ms)
 
     def close(self) -> None:
         """Stop every timer and answer parked requests with NOT_COORDINATOR. Nothing is appended any more."""
@@ -125,7 +122,7 @@ class GroupCoordinator:
         """Return when `__consumer_offsets` exists and this node can serve any group."""
         await self._runtime.create_topic()
 
-    def follow_metadata(self, delta: MetadataDelta) -> None:
+    def follow_metadata(self, _image: MetadataImage, delta: MetadataDelta) -> None:
         """Drop the offsets of topics that were deleted."""
         deleted = {topic.name for topic in delta.deleted_topics}
         if OFFSETS_TOPIC in deleted:
@@ -167,7 +164,7 @@ class GroupCoordinator:
     async def _join_group(self, request: JoinGroupRequest, caller: Caller) -> JoinGroupResponse:
         if not request.group_id:
             raise KafkaError(ErrorCode.INVALID_GROUP_ID)
-        settings = self._settings
+        settings = self._settings.now.groups
         shortest_ms, longest_ms = settings.group_min_session_timeout_ms, settings.group_max_session_timeout_ms
         if not shortest_ms <= request.session_timeout_ms <= longest_ms:
             raise KafkaError(ErrorCode.INVALID_SESSION_TIMEOUT)
@@ -364,7 +361,7 @@ class GroupCoordinator:
             logger.info("cannot write to __consumer_offsets-%d: %s", partition, error)
 
     def _expire_offsets(self) -> None:
-        self._retention.set(self._settings.offsets_retention_check_interval_ms)
+        self._retention.set(self._settings.now.groups.offsets_retention_check_interval_ms)
         for partition, shard in self._runtime.loaded_shards():
             for group_id in list(shard.groups):
                 self._execute_unasked(partition, shard.expire_offsets(group_id))

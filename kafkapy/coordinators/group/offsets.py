@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from kafkapy.coordinators.group.classic_group import ClassicGroup
-    from kafkapy.settings.broker import GroupCoordinatorSettings
+    from kafkapy.settings.current import CurrentSettings
     from kafkapy_wire.messages.offset_commit import OffsetCommitRequestTopic
     from kafkapy_wire.messages.offset_delete import OffsetDeleteRequestTopic, OffsetDeleteResponseTopic
     from kafkapy_wire.messages.offset_fetch import (
@@ -96,7 +96,7 @@ class OffsetStore:
 class Offsets:
     """Decisions about the offsets of one shard, and their replay."""
 
-    def __init__(self, settings: GroupCoordinatorSettings) -> None:
+    def __init__(self, settings: CurrentSettings) -> None:
         self._settings = settings
         self.committed = OffsetStore()
         self._pending: dict[int, OffsetStore] = {}
@@ -166,7 +166,10 @@ class Offsets:
     def _refuse_metadata(self, partition: OffsetCommitRequestPartition | TxnOffsetCommitRequestPartition) -> ErrorCode:
         metadata = partition.committed_metadata
         # Java counts UTF-16 units, and Apache Kafka compares that with a limit that is named after bytes.
-        if metadata is not None and len(metadata.encode("utf-16-le")) // 2 > self._settings.offset_metadata_max_bytes:
+        if (
+            metadata is not None
+            and len(metadata.encode("utf-16-le")) // 2 > self._settings.now.groups.offset_metadata_max_bytes
+        ):
             return ErrorCode.OFFSET_METADATA_TOO_LARGE
         return ErrorCode.NONE
 
@@ -243,7 +246,7 @@ class Offsets:
             counts_from_ms = None
         else:
             return [], False
-        retention_ms = self._settings.offsets_retention_minutes * 60_000
+        retention_ms = self._settings.now.groups.offsets_retention_minutes * 60_000
 
         def has_expired(topic: str, partition: int, committed: CommittedOffset) -> bool:
             if group.is_subscribed_to(topic) or self._is_pending(group.group_id, topic, partition):

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from kafkapy.clock import Clock
     from kafkapy.coordinators.group.classic_group import ClassicGroup
     from kafkapy.coordinators.group.classic_member import ClassicMember
-    from kafkapy.settings.broker import GroupCoordinatorSettings
+    from kafkapy.settings.current import CurrentSettings
 
 logger = logging.getLogger("kafkapy.groups")
 
@@ -41,9 +41,7 @@ and asked again under another id, the rebalance would wait for a member that doe
 class Rebalancer:
     """Moves the groups of one shard through their rebalances."""
 
-    def __init__(
-        self, settings: GroupCoordinatorSettings, clock: Clock, execute: Callable[[Decision[None]], None]
-    ) -> None:
+    def __init__(self, settings: CurrentSettings, clock: Clock, execute: Callable[[Decision[None]], None]) -> None:
         self._settings = settings
         self._clock = clock
         self._execute = execute
@@ -125,7 +123,7 @@ class Rebalancer:
     # -- the first rebalance of an empty group (KIP-134)
 
     def _begin_initial_delay(self, group: ClassicGroup) -> Decision[None]:
-        delay_ms = self._settings.group_initial_rebalance_delay_ms
+        delay_ms = self._settings.now.groups.group_initial_rebalance_delay_ms
         if delay_ms <= 0:
             return self.complete_join(group)
         remaining_ms = max(group.rebalance_timeout_ms - delay_ms, 0)
@@ -137,7 +135,7 @@ class Rebalancer:
         if not group.new_member_added or not remaining_ms:
             return self.complete_join(group)
         group.new_member_added = False
-        next_delay_ms = min(self._settings.group_initial_rebalance_delay_ms, remaining_ms)
+        next_delay_ms = min(self._settings.now.groups.group_initial_rebalance_delay_ms, remaining_ms)
         next_remaining_ms = max(remaining_ms - delay_ms, 0)
         self._set_join_deadline(
             group, next_delay_ms, partial(self._extend_initial_delay, group, next_delay_ms, next_remaining_ms)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from kafkapy.clock import Clock
-    from kafkapy.settings.broker import GroupCoordinatorSettings
+    from kafkapy.settings.current import CurrentSettings
     from kafkapy_wire.messages.describe_groups import DescribedGroup
     from kafkapy_wire.messages.list_groups import ListedGroup
     from kafkapy_wire.messages.offset_delete import OffsetDeleteRequestTopic, OffsetDeleteResponseTopic
@@ -37,9 +37,7 @@ logger = logging.getLogger("kafkapy.groups")
 class GroupShard:
     """Replays the partition's records and decides about what it holds. `execute` appends a decision's records."""
 
-    def __init__(
-        self, settings: GroupCoordinatorSettings, clock: Clock, execute: Callable[[Decision[None]], None]
-    ) -> None:
+    def __init__(self, settings: CurrentSettings, clock: Clock, execute: Callable[[Decision[None]], None]) -> None:
         self._settings = settings
         self._clock = clock
         self._execute = execute
@@ -219,7 +217,7 @@ class GroupShard:
         for group in self.groups.values():
             for member in group.members.values():
                 self._rebalancer.expect_heartbeat(group, member)
-            if len(group.members) > self._settings.group_max_size:
+            if len(group.members) > self._settings.now.groups.group_max_size:
                 self._execute(self._rebalancer.prepare(group, "loaded with more members than group.max.size"))
 
     def resign(self) -> None:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from kafkapy.coordinators.runtime import CoordinatorRuntime, Decision, partition_for
 from kafkapy.coordinators.transaction.endings import Endings
 from kafkapy.coordinators.transaction.markers import Marker
+from kafkapy_controller.topic_names import TRANSACTION_TOPIC
 from kafkapy_wire.errors import ErrorCode, KafkaError
 
 if TYPE_CHECKING:
@@ -34,12 +35,12 @@ if TYPE_CHECKING:
         Transaction,
         TransactionStatus,
     )
-    from kafkapy.settings.broker import TransactionSettings
+    from kafkapy.settings.current import CurrentSettings
     from kafkapy_controller.delta import MetadataDelta
+    from kafkapy_controller.image import MetadataImage
 
 logger = logging.getLogger("kafkapy.transactions")
 
-TRANSACTION_TOPIC = "__transaction_state"
 TRANSACTION_VERSION = "transaction.version"
 NO_SEQUENCE = -1
 
@@ -49,14 +50,14 @@ class TransactionCoordinator:
 
     def __init__(
         self,
-        settings: Callable[[], TransactionSettings],
+        settings: CurrentSettings,
         clock: Clock,
         log: TransactionLog,
         metadata: Metadata,
         next_producer_id: Callable[[], Awaitable[int]],
         markers: Markers,
     ) -> None:
-        self._settings = settings  # asked at each use: AlterConfigs may change them
+        self._settings = settings
         self._clock = clock
         self._log = log
         self._metadata = metadata
@@ -82,7 +83,7 @@ class TransactionCoordinator:
         """Return when `__transaction_state` exists and this node can serve any transactional id."""
         await self._runtime.create_topic()
 
-    def follow_metadata(self, delta: MetadataDelta) -> None:
+    def follow_metadata(self, _image: MetadataImage, delta: MetadataDelta) -> None:
         if any(topic.name == TRANSACTION_TOPIC for topic in delta.deleted_topics):
             self._runtime.resign()
             self._endings.give_up()
@@ -95,7 +96,7 @@ class TransactionCoordinator:
     @property
     def verifies_partitions(self) -> bool:
         """transaction.partition.verification.enable"""
-        return self._settings().transaction_partition_verification_enable
+        return self._settings.now.transactions.transaction_partition_verification_enable
 
     # -- the producer's requests
 
@@ -109,7 +110,7 @@ class TransactionCoordinator:
         """
         if not transactional_id:
             raise KafkaError(ErrorCode.INVALID_REQUEST)
-        if not 0 < timeout_ms <= self._settings().transaction_max_timeout_ms:
+        if not 0 < timeout_ms <= self._settings.now.transactions.transaction_max_timeout_ms:
             raise KafkaError(ErrorCode.INVALID_TRANSACTION_TIMEOUT)
         await self._runtime.create_topic()
 
@@ -221,7 +222,7 @@ class TransactionCoordinator:
 
     def remove_expired(self) -> None:
         """Forget transactional ids that nobody has used for transactional.id.expiration.ms."""
-        updated_until_ms = self._clock.now_ms() - self._settings().transactional_id_expiration_ms
+        updated_until_ms = self._clock.now_ms() - self._settings.now.transactions.transactional_id_expiration_ms
         for partition, shard in self._runtime.loaded_shards():
             self._execute_unasked(partition, shard.expire(updated_until_ms))
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from kafkapy.coordinators.transaction.coordinator import TransactionCoordinator
     from kafkapy.coordinators.transaction.transaction import ProducerIdAndEpoch
-    from kafkapy.partitions import Partition
+    from kafkapy.partitions.manager import Partition
 
 NOT_ADDED = "Partition was not added to the transaction"
 

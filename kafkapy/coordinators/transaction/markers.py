@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from kafkapy.coordinators.group.coordinator import OFFSETS_TOPIC
+from kafkapy_controller.topic_names import OFFSETS_TOPIC
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.records import ControlRecordType, build_end_transaction_marker
 
 if TYPE_CHECKING:
     from kafkapy.clock import Clock
     from kafkapy.coordinators.transaction.ports import TransactionalOffsets
-    from kafkapy.partitions import PartitionManager
+    from kafkapy.partitions.manager import PartitionManager
 
 
 class Marker(NamedTuple):

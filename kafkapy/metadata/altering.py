@@ -50,7 +50,7 @@ async def alter(
     asked: list[ResourceChange], context: RequestContext, *, validate_only: bool
 ) -> list[KafkaError | None]:
     """An error, or None, for each of `asked`, in its order."""
-    settings, image = context.node.settings, context.node.metadata.image
+    settings, image = context.broker.settings.now, context.broker.metadata.image
     often = Counter((resource.resource_type, resource.name) for resource in asked)
     errors: list[KafkaError | None] = []
     changes: dict[tuple[int, str], Changes] = {}
@@ -67,7 +67,7 @@ async def alter(
     if not any(changes.values()):
         return errors
     try:
-        await context.node.controller.alter_configs(changes, validate_only=validate_only)
+        await context.broker.controller.alter_configs(changes, validate_only=validate_only)
     except KafkaError as error:
         return [error if mine is None else mine for mine in errors]
     return errors

@@ -1,6 +1,6 @@
 """The one door for injected faults: tried once after a request is decoded and once before it is answered.
 
-A node without rules has `node.faults = None`, which costs each request one attribute test. Whoever injects faults
+A dispatcher without rules has `faults = None`, which costs each request one attribute test. Whoever injects faults
 implements `FaultDoor`; the door never changes an operation half way: what it refuses after decoding was not done, what
 it withholds before the answer was done.
 """

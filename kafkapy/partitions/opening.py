@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import TypeAlias
 
-    from kafkapy.context import RequestContext
+    from kafkapy.partitions.manager import PartitionManager
     from kafkapy_wire.uuid import Uuid
 
     Named: TypeAlias = tuple[str | Uuid, int]  # a partition, by the name or id of its topic
@@ -25,15 +25,14 @@ OPENED_AT_ONCE_MAX: Final = 10
 """So many a handler may open by itself."""
 
 
-def to_be_opened(named: Iterable[Named], context: RequestContext) -> list[Named]:
+def to_be_opened(named: Iterable[Named], partitions: PartitionManager) -> list[Named]:
     """Those for `open_in_turns`; empty as a rule: then the handler need not wait."""
-    closed = context.node.partitions.unopened_among(named)
+    closed = partitions.unopened_among(named)
     return closed if len(closed) > OPENED_AT_ONCE_MAX else []
 
 
-async def open_in_turns(named: Iterable[Named], context: RequestContext) -> None:
+async def open_in_turns(named: Iterable[Named], partitions: PartitionManager) -> None:
     """What cannot be opened is left to the handler, which finds it, too."""
-    partitions = context.node.partitions
     turn = Turn()
     for topic, index in named:
         with suppress(KafkaError):

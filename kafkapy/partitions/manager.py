@@ -9,9 +9,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from kafkapy.controller_driver import METADATA_TOPIC
-from kafkapy.settings.log_settings import log_settings
-from kafkapy_controller.image import EMPTY_IMAGE, ConfigResourceType
+from kafkapy_controller.image import ConfigResourceType
+from kafkapy_controller.topic_names import CLUSTER_METADATA_TOPIC
 from kafkapy_log import AppendOrigin, StoreError, TopicPartition, Verification
 from kafkapy_log.disk_errors import passes
 from kafkapy_wire.errors import ErrorCode, KafkaError
@@ -23,8 +22,9 @@ if TYPE_CHECKING:
     import trio
 
     from kafkapy.clock import Clock
-    from kafkapy.disk_watch import DiskWatch
-    from kafkapy.flushing import Flusher
+    from kafkapy.partitions.disk_watch import DiskWatch
+    from kafkapy.partitions.flushing import Flusher
+    from kafkapy.partitions.topic_settings import TopicSettingsSource
     from kafkapy.settings import Settings, TopicSettings
     from kafkapy_controller.delta import MetadataDelta
     from kafkapy_controller.image import MetadataImage, PartitionImage, TopicImage
@@ -163,7 +163,9 @@ class Partition:
 class PartitionManager:
     """Every partition that this broker leads, by topic name and by topic id."""
 
-    def __init__(self, store: LogStore, node_id: int, settings: Settings, clock: Clock, disk: DiskWatch) -> None:
+    def __init__(
+        self, store: LogStore, node_id: int, settings: TopicSettingsSource, clock: Clock, disk: DiskWatch
+    ) -> None:
         self._store = store
         self._disk = disk
         self._node_id = node_id
@@ -176,7 +178,6 @@ class PartitionManager:
         self._unopened: dict[tuple[str, int], tuple[TopicImage, PartitionImage]] = {}
         self._counts: dict[str, int] = {}
         self._names: dict[Uuid, str] = {}
-        self._image = EMPTY_IMAGE
         self.flusher: Flusher | None = None
 
     @property
@@ -245,12 +246,12 @@ class PartitionManager:
 
     def load(self, image: MetadataImage) -> None:
         """Take over the partitions of an image that this broker leads; logs without a topic are set aside."""
-        self._image = image
+        self._settings.use(image)
         for topic in image.topics.values():
             for index, state in enumerate(topic.partitions):
                 if state.leader == self._node_id:
                     self._know(topic, index, state)
-        self._set_strays_aside()
+        self._set_strays_aside(image)
 
     def high_watermarks(self) -> dict[TopicPartition, int]:
         """For the replication checkpoint: of the partitions that have been opened."""
@@ -258,16 +259,16 @@ class PartitionManager:
 
     def settings_for(self, topic_partition: TopicPartition) -> LogSettings:
         """What the log of a partition follows."""
-        return self._log_settings(self._topic_settings(topic_partition.topic))
+        return self._settings.of_log(topic_partition)
 
-    def _set_strays_aside(self) -> None:
+    def _set_strays_aside(self, image: MetadataImage) -> None:
         """Rename the logs of topics that the metadata does not have: as a rule they were deleted, and the node was
         killed at once. Kept all the same, since metadata that has lost its end looks just like that.
         """
         for topic, index in self._store:
-            if topic == METADATA_TOPIC:
+            if topic == CLUSTER_METADATA_TOPIC:
                 continue
-            known = self._image.topics.get(topic)
+            known = image.topics.get(topic)
             if known is not None and self._store.topic_id(topic, index) in (None, known.topic_id):
                 continue
             stray = self._store.set_aside(topic, index)
@@ -275,7 +276,7 @@ class PartitionManager:
 
     def follow_metadata(self, image: MetadataImage, delta: MetadataDelta) -> None:
         """Make, change and remove partitions as `delta` says; `image` is the state after it."""
-        self._image = image
+        self._settings.use(image)
         for topic in delta.deleted_topics:
             self._remove(topic)
         for name, index in delta.changed_partitions:
@@ -291,9 +292,8 @@ class PartitionManager:
             if resource_type == ConfigResourceType.TOPIC and name in self._counts:
                 self._update_settings(name)
 
-    def use_settings(self, settings: Settings) -> None:
+    def follow_settings(self, _settings: Settings) -> None:
         """The broker's settings changed: the topics' defaults with them."""
-        self._settings = settings
         for name in self._counts:
             self._update_settings(name)
 
@@ -309,8 +309,8 @@ class PartitionManager:
         if unopened is None:
             raise KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
         image, state = unopened
-        settings = self._topic_settings(topic)
-        for_log = self._log_settings(settings)
+        settings = self._settings.of_topic(topic)
+        for_log = self._settings.of_logs(settings)
         try:
             log = self._store.create(topic, index, image.topic_id, now_ms=self._clock.now_ms(), settings=for_log)
         except StoreError as error:  # the log of a deleted topic of this name could not be renamed
@@ -345,15 +345,9 @@ class PartitionManager:
             if partition is not None:
                 partition.wake()
 
-    def _topic_settings(self, topic: str) -> TopicSettings:
-        return self._settings.topic_defaults.resolve(self._image.resource_configs(ConfigResourceType.TOPIC, topic))
-
-    def _log_settings(self, settings: TopicSettings) -> LogSettings:
-        return log_settings(settings, producer_id_expiration_ms=self._settings.transactions.producer_id_expiration_ms)
-
     def _update_settings(self, topic: str) -> None:
-        settings = self._topic_settings(topic)
-        for_logs = self._log_settings(settings)
+        settings = self._settings.of_topic(topic)
+        for_logs = self._settings.of_logs(settings)
         for index in range(self._counts[topic]):
             partition = self._by_name.get((topic, index))
             if partition is not None:

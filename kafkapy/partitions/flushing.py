@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from kafkapy.clock import Clock
-    from kafkapy.disk_watch import DiskWatch
-    from kafkapy.partitions import Partition
+    from kafkapy.partitions.disk_watch import DiskWatch
+    from kafkapy.partitions.manager import Partition
     from kafkapy_log import Flush, PartitionLog
 
 CHECK_INTERVAL_MS = 1_000

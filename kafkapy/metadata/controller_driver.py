@@ -25,6 +25,7 @@ from kafkapy_controller.image import EMPTY_IMAGE, MetadataImage
 from kafkapy_controller.metadata_batches import SnapshotId, build_snapshot, read_batches, read_snapshot
 from kafkapy_controller.quorum import Append, Effects, Flushed, NotAppended, Quorum, Start, Stop
 from kafkapy_controller.quorum_state import QuorumState, decode_quorum_state, encode_quorum_state
+from kafkapy_controller.topic_names import CLUSTER_METADATA_TOPIC
 from kafkapy_controller.voters import QuorumMembership
 from kafkapy_log import LogSettings
 from kafkapy_log.durable_files import replace_file
@@ -32,11 +33,12 @@ from kafkapy_wire.errors import ErrorCode, KafkaError, MalformedMessage
 from kafkapy_wire.uuid import ONE_UUID, random_uuid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from kafkapy.clock import Clock
-    from kafkapy.disk_watch import DiskWatch
+    from kafkapy.metadata.publisher import MetadataPublisher
+    from kafkapy.partitions.disk_watch import DiskWatch
     from kafkapy.settings import Settings
     from kafkapy_controller.image import ConfigResource
     from kafkapy_controller.metadata_records import MetadataRecord
@@ -51,7 +53,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("kafkapy.controller")
 
-METADATA_TOPIC = "__cluster_metadata"
 METADATA_DIRECTORY = "__cluster_metadata-0"
 METADATA_TOPIC_ID = ONE_UUID
 BOOTSTRAP_FILE = "bootstrap.checkpoint"
@@ -62,26 +63,6 @@ DESCRIBED_TOPICS_MAX = 100
 
 class BrokenMetadata(Exception):
     """The metadata directory is not one that this node can start from. The message says what to do."""
-
-
-class MetadataPublisher:
-    """The newest committed image, and who wants to know of each new one."""
-
-    def __init__(self) -> None:
-        self.image: MetadataImage = EMPTY_IMAGE
-        self._subscribers: list[Callable[[MetadataImage, MetadataImage, MetadataDelta], None]] = []
-
-    def subscribe(self, callback: Callable[[MetadataImage, MetadataImage, MetadataDelta], None]) -> None:
-        """Have `callback(old, new, delta)` called for each image from now on, in the order of subscription.
-
-        It must not wait and must not raise: the cluster has decided. `image` is the new one already.
-        """
-        self._subscribers.append(callback)
-
-    def publish(self, image: MetadataImage, delta: MetadataDelta) -> None:
-        old, self.image = self.image, image
-        for callback in self._subscribers:
-            callback(old, image, delta)
 
 
 class _Decided(NamedTuple):
@@ -133,9 +114,9 @@ class ControllerDriver:
         directory = store.directory / METADATA_DIRECTORY
         bootstrap_file = store.directory / BOOTSTRAP_FILE
         now_ms = clock.now_ms()
-        is_new = (METADATA_TOPIC, 0) not in store
+        is_new = (CLUSTER_METADATA_TOPIC, 0) not in store
         log_settings = _log_settings(settings)
-        log = store.create(METADATA_TOPIC, 0, METADATA_TOPIC_ID, now_ms=now_ms, settings=log_settings)
+        log = store.create(CLUSTER_METADATA_TOPIC, 0, METADATA_TOPIC_ID, now_ms=now_ms, settings=log_settings)
         log.update_settings(log_settings)  # a store that had to recover has opened it with others
         if is_new:
             _format(directory, bootstrap_file, membership, now_ms)
@@ -262,7 +243,7 @@ class ControllerDriver:
 
         Raises KafkaError with the first failure. A topic that exists is none: someone else may have been faster.
         """
-        from kafkapy.internal_topics import topic_to_create
+        from kafkapy.metadata.internal_topics import topic_to_create
         from kafkapy_wire.messages.create_topics import CreateTopicsRequest
 
         request = CreateTopicsRequest(topics=[topic_to_create(name, settings) for name in names])

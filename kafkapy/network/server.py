@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from kafkapy.connection import MAPPED_IPV4, Connection
+from kafkapy.context import Client
 from kafkapy.errors import StartupError
+from kafkapy.network.connection import Connection
 from kafkapy_log.file_pool import default_open_files_max
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from kafkapy.node import Node
+    from kafkapy.broker import Broker
+    from kafkapy.network.dispatch import Dispatcher
     from kafkapy.settings import Listener
 
 logger = logging.getLogger("kafkapy.server")
@@ -28,6 +30,7 @@ IDLE_CHECK_MS_MIN = 100
 IDLE_CHECK_MS_MAX = 60_000  # how late a changed connections.max.idle.ms may be noticed
 DESCRIPTORS_BESIDES = 64  # listeners, checkpoints and flushes under way, the interpreter's own
 FULL_WARNING_INTERVAL_MS = 60_000
+MAPPED_IPV4 = "::ffff:"  # how a socket for both families shows an IPv4 address
 ACCEPT_ERRORS_THAT_PASS = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 
@@ -86,8 +89,11 @@ def descriptors_for_clients() -> int:
 class Server:
     """The open connections of a node, and the tasks that accept new ones."""
 
-    def __init__(self, node: Node) -> None:
-        self._node = node
+    def __init__(self, broker: Broker, dispatcher: Dispatcher) -> None:
+        self._broker = broker
+        self._dispatcher = dispatcher
+        self._settings = broker.settings
+        self._clock = broker.clock
         self._connections: set[Connection] = set()
         self._per_host: Counter[str] = Counter()
         self._room = trio.Event()
@@ -99,14 +105,16 @@ class Server:
         """A snapshot of who is connected."""
         return frozenset(self._connections)
 
-    async def serve(self, listening: list[tuple[Listener, socket.socket]], *, drain_seconds: float) -> None:
-        """Accept until cancelled from outside through `node.stopping`; then open requests get `drain_seconds`."""
+    async def serve(
+        self, listening: list[tuple[Listener, socket.socket]], stopping: trio.Event, *, drain_seconds: float
+    ) -> None:
+        """Accept until `stopping` is set; then open requests get `drain_seconds`."""
         async with trio.open_nursery() as connections:
             async with trio.open_nursery() as acceptors:
                 for listener, sock in listening:
                     acceptors.start_soon(self._accept, listener.name, sock, connections)
                 acceptors.start_soon(self._close_idle)
-                await self._node.stopping.wait()
+                await stopping.wait()
                 acceptors.cancel_scope.cancel()
             for _, sock in listening:
                 sock.close()
@@ -137,7 +145,8 @@ class Server:
                 client.setblocking(False)
                 client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 self._set_buffers(client)
-                connection = Connection(client, (host, address[1]), listener_name, self._node)
+                peer = Client(listener_name, host, address[1], client.getsockname()[0].removeprefix(MAPPED_IPV4))
+                connection = Connection(client, peer, self._broker, self._dispatcher)
             except OSError as error:
                 logger.debug("a client hung up while it was accepted: %s", error)
                 client.close()
@@ -152,13 +161,13 @@ class Server:
             await connection.run()
         finally:
             self._connections.discard(connection)
-            self._per_host[connection.peer_host] -= 1
-            if not self._per_host[connection.peer_host]:
-                del self._per_host[connection.peer_host]
+            self._per_host[connection.client.peer_host] -= 1
+            if not self._per_host[connection.client.peer_host]:
+                del self._per_host[connection.client.peer_host]
             self._room.set()
 
     def _admits(self, host: str) -> bool:
-        network = self._node.settings.network
+        network = self._settings.now.network
         allowed = self._allowed_by_host(network.max_connections_per_ip_overrides).get(
             host, network.max_connections_per_ip
         )
@@ -184,10 +193,10 @@ class Server:
     async def _wait_for_room(self) -> None:
         """Kafka leaves connections beyond max.connections in the backlog until one closes."""
         while True:
-            asked, possible = self._node.settings.network.max_connections, descriptors_for_clients()
+            asked, possible = self._settings.now.network.max_connections, descriptors_for_clients()
             if len(self._connections) < min(asked, possible):
                 return
-            now_ms = self._node.clock.monotonic_ms()
+            now_ms = self._clock.monotonic_ms()
             if now_ms - self._warned_ms >= FULL_WARNING_INTERVAL_MS:
                 self._warned_ms = now_ms
                 reason = "max.connections" if asked <= possible else "the limit of open files (`ulimit -n`)"
@@ -197,7 +206,7 @@ class Server:
             await self._room.wait()
 
     def _set_buffers(self, client: socket.socket) -> None:
-        network = self._node.settings.network
+        network = self._settings.now.network
         for option, size in (
             (socket.SO_SNDBUF, network.socket_send_buffer_bytes),
             (socket.SO_RCVBUF, network.socket_receive_buffer_bytes),
@@ -206,12 +215,12 @@ class Server:
                 client.setsockopt(socket.SOL_SOCKET, option, size)
 
     async def _close_idle(self) -> None:
-        clock, never = self._node.clock, trio.Event()
+        clock, never = self._clock, trio.Event()
         while True:
-            idle_ms = self._node.settings.network.connections_max_idle_ms
+            idle_ms = self._settings.now.network.connections_max_idle_ms
             pause_ms = idle_ms / IDLE_CHECKS_PER_TIMEOUT if idle_ms >= 0 else IDLE_CHECK_MS_MAX
             await clock.wait(never, min(max(pause_ms, IDLE_CHECK_MS_MIN), IDLE_CHECK_MS_MAX))
-            idle_ms = self._node.settings.network.connections_max_idle_ms
+            idle_ms = self._settings.now.network.connections_max_idle_ms
             if idle_ms < 0:
                 continue  # as in Kafka: never
             now_ms = clock.monotonic_ms()

@@ -36,11 +36,14 @@ from kafkapy_wire.errors import KafkaError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kafkapy.cleaner_statistics import CleanerStatistics
-    from kafkapy.node import Node
-    from kafkapy.partitions import Partition
+    from kafkapy.clock import Clock
+    from kafkapy.partitions.cleaner_statistics import CleanerStatistics
+    from kafkapy.partitions.disk_watch import DiskWatch
+    from kafkapy.partitions.manager import Partition, PartitionManager
+    from kafkapy.settings.current import CurrentSettings
     from kafkapy_controller.delta import MetadataDelta
     from kafkapy_controller.image import MetadataImage
+    from kafkapy_log import LogStore
     from kafkapy_log.cleanable import Cleanable
     from kafkapy_log.cleaner import CleanedSegment, CleaningPlan
     from kafkapy_log.settings import LogSettings
@@ -60,8 +63,22 @@ _LOOKED_AT_TOGETHER: Final = 200  # closed logs in one go of a thread, which a s
 class LogCleaning:
     """Retention and compaction of one node, while `run` runs."""
 
-    def __init__(self, node: Node) -> None:
-        self._node = node
+    def __init__(
+        self,
+        settings: CurrentSettings,
+        clock: Clock,
+        partitions: PartitionManager,
+        store: LogStore,
+        disk: DiskWatch,
+        *,
+        fsync: bool,
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._partitions = partitions
+        self._store = store
+        self._disk = disk
+        self._fsync = fsync
         self._checkpoints: dict[TopicPartition, int] = {}
         self._checkpoint_lock = trio.Lock()  # the file is written by one thread at a time
         self._choosing = trio.Lock()  # a log that one worker has chosen is under way when the next one looks
@@ -79,7 +96,7 @@ class LogCleaning:
 
     def statistics(self) -> CleanerStatistics:
         """A snapshot."""
-        from kafkapy.cleaner_statistics import CleanerStatistics, CleaningStatistics
+        from kafkapy.partitions.cleaner_statistics import CleanerStatistics, CleaningStatistics
 
         under_way = [
             CleaningStatistics(
@@ -107,10 +124,10 @@ class LogCleaning:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._retain_regularly)
             nursery.start_soon(self._retain_what_changed)
-            if self._node.settings.log.log_cleaner_enable:
+            if self._settings.now.log.log_cleaner_enable:
                 nursery.start_soon(self._compact)
 
-    def follow_metadata(self, _old: MetadataImage, _image: MetadataImage, delta: MetadataDelta) -> None:
+    def follow_metadata(self, _image: MetadataImage, delta: MetadataDelta) -> None:
         """Settings that changed hold at once; a topic that is gone is not cleaned any more."""
         for topic in delta.deleted_topics:
             for partition in [*self._uncleanable, *self._under_way]:
@@ -122,7 +139,7 @@ class LogCleaning:
             if resource_type == ConfigResourceType.TOPIC:
                 self._changed_topics.add(name)
             elif resource_type == ConfigResourceType.BROKER:
-                self._changed_topics.update(topic for topic, _ in self._node.partitions.names())
+                self._changed_topics.update(topic for topic, _ in self._partitions.names())
         for partition, plan in self._under_way.items():
             if not self._is_there(partition) or not partition.log.settings.compact:
                 plan.abort()
@@ -131,7 +148,7 @@ class LogCleaning:
 
     def _is_there(self, partition: Partition) -> bool:
         try:
-            return self._node.partitions.by_id(partition.topic_id, partition.index) is partition
+            return self._partitions.by_id(partition.topic_id, partition.index) is partition
         except KafkaError:
             return False
 
@@ -139,13 +156,13 @@ class LogCleaning:
 
     async def _retain_regularly(self) -> None:
         never = trio.Event()
-        await self._node.clock.wait(never, self._node.settings.log.log_initial_task_delay_ms)
+        await self._clock.wait(never, self._settings.now.log.log_initial_task_delay_ms)
         while True:
-            for topic, index in list(self._node.partitions.names()):
+            for topic, index in list(self._partitions.names()):
                 self._retain(topic, index)
                 await trio.lowlevel.checkpoint()
-            interval_ms = self._node.settings.log.log_retention_check_interval_ms
-            await self._node.clock.wait(never, max(interval_ms, _INTERVAL_MS_MIN))
+            interval_ms = self._settings.now.log.log_retention_check_interval_ms
+            await self._clock.wait(never, max(interval_ms, _INTERVAL_MS_MIN))
 
     async def _retain_what_changed(self) -> None:
         while True:
@@ -153,7 +170,7 @@ class LogCleaning:
             self._changed = trio.Event()
             topics, self._changed_topics = self._changed_topics, set()
             for topic in sorted(topics):
-                for index in range(self._node.partitions.count(topic)):
+                for index in range(self._partitions.count(topic)):
                     self._retain(topic, index)
                     await trio.lowlevel.checkpoint()
             wake, self._wake_workers = self._wake_workers, trio.Event()
@@ -162,7 +179,7 @@ class LogCleaning:
     def _retain(self, topic: str, index: int) -> None:
         """Drop what one partition need not keep, unless it is being cleaned: then that comes afterwards."""
         try:
-            partition = self._node.partitions.stored(topic, index)
+            partition = self._partitions.stored(topic, index)
         except KafkaError:  # deleted since we listed it, or it cannot be opened, which its users are told
             return
         if partition is not None and partition not in self._under_way:
@@ -171,10 +188,10 @@ class LogCleaning:
     def _delete_old_segments(self, partition: Partition) -> None:
         try:
             count = partition.log.delete_old_segments(
-                high_watermark=partition.high_watermark, now_ms=self._node.clock.now_ms()
+                high_watermark=partition.high_watermark, now_ms=self._clock.now_ms()
             )
         except KafkaError as error:
-            self._node.disk.tell(partition.log, error.__cause__)
+            self._disk.tell(partition.log, error.__cause__)
             logger.info("retention of %s failed: %s", partition, error.message)
             return
         except Exception:
@@ -202,10 +219,10 @@ class LogCleaning:
         """
         topics: dict[str, LogSettings] = {}
         closed: list[tuple[TopicPartition, LogSettings, int | None]] = []
-        for known in self._node.partitions.unopened():
+        for known in self._partitions.unopened():
             settings = topics.get(known.topic)
             if settings is None:
-                settings = topics[known.topic] = self._node.partitions.settings_for(known)
+                settings = topics[known.topic] = self._partitions.settings_for(known)
             if settings.compact:
                 closed.append((known, settings, self._checkpoints.get(known)))
 
@@ -215,7 +232,7 @@ class LogCleaning:
             found = []
             for known, settings, checkpoint in some:
                 with suppress(OSError):  # deleted, or its users are told when it is opened
-                    if may_be_due(self._node.partitions.directory / str(known), settings, checkpoint):
+                    if may_be_due(self._partitions.directory / str(known), settings, checkpoint):
                         found.append(known)
             return found
 
@@ -224,7 +241,7 @@ class LogCleaning:
             some = closed[start : start + _LOOKED_AT_TOGETHER]
             for known in await trio.to_thread.run_sync(look_at, some):
                 with suppress(KafkaError):  # the same
-                    self._node.partitions.stored(*known)
+                    self._partitions.stored(*known)
                 await turn.share()
 
     async def _keep_workers(self) -> None:
@@ -233,14 +250,14 @@ class LogCleaning:
         async with trio.open_nursery() as nursery:
             while True:
                 woken = self._wake_workers
-                for number in range(self._node.settings.log.log_cleaner_threads):
+                for number in range(self._settings.now.log.log_cleaner_threads):
                     if number not in running:
                         running.add(number)
                         nursery.start_soon(self._work, number, running)
                 await woken.wait()
 
     async def _work(self, number: int, running: set[int]) -> None:
-        while number < self._node.settings.log.log_cleaner_threads:
+        while number < self._settings.now.log.log_cleaner_threads:
             woken = self._wake_workers
             async with self._choosing:
                 chosen = await self._dirtiest()
@@ -248,8 +265,8 @@ class LogCleaning:
             if chosen is not None and plan is None:
                 continue  # it is left alone from now on
             if chosen is None or plan is None or not await self._clean(chosen[0], plan):
-                backoff_ms = self._node.settings.log.log_cleaner_backoff_ms
-                await self._node.clock.wait(woken, max(backoff_ms, _INTERVAL_MS_MIN))
+                backoff_ms = self._settings.now.log.log_cleaner_backoff_ms
+                await self._clock.wait(woken, max(backoff_ms, _INTERVAL_MS_MIN))
         running.remove(number)
 
     async def _dirtiest(self) -> tuple[Partition, Cleanable] | None:
@@ -258,7 +275,7 @@ class LogCleaning:
             best: Partition | None = None
             best_ratio = ratio_max = 0.0
             turn = Turn()
-            for partition in self._node.partitions.opened():
+            for partition in self._partitions.opened():
                 await turn.share()
                 cleanable = self._look_at(partition)
                 if cleanable is None:
@@ -284,12 +301,10 @@ class LogCleaning:
         known = TopicPartition(partition.topic, partition.index)
         checkpoint = self._checkpoints.get(known)
         try:
-            cleanable = log.cleanable(
-                checkpoint, high_watermark=partition.high_watermark, now_ms=self._node.clock.now_ms()
-            )
+            cleanable = log.cleanable(checkpoint, high_watermark=partition.high_watermark, now_ms=self._clock.now_ms())
         except KafkaError as error:
             if passes(error.__cause__):
-                self._node.disk.put_off("compaction", error)
+                self._disk.put_off("compaction", error)
             else:
                 self._leave_alone(partition, error.message or error.code.name)
             return None
@@ -303,10 +318,10 @@ class LogCleaning:
     def _begin(self, partition: Partition, cleanable: Cleanable) -> CleaningPlan | None:
         """The plan, under way from now on; None: it cannot be cleaned."""
         try:
-            plan = partition.log.begin_cleaning(cleanable, now_ms=self._node.clock.now_ms())
+            plan = partition.log.begin_cleaning(cleanable, now_ms=self._clock.now_ms())
         except KafkaError as error:
             if passes(error.__cause__):
-                self._node.disk.put_off("compaction", error)
+                self._disk.put_off("compaction", error)
             else:
                 self._leave_alone(partition, error.message or error.code.name)
             return None
@@ -332,14 +347,14 @@ class LogCleaning:
             logger.info("cleaning of %s aborted: the log or its settings have changed", partition)
             return True
         except OSError as error:  # the disk is full, as a rule
-            self._node.disk.put_off("compaction", error)
+            self._disk.put_off("compaction", error)
             logger.info("cleaning of %s failed and will be tried again: %s", partition, error)
             return False
         except KafkaError as error:
             if passes(error.__cause__) and not partition.log.has_failed:
-                self._node.disk.put_off("compaction", error)
+                self._disk.put_off("compaction", error)
                 return False
-            self._node.disk.tell(partition.log, error.__cause__)
+            self._disk.tell(partition.log, error.__cause__)
             self._leave_alone(partition, str(error))
             return True
         except UncleanableLog as error:
@@ -381,7 +396,7 @@ class LogCleaning:
         from kafkapy_log.cleaner import clean
         from kafkapy_log.offset_map import OffsetMap
 
-        settings = self._node.settings.log
+        settings = self._settings.now.log
         memory_bytes = settings.log_cleaner_dedupe_buffer_size // max(1, settings.log_cleaner_threads)
         self._throttle.bytes_per_second = settings.log_cleaner_io_max_bytes_per_second
         work = partial(
@@ -390,7 +405,7 @@ class LogCleaning:
             OffsetMap(memory_bytes, settings.log_cleaner_io_buffer_load_factor),
             swap_in=lambda cleaned: trio.from_thread.run_sync(self._swap_in, partition, cleaned),
             pace=Pace(self._throttle, plan.check).spend,
-            fsync=self._node.durable,
+            fsync=self._fsync,
         )
         end_offset = -1
         failure: Exception | None = None
@@ -407,7 +422,7 @@ class LogCleaning:
         return end_offset
 
     def _swap_in(self, partition: Partition, cleaned: CleanedSegment) -> bool:
-        return partition.log.swap_in(cleaned, now_ms=self._node.clock.now_ms())
+        return partition.log.swap_in(cleaned, now_ms=self._clock.now_ms())
 
     def _leave_alone(self, partition: Partition, reason: str) -> None:
         """Until the next start: Apache Kafka, too, calls such a partition uncleanable and goes on with the others."""
@@ -420,7 +435,7 @@ class LogCleaning:
         from kafkapy_log.durable_files import read_file
 
         try:
-            self._checkpoints = parse_offset_checkpoint(read_file(self._node.store.directory / CLEANER_CHECKPOINT))
+            self._checkpoints = parse_offset_checkpoint(read_file(self._store.directory / CLEANER_CHECKPOINT))
         except FileNotFoundError:
             self._checkpoints = {}
         except (CorruptFileError, OSError) as error:
@@ -432,12 +447,12 @@ class LogCleaning:
             content = offset_checkpoint({known: end for known, end in self._checkpoints.items() if self._knows(known)})
             files = [(CLEANER_CHECKPOINT, content)]
             try:
-                await trio.to_thread.run_sync(self._node.store.replace_checkpoints, files)
+                await trio.to_thread.run_sync(self._store.replace_checkpoints, files)
             except OSError as error:
-                self._node.disk.put_off(f"writing {CLEANER_CHECKPOINT}", error)
+                self._disk.put_off(f"writing {CLEANER_CHECKPOINT}", error)
 
     def _knows(self, topic_partition: TopicPartition) -> bool:
-        return topic_partition in self._node.store
+        return topic_partition in self._store
 
 
 def _is_due(partition: Partition, cleanable: Cleanable) -> bool:

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from kafkapy.context import RequestContext
-    from kafkapy.outbox import Outbox
+    from kafkapy.network.faults import FaultDoor
+    from kafkapy.network.outbox import Outbox
     from kafkapy_wire.message import Message
 
 KEY_AND_VERSION = Struct(">hh")
@@ -81,6 +82,8 @@ class Dispatcher:
 
     def __init__(self) -> None:
         self._apis: dict[int, Api] = {}
+        self.faults: FaultDoor | None = None
+        """Who injects faults, if anybody does."""
 
     async def answer(self, frame: memoryview, context: RequestContext, outbox: Outbox) -> None:
         """Handle one request and append its answer to `outbox`, in order.
@@ -113,7 +116,7 @@ class Dispatcher:
             outbox.append(response, version, correlation_id, tagged_header=tagged_header)
 
     async def _respond(self, api: Api, request: Message, context: RequestContext, outbox: Outbox) -> Message | None:
-        faults = context.node.faults
+        faults = self.faults
         if faults is not None:
             injected = await faults.after_decoding(api.key, request, context)
             if injected is not None:

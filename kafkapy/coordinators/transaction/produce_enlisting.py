@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kafkapy.context import RequestContext
-    from kafkapy.partitions import Partition
+    from kafkapy.partitions.manager import Partition
     from kafkapy_wire.messages.produce import ProduceRequest, TopicProduceData
 
 LAST_VERSION_WITHOUT_ABORTABLE = 10
@@ -82,7 +82,7 @@ def enlist(
     if not partitions:
         return {}
     (producer,) = producers
-    outcome = context.node.enlister.enlist(
+    outcome = context.broker.enlister.enlist(
         request.transactional_id, producer, partitions, _enlisting(context.api_version)
     )
     return {

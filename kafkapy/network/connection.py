@@ -14,14 +14,16 @@ import trio
 
 from kafkapy.context import RequestContext
 from kafkapy.errors import CloseConnection
-from kafkapy.outbox import Outbox
+from kafkapy.network.outbox import Outbox
 from kafkapy_wire.errors import MalformedFrame, MalformedMessage
 from kafkapy_wire.framing import RequestBuffer
 
 if TYPE_CHECKING:
     import socket
 
-    from kafkapy.node import Node
+    from kafkapy.broker import Broker
+    from kafkapy.context import Client
+    from kafkapy.network.dispatch import Dispatcher
 
 logger = logging.getLogger("kafkapy.connection")
 
@@ -29,7 +31,6 @@ TURN_MAX = 64  # requests handled before others get a turn, even if this socket 
 RECEIVE_TURNS = 8  # what a receive that did not have to wait counts for: it may bring a megabyte
 ANSWERED_BYTES_MAX = 256 * 1024  # answers in memory before they are sent
 LAST_ANSWERS_SECONDS = 1  # how long a peer that misbehaved may take for the answers it has coming
-MAPPED_IPV4 = "::ffff:"  # how a socket for both families shows an IPv4 address
 
 # What people point at a Kafka port by mistake, by the first bytes they send.
 FOREIGN_GREETINGS: tuple[tuple[bytes, str], ...] = (
@@ -45,38 +46,29 @@ FOREIGN_GREETINGS: tuple[tuple[bytes, str], ...] = (
 
 
 class Connection:
-    """A connected client. Its attributes are what the node knows of the peer."""
+    """A connected client."""
 
     __slots__ = (
+        "_broker",
         "_buffer",
         "_busy",
+        "_dispatcher",
         "_finishing",
         "_greeted",
         "_outbox",
         "_scope",
         "_socket",
-        "client_software_name",
-        "client_software_version",
+        "client",
         "last_active_ms",
-        "listener_name",
-        "local_host",
-        "node",
-        "peer_host",
-        "peer_port",
-        "principal",
     )
 
-    def __init__(self, sock: socket.socket, peer: tuple[str, int], listener_name: str, node: Node) -> None:
-        self.node = node
-        self.listener_name = listener_name
-        self.peer_host, self.peer_port = peer
-        self.local_host: str = sock.getsockname()[0].removeprefix(MAPPED_IPV4)  # of ours, and this peer can reach it
-        self.principal = "User:ANONYMOUS"
-        self.client_software_name = "unknown"
-        self.client_software_version = "unknown"
-        self.last_active_ms = node.clock.monotonic_ms()
+    def __init__(self, sock: socket.socket, client: Client, broker: Broker, dispatcher: Dispatcher) -> None:
+        self.client = client
+        self.last_active_ms = broker.clock.monotonic_ms()
+        self._broker = broker
+        self._dispatcher = dispatcher
         self._socket = sock
-        self._buffer = RequestBuffer(node.settings.network.socket_request_max_bytes)
+        self._buffer = RequestBuffer(broker.settings.now.network.socket_request_max_bytes)
         self._outbox = Outbox(sock)
         self._scope = trio.CancelScope()
         self._greeted = False
@@ -84,7 +76,7 @@ class Connection:
         self._finishing = False
 
     def __str__(self) -> str:
-        return f"{self.peer_host}:{self.peer_port}"
+        return str(self.client)
 
     def close(self, reason: str) -> None:
         """End the connection from outside: what is being handled is cancelled."""
@@ -130,8 +122,8 @@ class Connection:
             self._socket.close()
 
     async def _serve(self) -> None:
-        dispatcher = self.node.dispatcher
-        context = RequestContext(self.node, self)
+        dispatcher, clock = self._dispatcher, self._broker.clock
+        context = RequestContext(self._broker, self.client)
         buffer, outbox = self._buffer, self._outbox
         turn = 0  # what this connection did since the others had theirs
         while True:
@@ -144,7 +136,7 @@ class Connection:
             if not count:
                 return
             buffer.filled(count)
-            self.last_active_ms = self.node.clock.monotonic_ms()
+            self.last_active_ms = clock.monotonic_ms()
             self._busy = True
             while (frame := buffer.next_frame()) is not None:
                 self._greeted = True

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from kafkapy.controller_driver import BrokenMetadata
+from kafkapy.metadata.controller_driver import BrokenMetadata
 from kafkapy_controller import MetadataImage
 from kafkapy_controller.delta import MetadataDelta
 from kafkapy_controller.image import ConfigResourceType
@@ -180,12 +180,11 @@ def test_subscribers_have_followed_when_the_answer_leaves(tmp_path: Path) -> Non
     seen: list[tuple[str, list[str], bool]] = []
     with lab(tmp_path) as node:
 
-        def follow(old: MetadataImage, new: MetadataImage, delta: MetadataDelta) -> None:
-            assert old is not new
+        def follow(new: MetadataImage, delta: MetadataDelta) -> None:
             seen.append(("first", delta.created_topics, node.metadata.image is new))
 
         node.metadata.subscribe(follow)
-        node.metadata.subscribe(lambda _old, _new, delta: seen.append(("second", delta.created_topics, True)))
+        node.metadata.subscribe(lambda _new, delta: seen.append(("second", delta.created_topics, True)))
         node.create(topic("a"), topic("b"))
         assert seen == [("first", ["a", "b"], True), ("second", ["a", "b"], True)]
         node.run(node.controller.alter_configs({(2, "a"): {"retention.ms": "1"}}, validate_only=True))
@@ -204,10 +203,10 @@ def test_with_fsync_decisions_see_each_other_and_share_flushes(tmp_path: Path, m
         monkeypatch.setattr(Flush, "sync", counted)
         errors: list[int] = []
         offsets: list[int] = []
-        node.metadata.subscribe(lambda _old, new, _delta: offsets.append(new.offset))
+        node.metadata.subscribe(lambda new, _delta: offsets.append(new.offset))
 
         async def create(name: str) -> None:
-            response = await node.controller.create_topics(CreateTopicsRequest(topics=[topic(name)]), node.settings)
+            response = await node.controller.create_topics(CreateTopicsRequest(topics=[topic(name)]), node.settings.now)
             errors.append(response.topics[0].error_code)
             assert name in node.image.topics
 
@@ -236,7 +235,7 @@ def test_a_failed_flush_fails_all_that_counted_on_it(tmp_path: Path, monkeypatch
 
     async def create(name: str) -> None:
         with pytest.raises(KafkaError) as raised:
-            await node.controller.create_topics(CreateTopicsRequest(topics=[topic(name)]), node.settings)
+            await node.controller.create_topics(CreateTopicsRequest(topics=[topic(name)]), node.settings.now)
         codes.append(raised.value.code)
 
     async def all_at_once() -> None:
@@ -277,7 +276,7 @@ def test_many_batches_are_replayed_in_pieces(tmp_path: Path, monkeypatch: pytest
         for index in range(50):
             node.create(topic(f"t{index}"))
         before = node.image
-    monkeypatch.setattr("kafkapy.controller_driver.REPLAY_READ_BYTES", 500)
+    monkeypatch.setattr("kafkapy.metadata.controller_driver.REPLAY_READ_BYTES", 500)
     with lab(tmp_path) as again:
         assert without_runs(again.image) == without_runs(before)
 

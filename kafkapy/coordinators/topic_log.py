@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
     from kafkapy.clock import Clock
-    from kafkapy.partitions import Partition, PartitionManager
+    from kafkapy.partitions.manager import Partition, PartitionManager
 
 LOAD_READ_BYTES = 5 << 20
 

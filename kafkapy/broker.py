@@ -1,0 +1,45 @@
+"""What a request handler may use: the parts of a broker that is up.
+
+`node.py` builds it once all of them exist, so no handler ever meets a broker that is half there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kafkapy.clock import Clock
+    from kafkapy.coordinators.group import GroupCoordinator
+    from kafkapy.coordinators.transaction import MarkerWriter, PartitionEnlister, TransactionCoordinator
+    from kafkapy.fetching.sessions import FetchSessionCache
+    from kafkapy.metadata.controller_driver import ControllerDriver
+    from kafkapy.metadata.producer_ids import ProducerIds
+    from kafkapy.metadata.publisher import MetadataPublisher
+    from kafkapy.partitions.checkpoints import Checkpoints
+    from kafkapy.partitions.disk_watch import DiskWatch
+    from kafkapy.partitions.flushing import Flusher
+    from kafkapy.partitions.manager import PartitionManager
+    from kafkapy.settings.current import CurrentSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Broker:
+    """The parts of one broker. Each owns its state; this only says where they are."""
+
+    node_id: int
+    cluster_id: str
+    clock: Clock
+    settings: CurrentSettings
+    metadata: MetadataPublisher
+    controller: ControllerDriver
+    partitions: PartitionManager
+    checkpoints: Checkpoints
+    flusher: Flusher
+    disk: DiskWatch
+    fetch_sessions: FetchSessionCache
+    groups: GroupCoordinator
+    transactions: TransactionCoordinator
+    enlister: PartitionEnlister
+    markers: MarkerWriter
+    producer_ids: ProducerIds

@@ -1,0 +1,1 @@
+"""Reading for whoever fetches: sessions (KIP-227)."""

@@ -1,0 +1,33 @@
+"""Where the newest committed metadata image is found, and who follows it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kafkapy_controller.image import EMPTY_IMAGE, MetadataImage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kafkapy_controller.delta import MetadataDelta
+
+
+class MetadataPublisher:
+    """The newest committed image, and who wants to know of each new one."""
+
+    def __init__(self) -> None:
+        self.image: MetadataImage = EMPTY_IMAGE
+        self._subscribers: list[Callable[[MetadataImage, MetadataDelta], None]] = []
+
+    def subscribe(self, callback: Callable[[MetadataImage, MetadataDelta], None]) -> None:
+        """Have `callback(image, delta)` called for each image from now on, in the order of subscription; `delta` is
+        what changed since the one before.
+
+        It must not wait and must not raise: the cluster has decided. `self.image` is the new one already.
+        """
+        self._subscribers.append(callback)
+
+    def publish(self, image: MetadataImage, delta: MetadataDelta) -> None:
+        self.image = image
+        for callback in self._subscribers:
+            callback(image, delta)

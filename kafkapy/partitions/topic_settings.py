@@ -1,0 +1,41 @@
+"""Which settings hold for a topic, and which of them its logs follow."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kafkapy.settings.log_settings import log_settings
+from kafkapy_controller.image import EMPTY_IMAGE, ConfigResourceType
+
+if TYPE_CHECKING:
+    from kafkapy.settings import TopicSettings
+    from kafkapy.settings.current import CurrentSettings
+    from kafkapy_controller.image import MetadataImage
+    from kafkapy_log import LogSettings, TopicPartition
+
+
+class TopicSettingsSource:
+    """Answers for every topic, from the broker's settings and from what the metadata has of the topic's own.
+
+    A topic of which nothing is known yet has the broker's: a log may be recovered before the metadata is read.
+    """
+
+    def __init__(self, settings: CurrentSettings) -> None:
+        self._settings = settings
+        self._image = EMPTY_IMAGE
+
+    def use(self, image: MetadataImage) -> None:
+        """Answer by this image from now on."""
+        self._image = image
+
+    def of_topic(self, topic: str) -> TopicSettings:
+        overrides = self._image.resource_configs(ConfigResourceType.TOPIC, topic)
+        return self._settings.now.topic_defaults.resolve(overrides)
+
+    def of_logs(self, settings: TopicSettings) -> LogSettings:
+        """What the logs of a topic with these settings follow."""
+        expiration_ms = self._settings.now.transactions.producer_id_expiration_ms
+        return log_settings(settings, producer_id_expiration_ms=expiration_ms)
+
+    def of_log(self, topic_partition: TopicPartition) -> LogSettings:
+        return self.of_logs(self.of_topic(topic_partition.topic))

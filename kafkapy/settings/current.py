@@ -1,0 +1,33 @@
+"""The settings of a node as they are now: what the user gave, with what AlterConfigs changed laid over it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kafkapy.settings.broker import Settings
+
+
+class CurrentSettings:
+    """The one place of a node to ask for settings. Whoever keeps it reads `now` at each use and never goes stale.
+
+    `now` is an immutable snapshot; a decision that reads several settings takes it once.
+    """
+
+    __slots__ = ("_subscribers", "now")
+
+    def __init__(self, settings: Settings) -> None:
+        self.now = settings
+        self._subscribers: list[Callable[[Settings], None]] = []
+
+    def subscribe(self, callback: Callable[[Settings], None]) -> None:
+        """Have `callback(settings)` called after each change from now on; it must neither wait nor raise."""
+        self._subscribers.append(callback)
+
+    def change(self, settings: Settings) -> None:
+        """From now on these hold. For the node only: everybody else reads."""
+        self.now = settings
+        for callback in self._subscribers:
+            callback(settings)
