@@ -22,10 +22,9 @@ from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.create_topics import CreateTopicsRequest
 from kafkapy_wire.record_formats import metadata as m
 from kafkapy_wire.uuid import ONE_UUID, random_uuid
+from tests.apis.topic_lab import Lab, lab, topic
 
-from .apis.topic_lab import Lab, lab, topic
-
-DATA = Path(__file__).parent / "controller" / "data"
+DATA = Path(__file__).parent.parent / "controller" / "data"
 METADATA = "__cluster_metadata-0"
 LOG = f"{METADATA}/00000000000000000000.log"
 

@@ -1,0 +1,41 @@
+"""Tracebacks of our own: whoever catches broadly reports them here, so that a test can fail by them.
+
+A bug costs its client the connection, or one chore its round, and nobody else anything. It must not go unseen, though:
+it is logged with its traceback, and kept for whoever runs the broker inside a test.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from typing import Final, NamedTuple
+
+logger = logging.getLogger("kafkapy.bugs")
+
+KEPT_MAX: Final = 100
+
+
+class Bug(NamedTuple):
+    """What was being done, and what was raised."""
+
+    where: str
+    error: Exception
+
+
+class Bugs:
+    """The latest of them, and how many there were."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._kept: deque[Bug] = deque(maxlen=KEPT_MAX)
+
+    @property
+    def kept(self) -> tuple[Bug, ...]:
+        """The latest, at most `KEPT_MAX`."""
+        return tuple(self._kept)
+
+    def report(self, where: str, error: Exception) -> None:
+        """Log it with its traceback and keep it. `where`: what was being done, for the one line in the log."""
+        self.count += 1
+        self._kept.append(Bug(where, error))
+        logger.error("internal error %s", where, exc_info=error)
