@@ -121,7 +121,9 @@ class Node:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self.clock.run)
                 nursery.start_soon(self.housekeeping.run)
-                nursery.start_soon(self.broker.flusher.run)
+                broker = self.broker
+                for part in (broker.flusher, broker.groups, broker.transactions, broker.producer_ids):
+                    nursery.start_soon(part.run)
                 nursery.start_soon(self.log_cleaning.run)
                 nursery.start_soon(self._stop_when_the_disk_fails)
                 loaded = trio.Event()
@@ -188,12 +190,12 @@ class Node:
                 fsync=self.durable,
                 recover=False,
             )
-            partitions = PartitionManager(store, self.node_id, topic_settings, self.clock, self.disk)
+            flusher = Flusher(self.clock, self.disk)
+            partitions = PartitionManager(
+                store, self.node_id, topic_settings, self.clock, self.disk, flusher if self.durable else None
+            )
             closing = _Closing(store, partitions)
             parts.callback(closing.close)
-            flusher = Flusher(self.clock, self.disk)
-            if self.durable:
-                partitions.flusher = flusher
             metadata = MetadataPublisher()
             controller = self._open_controller(store, metadata)
             parts.callback(controller.close)

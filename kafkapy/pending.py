@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 import trio
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from kafkapy_wire.errors import KafkaError
 
-    from kafkapy_wire.errors import KafkaError
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -76,6 +76,60 @@ class Pending(Generic[T]):
             on_abandon, self._on_abandon = self._on_abandon, None
             on_abandon()
 
+    def map(self, answer: Callable[[T], R]) -> Pending[R]:
+        """What `answer` makes of the answer, which may raise KafkaError; a refusal stays one."""
+        return self.and_then(lambda value: settled(answer(value)))
+
+    def and_then(self, go_on: Callable[[T], Pending[R]]) -> Pending[R]:
+        """What `go_on` returns once it is called with the answer; a refusal stays one, and one it raises is one."""
+        if self._error is None and self._value is not _NOT_YET:
+            try:
+                return go_on(cast("T", self._value))
+            except KafkaError as error:
+                return refused(error)
+        following: Pending[R] = Pending(self.abandon)
+
+        def follow(first: Pending[T]) -> None:
+            try:
+                second = go_on(first.result())
+            except KafkaError as error:
+                following.refuse(error)
+            else:
+                following.follow(second)
+
+        self.when_settled(follow)
+        return following
+
+    def otherwise(self, answer: Callable[[KafkaError], T]) -> Pending[T]:
+        """The same, but what `answer` makes of a refusal is the answer to it; it may raise another KafkaError."""
+        if self._error is None and self._value is not _NOT_YET:
+            return self
+        following: Pending[T] = Pending(self.abandon)
+
+        def copy(first: Pending[T]) -> None:
+            if first._error is None:
+                following._settle(first._value)
+                return
+            try:
+                following.answer(answer(first._error))
+            except KafkaError as error:
+                following.refuse(error)
+
+        self.when_settled(copy)
+        return following
+
+    def follow(self, other: Pending[T]) -> None:
+        """Be settled as `other` is, and abandon it when this is abandoned."""
+        self._on_abandon = other.abandon
+
+        def copy(other: Pending[T]) -> None:
+            if other._error is not None:
+                self.refuse(other._error)
+            else:
+                self._settle(other._value)
+
+        other.when_settled(copy)
+
     async def wait(self) -> T:
         """The answer, once it is there. Raises KafkaError. Cancelled, it abandons the request."""
         if self._value is _NOT_YET:
@@ -92,5 +146,41 @@ class Pending(Generic[T]):
 def settled(value: T) -> Pending[T]:
     """One with its answer."""
     pending: Pending[T] = Pending()
-    pending.answer(value)
+    pending._value = value
     return pending
+
+
+def refused(error: KafkaError) -> Pending[T]:
+    """One that will have no other answer."""
+    pending: Pending[T] = Pending()
+    pending.refuse(error)
+    return pending
+
+
+def attempt(ask: Callable[[], Pending[T]]) -> Pending[T]:
+    """What `ask` returns; a KafkaError that it raises is a refusal."""
+    try:
+        return ask()
+    except KafkaError as error:
+        return refused(error)
+
+
+def all_of(pendings: Sequence[Pending[T]]) -> Pending[list[T]]:
+    """All answers, in their order, once the last one is there. One refusal refuses them all."""
+    if all(pending.settled for pending in pendings):
+        try:
+            return settled([pending.result() for pending in pendings])
+        except KafkaError as error:
+            return refused(error)
+    together: Pending[list[T]] = Pending()
+    open_count = len(pendings)
+
+    def one_more(_: Pending[T]) -> None:
+        nonlocal open_count
+        open_count -= 1
+        if not open_count:
+            together.follow(all_of(pendings))
+
+    for pending in pendings:
+        pending.when_settled(one_more)
+    return together

@@ -18,6 +18,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kafkapy.coordinators.transaction.transaction import ProducerIdAndEpoch
+from kafkapy.pending import Pending
 from kafkapy_controller.topic_names import OFFSETS_TOPIC
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.add_offsets_to_txn import AddOffsetsToTxnRequest, AddOffsetsToTxnResponse
@@ -29,16 +30,18 @@ FIRST_VERSION_WITH_PRODUCER_FENCED = 2
 CLIENT_VERSION = 0
 
 
-async def handle(request: AddOffsetsToTxnRequest, context: RequestContext) -> AddOffsetsToTxnResponse:
+def handle(request: AddOffsetsToTxnRequest, context: RequestContext) -> Pending[AddOffsetsToTxnResponse]:
     broker = context.broker
-    await broker.groups.create_topic()
     producer = ProducerIdAndEpoch(request.producer_id, request.producer_epoch)
-    partition = (OFFSETS_TOPIC, broker.groups.partition_of(request.group_id))
-    try:
-        broker.transactions.add_partitions(request.transactional_id, producer, [partition], CLIENT_VERSION)
-    except KafkaError as error:
+
+    def add(_: None) -> Pending[None]:
+        partition = (OFFSETS_TOPIC, broker.groups.partition_of(request.group_id))
+        return broker.transactions.add_partitions(request.transactional_id, producer, [partition], CLIENT_VERSION)
+
+    def refuse(error: KafkaError) -> AddOffsetsToTxnResponse:
         code = error.code
         if code is ErrorCode.PRODUCER_FENCED and context.api_version < FIRST_VERSION_WITH_PRODUCER_FENCED:
             code = ErrorCode.INVALID_PRODUCER_EPOCH
         return AddOffsetsToTxnResponse(error_code=code)
-    return AddOffsetsToTxnResponse()
+
+    return broker.groups.when_ready().and_then(add).map(lambda _: AddOffsetsToTxnResponse()).otherwise(refuse)

@@ -24,6 +24,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kafkapy.coordinators.transaction.transaction import EPOCH_BUMP_VERSION, ProducerIdAndEpoch
+from kafkapy.pending import Pending, all_of, attempt, settled
 from kafkapy_controller.topic_names import INTERNAL_TOPICS
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.add_partitions_to_txn import (
@@ -44,48 +45,59 @@ FIRST_VERSION_WITH_PRODUCER_FENCED = 2
 FIRST_VERSION_FOR_BROKERS = 4
 
 
-def handle(request: AddPartitionsToTxnRequest, context: RequestContext) -> AddPartitionsToTxnResponse:
-    if context.api_version >= FIRST_VERSION_FOR_BROKERS:
+def handle(request: AddPartitionsToTxnRequest, context: RequestContext) -> Pending[AddPartitionsToTxnResponse]:
+    if context.api_version < FIRST_VERSION_FOR_BROKERS:
+        transaction = AddPartitionsToTxnTransaction(
+            transactional_id=request.v3_and_below_transactional_id,
+            producer_id=request.v3_and_below_producer_id,
+            producer_epoch=request.v3_and_below_producer_epoch,
+            topics=request.v3_and_below_topics,
+        )
+        results = _add(transaction, context)
+        return results.map(lambda topics: AddPartitionsToTxnResponse(results_by_topic_v3_and_below=topics))
+
+    def answer(results: list[list[AddPartitionsToTxnTopicResult]]) -> AddPartitionsToTxnResponse:
         return AddPartitionsToTxnResponse(
             results_by_transaction=[
-                AddPartitionsToTxnResult(
-                    transactional_id=transaction.transactional_id, topic_results=_add(transaction, context)
-                )
-                for transaction in request.transactions
+                AddPartitionsToTxnResult(transactional_id=transaction.transactional_id, topic_results=topics)
+                for transaction, topics in zip(request.transactions, results, strict=True)
             ]
         )
-    transaction = AddPartitionsToTxnTransaction(
-        transactional_id=request.v3_and_below_transactional_id,
-        producer_id=request.v3_and_below_producer_id,
-        producer_epoch=request.v3_and_below_producer_epoch,
-        topics=request.v3_and_below_topics,
-    )
-    return AddPartitionsToTxnResponse(results_by_topic_v3_and_below=_add(transaction, context))
+
+    return all_of([_add(transaction, context) for transaction in request.transactions]).map(answer)
 
 
-def _add(transaction: AddPartitionsToTxnTransaction, context: RequestContext) -> list[AddPartitionsToTxnTopicResult]:
+def _add(
+    transaction: AddPartitionsToTxnTransaction, context: RequestContext
+) -> Pending[list[AddPartitionsToTxnTopicResult]]:
     named = [(topic.name, index) for topic in transaction.topics for index in topic.partitions]
     refused = _refused(named, context)
     if refused:
-        return _results({partition: refused.get(partition, ErrorCode.OPERATION_NOT_ATTEMPTED) for partition in named})
+        errors = {partition: refused.get(partition, ErrorCode.OPERATION_NOT_ATTEMPTED) for partition in named}
+        return settled(_results(errors))
     producer = ProducerIdAndEpoch(transaction.producer_id, transaction.producer_epoch)
-    try:
-        if transaction.verify_only:
-            missing = context.broker.transactions.missing_partitions(transaction.transactional_id, producer, named)
-            return _results(
-                {
-                    partition: ErrorCode.TRANSACTION_ABORTABLE if partition in missing else ErrorCode.NONE
-                    for partition in named
-                }
-            )
-        client_version = EPOCH_BUMP_VERSION if context.api_version >= FIRST_VERSION_FOR_BROKERS else 0
-        context.broker.transactions.add_partitions(transaction.transactional_id, producer, named, client_version)
-    except KafkaError as error:
+    transactions = context.broker.transactions
+
+    def verify(missing: set[TopicPartition]) -> list[AddPartitionsToTxnTopicResult]:
+        return _results(
+            {
+                partition: ErrorCode.TRANSACTION_ABORTABLE if partition in missing else ErrorCode.NONE
+                for partition in named
+            }
+        )
+
+    def refuse(error: KafkaError) -> list[AddPartitionsToTxnTopicResult]:
         code = error.code
         if code is ErrorCode.PRODUCER_FENCED and context.api_version < FIRST_VERSION_WITH_PRODUCER_FENCED:
             code = ErrorCode.INVALID_PRODUCER_EPOCH
         return _results(dict.fromkeys(named, code)) if transaction.verify_only else _same_for_all(transaction, code)
-    return _same_for_all(transaction, ErrorCode.NONE)
+
+    if transaction.verify_only:
+        outcome = attempt(lambda: transactions.missing_partitions(transaction.transactional_id, producer, named))
+        return outcome.map(verify).otherwise(refuse)
+    client_version = EPOCH_BUMP_VERSION if context.api_version >= FIRST_VERSION_FOR_BROKERS else 0
+    added = attempt(lambda: transactions.add_partitions(transaction.transactional_id, producer, named, client_version))
+    return added.map(lambda _: _same_for_all(transaction, ErrorCode.NONE)).otherwise(refuse)
 
 
 def _refused(named: list[TopicPartition], context: RequestContext) -> dict[TopicPartition, ErrorCode]:

@@ -12,17 +12,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kafkapy.pending import Pending, all_of, attempt
 from kafkapy_wire.messages.delete_groups import DeletableGroupResult, DeleteGroupsResponse
 
 if TYPE_CHECKING:
     from kafkapy.context import RequestContext
+    from kafkapy_wire.errors import ErrorCode
     from kafkapy_wire.messages.delete_groups import DeleteGroupsRequest
 
 
-def handle(request: DeleteGroupsRequest, context: RequestContext) -> DeleteGroupsResponse:
-    return DeleteGroupsResponse(
-        results=[
-            DeletableGroupResult(group_id=group_id, error_code=context.broker.groups.delete_group(group_id))
-            for group_id in dict.fromkeys(request.groups_names)
-        ]
-    )
+def handle(request: DeleteGroupsRequest, context: RequestContext) -> Pending[DeleteGroupsResponse]:
+    group_ids = list(dict.fromkeys(request.groups_names))
+
+    def answer(codes: list[ErrorCode]) -> DeleteGroupsResponse:
+        return DeleteGroupsResponse(
+            results=[
+                DeletableGroupResult(group_id=group_id, error_code=code)
+                for group_id, code in zip(group_ids, codes, strict=True)
+            ]
+        )
+
+    return all_of([_delete(group_id, context) for group_id in group_ids]).map(answer)
+
+
+def _delete(group_id: str, context: RequestContext) -> Pending[ErrorCode]:
+    return attempt(lambda: context.broker.groups.delete_group(group_id)).otherwise(lambda error: error.code)

@@ -57,7 +57,7 @@ async def handle(request: DeleteRecordsRequest, context: RequestContext) -> Dele
 def _delete(topic: str, wanted: DeleteRecordsPartition, context: RequestContext) -> DeleteRecordsPartitionResult:
     answer = DeleteRecordsPartitionResult(partition_index=wanted.partition_index, low_watermark=UNKNOWN_LOW_WATERMARK)
     try:
-        partition = context.broker.partitions.by_name(topic, wanted.partition_index)
+        partition = context.broker.partitions.leader(topic, wanted.partition_index)
         if topic in INTERNAL_TOPICS:
             raise KafkaError(ErrorCode.INVALID_TOPIC_EXCEPTION)
         if not partition.settings.deletes:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kafkapy.pending import Pending, all_of, attempt
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.describe_groups import DescribedGroup, DescribeGroupsResponse
 
@@ -25,21 +26,23 @@ GROUP_OPERATIONS = sum(1 << operation for operation in (3, 6, 8, 10, 11))
 """READ, DELETE, DESCRIBE, DESCRIBE_CONFIGS and ALTER_CONFIGS: all that AclOperation has for groups."""
 
 
-def handle(request: DescribeGroupsRequest, context: RequestContext) -> DescribeGroupsResponse:
-    groups = [_describe(group_id, context) for group_id in request.groups]
-    if request.include_authorized_operations:
-        for group in groups:
-            if group.error_code == ErrorCode.NONE:
-                group.authorized_operations = GROUP_OPERATIONS
-    return DescribeGroupsResponse(groups=groups)
+def handle(request: DescribeGroupsRequest, context: RequestContext) -> Pending[DescribeGroupsResponse]:
+    def answer(groups: list[DescribedGroup]) -> DescribeGroupsResponse:
+        if request.include_authorized_operations:
+            for group in groups:
+                if group.error_code == ErrorCode.NONE:
+                    group.authorized_operations = GROUP_OPERATIONS
+        return DescribeGroupsResponse(groups=groups)
+
+    return all_of([_describe(group_id, context) for group_id in request.groups]).map(answer)
 
 
-def _describe(group_id: str, context: RequestContext) -> DescribedGroup:
-    try:
-        return context.broker.groups.describe_group(group_id)
-    except KafkaError as error:
+def _describe(group_id: str, context: RequestContext) -> Pending[DescribedGroup]:
+    def refuse(error: KafkaError) -> DescribedGroup:
         if error.code is not ErrorCode.GROUP_ID_NOT_FOUND:
             return DescribedGroup(group_id=group_id, error_code=error.code)
         if context.api_version < FIRST_VERSION_WITH_NOT_FOUND:
             return DescribedGroup(group_id=group_id, group_state="Dead")
         return DescribedGroup(group_id=group_id, group_state="Dead", error_code=error.code, error_message=error.message)
+
+    return attempt(lambda: context.broker.groups.describe_group(group_id)).otherwise(refuse)

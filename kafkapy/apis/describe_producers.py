@@ -38,7 +38,7 @@ def _describe(topic: str, index: int, context: RequestContext) -> PartitionRespo
         check_topic_name(topic)
         if not context.broker.partitions.count(topic):
             raise KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, "This server does not host this topic-partition.")
-        partition = context.broker.partitions.by_name(topic, index)
+        partition = context.broker.partitions.leader(topic, index)
     except KafkaError as error:
         answer.error_code = error.code
         answer.error_message = error.message

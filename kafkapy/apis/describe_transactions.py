@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kafkapy_wire.errors import KafkaError
+from kafkapy.pending import Pending, all_of, attempt
 from kafkapy_wire.messages.describe_transactions import (
     DescribeTransactionsRequest,
     DescribeTransactionsResponse,
@@ -20,23 +20,27 @@ from kafkapy_wire.messages.describe_transactions import (
 
 if TYPE_CHECKING:
     from kafkapy.context import RequestContext
+    from kafkapy.coordinators.transaction.transaction import Transaction
+    from kafkapy_wire.errors import KafkaError
 
 
-def handle(request: DescribeTransactionsRequest, context: RequestContext) -> DescribeTransactionsResponse:
-    return DescribeTransactionsResponse(
-        transaction_states=[_describe(transactional_id, context) for transactional_id in request.transactional_ids]
-    )
+def handle(request: DescribeTransactionsRequest, context: RequestContext) -> Pending[DescribeTransactionsResponse]:
+    states = [_describe(transactional_id, context) for transactional_id in request.transactional_ids]
+    return all_of(states).map(lambda found: DescribeTransactionsResponse(transaction_states=found))
 
 
-def _describe(transactional_id: str, context: RequestContext) -> TransactionState:
+def _describe(transactional_id: str, context: RequestContext) -> Pending[TransactionState]:
+    def refuse(error: KafkaError) -> TransactionState:
+        return TransactionState(transactional_id=transactional_id, error_code=error.code)
+
+    return attempt(lambda: context.broker.transactions.describe(transactional_id)).map(_state).otherwise(refuse)
+
+
+def _state(transaction: Transaction) -> TransactionState:
     from kafkapy.coordinators.transaction.records import partitions_by_topic
 
-    try:
-        transaction = context.broker.transactions.describe(transactional_id)
-    except KafkaError as error:
-        return TransactionState(transactional_id=transactional_id, error_code=error.code)
     return TransactionState(
-        transactional_id=transactional_id,
+        transactional_id=transaction.transactional_id,
         transaction_state=transaction.status.text,
         transaction_timeout_ms=transaction.timeout_ms,
         transaction_start_time_ms=transaction.start_ms,

@@ -23,6 +23,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kafkapy.coordinators.transaction.transaction import EPOCH_BUMP_VERSION, ProducerIdAndEpoch
+from kafkapy.pending import Pending, attempt
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.end_txn import EndTxnRequest, EndTxnResponse
 
@@ -33,21 +34,27 @@ FIRST_VERSION_WITH_PRODUCER_FENCED = 2
 FIRST_VERSION_WITH_EPOCH_BUMP = 5
 
 
-async def handle(request: EndTxnRequest, context: RequestContext) -> EndTxnResponse:
+def handle(request: EndTxnRequest, context: RequestContext) -> Pending[EndTxnResponse]:
     version = context.api_version
     bumps = version >= FIRST_VERSION_WITH_EPOCH_BUMP
-    try:
-        following = await context.broker.transactions.end(
+
+    def answer(following: ProducerIdAndEpoch) -> EndTxnResponse:
+        if not bumps:
+            return EndTxnResponse()
+        return EndTxnResponse(producer_id=following.producer_id, producer_epoch=following.epoch)
+
+    def refuse(error: KafkaError) -> EndTxnResponse:
+        code = error.code
+        if code is ErrorCode.PRODUCER_FENCED and version < FIRST_VERSION_WITH_PRODUCER_FENCED:
+            code = ErrorCode.INVALID_PRODUCER_EPOCH
+        return EndTxnResponse(error_code=code)
+
+    outcome = attempt(
+        lambda: context.broker.transactions.end(
             request.transactional_id,
             ProducerIdAndEpoch(request.producer_id, request.producer_epoch),
             commit=request.committed,
             client_version=EPOCH_BUMP_VERSION if bumps else 0,
         )
-    except KafkaError as error:
-        code = error.code
-        if code is ErrorCode.PRODUCER_FENCED and version < FIRST_VERSION_WITH_PRODUCER_FENCED:
-            code = ErrorCode.INVALID_PRODUCER_EPOCH
-        return EndTxnResponse(error_code=code)
-    if not bumps:
-        return EndTxnResponse()
-    return EndTxnResponse(producer_id=following.producer_id, producer_epoch=following.epoch)
+    )
+    return outcome.map(answer).otherwise(refuse)

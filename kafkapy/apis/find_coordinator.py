@@ -15,6 +15,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
+from kafkapy.pending import Pending, all_of, attempt, settled
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.find_coordinator import Coordinator, FindCoordinatorResponse
 from kafkapy_wire.uuid import parse_uuid
@@ -44,63 +45,71 @@ class CoordinatorType(IntEnum):
     SHARE = 2
 
 
-async def handle(request: FindCoordinatorRequest, context: RequestContext) -> FindCoordinatorResponse:
+def handle(request: FindCoordinatorRequest, context: RequestContext) -> Pending[FindCoordinatorResponse]:
     version = context.api_version
     key_type = request.key_type if version >= FIRST_VERSION_WITH_KEY_TYPE else CoordinatorType.GROUP
     if version >= FIRST_VERSION_WITH_KEYS:
+        found = [_find_one_of_many(key, key_type, context) for key in request.coordinator_keys]
+        return all_of(found).map(lambda coordinators: FindCoordinatorResponse(coordinators=coordinators))
+
+    def answer(endpoint: Endpoint) -> FindCoordinatorResponse:
+        # Apache Kafka writes the error's name when there is none.
         return FindCoordinatorResponse(
-            coordinators=[await _find_one_of_many(key, key_type, context) for key in request.coordinator_keys]
+            error_message="NONE",
+            node_id=context.broker.node_id,
+            host=context.advertised_host(endpoint),
+            port=endpoint.port,
         )
-    try:
-        endpoint = await _find(request.key, key_type, context)
-    except KafkaError as error:
+
+    def refuse(error: KafkaError) -> FindCoordinatorResponse:
         return FindCoordinatorResponse(
             error_code=error.code, error_message=_text(error.code), node_id=NO_NODE, port=NO_NODE
         )
-    # Apache Kafka writes the error's name when there is none.
-    return FindCoordinatorResponse(
-        error_message="NONE",
-        node_id=context.broker.node_id,
-        host=context.advertised_host(endpoint),
-        port=endpoint.port,
-    )
+
+    return attempt(lambda: _find(request.key, key_type, context)).map(answer).otherwise(refuse)
 
 
-async def _find_one_of_many(key: str, key_type: int, context: RequestContext) -> Coordinator:
-    try:
-        endpoint = await _find(key, key_type, context)
-    except KafkaError as error:
+def _find_one_of_many(key: str, key_type: int, context: RequestContext) -> Pending[Coordinator]:
+    def answer(endpoint: Endpoint) -> Coordinator:
+        host = context.advertised_host(endpoint)
+        return Coordinator(key=key, error_message="", node_id=context.broker.node_id, host=host, port=endpoint.port)
+
+    def refuse(error: KafkaError) -> Coordinator:
         # As in Apache Kafka, only a key type that does not exist at all gets a message here.
         is_known_type = key_type in CoordinatorType.__members__.values()
         message = "" if is_known_type else _text(error.code)
         return Coordinator(key=key, error_code=error.code, error_message=message, node_id=NO_NODE, port=NO_NODE)
-    host = context.advertised_host(endpoint)
-    return Coordinator(key=key, error_message="", node_id=context.broker.node_id, host=host, port=endpoint.port)
+
+    return attempt(lambda: _find(key, key_type, context)).map(answer).otherwise(refuse)
 
 
-async def _find(key: str, key_type: int, context: RequestContext) -> Endpoint:
-    """Raises KafkaError: INVALID_REQUEST, COORDINATOR_NOT_AVAILABLE."""
+def _find(key: str, key_type: int, context: RequestContext) -> Pending[Endpoint]:
+    """Raises KafkaError INVALID_REQUEST; is refused with COORDINATOR_NOT_AVAILABLE."""
     match key_type:
         case CoordinatorType.GROUP:
-            try:
-                await context.broker.groups.create_topic()
-            except KafkaError as error:
-                raise KafkaError(ErrorCode.COORDINATOR_NOT_AVAILABLE) from error
+            ready = context.broker.groups.when_ready()
         case CoordinatorType.TRANSACTION:
-            try:
-                await context.broker.transactions.create_topic()
-            except KafkaError as error:
-                raise KafkaError(ErrorCode.COORDINATOR_NOT_AVAILABLE) from error
+            ready = context.broker.transactions.when_ready()
         case CoordinatorType.SHARE:
             if context.api_version < FIRST_VERSION_WITH_SHARE_KEYS or not _is_share_key(key):
                 raise KafkaError(ErrorCode.INVALID_REQUEST)
+            ready = settled(None)
         case _:
             raise KafkaError(ErrorCode.INVALID_REQUEST)
+    endpoint = ready.map(lambda _: _own_endpoint(context))
+    return endpoint.otherwise(_not_available)
+
+
+def _own_endpoint(context: RequestContext) -> Endpoint:
     broker = context.broker.metadata.image.brokers.get(context.broker.node_id)
     endpoint = None if broker is None else broker.endpoints.get(context.client.listener_name)
     if endpoint is None:
         raise KafkaError(ErrorCode.COORDINATOR_NOT_AVAILABLE)
     return endpoint
+
+
+def _not_available(error: KafkaError) -> Endpoint:
+    raise KafkaError(ErrorCode.COORDINATOR_NOT_AVAILABLE) from error
 
 
 def _is_share_key(key: str) -> bool:

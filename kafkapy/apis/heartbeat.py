@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kafkapy_wire.errors import KafkaError
+from kafkapy.pending import Pending, attempt
 from kafkapy_wire.messages.heartbeat import HeartbeatResponse
 
 if TYPE_CHECKING:
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from kafkapy_wire.messages.heartbeat import HeartbeatRequest
 
 
-def handle(request: HeartbeatRequest, context: RequestContext) -> HeartbeatResponse:
-    try:
-        error = context.broker.groups.heartbeat(request)
-    except KafkaError as refusal:
-        error = refusal.code
-    return HeartbeatResponse(error_code=error)
+def handle(request: HeartbeatRequest, context: RequestContext) -> Pending[HeartbeatResponse]:
+    outcome = attempt(lambda: context.broker.groups.heartbeat(request))
+    return outcome.otherwise(lambda error: error.code).map(lambda code: HeartbeatResponse(error_code=code))

@@ -22,6 +22,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kafkapy.coordinators.transaction.transaction import NO_PRODUCER_EPOCH, NO_PRODUCER_ID, ProducerIdAndEpoch
+from kafkapy.pending import Pending, attempt
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.init_producer_id import InitProducerIdRequest, InitProducerIdResponse
 
@@ -31,25 +32,27 @@ if TYPE_CHECKING:
 FIRST_VERSION_WITH_PRODUCER_FENCED = 4
 
 
-async def handle(request: InitProducerIdRequest, context: RequestContext) -> InitProducerIdResponse:
-    try:
-        producer_id, epoch = await _init(request, context)
-    except KafkaError as error:
+def handle(request: InitProducerIdRequest, context: RequestContext) -> Pending[InitProducerIdResponse]:
+    def answer(producer: ProducerIdAndEpoch) -> InitProducerIdResponse:
+        return InitProducerIdResponse(producer_id=producer.producer_id, producer_epoch=producer.epoch)
+
+    def refuse(error: KafkaError) -> InitProducerIdResponse:
         code = error.code
         if code is ErrorCode.PRODUCER_FENCED and context.api_version < FIRST_VERSION_WITH_PRODUCER_FENCED:
             code = ErrorCode.INVALID_PRODUCER_EPOCH
         return InitProducerIdResponse(error_code=code, producer_id=NO_PRODUCER_ID, producer_epoch=NO_PRODUCER_EPOCH)
-    return InitProducerIdResponse(producer_id=producer_id, producer_epoch=epoch)
+
+    return attempt(lambda: _init(request, context)).map(answer).otherwise(refuse)
 
 
-async def _init(request: InitProducerIdRequest, context: RequestContext) -> ProducerIdAndEpoch:
+def _init(request: InitProducerIdRequest, context: RequestContext) -> Pending[ProducerIdAndEpoch]:
     if (request.producer_id == NO_PRODUCER_ID) != (request.producer_epoch == NO_PRODUCER_EPOCH):
         raise KafkaError(ErrorCode.INVALID_REQUEST)
     if request.transactional_id is None:
-        return ProducerIdAndEpoch(await context.broker.producer_ids.next(), 0)
+        return context.broker.producer_ids.next().map(lambda producer_id: ProducerIdAndEpoch(producer_id, 0))
     expected = None
     if request.producer_id != NO_PRODUCER_ID:
         expected = ProducerIdAndEpoch(request.producer_id, request.producer_epoch)
-    return await context.broker.transactions.init_producer_id(
+    return context.broker.transactions.init_producer_id(
         request.transactional_id, request.transaction_timeout_ms, expected
     )

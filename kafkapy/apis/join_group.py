@@ -26,7 +26,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kafkapy.coordinators.group import Caller
+from kafkapy.coordinators.group import Caller, refused_join
+from kafkapy.pending import Pending, attempt
 
 if TYPE_CHECKING:
     from kafkapy.context import RequestContext
@@ -35,13 +36,18 @@ if TYPE_CHECKING:
 FIRST_VERSION_WITH_NULL_PROTOCOL = 7
 
 
-async def handle(request: JoinGroupRequest, context: RequestContext) -> JoinGroupResponse:
+def handle(request: JoinGroupRequest, context: RequestContext) -> Pending[JoinGroupResponse]:
     version = context.api_version
     if version == 0:
         request.rebalance_timeout_ms = request.session_timeout_ms
     caller = Caller(version, context.client_id or "", java_address_text(context.client.peer_host))
-    response = await context.broker.groups.join_group(request, caller)
-    if response.protocol_name is None and version < FIRST_VERSION_WITH_NULL_PROTOCOL:
+    outcome = attempt(lambda: context.broker.groups.join_group(request, caller))
+    outcome = outcome.otherwise(lambda error: refused_join(request.member_id, error))
+    return outcome.map(_with_a_protocol) if version < FIRST_VERSION_WITH_NULL_PROTOCOL else outcome
+
+
+def _with_a_protocol(response: JoinGroupResponse) -> JoinGroupResponse:
+    if response.protocol_name is None:
         response.protocol_name = ""
     return response
 

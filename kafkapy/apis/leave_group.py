@@ -15,23 +15,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kafkapy_wire.errors import KafkaError
+from kafkapy.pending import Pending, attempt
 from kafkapy_wire.messages.leave_group import LeaveGroupResponse, MemberIdentity
 
 if TYPE_CHECKING:
     from kafkapy.context import RequestContext
-    from kafkapy_wire.messages.leave_group import LeaveGroupRequest
+    from kafkapy_wire.messages.leave_group import LeaveGroupRequest, MemberResponse
 
 FIRST_VERSION_WITH_MEMBERS = 3
 
 
-def handle(request: LeaveGroupRequest, context: RequestContext) -> LeaveGroupResponse:
+def handle(request: LeaveGroupRequest, context: RequestContext) -> Pending[LeaveGroupResponse]:
     is_single = context.api_version < FIRST_VERSION_WITH_MEMBERS
     members = [MemberIdentity(member_id=request.member_id)] if is_single else request.members
-    try:
-        responses = context.broker.groups.leave_group(request.group_id, members)
-    except KafkaError as error:
-        return LeaveGroupResponse(error_code=error.code)
-    if is_single:
-        return LeaveGroupResponse(error_code=responses[0].error_code)
-    return LeaveGroupResponse(members=responses)
+
+    def answer(responses: list[MemberResponse]) -> LeaveGroupResponse:
+        if is_single:
+            return LeaveGroupResponse(error_code=responses[0].error_code)
+        return LeaveGroupResponse(members=responses)
+
+    outcome = attempt(lambda: context.broker.groups.leave_group(request.group_id, members))
+    return outcome.map(answer).otherwise(lambda error: LeaveGroupResponse(error_code=error.code))

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kafkapy_wire.errors import KafkaError
+from kafkapy.pending import Pending, attempt
 from kafkapy_wire.messages.list_groups import ListGroupsResponse
 
 if TYPE_CHECKING:
@@ -20,9 +20,7 @@ if TYPE_CHECKING:
     from kafkapy_wire.messages.list_groups import ListGroupsRequest
 
 
-def handle(request: ListGroupsRequest, context: RequestContext) -> ListGroupsResponse:
-    try:
-        groups = context.broker.groups.list_groups(request.states_filter, request.types_filter)
-    except KafkaError as error:
-        return ListGroupsResponse(error_code=error.code)
-    return ListGroupsResponse(groups=groups)
+def handle(request: ListGroupsRequest, context: RequestContext) -> Pending[ListGroupsResponse]:
+    outcome = attempt(lambda: context.broker.groups.list_groups(request.states_filter, request.types_filter))
+    answer = outcome.map(lambda groups: ListGroupsResponse(groups=groups))
+    return answer.otherwise(lambda error: ListGroupsResponse(error_code=error.code))

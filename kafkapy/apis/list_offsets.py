@@ -29,7 +29,7 @@ from kafkapy_wire.messages.list_offsets import (
 
 if TYPE_CHECKING:
     from kafkapy.context import RequestContext
-    from kafkapy.partitions.manager import Partition
+    from kafkapy.partitions.partition import Partition
     from kafkapy_wire.messages.list_offsets import ListOffsetsPartition
 
 READ_COMMITTED = 1
@@ -70,7 +70,7 @@ async def handle(request: ListOffsetsRequest, context: RequestContext) -> ListOf
                 if times_named[topic.name, wanted.partition_index] > 1:
                     raise KafkaError(ErrorCode.INVALID_REQUEST)
                 _check_timestamp(wanted.timestamp, context.api_version)
-                partition = context.broker.partitions.by_name(topic.name, wanted.partition_index)
+                partition = context.broker.partitions.leader(topic.name, wanted.partition_index)
                 partition.check_leader_epoch(wanted.current_leader_epoch)
                 _look_up(partition, wanted, request, answer)
                 if context.api_version < FIRST_VERSION_WITH_LEADER_EPOCH:

@@ -15,6 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kafkapy.coordinators.transaction.transaction import TransactionStatus
+from kafkapy.pending import Pending
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.list_transactions import (
     ListTransactionsRequest,
@@ -26,31 +27,35 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kafkapy.context import RequestContext
+    from kafkapy.coordinators.transaction.transaction import Transaction
 
 STATUSES = {status.text: status for status in TransactionStatus}
 
 
-def handle(request: ListTransactionsRequest, context: RequestContext) -> ListTransactionsResponse:
+def handle(request: ListTransactionsRequest, context: RequestContext) -> Pending[ListTransactionsResponse]:
     statuses = None
     if request.state_filters:
         statuses = frozenset(STATUSES[name] for name in request.state_filters if name in STATUSES)
-    transactions = context.broker.transactions.list(
+
+    def answer(transactions: list[Transaction]) -> ListTransactionsResponse:
+        return ListTransactionsResponse(
+            unknown_state_filters=[name for name in dict.fromkeys(request.state_filters) if name not in STATUSES],
+            transaction_states=[
+                TransactionState(
+                    transactional_id=transaction.transactional_id,
+                    producer_id=transaction.producer_id,
+                    transaction_state=transaction.status.text,
+                )
+                for transaction in transactions
+            ],
+        )
+
+    return context.broker.transactions.list(
         statuses,
         frozenset(request.producer_id_filters),
         request.duration_filter,
         _matcher(request.transactional_id_pattern),
-    )
-    return ListTransactionsResponse(
-        unknown_state_filters=[name for name in dict.fromkeys(request.state_filters) if name not in STATUSES],
-        transaction_states=[
-            TransactionState(
-                transactional_id=transaction.transactional_id,
-                producer_id=transaction.producer_id,
-                transaction_state=transaction.status.text,
-            )
-            for transaction in transactions
-        ],
-    )
+    ).map(answer)
 
 
 def _matcher(pattern: str | None) -> Callable[[str], object] | None:

@@ -23,7 +23,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kafkapy_wire.errors import ErrorCode, KafkaError
+from kafkapy.pending import Pending, attempt, settled
+from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.offset_commit import (
     OffsetCommitRequestTopic,
     OffsetCommitResponse,
@@ -39,15 +40,13 @@ if TYPE_CHECKING:
 FIRST_VERSION_WITH_TOPIC_IDS = 10
 
 
-async def handle(request: OffsetCommitRequest, context: RequestContext) -> OffsetCommitResponse:
+def handle(request: OffsetCommitRequest, context: RequestContext) -> Pending[OffsetCommitResponse]:
     known, refused = _resolve(request, context.broker.metadata.image, context.api_version)
     if not known:
-        return OffsetCommitResponse(topics=refused)
-    try:
-        committed = await context.broker.groups.commit_offsets(request, known, context.api_version)
-    except KafkaError as error:
-        committed = [_refusal(topic, error.code) for topic in known]
-    return OffsetCommitResponse(topics=_merged(refused, committed))
+        return settled(OffsetCommitResponse(topics=refused))
+    outcome = attempt(lambda: context.broker.groups.commit_offsets(request, known, context.api_version))
+    committed = outcome.otherwise(lambda error: [_refusal(topic, error.code) for topic in known])
+    return committed.map(lambda topics: OffsetCommitResponse(topics=_merged(refused, topics)))
 
 
 def _resolve(

@@ -14,7 +14,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kafkapy_wire.errors import ErrorCode, KafkaError
+from kafkapy.pending import Pending, attempt
+from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.offset_delete import (
     OffsetDeleteRequestTopic,
     OffsetDeleteResponse,
@@ -28,18 +29,19 @@ if TYPE_CHECKING:
     from kafkapy_wire.messages.offset_delete import OffsetDeleteRequest
 
 
-def handle(request: OffsetDeleteRequest, context: RequestContext) -> OffsetDeleteResponse:
+def handle(request: OffsetDeleteRequest, context: RequestContext) -> Pending[OffsetDeleteResponse]:
     known, refused = _resolve(request, context.broker.metadata.image)
-    try:
-        deleted = context.broker.groups.delete_offsets(request.group_id, known)
-    except KafkaError as error:
-        return OffsetDeleteResponse(error_code=error.code)
-    # Apache Kafka's order: what was refused comes before what was deleted.
-    for topic in deleted:
-        first = refused.setdefault(topic.name, topic)
-        if first is not topic:
-            first.partitions.extend(topic.partitions)
-    return OffsetDeleteResponse(topics=list(refused.values()))
+
+    def answer(deleted: list[OffsetDeleteResponseTopic]) -> OffsetDeleteResponse:
+        # Apache Kafka's order: what was refused comes before what was deleted.
+        for topic in deleted:
+            first = refused.setdefault(topic.name, topic)
+            if first is not topic:
+                first.partitions.extend(topic.partitions)
+        return OffsetDeleteResponse(topics=list(refused.values()))
+
+    outcome = attempt(lambda: context.broker.groups.delete_offsets(request.group_id, known))
+    return outcome.map(answer).otherwise(lambda error: OffsetDeleteResponse(error_code=error.code))
 
 
 def _resolve(

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kafkapy.pending import Pending, all_of, attempt
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.offset_fetch import (
     OffsetFetchRequestGroup,
@@ -43,30 +44,33 @@ FIRST_VERSION_WITH_TOPIC_IDS = 10
 NO_OFFSET = -1
 
 
-def handle(request: OffsetFetchRequest, context: RequestContext) -> OffsetFetchResponse:
-    if context.api_version >= FIRST_VERSION_WITH_GROUPS:
-        return OffsetFetchResponse(
-            groups=[_fetch(group, context, require_stable=request.require_stable) for group in request.groups]
-        )
-    return _single(request, context)
+def handle(request: OffsetFetchRequest, context: RequestContext) -> Pending[OffsetFetchResponse]:
+    if context.api_version < FIRST_VERSION_WITH_GROUPS:
+        return _single(request, context)
+    fetched = [_fetch(group, context, require_stable=request.require_stable) for group in request.groups]
+    return all_of(fetched).map(lambda groups: OffsetFetchResponse(groups=groups))
 
 
 def _fetch(
     group: OffsetFetchRequestGroup, context: RequestContext, *, require_stable: bool
-) -> OffsetFetchResponseGroup:
+) -> Pending[OffsetFetchResponseGroup]:
     by_id = context.api_version >= FIRST_VERSION_WITH_TOPIC_IDS
     image = context.broker.metadata.image
     known = group.topics
     refused: list[OffsetFetchResponseTopics] = []
     if known is not None and by_id:
         known, refused = _resolve(known, image)
-    try:
-        topics = context.broker.groups.fetch_offsets(group.group_id, known, require_stable=require_stable)
-    except KafkaError as error:
+
+    def answer(topics: list[OffsetFetchResponseTopics]) -> OffsetFetchResponseGroup:
+        if known is None and by_id:
+            topics = _with_ids(topics, image)
+        return OffsetFetchResponseGroup(group_id=group.group_id, topics=topics + refused)
+
+    def refuse(error: KafkaError) -> OffsetFetchResponseGroup:
         return OffsetFetchResponseGroup(group_id=group.group_id, error_code=error.code)
-    if known is None and by_id:
-        topics = _with_ids(topics, image)
-    return OffsetFetchResponseGroup(group_id=group.group_id, topics=topics + refused)
+
+    outcome = attempt(lambda: context.broker.groups.fetch_offsets(group.group_id, known, require_stable=require_stable))
+    return outcome.map(answer).otherwise(refuse)
 
 
 def _resolve(
@@ -109,7 +113,7 @@ def _with_ids(topics: Iterable[OffsetFetchResponseTopics], image: MetadataImage)
     return existing
 
 
-def _single(request: OffsetFetchRequest, context: RequestContext) -> OffsetFetchResponse:
+def _single(request: OffsetFetchRequest, context: RequestContext) -> Pending[OffsetFetchResponse]:
     """Before v8 the request is about one group, and its answer a flat one."""
     topics = None
     if request.topics is not None:
@@ -119,7 +123,13 @@ def _single(request: OffsetFetchRequest, context: RequestContext) -> OffsetFetch
         ]
     group = OffsetFetchRequestGroup(group_id=request.group_id, topics=topics)
     fetched = _fetch(group, context, require_stable=request.require_stable)
-    if fetched.error_code != ErrorCode.NONE and context.api_version < FIRST_VERSION_WITH_ERROR:
+    return fetched.map(lambda group: _flat(group, topics or [], context.api_version))
+
+
+def _flat(
+    fetched: OffsetFetchResponseGroup, asked: list[OffsetFetchRequestTopics], api_version: int
+) -> OffsetFetchResponse:
+    if fetched.error_code != ErrorCode.NONE and api_version < FIRST_VERSION_WITH_ERROR:
         fetched.topics = [
             OffsetFetchResponseTopics(
                 name=topic.name,
@@ -130,7 +140,7 @@ def _single(request: OffsetFetchRequest, context: RequestContext) -> OffsetFetch
                     for index in topic.partition_indexes
                 ],
             )
-            for topic in topics or []
+            for topic in asked
         ]
     return OffsetFetchResponse(
         error_code=fetched.error_code,

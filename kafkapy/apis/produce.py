@@ -3,13 +3,16 @@
 v3 transactional_id, message format v2 only   v5 log start offset   v7 zstd (KIP-110)   v8 record errors (KIP-467)
 v9 flexible                                   v10 leader discovery (KIP-951)            v13 topic ids (KIP-516)
 
-acks=0 has no answer, and an error closes the connection, as nothing else can tell the client. acks=1 and acks=all are
-the same where the leader is the whole ISR. Of a topic with flush.messages the answer comes after the fsync.
+acks=0 has no answer, and an error closes the connection, as nothing else can tell the client. acks=1 is answered when
+the leader has stored the records, after the fsync of a topic with flush.messages, acks=all when they are committed.
 
 Errors  INVALID_REQUIRED_ACKS         acks is not -1, 0 or 1
         UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_ID
         INVALID_TOPIC_EXCEPTION       an internal topic, from anyone but an admin client
-        NOT_ENOUGH_REPLICAS           acks=all and the ISR is below min.insync.replicas
+        NOT_LEADER_OR_FOLLOWER        another broker leads the partition
+        NOT_ENOUGH_REPLICAS           acks=all and the ISR is below min.insync.replicas (or the number of replicas)
+        NOT_ENOUGH_REPLICAS_AFTER_APPEND    the same, found when the records were committed
+        REQUEST_TIMED_OUT             appended, but not as safe as acks asks for within timeout_ms
         INVALID_RECORD                not exactly one batch of format v2, or the batch contradicts itself
         CORRUPT_MESSAGE               the CRC is wrong
         MESSAGE_TOO_LARGE, INVALID_TIMESTAMP, UNSUPPORTED_COMPRESSION_TYPE
@@ -30,11 +33,13 @@ Not done: throttling.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
-from kafkapy.coordinators.transaction.produce_enlisting import NotEnlisted, enlist, has_transactional_batch
 from kafkapy.errors import CloseConnection
 from kafkapy.partitions.opening import OPENED_AT_ONCE_MAX, open_in_turns, to_be_opened
+from kafkapy.pending import Pending, settled
+from kafkapy.producing.acks import ALL, AckWait
+from kafkapy.producing.enlisting import NotEnlisted, enlist, has_transactional_batch
 from kafkapy_controller.topic_names import INTERNAL_TOPICS
 from kafkapy_log import Verification
 from kafkapy_wire.errors import ErrorCode, KafkaError
@@ -49,11 +54,9 @@ from kafkapy_wire.records.validation import RecordsRejected, RequestRejected
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping
-    from typing import TypeAlias
 
     from kafkapy.context import RequestContext
-    from kafkapy.partitions.manager import Partition
-    from kafkapy.partitions.opening import Named
+    from kafkapy.partitions.partition import Partition
     from kafkapy_wire.messages.produce import PartitionProduceData, TopicProduceData
 
     # What `enlist` said of each partition with a transactional batch, or of the whole request.
@@ -61,7 +64,6 @@ if TYPE_CHECKING:
 
 ADMIN_CLIENT_ID = "__admin_client"
 NOTHING_ENLISTED: Mapping[Partition, Verification | NotEnlisted] = {}
-ALL = -1
 FIRST_VERSION_WITH_TOPIC_IDS = 13
 # To these Apache Kafka answers without the log start offset, to every other error of an append with it.
 ERRORS_WITHOUT_LOG_START_OFFSET = frozenset(
@@ -74,17 +76,19 @@ ERRORS_WITHOUT_LOG_START_OFFSET = frozenset(
 )
 
 
-def handle(
-    request: ProduceRequest, context: RequestContext
-) -> ProduceResponse | Coroutine[None, None, ProduceResponse | None] | None:
-    if context.broker.partitions.has_unopened and _partition_count(request) > OPENED_AT_ONCE_MAX:
+Answer: TypeAlias = "ProduceResponse | Pending[ProduceResponse | None] | None"
+
+
+def handle(request: ProduceRequest, context: RequestContext) -> Answer | Coroutine[None, None, ProduceResponse | None]:
+    partitions = context.broker.partitions
+    if partitions.has_unopened and _partition_count(request) > OPENED_AT_ONCE_MAX:
         by_id = context.api_version >= FIRST_VERSION_WITH_TOPIC_IDS
         named = [
             (topic.topic_id if by_id else topic.name, data.index)
             for topic in request.topic_data
             for data in topic.partition_data
         ]
-        if closed := to_be_opened(named, context.broker.partitions):
+        if closed := to_be_opened(named, partitions):
             return _produce_once_open(closed, request, context)
     return _produce(request, context)
 
@@ -94,36 +98,54 @@ def _partition_count(request: ProduceRequest) -> int:
 
 
 async def _produce_once_open(
-    closed: list[Named], request: ProduceRequest, context: RequestContext
+    closed: list[tuple[str, int]], request: ProduceRequest, context: RequestContext
 ) -> ProduceResponse | None:
     await open_in_turns(closed, context.broker.partitions)
-    response = _produce(request, context)
-    return response if response is None or isinstance(response, ProduceResponse) else await response
+    answer = _produce(request, context)
+    return await answer.wait() if isinstance(answer, Pending) else answer
 
 
-def _produce(
-    request: ProduceRequest, context: RequestContext
-) -> ProduceResponse | Coroutine[None, None, ProduceResponse] | None:
+def _produce(request: ProduceRequest, context: RequestContext) -> Answer:
+    if not has_transactional_batch(request):
+        return _append_all(request, context, NOTHING_ENLISTED)
+    try:
+        enlisted = enlist(request, context, lambda topic, index: _find(topic, index, request, context))
+    except NotEnlisted as refusal:
+        return _append_all(request, context, refusal)
+    if enlisted.settled:
+        return _append_all(request, context, enlisted.result())
+    return enlisted.and_then(lambda outcome: _as_pending(_append_all(request, context, outcome)))
+
+
+def _as_pending(answer: Answer) -> Pending[ProduceResponse | None]:
+    return answer if isinstance(answer, Pending) else settled(answer)
+
+
+def _append_all(request: ProduceRequest, context: RequestContext, enlisted: Enlisted) -> Answer:
     response = ProduceResponse()
     failed: PartitionProduceResponse | None = None
-    enlisted: Enlisted = NOTHING_ENLISTED
-    if has_transactional_batch(request):
-        try:
-            enlisted = enlist(request, context, lambda topic, index: _find(topic, index, request, context))
-        except NotEnlisted as refusal:
-            enlisted = refusal
+    acks = request.acks
+    wait: AckWait | None = None
     for topic in request.topic_data:
-        answers = [_append(topic, data, request, context, enlisted) for data in topic.partition_data]
+        answers = []
+        for data in topic.partition_data:
+            answer = PartitionProduceResponse(index=data.index, base_offset=-1)
+            answers.append(answer)
+            appended = _append(answer, topic, data, request, context, enlisted)
+            if appended is None:
+                failed = answer
+            elif acks:
+                partition, end_offset = appended
+                if (partition.committed if acks == ALL else partition.stored).offset < end_offset:
+                    if wait is None:
+                        wait = AckWait(response, acks)
+                    wait.add(partition, answer, end_offset)
         response.responses.append(
             TopicProduceResponse(name=topic.name, topic_id=topic.topic_id, partition_responses=answers)
         )
-        failed = next((answer for answer in answers if answer.error_code), failed)
-    flusher = context.broker.flusher
-    if flusher.records_are_due:
-        flusher.records_are_due = False
-        if request.acks:
-            return _after_flush(request, response, context)
-    if request.acks:
+    if wait is not None:
+        return wait.begin(request.timeout_ms, context.broker.clock)
+    if acks:
         return response
     if failed is not None:
         error = ErrorCode(failed.error_code).name
@@ -131,33 +153,15 @@ def _produce(
     return None
 
 
-async def _after_flush(request: ProduceRequest, response: ProduceResponse, context: RequestContext) -> ProduceResponse:
-    """The answer once everything that flush.messages asks for is on the disk."""
-    not_flushed = await context.broker.flusher.flushed()
-    if not not_flushed:
-        return response
-    for topic, topic_answer in zip(request.topic_data, response.responses, strict=True):
-        for answer in topic_answer.partition_responses:
-            if answer.error_code:
-                continue
-            try:
-                log = _find(topic, answer.index, request, context).log
-            except KafkaError:  # deleted meanwhile: what was appended is as gone as what would have been acknowledged
-                continue
-            if log in not_flushed:
-                answer.error_code = ErrorCode.KAFKA_STORAGE_ERROR
-                answer.base_offset = answer.log_start_offset = answer.log_append_time_ms = -1
-    return response
-
-
 def _append(
+    answer: PartitionProduceResponse,
     topic: TopicProduceData,
     data: PartitionProduceData,
     request: ProduceRequest,
     context: RequestContext,
     enlisted: Enlisted,
-) -> PartitionProduceResponse:
-    answer = PartitionProduceResponse(index=data.index, base_offset=-1)
+) -> tuple[Partition, int] | None:
+    """Append one partition's records and fill in its answer. Returns where they end; None: they were refused."""
     partition: Partition | None = None
     try:
         if isinstance(enlisted, NotEnlisted):
@@ -191,7 +195,8 @@ def _append(
         answer.base_offset = result.base_offset
         answer.log_append_time_ms = result.log_append_time_ms
         answer.log_start_offset = result.log_start_offset
-    return answer
+        return partition, result.last_offset + 1
+    return None
 
 
 def _find(topic: TopicProduceData, index: int, request: ProduceRequest, context: RequestContext) -> Partition:
@@ -199,11 +204,11 @@ def _find(topic: TopicProduceData, index: int, request: ProduceRequest, context:
         raise KafkaError(ErrorCode.INVALID_REQUIRED_ACKS)
     partitions = context.broker.partitions
     if context.api_version >= FIRST_VERSION_WITH_TOPIC_IDS:
-        partition = partitions.by_id(topic.topic_id, index)
+        partition = partitions.leader_by_id(topic.topic_id, index)
     else:
-        partition = partitions.by_name(topic.name, index)
+        partition = partitions.leader(topic.name, index)
     if partition.topic in INTERNAL_TOPICS and context.client_id != ADMIN_CLIENT_ID:
         raise KafkaError(ErrorCode.INVALID_TOPIC_EXCEPTION)
-    if request.acks == ALL and len(partition.isr) < partition.settings.min_insync_replicas:
+    if request.acks == ALL and partition.is_under_min_isr:
         raise KafkaError(ErrorCode.NOT_ENOUGH_REPLICAS)
     return partition

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kafkapy.pending import Pending, attempt, settled
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.sync_group import SyncGroupResponse
 
@@ -28,8 +29,9 @@ if TYPE_CHECKING:
 FIRST_VERSION_WITH_PROTOCOL = 5
 
 
-async def handle(request: SyncGroupRequest, context: RequestContext) -> SyncGroupResponse:
+def handle(request: SyncGroupRequest, context: RequestContext) -> Pending[SyncGroupResponse]:
     names_protocol = request.protocol_type is not None and request.protocol_name is not None
     if context.api_version >= FIRST_VERSION_WITH_PROTOCOL and not names_protocol:
-        return SyncGroupResponse(error_code=ErrorCode.INCONSISTENT_GROUP_PROTOCOL)
-    return await context.broker.groups.sync_group(request)
+        return settled(SyncGroupResponse(error_code=ErrorCode.INCONSISTENT_GROUP_PROTOCOL))
+    outcome = attempt(lambda: context.broker.groups.sync_group(request))
+    return outcome.otherwise(lambda error: SyncGroupResponse(error_code=error.code))

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 
 from kafkapy.coordinators.transaction.enlisting import Enlisting
 from kafkapy.coordinators.transaction.transaction import ProducerIdAndEpoch
+from kafkapy.pending import Pending, attempt, settled
 from kafkapy_controller.topic_names import OFFSETS_TOPIC
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.txn_offset_commit import (
@@ -35,31 +36,38 @@ from kafkapy_wire.messages.txn_offset_commit import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from kafkapy.context import RequestContext
+    from kafkapy.partitions.partition import Partition
     from kafkapy_controller.image import MetadataImage
+    from kafkapy_log import Verification
 
 FIRST_VERSION_WITH_LOAD_IN_PROGRESS = 2
 
 
-async def handle(request: TxnOffsetCommitRequest, context: RequestContext) -> TxnOffsetCommitResponse:
+def handle(request: TxnOffsetCommitRequest, context: RequestContext) -> Pending[TxnOffsetCommitResponse]:
     known, refused = _resolve(request, context.broker.metadata.image)
     if not known:
-        return TxnOffsetCommitResponse(topics=refused)
-    try:
-        committed = await context.broker.groups.commit_transactional_offsets(
-            request, known, lambda partition: _enlist(request, partition, context)
-        )
-    except KafkaError as error:
+        return settled(TxnOffsetCommitResponse(topics=refused))
+
+    def refuse(error: KafkaError) -> list[TxnOffsetCommitResponseTopic]:
         code = error.code
         version = context.api_version
         if code is ErrorCode.COORDINATOR_LOAD_IN_PROGRESS and version < FIRST_VERSION_WITH_LOAD_IN_PROGRESS:
             code = ErrorCode.COORDINATOR_NOT_AVAILABLE
-        committed = [_refusal(topic, code) for topic in known]
-    return TxnOffsetCommitResponse(topics=_merged(refused, committed))
+        return [_refusal(topic, code) for topic in known]
+
+    outcome = attempt(
+        lambda: context.broker.groups.commit_transactional_offsets(
+            request, known, lambda partition: _enlist(request, partition, context)
+        )
+    )
+    return outcome.otherwise(refuse).map(lambda topics: TxnOffsetCommitResponse(topics=_merged(refused, topics)))
 
 
-def _enlist(request: TxnOffsetCommitRequest, index: int, context: RequestContext) -> None:
-    """See to it that this partition of `__consumer_offsets` is in the transaction. Raises KafkaError."""
+def _enlist(request: TxnOffsetCommitRequest, index: int, context: RequestContext) -> Pending[None]:
+    """See to it that this partition of `__consumer_offsets` is in the transaction. Raises KafkaError, or is refused."""
     match context.api_version:
         case 0 | 1 | 2 | 3:
             enlisting = Enlisting.CHECK_FOR_OLD_CLIENT
@@ -67,11 +75,15 @@ def _enlist(request: TxnOffsetCommitRequest, index: int, context: RequestContext
             enlisting = Enlisting.CHECK
         case _:
             enlisting = Enlisting.ADD
-    partition = context.broker.partitions.by_name(OFFSETS_TOPIC, index)
+    partition = context.broker.partitions.leader(OFFSETS_TOPIC, index)
     producer = ProducerIdAndEpoch(request.producer_id, request.producer_epoch)
-    outcome = context.broker.enlister.enlist(request.transactional_id, producer, [partition], enlisting)[partition]
-    if isinstance(outcome, KafkaError):
-        raise outcome
+
+    def check(outcome: Mapping[Partition, Verification | KafkaError]) -> None:
+        said = outcome[partition]
+        if isinstance(said, KafkaError):
+            raise said
+
+    return context.broker.enlister.enlist(request.transactional_id, producer, [partition], enlisting).map(check)
 
 
 def _resolve(

@@ -22,6 +22,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kafkapy.coordinators.transaction.markers import Marker
+from kafkapy.pending import Pending, settled
 from kafkapy.turns import Turn
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.write_txn_markers import (
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
 
 async def handle(request: WriteTxnMarkersRequest, context: RequestContext) -> WriteTxnMarkersResponse:
-    errors: dict[int, dict[TopicPartition, ErrorCode]] = {}  # by producer id
+    written: dict[int, dict[TopicPartition, Pending[ErrorCode]]] = {}  # by producer id
     turn = Turn()
     for wanted in request.markers:
         marker = Marker(
@@ -50,16 +51,20 @@ async def handle(request: WriteTxnMarkersRequest, context: RequestContext) -> Wr
         )
         for topic in wanted.topics:
             for index in topic.partition_indexes:
-                errors.setdefault(wanted.producer_id, {})[topic.name, index] = _write(
+                written.setdefault(wanted.producer_id, {})[topic.name, index] = _write(
                     topic.name, index, marker, context
                 )
                 await turn.share()
-    return WriteTxnMarkersResponse(markers=[_result(producer_id, found) for producer_id, found in errors.items()])
+    answers = []
+    for producer_id, of_producer in written.items():
+        errors = {partition: await pending.wait() for partition, pending in of_producer.items()}
+        answers.append(_result(producer_id, errors))
+    return WriteTxnMarkersResponse(markers=answers)
 
 
-def _write(topic: str, index: int, marker: Marker, context: RequestContext) -> ErrorCode:
+def _write(topic: str, index: int, marker: Marker, context: RequestContext) -> Pending[ErrorCode]:
     if marker.producer_id < 0 or marker.producer_epoch < 0:
-        return ErrorCode.INVALID_REQUEST  # it would be stored, and no reader knows what to make of it
+        return settled(ErrorCode.INVALID_REQUEST)  # it would be stored, and no reader knows what to make of it
     return context.broker.markers.write(topic, index, marker)
 
 

@@ -1,11 +1,11 @@
-"""What every coordinator shares: decide, append, replay, answer.
+"""What every coordinator shares: decide, append, replay; and answer once it is committed.
 
 A coordinator's state is cut into shards, one a partition of its internal topic. A *decision* reads a shard and returns
-records and a response. `CoordinatorRuntime.execute` appends the records as one batch, *replays* them - the only thing
-that changes what must survive a restart - and only then lets the answer leave. Loading a shard is replaying its
-partition, so a restart cannot know more or less than the log.
-
-All of this is synchronous: between the check of a decision and the change made by its records nothing else runs.
+records and a response. `CoordinatorRuntime.execute` appends the records as one batch and *replays* them, which is the
+only thing that changes what must survive a restart, in one `def`: between the check of a decision and the change made
+by its records nothing else runs. The answer, and what else follows from the decision, leaves when the partition's high
+watermark has passed everything it rests on. Loading a shard is replaying its partition, so a restart cannot know more
+or less than the log.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
 import trio
 
+from kafkapy.pending import Pending, all_of, settled
 from kafkapy_wire.errors import ErrorCode, KafkaError, MalformedMessage
 from kafkapy_wire.records import (
     Compression,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from kafkapy.clock import Clock
+    from kafkapy.high_watermark import HighWatermark
 
 logger = logging.getLogger("kafkapy.coordinators")
 
@@ -38,6 +40,8 @@ NO_PRODUCER_EPOCH = -1
 
 T = TypeVar("T")
 ShardT = TypeVar("ShardT", bound="Shard")
+
+COMMIT_TIMEOUT_MS = 5_000
 
 LOAD_TURN_BATCHES_MAX = 500
 """Batches replayed before other tasks get a turn: a few milliseconds."""
@@ -58,48 +62,19 @@ class TransactionalProducer(NamedTuple):
 
 
 class Decision(NamedTuple, Generic[T]):
-    """What a decision wants written, in one batch, and the answer that may leave once it is.
+    """What a decision wants written, in one batch, and the answer that leaves once it is committed.
 
-    `then` runs right after the replay: it answers the requests parked until then.
+    `apply` changes what is in memory only, between the append and the replay; `then` runs when the records are
+    committed: it answers the requests that have waited for that. A decision whose append is refused does neither.
     """
 
     records: Sequence[CoordinatorRecord]
     response: T
     then: Callable[[], None] | None = None
+    apply: Callable[[], None] | None = None
 
 
 NOTHING: Decision[None] = Decision((), None)
-
-
-class Parked(Generic[T]):
-    """An answer that leaves later. The core calls `answer` exactly once; the connection's task awaits `wait`."""
-
-    __slots__ = ("_event", "_value")
-
-    def __init__(self) -> None:
-        self._event: trio.Event | None = None
-        self._value: T | None = None
-
-    @property
-    def answered(self) -> bool:
-        return self._value is not None
-
-    @property
-    def value(self) -> T:
-        assert self._value is not None, "not answered yet"
-        return self._value
-
-    def answer(self, value: T) -> None:
-        assert self._value is None, f"answered twice: {self._value} and {value}"
-        self._value = value
-        if self._event is not None:
-            self._event.set()
-
-    async def wait(self) -> T:
-        if self._value is None:
-            self._event = trio.Event()
-            await self._event.wait()
-        return self.value
 
 
 class CoordinatorLog(Protocol):
@@ -113,7 +88,15 @@ class CoordinatorLog(Protocol):
         """Return when the topic exists and every partition takes appends. Creating it twice is no error."""
 
     def append(self, partition: int, batch: bytes) -> int:
-        """The base offset of the appended batch. Raises KafkaError(NOT_LEADER_OR_FOLLOWER, KAFKA_STORAGE_ERROR)."""
+        """Where the log ends behind the appended batch. Raises KafkaError: NOT_LEADER_OR_FOLLOWER, NOT_ENOUGH_REPLICAS,
+        KAFKA_STORAGE_ERROR.
+        """
+
+    def end_offset(self, partition: int) -> int:
+        """Where the log ends. Raises KafkaError(NOT_LEADER_OR_FOLLOWER)."""
+
+    def committed(self, partition: int) -> HighWatermark:
+        """How far the partition is committed. Raises KafkaError(NOT_LEADER_OR_FOLLOWER)."""
 
     def read_batches(self, partition: int) -> Iterator[memoryview]:
         """Whole batches from the log start to the end. A view is valid until the next one is asked for."""
@@ -150,17 +133,23 @@ class CoordinatorRuntime(Generic[ShardT]):
         *,
         compression: Compression = Compression.NONE,
         base_sequence: int = 0,
+        commit_timeout_ms: Callable[[], int] = lambda: COMMIT_TIMEOUT_MS,
     ) -> None:
-        """`base_sequence` is what Apache Kafka writes in this topic's batches, although there is no producer id."""
+        """`base_sequence` is what Apache Kafka writes in this topic's batches, although there is no producer id.
+
+        After `commit_timeout_ms` without its commit a decision is answered with COORDINATOR_NOT_AVAILABLE. It stands.
+        """
         self._topic = topic
         self._log = log
         self._clock = clock
         self._new_shard = new_shard
         self._compression = compression
         self._base_sequence = base_sequence
+        self._commit_timeout_ms = commit_timeout_ms
         self._shards: dict[int, ShardT] = {}
         self._loading: set[int] = set()
-        self._creating_topic: trio.Event | None = None
+        self._wanted = trio.Event()
+        self._waiting_until_ready: list[Pending[None]] = []
 
     @property
     def partition_count(self) -> int:
@@ -182,54 +171,130 @@ class CoordinatorRuntime(Generic[ShardT]):
         except KeyError:
             raise KafkaError(ErrorCode.COORDINATOR_LOAD_IN_PROGRESS) from None
 
-    def execute(self, partition: int, decision: Decision[T], producer: TransactionalProducer | None = None) -> T:
-        """Append, replay, release the parked answers. Returns the decision's own response.
+    def execute(
+        self, partition: int, decision: Decision[T], producer: TransactionalProducer | None = None
+    ) -> Pending[T]:
+        """Append and replay. The decision's own response, once all it rests on is committed.
 
         With `producer` the records are part of its transaction, and wait for its marker.
+        Raises KafkaError when the log takes no records: then nothing has changed.
         """
         if decision.records:
-            now_ms = self._clock.now_ms()
-            batch = build_batch(
-                [NewRecord(now_ms, record.key, record.value) for record in decision.records],
-                compression=self._compression,
-                base_sequence=self._base_sequence,
-                producer_id=NO_PRODUCER_ID if producer is None else producer.producer_id,
-                producer_epoch=NO_PRODUCER_EPOCH if producer is None else producer.epoch,
-                is_transactional=producer is not None,
-            )
-            try:
-                self._log.append(partition, batch)
-            except KafkaError as error:
-                raise KafkaError(_append_error_as_seen_by_clients(error.code)) from error
+            end_offset = self._append(partition, decision.records, producer)
+            if decision.apply is not None:
+                decision.apply()
             shard = self._shards[partition]
+            producer_id = NO_PRODUCER_ID if producer is None else producer.producer_id
             for record in decision.records:
-                shard.replay(record, NO_PRODUCER_ID if producer is None else producer.producer_id)
+                shard.replay(record, producer_id)
+        else:
+            if decision.apply is not None:
+                decision.apply()
+            if partition not in self._shards:
+                return self._release(decision)  # there is no topic yet
+            end_offset = self._log.end_offset(partition)
+        committed = self._log.committed(partition)
+        if committed.offset >= end_offset:
+            return self._release(decision)
+        return self._when_committed(committed, end_offset, decision)
+
+    def read(self, partition: int, answer: T) -> Pending[T]:
+        """An answer that was read from a shard: it leaves once all it rests on is committed."""
+        if partition not in self._shards:
+            return settled(answer)
+        committed, end_offset = self._log.committed(partition), self._log.end_offset(partition)
+        if committed.offset >= end_offset:
+            return settled(answer)
+        return self._when_committed(committed, end_offset, Decision((), answer))
+
+    def read_all(self, answer: T) -> Pending[T]:
+        """The same of an answer that rests on every shard."""
+        return all_of([self.read(partition, None) for partition in self._shards]).map(lambda _: answer)
+
+    def _append(
+        self, partition: int, records: Sequence[CoordinatorRecord], producer: TransactionalProducer | None
+    ) -> int:
+        now_ms = self._clock.now_ms()
+        batch = build_batch(
+            [NewRecord(now_ms, record.key, record.value) for record in records],
+            compression=self._compression,
+            base_sequence=self._base_sequence,
+            producer_id=NO_PRODUCER_ID if producer is None else producer.producer_id,
+            producer_epoch=NO_PRODUCER_EPOCH if producer is None else producer.epoch,
+            is_transactional=producer is not None,
+        )
+        try:
+            return self._log.append(partition, batch)
+        except KafkaError as error:
+            raise KafkaError(_append_error_as_seen_by_clients(error.code)) from error
+
+    def _release(self, decision: Decision[T]) -> Pending[T]:
         if decision.then is not None:
             decision.then()
-        return decision.response
+        return settled(decision.response)
 
-    async def create_topic(self) -> None:
-        """Return when the topic exists and every shard can be used, at once if it was so before.
+    def _when_committed(self, committed: HighWatermark, end_offset: int, decision: Decision[T]) -> Pending[T]:
+        pending: Pending[T] = Pending()
+
+        def give_up() -> None:
+            if not pending.settled:
+                pending.refuse(KafkaError(ErrorCode.COORDINATOR_NOT_AVAILABLE))
+
+        timer = self._clock.call_later(self._commit_timeout_ms(), give_up)
+
+        def release(error: KafkaError | None) -> None:
+            timer.cancel()
+            if error is None and decision.then is not None:
+                decision.then()
+            if pending.settled:
+                return
+            if error is None:
+                pending.answer(decision.response)
+            else:
+                pending.refuse(KafkaError(_append_error_as_seen_by_clients(error.code)))
+
+        committed.release_at(end_offset, release)
+        return pending
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the topic exists and every shard can be used."""
+        count = self.partition_count
+        return count > 0 and len(self._shards) >= count
+
+    def when_ready(self) -> Pending[None]:
+        """Once the topic exists and every shard can be used, at once if it is so: it is made when it is missing.
 
         A topic that was just created has nothing to replay, so the first request to a fresh node needs no retry.
-        Raises KafkaError(COORDINATOR_NOT_AVAILABLE): the disk has no room for it.
+        Refused with COORDINATOR_NOT_AVAILABLE: the disk has no room for it. Others wait for the same creation.
         """
-        while self._creating_topic is not None:
-            await self._creating_topic.wait()
-        if self.partition_count and len(self._shards) >= self.partition_count:
-            return
-        self._creating_topic = trio.Event()
-        try:
-            if not self.partition_count:
-                await self._log.create_topic()
-            await self.load()  # also where a client made the topic, or gave it more partitions
-        except KafkaError as error:
-            if error.code is ErrorCode.KAFKA_STORAGE_ERROR:
-                raise KafkaError(ErrorCode.COORDINATOR_NOT_AVAILABLE) from error
-            raise
-        finally:
-            self._creating_topic.set()
-            self._creating_topic = None
+        if self.is_ready:
+            return settled(None)
+        ready: Pending[None] = Pending()
+        self._waiting_until_ready.append(ready)
+        self._wanted.set()
+        return ready
+
+    async def run(self) -> None:
+        """Make the topic ready whenever somebody wants it, until cancelled."""
+        while True:
+            await self._wanted.wait()
+            self._wanted = trio.Event()
+            error: KafkaError | None = None
+            try:
+                if not self.partition_count:
+                    await self._log.create_topic()
+                await self.load()  # also where a client made the topic, or gave it more partitions
+            except KafkaError as failure:
+                error = failure
+                if failure.code is ErrorCode.KAFKA_STORAGE_ERROR:
+                    error = KafkaError(ErrorCode.COORDINATOR_NOT_AVAILABLE)
+            waiting, self._waiting_until_ready = self._waiting_until_ready, []
+            for ready in waiting:
+                if error is None:
+                    ready.answer(None)
+                else:
+                    ready.refuse(error)
 
     def end_transaction(self, partition: int, producer_id: int, *, committed: bool) -> None:
         """A marker was appended to the partition; one that is still being replayed will come to it."""

@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
     from kafkapy.clock import Clock
-    from kafkapy.partitions.manager import Partition, PartitionManager
+    from kafkapy.high_watermark import HighWatermark
+    from kafkapy.partitions.manager import PartitionManager
+    from kafkapy.partitions.partition import Partition
 
 LOAD_READ_BYTES = 5 << 20
 
@@ -36,8 +38,16 @@ class TopicCoordinatorLog:
             await self._create_topic(self._topic)
 
     def append(self, partition: int, batch: bytes) -> int:
-        """The base offset of the appended batch. Raises KafkaError."""
-        return self._leader(partition).append_internal(batch, now_ms=self._clock.now_ms()).base_offset
+        """Where the log ends behind the appended batch. Raises KafkaError."""
+        return self._leader(partition).append_internal(batch, now_ms=self._clock.now_ms()).last_offset + 1
+
+    def end_offset(self, partition: int) -> int:
+        """Raises KafkaError."""
+        return self._leader(partition).log.log_end_offset
+
+    def committed(self, partition: int) -> HighWatermark:
+        """Raises KafkaError."""
+        return self._leader(partition).committed
 
     def leader_epoch(self, partition: int) -> int:
         """Raises KafkaError."""
@@ -66,6 +76,6 @@ class TopicCoordinatorLog:
 
     def _leader(self, partition: int) -> Partition:
         try:
-            return self._partitions.by_name(self._topic, partition)
+            return self._partitions.leader(self._topic, partition)
         except KafkaError as error:
             raise KafkaError(ErrorCode.NOT_LEADER_OR_FOLLOWER) from error

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING
 
 import trio
 
+from kafkapy.pending import Pending, settled
 from kafkapy_wire.errors import ErrorCode, KafkaError
 
 if TYPE_CHECKING:
@@ -13,26 +15,41 @@ if TYPE_CHECKING:
 
 
 class ProducerIds:
-    """Hands out ids of the current block and asks for the next one when it is used up."""
+    """Hands out ids of the current block; `run` asks for the next one when it is used up."""
 
     def __init__(self, allocate_block: Callable[[], Awaitable[tuple[int, int]]]) -> None:
         self._allocate_block = allocate_block  # -> (first id, number of ids)
         self._block = iter(range(0))
-        self._allocating = trio.Lock()  # one block at a time: spans the wait for the controller
+        self._waiting: deque[Pending[int]] = deque()
+        self._wanted = trio.Event()
 
-    async def next(self) -> int:
-        """Raises KafkaError COORDINATOR_LOAD_IN_PROGRESS: the controller cannot write to its log."""
+    def next(self) -> Pending[int]:
+        """Refused with COORDINATOR_LOAD_IN_PROGRESS when the controller cannot write to its log."""
+        producer_id = next(self._block, None)
+        if producer_id is not None:
+            return settled(producer_id)
+        pending: Pending[int] = Pending()
+        self._waiting.append(pending)
+        self._wanted.set()
+        return pending
+
+    async def run(self) -> None:
+        """Fetch a block whenever one is wanted, until cancelled."""
         while True:
-            producer_id = next(self._block, None)
-            if producer_id is not None:
-                return producer_id
-            async with self._allocating:
-                producer_id = next(self._block, None)  # another task may have fetched a block meanwhile
-                if producer_id is not None:
-                    return producer_id
-                try:
-                    first, count = await self._allocate_block()
-                except KafkaError as error:
-                    # What Apache Kafka answers as long as its controller gives no block: every client comes again.
-                    raise KafkaError(ErrorCode.COORDINATOR_LOAD_IN_PROGRESS) from error
-                self._block = iter(range(first, first + count))
+            await self._wanted.wait()
+            self._wanted = trio.Event()
+            try:
+                first, count = await self._allocate_block()
+            except KafkaError:
+                # What Apache Kafka answers as long as its controller gives no block: every client comes again.
+                waiting, self._waiting = self._waiting, deque()
+                for pending in waiting:
+                    pending.refuse(KafkaError(ErrorCode.COORDINATOR_LOAD_IN_PROGRESS))
+                continue
+            self._block = iter(range(first, first + count))
+            while self._waiting:
+                producer_id = next(self._block, None)
+                if producer_id is None:
+                    self._wanted.set()
+                    break
+                self._waiting.popleft().answer(producer_id)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from kafkapy.apis import API_MODULES
 from kafkapy.errors import CloseConnection
+from kafkapy.pending import Pending
 from kafkapy_wire.api_keys import (
     API_VERSIONS,
     ApiKey,
@@ -122,8 +123,13 @@ class Dispatcher:
             if injected is not None:
                 return injected
         try:
-            response: Message | Coroutine[object, object, Message | None] | None = api.handle(request, context)
-            if iscoroutine(response):
+            response: Message | Pending[Message | None] | Coroutine[object, object, Message | None] | None
+            response = api.handle(request, context)
+            if isinstance(response, Pending):
+                if not response.settled:
+                    await outbox.flush()
+                response = await response.wait()
+            elif iscoroutine(response):
                 try:
                     await outbox.flush()
                 except BaseException:

@@ -5,7 +5,7 @@ process, and replicas the crash of a machine. Only a segment that was rolled is 
 recovery reads little. Who runs one broker and wants every answer to be a promise of durability sets flush.messages=1:
 then a produce is answered after the fsync. All requests that come while one fsync runs share the next.
 
-flush.messages   an append that leaves so many records unsynced asks for a flush, and its answer waits
+flush.messages   an append that leaves so many records unsynced asks for a flush, and is not committed before
 flush.ms         records are synced after that time, to within `CHECK_INTERVAL_MS`
 
 Beside that, logs are *settled*: synced together with their indexes and a snapshot of their producers, so that a
@@ -14,8 +14,8 @@ every log.flush.offset.checkpoint.interval.ms, those that it would have to read 
 recovery reads the whole segment that was written to, every time.
 
 Differs: Apache Kafka looks at flush.ms only every log.flush.scheduler.interval.ms, which is never by default; here a
-topic's flush.ms is enough. It syncs within the append, so that a consumer never sees what may be lost with the power;
-here consumers see a record when it is in the page cache, and only the producer waits.
+topic's flush.ms is enough. It syncs within the append; here the high watermark waits for the fsync, so that neither a
+producer nor a consumer hears of a record that may be lost with the power.
 """
 
 from __future__ import annotations
@@ -26,15 +26,14 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from kafkapy_wire.errors import KafkaError
+from kafkapy_wire.errors import ErrorCode, KafkaError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from collections.abc import Set as AbstractSet
+    from collections.abc import Callable, Iterable
 
     from kafkapy.clock import Clock
     from kafkapy.partitions.disk_watch import DiskWatch
-    from kafkapy.partitions.manager import Partition
+    from kafkapy.partitions.partition import Partition
     from kafkapy_log import Flush, PartitionLog
 
 CHECK_INTERVAL_MS = 1_000
@@ -52,24 +51,45 @@ class Extent(IntEnum):
     SETTLED = 2
 
 
+class Due:
+    """A log that is to be flushed: how much of it, and who wants to know."""
+
+    __slots__ = ("extent", "then")
+
+    def __init__(self) -> None:
+        self.extent = Extent.ROLLED
+        self.then: Callable[[KafkaError | None], None] | None = None
+
+
 class Flusher:
     """Flushes logs of one node, a round at a time, while `run` runs."""
 
     def __init__(self, clock: Clock, disk: DiskWatch) -> None:
         self._clock = clock
         self._disk = disk
-        self._due: dict[PartitionLog, Extent] = {}
+        self._due: dict[PartitionLog, Due] = {}
         self._asked = trio.Event()
-        self._round = Round()  # the one that begins next
+        self._round_ended = trio.Event()  # of the round that begins next
         self._dirty_since_ms: dict[PartitionLog, int] = {}
-        self.records_are_due = False
-        """An append has asked for a flush since this was last set to False: its request waits for `flushed`."""
         self.recovery_points_moved = trio.Event()
         """Set when it is worth noting, and replaced by who notes it: not for every produce with flush.messages."""
 
-    def ask(self, log: PartitionLog, extent: Extent = Extent.RECORDS) -> None:
-        """Have the log flushed in the round that begins next."""
-        self._due[log] = max(extent, self._due.get(log, extent))
+    def ask(
+        self,
+        log: PartitionLog,
+        extent: Extent = Extent.RECORDS,
+        then: Callable[[KafkaError | None], None] | None = None,
+    ) -> None:
+        """Have the log flushed in the round that begins next.
+
+        `then(None)` is called once that is done, `then(KAFKA_STORAGE_ERROR)` when it has failed; a log has one that
+        wants to know, its partition.
+        """
+        due = self._due.get(log)
+        if due is None:
+            due = self._due[log] = Due()
+        due.extent = max(extent, due.extent)
+        due.then = then or due.then
         self._asked.set()
 
     async def settle(self, logs: Iterable[PartitionLog]) -> None:
@@ -81,17 +101,9 @@ class Flusher:
                 self.ask(log, Extent.SETTLED)
             await self.flushed()
 
-    def appended(self, log: PartitionLog, *, awaited: bool) -> None:
-        """Records were appended to a log whose topic has flush.messages; `awaited`: by a request that would wait."""
-        if log.unflushed_record_count >= log.settings.flush_messages:
-            self.records_are_due |= awaited
-            self.ask(log)
-
-    async def flushed(self) -> AbstractSet[PartitionLog]:
-        """Wait for the end of the round that has everything asked for so far. Returns the logs that it failed for."""
-        this_round = self._round
-        await this_round.ended.wait()
-        return this_round.failed
+    async def flushed(self) -> None:
+        """Wait for the end of the round that has everything asked for so far."""
+        await self._round_ended.wait()
 
     def check(self, partitions: list[Partition]) -> None:
         """Ask for what is due by flush.ms, and for segments that were rolled since they were last flushed."""
@@ -99,6 +111,7 @@ class Flusher:
         dirty_since_ms: dict[PartitionLog, int] = {}
         for partition in partitions:
             log = partition.log
+            partition.flush_if_due()
             if not log.unflushed_record_count or log.has_failed:
                 continue
             if log.active_base_offset > log.recovery_point:
@@ -116,26 +129,31 @@ class Flusher:
             await self._asked.wait()
             due, self._due = self._due, {}
             self._asked = trio.Event()
-            this_round, self._round = self._round, Round()
+            ended, self._round_ended = self._round_ended, trio.Event()
             try:
-                await self._flush(due, this_round)
+                await self._flush(due)
             finally:
-                this_round.ended.set()
+                ended.set()
 
-    async def _flush(self, due: dict[PartitionLog, Extent], this_round: Round) -> None:
+    async def _flush(self, due: dict[PartitionLog, Due]) -> None:
         from kafkapy_log.flush import sync_all
 
         flushes: list[tuple[PartitionLog, Flush]] = []
-        for log, extent in due.items():
+        for log, wanted in due.items():
             try:
-                flush = log.begin_flush(rolled_only=extent is Extent.ROLLED, settle=extent is Extent.SETTLED)
+                flush = log.begin_flush(
+                    rolled_only=wanted.extent is Extent.ROLLED, settle=wanted.extent is Extent.SETTLED
+                )
             except KafkaError as error:
-                self._failed(log, error.__cause__, this_round)
+                self._failed(log, wanted, error)
                 continue
             if flush is not None:
                 flushes.append((log, flush))
             elif log.has_failed:
-                this_round.failed.add(log)
+                failure = KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, f"{log.topic_partition} has failed")
+                self._failed(log, wanted, failure)
+            elif wanted.then is not None:
+                wanted.then(None)
         if not flushes:
             return
         sync = partial(sync_all, [flush for _, flush in flushes], fsync=True)
@@ -144,19 +162,18 @@ class Flusher:
             errors = await trio.to_thread.run_sync(sync)
         for (log, flush), sync_error in zip(flushes, errors, strict=True):
             log.end_flush(flush, sync_error)
+            wanted = due[log]
             if sync_error is not None:
-                self._failed(log, sync_error, this_round)
-            elif due[log] is not Extent.RECORDS:
+                failure = KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, f"{log.topic_partition}: {sync_error}")
+                failure.__cause__ = sync_error
+                self._failed(log, wanted, failure)
+                continue
+            if wanted.extent is not Extent.RECORDS:
                 self.recovery_points_moved.set()
+            if wanted.then is not None:
+                wanted.then(None)
 
-    def _failed(self, log: PartitionLog, cause: BaseException | None, this_round: Round) -> None:
-        this_round.failed.add(log)
-        self._disk.tell(log, cause)
-
-
-class Round:
-    """Logs that are flushed together, and those of them that could not be."""
-
-    def __init__(self) -> None:
-        self.ended = trio.Event()
-        self.failed: set[PartitionLog] = set()
+    def _failed(self, log: PartitionLog, wanted: Due, error: KafkaError) -> None:
+        self._disk.tell(log, error.__cause__)
+        if wanted.then is not None:
+            wanted.then(error)

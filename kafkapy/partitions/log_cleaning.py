@@ -39,7 +39,8 @@ if TYPE_CHECKING:
     from kafkapy.clock import Clock
     from kafkapy.partitions.cleaner_statistics import CleanerStatistics
     from kafkapy.partitions.disk_watch import DiskWatch
-    from kafkapy.partitions.manager import Partition, PartitionManager
+    from kafkapy.partitions.manager import PartitionManager
+    from kafkapy.partitions.partition import Partition
     from kafkapy.settings.current import CurrentSettings
     from kafkapy_controller.delta import MetadataDelta
     from kafkapy_controller.image import MetadataImage
@@ -147,10 +148,7 @@ class LogCleaning:
             self._changed.set()
 
     def _is_there(self, partition: Partition) -> bool:
-        try:
-            return self._partitions.by_id(partition.topic_id, partition.index) is partition
-        except KafkaError:
-            return False
+        return self._partitions.is_current(partition)
 
     # -- retention
 
@@ -205,7 +203,7 @@ class LogCleaning:
                 count,
                 partition.log.log_start_offset,
             )
-            partition.wake()
+            partition.log_start_moved()
 
     # -- compaction
 

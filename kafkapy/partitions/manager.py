@@ -1,7 +1,10 @@
-"""The partitions that this broker leads: each one's log, its high watermark and who waits for it.
+"""Every partition that this broker has a replica of, by topic name and by topic id.
 
 `PartitionManager` follows the metadata image: a partition that appears in it can be used before the answer of the
 request that made it leaves, and one that disappears is renamed away at once and deleted later by a worker thread.
+
+Three questions about a partition have three answers: whether it exists (UNKNOWN_TOPIC_OR_PARTITION), whether it is
+assigned to this broker, and whether this broker leads it (NOT_LEADER_OR_FOLLOWER).
 """
 
 from __future__ import annotations
@@ -9,9 +12,10 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from kafkapy_controller.image import ConfigResourceType
+from kafkapy.partitions.partition import Partition
+from kafkapy_controller.image import EMPTY_IMAGE, ConfigResourceType
 from kafkapy_controller.topic_names import CLUSTER_METADATA_TOPIC
-from kafkapy_log import AppendOrigin, StoreError, TopicPartition, Verification
+from kafkapy_log import StoreError, TopicPartition
 from kafkapy_log.disk_errors import passes
 from kafkapy_wire.errors import ErrorCode, KafkaError
 
@@ -19,207 +23,109 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    import trio
-
     from kafkapy.clock import Clock
     from kafkapy.partitions.disk_watch import DiskWatch
     from kafkapy.partitions.flushing import Flusher
     from kafkapy.partitions.topic_settings import TopicSettingsSource
-    from kafkapy.settings import Settings, TopicSettings
+    from kafkapy.settings import Settings
     from kafkapy_controller.delta import MetadataDelta
-    from kafkapy_controller.image import MetadataImage, PartitionImage, TopicImage
-    from kafkapy_log import AppendResult, LogSettings, LogStore, PartitionLog
-    from kafkapy_wire.message import RecordBytes
+    from kafkapy_controller.image import MetadataImage, TopicImage
+    from kafkapy_log import LogSettings, LogStore
     from kafkapy_wire.uuid import Uuid
 
 logger = logging.getLogger("kafkapy.partitions")
 
-FLUSH_MESSAGES_NEVER = 2**63 - 1
-
-
-class Partition:
-    """One partition that this broker leads. With no followers, what is appended is committed."""
-
-    __slots__ = ("_disk", "flusher", "index", "isr", "leader_epoch", "log", "settings", "topic", "topic_id", "waiters")
-
-    def __init__(
-        self,
-        topic: TopicImage,
-        index: int,
-        state: PartitionImage,
-        log: PartitionLog,
-        settings: TopicSettings,
-        disk: DiskWatch,
-    ) -> None:
-        self._disk = disk
-        self.topic = topic.name
-        self.topic_id = topic.topic_id
-        self.index = index
-        self.log = log
-        self.settings = settings
-        self.flusher: Flusher | None = None  # where flush.messages asks for it
-        self.leader_epoch = -1
-        self.isr: tuple[int, ...] = ()
-        self.waiters: set[trio.Event] = set()  # set once when the high watermark moves or the partition goes away
-        self.lead(state)
-
-    def __str__(self) -> str:
-        return f"{self.topic}-{self.index}"
-
-    @property
-    def high_watermark(self) -> int:
-        """End of what the whole ISR has; consumers read strictly below it."""
-        return self.log.log_end_offset
-
-    @property
-    def last_stable_offset(self) -> int:
-        """Start of the earliest open transaction, else the high watermark."""
-        return min(self.log.last_stable_offset, self.high_watermark)
-
-    def append_produced(
-        self,
-        batches: RecordBytes,
-        *,
-        now_ms: int,
-        request_version: int,
-        verification: Verification = Verification.NONE,
-    ) -> AppendResult:
-        """Append what a client sent and wake who waits for it. Raises KafkaError; then nothing was stored."""
-        try:
-            result = self.log.append_as_leader(
-                batches,
-                leader_epoch=self.leader_epoch,
-                now_ms=now_ms,
-                api_version=request_version,
-                verification=verification,
-            )
-        except KafkaError as error:
-            if error.code is ErrorCode.KAFKA_STORAGE_ERROR:
-                self._disk.tell(self.log, error.__cause__)
-            raise
-        self._appended(awaited=True)
-        return result
-
-    def append_internal(self, batch: bytes, *, now_ms: int, transaction_version: int = 0) -> AppendResult:
-        """Append a batch that a coordinator of this node built. Raises KafkaError; then nothing was stored.
-
-        `transaction_version` is a marker's.
-        """
-        try:
-            result = self.log.append_as_leader(
-                batch,
-                leader_epoch=self.leader_epoch,
-                now_ms=now_ms,
-                origin=AppendOrigin.COORDINATOR,
-                transaction_version=transaction_version,
-            )
-        except KafkaError as error:
-            if error.code is ErrorCode.KAFKA_STORAGE_ERROR:
-                self._disk.tell(self.log, error.__cause__)
-            raise
-        self._appended(awaited=False)
-        return result
-
-    def _appended(self, *, awaited: bool) -> None:
-        if self.flusher is not None:
-            self.flusher.appended(self.log, awaited=awaited)
-        if self._disk.refusing:
-            self._disk.accepted(self.log.topic_partition)
-        self.wake()
-
-    def delete_records_before(self, offset: int, *, now_ms: int) -> None:
-        """Move the log start offset forward to `offset`, which is at most the high watermark."""
-        self.log.delete_records_before(offset, now_ms=now_ms)
-        self.wake()
-
-    def use_flusher(self, flusher: Flusher | None) -> None:
-        """Who syncs what is appended, if the topic has flush.messages."""
-        self.flusher = flusher if self.settings.flush_messages < FLUSH_MESSAGES_NEVER else None
-
-    def wake(self) -> None:
-        """Have every parked request look at this partition again."""
-        if self.waiters:
-            for waiter in self.waiters:
-                waiter.set()
-            self.waiters.clear()
-
-    def lead(self, state: PartitionImage) -> None:
-        """Lead in the leader epoch and with the ISR of `state`."""
-        if state.leader_epoch > self.leader_epoch:
-            self.leader_epoch = state.leader_epoch
-            self.log.assign_leader_epoch(state.leader_epoch, self.log.log_end_offset)
-        self.isr = state.isr
-        self.wake()
-
-    def check_leader_epoch(self, current_leader_epoch: int) -> None:
-        """Compare what a client believes the leader epoch to be; -1 is no belief (KIP-320)."""
-        if current_leader_epoch in (-1, self.leader_epoch):
-            return
-        if current_leader_epoch < self.leader_epoch:
-            raise KafkaError(ErrorCode.FENCED_LEADER_EPOCH)
-        raise KafkaError(ErrorCode.UNKNOWN_LEADER_EPOCH)
-
 
 class PartitionManager:
-    """Every partition that this broker leads, by topic name and by topic id."""
+    """The replicas of this broker. `flusher` brings to the disk what flush.messages asks for; None: nothing waits."""
 
     def __init__(
-        self, store: LogStore, node_id: int, settings: TopicSettingsSource, clock: Clock, disk: DiskWatch
+        self,
+        store: LogStore,
+        node_id: int,
+        settings: TopicSettingsSource,
+        clock: Clock,
+        disk: DiskWatch,
+        flusher: Flusher | None = None,
     ) -> None:
         self._store = store
-        self._disk = disk
         self._node_id = node_id
         self._settings = settings
         self._clock = clock
+        self._disk = disk
+        self._flusher = flusher
+        self._image = EMPTY_IMAGE
         self._by_name: dict[tuple[str, int], Partition] = {}
         self._by_id: dict[tuple[Uuid, int], Partition] = {}
         # A log is opened, or made, when it is first asked for: thousands of partitions start, and are created, at once.
         # What says that a partition exists is the metadata log, not its directory.
-        self._unopened: dict[tuple[str, int], tuple[TopicImage, PartitionImage]] = {}
-        self._counts: dict[str, int] = {}
-        self._names: dict[Uuid, str] = {}
-        self.flusher: Flusher | None = None
+        self._unopened: set[tuple[str, int]] = set()
 
     @property
     def directory(self) -> Path:
         """Where the logs are."""
         return self._store.directory
 
-    def by_name(self, topic: str, index: int) -> Partition:
-        """Raises KafkaError: UNKNOWN_TOPIC_OR_PARTITION, KAFKA_STORAGE_ERROR."""
+    # -- one partition
+
+    def leader(self, topic: str, index: int) -> Partition:
+        """The partition, which this broker leads.
+
+        Raises KafkaError: UNKNOWN_TOPIC_OR_PARTITION, NOT_LEADER_OR_FOLLOWER, KAFKA_STORAGE_ERROR.
+        """
+        partition = self._by_name.get((topic, index))
+        if partition is None:
+            partition = self._open(topic, index)
+        if not partition.leads:
+            raise KafkaError(ErrorCode.NOT_LEADER_OR_FOLLOWER)
+        return partition
+
+    def leader_by_id(self, topic_id: Uuid, index: int) -> Partition:
+        """The same; UNKNOWN_TOPIC_ID, or UNKNOWN_TOPIC_OR_PARTITION when only the partition is unknown."""
+        partition = self._by_id.get((topic_id, index))
+        if partition is None:
+            topic = self._image.topics_by_id.get(topic_id)
+            if topic is None:
+                raise KafkaError(ErrorCode.UNKNOWN_TOPIC_ID)
+            partition = self._open(topic.name, index)
+        if not partition.leads:
+            raise KafkaError(ErrorCode.NOT_LEADER_OR_FOLLOWER)
+        return partition
+
+    def replica(self, topic: str, index: int) -> Partition:
+        """The partition, whether this broker leads it or follows.
+
+        Raises KafkaError: UNKNOWN_TOPIC_OR_PARTITION, NOT_LEADER_OR_FOLLOWER (it has no replica), KAFKA_STORAGE_ERROR.
+        """
         partition = self._by_name.get((topic, index))
         return self._open(topic, index) if partition is None else partition
 
-    def by_id(self, topic_id: Uuid, index: int) -> Partition:
-        """Raises KafkaError: UNKNOWN_TOPIC_ID, or UNKNOWN_TOPIC_OR_PARTITION when only the partition is unknown;
-        KAFKA_STORAGE_ERROR.
-        """
-        partition = self._by_id.get((topic_id, index))
-        if partition is not None:
-            return partition
-        name = self._names.get(topic_id)
-        if name is None:
-            raise KafkaError(ErrorCode.UNKNOWN_TOPIC_ID)
-        return self._open(name, index)
-
     def stored(self, topic: str, index: int) -> Partition | None:
-        """The partition if something was ever stored in it: for readers that need not make an empty log.
+        """The replica if something was ever stored in it: for readers that need not make an empty log.
 
-        Raises KafkaError: UNKNOWN_TOPIC_OR_PARTITION, KAFKA_STORAGE_ERROR.
+        Raises KafkaError as `replica` does.
         """
         if (topic, index) in self._unopened and (topic, index) not in self._store:
             return None
-        return self.by_name(topic, index)
+        return self.replica(topic, index)
+
+    def is_current(self, partition: Partition) -> bool:
+        """Whether it is still this broker's: not deleted, made anew under its name, or given to others."""
+        return self._by_id.get((partition.topic_id, partition.index)) is partition
+
+    # -- many
 
     def count(self, topic: str) -> int:
-        """How many partitions of the topic are led here; 0 when there is no such topic."""
-        return self._counts.get(topic, 0)
+        """How many partitions the topic has, wherever they are; 0 when there is no such topic."""
+        found = self._image.topics.get(topic)
+        return 0 if found is None else len(found.partitions)
 
     def names(self) -> Iterator[tuple[str, int]]:
-        """(topic, partition) of every partition, in the order in which the topics came."""
-        for topic, count in list(self._counts.items()):
-            for index in range(count):
-                yield topic, index
+        """(topic, partition) of every replica, in the order in which the topics came."""
+        for topic in list(self._image.topics.values()):
+            for index in range(len(topic.partitions)):
+                if (topic.name, index) in self._by_name or (topic.name, index) in self._unopened:
+                    yield topic.name, index
 
     def opened(self) -> list[Partition]:
         """The partitions whose logs are open; the others have had no request since the start."""
@@ -234,24 +140,22 @@ class PartitionManager:
         """The partitions that have something stored and that nobody has asked for since the start."""
         return [TopicPartition(*key) for key in self._unopened if key in self._store]
 
-    def unopened_among(self, wanted: Iterable[tuple[str | Uuid, int]]) -> list[tuple[str | Uuid, int]]:
-        """Those of them, each with its topic's name or id, that `by_name` and `by_id` would have to open."""
-        if not self._unopened:
+    def unopened_among(self, wanted: Iterable[tuple[str | Uuid, int]]) -> list[tuple[str, int]]:
+        """Those of them, named by their topics' names or ids, whose logs would have to be opened."""
+        unopened = self._unopened
+        if not unopened:
             return []
-        return [
-            (topic, index)
-            for topic, index in wanted
-            if (topic if isinstance(topic, str) else self._names.get(topic, ""), index) in self._unopened
-        ]
-
-    def load(self, image: MetadataImage) -> None:
-        """Take over the partitions of an image that this broker leads; logs without a topic are set aside."""
-        self._settings.use(image)
-        for topic in image.topics.values():
-            for index, state in enumerate(topic.partitions):
-                if state.leader == self._node_id:
-                    self._know(topic, index, state)
-        self._set_strays_aside(image)
+        found = []
+        for named, index in wanted:
+            if isinstance(named, str):
+                name = named
+            elif (topic := self._image.topics_by_id.get(named)) is not None:
+                name = topic.name
+            else:
+                continue
+            if (name, index) in unopened:
+                found.append((name, index))
+        return found
 
     def high_watermarks(self) -> dict[TopicPartition, int]:
         """For the replication checkpoint: of the partitions that have been opened."""
@@ -261,58 +165,86 @@ class PartitionManager:
         """What the log of a partition follows."""
         return self._settings.of_log(topic_partition)
 
-    def _set_strays_aside(self, image: MetadataImage) -> None:
+    # -- following the metadata
+
+    def load(self, image: MetadataImage) -> None:
+        """Take over the replicas that an image gives this broker; logs without a topic are set aside."""
+        self._use(image)
+        for topic in image.topics.values():
+            for index, state in enumerate(topic.partitions):
+                if self._node_id in state.replicas:
+                    self._unopened.add((topic.name, index))
+        self._set_strays_aside()
+
+    def _use(self, image: MetadataImage) -> None:
+        self._image = image
+        self._settings.use(image)
+
+    def _set_strays_aside(self) -> None:
         """Rename the logs of topics that the metadata does not have: as a rule they were deleted, and the node was
         killed at once. Kept all the same, since metadata that has lost its end looks just like that.
         """
         for topic, index in self._store:
             if topic == CLUSTER_METADATA_TOPIC:
                 continue
-            known = image.topics.get(topic)
+            known = self._image.topics.get(topic)
             if known is not None and self._store.topic_id(topic, index) in (None, known.topic_id):
                 continue
             stray = self._store.set_aside(topic, index)
             logger.warning("the metadata has no topic for %s-%d: its log is now %s", topic, index, stray)
 
     def follow_metadata(self, image: MetadataImage, delta: MetadataDelta) -> None:
-        """Make, change and remove partitions as `delta` says; `image` is the state after it."""
-        self._settings.use(image)
+        """Make, change and remove replicas as `delta` says; `image` is the state after it."""
+        self._use(image)
         for topic in delta.deleted_topics:
-            self._remove(topic)
+            for index in range(len(topic.partitions)):
+                self._remove(topic, index)
+        now_ms = self._clock.now_ms()
         for name, index in delta.changed_partitions:
             topic = image.topics[name]
             state = topic.partitions[index]
-            if state.leader != self._node_id:
-                continue
-            if (partition := self._by_id.get((topic.topic_id, index))) is not None:
-                partition.lead(state)
-                continue
-            self._know(topic, index, state)
+            partition = self._by_id.get((topic.topic_id, index))
+            if self._node_id not in state.replicas:
+                self._remove(topic, index)
+            elif partition is not None:
+                partition.become(state, now_ms=now_ms)
+            else:
+                self._unopened.add((name, index))
         for resource_type, name in delta.changed_configs:
-            if resource_type == ConfigResourceType.TOPIC and name in self._counts:
+            if resource_type == ConfigResourceType.TOPIC:
                 self._update_settings(name)
 
     def follow_settings(self, _settings: Settings) -> None:
         """The broker's settings changed: the topics' defaults with them."""
-        for name in self._counts:
+        for name in {partition.topic for partition in self._by_name.values()}:
             self._update_settings(name)
 
-    def _know(self, topic: TopicImage, index: int, state: PartitionImage) -> None:
-        if (topic.name, index) not in self._unopened:
-            self._counts[topic.name] = self._counts.get(topic.name, 0) + 1
-        self._names[topic.topic_id] = topic.name
-        self._unopened[topic.name, index] = (topic, state)
+    def _update_settings(self, topic: str) -> None:
+        partitions = [self._by_name.get((topic, index)) for index in range(self.count(topic))]
+        settings = self._settings.of_topic(topic)
+        for_logs = self._settings.of_logs(settings)
+        for partition in partitions:
+            if partition is not None:
+                partition.settings = settings
+                partition.log.update_settings(for_logs)
+                partition.use_flusher(self._flusher)
+
+    # -- opening and removing
 
     def _open(self, topic: str, index: int) -> Partition:
-        """Open or make the log. Raises KafkaError: UNKNOWN_TOPIC_OR_PARTITION, KAFKA_STORAGE_ERROR."""
-        unopened = self._unopened.get((topic, index))
-        if unopened is None:
+        """Open or make the log. Raises KafkaError: UNKNOWN_TOPIC_OR_PARTITION, NOT_LEADER_OR_FOLLOWER (not assigned to
+        this broker), KAFKA_STORAGE_ERROR.
+        """
+        if (topic, index) not in self._unopened:
+            if 0 <= index < self.count(topic):
+                raise KafkaError(ErrorCode.NOT_LEADER_OR_FOLLOWER)
             raise KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
-        image, state = unopened
+        image = self._image.topics[topic]
         settings = self._settings.of_topic(topic)
         for_log = self._settings.of_logs(settings)
+        now_ms = self._clock.now_ms()
         try:
-            log = self._store.create(topic, index, image.topic_id, now_ms=self._clock.now_ms(), settings=for_log)
+            log = self._store.create(topic, index, image.topic_id, now_ms=now_ms, settings=for_log)
         except StoreError as error:  # the log of a deleted topic of this name could not be renamed
             raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, str(error)) from error
         except KafkaError as error:
@@ -320,37 +252,34 @@ class PartitionManager:
                 self._disk.refused(f"{topic}-{index}", error.__cause__)
             raise
         log.update_settings(for_log)  # a recovery has opened it before anyone knew the topic's own
-        return self._take_in(image, index, state, log, settings)
-
-    def _take_in(
-        self, topic: TopicImage, index: int, state: PartitionImage, log: PartitionLog, settings: TopicSettings
-    ) -> Partition:
-        del self._unopened[topic.name, index]
-        partition = Partition(topic, index, state, log, settings, self._disk)
-        partition.use_flusher(self.flusher)
-        self._by_name[topic.name, index] = self._by_id[topic.topic_id, index] = partition
+        self._unopened.remove((topic, index))
+        partition = Partition(
+            image,
+            index,
+            image.partitions[index],
+            log,
+            settings,
+            self._disk,
+            node_id=self._node_id,
+            lag_time_max_ms=self._settings.replica_lag_time_max_ms,
+            now_ms=now_ms,
+            high_watermark=self._store.high_watermark(topic, index),
+        )
+        partition.use_flusher(self._flusher)
+        self._by_name[topic, index] = self._by_id[image.topic_id, index] = partition
         return partition
 
-    def _remove(self, topic: TopicImage) -> None:
-        self._names.pop(topic.topic_id, None)
-        for index in range(self._counts.pop(topic.name, 0)):
-            self._unopened.pop((topic.name, index), None)
-            partition = self._by_id.pop((topic.topic_id, index), None)
-            if partition is not None:
-                del self._by_name[topic.name, index]
-            try:
-                self._store.delete(topic.name, index)
-            except KafkaError as error:
-                logger.error("cannot delete the log of %s-%d: %s", topic.name, index, error)
-            if partition is not None:
-                partition.wake()
-
-    def _update_settings(self, topic: str) -> None:
-        settings = self._settings.of_topic(topic)
-        for_logs = self._settings.of_logs(settings)
-        for index in range(self._counts[topic]):
-            partition = self._by_name.get((topic, index))
-            if partition is not None:
-                partition.settings = settings
-                partition.log.update_settings(for_logs)
-                partition.use_flusher(self.flusher)
+    def _remove(self, topic: TopicImage, index: int) -> None:
+        """Of a topic that is deleted, or assigned to others: rename the log away, to be deleted later."""
+        key = (topic.name, index)
+        partition = self._by_id.pop((topic.topic_id, index), None)
+        if partition is None and key not in self._unopened:
+            return
+        self._unopened.discard(key)
+        self._by_name.pop(key, None)
+        try:
+            self._store.delete(topic.name, index)
+        except KafkaError as error:
+            logger.error("cannot delete the log of %s-%d: %s", topic.name, index, error)
+        if partition is not None:
+            partition.retire()

@@ -25,19 +25,16 @@ OPENED_AT_ONCE_MAX: Final = 10
 """So many a handler may open by itself."""
 
 
-def to_be_opened(named: Iterable[Named], partitions: PartitionManager) -> list[Named]:
+def to_be_opened(named: Iterable[Named], partitions: PartitionManager) -> list[tuple[str, int]]:
     """Those for `open_in_turns`; empty as a rule: then the handler need not wait."""
     closed = partitions.unopened_among(named)
     return closed if len(closed) > OPENED_AT_ONCE_MAX else []
 
 
-async def open_in_turns(named: Iterable[Named], partitions: PartitionManager) -> None:
+async def open_in_turns(closed: Iterable[tuple[str, int]], partitions: PartitionManager) -> None:
     """What cannot be opened is left to the handler, which finds it, too."""
     turn = Turn()
-    for topic, index in named:
+    for topic, index in closed:
         with suppress(KafkaError):
-            if isinstance(topic, str):
-                partitions.by_name(topic, index)
-            else:
-                partitions.by_id(topic, index)
+            partitions.replica(topic, index)
         await turn.share()

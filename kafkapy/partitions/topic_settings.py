@@ -28,6 +28,10 @@ class TopicSettingsSource:
         """Answer by this image from now on."""
         self._image = image
 
+    @property
+    def replica_lag_time_max_ms(self) -> int:
+        return self._settings.now.replication.replica_lag_time_max_ms
+
     def of_topic(self, topic: str) -> TopicSettings:
         overrides = self._image.resource_configs(ConfigResourceType.TOPIC, topic)
         return self._settings.now.topic_defaults.resolve(overrides)

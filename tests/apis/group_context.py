@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeVar, cast
+
+import trio
 
 from kafkapy.context import Client, RequestContext
 from kafkapy_controller.image import BrokerImage, Endpoint
@@ -11,7 +13,13 @@ from kafkapy_wire.uuid import ZERO_UUID, Uuid
 from tests.coordinators.group_lab import GroupLab
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from kafkapy.broker import Broker
+    from kafkapy.pending import Pending
+
+Q = TypeVar("Q")
+R = TypeVar("R")
 
 NODE_ID = 1
 HOST, PORT = "broker.example", 19_092
@@ -29,6 +37,24 @@ def make_context(version: int, lab: GroupLab | None = None, *, client_id: str | 
     context.api_version = version
     context.client_id = client_id
     return context
+
+
+def answer(handle: Callable[[Q, RequestContext], Pending[R]], request: Q, context: RequestContext) -> R:
+    """What a handler answers in the end, with the background of the context's group coordinator at work."""
+    groups = context.broker.groups
+
+    async def ask() -> R:
+        pending = handle(request, context)
+        if not pending.settled:
+            there = trio.Event()
+            pending.when_settled(lambda _: there.set())
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(groups.run)
+                await there.wait()
+                nursery.cancel_scope.cancel()
+        return pending.result()
+
+    return trio.run(ask)
 
 
 def make_lab() -> GroupLab:

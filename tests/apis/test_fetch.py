@@ -8,7 +8,7 @@ import pytest
 import trio
 import trio.testing
 
-from kafkapy.apis.fetch import FILE_RANGE_BYTES_MIN
+from kafkapy.fetching.reading import FILE_RANGE_BYTES_MIN
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.fetch import FetchPartition, FetchRequest, FetchResponse, FetchTopic
 from kafkapy_wire.uuid import random_uuid
@@ -135,7 +135,7 @@ async def test_a_parked_fetch_is_woken_by_what_is_produced(tmp_path: Path) -> No
             first, second = response.responses[0].partitions
             assert [record.offset for record in records_of(first)] == [offset]
             assert records_of(second) == []
-        assert all(not partition.waiters for partition in node.broker.partitions.opened())
+        assert all(not partition.is_watched for partition in node.broker.partitions.opened())
 
 
 @trio_test
@@ -168,7 +168,7 @@ async def test_max_wait_ends_on_the_node_s_clock(tmp_path: Path) -> None:
         node.clock.advance(1_000)
         response = await client.receive(FetchResponse)
         assert len(records_of(response.responses[0].partitions[0])) == 1, "what is there leaves when the time is up"
-        assert not node.broker.partitions.by_name("orders", 0).waiters
+        assert not node.broker.partitions.leader("orders", 0).is_watched
 
 
 @trio_test
@@ -233,7 +233,7 @@ async def test_an_older_leader_epoch_is_fenced_and_divergence_is_told(tmp_path: 
         await client.produce("orders", b"a", b"b")
     async with running_node(tmp_path) as node, connect(node) as client:
         await client.produce("orders", b"c")
-        epoch = node.broker.partitions.by_name("orders", 0).leader_epoch
+        epoch = node.broker.partitions.leader("orders", 0).leader_epoch
         assert epoch > 0, "a leader that comes back leads in a new epoch"
         request = fetch_request({"orders": {0: 0}})
         wanted = request.topics[0].partitions[0]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-import trio
 
 from kafkapy.apis import (
     delete_groups,
@@ -25,7 +24,7 @@ from kafkapy_wire.messages.join_group import JoinGroupRequest, JoinGroupRequestP
 from kafkapy_wire.messages.leave_group import LeaveGroupRequest, MemberIdentity
 from kafkapy_wire.messages.list_groups import ListGroupsRequest
 from kafkapy_wire.messages.sync_group import SyncGroupRequest
-from tests.apis.group_context import HOST, NODE_ID, PORT, make_context, make_lab
+from tests.apis.group_context import HOST, NODE_ID, PORT, answer, make_context, make_lab
 from tests.coordinators.group_lab import GroupLab
 
 SHARE_KEY = "g:AAAAAAAAAAAAAAAAAAAAAQ:0"
@@ -39,7 +38,7 @@ def join(version: int, lab: GroupLab, *, client_id: str | None = "client", group
         protocol_type="consumer",
         protocols=[JoinGroupRequestProtocol(name="range")],
     )
-    response = trio.run(join_group.handle, request, make_context(version, lab, client_id=client_id))
+    response = answer(join_group.handle, request, make_context(version, lab, client_id=client_id))
     encode(response, version)
     return response
 
@@ -73,34 +72,34 @@ def test_addresses_as_java_prints_them(host: str, text: str) -> None:
 def test_sync_must_name_the_protocol_from_v5() -> None:
     request = SyncGroupRequest(group_id="g", protocol_type="consumer")
     for version, error in ((5, ErrorCode.INCONSISTENT_GROUP_PROTOCOL), (4, ErrorCode.UNKNOWN_MEMBER_ID)):
-        assert trio.run(sync_group.handle, request, make_context(version)).error_code == error
+        assert answer(sync_group.handle, request, make_context(version)).error_code == error
 
 
 def test_heartbeat_of_an_unknown_group() -> None:
-    response = heartbeat.handle(HeartbeatRequest(group_id="g", member_id="m"), make_context(4))
+    response = answer(heartbeat.handle, HeartbeatRequest(group_id="g", member_id="m"), make_context(4))
     assert response.error_code == ErrorCode.UNKNOWN_MEMBER_ID
 
 
 def test_leave_names_members_from_v3() -> None:
     lab = make_lab()
     member_id = join(3, lab).member_id
-    unknown = leave_group.handle(LeaveGroupRequest(group_id="g", member_id="x"), make_context(2, lab))
+    unknown = answer(leave_group.handle, LeaveGroupRequest(group_id="g", member_id="x"), make_context(2, lab))
     assert (unknown.error_code, unknown.members) == (ErrorCode.UNKNOWN_MEMBER_ID, [])
     request = LeaveGroupRequest(
         group_id="g", members=[MemberIdentity(member_id="x"), MemberIdentity(member_id=member_id)]
     )
-    response = leave_group.handle(request, make_context(5, lab))
+    response = answer(leave_group.handle, request, make_context(5, lab))
     assert response.error_code == ErrorCode.NONE
     assert [(member.member_id, member.error_code) for member in response.members] == [("x", 25), (member_id, 0)]
-    refused = leave_group.handle(LeaveGroupRequest(), make_context(5, lab))
+    refused = answer(leave_group.handle, LeaveGroupRequest(), make_context(5, lab))
     assert (refused.error_code, refused.members) == (ErrorCode.INVALID_GROUP_ID, [])
 
 
 def test_describe_an_unknown_group() -> None:
     request = DescribeGroupsRequest(groups=["g"], include_authorized_operations=True)
-    (group,) = describe_groups.handle(request, make_context(5)).groups
+    (group,) = answer(describe_groups.handle, request, make_context(5)).groups
     assert (group.error_code, group.group_state, group.authorized_operations) == (0, "Dead", 3_400)
-    (group,) = describe_groups.handle(request, make_context(6)).groups
+    (group,) = answer(describe_groups.handle, request, make_context(6)).groups
     assert (group.error_code, group.error_message, group.group_state) == (69, "Group g not found.", "Dead")
     assert group.authorized_operations == -(2**31)
 
@@ -110,7 +109,7 @@ def test_authorized_operations_only_when_asked() -> None:
     join(3, lab)
     for asked, operations in ((True, 3_400), (False, -(2**31))):
         request = DescribeGroupsRequest(groups=["g"], include_authorized_operations=asked)
-        (group,) = describe_groups.handle(request, make_context(6, lab)).groups
+        (group,) = answer(describe_groups.handle, request, make_context(6, lab)).groups
         assert (group.authorized_operations, group.error_message) == (operations, None)
 
 
@@ -118,14 +117,14 @@ def test_delete_answers_each_group_once() -> None:
     lab = make_lab()
     join(4, lab)
     request = DeleteGroupsRequest(groups_names=["g", "other", "g"])
-    results = delete_groups.handle(request, make_context(2, lab)).results
+    results = answer(delete_groups.handle, request, make_context(2, lab)).results
     assert [(result.group_id, result.error_code) for result in results] == [("g", 0), ("other", 69)]
 
 
 def test_list() -> None:
     lab = make_lab()
     join(4, lab)
-    (group,) = list_groups.handle(ListGroupsRequest(states_filter=["EMPTY"]), make_context(5, lab)).groups
+    (group,) = answer(list_groups.handle, ListGroupsRequest(states_filter=["EMPTY"]), make_context(5, lab)).groups
     assert (group.group_id, group.protocol_type, group.group_state, group.group_type) == ("g", "", "Empty", "classic")
 
 
@@ -137,7 +136,7 @@ def test_list() -> None:
 def test_find_one_coordinator(version: int, key_type: int) -> None:
     lab = make_lab()
     request = FindCoordinatorRequest(key="g", key_type=key_type)
-    response = trio.run(find_coordinator.handle, request, make_context(version, lab))
+    response = answer(find_coordinator.handle, request, make_context(version, lab))
     assert (response.error_code, response.error_message) == (ErrorCode.NONE, "NONE")
     assert (response.node_id, response.host, response.port) == (NODE_ID, HOST, PORT)
     assert lab.log.creations == (1 if key_type in (0, 1) or version == 0 else 0)
@@ -146,7 +145,7 @@ def test_find_one_coordinator(version: int, key_type: int) -> None:
 
 def test_find_several_coordinators() -> None:
     request = FindCoordinatorRequest(coordinator_keys=["a", "b"])
-    response = trio.run(find_coordinator.handle, request, make_context(4))
+    response = answer(find_coordinator.handle, request, make_context(4))
     found = [(one.key, one.error_code, one.error_message, one.node_id, one.port) for one in response.coordinators]
     assert found == [("a", 0, "", NODE_ID, PORT), ("b", 0, "", NODE_ID, PORT)]
 
@@ -167,7 +166,7 @@ def test_find_several_coordinators() -> None:
 )
 def test_key_types(version: int, key_type: int, key: str, error: int, has_text: bool) -> None:
     request = FindCoordinatorRequest(coordinator_keys=[key], key_type=key_type)
-    (found,) = trio.run(find_coordinator.handle, request, make_context(version)).coordinators
+    (found,) = answer(find_coordinator.handle, request, make_context(version)).coordinators
     assert (found.error_code, bool(found.error_message)) == (error, has_text)
     assert found.node_id == (NODE_ID if error == 0 else -1)
 
@@ -175,6 +174,6 @@ def test_key_types(version: int, key_type: int, key: str, error: int, has_text: 
 def test_find_without_a_registered_broker() -> None:
     lab = make_lab()
     lab.metadata.image = lab.metadata.image._replace(brokers={})
-    response = trio.run(find_coordinator.handle, FindCoordinatorRequest(key="g"), make_context(3, lab))
+    response = answer(find_coordinator.handle, FindCoordinatorRequest(key="g"), make_context(3, lab))
     assert (response.error_code, response.node_id, response.port) == (ErrorCode.COORDINATOR_NOT_AVAILABLE, -1, -1)
     assert response.error_message == "The coordinator is not available."

@@ -89,7 +89,7 @@ async def test_the_first_record_at_or_after_a_time(tmp_path: Path) -> None:
             1 << 60: NOTHING,
         }.items():
             assert await ask(client, timestamp) == expected
-        node.broker.partitions.by_name("orders", 0).delete_records_before(2, now_ms=0)
+        node.broker.partitions.leader("orders", 0).delete_records_before(2, now_ms=0)
         assert await ask(client, 0) == (none, 200, 2, 0)
         assert await ask(client, EARLIEST) == (none, -1, 2, 0)
         assert await ask(client, 201) == (none, 300, 3, 0)

@@ -10,7 +10,7 @@ import trio
 
 from kafkapy import turns
 from kafkapy.node import Node
-from kafkapy.partitions.manager import Partition
+from kafkapy.partitions.partition import Partition
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.message import Message
 from kafkapy_wire.messages.describe_transactions import DescribeTransactionsRequest, DescribeTransactionsResponse

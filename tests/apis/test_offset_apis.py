@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-import trio
 
 from kafkapy.apis import offset_commit, offset_delete, offset_fetch
 from kafkapy_wire.codec import encode
@@ -25,7 +24,7 @@ from kafkapy_wire.messages.offset_fetch import (
     OffsetFetchResponse,
 )
 from kafkapy_wire.uuid import ZERO_UUID, Uuid
-from tests.apis.group_context import TOPIC_ID, UNKNOWN_ID, make_context, make_lab
+from tests.apis.group_context import TOPIC_ID, UNKNOWN_ID, answer, make_context, make_lab
 from tests.coordinators.group_lab import GroupLab
 
 Errors = list[tuple[str, list[tuple[int, int]]]]
@@ -46,7 +45,7 @@ def commit(lab: GroupLab, version: int, *topics: tuple[str, list[int]], generati
             for name, partitions in topics
         ],
     )
-    response = trio.run(offset_commit.handle, request, make_context(version, lab))
+    response = answer(offset_commit.handle, request, make_context(version, lab))
     encode(response, version)
     return [
         (
@@ -97,7 +96,7 @@ def fetch(lab: GroupLab, version: int, topics: list[tuple[str, list[int]]] | Non
             for name, parts in topics
         ]
     request.groups = [group]
-    response = offset_fetch.handle(request, make_context(version, lab))
+    response = answer(offset_fetch.handle, request, make_context(version, lab))
     encode(response, version)
     return response
 
@@ -149,7 +148,7 @@ def delete(lab: GroupLab, group_id: str, *topics: tuple[str, list[int]]) -> tupl
             for name, partitions in topics
         ],
     )
-    response = offset_delete.handle(request, make_context(0, lab))
+    response = answer(offset_delete.handle, request, make_context(0, lab))
     encode(response, 0)
     return response.error_code, [
         (topic.name, [(partition.partition_index, partition.error_code) for partition in topic.partitions])

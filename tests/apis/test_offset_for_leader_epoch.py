@@ -39,7 +39,7 @@ def test_an_epoch_ends_where_the_next_one_begins(version: int, tmp_path: Path) -
             assert await ask(client, 0, version=version) == (ErrorCode.NONE, 0, 2)
         async with running_node(tmp_path) as node, connect(node) as client:
             await client.produce("orders", b"c")
-            current = node.broker.partitions.by_name("orders", 0).leader_epoch
+            current = node.broker.partitions.leader("orders", 0).leader_epoch
             assert await ask(client, 0, version=version) == (ErrorCode.NONE, 0, 2)
             assert await ask(client, current, version=version) == (ErrorCode.NONE, current, 3)
             assert await ask(client, current + 1, version=version) == (ErrorCode.NONE, -1, -1)

@@ -26,7 +26,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
         async with trio.open_nursery() as nursery:
             for argument in arguments.values():
                 if isinstance(argument, GroupLab):
-                    argument.nursery = nursery
+                    argument.start(nursery)
             try:
                 await test(**arguments)
             except Exception as failure:  # raised outside: a nursery would hide it in a group

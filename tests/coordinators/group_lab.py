@@ -8,8 +8,10 @@ import trio
 import trio.testing
 
 from kafkapy.clock import Clock
-from kafkapy.coordinators.group import Caller, GroupCoordinator
+from kafkapy.coordinators.group import Caller, GroupCoordinator, refused_join
 from kafkapy.coordinators.runtime import partition_for
+from kafkapy.high_watermark import HighWatermark
+from kafkapy.pending import Pending, attempt
 from kafkapy.settings import Settings
 from kafkapy.settings.broker import GroupCoordinatorSettings
 from kafkapy.settings.current import CurrentSettings
@@ -29,7 +31,7 @@ from kafkapy_wire.records import Record, decode_records
 from kafkapy_wire.uuid import ZERO_UUID, Uuid
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Callable, Iterator
 
     from kafkapy.coordinators.group.classic_group import ClassicGroup
     from kafkapy_wire.messages.describe_groups import DescribedGroup
@@ -52,6 +54,9 @@ class MemoryLog:
     def __init__(self) -> None:
         self.batches: list[list[bytes]] = []
         self.end_offsets: list[int] = []
+        self.marks: list[HighWatermark] = []
+        self.commits_at_once = True
+        """False: nothing is committed before `commit` is called."""
         self.refuse_appends_with: ErrorCode | None = None
         self.creations = 0
 
@@ -64,14 +69,27 @@ class MemoryLog:
         self.creations += 1
         self.batches = [[] for _ in range(PARTITION_COUNT)]
         self.end_offsets = [0] * PARTITION_COUNT
+        self.marks = [HighWatermark(0) for _ in range(PARTITION_COUNT)]
+
+    def end_offset(self, partition: int) -> int:
+        return self.end_offsets[partition]
+
+    def committed(self, partition: int) -> HighWatermark:
+        return self.marks[partition]
+
+    def commit(self) -> None:
+        """What the followers, or the disk, do in the end."""
+        for mark, end_offset in zip(self.marks, self.end_offsets, strict=True):
+            mark.advance(end_offset)
 
     def append(self, partition: int, batch: bytes) -> int:
         if self.refuse_appends_with is not None:
             raise KafkaError(self.refuse_appends_with)
-        base_offset = self.end_offsets[partition]
         self.batches[partition].append(batch)
         self.end_offsets[partition] += sum(1 for _ in decode_records(batch))
-        return base_offset
+        if self.commits_at_once:
+            self.marks[partition].advance(self.end_offsets[partition])
+        return self.end_offsets[partition]
 
     def read_batches(self, partition: int) -> Iterator[memoryview]:
         for batch in list(self.batches[partition]):
@@ -103,8 +121,8 @@ class Asked(Generic[T]):
         assert self._answer is not None, "still parked"
         return self._answer
 
-    async def run(self, ask: Callable[[], Awaitable[T]]) -> None:
-        self._answer = await ask()
+    def settle(self, pending: Pending[T]) -> None:
+        self._answer = pending.result()
 
 
 class GroupLab:
@@ -123,8 +141,16 @@ class GroupLab:
         self.settings = CurrentSettings(given)
         self.groups = self._coordinator()
 
+    def start(self, nursery: trio.Nursery) -> None:
+        """Have what the coordinator does in the background done in that nursery."""
+        self.nursery = nursery
+        nursery.start_soon(self.groups.run)
+
     def _coordinator(self) -> GroupCoordinator:
-        return GroupCoordinator(self.settings, self.clock, self.log, self.metadata)
+        groups = GroupCoordinator(self.settings, self.clock, self.log, self.metadata)
+        if self.nursery is not None:
+            self.nursery.start_soon(groups.run)
+        return groups
 
     async def restart(self) -> None:
         """What a killed node does: a new coordinator loads what the log has."""
@@ -143,11 +169,10 @@ class GroupLab:
 
     # -- requests
 
-    async def ask(self, ask: Callable[[], Awaitable[T]]) -> Asked[T]:
-        """Send a request and let everything happen that it causes."""
-        assert self.nursery is not None
+    async def ask(self, ask: Callable[[], Pending[T]], refuse: Callable[[KafkaError], T]) -> Asked[T]:
+        """Send a request and let everything happen that it causes; `refuse` is how its handler answers an error."""
         asked: Asked[T] = Asked()
-        self.nursery.start_soon(asked.run, ask)
+        attempt(ask).otherwise(refuse).when_settled(asked.settle)
         await trio.testing.wait_all_tasks_blocked()
         return asked
 
@@ -174,7 +199,10 @@ class GroupLab:
             protocols=[JoinGroupRequestProtocol(name=name, metadata=metadata) for name, metadata in protocols],
         )
         caller = Caller(version, client_id, "/127.0.0.1")
-        return await self.ask(lambda: self.groups.join_group(request, caller))
+        return await self.ask(
+            lambda: self.groups.join_group(request, caller),
+            lambda error: refused_join(member_id, error),
+        )
 
     async def new_member_id(self, **options: object) -> str:
         """The id that a first JoinGroup is given to come back with (KIP-394)."""
@@ -204,7 +232,9 @@ class GroupLab:
                 for member, assignment in (assignments or {}).items()
             ],
         )
-        return await self.ask(lambda: self.groups.sync_group(request))
+        return await self.ask(
+            lambda: self.groups.sync_group(request), lambda error: SyncGroupResponse(error_code=error.code)
+        )
 
     def heartbeat(
         self, member_id: str, generation_id: int, *, group_id: str = GROUP, instance_id: str | None = None
@@ -213,14 +243,14 @@ class GroupLab:
             group_id=group_id, generation_id=generation_id, member_id=member_id, group_instance_id=instance_id
         )
         try:
-            return self.groups.heartbeat(request)
+            return self.groups.heartbeat(request).result()
         except KafkaError as error:
             return error.code
 
     def leave(self, member_id: str, *, group_id: str = GROUP, instance_id: str | None = None) -> ErrorCode:
         identity = MemberIdentity(member_id=member_id, group_instance_id=instance_id)
         try:
-            return ErrorCode(self.groups.leave_group(group_id, [identity])[0].error_code)
+            return ErrorCode(self.groups.leave_group(group_id, [identity]).result()[0].error_code)
         except KafkaError as error:
             return error.code
 
@@ -262,7 +292,7 @@ class GroupLab:
             )
         ]
         try:
-            topics = await self.groups.commit_offsets(request, request.topics, version)
+            topics = await self.groups.commit_offsets(request, request.topics, version).wait()
         except KafkaError as error:
             return error.code
         return ErrorCode(topics[0].partitions[0].error_code)
@@ -270,15 +300,15 @@ class GroupLab:
     def committed(self, partition: int = 0, *, topic: str = "t", group_id: str = GROUP) -> int:
         asked = OffsetFetchRequestTopics(name=topic, partition_indexes=[partition])
         answer = self.groups.fetch_offsets(group_id, [asked], require_stable=False)
-        return answer[0].partitions[0].committed_offset
+        return answer.result()[0].partitions[0].committed_offset
 
     # -- what tests look at
 
     def describe(self, group_id: str = GROUP) -> DescribedGroup:
-        return self.groups.describe_group(group_id)
+        return self.groups.describe_group(group_id).result()
 
     def state(self, group_id: str = GROUP) -> str:
-        listed = {group.group_id: group.group_state for group in self.groups.list_groups((), ())}
+        listed = {group.group_id: group.group_state for group in self.groups.list_groups((), ()).result()}
         return listed.get(group_id, "none")
 
     def group(self, group_id: str = GROUP) -> ClassicGroup:

@@ -181,7 +181,7 @@ async def test_unknown_group_and_member_without_a_topic_and_with_one(lab: GroupL
         assert lab.heartbeat("stranger", 1) == ErrorCode.UNKNOWN_MEMBER_ID
         assert lab.leave("stranger") == ErrorCode.UNKNOWN_MEMBER_ID
         assert lab.state() == "none"
-        await lab.groups.create_topic()
+        await lab.groups.when_ready().wait()
 
 
 async def test_group_max_size(lab: GroupLab) -> None:

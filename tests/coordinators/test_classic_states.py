@@ -86,7 +86,7 @@ async def request(lab: GroupLab, name: str, member_id: str, generation_id: int) 
         case "leave":
             return lab.leave(member_id)
         case _:
-            return lab.groups.delete_group("readers")
+            return lab.groups.delete_group("readers").result()
 
 
 @pytest.mark.parametrize("state", STATES)
@@ -133,4 +133,4 @@ async def test_listing(lab: GroupLab) -> None:
 
 
 def list_(lab: GroupLab, states: tuple[str, ...] = (), types: tuple[str, ...] = ()) -> list[ListedGroup]:
-    return lab.groups.list_groups(states, types)
+    return lab.groups.list_groups(states, types).result()

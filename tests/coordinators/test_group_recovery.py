@@ -102,7 +102,7 @@ async def test_requests_during_loading_are_told_to_come_again(lab: GroupLab) -> 
     assert lab.heartbeat(member_id, generation_id) == loading
     assert await lab.commit() == loading
     with pytest.raises(KafkaError) as refused:
-        lab.groups.list_groups((), ())
+        lab.groups.list_groups((), ()).result()
     assert refused.value.code is loading
     await trio.testing.wait_all_tasks_blocked()
     assert lab.heartbeat(member_id, generation_id) == ErrorCode.NONE
@@ -111,7 +111,7 @@ async def test_requests_during_loading_are_told_to_come_again(lab: GroupLab) -> 
 async def test_first_requests_of_many_clients_create_the_topic_once(lab: GroupLab) -> None:
     async with trio.open_nursery() as nursery:
         for _ in range(5):
-            nursery.start_soon(lab.groups.create_topic)
+            nursery.start_soon(lab.groups.when_ready().wait)
             nursery.start_soon(lab.commit)
     assert lab.log.creations == 1
 
@@ -170,7 +170,7 @@ async def perform(lab: GroupLab, who: list[Client], operation: tuple[str, int]) 
         case "advance":
             lab.advance(value)
         case "delete":
-            lab.groups.delete_group(GROUP)
+            lab.groups.delete_group(GROUP).result()
         case "join" | "join changed" if not busy:
             metadata = SUBSCRIPTION if verb == "join" else SUBSCRIPTION + b"changed"
             protocols = (("range", metadata), ("sticky", metadata))
@@ -221,7 +221,7 @@ def test_a_random_walk_keeps_the_group_whole_and_the_log_true(walk: list[tuple[s
     async def run() -> None:
         async with trio.open_nursery() as nursery:
             lab = GroupLab()
-            lab.nursery = nursery
+            lab.start(nursery)
             who = [Client(number) for number in range(CLIENTS)]
             for operation in walk:
                 await perform(lab, who, operation)

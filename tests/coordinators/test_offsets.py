@@ -25,7 +25,7 @@ OTHER_ID = Uuid(b"o" * 16)
 def delete(lab: GroupLab, topic: str = "t", partition: int = 0, group_id: str = GROUP) -> ErrorCode:
     asked = OffsetDeleteRequestTopic(name=topic, partitions=[OffsetDeleteRequestPartition(partition_index=partition)])
     try:
-        return ErrorCode(lab.groups.delete_offsets(group_id, [asked])[0].partitions[0].error_code)
+        return ErrorCode(lab.groups.delete_offsets(group_id, [asked]).result()[0].partitions[0].error_code)
     except KafkaError as error:
         return error.code
 
@@ -79,14 +79,14 @@ async def test_metadata_size_is_counted_as_java_counts(lab: GroupLab, metadata: 
 
 async def test_what_was_committed_comes_back_whole(lab: GroupLab) -> None:
     await lab.commit(9, leader_epoch=4, metadata="note")
-    (topic,) = lab.groups.fetch_offsets(GROUP, None, require_stable=True)
+    (topic,) = lab.groups.fetch_offsets(GROUP, None, require_stable=True).result()
     (partition,) = topic.partitions
     assert (topic.name, partition.partition_index, partition.committed_offset) == ("t", 0, 9)
     assert (partition.committed_leader_epoch, partition.metadata, partition.error_code) == (4, "note", 0)
 
 
 async def test_unknown_group_has_no_offsets(lab: GroupLab) -> None:
-    assert lab.groups.fetch_offsets("nobody", None, require_stable=False) == []
+    assert lab.groups.fetch_offsets("nobody", None, require_stable=False).result() == []
     assert lab.committed(group_id="nobody") == -1
 
 
@@ -95,7 +95,7 @@ async def test_offset_of_an_earlier_topic_of_that_name_is_not_fetched(lab: Group
     await lab.commit(5)
     for topic_id, offset in ((TOPIC_ID, 5), (ZERO_UUID, 5), (OTHER_ID, -1)):
         asked = OffsetFetchRequestTopics(name="t", topic_id=topic_id, partition_indexes=[0])
-        (topic,) = lab.groups.fetch_offsets(GROUP, [asked], require_stable=False)
+        (topic,) = lab.groups.fetch_offsets(GROUP, [asked], require_stable=False).result()
         assert topic.partitions[0].committed_offset == offset
 
 
@@ -137,18 +137,18 @@ async def test_unreadable_subscription_counts_as_everything(lab: GroupLab) -> No
 
 
 async def test_delete_group(lab: GroupLab) -> None:
-    assert lab.groups.delete_group(GROUP) == ErrorCode.GROUP_ID_NOT_FOUND
+    assert lab.groups.delete_group(GROUP).result() == ErrorCode.GROUP_ID_NOT_FOUND
     await lab.commit(5)
     member_id, _ = await lab.stable_member()
-    assert lab.groups.delete_group(GROUP) == ErrorCode.NON_EMPTY_GROUP
+    assert lab.groups.delete_group(GROUP).result() == ErrorCode.NON_EMPTY_GROUP
     lab.leave(member_id)
     pending = await lab.new_member_id()
-    assert lab.groups.delete_group(GROUP) == ErrorCode.NONE
+    assert lab.groups.delete_group(GROUP).result() == ErrorCode.NONE
     assert lab.state() == "none"
     assert lab.committed() == -1
     assert (await lab.join(pending)).answer.error_code == ErrorCode.UNKNOWN_MEMBER_ID
     await lab.restart()
-    assert lab.groups.list_groups((), ()) == []
+    assert lab.groups.list_groups((), ()).result() == []
 
 
 async def test_offsets_of_a_deleted_topic_are_dropped(lab: GroupLab) -> None:
@@ -244,7 +244,7 @@ async def test_transactional_offsets_count_once_their_marker_says_so(
     lab.log.append(partition, batch)
     await lab.restart()
     asked = [OffsetFetchRequestTopics(name="t", partition_indexes=[0])]
-    (topic,) = lab.groups.fetch_offsets(GROUP, asked, require_stable=True)
+    (topic,) = lab.groups.fetch_offsets(GROUP, asked, require_stable=True).result()
     assert topic.partitions[0].error_code == ErrorCode.UNSTABLE_OFFSET_COMMIT
     assert lab.committed() == 5
     marker_type = ControlRecordType.COMMIT if committed else ControlRecordType.ABORT
@@ -254,5 +254,5 @@ async def test_transactional_offsets_count_once_their_marker_says_so(
     lab.log.append(partition, marker)
     await lab.restart()
     assert lab.committed() == offset
-    (topic,) = lab.groups.fetch_offsets(GROUP, asked, require_stable=True)
+    (topic,) = lab.groups.fetch_offsets(GROUP, asked, require_stable=True).result()
     assert topic.partitions[0].error_code == ErrorCode.NONE

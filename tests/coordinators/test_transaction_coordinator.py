@@ -120,7 +120,7 @@ async def test_who_is_not_the_producer_is_refused() -> None:
         assert await error_of(lab.end(producer, name="", client_version=version)) is ErrorCode.INVALID_REQUEST
     assert error_of_add(lab, stranger) is ErrorCode.INVALID_PRODUCER_ID_MAPPING
     assert error_of_add(lab, newer) is ErrorCode.PRODUCER_FENCED
-    assert lab.transactions.missing_partitions("orders", producer, [("t", 0), ("t", 1)]) == {("t", 1)}
+    assert lab.transactions.missing_partitions("orders", producer, [("t", 0), ("t", 1)]).result() == {("t", 1)}
 
 
 async def test_used_up_epochs_give_a_new_producer_id_at_the_end_of_a_transaction() -> None:
@@ -254,13 +254,13 @@ async def test_listing_filters() -> None:
     await lab.init(name="idle")
     lab.add(producer, 0)
     lab.clock.advance(500)
-    everything = lab.transactions.list(None, frozenset(), -1, None)
+    everything = lab.transactions.list(None, frozenset(), -1, None).result()
     assert {transaction.transactional_id for transaction in everything} == {"orders", "idle"}
     ongoing = frozenset({lab.transaction().status})
-    assert [transaction.transactional_id for transaction in lab.transactions.list(ongoing, frozenset(), -1, None)] == [
-        "orders"
-    ]
-    assert [t.transactional_id for t in lab.transactions.list(None, frozenset({2}), -1, None)] == ["idle"]
-    assert len(lab.transactions.list(ongoing, frozenset(), 400, None)) == 1
-    assert len(lab.transactions.list(ongoing, frozenset(), 10_000, None)) == 0
-    assert len(lab.transactions.list(None, frozenset(), -1, lambda name: name == "idle")) == 1
+    assert [
+        transaction.transactional_id for transaction in lab.transactions.list(ongoing, frozenset(), -1, None).result()
+    ] == ["orders"]
+    assert [t.transactional_id for t in lab.transactions.list(None, frozenset({2}), -1, None).result()] == ["idle"]
+    assert len(lab.transactions.list(ongoing, frozenset(), 400, None).result()) == 1
+    assert len(lab.transactions.list(ongoing, frozenset(), 10_000, None).result()) == 0
+    assert len(lab.transactions.list(None, frozenset(), -1, lambda name: name == "idle").result()) == 1

@@ -12,6 +12,7 @@ import trio.testing
 from kafkapy import turns
 from kafkapy.coordinators.transaction.markers import Marker
 from kafkapy.coordinators.transaction.transaction import ProducerIdAndEpoch
+from kafkapy.pending import Pending
 from kafkapy_controller.delta import MetadataDelta
 from kafkapy_controller.image import MetadataImage
 from kafkapy_wire.errors import ErrorCode, KafkaError
@@ -39,7 +40,7 @@ class CrashingMarkers(NotedMarkers):
         super().__init__()
         self.writes_until_crash = -1
 
-    def write(self, topic: str, index: int, marker: Marker) -> ErrorCode:
+    def write(self, topic: str, index: int, marker: Marker) -> Pending[ErrorCode]:
         if not self.writes_until_crash:
             raise Crash
         self.writes_until_crash -= 1

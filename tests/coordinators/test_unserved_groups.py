@@ -59,7 +59,10 @@ async def loaded(lab: GroupLab, *records: CoordinatorRecord) -> None:
 
 
 def listed(lab: GroupLab, *, states: tuple[str, ...] = (), types: tuple[str, ...] = ()) -> list[tuple[str, str, str]]:
-    return [(group.group_id, group.group_type, group.group_state) for group in lab.groups.list_groups(states, types)]
+    return [
+        (group.group_id, group.group_type, group.group_state)
+        for group in lab.groups.list_groups(states, types).result()
+    ]
 
 
 def refusal_of_describe(lab: GroupLab) -> str | None:
@@ -128,14 +131,14 @@ async def test_what_apache_kafka_has_converted_is_what_it_has_become(lab: GroupL
 async def test_deleting_it_leaves_nothing(lab: GroupLab) -> None:
     await loaded(lab, *stored(), committed(7))
     partitions = [OffsetDeleteRequestPartition(partition_index=0)]
-    answer = lab.groups.delete_offsets(GROUP, [OffsetDeleteRequestTopic(name="t", partitions=partitions)])
+    answer = lab.groups.delete_offsets(GROUP, [OffsetDeleteRequestTopic(name="t", partitions=partitions)]).result()
     assert answer[0].partitions[0].error_code == ErrorCode.NONE
     assert await lab.commit(8) is ErrorCode.NONE
-    assert lab.groups.delete_group(GROUP) is ErrorCode.NONE
+    assert lab.groups.delete_group(GROUP).result() is ErrorCode.NONE
     for _ in range(2):
         assert listed(lab) == []
         assert lab.committed() == -1
-        assert lab.groups.delete_group(GROUP) is ErrorCode.GROUP_ID_NOT_FOUND
+        assert lab.groups.delete_group(GROUP).result() is ErrorCode.GROUP_ID_NOT_FOUND
         await lab.restart()
 
 

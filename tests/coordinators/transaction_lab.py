@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
+
+import trio
 
 from kafkapy.clock import Clock
 from kafkapy.coordinators.runtime import CoordinatorRecord, partition_for
 from kafkapy.coordinators.transaction import TransactionCoordinator
 from kafkapy.coordinators.transaction.records import read_record
 from kafkapy.coordinators.transaction.transaction import ProducerIdAndEpoch
+from kafkapy.pending import Pending, settled
 from kafkapy.settings import Settings
 from kafkapy.settings.broker import TransactionSettings
 from kafkapy.settings.current import CurrentSettings
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
 
     from kafkapy.coordinators.transaction.markers import Marker
     from kafkapy.coordinators.transaction.transaction import Transaction
+
+T = TypeVar("T")
 
 ID = "orders"
 TIMEOUT_MS = 60_000
@@ -39,11 +44,11 @@ class NotedMarkers:
         self.written: list[tuple[str, int, Marker]] = []
         self.refuse: dict[tuple[str, int], ErrorCode] = {}
 
-    def write(self, topic: str, index: int, marker: Marker) -> ErrorCode:
+    def write(self, topic: str, index: int, marker: Marker) -> Pending[ErrorCode]:
         error = self.refuse.get((topic, index), ErrorCode.NONE)
         if error is ErrorCode.NONE:
             self.written.append((topic, index, marker))
-        return error
+        return settled(error)
 
 
 class TransactionLab:
@@ -64,9 +69,9 @@ class TransactionLab:
             self.settings, self.clock, self.log, self.metadata, self._next_producer_id, self.markers
         )
 
-    async def _next_producer_id(self) -> int:
+    def _next_producer_id(self) -> Pending[int]:
         self.producer_ids += 1
-        return self.producer_ids
+        return settled(self.producer_ids)
 
     async def restart(self) -> None:
         """What a killed node does: a new coordinator loads what the log has."""
@@ -76,18 +81,29 @@ class TransactionLab:
 
     # -- requests
 
+    async def _outcome(self, pending: Pending[T]) -> T:
+        """The answer, once the coordinator has done what it does in the background."""
+        if not pending.settled:
+            there = trio.Event()
+            pending.when_settled(lambda _: there.set())
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self.transactions.run)
+                await there.wait()
+                nursery.cancel_scope.cancel()
+        return pending.result()
+
     async def init(
         self, expected: ProducerIdAndEpoch | None = None, *, name: str = ID, timeout_ms: int = TIMEOUT_MS
     ) -> ProducerIdAndEpoch:
-        return await self.transactions.init_producer_id(name, timeout_ms, expected)
+        return await self._outcome(self.transactions.init_producer_id(name, timeout_ms, expected))
 
     def add(self, producer: ProducerIdAndEpoch, *indexes: int, name: str = ID, client_version: int = NEW) -> None:
-        self.transactions.add_partitions(name, producer, [("t", index) for index in indexes], client_version)
+        self.transactions.add_partitions(name, producer, [("t", index) for index in indexes], client_version).result()
 
     async def end(
         self, producer: ProducerIdAndEpoch, *, commit: bool = True, name: str = ID, client_version: int = NEW
     ) -> ProducerIdAndEpoch:
-        return await self.transactions.end(name, producer, commit=commit, client_version=client_version)
+        return await self._outcome(self.transactions.end(name, producer, commit=commit, client_version=client_version))
 
     async def producer_with_epoch(self, epoch: int) -> ProducerIdAndEpoch:
         producer = await self.init()
@@ -98,7 +114,7 @@ class TransactionLab:
     # -- what tests look at
 
     def transaction(self, name: str = ID) -> Transaction:
-        return self.transactions.describe(name)
+        return self.transactions.describe(name).result()
 
     def state(self, name: str = ID) -> str:
         return self.transaction(name).status.text

@@ -49,7 +49,7 @@ def slow_disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[SlowDisk]:
 
 
 def log_of(node: Node, topic: str) -> PartitionLog:
-    return node.broker.partitions.by_name(topic, 0).log
+    return node.broker.partitions.leader(topic, 0).log
 
 
 @trio_test

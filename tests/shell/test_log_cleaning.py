@@ -42,7 +42,7 @@ async def until(condition: Callable[[], object]) -> None:
 
 
 def start_offset(node: Node, topic: str) -> int:
-    return node.broker.partitions.by_name(topic, 0).log.log_start_offset
+    return node.broker.partitions.leader(topic, 0).log.log_start_offset
 
 
 @trio_test
@@ -82,7 +82,7 @@ def test_a_setting_that_changes_holds_at_once(resource: str, tmp_path: Path) -> 
             else:
                 await client.alter_config(BROKER, "", "log.retention.bytes", "600")
             await until(lambda: start_offset(node, "orders") > 0)
-            assert node.broker.partitions.by_name("orders", 0).log.size_bytes >= 600
+            assert node.broker.partitions.leader("orders", 0).log.size_bytes >= 600
 
     run()
 
@@ -105,7 +105,7 @@ async def test_compaction_runs_beside_clients_and_leaves_a_checkpoint(tmp_path: 
         await client.create_topic("table", cleanup_policy="compact", internal_segment_bytes=SMALL_SEGMENTS)
         now_ms = node.clock.now_ms()
         await produce_keyed(client, "table", "abcabcabcabcab", timestamp=now_ms)
-        log = node.broker.partitions.by_name("table", 0).log
+        log = node.broker.partitions.leader("table", 0).log
         end, before = log.segments()[-1].base_offset, log.size_bytes
         node.clock.advance(HOUR_MS)
         while node.log_cleaning.statistics().cleanings == 0:
@@ -122,7 +122,7 @@ async def test_compaction_runs_beside_clients_and_leaves_a_checkpoint(tmp_path: 
         await until(path.exists)
         assert parse_offset_checkpoint(path.read_bytes()) == {("table", 0): end}
     async with running_node(tmp_path, RARELY) as node, connect(node) as client:
-        assert node.broker.partitions.by_name("table", 0).log.log_end_offset == 14
+        assert node.broker.partitions.leader("table", 0).log.log_end_offset == 14
         node.clock.advance(HOUR_MS)
         await trio.testing.wait_all_tasks_blocked()
         assert node.log_cleaning.statistics().cleanings == 0, "what is clean is not cleaned again"
@@ -250,7 +250,7 @@ async def test_deleted_records_of_a_compacted_topic_give_back_their_segments(tmp
         wanted = DeleteRecordsTopic(name="table", partitions=[DeleteRecordsPartition(partition_index=0, offset=7)])
         response = await client.ask(DeleteRecordsRequest(topics=[wanted], timeout_ms=1_000), DeleteRecordsResponse)
         assert response.topics[0].partitions[0].low_watermark == 7
-        assert node.broker.partitions.by_name("table", 0).log.segments_base_offset > 0
+        assert node.broker.partitions.leader("table", 0).log.segments_base_offset > 0
 
 
 def test_the_throttle_lets_through_its_rate() -> None:

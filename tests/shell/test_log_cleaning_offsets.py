@@ -55,7 +55,7 @@ async def committed(client: Client, group: str) -> int:
 
 
 def offsets_log(node: Node) -> PartitionLog:
-    return node.broker.partitions.by_name(OFFSETS_TOPIC, 0).log
+    return node.broker.partitions.leader(OFFSETS_TOPIC, 0).log
 
 
 @trio_test

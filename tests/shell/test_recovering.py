@@ -26,7 +26,7 @@ TOPICS = ("orders", "payments", "refunds")
 
 
 def log_of(node: Node, topic: str) -> PartitionLog:
-    return node.broker.partitions.by_name(topic, 0).log
+    return node.broker.partitions.leader(topic, 0).log
 
 
 async def fill(client: Client) -> None:

@@ -157,7 +157,7 @@ async def test_a_request_under_way_at_a_stop_is_answered(tmp_path: Path) -> None
         await client.send(fetch_request({"orders": {0: 0}}, max_wait_ms=3_600_000), 12)
         await until_parked(node)
         node.stopping.set()
-        node.broker.partitions.by_name("orders", 0).append_produced(
+        node.broker.partitions.leader("orders", 0).append_produced(
             batch([b"late"]), now_ms=node.clock.now_ms(), request_version=12
         )
         response = await client.receive(FetchResponse)

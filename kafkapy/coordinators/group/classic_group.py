@@ -6,6 +6,7 @@ Who joins when, and what follows, is `rebalance.py` and `classic_protocol.py`.
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from kafkapy.coordinators.group.classic_member import ClassicMember, Protocols
@@ -14,10 +15,10 @@ from kafkapy_wire.errors import ErrorCode, KafkaError, MalformedMessage
 from kafkapy_wire.messages.join_group import JoinGroupResponse, JoinGroupResponseMember
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from kafkapy.coordinators.deadline import Deadline
-    from kafkapy.coordinators.runtime import Parked
+    from kafkapy.pending import Pending
     from kafkapy_wire.messages.sync_group import SyncGroupResponse
     from kafkapy_wire.record_formats.group_coordinator import GroupMetadataValue, MemberMetadata
 
@@ -111,7 +112,7 @@ class ClassicGroup:
 
     # -- members
 
-    def add(self, member: ClassicMember, join: Parked[JoinGroupResponse] | None) -> None:
+    def add(self, member: ClassicMember, join: Pending[JoinGroupResponse] | None) -> None:
         if member.group_instance_id is not None:
             assert member.group_instance_id not in self.static_members, f"{member} would be there twice"
             self.static_members[member.group_instance_id] = member.member_id
@@ -153,7 +154,7 @@ class ClassicGroup:
         protocols: Protocols,
         rebalance_timeout_ms: int,
         session_timeout_ms: int,
-        join: Parked[JoinGroupResponse],
+        join: Pending[JoinGroupResponse],
     ) -> None:
         """What a member that joins again has changed."""
         self._count_protocols(member, -1)
@@ -164,33 +165,18 @@ class ClassicGroup:
         self.answer_join(member, ErrorCode.REBALANCE_IN_PROGRESS)
         self.park_join(member, join)
 
-    def replace_static(self, old: ClassicMember, member_id: str) -> ClassicMember:
-        """The same static member under a new id (KIP-345): its leadership and assignment stay.
-
-        Requests parked under the old id are answered with FENCED_INSTANCE_ID.
-        """
+    def replace_static(self, old: ClassicMember, new: ClassicMember) -> None:
+        """The same static member under a new id (KIP-345): its leadership stays. Its requests are answered before."""
         assert old.group_instance_id is not None
-        self.answer_join(old, ErrorCode.FENCED_INSTANCE_ID)
-        self.answer_sync(old, ErrorCode.FENCED_INSTANCE_ID)
         if old.session is not None:
             old.session.cancel()
-        member = ClassicMember(
-            member_id=member_id,
-            group_instance_id=old.group_instance_id,
-            client_id=old.client_id,
-            client_host=old.client_host,
-            rebalance_timeout_ms=old.rebalance_timeout_ms,
-            session_timeout_ms=old.session_timeout_ms,
-            protocol_type=old.protocol_type,
-            protocols=old.protocols,
-            assignment=old.assignment,
-        )
+        self._count_protocols(old, -1)
+        self._count_protocols(new, 1)
         del self.members[old.member_id]
-        self.members[member_id] = member
-        self.static_members[old.group_instance_id] = member_id
+        self.members[new.member_id] = new
+        self.static_members[old.group_instance_id] = new.member_id
         if self.leader == old.member_id:
-            self.leader = member_id
-        return member
+            self.leader = new.member_id
 
     def validate_member(self, member_id: str, group_instance_id: str | None) -> None:
         """Raises KafkaError: UNKNOWN_MEMBER_ID, FENCED_INSTANCE_ID when another member has the instance id."""
@@ -229,11 +215,20 @@ class ClassicGroup:
             self.supporters.get(name, 0) == len(self.members) for name, _ in protocols
         )
 
-    def select_protocol(self) -> str:
-        """The protocol supported by all that gets the most votes; between equals, the one voted for first."""
-        candidates = {name for name, count in self.supporters.items() if count == len(self.members)}
+    def select_protocol(self, replacing: tuple[ClassicMember, ClassicMember] | None = None) -> str:
+        """The protocol supported by all that gets the most votes; between equals, the one voted for first.
+
+        With `replacing` as if the second had taken the first one's place.
+        """
+        members = list(self.members.values())
+        supporters = self.supporters
+        if replacing is not None:
+            old, new = replacing
+            members = [member for member in members if member is not old] + [new]
+            supporters = Counter(name for member in members for name, _ in member.protocols)
+        candidates = {name for name, count in supporters.items() if count == len(members)}
         votes: dict[str, int] = {}
-        for member in self.members.values():
+        for member in members:
             vote = member.vote(candidates)
             votes[vote] = votes.get(vote, 0) + 1
         return max(votes, key=votes.__getitem__)
@@ -280,7 +275,7 @@ class ClassicGroup:
 
     # -- parked requests
 
-    def park_join(self, member: ClassicMember, join: Parked[JoinGroupResponse] | None) -> None:
+    def park_join(self, member: ClassicMember, join: Pending[JoinGroupResponse] | None) -> None:
         self.awaiting_join_count += (join is not None) - (member.join is not None)
         member.join = join
 
@@ -304,12 +299,6 @@ class ClassicGroup:
         member.sync = None
         parked.answer(self.sync_response(member, error))
         return True
-
-    def forget_sync(self, parked: Parked[SyncGroupResponse]) -> None:
-        """The request was refused after it had been parked: its assignment could not be stored."""
-        for member in self.members.values():
-            if member.sync is parked:
-                member.sync = None
 
     def sync_response(self, member: ClassicMember, error: ErrorCode = ErrorCode.NONE) -> SyncGroupResponse:
         from kafkapy_wire.messages.sync_group import SyncGroupResponse
@@ -395,7 +384,7 @@ class ClassicGroup:
         if self.sync_deadline is not None:
             yield self.sync_deadline
 
-    def assignments(self) -> Mapping[str, bytes]:
+    def assignments(self) -> dict[str, bytes]:
         return {member_id: member.assignment for member_id, member in self.members.items()}
 
 

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Sequence
 
     from kafkapy.coordinators.deadline import Deadline
-    from kafkapy.coordinators.runtime import Parked
+    from kafkapy.pending import Pending
     from kafkapy_wire.messages.join_group import JoinGroupRequestProtocol, JoinGroupResponse
     from kafkapy_wire.messages.sync_group import SyncGroupResponse
 
@@ -67,12 +67,28 @@ class ClassicMember:
         self.assignment = assignment
         self.is_new = False
         """Its first JoinGroup is still parked: the client does not know its member id and cannot send heartbeats."""
-        self.join: Parked[JoinGroupResponse] | None = None
-        self.sync: Parked[SyncGroupResponse] | None = None
+        self.join: Pending[JoinGroupResponse] | None = None
+        self.sync: Pending[SyncGroupResponse] | None = None
         self.session: Deadline | None = None
 
     def __repr__(self) -> str:
         return f"<ClassicMember {self.member_id} instance={self.group_instance_id}>"
+
+    def renamed(
+        self, member_id: str, *, protocols: Protocols, rebalance_timeout_ms: int, session_timeout_ms: int
+    ) -> ClassicMember:
+        """The same static member under a new id, with what it has changed; its assignment stays (KIP-345)."""
+        return ClassicMember(
+            member_id=member_id,
+            group_instance_id=self.group_instance_id,
+            client_id=self.client_id,
+            client_host=self.client_host,
+            rebalance_timeout_ms=rebalance_timeout_ms,
+            session_timeout_ms=session_timeout_ms,
+            protocol_type=self.protocol_type,
+            protocols=protocols,
+            assignment=self.assignment,
+        )
 
     @property
     def is_static(self) -> bool:

@@ -10,13 +10,16 @@ from kafkapy.coordinators.group.classic_member import ClassicMember, protocols_o
 from kafkapy.coordinators.group.classic_state import ClassicGroupState
 from kafkapy.coordinators.group.rebalance import NEW_MEMBER_JOIN_TIMEOUT_MS, Rebalancer
 from kafkapy.coordinators.group.records import group_metadata
-from kafkapy.coordinators.runtime import NOTHING, Decision, Parked
+from kafkapy.coordinators.runtime import NOTHING, Decision
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.join_group import JoinGroupResponse
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from kafkapy.coordinators.group.classic_group import ClassicGroup
     from kafkapy.coordinators.group.coordinator import Caller
+    from kafkapy.pending import Pending
     from kafkapy.settings.current import CurrentSettings
     from kafkapy_wire.messages.join_group import JoinGroupRequest
     from kafkapy_wire.messages.leave_group import MemberIdentity, MemberResponse
@@ -40,7 +43,7 @@ class ClassicProtocol:
     # -- JoinGroup
 
     def join(
-        self, group: ClassicGroup, request: JoinGroupRequest, caller: Caller, parked: Parked[JoinGroupResponse]
+        self, group: ClassicGroup, request: JoinGroupRequest, caller: Caller, parked: Pending[JoinGroupResponse]
     ) -> Decision[None]:
         """Take the member in, or refuse it. `parked` is answered now, after the records, or when the phase ends."""
         if not self._has_room(group, request.member_id):
@@ -72,7 +75,7 @@ class ClassicProtocol:
                 return True
 
     def _join_unknown(
-        self, group: ClassicGroup, request: JoinGroupRequest, caller: Caller, parked: Parked[JoinGroupResponse]
+        self, group: ClassicGroup, request: JoinGroupRequest, caller: Caller, parked: Pending[JoinGroupResponse]
     ) -> Decision[None]:
         instance_id = request.group_instance_id
         member_id = f"{caller.client_id if instance_id is None else instance_id}-{uuid.uuid4()}"
@@ -95,7 +98,7 @@ class ClassicProtocol:
         request: JoinGroupRequest,
         member_id: str,
         caller: Caller,
-        parked: Parked[JoinGroupResponse],
+        parked: Pending[JoinGroupResponse],
     ) -> Decision[None]:
         pending = group.pending_joins.pop(member_id, None)
         if pending is not None:
@@ -115,24 +118,26 @@ class ClassicProtocol:
             group.new_member_added = True
         group.add(member, parked)
         self._rebalancer.expect_heartbeat(group, member, NEW_MEMBER_JOIN_TIMEOUT_MS)
-        return self._rebalancer.prepare_or_complete_join(group, _reason(f"{member_id} is new", request))
+        self._rebalancer.prepare_or_complete_join(group, _reason(f"{member_id} is new", request))
+        return NOTHING
 
     def _join_again(
         self,
         group: ClassicGroup,
         request: JoinGroupRequest,
         member: ClassicMember,
-        parked: Parked[JoinGroupResponse],
+        parked: Pending[JoinGroupResponse],
     ) -> Decision[None]:
         is_leader = member.member_id == group.leader
         is_unchanged = member.protocols == protocols_of(request.protocols)
         # While the leader assigns, an unchanged member must have missed its answer. In a stable group an unchanged
         # follower may as well stay; the leader joins again in order to have everything assigned anew.
         if is_unchanged and (group.state is _COMPLETING or (group.state is _STABLE and not is_leader)):
-            parked.answer(group.join_response(member, with_members=is_leader and group.state is _COMPLETING))
-            return NOTHING
+            response = group.join_response(member, with_members=is_leader and group.state is _COMPLETING)
+            return Decision((), None, then=lambda: parked.answer(response))
         self._update(group, request, member, parked)
-        return self._rebalancer.prepare_or_complete_join(group, _reason(f"{member.member_id} joins again", request))
+        self._rebalancer.prepare_or_complete_join(group, _reason(f"{member.member_id} joins again", request))
+        return NOTHING
 
     def _join_in_place_of(
         self,
@@ -141,26 +146,55 @@ class ClassicProtocol:
         old: ClassicMember,
         member_id: str,
         caller: Caller,
-        parked: Parked[JoinGroupResponse],
+        parked: Pending[JoinGroupResponse],
     ) -> Decision[None]:
         """A static member is back without its member id (KIP-345): the process was restarted."""
-        leader_before = group.leader
-        member = group.replace_static(old, member_id)
-        self._rebalancer.expect_heartbeat(group, member)
-        self._update(group, request, member, parked)
+        member = old.renamed(
+            member_id,
+            protocols=protocols_of(request.protocols),
+            rebalance_timeout_ms=request.rebalance_timeout_ms,
+            session_timeout_ms=request.session_timeout_ms,
+        )
+        if group.state is _STABLE and group.select_protocol((old, member)) == group.protocol_name:
+            return self._replace_in_stable_group(group, old, member, caller, parked)
+        self._replace(group, old, member, parked)
         reason = _reason(f"static member {request.group_instance_id} is back as {member_id}", request)
         if group.state is _COMPLETING:
             # The leader may be assigning to the old id already; nobody would get that assignment.
-            return self._rebalancer.prepare(group, reason)
-        if group.state is not _STABLE:
-            return self._rebalancer.complete_join_if_all_joined(group)
-        if group.select_protocol() != group.protocol_name:
-            return self._rebalancer.prepare_or_complete_join(group, reason)
+            self._rebalancer.prepare(group, reason)
+        elif group.state is _STABLE:
+            self._rebalancer.prepare_or_complete_join(group, reason)
+        else:
+            self._rebalancer.complete_join_if_all_joined(group)
+        return NOTHING
+
+    def _replace(
+        self, group: ClassicGroup, old: ClassicMember, member: ClassicMember, parked: Pending[JoinGroupResponse]
+    ) -> None:
+        group.answer_join(old, ErrorCode.FENCED_INSTANCE_ID)
+        group.answer_sync(old, ErrorCode.FENCED_INSTANCE_ID)
+        group.replace_static(old, member)
+        self._rebalancer.expect_heartbeat(group, member)
+        group.park_join(member, parked)
+
+    def _replace_in_stable_group(
+        self,
+        group: ClassicGroup,
+        old: ClassicMember,
+        member: ClassicMember,
+        caller: Caller,
+        parked: Pending[JoinGroupResponse],
+    ) -> Decision[None]:
+        """Nothing changes but the id: it is stored, and a log that refuses it leaves the old member where it is."""
+        leader_before = group.leader
+        generation_id = group.generation_id
 
         def answer() -> None:
+            if member.join is not parked or group.generation_id != generation_id:
+                return  # a rebalance has begun meanwhile: the request waits for its end
             if caller.api_version >= FIRST_VERSION_SKIPPING_ASSIGNMENT:
                 # KIP-814: the leader hears that it leads, sees all members, and must not assign.
-                is_leader = member_id == group.leader
+                is_leader = member.member_id == group.leader
                 response = group.join_response(member, with_members=is_leader, skip_assignment=is_leader)
             else:
                 # An older leader must not learn that it leads, or it would assign: it hears of its former id.
@@ -168,14 +202,19 @@ class ClassicProtocol:
                 response.leader = leader_before or ""
             group.answer_join(member, response)
 
-        return Decision([group_metadata(group, group.assignments())], None, answer)
+        return Decision(
+            [group_metadata(group, group.assignments() | {member.member_id: member.assignment}, (old, member))],
+            None,
+            then=answer,
+            apply=lambda: self._replace(group, old, member, parked),
+        )
 
     def _update(
         self,
         group: ClassicGroup,
         request: JoinGroupRequest,
         member: ClassicMember,
-        parked: Parked[JoinGroupResponse],
+        parked: Pending[JoinGroupResponse],
     ) -> None:
         group.update(
             member,
@@ -187,7 +226,9 @@ class ClassicProtocol:
 
     # -- SyncGroup
 
-    def sync(self, group: ClassicGroup, request: SyncGroupRequest, parked: Parked[SyncGroupResponse]) -> Decision[None]:
+    def sync(
+        self, group: ClassicGroup, request: SyncGroupRequest, parked: Pending[SyncGroupResponse]
+    ) -> Decision[None]:
         """Give the member its assignment, once the leader has sent it."""
         self._validate(group, request.member_id, request.group_instance_id, request.generation_id)
         for asked, actual in (
@@ -199,22 +240,28 @@ class ClassicProtocol:
         if group.state is _PREPARING:
             raise KafkaError(ErrorCode.REBALANCE_IN_PROGRESS)
         member = group.members[request.member_id]
-        self._rebalancer.received_sync(group, member.member_id)
         if group.state is _STABLE:
-            parked.answer(group.sync_response(member))
-            return NOTHING
-        group.answer_sync(member, ErrorCode.REBALANCE_IN_PROGRESS)  # an earlier one, from a connection given up
-        member.sync = parked
+            self._rebalancer.received_sync(group, member.member_id)
+            response = group.sync_response(member)
+            return Decision((), None, then=lambda: parked.answer(response))
+
+        def park() -> None:
+            self._rebalancer.received_sync(group, member.member_id)
+            group.answer_sync(member, ErrorCode.REBALANCE_IN_PROGRESS)  # an earlier one, from a connection given up
+            member.sync = parked
+
         if member.member_id != group.leader:
-            return NOTHING
+            return Decision((), None, apply=park)
         assignments = {assignment.member_id: assignment.assignment for assignment in request.assignments}
+        generation_id = group.generation_id
 
         def answer_all() -> None:
-            for member in group.members.values():
-                self._rebalancer.answer_sync(group, member)
+            if group.generation_id == generation_id and group.state is _STABLE:
+                for member in group.members.values():
+                    self._rebalancer.answer_sync(group, member)
 
         # Replaying this record is what makes the group stable.
-        return Decision([group_metadata(group, assignments)], None, answer_all)
+        return Decision([group_metadata(group, assignments)], None, then=answer_all, apply=park)
 
     # -- Heartbeat
 
@@ -271,38 +318,38 @@ class ClassicProtocol:
         from kafkapy_wire.messages.leave_group import MemberResponse
 
         responses: list[MemberResponse] = []
-        left: list[str] = []
+        leaving: dict[str, None] = {}
         for identity in members:
-            error = self._leave(group, identity)
+            member_id, error = self._may_leave(group, identity, leaving)
             if error is ErrorCode.NONE:
-                left.append(identity.member_id or str(identity.group_instance_id))
+                logger.info("group %s: %s left (%s)", group.group_id, member_id, identity.reason or "no reason given")
+                leaving[member_id] = None
             responses.append(
                 MemberResponse(
                     member_id=identity.member_id, group_instance_id=identity.group_instance_id, error_code=error
                 )
             )
-        decision = NOTHING
-        if left and group.is_in(_STABLE, _COMPLETING):
-            decision = self._rebalancer.prepare_or_complete_join(group, f"{', '.join(left)} left")
-        elif left:
-            decision = self._rebalancer.complete_join_if_all_joined(group)
-        return Decision(decision.records, responses, decision.then)
+        decision = self._rebalancer.leaving(group, leaving) if leaving else NOTHING
+        return Decision(decision.records, responses, decision.then, decision.apply)
 
-    def _leave(self, group: ClassicGroup, identity: MemberIdentity) -> ErrorCode:
+    def _may_leave(
+        self, group: ClassicGroup, identity: MemberIdentity, leaving: Collection[str]
+    ) -> tuple[str, ErrorCode]:
+        """Which member is meant, and whether it is one that has not left yet."""
         member_id = identity.member_id
         if not member_id:
             static_member_id = group.static_members.get(identity.group_instance_id or "")
-            if identity.group_instance_id is None or static_member_id is None:
-                return ErrorCode.UNKNOWN_MEMBER_ID
-            member_id = static_member_id
-        elif member_id not in group.pending_joins:
+            if identity.group_instance_id is None or static_member_id is None or static_member_id in leaving:
+                return "", ErrorCode.UNKNOWN_MEMBER_ID
+            return static_member_id, ErrorCode.NONE
+        if member_id in leaving:
+            return member_id, ErrorCode.UNKNOWN_MEMBER_ID
+        if member_id not in group.pending_joins:
             try:
                 group.validate_member(member_id, identity.group_instance_id)
             except KafkaError as error:
-                return error.code
-        logger.info("group %s: %s left (%s)", group.group_id, member_id, identity.reason or "no reason given")
-        group.remove(member_id)
-        return ErrorCode.NONE
+                return member_id, error.code
+        return member_id, ErrorCode.NONE
 
     def _validate(self, group: ClassicGroup, member_id: str, group_instance_id: str | None, generation_id: int) -> None:
         group.validate_member(member_id, group_instance_id)

@@ -1,8 +1,8 @@
 """One node's groups: what the handlers of the group APIs call.
 
-Each group lives in the shard of its partition of `__consumer_offsets`. Methods are plain functions, and atomic, where
-the answer is known at once; JoinGroup and SyncGroup wait for other members, and whatever may have to create
-`__consumer_offsets` waits for that, once in a cluster's life.
+Each group lives in the shard of its partition of `__consumer_offsets`. Methods are plain functions; what they return is
+pending until all that it rests on is committed, which is at once as a rule. JoinGroup and SyncGroup wait for other
+members, and whatever may have to create `__consumer_offsets` waits for that, once in a cluster's life.
 
 As long as the topic does not exist there are no groups, and requests about one hear just that. Apache Kafka answers
 NOT_COORDINATOR then, and COORDINATOR_NOT_AVAILABLE to the first FindCoordinator.
@@ -18,10 +18,10 @@ from kafkapy.coordinators.deadline import Deadline
 from kafkapy.coordinators.runtime import (
     CoordinatorRuntime,
     Decision,
-    Parked,
     TransactionalProducer,
     partition_for,
 )
+from kafkapy.pending import Pending, settled
 from kafkapy_controller.topic_names import OFFSETS_TOPIC
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.records import Compression
@@ -69,6 +69,14 @@ class Caller(NamedTuple):
     client_host: str
 
 
+def refused_join(member_id: str, error: KafkaError) -> JoinGroupResponse:
+    """How the handler answers a JoinGroup with an error: some of them have the client forget its member id."""
+    from kafkapy_wire.messages.join_group import JoinGroupResponse
+
+    forgets_id = error.code in (ErrorCode.GROUP_MAX_SIZE_REACHED, ErrorCode.UNKNOWN_SERVER_ERROR)
+    return JoinGroupResponse(error_code=error.code, member_id="" if forgets_id else member_id, protocol_name=None)
+
+
 class Metadata(Protocol):
     """Where the newest metadata image is found."""
 
@@ -89,6 +97,7 @@ class GroupCoordinator:
             clock,
             self._new_shard,
             compression=Compression(settings.now.groups.offsets_topic_compression_codec),
+            commit_timeout_ms=lambda: settings.now.groups.offsets_commit_timeout_ms,
         )
         self._retention = Deadline(clock, self._expire_offsets)
 
@@ -118,9 +127,16 @@ class GroupCoordinator:
         for name, count in sorted(counts.items()):
             logger.warning("%d stored groups of type %s cannot be joined: they are not served yet", count, name)
 
-    async def create_topic(self) -> None:
-        """Return when `__consumer_offsets` exists and this node can serve any group."""
-        await self._runtime.create_topic()
+    async def run(self) -> None:
+        """Make `__consumer_offsets` when somebody needs it, until cancelled."""
+        await self._runtime.run()
+
+    def when_ready(self) -> Pending[None]:
+        """Once `__consumer_offsets` exists and this node can serve any group; it is made when it is missing.
+
+        Refused with COORDINATOR_NOT_AVAILABLE, COORDINATOR_LOAD_IN_PROGRESS.
+        """
+        return self._runtime.when_ready()
 
     def follow_metadata(self, _image: MetadataImage, delta: MetadataDelta) -> None:
         """Drop the offsets of topics that were deleted."""
@@ -150,18 +166,8 @@ class GroupCoordinator:
 
     # -- membership
 
-    async def join_group(self, request: JoinGroupRequest, caller: Caller) -> JoinGroupResponse:
-        """Wait until the group's members are known, or answer with the error at once. Raises nothing."""
-        from kafkapy_wire.messages.join_group import JoinGroupResponse
-
-        try:
-            return await self._join_group(request, caller)
-        except KafkaError as error:
-            forgets_id = error.code in (ErrorCode.GROUP_MAX_SIZE_REACHED, ErrorCode.UNKNOWN_SERVER_ERROR)
-            member_id = "" if forgets_id else request.member_id
-            return JoinGroupResponse(error_code=error.code, member_id=member_id, protocol_name=None)
-
-    async def _join_group(self, request: JoinGroupRequest, caller: Caller) -> JoinGroupResponse:
+    def join_group(self, request: JoinGroupRequest, caller: Caller) -> Pending[JoinGroupResponse]:
+        """Answered when the group's members are known. Raises KafkaError, or is refused with one."""
         if not request.group_id:
             raise KafkaError(ErrorCode.INVALID_GROUP_ID)
         settings = self._settings.now.groups
@@ -170,80 +176,81 @@ class GroupCoordinator:
             raise KafkaError(ErrorCode.INVALID_SESSION_TIMEOUT)
         if request.member_id and not self._runtime.partition_count:
             raise KafkaError(ErrorCode.UNKNOWN_MEMBER_ID)
-        await self._runtime.create_topic()
+        if self._runtime.is_ready:
+            return self._join_group(request, caller)
+        return self._runtime.when_ready().and_then(lambda _: self._join_group(request, caller))
+
+    def _join_group(self, request: JoinGroupRequest, caller: Caller) -> Pending[JoinGroupResponse]:
         partition, shard = self._find(request.group_id)
-        parked: Parked[JoinGroupResponse] = Parked()
-        if not request.member_id:
-            self._runtime.execute(partition, shard.create_group(request.group_id))
+        created: Pending[None] | None = None
+        if not request.member_id and request.group_id not in shard.groups:
+            created = self._runtime.execute(partition, shard.create_group(request.group_id))
         group = shard.groups.get(request.group_id)
         if group is None:
             raise KafkaError(ErrorCode.UNKNOWN_MEMBER_ID)
+        parked: Pending[JoinGroupResponse] = Pending()
         self._runtime.execute(partition, shard.classic.join(group, request, caller, parked))
-        return await parked.wait()
+        return parked if created is None or created.settled else created.and_then(lambda _: parked)
 
-    async def sync_group(self, request: SyncGroupRequest) -> SyncGroupResponse:
-        """Wait until the leader has assigned, or answer with the error at once. Raises nothing."""
-        from kafkapy_wire.messages.sync_group import SyncGroupResponse
-
-        try:
-            return await self._sync_group(request)
-        except KafkaError as error:
-            return SyncGroupResponse(error_code=error.code)
-
-    async def _sync_group(self, request: SyncGroupRequest) -> SyncGroupResponse:
+    def sync_group(self, request: SyncGroupRequest) -> Pending[SyncGroupResponse]:
+        """Answered when the leader has assigned. Raises KafkaError."""
         partition, shard = self._find(request.group_id)
         group = shard.groups.get(request.group_id)
         if group is None:
             raise KafkaError(ErrorCode.UNKNOWN_MEMBER_ID)
-        parked: Parked[SyncGroupResponse] = Parked()
-        try:
-            self._runtime.execute(partition, shard.classic.sync(group, request, parked))
-        except KafkaError:
-            group.forget_sync(parked)
-            raise
-        return await parked.wait()
+        parked: Pending[SyncGroupResponse] = Pending()
+        self._runtime.execute(partition, shard.classic.sync(group, request, parked))
+        return parked
 
-    def heartbeat(self, request: HeartbeatRequest) -> ErrorCode:
+    def heartbeat(self, request: HeartbeatRequest) -> Pending[ErrorCode]:
         """NONE, or REBALANCE_IN_PROGRESS.
 
         Raises KafkaError: INVALID_GROUP_ID, UNKNOWN_MEMBER_ID, ILLEGAL_GENERATION, FENCED_INSTANCE_ID.
         """
-        _, shard = self._find(request.group_id)
+        partition, shard = self._find(request.group_id)
         group = shard.groups.get(request.group_id)
         if group is None:
             raise KafkaError(ErrorCode.UNKNOWN_MEMBER_ID)
-        return shard.classic.heartbeat(group, request.member_id, request.group_instance_id, request.generation_id)
+        error = shard.classic.heartbeat(group, request.member_id, request.group_instance_id, request.generation_id)
+        return self._runtime.read(partition, error)
 
-    def leave_group(self, group_id: str, members: list[MemberIdentity]) -> list[MemberResponse]:
+    def leave_group(self, group_id: str, members: list[MemberIdentity]) -> Pending[list[MemberResponse]]:
         """One response a member. In a group that does not exist nobody is a member."""
         partition, shard = self._find(group_id)
         group = shard.groups.get(group_id)
         if group is None:
             from kafkapy_wire.messages.leave_group import MemberResponse
 
-            return [
-                MemberResponse(
-                    member_id=member.member_id,
-                    group_instance_id=member.group_instance_id,
-                    error_code=ErrorCode.UNKNOWN_MEMBER_ID,
-                )
-                for member in members
-            ]
+            return settled(
+                [
+                    MemberResponse(
+                        member_id=member.member_id,
+                        group_instance_id=member.group_instance_id,
+                        error_code=ErrorCode.UNKNOWN_MEMBER_ID,
+                    )
+                    for member in members
+                ]
+            )
         return self._runtime.execute(partition, shard.classic.leave(group, members))
 
     # -- offsets
 
-    async def commit_offsets(
+    def commit_offsets(
         self, request: OffsetCommitRequest, topics: Sequence[OffsetCommitRequestTopic], api_version: int
-    ) -> list[OffsetCommitResponseTopic]:
+    ) -> Pending[list[OffsetCommitResponseTopic]]:
         """Commit for `topics`: those of the request that exist, with name and id, and only their partitions that exist.
 
         Raises KafkaError for all of them: GROUP_ID_NOT_FOUND (before v9 ILLEGAL_GENERATION), ILLEGAL_GENERATION,
         UNKNOWN_MEMBER_ID, FENCED_INSTANCE_ID, REBALANCE_IN_PROGRESS.
         """
+        if not self._runtime.partition_count and request.generation_id_or_member_epoch < 0:
+            return self._runtime.when_ready().and_then(lambda _: self._commit_offsets(request, topics, api_version))
+        return self._commit_offsets(request, topics, api_version)
+
+    def _commit_offsets(
+        self, request: OffsetCommitRequest, topics: Sequence[OffsetCommitRequestTopic], api_version: int
+    ) -> Pending[list[OffsetCommitResponseTopic]]:
         generation_id = request.generation_id_or_member_epoch
-        if not self._runtime.partition_count and generation_id < 0:
-            await self._runtime.create_topic()
         partition, shard = self._find_any(request.group_id)
         group = shard.groups.get(request.group_id)
         if group is not None:
@@ -255,12 +262,12 @@ class GroupCoordinator:
             raise KafkaError(ErrorCode.ILLEGAL_GENERATION)
         return self._runtime.execute(partition, shard.offsets.commit(request, topics, self._clock.now_ms()))
 
-    async def commit_transactional_offsets(
+    def commit_transactional_offsets(
         self,
         request: TxnOffsetCommitRequest,
         topics: Sequence[TxnOffsetCommitRequestTopic],
-        enlist: Callable[[int], None],
-    ) -> list[TxnOffsetCommitResponseTopic]:
+        enlist: Callable[[int], Pending[None]],
+    ) -> Pending[list[TxnOffsetCommitResponseTopic]]:
         """Commit for `topics`, those of the request that exist, in the producer's transaction.
 
         `enlist` sees to it that a partition of `__consumer_offsets` is in the transaction, or raises KafkaError.
@@ -268,9 +275,16 @@ class GroupCoordinator:
         """
         if not request.group_id:
             raise KafkaError(ErrorCode.INVALID_GROUP_ID)
-        await self._runtime.create_topic()
+        return (
+            self._runtime.when_ready()
+            .and_then(lambda _: enlist(self.partition_of(request.group_id)))
+            .and_then(lambda _: self._commit_transactional_offsets(request, topics))
+        )
+
+    def _commit_transactional_offsets(
+        self, request: TxnOffsetCommitRequest, topics: Sequence[TxnOffsetCommitRequestTopic]
+    ) -> Pending[list[TxnOffsetCommitResponseTopic]]:
         partition, shard = self._find(request.group_id)
-        enlist(partition)
         group = shard.groups.get(request.group_id)
         if group is not None:
             shard.classic.validate_transactional_commit(
@@ -294,43 +308,43 @@ class GroupCoordinator:
 
     def fetch_offsets(
         self, group_id: str, topics: Sequence[OffsetFetchRequestTopics] | None, *, require_stable: bool
-    ) -> list[OffsetFetchResponseTopics]:
+    ) -> Pending[list[OffsetFetchResponseTopics]]:
         """Committed offsets of those topics, or of all (None); ids of the latter are left to the caller.
 
         A group that does not exist has none. Raises KafkaError(COORDINATOR_LOAD_IN_PROGRESS).
         """
-        _, shard = self._find_any(group_id)
+        partition, shard = self._find_any(group_id)
         if topics is None:
-            return shard.offsets.fetch_all(group_id, require_stable=require_stable)
-        return shard.offsets.fetch(group_id, topics, require_stable=require_stable)
+            offsets = shard.offsets.fetch_all(group_id, require_stable=require_stable)
+        else:
+            offsets = shard.offsets.fetch(group_id, topics, require_stable=require_stable)
+        return self._runtime.read(partition, offsets)
 
     def delete_offsets(
         self, group_id: str, topics: Sequence[OffsetDeleteRequestTopic]
-    ) -> list[OffsetDeleteResponseTopic]:
+    ) -> Pending[list[OffsetDeleteResponseTopic]]:
         """Raises KafkaError: INVALID_GROUP_ID, GROUP_ID_NOT_FOUND, NON_EMPTY_GROUP (not a consumer group)."""
         partition, shard = self._find(group_id)
         return self._runtime.execute(partition, shard.delete_offsets(group_id, topics))
 
     # -- administration
 
-    def list_groups(self, states: Iterable[str], types: Iterable[str]) -> list[ListedGroup]:
+    def list_groups(self, states: Iterable[str], types: Iterable[str]) -> Pending[list[ListedGroup]]:
         """All groups, or those in one of the states and of one of the types, whatever their case."""
         states_filter = frozenset(state.lower() for state in states)
         types_filter = frozenset(group_type.lower() for group_type in types)
-        return [group for shard in self._runtime.shards for group in shard.list(states_filter, types_filter)]
+        groups = [group for shard in self._runtime.shards for group in shard.list(states_filter, types_filter)]
+        return self._runtime.read_all(groups)
 
-    def describe_group(self, group_id: str) -> DescribedGroup:
+    def describe_group(self, group_id: str) -> Pending[DescribedGroup]:
         """Raises KafkaError: GROUP_ID_NOT_FOUND, COORDINATOR_LOAD_IN_PROGRESS."""
-        _, shard = self._find_any(group_id)
-        return shard.describe(shard.group(group_id))
+        partition, shard = self._find_any(group_id)
+        return self._runtime.read(partition, shard.describe(shard.group(group_id)))
 
-    def delete_group(self, group_id: str) -> ErrorCode:
-        """NONE, GROUP_ID_NOT_FOUND, NON_EMPTY_GROUP or COORDINATOR_LOAD_IN_PROGRESS."""
-        try:
-            partition, shard = self._find_any(group_id)
-            return self._runtime.execute(partition, shard.delete_group(group_id))
-        except KafkaError as error:
-            return error.code
+    def delete_group(self, group_id: str) -> Pending[ErrorCode]:
+        """NONE, GROUP_ID_NOT_FOUND, NON_EMPTY_GROUP. Raises KafkaError COORDINATOR_LOAD_IN_PROGRESS, or of the log."""
+        partition, shard = self._find_any(group_id)
+        return self._runtime.execute(partition, shard.delete_group(group_id))
 
     # -- shards
 
@@ -353,12 +367,16 @@ class GroupCoordinator:
 
         return GroupShard(self._settings, self._clock, partial(self._execute_unasked, partition))
 
-    def _execute_unasked(self, partition: int, decision: Decision[None]) -> None:
-        """For decisions that no request waits for: the next timer tries again. A full disk has its line in the log."""
+    def _execute_unasked(self, partition: int, decision: Decision[None]) -> bool:
+        """For decisions that no request waits for. False: the log takes no records, and nothing has changed; the next
+        timer tries again. A full disk has its line in the log.
+        """
         try:
             self._runtime.execute(partition, decision)
         except KafkaError as error:
             logger.info("cannot write to __consumer_offsets-%d: %s", partition, error)
+            return False
+        return True
 
     def _expire_offsets(self) -> None:
         self._retention.set(self._settings.now.groups.offsets_retention_check_interval_ms)

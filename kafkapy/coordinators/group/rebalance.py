@@ -1,12 +1,15 @@
 """The phases of a classic group's rebalance, and every timer that can move it on.
 
     prepare             members are asked to join; the join deadline is set
-    complete_join       who has not joined is out, the others learn the new generation; the sync deadline is set
+    _end_join_phase     who has not joined is out
+    _complete_join      the others learn the new generation; the sync deadline is set
     (leader's SyncGroup, in classic_protocol.py)
-    expire_*            a deadline passed: the member or the phase is given up
+    leaving             members leave
+    _expire_*           a deadline passed: the member or the phase is given up
 
-Each function returns the decision that follows from it; a timer executes its decision itself. Membership during a
-rebalance is not in the log, in Apache Kafka neither: only a group at rest is, Stable or Empty.
+Membership during a rebalance is not in the log, in Apache Kafka neither: only a group at rest is, Stable or Empty. So
+these functions change what is in memory and return nothing, but where a group loses its last member: `_removing` stores
+that first, and a log that refuses the record leaves the group as it was. Timers execute their decisions themselves.
 """
 
 from __future__ import annotations
@@ -17,12 +20,12 @@ from typing import TYPE_CHECKING
 
 from kafkapy.coordinators.deadline import Deadline
 from kafkapy.coordinators.group.classic_state import ClassicGroupState
-from kafkapy.coordinators.group.records import group_metadata
+from kafkapy.coordinators.group.records import empty_generation
 from kafkapy.coordinators.runtime import NOTHING, Decision
 from kafkapy_wire.errors import ErrorCode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from kafkapy.clock import Clock
     from kafkapy.coordinators.group.classic_group import ClassicGroup
@@ -33,6 +36,9 @@ logger = logging.getLogger("kafkapy.groups")
 
 _EMPTY, _PREPARING, _COMPLETING, _STABLE, _DEAD = ClassicGroupState
 
+RETRY_MS = 1_000
+"""A timer whose decision the log has refused comes again."""
+
 NEW_MEMBER_JOIN_TIMEOUT_MS = 5 * 60 * 1_000
 """How long a first JoinGroup may stay parked. Its client has no member id to send heartbeats with, and if it hung up
 and asked again under another id, the rebalance would wait for a member that does not exist."""
@@ -41,25 +47,27 @@ and asked again under another id, the rebalance would wait for a member that doe
 class Rebalancer:
     """Moves the groups of one shard through their rebalances."""
 
-    def __init__(self, settings: CurrentSettings, clock: Clock, execute: Callable[[Decision[None]], None]) -> None:
+    def __init__(self, settings: CurrentSettings, clock: Clock, execute: Callable[[Decision[None]], bool]) -> None:
         self._settings = settings
         self._clock = clock
         self._execute = execute
 
     # -- phases
 
-    def prepare_or_complete_join(self, group: ClassicGroup, reason: str) -> Decision[None]:
+    def prepare_or_complete_join(self, group: ClassicGroup, reason: str) -> None:
         """Members have changed: begin a rebalance, or go on with the one that is under way."""
         if group.can_rebalance:
-            return self.prepare(group, reason)
-        return self.complete_join_if_all_joined(group)
+            self.prepare(group, reason)
+        else:
+            self.complete_join_if_all_joined(group)
 
-    def prepare(self, group: ClassicGroup, reason: str) -> Decision[None]:
+    def prepare(self, group: ClassicGroup, reason: str) -> None:
         """Ask all members to join again."""
-        if group.state is _COMPLETING:
-            for member in group.members.values():
+        for member in group.members.values():
+            if group.state is _COMPLETING:
                 member.assignment = b""
-                self.answer_sync(group, member, ErrorCode.REBALANCE_IN_PROGRESS)
+            # In a stable group, too, where the assignment is not committed yet: it is of no use any more.
+            self.answer_sync(group, member, ErrorCode.REBALANCE_IN_PROGRESS)
         group.pending_syncs.clear()
         if group.sync_deadline is not None:
             group.sync_deadline.cancel()
@@ -67,37 +75,82 @@ class Rebalancer:
         group.transition_to(_PREPARING, self._clock.now_ms())
         logger.info("group %s: rebalance after generation %d: %s", group.group_id, group.generation_id, reason)
         if is_initial:
-            return self._begin_initial_delay(group)
-        if group.has_all_members_joined:
-            return self.complete_join(group)
-        self._set_join_deadline(group, group.rebalance_timeout_ms, partial(self.complete_join, group))
-        return NOTHING
+            self._begin_initial_delay(group)
+        elif group.has_all_members_joined:
+            self._complete_join(group)
+        else:
+            self._set_join_deadline(group, group.rebalance_timeout_ms, partial(self._end_join_phase, group))
 
-    def complete_join_if_all_joined(self, group: ClassicGroup) -> Decision[None]:
+    def complete_join_if_all_joined(self, group: ClassicGroup) -> None:
         # The initial rebalance ends with its delay, however many have joined.
         if group.state is _PREPARING and group.has_all_members_joined and group.previous_state is not _EMPTY:
-            return self.complete_join(group)
-        return NOTHING
+            self._complete_join(group)
 
-    def complete_join(self, group: ClassicGroup) -> Decision[None]:
-        """End the join phase with those who joined. Static members may be late: they keep their place (KIP-345)."""
+    def _end_join_phase(self, group: ClassicGroup) -> Decision[None]:
+        """Those who have not joined in time are out. Static members may be late: they keep their place (KIP-345)."""
         if group.state is not _PREPARING:
             return NOTHING
+        late = [member for member in group.members.values() if member.join is None and not member.is_static]
+
+        def go_on() -> None:
+            for member in late:
+                logger.info("group %s: %s has not joined in time", group.group_id, member)
+                group.remove(member.member_id)
+            self._complete_join(group)
+
+        return self._removing(group, go_on, leaves_it_empty=len(late) == len(group.members))
+
+    def _complete_join(self, group: ClassicGroup) -> None:
+        """End the join phase with the members there are."""
         if group.join_deadline is not None:
             group.join_deadline.cancel()
-        for member in [m for m in group.members.values() if m.join is None and not m.is_static]:
-            logger.info("group %s: %s has not joined in time", group.group_id, member)
-            group.remove(member.member_id)
         if group.members and not group.elect_joined_leader():
             # Only static members are left and none of them has joined: sessions decide who stays.
-            self._set_join_deadline(group, group.rebalance_timeout_ms, partial(self.complete_join, group))
-            return NOTHING
+            self._set_join_deadline(group, group.rebalance_timeout_ms, partial(self._end_join_phase, group))
+            return
         group.next_generation(self._clock.now_ms())
         if group.state is _EMPTY:
             logger.info("group %s: empty as of generation %d", group.group_id, group.generation_id)
-            return Decision([group_metadata(group, {})], None)
-        self._announce_generation(group)
-        return NOTHING
+        else:
+            self._announce_generation(group)
+
+    # -- members that go
+
+    def leaving(self, group: ClassicGroup, member_ids: Collection[str]) -> Decision[None]:
+        """They have asked to go. The initial rebalance goes on to the end of its delay."""
+        in_initial_delay = group.state is _PREPARING and group.previous_state is _EMPTY
+        return self._removal(group, member_ids, f"{', '.join(member_ids)} left", completes_join=not in_initial_delay)
+
+    def _removal(
+        self, group: ClassicGroup, member_ids: Collection[str], reason: str, *, completes_join: bool = True
+    ) -> Decision[None]:
+        """Remove members, pending ones too, and go on with the rebalance that follows."""
+
+        def go_on() -> None:
+            for member_id in member_ids:
+                group.remove(member_id)
+            if group.is_in(_STABLE, _COMPLETING):
+                self.prepare_or_complete_join(group, reason)
+            elif completes_join and group.state is _PREPARING and group.has_all_members_joined:
+                self._complete_join(group)
+
+        nobody_is_left = group.members.keys() <= set(member_ids) and group.pending_joins.keys() <= set(member_ids)
+        goes_on = group.is_in(_STABLE, _COMPLETING) or (group.state is _PREPARING and completes_join)
+        return self._removing(group, go_on, leaves_it_empty=nobody_is_left and goes_on)
+
+    def _removing(self, group: ClassicGroup, go_on: Callable[[], None], *, leaves_it_empty: bool) -> Decision[None]:
+        """`go_on` removes members. A group that it leaves empty is stored as such, and only then does it happen."""
+        if not leaves_it_empty:
+            go_on()
+            return NOTHING
+
+        def apply() -> None:
+            go_on()
+            assert group.state is _EMPTY, f"group {group.group_id} has lost its last member and is {group.state}"
+
+        return Decision([empty_generation(group, self._clock.now_ms())], None, apply=apply)
+
+    # -- the generation
 
     def _announce_generation(self, group: ClassicGroup) -> None:
         logger.info("group %s: generation %d has %d members", group.group_id, group.generation_id, len(group.members))
@@ -122,18 +175,18 @@ class Rebalancer:
 
     # -- the first rebalance of an empty group (KIP-134)
 
-    def _begin_initial_delay(self, group: ClassicGroup) -> Decision[None]:
+    def _begin_initial_delay(self, group: ClassicGroup) -> None:
         delay_ms = self._settings.now.groups.group_initial_rebalance_delay_ms
         if delay_ms <= 0:
-            return self.complete_join(group)
+            self._complete_join(group)
+            return
         remaining_ms = max(group.rebalance_timeout_ms - delay_ms, 0)
         self._set_join_deadline(group, delay_ms, partial(self._extend_initial_delay, group, delay_ms, remaining_ms))
-        return NOTHING
 
     def _extend_initial_delay(self, group: ClassicGroup, delay_ms: int, remaining_ms: int) -> Decision[None]:
         """Wait for as long again while members keep coming, up to the rebalance timeout."""
         if not group.new_member_added or not remaining_ms:
-            return self.complete_join(group)
+            return self._end_join_phase(group)
         group.new_member_added = False
         next_delay_ms = min(self._settings.now.groups.group_initial_rebalance_delay_ms, remaining_ms)
         next_remaining_ms = max(remaining_ms - delay_ms, 0)
@@ -159,20 +212,12 @@ class Rebalancer:
         if group.members.get(member.member_id) is not member or member.keeps_session_by_waiting:
             return NOTHING
         logger.info("group %s: the session of %s has ended", group.group_id, member)
-        group.remove(member.member_id)
-        return self._after_removal(group, f"session of {member.member_id} ended")
+        return self._removal(group, [member.member_id], f"session of {member.member_id} ended")
 
     def _expire_pending_join(self, group: ClassicGroup, member_id: str) -> Decision[None]:
+        if group.state is _PREPARING:
+            return self._removal(group, [member_id], f"{member_id} did not come back")
         group.remove(member_id)
-        if group.state is _PREPARING and group.has_all_members_joined:
-            return self.complete_join(group)
-        return NOTHING
-
-    def _after_removal(self, group: ClassicGroup, reason: str) -> Decision[None]:
-        if group.is_in(_STABLE, _COMPLETING):
-            return self.prepare_or_complete_join(group, reason)
-        if group.state is _PREPARING and group.has_all_members_joined:
-            return self.complete_join(group)
         return NOTHING
 
     def _expire_pending_syncs(self, group: ClassicGroup) -> Decision[None]:
@@ -180,9 +225,15 @@ class Rebalancer:
         if not group.is_in(_COMPLETING, _STABLE) or not group.pending_syncs:
             return NOTHING
         missing = sorted(group.pending_syncs)
-        for member_id in missing:
-            group.remove(member_id)
-        return self.prepare(group, f"no SyncGroup from {', '.join(missing)}")
+        reason = f"no SyncGroup from {', '.join(missing)}"
+
+        def go_on() -> None:
+            for member_id in missing:
+                group.remove(member_id)
+            self.prepare(group, reason)
+
+        leaves_it_empty = group.members.keys() <= set(missing) and not group.pending_joins
+        return self._removing(group, go_on, leaves_it_empty=leaves_it_empty)
 
     def _set_join_deadline(self, group: ClassicGroup, delay_ms: int, expire: Callable[[], Decision[None]]) -> None:
         if group.join_deadline is not None:
@@ -191,4 +242,9 @@ class Rebalancer:
         group.join_deadline.set(delay_ms)
 
     def _deadline(self, expire: Callable[[], Decision[None]]) -> Deadline:
-        return Deadline(self._clock, lambda: self._execute(expire()))
+        def expired() -> None:
+            if not self._execute(expire()):
+                deadline.set(RETRY_MS)  # nothing has changed: the log took no record
+
+        deadline = Deadline(self._clock, expired)
+        return deadline

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from kafkapy.coordinators.group.classic_group import ClassicGroup
+    from kafkapy.coordinators.group.classic_member import ClassicMember
     from kafkapy_wire.message import Message
 
 
@@ -69,13 +70,25 @@ class GroupMetadataRecord(NamedTuple):
     """None: a tombstone."""
 
 
-def group_metadata(group: ClassicGroup, assignments: Mapping[str, bytes]) -> CoordinatorRecord:
-    """The group as it stands, its members with these assignments. Only the selected protocol is kept of each."""
+def group_metadata(
+    group: ClassicGroup, assignments: Mapping[str, bytes], replacing: tuple[ClassicMember, ClassicMember] | None = None
+) -> CoordinatorRecord:
+    """The group as it stands, its members with these assignments. Only the selected protocol is kept of each.
+
+    With `replacing` as it will stand once the second has taken the first one's place.
+    """
+    members = list(group.members.values())
+    leader = group.leader
+    if replacing is not None:
+        old, new = replacing
+        members.remove(old)
+        members.append(new)
+        leader = new.member_id if leader == old.member_id else leader
     value = GroupMetadataValue(
         protocol_type=group.protocol_type or "",
         generation=group.generation_id,
         protocol=group.protocol_name,
-        leader=group.leader,
+        leader=leader,
         current_state_timestamp=-1 if group.state_timestamp_ms is None else group.state_timestamp_ms,
         members=[
             MemberMetadata(
@@ -88,8 +101,20 @@ def group_metadata(group: ClassicGroup, assignments: Mapping[str, bytes]) -> Coo
                 subscription=member.metadata(group.protocol_name),
                 assignment=assignments.get(member.member_id, b""),
             )
-            for member in group.members.values()
+            for member in members
         ],
+    )
+    return CoordinatorRecord(_group_key(group.group_id), _framed(GROUP_METADATA_VALUE_VERSION, value))
+
+
+def empty_generation(group: ClassicGroup, now_ms: int) -> CoordinatorRecord:
+    """The group once its last member has gone: the next generation, which is empty."""
+    value = GroupMetadataValue(
+        protocol_type=group.protocol_type or "",
+        generation=group.generation_id + 1,
+        protocol=None,
+        leader=None,
+        current_state_timestamp=now_ms,
     )
     return CoordinatorRecord(_group_key(group.group_id), _framed(GROUP_METADATA_VALUE_VERSION, value))
 

@@ -37,7 +37,7 @@ logger = logging.getLogger("kafkapy.groups")
 class GroupShard:
     """Replays the partition's records and decides about what it holds. `execute` appends a decision's records."""
 
-    def __init__(self, settings: CurrentSettings, clock: Clock, execute: Callable[[Decision[None]], None]) -> None:
+    def __init__(self, settings: CurrentSettings, clock: Clock, execute: Callable[[Decision[None]], bool]) -> None:
         self._settings = settings
         self._clock = clock
         self._execute = execute
@@ -218,7 +218,7 @@ class GroupShard:
             for member in group.members.values():
                 self._rebalancer.expect_heartbeat(group, member)
             if len(group.members) > self._settings.now.groups.group_max_size:
-                self._execute(self._rebalancer.prepare(group, "loaded with more members than group.max.size"))
+                self._rebalancer.prepare(group, "loaded with more members than group.max.size")
 
     def resign(self) -> None:
         for group in self.groups.values():

@@ -5,8 +5,9 @@ each of which may be the last one before a crash: PrepareCommit or PrepareAbort 
 markers go to every partition; CompleteCommit or CompleteAbort is stored. What is found decided after a restart is
 carried out.
 
-All three steps are one turn of the event loop, so no client ever meets a transaction between them, unless it has very
-many partitions or a disk refuses a marker: see endings.py.
+Each step waits until the one before it is committed. Where commits need not wait for a disk or for followers all three
+are one turn of the event loop, so that no client ever meets a transaction between them, unless it has very many
+partitions or a disk refuses a marker: see endings.py.
 
 As long as `__transaction_state` does not exist nobody has a transactional id, and requests about one hear just that.
 Apache Kafka answers NOT_COORDINATOR then.
@@ -20,11 +21,12 @@ from typing import TYPE_CHECKING
 from kafkapy.coordinators.runtime import CoordinatorRuntime, Decision, partition_for
 from kafkapy.coordinators.transaction.endings import Endings
 from kafkapy.coordinators.transaction.markers import Marker
+from kafkapy.pending import Pending, settled
 from kafkapy_controller.topic_names import TRANSACTION_TOPIC
 from kafkapy_wire.errors import ErrorCode, KafkaError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
 
     from kafkapy.clock import Clock
     from kafkapy.coordinators.transaction.ports import Markers, Metadata, TransactionLog
@@ -54,7 +56,7 @@ class TransactionCoordinator:
         clock: Clock,
         log: TransactionLog,
         metadata: Metadata,
-        next_producer_id: Callable[[], Awaitable[int]],
+        next_producer_id: Callable[[], Pending[int]],
         markers: Markers,
     ) -> None:
         self._settings = settings
@@ -79,9 +81,16 @@ class TransactionCoordinator:
         self._endings.give_up()
         self._runtime.resign()
 
-    async def create_topic(self) -> None:
-        """Return when `__transaction_state` exists and this node can serve any transactional id."""
-        await self._runtime.create_topic()
+    async def run(self) -> None:
+        """Make `__transaction_state` when somebody needs it, until cancelled."""
+        await self._runtime.run()
+
+    def when_ready(self) -> Pending[None]:
+        """Once `__transaction_state` exists and this node can serve any transactional id; a missing one is made.
+
+        Refused with COORDINATOR_NOT_AVAILABLE, COORDINATOR_LOAD_IN_PROGRESS.
+        """
+        return self._runtime.when_ready()
 
     def follow_metadata(self, _image: MetadataImage, delta: MetadataDelta) -> None:
         if any(topic.name == TRANSACTION_TOPIC for topic in delta.deleted_topics):
@@ -100,38 +109,40 @@ class TransactionCoordinator:
 
     # -- the producer's requests
 
-    async def init_producer_id(
+    def init_producer_id(
         self, transactional_id: str, timeout_ms: int, expected: ProducerIdAndEpoch | None
-    ) -> ProducerIdAndEpoch:
+    ) -> Pending[ProducerIdAndEpoch]:
         """The producer id and epoch to work with from now on; whoever has worked with an older one is fenced.
 
-        Raises KafkaError: INVALID_REQUEST (empty id), INVALID_TRANSACTION_TIMEOUT, PRODUCER_FENCED; and
-        CONCURRENT_TRANSACTIONS after it has aborted the open transaction, so that the client comes again.
+        Raises KafkaError, or is refused with one: INVALID_REQUEST (empty id), INVALID_TRANSACTION_TIMEOUT,
+        PRODUCER_FENCED; and CONCURRENT_TRANSACTIONS after it has aborted the open transaction, so that the client comes
+        again.
         """
         if not transactional_id:
             raise KafkaError(ErrorCode.INVALID_REQUEST)
         if not 0 < timeout_ms <= self._settings.now.transactions.transaction_max_timeout_ms:
             raise KafkaError(ErrorCode.INVALID_TRANSACTION_TIMEOUT)
-        await self._runtime.create_topic()
 
-        def decide(spare_producer_id: int | None) -> Transaction:
+        def decide(spare_producer_id: int | None) -> Pending[Transaction]:
             partition, shard = self._find(transactional_id)
             decision = shard.init_producer_id(
                 transactional_id, timeout_ms, expected, spare_producer_id, self._clock.now_ms()
             )
             return self._runtime.execute(partition, decision)
 
-        transaction = await self._with_spare_producer_id(decide)
-        if transaction.is_ending:
-            self._finish(transaction)
-            raise KafkaError(ErrorCode.CONCURRENT_TRANSACTIONS)
-        logger.info(
-            "transactional id %s has producer id %d, epoch %d",
-            transactional_id,
-            transaction.producer_id,
-            transaction.producer_epoch,
-        )
-        return transaction.producer
+        def answer(transaction: Transaction) -> ProducerIdAndEpoch:
+            if transaction.is_ending:
+                self._finish(transaction)
+                raise KafkaError(ErrorCode.CONCURRENT_TRANSACTIONS)
+            logger.info(
+                "transactional id %s has producer id %d, epoch %d",
+                transactional_id,
+                transaction.producer_id,
+                transaction.producer_epoch,
+            )
+            return transaction.producer
+
+        return self._runtime.when_ready().and_then(lambda _: self._with_spare_producer_id(decide)).map(answer)
 
     def add_partitions(
         self,
@@ -139,31 +150,32 @@ class TransactionCoordinator:
         producer: ProducerIdAndEpoch,
         partitions: Iterable[TopicPartition],
         client_version: int,
-    ) -> None:
+    ) -> Pending[None]:
         """Raises KafkaError: INVALID_REQUEST (empty id), INVALID_PRODUCER_ID_MAPPING, PRODUCER_FENCED,
         CONCURRENT_TRANSACTIONS, COORDINATOR_LOAD_IN_PROGRESS.
         """
         partition, shard = self._find_named(transactional_id)
         decision = shard.add_partitions(transactional_id, producer, partitions, client_version, self._clock.now_ms())
-        self._runtime.execute(partition, decision)
+        return self._runtime.execute(partition, decision)
 
     def missing_partitions(
         self, transactional_id: str, producer: ProducerIdAndEpoch, partitions: Iterable[TopicPartition]
-    ) -> set[TopicPartition]:
+    ) -> Pending[set[TopicPartition]]:
         """Those that are not in the producer's transaction. Raises KafkaError as `add_partitions` does."""
-        _, shard = self._find_named(transactional_id)
-        return shard.missing_partitions(transactional_id, producer, partitions)
+        partition, shard = self._find_named(transactional_id)
+        return self._runtime.read(partition, shard.missing_partitions(transactional_id, producer, partitions))
 
-    async def end(
+    def end(
         self, transactional_id: str, producer: ProducerIdAndEpoch, *, commit: bool, client_version: int
-    ) -> ProducerIdAndEpoch:
-        """Commit or abort. Returns what the next transaction is written with (from client version 2 on).
+    ) -> Pending[ProducerIdAndEpoch]:
+        """Commit or abort. The answer is what the next transaction is written with (from client version 2 on).
 
-        Raises KafkaError: INVALID_REQUEST (empty id), INVALID_PRODUCER_ID_MAPPING, PRODUCER_FENCED, INVALID_TXN_STATE,
-        CONCURRENT_TRANSACTIONS, COORDINATOR_LOAD_IN_PROGRESS; NOT_COORDINATOR, the topic was deleted meanwhile.
+        Raises KafkaError, or is refused with one: INVALID_REQUEST (empty id), INVALID_PRODUCER_ID_MAPPING,
+        PRODUCER_FENCED, INVALID_TXN_STATE, CONCURRENT_TRANSACTIONS, COORDINATOR_LOAD_IN_PROGRESS; NOT_COORDINATOR, the
+        topic was deleted meanwhile.
         """
 
-        def decide(spare_producer_id: int | None) -> Transaction:
+        def decide(spare_producer_id: int | None) -> Pending[Transaction]:
             partition, shard = self._find_named(transactional_id)
             decision = shard.end(
                 transactional_id,
@@ -175,22 +187,29 @@ class TransactionCoordinator:
             )
             return self._runtime.execute(partition, decision)
 
-        transaction = await self._with_spare_producer_id(decide)
-        if transaction.is_ending:
-            error = await self._endings.begin(transaction).wait()
+        return self._with_spare_producer_id(decide).and_then(self._end)
+
+    def _end(self, transaction: Transaction) -> Pending[ProducerIdAndEpoch]:
+        """The end is stored: write the markers."""
+        if not transaction.is_ending:
+            return settled(transaction.producer)
+        completed = transaction.completed(now_ms=transaction.updated_ms)
+
+        def answer(error: ErrorCode) -> ProducerIdAndEpoch:
             if error is not ErrorCode.NONE:
                 raise KafkaError(error)
-            transaction = transaction.completed(now_ms=transaction.updated_ms)
-        return transaction.producer
+            return completed.producer
 
-    async def _with_spare_producer_id(self, decide: Callable[[int | None], Transaction]) -> Transaction:
+        return self._endings.begin(transaction).map(answer)
+
+    def _with_spare_producer_id(self, decide: Callable[[int | None], Pending[Transaction]]) -> Pending[Transaction]:
         """Most decisions take no new producer id, and those that do are made again once there is one."""
         from kafkapy.coordinators.transaction.shard import ProducerIdNeeded
 
         try:
             return decide(None)
         except ProducerIdNeeded:
-            return decide(await self._next_producer_id())
+            return self._next_producer_id().and_then(decide)
 
     # -- time
 
@@ -201,14 +220,14 @@ class TransactionCoordinator:
                 await self._abort_timed_out(partition, shard, transaction)
 
     async def _abort_timed_out(self, partition: int, shard: TransactionShard, transaction: Transaction) -> None:
-        def decide(spare_producer_id: int | None) -> Transaction:
+        def decide(spare_producer_id: int | None) -> Pending[Transaction]:
             if shard.transactions.get(transaction.transactional_id) != transaction:
-                return transaction  # it went on while a producer id was waited for
+                return settled(transaction)  # it went on while a producer id was waited for
             decision = shard.abort_unasked(transaction, spare_producer_id, self._clock.now_ms())
             return self._runtime.execute(partition, decision)
 
         try:
-            aborted = await self._with_spare_producer_id(decide)
+            aborted = await self._with_spare_producer_id(decide).wait()
         except KafkaError as error:
             logger.error("cannot abort the transaction of %s: %s", transaction.transactional_id, error)
             return
@@ -242,19 +261,19 @@ class TransactionCoordinator:
             transaction.client_version,
         )
 
-    def _complete(self, transaction: Transaction) -> None:
+    def _complete(self, transaction: Transaction) -> Pending[Transaction]:
         partition, shard = self._find(transaction.transactional_id)
-        self._runtime.execute(partition, shard.complete(transaction, self._clock.now_ms()))
+        return self._runtime.execute(partition, shard.complete(transaction, self._clock.now_ms()))
 
     # -- administration
 
-    def describe(self, transactional_id: str) -> Transaction:
+    def describe(self, transactional_id: str) -> Pending[Transaction]:
         """Raises KafkaError: INVALID_REQUEST (empty id), TRANSACTIONAL_ID_NOT_FOUND, COORDINATOR_LOAD_IN_PROGRESS."""
-        _, shard = self._find_named(transactional_id)
+        partition, shard = self._find_named(transactional_id)
         transaction = shard.transactions.get(transactional_id)
         if transaction is None:
             raise KafkaError(ErrorCode.TRANSACTIONAL_ID_NOT_FOUND)
-        return transaction
+        return self._runtime.read(partition, transaction)
 
     def list(
         self,
@@ -262,14 +281,14 @@ class TransactionCoordinator:
         producer_ids: frozenset[int],
         longer_than_ms: int,
         matches: Callable[[str], object] | None,
-    ) -> Sequence[Transaction]:
+    ) -> Pending[list[Transaction]]:
         """Those in one of the statuses, with one of the producer ids, begun that long ago, whose id matches. None, no
         producer ids, and a negative time let everything pass.
 
         Raises KafkaError(COORDINATOR_LOAD_IN_PROGRESS).
         """
         now_ms = self._clock.now_ms()
-        return [
+        found = [
             transaction
             for shard in self._runtime.shards
             for transaction in shard.transactions.values()
@@ -278,6 +297,7 @@ class TransactionCoordinator:
             and (longer_than_ms < 0 or now_ms - transaction.start_ms >= longer_than_ms)
             and (matches is None or matches(transaction.transactional_id))
         ]
+        return self._runtime.read_all(found)
 
     # -- shards
 

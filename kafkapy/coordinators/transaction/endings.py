@@ -5,17 +5,18 @@ are answered between them. Most transactions need one turn, which is that of the
 meets them half way. Until the last marker is written a transaction stays PrepareCommit or PrepareAbort, so a crash
 between two turns leaves it as one before the first: the next start writes the markers, again where they are already.
 
-What a disk refuses is tried again every MARKER_RETRY_MS.
+A marker counts once it is committed. What a disk refuses is tried again every MARKER_RETRY_MS.
 """
 
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
 import trio
 
-from kafkapy.coordinators.runtime import Parked
+from kafkapy.pending import Pending
 from kafkapy.turns import Turn
 from kafkapy_wire.errors import ErrorCode, KafkaError
 
@@ -36,17 +37,22 @@ _FENCED = (ErrorCode.INVALID_PRODUCER_EPOCH, ErrorCode.TRANSACTION_COORDINATOR_F
 
 
 class Ending:
-    """One decided transaction. `tried` is answered when every partition has been tried once: NONE, whatever the disks
-    said; NOT_COORDINATOR, when this node gave the transaction up before.
+    """One decided transaction. `tried` is answered when every partition has been tried once, and where nothing was
+    refused, when the transaction is complete: NONE, whatever the disks said; NOT_COORDINATOR, when this node gave the
+    transaction up before.
     """
 
-    __slots__ = ("refused", "transaction", "tried", "untried")
+    __slots__ = ("is_fenced", "refused", "transaction", "tried", "uncommitted_count", "untried")
 
     def __init__(self, transaction: Transaction) -> None:
         self.transaction = transaction
         self.untried = sorted(transaction.partitions, reverse=True)  # taken from the end
         self.refused: list[TopicPartition] = []
-        self.tried: Parked[ErrorCode] = Parked()
+        self.uncommitted_count = 0
+        """Markers that are appended, and not committed yet."""
+        self.is_fenced = False
+        """Somebody else is in charge, and who that is sees to the rest, as in Apache Kafka."""
+        self.tried: Pending[ErrorCode] = Pending()
 
 
 class Endings:
@@ -60,7 +66,7 @@ class Endings:
         clock: Clock,
         markers: Markers,
         marker_of: Callable[[Transaction], Marker],
-        complete: Callable[[Transaction], None],
+        complete: Callable[[Transaction], Pending[Transaction]],
     ) -> None:
         self._clock = clock
         self._markers = markers
@@ -70,7 +76,7 @@ class Endings:
         self._next_turn: Timer | None = None
         self._retry: Timer | None = None
 
-    def begin(self, transaction: Transaction) -> Parked[ErrorCode]:
+    def begin(self, transaction: Transaction) -> Pending[ErrorCode]:
         """Write markers for one turn; what is left follows in further ones. Returns `Ending.tried`."""
         ending = self._endings[transaction.transactional_id] = Ending(transaction)
         self._write(ending)
@@ -91,7 +97,7 @@ class Endings:
         self._next_turn = self._retry = None
         endings, self._endings = self._endings, {}
         for ending in endings.values():
-            if not ending.tried.answered:
+            if not ending.tried.settled:
                 ending.tried.answer(ErrorCode.NOT_COORDINATOR)
 
     # -- turns
@@ -115,59 +121,83 @@ class Endings:
     def _try_again(self) -> None:
         self._retry = None
         for ending in list(self._endings.values()):
-            if not ending.untried:
+            if not ending.untried and not ending.uncommitted_count:
                 ending.untried, ending.refused = sorted(ending.refused, reverse=True), []
                 self._write(ending)
         self._go_on()
 
     def _write(self, ending: Ending) -> None:
-        """Write markers for one turn, and after the last one that the transaction is complete."""
-        transactional_id = ending.transaction.transactional_id
+        """Write markers for one turn; after the last one is committed comes that the transaction is complete."""
+        transaction = ending.transaction
         try:
-            is_fenced = self._write_markers(ending)
-            if ending.untried:
-                return
-            if not is_fenced and not ending.refused:
-                self._complete(ending.transaction)
-            is_over = is_fenced or not ending.refused
+            self._write_markers(ending)
         except KafkaError as error:
-            logger.log(_level(error.code), "cannot end the transaction of %s: %s", transactional_id, error)
+            logger.log(_level(error.code), "cannot end the transaction of %s: %s", transaction.transactional_id, error)
             ending.refused += ending.untried
             ending.untried.clear()
-            is_over = False
-        if is_over:
-            del self._endings[transactional_id]
-        elif self._retry is None:
-            self._retry = self._clock.call_later(MARKER_RETRY_MS, self._try_again)
-        if not ending.tried.answered:
-            ending.tried.answer(ErrorCode.NONE)
+        if not ending.untried and not ending.uncommitted_count:
+            self._after_the_last(ending)
 
-    def _write_markers(self, ending: Ending) -> bool:
-        """For one turn; True: somebody else is in charge, and who that is sees to the rest, as in Apache Kafka.
-
-        Raises KafkaError: there is no marker to write.
-        """
+    def _write_markers(self, ending: Ending) -> None:
+        """For one turn. Raises KafkaError: there is no marker to write."""
         marker = self._marker_of(ending.transaction)
         turn = Turn()
         while ending.untried:
-            topic, index = ending.untried.pop()
-            error = self._markers.write(topic, index, marker)
-            if error not in _WRITTEN_OR_GONE:
-                logger.log(
-                    _level(error),
-                    "cannot write the marker of %s into %s-%d: %s",
-                    ending.transaction.transactional_id,
-                    topic,
-                    index,
-                    error.name,
-                )
-                if error in _FENCED:
-                    ending.untried.clear()
-                    return True
-                ending.refused.append((topic, index))
+            partition = ending.untried.pop()
+            written = self._markers.write(*partition, marker)
+            if written.settled:
+                self._note(ending, partition, written.result())
+            else:
+                ending.uncommitted_count += 1
+                written.when_settled(partial(self._committed, ending, partition))
             if turn.is_over:
-                return False
-        return False
+                return
+
+    def _committed(self, ending: Ending, partition: TopicPartition, written: Pending[ErrorCode]) -> None:
+        ending.uncommitted_count -= 1
+        if self._endings.get(ending.transaction.transactional_id) is not ending:
+            return  # given up meanwhile
+        self._note(ending, partition, written.result())
+        if not ending.untried and not ending.uncommitted_count:
+            self._after_the_last(ending)
+
+    def _note(self, ending: Ending, partition: TopicPartition, error: ErrorCode) -> None:
+        if error in _WRITTEN_OR_GONE:
+            return
+        logger.log(
+            _level(error),
+            "cannot write the marker of %s into %s-%d: %s",
+            ending.transaction.transactional_id,
+            *partition,
+            error.name,
+        )
+        if error in _FENCED:
+            ending.is_fenced = True
+            ending.untried.clear()
+        else:
+            ending.refused.append(partition)
+
+    def _after_the_last(self, ending: Ending) -> None:
+        """Every partition has been tried."""
+        transactional_id = ending.transaction.transactional_id
+        if not ending.is_fenced and not ending.refused:
+            try:
+                completed = self._complete(ending.transaction)
+            except KafkaError as error:
+                logger.log(_level(error.code), "cannot end the transaction of %s: %s", transactional_id, error)
+            else:
+                del self._endings[transactional_id]
+                completed.when_settled(lambda _: self._has_tried(ending))
+                return
+        if ending.is_fenced:
+            del self._endings[transactional_id]
+        elif self._retry is None:
+            self._retry = self._clock.call_later(MARKER_RETRY_MS, self._try_again)
+        self._has_tried(ending)
+
+    def _has_tried(self, ending: Ending) -> None:
+        if not ending.tried.settled:
+            ending.tried.answer(ErrorCode.NONE)
 
 
 def _level(error: ErrorCode) -> int:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
+from kafkapy.pending import Pending, attempt, settled
 from kafkapy_log import Verification
 from kafkapy_wire.errors import ErrorCode, KafkaError
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from kafkapy.coordinators.transaction.coordinator import TransactionCoordinator
     from kafkapy.coordinators.transaction.transaction import ProducerIdAndEpoch
-    from kafkapy.partitions.manager import Partition
+    from kafkapy.partitions.partition import Partition
 
 NOT_ADDED = "Partition was not added to the transaction"
 
@@ -40,7 +41,7 @@ class PartitionEnlister:
 
     def enlist(
         self, transactional_id: str, producer: ProducerIdAndEpoch, partitions: Iterable[Partition], enlisting: Enlisting
-    ) -> dict[Partition, Verification | KafkaError]:
+    ) -> Pending[dict[Partition, Verification | KafkaError]]:
         """For each partition: how its log may take a batch of this producer, or why not.
 
         Errors: INVALID_PRODUCER_ID_MAPPING, INVALID_PRODUCER_EPOCH, CONCURRENT_TRANSACTIONS, INVALID_REQUEST (empty
@@ -54,21 +55,27 @@ class PartitionEnlister:
             else:
                 unknown[partition.topic, partition.index] = partition
         if not unknown:
-            return outcome
+            return settled(outcome)
         if enlisting is not Enlisting.ADD and not self._transactions.verifies_partitions:
-            return outcome | dict.fromkeys(unknown.values(), Verification.IN_TRANSACTION)
-        try:
+            return settled(outcome | dict.fromkeys(unknown.values(), Verification.IN_TRANSACTION))
+
+        def ask() -> Pending[dict[Partition, Verification | KafkaError]]:
             if enlisting is Enlisting.ADD:
                 from kafkapy.coordinators.transaction.transaction import EPOCH_BUMP_VERSION  # nothing a start needs
 
-                self._transactions.add_partitions(transactional_id, producer, unknown, EPOCH_BUMP_VERSION)
-                return outcome | dict.fromkeys(unknown.values(), Verification.ADDED)
-            missing = self._transactions.missing_partitions(transactional_id, producer, unknown)
-        except KafkaError as error:
+                added = self._transactions.add_partitions(transactional_id, producer, unknown, EPOCH_BUMP_VERSION)
+                return added.map(lambda _: outcome | dict.fromkeys(unknown.values(), Verification.ADDED))
+            return self._transactions.missing_partitions(transactional_id, producer, unknown).map(check)
+
+        def check(missing: set[tuple[str, int]]) -> dict[Partition, Verification | KafkaError]:
+            for key, partition in unknown.items():
+                outcome[partition] = _not_in_transaction(enlisting) if key in missing else Verification.IN_TRANSACTION
+            return outcome
+
+        def refuse(error: KafkaError) -> dict[Partition, Verification | KafkaError]:
             return outcome | dict.fromkeys(unknown.values(), _as_seen_by_writers(error))
-        for key, partition in unknown.items():
-            outcome[partition] = _not_in_transaction(enlisting) if key in missing else Verification.IN_TRANSACTION
-        return outcome
+
+        return attempt(ask).otherwise(refuse)
 
 
 def _not_in_transaction(enlisting: Enlisting) -> KafkaError:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from kafkapy.pending import Pending, settled
 from kafkapy_controller.topic_names import OFFSETS_TOPIC
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.records import ControlRecordType, build_end_transaction_marker
@@ -28,6 +29,9 @@ class Marker(NamedTuple):
     transaction_version: int
 
 
+_WRITTEN = settled(ErrorCode.NONE)
+
+
 class MarkerWriter:
     """Writes markers into the partitions that this broker leads."""
 
@@ -36,9 +40,11 @@ class MarkerWriter:
         self._offsets = offsets
         self._clock = clock
 
-    def write(self, topic: str, index: int, marker: Marker) -> ErrorCode:
-        """NONE, UNKNOWN_TOPIC_OR_PARTITION, INVALID_PRODUCER_EPOCH, TRANSACTION_COORDINATOR_FENCED or
-        KAFKA_STORAGE_ERROR. Where there is nothing to end the marker is written all the same.
+    def write(self, topic: str, index: int, marker: Marker) -> Pending[ErrorCode]:
+        """Once the marker is committed: NONE, UNKNOWN_TOPIC_OR_PARTITION, NOT_LEADER_OR_FOLLOWER, NOT_ENOUGH_REPLICAS,
+        INVALID_PRODUCER_EPOCH, TRANSACTION_COORDINATOR_FENCED or KAFKA_STORAGE_ERROR.
+
+        Where there is nothing to end the marker is written all the same.
         """
         now_ms = self._clock.now_ms()
         batch = build_end_transaction_marker(
@@ -49,10 +55,17 @@ class MarkerWriter:
             coordinator_epoch=marker.coordinator_epoch,
         )
         try:
-            partition = self._partitions.by_name(topic, index)
-            partition.append_internal(batch, now_ms=now_ms, transaction_version=marker.transaction_version)
+            partition = self._partitions.leader(topic, index)
+            appended = partition.append_internal(batch, now_ms=now_ms, transaction_version=marker.transaction_version)
         except KafkaError as error:
-            return error.code
+            return settled(error.code)
         if topic == OFFSETS_TOPIC:
             self._offsets.end_transaction(index, marker.producer_id, committed=marker.commit)
-        return ErrorCode.NONE
+        if partition.committed.offset > appended.last_offset:
+            return _WRITTEN
+        pending: Pending[ErrorCode] = Pending()
+        partition.committed.release_at(
+            appended.last_offset + 1,
+            lambda error: pending.answer(ErrorCode.NONE if error is None else error.code),
+        )
+        return pending

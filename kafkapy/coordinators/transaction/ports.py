@@ -8,6 +8,7 @@ from kafkapy.coordinators.runtime import CoordinatorLog
 
 if TYPE_CHECKING:
     from kafkapy.coordinators.transaction.markers import Marker
+    from kafkapy.pending import Pending
     from kafkapy_controller.image import MetadataImage
     from kafkapy_wire.errors import ErrorCode
 
@@ -28,7 +29,7 @@ class Metadata(Protocol):
 class Markers(Protocol):
     """Where markers are written: see `markers.MarkerWriter`."""
 
-    def write(self, topic: str, index: int, marker: Marker) -> ErrorCode: ...
+    def write(self, topic: str, index: int, marker: Marker) -> Pending[ErrorCode]: ...
 
 
 class TransactionalOffsets(Protocol):

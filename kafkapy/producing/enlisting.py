@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from kafkapy.coordinators.transaction.enlisting import Enlisting
 from kafkapy.coordinators.transaction.transaction import ProducerIdAndEpoch
+from kafkapy.pending import Pending, settled
 from kafkapy_log import Verification
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.records.validation import only_batch
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kafkapy.context import RequestContext
-    from kafkapy.partitions.manager import Partition
+    from kafkapy.partitions.partition import Partition
     from kafkapy_wire.messages.produce import ProduceRequest, TopicProduceData
 
 LAST_VERSION_WITHOUT_ABORTABLE = 10
@@ -58,7 +59,7 @@ def has_transactional_batch(request: ProduceRequest) -> bool:
 
 def enlist(
     request: ProduceRequest, context: RequestContext, find: Callable[[TopicProduceData, int], Partition]
-) -> dict[Partition, Verification | NotEnlisted]:
+) -> Pending[dict[Partition, Verification | NotEnlisted]]:
     """What the transaction coordinator says of each partition that holds a transactional batch.
 
     Raises NotEnlisted for the whole request: TRANSACTIONAL_ID_AUTHORIZATION_FAILED, there is no transactional id;
@@ -80,15 +81,20 @@ def enlist(
     if len(producers) > 1:
         raise NotEnlisted(ErrorCode.INVALID_PRODUCER_ID_MAPPING, SEVERAL_PRODUCERS)
     if not partitions:
-        return {}
+        return settled({})
     (producer,) = producers
-    outcome = context.broker.enlister.enlist(
-        request.transactional_id, producer, partitions, _enlisting(context.api_version)
-    )
-    return {
-        partition: said if isinstance(said, Verification) else _as_seen_by_producers(said, context.api_version)
-        for partition, said in outcome.items()
-    }
+    version = context.api_version
+
+    def answer(
+        outcome: dict[Partition, Verification | KafkaError],
+    ) -> dict[Partition, Verification | NotEnlisted]:
+        return {
+            partition: said if isinstance(said, Verification) else _as_seen_by_producers(said, version)
+            for partition, said in outcome.items()
+        }
+
+    enlister = context.broker.enlister
+    return enlister.enlist(request.transactional_id, producer, partitions, _enlisting(version)).map(answer)
 
 
 def _enlisting(version: int) -> Enlisting:

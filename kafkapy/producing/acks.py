@@ -1,0 +1,72 @@
+"""Waiting for acks: a produce is answered when each partition has its records as safe as the producer asked for.
+
+acks=1     the leader has stored them: at once, or after the fsync that flush.messages asks for
+acks=all   the high watermark has passed them: the whole ISR has them
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from kafkapy.pending import Pending
+from kafkapy_wire.errors import ErrorCode, KafkaError
+
+if TYPE_CHECKING:
+    from kafkapy.clock import Clock, Timer
+    from kafkapy.partitions.partition import Partition
+    from kafkapy_wire.messages.produce import PartitionProduceResponse, ProduceResponse
+
+ALL: Final = -1
+
+
+class AckWait:
+    """The answer to one produce, some of whose records are appended and not yet as safe as they are to be."""
+
+    def __init__(self, response: ProduceResponse, acks: int) -> None:
+        self.pending: Pending[ProduceResponse | None] = Pending()
+        self._response = response
+        self._acks = acks
+        self._waiting: dict[int, PartitionProduceResponse] = {}
+        self._added = 0
+        self._timer: Timer | None = None
+
+    def add(self, partition: Partition, answer: PartitionProduceResponse, end_offset: int) -> None:
+        """`answer` says that records of `partition` were appended, up to `end_offset`."""
+        mark = partition.committed if self._acks == ALL else partition.stored
+        self._added += 1
+        self._waiting[self._added] = answer
+        mark.release_at(end_offset, partial(self._released, self._added, partition))
+
+    def begin(self, timeout_ms: int, clock: Clock) -> Pending[ProduceResponse | None]:
+        """Nothing more is added. After `timeout_ms` what still waits gets REQUEST_TIMED_OUT, though it is appended."""
+        self._timer = clock.call_later(timeout_ms, self._time_is_up)
+        return self.pending
+
+    def _released(self, key: int, partition: Partition, error: KafkaError | None) -> None:
+        answer = self._waiting.pop(key, None)
+        if answer is None:
+            return  # its time was up before
+        if error is not None:
+            _refuse(answer, error.code)
+        elif self._acks == ALL and partition.is_under_min_isr:
+            _refuse(answer, ErrorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND)
+        if not self._waiting:
+            self._finish()
+
+    def _time_is_up(self) -> None:
+        for answer in self._waiting.values():
+            _refuse(answer, ErrorCode.REQUEST_TIMED_OUT)
+        self._waiting.clear()
+        self._finish()
+
+    def _finish(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if not self.pending.settled:
+            self.pending.answer(self._response)
+
+
+def _refuse(answer: PartitionProduceResponse, code: ErrorCode) -> None:
+    answer.error_code = code
+    answer.base_offset = answer.log_start_offset = answer.log_append_time_ms = -1
