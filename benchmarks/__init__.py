@@ -1,4 +1,4 @@
-"""kafkapy, Apache Kafka and librdkafka's mock cluster measured side by side: `python -m benchmarks`.
+"""kafkapy, Apache Kafka, kfake and librdkafka's mock cluster measured side by side: `python -m benchmarks`.
 
     __main__      the command line
     measurement   what a row, a metric and a result are
@@ -6,6 +6,7 @@
     runner        A B A B: peers take turns, round by round
     peers         how each peer is started, asked for its first answer, watched and stopped
     installation  kafkapy as a user has it: a wheel in a virtual environment of its own
+    kfake_program kfake as a program, built from kfake/main.go
     raw_client    a client that costs next to nothing, so that the broker is what is measured
     targets       what the figures are held to
     report, plot  table, JSON and picture

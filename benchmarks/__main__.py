@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: kafkapy beside Apache Kafka 4.3.1 and librdkafka's mock, as a table, JSON and a picture."""
+"""`python -m benchmarks`: kafkapy beside Apache Kafka, kfake and librdkafka's mock, as a table, JSON and a picture."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from benchmarks.measurement import FULL, QUICK, Results, Row, Scale
 from benchmarks.peers import PEERS, Peer
 from benchmarks.rows import ROWS
 from benchmarks.runner import FAILURES, run_row
-from compat_tests.apache_kafka import ApacheKafkaFailed, MissingTool, jar_directory
+from compat_tests.apache_kafka import ApacheKafkaFailed, MissingTool
 
 RESULTS_DIRECTORY = Path(__file__).resolve().parent / "results"
 ROW_NAMES = [row.name for row in ROWS]
@@ -75,18 +75,16 @@ def _names(known: list[str]) -> Callable[[str], list[str]]:
 
 
 def _compare(rows: Sequence[Row], peers: Sequence[Peer], scale: Scale, output: Path) -> int:
-    # What is made once, before anything is measured.
-    installation.program()  # the yardsticks run in it too
-    if any(peer.name == "kafka" for peer in peers):
-        jar_directory()
+    installation.program()  # the yardsticks of `start` run in it, whoever takes part
+    results = Results()
+    peers = [peer for peer in peers if _install(peer, results)]
     run = report.machine()
     print(f"{run['cpu']}, {run['cpu_count']} CPUs; {run['system']}; load {run['load_average']:.2f}; {run['date']}")
     print(f"kafkapy {run['revision']}, Python {run['python']}, installed in {installation.environment()}")
-    print(f"Apache Kafka on {run['java']}, with the JVM flags of its own scripts")
+    print(f"Apache Kafka on {run['java']}, with the JVM flags of its own scripts; kfake {run['kfake']}")
     print(
         f"{scale.name} run, medians of {scale.rounds} rounds; in brackets: times better than Apache Kafka\n", flush=True
     )
-    results = Results()
     for row in rows:
         run_row(row, peers, scale, results)
     if sys.stderr.isatty():
@@ -100,6 +98,17 @@ def _compare(rows: Sequence[Row], peers: Sequence[Peer], scale: Scale, output: P
     written = [figures, *plot.draw(rows, results, run, output)]
     print(f"\nwritten: {', '.join(map(str, written))}")
     return 1 if results.failed else 0
+
+
+def _install(peer: Peer, results: Results) -> bool:
+    """Whether the peer's programs are there, downloaded or built. Without `java` or `go` all rows leave it out."""
+    try:
+        peer.install()
+    except MissingTool as missing:
+        print(f"{peer.title} is left out: {missing}", file=sys.stderr)
+        results.left_out.setdefault("all rows", {})[peer.name] = str(missing)
+        return False
+    return True
 
 
 if __name__ == "__main__":

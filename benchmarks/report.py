@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks import kfake_program
 from benchmarks.installation import ROOT
 from benchmarks.measurement import Metric, Results, Row, Scale
 from benchmarks.peers import Peer
@@ -28,6 +29,7 @@ def machine() -> dict[str, str | int | float]:
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
         "java": _first_line("java", "-version"),
+        "kfake": kfake_program.module_version(),
         "revision": _first_line("git", "-C", str(ROOT), "describe", "--always", "--dirty"),
     }
 
