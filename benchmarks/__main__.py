@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks import installation, plot, profiling, report
+from benchmarks import installation, plot, profiling, report, targets
 from benchmarks.measurement import FULL, QUICK, Results, Row, Scale
 from benchmarks.peers import PEERS, Peer
 from benchmarks.rows import ROWS
@@ -38,7 +38,8 @@ def main() -> int:
             print(f"{profiling.profile(row, scale, file)}\n\nall of it: {file}")
             return 0
         rows = [row for row in ROWS if row.name in arguments.only]
-        return _compare(rows, [PEERS[name]() for name in arguments.peers], scale, arguments.output)
+        held_to = targets.merged(targets.TARGETS, targets.no_worse_than(arguments.before))
+        return _compare(rows, [PEERS[name]() for name in arguments.peers], scale, held_to, arguments.output)
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     except (MissingTool, ApacheKafkaFailed, *FAILURES) as error:
@@ -55,6 +56,9 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, metavar="N", help="how often each peer is measured in turn")
     parser.add_argument(
         "--peers", type=_names(list(PEERS)), default=list(PEERS), metavar="PEER[,PEER]", help=", ".join(PEERS)
+    )
+    parser.add_argument(
+        "--before", type=_earlier_run, default={}, metavar="LATEST.JSON", help="an earlier run: no row may be worse"
     )
     parser.add_argument("--profile", choices=ROW_NAMES, metavar="ROW", help="kafkapy under cProfile instead")
     parser.add_argument("--output", type=Path, default=RESULTS_DIRECTORY, metavar="DIRECTORY")
@@ -74,7 +78,14 @@ def _names(known: list[str]) -> Callable[[str], list[str]]:
     return parse
 
 
-def _compare(rows: Sequence[Row], peers: Sequence[Peer], scale: Scale, output: Path) -> int:
+def _earlier_run(text: str) -> dict[str, float]:
+    try:
+        return targets.gains_in(Path(text))
+    except (OSError, ValueError) as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _compare(rows: Sequence[Row], peers: Sequence[Peer], scale: Scale, held_to: report.Targets, output: Path) -> int:
     installation.program()  # the yardsticks of `start` run in it, whoever takes part
     results = Results()
     peers = [peer for peer in peers if _install(peer, results)]
@@ -89,12 +100,12 @@ def _compare(rows: Sequence[Row], peers: Sequence[Peer], scale: Scale, output: P
         run_row(row, peers, scale, results)
     if sys.stderr.isatty():
         print("\r\x1b[K", end="", file=sys.stderr)
-    print(report.table(rows, peers, results))
+    print(report.table(rows, peers, results, held_to))
     if notes := report.footnotes(results, peers):
         print(f"\n{notes}")
     output.mkdir(parents=True, exist_ok=True)
     figures = output / "latest.json"
-    figures.write_text(report.as_json(rows, peers, scale, results, run))
+    figures.write_text(report.as_json(rows, peers, scale, results, held_to, run))
     written = [figures, *plot.draw(rows, results, run, output)]
     print(f"\nwritten: {', '.join(map(str, written))}")
     return 1 if results.failed else 0
