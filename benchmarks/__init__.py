@@ -7,10 +7,12 @@
     peers         how each peer is started, asked for its first answer, watched and stopped
     installation  kafkapy as a user has it: a wheel in a virtual environment of its own
     kfake_program kfake as a program, built from kfake/main.go
+    filling       topics of many partitions with records in each
     raw_client    a client that costs next to nothing, so that the broker is what is measured
     targets       what the figures are held to
     report, plot  table, JSON and picture
     profiling     where the time of one row goes inside kafkapy
+    walks         how many Python functions a request passes; a program of its own
 
 Needs Linux (/proc, CPU clocks of other processes); README.md says what each row means and what is fair.
 """

@@ -115,7 +115,8 @@ def draw(rows: Sequence[Row], results: Results, run: dict[str, str | int | float
         color=INK,
     )
     axes.set_xlabel(
-        f"The axis is logarithmic. Medians of one run in turns. {run['cpu']}, {run['cpu_count']} CPUs. {str(run['date'])[:10]}",
+        "The axis is logarithmic. Medians of one run in turns. "
+        f"{run['cpu']}, {run['cpu_count']} CPUs. {str(run['date'])[:10]}",
         fontsize=8,
         color=FAINT,
         loc="left",
