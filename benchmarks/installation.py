@@ -25,7 +25,7 @@ def cache_directory() -> Path:
 
 
 def environment() -> Path:
-    """The virtual environment, whether it is there or not: one for each checkout, so that two can be measured at once."""
+    """The virtual environment, whether it is there or not. Each checkout has one: two may be measured at once."""
     checkout = hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]
     return cache_directory() / f"venv-{sys.implementation.cache_tag}-{checkout}"
 
