@@ -15,15 +15,15 @@ _DIRECTORY = Path(__file__).resolve().parent / "kfake"
 def program() -> Path:
     """The built program, kept beside the downloads of the tests.
 
-    Raises MissingTool: there is no `go`; subprocess.SubprocessError: the build failed, its output is on standard error.
+    Raises MissingTool: it is not built yet and there is no `go`; subprocess.SubprocessError: the build failed, its output is on standard error.
     """
     sources = [_DIRECTORY / name for name in ("main.go", "go.mod", "go.sum")]
     target = cache_directory() / f"kfake-{content_key(*sources)}"
     with file_lock(target.with_suffix(".lock")):
         if not target.exists():
-            print(f"building {target}", file=sys.stderr)
             partial = target.with_suffix(".partial")
             command = [require_tool("go"), "build", "-mod=readonly", "-o", str(partial), "."]
+            print(f"building {target}", file=sys.stderr)
             subprocess.run(command, cwd=_DIRECTORY, stdin=subprocess.DEVNULL, check=True, timeout=BUILD_TIMEOUT_SECONDS)
             partial.rename(target)
     return target
