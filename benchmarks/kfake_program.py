@@ -15,7 +15,8 @@ _DIRECTORY = Path(__file__).resolve().parent / "kfake"
 def program() -> Path:
     """The built program, kept beside the downloads of the tests.
 
-    Raises MissingTool: it is not built yet and there is no `go`; subprocess.SubprocessError: the build failed, its output is on standard error.
+    Raises MissingTool: it is not built yet and there is no `go`; subprocess.SubprocessError: the build failed, its
+    output is on standard error.
     """
     sources = [_DIRECTORY / name for name in ("main.go", "go.mod", "go.sum")]
     target = cache_directory() / f"kfake-{content_key(*sources)}"
