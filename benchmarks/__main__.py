@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: kafkapy beside Apache Kafka 4.3.1 and librdkafka's mock, as a table, JSON and a picture."""
+"""`python -m benchmarks`: kafkapy beside Apache Kafka, kfake and librdkafka's mock, as a table, JSON and a picture."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks import installation, plot, profiling, report
+from benchmarks import installation, plot, profiling, report, targets
 from benchmarks.measurement import FULL, QUICK, Results, Row, Scale
 from benchmarks.peers import PEERS, Peer
 from benchmarks.rows import ROWS
 from benchmarks.runner import FAILURES, run_row
-from compat_tests.apache_kafka import ApacheKafkaFailed, MissingTool, jar_directory
+from compat_tests.apache_kafka import ApacheKafkaFailed, MissingTool
 
 RESULTS_DIRECTORY = Path(__file__).resolve().parent / "results"
 ROW_NAMES = [row.name for row in ROWS]
@@ -38,7 +38,8 @@ def main() -> int:
             print(f"{profiling.profile(row, scale, file)}\n\nall of it: {file}")
             return 0
         rows = [row for row in ROWS if row.name in arguments.only]
-        return _compare(rows, [PEERS[name]() for name in arguments.peers], scale, arguments.output)
+        held_to = targets.merged(targets.TARGETS, targets.no_worse_than(arguments.before))
+        return _compare(rows, [PEERS[name]() for name in arguments.peers], scale, held_to, arguments.output)
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     except (MissingTool, ApacheKafkaFailed, *FAILURES) as error:
@@ -55,6 +56,9 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, metavar="N", help="how often each peer is measured in turn")
     parser.add_argument(
         "--peers", type=_names(list(PEERS)), default=list(PEERS), metavar="PEER[,PEER]", help=", ".join(PEERS)
+    )
+    parser.add_argument(
+        "--before", type=_earlier_run, default={}, metavar="LATEST.JSON", help="an earlier run: no row may be worse"
     )
     parser.add_argument("--profile", choices=ROW_NAMES, metavar="ROW", help="kafkapy under cProfile instead")
     parser.add_argument("--output", type=Path, default=RESULTS_DIRECTORY, metavar="DIRECTORY")
@@ -74,32 +78,48 @@ def _names(known: list[str]) -> Callable[[str], list[str]]:
     return parse
 
 
-def _compare(rows: Sequence[Row], peers: Sequence[Peer], scale: Scale, output: Path) -> int:
-    # What is made once, before anything is measured.
-    installation.program()  # the yardsticks run in it too
-    if any(peer.name == "kafka" for peer in peers):
-        jar_directory()
+def _earlier_run(text: str) -> dict[str, float]:
+    try:
+        return targets.gains_in(Path(text))
+    except (OSError, ValueError) as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _compare(rows: Sequence[Row], peers: Sequence[Peer], scale: Scale, held_to: report.Targets, output: Path) -> int:
+    installation.program()  # the yardsticks of `start` run in it, whoever takes part
+    results = Results()
+    peers = [peer for peer in peers if _install(peer, results)]
     run = report.machine()
     print(f"{run['cpu']}, {run['cpu_count']} CPUs; {run['system']}; load {run['load_average']:.2f}; {run['date']}")
     print(f"kafkapy {run['revision']}, Python {run['python']}, installed in {installation.environment()}")
-    print(f"Apache Kafka on {run['java']}, with the JVM flags of its own scripts")
+    print(f"Apache Kafka on {run['java']}, with the JVM flags of its own scripts; kfake {run['kfake']}")
     print(
         f"{scale.name} run, medians of {scale.rounds} rounds; in brackets: times better than Apache Kafka\n", flush=True
     )
-    results = Results()
     for row in rows:
         run_row(row, peers, scale, results)
     if sys.stderr.isatty():
         print("\r\x1b[K", end="", file=sys.stderr)
-    print(report.table(rows, peers, results))
+    print(report.table(rows, peers, results, held_to))
     if notes := report.footnotes(results, peers):
         print(f"\n{notes}")
     output.mkdir(parents=True, exist_ok=True)
     figures = output / "latest.json"
-    figures.write_text(report.as_json(rows, peers, scale, results, run))
+    figures.write_text(report.as_json(rows, peers, scale, results, held_to, run))
     written = [figures, *plot.draw(rows, results, run, output)]
     print(f"\nwritten: {', '.join(map(str, written))}")
     return 1 if results.failed else 0
+
+
+def _install(peer: Peer, results: Results) -> bool:
+    """Whether the peer's programs are there, downloaded or built. Without `java` or `go` all rows leave it out."""
+    try:
+        peer.install()
+    except MissingTool as missing:
+        print(f"{peer.title} is left out: {missing}", file=sys.stderr)
+        results.left_out.setdefault("all rows", {})[peer.name] = str(missing)
+        return False
+    return True
 
 
 if __name__ == "__main__":

@@ -25,8 +25,9 @@ def cache_directory() -> Path:
 
 
 def environment() -> Path:
-    """The virtual environment, whether it is there or not."""
-    return cache_directory() / f"venv-{sys.implementation.cache_tag}"
+    """The virtual environment, whether it is there or not. Each checkout has one: two may be measured at once."""
+    checkout = hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]
+    return cache_directory() / f"venv-{sys.implementation.cache_tag}-{checkout}"
 
 
 @functools.cache

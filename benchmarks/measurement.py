@@ -58,6 +58,7 @@ class Scale:
     batch_count: int
     read_passes: int
     connection_sweeps: int
+    created_topics: int  # one at a time
     metadata_samples: int
     idempotence_slices: int
     transactions: int
@@ -78,6 +79,7 @@ FULL = Scale(
     batch_count=64,
     read_passes=16,
     connection_sweeps=5,
+    created_topics=100,
     metadata_samples=30,
     idempotence_slices=30,
     transactions=500,
@@ -95,6 +97,7 @@ QUICK = Scale(
     batch_count=64,
     read_passes=4,
     connection_sweeps=2,
+    created_topics=50,
     metadata_samples=10,
     idempotence_slices=10,
     transactions=150,

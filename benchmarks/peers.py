@@ -16,13 +16,16 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks import installation
+from benchmarks import installation, kfake_program
 from benchmarks.raw_client import Address, ask_api_versions
-from compat_tests.apache_kafka import BROKER, KAFKA_VERSION, STORAGE, free_port, jar_directory, require_tool
+from compat_tests.apache_kafka import BROKER, STORAGE, free_port, jar_directory, require_tool
 
 START_TIMEOUT_SECONDS = 90.0
-STOP_TIMEOUT_SECONDS = 30.0
+STOP_TIMEOUT_SECONDS = 60.0  # Apache Kafka may need half of it for 5,000 partitions
 POLL_SECONDS = 0.002
+
+KAFKA_VERSION = "4.4.0"
+KEEPS_NOTHING = "it keeps nothing"  # in the table's footnotes: why a peer is left out of rows about stored data
 
 # What Kafka's own scripts give to the JVM when the user sets nothing: kafka-server-start.sh and kafka-run-class.sh.
 # Not the flags of compat_tests, which start faster but run slower.
@@ -112,12 +115,14 @@ class Launch:
 class Peer:
     """One of the brokers compared.
 
-    `prepare` runs to its end first, inside the measured start (Kafka formats its directory). `find_port` is for a
-    broker that chooses its port itself: it looks into the log and returns None until the port is there.
+    `install` gets its programs, before anything is measured; it raises MissingTool. `prepare` runs to its end first,
+    inside the measured start (Kafka formats its directory). `find_port` is for a broker that chooses its port itself:
+    it looks into the log and returns None until the port is there.
     """
 
     name: str
     title: str
+    install: Callable[[], object]
     command: Callable[[Launch], list[str]]
     prepare: Callable[[Launch], list[str]] | None = None
     find_port: Callable[[Path], int | None] | None = None
@@ -205,7 +210,7 @@ def kafkapy(wrapper: tuple[str, ...] = ()) -> Peer:
         overrides = [part for name, value in launch.settings.items() for part in ("--override", f"{name}={value}")]
         return [*wrapper, program, "start", *where, "--port", str(launch.port), *overrides]
 
-    return Peer("kafkapy", "kafkapy", command)
+    return Peer("kafkapy", "kafkapy", installation.program, command)
 
 
 def apache_kafka() -> Peer:
@@ -214,7 +219,15 @@ def apache_kafka() -> Peer:
     def java(heap: tuple[str, ...], *arguments: str) -> list[str]:
         log_settings = Path(installation.ROOT, "compat_tests", "java", "log4j2.properties")
         logging = (f"-Dlog4j2.configurationFile={log_settings}", "-Dkafkapy.log.level=INFO")
-        return [require_tool("java"), *heap, *KAFKA_JVM, *logging, "-cp", f"{jar_directory()}/*", *arguments]
+        return [
+            require_tool("java"),
+            *heap,
+            *KAFKA_JVM,
+            *logging,
+            "-cp",
+            f"{jar_directory(KAFKA_VERSION)}/*",
+            *arguments,
+        ]
 
     def gc_log(work: Path) -> str:
         return f"-Xlog:gc*:file={work}/kafkaServer-gc.log:time,tags:filecount=10,filesize=100M"
@@ -261,7 +274,26 @@ def apache_kafka() -> Peer:
     def command(launch: Launch) -> list[str]:
         return java(KAFKA_HEAP, gc_log(launch.work), BROKER, str(launch.work / "server.properties"))
 
-    return Peer("kafka", f"Apache Kafka {KAFKA_VERSION}", command, format_directory)
+    def install() -> None:
+        require_tool("java")
+        jar_directory(KAFKA_VERSION)
+
+    return Peer("kafka", f"Apache Kafka {KAFKA_VERSION}", install, command, format_directory)
+
+
+def kfake() -> Peer:
+    """franz-go's broker for tests, which keeps everything in memory; no setting, but topics come when asked for."""
+
+    def command(launch: Launch) -> list[str]:
+        return [str(kfake_program.program()), str(launch.port)]
+
+    left_out = {
+        "compaction": "it writes no cleaner-offset-checkpoint to look at",
+        "restart": KEEPS_NOTHING,
+        "stop": KEEPS_NOTHING,
+        "big_log": KEEPS_NOTHING,
+    }
+    return Peer("kfake", "kfake", kfake_program.program, command, left_out=left_out)
 
 
 def librdkafka_mock() -> Peer:
@@ -280,14 +312,22 @@ def librdkafka_mock() -> Peer:
         "delivery": "a produce does not wake its fetches, they answer after max_wait_ms and without the record",
         "batches": "it keeps at most 5 MB a partition",
         "connections": "its listen backlog is 5: every sixth connection waits a second",
+        "idle_connections": "its listen backlog is 5: every sixth connection waits a second",
+        "create": "it has no CreateTopics",
         "topics": "it has no CreateTopics",
         "idempotence": "it checks no sequences",
         "transactions": "it has no transaction version 2",
         "compaction": "it has none",
-        "restart": "it keeps nothing",
-        "big_log": "it keeps nothing",
+        "restart": KEEPS_NOTHING,
+        "stop": KEEPS_NOTHING,
+        "big_log": KEEPS_NOTHING,
     }
-    return Peer("mock", "librdkafka mock", command, find_port=find_port, left_out=left_out)
+    return Peer("mock", "librdkafka mock", lambda: None, command, find_port=find_port, left_out=left_out)
 
 
-PEERS: Mapping[str, Callable[[], Peer]] = {"kafkapy": kafkapy, "kafka": apache_kafka, "mock": librdkafka_mock}
+PEERS: Mapping[str, Callable[[], Peer]] = {
+    "kafkapy": kafkapy,
+    "kafka": apache_kafka,
+    "kfake": kfake,
+    "mock": librdkafka_mock,
+}

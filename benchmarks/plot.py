@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.measurement import Metric, Results, Row
+from benchmarks.peers import KAFKA_VERSION
 from benchmarks.report import gain_text, number
 from benchmarks.rows import (
     batches,
@@ -13,11 +14,13 @@ from benchmarks.rows import (
     compaction,
     connections,
     idempotence,
+    idle_connections,
     latency,
     life,
     pipeline,
     restart,
     start,
+    stop,
     topics,
     transactions,
 )
@@ -36,6 +39,7 @@ SHOWN: tuple[Metric, ...] = (
     batches.IN_RATE,
     batches.OUT_RATE,
     connections.CONNECTIONS_RATE,
+    idle_connections.CONNECTION_KB,
     topics.CREATE_ONE,
     topics.CREATE_MANY,
     topics.METADATA_MANY,
@@ -47,6 +51,7 @@ SHOWN: tuple[Metric, ...] = (
     compaction.SMALL_RATE,
     restart.CLEAN_SERVED,
     restart.KILLED_SERVED,
+    stop.STOP_SECONDS,
     big_log.BIG_MB,
 )
 AHEAD, BEHIND, INK, FAINT = "#1a7f5a", "#c2571a", "#24292f", "#8b949e"
@@ -90,7 +95,11 @@ def draw(rows: Sequence[Row], results: Results, run: dict[str, str | int | float
         )
     axes.set_yticks(positions, [metric.title for metric, _ in bars], fontsize=9.5, color=INK)
     axes.set_ylim(len(bars) - 0.5, -0.5)  # the first on top
-    ticks = [tick for tick in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100) if least / 1.6 <= tick <= most * 1.5]
+    ticks = [
+        tick
+        for tick in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
+        if least / 1.6 <= tick <= most * 1.5
+    ]
     axes.set_xticks(ticks, ["Kafka" if tick == 1 else f"{tick:g}x" for tick in ticks], fontsize=8.5, color=FAINT)
     axes.minorticks_off()
     axes.tick_params(length=0)
@@ -99,14 +108,15 @@ def draw(rows: Sequence[Row], results: Results, run: dict[str, str | int | float
     for spine in axes.spines.values():
         spine.set_visible(False)
     figure.suptitle(
-        "kafkapy: times better than Apache Kafka 4.3.1 (shorter, smaller, or more a second)",
+        f"kafkapy: times better than Apache Kafka {KAFKA_VERSION} (shorter, smaller, or more a second)",
         x=0.01,
         horizontalalignment="left",
         fontsize=11,
         color=INK,
     )
     axes.set_xlabel(
-        f"Medians of one run in turns. {run['cpu']}, {run['cpu_count']} CPUs. {str(run['date'])[:10]}",
+        "The axis is logarithmic. Medians of one run in turns. "
+        f"{run['cpu']}, {run['cpu_count']} CPUs. {str(run['date'])[:10]}",
         fontsize=8,
         color=FAINT,
         loc="left",

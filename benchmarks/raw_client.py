@@ -54,6 +54,7 @@ CREATE_TOPICS_VERSION = 7
 FIND_COORDINATOR_VERSION = 4
 INIT_PRODUCER_ID_VERSION = 5
 API_VERSIONS_VERSION = 0  # what every broker answers in full; the mock lacks the later ones
+ACKS_LEADER = 1
 ACKS_ALL = -1
 
 # Positions in a frame: its length (4 bytes), then the header. A request's begins with api key and version.
@@ -239,18 +240,18 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def produce_request(topics: list[str], batch: bytes) -> ProduceRequest:
+def produce_request(topics: list[str], batch: bytes, *, acks: int = ACKS_ALL) -> ProduceRequest:
     """The same batch to partition 0 of each topic."""
     partition = PartitionProduceData(index=0, records=batch)
     return ProduceRequest(
-        acks=ACKS_ALL,
+        acks=acks,
         timeout_ms=TIMEOUT_SECONDS * 1000,
         topic_data=[TopicProduceData(name=topic, partition_data=[partition]) for topic in topics],
     )
 
 
-def produce_frame(topic: str, batch: bytes, served: dict[int, range]) -> bytearray:
-    return request_frame(ApiKey.PRODUCE, produce_request([topic], batch), produce_version(served))
+def produce_frame(topic: str, batch: bytes, served: dict[int, range], *, acks: int = ACKS_ALL) -> bytearray:
+    return request_frame(ApiKey.PRODUCE, produce_request([topic], batch, acks=acks), produce_version(served))
 
 
 def init_producer_id(connection: Connection, transactional_id: str | None = None) -> tuple[int, int]:

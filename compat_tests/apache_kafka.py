@@ -97,33 +97,36 @@ def content_key(*paths: Path) -> str:
     return digest.hexdigest()[:12]
 
 
-def jar_directory() -> Path:
+def jar_directory(version: str = KAFKA_VERSION) -> Path:
     """The directory with the jars of Apache Kafka's broker and tools. Raises as `maven_jars`."""
-    return maven_jars(_JAVA_DIRECTORY / "pom.xml", "apache-kafka")
+    return maven_jars(_JAVA_DIRECTORY / "pom.xml", "apache-kafka", version)
 
 
-def maven_jars(pom: Path, name: str) -> Path:
+def maven_jars(pom: Path, name: str, version: str = KAFKA_VERSION) -> Path:
     """The directory with the jars that the pom names, filled by Maven when this is the first time.
 
+    `version` is Apache Kafka's, in place of the `kafka.version` that the pom gives.
     Raises MissingTool, or ApacheKafkaFailed when Maven failed MAVEN_ATTEMPTS times.
     """
     require_tool("java")
-    target = cache_directory() / f"{name}-{KAFKA_VERSION}-{content_key(pom)}"
+    target = cache_directory() / f"{name}-{version}-{content_key(pom)}"
     if target.exists():
         return target
-    with file_lock(target.with_suffix(".lock")):
+    # Not with_suffix(): what follows the last dot of the version would be taken for a suffix.
+    with file_lock(target.with_name(f"{target.name}.lock")):
         if not target.exists():
-            _copy_jars(pom, target)
+            _copy_jars(pom, target, version)
     return target
 
 
-def _copy_jars(pom: Path, target: Path) -> None:
+def _copy_jars(pom: Path, target: Path, version: str) -> None:
     maven = require_tool("mvn")
-    partial = target.with_suffix(".partial")
+    partial = target.with_name(f"{target.name}.partial")
     # A copy of the pom: Maven may write beside it, and the checkout may be read-only.
     with tempfile.TemporaryDirectory(prefix="kafkapy-maven-") as work:
         shutil.copy(pom, work)
-        command = [maven, "-q", "-B", "-f", f"{work}/pom.xml", "dependency:copy-dependencies"]
+        goal = "dependency:copy-dependencies"
+        command = [maven, "-q", "-B", "-f", f"{work}/pom.xml", f"-Dkafka.version={version}", goal]
         for attempt in range(MAVEN_ATTEMPTS):
             shutil.rmtree(partial, ignore_errors=True)
             try:

@@ -8,12 +8,14 @@ from benchmarks.rows.big_log import BIG_LOG
 from benchmarks.rows.compaction import COMPACTION
 from benchmarks.rows.connections import CONNECTIONS
 from benchmarks.rows.idempotence import IDEMPOTENCE
+from benchmarks.rows.idle_connections import IDLE_CONNECTIONS
 from benchmarks.rows.latency import DELIVERY_LATENCY, PRODUCE_LATENCY
 from benchmarks.rows.life import LIFE
 from benchmarks.rows.pipeline import PIPELINE
 from benchmarks.rows.restart import RESTART
 from benchmarks.rows.start import START
-from benchmarks.rows.topics import TOPICS
+from benchmarks.rows.stop import STOP
+from benchmarks.rows.topics import CREATE, TOPICS
 from benchmarks.rows.transactions import TRANSACTIONS
 
 __all__ = ["ROWS"]
@@ -26,10 +28,13 @@ ROWS: tuple[Row, ...] = (
     PIPELINE,
     BATCHES,
     CONNECTIONS,
+    IDLE_CONNECTIONS,
+    CREATE,
     TOPICS,
     IDEMPOTENCE,
     TRANSACTIONS,
     COMPACTION,
     RESTART,
+    STOP,
     BIG_LOG,  # the last: the disk goes on writing after it
 )

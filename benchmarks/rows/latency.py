@@ -8,6 +8,8 @@ import time
 from benchmarks.measurement import Figures, Metric, Scale, SteadyRow, percentile
 from benchmarks.peers import Broker
 from benchmarks.raw_client import (
+    ACKS_ALL,
+    ACKS_LEADER,
     REQUEST_CORRELATION_ID_AT,
     Connection,
     FetchAnswer,
@@ -22,8 +24,10 @@ from benchmarks.raw_client import (
 from benchmarks.rows.pipeline import produce_pipelined
 from kafkapy_wire.api_keys import ApiKey
 
-PRODUCE_P50 = Metric("produce_p50_ms", "Single produce, p50", "ms")
-PRODUCE_P99 = Metric("produce_p99_ms", "Single produce, p99", "ms")
+PRODUCE_P50 = Metric("produce_acks_1_p50_ms", "Single produce, acks=1, p50", "ms")
+PRODUCE_P99 = Metric("produce_acks_1_p99_ms", "Single produce, acks=1, p99", "ms")
+PRODUCE_ALL_P50 = Metric("produce_p50_ms", "Single produce, acks=all, p50", "ms")
+PRODUCE_ALL_P99 = Metric("produce_p99_ms", "Single produce, acks=all, p99", "ms")
 DELIVERY_P50 = Metric("delivery_p50_ms", "Produce to waiting consumer, p50", "ms")
 DELIVERY_P99 = Metric("delivery_p99_ms", "Produce to waiting consumer, p99", "ms")
 
@@ -38,9 +42,9 @@ _BUFFER_BYTES = 1 << 16
 class SingleProducer:
     """Produces one record and waits for its answer."""
 
-    def __init__(self, broker: Broker, connection: Connection, topic: str) -> None:
+    def __init__(self, broker: Broker, connection: Connection, topic: str, *, acks: int = ACKS_ALL) -> None:
         self._connection = connection
-        self._frame = produce_frame(topic, one_record_batch(), broker.served)
+        self._frame = produce_frame(topic, one_record_batch(), broker.served, acks=acks)
         self._answer = ProduceAnswer(topic, produce_version(broker.served))
         self._buffer = memoryview(bytearray(_BUFFER_BYTES))
         self._correlation_id = 0
@@ -64,8 +68,16 @@ def warm_up_produce(broker: Broker, scale: Scale, topic: str) -> None:
 def measure_produce(broker: Broker, scale: Scale, topic: str) -> Figures:
     with Connection(broker.address) as connection:
         ready_topic(connection, topic, broker.served)
-        samples_ms = produce_latencies(SingleProducer(broker, connection, topic), scale.produce_samples)
-    return {PRODUCE_P50.key: percentile(samples_ms, 50), PRODUCE_P99.key: percentile(samples_ms, 99)}
+        leader_ms, all_ms = (
+            produce_latencies(SingleProducer(broker, connection, topic, acks=acks), scale.produce_samples)
+            for acks in (ACKS_LEADER, ACKS_ALL)
+        )
+    return {
+        PRODUCE_P50.key: percentile(leader_ms, 50),
+        PRODUCE_P99.key: percentile(leader_ms, 99),
+        PRODUCE_ALL_P50.key: percentile(all_ms, 50),
+        PRODUCE_ALL_P99.key: percentile(all_ms, 99),
+    }
 
 
 def warm_up_delivery(broker: Broker, scale: Scale, topic: str) -> None:
@@ -119,7 +131,7 @@ def delivery_latencies(producer: SingleProducer, consumer: Connection, topic: st
 
 PRODUCE_LATENCY = SteadyRow(
     name="produce",
-    metrics=(PRODUCE_P50, PRODUCE_P99),
+    metrics=(PRODUCE_P50, PRODUCE_P99, PRODUCE_ALL_P50, PRODUCE_ALL_P99),
     requires=frozenset({ApiKey.PRODUCE}),
     warm_up=warm_up_produce,
     measure=measure_produce,

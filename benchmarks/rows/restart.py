@@ -10,23 +10,19 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from benchmarks.filling import create_filled_topic, produce_to_all, there
 from benchmarks.measurement import Figures, LifecycleRow, Metric, Scale
 from benchmarks.peers import Broker, Peer
 from benchmarks.raw_client import (
-    ACKS_ALL,
     FETCH_VERSION,
     METADATA_VERSION,
-    NOT_YET,
     RETRY_SECONDS,
     RETRY_SECONDS_MAX,
     TIMEOUT_SECONDS,
     Connection,
     UnexpectedAnswer,
-    create_topics,
-    create_topics_request,
     large_batch,
     metadata_request,
-    produce_version,
 )
 from kafkapy_wire.api_keys import ApiKey
 from kafkapy_wire.errors import ErrorCode
@@ -38,7 +34,6 @@ from kafkapy_wire.messages.list_offsets import (
     ListOffsetsTopic,
 )
 from kafkapy_wire.messages.metadata import MetadataResponse
-from kafkapy_wire.messages.produce import PartitionProduceData, ProduceRequest, ProduceResponse, TopicProduceData
 
 PARTITION_COUNT = 1_000
 RECORDS_A_BATCH, VALUE_BYTES = 16, 1_000
@@ -63,16 +58,16 @@ class Restart:
 
 
 def measure(peer: Peer, _scale: Scale) -> Figures:
+    batch = large_batch(RECORDS_A_BATCH, VALUE_BYTES)
     with peer.home(durable=True) as launch:
         with peer.started(launch) as broker, Connection(broker.address) as connection:
-            create_topics(connection, create_topics_request([TOPIC], partition_count=PARTITION_COUNT))
-            for _ in range(BATCHES_A_PARTITION):
-                _produce_to_all(broker, connection)
+            create_filled_topic(broker, connection, TOPIC, PARTITION_COUNT, *[batch] * BATCHES_A_PARTITION)
             stop_seconds = broker.stop()
         with peer.started(launch, again=True) as broker:
             clean = _restart(broker, BATCHES_A_PARTITION)
             with Connection(broker.address) as connection:
-                _produce_to_all(broker, connection)  # so that there is something in each that no checkpoint knows
+                # So that there is something in each that no checkpoint knows.
+                produce_to_all(broker, connection, TOPIC, PARTITION_COUNT, batch)
             broker.kill()
         with peer.started(launch, again=True) as broker:
             killed = _restart(broker, BATCHES_A_PARTITION + 1)
@@ -107,13 +102,6 @@ def _until(ask: Callable[[], int], what: str) -> None:
         pause_seconds = min(2 * pause_seconds, RETRY_SECONDS_MAX)
 
 
-def _check(error_code: int, what: str) -> bool:
-    """Whether there was no error. Raises UnexpectedAnswer: one that waiting does not help."""
-    if error_code != ErrorCode.NONE and error_code not in NOT_YET:
-        raise UnexpectedAnswer(f"{what}: error {error_code}")
-    return error_code == ErrorCode.NONE
-
-
 def _have_leaders(connection: Connection) -> int:
     response = connection.call(ApiKey.METADATA, metadata_request([TOPIC]), METADATA_VERSION, MetadataResponse)
     (topic,) = response.topics
@@ -127,7 +115,7 @@ def _tell_end(connection: Connection, end_offset: int) -> int:
     partitions = [ListOffsetsPartition(partition_index=index, timestamp=LATEST) for index in range(PARTITION_COUNT)]
     request = ListOffsetsRequest(replica_id=-1, topics=[ListOffsetsTopic(name=TOPIC, partitions=partitions)])
     response = connection.call(ApiKey.LIST_OFFSETS, request, LIST_OFFSETS_VERSION, ListOffsetsResponse)
-    told = [each.offset for each in response.topics[0].partitions if _check(each.error_code, "ListOffsets")]
+    told = [each.offset for each in response.topics[0].partitions if there("ListOffsets", each.error_code)]
     if any(offset != end_offset for offset in told):
         raise UnexpectedAnswer(f"ListOffsets: {min(told)} to {max(told)} instead of {end_offset}: records are lost")
     return len(told)
@@ -141,29 +129,7 @@ def _give_records(connection: Connection, offset: int) -> int:
     topic = FetchTopic(topic=TOPIC, partitions=partitions)
     request = FetchRequest(max_wait_ms=0, min_bytes=1, max_bytes=1 << 30, session_epoch=-1, topics=[topic])
     response = connection.call(ApiKey.FETCH, request, FETCH_VERSION, FetchResponse)
-    return sum(_check(each.error_code, "Fetch") and bool(each.records) for each in response.responses[0].partitions)
-
-
-def _produce_to_all(broker: Broker, connection: Connection) -> None:
-    """One batch to each partition, again to those whose leader the broker does not know yet to be."""
-    batch = large_batch(RECORDS_A_BATCH, VALUE_BYTES)
-    left = list(range(PARTITION_COUNT))
-    deadline = time.monotonic() + TIMEOUT_SECONDS
-    while left:
-        if time.monotonic() > deadline:
-            raise UnexpectedAnswer(f"Produce: {len(left)} partitions take no records")
-        data = [PartitionProduceData(index=index, records=batch) for index in left]
-        request = ProduceRequest(
-            acks=ACKS_ALL,
-            timeout_ms=TIMEOUT_SECONDS * 1000,
-            topic_data=[TopicProduceData(name=TOPIC, partition_data=data)],
-        )
-        response = connection.call(ApiKey.PRODUCE, request, produce_version(broker.served), ProduceResponse)
-        left = [
-            each.index for each in response.responses[0].partition_responses if not _check(each.error_code, "Produce")
-        ]
-        if left:
-            time.sleep(RETRY_SECONDS_MAX)
+    return sum(there("Fetch", each.error_code) and bool(each.records) for each in response.responses[0].partitions)
 
 
 RESTART = LifecycleRow(

@@ -2,7 +2,8 @@
 
 A broker may answer before it has made the topic's directory and files: Apache Kafka makes them in the background,
 kafkapy when a partition is first used. So what is compared is the time until every topic has taken a record; the time
-to the answer stands beside it. All fsync metadata: kafkapy keeps its data here, since `--ephemeral` does without.
+to the answer stands beside it. In `topics` all fsync metadata: kafkapy keeps its data there, since `--ephemeral` does
+without. In `create` it is ephemeral, as kfake always is, and creates single topics.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ SINGLE_COUNT = 10
 WARM_UP_TOPIC_COUNT = 200
 WARM_UP_METADATA_TIMES = 10
 
+CREATE_EPHEMERAL = Metric("create_ephemeral_ms", "Create 1 topic, a record in it, ephemeral", "ms")
+CREATE_EPHEMERAL_ANSWER = Metric("create_ephemeral_answer_ms", "... of it until the creation is answered", "ms")
 CREATE_ONE = Metric("create_one_ms", "Create 1 topic, a record in it", "ms")
 CREATE_ONE_ANSWER = Metric("create_one_answer_ms", "... of it until the creation is answered", "ms")
 CREATE_MANY = Metric("create_many_ms", f"Create {TOPIC_COUNT:,} topics, a record in each", "ms")
@@ -50,6 +53,16 @@ def warm_up(broker: Broker, scale: Scale, topic: str) -> None:
 def measure(broker: Broker, scale: Scale, topic: str) -> Figures:
     """The topics of earlier rounds stay: deleting them would go on in the background while others are measured."""
     return _measure(broker, topic, TOPIC_COUNT, scale.metadata_samples)
+
+
+def create_singles(broker: Broker, scale: Scale, prefix: str) -> Figures:
+    """Medians of topics that are created and written to one after the other."""
+    with Connection(broker.address) as connection:
+        created = [_create(broker, connection, [f"{prefix}-{number:04d}"]) for number in range(scale.created_topics)]
+    return {
+        CREATE_EPHEMERAL.key: percentile([each.used_ms for each in created], 50),
+        CREATE_EPHEMERAL_ANSWER.key: percentile([each.answered_ms for each in created], 50),
+    }
 
 
 def _measure(broker: Broker, prefix: str, topic_count: int, metadata_samples: int) -> Figures:
@@ -127,4 +140,12 @@ TOPICS = SteadyRow(
     measure=measure,
     time_limit_seconds=180.0,
     durable=True,
+)
+CREATE = SteadyRow(
+    name="create",
+    metrics=(CREATE_EPHEMERAL, CREATE_EPHEMERAL_ANSWER),
+    requires=frozenset({ApiKey.CREATE_TOPICS}),
+    warm_up=create_singles,
+    measure=create_singles,
+    time_limit_seconds=120.0,
 )
