@@ -14,6 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
+from compat_tests.orphans import dying_with_us
+
 START_SECONDS_MAX = 30
 STOP_SECONDS_MAX = 20
 HEAP_SECONDS_MAX = 60
@@ -83,7 +85,7 @@ class Broker:
     def __enter__(self) -> Self:
         with self._output.open("wb") as output:
             self._process = subprocess.Popen(
-                self._command,
+                dying_with_us(self._command),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -166,7 +168,7 @@ class HeapStatistics(NamedTuple):
     allocated_blocks: int
     """Of pymalloc: objects up to 512 bytes."""
     arena_bytes: int
-    """What pymalloc holds of the system, full or not."""
+    """What pymalloc holds of the system, full or not; 0 while allocations are traced."""
     collected: int
     """Objects that only the garbage collector could free, just now."""
     objects: dict[str, int]

@@ -98,7 +98,7 @@ class Consumer:
         self._world.tally.error(KIND, answer.error_code)
 
     async def vanish_while_waiting(self) -> None:
-        await self._client.send(self.request(max_wait_ms=20_000, min_bytes=1 << 20), self._version)
+        await self._client.send(self.request(max_wait_ms=3_000, min_bytes=1 << 20), self._version)
 
 
 async def consumer(world: World) -> None:

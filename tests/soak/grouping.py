@@ -154,7 +154,7 @@ async def group_member(world: World) -> None:
             if random.random() < 0.6:
                 await member.leave()
         except Out:
-            pass
+            await world.pace.pause(PAUSE_SECONDS)
         world.tally.done["lives of members"] += 1
 
 

@@ -48,12 +48,12 @@ def descriptor_growth(samples: Sequence[Sample]) -> int:
 
 def left_behind(before: HeapStatistics, after: HeapStatistics, done: Counter[str], lines: int = 25) -> list[str]:
     """What is there after the work `done` that was not there before it, largest growth first, in all and for each."""
-    text = [
+    text = [f"done in between: {_counts(done)}"]
+    text.append(
         f"pymalloc blocks {before.allocated_blocks} -> {after.allocated_blocks}, "
         f"arenas {before.arena_bytes / MEGABYTE:.1f} -> {after.arena_bytes / MEGABYTE:.1f} MB, "
-        f"only the collector could free {after.collected} objects",
-        f"done in between: {_counts(done)}",
-    ]
+        f"only the collector could free {after.collected} objects"
+    )
     objects = Counter(after.objects)
     objects.subtract(before.objects)
     text += [f"{count:+9d} {name}" for name, count in objects.most_common(lines) if count > 0]

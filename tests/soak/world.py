@@ -1,4 +1,4 @@
-"""What all kinds of work share: how to reach the broker, the pace, and the count of what was done and what went wrong."""
+"""What all kinds of work share: the way to the broker, the pace, and the count of what was done and went wrong."""
 
 from __future__ import annotations
 
