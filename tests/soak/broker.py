@@ -9,7 +9,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -54,11 +55,15 @@ SETTINGS: Mapping[str, str] = {
 
 
 class Usage(NamedTuple):
-    """What the process has at one moment. Of `rss_bytes`, `anonymous_bytes` are no files' pages."""
+    """What the process has at one moment. Of `rss_bytes`, `anonymous_bytes` are no files' pages; `deleted_files` are
+    open, yet no name leads to them any more.
+    """
 
     rss_bytes: int
     anonymous_bytes: int
     descriptors: int
+    sockets: int
+    deleted_files: int
     threads: int
     cpu_seconds: float
 
@@ -142,10 +147,13 @@ class Broker:
         status = dict(line.split(":", 1) for line in (process / "status").read_text().splitlines())
         # The command's name, in brackets, may hold anything; the fields behind it are numbers.
         fields = (process / "stat").read_text().rpartition(")")[2].split()
+        targets = list(_link_targets(process / "fd"))
         return Usage(
             rss_bytes=_kilobytes(status["VmRSS"]),
             anonymous_bytes=_kilobytes(status["RssAnon"]),
-            descriptors=len(list((process / "fd").iterdir())),
+            descriptors=len(targets),
+            sockets=sum(target.startswith("socket:") for target in targets),
+            deleted_files=sum(target.endswith(" (deleted)") for target in targets),
             threads=int(status["Threads"]),
             cpu_seconds=(int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND,
         )
@@ -175,6 +183,12 @@ class HeapStatistics(NamedTuple):
     """Type -> how many the garbage collector knows."""
     traced: dict[str, list[int]]
     """Where it was allocated -> [bytes, blocks]; empty without tracing."""
+
+
+def _link_targets(directory: Path) -> Iterator[str]:
+    for link in directory.iterdir():
+        with suppress(FileNotFoundError):  # closed since the directory was read
+            yield str(link.readlink())
 
 
 def _kilobytes(text: str) -> int:

@@ -25,7 +25,7 @@ async def short_connection(world: World) -> None:
             case 3:
                 await client.send(fetch_request({EVENTS: {0: 0}}, max_wait_ms=0, max_bytes=1 << 20), 12)
             case 4:
-                await client.send(fetch_request({EVENTS: {0: 0}}, max_wait_ms=10_000, min_bytes=1 << 29), 12)
+                await client.send(fetch_request({EVENTS: {0: 0}}, max_wait_ms=3_000, min_bytes=1 << 29), 12)
                 await trio.sleep(world.random.uniform(0, 0.05))
             case 5:
                 pass

@@ -9,8 +9,6 @@ from typing import NamedTuple
 from tests.soak.broker import HeapStatistics, Usage
 
 MEGABYTE = 1 << 20
-DESCRIPTORS_GROWTH_MAX = 8
-"""Files come and go with segments and clients: the ends of a run are two moments of that."""
 
 
 class Sample(NamedTuple):
@@ -37,13 +35,9 @@ def memory_growth(samples: Sequence[Sample]) -> float:
     return slope([(one.seconds / 60, one.usage.anonymous_bytes / MEGABYTE) for one in after_first_third(samples)])
 
 
-def descriptor_growth(samples: Sequence[Sample]) -> int:
-    """From the lowest count of the second third to the lowest of the last: peaks are clients, a floor that rises is
-    what nobody closes.
-    """
-    warm = after_first_third(samples)
-    middle = len(warm) // 2
-    return min(one.usage.descriptors for one in warm[middle:]) - min(one.usage.descriptors for one in warm[:middle])
+def descriptors_left(before: Usage, after: Usage) -> int:
+    """Connections and deleted files that nobody has closed, of a broker at rest, before and after it had work."""
+    return max(0, after.sockets - before.sockets) + after.deleted_files
 
 
 def left_behind(before: HeapStatistics, after: HeapStatistics, done: Counter[str], lines: int = 25) -> list[str]:

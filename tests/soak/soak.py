@@ -11,19 +11,22 @@ from typing import NamedTuple
 import trio
 
 from tests.soak.asking import administrator
-from tests.soak.broker import SETTINGS, Broker
+from tests.soak.broker import SETTINGS, Broker, Usage
 from tests.soak.churning import record_deleter, short_lived_topic
 from tests.soak.connecting import short_connection
 from tests.soak.consuming import consumer, patient_consumer
 from tests.soak.grouping import group_member, lone_committer
-from tests.soak.growth import MEGABYTE, Sample, left_behind
+from tests.soak.growth import MEGABYTE, Sample, descriptors_left, left_behind
 from tests.soak.producing import idempotent_producer, plain_producer
+from tests.soak.records import some_batch
 from tests.soak.transacting import transactional_producer
 from tests.soak.world import EVENTS, LEDGER, PARTITION_COUNTS, TABLE, World
 
 LIFE_SECONDS_MAX = 120
 TAKEOVER_PAUSE_SECONDS = 0.2
 REFUSAL_CHARACTERS = 300
+REST_SECONDS_MAX = 15
+REST_CHECK_SECONDS = 0.5
 
 Life = Callable[[World], Awaitable[None]]
 
@@ -55,7 +58,10 @@ class Plan(NamedTuple):
 
 
 class Outcome(NamedTuple):
+    """`at_rest` has the usage before and after all work."""
+
     samples: list[Sample]
+    at_rest: tuple[Usage, Usage]
     done: Counter[str]
     expected_errors: Counter[str]
     unexpected_errors: Counter[str]
@@ -84,13 +90,29 @@ class _Soak:
 
     async def run(self) -> Outcome:
         await self._make_topics()
+        before = self._broker.usage()
         self._started = trio.current_time()
         if self._plan.counts_heap:
             await self._work_and_count()
         else:
             await self._work(self._plan.seconds)
+        after = await self._come_to_rest(before)
         tally = self._world.tally
-        return Outcome(self._samples, tally.done, tally.expected, tally.unexpected)
+        return Outcome(self._samples, (before, after), tally.done, tally.expected, tally.unexpected)
+
+    async def _come_to_rest(self, before: Usage) -> Usage:
+        """Wait for the broker to be done with clients that are gone: one that waits for records hears of them first."""
+        with trio.move_on_after(REST_SECONDS_MAX):
+            while True:
+                async with self._world.connect() as client:
+                    for topic, count in PARTITION_COUNTS.items():
+                        for partition in range(count):
+                            await client.produce_batch(topic, some_batch(self._world.random)[0], partition)
+                await trio.sleep(REST_CHECK_SECONDS)
+                usage = self._broker.usage()
+                if not descriptors_left(before, usage):
+                    return usage
+        return self._broker.usage()
 
     async def _make_topics(self) -> None:
         async with self._world.connect() as client:

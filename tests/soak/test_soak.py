@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.soak.growth import DESCRIPTORS_GROWTH_MAX, descriptor_growth, memory_growth, slope
+from tests.soak.growth import descriptors_left, memory_growth, slope
 from tests.soak.soak import Plan, soak
 
 SECONDS = 10
@@ -15,7 +15,7 @@ def test_mixed_work_leaves_no_errors_and_no_descriptors() -> None:
     assert not outcome.unexpected_errors, (outcome.unexpected_errors, lines)
     for kind in ("records", "transactions", "fetches", "lives of members", "topics", "connections", "questions"):
         assert outcome.done[kind], (kind, lines)
-    assert descriptor_growth(outcome.samples) <= DESCRIPTORS_GROWTH_MAX, lines
+    assert not descriptors_left(*outcome.at_rest), (outcome.at_rest, lines)
     assert memory_growth(outcome.samples) < MEMORY_GROWTH_MAX, lines
 
 
