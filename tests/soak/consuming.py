@@ -57,14 +57,14 @@ class Consumer:
             topics=[named] if partitions else [],
         )
 
-    async def poll(self, *, max_wait_ms: int, min_bytes: int) -> bool:
-        """One round; False when the session was lost and begins anew."""
+    async def poll(self, *, max_wait_ms: int, min_bytes: int) -> None:
+        """One round. A session that the broker has dropped begins anew with the next one."""
         answer = await self._client.ask(
             self.request(max_wait_ms=max_wait_ms, min_bytes=min_bytes), FetchResponse, self._version
         )
-        lost = (ErrorCode.FETCH_SESSION_ID_NOT_FOUND, ErrorCode.INVALID_FETCH_SESSION_EPOCH)
         self._changed = set()
-        if self._world.tally.error(KIND, answer.error_code, lost[:1]) or not answer.session_id:
+        lost = self._world.tally.error(KIND, answer.error_code, (ErrorCode.FETCH_SESSION_ID_NOT_FOUND,))
+        if lost or not answer.session_id:
             self._session_id = self._session_epoch = 0
             self._changed = set(self._offsets)  # a full fetch: also where the broker has no room for a session
         else:
@@ -74,7 +74,6 @@ class Consumer:
             for data in topic.partitions:
                 await self._take(data)
         self._world.tally.done["fetches"] += 1
-        return answer.error_code == ErrorCode.NONE
 
     async def _take(self, data: PartitionData) -> None:
         index = data.partition_index

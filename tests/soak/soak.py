@@ -23,7 +23,7 @@ from tests.soak.transacting import transactional_producer
 from tests.soak.world import EVENTS, LEDGER, PARTITION_COUNTS, TABLE, World
 
 LIFE_SECONDS_MAX = 120
-TAKEOVER_PAUSE_SECONDS = 0.2
+AFTER_ERROR_SECONDS = 0.2
 REFUSAL_CHARACTERS = 300
 REST_SECONDS_MAX = 15
 REST_CHECK_SECONDS = 0.5
@@ -159,10 +159,10 @@ class _Soak:
                 self._world.tally.wrong(kind, f"not done in {LIFE_SECONDS_MAX} s")
             except (OSError, EOFError, trio.BrokenResourceError) as error:
                 self._world.tally.wrong(kind, f"the broker hung up ({error!r})")
-                await trio.sleep(TAKEOVER_PAUSE_SECONDS)
+                await trio.sleep(AFTER_ERROR_SECONDS)
             except AssertionError as refusal:  # of the client: an error in the answer to a request made in passing
                 self._world.tally.wrong(kind, str(refusal)[:REFUSAL_CHARACTERS])
-                await trio.sleep(TAKEOVER_PAUSE_SECONDS)
+                await trio.sleep(AFTER_ERROR_SECONDS)
 
     def _line(self, sample: Sample) -> str:
         usage, tally = sample.usage, self._world.tally
