@@ -14,6 +14,7 @@ import trio
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from kafkapy.errors import CloseConnection
     from kafkapy_wire.errors import KafkaError
 
 T = TypeVar("T")
@@ -32,7 +33,7 @@ class Pending(Generic[T]):
 
     def __init__(self, on_abandon: Callable[[], None] | None = None) -> None:
         self._value: object = _NOT_YET
-        self._error: KafkaError | None = None
+        self._error: KafkaError | CloseConnection | None = None
         self._callbacks: list[Callable[[Pending[T]], None]] = []
         self._on_abandon = on_abandon
 
@@ -41,7 +42,7 @@ class Pending(Generic[T]):
         return self._value is not _NOT_YET
 
     def result(self) -> T:
-        """The answer. Raises the KafkaError of `refuse`. For those that are settled only."""
+        """The answer. Raises the error of `refuse`. For those that are settled only."""
         if self._error is not None:
             raise self._error
         assert self._value is not _NOT_YET, "not settled yet"
@@ -50,7 +51,7 @@ class Pending(Generic[T]):
     def answer(self, value: T) -> None:
         self._settle(value)
 
-    def refuse(self, error: KafkaError) -> None:
+    def refuse(self, error: KafkaError | CloseConnection) -> None:
         self._error = error
         self._settle(None)
 
@@ -77,7 +78,7 @@ class Pending(Generic[T]):
             on_abandon()
 
     async def wait(self) -> T:
-        """The answer, once it is there. Raises KafkaError. Cancelled, it abandons the request."""
+        """The answer, once it is there. Raises the error of `refuse`. Cancelled, it abandons the request."""
         if self._value is _NOT_YET:
             there = trio.Event()
             self._callbacks.append(lambda _: there.set())

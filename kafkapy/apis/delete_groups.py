@@ -16,6 +16,7 @@ from kafkapy_wire.messages.delete_groups import DeletableGroupResult, DeleteGrou
 
 if TYPE_CHECKING:
     from kafkapy.context import RequestContext
+    from kafkapy_wire.errors import KafkaError
     from kafkapy_wire.messages.delete_groups import DeleteGroupsRequest
 
 
@@ -25,4 +26,10 @@ def handle(request: DeleteGroupsRequest, context: RequestContext) -> DeleteGroup
             DeletableGroupResult(group_id=group_id, error_code=context.broker.groups.delete_group(group_id))
             for group_id in dict.fromkeys(request.groups_names)
         ]
+    )
+
+
+def error_response(request: DeleteGroupsRequest, error: KafkaError) -> DeleteGroupsResponse:
+    return DeleteGroupsResponse(
+        results=[DeletableGroupResult(group_id=group_id, error_code=error.code) for group_id in request.groups_names]
     )

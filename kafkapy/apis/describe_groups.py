@@ -43,3 +43,12 @@ def _describe(group_id: str, context: RequestContext) -> DescribedGroup:
         if context.api_version < FIRST_VERSION_WITH_NOT_FOUND:
             return DescribedGroup(group_id=group_id, group_state="Dead")
         return DescribedGroup(group_id=group_id, group_state="Dead", error_code=error.code, error_message=error.message)
+
+
+def error_response(request: DescribeGroupsRequest, error: KafkaError) -> DescribeGroupsResponse:
+    return DescribeGroupsResponse(
+        groups=[
+            DescribedGroup(group_id=group_id, error_code=error.code, error_message=error.message)
+            for group_id in request.groups
+        ]
+    )

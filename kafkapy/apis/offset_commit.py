@@ -100,3 +100,14 @@ def _merged(
         if first is not topic:
             first.partitions.extend(topic.partitions)
     return list(by_topic.values())
+
+
+def error_response(request: OffsetCommitRequest, error: KafkaError) -> OffsetCommitResponse:
+    topics = []
+    for topic in request.topics:
+        answers = [
+            OffsetCommitResponsePartition(partition_index=committed.partition_index, error_code=error.code)
+            for committed in topic.partitions
+        ]
+        topics.append(OffsetCommitResponseTopic(name=topic.name, topic_id=topic.topic_id, partitions=answers))
+    return OffsetCommitResponse(topics=topics)
