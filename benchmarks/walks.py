@@ -82,7 +82,7 @@ async def _broker() -> AsyncIterator[Address]:
         # One partition of __consumer_offsets: the group that warms up has opened it for the next one.
         settings = Settings({"listeners": "PLAINTEXT://127.0.0.1:0", "offsets.topic.num.partitions": "1"})
         async with Node(settings, Path(directory), durable=False).started() as node:
-            yield ("127.0.0.1", node.settings.advertised_listeners[0].port)
+            yield ("127.0.0.1", node.settings.now.advertised_listeners[0].port)
 
 
 @dataclass(frozen=True, slots=True)

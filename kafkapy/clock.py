@@ -2,29 +2,37 @@
 
 Two readings, one offset: `now_ms()` is the wall clock, `monotonic_ms()` only ever grows. `advance()` moves both and
 fires what fell due at once. Timers and parked requests hang on this clock alone, never on a sleep of their own.
+
+`WallClock` goes with the machine's time, `ManualClock` can also stand still and jump to the next deadline.
 """
 
 from __future__ import annotations
 
 import heapq
+import math
 import time
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import trio
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from kafkapy.bugs import Bugs
+
+PURGED_COUNT_MIN = 64  # cancelled timers that are not worth a new heap
+
 
 class Timer:
-    """A callback that fires once, unless cancelled before. `cancel()` may be called any number of times."""
+    """A callback that is called once, unless cancelled before. `cancel()` may be called any number of times."""
 
-    __slots__ = ("_callback", "deadline_ms")
+    __slots__ = ("_callback", "_heap", "deadline_ms")
 
-    def __init__(self, deadline_ms: float, callback: Callable[[], None]) -> None:
+    def __init__(self, deadline_ms: float, callback: Callable[[], None], heap: TimerHeap) -> None:
         self.deadline_ms = deadline_ms
         self._callback: Callable[[], None] | None = callback
+        self._heap: TimerHeap | None = heap
 
     @property
     def pending(self) -> bool:
@@ -32,40 +40,123 @@ class Timer:
 
     def cancel(self) -> None:
         self._callback = None
+        heap, self._heap = self._heap, None
+        if heap is not None:
+            heap.note_cancelled()
 
-    def fire(self) -> None:
+    def take_callback(self) -> Callable[[], None] | None:
+        """For who fires it. None: it was cancelled."""
         callback, self._callback = self._callback, None
-        if callback is not None:
-            callback()
+        return callback
+
+    def leave_heap(self) -> None:
+        self._heap = None
 
 
-class Clock:
-    """Wall time and timers. `run()` must be running for timers to fire by themselves."""
+class TimerHeap:
+    """Timers by deadline. Those that were cancelled are dropped once they are more than half."""
 
     def __init__(self) -> None:
-        self._offset_ms = 0
         self._timers: list[tuple[float, int, Timer]] = []
         self._sequence = count()  # ties fire in the order they were set
-        self._earlier_timer = trio.Event()
+        self._cancelled_count = 0
+
+    def __len__(self) -> int:
+        return len(self._timers)
+
+    @property
+    def next_deadline_ms(self) -> float | None:
+        """Of the first timer; it may be one that was cancelled."""
+        return self._timers[0][0] if self._timers else None
+
+    def add(self, deadline_ms: float, callback: Callable[[], None]) -> Timer:
+        timer = Timer(deadline_ms, callback, self)
+        heapq.heappush(self._timers, (deadline_ms, next(self._sequence), timer))
+        return timer
+
+    def take_due(self, now_ms: float) -> list[Timer]:
+        """Remove the timers whose deadline has come and return them, in order."""
+        due: list[Timer] = []
+        timers = self._timers
+        while timers and timers[0][0] <= now_ms:
+            due.append(self._pop())
+        return due
+
+    def drop_cancelled(self) -> None:
+        """Have `next_deadline_ms` tell that of a timer that was not cancelled."""
+        while self._timers and not self._timers[0][2].pending:
+            self._pop()
+
+    def note_cancelled(self) -> None:
+        self._cancelled_count += 1
+        if self._cancelled_count > max(PURGED_COUNT_MIN, len(self._timers) // 2):
+            self._timers = [entry for entry in self._timers if entry[2].pending]
+            heapq.heapify(self._timers)
+            self._cancelled_count = 0
+
+    def _pop(self) -> Timer:
+        timer = heapq.heappop(self._timers)[2]
+        if timer.pending:
+            timer.leave_heap()
+        else:
+            self._cancelled_count -= 1
+        return timer
+
+
+class Clock(Protocol):
+    """What a node asks for the time, and has wait."""
+
+    bugs: Bugs | None
+    """Who hears of what a callback raises. None: it is raised where the timers fire."""
 
     def now_ms(self) -> int:
         """Milliseconds since the epoch."""
-        return time.time_ns() // 1_000_000 + self._offset_ms
 
     def monotonic_ms(self) -> float:
         """Milliseconds since some fixed point; never goes back."""
-        return time.monotonic() * 1_000 + self._offset_ms
 
     def call_later(self, delay_ms: float, callback: Callable[[], None]) -> Timer:
         """Call `callback` on the event loop after `delay_ms`, not before the caller next waits."""
-        timer = Timer(self.monotonic_ms() + delay_ms, callback)
-        if not self._timers or timer.deadline_ms < self._timers[0][0]:
-            self._earlier_timer.set()
-        heapq.heappush(self._timers, (timer.deadline_ms, next(self._sequence), timer))
-        return timer
 
     async def wait(self, event: trio.Event, timeout_ms: float) -> bool:
         """True once `event` is set; False when `timeout_ms` passed on this clock first."""
+
+    async def sleep(self, delay_ms: float) -> None:
+        """Return when `delay_ms` have passed on this clock."""
+
+    def advance(self, milliseconds: int) -> None:
+        """Move the clock forward and fire every timer that fell due, in order of their deadlines."""
+
+    def release(self) -> None:
+        """The node stops: from now on time passes by itself, so that what waits for it comes to its end."""
+
+    async def run(self) -> None:
+        """Fire timers as they fall due, until cancelled."""
+
+
+class WallClock:
+    """The machine's time, plus what it was advanced by. `run()` must be running for timers to fire by themselves."""
+
+    def __init__(self) -> None:
+        self.bugs: Bugs | None = None
+        self._offset_ms = 0.0
+        self._timers = TimerHeap()
+        self._earlier_timer = trio.Event()
+
+    def now_ms(self) -> int:
+        return time.time_ns() // 1_000_000 + int(self._offset_ms)
+
+    def monotonic_ms(self) -> float:
+        return time.monotonic() * 1_000 + self._offset_ms
+
+    def call_later(self, delay_ms: float, callback: Callable[[], None]) -> Timer:
+        deadline_ms = self.monotonic_ms() + delay_ms
+        first_ms = self._timers.next_deadline_ms
+        if first_ms is None or deadline_ms < first_ms:
+            self._earlier_timer.set()
+        return self._timers.add(deadline_ms, callback)
+
+    async def wait(self, event: trio.Event, timeout_ms: float) -> bool:
         timed_out = False
         with trio.CancelScope() as scope:
 
@@ -81,25 +172,105 @@ class Clock:
                 timer.cancel()
         return not timed_out
 
+    async def sleep(self, delay_ms: float) -> None:
+        over = trio.Event()
+        timer = self.call_later(delay_ms, over.set)
+        try:
+            await over.wait()
+        finally:
+            timer.cancel()
+
     def advance(self, milliseconds: int) -> None:
-        """Move the clock forward and fire every timer that fell due, in order of their deadlines."""
         if milliseconds < 0:
             raise ValueError(f"time does not go back: {milliseconds} ms")
         self._offset_ms += milliseconds
         self._fire_due()
 
+    def release(self) -> None:
+        """It always passes by itself."""
+
     async def run(self) -> None:
-        """Fire timers as they fall due, until cancelled."""
         while True:
             self._fire_due()
             self._earlier_timer = trio.Event()
-            if not self._timers:
+            pause_ms = self._pause_ms()
+            if pause_ms is None:
                 await self._earlier_timer.wait()
-                continue
-            with trio.move_on_after(max(0.0, self._timers[0][0] - self.monotonic_ms()) / 1_000):
-                await self._earlier_timer.wait()
+            else:
+                with trio.move_on_after(max(0.0, pause_ms) / 1_000):
+                    await self._earlier_timer.wait()
+
+    def _pause_ms(self) -> float | None:
+        """Until the next timer; None: nothing happens by itself."""
+        deadline_ms = self._timers.next_deadline_ms
+        return None if deadline_ms is None else deadline_ms - self.monotonic_ms()
 
     def _fire_due(self) -> None:
-        now = self.monotonic_ms()
-        while self._timers and self._timers[0][0] <= now:
-            heapq.heappop(self._timers)[2].fire()
+        """A timer that is set meanwhile waits for the next turn, even if its deadline has come."""
+        for timer in self._timers.take_due(self.monotonic_ms()):
+            callback = timer.take_callback()
+            if callback is None:
+                continue
+            if self.bugs is None:
+                callback()
+                continue
+            try:
+                callback()
+            except Exception as error:
+                # A bug in a callback costs whoever has set the timer, and no other one's timers.
+                self.bugs.report(f"in a timer's {getattr(callback, '__qualname__', callback)}", error)
+
+
+class ManualClock(WallClock):
+    """Time as a test wants it: it passes by itself until `freeze`, and moves by `advance` and `jump` at any time."""
+
+    def __init__(self, *, frozen: bool = False) -> None:
+        super().__init__()
+        self._frozen: tuple[int, float] | None = None
+        if frozen:
+            self.freeze()
+
+    @property
+    def timer_count(self) -> int:
+        """Timers that are kept, some cancelled ones among them."""
+        return len(self._timers)
+
+    def now_ms(self) -> int:
+        return super().now_ms() if self._frozen is None else self._frozen[0]
+
+    def monotonic_ms(self) -> float:
+        return super().monotonic_ms() if self._frozen is None else self._frozen[1]
+
+    def freeze(self) -> None:
+        """From now on time stands still."""
+        if self._frozen is None:
+            self._frozen = super().now_ms(), super().monotonic_ms()
+            self._earlier_timer.set()
+
+    def release(self) -> None:
+        """From now on time passes by itself, from where it stands."""
+        if self._frozen is not None:
+            stood_at_ms, self._frozen = self._frozen[1], None
+            self._offset_ms += stood_at_ms - super().monotonic_ms()
+            self._earlier_timer.set()
+
+    def advance(self, milliseconds: int) -> None:
+        if self._frozen is not None and milliseconds >= 0:
+            self._frozen = self._frozen[0] + milliseconds, self._frozen[1] + milliseconds
+        super().advance(milliseconds)
+
+    def jump(self) -> int | None:
+        """Move to the deadline of the next timer and fire it. Returns the milliseconds moved; None: there is none."""
+        self._timers.drop_cancelled()
+        deadline_ms = self._timers.next_deadline_ms
+        if deadline_ms is None:
+            return None
+        distance_ms = max(0, math.ceil(deadline_ms - self.monotonic_ms()))
+        self.advance(distance_ms)
+        return distance_ms
+
+    def _pause_ms(self) -> float | None:
+        if self._frozen is None:
+            return super()._pause_ms()
+        deadline_ms = self._timers.next_deadline_ms  # one that was set to fire at once does so
+        return 0.0 if deadline_ms is not None and deadline_ms <= self._frozen[1] else None

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import trio
 
 from kafkapy.broker import Broker
-from kafkapy.clock import Clock
+from kafkapy.bugs import Bugs
+from kafkapy.clock import WallClock
 from kafkapy.coordinators.group import GroupCoordinator
 from kafkapy.coordinators.topic_log import TopicCoordinatorLog
 from kafkapy.coordinators.transaction import MarkerWriter, PartitionEnlister, TransactionCoordinator
@@ -27,7 +28,8 @@ from kafkapy.metadata.dynamic_settings import DynamicSettings
 from kafkapy.metadata.producer_ids import ProducerIds
 from kafkapy.metadata.publisher import MetadataPublisher
 from kafkapy.network.dispatch import Dispatcher
-from kafkapy.network.server import Server, bind
+from kafkapy.network.listeners import bind
+from kafkapy.network.server import Server
 from kafkapy.partitions.checkpoints import Checkpoints
 from kafkapy.partitions.disk_watch import DiskWatch
 from kafkapy.partitions.flushing import Flusher
@@ -50,7 +52,9 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
+    from random import Random
 
+    from kafkapy.clock import Clock
     from kafkapy.settings import Settings
     from kafkapy.settings.listeners import Listener
 
@@ -75,13 +79,25 @@ class Node:
     housekeeping: Housekeeping
 
     def __init__(
-        self, settings: Settings, data_directory: Path, *, durable: bool = True, clock: Clock | None = None
+        self,
+        settings: Settings,
+        data_directory: Path,
+        *,
+        durable: bool = True,
+        clock: Clock | None = None,
+        random: Random | None = None,
     ) -> None:
-        """Without `durable` nothing waits for the disk: for directories that are thrown away."""
+        """Without `durable` nothing waits for the disk: for directories that are thrown away.
+
+        Whatever is left to chance asks `random`, the machine's own when there is none.
+        """
         self.settings = CurrentSettings(settings)
         self.data_directory = data_directory
         self.durable = durable
-        self.clock = clock or Clock()
+        self.bugs = Bugs()
+        self.clock = clock or WallClock()
+        self.clock.bugs = self.bugs
+        self.random = random
         self.disk = DiskWatch(data_directory, self.clock)
         self.dispatcher = Dispatcher()
         self.on_recovery: Callable[[int, int], None] = _tell_nobody
@@ -117,7 +133,7 @@ class Node:
             listening = self._bind(parts)
             self.broker = await self._bring_up(parts)
             self.housekeeping = Housekeeping(self.broker, self.store, fsync=self.durable)
-            self.server = Server(self.broker, self.dispatcher)
+            self.server = Server(self.broker, self.dispatcher, self.bugs)
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self.clock.run)
                 nursery.start_soon(self.housekeeping.run)
@@ -128,8 +144,7 @@ class Node:
                 nursery.start_soon(self._stop_when_the_disk_fails)
                 loaded = trio.Event()
                 nursery.start_soon(self._load_coordinators, loaded)
-                with trio.move_on_after(COORDINATORS_LOAD_SECONDS):
-                    await loaded.wait()
+                await self.clock.wait(loaded, COORDINATORS_LOAD_SECONDS * 1_000)
                 async with trio.open_nursery() as serving:
                     serve = partial(self.server.serve, listening, self.stopping, drain_seconds=DRAIN_SECONDS)
                     serving.start_soon(serve)
@@ -155,7 +170,7 @@ class Node:
         """Raises ShutdownError: the disk has failed, and requests under way have had their answers."""
         await self.disk.failed.wait()
         self.stopping.set()
-        await trio.sleep(DRAIN_SECONDS)
+        await self.clock.sleep(DRAIN_SECONDS * 1_000)
         raise ShutdownError(self.disk.failure)
 
     def _bind(self, parts: ExitStack) -> list[tuple[Listener, socket.socket]]:
@@ -218,7 +233,14 @@ class Node:
         self._check_metadata_log(store)
         settings = self.settings.now
         controller = ControllerDriver.open(
-            store, self.node_id, self._membership(store), settings, metadata, self.clock, fsync=self.durable
+            store,
+            self.node_id,
+            self._membership(store),
+            settings,
+            metadata,
+            self.clock,
+            random=self.random,
+            fsync=self.durable,
         )
         controller.report_to(self.disk)
         return controller
@@ -341,7 +363,9 @@ class Node:
             flusher=flusher,
             disk=self.disk,
             fetch_sessions=FetchSessionCache(
-                slots=self.settings.now.replication.max_incremental_fetch_session_cache_slots, eviction_ms=120_000
+                slots=self.settings.now.replication.max_incremental_fetch_session_cache_slots,
+                eviction_ms=120_000,
+                rng=self.random,
             ),
             groups=groups,
             transactions=transactions,

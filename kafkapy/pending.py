@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 import trio
 
+from kafkapy.errors import CloseConnection
 from kafkapy_wire.errors import KafkaError
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 _NOT_YET = object()
+REFUSALS = (KafkaError, CloseConnection)
+"""What a request may be refused with: an error that its answer has, or the end of its connection."""
 
 
 class Pending(Generic[T]):
@@ -32,7 +35,7 @@ class Pending(Generic[T]):
 
     def __init__(self, on_abandon: Callable[[], None] | None = None) -> None:
         self._value: object = _NOT_YET
-        self._error: KafkaError | None = None
+        self._error: KafkaError | CloseConnection | None = None
         self._callbacks: list[Callable[[Pending[T]], None]] = []
         self._on_abandon = on_abandon
 
@@ -41,7 +44,7 @@ class Pending(Generic[T]):
         return self._value is not _NOT_YET
 
     def result(self) -> T:
-        """The answer. Raises the KafkaError of `refuse`. For those that are settled only."""
+        """The answer. Raises the error of `refuse`. For those that are settled only."""
         if self._error is not None:
             raise self._error
         assert self._value is not _NOT_YET, "not settled yet"
@@ -50,7 +53,7 @@ class Pending(Generic[T]):
     def answer(self, value: T) -> None:
         self._settle(value)
 
-    def refuse(self, error: KafkaError) -> None:
+    def refuse(self, error: KafkaError | CloseConnection) -> None:
         self._error = error
         self._settle(None)
 
@@ -85,14 +88,14 @@ class Pending(Generic[T]):
         if self._error is None and self._value is not _NOT_YET:
             try:
                 return go_on(cast("T", self._value))
-            except KafkaError as error:
+            except REFUSALS as error:
                 return refused(error)
         following: Pending[R] = Pending(self.abandon)
 
         def follow(first: Pending[T]) -> None:
             try:
                 second = go_on(first.result())
-            except KafkaError as error:
+            except REFUSALS as error:
                 following.refuse(error)
             else:
                 following.follow(second)
@@ -111,8 +114,10 @@ class Pending(Generic[T]):
                 following._settle(first._value)
                 return
             try:
+                if not isinstance(first._error, KafkaError):
+                    raise first._error
                 following.answer(answer(first._error))
-            except KafkaError as error:
+            except REFUSALS as error:
                 following.refuse(error)
 
         self.when_settled(copy)
@@ -131,7 +136,7 @@ class Pending(Generic[T]):
         other.when_settled(copy)
 
     async def wait(self) -> T:
-        """The answer, once it is there. Raises KafkaError. Cancelled, it abandons the request."""
+        """The answer, once it is there. Raises the error of `refuse`. Cancelled, it abandons the request."""
         if self._value is _NOT_YET:
             there = trio.Event()
             self._callbacks.append(lambda _: there.set())
@@ -150,7 +155,7 @@ def settled(value: T) -> Pending[T]:
     return pending
 
 
-def refused(error: KafkaError) -> Pending[T]:
+def refused(error: KafkaError | CloseConnection) -> Pending[T]:
     """One that will have no other answer."""
     pending: Pending[T] = Pending()
     pending.refuse(error)
@@ -161,7 +166,7 @@ def attempt(ask: Callable[[], Pending[T]]) -> Pending[T]:
     """What `ask` returns; a KafkaError that it raises is a refusal."""
     try:
         return ask()
-    except KafkaError as error:
+    except REFUSALS as error:
         return refused(error)
 
 
@@ -170,7 +175,7 @@ def all_of(pendings: Sequence[Pending[T]]) -> Pending[list[T]]:
     if all(pending.settled for pending in pendings):
         try:
             return settled([pending.result() for pending in pendings])
-        except KafkaError as error:
+        except REFUSALS as error:
             return refused(error)
     together: Pending[list[T]] = Pending()
     open_count = len(pendings)

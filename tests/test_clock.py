@@ -6,11 +6,11 @@ import pytest
 import trio
 import trio.testing
 
-from kafkapy.clock import Clock
+from kafkapy.clock import ManualClock
 
 
 def test_advance_fires_what_fell_due_in_order_of_deadlines() -> None:
-    clock, fired = Clock(), []
+    clock, fired = ManualClock(), []
     clock.call_later(3_000, lambda: fired.append("third"))
     clock.call_later(1_000, lambda: fired.append("first"))
     clock.call_later(2_000, lambda: fired.append("second"))
@@ -20,7 +20,7 @@ def test_advance_fires_what_fell_due_in_order_of_deadlines() -> None:
 
 
 def test_timers_with_one_deadline_fire_in_the_order_they_were_set() -> None:
-    clock, fired = Clock(), []
+    clock, fired = ManualClock(), []
     for name in "abc":
         clock.call_later(0, lambda name=name: fired.append(name))  # type: ignore[misc]
     clock.advance(10)
@@ -28,7 +28,7 @@ def test_timers_with_one_deadline_fire_in_the_order_they_were_set() -> None:
 
 
 def test_a_cancelled_timer_does_not_fire() -> None:
-    clock, fired = Clock(), []
+    clock, fired = ManualClock(), []
     timer = clock.call_later(1, lambda: fired.append("no"))
     assert timer.pending
     timer.cancel()
@@ -39,7 +39,7 @@ def test_a_cancelled_timer_does_not_fire() -> None:
 
 
 def test_advance_moves_both_readings() -> None:
-    clock = Clock()
+    clock = ManualClock()
     wall, monotonic = clock.now_ms(), clock.monotonic_ms()
     clock.advance(1_000_000)
     assert clock.now_ms() - wall >= 1_000_000
@@ -48,12 +48,12 @@ def test_advance_moves_both_readings() -> None:
 
 def test_time_does_not_go_back() -> None:
     with pytest.raises(ValueError, match="back"):
-        Clock().advance(-1)
+        ManualClock().advance(-1)
 
 
 def test_a_wait_ends_when_the_clock_is_advanced_past_its_timeout() -> None:
     async def main() -> None:
-        clock, outcome = Clock(), []
+        clock, outcome = ManualClock(), []
 
         async def wait() -> None:
             outcome.append(await clock.wait(trio.Event(), 30_000))
@@ -69,7 +69,7 @@ def test_a_wait_ends_when_the_clock_is_advanced_past_its_timeout() -> None:
 
 def test_a_wait_ends_when_its_event_is_set() -> None:
     async def main() -> None:
-        clock, event = Clock(), trio.Event()
+        clock, event = ManualClock(), trio.Event()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(clock.run)
             event.set()
@@ -81,7 +81,7 @@ def test_a_wait_ends_when_its_event_is_set() -> None:
 
 def test_run_fires_a_timer_that_is_earlier_than_the_one_it_sleeps_for() -> None:
     async def main() -> None:
-        clock, fired = Clock(), trio.Event()
+        clock, fired = ManualClock(), trio.Event()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(clock.run)
             clock.call_later(600_000, lambda: None)

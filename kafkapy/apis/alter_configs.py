@@ -21,6 +21,7 @@ from kafkapy_wire.messages.alter_configs import (
 
 if TYPE_CHECKING:
     from kafkapy.context import RequestContext
+    from kafkapy_wire.errors import KafkaError
 
 
 async def handle(request: AlterConfigsRequest, context: RequestContext) -> AlterConfigsResponse:
@@ -43,5 +44,19 @@ async def handle(request: AlterConfigsRequest, context: RequestContext) -> Alter
                 resource_name=resource.name,
             )
             for resource, error in zip(asked, errors, strict=True)
+        ]
+    )
+
+
+def error_response(request: AlterConfigsRequest, error: KafkaError) -> AlterConfigsResponse:
+    return AlterConfigsResponse(
+        responses=[
+            AlterConfigsResourceResponse(
+                error_code=error.code,
+                error_message=error.message,
+                resource_type=resource.resource_type,
+                resource_name=resource.resource_name,
+            )
+            for resource in request.resources
         ]
     )

@@ -17,7 +17,7 @@ from kafkapy_wire.messages.delete_groups import DeletableGroupResult, DeleteGrou
 
 if TYPE_CHECKING:
     from kafkapy.context import RequestContext
-    from kafkapy_wire.errors import ErrorCode
+    from kafkapy_wire.errors import ErrorCode, KafkaError
     from kafkapy_wire.messages.delete_groups import DeleteGroupsRequest
 
 
@@ -37,3 +37,9 @@ def handle(request: DeleteGroupsRequest, context: RequestContext) -> Pending[Del
 
 def _delete(group_id: str, context: RequestContext) -> Pending[ErrorCode]:
     return attempt(lambda: context.broker.groups.delete_group(group_id)).otherwise(lambda error: error.code)
+
+
+def error_response(request: DeleteGroupsRequest, error: KafkaError) -> DeleteGroupsResponse:
+    return DeleteGroupsResponse(
+        results=[DeletableGroupResult(group_id=group_id, error_code=error.code) for group_id in request.groups_names]
+    )

@@ -70,3 +70,16 @@ def _delete(topic: str, wanted: DeleteRecordsPartition, context: RequestContext)
     except KafkaError as error:
         answer.error_code = error.code
     return answer
+
+
+def error_response(request: DeleteRecordsRequest, error: KafkaError) -> DeleteRecordsResponse:
+    topics = []
+    for topic in request.topics:
+        answers = [
+            DeleteRecordsPartitionResult(
+                partition_index=wanted.partition_index, low_watermark=-1, error_code=error.code
+            )
+            for wanted in topic.partitions
+        ]
+        topics.append(DeleteRecordsTopicResult(name=topic.name, partitions=answers))
+    return DeleteRecordsResponse(topics=topics)

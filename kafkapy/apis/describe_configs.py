@@ -124,3 +124,17 @@ def _result(entry: Entry, request: DescribeConfigsRequest) -> DescribeConfigsRes
         config_type=entry.config_type,
         documentation="" if request.include_documentation else None,
     )
+
+
+def error_response(request: DescribeConfigsRequest, error: KafkaError) -> DescribeConfigsResponse:
+    return DescribeConfigsResponse(
+        results=[
+            DescribeConfigsResult(
+                error_code=error.code,
+                error_message=error.message,
+                resource_type=resource.resource_type,
+                resource_name=resource.resource_name,
+            )
+            for resource in request.resources
+        ]
+    )

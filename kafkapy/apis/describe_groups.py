@@ -46,3 +46,12 @@ def _describe(group_id: str, context: RequestContext) -> Pending[DescribedGroup]
         return DescribedGroup(group_id=group_id, group_state="Dead", error_code=error.code, error_message=error.message)
 
     return attempt(lambda: context.broker.groups.describe_group(group_id)).otherwise(refuse)
+
+
+def error_response(request: DescribeGroupsRequest, error: KafkaError) -> DescribeGroupsResponse:
+    return DescribeGroupsResponse(
+        groups=[
+            DescribedGroup(group_id=group_id, error_code=error.code, error_message=error.message)
+            for group_id in request.groups
+        ]
+    )

@@ -55,3 +55,14 @@ def _describe(topic: str, index: int, context: RequestContext) -> PartitionRespo
         for producer in partition.log.active_producers()
     ]
     return answer
+
+
+def error_response(request: DescribeProducersRequest, error: KafkaError) -> DescribeProducersResponse:
+    topics = []
+    for topic in request.topics:
+        answers = [
+            PartitionResponse(partition_index=index, error_code=error.code, error_message=error.message)
+            for index in topic.partition_indexes
+        ]
+        topics.append(TopicResponse(name=topic.name, partitions=answers))
+    return DescribeProducersResponse(topics=topics)

@@ -51,3 +51,12 @@ def _state(transaction: Transaction) -> TransactionState:
             for topic, indexes in partitions_by_topic(transaction.partitions).items()
         ],
     )
+
+
+def error_response(request: DescribeTransactionsRequest, error: KafkaError) -> DescribeTransactionsResponse:
+    return DescribeTransactionsResponse(
+        transaction_states=[
+            TransactionState(transactional_id=transactional_id, error_code=error.code)
+            for transactional_id in request.transactional_ids
+        ]
+    )

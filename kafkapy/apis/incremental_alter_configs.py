@@ -28,6 +28,7 @@ from kafkapy_wire.messages.incremental_alter_configs import (
 
 if TYPE_CHECKING:
     from kafkapy.context import RequestContext
+    from kafkapy_wire.errors import KafkaError
 
 
 async def handle(request: IncrementalAlterConfigsRequest, context: RequestContext) -> IncrementalAlterConfigsResponse:
@@ -50,5 +51,19 @@ async def handle(request: IncrementalAlterConfigsRequest, context: RequestContex
                 resource_name=resource.name,
             )
             for resource, error in zip(asked, errors, strict=True)
+        ]
+    )
+
+
+def error_response(request: IncrementalAlterConfigsRequest, error: KafkaError) -> IncrementalAlterConfigsResponse:
+    return IncrementalAlterConfigsResponse(
+        responses=[
+            AlterConfigsResourceResponse(
+                error_code=error.code,
+                error_message=error.message,
+                resource_type=resource.resource_type,
+                resource_name=resource.resource_name,
+            )
+            for resource in request.resources
         ]
     )

@@ -114,3 +114,14 @@ def _look_up(
                 found = log.offset_for_timestamp(wanted.timestamp)
             if found is not None and found.offset < readable_end:
                 answer.timestamp, answer.offset, answer.leader_epoch = found.timestamp, found.offset, found.leader_epoch
+
+
+def error_response(request: ListOffsetsRequest, error: KafkaError) -> ListOffsetsResponse:
+    topics = []
+    for topic in request.topics:
+        answers = [
+            ListOffsetsPartitionResponse(partition_index=wanted.partition_index, error_code=error.code)
+            for wanted in topic.partitions
+        ]
+        topics.append(ListOffsetsTopicResponse(name=topic.name, partitions=answers))
+    return ListOffsetsResponse(topics=topics)

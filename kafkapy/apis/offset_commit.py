@@ -24,7 +24,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kafkapy.pending import Pending, attempt, settled
-from kafkapy_wire.errors import ErrorCode
+from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.offset_commit import (
     OffsetCommitRequestTopic,
     OffsetCommitResponse,
@@ -99,3 +99,14 @@ def _merged(
         if first is not topic:
             first.partitions.extend(topic.partitions)
     return list(by_topic.values())
+
+
+def error_response(request: OffsetCommitRequest, error: KafkaError) -> OffsetCommitResponse:
+    topics = []
+    for topic in request.topics:
+        answers = [
+            OffsetCommitResponsePartition(partition_index=committed.partition_index, error_code=error.code)
+            for committed in topic.partitions
+        ]
+        topics.append(OffsetCommitResponseTopic(name=topic.name, topic_id=topic.topic_id, partitions=answers))
+    return OffsetCommitResponse(topics=topics)

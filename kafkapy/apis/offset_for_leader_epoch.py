@@ -46,3 +46,11 @@ def _end_of_epoch(topic: str, wanted: OffsetForLeaderPartition, context: Request
     except KafkaError as error:
         answer.error_code = error.code
     return answer
+
+
+def error_response(request: OffsetForLeaderEpochRequest, error: KafkaError) -> OffsetForLeaderEpochResponse:
+    topics = []
+    for topic in request.topics:
+        answers = [EpochEndOffset(partition=wanted.partition, error_code=error.code) for wanted in topic.partitions]
+        topics.append(OffsetForLeaderTopicResult(topic=topic.topic, partitions=answers))
+    return OffsetForLeaderEpochResponse(topics=topics)

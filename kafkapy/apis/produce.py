@@ -212,3 +212,18 @@ def _find(topic: TopicProduceData, index: int, request: ProduceRequest, context:
     if request.acks == ALL and partition.is_under_min_isr:
         raise KafkaError(ErrorCode.NOT_ENOUGH_REPLICAS)
     return partition
+
+
+def error_response(request: ProduceRequest, error: KafkaError) -> ProduceResponse:
+    if not request.acks:
+        raise CloseConnection(f"a produce request with acks=0 failed with {error.code.name}") from error
+    topics = []
+    for topic in request.topic_data:
+        answers = [
+            PartitionProduceResponse(
+                index=data.index, base_offset=-1, error_code=error.code, error_message=error.message
+            )
+            for data in topic.partition_data
+        ]
+        topics.append(TopicProduceResponse(name=topic.name, topic_id=topic.topic_id, partition_responses=answers))
+    return ProduceResponse(responses=topics)

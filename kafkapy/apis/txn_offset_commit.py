@@ -125,3 +125,14 @@ def _merged(
         if first is not topic:
             first.partitions.extend(topic.partitions)
     return list(by_name.values())
+
+
+def error_response(request: TxnOffsetCommitRequest, error: KafkaError) -> TxnOffsetCommitResponse:
+    topics = []
+    for topic in request.topics:
+        answers = [
+            TxnOffsetCommitResponsePartition(partition_index=committed.partition_index, error_code=error.code)
+            for committed in topic.partitions
+        ]
+        topics.append(TxnOffsetCommitResponseTopic(name=topic.name, partitions=answers))
+    return TxnOffsetCommitResponse(topics=topics)

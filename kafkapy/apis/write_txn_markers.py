@@ -36,6 +36,7 @@ from kafkapy_wire.messages.write_txn_markers import (
 if TYPE_CHECKING:
     from kafkapy.context import RequestContext
     from kafkapy.coordinators.transaction.transaction import TopicPartition
+    from kafkapy_wire.errors import KafkaError
 
 
 async def handle(request: WriteTxnMarkersRequest, context: RequestContext) -> WriteTxnMarkersResponse:
@@ -75,3 +76,17 @@ def _result(producer_id: int, errors: dict[TopicPartition, ErrorCode]) -> Writab
             WritableTxnMarkerPartitionResult(partition_index=index, error_code=error)
         )
     return WritableTxnMarkerResult(producer_id=producer_id, topics=list(topics.values()))
+
+
+def error_response(request: WriteTxnMarkersRequest, error: KafkaError) -> WriteTxnMarkersResponse:
+    markers = []
+    for marker in request.markers:
+        topics = []
+        for topic in marker.topics:
+            answers = [
+                WritableTxnMarkerPartitionResult(partition_index=index, error_code=error.code)
+                for index in topic.partition_indexes
+            ]
+            topics.append(WritableTxnMarkerTopicResult(name=topic.name, partitions=answers))
+        markers.append(WritableTxnMarkerResult(producer_id=marker.producer_id, topics=topics))
+    return WriteTxnMarkersResponse(markers=markers)

@@ -1,39 +1,53 @@
-"""One client connection: one task that reads, has each request handled, and answers, in order.
+"""One client connection: its requests are handled one after the other and answered in that order.
 
-Whole frames that have arrived are handled before the next wait, and their answers leave in one system call. The raw
-non-blocking socket is used directly, since trio's own calls pass through the scheduler even when data is at hand;
-`TURN_MAX` and `ANSWERED_BYTES_MAX` are what keeps one busy client from starving the others.
+A connection is an object without a task. `SocketLoop` calls `ready` when its socket is; then it receives, handles the
+whole frames that have come, and sends their answers in one system call. While a request waits for its answer, later
+ones stay unread. Whoever settles that request sends the answer, within the same call.
+
+    reads        as a rule; while a request waits, until a whole frame or WAITING_BYTES_MAX of the next have come
+    is blocked   the peer has not read its answers: nothing is read or handled until they have left
+    is closing   the peer has misbehaved: it may still have the answers to its requests before
 """
 
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from time import perf_counter
+from typing import TYPE_CHECKING, Final
 
 import trio
 
 from kafkapy.context import RequestContext
 from kafkapy.errors import CloseConnection
 from kafkapy.network.outbox import Outbox
-from kafkapy_wire.errors import MalformedFrame, MalformedMessage
-from kafkapy_wire.framing import RequestBuffer
+from kafkapy.network.poller import BROKEN, READ, WRITE
+from kafkapy.pending import Pending
+from kafkapy_wire.api_keys import ApiKey
+from kafkapy_wire.errors import KafkaError, MalformedFrame, MalformedMessage
+from kafkapy_wire.framing import begins_with_frame
 
 if TYPE_CHECKING:
-    import socket
+    from collections.abc import Awaitable, Callable, Coroutine
 
     from kafkapy.broker import Broker
+    from kafkapy.bugs import Bugs
     from kafkapy.context import Client
-    from kafkapy.network.dispatch import Dispatcher
+    from kafkapy.network.dispatch import Answer, Dispatcher, Unfinished
+    from kafkapy.network.socket_loop import SocketLoop
+    from kafkapy.network.transport import Transport
+    from kafkapy_wire.framing import ReceiveBuffers, RequestBuffer
 
 logger = logging.getLogger("kafkapy.connection")
 
-TURN_MAX = 64  # requests handled before others get a turn, even if this socket has more: a millisecond or two
-RECEIVE_TURNS = 8  # what a receive that did not have to wait counts for: it may bring a megabyte
-ANSWERED_BYTES_MAX = 256 * 1024  # answers in memory before they are sent
-LAST_ANSWERS_SECONDS = 1  # how long a peer that misbehaved may take for the answers it has coming
+ANSWERED_BYTES_MAX: Final = 256 * 1024  # answers in memory before they are sent
+WAITING_BYTES_MAX: Final = 64 * 1024  # of a next request, while one waits for its answer
+LAST_ANSWERS_MS: Final = 1_000  # how long a peer that misbehaved may take for the answers it has coming
+# A coroutine of these is cancelled when its client hangs up. Every other one does what it was asked for to the end, as
+# in Apache Kafka: a client may well commit its offsets and close.
+ONLY_WAIT: Final = frozenset({ApiKey.FETCH})
 
 # What people point at a Kafka port by mistake, by the first bytes they send.
-FOREIGN_GREETINGS: tuple[tuple[bytes, str], ...] = (
+FOREIGN_GREETINGS: Final[tuple[tuple[bytes, str], ...]] = (
     (b"GET ", "an HTTP request"),
     (b"POST", "an HTTP request"),
     (b"HEAD", "an HTTP request"),
@@ -45,116 +59,334 @@ FOREIGN_GREETINGS: tuple[tuple[bytes, str], ...] = (
 )
 
 
+class Surroundings:
+    """What all connections of a server share."""
+
+    __slots__ = ("broker", "buffers", "bugs", "dispatcher", "loop", "on_closed", "start_task")
+
+    def __init__(
+        self,
+        broker: Broker,
+        dispatcher: Dispatcher,
+        loop: SocketLoop,
+        buffers: ReceiveBuffers,
+        bugs: Bugs,
+        start_task: Callable[
+            [Callable[[Coroutine[object, object, Answer]], Awaitable[None]], Coroutine[object, object, Answer]], None
+        ],
+        on_closed: Callable[[Connection], None],
+    ) -> None:
+        self.broker = broker
+        self.dispatcher = dispatcher
+        self.loop = loop
+        self.buffers = buffers
+        self.bugs = bugs
+        self.start_task = start_task
+        self.on_closed = on_closed
+
+
 class Connection:
     """A connected client."""
 
     __slots__ = (
-        "_broker",
-        "_buffer",
-        "_busy",
-        "_dispatcher",
+        "_around",
+        "_closed",
+        "_closing",
+        "_context",
         "_finishing",
         "_greeted",
+        "_interest",
+        "_is_blocked",
+        "_is_queued",
+        "_kept",
         "_outbox",
         "_scope",
-        "_socket",
+        "_transport",
+        "_unfinished",
         "client",
         "last_active_ms",
     )
 
-    def __init__(self, sock: socket.socket, client: Client, broker: Broker, dispatcher: Dispatcher) -> None:
+    def __init__(self, transport: Transport, client: Client, around: Surroundings) -> None:
         self.client = client
-        self.last_active_ms = broker.clock.monotonic_ms()
-        self._broker = broker
-        self._dispatcher = dispatcher
-        self._socket = sock
-        self._buffer = RequestBuffer(broker.settings.now.network.socket_request_max_bytes)
-        self._outbox = Outbox(sock)
-        self._scope = trio.CancelScope()
+        self.last_active_ms = around.broker.clock.monotonic_ms()
+        """When bytes last came from the peer, or left for it."""
+        self._around = around
+        self._transport = transport
+        self._outbox = Outbox(transport)
+        self._context = RequestContext(around.broker, client)
+        self._kept: bytes | RequestBuffer | None = None  # bytes of frames that were not handled
+        self._unfinished: Unfinished | None = None
+        self._scope: trio.CancelScope | None = None  # of the coroutine that works for `_unfinished`, if one does
+        self._interest = READ
         self._greeted = False
-        self._busy = False
+        self._is_blocked = False
+        self._is_queued = False
         self._finishing = False
+        self._closing = False
+        self._closed = False
+        around.loop.add(transport.fileno(), self, READ)
 
     def __str__(self) -> str:
         return str(self.client)
 
-    def close(self, reason: str) -> None:
-        """End the connection from outside: what is being handled is cancelled."""
-        logger.info("closing the connection from %s: %s", self, reason)
-        self._scope.cancel()
+    @property
+    def waits(self) -> bool:
+        """Whether a request waits for its answer: then silence is none of the client's."""
+        return self._unfinished is not None
 
     @property
     def busy(self) -> bool:
-        """Whether a request is being handled, parked ones included."""
-        return self._busy
+        """Whether a request waits for its answer, or an answer for the client."""
+        return self._unfinished is not None or self._is_blocked
 
-    def trim(self) -> None:
-        """Give back the memory that large requests needed."""
-        self._buffer.trim()
+    # -- what the loop calls
+
+    def ready(self, events: int, until: float, /) -> None:
+        if self._is_queued:
+            return  # its turn comes, and more than one receive at a time is not held
+        try:
+            if self._interest == READ:
+                self._receive(until)
+            elif events & BROKEN:
+                self.close()
+            elif self._pump():
+                self._go_on(until)
+        except Exception as error:
+            self._fail(error)
+
+    def go_on(self, until: float, /) -> None:
+        self._is_queued = False
+        try:
+            self._go_on(until)
+        except Exception as error:
+            self._fail(error)
+
+    def _receive(self, until: float) -> None:
+        buffers = self._around.buffers
+        buffer = buffers.fetch(self._kept)
+        count = self._transport.receive_into(buffer.space())
+        if count:
+            buffer.filled(count)
+            self.last_active_ms = self._around.broker.clock.monotonic_ms()
+            if self._unfinished is None:
+                self._handle(buffer, until)
+        elif count == 0:
+            self.close()
+            return
+        if self._kept is not None or buffer.start != buffer.end:
+            self._kept = buffers.keep(buffer)
+            if self._unfinished is not None:
+                self._watch()
+
+    def _go_on(self, until: float) -> None:
+        """Handle what is kept, if nothing is in the way."""
+        if self._closed or self._is_blocked or self._unfinished is not None or self._closing:
+            return
+        if self._kept is not None:
+            buffers = self._around.buffers
+            buffer = buffers.fetch(self._kept)
+            self._handle(buffer, until)
+            self._kept = buffers.keep(buffer)
+        self._watch()
+
+    # -- requests
+
+    def _handle(self, buffer: RequestBuffer, until: float) -> None:
+        """Handle the whole frames that have come, until the time is up, and send their answers."""
+        answer, context, outbox = self._around.dispatcher.answer, self._context, self._outbox
+        while (frame := buffer.next_frame()) is not None:
+            self._greeted = True
+            unfinished = answer(frame, context, outbox)
+            if unfinished is not None:
+                if unfinished.holds_frame:
+                    buffer.leave_memory()
+                self._wait_for(unfinished)
+                break
+            if buffer.start == buffer.end:
+                break
+            if len(outbox.buffer) > ANSWERED_BYTES_MAX and not self._pump():
+                return
+            if perf_counter() > until:
+                self._queue()
+                break
+        self._pump()
+
+    def _pump(self) -> bool:
+        """Send what the peer takes. Whether all has left."""
+        if self._outbox.pump():
+            if self._is_blocked:
+                self._is_blocked = False
+                self.last_active_ms = self._around.broker.clock.monotonic_ms()
+                if self._closing:
+                    self.close()
+                    return False
+                self._watch()
+            if self._finishing and self._unfinished is None:
+                self.close()
+                return False
+            return True
+        if not self._is_blocked:
+            self._is_blocked = True
+            self._watch()
+        return False
+
+    def _queue(self) -> None:
+        if not self._is_queued:
+            self._is_queued = True
+            self._around.loop.later(self)
+
+    def _watch(self) -> None:
+        """Have the loop tell what can be done now."""
+        if self._closed:
+            return
+        interest = READ
+        if self._is_blocked:
+            interest = WRITE
+        elif self._closing:
+            interest = 0
+        elif self._unfinished is not None and self._kept is not None:
+            # Nobody hears of a hang-up then, unless it is a reset: the requests that came before it are to be handled.
+            enough = begins_with_frame(self._kept, self._request_bytes_max) or len(self._kept) >= WAITING_BYTES_MAX
+            interest = 0 if enough else READ
+        if interest != self._interest:
+            self._interest = interest
+            self._around.loop.change(self._transport.fileno(), interest)
+
+    @property
+    def _request_bytes_max(self) -> int:
+        return self._around.broker.settings.now.network.socket_request_max_bytes
+
+    # -- a request that waits
+
+    def _wait_for(self, unfinished: Unfinished) -> None:
+        self._unfinished = unfinished
+        waits_for = unfinished.waits_for
+        if isinstance(waits_for, Pending):
+            waits_for.when_settled(self._settled)
+        else:
+            self._scope = trio.CancelScope()
+            self._around.start_task(self._run, waits_for)
+
+    async def _run(self, coroutine: Coroutine[object, object, Answer]) -> None:
+        """Await what a handler has returned, in a task of its own."""
+        scope = self._scope
+        assert scope is not None, "a coroutine runs in the scope that was made for it"
+        loop = self._around.loop
+        loop.tasks += 1
+        try:
+            with scope:
+                value = await coroutine
+        except Exception as error:
+            self._came(None, error)
+            return
+        finally:
+            loop.tasks -= 1
+        if not scope.cancelled_caught:
+            self._came(value, None)
+
+    def _settled(self, pending: Pending[Answer]) -> None:
+        """In a call of whoever settles the request: nothing may be raised here."""
+        try:
+            value = pending.result()
+        except Exception as error:
+            self._came(None, error)
+            return
+        self._came(value, None)
+
+    def _came(self, value: Answer, error: Exception | None) -> None:
+        """What the request has waited for is there: answer it, or wait for what comes next."""
+        unfinished = self._unfinished
+        assert unfinished is not None, "a connection waits for one request"
+        self._unfinished = self._scope = None
+        try:
+            if not unfinished.go_on(value, self._outbox, error):
+                if self._closed:
+                    self._abandon(unfinished)
+                else:
+                    self._wait_for(unfinished)
+            elif self._closed:
+                self._outbox.discard()
+            elif self._pump():
+                if self._kept is not None:
+                    self._queue()  # here it would be within the call of somebody else
+                elif self._interest != READ:
+                    self._watch()
+        except Exception as failure:
+            self._fail(failure)
+
+    def _abandon(self, unfinished: Unfinished) -> None:
+        """Nobody wants the answer any more."""
+        waits_for = unfinished.waits_for
+        if not isinstance(waits_for, Pending):
+            if self._scope is not None and unfinished.api_key in ONLY_WAIT:
+                self._scope.cancel()
+            return
+        self._unfinished = None
+        try:
+            waits_for.abandon()
+        except Exception as error:
+            self._around.bugs.report(f"in giving up a request of {self}", error)
+
+    # -- the end
 
     def finish(self) -> None:
-        """End the connection as soon as the request that is being handled has its answer."""
+        """End the connection as soon as the request that waits has its answer."""
         self._finishing = True
-        if not self._busy:
-            self._scope.cancel()
+        if not self.busy:
+            self.close()
 
-    async def run(self) -> None:
-        """Serve until the peer hangs up, misbehaves, or `close()` is called."""
-        try:
-            with self._scope:
-                try:
-                    await self._serve()
-                except (MalformedFrame, MalformedMessage, CloseConnection):
-                    with trio.move_on_after(LAST_ANSWERS_SECONDS):
-                        await self._outbox.flush()  # to the requests before the one that ends the connection
-                    raise
-        except MalformedFrame as error:
-            logger.warning("closing the connection from %s: %s", self, self._explain(error))
-        except (MalformedMessage, CloseConnection) as error:
-            logger.warning("closing the connection from %s: %s", self, error)
-        except OSError as error:
+    def close(self, reason: str = "") -> None:
+        """End the connection now. A request that waits is abandoned."""
+        if self._closed:
+            return
+        if reason:
+            logger.info("closing the connection from %s: %s", self, reason)
+        self._closed = True
+        around = self._around
+        around.loop.remove(self._transport.fileno())
+        self._transport.close()
+        self._outbox.discard()
+        self._kept = None
+        around.on_closed(self)
+        if self._unfinished is not None:
+            self._abandon(self._unfinished)
+
+    def _fail(self, error: Exception) -> None:
+        """End the connection for what the peer, or a bug of ours, has done."""
+        if self._closed:
+            if not isinstance(error, (OSError, KafkaError, CloseConnection)):
+                self._around.bugs.report(f"in a request of {self}, whose connection is closed", error)
+            return
+        if isinstance(error, OSError):
             logger.debug("the peer at %s is gone: %s", self, error)
-        except Exception:
+            self.close()
+        elif isinstance(error, (MalformedFrame, MalformedMessage, CloseConnection)):
+            told = self._explain(error) if isinstance(error, MalformedFrame) else str(error)
+            logger.warning("closing the connection from %s: %s", self, told)
+            self._send_last_answers()
+        else:
             # A bug of ours costs this client its connection and nobody else theirs; the log tells where.
-            logger.exception("internal error; closing the connection from %s", self)
-        finally:
-            self._outbox.discard()
-            self._socket.close()
+            self._around.bugs.report(f"in a request of {self}: its connection is closed", error)
+            self.close()
 
-    async def _serve(self) -> None:
-        dispatcher, clock = self._dispatcher, self._broker.clock
-        context = RequestContext(self._broker, self.client)
-        buffer, outbox = self._buffer, self._outbox
-        turn = 0  # what this connection did since the others had theirs
-        while True:
-            try:
-                count = self._socket.recv_into(buffer.space())
-            except BlockingIOError:
-                turn = 0
-                await trio.lowlevel.wait_readable(self._socket)
-                continue
-            if not count:
+    def _send_last_answers(self) -> None:
+        """To the requests before the one that ends the connection."""
+        self._closing = True
+        self._kept = None
+        if self._unfinished is not None:
+            self._abandon(self._unfinished)
+        try:
+            if self._outbox.pump():
+                self.close()
                 return
-            buffer.filled(count)
-            self.last_active_ms = clock.monotonic_ms()
-            self._busy = True
-            while (frame := buffer.next_frame()) is not None:
-                self._greeted = True
-                await dispatcher.answer(frame, context, outbox)
-                turn += 1
-                if len(outbox) > ANSWERED_BYTES_MAX or turn >= TURN_MAX:
-                    await outbox.flush()
-                    if turn >= TURN_MAX:
-                        turn = 0
-                        await trio.lowlevel.checkpoint()
-            await outbox.flush()
-            self._busy = False
-            if self._finishing:
-                return
-            turn += RECEIVE_TURNS
-            if turn >= TURN_MAX:
-                turn = 0
-                await trio.lowlevel.checkpoint()
+        except (OSError, CloseConnection) as error:
+            logger.debug("the peer at %s is gone: %s", self, error)
+            self.close()
+            return
+        self._is_blocked = True
+        self._watch()
+        self._around.broker.clock.call_later(LAST_ANSWERS_MS, self.close)
 
     def _explain(self, error: MalformedFrame) -> str:
         """What a frame of absurd size most likely is, for the one line in the log."""

@@ -1,4 +1,4 @@
-"""Answers on their way to one socket: bytes and file ranges, in order, in as few system calls as can be.
+"""Answers on their way to one peer: bytes and file ranges, in order, in as few system calls as can be.
 
 Answers collect in one buffer; records that lie in a segment file are noted as a range and go from the file to the
 socket by `sendfile`, never through Python.
@@ -7,117 +7,123 @@ socket by `sendfile`, never through Python.
 from __future__ import annotations
 
 import errno
-import os
 from struct import Struct
 from typing import TYPE_CHECKING
 
-import trio
-
 from kafkapy.errors import CloseConnection
-from kafkapy_wire.codec import encode_segments
 
 if TYPE_CHECKING:
-    import socket
+    from collections.abc import Callable
 
+    from kafkapy.network.transport import Transport
     from kafkapy_log import FileSlice
     from kafkapy_wire.message import Message
 
-SENDFILE_TURN_BYTES = 4 << 20  # one system call's share, so that a fast consumer leaves time to the others
+SENDFILE_TURN_BYTES = 4 << 20  # one pump's share, so that a fast consumer leaves time to the others
 
 _SIZE_AND_CORRELATION_ID = Struct(">ii")
 _SIZE = Struct(">i")
 
 
 class Outbox:
-    """The answers of one connection that were not sent yet. `flush()` sends them."""
+    """The answers of one connection that were not sent yet.
 
-    __slots__ = ("_buffer", "_ranges", "_socket")
+        buffer:  [ sent | unsent ... ]        ranges: each stands before a position of the buffer
+                        ^ sent_bytes
 
-    def __init__(self, sock: socket.socket) -> None:
-        self._socket = sock
-        self._buffer = bytearray()
-        self._ranges: list[tuple[int, FileSlice]] = []  # (position in the buffer that it stands before, range)
+    `pump()` sends what the socket takes. The buffer is emptied once everything has left.
+    """
 
-    def __len__(self) -> int:
-        """Bytes that wait in memory; file ranges do not count."""
-        return len(self._buffer)
+    __slots__ = ("_ranges", "_sent_bytes", "_sent_of_range", "_transport", "buffer")
 
-    def append(self, response: Message, version: int, correlation_id: int, *, tagged_header: bool) -> None:
-        """Encode one answer behind those that wait."""
-        buffer, ranges = self._buffer, self._ranges
+    def __init__(self, transport: Transport) -> None:
+        self.buffer = bytearray()
+        """Its length is the memory that answers take; file ranges do not count."""
+        self._transport = transport
+        self._sent_bytes = 0
+        self._ranges: list[tuple[int, FileSlice]] = []
+        self._sent_of_range = 0
+
+    def append(
+        self,
+        response: Message,
+        encode: Callable[[Message, bytearray, list[tuple[int, object]]], None],
+        correlation_id: int,
+        *,
+        tagged_header: bool,
+    ) -> int:
+        """Encode one answer behind those that wait. Returns its bytes on the wire, the four of its size included."""
+        buffer, ranges = self.buffer, self._ranges
         start, first_range = len(buffer), len(ranges)
         buffer += _SIZE_AND_CORRELATION_ID.pack(0, correlation_id)
         if tagged_header:
             buffer.append(0)
-        encode_segments(response, version, buffer, ranges)  # type: ignore[arg-type]
-        size = len(buffer) - start - 4
-        for _, piece in ranges[first_range:]:
-            size += len(piece)
-        _SIZE.pack_into(buffer, start, size)
+        encode(response, buffer, ranges)  # type: ignore[arg-type]  # every range of ours is a FileSlice
+        size = len(buffer) - start
+        if len(ranges) > first_range:
+            for _, piece in ranges[first_range:]:
+                size += len(piece)
+        _SIZE.pack_into(buffer, start, size - 4)
+        return size
 
-    async def flush(self) -> None:
-        """Send all that waits. Raises OSError when the peer is gone, CloseConnection when the disk has not what the
-        answer says: then the connection is finished.
+    def pump(self) -> bool:
+        """Send what the socket takes now. True: all has left; False: call again when the socket is writable.
+
+        Raises OSError when the peer is gone, CloseConnection when the disk has not what the answer says: then the
+        connection is finished.
         """
-        buffer, self._buffer = self._buffer, bytearray()
-        ranges, self._ranges = self._ranges, []
-        try:
-            if not ranges:
-                if buffer:
-                    await self._send(buffer)
-                return
-            position = 0
-            for before, piece in ranges:
-                if before > position:
-                    await self._send(memoryview(buffer)[position:before])
-                    position = before
-                await self._send_range(piece)
-            if position < len(buffer):
-                await self._send(memoryview(buffer)[position:])
-        finally:
-            for _, piece in ranges:
-                piece.release()
+        buffer = self.buffer
+        if not self._ranges and not self._sent_bytes:  # as a rule
+            if not buffer:
+                return True
+            sent = self._transport.send(buffer)
+            if sent == len(buffer):
+                buffer.clear()
+                return True
+            self._sent_bytes = sent
+            return False
+        while self._ranges:
+            before, piece = self._ranges[0]
+            if not self._send_up_to(before):
+                return False
+            if not self._send_range(piece):
+                return False
+            del self._ranges[0]
+            piece.release()
+        if not self._send_up_to(len(buffer)):
+            return False
+        self._sent_bytes = 0
+        buffer.clear()
+        return True
 
     def discard(self) -> None:
         """Forget what waits: the connection is finished."""
         for _, piece in self._ranges:
             piece.release()
         self._ranges = []
-        self._buffer = bytearray()
+        self.buffer = bytearray()
+        self._sent_bytes = self._sent_of_range = 0
 
-    async def _send(self, data: bytearray | memoryview | bytes) -> None:
+    def _send_up_to(self, end: int) -> bool:
+        if self._sent_bytes < end:
+            with memoryview(self.buffer) as view, view[self._sent_bytes : end] as unsent:
+                self._sent_bytes += self._transport.send(unsent)
+        return self._sent_bytes == end
+
+    def _send_range(self, piece: FileSlice) -> bool:
+        """Whether all of it has left; at most SENDFILE_TURN_BYTES a call."""
+        count = min(piece.length - self._sent_of_range, SENDFILE_TURN_BYTES)
         try:
-            sent = self._socket.send(data)
-        except BlockingIOError:
-            sent = 0
-        if sent == len(data):
-            return
-        view = memoryview(data)
-        while sent < len(view):
-            await trio.lowlevel.wait_writable(self._socket)
-            try:
-                sent += self._socket.send(view[sent:])
-            except BlockingIOError:
-                continue
-
-    async def _send_range(self, piece: FileSlice) -> None:
-        position, end = piece.position, piece.position + piece.length
-        while position < end:
-            try:
-                fd = piece.fd
-            except OSError as error:
-                raise CloseConnection(f"a segment file cannot be opened: {error}") from error
-            try:
-                sent = os.sendfile(self._socket.fileno(), fd, position, min(end - position, SENDFILE_TURN_BYTES))
-            except BlockingIOError:
-                await trio.lowlevel.wait_writable(self._socket)
-                continue
-            except OSError as error:
-                if error.errno == errno.EIO:  # of the disk: no socket says that
-                    raise CloseConnection(f"a segment file cannot be read: {error}") from error
-                raise
-            if not sent:
-                raise OSError(f"segment file ends at {position}, its index promised {end}")
-            position += sent
-            if position < end:
-                await trio.lowlevel.checkpoint()
+            fd = piece.fd
+        except OSError as error:
+            raise CloseConnection(f"a segment file cannot be opened: {error}") from error
+        try:
+            self._sent_of_range += self._transport.send_file(fd, piece.position + self._sent_of_range, count)
+        except OSError as error:
+            if error.errno == errno.EIO:  # of the disk: no socket says that
+                raise CloseConnection(f"a segment file cannot be read: {error}") from error
+            raise
+        if self._sent_of_range < piece.length:
+            return False
+        self._sent_of_range = 0
+        return True

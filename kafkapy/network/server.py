@@ -1,104 +1,52 @@
-"""Listeners: sockets that accept, the limits on how many may connect, and the end of idle connections."""
+"""The connections of a node: accepting them, ending those that are idle, and ending all when the node stops."""
 
 from __future__ import annotations
 
 import errno
 import logging
-import resource
 import socket
-from collections import Counter
 from typing import TYPE_CHECKING
 
 import trio
 
 from kafkapy.context import Client
-from kafkapy.errors import StartupError
-from kafkapy.network.connection import Connection
-from kafkapy_log.file_pool import default_open_files_max
+from kafkapy.network.admission import Admission
+from kafkapy.network.connection import Connection, Surroundings
+from kafkapy.network.poller import READ
+from kafkapy.network.socket_loop import SocketLoop
+from kafkapy.network.transport import PlainTransport
+from kafkapy_wire.framing import ReceiveBuffers
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from kafkapy.broker import Broker
+    from kafkapy.bugs import Bugs
     from kafkapy.network.dispatch import Dispatcher
-    from kafkapy.settings import Listener
+    from kafkapy.settings import Listener, Settings
 
 logger = logging.getLogger("kafkapy.server")
 
 IDLE_CHECKS_PER_TIMEOUT = 10  # an idle connection lives at most a tenth longer than connections.max.idle.ms
 IDLE_CHECK_MS_MIN = 100
 IDLE_CHECK_MS_MAX = 60_000  # how late a changed connections.max.idle.ms may be noticed
-DESCRIPTORS_BESIDES = 64  # listeners, checkpoints and flushes under way, the interpreter's own
-FULL_WARNING_INTERVAL_MS = 60_000
+ACCEPTED_AT_ONCE_MAX = 32  # a flood of newcomers leaves time for those who are there
+ACCEPT_RETRY_MS = 100
 MAPPED_IPV4 = "::ffff:"  # how a socket for both families shows an IPv4 address
 ACCEPT_ERRORS_THAT_PASS = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 
-def bind(listener: Listener, *, backlog: int) -> socket.socket:
-    """A listening, non-blocking socket. Raises StartupError: the port is taken, the host is not ours, what to do."""
-    where = f"{listener.host or '*'}:{listener.port}"
-    family, address = _resolve(listener, where)
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6 and address[0] == "::":
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-        sock.bind(address)
-        sock.listen(backlog)
-    except OSError as error:
-        sock.close()
-        if error.errno == errno.EADDRINUSE:
-            advice = "is taken: stop what listens there, or start with `--port N` (`--port 0` takes a free one)"
-        elif error.errno == errno.EADDRNOTAVAIL:
-            advice = "is not an address of this machine: set `listeners` to one that is"
-        elif error.errno == errno.EACCES:
-            advice = "may not be used by this user: take a port above 1023"
-        else:
-            advice = f"cannot be listened on ({error.strerror})"
-        raise StartupError(f"{where} {advice}") from error
-    sock.setblocking(False)
-    return sock
-
-
-def _resolve(listener: Listener, where: str) -> tuple[socket.AddressFamily, tuple[object, ...]]:
-    """The family and the address to bind. No host is every interface of both families, as it is in Java."""
-    if not listener.host:
-        if socket.has_dualstack_ipv6():
-            return socket.AF_INET6, ("::", listener.port)
-        return socket.AF_INET, ("0.0.0.0", listener.port)
-    try:
-        found = socket.getaddrinfo(listener.host, listener.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    except OSError as error:
-        raise StartupError(
-            f"cannot resolve the host of listener {listener.name}://{where} ({error.strerror}): "
-            "set `listeners` to an address of this machine"
-        ) from error
-    # Of a name with both kinds of addresses (localhost) the IPv4 one: every client tries that.
-    family, _, _, _, address = min(found, key=lambda entry: entry[0] != socket.AF_INET)
-    return family, address
-
-
-def descriptors_for_clients() -> int:
-    """How many connections leave enough descriptors for the logs: one that cannot open its file takes no records."""
-    soft_limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    if soft_limit == resource.RLIM_INFINITY:
-        return 1 << 31
-    return max(16, soft_limit - default_open_files_max() - DESCRIPTORS_BESIDES)
-
-
 class Server:
-    """The open connections of a node, and the tasks that accept new ones."""
+    """The open connections of a node, and the listeners that new ones come from."""
 
-    def __init__(self, broker: Broker, dispatcher: Dispatcher) -> None:
+    def __init__(self, broker: Broker, dispatcher: Dispatcher, bugs: Bugs) -> None:
         self._broker = broker
         self._dispatcher = dispatcher
+        self._bugs = bugs
         self._settings = broker.settings
         self._clock = broker.clock
+        self._admission = Admission(broker.settings, broker.clock)
         self._connections: set[Connection] = set()
-        self._per_host: Counter[str] = Counter()
-        self._room = trio.Event()
-        self._warned_ms = -float(FULL_WARNING_INTERVAL_MS)
-        self._overrides: tuple[Mapping[str, int], dict[str, int]] = ({}, {})
+        self._listening: list[_Listening] = []
+        self._all_closed = trio.Event()
 
     @property
     def connections(self) -> frozenset[Connection]:
@@ -109,101 +57,93 @@ class Server:
         self, listening: list[tuple[Listener, socket.socket]], stopping: trio.Event, *, drain_seconds: float
     ) -> None:
         """Accept until `stopping` is set; then open requests get `drain_seconds`."""
-        async with trio.open_nursery() as connections:
-            async with trio.open_nursery() as acceptors:
-                for listener, sock in listening:
-                    acceptors.start_soon(self._accept, listener.name, sock, connections)
-                acceptors.start_soon(self._close_idle)
+        loop = SocketLoop()
+        buffers = ReceiveBuffers(self._settings.now.network.socket_request_max_bytes)
+        try:
+            async with trio.open_nursery() as nursery:
+                around = Surroundings(
+                    self._broker,
+                    self._dispatcher,
+                    loop,
+                    buffers,
+                    self._bugs,
+                    nursery.start_soon,
+                    self._disconnected,
+                )
+                self._listening = [_Listening(listener.name, sock, self, around) for listener, sock in listening]
+                self._settings.subscribe(self._follow_settings)
+                nursery.start_soon(self._close_idle, buffers)
+                nursery.start_soon(loop.run)
                 await stopping.wait()
-                acceptors.cancel_scope.cancel()
-            for _, sock in listening:
-                sock.close()
-            connections.cancel_scope.deadline = trio.current_time() + drain_seconds
+                self._clock.release()
+                for one in self._listening:
+                    one.close()
+                self._listening = []
+                for connection in list(self._connections):
+                    connection.finish()
+                if self._connections:
+                    self._all_closed = trio.Event()
+                    await self._clock.wait(self._all_closed, drain_seconds * 1_000)
+                nursery.cancel_scope.cancel()
+        finally:
             for connection in list(self._connections):
-                connection.finish()
+                connection.close()
+            for one in self._listening:
+                one.close()
+            loop.close()
 
-    async def _accept(self, listener_name: str, sock: socket.socket, connections: trio.Nursery) -> None:
-        while True:
-            await self._wait_for_room()
+    def accept(self, listening: _Listening, around: Surroundings) -> None:
+        """Let in those who wait at a listener, some at a time."""
+        for _ in range(ACCEPTED_AT_ONCE_MAX):
+            if not self._admission.has_room():
+                listening.pause()
+                return
             try:
-                client, address = sock.accept()
+                client, address = listening.socket.accept()
             except BlockingIOError:
-                await trio.lowlevel.wait_readable(sock)
-                continue
+                return
             except OSError as error:
                 if error.errno not in ACCEPT_ERRORS_THAT_PASS:
                     logger.debug("a client hung up before it was accepted: %s", error)
                     continue
                 logger.error("cannot accept a connection (%s); trying again in 100 ms", error.strerror)
-                await trio.sleep(0.1)
-                continue
-            host = address[0].removeprefix(MAPPED_IPV4)
-            if not self._admits(host):
-                client.close()
-                continue
-            try:
-                client.setblocking(False)
-                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                self._set_buffers(client)
-                peer = Client(listener_name, host, address[1], client.getsockname()[0].removeprefix(MAPPED_IPV4))
-                connection = Connection(client, peer, self._broker, self._dispatcher)
-            except OSError as error:
-                logger.debug("a client hung up while it was accepted: %s", error)
-                client.close()
-                continue
-            self._connections.add(connection)
-            self._per_host[host] += 1
-            connections.start_soon(self._run, connection)
-            await trio.lowlevel.checkpoint()  # a flood of newcomers leaves time for those who are there
-
-    async def _run(self, connection: Connection) -> None:
-        try:
-            await connection.run()
-        finally:
-            self._connections.discard(connection)
-            self._per_host[connection.client.peer_host] -= 1
-            if not self._per_host[connection.client.peer_host]:
-                del self._per_host[connection.client.peer_host]
-            self._room.set()
-
-    def _admits(self, host: str) -> bool:
-        network = self._settings.now.network
-        allowed = self._allowed_by_host(network.max_connections_per_ip_overrides).get(
-            host, network.max_connections_per_ip
-        )
-        if self._per_host[host] < allowed:
-            return True
-        logger.warning("refusing a connection from %s: it has %d, max.connections.per.ip is reached", host, allowed)
-        return False
-
-    def _allowed_by_host(self, overrides: Mapping[str, int]) -> dict[str, int]:
-        """max.connections.per.ip.overrides by address: names are resolved once for each value of the setting."""
-        if self._overrides[0] is not overrides:
-            allowed: dict[str, int] = {}
-            for name, count in overrides.items():
-                try:
-                    found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
-                except OSError as error:
-                    logger.warning("cannot resolve %s of max.connections.per.ip.overrides: %s", name, error.strerror)
-                    continue
-                allowed.update((str(entry[4][0]), count) for entry in found)
-            self._overrides = (overrides, allowed)
-        return self._overrides[1]
-
-    async def _wait_for_room(self) -> None:
-        """Kafka leaves connections beyond max.connections in the backlog until one closes."""
-        while True:
-            asked, possible = self._settings.now.network.max_connections, descriptors_for_clients()
-            if len(self._connections) < min(asked, possible):
+                listening.pause()
+                self._clock.call_later(ACCEPT_RETRY_MS, listening.resume)
                 return
-            now_ms = self._clock.monotonic_ms()
-            if now_ms - self._warned_ms >= FULL_WARNING_INTERVAL_MS:
-                self._warned_ms = now_ms
-                reason = "max.connections" if asked <= possible else "the limit of open files (`ulimit -n`)"
-                logger.warning("%d connections: %s is reached; new clients wait", len(self._connections), reason)
-            if self._room.is_set():
-                self._room = trio.Event()  # one for all listeners that wait
-            await self._room.wait()
+            self._connect(client, address, listening.name, around)
+
+    def _connect(
+        self, client: socket.socket, address: tuple[str, int], listener_name: str, around: Surroundings
+    ) -> None:
+        host = address[0].removeprefix(MAPPED_IPV4)
+        if not self._admission.admits(host):
+            client.close()
+            return
+        try:
+            client.setblocking(False)
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._set_buffers(client)
+            peer = Client(listener_name, host, address[1], client.getsockname()[0].removeprefix(MAPPED_IPV4))
+            connection = Connection(PlainTransport(client), peer, around)
+        except OSError as error:
+            logger.debug("a client hung up while it was accepted: %s", error)
+            client.close()
+            return
+        self._connections.add(connection)
+        self._admission.connected(host)
+
+    def _disconnected(self, connection: Connection) -> None:
+        self._connections.discard(connection)
+        self._admission.disconnected(connection.client.peer_host)
+        for listening in self._listening:
+            listening.resume()
+        if not self._connections:
+            self._all_closed.set()
+
+    def _follow_settings(self, _settings: Settings) -> None:
+        """max.connections may have been raised."""
+        for listening in self._listening:
+            listening.resume()
 
     def _set_buffers(self, client: socket.socket) -> None:
         network = self._settings.now.network
@@ -214,20 +154,53 @@ class Server:
             if size != -1:
                 client.setsockopt(socket.SOL_SOCKET, option, size)
 
-    async def _close_idle(self) -> None:
-        clock, never = self._clock, trio.Event()
+    async def _close_idle(self, buffers: ReceiveBuffers) -> None:
+        clock = self._clock
         while True:
             idle_ms = self._settings.now.network.connections_max_idle_ms
             pause_ms = idle_ms / IDLE_CHECKS_PER_TIMEOUT if idle_ms >= 0 else IDLE_CHECK_MS_MAX
-            await clock.wait(never, min(max(pause_ms, IDLE_CHECK_MS_MIN), IDLE_CHECK_MS_MAX))
+            await clock.sleep(min(max(pause_ms, IDLE_CHECK_MS_MIN), IDLE_CHECK_MS_MAX))
+            buffers.trim()
             idle_ms = self._settings.now.network.connections_max_idle_ms
             if idle_ms < 0:
                 continue  # as in Kafka: never
             now_ms = clock.monotonic_ms()
             for connection in list(self._connections):
-                if connection.busy:
+                if connection.waits:
                     connection.last_active_ms = now_ms  # a parked request is none of the client's silence
                 elif connection.last_active_ms < now_ms - idle_ms:
                     connection.close(f"idle for {idle_ms} ms (connections.max.idle.ms)")
-                elif connection.last_active_ms < now_ms - pause_ms:
-                    connection.trim()
+
+
+class _Listening:
+    """A listener on the loop. Paused, it leaves those who come in the backlog."""
+
+    __slots__ = ("_around", "_is_paused", "_server", "name", "socket")
+
+    def __init__(self, name: str, sock: socket.socket, server: Server, around: Surroundings) -> None:
+        self.name = name
+        self.socket = sock
+        self._server = server
+        self._around = around
+        self._is_paused = False
+        around.loop.add(sock.fileno(), self, READ)
+
+    def ready(self, _events: int, _until: float, /) -> None:
+        try:
+            self._server.accept(self, self._around)
+        except Exception as error:
+            self._around.bugs.report(f"in accepting connections of listener {self.name}", error)
+
+    def pause(self) -> None:
+        if not self._is_paused:
+            self._is_paused = True
+            self._around.loop.change(self.socket.fileno(), 0)
+
+    def resume(self) -> None:
+        if self._is_paused and self.socket.fileno() != -1:
+            self._is_paused = False
+            self._around.loop.change(self.socket.fileno(), READ)
+
+    def close(self) -> None:
+        self._around.loop.remove(self.socket.fileno())
+        self.socket.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kafkapy.clock import Clock
+from kafkapy.clock import ManualClock
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.describe_producers import (
     DescribeProducersRequest,
@@ -29,7 +29,7 @@ async def test_producers_are_remembered_until_they_expire(tmp_path: Path) -> Non
         await client.create_topic("orders")
         await client.produce("orders", b"without an id")
         assert (await describe(client)).active_producers == []
-        now_ms = Clock().now_ms()
+        now_ms = ManualClock().now_ms()
         for sequence in (0, 2):
             records = batch([b"a", b"b"], timestamp=now_ms, producer_id=7, producer_epoch=3, base_sequence=sequence)
             await client.produce_batch("orders", records)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kafkapy.clock import Clock
+from kafkapy.clock import ManualClock
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.produce import PartitionProduceData, ProduceRequest, ProduceResponse, TopicProduceData
 from kafkapy_wire.records import NewRecord, build_batch
@@ -156,7 +156,7 @@ async def test_a_batch_sent_again_keeps_its_first_offset(tmp_path: Path) -> None
 @trio_test
 async def test_duplicates_are_known_after_a_restart(tmp_path: Path) -> None:
     # Producers whose last batch is older than producer.id.expiration.ms are forgotten when a log is opened.
-    now_ms = Clock().now_ms()
+    now_ms = ManualClock().now_ms()
     records = batch([b"a", b"b"], timestamp=now_ms, producer_id=7, producer_epoch=0, base_sequence=0)
     for _ in range(3):
         async with running_node(tmp_path) as node, connect(node) as client:

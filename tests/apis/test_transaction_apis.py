@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import trio
 
-from kafkapy.clock import Clock
+from kafkapy.clock import ManualClock
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.add_offsets_to_txn import AddOffsetsToTxnRequest, AddOffsetsToTxnResponse
 from kafkapy_wire.messages.add_partitions_to_txn import (
@@ -199,7 +199,7 @@ async def state_of(client: Client) -> str:
 
 
 @asynccontextmanager
-async def producing(directory: Path, clock: Clock | None = None, **settings: str) -> AsyncIterator[Producer]:
+async def producing(directory: Path, clock: ManualClock | None = None, **settings: str) -> AsyncIterator[Producer]:
     """A node with a topic of two partitions, and an initialised producer."""
     named = {"offsets.topic.num.partitions": "2", "transaction.state.log.num.partitions": "2"}
     named |= {name.replace("_", "."): value for name, value in settings.items()}
@@ -346,7 +346,7 @@ async def test_a_parked_read_committed_fetch_wakes_when_the_transaction_ends(tmp
 
 @trio_test
 async def test_a_transaction_that_takes_too_long_is_aborted(tmp_path: Path) -> None:
-    clock = Clock()
+    clock = ManualClock()
     async with producing(tmp_path, clock) as producer:
         assert await producer.produce(12) is NONE
         clock.advance(61_000)

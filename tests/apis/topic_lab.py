@@ -12,7 +12,7 @@ from typing import TypeVar, cast
 import trio
 
 from kafkapy.broker import Broker
-from kafkapy.clock import Clock
+from kafkapy.clock import ManualClock
 from kafkapy.context import Client, RequestContext
 from kafkapy.metadata.controller_driver import ControllerDriver
 from kafkapy.metadata.publisher import MetadataPublisher
@@ -43,7 +43,7 @@ class Lab:
     ) -> None:
         self.settings = CurrentSettings(Settings({"node.id": "1", **given}))
         self.metadata = MetadataPublisher()
-        self.clock = Clock()
+        self.clock = ManualClock()
         self.store = LogStore.open(directory, node_id=1, now_ms=0, fsync=False)
         self.cluster_id = self.store.cluster_id
         self.directory_id = parse_uuid(self.store.directory_id)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import trio
 import trio.testing
 
-from kafkapy.clock import Clock
+from kafkapy.clock import ManualClock
 from kafkapy.coordinators.group import Caller, GroupCoordinator, refused_join
 from kafkapy.coordinators.runtime import partition_for
 from kafkapy.high_watermark import HighWatermark
@@ -128,7 +128,7 @@ class Asked(Generic[T]):
 class GroupLab:
     def __init__(self, **settings: int) -> None:
         self.nursery: trio.Nursery | None = None
-        self.clock = Clock()
+        self.clock = ManualClock()
         self.log = MemoryLog()
         self.metadata = Metadata()
         self.add_topic("t", 2)

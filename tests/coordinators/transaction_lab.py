@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import trio
 
-from kafkapy.clock import Clock
+from kafkapy.clock import ManualClock
 from kafkapy.coordinators.runtime import CoordinatorRecord, partition_for
 from kafkapy.coordinators.transaction import TransactionCoordinator
 from kafkapy.coordinators.transaction.records import read_record
@@ -53,7 +53,7 @@ class NotedMarkers:
 
 class TransactionLab:
     def __init__(self, *, transaction_version: int = 2, **settings: int | bool) -> None:
-        self.clock = Clock()
+        self.clock = ManualClock()
         self.log = TransactionLog()
         self.metadata = Metadata()
         self.metadata.image = MetadataImage(features={"transaction.version": transaction_version})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kafkapy.clock import Clock
+from kafkapy.clock import ManualClock
 from kafkapy.partitions.disk_watch import DiskWatch
 from kafkapy.partitions.flushing import Flusher
 from kafkapy.partitions.partition import Partition
@@ -32,7 +32,7 @@ class PartitionLab:
         flush_messages: int | None = None,
     ) -> None:
         self.directory = directory
-        self.clock = Clock()
+        self.clock = ManualClock()
         self.disk = DiskWatch(directory, self.clock)
         self.flusher = Flusher(self.clock, self.disk)
         self.now_ms = 1_000_000

@@ -20,7 +20,7 @@ from typing import ParamSpec, TypeVar
 import trio
 import trio.testing
 
-from kafkapy.clock import Clock
+from kafkapy.clock import Clock, ManualClock
 from kafkapy.node import Node
 from kafkapy.settings import Settings
 from kafkapy_wire.api_keys import API_VERSIONS, ApiKey, request_header_version, response_header_version
@@ -87,7 +87,7 @@ async def running_node(
 ) -> AsyncIterator[Node]:
     """A node on a free port of 127.0.0.1, its data in `directory`."""
     given = {"listeners": "PLAINTEXT://127.0.0.1:0", **(settings or {})}
-    async with Node(Settings(given), directory, durable=durable, clock=clock).started() as node:
+    async with Node(Settings(given), directory, durable=durable, clock=clock or ManualClock()).started() as node:
         yield node
 
 

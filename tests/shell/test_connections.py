@@ -14,7 +14,7 @@ import trio
 import trio.testing
 
 from kafkapy.apis import list_offsets
-from kafkapy.network import server
+from kafkapy.network import admission
 from kafkapy.node import Node
 from kafkapy_wire.api_keys import API_VERSIONS, ApiKey
 from kafkapy_wire.codec import decode
@@ -253,7 +253,7 @@ async def test_all_listeners_hear_of_room(tmp_path: Path) -> None:
 async def test_connections_leave_descriptors_for_the_logs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(server, "descriptors_for_clients", lambda: 1)
+    monkeypatch.setattr(admission, "descriptors_for_clients", lambda: 1)
     async with running_node(tmp_path) as node, connect(node) as first, connect(node) as second:
         await first.ask(MetadataRequest(topics=[]), MetadataResponse)
         await second.send(MetadataRequest(topics=[]))
@@ -310,7 +310,7 @@ async def test_a_bug_in_a_handler_costs_one_connection(
         assert await client.closed_by_broker()
         assert await other.produce("orders", b"a") == 0
     (record,) = [record for record in caplog.records if record.levelno >= logging.WARNING]
-    assert "internal error; closing the connection from 127.0.0.1:" in record.getMessage()
+    assert "internal error in a request of 127.0.0.1:" in record.getMessage()
     assert record.exc_info is not None
     assert record.exc_info[0] is ZeroDivisionError
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import trio
 
-from kafkapy.clock import Clock
+from kafkapy.clock import ManualClock
 from kafkapy.errors import ShutdownError
 from kafkapy.partitions.disk_watch import TOLD_AGAIN_MS, DiskWatch
 from kafkapy_wire.errors import ErrorCode
@@ -192,7 +192,7 @@ async def test_a_few_records_that_cannot_be_read_are_an_error(
 @pytest.fixture
 def watch(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> DiskWatch:
     caplog.set_level(logging.INFO)
-    return DiskWatch(tmp_path, Clock())
+    return DiskWatch(tmp_path, ManualClock())
 
 
 def test_trouble_that_goes_on_is_told_again_after_a_while(watch: DiskWatch, caplog: pytest.LogCaptureFixture) -> None:

@@ -1,61 +1,56 @@
-"""Requests cut out of a byte stream: four bytes of size, then so many bytes."""
+"""Requests cut out of a byte stream: four bytes of size, then so many bytes.
+
+A server has one `ReceiveBuffers`. All its connections receive into one shared `RequestBuffer`, since each is served to
+the end before the next one receives. A connection keeps bytes of its own only while a part of a frame waits for its
+rest, or a whole frame for its turn.
+"""
 
 from __future__ import annotations
+
+from struct import Struct
 
 from kafkapy_wire.errors import MalformedFrame
 
 LENGTH_BYTES = 4
-SPACE_BYTES = 64 * 1024
-"""Room offered to one receive call: what a socket usually has at hand, and what an idle connection keeps."""
-BELIEVED_AFTER_BYTES = 4 * 1024
-"""What a frame must bring before it gets a larger buffer: so many idle connections that have announced much cost no
-more than others."""
+SHARED_BYTES = 64 * 1024
+"""Room offered to one receive call: what a socket usually has at hand."""
+COPIED_BYTES_MAX = 4 * 1024
+"""So much of a frame waits in a copy of its own size and is put back before the next receive. A frame of which more
+has come gets a buffer, so that no byte is copied more often than a few times."""
 DIRECT_GROWTH_BYTES_MAX = 1024 * 1024
 """A frame up to this size then gets its buffer at once. For a larger one the buffer doubles as it fills, so that a few
 hostile bytes cannot claim `request_bytes_max`."""
-KEPT_BYTES_MAX = 2 * 1024 * 1024
-KEPT_FOR_FRAMES = 32
-"""A buffer that a large frame needed stays for the next frames, as large frames come in runs and fresh memory costs as
-much as receiving into it; the buffer of a very large frame goes at once."""
+SPARE_BYTES_MAX = 2 * 1024 * 1024
+SPARE_COUNT_MAX = 4
+"""So many buffers of large frames wait for the next large frame of any connection, as large frames come in runs and
+fresh memory costs as much as receiving into it. The buffer of a very large frame goes at once."""
+
+_SIZE = Struct(">i")
 
 
 class RequestBuffer:
-    """The unread bytes of one connection, in one buffer that is received into and read from without copying.
+    """Bytes of one connection that were received and not yet read, in one buffer.
 
         [ read | unread frames ... | free ]
                ^ start             ^ end
 
     Work is proportional to the bytes received: unread bytes move to the front only when the frame they begin does not
     fit behind them, which happens once a frame, and growing doubles.
-
-    As long as every frame is taken before the next `space()`, it holds at most max(KEPT_BYTES_MAX, twice what has come
-    of the frame), and before the first large frame SPACE_BYTES.
     """
 
-    __slots__ = ("_buffer", "_end", "_keep_frames", "_start", "_view", "request_bytes_max")
+    __slots__ = ("_buffer", "_view", "end", "request_bytes_max", "start")
 
-    def __init__(self, request_bytes_max: int) -> None:
+    def __init__(self, request_bytes_max: int, capacity_bytes: int = SHARED_BYTES) -> None:
         self.request_bytes_max = request_bytes_max
         """Kafka's socket.request.max.bytes."""
-        self._buffer = bytearray(SPACE_BYTES)
+        self._buffer = bytearray(capacity_bytes)
         self._view = memoryview(self._buffer)
-        self._start = 0
-        self._end = 0
-        self._keep_frames = 0
+        self.start = 0
+        self.end = 0
 
     def __len__(self) -> int:
         """The bytes received and not yet read."""
-        return self._end - self._start
-
-    @property
-    def _keeps(self) -> bool:
-        return self._keep_frames > 0 and len(self._buffer) <= KEPT_BYTES_MAX
-
-    def trim(self) -> None:
-        """Give a large buffer back now: the connection has become quiet."""
-        self._keep_frames = 0
-        if self._end == self._start and len(self._buffer) > SPACE_BYTES:
-            self._move_to(bytearray(SPACE_BYTES))
+        return self.end - self.start
 
     @property
     def capacity_bytes(self) -> int:
@@ -64,48 +59,78 @@ class RequestBuffer:
 
     def space(self) -> memoryview:
         """Free room for `recv_into`, never empty; may move unread bytes to the front, so older views end here."""
-        unread = self._end - self._start
-        if not unread:
-            self._start = self._end = 0
-            if len(self._buffer) > SPACE_BYTES and not self._keeps:
-                self._move_to(bytearray(SPACE_BYTES))
+        if self.start == self.end:
+            self.start = self.end = 0
             return self._view
+        unread = self.end - self.start
         wanted = self._wanted_bytes(unread)
-        if self._start + wanted > len(self._buffer) or self._end == len(self._buffer):
-            if wanted > len(self._buffer) or (not self._keeps and len(self._buffer) > max(SPACE_BYTES, 4 * wanted)):
-                self._move_to(bytearray(max(SPACE_BYTES, wanted)))
+        if len(self._buffer) > max(SPARE_BYTES_MAX, 4 * wanted):
+            self._move_to(bytearray(max(SHARED_BYTES, wanted)))
+        elif self.start + wanted > len(self._buffer) or self.end == len(self._buffer):
+            if wanted > len(self._buffer):
+                self._move_to(bytearray(wanted))
             else:
-                self._buffer[:unread] = self._view[self._start : self._end]
-                self._start, self._end = 0, unread
-        return self._view[self._end :]
+                self._buffer[:unread] = self._view[self.start : self.end]
+                self.start, self.end = 0, unread
+        return self._view[self.end :]
 
     def filled(self, count: int) -> None:
         """`count` bytes were put at the beginning of the last `space()`."""
-        self._end += count
-        assert self._end <= len(self._buffer), f"{count} bytes do not fit: {self._end} of {len(self._buffer)}"
+        self.end += count
+        assert self.end <= len(self._buffer), f"{count} bytes do not fit: {self.end} of {len(self._buffer)}"
 
     def next_frame(self) -> memoryview | None:
         """The next whole request without its length prefix, or None: receive more.
 
-        The view is valid until the next `space()`; who keeps bytes longer copies them.
+        The view is valid until the next `space()`; who keeps bytes longer copies them, or calls `leave_memory`.
         Raises MalformedFrame: the length is negative or above `request_bytes_max`.
         """
-        begin = self._start + LENGTH_BYTES
-        if begin > self._end:
+        begin = self.start + LENGTH_BYTES
+        if begin > self.end:
             return None
-        size = self._frame_bytes()
-        stop = begin + size
-        if stop > self._end:
+        stop = begin + self._frame_bytes()
+        if stop > self.end:
             return None
-        self._start = stop
-        if size > SPACE_BYTES:
-            self._keep_frames = KEPT_FOR_FRAMES
-        elif self._keep_frames:
-            self._keep_frames -= 1
+        self.start = stop
         return self._view[begin:stop]
 
+    @property
+    def has_frame(self) -> bool:
+        """Whether `next_frame()` would return one, or raise."""
+        begin = self.start + LENGTH_BYTES
+        if begin > self.end:
+            return False
+        size: int = _SIZE.unpack_from(self._buffer, self.start)[0]
+        return begin + size <= self.end or size > self.request_bytes_max
+
+    def leave_memory(self) -> None:
+        """Frames that were taken stay valid as long as somebody holds a view of them; unread bytes move elsewhere."""
+        self._move_to(bytearray(max(SHARED_BYTES, self.end - self.start)))
+
+    def put(self, data: bytes | memoryview) -> None:
+        """Begin anew with `data` as the unread bytes; those that were unread are dropped."""
+        count = len(data)
+        if count > len(self._buffer):
+            self._buffer = bytearray(count)
+            self._view = memoryview(self._buffer)
+        self._view[:count] = data
+        self.start, self.end = 0, count
+
+    def unread(self) -> memoryview:
+        """The bytes received and not yet read, where they are."""
+        return self._view[self.start : self.end]
+
+    def clear(self) -> None:
+        """Drop what is unread."""
+        self.start = self.end = 0
+
+    def wanted_bytes(self) -> int:
+        """The size of buffer for the unread bytes and, as far as it is believed, the rest of their frame."""
+        unread = self.end - self.start
+        return unread if self.has_frame else self._wanted_bytes(unread)
+
     def _frame_bytes(self) -> int:
-        size = int.from_bytes(self._view[self._start : self._start + LENGTH_BYTES], "big", signed=True)
+        size: int = _SIZE.unpack_from(self._buffer, self.start)[0]
         if size < 0 or size > self.request_bytes_max:
             raise MalformedFrame(
                 f"a request of {size} bytes was announced, {self.request_bytes_max} are the most", size
@@ -119,8 +144,8 @@ class RequestBuffer:
         frame = LENGTH_BYTES + self._frame_bytes()
         if frame <= unread:
             return 2 * unread  # the caller has not taken all frames yet
-        if unread < BELIEVED_AFTER_BYTES:
-            return min(frame, SPACE_BYTES)
+        if unread < COPIED_BYTES_MAX:
+            return min(frame, SHARED_BYTES)
         size = DIRECT_GROWTH_BYTES_MAX
         while size <= unread:
             size *= 2
@@ -128,7 +153,79 @@ class RequestBuffer:
 
     def _move_to(self, buffer: bytearray) -> None:
         """Copy the unread bytes to the front of another buffer; the old one lives on while frames of it are in use."""
-        unread = self._end - self._start
-        buffer[:unread] = self._view[self._start : self._end]
+        unread = self.end - self.start
+        buffer[:unread] = self._view[self.start : self.end]
         self._buffer, self._view = buffer, memoryview(buffer)
-        self._start, self._end = 0, unread
+        self.start, self.end = 0, unread
+
+
+class ReceiveBuffers:
+    """What the connections of one server receive into.
+
+    buffer = buffers.fetch(kept); receive; take frames; kept = buffers.keep(buffer)
+
+    `kept` is what a connection holds between two receives: None as a rule, a copy of at most COPIED_BYTES_MAX, or a
+    buffer of the size of its frame.
+    """
+
+    __slots__ = ("_request_bytes_max", "_shared", "_spare", "_spare_was_used")
+
+    def __init__(self, request_bytes_max: int) -> None:
+        self._request_bytes_max = request_bytes_max
+        self._shared = RequestBuffer(request_bytes_max)
+        self._spare: list[RequestBuffer] = []
+        self._spare_was_used = False
+
+    def fetch(self, kept: bytes | RequestBuffer | None) -> RequestBuffer:
+        """The buffer to receive into and to take frames from, with what was kept at its front."""
+        if kept is None:
+            self._shared.start = self._shared.end = 0  # a connection that failed may have left bytes
+            return self._shared
+        if isinstance(kept, RequestBuffer):
+            return kept
+        self._shared.put(kept)
+        return self._shared
+
+    def keep(self, buffer: RequestBuffer) -> bytes | RequestBuffer | None:
+        """Take the unread bytes out of the buffer that `fetch` gave: they are the connection's now."""
+        unread = buffer.end - buffer.start
+        if buffer is self._shared:
+            if not unread:
+                return None
+            kept: bytes | RequestBuffer
+            if unread <= COPIED_BYTES_MAX:
+                kept = bytes(buffer.unread())
+            else:
+                kept = self._buffer_of(buffer.wanted_bytes())
+                kept.put(buffer.unread())
+            buffer.clear()
+            return kept
+        if unread:
+            return buffer
+        if SHARED_BYTES <= buffer.capacity_bytes <= SPARE_BYTES_MAX and len(self._spare) < SPARE_COUNT_MAX:
+            self._spare.append(buffer)
+        return None
+
+    def trim(self) -> None:
+        """Give back the memory of large frames, if none have come since it was last called."""
+        if not self._spare_was_used:
+            self._spare.clear()
+        self._spare_was_used = False
+
+    def _buffer_of(self, capacity_bytes: int) -> RequestBuffer:
+        if self._spare and capacity_bytes >= SHARED_BYTES:
+            self._spare_was_used = True
+            return self._spare.pop()  # it grows when it is too small
+        return RequestBuffer(self._request_bytes_max, capacity_bytes)
+
+
+def begins_with_frame(kept: bytes | RequestBuffer | None, request_bytes_max: int) -> bool:
+    """Whether a whole frame waits in what a connection has kept, or one whose size is wrong."""
+    if kept is None:
+        return False
+    if isinstance(kept, RequestBuffer):
+        return kept.has_frame
+    if len(kept) < LENGTH_BYTES:
+        return False
+    size: int = _SIZE.unpack_from(kept)[0]
+    return LENGTH_BYTES + size <= len(kept) or size > request_bytes_max

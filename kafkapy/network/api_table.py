@@ -1,0 +1,104 @@
+"""What dispatch needs of each API key and version, looked up once."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from kafkapy.apis import API_MODULES
+from kafkapy.errors import CloseConnection
+from kafkapy_wire.api_keys import (
+    API_VERSIONS,
+    ApiKey,
+    request_class,
+    request_header_version,
+    response_class,
+    response_header_version,
+)
+from kafkapy_wire.codec import decoder, encoder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kafkapy.context import RequestContext
+    from kafkapy_wire.errors import KafkaError
+    from kafkapy_wire.message import Message, Struct
+
+
+class Api:
+    """One API key: its handler, and what it answers when the handler raises KafkaError."""
+
+    __slots__ = ("error_response", "handle", "has_records", "key", "versions")
+
+    def __init__(self, key: ApiKey) -> None:
+        module = import_module(f"kafkapy.apis.{API_MODULES[key]}")
+        self.key = key
+        self.versions = range(API_VERSIONS[key].min_version, API_VERSIONS[key].max_version + 1)
+        self.handle: Callable[[Any, RequestContext], Any] = module.handle
+        self.has_records = _has_records(request_class(key))
+        """Whether a decoded request has views of its frame; everything but records is copied."""
+        self.error_response: Callable[[Any, KafkaError], Message]
+        if hasattr(module, "error_response"):
+            self.error_response = module.error_response
+        else:
+            names = {field.name for field in response_class(key).__fields__}
+            assert "error_code" in names, (
+                f"{module.__name__} needs an error_response: its answer has no error of its own"
+            )
+            self.error_response = self._top_level_error
+
+    def _top_level_error(self, _request: Message, error: KafkaError) -> Message:
+        response = response_class(self.key)()
+        for name, value in (("error_code", error.code), ("error_message", error.message)):
+            if hasattr(response, name):
+                setattr(response, name, value)
+        return response
+
+
+class ApiVersion:
+    """One version of one API key, with its codecs."""
+
+    __slots__ = ("api", "decode", "encode", "header_version", "number", "tagged_header")
+
+    def __init__(self, api: Api, number: int) -> None:
+        self.api = api
+        self.number = number
+        self.header_version = request_header_version(api.key, number)
+        self.tagged_header = response_header_version(api.key, number) == 1
+        self.decode: Callable[[memoryview, int], tuple[Any, int]] = decoder(request_class(api.key), number)
+        self.encode: Callable[..., None] = encoder(response_class(api.key), number)
+
+
+class ApiTable:
+    """The API keys and versions that were asked for so far, by the first four bytes of a request."""
+
+    def __init__(self) -> None:
+        self._apis: dict[int, Api] = {}
+        self.versions: dict[int, ApiVersion] = {}
+
+    def load(self, key_and_version: int) -> ApiVersion:
+        """One that is not in `versions`, which has it from then on. Raises CloseConnection: it is not served.
+
+        ApiVersions is served in every version: one that is unknown gets version 0 (KIP-511), and is not kept.
+        """
+        key, number = key_and_version >> 16, key_and_version & 0xFFFF
+        if key not in API_MODULES:
+            raise CloseConnection(f"API key {key} is not served")
+        api = self._apis.get(key)
+        if api is None:
+            api = self._apis[key] = Api(ApiKey(key))
+        if number in api.versions:
+            version = self.versions[key_and_version] = ApiVersion(api, number)
+            return version
+        if api.key is ApiKey.API_VERSIONS:
+            return ApiVersion(api, 0)
+        signed = number - 0x10000 if number > 0x7FFF else number
+        raise CloseConnection(f"{api.key.name} version {signed} is not served")
+
+
+def _has_records(struct: type[Struct]) -> bool:
+    for field in struct.__fields__:
+        kind = field.kind[0] if isinstance(field.kind, list) else field.kind
+        if kind == "records" or (isinstance(kind, type) and _has_records(kind)):
+            return True
+    return False

@@ -1,0 +1,56 @@
+"""Listening sockets: where they are bound, and what is said when they cannot be."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from typing import TYPE_CHECKING
+
+from kafkapy.errors import StartupError
+
+if TYPE_CHECKING:
+    from kafkapy.settings import Listener
+
+
+def bind(listener: Listener, *, backlog: int) -> socket.socket:
+    """A listening, non-blocking socket. Raises StartupError: the port is taken, the host is not ours, what to do."""
+    where = f"{listener.host or '*'}:{listener.port}"
+    family, address = _resolve(listener, where)
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6 and address[0] == "::":
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        sock.bind(address)
+        sock.listen(backlog)
+    except OSError as error:
+        sock.close()
+        if error.errno == errno.EADDRINUSE:
+            advice = "is taken: stop what listens there, or start with `--port N` (`--port 0` takes a free one)"
+        elif error.errno == errno.EADDRNOTAVAIL:
+            advice = "is not an address of this machine: set `listeners` to one that is"
+        elif error.errno == errno.EACCES:
+            advice = "may not be used by this user: take a port above 1023"
+        else:
+            advice = f"cannot be listened on ({error.strerror})"
+        raise StartupError(f"{where} {advice}") from error
+    sock.setblocking(False)
+    return sock
+
+
+def _resolve(listener: Listener, where: str) -> tuple[socket.AddressFamily, tuple[object, ...]]:
+    """The family and the address to bind. No host is every interface of both families, as it is in Java."""
+    if not listener.host:
+        if socket.has_dualstack_ipv6():
+            return socket.AF_INET6, ("::", listener.port)
+        return socket.AF_INET, ("0.0.0.0", listener.port)
+    try:
+        found = socket.getaddrinfo(listener.host, listener.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except OSError as error:
+        raise StartupError(
+            f"cannot resolve the host of listener {listener.name}://{where} ({error.strerror}): "
+            "set `listeners` to an address of this machine"
+        ) from error
+    # Of a name with both kinds of addresses (localhost) the IPv4 one: every client tries that.
+    family, _, _, _, address = min(found, key=lambda entry: entry[0] != socket.AF_INET)
+    return family, address

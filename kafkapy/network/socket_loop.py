@@ -1,0 +1,160 @@
+"""The one task that serves all sockets of a server, by plain calls to whoever is ready.
+
+It waits for a poller of its own, inside trio, so a socket that becomes ready costs no task its wake-up. Measured with a
+server of forty lines and 500 connections: 80,000 requests/s instead of 38,000 with a task a connection.
+
+Before it goes to sleep in trio, it may wait in the poller for `LINGER_SECONDS` itself, since a client that has its
+answer often sends the next request at once; that saves the two passes through trio's scheduler, a quarter of what a
+small request costs. It does so only while trio has nothing to do, and less and less often while it is in vain, because
+for so long trio hears of no other descriptor.
+
+Fairness is a matter of time. A socket has the loop for at most `SHARE_SECONDS` in a row, and then waits behind the
+others that are ready. After `TURN_SECONDS` all other tasks and timers have their turn.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections import deque
+from contextlib import suppress
+from time import perf_counter
+from typing import TYPE_CHECKING, Final, Protocol
+
+import trio
+
+from kafkapy.network.poller import READ, open_poller
+from kafkapy.turns import TURN_SECONDS
+
+if TYPE_CHECKING:
+    from kafkapy.network.poller import Poller
+
+SHARE_SECONDS: Final = 0.001
+EVENTS_AT_ONCE: Final = 128
+LINGER_SECONDS: Final = 0.0005  # epoll rounds up to a millisecond
+DEADLINE_AFTER_SECONDS: Final = 0.002  # no lingering when a task or timer wakes up sooner
+LINGER_PAUSE_MAX: Final = 256
+"""After n times of lingering in vain, the next 2^n chances are passed over, at most so many."""
+
+
+class Served(Protocol):
+    """What a socket belongs to."""
+
+    def ready(self, events: int, until: float, /) -> None:
+        """The socket is ready for `events` (see `poller`), or was a moment ago.
+
+        Returns soon after `until`, a reading of `perf_counter`, and never raises.
+        """
+
+
+class GoesOn(Protocol):
+    def go_on(self, until: float, /) -> None:
+        """It is the turn of what `SocketLoop.later` was called for. As `Served.ready`."""
+
+
+class SocketLoop:
+    """Sockets and whom they belong to."""
+
+    def __init__(self, poller: Poller | None = None) -> None:
+        self._poller = poller or open_poller()
+        self._served: dict[int, Served] = {}
+        self._later: deque[GoesOn] = deque()
+        self._asleep = False
+        self._waker, self._awoken = socket.socketpair()
+        self._waker.setblocking(False)
+        self._awoken.setblocking(False)
+        self.add(self._awoken.fileno(), _Awoken(self._awoken), READ)
+        self._linger_pause = 0  # chances to be passed over after the next time in vain
+        self._passed_over = 0
+        self.tasks = 0
+        """How many tasks work for requests: while there are any, the loop does not linger."""
+
+    def add(self, fd: int, served: Served, interest: int) -> None:
+        self._served[fd] = served
+        self._poller.register(fd, interest)
+
+    def change(self, fd: int, interest: int) -> None:
+        self._poller.modify(fd, interest)
+
+    def remove(self, fd: int) -> None:
+        """Before the descriptor is closed: its number may be given out again."""
+        del self._served[fd]
+        self._poller.unregister(fd)
+
+    def later(self, one: GoesOn) -> None:
+        """Call its `go_on` when those that are ready now have had their share."""
+        self._later.append(one)
+        if self._asleep:
+            self._asleep = False
+            self._waker.send(b"\0")
+
+    def close(self) -> None:
+        self._poller.close()
+        self._waker.close()
+        self._awoken.close()
+
+    async def run(self) -> None:
+        """Serve until cancelled."""
+        poll, served, later = self._poller.poll, self._served, self._later
+        fd = self._poller.fileno()
+        worked = False
+        while True:
+            ready = poll(0, EVENTS_AT_ONCE)
+            if not ready and not later:
+                if worked and self._may_linger():
+                    ready = poll(LINGER_SECONDS, EVENTS_AT_ONCE)
+                    self._note_lingering(in_vain=not ready)
+                if not ready:
+                    worked = False
+                    self._asleep = True
+                    await trio.lowlevel.wait_readable(fd)
+                    self._asleep = False
+                    turn_ends = perf_counter() + TURN_SECONDS
+                    continue
+            if not worked:
+                worked = True
+                turn_ends = perf_counter() + TURN_SECONDS
+            now = perf_counter()
+            for descriptor, events in ready:
+                one = served.get(descriptor)
+                if one is not None:  # closed meanwhile by what another one did
+                    one.ready(events, now + SHARE_SECONDS)
+                    now = perf_counter()
+                    if now > turn_ends:
+                        await trio.lowlevel.checkpoint()
+                        now = perf_counter()
+                        turn_ends = now + TURN_SECONDS
+            for _ in range(len(later)):
+                later.popleft().go_on(now + SHARE_SECONDS)
+                now = perf_counter()
+                if now > turn_ends:
+                    await trio.lowlevel.checkpoint()
+                    now = perf_counter()
+                    turn_ends = now + TURN_SECONDS
+
+    def _may_linger(self) -> bool:
+        if self.tasks:
+            return False
+        if self._passed_over < self._linger_pause:
+            self._passed_over += 1
+            return False
+        statistics = trio.lowlevel.current_statistics()
+        return (
+            not statistics.tasks_runnable
+            and not statistics.run_sync_soon_queue_size
+            and statistics.seconds_to_next_deadline > DEADLINE_AFTER_SECONDS
+        )
+
+    def _note_lingering(self, *, in_vain: bool) -> None:
+        self._passed_over = 0
+        self._linger_pause = min(2 * self._linger_pause + 1, LINGER_PAUSE_MAX) if in_vain else 0
+
+
+class _Awoken:
+    """The other end of `SocketLoop.later`, for a loop that sleeps."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+
+    def ready(self, _events: int, _until: float, /) -> None:
+        with suppress(BlockingIOError):
+            self._socket.recv(64)

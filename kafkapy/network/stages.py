@@ -1,0 +1,46 @@
+"""What may stand between a request and its handler, and between the answer and its bytes. As a rule nobody does.
+
+A dispatcher without them costs each request one attribute test for each. In the order in which they are asked:
+
+gate      before `handle`: authorization, quotas
+faults    around `handle`: injected faults. It never changes an operation half way: what it refuses after decoding was
+          not done, what it withholds before the answer was done
+accounts  after the answer: throttling, and counting of bytes
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from kafkapy.context import RequestContext
+    from kafkapy.pending import Pending
+    from kafkapy_wire.api_keys import ApiKey
+    from kafkapy_wire.message import Message
+
+    MessageOrLater: TypeAlias = Message | Pending[Message | None] | None
+
+
+class Gate(Protocol):
+    def __call__(self, api_key: ApiKey, request: Message, context: RequestContext, /) -> Message | None:
+        """An answer to give without doing the work, or None: go on. May raise KafkaError or CloseConnection."""
+
+
+class FaultDoor(Protocol):
+    """Both calls may return a Pending (a delay, a barrier), and raise CloseConnection."""
+
+    def after_decoding(self, api_key: ApiKey, request: Message, context: RequestContext) -> MessageOrLater:
+        """An answer to give without doing the work, or None: go on. May raise KafkaError."""
+
+    def before_answering(
+        self, api_key: ApiKey, request: Message, response: Message | None, context: RequestContext
+    ) -> MessageOrLater:
+        """The answer to give for work that was done; None gives none. `response` is None for acks=0."""
+
+
+class Accounts(Protocol):
+    def before_encoding(self, api_key: ApiKey, response: Message, context: RequestContext) -> None:
+        """The place to set `response.throttle_time_ms`."""
+
+    def answered(self, api_key: ApiKey, size_bytes: int, context: RequestContext) -> None:
+        """The answer has so many bytes on the wire."""

@@ -1,0 +1,73 @@
+"""Bytes between a connection and its peer, without waiting.
+
+A connection talks to a `Transport` only. `PlainTransport` is a TCP socket; TLS is another one, which decrypts into the
+view it is given, encrypts what it sends and has no `sendfile`: it reads the file and sends. Where TLS has to read
+before it can write, `send` returns 0 until `receive_into` was called again.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import socket
+
+
+class Transport(Protocol):
+    """Every call returns at once. All raise OSError: the peer is gone."""
+
+    def fileno(self) -> int:
+        """What a poller watches."""
+
+    def receive_into(self, view: memoryview, /) -> int | None:
+        """The count of bytes received; 0: the peer has sent all that it will; None: nothing is there yet."""
+
+    def send(self, data: bytearray | memoryview, /) -> int:
+        """How many bytes were taken; 0: none for now, as the peer has not read what was sent before."""
+
+    def send_file(self, fd: int, position: int, count: int, /) -> int:
+        """The same for `count` bytes of a file from `position` on. Raises FileEndsEarly: the file has none there."""
+
+    def close(self) -> None: ...
+
+
+class FileEndsEarly(OSError):
+    """A file is shorter than the range that was to be sent."""
+
+
+class PlainTransport:
+    """A connected, non-blocking TCP socket."""
+
+    __slots__ = ("_fd", "_socket")
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+        self._fd = sock.fileno()
+
+    def fileno(self) -> int:
+        return self._fd
+
+    def receive_into(self, view: memoryview, /) -> int | None:
+        try:
+            return self._socket.recv_into(view)
+        except BlockingIOError:
+            return None
+
+    def send(self, data: bytearray | memoryview, /) -> int:
+        try:
+            return self._socket.send(data)
+        except BlockingIOError:
+            return 0
+
+    def send_file(self, fd: int, position: int, count: int, /) -> int:
+        try:
+            sent = os.sendfile(self._fd, fd, position, count)
+        except BlockingIOError:
+            return 0
+        if not sent:
+            raise FileEndsEarly(f"the file ends at {position}, {count} bytes more were promised")
+        return sent
+
+    def close(self) -> None:
+        self._socket.close()
