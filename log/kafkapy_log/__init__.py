@@ -13,11 +13,13 @@ cleanable, cleaner compaction: what could be cleaned, and one cleaning; under it
                    offset_map and cleaned_transactions, and swap: how a cleaned segment takes its place
 recovery           from a directory to a log
 file_pool          bounded open files; file_slice: a range of one on its way to a client
+disk_errors        what an error of the disk means; StorageError
 checkpoint_files   the small text files; durable_files: writing them whole
 settings           what a log must know of its topic's settings
 """
 
 from kafkapy_log.checkpoint_files import TopicPartition
+from kafkapy_log.disk_errors import StorageError
 from kafkapy_log.file_pool import FilePool
 from kafkapy_log.file_slice import EMPTY_SLICE, FileSlice
 from kafkapy_log.flush import Flush
@@ -42,6 +44,7 @@ __all__ = [
     "LogStore",
     "PartitionLog",
     "SegmentInfo",
+    "StorageError",
     "StoreError",
     "TimestampAndOffset",
     "TopicPartition",

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
 
 from kafkapy_log.append_validation import Buffer, record_rules, validate_from_client, validate_from_coordinator
 from kafkapy_log.checkpoint_files import leader_epoch_checkpoint
-from kafkapy_log.disk_errors import passes
+from kafkapy_log.disk_errors import StorageCause, StorageError, StorageErrors, passes
 from kafkapy_log.file_pool import FilePool
 from kafkapy_log.file_slice import EMPTY_SLICE, FileSlice
 from kafkapy_log.flush import Flush
@@ -89,10 +89,9 @@ class UnexpectedAppendOffset(Exception):
 class PartitionLog:
     """Offsets `[log_start_offset, log_end_offset)` of one partition.
 
-    `recovery_point`: everything below it is on the disk. Errors of the disk raise KafkaError KAFKA_STORAGE_ERROR, the
-    OSError as its cause. A full disk passes: what was written of a batch is cut off, and a later append may succeed.
-    After any other error of a write the log has failed: it takes no more until it is opened anew, since what its files
-    hold is then uncertain.
+    `recovery_point`: everything below it is on the disk. Errors of the disk raise StorageError. A full disk passes:
+    what was written of a batch is cut off, and a later append may succeed. After any other error of a write the log has
+    failed: it takes no more until it is opened anew, since what its files hold is then uncertain.
     """
 
     __slots__ = (
@@ -136,7 +135,7 @@ class PartitionLog:
         )
         self._deleted_files: list[tuple[int, Path]] = []
         self._truncations = 0
-        self._failure: OSError | None = None
+        self._failure: StorageCause | None = None
         self._closed = False
 
     @classmethod
@@ -153,10 +152,10 @@ class PartitionLog:
     ) -> "PartitionLog":
         """The log in `directory`, which exists. Blocks while an unclean log is recovered.
 
-        Raises KafkaError KAFKA_STORAGE_ERROR.
+        Raises StorageError.
         """
         pool = FilePool() if pool is None else pool
-        with _storage_errors(directory.name):
+        with StorageErrors(directory.name):
             loaded = load_log(
                 directory,
                 pool,
@@ -200,6 +199,11 @@ class PartitionLog:
         return len(self._segments) > 1
 
     @property
+    def failure(self) -> StorageCause | None:
+        """What has made the log refuse appends, None as long as it takes them; a closed log has not failed."""
+        return None if self._closed else self._failure
+
+    @property
     def has_failed(self) -> bool:
         """A disk error has made the log refuse appends."""
         return self._failure is not None and not self._closed
@@ -236,8 +240,8 @@ class PartitionLog:
         return self._flush_progress.unsettled_bytes(self._segments.active)
 
     def segments(self) -> list[SegmentInfo]:
-        """Oldest first; the last one is being written to. Raises KafkaError KAFKA_STORAGE_ERROR."""
-        with _storage_errors(self.topic_partition):
+        """Oldest first; the last one is being written to. Raises StorageError."""
+        with StorageErrors(self.topic_partition):
             return [
                 SegmentInfo(
                     segment.base_offset,
@@ -255,7 +259,7 @@ class PartitionLog:
     def aborted_transactions(self, start_offset: int, end_offset: int) -> list[AbortedTransaction]:
         """Those with records in `[start_offset, end_offset)`, in the order of their markers.
 
-        Raises KafkaError KAFKA_STORAGE_ERROR.
+        Raises StorageError.
         """
         aborted: list[AbortedTransaction] = []
         for segment in self._segments.after(self._segments.index_of(start_offset) - 1):
@@ -269,9 +273,9 @@ class PartitionLog:
     def _transaction_index(self, segment: Segment) -> TransactionIndex:
         """The segment's index, in memory from now on, made anew where its file is damaged.
 
-        Raises KafkaError KAFKA_STORAGE_ERROR.
+        Raises StorageError.
         """
-        with _storage_errors(self.topic_partition):
+        with StorageErrors(self.topic_partition):
             try:
                 return segment.transaction_index
             except CorruptIndexError:
@@ -312,7 +316,7 @@ class PartitionLog:
         `api_version` is Produce's, for its rules and messages; `verification` of a client's transactional batch;
         `transaction_version` of a coordinator's marker.
         Raises KafkaError: see `append_validation` and `ProducerState.check`; RECORD_LIST_TOO_LARGE: larger than
-        segment.bytes; KAFKA_STORAGE_ERROR. Nothing is stored then.
+        segment.bytes; StorageError. Nothing is stored then.
         """
         if self._failure is not None:
             self._refuse()
@@ -361,8 +365,8 @@ class PartitionLog:
     def append_as_follower(self, batches: Buffer, *, now_ms: int = 0) -> AppendResult | None:
         """Store batches as the leader has them: offsets and epochs are in them. None when there are none.
 
-        Nothing is stored when it raises UnexpectedAppendOffset: below the log's end or going back; KafkaError:
-        CORRUPT_MESSAGE, KAFKA_STORAGE_ERROR.
+        Nothing is stored when it raises UnexpectedAppendOffset: below the log's end or going back; KafkaError
+        CORRUPT_MESSAGE; StorageError.
         """
         if self._failure is not None:
             self._refuse()
@@ -477,22 +481,21 @@ class PartitionLog:
         """Nothing of an append is in the log. When the error is one that passes, the next one may try again."""
         if not passes(error):
             self._failure = error
-        raise _storage_error(self.topic_partition, error) from error
+        raise StorageError(self.topic_partition, error) from error
 
     @contextmanager
     def _refusing_after_errors(self) -> Iterator[None]:
         """For changes of several steps: an error between them makes the log take no more, as in an append."""
         try:
-            with _storage_errors(self.topic_partition):
+            with StorageErrors(self.topic_partition):
                 yield
-        except KafkaError as error:
-            cause = error.__cause__
-            self._failure = cause if isinstance(cause, OSError) else OSError(error.message)
+        except StorageError as error:
+            self._failure = error.cause
             raise
 
     def _refuse(self) -> NoReturn:
         assert self._failure is not None
-        raise _storage_error(self.topic_partition, self._failure) from self._failure
+        raise StorageError(self.topic_partition, self._failure) from self._failure
 
     # -- rolling
 
@@ -570,7 +573,7 @@ class PartitionLog:
         With `min_one_batch` the first batch comes whole even when it is larger, so that a consumer always advances
         (KIP-74). It may begin below `fetch_offset`: clients skip. Batches end at or below `up_to_offset` (the high
         watermark or the last stable offset); empty when there are none.
-        Raises KafkaError: OFFSET_OUT_OF_RANGE outside `[log_start_offset, log_end_offset]`; KAFKA_STORAGE_ERROR.
+        Raises KafkaError: OFFSET_OUT_OF_RANGE outside `[log_start_offset, log_end_offset]`; StorageError.
         """
         end_offset = self.log_end_offset
         if not self.log_start_offset <= fetch_offset <= end_offset:
@@ -588,7 +591,7 @@ class PartitionLog:
             segment = self._segments.active
             if fetch_offset >= segment.base_offset and segment.size - position <= max_bytes:
                 return FileSlice(segment.file, position, segment.size - position, end_offset)
-        with _storage_errors(self.topic_partition):
+        with StorageErrors(self.topic_partition):
             return self._segments.read(
                 fetch_offset,
                 max_bytes,
@@ -602,9 +605,9 @@ class PartitionLog:
     def offset_for_timestamp(self, timestamp: int) -> TimestampAndOffset | None:
         """The first record at or above `log_start_offset` whose timestamp is at least `timestamp`; None without one.
 
-        Decodes one batch. Raises KafkaError KAFKA_STORAGE_ERROR.
+        Decodes one batch. Raises StorageError.
         """
-        with _storage_errors(self.topic_partition):
+        with StorageErrors(self.topic_partition):
             return self._segments.first_with_timestamp(
                 timestamp, log_start_offset=self.log_start_offset, log_end_offset=self.log_end_offset
             )
@@ -612,9 +615,9 @@ class PartitionLog:
     def offset_of_max_timestamp(self) -> TimestampAndOffset | None:
         """The first record with the highest timestamp of the log; None when no record has one (KIP-734).
 
-        Decodes one batch. Raises KafkaError KAFKA_STORAGE_ERROR.
+        Decodes one batch. Raises StorageError.
         """
-        with _storage_errors(self.topic_partition):
+        with StorageErrors(self.topic_partition):
             return self._segments.latest()
 
     # -- leader epochs
@@ -637,7 +640,7 @@ class PartitionLog:
         """Forget everything from `offset` on; False when the log ends there or before.
 
         A batch that holds `offset` and begins before it goes too: the log then ends where that batch began.
-        Raises KafkaError KAFKA_STORAGE_ERROR.
+        Raises StorageError.
         """
         if offset >= self.log_end_offset:
             return False
@@ -657,7 +660,7 @@ class PartitionLog:
         return True
 
     def truncate_fully_and_start_at(self, offset: int, *, now_ms: int = 0) -> None:
-        """Forget everything; the next record gets `offset`. Raises KafkaError KAFKA_STORAGE_ERROR."""
+        """Forget everything; the next record gets `offset`. Raises StorageError."""
         with self._refusing_after_errors():
             self._drop_segments(list(self._segments), now_ms)
             self._segments.append(self._new_segment(offset, now_ms))
@@ -686,7 +689,7 @@ class PartitionLog:
         """Let the log start at `offset` or where it starts already, whichever is later; returns where that is.
 
         Segments that lie wholly below go at once; bytes of the segment that holds `offset` stay.
-        Raises KafkaError: OFFSET_OUT_OF_RANGE above the log's end; KAFKA_STORAGE_ERROR.
+        Raises KafkaError: OFFSET_OUT_OF_RANGE above the log's end; StorageError.
         """
         if offset > self.log_end_offset:
             raise KafkaError(
@@ -728,11 +731,11 @@ class PartitionLog:
         """Drop the segments that retention.ms, retention.bytes and the log start offset leave over; how many.
 
         When all of it has expired, the segment that was written to goes too, and an empty one begins.
-        Raises KafkaError KAFKA_STORAGE_ERROR.
+        Raises StorageError.
         """
         if self._closed or self._failure is not None:
             return 0
-        with _storage_errors(self.topic_partition):
+        with StorageErrors(self.topic_partition):
             segments = list(self._segments)
             count = deletable_count(
                 segments,
@@ -760,11 +763,11 @@ class PartitionLog:
     def cleanable(self, checkpoint: int | None, *, high_watermark: int, now_ms: int) -> "Cleanable":
         """What compaction could clean now; `checkpoint` is where the last cleaning ended, None when there was none.
 
-        Raises KafkaError KAFKA_STORAGE_ERROR.
+        Raises StorageError.
         """
         from kafkapy_log.cleanable import find_cleanable  # nothing of it is needed to start
 
-        with _storage_errors(self.topic_partition):
+        with StorageErrors(self.topic_partition):
             return find_cleanable(
                 list(self._segments),
                 self._settings,
@@ -780,12 +783,12 @@ class PartitionLog:
     def begin_cleaning(self, cleanable: "Cleanable", *, now_ms: int) -> "CleaningPlan":
         """For `cleaner.clean` in any thread, which gives its results to `swap_in`; then `CleaningPlan.close`.
 
-        Raises KafkaError KAFKA_STORAGE_ERROR.
+        Raises StorageError.
         """
         from kafkapy_log.cleaner import CleaningPlan  # nothing of it is needed to start
 
         first_dirty, end_offset = cleanable.first_dirty_offset, cleanable.first_uncleanable_offset
-        with _storage_errors(self.topic_partition):
+        with StorageErrors(self.topic_partition):
             sources = [segment for segment in self._segments if segment.base_offset < end_offset]
             dirty_segment = sources[self._segments.index_of(first_dirty)]
             return CleaningPlan(
@@ -803,7 +806,7 @@ class PartitionLog:
     def swap_in(self, cleaned: "CleanedSegment", *, now_ms: int) -> bool:
         """Have a cleaned segment take the place of those it was made from; False: the log is another by now.
 
-        Raises KafkaError KAFKA_STORAGE_ERROR.
+        Raises StorageError.
         """
         present = set(self._segments)
         if (
@@ -815,7 +818,7 @@ class PartitionLog:
         ):
             return False
         base_offset = cleaned.segment.base_offset
-        with _storage_errors(self.topic_partition):
+        with StorageErrors(self.topic_partition):
             try:
                 rename_all(self.directory, base_offset, CLEANED_SUFFIX, SWAP_SUFFIX)
             except OSError:  # nothing has changed yet
@@ -844,7 +847,7 @@ class PartitionLog:
         do not ask for more, so that recovery never has much to read. With `settle` come the indexes of the active one
         and a snapshot of the producers, so that recovery would begin where this flush ends.
         Owner's thread; then `Flush.sync` anywhere; then `end_flush` on the owner's thread, whatever came of it.
-        Raises KafkaError KAFKA_STORAGE_ERROR.
+        Raises StorageError.
         """
         if self._flush_progress.is_under_way or self._failure is not None:
             return None
@@ -859,7 +862,7 @@ class PartitionLog:
 
     def _begin_settling(self) -> Flush:
         active, end_offset = self._segments.active, self.log_end_offset
-        with _storage_errors(self.topic_partition):
+        with StorageErrors(self.topic_partition):
             if not active.indexes_written:
                 active.write_indexes()
         snapshot = None
@@ -890,7 +893,7 @@ class PartitionLog:
             if segment is not active:
                 names += segment.index_names()
         epochs = leader_epoch_checkpoint(self._leader_epochs.entries) if self._leader_epochs.changed else None
-        with _storage_errors(self.topic_partition):
+        with StorageErrors(self.topic_partition):
             flush = Flush(self.directory, [segment.file for segment in segments], names, epochs, end_offset, snapshot)
         self._leader_epochs.changed = False
         return flush
@@ -917,7 +920,7 @@ class PartitionLog:
     def flush(self) -> None:
         """Everything appended so far is on the disk afterwards. Blocks; on the owner's thread.
 
-        Raises KafkaError KAFKA_STORAGE_ERROR.
+        Raises StorageError.
         """
         flush = self.begin_flush()
         if flush is not None:
@@ -928,13 +931,13 @@ class PartitionLog:
             flush.sync(fsync=fsync)
         except OSError as error:
             self.end_flush(flush, error)
-            raise _storage_error(self.topic_partition, error) from error
+            raise StorageError(self.topic_partition, error) from error
         self.end_flush(flush)
 
     def begin_close(self) -> Flush | None:
         """Write what lets the directory be opened without recovery; `sync` of the result brings it to the disk.
 
-        Then `end_flush` and `close`. Raises KafkaError KAFKA_STORAGE_ERROR.
+        Then `end_flush` and `close`. Raises StorageError.
         """
         if self._closed or self._failure is not None:
             return None
@@ -948,7 +951,7 @@ class PartitionLog:
     def close(self, *, clean: bool = True, fsync: bool = True) -> None:
         """Give back descriptors. With `clean` the directory is first made ready to be opened without recovery.
 
-        Blocks: with `fsync` until all of it is on the disk. Raises KafkaError KAFKA_STORAGE_ERROR; closed even then.
+        Blocks: with `fsync` until all of it is on the disk. Raises StorageError; closed even then.
         """
         try:
             flush = self.begin_close() if clean else None
@@ -969,16 +972,3 @@ class PartitionLog:
         for segment in self._segments:
             segment.move(directory)
             segment.retire()
-
-
-def _storage_error(topic_partition: str, error: Exception) -> KafkaError:
-    return KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, f"{topic_partition}: {error}")
-
-
-@contextmanager
-def _storage_errors(topic_partition: str) -> Iterator[None]:
-    """What the disk refuses, and bytes on it that cannot be right, as the error that clients know."""
-    try:
-        yield
-    except (OSError, MalformedMessage, CorruptIndexError) as error:
-        raise _storage_error(topic_partition, error) from error

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from kafkapy_log import LogSettings, LogStore, PartitionLog, StoreError, TopicPartition
+from kafkapy_log import LogSettings, LogStore, PartitionLog, StorageError, StoreError, TopicPartition
 from kafkapy_log.log_store import remove_directories
-from kafkapy_wire.errors import KafkaError
 from kafkapy_wire.records import NewRecord, build_batch
 from kafkapy_wire.uuid import parse_uuid, random_uuid, uuid_text
 
@@ -252,7 +251,7 @@ def test_a_failed_log_leaves_no_clean_marker(tmp_path: Path) -> None:
     store = open_store(tmp_path)
     log = store.create("orders", 0, TOPIC_ID, now_ms=NOW_MS)
     log._failure = OSError("disk")
-    with pytest.raises(KafkaError, match="orders-0 has failed before"):
+    with pytest.raises(StorageError, match="orders-0 has failed before"):
         store.close({})
     assert not (tmp_path / ".kafka_cleanshutdown").exists()
 
@@ -272,7 +271,7 @@ def test_a_disk_that_fails_while_closing_leaves_no_clean_marker(
         real(fd)
 
     monkeypatch.setattr(os, "fdatasync", fails_once)
-    with pytest.raises(KafkaError, match="Input/output error"):
+    with pytest.raises(StorageError, match="Input/output error"):
         store.close({})
     assert next(calls) == 20, "the others are on the disk"
     assert not (tmp_path / ".kafka_cleanshutdown").exists()
