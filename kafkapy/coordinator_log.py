@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from kafkapy.clock import Clock
     from kafkapy.partitions import Partition, PartitionManager
+    from kafkapy_wire.records.building import BuiltBatch
 
 LOAD_READ_BYTES = 5 << 20
 
@@ -35,7 +36,7 @@ class TopicCoordinatorLog:
         if not self.partition_count:
             await self._create_topic(self._topic)
 
-    def append(self, partition: int, batch: bytes) -> int:
+    def append(self, partition: int, batch: BuiltBatch) -> int:
         """The base offset of the appended batch. Raises KafkaError."""
         return self._leader(partition).append_internal(batch, now_ms=self._clock.now_ms()).base_offset
 

@@ -74,8 +74,8 @@ class Flusher:
 
     async def settle(self, logs: Iterable[PartitionLog]) -> None:
         """Have those settled that recovery would have to read most of, some at a time; returns when they are."""
-        due = [log for log in logs if log.unsettled_bytes >= SETTLE_BYTES_MIN and not log.has_failed]
-        due.sort(key=lambda log: log.unsettled_bytes, reverse=True)
+        due = [log for log in logs if log.flushing.unsettled_bytes >= SETTLE_BYTES_MIN and not log.has_failed]
+        due.sort(key=lambda log: log.flushing.unsettled_bytes, reverse=True)
         for first in range(0, min(len(due), SETTLE_LOGS_MAX), SETTLE_TOGETHER_MAX):
             for log in due[first : first + SETTLE_TOGETHER_MAX]:
                 self.ask(log, Extent.SETTLED)
@@ -83,7 +83,7 @@ class Flusher:
 
     def appended(self, log: PartitionLog, *, awaited: bool) -> None:
         """Records were appended to a log whose topic has flush.messages; `awaited`: by a request that would wait."""
-        if log.unflushed_record_count >= log.settings.flush_messages:
+        if log.flushing.unflushed_record_count >= log.settings.flush_messages:
             self.records_are_due |= awaited
             self.ask(log)
 
@@ -99,7 +99,7 @@ class Flusher:
         dirty_since_ms: dict[PartitionLog, int] = {}
         for partition in partitions:
             log = partition.log
-            if not log.unflushed_record_count or log.has_failed:
+            if not log.flushing.unflushed_record_count or log.has_failed:
                 continue
             if log.active_base_offset > log.recovery_point:
                 self.ask(log, Extent.ROLLED)
@@ -128,7 +128,7 @@ class Flusher:
         flushes: list[tuple[PartitionLog, Flush]] = []
         for log, extent in due.items():
             try:
-                flush = log.begin_flush(rolled_only=extent is Extent.ROLLED, settle=extent is Extent.SETTLED)
+                flush = log.flushing.begin(rolled_only=extent is Extent.ROLLED, settle=extent is Extent.SETTLED)
             except KafkaError as error:
                 self._failed(log, error.__cause__, this_round)
                 continue
@@ -143,7 +143,7 @@ class Flusher:
         with trio.CancelScope(shield=True):
             errors = await trio.to_thread.run_sync(sync)
         for (log, flush), sync_error in zip(flushes, errors, strict=True):
-            log.end_flush(flush, sync_error)
+            log.flushing.end(flush, sync_error)
             if sync_error is not None:
                 self._failed(log, sync_error, this_round)
             elif due[log] is not Extent.RECORDS:

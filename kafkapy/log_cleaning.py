@@ -170,7 +170,7 @@ class LogCleaning:
 
     def _delete_old_segments(self, partition: Partition) -> None:
         try:
-            count = partition.log.delete_old_segments(
+            count = partition.log.retention.delete_old_segments(
                 high_watermark=partition.high_watermark, now_ms=self._node.clock.now_ms()
             )
         except KafkaError as error:
@@ -284,7 +284,7 @@ class LogCleaning:
         known = TopicPartition(partition.topic, partition.index)
         checkpoint = self._checkpoints.get(known)
         try:
-            cleanable = log.cleanable(
+            cleanable = log.compaction.find_cleanable(
                 checkpoint, high_watermark=partition.high_watermark, now_ms=self._node.clock.now_ms()
             )
         except KafkaError as error:
@@ -303,7 +303,7 @@ class LogCleaning:
     def _begin(self, partition: Partition, cleanable: Cleanable) -> CleaningPlan | None:
         """The plan, under way from now on; None: it cannot be cleaned."""
         try:
-            plan = partition.log.begin_cleaning(cleanable, now_ms=self._node.clock.now_ms())
+            plan = partition.log.compaction.begin(cleanable, now_ms=self._node.clock.now_ms())
         except KafkaError as error:
             if passes(error.__cause__):
                 self._node.disk.put_off("compaction", error)
@@ -407,7 +407,7 @@ class LogCleaning:
         return end_offset
 
     def _swap_in(self, partition: Partition, cleaned: CleanedSegment) -> bool:
-        return partition.log.swap_in(cleaned, now_ms=self._node.clock.now_ms())
+        return partition.log.compaction.swap_in(cleaned, now_ms=self._node.clock.now_ms())
 
     def _leave_alone(self, partition: Partition, reason: str) -> None:
         """Until the next start: Apache Kafka, too, calls such a partition uncleanable and goes on with the others."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from kafkapy.controller_driver import METADATA_TOPIC
 from kafkapy.settings.log_settings import log_settings
 from kafkapy_controller.image import EMPTY_IMAGE, ConfigResourceType
-from kafkapy_log import AppendOrigin, StoreError, TopicPartition, Verification
+from kafkapy_log import StoreError, TopicPartition, Verification
 from kafkapy_log.disk_errors import passes
 from kafkapy_wire.errors import ErrorCode, KafkaError
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from kafkapy_controller.image import MetadataImage, PartitionImage, TopicImage
     from kafkapy_log import AppendResult, LogSettings, LogStore, PartitionLog
     from kafkapy_wire.message import RecordBytes
+    from kafkapy_wire.records.building import BuiltBatch
     from kafkapy_wire.uuid import Uuid
 
 logger = logging.getLogger("kafkapy.partitions")
@@ -100,18 +101,14 @@ class Partition:
         self._appended(awaited=True)
         return result
 
-    def append_internal(self, batch: bytes, *, now_ms: int, transaction_version: int = 0) -> AppendResult:
+    def append_internal(self, batch: BuiltBatch, *, now_ms: int, transaction_version: int = 0) -> AppendResult:
         """Append a batch that a coordinator of this node built. Raises KafkaError; then nothing was stored.
 
         `transaction_version` is a marker's.
         """
         try:
-            result = self.log.append_as_leader(
-                batch,
-                leader_epoch=self.leader_epoch,
-                now_ms=now_ms,
-                origin=AppendOrigin.COORDINATOR,
-                transaction_version=transaction_version,
+            result = self.log.append_built(
+                batch, leader_epoch=self.leader_epoch, now_ms=now_ms, transaction_version=transaction_version
             )
         except KafkaError as error:
             if error.code is ErrorCode.KAFKA_STORAGE_ERROR:

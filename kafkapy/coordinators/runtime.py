@@ -20,16 +20,17 @@ from kafkapy_wire.records import (
     Compression,
     ControlRecordType,
     NewRecord,
-    build_batch,
     decode_records,
     read_batch_header,
     read_control_record_type,
 )
+from kafkapy_wire.records.building import build_batch_and_header
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from kafkapy.clock import Clock
+    from kafkapy_wire.records.building import BuiltBatch
 
 logger = logging.getLogger("kafkapy.coordinators")
 
@@ -112,7 +113,7 @@ class CoordinatorLog(Protocol):
     async def create_topic(self) -> None:
         """Return when the topic exists and every partition takes appends. Creating it twice is no error."""
 
-    def append(self, partition: int, batch: bytes) -> int:
+    def append(self, partition: int, batch: BuiltBatch) -> int:
         """The base offset of the appended batch. Raises KafkaError(NOT_LEADER_OR_FOLLOWER, KAFKA_STORAGE_ERROR)."""
 
     def read_batches(self, partition: int) -> Iterator[memoryview]:
@@ -189,7 +190,7 @@ class CoordinatorRuntime(Generic[ShardT]):
         """
         if decision.records:
             now_ms = self._clock.now_ms()
-            batch = build_batch(
+            batch = build_batch_and_header(
                 [NewRecord(now_ms, record.key, record.value) for record in decision.records],
                 compression=self._compression,
                 base_sequence=self._base_sequence,

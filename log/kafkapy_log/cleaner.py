@@ -20,7 +20,6 @@ from kafkapy_log.indexes import OFFSET_ENTRY_BYTES, TIME_ENTRY_BYTES
 from kafkapy_log.offset_map import OffsetMap
 from kafkapy_log.producer_state import LastRecord
 from kafkapy_log.record_scan import scan_keys, scan_records
-from kafkapy_log.recovery import end_transaction_marker
 from kafkapy_log.segment import (
     INDEX_SUFFIX,
     LOG_SUFFIX,
@@ -34,6 +33,7 @@ from kafkapy_log.segment import (
 from kafkapy_log.settings import LogSettings
 from kafkapy_log.swap import CLEANED_SUFFIX, SEGMENT_SUFFIXES
 from kafkapy_log.transaction_index import AbortedTransaction
+from kafkapy_log.transaction_markers import read_marker
 from kafkapy_wire.compression import DECOMPRESSED_BYTES_MAX
 from kafkapy_wire.errors import MalformedMessage
 from kafkapy_wire.records import BATCH_HEADER_BYTES, BatchHeader, read_batch_header
@@ -251,7 +251,7 @@ def _build_offset_map(plan: CleaningPlan, offset_map: OffsetMap, pace: Callable[
             pace(size)
             progress.bytes_mapped += size
             if header.is_control:
-                marker = end_transaction_marker(batch) if header.record_count and header.producer_id >= 0 else None
+                marker = read_marker(batch) if header.record_count and header.producer_id >= 0 else None
                 transactions.may_drop_marker(header, marker)
             elif not transactions.may_drop(header) and header.last_offset >= first_dirty:
                 if offset_map.is_full:

@@ -293,7 +293,7 @@ class LogStore:
     def checkpoints(self, high_watermarks: Mapping[TopicPartition, int]) -> list[tuple[str, bytes]]:
         """(file name, content) of the three files, to be written by `replace_checkpoints` in a worker thread."""
         for topic_partition, log in self._logs.items():
-            self._recovery_points[topic_partition] = log.recovery_point_to_note
+            self._recovery_points[topic_partition] = log.flushing.recovery_point_to_note
             self._log_start_offsets[topic_partition] = log.log_start_offset
         self._high_watermarks.update(high_watermarks)
         # As Kafka does: only starts that the first segment's name does not tell.
@@ -352,16 +352,16 @@ class LogStore:
                 failures.append(StorageError(f"{topic_partition} has failed before", log.failure))
             elif clean:
                 try:
-                    flush = log.begin_close()
+                    flush = log.flushing.begin_close()
                 except StorageError as error:
                     failures.append(error)
                     with suppress(StorageError):  # no room for its indexes: what it was given is synced all the same
-                        flush = log.begin_flush()
+                        flush = log.flushing.begin()
                 if flush is not None:
                     flushing.append((log, flush))
         errors = sync_all([flush for _, flush in flushing], fsync=self._fsync)
         for (log, flush), sync_error in zip(flushing, errors, strict=True):
-            log.end_flush(flush, sync_error)
+            log.flushing.end(flush, sync_error)
             if sync_error is not None:
                 failures.append(StorageError(log.topic_partition, sync_error))
         for _, log in logs:

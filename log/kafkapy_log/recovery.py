@@ -21,7 +21,7 @@ from kafkapy_log.durable_files import read_file, write_file
 from kafkapy_log.file_pool import FilePool
 from kafkapy_log.indexes import CorruptIndexError
 from kafkapy_log.leader_epochs import LeaderEpochCache
-from kafkapy_log.producer_state import CorruptSnapshotError, EndTransactionMarker, ProducerState
+from kafkapy_log.producer_state import CorruptSnapshotError, ProducerState
 from kafkapy_log.segment import (
     DELETED_SUFFIX,
     INDEX_SUFFIX,
@@ -37,15 +37,13 @@ from kafkapy_log.segment import (
 from kafkapy_log.settings import LogSettings
 from kafkapy_log.swap import CLEANED_SUFFIX, SWAP_SUFFIX, finish_swaps
 from kafkapy_log.transaction_index import TransactionIndex
+from kafkapy_log.transaction_markers import read_marker
 from kafkapy_wire.errors import MalformedMessage
 from kafkapy_wire.records import (
     BATCH_HEADER_BYTES,
     BatchHeader,
     crc_matches,
-    decode_records,
     read_batch_header,
-    read_control_record_type,
-    read_coordinator_epoch,
 )
 
 _READ_BYTES: Final = 1 << 20
@@ -252,7 +250,7 @@ class _Recovery:
                 continue
             if not header.is_control:
                 producers.update(header, header.base_offset)
-            elif marker := end_transaction_marker(batch):
+            elif marker := read_marker(batch):
                 aborted = producers.end_transaction(header, marker)
                 if aborted is not None:
                     segment.transaction_index.append(aborted)
@@ -363,19 +361,10 @@ def replay(
             continue
         if not header.is_control:
             producers.update(header, header.base_offset)
-        elif marker := end_transaction_marker(segment.read_batch(found)):
+        elif marker := read_marker(segment.read_batch(found)):
             aborted = producers.end_transaction(header, marker)
             if aborted is not None and transaction_index is not None:
                 transaction_index.append(aborted)
-
-
-def end_transaction_marker(batch: bytes | bytearray | memoryview) -> EndTransactionMarker | None:
-    """What a control batch with a producer id says; None when compaction has emptied it. Raises MalformedMessage."""
-    for record in decode_records(batch):
-        return EndTransactionMarker(
-            read_control_record_type(record.key), read_coordinator_epoch(record.value), record.timestamp
-        )
-    return None
 
 
 def delete_now(segment: Segment) -> None:

@@ -17,7 +17,15 @@ from typing import Final, NamedTuple, TypeVar
 from kafkapy_log.disk_errors import passes
 from kafkapy_log.durable_files import overwrite_file, read_file, write_file
 from kafkapy_log.file_pool import FilePool, PooledFile
-from kafkapy_log.indexes import CorruptIndexError, OffsetEntry, OffsetIndex, TimeEntry, TimeIndex
+from kafkapy_log.indexes import (
+    OFFSET_ENTRY_BYTES,
+    TIME_ENTRY_BYTES,
+    CorruptIndexError,
+    OffsetEntry,
+    OffsetIndex,
+    TimeEntry,
+    TimeIndex,
+)
 from kafkapy_log.stored_indexes import StoredIndexes, StoredOffsetIndex, StoredTimeIndex
 from kafkapy_log.transaction_index import TransactionIndex
 from kafkapy_wire.errors import MalformedMessage
@@ -154,6 +162,17 @@ class Segment:
     def indexes_written(self) -> bool:
         """Whether the files have every entry."""
         return self._indexed_size == self.size
+
+    def has_full_index(self, index_bytes: int) -> bool:
+        """Whether one of them has as many entries as segment.index.bytes allows. Raises OSError, CorruptIndexError."""
+        offset_index, time_index = self._offset_index, self._time_index
+        if offset_index is None or time_index is None:
+            offset_index, time_index = self.offset_index, self.time_index
+        return (
+            len(offset_index.offsets) >= index_bytes // OFFSET_ENTRY_BYTES
+            # One entry less than fits: the last place is for the entry that closing the segment adds.
+            or len(time_index.offsets) >= index_bytes // TIME_ENTRY_BYTES - 1
+        )
 
     def forget_indexes(self) -> None:
         """Nothing more is written to the segment: what the files have need not be in memory."""
@@ -458,6 +477,13 @@ class Segment:
             header = read_batch_header(chunk, position - chunk_start)
             yield BatchPosition(header, position)
             position += header.size_bytes
+
+    def timestamp_of_first_batch(self) -> int:
+        """The `max_timestamp` of the first batch, which is there; -1 when it has none. Raises OSError."""
+        first = self.first_batch_timestamp
+        if first is None:
+            first = self.first_batch_timestamp = next(self.headers_from(0)).header.max_timestamp
+        return first
 
     def find(self, offset: int, index_interval_bytes: int) -> BatchPosition | None:
         """The first batch that ends at `offset` or later; None when all end before it.

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from kafkapy.coordinators.group.classic_group import ClassicGroup
     from kafkapy_wire.messages.describe_groups import DescribedGroup
+    from kafkapy_wire.records.building import BuiltBatch
 
 T = TypeVar("T")
 
@@ -63,12 +64,12 @@ class MemoryLog:
         self.batches = [[] for _ in range(PARTITION_COUNT)]
         self.end_offsets = [0] * PARTITION_COUNT
 
-    def append(self, partition: int, batch: bytes) -> int:
+    def append(self, partition: int, batch: BuiltBatch) -> int:
         if self.refuse_appends_with is not None:
             raise KafkaError(self.refuse_appends_with)
         base_offset = self.end_offsets[partition]
-        self.batches[partition].append(batch)
-        self.end_offsets[partition] += sum(1 for _ in decode_records(batch))
+        self.batches[partition].append(batch.data)
+        self.end_offsets[partition] += sum(1 for _ in decode_records(batch.data))
         return base_offset
 
     def read_batches(self, partition: int) -> Iterator[memoryview]:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from kafkapy_log import AppendOrigin, LogSettings, LogStore, PartitionLog, StorageError, StoreError, Verification
+from kafkapy_log import LogSettings, LogStore, PartitionLog, StorageError, StoreError, Verification, build_marker
 from kafkapy_log.disk_errors import SyncFailed, passes, what_to_do
 from kafkapy_log.durable_files import replace_file
 from kafkapy_wire.errors import ErrorCode, MalformedMessage
@@ -25,7 +25,6 @@ from kafkapy_wire.records import (
     ControlRecordType,
     NewRecord,
     build_batch,
-    build_end_transaction_marker,
     decode_records,
     split_batches,
 )
@@ -112,14 +111,14 @@ class Workload:
         self.sent.add(value)
         with suppress(StorageError):
             if number % 7 == 6:
-                marker = build_end_transaction_marker(
+                marker = build_marker(
                     (ControlRecordType.ABORT, ControlRecordType.COMMIT)[number % 2],
                     timestamp=NOW_MS,
                     producer_id=TRANSACTIONAL,
                     producer_epoch=0,
                     coordinator_epoch=0,
                 )
-                self.log.append_as_leader(marker, leader_epoch=1, now_ms=NOW_MS, origin=AppendOrigin.COORDINATOR)
+                self.log.append_built(marker, leader_epoch=1, now_ms=NOW_MS)
                 return
             producer_id = TRANSACTIONAL if number % 7 > 3 else IDEMPOTENT
             batch = build_batch(
@@ -139,15 +138,15 @@ class Workload:
         assert self.log is not None
         with suppress(StorageError, OSError):
             if number % 5 == 4:
-                self.log.flush()
-            elif number % 8 == 7 and (flush := self.log.begin_flush(rolled_only=True)):
-                self.log._sync(flush, fsync=True)
+                self.log.flushing.flush()
+            elif number % 8 == 7 and (flush := self.log.flushing.begin(rolled_only=True)):
+                self.log.flushing.sync(flush, fsync=True)
             elif number % 9 == 8:
                 self.store.write_checkpoints({})
             elif number == 20:
                 self.log.delete_records_before(self.log.log_end_offset - 8, now_ms=NOW_MS)
             elif number == 25:
-                self.log.delete_old_segments(high_watermark=self.log.log_end_offset, now_ms=NOW_MS)
+                self.log.retention.delete_old_segments(high_watermark=self.log.log_end_offset, now_ms=NOW_MS)
 
     def assert_kept(self, directory: Path, *, log_start_offset: int) -> None:
         """In a store that is opened on `directory` now, and it takes more."""
@@ -255,7 +254,7 @@ def test_a_log_that_a_broken_disk_has_refused_takes_no_more(number: int, tmp_pat
         assert not refused.value.passes
     assert log.has_failed
     assert list(values(log)) == [0], "what it has can be read"
-    assert log.begin_flush() is None
+    assert log.flushing.begin() is None
 
 
 def test_too_many_open_files_pass(tmp_path: Path, disk: FailingDisk) -> None:
@@ -290,12 +289,12 @@ def test_a_failed_fsync_is_not_tried_again(number: int, tmp_path: Path, disk: Fa
     append(log)
     disk.fail_at(1, number, recovers=True)
     with pytest.raises(StorageError) as failed:
-        log.flush()
+        log.flushing.flush()
     assert disk.failed_calls == ["fdatasync"]
     assert isinstance(failed.value.cause, SyncFailed)
     assert not failed.value.passes, "an fsync is never asked for again"
     assert (log.has_failed, log.recovery_point) == (True, 0)
-    log.flush()
+    log.flushing.flush()
     assert log.recovery_point == 0
 
 
@@ -303,19 +302,19 @@ def test_a_flush_that_had_no_room_for_a_checkpoint_is_tried_again(tmp_path: Path
     log = new_log(tmp_path)
     while not log.has_rolled:
         append(log)
-    flush = log.begin_flush()
+    flush = log.flushing.begin()
     assert flush is not None
     disk.fail_at(len(flush.files) + len(flush.names) + 1, errno.ENOSPC, recovers=True)
     with pytest.raises(OSError, match="No space left") as full:
         flush.sync()
     assert disk.failed_calls == ["open"], "of leader-epoch-checkpoint.tmp"
-    log.end_flush(flush, full.value)
+    log.flushing.end(flush, full.value)
     assert (log.has_failed, log.recovery_point) == (False, 0)
-    again = log.begin_flush()
+    again = log.flushing.begin()
     assert again is not None
     assert (again.names, len(again.files)) == (flush.names, len(flush.files))
     again.sync()
-    log.end_flush(again)
+    log.flushing.end(again)
     assert log.recovery_point == log.log_end_offset
     assert (log.directory / "leader-epoch-checkpoint").exists()
     log.close()
@@ -329,7 +328,7 @@ def test_retention_makes_room_on_a_full_disk(tmp_path: Path, disk: FailingDisk) 
     in_use = log.read(0, 200)
     refusing = FullForNewBytes(disk)
     with refusing:
-        assert log.delete_old_segments(high_watermark=20, now_ms=LONG_AFTER_MS) > 1
+        assert log.retention.delete_old_segments(high_watermark=20, now_ms=LONG_AFTER_MS) > 1
     assert refusing.renames_refused
     assert (log.log_start_offset, log.log_end_offset, log.has_failed) == (20, 20, False)
     assert not list(log.directory.glob("*.deleted"))
@@ -369,7 +368,7 @@ def test_a_cleaning_that_fails_leaves_the_log_as_it_was_or_cleaned(
         log = store.create("orders", 0, TOPIC_ID, now_ms=NOW_MS)
         for count in range(24):
             append(log, b"%03d" % count * 40)
-        log.flush()
+        log.flushing.flush()
         store.write_checkpoints({})  # so that the next start trusts the indexes
         disk.fail_at(call, number, recovers=True)
         with suppress(StorageError, OSError):

@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from kafkapy.coordinators.group.coordinator import OFFSETS_TOPIC
+from kafkapy_log import build_marker
 from kafkapy_wire.errors import ErrorCode, KafkaError
-from kafkapy_wire.records import ControlRecordType, build_end_transaction_marker
+from kafkapy_wire.records import ControlRecordType
 
 if TYPE_CHECKING:
     from kafkapy.clock import Clock
@@ -41,7 +42,7 @@ class MarkerWriter:
         KAFKA_STORAGE_ERROR. Where there is nothing to end the marker is written all the same.
         """
         now_ms = self._clock.now_ms()
-        batch = build_end_transaction_marker(
+        batch = build_marker(
             ControlRecordType.COMMIT if marker.commit else ControlRecordType.ABORT,
             timestamp=now_ms,
             producer_id=marker.producer_id,
