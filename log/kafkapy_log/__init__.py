@@ -3,7 +3,7 @@
 log_store          a data directory: lock, identity, checkpoints, creating and deleting partitions
 partition_log      append, read, find, truncate; its parts, which share log_files:
                    log_flushing: to the disk; log_compaction; retention: which of the oldest segments are to go
-append_validation  a produced batch before it is stored
+append_validation  a produced batch before it is stored; replicated_batches: what a leader has sent to this follower
 producer_state     idempotent producers: duplicates, sequences, epochs, open transactions, snapshots
 transaction_index  aborted transactions, for readers of committed records: `.txnindex`; transaction_markers
 leader_epochs      which leader epoch began where
@@ -18,7 +18,6 @@ checkpoint_files   the small text files; durable_files: writing them whole
 settings           what a log must know of its topic's settings
 """
 
-from kafkapy_log.append_validation import UnexpectedAppendOffset
 from kafkapy_log.checkpoint_files import TopicPartition
 from kafkapy_log.disk_errors import StorageError
 from kafkapy_log.file_pool import FilePool
@@ -27,6 +26,7 @@ from kafkapy_log.flush import Flush
 from kafkapy_log.log_store import LogStore, StoreError
 from kafkapy_log.partition_log import AppendResult, PartitionLog, SegmentInfo
 from kafkapy_log.producer_state import ActiveProducer, Verification
+from kafkapy_log.replicated_batches import UnexpectedAppendOffset
 from kafkapy_log.segment_list import TimestampAndOffset
 from kafkapy_log.settings import DEFAULT_SETTINGS, LogSettings
 from kafkapy_log.transaction_index import AbortedTransaction

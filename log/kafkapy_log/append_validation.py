@@ -1,7 +1,7 @@
 """Batches on their way into a log: what is refused, and what a topic's settings change.
 
-A batch that a client has produced is held against the topic's settings; one that this process has built is believed;
-what a leader sends to its follower must be whole and go on where the follower's log ends.
+A batch that a client has produced is held against the topic's settings; one that this process has built is believed.
+What a leader sends to its follower is the business of `replicated_batches`.
 
 The checks are `kafkapy_wire.records.validation`'s, in Apache Kafka's order: the request (one batch, magic 2, codec),
 the batch (base offset, max.message.bytes, CRC, offset range, control bit, sequence), then the records. Of those only
@@ -12,12 +12,9 @@ message.timestamp.before.max.ms, and when the codec of the topic is another than
 Differs: Apache Kafka decodes every batch, so it also corrects a max timestamp that is not the records' maximum.
 """
 
-from typing import NamedTuple
-
 from kafkapy_log.settings import LogSettings
-from kafkapy_log.transaction_markers import EndTransactionMarker, read_marker
 from kafkapy_wire.errors import ErrorCode, KafkaError, MalformedMessage
-from kafkapy_wire.records import BatchHeader, TimestampType, crc_matches, read_batch_header, split_batches
+from kafkapy_wire.records import BatchHeader, TimestampType, read_batch_header
 from kafkapy_wire.records.batch import COMPRESSION_MASK, TIMESTAMP_TYPE_BIT
 from kafkapy_wire.records.building import BuiltBatch
 from kafkapy_wire.records.rewrite import recompress, renumber, stamp_timestamps
@@ -42,19 +39,6 @@ def record_rules(settings: LogSettings) -> RecordRules:
         timestamp_after_max_ms=settings.message_timestamp_after_max_ms,
         is_compacted=settings.compact,
     )
-
-
-class UnexpectedAppendOffset(Exception):
-    """A replica was given a batch that begins below its log's end, or goes back within itself."""
-
-
-class ReplicatedBatches(NamedTuple):
-    """What a leader has sent: at least one whole batch. `marker` is that of a control batch, if it has one."""
-
-    batches: list[tuple[BatchHeader, EndTransactionMarker | None]]
-    first_offset: int
-    last_offset: int
-    max_timestamp: int
 
 
 def validate_produced(
@@ -94,36 +78,6 @@ def conform_built(
     if header.is_control:
         return header, batch
     return conform(header, batch, settings, None, topic_partition=topic_partition, now_ms=now_ms)
-
-
-def validate_replicated(data: Buffer, log_end_offset: int, *, topic_partition: str) -> ReplicatedBatches | None:
-    """The batches in `data`, which are for a log that ends at `log_end_offset`; None when there are none.
-
-    Raises UnexpectedAppendOffset: below the log's end or going back; KafkaError CORRUPT_MESSAGE.
-    """
-    batches: list[tuple[BatchHeader, EndTransactionMarker | None]] = []
-    next_offset = log_end_offset
-    max_timestamp = -1
-    try:
-        for header, batch in split_batches(data):
-            if not crc_matches(batch):
-                raise KafkaError(
-                    ErrorCode.CORRUPT_MESSAGE,
-                    f"Record is corrupt (stored crc = {header.crc}) in topic partition {topic_partition}.",
-                )
-            if header.base_offset < next_offset:
-                raise UnexpectedAppendOffset(
-                    f"offset {header.base_offset} in an append to {topic_partition} at {next_offset}"
-                )
-            marker = read_marker(batch) if header.is_control and header.producer_id >= 0 else None
-            batches.append((header, marker))
-            next_offset = header.next_offset
-            max_timestamp = max(max_timestamp, header.max_timestamp)
-    except MalformedMessage as malformed:
-        raise KafkaError(ErrorCode.CORRUPT_MESSAGE, f"{malformed} ({topic_partition})") from malformed
-    if not batches:
-        return None
-    return ReplicatedBatches(batches, batches[0][0].base_offset, next_offset - 1, max_timestamp)
 
 
 def conform(

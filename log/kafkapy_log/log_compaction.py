@@ -38,6 +38,13 @@ class LogCompaction:
                 largest_timestamp=files.segments.max_timestamp,
             )
 
+    def bounded_checkpoint(self, checkpoint: int) -> int:
+        """What a truncation leaves of the cleaner's checkpoint: the segment that is written to now was not cleaned.
+
+        To be written before the next append, as Apache Kafka does: other records may come below the old one.
+        """
+        return min(checkpoint, self._files.segments.active.base_offset)
+
     def begin(self, cleanable: "Cleanable", *, now_ms: int) -> "CleaningPlan":
         """For `cleaner.clean`; then `CleaningPlan.close`. Raises StorageError."""
         from kafkapy_log.cleaner import CleaningPlan  # nothing of it is needed to start

@@ -5,7 +5,7 @@ work on one `LogFiles`, which knows how a segment begins and how it goes, and wh
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
@@ -17,6 +17,7 @@ from kafkapy_log.flush_progress import FlushProgress
 from kafkapy_log.indexes import CorruptIndexError
 from kafkapy_log.producer_snapshots import ProducerSnapshots
 from kafkapy_log.recovery import LoadedLog, rebuild_producers, rebuild_transaction_indexes
+from kafkapy_log.replicated_batches import ReplicatedBatch
 from kafkapy_log.segment import RELATIVE_OFFSET_MAX, Segment
 from kafkapy_log.segment_list import SegmentList
 from kafkapy_log.settings import LogSettings
@@ -151,6 +152,25 @@ class LogFiles:
         self.producers.end_offset = self.log_end_offset = last_offset + 1
         self.segments.remember(base_offset, position)
 
+    def append_run(self, data: Buffer, run: Sequence[ReplicatedBatch], now_ms: int) -> None:
+        """Store neighbours out of `data`, which one segment can hold. Raises StorageError."""
+        first, last = run[0], run[-1]
+        size = last.position + last.header.size_bytes - first.position
+        segment = self.segment_for(
+            size,
+            last.header.last_offset,
+            max(batch.header.max_timestamp for batch in run),
+            now_ms,
+            first_offset=first.header.base_offset,
+        )
+        if any(batch.marker is not None for batch in run):
+            self.transaction_index(segment)
+        position = segment.size
+        self.write(segment, [memoryview(data)[first.position : first.position + size]], size)
+        for header, _, marker in run:
+            self.index_batch(segment, header, position, header.partition_leader_epoch, marker)
+            position = segment.size
+
     # -- a segment begins
 
     def segment_for(
@@ -248,6 +268,7 @@ class LogFiles:
         with self.refusing_after_errors():
             self.drop(self.segments.after(self.segments.index_of(offset)), now_ms)
             segment = self.segments.reactivate()
+            self.transaction_index(segment)  # made anew if its file is damaged
             end_offset = offset
             found = segment.find(offset, self.settings.index_interval_bytes)
             if found is not None:
@@ -260,7 +281,13 @@ class LogFiles:
         """Forget everything; the next record gets `offset`. Raises StorageError."""
         with self.refusing_after_errors():
             self.drop(list(self.segments), now_ms)
-            self.segments.append(self._new_segment(offset, now_ms))
+            segment = self._new_segment(offset, now_ms)
+            self.segments.append(segment)
+            try:
+                segment.file.descriptor()  # its name tells the next start where the log goes on
+            except OSError as error:
+                if not passes(error):  # no room: it comes with the first batch
+                    raise
             self.log_start_offset = offset
             self.leader_epochs.clear()
             self._end_at(offset)
@@ -272,6 +299,11 @@ class LogFiles:
         self.log_start_offset = min(self.log_start_offset, offset)
         self.leader_epochs.truncate_from_end(offset)
         self.segments.forget_positions()
+        if not len(self.producers):
+            # As Apache Kafka: who knew no producer before has none afterwards, and reads nothing for that.
+            self.snapshots.remove_above(offset)
+            self.producers.end_offset = offset
+            return
         rebuild_producers(
             self.producers,
             self.directory,

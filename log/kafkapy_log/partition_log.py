@@ -19,7 +19,6 @@ from kafkapy_log.append_validation import (
     larger_than_segment,
     record_rules,
     validate_produced,
-    validate_replicated,
 )
 from kafkapy_log.disk_errors import StorageCause, StorageErrors
 from kafkapy_log.file_pool import FilePool
@@ -29,6 +28,7 @@ from kafkapy_log.log_files import LogFiles
 from kafkapy_log.log_flushing import LogFlushing
 from kafkapy_log.producer_state import ActiveProducer, Verification
 from kafkapy_log.recovery import load_log
+from kafkapy_log.replicated_batches import in_runs, validate_replicated
 from kafkapy_log.retention import LogRetention
 from kafkapy_log.segment_list import TimestampAndOffset
 from kafkapy_log.settings import LogSettings
@@ -280,31 +280,24 @@ class PartitionLog:
             self._producers.check_from_coordinator(header, files.log_end_offset)
         return self._append(header, batch, marker, leader_epoch, now_ms)
 
-    def append_as_follower(self, batches: Buffer, *, now_ms: int = 0) -> AppendResult | None:
-        """Store batches as the leader has them: offsets and epochs are in them. None when there are none.
+    def append_as_follower(
+        self, batches: Buffer, *, leader_epoch: int | None = None, now_ms: int = 0
+    ) -> AppendResult | None:
+        """Store batches as the leader has them: offsets and epochs are in them. None when there is no whole one.
 
-        Nothing is stored when it raises UnexpectedAppendOffset: below the log's end or going back; KafkaError
-        CORRUPT_MESSAGE; StorageError.
+        What belongs to a later epoch than `leader_epoch`, in which they were fetched, is left out.
+        Raises UnexpectedAppendOffset: below the log's end or going back; KafkaError CORRUPT_MESSAGE: nothing is stored
+        then. StorageError: what came before is, if it takes several segments.
         """
         files = self._files
         if files.failure is not None:
             files.refuse()
-        replicated = validate_replicated(batches, files.log_end_offset, topic_partition=self.topic_partition)
-        if replicated is None:
+        replicated = validate_replicated(batches, files.log_end_offset, leader_epoch, self.topic_partition)
+        if not replicated:
             return None
-        size = len(batches)
-        first_offset, last_offset = replicated.first_offset, replicated.last_offset
-        if not self._segments.active.size and len(self._segments) == 1 and first_offset > files.log_end_offset:
-            self.truncate_fully_and_start_at(first_offset, now_ms=now_ms)
-        segment = files.segment_for(size, last_offset, replicated.max_timestamp, now_ms, first_offset=first_offset)
-        if any(marker is not None for _, marker in replicated.batches):
-            files.transaction_index(segment)
-        position = segment.size
-        files.write(segment, [batches], size)
-        for header, marker in replicated.batches:
-            files.index_batch(segment, header, position, header.partition_leader_epoch, marker)
-            position = segment.size
-        return AppendResult(first_offset, last_offset, -1, files.log_start_offset)
+        for run in in_runs(replicated, files.settings.segment_bytes):
+            files.append_run(batches, run, now_ms)
+        return AppendResult(replicated[0].header.base_offset, files.log_end_offset - 1, -1, files.log_start_offset)
 
     def _append(
         self, header: BatchHeader, batch: Buffer, marker: EndTransactionMarker | None, leader_epoch: int, now_ms: int
@@ -406,18 +399,24 @@ class PartitionLog:
     # -- truncating and deleting
 
     def truncate_to(self, offset: int, *, now_ms: int = 0) -> bool:
-        """Forget everything from `offset` on; False when the log ends there or before.
+        """Forget everything from `offset` on, a batch that holds it from its beginning; False: the log ends before.
 
-        A batch that holds `offset` and begins before it goes too: the log then ends where that batch began.
-        Raises StorageError.
+        A leader epoch that begins at the end goes in any case: this replica has led in it, and nothing was appended.
+        Before the next append the lower recovery point is to be noted (`LogStore.checkpoints`): else recovery would
+        believe that what is appended now below the old one had reached the disk. `LogCompaction.bounded_checkpoint`
+        says what becomes of the cleaner's. Raises StorageError; KafkaError OFFSET_OUT_OF_RANGE: below 0.
         """
-        if offset >= self._files.log_end_offset:
+        files = self._files
+        if offset < 0:
+            raise KafkaError(ErrorCode.OFFSET_OUT_OF_RANGE, f"Cannot truncate {self.topic_partition} to {offset}")
+        if offset >= files.log_end_offset:
+            self._leader_epochs.truncate_from_end(files.log_end_offset)
             return False
-        self._files.truncate_to(offset, now_ms)
+        files.truncate_to(offset, now_ms)
         return True
 
     def truncate_fully_and_start_at(self, offset: int, *, now_ms: int = 0) -> None:
-        """Forget everything; the next record gets `offset`. Raises StorageError."""
+        """Forget everything; the log starts and ends at `offset`. See `truncate_to`. Raises StorageError."""
         self._files.truncate_fully_and_start_at(offset, now_ms)
 
     def delete_records_before(self, offset: int, *, now_ms: int = 0) -> int:

@@ -62,6 +62,11 @@ class ProducerSnapshots:
             self.offsets.remove(offset)
             self._path(offset).unlink(missing_ok=True)
 
+    def remove_above(self, offset: int) -> None:
+        """Those that tell of records from `offset` on, which are gone. Raises OSError."""
+        while self.offsets and self.offsets[-1] > offset:
+            self.remove(self.offsets[-1])
+
     def _drop_passed(self) -> None:
         """Of those taken within a segment, only the last is of use."""
         for offset in self.offsets[-3:-1]:
