@@ -12,7 +12,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-from kafkapy_log.segment import LOG_SUFFIX, Segment, file_name
+from kafkapy_log.file_names import LOG_SUFFIX, file_name
+from kafkapy_log.segment import Segment
 from kafkapy_log.settings import INT64_MAX, LogSettings
 
 

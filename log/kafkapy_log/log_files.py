@@ -18,7 +18,8 @@ from kafkapy_log.indexes import CorruptIndexError
 from kafkapy_log.producer_snapshots import ProducerSnapshots
 from kafkapy_log.recovery import LoadedLog, rebuild_producers, rebuild_transaction_indexes
 from kafkapy_log.replicated_batches import ReplicatedBatch
-from kafkapy_log.segment import RELATIVE_OFFSET_MAX, Segment
+from kafkapy_log.segment import Segment
+from kafkapy_log.segment_batches import RELATIVE_OFFSET_MAX
 from kafkapy_log.segment_list import SegmentList
 from kafkapy_log.settings import LogSettings
 from kafkapy_log.transaction_index import AbortedTransaction, TransactionIndex

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 
 from kafkapy_log.checkpoint_files import leader_epoch_checkpoint
 from kafkapy_log.disk_errors import StorageError, passes
+from kafkapy_log.file_names import SNAPSHOT_SUFFIX, file_name
 from kafkapy_log.flush import Flush
 from kafkapy_log.log_files import LogFiles
-from kafkapy_log.segment import SNAPSHOT_SUFFIX, file_name
 
 
 class LogFlushing:

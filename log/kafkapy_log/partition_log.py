@@ -26,6 +26,7 @@ from kafkapy_log.file_slice import EMPTY_SLICE, FileSlice
 from kafkapy_log.log_compaction import LogCompaction
 from kafkapy_log.log_files import LogFiles
 from kafkapy_log.log_flushing import LogFlushing
+from kafkapy_log.log_indexing import LogIndexing
 from kafkapy_log.producer_state import ActiveProducer, Verification
 from kafkapy_log.recovery import load_log
 from kafkapy_log.replicated_batches import in_runs, validate_replicated
@@ -67,10 +68,10 @@ class SegmentInfo(NamedTuple):
 class PartitionLog:
     """Offsets `[log_start_offset, log_end_offset)` of one partition.
 
-    `flushing` brings it to the disk, `compaction` and `retention` take away what nobody needs. Errors of the disk raise
-    StorageError. A full disk passes: what was written of a batch is cut off, and a later append may succeed. After any
-    other error of a write the log has failed: it takes no more until it is opened anew, since what its files hold is
-    then uncertain.
+    `flushing` brings it to the disk, `compaction` and `retention` take away what nobody needs, `indexing` makes indexes
+    anew. Errors of the disk raise StorageError. A full disk passes: what was written of a batch is cut off, and a later
+    append may succeed. After any other error of a write the log has failed: it takes no more until it is opened anew,
+    since what its files hold is then uncertain.
     """
 
     __slots__ = (
@@ -81,6 +82,7 @@ class PartitionLog:
         "_segments",
         "compaction",
         "flushing",
+        "indexing",
         "retention",
         "topic_partition",
     )
@@ -90,6 +92,7 @@ class PartitionLog:
         self.flushing = LogFlushing(files)
         self.compaction = LogCompaction(files)
         self.retention = LogRetention(files)
+        self.indexing = LogIndexing(files)
         self._files = files
         self._segments = files.segments
         self._leader_epochs = files.leader_epochs

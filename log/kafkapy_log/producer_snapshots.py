@@ -9,8 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from kafkapy_log.durable_files import write_file
+from kafkapy_log.file_names import SNAPSHOT_SUFFIX, file_name
 from kafkapy_log.producer_state import ProducerState
-from kafkapy_log.segment import SNAPSHOT_SUFFIX, file_name
 from kafkapy_log.segment_list import SegmentList
 
 

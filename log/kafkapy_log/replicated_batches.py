@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from kafkapy_log.append_validation import Buffer
-from kafkapy_log.segment import RELATIVE_OFFSET_MAX
+from kafkapy_log.segment_batches import RELATIVE_OFFSET_MAX
 from kafkapy_log.settings import INT64_MAX
 from kafkapy_log.transaction_markers import EndTransactionMarker, read_marker
 from kafkapy_wire.errors import ErrorCode, KafkaError, MalformedMessage

@@ -10,8 +10,9 @@ retention.ms, while Apache Kafka takes them away with its next check, in the mid
 
 from collections.abc import Callable, Sequence
 
+from kafkapy_log.file_names import LOG_SUFFIX
 from kafkapy_log.log_files import LogFiles
-from kafkapy_log.segment import LOG_SUFFIX, Segment
+from kafkapy_log.segment import Segment
 from kafkapy_log.settings import LogSettings
 
 

@@ -15,7 +15,7 @@ from kafkapy_log import (
     UnexpectedAppendOffset,
     build_marker,
 )
-from kafkapy_log.segment import RELATIVE_OFFSET_MAX
+from kafkapy_log.segment_batches import RELATIVE_OFFSET_MAX
 from kafkapy_log.transaction_markers import read_marker
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.records import (

@@ -23,7 +23,7 @@ from kafkapy_log import (
     Verification,
     build_marker,
 )
-from kafkapy_log.segment import RELATIVE_OFFSET_MAX
+from kafkapy_log.segment_batches import RELATIVE_OFFSET_MAX
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.records import ControlRecordType, NewRecord, build_batch, read_batch_header, split_batches
 from kafkapy_wire.uuid import random_uuid

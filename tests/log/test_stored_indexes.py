@@ -14,7 +14,7 @@ from typing import NamedTuple
 import pytest
 
 from kafkapy_log import FilePool, LogSettings, PartitionLog, StorageError
-from kafkapy_log import segment as segment_module
+from kafkapy_log import indexed_segment as segment_module
 from kafkapy_log.indexes import OffsetIndex, TimeIndex
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.records import NewRecord, build_batch, split_batches
