@@ -163,7 +163,7 @@ class Node:
         if failure is not None:
             raise ShutdownError(
                 f"the logs in {self.data_directory} could not be closed cleanly ({_words(failure)}): "
-                f"{what_to_do(_os_error(failure))}; the next start recovers them"
+                f"{what_to_do(failure)}; the next start recovers them"
             ) from failure
 
     async def _stop_when_the_disk_fails(self) -> None:
@@ -225,7 +225,7 @@ class Node:
 
     def _unusable(self, error: KafkaError | MalformedMessage | OSError) -> StartupError:
         return StartupError(
-            f"cannot use the data directory {self.data_directory} ({_words(error)}): {what_to_do(_os_error(error))}"
+            f"cannot use the data directory {self.data_directory} ({_words(error)}): {what_to_do(error)}"
         )
 
     def _open_controller(self, store: LogStore, metadata: MetadataPublisher) -> ControllerDriver:
@@ -414,11 +414,6 @@ def _cause(group: BaseExceptionGroup[BaseException]) -> BaseException:
     while isinstance(cause, BaseExceptionGroup) and len(cause.exceptions) == 1:
         cause = cause.exceptions[0]
     return cause
-
-
-def _os_error(error: BaseException) -> BaseException | None:
-    """What the disk itself said, behind an error that clients know."""
-    return error.__cause__ if isinstance(error, KafkaError) else error
 
 
 def _words(error: BaseException) -> str:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from kafkapy.fetching.reading import FetchTerms, Reading
 from kafkapy.fetching.waiting import Fetching
 from kafkapy.partitions.opening import OPENED_AT_ONCE_MAX, open_in_turns, to_be_opened
-from kafkapy.pending import Pending, settled
+from kafkapy.pending import Pending
 from kafkapy_wire.messages.fetch import FetchableTopicResponse, FetchRequest, FetchResponse
 
 if TYPE_CHECKING:
@@ -38,11 +38,11 @@ FIRST_VERSION_WITH_TOPIC_IDS = 13
 
 def handle(
     request: FetchRequest, context: RequestContext
-) -> Pending[FetchResponse] | Coroutine[object, object, FetchResponse]:
+) -> FetchResponse | Pending[FetchResponse] | Coroutine[object, object, FetchResponse]:
     broker = context.broker
     plan = broker.fetch_sessions.begin(request, context.api_version, broker.clock.monotonic_ms())
     if plan.error:
-        return settled(FetchResponse(error_code=plan.error))
+        return FetchResponse(error_code=plan.error)
     terms = FetchTerms(
         min_bytes=request.min_bytes,
         max_bytes=min(request.max_bytes, broker.settings.now.replication.fetch_max_bytes),
@@ -65,7 +65,8 @@ def handle(
 
 async def _open_and_fetch(closed: list[tuple[str, int]], fetching: Fetching, context: RequestContext) -> FetchResponse:
     await open_in_turns(closed, context.broker.partitions)
-    return await fetching.begin().wait()
+    answer = fetching.begin()
+    return await answer.wait() if isinstance(answer, Pending) else answer
 
 
 def _response(plan: FetchPlan, reading: Reading) -> FetchResponse:

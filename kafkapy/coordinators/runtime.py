@@ -21,17 +21,18 @@ from kafkapy_wire.records import (
     Compression,
     ControlRecordType,
     NewRecord,
-    build_batch,
     decode_records,
     read_batch_header,
     read_control_record_type,
 )
+from kafkapy_wire.records.building import build_batch_and_header
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from kafkapy.clock import Clock
     from kafkapy.high_watermark import HighWatermark
+    from kafkapy_wire.records.building import BuiltBatch
 
 logger = logging.getLogger("kafkapy.coordinators")
 
@@ -77,6 +78,13 @@ class Decision(NamedTuple, Generic[T]):
 NOTHING: Decision[None] = Decision((), None)
 
 
+class Position(NamedTuple):
+    """Where a partition's log ends, and how far it is committed."""
+
+    end_offset: int
+    committed: HighWatermark
+
+
 class CoordinatorLog(Protocol):
     """The internal topic of one coordinator, as far as it needs it. Partitions are `[0, partition_count)`."""
 
@@ -87,16 +95,13 @@ class CoordinatorLog(Protocol):
     async def create_topic(self) -> None:
         """Return when the topic exists and every partition takes appends. Creating it twice is no error."""
 
-    def append(self, partition: int, batch: bytes) -> int:
-        """Where the log ends behind the appended batch. Raises KafkaError: NOT_LEADER_OR_FOLLOWER, NOT_ENOUGH_REPLICAS,
-        KAFKA_STORAGE_ERROR.
+    def append(self, partition: int, batch: BuiltBatch) -> Position:
+        """Where the log stands behind the appended batch. Raises KafkaError: NOT_LEADER_OR_FOLLOWER,
+        NOT_ENOUGH_REPLICAS, KAFKA_STORAGE_ERROR.
         """
 
-    def end_offset(self, partition: int) -> int:
-        """Where the log ends. Raises KafkaError(NOT_LEADER_OR_FOLLOWER)."""
-
-    def committed(self, partition: int) -> HighWatermark:
-        """How far the partition is committed. Raises KafkaError(NOT_LEADER_OR_FOLLOWER)."""
+    def position(self, partition: int) -> Position:
+        """Where the log stands. Raises KafkaError(NOT_LEADER_OR_FOLLOWER)."""
 
     def read_batches(self, partition: int) -> Iterator[memoryview]:
         """Whole batches from the log start to the end. A view is valid until the next one is asked for."""
@@ -180,7 +185,7 @@ class CoordinatorRuntime(Generic[ShardT]):
         Raises KafkaError when the log takes no records: then nothing has changed.
         """
         if decision.records:
-            end_offset = self._append(partition, decision.records, producer)
+            position = self._append(partition, decision.records, producer)
             if decision.apply is not None:
                 decision.apply()
             shard = self._shards[partition]
@@ -190,22 +195,23 @@ class CoordinatorRuntime(Generic[ShardT]):
         else:
             if decision.apply is not None:
                 decision.apply()
-            if partition not in self._shards:
-                return self._release(decision)  # there is no topic yet
-            end_offset = self._log.end_offset(partition)
-        committed = self._log.committed(partition)
-        if committed.offset >= end_offset:
-            return self._release(decision)
-        return self._when_committed(committed, end_offset, decision)
+            if partition not in self._shards:  # there is no topic yet
+                return settled(decision.response)
+            position = self._log.position(partition)
+        if position.committed.offset < position.end_offset:
+            return self._when_committed(position, decision)
+        if decision.then is not None:
+            decision.then()
+        return settled(decision.response)
 
     def read(self, partition: int, answer: T) -> Pending[T]:
         """An answer that was read from a shard: it leaves once all it rests on is committed."""
         if partition not in self._shards:
             return settled(answer)
-        committed, end_offset = self._log.committed(partition), self._log.end_offset(partition)
-        if committed.offset >= end_offset:
+        position = self._log.position(partition)
+        if position.committed.offset >= position.end_offset:
             return settled(answer)
-        return self._when_committed(committed, end_offset, Decision((), answer))
+        return self._when_committed(position, Decision((), answer))
 
     def read_all(self, answer: T) -> Pending[T]:
         """The same of an answer that rests on every shard."""
@@ -213,9 +219,9 @@ class CoordinatorRuntime(Generic[ShardT]):
 
     def _append(
         self, partition: int, records: Sequence[CoordinatorRecord], producer: TransactionalProducer | None
-    ) -> int:
+    ) -> Position:
         now_ms = self._clock.now_ms()
-        batch = build_batch(
+        batch = build_batch_and_header(
             [NewRecord(now_ms, record.key, record.value) for record in records],
             compression=self._compression,
             base_sequence=self._base_sequence,
@@ -228,12 +234,7 @@ class CoordinatorRuntime(Generic[ShardT]):
         except KafkaError as error:
             raise KafkaError(_append_error_as_seen_by_clients(error.code)) from error
 
-    def _release(self, decision: Decision[T]) -> Pending[T]:
-        if decision.then is not None:
-            decision.then()
-        return settled(decision.response)
-
-    def _when_committed(self, committed: HighWatermark, end_offset: int, decision: Decision[T]) -> Pending[T]:
+    def _when_committed(self, position: Position, decision: Decision[T]) -> Pending[T]:
         pending: Pending[T] = Pending()
 
         def give_up() -> None:
@@ -253,7 +254,7 @@ class CoordinatorRuntime(Generic[ShardT]):
             else:
                 pending.refuse(KafkaError(_append_error_as_seen_by_clients(error.code)))
 
-        committed.release_at(end_offset, release)
+        position.committed.release_at(position.end_offset, release)
         return pending
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kafkapy.coordinators.runtime import Position
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.records import split_batches
 
@@ -11,9 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
     from kafkapy.clock import Clock
-    from kafkapy.high_watermark import HighWatermark
     from kafkapy.partitions.manager import PartitionManager
     from kafkapy.partitions.partition import Partition
+    from kafkapy_wire.records.building import BuiltBatch
 
 LOAD_READ_BYTES = 5 << 20
 
@@ -37,17 +38,16 @@ class TopicCoordinatorLog:
         if not self.partition_count:
             await self._create_topic(self._topic)
 
-    def append(self, partition: int, batch: bytes) -> int:
-        """Where the log ends behind the appended batch. Raises KafkaError."""
-        return self._leader(partition).append_internal(batch, now_ms=self._clock.now_ms()).last_offset + 1
-
-    def end_offset(self, partition: int) -> int:
+    def append(self, partition: int, batch: BuiltBatch) -> Position:
         """Raises KafkaError."""
-        return self._leader(partition).log.log_end_offset
+        leader = self._leader(partition)
+        appended = leader.append_internal(batch, now_ms=self._clock.now_ms())
+        return Position(appended.last_offset + 1, leader.committed)
 
-    def committed(self, partition: int) -> HighWatermark:
+    def position(self, partition: int) -> Position:
         """Raises KafkaError."""
-        return self._leader(partition).committed
+        leader = self._leader(partition)
+        return Position(leader.log.log_end_offset, leader.committed)
 
     def leader_epoch(self, partition: int) -> int:
         """Raises KafkaError."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kafkapy.pending import Pending, settled
+from kafkapy.pending import Pending
 from kafkapy.turns import Turn
 
 if TYPE_CHECKING:
@@ -35,13 +35,13 @@ class Fetching:
         self._took_turns = False
         self._pending: Pending[FetchResponse] | None = None
 
-    def begin(self) -> Pending[FetchResponse]:
-        """The answer, at once if there is enough and it takes one turn to read."""
+    def begin(self) -> FetchResponse | Pending[FetchResponse]:
+        """The answer, pending if there is not enough or it takes more than one turn to read."""
         reading = self._reading
         reading.begin()
         is_read = reading.go_on(Turn())
         if is_read and (self._time_is_up or reading.is_enough):
-            return settled(self._answer())
+            return self._answer()
         pending = self._pending = Pending(self._give_up)
         if is_read:
             self._park()

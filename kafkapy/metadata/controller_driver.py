@@ -149,7 +149,7 @@ class ControllerDriver:
             self._append(decide_bootstrap(bootstrap, min_insync_replicas).records)
         self._decided.clear()
         if self._fsync:
-            self._log.flush()
+            self._log.flushing.flush()
         self._quorum.step(Flushed(self._quorum.log_end_offset), self._clock.now_ms())
         self._publisher.image = self._image
         logger.debug("leads the quorum in epoch %d at offset %d", self._quorum.epoch, self._quorum.log_end_offset)
@@ -318,7 +318,7 @@ class ControllerDriver:
         """Flush what is appended now. Shielded: others count on it, and it ends with the disk's answer."""
         self._flush_done = trio.Event()
         try:
-            flush = self._log.begin_flush()
+            flush = self._log.flushing.begin()
             if flush is not None:
                 error: OSError | None = None
                 with trio.CancelScope(shield=True):
@@ -326,7 +326,7 @@ class ControllerDriver:
                         await trio.to_thread.run_sync(flush.sync)
                     except OSError as failure:
                         error = failure
-                self._log.end_flush(flush, error)
+                self._log.flushing.end(flush, error)
                 if error is not None:
                     raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, f"{METADATA_DIRECTORY}: {error}") from error
             self._flushed(self._log.recovery_point)
@@ -339,7 +339,7 @@ class ControllerDriver:
 
     def _tell_disk(self, cause: BaseException | None) -> None:
         if self._disk is not None:
-            self._disk.tell(self._log, cause)
+            self._disk.tell(self._log, cause)  # type: ignore[arg-type]
 
 
 def topic_creation(settings: Settings, random: Random) -> TopicCreation:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from kafkapy_log.disk_errors import passes, what_to_do
+from kafkapy_log.disk_errors import StorageError, what_to_do
 from kafkapy_wire.errors import KafkaError
 
 if TYPE_CHECKING:
@@ -41,14 +41,14 @@ class DiskWatch:
         """Set once the disk has failed for good; `failure` then says why in one line."""
         self.failure = ""
 
-    def tell(self, log: PartitionLog, cause: BaseException | None) -> None:
-        """A write to `log`, or a flush of it, did not succeed because of `cause`. Not every cause is the disk's."""
+    def tell(self, log: PartitionLog, error: StorageError) -> None:
+        """A write to `log`, or a flush of it, did not succeed. Not every error is the disk's."""
         if log.has_failed:
-            self._fail(log.topic_partition, cause)
-        elif passes(cause):
-            self.refused(log.topic_partition, cause)
+            self._fail(log.topic_partition, error)
+        elif error.passes:
+            self.refused(log.topic_partition, error)
 
-    def refused(self, what: str, cause: BaseException | None) -> None:
+    def refused(self, what: str, error: StorageError) -> None:
         """The disk takes nothing for `what`, a log, at the moment."""
         self.refusing.add(what)
         if self._is_news("a write"):
@@ -56,8 +56,8 @@ class DiskWatch:
             logger.error(
                 "%s cannot be written (%s): %s. Until then requests that write get an error; reading goes on",
                 what,
-                _words(cause),
-                what_to_do(cause),
+                _words(error),
+                error.what_to_do,
             )
 
     def accepted(self, what: str) -> None:
@@ -70,13 +70,12 @@ class DiskWatch:
     def unreadable(self, error: KafkaError) -> None:
         """A client wanted to read something and got KAFKA_STORAGE_ERROR."""
         if self._is_news("a read"):
-            logger.error("cannot read %s: %s", error.message, what_to_do(error.__cause__))
+            logger.error("cannot read %s: %s", error.message, what_to_do(error))
 
     def put_off(self, chore: str, error: OSError | KafkaError) -> None:
         """A chore in the background did not succeed, and comes round again."""
         if self._is_news(chore):
-            cause = error if isinstance(error, OSError) else error.__cause__
-            logger.error("%s failed and will be tried again (%s): %s", chore, _words(error), what_to_do(cause))
+            logger.error("%s failed and will be tried again (%s): %s", chore, _words(error), what_to_do(error))
 
     def _is_news(self, trouble: str) -> bool:
         now_ms = self._clock.monotonic_ms()
@@ -85,16 +84,17 @@ class DiskWatch:
         self._told_ms[trouble] = now_ms
         return True
 
-    def _fail(self, what: str, cause: BaseException | None) -> None:
+    def _fail(self, what: str, error: StorageError) -> None:
         if not self.failed.is_set():
             self.failure = (
-                f"stopped, since the disk under {self._directory} has failed ({what}: {_words(cause)}): "
-                f"{what_to_do(cause)}; the next start recovers what is there"
+                f"stopped, since the disk under {self._directory} has failed ({what}: {_words(error)}): "
+                f"{error.what_to_do}; the next start recovers what is there"
             )
             self.failed.set()
 
 
-def _words(cause: BaseException | None) -> str:
+def _words(error: OSError | KafkaError) -> str:
+    cause = error.cause if isinstance(error, StorageError) else error
     if isinstance(cause, KafkaError):
         return cause.message or cause.code.name
     return (cause.strerror if isinstance(cause, OSError) else None) or str(cause)

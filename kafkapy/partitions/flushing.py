@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from kafkapy_wire.errors import ErrorCode, KafkaError
+from kafkapy_log import StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from kafkapy.partitions.disk_watch import DiskWatch
     from kafkapy.partitions.partition import Partition
     from kafkapy_log import Flush, PartitionLog
+    from kafkapy_wire.errors import KafkaError
 
 CHECK_INTERVAL_MS = 1_000
 NEVER_MS = 2**63 - 1
@@ -94,8 +95,8 @@ class Flusher:
 
     async def settle(self, logs: Iterable[PartitionLog]) -> None:
         """Have those settled that recovery would have to read most of, some at a time; returns when they are."""
-        due = [log for log in logs if log.unsettled_bytes >= SETTLE_BYTES_MIN and not log.has_failed]
-        due.sort(key=lambda log: log.unsettled_bytes, reverse=True)
+        due = [log for log in logs if log.flushing.unsettled_bytes >= SETTLE_BYTES_MIN and not log.has_failed]
+        due.sort(key=lambda log: log.flushing.unsettled_bytes, reverse=True)
         for first in range(0, min(len(due), SETTLE_LOGS_MAX), SETTLE_TOGETHER_MAX):
             for log in due[first : first + SETTLE_TOGETHER_MAX]:
                 self.ask(log, Extent.SETTLED)
@@ -112,7 +113,7 @@ class Flusher:
         for partition in partitions:
             log = partition.log
             partition.flush_if_due()
-            if not log.unflushed_record_count or log.has_failed:
+            if not log.flushing.unflushed_record_count or log.has_failed:
                 continue
             if log.active_base_offset > log.recovery_point:
                 self.ask(log, Extent.ROLLED)
@@ -141,17 +142,16 @@ class Flusher:
         flushes: list[tuple[PartitionLog, Flush]] = []
         for log, wanted in due.items():
             try:
-                flush = log.begin_flush(
+                flush = log.flushing.begin(
                     rolled_only=wanted.extent is Extent.ROLLED, settle=wanted.extent is Extent.SETTLED
                 )
-            except KafkaError as error:
+            except StorageError as error:
                 self._failed(log, wanted, error)
                 continue
             if flush is not None:
                 flushes.append((log, flush))
-            elif log.has_failed:
-                failure = KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, f"{log.topic_partition} has failed")
-                self._failed(log, wanted, failure)
+            elif log.failure is not None:
+                self._failed(log, wanted, StorageError(log.topic_partition, log.failure))
             elif wanted.then is not None:
                 wanted.then(None)
         if not flushes:
@@ -161,19 +161,17 @@ class Flusher:
         with trio.CancelScope(shield=True):
             errors = await trio.to_thread.run_sync(sync)
         for (log, flush), sync_error in zip(flushes, errors, strict=True):
-            log.end_flush(flush, sync_error)
+            log.flushing.end(flush, sync_error)
             wanted = due[log]
             if sync_error is not None:
-                failure = KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, f"{log.topic_partition}: {sync_error}")
-                failure.__cause__ = sync_error
-                self._failed(log, wanted, failure)
+                self._failed(log, wanted, StorageError(log.topic_partition, sync_error))
                 continue
             if wanted.extent is not Extent.RECORDS:
                 self.recovery_points_moved.set()
             if wanted.then is not None:
                 wanted.then(None)
 
-    def _failed(self, log: PartitionLog, wanted: Due, error: KafkaError) -> None:
-        self._disk.tell(log, error.__cause__)
+    def _failed(self, log: PartitionLog, wanted: Due, error: StorageError) -> None:
+        self._disk.tell(log, error)
         if wanted.then is not None:
             wanted.then(error)

@@ -30,7 +30,7 @@ from kafkapy_log.checkpoint_files import (
     offset_checkpoint,
     parse_offset_checkpoint,
 )
-from kafkapy_log.disk_errors import passes
+from kafkapy_log.disk_errors import StorageError
 from kafkapy_wire.errors import KafkaError
 
 if TYPE_CHECKING:
@@ -185,11 +185,11 @@ class LogCleaning:
 
     def _delete_old_segments(self, partition: Partition) -> None:
         try:
-            count = partition.log.delete_old_segments(
+            count = partition.log.retention.delete_old_segments(
                 high_watermark=partition.high_watermark, now_ms=self._clock.now_ms()
             )
-        except KafkaError as error:
-            self._disk.tell(partition.log, error.__cause__)
+        except StorageError as error:
+            self._disk.tell(partition.log, error)
             logger.info("retention of %s failed: %s", partition, error.message)
             return
         except Exception:
@@ -299,9 +299,11 @@ class LogCleaning:
         known = TopicPartition(partition.topic, partition.index)
         checkpoint = self._checkpoints.get(known)
         try:
-            cleanable = log.cleanable(checkpoint, high_watermark=partition.high_watermark, now_ms=self._clock.now_ms())
-        except KafkaError as error:
-            if passes(error.__cause__):
+            cleanable = log.compaction.find_cleanable(
+                checkpoint, high_watermark=partition.high_watermark, now_ms=self._clock.now_ms()
+            )
+        except StorageError as error:
+            if error.passes:
                 self._disk.put_off("compaction", error)
             else:
                 self._leave_alone(partition, error.message or error.code.name)
@@ -316,9 +318,9 @@ class LogCleaning:
     def _begin(self, partition: Partition, cleanable: Cleanable) -> CleaningPlan | None:
         """The plan, under way from now on; None: it cannot be cleaned."""
         try:
-            plan = partition.log.begin_cleaning(cleanable, now_ms=self._clock.now_ms())
-        except KafkaError as error:
-            if passes(error.__cause__):
+            plan = partition.log.compaction.begin(cleanable, now_ms=self._clock.now_ms())
+        except StorageError as error:
+            if error.passes:
                 self._disk.put_off("compaction", error)
             else:
                 self._leave_alone(partition, error.message or error.code.name)
@@ -348,11 +350,11 @@ class LogCleaning:
             self._disk.put_off("compaction", error)
             logger.info("cleaning of %s failed and will be tried again: %s", partition, error)
             return False
-        except KafkaError as error:
-            if passes(error.__cause__) and not partition.log.has_failed:
+        except StorageError as error:
+            if error.passes and not partition.log.has_failed:
                 self._disk.put_off("compaction", error)
                 return False
-            self._disk.tell(partition.log, error.__cause__)
+            self._disk.tell(partition.log, error)
             self._leave_alone(partition, str(error))
             return True
         except UncleanableLog as error:
@@ -420,7 +422,7 @@ class LogCleaning:
         return end_offset
 
     def _swap_in(self, partition: Partition, cleaned: CleanedSegment) -> bool:
-        return partition.log.swap_in(cleaned, now_ms=self._clock.now_ms())
+        return partition.log.compaction.swap_in(cleaned, now_ms=self._clock.now_ms())
 
     def _leave_alone(self, partition: Partition, reason: str) -> None:
         """Until the next start: Apache Kafka, too, calls such a partition uncleanable and goes on with the others."""

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING
 from kafkapy.partitions.partition import Partition
 from kafkapy_controller.image import EMPTY_IMAGE, ConfigResourceType
 from kafkapy_controller.topic_names import CLUSTER_METADATA_TOPIC
-from kafkapy_log import StoreError, TopicPartition
-from kafkapy_log.disk_errors import passes
+from kafkapy_log import StorageError, StoreError, TopicPartition
 from kafkapy_wire.errors import ErrorCode, KafkaError
 
 if TYPE_CHECKING:
@@ -247,9 +246,9 @@ class PartitionManager:
             log = self._store.create(topic, index, image.topic_id, now_ms=now_ms, settings=for_log)
         except StoreError as error:  # the log of a deleted topic of this name could not be renamed
             raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, str(error)) from error
-        except KafkaError as error:
-            if passes(error.__cause__):
-                self._disk.refused(f"{topic}-{index}", error.__cause__)
+        except StorageError as error:
+            if error.passes:
+                self._disk.refused(f"{topic}-{index}", error)
             raise
         log.update_settings(for_log)  # a recovery has opened it before anyone knew the topic's own
         self._unopened.remove((topic, index))

@@ -11,7 +11,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from kafkapy.high_watermark import HighWatermark
-from kafkapy_log import AppendOrigin, Verification
+from kafkapy_log import StorageError, Verification
 from kafkapy_wire.errors import ErrorCode, KafkaError
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from kafkapy_controller.image import PartitionImage, TopicImage
     from kafkapy_log import AppendResult, PartitionLog
     from kafkapy_wire.message import RecordBytes
+    from kafkapy_wire.records.building import BuiltBatch
 
 FLUSH_MESSAGES_NEVER = 2**63 - 1
 UNKNOWN_OFFSET = -1
@@ -71,6 +72,7 @@ class Partition:
         "isr",
         "leader_epoch",
         "leader_id",
+        "leads",
         "log",
         "replicas",
         "role",
@@ -109,6 +111,8 @@ class Partition:
         self.log = log
         self.settings = settings
         self.role = Role.FOLLOWER
+        self.leads = False
+        """Whether `role` is LEADER: asked for with every request."""
         self.leader_id = -1
         self.leader_epoch = -1
         self.replicas: tuple[int, ...] = ()
@@ -121,10 +125,6 @@ class Partition:
         return f"{self.topic}-{self.index}"
 
     # -- what others may know
-
-    @property
-    def leads(self) -> bool:
-        return self.role is Role.LEADER
 
     @property
     def high_watermark(self) -> int:
@@ -168,7 +168,7 @@ class Partition:
             self._follow(state)
 
     def _lead(self, state: PartitionImage, now_ms: int) -> None:
-        self.role = Role.LEADER
+        self.role, self.leads = Role.LEADER, True
         self.isr = state.isr
         if state.leader_epoch > self.leader_epoch:
             self.leader_epoch = state.leader_epoch
@@ -188,7 +188,7 @@ class Partition:
         self._tell_watchers()
 
     def _follow(self, state: PartitionImage) -> None:
-        self.role = Role.FOLLOWER
+        self.role, self.leads = Role.FOLLOWER, False
         self.isr = state.isr
         self.leader_epoch = max(self.leader_epoch, state.leader_epoch)
         self._followers = {}
@@ -198,7 +198,7 @@ class Partition:
 
     def retire(self) -> None:
         """The partition is deleted, or not this broker's any more: nobody need wait for it."""
-        self.role = Role.FOLLOWER
+        self.role, self.leads = Role.FOLLOWER, False
         self.leader_id = -1
         self._refuse_waiting(KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION))
         self._tell_watchers()
@@ -226,14 +226,13 @@ class Partition:
                 api_version=request_version,
                 verification=verification,
             )
-        except KafkaError as error:
-            if error.code is ErrorCode.KAFKA_STORAGE_ERROR:
-                self._disk.tell(self.log, error.__cause__)
+        except StorageError as error:
+            self._disk.tell(self.log, error)
             raise
-        self._appended(now_ms)
+        self._appended(result.last_offset + 1, now_ms)
         return result
 
-    def append_internal(self, batch: bytes, *, now_ms: int, transaction_version: int = 0) -> AppendResult:
+    def append_internal(self, batch: BuiltBatch, *, now_ms: int, transaction_version: int = 0) -> AppendResult:
         """Append a batch that a coordinator of this cluster built. Raises KafkaError; then nothing was stored.
 
         `transaction_version` is a marker's.
@@ -243,35 +242,33 @@ class Partition:
         if self.is_under_min_isr:
             raise KafkaError(ErrorCode.NOT_ENOUGH_REPLICAS)
         try:
-            result = self.log.append_as_leader(
-                batch,
-                leader_epoch=self.leader_epoch,
-                now_ms=now_ms,
-                origin=AppendOrigin.COORDINATOR,
-                transaction_version=transaction_version,
+            result = self.log.append_built(
+                batch, leader_epoch=self.leader_epoch, now_ms=now_ms, transaction_version=transaction_version
             )
-        except KafkaError as error:
-            if error.code is ErrorCode.KAFKA_STORAGE_ERROR:
-                self._disk.tell(self.log, error.__cause__)
+        except StorageError as error:
+            self._disk.tell(self.log, error)
             raise
-        self._appended(now_ms)
+        self._appended(result.last_offset + 1, now_ms)
         return result
 
-    def _appended(self, now_ms: int) -> None:
+    def _appended(self, end_offset: int, now_ms: int) -> None:
         if self._disk.refusing:
             self._disk.accepted(self.log.topic_partition)
         if self._flusher is not None and (
-            self._flush_asked or self.log.unflushed_record_count >= self.settings.flush_messages
+            self._flush_asked or self.log.flushing.unflushed_record_count >= self.settings.flush_messages
         ):
             self._flush_asked = True
             self._flusher.ask(self.log, then=self._flushed)
             return
-        self.stored.advance(self.log.log_end_offset)
+        if end_offset <= self.stored.offset:
+            return  # a duplicate of an idempotent producer
+        self.stored.advance(end_offset)
         if self._followers:
             self._advance(now_ms)
         else:
-            self.committed.advance(self.log.log_end_offset)
-        self._tell_watchers()
+            self.committed.advance(end_offset)
+        if self._watchers:
+            self._tell_watchers()
 
     def delete_records_before(self, offset: int, *, now_ms: int) -> None:
         """Move the log start offset forward to `offset`, which is at most the high watermark."""
@@ -300,7 +297,7 @@ class Partition:
             return
         if not self._flush_asked:
             return
-        if self.log.unflushed_record_count < self.settings.flush_messages:
+        if self.log.flushing.unflushed_record_count < self.settings.flush_messages:
             self._flush_asked = False
             self._store(self.log.log_end_offset)
         else:  # of what was appended meanwhile, the flush that comes next has been asked for
@@ -434,6 +431,5 @@ class Partition:
         return bool(self._watchers)
 
     def _tell_watchers(self) -> None:
-        if self._watchers:
-            for tell in list(self._watchers.values()):
-                tell(self)
+        for tell in list(self._watchers.values()):
+            tell(self)

@@ -1,4 +1,7 @@
-"""A produced batch on its way into the leader's log: what the topic's settings refuse in it and what they change.
+"""Batches on their way into a log: what is refused, and what a topic's settings change.
+
+A batch that a client has produced is held against the topic's settings; one that this process has built is believed.
+What a leader sends to its follower is the business of `replicated_batches`.
 
 The checks are `kafkapy_wire.records.validation`'s, in Apache Kafka's order: the request (one batch, magic 2, codec),
 the batch (base offset, max.message.bytes, CRC, offset range, control bit, sequence), then the records. Of those only
@@ -11,10 +14,12 @@ Differs: Apache Kafka decodes every batch, so it also corrects a max timestamp t
 
 from kafkapy_log.settings import LogSettings
 from kafkapy_wire.errors import ErrorCode, KafkaError, MalformedMessage
-from kafkapy_wire.records import BatchHeader, TimestampType, crc_matches, read_batch_header
+from kafkapy_wire.records import BatchHeader, TimestampType, read_batch_header
 from kafkapy_wire.records.batch import COMPRESSION_MASK, TIMESTAMP_TYPE_BIT
+from kafkapy_wire.records.building import BuiltBatch
 from kafkapy_wire.records.rewrite import recompress, renumber, stamp_timestamps
 from kafkapy_wire.records.validation import (
+    RecordFacts,
     RecordRules,
     check_record_lengths,
     must_look_inside,
@@ -36,7 +41,7 @@ def record_rules(settings: LogSettings) -> RecordRules:
     )
 
 
-def validate_from_client(
+def validate_produced(
     data: Buffer, settings: LogSettings, rules: RecordRules, *, topic_partition: str, api_version: int, now_ms: int
 ) -> tuple[BatchHeader, Buffer]:
     """The one batch in `data` as it is to be stored, with its header; base offset and leader epoch are still to be set.
@@ -49,48 +54,52 @@ def validate_from_client(
     validate_produced_batch(
         header, batch, topic_partition=topic_partition, max_message_bytes=settings.max_message_bytes
     )
-    if not must_look_inside(header, rules, now_ms):
-        check_record_lengths(header, batch)
-    return conform(header, batch, settings, rules, topic_partition=topic_partition, now_ms=now_ms)
+    if must_look_inside(header, rules, now_ms):
+        facts = validate_records(header, batch, rules, now_ms=now_ms, topic_partition=topic_partition)
+        return conform(header, batch, settings, facts, topic_partition=topic_partition, now_ms=now_ms)
+    check_record_lengths(header, batch)
+    if settings.compression_type is None and settings.message_timestamp_type is TimestampType.CREATE_TIME:
+        return header, batch  # `conform` would find nothing to change
+    return conform(header, batch, settings, None, topic_partition=topic_partition, now_ms=now_ms)
 
 
-def validate_from_coordinator(
-    data: Buffer, settings: LogSettings, rules: RecordRules, *, topic_partition: str, now_ms: int
+def conform_built(
+    built: BuiltBatch, settings: LogSettings, *, topic_partition: str, now_ms: int
 ) -> tuple[BatchHeader, Buffer]:
-    """As `validate_from_client`, for a batch that this process has built: it may be a control batch.
+    """A batch that this process has built, as it is to be stored: it is believed. Control batches stay as they are.
 
-    Raises KafkaError: CORRUPT_MESSAGE, MESSAGE_TOO_LARGE.
+    Raises KafkaError MESSAGE_TOO_LARGE.
     """
-    try:
-        header = read_batch_header(data)
-    except MalformedMessage as malformed:
-        raise KafkaError(ErrorCode.CORRUPT_MESSAGE, str(malformed)) from malformed
-    if header.size_bytes != len(data) or not crc_matches(data):
-        raise KafkaError(ErrorCode.CORRUPT_MESSAGE, f"{header!r} in {len(data)} bytes for {topic_partition}")
-    _check_size(len(data), settings, topic_partition)
+    header, batch = built.header, built.data
+    if len(batch) > settings.max_message_bytes:
+        raise _too_large(len(batch), settings, topic_partition)
+    if settings.compression_type is None and settings.message_timestamp_type is TimestampType.CREATE_TIME:
+        return header, batch
     if header.is_control:
-        return header, data
-    return conform(header, data, settings, rules, topic_partition=topic_partition, now_ms=now_ms)
+        return header, batch
+    return conform(header, batch, settings, None, topic_partition=topic_partition, now_ms=now_ms)
 
 
 def conform(
     header: BatchHeader,
     batch: Buffer,
     settings: LogSettings,
-    rules: RecordRules,
+    facts: RecordFacts | None,
     *,
     topic_partition: str,
     now_ms: int,
 ) -> tuple[BatchHeader, Buffer]:
-    """The batch with the topic's codec and timestamp type; its records are checked where the header cannot vouch."""
+    """The batch with the topic's codec and timestamp type. `facts` of its records; None: what the header says is so.
+
+    Raises KafkaError: INVALID_RECORD, MESSAGE_TOO_LARGE.
+    """
     attributes = header.attributes
     target = settings.compression_type
     append_time = settings.message_timestamp_type is TimestampType.LOG_APPEND_TIME
     max_timestamp = now_ms if append_time else header.max_timestamp
     rewritten: Buffer = batch
     try:
-        if must_look_inside(header, rules, now_ms):
-            facts = validate_records(header, batch, rules, now_ms=now_ms, topic_partition=topic_partition)
+        if facts is not None:
             if not append_time:
                 max_timestamp = facts.max_timestamp
             if not facts.offsets_are_consecutive:
@@ -105,14 +114,23 @@ def conform(
         stamp_timestamps(rewritten, settings.message_timestamp_type, max_timestamp)
     if rewritten is batch:
         return header, batch
-    _check_size(len(rewritten), settings, topic_partition)
+    if len(rewritten) > settings.max_message_bytes:
+        raise _too_large(len(rewritten), settings, topic_partition)
     return read_batch_header(rewritten), rewritten
 
 
-def _check_size(size: int, settings: LogSettings, topic_partition: str) -> None:
-    if size > settings.max_message_bytes:
-        raise KafkaError(
-            ErrorCode.MESSAGE_TOO_LARGE,
-            f"Message batch size is {size} bytes in append to partition {topic_partition} which exceeds the maximum "
-            f"configured size of {settings.max_message_bytes}.",
-        )
+def _too_large(size: int, settings: LogSettings, topic_partition: str) -> KafkaError:
+    return KafkaError(
+        ErrorCode.MESSAGE_TOO_LARGE,
+        f"Message batch size is {size} bytes in append to partition {topic_partition} which exceeds the maximum "
+        f"configured size of {settings.max_message_bytes}.",
+    )
+
+
+def larger_than_segment(size: int, settings: LogSettings, topic_partition: str) -> KafkaError:
+    """RECORD_LIST_TOO_LARGE: a batch would fill more than segment.bytes."""
+    return KafkaError(
+        ErrorCode.RECORD_LIST_TOO_LARGE,
+        f"Message batch size is {size} bytes in append to partition {topic_partition}, which exceeds the maximum "
+        f"configured segment size of {settings.segment_bytes}.",
+    )

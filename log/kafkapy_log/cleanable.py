@@ -12,7 +12,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-from kafkapy_log.segment import LOG_SUFFIX, Segment, file_name
+from kafkapy_log.file_names import LOG_SUFFIX, file_name
+from kafkapy_log.segment import Segment
 from kafkapy_log.settings import INT64_MAX, LogSettings
 
 
@@ -50,12 +51,10 @@ def find_cleanable(
     last_stable_offset: int,
     now_ms: int,
     largest_timestamp: Callable[[Segment], int],
-    first_timestamp: Callable[[Segment], int],
 ) -> Cleanable:
     """`checkpoint`: where the last cleaning ended, None when there was none. `segments`: all, the last one active.
 
-    `last_stable_offset` is bounded by the high watermark. `largest_timestamp` and `first_timestamp` may read.
-    Raises OSError.
+    `last_stable_offset` is bounded by the high watermark. `largest_timestamp` may read. Raises OSError.
     """
     first_dirty = log_start_offset if checkpoint is None else checkpoint
     checkpoint_is_wrong = not log_start_offset <= first_dirty <= log_end_offset
@@ -86,7 +85,7 @@ def find_cleanable(
         first_uncleanable,
         clean_bytes,
         dirty_bytes,
-        _is_overdue(segments[:-1], ends, first_dirty, settings, now_ms, first_timestamp),
+        _is_overdue(segments[:-1], ends, first_dirty, settings, now_ms),
         checkpoint_is_wrong,
     )
 
@@ -97,14 +96,13 @@ def _is_overdue(
     first_dirty: int,
     settings: LogSettings,
     now_ms: int,
-    first_timestamp: Callable[[Segment], int],
 ) -> bool:
     """Whether the oldest dirty record has waited for longer than max.compaction.lag.ms (KIP-354)."""
     clean_until_ms = now_ms - settings.max_compaction_lag_ms
     if clean_until_ms < 0:
         return False
     for segment, end in zip(segments, ends, strict=True):
-        if end > first_dirty and segment.size and 0 < first_timestamp(segment) < clean_until_ms:
+        if end > first_dirty and segment.size and 0 < segment.timestamp_of_first_batch() < clean_until_ms:
             return True
     return False
 

@@ -5,8 +5,8 @@ Records of aborted transactions go; a marker stays as long as one batch of its t
 
 from collections.abc import Iterable
 
-from kafkapy_log.producer_state import EndTransactionMarker
 from kafkapy_log.transaction_index import AbortedTransaction
+from kafkapy_log.transaction_markers import EndTransactionMarker
 from kafkapy_wire.records import BatchHeader, ControlRecordType
 
 

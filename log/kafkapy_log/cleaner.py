@@ -16,24 +16,17 @@ from kafkapy_log.cleanable import Cleanable
 from kafkapy_log.cleaned_transactions import CleanedTransactions
 from kafkapy_log.compaction_filter import CleanedBatch, CompactionFilter
 from kafkapy_log.durable_files import write_file
+from kafkapy_log.file_names import INDEX_SUFFIX, LOG_SUFFIX, TIME_INDEX_SUFFIX, TRANSACTION_INDEX_SUFFIX, file_name
 from kafkapy_log.indexes import OFFSET_ENTRY_BYTES, TIME_ENTRY_BYTES
 from kafkapy_log.offset_map import OffsetMap
 from kafkapy_log.producer_state import LastRecord
 from kafkapy_log.record_scan import scan_keys, scan_records
-from kafkapy_log.recovery import end_transaction_marker
-from kafkapy_log.segment import (
-    INDEX_SUFFIX,
-    LOG_SUFFIX,
-    RELATIVE_OFFSET_MAX,
-    SEGMENT_BYTES_MAX,
-    TIME_INDEX_SUFFIX,
-    TRANSACTION_INDEX_SUFFIX,
-    Segment,
-    file_name,
-)
+from kafkapy_log.segment import Segment
+from kafkapy_log.segment_batches import RELATIVE_OFFSET_MAX, SEGMENT_BYTES_MAX
 from kafkapy_log.settings import LogSettings
 from kafkapy_log.swap import CLEANED_SUFFIX, SEGMENT_SUFFIXES
 from kafkapy_log.transaction_index import AbortedTransaction
+from kafkapy_log.transaction_markers import read_marker
 from kafkapy_wire.compression import DECOMPRESSED_BYTES_MAX
 from kafkapy_wire.errors import MalformedMessage
 from kafkapy_wire.records import BATCH_HEADER_BYTES, BatchHeader, read_batch_header
@@ -251,7 +244,7 @@ def _build_offset_map(plan: CleaningPlan, offset_map: OffsetMap, pace: Callable[
             pace(size)
             progress.bytes_mapped += size
             if header.is_control:
-                marker = end_transaction_marker(batch) if header.record_count and header.producer_id >= 0 else None
+                marker = read_marker(batch) if header.record_count and header.producer_id >= 0 else None
                 transactions.may_drop_marker(header, marker)
             elif not transactions.may_drop(header) and header.last_offset >= first_dirty:
                 if offset_map.is_full:

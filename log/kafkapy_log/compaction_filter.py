@@ -21,7 +21,7 @@ from kafkapy_log.record_scan import (
     scan_records,
     with_timestamp_delta,
 )
-from kafkapy_log.recovery import end_transaction_marker
+from kafkapy_log.transaction_markers import read_marker
 from kafkapy_wire.compression import DECOMPRESSED_BYTES_MAX, compress
 from kafkapy_wire.errors import MalformedMessage
 from kafkapy_wire.records import BATCH_HEADER_BYTES, BatchHeader, TimestampType, crc_matches
@@ -146,7 +146,7 @@ class CompactionFilter:
         return self._now_ms + self._delete_retention_ms
 
     def _clean_control(self, header: BatchHeader, batch: memoryview) -> CleanedBatch | None:
-        marker = end_transaction_marker(batch) if header.record_count and header.producer_id >= 0 else None
+        marker = read_marker(batch) if header.record_count and header.producer_id >= 0 else None
         useless = self._transactions.may_drop_marker(header, marker)
         if not header.record_count:
             return self._nothing_left(header)

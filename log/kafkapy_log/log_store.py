@@ -46,13 +46,12 @@ from kafkapy_log.checkpoint_files import (
     partition_metadata,
     properties,
 )
-from kafkapy_log.disk_errors import what_to_do
+from kafkapy_log.disk_errors import StorageError, what_to_do
 from kafkapy_log.durable_files import fsync_path, read_file, replace_file, write_file
 from kafkapy_log.file_pool import FilePool
 from kafkapy_log.flush import Flush, sync_all
 from kafkapy_log.partition_log import PartitionLog
 from kafkapy_log.settings import DEFAULT_SETTINGS, LogSettings
-from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.uuid import Uuid, random_uuid, uuid_text
 
 LOCK: Final = ".lock"
@@ -167,7 +166,7 @@ class LogStore:
     def get(self, topic: str, partition: int, *, now_ms: int) -> PartitionLog | None:
         """The log, opened now if it was not; None when there is no such partition here.
 
-        Raises KafkaError KAFKA_STORAGE_ERROR.
+        Raises StorageError.
         """
         topic_partition = TopicPartition(topic, partition)
         log = self._logs.get(topic_partition)
@@ -182,7 +181,7 @@ class LogStore:
     def topic_id(self, topic: str, partition: int) -> Uuid | None:
         """What partition.metadata says; None where it is missing or damaged.
 
-        Raises KafkaError KAFKA_STORAGE_ERROR.
+        Raises StorageError.
         """
         topic_partition = TopicPartition(topic, partition)
         if topic_partition not in self._topic_ids and topic_partition in self._known:
@@ -192,7 +191,7 @@ class LogStore:
             except (FileNotFoundError, CorruptFileError):
                 self._topic_ids[topic_partition] = None
             except OSError as error:
-                raise _storage_failure(topic_partition, error) from error
+                raise StorageError(topic_partition, error) from error
         return self._topic_ids.get(topic_partition)
 
     def create(
@@ -201,7 +200,7 @@ class LogStore:
         """A new, empty log; the one that is there if its topic id is the same.
 
         Directory and partition.metadata exist afterwards, a segment's file with its first record: Kafka, too, starts an
-        empty log where it finds no segment. Raises KafkaError KAFKA_STORAGE_ERROR; StoreError: another topic's
+        empty log where it finds no segment. Raises StorageError; StoreError: another topic's
         partition has the name.
         """
         topic_partition = TopicPartition(topic, partition)
@@ -224,7 +223,7 @@ class LogStore:
             with suppress(OSError):  # nothing of it is there for the next start to find
                 (path / PARTITION_METADATA).unlink(missing_ok=True)
                 path.rmdir()
-            raise _storage_failure(topic_partition, error) from error
+            raise StorageError(topic_partition, error) from error
         self._known[topic_partition] = None
         self._topic_ids[topic_partition] = topic_id
         return self._open_log(topic_partition, now_ms, settings=settings)
@@ -232,7 +231,7 @@ class LogStore:
     def delete(self, topic: str, partition: int) -> None:
         """The partition is gone at once, its name free; `take_deleted` later tells what is left to be removed.
 
-        Slices on their way to clients stay readable. Raises KafkaError KAFKA_STORAGE_ERROR.
+        Slices on their way to clients stay readable. Raises StorageError.
         """
         topic_partition = TopicPartition(topic, partition)
         if topic_partition in self._known:
@@ -241,7 +240,7 @@ class LogStore:
     def set_aside(self, topic: str, partition: int) -> Path:
         """The partition is gone, its name free, yet its files stay: Kafka calls that a stray. Returns where they are.
 
-        Raises KafkaError KAFKA_STORAGE_ERROR.
+        Raises StorageError.
         """
         return self._rename_away(TopicPartition(topic, partition), _STRAY_SUFFIX)
 
@@ -252,7 +251,7 @@ class LogStore:
         try:
             path.rename(renamed)
         except OSError as error:
-            raise _storage_failure(topic_partition, error) from error
+            raise StorageError(topic_partition, error) from error
         log = self._logs.pop(topic_partition, None)
         if log is not None:
             log.moved(renamed)
@@ -294,7 +293,7 @@ class LogStore:
     def checkpoints(self, high_watermarks: Mapping[TopicPartition, int]) -> list[tuple[str, bytes]]:
         """(file name, content) of the three files, to be written by `replace_checkpoints` in a worker thread."""
         for topic_partition, log in self._logs.items():
-            self._recovery_points[topic_partition] = log.recovery_point_to_note
+            self._recovery_points[topic_partition] = log.flushing.recovery_point_to_note
             self._log_start_offsets[topic_partition] = log.log_start_offset
         self._high_watermarks.update(high_watermarks)
         # As Kafka does: only starts that the first segment's name does not tell.
@@ -317,7 +316,7 @@ class LogStore:
         """Close every log, write the checkpoints, the clean shutdown marker last; with `clean` False none of these.
 
         A store that was not recovered as a whole is closed without the marker.
-        Blocks. Raises OSError and KafkaError KAFKA_STORAGE_ERROR after everything that can be closed is, also for a log
+        Blocks. Raises OSError and StorageError after everything that can be closed is, also for a log
         that failed long before: the marker is then missing, and the next start recovers.
         """
         try:
@@ -334,9 +333,9 @@ class LogStore:
         if failures:
             raise failures[0]
 
-    def _close_logs(self, *, clean: bool) -> list[KafkaError]:
+    def _close_logs(self, *, clean: bool) -> list[StorageError]:
         """Close all, waiting for the disk for many together; what stands against a clean stop."""
-        failures: list[KafkaError] = []
+        failures: list[StorageError] = []
         # Each flush holds two descriptors: of thousands at once the system would not give so many.
         logs = iter(self._logs.items())
         while group := list(islice(logs, CLOSE_TOGETHER_MAX)):
@@ -344,27 +343,27 @@ class LogStore:
         return failures
 
     def _close_group(
-        self, logs: list[tuple[TopicPartition, PartitionLog]], failures: list[KafkaError], *, clean: bool
+        self, logs: list[tuple[TopicPartition, PartitionLog]], failures: list[StorageError], *, clean: bool
     ) -> None:
         flushing: list[tuple[PartitionLog, Flush]] = []
         for topic_partition, log in logs:
             flush: Flush | None = None
-            if log.has_failed:
-                failures.append(KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, f"{topic_partition} has failed before"))
+            if log.failure is not None:
+                failures.append(StorageError(f"{topic_partition} has failed before", log.failure))
             elif clean:
                 try:
-                    flush = log.begin_close()
-                except KafkaError as error:
+                    flush = log.flushing.begin_close()
+                except StorageError as error:
                     failures.append(error)
-                    with suppress(KafkaError):  # no room for its indexes: what it was given is synced all the same
-                        flush = log.begin_flush()
+                    with suppress(StorageError):  # no room for its indexes: what it was given is synced all the same
+                        flush = log.flushing.begin()
                 if flush is not None:
                     flushing.append((log, flush))
         errors = sync_all([flush for _, flush in flushing], fsync=self._fsync)
         for (log, flush), sync_error in zip(flushing, errors, strict=True):
-            log.end_flush(flush, sync_error)
+            log.flushing.end(flush, sync_error)
             if sync_error is not None:
-                failures.append(_storage_failure(log.topic_partition, sync_error))
+                failures.append(StorageError(log.topic_partition, sync_error))
         for _, log in logs:
             log.close(clean=False)
 
@@ -384,9 +383,9 @@ class LogStore:
             topic_partition = next(iter(self._unrecovered))
             try:
                 self._open_log(topic_partition, now_ms)
-            except KafkaError as error:
+            except StorageError as error:
                 raise StoreError(
-                    f"cannot recover {self._path(topic_partition)} ({error.message}): {what_to_do(error.__cause__)}"
+                    f"cannot recover {self._path(topic_partition)} ({error.message}): {error.what_to_do}"
                 ) from error
             if is_enough():
                 return
@@ -511,7 +510,3 @@ def _take_clean_shutdown_marker(directory: Path, *, fsync: bool) -> int | None:
     if fsync:
         fsync_path(directory)
     return parse_clean_shutdown_marker(data)
-
-
-def _storage_failure(topic_partition: TopicPartition | str, error: OSError) -> KafkaError:
-    return KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, f"{topic_partition}: {error}")

@@ -9,8 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from kafkapy_log.durable_files import write_file
+from kafkapy_log.file_names import SNAPSHOT_SUFFIX, file_name
 from kafkapy_log.producer_state import ProducerState
-from kafkapy_log.segment import SNAPSHOT_SUFFIX, file_name
 from kafkapy_log.segment_list import SegmentList
 
 
@@ -61,6 +61,11 @@ class ProducerSnapshots:
         if offset in self.offsets:
             self.offsets.remove(offset)
             self._path(offset).unlink(missing_ok=True)
+
+    def remove_above(self, offset: int) -> None:
+        """Those that tell of records from `offset` on, which are gone. Raises OSError."""
+        while self.offsets and self.offsets[-1] > offset:
+            self.remove(self.offsets[-1])
 
     def _drop_passed(self) -> None:
         """Of those taken within a segment, only the last is of use."""

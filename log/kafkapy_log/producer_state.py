@@ -19,6 +19,7 @@ from typing import Final, NamedTuple
 from google_crc32c import value as crc32c
 
 from kafkapy_log.transaction_index import AbortedTransaction
+from kafkapy_log.transaction_markers import EndTransactionMarker
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.records import BatchHeader, ControlRecordType
 
@@ -38,14 +39,6 @@ _ENTRY = struct.Struct(">qhiqiqiq")
 
 class CorruptSnapshotError(Exception):
     """A snapshot file is torn, of another version, or its CRC is wrong: delete it and read the log instead."""
-
-
-class AppendOrigin(Enum):
-    """Who appends, which decides how much is checked."""
-
-    CLIENT = auto()  # everything
-    COORDINATOR = auto()  # group and transaction coordinators: no sequences, may write control batches
-    REPLICATION = auto()  # the leader has checked
 
 
 class Verification(Enum):
@@ -78,14 +71,6 @@ class LastRecord(NamedTuple):
 
     last_data_offset: int
     producer_epoch: int
-
-
-class EndTransactionMarker(NamedTuple):
-    """The one record of a control batch that ends a transaction."""
-
-    control_type: ControlRecordType
-    coordinator_epoch: int
-    timestamp: int
 
 
 class ProducerEntry:
@@ -183,6 +168,21 @@ class ProducerState:
             entry is not None and entry.current_transaction_first_offset >= 0 and entry.producer_epoch == producer_epoch
         )
 
+    def check_produced(self, header: BatchHeader, verification: Verification, offset: int) -> BatchMetadata | None:
+        """The stored batch that a client's batch repeats; None: it may be appended at `offset`.
+
+        Raises KafkaError: see `check_verified` and `check`.
+        """
+        is_transactional = header.is_transactional
+        if not is_transactional and self.is_next(header):
+            return None
+        duplicate = self.find_duplicate(header)
+        if duplicate is None:
+            if is_transactional:
+                self.check_verified(header, verification, offset)
+            self.check(header, offset)
+        return duplicate
+
     def check_verified(self, header: BatchHeader, verification: Verification, offset: int) -> None:
         """Whether a client's transactional batch that is no duplicate belongs to a transaction, so that a marker will
         come: without one it would hold up the last stable offset for ever (KIP-890).
@@ -227,43 +227,28 @@ class ProducerState:
             and entry.current_transaction_first_offset < 0
         )
 
-    def check(self, header: BatchHeader, offset: int, origin: AppendOrigin) -> None:
-        """Whether a data batch that is no duplicate may follow. `offset`: where it would go, for the message.
+    def check(self, header: BatchHeader, offset: int) -> None:
+        """Whether a client's data batch that is no duplicate may follow. `offset`: where it would go, for the message.
 
         Raises KafkaError: INVALID_PRODUCER_EPOCH, OUT_OF_ORDER_SEQUENCE_NUMBER, INVALID_TXN_STATE. A producer id that
         is not known (expired, or its records are deleted) may begin with any sequence, so UNKNOWN_PRODUCER_ID never
         comes, as in Apache Kafka since 2.4 (KIP-360).
         """
         entry = self._entries.get(header.producer_id)
-        if entry is None:
-            return
-        producer_id, producer_epoch, first_sequence = header.producer_id, header.producer_epoch, header.base_sequence
-        if producer_epoch < entry.producer_epoch:
-            raise KafkaError(
-                ErrorCode.INVALID_PRODUCER_EPOCH,
-                f"Epoch of producer {producer_id} at offset {offset} is {producer_epoch}, which is smaller than the "
-                f"last seen epoch {entry.producer_epoch}",
-            )
-        if origin is AppendOrigin.CLIENT:
-            if producer_epoch != entry.producer_epoch:
-                if first_sequence != 0 and entry.producer_epoch != NO_EPOCH:
-                    raise KafkaError(
-                        ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER,
-                        f"Invalid sequence number for new epoch of producer {producer_id} at offset {offset}: "
-                        f"{producer_epoch} (request epoch), {first_sequence} (seq. number), "
-                        f"{entry.producer_epoch} (current producer epoch)",
-                    )
-            elif first_sequence != (0 if entry.last_sequence == SEQUENCE_MAX else entry.last_sequence + 1):
-                raise KafkaError(
-                    ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER,
-                    f"Out of order sequence number for producer {producer_id} at offset {offset}: {first_sequence} "
-                    f"(incoming seq. number), {entry.last_sequence} (current end sequence number)",
-                )
-        if entry.current_transaction_first_offset >= 0 and not header.is_transactional:
-            raise KafkaError(
-                ErrorCode.INVALID_TXN_STATE,
-                f"Expected transactional write from producer {producer_id} at offset {offset}",
-            )
+        if entry is not None:
+            _check_epoch(entry, header, offset)
+            _check_sequence(entry, header, offset)
+            _check_transaction(entry, header, offset)
+
+    def check_from_coordinator(self, header: BatchHeader, offset: int) -> None:
+        """As `check`, for records that a coordinator has made: these have no sequences.
+
+        Raises KafkaError: INVALID_PRODUCER_EPOCH, INVALID_TXN_STATE.
+        """
+        entry = self._entries.get(header.producer_id)
+        if entry is not None:
+            _check_epoch(entry, header, offset)
+            _check_transaction(entry, header, offset)
 
     def check_marker(
         self, header: BatchHeader, marker: EndTransactionMarker, offset: int, transaction_version: int = 0
@@ -363,6 +348,41 @@ class ProducerState:
             if entry.current_transaction_first_offset >= 0
         }
         self.end_offset = end_offset
+
+
+def _check_epoch(entry: ProducerEntry, header: BatchHeader, offset: int) -> None:
+    if header.producer_epoch < entry.producer_epoch:
+        raise KafkaError(
+            ErrorCode.INVALID_PRODUCER_EPOCH,
+            f"Epoch of producer {header.producer_id} at offset {offset} is {header.producer_epoch}, which is smaller "
+            f"than the last seen epoch {entry.producer_epoch}",
+        )
+
+
+def _check_sequence(entry: ProducerEntry, header: BatchHeader, offset: int) -> None:
+    first_sequence = header.base_sequence
+    if header.producer_epoch != entry.producer_epoch:
+        if first_sequence != 0 and entry.producer_epoch != NO_EPOCH:
+            raise KafkaError(
+                ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER,
+                f"Invalid sequence number for new epoch of producer {header.producer_id} at offset {offset}: "
+                f"{header.producer_epoch} (request epoch), {first_sequence} (seq. number), "
+                f"{entry.producer_epoch} (current producer epoch)",
+            )
+    elif first_sequence != (0 if entry.last_sequence == SEQUENCE_MAX else entry.last_sequence + 1):
+        raise KafkaError(
+            ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER,
+            f"Out of order sequence number for producer {header.producer_id} at offset {offset}: {first_sequence} "
+            f"(incoming seq. number), {entry.last_sequence} (current end sequence number)",
+        )
+
+
+def _check_transaction(entry: ProducerEntry, header: BatchHeader, offset: int) -> None:
+    if entry.current_transaction_first_offset >= 0 and not header.is_transactional:
+        raise KafkaError(
+            ErrorCode.INVALID_TXN_STATE,
+            f"Expected transactional write from producer {header.producer_id} at offset {offset}",
+        )
 
 
 def _pack_entry(entry: ProducerEntry) -> bytes:

@@ -13,39 +13,38 @@ Blocks for as long as the unflushed part of the log takes to read.
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from kafkapy_log.checkpoint_files import LEADER_EPOCH_CHECKPOINT, CorruptFileError, parse_leader_epoch_checkpoint
 from kafkapy_log.durable_files import read_file, write_file
-from kafkapy_log.file_pool import FilePool
-from kafkapy_log.indexes import CorruptIndexError
-from kafkapy_log.leader_epochs import LeaderEpochCache
-from kafkapy_log.producer_state import CorruptSnapshotError, EndTransactionMarker, ProducerState
-from kafkapy_log.segment import (
+from kafkapy_log.file_names import (
     DELETED_SUFFIX,
     INDEX_SUFFIX,
     LOG_SUFFIX,
-    RELATIVE_OFFSET_MAX,
     SNAPSHOT_SUFFIX,
     TIME_INDEX_SUFFIX,
     TRANSACTION_INDEX_SUFFIX,
-    BatchPosition,
-    Segment,
     file_name,
 )
+from kafkapy_log.file_pool import FilePool
+from kafkapy_log.indexed_segment import IndexRebuildNeeded
+from kafkapy_log.indexes import CorruptIndexError
+from kafkapy_log.leader_epochs import LeaderEpochCache
+from kafkapy_log.producer_state import CorruptSnapshotError, ProducerState
+from kafkapy_log.segment import Segment
+from kafkapy_log.segment_batches import RELATIVE_OFFSET_MAX, BatchPosition
 from kafkapy_log.settings import LogSettings
 from kafkapy_log.swap import CLEANED_SUFFIX, SWAP_SUFFIX, finish_swaps
 from kafkapy_log.transaction_index import TransactionIndex
+from kafkapy_log.transaction_markers import read_marker
 from kafkapy_wire.errors import MalformedMessage
 from kafkapy_wire.records import (
     BATCH_HEADER_BYTES,
     BatchHeader,
     crc_matches,
-    decode_records,
     read_batch_header,
-    read_control_record_type,
-    read_coordinator_epoch,
 )
 
 _READ_BYTES: Final = 1 << 20
@@ -252,7 +251,7 @@ class _Recovery:
                 continue
             if not header.is_control:
                 producers.update(header, header.base_offset)
-            elif marker := end_transaction_marker(batch):
+            elif marker := read_marker(batch):
                 aborted = producers.end_transaction(header, marker)
                 if aborted is not None:
                     segment.transaction_index.append(aborted)
@@ -308,7 +307,8 @@ def rebuild_producers(
             continue
         position = 0
         if producers.end_offset > segment.base_offset:
-            position = segment.position_before(producers.end_offset, index_interval_bytes)
+            with suppress(IndexRebuildNeeded):  # then all of the segment is read, as for a rebuilding
+                position = segment.position_before(producers.end_offset, index_interval_bytes)
         replay(producers, segment, position)
     producers.end_offset = log_end_offset
 
@@ -363,19 +363,10 @@ def replay(
             continue
         if not header.is_control:
             producers.update(header, header.base_offset)
-        elif marker := end_transaction_marker(segment.read_batch(found)):
+        elif marker := read_marker(segment.read_batch(found)):
             aborted = producers.end_transaction(header, marker)
             if aborted is not None and transaction_index is not None:
                 transaction_index.append(aborted)
-
-
-def end_transaction_marker(batch: bytes | bytearray | memoryview) -> EndTransactionMarker | None:
-    """What a control batch with a producer id says; None when compaction has emptied it. Raises MalformedMessage."""
-    for record in decode_records(batch):
-        return EndTransactionMarker(
-            read_control_record_type(record.key), read_coordinator_epoch(record.value), record.timestamp
-        )
-    return None
 
 
 def delete_now(segment: Segment) -> None:

@@ -10,8 +10,52 @@ retention.ms, while Apache Kafka takes them away with its next check, in the mid
 
 from collections.abc import Callable, Sequence
 
-from kafkapy_log.segment import LOG_SUFFIX, Segment
+from kafkapy_log.file_names import LOG_SUFFIX
+from kafkapy_log.log_files import LogFiles
+from kafkapy_log.segment import Segment
 from kafkapy_log.settings import LogSettings
+
+
+class LogRetention:
+    """Of one log."""
+
+    __slots__ = ("_files",)
+
+    def __init__(self, files: LogFiles) -> None:
+        self._files = files
+
+    def delete_old_segments(self, *, high_watermark: int, now_ms: int) -> int:
+        """Drop the segments that retention.ms, retention.bytes and the log start offset leave over; how many.
+
+        When all of it has expired, the segment that was written to goes too, and an empty one begins.
+        Raises StorageError.
+        """
+        files = self._files
+        if files.is_closed or files.failure is not None:
+            return 0
+        with files.storage_errors:
+            segments = list(files.segments)
+            count = deletable_count(
+                segments,
+                files.settings,
+                log_start_offset=files.log_start_offset,
+                log_end_offset=files.log_end_offset,
+                high_watermark=high_watermark,
+                now_ms=now_ms,
+                largest_timestamp=files.segments.max_timestamp,
+            )
+            if not count:
+                return 0
+            if count == len(segments):
+                # Its file is there before the old ones go: it tells the next start where the log goes on. Nothing else
+                # is written: the disk may be full, and this is what makes room.
+                files.begin_segment(files.log_end_offset, now_ms, with_file=True)
+            kept = list(files.segments)[count]
+        if kept.base_offset > files.log_start_offset:
+            files.start_at(kept.base_offset)
+        with files.refusing_after_errors():
+            files.drop(segments[:count], now_ms)
+        return count
 
 
 def deletable_count(

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 from kafkapy_log.file_slice import EMPTY_SLICE, FileSlice
 from kafkapy_log.segment import Segment
+from kafkapy_log.segment_batches import SEGMENT_BYTES_MAX
 from kafkapy_wire.records import decode_records
 
 _RECENT_POSITIONS_MAX: Final = 512
@@ -26,12 +27,20 @@ class TimestampAndOffset(NamedTuple):
 class SegmentList:
     """Never empty; `active` is the last one, which is written to."""
 
-    __slots__ = ("_older_positions", "_positions", "_segments", "active", "index_interval_bytes")
+    __slots__ = (
+        "_older_positions",
+        "_positions",
+        "_rebuild_at_once_bytes",
+        "_segments",
+        "active",
+        "index_interval_bytes",
+    )
 
     def __init__(self, segments: list[Segment], index_interval_bytes: int) -> None:
         self._segments = segments
         self.active = segments[-1]
         self.index_interval_bytes = index_interval_bytes
+        self._rebuild_at_once_bytes = SEGMENT_BYTES_MAX
         # Offset -> position, in whichever segment holds the offset. Two generations: when the young one is full it
         # becomes the old one, so that forgetting costs nothing per entry.
         self._positions: dict[int, int] = {}
@@ -69,16 +78,29 @@ class SegmentList:
 
     # -- changing
 
+    @property
+    def rebuild_at_once_bytes(self) -> int:
+        """See `IndexedSegment`."""
+        return self._rebuild_at_once_bytes
+
+    @rebuild_at_once_bytes.setter
+    def rebuild_at_once_bytes(self, size: int) -> None:
+        self._rebuild_at_once_bytes = size
+        for segment in self._segments:
+            segment.rebuild_at_once_bytes = size
+
     def append(self, segment: Segment) -> None:
         """`segment` is written to from now on; the one before it is as it will remain."""
         if self._segments:
             self._segments[-1].forget_indexes()
+        segment.rebuild_at_once_bytes = self._rebuild_at_once_bytes
         self._segments.append(segment)
         self.active = segment
         self.forget_positions()
 
     def insert(self, segment: Segment) -> None:
         """Put one in its place before the one that is written to."""
+        segment.rebuild_at_once_bytes = self._rebuild_at_once_bytes
         self._segments.insert(bisect_right(self._segments, segment.base_offset, key=_base_offset), segment)
         self.forget_positions()
 

@@ -9,7 +9,7 @@ import trio.testing
 
 from kafkapy.clock import ManualClock
 from kafkapy.coordinators.group import Caller, GroupCoordinator, refused_join
-from kafkapy.coordinators.runtime import partition_for
+from kafkapy.coordinators.runtime import Position, partition_for
 from kafkapy.high_watermark import HighWatermark
 from kafkapy.pending import Pending, attempt
 from kafkapy.settings import Settings
@@ -28,6 +28,7 @@ from kafkapy_wire.messages.offset_commit import (
 from kafkapy_wire.messages.offset_fetch import OffsetFetchRequestTopics
 from kafkapy_wire.messages.sync_group import SyncGroupRequest, SyncGroupRequestAssignment, SyncGroupResponse
 from kafkapy_wire.records import Record, decode_records
+from kafkapy_wire.records.building import BuiltBatch
 from kafkapy_wire.uuid import ZERO_UUID, Uuid
 
 if TYPE_CHECKING:
@@ -71,25 +72,22 @@ class MemoryLog:
         self.end_offsets = [0] * PARTITION_COUNT
         self.marks = [HighWatermark(0) for _ in range(PARTITION_COUNT)]
 
-    def end_offset(self, partition: int) -> int:
-        return self.end_offsets[partition]
-
-    def committed(self, partition: int) -> HighWatermark:
-        return self.marks[partition]
+    def position(self, partition: int) -> Position:
+        return Position(self.end_offsets[partition], self.marks[partition])
 
     def commit(self) -> None:
         """What the followers, or the disk, do in the end."""
         for mark, end_offset in zip(self.marks, self.end_offsets, strict=True):
             mark.advance(end_offset)
 
-    def append(self, partition: int, batch: bytes) -> int:
+    def append(self, partition: int, batch: BuiltBatch) -> Position:
         if self.refuse_appends_with is not None:
             raise KafkaError(self.refuse_appends_with)
-        self.batches[partition].append(batch)
-        self.end_offsets[partition] += sum(1 for _ in decode_records(batch))
+        self.batches[partition].append(batch.data)
+        self.end_offsets[partition] += batch.header.record_count
         if self.commits_at_once:
             self.marks[partition].advance(self.end_offsets[partition])
-        return self.end_offsets[partition]
+        return self.position(partition)
 
     def read_batches(self, partition: int) -> Iterator[memoryview]:
         for batch in list(self.batches[partition]):

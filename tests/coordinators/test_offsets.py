@@ -8,11 +8,13 @@ from kafkapy.coordinators.group.classic_group import CONSUMER_PROTOCOL_TYPE
 from kafkapy.coordinators.group.records import CommittedOffset, offset_commit
 from kafkapy.coordinators.runtime import partition_for
 from kafkapy_controller.delta import MetadataDelta
+from kafkapy_log import build_marker
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.offset_delete import OffsetDeleteRequestPartition, OffsetDeleteRequestTopic
 from kafkapy_wire.messages.offset_fetch import OffsetFetchRequestTopics
 from kafkapy_wire.record_formats.metadata import PartitionRecord, RemoveTopicRecord, TopicRecord
-from kafkapy_wire.records import ControlRecordType, NewRecord, build_batch, build_end_transaction_marker
+from kafkapy_wire.records import ControlRecordType, NewRecord
+from kafkapy_wire.records.building import build_batch_and_header
 from kafkapy_wire.uuid import ZERO_UUID, Uuid
 from tests.coordinators.group_lab import GROUP, PARTITION_COUNT, SESSION_MS, GroupLab
 
@@ -234,7 +236,7 @@ async def test_transactional_offsets_count_once_their_marker_says_so(
     await lab.commit(5)
     partition = partition_for(GROUP, PARTITION_COUNT)
     record = offset_commit(GROUP, "t", 0, CommittedOffset(8, -1, "", 1, None, ZERO_UUID))
-    batch = build_batch(
+    batch = build_batch_and_header(
         [NewRecord(1, record.key, record.value)],
         producer_id=77,
         producer_epoch=0,
@@ -248,9 +250,7 @@ async def test_transactional_offsets_count_once_their_marker_says_so(
     assert topic.partitions[0].error_code == ErrorCode.UNSTABLE_OFFSET_COMMIT
     assert lab.committed() == 5
     marker_type = ControlRecordType.COMMIT if committed else ControlRecordType.ABORT
-    marker = build_end_transaction_marker(
-        marker_type, producer_id=77, producer_epoch=0, coordinator_epoch=0, timestamp=2
-    )
+    marker = build_marker(marker_type, producer_id=77, producer_epoch=0, coordinator_epoch=0, timestamp=2)
     lab.log.append(partition, marker)
     await lab.restart()
     assert lab.committed() == offset

@@ -22,7 +22,8 @@ from kafkapy_wire.record_formats.group_coordinator import (
     ShareGroupMetadataKey,
     StreamsGroupMetadataKey,
 )
-from kafkapy_wire.records import NewRecord, build_batch
+from kafkapy_wire.records import NewRecord
+from kafkapy_wire.records.building import build_batch_and_header
 from kafkapy_wire.uuid import ZERO_UUID
 from tests.coordinators.group_lab import GROUP, PARTITION_COUNT, GroupLab
 
@@ -53,7 +54,7 @@ def committed(offset: int) -> CoordinatorRecord:
 async def loaded(lab: GroupLab, *records: CoordinatorRecord) -> None:
     """A coordinator that finds these records of Apache Kafka's."""
     await lab.log.create_topic()
-    batch = build_batch([NewRecord(1, record.key, record.value) for record in records])
+    batch = build_batch_and_header([NewRecord(1, record.key, record.value) for record in records])
     lab.log.append(partition_for(GROUP, PARTITION_COUNT), batch)
     await lab.restart()
 

@@ -67,13 +67,13 @@ def clean_log(
     log: PartitionLog, checkpoint: int | None = None, *, now_ms: int = NOW, keys_max: int = ALL_FIT
 ) -> tuple[int, CleaningProgress]:
     """Clean what can be cleaned, whether it is due or not; returns (the checkpoint to go on from, what was done)."""
-    cleanable = log.cleanable(checkpoint, high_watermark=log.log_end_offset, now_ms=now_ms)
+    cleanable = log.compaction.find_cleanable(checkpoint, high_watermark=log.log_end_offset, now_ms=now_ms)
     if not cleanable.dirty_bytes:
         return cleanable.first_dirty_offset, CleaningProgress()
-    plan = log.begin_cleaning(cleanable, now_ms=now_ms)
+    plan = log.compaction.begin(cleanable, now_ms=now_ms)
 
     def swap_in(cleaned: CleanedSegment) -> bool:
-        return log.swap_in(cleaned, now_ms=now_ms)
+        return log.compaction.swap_in(cleaned, now_ms=now_ms)
 
     try:
         end = clean(plan, OffsetMap(keys_max * 160), swap_in=swap_in, pace=lambda _: None, fsync=False)

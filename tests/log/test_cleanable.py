@@ -33,7 +33,9 @@ def test_a_closed_log_that_is_due_may_be_due(seed: int, tmp_path: Path) -> None:
     log.close(fsync=False)
     found = may_be_due(tmp_path, settings, checkpoint)
     opened = PartitionLog.open(tmp_path, settings, now_ms=0, clean=True)
-    cleanable = opened.cleanable(checkpoint, high_watermark=opened.log_end_offset, now_ms=random.choice((40, 1_000)))
+    cleanable = opened.compaction.find_cleanable(
+        checkpoint, high_watermark=opened.log_end_offset, now_ms=random.choice((40, 1_000))
+    )
     opened.close(fsync=False)
     if cleanable.is_due(settings.min_cleanable_dirty_ratio):
         assert found

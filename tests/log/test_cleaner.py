@@ -211,9 +211,9 @@ def test_min_compaction_lag_protects_young_segments(tmp_path: Path, lag_ms: int,
 def test_a_log_is_due_by_its_dirty_ratio_or_its_age(tmp_path: Path, ratio: float, max_lag_ms: int, due: bool) -> None:
     settings = LogSettings(compact=True, delete=False, segment_bytes=400, max_compaction_lag_ms=max_lag_ms)
     log = filled(tmp_path / "t-0", (b"a", b"1"), (b"a", b"2"), settings=settings)
-    cleanable = log.cleanable(None, high_watermark=log.log_end_offset, now_ms=NOW + 2_000)
+    cleanable = log.compaction.find_cleanable(None, high_watermark=log.log_end_offset, now_ms=NOW + 2_000)
     assert cleanable.is_due(ratio) is due
-    nothing_dirty = log.cleanable(
+    nothing_dirty = log.compaction.find_cleanable(
         cleanable.first_uncleanable_offset, high_watermark=log.log_end_offset, now_ms=NOW + 2_000
     )
     assert not nothing_dirty.is_due(0.0)
@@ -222,7 +222,7 @@ def test_a_log_is_due_by_its_dirty_ratio_or_its_age(tmp_path: Path, ratio: float
 @pytest.mark.parametrize("checkpoint", [-5, 10_000])
 def test_a_checkpoint_outside_the_log_starts_over(tmp_path: Path, checkpoint: int) -> None:
     log = filled(tmp_path / "t-0", (b"a", b"1"), (b"a", b"2"))
-    cleanable = log.cleanable(checkpoint, high_watermark=log.log_end_offset, now_ms=NOW)
+    cleanable = log.compaction.find_cleanable(checkpoint, high_watermark=log.log_end_offset, now_ms=NOW)
     assert (cleanable.first_dirty_offset, cleanable.checkpoint_is_wrong) == (0, True)
 
 
@@ -276,7 +276,7 @@ def append_more(log: PartitionLog) -> None:
 def test_what_changes_the_log_meanwhile_ends_the_cleaning(tmp_path: Path, change: object, goes_on: bool) -> None:
     log = filled(tmp_path / "t-0", *((b"key-%d" % (n % 4), b"v" * 100) for n in range(12)))
     end = log.log_end_offset
-    plan = log.begin_cleaning(log.cleanable(None, high_watermark=end, now_ms=NOW), now_ms=NOW)
+    plan = log.compaction.begin(log.compaction.find_cleanable(None, high_watermark=end, now_ms=NOW), now_ms=NOW)
     changed = False
 
     def swap_in(cleaned: CleanedSegment) -> bool:
@@ -284,7 +284,7 @@ def test_what_changes_the_log_meanwhile_ends_the_cleaning(tmp_path: Path, change
         if not changed:
             changed = True
             change(log)  # type: ignore[operator]
-        return log.swap_in(cleaned, now_ms=NOW)
+        return log.compaction.swap_in(cleaned, now_ms=NOW)
 
     try:
         clean(plan, OffsetMap(1 << 20), swap_in=swap_in, pace=lambda _: None, fsync=False)
@@ -303,7 +303,9 @@ def test_what_changes_the_log_meanwhile_ends_the_cleaning(tmp_path: Path, change
 def test_an_aborted_plan_ends_soon_and_leaves_nothing_behind(tmp_path: Path) -> None:
     log = filled(tmp_path / "t-0", (b"a", b"1"), (b"a", b"2"))
     before = values(log)
-    plan = log.begin_cleaning(log.cleanable(None, high_watermark=log.log_end_offset, now_ms=NOW), now_ms=NOW)
+    plan = log.compaction.begin(
+        log.compaction.find_cleanable(None, high_watermark=log.log_end_offset, now_ms=NOW), now_ms=NOW
+    )
     with pytest.raises(CleaningAborted):
         clean(plan, OffsetMap(1 << 20), swap_in=lambda _: True, pace=lambda _: plan.abort(), fsync=False)
     plan.close()

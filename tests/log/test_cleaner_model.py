@@ -131,7 +131,7 @@ class CleanerMachine(RuleBasedStateMachine):
     @rule()
     def retention(self) -> None:
         start = self.log.log_start_offset
-        self.log.delete_old_segments(high_watermark=self.log.log_end_offset, now_ms=self.now_ms)
+        self.log.retention.delete_old_segments(high_watermark=self.log.log_end_offset, now_ms=self.now_ms)
         assert self.log.log_start_offset == start, "compaction alone deletes nothing above the log start offset"
 
     @rule(clean=st.booleans())

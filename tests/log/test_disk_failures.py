@@ -17,15 +17,14 @@ from pathlib import Path
 
 import pytest
 
-from kafkapy_log import AppendOrigin, LogSettings, LogStore, PartitionLog, StoreError, Verification
+from kafkapy_log import LogSettings, LogStore, PartitionLog, StorageError, StoreError, Verification, build_marker
 from kafkapy_log.disk_errors import SyncFailed, passes, what_to_do
 from kafkapy_log.durable_files import replace_file
-from kafkapy_wire.errors import ErrorCode, KafkaError
+from kafkapy_wire.errors import ErrorCode, MalformedMessage
 from kafkapy_wire.records import (
     ControlRecordType,
     NewRecord,
     build_batch,
-    build_end_transaction_marker,
     decode_records,
     split_batches,
 )
@@ -97,7 +96,7 @@ class Workload:
     def run(self) -> None:
         """Go on after errors that pass; end, as the broker does, after one that does not."""
         for number in range(30):
-            with suppress(KafkaError):
+            with suppress(StorageError):
                 self.log = self.log or self.store.create("orders", 0, TOPIC_ID, now_ms=NOW_MS)
             if self.log is None:
                 continue
@@ -110,16 +109,16 @@ class Workload:
         assert self.log is not None
         value = b"%03d" % number * 40
         self.sent.add(value)
-        with suppress(KafkaError):
+        with suppress(StorageError):
             if number % 7 == 6:
-                marker = build_end_transaction_marker(
+                marker = build_marker(
                     (ControlRecordType.ABORT, ControlRecordType.COMMIT)[number % 2],
                     timestamp=NOW_MS,
                     producer_id=TRANSACTIONAL,
                     producer_epoch=0,
                     coordinator_epoch=0,
                 )
-                self.log.append_as_leader(marker, leader_epoch=1, now_ms=NOW_MS, origin=AppendOrigin.COORDINATOR)
+                self.log.append_built(marker, leader_epoch=1, now_ms=NOW_MS)
                 return
             producer_id = TRANSACTIONAL if number % 7 > 3 else IDEMPOTENT
             batch = build_batch(
@@ -137,17 +136,17 @@ class Workload:
 
     def _other_work(self, number: int) -> None:
         assert self.log is not None
-        with suppress(KafkaError, OSError):
+        with suppress(StorageError, OSError):
             if number % 5 == 4:
-                self.log.flush()
-            elif number % 8 == 7 and (flush := self.log.begin_flush(rolled_only=True)):
-                self.log._sync(flush, fsync=True)
+                self.log.flushing.flush()
+            elif number % 8 == 7 and (flush := self.log.flushing.begin(rolled_only=True)):
+                self.log.flushing.sync(flush, fsync=True)
             elif number % 9 == 8:
                 self.store.write_checkpoints({})
             elif number == 20:
                 self.log.delete_records_before(self.log.log_end_offset - 8, now_ms=NOW_MS)
             elif number == 25:
-                self.log.delete_old_segments(high_watermark=self.log.log_end_offset, now_ms=NOW_MS)
+                self.log.retention.delete_old_segments(high_watermark=self.log.log_end_offset, now_ms=NOW_MS)
 
     def assert_kept(self, directory: Path, *, log_start_offset: int) -> None:
         """In a store that is opened on `directory` now, and it takes more."""
@@ -200,7 +199,7 @@ def test_any_write_may_fail(number: int, recovers: bool, first_call: int, tmp_pa
         workload.assert_kept(directory / "killed", log_start_offset=start)
         has_failed = log is not None and log.has_failed
         if has_failed:
-            with pytest.raises(KafkaError, match="has failed before"):
+            with pytest.raises(StorageError, match="has failed before"):
                 workload.store.close()
         else:
             if log is not None and number == errno.ENOSPC:
@@ -222,10 +221,11 @@ def test_a_log_goes_on_when_there_is_room_again(tmp_path: Path, disk: FailingDis
     assert append(log, sequence=0) == 0
     size = log.size_bytes
     disk.fail_at(1, errno.ENOSPC, recovers=False)
-    disk_full = pytest.raises(KafkaError, match=r"orders-0: \[Errno 28\] No space left on device")
+    disk_full = pytest.raises(StorageError, match=r"orders-0: \[Errno 28\] No space left on device")
     with disk_full as refused:
         append(log, sequence=1)
     assert refused.value.code is ErrorCode.KAFKA_STORAGE_ERROR
+    assert (refused.value.passes, refused.value.what_to_do) == (True, "make room on the disk")
     disk.fail_never()
     assert log.has_failed, "what was written could not be cut off: nothing may come behind it"
 
@@ -247,19 +247,20 @@ def test_a_log_that_a_broken_disk_has_refused_takes_no_more(number: int, tmp_pat
     append(log)
     disk.fail_at(1, number, recovers=True)
     for _ in range(2):
-        with pytest.raises(KafkaError) as refused:
+        with pytest.raises(StorageError) as refused:
             append(log)
-        assert isinstance(refused.value.__cause__, OSError)
-        assert refused.value.__cause__.errno == number
+        assert isinstance(refused.value.cause, OSError)
+        assert refused.value.cause.errno == number
+        assert not refused.value.passes
     assert log.has_failed
     assert list(values(log)) == [0], "what it has can be read"
-    assert log.begin_flush() is None
+    assert log.flushing.begin() is None
 
 
 def test_too_many_open_files_pass(tmp_path: Path, disk: FailingDisk) -> None:
     log = new_log(tmp_path)
     disk.fail_at(1, errno.EMFILE, recovers=True)
-    with pytest.raises(KafkaError):
+    with pytest.raises(StorageError):
         append(log)
     assert disk.failed_calls == ["open"]
     assert append(log) == 0
@@ -272,7 +273,7 @@ def test_a_roll_without_room_is_tried_again(tmp_path: Path, disk: FailingDisk) -
     end = log.log_end_offset
     for call in (1, 2, 3, 4):  # a part of the first index file, the second, ...
         disk.fail_at(call, errno.ENOSPC, recovers=True)
-        with pytest.raises(KafkaError):
+        with pytest.raises(StorageError):
             append(log)
         assert not log.has_rolled
     disk.fail_never()
@@ -287,12 +288,13 @@ def test_a_failed_fsync_is_not_tried_again(number: int, tmp_path: Path, disk: Fa
     log = new_log(tmp_path)
     append(log)
     disk.fail_at(1, number, recovers=True)
-    with pytest.raises(KafkaError) as failed:
-        log.flush()
+    with pytest.raises(StorageError) as failed:
+        log.flushing.flush()
     assert disk.failed_calls == ["fdatasync"]
-    assert isinstance(failed.value.__cause__, SyncFailed)
+    assert isinstance(failed.value.cause, SyncFailed)
+    assert not failed.value.passes, "an fsync is never asked for again"
     assert (log.has_failed, log.recovery_point) == (True, 0)
-    log.flush()
+    log.flushing.flush()
     assert log.recovery_point == 0
 
 
@@ -300,19 +302,19 @@ def test_a_flush_that_had_no_room_for_a_checkpoint_is_tried_again(tmp_path: Path
     log = new_log(tmp_path)
     while not log.has_rolled:
         append(log)
-    flush = log.begin_flush()
+    flush = log.flushing.begin()
     assert flush is not None
     disk.fail_at(len(flush.files) + len(flush.names) + 1, errno.ENOSPC, recovers=True)
     with pytest.raises(OSError, match="No space left") as full:
         flush.sync()
     assert disk.failed_calls == ["open"], "of leader-epoch-checkpoint.tmp"
-    log.end_flush(flush, full.value)
+    log.flushing.end(flush, full.value)
     assert (log.has_failed, log.recovery_point) == (False, 0)
-    again = log.begin_flush()
+    again = log.flushing.begin()
     assert again is not None
     assert (again.names, len(again.files)) == (flush.names, len(flush.files))
     again.sync()
-    log.end_flush(again)
+    log.flushing.end(again)
     assert log.recovery_point == log.log_end_offset
     assert (log.directory / "leader-epoch-checkpoint").exists()
     log.close()
@@ -326,7 +328,7 @@ def test_retention_makes_room_on_a_full_disk(tmp_path: Path, disk: FailingDisk) 
     in_use = log.read(0, 200)
     refusing = FullForNewBytes(disk)
     with refusing:
-        assert log.delete_old_segments(high_watermark=20, now_ms=LONG_AFTER_MS) > 1
+        assert log.retention.delete_old_segments(high_watermark=20, now_ms=LONG_AFTER_MS) > 1
     assert refusing.renames_refused
     assert (log.log_start_offset, log.log_end_offset, log.has_failed) == (20, 20, False)
     assert not list(log.directory.glob("*.deleted"))
@@ -366,10 +368,10 @@ def test_a_cleaning_that_fails_leaves_the_log_as_it_was_or_cleaned(
         log = store.create("orders", 0, TOPIC_ID, now_ms=NOW_MS)
         for count in range(24):
             append(log, b"%03d" % count * 40)
-        log.flush()
+        log.flushing.flush()
         store.write_checkpoints({})  # so that the next start trusts the indexes
         disk.fail_at(call, number, recovers=True)
-        with suppress(KafkaError, OSError):
+        with suppress(StorageError, OSError):
             clean_log(log)
         if not disk.failed_calls:
             break
@@ -408,7 +410,7 @@ def test_a_partition_that_could_not_be_made_leaves_nothing(tmp_path: Path, disk:
     store = open_store(tmp_path)
     for call in (1, 2, 3):
         disk.fail_at(call, errno.ENOSPC, recovers=True)
-        with pytest.raises(KafkaError) as refused:
+        with pytest.raises(StorageError) as refused:
             store.create("orders", 0, TOPIC_ID, now_ms=NOW_MS)
         assert refused.value.code is ErrorCode.KAFKA_STORAGE_ERROR
         assert ("orders", 0) not in store
@@ -438,7 +440,7 @@ def test_a_stop_on_a_full_disk_keeps_everything_for_the_next_start(
     for sequence in range(3):
         append(log, sequence=sequence)
     disk.fail_at(call, errno.ENOSPC, recovers=False)
-    with pytest.raises((KafkaError, OSError), match="No space left"):
+    with pytest.raises((StorageError, OSError), match="No space left"):
         store.close()
     disk.fail_never()
     assert not (tmp_path / ".kafka_cleanshutdown").exists()
@@ -500,3 +502,11 @@ def test_what_passes() -> None:
     assert not passes(None)
     assert what_to_do(OSError("without a number")) == what_to_do(OSError(errno.EPERM, "not yours"))
     assert what_to_do(ValueError("garbage")) == "restore it from a copy, or name another directory"
+
+
+def test_bytes_that_cannot_be_right_are_a_storage_error_that_does_not_pass() -> None:
+    error = StorageError("orders-0", MalformedMessage("magic 7"))
+    assert (error.code, error.message) == (ErrorCode.KAFKA_STORAGE_ERROR, "orders-0: magic 7")
+    assert not error.passes
+    assert (passes(error), what_to_do(error)) == (error.passes, error.what_to_do)
+    assert error.what_to_do == "restore it from a copy, or name another directory"

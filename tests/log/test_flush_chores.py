@@ -148,7 +148,7 @@ async def test_what_could_not_be_flushed_for_now_is_not_acknowledged(
         await client.create_topic("safe", flush_messages="1")
         records = batch([b"a"], producer_id=7, producer_epoch=0, base_sequence=0)
         with monkeypatch.context() as patch:
-            patch.setattr("kafkapy_log.partition_log.Flush", no_descriptor_left)
+            patch.setattr("kafkapy_log.log_flushing.Flush", no_descriptor_left)
             answer = await client.produce_batch("safe", records)
             assert (answer.error_code, answer.base_offset) == (ErrorCode.KAFKA_STORAGE_ERROR, -1)
             answer = await client.produce_batch("safe", records)

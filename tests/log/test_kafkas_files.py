@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from kafkapy_log import AppendOrigin, LogSettings, PartitionLog, Verification
-from kafkapy_wire.records import decode_records, split_batches
+from kafkapy_log import LogSettings, PartitionLog, Verification
+from kafkapy_log.transaction_markers import BuiltMarker, read_marker
+from kafkapy_wire.records import decode_records, read_batch_header, split_batches
 
 WRITTEN_BY_KAFKA = Path(__file__).parent / "kafka-4.3.1"
 NOW_MS = 1_795_265_010_000
@@ -64,10 +65,12 @@ def test_appending_the_same_batches_makes_the_same_files(tmp_path: Path, name: s
         from_client = bytearray(batch)
         from_client[0:8] = bytes(8)
         from_client[12:16] = b"\xff\xff\xff\xff"
-        origin = AppendOrigin.COORDINATOR if header.is_control else AppendOrigin.CLIENT
-        result = log.append_as_leader(
-            from_client, leader_epoch=0, now_ms=NOW_MS, origin=origin, verification=Verification.ADDED
-        )
+        marker = read_marker(batch) if header.is_control else None
+        if marker is not None:
+            built = BuiltMarker(bytes(from_client), read_batch_header(from_client), marker)
+            result = log.append_built(built, leader_epoch=0, now_ms=NOW_MS)
+        else:
+            result = log.append_as_leader(from_client, leader_epoch=0, now_ms=NOW_MS, verification=Verification.ADDED)
         assert result.base_offset == header.base_offset
     log.close()
     ours, kafkas = files(tmp_path / name), files(WRITTEN_BY_KAFKA / name)

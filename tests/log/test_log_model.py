@@ -146,7 +146,7 @@ class LogMachine(RuleBasedStateMachine):
     @rule(clean=st.booleans(), flushed=st.booleans())
     def reopen(self, clean: bool, flushed: bool) -> None:
         if flushed:
-            self.log.flush()
+            self.log.flushing.flush()
         recovery_point = self.log.recovery_point
         self.log.close(clean=clean, fsync=False)
         self.log = self.open(clean=clean, recovery_point=recovery_point)

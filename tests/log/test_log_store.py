@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from kafkapy_log import LogSettings, LogStore, PartitionLog, StoreError, TopicPartition
+from kafkapy_log import LogSettings, LogStore, PartitionLog, StorageError, StoreError, TopicPartition
 from kafkapy_log.log_store import remove_directories
-from kafkapy_wire.errors import KafkaError
 from kafkapy_wire.records import NewRecord, build_batch
 from kafkapy_wire.uuid import parse_uuid, random_uuid, uuid_text
 
@@ -92,7 +91,7 @@ def test_a_checkpoint_that_says_the_same_is_not_written_again(tmp_path: Path) ->
     path.unlink()
     store.write_checkpoints({})
     assert not path.exists()
-    log_of(store).flush()
+    log_of(store).flushing.flush()
     store.write_checkpoints({})
     assert "orders 0 1" in path.read_text(), "a record less: its index entry is not on the disk"
 
@@ -179,14 +178,14 @@ def test_a_deleted_partition_frees_its_name_at_once(tmp_path: Path) -> None:
     log = store.create("orders", 0, TOPIC_ID, now_ms=NOW_MS)
     append(log)
     piece = log.read(0, 1000)
-    flush = log.begin_flush()
+    flush = log.flushing.begin()
     assert flush is not None
     store.delete("orders", 0)
     assert TopicPartition("orders", 0) not in store
     new_id = random_uuid()
     assert store.create("orders", 0, new_id, now_ms=NOW_MS).log_end_offset == 0
     flush.sync()
-    log.end_flush(flush)
+    log.flushing.end(flush)
     assert not (tmp_path / "orders-0" / "leader-epoch-checkpoint").exists(), "the flush went to the old directory"
     (left,) = store.take_deleted()
     assert left.name.startswith("orders-0.")
@@ -251,8 +250,8 @@ def test_damaged_checkpoints_cost_a_recovery_and_nothing_else(tmp_path: Path) ->
 def test_a_failed_log_leaves_no_clean_marker(tmp_path: Path) -> None:
     store = open_store(tmp_path)
     log = store.create("orders", 0, TOPIC_ID, now_ms=NOW_MS)
-    log._failure = OSError("disk")
-    with pytest.raises(KafkaError, match="orders-0 has failed before"):
+    log._files.failure = OSError("disk")
+    with pytest.raises(StorageError, match="orders-0 has failed before"):
         store.close({})
     assert not (tmp_path / ".kafka_cleanshutdown").exists()
 
@@ -272,7 +271,7 @@ def test_a_disk_that_fails_while_closing_leaves_no_clean_marker(
         real(fd)
 
     monkeypatch.setattr(os, "fdatasync", fails_once)
-    with pytest.raises(KafkaError, match="Input/output error"):
+    with pytest.raises(StorageError, match="Input/output error"):
         store.close({})
     assert next(calls) == 20, "the others are on the disk"
     assert not (tmp_path / ".kafka_cleanshutdown").exists()

@@ -8,25 +8,29 @@ import pytest
 
 from kafkapy_log import (
     EMPTY_SLICE,
-    AppendOrigin,
     FilePool,
     LogSettings,
     PartitionLog,
     TimestampAndOffset,
     UnexpectedAppendOffset,
+    build_marker,
 )
-from kafkapy_log.segment import RELATIVE_OFFSET_MAX
+from kafkapy_log.segment_batches import RELATIVE_OFFSET_MAX
+from kafkapy_log.transaction_markers import read_marker
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.records import (
     Compression,
+    ControlRecordType,
     NewRecord,
     TimestampType,
     build_batch,
+    crc_matches,
     decode_records,
     read_batch_header,
     split_batches,
     stamp,
 )
+from kafkapy_wire.records.building import BatchFields, build_batch_and_header
 from kafkapy_wire.records.validation import RecordsRejected
 
 NOW_MS = 1_700_000_000_000
@@ -227,13 +231,52 @@ def test_the_topics_codec_wins(tmp_path: Path, target: Compression, timestamp_ty
 
 def test_a_coordinator_may_write_what_clients_may_not(tmp_path: Path) -> None:
     log = open_log(tmp_path, LogSettings(compact=True))
-    control = build_batch([NewRecord(NOW_MS, b"\0\0\0\2", b"leader change")], is_control=True)
-    assert refused(log, control).code is ErrorCode.INVALID_RECORD
-    log.append_as_leader(control, leader_epoch=1, now_ms=NOW_MS, origin=AppendOrigin.COORDINATOR)
+    control = build_batch_and_header([NewRecord(NOW_MS, b"\0\0\0\2", b"leader change")], is_control=True)
+    assert refused(log, control.data).code is ErrorCode.INVALID_RECORD
+    log.append_built(control, leader_epoch=1, now_ms=NOW_MS)
     assert log.log_end_offset == 1
-    damaged = control[:-1] + b"!"
-    with pytest.raises(KafkaError):
-        log.append_as_leader(damaged, leader_epoch=1, now_ms=NOW_MS, origin=AppendOrigin.COORDINATOR)
+
+
+@pytest.mark.parametrize("target", [None, Compression.ZSTD])
+@pytest.mark.parametrize("timestamp_type", list(TimestampType))
+def test_what_this_process_has_built_is_stored_as_what_a_client_sends(
+    tmp_path: Path, target: Compression | None, timestamp_type: TimestampType
+) -> None:
+    settings = LogSettings(compression_type=target, message_timestamp_type=timestamp_type, max_message_bytes=500)
+    records = [NewRecord(NOW_MS - n, b"key", b"v" * 100) for n in range(3)]
+    stored = []
+    for name in ("built", "sent"):
+        (tmp_path / name).mkdir()
+        log = open_log(tmp_path / name, settings)
+        for _ in range(2):
+            built = build_batch_and_header(records)
+            if name == "built":
+                log.append_built(built, leader_epoch=3, now_ms=NOW_MS)
+            else:
+                log.append_as_leader(built.data, leader_epoch=3, now_ms=NOW_MS)
+        assert log.offset_of_max_timestamp() is not None
+        stored.append((log.read(0, 10_000).read(), log.segments(), log.end_offset_for_epoch(3)))
+        with pytest.raises(KafkaError) as error:
+            log.append_built(build_batch_and_header(records * 2), leader_epoch=3, now_ms=NOW_MS)
+        assert error.value.code is ErrorCode.MESSAGE_TOO_LARGE
+    assert stored[0] == stored[1]
+
+
+def test_the_header_of_a_built_batch_is_that_in_its_bytes() -> None:
+    records = [NewRecord(NOW_MS + n % 2, b"key", b"v") for n in range(3)]
+    for fields in (
+        BatchFields(),
+        BatchFields(compression=Compression.GZIP, producer_id=5, producer_epoch=2, base_sequence=9),
+        BatchFields(timestamp_type=TimestampType.LOG_APPEND_TIME, is_transactional=True, base_offset=7),
+        BatchFields(is_control=True, partition_leader_epoch=4),
+    ):
+        built = build_batch_and_header(records, **fields)
+        assert repr(built.header) == repr(read_batch_header(built.data))
+        assert built.data == build_batch(records, **fields)
+        assert crc_matches(built.data)
+    marker = build_marker(ControlRecordType.ABORT, timestamp=1, producer_id=2, producer_epoch=3, coordinator_epoch=4)
+    assert repr(marker.header) == repr(read_batch_header(marker.data))
+    assert marker.marker == read_marker(marker.data) == (ControlRecordType.ABORT, 4, 1)
 
 
 # -- reading
@@ -355,17 +398,12 @@ def test_a_follower_refuses_what_does_not_follow(tmp_path: Path) -> None:
         with pytest.raises(UnexpectedAppendOffset):
             log.append_as_follower(batches)
     damaged = at_offset(make_batch(), 1) + at_offset(make_batch(), 2)[:-1] + b"!"
-    for batches in (damaged, damaged[:-1]):
-        with pytest.raises(KafkaError) as error:
-            log.append_as_follower(batches)
-        assert error.value.code is ErrorCode.CORRUPT_MESSAGE
+    with pytest.raises(KafkaError) as error:
+        log.append_as_follower(damaged)
+    assert error.value.code is ErrorCode.CORRUPT_MESSAGE
     assert log.log_end_offset == 1
-
-
-def test_an_empty_follower_begins_where_the_leader_does(tmp_path: Path) -> None:
-    log = open_log(tmp_path)
-    log.append_as_follower(at_offset(make_batch(), 500))
-    assert (log.log_start_offset, log.log_end_offset, base_offsets(log)) == (500, 501, [500])
+    log.append_as_follower(damaged[:-1])
+    assert log.log_end_offset == 2, "a batch that a fetch has cut short is left out"
 
 
 # -- disks
@@ -418,7 +456,7 @@ def test_a_failed_flush_closes_the_log_for_appends(tmp_path: Path, monkeypatch: 
 
     monkeypatch.setattr(os, "fdatasync", broken)
     with pytest.raises(KafkaError):
-        log.flush()
+        log.flushing.flush()
     assert (log.recovery_point, log.has_failed) == (0, True)
 
 
@@ -426,28 +464,28 @@ def test_appends_go_on_while_a_flush_is_under_way(tmp_path: Path) -> None:
     log = open_log(tmp_path, LogSettings(segment_bytes=200), pool=FilePool(1))
     for _ in range(4):
         append(log, make_batch())
-    flush = log.begin_flush()
+    flush = log.flushing.begin()
     assert flush is not None
-    assert log.begin_flush() is None, "one at a time"
+    assert log.flushing.begin() is None, "one at a time"
     for _ in range(4):
         append(log, make_batch())
     log.delete_records_before(3)
     flush.sync()
-    log.end_flush(flush)
+    log.flushing.end(flush)
     assert log.recovery_point == 4
     assert (tmp_path / "leader-epoch-checkpoint").read_bytes() == b"0\n1\n0 0\n"
-    log.flush()
+    log.flushing.flush()
     assert log.recovery_point == 8
-    assert log.begin_flush() is None, "nothing to do"
+    assert log.flushing.begin() is None, "nothing to do"
 
 
 def flushed_files(log: PartitionLog, *, rolled_only: bool = False) -> list[str]:
-    flush = log.begin_flush(rolled_only=rolled_only)
+    flush = log.flushing.begin(rolled_only=rolled_only)
     if flush is None:
         return []
     names = [file.path.name for file in flush.files] + flush.names
     flush.sync()
-    log.end_flush(flush)
+    log.flushing.end(flush)
     return sorted(names)
 
 

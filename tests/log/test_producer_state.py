@@ -4,17 +4,18 @@ from pathlib import Path
 
 import pytest
 
-from kafkapy_log import AppendOrigin, LogSettings, PartitionLog, Verification
+from kafkapy_log import LogSettings, PartitionLog, Verification, build_marker
 from kafkapy_log.producer_state import BATCHES_KEPT, SEQUENCE_MAX, CorruptSnapshotError, ProducerState
+from kafkapy_log.transaction_markers import BuiltMarker
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.records import (
     BatchHeader,
     ControlRecordType,
     NewRecord,
     build_batch,
-    build_end_transaction_marker,
     read_batch_header,
 )
+from kafkapy_wire.records.building import BuiltBatch, build_batch_and_header
 
 NOW_MS = 1_700_000_000_000
 
@@ -40,16 +41,19 @@ def log(tmp_path: Path) -> PartitionLog:
     return PartitionLog.open(tmp_path, LogSettings(), now_ms=NOW_MS, clean=True)
 
 
-def append(log: PartitionLog, batch: bytes, origin: AppendOrigin = AppendOrigin.CLIENT) -> int:
+def append(log: PartitionLog, batch: bytes | BuiltBatch) -> int:
+    """As a client sends it, or as a coordinator of this process has built it."""
+    if isinstance(batch, BuiltBatch):
+        return log.append_built(batch, leader_epoch=0, now_ms=NOW_MS).base_offset
     return log.append_as_leader(
-        batch, leader_epoch=0, now_ms=NOW_MS, origin=origin, verification=Verification.IN_TRANSACTION
+        batch, leader_epoch=0, now_ms=NOW_MS, verification=Verification.IN_TRANSACTION
     ).base_offset
 
 
-def refused(log: PartitionLog, batch: bytes, origin: AppendOrigin = AppendOrigin.CLIENT) -> ErrorCode:
+def refused(log: PartitionLog, batch: bytes | BuiltBatch) -> ErrorCode:
     size, end = log.size_bytes, log.log_end_offset
     with pytest.raises(KafkaError) as error:
-        append(log, batch, origin)
+        append(log, batch)
     assert (log.size_bytes, log.log_end_offset) == (size, end), "nothing is stored"
     return error.value.code
 
@@ -127,14 +131,19 @@ def test_an_idle_producer_expires(tmp_path: Path) -> None:
     assert not log.active_producers()
 
 
+def from_coordinator(*, epoch: int) -> BuiltBatch:
+    record = NewRecord(NOW_MS, b"key", b"v")
+    return build_batch_and_header([record], producer_id=9, producer_epoch=epoch)
+
+
 def test_a_coordinator_has_no_sequences_but_an_epoch(log: PartitionLog) -> None:
-    append(log, make_batch(-1, epoch=3), AppendOrigin.COORDINATOR)
-    assert append(log, make_batch(-1, epoch=3), AppendOrigin.COORDINATOR) == 1
-    assert refused(log, make_batch(-1, epoch=2), AppendOrigin.COORDINATOR) is ErrorCode.INVALID_PRODUCER_EPOCH
+    append(log, from_coordinator(epoch=3))
+    assert append(log, from_coordinator(epoch=3)) == 1
+    assert refused(log, from_coordinator(epoch=2)) is ErrorCode.INVALID_PRODUCER_EPOCH
 
 
-def marker(control_type: ControlRecordType, *, epoch: int = 0, coordinator_epoch: int = 0) -> bytes:
-    return build_end_transaction_marker(
+def marker(control_type: ControlRecordType, *, epoch: int = 0, coordinator_epoch: int = 0) -> BuiltMarker:
+    return build_marker(
         control_type, timestamp=NOW_MS, producer_id=9, producer_epoch=epoch, coordinator_epoch=coordinator_epoch
     )
 
@@ -150,7 +159,7 @@ def test_an_open_transaction_holds_the_last_stable_offset(log: PartitionLog, tmp
     log.close()
     log = PartitionLog.open(tmp_path, LogSettings(), now_ms=NOW_MS, clean=True)
     assert log.last_stable_offset == 1
-    assert append(log, marker(ControlRecordType.COMMIT), AppendOrigin.COORDINATOR) == 4
+    assert append(log, marker(ControlRecordType.COMMIT)) == 4
     assert log.last_stable_offset == log.log_end_offset == 5
     log.close(clean=False)
     log = PartitionLog.open(tmp_path, LogSettings(), now_ms=NOW_MS, clean=False)
@@ -165,11 +174,11 @@ def test_a_plain_batch_inside_a_transaction_is_refused(log: PartitionLog) -> Non
 def test_markers_are_fenced(log: PartitionLog) -> None:
     append(log, make_batch(0, epoch=1, is_transactional=True))
     stale = marker(ControlRecordType.ABORT, epoch=0)
-    assert refused(log, stale, AppendOrigin.COORDINATOR) is ErrorCode.INVALID_PRODUCER_EPOCH
-    append(log, marker(ControlRecordType.ABORT, epoch=1, coordinator_epoch=5), AppendOrigin.COORDINATOR)
+    assert refused(log, stale) is ErrorCode.INVALID_PRODUCER_EPOCH
+    append(log, marker(ControlRecordType.ABORT, epoch=1, coordinator_epoch=5))
     zombie = marker(ControlRecordType.COMMIT, epoch=1, coordinator_epoch=4)
-    assert refused(log, zombie, AppendOrigin.COORDINATOR) is ErrorCode.TRANSACTION_COORDINATOR_FENCED
-    assert refused(log, marker(ControlRecordType.COMMIT, epoch=1)) is ErrorCode.INVALID_RECORD, "not from clients"
+    assert refused(log, zombie) is ErrorCode.TRANSACTION_COORDINATOR_FENCED
+    assert refused(log, marker(ControlRecordType.COMMIT, epoch=1).data) is ErrorCode.INVALID_RECORD, "not from clients"
 
 
 # Written by Apache Kafka 4.3.1: one idempotent producer, last batch of one record at offset 299, sequence 299; and one
@@ -198,7 +207,7 @@ def test_the_last_batch_of_a_kafka_snapshot_is_a_duplicate() -> None:
     duplicate = state.find_duplicate(header_of(291, 9, producer_id=0))
     assert duplicate is not None
     assert (duplicate.first_offset, duplicate.last_offset) == (291, 299)
-    state.check(header_of(300, producer_id=0), 300, AppendOrigin.CLIENT)
+    state.check(header_of(300, producer_id=0), 300)
 
 
 def test_no_damaged_snapshot_is_taken() -> None:

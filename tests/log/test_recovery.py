@@ -164,7 +164,7 @@ def test_a_crash_loses_nothing_that_was_flushed(tmp_path: Path) -> None:
     """
     directory = tmp_path / "orders-0"
     log = filled(directory, 8)
-    log.flush()
+    log.flushing.flush()
     recovery_point = log.recovery_point
     flushed = {path.name: path.stat().st_size for path in directory.iterdir()}
     for n in range(8, 20):

@@ -31,7 +31,7 @@ def age_files(directory: Path, written_ms: list[int]) -> None:
 
 def retain(log: PartitionLog, now_ms: int = NOW, high_watermark: int | None = None) -> int:
     end = log.log_end_offset if high_watermark is None else high_watermark
-    return log.delete_old_segments(high_watermark=end, now_ms=now_ms)
+    return log.retention.delete_old_segments(high_watermark=end, now_ms=now_ms)
 
 
 @pytest.mark.parametrize(

@@ -16,10 +16,10 @@ import pytest
 
 import kafkapy_log.durable_files
 import kafkapy_log.recovery
-from kafkapy_log import AppendOrigin, LogSettings, PartitionLog, Verification
+from kafkapy_log import LogSettings, PartitionLog, Verification, build_marker
 from kafkapy_log.producer_state import ActiveProducer
 from kafkapy_log.transaction_index import AbortedTransaction
-from kafkapy_wire.records import ControlRecordType, NewRecord, build_batch, build_end_transaction_marker
+from kafkapy_wire.records import ControlRecordType, NewRecord, build_batch
 
 NOW_MS = 1_700_000_000_000
 SETTINGS = LogSettings(segment_bytes=20_000, index_interval_bytes=300)
@@ -44,10 +44,10 @@ def append(log: PartitionLog, count: int = 1, *, producer_id: int = 7, sequence:
 
 
 def settle(log: PartitionLog) -> int:
-    flush = log.begin_flush(settle=True)
+    flush = log.flushing.begin(settle=True)
     assert flush is not None
     flush.sync()
-    log.end_flush(flush)
+    log.flushing.end(flush)
     return log.recovery_point
 
 
@@ -87,15 +87,15 @@ def test_recovery_begins_where_the_log_was_settled(tmp_path: Path) -> None:
     log = open_log(tmp_path / "orders-0")
     append(log, 60)
     settled = settle(log)
-    assert (settled, log.unsettled_bytes) == (60, 0)
+    assert (settled, log.flushing.unsettled_bytes) == (60, 0)
     append(log, 3)
-    state, unsettled = State(log), log.unsettled_bytes
+    state, unsettled = State(log), log.flushing.unsettled_bytes
     directory = crash(log)
     first = directory / f"{0:020d}.log"
     flip_a_bit(first, 500)  # nobody looks there
     log = open_log(directory, recovery_point=settled)
     assert State(log) == state
-    assert unsettled <= log.unsettled_bytes <= unsettled + 2 * SETTINGS.index_interval_bytes
+    assert unsettled <= log.flushing.unsettled_bytes <= unsettled + 2 * SETTINGS.index_interval_bytes
     crash(log)
     flip_a_bit(first, first.stat().st_size - 1)
     log = open_log(directory, recovery_point=settled)
@@ -109,8 +109,8 @@ def test_a_log_that_is_killed_again_and_again_is_read_once(tmp_path: Path) -> No
     recovery_point = 0
     for _ in range(4):
         log = open_log(crash(log), recovery_point=recovery_point)
-        read_bytes.append(log.unsettled_bytes)
-        recovery_point = settle(log) if log.unsettled_bytes > 1_000 else recovery_point
+        read_bytes.append(log.flushing.unsettled_bytes)
+        recovery_point = settle(log) if log.flushing.unsettled_bytes > 1_000 else recovery_point
     assert read_bytes[0] == log.size_bytes
     assert max(read_bytes[1:]) <= 2 * SETTINGS.index_interval_bytes
 
@@ -122,7 +122,7 @@ def test_without_proof_the_whole_segment_is_read(tmp_path: Path, without: str) -
     append(log, 40)
     settle(log)
     append(log, 20)
-    log.flush()
+    log.flushing.flush()
     recovery_point, state = log.recovery_point, State(log)
     assert recovery_point == 60
     directory = crash(log)
@@ -130,7 +130,7 @@ def test_without_proof_the_whole_segment_is_read(tmp_path: Path, without: str) -
         path.unlink()
     log = open_log(directory, recovery_point=recovery_point)
     assert State(log) == state
-    assert log.unsettled_bytes == log.size_bytes
+    assert log.flushing.unsettled_bytes == log.size_bytes
 
 
 def test_a_snapshot_above_the_recovery_point_proves_nothing(tmp_path: Path) -> None:
@@ -172,10 +172,10 @@ def test_what_was_recovered_is_synced_before_the_recovery_point_moves(
         fdatasync(fd)
 
     monkeypatch.setattr(os, "fdatasync", watched)
-    flush = log.begin_flush(rolled_only=True)
+    flush = log.flushing.begin(rolled_only=True)
     assert flush is not None
     flush.sync()
-    log.end_flush(flush)
+    log.flushing.end(flush)
     assert log.recovery_point == log.active_base_offset
     assert synced == {path.name for path in log.directory.glob("*.log")} - {f"{log.active_base_offset:020d}.log"}
 
@@ -183,12 +183,12 @@ def test_what_was_recovered_is_synced_before_the_recovery_point_moves(
 def test_what_is_appended_after_a_truncation_is_not_taken_for_flushed(tmp_path: Path) -> None:
     log = open_log(tmp_path / "orders-0")
     append(log, 60)
-    flush = log.begin_flush(settle=True)
+    flush = log.flushing.begin(settle=True)
     assert flush is not None
     log.truncate_to(30)
     append(log, 60)
     flush.sync()
-    log.end_flush(flush)
+    log.flushing.end(flush)
     assert log.recovery_point == 30
     assert not list(log.directory.glob("*60.snapshot"))
 
@@ -207,11 +207,11 @@ class Workload:
         for _ in range(self.chance.randrange(120)):
             match self.chance.randrange(20):
                 case 0:
-                    self.log.flush()
+                    self.log.flushing.flush()
                 case 1 | 2:
-                    if flush := self.log.begin_flush(settle=True):
+                    if flush := self.log.flushing.begin(settle=True):
                         flush.sync()
-                        self.log.end_flush(flush)
+                        self.log.flushing.end(flush)
                 case 3:
                     self.epoch += 1
                 case 4 | 5 | 6:
@@ -237,14 +237,14 @@ class Workload:
         self.sequences[producer_id] = sequence
 
     def _end_transaction(self) -> None:
-        marker = build_end_transaction_marker(
+        marker = build_marker(
             self.chance.choice((ControlRecordType.ABORT, ControlRecordType.COMMIT)),
             timestamp=NOW_MS,
             producer_id=9,
             producer_epoch=0,
             coordinator_epoch=0,
         )
-        self.log.append_as_leader(marker, leader_epoch=self.epoch, now_ms=NOW_MS, origin=AppendOrigin.COORDINATOR)
+        self.log.append_built(marker, leader_epoch=self.epoch, now_ms=NOW_MS)
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))

@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 import pytest
 
-from kafkapy_log import FilePool, LogSettings, PartitionLog
-from kafkapy_log import segment as segment_module
+from kafkapy_log import FilePool, LogSettings, PartitionLog, StorageError
+from kafkapy_log import indexed_segment as segment_module
 from kafkapy_log.indexes import OffsetIndex, TimeIndex
-from kafkapy_wire.errors import ErrorCode, KafkaError
+from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.records import NewRecord, build_batch, split_batches
 
 SEEDS = int(os.environ.get("KAFKAPY_INDEX_SEEDS", "3"))
@@ -300,7 +300,7 @@ def test_a_log_that_is_damaged_itself_is_walked_once(tmp_path: Path, monkeypatch
     counts = []
     for _ in range(3):
         reads.clear()
-        with pytest.raises(KafkaError) as refused:
+        with pytest.raises(StorageError) as refused:
             log.read(offset, 1)
         assert refused.value.code is ErrorCode.KAFKA_STORAGE_ERROR
         counts.append(sum(reads))

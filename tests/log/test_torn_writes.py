@@ -18,12 +18,11 @@ from pathlib import Path
 
 import pytest
 
-from kafkapy_log import AppendOrigin, LogSettings, LogStore, PartitionLog, Verification
+from kafkapy_log import LogSettings, LogStore, PartitionLog, Verification, build_marker
 from kafkapy_wire.records import (
     ControlRecordType,
     NewRecord,
     build_batch,
-    build_end_transaction_marker,
     decode_records,
     read_batch_header,
     read_control_record_type,
@@ -125,16 +124,14 @@ class Workload:
         for _ in range(self.chance.randint(1, 2)):
             self._append(index, TRANSACTIONAL, 1, Verification.IN_TRANSACTION)
         if self.chance.random() < 0.8:
-            marker = build_end_transaction_marker(
+            marker = build_marker(
                 self.chance.choice((ControlRecordType.ABORT, ControlRecordType.COMMIT)),
                 timestamp=NOW_MS,
                 producer_id=TRANSACTIONAL,
                 producer_epoch=0,
                 coordinator_epoch=0,
             )
-            result = self.logs[index].append_as_leader(
-                marker, leader_epoch=self.leader_epoch, now_ms=NOW_MS, origin=AppendOrigin.COORDINATOR
-            )
+            result = self.logs[index].append_built(marker, leader_epoch=self.leader_epoch, now_ms=NOW_MS)
             self._appended(index, result.base_offset)
 
     def _appended(self, index: int, offset: int) -> None:
@@ -142,22 +139,22 @@ class Workload:
         self.written[index][header.base_offset] = bytes(batch)
 
     def flush(self, index: int) -> None:
-        self.logs[index].flush()
+        self.logs[index].flushing.flush()
         self.flushed[index] = self.logs[index].log_end_offset
         assert self.logs[index].recovery_point == self.flushed[index]
 
     def flush_rolled(self, index: int) -> None:
         log = self.logs[index]
-        if flush := log.begin_flush(rolled_only=True):
+        if flush := log.flushing.begin(rolled_only=True):
             flush.sync()
-            log.end_flush(flush)
+            log.flushing.end(flush)
             self.flushed[index] = max(self.flushed[index], log.recovery_point)
 
     def settle(self, index: int) -> None:
         log = self.logs[index]
-        if flush := log.begin_flush(settle=True):
+        if flush := log.flushing.begin(settle=True):
             flush.sync()
-            log.end_flush(flush)
+            log.flushing.end(flush)
             self.flushed[index] = log.log_end_offset
 
     def checkpoint(self, _index: int) -> None:
@@ -274,7 +271,7 @@ def test_every_prefix_of_every_derived_file_opens_to_the_same_log(tmp_path: Path
             workload.append(index)
         workload.transaction(index)
     for log in workload.logs:
-        log.flush()
+        log.flushing.flush()
     workload.store.close()
     (whole / ".kafka_cleanshutdown").unlink()
     torn = derived_files(whole)

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from kafkapy_log import AbortedTransaction, AppendOrigin, LogSettings, PartitionLog, Verification
+from kafkapy_log import AbortedTransaction, LogSettings, PartitionLog, Verification, build_marker
 from kafkapy_log.indexes import CorruptIndexError
 from kafkapy_log.transaction_index import ABORTED_TRANSACTION_BYTES, TransactionIndex
 from kafkapy_wire.errors import ErrorCode, KafkaError
-from kafkapy_wire.records import ControlRecordType, NewRecord, build_batch, build_end_transaction_marker
+from kafkapy_wire.records import ControlRecordType, NewRecord, build_batch
 
 NOW_MS = 1_700_000_000_000
 SMALL_SEGMENTS = LogSettings(segment_bytes=200)
@@ -41,12 +41,10 @@ def produce(
 def end(
     log: PartitionLog, producer_id: int, control_type: ControlRecordType, *, epoch: int = 0, version: int = 0
 ) -> int:
-    marker = build_end_transaction_marker(
+    marker = build_marker(
         control_type, timestamp=NOW_MS, producer_id=producer_id, producer_epoch=epoch, coordinator_epoch=0
     )
-    return log.append_as_leader(
-        marker, leader_epoch=0, now_ms=NOW_MS, origin=AppendOrigin.COORDINATOR, transaction_version=version
-    ).base_offset
+    return log.append_built(marker, leader_epoch=0, now_ms=NOW_MS, transaction_version=version).base_offset
 
 
 def write_history(log: PartitionLog) -> list[AbortedTransaction]:

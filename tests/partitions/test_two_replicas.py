@@ -11,6 +11,8 @@ import pytest
 
 from kafkapy.partitions.partition import Role
 from kafkapy_wire.errors import ErrorCode, KafkaError
+from kafkapy_wire.records import NewRecord
+from kafkapy_wire.records.building import build_batch_and_header
 from tests.partitions.partition_lab import HERE, LAG_MS, OTHER, PartitionLab, batch
 
 
@@ -95,7 +97,7 @@ def test_below_min_insync_replicas_nothing_is_committed(tmp_path: Path) -> None:
     lab.become(isr=(HERE,))
     assert (lab.partition.is_under_min_isr, lab.partition.high_watermark) == (True, 0)
     with pytest.raises(KafkaError) as refused:
-        lab.partition.append_internal(batch(b"x"), now_ms=lab.now_ms)
+        lab.partition.append_internal(build_batch_and_header([NewRecord(0, b"k", b"x")]), now_ms=lab.now_ms)
     assert refused.value.code is ErrorCode.NOT_ENOUGH_REPLICAS
     lab.become(isr=(HERE, OTHER))
     lab.fetch(1)
@@ -208,7 +210,7 @@ def test_the_high_watermark_waits_for_the_fsync_that_flush_messages_asks_for(tmp
     lab.produce(b"c")
     lab.expect("all", 3)
     assert (lab.partition.stored.offset, lab.partition.high_watermark, lab.released) == (1, 1, [])
-    lab.partition.log.flush()
+    lab.partition.log.flushing.flush()
     lab.partition._flushed(None)
     assert (lab.partition.stored.offset, lab.partition.high_watermark, lab.released) == (3, 3, ["all"])
 

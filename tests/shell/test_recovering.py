@@ -57,7 +57,7 @@ async def test_what_was_recovered_need_not_be_read_again(tmp_path: Path) -> None
         assert log_of(node, "orders").recovery_point == 0
         for topic in TOPICS:
             await checkpointed(tmp_path, f"{topic} 0 1")
-            assert log_of(node, topic).unsettled_bytes == 0
+            assert log_of(node, topic).flushing.unsettled_bytes == 0
 
 
 @trio_test
@@ -77,7 +77,7 @@ async def test_large_logs_are_settled_while_the_node_runs(tmp_path: Path) -> Non
         await client.create_topic("small")
         await client.produce("small", b"v")
         await node.housekeeping.settle_logs()
-        assert [log_of(node, topic).unsettled_bytes for topic in TOPICS] == [0, 0, 0]
+        assert [log_of(node, topic).flushing.unsettled_bytes for topic in TOPICS] == [0, 0, 0]
         assert log_of(node, "small").recovery_point == 0
         await checkpointed(tmp_path, "refunds 0 1")
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kafkapy.pending import Pending, settled
 from kafkapy_controller.topic_names import OFFSETS_TOPIC
+from kafkapy_log import build_marker
 from kafkapy_wire.errors import ErrorCode, KafkaError
-from kafkapy_wire.records import ControlRecordType, build_end_transaction_marker
+from kafkapy_wire.records import ControlRecordType
 
 if TYPE_CHECKING:
     from kafkapy.clock import Clock
@@ -47,7 +48,7 @@ class MarkerWriter:
         Where there is nothing to end the marker is written all the same.
         """
         now_ms = self._clock.now_ms()
-        batch = build_end_transaction_marker(
+        batch = build_marker(
             ControlRecordType.COMMIT if marker.commit else ControlRecordType.ABORT,
             timestamp=now_ms,
             producer_id=marker.producer_id,

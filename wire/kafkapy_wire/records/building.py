@@ -1,6 +1,7 @@
 """Records to the bytes of a batch."""
 
 from collections.abc import Iterable
+from typing import TypedDict, Unpack
 
 from kafkapy_wire.compression import Compression, compress
 from kafkapy_wire.records.batch import (
@@ -13,6 +14,7 @@ from kafkapy_wire.records.batch import (
     MAGIC,
     TIMESTAMP_TYPE_BIT,
     TRANSACTIONAL_BIT,
+    BatchHeader,
     TimestampType,
     batch_crc,
 )
@@ -22,7 +24,37 @@ from kafkapy_wire.records.varint import encode_varint
 NO_TIMESTAMP = -1
 
 
-def build_batch(
+class BatchFields(TypedDict, total=False):
+    """What a batch is built with beside its records; see `build_batch_and_header` for the defaults."""
+
+    base_offset: int
+    compression: Compression
+    compression_level: int | None
+    timestamp_type: TimestampType
+    partition_leader_epoch: int
+    producer_id: int
+    producer_epoch: int
+    base_sequence: int
+    is_transactional: bool
+    is_control: bool
+
+
+class BuiltBatch:
+    """A batch that this process has built: `data`, and `header`, which says what is in it without reading it again."""
+
+    __slots__ = ("data", "header")
+
+    def __init__(self, data: bytes, header: BatchHeader) -> None:
+        self.data = data
+        self.header = header
+
+
+def build_batch(records: Iterable[NewRecord], **fields: Unpack[BatchFields]) -> bytes:
+    """The bytes of one whole batch of at least one record; see `build_batch_and_header`. Raises ValueError."""
+    return build_batch_and_header(records, **fields).data
+
+
+def build_batch_and_header(
     records: Iterable[NewRecord],
     *,
     base_offset: int = 0,
@@ -35,7 +67,7 @@ def build_batch(
     base_sequence: int = -1,
     is_transactional: bool = False,
     is_control: bool = False,
-) -> bytes:
+) -> BuiltBatch:
     """One whole batch of at least one record, offsets counted from `base_offset`.
 
     `base_timestamp` is the first record's timestamp, as the Java producer writes it. With LOG_APPEND_TIME
@@ -66,26 +98,27 @@ def build_batch(
     if compression is not Compression.NONE:
         body = compress(body, compression, compression_level)
     batch_length = BATCH_HEADER_BYTES - BATCH_OVERHEAD_BYTES + len(body)
-    batch = bytearray(
-        BATCH_HEADER.pack(
-            base_offset,
-            batch_length,
-            partition_leader_epoch,
-            MAGIC,
-            0,
-            attributes,
-            record_count - 1,
-            base_timestamp,
-            max_timestamp,
-            producer_id,
-            producer_epoch,
-            base_sequence,
-            record_count,
-        )
+    fields = (
+        base_offset,
+        batch_length,
+        partition_leader_epoch,
+        MAGIC,
+        0,
+        attributes,
+        record_count - 1,
+        base_timestamp,
+        max_timestamp,
+        producer_id,
+        producer_epoch,
+        base_sequence,
+        record_count,
     )
+    batch = bytearray(BATCH_HEADER.pack(*fields))
     batch += body
-    CRC.pack_into(batch, CRC_POSITION, batch_crc(batch))
-    return bytes(batch)
+    header = BatchHeader(fields)
+    header.crc = batch_crc(batch)
+    CRC.pack_into(batch, CRC_POSITION, header.crc)
+    return BuiltBatch(bytes(batch), header)
 
 
 def _encode_record(

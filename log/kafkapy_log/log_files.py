@@ -1,0 +1,365 @@
+"""What the parts of one log share: where it begins and ends, its segments, and what is kept beside them.
+
+`PartitionLog` appends, reads and truncates; `LogFlushing`, `LogCompaction` and `LogRetention` do the rest. All of them
+work on one `LogFiles`, which knows how a segment begins and how it goes, and whether the log still takes changes.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NoReturn
+
+from kafkapy_log.append_validation import Buffer
+from kafkapy_log.disk_errors import StorageCause, StorageError, StorageErrors, passes
+from kafkapy_log.file_pool import FilePool
+from kafkapy_log.flush_progress import FlushProgress
+from kafkapy_log.indexes import CorruptIndexError
+from kafkapy_log.producer_snapshots import ProducerSnapshots
+from kafkapy_log.recovery import LoadedLog, rebuild_producers, rebuild_transaction_indexes
+from kafkapy_log.replicated_batches import ReplicatedBatch
+from kafkapy_log.segment import Segment
+from kafkapy_log.segment_batches import RELATIVE_OFFSET_MAX
+from kafkapy_log.segment_list import SegmentList
+from kafkapy_log.settings import LogSettings
+from kafkapy_log.transaction_index import AbortedTransaction, TransactionIndex
+from kafkapy_log.transaction_markers import EndTransactionMarker
+from kafkapy_wire.errors import MalformedMessage
+from kafkapy_wire.records import BatchHeader
+
+
+class LogFiles:
+    """Offsets `[log_start_offset, log_end_offset)` in the files of `directory`.
+
+    `failure`: why the log takes no more changes, None as long as it takes them. `truncations`: how often the end was
+    cut off. `storage_errors`: the context for whatever touches the disk, in which errors become StorageError.
+    """
+
+    __slots__ = (
+        "_deleted",
+        "_pool",
+        "directory",
+        "failure",
+        "flush_progress",
+        "is_closed",
+        "leader_epochs",
+        "log_end_offset",
+        "log_start_offset",
+        "producers",
+        "segments",
+        "settings",
+        "snapshots",
+        "storage_errors",
+        "topic_partition",
+        "truncations",
+    )
+
+    def __init__(self, directory: Path, settings: LogSettings, pool: FilePool, loaded: LoadedLog) -> None:
+        self.directory = directory
+        self.topic_partition = directory.name
+        self.storage_errors = StorageErrors(directory.name)
+        self.settings = settings
+        self.log_start_offset = loaded.log_start_offset
+        self.log_end_offset = loaded.log_end_offset
+        self.segments = SegmentList(loaded.segments, settings.index_interval_bytes)
+        self.leader_epochs = loaded.leader_epochs
+        self.producers = loaded.producers
+        self.snapshots = ProducerSnapshots(directory, self.segments, loaded.snapshot_offsets)
+        self.flush_progress = FlushProgress(
+            loaded.recovery_point,
+            unflushed=loaded.unflushed_segments,
+            indexed_end_offset=loaded.indexed_end_offset,
+            settled_bytes=loaded.settled_bytes,
+        )
+        self.truncations = 0
+        self.failure: StorageCause | None = None
+        self.is_closed = False
+        self._pool = pool
+        self._deleted: list[tuple[int, Path]] = []  # when each is to be unlinked
+
+    @property
+    def last_stable_offset(self) -> int:
+        """Where the earliest open transaction began, else the log's end."""
+        first_open = self.producers.first_open_transaction_offset
+        return self.log_end_offset if first_open < 0 else max(first_open, self.log_start_offset)
+
+    # -- taking changes
+
+    def refuse(self) -> NoReturn:
+        """The log takes no change, since it has failed or is closed. Raises StorageError."""
+        assert self.failure is not None
+        raise StorageError(self.topic_partition, self.failure) from self.failure
+
+    def not_stored(self, error: StorageCause) -> NoReturn:
+        """Nothing of an append is in the log; if the error passes, the next may try again. Raises StorageError."""
+        if not passes(error):
+            self.failure = error
+        raise StorageError(self.topic_partition, error) from error
+
+    @contextmanager
+    def refusing_after_errors(self) -> Iterator[None]:
+        """For a change of several steps: after an error between them the log takes no more."""
+        try:
+            with self.storage_errors:
+                yield
+        except StorageError as error:
+            self.failure = error.cause
+            raise
+
+    def write(self, segment: Segment, buffers: list[Buffer], size: int) -> None:
+        """All of it at the end of the segment, or nothing: what a failing disk took is cut off again.
+
+        Raises StorageError.
+        """
+        try:
+            fd = segment.file.descriptor()
+        except OSError as error:
+            self.not_stored(error)
+        try:
+            written = os.pwritev(fd, buffers, segment.size)
+            if written < size:  # a disk that is nearly full takes a part first and tells why with the next call
+                rest = memoryview(b"".join(buffers))[written:]
+                while rest:
+                    written = os.pwrite(fd, rest, segment.size + size - len(rest))
+                    rest = rest[written:]
+        except OSError as error:
+            try:
+                os.ftruncate(fd, segment.size)
+            except OSError:  # then recovery cuts it off: nothing may be appended behind it
+                self.failure = error
+            self.not_stored(error)
+
+    def index_batch(
+        self,
+        segment: Segment,
+        header: BatchHeader,
+        position: int,
+        leader_epoch: int,
+        marker: EndTransactionMarker | None,
+    ) -> None:
+        """Know of a batch that is in the file at `position`, with its final `base_offset`."""
+        base_offset = header.base_offset
+        last_offset = base_offset + header.last_offset_delta
+        segment.appended(last_offset, header.max_timestamp, header.size_bytes, self.settings.index_interval_bytes)
+        if leader_epoch > self.leader_epochs.latest_epoch:
+            self.leader_epochs.assign(leader_epoch, base_offset)
+        if header.producer_id >= 0:
+            if marker is not None:
+                aborted = self.producers.end_transaction(header, marker)
+                if aborted is not None:
+                    segment.transaction_index.append(aborted)
+            elif not header.is_control:
+                self.producers.update(header, base_offset)
+        self.producers.end_offset = self.log_end_offset = last_offset + 1
+        self.segments.remember(base_offset, position)
+
+    def append_run(self, data: Buffer, run: Sequence[ReplicatedBatch], now_ms: int) -> None:
+        """Store neighbours out of `data`, which one segment can hold. Raises StorageError."""
+        first, last = run[0], run[-1]
+        size = last.position + last.header.size_bytes - first.position
+        segment = self.segment_for(
+            size,
+            last.header.last_offset,
+            max(batch.header.max_timestamp for batch in run),
+            now_ms,
+            first_offset=first.header.base_offset,
+        )
+        if any(batch.marker is not None for batch in run):
+            self.transaction_index(segment)
+        position = segment.size
+        self.write(segment, [memoryview(data)[first.position : first.position + size]], size)
+        for header, _, marker in run:
+            self.index_batch(segment, header, position, header.partition_leader_epoch, marker)
+            position = segment.size
+
+    # -- a segment begins
+
+    def segment_for(
+        self, size: int, last_offset: int, max_timestamp: int, now_ms: int, *, first_offset: int | None = None
+    ) -> Segment:
+        """The active segment, rolled before if the coming batches do not belong in it; `first_offset`: of these.
+
+        Raises StorageError.
+        """
+        segment, settings = self.segments.active, self.settings
+        try:
+            if segment.size:
+                # By the timestamps of the batches, by the clock only where they have none.
+                first = segment.timestamp_of_first_batch()
+                waited_ms = max_timestamp - first if first >= 0 else now_ms - segment.created_ms
+                must_roll = (
+                    segment.size + size > settings.segment_bytes
+                    or last_offset - segment.base_offset > RELATIVE_OFFSET_MAX
+                    or waited_ms > settings.segment_ms - segment.roll_jitter_ms
+                    or segment.has_full_index(settings.segment_index_bytes)
+                )
+            else:
+                must_roll = last_offset - segment.base_offset > RELATIVE_OFFSET_MAX
+            if must_roll:
+                return self._roll(self.log_end_offset if first_offset is None else first_offset, now_ms)
+        except (OSError, MalformedMessage, CorruptIndexError) as error:
+            self.not_stored(error)
+        if not segment.size:
+            self.flush_progress.wrote_to(segment)
+        return segment
+
+    def _roll(self, base_offset: int, now_ms: int) -> Segment:
+        """Close the active segment and begin one at `base_offset`. Raises OSError: then it may be tried again."""
+        rolled = self.segments.active
+        if rolled.size:
+            rolled.write_indexes()
+            self.snapshots.write(self.producers)
+        segment = self.begin_segment(base_offset, now_ms)
+        if rolled.size:
+            self.flush_progress.rolled(rolled)
+        else:
+            self.drop([rolled], now_ms)
+        return segment
+
+    def begin_segment(self, base_offset: int, now_ms: int, *, with_file: bool = False) -> Segment:
+        """Write to a new one from now on. `with_file` makes its file at once, which else the first batch does.
+
+        Raises OSError: then all is as it was.
+        """
+        segment = self._new_segment(base_offset, now_ms)
+        if with_file:
+            segment.file.descriptor()
+        self.segments.append(segment)
+        self.flush_progress.began(segment)
+        return segment
+
+    def _new_segment(self, base_offset: int, now_ms: int) -> Segment:
+        jitter_max = min(self.settings.segment_jitter_ms, self.settings.segment_ms)
+        # Not a matter of security; `random` takes longer to import than this ever runs.
+        jitter = int.from_bytes(os.urandom(8), "big") % jitter_max if jitter_max > 0 else 0
+        return Segment(self._pool, self.directory, base_offset, size=0, created_ms=now_ms, roll_jitter_ms=jitter)
+
+    # -- segments go
+
+    def drop(self, segments: list[Segment], now_ms: int, *, keep_snapshot_at: int = -1) -> None:
+        """Out of the log now, off the disk after file.delete.delay.ms. Raises OSError."""
+        due_ms = now_ms + self.settings.file_delete_delay_ms
+        for segment in segments:
+            self.segments.remove(segment)
+            self.flush_progress.dropped(segment)
+            self._deleted.extend((due_ms, path) for path in segment.rename_deleted())
+            if segment.base_offset != keep_snapshot_at:
+                self.snapshots.remove(segment.base_offset)
+
+    def take_deleted(self, now_ms: int) -> list[Path]:
+        """Files whose file.delete.delay.ms is over."""
+        if not self._deleted:  # as nearly always, and thousands of logs are asked
+            return []
+        due = [path for due_ms, path in self._deleted if due_ms <= now_ms]
+        self._deleted = [entry for entry in self._deleted if entry[0] > now_ms]
+        return due
+
+    def start_at(self, offset: int) -> None:
+        """The log starts there, which is later than before."""
+        self.log_start_offset = offset
+        self.leader_epochs.truncate_from_start(offset)
+
+    # -- the end is cut off
+
+    def truncate_to(self, offset: int, now_ms: int) -> None:
+        """See `PartitionLog.truncate_to`; `offset` lies below the log's end. Raises StorageError."""
+        if offset <= self.segments.first.base_offset:
+            self.truncate_fully_and_start_at(offset, now_ms)
+            return
+        with self.refusing_after_errors():
+            self.drop(self.segments.after(self.segments.index_of(offset)), now_ms)
+            segment = self.segments.reactivate()
+            self.transaction_index(segment)  # made anew if its file is damaged
+            end_offset = offset
+            found = segment.find(offset, self.settings.index_interval_bytes)
+            if found is not None:
+                end_offset = min(offset, found.header.base_offset)
+                segment.truncate(found.position, end_offset - segment.base_offset)
+            self.flush_progress.wrote_to(segment)
+            self._end_at(end_offset)
+
+    def truncate_fully_and_start_at(self, offset: int, now_ms: int) -> None:
+        """Forget everything; the next record gets `offset`. Raises StorageError."""
+        with self.refusing_after_errors():
+            self.drop(list(self.segments), now_ms)
+            segment = self._new_segment(offset, now_ms)
+            self.segments.append(segment)
+            try:
+                segment.file.descriptor()  # its name tells the next start where the log goes on
+            except OSError as error:
+                if not passes(error):  # no room: it comes with the first batch
+                    raise
+            self.log_start_offset = offset
+            self.leader_epochs.clear()
+            self._end_at(offset)
+
+    def _end_at(self, offset: int) -> None:
+        self.truncations += 1
+        self.flush_progress.truncated(offset, self.segments.active)
+        self.log_end_offset = offset
+        self.log_start_offset = min(self.log_start_offset, offset)
+        self.leader_epochs.truncate_from_end(offset)
+        self.segments.forget_positions()
+        if not len(self.producers):
+            # As Apache Kafka: who knew no producer before has none afterwards, and reads nothing for that.
+            self.snapshots.remove_above(offset)
+            self.producers.end_offset = offset
+            return
+        rebuild_producers(
+            self.producers,
+            self.directory,
+            list(self.segments),
+            self.snapshots.offsets,
+            log_start_offset=self.log_start_offset,
+            log_end_offset=offset,
+            index_interval_bytes=self.settings.index_interval_bytes,
+        )
+
+    # -- transactions
+
+    def transaction_index(self, segment: Segment) -> TransactionIndex:
+        """The segment's index, in memory from now on, made anew where its file is damaged. Raises StorageError."""
+        with self.storage_errors:
+            try:
+                return segment.transaction_index
+            except CorruptIndexError:
+                first = self.segments.index_of(segment.base_offset)
+                rebuild_transaction_indexes(
+                    first,
+                    self.directory,
+                    self.segments.up_to(first + 1),
+                    self.snapshots.offsets,
+                    log_start_offset=self.log_start_offset,
+                    index_interval_bytes=self.settings.index_interval_bytes,
+                )
+                return segment.transaction_index
+
+    def aborted_transactions(self, start_offset: int, end_offset: int) -> list[AbortedTransaction]:
+        """Those with records in `[start_offset, end_offset)`, in the order of their markers. Raises StorageError."""
+        aborted: list[AbortedTransaction] = []
+        for segment in self.segments.after(self.segments.index_of(start_offset) - 1):
+            for transaction in self.transaction_index(segment).ending_at_or_after(start_offset):
+                if transaction.first_offset < end_offset:
+                    aborted.append(transaction)
+                if transaction.last_stable_offset >= end_offset:
+                    return aborted
+        return aborted
+
+    # -- the end
+
+    def close(self) -> None:
+        """Give back descriptors; nothing is written any more."""
+        self.is_closed = True
+        if self.failure is None:
+            self.failure = OSError("the log is closed")
+        for segment in self.segments:
+            segment.retire()
+
+    def moved(self, directory: Path) -> None:
+        """The directory has been renamed, to be deleted: transfers under way go on, nothing is written any more."""
+        self.directory = self.snapshots.directory = directory
+        self.is_closed = True
+        self.failure = OSError("the log is deleted")
+        for segment in self.segments:
+            segment.move(directory)
+            segment.retire()

@@ -1,0 +1,156 @@
+"""Bringing one log to the disk: which of its files, in which order, and what may be promised afterwards.
+
+A flush of the records is what flush.messages and flush.ms ask for. One that settles takes along what is derived from
+the records, so that recovery would begin where it ended; a log that is closed is settled, too.
+"""
+
+from collections.abc import Iterable
+
+from kafkapy_log.checkpoint_files import leader_epoch_checkpoint
+from kafkapy_log.disk_errors import StorageError, passes
+from kafkapy_log.file_names import SNAPSHOT_SUFFIX, file_name
+from kafkapy_log.flush import Flush
+from kafkapy_log.log_files import LogFiles
+
+
+class LogFlushing:
+    """One flush at a time: `begin`, `Flush.sync` in any thread, then `end` on the owner's, whatever came of it."""
+
+    __slots__ = ("_files", "_progress")
+
+    def __init__(self, files: LogFiles) -> None:
+        self._files = files
+        self._progress = files.flush_progress
+
+    @property
+    def recovery_point(self) -> int:
+        """Everything below it is on the disk."""
+        return self._progress.recovery_point
+
+    @property
+    def recovery_point_to_note(self) -> int:
+        """For the checkpoint file; see `FlushProgress`."""
+        return self._progress.recovery_point_to_note
+
+    @property
+    def unflushed_record_count(self) -> int:
+        """For flush.messages: offsets above the recovery point."""
+        return self._files.log_end_offset - self._progress.recovery_point
+
+    @property
+    def unsettled_bytes(self) -> int:
+        """What recovery would have to read of the segment that is written to, were there a crash now."""
+        return self._progress.unsettled_bytes(self._files.segments.active)
+
+    def begin(self, *, rolled_only: bool = False, settle: bool = False) -> Flush | None:
+        """What is to be brought to the disk now; None when there is nothing or another flush is under way.
+
+        With `rolled_only` the active segment is left out: what Kafka does on a roll, where flush.messages and flush.ms
+        do not ask for more, so that recovery never has much to read. With `settle` come the indexes of the active one
+        and a snapshot of the producers, so that recovery would begin where this flush ends.
+        Raises StorageError.
+        """
+        files, progress = self._files, self._progress
+        if progress.is_under_way or files.failure is not None:
+            return None
+        if settle:
+            return self._begin_settling() if self.unsettled_bytes else None
+        active = files.segments.active
+        end_offset = active.base_offset if rolled_only else files.log_end_offset
+        if end_offset <= progress.recovery_point:
+            return None
+        flush = self._flush_of(end_offset, [], rolled_only=rolled_only)
+        progress.begin(active, end_offset, rolled_only=rolled_only, settles=False)
+        return flush
+
+    def begin_close(self) -> Flush | None:
+        """Write what lets the directory be opened without recovery; `sync` of the result brings it to the disk.
+
+        Then `end`, and `PartitionLog.close`. Raises StorageError.
+        """
+        files = self._files
+        if files.is_closed or files.failure is not None:
+            return None
+        # An epoch in which nothing was ever written need not be kept: who leads in it assigns it again.
+        epochs_to_write = files.leader_epochs.changed and any(segment.size for segment in files.segments)
+        is_settled = files.segments.active.indexes_written and not self._lacks_snapshot
+        if is_settled and not epochs_to_write and files.log_end_offset <= self._progress.recovery_point:
+            return None
+        return self._begin_settling()
+
+    def _begin_settling(self) -> Flush:
+        files = self._files
+        active, end_offset = files.segments.active, files.log_end_offset
+        with files.storage_errors:
+            if not active.indexes_written:
+                active.write_indexes()
+        snapshot = None
+        if self._lacks_snapshot:
+            snapshot = (file_name(end_offset, SNAPSHOT_SUFFIX), files.producers.to_snapshot())
+        flush = self._flush_of(end_offset, active.index_names(), snapshot=snapshot)
+        self._progress.begin(active, end_offset, rolled_only=False, settles=True)
+        return flush
+
+    @property
+    def _lacks_snapshot(self) -> bool:
+        """Whether no snapshot says who the producers are now; a log that begins at its end needs none."""
+        files = self._files
+        end_offset = files.producers.end_offset
+        return end_offset > files.segments.first.base_offset and not files.snapshots.covers(end_offset)
+
+    def _flush_of(
+        self,
+        end_offset: int,
+        index_names: Iterable[str],
+        *,
+        rolled_only: bool = False,
+        snapshot: tuple[str, bytes] | None = None,
+    ) -> Flush:
+        files = self._files
+        active = files.segments.active
+        segments = self._progress.to_flush(active, rolled_only=rolled_only)
+        names = list(index_names)
+        for segment in segments:
+            if segment is not active:
+                names += segment.index_names()
+        leader_epochs = files.leader_epochs
+        epochs = leader_epoch_checkpoint(leader_epochs.entries) if leader_epochs.changed else None
+        with files.storage_errors:
+            flush = Flush(files.directory, [segment.file for segment in segments], names, epochs, end_offset, snapshot)
+        leader_epochs.changed = False
+        return flush
+
+    def end(self, flush: Flush, error: OSError | None = None) -> None:
+        """`flush.sync` is through, or has failed with `error`: then the recovery point stays where it is.
+
+        After a failed fsync the log takes no more appends; see `SyncFailed`. When it did not come so far, since the
+        disk had no room for the checkpoint beside the log, the next flush takes the same segments again.
+        """
+        files, progress = self._files, self._progress
+        flush.close()
+        if error is not None:
+            if not passes(error):
+                files.failure = error
+            files.leader_epochs.changed = True
+            progress.failed(set(files.segments))
+            return
+        is_of_this_log = progress.succeeded(files.segments.active, flush.end_offset)
+        if flush.snapshot_name and is_of_this_log:
+            files.snapshots.note(flush.end_offset)
+        elif flush.snapshot_name:  # it tells of records that are gone
+            files.snapshots.unlink(flush.end_offset)
+
+    def flush(self) -> None:
+        """Everything appended so far is on the disk afterwards. Blocks; on the owner's thread. Raises StorageError."""
+        flush = self.begin()
+        if flush is not None:
+            self.sync(flush, fsync=True)
+
+    def sync(self, flush: Flush, *, fsync: bool) -> None:
+        """`Flush.sync` here and now, then `end`. Blocks. Raises StorageError."""
+        try:
+            flush.sync(fsync=fsync)
+        except OSError as error:
+            self.end(flush, error)
+            raise StorageError(self._files.topic_partition, error) from error
+        self.end(flush)
