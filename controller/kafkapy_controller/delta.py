@@ -40,19 +40,20 @@ class MetadataDelta:
     """
 
     __slots__ = (
-        "_base",
         "_changed_topics",
         "_maps",
         "_next_producer_id",
         "_open_transaction",
         "_zk_migration_state",
+        "base",
         "changed_brokers",
         "changed_configs",
         "changed_features",
     )
 
     def __init__(self, base: MetadataImage = EMPTY_IMAGE) -> None:
-        self._base = base
+        self.base = base
+        """The image before it."""
         # Topic id -> (name, partitions by index), or None: deleted. Partitions arrive one record at a time.
         self._changed_topics: dict[Uuid, tuple[str, dict[int, PartitionImage]] | None] = {}
         self._maps: dict[str, dict[Any, Any]] = {}
@@ -83,9 +84,9 @@ class MetadataDelta:
             changes["topics"], changes["topics_by_id"] = self._apply_topics()
         if self._open_transaction is not None:
             changes["open_transaction"] = tuple(self._open_transaction)
-        elif self._base.open_transaction is not None:
+        elif self.base.open_transaction is not None:
             changes["open_transaction"] = None
-        return self._base._replace(
+        return self.base._replace(
             offset=offset,
             epoch=epoch,
             next_producer_id=self._next_producer_id,
@@ -96,13 +97,13 @@ class MetadataDelta:
     @property
     def created_topics(self) -> list[str]:
         """Names, in the order of their records. A topic deleted and made again is here and in `deleted_topics`."""
-        known = self._base.topics_by_id
+        known = self.base.topics_by_id
         return [change[0] for topic_id, change in self._changed_topics.items() if change and topic_id not in known]
 
     @property
     def deleted_topics(self) -> list[TopicImage]:
         """As they were before."""
-        known = self._base.topics_by_id
+        known = self.base.topics_by_id
         return [known[topic_id] for topic_id, change in self._changed_topics.items() if change is None]
 
     @property
@@ -113,13 +114,13 @@ class MetadataDelta:
             if change is None:
                 continue
             name, partitions = change
-            before = self._base.topics_by_id.get(topic_id)
+            before = self.base.topics_by_id.get(topic_id)
             old = before.partitions if before else ()
             changed += [(name, i) for i in sorted(partitions) if i >= len(old) or old[i] is not partitions[i]]
         return changed
 
     def _apply_topics(self) -> tuple[dict[str, TopicImage], dict[Uuid, TopicImage]]:
-        by_name, by_id = dict(self._base.topics), dict(self._base.topics_by_id)
+        by_name, by_id = dict(self.base.topics), dict(self.base.topics_by_id)
         # Deletions first: a topic made again under its old name has a new id, and must not fall with the old one.
         for topic_id, change in self._changed_topics.items():
             if change is None:
@@ -146,14 +147,14 @@ class MetadataDelta:
 
     def _replay_remove_topic(self, record: m.RemoveTopicRecord) -> None:
         name, _ = self._topic(record.topic_id)
-        if record.topic_id in self._base.topics_by_id:
+        if record.topic_id in self.base.topics_by_id:
             self._changed_topics[record.topic_id] = None
         else:
             del self._changed_topics[record.topic_id]
         # A topic's settings go with it, without records of their own.
         resource = (int(ConfigResourceType.TOPIC), name)
-        if resource in self._map("configs", self._base.configs):
-            del self._map("configs", self._base.configs)[resource]
+        if resource in self._map("configs", self.base.configs):
+            del self._map("configs", self.base.configs)[resource]
             self.changed_configs.add(resource)
 
     def _topic(self, topic_id: Uuid) -> tuple[str, dict[int, PartitionImage]]:
@@ -162,7 +163,7 @@ class MetadataDelta:
         if change is None:
             if topic_id in self._changed_topics:
                 raise KeyError(topic_id)
-            topic = self._base.topics_by_id[topic_id]
+            topic = self.base.topics_by_id[topic_id]
             change = self._changed_topics[topic_id] = (topic.name, dict(enumerate(topic.partitions)))
         return change
 
@@ -189,7 +190,7 @@ class MetadataDelta:
 
     def _replay_clear_elr(self, record: m.ClearElrRecord) -> None:
         """Forget the eligible leader replicas (KIP-966) of one topic, or of all when the record names none."""
-        names = {topic_id: topic.name for topic_id, topic in self._base.topics_by_id.items()}
+        names = {topic_id: topic.name for topic_id, topic in self.base.topics_by_id.items()}
         for topic_id, change in self._changed_topics.items():
             if change is None:
                 names.pop(topic_id, None)
@@ -226,7 +227,7 @@ class MetadataDelta:
         )
 
     def _replay_unregister_broker(self, record: m.UnregisterBrokerRecord) -> None:
-        del self._map("brokers", self._base.brokers)[record.broker_id]
+        del self._map("brokers", self.base.brokers)[record.broker_id]
         self.changed_brokers.add(record.broker_id)
 
     def _replay_fence_broker(self, record: m.FenceBrokerRecord) -> None:
@@ -248,14 +249,14 @@ class MetadataDelta:
         self._put_broker(broker)
 
     def _broker(self, broker_id: int) -> BrokerImage:
-        return self._map("brokers", self._base.brokers)[broker_id]
+        return self._map("brokers", self.base.brokers)[broker_id]
 
     def _put_broker(self, broker: BrokerImage) -> None:
-        self._map("brokers", self._base.brokers)[broker.broker_id] = broker
+        self._map("brokers", self.base.brokers)[broker.broker_id] = broker
         self.changed_brokers.add(broker.broker_id)
 
     def _replay_register_controller(self, record: m.RegisterControllerRecord) -> None:
-        self._map("controllers", self._base.controllers)[record.controller_id] = ControllerImage(
+        self._map("controllers", self.base.controllers)[record.controller_id] = ControllerImage(
             controller_id=record.controller_id,
             incarnation_id=record.incarnation_id,
             endpoints=_endpoints(record.end_points),
@@ -266,7 +267,7 @@ class MetadataDelta:
     # Settings, features, producer ids
 
     def _replay_config(self, record: m.ConfigRecord) -> None:
-        configs = self._map("configs", self._base.configs)
+        configs = self._map("configs", self.base.configs)
         resource = (record.resource_type, record.resource_name)
         settings = dict(configs.get(resource, {}))
         if record.value is None:
@@ -280,7 +281,7 @@ class MetadataDelta:
         self.changed_configs.add(resource)
 
     def _replay_feature_level(self, record: m.FeatureLevelRecord) -> None:
-        features = self._map("features", self._base.features)
+        features = self._map("features", self.base.features)
         if record.feature_level == 0:
             features.pop(record.name, None)
         else:
@@ -293,7 +294,7 @@ class MetadataDelta:
     # Security and quotas: kept as their records until the parts that read them exist
 
     def _replay_client_quota(self, record: m.ClientQuotaRecord) -> None:
-        quotas = self._map("client_quotas", self._base.client_quotas)
+        quotas = self._map("client_quotas", self.base.client_quotas)
         entity: QuotaEntity = tuple(sorted(((e.entity_type, e.entity_name) for e in record.entity), key=lambda e: e[0]))
         values = dict(quotas.get(entity, {}))
         if record.remove:
@@ -306,22 +307,22 @@ class MetadataDelta:
             quotas.pop(entity, None)
 
     def _replay_user_scram_credential(self, record: m.UserScramCredentialRecord) -> None:
-        self._map("scram_credentials", self._base.scram_credentials)[record.name, record.mechanism] = record
+        self._map("scram_credentials", self.base.scram_credentials)[record.name, record.mechanism] = record
 
     def _replay_remove_user_scram_credential(self, record: m.RemoveUserScramCredentialRecord) -> None:
-        self._map("scram_credentials", self._base.scram_credentials).pop((record.name, record.mechanism), None)
+        self._map("scram_credentials", self.base.scram_credentials).pop((record.name, record.mechanism), None)
 
     def _replay_access_control_entry(self, record: m.AccessControlEntryRecord) -> None:
-        self._map("acls", self._base.acls)[record.id] = record
+        self._map("acls", self.base.acls)[record.id] = record
 
     def _replay_remove_access_control_entry(self, record: m.RemoveAccessControlEntryRecord) -> None:
-        self._map("acls", self._base.acls).pop(record.id, None)
+        self._map("acls", self.base.acls).pop(record.id, None)
 
     def _replay_delegation_token(self, record: m.DelegationTokenRecord) -> None:
-        self._map("delegation_tokens", self._base.delegation_tokens)[record.token_id] = record
+        self._map("delegation_tokens", self.base.delegation_tokens)[record.token_id] = record
 
     def _replay_remove_delegation_token(self, record: m.RemoveDelegationTokenRecord) -> None:
-        self._map("delegation_tokens", self._base.delegation_tokens).pop(record.token_id, None)
+        self._map("delegation_tokens", self.base.delegation_tokens).pop(record.token_id, None)
 
     def _replay_zk_migration(self, record: m.ZkMigrationStateRecord) -> None:
         self._zk_migration_state = record.zk_migration_state

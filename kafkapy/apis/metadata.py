@@ -93,8 +93,10 @@ def _topics_to_make(request: MetadataRequest, context: RequestContext) -> list[s
 
 
 async def _make_and_answer(request: MetadataRequest, context: RequestContext, missing: list[str]) -> MetadataResponse:
+    from kafkapy.metadata.internal_topics import create_missing_topics
+
     try:
-        await context.broker.controller.create_missing_topics(missing, context.broker.settings.now)
+        await create_missing_topics(context.broker.controller, missing, context.broker.settings.now)
     except KafkaError as error:
         # The answer says UNKNOWN_TOPIC_OR_PARTITION, as Apache Kafka's does; the reason is for who runs the broker.
         logger.warning("cannot make the topics %s that %s asks for: %s", missing, context.client_id, error)

@@ -9,14 +9,17 @@ import trio
 from kafkapy_wire.errors import ErrorCode, KafkaError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
+
+    from kafkapy.pending import Pending
+    from kafkapy_controller.producer_ids import ProducerIdBlock
 
 
 class ProducerIds:
     """Hands out ids of the current block and asks for the next one when it is used up."""
 
-    def __init__(self, allocate_block: Callable[[], Awaitable[tuple[int, int]]]) -> None:
-        self._allocate_block = allocate_block  # -> (first id, number of ids)
+    def __init__(self, allocate_block: Callable[[], Pending[ProducerIdBlock]]) -> None:
+        self._allocate_block = allocate_block
         self._block = iter(range(0))
         self._allocating = trio.Lock()  # one block at a time: spans the wait for the controller
 
@@ -31,7 +34,7 @@ class ProducerIds:
                 if producer_id is not None:
                     return producer_id
                 try:
-                    first, count = await self._allocate_block()
+                    first, count = await self._allocate_block().wait()
                 except KafkaError as error:
                     # What Apache Kafka answers as long as its controller gives no block: every client comes again.
                     raise KafkaError(ErrorCode.COORDINATOR_LOAD_IN_PROGRESS) from error

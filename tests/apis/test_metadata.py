@@ -53,7 +53,7 @@ def test_the_answer_names_the_cluster_its_brokers_and_the_topic(tmp_path: Path) 
     with lab(tmp_path) as node:
         node.create(topic("a", 2))
         response = ask(node, "a")
-        assert (response.cluster_id, response.controller_id, response.error_code) == (node.cluster_id, 1, 0)
+        assert (response.cluster_id, response.controller_id, response.error_code) == (node.broker.cluster_id, 1, 0)
         (broker,) = response.brokers
         assert (broker.node_id, broker.host, broker.port, broker.rack) == (1, "host", 9092, None)
         (found,) = response.topics

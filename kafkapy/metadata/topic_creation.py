@@ -1,0 +1,53 @@
+"""What decisions about topics need to know of a node's settings."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from kafkapy.settings.alter import check_topic
+from kafkapy.settings.describe import describe_topic
+from kafkapy_controller.topics import TopicCreation
+from kafkapy_wire.messages.create_topics import CreatableTopicConfigs
+from kafkapy_wire.uuid import random_uuid
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from random import Random
+
+    from kafkapy.settings import Settings
+
+DESCRIBED_TOPICS_MAX = 100
+
+
+def topic_creation(settings: Settings, random: Random) -> TopicCreation:
+    """What the settings say of new topics. To be kept as long as they hold."""
+    # Most topics are made without settings of their own, or many with the same: 33 entries each are worth keeping.
+    described: dict[tuple[tuple[str, str], ...], list[CreatableTopicConfigs]] = {}
+
+    def describe(configs: Mapping[str, str]) -> list[CreatableTopicConfigs]:
+        key = tuple(sorted(configs.items()))
+        entries = described.get(key)
+        if entries is None:
+            if len(described) >= DESCRIBED_TOPICS_MAX:
+                described.clear()
+            entries = described[key] = [
+                CreatableTopicConfigs(
+                    name=entry.name,
+                    value=entry.value,
+                    read_only=entry.read_only,
+                    config_source=entry.source,
+                    is_sensitive=entry.is_sensitive,
+                )
+                for entry in describe_topic(settings, configs)
+            ]
+        return entries
+
+    return TopicCreation(
+        default_partition_count=settings.topics.num_partitions,
+        default_replication_factor=settings.topics.default_replication_factor,
+        check_configs=partial(check_topic, settings),
+        describe_configs=describe,
+        new_topic_id=random_uuid,
+        random=random,
+    )
