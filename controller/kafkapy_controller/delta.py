@@ -1,10 +1,10 @@
 """What a run of metadata records changes in an image, and the image after it.
 
-Replaying is the only way metadata changes. A map is copied when the first record touches it, so an image costs what
-changed: the copy of a map of 1,000 topics takes a few microseconds, and 1,000 topics in one delta share one copy.
+Replaying is the only way metadata changes. An image costs what changed: maps that may be large are layered, the others are
+copied when the first record touches them.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from typing import Any, TypeVar
 
 from kafkapy_controller.image import (
@@ -21,7 +21,9 @@ from kafkapy_controller.image import (
     QuotaEntity,
     TopicImage,
 )
+from kafkapy_controller.layered_map import LayeredMap
 from kafkapy_controller.metadata_records import MetadataRecord
+from kafkapy_controller.topic_names import metric_name
 from kafkapy_wire.record_formats import metadata as m
 from kafkapy_wire.uuid import Uuid
 
@@ -40,6 +42,7 @@ class MetadataDelta:
     """
 
     __slots__ = (
+        "_changed_configs",
         "_changed_topics",
         "_maps",
         "_next_producer_id",
@@ -47,8 +50,8 @@ class MetadataDelta:
         "_zk_migration_state",
         "base",
         "changed_brokers",
-        "changed_configs",
         "changed_features",
+        "deleted_topics",
     )
 
     def __init__(self, base: MetadataImage = EMPTY_IMAGE) -> None:
@@ -56,11 +59,13 @@ class MetadataDelta:
         """The image before it."""
         # Topic id -> (name, partitions by index), or None: deleted. Partitions arrive one record at a time.
         self._changed_topics: dict[Uuid, tuple[str, dict[int, PartitionImage]] | None] = {}
+        self._changed_configs: dict[ConfigResource, dict[str, str]] = {}  # settings of each now; empty: none
         self._maps: dict[str, dict[Any, Any]] = {}
         self._next_producer_id = base.next_producer_id
         self._zk_migration_state = base.zk_migration_state
         self._open_transaction = None if base.open_transaction is None else list(base.open_transaction)
-        self.changed_configs: set[ConfigResource] = set()
+        self.deleted_topics: list[TopicImage] = []
+        """As they were before."""
         self.changed_brokers: set[int] = set()
         self.changed_features: set[str] = set()
 
@@ -81,7 +86,9 @@ class MetadataDelta:
         """The image at `offset`, the offset of the last record replayed."""
         changes: dict[str, Any] = dict(self._maps)
         if self._changed_topics:
-            changes["topics"], changes["topics_by_id"] = self._apply_topics()
+            changes |= self._apply_topics()
+        if self._changed_configs:
+            changes["configs"] = self._apply_configs()
         if self._open_transaction is not None:
             changes["open_transaction"] = tuple(self._open_transaction)
         elif self.base.open_transaction is not None:
@@ -101,10 +108,8 @@ class MetadataDelta:
         return [change[0] for topic_id, change in self._changed_topics.items() if change and topic_id not in known]
 
     @property
-    def deleted_topics(self) -> list[TopicImage]:
-        """As they were before."""
-        known = self.base.topics_by_id
-        return [known[topic_id] for topic_id, change in self._changed_topics.items() if change is None]
+    def changed_configs(self) -> Set[ConfigResource]:
+        return self._changed_configs.keys()
 
     @property
     def changed_partitions(self) -> list[tuple[str, int]]:
@@ -119,19 +124,39 @@ class MetadataDelta:
             changed += [(name, i) for i in sorted(partitions) if i >= len(old) or old[i] is not partitions[i]]
         return changed
 
-    def _apply_topics(self) -> tuple[dict[str, TopicImage], dict[Uuid, TopicImage]]:
-        by_name, by_id = dict(self.base.topics), dict(self.base.topics_by_id)
-        # Deletions first: a topic made again under its old name has a new id, and must not fall with the old one.
-        for topic_id, change in self._changed_topics.items():
-            if change is None:
-                del by_name[by_id.pop(topic_id).name]
+    def _apply_topics(self) -> dict[str, Any]:
+        base, changed = self.base, {}
         for topic_id, change in self._changed_topics.items():
             if change is not None:
                 name, partitions = change
                 assert partitions.keys() == set(range(len(partitions))), (name, sorted(partitions))
-                topic = TopicImage(name, topic_id, tuple(partitions[i] for i in range(len(partitions))))
-                by_name[name] = by_id[topic_id] = topic
-        return by_name, by_id
+                changed[topic_id] = TopicImage(name, topic_id, tuple([partitions[i] for i in range(len(partitions))]))
+        by_name = {topic.name: topic for topic in changed.values()}
+        # Deletions first: a topic made again under its old name has a new id, and must not fall with the old one.
+        gone = self.deleted_topics
+        topics_by_id = LayeredMap.of(base.topics_by_id)
+        created = [topic.name for topic_id, topic in changed.items() if topic_id not in topics_by_id]
+        return {
+            "topics": LayeredMap.of(base.topics).changed(by_name, [topic.name for topic in gone]),
+            "topics_by_id": topics_by_id.changed(changed, [topic.topic_id for topic in gone]),
+            "names_by_metric_name": self._names_by_metric_name(created, [topic.name for topic in gone]),
+        }
+
+    def _names_by_metric_name(self, created: list[str], deleted: list[str]) -> Mapping[str, tuple[str, ...]]:
+        names = LayeredMap.of(self.base.names_by_metric_name)
+        changed: dict[str, tuple[str, ...]] = {}
+        for name in deleted:
+            if (metric := metric_name(name)) is not None:
+                changed[metric] = tuple(
+                    [other for other in changed.get(metric, names.get(metric, ())) if other != name]
+                )
+        for name in created:
+            if (metric := metric_name(name)) is not None:
+                changed[metric] = (*changed.get(metric, names.get(metric, ())), name)
+        return _with_changes(names, changed)
+
+    def _apply_configs(self) -> Mapping[ConfigResource, Mapping[str, str]]:
+        return _with_changes(LayeredMap.of(self.base.configs), self._changed_configs)
 
     def _map(self, name: str, base: Mapping[K, V]) -> dict[K, V]:
         """The delta's own copy of a map of the image, made when it is first asked for."""
@@ -147,15 +172,16 @@ class MetadataDelta:
 
     def _replay_remove_topic(self, record: m.RemoveTopicRecord) -> None:
         name, _ = self._topic(record.topic_id)
-        if record.topic_id in self.base.topics_by_id:
+        before = self.base.topics_by_id.get(record.topic_id)
+        if before is not None:
             self._changed_topics[record.topic_id] = None
+            self.deleted_topics.append(before)
         else:
             del self._changed_topics[record.topic_id]
         # A topic's settings go with it, without records of their own.
         resource = (int(ConfigResourceType.TOPIC), name)
-        if resource in self._map("configs", self.base.configs):
-            del self._map("configs", self.base.configs)[resource]
-            self.changed_configs.add(resource)
+        if self._configs(resource):
+            self._changed_configs[resource] = {}
 
     def _topic(self, topic_id: Uuid) -> tuple[str, dict[int, PartitionImage]]:
         """The topic as replayed so far, ready to be changed. Raises KeyError: no such topic id."""
@@ -267,18 +293,18 @@ class MetadataDelta:
     # Settings, features, producer ids
 
     def _replay_config(self, record: m.ConfigRecord) -> None:
-        configs = self._map("configs", self.base.configs)
         resource = (record.resource_type, record.resource_name)
-        settings = dict(configs.get(resource, {}))
+        settings = self._changed_configs.get(resource)
+        if settings is None:
+            settings = self._changed_configs[resource] = dict(self._configs(resource))
         if record.value is None:
             settings.pop(record.name, None)
         else:
             settings[record.name] = record.value
-        if settings:
-            configs[resource] = settings
-        else:
-            configs.pop(resource, None)
-        self.changed_configs.add(resource)
+
+    def _configs(self, resource: ConfigResource) -> Mapping[str, str]:
+        changed = self._changed_configs.get(resource)
+        return self.base.resource_configs(*resource) if changed is None else changed
 
     def _replay_feature_level(self, record: m.FeatureLevelRecord) -> None:
         features = self._map("features", self.base.features)
@@ -334,6 +360,12 @@ class MetadataDelta:
 
     def _replay_nothing(self, _: MetadataRecord) -> None:
         """NoOpRecord, and the end of a transaction whose beginning a snapshot has taken in."""
+
+
+def _with_changes(base: LayeredMap[K, V], changes: Mapping[K, V]) -> LayeredMap[K, V]:
+    """What is empty now has no place in the map."""
+    present = {key: value for key, value in changes.items() if value}
+    return base.changed(present, [key for key, value in changes.items() if not value and key in base])
 
 
 def merge_partition_change(partition: PartitionImage, record: m.PartitionChangeRecord) -> PartitionImage:

@@ -133,6 +133,8 @@ class MetadataImage(NamedTuple):
     """The quorum's epoch of that record."""
     topics: Mapping[str, TopicImage] = {}
     topics_by_id: Mapping[Uuid, TopicImage] = {}
+    names_by_metric_name: Mapping[str, tuple[str, ...]] = {}
+    """The names of topics that metrics write alike; see `topic_names.metric_name`."""
     brokers: Mapping[int, BrokerImage] = {}
     controllers: Mapping[int, ControllerImage] = {}
     configs: Mapping[ConfigResource, Mapping[str, str]] = {}

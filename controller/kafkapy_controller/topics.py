@@ -21,7 +21,7 @@ from kafkapy_controller.image import (
 )
 from kafkapy_controller.metadata_records import MetadataRecord
 from kafkapy_controller.placement import place_replicas
-from kafkapy_controller.topic_names import CLUSTER_METADATA_TOPIC, check_topic_name, colliding_topic
+from kafkapy_controller.topic_names import CLUSTER_METADATA_TOPIC, check_topic_name, metric_name
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.create_partitions import (
     CreatePartitionsRequest,
@@ -125,13 +125,7 @@ def _create_topic(
 ) -> tuple[list[MetadataRecord], CreatableTopicResult]:
     """The order of the checks is Apache Kafka's: name, existence, settings, then partitions."""
     check_topic_name(topic.name)
-    other = colliding_topic(topic.name, image.topics)
-    if other is not None:
-        raise KafkaError(
-            ErrorCode.INVALID_TOPIC_EXCEPTION, f"Topic '{topic.name}' collides with existing topic: {other}"
-        )
-    if topic.name in image.topics:
-        raise KafkaError(ErrorCode.TOPIC_ALREADY_EXISTS, f"Topic '{topic.name}' already exists.")
+    _check_is_new(image, topic.name)
     configs = _requested_configs(topic)
     creation.check_configs(configs)
     assignments = _assign_replicas(image, topic, creation)
@@ -147,6 +141,19 @@ def _create_topic(
         replication_factor=len(assignments[0]),
         configs=creation.describe_configs(configs),
     )
+
+
+def _check_is_new(image: MetadataImage, name: str) -> None:
+    """Raises KafkaError: the name is taken, or metrics could not tell it from one that is."""
+    metric = metric_name(name)
+    if metric is not None:
+        for other in image.names_by_metric_name.get(metric, ()):
+            if other != name:
+                raise KafkaError(
+                    ErrorCode.INVALID_TOPIC_EXCEPTION, f"Topic '{name}' collides with existing topic: {other}"
+                )
+    if name in image.topics:
+        raise KafkaError(ErrorCode.TOPIC_ALREADY_EXISTS, f"Topic '{name}' already exists.")
 
 
 def _requested_configs(topic: CreatableTopic) -> dict[str, str]:
