@@ -1,10 +1,11 @@
 """What a run of metadata records changes in an image, and the image after it.
 
-Replaying is the only way metadata changes. An image costs what changed: maps that may be large are layered, the others are
-copied when the first record touches them.
+Replaying is the only way metadata changes. An image costs what changed: maps that may be large are layered, the others
+are copied when the first record touches them.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any, TypeVar
 
 from kafkapy_controller.image import (
@@ -108,7 +109,7 @@ class MetadataDelta:
         return [change[0] for topic_id, change in self._changed_topics.items() if change and topic_id not in known]
 
     @property
-    def changed_configs(self) -> Set[ConfigResource]:
+    def changed_configs(self) -> AbstractSet[ConfigResource]:
         return self._changed_configs.keys()
 
     @property
@@ -205,7 +206,7 @@ class MetadataDelta:
             directories=tuple(record.directories) or (MIGRATING_DIRECTORY,) * len(replicas),
             removing_replicas=tuple(record.removing_replicas),
             adding_replicas=tuple(record.adding_replicas),
-            leader_recovery_state=LeaderRecoveryState(record.leader_recovery_state),
+            leader_recovery_state=record.leader_recovery_state,
             eligible_leader_replicas=tuple(record.eligible_leader_replicas or ()),
             last_known_elr=tuple(record.last_known_elr or ()),
         )

@@ -81,7 +81,7 @@ class LayeredMap(Mapping[K, V]):
         return default if value is _GONE else value
 
     def __contains__(self, key: object) -> bool:
-        value = self._recent.get(key, _ABSENT)  # type: ignore[call-overload]  # any object may be asked for
+        value = self._recent.get(key, _ABSENT)  # type: ignore[arg-type]  # any object may be asked for
         return key in self._base if value is _ABSENT else value is not _GONE
 
     def __len__(self) -> int:

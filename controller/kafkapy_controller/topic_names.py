@@ -41,5 +41,5 @@ def is_valid_topic_name(name: str) -> bool:
 
 
 def metric_name(name: str) -> str | None:
-    """What metrics make of a name that has a `.` or `_` in it: they write `.` as `_`. None: no other is written alike."""
+    """What metrics make of a name: they write `.` as `_`. None: it has neither, and no other is written like it."""
     return name.replace(".", "_") if "." in name or "_" in name else None

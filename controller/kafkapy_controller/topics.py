@@ -132,7 +132,7 @@ def _create_topic(
     topic_id = creation.new_topic_id()
     records: list[MetadataRecord] = [TopicRecord(name=topic.name, topic_id=topic_id)]
     records += config_records(image, (ConfigResourceType.TOPIC, topic.name), configs)
-    records += [_partition_record(image, topic_id, index, replicas) for index, replicas in enumerate(assignments)]
+    records += _partition_records(image, topic_id, assignments)
     return records, CreatableTopicResult(
         name=topic.name,
         topic_id=topic_id,
@@ -198,7 +198,7 @@ def _place(
     image: MetadataImage, partition_count: int, replication_factor: int, random: Random
 ) -> list[tuple[int, ...]]:
     assignments = place_replicas(image.brokers.values(), partition_count, replication_factor, random)
-    if not all(_active_replicas(image, replicas) for replicas in assignments):
+    if not all(_active_replicas(image, replicas) for replicas in set(assignments)):
         message = "All brokers are currently fenced or in controlled shutdown."
         raise KafkaError(ErrorCode.INVALID_REPLICATION_FACTOR, message)
     return assignments
@@ -271,18 +271,37 @@ def _active_replicas(image: MetadataImage, replicas: tuple[int, ...]) -> list[in
     return [broker.broker_id for broker in brokers if not (broker.fenced or broker.in_controlled_shutdown)]
 
 
-def _partition_record(image: MetadataImage, topic_id: Uuid, index: int, replicas: tuple[int, ...]) -> PartitionRecord:
-    isr = _active_replicas(image, replicas)
-    return PartitionRecord(
-        partition_id=index,
-        topic_id=topic_id,
-        replicas=list(replicas),
-        isr=isr,
-        leader=isr[0],
-        leader_epoch=0,
-        partition_epoch=0,
-        directories=[_default_directory(image, broker_id) for broker_id in replicas],
-    )
+def _partition_records(
+    image: MetadataImage, topic_id: Uuid, assignments: Sequence[tuple[int, ...]], first_index: int = 0
+) -> list[PartitionRecord]:
+    """Those with the same replicas share their lists: records are read only."""
+    placed = {replicas: _Placed.on(image, replicas) for replicas in set(assignments)}
+    return [
+        PartitionRecord(
+            partition_id=index,
+            topic_id=topic_id,
+            replicas=(where := placed[replicas]).replicas,
+            isr=where.isr,
+            leader=where.isr[0],
+            leader_epoch=0,
+            partition_epoch=0,
+            directories=where.directories,
+        )
+        for index, replicas in enumerate(assignments, first_index)
+    ]
+
+
+class _Placed(NamedTuple):
+    """What all new partitions on the same brokers have in common."""
+
+    replicas: list[int]
+    isr: list[int]
+    directories: list[Uuid]
+
+    @classmethod
+    def on(cls, image: MetadataImage, replicas: tuple[int, ...]) -> _Placed:
+        directories = [_default_directory(image, broker_id) for broker_id in replicas]
+        return cls(list(replicas), _active_replicas(image, replicas), directories)
 
 
 def _default_directory(image: MetadataImage, broker_id: int) -> Uuid:
@@ -415,6 +434,4 @@ def _add_partitions(
         assignments = [tuple(assignment.broker_ids) for assignment in wanted.assignments]
         for index, replicas in enumerate(assignments, count):
             _check_manual_replicas(image, index, replicas, replication_factor)
-    return [
-        _partition_record(image, topic.topic_id, index, replicas) for index, replicas in enumerate(assignments, count)
-    ]
+    return _partition_records(image, topic.topic_id, assignments, count)

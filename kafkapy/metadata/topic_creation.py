@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from kafkapy.settings.alter import check_topic
 from kafkapy.settings.describe import describe_topic
 from kafkapy_controller.topics import TopicCreation
-from kafkapy_wire.messages.create_topics import CreatableTopicConfigs
+from kafkapy_wire.codec import EncodedList
+from kafkapy_wire.messages.create_topics import CreatableTopicConfigs, CreateTopicsResponse
 from kafkapy_wire.uuid import random_uuid
 
 if TYPE_CHECKING:
@@ -22,8 +23,9 @@ DESCRIBED_TOPICS_MAX = 100
 
 def topic_creation(settings: Settings, random: Random) -> TopicCreation:
     """What the settings say of new topics. To be kept as long as they hold."""
-    # Most topics are made without settings of their own, or many with the same: 33 entries each are worth keeping.
-    described: dict[tuple[tuple[str, str], ...], list[CreatableTopicConfigs]] = {}
+    # Most topics are made without settings of their own, or many with the same: 33 entries each are worth keeping, and
+    # so are their bytes.
+    described: dict[tuple[tuple[str, str], ...], EncodedList[CreatableTopicConfigs]] = {}
 
     def describe(configs: Mapping[str, str]) -> list[CreatableTopicConfigs]:
         key = tuple(sorted(configs.items()))
@@ -31,16 +33,19 @@ def topic_creation(settings: Settings, random: Random) -> TopicCreation:
         if entries is None:
             if len(described) >= DESCRIBED_TOPICS_MAX:
                 described.clear()
-            entries = described[key] = [
-                CreatableTopicConfigs(
-                    name=entry.name,
-                    value=entry.value,
-                    read_only=entry.read_only,
-                    config_source=entry.source,
-                    is_sensitive=entry.is_sensitive,
-                )
-                for entry in describe_topic(settings, configs)
-            ]
+            entries = described[key] = EncodedList(
+                CreateTopicsResponse,
+                [
+                    CreatableTopicConfigs(
+                        name=entry.name,
+                        value=entry.value,
+                        read_only=entry.read_only,
+                        config_source=entry.source,
+                        is_sensitive=entry.is_sensitive,
+                    )
+                    for entry in describe_topic(settings, configs)
+                ],
+            )
         return entries
 
     return TopicCreation(

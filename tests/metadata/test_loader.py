@@ -55,7 +55,7 @@ def record(publisher: MetadataPublisher) -> list[Seen]:
                 delta.created_topics,
                 deleted,
                 delta.changed_partitions,
-                delta.changed_configs,
+                set(delta.changed_configs),
                 delta.changed_brokers,
             )
         )
