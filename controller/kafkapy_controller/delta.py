@@ -135,23 +135,22 @@ class MetadataDelta:
         by_name = {topic.name: topic for topic in changed.values()}
         # Deletions first: a topic made again under its old name has a new id, and must not fall with the old one.
         gone = self.deleted_topics
-        topics_by_id = LayeredMap.of(base.topics_by_id)
-        created = [topic.name for topic_id, topic in changed.items() if topic_id not in topics_by_id]
         return {
             "topics": LayeredMap.of(base.topics).changed(by_name, [topic.name for topic in gone]),
-            "topics_by_id": topics_by_id.changed(changed, [topic.topic_id for topic in gone]),
-            "names_by_metric_name": self._names_by_metric_name(created, [topic.name for topic in gone]),
+            "topics_by_id": LayeredMap.of(base.topics_by_id).changed(changed, [topic.topic_id for topic in gone]),
+            "names_by_metric_name": self._names_by_metric_name(),
         }
 
-    def _names_by_metric_name(self, created: list[str], deleted: list[str]) -> Mapping[str, tuple[str, ...]]:
+    def _names_by_metric_name(self) -> Mapping[str, tuple[str, ...]]:
         names = LayeredMap.of(self.base.names_by_metric_name)
         changed: dict[str, tuple[str, ...]] = {}
-        for name in deleted:
+        for topic in self.deleted_topics:
+            name = topic.name
             if (metric := metric_name(name)) is not None:
                 changed[metric] = tuple(
                     [other for other in changed.get(metric, names.get(metric, ())) if other != name]
                 )
-        for name in created:
+        for name in self.created_topics:
             if (metric := metric_name(name)) is not None:
                 changed[metric] = (*changed.get(metric, names.get(metric, ())), name)
         return _with_changes(names, changed)

@@ -7,7 +7,7 @@ square root of the large one, both become one.
 
 from __future__ import annotations
 
-from collections.abc import ItemsView, Iterable, Iterator, Mapping, ValuesView
+from collections.abc import Collection, ItemsView, Iterator, Mapping, ValuesView
 from math import isqrt
 from typing import Any, Final, TypeVar
 
@@ -39,8 +39,10 @@ class LayeredMap(Mapping[K, V]):
         """The same content; the mapping itself if it is one of these."""
         return mapping if isinstance(mapping, LayeredMap) else cls(mapping)
 
-    def changed(self, values: Mapping[K, V], gone: Iterable[K] = ()) -> LayeredMap[K, V]:
+    def changed(self, values: Mapping[K, V], gone: Collection[K] = ()) -> LayeredMap[K, V]:
         """The map without the keys `gone`, all of which it has, then with `values`."""
+        if not values and not gone:
+            return self
         recent, base, length = dict(self._recent), self._base, self._length
         for key in gone:
             length -= 1

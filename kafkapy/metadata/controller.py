@@ -45,8 +45,9 @@ class QuorumController:
         self._log = log
         self._loader = loader
         self._node_settings = settings
-        self._random = random
-        self._image = loader.image  # of everything appended
+        self.random = random
+        self.image = loader.image
+        """Of everything appended: what the next decision is made on."""
         self._settings_at: tuple[Settings, Mapping[str, str], Mapping[str, str], Settings] | None = None
         self._creation: tuple[Settings, TopicCreation] | None = None
         self._broker: tuple[int, int] = (-1, -1)  # id and epoch of the broker in this process
@@ -57,12 +58,12 @@ class QuorumController:
         Raises KafkaError KAFKA_STORAGE_ERROR, OSError.
         """
         self._log.lead()
-        self._replayed(MetadataDelta(self._image))  # that there is a new leader changes nothing, but has an offset
-        if self._image.open_transaction is not None:
+        self._replayed(MetadataDelta(self.image))  # that there is a new leader changes nothing, but has an offset
+        if self.image.open_transaction is not None:
             from kafkapy_wire.record_formats.metadata import AbortTransactionRecord
 
             self._append([AbortTransactionRecord(reason="the controller stopped within the transaction")])
-        if not self._image.metadata_version:
+        if not self.image.metadata_version:
             min_insync_replicas = self._node_settings.now.topic_defaults.min_insync_replicas
             self._append(decide_bootstrap(bootstrap, min_insync_replicas).records)
         self._log.flush()
@@ -71,7 +72,7 @@ class QuorumController:
         """Fence the broker of this process and resign: no request is decided any more."""
         from kafkapy_controller.registration import decide_stop_broker
 
-        records = decide_stop_broker(self._image, self._broker[0]).records
+        records = decide_stop_broker(self.image, self._broker[0]).records
         if records and not self._log.log.has_failed:
             try:
                 self._append(records)
@@ -86,26 +87,26 @@ class QuorumController:
     # Decisions
 
     async def create_topics(self, request: CreateTopicsRequest) -> CreateTopicsResponse:
-        from kafkapy_controller.topics import decide_create_topics
+        from kafkapy.metadata.many_topics import create_topics
 
-        return await self._commit(decide_create_topics(self._image, request, self._topic_creation())).wait()
+        return await create_topics(self, request)
 
     async def delete_topics(self, request: DeleteTopicsRequest) -> DeleteTopicsResponse:
-        from kafkapy_controller.topics import decide_delete_topics
+        from kafkapy.metadata.many_topics import delete_topics
 
-        return await self._commit(decide_delete_topics(self._image, request)).wait()
+        return await delete_topics(self, request)
 
     async def create_partitions(self, request: CreatePartitionsRequest) -> CreatePartitionsResponse:
-        from kafkapy_controller.topics import decide_create_partitions
+        from kafkapy.metadata.many_topics import create_partitions
 
-        return await self._commit(decide_create_partitions(self._image, request, self._random)).wait()
+        return await create_partitions(self, request)
 
     def alter_configs(
         self, asked: Sequence[ResourceChange], *, validate_only: bool
     ) -> Pending[list[KafkaError | None]]:
         from kafkapy.metadata.altering import decide_alter_configs
 
-        decision = decide_alter_configs(self._image, self._settings(), asked, validate_only=validate_only)
+        decision = decide_alter_configs(self.image, self._settings(), asked, validate_only=validate_only)
         answer: Pending[list[KafkaError | None]] = Pending()
 
         def release(error: KafkaError | None) -> None:
@@ -117,43 +118,43 @@ class QuorumController:
     def allocate_producer_ids(self) -> Pending[ProducerIdBlock]:
         from kafkapy_controller.producer_ids import decide_allocate_producer_ids
 
-        return self._commit(decide_allocate_producer_ids(self._image, *self._broker))
+        return self.commit(decide_allocate_producer_ids(self.image, *self._broker))
 
     def register_controller(self, registration: NodeRegistration) -> Pending[None]:
         from kafkapy_controller.registration import decide_register_controller
 
-        return self._commit(decide_register_controller(registration))
+        return self.commit(decide_register_controller(registration))
 
     def register_broker(self, registration: NodeRegistration) -> Pending[int]:
         from kafkapy_controller.registration import decide_start_broker
 
-        decision = decide_start_broker(self._image, registration, self._log.end_offset)
+        decision = decide_start_broker(self.image, registration, self._log.end_offset)
         self._broker = (registration.node_id, decision.response)
-        return self._commit(decision)
+        return self.commit(decision)
 
     # What decisions know of settings
 
     def _settings(self) -> Settings:
         """The node's, with the dynamic ones of the image that is decided on: they may not be published yet."""
         now = self._node_settings.now
-        default = self._image.resource_configs(ConfigResourceType.BROKER, "")
-        broker = self._image.resource_configs(ConfigResourceType.BROKER, str(now.node.node_id))
+        default = self.image.resource_configs(ConfigResourceType.BROKER, "")
+        broker = self.image.resource_configs(ConfigResourceType.BROKER, str(now.node.node_id))
         kept = self._settings_at
         if kept is None or kept[0] is not now or kept[1] is not default or kept[2] is not broker:
             kept = self._settings_at = (now, default, broker, now.with_dynamic(default, broker))
         return kept[3]
 
-    def _topic_creation(self) -> TopicCreation:
+    def topic_creation(self) -> TopicCreation:
         settings, creation = self._settings(), self._creation
         if creation is None or creation[0] is not settings:
             from kafkapy.metadata.topic_creation import topic_creation
 
-            creation = self._creation = (settings, topic_creation(settings, self._random))
+            creation = self._creation = (settings, topic_creation(settings, self.random))
         return creation[1]
 
     # From a decision to its answer
 
-    def _commit(self, decision: Decision[R]) -> Pending[R]:
+    def commit(self, decision: Decision[R]) -> Pending[R]:
         """Append the records; what is decided is answered when they, and all it was decided on, are committed.
 
         A refusal has no records, but may rest on what is not committed yet: the topic that "already exists".
@@ -184,12 +185,12 @@ class QuorumController:
 
     def _append(self, records: Sequence[MetadataRecord]) -> None:
         """Append and replay. Raises KafkaError KAFKA_STORAGE_ERROR: then nothing has changed."""
-        delta = MetadataDelta(self._image)
+        delta = MetadataDelta(self.image)
         for record in records:
             delta.replay(record)
-        self._log.append(records, self._image.metadata_version)
+        self._log.append(records, self.image.metadata_version)
         self._replayed(delta)
 
     def _replayed(self, delta: MetadataDelta) -> None:
-        self._image = delta.apply(self._log.end_offset - 1, self._log.epoch)
-        self._loader.decided(self._image, delta)
+        self.image = delta.apply(self._log.end_offset - 1, self._log.epoch)
+        self._loader.decided(self.image, delta)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 from kafkapy.settings.alter import check_topic
@@ -23,17 +22,19 @@ DESCRIBED_TOPICS_MAX = 100
 
 def topic_creation(settings: Settings, random: Random) -> TopicCreation:
     """What the settings say of new topics. To be kept as long as they hold."""
-    # Most topics are made without settings of their own, or many with the same: 33 entries each are worth keeping, and
-    # so are their bytes.
-    described: dict[tuple[tuple[str, str], ...], EncodedList[CreatableTopicConfigs]] = {}
+    kept: dict[tuple[tuple[str, str], ...], EncodedList[CreatableTopicConfigs]] = {}
 
     def describe(configs: Mapping[str, str]) -> list[CreatableTopicConfigs]:
+        """Checked and described. Most topics are made without settings of their own, or many with the same: what came
+        of it is worth keeping, 33 entries and their bytes.
+        """
         key = tuple(sorted(configs.items()))
-        entries = described.get(key)
+        entries = kept.get(key)
         if entries is None:
-            if len(described) >= DESCRIBED_TOPICS_MAX:
-                described.clear()
-            entries = described[key] = EncodedList(
+            check_topic(settings, configs)
+            if len(kept) >= DESCRIBED_TOPICS_MAX:
+                kept.clear()
+            entries = kept[key] = EncodedList(
                 CreateTopicsResponse,
                 [
                     CreatableTopicConfigs(
@@ -51,7 +52,6 @@ def topic_creation(settings: Settings, random: Random) -> TopicCreation:
     return TopicCreation(
         default_partition_count=settings.topics.num_partitions,
         default_replication_factor=settings.topics.default_replication_factor,
-        check_configs=partial(check_topic, settings),
         describe_configs=describe,
         new_topic_id=random_uuid,
         random=random,

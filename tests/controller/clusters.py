@@ -93,18 +93,18 @@ def create_request(*topics: CreatableTopic, validate_only: bool = False) -> Crea
 def creation(seed: int = 0, *, default_partition_count: int = 1, default_replication_factor: int = 1) -> TopicCreation:
     """Only retention.ms and min.insync.replicas exist, and their values are digits."""
 
-    def check(configs: Mapping[str, str]) -> None:
+    def describe(configs: Mapping[str, str]) -> list[CreatableTopicConfigs]:
         for name, value in configs.items():
             if name not in ("retention.ms", "min.insync.replicas"):
                 raise KafkaError(ErrorCode.INVALID_CONFIG, f"Unknown topic config name: {name}")
             if not value.isdecimal():
                 raise KafkaError(ErrorCode.INVALID_CONFIG, f"Invalid value {value} for configuration {name}")
+        return [CreatableTopicConfigs(name=name, value=value) for name, value in configs.items()]
 
     return TopicCreation(
         default_partition_count=default_partition_count,
         default_replication_factor=default_replication_factor,
-        check_configs=check,
-        describe_configs=lambda configs: [CreatableTopicConfigs(name=k, value=v) for k, v in configs.items()],
+        describe_configs=describe,
         new_topic_id=random_uuid,
         random=Random(seed),
     )
