@@ -68,7 +68,8 @@ def test_many_topics_are_made_in_batches_that_others_have_turns_between(node: La
     assert len(node.image.topics) == 50
     batches = list(read_batches((tmp_path / LOG).read_bytes()))[before:]
     assert [len(batch.records) for batch in batches] == [10] * 10
-    assert set(seen) >= {5, 25, 45}
+    assert seen == sorted(seen)
+    assert len(set(seen)) >= 5, "who comes first in a round is chance, but nobody waits for more than one batch"
 
 
 def test_a_name_twice_is_refused_wherever_it_stands(node: Lab) -> None:
