@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from kafkapy.coordinators.group import GroupCoordinator
     from kafkapy.coordinators.transaction import MarkerWriter, PartitionEnlister, TransactionCoordinator
     from kafkapy.fetching.sessions import FetchSessionCache
-    from kafkapy.metadata.controller_driver import ControllerDriver
+    from kafkapy.metadata.ports import Controller
     from kafkapy.metadata.producer_ids import ProducerIds
     from kafkapy.metadata.publisher import MetadataPublisher
     from kafkapy.partitions.checkpoints import Checkpoints
@@ -32,7 +32,7 @@ class Broker:
     clock: Clock
     settings: CurrentSettings
     metadata: MetadataPublisher
-    controller: ControllerDriver
+    controller: Controller
     partitions: PartitionManager
     checkpoints: Checkpoints
     flusher: Flusher

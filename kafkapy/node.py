@@ -23,10 +23,12 @@ from kafkapy.coordinators.transaction import MarkerWriter, PartitionEnlister, Tr
 from kafkapy.errors import ShutdownError, StartupError
 from kafkapy.fetching.sessions import FetchSessionCache
 from kafkapy.housekeeping import Housekeeping
-from kafkapy.metadata.controller_driver import METADATA_DIRECTORY, BrokenMetadata, ControllerDriver
 from kafkapy.metadata.dynamic_settings import DynamicSettings
+from kafkapy.metadata.internal_topics import create_missing_topics
+from kafkapy.metadata.metadata_log import METADATA_DIRECTORY
 from kafkapy.metadata.producer_ids import ProducerIds
 from kafkapy.metadata.publisher import MetadataPublisher
+from kafkapy.metadata.start import BrokenMetadata, start_controller
 from kafkapy.network.dispatch import Dispatcher
 from kafkapy.network.listeners import bind
 from kafkapy.network.server import Server
@@ -55,6 +57,8 @@ if TYPE_CHECKING:
     from random import Random
 
     from kafkapy.clock import Clock
+    from kafkapy.metadata.controller import QuorumController
+    from kafkapy.metadata.metadata_log import MetadataLog
     from kafkapy.settings import Settings
     from kafkapy.settings.listeners import Listener
 
@@ -74,6 +78,7 @@ class Node:
     broker: Broker
     """There once the node is up, for as long as it serves."""
     store: LogStore
+    metadata_log: MetadataLog
     server: Server
     log_cleaning: LogCleaning
     housekeeping: Housekeeping
@@ -137,6 +142,7 @@ class Node:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self.clock.run)
                 nursery.start_soon(self.housekeeping.run)
+                nursery.start_soon(self.metadata_log.run)
                 broker = self.broker
                 for part in (broker.flusher, broker.groups, broker.transactions, broker.producer_ids):
                     nursery.start_soon(part.run)
@@ -212,7 +218,7 @@ class Node:
             closing = _Closing(store, partitions)
             parts.callback(closing.close)
             metadata = MetadataPublisher()
-            controller = self._open_controller(store, metadata)
+            controller = self._start_controller(store, metadata)
             parts.callback(controller.close)
             self._follow_metadata(metadata, partitions, store)
             await self._recover(store)
@@ -228,21 +234,20 @@ class Node:
             f"cannot use the data directory {self.data_directory} ({_words(error)}): {what_to_do(error)}"
         )
 
-    def _open_controller(self, store: LogStore, metadata: MetadataPublisher) -> ControllerDriver:
+    def _start_controller(self, store: LogStore, metadata: MetadataPublisher) -> QuorumController:
         """The controller with the metadata that the directory has, or that a new cluster begins with. Blocks."""
         self._check_metadata_log(store)
-        settings = self.settings.now
-        controller = ControllerDriver.open(
+        controller, self.metadata_log = start_controller(
             store,
             self.node_id,
             self._membership(store),
-            settings,
+            self.settings,
             metadata,
             self.clock,
             random=self.random,
             fsync=self.durable,
         )
-        controller.report_to(self.disk)
+        self.metadata_log.report_to(self.disk)
         return controller
 
     def _follow_metadata(self, metadata: MetadataPublisher, partitions: PartitionManager, store: LogStore) -> None:
@@ -293,7 +298,7 @@ class Node:
         own = next((listener for listener in settings.listeners if listener.name == name), None)
         return VoterEndpoint(name, own.host or "localhost", own.port) if own else DEFAULT_CONTROLLER_ENDPOINT
 
-    async def _register(self, store: LogStore, controller: ControllerDriver) -> int:
+    async def _register(self, store: LogStore, controller: QuorumController) -> int:
         """Register with the controller. Returns the broker epoch."""
         settings = self.settings.now
         registration = NodeRegistration(
@@ -314,8 +319,8 @@ class Node:
         )
         address = self._controller_endpoint()
         endpoint = Endpoint(address.name, address.host, address.port, SECURITY_PROTOCOLS.index("PLAINTEXT"))
-        await controller.register_controller(registration._replace(endpoints=[endpoint]))
-        return await controller.register_broker(registration)
+        await controller.register_controller(registration._replace(endpoints=[endpoint])).wait()
+        return await controller.register_broker(registration).wait()
 
     def _assemble(
         self,
@@ -324,12 +329,12 @@ class Node:
         partitions: PartitionManager,
         flusher: Flusher,
         metadata: MetadataPublisher,
-        controller: ControllerDriver,
+        controller: QuorumController,
     ) -> Broker:
         """The broker, with the coordinators that need a registered one."""
 
         async def create_internal_topic(name: str) -> None:
-            await controller.create_missing_topics([name], self.settings.now)
+            await create_missing_topics(controller, [name], self.settings.now)
 
         producer_ids = ProducerIds(controller.allocate_producer_ids)
         groups = GroupCoordinator(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from kafkapy_controller.decision import Decision
 from kafkapy_controller.image import ConfigResource, ConfigResourceType, MetadataImage
 from kafkapy_controller.metadata_records import MetadataRecord
 from kafkapy_wire.record_formats.metadata import ClearElrRecord, ConfigRecord
@@ -13,22 +12,13 @@ ELR_FEATURE = "eligible.leader.replicas.version"
 MIN_INSYNC_REPLICAS = "min.insync.replicas"
 
 
-def decide_alter_configs(
-    image: MetadataImage, changes: Mapping[ConfigResource, Mapping[str, str | None]]
-) -> Decision[None]:
-    """Records for the settings that become another value; None takes a setting away.
-
-    The values are good: the shell, which knows the settings, has checked them against `image`.
-    """
-    records: list[MetadataRecord] = []
-    for resource, values in changes.items():
-        records += config_records(image, resource, values)
-    return Decision(records, None)
-
-
 def config_records(
     image: MetadataImage, resource: ConfigResource, values: Mapping[str, str | None]
 ) -> list[MetadataRecord]:
+    """Records for the settings of `resource` that become another value; None takes a setting away.
+
+    The values are good: the shell, which knows the settings, has checked them against `image`.
+    """
     resource_type, resource_name = resource
     present = image.configs.get((int(resource_type), resource_name), {})
     changed = {name: value for name, value in values.items() if present.get(name) != value}

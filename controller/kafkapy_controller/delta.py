@@ -1,10 +1,11 @@
 """What a run of metadata records changes in an image, and the image after it.
 
-Replaying is the only way metadata changes. A map is copied when the first record touches it, so an image costs what
-changed: the copy of a map of 1,000 topics takes a few microseconds, and 1,000 topics in one delta share one copy.
+Replaying is the only way metadata changes. An image costs what changed: maps that may be large are layered, the others
+are copied when the first record touches them.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any, TypeVar
 
 from kafkapy_controller.image import (
@@ -21,7 +22,9 @@ from kafkapy_controller.image import (
     QuotaEntity,
     TopicImage,
 )
+from kafkapy_controller.layered_map import LayeredMap
 from kafkapy_controller.metadata_records import MetadataRecord
+from kafkapy_controller.topic_names import metric_name
 from kafkapy_wire.record_formats import metadata as m
 from kafkapy_wire.uuid import Uuid
 
@@ -40,26 +43,30 @@ class MetadataDelta:
     """
 
     __slots__ = (
-        "_base",
+        "_changed_configs",
         "_changed_topics",
         "_maps",
         "_next_producer_id",
         "_open_transaction",
         "_zk_migration_state",
+        "base",
         "changed_brokers",
-        "changed_configs",
         "changed_features",
+        "deleted_topics",
     )
 
     def __init__(self, base: MetadataImage = EMPTY_IMAGE) -> None:
-        self._base = base
+        self.base = base
+        """The image before it."""
         # Topic id -> (name, partitions by index), or None: deleted. Partitions arrive one record at a time.
         self._changed_topics: dict[Uuid, tuple[str, dict[int, PartitionImage]] | None] = {}
+        self._changed_configs: dict[ConfigResource, dict[str, str]] = {}  # settings of each now; empty: none
         self._maps: dict[str, dict[Any, Any]] = {}
         self._next_producer_id = base.next_producer_id
         self._zk_migration_state = base.zk_migration_state
         self._open_transaction = None if base.open_transaction is None else list(base.open_transaction)
-        self.changed_configs: set[ConfigResource] = set()
+        self.deleted_topics: list[TopicImage] = []
+        """As they were before."""
         self.changed_brokers: set[int] = set()
         self.changed_features: set[str] = set()
 
@@ -80,12 +87,14 @@ class MetadataDelta:
         """The image at `offset`, the offset of the last record replayed."""
         changes: dict[str, Any] = dict(self._maps)
         if self._changed_topics:
-            changes["topics"], changes["topics_by_id"] = self._apply_topics()
+            changes |= self._apply_topics()
+        if self._changed_configs:
+            changes["configs"] = self._apply_configs()
         if self._open_transaction is not None:
             changes["open_transaction"] = tuple(self._open_transaction)
-        elif self._base.open_transaction is not None:
+        elif self.base.open_transaction is not None:
             changes["open_transaction"] = None
-        return self._base._replace(
+        return self.base._replace(
             offset=offset,
             epoch=epoch,
             next_producer_id=self._next_producer_id,
@@ -96,14 +105,12 @@ class MetadataDelta:
     @property
     def created_topics(self) -> list[str]:
         """Names, in the order of their records. A topic deleted and made again is here and in `deleted_topics`."""
-        known = self._base.topics_by_id
+        known = self.base.topics_by_id
         return [change[0] for topic_id, change in self._changed_topics.items() if change and topic_id not in known]
 
     @property
-    def deleted_topics(self) -> list[TopicImage]:
-        """As they were before."""
-        known = self._base.topics_by_id
-        return [known[topic_id] for topic_id, change in self._changed_topics.items() if change is None]
+    def changed_configs(self) -> AbstractSet[ConfigResource]:
+        return self._changed_configs.keys()
 
     @property
     def changed_partitions(self) -> list[tuple[str, int]]:
@@ -113,24 +120,43 @@ class MetadataDelta:
             if change is None:
                 continue
             name, partitions = change
-            before = self._base.topics_by_id.get(topic_id)
+            before = self.base.topics_by_id.get(topic_id)
             old = before.partitions if before else ()
             changed += [(name, i) for i in sorted(partitions) if i >= len(old) or old[i] is not partitions[i]]
         return changed
 
-    def _apply_topics(self) -> tuple[dict[str, TopicImage], dict[Uuid, TopicImage]]:
-        by_name, by_id = dict(self._base.topics), dict(self._base.topics_by_id)
-        # Deletions first: a topic made again under its old name has a new id, and must not fall with the old one.
-        for topic_id, change in self._changed_topics.items():
-            if change is None:
-                del by_name[by_id.pop(topic_id).name]
+    def _apply_topics(self) -> dict[str, Any]:
+        base, changed = self.base, {}
         for topic_id, change in self._changed_topics.items():
             if change is not None:
                 name, partitions = change
                 assert partitions.keys() == set(range(len(partitions))), (name, sorted(partitions))
-                topic = TopicImage(name, topic_id, tuple(partitions[i] for i in range(len(partitions))))
-                by_name[name] = by_id[topic_id] = topic
-        return by_name, by_id
+                changed[topic_id] = TopicImage(name, topic_id, tuple([partitions[i] for i in range(len(partitions))]))
+        by_name = {topic.name: topic for topic in changed.values()}
+        # Deletions first: a topic made again under its old name has a new id, and must not fall with the old one.
+        gone = self.deleted_topics
+        return {
+            "topics": LayeredMap.of(base.topics).changed(by_name, [topic.name for topic in gone]),
+            "topics_by_id": LayeredMap.of(base.topics_by_id).changed(changed, [topic.topic_id for topic in gone]),
+            "names_by_metric_name": self._names_by_metric_name(),
+        }
+
+    def _names_by_metric_name(self) -> Mapping[str, tuple[str, ...]]:
+        names = LayeredMap.of(self.base.names_by_metric_name)
+        changed: dict[str, tuple[str, ...]] = {}
+        for topic in self.deleted_topics:
+            name = topic.name
+            if (metric := metric_name(name)) is not None:
+                changed[metric] = tuple(
+                    [other for other in changed.get(metric, names.get(metric, ())) if other != name]
+                )
+        for name in self.created_topics:
+            if (metric := metric_name(name)) is not None:
+                changed[metric] = (*changed.get(metric, names.get(metric, ())), name)
+        return _with_changes(names, changed)
+
+    def _apply_configs(self) -> Mapping[ConfigResource, Mapping[str, str]]:
+        return _with_changes(LayeredMap.of(self.base.configs), self._changed_configs)
 
     def _map(self, name: str, base: Mapping[K, V]) -> dict[K, V]:
         """The delta's own copy of a map of the image, made when it is first asked for."""
@@ -146,15 +172,16 @@ class MetadataDelta:
 
     def _replay_remove_topic(self, record: m.RemoveTopicRecord) -> None:
         name, _ = self._topic(record.topic_id)
-        if record.topic_id in self._base.topics_by_id:
+        before = self.base.topics_by_id.get(record.topic_id)
+        if before is not None:
             self._changed_topics[record.topic_id] = None
+            self.deleted_topics.append(before)
         else:
             del self._changed_topics[record.topic_id]
         # A topic's settings go with it, without records of their own.
         resource = (int(ConfigResourceType.TOPIC), name)
-        if resource in self._map("configs", self._base.configs):
-            del self._map("configs", self._base.configs)[resource]
-            self.changed_configs.add(resource)
+        if self._configs(resource):
+            self._changed_configs[resource] = {}
 
     def _topic(self, topic_id: Uuid) -> tuple[str, dict[int, PartitionImage]]:
         """The topic as replayed so far, ready to be changed. Raises KeyError: no such topic id."""
@@ -162,7 +189,7 @@ class MetadataDelta:
         if change is None:
             if topic_id in self._changed_topics:
                 raise KeyError(topic_id)
-            topic = self._base.topics_by_id[topic_id]
+            topic = self.base.topics_by_id[topic_id]
             change = self._changed_topics[topic_id] = (topic.name, dict(enumerate(topic.partitions)))
         return change
 
@@ -178,7 +205,7 @@ class MetadataDelta:
             directories=tuple(record.directories) or (MIGRATING_DIRECTORY,) * len(replicas),
             removing_replicas=tuple(record.removing_replicas),
             adding_replicas=tuple(record.adding_replicas),
-            leader_recovery_state=LeaderRecoveryState(record.leader_recovery_state),
+            leader_recovery_state=record.leader_recovery_state,
             eligible_leader_replicas=tuple(record.eligible_leader_replicas or ()),
             last_known_elr=tuple(record.last_known_elr or ()),
         )
@@ -189,7 +216,7 @@ class MetadataDelta:
 
     def _replay_clear_elr(self, record: m.ClearElrRecord) -> None:
         """Forget the eligible leader replicas (KIP-966) of one topic, or of all when the record names none."""
-        names = {topic_id: topic.name for topic_id, topic in self._base.topics_by_id.items()}
+        names = {topic_id: topic.name for topic_id, topic in self.base.topics_by_id.items()}
         for topic_id, change in self._changed_topics.items():
             if change is None:
                 names.pop(topic_id, None)
@@ -226,7 +253,7 @@ class MetadataDelta:
         )
 
     def _replay_unregister_broker(self, record: m.UnregisterBrokerRecord) -> None:
-        del self._map("brokers", self._base.brokers)[record.broker_id]
+        del self._map("brokers", self.base.brokers)[record.broker_id]
         self.changed_brokers.add(record.broker_id)
 
     def _replay_fence_broker(self, record: m.FenceBrokerRecord) -> None:
@@ -248,14 +275,14 @@ class MetadataDelta:
         self._put_broker(broker)
 
     def _broker(self, broker_id: int) -> BrokerImage:
-        return self._map("brokers", self._base.brokers)[broker_id]
+        return self._map("brokers", self.base.brokers)[broker_id]
 
     def _put_broker(self, broker: BrokerImage) -> None:
-        self._map("brokers", self._base.brokers)[broker.broker_id] = broker
+        self._map("brokers", self.base.brokers)[broker.broker_id] = broker
         self.changed_brokers.add(broker.broker_id)
 
     def _replay_register_controller(self, record: m.RegisterControllerRecord) -> None:
-        self._map("controllers", self._base.controllers)[record.controller_id] = ControllerImage(
+        self._map("controllers", self.base.controllers)[record.controller_id] = ControllerImage(
             controller_id=record.controller_id,
             incarnation_id=record.incarnation_id,
             endpoints=_endpoints(record.end_points),
@@ -266,21 +293,21 @@ class MetadataDelta:
     # Settings, features, producer ids
 
     def _replay_config(self, record: m.ConfigRecord) -> None:
-        configs = self._map("configs", self._base.configs)
         resource = (record.resource_type, record.resource_name)
-        settings = dict(configs.get(resource, {}))
+        settings = self._changed_configs.get(resource)
+        if settings is None:
+            settings = self._changed_configs[resource] = dict(self._configs(resource))
         if record.value is None:
             settings.pop(record.name, None)
         else:
             settings[record.name] = record.value
-        if settings:
-            configs[resource] = settings
-        else:
-            configs.pop(resource, None)
-        self.changed_configs.add(resource)
+
+    def _configs(self, resource: ConfigResource) -> Mapping[str, str]:
+        changed = self._changed_configs.get(resource)
+        return self.base.resource_configs(*resource) if changed is None else changed
 
     def _replay_feature_level(self, record: m.FeatureLevelRecord) -> None:
-        features = self._map("features", self._base.features)
+        features = self._map("features", self.base.features)
         if record.feature_level == 0:
             features.pop(record.name, None)
         else:
@@ -293,7 +320,7 @@ class MetadataDelta:
     # Security and quotas: kept as their records until the parts that read them exist
 
     def _replay_client_quota(self, record: m.ClientQuotaRecord) -> None:
-        quotas = self._map("client_quotas", self._base.client_quotas)
+        quotas = self._map("client_quotas", self.base.client_quotas)
         entity: QuotaEntity = tuple(sorted(((e.entity_type, e.entity_name) for e in record.entity), key=lambda e: e[0]))
         values = dict(quotas.get(entity, {}))
         if record.remove:
@@ -306,22 +333,22 @@ class MetadataDelta:
             quotas.pop(entity, None)
 
     def _replay_user_scram_credential(self, record: m.UserScramCredentialRecord) -> None:
-        self._map("scram_credentials", self._base.scram_credentials)[record.name, record.mechanism] = record
+        self._map("scram_credentials", self.base.scram_credentials)[record.name, record.mechanism] = record
 
     def _replay_remove_user_scram_credential(self, record: m.RemoveUserScramCredentialRecord) -> None:
-        self._map("scram_credentials", self._base.scram_credentials).pop((record.name, record.mechanism), None)
+        self._map("scram_credentials", self.base.scram_credentials).pop((record.name, record.mechanism), None)
 
     def _replay_access_control_entry(self, record: m.AccessControlEntryRecord) -> None:
-        self._map("acls", self._base.acls)[record.id] = record
+        self._map("acls", self.base.acls)[record.id] = record
 
     def _replay_remove_access_control_entry(self, record: m.RemoveAccessControlEntryRecord) -> None:
-        self._map("acls", self._base.acls).pop(record.id, None)
+        self._map("acls", self.base.acls).pop(record.id, None)
 
     def _replay_delegation_token(self, record: m.DelegationTokenRecord) -> None:
-        self._map("delegation_tokens", self._base.delegation_tokens)[record.token_id] = record
+        self._map("delegation_tokens", self.base.delegation_tokens)[record.token_id] = record
 
     def _replay_remove_delegation_token(self, record: m.RemoveDelegationTokenRecord) -> None:
-        self._map("delegation_tokens", self._base.delegation_tokens).pop(record.token_id, None)
+        self._map("delegation_tokens", self.base.delegation_tokens).pop(record.token_id, None)
 
     def _replay_zk_migration(self, record: m.ZkMigrationStateRecord) -> None:
         self._zk_migration_state = record.zk_migration_state
@@ -333,6 +360,12 @@ class MetadataDelta:
 
     def _replay_nothing(self, _: MetadataRecord) -> None:
         """NoOpRecord, and the end of a transaction whose beginning a snapshot has taken in."""
+
+
+def _with_changes(base: LayeredMap[K, V], changes: Mapping[K, V]) -> LayeredMap[K, V]:
+    """What is empty now has no place in the map."""
+    present = {key: value for key, value in changes.items() if value}
+    return base.changed(present, [key for key, value in changes.items() if not value and key in base])
 
 
 def merge_partition_change(partition: PartitionImage, record: m.PartitionChangeRecord) -> PartitionImage:

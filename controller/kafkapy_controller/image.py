@@ -9,7 +9,7 @@ as fast, and the classes cost a fifth at import.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -120,6 +120,8 @@ class ControllerImage(NamedTuple):
 ConfigResource = tuple[int, str]
 """(ConfigResourceType, name); the name of the cluster's default broker settings is empty."""
 
+_NO_CONFIGS: Mapping[str, str] = {}
+
 QuotaEntity = tuple[tuple[str, str | None], ...]
 """Sorted ("user" | "client-id" | "ip", name) pairs; None is the default entity."""
 
@@ -131,6 +133,8 @@ class MetadataImage(NamedTuple):
     """The quorum's epoch of that record."""
     topics: Mapping[str, TopicImage] = {}
     topics_by_id: Mapping[Uuid, TopicImage] = {}
+    names_by_metric_name: Mapping[str, tuple[str, ...]] = {}
+    """The names of topics that metrics write alike; see `topic_names.metric_name`."""
     brokers: Mapping[int, BrokerImage] = {}
     controllers: Mapping[int, ControllerImage] = {}
     configs: Mapping[ConfigResource, Mapping[str, str]] = {}
@@ -154,7 +158,7 @@ class MetadataImage(NamedTuple):
 
     def resource_configs(self, resource_type: int, name: str) -> Mapping[str, str]:
         """The settings made for one resource; empty when there are none."""
-        return self.configs.get((resource_type, name), {})
+        return self.configs.get((resource_type, name), _NO_CONFIGS)
 
     def unfenced_brokers(self) -> list[BrokerImage]:
         """The brokers that clients are told of, ordered by id."""
@@ -167,15 +171,6 @@ class MetadataImage(NamedTuple):
             return False
         # Only a directory that is named can be missing; the reserved ids below 100 (KIP-858) name none.
         return not broker.log_dirs or directory[:15] == bytes(15) or directory in broker.log_dirs
-
-    def apply(self, records: Iterable[MetadataRecord], offset: int, epoch: int) -> MetadataImage:
-        """The image after `records`, the last of which stands at `offset`. To learn what changed: `MetadataDelta`."""
-        from kafkapy_controller.delta import MetadataDelta  # it builds on the classes above
-
-        delta = MetadataDelta(self)
-        for record in records:
-            delta.replay(record)
-        return delta.apply(offset, epoch)
 
 
 EMPTY_IMAGE = MetadataImage()

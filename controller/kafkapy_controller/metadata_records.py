@@ -5,9 +5,10 @@ the record. Keys are null. Which versions may be written depends on the finalize
 node of the cluster must be able to read them.
 """
 
+from functools import cache
 from typing import get_args
 
-from kafkapy_wire.codec import decode, encode
+from kafkapy_wire.codec import decode, encoder
 from kafkapy_wire.errors import MalformedMessage
 from kafkapy_wire.record_formats import metadata as m
 
@@ -62,21 +63,36 @@ _VERSIONS_BY_LEVEL: dict[type[MetadataRecord], tuple[tuple[int, int], ...]] = {
 
 def record_version(record: MetadataRecord, metadata_version: int) -> int:
     """The version in which Apache Kafka writes `record` when metadata.version is at that level."""
-    if isinstance(record, m.BrokerRegistrationChangeRecord):
+    record_class = type(record)
+    if record_class is m.BrokerRegistrationChangeRecord:
+        assert isinstance(record, m.BrokerRegistrationChangeRecord)
         # The lowest that carries what the record says: fencing alone has always been written as version 0.
         if record.cordoned_log_dirs is not None:
             return 3
         return 2 if record.log_dirs else 1 if record.in_controlled_shutdown else 0
-    for level, version in _VERSIONS_BY_LEVEL.get(type(record), ()):
+    return _version_at(record_class, metadata_version)
+
+
+@cache
+def _version_at(record_class: type[MetadataRecord], metadata_version: int) -> int:
+    for level, version in _VERSIONS_BY_LEVEL.get(record_class, ()):
         if metadata_version >= level:
             return version
     return 0
 
 
 def encode_metadata_record(record: MetadataRecord, metadata_version: int) -> bytes:
+    record_class = type(record)
     version = record_version(record, metadata_version)
+    out = bytearray(_frame(record_class, version))
+    encoder(record_class, version)(record, out, None)
+    return bytes(out)
+
+
+@cache
+def _frame(record_class: type[MetadataRecord], version: int) -> bytes:
     # Type and version stay below 128, so that each varint of the frame is one byte.
-    return bytes((FRAME_VERSION, record.__schema__.api_key, version)) + encode(record, version)
+    return bytes((FRAME_VERSION, record_class.__schema__.api_key, version))
 
 
 def decode_metadata_record(value: bytes) -> MetadataRecord:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from kafkapy_wire.errors import ErrorCode, KafkaError
 
 NAME_LENGTH_MAX = 249
@@ -42,13 +40,6 @@ def is_valid_topic_name(name: str) -> bool:
     return _what_is_wrong(name) is None
 
 
-def colliding_topic(name: str, existing: Iterable[str]) -> str | None:
-    """An existing name that metric names, which write `.` as `_`, could not tell from `name`."""
-    if "." not in name and "_" not in name:
-        return None
-    wanted, length = name.replace(".", "_"), len(name)
-    # `name` itself is none: that is another error.
-    return next(
-        (other for other in existing if len(other) == length and other != name and other.replace(".", "_") == wanted),
-        None,
-    )
+def metric_name(name: str) -> str | None:
+    """What metrics make of a name: they write `.` as `_`. None: it has neither, and no other is written like it."""
+    return name.replace(".", "_") if "." in name or "_" in name else None

@@ -6,7 +6,7 @@ Codes and messages are those of Apache Kafka 4.3.1, asked one by one of a runnin
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from random import Random
 from typing import NamedTuple
 
@@ -21,7 +21,7 @@ from kafkapy_controller.image import (
 )
 from kafkapy_controller.metadata_records import MetadataRecord
 from kafkapy_controller.placement import place_replicas
-from kafkapy_controller.topic_names import CLUSTER_METADATA_TOPIC, check_topic_name, colliding_topic
+from kafkapy_controller.topic_names import CLUSTER_METADATA_TOPIC, check_topic_name, metric_name
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.create_partitions import (
     CreatePartitionsRequest,
@@ -55,10 +55,11 @@ class TopicCreation(NamedTuple):
     """num.partitions, for a request that says -1."""
     default_replication_factor: int
     """default.replication.factor, likewise."""
-    check_configs: Callable[[Mapping[str, str]], None]
-    """Raises KafkaError INVALID_CONFIG: a name or value that a topic cannot have."""
     describe_configs: Callable[[Mapping[str, str]], list[CreatableTopicConfigs]]
-    """Every setting of a topic that overrides these, as CreateTopics answers from version 5 on."""
+    """Every setting of a topic that overrides these, as CreateTopics answers from version 5 on.
+
+    Raises KafkaError INVALID_CONFIG: a name or value that a topic cannot have.
+    """
     new_topic_id: Callable[[], Uuid]
     random: Random
     """Where the round of replica placement begins."""
@@ -68,47 +69,75 @@ class TopicCreation(NamedTuple):
 
 
 def decide_create_topics(
-    image: MetadataImage, request: CreateTopicsRequest, creation: TopicCreation
+    image: MetadataImage, request: CreateTopicsRequest, creation: TopicCreation, made: Container[str] = ()
 ) -> Decision[CreateTopicsResponse]:
     """Records of the topics that can be made, and a result for each name of the request.
 
     Topics succeed and fail one by one, but for the request as a whole POLICY_VIOLATION: more than 10,000 partitions, or
     more than 10,000 records. With `validate_only` there are no records. As in Apache Kafka, only names that exist can
-    collide: `a.b` and `a_b` made by one request both succeed.
+    collide: `a.b` and `a_b` made by one request both succeed. `made` are those that the same request has made before,
+    if it comes in parts.
     """
-    if _requested_partition_count(request.topics, creation) > PARTITIONS_PER_REQUEST_MAX:
-        return _refuse_all(request, "Excessively large number of partitions per request.")
+    if partition_count_of(request, creation) > PARTITIONS_PER_REQUEST_MAX:
+        return refuse_partition_count(request)
     records: list[MetadataRecord] = []
     results: list[CreatableTopicResult] = []
-    failures: list[CreatableTopicResult] = []
-    for name, count in Counter(topic.name for topic in request.topics).items():
-        if count > 1:
-            failures.append(_failed_creation(name, ErrorCode.INVALID_REQUEST, DUPLICATE_NAME_MESSAGE))
-        elif name == CLUSTER_METADATA_TOPIC:
-            message = f"Creation of internal topic {name} is prohibited."
-            failures.append(_failed_creation(name, ErrorCode.INVALID_REQUEST, message))
+    failures = _refused_names(request.topics)
     refused = {failure.name for failure in failures}
     for topic in request.topics:
         if topic.name in refused:
             continue
         try:
-            topic_records, result = _create_topic(image, topic, creation)
+            topic_records, result = _create_topic(image, topic, creation, made)
         except KafkaError as error:
-            results.append(_failed_creation(topic.name, error.code, error.message))
+            results.append(failed_creation(topic.name, error))
         else:
             records += topic_records
             results.append(result)
     if len(records) > RECORDS_PER_DECISION_MAX:
-        return _refuse_all(request, "Unable to perform excessively large batch operation.")
+        return refuse_record_count(request)
     return Decision([] if request.validate_only else records, CreateTopicsResponse(topics=results + failures))
 
 
-def _requested_partition_count(topics: Iterable[CreatableTopic], creation: TopicCreation) -> int:
-    return sum(
-        len(topic.assignments)
-        or (creation.default_partition_count if topic.num_partitions == -1 else max(topic.num_partitions, 0))
-        for topic in topics
-    )
+def partition_count_of(request: CreateTopicsRequest, creation: TopicCreation) -> int:
+    """How many partitions are asked for."""
+    return sum([_partition_count(topic, creation) for topic in request.topics])
+
+
+def record_count_max(topic: CreatableTopic, creation: TopicCreation) -> int:
+    """As many records the topic needs, if it can be made."""
+    return 1 + len(topic.configs) + _partition_count(topic, creation)
+
+
+def refuse_partition_count(request: CreateTopicsRequest) -> Decision[CreateTopicsResponse]:
+    return _refuse_all(request, "Excessively large number of partitions per request.")
+
+
+def refuse_record_count(request: CreateTopicsRequest) -> Decision[CreateTopicsResponse]:
+    return _refuse_all(request, "Unable to perform excessively large batch operation.")
+
+
+def failed_creation(name: str, error: KafkaError) -> CreatableTopicResult:
+    return _failed_creation(name, error.code, error.message)
+
+
+def _refused_names(topics: Sequence[CreatableTopic]) -> list[CreatableTopicResult]:
+    """One result for each name that is there twice, or is nobody's to make."""
+    refused: list[CreatableTopicResult] = []
+    counts = Counter([topic.name for topic in topics]) if len(topics) > 1 else {topic.name: 1 for topic in topics}
+    for name, count in counts.items():
+        if count > 1:
+            refused.append(_failed_creation(name, ErrorCode.INVALID_REQUEST, DUPLICATE_NAME_MESSAGE))
+        elif name == CLUSTER_METADATA_TOPIC:
+            message = f"Creation of internal topic {name} is prohibited."
+            refused.append(_failed_creation(name, ErrorCode.INVALID_REQUEST, message))
+    return refused
+
+
+def _partition_count(topic: CreatableTopic, creation: TopicCreation) -> int:
+    if topic.assignments:
+        return len(topic.assignments)
+    return creation.default_partition_count if topic.num_partitions == -1 else max(topic.num_partitions, 0)
 
 
 def _refuse_all(request: CreateTopicsRequest, message: str) -> Decision[CreateTopicsResponse]:
@@ -121,32 +150,39 @@ def _failed_creation(name: str, code: ErrorCode, message: str | None) -> Creatab
 
 
 def _create_topic(
-    image: MetadataImage, topic: CreatableTopic, creation: TopicCreation
+    image: MetadataImage, topic: CreatableTopic, creation: TopicCreation, made: Container[str]
 ) -> tuple[list[MetadataRecord], CreatableTopicResult]:
     """The order of the checks is Apache Kafka's: name, existence, settings, then partitions."""
     check_topic_name(topic.name)
-    other = colliding_topic(topic.name, image.topics)
-    if other is not None:
-        raise KafkaError(
-            ErrorCode.INVALID_TOPIC_EXCEPTION, f"Topic '{topic.name}' collides with existing topic: {other}"
-        )
-    if topic.name in image.topics:
-        raise KafkaError(ErrorCode.TOPIC_ALREADY_EXISTS, f"Topic '{topic.name}' already exists.")
+    _check_is_new(image, topic.name, made)
     configs = _requested_configs(topic)
-    creation.check_configs(configs)
+    described = creation.describe_configs(configs)
     assignments = _assign_replicas(image, topic, creation)
     topic_id = creation.new_topic_id()
     records: list[MetadataRecord] = [TopicRecord(name=topic.name, topic_id=topic_id)]
     records += config_records(image, (ConfigResourceType.TOPIC, topic.name), configs)
-    records += [_partition_record(image, topic_id, index, replicas) for index, replicas in enumerate(assignments)]
+    records += _partition_records(image, topic_id, assignments)
     return records, CreatableTopicResult(
         name=topic.name,
         topic_id=topic_id,
         error_message=None,
         num_partitions=len(assignments),
         replication_factor=len(assignments[0]),
-        configs=creation.describe_configs(configs),
+        configs=described,
     )
+
+
+def _check_is_new(image: MetadataImage, name: str, made: Container[str]) -> None:
+    """Raises KafkaError: the name is taken, or metrics could not tell it from one that is and was `made` by others."""
+    metric = metric_name(name)
+    if metric is not None:
+        for other in image.names_by_metric_name.get(metric, ()):
+            if other != name and other not in made:
+                raise KafkaError(
+                    ErrorCode.INVALID_TOPIC_EXCEPTION, f"Topic '{name}' collides with existing topic: {other}"
+                )
+    if name in image.topics:
+        raise KafkaError(ErrorCode.TOPIC_ALREADY_EXISTS, f"Topic '{name}' already exists.")
 
 
 def _requested_configs(topic: CreatableTopic) -> dict[str, str]:
@@ -191,7 +227,7 @@ def _place(
     image: MetadataImage, partition_count: int, replication_factor: int, random: Random
 ) -> list[tuple[int, ...]]:
     assignments = place_replicas(image.brokers.values(), partition_count, replication_factor, random)
-    if not all(_active_replicas(image, replicas) for replicas in assignments):
+    if not all(_active_replicas(image, replicas) for replicas in set(assignments)):
         message = "All brokers are currently fenced or in controlled shutdown."
         raise KafkaError(ErrorCode.INVALID_REPLICATION_FACTOR, message)
     return assignments
@@ -264,18 +300,37 @@ def _active_replicas(image: MetadataImage, replicas: tuple[int, ...]) -> list[in
     return [broker.broker_id for broker in brokers if not (broker.fenced or broker.in_controlled_shutdown)]
 
 
-def _partition_record(image: MetadataImage, topic_id: Uuid, index: int, replicas: tuple[int, ...]) -> PartitionRecord:
-    isr = _active_replicas(image, replicas)
-    return PartitionRecord(
-        partition_id=index,
-        topic_id=topic_id,
-        replicas=list(replicas),
-        isr=isr,
-        leader=isr[0],
-        leader_epoch=0,
-        partition_epoch=0,
-        directories=[_default_directory(image, broker_id) for broker_id in replicas],
-    )
+def _partition_records(
+    image: MetadataImage, topic_id: Uuid, assignments: Sequence[tuple[int, ...]], first_index: int = 0
+) -> list[PartitionRecord]:
+    """Those with the same replicas share their lists: records are read only."""
+    placed = {replicas: _Placed.on(image, replicas) for replicas in set(assignments)}
+    return [
+        PartitionRecord(
+            partition_id=index,
+            topic_id=topic_id,
+            replicas=(where := placed[replicas]).replicas,
+            isr=where.isr,
+            leader=where.isr[0],
+            leader_epoch=0,
+            partition_epoch=0,
+            directories=where.directories,
+        )
+        for index, replicas in enumerate(assignments, first_index)
+    ]
+
+
+class _Placed(NamedTuple):
+    """What all new partitions on the same brokers have in common."""
+
+    replicas: list[int]
+    isr: list[int]
+    directories: list[Uuid]
+
+    @classmethod
+    def on(cls, image: MetadataImage, replicas: tuple[int, ...]) -> _Placed:
+        directories = [_default_directory(image, broker_id) for broker_id in replicas]
+        return cls(list(replicas), _active_replicas(image, replicas), directories)
 
 
 def _default_directory(image: MetadataImage, broker_id: int) -> Uuid:
@@ -347,10 +402,11 @@ def _refused_deletion(name: str | None, topic_id: Uuid, message: str) -> Deletab
 
 
 def decide_create_partitions(
-    image: MetadataImage, request: CreatePartitionsRequest, random: Random
+    image: MetadataImage, request: CreatePartitionsRequest, random: Random, room: int = RECORDS_PER_DECISION_MAX
 ) -> Decision[CreatePartitionsResponse]:
     """Records of the partitions that a topic has too few of, and a result for each name of the request.
 
+    `room` is for how many of them the request may have, if it comes in parts what the others have left.
     Differs: more than 10,000 new partitions are POLICY_VIOLATION, as for CreateTopics. Apache Kafka 4.3.1 answers
     UNKNOWN_SERVER_ERROR there, and its controller resigns.
     """
@@ -367,7 +423,7 @@ def decide_create_partitions(
         if counts[wanted.name] > 1:
             continue
         try:
-            records += _add_partitions(image, wanted, random, RECORDS_PER_DECISION_MAX - len(records))
+            records += _add_partitions(image, wanted, random, room - len(records))
         except KafkaError as error:
             results.append(
                 CreatePartitionsTopicResult(name=wanted.name, error_code=error.code, error_message=error.message)
@@ -408,6 +464,4 @@ def _add_partitions(
         assignments = [tuple(assignment.broker_ids) for assignment in wanted.assignments]
         for index, replicas in enumerate(assignments, count):
             _check_manual_replicas(image, index, replicas, replication_factor)
-    return [
-        _partition_record(image, topic.topic_id, index, replicas) for index, replicas in enumerate(assignments, count)
-    ]
+    return _partition_records(image, topic.topic_id, assignments, count)

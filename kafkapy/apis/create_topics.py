@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 async def handle(request: CreateTopicsRequest, context: RequestContext) -> CreateTopicsResponse:
-    return await context.broker.controller.create_topics(request, context.broker.settings.now)
+    return await context.broker.controller.create_topics(request)
 
 
 def error_response(request: CreateTopicsRequest, error: KafkaError) -> CreateTopicsResponse:

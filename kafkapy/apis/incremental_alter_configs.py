@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kafkapy.metadata.altering import ResourceChange, alter
+from kafkapy.metadata.altering import ResourceChange
 from kafkapy.settings.alter import OperationOn
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.incremental_alter_configs import (
@@ -41,7 +41,7 @@ async def handle(request: IncrementalAlterConfigsRequest, context: RequestContex
         )
         for resource in request.resources
     ]
-    errors = await alter(asked, context, validate_only=request.validate_only)
+    errors = await context.broker.controller.alter_configs(asked, validate_only=request.validate_only).wait()
     return IncrementalAlterConfigsResponse(
         responses=[
             AlterConfigsResourceResponse(

@@ -23,9 +23,13 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from kafkapy.metadata.encoded_topics import EncodedTopic, Form
+from kafkapy.turns import Turn
 from kafkapy_controller.image import NO_LEADER
 from kafkapy_controller.topic_names import INTERNAL_TOPICS, is_valid_topic_name
+from kafkapy_wire.codec import encode_struct
 from kafkapy_wire.errors import ErrorCode, KafkaError
+from kafkapy_wire.message import EncodedStructs, Message, field
 from kafkapy_wire.messages.metadata import (
     MetadataRequest,
     MetadataResponse,
@@ -36,7 +40,7 @@ from kafkapy_wire.messages.metadata import (
 from kafkapy_wire.uuid import ZERO_UUID
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Iterator
 
     from kafkapy.context import RequestContext
     from kafkapy_controller.image import MetadataImage, PartitionImage, TopicImage
@@ -52,11 +56,23 @@ ALL_CLUSTER_OPERATIONS = 8_096
 
 FIRST_VERSION_WITH_LISTENER_NOT_FOUND = 6
 FIRST_VERSION_ASKING_BY_ID = 12
+PARTITIONS_PER_TURN_MAX = 500
+"""More than these to be encoded take turns; about 5 microseconds each."""
 
 
-def handle(
-    request: MetadataRequest, context: RequestContext
-) -> MetadataResponse | Coroutine[object, object, MetadataResponse]:
+class Answer(Message, api_key=3, kind="response", versions="0-13", flexible="9+"):
+    """`MetadataResponse` with topics that are encoded already: the same on the wire."""
+
+    throttle_time_ms: int = field("int32", "3+", default=0, ignorable=True)
+    brokers: list[MetadataResponseBroker] = field([MetadataResponseBroker], "0+", factory=list)
+    cluster_id: str | None = field("string", "2+", default=None, nullable="2+", ignorable=True)
+    controller_id: int = field("int32", "1+", default=-1, ignorable=True, entity="brokerId")
+    topics: EncodedStructs = field("encoded", "0+", default=EncodedStructs(0, b""))
+    cluster_authorized_operations: int = field("int32", "8-10", default=NO_OPERATIONS)
+    error_code: int = field("int16", "13+", default=0, ignorable=True)
+
+
+def handle(request: MetadataRequest, context: RequestContext) -> Answer | Coroutine[object, object, Answer]:
     _check(request, context.api_version)
     missing = _topics_to_make(request, context)
     return _make_and_answer(request, context, missing) if missing else _answer(request, context)
@@ -92,27 +108,57 @@ def _topics_to_make(request: MetadataRequest, context: RequestContext) -> list[s
     return [name for name in names if name is not None and name not in known and is_valid_topic_name(name)]
 
 
-async def _make_and_answer(request: MetadataRequest, context: RequestContext, missing: list[str]) -> MetadataResponse:
+async def _make_and_answer(request: MetadataRequest, context: RequestContext, missing: list[str]) -> Answer:
+    from kafkapy.metadata.internal_topics import create_missing_topics
+
     try:
-        await context.broker.controller.create_missing_topics(missing, context.broker.settings.now)
+        await create_missing_topics(context.broker.controller, missing, context.broker.settings.now)
     except KafkaError as error:
         # The answer says UNKNOWN_TOPIC_OR_PARTITION, as Apache Kafka's does; the reason is for who runs the broker.
         logger.warning("cannot make the topics %s that %s asks for: %s", missing, context.client_id, error)
-    return _answer(request, context)
+    answer = _answer(request, context)
+    return answer if isinstance(answer, Answer) else await answer
 
 
 def _asks_by_id(request: MetadataRequest) -> bool:
     return any(topic.topic_id != ZERO_UUID for topic in request.topics or ())
 
 
-def _answer(request: MetadataRequest, context: RequestContext) -> MetadataResponse:
+def _answer(request: MetadataRequest, context: RequestContext) -> Answer | Coroutine[object, object, Answer]:
+    """From one image, the newest; a coroutine when so much of it has to be encoded that others get their turns."""
+    image = context.broker.metadata.image
+    topics = _Topics(request, image, context)
+    if topics.missing_partition_count > PARTITIONS_PER_TURN_MAX:
+        return _answer_in_turns(request, image, context, topics)
+    for index in topics.missing:
+        topics.fill(index, list(_partitions(topics.known[index], image, context)))
+    return _response(request, image, context, topics.encoded())
+
+
+async def _answer_in_turns(
+    request: MetadataRequest, image: MetadataImage, context: RequestContext, topics: _Topics
+) -> Answer:
+    turn = Turn()
+    for index in topics.missing:
+        partitions: list[MetadataResponsePartition] = []
+        for partition in _partitions(topics.known[index], image, context):
+            partitions.append(partition)
+            if turn.is_over:
+                await turn.share()
+        topics.fill(index, partitions)
+        await turn.share()
+    return _response(request, image, context, topics.encoded())
+
+
+def _response(
+    request: MetadataRequest, image: MetadataImage, context: RequestContext, topics: EncodedStructs
+) -> Answer:
     broker = context.broker
-    image = broker.metadata.image
-    return MetadataResponse(
+    return Answer(
         brokers=_brokers(image, context),
         cluster_id=broker.cluster_id,
         controller_id=broker.controller.leader_id,
-        topics=_topics(request, image, context),
+        topics=topics,
         cluster_authorized_operations=(
             ALL_CLUSTER_OPERATIONS if request.include_cluster_authorized_operations else NO_OPERATIONS
         ),
@@ -133,25 +179,73 @@ def _brokers(image: MetadataImage, context: RequestContext) -> list[MetadataResp
     ]
 
 
-def _topics(request: MetadataRequest, image: MetadataImage, context: RequestContext) -> list[MetadataResponseTopic]:
-    """In the order of the request, what is known first; Apache Kafka's order is that of a hash table."""
-    operations = ALL_TOPIC_OPERATIONS if request.include_topic_authorized_operations else NO_OPERATIONS
-    wanted = request.topics
-    if wanted is None or (not wanted and context.api_version == 0):
-        return [_topic(topic, operations, image, context) for topic in image.topics.values()]
-    if _asks_by_id(request):
-        ids = dict.fromkeys(topic.topic_id for topic in wanted if topic.topic_id != ZERO_UUID)
-        unknown_ids = [
-            MetadataResponseTopic(name=None, topic_id=topic_id, error_code=ErrorCode.UNKNOWN_TOPIC_ID)
-            for topic_id in ids
-            if topic_id not in image.topics_by_id
+class _Topics:
+    """The topics of one answer: unknown ids, what is known in the order of the request, unknown names.
+
+    Apache Kafka's order is that of a hash table.
+    """
+
+    def __init__(self, request: MetadataRequest, image: MetadataImage, context: RequestContext) -> None:
+        self._image = image
+        self._operations = ALL_TOPIC_OPERATIONS if request.include_topic_authorized_operations else NO_OPERATIONS
+        self._form = Form(context.api_version, context.client.listener_name, self._operations)
+        self._kept = context.broker.metadata.encoded_topics
+        self._unknown_ids: list[MetadataResponseTopic] = []
+        self._unknown_names: list[MetadataResponseTopic] = []
+        self.known = self._look_up(request)
+        entries = self._kept.of(self._form, image)
+        self._entries = [entries.get(topic.name) for topic in self.known]
+        self.missing = [
+            index
+            for index, (entry, topic) in enumerate(zip(self._entries, self.known, strict=True))
+            if entry is None or entry.topic is not topic
         ]
-        known = (image.topics_by_id[topic_id] for topic_id in ids if topic_id in image.topics_by_id)
-        return unknown_ids + [_topic(topic, operations, image, context) for topic in known]
-    names = dict.fromkeys(topic.name for topic in wanted if topic.name is not None)
-    topics = [_topic(image.topics[name], operations, image, context) for name in names if name in image.topics]
-    topics += [_unknown_topic(name, operations) for name in names if name not in image.topics]
-    return topics
+        """Of which topics, by their place in `known`, nothing is encoded that holds."""
+
+    @property
+    def missing_partition_count(self) -> int:
+        return sum(len(self.known[index].partitions) for index in self.missing)
+
+    def _look_up(self, request: MetadataRequest) -> list[TopicImage]:
+        wanted, image = request.topics, self._image
+        if wanted is None or (not wanted and self._form.api_version == 0):
+            return list(image.topics.values())
+        if _asks_by_id(request):
+            ids = dict.fromkeys([topic.topic_id for topic in wanted if topic.topic_id != ZERO_UUID])
+            by_id = [(topic_id, image.topics_by_id.get(topic_id)) for topic_id in ids]
+            self._unknown_ids = [
+                MetadataResponseTopic(name=None, topic_id=topic_id, error_code=ErrorCode.UNKNOWN_TOPIC_ID)
+                for topic_id, topic in by_id
+                if topic is None
+            ]
+            return [topic for _, topic in by_id if topic is not None]
+        names = dict.fromkeys([topic.name for topic in wanted if topic.name is not None])
+        by_name = [(name, image.topics.get(name)) for name in names]
+        self._unknown_names = [_unknown_topic(name, self._operations) for name, topic in by_name if topic is None]
+        return [topic for _, topic in by_name if topic is not None]
+
+    def fill(self, index: int, partitions: list[MetadataResponsePartition]) -> None:
+        """Encode one of `missing`."""
+        topic = self.known[index]
+        answer = MetadataResponseTopic(
+            name=topic.name,
+            topic_id=topic.topic_id,
+            is_internal=topic.is_internal,
+            partitions=partitions,
+            topic_authorized_operations=self._operations,
+        )
+        entry = EncodedTopic(topic, encode_struct(MetadataResponse, answer, self._form.api_version))
+        self._entries[index] = entry
+        self._kept.keep(self._form, self._image, entry)
+
+    def encoded(self) -> EncodedStructs:
+        """All of them, once nothing is missing any more."""
+        version = self._form.api_version
+        pieces = [encode_struct(MetadataResponse, unknown, version) for unknown in self._unknown_ids]
+        pieces += [entry.encoded for entry in self._entries if entry is not None]
+        pieces += [encode_struct(MetadataResponse, unknown, version) for unknown in self._unknown_names]
+        assert len(pieces) == len(self._unknown_ids) + len(self.known) + len(self._unknown_names), "one is missing"
+        return EncodedStructs(len(pieces), b"".join(pieces))
 
 
 def _unknown_topic(name: str, operations: int) -> MetadataResponseTopic:
@@ -164,14 +258,10 @@ def _unknown_topic(name: str, operations: int) -> MetadataResponseTopic:
     )
 
 
-def _topic(topic: TopicImage, operations: int, image: MetadataImage, context: RequestContext) -> MetadataResponseTopic:
-    return MetadataResponseTopic(
-        name=topic.name,
-        topic_id=topic.topic_id,
-        is_internal=topic.is_internal,
-        partitions=[_partition(index, partition, image, context) for index, partition in enumerate(topic.partitions)],
-        topic_authorized_operations=operations,
-    )
+def _partitions(
+    topic: TopicImage, image: MetadataImage, context: RequestContext
+) -> Iterator[MetadataResponsePartition]:
+    return (_partition(index, partition, image, context) for index, partition in enumerate(topic.partitions))
 
 
 def _partition(

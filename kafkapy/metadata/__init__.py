@@ -1,6 +1,9 @@
 """The cluster's metadata in this process: its log, the controller that decides, the image that everybody reads.
 
-publisher           where the newest committed image is found      dynamic_settings   settings that AlterConfigs stores
-controller_driver   the quorum's shell                             altering           AlterConfigs, resource by resource
-internal_topics     how the coordinators' topics are made          producer_ids       ids from the controller's blocks
+publisher          where the newest committed image is found   loader            from committed records to images
+metadata_log       the log: append, commit; the quorum's shell  start             from a directory to the controller
+controller         the one of this node                        ports             what others need of a controller
+altering           AlterConfigs, decided                       topic_creation    settings in decisions about topics
+internal_topics    topics made because they are needed         formatting        what a new directory begins with
+dynamic_settings   settings that AlterConfigs has stored       producer_ids      ids from the controller's blocks
 """

@@ -1,7 +1,8 @@
 """What AlterConfigs and IncrementalAlterConfigs share: every resource is decided, and those that are good change.
 
 Decided in the order that Apache Kafka has, for a request may be wrong in more than one way: first what the broker that
-is asked checks (`_check_at_broker`), then what its controller does (`_decide_changes`).
+is asked checks (`_check_at_broker`), then what its controller does (`_decide_changes`). Both look at the image that the
+decision is made on: a list is appended to as it is then, and a topic that is being deleted is gone.
 """
 
 from __future__ import annotations
@@ -24,17 +25,18 @@ from kafkapy.settings.alter import (
     replacing_changes,
 )
 from kafkapy.settings.catalog import Definition, broker_definition, broker_definitions, topic_definitions
-from kafkapy_controller.configs import ELR_FEATURE
+from kafkapy_controller.configs import ELR_FEATURE, config_records
+from kafkapy_controller.decision import Decision
 from kafkapy_controller.image import ConfigResourceType
 from kafkapy_controller.topic_names import check_topic_name
 from kafkapy_wire.errors import ErrorCode, KafkaError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from kafkapy.context import RequestContext
     from kafkapy.settings import Settings
     from kafkapy_controller.image import MetadataImage
+    from kafkapy_controller.metadata_records import MetadataRecord
 
 
 class ResourceChange(NamedTuple):
@@ -46,31 +48,27 @@ class ResourceChange(NamedTuple):
     replaces: bool
 
 
-async def alter(
-    asked: list[ResourceChange], context: RequestContext, *, validate_only: bool
-) -> list[KafkaError | None]:
-    """An error, or None, for each of `asked`, in its order."""
-    settings, image = context.broker.settings.now, context.broker.metadata.image
+def decide_alter_configs(
+    image: MetadataImage, settings: Settings, asked: Sequence[ResourceChange], *, validate_only: bool
+) -> Decision[list[KafkaError | None]]:
+    """Records of the settings that change, and an error, or None, for each of `asked`, in its order.
+
+    `settings` are the node's, with the dynamic ones that `image` has.
+    """
     often = Counter((resource.resource_type, resource.name) for resource in asked)
     errors: list[KafkaError | None] = []
-    changes: dict[tuple[int, str], Changes] = {}
+    records: list[MetadataRecord] = []
     for resource in asked:
         key = (resource.resource_type, resource.name)
         try:
             if often[key] > 1:
                 raise KafkaError(ErrorCode.INVALID_REQUEST, "Each resource must appear at most once.")
             _check_at_broker(resource, settings, image)
-            changes[key] = _decide_changes(resource, settings, image)
+            records += config_records(image, key, _decide_changes(resource, settings, image))
             errors.append(None)
         except KafkaError as error:
             errors.append(error)
-    if not any(changes.values()):
-        return errors
-    try:
-        await context.broker.controller.alter_configs(changes, validate_only=validate_only)
-    except KafkaError as error:
-        return [error if mine is None else mine for mine in errors]
-    return errors
+    return Decision([] if validate_only else records, errors)
 
 
 def _check_at_broker(resource: ResourceChange, settings: Settings, image: MetadataImage) -> None:

@@ -1,15 +1,26 @@
-"""The topics of the coordinators: how many partitions and which settings each is made with."""
+"""Topics that are made because somebody needs them: those of the coordinators in their own way."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kafkapy_wire.messages.create_topics import CreatableTopic, CreatableTopicConfig
+from kafkapy_wire.errors import ErrorCode, KafkaError
+from kafkapy_wire.messages.create_topics import CreatableTopic, CreatableTopicConfig, CreateTopicsRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
+    from kafkapy.metadata.ports import Controller
     from kafkapy.settings import Settings
+
+
+async def create_missing_topics(controller: Controller, names: Iterable[str], settings: Settings) -> None:
+    """Raises KafkaError with the first failure. A topic that exists is none: someone else may have been faster."""
+    request = CreateTopicsRequest(topics=[topic_to_create(name, settings) for name in names])
+    response = await controller.create_topics(request)
+    for result in response.topics:
+        if result.error_code not in (ErrorCode.NONE, ErrorCode.TOPIC_ALREADY_EXISTS):
+            raise KafkaError(ErrorCode(result.error_code), result.error_message)
 
 
 def topic_to_create(name: str, settings: Settings) -> CreatableTopic:

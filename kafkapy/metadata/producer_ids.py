@@ -11,14 +11,17 @@ from kafkapy.pending import Pending, settled
 from kafkapy_wire.errors import ErrorCode, KafkaError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
+
+    from kafkapy.pending import Pending
+    from kafkapy_controller.producer_ids import ProducerIdBlock
 
 
 class ProducerIds:
     """Hands out ids of the current block; `run` asks for the next one when it is used up."""
 
-    def __init__(self, allocate_block: Callable[[], Awaitable[tuple[int, int]]]) -> None:
-        self._allocate_block = allocate_block  # -> (first id, number of ids)
+    def __init__(self, allocate_block: Callable[[], Pending[ProducerIdBlock]]) -> None:
+        self._allocate_block = allocate_block
         self._block = iter(range(0))
         self._waiting: deque[Pending[int]] = deque()
         self._wanted = trio.Event()
@@ -39,7 +42,7 @@ class ProducerIds:
             await self._wanted.wait()
             self._wanted = trio.Event()
             try:
-                first, count = await self._allocate_block()
+                first, count = await self._allocate_block().wait()
             except KafkaError:
                 # What Apache Kafka answers as long as its controller gives no block: every client comes again.
                 waiting, self._waiting = self._waiting, deque()

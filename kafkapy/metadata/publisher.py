@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kafkapy.metadata.encoded_topics import EncodedTopics
 from kafkapy_controller.image import EMPTY_IMAGE, MetadataImage
 
 if TYPE_CHECKING:
@@ -17,7 +18,9 @@ class MetadataPublisher:
 
     def __init__(self) -> None:
         self.image: MetadataImage = EMPTY_IMAGE
-        self._subscribers: list[Callable[[MetadataImage, MetadataDelta], None]] = []
+        self.encoded_topics = EncodedTopics()
+        """What requests have encoded of the image."""
+        self._subscribers: list[Callable[[MetadataImage, MetadataDelta], None]] = [self.encoded_topics.follow_metadata]
 
     def subscribe(self, callback: Callable[[MetadataImage, MetadataDelta], None]) -> None:
         """Have `callback(image, delta)` called for each image from now on, in the order of subscription; `delta` is

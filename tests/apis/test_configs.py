@@ -1,24 +1,20 @@
-"""The config APIs hold the conversation of `config_scenario` as Apache Kafka 4.3.1 held it, on a metadata image."""
+"""The config APIs hold the conversation of `config_scenario` as Apache Kafka 4.3.1 held it, on a controller."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import trio
 
 from kafkapy.apis import alter_configs, describe_configs, incremental_alter_configs, list_config_resources
-from kafkapy.settings import DIFFERENT_DEFAULTS, Settings
-from kafkapy.settings.current import CurrentSettings
+from kafkapy.settings import DIFFERENT_DEFAULTS
 from kafkapy.settings.properties import parse_properties
-from kafkapy_controller.configs import ELR_FEATURE, decide_alter_configs
-from kafkapy_controller.image import BrokerImage, MetadataImage, TopicImage
-from kafkapy_wire.errors import ErrorCode, KafkaError
-from kafkapy_wire.uuid import ZERO_UUID
+from kafkapy_wire.errors import ErrorCode
 from tests.apis.config_scenario import (
     SCENARIO,
     STATIC,
@@ -31,6 +27,7 @@ from tests.apis.config_scenario import (
     request,
     set_one,
 )
+from tests.apis.topic_lab import Lab, lab, topic
 
 ANSWERS = json.loads(Path(__file__).with_name("config_answers.json").read_text())
 
@@ -50,62 +47,27 @@ DIFFERS: dict[str, object] = {
 }
 
 
-class FakeNode:
-    """The parts of a node that the config APIs read, and a controller that commits at once."""
-
-    def __init__(self, static: Mapping[str, str]) -> None:
-        broker = BrokerImage(1, 0, ZERO_UUID, {}, {}, fenced=False)
-        image = MetadataImage(
-            brokers={1: broker}, features={ELR_FEATURE: 1}, configs={(4, ""): {"min.insync.replicas": "1"}}
-        )
-        self.metadata = SimpleNamespace(image=image)
-        self.controller = self
-        self.settings = CurrentSettings(Settings(static))
-        self.refuses: KafkaError | None = None
-        self._publish(image)
-
-    def _publish(self, image: MetadataImage) -> None:
-        self.metadata.image = image
-        self.settings.change(
-            self.settings.now.with_dynamic(image.resource_configs(4, ""), image.resource_configs(4, "1"))
-        )
-
-    def create_topic(self, name: str) -> None:
-        topic = TopicImage(name, ZERO_UUID, ())
-        image = self.metadata.image
-        self._publish(image._replace(topics={**image.topics, name: topic}))
-
-    async def alter_configs(self, changes: Any, *, validate_only: bool) -> None:
-        await trio.lowlevel.checkpoint()
-        if self.refuses is not None:
-            raise self.refuses
-        if not validate_only:
-            image = self.metadata.image
-            self._publish(image.apply(decide_alter_configs(image, changes).records, image.offset + 1, 0))
-
-
 def asked(step: Step) -> tuple[int, Any]:
     """The version and the request of a step: which class it is, the step says."""
     _, version, message = request(step)
     return version, message
 
 
-def ask(node: FakeNode, step: Step) -> Any:
+def ask(node: Lab, step: Step) -> Any:
     """Our answer to a step, as `config_scenario.noted` writes it down."""
     version, message = asked(step)
-    context: Any = SimpleNamespace(broker=node, api_version=version)
     match step[0]:
         case "create":
-            node.create_topic(str(step[1]))
+            node.create(topic(str(step[1])))
             return None
         case "describe":
-            return noted(describe_configs.handle(message, context))
+            return noted(node.call(describe_configs, message, version))
         case "list":
-            return noted(list_config_resources.handle(message, context))
+            return noted(node.call(list_config_resources, message, version))
         case "alter":
-            return noted(trio.run(alter_configs.handle, message, context))
+            return noted(node.call(alter_configs, message, version))
         case _:
-            return noted(trio.run(incremental_alter_configs.handle, message, context))
+            return noted(node.call(incremental_alter_configs, message, version))
 
 
 def without_our_defaults(answer: Any) -> Any:
@@ -117,11 +79,12 @@ def without_our_defaults(answer: Any) -> Any:
 
 
 @pytest.fixture
-def node() -> FakeNode:
-    return FakeNode(parse_properties("\n".join(f"{name}={value}" for name, value in STATIC.items())))
+def node(tmp_path: Path) -> Iterator[Lab]:
+    with lab(tmp_path, parse_properties("\n".join(f"{name}={value}" for name, value in STATIC.items()))) as opened:
+        yield opened
 
 
-def test_answers_are_apache_kafkas(node: FakeNode) -> None:
+def test_answers_are_apache_kafkas(node: Lab) -> None:
     assert [json.loads(json.dumps(step)) for step in SCENARIO] == [answer["asked"] for answer in ANSWERS]
     wrong = []
     for step, answer in zip(SCENARIO, ANSWERS, strict=True):
@@ -152,27 +115,37 @@ def difference(step: Step, ours: Any, theirs: Any) -> str:
     return f"{step}\n  ours   {ours}\n  theirs {theirs}"
 
 
-def test_a_refusal_of_the_controller_is_the_answer_of_what_was_good(node: FakeNode) -> None:
-    node.create_topic("orders")
-    node.refuses = KafkaError(ErrorCode.NOT_CONTROLLER)
+def test_a_refusal_of_the_controller_is_the_answer_of_what_was_good(node: Lab) -> None:
+    node.create(topic("orders"))
     step = incremental((TOPIC, "orders", [("retention.ms", 0, "1")]), (TOPIC, "nowhere", [("retention.ms", 0, "1")]))
-    assert ask(node, step) == [
-        [3, "The topic 'nowhere' does not exist.", TOPIC, "nowhere"],
-        [41, None, TOPIC, "orders"],
-    ]
+    with full_disk(node):
+        unknown, refused = ask(node, step)
+    assert unknown == [ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, "The topic 'nowhere' does not exist.", TOPIC, "nowhere"]
+    assert refused[0] == ErrorCode.KAFKA_STORAGE_ERROR
+    assert refused[2:] == [TOPIC, "orders"]
+    assert node.image.resource_configs(TOPIC, "orders") == {}
 
 
-def test_documentation_is_there_only_when_asked_for(node: FakeNode) -> None:
-    node.create_topic("orders")
+@contextmanager
+def full_disk(node: Lab) -> Iterator[None]:
+    """No file grows beyond what the metadata log has."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (node.metadata_log.log.size_bytes, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_documentation_is_there_only_when_asked_for(node: Lab) -> None:
+    node.create(topic("orders"))
     _, message = asked(describe((TOPIC, "orders", ["retention.ms"])))
     message.include_documentation = True
-    context: Any = SimpleNamespace(broker=node, api_version=4)
-    response = describe_configs.handle(message, context)
+    response = node.call(describe_configs, message, 4)
     assert [entry.documentation for entry in response.results[0].configs] == [""]
 
 
-def test_only_subscriptions_are_listed_in_version_0(node: FakeNode) -> None:
+def test_only_subscriptions_are_listed_in_version_0(node: Lab) -> None:
     ask(node, set_one(16, "everything", "interval.ms", "1000"))
     _, message = asked(("list", ()))
-    context: Any = SimpleNamespace(broker=node, api_version=0)
-    assert noted(list_config_resources.handle(message, context)) == [0, [[16, "everything"]]]
+    assert noted(node.call(list_config_resources, message, 0)) == [0, [[16, "everything"]]]

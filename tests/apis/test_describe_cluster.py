@@ -11,7 +11,7 @@ from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.describe_cluster import DescribeClusterRequest, DescribeClusterResponse
 from kafkapy_wire.record_formats import metadata as m
 
-from .topic_lab import Lab, lab, make_context
+from .topic_lab import Lab, lab
 
 
 def ask(node: Lab, **fields: object) -> DescribeClusterResponse:
@@ -26,7 +26,7 @@ def ask(node: Lab, **fields: object) -> DescribeClusterResponse:
 def test_the_cluster_and_its_brokers(tmp_path: Path) -> None:
     with lab(tmp_path) as node:
         response = ask(node, include_cluster_authorized_operations=True)
-        assert (response.error_code, response.endpoint_type, response.cluster_id) == (0, 1, node.cluster_id)
+        assert (response.error_code, response.endpoint_type, response.cluster_id) == (0, 1, node.broker.cluster_id)
         assert response.controller_id == 1
         assert response.cluster_authorized_operations == 8096
         assert [(b.broker_id, b.host, b.port, b.rack, b.is_fenced) for b in response.brokers] == [
@@ -65,4 +65,4 @@ def test_controllers_are_not_asked_of_a_broker(
 
 
 def context_call(node: Lab, endpoint_type: int) -> None:
-    describe_cluster.handle(DescribeClusterRequest(endpoint_type=endpoint_type), make_context(node))
+    describe_cluster.handle(DescribeClusterRequest(endpoint_type=endpoint_type), node.context(2))

@@ -5,13 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import trio
 
+from kafkapy import turns
 from kafkapy.apis import metadata
 from kafkapy.apis.metadata import ALL_CLUSTER_OPERATIONS, ALL_TOPIC_OPERATIONS, NO_OPERATIONS
+from kafkapy.metadata.encoded_topics import EncodedTopics
 from kafkapy_controller import ConfigResourceType
 from kafkapy_controller.image import LOST_DIRECTORY
 from kafkapy_wire.codec import decode, encode
 from kafkapy_wire.errors import ErrorCode
+from kafkapy_wire.message import Field, Schema
+from kafkapy_wire.messages.create_partitions import CreatePartitionsRequest, CreatePartitionsTopic
+from kafkapy_wire.messages.delete_topics import DeleteTopicsRequest
 from kafkapy_wire.messages.metadata import MetadataRequest, MetadataRequestTopic, MetadataResponse
 from kafkapy_wire.record_formats import metadata as m
 from kafkapy_wire.uuid import ZERO_UUID, Uuid, random_uuid
@@ -39,7 +45,6 @@ def ask(
         include_cluster_authorized_operations=operations,
     )
     response = node.call(metadata, request, version)
-    assert isinstance(response, MetadataResponse)
     if version > 10:
         response.cluster_authorized_operations = NO_OPERATIONS
     return decode(MetadataResponse, encode(response, version), version)
@@ -53,7 +58,7 @@ def test_the_answer_names_the_cluster_its_brokers_and_the_topic(tmp_path: Path) 
     with lab(tmp_path) as node:
         node.create(topic("a", 2))
         response = ask(node, "a")
-        assert (response.cluster_id, response.controller_id, response.error_code) == (node.cluster_id, 1, 0)
+        assert (response.cluster_id, response.controller_id, response.error_code) == (node.broker.cluster_id, 1, 0)
         (broker,) = response.brokers
         assert (broker.node_id, broker.host, broker.port, broker.rack) == (1, "host", 9092, None)
         (found,) = response.topics
@@ -154,8 +159,7 @@ def test_no_topic_is_made_unless_client_and_broker_allow_it(tmp_path: Path) -> N
 def test_before_version_4_a_client_cannot_forbid_it(tmp_path: Path) -> None:
     request = decode(MetadataRequest, encode(MetadataRequest(topics=[MetadataRequestTopic(name="new")]), 3), 3)
     with lab(tmp_path) as node:
-        response = node.call(metadata, request, 3)
-        assert isinstance(response, MetadataResponse)
+        response = decode(MetadataResponse, encode(node.call(metadata, request, 3), 3), 3)
         assert errors(response) == [("new", ErrorCode.NONE)]
 
 
@@ -263,3 +267,96 @@ def test_replicas_on_dead_brokers_and_lost_directories_are_offline(tmp_path: Pat
         lost = m.PartitionChangeRecord(partition_id=0, topic_id=topic_id, directories=[ZERO_UUID, LOST_DIRECTORY])
         node.change_metadata(lost)
         assert ask(node, "t").topics[0].partitions[0].offline_replicas == [2, 1]
+
+
+# What is encoded is kept
+
+
+def test_the_answer_is_the_schemas_message_but_for_how_topics_are_held() -> None:
+    ours = {described.name: described for described in metadata.Answer.__fields__}
+    assert list(ours) == [described.name for described in MetadataResponse.__fields__]
+    for described in MetadataResponse.__fields__:
+        for attribute in Field.__slots__:
+            if described.name != "topics" or attribute not in ("kind", "factory", "default"):
+                assert getattr(ours[described.name], attribute) == getattr(described, attribute), (described, attribute)
+    assert vars_of(metadata.Answer.__schema__) == vars_of(MetadataResponse.__schema__) | {"name": "Answer"}
+
+
+def vars_of(schema: Schema) -> dict[str, object]:
+    return {name: getattr(schema, name) for name in Schema.__slots__}
+
+
+@pytest.mark.parametrize("version", range(LATEST + 1))
+def test_the_second_answer_is_the_first(tmp_path: Path, version: int) -> None:
+    """Byte for byte, and the same as of a node that has nothing kept."""
+    with lab(tmp_path) as node:
+        node.create(topic("a", 3), topic("b"))
+        two_brokers(node)
+        first = ask(node, "a", "t", "b", "missing", version=version)
+        assert ask(node, "a", "t", "b", "missing", version=version) == first
+        node.metadata.encoded_topics = EncodedTopics()
+        assert ask(node, "a", "t", "b", "missing", version=version) == first
+
+
+def test_a_changed_topic_and_changed_brokers_are_answered_anew(tmp_path: Path) -> None:
+    with lab(tmp_path) as node:
+        node.create(topic("a"), topic("b"))
+        old_id = node.image.topics["a"].topic_id
+        assert len(ask(node, "a", "b").topics[0].partitions) == 1
+        more = CreatePartitionsRequest(topics=[CreatePartitionsTopic(name="a", count=2, assignments=None)])
+        node.run(node.controller.create_partitions(more))
+        assert [len(found.partitions) for found in ask(node, "a", "b").topics] == [2, 1]
+        node.run(node.controller.delete_topics(DeleteTopicsRequest(topic_names=["a"])))
+        assert errors(ask(node, "a")) == [("a", ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)]
+        node.create(topic("a"))
+        again = ask(node, "a").topics[0]
+        assert (again.topic_id, len(again.partitions)) == (node.image.topics["a"].topic_id, 1)
+        assert again.topic_id != old_id
+        node.change_metadata(m.FenceBrokerRecord(id=1, epoch=node.broker_epoch))
+        assert ask(node, "b").topics[0].partitions[0].offline_replicas == [1]
+
+
+def test_who_asks_in_another_way_has_another_answer(tmp_path: Path) -> None:
+    with lab(tmp_path) as node:
+        node.create(topic("a"))
+        assert ask(node, "a").topics[0].topic_authorized_operations == metadata.NO_OPERATIONS
+        assert ask(node, "a", operations=True).topics[0].topic_authorized_operations == metadata.ALL_TOPIC_OPERATIONS
+        context = node.context(LATEST)
+        context.client.listener_name = "OTHER"
+        request = MetadataRequest(topics=[MetadataRequestTopic(name="a")])
+        answer = metadata.handle(request, context)
+        assert isinstance(answer, metadata.Answer)
+        partition = decode(MetadataResponse, encode(answer, LATEST), LATEST).topics[0].partitions[0]
+        assert partition.error_code == ErrorCode.LISTENER_NOT_FOUND
+
+
+def test_others_have_their_turns_while_much_is_encoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns, "TURN_SECONDS", 0.0)
+    with lab(tmp_path) as node:
+        count = metadata.PARTITIONS_PER_TURN_MAX
+        node.create(topic("a", count), topic("b"))
+        request = MetadataRequest(topics=None)
+        turns_of_others = 0
+
+        async def answered_beside_others() -> MetadataResponse:
+            nonlocal turns_of_others
+            answer = metadata.handle(request, node.context(LATEST))
+            assert not isinstance(answer, metadata.Answer)
+            done = trio.Event()
+
+            async def others() -> None:
+                nonlocal turns_of_others
+                while not done.is_set():
+                    turns_of_others += 1
+                    await trio.lowlevel.checkpoint()
+
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(others)
+                encoded = encode(await answer, LATEST)
+                done.set()
+            return decode(MetadataResponse, encoded, LATEST)
+
+        response = trio.run(answered_beside_others)
+        assert {found.name: len(found.partitions) for found in response.topics} == {"a": count, "b": 1}
+        assert turns_of_others > count // 2
+        assert isinstance(metadata.handle(request, node.context(LATEST)), metadata.Answer)

@@ -1,21 +1,26 @@
-"""A controller on a real directory, and a context to call handlers of topics and metadata with."""
+"""A controller on a real directory, and a context to call handlers of topics, settings and metadata with."""
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Awaitable, Iterator, Mapping
 from contextlib import contextmanager
 from inspect import iscoroutine
 from pathlib import Path
 from random import Random
-from typing import TypeVar, cast
+from typing import Any, NoReturn, TypeVar
 
+import outcome
 import trio
+import trio.testing
 
 from kafkapy.broker import Broker
 from kafkapy.clock import ManualClock
 from kafkapy.context import Client, RequestContext
-from kafkapy.metadata.controller_driver import ControllerDriver
+from kafkapy.metadata.dynamic_settings import DynamicSettings
+from kafkapy.metadata.producer_ids import ProducerIds
 from kafkapy.metadata.publisher import MetadataPublisher
+from kafkapy.metadata.start import start_controller
+from kafkapy.partitions.disk_watch import DiskWatch
 from kafkapy.settings import Settings
 from kafkapy.settings.current import CurrentSettings
 from kafkapy_controller import Endpoint, MetadataImage
@@ -24,45 +29,72 @@ from kafkapy_controller.metadata_records import MetadataRecord
 from kafkapy_controller.registration import NodeRegistration
 from kafkapy_controller.voters import QuorumMembership, Voter, VoterEndpoint
 from kafkapy_log import LogStore
+from kafkapy_wire.errors import KafkaError
 from kafkapy_wire.messages.create_topics import CreatableTopic, CreateTopicsRequest
 from kafkapy_wire.uuid import Uuid, parse_uuid, random_uuid
+from tests.controller.clusters import apply
 
 R = TypeVar("R")
 
 
-def make_context(lab: Lab) -> RequestContext:
-    """A request to the lab's broker, from a client that has reached it as `reached.example`."""
-    return RequestContext(cast("Broker", lab), Client("PLAINTEXT", "127.0.0.1", 50_000, "reached.example"))
+class Absent:
+    """A part of the broker that no handler of this lab's has business with."""
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise AssertionError(f"a part without {name}: the lab has none of it")
 
 
 class Lab:
-    """The parts of a node that these handlers touch. Its broker is 1, at `host:9092`."""
+    """A broker with its metadata and without partitions and coordinators. It is broker 1, at `host:9092`."""
 
     def __init__(
         self, directory: Path, given: Mapping[str, str], *, fsync: bool, kraft_version: int, host: str = "host"
     ) -> None:
         self.settings = CurrentSettings(Settings({"node.id": "1", **given}))
         self.metadata = MetadataPublisher()
-        self.clock = ManualClock()
         self.store = LogStore.open(directory, node_id=1, now_ms=0, fsync=False)
-        self.cluster_id = self.store.cluster_id
         self.directory_id = parse_uuid(self.store.directory_id)
+        clock = ManualClock()
+        disk = DiskWatch(directory, clock)
         voter = Voter(1, self.directory_id, (VoterEndpoint("CONTROLLER", "localhost", 9093),))
         try:
-            self.controller = ControllerDriver.open(
+            self.controller, self.metadata_log = start_controller(
                 self.store,
                 1,
                 QuorumMembership(kraft_version, (voter,)),
-                self.settings.now,
+                self.settings,
                 self.metadata,
-                self.clock,
+                clock,
                 random=Random(1),
                 fsync=fsync,
             )
         except BaseException:
             self.store.close(clean=False)
             raise
-        self.broker_epoch = self.run(self.controller.register_broker(self.registration(1, host)))
+        self.metadata_log.report_to(disk)
+        dynamic_settings = DynamicSettings(self.settings)
+        dynamic_settings.load(self.image)
+        self.metadata.subscribe(dynamic_settings.follow_metadata)
+        absent: Any = Absent()
+        self.broker = Broker(
+            node_id=1,
+            cluster_id=self.store.cluster_id,
+            clock=clock,
+            settings=self.settings,
+            metadata=self.metadata,
+            controller=self.controller,
+            partitions=absent,
+            checkpoints=absent,
+            flusher=absent,
+            disk=disk,
+            fetch_sessions=absent,
+            groups=absent,
+            transactions=absent,
+            enlister=absent,
+            markers=absent,
+            producer_ids=ProducerIds(self.controller.allocate_producer_ids),
+        )
+        self.broker_epoch = self.run(self.controller.register_broker(self.registration(1, host)).wait())
 
     def registration(self, broker_id: int, host: str = "host") -> NodeRegistration:
         return NodeRegistration(
@@ -73,23 +105,35 @@ class Lab:
             log_dirs=[Uuid(self.directory_id)],
         )
 
-    def run(self, work: Coroutine[object, object, R]) -> R:
-        async def wait() -> R:
+    def run(self, work: Awaitable[R]) -> R:
+        """What `work` comes to, with the metadata log synced beside it."""
+
+        async def awaited() -> R:
             return await work
+
+        async def wait() -> R:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self.metadata_log.run)
+                await trio.testing.wait_all_tasks_blocked()
+                answer = await outcome.acapture(awaited)
+                nursery.cancel_scope.cancel()
+            return answer.unwrap()
 
         return trio.run(wait)
 
-    def call(self, module: object, request: object, version: int) -> object:
-        """Have a handler answer, its `error_response` where it raises, as dispatch does."""
-        from kafkapy_wire.errors import KafkaError
-
-        context = make_context(self)
+    def context(self, version: int) -> RequestContext:
+        """A request to the lab's broker, from a client that has reached it as `reached.example`."""
+        context = RequestContext(self.broker, Client("PLAINTEXT", "127.0.0.1", 50_000, "reached.example"))
         context.api_version = version
+        return context
+
+    def call(self, module: Any, request: object, version: int) -> Any:
+        """Have a handler answer, its `error_response` where it raises, as dispatch does."""
         try:
-            response = module.handle(request, context)  # type: ignore[attr-defined]  # a module
+            response = module.handle(request, self.context(version))
             return self.run(response) if iscoroutine(response) else response
         except KafkaError as error:
-            return module.error_response(request, error)  # type: ignore[attr-defined]  # a module
+            return module.error_response(request, error)
 
     @property
     def image(self) -> MetadataImage:
@@ -97,10 +141,10 @@ class Lab:
 
     def change_metadata(self, *records: MetadataRecord) -> None:
         """Put records into the image only: states of a cluster that a node alone does not get into."""
-        self.metadata.image = self.image.apply(records, self.image.offset + len(records), self.image.epoch)
+        self.metadata.image = apply(self.image, records, self.image.epoch)
 
     def create(self, *topics: CreatableTopic) -> None:
-        response = self.run(self.controller.create_topics(CreateTopicsRequest(topics=list(topics)), self.settings.now))
+        response = self.run(self.controller.create_topics(CreateTopicsRequest(topics=list(topics))))
         assert all(result.error_code == 0 for result in response.topics), response
 
     def close(self, *, clean: bool = True) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from random import Random
 
 from kafkapy_controller.bootstrap import SUPPORTED_FEATURES, feature_records
+from kafkapy_controller.delta import MetadataDelta
 from kafkapy_controller.image import EMPTY_IMAGE, Endpoint, MetadataImage
 from kafkapy_controller.metadata_records import MetadataRecord
 from kafkapy_controller.registration import NodeRegistration, decide_start_broker
@@ -26,9 +27,18 @@ def directory_of(broker_id: int) -> Uuid:
     return Uuid(bytes(12) + (1000 + broker_id).to_bytes(4, "big"))
 
 
+def replayed(image: MetadataImage, records: Iterable[MetadataRecord], offset: int, epoch: int = 1) -> MetadataImage:
+    """The image after `records`, the last of which stands at `offset`."""
+    delta = MetadataDelta(image)
+    for record in records:
+        delta.replay(record)
+    return delta.apply(offset, epoch)
+
+
 def apply(image: MetadataImage, records: Iterable[MetadataRecord], epoch: int = 1) -> MetadataImage:
+    """The same, for records that follow those of the image."""
     records = list(records)
-    return image.apply(records, image.offset + len(records), epoch)
+    return replayed(image, records, image.offset + len(records), epoch)
 
 
 def registration(
@@ -83,18 +93,18 @@ def create_request(*topics: CreatableTopic, validate_only: bool = False) -> Crea
 def creation(seed: int = 0, *, default_partition_count: int = 1, default_replication_factor: int = 1) -> TopicCreation:
     """Only retention.ms and min.insync.replicas exist, and their values are digits."""
 
-    def check(configs: Mapping[str, str]) -> None:
+    def describe(configs: Mapping[str, str]) -> list[CreatableTopicConfigs]:
         for name, value in configs.items():
             if name not in ("retention.ms", "min.insync.replicas"):
                 raise KafkaError(ErrorCode.INVALID_CONFIG, f"Unknown topic config name: {name}")
             if not value.isdecimal():
                 raise KafkaError(ErrorCode.INVALID_CONFIG, f"Invalid value {value} for configuration {name}")
+        return [CreatableTopicConfigs(name=name, value=value) for name, value in configs.items()]
 
     return TopicCreation(
         default_partition_count=default_partition_count,
         default_replication_factor=default_replication_factor,
-        check_configs=check,
-        describe_configs=lambda configs: [CreatableTopicConfigs(name=k, value=v) for k, v in configs.items()],
+        describe_configs=describe,
         new_topic_id=random_uuid,
         random=Random(seed),
     )

@@ -14,16 +14,18 @@ from kafkapy_wire.record_formats import metadata as m
 from kafkapy_wire.records import decode_records, split_batches
 from kafkapy_wire.uuid import parse_uuid
 
+from .clusters import replayed
+
 DATA = Path(__file__).parent / "data" / "kafka_4_3_1"
 SNAPSHOT_DATA = Path(__file__).parent / "data" / "snapshot"
 LOG = "00000000000000000000.log"
 TOPIC, BROKER, CLIENT_METRICS = ConfigResourceType.TOPIC, ConfigResourceType.BROKER, ConfigResourceType.CLIENT_METRICS
 
 
-def replayed(log: bytes, image: MetadataImage = EMPTY_IMAGE) -> MetadataImage:
+def loaded(log: bytes, image: MetadataImage = EMPTY_IMAGE) -> MetadataImage:
     for batch in read_batches(log):
         if batch.base_offset > image.offset:
-            image = image.apply(batch.records, batch.last_offset, batch.epoch)
+            image = replayed(image, batch.records, batch.last_offset, batch.epoch)
     return image
 
 
@@ -32,7 +34,7 @@ def records_of(log: bytes) -> list[MetadataRecord]:
 
 
 def test_the_log_of_kafka_gives_the_image_its_tools_describe() -> None:
-    image = replayed((DATA / LOG).read_bytes())
+    image = loaded((DATA / LOG).read_bytes())
 
     assert (image.offset, image.epoch) == (67, 1)
     assert image.features == {
@@ -69,7 +71,7 @@ def test_the_log_of_kafka_gives_the_image_its_tools_describe() -> None:
 
 
 def test_a_stopped_kafka_leaves_its_broker_fenced_and_its_partitions_to_the_elr() -> None:
-    image = replayed((DATA / LOG).read_bytes())
+    image = loaded((DATA / LOG).read_bytes())
     broker = image.brokers[1]
 
     assert broker.fenced
@@ -90,7 +92,7 @@ def test_a_topic_made_again_under_its_old_name_has_a_new_id_and_no_old_settings(
         for record in records_of((DATA / LOG).read_bytes())
         if isinstance(record, m.TopicRecord) and record.name == "gone"
     ]
-    image = replayed((DATA / LOG).read_bytes())
+    image = loaded((DATA / LOG).read_bytes())
 
     assert len(set(ids)) == 2
     assert image.topics["gone"].topic_id == ids[-1]
@@ -114,7 +116,7 @@ def test_the_bootstrap_snapshots_are_read() -> None:
         record for batch in read_snapshot((DATA / "bootstrap.checkpoint").read_bytes()) for record in batch.records
     ]
     assert all(isinstance(record, m.FeatureLevelRecord) for record in features)
-    assert EMPTY_IMAGE.apply(features, 0, 0).metadata_version == 30
+    assert replayed(EMPTY_IMAGE, features, 0, 0).metadata_version == 30
 
     membership = QuorumMembership(0, ())
     for batch in read_snapshot((DATA / SnapshotId(0, 0).file_name).read_bytes()):
@@ -138,7 +140,7 @@ def test_a_snapshot_of_kafka_stands_for_the_log_before_it() -> None:
     image = EMPTY_IMAGE
     for batch in read_batches((SNAPSHOT_DATA / LOG).read_bytes()):
         if batch.base_offset < newest.end_offset:
-            image = image.apply(batch.records, batch.last_offset, batch.epoch)
+            image = replayed(image, batch.records, batch.last_offset, batch.epoch)
 
     # Kafka 4.3.1 forgot to forget: when it loads the settings and the deletion of a topic at once, the settings stay.
     assert from_snapshot.resource_configs(TOPIC, "gone") == {"segment.bytes": "1048576"}
@@ -155,7 +157,7 @@ def test_quorum_state_is_read_and_written_as_kafka_does() -> None:
 
 
 def test_directory_ids_are_those_of_the_formatted_directory() -> None:
-    image = replayed((DATA / LOG).read_bytes())
+    image = loaded((DATA / LOG).read_bytes())
     membership = QuorumMembership(0, ())
     for batch in read_batches((DATA / LOG).read_bytes()):
         for record in batch.control_records:

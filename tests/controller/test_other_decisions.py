@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from kafkapy_controller.bootstrap import BOOTSTRAP_FEATURES, decide_bootstrap, feature_records
-from kafkapy_controller.configs import decide_alter_configs
-from kafkapy_controller.image import EMPTY_IMAGE, ConfigResource, ConfigResourceType
+from kafkapy_controller.configs import config_records
+from kafkapy_controller.image import EMPTY_IMAGE, ConfigResourceType
 from kafkapy_controller.producer_ids import ProducerIdBlock, decide_allocate_producer_ids
 from kafkapy_wire.record_formats import metadata as m
 
@@ -15,24 +15,20 @@ TOPIC, BROKER = ConfigResourceType.TOPIC, ConfigResourceType.BROKER
 
 def test_only_what_differs_becomes_a_record() -> None:
     image = with_topics(cluster(), topic("a", configs=[("retention.ms", "1")]))
-    changes: dict[ConfigResource, dict[str, str | None]] = {
-        (int(TOPIC), "a"): {"retention.ms": "1", "segment.ms": "9"},
-        (int(BROKER), ""): {"log.cleaner.threads": None},
-    }
-    decision = decide_alter_configs(image, changes)
-    assert decision.records == [m.ConfigRecord(resource_type=TOPIC, resource_name="a", name="segment.ms", value="9")]
-    gone = decide_alter_configs(image, {(int(TOPIC), "a"): {"retention.ms": None}})
-    assert apply(image, gone.records).configs == {}
+    records = config_records(image, (TOPIC, "a"), {"retention.ms": "1", "segment.ms": "9"})
+    assert records == [m.ConfigRecord(resource_type=TOPIC, resource_name="a", name="segment.ms", value="9")]
+    assert config_records(image, (BROKER, ""), {"log.cleaner.threads": None}) == []
+    gone = config_records(image, (TOPIC, "a"), {"retention.ms": None})
+    assert apply(image, gone).configs == {}
 
 
 def test_another_minimum_of_in_sync_replicas_clears_the_eligible_leaders() -> None:
     for resource, cleared in (((int(TOPIC), "a"), "a"), ((int(BROKER), ""), "")):
-        decision = decide_alter_configs(cluster(), {resource: {"min.insync.replicas": "2"}})
-        assert decision.records[1:] == [m.ClearElrRecord(topic_name=cleared)]
-    of_one_broker = decide_alter_configs(cluster(), {(int(BROKER), "1"): {"min.insync.replicas": "2"}})
-    assert len(of_one_broker.records) == 1
-    without_the_feature = decide_alter_configs(EMPTY_IMAGE, {(int(TOPIC), "a"): {"min.insync.replicas": "2"}})
-    assert len(without_the_feature.records) == 1
+        records = config_records(cluster(), resource, {"min.insync.replicas": "2"})
+        assert records[1:] == [m.ClearElrRecord(topic_name=cleared)]
+    assert len(config_records(cluster(), (BROKER, "1"), {"min.insync.replicas": "2"})) == 1
+    without_the_feature = config_records(EMPTY_IMAGE, (TOPIC, "a"), {"min.insync.replicas": "2"})
+    assert len(without_the_feature) == 1
 
 
 def test_producer_ids_come_in_blocks_that_do_not_overlap() -> None:

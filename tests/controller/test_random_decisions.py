@@ -7,7 +7,7 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kafkapy_controller.configs import decide_alter_configs
+from kafkapy_controller.configs import config_records
 from kafkapy_controller.image import ConfigResourceType, MetadataImage, TopicImage
 from kafkapy_controller.metadata_batches import build_metadata_batch, read_batches
 from kafkapy_controller.metadata_records import MetadataRecord
@@ -18,7 +18,7 @@ from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.create_partitions import CreatePartitionsRequest, CreatePartitionsTopic
 from kafkapy_wire.messages.delete_topics import DeleteTopicsRequest
 
-from .clusters import cluster, create_request, creation, registration, topic
+from .clusters import apply, cluster, create_request, creation, registration, replayed, topic
 
 NAMES = st.sampled_from(["a", "b", "c.d", "c_d", "bad name"])
 STEPS = st.one_of(
@@ -48,7 +48,7 @@ def decide(image: MetadataImage, step: tuple[str, object], random: Random) -> li
             return decide_create_partitions(image, more, random).records
         case "configure", (str(name), value) if name in image.topics:
             assert value is None or isinstance(value, str)
-            return decide_alter_configs(image, {(int(ConfigResourceType.TOPIC), name): {"retention.ms": value}}).records
+            return config_records(image, (int(ConfigResourceType.TOPIC), name), {"retention.ms": value})
         case "producer ids", _:
             return decide_allocate_producer_ids(image, 1, 0).records
         case "restart", int(broker_id):
@@ -85,18 +85,18 @@ def test_any_decisions_keep_the_image_whole_and_replay_to_it(steps: list[tuple[s
         if not records:
             continue
         log += build_metadata_batch(records, 30, base_offset=image.offset + 1, epoch=1, now_ms=0)
-        following = image.apply(records, image.offset + len(records), 1)
+        following = apply(image, records)
         for topic_id in image.topics_by_id.keys() & following.topics_by_id.keys():
             _check_epochs_do_not_fall(image.topics_by_id[topic_id], following.topics_by_id[topic_id])
         image = following
         check_whole(image)
 
-    replayed = [record for written in read_batches(log) for record in written.records]
-    assert start.apply(replayed, image.offset, 1) == image
+    again = [record for written in read_batches(log) for record in written.records]
+    assert replayed(start, again, image.offset) == image
     # The slow obvious way: an image after every single record.
     one_by_one = start
-    for record in replayed:
-        one_by_one = one_by_one.apply([record], one_by_one.offset + 1, 1)
+    for record in again:
+        one_by_one = apply(one_by_one, [record])
     assert one_by_one == image
 
 

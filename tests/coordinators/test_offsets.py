@@ -16,6 +16,7 @@ from kafkapy_wire.record_formats.metadata import PartitionRecord, RemoveTopicRec
 from kafkapy_wire.records import ControlRecordType, NewRecord
 from kafkapy_wire.records.building import build_batch_and_header
 from kafkapy_wire.uuid import ZERO_UUID, Uuid
+from tests.controller.clusters import replayed
 from tests.coordinators.group_lab import GROUP, PARTITION_COUNT, SESSION_MS, GroupLab
 
 MINUTE_MS = 60_000
@@ -160,7 +161,7 @@ async def test_offsets_of_a_deleted_topic_are_dropped(lab: GroupLab) -> None:
     image = lab.metadata.image._replace(topics={}, topics_by_id={})
     topic = TopicRecord(name="t", topic_id=TOPIC_ID)
     partition = PartitionRecord(topic_id=TOPIC_ID, partition_id=0, replicas=[1], isr=[1], leader=1)
-    delta = MetadataDelta(image.apply([topic, partition], 1, 1))
+    delta = MetadataDelta(replayed(image, [topic, partition], 1))
     delta.replay(RemoveTopicRecord(topic_id=TOPIC_ID))
     lab.groups.follow_metadata(image, delta)
     assert (lab.committed(), lab.committed(topic="u")) == (-1, 6)

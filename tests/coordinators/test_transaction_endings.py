@@ -18,6 +18,7 @@ from kafkapy_controller.image import MetadataImage
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.record_formats.metadata import RemoveTopicRecord, TopicRecord
 from kafkapy_wire.uuid import random_uuid
+from tests.controller.clusters import replayed
 from tests.coordinators.transaction_lab import ID, NotedMarkers, TransactionLab, error_of
 
 PARTITIONS = range(5)
@@ -186,7 +187,7 @@ async def test_nothing_is_written_once_the_coordinators_topic_is_deleted() -> No
     async with lab.ending():
         topic_id = random_uuid()
         topic = TopicRecord(name="__transaction_state", topic_id=topic_id)
-        delta = MetadataDelta(MetadataImage().apply([topic], 0, 1))
+        delta = MetadataDelta(replayed(MetadataImage(), [topic], 0))
         delta.replay(RemoveTopicRecord(topic_id=topic_id))
         lab.transactions.follow_metadata(MetadataImage(), delta)
         for _ in PARTITIONS:

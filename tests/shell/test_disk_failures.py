@@ -16,6 +16,7 @@ import trio
 from kafkapy.clock import ManualClock
 from kafkapy.errors import ShutdownError
 from kafkapy.partitions.disk_watch import TOLD_AGAIN_MS, DiskWatch
+from kafkapy_log import StorageError
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.create_topics import CreatableTopic, CreateTopicsRequest, CreateTopicsResponse
 from kafkapy_wire.messages.fetch import FetchResponse
@@ -197,11 +198,11 @@ def watch(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> DiskWatch:
 
 def test_trouble_that_goes_on_is_told_again_after_a_while(watch: DiskWatch, caplog: pytest.LogCaptureFixture) -> None:
     for _ in range(100):
-        watch.refused("orders-0", FULL)
+        watch.refused("orders-0", StorageError("orders-0", FULL))
         watch.put_off("write_checkpoints", FULL)
     assert len(caplog.messages) == 2
     watch._clock.advance(TOLD_AGAIN_MS)
-    watch.refused("orders-0", FULL)
+    watch.refused("orders-0", StorageError("orders-0", FULL))
     assert len(caplog.messages) == 3
     assert not watch.failed.is_set()
 
@@ -210,6 +211,6 @@ def test_a_disk_that_fills_and_empties_again_and_again_is_no_flood(
     watch: DiskWatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     for _ in range(100):
-        watch.refused("orders-0", FULL)
+        watch.refused("orders-0", StorageError("orders-0", FULL))
         watch.accepted("orders-0")
     assert len(caplog.messages) == 2

@@ -17,15 +17,21 @@ from kafkapy_wire.api_keys import (
     response_class,
     response_header_version,
 )
-from kafkapy_wire.codec import decode, encode, encode_segments, encoder
+from kafkapy_wire.codec import EncodedList, decode, encode, encode_segments, encode_struct, encoder
 from kafkapy_wire.errors import ErrorCode, KafkaError, MalformedMessage, UnsupportedVersion
+from kafkapy_wire.message import EncodedStructs, Message, field
 from kafkapy_wire.messages.api_versions import ApiVersionsResponse
-from kafkapy_wire.messages.create_topics import CreateTopicsRequest
+from kafkapy_wire.messages.create_topics import (
+    CreatableTopicConfigs,
+    CreatableTopicResult,
+    CreateTopicsRequest,
+    CreateTopicsResponse,
+)
 from kafkapy_wire.messages.fetch import FetchableTopicResponse, FetchPartition, FetchRequest, FetchResponse, FetchTopic
 from kafkapy_wire.messages.fetch import PartitionData as FetchPartitionData
 from kafkapy_wire.messages.heartbeat import HeartbeatRequest, HeartbeatResponse
 from kafkapy_wire.messages.leader_and_isr import LeaderAndIsrRequest
-from kafkapy_wire.messages.metadata import MetadataRequest
+from kafkapy_wire.messages.metadata import MetadataRequest, MetadataResponse, MetadataResponseTopic
 from kafkapy_wire.messages.request_header import RequestHeader
 from kafkapy_wire.uuid import ZERO_UUID, Uuid, parse_uuid, random_uuid, uuid_text
 
@@ -166,6 +172,54 @@ def test_error_codes_know_what_clients_do_with_them() -> None:
     assert not ErrorCode.NONE.retriable
     error = KafkaError(ErrorCode.INVALID_TOPIC_EXCEPTION, "no")
     assert (error.code, error.message, str(error)) == (17, "no", "INVALID_TOPIC_EXCEPTION: no")
+
+
+@pytest.mark.parametrize("version", range(2, 8))
+def test_a_list_that_is_encoded_already_goes_out_as_any_other(version: int) -> None:
+    entries = [CreatableTopicConfigs(name=f"n{number}", value=None if number else "v") for number in range(200)]
+    kept = EncodedList(CreateTopicsResponse, entries)
+    if version >= 5:
+        assert kept == entries
+        assert kept.encoded(version) is kept.encoded(version)
+        assert encode_struct(CreateTopicsResponse, entries[0], version) == kept.encoded(version)[:9]
+    plain, spliced = (
+        CreateTopicsResponse(topics=[CreatableTopicResult(name="t", configs=configs)]) for configs in (entries, kept)
+    )
+    assert encode(spliced, version) == encode(plain, version)
+
+
+class EncodedMetadata(Message, api_key=3, kind="response", versions="0-13", flexible="9+"):
+    """A part of MetadataResponse."""
+
+    throttle_time_ms: int = field("int32", "3+", default=0, ignorable=True)
+    topics: EncodedStructs = field("encoded", "0+", default=EncodedStructs(0, b""))
+
+
+class PlainMetadata(Message, api_key=3, kind="response", versions="0-13", flexible="9+"):
+    """The same with structs."""
+
+    throttle_time_ms: int = field("int32", "3+", default=0, ignorable=True)
+    topics: list[MetadataResponseTopic] = field([MetadataResponseTopic], "0+", factory=list)
+
+
+@pytest.mark.parametrize("count", [0, 1, 300])
+@pytest.mark.parametrize("version", range(14))
+def test_structs_that_are_encoded_already_are_copied(version: int, count: int) -> None:
+    structs = [MetadataResponseTopic(name=f"t{number}") for number in range(count)]
+    encoded = b"".join(encode_struct(MetadataResponse, each, version) for each in structs)
+    spliced = EncodedMetadata(topics=EncodedStructs(count, encoded))
+    assert encode(spliced, version) == encode(PlainMetadata(topics=structs), version)
+
+
+def test_a_struct_that_cannot_be_encoded_is_named() -> None:
+    wrong = MetadataResponseTopic(name="t", error_code=1 << 20)
+    with pytest.raises(ValueError, match=r"MetadataResponseTopic v3: error_code must be of type int16, not 1048576"):
+        encode_struct(MetadataResponse, wrong, 3)
+    with pytest.raises(UnsupportedVersion):
+        encode_struct(MetadataResponse, wrong, 99)
+    message = EncodedMetadata(topics=7)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"EncodedMetadata v3: topics must be of type encoded"):
+        encode(message, 3)
 
 
 def test_messages_are_equal_by_value_and_show_their_fields() -> None:

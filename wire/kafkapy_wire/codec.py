@@ -12,18 +12,19 @@ message does not have.
 from __future__ import annotations
 
 import linecache
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any, TypeVar
 
 from kafkapy_wire.errors import MalformedMessage, UnsupportedVersion
-from kafkapy_wire.message import Message
+from kafkapy_wire.message import Message, Struct
 
 M = TypeVar("M", bound=Message)
+S = TypeVar("S", bound=Struct)
 
 RecordsList = list[tuple[int, object]]
 Decoder = Callable[[memoryview, int], tuple[M, int]]
-Encoder = Callable[[M, bytearray, "RecordsList | None"], None]
+Encoder = Callable[[S, bytearray, "RecordsList | None"], None]
 
 
 def decode(cls: type[M], data: bytes | bytearray | memoryview, version: int) -> M:
@@ -55,6 +56,36 @@ def encode_segments(message: Message, version: int, out: bytearray, records: lis
     encoder(type(message), version)(message, out, records)
 
 
+class EncodedList(list[S]):
+    """Structs of a message with their bytes beside them, in each version that was asked for: an encoder copies those.
+
+    For what is answered again and again. It is a list like any other, but neither it nor its structs may be changed:
+    their bytes would not follow. Nothing in them may be a stand-in for records.
+    """
+
+    __slots__ = ("_encoded", "_message")
+
+    def __init__(self, message: type[Message], structs: Iterable[S], encoded: dict[int, bytes] | None = None) -> None:
+        """`encoded` has the bytes in versions in which they are known already."""
+        super().__init__(structs)
+        self._message = message
+        self._encoded = {} if encoded is None else encoded
+
+    def encoded(self, version: int) -> bytes:
+        """The elements one after the other, without their number."""
+        data = self._encoded.get(version)
+        if data is None:
+            data = self._encoded[version] = b"".join([encode_struct(self._message, each, version) for each in self])
+        return data
+
+
+def encode_struct(message: type[Message], struct: Struct, version: int) -> bytes:
+    """The bytes of a struct as it stands in a message of that class and version."""
+    out = bytearray()
+    struct_encoder(message, type(struct), version)(struct, out, None)
+    return bytes(out)
+
+
 @cache
 def decoder(cls: type[M], version: int) -> Decoder[M]:
     """`(view of bytes, position) -> (message, position after it)`, for the hot path."""
@@ -72,7 +103,19 @@ def encoder(cls: type[M], version: int) -> Encoder[M]:
 
     check_version(cls, version)
     source, namespace = EncoderEmitter(cls, version).emit()
+    namespace["EncodedList"] = EncodedList
     return _compiled(f"encode {cls.__name__} v{version}", source, namespace)  # type: ignore[no-any-return]
+
+
+@cache
+def struct_encoder(message: type[Message], struct: type[S], version: int) -> Encoder[S]:
+    """The same for a struct of the message."""
+    from kafkapy_wire.emit_encoder import EncoderEmitter
+
+    check_version(message, version)
+    source, namespace = EncoderEmitter(message, version, struct).emit()
+    namespace["EncodedList"] = EncodedList
+    return _compiled(f"encode {struct.__name__} v{version}", source, namespace)  # type: ignore[no-any-return]
 
 
 def check_version(cls: type[Message], version: int) -> None:

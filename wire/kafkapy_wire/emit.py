@@ -47,8 +47,9 @@ class FieldPlan:
 class Emitter:
     """Collects the lines of one codec function and the names that they use."""
 
-    def __init__(self, cls: type[Message], version: int) -> None:
-        self.cls = cls
+    def __init__(self, cls: type[Message], version: int, struct: type[Struct] | None = None) -> None:
+        """Of the message, or of one `struct` within it."""
+        self.cls = struct or cls
         self.version = version
         self.flexible = version in cls.__schema__.flexible_versions
         self.namespace: dict[str, object] = {}

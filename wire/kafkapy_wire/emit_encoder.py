@@ -1,4 +1,4 @@
-"""The source of an encoder for one (class, version).
+"""The source of an encoder for one (class, version), of a message or of a struct within it.
 
     def codec(o0, out, records):
         try:
@@ -9,7 +9,7 @@
             out += s
             ...
         except ENCODE_ERRORS as cause:
-            explain(o0, version, cause)
+            explain(o0, version, flexible, title, cause)
 
 The fast path checks nothing that `struct` or the value's own type finds out anyway; `explain` then walks the message
 again and says which field it was.
@@ -45,11 +45,12 @@ class EncoderEmitter(Emitter):
         )
         self.line("try:")
         self.indent += 1
-        self._struct(self.cls, "o0", 0, "out", f"{self.cls.__name__} v{self.version}")
+        title = f"{self.cls.__name__} v{self.version}"
+        self._struct(self.cls, "o0", 0, "out", title)
         self.flush("out")
         self.indent -= 1
         self.line("except ENCODE_ERRORS as cause:")
-        self.line(f"    explain(o0, {self.version}, cause)")
+        self.line(f"    explain(o0, {self.version}, {self.flexible}, {title!r}, cause)")
         self.line("    raise")
         return "def codec(o0, out, records):\n" + "\n".join(self.lines) + "\n", self.namespace
 
@@ -99,8 +100,17 @@ class EncoderEmitter(Emitter):
             self._nested(plan, value, depth, out, path)
         elif plan.element in FORMATS:
             self.run(FORMATS[plan.element], value)
+        elif plan.element == "encoded":
+            self._encoded(plan, value, out)
         else:
             self._sized(plan, plan.element, value, out, nullable=plan.nullable)
+
+    def _encoded(self, plan: FieldPlan, value: str, out: str) -> None:
+        self.line(f"n, s = {value}")
+        if plan.flexible:
+            self.line("n += 1")
+        self._length(plan, "i", out)
+        self.line(f"{out} += s")
 
     def _nested(self, plan: FieldPlan, value: str, depth: int, out: str, path: str) -> None:
         assert not isinstance(plan.element, str)
@@ -173,6 +183,10 @@ class EncoderEmitter(Emitter):
 
     def _element_loop(self, plan: FieldPlan, items: str, depth: int, out: str, path: str) -> None:
         variable = f"o{depth + 1}"
+        if not isinstance(plan.element, str):  # codec.EncodedList; only arrays that hold something pay for the question
+            self.line(f"if {items}.__class__ is EncodedList:")
+            self.line(f"    {out} += {items}.encoded({self.version})")
+            self.line(f"    {items} = ()")
         self.line(f"for {variable} in {items}:")
         self.indent += 1
         if not isinstance(plan.element, str):

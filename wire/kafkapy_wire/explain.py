@@ -5,15 +5,14 @@ from __future__ import annotations
 import struct
 
 from kafkapy_wire.emit import FORMATS, FieldPlan
-from kafkapy_wire.message import Message, Struct
+from kafkapy_wire.message import EncodedStructs, Struct
 
 BYTES_LIKE = (bytes, bytearray, memoryview)
 
 
-def explain(message: Message, version: int, cause: Exception) -> None:
+def explain(value: Struct, version: int, flexible: bool, path: str, cause: Exception) -> None:
     """Raises ValueError with the field's path and value; returns when no field is wrong, which is a bug of ours."""
-    flexible = version in message.__schema__.flexible_versions
-    _look_at_struct(message, version, flexible, f"{type(message).__name__} v{version}", cause)
+    _look_at_struct(value, version, flexible, path, cause)
 
 
 def _look_at_struct(value: Struct, version: int, flexible: bool, path: str, cause: Exception) -> None:
@@ -55,6 +54,8 @@ def _fits(kind: str, value: object) -> bool:
         return isinstance(value, BYTES_LIKE)
     if kind == "records":
         return hasattr(value, "__len__")
+    if kind == "encoded":
+        return isinstance(value, EncodedStructs)
     try:
         struct.pack(">" + FORMATS[kind], value)
     except struct.error:

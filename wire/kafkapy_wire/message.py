@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence, Sized
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, dataclass_transform
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias, dataclass_transform
 
 RecordBytes: TypeAlias = bytes | bytearray | memoryview
 """Record batches as they came: decoding gives a memoryview into the input, or None."""
@@ -23,6 +23,17 @@ Records: TypeAlias = RecordBytes | Sized
 
 Kind: TypeAlias = "str | type[Struct] | Sequence[str | type[Struct]]"
 """A primitive's name in the schema, a struct's class, or a list with one of them for an array."""
+
+
+class EncodedStructs(NamedTuple):
+    """An array of structs that was encoded before, in the version of the message that it goes into.
+
+    The kind "encoded" of a field, for messages of ours that are the schema's on the wire: they are encoded only.
+    """
+
+    struct_count: int
+    data: bytes
+
 
 MISSING: Any = object()
 

@@ -10,13 +10,16 @@ from pathlib import Path
 import pytest
 import trio
 
-from kafkapy.metadata.controller_driver import BrokenMetadata
+from kafkapy.metadata.altering import ResourceChange
+from kafkapy.metadata.start import BrokenMetadata
+from kafkapy.settings.alter import Operation, OperationOn
 from kafkapy_controller import MetadataImage
 from kafkapy_controller.delta import MetadataDelta
 from kafkapy_controller.image import ConfigResourceType
 from kafkapy_controller.metadata_batches import build_metadata_batch, build_snapshot, read_batches, read_snapshot
 from kafkapy_controller.metadata_records import MetadataRecord
 from kafkapy_controller.quorum_state import decode_quorum_state
+from kafkapy_controller.voters import QuorumMembership, Voter
 from kafkapy_log import Flush
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.create_topics import CreateTopicsRequest
@@ -39,10 +42,15 @@ def without_runs(image: MetadataImage) -> MetadataImage:
     return image._replace(offset=0, epoch=0, brokers={}, topics=topics, topics_by_id=by_id)
 
 
+def configure(node: Lab, name: str, setting: str, value: str, *, validate_only: bool = False) -> None:
+    change = ResourceChange(ConfigResourceType.TOPIC, name, [OperationOn(setting, Operation.SET, value)], False)
+    assert node.run(node.controller.alter_configs([change], validate_only=validate_only).wait()) == [None]
+
+
 def populate(node: Lab) -> None:
     node.create(topic("a", 2), topic("b"), topic("c"))
-    node.run(node.controller.alter_configs({(int(ConfigResourceType.TOPIC), "a"): {"retention.ms": "5"}}))
-    node.run(node.controller.allocate_producer_ids())
+    configure(node, "a", "retention.ms", "5")
+    node.run(node.controller.allocate_producer_ids().wait())
 
 
 @pytest.mark.parametrize("clean", [True, False])
@@ -50,14 +58,14 @@ def populate(node: Lab) -> None:
 def test_a_restart_replays_to_the_same_metadata_in_a_new_epoch(tmp_path: Path, clean: bool, kraft_version: int) -> None:
     node = Lab(tmp_path, {}, fsync=False, kraft_version=kraft_version)
     populate(node)
-    before, epoch = node.image, node.controller.epoch
+    before, epoch = node.image, node.metadata_log.epoch
     node.close(clean=clean)
     with lab(tmp_path, kraft_version=kraft_version) as again:
         assert without_runs(again.image) == without_runs(before)
-        assert again.controller.epoch == epoch + 1
+        assert again.metadata_log.epoch == epoch + 1
         assert again.image.topics["a"].partitions[0].leader_epoch == 1
         assert again.broker_epoch > node.broker_epoch
-        assert again.run(again.controller.allocate_producer_ids()).first_id == 1000
+        assert again.run(again.controller.allocate_producer_ids().wait()).first_id == 1000
 
 
 def test_a_new_directory_is_one_that_kafka_storage_could_have_formatted(tmp_path: Path) -> None:
@@ -99,7 +107,7 @@ def kafka_directory(tmp_path: Path, data: str = "kafka_4_3_1") -> Path:
 def test_a_directory_of_apache_kafka_is_led_on(tmp_path: Path) -> None:
     with lab(kafka_directory(tmp_path)) as node:
         assert set(node.image.topics) == {"alpha", "beta", "gone", "__consumer_offsets"}
-        assert node.controller.epoch == 2
+        assert node.metadata_log.epoch == 2
         for found in node.image.topics.values():
             for partition in found.partitions:
                 assert (partition.leader, partition.isr, partition.leader_epoch) == (1, (1,), 2)
@@ -146,10 +154,8 @@ def test_damaged_metadata_is_refused_in_one_line_that_says_what_to_do(tmp_path: 
 def test_a_quorum_of_others_is_not_led(tmp_path: Path) -> None:
     with lab(tmp_path) as node:
         pass
-    with lab(tmp_path) as node:  # closes its store again after the failure below
-        membership = node.controller._quorum.membership
-        other = membership.voters[0]._replace(node_id=2)
-        snapshot = build_snapshot([], membership._replace(voters=(other,)), 30, now_ms=0)
+    other = QuorumMembership(1, (Voter(2, random_uuid(), ()),))
+    snapshot = build_snapshot([], other, 30, now_ms=0)
     (tmp_path / METADATA / f"{node.image.offset + 2:020d}-0000000002.checkpoint").write_bytes(snapshot)
     with pytest.raises(BrokenMetadata, match=r"node 1 cannot lead alone: the quorum's voters are \[2\]"):
         Lab(tmp_path, {}, fsync=False, kraft_version=1)
@@ -158,13 +164,13 @@ def test_a_quorum_of_others_is_not_led(tmp_path: Path) -> None:
 def test_a_transaction_that_was_not_finished_is_aborted(tmp_path: Path) -> None:
     with lab(tmp_path) as node:
         populate(node)
-        end = node.controller.log.log_end_offset
+        end = node.metadata_log.log.log_end_offset
         begun: list[MetadataRecord] = [
             m.BeginTransactionRecord(name="t"),
             m.TopicRecord(name="half", topic_id=random_uuid()),
         ]
         batch = build_metadata_batch(begun, 30, base_offset=end, epoch=1, now_ms=0)
-        node.controller.log.append_as_follower(batch)
+        node.metadata_log.log.append_as_follower(batch)
         node.store.close(clean=False)
         node.close = lambda clean=True: None  # type: ignore[method-assign,misc]  # it crashed
     with lab(tmp_path) as again:
@@ -186,7 +192,7 @@ def test_subscribers_have_followed_when_the_answer_leaves(tmp_path: Path) -> Non
         node.metadata.subscribe(lambda _new, delta: seen.append(("second", delta.created_topics, True)))
         node.create(topic("a"), topic("b"))
         assert seen == [("first", ["a", "b"], True), ("second", ["a", "b"], True)]
-        node.run(node.controller.alter_configs({(2, "a"): {"retention.ms": "1"}}, validate_only=True))
+        configure(node, "a", "retention.ms", "1", validate_only=True)
         assert len(seen) == 2
 
 
@@ -205,7 +211,7 @@ def test_with_fsync_decisions_see_each_other_and_share_flushes(tmp_path: Path, m
         node.metadata.subscribe(lambda new, _delta: offsets.append(new.offset))
 
         async def create(name: str) -> None:
-            response = await node.controller.create_topics(CreateTopicsRequest(topics=[topic(name)]), node.settings.now)
+            response = await node.controller.create_topics(CreateTopicsRequest(topics=[topic(name)]))
             errors.append(response.topics[0].error_code)
             assert name in node.image.topics
 
@@ -214,12 +220,12 @@ def test_with_fsync_decisions_see_each_other_and_share_flushes(tmp_path: Path, m
                 for index in range(20):
                     nursery.start_soon(create, f"t{index // 2}")
 
-        trio.run(all_at_once)
+        node.run(all_at_once())
         assert sorted(errors) == [ErrorCode.NONE] * 10 + [ErrorCode.TOPIC_ALREADY_EXISTS] * 10
         assert offsets == sorted(offsets)
         assert len(offsets) == 10
         assert len(flushes) <= 3
-        assert node.controller.log.recovery_point == node.controller.log.log_end_offset
+        assert node.metadata_log.log.recovery_point == node.metadata_log.log.log_end_offset
 
 
 def test_a_failed_flush_fails_all_that_counted_on_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -234,7 +240,7 @@ def test_a_failed_flush_fails_all_that_counted_on_it(tmp_path: Path, monkeypatch
 
     async def create(name: str) -> None:
         with pytest.raises(KafkaError) as raised:
-            await node.controller.create_topics(CreateTopicsRequest(topics=[topic(name)]), node.settings.now)
+            await node.controller.create_topics(CreateTopicsRequest(topics=[topic(name)]))
         codes.append(raised.value.code)
 
     async def all_at_once() -> None:
@@ -242,7 +248,7 @@ def test_a_failed_flush_fails_all_that_counted_on_it(tmp_path: Path, monkeypatch
             for index in range(3):
                 nursery.start_soon(create, f"t{index}")
 
-    trio.run(all_at_once)
+    node.run(all_at_once())
     assert codes == [ErrorCode.KAFKA_STORAGE_ERROR] * 3
     assert node.image is before
     with suppress(KafkaError):  # the store, too, says that the log has failed
@@ -275,7 +281,7 @@ def test_many_batches_are_replayed_in_pieces(tmp_path: Path, monkeypatch: pytest
         for index in range(50):
             node.create(topic(f"t{index}"))
         before = node.image
-    monkeypatch.setattr("kafkapy.metadata.controller_driver.REPLAY_READ_BYTES", 500)
+    monkeypatch.setattr("kafkapy.metadata.loader.REPLAY_READ_BYTES", 500)
     with lab(tmp_path) as again:
         assert without_runs(again.image) == without_runs(before)
 

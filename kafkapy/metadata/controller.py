@@ -1,0 +1,196 @@
+"""The controller of this node: it decides, appends and replays in one step, and answers when that is committed.
+
+Decisions read the image of everything appended, so that they see each other; everybody else reads the published image,
+which is of everything committed. A decision that cannot be appended has changed nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, TypeVar
+
+from kafkapy.pending import Pending
+from kafkapy_controller.bootstrap import decide_bootstrap
+from kafkapy_controller.delta import MetadataDelta
+from kafkapy_controller.image import ConfigResourceType
+from kafkapy_wire.errors import KafkaError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from random import Random
+
+    from kafkapy.metadata.altering import ResourceChange
+    from kafkapy.metadata.loader import MetadataLoader
+    from kafkapy.metadata.metadata_log import MetadataLog
+    from kafkapy.settings import Settings
+    from kafkapy.settings.current import CurrentSettings
+    from kafkapy_controller.decision import Decision
+    from kafkapy_controller.metadata_records import MetadataRecord
+    from kafkapy_controller.producer_ids import ProducerIdBlock
+    from kafkapy_controller.registration import NodeRegistration
+    from kafkapy_controller.topics import TopicCreation
+    from kafkapy_wire.messages.create_partitions import CreatePartitionsRequest, CreatePartitionsResponse
+    from kafkapy_wire.messages.create_topics import CreateTopicsRequest, CreateTopicsResponse
+    from kafkapy_wire.messages.delete_topics import DeleteTopicsRequest, DeleteTopicsResponse
+
+logger = logging.getLogger("kafkapy.controller")
+
+R = TypeVar("R")
+
+
+class QuorumController:
+    """Decides for the quorum that this node leads. Made by `start_controller`."""
+
+    def __init__(self, log: MetadataLog, loader: MetadataLoader, settings: CurrentSettings, random: Random) -> None:
+        self._log = log
+        self._loader = loader
+        self._node_settings = settings
+        self.random = random
+        self.image = loader.image
+        """Of everything appended: what the next decision is made on."""
+        self._settings_at: tuple[Settings, Mapping[str, str], Mapping[str, str], Settings] | None = None
+        self._creation: tuple[Settings, TopicCreation] | None = None
+        self._broker: tuple[int, int] = (-1, -1)  # id and epoch of the broker in this process
+
+    def lead(self, bootstrap: Sequence[MetadataRecord]) -> None:
+        """Become leader, end what the last leader left half done, and begin a new cluster with `bootstrap`. Blocks.
+
+        Raises KafkaError KAFKA_STORAGE_ERROR, OSError.
+        """
+        self._log.lead()
+        self._replayed(MetadataDelta(self.image))  # that there is a new leader changes nothing, but has an offset
+        if self.image.open_transaction is not None:
+            from kafkapy_wire.record_formats.metadata import AbortTransactionRecord
+
+            self._append([AbortTransactionRecord(reason="the controller stopped within the transaction")])
+        if not self.image.metadata_version:
+            min_insync_replicas = self._node_settings.now.topic_defaults.min_insync_replicas
+            self._append(decide_bootstrap(bootstrap, min_insync_replicas).records)
+        self._log.flush()
+
+    def close(self) -> None:
+        """Fence the broker of this process and resign: no request is decided any more."""
+        from kafkapy_controller.registration import decide_stop_broker
+
+        records = decide_stop_broker(self.image, self._broker[0]).records
+        if records and not self._log.log.has_failed:
+            try:
+                self._append(records)
+            except KafkaError as error:  # then the next start finds it as after a kill
+                logger.info("cannot note the end of this run: %s", error.message)
+        self._log.resign()
+
+    @property
+    def leader_id(self) -> int:
+        return self._log.leader_id
+
+    # Decisions
+
+    async def create_topics(self, request: CreateTopicsRequest) -> CreateTopicsResponse:
+        from kafkapy.metadata.many_topics import create_topics
+
+        return await create_topics(self, request)
+
+    async def delete_topics(self, request: DeleteTopicsRequest) -> DeleteTopicsResponse:
+        from kafkapy.metadata.many_topics import delete_topics
+
+        return await delete_topics(self, request)
+
+    async def create_partitions(self, request: CreatePartitionsRequest) -> CreatePartitionsResponse:
+        from kafkapy.metadata.many_topics import create_partitions
+
+        return await create_partitions(self, request)
+
+    def alter_configs(
+        self, asked: Sequence[ResourceChange], *, validate_only: bool
+    ) -> Pending[list[KafkaError | None]]:
+        from kafkapy.metadata.altering import decide_alter_configs
+
+        decision = decide_alter_configs(self.image, self._settings(), asked, validate_only=validate_only)
+        answer: Pending[list[KafkaError | None]] = Pending()
+
+        def release(error: KafkaError | None) -> None:
+            answer.answer([error if mine is None else mine for mine in decision.response])
+
+        self._append_and_release(decision.records, release)
+        return answer
+
+    def allocate_producer_ids(self) -> Pending[ProducerIdBlock]:
+        from kafkapy_controller.producer_ids import decide_allocate_producer_ids
+
+        return self.commit(decide_allocate_producer_ids(self.image, *self._broker))
+
+    def register_controller(self, registration: NodeRegistration) -> Pending[None]:
+        from kafkapy_controller.registration import decide_register_controller
+
+        return self.commit(decide_register_controller(registration))
+
+    def register_broker(self, registration: NodeRegistration) -> Pending[int]:
+        from kafkapy_controller.registration import decide_start_broker
+
+        decision = decide_start_broker(self.image, registration, self._log.end_offset)
+        self._broker = (registration.node_id, decision.response)
+        return self.commit(decision)
+
+    # What decisions know of settings
+
+    def _settings(self) -> Settings:
+        """The node's, with the dynamic ones of the image that is decided on: they may not be published yet."""
+        now = self._node_settings.now
+        default = self.image.resource_configs(ConfigResourceType.BROKER, "")
+        broker = self.image.resource_configs(ConfigResourceType.BROKER, str(now.node.node_id))
+        kept = self._settings_at
+        if kept is None or kept[0] is not now or kept[1] is not default or kept[2] is not broker:
+            kept = self._settings_at = (now, default, broker, now.with_dynamic(default, broker))
+        return kept[3]
+
+    def topic_creation(self) -> TopicCreation:
+        settings, creation = self._settings(), self._creation
+        if creation is None or creation[0] is not settings:
+            from kafkapy.metadata.topic_creation import topic_creation
+
+            creation = self._creation = (settings, topic_creation(settings, self.random))
+        return creation[1]
+
+    # From a decision to its answer
+
+    def commit(self, decision: Decision[R]) -> Pending[R]:
+        """Append the records; what is decided is answered when they, and all it was decided on, are committed.
+
+        A refusal has no records, but may rest on what is not committed yet: the topic that "already exists".
+        Refused with KAFKA_STORAGE_ERROR when the disk has no room or has failed. As a rule the decision does not hold
+        then; when only the flush failed, and a later one succeeds, it will.
+        """
+        answer: Pending[R] = Pending()
+
+        def release(error: KafkaError | None) -> None:
+            if error is None:
+                answer.answer(decision.response)
+            else:
+                answer.refuse(error)
+
+        self._append_and_release(decision.records, release)
+        return answer
+
+    def _append_and_release(
+        self, records: Sequence[MetadataRecord], release: Callable[[KafkaError | None], None]
+    ) -> None:
+        if records:
+            try:
+                self._append(records)
+            except KafkaError as error:
+                release(error)
+                return
+        self._log.when_committed(release)
+
+    def _append(self, records: Sequence[MetadataRecord]) -> None:
+        """Append and replay. Raises KafkaError KAFKA_STORAGE_ERROR: then nothing has changed."""
+        delta = MetadataDelta(self.image)
+        for record in records:
+            delta.replay(record)
+        self._log.append(records, self.image.metadata_version)
+        self._replayed(delta)
+
+    def _replayed(self, delta: MetadataDelta) -> None:
+        self.image = delta.apply(self._log.end_offset - 1, self._log.epoch)
+        self._loader.decided(self.image, delta)

@@ -1,0 +1,170 @@
+"""CreateTopics, DeleteTopics and CreatePartitions: in one decision where that is short, otherwise in batches."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from kafkapy.metadata.in_batches import RECORDS_PER_BATCH, batches_of, decide_in_turns
+from kafkapy.turns import Turn
+from kafkapy_controller.decision import RECORDS_PER_DECISION_MAX
+from kafkapy_controller.topics import (
+    PARTITIONS_PER_REQUEST_MAX,
+    decide_create_partitions,
+    decide_create_topics,
+    decide_delete_topics,
+    failed_creation,
+    partition_count_of,
+    record_count_max,
+    refuse_partition_count,
+    refuse_record_count,
+)
+from kafkapy_wire.errors import KafkaError
+from kafkapy_wire.messages.create_partitions import (
+    CreatePartitionsRequest,
+    CreatePartitionsResponse,
+    CreatePartitionsTopic,
+    CreatePartitionsTopicResult,
+)
+from kafkapy_wire.messages.create_topics import CreatableTopic, CreateTopicsRequest, CreateTopicsResponse
+from kafkapy_wire.messages.delete_topics import (
+    DeletableTopicResult,
+    DeleteTopicsRequest,
+    DeleteTopicsResponse,
+    DeleteTopicState,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+    from random import Random
+
+    from kafkapy.pending import Pending
+    from kafkapy_controller.decision import Decision
+    from kafkapy_controller.image import MetadataImage, TopicImage
+    from kafkapy_controller.topics import TopicCreation
+
+R = TypeVar("R")
+
+
+class Decider(Protocol):
+    """What of the controller is needed here."""
+
+    @property
+    def image(self) -> MetadataImage:
+        """Of everything appended."""
+
+    @property
+    def random(self) -> Random: ...
+
+    def topic_creation(self) -> TopicCreation: ...
+
+    def commit(self, decision: Decision[R]) -> Pending[R]: ...
+
+
+async def create_topics(controller: Decider, request: CreateTopicsRequest) -> CreateTopicsResponse:
+    creation = controller.topic_creation()
+    record_count = sum([record_count_max(topic, creation) for topic in request.topics])
+    if record_count <= RECORDS_PER_BATCH or len(request.topics) == 1:
+        return await controller.commit(decide_create_topics(controller.image, request, creation)).wait()
+    if partition_count_of(request, creation) > PARTITIONS_PER_REQUEST_MAX:
+        return refuse_partition_count(request).response
+    batches = list(
+        batches_of(request.topics, lambda topic: topic.name, lambda topic: record_count_max(topic, creation))
+    )
+    if record_count > RECORDS_PER_DECISION_MAX and await _are_too_many_records(controller, batches):
+        return refuse_record_count(request).response
+    made: set[str] = set()
+
+    def decide(topics: list[CreatableTopic]) -> Pending[CreateTopicsResponse]:
+        part = CreateTopicsRequest(topics=topics, validate_only=request.validate_only)
+        decision = decide_create_topics(controller.image, part, controller.topic_creation(), made)
+        made.update([result.name for result in decision.response.topics if not result.error_code])
+        return controller.commit(decision)
+
+    response = CreateTopicsResponse()
+    for topics, answer in await decide_in_turns(batches, decide):
+        if isinstance(answer, KafkaError):
+            response.topics += [failed_creation(name, answer) for name in dict.fromkeys([t.name for t in topics])]
+        else:
+            response.topics += answer.topics
+    return response
+
+
+async def _are_too_many_records(controller: Decider, batches: list[list[CreatableTopic]]) -> bool:
+    """Whether those that can be made need more than one decision may have. What is asked for may be more than that."""
+    count, turn = 0, Turn()
+    for topics in batches:
+        decision = decide_create_topics(
+            controller.image, CreateTopicsRequest(topics=topics), controller.topic_creation()
+        )
+        count += len(decision.records)
+        await turn.share()
+    return count > RECORDS_PER_DECISION_MAX
+
+
+async def delete_topics(controller: Decider, request: DeleteTopicsRequest) -> DeleteTopicsResponse:
+    wanted = [*request.topics, *[DeleteTopicState(name=name) for name in request.topic_names]]
+    image = controller.image
+
+    def topic_of(state: DeleteTopicState) -> TopicImage | None:
+        return image.topics_by_id.get(state.topic_id) if state.name is None else image.topics.get(state.name)
+
+    def key(state: DeleteTopicState) -> Hashable:
+        """The topic, however it is named: one that is named twice stays."""
+        topic = topic_of(state)
+        return (state.name, state.topic_id) if topic is None else topic.topic_id
+
+    def partition_count(state: DeleteTopicState) -> int:
+        topic = topic_of(state)
+        return 1 if topic is None else len(topic.partitions)
+
+    batches = list(batches_of(wanted, key, partition_count))
+    if len(batches) <= 1:
+        return await controller.commit(decide_delete_topics(image, request)).wait()
+
+    def decide(topics: list[DeleteTopicState]) -> Pending[DeleteTopicsResponse]:
+        return controller.commit(decide_delete_topics(controller.image, DeleteTopicsRequest(topics=topics)))
+
+    response = DeleteTopicsResponse()
+    for topics, answer in await decide_in_turns(batches, decide):
+        if isinstance(answer, KafkaError):
+            response.responses += [
+                DeletableTopicResult(
+                    name=topic.name, topic_id=topic.topic_id, error_code=answer.code, error_message=answer.message
+                )
+                for topic in topics
+            ]
+        else:
+            response.responses += answer.responses
+    return response
+
+
+async def create_partitions(controller: Decider, request: CreatePartitionsRequest) -> CreatePartitionsResponse:
+    image = controller.image
+
+    def added_count(wanted: CreatePartitionsTopic) -> int:
+        topic = image.topics.get(wanted.name)
+        return 1 if topic is None else max(wanted.count - len(topic.partitions), 1)
+
+    batches = list(batches_of(request.topics, lambda wanted: wanted.name, added_count))
+    if len(batches) <= 1:
+        return await controller.commit(decide_create_partitions(image, request, controller.random)).wait()
+    room = RECORDS_PER_DECISION_MAX
+
+    def decide(topics: list[CreatePartitionsTopic]) -> Pending[CreatePartitionsResponse]:
+        nonlocal room
+        part = CreatePartitionsRequest(topics=topics, validate_only=request.validate_only)
+        decision = decide_create_partitions(controller.image, part, controller.random, room)
+        room -= len(decision.records)
+        return controller.commit(decision)
+
+    response = CreatePartitionsResponse()
+    for topics, answer in await decide_in_turns(batches, decide):
+        if isinstance(answer, KafkaError):
+            names = dict.fromkeys([topic.name for topic in topics])
+            response.results += [
+                CreatePartitionsTopicResult(name=name, error_code=answer.code, error_message=answer.message)
+                for name in names
+            ]
+        else:
+            response.results += answer.results
+    return response

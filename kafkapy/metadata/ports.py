@@ -1,0 +1,46 @@
+"""What a node needs of the cluster's controller, wherever that is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kafkapy.metadata.altering import ResourceChange
+    from kafkapy.pending import Pending
+    from kafkapy_controller.producer_ids import ProducerIdBlock
+    from kafkapy_controller.registration import NodeRegistration
+    from kafkapy_wire.errors import KafkaError
+    from kafkapy_wire.messages.create_partitions import CreatePartitionsRequest, CreatePartitionsResponse
+    from kafkapy_wire.messages.create_topics import CreateTopicsRequest, CreateTopicsResponse
+    from kafkapy_wire.messages.delete_topics import DeleteTopicsRequest, DeleteTopicsResponse
+
+
+class Controller(Protocol):
+    """Decides what changes the metadata. An answer says that the change is committed, and that this node has followed.
+
+    Every answer may be the KafkaError KAFKA_STORAGE_ERROR instead: the metadata log has not taken the change.
+    """
+
+    @property
+    def leader_id(self) -> int: ...
+
+    async def create_topics(self, request: CreateTopicsRequest) -> CreateTopicsResponse: ...
+
+    async def delete_topics(self, request: DeleteTopicsRequest) -> DeleteTopicsResponse: ...
+
+    async def create_partitions(self, request: CreatePartitionsRequest) -> CreatePartitionsResponse: ...
+
+    def alter_configs(
+        self, asked: Sequence[ResourceChange], *, validate_only: bool
+    ) -> Pending[list[KafkaError | None]]:
+        """An error, or None, for each of `asked`, in its order. Never refused as a whole."""
+
+    def allocate_producer_ids(self) -> Pending[ProducerIdBlock]:
+        """The next block, for the broker of this node."""
+
+    def register_controller(self, registration: NodeRegistration) -> Pending[None]: ...
+
+    def register_broker(self, registration: NodeRegistration) -> Pending[int]:
+        """Register and unfence the broker of this node; it leads its partitions again. Answers the broker epoch."""
