@@ -104,13 +104,16 @@ class Connection:
         "_transport",
         "_unfinished",
         "client",
+        "is_active",
         "last_active_ms",
     )
 
     def __init__(self, transport: Transport, client: Client, around: Surroundings) -> None:
         self.client = client
-        self.last_active_ms = around.broker.clock.monotonic_ms()
-        """When bytes last came from the peer, or left for it."""
+        self.is_active = True
+        """Whether bytes have come from the peer, or left for it, since this was last set to False."""
+        self.last_active_ms = 0.0
+        """For whoever sets `is_active`."""
         self._around = around
         self._transport = transport
         self._outbox = Outbox(transport)
@@ -150,8 +153,10 @@ class Connection:
                 self._receive(until)
             elif events & BROKEN:
                 self.close()
-            elif self._pump():
-                self._go_on(until)
+            else:
+                self.is_active = True
+                if self._pump():
+                    self._go_on(until)
         except Exception as error:
             self._fail(error)
 
@@ -164,11 +169,14 @@ class Connection:
 
     def _receive(self, until: float) -> None:
         buffers = self._around.buffers
-        buffer = buffers.fetch(self._kept)
-        count = self._transport.receive_into(buffer.space())
+        if self._kept is None:
+            buffer = buffers.shared
+            count = buffer.receive_anew(self._transport.receive_into)
+        else:
+            buffer = buffers.fetch(self._kept)
+            count = buffer.receive(self._transport.receive_into)
         if count:
-            buffer.filled(count)
-            self.last_active_ms = self._around.broker.clock.monotonic_ms()
+            self.is_active = True
             if self._unfinished is None:
                 self._handle(buffer, until)
         elif count == 0:
@@ -210,14 +218,14 @@ class Connection:
             if perf_counter() > until:
                 self._queue()
                 break
-        self._pump()
+        if not outbox.pump():
+            self._note_blocked()
 
     def _pump(self) -> bool:
         """Send what the peer takes. Whether all has left."""
         if self._outbox.pump():
             if self._is_blocked:
                 self._is_blocked = False
-                self.last_active_ms = self._around.broker.clock.monotonic_ms()
                 if self._closing:
                     self.close()
                     return False
@@ -226,10 +234,13 @@ class Connection:
                 self.close()
                 return False
             return True
+        self._note_blocked()
+        return False
+
+    def _note_blocked(self) -> None:
         if not self._is_blocked:
             self._is_blocked = True
             self._watch()
-        return False
 
     def _queue(self) -> None:
         if not self._is_queued:

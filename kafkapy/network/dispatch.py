@@ -102,7 +102,10 @@ class Dispatcher:
             if response is None:
                 return None
             if isinstance(response, Message):
-                self._append(response, version, context, outbox)
+                if self.accounts is None:
+                    outbox.append(response, version.encode, correlation_id, version.tagged_header)
+                else:
+                    self._append(response, version, context, outbox)
                 return None
             steps = self._finish(version, request, response, context)
         else:
@@ -147,7 +150,7 @@ class Dispatcher:
         accounts = self.accounts
         if accounts is not None:
             accounts.before_encoding(version.api.key, response, context)
-        size = outbox.append(response, version.encode, context.correlation_id, tagged_header=version.tagged_header)
+        size = outbox.append(response, version.encode, context.correlation_id, version.tagged_header)
         if accounts is not None:
             accounts.answered(version.api.key, size, context)
 

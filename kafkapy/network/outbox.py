@@ -49,8 +49,7 @@ class Outbox:
         response: Message,
         encode: Callable[[Message, bytearray, list[tuple[int, object]]], None],
         correlation_id: int,
-        *,
-        tagged_header: bool,
+        tagged_header: bool,  # by position: it is called for every answer
     ) -> int:
         """Encode one answer behind those that wait. Returns its bytes on the wire, the four of its size included."""
         buffer, ranges = self.buffer, self._ranges

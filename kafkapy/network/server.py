@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("kafkapy.server")
 
-IDLE_CHECKS_PER_TIMEOUT = 10  # an idle connection lives at most a tenth longer than connections.max.idle.ms
+IDLE_CHECKS_PER_TIMEOUT = 20  # activity is seen at the next one: an idle connection lives at most a tenth longer
 IDLE_CHECK_MS_MIN = 100
 IDLE_CHECK_MS_MAX = 60_000  # how late a changed connections.max.idle.ms may be noticed
 ACCEPTED_AT_ONCE_MAX = 32  # a flood of newcomers leaves time for those who are there
@@ -166,8 +166,9 @@ class Server:
                 continue  # as in Kafka: never
             now_ms = clock.monotonic_ms()
             for connection in list(self._connections):
-                if connection.waits:
-                    connection.last_active_ms = now_ms  # a parked request is none of the client's silence
+                if connection.is_active or connection.waits:  # a parked request is none of the client's silence
+                    connection.is_active = False
+                    connection.last_active_ms = now_ms
                 elif connection.last_active_ms < now_ms - idle_ms:
                     connection.close(f"idle for {idle_ms} ms (connections.max.idle.ms)")
 

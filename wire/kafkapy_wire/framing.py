@@ -8,8 +8,12 @@ rest, or a whole frame for its turn.
 from __future__ import annotations
 
 from struct import Struct
+from typing import TYPE_CHECKING
 
 from kafkapy_wire.errors import MalformedFrame
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 LENGTH_BYTES = 4
 SHARED_BYTES = 64 * 1024
@@ -79,6 +83,20 @@ class RequestBuffer:
         self.end += count
         assert self.end <= len(self._buffer), f"{count} bytes do not fit: {self.end} of {len(self._buffer)}"
 
+    def receive(self, receive_into: Callable[[memoryview], int | None]) -> int | None:
+        """Have `receive_into` fill free room with bytes that follow the unread ones; returns what it does."""
+        count = receive_into(self.space())
+        if count:
+            self.end += count
+        return count
+
+    def receive_anew(self, receive_into: Callable[[memoryview], int | None]) -> int | None:
+        """The same after dropping what is unread."""
+        count = receive_into(self._view)
+        self.start = 0
+        self.end = count or 0
+        return count
+
     def next_frame(self) -> memoryview | None:
         """The next whole request without its length prefix, or None: receive more.
 
@@ -88,7 +106,10 @@ class RequestBuffer:
         begin = self.start + LENGTH_BYTES
         if begin > self.end:
             return None
-        stop = begin + self._frame_bytes()
+        size: int = _SIZE.unpack_from(self._buffer, self.start)[0]
+        if size < 0 or size > self.request_bytes_max:
+            raise self._malformed(size)
+        stop = begin + size
         if stop > self.end:
             return None
         self.start = stop
@@ -132,10 +153,11 @@ class RequestBuffer:
     def _frame_bytes(self) -> int:
         size: int = _SIZE.unpack_from(self._buffer, self.start)[0]
         if size < 0 or size > self.request_bytes_max:
-            raise MalformedFrame(
-                f"a request of {size} bytes was announced, {self.request_bytes_max} are the most", size
-            )
+            raise self._malformed(size)
         return size
+
+    def _malformed(self, size: int) -> MalformedFrame:
+        return MalformedFrame(f"a request of {size} bytes was announced, {self.request_bytes_max} are the most", size)
 
     def _wanted_bytes(self, unread: int) -> int:
         """The size of buffer that the frame at the front asks for; always more than `unread`."""
@@ -164,32 +186,32 @@ class ReceiveBuffers:
 
     buffer = buffers.fetch(kept); receive; take frames; kept = buffers.keep(buffer)
 
-    `kept` is what a connection holds between two receives: None as a rule, a copy of at most COPIED_BYTES_MAX, or a
-    buffer of the size of its frame.
+    Where nothing is kept, `shared.receive_anew(...)` does for `fetch` and `receive`. `kept` is what a connection holds
+    between two receives: None as a rule, a copy of at most COPIED_BYTES_MAX, or a buffer of the size of its frame.
     """
 
-    __slots__ = ("_request_bytes_max", "_shared", "_spare", "_spare_was_used")
+    __slots__ = ("_request_bytes_max", "_spare", "_spare_was_used", "shared")
 
     def __init__(self, request_bytes_max: int) -> None:
         self._request_bytes_max = request_bytes_max
-        self._shared = RequestBuffer(request_bytes_max)
+        self.shared = RequestBuffer(request_bytes_max)
         self._spare: list[RequestBuffer] = []
         self._spare_was_used = False
 
     def fetch(self, kept: bytes | RequestBuffer | None) -> RequestBuffer:
         """The buffer to receive into and to take frames from, with what was kept at its front."""
         if kept is None:
-            self._shared.start = self._shared.end = 0  # a connection that failed may have left bytes
-            return self._shared
+            self.shared.clear()  # a connection that failed may have left bytes
+            return self.shared
         if isinstance(kept, RequestBuffer):
             return kept
-        self._shared.put(kept)
-        return self._shared
+        self.shared.put(kept)
+        return self.shared
 
     def keep(self, buffer: RequestBuffer) -> bytes | RequestBuffer | None:
         """Take the unread bytes out of the buffer that `fetch` gave: they are the connection's now."""
         unread = buffer.end - buffer.start
-        if buffer is self._shared:
+        if buffer is self.shared:
             if not unread:
                 return None
             kept: bytes | RequestBuffer
