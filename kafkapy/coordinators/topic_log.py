@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kafkapy.coordinators.runtime import Position
+from kafkapy_log import StorageError
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.records import split_batches
 
@@ -65,7 +66,7 @@ class TopicCoordinatorLog:
             try:
                 data = piece.read()
             except OSError as error:
-                raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, f"{stored}: {error}") from error
+                raise StorageError(stored, error) from error
             finally:
                 piece.release()
             if not data:

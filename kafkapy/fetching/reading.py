@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from kafkapy_log import FileSlice
+from kafkapy_log import FileSlice, StorageError
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.fetch import AbortedTransaction, EpochEndOffset, PartitionData
 
@@ -187,7 +187,7 @@ class Reading:
             try:
                 data.records = piece.read()
             except OSError as error:
-                raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, f"{partition}: {error}") from error
+                raise StorageError(partition, error) from error
             finally:
                 piece.release()
         else:

@@ -58,7 +58,7 @@ class Api:
 class ApiVersion:
     """One version of one API key, with its codecs."""
 
-    __slots__ = ("api", "decode", "encode", "header_version", "number", "tagged_header")
+    __slots__ = ("api", "decode", "encode", "header_version", "number", "response", "tagged_header")
 
     def __init__(self, api: Api, number: int) -> None:
         self.api = api
@@ -66,7 +66,8 @@ class ApiVersion:
         self.header_version = request_header_version(api.key, number)
         self.tagged_header = response_header_version(api.key, number) == 1
         self.decode: Callable[[memoryview, int], tuple[Any, int]] = decoder(request_class(api.key), number)
-        self.encode: Callable[..., None] = encoder(response_class(api.key), number)
+        self.response = response_class(api.key)
+        self.encode: Callable[..., None] = encoder(self.response, number)
 
 
 class ApiTable:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 from kafkapy.network.api_table import ApiTable
 from kafkapy.pending import Pending
 from kafkapy_wire.api_keys import ApiKey
-from kafkapy_wire.codec import decoder
+from kafkapy_wire.codec import decoder, encoder
 from kafkapy_wire.errors import KafkaError, MalformedMessage
 from kafkapy_wire.message import Message
 from kafkapy_wire.messages.request_header import RequestHeader
@@ -102,7 +102,7 @@ class Dispatcher:
             if response is None:
                 return None
             if isinstance(response, Message):
-                if self.accounts is None:
+                if self.accounts is None and response.__class__ is version.response:
                     outbox.append(response, version.encode, correlation_id, version.tagged_header)
                 else:
                     self._append(response, version, context, outbox)
@@ -150,7 +150,10 @@ class Dispatcher:
         accounts = self.accounts
         if accounts is not None:
             accounts.before_encoding(version.api.key, response, context)
-        size = outbox.append(response, version.encode, context.correlation_id, version.tagged_header)
+        encode = version.encode
+        if response.__class__ is not version.response:  # partly encoded before
+            encode = encoder(response.__class__, version.number)
+        size = outbox.append(response, encode, context.correlation_id, version.tagged_header)
         if accounts is not None:
             accounts.answered(version.api.key, size, context)
 
