@@ -3,6 +3,9 @@
 Exit code 1: memory grows faster than `--growth-max` MB a minute after the first third, a connection or a deleted file
 stays open when all clients are gone, or an error came that should not. With `--heap` it says instead what objects the
 work has left behind; `--only` tells the kinds of work apart.
+
+The broker has the driver's environment: with MALLOC_ARENA_MAX=1 what the C library keeps for each thread does not hide
+what Python keeps, and with PYTHONMALLOC=malloc nothing is hidden in pymalloc's arenas.
 """
 
 from __future__ import annotations
