@@ -40,6 +40,7 @@ from kafkapy.partitions.opening import OPENED_AT_ONCE_MAX, open_in_turns, to_be_
 from kafkapy.pending import Pending, settled
 from kafkapy.producing.acks import ALL, AckWait
 from kafkapy.producing.enlisting import NotEnlisted, enlist, has_transactional_batch
+from kafkapy.turns import Turn
 from kafkapy_controller.topic_names import INTERNAL_TOPICS
 from kafkapy_log import Verification
 from kafkapy_wire.errors import ErrorCode, KafkaError
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping
 
     from kafkapy.context import RequestContext
+    from kafkapy.partitions.opening import Named
     from kafkapy.partitions.partition import Partition
     from kafkapy_wire.messages.produce import PartitionProduceData, TopicProduceData
 
@@ -65,6 +67,7 @@ if TYPE_CHECKING:
 ADMIN_CLIENT_ID = "__admin_client"
 NOTHING_ENLISTED: Mapping[Partition, Verification | NotEnlisted] = {}
 FIRST_VERSION_WITH_TOPIC_IDS = 13
+APPENDED_AT_ONCE_MAX = 64  # partitions: two milliseconds
 # To these Apache Kafka answers without the log start offset, to every other error of an append with it.
 ERRORS_WITHOUT_LOG_START_OFFSET = frozenset(
     {
@@ -80,123 +83,159 @@ Answer: TypeAlias = "ProduceResponse | Pending[ProduceResponse | None] | None"
 
 
 def handle(request: ProduceRequest, context: RequestContext) -> Answer | Coroutine[None, None, ProduceResponse | None]:
+    topics = request.topic_data
+    if len(topics) == 1 and len(topics[0].partition_data) == 1:  # as the clients of many small requests send
+        return _produce(request, context)
+    count = sum([len(topic.partition_data) for topic in topics])
+    if count > APPENDED_AT_ONCE_MAX:
+        return _produce_in_turns(request, context)
     partitions = context.broker.partitions
-    if partitions.has_unopened and _partition_count(request) > OPENED_AT_ONCE_MAX:
-        by_id = context.api_version >= FIRST_VERSION_WITH_TOPIC_IDS
-        named = [
-            (topic.topic_id if by_id else topic.name, data.index)
-            for topic in request.topic_data
-            for data in topic.partition_data
-        ]
-        if closed := to_be_opened(named, partitions):
-            return _produce_once_open(closed, request, context)
+    if partitions.has_unopened and count > OPENED_AT_ONCE_MAX and to_be_opened(_named(request, context), partitions):
+        return _produce_in_turns(request, context)
     return _produce(request, context)
 
 
-def _partition_count(request: ProduceRequest) -> int:
-    return sum(len(topic.partition_data) for topic in request.topic_data)
-
-
-async def _produce_once_open(
-    closed: list[tuple[str, int]], request: ProduceRequest, context: RequestContext
-) -> ProduceResponse | None:
-    await open_in_turns(closed, context.broker.partitions)
-    answer = _produce(request, context)
-    return await answer.wait() if isinstance(answer, Pending) else answer
+def _named(request: ProduceRequest, context: RequestContext) -> list[Named]:
+    by_id = context.api_version >= FIRST_VERSION_WITH_TOPIC_IDS
+    return [
+        (topic.topic_id if by_id else topic.name, data.index)
+        for topic in request.topic_data
+        for data in topic.partition_data
+    ]
 
 
 def _produce(request: ProduceRequest, context: RequestContext) -> Answer:
     if not has_transactional_batch(request):
         return _append_all(request, context, NOTHING_ENLISTED)
-    try:
-        enlisted = enlist(request, context, lambda topic, index: _find(topic, index, request, context))
-    except NotEnlisted as refusal:
-        return _append_all(request, context, refusal)
+    enlisted = _enlist(request, context)
     if enlisted.settled:
         return _append_all(request, context, enlisted.result())
     return enlisted.and_then(lambda outcome: _as_pending(_append_all(request, context, outcome)))
+
+
+async def _produce_in_turns(request: ProduceRequest, context: RequestContext) -> ProduceResponse | None:
+    """The same for very many partitions, with turns of the event loop between them."""
+    partitions = context.broker.partitions
+    await open_in_turns(partitions.unopened_among(_named(request, context)), partitions)
+    enlisted = await _enlist(request, context).wait() if has_transactional_batch(request) else NOTHING_ENLISTED
+    appending = Appending(request, context, enlisted)
+    turn = Turn()
+    for topic in request.topic_data:
+        answers = appending.begin_topic(topic)
+        for data in topic.partition_data:
+            appending.append(topic, data, answers)
+            await turn.share()
+    answer = appending.answer()
+    return await answer.wait() if isinstance(answer, Pending) else answer
+
+
+def _enlist(request: ProduceRequest, context: RequestContext) -> Pending[Enlisted]:
+    try:
+        outcome = enlist(request, context, lambda topic, index: _find(topic, index, request, context))
+    except NotEnlisted as refusal:
+        return settled(refusal)
+    return outcome.map(lambda enlisted: enlisted)
+
+
+def _append_all(request: ProduceRequest, context: RequestContext, enlisted: Enlisted) -> Answer:
+    appending = Appending(request, context, enlisted)
+    for topic in request.topic_data:
+        answers = appending.begin_topic(topic)
+        for data in topic.partition_data:
+            appending.append(topic, data, answers)
+    return appending.answer()
 
 
 def _as_pending(answer: Answer) -> Pending[ProduceResponse | None]:
     return answer if isinstance(answer, Pending) else settled(answer)
 
 
-def _append_all(request: ProduceRequest, context: RequestContext, enlisted: Enlisted) -> Answer:
-    response = ProduceResponse()
-    failed: PartitionProduceResponse | None = None
-    acks = request.acks
-    wait: AckWait | None = None
-    for topic in request.topic_data:
-        answers = []
-        for data in topic.partition_data:
-            answer = PartitionProduceResponse(index=data.index, base_offset=-1)
-            answers.append(answer)
-            appended = _append(answer, topic, data, request, context, enlisted)
-            if appended is None:
-                failed = answer
-            elif acks:
-                partition, end_offset = appended
-                if (partition.committed if acks == ALL else partition.stored).offset < end_offset:
-                    if wait is None:
-                        wait = AckWait(response, acks)
-                    wait.add(partition, answer, end_offset)
-        response.responses.append(
+class Appending:
+    """The appends of one request, and the answer to them."""
+
+    __slots__ = ("_context", "_enlisted", "_failed", "_request", "_response", "_wait")
+
+    def __init__(self, request: ProduceRequest, context: RequestContext, enlisted: Enlisted) -> None:
+        self._request = request
+        self._context = context
+        self._enlisted = enlisted
+        self._response = ProduceResponse()
+        self._failed: PartitionProduceResponse | None = None
+        self._wait: AckWait | None = None
+
+    def begin_topic(self, topic: TopicProduceData) -> list[PartitionProduceResponse]:
+        """Where the answers of its partitions go."""
+        answers: list[PartitionProduceResponse] = []
+        self._response.responses.append(
             TopicProduceResponse(name=topic.name, topic_id=topic.topic_id, partition_responses=answers)
         )
-    if wait is not None:
-        return wait.begin(request.timeout_ms, context.broker.clock)
-    if acks:
-        return response
-    if failed is not None:
-        error = ErrorCode(failed.error_code).name
-        raise CloseConnection(f"a produce request with acks=0 failed with {error}, which only this can tell the client")
-    return None
+        return answers
+
+    def append(
+        self, topic: TopicProduceData, data: PartitionProduceData, answers: list[PartitionProduceResponse]
+    ) -> None:
+        """Append one partition's records, or say in its answer why not."""
+        context, enlisted = self._context, self._enlisted
+        answer = PartitionProduceResponse(index=data.index, base_offset=-1)
+        answers.append(answer)
+        partition: Partition | None = None
+        try:
+            if isinstance(enlisted, NotEnlisted):
+                raise enlisted
+            partition = _find(topic, data.index, self._request, context)
+            verification = enlisted.get(partition, Verification.NONE) if enlisted else Verification.NONE
+            if isinstance(verification, NotEnlisted):
+                raise verification
+            result = partition.append_produced(
+                data.records if data.records is not None else b"",
+                now_ms=context.broker.clock.now_ms(),
+                request_version=context.api_version,
+                verification=verification,
+            )
+        except NotEnlisted as error:
+            answer.error_code = error.code
+            answer.error_message = error.shown
+            self._failed = answer
+        except KafkaError as error:
+            _refuse(answer, partition, error)
+            self._failed = answer
+        else:
+            answer.base_offset = result.base_offset
+            answer.log_append_time_ms = result.log_append_time_ms
+            answer.log_start_offset = result.log_start_offset
+            acks = self._request.acks
+            if acks and (partition.committed if acks == ALL else partition.stored).offset <= result.last_offset:
+                if self._wait is None:
+                    self._wait = AckWait(self._response, acks)
+                self._wait.add(partition, answer, result.last_offset + 1)
+
+    def answer(self) -> Answer:
+        """Once all is appended. Raises CloseConnection: with acks=0 nothing else tells the client of an error."""
+        request = self._request
+        if self._wait is not None:
+            return self._wait.begin(request.timeout_ms, self._context.broker.clock)
+        if request.acks:
+            return self._response
+        if self._failed is not None:
+            error = ErrorCode(self._failed.error_code).name
+            raise CloseConnection(
+                f"a produce request with acks=0 failed with {error}, which only this can tell the client"
+            )
+        return None
 
 
-def _append(
-    answer: PartitionProduceResponse,
-    topic: TopicProduceData,
-    data: PartitionProduceData,
-    request: ProduceRequest,
-    context: RequestContext,
-    enlisted: Enlisted,
-) -> tuple[Partition, int] | None:
-    """Append one partition's records and fill in its answer. Returns where they end; None: they were refused."""
-    partition: Partition | None = None
-    try:
-        if isinstance(enlisted, NotEnlisted):
-            raise enlisted
-        partition = _find(topic, data.index, request, context)
-        verification = enlisted.get(partition, Verification.NONE) if enlisted else Verification.NONE
-        if isinstance(verification, NotEnlisted):
-            raise verification
-        result = partition.append_produced(
-            data.records if data.records is not None else b"",
-            now_ms=context.broker.clock.now_ms(),
-            request_version=context.api_version,
-            verification=verification,
-        )
-    except NotEnlisted as error:
-        answer.error_code = error.code
-        answer.error_message = error.shown
-    except KafkaError as error:
-        answer.error_code = error.code
-        if isinstance(error, RecordsRejected):
-            # Apache Kafka keeps the words of every other error to its log.
-            answer.error_message = error.message
-            answer.record_errors = [
-                BatchIndexAndErrorMessage(batch_index=record.batch_index, batch_index_error_message=record.message)
-                for record in error.record_errors
-            ]
-        never_appended = isinstance(error, RequestRejected) or error.code in ERRORS_WITHOUT_LOG_START_OFFSET
-        if partition is not None and not never_appended:
-            answer.log_start_offset = partition.log.log_start_offset
-    else:
-        answer.base_offset = result.base_offset
-        answer.log_append_time_ms = result.log_append_time_ms
-        answer.log_start_offset = result.log_start_offset
-        return partition, result.last_offset + 1
-    return None
+def _refuse(answer: PartitionProduceResponse, partition: Partition | None, error: KafkaError) -> None:
+    answer.error_code = error.code
+    if isinstance(error, RecordsRejected):
+        # Apache Kafka keeps the words of every other error to its log.
+        answer.error_message = error.message
+        answer.record_errors = [
+            BatchIndexAndErrorMessage(batch_index=record.batch_index, batch_index_error_message=record.message)
+            for record in error.record_errors
+        ]
+    never_appended = isinstance(error, RequestRejected) or error.code in ERRORS_WITHOUT_LOG_START_OFFSET
+    if partition is not None and not never_appended:
+        answer.log_start_offset = partition.log.log_start_offset
 
 
 def _find(topic: TopicProduceData, index: int, request: ProduceRequest, context: RequestContext) -> Partition:
