@@ -16,7 +16,26 @@ from kafkapy.errors import ShutdownError
 from kafkapy.node import Node
 from kafkapy_log import Flush, PartitionLog
 from kafkapy_wire.errors import ErrorCode
-from tests.shell.running_node import TOPIC, Client, batch, connect, running_node, trio_test, until_parked
+from kafkapy_wire.message import Message
+from kafkapy_wire.messages.end_txn import EndTxnRequest, EndTxnResponse
+from kafkapy_wire.messages.init_producer_id import InitProducerIdRequest, InitProducerIdResponse
+from kafkapy_wire.messages.offset_commit import (
+    OffsetCommitRequest,
+    OffsetCommitRequestPartition,
+    OffsetCommitRequestTopic,
+    OffsetCommitResponse,
+)
+from kafkapy_wire.messages.produce import ProduceResponse
+from tests.shell.running_node import (
+    TOPIC,
+    Client,
+    batch,
+    connect,
+    produce_request,
+    running_node,
+    trio_test,
+    until_parked,
+)
 
 WAIT_SECONDS_MAX = 10
 
@@ -31,6 +50,11 @@ class SlowDisk:
     def let_through(self, rounds: int = 1) -> None:
         for _ in range(rounds):
             self._permits.release()
+
+    def hold(self) -> None:
+        """From now on none is let through, however many were before."""
+        while self._permits.acquire(blocking=False):
+            pass
 
     def sync_all(self, flushes: list[Flush], *, fsync: bool) -> list[OSError | None]:
         assert fsync
@@ -96,7 +120,7 @@ def test_requests_that_come_during_an_fsync_share_the_next(tmp_path: Path, slow_
                     nursery.start_soon(produce, topic)
                 await until_parked(node, 5)
                 assert await plain.produce("plain", b"not held up") == 0
-                assert len(await plain.values("first")) == 3
+                assert await plain.values("first") == [], "nobody reads what may be lost with the power"
                 assert answered == []
                 slow_disk.let_through(2)
             assert len(answered) == 5
@@ -206,3 +230,65 @@ async def test_a_node_whose_data_is_thrown_away_never_waits_for_the_disk(tmp_pat
         await produce_much(client, "orders")
         await tick(node, 1_000)
         assert log_of(node, "orders").recovery_point == 0
+
+
+def test_coordinators_wait_for_their_fsync_too(tmp_path: Path, slow_disk: SlowDisk) -> None:
+    """With log.flush.interval.messages=1 no answer leaves before what it rests on is on the disk."""
+
+    @trio_test
+    async def run() -> None:
+        slow_disk.let_through(1_000)
+        settings = {
+            "log.flush.interval.messages": "1",
+            "offsets.topic.num.partitions": "1",
+            "transaction.state.log.num.partitions": "1",
+        }
+        async with running_node(tmp_path, settings, durable=True) as node, connect(node) as client:
+            await client.create_topic("orders")
+            producer = await client.ask(
+                InitProducerIdRequest(transactional_id="t", transaction_timeout_ms=60_000), InitProducerIdResponse
+            )
+            records = batch(
+                [b"a"], producer_id=producer.producer_id, producer_epoch=0, base_sequence=0, is_transactional=True
+            )
+            transactional = produce_request("orders", records)
+            transactional.transactional_id = "t"
+            produced = await client.ask(transactional, ProduceResponse, 12)
+            assert produced.responses[0].partition_responses[0].error_code == ErrorCode.NONE
+            commit = OffsetCommitRequest(
+                group_id="g",
+                topics=[
+                    OffsetCommitRequestTopic(
+                        name="orders", partitions=[OffsetCommitRequestPartition(partition_index=0, committed_offset=1)]
+                    )
+                ],
+            )
+            assert (await client.ask(commit, OffsetCommitResponse, 9)).topics[0].partitions[0].error_code == 0
+            slow_disk.hold()
+            requests: list[tuple[Message, type[Message], int]] = [
+                (commit, OffsetCommitResponse, 9),
+                (
+                    EndTxnRequest(
+                        transactional_id="t", producer_id=producer.producer_id, producer_epoch=0, committed=True
+                    ),
+                    EndTxnResponse,
+                    5,
+                ),
+                (InitProducerIdRequest(transactional_id="u", transaction_timeout_ms=1), InitProducerIdResponse, 4),
+            ]
+            answered: list[Message] = []
+
+            async def ask(request: Message, response: type[Message], version: int) -> None:
+                async with connect(node) as other:
+                    answered.append(await other.ask(request, response, version))
+
+            async with trio.open_nursery() as nursery:
+                for request in requests:
+                    nursery.start_soon(ask, *request)
+                await until_parked(node, len(requests))
+                assert answered == []
+                slow_disk.let_through(1_000)
+            assert len(answered) == len(requests)
+            assert all(getattr(answer, "error_code", 0) == ErrorCode.NONE for answer in answered)
+
+    run()
