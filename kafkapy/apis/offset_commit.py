@@ -23,10 +23,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kafkapy.coordinators.group.offset_commits import TopicOutcome, TopicToCommit, merged, resolve
 from kafkapy.pending import Pending, attempt, settled
-from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.offset_commit import (
-    OffsetCommitRequestTopic,
     OffsetCommitResponse,
     OffsetCommitResponsePartition,
     OffsetCommitResponseTopic,
@@ -34,79 +33,39 @@ from kafkapy_wire.messages.offset_commit import (
 
 if TYPE_CHECKING:
     from kafkapy.context import RequestContext
-    from kafkapy_controller.image import MetadataImage
+    from kafkapy_wire.errors import KafkaError
     from kafkapy_wire.messages.offset_commit import OffsetCommitRequest
 
 FIRST_VERSION_WITH_TOPIC_IDS = 10
 
 
 def handle(request: OffsetCommitRequest, context: RequestContext) -> Pending[OffsetCommitResponse]:
-    known, refused = _resolve(request, context.broker.metadata.image, context.api_version)
+    asked = [TopicToCommit(topic.name, topic.topic_id, topic.partitions) for topic in request.topics]
+    by_id = context.api_version >= FIRST_VERSION_WITH_TOPIC_IDS
+    known, refused = resolve(asked, context.broker.metadata.image, by_id=by_id)
     if not known:
-        return settled(OffsetCommitResponse(topics=refused))
+        return settled(_response(refused))
     outcome = attempt(lambda: context.broker.groups.commit_offsets(request, known, context.api_version))
-    committed = outcome.otherwise(lambda error: [_refusal(topic, error.code) for topic in known])
-    return committed.map(lambda topics: OffsetCommitResponse(topics=_merged(refused, topics)))
+    committed = outcome.otherwise(lambda error: [topic.refused(error.code) for topic in known])
+    return committed.map(lambda topics: _response(merged(refused, topics)))
 
 
-def _resolve(
-    request: OffsetCommitRequest, image: MetadataImage, api_version: int
-) -> tuple[list[OffsetCommitRequestTopic], list[OffsetCommitResponseTopic]]:
-    """What exists, with name and id; and the refusal of what does not."""
-    known: list[OffsetCommitRequestTopic] = []
-    refused: list[OffsetCommitResponseTopic] = []
-    for topic in request.topics:
-        if api_version >= FIRST_VERSION_WITH_TOPIC_IDS:
-            found, unknown = image.topics_by_id.get(topic.topic_id), ErrorCode.UNKNOWN_TOPIC_ID
-        else:
-            found, unknown = image.topics.get(topic.name), ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-        if found is None:
-            refused.append(_refusal(topic, unknown))
-            continue
-        topic.name, topic.topic_id = found.name, found.topic_id
-        partitions = range(len(found.partitions))
-        existing = [partition for partition in topic.partitions if partition.partition_index in partitions]
-        if len(existing) < len(topic.partitions):
-            missing = [partition for partition in topic.partitions if partition.partition_index not in partitions]
-            part = OffsetCommitRequestTopic(name=topic.name, topic_id=topic.topic_id, partitions=missing)
-            refused.append(_refusal(part, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION))
-            topic.partitions = existing
-        if existing:
-            known.append(topic)
-    return known, refused
-
-
-def _refusal(topic: OffsetCommitRequestTopic, error: ErrorCode) -> OffsetCommitResponseTopic:
-    return OffsetCommitResponseTopic(
-        name=topic.name,
-        topic_id=topic.topic_id,
-        partitions=[
-            OffsetCommitResponsePartition(partition_index=partition.partition_index, error_code=error)
-            for partition in topic.partitions
-        ],
+def _response(topics: list[TopicOutcome]) -> OffsetCommitResponse:
+    return OffsetCommitResponse(
+        topics=[
+            OffsetCommitResponseTopic(
+                name=topic.name,
+                topic_id=topic.topic_id,
+                partitions=[
+                    OffsetCommitResponsePartition(partition_index=index, error_code=error)
+                    for index, error in topic.partitions
+                ],
+            )
+            for topic in topics
+        ]
     )
 
 
-def _merged(
-    refused: list[OffsetCommitResponseTopic], committed: list[OffsetCommitResponseTopic]
-) -> list[OffsetCommitResponseTopic]:
-    """Each topic once, what was refused before what was committed, in Apache Kafka's order."""
-    if not refused:
-        return committed
-    by_topic: dict[tuple[str, bytes], OffsetCommitResponseTopic] = {}
-    for topic in (*refused, *committed):
-        first = by_topic.setdefault((topic.name, topic.topic_id), topic)
-        if first is not topic:
-            first.partitions.extend(topic.partitions)
-    return list(by_topic.values())
-
-
 def error_response(request: OffsetCommitRequest, error: KafkaError) -> OffsetCommitResponse:
-    topics = []
-    for topic in request.topics:
-        answers = [
-            OffsetCommitResponsePartition(partition_index=committed.partition_index, error_code=error.code)
-            for committed in topic.partitions
-        ]
-        topics.append(OffsetCommitResponseTopic(name=topic.name, topic_id=topic.topic_id, partitions=answers))
-    return OffsetCommitResponse(topics=topics)
+    asked = [TopicToCommit(topic.name, topic.topic_id, topic.partitions) for topic in request.topics]
+    return _response([topic.refused(error.code) for topic in asked])

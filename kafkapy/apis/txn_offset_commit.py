@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kafkapy.coordinators.group.offset_commits import TopicOutcome, TopicToCommit, merged, resolve
 from kafkapy.coordinators.transaction.enlisting import Enlisting
 from kafkapy.coordinators.transaction.transaction import ProducerIdAndEpoch
 from kafkapy.pending import Pending, attempt, settled
@@ -29,41 +30,59 @@ from kafkapy_controller.topic_names import OFFSETS_TOPIC
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.txn_offset_commit import (
     TxnOffsetCommitRequest,
-    TxnOffsetCommitRequestTopic,
     TxnOffsetCommitResponse,
     TxnOffsetCommitResponsePartition,
     TxnOffsetCommitResponseTopic,
 )
+from kafkapy_wire.uuid import ZERO_UUID
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from kafkapy.context import RequestContext
     from kafkapy.partitions.partition import Partition
-    from kafkapy_controller.image import MetadataImage
     from kafkapy_log import Verification
 
 FIRST_VERSION_WITH_LOAD_IN_PROGRESS = 2
 
 
 def handle(request: TxnOffsetCommitRequest, context: RequestContext) -> Pending[TxnOffsetCommitResponse]:
-    known, refused = _resolve(request, context.broker.metadata.image)
+    known, refused = resolve(_asked(request), context.broker.metadata.image, by_id=False)
     if not known:
-        return settled(TxnOffsetCommitResponse(topics=refused))
+        return settled(_response(refused))
 
-    def refuse(error: KafkaError) -> list[TxnOffsetCommitResponseTopic]:
+    def refuse(error: KafkaError) -> list[TopicOutcome]:
         code = error.code
         version = context.api_version
         if code is ErrorCode.COORDINATOR_LOAD_IN_PROGRESS and version < FIRST_VERSION_WITH_LOAD_IN_PROGRESS:
             code = ErrorCode.COORDINATOR_NOT_AVAILABLE
-        return [_refusal(topic, code) for topic in known]
+        return [topic.refused(code) for topic in known]
 
     outcome = attempt(
         lambda: context.broker.groups.commit_transactional_offsets(
             request, known, lambda partition: _enlist(request, partition, context)
         )
     )
-    return outcome.otherwise(refuse).map(lambda topics: TxnOffsetCommitResponse(topics=_merged(refused, topics)))
+    return outcome.otherwise(refuse).map(lambda topics: _response(merged(refused, topics)))
+
+
+def _asked(request: TxnOffsetCommitRequest) -> list[TopicToCommit]:
+    return [TopicToCommit(topic.name, ZERO_UUID, topic.partitions) for topic in request.topics]
+
+
+def _response(topics: list[TopicOutcome]) -> TxnOffsetCommitResponse:
+    return TxnOffsetCommitResponse(
+        topics=[
+            TxnOffsetCommitResponseTopic(
+                name=topic.name,
+                partitions=[
+                    TxnOffsetCommitResponsePartition(partition_index=index, error_code=error)
+                    for index, error in topic.partitions
+                ],
+            )
+            for topic in topics
+        ]
+    )
 
 
 def _enlist(request: TxnOffsetCommitRequest, index: int, context: RequestContext) -> Pending[None]:
@@ -86,53 +105,5 @@ def _enlist(request: TxnOffsetCommitRequest, index: int, context: RequestContext
     return context.broker.enlister.enlist(request.transactional_id, producer, [partition], enlisting).map(check)
 
 
-def _resolve(
-    request: TxnOffsetCommitRequest, image: MetadataImage
-) -> tuple[list[TxnOffsetCommitRequestTopic], list[TxnOffsetCommitResponseTopic]]:
-    """What exists, and the refusal of what does not."""
-    known: list[TxnOffsetCommitRequestTopic] = []
-    refused: list[TxnOffsetCommitResponseTopic] = []
-    for topic in request.topics:
-        found = image.topics.get(topic.name)
-        indexes = range(0 if found is None else len(found.partitions))
-        missing = [partition for partition in topic.partitions if partition.partition_index not in indexes]
-        if missing or found is None:
-            part = TxnOffsetCommitRequestTopic(name=topic.name, partitions=missing)
-            refused.append(_refusal(part, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION))
-            topic.partitions = [partition for partition in topic.partitions if partition.partition_index in indexes]
-        if topic.partitions:
-            known.append(topic)
-    return known, refused
-
-
-def _refusal(topic: TxnOffsetCommitRequestTopic, error: ErrorCode) -> TxnOffsetCommitResponseTopic:
-    return TxnOffsetCommitResponseTopic(
-        name=topic.name,
-        partitions=[
-            TxnOffsetCommitResponsePartition(partition_index=partition.partition_index, error_code=error)
-            for partition in topic.partitions
-        ],
-    )
-
-
-def _merged(
-    refused: list[TxnOffsetCommitResponseTopic], committed: list[TxnOffsetCommitResponseTopic]
-) -> list[TxnOffsetCommitResponseTopic]:
-    """Each topic once, what was refused before what was committed."""
-    by_name: dict[str, TxnOffsetCommitResponseTopic] = {}
-    for topic in (*refused, *committed):
-        first = by_name.setdefault(topic.name, topic)
-        if first is not topic:
-            first.partitions.extend(topic.partitions)
-    return list(by_name.values())
-
-
 def error_response(request: TxnOffsetCommitRequest, error: KafkaError) -> TxnOffsetCommitResponse:
-    topics = []
-    for topic in request.topics:
-        answers = [
-            TxnOffsetCommitResponsePartition(partition_index=committed.partition_index, error_code=error.code)
-            for committed in topic.partitions
-        ]
-        topics.append(TxnOffsetCommitResponseTopic(name=topic.name, partitions=answers))
-    return TxnOffsetCommitResponse(topics=topics)
+    return _response([topic.refused(error.code) for topic in _asked(request)])

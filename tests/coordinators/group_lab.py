@@ -9,6 +9,7 @@ import trio.testing
 
 from kafkapy.clock import ManualClock
 from kafkapy.coordinators.group import Caller, GroupCoordinator, refused_join
+from kafkapy.coordinators.group.offset_commits import TopicToCommit
 from kafkapy.coordinators.runtime import Position, partition_for
 from kafkapy.high_watermark import HighWatermark
 from kafkapy.pending import Pending, attempt
@@ -97,6 +98,11 @@ class MemoryLog:
         """Everything in the partition of that group, in order."""
         partition = self.batches[partition_for(group_id, PARTITION_COUNT)] if self.batches else []
         return [record for batch in partition for record in decode_records(batch)]
+
+
+def to_commit(request: OffsetCommitRequest) -> list[TopicToCommit]:
+    """Its topics, as the handler gives those that exist to the coordinator."""
+    return [TopicToCommit(topic.name, topic.topic_id, topic.partitions) for topic in request.topics]
 
 
 class Metadata:
@@ -290,10 +296,10 @@ class GroupLab:
             )
         ]
         try:
-            topics = await self.groups.commit_offsets(request, request.topics, version).wait()
+            topics = await self.groups.commit_offsets(request, to_commit(request), version).wait()
         except KafkaError as error:
             return error.code
-        return ErrorCode(topics[0].partitions[0].error_code)
+        return topics[0].partitions[0][1]
 
     def committed(self, partition: int = 0, *, topic: str = "t", group_id: str = GROUP) -> int:
         asked = OffsetFetchRequestTopics(name=topic, partition_indexes=[partition])

@@ -15,7 +15,7 @@ from kafkapy_wire.messages.offset_commit import (
     OffsetCommitRequestTopic,
 )
 from kafkapy_wire.messages.offset_fetch import OffsetFetchRequestTopics
-from tests.coordinators.group_lab import GROUP, REBALANCE_MS, SESSION_MS, GroupLab
+from tests.coordinators.group_lab import GROUP, REBALANCE_MS, SESSION_MS, GroupLab, to_commit
 from tests.coordinators.transaction_lab import TransactionLab
 
 STATIC_PAIR = ("one", "two")
@@ -34,10 +34,10 @@ async def test_an_offset_commit_is_answered_once_it_is_committed(lab: GroupLab) 
     await lab.groups.when_ready().wait()
     lab.log.commits_at_once = False
     request = commit_request(5)
-    pending = lab.groups.commit_offsets(request, request.topics, 9)
+    pending = lab.groups.commit_offsets(request, to_commit(request), 9)
     assert not pending.settled
     lab.log.commit()
-    assert pending.result()[0].partitions[0].error_code == ErrorCode.NONE
+    assert pending.result()[0].partitions == [(0, ErrorCode.NONE)]
 
 
 async def test_a_reader_does_not_see_what_is_not_committed(lab: GroupLab) -> None:
@@ -45,7 +45,7 @@ async def test_a_reader_does_not_see_what_is_not_committed(lab: GroupLab) -> Non
     await lab.commit(1)
     lab.log.commits_at_once = False
     request = commit_request(2)
-    lab.groups.commit_offsets(request, request.topics, 9)
+    lab.groups.commit_offsets(request, to_commit(request), 9)
     asked = OffsetFetchRequestTopics(name="t", partition_indexes=[0])
     fetched = lab.groups.fetch_offsets(GROUP, [asked], require_stable=False)
     listed = lab.groups.list_groups((), ())
@@ -59,7 +59,7 @@ async def test_a_commit_that_takes_too_long_is_answered(lab: GroupLab) -> None:
     await lab.commit(1)
     lab.log.commits_at_once = False
     request = commit_request(2)
-    pending = lab.groups.commit_offsets(request, request.topics, 9)
+    pending = lab.groups.commit_offsets(request, to_commit(request), 9)
     lab.advance(5_000)
     assert pending.settled
     with pytest.raises(KafkaError) as refused:

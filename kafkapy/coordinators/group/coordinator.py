@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from kafkapy.clock import Clock
+    from kafkapy.coordinators.group.offset_commits import TopicOutcome, TopicToCommit
     from kafkapy.coordinators.group.records import CommittedOffset
     from kafkapy.coordinators.group.shard import GroupShard
     from kafkapy.coordinators.runtime import CoordinatorLog
@@ -42,19 +43,11 @@ if TYPE_CHECKING:
     from kafkapy_wire.messages.join_group import JoinGroupRequest, JoinGroupResponse
     from kafkapy_wire.messages.leave_group import MemberIdentity, MemberResponse
     from kafkapy_wire.messages.list_groups import ListedGroup
-    from kafkapy_wire.messages.offset_commit import (
-        OffsetCommitRequest,
-        OffsetCommitRequestTopic,
-        OffsetCommitResponseTopic,
-    )
+    from kafkapy_wire.messages.offset_commit import OffsetCommitRequest
     from kafkapy_wire.messages.offset_delete import OffsetDeleteRequestTopic, OffsetDeleteResponseTopic
     from kafkapy_wire.messages.offset_fetch import OffsetFetchRequestTopics, OffsetFetchResponseTopics
     from kafkapy_wire.messages.sync_group import SyncGroupRequest, SyncGroupResponse
-    from kafkapy_wire.messages.txn_offset_commit import (
-        TxnOffsetCommitRequest,
-        TxnOffsetCommitRequestTopic,
-        TxnOffsetCommitResponseTopic,
-    )
+    from kafkapy_wire.messages.txn_offset_commit import TxnOffsetCommitRequest
 
 logger = logging.getLogger("kafkapy.groups")
 
@@ -236,9 +229,9 @@ class GroupCoordinator:
     # -- offsets
 
     def commit_offsets(
-        self, request: OffsetCommitRequest, topics: Sequence[OffsetCommitRequestTopic], api_version: int
-    ) -> Pending[list[OffsetCommitResponseTopic]]:
-        """Commit for `topics`: those of the request that exist, with name and id, and only their partitions that exist.
+        self, request: OffsetCommitRequest, topics: Sequence[TopicToCommit], api_version: int
+    ) -> Pending[list[TopicOutcome]]:
+        """Commit for `topics`: those of the request that exist, with name and id, and their partitions that exist.
 
         Raises KafkaError for all of them: GROUP_ID_NOT_FOUND (before v9 ILLEGAL_GENERATION), ILLEGAL_GENERATION,
         UNKNOWN_MEMBER_ID, FENCED_INSTANCE_ID, REBALANCE_IN_PROGRESS.
@@ -248,8 +241,8 @@ class GroupCoordinator:
         return self._commit_offsets(request, topics, api_version)
 
     def _commit_offsets(
-        self, request: OffsetCommitRequest, topics: Sequence[OffsetCommitRequestTopic], api_version: int
-    ) -> Pending[list[OffsetCommitResponseTopic]]:
+        self, request: OffsetCommitRequest, topics: Sequence[TopicToCommit], api_version: int
+    ) -> Pending[list[TopicOutcome]]:
         generation_id = request.generation_id_or_member_epoch
         partition, shard = self._find_any(request.group_id)
         group = shard.groups.get(request.group_id)
@@ -260,14 +253,17 @@ class GroupCoordinator:
             if api_version >= FIRST_COMMIT_VERSION_WITH_GROUP_ID_NOT_FOUND:
                 raise KafkaError(ErrorCode.GROUP_ID_NOT_FOUND)
             raise KafkaError(ErrorCode.ILLEGAL_GENERATION)
-        return self._runtime.execute(partition, shard.offsets.commit(request, topics, self._clock.now_ms()))
+        decision = shard.offsets.commit(
+            request.group_id, topics, self._clock.now_ms(), retention_ms=request.retention_time_ms
+        )
+        return self._runtime.execute(partition, decision)
 
     def commit_transactional_offsets(
         self,
         request: TxnOffsetCommitRequest,
-        topics: Sequence[TxnOffsetCommitRequestTopic],
+        topics: Sequence[TopicToCommit],
         enlist: Callable[[int], Pending[None]],
-    ) -> Pending[list[TxnOffsetCommitResponseTopic]]:
+    ) -> Pending[list[TopicOutcome]]:
         """Commit for `topics`, those of the request that exist, in the producer's transaction.
 
         `enlist` sees to it that a partition of `__consumer_offsets` is in the transaction, or raises KafkaError.
@@ -282,8 +278,8 @@ class GroupCoordinator:
         )
 
     def _commit_transactional_offsets(
-        self, request: TxnOffsetCommitRequest, topics: Sequence[TxnOffsetCommitRequestTopic]
-    ) -> Pending[list[TxnOffsetCommitResponseTopic]]:
+        self, request: TxnOffsetCommitRequest, topics: Sequence[TopicToCommit]
+    ) -> Pending[list[TopicOutcome]]:
         partition, shard = self._find(request.group_id)
         group = shard.groups.get(request.group_id)
         if group is not None:
@@ -292,7 +288,7 @@ class GroupCoordinator:
             )
         elif request.generation_id >= 0:
             raise KafkaError(ErrorCode.ILLEGAL_GENERATION)
-        decision = shard.offsets.commit_in_transaction(request, topics, self._clock.now_ms())
+        decision = shard.offsets.commit(request.group_id, topics, self._clock.now_ms(), in_transaction=True)
         producer = TransactionalProducer(request.producer_id, request.producer_epoch)
         return self._runtime.execute(partition, decision, producer)
 

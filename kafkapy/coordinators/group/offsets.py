@@ -8,34 +8,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kafkapy.coordinators.group.classic_state import ClassicGroupState
+from kafkapy.coordinators.group.offset_commits import TopicOutcome
 from kafkapy.coordinators.group.records import CommittedOffset, OffsetCommitRecord, offset_commit, offset_tombstone
 from kafkapy.coordinators.runtime import CoordinatorRecord, Decision
 from kafkapy_wire.errors import ErrorCode
-from kafkapy_wire.messages.offset_commit import (
-    OffsetCommitRequest,
-    OffsetCommitRequestPartition,
-    OffsetCommitResponsePartition,
-    OffsetCommitResponseTopic,
-)
 from kafkapy_wire.uuid import ZERO_UUID
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from kafkapy.coordinators.group.classic_group import ClassicGroup
+    from kafkapy.coordinators.group.offset_commits import OffsetToCommit, TopicToCommit
     from kafkapy.settings.current import CurrentSettings
-    from kafkapy_wire.messages.offset_commit import OffsetCommitRequestTopic
     from kafkapy_wire.messages.offset_delete import OffsetDeleteRequestTopic, OffsetDeleteResponseTopic
     from kafkapy_wire.messages.offset_fetch import (
         OffsetFetchRequestTopics,
         OffsetFetchResponsePartitions,
         OffsetFetchResponseTopics,
-    )
-    from kafkapy_wire.messages.txn_offset_commit import (
-        TxnOffsetCommitRequest,
-        TxnOffsetCommitRequestPartition,
-        TxnOffsetCommitRequestTopic,
-        TxnOffsetCommitResponseTopic,
     )
 
 OffsetsByTopic = dict[str, dict[int, CommittedOffset]]
@@ -105,13 +94,18 @@ class Offsets:
     # -- decisions
 
     def commit(
-        self, request: OffsetCommitRequest, topics: Sequence[OffsetCommitRequestTopic], now_ms: int
-    ) -> Decision[list[OffsetCommitResponseTopic]]:
-        """Commit for `topics`, a part of the request's, whose names and partitions exist."""
-        retention_ms = request.retention_time_ms
+        self,
+        group_id: str,
+        topics: Sequence[TopicToCommit],
+        now_ms: int,
+        *,
+        retention_ms: int = DEFAULT_RETENTION_TIME_MS,
+        in_transaction: bool = False,
+    ) -> Decision[list[TopicOutcome]]:
+        """Commit for `topics`, which exist. Those of a transaction count once its marker has come."""
         expire_timestamp_ms = None if retention_ms == DEFAULT_RETENTION_TIME_MS else now_ms + retention_ms
         records: list[CoordinatorRecord] = []
-        response: list[OffsetCommitResponseTopic] = []
+        outcomes: list[TopicOutcome] = []
         for topic in topics:
             partitions = []
             for partition in topic.partitions:
@@ -123,53 +117,18 @@ class Offsets:
                         metadata=partition.committed_metadata or "",
                         commit_timestamp_ms=now_ms,
                         expire_timestamp_ms=expire_timestamp_ms,
-                        topic_id=topic.topic_id,
+                        topic_id=ZERO_UUID if in_transaction else topic.topic_id,  # that request knows none
                     )
-                    records.append(offset_commit(request.group_id, topic.name, partition.partition_index, committed))
-                partitions.append(
-                    OffsetCommitResponsePartition(partition_index=partition.partition_index, error_code=error)
-                )
-            response.append(OffsetCommitResponseTopic(name=topic.name, topic_id=topic.topic_id, partitions=partitions))
-        return Decision(records, response)
+                    records.append(offset_commit(group_id, topic.name, partition.partition_index, committed))
+                partitions.append((partition.partition_index, error))
+            outcomes.append(TopicOutcome(topic.name, topic.topic_id, partitions))
+        return Decision(records, outcomes)
 
-    def commit_in_transaction(
-        self, request: TxnOffsetCommitRequest, topics: Sequence[TxnOffsetCommitRequestTopic], now_ms: int
-    ) -> Decision[list[TxnOffsetCommitResponseTopic]]:
-        """The same for a transaction; the request knows no topic ids. They count once its marker has come."""
-        from kafkapy_wire.messages.txn_offset_commit import (
-            TxnOffsetCommitResponsePartition,
-            TxnOffsetCommitResponseTopic,
-        )
-
-        records: list[CoordinatorRecord] = []
-        response: list[TxnOffsetCommitResponseTopic] = []
-        for topic in topics:
-            partitions = []
-            for partition in topic.partitions:
-                error = self._refuse_metadata(partition)
-                if error is ErrorCode.NONE:
-                    committed = CommittedOffset(
-                        offset=partition.committed_offset,
-                        leader_epoch=partition.committed_leader_epoch,
-                        metadata=partition.committed_metadata or "",
-                        commit_timestamp_ms=now_ms,
-                        expire_timestamp_ms=None,
-                        topic_id=ZERO_UUID,
-                    )
-                    records.append(offset_commit(request.group_id, topic.name, partition.partition_index, committed))
-                partitions.append(
-                    TxnOffsetCommitResponsePartition(partition_index=partition.partition_index, error_code=error)
-                )
-            response.append(TxnOffsetCommitResponseTopic(name=topic.name, partitions=partitions))
-        return Decision(records, response)
-
-    def _refuse_metadata(self, partition: OffsetCommitRequestPartition | TxnOffsetCommitRequestPartition) -> ErrorCode:
+    def _refuse_metadata(self, partition: OffsetToCommit) -> ErrorCode:
         metadata = partition.committed_metadata
         # Java counts UTF-16 units, and Apache Kafka compares that with a limit that is named after bytes.
-        if (
-            metadata is not None
-            and len(metadata.encode("utf-16-le")) // 2 > self._settings.now.groups.offset_metadata_max_bytes
-        ):
+        size_max = self._settings.now.groups.offset_metadata_max_bytes
+        if metadata is not None and len(metadata.encode("utf-16-le")) // 2 > size_max:
             return ErrorCode.OFFSET_METADATA_TOO_LARGE
         return ErrorCode.NONE
 

@@ -1,0 +1,87 @@
+"""What OffsetCommit and TxnOffsetCommit have in common: which topics asked for exist, and one answer for each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from kafkapy_wire.errors import ErrorCode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from kafkapy_controller.image import MetadataImage
+    from kafkapy_wire.uuid import Uuid
+
+
+class OffsetToCommit(Protocol):
+    """One partition of either request."""
+
+    @property
+    def partition_index(self) -> int: ...
+
+    @property
+    def committed_offset(self) -> int: ...
+
+    @property
+    def committed_leader_epoch(self) -> int: ...
+
+    @property
+    def committed_metadata(self) -> str | None: ...
+
+
+class TopicToCommit(NamedTuple):
+    """One topic of either request. Those that are known to exist have both name and id."""
+
+    name: str
+    topic_id: Uuid
+    partitions: Sequence[OffsetToCommit]
+
+    def refused(self, error: ErrorCode) -> TopicOutcome:
+        return TopicOutcome(
+            self.name, self.topic_id, [(partition.partition_index, error) for partition in self.partitions]
+        )
+
+
+class TopicOutcome(NamedTuple):
+    """What has become of it: (partition, error) of each."""
+
+    name: str
+    topic_id: Uuid
+    partitions: list[tuple[int, ErrorCode]]
+
+
+def resolve(
+    asked: Iterable[TopicToCommit], image: MetadataImage, *, by_id: bool
+) -> tuple[list[TopicToCommit], list[TopicOutcome]]:
+    """What exists, with name and id; and the refusal of what does not.
+
+    UNKNOWN_TOPIC_ID for topics asked for by id, else UNKNOWN_TOPIC_OR_PARTITION.
+    """
+    known: list[TopicToCommit] = []
+    refused: list[TopicOutcome] = []
+    for topic in asked:
+        found = image.topics_by_id.get(topic.topic_id) if by_id else image.topics.get(topic.name)
+        if found is None:
+            refused.append(topic.refused(ErrorCode.UNKNOWN_TOPIC_ID if by_id else ErrorCode.UNKNOWN_TOPIC_OR_PARTITION))
+            continue
+        indexes = range(len(found.partitions))
+        existing = [partition for partition in topic.partitions if partition.partition_index in indexes]
+        if len(existing) < len(topic.partitions):
+            missing = [partition for partition in topic.partitions if partition.partition_index not in indexes]
+            outcome = TopicToCommit(found.name, found.topic_id, missing).refused(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+            refused.append(outcome)
+        if existing:
+            known.append(TopicToCommit(found.name, found.topic_id, existing))
+    return known, refused
+
+
+def merged(refused: list[TopicOutcome], committed: list[TopicOutcome]) -> list[TopicOutcome]:
+    """Each topic once, what was refused before what was committed, in Apache Kafka's order."""
+    if not refused:
+        return committed
+    by_topic: dict[tuple[str, Uuid], TopicOutcome] = {}
+    for topic in (*refused, *committed):
+        first = by_topic.setdefault((topic.name, topic.topic_id), topic)
+        if first is not topic:
+            first.partitions.extend(topic.partitions)
+    return list(by_topic.values())
