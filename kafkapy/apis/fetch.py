@@ -235,3 +235,15 @@ def _out_of_range(data: PartitionData) -> KafkaError:
     data.high_watermark = data.last_stable_offset = data.log_start_offset = -1
     data.aborted_transactions = None
     return KafkaError(ErrorCode.OFFSET_OUT_OF_RANGE)
+
+
+def error_response(request: FetchRequest, error: KafkaError) -> FetchResponse:
+    """For the request as a whole, and for each partition: before version 7 there is only that."""
+    topics = []
+    for topic in request.topics:
+        answers = [
+            PartitionData(partition_index=wanted.partition, error_code=error.code, high_watermark=-1, records=b"")
+            for wanted in topic.partitions
+        ]
+        topics.append(FetchableTopicResponse(topic=topic.topic, topic_id=topic.topic_id, partitions=answers))
+    return FetchResponse(error_code=error.code, responses=topics)
