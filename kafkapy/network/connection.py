@@ -216,7 +216,7 @@ class Connection:
                     buffer.leave_memory()
                 self._wait_for(unfinished)
                 break
-            if buffer.start == buffer.end:
+            if buffer.start == buffer.end or self._closed:
                 break
             if len(outbox.buffer) > ANSWERED_BYTES_MAX and not self._pump():
                 return
