@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
 import pytest
 import trio
 import trio.testing
 
-from kafkapy.clock import ManualClock
+from kafkapy.bugs import Bugs
+from kafkapy.clock import ManualClock, WallClock
 
 
 def test_advance_fires_what_fell_due_in_order_of_deadlines() -> None:
@@ -92,3 +96,147 @@ def test_run_fires_a_timer_that_is_earlier_than_the_one_it_sleeps_for() -> None:
             nursery.cancel_scope.cancel()
 
     trio.run(main)
+
+
+def test_timers_that_were_cancelled_do_not_pile_up() -> None:
+    """A long poll that is answered cancels its timer: 20,000 of them in a minute must not be kept for a minute."""
+    clock, fired = ManualClock(), []
+    lasting = [clock.call_later(60_000, lambda: fired.append("lasting")) for _ in range(10)]
+    for _ in range(20_000):
+        clock.call_later(60_000, lambda: fired.append("cancelled")).cancel()
+    assert clock.timer_count < 200
+    lasting[0].cancel()
+    clock.advance(60_001)
+    assert fired == ["lasting"] * 9
+    assert clock.timer_count == 0
+
+
+def test_cancelling_within_a_turn_and_after_firing_is_counted_right() -> None:
+    clock, fired = ManualClock(), []
+    second = clock.call_later(2_000, lambda: fired.append("second"))
+
+    def first() -> None:
+        fired.append("first")
+        second.cancel()
+
+    timer = clock.call_later(1_000, first)
+    clock.advance(3_000)
+    timer.cancel()
+    assert fired == ["first"]
+    for _ in range(1_000):
+        clock.call_later(1_000, lambda: None).cancel()
+    assert clock.timer_count < 200
+
+
+@pytest.mark.parametrize("delay_ms", [0, -5])
+def test_a_timer_that_sets_itself_again_leaves_others_their_turn(delay_ms: int) -> None:
+    async def main() -> None:
+        clock, count = ManualClock(), 0
+
+        def again() -> None:
+            nonlocal count
+            count += 1
+            clock.call_later(delay_ms, again)
+
+        again()
+        clock.advance(1)
+        assert count == 2, "what is set while timers fire waits for the next turn"
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(clock.run)
+            while count < 10:
+                await trio.lowlevel.checkpoint()
+            nursery.cancel_scope.cancel()
+
+    trio.run(main)
+
+
+def test_a_bug_in_a_callback_costs_no_other_timer() -> None:
+    def fail() -> None:
+        raise ZeroDivisionError("a bug of ours")
+
+    clock, fired = ManualClock(), []
+    clock.call_later(1, fail)
+    clock.call_later(2, lambda: fired.append("next"))
+    with pytest.raises(ZeroDivisionError):
+        ManualClockWithout(fail).advance(10)
+    bugs = clock.bugs = Bugs()
+    clock.advance(10)
+    assert fired == ["next"]
+    ((where, error),) = bugs.kept
+    assert "fail" in where
+    assert isinstance(error, ZeroDivisionError)
+
+
+class ManualClockWithout(ManualClock):
+    """One with a timer, and with nobody who hears of bugs."""
+
+    def __init__(self, callback: Callable[[], None]) -> None:
+        super().__init__()
+        self.call_later(1, callback)
+
+
+def test_frozen_time_stands_still_until_it_is_moved() -> None:
+    async def main() -> None:
+        clock, fired = ManualClock(frozen=True), []
+        before = clock.now_ms(), clock.monotonic_ms()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(clock.run)
+            clock.call_later(1, lambda: fired.append("a"))
+            clock.call_later(0, lambda: fired.append("at once"))
+            await trio.sleep(0.02)
+            assert (clock.now_ms(), clock.monotonic_ms()) == before
+            assert fired == ["at once"]
+            clock.advance(1)
+            assert fired == ["at once", "a"]
+            assert (clock.now_ms(), clock.monotonic_ms()) == (before[0] + 1, before[1] + 1)
+            clock.call_later(5, lambda: fired.append("b"))
+            clock.release()
+            with trio.fail_after(10):
+                while fired[-1] != "b":
+                    await trio.lowlevel.checkpoint()
+            assert clock.monotonic_ms() < before[1] + 10_000
+            nursery.cancel_scope.cancel()
+
+    trio.run(main)
+
+
+def test_time_jumps_to_the_next_deadline() -> None:
+    clock, fired = ManualClock(frozen=True), []
+    assert clock.jump() is None
+    cancelled = clock.call_later(1_000, lambda: fired.append("cancelled"))
+    clock.call_later(5_000, lambda: fired.append("first"))
+    clock.call_later(90_000, lambda: fired.append("second"))
+    cancelled.cancel()
+    assert clock.jump() == 5_000
+    assert fired == ["first"]
+    assert clock.jump() == 85_000
+    assert fired == ["first", "second"]
+    assert clock.jump() is None
+
+
+def test_a_sleep_ends_when_the_clock_has_moved_so_far() -> None:
+    async def main() -> None:
+        clock, woken = ManualClock(frozen=True), []
+
+        async def sleep() -> None:
+            await clock.sleep(30_000)
+            woken.append(True)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(sleep)
+            await trio.testing.wait_all_tasks_blocked()
+            clock.advance(29_999)
+            await trio.testing.wait_all_tasks_blocked()
+            assert not woken
+            clock.advance(1)
+        assert woken
+
+    trio.run(main)
+
+
+def test_the_wall_clock_goes_with_the_machine() -> None:
+    clock = WallClock()
+    assert abs(clock.now_ms() - time.time() * 1_000) < 5_000
+    assert abs(clock.monotonic_ms() - time.monotonic() * 1_000) < 5_000
+    clock.advance(60_000)
+    assert clock.now_ms() - time.time() * 1_000 > 50_000

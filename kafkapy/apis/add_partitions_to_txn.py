@@ -139,3 +139,15 @@ def _same_for_all(transaction: AddPartitionsToTxnTransaction, error: ErrorCode) 
         )
         for topic in transaction.topics
     ]
+
+
+def error_response(request: AddPartitionsToTxnRequest, error: KafkaError) -> AddPartitionsToTxnResponse:
+    """For the request as a whole; before version 4 for each partition."""
+    topics = []
+    for topic in request.v3_and_below_topics:
+        answers = [
+            AddPartitionsToTxnPartitionResult(partition_index=index, partition_error_code=error.code)
+            for index in topic.partitions
+        ]
+        topics.append(AddPartitionsToTxnTopicResult(name=topic.name, results_by_partition=answers))
+    return AddPartitionsToTxnResponse(error_code=error.code, results_by_topic_v3_and_below=topics)

@@ -50,8 +50,5 @@ def _describe(group_id: str, context: RequestContext) -> Pending[DescribedGroup]
 
 def error_response(request: DescribeGroupsRequest, error: KafkaError) -> DescribeGroupsResponse:
     return DescribeGroupsResponse(
-        groups=[
-            DescribedGroup(group_id=group_id, error_code=error.code, error_message=error.message)
-            for group_id in request.groups
-        ]
+        groups=[DescribedGroup(group_id=group_id, error_code=error.code) for group_id in request.groups]
     )

@@ -56,3 +56,8 @@ def handle(request: DescribeLogDirsRequest, context: RequestContext) -> Describe
             )
         ]
     )
+
+
+def error_response(_request: DescribeLogDirsRequest, error: KafkaError) -> DescribeLogDirsResponse:
+    """For the request as a whole; before version 3 there is only a directory to say it of."""
+    return DescribeLogDirsResponse(error_code=error.code, results=[DescribeLogDirsResult(error_code=error.code)])

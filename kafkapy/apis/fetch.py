@@ -24,13 +24,14 @@ from kafkapy.fetching.reading import FetchTerms, Reading
 from kafkapy.fetching.waiting import Fetching
 from kafkapy.partitions.opening import OPENED_AT_ONCE_MAX, open_in_turns, to_be_opened
 from kafkapy.pending import Pending
-from kafkapy_wire.messages.fetch import FetchableTopicResponse, FetchRequest, FetchResponse
+from kafkapy_wire.messages.fetch import FetchableTopicResponse, FetchRequest, FetchResponse, PartitionData
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
     from kafkapy.context import RequestContext
     from kafkapy.fetching.sessions import FetchPlan
+    from kafkapy_wire.errors import KafkaError
 
 READ_COMMITTED = 1
 FIRST_VERSION_WITH_TOPIC_IDS = 13
@@ -82,3 +83,15 @@ def _response(plan: FetchPlan, reading: Reading) -> FetchResponse:
         topic.partitions.append(data)
     reading.results = []
     return response
+
+
+def error_response(request: FetchRequest, error: KafkaError) -> FetchResponse:
+    """For the request as a whole, and for each partition: before version 7 there is only that."""
+    topics = []
+    for topic in request.topics:
+        answers = [
+            PartitionData(partition_index=wanted.partition, error_code=error.code, high_watermark=-1, records=b"")
+            for wanted in topic.partitions
+        ]
+        topics.append(FetchableTopicResponse(topic=topic.topic, topic_id=topic.topic_id, partitions=answers))
+    return FetchResponse(error_code=error.code, responses=topics)

@@ -125,3 +125,16 @@ def _is_share_key(key: str) -> bool:
 
 def _text(error: ErrorCode) -> str:
     return INVALID_REQUEST_TEXT if error is ErrorCode.INVALID_REQUEST else NOT_AVAILABLE_TEXT
+
+
+def error_response(request: FindCoordinatorRequest, error: KafkaError) -> FindCoordinatorResponse:
+    if not request.coordinator_keys:  # before version 4
+        return FindCoordinatorResponse(
+            error_code=error.code, error_message=error.message, node_id=NO_NODE, port=NO_NODE
+        )
+    return FindCoordinatorResponse(
+        coordinators=[
+            Coordinator(key=key, error_code=error.code, error_message=error.message, node_id=NO_NODE, port=NO_NODE)
+            for key in request.coordinator_keys
+        ]
+    )

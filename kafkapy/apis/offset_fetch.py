@@ -161,3 +161,21 @@ def _flat(
             for topic in fetched.topics
         ],
     )
+
+
+def error_response(request: OffsetFetchRequest, error: KafkaError) -> OffsetFetchResponse:
+    """For the groups; before version 8 for the one group, and before version 2 for each partition."""
+    if request.groups:
+        return OffsetFetchResponse(
+            groups=[
+                OffsetFetchResponseGroup(group_id=group.group_id, error_code=error.code) for group in request.groups
+            ]
+        )
+    topics = []
+    for topic in request.topics or ():
+        answers = [
+            OffsetFetchResponsePartition(partition_index=index, committed_offset=NO_OFFSET, error_code=error.code)
+            for index in topic.partition_indexes
+        ]
+        topics.append(OffsetFetchResponseTopic(name=topic.name, partitions=answers))
+    return OffsetFetchResponse(error_code=error.code, topics=topics)

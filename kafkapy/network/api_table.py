@@ -16,6 +16,7 @@ from kafkapy_wire.api_keys import (
     response_header_version,
 )
 from kafkapy_wire.codec import decoder, encoder
+from kafkapy_wire.message import parse_versions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,9 +42,10 @@ class Api:
         if hasattr(module, "error_response"):
             self.error_response = module.error_response
         else:
-            names = {field.name for field in response_class(key).__fields__}
-            assert "error_code" in names, (
-                f"{module.__name__} needs an error_response: its answer has no error of its own"
+            fields = response_class(key).__fields__
+            carried = [parse_versions(field.versions) for field in fields if field.name == "error_code"]
+            assert any(all(number in versions for number in self.versions) for versions in carried), (
+                f"{module.__name__} needs an error_response: not every version of its answer has an error of its own"
             )
             self.error_response = self._top_level_error
 

@@ -143,6 +143,11 @@ class Connection:
         """Whether a request waits for its answer, or an answer for the client."""
         return self._unfinished is not None or self._is_blocked
 
+    @property
+    def unread_bytes(self) -> int:
+        """What has come of requests that were not handled yet."""
+        return 0 if self._kept is None else len(self._kept)
+
     # -- what the loop calls
 
     def ready(self, events: int, until: float, /) -> None:
@@ -211,7 +216,7 @@ class Connection:
                     buffer.leave_memory()
                 self._wait_for(unfinished)
                 break
-            if buffer.start == buffer.end:
+            if buffer.start == buffer.end or self._closed:
                 break
             if len(outbox.buffer) > ANSWERED_BYTES_MAX and not self._pump():
                 return

@@ -70,4 +70,5 @@ class PlainTransport:
         return sent
 
     def close(self) -> None:
+        self._fd = -1  # the number may be given out again
         self._socket.close()
