@@ -9,13 +9,12 @@ from kafkapy.settings.area import Area
 
 if TYPE_CHECKING:
     from kafkapy.settings.parse import Value
-    from kafkapy_log.settings import LogSettings
 
 LONG_MAX = 9_223_372_036_854_775_807
 
 
 class TopicSettings(Area):
-    """Every setting of a topic, typed. `-1` of a retention is no bound; `LONG_MAX` of a flush interval is never."""
+    """The settings of a topic that anything here follows, typed. `-1` of a retention is no bound; `LONG_MAX` of a flush interval is never."""
 
     cleanup_policy: tuple[str, ...] = ("delete",)
     compression_gzip_level: int = -1
@@ -30,8 +29,6 @@ class TopicSettings(Area):
     index_interval_bytes: int = 4_096
     internal_segment_bytes: int | None = None
     leader_replication_throttled_replicas: tuple[str, ...] = ()
-    local_retention_bytes: int = -2
-    local_retention_ms: int = -2
     max_compaction_lag_ms: int = LONG_MAX
     max_message_bytes: int = 1_048_588
     message_timestamp_after_max_ms: int = 3_600_000
@@ -41,8 +38,6 @@ class TopicSettings(Area):
     min_compaction_lag_ms: int = 0
     min_insync_replicas: int = 1
     preallocate: bool = False
-    remote_log_copy_disable: bool = False
-    remote_log_delete_on_disable: bool = False
     remote_storage_enable: bool = False
     retention_bytes: int = -1
     retention_ms: int = 604_800_000
@@ -63,12 +58,6 @@ class TopicSettings(Area):
         from kafkapy.settings.parse import parse_values
 
         return self.with_settings(parse_values(topic_definitions(), overrides))
-
-    def log_settings(self, producer_id_expiration_ms: int) -> LogSettings:
-        """What the topic's logs follow; `producer_id_expiration_ms` is the broker's (`settings.transactions`)."""
-        from kafkapy.settings.log_settings import log_settings
-
-        return log_settings(self, producer_id_expiration_ms=producer_id_expiration_ms)
 
     @property
     def compacts(self) -> bool:
