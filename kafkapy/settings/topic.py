@@ -14,7 +14,7 @@ LONG_MAX = 9_223_372_036_854_775_807
 
 
 class TopicSettings(Area):
-    """The settings of a topic that anything here follows, typed. `-1` of a retention is no bound; `LONG_MAX` of a flush interval is never."""
+    """Every setting of a topic, typed. `-1` of a retention is no bound; `LONG_MAX` of a flush interval is never."""
 
     cleanup_policy: tuple[str, ...] = ("delete",)
     compression_gzip_level: int = -1
@@ -29,6 +29,8 @@ class TopicSettings(Area):
     index_interval_bytes: int = 4_096
     internal_segment_bytes: int | None = None
     leader_replication_throttled_replicas: tuple[str, ...] = ()
+    local_retention_bytes: int = -2
+    local_retention_ms: int = -2
     max_compaction_lag_ms: int = LONG_MAX
     max_message_bytes: int = 1_048_588
     message_timestamp_after_max_ms: int = 3_600_000
@@ -38,6 +40,8 @@ class TopicSettings(Area):
     min_compaction_lag_ms: int = 0
     min_insync_replicas: int = 1
     preallocate: bool = False
+    remote_log_copy_disable: bool = False
+    remote_log_delete_on_disable: bool = False
     remote_storage_enable: bool = False
     retention_bytes: int = -1
     retention_ms: int = 604_800_000
