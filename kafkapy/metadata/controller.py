@@ -145,8 +145,10 @@ class QuorumController:
         from kafkapy_controller.registration import decide_start_broker
 
         decision = decide_start_broker(self.image, registration, self._log.end_offset)
-        self._broker = (registration.node_id, decision.response)
-        return self.commit(decision)
+        answer = self.commit(decision)
+        if self._log.end_offset > decision.response:  # an epoch is its registration's offset: it is in the log
+            self._broker = (registration.node_id, decision.response)
+        return answer
 
     # What decisions know of settings
 
