@@ -6,7 +6,7 @@ The map of this package (docs/architecture.md has the whole):
     node.py         wires the parts of one process    server.py       listeners; connection.py, one task a client
     dispatch.py     from a frame to an answer         apis/           one module an API key
     partitions.py   the partitions this broker leads  coordinators/   groups and their offsets
-    controller_driver.py   the quorum's shell         clock.py        what time it is, and timers
+    metadata/       the cluster's metadata; decides   clock.py        what time it is, and timers
 """
 
 __version__ = "0.1.0"

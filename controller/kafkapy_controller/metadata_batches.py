@@ -79,8 +79,14 @@ def build_metadata_batch(
     records: Iterable[MetadataRecord], metadata_version: int, *, base_offset: int, epoch: int, now_ms: int
 ) -> bytes:
     """One batch: records of a batch reach a replica together or not at all."""
+    encoded = [encode_metadata_record(record, metadata_version) for record in records]
+    return build_encoded_batch(encoded, base_offset=base_offset, epoch=epoch, now_ms=now_ms)
+
+
+def build_encoded_batch(encoded_records: Iterable[bytes], *, base_offset: int, epoch: int, now_ms: int) -> bytes:
+    """The same of records that are encoded already."""
     return build_batch(
-        [NewRecord(now_ms, None, encode_metadata_record(record, metadata_version)) for record in records],
+        [NewRecord(now_ms, None, encoded) for encoded in encoded_records],
         base_offset=base_offset,
         partition_leader_epoch=epoch,
     )

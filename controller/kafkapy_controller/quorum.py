@@ -15,10 +15,11 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import NamedTuple
 
-from kafkapy_controller.metadata_batches import build_control_batch, build_metadata_batch
+from kafkapy_controller.metadata_batches import build_control_batch, build_encoded_batch, build_metadata_batch
 from kafkapy_controller.metadata_records import MetadataRecord
 from kafkapy_controller.quorum_state import NOBODY, QuorumState
 from kafkapy_controller.voters import QuorumMembership, leader_change_record, membership_records
+from kafkapy_wire.records import read_batch_header
 from kafkapy_wire.uuid import ZERO_UUID
 
 
@@ -40,6 +41,13 @@ class Append(NamedTuple):
     """The finalized level: it settles which record versions all replicas can read."""
 
 
+class AppendPrepared(NamedTuple):
+    """The same, with a batch that `Quorum.prepare` has made; nothing was appended since."""
+
+    batch: bytes
+    record_count: int
+
+
 class NotAppended(NamedTuple):
     """The disk had no room for the batch of the last `Append`: the log ends at `end_offset`, as it did before."""
 
@@ -56,7 +64,7 @@ class Stop(NamedTuple):
     """The node goes away in good order."""
 
 
-Event = Start | Append | NotAppended | Flushed | Stop
+Event = Start | Append | AppendPrepared | NotAppended | Flushed | Stop
 
 
 class Effects(NamedTuple):
@@ -92,6 +100,10 @@ class Quorum:
         self.leader_id = NOBODY
         self.log_end_offset = log_end_offset
         self.high_watermark = 0
+
+    def prepare(self, encoded_records: Sequence[bytes], now_ms: int) -> bytes:
+        """The batch of a leader's large decision, for `AppendPrepared`: it changes nothing yet."""
+        return build_encoded_batch(encoded_records, base_offset=self.log_end_offset, epoch=self.epoch, now_ms=now_ms)
 
     def step(self, event: Event, now_ms: int) -> Effects:
         match self.role:
@@ -132,6 +144,10 @@ class Quorum:
                     records, metadata_version, base_offset=self.log_end_offset, epoch=self.epoch, now_ms=now_ms
                 )
                 self.log_end_offset += len(records)
+                return Effects(batch=batch)
+            case AppendPrepared(batch, record_count):
+                assert read_batch_header(batch).base_offset == self.log_end_offset, "something was appended in between"
+                self.log_end_offset += record_count
                 return Effects(batch=batch)
             case NotAppended(end_offset):
                 assert self.high_watermark <= end_offset <= self.log_end_offset, (event, self.log_end_offset)

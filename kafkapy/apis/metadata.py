@@ -131,7 +131,7 @@ def _answer(request: MetadataRequest, context: RequestContext) -> Answer | Corou
     if topics.missing_partition_count > PARTITIONS_PER_TURN_MAX:
         return _answer_in_turns(request, image, context, topics)
     for index in topics.missing:
-        topics.fill(index, list(_partitions(topics.known[index], image, context)))
+        topics.fill(index, list(_partitions(topics.known[index], image, topics.form)))
     return _response(request, image, context, topics.encoded())
 
 
@@ -141,7 +141,7 @@ async def _answer_in_turns(
     turn = Turn()
     for index in topics.missing:
         partitions: list[MetadataResponsePartition] = []
-        for partition in _partitions(topics.known[index], image, context):
+        for partition in _partitions(topics.known[index], image, topics.form):
             partitions.append(partition)
             if turn.is_over:
                 await turn.share()
@@ -188,12 +188,12 @@ class _Topics:
     def __init__(self, request: MetadataRequest, image: MetadataImage, context: RequestContext) -> None:
         self._image = image
         self._operations = ALL_TOPIC_OPERATIONS if request.include_topic_authorized_operations else NO_OPERATIONS
-        self._form = Form(context.api_version, context.client.listener_name, self._operations)
+        self.form = Form(context.api_version, context.client.listener_name, self._operations)
         self._kept = context.broker.metadata.encoded_topics
         self._unknown_ids: list[MetadataResponseTopic] = []
         self._unknown_names: list[MetadataResponseTopic] = []
         self.known = self._look_up(request)
-        entries = self._kept.of(self._form, image)
+        entries = self._kept.of(self.form, image)
         self._entries = [entries.get(topic.name) for topic in self.known]
         self.missing = [
             index
@@ -208,7 +208,7 @@ class _Topics:
 
     def _look_up(self, request: MetadataRequest) -> list[TopicImage]:
         wanted, image = request.topics, self._image
-        if wanted is None or (not wanted and self._form.api_version == 0):
+        if wanted is None or (not wanted and self.form.api_version == 0):
             return list(image.topics.values())
         if _asks_by_id(request):
             ids = dict.fromkeys([topic.topic_id for topic in wanted if topic.topic_id != ZERO_UUID])
@@ -234,13 +234,13 @@ class _Topics:
             partitions=partitions,
             topic_authorized_operations=self._operations,
         )
-        entry = EncodedTopic(topic, encode_struct(MetadataResponse, answer, self._form.api_version))
+        entry = EncodedTopic(topic, encode_struct(MetadataResponse, answer, self.form.api_version))
         self._entries[index] = entry
-        self._kept.keep(self._form, self._image, entry)
+        self._kept.keep(self.form, self._image, entry)
 
     def encoded(self) -> EncodedStructs:
         """All of them, once nothing is missing any more."""
-        version = self._form.api_version
+        version = self.form.api_version
         pieces = [encode_struct(MetadataResponse, unknown, version) for unknown in self._unknown_ids]
         pieces += [entry.encoded for entry in self._entries if entry is not None]
         pieces += [encode_struct(MetadataResponse, unknown, version) for unknown in self._unknown_names]
@@ -258,16 +258,12 @@ def _unknown_topic(name: str, operations: int) -> MetadataResponseTopic:
     )
 
 
-def _partitions(
-    topic: TopicImage, image: MetadataImage, context: RequestContext
-) -> Iterator[MetadataResponsePartition]:
-    return (_partition(index, partition, image, context) for index, partition in enumerate(topic.partitions))
+def _partitions(topic: TopicImage, image: MetadataImage, form: Form) -> Iterator[MetadataResponsePartition]:
+    return (_partition(index, partition, image, form) for index, partition in enumerate(topic.partitions))
 
 
-def _partition(
-    index: int, partition: PartitionImage, image: MetadataImage, context: RequestContext
-) -> MetadataResponsePartition:
-    version, listener_name = context.api_version, context.client.listener_name
+def _partition(index: int, partition: PartitionImage, image: MetadataImage, form: Form) -> MetadataResponsePartition:
+    version, listener_name = form.api_version, form.listener_name
     error = partition_error(partition, image, listener_name)
     leader = NO_LEADER if error else partition.leader
     if error is ErrorCode.LISTENER_NOT_FOUND and version < FIRST_VERSION_WITH_LISTENER_NOT_FOUND:

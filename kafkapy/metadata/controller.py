@@ -7,12 +7,17 @@ which is of everything committed. A decision that cannot be appended has changed
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+import trio
 
 from kafkapy.pending import Pending
+from kafkapy.turns import Turn
 from kafkapy_controller.bootstrap import decide_bootstrap
 from kafkapy_controller.delta import MetadataDelta
 from kafkapy_controller.image import ConfigResourceType
+from kafkapy_controller.metadata_records import encode_metadata_record
 from kafkapy_wire.errors import KafkaError
 
 if TYPE_CHECKING:
@@ -27,6 +32,7 @@ if TYPE_CHECKING:
     from kafkapy_controller.decision import Decision
     from kafkapy_controller.metadata_records import MetadataRecord
     from kafkapy_controller.producer_ids import ProducerIdBlock
+    from kafkapy_controller.quorum import AppendPrepared
     from kafkapy_controller.registration import NodeRegistration
     from kafkapy_controller.topics import TopicCreation
     from kafkapy_wire.messages.create_partitions import CreatePartitionsRequest, CreatePartitionsResponse
@@ -36,6 +42,16 @@ if TYPE_CHECKING:
 logger = logging.getLogger("kafkapy.controller")
 
 R = TypeVar("R")
+
+PREPARED_TIMES_MAX = 3
+"""So often a large decision may be overtaken by others."""
+
+
+class _Prepared(NamedTuple):
+    """A large decision, encoded and replayed: still to be appended."""
+
+    event: AppendPrepared
+    delta: MetadataDelta
 
 
 class QuorumController:
@@ -112,7 +128,7 @@ class QuorumController:
         def release(error: KafkaError | None) -> None:
             answer.answer([error if mine is None else mine for mine in decision.response])
 
-        self._append_and_release(decision.records, release)
+        self._append_and_release(partial(self._append, decision.records) if decision.records else None, release)
         return answer
 
     def allocate_producer_ids(self) -> Pending[ProducerIdBlock]:
@@ -129,8 +145,10 @@ class QuorumController:
         from kafkapy_controller.registration import decide_start_broker
 
         decision = decide_start_broker(self.image, registration, self._log.end_offset)
-        self._broker = (registration.node_id, decision.response)
-        return self.commit(decision)
+        answer = self.commit(decision)
+        if self._log.end_offset > decision.response:  # an epoch is its registration's offset: it is in the log
+            self._broker = (registration.node_id, decision.response)
+        return answer
 
     # What decisions know of settings
 
@@ -161,6 +179,9 @@ class QuorumController:
         Refused with KAFKA_STORAGE_ERROR when the disk has no room or has failed. As a rule the decision does not hold
         then; when only the flush failed, and a later one succeeds, it will.
         """
+        return self._answer_of(decision, partial(self._append, decision.records) if decision.records else None)
+
+    def _answer_of(self, decision: Decision[R], append: Callable[[], None] | None) -> Pending[R]:
         answer: Pending[R] = Pending()
 
         def release(error: KafkaError | None) -> None:
@@ -169,15 +190,48 @@ class QuorumController:
             else:
                 answer.refuse(error)
 
-        self._append_and_release(decision.records, release)
+        self._append_and_release(append, release)
         return answer
 
+    async def commit_in_turns(self, decide: Callable[[], Decision[R]]) -> Pending[R]:
+        """As `commit`, for thousands of records: most of the work is done beforehand, in turns.
+
+        When another decision comes in between, this one is made anew on its outcome, at last in one piece.
+        """
+        for _ in range(PREPARED_TIMES_MAX):
+            image = self.image
+            decision = decide()
+            prepared = await self._prepare(decision.records)
+            if self.image is image:
+                return self._answer_of(decision, partial(self._append_prepared, prepared) if prepared else None)
+        return self.commit(decide())
+
+    async def _prepare(self, records: Sequence[MetadataRecord]) -> _Prepared | None:
+        """None: there are no records."""
+        turn = Turn()
+        delta, encoded, metadata_version = MetadataDelta(self.image), [], self.image.metadata_version
+        await turn.share()
+        for record in records:
+            delta.replay(record)
+            encoded.append(encode_metadata_record(record, metadata_version))
+            if turn.is_over:
+                await turn.share()
+        if not encoded:
+            return None
+        prepared = _Prepared(self._log.prepare(encoded), delta)
+        await trio.lowlevel.checkpoint()
+        return prepared
+
+    def _append_prepared(self, prepared: _Prepared) -> None:
+        self._log.append_prepared(prepared.event)
+        self._replayed(prepared.delta)
+
     def _append_and_release(
-        self, records: Sequence[MetadataRecord], release: Callable[[KafkaError | None], None]
+        self, append: Callable[[], None] | None, release: Callable[[KafkaError | None], None]
     ) -> None:
-        if records:
+        if append is not None:
             try:
-                self._append(records)
+                append()
             except KafkaError as error:
                 release(error)
                 return

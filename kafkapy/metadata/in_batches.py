@@ -17,7 +17,7 @@ from kafkapy.turns import Turn
 from kafkapy_wire.errors import KafkaError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Iterator
+    from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator
 
     from kafkapy.pending import Pending
 
@@ -26,6 +26,8 @@ R = TypeVar("R")
 
 RECORDS_PER_BATCH: Final = 200
 """About 2 ms from the decision to the last follower."""
+RECORDS_AT_ONCE_MAX: Final = 1_000
+"""A single topic may need more, and cannot be cut: then its decision is prepared in turns."""
 
 
 def batches_of(items: Iterable[T], key: Callable[[T], Hashable], record_count: Callable[[T], int]) -> Iterator[list[T]]:
@@ -49,13 +51,13 @@ def batches_of(items: Iterable[T], key: Callable[[T], Hashable], record_count: C
 
 
 async def decide_in_turns(
-    batches: Iterable[list[T]], decide: Callable[[list[T]], Pending[R]]
+    batches: Iterable[list[T]], decide: Callable[[list[T]], Awaitable[Pending[R]]]
 ) -> list[tuple[list[T], R | KafkaError]]:
     """Each batch, and what it was answered once that was committed, or why it was not."""
     turn = Turn()
     waiting: list[tuple[list[T], Pending[R]]] = []
     for batch in batches:
-        waiting.append((batch, decide(batch)))
+        waiting.append((batch, await decide(batch)))
         await turn.share()
     answered: list[tuple[list[T], R | KafkaError]] = []
     for batch, answer in waiting:

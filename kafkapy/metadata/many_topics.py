@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from kafkapy.metadata.in_batches import RECORDS_PER_BATCH, batches_of, decide_in_turns
+from kafkapy.metadata.in_batches import RECORDS_AT_ONCE_MAX, RECORDS_PER_BATCH, batches_of, decide_in_turns
 from kafkapy.turns import Turn
 from kafkapy_controller.decision import RECORDS_PER_DECISION_MAX
 from kafkapy_controller.topics import (
@@ -34,7 +34,7 @@ from kafkapy_wire.messages.delete_topics import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Callable, Hashable
     from random import Random
 
     from kafkapy.pending import Pending
@@ -59,11 +59,13 @@ class Decider(Protocol):
 
     def commit(self, decision: Decision[R]) -> Pending[R]: ...
 
+    async def commit_in_turns(self, decide: Callable[[], Decision[R]]) -> Pending[R]: ...
+
 
 async def create_topics(controller: Decider, request: CreateTopicsRequest) -> CreateTopicsResponse:
     creation = controller.topic_creation()
     record_count = sum([record_count_max(topic, creation) for topic in request.topics])
-    if record_count <= RECORDS_PER_BATCH or len(request.topics) == 1:
+    if record_count <= RECORDS_PER_BATCH:
         return await controller.commit(decide_create_topics(controller.image, request, creation)).wait()
     if partition_count_of(request, creation) > PARTITIONS_PER_REQUEST_MAX:
         return refuse_partition_count(request).response
@@ -74,11 +76,17 @@ async def create_topics(controller: Decider, request: CreateTopicsRequest) -> Cr
         return refuse_record_count(request).response
     made: set[str] = set()
 
-    def decide(topics: list[CreatableTopic]) -> Pending[CreateTopicsResponse]:
+    async def decide(topics: list[CreatableTopic]) -> Pending[CreateTopicsResponse]:
         part = CreateTopicsRequest(topics=topics, validate_only=request.validate_only)
-        decision = decide_create_topics(controller.image, part, controller.topic_creation(), made)
-        made.update([result.name for result in decision.response.topics if not result.error_code])
-        return controller.commit(decision)
+
+        def decide_now() -> Decision[CreateTopicsResponse]:
+            decision = decide_create_topics(controller.image, part, controller.topic_creation(), made)
+            made.update([result.name for result in decision.response.topics if not result.error_code])
+            return decision
+
+        if sum([record_count_max(topic, creation) for topic in topics]) > RECORDS_AT_ONCE_MAX:
+            return await controller.commit_in_turns(decide_now)
+        return controller.commit(decide_now())
 
     response = CreateTopicsResponse()
     for topics, answer in await decide_in_turns(batches, decide):
@@ -121,7 +129,7 @@ async def delete_topics(controller: Decider, request: DeleteTopicsRequest) -> De
     if len(batches) <= 1:
         return await controller.commit(decide_delete_topics(image, request)).wait()
 
-    def decide(topics: list[DeleteTopicState]) -> Pending[DeleteTopicsResponse]:
+    async def decide(topics: list[DeleteTopicState]) -> Pending[DeleteTopicsResponse]:
         return controller.commit(decide_delete_topics(controller.image, DeleteTopicsRequest(topics=topics)))
 
     response = DeleteTopicsResponse()
@@ -146,16 +154,25 @@ async def create_partitions(controller: Decider, request: CreatePartitionsReques
         return 1 if topic is None else max(wanted.count - len(topic.partitions), 1)
 
     batches = list(batches_of(request.topics, lambda wanted: wanted.name, added_count))
-    if len(batches) <= 1:
-        return await controller.commit(decide_create_partitions(image, request, controller.random)).wait()
     room = RECORDS_PER_DECISION_MAX
 
-    def decide(topics: list[CreatePartitionsTopic]) -> Pending[CreatePartitionsResponse]:
+    async def decide(topics: list[CreatePartitionsTopic]) -> Pending[CreatePartitionsResponse]:
         nonlocal room
         part = CreatePartitionsRequest(topics=topics, validate_only=request.validate_only)
-        decision = decide_create_partitions(controller.image, part, controller.random, room)
-        room -= len(decision.records)
-        return controller.commit(decision)
+        record_count = 0
+
+        def decide_now() -> Decision[CreatePartitionsResponse]:
+            nonlocal record_count
+            decision = decide_create_partitions(controller.image, part, controller.random, room)
+            record_count = len(decision.records)
+            return decision
+
+        if sum(map(added_count, topics)) > RECORDS_AT_ONCE_MAX:
+            answer = await controller.commit_in_turns(decide_now)
+        else:
+            answer = controller.commit(decide_now())
+        room -= record_count
+        return answer
 
     response = CreatePartitionsResponse()
     for topics, answer in await decide_in_turns(batches, decide):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from kafkapy.high_watermark import HighWatermark
-from kafkapy_controller.quorum import Append, Effects, Flushed, NotAppended, Start, Stop
+from kafkapy_controller.quorum import Append, AppendPrepared, Effects, Flushed, NotAppended, Start, Stop
 from kafkapy_controller.quorum_state import encode_quorum_state
 from kafkapy_controller.topic_names import CLUSTER_METADATA_TOPIC
 from kafkapy_log import StorageError
@@ -89,7 +89,18 @@ class MetadataLog:
 
     def append(self, records: Sequence[MetadataRecord], metadata_version: int) -> None:
         """Append the records as one batch. Raises KafkaError KAFKA_STORAGE_ERROR: then the log is as it was."""
-        effects = self._quorum.step(Append(records, metadata_version), self._clock.now_ms())
+        self._append(Append(records, metadata_version))
+
+    def prepare(self, encoded_records: Sequence[bytes]) -> AppendPrepared:
+        """A batch for `append_prepared`, good for as long as nothing else is appended."""
+        return AppendPrepared(self._quorum.prepare(encoded_records, self._clock.now_ms()), len(encoded_records))
+
+    def append_prepared(self, prepared: AppendPrepared) -> None:
+        """As `append`."""
+        self._append(prepared)
+
+    def _append(self, event: Append | AppendPrepared) -> None:
+        effects = self._quorum.step(event, self._clock.now_ms())
         try:
             self._execute(effects)
         except StorageError as error:

@@ -85,8 +85,6 @@ class NodeSettings(Area):
     metadata_max_idle_interval_ms: int = 500
     metadata_max_retention_bytes: int = 104_857_600
     metadata_max_retention_ms: int = 604_800_000
-    unstable_api_versions_enable: bool = False
-    unstable_feature_versions_enable: bool = False
 
     @property
     def is_broker(self) -> bool:
@@ -110,10 +108,6 @@ class NetworkSettings(Area):
     max_connection_creation_rate: int = INT_MAX
     connections_max_idle_ms: int = 600_000
     connection_failed_authentication_delay_ms: int = 100
-    queued_max_requests: int = 500
-    queued_max_request_bytes: int = -1
-    num_network_threads: int = 3
-    num_io_threads: int = 8
     request_timeout_ms: int = 30_000
     inter_broker_listener_name: str | None = None
     security_inter_broker_protocol: str = "PLAINTEXT"
@@ -131,15 +125,11 @@ class LogManagerSettings(Area):
     log_cleaner_backoff_ms: int = 15_000
     log_cleaner_dedupe_buffer_size: int = 134_217_728
     log_cleaner_io_buffer_load_factor: float = 0.9
-    log_cleaner_io_buffer_size: int = 524_288
     log_cleaner_io_max_bytes_per_second: float = 1.7976931348623157e308
-    log_dir_failure_timeout_ms: int = 30_000
     log_flush_offset_checkpoint_interval_ms: int = 60_000
     log_flush_scheduler_interval_ms: int = LONG_MAX
-    log_flush_start_offset_checkpoint_interval_ms: int = 60_000
     log_initial_task_delay_ms: int = 30_000
     log_retention_check_interval_ms: int = 300_000
-    num_recovery_threads_per_data_dir: int = 2
 
     @property
     def directories(self) -> tuple[str, ...]:
@@ -154,8 +144,6 @@ class TopicCreationSettings(Area):
     default_replication_factor: int = 1
     auto_create_topics_enable: bool = True
     delete_topic_enable: bool = True
-    create_topic_policy_class_name: str | None = None
-    alter_config_policy_class_name: str | None = None
     max_request_partition_size_limit: int = 2_000
 
 
@@ -167,12 +155,8 @@ class GroupCoordinatorSettings(Area):
     group_min_session_timeout_ms: int = 6_000
     group_max_size: int = INT_MAX
     group_coordinator_rebalance_protocols: tuple[str, ...] = ("classic", "consumer", "streams")
-    group_coordinator_threads: int = 4
-    group_coordinator_append_linger_ms: int = -1
-    group_coordinator_cached_buffer_max_bytes: int = 1_048_588
     offset_metadata_max_bytes: int = 4_096
     offsets_commit_timeout_ms: int = 5_000
-    offsets_load_buffer_size: int = 5_242_880
     offsets_retention_check_interval_ms: int = 600_000
     offsets_retention_minutes: int = 10_080
     offsets_topic_compression_codec: int = 0
@@ -240,9 +224,7 @@ class ShareSettings(Area):
     share_coordinator_state_topic_prune_interval_ms: int = 300_000
     share_coordinator_cold_partition_snapshot_interval_ms: int = 300_000
     share_coordinator_snapshot_update_records_per_snapshot: int = 500
-    share_coordinator_load_buffer_size: int = 5_242_880
     share_coordinator_write_timeout_ms: int = 5_000
-    share_coordinator_append_linger_ms: int = -1
 
 
 class TransactionSettings(Area):
@@ -258,7 +240,6 @@ class TransactionSettings(Area):
     transaction_state_log_replication_factor: int = 1
     transaction_state_log_min_isr: int = 1
     transaction_state_log_segment_bytes: int = 104_857_600
-    transaction_state_log_load_buffer_size: int = 5_242_880
     producer_id_expiration_ms: int = 86_400_000
     producer_id_expiration_check_interval_ms: int = 600_000
     add_partitions_to_txn_retry_backoff_ms: int = 20

@@ -13,6 +13,7 @@ from kafkapy_controller.metadata_batches import build_metadata_batch, read_batch
 from kafkapy_controller.metadata_records import MetadataRecord
 from kafkapy_controller.producer_ids import decide_allocate_producer_ids
 from kafkapy_controller.registration import decide_start_broker, decide_stop_broker
+from kafkapy_controller.topic_names import metric_name
 from kafkapy_controller.topics import decide_create_partitions, decide_create_topics, decide_delete_topics
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.create_partitions import CreatePartitionsRequest, CreatePartitionsTopic
@@ -60,7 +61,10 @@ def decide(image: MetadataImage, step: tuple[str, object], random: Random) -> li
 
 def check_whole(image: MetadataImage) -> None:
     assert {topic.topic_id: topic for topic in image.topics.values()} == image.topics_by_id
+    alike: dict[str, set[str]] = {}
     for name, found in image.topics.items():
+        if (metric := metric_name(name)) is not None:
+            alike.setdefault(metric, set()).add(name)
         assert found.name == name
         assert found.partitions
         for partition in found.partitions:
@@ -68,6 +72,7 @@ def check_whole(image: MetadataImage) -> None:
             assert set(partition.isr) <= set(partition.replicas)
             assert partition.leader in partition.isr
             assert len(partition.directories) == len(partition.replicas)
+    assert {metric: set(names) for metric, names in image.names_by_metric_name.items()} == alike
     topics_with_configs = {name for kind, name in image.configs if kind == ConfigResourceType.TOPIC}
     assert topics_with_configs <= image.topics.keys()
     assert all(image.configs.values())

@@ -29,6 +29,7 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
     """Ten records a batch, and everybody's turn after each."""
     for module in (in_batches, many_topics):
         monkeypatch.setattr(module, "RECORDS_PER_BATCH", 10)
+    monkeypatch.setattr(many_topics, "RECORDS_AT_ONCE_MAX", 40)
     monkeypatch.setattr(turns, "TURN_SECONDS", 0.0)
     with lab(tmp_path) as opened:
         yield opened
@@ -182,3 +183,90 @@ def test_many_topics_grow_in_batches_and_share_the_room(node: Lab, monkeypatch: 
     assert list(codes.values()).count(NONE) == 12, "four new partitions each"
     assert list(codes.values()).count(POLICY_VIOLATION) == 7
     assert sum(len(found.partitions) for found in node.image.topics.values()) == 20 + 48
+
+
+# One topic with many partitions cannot be cut
+
+
+def big(name: str = "big") -> CreateTopicsRequest:
+    return CreateTopicsRequest(topics=[topic(name, 100)])
+
+
+def test_a_large_topic_is_prepared_in_turns_and_appended_at_once(node: Lab, tmp_path: Path) -> None:
+    turns_of_others = 0
+    before = len(list(read_batches((tmp_path / LOG).read_bytes())))
+
+    async def with_others() -> None:
+        async with trio.open_nursery() as nursery:
+
+            async def others() -> None:
+                nonlocal turns_of_others
+                while True:
+                    turns_of_others += 1
+                    assert len(node.image.topics.get("big", ((),) * 3)[2]) in (0, 100)
+                    await trio.lowlevel.checkpoint()
+
+            nursery.start_soon(others)
+            response = await node.controller.create_topics(big())
+            assert (response.topics[0].error_code, response.topics[0].num_partitions) == (NONE, 100)
+            nursery.cancel_scope.cancel()
+
+    node.run(with_others())
+    assert turns_of_others > 50
+    (batch,) = list(read_batches((tmp_path / LOG).read_bytes()))[before:]
+    assert len(batch.records) == 101
+    assert len(node.image.topics["big"].partitions) == 100
+    wanted = [CreatePartitionsTopic(name="big", count=200, assignments=None)]
+    node.run(node.controller.create_partitions(CreatePartitionsRequest(topics=wanted)))
+    assert len(node.image.topics["big"].partitions) == 200
+
+
+def test_a_large_decision_that_is_overtaken_is_made_anew(node: Lab) -> None:
+    made: list[str] = []
+
+    async def with_others() -> tuple[int, int]:
+        async with trio.open_nursery() as nursery:
+
+            async def others() -> None:
+                while True:
+                    made.append(f"t{len(made)}")
+                    await node.controller.create_topics(CreateTopicsRequest(topics=[topic(made[-1])]))
+                    await trio.lowlevel.checkpoint()
+
+            nursery.start_soon(others)
+            first, second = await node.controller.create_topics(big()), await node.controller.create_topics(big())
+            nursery.cancel_scope.cancel()
+            return first.topics[0].error_code, second.topics[0].error_code
+
+    assert node.run(with_others()) == (NONE, EXISTS)
+    assert made
+    assert node.image.topics.keys() >= {"big", *made[:-1]}
+
+
+def test_of_two_large_topics_of_one_name_one_is_made(node: Lab) -> None:
+    async def both() -> list[int]:
+        codes: list[int] = []
+
+        async def ask() -> None:
+            response = await node.controller.create_topics(big())
+            codes.append(response.topics[0].error_code)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(ask)
+            nursery.start_soon(ask)
+        return codes
+
+    assert sorted(node.run(both())) == [NONE, EXISTS]
+
+
+def test_a_large_topic_that_the_disk_refuses_is_not_there(node: Lab, tmp_path: Path) -> None:
+    before = node.image
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, ((tmp_path / LOG).stat().st_size + 1_000, limits[1]))
+    try:
+        response = node.run(node.controller.create_topics(big()))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert response.topics[0].error_code == ErrorCode.KAFKA_STORAGE_ERROR
+    assert node.image is before
+    assert create(node, topic("big", 100)) == {"big": NONE}
