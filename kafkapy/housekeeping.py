@@ -7,7 +7,6 @@ were taken on the event loop; nothing else touches those files meanwhile.
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 import trio
@@ -21,10 +20,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kafkapy.broker import Broker
+    from kafkapy.bugs import Bugs
     from kafkapy.settings import Settings
     from kafkapy_log import LogStore
-
-logger = logging.getLogger("kafkapy.housekeeping")
 
 SEGMENT_DELETION_INTERVAL_MS_MAX = 1_000  # a topic's file.delete.delay.ms holds to within this
 INTERVAL_MS_MIN = 100  # a setting may say 0, and a loop without a pause would leave nothing for the clients
@@ -33,9 +31,10 @@ INTERVAL_MS_MIN = 100  # a setting may say 0, and a loop without a pause would l
 class Housekeeping:
     """The chores of one broker, while `run` runs. Without `fsync` nothing is synced: the directory is thrown away."""
 
-    def __init__(self, broker: Broker, store: LogStore, *, fsync: bool) -> None:
+    def __init__(self, broker: Broker, store: LogStore, bugs: Bugs, *, fsync: bool) -> None:
         self._broker = broker
         self._store = store
+        self._bugs = bugs
         self._fsync = fsync
 
     async def run(self) -> None:
@@ -65,9 +64,9 @@ class Housekeeping:
             await chore()
         except (OSError, KafkaError) as error:
             self._broker.disk.put_off(chore.__name__, error)
-        except Exception:
+        except Exception as error:
             # A bug in a chore must not end the node that clients work with; the log tells where it is.
-            logger.exception("internal error in %s", chore.__name__)
+            self._bugs.report(f"in {chore.__name__}", error)
 
     async def _keep_recovery_points(self) -> None:
         """Settle what recovery had to read, then note each recovery point soon after it moved, until cancelled.

@@ -137,7 +137,7 @@ class Node:
         try:
             listening = self._bind(parts)
             self.broker = await self._bring_up(parts)
-            self.housekeeping = Housekeeping(self.broker, self.store, fsync=self.durable)
+            self.housekeeping = Housekeeping(self.broker, self.store, self.bugs, fsync=self.durable)
             self.server = Server(self.broker, self.dispatcher, self.bugs)
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self.clock.run)
@@ -256,7 +256,9 @@ class Node:
         dynamic_settings.load(metadata.image)
         partitions.load(metadata.image)
         self.settings.subscribe(partitions.follow_settings)
-        self.log_cleaning = LogCleaning(self.settings, self.clock, partitions, store, self.disk, fsync=self.durable)
+        self.log_cleaning = LogCleaning(
+            self.settings, self.clock, partitions, store, self.disk, self.bugs, fsync=self.durable
+        )
         metadata.subscribe(dynamic_settings.follow_metadata)
         metadata.subscribe(partitions.follow_metadata)
         metadata.subscribe(self.log_cleaning.follow_metadata)

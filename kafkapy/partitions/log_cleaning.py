@@ -36,6 +36,7 @@ from kafkapy_wire.errors import KafkaError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from kafkapy.bugs import Bugs
     from kafkapy.clock import Clock
     from kafkapy.partitions.cleaner_statistics import CleanerStatistics
     from kafkapy.partitions.disk_watch import DiskWatch
@@ -71,6 +72,7 @@ class LogCleaning:
         partitions: PartitionManager,
         store: LogStore,
         disk: DiskWatch,
+        bugs: Bugs,
         *,
         fsync: bool,
     ) -> None:
@@ -79,6 +81,7 @@ class LogCleaning:
         self._partitions = partitions
         self._store = store
         self._disk = disk
+        self._bugs = bugs
         self._fsync = fsync
         self._checkpoints: dict[TopicPartition, int] = {}
         self._checkpoint_lock = trio.Lock()  # the file is written by one thread at a time
@@ -192,9 +195,9 @@ class LogCleaning:
             self._disk.tell(partition.log, error)
             logger.info("retention of %s failed: %s", partition, error.message)
             return
-        except Exception:
+        except Exception as error:
             # A bug in it must not end the node that clients work with; the log tells where it is.
-            logger.exception("internal error in the retention of %s", partition)
+            self._bugs.report(f"in the retention of {partition}", error)
             return
         if count:
             logger.info(
@@ -361,7 +364,7 @@ class LogCleaning:
             self._leave_alone(partition, str(error))
             return True
         except Exception as error:
-            logger.exception("internal error in cleaning %s", partition)
+            self._bugs.report(f"in cleaning {partition}", error)
             self._leave_alone(partition, repr(error))
             return True
         finally:
@@ -486,7 +489,10 @@ class ShortTurns:
 
 
 class IoThrottle:
-    """log.cleaner.io.max.bytes.per.second for all workers together, of what they read and write."""
+    """log.cleaner.io.max.bytes.per.second for all workers together, of what they read and write.
+
+    By the machine's clock, not the node's: it is about what the disk takes, which no test moves.
+    """
 
     def __init__(self) -> None:
         self.bytes_per_second = float("inf")
