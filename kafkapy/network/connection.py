@@ -42,9 +42,9 @@ logger = logging.getLogger("kafkapy.connection")
 ANSWERED_BYTES_MAX: Final = 256 * 1024  # answers in memory before they are sent
 WAITING_BYTES_MAX: Final = 64 * 1024  # of a next request, while one waits for its answer
 LAST_ANSWERS_MS: Final = 1_000  # how long a peer that misbehaved may take for the answers it has coming
-# A coroutine of these is cancelled when its client hangs up. Every other one does what it was asked for to the end, as
-# in Apache Kafka: a client may well commit its offsets and close.
-ONLY_WAIT: Final = frozenset({ApiKey.FETCH})
+# A request of these is abandoned when its client hangs up, as it only waits. Every other one does what it was asked for
+# to the end, as in Apache Kafka: a client may well commit its offsets and close, and no operation is left half done.
+ONLY_WAIT: Final = frozenset({ApiKey.FETCH, ApiKey.JOIN_GROUP, ApiKey.SYNC_GROUP})
 
 # What people point at a Kafka port by mistake, by the first bytes they send.
 FOREIGN_GREETINGS: Final[tuple[tuple[bytes, str], ...]] = (
@@ -313,14 +313,12 @@ class Connection:
     def _came(self, value: Answer, error: Exception | None) -> None:
         """What the request has waited for is there: answer it, or wait for what comes next."""
         unfinished = self._unfinished
-        assert unfinished is not None, "a connection waits for one request"
+        if unfinished is None:
+            return  # abandoned, by a cancellation that came too late to be noticed
         self._unfinished = self._scope = None
         try:
             if not unfinished.go_on(value, self._outbox, error):
-                if self._closed:
-                    self._abandon(unfinished)
-                else:
-                    self._wait_for(unfinished)
+                self._wait_for(unfinished)
             elif self._closed:
                 self._outbox.discard()
             elif self._pump():
@@ -332,17 +330,18 @@ class Connection:
             self._fail(failure)
 
     def _abandon(self, unfinished: Unfinished) -> None:
-        """Nobody wants the answer any more."""
-        waits_for = unfinished.waits_for
-        if not isinstance(waits_for, Pending):
-            if self._scope is not None and unfinished.api_key in ONLY_WAIT:
-                self._scope.cancel()
+        """Nobody wants the answer any more. What does more than wait goes on, and its answer is dropped by `_came`."""
+        if unfinished.api_key not in ONLY_WAIT:
             return
         self._unfinished = None
-        try:
-            waits_for.abandon()
-        except Exception as error:
-            self._around.bugs.report(f"in giving up a request of {self}", error)
+        waits_for = unfinished.waits_for
+        if self._scope is not None:
+            self._scope.cancel()
+        elif isinstance(waits_for, Pending):
+            try:
+                waits_for.abandon()
+            except Exception as error:
+                self._around.bugs.report(f"in giving up a request of {self}", error)
 
     # -- the end
 
@@ -353,7 +352,7 @@ class Connection:
             self.close()
 
     def close(self, reason: str = "") -> None:
-        """End the connection now. A request that waits is abandoned."""
+        """End the connection now. A request that only waits is abandoned."""
         if self._closed:
             return
         if reason:
