@@ -109,7 +109,12 @@ def _produce(request: ProduceRequest, context: RequestContext) -> Answer:
     if not has_transactional_batch(request):
         return _append_all(request, context, NOTHING_ENLISTED)
     try:
-        enlisted = enlist(request, context, lambda topic, index: _find(topic, index, request, context))
+        enlisted = enlist(
+            request,
+            context.api_version,
+            context.broker.enlister,
+            lambda topic, index: _find(topic, index, request, context),
+        )
     except NotEnlisted as refusal:
         return _append_all(request, context, refusal)
     if enlisted.settled:

@@ -9,7 +9,6 @@ from kafkapy.settings.area import Area
 
 if TYPE_CHECKING:
     from kafkapy.settings.parse import Value
-    from kafkapy_log.settings import LogSettings
 
 LONG_MAX = 9_223_372_036_854_775_807
 
@@ -63,12 +62,6 @@ class TopicSettings(Area):
         from kafkapy.settings.parse import parse_values
 
         return self.with_settings(parse_values(topic_definitions(), overrides))
-
-    def log_settings(self, producer_id_expiration_ms: int) -> LogSettings:
-        """What the topic's logs follow; `producer_id_expiration_ms` is the broker's (`settings.transactions`)."""
-        from kafkapy.settings.log_settings import log_settings
-
-        return log_settings(self, producer_id_expiration_ms=producer_id_expiration_ms)
 
     @property
     def compacts(self) -> bool:

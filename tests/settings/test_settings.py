@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from kafkapy.settings import Settings, SettingsError
+from kafkapy.settings.log_settings import log_settings
 from kafkapy.settings.parse import Value
 from kafkapy_log.settings import LogSettings
 from kafkapy_wire.records import Compression, TimestampType
@@ -177,7 +178,7 @@ def test_a_listener_and_a_mechanism_may_have_their_own_value() -> None:
 
 
 def test_log_settings_without_settings_are_the_logs_own_defaults() -> None:
-    assert Settings().topic_settings().log_settings(86_400_000) == LogSettings()
+    assert log_settings(Settings().topic_settings(), producer_id_expiration_ms=86_400_000) == LogSettings()
 
 
 def test_log_settings_carry_every_value() -> None:
@@ -189,7 +190,7 @@ def test_log_settings_carry_every_value() -> None:
         "internal.segment.bytes": "1000",
         "segment.bytes": "2000000",
     }
-    logs = Settings().topic_settings(overrides).log_settings(5)
+    logs = log_settings(Settings().topic_settings(overrides), producer_id_expiration_ms=5)
     assert (logs.compact, logs.delete, logs.segment_bytes, logs.producer_id_expiration_ms) == (True, False, 1000, 5)
     assert (logs.compression_type, logs.compression_level) == (Compression.GZIP, 3)
     assert logs.message_timestamp_type is TimestampType.LOG_APPEND_TIME
