@@ -103,7 +103,10 @@ class Housekeeping:
     async def flush_what_is_due(self) -> None:
         """By flush.ms, and segments that were rolled: Apache Kafka syncs those in the background at once."""
         if self._fsync:
-            self._broker.flusher.check(self._broker.partitions.opened())
+            partitions = self._broker.partitions.opened()
+            for partition in partitions:
+                partition.flush_if_due()
+            self._broker.flusher.check(partition.log for partition in partitions)
 
     async def remove_deleted(self) -> None:
         """Take deleted partitions off the disk; log.segment.delete.delay.ms is how often, as their topics are gone."""

@@ -26,7 +26,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kafkapy.coordinators.group import Caller, refused_join
+from kafkapy.coordinators.group import refused_join
+from kafkapy.coordinators.group.classic_member import Caller
 from kafkapy.pending import Pending, attempt
 
 if TYPE_CHECKING:

@@ -131,7 +131,12 @@ async def _produce_in_turns(request: ProduceRequest, context: RequestContext) ->
 
 def _enlist(request: ProduceRequest, context: RequestContext) -> Pending[Enlisted]:
     try:
-        outcome = enlist(request, context, lambda topic, index: _find(topic, index, request, context))
+        outcome = enlist(
+            request,
+            context.api_version,
+            context.broker.enlister,
+            lambda topic, index: _find(topic, index, request, context),
+        )
     except NotEnlisted as refusal:
         return settled(refusal)
     return outcome.map(lambda enlisted: enlisted)

@@ -1,4 +1,4 @@
-"""What a node needs of the cluster's controller, wherever that is."""
+"""What a node needs of the cluster's metadata: the newest image, and its controller, wherever that is."""
 
 from __future__ import annotations
 
@@ -9,12 +9,20 @@ if TYPE_CHECKING:
 
     from kafkapy.metadata.altering import ResourceChange
     from kafkapy.pending import Pending
+    from kafkapy_controller.image import MetadataImage
     from kafkapy_controller.producer_ids import ProducerIdBlock
     from kafkapy_controller.registration import NodeRegistration
     from kafkapy_wire.errors import KafkaError
     from kafkapy_wire.messages.create_partitions import CreatePartitionsRequest, CreatePartitionsResponse
     from kafkapy_wire.messages.create_topics import CreateTopicsRequest, CreateTopicsResponse
     from kafkapy_wire.messages.delete_topics import DeleteTopicsRequest, DeleteTopicsResponse
+
+
+class Metadata(Protocol):
+    """Where the newest metadata image is found."""
+
+    @property
+    def image(self) -> MetadataImage: ...
 
 
 class Controller(Protocol):

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
     from kafkapy.clock import Clock
     from kafkapy.partitions.disk_watch import DiskWatch
-    from kafkapy.partitions.partition import Partition
     from kafkapy_log import Flush, PartitionLog
     from kafkapy_wire.errors import KafkaError
 
@@ -106,13 +105,11 @@ class Flusher:
         """Wait for the end of the round that has everything asked for so far."""
         await self._round_ended.wait()
 
-    def check(self, partitions: list[Partition]) -> None:
+    def check(self, logs: Iterable[PartitionLog]) -> None:
         """Ask for what is due by flush.ms, and for segments that were rolled since they were last flushed."""
         now_ms = self._clock.now_ms()
         dirty_since_ms: dict[PartitionLog, int] = {}
-        for partition in partitions:
-            log = partition.log
-            partition.flush_if_due()
+        for log in logs:
             if not log.flushing.unflushed_record_count or log.has_failed:
                 continue
             if log.active_base_offset > log.recovery_point:

@@ -18,7 +18,7 @@ from kafkapy_wire.records.validation import only_batch
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kafkapy.context import RequestContext
+    from kafkapy.coordinators.transaction.enlisting import PartitionEnlister
     from kafkapy.partitions.partition import Partition
     from kafkapy_wire.messages.produce import ProduceRequest, TopicProduceData
 
@@ -58,7 +58,10 @@ def has_transactional_batch(request: ProduceRequest) -> bool:
 
 
 def enlist(
-    request: ProduceRequest, context: RequestContext, find: Callable[[TopicProduceData, int], Partition]
+    request: ProduceRequest,
+    version: int,
+    enlister: PartitionEnlister,
+    find: Callable[[TopicProduceData, int], Partition],
 ) -> Pending[dict[Partition, Verification | NotEnlisted]]:
     """What the transaction coordinator says of each partition that holds a transactional batch.
 
@@ -72,7 +75,7 @@ def enlist(
     for topic in request.topic_data:
         for data in topic.partition_data:
             try:
-                header, _ = only_batch(data.records or b"", context.api_version)
+                header, _ = only_batch(data.records or b"", version)
                 if header.is_transactional and header.producer_id >= 0:
                     producers.add(ProducerIdAndEpoch(header.producer_id, header.producer_epoch))
                     partitions.append(find(topic, data.index))
@@ -83,7 +86,6 @@ def enlist(
     if not partitions:
         return settled({})
     (producer,) = producers
-    version = context.api_version
 
     def answer(
         outcome: dict[Partition, Verification | KafkaError],
@@ -93,7 +95,6 @@ def enlist(
             for partition, said in outcome.items()
         }
 
-    enlister = context.broker.enlister
     return enlister.enlist(request.transactional_id, producer, partitions, _enlisting(version)).map(answer)
 
 

@@ -8,7 +8,8 @@ import trio
 import trio.testing
 
 from kafkapy.clock import ManualClock
-from kafkapy.coordinators.group import Caller, GroupCoordinator, refused_join
+from kafkapy.coordinators.group import GroupCoordinator, refused_join
+from kafkapy.coordinators.group.classic_member import Caller
 from kafkapy.coordinators.group.offset_commits import TopicToCommit
 from kafkapy.coordinators.runtime import Position, partition_for
 from kafkapy.high_watermark import HighWatermark

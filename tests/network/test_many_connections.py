@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.shell.test_start_command import started
+from tests.cli.test_start_command import started
 
 CONNECTION_COUNT = 10_000
 BYTES_EACH_MAX = 8_000

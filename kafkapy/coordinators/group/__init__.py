@@ -9,6 +9,6 @@ classic_protocol.py  JoinGroup, SyncGroup, Heartbeat, LeaveGroup
 rebalance.py         the phases of a rebalance and every timer of a classic group
 """
 
-from kafkapy.coordinators.group.coordinator import Caller, GroupCoordinator, refused_join
+from kafkapy.coordinators.group.coordinator import GroupCoordinator, refused_join
 
-__all__ = ["Caller", "GroupCoordinator", "refused_join"]
+__all__ = ["GroupCoordinator", "refused_join"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Container, Sequence
@@ -22,6 +22,14 @@ def protocols_of(protocols: Sequence[JoinGroupRequestProtocol]) -> Protocols:
     for protocol in protocols:
         by_name.setdefault(protocol.name, protocol.metadata)
     return tuple(by_name.items())
+
+
+class Caller(NamedTuple):
+    """Who sent a JoinGroup. `client_host` as Java prints an address: with a slash before it."""
+
+    api_version: int
+    client_id: str
+    client_host: str
 
 
 class ClassicMember:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from kafkapy.coordinators.group.classic_group import ClassicGroup
-    from kafkapy.coordinators.group.coordinator import Caller
+    from kafkapy.coordinators.group.classic_member import Caller
     from kafkapy.pending import Pending
     from kafkapy.settings.current import CurrentSettings
     from kafkapy_wire.messages.join_group import JoinGroupRequest

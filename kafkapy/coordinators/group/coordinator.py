@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING
 
 from kafkapy.coordinators.deadline import Deadline
 from kafkapy.coordinators.runtime import (
@@ -31,10 +31,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from kafkapy.clock import Clock
+    from kafkapy.coordinators.group.classic_member import Caller
     from kafkapy.coordinators.group.offset_commits import TopicOutcome, TopicToCommit
     from kafkapy.coordinators.group.records import CommittedOffset
     from kafkapy.coordinators.group.shard import GroupShard
     from kafkapy.coordinators.runtime import CoordinatorLog
+    from kafkapy.metadata.ports import Metadata
     from kafkapy.settings.current import CurrentSettings
     from kafkapy_controller.delta import MetadataDelta
     from kafkapy_controller.image import MetadataImage
@@ -54,27 +56,12 @@ logger = logging.getLogger("kafkapy.groups")
 FIRST_COMMIT_VERSION_WITH_GROUP_ID_NOT_FOUND = 9
 
 
-class Caller(NamedTuple):
-    """Who sent a JoinGroup. `client_host` as Java prints an address: with a slash before it."""
-
-    api_version: int
-    client_id: str
-    client_host: str
-
-
 def refused_join(member_id: str, error: KafkaError) -> JoinGroupResponse:
     """How the handler answers a JoinGroup with an error: some of them have the client forget its member id."""
     from kafkapy_wire.messages.join_group import JoinGroupResponse
 
     forgets_id = error.code in (ErrorCode.GROUP_MAX_SIZE_REACHED, ErrorCode.UNKNOWN_SERVER_ERROR)
     return JoinGroupResponse(error_code=error.code, member_id="" if forgets_id else member_id, protocol_name=None)
-
-
-class Metadata(Protocol):
-    """Where the newest metadata image is found."""
-
-    @property
-    def image(self) -> MetadataImage: ...
 
 
 class GroupCoordinator:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from kafkapy.clock import Clock
-    from kafkapy.coordinators.transaction.ports import Markers, Metadata, TransactionLog
+    from kafkapy.coordinators.transaction.ports import Markers, TransactionLog
     from kafkapy.coordinators.transaction.shard import TransactionShard
     from kafkapy.coordinators.transaction.transaction import (
         ProducerIdAndEpoch,
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         Transaction,
         TransactionStatus,
     )
+    from kafkapy.metadata.ports import Metadata
     from kafkapy.settings.current import CurrentSettings
     from kafkapy_controller.delta import MetadataDelta
     from kafkapy_controller.image import MetadataImage

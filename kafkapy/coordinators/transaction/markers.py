@@ -6,7 +6,7 @@ What a marker changes: in a data partition the last stable offset, and the index
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from kafkapy.pending import Pending, settled
 from kafkapy_controller.topic_names import OFFSETS_TOPIC
@@ -16,7 +16,6 @@ from kafkapy_wire.records import ControlRecordType
 
 if TYPE_CHECKING:
     from kafkapy.clock import Clock
-    from kafkapy.coordinators.transaction.ports import TransactionalOffsets
     from kafkapy.partitions.manager import PartitionManager
 
 
@@ -28,6 +27,13 @@ class Marker(NamedTuple):
     commit: bool
     coordinator_epoch: int
     transaction_version: int
+
+
+class TransactionalOffsets(Protocol):
+    """What the group coordinator holds of open transactions."""
+
+    def end_transaction(self, partition: int, producer_id: int, *, committed: bool) -> None:
+        """A marker was appended to this partition of `__consumer_offsets`."""
 
 
 _WRITTEN = settled(ErrorCode.NONE)

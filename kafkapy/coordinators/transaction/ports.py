@@ -9,7 +9,6 @@ from kafkapy.coordinators.runtime import CoordinatorLog
 if TYPE_CHECKING:
     from kafkapy.coordinators.transaction.markers import Marker
     from kafkapy.pending import Pending
-    from kafkapy_controller.image import MetadataImage
     from kafkapy_wire.errors import ErrorCode
 
 
@@ -19,21 +18,7 @@ class TransactionLog(CoordinatorLog, Protocol):
     def leader_epoch(self, partition: int) -> int: ...
 
 
-class Metadata(Protocol):
-    """Where the newest metadata image is found."""
-
-    @property
-    def image(self) -> MetadataImage: ...
-
-
 class Markers(Protocol):
     """Where markers are written: see `markers.MarkerWriter`."""
 
     def write(self, topic: str, index: int, marker: Marker) -> Pending[ErrorCode]: ...
-
-
-class TransactionalOffsets(Protocol):
-    """What the group coordinator holds of open transactions."""
-
-    def end_transaction(self, partition: int, producer_id: int, *, committed: bool) -> None:
-        """A marker was appended to this partition of `__consumer_offsets`."""
