@@ -63,17 +63,18 @@ class LogFlushing:
         progress.begin(active, end_offset, rolled_only=rolled_only, settles=False)
         return flush
 
-    def begin_close(self, *, held: bool = True) -> Flush | None:
+    def begin_close(self, *, held: bool = True, one_of_thousands: bool = False) -> Flush | None:
         """Write what lets the directory be opened without recovery; `sync` of the result brings it to the disk.
 
-        `held`: see `Flush`. A log that is read with a read or two needs nothing beside its records, and its producers
-        if it has any: making a file takes longer than all else, and there may be thousands of such logs. Apache Kafka
-        makes indexes and epochs of such a log anew, too. Then `end`, and `PartitionLog.close`. Raises StorageError.
+        `held`: see `Flush`. When a log is `one_of_thousands`, and can be read with a read or two, it gets no files beside
+        its records, but for its producers if it has any: making a file takes longer than all else. Apache Kafka makes
+        indexes and epochs of such a log anew, too, with a line in its log. Then `end`, and `PartitionLog.close`.
+        Raises StorageError.
         """
         files = self._files
         if files.is_closed or files.failure is not None:
             return None
-        if self._is_read_at_once:
+        if one_of_thousands and self._is_read_at_once:
             is_flushed = files.log_end_offset <= self._progress.recovery_point
             if is_flushed and not (len(files.producers) and self._lacks_snapshot):
                 return None

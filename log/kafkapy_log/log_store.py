@@ -57,6 +57,8 @@ LOCK: Final = ".lock"
 CLOSE_TOGETHER_MAX: Final = 128
 SYNC_WHOLE_LOGS_MIN: Final = 64
 """From so many on, syncing the file system is faster, whatever else others have written to it lately."""
+THOUSANDS_OF_LOGS: Final = 1_000
+"""From so many on, closing them makes as few files as it can."""
 _DELETE_SUFFIX: Final = "-delete"
 _STRAY_SUFFIX: Final = "-stray"
 _NAME_MAX: Final = 255
@@ -356,7 +358,7 @@ class LogStore:
                 failures.append(StorageError(f"{topic_partition} has failed before", log.failure))
             elif clean:
                 try:
-                    flush = log.flushing.begin_close(held=not whole)
+                    flush = log.flushing.begin_close(held=not whole, one_of_thousands=len(logs) >= THOUSANDS_OF_LOGS)
                 except StorageError as error:
                     failures.append(error)
                     if not whole:
