@@ -146,6 +146,7 @@ def test_lingering_pays_off_for_a_client_that_comes_back_at_once_and_gives_up_wh
             def ready(self, events: int, until: float, /) -> None:
                 super().ready(events, until)
                 self.ours.send(b"!")
+                self._loop.has_answered = True
 
         def ask(sock: socket.socket) -> None:
             sock.settimeout(5)
