@@ -4,9 +4,9 @@ It waits for a poller of its own, inside trio, so a socket that becomes ready co
 server of forty lines and 500 connections: 80,000 requests/s instead of 38,000 with a task a connection.
 
 After an answer, before it goes to sleep in trio, it may wait in the poller for `LINGER_SECONDS` itself, since a client
-that has its answer often sends the next request at once; that saves the two passes through trio's scheduler, a quarter of what a
-small request costs. It does so only while trio has nothing to do, and less and less often while it is in vain, because
-for so long trio hears of no other descriptor, and timers are so late.
+that has its answer often sends the next request at once; that saves two passes through trio's scheduler. It does so only
+while trio has nothing to do, and less and less often while it is in vain, because for so long trio hears of no other
+descriptor, and timers are so late.
 
 Fairness is a matter of time. A socket has the loop for at most `SHARE_SECONDS` in a row, and then waits behind the
 others that are ready. After `TURN_SECONDS` all other tasks and timers have their turn.
