@@ -223,8 +223,10 @@ class Connection:
             if perf_counter() > until:
                 self._queue()
                 break
-        if not outbox.pump():
-            self._note_blocked()
+        if outbox.buffer:
+            self._around.loop.has_answered = True
+            if not outbox.pump():
+                self._note_blocked()
 
     def _pump(self) -> bool:
         """Send what the peer takes. Whether all has left."""
@@ -322,6 +324,7 @@ class Connection:
             elif self._closed:
                 self._outbox.discard()
             elif self._pump():
+                self._around.loop.has_answered = True
                 if self._kept is not None:
                     self._queue()  # here it would be within the call of somebody else
                 elif self._interest != READ:

@@ -29,7 +29,7 @@ def test_the_longest_step_is_told_with_its_task_and_stack() -> None:
 
     async def long() -> None:
         await trio.lowlevel.checkpoint()
-        hold(0.06)
+        hold(0.3)
         await trio.lowlevel.checkpoint()
 
     async def main() -> None:
@@ -37,7 +37,7 @@ def test_the_longest_step_is_told_with_its_task_and_stack() -> None:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(short)
                 nursery.start_soon(long)
-        assert 0.05 < watch.longest_seconds < 5
+        assert 0.3 <= watch.longest_seconds < 5
         assert watch.task_name.endswith("long")
         assert "hold" in watch.where
         assert "ms in" in str(watch)

@@ -30,8 +30,11 @@ class Reader:
         loop.add(self.ours.fileno(), self, READ)
 
     def ready(self, _events: int, until: float, /) -> None:
+        try:
+            self.ours.recv(1)
+        except BlockingIOError:  # the loop has tried again
+            return
         self.shares.append(until - time.perf_counter())
-        self.ours.recv(1)
         self._order.append(self._name)
         ends = time.perf_counter() + self._seconds
         while time.perf_counter() < ends:
@@ -144,8 +147,11 @@ def test_lingering_pays_off_for_a_client_that_comes_back_at_once_and_gives_up_wh
 
         class Echo(Reader):
             def ready(self, events: int, until: float, /) -> None:
+                before = len(order)
                 super().ready(events, until)
-                self.ours.send(b"!")
+                if len(order) > before:
+                    self.ours.send(b"!")
+                    self._loop.has_answered = True
 
         def ask(sock: socket.socket) -> None:
             sock.settimeout(5)
