@@ -3,7 +3,9 @@
 from pathlib import Path
 
 from kafkapy_log import LogSettings, PartitionLog
-from kafkapy_wire.records import NewRecord, build_batch
+from kafkapy_log.producer_entry import BATCHES_KEPT
+from kafkapy_log.producer_state import ProducerState
+from kafkapy_wire.records import NewRecord, build_batch, read_batch_header
 from tests.memory import traced
 
 NOW_MS = 1_700_000_000_000
@@ -52,3 +54,26 @@ def test_a_position_is_remembered_right_or_not_at_all(tmp_path: Path) -> None:
     log.truncate_to(1_900, now_ms=NOW_MS)
     append(log, 5)
     assert [log._segments.remembered(offset) for offset in (1_899, 1_900, 1_904)] == [None, 1_900 * size, 1_904 * size]
+
+
+def test_a_producer_takes_few_bytes() -> None:
+    """Each start of a client has a new producer id, which each of its partitions remembers for a day."""
+    producers = ProducerState()
+
+    def write(first_producer_id: int) -> None:
+        for producer_id in range(first_producer_id, first_producer_id + 1_000):
+            for sequence in range(BATCHES_KEPT + 1):
+                batch = build_batch(
+                    [NewRecord(NOW_MS, b"k", b"v")],
+                    producer_id=producer_id,
+                    producer_epoch=1_000,
+                    base_sequence=1_000 + sequence,
+                )
+                producers.update(read_batch_header(batch), 1_000_000 + producer_id)
+
+    write(1_000)
+    with traced() as kept:
+        write(10_000)
+        assert kept() < 300_000, "300 bytes each"
+    producers.remove_expired(NOW_MS + 1, 1)
+    assert not len(producers)
