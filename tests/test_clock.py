@@ -10,7 +10,8 @@ import trio
 import trio.testing
 
 from kafkapy.bugs import Bugs
-from kafkapy.clock import ManualClock, WallClock
+from kafkapy.clock import PURGED_COUNT_MIN, ManualClock, WallClock
+from tests.memory import traced
 
 
 def test_advance_fires_what_fell_due_in_order_of_deadlines() -> None:
@@ -240,3 +241,36 @@ def test_the_wall_clock_goes_with_the_machine() -> None:
     assert abs(clock.monotonic_ms() - time.monotonic() * 1_000) < 5_000
     clock.advance(60_000)
     assert clock.now_ms() - time.time() * 1_000 > 50_000
+
+
+def test_waits_that_are_over_leave_next_to_nothing() -> None:
+    """A fetch that may wait a minute is answered in milliseconds: thousands a second must not keep theirs a minute."""
+
+    async def main() -> None:
+        clock, event = ManualClock(), trio.Event()
+        event.set()
+
+        async def wait_often(count: int) -> None:
+            for _ in range(count):
+                assert await clock.wait(event, 60_000)
+
+        def add_and_cancel(count: int) -> None:
+            for _ in range(count):
+                clock.call_later(60_000, event.set).cancel()
+
+        await wait_often(100)
+        with traced() as kept:
+            await wait_often(20_000)
+            add_and_cancel(20_000)
+            assert kept() < 20_000
+        assert clock.timer_count <= 2 * PURGED_COUNT_MIN
+
+    trio.run(main)
+
+
+def test_waits_that_are_over_leave_next_to_nothing_among_timers_that_are_pending() -> None:
+    clock = ManualClock()
+    pending = [clock.call_later(30_000 + delay, lambda: None) for delay in range(1_000)]
+    for _ in range(20_000):
+        clock.call_later(60_000, lambda: None).cancel()
+    assert clock.timer_count <= 2 * len(pending) + PURGED_COUNT_MIN

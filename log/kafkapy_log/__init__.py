@@ -4,7 +4,8 @@ log_store          a data directory: lock, identity, checkpoints, creating and d
 partition_log      append, read, find, truncate; its parts, which share log_files:
                    log_flushing: to the disk; log_compaction; retention: which of the oldest segments are to go
 append_validation  a produced batch before it is stored; replicated_batches: what a leader has sent to this follower
-producer_state     idempotent producers: duplicates, sequences, epochs, open transactions, snapshots
+producer_state     idempotent producers: duplicates, sequences, epochs, open transactions, snapshots;
+                   producer_entry: one producer, packed
 transaction_index  aborted transactions, for readers of committed records: `.txnindex`; transaction_markers
 leader_epochs      which leader epoch began where
 segment            `.log` and what belongs to it; under it segment_batches and indexed_segment

@@ -151,7 +151,7 @@ class LogFiles:
             elif not header.is_control:
                 self.producers.update(header, base_offset)
         self.producers.end_offset = self.log_end_offset = last_offset + 1
-        self.segments.remember(base_offset, position)
+        self.segments.appended(base_offset, position)
 
     def append_run(self, data: Buffer, run: Sequence[ReplicatedBatch], now_ms: int) -> None:
         """Store neighbours out of `data`, which one segment can hold. Raises StorageError."""

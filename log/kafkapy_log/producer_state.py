@@ -12,21 +12,31 @@ Only the last batch of a producer is in a snapshot, as in Apache Kafka: after a 
 """
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterator
 from enum import Enum, auto
 from typing import Final, NamedTuple
 
 from google_crc32c import value as crc32c
 
+from kafkapy_log.producer_entry import (
+    BATCH,
+    EARLIER_BATCHES,
+    HEAD_BYTES,
+    NO_EPOCH,
+    NO_SEQUENCE,
+    SEQUENCE_MAX,
+    STATE_AT,
+    BatchMetadata,
+    ProducerEntry,
+    pack_head_and_batch,
+    unpack_head,
+    unpack_state,
+)
 from kafkapy_log.transaction_index import AbortedTransaction
 from kafkapy_log.transaction_markers import EndTransactionMarker
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.records import BatchHeader, ControlRecordType
 
-BATCHES_KEPT: Final = 5
-NO_EPOCH: Final = -1
-NO_SEQUENCE: Final = -1
-SEQUENCE_MAX: Final = 2**31 - 1
 EPOCH_BUMP_VERSION: Final = (
     2  # the transaction.version from which on each transaction has an epoch of its own (KIP-890)
 )
@@ -34,7 +44,7 @@ EPOCH_BUMP_VERSION: Final = (
 _SNAPSHOT_VERSION: Final = 1
 _SNAPSHOT_HEADER = struct.Struct(">hI")
 _COUNT = struct.Struct(">i")
-_ENTRY = struct.Struct(">qhiqiqiq")
+_SNAPSHOT_ENTRY = struct.Struct(">qhiqiqiq")
 
 
 class CorruptSnapshotError(Exception):
@@ -49,61 +59,11 @@ class Verification(Enum):
     ADDED = auto()  # the batch itself has put it there; then a producer that is new here begins with sequence 0
 
 
-class BatchMetadata(NamedTuple):
-    """A batch that was stored."""
-
-    first_sequence: int
-    last_sequence: int
-    last_offset: int
-    offset_delta: int
-    timestamp: int
-
-    @property
-    def first_offset(self) -> int:
-        return self.last_offset - self.offset_delta
-
-
-_LAST_SEQUENCE: Final = BatchMetadata._fields.index("last_sequence")  # twice as fast as by its name
-
-
 class LastRecord(NamedTuple):
     """What a partition must be able to read again of an active producer. `last_data_offset` -1: only a marker."""
 
     last_data_offset: int
     producer_epoch: int
-
-
-class ProducerEntry:
-    """One producer id. `batches` oldest first; `current_transaction_first_offset` -1 without an open transaction."""
-
-    __slots__ = (
-        "batches",
-        "coordinator_epoch",
-        "current_transaction_first_offset",
-        "last_timestamp",
-        "producer_epoch",
-        "producer_id",
-    )
-
-    def __init__(
-        self,
-        producer_id: int,
-        producer_epoch: int = NO_EPOCH,
-        *,
-        coordinator_epoch: int = -1,
-        last_timestamp: int = -1,
-        current_transaction_first_offset: int = -1,
-    ) -> None:
-        self.producer_id = producer_id
-        self.producer_epoch = producer_epoch
-        self.coordinator_epoch = coordinator_epoch
-        self.last_timestamp = last_timestamp
-        self.current_transaction_first_offset = current_transaction_first_offset
-        self.batches: list[BatchMetadata] = []
-
-    @property
-    def last_sequence(self) -> int:
-        return self.batches[-1].last_sequence if self.batches else NO_SEQUENCE
 
 
 class ActiveProducer(NamedTuple):
@@ -124,7 +84,7 @@ class ProducerState:
 
     def __init__(self, end_offset: int = 0) -> None:
         self.end_offset = end_offset
-        self._entries: dict[int, ProducerEntry] = {}
+        self._entries: dict[int, bytes] = {}  # producer id -> `ProducerEntry.pack`
         self._open_transactions: dict[int, int] = {}  # producer id -> first offset
 
     def __len__(self) -> int:
@@ -144,108 +104,64 @@ class ProducerState:
     def active_producers(self) -> list[ActiveProducer]:
         return [
             ActiveProducer(
-                entry.producer_id,
+                producer_id,
                 entry.producer_epoch,
                 entry.last_sequence,
                 entry.last_timestamp,
                 entry.coordinator_epoch,
                 entry.current_transaction_first_offset,
             )
-            for entry in self._entries.values()
+            for producer_id, entry in self._unpacked()
         ]
 
     def last_records(self) -> dict[int, LastRecord]:
         """By producer id, what compaction must leave so that this state can be read from the log again."""
         return {
-            producer_id: LastRecord(entry.batches[-1].last_offset if entry.batches else -1, entry.producer_epoch)
-            for producer_id, entry in self._entries.items()
+            producer_id: LastRecord(entry.last_offset, entry.producer_epoch) for producer_id, entry in self._unpacked()
         }
 
     def has_open_transaction(self, producer_id: int, producer_epoch: int) -> bool:
         """Whether records of a transaction of this very epoch wait for their marker."""
-        entry = self._entries.get(producer_id)
-        return (
-            entry is not None and entry.current_transaction_first_offset >= 0 and entry.producer_epoch == producer_epoch
-        )
+        return _has_open_transaction(self._entry(producer_id), producer_epoch)
 
     def check_produced(self, header: BatchHeader, verification: Verification, offset: int) -> BatchMetadata | None:
         """The stored batch that a client's batch repeats; None: it may be appended at `offset`.
 
-        Raises KafkaError: see `check_verified` and `check`.
+        Raises KafkaError: see `_check_verified` and `_check_follows`.
         """
-        is_transactional = header.is_transactional
-        if not is_transactional and self.is_next(header):
+        if self._is_next(header):
             return None
-        duplicate = self.find_duplicate(header)
+        entry = self._entry(header.producer_id)
+        duplicate = None if entry is None else entry.find_duplicate(header)
         if duplicate is None:
-            if is_transactional:
-                self.check_verified(header, verification, offset)
-            self.check(header, offset)
+            if header.is_transactional:
+                _check_verified(entry, header, verification, offset)
+            if entry is not None:
+                _check_follows(entry, header, offset)
         return duplicate
 
-    def check_verified(self, header: BatchHeader, verification: Verification, offset: int) -> None:
-        """Whether a client's transactional batch that is no duplicate belongs to a transaction, so that a marker will
-        come: without one it would hold up the last stable offset for ever (KIP-890).
+    def _is_next(self, header: BatchHeader) -> bool:
+        """Whether a data batch follows its producer's last one, both in the same open transaction or in none.
 
-        Raises KafkaError: INVALID_TXN_STATE, OUT_OF_ORDER_SEQUENCE_NUMBER.
+        True for most batches; then it is no duplicate and is not refused. False says nothing.
         """
-        if self.has_open_transaction(header.producer_id, header.producer_epoch):
-            return
-        if verification is Verification.NONE:
-            raise KafkaError(ErrorCode.INVALID_TXN_STATE, "Record was not part of an ongoing transaction")
-        entry = self._entries.get(header.producer_id)
-        if verification is Verification.ADDED and header.base_sequence and (entry is None or not entry.batches):
-            raise KafkaError(
-                ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER,
-                f"Invalid sequence number for producer {header.producer_id} at offset {offset}: {header.base_sequence} "
-                "(incoming seq. number). Expected sequence 0 for transactions v2 idempotent producer with no existing "
-                "state.",
-            )
-
-    def find_duplicate(self, header: BatchHeader) -> BatchMetadata | None:
-        """The stored batch that this one repeats: same epoch, same first and last sequence."""
-        entry = self._entries.get(header.producer_id)
-        if entry is None or entry.producer_epoch != header.producer_epoch:
-            return None
-        first_sequence = header.base_sequence
-        for batch in entry.batches:
-            if batch.first_sequence == first_sequence and batch.last_sequence == header.last_sequence:
-                return batch
-        return None
-
-    def is_next(self, header: BatchHeader) -> bool:
-        """Whether a data batch outside of transactions follows its producer's last one: the short way of most batches.
-
-        True: it is no duplicate and `check` would not refuse it. False says nothing.
-        """
-        entry = self._entries.get(header.producer_id)
+        packed = self._entries.get(header.producer_id)
+        if packed is None or len(packed) == HEAD_BYTES:
+            return False
+        state: tuple[int, int, int] = unpack_state(packed, STATE_AT)
+        epoch, first_open_offset, last_sequence = state
         return (
-            entry is not None
-            and entry.producer_epoch == header.producer_epoch
-            and bool(batches := entry.batches)
-            and batches[-1][_LAST_SEQUENCE] + 1 == header.base_sequence
-            and entry.current_transaction_first_offset < 0
+            epoch == header.producer_epoch
+            and last_sequence + 1 == header.base_sequence
+            and header.is_transactional is (first_open_offset >= 0)
         )
 
-    def check(self, header: BatchHeader, offset: int) -> None:
-        """Whether a client's data batch that is no duplicate may follow. `offset`: where it would go, for the message.
-
-        Raises KafkaError: INVALID_PRODUCER_EPOCH, OUT_OF_ORDER_SEQUENCE_NUMBER, INVALID_TXN_STATE. A producer id that
-        is not known (expired, or its records are deleted) may begin with any sequence, so UNKNOWN_PRODUCER_ID never
-        comes, as in Apache Kafka since 2.4 (KIP-360).
-        """
-        entry = self._entries.get(header.producer_id)
-        if entry is not None:
-            _check_epoch(entry, header, offset)
-            _check_sequence(entry, header, offset)
-            _check_transaction(entry, header, offset)
-
     def check_from_coordinator(self, header: BatchHeader, offset: int) -> None:
-        """As `check`, for records that a coordinator has made: these have no sequences.
+        """Whether records that a coordinator has made may follow: these have no sequences.
 
         Raises KafkaError: INVALID_PRODUCER_EPOCH, INVALID_TXN_STATE.
         """
-        entry = self._entries.get(header.producer_id)
+        entry = self._entry(header.producer_id)
         if entry is not None:
             _check_epoch(entry, header, offset)
             _check_transaction(entry, header, offset)
@@ -259,7 +175,7 @@ class ProducerState:
         is late, unless nothing is open: then it is written a second time, by a coordinator that was restarted.
         Raises KafkaError: INVALID_PRODUCER_EPOCH, TRANSACTION_COORDINATOR_FENCED.
         """
-        entry = self._entries.get(header.producer_id)
+        entry = self._entry(header.producer_id)
         if entry is None:
             return
         is_late = (
@@ -282,39 +198,43 @@ class ProducerState:
 
     def update(self, header: BatchHeader, base_offset: int) -> None:
         """A data batch with a producer id has been stored at `base_offset`."""
-        producer_id = header.producer_id
-        entry = self._entries.get(producer_id)
-        if entry is None:
-            entry = self._entries[producer_id] = ProducerEntry(producer_id)
-        if entry.producer_epoch != header.producer_epoch:
-            entry.producer_epoch = header.producer_epoch
-            entry.batches.clear()
-        delta, timestamp = header.last_offset_delta, header.max_timestamp
-        batches = entry.batches
-        if len(batches) == BATCHES_KEPT:
-            del batches[0]
-        stored = (header.base_sequence, header.last_sequence, base_offset + delta, delta, timestamp)
-        batches.append(tuple.__new__(BatchMetadata, stored))  # this is in the way of every batch, and twice as fast
-        entry.last_timestamp = timestamp
-        if header.is_transactional and entry.current_transaction_first_offset < 0:
-            entry.current_transaction_first_offset = base_offset
-            self._open_transactions[producer_id] = base_offset
+        producer_id, epoch = header.producer_id, header.producer_epoch
+        packed = self._entries.get(producer_id)
+        if packed is None:
+            coordinator_epoch, first_open_offset, earlier = -1, -1, b""
+        else:
+            coordinator_epoch, _, known_epoch, first_open_offset = unpack_head(packed)
+            earlier = packed[EARLIER_BATCHES] if known_epoch == epoch else b""
+        if first_open_offset < 0 and header.is_transactional:
+            first_open_offset = self._open_transactions[producer_id] = base_offset
+        delta, timestamp, first_sequence = header.last_offset_delta, header.max_timestamp, header.base_sequence
+        self._entries[producer_id] = (
+            pack_head_and_batch(
+                coordinator_epoch,
+                timestamp,
+                epoch,
+                first_open_offset,
+                NO_SEQUENCE if first_sequence < 0 else (first_sequence + delta) & SEQUENCE_MAX,
+                base_offset + delta,
+                delta,
+                timestamp,
+            )
+            + earlier
+        )
 
     def end_transaction(self, header: BatchHeader, marker: EndTransactionMarker) -> AbortedTransaction | None:
         """A marker has been stored: the transaction is decided, and the producer's next epoch may begin (KIP-890).
 
         Returns what belongs into the transaction index: a transaction that had records here and was aborted.
         """
-        producer_id = header.producer_id
-        entry = self._entries.get(producer_id)
-        if entry is None:
-            entry = self._entries[producer_id] = ProducerEntry(producer_id)
-        if entry.producer_epoch != header.producer_epoch:
-            entry.producer_epoch = header.producer_epoch
-            entry.batches.clear()
-        entry.coordinator_epoch = marker.coordinator_epoch
-        entry.last_timestamp = marker.timestamp
-        entry.current_transaction_first_offset = -1
+        producer_id, epoch = header.producer_id, header.producer_epoch
+        entry = self._entry(producer_id)
+        self._entries[producer_id] = ProducerEntry(
+            coordinator_epoch=marker.coordinator_epoch,
+            last_timestamp=marker.timestamp,
+            producer_epoch=epoch,
+            packed_batches=entry.packed_batches if entry is not None and entry.producer_epoch == epoch else b"",
+        ).pack()
         first_offset = self._open_transactions.pop(producer_id, None)
         if first_offset is None or marker.control_type is not ControlRecordType.ABORT:
             return None
@@ -325,8 +245,8 @@ class ProducerState:
     def remove_expired(self, now_ms: int, expiration_ms: int) -> None:
         """Forget who has written nothing for `expiration_ms` (producer.id.expiration.ms) and has nothing open."""
         expired = [
-            entry.producer_id
-            for entry in self._entries.values()
+            producer_id
+            for producer_id, entry in self._unpacked()
             if entry.current_transaction_first_offset < 0 and now_ms - entry.last_timestamp >= expiration_ms
         ]
         for producer_id in expired:
@@ -334,20 +254,62 @@ class ProducerState:
 
     def to_snapshot(self) -> bytes:
         """The content of a `.snapshot` file."""
-        entries = b"".join(map(_pack_entry, self._entries.values()))
+        entries = b"".join(_snapshot_entry(producer_id, entry) for producer_id, entry in self._unpacked())
         body = _COUNT.pack(len(self._entries)) + entries
         return _SNAPSHOT_HEADER.pack(_SNAPSHOT_VERSION, crc32c(body)) + body
 
     def load_snapshot(self, data: bytes, end_offset: int) -> None:
         """Become what a snapshot taken at `end_offset` says. Raises CorruptSnapshotError, and is unchanged then."""
-        entries = list(_unpack_entries(data))
-        self._entries = {entry.producer_id: entry for entry in entries}
+        entries = list(_entries_of_snapshot(data))
+        self._entries = {producer_id: entry.pack() for producer_id, entry in entries}
         self._open_transactions = {
-            entry.producer_id: entry.current_transaction_first_offset
-            for entry in entries
+            producer_id: entry.current_transaction_first_offset
+            for producer_id, entry in entries
             if entry.current_transaction_first_offset >= 0
         }
         self.end_offset = end_offset
+
+    def _entry(self, producer_id: int) -> ProducerEntry | None:
+        packed = self._entries.get(producer_id)
+        return None if packed is None else ProducerEntry.unpack(packed)
+
+    def _unpacked(self) -> Iterator[tuple[int, ProducerEntry]]:
+        return ((producer_id, ProducerEntry.unpack(packed)) for producer_id, packed in self._entries.items())
+
+
+def _has_open_transaction(entry: ProducerEntry | None, producer_epoch: int) -> bool:
+    return entry is not None and entry.current_transaction_first_offset >= 0 and entry.producer_epoch == producer_epoch
+
+
+def _check_verified(entry: ProducerEntry | None, header: BatchHeader, verification: Verification, offset: int) -> None:
+    """Whether a client's transactional batch that is no duplicate belongs to a transaction, so that a marker will
+    come: without one it would hold up the last stable offset for ever (KIP-890).
+
+    Raises KafkaError: INVALID_TXN_STATE, OUT_OF_ORDER_SEQUENCE_NUMBER.
+    """
+    if _has_open_transaction(entry, header.producer_epoch):
+        return
+    if verification is Verification.NONE:
+        raise KafkaError(ErrorCode.INVALID_TXN_STATE, "Record was not part of an ongoing transaction")
+    if verification is Verification.ADDED and header.base_sequence and (entry is None or not entry.packed_batches):
+        raise KafkaError(
+            ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER,
+            f"Invalid sequence number for producer {header.producer_id} at offset {offset}: {header.base_sequence} "
+            "(incoming seq. number). Expected sequence 0 for transactions v2 idempotent producer with no existing "
+            "state.",
+        )
+
+
+def _check_follows(entry: ProducerEntry, header: BatchHeader, offset: int) -> None:
+    """Whether a client's data batch that is no duplicate may follow. `offset`: where it would go, for the message.
+
+    Raises KafkaError: INVALID_PRODUCER_EPOCH, OUT_OF_ORDER_SEQUENCE_NUMBER, INVALID_TXN_STATE. A producer id that
+    is not known (expired, or its records are deleted) may begin with any sequence, so UNKNOWN_PRODUCER_ID never
+    comes, as in Apache Kafka since 2.4 (KIP-360).
+    """
+    _check_epoch(entry, header, offset)
+    _check_sequence(entry, header, offset)
+    _check_transaction(entry, header, offset)
 
 
 def _check_epoch(entry: ProducerEntry, header: BatchHeader, offset: int) -> None:
@@ -385,23 +347,21 @@ def _check_transaction(entry: ProducerEntry, header: BatchHeader, offset: int) -
         )
 
 
-def _pack_entry(entry: ProducerEntry) -> bytes:
-    last_sequence, last_offset, offset_delta = NO_SEQUENCE, -1, 0
-    if entry.batches:
-        _, last_sequence, last_offset, offset_delta, _ = entry.batches[-1]
-    return _ENTRY.pack(
-        entry.producer_id,
+def _snapshot_entry(producer_id: int, entry: ProducerEntry) -> bytes:
+    last = entry.last_batch or BatchMetadata(NO_SEQUENCE, -1, 0, -1)
+    return _SNAPSHOT_ENTRY.pack(
+        producer_id,
         entry.producer_epoch,
-        last_sequence,
-        last_offset,
-        offset_delta,
+        last.last_sequence,
+        last.last_offset,
+        last.offset_delta,
         entry.last_timestamp,
         entry.coordinator_epoch,
         entry.current_transaction_first_offset,
     )
 
 
-def _unpack_entries(data: bytes) -> Iterable[ProducerEntry]:
+def _entries_of_snapshot(data: bytes) -> Iterator[tuple[int, ProducerEntry]]:
     body = memoryview(data)[_SNAPSHOT_HEADER.size :]
     if len(data) < _SNAPSHOT_HEADER.size + _COUNT.size:
         raise CorruptSnapshotError(f"{len(data)} bytes")
@@ -409,20 +369,21 @@ def _unpack_entries(data: bytes) -> Iterable[ProducerEntry]:
     (count,) = _COUNT.unpack_from(body)
     if version != _SNAPSHOT_VERSION or crc != crc32c(bytes(body)):
         raise CorruptSnapshotError(f"version {version}, CRC {crc:#x}")
-    if len(body) != _COUNT.size + count * _ENTRY.size:
+    if len(body) != _COUNT.size + count * _SNAPSHOT_ENTRY.size:
         raise CorruptSnapshotError(f"{count} entries in {len(body)} bytes")
-    for fields in _ENTRY.iter_unpack(body[_COUNT.size :]):
+    for fields in _SNAPSHOT_ENTRY.iter_unpack(body[_COUNT.size :]):
         producer_id, epoch, last_sequence, last_offset, offset_delta, timestamp, coordinator_epoch, first_offset = (
             fields
         )
-        entry = ProducerEntry(
+        yield (
             producer_id,
-            epoch,
-            coordinator_epoch=coordinator_epoch,
-            last_timestamp=timestamp,
-            current_transaction_first_offset=first_offset,
+            ProducerEntry(
+                coordinator_epoch=coordinator_epoch,
+                last_timestamp=timestamp,
+                producer_epoch=epoch,
+                current_transaction_first_offset=first_offset,
+                packed_batches=b""
+                if last_offset < 0
+                else BATCH.pack(last_sequence, last_offset, offset_delta, timestamp),
+            ),
         )
-        if last_offset >= 0:
-            first_sequence = NO_SEQUENCE if last_sequence < 0 else (last_sequence - offset_delta) & SEQUENCE_MAX
-            entry.batches.append(BatchMetadata(first_sequence, last_sequence, last_offset, offset_delta, timestamp))
-        yield entry

@@ -1,10 +1,12 @@
 """The segments of one log in order: which of them holds an offset, and slices and records out of them.
 
-Positions of batches that were appended or read up to lately are remembered, so that reading at the end and reading on
-from where the last read ended need no system call. Indexes are in memory for the segment that is written to only.
+The positions of batches that were appended lately, and of those where reads ended lately, are remembered, so that
+reading at the end and reading on from where the last read ended need no system call. Indexes are in memory for the
+segment that is written to only.
 """
 
-from bisect import bisect_right
+from array import array
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
@@ -13,7 +15,8 @@ from kafkapy_log.segment import Segment
 from kafkapy_log.segment_batches import SEGMENT_BYTES_MAX
 from kafkapy_wire.records import decode_records
 
-_RECENT_POSITIONS_MAX: Final = 512
+_APPENDED_POSITIONS_MAX: Final = 512
+_READ_POSITIONS_MAX: Final = 32
 
 
 class TimestampAndOffset(NamedTuple):
@@ -28,8 +31,9 @@ class SegmentList:
     """Never empty; `active` is the last one, which is written to."""
 
     __slots__ = (
-        "_older_positions",
-        "_positions",
+        "_appended_offsets",
+        "_appended_positions",
+        "_read_positions",
         "_rebuild_at_once_bytes",
         "_segments",
         "active",
@@ -41,10 +45,12 @@ class SegmentList:
         self.active = segments[-1]
         self.index_interval_bytes = index_interval_bytes
         self._rebuild_at_once_bytes = SEGMENT_BYTES_MAX
-        # Offset -> position, in whichever segment holds the offset. Two generations: when the young one is full it
-        # becomes the old one, so that forgetting costs nothing per entry.
-        self._positions: dict[int, int] = {}
-        self._older_positions: dict[int, int] = {}
+        # Where the last batches of the active segment lie, in ascending order. An idle partition keeps them, so they
+        # take 16 bytes a batch.
+        self._appended_offsets = array("q")
+        self._appended_positions = array("q")
+        # Offset -> position where a read ended before the end of its segment, in whichever segment. Oldest first.
+        self._read_positions: dict[int, int] = {}
 
     def __len__(self) -> int:
         return len(self._segments)
@@ -123,22 +129,36 @@ class SegmentList:
 
     # -- positions
 
+    def appended(self, offset: int, position: int) -> None:
+        """The batch that begins at `offset` is now the last of the active segment and lies at `position`."""
+        offsets = self._appended_offsets
+        if len(offsets) >= _APPENDED_POSITIONS_MAX:
+            del offsets[: _APPENDED_POSITIONS_MAX // 2]
+            del self._appended_positions[: _APPENDED_POSITIONS_MAX // 2]
+        offsets.append(offset)
+        self._appended_positions.append(position)
+
     def remember(self, offset: int, position: int) -> None:
-        """A batch that begins at `offset`, or the first one after it, lies at `position`."""
-        positions = self._positions
-        if len(positions) >= _RECENT_POSITIONS_MAX:
-            self._older_positions = positions
-            positions = self._positions = {}
+        """A read ended at `position`; the next batch begins at `offset` or after it."""
+        positions = self._read_positions
+        if len(positions) >= _READ_POSITIONS_MAX:
+            del positions[next(iter(positions))]
         positions[offset] = position
 
     def remembered(self, offset: int) -> int | None:
-        position = self._positions.get(offset)
-        return self._older_positions.get(offset) if position is None else position
+        """Where the batch lies that begins at `offset`, or the first one after it. None: look into the index."""
+        offsets = self._appended_offsets
+        if offsets and offset >= offsets[0]:
+            entry = bisect_left(offsets, offset)
+            if entry < len(offsets) and offsets[entry] == offset:
+                return self._appended_positions[entry]
+        return self._read_positions.get(offset)
 
     def forget_positions(self) -> None:
         """Offsets may lie elsewhere now."""
-        self._positions = {}
-        self._older_positions = {}
+        self._appended_offsets = array("q")
+        self._appended_positions = array("q")
+        self._read_positions = {}
 
     # -- reading
 

@@ -202,7 +202,7 @@ def check_group(lab: GroupLab) -> None:
     assert (group.leader in members) if members else (group.leader is None)
     assert group.static_members == {m.group_instance_id: m.member_id for m in members.values() if m.is_static}
     assert not group.pending_joins.keys() & members.keys()
-    assert group.pending_syncs <= members.keys()
+    assert group.pending_syncs.keys() <= members.keys()
     assert (group.state is ClassicGroupState.EMPTY) <= (not members)
     assert group.state is not ClassicGroupState.DEAD
     counts: dict[str, int] = {}

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from kafkapy_log import LogSettings, PartitionLog, Verification, build_marker
-from kafkapy_log.producer_state import BATCHES_KEPT, SEQUENCE_MAX, CorruptSnapshotError, ProducerState
+from kafkapy_log.producer_entry import BATCHES_KEPT, SEQUENCE_MAX
+from kafkapy_log.producer_state import CorruptSnapshotError, ProducerState
 from kafkapy_log.transaction_markers import BuiltMarker
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.records import (
@@ -204,10 +205,10 @@ def test_a_snapshot_of_kafka_reads_and_writes_back_the_same(snapshot: bytes) -> 
 def test_the_last_batch_of_a_kafka_snapshot_is_a_duplicate() -> None:
     state = ProducerState()
     state.load_snapshot(IDEMPOTENT_SNAPSHOT, 300)
-    duplicate = state.find_duplicate(header_of(291, 9, producer_id=0))
+    duplicate = state.check_produced(header_of(291, 9, producer_id=0), Verification.NONE, 300)
     assert duplicate is not None
     assert (duplicate.first_offset, duplicate.last_offset) == (291, 299)
-    state.check(header_of(300, producer_id=0), 300)
+    assert state.check_produced(header_of(300, producer_id=0), Verification.NONE, 300) is None
 
 
 def test_no_damaged_snapshot_is_taken() -> None:

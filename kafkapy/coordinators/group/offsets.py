@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 from kafkapy.coordinators.group.classic_state import ClassicGroupState
 from kafkapy.coordinators.group.offset_commits import TopicOutcome
+from kafkapy.coordinators.group.offset_store import OffsetStore
 from kafkapy.coordinators.group.records import CommittedOffset, OffsetCommitRecord, offset_commit, offset_tombstone
 from kafkapy.coordinators.runtime import CoordinatorRecord, Decision
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.uuid import ZERO_UUID
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from kafkapy.coordinators.group.classic_group import ClassicGroup
     from kafkapy.coordinators.group.offset_commits import OffsetToCommit, TopicToCommit
@@ -27,59 +28,8 @@ if TYPE_CHECKING:
         OffsetFetchResponseTopics,
     )
 
-OffsetsByTopic = dict[str, dict[int, CommittedOffset]]
-
 DEFAULT_RETENTION_TIME_MS = -1
 """An OffsetCommit that asks for no retention of its own."""
-
-
-class OffsetStore:
-    """group id -> topic -> partition -> committed offset, and the way back from a topic to its groups.
-
-    `superseded` is of a transaction's offsets: those that a plain commit has overtaken since.
-    """
-
-    def __init__(self) -> None:
-        self.superseded: set[tuple[str, str, int]] = set()
-        self._groups: dict[str, OffsetsByTopic] = {}
-        self._groups_of_topic: dict[str, set[str]] = {}
-
-    def get(self, group_id: str, topic: str, partition: int) -> CommittedOffset | None:
-        return self._groups.get(group_id, {}).get(topic, {}).get(partition)
-
-    def of_group(self, group_id: str) -> OffsetsByTopic:
-        return self._groups.get(group_id, {})
-
-    def of_topic(self, topic: str) -> Iterator[tuple[str, dict[int, CommittedOffset]]]:
-        """(group id, its offsets) of every group that has some in the topic."""
-        for group_id in sorted(self._groups_of_topic.get(topic, ())):
-            yield group_id, self._groups[group_id][topic]
-
-    @property
-    def topics(self) -> Iterable[str]:
-        return self._groups_of_topic.keys()
-
-    @property
-    def groups(self) -> Iterable[str]:
-        return self._groups.keys()
-
-    def put(self, group_id: str, topic: str, partition: int, committed: CommittedOffset) -> None:
-        self._groups.setdefault(group_id, {}).setdefault(topic, {})[partition] = committed
-        self._groups_of_topic.setdefault(topic, set()).add(group_id)
-
-    def remove(self, group_id: str, topic: str, partition: int) -> None:
-        """Forget one offset, if there is one, and whatever holds nothing any more."""
-        topics = self._groups.get(group_id, {})
-        partitions = topics.get(topic, {})
-        if partitions.pop(partition, None) is None or partitions:
-            return
-        del topics[topic]
-        if not topics:
-            del self._groups[group_id]
-        groups = self._groups_of_topic[topic]
-        groups.discard(group_id)
-        if not groups:
-            del self._groups_of_topic[topic]
 
 
 class Offsets:
@@ -282,16 +232,14 @@ class Offsets:
         )
 
     def _is_pending(self, group_id: str, topic: str, partition: int) -> bool:
-        return any(store.get(group_id, topic, partition) is not None for store in self._pending.values())
+        return any(store.has(group_id, topic, partition) for store in self._pending.values())
 
     def _is_stored(self, group_id: str, topic: str, partition: int) -> bool:
-        return self.committed.get(group_id, topic, partition) is not None or self._is_pending(
-            group_id, topic, partition
-        )
+        return self.committed.has(group_id, topic, partition) or self._is_pending(group_id, topic, partition)
 
     def has_any(self, group_id: str) -> bool:
         """Whether the group has committed something, be it in a transaction that is still open."""
-        return bool(self.committed.of_group(group_id)) or group_id in self._groups_in_transactions()
+        return group_id in self.committed.groups or group_id in self._groups_in_transactions()
 
     def _groups_in_transactions(self) -> set[str]:
         return {group_id for store in self._pending.values() for group_id in store.groups}
@@ -307,7 +255,7 @@ class Offsets:
         elif producer_id == -1:
             self.committed.put(group_id, topic, partition, committed)
             for store in self._pending.values():
-                if store.get(group_id, topic, partition) is not None:
+                if store.has(group_id, topic, partition):
                     store.superseded.add((group_id, topic, partition))
         else:
             store = self._pending.setdefault(producer_id, OffsetStore())

@@ -69,8 +69,7 @@ class Rebalancer:
             # In a stable group, too, where the assignment is not committed yet: it is of no use any more.
             self.answer_sync(group, member, ErrorCode.REBALANCE_IN_PROGRESS)
         group.pending_syncs.clear()
-        if group.sync_deadline is not None:
-            group.sync_deadline.cancel()
+        group.drop_sync_deadline()
         is_initial = group.state is _EMPTY
         group.transition_to(_PREPARING, self._clock.now_ms())
         logger.info("group %s: rebalance after generation %d: %s", group.group_id, group.generation_id, reason)
@@ -102,8 +101,7 @@ class Rebalancer:
 
     def _complete_join(self, group: ClassicGroup) -> None:
         """End the join phase with the members there are."""
-        if group.join_deadline is not None:
-            group.join_deadline.cancel()
+        group.drop_join_deadline()
         if group.members and not group.elect_joined_leader():
             # Only static members are left and none of them has joined: sessions decide who stays.
             self._set_join_deadline(group, group.rebalance_timeout_ms, partial(self._end_join_phase, group))
@@ -158,7 +156,7 @@ class Rebalancer:
             group.answer_join(member, group.join_response(member, with_members=member.member_id == group.leader))
             self.expect_heartbeat(group, member)
             member.is_new = False
-            group.pending_syncs.add(member.member_id)
+            group.pending_syncs[member.member_id] = None
         if group.sync_deadline is None:
             group.sync_deadline = self._deadline(partial(self._expire_pending_syncs, group))
         group.sync_deadline.set(group.rebalance_timeout_ms)
@@ -169,9 +167,9 @@ class Rebalancer:
             self.expect_heartbeat(group, member)
 
     def received_sync(self, group: ClassicGroup, member_id: str) -> None:
-        group.pending_syncs.discard(member_id)
-        if not group.pending_syncs and group.sync_deadline is not None:
-            group.sync_deadline.cancel()
+        group.pending_syncs.pop(member_id, None)
+        if not group.pending_syncs:
+            group.drop_sync_deadline()
 
     # -- the first rebalance of an empty group (KIP-134)
 
@@ -236,8 +234,7 @@ class Rebalancer:
         return self._removing(group, go_on, leaves_it_empty=leaves_it_empty)
 
     def _set_join_deadline(self, group: ClassicGroup, delay_ms: int, expire: Callable[[], Decision[None]]) -> None:
-        if group.join_deadline is not None:
-            group.join_deadline.cancel()
+        group.drop_join_deadline()
         group.join_deadline = self._deadline(expire)
         group.join_deadline.set(delay_ms)
 
