@@ -41,7 +41,6 @@ from kafkapy_wire.record_formats.metadata import PartitionRecord, RemoveTopicRec
 from kafkapy_wire.uuid import ZERO_UUID, Uuid
 
 PARTITIONS_PER_REQUEST_MAX = 10_000
-REPLICATION_FACTOR_MAX = 32_767
 
 UNKNOWN_TOPIC_MESSAGE = "This server does not host this topic-partition."
 UNKNOWN_TOPIC_ID_MESSAGE = "This server does not host this topic ID."
