@@ -29,10 +29,6 @@ class HighWatermark:
         self._waiting: list[tuple[int, int, Callable[[KafkaError | None], None]]] = []
         self._sequence = 0  # between equal offsets, who came first is released first
 
-    @property
-    def has_waiting(self) -> bool:
-        return bool(self._waiting)
-
     def advance(self, offset: int) -> None:
         """Everything below `offset` is committed: release what waited for it, in the order of the offsets."""
         assert offset >= self.offset, f"the high watermark falls from {self.offset} to {offset}"

@@ -13,7 +13,6 @@ from typing import Any, Final, TypeVar
 
 K = TypeVar("K")
 V = TypeVar("V")
-D = TypeVar("D")
 
 RECENT_MIN: Final = 64
 

@@ -6,7 +6,7 @@ further effects; callers already keep to the order of effects that they will nee
 
     UNATTACHED --Start--> LEADER --Stop--> RESIGNED        (no way back: the next start is a new epoch)
 
-Who calls: one driver, which executes the effects of a step before it makes the next.
+Who calls: the metadata log, which executes the effects of a step before it makes the next.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ Event = Start | Append | AppendPrepared | NotAppended | Flushed | Stop
 
 
 class Effects(NamedTuple):
-    """What the driver owes the quorum state machine, in this order.
+    """What the caller owes the quorum state machine, in this order.
 
     1. Write `quorum_state` and make it durable.
     2. Append `batch`, which begins at the log's end; once it is durable, say so with `Flushed`.

@@ -1,1 +1,6 @@
-"""Reading for whoever fetches: sessions (KIP-227)."""
+"""Reading for whoever fetches.
+
+sessions    what a consumer fetches, remembered from one request to the next (KIP-227)
+reading     several partitions for one fetch, within its sizes
+waiting     one fetch on its way: read, parked, read again, answered
+"""

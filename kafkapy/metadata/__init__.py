@@ -5,5 +5,7 @@ metadata_log       the log: append, commit; the quorum's shell  start           
 controller         the one of this node                        ports             what others need of a controller
 altering           AlterConfigs, decided                       topic_creation    settings in decisions about topics
 internal_topics    topics made because they are needed         formatting        what a new directory begins with
+many_topics        requests about topics, decided              in_batches        those about very many of them
+encoded_topics     what Metadata answers of each, encoded
 dynamic_settings   settings that AlterConfigs has stored       producer_ids      ids from the controller's blocks
 """

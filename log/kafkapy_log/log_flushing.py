@@ -66,9 +66,9 @@ class LogFlushing:
     def begin_close(self, *, held: bool = True, one_of_thousands: bool = False) -> Flush | None:
         """Write what lets the directory be opened without recovery; `sync` of the result brings it to the disk.
 
-        `held`: see `Flush`. When a log is `one_of_thousands`, and can be read with a read or two, it gets no files beside
-        its records, but for its producers if it has any: making a file takes longer than all else. Apache Kafka makes
-        indexes and epochs of such a log anew, too, with a line in its log. Then `end`, and `PartitionLog.close`.
+        `held`: see `Flush`. When a log is `one_of_thousands`, and can be read with a read or two, it gets no files
+        beside its records, but for its producers if it has any: making a file takes longer than all else. Apache Kafka
+        makes indexes and epochs of such a log anew, too, with a line in its log. Then `end`, and `PartitionLog.close`.
         Raises StorageError.
         """
         files = self._files

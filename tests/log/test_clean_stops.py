@@ -99,23 +99,34 @@ def test_many_logs_are_synced_together_and_opened_without_recovery(
 
 
 @pytest.mark.parametrize("kind", [1, 2])
-def test_a_small_log_gets_few_files(tmp_path: Path, kind: int) -> None:
+@pytest.mark.parametrize("one_of_thousands", [False, True])
+def test_a_small_log_gets_few_files_where_there_are_thousands(
+    tmp_path: Path, kind: int, *, one_of_thousands: bool
+) -> None:
     log = PartitionLog.open(tmp_path, SETTINGS, now_ms=NOW_MS, clean=True)
     write(log, kind)
     before = view(log)
+    few = {".log"} if kind == 1 else {".log", ".snapshot"}
     for _ in range(3):
-        log.close()
+        close(log, one_of_thousands=one_of_thousands)
         names = {path.suffix for path in tmp_path.iterdir()}
-        assert names == ({".log"} if kind == 1 else {".log", ".snapshot"})
+        assert names == few if one_of_thousands else names > {".log", ".index", ".timeindex", ".snapshot"}
         log = PartitionLog.open(tmp_path, SETTINGS, now_ms=NOW_MS, clean=True)
         assert view(log) == before
+
+
+def close(log: PartitionLog, *, one_of_thousands: bool) -> None:
+    flush = log.flushing.begin_close(one_of_thousands=one_of_thousands)
+    if flush is not None:
+        log.flushing.sync(flush, fsync=False)
+    log.close(clean=False)
 
 
 def test_damaged_records_of_a_small_log_are_not_cut_off(tmp_path: Path) -> None:
     """After a clean stop nobody may take them for a torn end: who reads them learns of the damage."""
     log = PartitionLog.open(tmp_path, SETTINGS, now_ms=NOW_MS, clean=True)
     write(log, 2)
-    log.close()
+    close(log, one_of_thousands=True)
     path = tmp_path / f"{0:020d}.log"
     content = bytearray(path.read_bytes())
     content[100] ^= 0xFF

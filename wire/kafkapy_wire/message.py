@@ -91,10 +91,6 @@ class Field:
         first, *rest = self.name.rstrip("_").split("_")
         return first + "".join(word.capitalize() for word in rest)
 
-    def make_default(self) -> object:
-        """Kafka's default; arrays and structs are new objects each time."""
-        return self.default if self.factory is None else self.factory()
-
     def is_default(self, value: object) -> bool:
         if self.factory is None:
             return value == self.default

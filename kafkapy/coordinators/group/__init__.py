@@ -6,6 +6,7 @@ records.py           Kafka's record formats of that topic
 offsets.py           committed offsets: commit, fetch, delete, expire
 classic_group.py     a classic group and its rules (classic_member.py, classic_state.py)
 classic_protocol.py  JoinGroup, SyncGroup, Heartbeat, LeaveGroup
+unserved_groups.py   stored groups of the newer protocols, which are kept and listed
 rebalance.py         the phases of a rebalance and every timer of a classic group
 """
 
