@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from contextlib import ExitStack, asynccontextmanager
 from functools import partial
+from random import Random
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -54,7 +55,6 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
-    from random import Random
 
     from kafkapy.clock import Clock
     from kafkapy.metadata.controller import QuorumController
@@ -102,7 +102,7 @@ class Node:
         self.bugs = Bugs()
         self.clock = clock or WallClock()
         self.clock.bugs = self.bugs
-        self.random = random
+        self.random = random or Random()
         self.disk = DiskWatch(data_directory, self.clock)
         self.dispatcher = Dispatcher()
         self.on_recovery: Callable[[int, int], None] = _tell_nobody
@@ -305,7 +305,7 @@ class Node:
         settings = self.settings.now
         registration = NodeRegistration(
             node_id=self.node_id,
-            incarnation_id=random_uuid(),
+            incarnation_id=random_uuid(self.random),
             endpoints=[
                 Endpoint(
                     listener.name,
@@ -344,6 +344,7 @@ class Node:
             self.clock,
             TopicCoordinatorLog(OFFSETS_TOPIC, partitions, self.clock, create_internal_topic),
             metadata,
+            self.random,
         )
         parts.callback(groups.close)
         markers = MarkerWriter(partitions, groups, self.clock)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import resource
@@ -121,6 +122,8 @@ def _serve(settings: Settings, data_directory: Path, *, durable: bool) -> None:
 
             node.on_recovery = recovering
             async with node.started():
+                # What a start has made lives as long as the process: the collector need not walk it again and again.
+                gc.freeze()
                 _announce(node, durable=durable)
                 await stop.wait()
 

@@ -290,6 +290,9 @@ class CoordinatorRuntime(Generic[ShardT]):
                 error = failure
                 if failure.code is ErrorCode.KAFKA_STORAGE_ERROR:
                     error = KafkaError(ErrorCode.COORDINATOR_NOT_AVAILABLE)
+            except MalformedMessage as failure:  # in a topic that a client has made, and written to
+                logger.error("cannot load %s: %s", self._topic, failure)
+                error = KafkaError(ErrorCode.COORDINATOR_NOT_AVAILABLE)
             waiting, self._waiting_until_ready = self._waiting_until_ready, []
             for ready in waiting:
                 if error is None:

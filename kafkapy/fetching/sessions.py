@@ -7,7 +7,6 @@ partitions go into the response.
 
 from __future__ import annotations
 
-import random
 from typing import TYPE_CHECKING, NewType
 
 from kafkapy_wire.errors import ErrorCode
@@ -15,6 +14,7 @@ from kafkapy_wire.uuid import ZERO_UUID, Uuid
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from random import Random
 
     from kafkapy_wire.messages.fetch import FetchPartition, FetchRequest, PartitionData
 
@@ -140,11 +140,11 @@ class FetchSessionCache:
     is an ordinary answer (session id 0).
     """
 
-    def __init__(self, *, slots: int, eviction_ms: int, rng: random.Random | None = None) -> None:
+    def __init__(self, *, slots: int, eviction_ms: int, rng: Random) -> None:
         self._slots = slots
         self._eviction_ms = eviction_ms
         self._sessions: dict[int, FetchSession] = {}
-        self._random = rng or random.Random()
+        self._random = rng
 
     def __len__(self) -> int:
         return len(self._sessions)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from random import Random
 from typing import TYPE_CHECKING
 
 from kafkapy.metadata.controller import QuorumController
@@ -17,6 +16,8 @@ from kafkapy_wire.errors import MalformedMessage
 from kafkapy_wire.uuid import ONE_UUID
 
 if TYPE_CHECKING:
+    from random import Random
+
     from kafkapy.clock import Clock
     from kafkapy.metadata.publisher import MetadataPublisher
     from kafkapy.settings import Settings
@@ -39,7 +40,7 @@ def start_controller(
     publisher: MetadataPublisher,
     clock: Clock,
     *,
-    random: Random | None = None,
+    random: Random,
     fsync: bool = False,
 ) -> tuple[QuorumController, MetadataLog]:
     """Read what is there, become leader of a new epoch, bootstrap what is new, publish the image. Blocks.
@@ -70,7 +71,7 @@ def start_controller(
             f"{directory} cannot be read ({error}): restore it from a copy, or start with an empty directory"
         ) from error
     metadata_log = MetadataLog(directory, log, quorum, loader, clock, fsync=fsync)
-    controller = QuorumController(metadata_log, loader, settings, random or Random())
+    controller = QuorumController(metadata_log, loader, settings, random)
     controller.lead(bootstrap)
     return controller, metadata_log
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from kafkapy.settings.alter import check_topic
@@ -53,6 +54,6 @@ def topic_creation(settings: Settings, random: Random) -> TopicCreation:
         default_partition_count=settings.topics.num_partitions,
         default_replication_factor=settings.topics.default_replication_factor,
         describe_configs=describe,
-        new_topic_id=random_uuid,
+        new_topic_id=partial(random_uuid, random),
         random=random,
     )

@@ -364,6 +364,7 @@ class Partition:
             is_caught_up = now_ms is not None and now_ms - follower.caught_up_ms <= self._lag_time_max_ms
             if replica in self.isr or (is_caught_up and follower.end_offset >= 0):
                 offset = min(offset, follower.end_offset)
+        assert offset <= self.log.log_end_offset, f"{self}: committed to {offset} of {self.log.log_end_offset}"
         if offset > self.committed.offset:
             self.committed.advance(offset)
 

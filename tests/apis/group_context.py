@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import trio
 
+from kafkapy.broker import Broker
 from kafkapy.context import Client, RequestContext
 from kafkapy_controller.image import BrokerImage, Endpoint
 from kafkapy_wire.uuid import ZERO_UUID, Uuid
+from tests.apis.topic_lab import Absent
 from tests.coordinators.group_lab import GroupLab
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kafkapy.broker import Broker
     from kafkapy.pending import Pending
 
 Q = TypeVar("Q")
@@ -30,10 +30,28 @@ UNKNOWN_ID = Uuid(b"?" * 16)
 def make_context(version: int, lab: GroupLab | None = None, *, client_id: str | None = "client") -> RequestContext:
     """What a handler reads: the node's groups, its metadata with the topic `t` of two partitions, the connection."""
     lab = lab or make_lab()
-    broker = SimpleNamespace(
-        groups=lab.groups, transactions=lab.groups, metadata=lab.metadata, node_id=NODE_ID, clock=lab.clock
-    )  # of the transaction coordinator only `create_topic` is asked, as of the group coordinator
-    context = RequestContext(cast("Broker", broker), Client("PLAINTEXT", "::1", 50_000, "::1"))
+    absent: Any = Absent()
+    transactions: Any = lab.groups  # only `when_ready` is asked of it, as of the group coordinator
+    metadata: Any = lab.metadata
+    broker = Broker(
+        node_id=NODE_ID,
+        cluster_id="a-cluster",
+        clock=lab.clock,
+        settings=lab.settings,
+        metadata=metadata,
+        controller=absent,
+        partitions=absent,
+        checkpoints=absent,
+        flusher=absent,
+        disk=absent,
+        fetch_sessions=absent,
+        groups=lab.groups,
+        transactions=transactions,
+        enlister=absent,
+        markers=absent,
+        producer_ids=absent,
+    )
+    context = RequestContext(broker, Client("PLAINTEXT", "::1", 50_000, "::1"))
     context.api_version = version
     context.client_id = client_id
     return context

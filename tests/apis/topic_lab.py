@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Iterator, Mapping
 from contextlib import contextmanager
 from inspect import iscoroutine
+from itertools import count
 from pathlib import Path
 from random import Random
 from typing import Any, NoReturn, TypeVar
@@ -36,6 +37,9 @@ from tests.controller.clusters import apply
 
 R = TypeVar("R")
 
+SEEDS = count(1)
+"""Another one for each lab: a second on the same directory must not give the same topic ids again."""
+
 
 class Absent:
     """A part of the broker that no handler of this lab's has business with."""
@@ -65,7 +69,7 @@ class Lab:
                 self.settings,
                 self.metadata,
                 clock,
-                random=Random(1),
+                random=Random(next(SEEDS)),
                 fsync=fsync,
             )
         except BaseException:

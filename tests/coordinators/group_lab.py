@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import trio
@@ -152,7 +153,7 @@ class GroupLab:
         nursery.start_soon(self.groups.run)
 
     def _coordinator(self) -> GroupCoordinator:
-        groups = GroupCoordinator(self.settings, self.clock, self.log, self.metadata)
+        groups = GroupCoordinator(self.settings, self.clock, self.log, self.metadata, Random(1))
         if self.nursery is not None:
             self.nursery.start_soon(groups.run)
         return groups

@@ -6,7 +6,10 @@ Nothing checks the 16 at run time: make one with the functions here, or `Uuid(..
 
 import binascii
 import os
-from typing import NewType
+from typing import TYPE_CHECKING, NewType
+
+if TYPE_CHECKING:
+    from random import Random
 
 Uuid = NewType("Uuid", bytes)
 
@@ -15,13 +18,13 @@ ONE_UUID = Uuid(bytes(15) + b"\x01")
 """Reserved: Apache Kafka never gives the ids 0 and 1 to a topic or directory."""
 
 
-def random_uuid() -> Uuid:
-    """A version 4 UUID that is not reserved and whose text does not begin with `-`.
+def random_uuid(random: "Random | None" = None) -> Uuid:
+    """A version 4 UUID that is not reserved and whose text does not begin with `-`; by `random` when it is given.
 
     A leading dash would read as an option on a command line; Apache Kafka avoids it for the same reason.
     """
     while True:
-        value = bytearray(os.urandom(16))
+        value = bytearray(os.urandom(16) if random is None else random.randbytes(16))
         value[6] = value[6] & 0x0F | 0x40
         value[8] = value[8] & 0x3F | 0x80
         if value[0] >> 2 != 62:  # 62 is `-` in the url-safe alphabet

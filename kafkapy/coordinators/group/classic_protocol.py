@@ -13,9 +13,11 @@ from kafkapy.coordinators.group.records import group_metadata
 from kafkapy.coordinators.runtime import NOTHING, Decision
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.join_group import JoinGroupResponse
+from kafkapy_wire.uuid import random_uuid
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from random import Random
 
     from kafkapy.coordinators.group.classic_group import ClassicGroup
     from kafkapy.coordinators.group.classic_member import Caller
@@ -36,8 +38,9 @@ FIRST_VERSION_SKIPPING_ASSIGNMENT = 9
 class ClassicProtocol:
     """The four requests of a classic group's members. Errors of a whole request are raised as KafkaError."""
 
-    def __init__(self, settings: CurrentSettings, rebalancer: Rebalancer) -> None:
+    def __init__(self, settings: CurrentSettings, rebalancer: Rebalancer, random: Random) -> None:
         self._settings = settings
+        self._random = random
         self._rebalancer = rebalancer
 
     # -- JoinGroup
@@ -78,7 +81,9 @@ class ClassicProtocol:
         self, group: ClassicGroup, request: JoinGroupRequest, caller: Caller, parked: Pending[JoinGroupResponse]
     ) -> Decision[None]:
         instance_id = request.group_instance_id
-        member_id = f"{caller.client_id if instance_id is None else instance_id}-{uuid.uuid4()}"
+        member_id = (
+            f"{caller.client_id if instance_id is None else instance_id}-{uuid.UUID(bytes=random_uuid(self._random))}"
+        )
         if instance_id is not None:
             holder = group.static_members.get(instance_id)
             if holder is not None:

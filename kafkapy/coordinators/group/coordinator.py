@@ -29,6 +29,7 @@ from kafkapy_wire.uuid import ZERO_UUID
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from random import Random
 
     from kafkapy.clock import Clock
     from kafkapy.coordinators.group.classic_member import Caller
@@ -67,9 +68,12 @@ def refused_join(member_id: str, error: KafkaError) -> JoinGroupResponse:
 class GroupCoordinator:
     """All groups of this node. Errors that concern a whole request are raised as KafkaError, unless said otherwise."""
 
-    def __init__(self, settings: CurrentSettings, clock: Clock, log: CoordinatorLog, metadata: Metadata) -> None:
+    def __init__(
+        self, settings: CurrentSettings, clock: Clock, log: CoordinatorLog, metadata: Metadata, random: Random
+    ) -> None:
         self._settings = settings
         self._clock = clock
+        self._random = random  # for member ids
         self._metadata = metadata
         self._runtime: CoordinatorRuntime[GroupShard] = CoordinatorRuntime(
             OFFSETS_TOPIC,
@@ -348,7 +352,7 @@ class GroupCoordinator:
     def _new_shard(self, partition: int) -> GroupShard:
         from kafkapy.coordinators.group.shard import GroupShard  # with the record formats, 10 ms a fresh node saves
 
-        return GroupShard(self._settings, self._clock, partial(self._execute_unasked, partition))
+        return GroupShard(self._settings, self._clock, self._random, partial(self._execute_unasked, partition))
 
     def _execute_unasked(self, partition: int, decision: Decision[None]) -> bool:
         """For decisions that no request waits for. False: the log takes no records, and nothing has changed; the next

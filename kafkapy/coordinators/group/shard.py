@@ -23,6 +23,7 @@ from kafkapy_wire.errors import ErrorCode, KafkaError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from random import Random
 
     from kafkapy.clock import Clock
     from kafkapy.settings.current import CurrentSettings
@@ -37,7 +38,9 @@ logger = logging.getLogger("kafkapy.groups")
 class GroupShard:
     """Replays the partition's records and decides about what it holds. `execute` appends a decision's records."""
 
-    def __init__(self, settings: CurrentSettings, clock: Clock, execute: Callable[[Decision[None]], bool]) -> None:
+    def __init__(
+        self, settings: CurrentSettings, clock: Clock, random: Random, execute: Callable[[Decision[None]], bool]
+    ) -> None:
         self._settings = settings
         self._clock = clock
         self._execute = execute
@@ -46,7 +49,7 @@ class GroupShard:
         self.unknown_records: dict[int, int] = {}
         self.offsets = Offsets(settings)
         self._rebalancer = Rebalancer(settings, clock, execute)
-        self.classic = ClassicProtocol(settings, self._rebalancer)
+        self.classic = ClassicProtocol(settings, self._rebalancer, random)
 
     def group(self, group_id: str) -> ClassicGroup:
         """Raises KafkaError(GROUP_ID_NOT_FOUND)."""
