@@ -3,11 +3,11 @@
 It waits for a poller of its own, inside trio, so a socket that becomes ready costs no task its wake-up. Measured with a
 server of forty lines and 500 connections: 80,000 requests/s instead of 38,000 with a task a connection.
 
-A client that has its answer often sends the next request at once. So the loop tries the socket again that it was
-alone to serve, before it asks the poller (where both processes share a CPU, the request is there by then). And before
-it goes to sleep in trio, it may wait in the poller for `LINGER_SECONDS`, which saves two passes through trio's
-scheduler. It does either only while trio has nothing to do, and less and less often while it is in vain: for as long
-as it lingers trio hears of no other descriptor, and timers are so late.
+A client that has its answer often sends the next request at once. So the loop tries the socket again that it was alone
+to serve, before it asks the poller (where both processes share a CPU, the request is there by then). And before it goes
+to sleep in trio, it may wait in the poller for `LINGER_SECONDS` itself, which saves two passes through its scheduler.
+It does either only while trio has nothing to do, and less and less often while it is in vain: for as long as it lingers
+trio hears of no other descriptor, and timers are so late.
 
 Fairness is a matter of time. A socket has the loop for at most `SHARE_SECONDS` in a row, and then waits behind the
 others that are ready. After `TURN_SECONDS` all other tasks and timers have their turn.
