@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 SHARE_SECONDS: Final = 0.001
 EVENTS_AT_ONCE: Final = 128
+TRIED_AGAIN_MAX: Final = 8  # requests of one client in a row, before it is seen who else is ready
 LINGER_SECONDS: Final = 0.0005  # epoll rounds up to a millisecond
 PASSED_OVER_MAX: Final = 256
 """After n times in vain, the next 2^n chances to linger are passed over, at most so many."""
@@ -146,7 +147,9 @@ class SocketLoop:
 
     def _try_again(self, descriptor: int, one: Served, until: float) -> None:
         """Serve a socket as long as it has a request at hand."""
-        while perf_counter() < until and self._served.get(descriptor) is one and not self._runnable.count:
+        for _ in range(TRIED_AGAIN_MAX):
+            if perf_counter() > until or self._served.get(descriptor) is not one or self._runnable.count:
+                break
             self.has_answered = False
             one.ready(READ, until)
             self._trying_again.note(in_vain=not self.has_answered)
