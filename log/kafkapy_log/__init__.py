@@ -8,8 +8,9 @@ producer_state     idempotent producers: duplicates, sequences, epochs, open tra
                    producer_entry: one producer, packed
 transaction_index  aborted transactions, for readers of committed records: `.txnindex`; transaction_markers
 leader_epochs      which leader epoch began where
-segment            `.log` and what belongs to it; under it segment_batches, indexed_segment; indexes, stored_indexes:
-                   `.index`, `.timeindex`; segment_list: all segments of a log; log_indexing: damaged indexes, made anew
+segment            `.log` and what belongs to it; under it segment_batches and indexed_segment
+indexes            `.index`, `.timeindex`; stored_indexes: where they lie on the disk; log_indexing: damaged ones anew
+segment_list       all segments of a log
 flush              one trip of a log's files to the disk
 cleanable, cleaner compaction: what could be cleaned, and one cleaning; under it compaction_filter, record_scan,
                    offset_map and cleaned_transactions, and swap: how a cleaned segment takes its place

@@ -1,6 +1,7 @@
 """Small files that are read whole and replaced whole: a crash leaves the old content or the new, never a mix."""
 
 import os
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -92,6 +93,27 @@ def fdatasync_fd(fd: int) -> None:
         os.fdatasync(fd)
     except OSError as error:
         raise SyncFailed(error.errno, error.strerror) from error
+
+
+def can_sync_file_systems() -> bool:
+    """Whether `sync_file_system` tells of failed writes: since Linux 5.8."""
+    if sys.platform != "linux":
+        return False
+    major, minor, *_ = os.uname().release.split(".")
+    return (int(major), int(minor)) >= (5, 8)
+
+
+def sync_file_system(fd: int) -> None:
+    """Wait until everything in the file system of `fd` is on the disk. Raises SyncFailed.
+
+    Also when a write to any of its files has failed since `fd` was opened.
+    """
+    import ctypes  # takes longer than it is used, and only a stop with many logs does
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.syncfs(fd):
+        number = ctypes.get_errno()
+        raise SyncFailed(number, os.strerror(number))
 
 
 def _write_all(fd: int, data: bytes) -> None:

@@ -1,13 +1,22 @@
 """Bringing a log to the disk, cut in three so that only the waiting happens in another thread."""
 
 import os
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from threading import Thread
 from typing import Final
 
 from kafkapy_log.checkpoint_files import LEADER_EPOCH_CHECKPOINT
-from kafkapy_log.durable_files import fdatasync_fd, fsync_fd, fsync_path, replace_file, write_file
+from kafkapy_log.durable_files import (
+    fdatasync_fd,
+    fsync_fd,
+    fsync_path,
+    replace_file,
+    sync_file_system,
+    write_file,
+)
 from kafkapy_log.file_pool import PooledFile
 
 _SYNC_THREADS_MAX: Final = 16
@@ -18,9 +27,21 @@ class Flush:
 
     What makes `sync` safe beside appends, rolls, truncations and even the deletion of the log: it works with
     descriptors that are held for it and with bytes that were taken beforehand, and looks at nothing that others change.
+    One that is not `held` has no descriptors: it is for `sync_together` alone, when the log is being closed and nothing
+    else happens to it.
     """
 
-    __slots__ = ("_directory_fd", "_epochs", "_fds", "_snapshot", "end_offset", "files", "names", "snapshot_name")
+    __slots__ = (
+        "_directory",
+        "_directory_fd",
+        "_epochs",
+        "_fds",
+        "_snapshot",
+        "end_offset",
+        "files",
+        "names",
+        "snapshot_name",
+    )
 
     def __init__(
         self,
@@ -30,6 +51,8 @@ class Flush:
         epochs: bytes | None,
         end_offset: int,
         snapshot: tuple[str, bytes] | None = None,
+        *,
+        held: bool = True,
     ) -> None:
         """`files` hold the records, `names` are small files beside them, `epochs` the leader epoch checkpoint to come.
 
@@ -44,7 +67,12 @@ class Flush:
         self._snapshot = b"" if snapshot is None else snapshot[1]
         self._epochs = epochs
         self._fds: list[int] = []
+        self._directory = directory
+        self._directory_fd: int | None = None
+        if not held:
+            return
         # A descriptor, not a path: the directory may be renamed and its name taken by a new topic meanwhile.
+        self._directory = Path()
         self._directory_fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             for file in files:
@@ -59,6 +87,7 @@ class Flush:
 
         Raises OSError, SyncFailed.
         """
+        assert self._directory_fd is not None
         if fsync:
             for fd in self._fds:
                 fdatasync_fd(fd)
@@ -66,17 +95,30 @@ class Flush:
                 with suppress(FileNotFoundError):  # its segment was deleted meanwhile
                     fsync_path(name, directory_fd=self._directory_fd)
         if self._epochs is not None:
-            replace_file(LEADER_EPOCH_CHECKPOINT, self._epochs, fsync=fsync, directory_fd=self._directory_fd)
+            self.write_epochs(fsync=fsync)
         elif fsync:
             fsync_fd(self._directory_fd)
         if self.snapshot_name:
-            write_file(Path(self.snapshot_name), self._snapshot, fsync=fsync, directory_fd=self._directory_fd)
+            self.write_snapshot(fsync=fsync)
             if fsync:
                 fsync_fd(self._directory_fd)
 
+    def write_epochs(self, *, fsync: bool) -> None:
+        """The first step of `sync`: all but the snapshot is in its files then. Raises OSError, SyncFailed."""
+        if self._epochs is not None:
+            path = self._directory / LEADER_EPOCH_CHECKPOINT
+            replace_file(path, self._epochs, fsync=fsync, directory_fd=self._directory_fd)
+
+    def write_snapshot(self, *, fsync: bool) -> None:
+        """The last step of `sync`, when all else is on the disk. Raises OSError, SyncFailed."""
+        if self.snapshot_name:
+            path = self._directory / self.snapshot_name
+            write_file(path, self._snapshot, fsync=fsync, directory_fd=self._directory_fd)
+
     def close(self) -> None:
         """Give back what was held."""
-        os.close(self._directory_fd)
+        if self._directory_fd is not None:
+            os.close(self._directory_fd)
         for file in self.files:
             file.release()
 
@@ -104,3 +146,26 @@ def sync_all(flushes: list[Flush], *, fsync: bool) -> list[OSError | None]:
     for helper in helpers:
         helper.join()
     return errors
+
+
+def sync_together(flushes: list[Flush], file_system_fd: int) -> list[OSError | None]:
+    """As `sync_all`, with the whole file system synced once or twice instead of half a dozen files of each log.
+
+    For flushes that hold nothing. `file_system_fd` has been open since before anything was written that is to be on the
+    disk now: a write that failed at any time since is reported through it, and then nobody knows of which log. Blocks.
+    """
+    errors: list[OSError | None] = [_error_of(partial(flush.write_epochs, fsync=False)) for flush in flushes]
+    failed = _error_of(partial(sync_file_system, file_system_fd))
+    if failed is None and any(flush.snapshot_name for flush in flushes):
+        for number, flush in enumerate(flushes):
+            errors[number] = errors[number] or _error_of(partial(flush.write_snapshot, fsync=False))
+        failed = _error_of(partial(sync_file_system, file_system_fd))
+    return errors if failed is None else [failed] * len(flushes)
+
+
+def _error_of(write: Callable[[], None]) -> OSError | None:
+    try:
+        write()
+    except OSError as error:
+        return error
+    return None

@@ -59,6 +59,7 @@ class IndexedSegment(SegmentBatches):
         "_stored_indexes",
         "_time_index",
         "bytes_since_index_entry",
+        "has_index_files",
         "max_timestamp",
         "offset_of_max_timestamp",
         "rebuild_at_once_bytes",
@@ -77,6 +78,8 @@ class IndexedSegment(SegmentBatches):
         self.offset_of_max_timestamp = base_offset
         self._max_timestamp_is_known = not size
         self.rebuild_at_once_bytes = SEGMENT_BYTES_MAX
+        self.has_index_files = bool(size)
+        """Whether there may be any, right or wrong."""
 
     # -- the indexes
 
@@ -357,6 +360,7 @@ class IndexedSegment(SegmentBatches):
     def _write_rebuilt(self, *, fsync: bool) -> None:
         """Out of memory and into the files; where that fails, on a full disk perhaps, they remain in memory."""
         time_index = self._ended_time_index()
+        self.has_index_files = True
         with suppress(OSError):
             write_file(self.path(INDEX_SUFFIX), self.offset_index.to_bytes(), fsync=fsync)
             write_file(self.path(TIME_INDEX_SUFFIX), time_index.to_bytes(), fsync=fsync)

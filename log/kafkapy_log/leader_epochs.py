@@ -8,14 +8,18 @@ UNDEFINED_EPOCH_OFFSET: Final = -1
 
 
 class LeaderEpochCache:
-    """(epoch, start offset) pairs, both strictly ascending. `changed` until the owner has written them to disk."""
+    """(epoch, start offset) pairs, both strictly ascending. `changed` until the owner has written them to disk.
 
-    __slots__ = ("_epochs", "_start_offsets", "changed")
+    `has_file`: there is one already, right or wrong.
+    """
+
+    __slots__ = ("_epochs", "_start_offsets", "changed", "has_file")
 
     def __init__(self, entries: list[tuple[int, int]]) -> None:
         self._epochs = [epoch for epoch, _ in entries]
         self._start_offsets = [start_offset for _, start_offset in entries]
         self.changed = False
+        self.has_file = False
 
     @property
     def entries(self) -> list[tuple[int, int]]:

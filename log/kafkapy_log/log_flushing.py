@@ -63,31 +63,48 @@ class LogFlushing:
         progress.begin(active, end_offset, rolled_only=rolled_only, settles=False)
         return flush
 
-    def begin_close(self) -> Flush | None:
+    def begin_close(self, *, held: bool = True) -> Flush | None:
         """Write what lets the directory be opened without recovery; `sync` of the result brings it to the disk.
 
-        Then `end`, and `PartitionLog.close`. Raises StorageError.
+        `held`: see `Flush`. A log that is read with a read or two needs nothing beside its records, and its producers
+        if it has any: making a file takes longer than all else, and there may be thousands of such logs. Apache Kafka
+        makes indexes and epochs of such a log anew, too. Then `end`, and `PartitionLog.close`. Raises StorageError.
         """
         files = self._files
         if files.is_closed or files.failure is not None:
             return None
+        if self._is_read_at_once:
+            is_flushed = files.log_end_offset <= self._progress.recovery_point
+            if is_flushed and not (len(files.producers) and self._lacks_snapshot):
+                return None
+            return self._begin_settling(held=held, with_derived=False)
         # An epoch in which nothing was ever written need not be kept: who leads in it assigns it again.
         epochs_to_write = files.leader_epochs.changed and any(segment.size for segment in files.segments)
         is_settled = files.segments.active.indexes_written and not self._lacks_snapshot
         if is_settled and not epochs_to_write and files.log_end_offset <= self._progress.recovery_point:
             return None
-        return self._begin_settling()
+        return self._begin_settling(held=held)
 
-    def _begin_settling(self) -> Flush:
+    @property
+    def _is_read_at_once(self) -> bool:
+        """Whether the batches of the log tell everything but its producers with a read or two."""
+        segments = self._files.segments
+        return len(segments) == 1 and segments.active.needs_no_indexes and not self._files.leader_epochs.has_file
+
+    def _begin_settling(self, *, held: bool = True, with_derived: bool = True) -> Flush:
+        """Without `with_derived` there come no indexes, no epochs, and no snapshot that would name nobody."""
         files = self._files
         active, end_offset = files.segments.active, files.log_end_offset
-        with files.storage_errors:
-            if not active.indexes_written:
-                active.write_indexes()
+        names: list[str] = []
+        if with_derived:
+            with files.storage_errors:
+                if not active.indexes_written:
+                    active.write_indexes()
+            names = active.index_names()
         snapshot = None
-        if self._lacks_snapshot:
+        if self._lacks_snapshot and (with_derived or len(files.producers)):
             snapshot = (file_name(end_offset, SNAPSHOT_SUFFIX), files.producers.to_snapshot())
-        flush = self._flush_of(end_offset, active.index_names(), snapshot=snapshot)
+        flush = self._flush_of(end_offset, names, snapshot=snapshot, held=held, with_epochs=with_derived)
         self._progress.begin(active, end_offset, rolled_only=False, settles=True)
         return flush
 
@@ -105,6 +122,8 @@ class LogFlushing:
         *,
         rolled_only: bool = False,
         snapshot: tuple[str, bytes] | None = None,
+        held: bool = True,
+        with_epochs: bool = True,
     ) -> Flush:
         files = self._files
         active = files.segments.active
@@ -114,10 +133,13 @@ class LogFlushing:
             if segment is not active:
                 names += segment.index_names()
         leader_epochs = files.leader_epochs
-        epochs = leader_epoch_checkpoint(leader_epochs.entries) if leader_epochs.changed else None
+        epochs = leader_epoch_checkpoint(leader_epochs.entries) if leader_epochs.changed and with_epochs else None
         with files.storage_errors:
-            flush = Flush(files.directory, [segment.file for segment in segments], names, epochs, end_offset, snapshot)
-        leader_epochs.changed = False
+            log_files = [segment.file for segment in segments]
+            flush = Flush(files.directory, log_files, names, epochs, end_offset, snapshot, held=held)
+        if epochs is not None:
+            leader_epochs.changed = False
+            leader_epochs.has_file = True
         return flush
 
     def end(self, flush: Flush, error: OSError | None = None) -> None:

@@ -24,7 +24,6 @@ import struct
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -47,15 +46,17 @@ from kafkapy_log.checkpoint_files import (
     properties,
 )
 from kafkapy_log.disk_errors import StorageError, what_to_do
-from kafkapy_log.durable_files import fsync_path, read_file, replace_file, write_file
+from kafkapy_log.durable_files import can_sync_file_systems, fsync_path, read_file, replace_file, write_file
 from kafkapy_log.file_pool import FilePool
-from kafkapy_log.flush import Flush, sync_all
+from kafkapy_log.flush import Flush, sync_all, sync_together
 from kafkapy_log.partition_log import PartitionLog
 from kafkapy_log.settings import DEFAULT_SETTINGS, LogSettings
 from kafkapy_wire.uuid import Uuid, random_uuid, uuid_text
 
 LOCK: Final = ".lock"
 CLOSE_TOGETHER_MAX: Final = 128
+SYNC_WHOLE_LOGS_MIN: Final = 64
+"""From so many on, syncing the file system is faster, whatever else others have written to it lately."""
 _DELETE_SUFFIX: Final = "-delete"
 _STRAY_SUFFIX: Final = "-stray"
 _NAME_MAX: Final = 255
@@ -336,15 +337,18 @@ class LogStore:
     def _close_logs(self, *, clean: bool) -> list[StorageError]:
         """Close all, waiting for the disk for many together; what stands against a clean stop."""
         failures: list[StorageError] = []
-        # Each flush holds two descriptors: of thousands at once the system would not give so many.
-        logs = iter(self._logs.items())
-        while group := list(islice(logs, CLOSE_TOGETHER_MAX)):
-            self._close_group(group, failures, clean=clean)
+        logs = list(self._logs.items())
+        if clean and self._fsync and len(logs) >= SYNC_WHOLE_LOGS_MIN and can_sync_file_systems():
+            self._close_group(logs, failures, clean=clean, whole=True)
+            return failures
+        for first in range(0, len(logs), CLOSE_TOGETHER_MAX):  # a flush holds descriptors: there may not be so many
+            self._close_group(logs[first : first + CLOSE_TOGETHER_MAX], failures, clean=clean, whole=False)
         return failures
 
     def _close_group(
-        self, logs: list[tuple[TopicPartition, PartitionLog]], failures: list[StorageError], *, clean: bool
+        self, logs: list[tuple[TopicPartition, PartitionLog]], failures: list[StorageError], *, clean: bool, whole: bool
     ) -> None:
+        """With `whole` the file system is synced, not each file."""
         flushing: list[tuple[PartitionLog, Flush]] = []
         for topic_partition, log in logs:
             flush: Flush | None = None
@@ -352,14 +356,17 @@ class LogStore:
                 failures.append(StorageError(f"{topic_partition} has failed before", log.failure))
             elif clean:
                 try:
-                    flush = log.flushing.begin_close()
+                    flush = log.flushing.begin_close(held=not whole)
                 except StorageError as error:
                     failures.append(error)
-                    with suppress(StorageError):  # no room for its indexes: what it was given is synced all the same
-                        flush = log.flushing.begin()
+                    if not whole:
+                        with suppress(StorageError):  # no room for its indexes: its records are synced all the same
+                            flush = log.flushing.begin()
                 if flush is not None:
                     flushing.append((log, flush))
-        errors = sync_all([flush for _, flush in flushing], fsync=self._fsync)
+        flushes = [flush for _, flush in flushing]
+        # The lock was taken before any log was opened: what failed to be written since then is reported through it.
+        errors = sync_together(flushes, self._lock_fd) if whole else sync_all(flushes, fsync=self._fsync)
         for (log, flush), sync_error in zip(flushing, errors, strict=True):
             log.flushing.end(flush, sync_error)
             if sync_error is not None:

@@ -404,6 +404,9 @@ def _list_directory(directory: Path, pool: FilePool, now_ms: int) -> tuple[list[
         Segment(pool, directory, base_offset, size=size, created_ms=now_ms)
         for base_offset, size in sorted(sizes.items())
     ]
+    indexed = {base_offset for base_offset, _ in indexes}
+    for segment in segments:
+        segment.has_index_files = segment.base_offset in indexed
     return segments, sorted(snapshot_offsets)
 
 
@@ -411,9 +414,13 @@ def _load_leader_epochs(directory: Path) -> tuple[LeaderEpochCache, bool]:
     """The cache, and whether the file says something; a log that never had a batch has no file, or an empty one."""
     try:
         entries = parse_leader_epoch_checkpoint(read_file(directory / LEADER_EPOCH_CHECKPOINT))
-    except (FileNotFoundError, CorruptFileError):
+    except FileNotFoundError:
         return LeaderEpochCache([]), False
-    return LeaderEpochCache(entries), bool(entries)
+    except CorruptFileError:
+        entries = []
+    leader_epochs = LeaderEpochCache(entries)
+    leader_epochs.has_file = True
+    return leader_epochs, bool(entries)
 
 
 def _cut_to_whole_batches(segment: Segment, settings: LogSettings) -> None:
@@ -456,6 +463,8 @@ def _end_offset(segments: list[Segment], settings: LogSettings) -> int:
     """The offset after the last batch, found from the last index entry on; a torn end is cut off."""
     last = segments[-1]
     try:
+        if not last.has_index_files:  # a small log was closed without: headers tell all, and damaged records stay
+            last.ensure_indexes(settings.index_interval_bytes)
         header = _last_header(last)
     except (CorruptIndexError, FileNotFoundError, MalformedMessage):
         _cut_to_whole_batches(last, settings)

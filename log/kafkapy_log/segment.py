@@ -7,6 +7,7 @@ takes them up again after a stop, and gives them up.
 
 import os
 from pathlib import Path
+from typing import Final
 
 from kafkapy_log.disk_errors import passes
 from kafkapy_log.durable_files import overwrite_file, read_file
@@ -22,6 +23,10 @@ from kafkapy_log.indexed_segment import IndexedSegment
 from kafkapy_log.indexes import CorruptIndexError, OffsetIndex, TimeIndex
 from kafkapy_log.transaction_index import TransactionIndex
 from kafkapy_wire.errors import MalformedMessage
+
+# To read so much takes about as long as to open the files that could be made instead.
+_READ_AT_ONCE_BYTES: Final = 1 << 16
+_READ_AT_ONCE_ENTRIES: Final = 16  # of the offset index, should index.interval.bytes be small
 
 
 class Segment(IndexedSegment):
@@ -76,6 +81,17 @@ class Segment(IndexedSegment):
         self._transaction_index = index
         self._forgotten_transactions = 0
 
+    @property
+    def needs_no_indexes(self) -> bool:
+        """Whether the batches say it all with a read or two, and there are no index files that could be wrong."""
+        return (
+            not self.has_index_files
+            and self.size <= _READ_AT_ONCE_BYTES
+            and self._offset_index is not None
+            and len(self._offset_index) <= _READ_AT_ONCE_ENTRIES
+            and not self._transaction_index
+        )
+
     def index_names(self) -> list[str]:
         """The index files that `write_indexes` may have written."""
         names = [self.path(INDEX_SUFFIX).name, self.path(TIME_INDEX_SUFFIX).name]
@@ -89,6 +105,7 @@ class Segment(IndexedSegment):
         Raises OSError.
         """
         time_index = self._ended_time_index()
+        self.has_index_files = True
         overwrite_file(self.path(INDEX_SUFFIX), self.offset_index.to_bytes())
         overwrite_file(self.path(TIME_INDEX_SUFFIX), time_index.to_bytes())
         self.write_transaction_index()
@@ -97,6 +114,7 @@ class Segment(IndexedSegment):
     def indexes_are_written(self) -> None:
         """Somebody else has written them: compaction, under names of its own."""
         self._indexed_size = self.size
+        self.has_index_files = True
         self.transaction_index.changed = False
 
     def write_transaction_index(self) -> None:
@@ -118,6 +136,7 @@ class Segment(IndexedSegment):
         self._forgotten_transactions = 0
         for suffix in (INDEX_SUFFIX, TIME_INDEX_SUFFIX, TRANSACTION_INDEX_SUFFIX):
             self.path(suffix).unlink(missing_ok=True)
+        self.has_index_files = False
         self._close_stored_indexes()
 
     def resume(self, offset: int) -> int | None:

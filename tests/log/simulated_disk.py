@@ -44,7 +44,12 @@ class SimulatedDisk:
 
         monkeypatch.setattr(os, "fsync", watched_fsync)
         monkeypatch.setattr(os, "fdatasync", watched_fdatasync)
-        for path, _, names in os.walk(root):
+        monkeypatch.setattr("kafkapy_log.flush.sync_file_system", lambda _fd: self.sync_file_system())
+        self.sync_file_system()
+
+    def sync_file_system(self) -> None:
+        """All that there is at `root` is durable."""
+        for path, _, names in os.walk(self.root):
             for name in [".", *names]:
                 fd = os.open(Path(path, name), os.O_RDONLY)
                 self._synced(fd)

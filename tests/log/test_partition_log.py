@@ -158,6 +158,9 @@ def test_index_entries_name_the_last_offset_of_a_batch(tmp_path: Path) -> None:
     log = open_log(tmp_path, LogSettings(index_interval_bytes=2 * size - 1))
     for n in range(6):
         append(log, make_batch(NOW_MS + n, NOW_MS + n))
+    settling = log.flushing.begin(settle=True)  # a log as small as this is closed without indexes
+    assert settling is not None
+    log.flushing.sync(settling, fsync=False)
     log.close()
     entries = memoryview((tmp_path / f"{0:020d}.index").read_bytes())
     pairs = [(int.from_bytes(entries[n : n + 4], "big"), int.from_bytes(entries[n + 4 : n + 8], "big")) for n in (0, 8)]
@@ -361,6 +364,7 @@ def test_leader_epochs_follow_the_appends(tmp_path: Path) -> None:
     assert [log.leader_epoch_for_offset(offset) for offset in range(5)] == [0, 0, 3, 3, 5]
     log.truncate_to(3)
     assert log.end_offset_for_epoch(3) == (3, 3)
+    log.flushing.flush()
     log.close()
     assert (tmp_path / "leader-epoch-checkpoint").read_bytes() == b"0\n2\n0 0\n3 2\n"
     assert open_log(tmp_path).end_offset_for_epoch(0) == (0, 2)
