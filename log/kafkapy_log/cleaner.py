@@ -6,6 +6,7 @@ handed back to the owner, who swaps it in or finds that the log has changed mean
 cleanup.policy without compaction); then the cleaning ends, and what it has written goes.
 """
 
+import mmap
 import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -32,6 +33,8 @@ from kafkapy_wire.errors import MalformedMessage
 from kafkapy_wire.records import BATCH_HEADER_BYTES, BatchHeader, read_batch_header
 from kafkapy_wire.records.decoding import plain_records
 
+# Both are pages of their own, which the system has back at once: what the C library has allocated for a thread it keeps
+# for that thread, megabytes for each that has ever cleaned a log.
 _WRITE_BYTES: Final = 1 << 20
 _READ_BYTES: Final = 1 << 18
 
@@ -339,7 +342,7 @@ class _CleanedFile:
     def __init__(self, plan: CleaningPlan, segment: Segment) -> None:
         self._name = file_name(segment.base_offset, LOG_SUFFIX) + CLEANED_SUFFIX
         self._directory_fd = plan.directory_fd
-        self._pieces: list[bytes] = []
+        self._buffer = memoryview(mmap.mmap(-1, _WRITE_BYTES))
         self._buffered = 0
 
     def __enter__(self) -> Self:
@@ -351,10 +354,15 @@ class _CleanedFile:
         os.close(self._fd)
 
     def write(self, content: bytes | memoryview) -> None:
-        self._pieces.append(bytes(content))
-        self._buffered += len(content)
-        if self._buffered >= _WRITE_BYTES:
+        end = self._buffered + len(content)
+        if end > _WRITE_BYTES:
             self._write_out()
+            end = len(content)
+            if end > _WRITE_BYTES:
+                self._write(memoryview(content))
+                return
+        self._buffer[self._buffered : end] = content
+        self._buffered = end
 
     def finish(self, modified_ns: int, *, fsync: bool) -> None:
         """All of it in the file, which is as old as what it was made from: that is what retention goes by."""
@@ -364,9 +372,10 @@ class _CleanedFile:
             os.fsync(self._fd)
 
     def _write_out(self) -> None:
-        view = memoryview(b"".join(self._pieces))
-        self._pieces.clear()
+        self._write(self._buffer[: self._buffered])
         self._buffered = 0
+
+    def _write(self, view: memoryview) -> None:
         while view:
             view = view[os.write(self._fd, view) :]
 
@@ -381,10 +390,10 @@ def _remove_cleaned(plan: CleaningPlan) -> None:
 def _batches(plan: CleaningPlan, source: Source, position: int) -> Iterator[tuple[BatchHeader, memoryview]]:
     """Each batch from `position` on. A view is valid until the next one is asked for. Raises MalformedMessage."""
     fd = os.open(file_name(source.base_offset, LOG_SUFFIX), os.O_RDONLY | os.O_CLOEXEC, dir_fd=plan.directory_fd)
-    buffer = bytearray(_READ_BYTES)  # the same for all reads, and no larger than a processor's cache
+    buffer = memoryview(mmap.mmap(-1, _READ_BYTES))  # for all reads, and no larger than a processor's cache
     try:
         while position < source.size:
-            view = memoryview(buffer)[: source.size - position]
+            view = buffer[: source.size - position]
             size = os.preadv(fd, [view], position)
             consumed = 0
             while size - consumed >= BATCH_HEADER_BYTES:
@@ -396,7 +405,7 @@ def _batches(plan: CleaningPlan, source: Source, position: int) -> Iterator[tupl
                         break
                     if position + header.size_bytes > source.size or header.size_bytes <= len(buffer):
                         raise MalformedMessage(f"segment {source.base_offset} ends within the batch at {position}")
-                    buffer = bytearray(header.size_bytes)
+                    buffer = memoryview(mmap.mmap(-1, header.size_bytes))
                     break
                 yield header, view[consumed:end]
                 consumed = end
