@@ -22,3 +22,8 @@ def traced() -> Iterator[Callable[[], int]]:
         yield kept
     finally:
         tracemalloc.stop()
+
+
+def traced_peak() -> int:
+    """The most that was held at once since `traced` has begun."""
+    return tracemalloc.get_traced_memory()[1]

@@ -63,9 +63,13 @@ class DiskWatch:
     def accepted(self, what: str) -> None:
         """The disk has taken something for `what`."""
         self.refusing.discard(what)
-        if self._has_told and not self.refusing:
-            self._has_told = False
-            logger.warning("the disk under %s takes writes again", self._directory)
+        self._tell_end("the disk under %s takes writes again")
+
+    def gone(self, what: str) -> None:
+        """Nothing more is written for `what`: its topic was deleted, as one does to make room."""
+        if self.refusing:
+            self.refusing.discard(what)
+            self._tell_end("what the disk under %s did not take was deleted, so nothing waits for it any more")
 
     def unreadable(self, error: KafkaError) -> None:
         """A client wanted to read something and got KAFKA_STORAGE_ERROR."""
@@ -76,6 +80,11 @@ class DiskWatch:
         """A chore in the background did not succeed, and comes round again."""
         if self._is_news(chore):
             logger.error("%s failed and will be tried again (%s): %s", chore, _words(error), what_to_do(error))
+
+    def _tell_end(self, message: str) -> None:
+        if self._has_told and not self.refusing:
+            self._has_told = False
+            logger.warning(message, self._directory)
 
     def _is_news(self, trouble: str) -> bool:
         now_ms = self._clock.monotonic_ms()

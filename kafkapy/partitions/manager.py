@@ -282,3 +282,4 @@ class PartitionManager:
             logger.error("cannot delete the log of %s-%d: %s", topic.name, index, error)
         if partition is not None:
             partition.retire()
+        self._disk.gone(f"{topic.name}-{index}")

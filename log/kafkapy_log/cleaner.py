@@ -6,6 +6,7 @@ handed back to the owner, who swaps it in or finds that the log has changed mean
 cleanup.policy without compaction); then the cleaning ends, and what it has written goes.
 """
 
+import mmap
 import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -32,7 +33,10 @@ from kafkapy_wire.errors import MalformedMessage
 from kafkapy_wire.records import BATCH_HEADER_BYTES, BatchHeader, read_batch_header
 from kafkapy_wire.records.decoding import plain_records
 
+# Both are pages of their own, which the system has back at once: what the C library has allocated for a thread it keeps
+# for that thread, megabytes for each that has ever cleaned a log.
 _WRITE_BYTES: Final = 1 << 20
+_READ_BYTES: Final = 1 << 18
 
 
 class CleaningAborted(Exception):
@@ -248,12 +252,13 @@ def _build_offset_map(plan: CleaningPlan, offset_map: OffsetMap, pace: Callable[
                 transactions.may_drop_marker(header, marker)
             elif not transactions.may_drop(header) and header.last_offset >= first_dirty:
                 if offset_map.is_full:
+                    progress.keys = offset_map.key_count
                     return
                 _map_batch(header, batch, offset_map, first_dirty)
-                progress.keys = offset_map.key_count
             if header.last_offset >= first_dirty:
                 offset_map.latest_offset = header.last_offset
         offset_map.latest_offset = source.next_base_offset - 1
+        progress.keys = offset_map.key_count
 
 
 def _map_batch(header: BatchHeader, batch: memoryview, offset_map: OffsetMap, first_dirty: int) -> None:
@@ -337,7 +342,7 @@ class _CleanedFile:
     def __init__(self, plan: CleaningPlan, segment: Segment) -> None:
         self._name = file_name(segment.base_offset, LOG_SUFFIX) + CLEANED_SUFFIX
         self._directory_fd = plan.directory_fd
-        self._pieces: list[bytes | memoryview] = []
+        self._buffer = memoryview(mmap.mmap(-1, _WRITE_BYTES))
         self._buffered = 0
 
     def __enter__(self) -> Self:
@@ -349,10 +354,15 @@ class _CleanedFile:
         os.close(self._fd)
 
     def write(self, content: bytes | memoryview) -> None:
-        self._pieces.append(content)
-        self._buffered += len(content)
-        if self._buffered >= _WRITE_BYTES:
+        end = self._buffered + len(content)
+        if end > _WRITE_BYTES:
             self._write_out()
+            end = len(content)
+            if end > _WRITE_BYTES:
+                self._write(memoryview(content))
+                return
+        self._buffer[self._buffered : end] = content
+        self._buffered = end
 
     def finish(self, modified_ns: int, *, fsync: bool) -> None:
         """All of it in the file, which is as old as what it was made from: that is what retention goes by."""
@@ -362,9 +372,10 @@ class _CleanedFile:
             os.fsync(self._fd)
 
     def _write_out(self) -> None:
-        view = memoryview(b"".join(self._pieces))
-        self._pieces.clear()
+        self._write(self._buffer[: self._buffered])
         self._buffered = 0
+
+    def _write(self, view: memoryview) -> None:
         while view:
             view = view[os.write(self._fd, view) :]
 
@@ -377,28 +388,29 @@ def _remove_cleaned(plan: CleaningPlan) -> None:
 
 
 def _batches(plan: CleaningPlan, source: Source, position: int) -> Iterator[tuple[BatchHeader, memoryview]]:
-    """Each batch from `position` on; the views pin a buffer of a megabyte. Raises MalformedMessage."""
+    """Each batch from `position` on. A view is valid until the next one is asked for. Raises MalformedMessage."""
     fd = os.open(file_name(source.base_offset, LOG_SUFFIX), os.O_RDONLY | os.O_CLOEXEC, dir_fd=plan.directory_fd)
+    buffer = memoryview(mmap.mmap(-1, _READ_BYTES))  # for all reads, and no larger than a processor's cache
     try:
         while position < source.size:
-            chunk = os.pread(fd, min(_WRITE_BYTES, source.size - position), position)
+            view = buffer[: source.size - position]
+            size = os.preadv(fd, [view], position)
             consumed = 0
-            view = memoryview(chunk)
-            while len(chunk) - consumed >= BATCH_HEADER_BYTES:
+            while size - consumed >= BATCH_HEADER_BYTES:
                 plan.check()
-                header = read_batch_header(chunk, consumed)
+                header = read_batch_header(buffer, consumed)
                 end = consumed + header.size_bytes
-                if end > len(chunk):
+                if end > size:
                     if consumed:
                         break
-                    chunk = os.pread(fd, header.size_bytes, position)
-                    view = memoryview(chunk)
-                    if len(chunk) < header.size_bytes:
+                    if position + header.size_bytes > source.size or header.size_bytes <= len(buffer):
                         raise MalformedMessage(f"segment {source.base_offset} ends within the batch at {position}")
+                    buffer = memoryview(mmap.mmap(-1, header.size_bytes))
+                    break
                 yield header, view[consumed:end]
                 consumed = end
-            if not consumed:
-                raise MalformedMessage(f"segment {source.base_offset} has {len(chunk)} bytes at {position}")
+            if not consumed and size < BATCH_HEADER_BYTES:
+                raise MalformedMessage(f"segment {source.base_offset} has {size} bytes at {position}")
             position += consumed
     finally:
         os.close(fd)

@@ -6,9 +6,7 @@ base and last offset, leader epoch, producer and codec stay. The delete horizon 
 first cleaning that finds a tombstone or a useless marker in it: attribute bit 6, with the time in `base_timestamp`.
 """
 
-from collections.abc import Iterator
 from itertools import compress as selected
-from itertools import pairwise
 from typing import Final, NamedTuple
 
 from kafkapy_log.cleaned_transactions import CleanedTransactions
@@ -16,9 +14,9 @@ from kafkapy_log.offset_map import GOES, STAYS, STAYS_AS_TOMBSTONE, OffsetMap, S
 from kafkapy_log.producer_state import LastRecord
 from kafkapy_log.record_scan import (
     max_timestamp_delta,
-    record_starts,
     scan_keys,
     scan_records,
+    split_records,
     with_timestamp_delta,
 )
 from kafkapy_log.transaction_markers import read_marker
@@ -188,36 +186,21 @@ def _with_tombstones(marks: bytes | bytearray, tombstones: list[int]) -> bytes:
 
 def _rebuilt(header: BatchHeader, data: bytes, marks: bytes, horizon_ms: int | None) -> CleanedBatch:
     """The batch with the records that stay, and with a delete horizon if one is given."""
-    starts = record_starts(data, header.record_count)
-    kept = header.record_count - marks.count(GOES)
+    records = list(selected(split_records(data, header.record_count), marks))  # GOES is 0, every other mark selects
     base_timestamp, max_timestamp = header.base_timestamp, header.max_timestamp
+    kept = len(records)
     if header.timestamp_type is TimestampType.CREATE_TIME and kept < header.record_count:
         # With a horizon the deltas count from there, and so does base_timestamp.
-        kept_starts = list(selected(starts, marks))
-        max_timestamp = base_timestamp + max_timestamp_delta(data, kept_starts, max_timestamp - base_timestamp)
+        max_timestamp = base_timestamp + max_timestamp_delta(records, max_timestamp - base_timestamp)
     attributes = header.attributes
-    if horizon_ms is None:
-        body = b"".join(_runs(data, starts, marks))
-    else:
+    if horizon_ms is not None:
         shift = base_timestamp - horizon_ms
-        pairs = selected(pairwise(starts), marks)
-        body = b"".join([with_timestamp_delta(data, start, end, shift) for start, end in pairs])
+        records = [with_timestamp_delta(record, shift) for record in records]
         attributes |= DELETE_HORIZON_BIT
         base_timestamp = horizon_ms
+    body = b"".join(records)
     content = _packed(header, compress(body, header.compression), attributes, base_timestamp, max_timestamp, kept)
     return CleanedBatch(content, max_timestamp, kept)
-
-
-def _runs(data: bytes, starts: list[int], marks: bytes) -> Iterator[bytes]:
-    """The bytes of the records that stay, in one piece where they follow each other."""
-    marks = marks.replace(_STAYS_AS_TOMBSTONE, _STAYS)
-    first = marks.find(STAYS)
-    while first >= 0:
-        end = marks.find(GOES, first)
-        if end < 0:
-            end = len(marks)
-        yield data[starts[first] : starts[end]]
-        first = marks.find(STAYS, end)
 
 
 def _packed(

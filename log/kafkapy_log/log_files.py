@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from kafkapy_log.append_validation import Buffer
 from kafkapy_log.disk_errors import StorageCause, StorageError, StorageErrors, passes
@@ -27,6 +27,9 @@ from kafkapy_log.transaction_markers import EndTransactionMarker
 from kafkapy_wire.errors import MalformedMessage
 from kafkapy_wire.records import BatchHeader
 
+TRANSACTION_INDEXES_READ_MAX: Final = 4
+"""Of closed segments of one log. A fetch needs those of one or two segments."""
+
 
 class LogFiles:
     """Offsets `[log_start_offset, log_end_offset)` in the files of `directory`.
@@ -38,6 +41,7 @@ class LogFiles:
     __slots__ = (
         "_deleted",
         "_pool",
+        "_read_transactions",
         "directory",
         "failure",
         "flush_progress",
@@ -76,6 +80,7 @@ class LogFiles:
         self.is_closed = False
         self._pool = pool
         self._deleted: list[tuple[int, Path]] = []  # when each is to be unlinked
+        self._read_transactions: list[Segment] = []  # closed ones whose transaction index is in memory, oldest first
 
     @property
     def last_stable_offset(self) -> int:
@@ -242,6 +247,8 @@ class LogFiles:
         for segment in segments:
             self.segments.remove(segment)
             self.flush_progress.dropped(segment)
+            if segment in self._read_transactions:
+                self._read_transactions.remove(segment)
             self._deleted.extend((due_ms, path) for path in segment.rename_deleted())
             if segment.base_offset != keep_snapshot_at:
                 self.snapshots.remove(segment.base_offset)
@@ -318,7 +325,20 @@ class LogFiles:
     # -- transactions
 
     def transaction_index(self, segment: Segment) -> TransactionIndex:
-        """The segment's index, in memory from now on, made anew where its file is damaged. Raises StorageError."""
+        """The segment's index, made anew where its file is damaged. Raises StorageError.
+
+        That of the active segment is in memory from now on, those of closed ones as long as they are among the
+        TRANSACTION_INDEXES_READ_MAX that were read last.
+        """
+        index = self._load_transaction_index(segment)
+        read = self._read_transactions
+        if index and segment is not self.segments.active and segment not in read:
+            read.append(segment)
+            if len(read) > TRANSACTION_INDEXES_READ_MAX:
+                read.pop(0).forget_transaction_index()
+        return index
+
+    def _load_transaction_index(self, segment: Segment) -> TransactionIndex:
         with self.storage_errors:
             try:
                 return segment.transaction_index

@@ -4,7 +4,7 @@ A record that survives is copied as it is: base offset and base timestamp of its
 """
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -210,11 +210,27 @@ def _scan_block(
     while number >= 0:
         tombstones.append(first + number)
         number = value_lengths.find(_NULL_LENGTH, number + 1)
-    key_bytes = shape.key_bytes
-    keys[first:block_end] = [
-        data[start : start + key_bytes] for start in range(position + shape.key_position, end, size)
-    ]
+    keys[first:block_end] = _pieces(data, position, size, block_end - first, shape.key_position, shape.key_bytes)
     return True
+
+
+_PIECES_TOGETHER_MAX: Final = 64
+
+
+@lru_cache(maxsize=256)
+def _unpack_pieces(size: int, count: int, start: int, length: int) -> Callable[[bytes, int], tuple[bytes, ...]]:
+    return struct.Struct(f"{start}x{length}s{size - start - length}x" * count).unpack_from
+
+
+def _pieces(data: bytes, position: int, size: int, count: int, start: int, length: int) -> list[bytes]:
+    """`length` bytes from `start` on of each of `count` records of one `size`: one call takes many apart."""
+    pieces: list[bytes] = []
+    while count > 0:
+        together = min(count, _PIECES_TOGETHER_MAX)
+        pieces += _unpack_pieces(size, together, start, length)(data, position)
+        position += size * together
+        count -= together
+    return pieces
 
 
 def _scan_same_shape(
@@ -336,32 +352,32 @@ def _check_count(data: bytes, count: int) -> None:
         raise MalformedMessage(f"{count} records in {len(data)} bytes")
 
 
-def record_starts(data: bytes, count: int) -> list[int]:
-    """Where each of the `count` records in `data` begins, and where the last one ends. Raises MalformedMessage."""
+def split_records(data: bytes, count: int) -> list[bytes]:
+    """Each of the `count` records in `data`, the plain rest of a batch. Raises MalformedMessage."""
     _check_count(data, count)
-    starts = [0]
+    records: list[bytes] = []
     position = number = 0
     try:
         while number < count:
             block_end = _block_end(number, count)
             size = _common_size(data, position, block_end - number)
             if size:
-                end = position + size * (block_end - number)
-                starts += range(position + size, end + 1, size)
-                position = end
+                records += _pieces(data, position, size, block_end - number, 0, size)
+                position += size * (block_end - number)
             else:
-                position = _append_ends(data, position, block_end - number, starts)
+                position = _append_records(data, position, block_end - number, records)
             number = block_end
     except IndexError:
         raise MalformedMessage("record is cut short") from None
     if position != len(data):
         raise MalformedMessage(f"{len(data) - position:+} bytes follow the {count} records of a batch")
-    return starts
+    return records
 
 
-def _append_ends(data: bytes, position: int, count: int, ends: list[int]) -> int:
-    """Where each of the next `count` records ends; returns the last of them. Raises IndexError."""
+def _append_records(data: bytes, position: int, count: int, records: list[bytes]) -> int:
+    """Each of the next `count` records; returns where the last of them ends. Raises IndexError."""
     for _ in range(count):
+        start = position
         zigzag = data[position]
         position += 1
         if zigzag >= 0x80:
@@ -372,18 +388,18 @@ def _append_ends(data: bytes, position: int, count: int, ends: list[int]) -> int
             else:
                 zigzag, position = decode_unsigned_varint(data, position - 1)
         position += zigzag >> 1
-        ends.append(position)
+        records.append(data[start:position])
     return position
 
 
-def max_timestamp_delta(data: bytes, starts: Sequence[int], limit: int) -> int:
-    """Of the records that begin at `starts`; none in the batch is above `limit`.
+def max_timestamp_delta(records: Sequence[bytes], limit: int) -> int:
+    """Of `records`; none in their batch is above `limit`.
 
     From the last one on, which mostly is the latest: at the limit the search ends.
     """
     latest = -(2**63)
-    for start in reversed(starts):
-        delta = timestamp_delta(data, start)
+    for record in reversed(records):
+        delta = timestamp_delta(record)
         if delta > latest:
             if delta >= limit:
                 return delta
@@ -391,18 +407,17 @@ def max_timestamp_delta(data: bytes, starts: Sequence[int], limit: int) -> int:
     return latest
 
 
-def timestamp_delta(data: bytes, start: int) -> int:
-    """Of the record that begins at `start`."""
-    position = start + 1 if data[start] < 0x80 else decode_unsigned_varint(data, start)[1]
-    zigzag = data[position + 1]
+def timestamp_delta(record: bytes) -> int:
+    position = 1 if record[0] < 0x80 else decode_unsigned_varint(record, 0)[1]
+    zigzag = record[position + 1]
     if zigzag >= 0x80:
-        zigzag, _ = decode_unsigned_varlong(data, position + 1)
+        zigzag, _ = decode_unsigned_varlong(record, position + 1)
     return zigzag >> 1 ^ -(zigzag & 1)
 
 
-def with_timestamp_delta(data: bytes, start: int, end: int, shift: int) -> bytes:
-    """The record in `data[start:end]` with `shift` added to its timestamp delta."""
-    _, body = decode_unsigned_varint(data, start)
-    zigzag, rest = decode_unsigned_varlong(data, body + 1)
+def with_timestamp_delta(record: bytes, shift: int) -> bytes:
+    """`record` with `shift` added to its timestamp delta."""
+    _, body = decode_unsigned_varint(record, 0)
+    zigzag, rest = decode_unsigned_varlong(record, body + 1)
     delta = encode_varint((zigzag >> 1 ^ -(zigzag & 1)) + shift)
-    return encode_varint(1 + len(delta) + end - rest) + data[body : body + 1] + delta + data[rest:end]
+    return encode_varint(1 + len(delta) + len(record) - rest) + record[body : body + 1] + delta + record[rest:]

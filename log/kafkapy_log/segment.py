@@ -32,7 +32,7 @@ _READ_AT_ONCE_ENTRIES: Final = 16  # of the offset index, should index.interval.
 class Segment(IndexedSegment):
     """Half-open: `[base_offset, next segment's base_offset)`; `size` bytes of whole batches in the file."""
 
-    __slots__ = ("_transaction_index", "created_ms", "roll_jitter_ms")
+    __slots__ = ("_forgotten_transactions", "_transaction_index", "created_ms", "roll_jitter_ms")
 
     def __init__(
         self, pool: FilePool, directory: Path, base_offset: int, *, size: int, created_ms: int, roll_jitter_ms: int = 0
@@ -41,6 +41,7 @@ class Segment(IndexedSegment):
         self.created_ms = created_ms
         self.roll_jitter_ms = roll_jitter_ms
         self._transaction_index: TransactionIndex | None = None if size else TransactionIndex()
+        self._forgotten_transactions = 0  # so many aborted ones are in the file, and not in memory any more
 
     def __repr__(self) -> str:
         return f"Segment({self.base_offset}, size={self.size}, max_timestamp={self.max_timestamp})"
@@ -49,20 +50,36 @@ class Segment(IndexedSegment):
 
     @property
     def transaction_index(self) -> TransactionIndex:
-        """Read when first asked for, and kept: as a rule it is empty. Raises OSError, CorruptIndexError."""
+        """Read when first asked for, and kept until `forget_transaction_index`. Raises OSError, CorruptIndexError."""
         index = self._transaction_index
         if index is None:
             try:
                 data = read_file(self.path(TRANSACTION_INDEX_SUFFIX))
             except FileNotFoundError:
                 data = b""
-            index = self._transaction_index = TransactionIndex.from_bytes(data, self.base_offset)
+            index = TransactionIndex.from_bytes(data, self.base_offset)
+            if self._forgotten_transactions not in (0, len(index)):
+                raise CorruptIndexError(
+                    f"transaction index with {len(index)} entries, {self._forgotten_transactions} were written"
+                )
+            self._transaction_index = index
         return index
+
+    def forget_indexes(self) -> None:
+        super().forget_indexes()
+        self.forget_transaction_index()
+
+    def forget_transaction_index(self) -> None:
+        """What the file has need not be in memory. An empty index stays: there is no file to find that out again."""
+        if self._transaction_index and not self._transaction_index.changed:
+            self._forgotten_transactions = len(self._transaction_index)
+            self._transaction_index = None
 
     def replace_transaction_index(self, index: TransactionIndex) -> None:
         """`index` was made anew from the log; whatever a file says is wrong."""
         index.changed = True
         self._transaction_index = index
+        self._forgotten_transactions = 0
 
     @property
     def needs_no_indexes(self) -> bool:
@@ -78,7 +95,7 @@ class Segment(IndexedSegment):
     def index_names(self) -> list[str]:
         """The index files that `write_indexes` may have written."""
         names = [self.path(INDEX_SUFFIX).name, self.path(TIME_INDEX_SUFFIX).name]
-        if self._transaction_index:  # in memory and not empty
+        if self._transaction_index or (self._transaction_index is None and self._forgotten_transactions):
             names.append(self.path(TRANSACTION_INDEX_SUFFIX).name)
         return names
 
@@ -116,6 +133,7 @@ class Segment(IndexedSegment):
         """Know nothing of the batches: `appended` tells of each again. The index files go. Raises OSError."""
         self._start_at(0, OffsetIndex(), TimeIndex())
         self._transaction_index = TransactionIndex()
+        self._forgotten_transactions = 0
         for suffix in (INDEX_SUFFIX, TIME_INDEX_SUFFIX, TRANSACTION_INDEX_SUFFIX):
             self.path(suffix).unlink(missing_ok=True)
         self.has_index_files = False

@@ -6,8 +6,8 @@ version i16 = 0 | producer id i64 | first offset i64 | last offset i64 | last st
 One entry for each transaction whose abort marker, its last offset, is in the segment, in the order of the markers. The
 last stable offset is what it became with this marker: a reader of everything below it needs to look no further.
 
-Kept in memory as it is on the disk, and written with the other indexes when the segment is rolled or closed. Without
-aborted transactions there is no file.
+In memory as it is on the disk, and written with the other indexes when the segment is rolled or closed; those of closed
+segments are read again when they are needed. Without aborted transactions there is no file.
 """
 
 import struct

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kafkapy_log import LogSettings, PartitionLog
+from kafkapy_log import LogSettings, PartitionLog, cleaner
 from kafkapy_log.cleaner import CleanedSegment, CleaningAborted, UncleanableLog, clean
 from kafkapy_log.offset_map import OffsetMap
 from kafkapy_wire.records import Compression, ControlRecordType, build_end_transaction_marker
@@ -54,6 +54,21 @@ def filled(directory: Path, *records: KeyAndValue, settings: LogSettings = COMPA
         append(log, record)
     roll(log)
     return log
+
+
+@pytest.mark.parametrize("buffer_bytes", [1, 100, 333, 1_000])
+def test_batches_of_all_sizes_go_through_a_small_write_buffer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, buffer_bytes: int
+) -> None:
+    monkeypatch.setattr(cleaner, "_WRITE_BYTES", buffer_bytes)
+    records = [(b"%d" % (number % 20), b"%d" % number * (number % 7 * 30 + 1)) for number in range(60)]
+    log = filled(tmp_path / "t-0", *records, settings=LogSettings(compact=True, delete=False, segment_bytes=3_000))
+    clean_log(log)
+    log.close(fsync=False)
+    log = open_log(tmp_path / "t-0", COMPACT, clean=False)
+    assert len([key for _, key, _ in values(log) if key in dict(records)]) < len(records), "some are gone"
+    latest = latest_by_key(read_records(log))
+    assert {key: latest[key] for key, _ in records} == dict(records)
 
 
 def test_the_latest_record_of_each_key_stays_at_its_offset(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import pytest
 
-from kafkapy_log.record_scan import max_timestamp_delta, record_starts, scan_keys, scan_records, with_timestamp_delta
+from kafkapy_log.record_scan import max_timestamp_delta, scan_keys, scan_records, split_records, with_timestamp_delta
 from kafkapy_wire.errors import MalformedMessage
 from kafkapy_wire.records import NewRecord, Record, build_batch, decode_records, read_batch_header
 from kafkapy_wire.records.decoding import decode_plain_records, plain_records
@@ -44,9 +44,8 @@ def random_records(chance: Random) -> list[NewRecord]:
 
 def without_some(chance: Random, data: bytes, count: int) -> tuple[bytes, int]:
     """As after a cleaning: offset deltas with gaps."""
-    starts = record_starts(data, count)
-    kept = [number for number in range(count) if chance.random() < 0.5] or [0]
-    return b"".join(data[starts[number] : starts[number + 1]] for number in kept), len(kept)
+    kept = [record for record in split_records(data, count) if chance.random() < 0.5] or split_records(data, count)[:1]
+    return b"".join(kept), len(kept)
 
 
 @pytest.mark.parametrize("seed", range(150))
@@ -68,16 +67,17 @@ def test_keys_offsets_tombstones_and_places_are_those_of_the_records(seed: int) 
     assert (scanned.keyless, scanned.tombstones) == (keyless, tombstones)
     assert scan_keys(data, count) == (None if keyless else (scanned.keys, tombstones))
 
-    starts = record_starts(data, count)
-    for number, record in enumerate(records):
+    pieces = split_records(data, count)
+    assert b"".join(pieces) == data
+    for piece, record in zip(pieces, records, strict=True):
         header.record_count = 1
-        assert list(decode_plain_records(header, data[starts[number] : starts[number + 1]])) == [record]
-        later = with_timestamp_delta(data, starts[number], starts[number + 1], 1_000_000)
+        assert list(decode_plain_records(header, piece)) == [record]
+        later = with_timestamp_delta(piece, 1_000_000)
         (shifted,) = decode_plain_records(header, later)
         assert shifted == Record(record.offset, record.timestamp + 1_000_000, record.key, record.value, record.headers)
     deltas = [record.timestamp - header.base_timestamp for record in records]
     for limit in (max(deltas), 2**62):
-        assert max_timestamp_delta(data, starts[:-1], limit) == max(deltas)
+        assert max_timestamp_delta(pieces, limit) == max(deltas)
 
 
 @pytest.mark.parametrize("seed", range(150))
@@ -98,7 +98,7 @@ def test_a_broken_batch_is_malformed_to_both_scans_or_the_same_to_both(seed: int
         records, complaint = scanned_or_malformed(scan_records, *data_and_count)
         if records is not None:
             assert keys == (None if records.keyless else (records.keys, records.tombstones))
-            assert len(record_starts(*data_and_count)) == data_and_count[1] + 1
+            assert len(split_records(*data_and_count)) == data_and_count[1]
         elif keys is not None:
             assert "varint" in complaint, "only one of the two reads offset deltas"
 
@@ -116,12 +116,12 @@ def test_offset_deltas_of_three_bytes() -> None:
     header = read_batch_header(batch)
     data = plain_records(header, batch, 1 << 20)
     assert scan_keys(data, len(records)) == ([record.key for record in records], [])
-    assert record_starts(data, len(records))[-1] == len(data)
+    assert b"".join(split_records(data, len(records))) == data
     assert [record.key for record in decode_records(batch)] == scan_records(data, len(records)).keys
 
 
 @pytest.mark.parametrize("count", [-1, 2**31 - 1])
 def test_a_count_that_cannot_be_is_not_believed(count: int) -> None:
-    for scan in (scan_keys, scan_records, record_starts):
+    for scan in (scan_keys, scan_records, split_records):
         with pytest.raises(MalformedMessage, match="records in 3 bytes"):
             scan(b"\x00\x00\x00", count)

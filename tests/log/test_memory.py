@@ -6,7 +6,8 @@ from kafkapy_log import LogSettings, PartitionLog
 from kafkapy_log.producer_entry import BATCHES_KEPT
 from kafkapy_log.producer_state import ProducerState
 from kafkapy_wire.records import NewRecord, build_batch, read_batch_header
-from tests.memory import traced
+from tests.log.cleaning import clean_log
+from tests.memory import traced, traced_peak
 
 NOW_MS = 1_700_000_000_000
 
@@ -77,3 +78,24 @@ def test_a_producer_takes_few_bytes() -> None:
         assert kept() < 300_000, "300 bytes each"
     producers.remove_expired(NOW_MS + 1, 1)
     assert not len(producers)
+
+
+def test_a_cleaning_allocates_little(tmp_path: Path) -> None:
+    """What is allocated in a thread that cleans stays with that thread: the buffers are pages of their own instead."""
+    settings = LogSettings(compact=True, segment_bytes=4 << 20)
+    log = PartitionLog.open(tmp_path, settings, now_ms=NOW_MS, clean=True)
+
+    def fill() -> None:
+        for number in range(1_000):
+            batch = build_batch([NewRecord(NOW_MS, b"key-%d" % (number % 600), bytes(10_000))])
+            log.append_as_leader(batch, leader_epoch=0, now_ms=NOW_MS)
+
+    fill()
+    clean_log(log)
+    fill()
+    before = log.size_bytes
+    with traced():
+        clean_log(log)
+        assert traced_peak() < 500_000
+    assert log.size_bytes < before - (4 << 20)
+    log.close(fsync=False)

@@ -6,6 +6,7 @@ import pytest
 
 from kafkapy_log import AbortedTransaction, LogSettings, PartitionLog, Verification, build_marker
 from kafkapy_log.indexes import CorruptIndexError
+from kafkapy_log.log_files import TRANSACTION_INDEXES_READ_MAX
 from kafkapy_log.transaction_index import ABORTED_TRANSACTION_BYTES, TransactionIndex
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.records import ControlRecordType, NewRecord, build_batch
@@ -169,3 +170,58 @@ def test_an_index_of_another_version_or_out_of_order_is_corrupt() -> None:
             TransactionIndex.from_bytes(corrupt, 10)
     with pytest.raises(CorruptIndexError):
         TransactionIndex.from_bytes(data, 13)
+
+
+# -- what is in memory
+
+
+def indexes_in_memory(log: PartitionLog) -> int:
+    """Of closed segments with aborted transactions."""
+    return sum(bool(segment._transaction_index) for segment in list(log._segments)[:-1])
+
+
+def abort_often(log: PartitionLog, count: int) -> list[AbortedTransaction]:
+    return [
+        AbortedTransaction(1, produce(log, 1, sequence=sequence), end(log, 1, ABORT), log.log_end_offset)
+        for sequence in range(count)
+    ]
+
+
+def test_few_indexes_of_closed_segments_are_in_memory(tmp_path: Path) -> None:
+    log = open_log(tmp_path)
+    aborted = abort_often(log, 40)
+    assert len(log.segments()) > 20
+    assert indexes_in_memory(log) == 0
+    for _ in range(2):
+        for position, transaction in enumerate(aborted):
+            found = log.aborted_transactions(transaction.first_offset, log.log_end_offset)
+            assert found == aborted[position:]
+            assert indexes_in_memory(log) <= TRANSACTION_INDEXES_READ_MAX
+    log.truncate_to(aborted[30].first_offset)
+    assert log.aborted_transactions(0, log.log_end_offset) == aborted[:30]
+    assert set(log._files._read_transactions) <= set(log._segments)
+    log.close()
+
+
+def test_an_index_that_was_lost_or_cut_meanwhile_is_made_anew(tmp_path: Path) -> None:
+    log = open_log(tmp_path, LogSettings(segment_bytes=600))
+    aborted = abort_often(log, 20)
+    first, second, *_ = sorted(tmp_path.glob("*.txnindex"))
+    assert first.stat().st_size > ABORTED_TRANSACTION_BYTES
+    first.write_bytes(first.read_bytes()[:-ABORTED_TRANSACTION_BYTES])
+    second.unlink()
+    assert log.aborted_transactions(0, log.log_end_offset) == aborted
+    log.close()
+
+
+def test_a_flush_takes_the_index_of_a_rolled_segment_along(tmp_path: Path) -> None:
+    log = open_log(tmp_path)
+    abort_often(log, 3)
+    flush = log.flushing.begin()
+    assert flush is not None
+    written = {path.name for path in tmp_path.glob("*.txnindex")}
+    assert written
+    assert written <= set(flush.names)
+    flush.sync()
+    log.flushing.end(flush)
+    log.close()

@@ -19,6 +19,7 @@ from kafkapy.partitions.disk_watch import TOLD_AGAIN_MS, DiskWatch
 from kafkapy_log import StorageError
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.create_topics import CreatableTopic, CreateTopicsRequest, CreateTopicsResponse
+from kafkapy_wire.messages.delete_topics import DeleteTopicsRequest, DeleteTopicsResponse
 from kafkapy_wire.messages.fetch import FetchResponse
 from kafkapy_wire.messages.find_coordinator import FindCoordinatorRequest, FindCoordinatorResponse
 from kafkapy_wire.messages.init_producer_id import InitProducerIdRequest, InitProducerIdResponse
@@ -79,6 +80,26 @@ async def test_a_full_disk_is_told_once_and_so_is_its_end(
         await client.produce("others", b"after")
         assert caplog.messages[1:] == [f"the disk under {tmp_path} takes writes again"]
         assert await client.values("others") == [b"before", b"after"]
+
+
+@trio_test
+async def test_nothing_waits_for_the_disk_when_the_refused_topic_was_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running_node(tmp_path) as node, connect(node) as client:
+        for topic in ("orders", "others"):
+            await client.create_topic(topic)
+        await client.produce("orders", b"before")
+        with failing(monkeypatch, FULL, "pwritev"):
+            for topic in ("orders", "others"):
+                assert (await client.produce_batch(topic, batch([b"refused"]))).error_code != ErrorCode.NONE
+        assert node.disk.refusing == {"orders-0", "others-0"}
+        for topic in ("orders", "others"):
+            await client.ask(DeleteTopicsRequest(topic_names=[topic]), DeleteTopicsResponse, 5)
+        assert not node.disk.refusing
+        assert caplog.messages[1:] == [
+            f"what the disk under {tmp_path} did not take was deleted, so nothing waits for it any more"
+        ]
 
 
 @trio_test

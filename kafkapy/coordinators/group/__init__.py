@@ -3,7 +3,7 @@
 coordinator.py       one node's groups: what the API handlers call
 shard.py             the groups and offsets of one partition of `__consumer_offsets`; replay
 records.py           Kafka's record formats of that topic
-offsets.py           committed offsets: commit, fetch, delete, expire
+offsets.py           committed offsets: commit, fetch, delete, expire; offset_store.py: in few bytes
 classic_group.py     a classic group and its rules (classic_member.py, classic_state.py)
 classic_protocol.py  JoinGroup, SyncGroup, Heartbeat, LeaveGroup
 unserved_groups.py   stored groups of the newer protocols, which are kept and listed
