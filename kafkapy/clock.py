@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import trio
 
+from kafkapy.turns import Turn
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -191,7 +193,7 @@ class WallClock:
 
     async def run(self) -> None:
         while True:
-            self._fire_due()
+            await self._fire_due_in_turns()
             self._earlier_timer = trio.Event()
             pause_ms = self._pause_ms()
             if pause_ms is None:
@@ -205,20 +207,30 @@ class WallClock:
         deadline_ms = self._timers.next_deadline_ms
         return None if deadline_ms is None else deadline_ms - self.monotonic_ms()
 
+    async def _fire_due_in_turns(self) -> None:
+        """As `_fire_due`. A thousand long polls may end at once."""
+        turn = Turn()
+        for timer in self._timers.take_due(self.monotonic_ms()):
+            self._fire(timer)
+            await turn.share()
+
     def _fire_due(self) -> None:
         """A timer that is set meanwhile waits for the next turn, even if its deadline has come."""
         for timer in self._timers.take_due(self.monotonic_ms()):
-            callback = timer.take_callback()
-            if callback is None:
-                continue
-            if self.bugs is None:
-                callback()
-                continue
-            try:
-                callback()
-            except Exception as error:
-                # A bug in a callback costs whoever has set the timer, and no other one's timers.
-                self.bugs.report(f"in a timer's {getattr(callback, '__qualname__', callback)}", error)
+            self._fire(timer)
+
+    def _fire(self, timer: Timer) -> None:
+        callback = timer.take_callback()
+        if callback is None:
+            return
+        if self.bugs is None:
+            callback()
+            return
+        try:
+            callback()
+        except Exception as error:
+            # A bug in a callback costs whoever has set the timer, and no other one's timers.
+            self.bugs.report(f"in a timer's {getattr(callback, '__qualname__', callback)}", error)
 
 
 class ManualClock(WallClock):
