@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from kafkapy_log.append_validation import Buffer
 from kafkapy_log.disk_errors import StorageCause, StorageError, StorageErrors, passes
@@ -26,6 +26,10 @@ from kafkapy_log.transaction_index import AbortedTransaction, TransactionIndex
 from kafkapy_log.transaction_markers import EndTransactionMarker
 from kafkapy_wire.errors import MalformedMessage
 from kafkapy_wire.records import BatchHeader
+from kafkapy_wire.records.batch import BATCH_OVERHEAD_BYTES
+
+JOINED_BYTES_MAX: Final = 16 * 1024
+"""Up to this size one buffer costs less to write than two: of 200 bytes 1.0 µs instead of 1.4."""
 
 
 class LogFiles:
@@ -116,7 +120,10 @@ class LogFiles:
         except OSError as error:
             self.not_stored(error)
         try:
-            written = os.pwritev(fd, buffers, segment.size)
+            if size <= JOINED_BYTES_MAX:
+                written = os.pwrite(fd, b"".join(buffers), segment.size)
+            else:
+                written = os.pwritev(fd, buffers, segment.size)
             if written < size:  # a disk that is nearly full takes a part first and tells why with the next call
                 rest = memoryview(b"".join(buffers))[written:]
                 while rest:
@@ -140,7 +147,8 @@ class LogFiles:
         """Know of a batch that is in the file at `position`, with its final `base_offset`."""
         base_offset = header.base_offset
         last_offset = base_offset + header.last_offset_delta
-        segment.appended(last_offset, header.max_timestamp, header.size_bytes, self.settings.index_interval_bytes)
+        size = BATCH_OVERHEAD_BYTES + header.batch_length
+        segment.appended(last_offset, header.max_timestamp, size, self.settings.index_interval_bytes)
         if leader_epoch > self.leader_epochs.latest_epoch:
             self.leader_epochs.assign(leader_epoch, base_offset)
         if header.producer_id >= 0:
@@ -185,7 +193,9 @@ class LogFiles:
         try:
             if segment.size:
                 # By the timestamps of the batches, by the clock only where they have none.
-                first = segment.timestamp_of_first_batch()
+                first = segment.first_batch_timestamp
+                if first is None:
+                    first = segment.timestamp_of_first_batch()
                 waited_ms = max_timestamp - first if first >= 0 else now_ms - segment.created_ms
                 must_roll = (
                     segment.size + size > settings.segment_bytes
