@@ -147,7 +147,8 @@ class PartitionLog:
     @property
     def last_stable_offset(self) -> int:
         """Where the earliest open transaction began, else the log's end; the caller bounds it by the high watermark."""
-        return self._files.last_stable_offset
+        first_open = self._producers.first_open_transaction_offset
+        return self._files.log_end_offset if first_open < 0 else max(first_open, self._files.log_start_offset)
 
     @property
     def recovery_point(self) -> int:
