@@ -18,6 +18,7 @@ Not done: followers' fetches (a single node has no followers); throttling.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from kafkapy.fetching.reading import FetchTerms, Reading
@@ -53,21 +54,33 @@ def handle(
     )
     reading = Reading(plan.partitions, terms, broker.partitions, broker.disk)
     max_wait_ms = request.max_wait_ms if plan.partitions else 0
-    fetching = Fetching(reading, broker.clock, max_wait_ms, lambda: _response(plan, reading))
     if len(plan.partitions) > OPENED_AT_ONCE_MAX:
         named = [
             (wanted.topic_id if terms.by_id else wanted.topic_name, wanted.index) for wanted in plan.partitions.values()
         ]
         closed = to_be_opened(named, broker.partitions)
         if closed:
-            return _open_and_fetch(closed, fetching, context)
-    return fetching.begin()
+            return _open_and_fetch(closed, plan, reading, max_wait_ms, context)
+    return _fetch(plan, reading, max_wait_ms, context)
 
 
-async def _open_and_fetch(closed: list[tuple[str, int]], fetching: Fetching, context: RequestContext) -> FetchResponse:
+async def _open_and_fetch(
+    closed: list[tuple[str, int]], plan: FetchPlan, reading: Reading, max_wait_ms: int, context: RequestContext
+) -> FetchResponse:
     await open_in_turns(closed, context.broker.partitions)
-    answer = fetching.begin()
+    answer = _fetch(plan, reading, max_wait_ms, context)
     return await answer.wait() if isinstance(answer, Pending) else answer
+
+
+def _fetch(
+    plan: FetchPlan, reading: Reading, max_wait_ms: int, context: RequestContext
+) -> FetchResponse | Pending[FetchResponse]:
+    """The answer, pending if there is not enough or it takes more than one turn to read."""
+    is_read = reading.go_on()
+    if is_read and (max_wait_ms <= 0 or reading.is_enough):
+        return _response(plan, reading)
+    fetching = Fetching(reading, context.broker.clock, max_wait_ms, partial(_response, plan, reading))
+    return fetching.begin(is_read=is_read)
 
 
 def _response(plan: FetchPlan, reading: Reading) -> FetchResponse:

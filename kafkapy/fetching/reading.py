@@ -8,9 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from kafkapy.turns import Turn
 from kafkapy_log import FileSlice, StorageError
 from kafkapy_wire.errors import ErrorCode, KafkaError
-from kafkapy_wire.messages.fetch import AbortedTransaction, EpochEndOffset, PartitionData
+from kafkapy_wire.messages.fetch import (
+    AbortedTransaction,
+    EpochEndOffset,
+    LeaderIdAndEpoch,
+    PartitionData,
+    SnapshotId,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,12 +26,16 @@ if TYPE_CHECKING:
     from kafkapy.partitions.disk_watch import DiskWatch
     from kafkapy.partitions.manager import PartitionManager
     from kafkapy.partitions.partition import Partition
-    from kafkapy.turns import Turn
 
 # Records shorter than this are copied into the answer: one copy is cheaper than the two system calls more that a file
 # range costs. Measured with the benchmark's rows for produce-to-consumer latency and for batches out.
 FILE_RANGE_BYTES_MIN = 32_768
 TURN_PARTITIONS = 16  # between two looks at the clock
+
+# What a partition has nothing to say of, shared by all answers (nobody changes it): three objects less for each.
+_NO_DIVERGENCE = EpochEndOffset()
+_NO_LEADER = LeaderIdAndEpoch()
+_NO_SNAPSHOT = SnapshotId()
 
 
 class FetchTerms(NamedTuple):
@@ -40,7 +51,10 @@ class FetchTerms(NamedTuple):
 
 
 class Reading:
-    """The partitions of one fetch as they stood when they were read. `results` are in their order."""
+    """The partitions of one fetch as they stood when they were read. `results` are in their order.
+
+    `go_on` until it returns True reads them, once, and once more after each `begin_anew`.
+    """
 
     __slots__ = (
         "_at",
@@ -71,34 +85,40 @@ class Reading:
         self.readable_bytes = 0
         self.urgent = False
         """An error or a divergence: answered at once."""
-        self._at: Iterator[tuple[FetchKey, FetchedPartition]] = iter(())
+        # A copy: another request of the session may change it between two turns.
+        self._at: Iterator[tuple[FetchKey, FetchedPartition]] = iter(list(wanted.items()))
         self._measured: dict[Partition, int] = {}
 
     @property
     def is_enough(self) -> bool:
         return self.urgent or self.readable_bytes >= self._terms.min_bytes
 
-    def begin(self) -> None:
-        """(Re)read every partition from its fetch offset: `go_on` until it returns True."""
+    @property
+    def is_as_quick_as_a_look(self) -> bool:
+        """Whether reading anew costs no more than `look_again`: one partition, any of whose records are enough."""
+        return len(self.found) == 1 and self._terms.min_bytes <= 1
+
+    def begin_anew(self) -> None:
+        """Every partition is to be read again from its fetch offset."""
         self.release()
         self.found = {}
         self.readable_bytes = 0
         self.urgent = False
-        self._at = iter(list(self._wanted.items()))  # another request of the session may change it between two turns
+        self._at = iter(list(self._wanted.items()))
         self._measured = {}
 
-    def go_on(self, turn: Turn) -> bool:
-        """Read until the turn is over; whether all partitions are read."""
+    def go_on(self) -> bool:
+        """Read until a turn is over; whether all partitions are read."""
+        turn: Turn | None = None
         since_looked = 0
         for key, wanted in self._at:
-            data = self._read(wanted, self._terms.max_bytes - self.readable_bytes)
-            if data.error_code or data.diverging_epoch.epoch != -1:
-                self.urgent = True
-            self.results.append((key, data))
+            self.results.append((key, self._read(wanted, self._terms.max_bytes - self.readable_bytes)))
             since_looked += 1
             if since_looked >= TURN_PARTITIONS:
                 since_looked = 0
-                if turn.is_over:
+                if turn is None:  # most fetches are over before the clock is worth a look
+                    turn = Turn()
+                elif turn.is_over:
                     return False
         return True
 
@@ -128,18 +148,27 @@ class Reading:
         return partition.last_stable_offset if self._terms.committed_only else partition.committed.offset
 
     def _read(self, wanted: FetchedPartition, room: int) -> PartitionData:
-        data = PartitionData(partition_index=wanted.index, high_watermark=-1, records=b"")
+        data = PartitionData(
+            partition_index=wanted.index,
+            high_watermark=-1,
+            records=b"",
+            diverging_epoch=_NO_DIVERGENCE,
+            current_leader=_NO_LEADER,
+            snapshot_id=_NO_SNAPSHOT,
+        )
         try:
             partition = self._find(wanted)
             data.aborted_transactions = None  # an empty list, not null, where nobody knows the partition: as in Kafka
             if self._terms.replica_id >= 0:
                 raise KafkaError(ErrorCode.NOT_LEADER_OR_FOLLOWER)  # it claims to be a follower, and there is none
             # A negative epoch other than -1 is one that other APIs refuse; a fetch takes any for none.
-            partition.check_leader_epoch(max(wanted.current_leader_epoch, -1))
+            if wanted.current_leader_epoch >= 0:
+                partition.check_leader_epoch(wanted.current_leader_epoch)
             self.found[partition] = wanted
             self._fill(data, partition, wanted, room)
         except KafkaError as error:
             data.error_code = error.code
+            self.urgent = True
             if error.code is ErrorCode.KAFKA_STORAGE_ERROR:
                 self._disk.unreadable(error)
         return data
@@ -155,20 +184,23 @@ class Reading:
         committed_only = self._terms.committed_only
         data.high_watermark = partition.committed.offset
         data.last_stable_offset = partition.last_stable_offset
-        data.log_start_offset = log.log_start_offset
+        data.log_start_offset = start_offset = log.log_start_offset
         if wanted.last_fetched_epoch >= 0:
             epoch, end_offset = log.end_offset_for_epoch(wanted.last_fetched_epoch)
             if epoch < 0:
                 raise _out_of_range(data)  # an epoch that was never led
             if end_offset < offset or epoch < wanted.last_fetched_epoch:
                 data.diverging_epoch = EpochEndOffset(epoch=epoch, end_offset=end_offset)
+                self.urgent = True
                 return
         readable_end = data.last_stable_offset if committed_only else data.high_watermark
         if committed_only:
             data.aborted_transactions = []
-        if not log.log_start_offset <= offset <= log.log_end_offset:
+        if offset < start_offset:
             raise _out_of_range(data)
         if offset >= readable_end:
+            if offset > log.log_end_offset:
+                raise _out_of_range(data)
             return
         first = not self.readable_bytes
         if room <= 0 and not first:
@@ -185,11 +217,9 @@ class Reading:
             ]
         if piece.length < FILE_RANGE_BYTES_MIN:
             try:
-                data.records = piece.read()
+                data.records = piece.take()
             except OSError as error:
                 raise StorageError(partition, error) from error
-            finally:
-                piece.release()
         else:
             data.records = piece
 

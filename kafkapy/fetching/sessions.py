@@ -13,7 +13,7 @@ from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.uuid import ZERO_UUID, Uuid
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
     from random import Random
 
     from kafkapy_wire.messages.fetch import FetchPartition, FetchRequest, PartitionData
@@ -155,7 +155,7 @@ class FetchSessionCache:
         if epoch in (INITIAL_EPOCH, FINAL_EPOCH):
             if session_id != INVALID_SESSION_ID:
                 self._sessions.pop(session_id, None)
-            partitions = dict(wanted_partitions(request))
+            partitions = wanted_partitions(request)
             if epoch == FINAL_EPOCH or not partitions:
                 return FetchPlan(partitions)
             return FetchPlan(partitions, session=self._create(partitions, version, now_ms))
@@ -209,9 +209,11 @@ class FetchSessionCache:
         return True
 
 
-def wanted_partitions(request: FetchRequest) -> Iterator[tuple[FetchKey, FetchedPartition]]:
+def wanted_partitions(request: FetchRequest) -> dict[FetchKey, FetchedPartition]:
     """The partitions that the request itself names, in its order."""
+    partitions = {}
     for topic in request.topics:
         name: str | Uuid = topic.topic if topic.topic_id == ZERO_UUID else topic.topic_id
         for wanted in topic.partitions:
-            yield FetchKey((name, wanted.partition)), FetchedPartition(topic.topic, topic.topic_id, wanted)
+            partitions[FetchKey((name, wanted.partition))] = FetchedPartition(topic.topic, topic.topic_id, wanted)
+    return partitions

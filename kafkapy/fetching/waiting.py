@@ -1,4 +1,4 @@
-"""One fetch on its way: read, parked until there is enough or its time is up, read again, answered.
+"""One fetch that could not be answered at once: parked until there is enough or its time is up, read again, answered.
 
 News of a partition costs a parked fetch a look at that partition only. A fetch of very many partitions is read in turns
 of the event loop.
@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kafkapy.pending import Pending
-from kafkapy.turns import Turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,21 +32,15 @@ class Fetching:
         self._watched: list[Partition] = []
         self._time_is_up = max_wait_ms <= 0
         self._took_turns = False
-        self._pending: Pending[FetchResponse] | None = None
+        self.pending: Pending[FetchResponse] = Pending(self._give_up)
 
-    def begin(self) -> FetchResponse | Pending[FetchResponse]:
-        """The answer, pending if there is not enough or it takes more than one turn to read."""
-        reading = self._reading
-        reading.begin()
-        is_read = reading.go_on(Turn())
-        if is_read and (self._time_is_up or reading.is_enough):
-            return self._answer()
-        pending = self._pending = Pending(self._give_up)
+    def begin(self, *, is_read: bool) -> Pending[FetchResponse]:
+        """The answer. `is_read`: all partitions have been read, else a turn has ended before."""
         if is_read:
             self._park()
         else:
             self._go_on_later()
-        return pending
+        return self.pending
 
     # -- reading
 
@@ -57,7 +50,7 @@ class Fetching:
 
     def _go_on(self) -> None:
         self._next_turn = None
-        if not self._reading.go_on(Turn()):
+        if not self._reading.go_on():
             self._go_on_later()
         elif self._time_is_up or self._reading.is_enough:
             self._finish()
@@ -66,7 +59,7 @@ class Fetching:
 
     def _read_again(self) -> None:
         self._unwatch()
-        self._reading.begin()
+        self._reading.begin_anew()
         self._go_on()
 
     # -- parked
@@ -85,9 +78,12 @@ class Fetching:
                 self._read_again()
 
     def _news(self, partition: Partition) -> None:
-        self._reading.look_again(partition)
-        if self._reading.is_enough:
-            self._read_again()
+        reading = self._reading
+        if not reading.is_as_quick_as_a_look:
+            reading.look_again(partition)
+            if not reading.is_enough:
+                return
+        self._read_again()
 
     def _end_wait(self) -> None:
         self._time_is_up = True
@@ -103,8 +99,7 @@ class Fetching:
 
     def _finish(self) -> None:
         self._stop()
-        assert self._pending is not None
-        self._pending.answer(self._answer())
+        self.pending.answer(self._answer())
 
     def _give_up(self) -> None:
         """The client is gone."""

@@ -107,12 +107,11 @@ class Dispatcher:
                 else:
                     self._append(response, version, context, outbox)
                 return None
-            steps = self._finish(version, request, response, context)
-        else:
-            steps = self._all_steps(version, request, context)
-        unfinished = Unfinished(
-            self, version, context, steps, holds_frame=api.has_records and len(frame) > COPIED_FRAME_BYTES_MAX
-        )
+            holds_frame = api.has_records and len(frame) > COPIED_FRAME_BYTES_MAX
+            return Unfinished(self, version, context, request, response, holds_frame)
+        holds_frame = api.has_records and len(frame) > COPIED_FRAME_BYTES_MAX
+        steps = self._all_steps(version, request, context)
+        unfinished = InSteps(self, version, context, steps, holds_frame)
         return None if unfinished.go_on(None, outbox) else unfinished
 
     def _all_steps(self, version: ApiVersion, request: Message, context: RequestContext) -> Steps:
@@ -128,12 +127,6 @@ class Dispatcher:
             handled = api.handle(request, context)
         except KafkaError as error:
             return api.error_response(request, error)
-        return (yield from self._finish(version, request, handled, context))
-
-    def _finish(self, version: ApiVersion, request: Message, handled: Later | Answer, context: RequestContext) -> Steps:
-        """From what the handler has returned to the answer."""
-        api, faults = version.api, self.faults
-        response: Answer
         if handled is None or isinstance(handled, Message):
             response = handled
         else:
@@ -159,26 +152,28 @@ class Dispatcher:
 
 
 class Unfinished:
-    """A request that waits for something before it can be answered. Its context stays as it is until then."""
+    """A request that waits for something before it can be answered. Its context stays as it is until then.
 
-    __slots__ = ("_context", "_dispatcher", "_steps", "_version", "holds_frame", "waits_for")
+    As a rule for what its handler has returned, which is the answer.
+    """
 
-    waits_for: Later
-    """A Pending that is not settled, or a coroutine that nobody runs yet: for the `go_on` that comes next."""
+    __slots__ = ("_context", "_dispatcher", "_request", "_version", "holds_frame", "waits_for")
 
     def __init__(
         self,
         dispatcher: Dispatcher,
         version: ApiVersion,
         context: RequestContext,
-        steps: Steps,
-        *,
-        holds_frame: bool,
+        request: Message | None,
+        waits_for: Later,
+        holds_frame: bool,  # by position: it is made for every fetch that waits
     ) -> None:
         self._dispatcher = dispatcher
         self._version = version
         self._context = context
-        self._steps = steps
+        self._request = request
+        self.waits_for = waits_for
+        """A Pending that is not settled, or a coroutine that nobody runs yet: for the `go_on` that comes next."""
         self.holds_frame = holds_frame
         """The request has views of its frame, whose bytes must not change."""
 
@@ -191,6 +186,27 @@ class Unfinished:
 
         Raises what `Dispatcher.answer` raises.
         """
+        if error is not None:
+            if not isinstance(error, KafkaError):
+                raise error
+            value = self._version.api.error_response(self._request, error)
+        if value is not None:
+            self._dispatcher._append(value, self._version, self._context, outbox)
+        return True
+
+
+class InSteps(Unfinished):
+    """One that goes through the stages: it may wait at each of them."""
+
+    __slots__ = ("_steps",)
+
+    def __init__(
+        self, dispatcher: Dispatcher, version: ApiVersion, context: RequestContext, steps: Steps, holds_frame: bool
+    ) -> None:
+        super().__init__(dispatcher, version, context, None, Pending(), holds_frame)
+        self._steps = steps
+
+    def go_on(self, value: Answer, outbox: Outbox, error: Exception | None = None) -> bool:
         steps = self._steps
         try:
             waits_for = steps.send(value) if error is None else steps.throw(error)

@@ -22,6 +22,7 @@ from kafkapy_wire.records.validation import (
     RecordFacts,
     RecordRules,
     check_record_lengths,
+    good_plain_batch,
     must_look_inside,
     only_batch,
     validate_produced_batch,
@@ -50,10 +51,13 @@ def validate_produced(
     Raises KafkaError: INVALID_RECORD, CORRUPT_MESSAGE, MESSAGE_TOO_LARGE, UNSUPPORTED_COMPRESSION_TYPE; RecordsRejected
     (a KafkaError: INVALID_TIMESTAMP or INVALID_RECORD), whose message and `record_errors` go into the response.
     """
-    header, batch = only_batch(data, api_version)
-    validate_produced_batch(
-        header, batch, topic_partition=topic_partition, max_message_bytes=settings.max_message_bytes
-    )
+    header = good_plain_batch(data, settings.max_message_bytes)
+    batch = data
+    if header is None:
+        header, batch = only_batch(data, api_version)
+        validate_produced_batch(
+            header, batch, topic_partition=topic_partition, max_message_bytes=settings.max_message_bytes
+        )
     if must_look_inside(header, rules, now_ms):
         facts = validate_records(header, batch, rules, now_ms=now_ms, topic_partition=topic_partition)
         return conform(header, batch, settings, facts, topic_partition=topic_partition, now_ms=now_ms)

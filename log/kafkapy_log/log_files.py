@@ -26,6 +26,10 @@ from kafkapy_log.transaction_index import AbortedTransaction, TransactionIndex
 from kafkapy_log.transaction_markers import EndTransactionMarker
 from kafkapy_wire.errors import MalformedMessage
 from kafkapy_wire.records import BatchHeader
+from kafkapy_wire.records.batch import BATCH_OVERHEAD_BYTES
+
+JOINED_BYTES_MAX: Final = 16 * 1024
+"""Up to this size one buffer costs less to write than two: of 200 bytes 1.0 µs instead of 1.4."""
 
 TRANSACTION_INDEXES_READ_MAX: Final = 4
 """Of closed segments of one log. A fetch needs those of one or two segments."""
@@ -121,7 +125,10 @@ class LogFiles:
         except OSError as error:
             self.not_stored(error)
         try:
-            written = os.pwritev(fd, buffers, segment.size)
+            if size <= JOINED_BYTES_MAX:
+                written = os.pwrite(fd, b"".join(buffers), segment.size)
+            else:
+                written = os.pwritev(fd, buffers, segment.size)
             if written < size:  # a disk that is nearly full takes a part first and tells why with the next call
                 rest = memoryview(b"".join(buffers))[written:]
                 while rest:
@@ -145,7 +152,8 @@ class LogFiles:
         """Know of a batch that is in the file at `position`, with its final `base_offset`."""
         base_offset = header.base_offset
         last_offset = base_offset + header.last_offset_delta
-        segment.appended(last_offset, header.max_timestamp, header.size_bytes, self.settings.index_interval_bytes)
+        size = BATCH_OVERHEAD_BYTES + header.batch_length
+        segment.appended(last_offset, header.max_timestamp, size, self.settings.index_interval_bytes)
         if leader_epoch > self.leader_epochs.latest_epoch:
             self.leader_epochs.assign(leader_epoch, base_offset)
         if header.producer_id >= 0:
@@ -190,7 +198,9 @@ class LogFiles:
         try:
             if segment.size:
                 # By the timestamps of the batches, by the clock only where they have none.
-                first = segment.timestamp_of_first_batch()
+                first = segment.first_batch_timestamp
+                if first is None:
+                    first = segment.timestamp_of_first_batch()
                 waited_ms = max_timestamp - first if first >= 0 else now_ms - segment.created_ms
                 must_roll = (
                     segment.size + size > settings.segment_bytes

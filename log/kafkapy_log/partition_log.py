@@ -4,7 +4,7 @@ Concurrency. One thread owns a log (the event loop's): every method is a plain `
 it changes something. Only `Flush.sync` and `cleaner.clean` are for a worker thread, between a beginning and an end on
 the owner's.
 
-System calls. An append is one pwritev, a read is none: positions of recent batches are remembered, and a FileSlice
+System calls. An append is one write, a read is none: positions of recent batches are remembered, and a FileSlice
 opens its file only when it is sent. A read elsewhere searches an index file with a few of pread. Index files are
 written when a segment is rolled or the log is closed.
 """
@@ -147,7 +147,8 @@ class PartitionLog:
     @property
     def last_stable_offset(self) -> int:
         """Where the earliest open transaction began, else the log's end; the caller bounds it by the high watermark."""
-        return self._files.last_stable_offset
+        first_open = self._producers.first_open_transaction_offset
+        return self._files.log_end_offset if first_open < 0 else max(first_open, self._files.log_start_offset)
 
     @property
     def recovery_point(self) -> int:
@@ -233,7 +234,7 @@ class PartitionLog:
         api_version: int = PRODUCE_VERSION_MAX,
         verification: Verification = Verification.NONE,
     ) -> AppendResult:
-        """Store the one batch of a client at the end, with offsets from there and `leader_epoch` in it. One pwritev.
+        """Store the one batch of a client at the end, with offsets from there and `leader_epoch` in it. One write.
 
         `api_version` is Produce's, for its rules and messages; `verification` of a transactional batch.
         Raises KafkaError: see `validate_produced` and `ProducerState.check`; RECORD_LIST_TOO_LARGE: larger than

@@ -133,7 +133,7 @@ def _drop_unknown_tagged_fields(value: object) -> None:
         for element in value:
             _drop_unknown_tagged_fields(element)
     elif isinstance(value, Struct):
-        value.unknown_tagged_fields = []
+        value.unknown_tagged_fields = ()
         for field in value.__fields__:
             _drop_unknown_tagged_fields(getattr(value, field.name))
 

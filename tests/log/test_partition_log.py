@@ -1,7 +1,6 @@
 """Appending, rolling, reading and finding in one partition; what disks and replicas may do to it."""
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from kafkapy_log import (
     UnexpectedAppendOffset,
     build_marker,
 )
+from kafkapy_log.log_files import JOINED_BYTES_MAX
 from kafkapy_log.segment_batches import RELATIVE_OFFSET_MAX
 from kafkapy_log.transaction_markers import read_marker
 from kafkapy_wire.errors import ErrorCode, KafkaError
@@ -413,25 +413,37 @@ def test_a_follower_refuses_what_does_not_follow(tmp_path: Path) -> None:
 # -- disks
 
 
+class TakesAPart:
+    """A disk whose first write takes 30 bytes, and whose second one fails if it `breaks`."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, *, breaks: bool) -> None:
+        self._pwrite = os.pwrite
+        self._breaks = breaks
+        self._call_count = 0
+        patch.setattr(os, "pwrite", self.pwrite)
+        patch.setattr(os, "pwritev", lambda fd, buffers, at: self.pwrite(fd, b"".join(buffers), at))
+
+    def pwrite(self, fd: int, data: bytes | memoryview, offset: int) -> int:
+        self._call_count += 1
+        if self._call_count == 1:
+            return self._pwrite(fd, data[:30], offset)
+        if self._breaks:
+            raise OSError(5, "Input/output error")
+        return self._pwrite(fd, data, offset)
+
+
+@pytest.mark.parametrize("value", [b"v", b"v" * 2 * JOINED_BYTES_MAX], ids=["joined", "two buffers"])
 def test_a_failed_write_leaves_nothing_and_closes_the_log_for_appends(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    value: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log = open_log(tmp_path)
     append(log, make_batch())
     size = log.size_bytes
 
-    def half(fd: int, buffers: Sequence[bytes | memoryview], offset: int) -> int:
-        return os.pwrite(fd, b"".join(buffers)[:30], offset)
-
-    def broken(*_: object) -> int:
-        raise OSError(5, "Input/output error")
-
     with monkeypatch.context() as patch:
-        patch.setattr(os, "pwritev", half)
-        real_pwrite = os.pwrite
-        patch.setattr(os, "pwrite", lambda fd, data, at: broken() if len(data) != 30 else real_pwrite(fd, data, at))
+        TakesAPart(patch, breaks=True)
         with pytest.raises(KafkaError) as error:
-            append(log, make_batch())
+            append(log, make_batch(value=value))
     assert error.value.code is ErrorCode.KAFKA_STORAGE_ERROR
     assert (tmp_path / f"{0:020d}.log").stat().st_size == size
     assert (log.log_end_offset, log.has_failed) == (1, True)
@@ -443,12 +455,13 @@ def test_a_failed_write_leaves_nothing_and_closes_the_log_for_appends(
     assert append(open_log(tmp_path), make_batch()) == 1
 
 
-def test_a_short_write_is_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("value", [b"v", b"v" * 2 * JOINED_BYTES_MAX], ids=["joined", "two buffers"])
+def test_a_short_write_is_completed(value: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     log = open_log(tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr(os, "pwritev", lambda fd, buffers, at: os.pwrite(fd, b"".join(buffers)[:30], at))
-        append(log, make_batch())
-    assert next(decode_records(stored_at(log, 0))).value == b"v"
+        TakesAPart(patch, breaks=False)
+        append(log, make_batch(value=value))
+    assert next(decode_records(stored_at(log, 0))).value == value
 
 
 def test_a_failed_flush_closes_the_log_for_appends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,7 +64,7 @@ async def test_a_full_disk_is_told_once_and_so_is_its_end(
         for topic in ("orders", "others"):
             await client.create_topic(topic)
             await client.produce(topic, b"before")
-        with failing(monkeypatch, FULL, "pwritev"):
+        with failing(monkeypatch, FULL, "pwrite", "pwritev"):
             for _ in range(3):
                 for topic in ("orders", "others"):
                     answer = await client.produce_batch(topic, batch([b"refused"]))
@@ -107,7 +107,7 @@ async def test_what_needs_metadata_comes_again_when_the_disk_is_full(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with running_node(tmp_path) as node, connect(node) as client:
-        with failing(monkeypatch, FULL, "pwritev"):
+        with failing(monkeypatch, FULL, "pwrite", "pwritev"):
             for _ in range(2):
                 assert await create_topic(client, "orders") == ErrorCode.KAFKA_STORAGE_ERROR
                 ids = await client.ask(InitProducerIdRequest(transactional_id=None), InitProducerIdResponse)
@@ -134,7 +134,7 @@ async def test_a_commit_on_a_full_disk_did_not_happen(tmp_path: Path, monkeypatc
     async with running_node(tmp_path) as node, connect(node) as client:
         await client.create_topic("orders")
         assert await commit(3) == ErrorCode.NONE
-        with failing(monkeypatch, FULL, "pwritev"):
+        with failing(monkeypatch, FULL, "pwrite", "pwritev"):
             assert await commit(5) == ErrorCode.NOT_COORDINATOR  # as Apache Kafka maps KAFKA_STORAGE_ERROR
         wanted = OffsetFetchRequest(groups=[OffsetFetchRequestGroup(group_id="g", topics=None)])
         fetched = await client.ask(wanted, OffsetFetchResponse, 9)
@@ -160,7 +160,7 @@ def test_a_broken_disk_ends_the_node(
         async with running_node(tmp_path) as node, connect(node) as client:
             await client.create_topic("orders")
             await client.produce("orders", b"before")
-            with failing(monkeypatch, BROKEN, "pwritev"):
+            with failing(monkeypatch, BROKEN, "pwrite", "pwritev"):
                 answers.append(await act(client))
             await trio.sleep_forever()
 

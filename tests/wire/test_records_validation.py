@@ -14,6 +14,7 @@ from kafkapy_wire.records.validation import (
     RecordRules,
     RecordsRejected,
     check_record_lengths,
+    good_plain_batch,
     must_look_inside,
     only_batch,
     validate_produced_batch,
@@ -41,6 +42,7 @@ def with_body(body: bytes, codec: Compression = Compression.NONE) -> bytes:
 
 
 def refused(records: bytes, *, api_version: int = 9, max_message_bytes: int = 1000) -> RecordsRejected:
+    assert good_plain_batch(records, max_message_bytes) is None
     try:
         header, batch = only_batch(records, api_version)
         validate_produced_batch(header, batch, topic_partition="orders-0", max_message_bytes=max_message_bytes)
@@ -53,6 +55,8 @@ def test_a_good_batch_passes() -> None:
     header, batch = only_batch(GOOD, 9)
     validate_produced_batch(header, batch, topic_partition="orders-0", max_message_bytes=len(GOOD))
     assert (bytes(batch), header.record_count) == (GOOD, 2)
+    at_once = good_plain_batch(memoryview(GOOD), len(GOOD))
+    assert repr(at_once) == repr(header)
 
 
 @pytest.mark.parametrize("tail", [GOOD[:30], GOOD[:-1], b"hello"])

@@ -64,6 +64,11 @@ class Emitter:
         """Add a fixed-size value to the run that `flush` makes one `struct` call of."""
         self._pending.append((format_, operand))
 
+    @property
+    def is_running(self) -> bool:
+        """Whether a run waits for `flush`."""
+        return bool(self._pending)
+
     def take_run(self) -> tuple[str, list[str]]:
         """The formats and operands collected so far."""
         pending, self._pending = self._pending, []

@@ -69,7 +69,7 @@ class DecoderEmitter(Emitter):
 
     def _struct(self, cls: type[Struct], target: str, depth: int, path: str) -> None:
         self.line(f"{target} = new({self.class_name(cls)})")
-        self.line(f"{target}.unknown_tagged_fields = []")
+        self.line(f"{target}.unknown_tagged_fields = ()")
         plans = self.plans(cls)
         for plan in plans:
             if not plan.present or plan.tagged:
@@ -80,15 +80,22 @@ class DecoderEmitter(Emitter):
         if self.flexible:
             self._tagged_fields([plan for plan in plans if plan.tagged], target, depth, path)
 
-    def _default(self, plan: FieldPlan, target: str) -> None:
+    def _default(self, plan: FieldPlan, target: str, depth: int = 0) -> None:
         field = plan.field
         if field.factory is list:
             self.line(f"{target} = []")
         elif field.factory is not None:
             assert isinstance(field.factory, type)
-            self.line(f"{target} = {self.class_name(field.factory)}()")
+            self._default_struct(field.factory, target, depth)
         else:
             self.line(f"{target} = {field.default!r}")
+
+    def _default_struct(self, cls: type[Struct], target: str, depth: int) -> None:
+        variable = f"d{depth}"
+        self.line(f"{target} = {variable} = new({self.class_name(cls)})")
+        self.line(f"{variable}.unknown_tagged_fields = ()")
+        for plan in self.plans(cls):
+            self._default(plan, f"{variable}.{plan.name}", depth + 1)
 
     def _field(self, plan: FieldPlan, target: str, depth: int, path: str) -> None:
         if plan.is_array:
@@ -125,7 +132,17 @@ class DecoderEmitter(Emitter):
             self.run("B", "n")
             self.flush()
             self.line("if n > 127:")
-            self.line(f"    n, p = {'string_rest' if kind == 'string' else 'varint_rest'}(view, p, n)")
+            self.indent += 1
+            if kind == "records":  # of few records, a length of two bytes as a rule
+                self.line("q = view[p]")
+                self.line("if q < 128:")
+                self.line("    n += (q << 7) - 128")
+                self.line("    p += 1")
+                self.line("else:")
+                self.line("    n, p = varint_rest(view, p, n)")
+            else:
+                self.line(f"n, p = {'string_rest' if kind == 'string' else 'varint_rest'}(view, p, n)")
+            self.indent -= 1
             is_null, length = "not n", "n - 1"
         else:
             self.run("h" if kind == "string" else "i", "n")
@@ -213,13 +230,14 @@ class DecoderEmitter(Emitter):
         if plans:
             self._known_tagged_fields(plans, target, depth, path)
         else:
-            self.line(f"p = unknown_tagged(view, p, n, {target}.unknown_tagged_fields)")
+            self.line(f"p, {target}.unknown_tagged_fields = unknown_tagged(view, p, n)")
         self.indent -= 1
 
     def _known_tagged_fields(self, plans: list[FieldPlan], target: str, depth: int, path: str) -> None:
-        tag, size, stop = f"tag{depth}", f"size{depth}", f"stop{depth}"
+        tag, size, stop, unknown = f"tag{depth}", f"size{depth}", f"stop{depth}", f"unknown{depth}"
         self.line("if n > 127:")
         self.line("    n, p = varint_rest(view, p, n)")
+        self.line(f"{unknown} = []")
         self.line("for _ in range(n):")
         self.indent += 1
         self.line(f"{tag}, {size}, p, {stop} = tag_and_size(view, p)")
@@ -232,20 +250,26 @@ class DecoderEmitter(Emitter):
             self.line(f"    raise bad_length({f'{path}: {plan.name}'!r}, {size}, {size} + p - {stop})")
             self.indent -= 1
         self.line("else:")
-        self.line(f"    {target}.unknown_tagged_fields.append(({tag}, bytes(view[p:{stop}])))")
+        self.line(f"    {unknown}.append(({tag}, bytes(view[p:{stop}])))")
         self.line(f"    p = {stop}")
         self.indent -= 1
+        self.line(f"if {unknown}:")
+        self.line(f"    {target}.unknown_tagged_fields = {unknown}")
 
 
-def unknown_tagged(view: memoryview, position: int, count: int, fields: list[tuple[int, bytes]]) -> int:
-    """Keep the tagged fields of a struct that has none of its own; `count` is the first byte of how many."""
+def unknown_tagged(view: memoryview, position: int, count: int) -> tuple[int, list[tuple[int, bytes]]]:
+    """The position behind the tagged fields of a struct that has none of its own, and these fields.
+
+    `count` is the first byte of how many.
+    """
+    fields = []
     if count > 127:
         count, position = varint_rest(view, position, count)
     for _ in range(count):
         tag, _, position, stop = tag_and_size(view, position)
         fields.append((tag, bytes(view[position:stop])))
         position = stop
-    return position
+    return position, fields
 
 
 def tag_and_size(view: memoryview, position: int) -> tuple[int, int, int, int]:

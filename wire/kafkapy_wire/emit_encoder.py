@@ -4,7 +4,14 @@
         try:
             s = o0.group_id.encode()
             n = len(s) + 1                                       # compact lengths are length + 1
-            out += pack_B(n if n < 128 else n & 127 | 128)       # a length's first byte goes with the run before it
+            if n < 128:
+                out.append(n)
+            else:
+                out += varint(n)
+            out += s
+            s = o0.member_id.encode()
+            n = len(s) + 1
+            out += pack_iB(o0.generation_id, n if n < 128 else n & 127 | 128)    # its first byte goes with a run before
             if n > 127: out += varint_rest(n)
             out += s
             ...
@@ -18,6 +25,7 @@ again and says which field it was.
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 
 from kafkapy_wire.emit import FORMATS, SHORT_RUNS, Emitter, FieldPlan, short_runs
 from kafkapy_wire.errors import UnsupportedVersion
@@ -36,9 +44,12 @@ class EncoderEmitter(Emitter):
             varint_rest=varint_rest,
             pack=struct.pack,
             string_rest=string_rest,
-            put_records=put_records,
+            string_varint=string_varint,
+            varint=varint,
+            put_stand_in=put_stand_in,
             put_tagged_fields=put_tagged_fields,
-            with_unknown=with_unknown,
+            with_known=with_known,
+            BYTES_LIKE=(bytes, bytearray, memoryview),
             cannot_carry=cannot_carry,
             explain=explain,
             ENCODE_ERRORS=(struct.error, TypeError, AttributeError, UnicodeEncodeError),
@@ -110,12 +121,16 @@ class EncoderEmitter(Emitter):
         if plan.flexible:
             self.line("n += 1")
         self._length(plan, "i", out)
+        if plan.flexible:
+            self.line("if n > 127:")
+            self.line(f"    {out} += varint_rest(n)")
         self.line(f"{out} += s")
 
     def _nested(self, plan: FieldPlan, value: str, depth: int, out: str, path: str) -> None:
         assert not isinstance(plan.element, str)
         variable = f"o{depth + 1}"
-        self.line(f"{variable} = {value}")
+        if value != variable:
+            self.line(f"{variable} = {value}")
         if not plan.nullable:
             self._struct(plan.element, variable, depth + 1, out, path)
             self.flush(out)  # the variable may be bound anew by the next struct
@@ -130,35 +145,65 @@ class EncoderEmitter(Emitter):
 
     def _sized(self, plan: FieldPlan, kind: str, value: str, out: str, *, nullable: bool) -> None:
         plus = " + 1" if plan.flexible else ""
+        rest = "string_rest" if kind == "string" else "varint_rest"
         if nullable:
             self.line(f"s = {value}")
             self.line("if s is None:")
+            if plan.flexible and not self.is_running:
+                self.line(f"    {out}.append(0)")
+                self.line("else:")
+                self.indent += 1
+                self._put_sized(kind, "s", out, plus)
+                self.indent -= 1
+                return
             self.line(f"    n = {0 if plan.flexible else -1}")
             self.line("else:")
             if kind == "string":
                 self.line("    s = s.encode()")
             self.line(f"    n = len(s){plus}")
+        elif plan.flexible and not self.is_running:
+            self._put_sized(kind, value, out, plus)
+            return
         else:
             self.line(f"s = {value}{'.encode()' if kind == 'string' else ''}")
             self.line(f"n = len(s){plus}")
-        self._length(plan, "h" if kind == "string" else "i", out, "string_rest" if kind == "string" else "varint_rest")
-        put = f"put_records({out}, s, records)" if kind == "records" else f"{out} += s"
+        self._length(plan, "h" if kind == "string" else "i", out)
         if nullable:
             self.line("if s is not None:")
-            self.line(f"    {put}")
-        else:
-            self.line(put)
+            self.indent += 1
+        if plan.flexible:
+            self.line("if n > 127:")
+            self.line(f"    {out} += {rest}(n)")
+        self._put_content(kind, out)
+        if nullable:
+            self.indent -= 1
 
-    def _length(self, plan: FieldPlan, format_: str, out: str, rest: str = "varint_rest") -> None:
-        """Write `n` as the length prefix, behind the run that is waiting."""
-        if not plan.flexible:
-            self.run(format_, "n")
-            self.flush(out)
+    def _put_sized(self, kind: str, value: str, out: str, plus: str) -> None:
+        """A compact length that no run is before, and so many bytes."""
+        self.line(f"s = {value}{'.encode()' if kind == 'string' else ''}")
+        self.line(f"n = len(s){plus}")
+        self.line("if n < 128:")
+        self.line(f"    {out}.append(n)")
+        self.line("else:")
+        self.line(f"    {out} += {'string_varint' if kind == 'string' else 'varint'}(n)")
+        self._put_content(kind, out)
+
+    def _put_content(self, kind: str, out: str) -> None:
+        if kind != "records":
+            self.line(f"{out} += s")
             return
-        self.run("B", FIRST_BYTE)
+        self.line("if isinstance(s, BYTES_LIKE):")
+        self.line(f"    {out} += s")
+        self.line("else:")
+        self.line(f"    put_stand_in({out}, s, records)")
+
+    def _length(self, plan: FieldPlan, format_: str, out: str) -> None:
+        """Write `n` as the length prefix, behind the run that is waiting. Of a compact one the first byte only."""
+        if plan.flexible:
+            self.run("B", FIRST_BYTE)
+        else:
+            self.run(format_, "n")
         self.flush(out)
-        self.line("if n > 127:")
-        self.line(f"    {out} += {rest}(n)")
 
     def _array(self, plan: FieldPlan, value: str, depth: int, out: str, path: str) -> None:
         items = f"a{depth}"
@@ -171,6 +216,9 @@ class EncoderEmitter(Emitter):
         self._length(plan, "i", out)
         self.line(f"if {items}:")
         self.indent += 1
+        if plan.flexible:
+            self.line("if n > 127:")
+            self.line(f"    {out} += varint_rest(n)")
         format_ = FORMATS.get(plan.element) if isinstance(plan.element, str) else None
         if format_ is not None and plan.element != "uuid":
             name = f"pack_up_to_{SHORT_RUNS - 1}_{format_}".replace("?", "o")
@@ -201,27 +249,30 @@ class EncoderEmitter(Emitter):
     def _tagged_fields(self, plans: list[FieldPlan], source: str, depth: int, out: str, path: str) -> None:
         """Known fields that are not at their default, and the unknown ones, in the order of their tags."""
         fields, content = f"t{depth}", f"out{depth}"
-        if plans:
+        with_run = self.is_running
+        if with_run:  # that there are none goes with the run before it, and is taken back where there are some
+            self.run("B", "0")
             self.flush(out)
-            self.line(f"{fields} = []")
-            for plan in plans:
-                value = f"{source}.{plan.name}"
-                self.line(f"if {self.is_set(plan, value)}:")
-                self.indent += 1
-                self.line(f"{content} = bytearray()")
-                self._field(plan, value, depth, content, f"{path}: {plan.name}")
-                self.flush(content)
-                self.line(f"{fields}.append(({plan.field.tag}, {content}))")
-                self.indent -= 1
-            self.line(f"if {source}.unknown_tagged_fields:")
-            self.line(f"    {fields} = with_unknown({fields}, {source}.unknown_tagged_fields)")
-        else:
-            self.line(f"{fields} = {source}.unknown_tagged_fields")
-        self.line(f"n = len({fields})")
-        self.run("B", FIRST_BYTE)
-        self.flush(out)
-        self.line("if n:")
+        self.line(f"{fields} = {source}.unknown_tagged_fields")
+        for plan in plans:
+            value = f"{source}.{plan.name}"
+            if plan.field.factory not in (None, list):
+                self.line(f"o{depth + 1} = {value}")
+                value = f"o{depth + 1}"
+            self.line(f"if {self.is_set(plan, value)}:")
+            self.indent += 1
+            self.line(f"{content} = bytearray()")
+            self._field(plan, value, depth, content, f"{path}: {plan.name}")
+            self.flush(content)
+            self.line(f"{fields} = with_known({fields}, {plan.field.tag}, {content})")
+            self.indent -= 1
+        self.line(f"if {fields}:")
+        if with_run:
+            self.line(f"    del {out}[-1]")
         self.line(f"    put_tagged_fields({out}, {fields}, {path!r})")
+        if not with_run:
+            self.line("else:")
+            self.line(f"    {out}.append(0)")
 
 
 def varint_rest(value: int) -> bytes:
@@ -242,6 +293,16 @@ def string_rest(value: int) -> bytes:
     return varint_rest(value)
 
 
+def varint(value: int) -> bytes:
+    """An unsigned varint above 127."""
+    return bytes([value & 127 | 128]) + varint_rest(value)
+
+
+def string_varint(value: int) -> bytes:
+    """`varint` of a compact string's length + 1; strings are at most 32767 bytes in every version."""
+    return bytes([value & 127 | 128]) + string_rest(value)
+
+
 def put_varint(out: bytearray, value: int) -> None:
     while value > 127:
         out.append(value & 127 | 128)
@@ -249,20 +310,16 @@ def put_varint(out: bytearray, value: int) -> None:
     out.append(value)
 
 
-def put_records(out: bytearray, value: object, records: list[tuple[int, object]] | None) -> None:
-    """Copy what is bytes-like, note the place of what is not."""
-    if isinstance(value, bytes | bytearray | memoryview):
-        out += value
-    elif records is None:
+def put_stand_in(out: bytearray, value: object, records: list[tuple[int, object]] | None) -> None:
+    """Note the place of records that are not bytes-like."""
+    if records is None:
         raise ValueError(f"records must be bytes here, not {type(value).__name__}: see encode_segments")
-    else:
-        records.append((len(out), value))
+    records.append((len(out), value))
 
 
-def put_tagged_fields(out: bytearray, fields: list[tuple[int, bytes]], path: str) -> None:
-    """Write the tagged fields behind the first byte of their count."""
-    if len(fields) > 127:
-        out += varint_rest(len(fields))
+def put_tagged_fields(out: bytearray, fields: Sequence[tuple[int, bytes]], path: str) -> None:
+    """Write the number of tagged fields and these."""
+    put_varint(out, len(fields))
     previous = -1
     for tag, content in fields:
         if tag <= previous:
@@ -273,12 +330,11 @@ def put_tagged_fields(out: bytearray, fields: list[tuple[int, bytes]], path: str
         out += content
 
 
-def with_unknown(known: list[tuple[int, bytes]], unknown: list[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
-    """Both, by tag. The order of the unknown ones stays, so that `put_tagged_fields` finds a wrong one."""
-    merged = list(unknown)
-    for tag, content in known:
-        index = next((i for i, (other, _) in enumerate(merged) if other >= tag), len(merged))
-        merged.insert(index, (tag, content))
+def with_known(fields: Sequence[tuple[int, bytes]], tag: int, content: bytes) -> list[tuple[int, bytes]]:
+    """One more, by its tag. The order of the others stays, so that `put_tagged_fields` finds a wrong one."""
+    merged = list(fields)
+    index = next((i for i, (other, _) in enumerate(merged) if other >= tag), len(merged))
+    merged.insert(index, (tag, content))
     return merged
 
 

@@ -186,8 +186,11 @@ class Struct(metaclass=StructType):
 
     __fields__: ClassVar[tuple[Field, ...]] = ()
 
-    unknown_tagged_fields: list[tuple[int, bytes]] = field("tagged", "none", factory=list)
-    """Tagged fields that the schema does not know: `(tag, content)`, kept and sent on in the order they came."""
+    unknown_tagged_fields: Sequence[tuple[int, bytes]] = field("tagged", "none", default=())
+    """Tagged fields that the schema does not know: `(tag, content)`, kept and sent on in the order they came.
+
+    A tuple where there are none, as nearly always: a produce and its answer would make seven lists for them.
+    """
 
     __hash__ = None  # type: ignore[assignment]  # mutable
 
@@ -232,8 +235,8 @@ def _compile_init(cls: type[Struct]) -> Callable[..., None]:
             namespace[f"new_{name}"] = described.factory
             parameters.append(f"{name}=MISSING")
             body.append(f"    self.{name} = new_{name}() if {name} is MISSING else {name}")
-    parameters.append("unknown_tagged_fields=None")
-    body.append("    self.unknown_tagged_fields = [] if unknown_tagged_fields is None else unknown_tagged_fields")
+    parameters.append("unknown_tagged_fields=()")
+    body.append("    self.unknown_tagged_fields = unknown_tagged_fields")
     source = f"def __init__(self, *, {', '.join(parameters)}):\n" + "\n".join(body)
     exec(compile(source, f"<{cls.__name__}.__init__>", "exec"), namespace)
     init: Any = namespace["__init__"]

