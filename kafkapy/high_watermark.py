@@ -33,9 +33,9 @@ class HighWatermark:
         """Everything below `offset` is committed: release what waited for it, in the order of the offsets."""
         assert offset >= self.offset, f"the high watermark falls from {self.offset} to {offset}"
         self.offset = offset
-        waiting = self._waiting
-        while waiting and waiting[0][0] <= self.offset:  # what is released may append, and advance it further
-            heappop(waiting)[2](None)
+        # What is released may append, and advance it further, or have the rest refused.
+        while self._waiting and self._waiting[0][0] <= self.offset:
+            heappop(self._waiting)[2](None)
 
     def release_at(self, end_offset: int, release: Callable[[KafkaError | None], None]) -> None:
         """Call `release(None)` once everything below `end_offset` is committed, at once if it is.

@@ -177,7 +177,12 @@ def all_of(pendings: Sequence[Pending[T]]) -> Pending[list[T]]:
             return settled([pending.result() for pending in pendings])
         except REFUSALS as error:
             return refused(error)
-    together: Pending[list[T]] = Pending()
+
+    def abandon() -> None:
+        for pending in pendings:
+            pending.abandon()
+
+    together: Pending[list[T]] = Pending(abandon)
     open_count = len(pendings)
 
     def one_more(_: Pending[T]) -> None:

@@ -173,6 +173,8 @@ def _create_topic(
 
 def _check_is_new(image: MetadataImage, name: str, made: Container[str]) -> None:
     """Raises KafkaError: the name is taken, or metrics could not tell it from one that is and was `made` by others."""
+    if name in image.topics:
+        raise KafkaError(ErrorCode.TOPIC_ALREADY_EXISTS, f"Topic '{name}' already exists.")
     metric = metric_name(name)
     if metric is not None:
         for other in image.names_by_metric_name.get(metric, ()):
@@ -180,8 +182,6 @@ def _check_is_new(image: MetadataImage, name: str, made: Container[str]) -> None
                 raise KafkaError(
                     ErrorCode.INVALID_TOPIC_EXCEPTION, f"Topic '{name}' collides with existing topic: {other}"
                 )
-    if name in image.topics:
-        raise KafkaError(ErrorCode.TOPIC_ALREADY_EXISTS, f"Topic '{name}' already exists.")
 
 
 def _requested_configs(topic: CreatableTopic) -> dict[str, str]:

@@ -6,6 +6,7 @@ Errors  UNKNOWN_TOPIC_OR_PARTITION  no topic has the name
         UNKNOWN_TOPIC_ID            no topic has the id
         INVALID_REQUEST             neither name nor id, both of them, or the same topic twice
         TOPIC_DELETION_DISABLED     delete.topic.enable is false (up to version 2: INVALID_REQUEST)
+        REQUEST_TIMED_OUT           timeout_ms is not positive
         KAFKA_STORAGE_ERROR         the metadata log cannot be written
 Differs: a request about many topics is written in several batches: a crash in the middle leaves the last of them there.
 Not done: throttling.

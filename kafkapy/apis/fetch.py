@@ -5,7 +5,8 @@ v11 rack (KIP-392)               v12 flexible, divergence     v13 topic ids (KIP
 
 Sizes (KIP-74): the first non-empty partition sends one batch whole even when it is larger than the limits, so that a
 consumer always advances; after that, `max_bytes` and each `partition_max_bytes` hold. An answer waits until `min_bytes`
-are there or `max_wait_ms` has passed, unless a partition has an error.
+are there or `max_wait_ms` has passed, unless a partition has an error; one that nobody knows does not count as such
+beside others, or a consumer of a deleted topic would ask without a pause.
 
 Errors  per response   FETCH_SESSION_ID_NOT_FOUND, INVALID_FETCH_SESSION_EPOCH, FETCH_SESSION_TOPIC_ID_ERROR
         per partition  OFFSET_OUT_OF_RANGE          outside [log start offset, log end offset]
@@ -25,6 +26,7 @@ from kafkapy.fetching.reading import FetchTerms, Reading
 from kafkapy.fetching.waiting import Fetching
 from kafkapy.partitions.opening import OPENED_AT_ONCE_MAX, open_in_turns, to_be_opened
 from kafkapy.pending import Pending
+from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.fetch import FetchableTopicResponse, FetchRequest, FetchResponse, PartitionData
 
 if TYPE_CHECKING:
@@ -45,9 +47,10 @@ def handle(
     plan = broker.fetch_sessions.begin(request, context.api_version, broker.clock.monotonic_ms())
     if plan.error:
         return FetchResponse(error_code=plan.error)
+    max_bytes = min(request.max_bytes, broker.settings.now.replication.fetch_max_bytes)
     terms = FetchTerms(
-        min_bytes=request.min_bytes,
-        max_bytes=min(request.max_bytes, broker.settings.now.replication.fetch_max_bytes),
+        min_bytes=min(request.min_bytes, max_bytes),
+        max_bytes=max_bytes,
         committed_only=request.isolation_level == READ_COMMITTED,
         by_id=context.api_version >= FIRST_VERSION_WITH_TOPIC_IDS,
         replica_id=max(request.replica_id, request.replica_state.replica_id),
@@ -84,6 +87,9 @@ def _fetch(
 
 
 def _response(plan: FetchPlan, reading: Reading) -> FetchResponse:
+    if plan.is_overtaken:
+        reading.release()
+        return FetchResponse(error_code=ErrorCode.INVALID_FETCH_SESSION_EPOCH, session_id=plan.session_id)
     response = FetchResponse(session_id=plan.session_id)
     told = plan.answer(reading.results)
     topic: FetchableTopicResponse | None = None

@@ -65,13 +65,14 @@ class TransactionalProducer(NamedTuple):
 class Decision(NamedTuple, Generic[T]):
     """What a decision wants written, in one batch, and the answer that leaves once it is committed.
 
-    `apply` changes what is in memory only, between the append and the replay; `then` runs when the records are
-    committed: it answers the requests that have waited for that. A decision whose append is refused does neither.
+    `apply` changes what is in memory only, between the append and the replay; `then` answers the requests that have
+    waited for the commit: with None when the records are committed, with an error as clients see it when that cannot
+    be known, or took too long. It is called once. A decision whose append is refused calls neither.
     """
 
     records: Sequence[CoordinatorRecord]
     response: T
-    then: Callable[[], None] | None = None
+    then: Callable[[KafkaError | None], None] | None = None
     apply: Callable[[], None] | None = None
 
 
@@ -152,7 +153,7 @@ class CoordinatorRuntime(Generic[ShardT]):
         self._base_sequence = base_sequence
         self._commit_timeout_ms = commit_timeout_ms
         self._shards: dict[int, ShardT] = {}
-        self._loading: set[int] = set()
+        self._loading = trio.Lock()
         self._wanted = trio.Event()
         self._waiting_until_ready: list[Pending[None]] = []
 
@@ -201,7 +202,7 @@ class CoordinatorRuntime(Generic[ShardT]):
         if position.committed.offset < position.end_offset:
             return self._when_committed(position, decision)
         if decision.then is not None:
-            decision.then()
+            decision.then(None)
         return settled(decision.response)
 
     def read(self, partition: int, answer: T) -> Pending[T]:
@@ -237,22 +238,23 @@ class CoordinatorRuntime(Generic[ShardT]):
     def _when_committed(self, position: Position, decision: Decision[T]) -> Pending[T]:
         pending: Pending[T] = Pending()
 
-        def give_up() -> None:
-            if not pending.settled:
-                pending.refuse(KafkaError(ErrorCode.COORDINATOR_NOT_AVAILABLE))
-
-        timer = self._clock.call_later(self._commit_timeout_ms(), give_up)
-
-        def release(error: KafkaError | None) -> None:
-            timer.cancel()
-            if error is None and decision.then is not None:
-                decision.then()
+        def settle(error: KafkaError | None) -> None:
             if pending.settled:
                 return
+            if decision.then is not None:
+                decision.then(error)
             if error is None:
                 pending.answer(decision.response)
             else:
-                pending.refuse(KafkaError(_append_error_as_seen_by_clients(error.code)))
+                pending.refuse(error)
+
+        timer = self._clock.call_later(
+            self._commit_timeout_ms(), lambda: settle(KafkaError(ErrorCode.COORDINATOR_NOT_AVAILABLE))
+        )
+
+        def release(error: KafkaError | None) -> None:
+            timer.cancel()
+            settle(None if error is None else KafkaError(_append_error_as_seen_by_clients(error.code)))
 
         position.committed.release_at(position.end_offset, release)
         return pending
@@ -309,24 +311,21 @@ class CoordinatorRuntime(Generic[ShardT]):
     async def load(self) -> None:
         """Replay every partition that is not loaded yet; other tasks get their turns meanwhile."""
         unknown: dict[int, int] = {}
-        for partition in range(self.partition_count):
-            if partition not in self._shards and partition not in self._loading:
-                shard = await self._load_partition(partition)
-                for record_type, count in shard.unknown_records.items():
-                    unknown[record_type] = unknown.get(record_type, 0) + count
+        async with self._loading:  # who comes second returns when what the first one loads can be used
+            for partition in range(self.partition_count):
+                if partition not in self._shards:
+                    shard = await self._load_partition(partition)
+                    for record_type, count in shard.unknown_records.items():
+                        unknown[record_type] = unknown.get(record_type, 0) + count
         for record_type, count in sorted(unknown.items()):
             logger.warning("skipped %d records of type %d, which is unknown, in %s", count, record_type, self._topic)
 
     async def _load_partition(self, partition: int) -> ShardT:
-        self._loading.add(partition)
-        try:
-            shard = self._new_shard(partition)
-            for batch_index, batch in enumerate(self._log.read_batches(partition), start=1):
-                replay_batch(shard, batch)
-                if batch_index % LOAD_TURN_BATCHES_MAX == 0:
-                    await trio.lowlevel.checkpoint()
-        finally:
-            self._loading.discard(partition)
+        shard = self._new_shard(partition)
+        for batch_index, batch in enumerate(self._log.read_batches(partition), start=1):
+            replay_batch(shard, batch)
+            if batch_index % LOAD_TURN_BATCHES_MAX == 0:
+                await trio.lowlevel.checkpoint()
         self._shards[partition] = shard
         shard.loaded()
         return shard

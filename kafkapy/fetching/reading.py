@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 # Records shorter than this are copied into the answer: one copy is cheaper than the two system calls more that a file
 # range costs. Measured with the benchmark's rows for produce-to-consumer latency and for batches out.
 FILE_RANGE_BYTES_MIN = 32_768
+DOES_NOT_EXIST = (ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, ErrorCode.UNKNOWN_TOPIC_ID)
 TURN_PARTITIONS = 16  # between two looks at the clock
 
 # What a partition has nothing to say of, shared by all answers (nobody changes it): three objects less for each.
@@ -58,6 +59,7 @@ class Reading:
 
     __slots__ = (
         "_at",
+        "_available_bytes",
         "_disk",
         "_measured",
         "_partitions",
@@ -83,15 +85,17 @@ class Reading:
         self.results: list[tuple[FetchKey, PartitionData]] = []
         self.found: dict[Partition, FetchedPartition] = {}
         self.readable_bytes = 0
+        self._available_bytes = 0
+        """The same, and what the sizes have cut off: a partition that has more than fits counts with what would fit."""
         self.urgent = False
-        """An error or a divergence: answered at once."""
+        """An error or a divergence, but for partitions that do not exist: answered at once."""
         # A copy: another request of the session may change it between two turns.
         self._at: Iterator[tuple[FetchKey, FetchedPartition]] = iter(list(wanted.items()))
         self._measured: dict[Partition, int] = {}
 
     @property
     def is_enough(self) -> bool:
-        return self.urgent or self.readable_bytes >= self._terms.min_bytes
+        return self.urgent or self._available_bytes >= self._terms.min_bytes or not self.found
 
     @property
     def is_as_quick_as_a_look(self) -> bool:
@@ -103,6 +107,7 @@ class Reading:
         self.release()
         self.found = {}
         self.readable_bytes = 0
+        self._available_bytes = 0
         self.urgent = False
         self._at = iter(list(self._wanted.items()))
         self._measured = {}
@@ -138,8 +143,9 @@ class Reading:
                 self.urgent = True
             elif offset < end_offset:
                 piece = log.read(offset, wanted.max_bytes, up_to_offset=end_offset, min_one_batch=True)
-                self.readable_bytes += piece.length - self._measured.get(partition, 0)
-                self._measured[partition] = piece.length
+                available_bytes = _available(piece, wanted.max_bytes, end_offset)
+                self._available_bytes += available_bytes - self._measured.get(partition, 0)
+                self._measured[partition] = available_bytes
                 piece.release()
         except KafkaError:
             self.urgent = True
@@ -168,7 +174,7 @@ class Reading:
             self._fill(data, partition, wanted, room)
         except KafkaError as error:
             data.error_code = error.code
-            self.urgent = True
+            self.urgent = self.urgent or error.code not in DOES_NOT_EXIST
             if error.code is ErrorCode.KAFKA_STORAGE_ERROR:
                 self._disk.unreadable(error)
         return data
@@ -205,11 +211,13 @@ class Reading:
         first = not self.readable_bytes
         if room <= 0 and not first:
             return
-        piece = log.read(offset, min(wanted.max_bytes, room), up_to_offset=readable_end, min_one_batch=first)
+        room = min(wanted.max_bytes, room)
+        piece = log.read(offset, room, up_to_offset=readable_end, min_one_batch=first)
+        self._measured[partition] = available_bytes = _available(piece, room, readable_end)
+        self._available_bytes += available_bytes
         if not piece.length:
             return
         self.readable_bytes += piece.length
-        self._measured[partition] = piece.length
         if committed_only:
             data.aborted_transactions = [
                 AbortedTransaction(producer_id=aborted.producer_id, first_offset=aborted.first_offset)
@@ -229,6 +237,14 @@ class Reading:
             if isinstance(data.records, FileSlice):
                 data.records.release()
         self.results = []
+
+
+def _available(piece: FileSlice, room: int, end_offset: int) -> int:
+    """Bytes that count for `min_bytes`: whole batches are sent, but as in Apache Kafka a cut one counts with its part.
+
+    It is why an answer does not wait for more when the next batch has no room in it.
+    """
+    return piece.length if piece.next_offset >= end_offset else max(piece.length, room)
 
 
 def _out_of_range(data: PartitionData) -> KafkaError:

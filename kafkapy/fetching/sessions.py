@@ -100,7 +100,7 @@ class FetchSession:
 class FetchPlan:
     """What one request reads. `error` is set instead when its session is not known or not in step."""
 
-    __slots__ = ("_incremental", "error", "partitions", "session", "session_id")
+    __slots__ = ("_epoch", "_incremental", "error", "partitions", "session", "session_id")
 
     def __init__(
         self,
@@ -115,6 +115,12 @@ class FetchPlan:
         self.session_id = session.id if session else INVALID_SESSION_ID
         self.error = error
         self._incremental = incremental
+        self._epoch = session.epoch if session else INITIAL_EPOCH
+
+    @property
+    def is_overtaken(self) -> bool:
+        """While this request waited, the session's next one came on another connection: this one is out of step."""
+        return self._incremental and self.session is not None and self.session.epoch != self._epoch
 
     def answer(self, results: list[tuple[FetchKey, PartitionData]]) -> list[tuple[FetchKey, PartitionData]]:
         """The results that go into the response, in order."""

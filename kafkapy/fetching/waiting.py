@@ -58,6 +58,7 @@ class Fetching:
             self._park()
 
     def _read_again(self) -> None:
+        self._next_turn = None
         self._unwatch()
         self._reading.begin_anew()
         self._go_on()
@@ -77,13 +78,19 @@ class Fetching:
             if self._reading.is_enough:
                 self._read_again()
 
-    def _news(self, partition: Partition) -> None:
+    def _news(self, partition: Partition, at_once: bool) -> None:
+        if self._next_turn is not None:
+            return  # it will be read in any case
         reading = self._reading
         if not reading.is_as_quick_as_a_look:
             reading.look_again(partition)
             if not reading.is_enough:
                 return
-        self._read_again()
+            self._time_is_up = reading.urgent  # if it is that the partition is gone, reading anew would wait for others
+        if at_once:
+            self._read_again()
+        else:
+            self._next_turn = self._clock.call_later(0, self._read_again)
 
     def _end_wait(self) -> None:
         self._time_is_up = True

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 FLUSH_MESSAGES_NEVER = 2**63 - 1
 UNKNOWN_OFFSET = -1
+TOLD_AT_ONCE_MAX = 32
+"""Watchers that may answer their clients within the call that brings the news: about a millisecond."""
 
 
 class Role(Enum):
@@ -104,7 +106,7 @@ class Partition:
         self._flush_asked = False  # an append waits for an fsync, and with it whatever was appended behind it
         self._epoch_start_offset = log.log_end_offset
         self._followers: dict[int, FollowerState] = {}
-        self._watchers: dict[object, Callable[[Partition], None]] = {}
+        self._watchers: dict[object, Callable[[Partition, bool], None]] = {}
         self.topic = topic.name
         self.topic_id = topic.topic_id
         self.index = index
@@ -418,9 +420,10 @@ class Partition:
 
     # -- news
 
-    def watch(self, watcher: object, tell: Callable[[Partition], None]) -> None:
-        """Have `tell(partition)` called with each news until `unwatch`: records became readable, the log begins
-        elsewhere, the role changed. It must not wait nor raise.
+    def watch(self, watcher: object, tell: Callable[[Partition, bool], None]) -> None:
+        """Have `tell(partition, at_once)` called with each news until `unwatch`: records became readable, the log
+        begins elsewhere, the role changed. It must not wait nor raise. Not `at_once`: others are before it, so it
+        may only look now, and has to do what takes longer in a turn of its own.
         """
         self._watchers[watcher] = tell
 
@@ -432,5 +435,5 @@ class Partition:
         return bool(self._watchers)
 
     def _tell_watchers(self) -> None:
-        for tell in list(self._watchers.values()):
-            tell(self)
+        for count, tell in enumerate(list(self._watchers.values())):
+            tell(self, count < TOLD_AT_ONCE_MAX)

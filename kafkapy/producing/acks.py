@@ -29,6 +29,7 @@ class AckWait:
         self._acks = acks
         self._waiting: dict[int, PartitionProduceResponse] = {}
         self._added = 0
+        self._begun = False
         self._timer: Timer | None = None
 
     def add(self, partition: Partition, answer: PartitionProduceResponse, end_offset: int) -> None:
@@ -40,7 +41,11 @@ class AckWait:
 
     def begin(self, timeout_ms: int, clock: Clock) -> Pending[ProduceResponse | None]:
         """Nothing more is added. After `timeout_ms` what still waits gets REQUEST_TIMED_OUT, though it is appended."""
-        self._timer = clock.call_later(timeout_ms, self._time_is_up)
+        self._begun = True
+        if self._waiting:
+            self._timer = clock.call_later(timeout_ms, self._time_is_up)
+        else:  # a request of many partitions is appended in turns, and all came between two of them
+            self._finish()
         return self.pending
 
     def _released(self, key: int, partition: Partition, error: KafkaError | None) -> None:
@@ -51,7 +56,7 @@ class AckWait:
             _refuse(answer, error.code)
         elif self._acks == ALL and partition.is_under_min_isr:
             _refuse(answer, ErrorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND)
-        if not self._waiting:
+        if self._begun and not self._waiting:
             self._finish()
 
     def _time_is_up(self) -> None:

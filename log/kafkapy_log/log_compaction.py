@@ -26,6 +26,7 @@ class LogCompaction:
         from kafkapy_log.cleanable import find_cleanable  # nothing of it is needed to start
 
         files = self._files
+        first_open = files.producers.first_open_transaction_offset
         with files.storage_errors:
             return find_cleanable(
                 list(files.segments),
@@ -33,7 +34,7 @@ class LogCompaction:
                 checkpoint=checkpoint,
                 log_start_offset=files.log_start_offset,
                 log_end_offset=files.log_end_offset,
-                last_stable_offset=min(files.last_stable_offset, high_watermark),
+                last_stable_offset=high_watermark if first_open < 0 else min(first_open, high_watermark),
                 now_ms=now_ms,
                 largest_timestamp=files.segments.max_timestamp,
             )

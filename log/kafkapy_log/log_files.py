@@ -86,12 +86,6 @@ class LogFiles:
         self._deleted: list[tuple[int, Path]] = []  # when each is to be unlinked
         self._read_transactions: list[Segment] = []  # closed ones whose transaction index is in memory, oldest first
 
-    @property
-    def last_stable_offset(self) -> int:
-        """Where the earliest open transaction began, else the log's end."""
-        first_open = self.producers.first_open_transaction_offset
-        return self.log_end_offset if first_open < 0 else max(first_open, self.log_start_offset)
-
     # -- taking changes
 
     def refuse(self) -> NoReturn:

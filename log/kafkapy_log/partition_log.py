@@ -457,8 +457,7 @@ class PartitionLog:
         Blocks: with `fsync` until all of it is on the disk. Raises StorageError; closed even then.
         """
         try:
-            flush = self.flushing.begin_close() if clean else None
-            if flush is not None:
+            if clean and (flush := self.flushing.begin_close()) is not None:
                 self.flushing.sync(flush, fsync=fsync)
         finally:
             self._files.close()

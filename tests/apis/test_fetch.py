@@ -174,11 +174,71 @@ async def test_max_wait_ends_on_the_node_s_clock(tmp_path: Path) -> None:
 @trio_test
 async def test_an_error_is_answered_at_once(tmp_path: Path) -> None:
     async with running_node(tmp_path) as node, connect(node) as client:
-        await client.create_topic("orders")
-        request = fetch_request({"orders": {0: 0, 1: 0}, "unknown": {0: 0}}, max_wait_ms=3_600_000)
+        for topic in ("orders", "others"):
+            await client.create_topic(topic)
+        request = fetch_request({"orders": {0: 0}, "others": {0: 1}}, max_wait_ms=3_600_000)
+        response = await client.ask(request, FetchResponse, 12)
+        assert told(response) == {("orders", 0): ErrorCode.NONE, ("others", 0): ErrorCode.OFFSET_OUT_OF_RANGE}
+        request = fetch_request({"orders": {1: 0}, "unknown": {0: 0}}, max_wait_ms=3_600_000)
         response = await client.ask(request, FetchResponse, 12)
         unknown = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+        assert told(response) == {("orders", 1): unknown, ("unknown", 0): unknown}
+
+
+@trio_test
+async def test_what_does_not_exist_is_told_with_the_records_of_others(tmp_path: Path) -> None:
+    """As in Apache Kafka: a consumer of a deleted topic beside another one would ask without a pause otherwise."""
+    async with running_node(tmp_path) as node, connect(node) as client, connect(node) as producer:
+        await client.create_topic("orders")
+        request = fetch_request({"orders": {0: 0, 1: 0}, "unknown": {0: 0}}, max_wait_ms=3_600_000)
+        await client.send(request, 12)
+        await until_parked(node)
+        await producer.produce("orders", b"value")
+        response = await client.receive(FetchResponse)
+        unknown = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
         assert told(response) == {("orders", 0): ErrorCode.NONE, ("orders", 1): unknown, ("unknown", 0): unknown}
+
+
+@pytest.mark.parametrize(("min_bytes", "max_bytes", "partition_max_bytes"), [(9_000, 500, 9_000), (700, 9_000, 700)])
+def test_records_that_do_not_fit_are_not_waited_for(
+    min_bytes: int, max_bytes: int, partition_max_bytes: int, tmp_path: Path
+) -> None:
+    """Whole batches are sent: fewer bytes than `min_bytes` may be all that the sizes let through."""
+
+    @trio_test
+    async def run() -> None:
+        async with running_node(tmp_path) as node, connect(node) as client:
+            await client.create_topic("orders")
+            for _ in range(3):
+                await client.produce("orders", bytes(400))
+            request = fetch_request({"orders": {0: 0}}, max_wait_ms=3_600_000)
+            request.min_bytes, request.max_bytes = min_bytes, max_bytes
+            request.topics[0].partitions[0].partition_max_bytes = partition_max_bytes
+            response = await client.ask(request, FetchResponse, 12)
+            assert len(records_of(response.responses[0].partitions[0])) == 1
+
+    run()
+
+
+@trio_test
+async def test_a_parked_fetch_whose_session_went_on_is_out_of_step(tmp_path: Path) -> None:
+    async with running_node(tmp_path) as node, connect(node) as client, connect(node) as other:
+        await client.create_topic("orders")
+        request = fetch_request({"orders": {0: 0}}, session_epoch=0)
+        opened = await client.ask(request, FetchResponse, 12)
+        first, second = (
+            FetchRequest(session_id=opened.session_id, session_epoch=epoch, max_wait_ms=3_600_000, min_bytes=1)
+            for epoch in (1, 2)
+        )
+        await client.send(first, 12)
+        await until_parked(node)
+        await other.send(second, 12)
+        await until_parked(node, 2)
+        async with connect(node) as producer:
+            await producer.produce("orders", b"value")
+        overtaken = await client.receive(FetchResponse)
+        assert overtaken.error_code == ErrorCode.INVALID_FETCH_SESSION_EPOCH
+        assert (await other.receive(FetchResponse)).responses
 
 
 @pytest.mark.parametrize("offset", [-1, -5, 3, 1 << 62])

@@ -190,7 +190,7 @@ def test_what_waits_hears_that_the_partition_is_gone(tmp_path: Path) -> None:
 def test_watchers_hear_of_commits_and_roles_until_they_stop(tmp_path: Path) -> None:
     lab = PartitionLab(tmp_path)
     heard: list[tuple[int, Role]] = []
-    lab.partition.watch("me", lambda partition: heard.append((partition.high_watermark, partition.role)))
+    lab.partition.watch("me", lambda partition, _at_once: heard.append((partition.high_watermark, partition.role)))
     lab.produce(b"a")
     lab.fetch(1)
     assert heard[-1] == (1, Role.LEADER)

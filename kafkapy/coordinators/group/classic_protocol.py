@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import uuid
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 from kafkapy.coordinators.group.classic_member import ClassicMember, protocols_of
 from kafkapy.coordinators.group.classic_state import ClassicGroupState
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from kafkapy_wire.messages.sync_group import SyncGroupRequest, SyncGroupResponse
 
 logger = logging.getLogger("kafkapy.groups")
+
+T = TypeVar("T")
 
 _EMPTY, _PREPARING, _COMPLETING, _STABLE, _DEAD = ClassicGroupState
 
@@ -139,7 +142,7 @@ class ClassicProtocol:
         # follower may as well stay; the leader joins again in order to have everything assigned anew.
         if is_unchanged and (group.state is _COMPLETING or (group.state is _STABLE and not is_leader)):
             response = group.join_response(member, with_members=is_leader and group.state is _COMPLETING)
-            return Decision((), None, then=lambda: parked.answer(response))
+            return Decision((), None, then=partial(_answer_or_refuse, parked, response))
         self._update(group, request, member, parked)
         self._rebalancer.prepare_or_complete_join(group, _reason(f"{member.member_id} joins again", request))
         return NOTHING
@@ -194,9 +197,12 @@ class ClassicProtocol:
         leader_before = group.leader
         generation_id = group.generation_id
 
-        def answer() -> None:
+        def answer(error: KafkaError | None) -> None:
             if member.join is not parked or group.generation_id != generation_id:
                 return  # a rebalance has begun meanwhile: the request waits for its end
+            if error is not None:
+                group.answer_join(member, error.code)
+                return
             if caller.api_version >= FIRST_VERSION_SKIPPING_ASSIGNMENT:
                 # KIP-814: the leader hears that it leads, sees all members, and must not assign.
                 is_leader = member.member_id == group.leader
@@ -248,7 +254,7 @@ class ClassicProtocol:
         if group.state is _STABLE:
             self._rebalancer.received_sync(group, member.member_id)
             response = group.sync_response(member)
-            return Decision((), None, then=lambda: parked.answer(response))
+            return Decision((), None, then=partial(_answer_or_refuse, parked, response))
 
         def park() -> None:
             self._rebalancer.received_sync(group, member.member_id)
@@ -260,10 +266,10 @@ class ClassicProtocol:
         assignments = {assignment.member_id: assignment.assignment for assignment in request.assignments}
         generation_id = group.generation_id
 
-        def answer_all() -> None:
+        def answer_all(error: KafkaError | None) -> None:
             if group.generation_id == generation_id and group.state is _STABLE:
                 for member in group.members.values():
-                    self._rebalancer.answer_sync(group, member)
+                    self._rebalancer.answer_sync(group, member, ErrorCode.NONE if error is None else error.code)
 
         # Replaying this record is what makes the group stable.
         return Decision([group_metadata(group, assignments)], None, then=answer_all, apply=park)
@@ -347,7 +353,7 @@ class ClassicProtocol:
             if identity.group_instance_id is None or static_member_id is None or static_member_id in leaving:
                 return "", ErrorCode.UNKNOWN_MEMBER_ID
             return static_member_id, ErrorCode.NONE
-        if member_id in leaving:
+        if member_id in leaving or group.static_members.get(identity.group_instance_id or "") in leaving:
             return member_id, ErrorCode.UNKNOWN_MEMBER_ID
         if member_id not in group.pending_joins:
             try:
@@ -360,6 +366,13 @@ class ClassicProtocol:
         group.validate_member(member_id, group_instance_id)
         if generation_id != group.generation_id:
             raise KafkaError(ErrorCode.ILLEGAL_GENERATION)
+
+
+def _answer_or_refuse(parked: Pending[T], response: T, error: KafkaError | None) -> None:
+    if error is None:
+        parked.answer(response)
+    else:
+        parked.refuse(error)
 
 
 def _reason(what: str, request: JoinGroupRequest) -> str:

@@ -46,6 +46,7 @@ class TransactionShard:
         self._finish = finish
         self.transactions: dict[str, Transaction] = {}
         self.unknown_records: dict[int, int] = {}
+        self._last_epoch: int | None = None  # goes with the record that is appended now; it is not stored
 
     def transaction(self, transactional_id: str, producer_id: int) -> Transaction:
         """Raises KafkaError(INVALID_PRODUCER_ID_MAPPING): there is none, or it has another producer id."""
@@ -239,12 +240,9 @@ class TransactionShard:
         value_version = 1 if self._transaction_version() else 0
 
         def remember_last_epoch() -> None:
-            stored = self.transactions[transaction.transactional_id]
-            self.transactions[transaction.transactional_id] = stored._replace(
-                last_producer_epoch=transaction.last_producer_epoch
-            )
+            self._last_epoch = transaction.last_producer_epoch
 
-        return Decision([transaction_record(transaction, value_version)], transaction, remember_last_epoch)
+        return Decision([transaction_record(transaction, value_version)], transaction, apply=remember_last_epoch)
 
     # -- replay
 
@@ -255,8 +253,11 @@ class TransactionShard:
             self.unknown_records[record_type] = self.unknown_records.get(record_type, 0) + 1
         elif read.transaction is None:
             self.transactions.pop(read.transactional_id, None)
-        else:
+        elif self._last_epoch is None:
             self.transactions[read.transactional_id] = read.transaction
+        else:
+            self.transactions[read.transactional_id] = read.transaction._replace(last_producer_epoch=self._last_epoch)
+            self._last_epoch = None
 
     def replay_end_transaction(self, producer_id: int, *, committed: bool) -> None:
         """Nothing in this topic is written in a transaction."""
