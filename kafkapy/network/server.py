@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import socket
+import sys
 from typing import TYPE_CHECKING
 
 import trio
@@ -115,7 +116,8 @@ class Server:
     def _connect(
         self, client: socket.socket, address: tuple[str, int], listener_name: str, around: Surroundings
     ) -> None:
-        host = address[0].removeprefix(MAPPED_IPV4)
+        # Most connections are idle, and between the same few addresses: they share these texts.
+        host = sys.intern(address[0].removeprefix(MAPPED_IPV4))
         if not self._admission.admits(host):
             client.close()
             return
@@ -123,7 +125,8 @@ class Server:
             client.setblocking(False)
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._set_buffers(client)
-            peer = Client(listener_name, host, address[1], client.getsockname()[0].removeprefix(MAPPED_IPV4))
+            local_host = sys.intern(client.getsockname()[0].removeprefix(MAPPED_IPV4))
+            peer = Client(listener_name, host, address[1], local_host)
             connection = Connection(PlainTransport(client), peer, around)
         except OSError as error:
             logger.debug("a client hung up while it was accepted: %s", error)

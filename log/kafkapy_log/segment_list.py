@@ -45,10 +45,10 @@ class SegmentList:
         self.active = segments[-1]
         self.index_interval_bytes = index_interval_bytes
         self._rebuild_at_once_bytes = SEGMENT_BYTES_MAX
-        # Where the last batches of the active segment lie, in ascending order. An idle partition keeps them, so they
-        # take 16 bytes a batch.
-        self._appended_offsets = array("q")
-        self._appended_positions = array("q")
+        # Where the last batches of the active segment lie, in ascending order, by offsets relative to its base offset.
+        # An idle partition keeps them, so they take 8 bytes a batch.
+        self._appended_offsets = array("I")
+        self._appended_positions = array("I")
         # Offset -> position where a read ended before the end of its segment, in whichever segment. Oldest first.
         self._read_positions: dict[int, int] = {}
 
@@ -135,7 +135,7 @@ class SegmentList:
         if len(offsets) >= _APPENDED_POSITIONS_MAX:
             del offsets[: _APPENDED_POSITIONS_MAX // 2]
             del self._appended_positions[: _APPENDED_POSITIONS_MAX // 2]
-        offsets.append(offset)
+        offsets.append(offset - self.active.base_offset)
         self._appended_positions.append(position)
 
     def remember(self, offset: int, position: int) -> None:
@@ -148,16 +148,18 @@ class SegmentList:
     def remembered(self, offset: int) -> int | None:
         """Where the batch lies that begins at `offset`, or the first one after it. None: look into the index."""
         offsets = self._appended_offsets
-        if offsets and offset >= offsets[0]:
-            entry = bisect_left(offsets, offset)
-            if entry < len(offsets) and offsets[entry] == offset:
-                return self._appended_positions[entry]
+        if offsets:
+            relative = offset - self.active.base_offset
+            if relative >= offsets[0]:
+                entry = bisect_left(offsets, relative)
+                if entry < len(offsets) and offsets[entry] == relative:
+                    return self._appended_positions[entry]
         return self._read_positions.get(offset)
 
     def forget_positions(self) -> None:
         """Offsets may lie elsewhere now."""
-        self._appended_offsets = array("q")
-        self._appended_positions = array("q")
+        self._appended_offsets = array("I")
+        self._appended_positions = array("I")
         self._read_positions = {}
 
     # -- reading

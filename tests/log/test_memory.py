@@ -27,7 +27,7 @@ def test_positions_of_batches_take_few_bytes(tmp_path: Path) -> None:
     append(log, 10)
     with traced() as kept:
         append(log, 2_000)
-        assert kept() < 16_000, "16 bytes for each of 512 batches, and the index's entries"
+        assert kept() < 10_000, "8 bytes for each of 512 batches, and the index's entries"
 
 
 def test_positions_where_reads_ended_are_few(tmp_path: Path) -> None:

@@ -412,3 +412,14 @@ async def test_bytes_behind_a_request_are_ignored(tmp_path: Path) -> None:
         await client.stream.send_all(framed(HEADER + b"!!!"))
         answer = decode(ApiVersionsResponse, (await client.receive_frame())[4:], 0)
         assert answer.error_code == ErrorCode.NONE
+
+
+@trio_test
+async def test_idle_connections_of_one_peer_share_the_texts_of_its_addresses(tmp_path: Path) -> None:
+    async with running_node(tmp_path) as node, connect(node) as one, connect(node) as other:
+        for client in (one, other):
+            await client.ask(ApiVersionsRequest(), ApiVersionsResponse, 0)
+        first, second = (connection.client for connection in node.server.connections)
+        assert first.peer_port != second.peer_port
+        assert first.peer_host is second.peer_host
+        assert first.local_host is second.local_host
