@@ -98,16 +98,15 @@ class Fetching:
     # -- the end
 
     def _finish(self) -> None:
-        self._stop()
+        """What was read last is the answer; while it was read nothing was watched."""
+        if self._deadline is not None:
+            self._deadline.cancel()
         self.pending.answer(self._answer())
 
     def _give_up(self) -> None:
         """The client is gone."""
-        self._stop()
-        self._reading.release()
-
-    def _stop(self) -> None:
         self._unwatch()
         for timer in (self._deadline, self._next_turn):
             if timer is not None:
                 timer.cancel()
+        self._reading.release()

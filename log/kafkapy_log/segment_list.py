@@ -149,6 +149,8 @@ class SegmentList:
         """Where the batch lies that begins at `offset`, or the first one after it. None: look into the index."""
         offsets = self._appended_offsets
         if offsets and offset >= offsets[0]:
+            if offset == offsets[-1]:  # what a waiting consumer reads
+                return self._appended_positions[-1]
             entry = bisect_left(offsets, offset)
             if entry < len(offsets) and offsets[entry] == offset:
                 return self._appended_positions[entry]
