@@ -22,6 +22,19 @@ if TYPE_CHECKING:
 class Fetching:
     """`answer` makes the response of what was read last."""
 
+    __slots__ = (
+        "_answer",
+        "_clock",
+        "_deadline",
+        "_max_wait_ms",
+        "_next_turn",
+        "_reading",
+        "_time_is_up",
+        "_took_turns",
+        "_watched",
+        "pending",
+    )
+
     def __init__(self, reading: Reading, clock: Clock, max_wait_ms: int, answer: Callable[[], FetchResponse]) -> None:
         self._reading = reading
         self._clock = clock
