@@ -47,19 +47,20 @@ def handle(
     plan = broker.fetch_sessions.begin(request, context.api_version, broker.clock.monotonic_ms())
     if plan.error:
         return FetchResponse(error_code=plan.error)
+    partitions = plan.partitions
     max_bytes = min(request.max_bytes, broker.settings.now.replication.fetch_max_bytes)
     terms = FetchTerms(
-        min_bytes=min(request.min_bytes, max_bytes),
-        max_bytes=max_bytes,
-        committed_only=request.isolation_level == READ_COMMITTED,
-        by_id=context.api_version >= FIRST_VERSION_WITH_TOPIC_IDS,
-        replica_id=max(request.replica_id, request.replica_state.replica_id),
+        min(request.min_bytes, max_bytes),
+        max_bytes,
+        request.isolation_level == READ_COMMITTED,
+        context.api_version >= FIRST_VERSION_WITH_TOPIC_IDS,
+        max(request.replica_id, request.replica_state.replica_id),
     )
-    reading = Reading(plan.partitions, terms, broker.partitions, broker.disk)
-    max_wait_ms = request.max_wait_ms if plan.partitions else 0
-    if len(plan.partitions) > OPENED_AT_ONCE_MAX:
+    reading = Reading(partitions, terms, broker.partitions, broker.disk)
+    max_wait_ms = request.max_wait_ms if partitions else 0
+    if len(partitions) > OPENED_AT_ONCE_MAX:
         named = [
-            (wanted.topic_id if terms.by_id else wanted.topic_name, wanted.index) for wanted in plan.partitions.values()
+            (wanted.topic_id if terms.by_id else wanted.topic_name, wanted.index) for wanted in partitions.values()
         ]
         closed = to_be_opened(named, broker.partitions)
         if closed:

@@ -22,6 +22,19 @@ if TYPE_CHECKING:
 class Fetching:
     """`answer` makes the response of what was read last."""
 
+    __slots__ = (
+        "_answer",
+        "_clock",
+        "_deadline",
+        "_max_wait_ms",
+        "_next_turn",
+        "_reading",
+        "_time_is_up",
+        "_took_turns",
+        "_watched",
+        "pending",
+    )
+
     def __init__(self, reading: Reading, clock: Clock, max_wait_ms: int, answer: Callable[[], FetchResponse]) -> None:
         self._reading = reading
         self._clock = clock
@@ -105,16 +118,15 @@ class Fetching:
     # -- the end
 
     def _finish(self) -> None:
-        self._stop()
+        """What was read last is the answer; while it was read nothing was watched."""
+        if self._deadline is not None:
+            self._deadline.cancel()
         self.pending.answer(self._answer())
 
     def _give_up(self) -> None:
         """The client is gone."""
-        self._stop()
-        self._reading.release()
-
-    def _stop(self) -> None:
         self._unwatch()
         for timer in (self._deadline, self._next_turn):
             if timer is not None:
                 timer.cancel()
+        self._reading.release()

@@ -99,13 +99,13 @@ class Dispatcher:
                     response = response.result()
             except KafkaError as error:
                 response = api.error_response(request, error)
+            if response.__class__ is version.response and self.accounts is None:  # as a rule
+                outbox.append(response, version.encode, correlation_id, version.tagged_header)
+                return None
             if response is None:
                 return None
             if isinstance(response, Message):
-                if self.accounts is None and response.__class__ is version.response:
-                    outbox.append(response, version.encode, correlation_id, version.tagged_header)
-                else:
-                    self._append(response, version, context, outbox)
+                self._append(response, version, context, outbox)
                 return None
             holds_frame = api.has_records and len(frame) > COPIED_FRAME_BYTES_MAX
             return Unfinished(self, version, context, request, response, holds_frame)

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 SENDFILE_TURN_BYTES = 4 << 20  # one pump's share, so that a fast consumer leaves time to the others
 
-_SIZE_AND_CORRELATION_ID = Struct(">ii")
+_HEADER = Struct(">ii")  # size, correlation id
+_TAGGED_HEADER = Struct(">iix")  # and no tagged fields
 _SIZE = Struct(">i")
 
 
@@ -54,9 +55,7 @@ class Outbox:
         """Encode one answer behind those that wait. Returns its bytes on the wire, the four of its size included."""
         buffer, ranges = self.buffer, self._ranges
         start, first_range = len(buffer), len(ranges)
-        buffer += _SIZE_AND_CORRELATION_ID.pack(0, correlation_id)
-        if tagged_header:
-            buffer.append(0)
+        buffer += (_TAGGED_HEADER if tagged_header else _HEADER).pack(0, correlation_id)
         encode(response, buffer, ranges)  # type: ignore[arg-type]  # every range of ours is a FileSlice
         size = len(buffer) - start
         if len(ranges) > first_range:

@@ -145,7 +145,8 @@ class Partition:
 
     @property
     def is_under_min_isr(self) -> bool:
-        return len(self.isr) < self.min_insync_replicas
+        in_sync = len(self.isr)  # `min_insync_replicas` in place: asked for with every produce with acks=all
+        return in_sync < self.settings.min_insync_replicas and in_sync < len(self.replicas)
 
     def check_leader_epoch(self, current_leader_epoch: int) -> None:
         """Compare what a client believes the leader epoch to be; -1 is no belief (KIP-320).

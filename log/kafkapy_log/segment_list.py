@@ -150,6 +150,8 @@ class SegmentList:
         offsets = self._appended_offsets
         if offsets:
             relative = offset - self.active.base_offset
+            if relative == offsets[-1]:  # what a waiting consumer reads
+                return self._appended_positions[-1]
             if relative >= offsets[0]:
                 entry = bisect_left(offsets, relative)
                 if entry < len(offsets) and offsets[entry] == relative:

@@ -139,6 +139,21 @@ async def test_a_parked_fetch_is_woken_by_what_is_produced(tmp_path: Path) -> No
 
 
 @trio_test
+async def test_a_fetch_parked_on_one_partition_is_answered_by_its_news(tmp_path: Path) -> None:
+    async with running_node(tmp_path) as node, connect(node) as client, connect(node) as producer:
+        await producer.create_topic("orders")
+        for offset, size in enumerate((100, 50_000, 100)):  # copied, a file range, copied
+            await client.send(fetch_request({"orders": {0: offset}}, max_wait_ms=3_600_000), 12)
+            await until_parked(node)
+            assert node.broker.partitions.leader("orders", 0).is_watched
+            await producer.produce("orders", b"x" * size)
+            (data,) = (await client.receive(FetchResponse)).responses[0].partitions
+            assert [(record.offset, len(record.value or b"")) for record in records_of(data)] == [(offset, size)]
+            assert (data.high_watermark, data.last_stable_offset) == (offset + 1, offset + 1)
+            assert not node.broker.partitions.leader("orders", 0).is_watched
+
+
+@trio_test
 async def test_min_bytes_are_waited_for(tmp_path: Path) -> None:
     async with running_node(tmp_path) as node, connect(node) as client, connect(node) as producer:
         await producer.create_topic("orders", 2)

@@ -113,6 +113,21 @@ def test_many_unknown_tagged_fields() -> None:
     assert decode(HeartbeatRequest, encode(message, 4), 4) == message
 
 
+@pytest.mark.parametrize("size", [0, 126, 127, 16_382, 16_383, 2_097_151])
+def test_records_have_a_length_of_as_many_bytes_as_it_takes(size: int) -> None:
+    """Compact lengths are length + 1, seven bits a byte."""
+    data = encode(fetch_response(b"\xaa" * size), 12)
+    value, length = size + 1, bytearray()
+    while value > 127:
+        length.append(value & 127 | 128)
+        value >>= 7
+    length.append(value)
+    assert bytes(length) + b"\xaa" * size in data
+    (partition,) = decode(FetchResponse, data, 12).responses[0].partitions
+    assert isinstance(partition.records, memoryview)
+    assert bytes(partition.records) == b"\xaa" * size
+
+
 @pytest.mark.parametrize("version", [4, 12])
 def test_records_that_are_no_bytes_are_left_to_the_sender(version: int) -> None:
     ranges = [FileRange(300), FileRange(5)]

@@ -171,7 +171,12 @@ class EncoderEmitter(Emitter):
         if nullable:
             self.line("if s is not None:")
             self.indent += 1
-        if plan.flexible:
+        if plan.flexible and kind == "records":  # of few records, a length of two bytes as a rule
+            self.line("if 127 < n < 16384:")
+            self.line(f"    {out}.append(n >> 7)")
+            self.line("elif n > 127:")
+            self.line(f"    {out} += varint_rest(n)")
+        elif plan.flexible:
             self.line("if n > 127:")
             self.line(f"    {out} += {rest}(n)")
         self._put_content(kind, out)
