@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from kafkapy.client.command_line import (
     add_connection_arguments,
     add_json_argument,
+    counted,
     print_json,
     print_table,
     run_command,
@@ -273,9 +274,8 @@ def _require_no_members(cluster: Cluster, group_id: str) -> None:
             return
         raise
     if group.state not in ("Empty", "Dead"):
-        raise ClientError(
-            f"group {group_id!r} is {group.state} with {len(group.members)} members: stop its consumers first"
-        )
+        members = counted(len(group.members), "member")
+        raise ClientError(f"group {group_id!r} is {group.state} with {members}: stop its consumers first")
 
 
 def _wanted_partitions(

@@ -7,7 +7,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from kafkapy.client.command_line import add_connection_arguments, partition_number, run_command
+from kafkapy.client.command_line import add_connection_arguments, counted, partition_number, run_command
 from kafkapy.client.errors import ClientError
 
 if TYPE_CHECKING:
@@ -92,13 +92,13 @@ def _send(producer: Producer, maker: RecordMaker, batches: Iterable[list[bytes]]
             progress.update(producer.sent_count)
     except ClientError as error:
         if producer.sent_count:
-            raise ClientError(f"{error}; {producer.sent_count} records were sent before") from None
+            raise ClientError(f"{error}; {counted(producer.sent_count, 'record')} sent before") from None
         raise
 
 
 def _summary(arguments: argparse.Namespace, producer: Producer) -> str:
     count = producer.sent_count
-    text = f"sent {count} record{'' if count == 1 else 's'} to {arguments.topic}"
+    text = f"sent {counted(count, 'record')} to {arguments.topic}"
     if count == 1 and producer.last_position is not None:
         partition, offset = producer.last_position
         text += f" (partition {partition}, offset {offset})"

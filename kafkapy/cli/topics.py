@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from kafkapy.client.command_line import (
     add_connection_arguments,
     add_json_argument,
+    counted,
     parse_settings,
     positive_count,
     print_json,
@@ -54,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     delete = commands.add_parser("delete", help="delete topics and all their records")
     delete.add_argument("names", nargs="+", metavar="NAME")
-    delete.add_argument("--if-exists", action="store_true", help="a topic that is not there is no error")
+    delete.add_argument("--if-exists", action="store_true", help="a topic that does not exist is not an error")
 
     for command in (listing, create, describe, alter, delete):
         add_connection_arguments(command)
@@ -135,7 +136,7 @@ def _alter(arguments: argparse.Namespace, cluster: Cluster) -> int:
 
     for name in arguments.names:
         set_partitions(cluster, name, arguments.partitions)
-        print(f"topic {name} has {arguments.partitions} partitions")
+        print(f"topic {name} has {counted(arguments.partitions, 'partition')}")
     return 0
 
 

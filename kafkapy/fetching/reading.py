@@ -123,7 +123,7 @@ class Reading:
         return True
 
     def look_again(self, partition: Partition) -> None:
-        """There is news of it: say in `is_enough` whether the fetch is now to be read anew. Reads no bytes."""
+        """Count again what this partition could return; sets `is_enough`. Reads no bytes."""
         wanted = self.found.get(partition)
         if wanted is None:
             return

@@ -201,7 +201,7 @@ class LogCleaning:
             return
         if count:
             logger.info(
-                "retention of %s: %d segments deleted, it begins at %d now",
+                "retention of %s: segments deleted: %d, log start offset: %d",
                 partition,
                 count,
                 partition.log.log_start_offset,
@@ -329,7 +329,7 @@ class LogCleaning:
                 self._leave_alone(partition, error.message or error.code.name)
             return None
         logger.info(
-            "cleaning %s: %d dirty bytes from offset %d to %d behind %d clean ones",
+            "cleaning %s: dirty bytes: %d, from offset %d to %d, clean bytes before them: %d",
             partition,
             cleanable.dirty_bytes,
             cleanable.first_dirty_offset,
@@ -375,7 +375,7 @@ class LogCleaning:
         self._bytes_read += progress.bytes_mapped + progress.bytes_read
         self._bytes_written += progress.bytes_written
         logger.info(
-            "cleaned %s up to offset %d in %.1f s: %d keys, %d of %d records and %d of %d bytes left",
+            "cleaned %s up to offset %d in %.1f s: keys: %d, records left: %d of %d, bytes left: %d of %d",
             partition,
             end_offset,
             time.monotonic() - began,

@@ -196,8 +196,11 @@ class PartitionManager:
         """Make, change and remove replicas as `delta` says; `image` is the state after it."""
         self._use(image)
         for topic in delta.deleted_topics:
+            logger.info("topic %s deleted", topic.name)
             for index in range(len(topic.partitions)):
                 self._remove(topic, index)
+        for name in delta.created_topics:
+            logger.info("topic %s created, partitions: %d", name, len(image.topics[name].partitions))
         now_ms = self._clock.now_ms()
         for name, index in delta.changed_partitions:
             topic = image.topics[name]
@@ -222,6 +225,7 @@ class PartitionManager:
         partitions = [self._by_name.get((topic, index)) for index in range(self.count(topic))]
         settings = self._settings.of_topic(topic)
         for_logs = self._settings.of_logs(settings)
+        logger.debug("topic %s follows its changed settings", topic)
         for partition in partitions:
             if partition is not None:
                 partition.settings = settings
@@ -265,6 +269,7 @@ class PartitionManager:
             high_watermark=self._store.high_watermark(topic, index),
         )
         partition.use_flusher(self._flusher)
+        logger.debug("opened %s, offsets %d to %d", partition, log.log_start_offset, log.log_end_offset)
         self._by_name[topic, index] = self._by_id[image.topic_id, index] = partition
         return partition
 
