@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 FILE_RANGE_BYTES_MIN = 32_768
 TURN_PARTITIONS = 16  # between two looks at the clock
 
-# What a partition has nothing to say of, shared by all answers (nobody changes it): three objects less for each.
+# The default structs of an answer, shared by all partitions and never changed: three objects less for each.
 _NO_DIVERGENCE = EpochEndOffset()
 _NO_LEADER = LeaderIdAndEpoch()
 _NO_SNAPSHOT = SnapshotId()
@@ -158,10 +158,10 @@ class Reading:
         )
         try:
             partition = self._find(wanted)
-            data.aborted_transactions = None  # an empty list, not null, where nobody knows the partition: as in Kafka
+            data.aborted_transactions = None  # an unknown partition has an empty list instead: as in Kafka
             if self._terms.replica_id >= 0:
-                raise KafkaError(ErrorCode.NOT_LEADER_OR_FOLLOWER)  # it claims to be a follower, and there is none
-            # A negative epoch other than -1 is one that other APIs refuse; a fetch takes any for none.
+                raise KafkaError(ErrorCode.NOT_LEADER_OR_FOLLOWER)  # a single node has no followers
+            # Other APIs refuse a negative epoch other than -1; a fetch treats all negative ones as not given.
             if wanted.current_leader_epoch >= 0:
                 partition.check_leader_epoch(wanted.current_leader_epoch)
             self.found[partition] = wanted

@@ -36,7 +36,9 @@ class DiskWatch:
         self._told_ms: dict[str, float] = {}  # kind of trouble -> when a line last said so
         self._has_told = False
         self.refusing: set[str] = set()
-        """What could not be written lately: who writes something while there is anything in it calls `accepted`."""
+        """The partitions whose last append the disk refused. While it is not empty, each write that succeeds is told to
+        `accepted`.
+        """
         self.failed = trio.Event()
         """Set once the disk has failed for good; `failure` then says why in one line."""
         self.failure = ""

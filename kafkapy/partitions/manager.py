@@ -132,11 +132,11 @@ class PartitionManager:
 
     @property
     def has_unopened(self) -> bool:
-        """Whether there is any that nobody has asked for since the start, stored or new; a produce asks this first."""
+        """Whether any partition has had no request since the start, stored or new; a produce asks this first."""
         return bool(self._unopened)
 
     def unopened(self) -> list[TopicPartition]:
-        """The partitions that have something stored and that nobody has asked for since the start."""
+        """The partitions that have something stored and have had no request since the start."""
         return [TopicPartition(*key) for key in self._unopened if key in self._store]
 
     def unopened_among(self, wanted: Iterable[tuple[str | Uuid, int]]) -> list[tuple[str, int]]:

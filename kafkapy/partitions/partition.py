@@ -419,8 +419,8 @@ class Partition:
     # -- news
 
     def watch(self, watcher: object, tell: Callable[[Partition], None]) -> None:
-        """Have `tell(partition)` called with each news until `unwatch`: records became readable, the log begins
-        elsewhere, the role changed. It must not wait nor raise.
+        """Until `unwatch`, call `tell(partition)` when records become readable, the log start offset moves or the role
+        changes. `tell` must not wait or raise.
         """
         self._watchers[watcher] = tell
 
