@@ -30,18 +30,26 @@ _COMPRESSIONS = ("none", "gzip", "snappy", "lz4", "zstd")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `kafkapy produce`."""
     parser.add_argument("topic", metavar="TOPIC")
-    parser.add_argument("records", nargs="*", metavar="VALUE", help="a record each (the lines of standard input)")
+    parser.add_argument(
+        "records", nargs="*", metavar="VALUE", help="one record for each (default: each line of standard input)"
+    )
     parser.add_argument("--key", "-k", metavar="K", help="the key of every record")
-    parser.add_argument("--key-separator", "-K", metavar="SEP", help="what stands between key and value in each record")
+    parser.add_argument("--key-separator", "-K", metavar="SEP", help="the text between key and value in each record")
     parser.add_argument(
         "--header", "-H", action="append", default=[], metavar="NAME=VALUE", help="on every record; may be repeated"
     )
     parser.add_argument("--null-marker", metavar="TEXT", help="a key or value that is this text is null (a tombstone)")
-    parser.add_argument("--partition", "-p", type=partition_number, metavar="N", help="(chosen by key, or in turn)")
     parser.add_argument(
-        "--acks", choices=_ACKS, default="all", metavar="{0,1,all}", help="whose acknowledgement to wait for (all)"
+        "--partition", "-p", type=partition_number, metavar="N", help="(default: by the key's hash, else in turn)"
     )
-    parser.add_argument("--compression", "-z", choices=_COMPRESSIONS, default="none", help="(none)")
+    parser.add_argument(
+        "--acks",
+        choices=_ACKS,
+        default="all",
+        metavar="{0,1,all}",
+        help="which replicas must acknowledge: none, the leader, or all in sync (default: all)",
+    )
+    parser.add_argument("--compression", "-z", choices=_COMPRESSIONS, default="none", help="(default: none)")
     parser.add_argument("--quiet", "-q", action="store_true", help="say nothing when all went well")
     add_connection_arguments(parser)
 

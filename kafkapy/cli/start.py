@@ -175,11 +175,12 @@ def _announce(node: Node, *, durable: bool) -> None:
 
 def _command() -> str:
     """What starts kafkapy in the user's shell: `kafkapy`, or a full path where that is not on the PATH (`./start`)."""
-    from shlex import quote
     from shutil import which
 
     if which("kafkapy") is not None:
         return "kafkapy"
+    from shlex import quote
+
     script = Path(sys.argv[0])
     if script.name == "kafkapy":
         return quote(str(script.absolute()))

@@ -71,7 +71,7 @@ class DiskWatch:
         """Nothing more is written for `what`: its topic was deleted, as one does to make room."""
         if self.refusing:
             self.refusing.discard(what)
-            self._tell_end("what the disk under %s did not take was deleted, so nothing waits for it any more")
+            self._tell_end("topics whose writes the disk under %s refused were deleted: none is refused now")
 
     def unreadable(self, error: KafkaError) -> None:
         """A client wanted to read something and got KAFKA_STORAGE_ERROR."""

@@ -312,10 +312,12 @@ class LogCleaning:
                 self._leave_alone(partition, error.message or error.code.name)
             return None
         if cleanable.checkpoint_is_wrong and checkpoint is not None:
-            # So it is, too, when records were deleted beyond it, as every log of `compact,delete` has it one day.
+            # The same holds when retention has moved the log start past it, as in each log of `compact,delete`.
             del self._checkpoints[known]
             if not log.settings.delete:
-                logger.warning("%s is not clean up to %d, which it does not have", partition, checkpoint)
+                logger.warning(
+                    "%s: cleaner checkpoint %d is outside the log: cleaning starts over", partition, checkpoint
+                )
         return cleanable
 
     def _begin(self, partition: Partition, cleanable: Cleanable) -> CleaningPlan | None:

@@ -90,7 +90,7 @@ async def test_nothing_waits_for_the_disk_when_the_refused_topic_was_deleted(
         for topic in ("orders", "others"):
             await client.create_topic(topic)
         await client.produce("orders", b"before")
-        with failing(monkeypatch, FULL, "pwritev"):
+        with failing(monkeypatch, FULL, "pwrite", "pwritev"):
             for topic in ("orders", "others"):
                 assert (await client.produce_batch(topic, batch([b"refused"]))).error_code != ErrorCode.NONE
         assert node.disk.refusing == {"orders-0", "others-0"}
@@ -98,7 +98,7 @@ async def test_nothing_waits_for_the_disk_when_the_refused_topic_was_deleted(
             await client.ask(DeleteTopicsRequest(topic_names=[topic]), DeleteTopicsResponse, 5)
         assert not node.disk.refusing
         assert caplog.messages[1:] == [
-            f"what the disk under {tmp_path} did not take was deleted, so nothing waits for it any more"
+            f"topics whose writes the disk under {tmp_path} refused were deleted: none is refused now"
         ]
 
 
