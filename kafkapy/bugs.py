@@ -1,7 +1,7 @@
-"""Tracebacks of our own: whoever catches broadly reports them here, so that a test can fail by them.
+"""Exceptions that only a mistake of ours can raise: code that catches them reports them here, so that a test can fail.
 
-A bug costs its client the connection, or one chore its round, and nobody else anything. It must not go unseen, though:
-it is logged with its traceback, and kept for whoever runs the broker inside a test.
+A bug costs one client its connection, or one chore its round, and affects nothing else. It is logged with its
+traceback, and kept for tests that run the broker.
 """
 
 from __future__ import annotations

@@ -109,7 +109,7 @@ class Clock(Protocol):
     """What a node asks for the time, and has wait."""
 
     bugs: Bugs | None
-    """Who hears of what a callback raises. None: it is raised where the timers fire."""
+    """Exceptions of callbacks are reported to it. None: they are raised where the timers fire."""
 
     def now_ms(self) -> int:
         """Milliseconds since the epoch."""

@@ -154,7 +154,9 @@ class Node:
                 async with trio.open_nursery() as serving:
                     serve = partial(self.server.serve, listening, self.stopping, drain_seconds=DRAIN_SECONDS)
                     serving.start_soon(serve)
+                    logger.info("node %d started", self.node_id)
                     yield self
+                    logger.info("stopping")
                     self.stopping.set()
                 nursery.cancel_scope.cancel()
         except BaseExceptionGroup as group:
@@ -171,6 +173,7 @@ class Node:
                 f"the logs in {self.data_directory} could not be closed cleanly ({_words(failure)}): "
                 f"{what_to_do(failure)}; the next start recovers them"
             ) from failure
+        logger.info("stopped: the logs in %s are closed", self.data_directory)
 
     async def _stop_when_the_disk_fails(self) -> None:
         """Raises ShutdownError: the disk has failed, and requests under way have had their answers."""
@@ -194,6 +197,7 @@ class Node:
                 )
             sock = bind(listener, backlog=settings.network.socket_listen_backlog_size)
             parts.callback(sock.close)
+            logger.info("listener %s: %s port %d", listener.name, listener.host or "*", sock.getsockname()[1])
             listening.append((listener, sock))
             ports[listener.name] = sock.getsockname()[1]
         self.settings.change(settings.with_ports(ports))
@@ -389,6 +393,7 @@ class Node:
             await self.broker.transactions.load()
         except (KafkaError, MalformedMessage, OSError) as error:
             raise self._unusable(error) from error
+        logger.debug("coordinators of groups and transactions loaded")
         loaded.set()
 
 

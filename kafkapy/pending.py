@@ -26,7 +26,7 @@ REFUSALS = (KafkaError, CloseConnection)
 
 
 class Pending(Generic[T]):
-    """Settled exactly once, by `answer` or `refuse`; after `abandon` the answer is of no interest to anybody.
+    """Settled exactly once, by `answer` or `refuse`; after `abandon` its callbacks are not called.
 
     `on_abandon`, when given, is called once if the request is given up before it is settled, its client having gone.
     """
@@ -44,7 +44,7 @@ class Pending(Generic[T]):
         return self._value is not _NOT_YET
 
     def result(self) -> T:
-        """The answer. Raises the error of `refuse`. For those that are settled only."""
+        """The answer. Raises the error of `refuse`. To be called only when `settled`."""
         if self._error is not None:
             raise self._error
         assert self._value is not _NOT_YET, "not settled yet"
@@ -66,25 +66,29 @@ class Pending(Generic[T]):
             callback(self)
 
     def when_settled(self, callback: Callable[[Pending[T]], None]) -> None:
-        """Call it with this once it is settled, at once if it is."""
+        """Call `callback(self)` when this is settled; at once if it is settled already."""
         if self._value is _NOT_YET:
             self._callbacks.append(callback)
         else:
             callback(self)
 
     def abandon(self) -> None:
-        """Nobody waits for the answer any more: whoever knows that it is waited for stops to look for it."""
+        """The client is gone: drop the callbacks and call `on_abandon`."""
         self._callbacks.clear()
         if self._on_abandon is not None and self._value is _NOT_YET:
             on_abandon, self._on_abandon = self._on_abandon, None
             on_abandon()
 
     def map(self, answer: Callable[[T], R]) -> Pending[R]:
-        """What `answer` makes of the answer, which may raise KafkaError; a refusal stays one."""
+        """`answer` is called with the answer, and returns the result's. If this is refused, or `answer` raises, the
+        result is refused with that error.
+        """
         return self.and_then(lambda value: settled(answer(value)))
 
     def and_then(self, go_on: Callable[[T], Pending[R]]) -> Pending[R]:
-        """What `go_on` returns once it is called with the answer; a refusal stays one, and one it raises is one."""
+        """`go_on` is called with the answer. If this is refused, or `go_on` raises, the result is refused with that
+        error.
+        """
         if self._error is None and self._value is not _NOT_YET:
             try:
                 return go_on(cast("T", self._value))
@@ -92,7 +96,7 @@ class Pending(Generic[T]):
                 return refused(error)
         following: Pending[R] = Pending(self.abandon)
 
-        def follow(first: Pending[T]) -> None:
+        def start_second(first: Pending[T]) -> None:
             try:
                 second = go_on(first.result())
             except REFUSALS as error:
@@ -100,11 +104,13 @@ class Pending(Generic[T]):
             else:
                 following.follow(second)
 
-        self.when_settled(follow)
+        self.when_settled(start_second)
         return following
 
     def otherwise(self, answer: Callable[[KafkaError], T]) -> Pending[T]:
-        """The same, but what `answer` makes of a refusal is the answer to it; it may raise another KafkaError."""
+        """If this is refused with a KafkaError, `answer` is called with it and returns the answer, or raises another
+        error. An answer passes unchanged.
+        """
         if self._error is None and self._value is not _NOT_YET:
             return self
         following: Pending[T] = Pending(self.abandon)
@@ -149,21 +155,21 @@ class Pending(Generic[T]):
 
 
 def settled(value: T) -> Pending[T]:
-    """One with its answer."""
+    """A Pending that has its answer already."""
     pending: Pending[T] = Pending()
     pending._value = value
     return pending
 
 
 def refused(error: KafkaError | CloseConnection) -> Pending[T]:
-    """One that will have no other answer."""
+    """A Pending that is refused already."""
     pending: Pending[T] = Pending()
     pending.refuse(error)
     return pending
 
 
 def attempt(ask: Callable[[], Pending[T]]) -> Pending[T]:
-    """What `ask` returns; a KafkaError that it raises is a refusal."""
+    """What `ask` returns; if it raises one of `REFUSALS`, a Pending that is refused with that error."""
     try:
         return ask()
     except REFUSALS as error:

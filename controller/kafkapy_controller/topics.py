@@ -121,7 +121,7 @@ def failed_creation(name: str, error: KafkaError) -> CreatableTopicResult:
 
 
 def _refused_names(topics: Sequence[CreatableTopic]) -> list[CreatableTopicResult]:
-    """One result for each name that is there twice, or is nobody's to make."""
+    """One error result for each name that the request has twice, or that no client may create."""
     refused: list[CreatableTopicResult] = []
     counts = Counter([topic.name for topic in topics]) if len(topics) > 1 else {topic.name: 1 for topic in topics}
     for name, count in counts.items():
@@ -172,7 +172,9 @@ def _create_topic(
 
 
 def _check_is_new(image: MetadataImage, name: str, made: Container[str]) -> None:
-    """Raises KafkaError: the name is taken, or metrics could not tell it from one that is and was `made` by others."""
+    """Raises KafkaError: the name is taken, or differs only in "." and "_" from an existing topic's, so that their
+    metrics would collide. Topics in `made` do not count for the latter.
+    """
     if name in image.topics:
         raise KafkaError(ErrorCode.TOPIC_ALREADY_EXISTS, f"Topic '{name}' already exists.")
     metric = metric_name(name)

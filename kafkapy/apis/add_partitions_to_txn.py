@@ -4,7 +4,7 @@ v2 PRODUCER_FENCED    v3 flexible; the last version for clients
 v4 for brokers: several transactions, and verify_only, which only asks (KIP-890)
 v5 adds on behalf of a client of transaction version 2
 
-All or nothing: one partition that does not exist keeps the others of its transaction out.
+All or nothing: if one partition does not exist, none of that transaction is added.
 
 Errors  UNKNOWN_TOPIC_OR_PARTITION   and OPERATION_NOT_ATTEMPTED for the others
         TOPIC_AUTHORIZATION_FAILED   before v4: an internal topic; OPERATION_NOT_ATTEMPTED for the others

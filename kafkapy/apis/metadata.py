@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("kafkapy.apis.metadata")
 
 NO_OPERATIONS = -2147483648
-"""Nobody asked."""
+"""The value for: the request did not ask for the allowed operations."""
 ALL_TOPIC_OPERATIONS = 3_576
 """A bit for each AclOperation a topic knows: 3 READ to 8 DESCRIBE, 10 and 11 DESCRIBE_, ALTER_CONFIGS."""
 ALL_CLUSTER_OPERATIONS = 8_096
@@ -125,7 +125,7 @@ def _asks_by_id(request: MetadataRequest) -> bool:
 
 
 def _answer(request: MetadataRequest, context: RequestContext) -> Answer | Coroutine[object, object, Answer]:
-    """From one image, the newest; a coroutine when so much of it has to be encoded that others get their turns."""
+    """Answer from the newest image; a coroutine if so many topics have to be encoded that other tasks get turns."""
     image = context.broker.metadata.image
     topics = _Topics(request, image, context)
     if topics.missing_partition_count > PARTITIONS_PER_TURN_MAX:

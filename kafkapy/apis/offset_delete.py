@@ -2,7 +2,7 @@
 
 Errors  INVALID_GROUP_ID            the group id is empty
         GROUP_ID_NOT_FOUND          no such group
-        NON_EMPTY_GROUP             it has members and they are no consumers, so nobody knows what they read
+        NON_EMPTY_GROUP             it has members of another protocol type: what they read is unknown
         COORDINATOR_LOAD_IN_PROGRESS
  of one partition:
         UNKNOWN_TOPIC_OR_PARTITION  no such topic or partition
@@ -47,7 +47,7 @@ def handle(request: OffsetDeleteRequest, context: RequestContext) -> Pending[Off
 def _resolve(
     request: OffsetDeleteRequest, image: MetadataImage
 ) -> tuple[list[OffsetDeleteRequestTopic], dict[str, OffsetDeleteResponseTopic]]:
-    """What exists, and by topic the refusal of what does not."""
+    """The topics and partitions that exist, and by topic the errors for those that do not."""
     known: list[OffsetDeleteRequestTopic] = []
     refused: dict[str, OffsetDeleteResponseTopic] = {}
     for topic in request.topics:

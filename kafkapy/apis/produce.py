@@ -33,7 +33,7 @@ Not done: throttling.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from kafkapy.errors import CloseConnection
 from kafkapy.partitions.opening import OPENED_AT_ONCE_MAX, open_in_turns, to_be_opened
@@ -144,7 +144,7 @@ def _enlist(request: ProduceRequest, context: RequestContext) -> Pending[Enliste
         )
     except NotEnlisted as refusal:
         return settled(refusal)
-    return outcome.map(lambda enlisted: enlisted)
+    return cast("Pending[Enlisted]", outcome)  # Pending is invariant
 
 
 def _append_all(request: ProduceRequest, context: RequestContext, enlisted: Enlisted) -> Answer:

@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="KIND",
-        help="an anomaly that is none here: reported, but not as a failure; may be given more than once",
+        help="an anomaly that is expected here: reported, but not as a failure; may be given more than once",
     )
     parser.add_argument(
         "--examples", type=int, default=EXAMPLES, metavar="N", help=f"how many of each kind to show ({EXAMPLES})"

@@ -27,9 +27,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_connection_arguments(parser)
     commands = parser.add_subparsers(dest="configs_command", required=True, metavar="COMMAND")
 
-    describe = commands.add_parser("describe", help="show settings, where they come from")
-    describe.add_argument("names", nargs="*", metavar="NAME", help="these settings (those that were changed)")
-    describe.add_argument("--all", action="store_true", help="those too that have their default")
+    describe = commands.add_parser("describe", help="show settings and where each comes from")
+    describe.add_argument(
+        "names", nargs="*", metavar="NAME", help="only these settings (default: those that were changed)"
+    )
+    describe.add_argument("--all", action="store_true", help="also settings that have their default")
     add_json_argument(describe)
 
     change = commands.add_parser("set", help="change settings; a running broker follows at once")
@@ -42,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         whose = command.add_mutually_exclusive_group(required=True)
         whose.add_argument("--topic", "-t", metavar="T", help="the settings of a topic")
         whose.add_argument("--broker", type=partition_number, metavar="N", help="of one broker, by its node id")
-        whose.add_argument("--broker-default", action="store_true", help="of all brokers that have none of their own")
+        whose.add_argument("--broker-default", action="store_true", help="of all brokers, unless a broker has its own")
         whose.add_argument("--group", "-g", metavar="G", help="of a group")
         add_connection_arguments(command)
 

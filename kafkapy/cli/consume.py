@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     where.add_argument(
         "--from-beginning",
         action="store_true",
-        help="from the first record (what comes from now on); in a group only where it has committed nothing",
+        help="start at the first record (default: only new ones); a group starts at its committed offsets",
     )
     where.add_argument(
         "--offset", "-o", metavar="N", help="from offset N, `earliest`, `latest`, or -N: N records before the end"
@@ -50,25 +50,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--partition", "-p", type=partition_number, action="append", metavar="N", help="only this one; may be repeated"
     )
     parser.add_argument("--max-messages", "-n", type=positive_count, metavar="N", help="stop after N records")
-    parser.add_argument("--exit-at-end", "-e", action="store_true", help="stop at the end (go on when records come)")
     parser.add_argument(
-        "--idle-timeout", type=positive_seconds, metavar="SECONDS", help="stop when nothing came for so long"
+        "--exit-at-end",
+        "-e",
+        action="store_true",
+        help="stop at the last record (default: wait for new ones until Ctrl-C)",
+    )
+    parser.add_argument(
+        "--idle-timeout", type=positive_seconds, metavar="SECONDS", help="stop when no record has come for this long"
     )
     parser.add_argument("--group", "-g", metavar="G", help="read as a member of this group, and commit")
     parser.add_argument(
         "--isolation-level",
         choices=("read_uncommitted", "read_committed"),
         default="read_uncommitted",
-        help="read_committed leaves out what aborted transactions wrote (read_uncommitted)",
+        help="read_committed leaves out records of aborted transactions (default: read_uncommitted)",
     )
     parser.add_argument("--print-timestamp", action="store_true")
     parser.add_argument("--print-partition", action="store_true")
     parser.add_argument("--print-offset", action="store_true")
     parser.add_argument("--print-headers", action="store_true")
     parser.add_argument("--print-key", action="store_true")
-    parser.add_argument("--separator", default="\t", metavar="SEP", help="between what is printed of a record (a tab)")
-    parser.add_argument("--null-marker", default="null", metavar="TEXT", help="what is printed for null (null)")
-    add_json_argument(parser, "print an object a line, with all there is")
+    parser.add_argument(
+        "--separator", default="\t", metavar="SEP", help="between the printed parts of a record (default: a tab)"
+    )
+    parser.add_argument(
+        "--null-marker", default="null", metavar="TEXT", help="printed for a null key or value (default: null)"
+    )
+    add_json_argument(parser, "print a JSON object for each record, with all its fields")
     add_connection_arguments(parser)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from kafkapy.client.command_line import (
     add_connection_arguments,
     add_json_argument,
+    counted,
     print_json,
     print_table,
     run_command,
@@ -49,11 +50,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="T[:N,N]",
-        help="a topic, or some partitions of it; may be given repeatedly (all that the group has offsets of)",
+        help="a topic, or some partitions of it; may be given repeatedly (default: all that the group has offsets of)",
     )
     where = reset.add_mutually_exclusive_group(required=True)
     where.add_argument("--to-earliest", action="store_true", help="to the first record that is kept")
-    where.add_argument("--to-latest", action="store_true", help="to the end: the group reads what comes from now on")
+    where.add_argument("--to-latest", action="store_true", help="to the end: the group reads only new records")
     where.add_argument("--to-offset", type=int, metavar="N", help="to this offset")
     where.add_argument("--shift-by", type=int, metavar="N", help="forward by N records, back with a negative N")
     where.add_argument(
@@ -273,9 +274,8 @@ def _require_no_members(cluster: Cluster, group_id: str) -> None:
             return
         raise
     if group.state not in ("Empty", "Dead"):
-        raise ClientError(
-            f"group {group_id!r} is {group.state} with {len(group.members)} members: stop its consumers first"
-        )
+        members = counted(len(group.members), "member")
+        raise ClientError(f"group {group_id!r} is {group.state} with {members}: stop its consumers first")
 
 
 def _wanted_partitions(

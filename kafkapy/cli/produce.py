@@ -7,7 +7,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from kafkapy.client.command_line import add_connection_arguments, partition_number, run_command
+from kafkapy.client.command_line import add_connection_arguments, counted, partition_number, run_command
 from kafkapy.client.errors import ClientError
 
 if TYPE_CHECKING:
@@ -30,18 +30,26 @@ _COMPRESSIONS = ("none", "gzip", "snappy", "lz4", "zstd")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `kafkapy produce`."""
     parser.add_argument("topic", metavar="TOPIC")
-    parser.add_argument("records", nargs="*", metavar="VALUE", help="a record each (the lines of standard input)")
+    parser.add_argument(
+        "records", nargs="*", metavar="VALUE", help="one record for each (default: each line of standard input)"
+    )
     parser.add_argument("--key", "-k", metavar="K", help="the key of every record")
-    parser.add_argument("--key-separator", "-K", metavar="SEP", help="what stands between key and value in each record")
+    parser.add_argument("--key-separator", "-K", metavar="SEP", help="the text between key and value in each record")
     parser.add_argument(
         "--header", "-H", action="append", default=[], metavar="NAME=VALUE", help="on every record; may be repeated"
     )
     parser.add_argument("--null-marker", metavar="TEXT", help="a key or value that is this text is null (a tombstone)")
-    parser.add_argument("--partition", "-p", type=partition_number, metavar="N", help="(chosen by key, or in turn)")
     parser.add_argument(
-        "--acks", choices=_ACKS, default="all", metavar="{0,1,all}", help="whose acknowledgement to wait for (all)"
+        "--partition", "-p", type=partition_number, metavar="N", help="(default: by the key's hash, else in turn)"
     )
-    parser.add_argument("--compression", "-z", choices=_COMPRESSIONS, default="none", help="(none)")
+    parser.add_argument(
+        "--acks",
+        choices=_ACKS,
+        default="all",
+        metavar="{0,1,all}",
+        help="which replicas must acknowledge: none, the leader, or all in sync (default: all)",
+    )
+    parser.add_argument("--compression", "-z", choices=_COMPRESSIONS, default="none", help="(default: none)")
     parser.add_argument("--quiet", "-q", action="store_true", help="say nothing when all went well")
     add_connection_arguments(parser)
 
@@ -92,13 +100,13 @@ def _send(producer: Producer, maker: RecordMaker, batches: Iterable[list[bytes]]
             progress.update(producer.sent_count)
     except ClientError as error:
         if producer.sent_count:
-            raise ClientError(f"{error}; {producer.sent_count} records were sent before") from None
+            raise ClientError(f"{error}; {counted(producer.sent_count, 'record')} sent before") from None
         raise
 
 
 def _summary(arguments: argparse.Namespace, producer: Producer) -> str:
     count = producer.sent_count
-    text = f"sent {count} record{'' if count == 1 else 's'} to {arguments.topic}"
+    text = f"sent {counted(count, 'record')} to {arguments.topic}"
     if count == 1 and producer.last_position is not None:
         partition, offset = producer.last_position
         text += f" (partition {partition}, offset {offset})"

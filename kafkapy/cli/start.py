@@ -162,11 +162,26 @@ def _announce(node: Node, *, durable: bool) -> None:
     address = node.bootstrap_address
     kept = f"data in {node.data_directory}" if durable else "ephemeral"
     server = "" if address == "localhost:9092" else f" -b {address}"
+    command = _command()
     try:
         print(f"kafkapy listens at {address} ({kept}); Ctrl-C stops it")
         print(
-            f"try: kafkapy produce hello 'first record'{server} && kafkapy consume hello --from-beginning{server}",
+            f"try: {command} produce hello 'first record'{server} && {command} consume hello --from-beginning{server}",
             flush=True,
         )
     except OSError:  # a reader that is gone, a full disk
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _command() -> str:
+    """What starts kafkapy in the user's shell: `kafkapy`, or a full path where that is not on the PATH (`./start`)."""
+    from shutil import which
+
+    if which("kafkapy") is not None:
+        return "kafkapy"
+    from shlex import quote
+
+    script = Path(sys.argv[0])
+    if script.name == "kafkapy":
+        return quote(str(script.absolute()))
+    return f"{quote(sys.executable)} -m kafkapy"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from kafkapy.client.command_line import (
     add_connection_arguments,
     add_json_argument,
+    counted,
     parse_settings,
     positive_count,
     print_json,
@@ -30,31 +31,37 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(dest="topics_command", required=True, metavar="COMMAND")
 
     listing = commands.add_parser("list", help="print the names of the topics")
-    listing.add_argument("--internal", action="store_true", help="Kafka's own topics too")
+    listing.add_argument("--internal", action="store_true", help="the internal topics too")
     add_json_argument(listing)
 
     create = commands.add_parser("create", help="make topics")
     create.add_argument("names", nargs="+", metavar="NAME")
-    create.add_argument("--partitions", "-p", type=positive_count, metavar="N", help="(the broker's num.partitions)")
     create.add_argument(
-        "--replication-factor", "-r", type=positive_count, metavar="N", help="(its default.replication.factor)"
+        "--partitions", "-p", type=positive_count, metavar="N", help="(default: the broker's num.partitions)"
+    )
+    create.add_argument(
+        "--replication-factor",
+        "-r",
+        type=positive_count,
+        metavar="N",
+        help="(default: the broker's default.replication.factor)",
     )
     create.add_argument(
         "--config", "-c", action="append", default=[], metavar="NAME=VALUE", help="a setting; may be given repeatedly"
     )
-    create.add_argument("--if-not-exists", action="store_true", help="a topic that is there already is left as it is")
+    create.add_argument("--if-not-exists", action="store_true", help="a topic that exists already is left as it is")
 
     describe = commands.add_parser("describe", help="show partitions, leaders, replicas, offsets and settings")
-    describe.add_argument("names", nargs="*", metavar="NAME", help="(all but Kafka's own)")
+    describe.add_argument("names", nargs="*", metavar="NAME", help="(default: all but the internal ones)")
     add_json_argument(describe)
 
     alter = commands.add_parser("alter", help="add partitions")
     alter.add_argument("names", nargs="+", metavar="NAME")
-    alter.add_argument("--partitions", "-p", type=positive_count, metavar="N", required=True, help="as many in all")
+    alter.add_argument("--partitions", "-p", type=positive_count, metavar="N", required=True, help="the new total")
 
     delete = commands.add_parser("delete", help="delete topics and all their records")
     delete.add_argument("names", nargs="+", metavar="NAME")
-    delete.add_argument("--if-exists", action="store_true", help="a topic that is not there is no error")
+    delete.add_argument("--if-exists", action="store_true", help="a topic that does not exist is not an error")
 
     for command in (listing, create, describe, alter, delete):
         add_connection_arguments(command)
@@ -135,7 +142,7 @@ def _alter(arguments: argparse.Namespace, cluster: Cluster) -> int:
 
     for name in arguments.names:
         set_partitions(cluster, name, arguments.partitions)
-        print(f"topic {name} has {arguments.partitions} partitions")
+        print(f"topic {name} has {counted(arguments.partitions, 'partition')}")
     return 0
 
 

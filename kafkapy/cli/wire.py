@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from string import hexdigits
 from typing import TextIO
 
 from kafkapy_wire.catalog import UnknownSchema, message_class, schema_name
@@ -117,10 +118,7 @@ def _decode_object(given: dict[str, JsonValue]) -> dict[str, JsonValue]:
     text = given.get("hex")
     if not isinstance(text, str):
         raise BadInput('"hex" is missing')
-    try:
-        data = bytes.fromhex(text)
-    except ValueError as error:
-        raise BadInput(f"not hexadecimal: {error}") from None
+    data = _parse_hex(text)
     try:
         return {
             "schema": name,
@@ -147,11 +145,21 @@ def _schema_and_version(given: dict[str, JsonValue]) -> tuple[str, int]:
     if not isinstance(name, str):
         raise BadInput('"schema" is missing')
     if isinstance(version, bool) or not isinstance(version, int):
-        raise BadInput('"version" is missing or no number')
+        raise BadInput('"version" is missing or not a number')
     try:
         return schema_name(name), version
     except UnknownSchema as error:
         raise BadInput(str(error)) from None
+
+
+def _parse_hex(text: str) -> bytes:
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        for position, character in enumerate(text):
+            if character not in hexdigits and not character.isspace():
+                raise BadInput(f"not hexadecimal: {character!r} at position {position}") from None
+        raise BadInput("not hexadecimal: a byte is two digits without a space between them") from None
 
 
 def _parse_json(text: str) -> JsonValue:

@@ -136,7 +136,7 @@ class Cluster:
         """Metadata of one topic that has a leader for every partition.
 
         With `create` a topic that is not there is made, if the broker does that for clients.
-        Raises Refused: there is no such topic, and none comes; its name is none.
+        Raises Refused: the topic does not exist and is not auto-created, or its name is not allowed.
         """
         unknown_deadline = Deadline(min(UNKNOWN_TOPIC_SECONDS if create else 0, self.timeout_seconds))
 
@@ -187,7 +187,7 @@ class Cluster:
 def parse_bootstrap(text: str) -> list[tuple[str, int]]:
     """`HOST:PORT` or `HOST`, several with commas between them; an IPv6 address stands in brackets.
 
-    Raises ClientError: an entry is none of these.
+    Raises ClientError: an entry is not HOST:PORT.
     """
     addresses = []
     for entry in filter(None, (part.strip() for part in text.split(","))):

@@ -90,6 +90,11 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
         sys.stdout.write("  ".join(cells).rstrip() + "\n")
 
 
+def counted(count: int, noun: str) -> str:
+    """`1 record`, `2 records`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def print_json(document: object) -> None:
     import json
 

@@ -102,7 +102,9 @@ class Connection:
             return decode(response_class, body, version)
         except MalformedMessage as error:
             self.close()
-            raise ClientError(f"{self.address} sent an answer that is none: {error}") from None
+            raise ClientError(
+                f"{self.address} sent bytes that are not a valid {response_class.__name__} v{version}: {error}"
+            ) from None
 
     def _negotiate(self, timeout_seconds: float) -> None:
         request = ApiVersionsRequest(client_software_name=CLIENT_ID, client_software_version=__version__)

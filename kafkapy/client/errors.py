@@ -60,7 +60,7 @@ _WORDS = {
     ErrorCode.LEADER_NOT_AVAILABLE: "has no leader",
     ErrorCode.NOT_LEADER_OR_FOLLOWER: "has moved to another broker",
     ErrorCode.TOPIC_ALREADY_EXISTS: "exists already",
-    ErrorCode.INVALID_PARTITIONS: "not a number of partitions that can be had",
+    ErrorCode.INVALID_PARTITIONS: "the number of partitions is below 1, or not above the present one",
     ErrorCode.INVALID_REPLICATION_FACTOR: "more replicas than brokers, or less than 1",
     ErrorCode.MESSAGE_TOO_LARGE: "a record is larger than max.message.bytes allows",
     ErrorCode.OFFSET_OUT_OF_RANGE: "there is no such offset",

@@ -130,7 +130,7 @@ class GroupMember:
         return True
 
     def _check(self, code: int) -> None:
-        """As `check`; a coordinator that is none any more is looked for again."""
+        """As `check`; if the broker is not the coordinator any more, the coordinator is looked up again."""
         try:
             check(code, f"group {self._group_id!r}")
         except TryAgain:
@@ -183,14 +183,16 @@ class GroupMember:
         try:
             return decode_assignment(answer.assignment) if answer.assignment else []
         except MalformedMessage as error:
-            raise ClientError(f"group {self._group_id!r}: the assignment of its leader is none: {error}") from None
+            text = f"group {self._group_id!r}: its leader sent an assignment that cannot be decoded: {error}"
+            raise ClientError(text) from None
 
     def _assign(self, members: Sequence[JoinGroupResponseMember]) -> list[SyncGroupRequestAssignment]:
         """The leader's work: who reads what."""
         try:
             subscriptions = {member.member_id: decode_subscription(member.metadata) for member in members}
         except MalformedMessage as error:
-            raise ClientError(f"group {self._group_id!r}: a member's subscription is none: {error}") from None
+            text = f"group {self._group_id!r}: a member sent a subscription that cannot be decoded: {error}"
+            raise ClientError(text) from None
         topics = sorted({topic for wanted in subscriptions.values() for topic in wanted})
         metadata = self._cluster.metadata(topics).topics
         counts = {topic.name or "": len(topic.partitions) for topic in metadata if topic.error_code == 0}

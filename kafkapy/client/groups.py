@@ -88,7 +88,7 @@ def describe_group(cluster: Cluster, group_id: str) -> GroupDescription:
 def _describe_consumer_group(
     cluster: Cluster, connection: Connection, coordinator_id: int, group_id: str
 ) -> GroupDescription | None:
-    """A group of KIP-848; None where it is none."""
+    """A group of KIP-848; None if the group is of another type."""
     if not connection.supports(ApiKey.CONSUMER_GROUP_DESCRIBE):
         return None
     from kafkapy_wire.messages.consumer_group_describe import (

@@ -339,7 +339,7 @@ class CoordinatorRuntime(Generic[ShardT]):
 
 
 def replay_batch(shard: Shard, batch: memoryview) -> None:
-    """Apply one stored batch. Raises MalformedMessage: it is none, or none of a coordinator."""
+    """Apply one stored batch. Raises MalformedMessage: not a batch, or not one a coordinator wrote."""
     header = read_batch_header(batch)
     for record in decode_records(batch):
         if header.is_control:

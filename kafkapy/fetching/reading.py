@@ -33,7 +33,7 @@ FILE_RANGE_BYTES_MIN = 32_768
 DOES_NOT_EXIST = (ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, ErrorCode.UNKNOWN_TOPIC_ID)
 TURN_PARTITIONS = 16  # between two looks at the clock
 
-# What a partition has nothing to say of, shared by all answers (nobody changes it): three objects less for each.
+# The default structs of an answer, shared by all partitions and never changed: three objects less for each.
 _NO_DIVERGENCE = EpochEndOffset()
 _NO_LEADER = LeaderIdAndEpoch()
 _NO_SNAPSHOT = SnapshotId()
@@ -128,7 +128,7 @@ class Reading:
         return True
 
     def look_again(self, partition: Partition) -> None:
-        """There is news of it: say in `is_enough` whether the fetch is now to be read anew. Reads no bytes."""
+        """Count again what this partition could return; sets `is_enough`. Reads no bytes."""
         wanted = self.found.get(partition)
         if wanted is None:
             return
@@ -164,10 +164,10 @@ class Reading:
         )
         try:
             partition = self._find(wanted)
-            data.aborted_transactions = None  # an empty list, not null, where nobody knows the partition: as in Kafka
+            data.aborted_transactions = None  # an unknown partition has an empty list instead: as in Kafka
             if self._terms.replica_id >= 0:
-                raise KafkaError(ErrorCode.NOT_LEADER_OR_FOLLOWER)  # it claims to be a follower, and there is none
-            # A negative epoch other than -1 is one that other APIs refuse; a fetch takes any for none.
+                raise KafkaError(ErrorCode.NOT_LEADER_OR_FOLLOWER)  # a single node has no followers
+            # Other APIs refuse a negative epoch other than -1; a fetch treats all negative ones as not given.
             if wanted.current_leader_epoch >= 0:
                 partition.check_leader_epoch(wanted.current_leader_epoch)
             self.found[partition] = wanted

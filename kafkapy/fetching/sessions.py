@@ -55,8 +55,10 @@ class FetchedPartition:
         self.last_fetched_epoch = wanted.last_fetched_epoch
         self.max_bytes = wanted.partition_max_bytes
 
-    def news(self, data: PartitionData) -> bool:
-        """Whether an incremental answer must mention `data`; remembers what the consumer is told."""
+    def note_told(self, data: PartitionData) -> bool:
+        """Remember `data` as what the consumer is told. Returns whether it differs from what it was told before: only
+        then an incremental answer must have it.
+        """
         changed = (
             data.high_watermark != self.told_high_watermark
             or data.log_start_offset != self.told_log_start_offset
@@ -68,7 +70,7 @@ class FetchedPartition:
             self.told_high_watermark = data.high_watermark
             self.told_log_start_offset = data.log_start_offset
         else:
-            # An error is not a state that the consumer knows: whatever comes next is news.
+            # After an error the consumer knows no offsets: the next answer must have them.
             self.told_high_watermark = self.told_log_start_offset = -1
         return changed
 
@@ -131,8 +133,8 @@ class FetchPlan:
         for key, data in results:
             # While this request waited, another one of the same session may have forgotten the partition.
             partition = self.partitions.get(key)
-            news = partition is not None and partition.news(data)
-            if news or not self._incremental:
+            changed = partition is not None and partition.note_told(data)
+            if changed or not self._incremental:
                 told.append((key, data))
         if self._incremental:
             session.move_to_end([key for key, data in told if data.records])

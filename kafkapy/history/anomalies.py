@@ -83,7 +83,7 @@ class Findings:
             examples.append(Anomaly(kind, tuple(distinct[:LINES_PER_ANOMALY_MAX]), explanation))
 
     def allow(self, kind: str, count: int = 1) -> None:
-        """Note something that looks like an anomaly and is none."""
+        """Note something that looks like an anomaly but is not."""
         assert kind in ALLOWED, kind
         if count:
             self.allowed[kind] = self.allowed.get(kind, 0) + count

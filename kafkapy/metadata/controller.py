@@ -44,7 +44,7 @@ logger = logging.getLogger("kafkapy.controller")
 R = TypeVar("R")
 
 PREPARED_TIMES_MAX = 3
-"""So often a large decision may be overtaken by others."""
+"""So often a large decision is prepared anew because another was appended meanwhile."""
 
 
 class _Prepared(NamedTuple):

@@ -20,7 +20,7 @@ PARTITIONS_MAX: Final = 100_000
 
 
 class Form(NamedTuple):
-    """In how many ways one topic is answered: what it depends on besides the topic and the brokers."""
+    """What the encoding of a topic depends on, besides the topic and the brokers."""
 
     api_version: int
     listener_name: str
@@ -41,7 +41,7 @@ class EncodedTopics:
         self._partition_count = 0
 
     def of(self, form: Form, image: MetadataImage) -> Mapping[str, EncodedTopic]:
-        """By topic name. Whoever finds one looks whether it is of the topic that the image has."""
+        """By topic name. The caller must check that an entry's topic is the one of the image."""
         if image.brokers is not self._brokers:
             self._brokers = image.brokers
             self._forms.clear()

@@ -1,4 +1,4 @@
-"""Topics that are made because somebody needs them: those of the coordinators in their own way."""
+"""Topics that the broker creates by itself: auto-created ones, and the internal ones with their own settings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 async def create_missing_topics(controller: Controller, names: Iterable[str], settings: Settings) -> None:
-    """Raises KafkaError with the first failure. A topic that exists is none: someone else may have been faster."""
+    """Raises KafkaError with the first failure. A topic that exists is not an error: another may have made it."""
     request = CreateTopicsRequest(topics=[topic_to_create(name, settings) for name in names])
     response = await controller.create_topics(request)
     for result in response.topics:
@@ -24,7 +24,7 @@ async def create_missing_topics(controller: Controller, names: Iterable[str], se
 
 
 def topic_to_create(name: str, settings: Settings) -> CreatableTopic:
-    """What to ask of the controller for a topic that someone needs; -1 is the controller's default."""
+    """The request to create a topic of this name; -1 stands for the controller's default."""
     match name:
         case "__consumer_offsets":
             groups = settings.groups

@@ -113,7 +113,7 @@ class Connection:
         self.is_active = True
         """Whether bytes have come from the peer, or left for it, since this was last set to False."""
         self.last_active_ms = 0.0
-        """For whoever sets `is_active`."""
+        """When `Server` last saw `is_active` set, on the monotonic clock; only it reads this and writes it."""
         self._around = around
         self._transport = transport
         self._outbox = Outbox(transport)
@@ -135,7 +135,7 @@ class Connection:
 
     @property
     def waits(self) -> bool:
-        """Whether a request waits for its answer: then silence is none of the client's."""
+        """Whether a request waits for its answer: then an idle timeout must not count."""
         return self._unfinished is not None
 
     @property
@@ -264,7 +264,7 @@ class Connection:
         elif self._closing:
             interest = 0
         elif self._unfinished is not None and self._kept is not None:
-            # Nobody hears of a hang-up then, unless it is a reset: the requests that came before it are to be handled.
+            # With interest 0 only a reset is noticed, no other hang-up: the requests before it are to be handled.
             enough = begins_with_frame(self._kept, self._request_bytes_max) or len(self._kept) >= WAITING_BYTES_MAX
             interest = 0 if enough else READ
         if interest != self._interest:
@@ -304,7 +304,7 @@ class Connection:
             self._came(value, None)
 
     def _settled(self, pending: Pending[Answer]) -> None:
-        """In a call of whoever settles the request: nothing may be raised here."""
+        """Called when the request's Pending is settled, by the code that settles it: must not raise."""
         try:
             value = pending.result()
         except Exception as error:
@@ -326,14 +326,16 @@ class Connection:
             elif self._pump():
                 self._around.loop.has_answered = True
                 if self._kept is not None:
-                    self._queue()  # here it would be within the call of somebody else
+                    self._queue()  # not handled here: this runs within the call that settled the request
                 elif self._interest != READ:
                     self._watch()
         except Exception as failure:
             self._fail(failure)
 
     def _abandon(self, unfinished: Unfinished) -> None:
-        """Nobody wants the answer any more. What does more than wait goes on, and its answer is dropped by `_came`."""
+        """The client is gone: abandon the request if its API is in `ONLY_WAIT`. Any other is carried out, and `_came`
+        drops its answer.
+        """
         if unfinished.api_key not in ONLY_WAIT:
             return
         self._unfinished = None

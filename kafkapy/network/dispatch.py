@@ -39,7 +39,7 @@ _HEADER = struct.Struct(">iih")  # API key and version, correlation id, length o
 
 
 class Dispatcher:
-    """All requests of a node pass through here, one call a frame."""
+    """Decodes, handles and answers the requests of a node; one call for each frame."""
 
     def __init__(self) -> None:
         self._table = ApiTable()
@@ -173,7 +173,7 @@ class Unfinished:
         self._context = context
         self._request = request
         self.waits_for = waits_for
-        """A Pending that is not settled, or a coroutine that nobody runs yet: for the `go_on` that comes next."""
+        """A Pending that is not settled, or a coroutine that was not started; its result goes to `go_on`."""
         self.holds_frame = holds_frame
         """The request has views of its frame, whose bytes must not change."""
 

@@ -133,10 +133,12 @@ class Server:
             client.close()
             return
         self._connections.add(connection)
+        logger.debug("connection from %s", connection)
         self._admission.connected(host)
 
     def _disconnected(self, connection: Connection) -> None:
         self._connections.discard(connection)
+        logger.debug("connection from %s closed", connection)
         self._admission.disconnected(connection.client.peer_host)
         for listening in self._listening:
             listening.resume()
@@ -169,7 +171,7 @@ class Server:
                 continue  # as in Kafka: never
             now_ms = clock.monotonic_ms()
             for connection in list(self._connections):
-                if connection.is_active or connection.waits:  # a parked request is none of the client's silence
+                if connection.is_active or connection.waits:  # while a request waits, an idle timeout must not count
                     connection.is_active = False
                     connection.last_active_ms = now_ms
                 elif connection.last_active_ms < now_ms - idle_ms:

@@ -68,7 +68,7 @@ class SocketLoop:
         self._lingering = Chances()
         self._trying_again = Chances()
         self.has_answered = False
-        """Set by whoever has sent something: a peer may send something in turn, so it may be worth while to linger."""
+        """Set when an answer was sent: the client may send its next request at once, so the loop may linger."""
         self.tasks = 0
         """How many tasks work for requests: while there are any, the loop does not linger."""
 
@@ -142,7 +142,7 @@ class SocketLoop:
                 self.has_answered = False
 
     def _may_expect(self, chances: Chances) -> bool:
-        """Whether a request may well come now, and nobody else is kept waiting by who looks for it."""
+        """Whether a request is likely to come now, and no other task would be kept waiting by the loop."""
         return self.has_answered and not self.tasks and not self._runnable.count and chances.take()
 
     def _try_again(self, descriptor: int, one: Served, until: float) -> None:

@@ -27,7 +27,7 @@ class Transport(Protocol):
         """How many bytes were taken; 0: none for now, as the peer has not read what was sent before."""
 
     def send_file(self, fd: int, position: int, count: int, /) -> int:
-        """The same for `count` bytes of a file from `position` on. Raises FileEndsEarly: the file has none there."""
+        """The same for `count` bytes of a file from `position` on. Raises FileEndsEarly: no byte is at `position`."""
 
     def close(self) -> None: ...
 

@@ -36,7 +36,9 @@ class DiskWatch:
         self._told_ms: dict[str, float] = {}  # kind of trouble -> when a line last said so
         self._has_told = False
         self.refusing: set[str] = set()
-        """What could not be written lately: who writes something while there is anything in it calls `accepted`."""
+        """The partitions whose last append the disk refused. While it is not empty, each write that succeeds is told to
+        `accepted`.
+        """
         self.failed = trio.Event()
         """Set once the disk has failed for good; `failure` then says why in one line."""
         self.failure = ""
@@ -69,7 +71,7 @@ class DiskWatch:
         """Nothing more is written for `what`: its topic was deleted, as one does to make room."""
         if self.refusing:
             self.refusing.discard(what)
-            self._tell_end("what the disk under %s did not take was deleted, so nothing waits for it any more")
+            self._tell_end("topics whose writes the disk under %s refused were deleted: none is refused now")
 
     def unreadable(self, error: KafkaError) -> None:
         """A client wanted to read something and got KAFKA_STORAGE_ERROR."""

@@ -40,7 +40,7 @@ CHECK_INTERVAL_MS = 1_000
 NEVER_MS = 2**63 - 1
 SETTLE_BYTES_MIN = 1 << 15  # a recovery reads less than that in the time that opening a log takes
 SETTLE_LOGS_MAX = 200  # each time: they cost half a dozen fsyncs each
-SETTLE_TOGETHER_MAX = 16  # who waits for flush.messages waits for so many others
+SETTLE_TOGETHER_MAX = 16  # logs settled in a row; an fsync for flush.messages may have to wait for all of them
 
 
 class Extent(IntEnum):

@@ -201,7 +201,7 @@ class LogCleaning:
             return
         if count:
             logger.info(
-                "retention of %s: %d segments deleted, it begins at %d now",
+                "retention of %s: segments deleted: %d, log start offset: %d",
                 partition,
                 count,
                 partition.log.log_start_offset,
@@ -312,10 +312,12 @@ class LogCleaning:
                 self._leave_alone(partition, error.message or error.code.name)
             return None
         if cleanable.checkpoint_is_wrong and checkpoint is not None:
-            # So it is, too, when records were deleted beyond it, as every log of `compact,delete` has it one day.
+            # The same holds when retention has moved the log start past it, as in each log of `compact,delete`.
             del self._checkpoints[known]
             if not log.settings.delete:
-                logger.warning("%s is not clean up to %d, which it does not have", partition, checkpoint)
+                logger.warning(
+                    "%s: cleaner checkpoint %d is outside the log: cleaning starts over", partition, checkpoint
+                )
         return cleanable
 
     def _begin(self, partition: Partition, cleanable: Cleanable) -> CleaningPlan | None:
@@ -329,7 +331,7 @@ class LogCleaning:
                 self._leave_alone(partition, error.message or error.code.name)
             return None
         logger.info(
-            "cleaning %s: %d dirty bytes from offset %d to %d behind %d clean ones",
+            "cleaning %s: dirty bytes: %d, from offset %d to %d, clean bytes before them: %d",
             partition,
             cleanable.dirty_bytes,
             cleanable.first_dirty_offset,
@@ -375,7 +377,7 @@ class LogCleaning:
         self._bytes_read += progress.bytes_mapped + progress.bytes_read
         self._bytes_written += progress.bytes_written
         logger.info(
-            "cleaned %s up to offset %d in %.1f s: %d keys, %d of %d records and %d of %d bytes left",
+            "cleaned %s up to offset %d in %.1f s: keys: %d, records left: %d of %d, bytes left: %d of %d",
             partition,
             end_offset,
             time.monotonic() - began,

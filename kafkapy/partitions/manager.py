@@ -132,11 +132,11 @@ class PartitionManager:
 
     @property
     def has_unopened(self) -> bool:
-        """Whether there is any that nobody has asked for since the start, stored or new; a produce asks this first."""
+        """Whether any partition has had no request since the start, stored or new; a produce asks this first."""
         return bool(self._unopened)
 
     def unopened(self) -> list[TopicPartition]:
-        """The partitions that have something stored and that nobody has asked for since the start."""
+        """The partitions that have something stored and have had no request since the start."""
         return [TopicPartition(*key) for key in self._unopened if key in self._store]
 
     def unopened_among(self, wanted: Iterable[tuple[str | Uuid, int]]) -> list[tuple[str, int]]:
@@ -196,8 +196,11 @@ class PartitionManager:
         """Make, change and remove replicas as `delta` says; `image` is the state after it."""
         self._use(image)
         for topic in delta.deleted_topics:
+            logger.info("topic %s deleted", topic.name)
             for index in range(len(topic.partitions)):
                 self._remove(topic, index)
+        for name in delta.created_topics:
+            logger.info("topic %s created, partitions: %d", name, len(image.topics[name].partitions))
         now_ms = self._clock.now_ms()
         for name, index in delta.changed_partitions:
             topic = image.topics[name]
@@ -222,6 +225,7 @@ class PartitionManager:
         partitions = [self._by_name.get((topic, index)) for index in range(self.count(topic))]
         settings = self._settings.of_topic(topic)
         for_logs = self._settings.of_logs(settings)
+        logger.debug("topic %s follows its changed settings", topic)
         for partition in partitions:
             if partition is not None:
                 partition.settings = settings
@@ -265,6 +269,7 @@ class PartitionManager:
             high_watermark=self._store.high_watermark(topic, index),
         )
         partition.use_flusher(self._flusher)
+        logger.debug("opened %s, offsets %d to %d", partition, log.log_start_offset, log.log_end_offset)
         self._by_name[topic, index] = self._by_id[image.topic_id, index] = partition
         return partition
 

@@ -56,8 +56,8 @@ class FollowerState:
 class Partition:
     """One replica. Its log has the same owner: the event loop.
 
-    `stored`: how far this replica alone has its records as it promises, which is after the fsync that flush.messages
-    asks for, else at once. `committed`: the high watermark. Both only move within this class.
+    `stored`: end of the records that acks=1 may answer: all appended ones, or with flush.messages those before the last
+    fsync. `committed`: the high watermark. Both only move within this class.
     """
 
     __slots__ = (
@@ -184,7 +184,7 @@ class Partition:
         }
         for replica in self.isr:
             if replica in self._followers and self._followers[replica].caught_up_ms < 0:
-                self._followers[replica].caught_up_ms = now_ms  # it is in sync as far as anybody knows, and has time
+                self._followers[replica].caught_up_ms = now_ms  # counts as caught up until replica.lag.time.max.ms
         if not self._flush_asked:
             self.stored.advance(self.log.log_end_offset)
         self._advance(now_ms)
@@ -200,7 +200,7 @@ class Partition:
         self._tell_watchers()
 
     def retire(self) -> None:
-        """The partition is deleted, or not this broker's any more: nobody need wait for it."""
+        """The partition is deleted or was given to other brokers: refuse the requests that wait for it."""
         self.role, self.leads = Role.FOLLOWER, False
         self.leader_id = -1
         self._refuse_waiting(KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION))
@@ -279,7 +279,7 @@ class Partition:
         self.log_start_moved()
 
     def log_start_moved(self) -> None:
-        """DeleteRecords or retention has let the log begin later."""
+        """To be called after DeleteRecords or retention has moved the log start offset forward."""
         if self.committed.offset < self.log.log_start_offset:
             self.committed.advance(self.log.log_start_offset)
         self._tell_watchers()
@@ -287,14 +287,14 @@ class Partition:
     # -- flush.messages
 
     def use_flusher(self, flusher: Flusher | None) -> None:
-        """Who syncs what is appended, if the topic has flush.messages."""
+        """Have `flusher` sync what is appended, if the topic has flush.messages."""
         self._flusher = flusher if self.settings.flush_messages < FLUSH_MESSAGES_NEVER else None
         if self._flusher is None and self._flush_asked:
             self._flush_asked = False
             self._store(self.log.log_end_offset)
 
     def _flushed(self, error: KafkaError | None) -> None:
-        """A flush that an append has asked for is through, or has failed."""
+        """Called when the flush that an append asked for has ended; `error` says that it failed."""
         if error is not None:
             self._refuse_waiting(error)
             return
@@ -303,11 +303,11 @@ class Partition:
         if self.log.flushing.unflushed_record_count < self.settings.flush_messages:
             self._flush_asked = False
             self._store(self.log.log_end_offset)
-        else:  # of what was appended meanwhile, the flush that comes next has been asked for
+        else:  # enough was appended during the flush to need another, and `_appended` has asked for it
             self._store(max(self.stored.offset, self.log.recovery_point))
 
     def flush_if_due(self) -> None:
-        """Ask again for a flush that has failed: what was appended is to be seen although nobody appends any more."""
+        """Ask again after a failed flush; otherwise the records stay invisible until the next append."""
         if self._flusher is not None and self._flush_asked:
             self._flusher.ask(self.log, then=self._flushed)
 
@@ -422,9 +422,9 @@ class Partition:
     # -- news
 
     def watch(self, watcher: object, tell: Callable[[Partition, bool], None]) -> None:
-        """Have `tell(partition, at_once)` called with each news until `unwatch`: records became readable, the log
-        begins elsewhere, the role changed. It must not wait nor raise. Not `at_once`: others are before it, so it
-        may only look now, and has to do what takes longer in a turn of its own.
+        """Until `unwatch`, call `tell(partition, at_once)` when records become readable, the log start offset moves or
+        the role changes. `tell` must not wait or raise; without `at_once` many others were told before, and what takes
+        longer than a look has to be done in a turn of its own.
         """
         self._watchers[watcher] = tell
 

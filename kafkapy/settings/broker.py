@@ -42,7 +42,7 @@ DIFFERENT_DEFAULTS: Mapping[str, tuple[str, str | None, str]] = {
     "listeners": (
         "PLAINTEXT://localhost:9092",
         "PLAINTEXT://:9092",
-        "a test broker is not open to the network unasked",
+        "a test broker is open to the network only if you ask for it",
     ),
     "node.id": ("1", None, "Kafka has no default; a node alone needs none"),
     "offsets.topic.replication.factor": ("1", "3", "works on one node"),

@@ -95,7 +95,7 @@ def _parse_listener(text: str, shown: str, protocols: Mapping[str, str]) -> List
         raise SettingsError(f"Unable to parse a listener name from {text}")
     name, port = match["name"].upper(), int(match["port"])
     if not -1 <= port <= 65_535:  # Kafka only fails when it binds
-        raise SettingsError(f"Error creating broker listeners from '{shown}': {port} is no port")
+        raise SettingsError(f"Error creating broker listeners from '{shown}': {port} is not a port (0-65535)")
     protocol = protocols.get(name)
     if protocol is None:
         raise SettingsError(

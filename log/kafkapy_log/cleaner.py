@@ -40,11 +40,11 @@ _READ_BYTES: Final = 1 << 18
 
 
 class CleaningAborted(Exception):
-    """The log has changed, or nobody wants it cleaned any more. What was swapped in before stays."""
+    """The log or its settings changed during the cleaning. Segments that were swapped in before stay."""
 
 
 class UncleanableLog(Exception):
-    """Bytes in the log are not what they should be: to be left alone until someone has looked at them."""
+    """The log holds corrupt bytes: it is not cleaned again until the next start."""
 
 
 class Source(NamedTuple):
@@ -153,7 +153,7 @@ class CleaningPlan:
             raise CleaningAborted
 
     def close(self) -> None:
-        """`clean` is through."""
+        """To be called after `clean`, however it ended."""
         os.close(self.directory_fd)
 
 

@@ -85,4 +85,6 @@ def what_to_do(error: BaseException | None) -> str:
         return "make its file system writable, or name another directory"
     if number == errno.EIO:
         return "see what the system's log (`dmesg`) says of the disk"
+    if number in (errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP):
+        return "name another directory"
     return "check its owner and permissions, or name another directory"

@@ -1,4 +1,4 @@
-"""Compaction of one log, as far as its owner's thread has to do with it: before a cleaning, and when it is through."""
+"""Compaction of one log, the part that runs on the thread that owns it: before a cleaning, and after it."""
 
 from typing import TYPE_CHECKING
 

@@ -93,7 +93,7 @@ class LogFlushing:
         return len(segments) == 1 and segments.active.needs_no_indexes and not self._files.leader_epochs.has_file
 
     def _begin_settling(self, *, held: bool = True, with_derived: bool = True) -> Flush:
-        """Without `with_derived` there come no indexes, no epochs, and no snapshot that would name nobody."""
+        """Without `with_derived`: no indexes, no leader epochs, and no producer snapshot if there are no producers."""
         files = self._files
         active, end_offset = files.segments.active, files.log_end_offset
         names: list[str] = []
@@ -144,7 +144,7 @@ class LogFlushing:
         return flush
 
     def end(self, flush: Flush, error: OSError | None = None) -> None:
-        """`flush.sync` is through, or has failed with `error`: then the recovery point stays where it is.
+        """To be called when `flush.sync` has ended. If it failed with `error`, the recovery point stays where it is.
 
         After a failed fsync the log takes no more appends; see `SyncFailed`. When it did not come so far, since the
         disk had no room for the checkpoint beside the log, the next flush takes the same segments again.

@@ -149,6 +149,10 @@ class LogStore:
             except BaseException:
                 os.close(lock_fd)
                 raise
+        except FileExistsError as error:
+            raise StoreError(
+                f"cannot use the data directory {directory} (is a file, not a directory): name another directory"
+            ) from error
         except OSError as error:
             raise StoreError(
                 f"cannot use the data directory {directory} ({error.strerror or error}): {what_to_do(error)}"

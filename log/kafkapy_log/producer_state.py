@@ -96,7 +96,7 @@ class ProducerState:
         return min(self._open_transactions.values()) if self._open_transactions else -1
 
     def clear(self, end_offset: int) -> None:
-        """Know nobody, as a log does that begins at `end_offset`."""
+        """Forget all producers, as for an empty log that begins at `end_offset`."""
         self._entries.clear()
         self._open_transactions.clear()
         self.end_offset = end_offset

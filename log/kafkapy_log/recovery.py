@@ -64,9 +64,9 @@ class LoadedLog(NamedTuple):
     unflushed_segments: list[Segment]
     """What was recovered may be in the page cache only."""
     indexed_end_offset: int
-    """What is derived from the records below is on the disk."""
+    """The indexes and the epoch file of the records below this offset are on the disk."""
     settled_bytes: int
-    """Of the last segment: what a recovery now would not read."""
+    """Of the last segment: how many bytes a recovery would not have to read now."""
 
 
 def load_log(
@@ -166,7 +166,7 @@ class _Recovery:
         self._next_offset = 0
         self._first_size = 0  # of the first segment's file
         self.settled_bytes = 0
-        """Of the last segment: not read, since they were synced with all that is derived from them."""
+        """Of the last segment: bytes that were not read, since they and their indexes had been synced."""
 
     def _begin_at_segment_of(self, recovery_point: int) -> Segment:
         self.first = max(0, sum(segment.base_offset <= recovery_point for segment in self._segments) - 1)

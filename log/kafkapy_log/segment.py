@@ -112,7 +112,7 @@ class Segment(IndexedSegment):
         self._indexed_size = self.size
 
     def indexes_are_written(self) -> None:
-        """Somebody else has written them: compaction, under names of its own."""
+        """To be called when compaction has written the index files, under names of its own."""
         self._indexed_size = self.size
         self.has_index_files = True
         self.transaction_index.changed = False

@@ -101,7 +101,7 @@ def test_records_stay_over_a_clean_stop(tmp_path: Path) -> None:
     with started("--port", "0", "--data-dir", data) as broker:
         assert broker.host == "localhost"
         assert broker.where == f"data in {data}"
-        assert broker.lines[1].startswith("try: kafkapy produce hello ")
+        assert re.match(r"try: (kafkapy|\S+ -m kafkapy) produce hello ", broker.lines[1])
         assert f"-b localhost:{broker.port}" in broker.lines[1]
         produce_and_read(broker.port, b"first")
         assert not (data / ".kafka_cleanshutdown").exists()
@@ -192,9 +192,30 @@ def test_a_directory_that_another_broker_uses(tmp_path: Path) -> None:
 
 def test_a_directory_that_cannot_be_one(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    for directory in (tmp_path / "file", tmp_path / "file" / "below"):
+    for directory, reason in (
+        (tmp_path / "file", "is a file, not a directory"),
+        (tmp_path / "file" / "below", "Not a directory"),
+    ):
         line = refused("--port", "0", "--data-dir", directory)
-        assert f"cannot use the data directory {directory}" in line
+        assert line == f"kafkapy: cannot use the data directory {directory} ({reason}): name another directory"
+
+
+def test_the_log_tells_the_life_of_a_topic(tmp_path: Path) -> None:
+    with started("--port", "0", "--data-dir", tmp_path, "--log-level", "debug") as broker:
+        produce_and_read(broker.port, b"first")
+        code, errors = broker.stop()
+    assert code == 0
+    lines = [line.split(" ", 2)[2] for line in errors.splitlines()]
+    expected = [
+        f"INFO kafkapy.node: listener PLAINTEXT: localhost port {broker.port}",
+        "DEBUG kafkapy.node: coordinators of groups and transactions loaded",
+        "INFO kafkapy.node: node 1 started",
+        "INFO kafkapy.partitions: topic orders created, partitions: 1",
+        "DEBUG kafkapy.partitions: opened orders-0, offsets 0 to 0",
+        "INFO kafkapy.node: stopping",
+        f"INFO kafkapy.node: stopped: the logs in {tmp_path} are closed",
+    ]
+    assert [line for line in lines if line in expected] == expected
 
 
 @pytest.fixture
@@ -315,6 +336,7 @@ def test_a_full_disk_refuses_what_does_not_fit_and_spoils_nothing_else(tmp_path:
         ("num.partitions", "expected name=value"),
         ("listeners=SSL://127.0.0.1:0", "SSL"),
         ("listeners=nonsense", "nonsense"),
+        ("listeners=PLAINTEXT://localhost:99999", "99999 is not a port (0-65535)"),
         ("listeners=PLAINTEXT://no-such-host.invalid:0", "no-such-host.invalid"),
         ("listeners=PLAINTEXT://192.0.2.1:0", "192.0.2.1:0 is not an address of this machine"),
         ("advertised.listeners=PLAINTEXT://0.0.0.0:9092", "0.0.0.0"),

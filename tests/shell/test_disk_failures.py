@@ -98,7 +98,7 @@ async def test_nothing_waits_for_the_disk_when_the_refused_topic_was_deleted(
             await client.ask(DeleteTopicsRequest(topic_names=[topic]), DeleteTopicsResponse, 5)
         assert not node.disk.refusing
         assert caplog.messages[1:] == [
-            f"what the disk under {tmp_path} did not take was deleted, so nothing waits for it any more"
+            f"topics whose writes the disk under {tmp_path} refused were deleted: none is refused now"
         ]
 
 

@@ -81,7 +81,7 @@ class ClassicGroup:
         self.subscribed_topics: frozenset[str] | None = None
         """None when unknown: not a consumer group, or its metadata cannot be read."""
         self.new_member_added = False
-        """Somebody joined during the initial rebalance delay, which is then extended."""
+        """Whether a member joined during the initial rebalance delay, which is then extended."""
         self.join_deadline: Deadline | None = None
         self.sync_deadline: Deadline | None = None
 
@@ -196,7 +196,7 @@ class ClassicGroup:
             raise KafkaError(ErrorCode.UNKNOWN_MEMBER_ID)
 
     def elect_joined_leader(self) -> bool:
-        """Make sure that the leader has joined; False when nobody has."""
+        """If the leader has not joined, elect a member that has. False: no member has joined."""
         if self.leader is None:
             return False
         if self.members[self.leader].join is not None:

@@ -53,7 +53,7 @@ class TopicOutcome(NamedTuple):
 def resolve(
     asked: Iterable[TopicToCommit], image: MetadataImage, *, by_id: bool
 ) -> tuple[list[TopicToCommit], list[TopicOutcome]]:
-    """What exists, with name and id; and the refusal of what does not.
+    """The topics that exist, with name and id; and the errors for those that do not.
 
     UNKNOWN_TOPIC_ID for topics asked for by id, else UNKNOWN_TOPIC_OR_PARTITION.
     """

@@ -1,15 +1,15 @@
 """The phases of a classic group's rebalance, and every timer that can move it on.
 
     prepare             members are asked to join; the join deadline is set
-    _end_join_phase     who has not joined is out
-    _complete_join      the others learn the new generation; the sync deadline is set
+    _end_join_phase     members that have not joined are removed
+    _complete_join      the others get the new generation; the sync deadline is set
     (leader's SyncGroup, in classic_protocol.py)
     leaving             members leave
     _expire_*           a deadline passed: the member or the phase is given up
 
-Membership during a rebalance is not in the log, in Apache Kafka neither: only a group at rest is, Stable or Empty. So
-these functions change what is in memory and return nothing, but where a group loses its last member: `_removing` stores
-that first, and a log that refuses the record leaves the group as it was. Timers execute their decisions themselves.
+As in Apache Kafka, membership during a rebalance is not logged: a group is written when it is Stable or Empty. So these
+functions change memory and return nothing. The exception is a group that loses its last member: `_removing`
+appends its record first, and if the append fails the group is unchanged. Timers execute their decisions themselves.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ class Rebalancer:
     # -- the generation
 
     def _announce_generation(self, group: ClassicGroup) -> None:
-        logger.info("group %s: generation %d has %d members", group.group_id, group.generation_id, len(group.members))
+        logger.info("group %s: generation %d, members: %d", group.group_id, group.generation_id, len(group.members))
         for member in group.members.values():
             group.answer_join(member, group.join_response(member, with_members=member.member_id == group.leader))
             self.expect_heartbeat(group, member)

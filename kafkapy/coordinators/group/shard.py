@@ -107,7 +107,7 @@ class GroupShard:
         group = self.groups[group_id]
         records, none_left = self.offsets.expire(group, self._clock.now_ms())
         if records:
-            logger.info("group %s: %d offsets have expired", group_id, len(records))
+            logger.info("group %s: expired offsets: %d", group_id, len(records))
         if none_left and group.state is ClassicGroupState.EMPTY:
             records.append(group_tombstone(group_id))
         return Decision(records, None)

@@ -51,7 +51,7 @@ class Ending:
         self.uncommitted_count = 0
         """Markers that are appended, and not committed yet."""
         self.is_fenced = False
-        """Somebody else is in charge, and who that is sees to the rest, as in Apache Kafka."""
+        """Another coordinator leads the partition now, and writes the remaining markers, as in Apache Kafka."""
         self.tried: Pending[ErrorCode] = Pending()
 
 
