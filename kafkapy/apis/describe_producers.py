@@ -52,7 +52,7 @@ def _describe(topic: str, index: int, context: RequestContext) -> PartitionRespo
             coordinator_epoch=producer.coordinator_epoch,
             current_txn_start_offset=producer.current_transaction_first_offset,
         )
-        for producer in partition.log.active_producers()
+        for producer in partition.log.producers.active_producers()
     ]
     return answer
 

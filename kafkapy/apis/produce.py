@@ -39,10 +39,10 @@ from kafkapy.errors import CloseConnection
 from kafkapy.partitions.opening import OPENED_AT_ONCE_MAX, open_in_turns, to_be_opened
 from kafkapy.pending import Pending, settled
 from kafkapy.producing.acks import ALL, AckWait
-from kafkapy.producing.enlisting import NotEnlisted, enlist, has_transactional_batch
+from kafkapy.producing.enlisting import Enlisted, NotEnlisted, enlist, has_transactional_batch
 from kafkapy.turns import Turn
 from kafkapy_controller.topic_names import INTERNAL_TOPICS
-from kafkapy_log import Verification
+from kafkapy_log import UNGUARDED, Verification
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.produce import (
     BatchIndexAndErrorMessage,
@@ -64,10 +64,11 @@ if TYPE_CHECKING:
     from kafkapy_wire.messages.produce import PartitionProduceData, TopicProduceData
 
     # What `enlist` said of each partition with a transactional batch, or of the whole request.
-    Enlisted: TypeAlias = Mapping[Partition, Verification | NotEnlisted] | NotEnlisted
+    Enlistments: TypeAlias = Mapping[Partition, Enlisted | NotEnlisted] | NotEnlisted
 
 ADMIN_CLIENT_ID = "__admin_client"
-NOTHING_ENLISTED: Mapping[Partition, Verification | NotEnlisted] = {}
+NOTHING_ENLISTED: Mapping[Partition, Enlisted | NotEnlisted] = {}
+UNASKED = Enlisted(Verification.NONE, UNGUARDED)
 FIRST_VERSION_WITH_TOPIC_IDS = 13
 APPENDED_AT_ONCE_MAX = 64  # partitions: two milliseconds
 # To these Apache Kafka answers without the log start offset, to every other error of an append with it.
@@ -134,7 +135,7 @@ async def _produce_in_turns(request: ProduceRequest, context: RequestContext) ->
     return await answer.wait() if isinstance(answer, Pending) else answer
 
 
-def _enlist(request: ProduceRequest, context: RequestContext) -> Pending[Enlisted]:
+def _enlist(request: ProduceRequest, context: RequestContext) -> Pending[Enlistments]:
     try:
         outcome = enlist(
             request,
@@ -144,10 +145,10 @@ def _enlist(request: ProduceRequest, context: RequestContext) -> Pending[Enliste
         )
     except NotEnlisted as refusal:
         return settled(refusal)
-    return cast("Pending[Enlisted]", outcome)  # Pending is invariant
+    return cast("Pending[Enlistments]", outcome)  # Pending is invariant
 
 
-def _append_all(request: ProduceRequest, context: RequestContext, enlisted: Enlisted) -> Answer:
+def _append_all(request: ProduceRequest, context: RequestContext, enlisted: Enlistments) -> Answer:
     appending = Appending(request, context, enlisted)
     for topic in request.topic_data:
         answers = appending.begin_topic(topic)
@@ -204,7 +205,7 @@ class Appending:
 
     __slots__ = ("_context", "_enlisted", "_failed", "_request", "_response", "_wait")
 
-    def __init__(self, request: ProduceRequest, context: RequestContext, enlisted: Enlisted) -> None:
+    def __init__(self, request: ProduceRequest, context: RequestContext, enlisted: Enlistments) -> None:
         self._request = request
         self._context = context
         self._enlisted = enlisted
@@ -232,14 +233,15 @@ class Appending:
             if isinstance(enlisted, NotEnlisted):
                 raise enlisted
             partition = _find(topic, data.index, self._request, context)
-            verification = enlisted.get(partition, Verification.NONE) if enlisted else Verification.NONE
-            if isinstance(verification, NotEnlisted):
-                raise verification
+            said = enlisted.get(partition, UNASKED) if enlisted else UNASKED
+            if isinstance(said, NotEnlisted):
+                raise said
             result = partition.append_produced(
                 data.records if data.records is not None else b"",
                 now_ms=context.broker.clock.now_ms(),
                 request_version=context.api_version,
-                verification=verification,
+                verification=said.verification,
+                guard=said.guard,
             )
         except NotEnlisted as error:
             answer.error_code = error.code

@@ -205,14 +205,18 @@ class CoordinatorRuntime(Generic[ShardT]):
             decision.then(None)
         return settled(decision.response)
 
+    def is_committed(self, partition: int) -> bool:
+        """Whether all that the shard knows is committed."""
+        position = self._log.position(partition)
+        return position.committed.offset >= position.end_offset
+
     def read(self, partition: int, answer: T) -> Pending[T]:
         """An answer that was read from a shard: it leaves once all it rests on is committed."""
         if partition not in self._shards:
             return settled(answer)
-        position = self._log.position(partition)
-        if position.committed.offset >= position.end_offset:
+        if self.is_committed(partition):
             return settled(answer)
-        return self._when_committed(position, Decision((), answer))
+        return self._when_committed(self._log.position(partition), Decision((), answer))
 
     def read_all(self, answer: T) -> Pending[T]:
         """The same of an answer that rests on every shard."""

@@ -11,7 +11,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from kafkapy.high_watermark import HighWatermark
-from kafkapy_log import StorageError, Verification
+from kafkapy_log import UNGUARDED, StorageError, Verification
 from kafkapy_wire.errors import ErrorCode, KafkaError
 
 if TYPE_CHECKING:
@@ -219,6 +219,7 @@ class Partition:
         now_ms: int,
         request_version: int,
         verification: Verification = Verification.NONE,
+        guard: object = UNGUARDED,
     ) -> AppendResult:
         """Append what a client sent. Raises KafkaError; then nothing was stored."""
         try:
@@ -228,6 +229,7 @@ class Partition:
                 now_ms=now_ms,
                 api_version=request_version,
                 verification=verification,
+                guard=guard,
             )
         except StorageError as error:
             self._disk.tell(self.log, error)

@@ -6,7 +6,7 @@ that the transaction coordinator stores one record for all of them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from kafkapy.coordinators.transaction.enlisting import Enlisting
 from kafkapy.coordinators.transaction.transaction import ProducerIdAndEpoch
@@ -47,6 +47,13 @@ class NotEnlisted(KafkaError):
         self.shown = shown
 
 
+class Enlisted(NamedTuple):
+    """The coordinator knows the batch's partition to be in its transaction, when `ProducerState.guard` was `guard`."""
+
+    verification: Verification
+    guard: object
+
+
 def has_transactional_batch(request: ProduceRequest) -> bool:
     """Asked of every request: one byte of each partition's batch says it."""
     for topic in request.topic_data:
@@ -62,7 +69,7 @@ def enlist(
     version: int,
     enlister: PartitionEnlister,
     find: Callable[[TopicProduceData, int], Partition],
-) -> Pending[dict[Partition, Verification | NotEnlisted]]:
+) -> Pending[dict[Partition, Enlisted | NotEnlisted]]:
     """What the transaction coordinator says of each partition that holds a transactional batch.
 
     Raises NotEnlisted for the whole request: TRANSACTIONAL_ID_AUTHORIZATION_FAILED, there is no transactional id;
@@ -86,12 +93,15 @@ def enlist(
     if not partitions:
         return settled({})
     (producer,) = producers
+    guards = {partition: partition.log.producers.guard(producer.producer_id) for partition in partitions}
 
     def answer(
         outcome: dict[Partition, Verification | KafkaError],
-    ) -> dict[Partition, Verification | NotEnlisted]:
+    ) -> dict[Partition, Enlisted | NotEnlisted]:
         return {
-            partition: said if isinstance(said, Verification) else _as_seen_by_producers(said, version)
+            partition: Enlisted(said, guards[partition])
+            if isinstance(said, Verification)
+            else _as_seen_by_producers(said, version)
             for partition, said in outcome.items()
         }
 

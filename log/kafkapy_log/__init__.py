@@ -28,7 +28,7 @@ from kafkapy_log.file_slice import EMPTY_SLICE, FileSlice
 from kafkapy_log.flush import Flush
 from kafkapy_log.log_store import LogStore, StoreError
 from kafkapy_log.partition_log import AppendResult, PartitionLog, SegmentInfo
-from kafkapy_log.producer_state import ActiveProducer, Verification
+from kafkapy_log.producer_state import UNGUARDED, ActiveProducer, Verification
 from kafkapy_log.replicated_batches import UnexpectedAppendOffset
 from kafkapy_log.segment_list import TimestampAndOffset
 from kafkapy_log.settings import DEFAULT_SETTINGS, LogSettings
@@ -38,6 +38,7 @@ from kafkapy_log.transaction_markers import build_marker
 __all__ = [
     "DEFAULT_SETTINGS",
     "EMPTY_SLICE",
+    "UNGUARDED",
     "AbortedTransaction",
     "ActiveProducer",
     "AppendResult",

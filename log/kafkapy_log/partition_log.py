@@ -27,7 +27,7 @@ from kafkapy_log.log_compaction import LogCompaction
 from kafkapy_log.log_files import LogFiles
 from kafkapy_log.log_flushing import LogFlushing
 from kafkapy_log.log_indexing import LogIndexing
-from kafkapy_log.producer_state import ActiveProducer, Verification
+from kafkapy_log.producer_state import UNGUARDED, Verification
 from kafkapy_log.recovery import load_log
 from kafkapy_log.replicated_batches import in_runs, validate_replicated
 from kafkapy_log.retention import LogRetention
@@ -77,12 +77,12 @@ class PartitionLog:
     __slots__ = (
         "_files",
         "_leader_epochs",
-        "_producers",
         "_rules",
         "_segments",
         "compaction",
         "flushing",
         "indexing",
+        "producers",
         "retention",
         "topic_partition",
     )
@@ -96,7 +96,7 @@ class PartitionLog:
         self._files = files
         self._segments = files.segments
         self._leader_epochs = files.leader_epochs
-        self._producers = files.producers
+        self.producers = files.producers
         self._rules = record_rules(files.settings)
 
     @classmethod
@@ -147,7 +147,7 @@ class PartitionLog:
     @property
     def last_stable_offset(self) -> int:
         """Where the earliest open transaction began, else the log's end; the caller bounds it by the high watermark."""
-        first_open = self._producers.first_open_transaction_offset
+        first_open = self.producers.first_open_transaction_offset
         return self._files.log_end_offset if first_open < 0 else max(first_open, self._files.log_start_offset)
 
     @property
@@ -211,17 +211,9 @@ class PartitionLog:
         """Those with records in `[start_offset, end_offset)`, in the order of their markers. Raises StorageError."""
         return self._files.aborted_transactions(start_offset, end_offset)
 
-    def has_open_transaction(self, producer_id: int, producer_epoch: int) -> bool:
-        """Whether records of a transaction of this producer and epoch wait for their marker here."""
-        return self._producers.has_open_transaction(producer_id, producer_epoch)
-
-    def active_producers(self) -> list[ActiveProducer]:
-        """What DescribeProducers reports."""
-        return self._producers.active_producers()
-
     def remove_expired_producers(self, now_ms: int) -> None:
         """Forget producers that wrote nothing for producer.id.expiration.ms."""
-        self._producers.remove_expired(now_ms, self._files.settings.producer_id_expiration_ms)
+        self.producers.remove_expired(now_ms, self._files.settings.producer_id_expiration_ms)
 
     # -- appending
 
@@ -233,10 +225,12 @@ class PartitionLog:
         now_ms: int,
         api_version: int = PRODUCE_VERSION_MAX,
         verification: Verification = Verification.NONE,
+        guard: object = UNGUARDED,
     ) -> AppendResult:
         """Store the one batch of a client at the end, with offsets from there and `leader_epoch` in it. One write.
 
-        `api_version` is Produce's, for its rules and messages; `verification` of a transactional batch.
+        `api_version` is Produce's, for its rules and messages; `verification` of a transactional batch, asked for
+        when `producers.guard` was `guard`.
         Raises KafkaError: see `validate_produced` and `ProducerState.check`; RECORD_LIST_TOO_LARGE: larger than
         segment.bytes; StorageError. Nothing is stored then.
         """
@@ -254,7 +248,7 @@ class PartitionLog:
         if len(batch) > files.settings.segment_bytes:
             raise larger_than_segment(len(batch), files.settings, self.topic_partition)
         if header.producer_id >= 0:
-            duplicate = self._producers.check_produced(header, verification, files.log_end_offset)
+            duplicate = self.producers.check_produced(header, verification, files.log_end_offset, guard)
             if duplicate is not None:
                 return AppendResult(
                     duplicate.first_offset, duplicate.last_offset, duplicate.timestamp, files.log_start_offset
@@ -279,9 +273,9 @@ class PartitionLog:
         marker = None
         if isinstance(built, BuiltMarker):
             marker = built.marker
-            self._producers.check_marker(header, marker, files.log_end_offset, transaction_version)
+            self.producers.check_marker(header, marker, files.log_end_offset, transaction_version)
         elif header.producer_id >= 0:
-            self._producers.check_from_coordinator(header, files.log_end_offset)
+            self.producers.check_from_coordinator(header, files.log_end_offset)
         return self._append(header, batch, marker, leader_epoch, now_ms)
 
     def append_as_follower(

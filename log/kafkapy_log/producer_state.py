@@ -59,6 +59,10 @@ class Verification(Enum):
     ADDED = auto()  # the batch itself has put it there; then a producer that is new here begins with sequence 0
 
 
+UNGUARDED: Final = object()
+"""In place of `ProducerState.guard`: nothing has happened since the coordinator was asked."""
+
+
 class LastRecord(NamedTuple):
     """What a partition must be able to read again of an active producer. `last_data_offset` -1: only a marker."""
 
@@ -124,7 +128,15 @@ class ProducerState:
         """Whether records of a transaction of this very epoch wait for their marker."""
         return _has_open_transaction(self._entry(producer_id), producer_epoch)
 
-    def check_produced(self, header: BatchHeader, verification: Verification, offset: int) -> BatchMetadata | None:
+    def guard(self, producer_id: int) -> object:
+        """Another object after each batch and each marker of the producer. It is taken before the coordinator is asked
+        about a batch: with another one at the append, the batch may not be in a transaction any more.
+        """
+        return self._entries.get(producer_id)
+
+    def check_produced(
+        self, header: BatchHeader, verification: Verification, offset: int, guard: object = UNGUARDED
+    ) -> BatchMetadata | None:
         """The stored batch that a client's batch repeats; None: it may be appended at `offset`.
 
         Raises KafkaError: see `_check_verified` and `_check_follows`.
@@ -134,7 +146,9 @@ class ProducerState:
         entry = self._entry(header.producer_id)
         duplicate = None if entry is None else entry.find_duplicate(header)
         if duplicate is None:
-            if header.is_transactional:
+            if header.is_transactional and not _has_open_transaction(entry, header.producer_epoch):
+                if guard is not UNGUARDED and guard is not self._entries.get(header.producer_id):
+                    verification = Verification.NONE
                 _check_verified(entry, header, verification, offset)
             if entry is not None:
                 _check_follows(entry, header, offset)
@@ -282,13 +296,11 @@ def _has_open_transaction(entry: ProducerEntry | None, producer_epoch: int) -> b
 
 
 def _check_verified(entry: ProducerEntry | None, header: BatchHeader, verification: Verification, offset: int) -> None:
-    """Whether a client's transactional batch that is no duplicate belongs to a transaction, so that a marker will
+    """Whether a client's transactional batch that is no duplicate begins a transaction here, for which a marker will
     come: without one it would hold up the last stable offset for ever (KIP-890).
 
     Raises KafkaError: INVALID_TXN_STATE, OUT_OF_ORDER_SEQUENCE_NUMBER.
     """
-    if _has_open_transaction(entry, header.producer_epoch):
-        return
     if verification is Verification.NONE:
         raise KafkaError(ErrorCode.INVALID_TXN_STATE, "Record was not part of an ongoing transaction")
     if verification is Verification.ADDED and header.base_sequence and (entry is None or not entry.packed_batches):

@@ -13,6 +13,11 @@ from kafkapy.node import Node
 from kafkapy.partitions.partition import Partition
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.message import Message
+from kafkapy_wire.messages.add_partitions_to_txn import (
+    AddPartitionsToTxnRequest,
+    AddPartitionsToTxnResponse,
+    AddPartitionsToTxnTopic,
+)
 from kafkapy_wire.messages.describe_transactions import DescribeTransactionsRequest, DescribeTransactionsResponse
 from kafkapy_wire.messages.end_txn import EndTxnRequest, EndTxnResponse
 from kafkapy_wire.messages.fetch import FetchResponse
@@ -35,6 +40,14 @@ READ_COMMITTED = 1
 
 async def begin_transaction(client: Client) -> EndTxnRequest:
     """One record in each partition. Returns what commits them."""
+    request, end = await transactional_produce(client)
+    response = await client.ask(request, ProduceResponse, 12)
+    assert {answer.error_code for answer in response.responses[0].partition_responses} == {ErrorCode.NONE}
+    return end
+
+
+async def transactional_produce(client: Client) -> tuple[ProduceRequest, EndTxnRequest]:
+    """One record for each partition of a new topic, and what commits them."""
     await client.create_topic(TOPIC, len(PARTITIONS))
     producer = await client.ask(
         InitProducerIdRequest(transactional_id=ID, transaction_timeout_ms=60_000), InitProducerIdResponse
@@ -53,14 +66,13 @@ async def begin_transaction(client: Client) -> EndTxnRequest:
         timeout_ms=1_000,
         topic_data=[TopicProduceData(name=TOPIC, partition_data=data)],
     )
-    response = await client.ask(request, ProduceResponse, 12)
-    assert {answer.error_code for answer in response.responses[0].partition_responses} == {ErrorCode.NONE}
-    return EndTxnRequest(
+    end = EndTxnRequest(
         transactional_id=ID,
         producer_id=producer.producer_id,
         producer_epoch=producer.producer_epoch,
         committed=True,
     )
+    return request, end
 
 
 async def state_of(client: Client) -> str:
@@ -103,6 +115,36 @@ async def test_others_are_answered_while_markers_are_written(tmp_path: Path, mon
         assert answer.error_code == ErrorCode.NONE
         assert await state_of(other) == "CompleteCommit"
         assert await stable_offsets(other) == [2] * len(PARTITIONS)
+
+
+@trio_test
+async def test_what_is_appended_after_the_end_of_its_transaction_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An older producer's epoch stays the same (before KIP-890), so only the guard of each partition knows it."""
+    monkeypatch.setattr(turns, "TURN_SECONDS", -1)
+    async with running_node(tmp_path, SETTINGS) as node, connect(node) as client, connect(node) as other:
+        request, end = await transactional_produce(client)
+        topics = [AddPartitionsToTxnTopic(name=TOPIC, partitions=list(PARTITIONS))]
+        add = AddPartitionsToTxnRequest(
+            v3_and_below_transactional_id=ID,
+            v3_and_below_producer_id=end.producer_id,
+            v3_and_below_producer_epoch=end.producer_epoch,
+            v3_and_below_topics=topics,
+        )
+        added = await client.ask(add, AddPartitionsToTxnResponse, 3)
+        assert {one.partition_error_code for one in added.results_by_topic_v3_and_below[0].results_by_partition} == {0}
+        request.topic_data[0].partition_data.reverse()  # the markers are written in ascending order: they meet
+        await client.send(request, 11)
+        while not any(partition.log.log_end_offset for partition in of_topic(node)):
+            await trio.lowlevel.checkpoint()
+        assert (await other.ask(end, EndTxnResponse, 4)).error_code == ErrorCode.NONE
+        response = await client.receive(ProduceResponse)
+        codes = {answer.index: answer.error_code for answer in response.responses[0].partition_responses}
+        assert set(codes.values()) == {ErrorCode.NONE, ErrorCode.INVALID_TXN_STATE}
+        for partition in of_topic(node):
+            assert partition.last_stable_offset == partition.log.log_end_offset
+            assert partition.log.log_end_offset == (2 if codes[partition.index] == ErrorCode.NONE else 1)
 
 
 @trio_test

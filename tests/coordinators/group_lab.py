@@ -83,6 +83,11 @@ class MemoryLog:
         for mark, end_offset in zip(self.marks, self.end_offsets, strict=True):
             mark.advance(end_offset)
 
+    def refuse_waiting(self, code: ErrorCode) -> None:
+        """What a failed fsync does: nobody knows whether the records will be there."""
+        for mark in self.marks:
+            mark.refuse(KafkaError(code))
+
     def append(self, partition: int, batch: BuiltBatch) -> Position:
         if self.refuse_appends_with is not None:
             raise KafkaError(self.refuse_appends_with)

@@ -16,7 +16,7 @@ from kafkapy_wire.messages.offset_commit import (
 )
 from kafkapy_wire.messages.offset_fetch import OffsetFetchRequestTopics
 from tests.coordinators.group_lab import GROUP, REBALANCE_MS, SESSION_MS, GroupLab, to_commit
-from tests.coordinators.transaction_lab import TransactionLab
+from tests.coordinators.transaction_lab import ID, TIMEOUT_MS, TransactionLab
 
 STATIC_PAIR = ("one", "two")
 
@@ -201,3 +201,66 @@ async def test_a_new_producer_id_is_told_once_it_is_committed() -> None:
     assert not second.settled
     lab.log.commit()
     assert second.result().epoch == first.epoch + 1
+
+
+@pytest.mark.parametrize("comes_late", [False, True])
+async def test_a_transaction_whose_decision_is_committed_after_all_is_ended(comes_late: bool) -> None:
+    """The producer has heard an error by then; the decision stands, and its markers must come."""
+    lab = TransactionLab()
+    producer = await lab.init()
+    lab.add(producer, 0)
+    lab.log.commits_at_once = False
+    ending = lab.transactions.end(ID, producer, commit=True, client_version=2)
+    if comes_late:
+        lab.clock.advance(5_000)
+    else:
+        lab.log.refuse_waiting(ErrorCode.KAFKA_STORAGE_ERROR)
+    with pytest.raises(KafkaError):
+        ending.result()
+    await lab.transactions.abort_timed_out()
+    assert lab.markers.written == [], "no marker before the decision is committed"
+    lab.log.commit()
+    await lab.transactions.abort_timed_out()
+    assert len(lab.markers.written) == 1
+    lab.log.commit()
+    assert lab.state() == "CompleteCommit"
+
+
+async def test_the_last_epoch_of_a_producer_is_known_while_its_record_is_not_committed() -> None:
+    """It is in no record; a retried InitProducerId is told from a fenced one by it."""
+    lab = TransactionLab()
+    first = await lab.init()
+    lab.log.commits_at_once = False
+    lab.transactions.init_producer_id(ID, TIMEOUT_MS, first)
+    retried = lab.transactions.init_producer_id(ID, TIMEOUT_MS, first)
+    lab.log.commit()
+    assert retried.result().epoch == first.epoch + 1
+
+
+@pytest.mark.parametrize("takes_too_long", [False, True])
+async def test_a_sync_whose_assignment_is_not_committed_is_answered(lab: GroupLab, takes_too_long: bool) -> None:
+    """Its append was taken. Every member that waits hears of it, whether its request came before or after."""
+    member_id = await lab.new_member_id()
+    joined = (await lab.join(member_id)).answer
+    lab.log.commits_at_once = False
+    synced = await lab.sync(member_id, joined.generation_id, {member_id: b"all"})
+    again = await lab.sync(member_id, joined.generation_id)
+    if takes_too_long:
+        lab.advance(5_000)
+    else:
+        lab.log.refuse_waiting(ErrorCode.KAFKA_STORAGE_ERROR)
+    await trio.testing.wait_all_tasks_blocked()
+    expected = ErrorCode.COORDINATOR_NOT_AVAILABLE if takes_too_long else ErrorCode.NOT_COORDINATOR
+    assert (synced.answer.error_code, again.answer.error_code) == (expected, expected)
+    lab.log.commit()
+    synced = await lab.sync(member_id, joined.generation_id)
+    assert synced.answer.assignment == b"all"
+
+
+async def test_a_static_join_that_is_not_committed_is_answered(lab: GroupLab) -> None:
+    await lab.stable_pair(instance_ids=STATIC_PAIR)
+    lab.log.commits_at_once = False
+    joined = await lab.join(instance_id="two")
+    lab.log.refuse_waiting(ErrorCode.KAFKA_STORAGE_ERROR)
+    await trio.testing.wait_all_tasks_blocked()
+    assert joined.answer.error_code == ErrorCode.NOT_COORDINATOR

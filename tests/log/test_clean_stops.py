@@ -194,7 +194,7 @@ def test_a_power_cut_at_any_moment_of_the_stop(tmp_path: Path, monkeypatch: pyte
     store = open_store(tmp_path / "data")
     flushed = views(store)
     for log, kind in zip(logs_of(store), (3, 2, 1, 4, 4, 1, 2, 3, 0, 1), strict=True):
-        if not log.active_producers():
+        if not log.producers.active_producers():
             write(log, kind)
     before = views(store)
     chance = random.Random(seed)

@@ -181,7 +181,7 @@ def test_the_last_sequence_of_an_active_producer_can_still_be_read(tmp_path: Pat
     for path in (tmp_path / "t-0").glob("*.snapshot"):
         path.unlink()
     again = open_log(tmp_path / "t-0", COMPACT)
-    assert [(one.producer_id, one.last_sequence) for one in again.active_producers()] == [(7, 2)]
+    assert [(one.producer_id, one.last_sequence) for one in again.producers.active_producers()] == [(7, 2)]
 
 
 @pytest.mark.parametrize("compression", Compression)

@@ -107,7 +107,7 @@ class TransactionCleanerMachine(RuleBasedStateMachine):
 
     @invariant()
     def producers_are_known(self) -> None:
-        known = {one.producer_id: one for one in self.log.active_producers()}
+        known = {one.producer_id: one for one in self.log.producers.active_producers()}
         for producer, sequence in self.sequences.items():
             if sequence:
                 assert known[producer].last_sequence == sequence - 1

@@ -157,7 +157,7 @@ class Workload:
         assert log.log_start_offset <= log_start_offset
         assert found.items() >= expected.items()
         assert set(found.values()) <= self.sent
-        last_sequences = {entry.producer_id: entry.last_sequence for entry in log.active_producers()}
+        last_sequences = {entry.producer_id: entry.last_sequence for entry in log.producers.active_producers()}
         for producer_id, next_sequence in self._sequences.items():
             assert last_sequences.get(producer_id, -1) >= next_sequence - 1
         offset = append(log, b"more")

@@ -82,7 +82,7 @@ def test_transactions_of_kafka_are_understood(tmp_path: Path) -> None:
     shutil.copytree(WRITTEN_BY_KAFKA / "t1-1", tmp_path / "t1-1")
     log = open_log(tmp_path / "t1-1", clean=False)
     assert log.last_stable_offset == log.log_end_offset == 4
-    assert log.active_producers() == [(1, 0, 1, 1_795_265_006_181, 0, -1)]
+    assert log.producers.active_producers() == [(1, 0, 1, 1_795_265_006_181, 0, -1)]
     assert [record.value for record in decode_records(log.read(2, 100).read())][:1] == [b"tx"]
     log.truncate_to(3)
     assert log.last_stable_offset == 2, "the second transaction is open again"

@@ -390,7 +390,7 @@ def test_a_follower_stores_what_the_leader_has(tmp_path: Path) -> None:
         follower.append_as_follower(leader.read(follower.log_end_offset, 250).read())
     assert follower.read(0, 10_000).read() == leader.read(0, 10_000).read()
     assert [follower.end_offset_for_epoch(n) for n in range(5)] == [leader.end_offset_for_epoch(n) for n in range(5)]
-    assert follower.active_producers() == leader.active_producers()
+    assert follower.producers.active_producers() == leader.producers.active_producers()
     assert follower.append_as_follower(b"") is None
 
 

@@ -105,13 +105,13 @@ def test_after_the_largest_sequence_comes_zero(log: PartitionLog) -> None:
     append(log, make_batch(SEQUENCE_MAX - 1, 2))
     assert append(log, make_batch(0)) == 2
     append(log, make_batch(1, 1))
-    log2 = log.active_producers()[0]
+    log2 = log.producers.active_producers()[0]
     assert log2.last_sequence == 1
 
 
 def test_a_batch_may_wrap_around(log: PartitionLog) -> None:
     append(log, make_batch(SEQUENCE_MAX, 3))
-    assert log.active_producers()[0].last_sequence == 1
+    assert log.producers.active_producers()[0].last_sequence == 1
     assert append(log, make_batch(SEQUENCE_MAX, 3)) == 0, "a duplicate"
     assert append(log, make_batch(2)) == 3
 
@@ -120,16 +120,16 @@ def test_producers_do_not_meet(log: PartitionLog) -> None:
     append(log, make_batch(0, producer_id=1))
     append(log, make_batch(0, producer_id=2))
     assert append(log, make_batch(1, producer_id=1)) == 2
-    assert {producer.producer_id for producer in log.active_producers()} == {1, 2}
+    assert {producer.producer_id for producer in log.producers.active_producers()} == {1, 2}
 
 
 def test_an_idle_producer_expires(tmp_path: Path) -> None:
     log = PartitionLog.open(tmp_path, LogSettings(producer_id_expiration_ms=1000), now_ms=NOW_MS, clean=True)
     append(log, make_batch(0))
     log.remove_expired_producers(NOW_MS + 999)
-    assert len(log.active_producers()) == 1
+    assert len(log.producers.active_producers()) == 1
     log.remove_expired_producers(NOW_MS + 1000)
-    assert not log.active_producers()
+    assert not log.producers.active_producers()
 
 
 def from_coordinator(*, epoch: int) -> BuiltBatch:
@@ -154,9 +154,11 @@ def test_an_open_transaction_holds_the_last_stable_offset(log: PartitionLog, tmp
     append(log, make_batch(0, 2, is_transactional=True))
     append(log, make_batch(1, producer_id=1))
     assert (log.last_stable_offset, log.log_end_offset) == (1, 4)
-    assert log.active_producers()[1].current_transaction_first_offset == 1
+    assert log.producers.active_producers()[1].current_transaction_first_offset == 1
     log.remove_expired_producers(NOW_MS * 2)
-    assert [producer.producer_id for producer in log.active_producers()] == [9], "an open transaction does not expire"
+    assert [producer.producer_id for producer in log.producers.active_producers()] == [9], (
+        "an open transaction does not expire"
+    )
     log.close()
     log = PartitionLog.open(tmp_path, LogSettings(), now_ms=NOW_MS, clean=True)
     assert log.last_stable_offset == 1

@@ -126,7 +126,7 @@ def test_everything_derived_is_rebuilt(tmp_path: Path) -> None:
     """Without indexes, snapshots and epochs, or with nonsense in them, an unclean log opens the same."""
     directory = tmp_path / "orders-0"
     log = filled(directory, 30)
-    content, producers = all_bytes(log), log.active_producers()
+    content, producers = all_bytes(log), log.producers.active_producers()
     epochs = [log.end_offset_for_epoch(epoch) for epoch in range(4)]
     infos = log.segments()
     log.close()
@@ -149,7 +149,7 @@ def test_everything_derived_is_rebuilt(tmp_path: Path) -> None:
         log = open_log(damaged)
         assert all_bytes(log) == content
         assert [log.end_offset_for_epoch(epoch) for epoch in range(4)] == epochs
-        assert log.active_producers() == producers
+        assert log.producers.active_producers() == producers
         assert log.segments() == infos
         log.close()
         rebuilt = {path.name: path.read_bytes() for path in damaged.iterdir() if path.suffix.endswith("index")}
@@ -186,7 +186,7 @@ def test_a_crash_loses_nothing_that_was_flushed(tmp_path: Path) -> None:
             log = open_log(left, recovery_point=recovery_point)
             assert log.log_end_offset >= recovery_point
             assert content.startswith(all_bytes(log))
-            assert log.active_producers()[0].last_sequence == log.log_end_offset - 1
+            assert log.producers.active_producers()[0].last_sequence == log.log_end_offset - 1
             follows = make_batch(1, producer_id=7, sequence=log.log_end_offset)
             assert append(log, follows, leader_epoch=5) == log.log_end_offset - 1
             log.close(fsync=False)
@@ -198,7 +198,7 @@ def test_a_crash_loses_nothing_that_was_flushed(tmp_path: Path) -> None:
 def test_a_clean_log_with_a_damaged_file_still_opens(tmp_path: Path, suffix: str, damage: str) -> None:
     directory = tmp_path / "orders-0"
     log = filled(directory, 30)
-    content, producers, infos = all_bytes(log), log.active_producers(), log.segments()
+    content, producers, infos = all_bytes(log), log.producers.active_producers(), log.segments()
     log.close()
     for path in directory.glob(f"*{suffix}"):
         if damage == "missing":
@@ -207,7 +207,7 @@ def test_a_clean_log_with_a_damaged_file_still_opens(tmp_path: Path, suffix: str
             path.write_bytes(path.read_bytes()[:-1])
     log = open_log(directory, clean=True)
     assert all_bytes(log) == content
-    assert (log.active_producers(), log.segments()) == (producers, infos)
+    assert (log.producers.active_producers(), log.segments()) == (producers, infos)
     assert append(log, make_batch(2, producer_id=7, sequence=60)) == 60
 
 

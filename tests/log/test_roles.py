@@ -58,7 +58,7 @@ def view(log: PartitionLog) -> LogView:
         log.log_end_offset,
         log.last_stable_offset,
         batches_of(log),
-        sorted(log.active_producers()),
+        sorted(log.producers.active_producers()),
         log.aborted_transactions(log.log_start_offset, log.log_end_offset),
         [log.end_offset_for_epoch(epoch) for epoch in epochs],
         [log.offset_for_timestamp(time) for time in times] + [log.offset_of_max_timestamp()],
@@ -457,10 +457,10 @@ class Replicas:
                     leader.delete_records_before(start)
 
     def _step_transaction(self, leader: PartitionLog) -> None:
-        if leader.has_open_transaction(TRANSACTIONAL, 0):
+        if leader.producers.has_open_transaction(TRANSACTIONAL, 0):
             end_transaction(leader, self.chance.choice([ABORT, COMMIT]), epoch=self.epoch)
             return
-        known = {producer.producer_id: producer.last_sequence for producer in leader.active_producers()}
+        known = {producer.producer_id: producer.last_sequence for producer in leader.producers.active_producers()}
         produce(
             leader,
             epoch=self.epoch,

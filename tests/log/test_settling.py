@@ -70,7 +70,7 @@ class State:
         self.last_stable_offset = log.last_stable_offset
         self.segments = log.segments()
         self.epochs = [log.end_offset_for_epoch(epoch) for epoch in range(20)]
-        self.producers: list[ActiveProducer] = sorted(log.active_producers())
+        self.producers: list[ActiveProducer] = sorted(log.producers.active_producers())
         self.aborted: list[AbortedTransaction] = log.aborted_transactions(0, log.log_end_offset)
         self.found = [
             log.offset_for_timestamp(NOW_MS + offset) for offset in range(log.log_start_offset, log.log_end_offset, 7)
@@ -199,7 +199,7 @@ class Workload:
     def __init__(self, log: PartitionLog, chance: random.Random) -> None:
         self.log = log
         self.chance = chance
-        self.sequences = {entry.producer_id: entry.last_sequence for entry in log.active_producers()}
+        self.sequences = {entry.producer_id: entry.last_sequence for entry in log.producers.active_producers()}
         self.recovery_point = log.recovery_point
         self.epoch = max(log.latest_leader_epoch, 0)
 

@@ -77,7 +77,7 @@ class Workload:
         self.flushed = [log.log_end_offset for log in self.logs]  # below it everything is on the disk
         self.leader_epoch = max(0, *(log.latest_leader_epoch for log in self.logs))
         self.sequences = [
-            {entry.producer_id: entry.last_sequence for entry in log.active_producers()} for log in self.logs
+            {entry.producer_id: entry.last_sequence for entry in log.producers.active_producers()} for log in self.logs
         ]
 
     def run(self) -> None:
@@ -183,7 +183,7 @@ def assert_recovered(
         assert log.end_offset_for_epoch(header.partition_leader_epoch)[1] > offset
         assert next(split_batches(log.read(header.last_offset, 1).read()))[0].base_offset == offset
     has_gap |= expected_offset != log.log_end_offset
-    producers = {entry.producer_id: entry.last_sequence for entry in log.active_producers()}
+    producers = {entry.producer_id: entry.last_sequence for entry in log.producers.active_producers()}
     for segment in log.segments() if not is_torn_by_hand else ():
         own = [batch for offset, batch in found.items() if segment.base_offset <= offset < segment.next_offset]
         assert segment.max_timestamp == max((read_batch_header(batch).max_timestamp for batch in own), default=-1)

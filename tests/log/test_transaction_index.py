@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from kafkapy_log import AbortedTransaction, LogSettings, PartitionLog, Verification, build_marker
+from kafkapy_log import UNGUARDED, AbortedTransaction, LogSettings, PartitionLog, Verification, build_marker
 from kafkapy_log.indexes import CorruptIndexError
 from kafkapy_log.log_files import TRANSACTION_INDEXES_READ_MAX
 from kafkapy_log.transaction_index import ABORTED_TRANSACTION_BYTES, TransactionIndex
@@ -28,6 +28,7 @@ def produce(
     sequence: int = 0,
     epoch: int = 0,
     verification: Verification = Verification.IN_TRANSACTION,
+    guard: object = UNGUARDED,
 ) -> int:
     batch = build_batch(
         [NewRecord(NOW_MS, None, b"value")],
@@ -36,7 +37,8 @@ def produce(
         base_sequence=sequence,
         is_transactional=True,
     )
-    return log.append_as_leader(batch, leader_epoch=0, now_ms=NOW_MS, verification=verification).base_offset
+    result = log.append_as_leader(batch, leader_epoch=0, now_ms=NOW_MS, verification=verification, guard=guard)
+    return result.base_offset
 
 
 def end(
@@ -135,8 +137,27 @@ def test_a_transactional_batch_that_nobody_has_verified_is_refused(tmp_path: Pat
     assert error.value.code is ErrorCode.INVALID_TXN_STATE
     produce(log, 1)
     produce(log, 1, sequence=1, verification=Verification.NONE)
-    assert log.has_open_transaction(1, 0)
-    assert not log.has_open_transaction(1, 1)
+    assert log.producers.has_open_transaction(1, 0)
+    assert not log.producers.has_open_transaction(1, 1)
+
+
+@pytest.mark.parametrize("is_known", [False, True])
+def test_a_batch_whose_transaction_ended_after_it_was_verified_is_refused(is_known: bool, tmp_path: Path) -> None:
+    """It would come behind the marker, and no other one would follow."""
+    log = open_log(tmp_path)
+    sequence = 0
+    if is_known:
+        produce(log, 1)
+        end(log, 1, COMMIT)
+        sequence = 1
+    guard = log.producers.guard(1)
+    end(log, 1, COMMIT)
+    with pytest.raises(KafkaError) as error:
+        produce(log, 1, sequence=sequence, guard=guard)
+    assert error.value.code is ErrorCode.INVALID_TXN_STATE
+    guard = log.producers.guard(1)
+    produce(log, 1, sequence=sequence, guard=guard)
+    produce(log, 1, sequence=sequence + 1, guard=guard)
 
 
 def test_a_producer_that_a_batch_has_added_begins_with_sequence_0(tmp_path: Path) -> None:

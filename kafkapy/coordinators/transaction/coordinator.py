@@ -69,6 +69,7 @@ class TransactionCoordinator:
             TRANSACTION_TOPIC, log, clock, lambda _: self._new_shard(), base_sequence=NO_SEQUENCE
         )
         self._endings = Endings(clock, markers, self._marker_of, self._complete)
+        self._uncommitted: set[str] = set()  # decided transactions whose decision was not committed at once
 
     # -- life
 
@@ -79,6 +80,7 @@ class TransactionCoordinator:
 
     def close(self) -> None:
         """Nothing is appended any more."""
+        self._uncommitted.clear()
         self._endings.give_up()
         self._runtime.resign()
 
@@ -96,6 +98,7 @@ class TransactionCoordinator:
     def follow_metadata(self, _image: MetadataImage, delta: MetadataDelta) -> None:
         if any(topic.name == TRANSACTION_TOPIC for topic in delta.deleted_topics):
             self._runtime.resign()
+            self._uncommitted.clear()
             self._endings.give_up()
 
     @property
@@ -129,7 +132,7 @@ class TransactionCoordinator:
             decision = shard.init_producer_id(
                 transactional_id, timeout_ms, expected, spare_producer_id, self._clock.now_ms()
             )
-            return self._runtime.execute(partition, decision)
+            return self._decided(partition, decision)
 
         def answer(transaction: Transaction) -> ProducerIdAndEpoch:
             if transaction.is_ending:
@@ -186,7 +189,7 @@ class TransactionCoordinator:
                 spare_producer_id=spare_producer_id,
                 now_ms=self._clock.now_ms(),
             )
-            return self._runtime.execute(partition, decision)
+            return self._decided(partition, decision)
 
         return self._with_spare_producer_id(decide).and_then(self._end)
 
@@ -216,16 +219,27 @@ class TransactionCoordinator:
 
     async def abort_timed_out(self) -> None:
         """Abort what is open for longer than its producer said, and fence that producer."""
+        self._end_what_was_left()
         for partition, shard in self._runtime.loaded_shards():
             for transaction in shard.timed_out(self._clock.now_ms()):
                 await self._abort_timed_out(partition, shard, transaction)
+
+    def _end_what_was_left(self) -> None:
+        """A commit that was refused, or took too long, and came after all: nobody else would write the markers."""
+        for partition, shard in self._runtime.loaded_shards():
+            for transactional_id in self._uncommitted & shard.transactions.keys():
+                transaction = shard.transactions[transactional_id]
+                if self._runtime.is_committed(partition):
+                    self._uncommitted.discard(transactional_id)
+                    if transaction.is_ending and transactional_id not in self._endings:
+                        self._finish(transaction)
 
     async def _abort_timed_out(self, partition: int, shard: TransactionShard, transaction: Transaction) -> None:
         def decide(spare_producer_id: int | None) -> Pending[Transaction]:
             if shard.transactions.get(transaction.transactional_id) != transaction:
                 return settled(transaction)  # it went on while a producer id was waited for
             decision = shard.abort_unasked(transaction, spare_producer_id, self._clock.now_ms())
-            return self._runtime.execute(partition, decision)
+            return self._decided(partition, decision)
 
         try:
             aborted = await self._with_spare_producer_id(decide).wait()
@@ -247,6 +261,12 @@ class TransactionCoordinator:
             self._execute_unasked(partition, shard.expire(updated_until_ms))
 
     # -- the end of a transaction
+
+    def _decided(self, partition: int, decision: Decision[Transaction]) -> Pending[Transaction]:
+        stored = self._runtime.execute(partition, decision)
+        if decision.response.is_ending and not stored.settled:
+            self._uncommitted.add(decision.response.transactional_id)
+        return stored
 
     def _finish(self, transaction: Transaction) -> None:
         """Write the markers of a decided transaction, then that it is complete. It may go on after this returns."""

@@ -76,6 +76,9 @@ class Endings:
         self._next_turn: Timer | None = None
         self._retry: Timer | None = None
 
+    def __contains__(self, transactional_id: str) -> bool:
+        return transactional_id in self._endings
+
     def begin(self, transaction: Transaction) -> Pending[ErrorCode]:
         """Write markers for one turn; what is left follows in further ones. Returns `Ending.tried`."""
         ending = self._endings[transaction.transactional_id] = Ending(transaction)

@@ -50,7 +50,7 @@ class PartitionEnlister:
         outcome: dict[Partition, Verification | KafkaError] = {}
         unknown: dict[tuple[str, int], Partition] = {}
         for partition in partitions:
-            if partition.log.has_open_transaction(producer.producer_id, producer.epoch):
+            if partition.log.producers.has_open_transaction(producer.producer_id, producer.epoch):
                 outcome[partition] = Verification.IN_TRANSACTION
             else:
                 unknown[partition.topic, partition.index] = partition
