@@ -15,6 +15,7 @@ Errors  INVALID_TOPIC_EXCEPTION     the name is not a name, or collides with one
         KAFKA_STORAGE_ERROR         the metadata log cannot be written
 The topics are usable when the answer leaves.
 Differs: a request about many topics is written in several batches: a crash in the middle leaves the first of them made.
+With a timeout_ms that is not positive Apache Kafka makes nothing and answers REQUEST_TIMED_OUT; here it is made.
 Not done: create.topic.policy.class.name, throttling.
 """
 

@@ -9,6 +9,7 @@ Errors  UNKNOWN_TOPIC_OR_PARTITION  no topic has the name
         REQUEST_TIMED_OUT           timeout_ms is not positive
         KAFKA_STORAGE_ERROR         the metadata log cannot be written
 Differs: a request about many topics is written in several batches: a crash in the middle leaves the last of them there.
+With a timeout_ms that is not positive Apache Kafka deletes nothing and answers REQUEST_TIMED_OUT; here it is deleted.
 Not done: throttling.
 """
 

@@ -14,7 +14,8 @@ Errors  INVALID_REQUEST              an empty transactional id
         NOT_COORDINATOR              `__transaction_state` was deleted meanwhile
         COORDINATOR_LOAD_IN_PROGRESS
 Differs: the answer leaves when every marker is written; Apache Kafka's leaves before, so that a next request may hear
-         CONCURRENT_TRANSACTIONS for some milliseconds.
+         CONCURRENT_TRANSACTIONS for some milliseconds. So a Produce of the old epoch that is pipelined behind it is
+         refused here with INVALID_PRODUCER_EPOCH; Apache Kafka may still take it, as its markers come later.
 Not done: authorization, throttling.
 """
 

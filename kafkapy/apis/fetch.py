@@ -14,6 +14,10 @@ Errors  per response   FETCH_SESSION_ID_NOT_FOUND, INVALID_FETCH_SESSION_EPOCH, 
                        FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH   the client's leader epoch is older, newer
                        KAFKA_STORAGE_ERROR          the disk failed
 
+Differs: a read_committed fetch from between the last stable offset and the log's end waits as at the end, where Apache
+Kafka answers empty at once. One that waits while DeleteRecords overtakes it hears so at once, there when its time is
+up. A connection with a request that waits is not idle for connections.max.idle.ms. When a topic is deleted that a
+session or a waiting fetch names by its id, the error is UNKNOWN_TOPIC_ID; there it is UNKNOWN_TOPIC_OR_PARTITION.
 Not done: followers' fetches (a single node has no followers); throttling.
 """
 

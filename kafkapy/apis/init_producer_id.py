@@ -14,6 +14,7 @@ Errors  INVALID_REQUEST              an empty transactional id; only one of prod
         CONCURRENT_TRANSACTIONS      a transaction is being ended: try again
         COORDINATOR_LOAD_IN_PROGRESS
 Differs: the first request creates `__transaction_state` and waits for that; Apache Kafka answers NOT_COORDINATOR.
+A request that is pipelined behind another one of the same id is answered; there it may hear CONCURRENT_TRANSACTIONS.
 Not done: two-phase commit (v6, KIP-939); authorization, throttling.
 """
 

@@ -11,6 +11,8 @@ Errors  INVALID_GROUP_ID             the group id is empty
         INCONSISTENT_GROUP_PROTOCOL  not the group's protocol; from v5 on, none named
         REBALANCE_IN_PROGRESS        join again
         COORDINATOR_LOAD_IN_PROGRESS
+Differs: Apache Kafka never answers a SyncGroup that was superseded on another connection, or whose member leaves; here
+         it hears REBALANCE_IN_PROGRESS or UNKNOWN_MEMBER_ID.
 Not done: throttling; throttle_time_ms is always 0.
 """
 
