@@ -89,6 +89,12 @@ def test_names_of_one_request_do_not_collide() -> None:
     assert [result.error_code for result in decision.response.topics] == [ErrorCode.NONE, ErrorCode.NONE]
 
 
+def test_a_name_that_exists_is_told_before_one_that_collides() -> None:
+    decision = decide_create_topics(cluster(), create_request(topic("a.b"), topic("a_b")), creation())
+    image = apply(cluster(), decision.records)
+    assert create_one(image, topic("a.b")).error_code == ErrorCode.TOPIC_ALREADY_EXISTS
+
+
 ERRORS = [
     (topic("a", 0, 0), ErrorCode.TOPIC_ALREADY_EXISTS, "Topic 'a' already exists."),
     (

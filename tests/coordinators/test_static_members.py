@@ -6,7 +6,8 @@ import pytest
 import trio.testing
 
 from kafkapy_wire.errors import ErrorCode
-from tests.coordinators.group_lab import REBALANCE_MS, SESSION_MS, SUBSCRIPTION, GroupLab
+from kafkapy_wire.messages.leave_group import MemberIdentity
+from tests.coordinators.group_lab import GROUP, REBALANCE_MS, SESSION_MS, SUBSCRIPTION, GroupLab
 
 STATIC_PAIR = ("one", "two")
 
@@ -98,3 +99,16 @@ async def test_instance_id_with_the_id_of_a_pending_dynamic_member(lab: GroupLab
     member_id = await lab.new_member_id()
     answer = (await lab.join(member_id, instance_id="one")).answer
     assert (answer.error_code, answer.member_id) == (ErrorCode.UNKNOWN_SERVER_ERROR, "")
+
+
+async def test_one_who_has_left_by_instance_id_is_unknown_to_the_rest_of_the_request(lab: GroupLab) -> None:
+    """As in Apache Kafka, which removes one after the other."""
+    await lab.stable_pair(instance_ids=STATIC_PAIR)
+    identities = [
+        MemberIdentity(member_id="", group_instance_id="one"),
+        MemberIdentity(member_id="another", group_instance_id="one"),
+        MemberIdentity(member_id="another", group_instance_id="two"),
+    ]
+    answers = lab.groups.leave_group(GROUP, identities).result()
+    expected = [ErrorCode.NONE, ErrorCode.UNKNOWN_MEMBER_ID, ErrorCode.FENCED_INSTANCE_ID]
+    assert [answer.error_code for answer in answers] == expected

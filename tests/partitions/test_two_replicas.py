@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from kafkapy.high_watermark import HighWatermark
 from kafkapy.partitions.partition import Role
+from kafkapy.producing.acks import AckWait
 from kafkapy_wire.errors import ErrorCode, KafkaError
+from kafkapy_wire.messages.produce import PartitionProduceResponse, ProduceResponse
 from kafkapy_wire.records import NewRecord
 from kafkapy_wire.records.building import build_batch_and_header
 from tests.partitions.partition_lab import HERE, LAG_MS, OTHER, PartitionLab, batch
@@ -38,6 +41,39 @@ def test_what_waits_is_released_in_the_order_of_offsets(tmp_path: Path) -> None:
     assert lab.released == ["first", "second", "also second"]
     lab.expect("known already", 1)
     assert lab.released[-1] == "known already"
+
+
+def test_what_refuses_the_rest_within_a_release_refuses_it_once() -> None:
+    mark = HighWatermark(0)
+    heard: list[tuple[str, KafkaError | None]] = []
+    failed = KafkaError(ErrorCode.KAFKA_STORAGE_ERROR)
+    mark.release_at(1, lambda _: mark.refuse(failed))
+    mark.release_at(2, lambda error: heard.append(("second", error)))
+    mark.advance(2)
+    assert heard == [("second", failed)]
+
+
+def test_a_produce_is_not_answered_before_all_its_appends(tmp_path: Path) -> None:
+    """One of very many partitions is appended in turns of the event loop, and the first ones may be safe before."""
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    one, two = PartitionLab(tmp_path / "one"), PartitionLab(tmp_path / "two")
+    wait = AckWait(ProduceResponse(), -1)
+    one.produce(b"a")
+    wait.add(one.partition, PartitionProduceResponse(), 1)
+    one.fetch(1)
+    two.produce(b"b")
+    wait.add(two.partition, PartitionProduceResponse(), 1)
+    pending = wait.begin(1_000, one.clock)
+    assert not pending.settled
+    two.fetch(1)
+    assert pending.settled
+
+    wait = AckWait(ProduceResponse(), -1)
+    one.produce(b"c")
+    wait.add(one.partition, PartitionProduceResponse(), 2)
+    one.fetch(2)
+    assert wait.begin(1_000, one.clock).settled, "nothing waits any more when all are appended"
 
 
 def test_the_isr_shrinks_by_a_follower_that_was_not_caught_up_for_too_long(tmp_path: Path) -> None:
