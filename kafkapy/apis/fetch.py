@@ -14,6 +14,8 @@ Errors  per response   FETCH_SESSION_ID_NOT_FOUND, INVALID_FETCH_SESSION_EPOCH, 
                        FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH   the client's leader epoch is older, newer
                        KAFKA_STORAGE_ERROR          the disk failed
 
+Differs: A client that closes or half-closes its connection while its Fetch waits gets no answer to it, and none to
+         the requests behind it, which are not handled. Apache Kafka lets it wait, then answers them all.
 Not done: followers' fetches (a single node has no followers); throttling.
 """
 

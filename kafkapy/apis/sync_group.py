@@ -11,6 +11,8 @@ Errors  INVALID_GROUP_ID             the group id is empty
         INCONSISTENT_GROUP_PROTOCOL  not the group's protocol; from v5 on, none named
         REBALANCE_IN_PROGRESS        join again
         COORDINATOR_LOAD_IN_PROGRESS
+Differs: A client that closes or half-closes its connection while its SyncGroup waits gets no answer to it, and none to
+         the requests behind it, which are not handled. Apache Kafka lets it wait, then answers them all.
 Not done: throttling; throttle_time_ms is always 0.
 """
 
