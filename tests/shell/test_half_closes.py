@@ -49,6 +49,7 @@ FOR_EVER_MS = 2**31 - 1
 FETCH = fetch_request({"orders": {0: 0}}, max_wait_ms=FOR_EVER_MS)
 PRODUCE = produce_request("others", batch([b"a"]))
 HALF_A_FRAME = (90_000_000).to_bytes(4, "big") + bytes(WAITING_BYTES_MAX + 5_000)
+UNREAD = 20  # answers, far more than the sockets hold
 IDLE = {"connections.max.idle.ms": "5000"}
 
 
@@ -183,17 +184,44 @@ async def test_answers_before_a_fetch_that_is_given_up_still_leave(tmp_path: Pat
         assert await leaving.closed_by_broker()
 
 
+async def park_behind_unread_answers(node: Node, other: Client, deaf: Client, *requests: Message) -> None:
+    """Have `UNREAD` large answers for a client that reads none, and handle its requests behind them."""
+    await other.produce_batch("others", batch([b"L" * 900_000]))
+    frames = [deaf.frame(fetch_request({"others": {0: 0}}), 12) for _ in range(UNREAD)]
+    await deaf.stream.send_all(b"".join([*frames, *(deaf.frame(request, 12) for request in requests)]))
+    await until_parked(node)
+    (connection,) = [one for one in node.server.connections if one.busy]
+    assert connection.unread_bytes == 0
+
+
+@pytest.fixture
+def long_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All frames of a client that have come are handled before any answer is sent."""
+    monkeypatch.setattr(socket_loop, "SHARE_SECONDS", 60)
+
+
+@pytest.mark.usefixtures("long_share")
 @trio_test
 async def test_large_answers_before_a_fetch_that_is_given_up_still_leave(tmp_path: Path) -> None:
     async with node_with_topics(tmp_path) as (node, other), connect(node) as leaving:
-        await other.produce_batch("others", batch([b"L" * 900_000]))
-        count = 20  # far more than the sockets hold
-        frames = [leaving.frame(fetch_request({"others": {0: 0}}), 12) for _ in range(count)]
-        await leaving.stream.send_all(b"".join([*frames, leaving.frame(FETCH, 12)]))
-        await until_parked(node)
+        await park_behind_unread_answers(node, other, leaving, FETCH)
         await leaving.stream.send_eof()
         await trio.testing.wait_all_tasks_blocked()
-        for _ in range(count):
+        for _ in range(UNREAD):
+            (topic,) = (await leaving.receive(FetchResponse)).responses
+            assert topic.partitions[0].records
+        assert await leaving.closed_by_broker()
+
+
+@pytest.mark.usefixtures("long_share")
+@trio_test
+async def test_a_fetch_that_is_answered_behind_unread_answers_outlives_a_half_close(tmp_path: Path) -> None:
+    async with node_with_topics(tmp_path) as (node, other), connect(node) as leaving:
+        await park_behind_unread_answers(node, other, leaving, FETCH)
+        await other.produce("orders", b"now")
+        await leaving.stream.send_eof()
+        await trio.testing.wait_all_tasks_blocked()  # never so, while the loop is told of the hang-up again and again
+        for _ in range(UNREAD + 1):
             (topic,) = (await leaving.receive(FetchResponse)).responses
             assert topic.partitions[0].records
         assert await leaving.closed_by_broker()
@@ -287,31 +315,19 @@ async def test_a_reset_ends_the_connection_while_a_request_is_done(tmp_path: Pat
         assert await other.values("others") == [b"a"]
 
 
-@pytest.mark.parametrize("waits", [False, True], ids=["answered", "with a fetch that waits"])
-def test_one_that_half_closes_and_never_reads_is_closed_as_idle(waits: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize("half", [False, True], ids=["open", "half-closed"])
+@pytest.mark.parametrize("behind", [(), (FETCH,)], ids=["nothing", "a fetch that waits"])
+@pytest.mark.usefixtures("long_share")
+def test_one_that_never_reads_is_closed_as_idle(behind: tuple[Message, ...], half: bool, tmp_path: Path) -> None:
     @trio_test
     async def run() -> None:
         async with node_with_topics(tmp_path, IDLE) as (node, other), connect(node) as deaf:
-            await other.produce_batch("others", batch([b"L" * 900_000]))
-            frames = [deaf.frame(fetch_request({"others": {0: 0}}), 12) for _ in range(20)]
-            if waits:
-                frames.append(deaf.frame(FETCH, 12))
-            await deaf.stream.send_all(b"".join(frames))
-            await until_parked(node)
-            await deaf.stream.send_eof()
+            await park_behind_unread_answers(node, other, deaf, *behind)
+            if half:
+                await deaf.stream.send_eof()
             await one_is_closed_as_idle(node, other)
 
     run()
-
-
-@trio_test
-async def test_one_that_never_reads_is_closed_as_idle_although_its_fetch_waits(tmp_path: Path) -> None:
-    async with node_with_topics(tmp_path, IDLE) as (node, other), connect(node) as deaf:
-        await other.produce_batch("others", batch([b"L" * 900_000]))
-        frames = [deaf.frame(fetch_request({"others": {0: 0}}), 12) for _ in range(20)]
-        await deaf.stream.send_all(b"".join([*frames, deaf.frame(FETCH, 12)]))
-        await until_parked(node)
-        await one_is_closed_as_idle(node, other)
 
 
 @trio_test
