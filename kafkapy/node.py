@@ -7,7 +7,7 @@ and metadata are loaded, then connections are accepted.
 from __future__ import annotations
 
 import logging
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from functools import partial
 from random import Random
 from time import perf_counter
@@ -46,7 +46,7 @@ from kafkapy_controller.image import Endpoint
 from kafkapy_controller.registration import NodeRegistration
 from kafkapy_controller.topic_names import CLUSTER_METADATA_TOPIC, OFFSETS_TOPIC, TRANSACTION_TOPIC
 from kafkapy_controller.voters import LATEST_KRAFT_VERSION, QuorumMembership, Voter, VoterEndpoint
-from kafkapy_log import LogStore, StoreError
+from kafkapy_log import LogStore, StorageError, StoreError
 from kafkapy_log.disk_errors import what_to_do
 from kafkapy_wire.errors import KafkaError, MalformedMessage
 from kafkapy_wire.uuid import parse_uuid, random_uuid
@@ -89,16 +89,19 @@ class Node:
         data_directory: Path,
         *,
         durable: bool = True,
+        kept: bool = True,
         clock: Clock | None = None,
         random: Random | None = None,
     ) -> None:
-        """Without `durable` nothing waits for the disk: for directories that are thrown away.
+        """Without `durable` nothing waits for the disk. Without `kept` the logs are not closed cleanly at the end, only
+        their descriptors: for a directory that is deleted then.
 
         Whatever is left to chance asks `random`, the machine's own when there is none.
         """
         self.settings = CurrentSettings(settings)
         self.data_directory = data_directory
         self.durable = durable
+        self.kept = kept
         self.bugs = Bugs()
         self.clock = clock or WallClock()
         self.clock.bugs = self.bugs
@@ -123,7 +126,7 @@ class Node:
 
     @asynccontextmanager
     async def started(self) -> AsyncIterator[Node]:
-        """Serve within the block; afterwards open requests get `DRAIN_SECONDS` and the logs are closed cleanly.
+        """Serve within the block; afterwards open requests get `DRAIN_SECONDS` and the logs are closed.
 
         What the block raises comes out as it is. A node is started once. Raises StartupError: it cannot start;
         ShutdownError: it has served and stopped, yet not cleanly. Their messages say what to do.
@@ -219,7 +222,7 @@ class Node:
             partitions = PartitionManager(
                 store, self.node_id, topic_settings, self.clock, self.disk, flusher if self.durable else None
             )
-            closing = _Closing(store, partitions)
+            closing = _Closing(store, partitions, kept=self.kept)
             parts.callback(closing.close)
             metadata = MetadataPublisher()
             controller = self._start_controller(store, metadata)
@@ -398,15 +401,20 @@ class Node:
 
 
 class _Closing:
-    """Leaves clean logs behind, with the broker epoch once there is one."""
+    """Closes the logs; those that are kept cleanly, with the broker epoch once there is one."""
 
-    def __init__(self, store: LogStore, partitions: PartitionManager) -> None:
+    def __init__(self, store: LogStore, partitions: PartitionManager, *, kept: bool) -> None:
         self._store = store
         self._partitions = partitions
+        self._kept = kept
         self.broker_epoch = -1
 
     def close(self) -> None:
         """Blocks."""
+        if not self._kept:
+            with suppress(StorageError):  # a log that the disk has failed before: nobody reads it again
+                self._store.close(clean=False)
+            return
         self._store.close(self._partitions.high_watermarks(), broker_epoch=self.broker_epoch)
 
 

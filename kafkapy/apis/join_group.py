@@ -19,6 +19,8 @@ Errors  INVALID_GROUP_ID             the group id is empty
 Differs: Apache Kafka never answers a JoinGroup that was superseded on another connection.
          A consumer group (KIP-848) that Apache Kafka has stored becomes a classic one at once, also if it had members.
          With group.initial.rebalance.delay.ms=0, the default here, the first member's answer comes at once.
+         A client that closes or half-closes its connection while its JoinGroup waits gets no answer to it, and none to
+         the requests behind it, which are not handled. Apache Kafka lets it wait, then answers them all.
 Not done: throttling; throttle_time_ms is always 0.
 """
 

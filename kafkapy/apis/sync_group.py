@@ -13,6 +13,8 @@ Errors  INVALID_GROUP_ID             the group id is empty
         COORDINATOR_LOAD_IN_PROGRESS
 Differs: Apache Kafka never answers a SyncGroup that was superseded on another connection, or whose member leaves; here
          it hears REBALANCE_IN_PROGRESS or UNKNOWN_MEMBER_ID.
+         A client that closes or half-closes its connection while its SyncGroup waits gets no answer to it, and none to
+         the requests behind it, which are not handled. Apache Kafka lets it wait, then answers them all.
 Not done: throttling; throttle_time_ms is always 0.
 """
 

@@ -73,9 +73,9 @@ def _run(arguments: argparse.Namespace) -> int:
         from tempfile import TemporaryDirectory
 
         with TemporaryDirectory(prefix="kafkapy-") as directory:
-            _serve(settings, Path(directory), durable=False)
+            _serve(settings, Path(directory), ephemeral=True)
     else:
-        _serve(settings, _data_directory(settings), durable=True)
+        _serve(settings, _data_directory(settings), ephemeral=False)
     return 0
 
 
@@ -100,7 +100,7 @@ def _data_directory(settings: Settings) -> Path:
     return Path(DEFAULT_DATA_DIRECTORY)
 
 
-def _serve(settings: Settings, data_directory: Path, *, durable: bool) -> None:
+def _serve(settings: Settings, data_directory: Path, *, ephemeral: bool) -> None:
     from time import monotonic
 
     import trio
@@ -108,7 +108,7 @@ def _serve(settings: Settings, data_directory: Path, *, durable: bool) -> None:
     from kafkapy.cli.progress import RecoveryProgress
     from kafkapy.node import Node
 
-    node = Node(settings, data_directory, durable=durable)
+    node = Node(settings, data_directory, durable=not ephemeral, kept=not ephemeral)
     progress = RecoveryProgress(sys.stderr, monotonic)
 
     async def main() -> None:
@@ -124,7 +124,7 @@ def _serve(settings: Settings, data_directory: Path, *, durable: bool) -> None:
             async with node.started():
                 # What a start has made lives as long as the process: the collector need not walk it again and again.
                 gc.freeze()
-                _announce(node, durable=durable)
+                _announce(node)
                 await stop.wait()
 
     trio.run(main)
@@ -157,10 +157,10 @@ def _raise_open_files_limit() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def _announce(node: Node, *, durable: bool) -> None:
+def _announce(node: Node) -> None:
     """Two lines on standard output: where it listens and how to try it. Nobody needs to be there to read them."""
     address = node.bootstrap_address
-    kept = f"data in {node.data_directory}" if durable else "ephemeral"
+    kept = f"data in {node.data_directory}" if node.kept else "ephemeral"
     server = "" if address == "localhost:9092" else f" -b {address}"
     command = _command()
     try:

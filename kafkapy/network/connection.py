@@ -4,9 +4,15 @@ A connection is an object without a task. `SocketLoop` calls `ready` when its so
 whole frames that have come, and sends their answers in one system call. While a request waits for its answer, later
 ones stay unread. Whoever settles that request sends the answer, within the same call.
 
-    reads        as a rule; while a request waits, until a whole frame or WAITING_BYTES_MAX of the next have come
-    is blocked   the peer has not read its answers: nothing is read or handled until they have left
-    is closing   the peer has misbehaved: it may still have the answers to its requests before
+    reads          as a rule; while a request waits, until a whole frame or WAITING_BYTES_MAX of the next have come
+    is blocked     the peer has not read its answers: nothing is read or handled until they have left
+    is finishing   the request that waits is the last one: its answer is sent, then the connection is closed
+    is closing     no further request is handled: the answers to those before are sent, then the connection is closed
+
+A peer that has sent all that it will has called close(), or shutdown(SHUT_WR) and reads on: both send a FIN. So the
+requests before it are handled and answered in order, as in Apache Kafka, and then the connection is closed. But one
+that only waits (ONLY_WAIT) is given up, with the requests behind it: Apache Kafka lets it wait, until its timeout, for
+a client that is most likely gone. The FIN is noticed by reading, or where nothing is read, through HANG_UP.
 """
 
 from __future__ import annotations
@@ -20,7 +26,7 @@ import trio
 from kafkapy.context import RequestContext
 from kafkapy.errors import CloseConnection
 from kafkapy.network.outbox import Outbox
-from kafkapy.network.poller import BROKEN, READ, WRITE
+from kafkapy.network.poller import BROKEN, HANG_UP, READ, WRITE
 from kafkapy.pending import Pending
 from kafkapy_wire.api_keys import ApiKey
 from kafkapy_wire.errors import KafkaError, MalformedFrame, MalformedMessage
@@ -42,8 +48,8 @@ logger = logging.getLogger("kafkapy.connection")
 ANSWERED_BYTES_MAX: Final = 256 * 1024  # answers in memory before they are sent
 WAITING_BYTES_MAX: Final = 64 * 1024  # of a next request, while one waits for its answer
 LAST_ANSWERS_MS: Final = 1_000  # how long a peer that misbehaved may take for the answers it has coming
-# A request of these is abandoned when its client hangs up, as it only waits. Every other one does what it was asked for
-# to the end, as in Apache Kafka: a client may well commit its offsets and close, and no operation is left half done.
+# A request of these is given up when its client hangs up while it waits. Every other one does what it was asked for to
+# the end, as in Apache Kafka: a client may well commit its offsets and close, and no operation is left half done.
 ONLY_WAIT: Final = frozenset({ApiKey.FETCH, ApiKey.JOIN_GROUP, ApiKey.SYNC_GROUP})
 
 # What people point at a Kafka port by mistake, by the first bytes they send.
@@ -135,8 +141,13 @@ class Connection:
 
     @property
     def waits(self) -> bool:
-        """Whether a request waits for its answer: then an idle timeout must not count."""
-        return self._unfinished is not None
+        """Whether silence is the broker's: a request waits for its answer, and the client has read all others.
+
+        Where a client that goes would not be noticed, silence is always the client's.
+        """
+        if self._unfinished is None or self._is_blocked:
+            return False
+        return self._interest == READ or self._around.loop.hears_hang_ups
 
     @property
     def busy(self) -> bool:
@@ -158,6 +169,8 @@ class Connection:
                 self._receive(until)
             elif events & BROKEN:
                 self.close()
+            elif events & HANG_UP and self._only_waits:
+                self._give_up()
             else:
                 self.is_active = True
                 if self._pump():
@@ -185,7 +198,7 @@ class Connection:
             if self._unfinished is None:
                 self._handle(buffer, until)
         elif count == 0:
-            self.close()
+            self._end_of_input()
             return
         if self._kept is not None or buffer.start != buffer.end:
             self._kept = buffers.keep(buffer)
@@ -261,12 +274,13 @@ class Connection:
         interest = READ
         if self._is_blocked:
             interest = WRITE
-        elif self._closing:
+        elif self._closing or self._finishing:
             interest = 0
         elif self._unfinished is not None and self._kept is not None:
-            # With interest 0 only a reset is noticed, no other hang-up: the requests before it are to be handled.
             enough = begins_with_frame(self._kept, self._request_bytes_max) or len(self._kept) >= WAITING_BYTES_MAX
             interest = 0 if enough else READ
+        if interest != READ and self._only_waits:
+            interest |= HANG_UP
         if interest != self._interest:
             self._interest = interest
             self._around.loop.change(self._transport.fileno(), interest)
@@ -329,8 +343,15 @@ class Connection:
                     self._queue()  # not handled here: this runs within the call that settled the request
                 elif self._interest != READ:
                     self._watch()
+            else:
+                self._watch()  # nothing waits any more that a hang-up would end
         except Exception as failure:
             self._fail(failure)
+
+    @property
+    def _only_waits(self) -> bool:
+        """Whether a request waits that is given up when the client hangs up."""
+        return self._unfinished is not None and self._unfinished.api_key in ONLY_WAIT
 
     def _abandon(self, unfinished: Unfinished) -> None:
         """The client is gone: abandon the request if its API is in `ONLY_WAIT`. Any other is carried out, and `_came`
@@ -349,6 +370,26 @@ class Connection:
                 self._around.bugs.report(f"in giving up a request of {self}", error)
 
     # -- the end
+
+    def _end_of_input(self) -> None:
+        """The peer has sent all that it will, and every whole frame of it was handled but for the one that waits."""
+        if self._unfinished is None or self._only_waits:
+            self.close()
+        else:
+            self._kept = None  # the rest of that frame never comes
+            self._finishing = True
+            self._watch()
+
+    def _give_up(self) -> None:
+        """Abandon the request that waits and those behind it; the answers to those before may still leave."""
+        if not self._is_blocked:
+            self.close()
+            return
+        assert self._unfinished is not None, "nothing is given up while no request waits"
+        self._abandon(self._unfinished)
+        self._kept = None
+        self._closing = True
+        self._watch()
 
     def finish(self) -> None:
         """End the connection as soon as the request that waits has its answer."""

@@ -12,10 +12,13 @@ READ: Final = 0x1
 WRITE: Final = 0x4
 BROKEN: Final = 0x18
 """EPOLLERR and EPOLLHUP, told without being asked for: the connection is gone in both directions."""
+HANG_UP: Final = 0x2000
+"""EPOLLRDHUP: the peer has sent all that it will, even if some of it was not received yet. READ implies it: after the
+last byte, an empty receive tells the same."""
 
 
 class Poller(Protocol):
-    """`interest` and the events told are sums of READ and WRITE; an interest of 0 hears of BROKEN only."""
+    """`interest` and the events told are sums of READ, WRITE and HANG_UP; an interest of 0 hears of BROKEN only."""
 
     def register(self, fd: int, interest: int, /) -> None: ...
 
@@ -32,7 +35,7 @@ class Poller(Protocol):
 
 
 class SelectorPoller:
-    """For platforms without epoll. Nothing is heard of a socket whose interest is 0."""
+    """For platforms without epoll. It never tells BROKEN or HANG_UP, and nothing of a socket whose interest is 0."""
 
     def __init__(self) -> None:
         import selectors
@@ -45,6 +48,7 @@ class SelectorPoller:
         self.modify(fd, interest)
 
     def modify(self, fd: int, interest: int, /) -> None:
+        interest &= READ | WRITE
         before, self._interest[fd] = self._interest[fd], interest
         events = _selector_events(interest)
         if not interest:

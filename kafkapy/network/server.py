@@ -124,6 +124,8 @@ class Server:
         try:
             client.setblocking(False)
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            # As in Apache Kafka: a peer whose machine is gone sends no FIN, and a parked request may wait for weeks.
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             self._set_buffers(client)
             local_host = sys.intern(client.getsockname()[0].removeprefix(MAPPED_IPV4))
             peer = Client(listener_name, host, address[1], local_host)

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import trio
 
-from kafkapy.network.poller import READ, open_poller
+from kafkapy.network.poller import READ, SelectorPoller, open_poller
 from kafkapy.turns import TURN_SECONDS
 
 if TYPE_CHECKING:
@@ -57,6 +57,8 @@ class SocketLoop:
 
     def __init__(self, poller: Poller | None = None) -> None:
         self._poller = poller or open_poller()
+        self.hears_hang_ups = not isinstance(self._poller, SelectorPoller)
+        """Whether it is told of a peer that has gone while nothing is read from it."""
         self._served: dict[int, Served] = {}
         self._later: deque[GoesOn] = deque()
         self._asleep = False

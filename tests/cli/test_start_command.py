@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import signal
@@ -15,6 +16,8 @@ from pathlib import Path
 import pytest
 import trio
 
+from kafkapy.cli import start
+from kafkapy.settings import Settings
 from kafkapy_wire.errors import ErrorCode
 from tests.shell.running_node import Client, batch, connect, running_node, trio_test
 
@@ -139,6 +142,25 @@ def test_an_ephemeral_broker_leaves_nothing_behind(tmp_path: Path) -> None:
             broker.process.send_signal(signal.SIGTERM)
         assert broker.stop() == (0, "")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def stopped_when_up(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A `kafkapy start` in this process gets a SIGTERM as soon as it serves."""
+    monkeypatch.setattr(start, "_announce", lambda _node: os.kill(os.getpid(), signal.SIGTERM))
+    before = {number: signal.getsignal(number) for number in start.STOP_SIGNALS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+    gc.unfreeze()
+
+
+@pytest.mark.usefixtures("stopped_when_up")
+@pytest.mark.parametrize("ephemeral", [False, True], ids=["kept", "ephemeral"])
+def test_only_logs_that_are_kept_are_closed_cleanly(ephemeral: bool, tmp_path: Path) -> None:
+    start._serve(Settings({"listeners": "PLAINTEXT://127.0.0.1:0"}), tmp_path, ephemeral=ephemeral)
+    assert (tmp_path / "__cluster_metadata-0").exists()
+    assert (tmp_path / ".kafka_cleanshutdown").exists() is not ephemeral
 
 
 def test_nobody_needs_to_read_the_two_lines(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from kafkapy.network.poller import BROKEN, READ, WRITE, Poller, SelectorPoller, open_poller
+from kafkapy.network.poller import BROKEN, HANG_UP, READ, WRITE, Poller, SelectorPoller, open_poller
 
 
 @pytest.fixture(params=[open_poller, SelectorPoller], ids=["of the platform", "selectors"])
@@ -80,6 +80,22 @@ def test_a_peer_that_is_gone_is_told_without_any_interest(pair: tuple[socket.soc
     peer.close()
     ((_, events),) = poller.poll(0, 10)
     assert events & BROKEN
+    poller.close()
+
+
+@pytest.mark.skipif(not hasattr(select, "epoll"), reason="only epoll tells it")
+def test_a_peer_that_has_sent_all_is_told_before_its_bytes_are_received(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
+    ours, peer = pair
+    poller = open_poller()
+    poller.register(ours.fileno(), HANG_UP)
+    peer.send(b"a")
+    assert poller.poll(0, 10) == []
+    peer.shutdown(socket.SHUT_WR)
+    assert poller.poll(0, 10) == [(ours.fileno(), HANG_UP)]
+    poller.modify(ours.fileno(), 0)
+    assert poller.poll(0, 10) == []
     poller.close()
 
 

@@ -78,26 +78,6 @@ async def test_half_a_frame_behind_a_request_that_waits_does_not_hide_a_hang_up(
 
 
 @trio_test
-async def test_requests_before_a_hang_up_are_handled_in_order(tmp_path: Path) -> None:
-    """Records of a producer with acks=0 that closes at once are there, even behind a request that waits."""
-    async with running_node(tmp_path) as node, connect(node) as other, connect(node) as leaving:
-        await other.create_topic("orders")
-        await other.create_topic("others")
-        frames = [leaving.frame(fetch_request({"orders": {0: 0}}, max_wait_ms=3_600_000), 12)]
-        frames += [
-            leaving.frame(produce_request("others", batch([value]), acks=0), 12, answered=False)
-            for value in (b"a", b"b")
-        ]
-        await leaving.stream.send_all(b"".join(frames))
-        await leaving.stream.send_eof()
-        await until_parked(node)
-        assert await other.values("others") == []
-        assert await other.produce("orders", b"now") == 0
-        await until_connected(node, 1)
-        assert await other.values("others") == [b"a", b"b"]
-
-
-@trio_test
 async def test_what_was_asked_for_before_a_hang_up_is_done(tmp_path: Path) -> None:
     """As in Apache Kafka: a consumer may commit its offsets and close without waiting for the answer."""
     partition = OffsetCommitRequestPartition(partition_index=0, committed_offset=5)

@@ -67,6 +67,28 @@ async def test_a_cancelled_block_leaves_clean_logs(tmp_path: Path) -> None:
 
 
 @trio_test
+async def test_logs_that_are_not_kept_are_closed_as_they_are(tmp_path: Path) -> None:
+    """Nothing is written at the end into a directory that is deleted next, and nothing stays open."""
+
+    def files() -> dict[Path, int]:
+        return {path: path.stat().st_size for path in tmp_path.rglob("*") if path.is_file()}
+
+    settings = Settings({"listeners": "PLAINTEXT://127.0.0.1:0"})
+    before = open_descriptors()
+    async with Node(settings, tmp_path, durable=False, kept=False).started() as node, connect(node) as client:
+        await client.create_topic("orders", 20)
+        for partition in range(20):
+            await client.produce("orders", b"a", partition=partition)
+        served = files()
+    metadata = {path for path in served if path.parent.name == "__cluster_metadata-0"}
+    ended = files()
+    assert {path: ended[path] for path in ended if path not in metadata} == {
+        path: served[path] for path in served if path not in metadata
+    }
+    assert open_descriptors() == before
+
+
+@trio_test
 async def test_a_node_is_started_once(tmp_path: Path) -> None:
     async with running_node(tmp_path) as node:
         with pytest.raises(RuntimeError, match="started once"):
