@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -342,6 +343,15 @@ async def test_where_no_hang_up_is_told_a_fetch_with_a_frame_behind_it_is_closed
             await leaving.stream.send_all(leaving.frame(FETCH, 12) + leaving.frame(PRODUCE, 12))
             await until_parked(node, 2)
         await one_is_closed_as_idle(node, other)
+
+
+@trio_test
+async def test_a_peer_that_vanishes_without_a_fin_is_found_out_by_keepalive(tmp_path: Path) -> None:
+    async with running_node(tmp_path) as node, connect(node):
+        await until_connected(node, 1)
+        (connection,) = node.server.connections
+        with socket.socket(fileno=os.dup(connection._transport.fileno())) as ours:
+            assert ours.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
 
 
 async def one_is_closed_as_idle(node: Node, other: Client) -> None:
