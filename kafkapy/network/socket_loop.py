@@ -11,6 +11,11 @@ trio hears of no other descriptor, and timers are so late.
 
 Fairness is a matter of time. A socket has the loop for at most `SHARE_SECONDS` in a row, and then waits behind the
 others that are ready. After `TURN_SECONDS` all other tasks and timers have their turn.
+
+One call for a large request may take longer than that. So after each turn the poller is asked anew, and those that it
+newly tells of are served first: who was passed over is served behind them, one at least each time. A socket that took
+more than its share stays behind for `BEHIND_FACTOR` times as long as it had the loop. A small request thus waits for one
+or two large ones at a time, not for all that are there.
 """
 
 from __future__ import annotations
@@ -32,6 +37,7 @@ if TYPE_CHECKING:
 SHARE_SECONDS: Final = 0.001
 EVENTS_AT_ONCE: Final = 128
 TRIED_AGAIN_MAX: Final = 8  # requests of one client in a row, before it is seen who else is ready
+BEHIND_FACTOR: Final = 32
 LINGER_SECONDS: Final = 0.0005  # epoll rounds up to a millisecond
 PASSED_OVER_MAX: Final = 256
 """After n times in vain, the next 2^n chances to linger are passed over, at most so many."""
@@ -59,6 +65,10 @@ class SocketLoop:
         self._poller = poller or open_poller()
         self._served: dict[int, Served] = {}
         self._later: deque[GoesOn] = deque()
+        self._behind: dict[int, int] = {}
+        """Descriptors that were passed over when a turn ended, and their events."""
+        self._behind_until: dict[int, float] = {}
+        """Until when sockets that took more than their share are served behind the others."""
         self._asleep = False
         self._waker, self._awoken = socket.socketpair()
         self._waker.setblocking(False)
@@ -82,6 +92,8 @@ class SocketLoop:
     def remove(self, fd: int) -> None:
         """Before the descriptor is closed: its number may be given out again."""
         del self._served[fd]
+        self._behind.pop(fd, None)
+        self._behind_until.pop(fd, None)
         self._poller.unregister(fd)
 
     def later(self, one: GoesOn) -> None:
@@ -105,7 +117,7 @@ class SocketLoop:
             self._runnable.end()
 
     async def _run(self) -> None:
-        poll, served, later = self._poller.poll, self._served, self._later
+        poll, served, later, behind = self._poller.poll, self._served, self._later, self._behind
         fd = self._poller.fileno()
         while True:
             self._asleep = True
@@ -113,14 +125,34 @@ class SocketLoop:
             self._asleep = False
             turn_ends = perf_counter() + TURN_SECONDS
             ready = poll(0, EVENTS_AT_ONCE)
-            while ready or later:
+            while ready or later or behind:
+                if behind or self._behind_until:
+                    ready = self._those_before(ready)
                 now = perf_counter()
-                for descriptor, events in ready:
+                left = iter(ready)
+                for descriptor, events in left:
                     one = served.get(descriptor)
                     if one is None:  # closed meanwhile, by what was done for another
                         continue
-                    one.ready(events, now + SHARE_SECONDS)
+                    began = now
+                    one.ready(events, began + SHARE_SECONDS)
                     now = perf_counter()
+                    if now > turn_ends:
+                        self._note_time(descriptor, began, now)
+                        behind.update(left)
+                        await trio.lowlevel.checkpoint()
+                        now = perf_counter()
+                        turn_ends = now + TURN_SECONDS
+                was_alone = len(ready) == 1 and not behind
+                if behind:
+                    descriptor = next(iter(behind))
+                    events = behind.pop(descriptor)
+                    began = now
+                    passed_over = served.get(descriptor)
+                    if passed_over is not None:
+                        passed_over.ready(events, began + SHARE_SECONDS)
+                        now = perf_counter()
+                        self._note_time(descriptor, began, now)
                     if now > turn_ends:
                         await trio.lowlevel.checkpoint()
                         now = perf_counter()
@@ -132,14 +164,38 @@ class SocketLoop:
                         await trio.lowlevel.checkpoint()
                         now = perf_counter()
                         turn_ends = now + TURN_SECONDS
-                if len(ready) == 1 and one is not None and not later and self._may_expect(self._trying_again):
+                        break
+                if was_alone and one is not None and not later and self._may_expect(self._trying_again):
                     self._try_again(descriptor, one, now + SHARE_SECONDS)
-                if later or not self._may_expect(self._lingering):
+                if later or behind or not self._may_expect(self._lingering):
                     ready = poll(0, EVENTS_AT_ONCE)
                 else:
                     ready = poll(LINGER_SECONDS, EVENTS_AT_ONCE)
                     self._lingering.note(in_vain=not ready)
                 self.has_answered = False
+
+    def _those_before(self, ready: list[tuple[int, int]]) -> list[tuple[int, int]]:
+        """Those of `ready` that are to be served first; the others go behind."""
+        behind, until = self._behind, self._behind_until
+        before = []
+        now = perf_counter() if until else 0.0
+        for descriptor, events in ready:
+            if descriptor in behind:
+                behind[descriptor] = events  # it keeps its place
+            elif descriptor in until:
+                if now < until[descriptor]:
+                    behind[descriptor] = events
+                else:
+                    del until[descriptor]
+                    before.append((descriptor, events))
+            else:
+                before.append((descriptor, events))
+        return before
+
+    def _note_time(self, descriptor: int, began: float, now: float) -> None:
+        """A socket had the loop from `began` to `now`."""
+        if now - began > SHARE_SECONDS and descriptor in self._served:
+            self._behind_until[descriptor] = now + BEHIND_FACTOR * (now - began)
 
     def _may_expect(self, chances: Chances) -> bool:
         """Whether a request may well come now, and nobody else is kept waiting by who looks for it."""
