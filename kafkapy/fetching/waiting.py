@@ -93,6 +93,7 @@ class Fetching:
         if self._deadline is None:
             self._deadline = self._clock.call_later(self._max_wait_ms, self._end_wait)
         if self._took_turns:
+            self._reading.release()  # they are many, and will be read anew
             self._parking = iter(self._watched)
             self._go_on_parking()
             return

@@ -13,9 +13,8 @@ Fairness is a matter of time. A socket has the loop for at most `SHARE_SECONDS` 
 others that are ready. After `TURN_SECONDS` all other tasks and timers have their turn.
 
 One call for a large request may take longer than that. So after each turn the poller is asked anew, and those that it
-newly tells of are served first: who was passed over is served behind them, one at least each time. A socket that took
-more than its share stays behind for `BEHIND_FACTOR` times as long as it had the loop. A small request thus waits for one
-or two large ones at a time, not for all that are there.
+newly tells of have a turn before those that were passed over. Large frames (`SocketLoop.large`) are handled one in each
+pass, after all others. A small request thus waits for one or two large ones, not for all that are there.
 """
 
 from __future__ import annotations
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
 SHARE_SECONDS: Final = 0.001
 EVENTS_AT_ONCE: Final = 128
 TRIED_AGAIN_MAX: Final = 8  # requests of one client in a row, before it is seen who else is ready
-BEHIND_FACTOR: Final = 32
 LINGER_SECONDS: Final = 0.0005  # epoll rounds up to a millisecond
 PASSED_OVER_MAX: Final = 256
 """After n times in vain, the next 2^n chances to linger are passed over, at most so many."""
@@ -67,8 +65,7 @@ class SocketLoop:
         self._later: deque[GoesOn] = deque()
         self._behind: dict[int, int] = {}
         """Descriptors that were passed over when a turn ended, and their events."""
-        self._behind_until: dict[int, float] = {}
-        """Until when sockets that took more than their share are served behind the others."""
+        self._large: deque[GoesOn] = deque()
         self._asleep = False
         self._waker, self._awoken = socket.socketpair()
         self._waker.setblocking(False)
@@ -93,12 +90,19 @@ class SocketLoop:
         """Before the descriptor is closed: its number may be given out again."""
         del self._served[fd]
         self._behind.pop(fd, None)
-        self._behind_until.pop(fd, None)
         self._poller.unregister(fd)
 
     def later(self, one: GoesOn) -> None:
         """Call its `go_on` when those that are ready now have had their share."""
         self._later.append(one)
+        self._wake()
+
+    def large(self, one: GoesOn) -> None:
+        """The same for one that has a large frame to handle: one of them goes on in each pass."""
+        self._large.append(one)
+        self._wake()
+
+    def _wake(self) -> None:
         if self._asleep:
             self._asleep = False
             self._waker.send(b"\0")
@@ -117,7 +121,7 @@ class SocketLoop:
             self._runnable.end()
 
     async def _run(self) -> None:
-        poll, served, later, behind = self._poller.poll, self._served, self._later, self._behind
+        poll, served, later, behind, large = self._poller.poll, self._served, self._later, self._behind, self._large
         fd = self._poller.fileno()
         while True:
             self._asleep = True
@@ -125,38 +129,36 @@ class SocketLoop:
             self._asleep = False
             turn_ends = perf_counter() + TURN_SECONDS
             ready = poll(0, EVENTS_AT_ONCE)
-            while ready or later or behind:
-                if behind or self._behind_until:
-                    ready = self._those_before(ready)
+            while ready or later or behind or large:
+                if behind:
+                    ready = self._newly_ready(ready)
                 now = perf_counter()
                 left = iter(ready)
                 for descriptor, events in left:
                     one = served.get(descriptor)
                     if one is None:  # closed meanwhile, by what was done for another
                         continue
-                    began = now
-                    one.ready(events, began + SHARE_SECONDS)
+                    one.ready(events, now + SHARE_SECONDS)
                     now = perf_counter()
                     if now > turn_ends:
-                        self._note_time(descriptor, began, now)
                         behind.update(left)
                         await trio.lowlevel.checkpoint()
                         now = perf_counter()
                         turn_ends = now + TURN_SECONDS
                 was_alone = len(ready) == 1 and not behind
-                if behind:
+                while behind:
                     descriptor = next(iter(behind))
                     events = behind.pop(descriptor)
-                    began = now
                     passed_over = served.get(descriptor)
-                    if passed_over is not None:
-                        passed_over.ready(events, began + SHARE_SECONDS)
-                        now = perf_counter()
-                        self._note_time(descriptor, began, now)
+                    if passed_over is None:
+                        continue
+                    passed_over.ready(events, now + SHARE_SECONDS)
+                    now = perf_counter()
                     if now > turn_ends:
                         await trio.lowlevel.checkpoint()
                         now = perf_counter()
                         turn_ends = now + TURN_SECONDS
+                        break
                 for _ in range(len(later)):
                     later.popleft().go_on(now + SHARE_SECONDS)
                     now = perf_counter()
@@ -165,37 +167,32 @@ class SocketLoop:
                         now = perf_counter()
                         turn_ends = now + TURN_SECONDS
                         break
-                if was_alone and one is not None and not later and self._may_expect(self._trying_again):
+                if large:
+                    large.popleft().go_on(now + SHARE_SECONDS)
+                    now = perf_counter()
+                    if now > turn_ends:
+                        await trio.lowlevel.checkpoint()
+                        now = perf_counter()
+                        turn_ends = now + TURN_SECONDS
+                if was_alone and one is not None and not later and not large and self._may_expect(self._trying_again):
                     self._try_again(descriptor, one, now + SHARE_SECONDS)
-                if later or behind or not self._may_expect(self._lingering):
+                if later or behind or large or not self._may_expect(self._lingering):
                     ready = poll(0, EVENTS_AT_ONCE)
                 else:
                     ready = poll(LINGER_SECONDS, EVENTS_AT_ONCE)
                     self._lingering.note(in_vain=not ready)
                 self.has_answered = False
 
-    def _those_before(self, ready: list[tuple[int, int]]) -> list[tuple[int, int]]:
-        """Those of `ready` that are to be served first; the others go behind."""
-        behind, until = self._behind, self._behind_until
-        before = []
-        now = perf_counter() if until else 0.0
+    def _newly_ready(self, ready: list[tuple[int, int]]) -> list[tuple[int, int]]:
+        """Those of `ready` that were not passed over: these keep their places."""
+        behind = self._behind
+        newly = []
         for descriptor, events in ready:
             if descriptor in behind:
-                behind[descriptor] = events  # it keeps its place
-            elif descriptor in until:
-                if now < until[descriptor]:
-                    behind[descriptor] = events
-                else:
-                    del until[descriptor]
-                    before.append((descriptor, events))
+                behind[descriptor] = events
             else:
-                before.append((descriptor, events))
-        return before
-
-    def _note_time(self, descriptor: int, began: float, now: float) -> None:
-        """A socket had the loop from `began` to `now`."""
-        if now - began > SHARE_SECONDS and descriptor in self._served:
-            self._behind_until[descriptor] = now + BEHIND_FACTOR * (now - began)
+                newly.append((descriptor, events))
+        return newly
 
     def _may_expect(self, chances: Chances) -> bool:
         """Whether a request may well come now, and nobody else is kept waiting by who looks for it."""
