@@ -14,7 +14,7 @@ from kafkapy.turns import TURN_SECONDS, Turn
 TASKS = 5
 TURNS = 4
 IN_TWO_PASSES = 2
-"""One in each pass of trio's loop, which calls the tasks of a pass in any order: the end of one and the next's beginning."""
+"""One in each pass of trio's loop. It calls the tasks of a pass in any order: two may come between two calls of one."""
 
 
 def work() -> None:
