@@ -11,6 +11,7 @@ from __future__ import annotations
 import heapq
 import math
 import time
+from collections import deque
 from itertools import count
 from typing import TYPE_CHECKING, Protocol
 
@@ -31,7 +32,7 @@ class Timer:
 
     __slots__ = ("_callback", "_heap", "deadline_ms")
 
-    def __init__(self, deadline_ms: float, callback: Callable[[], None], heap: TimerHeap) -> None:
+    def __init__(self, deadline_ms: float, callback: Callable[[], None], heap: TimerHeap | None) -> None:
         self.deadline_ms = deadline_ms
         self._callback: Callable[[], None] | None = callback
         self._heap: TimerHeap | None = heap
@@ -120,6 +121,12 @@ class Clock(Protocol):
     def call_later(self, delay_ms: float, callback: Callable[[], None]) -> Timer:
         """Call `callback` on the event loop after `delay_ms`, not before the caller next waits."""
 
+    def call_in_turn(self, callback: Callable[[], None]) -> Timer:
+        """Call `callback` on the event loop when those of earlier calls were called, however time goes.
+
+        For one of many pieces of longer work (see `turns`): timers do not wait behind them.
+        """
+
     async def wait(self, event: trio.Event, timeout_ms: float) -> bool:
         """True once `event` is set; False when `timeout_ms` passed on this clock first."""
 
@@ -144,6 +151,8 @@ class WallClock:
         self._offset_ms = 0.0
         self._timers = TimerHeap()
         self._earlier_timer = trio.Event()
+        self._in_turn: deque[Timer] = deque()
+        self._more_in_turn = trio.Event()
 
     def now_ms(self) -> int:
         return time.time_ns() // 1_000_000 + int(self._offset_ms)
@@ -157,6 +166,12 @@ class WallClock:
         if first_ms is None or deadline_ms < first_ms:
             self._earlier_timer.set()
         return self._timers.add(deadline_ms, callback)
+
+    def call_in_turn(self, callback: Callable[[], None]) -> Timer:
+        timer = Timer(0.0, callback, None)
+        self._in_turn.append(timer)
+        self._more_in_turn.set()
+        return timer
 
     async def wait(self, event: trio.Event, timeout_ms: float) -> bool:
         timed_out = False
@@ -192,6 +207,22 @@ class WallClock:
         """It always passes by itself."""
 
     async def run(self) -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._run_in_turn)
+            await self._run_timers()
+
+    async def _run_in_turn(self) -> None:
+        while True:
+            turn = Turn()
+            while self._in_turn:
+                self._fire(self._in_turn.popleft())
+                if turn.is_over:
+                    await trio.lowlevel.checkpoint()
+                    turn = Turn()
+            self._more_in_turn = trio.Event()
+            await self._more_in_turn.wait()
+
+    async def _run_timers(self) -> None:
         while True:
             await self._fire_due_in_turns()
             self._earlier_timer = trio.Event()
@@ -212,7 +243,9 @@ class WallClock:
         turn = Turn()
         for timer in self._timers.take_due(self.monotonic_ms()):
             self._fire(timer)
-            await turn.share()
+            if turn.is_over:
+                await trio.lowlevel.checkpoint()  # in each pass of the loop: timers are not kept waiting by longer work
+                turn = Turn()
 
     def _fire_due(self) -> None:
         """A timer that is set meanwhile waits for the next turn, even if its deadline has come."""

@@ -28,7 +28,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from kafkapy.fetching.reading import FetchTerms, Reading
+from kafkapy.fetching.reading import READ_AT_ONCE_MAX, FetchTerms, Reading
 from kafkapy.fetching.waiting import Fetching
 from kafkapy.partitions.opening import OPENED_AT_ONCE_MAX, open_in_turns, to_be_opened
 from kafkapy.pending import Pending
@@ -86,7 +86,7 @@ def _fetch(
     plan: FetchPlan, reading: Reading, max_wait_ms: int, context: RequestContext
 ) -> FetchResponse | Pending[FetchResponse]:
     """The answer, pending if there is not enough or it takes more than one turn to read."""
-    is_read = reading.go_on()
+    is_read = len(plan.partitions) <= READ_AT_ONCE_MAX and reading.go_on()
     if is_read and (max_wait_ms <= 0 or reading.is_enough):
         return _response(plan, reading)
     fetching = Fetching(reading, context.broker.clock, max_wait_ms, partial(_response, plan, reading))

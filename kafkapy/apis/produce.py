@@ -132,7 +132,11 @@ async def _produce_in_turns(request: ProduceRequest, context: RequestContext) ->
             appending.append(topic, data, answers)
             await turn.share()
     answer = appending.answer()
-    return await answer.wait() if isinstance(answer, Pending) else answer
+    if not isinstance(answer, Pending):
+        return answer
+    response = await answer.wait()
+    await turn.share()  # one fsync may have answered many such requests
+    return response
 
 
 def _enlist(request: ProduceRequest, context: RequestContext) -> Pending[Enlistments]:

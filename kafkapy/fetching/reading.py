@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 FILE_RANGE_BYTES_MIN = 32_768
 DOES_NOT_EXIST = (ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, ErrorCode.UNKNOWN_TOPIC_ID)
 TURN_PARTITIONS = 16  # between two looks at the clock
+READ_AT_ONCE_MAX = 64  # partitions: more are read in turns from the first on
 
 # The default structs of an answer, shared by all partitions and never changed: three objects less for each.
 _NO_DIVERGENCE = EpochEndOffset()

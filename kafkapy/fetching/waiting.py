@@ -1,17 +1,19 @@
 """One fetch that could not be answered at once: parked until there is enough or its time is up, read again, answered.
 
-News of a partition costs a parked fetch a look at that partition only. A fetch of very many partitions is read in turns
-of the event loop.
+News of a partition costs a parked fetch a look at that partition only. A fetch of very many partitions is read, parked
+and answered in turns of the event loop, none of them in the call of whoever brings the news.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kafkapy.fetching.reading import READ_AT_ONCE_MAX, TURN_PARTITIONS
 from kafkapy.pending import Pending
+from kafkapy.turns import Turn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from kafkapy.clock import Clock, Timer
     from kafkapy.fetching.reading import Reading
@@ -28,6 +30,7 @@ class Fetching:
         "_deadline",
         "_max_wait_ms",
         "_next_turn",
+        "_parking",
         "_reading",
         "_time_is_up",
         "_took_turns",
@@ -43,6 +46,7 @@ class Fetching:
         self._deadline: Timer | None = None
         self._next_turn: Timer | None = None
         self._watched: list[Partition] = []
+        self._parking: Iterator[Partition] | None = None  # those still to be watched
         self._time_is_up = max_wait_ms <= 0
         self._took_turns = False
         self.pending: Pending[FetchResponse] = Pending(self._give_up)
@@ -59,16 +63,21 @@ class Fetching:
 
     def _go_on_later(self) -> None:
         self._took_turns = True
-        self._next_turn = self._clock.call_later(0, self._go_on)
+        self._next_turn = self._clock.call_in_turn(self._go_on)
 
     def _go_on(self) -> None:
         self._next_turn = None
         if not self._reading.go_on():
             self._go_on_later()
+        elif not self._took_turns:
+            if self._time_is_up or self._reading.is_enough:
+                self._finish()
+            else:
+                self._park()
         elif self._time_is_up or self._reading.is_enough:
-            self._finish()
+            self._next_turn = self._clock.call_in_turn(self._finish)
         else:
-            self._park()
+            self._next_turn = self._clock.call_in_turn(self._park)
 
     def _read_again(self) -> None:
         self._next_turn = None
@@ -79,28 +88,50 @@ class Fetching:
     # -- parked
 
     def _park(self) -> None:
+        self._next_turn = None
         self._watched = list(self._reading.found)
-        for partition in self._watched:
-            partition.watch(self, self._news)
         if self._deadline is None:
             self._deadline = self._clock.call_later(self._max_wait_ms, self._end_wait)
-        if self._took_turns:  # there may have been news of what was read in the first ones
-            self._took_turns = False
-            for partition in self._watched:
-                self._reading.look_again(partition)
-            if self._reading.is_enough:
-                self._read_again()
+        if self._took_turns:
+            self._reading.release()  # they are many, and will be read anew
+            self._parking = iter(self._watched)
+            self._go_on_parking()
+            return
+        for partition in self._watched:
+            partition.watch(self, self._news)
+
+    def _go_on_parking(self) -> None:
+        """Watch and look at some partitions: there may have been news of what was read in the first turns."""
+        self._next_turn = None
+        reading, turn = self._reading, Turn()
+        assert self._parking is not None
+        for count, partition in enumerate(self._parking, 1):
+            partition.watch(self, self._news)
+            reading.look_again(partition)
+            if not count % TURN_PARTITIONS and turn.is_over:
+                self._next_turn = self._clock.call_in_turn(self._go_on_parking)
+                return
+        self._parking = None
+        self._took_turns = False
+        if self._time_is_up or reading.is_enough:
+            self._read_again_later()
 
     def _news(self, partition: Partition, at_once: bool) -> None:
+        reading = self._reading
+        if self._parking is not None:
+            reading.look_again(partition)
+            self._time_is_up = self._time_is_up or reading.urgent
+            return  # what is enough is read once all are watched
         if self._next_turn is not None:
             return  # it will be read in any case
-        reading = self._reading
         if not reading.is_as_quick_as_a_look:
             reading.look_again(partition)
             if not reading.is_enough:
                 return
             self._time_is_up = reading.urgent  # if it is that the partition is gone, reading anew would wait for others
-        if at_once:
+        if len(reading.found) > READ_AT_ONCE_MAX:
+            self._read_again_later()
+        elif at_once:
             self._read_again()
         else:
             self._next_turn = self._clock.call_later(0, self._read_again)
@@ -108,7 +139,13 @@ class Fetching:
     def _end_wait(self) -> None:
         self._time_is_up = True
         if self._next_turn is None:
-            self._read_again()
+            if len(self._reading.found) > READ_AT_ONCE_MAX:
+                self._read_again_later()
+            else:
+                self._read_again()
+
+    def _read_again_later(self) -> None:
+        self._next_turn = self._clock.call_in_turn(self._read_again)
 
     def _unwatch(self) -> None:
         for partition in self._watched:
@@ -119,6 +156,7 @@ class Fetching:
 
     def _finish(self) -> None:
         """What was read last is the answer; while it was read nothing was watched."""
+        self._next_turn = None
         if self._deadline is not None:
             self._deadline.cancel()
         self.pending.answer(self._answer())

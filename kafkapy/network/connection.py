@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("kafkapy.connection")
 
 ANSWERED_BYTES_MAX: Final = 256 * 1024  # answers in memory before they are sent
+LARGE_BYTES_MIN: Final = 32 * 1024
+"""A frame that comes in pieces and is so long is handled when the small ones of others were."""
 WAITING_BYTES_MAX: Final = 64 * 1024  # of a next request, while one waits for its answer
 LAST_ANSWERS_MS: Final = 1_000  # how long a peer that misbehaved may take for the answers it has coming
 # A request of these is given up when its client hangs up while it waits. Every other one does what it was asked for to
@@ -195,7 +197,7 @@ class Connection:
             count = buffer.receive(self._transport.receive_into)
         if count:
             self.is_active = True
-            if self._unfinished is None:
+            if self._unfinished is None and (self._kept is None or not self._leave_for_later(buffer)):
                 self._handle(buffer, until)
         elif count == 0:
             self._end_of_input()
@@ -204,6 +206,14 @@ class Connection:
             self._kept = buffers.keep(buffer)
             if self._unfinished is not None:
                 self._watch()
+
+    def _leave_for_later(self, buffer: RequestBuffer) -> bool:
+        """Whether a large frame has come in pieces: it may take long, so those who ask for little go first."""
+        if len(buffer) < LARGE_BYTES_MIN or not buffer.has_frame:
+            return False
+        self._is_queued = True
+        self._around.loop.large(self)
+        return True
 
     def _go_on(self, until: float) -> None:
         """Handle what is kept, if nothing is in the way."""

@@ -11,6 +11,10 @@ trio hears of no other descriptor, and timers are so late.
 
 Fairness is a matter of time. A socket has the loop for at most `SHARE_SECONDS` in a row, and then waits behind the
 others that are ready. After `TURN_SECONDS` all other tasks and timers have their turn.
+
+One call for a large request may take longer than that. So after each turn the poller is asked anew, and those that it
+newly tells of have a turn before those that were passed over. Large frames (`SocketLoop.large`) are handled one in each
+pass, after all others. A small request thus waits for one or two large ones, not for all that are there.
 """
 
 from __future__ import annotations
@@ -61,6 +65,9 @@ class SocketLoop:
         """Whether it is told of a peer that has gone while nothing is read from it."""
         self._served: dict[int, Served] = {}
         self._later: deque[GoesOn] = deque()
+        self._behind: dict[int, int] = {}
+        """Descriptors that were passed over when a turn ended, and their events."""
+        self._large: deque[GoesOn] = deque()
         self._asleep = False
         self._waker, self._awoken = socket.socketpair()
         self._waker.setblocking(False)
@@ -84,11 +91,20 @@ class SocketLoop:
     def remove(self, fd: int) -> None:
         """Before the descriptor is closed: its number may be given out again."""
         del self._served[fd]
+        self._behind.pop(fd, None)
         self._poller.unregister(fd)
 
     def later(self, one: GoesOn) -> None:
         """Call its `go_on` when those that are ready now have had their share."""
         self._later.append(one)
+        self._wake()
+
+    def large(self, one: GoesOn) -> None:
+        """The same for one that has a large frame to handle: one of them goes on in each pass."""
+        self._large.append(one)
+        self._wake()
+
+    def _wake(self) -> None:
         if self._asleep:
             self._asleep = False
             self._waker.send(b"\0")
@@ -107,7 +123,7 @@ class SocketLoop:
             self._runnable.end()
 
     async def _run(self) -> None:
-        poll, served, later = self._poller.poll, self._served, self._later
+        poll, served, later, behind, large = self._poller.poll, self._served, self._later, self._behind, self._large
         fd = self._poller.fileno()
         while True:
             self._asleep = True
@@ -115,18 +131,36 @@ class SocketLoop:
             self._asleep = False
             turn_ends = perf_counter() + TURN_SECONDS
             ready = poll(0, EVENTS_AT_ONCE)
-            while ready or later:
+            while ready or later or behind or large:
+                if behind:
+                    ready = self._newly_ready(ready)
                 now = perf_counter()
-                for descriptor, events in ready:
+                left = iter(ready)
+                for descriptor, events in left:
                     one = served.get(descriptor)
                     if one is None:  # closed meanwhile, by what was done for another
                         continue
                     one.ready(events, now + SHARE_SECONDS)
                     now = perf_counter()
                     if now > turn_ends:
+                        behind.update(left)
                         await trio.lowlevel.checkpoint()
                         now = perf_counter()
                         turn_ends = now + TURN_SECONDS
+                was_alone = len(ready) == 1 and not behind
+                while behind:
+                    descriptor = next(iter(behind))
+                    events = behind.pop(descriptor)
+                    passed_over = served.get(descriptor)
+                    if passed_over is None:
+                        continue
+                    passed_over.ready(events, now + SHARE_SECONDS)
+                    now = perf_counter()
+                    if now > turn_ends:
+                        await trio.lowlevel.checkpoint()
+                        now = perf_counter()
+                        turn_ends = now + TURN_SECONDS
+                        break
                 for _ in range(len(later)):
                     later.popleft().go_on(now + SHARE_SECONDS)
                     now = perf_counter()
@@ -134,14 +168,33 @@ class SocketLoop:
                         await trio.lowlevel.checkpoint()
                         now = perf_counter()
                         turn_ends = now + TURN_SECONDS
-                if len(ready) == 1 and one is not None and not later and self._may_expect(self._trying_again):
+                        break
+                if large:
+                    large.popleft().go_on(now + SHARE_SECONDS)
+                    now = perf_counter()
+                    if now > turn_ends:
+                        await trio.lowlevel.checkpoint()
+                        now = perf_counter()
+                        turn_ends = now + TURN_SECONDS
+                if was_alone and one is not None and not later and not large and self._may_expect(self._trying_again):
                     self._try_again(descriptor, one, now + SHARE_SECONDS)
-                if later or not self._may_expect(self._lingering):
+                if later or behind or large or not self._may_expect(self._lingering):
                     ready = poll(0, EVENTS_AT_ONCE)
                 else:
                     ready = poll(LINGER_SECONDS, EVENTS_AT_ONCE)
                     self._lingering.note(in_vain=not ready)
                 self.has_answered = False
+
+    def _newly_ready(self, ready: list[tuple[int, int]]) -> list[tuple[int, int]]:
+        """Those of `ready` that were not passed over: these keep their places."""
+        behind = self._behind
+        newly = []
+        for descriptor, events in ready:
+            if descriptor in behind:
+                behind[descriptor] = events
+            else:
+                newly.append((descriptor, events))
+        return newly
 
     def _may_expect(self, chances: Chances) -> bool:
         """Whether a request is likely to come now, and no other task would be kept waiting by the loop."""

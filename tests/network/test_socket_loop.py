@@ -95,6 +95,47 @@ def test_those_with_more_to_do_wait_behind_those_that_are_ready() -> None:
     trio.run(main)
 
 
+def test_who_becomes_ready_later_is_served_before_those_whose_turn_was_over() -> None:
+    async def main() -> None:
+        order: list[str] = []
+        async with running_loop() as loop:
+            late = Reader(loop, order, "late")
+
+            class Slow(Reader):
+                def ready(self, events: int, until: float, /) -> None:
+                    super().ready(events, until)
+                    if len(order) == 1:
+                        late.peer.send(b"a")
+
+            slow = [Slow(loop, order, "slow", seconds=2 * TURN_SECONDS) for _ in range(5)]
+            for one in slow:
+                one.peer.send(b"a")
+            await trio.testing.wait_all_tasks_blocked()
+            assert sorted(order) == ["late"] + 5 * ["slow"], "all are served"
+            assert order.index("late") <= 2, "after one of those that were passed over, at most"
+            late.close()
+            for one in slow:
+                one.close()
+
+    trio.run(main)
+
+
+def test_large_frames_are_handled_one_in_each_pass_after_all_others() -> None:
+    async def main() -> None:
+        order: list[str] = []
+        async with running_loop() as loop:
+            busy, large, other = (Reader(loop, order, name) for name in ("small", "large", "other"))
+            busy.peer.send(b"aa")
+            loop.large(large)
+            loop.large(other)
+            await trio.testing.wait_all_tasks_blocked()
+            assert order == ["small", "large goes on", "small", "other goes on"]
+            for one in (busy, large, other):
+                one.close()
+
+    trio.run(main)
+
+
 def test_other_tasks_have_their_turn_while_sockets_never_pause() -> None:
     """How long the other task waited at most, in turns of the loop: it is about time, not about requests."""
 
