@@ -69,15 +69,12 @@ class Fetching:
         self._next_turn = None
         if not self._reading.go_on():
             self._go_on_later()
-        elif not self._took_turns:
-            if self._time_is_up or self._reading.is_enough:
-                self._finish()
-            else:
-                self._park()
-        elif self._time_is_up or self._reading.is_enough:
-            self._next_turn = self._clock.call_in_turn(self._finish)
+            return
+        follows = self._finish if self._time_is_up or self._reading.is_enough else self._park
+        if self._took_turns:
+            self._next_turn = self._clock.call_in_turn(follows)
         else:
-            self._next_turn = self._clock.call_in_turn(self._park)
+            follows()
 
     def _read_again(self) -> None:
         self._next_turn = None
@@ -103,49 +100,43 @@ class Fetching:
     def _go_on_parking(self) -> None:
         """Watch and look at some partitions: there may have been news of what was read in the first turns."""
         self._next_turn = None
-        reading, turn = self._reading, Turn()
+        turn = Turn()
         assert self._parking is not None
         for count, partition in enumerate(self._parking, 1):
             partition.watch(self, self._news)
-            reading.look_again(partition)
+            self._look_again(partition)
             if not count % TURN_PARTITIONS and turn.is_over:
                 self._next_turn = self._clock.call_in_turn(self._go_on_parking)
                 return
         self._parking = None
         self._took_turns = False
-        if self._time_is_up or reading.is_enough:
-            self._read_again_later()
+        if self._time_is_up or self._reading.is_enough:
+            self._read_again_soon(at_once=False)
 
     def _news(self, partition: Partition, at_once: bool) -> None:
-        reading = self._reading
         if self._parking is not None:
-            reading.look_again(partition)
-            self._time_is_up = self._time_is_up or reading.urgent
-            return  # what is enough is read once all are watched
-        if self._next_turn is not None:
-            return  # it will be read in any case
-        if not reading.is_as_quick_as_a_look:
-            reading.look_again(partition)
-            if not reading.is_enough:
-                return
-            self._time_is_up = reading.urgent  # if it is that the partition is gone, reading anew would wait for others
-        if len(reading.found) > READ_AT_ONCE_MAX:
-            self._read_again_later()
-        elif at_once:
-            self._read_again()
-        else:
-            self._next_turn = self._clock.call_later(0, self._read_again)
+            self._look_again(partition)  # what is enough is read once all are watched
+        elif self._next_turn is None and (self._reading.is_as_quick_as_a_look or self._look_again(partition)):
+            self._read_again_soon(at_once=at_once)
+
+    def _look_again(self, partition: Partition) -> bool:
+        """Whether all is to be read anew."""
+        self._reading.look_again(partition)
+        if self._reading.urgent:
+            self._time_is_up = True  # if it is that the partition is gone, reading anew would wait for others
+        return self._reading.is_enough
 
     def _end_wait(self) -> None:
         self._time_is_up = True
         if self._next_turn is None:
-            if len(self._reading.found) > READ_AT_ONCE_MAX:
-                self._read_again_later()
-            else:
-                self._read_again()
+            self._read_again_soon(at_once=True)
 
-    def _read_again_later(self) -> None:
-        self._next_turn = self._clock.call_in_turn(self._read_again)
+    def _read_again_soon(self, *, at_once: bool) -> None:
+        """Within this call, if that is allowed `at_once` and takes no time from others."""
+        if at_once and len(self._reading.found) <= READ_AT_ONCE_MAX:
+            self._read_again()
+        else:
+            self._next_turn = self._clock.call_in_turn(self._read_again)
 
     def _unwatch(self) -> None:
         for partition in self._watched:

@@ -139,13 +139,9 @@ class Partition:
         return min(self.log.last_stable_offset, self.committed.offset)
 
     @property
-    def min_insync_replicas(self) -> int:
-        """min.insync.replicas, but never more than there are replicas."""
-        return min(self.settings.min_insync_replicas, len(self.replicas))
-
-    @property
     def is_under_min_isr(self) -> bool:
-        in_sync = len(self.isr)  # `min_insync_replicas` in place: asked for with every produce with acks=all
+        """min.insync.replicas asks for no more replicas than there are."""
+        in_sync = len(self.isr)
         return in_sync < self.settings.min_insync_replicas and in_sync < len(self.replicas)
 
     def check_leader_epoch(self, current_leader_epoch: int) -> None:
