@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,19 @@ async def produce_keyed(client: Client, topic: str, keys: str, *, timestamp: int
 async def until(condition: Callable[[], object]) -> None:
     while not condition():
         await trio.lowlevel.checkpoint()
+
+
+@asynccontextmanager
+async def cleaning_slowly(directory: Path) -> AsyncIterator[tuple[Node, Client]]:
+    """A node whose compaction of `table` has begun, and is throttled so that it would take hours."""
+    settings = {**RARELY, "log.cleaner.io.max.bytes.per.second": "10"}
+    async with running_node(directory, settings) as node, connect(node) as client:
+        await client.create_topic("table", cleanup_policy="compact", internal_segment_bytes="100000")
+        value = b"v" * 30_000
+        await produce_keyed(client, "table", "abababababab", timestamp=node.clock.now_ms(), value=value)
+        await client.alter_config(TOPIC, "table", "min.cleanable.dirty.ratio", "0.1")
+        await until(lambda: node.log_cleaning.statistics().under_way)
+        yield node, client
 
 
 def start_offset(node: Node, topic: str) -> int:
@@ -189,13 +203,7 @@ async def test_without_the_cleaner_nothing_is_compacted(tmp_path: Path) -> None:
 @trio_test
 async def test_a_stop_ends_a_throttled_cleaning(tmp_path: Path) -> None:
     """A thread cannot be cancelled: it is told to end. The test's own deadline is below what the throttle asks for."""
-    settings = {**RARELY, "log.cleaner.io.max.bytes.per.second": "10"}
-    async with running_node(tmp_path, settings) as node, connect(node) as client:
-        await client.create_topic("table", cleanup_policy="compact", internal_segment_bytes="100000")
-        value = b"v" * 30_000
-        await produce_keyed(client, "table", "abababababab", timestamp=node.clock.now_ms(), value=value)
-        await client.alter_config(TOPIC, "table", "min.cleanable.dirty.ratio", "0.1")
-        await until(lambda: node.log_cleaning.statistics().under_way)
+    async with cleaning_slowly(tmp_path) as (node, _):
         (under_way,) = node.log_cleaning.statistics().under_way
         assert (under_way.topic, under_way.partition) == ("table", 0)
         assert under_way.bytes_done < under_way.bytes_total
@@ -230,13 +238,7 @@ async def test_deleted_segments_leave_the_disk_when_their_topic_says(tmp_path: P
 
 @trio_test
 async def test_a_deleted_topic_is_not_cleaned_any_more(tmp_path: Path) -> None:
-    settings = {**RARELY, "log.cleaner.io.max.bytes.per.second": "10"}
-    async with running_node(tmp_path, settings) as node, connect(node) as client:
-        await client.create_topic("table", cleanup_policy="compact", internal_segment_bytes="100000")
-        value = b"v" * 30_000
-        await produce_keyed(client, "table", "abababababab", timestamp=node.clock.now_ms(), value=value)
-        await client.alter_config(TOPIC, "table", "min.cleanable.dirty.ratio", "0.1")
-        await until(lambda: node.log_cleaning.statistics().under_way)
+    async with cleaning_slowly(tmp_path) as (node, client):
         await client.delete_topic("table")
         await until(lambda: not node.log_cleaning.statistics().under_way)
         assert node.log_cleaning.statistics().uncleanable == ()
