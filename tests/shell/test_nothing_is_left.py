@@ -119,12 +119,13 @@ VISITS: tuple[Visit, ...] = (
 
 
 def objects() -> Counter[str]:
+    """How many objects of each class of ours exist. (A class of an extension may have a descriptor as `__module__`.)"""
     gc.collect()
     return Counter(
         kind.__qualname__
         for kind in map(type, gc.get_objects())
         if kind.__qualname__ not in BOUNDED
-        and (kind.__module__.startswith("kafkapy") or kind.__qualname__ in ALSO_COUNTED)
+        and (str(kind.__module__).startswith("kafkapy") or kind.__qualname__ in ALSO_COUNTED)
     )
 
 
