@@ -178,7 +178,7 @@ class TransactionalProducer:
             producer_id=self.producer_id,
             producer_epoch=self.epoch,
             member_id=member,
-            generation_id=generation,
+            generation_id_or_member_epoch=generation,
             group_instance_id=instance,
             topics=topics,
         )

@@ -1,12 +1,14 @@
-"""TxnOffsetCommit (API key 28), versions 0-5: commit a group's offsets in the producer's transaction (KIP-98).
+"""TxnOffsetCommit (API key 28), versions 0-6: commit a group's offsets in the producer's transaction (KIP-98).
 
 v2 committed_leader_epoch    v3 flexible; member id, instance id and generation, which fence a consumer that was thrown
 out (KIP-447)    v4 TRANSACTION_ABORTABLE    v5 the request itself adds the group to the transaction (KIP-890)
+v6 topic ids instead of names, the epoch of a member of a KIP-848 group
 
 The offsets count once the transaction is committed; until then OffsetFetch with require_stable hears
 UNSTABLE_OFFSET_COMMIT.
 
-Errors  UNKNOWN_TOPIC_OR_PARTITION  no such topic or partition
+Errors  UNKNOWN_TOPIC_OR_PARTITION  no such topic (before v6) or partition
+        UNKNOWN_TOPIC_ID            no such topic (v6)
         OFFSET_METADATA_TOO_LARGE   above offset.metadata.max.bytes
  of all partitions that exist:
         INVALID_GROUP_ID            an empty group id
@@ -34,7 +36,6 @@ from kafkapy_wire.messages.txn_offset_commit import (
     TxnOffsetCommitResponsePartition,
     TxnOffsetCommitResponseTopic,
 )
-from kafkapy_wire.uuid import ZERO_UUID
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,10 +45,12 @@ if TYPE_CHECKING:
     from kafkapy_log import Verification
 
 FIRST_VERSION_WITH_LOAD_IN_PROGRESS = 2
+FIRST_VERSION_WITH_TOPIC_IDS = 6
 
 
 def handle(request: TxnOffsetCommitRequest, context: RequestContext) -> Pending[TxnOffsetCommitResponse]:
-    known, refused = resolve(_asked(request), context.broker.metadata.image, by_id=False)
+    by_id = context.api_version >= FIRST_VERSION_WITH_TOPIC_IDS
+    known, refused = resolve(_asked(request), context.broker.metadata.image, by_id=by_id)
     if not known:
         return settled(_response(refused))
 
@@ -67,7 +70,7 @@ def handle(request: TxnOffsetCommitRequest, context: RequestContext) -> Pending[
 
 
 def _asked(request: TxnOffsetCommitRequest) -> list[TopicToCommit]:
-    return [TopicToCommit(topic.name, ZERO_UUID, topic.partitions) for topic in request.topics]
+    return [TopicToCommit(topic.name, topic.topic_id, topic.partitions) for topic in request.topics]
 
 
 def _response(topics: list[TopicOutcome]) -> TxnOffsetCommitResponse:
@@ -75,6 +78,7 @@ def _response(topics: list[TopicOutcome]) -> TxnOffsetCommitResponse:
         topics=[
             TxnOffsetCommitResponseTopic(
                 name=topic.name,
+                topic_id=topic.topic_id,
                 partitions=[
                     TxnOffsetCommitResponsePartition(partition_index=index, error_code=error)
                     for index, error in topic.partitions

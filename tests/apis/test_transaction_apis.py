@@ -146,7 +146,7 @@ class Producer:
             group_id=GROUP,
             producer_id=self.producer_id,
             producer_epoch=self.epoch,
-            generation_id=generation_id,
+            generation_id_or_member_epoch=generation_id,
             topics=[
                 TxnOffsetCommitRequestTopic(
                     name=topic,

@@ -15,7 +15,7 @@ FUZZ_TARGET = Path(__file__).parents[1] / "fuzz" / "fuzz_wire.py"
 
 @pytest.fixture(scope="session")
 def vectors() -> list[dict[str, object]]:
-    """Golden encodings: `schema`, `version`, `json`, and `hex` as Apache Kafka 4.3.1's own code encodes it."""
+    """Golden encodings: `schema`, `version`, `json`, and `hex` as Apache Kafka 4.4.0's own code encodes it."""
     return [json.loads(line) for line in VECTORS.read_text().splitlines()]
 
 

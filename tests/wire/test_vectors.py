@@ -1,4 +1,4 @@
-"""1,454 golden encodings by Apache Kafka 4.3.1's own code, in both directions."""
+"""1,486 golden encodings by Apache Kafka 4.4.0's own code, in both directions."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Vector(TypedDict):
 
 
 def test_there_are_as_many_as_the_release_has(vectors: list[Vector]) -> None:
-    assert len(vectors) == 1454
+    assert len(vectors) == 1486
 
 
 def test_bytes_decode_to_the_json_and_encode_back(vectors: list[Vector]) -> None:

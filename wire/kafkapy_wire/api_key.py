@@ -1,4 +1,4 @@
-"""API keys of Apache Kafka 4.3.1 with their released versions.
+"""API keys of Apache Kafka 4.4.0 with their released versions.
 
 Written by `python -m kafkapy_wire.generate`: change that.
 """
@@ -98,6 +98,8 @@ class ApiKey(IntEnum):
     DESCRIBE_SHARE_GROUP_OFFSETS = 90
     ALTER_SHARE_GROUP_OFFSETS = 91
     DELETE_SHARE_GROUP_OFFSETS = 92
+    STREAMS_GROUP_TOPOLOGY_DESCRIPTION_UPDATE = 93
+    UNREGISTER_CONTROLLER = 94
 
 
 # message name, min and max version, first flexible version, listeners, cluster action, forwardable
@@ -116,7 +118,7 @@ API_TABLE: dict[ApiKey, tuple[str, int, int, int, tuple[str, ...], bool, bool]] 
     ApiKey.DESCRIBE_GROUPS: ("DescribeGroups", 0, 6, 5, ("broker",), False, False),
     ApiKey.LIST_GROUPS: ("ListGroups", 0, 5, 3, ("broker",), False, False),
     ApiKey.SASL_HANDSHAKE: ("SaslHandshake", 0, 1, 32767, ("broker", "controller"), False, False),
-    ApiKey.API_VERSIONS: ("ApiVersions", 0, 4, 3, ("broker", "controller"), False, False),
+    ApiKey.API_VERSIONS: ("ApiVersions", 0, 5, 3, ("broker", "controller"), False, False),
     ApiKey.CREATE_TOPICS: ("CreateTopics", 2, 7, 5, ("broker", "controller"), False, True),
     ApiKey.DELETE_TOPICS: ("DeleteTopics", 1, 6, 4, ("broker", "controller"), False, True),
     ApiKey.DELETE_RECORDS: ("DeleteRecords", 0, 2, 2, ("broker",), False, False),
@@ -126,7 +128,7 @@ API_TABLE: dict[ApiKey, tuple[str, int, int, int, tuple[str, ...], bool, bool]] 
     ApiKey.ADD_OFFSETS_TO_TXN: ("AddOffsetsToTxn", 0, 4, 3, ("broker",), False, False),
     ApiKey.END_TXN: ("EndTxn", 0, 5, 3, ("broker",), False, False),
     ApiKey.WRITE_TXN_MARKERS: ("WriteTxnMarkers", 1, 2, 1, ("broker",), True, False),
-    ApiKey.TXN_OFFSET_COMMIT: ("TxnOffsetCommit", 0, 5, 3, ("broker",), False, False),
+    ApiKey.TXN_OFFSET_COMMIT: ("TxnOffsetCommit", 0, 6, 3, ("broker",), False, False),
     ApiKey.DESCRIBE_ACLS: ("DescribeAcls", 1, 3, 2, ("broker", "controller"), False, False),
     ApiKey.CREATE_ACLS: ("CreateAcls", 1, 3, 2, ("broker", "controller"), False, True),
     ApiKey.DELETE_ACLS: ("DeleteAcls", 1, 3, 2, ("broker", "controller"), False, True),
@@ -140,7 +142,7 @@ API_TABLE: dict[ApiKey, tuple[str, int, int, int, tuple[str, ...], bool, bool]] 
     ApiKey.RENEW_DELEGATION_TOKEN: ("RenewDelegationToken", 1, 2, 2, ("broker", "controller"), False, True),
     ApiKey.EXPIRE_DELEGATION_TOKEN: ("ExpireDelegationToken", 1, 2, 2, ("broker", "controller"), False, True),
     ApiKey.DESCRIBE_DELEGATION_TOKEN: ("DescribeDelegationToken", 1, 3, 2, ("broker", "controller"), False, False),
-    ApiKey.DELETE_GROUPS: ("DeleteGroups", 0, 2, 2, ("broker",), False, False),
+    ApiKey.DELETE_GROUPS: ("DeleteGroups", 0, 3, 2, ("broker",), False, False),
     ApiKey.ELECT_LEADERS: ("ElectLeaders", 0, 2, 2, ("broker", "controller"), False, True),
     ApiKey.INCREMENTAL_ALTER_CONFIGS: ("IncrementalAlterConfigs", 0, 1, 1, ("broker", "controller"), False, True),
     ApiKey.ALTER_PARTITION_REASSIGNMENTS: (
@@ -202,9 +204,19 @@ API_TABLE: dict[ApiKey, tuple[str, int, int, int, tuple[str, ...], bool, bool]] 
     ApiKey.WRITE_SHARE_GROUP_STATE: ("WriteShareGroupState", 0, 1, 0, ("broker",), True, False),
     ApiKey.DELETE_SHARE_GROUP_STATE: ("DeleteShareGroupState", 0, 0, 0, ("broker",), True, False),
     ApiKey.READ_SHARE_GROUP_STATE_SUMMARY: ("ReadShareGroupStateSummary", 0, 1, 0, ("broker",), True, False),
-    ApiKey.STREAMS_GROUP_HEARTBEAT: ("StreamsGroupHeartbeat", 0, 0, 0, ("broker",), False, False),
-    ApiKey.STREAMS_GROUP_DESCRIBE: ("StreamsGroupDescribe", 0, 0, 0, ("broker",), False, False),
+    ApiKey.STREAMS_GROUP_HEARTBEAT: ("StreamsGroupHeartbeat", 0, 1, 0, ("broker",), False, False),
+    ApiKey.STREAMS_GROUP_DESCRIBE: ("StreamsGroupDescribe", 0, 1, 0, ("broker",), False, False),
     ApiKey.DESCRIBE_SHARE_GROUP_OFFSETS: ("DescribeShareGroupOffsets", 0, 1, 0, ("broker",), False, False),
     ApiKey.ALTER_SHARE_GROUP_OFFSETS: ("AlterShareGroupOffsets", 0, 0, 0, ("broker",), False, False),
     ApiKey.DELETE_SHARE_GROUP_OFFSETS: ("DeleteShareGroupOffsets", 0, 0, 0, ("broker",), False, False),
+    ApiKey.STREAMS_GROUP_TOPOLOGY_DESCRIPTION_UPDATE: (
+        "StreamsGroupTopologyDescriptionUpdate",
+        0,
+        0,
+        0,
+        ("broker",),
+        False,
+        False,
+    ),
+    ApiKey.UNREGISTER_CONTROLLER: ("UnregisterController", 0, 0, 0, ("broker", "controller"), False, True),
 }

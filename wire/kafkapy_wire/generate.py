@@ -288,7 +288,7 @@ def api_key_module() -> str:
     apis = json.loads((SCHEMAS / "apis.json").read_text())
     requests = {message["apiKey"]: message for message in load(SCHEMAS / "messages") if message["type"] == "request"}
     lines = [
-        '"""API keys of Apache Kafka 4.3.1 with their released versions.',
+        '"""API keys of Apache Kafka 4.4.0 with their released versions.',
         "",
         "Written by `python -m kafkapy_wire.generate`: change that.",
         '"""',
@@ -344,7 +344,7 @@ def error_code_module() -> str:
     """The source of `error_code.py`."""
     errors = json.loads((SCHEMAS / "errors.json").read_text())
     lines = [
-        '"""Error codes of Apache Kafka 4.3.1.',
+        '"""Error codes of Apache Kafka 4.4.0.',
         "",
         "Written by `python -m kafkapy_wire.generate`: change that.",
         '"""',

@@ -4,6 +4,7 @@ Written by `python -m kafkapy_wire.generate`: change that.
 """
 
 SCHEMA_CLASSES: dict[str, str] = {
+    "messages/AbortedTxn": "messages.aborted_txn:AbortedTxn",
     "messages/AddOffsetsToTxnRequest": "messages.add_offsets_to_txn:AddOffsetsToTxnRequest",
     "messages/AddOffsetsToTxnResponse": "messages.add_offsets_to_txn:AddOffsetsToTxnResponse",
     "messages/AddPartitionsToTxnRequest": "messages.add_partitions_to_txn:AddPartitionsToTxnRequest",
@@ -215,12 +216,20 @@ SCHEMA_CLASSES: dict[str, str] = {
     "messages/StreamsGroupDescribeResponse": "messages.streams_group_describe:StreamsGroupDescribeResponse",
     "messages/StreamsGroupHeartbeatRequest": "messages.streams_group_heartbeat:StreamsGroupHeartbeatRequest",
     "messages/StreamsGroupHeartbeatResponse": "messages.streams_group_heartbeat:StreamsGroupHeartbeatResponse",
+    "messages/StreamsGroupTopologyDescriptionUpdateRequest": (
+        "messages.streams_group_topology_description_update:StreamsGroupTopologyDescriptionUpdateRequest"
+    ),
+    "messages/StreamsGroupTopologyDescriptionUpdateResponse": (
+        "messages.streams_group_topology_description_update:StreamsGroupTopologyDescriptionUpdateResponse"
+    ),
     "messages/SyncGroupRequest": "messages.sync_group:SyncGroupRequest",
     "messages/SyncGroupResponse": "messages.sync_group:SyncGroupResponse",
     "messages/TxnOffsetCommitRequest": "messages.txn_offset_commit:TxnOffsetCommitRequest",
     "messages/TxnOffsetCommitResponse": "messages.txn_offset_commit:TxnOffsetCommitResponse",
     "messages/UnregisterBrokerRequest": "messages.unregister_broker:UnregisterBrokerRequest",
     "messages/UnregisterBrokerResponse": "messages.unregister_broker:UnregisterBrokerResponse",
+    "messages/UnregisterControllerRequest": "messages.unregister_controller:UnregisterControllerRequest",
+    "messages/UnregisterControllerResponse": "messages.unregister_controller:UnregisterControllerResponse",
     "messages/UpdateFeaturesRequest": "messages.update_features:UpdateFeaturesRequest",
     "messages/UpdateFeaturesResponse": "messages.update_features:UpdateFeaturesResponse",
     "messages/UpdateMetadataRequest": "messages.update_metadata:UpdateMetadataRequest",
@@ -258,6 +267,7 @@ SCHEMA_CLASSES: dict[str, str] = {
     "records/metadata/TopicRecord": "record_formats.metadata:TopicRecord",
     "records/metadata/UnfenceBrokerRecord": "record_formats.metadata:UnfenceBrokerRecord",
     "records/metadata/UnregisterBrokerRecord": "record_formats.metadata:UnregisterBrokerRecord",
+    "records/metadata/UnregisterControllerRecord": "record_formats.metadata:UnregisterControllerRecord",
     "records/metadata/UserScramCredentialRecord": "record_formats.metadata:UserScramCredentialRecord",
     "records/metadata/ZkMigrationRecord": "record_formats.metadata:ZkMigrationStateRecord",
     "records/group-coordinator/ConsumerGroupCurrentMemberAssignmentKey": (

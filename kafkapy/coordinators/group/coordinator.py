@@ -275,9 +275,9 @@ class GroupCoordinator:
         group = shard.groups.get(request.group_id)
         if group is not None:
             shard.classic.validate_transactional_commit(
-                group, request.member_id, request.group_instance_id, request.generation_id
+                group, request.member_id, request.group_instance_id, request.generation_id_or_member_epoch
             )
-        elif request.generation_id >= 0:
+        elif request.generation_id_or_member_epoch >= 0:
             raise KafkaError(ErrorCode.ILLEGAL_GENERATION)
         decision = shard.offsets.commit(request.group_id, topics, self._clock.now_ms(), in_transaction=True)
         producer = TransactionalProducer(request.producer_id, request.producer_epoch)

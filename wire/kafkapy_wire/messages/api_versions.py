@@ -9,12 +9,14 @@ from kafkapy_wire.message import Message, Struct, field
 
 
 class ApiVersionsRequest(
-    Message, api_key=18, kind="request", versions="0-4", flexible="3+", listeners="broker controller"
+    Message, api_key=18, kind="request", versions="0-5", flexible="3+", listeners="broker controller"
 ):
-    """Versions 0-4; 3+ flexible."""
+    """Versions 0-5; 3+ flexible."""
 
     client_software_name: str = field("string", "3+", default="", ignorable=True)
     client_software_version: str = field("string", "3+", default="", ignorable=True)
+    cluster_id: str | None = field("string", "5+", default=None, nullable="5+", ignorable=True)
+    node_id: int = field("int32", "5+", default=-1, ignorable=True)
 
 
 class ApiVersion(Struct):
@@ -41,8 +43,8 @@ class FinalizedFeatureKey(Struct):
     min_version_level: int = field("int16", "3+", default=0)
 
 
-class ApiVersionsResponse(Message, api_key=18, kind="response", versions="0-4", flexible="3+"):
-    """Versions 0-4; 3+ flexible."""
+class ApiVersionsResponse(Message, api_key=18, kind="response", versions="0-5", flexible="3+"):
+    """Versions 0-5; 3+ flexible."""
 
     error_code: int = field("int16", "0+", default=0)
     api_keys: list[ApiVersion] = field([ApiVersion], "0+", factory=list)

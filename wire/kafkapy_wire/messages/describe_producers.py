@@ -11,7 +11,7 @@ from kafkapy_wire.message import Message, Struct, field
 class TopicRequest(Struct):
     """A struct of DescribeProducersRequest."""
 
-    name: str = field("string", "0+", default="", entity="topicName")
+    name: str = field("string", "0+", default="", entity="topicName", map_key=True)
     partition_indexes: list[int] = field(["int32"], "0+", factory=list)
 
 

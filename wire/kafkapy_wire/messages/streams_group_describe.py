@@ -8,11 +8,14 @@ from __future__ import annotations
 from kafkapy_wire.message import Message, Struct, field
 
 
-class StreamsGroupDescribeRequest(Message, api_key=89, kind="request", versions="0", flexible="0+", listeners="broker"):
-    """Version 0; 0+ flexible."""
+class StreamsGroupDescribeRequest(
+    Message, api_key=89, kind="request", versions="0-1", flexible="0+", listeners="broker"
+):
+    """Versions 0-1; 0+ flexible."""
 
     group_ids: list[str] = field(["string"], "0+", factory=list, entity="groupId")
     include_authorized_operations: bool = field("bool", "0+", default=False)
+    include_topology_description: bool = field("bool", "1+", default=False)
 
 
 class KeyValue(Struct):
@@ -98,6 +101,38 @@ class Member(Struct):
     is_classic: bool = field("bool", "0+", default=False)
 
 
+class TopologyDescriptionNode(Struct):
+    """A struct of StreamsGroupDescribeResponse."""
+
+    name: str = field("string", "1+", default="")
+    node_type: int = field("int8", "1+", default=0)
+    source_topics: list[str] = field(["string"], "1+", factory=list, entity="topicName")
+    sink_topic: str | None = field("string", "1+", default=None, nullable="1+", entity="topicName")
+    stores: list[str] = field(["string"], "1+", factory=list)
+    successors: list[str] = field(["string"], "1+", factory=list)
+
+
+class TopologyDescriptionSubtopology(Struct):
+    """A struct of StreamsGroupDescribeResponse."""
+
+    subtopology_id: str = field("string", "1+", default="")
+    nodes: list[TopologyDescriptionNode] = field([TopologyDescriptionNode], "1+", factory=list)
+
+
+class TopologyDescriptionGlobalStore(Struct):
+    """A struct of StreamsGroupDescribeResponse."""
+
+    source: TopologyDescriptionNode = field(TopologyDescriptionNode, "1+", factory=TopologyDescriptionNode)
+    processor: TopologyDescriptionNode = field(TopologyDescriptionNode, "1+", factory=TopologyDescriptionNode)
+
+
+class TopologyDescription(Struct):
+    """A struct of StreamsGroupDescribeResponse."""
+
+    subtopologies: list[TopologyDescriptionSubtopology] = field([TopologyDescriptionSubtopology], "1+", factory=list)
+    global_stores: list[TopologyDescriptionGlobalStore] = field([TopologyDescriptionGlobalStore], "1+", factory=list)
+
+
 class DescribedGroup(Struct):
     """A struct of StreamsGroupDescribeResponse."""
 
@@ -110,10 +145,13 @@ class DescribedGroup(Struct):
     topology: Topology | None = field(Topology, "0+", default=None, nullable="0+")
     members: list[Member] = field([Member], "0+", factory=list)
     authorized_operations: int = field("int32", "0+", default=-2147483648)
+    topology_description: TopologyDescription | None = field(TopologyDescription, "1+", default=None, nullable="1+")
+    topology_description_status: int = field("int8", "1+", default=0)
+    assignor_name: str | None = field("string", "1+", default=None, nullable="1+", ignorable=True)
 
 
-class StreamsGroupDescribeResponse(Message, api_key=89, kind="response", versions="0", flexible="0+"):
-    """Version 0; 0+ flexible."""
+class StreamsGroupDescribeResponse(Message, api_key=89, kind="response", versions="0-1", flexible="0+"):
+    """Versions 0-1; 0+ flexible."""
 
     throttle_time_ms: int = field("int32", "0+", default=0)
     groups: list[DescribedGroup] = field([DescribedGroup], "0+", factory=list)

@@ -74,9 +74,9 @@ class TaskOffset(Struct):
 
 
 class StreamsGroupHeartbeatRequest(
-    Message, api_key=88, kind="request", versions="0", flexible="0+", listeners="broker"
+    Message, api_key=88, kind="request", versions="0-1", flexible="0+", listeners="broker"
 ):
-    """Version 0; 0+ flexible."""
+    """Versions 0-1; 0+ flexible."""
 
     group_id: str = field("string", "0+", default="", entity="groupId")
     member_id: str = field("string", "0+", default="")
@@ -143,8 +143,8 @@ class EndpointToPartitions(Struct):
     standby_partitions: list[TopicPartition] = field([TopicPartition], "0+", factory=list)
 
 
-class StreamsGroupHeartbeatResponse(Message, api_key=88, kind="response", versions="0", flexible="0+"):
-    """Version 0; 0+ flexible."""
+class StreamsGroupHeartbeatResponse(Message, api_key=88, kind="response", versions="0-1", flexible="0+"):
+    """Versions 0-1; 0+ flexible."""
 
     throttle_time_ms: int = field("int32", "0+", default=0)
     error_code: int = field("int16", "0+", default=0)
@@ -152,8 +152,9 @@ class StreamsGroupHeartbeatResponse(Message, api_key=88, kind="response", versio
     member_id: str = field("string", "0+", default="")
     member_epoch: int = field("int32", "0+", default=0)
     heartbeat_interval_ms: int = field("int32", "0+", default=0)
-    acceptable_recovery_lag: int = field("int32", "0+", default=0)
+    acceptable_recovery_lag_legacy: int = field("int32", "0", default=0)
     task_offset_interval_ms: int = field("int32", "0+", default=0)
+    acceptable_recovery_lag: int = field("int64", "1+", default=-1, ignorable=True)
     status: list[Status] | None = field([Status], "0+", factory=list, nullable="0+")
     active_tasks: list[StreamsGroupHeartbeatResponseTaskIds] | None = field(
         [StreamsGroupHeartbeatResponseTaskIds], "0+", default=None, nullable="0+"
@@ -164,6 +165,7 @@ class StreamsGroupHeartbeatResponse(Message, api_key=88, kind="response", versio
     warmup_tasks: list[StreamsGroupHeartbeatResponseTaskIds] | None = field(
         [StreamsGroupHeartbeatResponseTaskIds], "0+", default=None, nullable="0+"
     )
+    topology_description_required: bool = field("bool", "1+", default=False)
     endpoint_information_epoch: int = field("int32", "0+", default=0)
     partitions_by_user_endpoint: list[EndpointToPartitions] | None = field(
         [EndpointToPartitions], "0+", default=None, nullable="0+"

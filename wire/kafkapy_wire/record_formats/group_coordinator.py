@@ -467,6 +467,8 @@ class StreamsGroupMetadataValue(Message, api_key=17, kind="coordinator-value", v
     last_assignment_configs: list[LastAssignmentConfig] | None = field(
         [LastAssignmentConfig], "0+", factory=list, nullable="0+", tag=1, tagged="0+"
     )
+    stored_description_topology_epoch: int = field("int32", "0+", default=-1, tag=2, tagged="0+")
+    failed_description_topology_epoch: int = field("int32", "0+", default=-1, tag=3, tagged="0+")
 
 
 class StreamsGroupTargetAssignmentMemberKey(Message, api_key=21, kind="coordinator-key", versions="0", flexible="none"):

@@ -272,6 +272,12 @@ class UnregisterBrokerRecord(Message, api_key=1, kind="metadata", versions="0", 
     broker_epoch: int = field("int64", "0+", default=0)
 
 
+class UnregisterControllerRecord(Message, api_key=29, kind="metadata", versions="0", flexible="0+"):
+    """Version 0; 0+ flexible."""
+
+    controller_id: int = field("int32", "0+", default=0)
+
+
 class UserScramCredentialRecord(Message, api_key=11, kind="metadata", versions="0", flexible="0+"):
     """Version 0; 0+ flexible."""
 
