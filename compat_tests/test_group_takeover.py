@@ -1,4 +1,4 @@
-"""A consumer group (KIP-848) of Apache Kafka 4.3.1 becomes a classic one with us, and Apache Kafka loads what we made.
+"""A consumer group (KIP-848) of Apache Kafka 4.4.0 becomes a classic one with us, and Apache Kafka loads what we made.
 
 It writes of a group in other records than of a classic one. Members of the classic protocol that come under its name
 must not leave a mixture of both in `__consumer_offsets`.
@@ -18,6 +18,11 @@ from compat_tests.broker import Broker
 from compat_tests.conftest import SETTINGS
 from compat_tests.deadlines import PATIENCE_SECONDS, eventually
 from compat_tests.kafkapy_process import KafkapyProcess
+from kafkapy_wire.codec import decode, encode
+from kafkapy_wire.message import Message
+from kafkapy_wire.record_formats import group_coordinator
+from kafkapy_wire.record_formats.group_coordinator import ConsumerGroupMemberMetadataValue
+from kafkapy_wire.records import decode_records, split_batches
 
 confluent_kafka = pytest.importorskip("confluent_kafka")
 confluent_admin = pytest.importorskip("confluent_kafka.admin")
@@ -39,6 +44,10 @@ def test_a_classic_consumer_takes_over_a_consumer_group_and_apache_kafka_goes_on
         produce(theirs)
         assert consume(theirs, 3, **{"group.protocol": "consumer"}) == ["0", "1", "2"]
         theirs.stop()
+        members = [
+            value for value in stored_values(tmp_path / "data") if type(value) is ConsumerGroupMemberMetadataValue
+        ]
+        assert [member.classic_member_metadata for member in members] == [None]
 
         ours.start()
         assert groups(ours) == {GROUP: "consumer"}
@@ -55,6 +64,26 @@ def test_a_classic_consumer_takes_over_a_consumer_group_and_apache_kafka_goes_on
         assert groups(theirs) == {GROUP: "consumer"}
         errors = [line for line in theirs.output().splitlines() if "] ERROR " in line]
         assert [line for line in errors if NOT_LEADER_YET not in line] == []
+
+
+def stored_values(data_dir: Path) -> Iterator[Message]:
+    """Every value in `__consumer_offsets`, decoded; each must encode to the bytes that Apache Kafka wrote."""
+    classes = {
+        found.__schema__.api_key: found
+        for found in vars(group_coordinator).values()
+        if isinstance(found, type) and issubclass(found, Message) and hasattr(found, "__schema__")
+        if found.__schema__.kind == "coordinator-value"
+    }
+    for path in data_dir.glob("__consumer_offsets-*/*.log"):
+        for header, batch in split_batches(path.read_bytes()):
+            for record in decode_records(batch):
+                if record.value is None or header.is_control:
+                    continue
+                assert record.key is not None
+                cls, version = classes[int.from_bytes(record.key[:2])], int.from_bytes(record.value[:2])
+                value = decode(cls, record.value[2:], version)
+                assert encode(value, version) == record.value[2:], value
+                yield value
 
 
 def produce(broker: Broker) -> None:

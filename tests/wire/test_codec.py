@@ -33,6 +33,7 @@ from kafkapy_wire.messages.heartbeat import HeartbeatRequest, HeartbeatResponse
 from kafkapy_wire.messages.leader_and_isr import LeaderAndIsrRequest
 from kafkapy_wire.messages.metadata import MetadataRequest, MetadataResponse, MetadataResponseTopic
 from kafkapy_wire.messages.request_header import RequestHeader
+from kafkapy_wire.record_formats.group_coordinator import ClassicMemberMetadata, ConsumerGroupMemberMetadataValue
 from kafkapy_wire.uuid import ZERO_UUID, Uuid, parse_uuid, random_uuid, uuid_text
 
 
@@ -106,6 +107,57 @@ def test_unknown_tagged_fields_are_sent_on_between_known_ones() -> None:
         encode(HeartbeatRequest(unknown_tagged_fields=[(7, b""), (5, b"")]), 4)
     with pytest.raises(ValueError, match="tags must rise"):
         encode(ApiVersionsResponse(finalized_features_epoch=5, unknown_tagged_fields=[(1, b"")]), 3)
+
+
+def member_metadata(classic: ClassicMemberMetadata | None) -> ConsumerGroupMemberMetadataValue:
+    return ConsumerGroupMemberMetadataValue(
+        instance_id=None,
+        rack_id=None,
+        subscribed_topic_regex=None,
+        server_assignor=None,
+        classic_member_metadata=classic,
+    )
+
+
+MEMBER_METADATA = bytes(2) + b"\x01\x01\x01\x00" + b"\xff" * 4 + b"\x00"
+"""All fields of `member_metadata` but the tagged one, and how it is encoded by Apache Kafka's own class."""
+
+TAGGED_STRUCTS = [
+    (None, "01 00 01 00"),
+    (ClassicMemberMetadata(), "00"),
+    (ClassicMemberMetadata(session_timeout_ms=7), "01 00 07 01 00000007 01 00"),
+]
+
+
+@pytest.mark.parametrize(("classic", "tagged_fields"), TAGGED_STRUCTS)
+def test_a_tagged_struct_may_be_null(classic: ClassicMemberMetadata | None, tagged_fields: str) -> None:
+    """An unsigned varint says whether it is there, where an untagged struct has a signed byte."""
+    message = member_metadata(classic)
+    data = MEMBER_METADATA + bytes.fromhex(tagged_fields)
+    assert encode(message, 0) == data
+    assert decode(ConsumerGroupMemberMetadataValue, data, 0) == message
+
+
+@pytest.mark.parametrize("presence", ["02", "7f", "8001", "ffffffff07"])
+def test_any_positive_varint_says_that_a_tagged_struct_is_there(presence: str) -> None:
+    content = bytes.fromhex(presence) + bytes.fromhex("00000007 01 00")
+    data = MEMBER_METADATA + bytes([1, 0, len(content)]) + content
+    decoded = decode(ConsumerGroupMemberMetadataValue, data, 0)
+    assert decoded == member_metadata(ClassicMemberMetadata(session_timeout_ms=7))
+
+
+@pytest.mark.parametrize("absence", ["00", "8000", "8080808008", "ffffffff0f"])
+def test_zero_and_what_java_reads_as_negative_is_a_tagged_null(absence: str) -> None:
+    content = bytes.fromhex(absence)
+    data = MEMBER_METADATA + bytes([1, 0, len(content)]) + content
+    assert decode(ConsumerGroupMemberMetadataValue, data, 0) == member_metadata(None)
+
+
+def test_every_cut_of_a_tagged_struct_is_malformed() -> None:
+    whole = encode(member_metadata(ClassicMemberMetadata(session_timeout_ms=7)), 0)
+    for end in range(len(whole)):
+        with pytest.raises(MalformedMessage):
+            decode(ConsumerGroupMemberMetadataValue, whole[:end], 0)
 
 
 def test_many_unknown_tagged_fields() -> None:

@@ -105,7 +105,7 @@ def test_any_negative_length_is_null_where_null_may_be() -> None:
 
 
 def test_tags_may_repeat_and_come_in_any_order() -> None:
-    """Apache Kafka 4.3.1 does not look at the order; of a known tag the last one counts."""
+    """Apache Kafka 4.4.0 does not look at the order; of a known tag the last one counts."""
     message = decode(HeartbeatRequest, bytes.fromhex(HEARTBEAT_V4 + "03 07 01 aa 05 01 bb 05 00"), 4)
     assert message.unknown_tagged_fields == [(7, b"\xaa"), (5, b"\xbb"), (5, b"")]
     fetch = bytes.fromhex(

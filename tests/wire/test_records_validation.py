@@ -1,4 +1,4 @@
-"""What a produced batch is refused for. Codes and messages are what Apache Kafka 4.3.1 answered to these bytes."""
+"""What a produced batch is refused for. Codes and messages are what Apache Kafka 4.4.0 answered to these bytes."""
 
 import struct
 import zlib

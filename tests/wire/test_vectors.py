@@ -45,9 +45,9 @@ def test_json_encodes_to_the_bytes(vectors: list[Vector]) -> None:
 
 
 def test_json_prints_most_vectors_as_they_stand(vectors: list[Vector]) -> None:
-    """In 28 lines the JSON names a tagged field at its default, which Apache Kafka's converters do not print."""
+    """In 20 lines the JSON names a tagged field at its default, which Apache Kafka's converters do not print."""
     differing = [vector for vector in vectors if as_printed(vector) != vector["json"]]
-    assert len(differing) == 28
+    assert len(differing) == 20
 
 
 @pytest.mark.parametrize("command", ["decode", "encode"])

@@ -115,9 +115,16 @@ class DecoderEmitter(Emitter):
             self.flush()  # the variable may be bound anew by the next struct
             self.line(f"{target} = {variable}")
             return
-        self.run("b", "n")
-        self.flush()
-        self.line("if n < 0:")
+        if plan.tagged:  # an unsigned varint says whether it is null, which Apache Kafka reads as a signed number
+            self.run("B", "n")
+            self.flush()
+            self.line("if n > 127:")
+            self.line("    n, p = varint_rest(view, p, n)")
+            self.line("if not 0 < n < 0x80000000:")
+        else:
+            self.run("b", "n")
+            self.flush()
+            self.line("if n < 0:")
         self.line(f"    {target} = None")
         self.line("else:")
         self.indent += 1

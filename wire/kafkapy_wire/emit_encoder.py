@@ -135,7 +135,8 @@ class EncoderEmitter(Emitter):
             self._struct(plan.element, variable, depth + 1, out, path)
             self.flush(out)  # the variable may be bound anew by the next struct
             return
-        self.run("b", f"-1 if {variable} is None else 1")
+        # Null is 0xff, but 0x00 in a tagged field, where an unsigned varint says whether the struct is there.
+        self.run("b", f"{0 if plan.tagged else -1} if {variable} is None else 1")
         self.flush(out)
         self.line(f"if {variable} is not None:")
         self.indent += 1

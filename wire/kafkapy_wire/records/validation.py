@@ -60,7 +60,7 @@ class RecordError:
 class RecordsRejected(KafkaError):
     """A produce request may not append these records.
 
-    `reason` is for the log. `message` is what Apache Kafka 4.3.1 sends as `error_message`, most often null.
+    `reason` is for the log. `message` is what Apache Kafka 4.4.0 sends as `error_message`, most often null.
     """
 
     def __init__(
