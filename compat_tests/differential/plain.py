@@ -80,7 +80,7 @@ class Normaliser:
                 plain[field.name] = self._records(value)
             elif field.name in {"cluster_id", "session_id", "controller_epoch"}:
                 plain[field.name] = f"<{field.name}>" if value else value
-            elif field.name == "producer_id":
+            elif field.name in {"producer_id", "previous_producer_id", "next_producer_id"}:
                 plain[field.name] = self._producer_id(value)
             elif field.name in {"total_bytes", "usable_bytes"}:
                 plain[field.name] = "<bytes>" if value > 0 else value

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from compat_tests.differential.peer import Peer
-from compat_tests.differential.scenarios.produce import batch, produce
+from compat_tests.differential.scenarios.produce import UNKNOWN_ID, batch, produce
 from kafkapy_wire.messages.add_offsets_to_txn import AddOffsetsToTxnRequest
 from kafkapy_wire.messages.add_partitions_to_txn import (
     AddPartitionsToTxnRequest,
@@ -25,6 +25,7 @@ from kafkapy_wire.messages.txn_offset_commit import (
     TxnOffsetCommitRequestPartition,
     TxnOffsetCommitRequestTopic,
 )
+from kafkapy_wire.uuid import Uuid
 
 TIMEOUT_MS = 60_000
 NEWEST_PRODUCE = 13
@@ -163,6 +164,7 @@ class TransactionalProducer:
         topics = [
             TxnOffsetCommitRequestTopic(
                 name=topic,
+                topic_id=Uuid(self.peer.topic_ids.get(topic, UNKNOWN_ID)),
                 partitions=[
                     TxnOffsetCommitRequestPartition(
                         partition_index=index, committed_offset=offset, committed_metadata=metadata

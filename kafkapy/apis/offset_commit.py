@@ -44,7 +44,7 @@ def handle(request: OffsetCommitRequest, context: RequestContext) -> Pending[Off
     by_id = context.api_version >= FIRST_VERSION_WITH_TOPIC_IDS
     known, refused = resolve(asked, context.broker.metadata.image, by_id=by_id)
     if not known:
-        return settled(_response(refused))
+        return settled(_response(merged(refused, [])))
     outcome = attempt(lambda: context.broker.groups.commit_offsets(request, known, context.api_version))
     committed = outcome.otherwise(lambda error: [topic.refused(error.code) for topic in known])
     return committed.map(lambda topics: _response(merged(refused, topics)))

@@ -14,7 +14,8 @@ Errors  UNKNOWN_TOPIC_OR_PARTITION  no such topic (before v6) or partition
         INVALID_GROUP_ID            an empty group id
         TRANSACTION_ABORTABLE       v4: the group is not in the transaction; before INVALID_TXN_STATE
         INVALID_PRODUCER_ID_MAPPING, INVALID_PRODUCER_EPOCH, CONCURRENT_TRANSACTIONS    as Produce
-        ILLEGAL_GENERATION          not the group's generation; no such group, but a generation
+        GROUP_ID_NOT_FOUND          no such group, but a generation (before v6 ILLEGAL_GENERATION)
+        ILLEGAL_GENERATION          not the group's generation
         UNKNOWN_MEMBER_ID, FENCED_INSTANCE_ID
         COORDINATOR_LOAD_IN_PROGRESS (before v2 COORDINATOR_NOT_AVAILABLE)
 Not done: authorization, throttling.
@@ -52,7 +53,7 @@ def handle(request: TxnOffsetCommitRequest, context: RequestContext) -> Pending[
     by_id = context.api_version >= FIRST_VERSION_WITH_TOPIC_IDS
     known, refused = resolve(_asked(request), context.broker.metadata.image, by_id=by_id)
     if not known:
-        return settled(_response(refused))
+        return settled(_response(merged(refused, [])))
 
     def refuse(error: KafkaError) -> list[TopicOutcome]:
         code = error.code
@@ -63,7 +64,7 @@ def handle(request: TxnOffsetCommitRequest, context: RequestContext) -> Pending[
 
     outcome = attempt(
         lambda: context.broker.groups.commit_transactional_offsets(
-            request, known, lambda partition: _enlist(request, partition, context)
+            request, known, context.api_version, lambda partition: _enlist(request, partition, context)
         )
     )
     return outcome.otherwise(refuse).map(lambda topics: _response(merged(refused, topics)))

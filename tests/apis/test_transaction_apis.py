@@ -1,6 +1,6 @@
 """The transaction APIs through a whole node: what each version of a request hears, and what readers see.
 
-Expected codes are Apache Kafka 4.3.1's answers to the same requests.
+Expected codes are Apache Kafka 4.4.0's answers to the same requests.
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ from kafkapy_wire.messages.write_txn_markers import (
     WriteTxnMarkersResponse,
 )
 from kafkapy_wire.records import NewRecord, build_batch
+from kafkapy_wire.uuid import ZERO_UUID, Uuid, random_uuid
 from tests.shell.running_node import Client, connect, running_node, trio_test, until_parked
 
 ID, TOPIC, GROUP = "orders", "t", "readers"
@@ -67,6 +68,7 @@ class Producer:
         self.client = client
         self.producer_id = -1
         self.epoch = -1
+        self.topic_id = ZERO_UUID
 
     async def init(self, version: int = 5, *, anew: bool = True) -> ErrorCode:
         request = InitProducerIdRequest(transactional_id=ID, transaction_timeout_ms=60_000)
@@ -139,8 +141,15 @@ class Producer:
         return ErrorCode(response.error_code)
 
     async def commit_offset(
-        self, version: int, offset: int, *, topic: str = TOPIC, generation_id: int = -1
+        self,
+        version: int,
+        offset: int,
+        *,
+        topic: str = TOPIC,
+        topic_id: Uuid | None = None,
+        generation_id: int = -1,
     ) -> ErrorCode:
+        """By name, or from version 6 on by the topic's id."""
         request = TxnOffsetCommitRequest(
             transactional_id=ID,
             group_id=GROUP,
@@ -150,12 +159,18 @@ class Producer:
             topics=[
                 TxnOffsetCommitRequestTopic(
                     name=topic,
+                    topic_id=self.topic_id if topic_id is None else topic_id,
                     partitions=[TxnOffsetCommitRequestPartition(partition_index=0, committed_offset=offset)],
                 )
             ],
         )
         response = await self.client.ask(request, TxnOffsetCommitResponse, version)
-        return ErrorCode(response.topics[0].partitions[0].error_code)
+        (answered,) = response.topics
+        if version >= 6:
+            assert (answered.name, answered.topic_id) == ("", request.topics[0].topic_id)
+        else:
+            assert (answered.name, answered.topic_id) == (topic, ZERO_UUID)
+        return ErrorCode(answered.partitions[0].error_code)
 
     async def end(self, version: int = 5, *, commit: bool = True) -> ErrorCode:
         request = EndTxnRequest(
@@ -204,8 +219,8 @@ async def producing(directory: Path, clock: ManualClock | None = None, **setting
     named = {"offsets.topic.num.partitions": "2", "transaction.state.log.num.partitions": "2"}
     named |= {name.replace("_", "."): value for name, value in settings.items()}
     async with running_node(directory, named, clock=clock) as node, connect(node) as client:
-        await client.create_topic(TOPIC, 2)
         producer = Producer(client)
+        producer.topic_id = await client.create_topic(TOPIC, 2)
         assert await producer.init() is NONE
         yield producer
 
@@ -303,6 +318,18 @@ async def test_offsets_of_a_transaction_count_when_it_is_committed(tmp_path: Pat
         assert await producer.commit_offset(0, 9) is NONE
         assert await producer.end(4, commit=False) is NONE
         assert await committed_offset(client) == (4, NONE)
+    async with running_node(tmp_path) as node, connect(node) as client:
+        assert await committed_offset(client) == (4, NONE), "after a restart"
+
+
+@trio_test
+async def test_offsets_of_a_transaction_by_topic_id(tmp_path: Path) -> None:
+    async with producing(tmp_path) as producer:
+        assert await producer.commit_offset(6, 4, topic_id=random_uuid()) is ErrorCode.UNKNOWN_TOPIC_ID
+        assert await producer.commit_offset(6, 4, generation_id=3) is ErrorCode.GROUP_ID_NOT_FOUND
+        assert await producer.commit_offset(6, 4, topic="?") is NONE, "the name does not count"
+        assert await producer.end() is NONE
+        assert await committed_offset(producer.client) == (4, NONE)
     async with running_node(tmp_path) as node, connect(node) as client:
         assert await committed_offset(client) == (4, NONE), "after a restart"
 

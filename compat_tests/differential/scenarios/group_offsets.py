@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from compat_tests.differential.coordinator_log import note_stored_offsets
 from compat_tests.differential.peer import Peer
 from compat_tests.differential.registry import scenario
 from compat_tests.differential.scenarios.groups import joined, leave, stable
@@ -108,6 +109,7 @@ def offsets_are_committed_and_fetched(peer: Peer) -> None:
         ),
         "null metadata",
     )
+    note_stored_offsets(peer, "commit-group")
     for stable_only in (False, True):
         peer.ask_each(
             OffsetFetchRequest,
@@ -123,6 +125,27 @@ def offsets_are_committed_and_fetched(peer: Peer) -> None:
         lambda version: fetch(peer, version, "commit-group", {"commit-versions": []}),
         "no partitions",
     )
+
+
+@scenario
+def a_topic_twice(peer: Peer) -> None:
+    """Each topic is answered once, known or not."""
+    peer.create_topic("commit-twice", 2)
+    for label, names in {
+        "unknown": ["commit-not", "commit-not"],
+        "known": ["commit-twice", "commit-twice"],
+        "both": ["commit-not", "commit-twice", "commit-not", "commit-twice"],
+    }.items():
+
+        def request(version: int, names: list[str] = names) -> OffsetCommitRequest:
+            parts = [
+                commit(peer, version, "commit-twice-group", name, 1, partition=index)
+                for index, name in enumerate(names)
+            ]
+            parts[0].topics = [topic for part in parts for topic in part.topics]
+            return parts[0]
+
+        peer.ask_each(OffsetCommitRequest, request, label)
 
 
 @scenario

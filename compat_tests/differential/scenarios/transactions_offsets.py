@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from compat_tests.differential.coordinator_log import note_stored_offsets
 from compat_tests.differential.peer import Peer
 from compat_tests.differential.registry import scenario
 from compat_tests.differential.scenarios.group_offsets import commit
@@ -20,7 +21,7 @@ from kafkapy_wire.messages.offset_delete import (
 from kafkapy_wire.messages.offset_fetch import OffsetFetchRequest
 from kafkapy_wire.messages.txn_offset_commit import TxnOffsetCommitRequest
 
-WITH_MEMBERS = range(3, 6)  # the versions of TxnOffsetCommit that carry member id and generation (KIP-447)
+WITH_MEMBERS = range(3, 7)  # the versions of TxnOffsetCommit that carry member id and generation (KIP-447)
 
 
 @scenario
@@ -57,7 +58,7 @@ def wrong_producers(peer: Peer) -> None:
 def every_version_commits(peer: Peer) -> None:
     """Up to version 4 the group has to be in the transaction, from 5 on the request adds it (KIP-890)."""
     peer.create_topic("offsets-versions", 2)
-    for version in range(6):
+    for version in range(7):
         group = f"offsets-versions-{version}"
         producer = TransactionalProducer.ready(peer, group)
         offsets = {"offsets-versions": {0: 10 + version, 1: 20}}
@@ -70,8 +71,9 @@ def every_version_commits(peer: Peer) -> None:
         producer.described("open")
         for require_stable in (False, True):
             peer.ask(fetch_offsets(peer, 10, group, offsets_asked(offsets), require_stable=require_stable), 10, "open")
-        producer.ended(committed=version % 2 == 0, version=version)
+        producer.ended(committed=version % 2 == 0, version=min(version, 5))
         peer.ask(fetch_offsets(peer, 10, group, offsets_asked(offsets), require_stable=True), 10, "ended")
+        note_stored_offsets(peer, group)
 
 
 def offsets_asked(offsets: dict[str, dict[int, int]]) -> dict[str, list[int]]:
@@ -114,6 +116,29 @@ def bad_offsets(peer: Peer) -> None:
     producer.described()
     producer.ended(committed=True, version=4)
     peer.ask(fetch_offsets(peer, 9, "offsets-bad-group", None, require_stable=True), 9)
+
+
+@scenario
+def a_topic_twice(peer: Peer) -> None:
+    """Each topic is answered once, known or not."""
+    peer.create_topic("offsets-twice", 2)
+    producer = TransactionalProducer.ready(peer, "offsets-twice")
+    peer.quietly(producer.add_offsets("offsets-twice-group"), 3)
+    for label, names in {
+        "unknown": ["offsets-not", "offsets-not"],
+        "known": ["offsets-twice", "offsets-twice"],
+        "both": ["offsets-not", "offsets-twice", "offsets-not", "offsets-twice"],
+    }.items():
+
+        def request(names: list[str] = names) -> TxnOffsetCommitRequest:
+            parts = [
+                producer.commit_offsets("offsets-twice-group", {name: {index: 1, 7: 1}})
+                for index, name in enumerate(names)
+            ]
+            parts[0].topics = [topic for part in parts for topic in part.topics]
+            return parts[0]
+
+        peer.ask_each(TxnOffsetCommitRequest, lambda _, request=request: request(), label)
 
 
 @scenario

@@ -55,6 +55,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("kafkapy.groups")
 
 FIRST_COMMIT_VERSION_WITH_GROUP_ID_NOT_FOUND = 9
+FIRST_TRANSACTIONAL_COMMIT_VERSION_WITH_GROUP_ID_NOT_FOUND = 6
 
 
 def refused_join(member_id: str, error: KafkaError) -> JoinGroupResponse:
@@ -253,33 +254,38 @@ class GroupCoordinator:
         self,
         request: TxnOffsetCommitRequest,
         topics: Sequence[TopicToCommit],
+        api_version: int,
         enlist: Callable[[int], Pending[None]],
     ) -> Pending[list[TopicOutcome]]:
         """Commit for `topics`, those of the request that exist, in the producer's transaction.
 
         `enlist` sees to it that a partition of `__consumer_offsets` is in the transaction, or raises KafkaError.
-        Raises KafkaError for all of them: INVALID_GROUP_ID, ILLEGAL_GENERATION, UNKNOWN_MEMBER_ID, FENCED_INSTANCE_ID.
+        Raises KafkaError for all of them: INVALID_GROUP_ID, GROUP_ID_NOT_FOUND (before v6 ILLEGAL_GENERATION),
+        ILLEGAL_GENERATION, UNKNOWN_MEMBER_ID, FENCED_INSTANCE_ID.
         """
         if not request.group_id:
             raise KafkaError(ErrorCode.INVALID_GROUP_ID)
         return (
             self._runtime.when_ready()
             .and_then(lambda _: enlist(self.partition_of(request.group_id)))
-            .and_then(lambda _: self._commit_transactional_offsets(request, topics))
+            .and_then(lambda _: self._commit_transactional_offsets(request, topics, api_version))
         )
 
     def _commit_transactional_offsets(
-        self, request: TxnOffsetCommitRequest, topics: Sequence[TopicToCommit]
+        self, request: TxnOffsetCommitRequest, topics: Sequence[TopicToCommit], api_version: int
     ) -> Pending[list[TopicOutcome]]:
         partition, shard = self._find(request.group_id)
         group = shard.groups.get(request.group_id)
+        generation_id = request.generation_id_or_member_epoch
         if group is not None:
             shard.classic.validate_transactional_commit(
-                group, request.member_id, request.group_instance_id, request.generation_id_or_member_epoch
+                group, request.member_id, request.group_instance_id, generation_id
             )
-        elif request.generation_id_or_member_epoch >= 0:
+        elif generation_id >= 0:
+            if api_version >= FIRST_TRANSACTIONAL_COMMIT_VERSION_WITH_GROUP_ID_NOT_FOUND:
+                raise KafkaError(ErrorCode.GROUP_ID_NOT_FOUND)
             raise KafkaError(ErrorCode.ILLEGAL_GENERATION)
-        decision = shard.offsets.commit(request.group_id, topics, self._clock.now_ms(), in_transaction=True)
+        decision = shard.offsets.commit(request.group_id, topics, self._clock.now_ms())
         producer = TransactionalProducer(request.producer_id, request.producer_epoch)
         return self._runtime.execute(partition, decision, producer)
 

@@ -50,7 +50,6 @@ class Offsets:
         now_ms: int,
         *,
         retention_ms: int = DEFAULT_RETENTION_TIME_MS,
-        in_transaction: bool = False,
     ) -> Decision[list[TopicOutcome]]:
         """Commit for `topics`, which exist. Those of a transaction count once its marker has come."""
         expire_timestamp_ms = None if retention_ms == DEFAULT_RETENTION_TIME_MS else now_ms + retention_ms
@@ -67,7 +66,7 @@ class Offsets:
                         metadata=partition.committed_metadata or "",
                         commit_timestamp_ms=now_ms,
                         expire_timestamp_ms=expire_timestamp_ms,
-                        topic_id=ZERO_UUID if in_transaction else topic.topic_id,  # that request knows none
+                        topic_id=topic.topic_id,
                     )
                     records.append(offset_commit(group_id, topic.name, partition.partition_index, committed))
                 partitions.append((partition.partition_index, error))

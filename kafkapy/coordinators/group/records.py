@@ -1,6 +1,6 @@
 """Records of `__consumer_offsets` in Kafka's formats: two bytes of type before a key, of version before a value.
 
-Apache Kafka 4.3 writes GroupMetadataValue 3 and OffsetCommitValue 4, the latter with the topic's id when it is known;
+Apache Kafka 4.4 writes GroupMetadataValue 3 and OffsetCommitValue 4, the latter with the topic's id when it is known;
 an offset with a retention of its own (OffsetCommit v2-4) only fits into OffsetCommitValue 1.
 """
 
