@@ -1,9 +1,12 @@
-"""ApiVersions (API key 18), versions 0-4: what this broker serves, and which features are finalized.
+"""ApiVersions (API key 18), versions 0-5: what this broker serves, and which features are finalized.
 
 v1 throttle_time_ms   v3 flexible; client software name (KIP-511), features (KIP-584)   v4 feature minimum 0 (KIP-1022)
+v5 the client may name the cluster and node that it expects at this address (KIP-1242)
 
 Errors  UNSUPPORTED_VERSION   this very request's version is not served; the answer is in version 0 and lists what is
-        INVALID_REQUEST       client_software_name or _version has characters outside [a-zA-Z0-9-.]
+        INVALID_REQUEST       client_software_name or _version has characters outside [a-zA-Z0-9-.]; a node without a
+                              cluster, or a cluster without a node
+        REBOOTSTRAP_REQUIRED  another cluster or node is here: the client learns anew where the brokers are
 
 Produce is announced from version 0 although 3 is the lowest served: librdkafka below 2.11 looks there to tell whether
 a broker knows message format v2 (KAFKA-18659). The answer always has response header 0, whatever its version.
@@ -28,6 +31,7 @@ from kafkapy_wire.messages.api_versions import (
 if TYPE_CHECKING:
     from kafkapy.context import RequestContext
 
+NO_NODE = -1
 _SOFTWARE_NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.")
 
 
@@ -38,8 +42,11 @@ def handle(request: ApiVersionsRequest, context: RequestContext) -> ApiVersionsR
         return ApiVersionsResponse(error_code=ErrorCode.UNSUPPORTED_VERSION, api_keys=[own])
     if context.api_version >= 3:
         names = request.client_software_name, request.client_software_version
-        if not all(map(_is_software_name, names)):
+        if not all(map(_is_software_name, names)) or (request.cluster_id is None) != (request.node_id == NO_NODE):
             return ApiVersionsResponse(error_code=ErrorCode.INVALID_REQUEST)
+        expected, here = (request.cluster_id, request.node_id), (context.broker.cluster_id, context.broker.node_id)
+        if request.cluster_id is not None and expected != here:
+            return ApiVersionsResponse(error_code=ErrorCode.REBOOTSTRAP_REQUIRED)
         context.client.software_name, context.client.software_version = names
     image = context.broker.metadata.image
     return ApiVersionsResponse(

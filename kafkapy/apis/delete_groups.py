@@ -1,6 +1,8 @@
-"""DeleteGroups (API key 42), versions 0-2: forget groups that have no members, and their offsets.
+"""DeleteGroups (API key 42), versions 0-3: forget groups that have no members, and their offsets.
 
-v2 flexible. A group named twice is answered once.
+v2 flexible    v3 error_message, which Apache Kafka has for streams groups alone (KIP-1331); null here
+
+A group named twice is answered once.
 
 Errors  GROUP_ID_NOT_FOUND  no such group
         NON_EMPTY_GROUP     it has members

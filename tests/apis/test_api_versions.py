@@ -14,14 +14,14 @@ from kafkapy_wire.messages.metadata import MetadataRequest, MetadataResponse
 from tests.shell.running_node import connect, running_node, trio_test
 
 
-def a_request(name: str = "apache-kafka-java", version: str = "4.3.1") -> ApiVersionsRequest:
+def a_request(name: str = "apache-kafka-java", version: str = "4.4.0") -> ApiVersionsRequest:
     return ApiVersionsRequest(client_software_name=name, client_software_version=version)
 
 
 @trio_test
 async def test_every_version_announces_what_is_served(tmp_path: Path) -> None:
     async with running_node(tmp_path) as node, connect(node) as client:
-        for version in range(5):
+        for version in range(6):
             response = await client.ask(a_request(), ApiVersionsResponse, version)
             assert response.error_code == ErrorCode.NONE
             announced = {key.api_key: (key.min_version, key.max_version) for key in response.api_keys}
@@ -38,7 +38,7 @@ async def test_features_are_finalized_from_version_3_on(tmp_path: Path) -> None:
     async with running_node(tmp_path) as node, connect(node) as client:
         old = await client.ask(a_request(), ApiVersionsResponse, 2)
         assert old.finalized_features == []
-        for version in (3, 4):
+        for version in (3, 4, 5):
             response = await client.ask(a_request(), ApiVersionsResponse, version)
             finalized = {feature.name: feature.max_version_level for feature in response.finalized_features}
             assert finalized == {name: level for name, level in node.broker.metadata.image.features.items() if level}
@@ -46,8 +46,8 @@ async def test_features_are_finalized_from_version_3_on(tmp_path: Path) -> None:
             assert response.finalized_features_epoch == node.broker.metadata.image.offset
             minimums = {feature.name: feature.min_version for feature in response.supported_features}
             # A minimum of 0 is something that clients before version 4 cannot read: unsaid to them (KIP-1022).
-            assert (0 in minimums.values()) == (version == 4)
-            assert (set(finalized) <= set(minimums)) == (version == 4)
+            assert (0 in minimums.values()) == (version >= 4)
+            assert (set(finalized) <= set(minimums)) == (version >= 4)
 
 
 @pytest.mark.parametrize(
@@ -64,6 +64,38 @@ def test_a_software_name_of_other_characters_is_refused(name: str, version: str,
             (connection,) = node.server.connections
             assert connection.client.software_name == "unknown"
             assert (await client.ask(MetadataRequest(topics=[]), MetadataResponse)).brokers
+
+    run()
+
+
+@pytest.mark.parametrize(
+    ("cluster", "node_id", "error"),
+    [
+        (None, -1, ErrorCode.NONE),
+        ("ours", 1, ErrorCode.NONE),
+        ("ours", 2, ErrorCode.REBOOTSTRAP_REQUIRED),
+        ("AAAAAAAAAAAAAAAAAAAAAA", 1, ErrorCode.REBOOTSTRAP_REQUIRED),
+        ("", 1, ErrorCode.REBOOTSTRAP_REQUIRED),
+        ("ours", -1, ErrorCode.INVALID_REQUEST),
+        (None, 1, ErrorCode.INVALID_REQUEST),
+        (None, 0, ErrorCode.INVALID_REQUEST),
+    ],
+)
+def test_a_client_that_expects_another_broker_hears_it(
+    cluster: str | None, node_id: int, error: ErrorCode, tmp_path: Path
+) -> None:
+    """KIP-1242. Older versions cannot carry the question."""
+
+    @trio_test
+    async def run() -> None:
+        async with running_node(tmp_path) as node, connect(node) as client:
+            request = a_request()
+            request.cluster_id = node.broker.cluster_id if cluster == "ours" else cluster
+            request.node_id = node_id
+            response = await client.ask(request, ApiVersionsResponse, 5)
+            assert response.error_code == error
+            assert bool(response.api_keys) == (error is ErrorCode.NONE)
+            assert (await client.ask(request, ApiVersionsResponse, 4)).error_code == ErrorCode.NONE
 
     run()
 

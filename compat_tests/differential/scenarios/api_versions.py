@@ -8,6 +8,7 @@ from compat_tests.differential.peer import ConnectionClosed, Peer
 from compat_tests.differential.registry import scenario
 from kafkapy_wire.codec import decode
 from kafkapy_wire.messages.api_versions import ApiVersionsRequest, ApiVersionsResponse
+from kafkapy_wire.messages.describe_cluster import DescribeClusterRequest
 
 
 def header(api_key: int, version: int, *, flexible: bool) -> bytes:
@@ -31,8 +32,49 @@ def invalid_client_software(peer: Peer) -> None:
 
 
 @scenario
+def the_expected_cluster_and_node(peer: Peer) -> None:
+    """A client that was led to the wrong broker hears it before anything else (KIP-1242)."""
+    cluster = peer.quietly(DescribeClusterRequest())
+    here, node = cluster.cluster_id, cluster.brokers[0].broker_id
+    elsewhere = "AAAAAAAAAAAAAAAAAAAAAA"
+    expected = {
+        "neither": (None, -1),
+        "right": (here, node),
+        "wrong node": (here, node + 1),
+        "wrong cluster": (elsewhere, node),
+        "both wrong": (elsewhere, node + 1),
+        "cluster alone": (here, -1),
+        "wrong cluster alone": (elsewhere, -1),
+        "empty cluster": ("", node),
+        "empty cluster alone": ("", -1),
+        "node alone": (None, node),
+        "wrong node alone": (None, node + 1),
+        "node 0 alone": (None, 0),
+        "negative node": (here, -2),
+        "negative node alone": (None, -2),
+    }
+    for label, (cluster_id, node_id) in expected.items():
+        for software in ("differential", "a b"):
+            request = ApiVersionsRequest(
+                client_software_name=software, client_software_version="1.0", cluster_id=cluster_id, node_id=node_id
+            )
+            answer = peer.quietly(request, 5)
+            peer.note(f"{label}, {software!r} error", answer.error_code)
+            peer.note(f"{label}, {software!r} lists APIs", len(answer.api_keys) > 0)
+            features = [answer.supported_features, answer.finalized_features]
+            peer.note(f"{label}, {software!r} lists features", [bool(found) for found in features])
+            peer.note(f"{label}, {software!r} epoch is known", answer.finalized_features_epoch >= 0)
+    request = ApiVersionsRequest(
+        client_software_name="differential", client_software_version="1.0", cluster_id=elsewhere, node_id=node
+    )
+    connection = peer.connect()
+    peer.ask(request, label="a wrong cluster", connection=connection)
+    peer.ask(DescribeClusterRequest(), label="the connection stays", connection=connection)
+
+
+@scenario
 def unsupported_version_is_answered_with_version_0(peer: Peer) -> None:
-    for version in (5, 99, 32767, -1):
+    for version in (6, 99, 32767, -1):
         connection = peer.connect()
         connection.post_frame(header(18, version, flexible=True) + b"\x02a\x02b\x00")
         try:
