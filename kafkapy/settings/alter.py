@@ -202,6 +202,7 @@ def check_broker(settings: Settings, values: Mapping[str, str], *, per_broker: b
     except SettingsError as error:
         raise KafkaError(ErrorCode.INVALID_REQUEST, str(error)) from error
     _check_threads(settings, changed)
+    _check_local_retention(changed)
 
 
 def _refuse(message: str, names: list[str]) -> None:
@@ -242,6 +243,34 @@ def _number(settings: Settings, name: str) -> int:
     return value
 
 
+_UNLIMITED, _AS_THE_WHOLE_LOG = -1, -2
+
+
+def _check_local_retention(changed: Settings) -> None:
+    """What stays on the disk of a tiered log is a part of what is kept of it, and what waits for its copy a part of
+    that. Kafka looks at it without tiered storage, too.
+    """
+    values = changed.topic_defaults
+    for unit in ("ms", "bytes"):
+        whole, local = values.setting(f"retention.{unit}"), values.setting(f"local.retention.{unit}")
+        if whole == _UNLIMITED or local == _AS_THE_WHOLE_LOG:
+            continue
+        invalid = f"Invalid value {local} for configuration log.local.retention.{unit}"
+        if local == _UNLIMITED:
+            _refuse_dynamic(f"{invalid}: Value must not be -1 as log.retention.{unit} value is set as {whole}.")
+        if local > whole:
+            _refuse_dynamic(f"{invalid}: Value must not be more than log.retention.{unit} property value: {whole}")
+    for unit in ("ms", "bytes"):
+        local, lag = values.setting(f"local.retention.{unit}"), values.setting(f"remote.copy.lag.{unit}")
+        if local == _AS_THE_WHOLE_LOG:
+            local = values.setting(f"retention.{unit}")
+        if local != _UNLIMITED and lag > local:
+            _refuse_dynamic(
+                f"Invalid value {lag} for configuration log.remote.copy.lag.{unit}: Value must not exceed "
+                f"log.local.retention.{unit} (effective value: {local})"
+            )
+
+
 def _refuse_dynamic(message: str) -> None:
     # Kafka puts one exception into another, whose parameters are in the wrong places.
     raise KafkaError(
@@ -266,45 +295,74 @@ def check_min_insync_replicas(broker_name: str, changes: Changes, current: Mappi
 
 # Groups
 
-# Name of a group's setting -> what a broker has bounds for: group.<kind>.min.<rest>, group.<kind>.max.<rest>.
+# A group's settings that the broker has bounds for (`group.<kind>.min.<rest>`, `group.<kind>.max.<rest>`), in the order
+# in which Kafka checks them.
 _BOUNDED = (
-    ("consumer.heartbeat.interval.ms", ("min", "max")),
-    ("consumer.session.timeout.ms", ("min", "max")),
-    ("consumer.assignment.interval.ms", ("min", "max")),
-    ("share.heartbeat.interval.ms", ("min", "max")),
-    ("share.session.timeout.ms", ("min", "max")),
-    ("share.assignment.interval.ms", ("min", "max")),
-    ("share.record.lock.duration.ms", ("min", "max")),
-    ("share.delivery.count.limit", ("min", "max")),
-    ("share.partition.max.record.locks", ("min", "max")),
-    ("streams.heartbeat.interval.ms", ("min", "max")),
-    ("streams.session.timeout.ms", ("min", "max")),
-    ("streams.assignment.interval.ms", ("min", "max")),
-    ("streams.num.standby.replicas", ("max",)),
+    "consumer.heartbeat.interval.ms",
+    "consumer.session.timeout.ms",
+    "consumer.assignment.interval.ms",
+    "share.heartbeat.interval.ms",
+    "share.session.timeout.ms",
+    "share.record.lock.duration.ms",
+    "share.delivery.count.limit",
+    "share.partition.max.record.locks",
+    "share.assignment.interval.ms",
+    "streams.heartbeat.interval.ms",
+    "streams.session.timeout.ms",
+    "streams.num.standby.replicas",
+    "streams.assignment.interval.ms",
+    "streams.task.offset.interval.ms",
+    "streams.num.warmup.replicas",
 )
+_RACK_TAGS = "streams.rack.aware.assignment.tags"
+_STREAMS_ASSIGNORS = ("sticky",)
 
 
 def check_group(settings: Settings, name: str, overrides: Mapping[str, str]) -> None:
     """Whether a group may have these own values. Raises KafkaError INVALID_REQUEST or INVALID_CONFIG."""
     if not name:
         raise KafkaError(ErrorCode.INVALID_REQUEST, "Default group resources are not allowed.")
+    tags = [tag.strip() for tag in overrides.get(_RACK_TAGS, "").split(",")]
+    if len(set(tags)) < len(tags):
+        raise _invalid(f"{_RACK_TAGS} must not contain duplicate tag keys.")
     values = _parsed(overrides, group_definitions(), "Unknown group config name: {}")
-    for setting, bounds in _BOUNDED:
-        kind, _, rest = setting.partition(".")
-        value = values.get(setting)
-        if value is None:
-            continue
-        assert isinstance(value, int), f"{setting} is {value!r}"
-        low, high = (f"group.{kind}.{bound}.{rest.removeprefix('num.')}" for bound in ("min", "max"))
-        if "min" in bounds and value < _number(settings, low):
-            raise KafkaError(ErrorCode.INVALID_CONFIG, f"{setting} must be greater than or equal to {low}")
-        if value > _number(settings, high):
-            raise KafkaError(ErrorCode.INVALID_CONFIG, f"{setting} must be less than or equal to {high}")
+    for setting in _BOUNDED:
+        if setting in values:
+            _check_bounds(settings, setting, values[setting])
+    assignor = values.get("streams.assignor.name", _STREAMS_ASSIGNORS[0])
+    if assignor not in _STREAMS_ASSIGNORS:
+        registered = ", ".join(_STREAMS_ASSIGNORS)
+        raise _invalid(
+            f"streams.assignor.name '{assignor}' is not a registered task assignor. "
+            f"Registered assignors are: [{registered}]."
+        )
+    dead_letter_topic = "errors.deadletterqueue.topic.name"
+    if str(values.get(dead_letter_topic, "")).startswith("__"):
+        raise _invalid(f"{dead_letter_topic}: DLQ topic name must not start with '__'")
     group = settings.group_defaults.with_settings(values)
     for kind in ("consumer", "share", "streams"):
         session, heartbeat = f"{kind}.session.timeout.ms", f"{kind}.heartbeat.interval.ms"
         if group.setting(session) <= group.setting(heartbeat):
-            raise KafkaError(ErrorCode.INVALID_CONFIG, f"{session} must be greater than {heartbeat}")
+            raise _invalid(f"{session} must be greater than {heartbeat}")
+
+
+def _check_bounds(settings: Settings, setting: str, value: Value) -> None:
+    """Raises KafkaError INVALID_CONFIG: the broker's settings allow a group less, or more, than `value`."""
+    assert isinstance(value, int), f"{setting} is {value!r}"
+    kind, _, rest = setting.partition(".")
+    names = [f"group.{kind}.{bound}.{rest.removeprefix('num.')}" for bound in ("min", "max")]
+    low, high = (_number(settings, name) if name in broker_definitions() else None for name in names)
+    if (low is None or value >= low) and (high is None or value <= high):
+        return
+    if low is not None and high is not None:
+        raise _invalid(f"{setting} must be in the range {low} to {high} inclusive.")
+    if low is not None:
+        raise _invalid(f"{setting} must be greater than or equal to {low}")
+    raise _invalid(f"{setting} must be less than or equal to {high}")
+
+
+def _invalid(message: str) -> KafkaError:
+    return KafkaError(ErrorCode.INVALID_CONFIG, message)
 
 
 # Client metrics

@@ -1,6 +1,6 @@
 """What DescribeConfigs says of a topic, a broker, the cluster's default broker, a group or a metrics subscription.
 
-Values, sources, read-only flags and the order of synonyms are Apache Kafka 4.3.1's, with its oddities: a topic's
+Values, sources, read-only flags and the order of synonyms are Apache Kafka 4.4.0's, with its oddities: a topic's
 retention.ms that comes from log.retention.hours is called a default, for log.retention.ms itself was never set.
 """
 
@@ -96,10 +96,14 @@ def describe_group(settings: Settings, overrides: Mapping[str, str], names: Iter
     entries = []
     for definition in _wanted(group_definitions(), names):
         name = definition.name
+        if definition.internal and name not in overrides:
+            continue
         text = value_text(definition, getattr(values, attributes[name]))
         synonyms: tuple[Synonym, ...] = (Synonym(name, definition.default, ConfigSource.DEFAULT),)
         if definition.synonyms:
             synonyms = _broker_synonyms_of(settings, definition.synonyms[0])
+            if text is None:  # streams.assignor.name: the first of the broker's assignors
+                text = (synonyms[0].value or "").split(",")[0]
         if name in overrides:
             synonyms = (Synonym(name, text, ConfigSource.GROUP), *synonyms)
         entries.append(_entry(definition, text, synonyms))

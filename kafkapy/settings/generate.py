@@ -1,4 +1,4 @@
-"""Writes `definitions.py` from `configs.json`, Apache Kafka 4.3.1's settings: `python -m kafkapy.settings.generate`.
+"""Writes `definitions.py` from `configs.json`, Apache Kafka 4.4.0's settings: `python -m kafkapy.settings.generate`.
 
 The result is literal tuples: importing it costs the reading of one compiled file and no call at all.
 """
@@ -12,7 +12,7 @@ FACTS = Path(__file__).with_name("configs.json")
 TARGET = Path(__file__).with_name("definitions.py")
 
 HEADER = '''\
-"""Every setting of Apache Kafka 4.3.1 by area of use. Written by `python -m kafkapy.settings.generate`: do not edit.
+"""Every setting of Apache Kafka 4.4.0 by area of use. Written by `python -m kafkapy.settings.generate`: do not edit.
 
 A row is (name, type, default, valid values, importance, internal, dynamic, synonyms), in the order of the fields of
 `catalog.Definition`. `default` is text as in a properties file, None where Kafka has null or none at all.
@@ -35,6 +35,9 @@ CLIENT_METRICS = [
     {"name": "metrics", "type": "LIST", "default": "", "valid": "", "importance": "MEDIUM", "internal": False},
 ]
 
+# The first of the broker's assignors is what a group has by default.
+GROUP_SYNONYMS = {"streams.assignor.name": "group.streams.assignors"}
+
 
 def definitions_source(facts: str) -> str:
     """The text of `definitions.py` for the text of `configs.json`."""
@@ -42,7 +45,8 @@ def definitions_source(facts: str) -> str:
     broker_names = {entry["name"] for entry in settings["broker"]}
     for entry in settings["group"]:
         # A group's setting falls back to the broker's of the same name behind "group.", where there is one.
-        entry["broker_synonyms"] = [name for name in [f"group.{entry['name']}"] if name in broker_names]
+        synonym = GROUP_SYNONYMS.get(entry["name"], f"group.{entry['name']}")
+        entry["broker_synonyms"] = [synonym] if synonym in broker_names else []
     tables = {
         "BROKER": settings["broker"],
         "TOPIC": settings["topic"],

@@ -41,6 +41,7 @@ _NEVER_EMPTY = frozenset(
         "group.consumer.assignors",
         "group.coordinator.rebalance.protocols",
         "group.share.assignors",
+        "group.streams.assignors",
         "listeners",
         "log.dir",
         "log.dirs",

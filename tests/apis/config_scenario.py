@@ -1,4 +1,4 @@
-"""A conversation about settings, as Apache Kafka 4.3.1 holds it: what is asked, and how the answers are recorded.
+"""A conversation about settings, as Apache Kafka 4.4.0 holds it: what is asked, and how the answers are recorded.
 
     python -m tests.apis.config_scenario HOST:PORT > tests/apis/config_answers.json
 
@@ -69,6 +69,28 @@ def set_one(kind: int, name: str, key: str, value: str | None, operation: int = 
     return incremental((kind, name, [(key, operation, value)]))
 
 
+# In the order in which they are found, so that of the rest the first is named.
+BEYOND_ALL_BOUNDS = [
+    ("streams.rack.aware.assignment.tags", "a,a"),
+    ("consumer.heartbeat.interval.ms", "1"),
+    ("consumer.session.timeout.ms", "1"),
+    ("consumer.assignment.interval.ms", "99999"),
+    ("share.heartbeat.interval.ms", "1"),
+    ("share.session.timeout.ms", "1"),
+    ("share.record.lock.duration.ms", "1000"),
+    ("share.delivery.count.limit", "99"),
+    ("share.partition.max.record.locks", "5000"),
+    ("share.assignment.interval.ms", "99999"),
+    ("streams.heartbeat.interval.ms", "1"),
+    ("streams.session.timeout.ms", "1"),
+    ("streams.num.standby.replicas", "9"),
+    ("streams.assignment.interval.ms", "99999"),
+    ("streams.task.offset.interval.ms", "1"),
+    ("streams.num.warmup.replicas", "21"),
+    ("streams.assignor.name", "uniform"),
+    ("errors.deadletterqueue.topic.name", "__secret"),
+]
+
 SCENARIO: list[Step] = [
     ("list", ()),
     ("create", "orders"),
@@ -129,6 +151,12 @@ SCENARIO: list[Step] = [
     set_one(TOPIC, "orders", "min.compaction.lag.ms", "9223372036854775807"),
     set_one(TOPIC, "orders", "max.compaction.lag.ms", "1"),
     set_one(TOPIC, "orders", "local.retention.ms", "999999999999"),
+    set_one(TOPIC, "orders", "remote.copy.lag.ms", "999999999999"),
+    set_one(TOPIC, "orders", "max.decompressed.message.bytes", "0"),
+    set_one(TOPIC, "orders", "max.decompressed.message.bytes", "2147483640"),
+    set_one(TOPIC, "orders", "max.decompressed.message.bytes", "1"),
+    set_one(TOPIC, "orders", "max.decompressed.message.bytes", None, DELETE),
+    set_one(TOPIC, "orders", "errors.deadletterqueue.group.enable", "maybe"),
     set_one(TOPIC, "orders", "min.compaction.lag.ms", None, DELETE),
     incremental((TOPIC, "orders", [("min.compaction.lag.ms", SET, "10"), ("max.compaction.lag.ms", SET, "5")])),
     set_one(TOPIC, "", "retention.ms", "1"),
@@ -185,6 +213,22 @@ SCENARIO: list[Step] = [
     set_one(BROKER, "1", "sasl.jaas.config", "secret"),
     set_one(BROKER, "1", "listener.name.plaintext.ssl.keystore.type", "PEM"),
     set_one(BROKER, "", "group.consumer.assignment.interval.ms", "99999"),
+    set_one(BROKER, "", "max.decompressed.message.bytes", "0"),
+    set_one(BROKER, "", "max.decompressed.message.bytes", "5000000"),
+    set_one(BROKER, "1", "errors.deadletterqueue.topic.name.prefix", "__"),
+    set_one(BROKER, "", "group.consumer.assignor.offload.enable", "false"),
+    set_one(BROKER, "", "group.streams.num.warmup.replicas", "3"),
+    set_one(BROKER, "", "log.local.retention.ms", "999999999999"),
+    set_one(BROKER, "", "log.local.retention.ms", "-1"),
+    set_one(BROKER, "", "log.local.retention.ms", "100"),
+    set_one(BROKER, "", "log.remote.copy.lag.ms", "101"),
+    set_one(BROKER, "", "log.remote.copy.lag.ms", "100"),
+    set_one(BROKER, "1", "log.retention.ms", "50"),
+    set_one(BROKER, "", "log.local.retention.bytes", "5000"),
+    set_one(BROKER, "", "log.retention.bytes", "100"),
+    set_one(BROKER, "", "log.remote.copy.lag.bytes", "5001"),
+    incremental((BROKER, "", [("log.retention.bytes", SET, "9000"), ("log.local.retention.bytes", SET, "-1")])),
+    incremental((BROKER, "", [("log.retention.bytes", SET, "9000"), ("log.remote.copy.lag.bytes", SET, "5000")])),
     set_one(BROKER, "", "unclean.leader.election.enable", "yes"),
     set_one(BROKER, "", "compression.type", "zstd"),
     describe((TOPIC, "orders", None), (TOPIC, "empty", SOME)),
@@ -211,6 +255,26 @@ SCENARIO: list[Step] = [
     set_one(GROUP, "people", "streams.session.timeout.ms", "1"),
     set_one(GROUP, "people", "streams.heartbeat.interval.ms", "99999"),
     set_one(GROUP, "people", "consumer.assignment.interval.ms", "99999"),
+    set_one(GROUP, "people", "streams.num.warmup.replicas", "21"),
+    set_one(GROUP, "people", "streams.num.warmup.replicas", "20"),
+    set_one(GROUP, "people", "streams.task.offset.interval.ms", "14999"),
+    set_one(GROUP, "people", "streams.acceptable.recovery.lag", "0"),
+    set_one(GROUP, "people", "streams.assignor.name", "uniform"),
+    set_one(GROUP, "people", "streams.assignor.name", ""),
+    set_one(GROUP, "people", "streams.rack.aware.assignment.tags", "zone,zone"),
+    set_one(GROUP, "people", "streams.rack.aware.assignment.tags", "zone,,rack"),
+    set_one(GROUP, "people", "streams.rack.aware.assignment.tags", "zone,,zone"),
+    set_one(GROUP, "people", "streams.rack.aware.assignment.tags", "zone, rack"),
+    set_one(GROUP, "people", "consumer.assignor.offload.enable", "false"),
+    set_one(GROUP, "people", "errors.deadletterqueue.copy.record.enable", "true"),
+    set_one(GROUP, "people", "errors.deadletterqueue.topic.name", "a b"),
+    set_one(GROUP, "people", "errors.deadletterqueue.topic.name", "__secret"),
+    set_one(GROUP, "others", "streams.assignor.name", "sticky"),
+    describe((GROUP, "others", ["streams.assignor.name", "streams.num.warmup.replicas"])),
+    *(
+        incremental((GROUP, "others", [(name, SET, value) for name, value in BEYOND_ALL_BOUNDS[first:]]))
+        for first in range(len(BEYOND_ALL_BOUNDS))
+    ),
     set_one(GROUP, "people", "no.such", "1"),
     set_one(GROUP, "people", "consumer.session.timeout.ms", "1", APPEND),
     set_one(GROUP, "people", "consumer.session.timeout.ms", "1", 9),

@@ -1,4 +1,4 @@
-"""The config APIs hold the conversation of `config_scenario` as Apache Kafka 4.3.1 held it, on a controller."""
+"""The config APIs hold the conversation of `config_scenario` as Apache Kafka 4.4.0 held it, on a controller."""
 
 from __future__ import annotations
 
