@@ -1,4 +1,4 @@
-"""Apache Kafka 4.3.1 itself: its jars by Maven, one KRaft node to compare with, and its command-line tools.
+"""Apache Kafka 4.4.0 itself: its jars by Maven, one KRaft node to compare with, and its command-line tools.
 
     python -m compat_tests.apache_kafka --port 0    keeps one broker until Ctrl-C, prints `BOOTSTRAP 127.0.0.1:<port>`
 
@@ -27,7 +27,7 @@ from typing import Self
 
 from compat_tests.orphans import dying_with_us
 
-KAFKA_VERSION = "4.3.1"
+KAFKA_VERSION = "4.4.0"
 CLUSTER_ID = "5L6g3nShT-eMCtK--X86sw"  # what Apache Kafka's own image uses when it is given none
 START_TIMEOUT_SECONDS = 90.0
 STOP_TIMEOUT_SECONDS = 20.0

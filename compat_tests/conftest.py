@@ -1,7 +1,7 @@
 """Fixtures of the compatibility tests: brokers, names, programs.
 
 pytest compat_tests                    the clients against kafkapy
-pytest compat_tests --broker=apache    the same against Apache Kafka 4.3.1: does the test itself tell the truth?
+pytest compat_tests --broker=apache    the same against Apache Kafka 4.4.0: does the test itself tell the truth?
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def _shared_kafkapy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafkap
 
 @pytest.fixture(scope="session")
 def apache_kafka() -> Iterator[ApacheKafka]:
-    """Apache Kafka 4.3.1, one for all tests."""
+    """Apache Kafka 4.4.0, one for all tests."""
     need(jar_directory)
     with ApacheKafka(SETTINGS) as broker:
         yield broker

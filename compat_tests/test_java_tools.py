@@ -1,4 +1,4 @@
-"""The command-line tools of Apache Kafka 4.3.1: topics, settings, records in and out, groups, offsets, the cluster.
+"""The command-line tools of Apache Kafka 4.4.0: topics, settings, records in and out, groups, offsets, the cluster.
 
 Each start of a JVM costs more than a second: few tests, each a longer story.
 """

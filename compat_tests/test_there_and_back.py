@@ -1,4 +1,4 @@
-"""One data directory, two brokers: what kafkapy wrote Apache Kafka 4.3.1 serves, and the other way round, twice.
+"""One data directory, two brokers: what kafkapy wrote Apache Kafka 4.4.0 serves, and the other way round, twice.
 
 In each round the broker of the turn takes records, groups' commits, transactions, topics and settings of every kind.
 Then it stops and the other one starts on the very directory: clients see there what they saw before (`ClusterView`),

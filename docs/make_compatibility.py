@@ -1,4 +1,4 @@
-"""Write docs/compatibility.md: what is served, and what differs from Apache Kafka 4.3.1, from where each is said.
+"""Write docs/compatibility.md: what is served, and what differs from Apache Kafka 4.4.0, from where each is said.
 
     python docs/make_compatibility.py [--check]
 
@@ -20,7 +20,7 @@ SECTIONS = ("Differs:", "Not done:")
 INTRODUCTION = """\
 # Compatibility
 
-The reference is Apache Kafka 4.3.1. `compat_tests/differential/` sends the same requests to kafkapy and to the real
+The reference is Apache Kafka 4.4.0. `compat_tests/differential/` sends the same requests to kafkapy and to the real
 broker and compares the decoded answers; whatever differs there is listed below, with its reason, and nothing else may.
 
 Written by `python docs/make_compatibility.py`: change the places it reads.

@@ -46,7 +46,7 @@ def api_key_of(request: Message) -> ApiKey:
 
 
 def versions_of(key: ApiKey) -> range:
-    """Every version Apache Kafka 4.3.1 serves of this API."""
+    """Every version Apache Kafka 4.4.0 serves of this API."""
     api = API_VERSIONS[key]
     return range(api.min_version, api.max_version + 1)
 

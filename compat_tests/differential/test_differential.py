@@ -1,4 +1,4 @@
-"""The same raw requests to kafkapy and to Apache Kafka 4.3.1: the decoded answers are the same, errors included.
+"""The same raw requests to kafkapy and to Apache Kafka 4.4.0: the decoded answers are the same, errors included.
 
 pytest compat_tests/differential -k metadata
 pytest compat_tests/differential --broker=apache     Apache Kafka against itself: is a scenario deterministic?

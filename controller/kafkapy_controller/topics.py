@@ -1,6 +1,6 @@
 """What the controller decides about topics and their partitions (CreateTopics, DeleteTopics, CreatePartitions).
 
-Codes and messages are those of Apache Kafka 4.3.1, asked one by one of a running broker.
+Codes and messages are those of Apache Kafka 4.4.0, asked one by one of a running broker.
 """
 
 from __future__ import annotations
@@ -408,7 +408,7 @@ def decide_create_partitions(
     """Records of the partitions that a topic has too few of, and a result for each name of the request.
 
     `room` is for how many of them the request may have, if it comes in parts what the others have left.
-    Differs: more than 10,000 new partitions are POLICY_VIOLATION, as for CreateTopics. Apache Kafka 4.3.1 answers
+    Differs: more than 10,000 new partitions are POLICY_VIOLATION, as for CreateTopics. Apache Kafka 4.4.0 answers
     UNKNOWN_SERVER_ERROR there, and its controller resigns.
     """
     results: list[CreatePartitionsTopicResult] = []

@@ -3,7 +3,7 @@
 v2 flexible    superseded by IncrementalAlterConfigs (KIP-339)
 
 Errors  as IncrementalAlterConfigs; a resource type of which loggers are one is unknown here.
-Differs: a resource named twice is answered (Apache Kafka 4.3.1 lets such a request lie).
+Differs: a resource named twice is answered (Apache Kafka 4.4.0 lets such a request lie).
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ Errors  INVALID_REQUEST             a name or resource twice, a null value, anot
         INVALID_CONFIG              a value that a topic, group or subscription cannot have; a list operation on no list
         UNKNOWN_TOPIC_OR_PARTITION  no such topic
         INVALID_TOPIC_EXCEPTION     no topic could have that name
-        UNKNOWN_SERVER_ERROR        an unknown operation (as Apache Kafka 4.3.1)
+        UNKNOWN_SERVER_ERROR        an unknown operation (as Apache Kafka 4.4.0)
 Not done: a broker's loggers (no name of one is known); `listeners` takes effect at the next start.
 Differs: a broker's `advertised.listeners` can be changed, since a container's port is often known only after its start.
 """

@@ -1,4 +1,4 @@
-"""DescribeTopicPartitions: pages and cursors as Apache Kafka 4.3.1 makes them of `t0` (2 partitions) and `t1` (3)."""
+"""DescribeTopicPartitions: pages and cursors as Apache Kafka 4.4.0 makes them of `t0` (2 partitions) and `t1` (3)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Decisions about topics. Every code and message here was given by Apache Kafka 4.3.1 when it was asked the same."""
+"""Decisions about topics. Every code and message here was given by Apache Kafka 4.4.0 when it was asked the same."""
 
 from __future__ import annotations
 

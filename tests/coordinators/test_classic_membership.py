@@ -1,4 +1,4 @@
-"""JoinGroup, SyncGroup, Heartbeat, LeaveGroup of dynamic members, as Apache Kafka 4.3.1 answers them."""
+"""JoinGroup, SyncGroup, Heartbeat, LeaveGroup of dynamic members, as Apache Kafka 4.4.0 answers them."""
 
 from __future__ import annotations
 

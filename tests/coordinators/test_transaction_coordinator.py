@@ -1,6 +1,6 @@
 """Transactional ids: epochs, fencing, ends and repeated ends, time, and what a crash at any step leaves (KIP-98, 890).
 
-Each expectation that has an error code or an epoch in it was compared with Apache Kafka 4.3.1's answers.
+Each expectation that has an error code or an epoch in it was compared with Apache Kafka 4.4.0's answers.
 """
 
 from __future__ import annotations

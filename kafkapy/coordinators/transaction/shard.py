@@ -1,7 +1,7 @@
 """The transactional ids of one partition of `__transaction_state`: what each request decides, and the replay.
 
 A decision's record is one transactional id's whole new state. Errors are raised as KafkaError, in the order in which
-Apache Kafka 4.3.1 finds them; PRODUCER_FENCED is what newer clients know, the handlers translate it for older ones.
+Apache Kafka 4.4.0 finds them; PRODUCER_FENCED is what newer clients know, the handlers translate it for older ones.
 """
 
 from __future__ import annotations
