@@ -323,7 +323,9 @@ class LogCleaning:
     def _begin(self, partition: Partition, cleanable: Cleanable) -> CleaningPlan | None:
         """The plan, under way from now on; None: it cannot be cleaned."""
         try:
-            plan = partition.log.compaction.begin(cleanable, now_ms=self._clock.now_ms())
+            plan = partition.log.compaction.begin(
+                cleanable, high_watermark=partition.high_watermark, now_ms=self._clock.now_ms()
+            )
         except StorageError as error:
             if error.passes:
                 self._disk.put_off("compaction", error)

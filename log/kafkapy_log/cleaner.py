@@ -100,6 +100,7 @@ class CleaningPlan:
         "directory",
         "directory_fd",
         "dirty_position",
+        "high_watermark",
         "last_records",
         "log_version",
         "now_ms",
@@ -118,6 +119,7 @@ class CleaningPlan:
         dirty_position: int,
         aborted_transactions: list[AbortedTransaction],
         last_records: dict[int, LastRecord],
+        high_watermark: int,
         log_version: int,
         now_ms: int,
     ) -> None:
@@ -131,6 +133,7 @@ class CleaningPlan:
         self.dirty_position = dirty_position
         self.aborted_transactions = aborted_transactions
         self.last_records = last_records
+        self.high_watermark = high_watermark
         self.log_version = log_version
         self.now_ms = now_ms
         self.progress = CleaningProgress()
@@ -182,7 +185,7 @@ def clean(
             offset_map,
             transactions,
             last_records=plan.last_records,
-            upper_bound_offset=plan.cleanable.first_uncleanable_offset,
+            high_watermark=plan.high_watermark,
             delete_retention_ms=plan.settings.delete_retention_ms,
             now_ms=plan.now_ms,
         )

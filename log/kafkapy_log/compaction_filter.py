@@ -54,13 +54,13 @@ class CompactionFilter:
     __slots__ = (
         "_delete_retention_ms",
         "_first_offset",
+        "_high_watermark",
         "_last_records",
         "_latest_offset",
         "_now_ms",
         "_offset_map",
         "_survivors",
         "_transactions",
-        "_upper_bound_offset",
     )
 
     def __init__(
@@ -69,18 +69,18 @@ class CompactionFilter:
         transactions: CleanedTransactions,
         *,
         last_records: dict[int, LastRecord],
-        upper_bound_offset: int,
+        high_watermark: int,
         delete_retention_ms: int,
         now_ms: int,
     ) -> None:
-        """`upper_bound_offset`: a batch that ends there stays, if only as a header, so that no offset is lost."""
+        """A batch that ends at the high watermark stays, if only as a header: the log has to end there or above."""
         self._offset_map = offset_map
         self._survivors = Survivors(offset_map)
         self._first_offset = offset_map.first_offset
         self._latest_offset = offset_map.latest_offset
         self._transactions = transactions
         self._last_records = last_records
-        self._upper_bound_offset = upper_bound_offset
+        self._high_watermark = high_watermark
         self._delete_retention_ms = delete_retention_ms
         self._now_ms = now_ms
 
@@ -158,8 +158,8 @@ class CompactionFilter:
         return _rebuilt(header, data, _STAYS * header.record_count, self._horizon_ms())
 
     def _nothing_left(self, header: BatchHeader) -> CleanedBatch | None:
-        """The header alone where it has to stay: for an active producer's last sequence, or as the end of the round."""
-        if header.next_offset != self._upper_bound_offset and not self._is_last_of_producer(header):
+        """The header alone where it has to stay: for an active producer's last sequence, or as the log's end."""
+        if header.next_offset != self._high_watermark and not self._is_last_of_producer(header):
             return None
         if not header.record_count:
             return CleanedBatch(None, header.max_timestamp, 0)

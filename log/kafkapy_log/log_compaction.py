@@ -46,7 +46,7 @@ class LogCompaction:
         """
         return min(checkpoint, self._files.segments.active.base_offset)
 
-    def begin(self, cleanable: "Cleanable", *, now_ms: int) -> "CleaningPlan":
+    def begin(self, cleanable: "Cleanable", *, high_watermark: int, now_ms: int) -> "CleaningPlan":
         """For `cleaner.clean`; then `CleaningPlan.close`. Raises StorageError."""
         from kafkapy_log.cleaner import CleaningPlan  # nothing of it is needed to start
 
@@ -63,6 +63,7 @@ class LogCompaction:
                 dirty_position=dirty_segment.position_before(first_dirty, files.settings.index_interval_bytes),
                 aborted_transactions=files.aborted_transactions(files.segments.first.base_offset, end_offset),
                 last_records=files.producers.last_records(),
+                high_watermark=high_watermark,
                 log_version=files.truncations,
                 now_ms=now_ms,
             )

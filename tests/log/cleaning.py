@@ -64,13 +64,20 @@ def append(
 
 
 def clean_log(
-    log: PartitionLog, checkpoint: int | None = None, *, now_ms: int = NOW, keys_max: int = ALL_FIT
+    log: PartitionLog,
+    checkpoint: int | None = None,
+    *,
+    now_ms: int = NOW,
+    keys_max: int = ALL_FIT,
+    high_watermark: int | None = None,
 ) -> tuple[int, CleaningProgress]:
     """Clean what can be cleaned, whether it is due or not; returns (the checkpoint to go on from, what was done)."""
-    cleanable = log.compaction.find_cleanable(checkpoint, high_watermark=log.log_end_offset, now_ms=now_ms)
+    if high_watermark is None:
+        high_watermark = log.log_end_offset
+    cleanable = log.compaction.find_cleanable(checkpoint, high_watermark=high_watermark, now_ms=now_ms)
     if not cleanable.dirty_bytes:
         return cleanable.first_dirty_offset, CleaningProgress()
-    plan = log.compaction.begin(cleanable, now_ms=now_ms)
+    plan = log.compaction.begin(cleanable, high_watermark=high_watermark, now_ms=now_ms)
 
     def swap_in(cleaned: CleanedSegment) -> bool:
         return log.compaction.swap_in(cleaned, now_ms=now_ms)

@@ -141,19 +141,17 @@ def test_an_aborted_transaction_of_before_says_nothing_of_its_producers_next_one
     assert [value for _, key, value in values(log) if key == b"a"] == [b"committed"]
 
 
-def test_the_last_batch_of_a_round_stays_as_a_header(tmp_path: Path) -> None:
-    """Else the cleaned segment would end below the offset up to which the log is clean."""
-    log = open_log(tmp_path / "t-0", COMPACT)
-    append(log, (b"a", b"1"))
-    append(log, (None, b"x" * 200), (None, b"y"))
-    append(log, (b"b", b"x" * 300))
-    end, _ = clean_log(log)
-    assert end == 3
-    assert [(header.base_offset, header.next_offset, len(records)) for header, records in read_batches(log)] == [
-        (0, 1, 1),
-        (1, 3, 0),
-        (3, 4, 1),
-    ]
+def test_a_batch_that_ends_at_the_high_watermark_stays_as_a_header(tmp_path: Path) -> None:
+    """Else the log might end below it one day. Further down nothing stays of a batch without records (KAFKA-20452)."""
+    for high_watermark, kept in ((3, [(1, 3, 0)]), (4, [])):
+        log = open_log(tmp_path / f"t-{high_watermark}", COMPACT)
+        append(log, (b"a", b"1"))
+        append(log, (None, b"x" * 200), (None, b"y"))
+        append(log, (b"b", b"x" * 300))
+        end, _ = clean_log(log, high_watermark=high_watermark)
+        assert end == 3
+        batches = [(header.base_offset, header.next_offset, len(records)) for header, records in read_batches(log)]
+        assert batches == [(0, 1, 1), *kept, (3, 4, 1)]
 
 
 def test_cleaning_ends_before_the_first_open_transaction(tmp_path: Path) -> None:
@@ -291,7 +289,8 @@ def append_more(log: PartitionLog) -> None:
 def test_what_changes_the_log_meanwhile_ends_the_cleaning(tmp_path: Path, change: object, goes_on: bool) -> None:
     log = filled(tmp_path / "t-0", *((b"key-%d" % (n % 4), b"v" * 100) for n in range(12)))
     end = log.log_end_offset
-    plan = log.compaction.begin(log.compaction.find_cleanable(None, high_watermark=end, now_ms=NOW), now_ms=NOW)
+    cleanable = log.compaction.find_cleanable(None, high_watermark=end, now_ms=NOW)
+    plan = log.compaction.begin(cleanable, high_watermark=end, now_ms=NOW)
     changed = False
 
     def swap_in(cleaned: CleanedSegment) -> bool:
@@ -318,8 +317,9 @@ def test_what_changes_the_log_meanwhile_ends_the_cleaning(tmp_path: Path, change
 def test_an_aborted_plan_ends_soon_and_leaves_nothing_behind(tmp_path: Path) -> None:
     log = filled(tmp_path / "t-0", (b"a", b"1"), (b"a", b"2"))
     before = values(log)
+    end = log.log_end_offset
     plan = log.compaction.begin(
-        log.compaction.find_cleanable(None, high_watermark=log.log_end_offset, now_ms=NOW), now_ms=NOW
+        log.compaction.find_cleanable(None, high_watermark=end, now_ms=NOW), high_watermark=end, now_ms=NOW
     )
     with pytest.raises(CleaningAborted):
         clean(plan, OffsetMap(1 << 20), swap_in=lambda _: True, pace=lambda _: plan.abort(), fsync=False)
