@@ -183,7 +183,7 @@ def test_the_cluster_is_described(tool: Callable[..., str], broker: Broker) -> N
     versions = tool(BROKER_API_VERSIONS)
     assert re.match(rf"(127\.0\.0\.1|localhost):{broker.port} \(id: 1 rack: null isFenced: false\) -> \(", versions)
     usable = dict(re.findall(r"(\w+)\(\d+\): \d+(?: to (?:\d+))? \[usable: (\d+)\]", versions))
-    assert usable | {"Produce": "13", "Fetch": "18", "Metadata": "13", "ApiVersions": "4", "JoinGroup": "9"} == usable
+    assert usable | {"Produce": "13", "Fetch": "18", "Metadata": "13", "ApiVersions": "5", "JoinGroup": "9"} == usable
     assert re.fullmatch(r"Cluster ID: [\w-]{22}\n", tool(CLUSTER, "cluster-id"))
     endpoint = tool(CLUSTER, "list-endpoints").splitlines()[-1].split()
     assert (endpoint[0], endpoint[2], endpoint[4], endpoint[5]) == ("1", str(broker.port), "unfenced", "broker")
