@@ -18,13 +18,12 @@ import psutil
 
 from benchmarks import installation, kfake_program
 from benchmarks.raw_client import Address, ask_api_versions
-from compat_tests.apache_kafka import BROKER, STORAGE, free_port, jar_directory, require_tool
+from compat_tests.apache_kafka import BROKER, KAFKA_VERSION, STORAGE, free_port, jar_directory, require_tool
 
 START_TIMEOUT_SECONDS = 90.0
 STOP_TIMEOUT_SECONDS = 60.0  # Apache Kafka may need half of it for 5,000 partitions
 POLL_SECONDS = 0.002
 
-KAFKA_VERSION = "4.4.0"
 KEEPS_NOTHING = "it keeps nothing"  # in the table's footnotes: why a peer is left out of rows about stored data
 
 # What Kafka's own scripts give to the JVM when the user sets nothing: kafka-server-start.sh and kafka-run-class.sh.
@@ -225,7 +224,7 @@ def apache_kafka() -> Peer:
             *KAFKA_JVM,
             *logging,
             "-cp",
-            f"{jar_directory(KAFKA_VERSION)}/*",
+            f"{jar_directory()}/*",
             *arguments,
         ]
 
@@ -276,7 +275,7 @@ def apache_kafka() -> Peer:
 
     def install() -> None:
         require_tool("java")
-        jar_directory(KAFKA_VERSION)
+        jar_directory()
 
     return Peer("kafka", f"Apache Kafka {KAFKA_VERSION}", install, command, format_directory)
 

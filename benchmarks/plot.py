@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.measurement import Metric, Results, Row
-from benchmarks.peers import KAFKA_VERSION
 from benchmarks.report import gain_text, number
 from benchmarks.rows import (
     batches,
@@ -25,6 +24,7 @@ from benchmarks.rows import (
     transactions,
 )
 from benchmarks.targets import REFERENCE, SUBJECT, times_better
+from compat_tests.apache_kafka import KAFKA_VERSION
 
 # The rows somebody chooses a broker by; the table has all.
 SHOWN: tuple[Metric, ...] = (
