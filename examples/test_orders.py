@@ -14,7 +14,7 @@ from confluent_kafka import Consumer, Producer
 @pytest.fixture(scope="session")
 def kafka() -> Iterator[str]:
     """Where the broker listens, for `bootstrap.servers`."""
-    command = [sys.executable, "-m", "kafkapy", "--ephemeral", "--port", "0"]
+    command = [sys.executable, "-m", "kafkapy", "--ephemeral", "--port", "0", "--exit-with-parent"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as broker:
         assert broker.stdout is not None
         listening = re.search(r"listens at (\S+)", broker.stdout.readline())

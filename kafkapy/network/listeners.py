@@ -11,6 +11,8 @@ from kafkapy.errors import StartupError
 if TYPE_CHECKING:
     from kafkapy.settings import Listener
 
+PROBE_SECONDS = 0.5
+
 
 def bind(listener: Listener, *, backlog: int) -> socket.socket:
     """A listening, non-blocking socket. Raises StartupError: the port is taken, the host is not ours, what to do."""
@@ -26,7 +28,7 @@ def bind(listener: Listener, *, backlog: int) -> socket.socket:
     except OSError as error:
         sock.close()
         if error.errno == errno.EADDRINUSE:
-            advice = "is taken: stop what listens there, or start with `--port N` (`--port 0` takes a free one)"
+            advice = _advice_for_a_port_in_use(family, address)
         elif error.errno == errno.EADDRNOTAVAIL:
             advice = "is not an address of this machine: set `listeners` to one that is"
         elif error.errno == errno.EACCES:
@@ -36,6 +38,21 @@ def bind(listener: Listener, *, backlog: int) -> socket.socket:
         raise StartupError(f"{where} {advice}") from error
     sock.setblocking(False)
     return sock
+
+
+def _advice_for_a_port_in_use(family: socket.AddressFamily, address: tuple[object, ...]) -> str:
+    other = "start with `--port N` (`--port 0` takes a free one)"
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.settimeout(PROBE_SECONDS)
+        try:
+            probe.connect(address)
+        except ConnectionRefusedError:
+            # The local end of somebody's outgoing connection keeps its port while it lives and in TIME_WAIT. The system
+            # takes such ports from the range that begins at 32768 on Linux.
+            return f"is held by a connection of another program: wait a minute, take a port below 32768, or {other}"
+        except OSError:
+            pass
+    return f"is taken: stop what listens there, or {other}"
 
 
 def _resolve(listener: Listener, where: str) -> tuple[socket.AddressFamily, tuple[object, ...]]:
