@@ -13,6 +13,7 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import signal
 import socket
@@ -183,6 +184,28 @@ def java_tool(
         env={**os.environ, "LC_ALL": "C.UTF-8"},
         timeout=timeout,
     )
+
+
+def java_tools(*calls: tuple[str, ...], timeout: float = 120.0) -> list[tuple[int, str]]:
+    """The exit code and the output of each tool, which is called with its class and its arguments.
+
+    All of them run in one JVM: its start takes longer than most tools do.
+    """
+    command = java_command(str(_JAVA_DIRECTORY / "Tools.java"))
+    done = subprocess.run(
+        command,
+        input="".join("\t".join(call) + "\n" for call in calls),
+        capture_output=True,
+        encoding="utf-8",
+        env={**os.environ, "LC_ALL": "C.UTF-8"},
+        timeout=timeout,
+    )
+    results, position = [], 0
+    for found in re.finditer(r"\n--- exit code (\d+)\n", done.stdout):
+        results.append((int(found[1]), done.stdout[position : found.start()]))
+        position = found.end()
+    assert len(results) == len(calls), done.stdout + done.stderr
+    return results
 
 
 def free_port() -> int:

@@ -23,6 +23,7 @@ from compat_tests.apache_kafka import (
     VERIFIABLE_PRODUCER,
     java_command,
     java_tool,
+    java_tools,
 )
 from compat_tests.broker import Broker
 from compat_tests.client_program import LinesOf
@@ -33,6 +34,10 @@ DELETE_RECORDS = "org.apache.kafka.tools.DeleteRecordsCommand"
 LOG_DIRS = "org.apache.kafka.tools.LogDirsCommand"
 BROKER_API_VERSIONS = "org.apache.kafka.tools.BrokerApiVersionsCommand"
 CLUSTER = "org.apache.kafka.tools.ClusterTool"
+QUORUM = "org.apache.kafka.tools.MetadataQuorumCommand"
+LEADER_ELECTION = "org.apache.kafka.tools.LeaderElectionCommand"
+REASSIGN = "org.apache.kafka.tools.reassign.ReassignPartitionsCommand"
+FEATURES = "org.apache.kafka.tools.FeatureCommand"
 
 pytestmark = pytest.mark.usefixtures("java")
 
@@ -179,11 +184,69 @@ def test_offsets_records_and_directories(
     assert partition["size"] > 0
 
 
-def test_the_cluster_is_described(tool: Callable[..., str], broker: Broker) -> None:
-    versions = tool(BROKER_API_VERSIONS)
+def test_what_administrators_of_a_cluster_ask(broker: Broker, new_name: Callable[..., str], tmp_path: Path) -> None:
+    """Its versions and nodes, the quorum, leaders, reassignments, feature levels, brokers that are gone: on one node
+    little of it is to be done."""
+    topic = new_name()
+    at = ("--bootstrap-server", broker.bootstrap)
+    where = [{"topic": topic, "partition": index} for index in range(2)]
+    moves, stays, topics = tmp_path / "moves.json", tmp_path / "stays.json", tmp_path / "topics.json"
+    moves.write_text(json.dumps({"version": 1, "partitions": [{**one, "replicas": [9]} for one in where]}))
+    stays.write_text(json.dumps({"version": 1, "partitions": [{**one, "replicas": [1]} for one in where]}))
+    topics.write_text(json.dumps({"version": 1, "topics": [{"topic": topic}]}))
+    calls = {
+        "versions": (BROKER_API_VERSIONS, *at),
+        "cluster id": (CLUSTER, "cluster-id", *at),
+        "endpoints": (CLUSTER, "list-endpoints", *at),
+        "topic": (TOPICS, *at, "--create", "--topic", topic, "--partitions", "2"),
+        "quorum": (QUORUM, *at, "describe", "--status"),
+        "controllers": (QUORUM, *at, "describe", "--replication"),
+        "all leaders": (LEADER_ELECTION, *at, "--election-type", "preferred", "--all-topic-partitions"),
+        "led": (LEADER_ELECTION, *at, "--election-type", "unclean", "--topic", topic, "--partition", "1"),
+        "no partition": (LEADER_ELECTION, *at, "--election-type", "preferred", "--topic", topic, "--partition", "7"),
+        "reassignments": (REASSIGN, *at, "--list"),
+        "plan": (REASSIGN, *at, "--generate", "--topics-to-move-json-file", str(topics), "--broker-list", "1"),
+        "move": (REASSIGN, *at, "--execute", "--reassignment-json-file", str(stays)),
+        "moved": (REASSIGN, *at, "--verify", "--reassignment-json-file", str(stays)),
+        "move away": (REASSIGN, *at, "--execute", "--reassignment-json-file", str(moves)),
+        "features": (FEATURES, *at, "describe"),
+        "same level": (FEATURES, *at, "upgrade", "--feature", "group.version=1"),
+        "too low a level": (FEATURES, *at, "downgrade", "--feature", "metadata.version=7"),
+        "no broker": (CLUSTER, "unregister", *at, "--id", "9"),
+    }
+    results = dict(zip(calls, java_tools(*calls.values()), strict=True))
+    refused = ("no partition", "move away", "too low a level", "no broker")
+    assert [what for what, (code, _) in results.items() if code != int(what in refused)] == [], results
+    printed = {what: text for what, (_, text) in results.items()}
+
+    versions = printed["versions"]
     assert re.match(rf"(127\.0\.0\.1|localhost):{broker.port} \(id: 1 rack: null isFenced: false\) -> \(", versions)
     usable = dict(re.findall(r"(\w+)\(\d+\): \d+(?: to (?:\d+))? \[usable: (\d+)\]", versions))
-    assert usable | {"Produce": "13", "Fetch": "18", "Metadata": "13", "ApiVersions": "5", "JoinGroup": "9"} == usable
-    assert re.fullmatch(r"Cluster ID: [\w-]{22}\n", tool(CLUSTER, "cluster-id"))
-    endpoint = tool(CLUSTER, "list-endpoints").splitlines()[-1].split()
+    known = {
+        "Produce": "13",
+        "Fetch": "18",
+        "Metadata": "13",
+        "ApiVersions": "5",
+        "JoinGroup": "9",
+        "ElectLeaders": "2",
+    }
+    assert usable | known == usable
+    assert re.fullmatch(r"Cluster ID: [\w-]{22}\s+", printed["cluster id"])
+    endpoint = printed["endpoints"].strip().splitlines()[-1].split()
     assert (endpoint[0], endpoint[2], endpoint[4], endpoint[5]) == ("1", str(broker.port), "unfenced", "broker")
+
+    status = dict(re.findall(r"^(\w+): +(.*)$", printed["quorum"], re.MULTILINE))
+    assert (status["LeaderId"], status["MaxFollowerLag"], status["CurrentObservers"]) == ("1", "0", "[]")
+    assert int(status["HighWatermark"]) > 0
+    assert '"id": 1' in status["CurrentVoters"]
+    leader = re.findall(r"^1\s+\S+\s+\d+\s+0\s+\d+\s+\d+\s+Leader\s*$", printed["controllers"], re.MULTILINE)
+    assert len(leader) == 1
+    assert "Valid replica already elected for partitions" in printed["led"]
+    assert "No such partition" in printed["no partition"]
+    assert "No partition reassignments found." in printed["reassignments"]
+    assert f'"topic":"{topic}","partition":0,"replicas":[1]' in printed["plan"]
+    assert "Successfully started partition reassignments" in printed["move"]
+    assert f"Reassignment of partition {topic}-0 is completed." in printed["moved"]
+    assert re.search(r"Feature: metadata.version\s+SupportedMinVersion: 3.3-IV3", printed["features"])
+    assert "group.version was upgraded to 1." in printed["same level"]
+    assert "Could not downgrade metadata.version to 7." in printed["too low a level"]

@@ -7,6 +7,8 @@ metadata_records   the 27 record formats: frames, and the version of each that a
 metadata_version, features   the levels of metadata.version and of the other features, what a new cluster begins with
 metadata_batches   batches and snapshots of them
 topics             decide: CreateTopics, DeleteTopics, CreatePartitions      topic_names, placement: their rules
+elections, reassignments, feature_updates, unregistration                    decide: what administrators ask for
+partition_changes  what becomes of a partition then
 configs, producer_ids, registration, bootstrap                               decide: the rest
 quorum             the KRaft state machine of a quorum of one                quorum_state, voters: what it remembers
 ```

@@ -1,4 +1,4 @@
-"""Which brokers hold the replicas of new partitions.
+"""Which brokers hold the replicas of new partitions, and which may.
 
 As in Apache Kafka: leaders go round the racks, and within a rack round its brokers; followers continue over the other
 racks, so that each rack gets its share of leaders and replicas. Brokers that are fenced may follow but not lead. Where
@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from random import Random
 
-from kafkapy_controller.image import BrokerImage
+from kafkapy_controller.image import MIGRATING_DIRECTORY, UNASSIGNED_DIRECTORY, BrokerImage, MetadataImage
 from kafkapy_wire.errors import ErrorCode, KafkaError
+from kafkapy_wire.uuid import Uuid
 
 
 def place_replicas(
@@ -43,6 +44,42 @@ def place_replicas(
         return [(usable[0].broker_id,)] * partition_count
     racks = _Racks(usable, unfenced_count, random)
     return [racks.place(replication_factor) for _ in range(partition_count)]
+
+
+def check_manual_replicas(
+    image: MetadataImage, replicas: tuple[int, ...], replication_factor: int | None = None
+) -> None:
+    """Whether these brokers may be the replicas of one partition, `replication_factor` of them where that is given.
+
+    Raises KafkaError INVALID_REPLICA_ASSIGNMENT. Apache Kafka looks at the lowest broker id first.
+    """
+    code = ErrorCode.INVALID_REPLICA_ASSIGNMENT
+    if not replicas:
+        raise KafkaError(code, "The manual partition assignment includes an empty replica list.")
+    previous: int | None = None
+    for broker_id in sorted(replicas):
+        if broker_id not in image.brokers:
+            raise KafkaError(
+                code,
+                f"The manual partition assignment includes broker {broker_id}, but no such broker is registered.",
+            )
+        if broker_id == previous:
+            raise KafkaError(code, f"The manual partition assignment includes the broker {broker_id} more than once.")
+        previous = broker_id
+    if replication_factor is not None and len(replicas) != replication_factor:
+        raise KafkaError(
+            code,
+            f"The manual partition assignment includes a partition with {len(replicas)} replica(s), but this is not "
+            f"consistent with previous partitions, which have {replication_factor} replica(s).",
+        )
+
+
+def default_directory(image: MetadataImage, broker_id: int) -> Uuid:
+    """The directory of a new replica when there is only one to choose, otherwise that the broker will say (KIP-858)."""
+    log_dirs = image.brokers[broker_id].log_dirs
+    if not log_dirs:
+        return MIGRATING_DIRECTORY
+    return log_dirs[0] if len(log_dirs) == 1 else UNASSIGNED_DIRECTORY
 
 
 def _takes_replicas(broker: BrokerImage) -> bool:

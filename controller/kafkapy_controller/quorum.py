@@ -18,9 +18,9 @@ from typing import NamedTuple
 from kafkapy_controller.metadata_batches import build_control_batch, build_encoded_batch, build_metadata_batch
 from kafkapy_controller.metadata_records import MetadataRecord
 from kafkapy_controller.quorum_state import NOBODY, QuorumState
-from kafkapy_controller.voters import QuorumMembership, leader_change_record, membership_records
+from kafkapy_controller.voters import QuorumMembership, Voter, leader_change_record, membership_records
 from kafkapy_wire.records import read_batch_header
-from kafkapy_wire.uuid import ZERO_UUID
+from kafkapy_wire.uuid import ZERO_UUID, Uuid
 
 
 class Role(Enum):
@@ -83,6 +83,28 @@ class Effects(NamedTuple):
 NOTHING = Effects()
 
 
+class ReplicaProgress(NamedTuple):
+    """How far one replica of the metadata log is, as its leader knows it. Times in ms since the epoch, -1: never."""
+
+    node_id: int
+    directory_id: Uuid
+    log_end_offset: int
+    last_fetch_ms: int
+    last_caught_up_ms: int
+
+
+class QuorumDescription(NamedTuple):
+    """The quorum as its leader sees it."""
+
+    leader_id: int
+    epoch: int
+    high_watermark: int
+    voters: tuple[ReplicaProgress, ...]
+    observers: tuple[ReplicaProgress, ...]
+    endpoints: tuple[Voter, ...]
+    """Where the voters are reached."""
+
+
 class Quorum:
     def __init__(
         self, node_id: int, state: QuorumState, membership: QuorumMembership, *, log_end_offset: int, last_epoch: int
@@ -136,6 +158,18 @@ class Quorum:
     @property
     def quorum_state(self) -> QuorumState:
         return QuorumState(self.leader_id, self.epoch, voted_id=NOBODY, voted_directory_id=ZERO_UUID)
+
+    def describe(self, now_ms: int) -> QuorumDescription | None:
+        """None: this node does not lead. A leader is always as far as itself."""
+        if self.role is not Role.LEADER:
+            return None
+        voters = tuple(
+            [
+                ReplicaProgress(voter.node_id, voter.directory_id, self.log_end_offset, now_ms, now_ms)
+                for voter in self.membership.voters
+            ]
+        )
+        return QuorumDescription(self.leader_id, self.epoch, self.high_watermark, voters, (), self.membership.voters)
 
     def _step_leader(self, event: Event, now_ms: int) -> Effects:
         match event:

@@ -12,16 +12,10 @@ from typing import NamedTuple
 
 from kafkapy_controller.configs import config_records
 from kafkapy_controller.decision import RECORDS_PER_DECISION_MAX, Decision
-from kafkapy_controller.image import (
-    MIGRATING_DIRECTORY,
-    UNASSIGNED_DIRECTORY,
-    ConfigResourceType,
-    MetadataImage,
-    TopicImage,
-)
+from kafkapy_controller.image import ConfigResourceType, MetadataImage, TopicImage
 from kafkapy_controller.metadata_records import MetadataRecord
 from kafkapy_controller.metadata_version import DIRECTORY_ASSIGNMENT
-from kafkapy_controller.placement import place_replicas
+from kafkapy_controller.placement import check_manual_replicas, default_directory, place_replicas
 from kafkapy_controller.topic_names import CLUSTER_METADATA_TOPIC, check_topic_name, metric_name
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.create_partitions import (
@@ -269,29 +263,11 @@ def _manual_assignment(image: MetadataImage, topic: CreatableTopic) -> list[tupl
 def _check_manual_replicas(
     image: MetadataImage, partition: int, replicas: tuple[int, ...], replication_factor: int | None
 ) -> None:
-    """Raises KafkaError INVALID_REPLICA_ASSIGNMENT. Apache Kafka looks at the lowest broker id first."""
-    code = ErrorCode.INVALID_REPLICA_ASSIGNMENT
-    if not replicas:
-        raise KafkaError(code, "The manual partition assignment includes an empty replica list.")
-    previous: int | None = None
-    for broker_id in sorted(replicas):
-        if broker_id not in image.brokers:
-            raise KafkaError(
-                code,
-                f"The manual partition assignment includes broker {broker_id}, but no such broker is registered.",
-            )
-        if broker_id == previous:
-            raise KafkaError(code, f"The manual partition assignment includes the broker {broker_id} more than once.")
-        previous = broker_id
-    if replication_factor is not None and len(replicas) != replication_factor:
-        raise KafkaError(
-            code,
-            f"The manual partition assignment includes a partition with {len(replicas)} replica(s), but this is not "
-            f"consistent with previous partitions, which have {replication_factor} replica(s).",
-        )
+    """As `check_manual_replicas`, and one of them can lead the new partition."""
+    check_manual_replicas(image, replicas, replication_factor)
     if not _active_replicas(image, replicas):
         raise KafkaError(
-            code,
+            ErrorCode.INVALID_REPLICA_ASSIGNMENT,
             f"All brokers specified in the manual partition assignment for partition {partition} are fenced or in "
             "controlled shutdown.",
         )
@@ -333,16 +309,8 @@ class _Placed(NamedTuple):
     def on(cls, image: MetadataImage, replicas: tuple[int, ...]) -> _Placed:
         directories: list[Uuid] = []  # a lower level of metadata.version cannot say where a replica is
         if image.metadata_version >= DIRECTORY_ASSIGNMENT:
-            directories = [_default_directory(image, broker_id) for broker_id in replicas]
+            directories = [default_directory(image, broker_id) for broker_id in replicas]
         return cls(list(replicas), _active_replicas(image, replicas), directories)
-
-
-def _default_directory(image: MetadataImage, broker_id: int) -> Uuid:
-    """The directory of a new replica when there is only one to choose, otherwise that the broker will say (KIP-858)."""
-    log_dirs = image.brokers[broker_id].log_dirs
-    if not log_dirs:
-        return MIGRATING_DIRECTORY
-    return log_dirs[0] if len(log_dirs) == 1 else UNASSIGNED_DIRECTORY
 
 
 # DeleteTopics

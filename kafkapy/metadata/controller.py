@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import trio
 
+from kafkapy.metadata.deadlines import check_deadline
 from kafkapy.pending import Pending
 from kafkapy.turns import Turn
 from kafkapy_controller.bootstrap import decide_bootstrap, features_in
@@ -19,7 +20,7 @@ from kafkapy_controller.delta import MetadataDelta
 from kafkapy_controller.image import ConfigResourceType
 from kafkapy_controller.metadata_records import encode_metadata_record
 from kafkapy_controller.metadata_version import METADATA_VERSION
-from kafkapy_wire.errors import KafkaError
+from kafkapy_wire.errors import ErrorCode, KafkaError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -33,12 +34,18 @@ if TYPE_CHECKING:
     from kafkapy_controller.decision import Decision
     from kafkapy_controller.metadata_records import MetadataRecord
     from kafkapy_controller.producer_ids import ProducerIdBlock
-    from kafkapy_controller.quorum import AppendPrepared
+    from kafkapy_controller.quorum import AppendPrepared, QuorumDescription
     from kafkapy_controller.registration import NodeRegistration
     from kafkapy_controller.topics import TopicCreation
+    from kafkapy_wire.messages.alter_partition_reassignments import (
+        AlterPartitionReassignmentsRequest,
+        AlterPartitionReassignmentsResponse,
+    )
     from kafkapy_wire.messages.create_partitions import CreatePartitionsRequest, CreatePartitionsResponse
     from kafkapy_wire.messages.create_topics import CreateTopicsRequest, CreateTopicsResponse
     from kafkapy_wire.messages.delete_topics import DeleteTopicsRequest, DeleteTopicsResponse
+    from kafkapy_wire.messages.elect_leaders import ElectLeadersRequest, ElectLeadersResponse
+    from kafkapy_wire.messages.update_features import UpdateFeaturesRequest, UpdateFeaturesResponse
 
 logger = logging.getLogger("kafkapy.controller")
 
@@ -104,6 +111,9 @@ class QuorumController:
     def leader_id(self) -> int:
         return self._log.leader_id
 
+    def describe_quorum(self) -> QuorumDescription | None:
+        return self._log.describe_quorum()
+
     # Decisions
 
     async def create_topics(self, request: CreateTopicsRequest) -> CreateTopicsResponse:
@@ -134,6 +144,41 @@ class QuorumController:
 
         self._append_and_release(partial(self._append, decision.records) if decision.records else None, release)
         return answer
+
+    def elect_leaders(self, request: ElectLeadersRequest) -> Pending[ElectLeadersResponse]:
+        from kafkapy_controller.elections import decide_elect_leaders
+
+        if request.topic_partitions != []:
+            check_deadline(request.timeout_ms)
+        return self.commit(decide_elect_leaders(self.image, request))
+
+    def alter_partition_reassignments(
+        self, request: AlterPartitionReassignmentsRequest
+    ) -> Pending[AlterPartitionReassignmentsResponse]:
+        from kafkapy_controller.reassignments import decide_alter_reassignments
+
+        if request.topics:
+            check_deadline(request.timeout_ms)
+        return self.commit(decide_alter_reassignments(self.image, request, self._allows_unclean_election))
+
+    def _allows_unclean_election(self, topic: str) -> bool:
+        own = self.image.resource_configs(ConfigResourceType.TOPIC, topic)
+        return self._settings().topic_settings(own).unclean_leader_election_enable
+
+    def update_features(self, request: UpdateFeaturesRequest) -> Pending[UpdateFeaturesResponse]:
+        from kafkapy_controller.feature_updates import decide_update_features
+
+        return self.commit(decide_update_features(self.image, request, self.leader_id))
+
+    def unregister_broker(self, broker_id: int) -> Pending[None]:
+        from kafkapy_controller.unregistration import decide_unregister_broker
+
+        if broker_id == self._broker[0]:
+            raise KafkaError(
+                ErrorCode.INVALID_REQUEST,
+                f"Broker ID {broker_id} is this node, which is running: it cannot be unregistered",
+            )
+        return self.commit(decide_unregister_broker(self.image, broker_id))
 
     def allocate_producer_ids(self) -> Pending[ProducerIdBlock]:
         from kafkapy_controller.producer_ids import decide_allocate_producer_ids

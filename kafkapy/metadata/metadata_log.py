@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from kafkapy.metadata.loader import MetadataLoader
     from kafkapy.partitions.disk_watch import DiskWatch
     from kafkapy_controller.metadata_records import MetadataRecord
-    from kafkapy_controller.quorum import Quorum
+    from kafkapy_controller.quorum import Quorum, QuorumDescription
     from kafkapy_log import Flush, PartitionLog
     from kafkapy_wire.errors import KafkaError
 
@@ -75,6 +75,10 @@ class MetadataLog:
     def high_watermark(self) -> int:
         """Records below it are committed."""
         return self._high_watermark.offset
+
+    def describe_quorum(self) -> QuorumDescription | None:
+        """None: this node does not lead."""
+        return self._quorum.describe(self._clock.now_ms())
 
     # Appending
 

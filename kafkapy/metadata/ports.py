@@ -11,11 +11,18 @@ if TYPE_CHECKING:
     from kafkapy.pending import Pending
     from kafkapy_controller.image import MetadataImage
     from kafkapy_controller.producer_ids import ProducerIdBlock
+    from kafkapy_controller.quorum import QuorumDescription
     from kafkapy_controller.registration import NodeRegistration
     from kafkapy_wire.errors import KafkaError
+    from kafkapy_wire.messages.alter_partition_reassignments import (
+        AlterPartitionReassignmentsRequest,
+        AlterPartitionReassignmentsResponse,
+    )
     from kafkapy_wire.messages.create_partitions import CreatePartitionsRequest, CreatePartitionsResponse
     from kafkapy_wire.messages.create_topics import CreateTopicsRequest, CreateTopicsResponse
     from kafkapy_wire.messages.delete_topics import DeleteTopicsRequest, DeleteTopicsResponse
+    from kafkapy_wire.messages.elect_leaders import ElectLeadersRequest, ElectLeadersResponse
+    from kafkapy_wire.messages.update_features import UpdateFeaturesRequest, UpdateFeaturesResponse
 
 
 class Metadata(Protocol):
@@ -28,11 +35,15 @@ class Metadata(Protocol):
 class Controller(Protocol):
     """Decides what changes the metadata. An answer says that the change is committed, and that this node has followed.
 
-    Every answer may be the KafkaError KAFKA_STORAGE_ERROR instead: the metadata log has not taken the change.
+    Every answer may be the KafkaError KAFKA_STORAGE_ERROR instead: the metadata log has not taken the change. A request
+    with a `timeout_ms` is refused with REQUEST_TIMED_OUT, and not begun, when that is not positive.
     """
 
     @property
     def leader_id(self) -> int: ...
+
+    def describe_quorum(self) -> QuorumDescription | None:
+        """None: the controller of this node does not lead."""
 
     async def create_topics(self, request: CreateTopicsRequest) -> CreateTopicsResponse: ...
 
@@ -44,6 +55,20 @@ class Controller(Protocol):
         self, asked: Sequence[ResourceChange], *, validate_only: bool
     ) -> Pending[list[KafkaError | None]]:
         """An error, or None, for each of `asked`, in its order. Never refused as a whole."""
+
+    def elect_leaders(self, request: ElectLeadersRequest) -> Pending[ElectLeadersResponse]:
+        """Raises KafkaError: INVALID_REQUEST, POLICY_VIOLATION."""
+
+    def alter_partition_reassignments(
+        self, request: AlterPartitionReassignmentsRequest
+    ) -> Pending[AlterPartitionReassignmentsResponse]:
+        """Raises KafkaError POLICY_VIOLATION."""
+
+    def update_features(self, request: UpdateFeaturesRequest) -> Pending[UpdateFeaturesResponse]:
+        """Raises KafkaError INVALID_UPDATE_VERSION."""
+
+    def unregister_broker(self, broker_id: int) -> Pending[None]:
+        """Raises KafkaError: BROKER_ID_NOT_REGISTERED; INVALID_REQUEST, it is the broker of this node."""
 
     def allocate_producer_ids(self) -> Pending[ProducerIdBlock]:
         """The next block, for the broker of this node."""

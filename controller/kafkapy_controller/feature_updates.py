@@ -1,0 +1,122 @@
+"""What the controller decides about the finalized levels of features (UpdateFeatures, KIP-584 and KIP-778).
+
+A level may rise as soon as every node of the cluster supports it; it may fall when the client says that it means to.
+metadata.version falls only where no kind of record between the two levels would be lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from enum import IntEnum
+
+from kafkapy_controller.decision import Decision
+from kafkapy_controller.features import FEATURE_LEVELS, KRAFT_VERSION, SUPPORTED_FEATURES
+from kafkapy_controller.image import MetadataImage
+from kafkapy_controller.metadata_records import MetadataRecord
+from kafkapy_controller.metadata_version import METADATA_VERSION
+from kafkapy_wire.errors import ErrorCode, KafkaError
+from kafkapy_wire.messages.update_features import (
+    FeatureUpdateKey,
+    UpdatableFeatureResult,
+    UpdateFeaturesRequest,
+    UpdateFeaturesResponse,
+)
+from kafkapy_wire.record_formats.metadata import FeatureLevelRecord
+
+# Levels of metadata.version that brought records, or fields of records, that a lower level does not have. Found by
+# asking Apache Kafka 4.4.0 at each level whether it would go one down.
+LEVELS_WITH_NEW_RECORDS = (8, 11, 13, 14, 15, 17, 23, 30, 32, 33)
+
+
+class UpgradeType(IntEnum):
+    """`upgrade_type` of the request: what the client means to do."""
+
+    UPGRADE = 1
+    SAFE_DOWNGRADE = 2
+    UNSAFE_DOWNGRADE = 3
+
+
+def decide_update_features(
+    image: MetadataImage, request: UpdateFeaturesRequest, node_id: int
+) -> Decision[UpdateFeaturesResponse]:
+    """Records of the levels that change: all that are asked for, or none of them.
+
+    `node_id` is this controller's. Raises KafkaError INVALID_UPDATE_VERSION for the first that cannot be.
+    """
+    levels = {update.feature: update.max_version_level for update in request.feature_updates}
+    proposed = {**image.features, **levels}
+    records: list[MetadataRecord] = []
+    for update in request.feature_updates:
+        name, level = update.feature, update.max_version_level
+        current = image.kraft_version if name == KRAFT_VERSION else image.features.get(name, 0)
+        _check(image, update, current, proposed, node_id)
+        if level != current:
+            records.append(FeatureLevelRecord(name=name, feature_level=level))
+    results = [UpdatableFeatureResult(feature=name, error_message="NONE") for name in levels]  # before version 2
+    response = UpdateFeaturesResponse(error_message=None, results=results)
+    return Decision([] if request.validate_only else records, response)
+
+
+def _check(
+    image: MetadataImage, update: FeatureUpdateKey, current: int, proposed: Mapping[str, int], node_id: int
+) -> None:
+    """Raises KafkaError INVALID_UPDATE_VERSION: the feature cannot have this level."""
+    name, level, upgrade_type = update.feature, update.max_version_level, update.upgrade_type
+    if upgrade_type not in UpgradeType.__members__.values():
+        raise _invalid(name, level, "The controller does not support the given upgrade type.")
+    if level < 0:
+        raise _invalid(name, level, "A feature version cannot be less than 0.")
+    for reason in _unsupported_by(image, name, level, node_id):
+        raise _invalid(name, level, reason)
+    if level < current and upgrade_type == UpgradeType.UPGRADE:
+        raise _invalid(
+            name,
+            level,
+            "Can't downgrade the version of this feature without setting the upgrade type to either safe or unsafe "
+            "downgrade.",
+        )
+    if level > current and upgrade_type != UpgradeType.UPGRADE:
+        raise _invalid(name, level, "Can't downgrade to a newer version.")
+    if name == METADATA_VERSION:
+        _check_metadata_version(level, current, upgrade_type)
+    if name == KRAFT_VERSION and level < current:
+        raise _invalid(name, level, "Can't downgrade the version of this feature.")
+    if name == KRAFT_VERSION and level > current:
+        raise _invalid(name, level, "Voters that stand in the settings cannot be moved into the metadata log yet.")
+    needed = FEATURE_LEVELS[name][level - 1].metadata_version_min if level and name in FEATURE_LEVELS else 0
+    if proposed.get(METADATA_VERSION, 0) < needed:
+        reason = f"{name} could not be set to {level} because it depends on {METADATA_VERSION} level {needed}"
+        raise _invalid(name, level, reason)
+
+
+def _check_metadata_version(level: int, current: int, upgrade_type: int) -> None:
+    if any(level < changed <= current for changed in LEVELS_WITH_NEW_RECORDS):
+        reason = (
+            "Unsafe metadata downgrade is not supported in this version."
+            if upgrade_type == UpgradeType.UNSAFE_DOWNGRADE
+            else "Refusing to perform the requested downgrade because it might delete metadata information."
+        )
+        raise KafkaError(
+            ErrorCode.INVALID_UPDATE_VERSION,
+            f"Unsupported metadata.version downgrade from {current} to {level}. {reason}",
+        )
+
+
+def _unsupported_by(image: MetadataImage, name: str, level: int, node_id: int) -> Iterator[str]:
+    """Why nodes of the cluster cannot work with the level, this controller first."""
+    nodes = [(f"Local controller {node_id}", SUPPORTED_FEATURES)]
+    nodes += [(f"Broker {broker.broker_id}", broker.features) for _, broker in sorted(image.brokers.items())]
+    nodes += [
+        (f"Controller {controller.controller_id}", controller.features)
+        for _, controller in sorted(image.controllers.items())
+    ]
+    for node, features in nodes:
+        supported = features.get(name)
+        if supported is None:
+            yield f"{node} does not support this feature." if level else f"Feature {name} not found."
+        elif not supported[0] <= level <= supported[1]:
+            yield f"{node} only supports versions {supported[0]}-{supported[1]}"
+
+
+def _invalid(name: str, level: int, reason: str) -> KafkaError:
+    return KafkaError(ErrorCode.INVALID_UPDATE_VERSION, f"Invalid update version {level} for feature {name}. {reason}")

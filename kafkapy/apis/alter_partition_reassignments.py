@@ -1,0 +1,58 @@
+"""AlterPartitionReassignments (API key 45), versions 0-1: has partitions held by other brokers, or cancels that.
+
+v1 allow_replication_factor_change: false refuses another number of replicas
+
+Errors of each partition:
+        INVALID_REPLICA_ASSIGNMENT   no replica, one twice, or a broker that is not registered
+        INVALID_REPLICATION_FACTOR   another number of replicas, which the request does not allow
+        NO_REASSIGNMENT_IN_PROGRESS  there is nothing to cancel
+        UNKNOWN_TOPIC_OR_PARTITION
+Errors of the request:
+        POLICY_VIOLATION             more than 10,000 partitions would change
+        REQUEST_TIMED_OUT            timeout_ms is not positive
+        KAFKA_STORAGE_ERROR          the metadata log cannot be written
+On a single node replicas can only be taken away, which is done at once; what adds one waits until its broker comes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kafkapy_wire.messages.alter_partition_reassignments import (
+    AlterPartitionReassignmentsRequest,
+    AlterPartitionReassignmentsResponse,
+    ReassignablePartitionResponse,
+    ReassignableTopicResponse,
+)
+
+if TYPE_CHECKING:
+    from kafkapy.context import RequestContext
+    from kafkapy.pending import Pending
+    from kafkapy_wire.errors import KafkaError
+
+
+def handle(
+    request: AlterPartitionReassignmentsRequest, context: RequestContext
+) -> Pending[AlterPartitionReassignmentsResponse]:
+    return context.broker.controller.alter_partition_reassignments(request)
+
+
+def error_response(
+    request: AlterPartitionReassignmentsRequest, error: KafkaError
+) -> AlterPartitionReassignmentsResponse:
+    return AlterPartitionReassignmentsResponse(
+        error_code=error.code,
+        error_message=error.message,
+        responses=[
+            ReassignableTopicResponse(
+                name=topic.name,
+                partitions=[
+                    ReassignablePartitionResponse(
+                        partition_index=partition.partition_index, error_code=error.code, error_message=error.message
+                    )
+                    for partition in topic.partitions
+                ],
+            )
+            for topic in request.topics
+        ],
+    )

@@ -1,0 +1,100 @@
+"""DescribeQuorum (API key 55), versions 0-2: who leads the controllers, and how far each of them is (KIP-595).
+
+v1 when a replica has fetched and caught up last (KIP-836)   v2 directory ids, endpoints, error messages (KIP-853)
+
+Errors  UNKNOWN_TOPIC_OR_PARTITION  of each partition asked for, when that is not the one of `__cluster_metadata`
+        NOT_LEADER_OR_FOLLOWER      the controller of this node is stopping
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kafkapy_controller.topic_names import CLUSTER_METADATA_TOPIC
+from kafkapy_wire.errors import ErrorCode
+from kafkapy_wire.messages.describe_quorum import (
+    DescribeQuorumRequest,
+    DescribeQuorumResponse,
+    DescribeQuorumResponsePartitionData,
+    DescribeQuorumResponseTopicData,
+    Listener,
+    Node,
+    ReplicaState,
+)
+from kafkapy_wire.uuid import ZERO_UUID
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from kafkapy.context import RequestContext
+    from kafkapy_controller.quorum import QuorumDescription, ReplicaProgress
+
+FIRST_VERSION_WITH_DIRECTORIES = 2
+
+MESSAGES = {
+    ErrorCode.UNKNOWN_TOPIC_OR_PARTITION: "This server does not host this topic-partition.",
+    ErrorCode.NOT_LEADER_OR_FOLLOWER: "The controller of this node does not lead.",
+}
+
+
+def handle(request: DescribeQuorumRequest, context: RequestContext) -> DescribeQuorumResponse:
+    asked = [
+        (topic.topic_name, [partition.partition_index for partition in topic.partitions]) for topic in request.topics
+    ]
+    if asked != [(CLUSTER_METADATA_TOPIC, [0])]:
+        return DescribeQuorumResponse(
+            topics=[
+                DescribeQuorumResponseTopicData(
+                    topic_name=name,
+                    partitions=[_refused(index, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION) for index in indexes],
+                )
+                for name, indexes in asked
+            ]
+        )
+    quorum = context.broker.controller.describe_quorum()
+    has_directories = context.api_version >= FIRST_VERSION_WITH_DIRECTORIES
+    if quorum is None:
+        partition = _refused(0, ErrorCode.NOT_LEADER_OR_FOLLOWER)
+    else:
+        partition = _partition(quorum, has_directories=has_directories)
+    return DescribeQuorumResponse(
+        topics=[DescribeQuorumResponseTopicData(topic_name=CLUSTER_METADATA_TOPIC, partitions=[partition])],
+        nodes=_nodes(quorum) if has_directories and quorum is not None else [],
+    )
+
+
+def _refused(index: int, code: ErrorCode) -> DescribeQuorumResponsePartitionData:
+    return DescribeQuorumResponsePartitionData(partition_index=index, error_code=code, error_message=MESSAGES[code])
+
+
+def _partition(quorum: QuorumDescription, *, has_directories: bool) -> DescribeQuorumResponsePartitionData:
+    return DescribeQuorumResponsePartitionData(
+        leader_id=quorum.leader_id,
+        leader_epoch=quorum.epoch,
+        high_watermark=quorum.high_watermark,
+        current_voters=_states(quorum.voters, has_directories=has_directories),
+        observers=_states(quorum.observers, has_directories=has_directories),
+    )
+
+
+def _states(replicas: Iterable[ReplicaProgress], *, has_directories: bool) -> list[ReplicaState]:
+    return [
+        ReplicaState(
+            replica_id=replica.node_id,
+            replica_directory_id=replica.directory_id if has_directories else ZERO_UUID,
+            log_end_offset=replica.log_end_offset,
+            last_fetch_timestamp=replica.last_fetch_ms,
+            last_caught_up_timestamp=replica.last_caught_up_ms,
+        )
+        for replica in replicas
+    ]
+
+
+def _nodes(quorum: QuorumDescription) -> list[Node]:
+    return [
+        Node(
+            node_id=voter.node_id,
+            listeners=[Listener(name=each.name, host=each.host, port=each.port) for each in voter.endpoints],
+        )
+        for voter in quorum.endpoints
+    ]

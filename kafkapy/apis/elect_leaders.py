@@ -1,0 +1,61 @@
+"""ElectLeaders (API key 43), versions 0-2: has a partition led by its preferred replica, or by any at all (KIP-460).
+
+v1 election_type: preferred, or unclean; an error of the whole request   v2 flexible
+
+Errors of each partition:
+        ELECTION_NOT_NEEDED             its preferred replica leads it, or for an unclean election: somebody does
+        PREFERRED_LEADER_NOT_AVAILABLE  the preferred replica is not in sync, or its broker is away
+        ELIGIBLE_LEADERS_NOT_AVAILABLE  none of its brokers is there
+        UNKNOWN_TOPIC_OR_PARTITION
+Errors of the request:
+        INVALID_REQUEST                 no such type of election
+        POLICY_VIOLATION                more than 10,000 leaders would change
+        REQUEST_TIMED_OUT               timeout_ms is not positive
+        KAFKA_STORAGE_ERROR             the metadata log cannot be written
+Without a list of partitions every one is asked for; the answer names every topic, with those that need an election.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kafkapy.pending import Pending, attempt
+from kafkapy_wire.errors import ErrorCode, KafkaError
+from kafkapy_wire.messages.elect_leaders import (
+    ElectLeadersRequest,
+    ElectLeadersResponse,
+    PartitionResult,
+    ReplicaElectionResult,
+)
+
+if TYPE_CHECKING:
+    from kafkapy.context import RequestContext
+
+
+FIRST_VERSION_WITH_ERROR = 1
+
+
+def handle(request: ElectLeadersRequest, context: RequestContext) -> Pending[ElectLeadersResponse]:
+    def refuse(error: KafkaError) -> ElectLeadersResponse:
+        response = error_response(request, error)
+        if context.api_version < FIRST_VERSION_WITH_ERROR:
+            response.error_code = ErrorCode.NONE
+        return response
+
+    return attempt(lambda: context.broker.controller.elect_leaders(request)).otherwise(refuse)
+
+
+def error_response(request: ElectLeadersRequest, error: KafkaError) -> ElectLeadersResponse:
+    return ElectLeadersResponse(
+        error_code=error.code,
+        replica_election_results=[
+            ReplicaElectionResult(
+                topic=asked.topic,
+                partition_result=[
+                    PartitionResult(partition_id=index, error_code=error.code, error_message=error.message)
+                    for index in asked.partitions
+                ],
+            )
+            for asked in request.topic_partitions or ()
+        ],
+    )

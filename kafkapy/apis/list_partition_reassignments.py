@@ -1,0 +1,21 @@
+"""ListPartitionReassignments (API key 46), version 0: the partitions whose replicas are being changed (KIP-455).
+
+A partition that does not exist is not being reassigned, and so not in the answer.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kafkapy_controller.reassignments import reassignments_under_way
+
+if TYPE_CHECKING:
+    from kafkapy.context import RequestContext
+    from kafkapy_wire.messages.list_partition_reassignments import (
+        ListPartitionReassignmentsRequest,
+        ListPartitionReassignmentsResponse,
+    )
+
+
+def handle(request: ListPartitionReassignmentsRequest, context: RequestContext) -> ListPartitionReassignmentsResponse:
+    return reassignments_under_way(context.broker.metadata.image, request.topics)

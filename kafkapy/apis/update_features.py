@@ -1,0 +1,34 @@
+"""UpdateFeatures (API key 57), versions 0-2: raises or lowers finalized levels of features (KIP-584, KIP-778).
+
+v1 upgrade_type, validate_only   v2 one error for the whole request (KIP-1022)
+
+Errors  INVALID_UPDATE_VERSION  a level that a node does not support or that depends on another feature's; one that is
+                                lower, when the request does not say so; a metadata.version that would lose records
+        KAFKA_STORAGE_ERROR     the metadata log cannot be written
+All levels change, or none.
+Not done: kraft.version from 0 to 1, which moves the quorum's voters from the settings into its log.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kafkapy_wire.messages.update_features import UpdateFeaturesRequest, UpdateFeaturesResponse
+
+if TYPE_CHECKING:
+    from kafkapy.context import RequestContext
+    from kafkapy.pending import Pending
+    from kafkapy_wire.errors import KafkaError
+
+FAILED = "The update failed for all features since the following feature had an error: "
+
+
+def handle(request: UpdateFeaturesRequest, context: RequestContext) -> Pending[UpdateFeaturesResponse]:
+    return context.broker.controller.update_features(request)
+
+
+def error_response(_request: UpdateFeaturesRequest, error: KafkaError) -> UpdateFeaturesResponse:
+    return UpdateFeaturesResponse(
+        error_code=error.code,
+        error_message=f"{FAILED}{error.message}",
+    )
