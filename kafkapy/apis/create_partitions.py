@@ -8,11 +8,10 @@ Errors  UNKNOWN_TOPIC_OR_PARTITION  no such topic
         INVALID_REPLICA_ASSIGNMENT  a manual assignment of the wrong length, or with unknown brokers
         INVALID_REQUEST             a topic twice
         POLICY_VIOLATION            more than 10,000 new partitions
-        REQUEST_TIMED_OUT           timeout_ms is not positive
+        REQUEST_TIMED_OUT           timeout_ms is not positive: none is added
         KAFKA_STORAGE_ERROR         the metadata log cannot be written
 Differs: for POLICY_VIOLATION Apache Kafka 4.4.0 answers UNKNOWN_SERVER_ERROR, and its controller resigns. A request
-about many topics is written in several batches: a crash in the middle leaves the last of them as they were. With
-a timeout_ms that is not positive Apache Kafka answers REQUEST_TIMED_OUT; here it is none.
+about many topics is written in several batches: a crash in the middle leaves the last of them as they were.
 Not done: throttling.
 """
 

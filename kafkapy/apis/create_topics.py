@@ -11,11 +11,10 @@ Errors  INVALID_TOPIC_EXCEPTION     the name is not a name, or collides with one
         INVALID_CONFIG              an unknown setting or a value that it cannot have
         INVALID_REQUEST             a name twice, or counts beside a manual assignment
         POLICY_VIOLATION            more than 10,000 partitions, or more than 10,000 records; holds for every topic
-        REQUEST_TIMED_OUT           timeout_ms is not positive
+        REQUEST_TIMED_OUT           timeout_ms is not positive: nothing is made
         KAFKA_STORAGE_ERROR         the metadata log cannot be written
 The topics are usable when the answer leaves.
 Differs: a request about many topics is written in several batches: a crash in the middle leaves the first of them made.
-With a timeout_ms that is not positive Apache Kafka makes nothing and answers REQUEST_TIMED_OUT; here it is made.
 Not done: create.topic.policy.class.name, throttling.
 """
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from kafkapy.metadata.deadlines import check_deadline_of_topics
 from kafkapy.metadata.in_batches import RECORDS_AT_ONCE_MAX, RECORDS_PER_BATCH, batches_of, decide_in_turns
 from kafkapy.turns import Turn
 from kafkapy_controller.decision import RECORDS_PER_DECISION_MAX
+from kafkapy_controller.topic_names import CLUSTER_METADATA_TOPIC
 from kafkapy_controller.topics import (
     PARTITIONS_PER_REQUEST_MAX,
     decide_create_partitions,
@@ -32,6 +34,7 @@ from kafkapy_wire.messages.delete_topics import (
     DeleteTopicsResponse,
     DeleteTopicState,
 )
+from kafkapy_wire.uuid import ZERO_UUID
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -63,6 +66,9 @@ class Decider(Protocol):
 
 
 async def create_topics(controller: Decider, request: CreateTopicsRequest) -> CreateTopicsResponse:
+    """Raises KafkaError REQUEST_TIMED_OUT. So do the others."""
+    names = [topic.name for topic in request.topics]
+    check_deadline_of_topics(request.timeout_ms, [name for name in names if name != CLUSTER_METADATA_TOPIC])
     creation = controller.topic_creation()
     record_count = sum([record_count_max(topic, creation) for topic in request.topics])
     if record_count <= RECORDS_PER_BATCH:
@@ -111,6 +117,8 @@ async def _are_too_many_records(controller: Decider, batches: list[list[Creatabl
 
 async def delete_topics(controller: Decider, request: DeleteTopicsRequest) -> DeleteTopicsResponse:
     wanted = [*request.topics, *[DeleteTopicState(name=name) for name in request.topic_names]]
+    named = [(state.name, state.topic_id) for state in wanted if (state.name is None) != (state.topic_id == ZERO_UUID)]
+    check_deadline_of_topics(request.timeout_ms, named)
     image = controller.image
 
     def topic_of(state: DeleteTopicState) -> TopicImage | None:
@@ -147,6 +155,7 @@ async def delete_topics(controller: Decider, request: DeleteTopicsRequest) -> De
 
 
 async def create_partitions(controller: Decider, request: CreatePartitionsRequest) -> CreatePartitionsResponse:
+    check_deadline_of_topics(request.timeout_ms, [wanted.name for wanted in request.topics])
     image = controller.image
 
     def added_count(wanted: CreatePartitionsTopic) -> int:

@@ -20,8 +20,10 @@ from kafkapy_wire.uuid import ZERO_UUID
 from .topic_lab import Lab, lab, topic
 
 
-def ask(node: Lab, *topics: CreatableTopic, version: int = 7, validate_only: bool = False) -> CreateTopicsResponse:
-    request = CreateTopicsRequest(topics=list(topics), validate_only=validate_only)
+def ask(
+    node: Lab, *topics: CreatableTopic, version: int = 7, validate_only: bool = False, timeout_ms: int = 10_000
+) -> CreateTopicsResponse:
+    request = CreateTopicsRequest(topics=list(topics), validate_only=validate_only, timeout_ms=timeout_ms)
     response = node.call(create_topics, decode(CreateTopicsRequest, encode(request, version), version), version)
     assert isinstance(response, CreateTopicsResponse)
     return decode(CreateTopicsResponse, encode(response, version), version)
@@ -34,6 +36,21 @@ def configured(name: str, **configs: str) -> CreatableTopic:
         replication_factor=1,
         configs=[CreatableTopicConfig(name=key.replace("_", "."), value=value) for key, value in configs.items()],
     )
+
+
+@pytest.mark.parametrize("timeout_ms", [0, -1])
+@pytest.mark.parametrize("validate_only", [False, True])
+def test_without_time_nothing_is_made(tmp_path: Path, timeout_ms: int, validate_only: bool) -> None:
+    """But what is refused at first sight is refused for that."""
+    with lab(tmp_path) as node:
+        asked = [topic("a"), topic("b"), topic("b"), topic("not a name")]
+        results = ask(node, *asked, timeout_ms=timeout_ms, validate_only=validate_only).topics
+        assert [(result.name, result.error_code) for result in results] == [
+            (one.name, ErrorCode.REQUEST_TIMED_OUT) for one in asked
+        ]
+        (twice,) = ask(node, *asked[1:3], timeout_ms=timeout_ms, validate_only=validate_only).topics
+        assert twice.error_code == ErrorCode.INVALID_REQUEST
+        assert node.image.topics == {}
 
 
 @pytest.mark.parametrize("version", range(2, 8))

@@ -303,10 +303,12 @@ def test_a_changed_topic_and_changed_brokers_are_answered_anew(tmp_path: Path) -
         node.create(topic("a"), topic("b"))
         old_id = node.image.topics["a"].topic_id
         assert len(ask(node, "a", "b").topics[0].partitions) == 1
-        more = CreatePartitionsRequest(topics=[CreatePartitionsTopic(name="a", count=2, assignments=None)])
+        more = CreatePartitionsRequest(
+            topics=[CreatePartitionsTopic(name="a", count=2, assignments=None)], timeout_ms=10_000
+        )
         node.run(node.controller.create_partitions(more))
         assert [len(found.partitions) for found in ask(node, "a", "b").topics] == [2, 1]
-        node.run(node.controller.delete_topics(DeleteTopicsRequest(topic_names=["a"])))
+        node.run(node.controller.delete_topics(DeleteTopicsRequest(topic_names=["a"], timeout_ms=10_000)))
         assert errors(ask(node, "a")) == [("a", ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)]
         node.create(topic("a"))
         again = ask(node, "a").topics[0]

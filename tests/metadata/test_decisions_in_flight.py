@@ -118,7 +118,7 @@ def test_all_concurrent_appends_to_one_list_survive(
 
 
 def delete(name: str) -> DeleteTopicsRequest:
-    return DeleteTopicsRequest(topics=[DeleteTopicState(name=name)])
+    return DeleteTopicsRequest(topics=[DeleteTopicState(name=name)], timeout_ms=10_000)
 
 
 def set_one(name: str, setting: str, value: str) -> AlterConfigsRequest:
@@ -151,7 +151,9 @@ def test_a_topic_that_is_being_deleted_does_not_grow_and_can_be_made_anew(tmp_pa
         async with node_and_clients(tmp_path, 3) as (node, clients):
             first, second, third = clients
             old_id = await first.create_topic("t")
-            grow = CreatePartitionsRequest(topics=[CreatePartitionsTopic(name="t", count=2, assignments=None)])
+            grow = CreatePartitionsRequest(
+                topics=[CreatePartitionsTopic(name="t", count=2, assignments=None)], timeout_ms=10_000
+            )
             make = CreateTopicsRequest(topics=[CreatableTopic(name="t", num_partitions=1, replication_factor=1)])
             await all_decided(node, disk, clients, [delete("t"), grow, make])
             assert (await first.receive(DeleteTopicsResponse)).responses[0].error_code == ErrorCode.NONE

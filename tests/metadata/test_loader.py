@@ -70,7 +70,7 @@ def decide_anything(node: Lab, random: Random) -> None:
         case 0:
             node.run(node.controller.create_partitions(grow(name, random.randrange(1, 5))))
         case 1:
-            node.run(node.controller.delete_topics(DeleteTopicsRequest(topic_names=[name])))
+            node.run(node.controller.delete_topics(DeleteTopicsRequest(topic_names=[name], timeout_ms=10_000)))
         case 2:
             value = random.choice(["1", "2"])
             change = ResourceChange(
@@ -85,7 +85,9 @@ def decide_anything(node: Lab, random: Random) -> None:
 
 
 def grow(name: str, count: int) -> CreatePartitionsRequest:
-    return CreatePartitionsRequest(topics=[CreatePartitionsTopic(name=name, count=count, assignments=None)])
+    return CreatePartitionsRequest(
+        topics=[CreatePartitionsTopic(name=name, count=count, assignments=None)], timeout_ms=10_000
+    )
 
 
 @pytest.mark.parametrize("seed", range(4))

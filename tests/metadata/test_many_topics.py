@@ -158,7 +158,7 @@ def test_many_topics_are_deleted_in_batches(node: Lab) -> None:
         DeleteTopicState(name="missing"),
         DeleteTopicState(name=None, topic_id=twice),
     ]
-    response = node.run(node.controller.delete_topics(DeleteTopicsRequest(topics=wanted)))
+    response = node.run(node.controller.delete_topics(DeleteTopicsRequest(topics=wanted, timeout_ms=10_000)))
     failed = {result.name: result.error_code for result in response.responses if result.error_code}
     assert failed == {"missing": ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, "twice": INVALID_REQUEST}
     assert set(node.image.topics) == {"twice"}
@@ -167,7 +167,7 @@ def test_many_topics_are_deleted_in_batches(node: Lab) -> None:
 def test_old_clients_delete_by_name(node: Lab) -> None:
     create(node, *numbered(60))
     names = [f"t{number}" for number in range(60)]
-    response = node.run(node.controller.delete_topics(DeleteTopicsRequest(topic_names=names)))
+    response = node.run(node.controller.delete_topics(DeleteTopicsRequest(topic_names=names, timeout_ms=10_000)))
     assert {result.name for result in response.responses if not result.error_code} == set(names)
     assert not node.image.topics
 
@@ -177,7 +177,7 @@ def test_many_topics_grow_in_batches_and_share_the_room(node: Lab, monkeypatch: 
     create(node, *numbered(20))
     wanted = [CreatePartitionsTopic(name=f"t{number}", count=5, assignments=None) for number in range(20)]
     wanted.append(CreatePartitionsTopic(name="t0", count=6, assignments=None))
-    response = node.run(node.controller.create_partitions(CreatePartitionsRequest(topics=wanted)))
+    response = node.run(node.controller.create_partitions(CreatePartitionsRequest(topics=wanted, timeout_ms=10_000)))
     codes = {result.name: result.error_code for result in response.results}
     assert codes.pop("t0") == INVALID_REQUEST
     assert list(codes.values()).count(NONE) == 12, "four new partitions each"
@@ -217,7 +217,7 @@ def test_a_large_topic_is_prepared_in_turns_and_appended_at_once(node: Lab, tmp_
     assert len(batch.records) == 101
     assert len(node.image.topics["big"].partitions) == 100
     wanted = [CreatePartitionsTopic(name="big", count=200, assignments=None)]
-    node.run(node.controller.create_partitions(CreatePartitionsRequest(topics=wanted)))
+    node.run(node.controller.create_partitions(CreatePartitionsRequest(topics=wanted, timeout_ms=10_000)))
     assert len(node.image.topics["big"].partitions) == 200
 
 
