@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from kafkapy.apis import alter_configs, describe_configs, incremental_alter_configs, list_config_resources
-from kafkapy.settings import DIFFERENT_DEFAULTS
+from kafkapy.settings import DIFFERENT_DEFAULTS, documentation
 from kafkapy.settings.properties import parse_properties
 from kafkapy_wire.errors import ErrorCode
 from tests.apis.config_scenario import (
@@ -142,7 +142,7 @@ def test_documentation_is_there_only_when_asked_for(node: Lab) -> None:
     _, message = asked(describe((TOPIC, "orders", ["retention.ms"])))
     message.include_documentation = True
     response = node.call(describe_configs, message, 4)
-    assert [entry.documentation for entry in response.results[0].configs] == [""]
+    assert [entry.documentation for entry in response.results[0].configs] == [documentation.of_topic("retention.ms")]
 
 
 def test_only_subscriptions_are_listed_in_version_0(node: Lab) -> None:

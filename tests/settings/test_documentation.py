@@ -1,0 +1,72 @@
+"""Every setting that kafkapy has a use for is documented, in one sentence."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from kafkapy.settings import broker, documentation
+from kafkapy.settings.area import Area
+from kafkapy.settings.catalog import (
+    broker_definitions,
+    client_metrics_definitions,
+    dynamic_only_definitions,
+    group_definitions,
+    topic_definitions,
+)
+from kafkapy.settings.documentation.brokers import BROKERS, CLIENT_METRICS
+from kafkapy.settings.documentation.groups import BROKER_GROUPS, GROUPS
+from kafkapy.settings.documentation.topics import TOPICS
+
+AREAS = [
+    area
+    for area in vars(broker).values()
+    if isinstance(area, type) and issubclass(area, Area) and area.__module__ == broker.__name__
+]
+
+
+def test_every_setting_of_topics_groups_and_client_metrics_is_documented() -> None:
+    assert all(map(documentation.of_topic, topic_definitions()))
+    assert all(map(documentation.of_group, group_definitions()))
+    assert all(map(documentation.of_client_metrics, client_metrics_definitions()))
+
+
+@pytest.mark.parametrize("area", AREAS, ids=lambda area: area.__name__)
+def test_every_typed_setting_of_a_broker_is_documented(area: type[Area]) -> None:
+    written_later = ("ssl.", "sasl.")
+    names = [name for name in area.SETTING_NAMES if not name.startswith(written_later)]
+    assert names
+    assert [name for name in names if not documentation.of_broker(name)] == []
+
+
+def test_a_brokers_default_for_topics_or_groups_says_what_it_is_for() -> None:
+    assert documentation.of_broker("log.retention.ms") == (
+        f"For topics without a retention.ms of their own: u{documentation.of_topic('retention.ms')[1:]}"
+    )
+    assert documentation.of_broker("group.consumer.session.timeout.ms").startswith("For groups without a consumer.")
+
+
+def test_a_listeners_setting_is_documented_as_the_brokers() -> None:
+    assert documentation.of_broker("listener.name.external.max.connections") == documentation.of_broker(
+        "max.connections"
+    )
+    assert documentation.of_broker("no.such.setting") == ""
+
+
+def test_sentences_are_sentences_about_settings_that_exist() -> None:
+    known = {**broker_definitions(), **dynamic_only_definitions()}
+    assert set(BROKERS) | set(BROKER_GROUPS) <= set(known)
+    for sentences in (TOPICS, GROUPS, BROKERS, BROKER_GROUPS, CLIENT_METRICS):
+        for name, sentence in sentences.items():
+            assert sentence.endswith("."), (name, sentence)
+            assert ". " not in sentence, (name, sentence)
+            assert "  " not in sentence, (name, sentence)
+            assert len(sentence) <= 200, (name, sentence)
+
+
+def test_sentences_are_read_when_somebody_asks() -> None:
+    code = "import sys, kafkapy.apis.describe_configs; print([m for m in sys.modules if 'settings.documentation' in m])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == "[]"
