@@ -52,6 +52,7 @@ from kafkapy_wire.api_keys import ApiKey
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.message import Message
 from kafkapy_wire.messages.fetch import FetchPartition, FetchRequest, FetchResponse, FetchTopic
+from kafkapy_wire.messages.find_coordinator import FindCoordinatorRequest, FindCoordinatorResponse
 from kafkapy_wire.messages.join_group import JoinGroupRequest, JoinGroupRequestProtocol, JoinGroupResponse
 from kafkapy_wire.messages.produce import ProduceResponse
 from kafkapy_wire.messages.sync_group import SyncGroupRequest, SyncGroupRequestAssignment, SyncGroupResponse
@@ -59,6 +60,7 @@ from kafkapy_wire.messages.sync_group import SyncGroupRequest, SyncGroupRequestA
 SAMPLE_COUNT = 15
 TIMEOUT_SECONDS = 30.0
 TOPIC = "walks"
+FIND_COORDINATOR_VERSION = 4
 JOIN_GROUP_VERSION = 9
 SYNC_GROUP_VERSION = 5
 RECEIVES = frozenset({"recv", "recv_into", "recvmsg", "recvmsg_into"})
@@ -185,6 +187,12 @@ class Client:
             raise UnexpectedAnswer("Fetch: no records")
         return walk
 
+    def find_coordinator(self) -> None:
+        """Without it there is no `__consumer_offsets`, and no group can be joined."""
+        find = FindCoordinatorRequest(coordinator_keys=["walks"])
+        response, _ = self._ask(ApiKey.FIND_COORDINATOR, find, FIND_COORDINATOR_VERSION, FindCoordinatorResponse)
+        _check("FindCoordinator", response.coordinators[0].error_code)
+
     def join_new_group(self) -> Walk:
         """The first member of a group that was not there before."""
         response, walk = self._join(f"walks-{next(self._group_numbers)}", "")
@@ -265,6 +273,7 @@ def _take_with_client(address: Address, recorder: Recorder) -> dict[str, Walk]:
     with Connection(address) as connection:
         ready_topic(connection, TOPIC, served)
         client = Client(connection, recorder, served)
+        client.find_coordinator()
         requests = {
             "Produce, one record, acks=1": client.produce,
             "Fetch, one partition, records there": client.fetch,

@@ -27,7 +27,7 @@ from kafkapy.housekeeping import Housekeeping
 from kafkapy.metadata.broken import BrokenMetadata
 from kafkapy.metadata.dynamic_settings import DynamicSettings
 from kafkapy.metadata.formatting import controller_endpoint, own_quorum
-from kafkapy.metadata.internal_topics import create_missing_topics
+from kafkapy.metadata.internal_topics import create_internal_topic
 from kafkapy.metadata.metadata_log import METADATA_DIRECTORY
 from kafkapy.metadata.producer_ids import ProducerIds
 from kafkapy.metadata.publisher import MetadataPublisher
@@ -346,14 +346,14 @@ class Node:
     ) -> Broker:
         """The broker, with the coordinators that need a registered one."""
 
-        async def create_internal_topic(name: str) -> None:
-            await create_missing_topics(controller, [name], self.settings.now)
+        async def create_topic(name: str) -> None:
+            await create_internal_topic(controller, name, self.settings.now)
 
         producer_ids = ProducerIds(controller.allocate_producer_ids)
         groups = GroupCoordinator(
             self.settings,
             self.clock,
-            TopicCoordinatorLog(OFFSETS_TOPIC, partitions, self.clock, create_internal_topic),
+            TopicCoordinatorLog(OFFSETS_TOPIC, partitions, self.clock, create_topic),
             metadata,
             self.random,
         )
@@ -362,7 +362,7 @@ class Node:
         transactions = TransactionCoordinator(
             self.settings,
             self.clock,
-            TopicCoordinatorLog(TRANSACTION_TOPIC, partitions, self.clock, create_internal_topic),
+            TopicCoordinatorLog(TRANSACTION_TOPIC, partitions, self.clock, create_topic),
             metadata,
             producer_ids.next,
             markers,

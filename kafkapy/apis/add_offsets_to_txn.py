@@ -18,7 +18,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kafkapy.coordinators.transaction.transaction import ProducerIdAndEpoch
-from kafkapy.pending import Pending
+from kafkapy.pending import Pending, attempt
 from kafkapy_controller.topic_names import OFFSETS_TOPIC
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.add_offsets_to_txn import AddOffsetsToTxnRequest, AddOffsetsToTxnResponse
@@ -34,7 +34,8 @@ def handle(request: AddOffsetsToTxnRequest, context: RequestContext) -> Pending[
     broker = context.broker
     producer = ProducerIdAndEpoch(request.producer_id, request.producer_epoch)
 
-    def add(_: None) -> Pending[None]:
+    def add() -> Pending[None]:
+        # It need not exist yet: the client looks for the group's coordinator afterwards, which has it created.
         partition = (OFFSETS_TOPIC, broker.groups.partition_of(request.group_id))
         return broker.transactions.add_partitions(request.transactional_id, producer, [partition], CLIENT_VERSION)
 
@@ -44,4 +45,4 @@ def handle(request: AddOffsetsToTxnRequest, context: RequestContext) -> Pending[
             code = ErrorCode.INVALID_PRODUCER_EPOCH
         return AddOffsetsToTxnResponse(error_code=code)
 
-    return broker.groups.when_ready().and_then(add).map(lambda _: AddOffsetsToTxnResponse()).otherwise(refuse)
+    return attempt(add).map(lambda _: AddOffsetsToTxnResponse()).otherwise(refuse)

@@ -12,9 +12,11 @@ Errors  INVALID_REQUEST              an empty transactional id; only one of prod
         INVALID_TRANSACTION_TIMEOUT  not between 1 ms and transaction.max.timeout.ms
         PRODUCER_FENCED              another producer has the transactional id now; before v4 INVALID_PRODUCER_EPOCH
         CONCURRENT_TRANSACTIONS      a transaction is being ended: try again
+        UNKNOWN_SERVER_ERROR         the epoch given is not the last one, 32766, which the transactional id has reached
+        NOT_COORDINATOR              there is no `__transaction_state`: FindCoordinator has it created
         COORDINATOR_LOAD_IN_PROGRESS
-Differs: the first request creates `__transaction_state` and waits for that; Apache Kafka answers NOT_COORDINATOR.
-A request that is pipelined behind another one of the same id is answered; there it may hear CONCURRENT_TRANSACTIONS.
+Differs: a request that is pipelined behind another one of the same id is answered; there it may hear
+CONCURRENT_TRANSACTIONS.
 Not done: two-phase commit (v6, KIP-939); authorization, throttling.
 """
 

@@ -156,6 +156,7 @@ class CoordinatorRuntime(Generic[ShardT]):
         self._loading = trio.Lock()
         self._wanted = trio.Event()
         self._waiting_until_ready: list[Pending[None]] = []
+        self._said = ""  # why the topic could not be created, as it stands in the log
 
     @property
     def partition_count(self) -> int:
@@ -196,8 +197,6 @@ class CoordinatorRuntime(Generic[ShardT]):
         else:
             if decision.apply is not None:
                 decision.apply()
-            if partition not in self._shards:  # there is no topic yet
-                return settled(decision.response)
             position = self._log.position(partition)
         if position.committed.offset < position.end_offset:
             return self._when_committed(position, decision)
@@ -212,8 +211,6 @@ class CoordinatorRuntime(Generic[ShardT]):
 
     def read(self, partition: int, answer: T) -> Pending[T]:
         """An answer that was read from a shard: it leaves once all it rests on is committed."""
-        if partition not in self._shards:
-            return settled(answer)
         if self.is_committed(partition):
             return settled(answer)
         return self._when_committed(self._log.position(partition), Decision((), answer))
@@ -290,7 +287,7 @@ class CoordinatorRuntime(Generic[ShardT]):
             error: KafkaError | None = None
             try:
                 if not self.partition_count:
-                    await self._log.create_topic()
+                    await self._create_topic()
                 await self.load()  # also where a client made the topic, or gave it more partitions
             except KafkaError as failure:
                 error = failure
@@ -305,6 +302,18 @@ class CoordinatorRuntime(Generic[ShardT]):
                     ready.answer(None)
                 else:
                     ready.refuse(error)
+
+    async def _create_topic(self) -> None:
+        """Raises KafkaError, whose reason has one line in the log however often clients ask for the topic."""
+        try:
+            await self._log.create_topic()
+        except KafkaError as error:
+            reason = str(error)
+            if reason != self._said and error.code is not ErrorCode.KAFKA_STORAGE_ERROR:  # the disk has its own line
+                self._said = reason
+                logger.error("cannot create %s, so that clients find no coordinator: %s", self._topic, reason)
+            raise
+        self._said = ""
 
     def end_transaction(self, partition: int, producer_id: int, *, committed: bool) -> None:
         """A marker was appended to the partition; one that is still being replayed will come to it."""

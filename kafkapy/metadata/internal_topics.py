@@ -69,6 +69,30 @@ def topic_to_create(name: str, settings: Settings) -> CreatableTopic:
     return _topic(name, -1, -1, {})
 
 
+async def create_internal_topic(controller: Controller, name: str, settings: Settings) -> None:
+    """As `create_missing_topics`, for a coordinator's topic; the error's message also says which setting to change."""
+    try:
+        await create_missing_topics(controller, [name], settings)
+    except KafkaError as error:
+        advice = _ADVICE.get(error.code)
+        if advice is None:
+            raise
+        reason = (error.message or error.code.name).rstrip(".")
+        raise KafkaError(error.code, f"{reason}. {advice.format(_SETTING_PREFIXES[name])}") from error
+
+
+_SETTING_PREFIXES = {
+    "__consumer_offsets": "offsets.topic",
+    "__transaction_state": "transaction.state.log",
+    "__share_group_state": "share.coordinator.state.topic",
+}
+_ADVICE = {
+    ErrorCode.INVALID_REPLICATION_FACTOR: "Set {}.replication.factor to the number of running brokers at most",
+    ErrorCode.POLICY_VIOLATION: "Set {}.num.partitions to a smaller number",
+    ErrorCode.INVALID_CONFIG: "Set {}.segment.bytes and the topic's other settings to values that a topic can have",
+}
+
+
 def _topic(name: str, partition_count: int, replication_factor: int, configs: Mapping[str, str]) -> CreatableTopic:
     return CreatableTopic(
         name=name,

@@ -57,11 +57,21 @@ def make_context(version: int, lab: GroupLab | None = None, *, client_id: str | 
     return context
 
 
-def answer(handle: Callable[[Q, RequestContext], Pending[R]], request: Q, context: RequestContext) -> R:
-    """What a handler answers in the end, with the background of the context's group coordinator at work."""
+def answer(
+    handle: Callable[[Q, RequestContext], Pending[R]], request: Q, context: RequestContext, *, ready: bool = True
+) -> R:
+    """What a handler answers in the end, with the background of the context's group coordinator at work.
+
+    `ready` has its topic created before, as clients do, which look for the coordinator first.
+    """
     groups = context.broker.groups
 
     async def ask() -> R:
+        if ready:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(groups.run)
+                await groups.when_ready().wait()
+                nursery.cancel_scope.cancel()
         pending = handle(request, context)
         if not pending.settled:
             there = trio.Event()

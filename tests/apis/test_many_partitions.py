@@ -49,6 +49,7 @@ async def begin_transaction(client: Client) -> EndTxnRequest:
 async def transactional_produce(client: Client) -> tuple[ProduceRequest, EndTxnRequest]:
     """One record for each partition of a new topic, and what commits them."""
     await client.create_topic(TOPIC, len(PARTITIONS))
+    await client.find_coordinator(ID, key_type=1)
     producer = await client.ask(
         InitProducerIdRequest(transactional_id=ID, transaction_timeout_ms=60_000), InitProducerIdResponse
     )

@@ -82,7 +82,9 @@ def test_topic_named_twice_is_answered_twice() -> None:
     assert commit(make_lab(), 9, ("t", [0]), ("t", [1])) == [("t", [(0, 0)]), ("t", [(1, 0)])]
 
 
-def fetch(lab: GroupLab, version: int, topics: list[tuple[str, list[int]]] | None) -> OffsetFetchResponse:
+def fetch(
+    lab: GroupLab, version: int, topics: list[tuple[str, list[int]]] | None, *, ready: bool = True
+) -> OffsetFetchResponse:
     request = OffsetFetchRequest(group_id="g")
     group = OffsetFetchRequestGroup(group_id="g")
     if topics is None:
@@ -96,7 +98,7 @@ def fetch(lab: GroupLab, version: int, topics: list[tuple[str, list[int]]] | Non
             for name, parts in topics
         ]
     request.groups = [group]
-    response = answer(offset_fetch.handle, request, make_context(version, lab))
+    response = answer(offset_fetch.handle, request, make_context(version, lab), ready=ready)
     encode(response, version)
     return response
 
@@ -130,7 +132,7 @@ def test_fetch_while_loading(version: int) -> None:
     lab = make_lab()
     commit(lab, 9, ("t", [0]))
     lab.groups = lab._coordinator()
-    response = fetch(lab, version, [("t", [0])])
+    response = fetch(lab, version, [("t", [0])], ready=False)
     if version == 8:
         assert (response.groups[0].error_code, response.groups[0].topics) == (14, [])
     else:

@@ -71,6 +71,7 @@ class Producer:
         self.topic_id = ZERO_UUID
 
     async def init(self, version: int = 5, *, anew: bool = True) -> ErrorCode:
+        await self.client.find_coordinator(ID, key_type=1)
         request = InitProducerIdRequest(transactional_id=ID, transaction_timeout_ms=60_000)
         if not anew:
             request.producer_id, request.producer_epoch = self.producer_id, self.epoch
@@ -219,6 +220,7 @@ async def producing(directory: Path, clock: ManualClock | None = None, **setting
     named = {"offsets.topic.num.partitions": "2", "transaction.state.log.num.partitions": "2"}
     named |= {name.replace("_", "."): value for name, value in settings.items()}
     async with running_node(directory, named, clock=clock) as node, connect(node) as client:
+        await client.find_coordinator(GROUP)
         producer = Producer(client)
         producer.topic_id = await client.create_topic(TOPIC, 2)
         assert await producer.init() is NONE

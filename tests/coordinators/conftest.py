@@ -27,6 +27,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
             for argument in arguments.values():
                 if isinstance(argument, GroupLab):
                     argument.start(nursery)
+                    await argument.groups.when_ready().wait()
             try:
                 await test(**arguments)
             except Exception as failure:  # raised outside: a nursery would hide it in a group

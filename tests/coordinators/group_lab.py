@@ -181,7 +181,11 @@ class GroupLab:
     # -- requests
 
     async def ask(self, ask: Callable[[], Pending[T]], refuse: Callable[[KafkaError], T]) -> Asked[T]:
-        """Send a request and let everything happen that it causes; `refuse` is how its handler answers an error."""
+        """Send a request and let everything happen that it causes; `refuse` is how its handler answers an error.
+
+        As clients do, have the coordinator looked for before, so that its topic is there.
+        """
+        await self.groups.when_ready().wait()
         asked: Asked[T] = Asked()
         attempt(ask).otherwise(refuse).when_settled(asked.settle)
         await trio.testing.wait_all_tasks_blocked()

@@ -95,6 +95,7 @@ class TransactionLab:
     async def init(
         self, expected: ProducerIdAndEpoch | None = None, *, name: str = ID, timeout_ms: int = TIMEOUT_MS
     ) -> ProducerIdAndEpoch:
+        await self._outcome(self.transactions.when_ready())  # as clients do, which look for the coordinator first
         return await self._outcome(self.transactions.init_producer_id(name, timeout_ms, expected))
 
     def add(self, producer: ProducerIdAndEpoch, *indexes: int, name: str = ID, client_version: int = NEW) -> None:

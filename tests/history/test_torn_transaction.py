@@ -38,6 +38,7 @@ class Producer:
         self.sequences = {0: 0, 1: 0}
 
     async def init(self) -> None:
+        await self.client.find_coordinator(ID, key_type=1)
         request = InitProducerIdRequest(transactional_id=ID, transaction_timeout_ms=60_000)
         response = await self.client.ask(request, InitProducerIdResponse, 4)
         self.producer_id, self.epoch = response.producer_id, response.producer_epoch

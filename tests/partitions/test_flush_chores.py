@@ -245,6 +245,8 @@ def test_coordinators_wait_for_their_fsync_too(tmp_path: Path, slow_disk: SlowDi
         }
         async with running_node(tmp_path, settings, durable=True) as node, connect(node) as client:
             await client.create_topic("orders")
+            await client.find_coordinator("t", key_type=1)
+            await client.find_coordinator("g")
             producer = await client.ask(
                 InitProducerIdRequest(transactional_id="t", transaction_timeout_ms=60_000), InitProducerIdResponse
             )

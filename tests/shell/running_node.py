@@ -35,6 +35,7 @@ from kafkapy_wire.messages.create_topics import (
 )
 from kafkapy_wire.messages.delete_topics import DeleteTopicsRequest, DeleteTopicsResponse, DeleteTopicState
 from kafkapy_wire.messages.fetch import FetchPartition, FetchRequest, FetchResponse, FetchTopic, PartitionData
+from kafkapy_wire.messages.find_coordinator import FindCoordinatorRequest, FindCoordinatorResponse
 from kafkapy_wire.messages.incremental_alter_configs import (
     AlterableConfig,
     AlterConfigsResource,
@@ -196,9 +197,15 @@ class Client:
         return response.topics[0].topic_id
 
     async def delete_topic(self, name: str) -> None:
-        request = DeleteTopicsRequest(topics=[DeleteTopicState(name=name)])
+        request = DeleteTopicsRequest(topics=[DeleteTopicState(name=name)], timeout_ms=10_000)
         response = await self.ask(request, DeleteTopicsResponse)
         assert response.responses[0].error_code == ErrorCode.NONE, response
+
+    async def find_coordinator(self, key: str, *, key_type: int = 0) -> None:
+        """Of a group, or with key type 1 of a transactional id: its topic is there afterwards."""
+        request = FindCoordinatorRequest(key_type=key_type, coordinator_keys=[key])
+        (found,) = (await self.ask(request, FindCoordinatorResponse)).coordinators
+        assert found.error_code == 0, found
 
     async def alter_config(self, resource_type: int, resource: str, name: str, value: str) -> None:
         change = AlterableConfig(name=name, config_operation=0, value=value)

@@ -96,6 +96,7 @@ async def joins_a_group_and_leaves_it(node: Node, client: Client, round_: int) -
         protocols=[JoinGroupRequestProtocol(name="range", metadata=b"")],
     )
     async with connect(node) as visitor:
+        await visitor.find_coordinator(group)
         request.member_id = (await visitor.ask(request, JoinGroupResponse)).member_id
         joined = await visitor.ask(request, JoinGroupResponse)
         assert joined.error_code == ErrorCode.NONE

@@ -87,6 +87,7 @@ class Member:
         return self._is_in_step((await self._client.ask(sync, SyncGroupResponse)).error_code)
 
     async def _ask_to_join(self) -> JoinGroupResponse:
+        await self._client.find_coordinator(self._group_id)
         request = JoinGroupRequest(
             group_id=self._group_id,
             session_timeout_ms=SESSION_TIMEOUT_MS,
@@ -163,6 +164,7 @@ async def lone_committer(world: World) -> None:
     async with world.connect() as client:
         for offset in range(world.random.randint(1, 20)):
             group_id = world.random.choice(("engine", world.fresh("engine")))
+            await client.find_coordinator(group_id)
             answer = await client.ask(offset_commit(group_id, EVENTS, offset), OffsetCommitResponse, 9)
             world.tally.error("offset commit", answer.topics[0].partitions[0].error_code)
             world.tally.done["offset commits"] += 1

@@ -56,6 +56,7 @@ class TransactionalProducer:
 
     async def begin(self, timeout_ms: int) -> None:
         """Take the id over; what its last producer left open is aborted first."""
+        await self._client.find_coordinator(self._id, key_type=1)
         request = InitProducerIdRequest(transactional_id=self._id, transaction_timeout_ms=timeout_ms)
         while True:
             answer = await self._client.ask(request, InitProducerIdResponse, 4)

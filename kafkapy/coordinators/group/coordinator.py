@@ -2,10 +2,8 @@
 
 Each group lives in the shard of its partition of `__consumer_offsets`. Methods are plain functions; what they return is
 pending until all that it rests on is committed, which is at once as a rule. JoinGroup and SyncGroup wait for other
-members, and whatever may have to create `__consumer_offsets` waits for that, once in a cluster's life.
-
-As long as the topic does not exist there are no groups, and requests about one hear just that. Apache Kafka answers
-NOT_COORDINATOR then, and COORDINATOR_NOT_AVAILABLE to the first FindCoordinator.
+members. FindCoordinator has `__consumer_offsets` created and waits for that, once in a cluster's life; as long as the
+topic does not exist, every other request about a group is refused with NOT_COORDINATOR.
 """
 
 from __future__ import annotations
@@ -57,12 +55,20 @@ logger = logging.getLogger("kafkapy.groups")
 FIRST_COMMIT_VERSION_WITH_GROUP_ID_NOT_FOUND = 9
 FIRST_TRANSACTIONAL_COMMIT_VERSION_WITH_GROUP_ID_NOT_FOUND = 6
 
+_FORGETS_MEMBER_ID = (
+    ErrorCode.GROUP_MAX_SIZE_REACHED,
+    ErrorCode.UNKNOWN_SERVER_ERROR,
+    ErrorCode.NOT_COORDINATOR,
+    ErrorCode.COORDINATOR_NOT_AVAILABLE,
+    ErrorCode.COORDINATOR_LOAD_IN_PROGRESS,
+)
+
 
 def refused_join(member_id: str, error: KafkaError) -> JoinGroupResponse:
     """How the handler answers a JoinGroup with an error: some of them have the client forget its member id."""
     from kafkapy_wire.messages.join_group import JoinGroupResponse
 
-    forgets_id = error.code in (ErrorCode.GROUP_MAX_SIZE_REACHED, ErrorCode.UNKNOWN_SERVER_ERROR)
+    forgets_id = error.code in _FORGETS_MEMBER_ID
     return JoinGroupResponse(error_code=error.code, member_id="" if forgets_id else member_id, protocol_name=None)
 
 
@@ -159,13 +165,6 @@ class GroupCoordinator:
         shortest_ms, longest_ms = settings.group_min_session_timeout_ms, settings.group_max_session_timeout_ms
         if not shortest_ms <= request.session_timeout_ms <= longest_ms:
             raise KafkaError(ErrorCode.INVALID_SESSION_TIMEOUT)
-        if request.member_id and not self._runtime.partition_count:
-            raise KafkaError(ErrorCode.UNKNOWN_MEMBER_ID)
-        if self._runtime.is_ready:
-            return self._join_group(request, caller)
-        return self._runtime.when_ready().and_then(lambda _: self._join_group(request, caller))
-
-    def _join_group(self, request: JoinGroupRequest, caller: Caller) -> Pending[JoinGroupResponse]:
         partition, shard = self._find(request.group_id)
         created: Pending[None] | None = None
         if not request.member_id and request.group_id not in shard.groups:
@@ -228,13 +227,6 @@ class GroupCoordinator:
         Raises KafkaError for all of them: GROUP_ID_NOT_FOUND (before v9 ILLEGAL_GENERATION), ILLEGAL_GENERATION,
         UNKNOWN_MEMBER_ID, FENCED_INSTANCE_ID, REBALANCE_IN_PROGRESS.
         """
-        if not self._runtime.partition_count and request.generation_id_or_member_epoch < 0:
-            return self._runtime.when_ready().and_then(lambda _: self._commit_offsets(request, topics, api_version))
-        return self._commit_offsets(request, topics, api_version)
-
-    def _commit_offsets(
-        self, request: OffsetCommitRequest, topics: Sequence[TopicToCommit], api_version: int
-    ) -> Pending[list[TopicOutcome]]:
         generation_id = request.generation_id_or_member_epoch
         partition, shard = self._find_any(request.group_id)
         group = shard.groups.get(request.group_id)
@@ -261,15 +253,14 @@ class GroupCoordinator:
 
         `enlist` sees to it that a partition of `__consumer_offsets` is in the transaction, or raises KafkaError.
         Raises KafkaError for all of them: INVALID_GROUP_ID, GROUP_ID_NOT_FOUND (before v6 ILLEGAL_GENERATION),
-        ILLEGAL_GENERATION, UNKNOWN_MEMBER_ID, FENCED_INSTANCE_ID.
+        ILLEGAL_GENERATION, UNKNOWN_MEMBER_ID, FENCED_INSTANCE_ID; COORDINATOR_NOT_AVAILABLE, there is no
+        `__consumer_offsets`.
         """
-        if not request.group_id:
-            raise KafkaError(ErrorCode.INVALID_GROUP_ID)
-        return (
-            self._runtime.when_ready()
-            .and_then(lambda _: enlist(self.partition_of(request.group_id)))
-            .and_then(lambda _: self._commit_transactional_offsets(request, topics, api_version))
-        )
+        if request.group_id and not self._runtime.partition_count:
+            # Apache Kafka looks for the partition's leader first, and finds none.
+            raise KafkaError(ErrorCode.COORDINATOR_NOT_AVAILABLE)
+        partition, _ = self._find(request.group_id)
+        return enlist(partition).and_then(lambda _: self._commit_transactional_offsets(request, topics, api_version))
 
     def _commit_transactional_offsets(
         self, request: TxnOffsetCommitRequest, topics: Sequence[TopicToCommit], api_version: int
@@ -296,15 +287,16 @@ class GroupCoordinator:
         self._runtime.end_transaction(partition, producer_id, committed=committed)
 
     def partition_of(self, group_id: str) -> int:
-        """The partition of `__consumer_offsets` that holds the group, once that exists."""
-        return partition_for(group_id, self._runtime.partition_count)
+        """The partition of `__consumer_offsets` that holds the group, or will hold it once the topic exists."""
+        count = self._runtime.partition_count or self._settings.now.groups.offsets_topic_num_partitions
+        return partition_for(group_id, count)
 
     def fetch_offsets(
         self, group_id: str, topics: Sequence[OffsetFetchRequestTopics] | None, *, require_stable: bool
     ) -> Pending[list[OffsetFetchResponseTopics]]:
         """Committed offsets of those topics, or of all (None); ids of the latter are left to the caller.
 
-        A group that does not exist has none. Raises KafkaError(COORDINATOR_LOAD_IN_PROGRESS).
+        A group that does not exist has none. Raises KafkaError as `_find_any`.
         """
         partition, shard = self._find_any(group_id)
         if topics is None:
@@ -342,16 +334,19 @@ class GroupCoordinator:
     # -- shards
 
     def _find(self, group_id: str) -> tuple[int, GroupShard]:
-        """Raises KafkaError: INVALID_GROUP_ID (empty), COORDINATOR_LOAD_IN_PROGRESS."""
+        """Raises KafkaError: INVALID_GROUP_ID (empty), and as `_find_any`."""
         if not group_id:
             raise KafkaError(ErrorCode.INVALID_GROUP_ID)
         return self._find_any(group_id)
 
     def _find_any(self, group_id: str) -> tuple[int, GroupShard]:
-        """The same for APIs that let an empty group id pass: ancient consumers commit offsets under it."""
+        """The same for APIs that let an empty group id pass: ancient consumers commit offsets under it.
+
+        Raises KafkaError: NOT_COORDINATOR, there is no `__consumer_offsets`; COORDINATOR_LOAD_IN_PROGRESS.
+        """
         partition_count = self._runtime.partition_count
         if not partition_count:
-            return 0, self._new_shard(0)
+            raise KafkaError(ErrorCode.NOT_COORDINATOR)
         partition = partition_for(group_id, partition_count)
         return partition, self._runtime.shard(partition)
 

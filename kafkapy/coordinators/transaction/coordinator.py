@@ -146,7 +146,7 @@ class TransactionCoordinator:
             )
             return transaction.producer
 
-        return self._runtime.when_ready().and_then(lambda _: self._with_spare_producer_id(decide)).map(answer)
+        return self._with_spare_producer_id(decide).map(answer)
 
     def add_partitions(
         self,
@@ -323,15 +323,16 @@ class TransactionCoordinator:
     # -- shards
 
     def _find_named(self, transactional_id: str) -> tuple[int, TransactionShard]:
-        """Raises KafkaError: INVALID_REQUEST (empty), COORDINATOR_LOAD_IN_PROGRESS."""
+        """Raises KafkaError: INVALID_REQUEST (empty), and as `_find`."""
         if not transactional_id:
             raise KafkaError(ErrorCode.INVALID_REQUEST)
         return self._find(transactional_id)
 
     def _find(self, transactional_id: str) -> tuple[int, TransactionShard]:
+        """Raises KafkaError: NOT_COORDINATOR, there is no `__transaction_state`; COORDINATOR_LOAD_IN_PROGRESS."""
         partition_count = self._runtime.partition_count
         if not partition_count:
-            return 0, self._new_shard()
+            raise KafkaError(ErrorCode.NOT_COORDINATOR)
         partition = partition_for(transactional_id, partition_count)
         return partition, self._runtime.shard(partition)
 

@@ -45,7 +45,8 @@ class PartitionEnlister:
         """For each partition: how its log may take a batch of this producer, or why not.
 
         Errors: INVALID_PRODUCER_ID_MAPPING, INVALID_PRODUCER_EPOCH, CONCURRENT_TRANSACTIONS, INVALID_REQUEST (empty
-        transactional id), COORDINATOR_LOAD_IN_PROGRESS; TRANSACTION_ABORTABLE, for old clients INVALID_TXN_STATE.
+        transactional id), COORDINATOR_LOAD_IN_PROGRESS, COORDINATOR_NOT_AVAILABLE; TRANSACTION_ABORTABLE, for old
+        clients INVALID_TXN_STATE.
         """
         outcome: dict[Partition, Verification | KafkaError] = {}
         unknown: dict[tuple[str, int], Partition] = {}
@@ -85,5 +86,10 @@ def _not_in_transaction(enlisting: Enlisting) -> KafkaError:
 
 
 def _as_seen_by_writers(error: KafkaError) -> KafkaError:
-    """PRODUCER_FENCED is fatal to a producer; a produce that comes late need not be."""
-    return KafkaError(ErrorCode.INVALID_PRODUCER_EPOCH) if error.code is ErrorCode.PRODUCER_FENCED else error
+    match error.code:
+        case ErrorCode.PRODUCER_FENCED:  # fatal to a producer; a produce that comes late need not be
+            return KafkaError(ErrorCode.INVALID_PRODUCER_EPOCH)
+        case ErrorCode.NOT_COORDINATOR:  # there is no coordinator to ask: `__transaction_state` is missing
+            return KafkaError(ErrorCode.COORDINATOR_NOT_AVAILABLE)
+        case _:
+            return error
