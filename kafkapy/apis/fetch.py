@@ -16,8 +16,8 @@ Errors  per response   FETCH_SESSION_ID_NOT_FOUND, INVALID_FETCH_SESSION_EPOCH, 
 
 Differs: a read_committed fetch from between the last stable offset and the log's end waits as at the end, where Apache
 Kafka answers empty at once. One that waits while DeleteRecords overtakes it hears so at once, there when its time is
-up. A connection with a request that waits is not idle for connections.max.idle.ms. When a topic is deleted that a
-session or a waiting fetch names by its id, the error is UNKNOWN_TOPIC_ID; there it is UNKNOWN_TOPIC_OR_PARTITION.
+up. When a topic is deleted that a session or a waiting fetch names by its id, the error is UNKNOWN_TOPIC_ID; there it
+is UNKNOWN_TOPIC_OR_PARTITION.
 A client that closes or half-closes its connection while its Fetch waits gets no answer to it, and none to the requests
 behind it, which are not handled. Apache Kafka lets it wait, then answers them all.
 Not done: followers' fetches (a single node has no followers); throttling.

@@ -142,16 +142,6 @@ class Connection:
         return str(self.client)
 
     @property
-    def waits(self) -> bool:
-        """Whether silence is the broker's: a request waits for its answer, and the client has read all others.
-
-        Where a client that goes would not be noticed, silence is always the client's.
-        """
-        if self._unfinished is None or self._is_blocked:
-            return False
-        return self._interest == READ or self._around.loop.hears_hang_ups
-
-    @property
     def busy(self) -> bool:
         """Whether a request waits for its answer, or an answer for the client."""
         return self._unfinished is not None or self._is_blocked

@@ -173,7 +173,7 @@ class Server:
                 continue  # as in Kafka: never
             now_ms = clock.monotonic_ms()
             for connection in list(self._connections):
-                if connection.is_active or connection.waits:  # while a request waits, an idle timeout must not count
+                if connection.is_active:
                     connection.is_active = False
                     connection.last_active_ms = now_ms
                 elif connection.last_active_ms < now_ms - idle_ms:

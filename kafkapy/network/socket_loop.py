@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import trio
 
-from kafkapy.network.poller import READ, SelectorPoller, open_poller
+from kafkapy.network.poller import READ, open_poller
 from kafkapy.turns import TURN_SECONDS
 
 if TYPE_CHECKING:
@@ -61,8 +61,6 @@ class SocketLoop:
 
     def __init__(self, poller: Poller | None = None) -> None:
         self._poller = poller or open_poller()
-        self.hears_hang_ups = not isinstance(self._poller, SelectorPoller)
-        """Whether it is told of a peer that has gone while nothing is read from it."""
         self._served: dict[int, Served] = {}
         self._later: deque[GoesOn] = deque()
         self._behind: dict[int, int] = {}

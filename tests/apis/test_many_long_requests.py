@@ -94,7 +94,7 @@ def test_many_fetches_of_one_partition_are_answered_in_turns(tmp_path: Path) -> 
             await until_parked(node, FETCHES_OF_ONE)
             with watching() as watch:
                 await producer.produce("orders", b"news")
-                while any(connection.waits for connection in node.server.connections):
+                while any(connection.busy for connection in node.server.connections):
                     await trio.lowlevel.checkpoint()
             assert watch.longest_seconds < HOLD_SECONDS_MAX, watch
             for client in clients:

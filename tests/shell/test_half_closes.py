@@ -96,6 +96,7 @@ async def node_with_topics(
     async with running_node(directory, settings) as node, connect(node) as other:
         await other.create_topic("orders")
         await other.create_topic("others")
+        await other.find_coordinator("a-group")
         yield node, other
         assert node.bugs.count == 0
 
@@ -326,7 +327,7 @@ def test_one_that_never_reads_is_closed_as_idle(behind: tuple[Message, ...], hal
             await park_behind_unread_answers(node, other, deaf, *behind)
             if half:
                 await deaf.stream.send_eof()
-            await one_is_closed_as_idle(node, other)
+            await closed_as_idle(node, other, 1)
 
     run()
 
@@ -342,7 +343,7 @@ async def test_where_no_hang_up_is_told_a_fetch_with_a_frame_behind_it_is_closed
         async with connect(node) as leaving:
             await leaving.stream.send_all(leaving.frame(FETCH, 12) + leaving.frame(PRODUCE, 12))
             await until_parked(node, 2)
-        await one_is_closed_as_idle(node, other)
+        await closed_as_idle(node, other, 2)
 
 
 @trio_test
@@ -354,9 +355,10 @@ async def test_a_peer_that_vanishes_without_a_fin_is_found_out_by_keepalive(tmp_
             assert ours.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
 
 
-async def one_is_closed_as_idle(node: Node, other: Client) -> None:
+async def closed_as_idle(node: Node, other: Client, count: int) -> None:
+    """Of the connections, so many are; `other` is not."""
     connected = len(node.server.connections)
     for _ in range(14):
         node.clock.advance(500)
         await other.ask(MetadataRequest(topics=[]), MetadataResponse)
-    assert len(node.server.connections) == connected - 1
+    assert len(node.server.connections) == connected - count

@@ -86,6 +86,7 @@ async def test_what_was_asked_for_before_a_hang_up_is_done(tmp_path: Path) -> No
     )
     async with running_node(tmp_path) as node, connect(node) as other:
         await other.create_topic("orders")
+        await other.find_coordinator("a-group")
         async with connect(node) as leaving:
             await leaving.send(commit, 9)
         await until_connected(node, 1)
@@ -111,7 +112,7 @@ async def test_requests_behind_one_that_waits_are_not_collected(tmp_path: Path) 
             for _ in range(10):
                 await trio.testing.wait_all_tasks_blocked()
             assert await other.offset("others", -1) == 0
-            (waiting,) = [connection for connection in node.server.connections if connection.waits]
+            (waiting,) = [connection for connection in node.server.connections if connection.busy]
             assert waiting.unread_bytes <= 2 * WAITING_BYTES_MAX
             assert await other.produce("orders", b"now") == 0
             await client.receive(FetchResponse)

@@ -14,13 +14,14 @@ from tests.shell.running_node import connect, fetch_request, running_node, trio_
 @trio_test
 async def test_a_request_that_waits_is_answered_when_time_moves_to_its_deadline(tmp_path: Path) -> None:
     clock = ManualClock()
-    async with running_node(tmp_path, clock=clock) as node, connect(node) as client:
+    patient = {"connections.max.idle.ms": "7200000"}
+    async with running_node(tmp_path, patient, clock=clock) as node, connect(node) as client:
         await client.create_topic("orders")
         clock.freeze()
         await client.send(fetch_request({"orders": {0: 0}}, max_wait_ms=3_600_000), 12)
         await until_parked(node)
         asked_at_ms = clock.now_ms()
-        while any(connection.waits for connection in node.server.connections):
+        while any(connection.busy for connection in node.server.connections):
             assert clock.jump() is not None
             await trio.lowlevel.checkpoint()
         await client.receive(FetchResponse)
