@@ -54,7 +54,8 @@ def versions_of(key: ApiKey) -> range:
 class Connection:
     """One blocking connection; answers come in the order of the requests."""
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, client_id: str = CLIENT_ID) -> None:
+        self._client_id = client_id
         self._socket = socket.create_connection((host, port), timeout=ANSWER_TIMEOUT_SECONDS)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._correlation_id = 0
@@ -75,7 +76,7 @@ class Connection:
             request_api_key=int(key),
             request_api_version=version,
             correlation_id=self._correlation_id,
-            client_id=CLIENT_ID,
+            client_id=self._client_id,
         )
         self.post_frame(encode(header, header_version) + encode(request, version))
         return self._correlation_id
@@ -156,9 +157,9 @@ class Peer:
         for connection in self._connections:
             connection.close()
 
-    def connect(self) -> Connection:
+    def connect(self, client_id: str = CLIENT_ID) -> Connection:
         """A further connection, closed with the scenario."""
-        connection = Connection(self.host, self.port)
+        connection = Connection(self.host, self.port, client_id)
         self._connections.append(connection)
         return connection
 

@@ -145,6 +145,17 @@ async def test_used_up_epochs_give_a_new_producer_id_at_initialisation() -> None
     assert await lab.init() == ProducerIdAndEpoch(2, 1)
 
 
+async def test_who_asks_again_for_the_last_epoch_is_refused_as_by_apache_kafka() -> None:
+    lab = TransactionLab()
+    producer = await lab.producer_with_epoch(EPOCH_MAX - 2)
+    last = await lab.init(producer)
+    assert last.epoch == EPOCH_MAX - 1
+    assert await error_of(lab.init(producer)) is ErrorCode.UNKNOWN_SERVER_ERROR, "repeated"
+    assert await error_of(lab.init(producer._replace(epoch=7))) is ErrorCode.UNKNOWN_SERVER_ERROR
+    assert await error_of(lab.init(last._replace(producer_id=77))) is ErrorCode.PRODUCER_FENCED
+    assert (await lab.init(last)).epoch == 0
+
+
 async def test_a_transaction_that_takes_too_long_is_aborted_and_its_producer_fenced() -> None:
     lab = TransactionLab()
     producer = await lab.init(timeout_ms=5_000)

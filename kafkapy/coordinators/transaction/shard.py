@@ -68,7 +68,8 @@ class TransactionShard:
         """The next epoch; who had the one before is fenced. With an open transaction: its abort.
 
         `expected` is what the producer has, which goes on after an error (KIP-360): then nobody else may have come.
-        Raises ProducerIdNeeded; KafkaError: PRODUCER_FENCED, CONCURRENT_TRANSACTIONS (the end is being written).
+        Raises ProducerIdNeeded; KafkaError: PRODUCER_FENCED, CONCURRENT_TRANSACTIONS (the end is being written),
+        UNKNOWN_SERVER_ERROR (the epochs are used up, and `expected` has not the last).
         """
         transaction = self.transactions.get(transactional_id)
         if transaction is None:
@@ -80,13 +81,15 @@ class TransactionShard:
         if transaction.status is _ONGOING:
             return self.abort_unasked(transaction, spare_producer_id, now_ms)
         goes_on = expected is not None
-        if expected is None or transaction.producer_epoch == NO_PRODUCER_EPOCH or _is_current(transaction, expected):
-            if transaction.epoch_is_exhausted:
-                following = transaction.with_new_producer_id(
-                    _needed(spare_producer_id), timeout_ms, keep_last_epoch=goes_on, now_ms=now_ms
-                )
-            else:
-                following = transaction.with_next_epoch(timeout_ms, keep_last_epoch=goes_on, now_ms=now_ms)
+        if transaction.epoch_is_exhausted:
+            if expected is not None and not _is_current(transaction, expected):
+                # Also one whose answer was lost: Apache Kafka has no epoch to answer with, and says so with this code.
+                raise KafkaError(ErrorCode.UNKNOWN_SERVER_ERROR)
+            following = transaction.with_new_producer_id(
+                _needed(spare_producer_id), timeout_ms, keep_last_epoch=goes_on, now_ms=now_ms
+            )
+        elif expected is None or transaction.producer_epoch == NO_PRODUCER_EPOCH or _is_current(transaction, expected):
+            following = transaction.with_next_epoch(timeout_ms, keep_last_epoch=goes_on, now_ms=now_ms)
         elif expected.epoch == transaction.last_producer_epoch:
             following = transaction.with_same_epoch(timeout_ms, now_ms=now_ms)
         else:
