@@ -6,6 +6,7 @@ which a producer has nearly used up its epochs: to get there by requests takes 3
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -25,6 +26,7 @@ from compat_tests.tools import need
 from kafkapy_wire.api_keys import ApiKey
 from kafkapy_wire.codec import encode
 from kafkapy_wire.messages.delete_topics import DeleteTopicsRequest, DeleteTopicState
+from kafkapy_wire.messages.describe_configs import DescribeConfigsRequest, DescribeConfigsResource
 from kafkapy_wire.messages.describe_transactions import DescribeTransactionsRequest
 from kafkapy_wire.messages.find_coordinator import FindCoordinatorRequest
 from kafkapy_wire.messages.init_producer_id import InitProducerIdRequest
@@ -39,6 +41,7 @@ SETTINGS = {
     "connections.max.idle.ms": str(IDLE_MS),
     "offsets.topic.replication.factor": "3",
 }
+TRANSACTION_TOPIC = "__transaction_state"
 OLD_PRODUCER = "old-producer"
 OLD_PRODUCER_ID = 77
 
@@ -61,7 +64,6 @@ def brokers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Broker, 
 
 def store_an_old_producer(broker: Broker) -> None:
     """What a coordinator would have written of it after 32,764 InitProducerId."""
-    topic = "__transaction_state"
     key = TransactionLogKey(transactional_id=OLD_PRODUCER)
     value = TransactionLogValue(
         producer_id=OLD_PRODUCER_ID,
@@ -75,9 +77,9 @@ def store_an_old_producer(broker: Broker) -> None:
     with Peer("kafkapy", "127.0.0.1", broker.port, None) as peer:
         find = FindCoordinatorRequest(key_type=1, coordinator_keys=[OLD_PRODUCER])
         peer.until(find, lambda answer: answer.coordinators[0].error_code == 0, "a coordinator")
-        peer.await_topic(topic)
+        peer.await_topic(TRANSACTION_TOPIC)
         record = NewRecord(now_ms(), b"\0\0" + encode(key, 0), b"\0\1" + encode(value, 1))
-        request = produce(peer, 13, topic, build_batch([record]))
+        request = produce(peer, 13, TRANSACTION_TOPIC, build_batch([record]))
         connection = peer.connect("__admin_client")  # who else writes to an internal topic is refused
         answer: Any = connection.receive(ApiKey.PRODUCE, 13, connection.post(request, 13))
         assert answer.responses[0].partition_responses[0].error_code == 0, answer
@@ -166,3 +168,32 @@ def test_the_last_epochs_of_a_producer(brokers: tuple[Broker, Broker]) -> None:
         producer.described("with the new producer id")
 
     compare(brokers, scenario)
+
+
+SAME_WORDS_MAX = 6
+"""Names of settings count as one word. More in a row than these would be somebody's sentence."""
+
+
+def test_settings_are_documented_in_our_own_words(brokers: tuple[Broker, Broker]) -> None:
+    def documented(broker: Broker) -> dict[tuple[int, str], str]:
+        with Peer("documented", "127.0.0.1", broker.port, None) as peer:
+            resources = [
+                DescribeConfigsResource(resource_type=kind, resource_name=name, configuration_keys=None)
+                for kind, name in ((2, TRANSACTION_TOPIC), (4, "1"), (32, "a-group"))
+            ]
+            answer = peer.quietly(DescribeConfigsRequest(resources=resources, include_documentation=True))
+        return {
+            (result.resource_type, entry.name): entry.documentation or ""
+            for result in answer.results
+            for entry in result.configs
+        }
+
+    def runs(text: str) -> set[tuple[str, ...]]:
+        words = re.findall(r"[\w.]+", text.lower())
+        return {tuple(words[start : start + SAME_WORDS_MAX]) for start in range(len(words) - SAME_WORDS_MAX + 1)}
+
+    ours, theirs = map(documented, brokers)
+    assert len(ours) > 300
+    assert {name: runs(text) & runs(theirs.get(name, "")) for name, text in ours.items() if runs(text)} == {
+        name: set() for name, text in ours.items() if runs(text)
+    }
