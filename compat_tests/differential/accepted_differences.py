@@ -46,7 +46,7 @@ NOT_SERVED = (
     ApiKey.UNREGISTER_CONTROLLER,
 )
 
-PROSE = "the documentation of a setting is Apache Kafka's own prose; kafkapy has none of it"
+PROSE = "each documents its settings in its own words"
 CONTROLLER_LISTENER = "Apache Kafka has to be told of a listener for its controller; kafkapy's needs none"
 
 ACCEPTED: tuple[Accepted, ...] = (
@@ -105,7 +105,7 @@ ACCEPTED: tuple[Accepted, ...] = (
         Accepted(
             "configs.every_broker_setting", f"DescribeConfigs v4: results[1].configs[{name}].*", CONTROLLER_LISTENER
         )
-        for name in ("listeners", "controller.quorum.voters", "listener.security.protocol.map")
+        for name in ("listeners", "controller.quorum.bootstrap.servers", "listener.security.protocol.map")
     ),
     Accepted(
         "configs.the_broker_is_changed",
