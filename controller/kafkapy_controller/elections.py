@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kafkapy_controller.decision import RECORDS_PER_DECISION_MAX, Decision
+from kafkapy_controller.decision import Decision
 from kafkapy_controller.image import NO_LEADER, MetadataImage, PartitionImage, TopicImage
 from kafkapy_controller.metadata_records import MetadataRecord
 from kafkapy_controller.partition_changes import Election, partition_change
@@ -19,29 +19,21 @@ ELECTIONS = {0: Election.PREFERRED, 1: Election.UNCLEAN}
 
 
 def decide_elect_leaders(image: MetadataImage, request: ElectLeadersRequest) -> Decision[ElectLeadersResponse]:
-    """Records of the leaders that change, and a result for each partition asked for.
+    """Records of the leaders that change, and a result for each of the partitions that the request lists.
 
-    Without a list every partition is asked for, and those that need no election are left out of their topic's answer.
-    Raises KafkaError: INVALID_REQUEST, there is no such type of election; POLICY_VIOLATION, more than 10,000 records.
+    Raises KafkaError INVALID_REQUEST: there is no such type of election.
     """
-    if request.topic_partitions is not None and not request.topic_partitions:
-        return Decision([], ElectLeadersResponse())
     election = ELECTIONS.get(request.election_type)
     if election is None:
         raise KafkaError(ErrorCode.INVALID_REQUEST, f"Unknown election type {request.election_type}")
     records: list[MetadataRecord] = []
-    results: list[ReplicaElectionResult] = []
-    if request.topic_partitions is None:
-        for topic in image.topics.values():
-            elected = [_elect(image, topic.name, index, election, records) for index in range(len(topic.partitions))]
-            needed = [result for result in elected if result.error_code != ErrorCode.ELECTION_NOT_NEEDED]
-            results.append(ReplicaElectionResult(topic=topic.name, partition_result=needed))
-    else:
-        for asked in request.topic_partitions:
-            elected = [_elect(image, asked.topic, index, election, records) for index in asked.partitions]
-            results.append(ReplicaElectionResult(topic=asked.topic, partition_result=elected))
-    if len(records) > RECORDS_PER_DECISION_MAX:
-        raise KafkaError(ErrorCode.POLICY_VIOLATION, "Unable to perform excessively large batch operation.")
+    results = [
+        ReplicaElectionResult(
+            topic=asked.topic,
+            partition_result=[_elect(image, asked.topic, index, election, records) for index in asked.partitions],
+        )
+        for asked in request.topic_partitions or ()
+    ]
     return Decision(records, ElectLeadersResponse(replica_election_results=results))
 
 

@@ -43,16 +43,16 @@ def decide_update_features(
 
     `node_id` is this controller's. Raises KafkaError INVALID_UPDATE_VERSION for the first that cannot be.
     """
-    levels = {update.feature: update.max_version_level for update in request.feature_updates}
-    proposed = {**image.features, **levels}
+    updates = {update.feature: update for update in request.feature_updates}
+    proposed = {**image.features, **{name: update.max_version_level for name, update in updates.items()}}
     records: list[MetadataRecord] = []
-    for update in request.feature_updates:
+    for update in updates.values():
         name, level = update.feature, update.max_version_level
         current = image.kraft_version if name == KRAFT_VERSION else image.features.get(name, 0)
         _check(image, update, current, proposed, node_id)
         if level != current:
             records.append(FeatureLevelRecord(name=name, feature_level=level))
-    results = [UpdatableFeatureResult(feature=name, error_message="NONE") for name in levels]  # before version 2
+    results = [UpdatableFeatureResult(feature=name, error_message="NONE") for name in updates]  # before version 2
     response = UpdateFeaturesResponse(error_message=None, results=results)
     return Decision([] if request.validate_only else records, response)
 

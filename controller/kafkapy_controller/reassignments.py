@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from kafkapy_controller.decision import RECORDS_PER_DECISION_MAX, Decision
+from kafkapy_controller.decision import Decision
 from kafkapy_controller.image import MetadataImage, PartitionImage, TopicImage
 from kafkapy_controller.metadata_records import MetadataRecord
 from kafkapy_controller.partition_changes import is_reassigned, partition_change
@@ -35,10 +35,7 @@ def decide_alter_reassignments(
     """Records of the partitions whose replicas change, and a result for each partition asked for.
 
     `allows_unclean_election` says it of a topic, by name.
-    Raises KafkaError POLICY_VIOLATION: more than 10,000 records.
     """
-    if not request.topics:
-        return Decision([], AlterPartitionReassignmentsResponse())  # with its empty message, as Apache Kafka
     records: list[MetadataRecord] = []
     responses: list[ReassignableTopicResponse] = []
     for asked in request.topics:
@@ -56,8 +53,6 @@ def decide_alter_reassignments(
                     records.append(record)
             results.append(result)
         responses.append(ReassignableTopicResponse(name=asked.name, partitions=results))
-    if len(records) > RECORDS_PER_DECISION_MAX:
-        raise KafkaError(ErrorCode.POLICY_VIOLATION, "Unable to perform excessively large batch operation.")
     return Decision(
         records,
         AlterPartitionReassignmentsResponse(

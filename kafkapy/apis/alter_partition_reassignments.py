@@ -8,7 +8,6 @@ Errors of each partition:
         NO_REASSIGNMENT_IN_PROGRESS  there is nothing to cancel
         UNKNOWN_TOPIC_OR_PARTITION
 Errors of the request:
-        POLICY_VIOLATION             more than 10,000 partitions would change
         REQUEST_TIMED_OUT            timeout_ms is not positive
         KAFKA_STORAGE_ERROR          the metadata log cannot be written
 On a single node replicas can only be taken away, which is done at once; what adds one waits until its broker comes.
@@ -27,14 +26,13 @@ from kafkapy_wire.messages.alter_partition_reassignments import (
 
 if TYPE_CHECKING:
     from kafkapy.context import RequestContext
-    from kafkapy.pending import Pending
     from kafkapy_wire.errors import KafkaError
 
 
-def handle(
+async def handle(
     request: AlterPartitionReassignmentsRequest, context: RequestContext
-) -> Pending[AlterPartitionReassignmentsResponse]:
-    return context.broker.controller.alter_partition_reassignments(request)
+) -> AlterPartitionReassignmentsResponse:
+    return await context.broker.controller.alter_partition_reassignments(request)
 
 
 def error_response(

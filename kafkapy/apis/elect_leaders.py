@@ -9,7 +9,6 @@ Errors of each partition:
         UNKNOWN_TOPIC_OR_PARTITION
 Errors of the request:
         INVALID_REQUEST                 no such type of election
-        POLICY_VIOLATION                more than 10,000 leaders would change
         REQUEST_TIMED_OUT               timeout_ms is not positive
         KAFKA_STORAGE_ERROR             the metadata log cannot be written
 Without a list of partitions every one is asked for; the answer names every topic, with those that need an election.
@@ -19,7 +18,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kafkapy.pending import Pending, attempt
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.elect_leaders import (
     ElectLeadersRequest,
@@ -35,19 +33,19 @@ if TYPE_CHECKING:
 FIRST_VERSION_WITH_ERROR = 1
 
 
-def handle(request: ElectLeadersRequest, context: RequestContext) -> Pending[ElectLeadersResponse]:
-    def refuse(error: KafkaError) -> ElectLeadersResponse:
+async def handle(request: ElectLeadersRequest, context: RequestContext) -> ElectLeadersResponse:
+    try:
+        return await context.broker.controller.elect_leaders(request)
+    except KafkaError as error:
         response = error_response(request, error)
-        if context.api_version < FIRST_VERSION_WITH_ERROR:
-            response.error_code = ErrorCode.NONE
+        response.error_code = error.code if context.api_version >= FIRST_VERSION_WITH_ERROR else ErrorCode.NONE
         return response
-
-    return attempt(lambda: context.broker.controller.elect_leaders(request)).otherwise(refuse)
 
 
 def error_response(request: ElectLeadersRequest, error: KafkaError) -> ElectLeadersResponse:
+    """For each partition; for the whole where none is listed, which version 0 has no place for."""
     return ElectLeadersResponse(
-        error_code=error.code,
+        error_code=error.code if request.topic_partitions is None else ErrorCode.NONE,
         replica_election_results=[
             ReplicaElectionResult(
                 topic=asked.topic,

@@ -20,4 +20,4 @@ if TYPE_CHECKING:
 
 def handle(request: UnregisterBrokerRequest, context: RequestContext) -> Pending[UnregisterBrokerResponse]:
     unregistered = context.broker.controller.unregister_broker(request.broker_id)
-    return unregistered.map(lambda _: UnregisterBrokerResponse(error_message=None))
+    return unregistered.map(lambda _: UnregisterBrokerResponse())

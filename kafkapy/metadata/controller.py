@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import trio
 
-from kafkapy.metadata.deadlines import check_deadline
 from kafkapy.pending import Pending
 from kafkapy.turns import Turn
 from kafkapy_controller.bootstrap import decide_bootstrap, features_in
@@ -145,21 +144,17 @@ class QuorumController:
         self._append_and_release(partial(self._append, decision.records) if decision.records else None, release)
         return answer
 
-    def elect_leaders(self, request: ElectLeadersRequest) -> Pending[ElectLeadersResponse]:
-        from kafkapy_controller.elections import decide_elect_leaders
+    async def elect_leaders(self, request: ElectLeadersRequest) -> ElectLeadersResponse:
+        from kafkapy.metadata.many_partitions import elect_leaders
 
-        if request.topic_partitions != []:
-            check_deadline(request.timeout_ms)
-        return self.commit(decide_elect_leaders(self.image, request))
+        return await elect_leaders(self, request)
 
-    def alter_partition_reassignments(
+    async def alter_partition_reassignments(
         self, request: AlterPartitionReassignmentsRequest
-    ) -> Pending[AlterPartitionReassignmentsResponse]:
-        from kafkapy_controller.reassignments import decide_alter_reassignments
+    ) -> AlterPartitionReassignmentsResponse:
+        from kafkapy.metadata.many_partitions import alter_partition_reassignments
 
-        if request.topics:
-            check_deadline(request.timeout_ms)
-        return self.commit(decide_alter_reassignments(self.image, request, self._allows_unclean_election))
+        return await alter_partition_reassignments(self, request, self._allows_unclean_election)
 
     def _allows_unclean_election(self, topic: str) -> bool:
         own = self.image.resource_configs(ConfigResourceType.TOPIC, topic)

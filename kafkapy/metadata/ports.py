@@ -56,13 +56,12 @@ class Controller(Protocol):
     ) -> Pending[list[KafkaError | None]]:
         """An error, or None, for each of `asked`, in its order. Never refused as a whole."""
 
-    def elect_leaders(self, request: ElectLeadersRequest) -> Pending[ElectLeadersResponse]:
-        """Raises KafkaError: INVALID_REQUEST, POLICY_VIOLATION."""
+    async def elect_leaders(self, request: ElectLeadersRequest) -> ElectLeadersResponse:
+        """Raises KafkaError INVALID_REQUEST."""
 
-    def alter_partition_reassignments(
+    async def alter_partition_reassignments(
         self, request: AlterPartitionReassignmentsRequest
-    ) -> Pending[AlterPartitionReassignmentsResponse]:
-        """Raises KafkaError POLICY_VIOLATION."""
+    ) -> AlterPartitionReassignmentsResponse: ...
 
     def update_features(self, request: UpdateFeaturesRequest) -> Pending[UpdateFeaturesResponse]:
         """Raises KafkaError INVALID_UPDATE_VERSION."""

@@ -9,6 +9,12 @@ import pytest
 import trio
 
 from kafkapy_wire.errors import ErrorCode
+from kafkapy_wire.messages.alter_partition_reassignments import (
+    AlterPartitionReassignmentsRequest,
+    AlterPartitionReassignmentsResponse,
+    ReassignablePartition,
+    ReassignableTopic,
+)
 from kafkapy_wire.messages.create_partitions import (
     CreatePartitionsRequest,
     CreatePartitionsResponse,
@@ -16,6 +22,7 @@ from kafkapy_wire.messages.create_partitions import (
 )
 from kafkapy_wire.messages.create_topics import CreatableTopic, CreateTopicsRequest, CreateTopicsResponse
 from kafkapy_wire.messages.delete_topics import DeleteTopicsRequest, DeleteTopicsResponse
+from kafkapy_wire.messages.elect_leaders import ElectLeadersRequest, ElectLeadersResponse, TopicPartitions
 from kafkapy_wire.messages.fetch import FetchResponse
 from kafkapy_wire.messages.list_offsets import (
     ListOffsetsPartition,
@@ -75,7 +82,23 @@ async def create_partitions(client: Client) -> None:
     assert response.results[0].error_code == ErrorCode.NONE
 
 
-ASKED_AGAIN: tuple[Ask, ...] = (produce, fetch, list_offsets, metadata)
+async def elect_leaders(client: Client) -> None:
+    every = await client.ask(ElectLeadersRequest(topic_partitions=None), ElectLeadersResponse)
+    assert {topic.topic: topic.partition_result for topic in every.replica_election_results} == {TOPIC: []}
+    listed = [TopicPartitions(topic=TOPIC, partitions=list(PARTITIONS))]
+    response = await client.ask(ElectLeadersRequest(topic_partitions=listed), ElectLeadersResponse)
+    codes = [result.error_code for result in response.replica_election_results[0].partition_result]
+    assert codes == [ErrorCode.ELECTION_NOT_NEEDED] * len(PARTITIONS)
+
+
+async def move_replicas(client: Client) -> None:
+    partitions = [ReassignablePartition(partition_index=index, replicas=[1]) for index in PARTITIONS]
+    request = AlterPartitionReassignmentsRequest(topics=[ReassignableTopic(name=TOPIC, partitions=partitions)])
+    response = await client.ask(request, AlterPartitionReassignmentsResponse)
+    assert [result.error_code for result in response.responses[0].partitions] == [ErrorCode.NONE] * len(PARTITIONS)
+
+
+ASKED_AGAIN: tuple[Ask, ...] = (produce, fetch, list_offsets, metadata, elect_leaders, move_replicas)
 
 
 @pytest.mark.parametrize("ask", [*ASKED_AGAIN, create_and_delete_topics, create_partitions])
