@@ -130,6 +130,7 @@ class LogManagerSettings(Area):
     log_flush_scheduler_interval_ms: int = LONG_MAX
     log_initial_task_delay_ms: int = 30_000
     log_retention_check_interval_ms: int = 300_000
+    kafkapy_retention_from_last_write: bool = False
 
     @property
     def directories(self) -> tuple[str, ...]:
