@@ -366,7 +366,8 @@ class Settings:
         self.network = NetworkSettings().with_settings(values)
         overrides = values.get("max.connections.per.ip.overrides")
         if overrides is not None:
-            self.network = self.network.replace({"max_connections_per_ip_overrides": _counts_by_host(str(overrides))})
+            counts = rules.parse_counts_by_host(str(overrides))
+            self.network = self.network.replace({"max_connections_per_ip_overrides": counts})
         self.log = LogManagerSettings().with_settings(values)
         self.topics = TopicCreationSettings().with_settings(values)
         self.groups = GroupCoordinatorSettings().with_settings(values)
@@ -478,6 +479,12 @@ class Settings:
             candidates.insert(0, f"{prefix}{mechanism.lower()}.{name}")
         return next((self._values[candidate] for candidate in candidates if candidate in self._values), None)
 
+    def listener_number(self, listener_name: str, name: str) -> int | None:
+        """The number that one listener has of its own; None: it has none."""
+        value = self._values.get(f"listener.name.{listener_name.lower()}.{name}")
+        assert value is None or isinstance(value, int), f"{name} is {value!r}"
+        return value
+
     def _parse_listeners(self, texts: Mapping[str, str]) -> tuple[tuple[Listener, ...], tuple[Listener, ...]]:
         network = self.network
         protocols = dict(rules.DEFAULT_PROTOCOL_MAP)
@@ -503,18 +510,6 @@ class Settings:
         if inter_broker is not None and self.node.is_broker:
             rules.check_inter_broker(inter_broker.upper(), protocols, advertised)
         return listeners, advertised
-
-
-def _counts_by_host(text: str) -> dict[str, int]:
-    """`host:count,host:count` -> the connections that each host may have. Raises SettingsError."""
-    name = "max.connections.per.ip.overrides"
-    counts: dict[str, int] = {}
-    for entry in filter(None, map(str.strip, text.split(","))):
-        host, colon, count = entry.rpartition(":")
-        if not colon or not count.strip().isdecimal():
-            raise SettingsError(f"Error parsing configuration property '{name}': {entry} is not HOST:COUNT", name)
-        counts[host.strip()] = int(count)
-    return counts
 
 
 def _with_ports(listeners: tuple[Listener, ...], ports: Mapping[str, int]) -> tuple[Listener, ...]:
@@ -558,6 +553,12 @@ def _check_together(values: Mapping[str, Value]) -> None:
             raise SettingsError(
                 f"requirement failed: log.retention.{unit} must be unlimited (-1) or, greater than or equal to 1"
             )
+    if values.get("max.connections.per.ip") == 0 and not values.get("max.connections.per.ip.overrides"):
+        raise SettingsError(
+            "requirement failed: max.connections.per.ip can be set to zero only if max.connections.per.ip.overrides "
+            "property is set.",
+            "max.connections.per.ip",
+        )
     for kind in ("consumer", "share", "streams"):
         if not any(name.startswith(f"group.{kind}.") for name in values):
             continue
