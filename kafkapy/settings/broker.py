@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from kafkapy.settings import listeners as rules
 from kafkapy.settings.area import Area
-from kafkapy.settings.errors import SettingsError
+from kafkapy.settings.different_defaults import DIFFERENT_DEFAULTS
+from kafkapy.settings.errors import SettingsError, invalid_value
 from kafkapy.settings.given import GivenSettings
 from kafkapy.settings.group import GroupSettings, group_defaults
 from kafkapy.settings.listeners import Listener, listeners_text
@@ -30,30 +31,8 @@ INT_MAX = 2_147_483_647
 NOTHING: Mapping[str, str] = {}
 NOTHING_COUNTED: Mapping[str, int] = {}
 
-# Name -> (our default, Kafka's, why). They count as given in the node's properties file: DescribeConfigs calls them
-# STATIC_BROKER_CONFIG, with Kafka's own default behind them. A value of the user's always wins.
-DIFFERENT_DEFAULTS: Mapping[str, tuple[str, str | None, str]] = {
-    "controller.listener.names": ("CONTROLLER", None, "Kafka has no default; this is the name everyone gives"),
-    "group.initial.rebalance.delay.ms": (
-        "0",
-        "3000",
-        "the first group is there at once; nobody waits for more members",
-    ),
-    "listeners": (
-        "PLAINTEXT://localhost:9092",
-        "PLAINTEXT://:9092",
-        "a test broker is open to the network only if you ask for it",
-    ),
-    "node.id": ("1", None, "Kafka has no default; a node alone needs none"),
-    "offsets.topic.replication.factor": ("1", "3", "works on one node"),
-    "process.roles": ("broker,controller", None, "Kafka has no default; a node alone is both"),
-    "socket.receive.buffer.bytes": ("409600", "102400", "fewer turns for a megabyte: less CPU, twice the rate"),
-    "socket.send.buffer.bytes": ("409600", "102400", "fewer turns for a megabyte: less CPU, twice the rate"),
-    "share.coordinator.state.topic.min.isr": ("1", "2", "works on one node"),
-    "share.coordinator.state.topic.replication.factor": ("1", "3", "works on one node"),
-    "transaction.state.log.min.isr": ("1", "2", "works on one node"),
-    "transaction.state.log.replication.factor": ("1", "3", "works on one node"),
-}
+# Apache Kafka changes these while it runs.
+STATIC_HERE = frozenset({"listeners", "listener.security.protocol.map"})
 
 
 class NodeSettings(Area):
@@ -380,6 +359,12 @@ class Settings:
         self.group_defaults = group_defaults(values) if values else GroupSettings()
         self.listeners, self.advertised_listeners = self._parse_listeners(texts)
         self._asked_listeners = self.listeners
+        if texts:
+            from kafkapy.settings.support import refuse_lockout, refuse_what_is_not_served
+
+            refuse_what_is_not_served(texts, values)
+            listener_names = [listener.name for listener in self.broker_listeners]
+            refuse_lockout(dynamic_default.keys() | dynamic_broker.keys(), values, listener_names)
 
     @classmethod
     def parse(cls, values: Mapping[str, str]) -> Settings:
@@ -406,9 +391,10 @@ class Settings:
     def with_dynamic(self, dynamic_default: Mapping[str, str], dynamic_broker: Mapping[str, str]) -> Settings:
         """These under the cluster's defaults and this broker's own dynamic values, whichever were there before.
 
-        Dynamic values were checked when they were stored, but perhaps by a broker with another file: what does not go
-        with this one is left out, with a line in the log, as Apache Kafka does.
+        Dynamic values were checked when they were stored, but perhaps by a broker with another file, or by Apache
+        Kafka: what does not go with this one is left out, with a line in the log, as Apache Kafka does.
         """
+        dynamic_default, dynamic_broker = _without_listeners(dynamic_default), _without_listeners(dynamic_broker)
         if (dynamic_default, dynamic_broker) == (self.dynamic_default, self.dynamic_broker):
             return self
         try:
@@ -512,6 +498,13 @@ class Settings:
         return listeners, advertised
 
 
+def _without_listeners(dynamic: Mapping[str, str]) -> Mapping[str, str]:
+    """`dynamic` without what Apache Kafka would bind anew: sockets are bound once, before the metadata is read."""
+    if dynamic.keys().isdisjoint(STATIC_HERE):
+        return dynamic
+    return {name: text for name, text in dynamic.items() if name not in STATIC_HERE}
+
+
 def _with_ports(listeners: tuple[Listener, ...], ports: Mapping[str, int]) -> tuple[Listener, ...]:
     return tuple(
         listener if listener.port else listener.with_port(ports.get(listener.name, 0)) for listener in listeners
@@ -542,6 +535,9 @@ def _typed_values(texts: Mapping[str, str]) -> dict[str, Value]:
             values[name] = parse_value(definition, text)
     if "broker.id" in values and values.setdefault("node.id", values["broker.id"]) != values["broker.id"]:
         raise SettingsError("You must set `node.id` to the same value as `broker.id`.")
+    node_id = values.get("node.id", 0)
+    if isinstance(node_id, int) and node_id < 0:
+        raise invalid_value("node.id", node_id, "Value must be at least 0")
     _check_together(values)
     return values
 

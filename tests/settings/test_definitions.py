@@ -6,7 +6,7 @@ import pytest
 
 from kafkapy.settings import broker, catalog, definitions, generate
 from kafkapy.settings.area import Area
-from kafkapy.settings.broker import DIFFERENT_DEFAULTS
+from kafkapy.settings.different_defaults import DIFFERENT_DEFAULTS
 from kafkapy.settings.group import GroupSettings
 from kafkapy.settings.parse import default_value, parse_value
 from kafkapy.settings.topic import TopicSettings
