@@ -55,10 +55,10 @@ class Admission:
     def follow_settings(self, settings: Settings) -> None:
         self.host_limits.use(settings.network.max_connections_per_ip_overrides)
 
-    def delay_ms(self, listener: str) -> float:
+    def delay_ms(self, listener: str, *, has_waited: bool) -> float:
         """How long the next connection of a listener must wait: 0 is not at all, infinity until another one closes.
 
-        Kafka leaves connections beyond its limits in the backlog.
+        Kafka leaves connections beyond its limits in the backlog. One that `has_waited` for the rate need not again.
         """
         if self._count >= descriptors_for_clients():
             return self._full("the limit of open files (`ulimit -n`)")
@@ -69,6 +69,8 @@ class Admission:
         listener_max = settings.listener_number(listener, "max.connections")
         if listener_max is not None and self._per_listener[listener] >= listener_max:
             return self._full(f"max.connections of listener {listener}")
+        if has_waited:
+            return 0.0
         delay_ms = 0.0
         listener_rate = settings.listener_number(listener, "max.connection.creation.rate")
         if listener_rate is not None:

@@ -100,7 +100,7 @@ class Server:
     def accept(self, listening: _Listening, around: Surroundings) -> None:
         """Let in those who wait at a listener, some at a time."""
         for _ in range(ACCEPTED_AT_ONCE_MAX):
-            delay_ms = self._admission.delay_ms(listening.name)
+            delay_ms = self._admission.delay_ms(listening.name, has_waited=listening.take_waited())
             if delay_ms:
                 listening.pause(delay_ms)
                 return
@@ -162,7 +162,7 @@ class Server:
         logger.debug("connection from %s closed", connection)
         self._admission.disconnected(connection.client.listener_name, connection.client.peer_host)
         for listening in self._listening:
-            listening.resume()
+            listening.room_was_made()
         if not self._connections:
             self._all_closed.set()
 
@@ -202,7 +202,7 @@ class Server:
 class _Listening:
     """A listener on the loop. Paused, it leaves those who come in the backlog."""
 
-    __slots__ = ("_around", "_clock", "_is_paused", "_retry", "_server", "name", "socket")
+    __slots__ = ("_around", "_clock", "_has_waited", "_is_paused", "_retry", "_server", "name", "socket")
 
     def __init__(self, name: str, sock: socket.socket, server: Server, around: Surroundings) -> None:
         self.name = name
@@ -212,6 +212,7 @@ class _Listening:
         self._is_paused = False
         self._clock = around.broker.clock
         self._retry: Timer | None = None
+        self._has_waited = False
         around.loop.add(sock.fileno(), self, READ)
 
     def ready(self, _events: int, _until: float, /) -> None:
@@ -227,9 +228,26 @@ class _Listening:
             self._around.loop.change(self.socket.fileno(), 0)
         if self._retry is not None:
             self._retry.cancel()
-        self._retry = None if math.isinf(delay_ms) else self._clock.call_later(delay_ms, self.resume)
+        self._retry = None if math.isinf(delay_ms) else self._clock.call_later(delay_ms, self._waited)
+
+    def _waited(self) -> None:
+        self._has_waited = True
+        self.resume()
+
+    def take_waited(self) -> bool:
+        """Whether a delay has passed and nobody was let in for it yet."""
+        has_waited, self._has_waited = self._has_waited, False
+        return has_waited
+
+    def room_was_made(self) -> None:
+        """A connection was closed. Who waits for the rate has its time: it would begin to wait anew."""
+        if self._retry is None:
+            self.resume()
 
     def resume(self) -> None:
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None
         if self._is_paused and self.socket.fileno() != -1:
             self._is_paused = False
             self._around.loop.change(self.socket.fileno(), READ)

@@ -195,12 +195,12 @@ def refuse_lockout(dynamic: AbstractSet[str], values: Mapping[str, Value], liste
 
     `dynamic` are the names of such values among `values`. In a file they may be: whoever wrote it can change it.
     """
-    for name in ("max.connections", "max.connection.creation.rate"):
-        by_listener = [f"listener.name.{listener.lower()}.{name}" for listener in listener_names]
-        if name in dynamic and values.get(name) == 0:
-            raise _locks_out(name)
-        if not dynamic.isdisjoint(by_listener) and all(values.get(one) == 0 for one in by_listener):
-            raise _locks_out(by_listener[0])
+    name = "max.connections"
+    by_listener = [f"listener.name.{listener.lower()}.{name}" for listener in listener_names]
+    if name in dynamic and values.get(name) == 0:
+        raise _locks_out(name)
+    if not dynamic.isdisjoint(by_listener) and all(values.get(one) == 0 for one in by_listener):
+        raise _locks_out(by_listener[0])
     name, overrides = "max.connections.per.ip", "max.connections.per.ip.overrides"
     is_changed = not dynamic.isdisjoint((name, overrides))
     if is_changed and values.get(name) == 0 and not any(parse_counts_by_host(str(values[overrides])).values()):
