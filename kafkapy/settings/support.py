@@ -21,7 +21,7 @@ from kafkapy.settings.catalog import (
     topic_definitions,
 )
 from kafkapy.settings.different_defaults import DIFFERENT_DEFAULTS
-from kafkapy.settings.errors import SettingsError
+from kafkapy.settings.errors import SettingsError, shortened
 from kafkapy.settings.given import GivenSettings
 from kafkapy.settings.listeners import parse_counts_by_host
 from kafkapy.settings.parse import Value, default_value, parse_value
@@ -115,7 +115,9 @@ def refuse_what_is_not_served(texts: Mapping[str, str], values: Mapping[str, Val
         if support is None:
             continue
         if _VARIABLE.search(text):
-            raise _refused(f"{name}={text}", name, *NO_CONFIG_PROVIDERS)
+            definition = broker_definition(name)
+            is_secret = definition is None or definition.is_sensitive
+            raise _refused(name if is_secret else f"{name}={shortened(text)}", name, *NO_CONFIG_PROVIDERS)
         if support.state == REFUSED and _has_meaning(name, text) and not _is_allowed(name, values):
             raise _refused(name, name, support.reason, support.advice)
     for rule in (_refuse_directories, _refuse_other_roles, _refuse_other_protocols):
@@ -123,7 +125,7 @@ def refuse_what_is_not_served(texts: Mapping[str, str], values: Mapping[str, Val
 
 
 def _refused(what: str, name: str, reason: str, advice: str) -> SettingsError:
-    return SettingsError(f"kafkapy does not start with {what}: {reason}; {advice}", name)
+    return SettingsError(f"kafkapy refuses {what}: {reason}; {advice}", name)
 
 
 def _list(values: Mapping[str, Value], name: str) -> tuple[str, ...]:
@@ -166,7 +168,7 @@ def _refuse_directories(values: Mapping[str, Value]) -> None:
         raise _refused(f"{len(directories)} directories in {name}", name, reason, "name one")
     if directories and directories[0].startswith("~"):
         reason = "only a shell knows what ~ stands for, so that this would be a directory of that name"
-        raise _refused(f"{name}={directories[0]}", name, reason, "write the whole path")
+        raise _refused(f"{name}={shortened(directories[0])}", name, reason, "write the whole path")
 
 
 def _refuse_other_roles(values: Mapping[str, Value]) -> None:

@@ -183,6 +183,13 @@ def test_what_would_open_or_lose_something_is_refused(given: dict[str, str], tol
     assert len(line) < 12_000
 
 
+def test_a_refusal_shows_no_secret() -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings({"sasl.jaas.config": 'password="hush" ${env:REST}'})
+    assert str(caught.value).startswith("kafkapy refuses sasl.jaas.config: ")
+    assert "hush" not in str(caught.value)
+
+
 ALLOWED = [
     {"authorizer.class.name": "", "super.users": "", "allow.everyone.if.no.acl.found": ""},
     {"principal.builder.class": "org.apache.kafka.common.security.authenticator.DefaultKafkaPrincipalBuilder"},
