@@ -58,20 +58,23 @@ class DynamicSettings:
         values = image.resource_configs(resource_type, resource)
         if not values or resource_type not in _KINDS:
             return
-        for name, why in _unserved(resource_type, values):
+        listener_names = [listener.name for listener in self._settings.now.listeners]
+        for name, why in _unserved(resource_type, values, listener_names):
             if (resource_type, name) not in self._told:
                 self._told.add((resource_type, name))
                 kind = _KINDS[ConfigResourceType(resource_type)]
                 logger.warning("%s of %s %s has no effect: %s", name, kind, resource or "(all)", why)
 
 
-def _unserved(resource_type: int, values: Mapping[str, str]) -> Iterable[tuple[str, str]]:
+def _unserved(
+    resource_type: int, values: Mapping[str, str], listener_names: Iterable[str]
+) -> Iterable[tuple[str, str]]:
     from kafkapy.settings.support import unserved_by_brokers, unserved_by_groups, unserved_by_topics
 
     match resource_type:
         case ConfigResourceType.TOPIC:
             return unserved_by_topics(values)
         case ConfigResourceType.BROKER:
-            return unserved_by_brokers(values)
+            return unserved_by_brokers(values, listener_names)
         case _:
             return unserved_by_groups(values)

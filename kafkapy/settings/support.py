@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
@@ -223,43 +223,41 @@ def _locks_out(name: str) -> SettingsError:
 def lines_about(given: Mapping[str, str], listener_names: Iterable[str]) -> list[str]:
     """One line for each setting that was given, has a meaning, and does nothing here."""
     origins = given.origins if isinstance(given, GivenSettings) else {}
-    listeners = {name.lower() for name in listener_names}
     lines = []
-    for name, text in given.items():
+    for name, why in unserved_by_brokers(given, listener_names):
         told = f"{name} (given by {origins[name]})" if name in origins else name
-        listener = name.split(".")[2] if listener_base_name(name) is not None else None
-        if listener is not None and listener not in listeners:
-            lines.append(f"{told} has no effect: there is no listener {listener.upper()}; correct the name")
-            continue
-        support = support_of(name)
-        if support is not None and support.state == LATER and _has_meaning(name, text):
-            lines.append(f"{told} has no effect: {support.reason}; {support.advice}")
+        lines.append(f"{told} has no effect: {why}")
     return lines
 
 
-def unserved(
+def unserved_by_brokers(values: Mapping[str, str], listener_names: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """(name, what is missing and what to do) of those of a broker's values that do nothing here."""
+    listeners = {name.lower() for name in listener_names}
+    for name, text in values.items():
+        support = support_of(name)
+        listener = name.split(".")[2] if listener_base_name(name) is not None else None
+        if listener is not None and listener not in listeners:
+            yield name, f"there is no listener {listener.upper()}; correct the name"
+        elif support is not None and support.state == LATER and _has_meaning(name, text):
+            yield name, f"{support.reason}; {support.advice}"
+
+
+def unserved_by_topics(values: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """The same of a topic's own values."""
+    return _unserved(topic_support(), topic_definitions(), values)
+
+
+def unserved_by_groups(values: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """The same of a group's own values."""
+    return _unserved(group_support(), group_definitions(), values)
+
+
+def _unserved(
     support: Mapping[str, Support], table: Mapping[str, Definition], values: Mapping[str, str]
-) -> Iterable[tuple[str, str]]:
-    """(name, what is missing and what to do) of those of a topic's or group's own `values` that do nothing here."""
+) -> Iterator[tuple[str, str]]:
     for name, text in values.items():
         found = support.get(name)
         if found is not None and found.state == LATER and _differs(table[name], text):
-            yield name, f"{found.reason}; {found.advice}"
-
-
-def unserved_by_topics(values: Mapping[str, str]) -> Iterable[tuple[str, str]]:
-    return unserved(topic_support(), topic_definitions(), values)
-
-
-def unserved_by_groups(values: Mapping[str, str]) -> Iterable[tuple[str, str]]:
-    return unserved(group_support(), group_definitions(), values)
-
-
-def unserved_by_brokers(values: Mapping[str, str]) -> Iterable[tuple[str, str]]:
-    """The same for dynamic settings of a broker, or of all brokers."""
-    for name, text in values.items():
-        found = support_of(name)
-        if found is not None and found.state == LATER and _has_meaning(name, text):
             yield name, f"{found.reason}; {found.advice}"
 
 

@@ -296,14 +296,17 @@ async def test_what_is_set_while_the_node_runs_is_told_once(tmp_path: Path, capl
         await client.alter_config(BROKER, "", "log.preallocate", "true")
         await client.alter_config(BROKER, "1", "log.preallocate", "true")
         await client.alter_config(BROKER, "1", "log.retention.ms", "100000")
+        await client.alter_config(BROKER, "", "listener.name.nowhere.max.connections", "5")
     lines = [record.getMessage().partition(":")[0] for record in caplog.records if record.levelno >= logging.WARNING]
     assert lines == [
         "preallocate of topic one has no effect",
         "share.session.timeout.ms of group readers has no effect",
         "log.preallocate of broker (all) has no effect",
+        "listener.name.nowhere.max.connections of broker (all) has no effect",
     ]
     caplog.clear()
     async with running_node(tmp_path):
         assert [record.getMessage().partition(":")[0] for record in caplog.records] == [
-            "log.preallocate of broker (all) has no effect"
+            "log.preallocate of broker (all) has no effect",
+            "listener.name.nowhere.max.connections of broker (all) has no effect",
         ]
