@@ -37,6 +37,12 @@ A value is written as in Kafka's `server.properties`. It may be given in such a 
 A listener's own value, `listener.name.<listener>.<setting>`, is honoured for `max.connections` and
 `max.connection.creation.rate`.
 
+Besides settings, these variables are known. `CLUSTER_ID`, `KAFKA_CLUSTER_ID` or `KAFKA_KRAFT_CLUSTER_ID` is the id that
+a new data directory gets; one that has an id keeps it. `KAFKA_CREATE_TOPICS=orders:3:1,table:1:1:compact` makes topics
+before anybody connects (name, partitions, replicas, cleanup.policy). `KAFKA_ADVERTISED_HOST_NAME` and
+`KAFKA_ADVERTISED_PORT` are a listener, where no listeners are given. Variables of applications, of the images' scripts
+and of Kubernetes (`KAFKA_BOOTSTRAP_SERVERS`, `KAFKA_HEAP_OPTS`, `KAFKA_SERVICE_HOST`) are passed over.
+
 Written by `python docs/make_settings.py` from `kafkapy/settings/support_table.py`.
 
 ## Settings of kafkapy's own

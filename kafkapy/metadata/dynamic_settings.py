@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from kafkapy.settings.broker import STATIC_HERE
 from kafkapy_controller.image import ConfigResourceType
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("kafkapy.settings")
 
+BOUND_ONCE = "sockets are bound when the node starts; give it where the node is started"
 _KINDS = {
     ConfigResourceType.TOPIC: "topic",
     ConfigResourceType.BROKER: "broker",
@@ -75,6 +77,7 @@ def _unserved(
         case ConfigResourceType.TOPIC:
             return unserved_by_topics(values)
         case ConfigResourceType.BROKER:
-            return unserved_by_brokers(values, listener_names)
+            bound = [(name, BOUND_ONCE) for name in values if name in STATIC_HERE]
+            return [*bound, *unserved_by_brokers(values, listener_names)]
         case _:
             return unserved_by_groups(values)

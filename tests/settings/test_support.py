@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from kafkapy.metadata.dynamic_settings import DynamicSettings
 from kafkapy.settings import DIFFERENT_DEFAULTS, Settings, SettingsError, support_table
 from kafkapy.settings.catalog import (
     Definition,
@@ -20,6 +21,7 @@ from kafkapy.settings.catalog import (
     own_definitions,
     topic_definitions,
 )
+from kafkapy.settings.current import CurrentSettings
 from kafkapy.settings.sources import gather
 from kafkapy.settings.support import (
     PER_LISTENER,
@@ -31,6 +33,7 @@ from kafkapy.settings.support import (
     topic_support,
 )
 from kafkapy.settings.support_table import HARMLESS, HONOURED, LATER, REFUSED, Table
+from kafkapy_controller.image import MetadataImage
 from tests.settings.effects import BROKER_EFFECTS, TOPIC_EFFECTS
 from tests.shell.running_node import BROKER, TOPIC, connect, running_node, trio_test
 
@@ -283,6 +286,17 @@ async def test_a_start_tells_what_does_nothing(tmp_path: Path, caplog: pytest.Lo
         lines = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
     assert len(lines) == 1
     assert lines[0].startswith("log.preallocate has no effect: ")
+
+
+def test_listeners_that_apache_kafka_has_stored_are_told(caplog: pytest.LogCaptureFixture) -> None:
+    """It binds its listeners anew when they are altered. Ours stay, so that clients are told where they are."""
+    current = CurrentSettings(Settings())
+    stored = {"listeners": "OTHER://:1", "listener.security.protocol.map": "OTHER:PLAINTEXT", "log.retention.ms": "5"}
+    DynamicSettings(current).load(MetadataImage(configs={(BROKER, "1"): stored}))
+    assert [str(listener) for listener in current.now.listeners] == ["PLAINTEXT://localhost:9092"]
+    assert current.now.topic_defaults.retention_ms == 5
+    told = [record.getMessage().partition(" has no effect: ")[0] for record in caplog.records]
+    assert told == ["listeners of broker 1", "listener.security.protocol.map of broker 1"]
 
 
 @trio_test
