@@ -125,7 +125,7 @@ def refuse_what_is_not_served(texts: Mapping[str, str], values: Mapping[str, Val
 
 
 def _refused(what: str, name: str, reason: str, advice: str) -> SettingsError:
-    return SettingsError(f"kafkapy refuses {what}: {reason}; {advice}", name)
+    return SettingsError(f"{what} is refused: {reason}; {advice}", name)
 
 
 def _list(values: Mapping[str, Value], name: str) -> tuple[str, ...]:
@@ -164,8 +164,8 @@ def _refuse_directories(values: Mapping[str, Value]) -> None:
     name = "log.dirs" if "log.dirs" in values else "log.dir"
     directories = _list(values, name)
     if len(directories) > 1:
-        reason = "it keeps its data in one, so that what is in the others would be missing"
-        raise _refused(f"{len(directories)} directories in {name}", name, reason, "name one")
+        reason = "kafkapy keeps its data in one, so that what is in the others would be missing"
+        raise _refused(f"{name} with {len(directories)} directories", name, reason, "name one")
     if directories and directories[0].startswith("~"):
         reason = "only a shell knows what ~ stands for, so that this would be a directory of that name"
         raise _refused(f"{name}={shortened(directories[0])}", name, reason, "write the whole path")
@@ -184,7 +184,7 @@ def _refuse_other_protocols(values: Mapping[str, Value]) -> None:
     unserved = [one for one in _list(values, name) if one not in SERVED_REBALANCE_PROTOCOLS]
     if unserved:
         reason = "only the classic protocol is served so far"
-        raise _refused(f"{', '.join(unserved)} in {name}", name, reason, f"write {name}=classic, or remove it")
+        raise _refused(f"{name} with {', '.join(unserved)}", name, reason, f"write {name}=classic, or remove it")
     name = "security.inter.broker.protocol"
     protocol = values.get(name, SERVED_SECURITY_PROTOCOL)
     if protocol != SERVED_SECURITY_PROTOCOL:

@@ -149,18 +149,21 @@ REFUSALS = [
     ({"principal.builder.class": "com.acme.Principals"}, "Java classes cannot be run"),
     ({"replica.selector.class": "com.acme.Selector"}, "Java classes cannot be run"),
     ({"config.providers": "env"}, "configuration providers are not asked"),
-    ({"broker.rack": "${env:RACK}"}, "broker.rack=${env:RACK}: configuration providers are not asked"),
+    ({"broker.rack": "${env:RACK}"}, "broker.rack=${env:RACK} is refused: configuration providers are not asked"),
     ({"log.dirs": "/data/${file:/etc/secrets:name}"}, "configuration providers are not asked"),
-    ({"process.roles": "broker"}, "process.roles=broker: a node is broker and controller in one"),
-    ({"process.roles": "controller"}, "process.roles=controller: a node is broker and controller in one"),
+    ({"process.roles": "broker"}, "process.roles=broker is refused: a node is broker and controller in one"),
+    ({"process.roles": "controller"}, "process.roles=controller is refused: a node is broker and controller in one"),
     ({"controller.quorum.voters": "1@a:9093,2@b:9093"}, "a node of kafkapy is alone"),
     ({"controller.quorum.bootstrap.servers": "a:9093,b:9093"}, "a node of kafkapy is alone"),
     ({"controller.quorum.voters": "2@a:9093"}, "the node id 1 must be included in the set of voters"),
-    ({"log.dirs": "/a,/b"}, "2 directories in log.dirs: it keeps its data in one"),
-    ({"log.dir": "/a,/b,/c"}, "3 directories in log.dir: it keeps its data in one"),
-    ({"log.dirs": "~/data"}, "log.dirs=~/data: only a shell knows what ~ stands for"),
+    ({"log.dirs": "/a,/b"}, "log.dirs with 2 directories is refused: kafkapy keeps its data in one"),
+    ({"log.dir": "/a,/b,/c"}, "log.dir with 3 directories is refused: kafkapy keeps its data in one"),
+    ({"log.dirs": "~/data"}, "log.dirs=~/data is refused: only a shell knows what ~ stands for"),
     ({"metadata.log.dir": "/elsewhere", "log.dirs": "/data"}, "the metadata log is in the data directory"),
-    ({"group.coordinator.rebalance.protocols": "classic,consumer,share"}, "consumer, share in group.coordinator"),
+    (
+        {"group.coordinator.rebalance.protocols": "classic,consumer,share"},
+        "group.coordinator.rebalance.protocols with consumer, share is refused",
+    ),
     ({"security.inter.broker.protocol": "SASL_SSL"}, "only PLAINTEXT is spoken so far"),
     ({"remote.log.storage.system.enable": "true"}, "there is no tiered storage"),
     ({"node.id": "-1"}, "Invalid value -1 for configuration node.id: Value must be at least 0"),
@@ -189,7 +192,7 @@ def test_what_would_open_or_lose_something_is_refused(given: dict[str, str], tol
 def test_a_refusal_shows_no_secret() -> None:
     with pytest.raises(SettingsError) as caught:
         Settings({"sasl.jaas.config": 'password="hush" ${env:REST}'})
-    assert str(caught.value).startswith("kafkapy refuses sasl.jaas.config: ")
+    assert str(caught.value).startswith("sasl.jaas.config is refused: ")
     assert "hush" not in str(caught.value)
 
 
