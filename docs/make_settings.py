@@ -53,9 +53,10 @@ their timestamps alone, Apache Kafka deletes those with its next check, in the m
 """
 
 BESIDES = """\
-## Names that Apache Kafka 4.4.0 does not have
+## Names that are not in Apache Kafka's lists
 
-Older settings, and those that only plug-ins read. A name that ends in a dot stands for all that begin with it.
+Older settings, those that only plug-ins read, and three that exist only as dynamic ones. A name that ends in a dot
+stands for all that begin with it.
 """
 
 

@@ -151,10 +151,11 @@ def _is_allowed(name: str, values: Mapping[str, Value]) -> bool:
 def _names_this_node_alone(values: Mapping[str, Value]) -> bool:
     voters = _list(values, "controller.quorum.voters")
     node_id = values.get("node.id", 1)
-    if len(voters) == 1 and parse_integer(voters[0].partition("@")[0]) != node_id:
+    voter_id = voters[0].partition("@")[0] if voters else ""
+    if len(voters) == 1 and parse_integer(voter_id) != node_id:
         raise SettingsError(
             f"requirement failed: If process.roles contains the 'controller' role, the node id {node_id} must be "
-            f"included in the set of voters controller.quorum.voters=Set({voters[0].partition('@')[0]})",
+            f"included in the set of voters controller.quorum.voters=Set({shortened(voter_id)})",
             "controller.quorum.voters",
         )
     return len(voters) == 1

@@ -350,7 +350,7 @@ GROUP: Table = {
     },
 }
 
-# Settings that Apache Kafka 4.4.0 does not have, but people's files have: older ones, and those that plug-ins read.
+# Settings that are not in Apache Kafka 4.4.0's lists, but that people have: older ones, those that plug-ins read.
 # A name that ends in a dot stands for all that begin with it.
 BESIDES: Table = {
     HARMLESS: {
@@ -366,6 +366,9 @@ BESIDES: Table = {
             authorizer. client.quota.callback. confluent. kafka.metrics. metrics.jmx. rlmm.config. rsm.config.
         """,
         "there are no configuration providers": "config.providers.",
+        # These three exist only as dynamic settings: no properties file knows them.
+        _ONE_NODE: "follower.replication.throttled.rate leader.replication.throttled.rate",
+        "there is one data directory, and nothing moves to another": "replica.alter.log.dirs.io.max.bytes.per.second",
     },
     REFUSED: {
         NO_ACLS: "allow.everyone.if.no.acl.found super.users",
