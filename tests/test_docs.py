@@ -28,7 +28,7 @@ def test_modules_that_the_documents_name_exist() -> None:
     files = python_files()
     for document in [*(ROOT / "docs").rglob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]:
         for name in re.findall(r"[\w/]+\.py\b", document.read_text(encoding="utf-8")):
-            exists = any(f"/{file}".endswith(f"/{name}") for file in files)
+            exists = any(f"/{file}".endswith(f"/{name.removeprefix('/')}") for file in files)
             assert exists, f"{document.relative_to(ROOT)} names {name}"
 
 
