@@ -22,6 +22,7 @@ INTRODUCTION = """\
 
 The reference is Apache Kafka 4.4.0. `compat_tests/differential/` sends the same requests to kafkapy and to the real
 broker and compares the decoded answers; whatever differs there is listed below, with its reason, and nothing else may.
+What becomes of each setting is in [settings.md](settings.md).
 
 Written by `python docs/make_compatibility.py`: change the places it reads.
 """

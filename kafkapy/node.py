@@ -27,11 +27,12 @@ from kafkapy.housekeeping import Housekeeping
 from kafkapy.metadata.broken import BrokenMetadata
 from kafkapy.metadata.dynamic_settings import DynamicSettings
 from kafkapy.metadata.formatting import controller_endpoint, own_quorum
-from kafkapy.metadata.internal_topics import create_internal_topic
+from kafkapy.metadata.internal_topics import create_given_topics, create_internal_topic
 from kafkapy.metadata.metadata_log import METADATA_DIRECTORY
 from kafkapy.metadata.producer_ids import ProducerIds
 from kafkapy.metadata.publisher import MetadataPublisher
 from kafkapy.metadata.start import start_controller
+from kafkapy.network.advertised import address_text
 from kafkapy.network.dispatch import Dispatcher
 from kafkapy.network.listeners import bind
 from kafkapy.network.server import Server
@@ -55,13 +56,14 @@ from kafkapy_wire.uuid import parse_uuid, random_uuid
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterable
     from pathlib import Path
 
     from kafkapy.clock import Clock
     from kafkapy.metadata.controller import QuorumController
     from kafkapy.metadata.metadata_log import MetadataLog
     from kafkapy.settings import Settings
+    from kafkapy.settings.given import GivenTopic
     from kafkapy.settings.listeners import Listener
 
 logger = logging.getLogger("kafkapy.node")
@@ -92,13 +94,18 @@ class Node:
         kept: bool = True,
         clock: Clock | None = None,
         random: Random | None = None,
+        cluster_id: str | None = None,
+        topics: Iterable[GivenTopic] = (),
     ) -> None:
         """Without `durable` nothing waits for the disk. Without `kept` the logs are not closed cleanly at the end, only
         their descriptors: for a directory that is deleted then.
 
-        Whatever is left to chance asks `random`, the machine's own when there is none.
+        Whatever is left to chance asks `random`, the machine's own when there is none. `cluster_id` is for a new
+        directory: one that has an id keeps it. `topics` are made before anybody connects, if they are not there.
         """
         self.settings = CurrentSettings(settings)
+        self._cluster_id = cluster_id
+        self._topics = tuple(topics)
         self.data_directory = data_directory
         self.durable = durable
         self.kept = kept
@@ -120,9 +127,7 @@ class Node:
     @property
     def bootstrap_address(self) -> str:
         """`host:port` of the first listener for clients."""
-        listener = self.settings.now.advertised_listeners[0]
-        host = listener.host or "localhost"
-        return f"[{host}]:{listener.port}" if ":" in host else f"{host}:{listener.port}"
+        return address_text(self.settings.now.advertised_listeners[0])
 
     @asynccontextmanager
     async def started(self) -> AsyncIterator[Node]:
@@ -138,6 +143,7 @@ class Node:
         cause: BaseException | None = None
         failure: Exception | None = None
         try:
+            self._tell_what_has_no_effect()
             listening = self._bind(parts)
             self.broker = await self._bring_up(parts)
             self.housekeeping = Housekeeping(self.broker, self.store, self.bugs, fsync=self.durable)
@@ -154,6 +160,7 @@ class Node:
                 loaded = trio.Event()
                 nursery.start_soon(self._load_coordinators, loaded)
                 await self.clock.wait(loaded, COORDINATORS_LOAD_SECONDS * 1_000)
+                await self._create_topics()
                 async with trio.open_nursery() as serving:
                     serve = partial(self.server.serve, listening, self.stopping, drain_seconds=DRAIN_SECONDS)
                     serving.start_soon(serve)
@@ -177,6 +184,21 @@ class Node:
                 f"{what_to_do(failure)}; the next start recovers them"
             ) from failure
         logger.info("stopped: the logs in %s are closed", self.data_directory)
+
+    def _tell_what_has_no_effect(self) -> None:
+        settings = self.settings.now
+        if settings.given:
+            from kafkapy.settings.support import lines_about
+
+            for line in lines_about(settings.given, [listener.name for listener in settings.listeners]):
+                logger.warning("%s", line)
+
+    async def _create_topics(self) -> None:
+        """Raises StartupError: a topic that is to be there cannot be made."""
+        try:
+            await create_given_topics(self.broker.controller, self._topics)
+        except KafkaError as error:
+            raise StartupError(f"cannot create a topic that is to be there from the start: {_words(error)}") from error
 
     async def _stop_when_the_disk_fails(self) -> None:
         """Raises ShutdownError: the disk has failed, and requests under way have had their answers."""
@@ -215,12 +237,20 @@ class Node:
                 self.data_directory,
                 node_id=self.node_id,
                 now_ms=self.clock.now_ms(),
+                cluster_id=None if (self.data_directory / META_PROPERTIES).exists() else self._cluster_id,
                 settings_for=topic_settings.of_log,
                 fsync=self.durable,
                 recover=False,
             )
             for file in store.unreadable_files:
                 logger.warning("%s cannot be read (%s): %s", *file)
+            if self._cluster_id not in (None, store.cluster_id):
+                logger.warning(
+                    "the data directory %s keeps its cluster id %s, although %s is asked for",
+                    self.data_directory,
+                    store.cluster_id,
+                    self._cluster_id,
+                )
             flusher = Flusher(self.clock, self.disk)
             partitions = PartitionManager(
                 store, self.node_id, topic_settings, self.clock, self.disk, flusher if self.durable else None

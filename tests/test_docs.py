@@ -7,12 +7,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parent.parent
 SOURCES = ("kafkapy", "wire", "log", "controller", "tests", "compat_tests", "benchmarks", "docs", "examples")
 
 
-def test_the_compatibility_page_is_up_to_date() -> None:
-    command = [sys.executable, "docs/make_compatibility.py", "--check"]
+@pytest.mark.parametrize("script", ["make_compatibility.py", "make_settings.py"])
+def test_a_page_that_is_made_is_up_to_date(script: str) -> None:
+    command = [sys.executable, f"docs/{script}", "--check"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
 
@@ -25,7 +28,7 @@ def test_modules_that_the_documents_name_exist() -> None:
     files = python_files()
     for document in [*(ROOT / "docs").rglob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]:
         for name in re.findall(r"[\w/]+\.py\b", document.read_text(encoding="utf-8")):
-            exists = any(f"/{file}".endswith(f"/{name}") for file in files)
+            exists = any(f"/{file}".endswith(f"/{name.removeprefix('/')}") for file in files)
             assert exists, f"{document.relative_to(ROOT)} names {name}"
 
 

@@ -11,7 +11,6 @@ Differs: documentation, when asked for, is one sentence of kafkapy's own; TLS, S
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from kafkapy.settings.describe import (
@@ -22,9 +21,11 @@ from kafkapy.settings.describe import (
     describe_group,
     describe_topic,
 )
+from kafkapy.settings.errors import shortened
 from kafkapy_controller.image import ConfigResourceType
 from kafkapy_controller.topic_names import check_topic_name
 from kafkapy_wire.errors import ErrorCode, KafkaError
+from kafkapy_wire.integer_text import INT32_MAX, parse_integer
 from kafkapy_wire.messages.describe_configs import (
     DescribeConfigsRequest,
     DescribeConfigsResourceResult,
@@ -115,9 +116,9 @@ def _entries(resource: DescribeConfigsResource, settings: Settings, image: Metad
 
 
 def _check_broker_id(name: str, settings: Settings, alternative: str) -> None:
-    if not re.fullmatch(r"[+-]?[0-9]+", name):  # int() would take blanks and underscores too
-        raise KafkaError(ErrorCode.INVALID_REQUEST, f"Broker id must be an integer, but it is: {name}")
-    broker_id = int(name)
+    broker_id = parse_integer(name, -INT32_MAX - 1, INT32_MAX)
+    if broker_id is None:
+        raise KafkaError(ErrorCode.INVALID_REQUEST, f"Broker id must be an integer, but it is: {shortened(name)}")
     if broker_id != settings.node.node_id:
         raise KafkaError(
             ErrorCode.INVALID_REQUEST,

@@ -9,8 +9,11 @@ Errors  INVALID_REQUEST             a name or resource twice, a null value, anot
         UNKNOWN_TOPIC_OR_PARTITION  no such topic
         INVALID_TOPIC_EXCEPTION     no topic could have that name
         UNKNOWN_SERVER_ERROR        an unknown operation (as Apache Kafka 4.4.0)
-Not done: a broker's loggers (no name of one is known); `listeners` takes effect at the next start.
+Not done: a broker's loggers (no name of one is known); `listeners` and `listener.security.protocol.map` of a broker are
+refused: its sockets are bound when it starts.
 Differs: a broker's `advertised.listeners` can be changed, since a container's port is often known only after its start.
+A value with which nobody could connect any more, to undo it either (max.connections=0), is refused. A setting that has
+no effect here (docs/settings.md) is stored, with one line in the log.
 """
 
 from __future__ import annotations

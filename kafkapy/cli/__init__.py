@@ -40,7 +40,7 @@ def main(argv: list[str] | None = None) -> int:
         arguments = ["start", *arguments]
     name, *rest = arguments
     if name not in COMMANDS:
-        print(f"kafkapy: there is no command {name!r}{_nearest(name)}; `kafkapy --help` lists them", file=sys.stderr)
+        print(f"kafkapy: {_no_command(name)}", file=sys.stderr)
         return 2
     try:
         return _run(name, rest)
@@ -71,6 +71,19 @@ def _overview() -> str:
     lines += [f"  {name:<9} {summary}" for name, (_, summary) in COMMANDS.items()]
     lines += ["", "`kafkapy COMMAND --help` tells what a command takes; `kafkapy --version` prints the version."]
     return "\n".join(lines)
+
+
+def _no_command(name: str) -> str:
+    from pathlib import Path
+
+    from kafkapy.settings.sources import OTHER_FORMATS, not_properties
+
+    written_in = OTHER_FORMATS.get(Path(name).suffix.lower())
+    if written_in is not None:
+        return not_properties(name, written_in)
+    if Path(name).is_file():
+        return f"{name} is no command; to start a broker with the settings of that file: kafkapy start {name}"
+    return f"there is no command {name!r}{_nearest(name)}; `kafkapy --help` lists them"
 
 
 def _nearest(name: str) -> str:

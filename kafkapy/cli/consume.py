@@ -18,6 +18,7 @@ from kafkapy.client.command_line import (
     wants_json,
 )
 from kafkapy.client.errors import ClientError
+from kafkapy_wire.integer_text import parse_integer
 
 if TYPE_CHECKING:
     import argparse
@@ -228,10 +229,9 @@ class Consumption:
             return start if self._arguments.from_beginning else end
         if offset in ("earliest", "latest"):
             return start if offset == "earliest" else end
-        try:
-            number = int(offset)
-        except ValueError:
-            raise ClientError(f"--offset {offset!r} is not a number, `earliest` or `latest`") from None
+        number = parse_integer(offset)
+        if number is None:
+            raise ClientError(f"--offset {offset!r} is not a number, `earliest` or `latest`")
         if offset.startswith("-"):
             return max(start, end + number)
         if not start <= number <= end:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable
 
-    from kafkapy.settings import Settings
+    from kafkapy.settings import GivenSettings, Settings
 
 SHOWN_MAX = 40
 """Characters of a wrong value that an error shows."""
@@ -77,12 +77,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _format(arguments: argparse.Namespace) -> None:
     from kafkapy.metadata.formatting import FormatError, format_data_directory, own_quorum
+    from kafkapy.settings import Settings
     from kafkapy_controller.features import FeatureError, features_of_new_cluster
     from kafkapy_controller.metadata_version import METADATA_VERSION, level_name, parse_release_version
     from kafkapy_log.identity import Identity, read_identity
     from kafkapy_wire.uuid import random_uuid, uuid_text
 
-    settings = _settings(arguments)
+    given = _given(arguments)
+    settings = Settings.parse(given)
     directory = _directory(arguments, settings)
     if arguments.standalone and settings.node.controller_quorum_voters:
         raise FormatError(STANDALONE_WITH_VOTERS)
@@ -112,15 +114,15 @@ def _format(arguments: argparse.Namespace) -> None:
     if present is not None and arguments.ignore_formatted:
         print("All of the log directories are already formatted.")
         return
-    identity = Identity(arguments.cluster_id or uuid_text(random_uuid()), node_id, directory_id)
+    cluster_id = arguments.cluster_id or given.cluster_id or uuid_text(random_uuid())
+    identity = Identity(cluster_id, node_id, directory_id)
     format_data_directory(directory, identity, membership, features, time.time_ns() // 1_000_000)
     kind = "dynamic metadata voter directory" if membership.kraft_version else "metadata directory"
     print(f"Formatting {kind} {directory} with {METADATA_VERSION} {level_name(features[METADATA_VERSION])}.")
 
 
-def _settings(arguments: argparse.Namespace) -> Settings:
+def _given(arguments: argparse.Namespace) -> GivenSettings:
     from kafkapy.metadata.formatting import FormatError
-    from kafkapy.settings import Settings
     from kafkapy.settings.sources import collect_settings
 
     if arguments.file is not None and arguments.config is not None:
@@ -129,7 +131,7 @@ def _settings(arguments: argparse.Namespace) -> Settings:
     if arguments.data_dir is not None:
         overrides.append(f"log.dirs={arguments.data_dir}")
     file = arguments.config if arguments.file is None else arguments.file
-    return Settings.parse(collect_settings(file, overrides=overrides))
+    return collect_settings(file, overrides=overrides)
 
 
 def _directory(arguments: argparse.Namespace, settings: Settings) -> Path:

@@ -13,6 +13,7 @@ from kafkapy.client.command_line import (
     run_command,
     wants_json,
 )
+from kafkapy_wire.integer_text import parse_integer
 
 if TYPE_CHECKING:
     import argparse
@@ -298,9 +299,10 @@ def _wanted_partitions(
             partitions += [(name, index) for index in known]
             continue
         for index in indexes.split(","):
-            if not index.isdecimal() or int(index) not in known:
+            number = parse_integer(index)
+            if number not in known:
                 raise ClientError(f"topic {name!r} has no partition {index!r}")
-            partitions.append((name, int(index)))
+            partitions.append((name, number))
     return sorted(set(partitions))
 
 

@@ -36,9 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a setting that wins over the file and the KAFKA_* variables; may be given more than once",
     )
     parser.add_argument(
-        "--port", type=int, metavar="N", help="port of the PLAINTEXT listener (9092); 0 takes a free one"
+        "--port", type=int, metavar="N", help="port of the first listener for clients (9092); 0 takes a free one"
     )
-    parser.add_argument("--host", metavar="HOST", help="host of the PLAINTEXT listener (localhost)")
+    parser.add_argument("--host", metavar="HOST", help="host of the first listener for clients (localhost)")
     where = parser.add_mutually_exclusive_group()
     where.add_argument(
         "--data-dir", metavar="DIR", help=f"where data is kept across restarts (./{DEFAULT_DATA_DIRECTORY})"
@@ -80,18 +80,17 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:
-    """Override > environment > file > defaults; `--port` and `--host` are a short way to write the listener."""
+    """Override > environment > file > defaults; `--port` and `--host` change the first listener for clients in them."""
     from kafkapy.settings import Settings
-    from kafkapy.settings.sources import collect_settings
+    from kafkapy.settings.sources import collect_settings, listen_at
 
     overrides = list(arguments.override)
-    if arguments.port is not None or arguments.host is not None:
-        host = "localhost" if arguments.host is None else arguments.host
-        port = 9092 if arguments.port is None else arguments.port
-        overrides.append(f"listeners=PLAINTEXT://{f'[{host}]' if ':' in host else host}:{port}")
     if arguments.data_dir is not None:
         overrides.append(f"log.dirs={arguments.data_dir}")
-    return Settings.parse(collect_settings(arguments.config, overrides=overrides))
+    given = collect_settings(arguments.config, overrides=overrides)
+    if arguments.port is not None or arguments.host is not None:
+        listen_at(given, host=arguments.host, port=arguments.port)
+    return Settings.parse(given)
 
 
 def data_directory(settings: Settings) -> Path:
@@ -106,9 +105,19 @@ def _serve(settings: Settings, data_directory: Path, *, ephemeral: bool) -> None
     import trio
 
     from kafkapy.cli.progress import RecoveryProgress
+    from kafkapy.network.advertised import resolving_address
     from kafkapy.node import Node
+    from kafkapy.settings import GivenSettings
 
-    node = Node(settings, data_directory, durable=not ephemeral, kept=not ephemeral)
+    given = settings.given if isinstance(settings.given, GivenSettings) else GivenSettings()
+    node = Node(
+        settings,
+        data_directory,
+        durable=not ephemeral,
+        kept=not ephemeral,
+        cluster_id=given.cluster_id,
+        topics=given.topics,
+    )
     progress = RecoveryProgress(sys.stderr, monotonic)
 
     async def main() -> None:
@@ -124,7 +133,7 @@ def _serve(settings: Settings, data_directory: Path, *, ephemeral: bool) -> None
             async with node.started():
                 # What a start has made lives as long as the process: the collector need not walk it again and again.
                 gc.freeze()
-                _announce(node)
+                _announce(node, await resolving_address(node.settings.now.advertised_listeners))
                 await stop.wait()
 
     trio.run(main)
@@ -157,18 +166,21 @@ def _raise_open_files_limit() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def _announce(node: Node) -> None:
-    """Two lines on standard output: where it listens and how to try it. Nobody needs to be there to read them."""
-    address = node.bootstrap_address
+def _announce(node: Node, address: str | None) -> None:
+    """Two lines on standard output: where it listens and how to try it. Nobody needs to be there to read them.
+
+    `address` is one that clients on this machine can use, None if there is none.
+    """
     kept = f"data in {node.data_directory}" if node.kept else "ephemeral"
     server = "" if address == "localhost:9092" else f" -b {address}"
     command = _command()
+    hint = f"try: {command} produce hello 'first record'{server} && {command} consume hello --from-beginning{server}"
+    if address is None:
+        address = node.bootstrap_address
+        hint = f"clients here cannot resolve {address}: advertise a host in advertised.listeners that they can, too"
     try:
         print(f"kafkapy listens at {address} ({kept}); Ctrl-C stops it")
-        print(
-            f"try: {command} produce hello 'first record'{server} && {command} consume hello --from-beginning{server}",
-            flush=True,
-        )
+        print(hint, flush=True)
     except OSError:  # a reader that is gone, a full disk
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

@@ -12,6 +12,7 @@ from kafkapy.client.deadline import Deadline
 from kafkapy.client.errors import ClientError, ConnectionLost, Refused, TryAgain, check
 from kafkapy_wire.api_keys import ApiKey
 from kafkapy_wire.errors import ErrorCode
+from kafkapy_wire.integer_text import parse_integer
 from kafkapy_wire.message import Message
 from kafkapy_wire.messages.metadata import (
     MetadataRequest,
@@ -194,9 +195,10 @@ def parse_bootstrap(text: str) -> list[tuple[str, int]]:
         host, colon, port = entry.rpartition(":")
         if not colon or (entry.startswith("[") and entry.endswith("]")):
             host, port = entry, "9092"
-        if not port.isdecimal() or not 0 < int(port) < 65536 or not host.strip("[]"):
+        number = parse_integer(port, 1, 65_535)
+        if number is None or not host.strip("[]"):
             raise ClientError(f"{entry!r} is not HOST:PORT")
-        addresses.append((host.strip("[]"), int(port)))
+        addresses.append((host.strip("[]"), number))
     if not addresses:
         raise ClientError("no bootstrap server is given: -b HOST:PORT")
     return addresses

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 
 from kafkapy.client.cluster import Cluster, parse_bootstrap
 from kafkapy.client.errors import ClientError
+from kafkapy_wire.integer_text import INT32_MAX, parse_integer
 
 DEFAULT_BOOTSTRAP = "localhost:9092"
 DEFAULT_TIMEOUT_SECONDS = 10.0
@@ -125,13 +126,15 @@ def positive_seconds(text: str) -> float:
 
 def positive_count(text: str) -> int:
     """An argument type. Raises argparse.ArgumentTypeError."""
-    if not text.isdecimal() or not 0 < int(text) < 2**63:
+    number = parse_integer(text, 1)
+    if number is None:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
-    return int(text)
+    return number
 
 
 def partition_number(text: str) -> int:
     """An argument type. Raises argparse.ArgumentTypeError."""
-    if not text.isdecimal() or int(text) >= 2**31:
+    number = parse_integer(text, 0, INT32_MAX)
+    if number is None:
         raise argparse.ArgumentTypeError(f"{text!r} is not the number of a partition")
-    return int(text)
+    return number

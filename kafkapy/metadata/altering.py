@@ -7,7 +7,6 @@ decision is made on: a list is appended to as it is then, and a topic that is be
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -25,12 +24,14 @@ from kafkapy.settings.alter import (
     replacing_changes,
 )
 from kafkapy.settings.catalog import Definition, broker_definition, broker_definitions, topic_definitions
+from kafkapy.settings.errors import shortened
 from kafkapy_controller.configs import config_records
 from kafkapy_controller.decision import Decision
 from kafkapy_controller.features import ELR_FEATURE
 from kafkapy_controller.image import ConfigResourceType
 from kafkapy_controller.topic_names import check_topic_name
 from kafkapy_wire.errors import ErrorCode, KafkaError
+from kafkapy_wire.integer_text import INT32_MAX, parse_integer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -101,9 +102,9 @@ def _check_at_broker(resource: ResourceChange, settings: Settings, image: Metada
 
 
 def _check_node_id(name: str, settings: Settings, message: str) -> None:
-    if not re.fullmatch(r"[+-]?[0-9]+", name):  # int() would take blanks and underscores too
-        raise KafkaError(ErrorCode.INVALID_REQUEST, f"Node id must be an integer, but it is: {name}")
-    node_id = int(name)
+    node_id = parse_integer(name, -INT32_MAX - 1, INT32_MAX)
+    if node_id is None:
+        raise KafkaError(ErrorCode.INVALID_REQUEST, f"Node id must be an integer, but it is: {shortened(name)}")
     if node_id != settings.node.node_id:
         raise KafkaError(ErrorCode.INVALID_REQUEST, message.format(settings.node.node_id, name))
 

@@ -1,4 +1,4 @@
-"""Topics that the broker creates by itself: auto-created ones, and the internal ones with their own settings."""
+"""Topics that the broker creates by itself: auto-created ones, internal ones, and those to be there from the start."""
 
 from __future__ import annotations
 
@@ -12,12 +12,25 @@ if TYPE_CHECKING:
 
     from kafkapy.metadata.ports import Controller
     from kafkapy.settings import Settings
+    from kafkapy.settings.given import GivenTopic
 
 
 async def create_missing_topics(controller: Controller, names: Iterable[str], settings: Settings) -> None:
     """Raises KafkaError with the first failure. A topic that exists is not an error: another may have made it."""
-    request = CreateTopicsRequest(topics=[topic_to_create(name, settings) for name in names])
-    response = await controller.create_topics(request)
+    await _create(controller, [topic_to_create(name, settings) for name in names])
+
+
+async def create_given_topics(controller: Controller, topics: Iterable[GivenTopic]) -> None:
+    """Those that a user wants to be there from the start. Raises KafkaError, whose message names the topic."""
+    for topic in topics:
+        try:
+            await _create(controller, [_topic(*topic)])
+        except KafkaError as error:
+            raise KafkaError(error.code, f"{topic.name}: {error.message}") from error
+
+
+async def _create(controller: Controller, topics: list[CreatableTopic]) -> None:
+    response = await controller.create_topics(CreateTopicsRequest(topics=topics))
     for result in response.topics:
         if result.error_code not in (ErrorCode.NONE, ErrorCode.TOPIC_ALREADY_EXISTS):
             raise KafkaError(ErrorCode(result.error_code), result.error_message)

@@ -1,25 +1,32 @@
-"""Who may connect: max.connections, max.connections.per.ip and its overrides, and the limit of open files."""
+"""Who may connect, and when: max.connections and max.connection.creation.rate, both also by listener,
+max.connections.per.ip and its overrides, and the limit of open files.
+
+Where there are several listeners, the one that brokers use among themselves (inter.broker.listener.name) is protected,
+as in Apache Kafka: what holds for all listeners together does not hold it up.
+"""
 
 from __future__ import annotations
 
 import logging
+import math
 import resource
-import socket
-from collections import Counter
-from typing import TYPE_CHECKING
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING, TypedDict
 
+from kafkapy.network.connection_rate import ConnectionRate
+from kafkapy.network.host_limits import HostLimits
 from kafkapy_log.file_pool import default_open_files_max
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from kafkapy.clock import Clock
+    from kafkapy.settings import Settings
     from kafkapy.settings.current import CurrentSettings
 
 logger = logging.getLogger("kafkapy.server")
 
 DESCRIPTORS_BESIDES = 64  # listeners, checkpoints and flushes under way, the interpreter's own
 FULL_WARNING_INTERVAL_MS = 60_000
+_ALL = ""  # all listeners together
 
 
 def descriptors_for_clients() -> int:
@@ -31,59 +38,105 @@ def descriptors_for_clients() -> int:
 
 
 class Admission:
-    """Counts the connections of each address."""
+    """Counts the connections of each listener and each address."""
 
     def __init__(self, settings: CurrentSettings, clock: Clock) -> None:
         self._settings = settings
         self._clock = clock
         self._count = 0
+        self._per_listener: Counter[str] = Counter()
         self._per_host: Counter[str] = Counter()
+        self._rates: defaultdict[str, ConnectionRate] = defaultdict(ConnectionRate)
         self._warned_ms = -float(FULL_WARNING_INTERVAL_MS)
-        self._overrides: tuple[Mapping[str, int], dict[str, int]] = ({}, {})
+        self.host_limits = HostLimits()
+        self.follow_settings(settings.now)
+        settings.subscribe(self.follow_settings)
 
-    def has_room(self) -> bool:
-        """Kafka leaves connections beyond max.connections in the backlog until one closes."""
-        asked, possible = self._settings.now.network.max_connections, descriptors_for_clients()
-        if self._count < min(asked, possible):
-            return True
-        now_ms = self._clock.monotonic_ms()
-        if now_ms - self._warned_ms >= FULL_WARNING_INTERVAL_MS:
-            self._warned_ms = now_ms
-            reason = "max.connections" if asked <= possible else "the limit of open files (`ulimit -n`)"
-            logger.warning("%d connections: %s is reached; new clients wait", self._count, reason)
-        return False
+    def follow_settings(self, settings: Settings) -> None:
+        self.host_limits.use(settings.network.max_connections_per_ip_overrides)
+
+    def delay_ms(self, listener: str, *, has_waited: bool) -> float:
+        """How long the next connection of a listener must wait: 0 is not at all, infinity until another one closes.
+
+        Kafka leaves connections beyond its limits in the backlog. One that `has_waited` for the rate need not again.
+        """
+        if self._count >= descriptors_for_clients():
+            return self._full("the limit of open files (`ulimit -n`)")
+        settings = self._settings.now
+        is_protected = self.is_protected(listener)
+        if not is_protected and self._count >= settings.network.max_connections:
+            return self._full("max.connections")
+        listener_max = settings.listener_number(listener, "max.connections")
+        if listener_max is not None and self._per_listener[listener] >= listener_max:
+            return self._full(f"max.connections of listener {listener}")
+        if has_waited:
+            return 0.0
+        delay_ms = 0.0
+        listener_rate = settings.listener_number(listener, "max.connection.creation.rate")
+        if listener_rate is not None:
+            delay_ms = self._rate_delay_ms(listener, listener_rate, settings)
+        if not is_protected:
+            delay_ms = max(delay_ms, self._rate_delay_ms(_ALL, settings.network.max_connection_creation_rate, settings))
+        if delay_ms:
+            self._warn("connections come faster than max.connection.creation.rate; new clients wait")
+        return delay_ms
+
+    def is_protected(self, listener: str) -> bool:
+        """Whether it is the listener between brokers, and clients have others."""
+        settings = self._settings.now
+        return len(settings.broker_listeners) > 1 and listener == settings.inter_broker_listener_name
+
+    def is_beyond_max(self) -> bool:
+        """Whether the protected listener has let in more than max.connections; a client of another one must go."""
+        return self._count > self._settings.now.network.max_connections
 
     def admits(self, host: str) -> bool:
         """Whether one more of this address is within max.connections.per.ip."""
-        network = self._settings.now.network
-        allowed = self._allowed_by_host(network.max_connections_per_ip_overrides).get(
-            host, network.max_connections_per_ip
-        )
+        allowed = self.host_limits.allowed(host)
+        if allowed is None:
+            allowed = self._settings.now.network.max_connections_per_ip
         if self._per_host[host] < allowed:
             return True
         logger.warning("refusing a connection from %s: it has %d, max.connections.per.ip is reached", host, allowed)
         return False
 
-    def connected(self, host: str) -> None:
+    def came(self, listener: str) -> None:
+        """One was accepted, whether it is let in or not: that counts for the rates."""
+        settings = self._settings.now
+        for name in (listener, _ALL):
+            self._rates[name].record(self._clock.monotonic_ms(), **_windows(settings))
+
+    def connected(self, listener: str, host: str) -> None:
         self._count += 1
+        self._per_listener[listener] += 1
         self._per_host[host] += 1
 
-    def disconnected(self, host: str) -> None:
+    def disconnected(self, listener: str, host: str) -> None:
         self._count -= 1
+        self._per_listener[listener] -= 1
         self._per_host[host] -= 1
         if not self._per_host[host]:
             del self._per_host[host]
 
-    def _allowed_by_host(self, overrides: Mapping[str, int]) -> dict[str, int]:
-        """max.connections.per.ip.overrides by address: names are resolved once for each value of the setting."""
-        if self._overrides[0] is not overrides:
-            allowed: dict[str, int] = {}
-            for name, count in overrides.items():
-                try:
-                    found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
-                except OSError as error:
-                    logger.warning("cannot resolve %s of max.connections.per.ip.overrides: %s", name, error.strerror)
-                    continue
-                allowed.update((str(entry[4][0]), count) for entry in found)
-            self._overrides = (overrides, allowed)
-        return self._overrides[1]
+    def _rate_delay_ms(self, name: str, limit: int, settings: Settings) -> float:
+        return self._rates[name].delay_ms(limit, self._clock.monotonic_ms(), **_windows(settings))
+
+    def _full(self, reason: str) -> float:
+        self._warn(f"{self._count} connections: {reason} is reached; new clients wait")
+        return math.inf
+
+    def _warn(self, line: str) -> None:
+        now_ms = self._clock.monotonic_ms()
+        if now_ms - self._warned_ms >= FULL_WARNING_INTERVAL_MS:
+            self._warned_ms = now_ms
+            logger.warning("%s", line)
+
+
+class _Windows(TypedDict):
+    window_ms: float
+    window_count: int
+
+
+def _windows(settings: Settings) -> _Windows:
+    quotas = settings.quotas
+    return {"window_ms": quotas.quota_window_size_seconds * 1_000.0, "window_count": quotas.quota_window_num}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import math
 import socket
 import sys
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ import trio
 from kafkapy.context import Client
 from kafkapy.network.admission import Admission
 from kafkapy.network.connection import Connection, Surroundings
+from kafkapy.network.host_limits import MAPPED_IPV4
 from kafkapy.network.poller import READ
 from kafkapy.network.socket_loop import SocketLoop
 from kafkapy.network.transport import PlainTransport
@@ -21,6 +23,7 @@ from kafkapy_wire.framing import ReceiveBuffers
 if TYPE_CHECKING:
     from kafkapy.broker import Broker
     from kafkapy.bugs import Bugs
+    from kafkapy.clock import Timer
     from kafkapy.network.dispatch import Dispatcher
     from kafkapy.settings import Listener, Settings
 
@@ -31,7 +34,6 @@ IDLE_CHECK_MS_MIN = 100
 IDLE_CHECK_MS_MAX = 60_000  # how late a changed connections.max.idle.ms may be noticed
 ACCEPTED_AT_ONCE_MAX = 32  # a flood of newcomers leaves time for those who are there
 ACCEPT_RETRY_MS = 100
-MAPPED_IPV4 = "::ffff:"  # how a socket for both families shows an IPv4 address
 ACCEPT_ERRORS_THAT_PASS = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 
@@ -62,6 +64,8 @@ class Server:
         buffers = ReceiveBuffers(self._settings.now.network.socket_request_max_bytes)
         try:
             async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._admission.host_limits.run)
+                await self._admission.host_limits.resolved()
                 around = Surroundings(
                     self._broker,
                     self._dispatcher,
@@ -96,8 +100,9 @@ class Server:
     def accept(self, listening: _Listening, around: Surroundings) -> None:
         """Let in those who wait at a listener, some at a time."""
         for _ in range(ACCEPTED_AT_ONCE_MAX):
-            if not self._admission.has_room():
-                listening.pause()
+            delay_ms = self._admission.delay_ms(listening.name, has_waited=listening.take_waited())
+            if delay_ms:
+                listening.pause(delay_ms)
                 return
             try:
                 client, address = listening.socket.accept()
@@ -108,16 +113,21 @@ class Server:
                     logger.debug("a client hung up before it was accepted: %s", error)
                     continue
                 logger.error("cannot accept a connection (%s); trying again in 100 ms", error.strerror)
-                listening.pause()
-                self._clock.call_later(ACCEPT_RETRY_MS, listening.resume)
+                listening.pause(ACCEPT_RETRY_MS)
                 return
-            self._connect(client, address, listening.name, around)
+            try:
+                self._connect(client, address, listening.name, around)
+            except Exception as error:
+                # A bug in letting one client in must not shut out the others.
+                client.close()
+                self._bugs.report(f"in accepting a connection of listener {listening.name}", error)
 
     def _connect(
         self, client: socket.socket, address: tuple[str, int], listener_name: str, around: Surroundings
     ) -> None:
         # Most connections are idle, and between the same few addresses: they share these texts.
         host = sys.intern(address[0].removeprefix(MAPPED_IPV4))
+        self._admission.came(listener_name)
         if not self._admission.admits(host):
             client.close()
             return
@@ -136,19 +146,28 @@ class Server:
             return
         self._connections.add(connection)
         logger.debug("connection from %s", connection)
-        self._admission.connected(host)
+        self._admission.connected(listener_name, host)
+        if self._admission.is_protected(listener_name) and self._admission.is_beyond_max():
+            self._make_room(listener_name)
+
+    def _make_room(self, protected: str) -> None:
+        """End the connection of another listener that has been idle for longest, as Apache Kafka does."""
+        others = [one for one in self._connections if one.client.listener_name != protected]
+        if others:
+            idlest = min(others, key=lambda one: (one.is_active, one.last_active_ms))
+            idlest.close(f"listener {protected} needs its place (max.connections)")
 
     def _disconnected(self, connection: Connection) -> None:
         self._connections.discard(connection)
         logger.debug("connection from %s closed", connection)
-        self._admission.disconnected(connection.client.peer_host)
+        self._admission.disconnected(connection.client.listener_name, connection.client.peer_host)
         for listening in self._listening:
-            listening.resume()
+            listening.room_was_made()
         if not self._connections:
             self._all_closed.set()
 
     def _follow_settings(self, _settings: Settings) -> None:
-        """max.connections may have been raised."""
+        """A limit may have been raised."""
         for listening in self._listening:
             listening.resume()
 
@@ -183,7 +202,7 @@ class Server:
 class _Listening:
     """A listener on the loop. Paused, it leaves those who come in the backlog."""
 
-    __slots__ = ("_around", "_is_paused", "_server", "name", "socket")
+    __slots__ = ("_around", "_clock", "_has_waited", "_is_paused", "_retry", "_server", "name", "socket")
 
     def __init__(self, name: str, sock: socket.socket, server: Server, around: Surroundings) -> None:
         self.name = name
@@ -191,6 +210,9 @@ class _Listening:
         self._server = server
         self._around = around
         self._is_paused = False
+        self._clock = around.broker.clock
+        self._retry: Timer | None = None
+        self._has_waited = False
         around.loop.add(sock.fileno(), self, READ)
 
     def ready(self, _events: int, _until: float, /) -> None:
@@ -199,12 +221,33 @@ class _Listening:
         except Exception as error:
             self._around.bugs.report(f"in accepting connections of listener {self.name}", error)
 
-    def pause(self) -> None:
+    def pause(self, delay_ms: float) -> None:
+        """Until `resume` is called, or `delay_ms` have passed."""
         if not self._is_paused:
             self._is_paused = True
             self._around.loop.change(self.socket.fileno(), 0)
+        if self._retry is not None:
+            self._retry.cancel()
+        self._retry = None if math.isinf(delay_ms) else self._clock.call_later(delay_ms, self._waited)
+
+    def _waited(self) -> None:
+        self._has_waited = True
+        self.resume()
+
+    def take_waited(self) -> bool:
+        """Whether a delay has passed and nobody was let in for it yet."""
+        has_waited, self._has_waited = self._has_waited, False
+        return has_waited
+
+    def room_was_made(self) -> None:
+        """A connection was closed. Who waits for the rate has its time: it would begin to wait anew."""
+        if self._retry is None:
+            self.resume()
 
     def resume(self) -> None:
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None
         if self._is_paused and self.socket.fileno() != -1:
             self._is_paused = False
             self._around.loop.change(self.socket.fileno(), READ)

@@ -38,8 +38,12 @@ class TopicSettingsSource:
 
     def of_logs(self, settings: TopicSettings) -> LogSettings:
         """What the logs of a topic with these settings follow."""
-        expiration_ms = self._settings.now.transactions.producer_id_expiration_ms
-        return log_settings(settings, producer_id_expiration_ms=expiration_ms)
+        now = self._settings.now
+        return log_settings(
+            settings,
+            producer_id_expiration_ms=now.transactions.producer_id_expiration_ms,
+            retention_from_last_write=now.log.kafkapy_retention_from_last_write,
+        )
 
     def of_log(self, topic_partition: TopicPartition) -> LogSettings:
         return self.of_logs(self.of_topic(topic_partition.topic))

@@ -3,13 +3,15 @@
 broker.py       Settings: listeners and the areas node, network, log, topics, groups, share, transactions, ...
 topic.py        TopicSettings: what holds for one topic      group.py   GroupSettings: for one group
 listeners.py    Listener, and the rules for listeners and what is advertised
-sources.py      a properties file, the environment and the command line, merged (properties.py reads the file)
+sources.py      a properties file, the environment and the command line, merged (properties.py, environment.py)
+support.py      what becomes of a setting that is given: honoured, harmless, refused or told (support_table.py)
 describe.py     DescribeConfigs: values, sources, synonyms    alter.py  AlterConfigs: operations and validation
 parse.py        types and bounds, Kafka's messages            catalog.py  looks definitions up
 definitions.py  all of Kafka's settings, written by generate.py from configs.json
 """
 
-from kafkapy.settings.broker import DIFFERENT_DEFAULTS, Settings
+from kafkapy.settings.broker import Settings
+from kafkapy.settings.different_defaults import DIFFERENT_DEFAULTS
 from kafkapy.settings.errors import SettingsError
 from kafkapy.settings.given import GivenSettings
 from kafkapy.settings.group import GroupSettings

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from enum import IntEnum
 from typing import NamedTuple
 
-from kafkapy.settings.broker import Settings
+from kafkapy.settings.broker import STATIC_HERE, Settings
 from kafkapy.settings.catalog import (
     Definition,
     broker_definition,
@@ -196,6 +196,10 @@ def check_broker(settings: Settings, values: Mapping[str, str], *, per_broker: b
             "Cannot update these configs at default cluster level, broker id must be specified",
             [name for name in values if _is_per_broker(name)],
         )
+    _refuse(
+        "kafkapy binds its listeners once: change these configs where the node is started, and start it again",
+        [name for name, value in values.items() if name in STATIC_HERE and value != settings.static.get(name)],
+    )
     try:
         default, broker = (settings.dynamic_default, values) if per_broker else (values, settings.dynamic_broker)
         changed = Settings(settings.given, dynamic_default=default, dynamic_broker=broker)

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from kafkapy.settings import listeners as rules
 from kafkapy.settings.area import Area
-from kafkapy.settings.errors import SettingsError
+from kafkapy.settings.different_defaults import DIFFERENT_DEFAULTS
+from kafkapy.settings.errors import SettingsError, invalid_value
 from kafkapy.settings.given import GivenSettings
 from kafkapy.settings.group import GroupSettings, group_defaults
 from kafkapy.settings.listeners import Listener, listeners_text
@@ -30,30 +31,8 @@ INT_MAX = 2_147_483_647
 NOTHING: Mapping[str, str] = {}
 NOTHING_COUNTED: Mapping[str, int] = {}
 
-# Name -> (our default, Kafka's, why). They count as given in the node's properties file: DescribeConfigs calls them
-# STATIC_BROKER_CONFIG, with Kafka's own default behind them. A value of the user's always wins.
-DIFFERENT_DEFAULTS: Mapping[str, tuple[str, str | None, str]] = {
-    "controller.listener.names": ("CONTROLLER", None, "Kafka has no default; this is the name everyone gives"),
-    "group.initial.rebalance.delay.ms": (
-        "0",
-        "3000",
-        "the first group is there at once; nobody waits for more members",
-    ),
-    "listeners": (
-        "PLAINTEXT://localhost:9092",
-        "PLAINTEXT://:9092",
-        "a test broker is open to the network only if you ask for it",
-    ),
-    "node.id": ("1", None, "Kafka has no default; a node alone needs none"),
-    "offsets.topic.replication.factor": ("1", "3", "works on one node"),
-    "process.roles": ("broker,controller", None, "Kafka has no default; a node alone is both"),
-    "socket.receive.buffer.bytes": ("409600", "102400", "fewer turns for a megabyte: less CPU, twice the rate"),
-    "socket.send.buffer.bytes": ("409600", "102400", "fewer turns for a megabyte: less CPU, twice the rate"),
-    "share.coordinator.state.topic.min.isr": ("1", "2", "works on one node"),
-    "share.coordinator.state.topic.replication.factor": ("1", "3", "works on one node"),
-    "transaction.state.log.min.isr": ("1", "2", "works on one node"),
-    "transaction.state.log.replication.factor": ("1", "3", "works on one node"),
-}
+# Apache Kafka changes these while it runs.
+STATIC_HERE = frozenset({"listeners", "listener.security.protocol.map"})
 
 
 class NodeSettings(Area):
@@ -130,6 +109,7 @@ class LogManagerSettings(Area):
     log_flush_scheduler_interval_ms: int = LONG_MAX
     log_initial_task_delay_ms: int = 30_000
     log_retention_check_interval_ms: int = 300_000
+    kafkapy_retention_from_last_write: bool = False
 
     @property
     def directories(self) -> tuple[str, ...]:
@@ -365,7 +345,8 @@ class Settings:
         self.network = NetworkSettings().with_settings(values)
         overrides = values.get("max.connections.per.ip.overrides")
         if overrides is not None:
-            self.network = self.network.replace({"max_connections_per_ip_overrides": _counts_by_host(str(overrides))})
+            counts = rules.parse_counts_by_host(str(overrides))
+            self.network = self.network.replace({"max_connections_per_ip_overrides": counts})
         self.log = LogManagerSettings().with_settings(values)
         self.topics = TopicCreationSettings().with_settings(values)
         self.groups = GroupCoordinatorSettings().with_settings(values)
@@ -378,6 +359,12 @@ class Settings:
         self.group_defaults = group_defaults(values) if values else GroupSettings()
         self.listeners, self.advertised_listeners = self._parse_listeners(texts)
         self._asked_listeners = self.listeners
+        if texts:
+            from kafkapy.settings.support import refuse_lockout, refuse_what_is_not_served
+
+            refuse_what_is_not_served(texts, values)
+            listener_names = [listener.name for listener in self.broker_listeners]
+            refuse_lockout(dynamic_default.keys() | dynamic_broker.keys(), values, listener_names)
 
     @classmethod
     def parse(cls, values: Mapping[str, str]) -> Settings:
@@ -404,9 +391,10 @@ class Settings:
     def with_dynamic(self, dynamic_default: Mapping[str, str], dynamic_broker: Mapping[str, str]) -> Settings:
         """These under the cluster's defaults and this broker's own dynamic values, whichever were there before.
 
-        Dynamic values were checked when they were stored, but perhaps by a broker with another file: what does not go
-        with this one is left out, with a line in the log, as Apache Kafka does.
+        Dynamic values were checked when they were stored, but perhaps by a broker with another file, or by Apache
+        Kafka: what does not go with this one is left out, with a line in the log, as Apache Kafka does.
         """
+        dynamic_default, dynamic_broker = _without_listeners(dynamic_default), _without_listeners(dynamic_broker)
         if (dynamic_default, dynamic_broker) == (self.dynamic_default, self.dynamic_broker):
             return self
         try:
@@ -477,6 +465,12 @@ class Settings:
             candidates.insert(0, f"{prefix}{mechanism.lower()}.{name}")
         return next((self._values[candidate] for candidate in candidates if candidate in self._values), None)
 
+    def listener_number(self, listener_name: str, name: str) -> int | None:
+        """The number that one listener has of its own; None: it has none."""
+        value = self._values.get(f"listener.name.{listener_name.lower()}.{name}")
+        assert value is None or isinstance(value, int), f"{name} is {value!r}"
+        return value
+
     def _parse_listeners(self, texts: Mapping[str, str]) -> tuple[tuple[Listener, ...], tuple[Listener, ...]]:
         network = self.network
         protocols = dict(rules.DEFAULT_PROTOCOL_MAP)
@@ -504,16 +498,11 @@ class Settings:
         return listeners, advertised
 
 
-def _counts_by_host(text: str) -> dict[str, int]:
-    """`host:count,host:count` -> the connections that each host may have. Raises SettingsError."""
-    name = "max.connections.per.ip.overrides"
-    counts: dict[str, int] = {}
-    for entry in filter(None, map(str.strip, text.split(","))):
-        host, colon, count = entry.rpartition(":")
-        if not colon or not count.strip().isdecimal():
-            raise SettingsError(f"Error parsing configuration property '{name}': {entry} is not HOST:COUNT", name)
-        counts[host.strip()] = int(count)
-    return counts
+def _without_listeners(dynamic: Mapping[str, str]) -> Mapping[str, str]:
+    """`dynamic` without what Apache Kafka would bind anew: sockets are bound once, before the metadata is read."""
+    if dynamic.keys().isdisjoint(STATIC_HERE):
+        return dynamic
+    return {name: text for name, text in dynamic.items() if name not in STATIC_HERE}
 
 
 def _with_ports(listeners: tuple[Listener, ...], ports: Mapping[str, int]) -> tuple[Listener, ...]:
@@ -546,6 +535,9 @@ def _typed_values(texts: Mapping[str, str]) -> dict[str, Value]:
             values[name] = parse_value(definition, text)
     if "broker.id" in values and values.setdefault("node.id", values["broker.id"]) != values["broker.id"]:
         raise SettingsError("You must set `node.id` to the same value as `broker.id`.")
+    node_id = values.get("node.id", 0)
+    if isinstance(node_id, int) and node_id < 0:
+        raise invalid_value("node.id", node_id, "Value must be at least 0")
     _check_together(values)
     return values
 
@@ -557,6 +549,12 @@ def _check_together(values: Mapping[str, Value]) -> None:
             raise SettingsError(
                 f"requirement failed: log.retention.{unit} must be unlimited (-1) or, greater than or equal to 1"
             )
+    if values.get("max.connections.per.ip") == 0 and not values.get("max.connections.per.ip.overrides"):
+        raise SettingsError(
+            "requirement failed: max.connections.per.ip can be set to zero only if max.connections.per.ip.overrides "
+            "property is set.",
+            "max.connections.per.ip",
+        )
     for kind in ("consumer", "share", "streams"):
         if not any(name.startswith(f"group.{kind}.") for name in values):
             continue

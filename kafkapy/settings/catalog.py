@@ -20,6 +20,12 @@ DYNAMIC_ONLY: tuple[definitions.Row, ...] = tuple(
 )
 
 
+# What Apache Kafka does not have.
+OWN: tuple[definitions.Row, ...] = (
+    ("kafkapy.retention.from.last.write", "BOOLEAN", "false", None, "LOW", False, True, ()),
+)
+
+
 class Definition(NamedTuple):
     """One setting as Kafka declares it.
 
@@ -54,6 +60,12 @@ def broker_definitions() -> Mapping[str, Definition]:
 @functools.cache
 def dynamic_only_definitions() -> Mapping[str, Definition]:
     return _table(DYNAMIC_ONLY)
+
+
+@functools.cache
+def own_definitions() -> Mapping[str, Definition]:
+    """Settings of a broker that are kafkapy's own."""
+    return _table(OWN)
 
 
 @functools.cache
@@ -112,7 +124,7 @@ def broker_synonyms(name: str) -> tuple[str, ...]:
 def broker_definition(name: str) -> Definition | None:
     """The definition of a broker's setting, also by its listener-prefixed name; None: Kafka knows no such name."""
     table = broker_definitions()
-    found = table.get(name) or dynamic_only_definitions().get(name)
+    found = table.get(name) or dynamic_only_definitions().get(name) or own_definitions().get(name)
     if found is None:
         base = listener_base_name(name)
         if base is not None:

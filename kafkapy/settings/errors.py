@@ -12,5 +12,15 @@ class SettingsError(ValueError):
         self.name = name
 
 
+SHOWN_CHARACTERS_MAX = 1_000  # of a value: the message goes into logs and answers
+
+
 def invalid_value(name: str, value: object, reason: str) -> SettingsError:
-    return SettingsError(f"Invalid value {value} for configuration {name}: {reason}", name)
+    return SettingsError(f"Invalid value {shortened(str(value))} for configuration {name}: {reason}", name)
+
+
+def shortened(text: str) -> str:
+    """`text`, or its beginning, and how long it is, where it is too long to show."""
+    if len(text) <= SHOWN_CHARACTERS_MAX:
+        return text
+    return f"{text[:SHOWN_CHARACTERS_MAX]}... ({len(text)} characters)"

@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
+
+class GivenTopic(NamedTuple):
+    """A topic that is made when the node starts, if it is not there (KAFKA_CREATE_TOPICS). -1: the broker's default."""
+
+    name: str
+    partition_count: int
+    replication_factor: int
+    configs: dict[str, str]
+
 
 class GivenSettings(dict[str, str]):
-    """Values by Kafka's names, each with its `origins`: a file, a variable, an option. Made by `sources.gather`."""
+    """Values by Kafka's names, each with its `origins`: a file, a variable, an option. Made by `sources.gather`.
 
-    __slots__ = ("origins", "warnings")
+    Besides settings: the cluster id that a new directory gets, and the topics that are there from the start.
+    """
+
+    __slots__ = ("cluster_id", "origins", "topics", "warnings")
 
     def __init__(self) -> None:
         super().__init__()
         self.origins: dict[str, str] = {}
         self.warnings: list[str] = []
+        self.cluster_id: str | None = None
+        self.topics: list[GivenTopic] = []
 
     def add(self, name: str, value: str, origin: str) -> None:
         self[name] = value

@@ -7,9 +7,10 @@ The rules and the messages are those of Apache Kafka's SocketServer settings. Be
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
-from kafkapy.settings.errors import SettingsError
+from kafkapy.settings.errors import SettingsError, shortened
+from kafkapy_wire.integer_text import parse_integer
 
 SECURITY_PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 DEFAULT_PROTOCOL_MAP: Mapping[str, str] = {name: name for name in SECURITY_PROTOCOLS}
@@ -79,7 +80,7 @@ def parse_listeners(setting: str, elements: Iterable[str], protocols: Mapping[st
     texts = [element.strip() for element in elements if element.strip()]
     if not texts:
         raise SettingsError(f"Configuration '{setting}' must not be empty. Valid values include: any non-empty value")
-    shown = f"[{', '.join(texts)}]"
+    shown = shortened(f"[{', '.join(texts)}]")
     listeners = tuple(_parse_listener(text, shown, protocols) for text in texts)
     if len({listener.name for listener in listeners}) < len(listeners):
         raise SettingsError(
@@ -92,10 +93,11 @@ def parse_listeners(setting: str, elements: Iterable[str], protocols: Mapping[st
 def _parse_listener(text: str, shown: str, protocols: Mapping[str, str]) -> Listener:
     match = _LISTENER.fullmatch(text)
     if match is None:
-        raise SettingsError(f"Unable to parse a listener name from {text}")
-    name, port = match["name"].upper(), int(match["port"])
-    if not -1 <= port <= 65_535:  # Kafka only fails when it binds
-        raise SettingsError(f"Error creating broker listeners from '{shown}': {port} is not a port (0-65535)")
+        raise SettingsError(f"Unable to parse a listener name from {shortened(text)}")
+    name, port = match["name"].upper(), parse_integer(match["port"], -1, 65_535)
+    if port is None:  # Kafka only fails when it binds
+        told = shortened(match["port"])
+        raise SettingsError(f"Error creating broker listeners from '{shown}': {told} is not a port (0-65535)")
     protocol = protocols.get(name)
     if protocol is None:
         raise SettingsError(
@@ -154,3 +156,57 @@ def check_inter_broker(name: str, protocols: Mapping[str, str], advertised: tupl
             "inter.broker.listener.name must be a listener name defined in advertised.listeners. "
             f"The valid options based on currently configured listeners are {','.join(names)}"
         )
+
+
+def with_address(text: str, wanted: Callable[[str], bool], *, host: str | None, port: int | None) -> tuple[str, str]:
+    """(`text` of a list of listeners, with another address for the first that is `wanted` by its name; that name).
+
+    What is None stays. The name is empty if there is none, or if the text cannot be read: that is told later.
+    """
+    elements = text.split(",")
+    for index, element in enumerate(elements):
+        match = _LISTENER.fullmatch(element.strip())
+        if match is not None and wanted(match["name"].upper()):
+            own_host = f"[{match['ipv6']}]" if match["ipv6"] is not None else match["host"]
+            new_host = own_host if host is None else f"[{host}]" if ":" in host else host
+            elements[index] = f"{match['name']}://{new_host}:{match['port'] if port is None else port}"
+            return ",".join(elements), match["name"].upper()
+    return text, ""
+
+
+# Hosts that connections are counted by
+
+OVERRIDES = "max.connections.per.ip.overrides"
+_HOST = re.compile(r"[0-9a-zA-Z\-%._:]*")  # what Apache Kafka takes for one
+_LABEL_MAX, _NAME_MAX = 63, 253  # RFC 1035: no resolver takes more, and Python's raises UnicodeError
+_INT_MAX = 2_147_483_647
+
+
+def parse_counts_by_host(text: str) -> dict[str, int]:
+    """`host:count,host:count` -> the connections that each host may have.
+
+    Raises SettingsError: an entry is none, or its host can be no name or address.
+    """
+    counts: dict[str, int] = {}
+    for entry in filter(None, map(str.strip, text.split(","))):
+        host, colon, digits = entry.rpartition(":")
+        count = parse_integer(digits.strip(), 0, _INT_MAX)
+        if not colon or count is None:
+            told = shortened(entry)
+            raise SettingsError(
+                f"Error parsing configuration property '{OVERRIDES}': {told} is not HOST:COUNT", OVERRIDES
+            )
+        counts[host.strip()] = count
+    invalid = [host for host in counts if not _may_be_a_host(host)]
+    if invalid:
+        raise SettingsError(f"{OVERRIDES} contains invalid addresses : {shortened(','.join(invalid))}", OVERRIDES)
+    return counts
+
+
+def _may_be_a_host(host: str) -> bool:
+    labels = host.removesuffix(".").split(".")
+    return (
+        _HOST.fullmatch(host) is not None
+        and len(host) <= _NAME_MAX
+        and all(0 < len(label) <= _LABEL_MAX for label in labels)
+    )

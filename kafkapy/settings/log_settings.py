@@ -19,8 +19,10 @@ _COMPRESSION = {
 }
 
 
-def log_settings(topic: TopicSettings, *, producer_id_expiration_ms: int) -> LogSettings:
-    """What the logs of a topic follow. `producer_id_expiration_ms` is the broker's (`settings.transactions`)."""
+def log_settings(
+    topic: TopicSettings, *, producer_id_expiration_ms: int, retention_from_last_write: bool = False
+) -> LogSettings:
+    """What the logs of a topic follow. The keyword arguments are the broker's."""
     levels = {
         "gzip": topic.compression_gzip_level,
         "lz4": topic.compression_lz4_level,
@@ -53,6 +55,7 @@ def log_settings(topic: TopicSettings, *, producer_id_expiration_ms: int) -> Log
         message_timestamp_before_max_ms=topic.message_timestamp_before_max_ms,
         message_timestamp_after_max_ms=topic.message_timestamp_after_max_ms,
         producer_id_expiration_ms=producer_id_expiration_ms,
+        retention_from_last_write=retention_from_last_write,
     )
 
 

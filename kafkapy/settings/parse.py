@@ -14,11 +14,11 @@ from collections.abc import Mapping
 
 from kafkapy.settings.catalog import Definition
 from kafkapy.settings.errors import SettingsError, invalid_value
+from kafkapy_wire.integer_text import parse_integer
 
 Value = bool | int | float | str | tuple[str, ...]
 
 _BITS = {"SHORT": 16, "INT": 32, "LONG": 64}
-_INTEGER = re.compile(r"[+-]?\d+")
 # What Java's Double.parseDouble takes. A hexadecimal number needs its exponent.
 _DECIMAL = re.compile(r"[+-]?(?:NaN|Infinity|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?[fFdD]?)")
 _HEXADECIMAL = re.compile(r"([+-]?0[xX](?:[\da-fA-F]+\.?[\da-fA-F]*|\.[\da-fA-F]+)[pP][+-]?\d+)[fFdD]?")
@@ -83,10 +83,11 @@ def _parse_type(name: str, type_name: str, text: str) -> Value:
                 raise invalid_value(name, text, "Expected value to be either true or false")
             return lowered == "true"
         case "INT" | "SHORT" | "LONG":
-            bits = _BITS[type_name]
-            if not _INTEGER.fullmatch(trimmed) or not -(1 << bits - 1) <= int(trimmed) < 1 << bits - 1:
+            bound = 1 << _BITS[type_name] - 1
+            number = parse_integer(trimmed, -bound, bound - 1)
+            if number is None:
                 raise invalid_value(name, text, f"Not a number of type {type_name}")
-            return int(trimmed)
+            return number
         case "DOUBLE":
             return _parse_double(name, text, trimmed)
         case "LIST":

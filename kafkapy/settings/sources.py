@@ -1,9 +1,4 @@
-"""Where a node's settings come from: a properties file, the environment, `--override`; the later wins.
-
-The names in the environment are those of the images people know: KAFKA_X_Y is x.y, `__` is `_`, `___` is `-`
-(apache/kafka, cp-kafka); cp-kafka's older manuals had the latter two the other way round, which is tried when a name is
-unknown. KAFKA_CFG_X_Y (bitnami) means the same as KAFKA_X_Y.
-"""
+"""Where a node's settings come from: a properties file, the environment, `--override`; the later wins."""
 
 from __future__ import annotations
 
@@ -13,85 +8,17 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from kafkapy.settings.errors import SettingsError
+from kafkapy.settings.environment import cluster_id_in, settings_in, topics_in
+from kafkapy.settings.errors import SettingsError, shortened
 from kafkapy.settings.given import GivenSettings
+from kafkapy.settings.listeners import with_address
 
 logger = logging.getLogger("kafkapy.settings")
 
-# Names in the environment that steer images and tools, and are no settings of the broker.
-NOT_SETTINGS = frozenset(
-    {
-        "KAFKA_ADVERTISED_HOST",
-        "KAFKA_ADVERTISED_HOST_NAME",
-        "KAFKA_ADVERTISED_PORT",
-        "KAFKA_CERTIFICATE_PASSWORD",
-        "KAFKA_CLIENT_LISTENER_NAME",
-        "KAFKA_CLIENT_PASSWORDS",
-        "KAFKA_CLIENT_USERS",
-        "KAFKA_CLUSTER_ID",
-        "KAFKA_CONTROLLER_PASSWORD",
-        "KAFKA_CONTROLLER_USER",
-        "KAFKA_CREATE_TOPICS",
-        "KAFKA_DEBUG",
-        "KAFKA_GC_LOG_OPTS",
-        "KAFKA_HEAP_OPTS",
-        "KAFKA_HOME",
-        "KAFKA_HOST",
-        "KAFKA_INTER_BROKER_PASSWORD",
-        "KAFKA_INTER_BROKER_USER",
-        "KAFKA_JMX_HOSTNAME",
-        "KAFKA_JMX_OPTS",
-        "KAFKA_JMX_PORT",
-        "KAFKA_JVM_PERFORMANCE_OPTS",
-        "KAFKA_KRAFT_CLUSTER_ID",
-        "KAFKA_LOG4J_LOGGERS",
-        "KAFKA_LOG4J_OPTS",
-        "KAFKA_LOG4J_ROOT_LOGLEVEL",
-        "KAFKA_OPTS",
-        "KAFKA_PORT",
-        "KAFKA_SSL_KEYSTORE_CREDENTIALS",
-        "KAFKA_SSL_KEYSTORE_FILENAME",
-        "KAFKA_SSL_KEY_CREDENTIALS",
-        "KAFKA_SSL_TRUSTSTORE_CREDENTIALS",
-        "KAFKA_SSL_TRUSTSTORE_FILENAME",
-        "KAFKA_TLS_CLIENT_AUTH",
-        "KAFKA_TLS_TYPE",
-        "KAFKA_TOOLS_LOG4J_LOGLEVEL",
-        "KAFKA_USER",
-        "KAFKA_VERSION",
-        "KAFKA_VOLUME_DIR",
-        "KAFKA_ZOOKEEPER_TLS_TYPE",
-    }
-)
-
-# Read by parts that Kafka plugs in (the authorizer, remote storage, ...) or gone since 4.0 and still in many a file.
-_KNOWN_BESIDES = frozenset(
-    {
-        "allow.everyone.if.no.acl.found",
-        "authorizer.logger.name",
-        "broker.id.generation.enable",
-        "control.plane.listener.name",
-        "delegation.token.master.key",
-        "inter.broker.protocol.version",
-        "log.message.format.version",
-        "log.message.downconversion.enable",
-        "log.message.timestamp.difference.max.ms",
-        "migration.enabled",
-        "reserved.broker.max.id",
-        "super.users",
-    }
-)
-_KNOWN_PREFIXES = (
-    "authorizer.",
-    "client.quota.callback.",
-    "config.providers.",
-    "confluent.",
-    "kafka.metrics.",
-    "metrics.jmx.",
-    "rlmm.config.",
-    "rsm.config.",
-    "zookeeper.",
-)
+# What people take for a file of settings, and what it is.
+OTHER_FORMATS = {".yaml": "YAML", ".yml": "YAML", ".json": "JSON", ".toml": "TOML"}
+_UTF_8_MARK = b"\xef\xbb\xbf"
+_UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 _HOST = re.compile(r"://[^,]*:(?=\d)")
 
@@ -115,15 +42,18 @@ def gather(
     """
     given = GivenSettings()
     if file is not None:
-        for name, value in read_properties_file(file).items():
+        for name, value in _read_properties_file(file, given.warnings).items():
             given.add(name, value, str(file))
-    environment = _from_environment(environ or {})
+    environ = environ or {}
+    environment = settings_in(environ, is_known)
+    given.cluster_id = cluster_id_in(environ)
+    given.topics = topics_in(environ)
     for name, (value, variable) in environment.items():
         given.add(name, value, variable)
     for override in overrides:
         name, equals, value = override.partition("=")
         if not equals or not name.strip():
-            raise SettingsError(f"--override {override}: expected name=value")
+            raise SettingsError(f"--override {shortened(override)}: expected name=value")
         given.add(name.strip(), value.strip(), f"--override {name.strip()}")
     if "listeners" not in given and "advertised.listeners" in environment:
         # The image of Apache Kafka: whoever says only what to advertise listens there on every interface.
@@ -135,14 +65,48 @@ def gather(
     return given
 
 
+def listen_at(given: GivenSettings, *, host: str | None, port: int | None) -> None:
+    """Have the first listener for clients listen at this host and port, and tell clients this port.
+
+    What is None stays, and so do other listeners and the host that clients are told. Port 0: the system chooses one.
+    """
+    from kafkapy.settings.different_defaults import DIFFERENT_DEFAULTS
+
+    origin = "--host" if port is None else "--port"
+    controllers = given.get("controller.listener.names", DIFFERENT_DEFAULTS["controller.listener.names"][0])
+    names = {name.strip().upper() for name in controllers.split(",")}
+    listeners = given.get("listeners", DIFFERENT_DEFAULTS["listeners"][0])
+    changed, listener = with_address(listeners, lambda name: name not in names, host=host, port=port)
+    given.add("listeners", changed, origin if listener else given.origins.get("listeners", origin))
+    advertised = given.get("advertised.listeners")
+    if advertised is not None and listener:
+        changed, found = with_address(advertised, lambda name: name == listener, host=None, port=port)
+        if found:
+            given.add("advertised.listeners", changed, origin)
+
+
 def read_properties_file(file: Path) -> dict[str, str]:
     """A server.properties. Raises SettingsError: it cannot be read. UTF-8, or else Latin-1 as Java reads it."""
+    return _read_properties_file(file, [])
+
+
+def _read_properties_file(file: Path, warnings: list[str]) -> dict[str, str]:
     from kafkapy.settings.properties import parse_properties
 
+    if (other := OTHER_FORMATS.get(file.suffix.lower())) is not None:
+        raise SettingsError(not_properties(str(file), other))
     try:
         content = file.read_bytes()
     except OSError as error:
         raise SettingsError(f"Cannot read {file}: {error.strerror}") from error
+    if content.startswith(_UTF_16_MARKS):
+        raise SettingsError(f"Cannot read {file}: it is written in UTF-16; save it in UTF-8")
+    if content.startswith(_UTF_8_MARK):
+        content = content.removeprefix(_UTF_8_MARK)
+        warnings.append(
+            f"{file} begins with a byte order mark, which Apache Kafka would take for a part of the first name: "
+            "save it without one"
+        )
     try:
         text = content.decode()
     except UnicodeDecodeError:
@@ -153,32 +117,16 @@ def read_properties_file(file: Path) -> dict[str, str]:
         raise SettingsError(f"Cannot read {file}: {error}") from error
 
 
-def _from_environment(environ: Mapping[str, str]) -> dict[str, tuple[str, str]]:
-    """Kafka's name -> (value, the variable it came from)."""
-    found: dict[str, tuple[str, str]] = {}
-    for variable, value in environ.items():
-        if variable.startswith("KAFKA_") and variable not in NOT_SETTINGS:
-            encoded = variable.removeprefix("KAFKA_").removeprefix("CFG_")
-            if encoded:
-                found[_decoded_name(encoded)] = (value, variable)
-    return found
-
-
-def _decoded_name(encoded: str) -> str:
-    for two, three in (("_", "-"), ("-", "_")):
-        # Three before two before one: each step leaves characters that the next does not touch.
-        name = encoded.lower().replace("___", "\0").replace("__", "\1")
-        name = name.replace("_", ".").replace("\0", three).replace("\1", two)
-        if is_known(name):
-            return name
-    return encoded.lower().replace("___", "-").replace("__", "\1").replace("_", ".").replace("\1", "_")
+def not_properties(file: str, written_in: str) -> str:
+    return f"Cannot read {file}: settings are a properties file, a line `name=value` each, and not {written_in}"
 
 
 def is_known(name: str) -> bool:
     """Whether Kafka, or something that plugs into it, reads a broker's setting of this name."""
     from kafkapy.settings.catalog import broker_definition
+    from kafkapy.settings.support import support_of
 
-    return broker_definition(name) is not None or name in _KNOWN_BESIDES or name.startswith(_KNOWN_PREFIXES)
+    return broker_definition(name) is not None or support_of(name) is not None
 
 
 def _unknown(name: str, origin: str) -> str:
@@ -186,6 +134,7 @@ def _unknown(name: str, origin: str) -> str:
 
     from kafkapy.settings.catalog import broker_definitions, topic_definitions
 
+    name, origin = shortened(name), shortened(origin)
     topic = topic_definitions().get(name)
     if topic is not None and topic.synonyms:
         return f"Unknown setting {name} (given by {origin}): a topic's setting; a broker's is {topic.synonyms[0]}"

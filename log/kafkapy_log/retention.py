@@ -3,9 +3,9 @@
 A segment goes whole or not at all, oldest first, and never one with records above the high watermark. With
 cleanup.policy `delete` all three bounds hold, without it (compaction alone) only the log start offset.
 
-Differs: by retention.ms a segment goes when its largest timestamp and its last write are both that old; Apache Kafka
-looks at the write only where no record has a timestamp. Records that a test stamps 1970 therefore stay for
-retention.ms, while Apache Kafka takes them away with its next check, in the middle of the test.
+The age of a segment is that of its largest timestamp, or of its last write where no record has a timestamp. So records
+that a test stamps 1970 go with the next check, in the middle of the test. With `retention_from_last_write`, which
+Apache Kafka does not have, a segment goes when its largest timestamp and its last write are both that old.
 """
 
 from collections.abc import Callable, Sequence
@@ -80,7 +80,7 @@ def deletable_count(
     count = sum(end <= log_start_offset for end in ends[:-1])
     if settings.delete:
         count = max(count, _beyond_size(segments, settings.retention_bytes))
-        while count < droppable and _is_too_old(segments[count], settings.retention_ms, now_ms, largest_timestamp):
+        while count < droppable and _is_too_old(segments[count], settings, now_ms, largest_timestamp):
             count += 1
     return min(count, droppable)
 
@@ -97,10 +97,18 @@ def _beyond_size(segments: Sequence[Segment], retention_bytes: int) -> int:
     return len(segments)
 
 
-def _is_too_old(segment: Segment, retention_ms: int, now_ms: int, largest_timestamp: Callable[[Segment], int]) -> bool:
-    if retention_ms < 0 or now_ms - largest_timestamp(segment) <= retention_ms:
+def _is_too_old(
+    segment: Segment, settings: LogSettings, now_ms: int, largest_timestamp: Callable[[Segment], int]
+) -> bool:
+    if settings.retention_ms < 0:
         return False
-    return not segment.size or now_ms - last_write_ms(segment) > retention_ms
+    oldest_ms = now_ms - settings.retention_ms
+    timestamp = largest_timestamp(segment)
+    if timestamp >= oldest_ms:
+        return False
+    # A segment without a byte was never written: the last one, which begins where all others have gone.
+    is_dated_by_write = timestamp < 0 or settings.retention_from_last_write
+    return not (is_dated_by_write and segment.size) or last_write_ms(segment) < oldest_ms
 
 
 def last_write_ms(segment: Segment) -> int:

@@ -14,6 +14,7 @@ class LogSettings:
 
     `compression_type` None is "producer": batches keep the codec they came with.
     `producer_id_expiration_ms` is a broker setting (producer.id.expiration.ms) that the log needs when it loads.
+    `retention_from_last_write` is one of ours (kafkapy.retention.from.last.write): see `retention.py`.
     """
 
     segment_bytes: int = 1_073_741_824  # segment.bytes
@@ -39,6 +40,7 @@ class LogSettings:
     message_timestamp_before_max_ms: int = INT64_MAX  # message.timestamp.before.max.ms
     message_timestamp_after_max_ms: int = 3_600_000  # message.timestamp.after.max.ms
     producer_id_expiration_ms: int = 86_400_000
+    retention_from_last_write: bool = False
 
 
 DEFAULT_SETTINGS: Final = LogSettings()

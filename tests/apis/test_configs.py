@@ -149,3 +149,15 @@ def test_only_subscriptions_are_listed_in_version_0(node: Lab) -> None:
     ask(node, set_one(16, "everything", "interval.ms", "1000"))
     _, message = asked(("list", ()))
     assert noted(node.call(list_config_resources, message, 0)) == [0, [[16, "everything"]]]
+
+
+def test_listeners_are_refused_as_they_are_bound_once(node: Lab) -> None:
+    """Taken over without being bound they would be advertised after the next start: nobody would find the broker."""
+    for name, other in (
+        ("listeners", "PLAINTEXT://127.0.0.1:1"),
+        ("listener.security.protocol.map", "PLAINTEXT:PLAINTEXT"),
+    ):
+        ((error, message, _, _),) = ask(node, set_one(4, "1", name, other))
+        assert error == ErrorCode.INVALID_REQUEST
+        assert message.startswith("kafkapy binds its listeners once")
+    assert ask(node, set_one(4, "1", "listeners", STATIC["listeners"])) == [[0, None, 4, "1"]], "it is so already"

@@ -72,7 +72,7 @@ def test_the_settings_of_the_new_topic_are_told(tmp_path: Path) -> None:
     with lab(tmp_path) as node:
         (made,) = ask(node, configured("a", retention_ms="77")).topics
         configs = {config.name: config for config in made.configs or ()}
-        assert len(configs) == 33
+        assert len(configs) == 37
         assert (configs["retention.ms"].value, configs["retention.ms"].config_source) == ("77", 1)
         assert (configs["cleanup.policy"].value, configs["cleanup.policy"].config_source) == ("delete", 5)
         assert not any(config.read_only or config.is_sensitive for config in configs.values())

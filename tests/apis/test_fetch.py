@@ -176,7 +176,7 @@ async def test_max_wait_ends_on_the_node_s_clock(tmp_path: Path) -> None:
         await producer.create_topic("orders")
         await client.send(fetch_request({"orders": {0: 0}}, max_wait_ms=3_600_000, min_bytes=1_000_000), 12)
         await until_parked(node)
-        await producer.produce("orders", b"little")
+        await producer.produce("orders", b"little", timestamp=node.clock.now_ms())
         node.clock.advance(3_599_000)
         await trio.testing.wait_all_tasks_blocked()
         assert [connection.busy for connection in node.server.connections].count(True) == 1

@@ -171,3 +171,14 @@ def test_damaged_meta_properties_are_named(tmp_path: Path, capsys: pytest.Captur
         f"kafkapy: {tmp_path}/meta.properties cannot be read (node.id is 'one'): restore it from a copy, or name "
         "another directory"
     )
+
+
+def test_the_cluster_id_of_the_environment_is_taken_where_none_is_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLUSTER_ID", CLUSTER_ID)
+    assert main(["format", "--data-dir", str(tmp_path / "one")]) == 0
+    assert f"cluster.id={CLUSTER_ID}\n" in (tmp_path / "one" / "meta.properties").read_text()
+    other = "MkU3OEVBNTcwNTJENDM2Qg"
+    assert main(["format", "-t", other, "--data-dir", str(tmp_path / "other")]) == 0
+    assert f"cluster.id={other}\n" in (tmp_path / "other" / "meta.properties").read_text()

@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 import trio
 
-from kafkapy.cli import start
+from kafkapy.cli import main, start
+from kafkapy.node import Node
 from kafkapy.settings import Settings
 from kafkapy_wire.errors import ErrorCode
 from tests.shell.running_node import Client, batch, connect, running_node, trio_test
@@ -147,7 +148,7 @@ def test_an_ephemeral_broker_leaves_nothing_behind(tmp_path: Path) -> None:
 @pytest.fixture
 def stopped_when_up(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A `kafkapy start` in this process gets a SIGTERM as soon as it serves."""
-    monkeypatch.setattr(start, "_announce", lambda _node: os.kill(os.getpid(), signal.SIGTERM))
+    monkeypatch.setattr(start, "_announce", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     before = {number: signal.getsignal(number) for number in start.STOP_SIGNALS}
     yield
     for number, handler in before.items():
@@ -362,6 +363,9 @@ def test_a_full_disk_refuses_what_does_not_fit_and_spoils_nothing_else(tmp_path:
         ("listeners=PLAINTEXT://no-such-host.invalid:0", "no-such-host.invalid"),
         ("listeners=PLAINTEXT://192.0.2.1:0", "192.0.2.1:0 is not an address of this machine"),
         ("advertised.listeners=PLAINTEXT://0.0.0.0:9092", "0.0.0.0"),
+        ("node.id=-1", "Invalid value -1 for configuration node.id: Value must be at least 0"),
+        ("process.roles=controller", "a node is broker and controller in one"),
+        ("authorizer.class.name=com.acme.Authorizer", "there are no ACLs"),
     ],
 )
 def test_a_setting_that_cannot_be(override: str, told: str, tmp_path: Path) -> None:
@@ -369,6 +373,12 @@ def test_a_setting_that_cannot_be(override: str, told: str, tmp_path: Path) -> N
     if "listeners" not in override:
         arguments += ["--port", "0"]
     assert told in refused(*arguments)
+
+
+def test_a_data_directory_that_only_a_shell_knows() -> None:
+    assert "log.dirs=~/data is refused: only a shell knows what ~ stands for" in refused(
+        "--port", "0", "--data-dir=~/data"
+    )
 
 
 def test_a_setting_that_nobody_knows_is_told_with_the_nearest(tmp_path: Path) -> None:
@@ -390,3 +400,65 @@ def test_the_environment_the_file_and_the_override(tmp_path: Path) -> None:
     line = refused("start", tmp_path / "no-such-file")
     assert f"Cannot read {tmp_path / 'no-such-file'}" in line
     assert "KAFKA_NODE_ID" in refused(file, KAFKA_NODE_ID="six")
+
+
+def test_a_port_goes_with_a_file_and_variables(tmp_path: Path) -> None:
+    """Of the first listener for clients, where it listens and what clients are told; the others stay."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        other = free.getsockname()[1]
+    file = tmp_path / "server.properties"
+    file.write_text(
+        f"listeners=CONTROLLER://:9093,IN://:9092,OUT://localhost:{other}\n"
+        "listener.security.protocol.map=CONTROLLER:PLAINTEXT,IN:PLAINTEXT,OUT:PLAINTEXT\n"
+        "inter.broker.listener.name=IN\n"
+        f"log.dirs={tmp_path / 'data'}\n"
+    )
+    variables = {
+        "KAFKA_ADVERTISED_LISTENERS": f"IN://localhost:9092,OUT://127.0.0.1:{other}",
+        "CLUSTER_ID": "kraftCluster",
+        "KAFKA_CREATE_TOPICS": "orders:2:1",
+        "KAFKA_BOOTSTRAP_SERVERS": "localhost:9092",
+    }
+    with started(file, "--port", "0", **variables) as broker:
+        assert broker.host == "localhost"
+        assert broker.port not in (9092, other)
+        assert produce_and_read(broker.port, b"second") == [b"second"], "the topic is there"
+        assert produce_and_read(other) == [b"second"]
+        assert broker.stop() == (0, "")
+    assert "cluster.id=kraftCluster" in (tmp_path / "data" / "meta.properties").read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("settings.yaml", "settings are a properties file, a line `name=value` each, and not YAML"),
+        ("broker.conf", "to start a broker with the settings of that file: kafkapy start broker.conf"),
+        ("no-such-file.conf", "there is no command 'no-such-file.conf'"),
+    ],
+)
+def test_a_file_that_is_no_command(
+    name: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "broker.conf").write_text("num.partitions=2\n")
+    assert main([name]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("kafkapy: ")
+    assert told in line
+
+
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("localhost:9092", "try: .* produce hello 'first record' && .* consume hello --from-beginning$"),
+        ("10.0.0.1:9093", "try: .* produce hello 'first record' -b 10.0.0.1:9093 && .* -b 10.0.0.1:9093$"),
+        (None, "clients here cannot resolve kafka:9092: advertise a host in advertised.listeners that they can, too$"),
+    ],
+)
+def test_the_hint_names_an_address_that_works_here(
+    address: str | None, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    node = Node(Settings({"advertised.listeners": "PLAINTEXT://kafka:9092"}), tmp_path)
+    start._announce(node, address)
+    _, hint = capsys.readouterr().out.splitlines()
+    assert re.match(told, hint)

@@ -69,6 +69,18 @@ async def test_a_commit_that_takes_too_long_is_answered(lab: GroupLab) -> None:
     assert lab.committed() == 2, "it stands all the same"
 
 
+async def test_offsets_commit_timeout_ms_is_how_long_that_is(lab: GroupLab) -> None:
+    lab.use_settings(offsets_commit_timeout_ms=70)
+    await lab.commit(1)
+    lab.log.commits_at_once = False
+    request = commit_request(2)
+    pending = lab.groups.commit_offsets(request, to_commit(request), 9)
+    lab.advance(69)
+    assert not pending.settled
+    lab.advance(1)
+    assert pending.settled
+
+
 async def test_assignments_leave_once_they_are_committed(lab: GroupLab) -> None:
     member_id = await lab.new_member_id()
     joined = (await lab.join(member_id)).answer

@@ -72,11 +72,24 @@ def test_a_fully_expired_log_goes_on_at_its_end_after_a_restart(tmp_path: Path) 
     assert append(log, (b"key", b"value")) == 2
 
 
-def test_records_stamped_1970_stay_until_they_were_written_so_long_ago(tmp_path: Path) -> None:
+@pytest.mark.parametrize("from_last_write", [False, True])
+def test_records_stamped_1970_are_as_old_as_that_unless_their_write_counts(
+    tmp_path: Path, from_last_write: bool
+) -> None:
     """See kafka #5748: a test that stamps records 1970 loses them to retention while it runs."""
-    log = open_log(tmp_path / "t-0", LogSettings(segment_bytes=80, retention_ms=24 * HOUR_MS))
+    settings = LogSettings(segment_bytes=80, retention_ms=24 * HOUR_MS, retention_from_last_write=from_last_write)
+    log = open_log(tmp_path / "t-0", settings)
     for _ in range(3):
         append(log, (b"key", b"value"), timestamp=1)
+    age_files(tmp_path / "t-0", [NOW] * 3)
+    assert retain(log, NOW + 23 * HOUR_MS) == (0 if from_last_write else 3)
+    assert retain(log, NOW + 25 * HOUR_MS) == (3 if from_last_write else 0)
+
+
+def test_records_without_a_timestamp_are_as_old_as_their_write(tmp_path: Path) -> None:
+    log = open_log(tmp_path / "t-0", LogSettings(segment_bytes=80, retention_ms=24 * HOUR_MS))
+    for _ in range(3):
+        append(log, (b"key", b"value"), timestamp=-1)
     age_files(tmp_path / "t-0", [NOW] * 3)
     assert retain(log, NOW + 23 * HOUR_MS) == 0
     assert retain(log, NOW + 25 * HOUR_MS) == 3

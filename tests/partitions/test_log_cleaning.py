@@ -73,16 +73,6 @@ async def test_retention_deletes_when_the_clock_has_passed_it(tmp_path: Path) ->
         assert await client.produce("orders", b"c", timestamp=node.clock.now_ms()) == 3
 
 
-@trio_test
-async def test_records_stamped_1970_outlive_the_first_checks(tmp_path: Path) -> None:
-    async with running_node(tmp_path, PATIENT) as node, connect(node) as client:
-        await client.create_topic("orders")
-        await client.produce("orders", b"a", timestamp=0)
-        node.clock.advance(HOUR_MS)
-        await trio.testing.wait_all_tasks_blocked()
-        assert await client.values("orders") == [b"a"]
-
-
 @pytest.mark.parametrize("resource", ["topic", "broker"])
 def test_a_setting_that_changes_holds_at_once(resource: str, tmp_path: Path) -> None:
     @trio_test

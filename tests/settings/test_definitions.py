@@ -6,7 +6,7 @@ import pytest
 
 from kafkapy.settings import broker, catalog, definitions, generate
 from kafkapy.settings.area import Area
-from kafkapy.settings.broker import DIFFERENT_DEFAULTS
+from kafkapy.settings.different_defaults import DIFFERENT_DEFAULTS
 from kafkapy.settings.group import GroupSettings
 from kafkapy.settings.parse import default_value, parse_value
 from kafkapy.settings.topic import TopicSettings
@@ -37,11 +37,11 @@ def test_all_of_kafkas_settings_are_there() -> None:
 
 @pytest.mark.parametrize("area", [*BROKER_AREAS, TopicSettings, GroupSettings])
 def test_fields_have_kafkas_names_types_and_defaults(area: type[Area]) -> None:
-    table = catalog.broker_definitions()
+    table = {**catalog.broker_definitions(), **catalog.own_definitions()}
     if area is TopicSettings:
-        table = catalog.topic_definitions()
+        table = dict(catalog.topic_definitions())
     elif area is GroupSettings:
-        table = catalog.group_definitions()
+        table = dict(catalog.group_definitions())
     for name, attribute in area.SETTING_NAMES.items():
         definition = table[name]
         ours = getattr(area(), attribute)

@@ -207,3 +207,8 @@ def test_a_start_without_settings_reads_no_tables() -> None:
         "sys.exit(any(f'kafkapy.settings.{name}' in sys.modules for name in ('definitions', 'catalog', 'parse')))"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_the_data_is_in_log_dirs_else_in_log_dir() -> None:
+    assert Settings({"log.dir": "/one"}).log.directories == ("/one",)
+    assert Settings({"log.dir": "/one", "log.dirs": "/other"}).log.directories == ("/other",)

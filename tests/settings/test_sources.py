@@ -9,7 +9,7 @@ import pytest
 
 from kafkapy.settings import Settings, SettingsError, collect_settings
 from kafkapy.settings.properties import parse_properties
-from kafkapy.settings.sources import gather
+from kafkapy.settings.sources import gather, listen_at
 
 
 @pytest.mark.parametrize(
@@ -74,17 +74,6 @@ def test_variables_name_settings_as_in_the_images(variable: str, name: str) -> N
     assert list(gather(None, {variable: "1"})) == [name]
 
 
-def test_variables_that_steer_an_image_are_no_settings() -> None:
-    environ = {
-        "KAFKA_HEAP_OPTS": "-Xmx1G",
-        "KAFKA_OPTS": "",
-        "KAFKA_CREATE_TOPICS": "a:1:1",
-        "KAFKAESQUE": "1",
-        "PATH": "",
-    }
-    assert gather(None, environ) == {}
-
-
 def test_who_only_says_what_to_advertise_listens_there_on_every_interface() -> None:
     given = gather(None, {"KAFKA_ADVERTISED_LISTENERS": "PLAINTEXT://localhost:32768,SSL://[::1]:9094,"})
     assert given["listeners"] == "PLAINTEXT://0.0.0.0:32768,SSL://0.0.0.0:9094,"
@@ -137,6 +126,84 @@ def test_an_override_without_name_or_value_is_an_error(override: str) -> None:
 def test_a_file_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"Cannot read .*: No such file"):
         gather(tmp_path / "missing")
+
+
+@pytest.mark.parametrize(
+    ("suffix", "written_in"), [(".yaml", "YAML"), (".YML", "YAML"), (".json", "JSON"), (".toml", "TOML")]
+)
+def test_a_file_in_another_format_is_one_line(suffix: str, written_in: str, tmp_path: Path) -> None:
+    file = tmp_path / f"settings{suffix}"
+    file.write_text("listeners: PLAINTEXT://:9092\n")
+    expected = f"Cannot read {file}: settings are a properties file, a line `name=value` each, and not {written_in}"
+    with pytest.raises(SettingsError) as caught:
+        gather(file)
+    assert str(caught.value) == expected
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_name(tmp_path: Path) -> None:
+    file = tmp_path / "server.properties"
+    file.write_text("num.partitions=3\nbroker.rack=Z\u00fcrich", encoding="utf-8-sig")
+    given = gather(file)
+    assert given == {"num.partitions": "3", "broker.rack": "Z\u00fcrich"}
+    (line,) = given.warnings
+    assert line.startswith(f"{file} begins with a byte order mark")
+    file.write_text("num.partitions=3", encoding="utf-16")
+    with pytest.raises(SettingsError, match="it is written in UTF-16; save it in UTF-8"):
+        gather(file)
+
+
+# -- --port and --host
+
+ADVERTISED = {"advertised.listeners": "IN://kafka:9092,OUT://localhost:29092"}
+SEVERAL = {
+    "listeners": "CONTROLLER://:9093,IN://:9092,OUT://[::1]:29092",
+    "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,IN:PLAINTEXT,OUT:PLAINTEXT",
+    "inter.broker.listener.name": "IN",
+}
+
+
+@pytest.mark.parametrize(
+    ("given", "host", "port", "listeners", "advertised"),
+    [
+        ({}, None, 7, "PLAINTEXT://localhost:7", None),
+        ({}, "0.0.0.0", None, "PLAINTEXT://0.0.0.0:9092", None),
+        ({}, "::1", 7, "PLAINTEXT://[::1]:7", None),
+        ({"listeners": "PLAINTEXT://:9092"}, None, 7, "PLAINTEXT://:7", None),
+        ({"listeners": "PLAINTEXT://[::]:9092"}, None, 0, "PLAINTEXT://[::]:0", None),
+        (SEVERAL, None, 7, "CONTROLLER://:9093,IN://:7,OUT://[::1]:29092", None),
+        (
+            {**SEVERAL, **ADVERTISED},
+            None,
+            7,
+            "CONTROLLER://:9093,IN://:7,OUT://[::1]:29092",
+            "IN://kafka:7,OUT://localhost:29092",
+        ),
+        ({**SEVERAL, "controller.listener.names": "IN"}, None, 7, "CONTROLLER://:7,IN://:9092,OUT://[::1]:29092", None),
+    ],
+)
+def test_a_port_is_that_of_the_first_listener_for_clients(
+    given: dict[str, str], host: str | None, port: int | None, listeners: str, advertised: str | None
+) -> None:
+    """What clients are told follows: never an answer that leads to another broker on 9092."""
+    collected = gather(overrides=[f"{name}={value}" for name, value in given.items()])
+    listen_at(collected, host=host, port=port)
+    assert collected["listeners"] == listeners
+    assert collected.get("advertised.listeners") == advertised
+
+
+def test_a_port_changes_what_the_images_variables_say() -> None:
+    collected = gather(environ={"KAFKA_ADVERTISED_LISTENERS": "PLAINTEXT://broker:9092"})
+    listen_at(collected, host=None, port=7)
+    settings = Settings.parse(collected)
+    assert [str(one) for one in settings.listeners] == ["PLAINTEXT://0.0.0.0:7"]
+    assert [str(one) for one in settings.advertised_listeners] == ["PLAINTEXT://broker:7"]
+
+
+def test_port_0_is_advertised_as_the_port_that_was_got() -> None:
+    collected = gather(overrides=["advertised.listeners=PLAINTEXT://broker:9092"])
+    listen_at(collected, host=None, port=0)
+    settings = Settings.parse(collected).with_ports({"PLAINTEXT": 41_000})
+    assert [str(one) for one in settings.advertised_listeners] == ["PLAINTEXT://broker:41000"]
 
 
 def test_a_latin_1_file_is_read_as_java_reads_it(tmp_path: Path) -> None:

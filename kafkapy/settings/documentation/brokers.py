@@ -92,6 +92,8 @@ BROKERS = {
     "socket.request.max.bytes": "The largest request, in bytes: a connection that sends a larger one is closed.",
     "socket.send.buffer.bytes": "The system's send buffer of each connection, in bytes; -1 leaves it to the system.",
     # Data directories and what works on them
+    "kafkapy.retention.from.last.write": "Whether retention by time counts from the last write to a segment instead of "
+    "its records' timestamps; only kafkapy has it.",
     "cordoned.log.dirs": "Data directories that get no new partitions.",
     "log.cleaner.backoff.ms": "A cleaner that finds nothing to compact looks again after so many milliseconds.",
     "log.cleaner.dedupe.buffer.size": "The memory, in bytes, in which the cleaners note the keys of what they compact.",

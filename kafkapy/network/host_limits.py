@@ -1,0 +1,83 @@
+"""max.connections.per.ip.overrides by address. Names are resolved in worker threads, once a value of the setting."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from typing import TYPE_CHECKING
+
+import trio
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+logger = logging.getLogger("kafkapy.server")
+
+RESOLVED_BEFORE_ACCEPTING_SECONDS = 1  # a resolver may take half a minute to find out that it is not there
+MAPPED_IPV4 = "::ffff:"  # how a socket for both families shows an IPv4 address
+
+
+class HostLimits:
+    """How many connections each address may have. A name has no effect before it is resolved."""
+
+    def __init__(self) -> None:
+        self._overrides: Mapping[str, int] = {}
+        self._allowed: dict[str, int] = {}
+        self._changed = trio.Event()
+        self._resolved = trio.Event()
+
+    def use(self, overrides: Mapping[str, int]) -> None:
+        """From now on these counts, by address or name."""
+        if overrides is self._overrides:
+            return
+        self._overrides = overrides
+        self._allowed = {
+            address: count for host, count in overrides.items() if (address := address_of(host)) is not None
+        }
+        self._resolved = trio.Event()
+        self._changed.set()
+
+    def allowed(self, address: str) -> int | None:
+        """None: this address has no count of its own."""
+        return self._allowed.get(address)
+
+    async def resolved(self) -> None:
+        """Return when the names of now are resolved, or when that takes long."""
+        if self._names():
+            with trio.move_on_after(RESOLVED_BEFORE_ACCEPTING_SECONDS):
+                await self._resolved.wait()
+
+    async def run(self) -> None:
+        """Resolve names until cancelled."""
+        while True:
+            overrides, self._changed = self._overrides, trio.Event()
+            for name in self._names():
+                try:
+                    addresses = await trio.to_thread.run_sync(_resolve, name, abandon_on_cancel=True)
+                except (OSError, ValueError) as error:  # UnicodeError of a name that is none is a ValueError
+                    logger.warning("cannot resolve %s of max.connections.per.ip.overrides: %s", name, error)
+                    continue
+                if overrides is not self._overrides:
+                    break
+                self._allowed.update(dict.fromkeys(addresses, overrides[name]))
+            if overrides is self._overrides:
+                self._resolved.set()
+                await self._changed.wait()
+
+    def _names(self) -> list[str]:
+        return [host for host in self._overrides if address_of(host) is None]
+
+
+def address_of(host: str) -> str | None:
+    """`host` as accepted sockets show it; None: it is a name."""
+    for family in (socket.AF_INET, socket.AF_INET6):
+        try:
+            return socket.inet_ntop(family, socket.inet_pton(family, host)).removeprefix(MAPPED_IPV4)
+        except OSError:
+            continue
+    return None
+
+
+def _resolve(name: str) -> list[str]:
+    found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+    return [str(entry[4][0]).removeprefix(MAPPED_IPV4) for entry in found]

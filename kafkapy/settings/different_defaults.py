@@ -1,0 +1,30 @@
+"""Defaults of ours that are not Kafka's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+# Name -> (our default, Kafka's, why). They count as given in the node's properties file: DescribeConfigs calls them
+# STATIC_BROKER_CONFIG, with Kafka's own default behind them. A value of the user's always wins.
+DIFFERENT_DEFAULTS: Mapping[str, tuple[str, str | None, str]] = {
+    "controller.listener.names": ("CONTROLLER", None, "Kafka has no default; this is the name everyone gives"),
+    "group.initial.rebalance.delay.ms": (
+        "0",
+        "3000",
+        "the first group is there at once; nobody waits for more members",
+    ),
+    "listeners": (
+        "PLAINTEXT://localhost:9092",
+        "PLAINTEXT://:9092",
+        "a test broker is open to the network only if you ask for it",
+    ),
+    "node.id": ("1", None, "Kafka has no default; a node alone needs none"),
+    "offsets.topic.replication.factor": ("1", "3", "works on one node"),
+    "process.roles": ("broker,controller", None, "Kafka has no default; a node alone is both"),
+    "socket.receive.buffer.bytes": ("409600", "102400", "fewer turns for a megabyte: less CPU, twice the rate"),
+    "socket.send.buffer.bytes": ("409600", "102400", "fewer turns for a megabyte: less CPU, twice the rate"),
+    "share.coordinator.state.topic.min.isr": ("1", "2", "works on one node"),
+    "share.coordinator.state.topic.replication.factor": ("1", "3", "works on one node"),
+    "transaction.state.log.min.isr": ("1", "2", "works on one node"),
+    "transaction.state.log.replication.factor": ("1", "3", "works on one node"),
+}

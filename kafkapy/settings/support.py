@@ -1,0 +1,300 @@
+"""What becomes of a setting that is given: looked up in `support_table.py`, refused here, or told in one line.
+
+Imported only where something was given.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from typing import NamedTuple
+
+from kafkapy.settings import support_table
+from kafkapy.settings.catalog import (
+    Definition,
+    broker_definition,
+    group_definitions,
+    listener_base_name,
+    topic_definitions,
+)
+from kafkapy.settings.different_defaults import DIFFERENT_DEFAULTS
+from kafkapy.settings.errors import SettingsError, shortened
+from kafkapy.settings.given import GivenSettings
+from kafkapy.settings.listeners import parse_counts_by_host
+from kafkapy.settings.parse import Value, default_value, parse_value
+from kafkapy.settings.support_table import HARMLESS, HONOURED, LATER, NO_CONFIG_PROVIDERS, REFUSED
+from kafkapy_wire.integer_text import parse_integer
+
+# These may differ from listener to listener. Of SASL's and TLS's nothing can be seen before there are such listeners.
+PER_LISTENER = frozenset({"max.connection.creation.rate", "max.connections"})
+SERVED_REBALANCE_PROTOCOLS = ("classic",)
+SERVED_SECURITY_PROTOCOL = "PLAINTEXT"
+BOTH_ROLES = {"broker", "controller"}
+
+# `${provider:key}` and `${provider:path:key}` (KIP-297): `${env:HOME}`, `${file:/etc/secrets:password}`.
+_VARIABLE = re.compile(r"\$\{[^{}:]*:[^{}]*\}")
+
+
+class Support(NamedTuple):
+    """`reason`: limits of what is honoured; why it is harmless or refused; what is missing. `advice`: what to do."""
+
+    state: str
+    reason: str
+    advice: str = ""
+
+
+def _by_name(table: support_table.Table) -> Mapping[str, Support]:
+    found: dict[str, Support] = {}
+    for state, reasons in table.items():
+        for reason, names in reasons.items():
+            support = Support(state, reason) if isinstance(reason, str) else Support(state, *reason)
+            for name in names.split():
+                assert name not in found, f"{name} is in the table twice"
+                found[name] = support
+    return found
+
+
+@functools.cache
+def broker_support() -> Mapping[str, Support]:
+    """Every setting of a broker that Apache Kafka has, by its name."""
+    return _by_name(support_table.BROKER)
+
+
+@functools.cache
+def topic_support() -> Mapping[str, Support]:
+    return _by_name(support_table.TOPIC)
+
+
+@functools.cache
+def group_support() -> Mapping[str, Support]:
+    return _by_name(support_table.GROUP)
+
+
+@functools.cache
+def support_besides() -> Mapping[str, Support]:
+    """Settings that Apache Kafka does not have any more, or that its plug-ins read; a name may be a prefix."""
+    return _by_name(support_table.BESIDES)
+
+
+def support_of(name: str) -> Support | None:
+    """Of a broker's setting, also by a listener's name. None: nobody knows a setting of this name."""
+    table, besides = broker_support(), support_besides()
+    found = table.get(name) or besides.get(name)
+    if found is not None:
+        return found
+    if name.startswith("kafkapy.") and broker_definition(name) is not None:
+        return Support(HONOURED, "kafkapy's own")
+    base = listener_base_name(name)
+    if base is not None and base in table:
+        return _support_by_listener(base)
+    prefix = next((prefix for prefix in besides if prefix.endswith(".") and name.startswith(prefix)), None)
+    return besides[prefix] if prefix is not None else None
+
+
+def _support_by_listener(base: str) -> Support:
+    support = broker_support()[base]
+    if support.state != HONOURED or base in PER_LISTENER:
+        return support
+    reason = "Apache Kafka has no value of its own for each listener here, and ignores it too"
+    return Support(LATER, reason, f"set {base}, which holds for all listeners")
+
+
+# -- refused
+
+
+def refuse_what_is_not_served(texts: Mapping[str, str], values: Mapping[str, Value]) -> None:
+    """Raises SettingsError: something given would open or lose something if it were ignored.
+
+    `texts` are what was given, dynamic values over the file's; `values` the typed ones of Kafka's names among them.
+    """
+    for name, text in texts.items():
+        support = support_of(name)
+        if support is None:
+            continue
+        if _VARIABLE.search(text):
+            definition = broker_definition(name)
+            is_secret = definition is None or definition.is_sensitive
+            raise _refused(name if is_secret else f"{name}={shortened(text)}", name, *NO_CONFIG_PROVIDERS)
+        if support.state == REFUSED and _has_meaning(name, text) and not _is_allowed(name, values):
+            raise _refused(name, name, support.reason, support.advice)
+    for rule in (_refuse_directories, _refuse_other_roles, _refuse_other_protocols):
+        rule(values)
+
+
+def _refused(what: str, name: str, reason: str, advice: str) -> SettingsError:
+    return SettingsError(f"{what} is refused: {reason}; {advice}", name)
+
+
+def _list(values: Mapping[str, Value], name: str) -> tuple[str, ...]:
+    value = values.get(name, ())
+    assert isinstance(value, tuple), f"{name} is {value!r}"
+    return value
+
+
+def _is_allowed(name: str, values: Mapping[str, Value]) -> bool:
+    match name:
+        case "controller.quorum.voters":
+            return _names_this_node_alone(values)
+        case "controller.quorum.bootstrap.servers":
+            return len(_list(values, name)) == 1
+        case "metadata.log.dir":
+            directories = _list(values, "log.dirs") or _list(values, "log.dir")
+            return os.path.normpath(str(values[name])) in map(os.path.normpath, directories)
+        case "replica.selector.class":  # Kafka's own, and each partition has one replica to choose from
+            return values[name] == "org.apache.kafka.common.replica.RackAwareReplicaSelector"
+    return False
+
+
+def _names_this_node_alone(values: Mapping[str, Value]) -> bool:
+    voters = _list(values, "controller.quorum.voters")
+    node_id = values.get("node.id", 1)
+    voter_id = voters[0].partition("@")[0] if voters else ""
+    if len(voters) == 1 and parse_integer(voter_id) != node_id:
+        raise SettingsError(
+            f"requirement failed: If process.roles contains the 'controller' role, the node id {node_id} must be "
+            f"included in the set of voters controller.quorum.voters=Set({shortened(voter_id)})",
+            "controller.quorum.voters",
+        )
+    return len(voters) == 1
+
+
+def _refuse_directories(values: Mapping[str, Value]) -> None:
+    name = "log.dirs" if "log.dirs" in values else "log.dir"
+    directories = _list(values, name)
+    if len(directories) > 1:
+        reason = "kafkapy keeps its data in one, so that what is in the others would be missing"
+        raise _refused(f"{name} with {len(directories)} directories", name, reason, "name one")
+    if directories and directories[0].startswith("~"):
+        reason = "only a shell knows what ~ stands for, so that this would be a directory of that name"
+        raise _refused(f"{name}={shortened(directories[0])}", name, reason, "write the whole path")
+
+
+def _refuse_other_roles(values: Mapping[str, Value]) -> None:
+    name = "process.roles"
+    roles = _list(values, name)
+    if roles and set(roles) != BOTH_ROLES:
+        reason = "a node is broker and controller in one, and joins no others"
+        raise _refused(f"{name}={','.join(roles)}", name, reason, f"write {name}=broker,controller, or remove it")
+
+
+def _refuse_other_protocols(values: Mapping[str, Value]) -> None:
+    name = "group.coordinator.rebalance.protocols"
+    unserved = [one for one in _list(values, name) if one not in SERVED_REBALANCE_PROTOCOLS]
+    if unserved:
+        reason = "only the classic protocol is served so far"
+        raise _refused(f"{name} with {', '.join(unserved)}", name, reason, f"write {name}=classic, or remove it")
+    name = "security.inter.broker.protocol"
+    protocol = values.get(name, SERVED_SECURITY_PROTOCOL)
+    if protocol != SERVED_SECURITY_PROTOCOL:
+        reason = f"only {SERVED_SECURITY_PROTOCOL} is spoken so far"
+        raise _refused(f"{name}={protocol}", name, reason, f"write {SERVED_SECURITY_PROTOCOL}, or remove it")
+
+
+def refuse_lockout(dynamic: AbstractSet[str], values: Mapping[str, Value], listener_names: Iterable[str]) -> None:
+    """Raises SettingsError: with a value of AlterConfigs nobody could connect any more, to undo it either.
+
+    `dynamic` are the names of such values among `values`. In a file they may be: whoever wrote it can change it.
+    """
+    name = "max.connections"
+    by_listener = [f"listener.name.{listener.lower()}.{name}" for listener in listener_names]
+    if name in dynamic and values.get(name) == 0:
+        raise _locks_out(name)
+    if not dynamic.isdisjoint(by_listener) and all(values.get(one) == 0 for one in by_listener):
+        raise _locks_out(by_listener[0])
+    name, overrides = "max.connections.per.ip", "max.connections.per.ip.overrides"
+    is_changed = not dynamic.isdisjoint((name, overrides))
+    if is_changed and values.get(name) == 0 and not any(parse_counts_by_host(str(values[overrides])).values()):
+        raise _locks_out(name)
+
+
+def _locks_out(name: str) -> SettingsError:
+    return SettingsError(
+        f"{name}=0 would let nobody connect any more, to undo it either; if you mean it, give it where the node is "
+        "started",
+        name,
+    )
+
+
+# -- told
+
+
+def lines_about(given: Mapping[str, str], listener_names: Iterable[str]) -> list[str]:
+    """One line for each setting that was given, has a meaning, and does nothing here."""
+    origins = given.origins if isinstance(given, GivenSettings) else {}
+    lines = []
+    for name, why in unserved_by_brokers(given, listener_names):
+        told = f"{name} (given by {origins[name]})" if name in origins else name
+        lines.append(f"{told} has no effect: {why}")
+    return lines
+
+
+def unserved_by_brokers(values: Mapping[str, str], listener_names: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """(name, what is missing and what to do) of those of a broker's values that do nothing here."""
+    listeners = {name.lower() for name in listener_names}
+    for name, text in values.items():
+        support = support_of(name)
+        listener = name.split(".")[2] if listener_base_name(name) is not None else None
+        if listener is not None and listener not in listeners:
+            yield name, f"there is no listener {listener.upper()}; correct the name"
+        elif support is not None and support.state == LATER and _has_meaning(name, text):
+            yield name, f"{support.reason}; {support.advice}"
+
+
+def unserved_by_topics(values: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """The same of a topic's own values."""
+    return _unserved(topic_support(), topic_definitions(), values)
+
+
+def unserved_by_groups(values: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """The same of a group's own values."""
+    return _unserved(group_support(), group_definitions(), values)
+
+
+def _unserved(
+    support: Mapping[str, Support], table: Mapping[str, Definition], values: Mapping[str, str]
+) -> Iterator[tuple[str, str]]:
+    for name, text in values.items():
+        found = support.get(name)
+        if found is not None and found.state == LATER and _differs(table[name], text):
+            yield name, f"{found.reason}; {found.advice}"
+
+
+def _has_meaning(name: str, text: str) -> bool:
+    """Whether it is more than Kafka's default, or ours, written down."""
+    definition = broker_definition(name)
+    return bool(text.strip()) if definition is None else _differs(definition, text)
+
+
+def _differs(definition: Definition, text: str) -> bool:
+    try:
+        value = parse_value(definition, text)
+    except SettingsError:
+        return False  # it was refused, or left out, for that
+    if definition.name in DIFFERENT_DEFAULTS and value == parse_value(
+        definition, DIFFERENT_DEFAULTS[definition.name][0]
+    ):
+        return False
+    return value not in ("", (), default_value(definition))
+
+
+__all__ = [
+    "HARMLESS",
+    "HONOURED",
+    "LATER",
+    "PER_LISTENER",
+    "REFUSED",
+    "Support",
+    "broker_support",
+    "group_support",
+    "lines_about",
+    "refuse_what_is_not_served",
+    "support_besides",
+    "support_of",
+    "topic_support",
+    "unserved_by_brokers",
+    "unserved_by_groups",
+    "unserved_by_topics",
+]

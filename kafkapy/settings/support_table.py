@@ -1,0 +1,388 @@
+"""What kafkapy makes of each of Kafka's settings: honoured, harmless here, refused, or later.
+
+    honoured   it does what Kafka's documentation says, within the limits that the reason tells
+    harmless   it is accepted and changes nothing, and nobody can tell: the reason says why
+    refused    the node does not start with it (unless its value is Kafka's default), as it would open or lose something
+    later      it has a meaning that kafkapy does not know yet: the node starts, with one line that says so
+
+Only data: `support.py` looks things up. Tests hold that every setting is here once, and that each one that is called
+honoured has a test in which its effect is seen. docs/settings.md is made from here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+HONOURED, HARMLESS, REFUSED, LATER = "honoured", "harmless", "refused", "later"
+
+# What is missing, and what to do about it.
+_REMOVE = "remove the setting"
+_CONSUMER_GROUPS = (
+    "consumer groups of the new protocol (KIP-848) are not served yet",
+    "let consumers use group.protocol=classic, their default",
+)
+_SHARE_GROUPS = ("share groups (KIP-932) are not served yet", "use Apache Kafka for what needs them")
+_STREAMS_GROUPS = (
+    "streams groups (KIP-1071) are not served yet",
+    "let Kafka Streams use group.protocol=classic, its default",
+)
+_TIERED_STORAGE = ("there is no tiered storage", "all segments stay in log.dirs; remove the setting")
+_METRICS = ("there are no JMX metrics, and Java classes cannot be run", "remove the setting; nothing else changes")
+_METADATA_SNAPSHOTS = (
+    "the metadata log is kept whole, without snapshots",
+    "remove the setting; a node that makes millions of topics should get a new directory now and then",
+)
+_DELEGATION_TOKENS = ("there are no delegation tokens", _REMOVE)
+_PREALLOCATION = ("segment files grow as they are written, and reserve no room", "keep some room on the disk free")
+_DECOMPRESSION = ("decompressed batches have no bound of their own yet", _REMOVE)
+
+# Why a node does not start, and what to do about it.
+NO_ACLS = ("there are no ACLs, so that every client would be allowed everything", "remove it, or use Apache Kafka")
+NO_CONFIG_PROVIDERS = (
+    "configuration providers are not asked, so that the value would be that text itself",
+    "write the value, or give it by a KAFKA_* variable",
+)
+_POLICIES = (
+    "Java classes cannot be run, so that everything would be allowed that the policy forbids",
+    "remove it, or use Apache Kafka",
+)
+_QUOTA_CALLBACK = ("Java classes cannot be run, so that no client would have its quotas", "remove it")
+_PRINCIPAL_BUILDER = ("Java classes cannot be run, so that clients would have other principals", "remove it")
+_REPLICA_SELECTOR = ("Java classes cannot be run, so that consumers would read from other replicas", "remove it")
+_SEVERAL_NODES = (
+    "a node of kafkapy is alone, so that records would have one replica where several are expected",
+    "name this node only, or use Apache Kafka for a cluster",
+)
+_METADATA_ELSEWHERE = (
+    "the metadata log is in the data directory, so that what is in the other would be missing",
+    "remove it; a __cluster_metadata-0 that is elsewhere belongs into the directory of log.dirs",
+)
+_REMOTE_STORAGE = ("there is no tiered storage, so that records would not go where they are to be kept", "remove it")
+
+# Why it does not matter.
+_ONE_NODE = "a node alone has nobody to fetch from, to elect or to wait for"
+_NO_THREADS = "one task serves all requests, and worker threads are started when they are needed"
+_NO_PURGATORY = "requests that wait are forgotten at once when they are answered"
+_NO_TLS = "only listeners with TLS use it, and those are refused until there is TLS"
+_NO_SASL = "only listeners with SASL use it, and those are refused until there is SASL"
+_NO_REMOTE_PEERS = "a node alone opens no connections to others"
+
+# State -> reason, or what is missing and what to do -> names.
+Table = Mapping[str, Mapping[str | tuple[str, str], str]]
+
+BROKER: Table = {
+    HONOURED: {
+        "": """
+            advertised.listeners auto.create.topics.enable broker.id broker.rack compression.gzip.level
+            compression.lz4.level compression.type compression.zstd.level connections.max.idle.ms
+            controller.listener.names default.replication.factor delete.topic.enable fetch.max.bytes
+            group.initial.rebalance.delay.ms group.max.session.timeout.ms group.max.size group.min.session.timeout.ms
+            inter.broker.listener.name log.cleaner.backoff.ms log.cleaner.dedupe.buffer.size
+            log.cleaner.delete.retention.ms log.cleaner.enable log.cleaner.io.buffer.load.factor
+            log.cleaner.io.max.bytes.per.second log.cleaner.max.compaction.lag.ms log.cleaner.min.cleanable.ratio
+            log.cleaner.min.compaction.lag.ms log.cleaner.threads log.cleanup.policy log.dir
+            log.flush.interval.messages log.flush.interval.ms log.flush.offset.checkpoint.interval.ms
+            log.flush.scheduler.interval.ms log.index.interval.bytes log.index.size.max.bytes log.initial.task.delay.ms
+            log.message.timestamp.after.max.ms log.message.timestamp.before.max.ms log.message.timestamp.type
+            log.retention.bytes log.retention.check.interval.ms log.retention.hours log.retention.minutes
+            log.retention.ms log.roll.hours log.roll.jitter.hours log.roll.jitter.ms log.roll.ms log.segment.bytes
+            log.segment.delete.delay.ms max.connection.creation.rate max.connections max.connections.per.ip
+            max.connections.per.ip.overrides max.incremental.fetch.session.cache.slots
+            max.request.partition.size.limit message.max.bytes metadata.log.segment.bytes metadata.log.segment.ms
+            node.id num.partitions offset.metadata.max.bytes offsets.commit.timeout.ms
+            offsets.retention.check.interval.ms offsets.retention.minutes offsets.topic.compression.codec
+            offsets.topic.num.partitions offsets.topic.replication.factor offsets.topic.segment.bytes
+            producer.id.expiration.check.interval.ms producer.id.expiration.ms
+            replica.high.watermark.checkpoint.interval.ms socket.listen.backlog.size socket.receive.buffer.bytes
+            socket.request.max.bytes socket.send.buffer.bytes
+            transaction.abort.timed.out.transaction.cleanup.interval.ms transaction.max.timeout.ms
+            transaction.partition.verification.enable transaction.remove.expired.transaction.cleanup.interval.ms
+            transaction.state.log.min.isr transaction.state.log.num.partitions
+            transaction.state.log.replication.factor transaction.state.log.segment.bytes
+            transactional.id.expiration.ms
+        """,
+        "by the rates of max.connection.creation.rate; client quotas come later": """
+            quota.window.num quota.window.size.seconds
+        """,
+        "PLAINTEXT: a node with another protocol does not start; not while the node runs": """
+            listener.security.protocol.map listeners
+        """,
+        "one directory: a node with further entries does not start": "log.dirs",
+        "`broker,controller`: a node with one role alone does not start": "process.roles",
+        "`classic`: a node with another protocol in its list does not start": "group.coordinator.rebalance.protocols",
+        "PLAINTEXT: a node with another protocol does not start": "security.inter.broker.protocol",
+        "at most as many as the partition has replicas": "min.insync.replicas",
+    },
+    HARMLESS: {
+        "the coordinator is in the same process and is waited for, not asked again": """
+            add.partitions.to.txn.retry.backoff.max.ms add.partitions.to.txn.retry.backoff.ms
+        """,
+        "there is one data directory, and nothing moves to another": """
+            alter.log.dirs.replication.quota.window.num alter.log.dirs.replication.quota.window.size.seconds
+            num.replica.alter.log.dirs.threads
+        """,
+        "each partition has one replica, which leads": """
+            auto.leader.rebalance.enable leader.imbalance.check.interval.seconds unclean.leader.election.enable
+            unclean.leader.election.interval.ms
+        """,
+        "broker and controller are one process": """
+            broker.heartbeat.interval.ms broker.session.timeout.ms controlled.shutdown.enable
+            initial.broker.registration.timeout.ms controller.socket.timeout.ms
+        """,
+        "this node is the only voter": """
+            controller.quorum.append.linger.ms controller.quorum.election.backoff.max.ms
+            controller.quorum.election.timeout.ms controller.quorum.fetch.max.bytes
+            controller.quorum.fetch.snapshot.max.bytes controller.quorum.fetch.timeout.ms
+            controller.quorum.request.timeout.ms controller.quorum.retry.backoff.ms
+        """,
+        "Kafka's controller logs slow events of its own by it": """
+            controller.performance.always.log.threshold.ms controller.performance.sample.period.ms
+        """,
+        "every listener begins to accept when the node can answer": "early.start.listeners",
+        _NO_PURGATORY: """
+            delete.records.purgatory.purge.interval.requests fetch.purgatory.purge.interval.requests
+            producer.purgatory.purge.interval.requests share.fetch.purgatory.purge.interval.requests
+        """,
+        "coordinators append each decision at once": """
+            group.coordinator.append.linger.ms group.coordinator.cached.buffer.max.bytes
+        """,
+        "coordinators read their partitions in turns, in pieces of one size": """
+            offsets.load.buffer.size transaction.state.log.load.buffer.size
+        """,
+        _NO_THREADS: """
+            background.threads group.coordinator.background.threads group.coordinator.threads num.io.threads
+            num.network.threads num.recovery.threads.per.data.dir
+        """,
+        "a request is handled when it has been read: there is no queue": """
+            queued.max.request.bytes queued.max.requests
+        """,
+        "compaction reads batch by batch, into buffers as large as a batch": "log.cleaner.io.buffer.size",
+        "a node whose only data directory fails stops at once": "log.dir.failure.timeout.ms",
+        "the file is written together with the recovery points, and before a DeleteRecords is answered": (
+            "log.flush.start.offset.checkpoint.interval.ms"
+        ),
+        "the metadata log is written only when something changes": """
+            internal.metadata.max.batch.size.in.bytes metadata.max.idle.interval.ms
+        """,
+        _ONE_NODE: """
+            num.replica.fetchers replica.fetch.backoff.ms replica.fetch.max.bytes replica.fetch.min.bytes
+            replica.fetch.response.max.bytes replica.fetch.wait.max.ms replica.lag.time.max.ms
+            replica.socket.receive.buffer.bytes replica.socket.timeout.ms replication.quota.window.num
+            replication.quota.window.size.seconds
+        """,
+        _NO_REMOTE_PEERS: """
+            request.timeout.ms socket.connection.setup.timeout.max.ms socket.connection.setup.timeout.ms
+        """,
+        "a start takes less than a second, and a recovery says how far it is": "server.max.startup.time.ms",
+        "without a plug-in that takes them no client sends its metrics": "telemetry.max.bytes",
+        _NO_SASL: """
+            connection.failed.authentication.delay.ms connections.max.reauth.ms sasl.client.callback.handler.class
+            sasl.enabled.mechanisms sasl.jaas.config sasl.kerberos.kinit.cmd sasl.kerberos.min.time.before.relogin
+            sasl.kerberos.principal.to.local.rules sasl.kerberos.service.name sasl.kerberos.ticket.renew.jitter
+            sasl.kerberos.ticket.renew.window.factor sasl.login.callback.handler.class sasl.login.class
+            sasl.login.connect.timeout.ms sasl.login.read.timeout.ms sasl.login.refresh.buffer.seconds
+            sasl.login.refresh.min.period.seconds sasl.login.refresh.window.factor sasl.login.refresh.window.jitter
+            sasl.login.retry.backoff.max.ms sasl.login.retry.backoff.ms sasl.mechanism.controller.protocol
+            sasl.mechanism.inter.broker.protocol sasl.oauthbearer.allow.unverified.audience
+            sasl.oauthbearer.allow.unverified.issuer sasl.oauthbearer.assertion.algorithm
+            sasl.oauthbearer.assertion.claim.aud sasl.oauthbearer.assertion.claim.exp.seconds
+            sasl.oauthbearer.assertion.claim.iss sasl.oauthbearer.assertion.claim.jti.include
+            sasl.oauthbearer.assertion.claim.nbf.seconds sasl.oauthbearer.assertion.claim.sub
+            sasl.oauthbearer.assertion.file sasl.oauthbearer.assertion.private.key.file
+            sasl.oauthbearer.assertion.private.key.passphrase sasl.oauthbearer.assertion.template.file
+            sasl.oauthbearer.client.credentials.client.id sasl.oauthbearer.client.credentials.client.secret
+            sasl.oauthbearer.clock.skew.seconds sasl.oauthbearer.expected.audience sasl.oauthbearer.expected.issuer
+            sasl.oauthbearer.jwks.endpoint.refresh.ms sasl.oauthbearer.jwks.endpoint.retry.backoff.max.ms
+            sasl.oauthbearer.jwks.endpoint.retry.backoff.ms sasl.oauthbearer.jwks.endpoint.url
+            sasl.oauthbearer.jwt.retriever.class sasl.oauthbearer.jwt.validator.class sasl.oauthbearer.scope
+            sasl.oauthbearer.scope.claim.name sasl.oauthbearer.sub.claim.name sasl.oauthbearer.token.endpoint.url
+            sasl.server.callback.handler.class sasl.server.max.receive.size
+        """,
+        _NO_TLS: """
+            security.providers ssl.allow.dn.changes ssl.allow.san.changes ssl.cipher.suites ssl.client.auth
+            ssl.enabled.protocols ssl.endpoint.identification.algorithm ssl.engine.factory.class ssl.key.password
+            ssl.keymanager.algorithm ssl.keystore.certificate.chain ssl.keystore.key ssl.keystore.location
+            ssl.keystore.password ssl.keystore.type ssl.principal.mapping.rules ssl.protocol ssl.provider
+            ssl.secure.random.implementation ssl.trustmanager.algorithm ssl.truststore.certificates
+            ssl.truststore.location ssl.truststore.password ssl.truststore.type
+        """,
+    },
+    REFUSED: {
+        _POLICIES: "alter.config.policy.class.name create.topic.policy.class.name",
+        NO_ACLS: "authorizer.class.name",
+        _QUOTA_CALLBACK: "client.quota.callback.class",
+        NO_CONFIG_PROVIDERS: "config.providers",
+        _SEVERAL_NODES: "controller.quorum.bootstrap.servers controller.quorum.voters",
+        _METADATA_ELSEWHERE: "metadata.log.dir",
+        _PRINCIPAL_BUILDER: "principal.builder.class",
+        _REMOTE_STORAGE: "remote.log.storage.system.enable",
+        _REPLICA_SELECTOR: "replica.selector.class",
+    },
+    LATER: {
+        ("a node of kafkapy joins no other controllers", _REMOVE): "controller.quorum.auto.join.enable",
+        ("nothing is throttled yet", _REMOVE): "controller.quota.window.num controller.quota.window.size.seconds",
+        ("new partitions go into the one data directory all the same", _REMOVE): "cordoned.log.dirs",
+        _DELEGATION_TOKENS: """
+            delegation.token.expiry.check.interval.ms delegation.token.expiry.time.ms
+            delegation.token.max.lifetime.ms delegation.token.secret.key
+        """,
+        _CONSUMER_GROUPS: """
+            group.consumer.assignment.interval.ms group.consumer.assignor.offload.enable group.consumer.assignors
+            group.consumer.heartbeat.interval.ms group.consumer.max.assignment.interval.ms
+            group.consumer.max.heartbeat.interval.ms group.consumer.max.session.timeout.ms group.consumer.max.size
+            group.consumer.migration.policy group.consumer.min.assignment.interval.ms
+            group.consumer.min.heartbeat.interval.ms group.consumer.min.session.timeout.ms
+            group.consumer.regex.refresh.interval.ms group.consumer.session.timeout.ms
+        """,
+        _SHARE_GROUPS: """
+            errors.deadletterqueue.auto.create.topics.enable errors.deadletterqueue.topic.name.prefix
+            group.share.assignment.interval.ms group.share.assignor.offload.enable group.share.assignors
+            group.share.delivery.count.limit group.share.dlq.manager.class.name group.share.heartbeat.interval.ms
+            group.share.initialize.retry.interval.ms group.share.max.assignment.interval.ms
+            group.share.max.delivery.count.limit group.share.max.heartbeat.interval.ms
+            group.share.max.partition.max.record.locks group.share.max.record.lock.duration.ms
+            group.share.max.session.timeout.ms group.share.max.share.sessions group.share.max.size
+            group.share.min.assignment.interval.ms group.share.min.delivery.count.limit
+            group.share.min.heartbeat.interval.ms group.share.min.partition.max.record.locks
+            group.share.min.record.lock.duration.ms group.share.min.session.timeout.ms
+            group.share.partition.max.record.locks group.share.persister.class.name
+            group.share.record.lock.duration.ms group.share.session.timeout.ms share.coordinator.append.linger.ms
+            share.coordinator.cached.buffer.max.bytes share.coordinator.cold.partition.snapshot.interval.ms
+            share.coordinator.load.buffer.size share.coordinator.snapshot.update.records.per.snapshot
+            share.coordinator.state.topic.compression.codec share.coordinator.state.topic.min.isr
+            share.coordinator.state.topic.num.partitions share.coordinator.state.topic.prune.interval.ms
+            share.coordinator.state.topic.replication.factor share.coordinator.state.topic.segment.bytes
+            share.coordinator.threads share.coordinator.write.timeout.ms
+        """,
+        _STREAMS_GROUPS: """
+            group.streams.acceptable.recovery.lag group.streams.assignment.interval.ms
+            group.streams.assignor.offload.enable group.streams.assignors group.streams.heartbeat.interval.ms
+            group.streams.initial.rebalance.delay.ms group.streams.max.assignment.interval.ms
+            group.streams.max.heartbeat.interval.ms group.streams.max.session.timeout.ms group.streams.max.size
+            group.streams.max.standby.replicas group.streams.max.warmup.replicas
+            group.streams.min.assignment.interval.ms group.streams.min.heartbeat.interval.ms
+            group.streams.min.session.timeout.ms group.streams.min.task.offset.interval.ms
+            group.streams.num.standby.replicas group.streams.num.warmup.replicas
+            group.streams.rack.aware.assignment.tags group.streams.session.timeout.ms
+            group.streams.task.offset.interval.ms group.streams.topology.description.plugin.class
+        """,
+        _METRICS: """
+            kafka.metrics.polling.interval.secs kafka.metrics.reporters metric.reporters metrics.num.samples
+            metrics.recording.level metrics.sample.window.ms
+        """,
+        _METADATA_SNAPSHOTS: """
+            internal.metadata.delete.delay.millis internal.metadata.log.segment.bytes
+            metadata.log.max.record.bytes.between.snapshots metadata.log.max.snapshot.interval.ms
+            metadata.max.retention.bytes metadata.max.retention.ms
+        """,
+        _PREALLOCATION: "log.preallocate",
+        _TIERED_STORAGE: """
+            follower.fetch.last.tiered.offset.enable log.local.retention.bytes log.local.retention.ms
+            log.remote.copy.lag.bytes log.remote.copy.lag.ms remote.fetch.max.wait.ms
+            remote.list.offsets.request.timeout.ms remote.log.index.file.cache.total.size.bytes
+            remote.log.index.file.cache.ttl.ms remote.log.manager.copier.thread.pool.size
+            remote.log.manager.copy.max.bytes.per.second remote.log.manager.copy.quota.window.num
+            remote.log.manager.copy.quota.window.size.seconds remote.log.manager.expiration.thread.pool.size
+            remote.log.manager.fetch.max.bytes.per.second remote.log.manager.fetch.quota.window.num
+            remote.log.manager.fetch.quota.window.size.seconds remote.log.manager.follower.thread.pool.size
+            remote.log.manager.task.interval.ms remote.log.manager.task.retry.backoff.max.ms
+            remote.log.manager.task.retry.backoff.ms remote.log.manager.task.retry.jitter
+            remote.log.manager.thread.pool.size remote.log.metadata.custom.metadata.max.bytes
+            remote.log.metadata.manager.class.name remote.log.metadata.manager.class.path
+            remote.log.metadata.manager.impl.prefix remote.log.metadata.manager.listener.name
+            remote.log.reader.max.pending.tasks remote.log.reader.threads remote.log.storage.manager.class.name
+            remote.log.storage.manager.class.path remote.log.storage.manager.impl.prefix
+        """,
+        _DECOMPRESSION: "max.decompressed.message.bytes",
+        ("two-phase commit (KIP-939) is not served yet", _REMOVE): "transaction.two.phase.commit.enable",
+        ("only released versions are served", _REMOVE): "unstable.api.versions.enable unstable.feature.versions.enable",
+    },
+}
+
+TOPIC: Table = {
+    HONOURED: {
+        "": """
+            cleanup.policy compression.gzip.level compression.lz4.level compression.type compression.zstd.level
+            delete.retention.ms file.delete.delay.ms flush.messages flush.ms index.interval.bytes
+            internal.segment.bytes max.compaction.lag.ms max.message.bytes message.timestamp.after.max.ms
+            message.timestamp.before.max.ms message.timestamp.type min.cleanable.dirty.ratio min.compaction.lag.ms
+            retention.bytes retention.ms segment.bytes segment.index.bytes segment.jitter.ms segment.ms
+        """,
+        "at most as many as the partition has replicas": "min.insync.replicas",
+    },
+    HARMLESS: {
+        _ONE_NODE: "follower.replication.throttled.replicas leader.replication.throttled.replicas",
+        "each partition has one replica, which leads": "unclean.leader.election.enable",
+    },
+    REFUSED: {
+        # In Kafka's words, since Kafka refuses it too while remote.log.storage.system.enable is false.
+        _REMOTE_STORAGE: "remote.storage.enable",
+    },
+    LATER: {
+        _SHARE_GROUPS: "errors.deadletterqueue.group.enable",
+        _TIERED_STORAGE: """
+            local.retention.bytes local.retention.ms remote.copy.lag.bytes remote.copy.lag.ms remote.log.copy.disable
+            remote.log.delete.on.disable
+        """,
+        _PREALLOCATION: "preallocate",
+        _DECOMPRESSION: "max.decompressed.message.bytes",
+    },
+}
+
+GROUP: Table = {
+    LATER: {
+        _CONSUMER_GROUPS: """
+            consumer.assignment.interval.ms consumer.assignor.offload.enable consumer.heartbeat.interval.ms
+            consumer.session.timeout.ms
+        """,
+        _SHARE_GROUPS: """
+            errors.deadletterqueue.copy.record.enable errors.deadletterqueue.topic.name share.assignment.interval.ms
+            share.assignor.offload.enable share.auto.offset.reset share.delivery.count.limit
+            share.heartbeat.interval.ms share.isolation.level share.partition.max.record.locks
+            share.record.lock.duration.ms share.renew.acknowledge.enable share.session.timeout.ms
+        """,
+        _STREAMS_GROUPS: """
+            streams.acceptable.recovery.lag streams.assignment.interval.ms streams.assignor.name
+            streams.assignor.offload.enable streams.heartbeat.interval.ms streams.initial.rebalance.delay.ms
+            streams.num.standby.replicas streams.num.warmup.replicas streams.rack.aware.assignment.tags
+            streams.session.timeout.ms streams.task.offset.interval.ms
+        """,
+    },
+}
+
+# Settings that are not in Apache Kafka 4.4.0's lists, but that people have: older ones, those that plug-ins read.
+# A name that ends in a dot stands for all that begin with it.
+BESIDES: Table = {
+    HARMLESS: {
+        "Apache Kafka has removed it, and ignores it too": """
+            auto.include.jmx.reporter broker.id.generation.enable control.plane.listener.name
+            controlled.shutdown.max.retries controlled.shutdown.retry.backoff.ms eligible.leader.replicas.enable
+            group.coordinator.new.enable group.share.enable inter.broker.protocol.version
+            leader.imbalance.per.broker.percentage log.message.downconversion.enable log.message.format.version
+            migration.enabled offsets.commit.required.acks password.encoder. replica.lag.max.messages
+            reserved.broker.max.id zookeeper.
+        """,
+        "only classes that Java loads would read it": """
+            authorizer. client.quota.callback. confluent. kafka.metrics. metrics.jmx. rlmm.config. rsm.config.
+        """,
+        "there are no configuration providers": "config.providers.",
+        # These three exist only as dynamic settings: no properties file knows them.
+        _ONE_NODE: "follower.replication.throttled.rate leader.replication.throttled.rate",
+        "there is one data directory, and nothing moves to another": "replica.alter.log.dirs.io.max.bytes.per.second",
+    },
+    REFUSED: {
+        NO_ACLS: "allow.everyone.if.no.acl.found super.users",
+    },
+    LATER: {
+        ("Apache Kafka has removed it", "use listeners"): "host.name port",
+        ("Apache Kafka has removed it", "use advertised.listeners"): "advertised.host.name advertised.port",
+        (
+            "Apache Kafka has removed it",
+            "use log.message.timestamp.before.max.ms and log.message.timestamp.after.max.ms",
+        ): ("log.message.timestamp.difference.max.ms"),
+        ("Apache Kafka has removed it, and nothing is throttled yet", _REMOVE): """
+            quota.consumer.default quota.producer.default
+        """,
+        _DELEGATION_TOKENS: "delegation.token.master.key",
+    },
+}

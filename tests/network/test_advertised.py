@@ -1,0 +1,57 @@
+"""Which advertised listener is told to whoever starts a node: one that resolves here."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+import trio
+import trio.testing
+
+from kafkapy.network import advertised
+from kafkapy.network.advertised import resolving_address
+from kafkapy.settings import Settings
+from tests.shell.running_node import trio_test
+
+
+async def chosen(text: str) -> str | None:
+    names = [element.partition("://")[0] for element in text.split(",")]
+    given = {
+        "listeners": ",".join(f"{name}://:{port}" for port, name in enumerate(names, start=1)),
+        "advertised.listeners": text,
+        "listener.security.protocol.map": ",".join(f"{name}:PLAINTEXT" for name in names),
+        "inter.broker.listener.name": names[0],
+    }
+    return await resolving_address(Settings(given).advertised_listeners)
+
+
+@trio_test
+async def test_the_first_that_is_here_for_sure_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is looked up for it."""
+    monkeypatch.setattr(socket, "getaddrinfo", None)
+    assert await chosen("A://kafka:9092,B://localhost:29092") == "localhost:29092"
+    assert await chosen("A://10.0.0.1:9092,B://[::1]:29092") == "[::1]:29092"
+    assert await chosen("A://kafka:9092,B://10.0.0.1:29092") == "10.0.0.1:29092"
+    assert (
+        await resolving_address(Settings({"listeners": "PLAINTEXT://:9092"}).advertised_listeners) == "localhost:9092"
+    )
+
+
+@trio_test
+async def test_the_first_that_resolves_wins_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    def resolves(listener: object) -> bool:
+        trio.from_thread.run(trio.lowlevel.checkpoint)  # fails unless a worker thread of trio's calls it
+        return "broker" in str(listener)
+
+    monkeypatch.setattr(advertised, "_resolves", resolves)
+    assert await chosen("A://kafka:9092,B://broker:29092") == "broker:29092"
+    assert await chosen("A://kafka:9092,B://cafe:29092") is None
+
+
+def test_a_resolver_that_is_not_there_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def never(*_: object, **__: object) -> None:
+        await trio.sleep_forever()
+
+    monkeypatch.setattr(trio.to_thread, "run_sync", never)
+    clock = trio.testing.MockClock(autojump_threshold=0)
+    assert trio.run(chosen, "A://kafka:9092", clock=clock) is None

@@ -1,0 +1,154 @@
+"""Which test shows the effect of each setting that `support_table.py` calls honoured.
+
+Test, below tests/ -> settings. `test_support.py` holds that nothing is missing, that the tests are there, and that they
+speak of their settings. Whoever honours a setting that was not honoured writes its test and enters it here.
+"""
+
+from __future__ import annotations
+
+BROKER_EFFECTS = {
+    "apis/test_delete_topics.py::test_deletion_can_be_switched_off": "delete.topic.enable",
+    "apis/test_describe_producers.py::test_producers_are_remembered_until_they_expire": """
+        producer.id.expiration.check.interval.ms producer.id.expiration.ms
+    """,
+    "apis/test_describe_topic_partitions.py::test_the_broker_bounds_a_page": "max.request.partition.size.limit",
+    "apis/test_fetch.py::test_fetch_max_bytes_of_the_broker_bounds_every_answer": "fetch.max.bytes",
+    "apis/test_metadata.py::test_a_topic_that_cannot_be_made_stays_unknown": "default.replication.factor",
+    "apis/test_metadata.py::test_no_topic_is_made_unless_client_and_broker_allow_it": "auto.create.topics.enable",
+    "apis/test_metadata.py::test_topics_of_coordinators_are_internal_and_have_their_own_settings": """
+        offsets.topic.num.partitions offsets.topic.segment.bytes
+    """,
+    "apis/test_transaction_apis.py::test_without_verification_an_older_produce_is_believed": """
+        transaction.partition.verification.enable
+    """,
+    "coordinators/test_classic_membership.py::test_group_max_size": "group.max.size",
+    "coordinators/test_classic_membership.py::test_initial_rebalance_delay_is_extended_by_new_members": """
+        group.initial.rebalance.delay.ms
+    """,
+    "coordinators/test_commit_rule.py::test_offsets_commit_timeout_ms_is_how_long_that_is": "offsets.commit.timeout.ms",
+    "coordinators/test_transaction_coordinator.py::test_what_initialisation_refuses": "transaction.max.timeout.ms",
+    "network/test_admission.py::test_a_listener_has_a_rate_of_its_own": "max.connection.creation.rate",
+    "network/test_admission.py::test_connections_beyond_the_rate_wait_for_their_time": """
+        quota.window.num quota.window.size.seconds
+    """,
+    "network/test_admission.py::test_the_listener_between_brokers_is_protected": "inter.broker.listener.name",
+    "network/test_connections.py::test_all_listeners_hear_of_room": "listeners listener.security.protocol.map",
+    "network/test_connections.py::test_beyond_max_connections_clients_wait": "max.connections",
+    "network/test_connections.py::test_connections_of_one_address_are_limited": """
+        max.connections.per.ip max.connections.per.ip.overrides
+    """,
+    "network/test_connections.py::test_silence_ends_at_the_idle_timeout_also_within_a_frame_or_a_long_poll": "connections.max.idle.ms",
+    "partitions/test_cleaner_settings.py::test_keys_that_do_not_fit_are_left_for_the_next_cleaning": """
+        log.cleaner.dedupe.buffer.size log.cleaner.io.buffer.load.factor
+    """,
+    "partitions/test_cleaner_settings.py::test_so_many_logs_are_cleaned_at_a_time_as_there_are_threads": """
+        log.cleaner.io.max.bytes.per.second log.cleaner.threads
+    """,
+    "partitions/test_cleaner_settings.py::test_the_cleaner_looks_again_after_its_backoff": "log.cleaner.backoff.ms",
+    "partitions/test_log_cleaning.py::test_a_dirty_log_that_nobody_has_asked_for_is_compacted_after_a_start": """
+        log.initial.task.delay.ms
+    """,
+    "partitions/test_log_cleaning.py::test_without_the_cleaner_nothing_is_compacted": "log.cleaner.enable",
+    "partitions/test_two_replicas.py::test_below_min_insync_replicas_nothing_is_committed": "min.insync.replicas",
+    "settings/test_settings.py::test_a_topic_takes_the_brokers_value_in_its_smallest_unit": """
+        log.flush.scheduler.interval.ms
+    """,
+    "settings/test_settings.py::test_the_data_is_in_log_dirs_else_in_log_dir": "log.dir log.dirs",
+    "settings/test_support.py::test_what_would_open_or_lose_something_is_refused": """
+        group.coordinator.rebalance.protocols process.roles security.inter.broker.protocol
+    """,
+    "shell/test_running_and_stopping.py::test_a_topic_made_by_a_metadata_request_is_there_at_once_and_for_good": """
+        num.partitions
+    """,
+    "shell/test_setting_effects.py::test_a_broker_counts_in_longer_units": """
+        log.retention.hours log.retention.minutes log.retention.ms log.roll.hours log.roll.jitter.hours
+    """,
+    "shell/test_setting_effects.py::test_a_brokers_values_are_those_of_its_topics_logs": """
+        compression.type log.cleaner.delete.retention.ms log.cleaner.max.compaction.lag.ms
+        log.cleaner.min.cleanable.ratio log.cleaner.min.compaction.lag.ms log.cleanup.policy
+        log.flush.interval.messages log.flush.interval.ms log.index.interval.bytes log.index.size.max.bytes
+        log.message.timestamp.after.max.ms log.message.timestamp.before.max.ms log.message.timestamp.type
+        log.retention.bytes log.roll.jitter.ms log.roll.ms log.segment.bytes log.segment.delete.delay.ms
+        message.max.bytes
+    """,
+    "shell/test_setting_effects.py::test_a_higher_level_compresses_more": """
+        compression.gzip.level compression.lz4.level compression.zstd.level
+    """,
+    "shell/test_setting_effects.py::test_a_request_beyond_socket_request_max_bytes_closes_its_connection": """
+        socket.request.max.bytes
+    """,
+    "shell/test_setting_effects.py::test_an_internal_topic_needs_as_many_brokers_as_replicas": """
+        offsets.topic.replication.factor transaction.state.log.replication.factor
+    """,
+    "shell/test_setting_effects.py::test_as_many_connections_wait_as_the_backlog_is_long": "socket.listen.backlog.size",
+    "shell/test_setting_effects.py::test_clients_are_told_who_the_node_is_and_where": """
+        advertised.listeners broker.id broker.rack node.id
+    """,
+    "shell/test_setting_effects.py::test_clients_have_no_part_in_the_controllers_listener": "controller.listener.names",
+    "shell/test_setting_effects.py::test_high_watermarks_are_noted_at_their_interval": """
+        replica.high.watermark.checkpoint.interval.ms
+    """,
+    "shell/test_setting_effects.py::test_metadata_of_an_offset_may_be_so_long": "offset.metadata.max.bytes",
+    "shell/test_setting_effects.py::test_offsets_are_forgotten_after_their_retention_at_the_next_check": """
+        offsets.retention.check.interval.ms offsets.retention.minutes
+    """,
+    "shell/test_setting_effects.py::test_offsets_are_stored_with_the_codec_of_their_topic": """
+        offsets.topic.compression.codec
+    """,
+    "shell/test_setting_effects.py::test_recovery_points_move_at_their_interval": """
+        log.flush.offset.checkpoint.interval.ms
+    """,
+    "shell/test_setting_effects.py::test_retention_looks_at_its_interval": "log.retention.check.interval.ms",
+    "shell/test_setting_effects.py::test_session_timeouts_have_the_brokers_bounds": """
+        group.max.session.timeout.ms group.min.session.timeout.ms
+    """,
+    "shell/test_setting_effects.py::test_sockets_have_the_buffers_that_were_asked_for": """
+        socket.receive.buffer.bytes socket.send.buffer.bytes
+    """,
+    "shell/test_setting_effects.py::test_the_metadata_log_has_segments_of_its_own_size": """
+        metadata.log.segment.bytes metadata.log.segment.ms
+    """,
+    "shell/test_setting_effects.py::test_the_topic_of_transactions_has_the_brokers_settings": """
+        transaction.state.log.min.isr transaction.state.log.num.partitions transaction.state.log.segment.bytes
+    """,
+    "shell/test_setting_effects.py::test_there_are_as_many_fetch_sessions_as_slots": """
+        max.incremental.fetch.session.cache.slots
+    """,
+    "shell/test_setting_effects.py::test_transactions_that_take_too_long_are_aborted_at_the_next_check": """
+        transaction.abort.timed.out.transaction.cleanup.interval.ms
+    """,
+    "shell/test_setting_effects.py::test_unused_transactional_ids_are_forgotten_at_the_next_check": """
+        transaction.remove.expired.transaction.cleanup.interval.ms transactional.id.expiration.ms
+    """,
+}
+
+TOPIC_EFFECTS = {
+    "log/test_cleaner.py::test_a_log_is_due_by_its_dirty_ratio_or_its_age": "max.compaction.lag.ms",
+    "log/test_cleaner.py::test_a_tombstone_stays_until_its_delete_horizon": "delete.retention.ms",
+    "log/test_cleaner.py::test_min_compaction_lag_protects_young_segments": "min.compaction.lag.ms",
+    "log/test_partition_log.py::test_a_full_index_rolls": "segment.index.bytes",
+    "log/test_partition_log.py::test_a_large_batch_is_refused": "max.message.bytes",
+    "log/test_partition_log.py::test_a_segment_is_rolled_before_it_grows_beyond_segment_bytes": "segment.bytes",
+    "log/test_partition_log.py::test_index_entries_name_the_last_offset_of_a_batch": "index.interval.bytes",
+    "log/test_partition_log.py::test_jitter_rolls_earlier": "segment.jitter.ms",
+    "log/test_partition_log.py::test_log_append_time_is_the_brokers": "message.timestamp.type",
+    "log/test_partition_log.py::test_the_topics_codec_wins": "compression.type",
+    "log/test_partition_log.py::test_time_rolls_by_the_timestamps_of_the_batches": "segment.ms",
+    "log/test_partition_log.py::test_timestamps_out_of_bounds_name_the_records": """
+        message.timestamp.after.max.ms message.timestamp.before.max.ms
+    """,
+    "log/test_retention.py::test_deleted_files_are_marked_and_given_out_after_their_delay": "file.delete.delay.ms",
+    "log/test_retention.py::test_segments_go_when_their_largest_timestamp_is_too_old": "retention.ms",
+    "log/test_retention.py::test_the_oldest_segments_go_until_retention_bytes_are_left": "retention.bytes",
+    "partitions/test_cleaner_settings.py::test_so_many_logs_are_cleaned_at_a_time_as_there_are_threads": """
+        min.cleanable.dirty.ratio
+    """,
+    "partitions/test_flush_chores.py::test_flush_ms_bounds_how_long_records_wait_for_the_disk": "flush.ms",
+    "partitions/test_flush_chores.py::test_with_flush_messages_what_is_answered_is_on_the_disk": "flush.messages",
+    "partitions/test_log_cleaning.py::test_compaction_begins_when_the_topic_is_told_to_compact": "cleanup.policy",
+    "partitions/test_two_replicas.py::test_below_min_insync_replicas_nothing_is_committed": "min.insync.replicas",
+    "settings/test_settings.py::test_log_settings_carry_every_value": "internal.segment.bytes",
+    "shell/test_setting_effects.py::test_a_higher_level_compresses_more": """
+        compression.gzip.level compression.lz4.level compression.zstd.level
+    """,
+}
