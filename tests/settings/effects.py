@@ -37,7 +37,9 @@ BROKER_EFFECTS = {
     "network/test_connections.py::test_connections_of_one_address_are_limited": """
         max.connections.per.ip max.connections.per.ip.overrides
     """,
-    "network/test_connections.py::test_silence_ends_at_the_idle_timeout_also_within_a_frame_or_a_long_poll": "connections.max.idle.ms",
+    "network/test_connections.py::test_silence_ends_at_the_idle_timeout_also_within_a_frame_or_a_long_poll": """
+        connections.max.idle.ms
+    """,
     "partitions/test_cleaner_settings.py::test_keys_that_do_not_fit_are_left_for_the_next_cleaning": """
         log.cleaner.dedupe.buffer.size log.cleaner.io.buffer.load.factor
     """,

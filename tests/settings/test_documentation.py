@@ -14,6 +14,7 @@ from kafkapy.settings.catalog import (
     client_metrics_definitions,
     dynamic_only_definitions,
     group_definitions,
+    own_definitions,
     topic_definitions,
 )
 from kafkapy.settings.documentation.brokers import BROKERS, CLIENT_METRICS
@@ -56,7 +57,7 @@ def test_a_listeners_setting_is_documented_as_the_brokers() -> None:
 
 
 def test_sentences_are_sentences_about_settings_that_exist() -> None:
-    known = {**broker_definitions(), **dynamic_only_definitions()}
+    known = {**broker_definitions(), **dynamic_only_definitions(), **own_definitions()}
     assert set(BROKERS) | set(BROKER_GROUPS) <= set(known)
     for sentences in (TOPICS, GROUPS, BROKERS, BROKER_GROUPS, CLIENT_METRICS):
         for name, sentence in sentences.items():
