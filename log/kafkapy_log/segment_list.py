@@ -27,6 +27,13 @@ class TimestampAndOffset(NamedTuple):
     leader_epoch: int
 
 
+class SegmentPosition(NamedTuple):
+    """A place in the log: so many bytes into the segment that begins at `base_offset`."""
+
+    base_offset: int
+    position: int
+
+
 class SegmentList:
     """Never empty; `active` is the last one, which is written to."""
 
@@ -173,19 +180,11 @@ class SegmentList:
 
         Raises OSError, MalformedMessage.
         """
-        index = self.index_of(fetch_offset)
+        located = self._locate(fetch_offset)
+        if located is None:
+            return EMPTY_SLICE
+        index, position = located
         segment = self._segments[index]
-        position = self.remembered(fetch_offset)
-        while position is None:
-            found = segment.find(fetch_offset, self.index_interval_bytes)
-            if found is not None:
-                position = found.position
-            elif segment is self.active:
-                return EMPTY_SLICE
-            else:  # compaction has left a gap at the end of the segment, or nothing of it
-                index += 1
-                segment = self._segments[index]
-                position = 0 if segment.size else None
         end, next_offset = segment.size, self.next_base_offset(index, log_end_offset)
         if up_to_offset < next_offset:
             end, next_offset = self._end_below(segment, up_to_offset), up_to_offset
@@ -199,6 +198,34 @@ class SegmentList:
         if end <= position:
             return EMPTY_SLICE
         return FileSlice(segment.file, position, end - position, next_offset)
+
+    def locate(self, offset: int, *, log_end_offset: int) -> SegmentPosition:
+        """Where the batch lies that holds `offset`, or the first one after it; without one, where the log ends, and
+        the next append goes unless it begins a segment.
+
+        Raises OSError, MalformedMessage.
+        """
+        located = self._locate(offset) if offset < log_end_offset else None
+        if located is None:
+            return SegmentPosition(self.active.base_offset, self.active.size)
+        index, position = located
+        return SegmentPosition(self._segments[index].base_offset, position)
+
+    def _locate(self, offset: int) -> tuple[int, int] | None:
+        """(index of the segment, position) of the batch that holds `offset`, or of the first one after it."""
+        index = self.index_of(offset)
+        position = self.remembered(offset)
+        while position is None:
+            segment = self._segments[index]
+            found = segment.find(offset, self.index_interval_bytes)
+            if found is not None:
+                position = found.position
+            elif segment is self.active:
+                return None
+            else:  # compaction has left a gap at the end of the segment, or nothing of it
+                index += 1
+                position = 0 if self._segments[index].size else None
+        return index, position
 
     def _end_below(self, segment: Segment, offset: int) -> int:
         """Where the batches that end below `offset` end."""
