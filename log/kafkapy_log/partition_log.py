@@ -373,7 +373,7 @@ class PartitionLog:
             )
 
     def offset_of_max_timestamp(self) -> TimestampAndOffset | None:
-        """The first record with the highest timestamp of the log; None when no record has one (KIP-734).
+        """The first record with the highest timestamp of the log; None when there is no record (KIP-734).
 
         Decodes one batch. Raises StorageError.
         """

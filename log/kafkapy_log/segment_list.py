@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from kafkapy_log.file_slice import EMPTY_SLICE, FileSlice
 from kafkapy_log.segment import Segment
-from kafkapy_log.segment_batches import SEGMENT_BYTES_MAX
+from kafkapy_log.segment_batches import SEGMENT_BYTES_MAX, BatchPosition
 from kafkapy_wire.records import decode_records
 
 _APPENDED_POSITIONS_MAX: Final = 512
@@ -251,24 +251,40 @@ class SegmentList:
         return None
 
     def latest(self) -> TimestampAndOffset | None:
-        """The first record with the highest timestamp. Raises OSError, MalformedMessage."""
+        """The first record with the highest timestamp, which is -1 where no record has one; None in an empty log.
+
+        As in Apache Kafka the header of a batch is believed, and one batch is decoded: None where none of its records
+        has the timestamp that it claims, which validation of produced batches lets happen below -1 only.
+        Raises OSError, MalformedMessage.
+        """
         segment = max(self._segments, key=self.max_timestamp)
-        if segment.max_timestamp < 0:
-            return None
-        return self._first_in(segment, segment.max_timestamp, segment.base_offset)
+        timestamp = segment.max_timestamp
+        for found in segment.headers_from(segment.position_before_timestamp(timestamp, self.index_interval_bytes)):
+            if found.header.max_timestamp == timestamp:
+                return _first_record(segment, found, timestamp, segment.base_offset)
+        return None
 
     def _first_in(self, segment: Segment, timestamp: int, start_offset: int) -> TimestampAndOffset | None:
         interval = self.index_interval_bytes
         position = segment.position_before_timestamp(timestamp, interval)
         if start_offset > segment.base_offset:
             position = max(position, segment.position_before(start_offset, interval))
-        for found in segment.headers_from(position):
-            if found.header.max_timestamp < timestamp:
-                continue
-            for record in decode_records(segment.read_batch(found)):
-                if record.timestamp >= timestamp and record.offset >= start_offset:
-                    return TimestampAndOffset(record.timestamp, record.offset, found.header.partition_leader_epoch)
+        for batch in segment.headers_from(position):
+            if batch.header.max_timestamp >= timestamp:
+                found = _first_record(segment, batch, timestamp, start_offset)
+                if found is not None:
+                    return found
         return None
+
+
+def _first_record(
+    segment: Segment, batch: BatchPosition, timestamp: int, start_offset: int
+) -> TimestampAndOffset | None:
+    """The first one from `start_offset` on that is at least as late."""
+    for record in decode_records(segment.read_batch(batch)):
+        if record.timestamp >= timestamp and record.offset >= start_offset:
+            return TimestampAndOffset(record.timestamp, record.offset, batch.header.partition_leader_epoch)
+    return None
 
 
 def _base_offset(segment: Segment) -> int:

@@ -106,6 +106,23 @@ async def test_an_empty_log_has_ends_and_no_records(tmp_path: Path) -> None:
         assert await ask(client, 0) == NOTHING
 
 
+@pytest.mark.parametrize("version", [7, 11])
+def test_records_without_a_timestamp_have_their_first_as_the_latest(version: int, tmp_path: Path) -> None:
+    """KIP-734: -1 is the highest timestamp where no record has one."""
+
+    @trio_test
+    async def run() -> None:
+        async with running_node(tmp_path) as node, connect(node) as client:
+            await client.create_topic("orders")
+            for values in ((b"a", b"b"), (b"c",)):
+                await client.produce("orders", *values, timestamp=-1)
+            assert await ask(client, MAX_TIMESTAMP, version) == (ErrorCode.NONE, -1, 0, 0)
+            await client.produce("orders", b"d", timestamp=5)
+            assert await ask(client, MAX_TIMESTAMP, version) == (ErrorCode.NONE, 5, 3, 0)
+
+    run()
+
+
 @trio_test
 async def test_errors_are_of_one_partition(tmp_path: Path) -> None:
     async with running_node(tmp_path) as node, connect(node) as client:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from compat_tests.differential.peer import Peer
 from compat_tests.differential.registry import scenario
 from compat_tests.differential.scenarios.fetch import filled
-from compat_tests.differential.scenarios.produce import BASE_MS, batch, produce
+from compat_tests.differential.scenarios.produce import BASE_MS, batch, produce, stored
 from kafkapy_wire.messages.delete_records import DeleteRecordsPartition, DeleteRecordsRequest, DeleteRecordsTopic
 from kafkapy_wire.messages.list_offsets import ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic
 from kafkapy_wire.messages.offset_for_leader_epoch import (
@@ -13,6 +13,7 @@ from kafkapy_wire.messages.offset_for_leader_epoch import (
     OffsetForLeaderPartition,
     OffsetForLeaderTopic,
 )
+from kafkapy_wire.records import NewRecord, build_batch
 
 SPECIAL_TIMESTAMPS = {
     "latest": -1,
@@ -63,6 +64,20 @@ def by_timestamp_out_of_order(peer: Peer) -> None:
     for delta in (0, 15, 50, 51, 90, 91):
         peer.ask(list_offsets("offsets-disorder", BASE_MS + delta), label=f"+{delta}")
     peer.ask(list_offsets("offsets-disorder", -3), label="max timestamp")
+
+
+@scenario
+def without_timestamps(peer: Peer) -> None:
+    """-1 is a timestamp like others, the lowest."""
+    for name, timestamps in {"none": (-1, -1), "first": (-1, BASE_MS), "mixed": (BASE_MS, -1)}.items():
+        topic = f"offsets-without-{name}"
+        peer.create_topic(topic)
+        for timestamp in timestamps:
+            records = build_batch([NewRecord(timestamp, None, b"a"), NewRecord(timestamp, None, b"b")])
+            peer.ask(produce(peer, 13, topic, records), label=f"{name} {timestamp}")
+        for timestamp in (-3, 0, BASE_MS):
+            peer.ask_versions(list_offsets(topic, timestamp), f"{name}, {timestamp}", (7, 11))
+        stored(peer, topic, label=name)
 
 
 @scenario
