@@ -73,11 +73,6 @@ ACCEPTED: tuple[Accepted, ...] = (
         "Apache Kafka fails with an internal error; kafkapy says UNSUPPORTED_COMPRESSION_TYPE",
         apache="-1",
     ),
-    Accepted(
-        "produce.timestamps",
-        "Fetch v18 produce-any-time: responses[0].partitions[0].records[*].max_timestamp",
-        "a batch keeps the max_timestamp its producer wrote (docs/decisions/0006); Apache Kafka reckons it anew",
-    ),
     *(
         Accepted(
             scenario,
