@@ -103,6 +103,22 @@ def test_a_message_may_be_as_large_as_the_topic_allows_and_no_larger(
         assert [len(value) for value in poll_values(consumer, 1)] == [largest - 100]
 
 
+def test_a_large_fetch_min_bytes_is_not_waited_for_while_there_are_records(
+    broker: Broker, new_name: Callable[..., str]
+) -> None:
+    """As much as one fetch may bring: whole batches never fill it, and what is left over counts. A wait takes 20 s."""
+    topic = new_name()
+    producer = confluent_kafka.Producer({"bootstrap.servers": broker.bootstrap, "batch.size": 16_384})
+    for _ in range(12_000):
+        producer.produce(topic, bytes(1_000))
+    assert producer.flush(PATIENCE_SECONDS) == 0
+    with consuming(
+        broker, new_name("group"), fetch_min_bytes=1 << 20, fetch_message_max_bytes=1 << 20, fetch_wait_max_ms=20_000
+    ) as consumer:
+        consumer.subscribe([topic])
+        assert len(poll_values(consumer, 10_500)) >= 10_500
+
+
 def test_a_topic_may_allow_larger_messages(broker: Broker, new_name: Callable[..., str]) -> None:
     topic = new_name()
     create_topic(broker, topic, max_message_bytes="8000000")

@@ -110,6 +110,20 @@ def test_console_producer_and_consumer_agree(tool: Callable[..., str], new_name:
     assert shown.splitlines() == lines
 
 
+def test_a_large_fetch_min_bytes_is_not_waited_for_while_there_are_records(
+    tool: Callable[..., str], new_name: Callable[..., str]
+) -> None:
+    """As much as one fetch may bring: whole batches never fill it, and what is left over counts. A wait takes 20 s."""
+    topic, count = new_name(), 10_500
+    tool(CONSOLE_PRODUCER, "--topic", topic, stdin=f"{'x' * 999}\n" * (count + 1_500))
+    shown = tool(
+        CONSOLE_CONSUMER,
+        *("--topic", topic, "--from-beginning", "--max-messages", str(count), "--timeout-ms", "50000"),
+        *("--command-property", f"fetch.min.bytes={1 << 20}", "--command-property", "fetch.max.wait.ms=20000"),
+    )
+    assert len(shown.splitlines()) == count
+
+
 def test_groups_are_described_reset_and_deleted(
     broker: Broker, tool: Callable[..., str], new_name: Callable[..., str], tmp_path: Path
 ) -> None:

@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 
 from compat_tests.differential.peer import Answer
 from compat_tests.differential.plain import Plain
+from compat_tests.differential.timing import NEVER
 
 ABSENT = "(absent)"
 NAMING_FIELDS = (
@@ -68,6 +69,9 @@ def differences(kafkapy: Sequence[Answer], apache: Sequence[Answer]) -> Iterator
         if ours.request != theirs.request:
             yield Difference("(the scenario took another way)", ours.request, theirs.request)
             return
+        # An answer that never came differs in itself.
+        if ours.when != theirs.when and NEVER not in (ours.when, theirs.when):
+            yield Difference(f"{ours.request}: (when)", ours.when, theirs.when)
         for path, our_value, their_value in _unequal(ours.plain, theirs.plain):
             yield Difference(f"{ours.request}: {path.lstrip('.')}".rstrip(": "), our_value, their_value)
     if len(kafkapy) != len(apache):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import struct
 import time
@@ -12,6 +13,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from compat_tests.differential.plain import Normaliser, Plain
+from compat_tests.differential.timing import NEVER, SETTLING_SECONDS, Timing
 from kafkapy_wire.api_keys import API_VERSIONS, ApiKey, request_header_version, response_class, response_header_version
 from kafkapy_wire.codec import decode, decode_from, encode
 from kafkapy_wire.errors import MalformedMessage, UnsupportedVersion
@@ -39,6 +41,8 @@ class Answer:
     request: str
     """`Metadata v3 unknown topic`: the API, the version, the scenario's label."""
     plain: Plain
+    when: str = ""
+    """`timing`: "at once", "after the wait", ..."""
 
 
 def api_key_of(request: Message) -> ApiKey:
@@ -61,7 +65,13 @@ class Connection:
         self._correlation_id = 0
 
     def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)  # ends a watcher of its arrival, too
         self._socket.close()
+
+    def watch(self, timing: Timing) -> None:
+        """Have `timing` note when the next answer arrives."""
+        timing.watch(self._socket)
 
     def be_patient(self, seconds: float) -> None:
         """Wait so long for an answer: for what is known not to be answered."""
@@ -116,7 +126,7 @@ class Connection:
         return bytes(received)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Pending:
     """A request that is on its way; `answer` waits for what comes back and writes it down."""
 
@@ -126,6 +136,7 @@ class Pending:
     version: int
     correlation_id: int
     label: str
+    timing: Timing
 
     def answer(self) -> Any:
         """The decoded answer (the API's response class); None: the connection was closed, or nothing came in time."""
@@ -145,6 +156,7 @@ class Peer:
     def __post_init__(self) -> None:
         self._connections: list[Connection] = []
         self._main: Connection | None = None
+        self._waiting: list[Pending] = []
         self.normaliser = Normaliser(self.host, self.port, self.data_dir)
         self.topic_ids: dict[str, bytes] = {}
 
@@ -169,10 +181,26 @@ class Peer:
         return self._main
 
     def post(self, request: Message, version: int, label: str = "", connection: Connection | None = None) -> Pending:
-        """Send and do not wait, on a connection of its own unless one is given."""
-        connection = connection or self.connect()
+        """Send and do not wait, on a connection of its own unless one is given, with nothing left to read."""
+        pending = self._send(request, version, label, connection or self.connect())
+        pending.connection.watch(pending.timing)
+        self._waiting.append(pending)
+        return pending
+
+    def _send(self, request: Message, version: int, label: str, connection: Connection) -> Pending:
         key = api_key_of(request)
-        return Pending(self, connection, key, version, connection.post(request, version), label)
+        timing = Timing(request)
+        return Pending(self, connection, key, version, connection.post(request, version), label, timing)
+
+    def meanwhile(self, what: str) -> None:
+        """Let the posted requests wait; then the scenario does `what`, and answers from now on came when that happened.
+
+        Returns earlier if all are answered.
+        """
+        deadline = time.monotonic() + SETTLING_SECONDS
+        for pending in self._waiting:
+            pending.timing.settle(deadline)
+            pending.timing.happens(what)
 
     def ask(
         self, request: Message, version: int | None = None, label: str = "", connection: Connection | None = None
@@ -180,7 +208,7 @@ class Peer:
         """Send, wait, write the answer down, and give it; None where no answer came. The newest version by default."""
         key = api_key_of(request)
         used = versions_of(key)[-1] if version is None else version
-        return self.post(request, used, label, connection or self._main_connection()).answer()
+        return self._send(request, used, label, connection or self._main_connection()).answer()
 
     def ask_each(
         self, request: type[M], make: Callable[..., M], label: str = "", versions: Iterable[int] | None = None
@@ -202,19 +230,23 @@ class Peer:
         name = f"{API_VERSIONS[pending.key].message_name} v{pending.version} {pending.label}".rstrip()
         message: Message | None = None
         plain: Plain
+        if pending in self._waiting:
+            self._waiting.remove(pending)
         try:
+            pending.timing.await_arrival(ANSWER_TIMEOUT_SECONDS)
             message = pending.connection.receive(pending.key, pending.version, pending.correlation_id)
+            when = pending.timing.answered()
             plain = self.normaliser.plain(message, pending.version)
         except ConnectionClosed:
-            plain = "connection closed"
+            plain, when = "connection closed", pending.timing.answered()
             self._forget(pending.connection)
         except TimeoutError:
-            plain = "no answer"
+            plain, when = "no answer", NEVER
             self._forget(pending.connection)
         except MalformedMessage as error:
-            plain = f"malformed answer: {error}"
+            plain, when = f"malformed answer: {error}", pending.timing.answered()
             self._forget(pending.connection)
-        self.transcript.append(Answer(name, plain))
+        self.transcript.append(Answer(name, plain, when))
         return message
 
     def note(self, label: str, plain: Plain) -> None:

@@ -4,22 +4,24 @@ v4 last stable offset (KIP-98)   v5 log start offset          v7 sessions (KIP-2
 v11 rack (KIP-392)               v12 flexible, divergence     v13 topic ids (KIP-516)     v16 node endpoints (KIP-951)
 
 Sizes (KIP-74): the first non-empty partition sends one batch whole even when it is larger than the limits, so that a
-consumer always advances; after that, `max_bytes` and each `partition_max_bytes` hold. An answer waits until `min_bytes`
-are there or `max_wait_ms` has passed, unless a partition has an error; one that nobody knows does not count as such
-beside others, or a consumer of a deleted topic would ask without a pause.
+consumer always advances; after that, `max_bytes` and each `partition_max_bytes` hold.
+
+An answer waits until `min_bytes` are there, whether or not the sizes let them all through, or `max_wait_ms` has passed.
+It does not wait at an error, at a fetch offset in an older segment than the end of the log or behind what may be read,
+or when no partition exists; one that does not exist beside others is told with them. A wait ends early, too, when a
+partition vanishes or has a new leader, and when a segment is rolled.
+
+A session by topic ids keeps the name that an id had when its partition came in: when the topic is deleted it is told
+UNKNOWN_TOPIC_OR_PARTITION, and INCONSISTENT_TOPIC_ID when another topic has the name.
 
 Errors  per response   FETCH_SESSION_ID_NOT_FOUND, INVALID_FETCH_SESSION_EPOCH, FETCH_SESSION_TOPIC_ID_ERROR
         per partition  OFFSET_OUT_OF_RANGE          outside [log start offset, log end offset]
-                       UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_ID, NOT_LEADER_OR_FOLLOWER
+                       UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_ID, INCONSISTENT_TOPIC_ID, NOT_LEADER_OR_FOLLOWER
                        FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH   the client's leader epoch is older, newer
                        KAFKA_STORAGE_ERROR          the disk failed
 
-Differs: a read_committed fetch from between the last stable offset and the log's end waits as at the end, where Apache
-Kafka answers empty at once. One that waits while DeleteRecords overtakes it hears so at once, there when its time is
-up. When a topic is deleted that a session or a waiting fetch names by its id, the error is UNKNOWN_TOPIC_ID; there it
-is UNKNOWN_TOPIC_OR_PARTITION.
-A client that closes or half-closes its connection while its Fetch waits gets no answer to it, and none to the requests
-behind it, which are not handled. Apache Kafka lets it wait, then answers them all.
+Differs: a client that closes or half-closes its connection while its Fetch waits gets no answer to it, and none to the
+requests behind it, which are not handled. Apache Kafka lets it wait, then answers them all.
 Not done: followers' fetches (a single node has no followers); throttling.
 """
 

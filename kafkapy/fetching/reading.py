@@ -1,7 +1,12 @@
-"""Reading several partitions for one fetch, within its sizes, in turns of the event loop.
+"""Reading several partitions for one fetch, within its sizes, in turns of the event loop; and whether it is enough.
 
 Sizes (KIP-74): the first non-empty partition sends one batch whole even when it is larger than the limits, so that a
 consumer always advances; after that, `max_bytes` and each partition's limit hold.
+
+What is enough for an answer is what is enough for Apache Kafka. When a fetch comes: as many bytes as `min_bytes`, an
+error, a divergence, or that no partition exists. While it waits, and when it begins to: the bytes that are there, which
+may be more than are sent; a fetch offset in an older segment than the end; an end before the fetch offset; a partition
+that is gone or has another leader. Not that the log start offset moves: that is heard when the wait ends.
 """
 
 from __future__ import annotations
@@ -26,6 +31,7 @@ if TYPE_CHECKING:
     from kafkapy.partitions.disk_watch import DiskWatch
     from kafkapy.partitions.manager import PartitionManager
     from kafkapy.partitions.partition import Partition
+    from kafkapy_log import SegmentPosition
 
 # Records shorter than this are copied into the answer: one copy is cheaper than the two system calls more that a file
 # range costs. Measured with the benchmark's rows for produce-to-consumer latency and for batches out.
@@ -52,19 +58,34 @@ class FetchTerms(NamedTuple):
     replica_id: int
 
 
-class Reading:
-    """The partitions of one fetch as they stood when they were read. `results` are in their order.
+class _Counted:
+    """Of a partition that is waited for: where its fetch offset lay when the wait began, and the bytes after it."""
 
-    `go_on` until it returns True reads them, once, and once more after each `begin_anew`.
+    __slots__ = ("available_bytes", "begin")
+
+    def __init__(self, begin: SegmentPosition) -> None:
+        self.begin = begin
+        self.available_bytes = 0
+
+
+class Reading:
+    """The partitions of one fetch as they stood when they were read. `results` are in their order, but as in Apache
+    Kafka those that did not exist when the fetch came are the last, with unknown topic ids before the others.
+
+    `go_on` until it returns True reads them, once, and once more after each `begin_anew`. In between the fetch may
+    wait: `park` each partition of `found`, and `look_again` when there is news of it.
     """
 
     __slots__ = (
         "_at",
         "_available_bytes",
+        "_counted",
+        "_counts_bytes",
         "_disk",
-        "_measured",
+        "_is_anew",
         "_partitions",
         "_terms",
+        "_unknown",
         "_wanted",
         "found",
         "readable_bytes",
@@ -87,21 +108,21 @@ class Reading:
         self.found: dict[Partition, FetchedPartition] = {}
         self.readable_bytes = 0
         self._available_bytes = 0
-        """The same, and what the sizes have cut off: a partition that has more than fits counts with what would fit."""
+        """Counted as long as `readable_bytes` are fewer than `min_bytes`: what the sizes have cut off is in it."""
         self.urgent = False
-        """An error or a divergence, but for partitions that do not exist: answered at once."""
+        """The fetch is answered now, whatever there is to read: an error, a divergence, a fetch offset elsewhere."""
+        self._unknown: dict[FetchKey, PartitionData] = {}
+        """Partitions that did not exist when the fetch came, which is what it is told of them in the end, too."""
+        self._is_anew = False
         # A copy: another request of the session may change it between two turns.
         self._at: Iterator[tuple[FetchKey, FetchedPartition]] = iter(list(wanted.items()))
-        self._measured: dict[Partition, int] = {}
+        self._counts_bytes = False
+        self._counted: dict[Partition, _Counted] = {}
 
     @property
     def is_enough(self) -> bool:
-        return self.urgent or self._available_bytes >= self._terms.min_bytes or not self.found
-
-    @property
-    def is_as_quick_as_a_look(self) -> bool:
-        """Whether reading anew costs no more than `look_again`: one partition, any of whose records are enough."""
-        return len(self.found) == 1 and self._terms.min_bytes <= 1
+        min_bytes = self._terms.min_bytes
+        return self.urgent or self.readable_bytes >= min_bytes or self._available_bytes >= min_bytes or not self.found
 
     def begin_anew(self) -> None:
         """Every partition is to be read again from its fetch offset."""
@@ -110,15 +131,16 @@ class Reading:
         self.readable_bytes = 0
         self._available_bytes = 0
         self.urgent = False
+        self._is_anew = True
         self._at = iter(list(self._wanted.items()))
-        self._measured = {}
 
     def go_on(self) -> bool:
         """Read until a turn is over; whether all partitions are read."""
         turn: Turn | None = None
         since_looked = 0
         for key, wanted in self._at:
-            self.results.append((key, self._read(wanted, self._terms.max_bytes - self.readable_bytes)))
+            if not self._is_anew or key not in self._unknown:
+                self._read(key, wanted, self._terms.max_bytes - self.readable_bytes)
             since_looked += 1
             if since_looked >= TURN_PARTITIONS:
                 since_looked = 0
@@ -126,10 +148,37 @@ class Reading:
                     turn = Turn()
                 elif turn.is_over:
                     return False
+        if self._unknown:
+            self.results.extend(sorted(self._unknown.items(), key=_id_is_known))
         return True
 
+    # -- while the fetch waits
+
+    def begin_to_wait(self) -> bool:
+        """Whether bytes must be counted, so that `park` is to be called for all of `found`; else any record is enough.
+
+        The latter is what consumers ask for, unless told otherwise.
+        """
+        self.readable_bytes = self._available_bytes = 0
+        self._counted = {}
+        self._counts_bytes = self._terms.min_bytes > 1
+        for wanted in self.found.values():
+            if wanted.max_bytes <= 0:
+                self._counts_bytes = True
+        return self._counts_bytes
+
+    def park(self, partition: Partition) -> None:
+        """Note where the fetch offset of a partition lies, and count what is there; sets `is_enough`."""
+        if self._counts_bytes:
+            try:
+                self._counted[partition] = _Counted(partition.log.locate(self.found[partition].fetch_offset))
+            except KafkaError:
+                self.urgent = True
+                return
+        self.look_again(partition)
+
     def look_again(self, partition: Partition) -> None:
-        """Count again what this partition could return; sets `is_enough`. Reads no bytes."""
+        """Count again what this partition could return; sets `is_enough`. Reads no records."""
         wanted = self.found.get(partition)
         if wanted is None:
             return
@@ -137,24 +186,37 @@ class Reading:
             if self._find(wanted) is not partition:
                 self.urgent = True
                 return
-            partition.check_leader_epoch(max(wanted.current_leader_epoch, -1))
-            log, offset = partition.log, wanted.fetch_offset
+            if wanted.current_leader_epoch >= 0:
+                partition.check_leader_epoch(wanted.current_leader_epoch)
             end_offset = self._readable_end(partition)
-            if not log.log_start_offset <= offset <= log.log_end_offset:
+            if wanted.fetch_offset > end_offset:
                 self.urgent = True
-            elif offset < end_offset:
-                piece = log.read(offset, wanted.max_bytes, up_to_offset=end_offset, min_one_batch=True)
-                available_bytes = _available(piece, wanted.max_bytes, end_offset)
-                self._available_bytes += available_bytes - self._measured.get(partition, 0)
-                self._measured[partition] = available_bytes
-                piece.release()
+            elif wanted.fetch_offset < end_offset:
+                self._count(partition, wanted, end_offset)
+            if wanted.last_fetched_epoch >= 0 and _divergence(partition, wanted) is not None:
+                self.urgent = True
         except KafkaError:
             self.urgent = True
+
+    def _count(self, partition: Partition, wanted: FetchedPartition, end_offset: int) -> None:
+        if not self._counts_bytes:
+            self._available_bytes = max(self._available_bytes, 1)
+            return
+        counted = self._counted[partition]
+        end = partition.log.locate(end_offset)
+        if counted.begin.base_offset < end.base_offset:
+            self.urgent = True
+            return
+        available_bytes = min(end.position - counted.begin.position, wanted.max_bytes)
+        self._available_bytes += available_bytes - counted.available_bytes
+        counted.available_bytes = available_bytes
 
     def _readable_end(self, partition: Partition) -> int:
         return partition.last_stable_offset if self._terms.committed_only else partition.committed.offset
 
-    def _read(self, wanted: FetchedPartition, room: int) -> PartitionData:
+    # -- reading
+
+    def _read(self, key: FetchKey, wanted: FetchedPartition, room: int) -> None:
         data = PartitionData(
             partition_index=wanted.index,
             high_watermark=-1,
@@ -174,16 +236,36 @@ class Reading:
             self.found[partition] = wanted
             self._fill(data, partition, wanted, room)
         except KafkaError as error:
-            data.error_code = error.code
-            self.urgent = self.urgent or error.code not in DOES_NOT_EXIST
-            if error.code is ErrorCode.KAFKA_STORAGE_ERROR:
-                self._disk.unreadable(error)
-        return data
+            self._note_error(data, wanted, error)
+            if data.error_code in DOES_NOT_EXIST and not self._is_anew:
+                self._unknown[key] = data
+                return
+            data.aborted_transactions = None
+            self.urgent = True
+        self.results.append((key, data))
 
     def _find(self, wanted: FetchedPartition) -> Partition:
-        if self._terms.by_id:
-            return self._partitions.leader_by_id(wanted.topic_id, wanted.index)
-        return self._partitions.leader(wanted.topic_name, wanted.index)
+        if not self._terms.by_id:
+            return self._partitions.leader(wanted.topic_name, wanted.index)
+        partition = self._partitions.leader_by_id(wanted.topic_id, wanted.index)
+        wanted.topic_name = partition.topic
+        return partition
+
+    def _note_error(self, data: PartitionData, wanted: FetchedPartition, error: KafkaError) -> None:
+        code = error.code
+        if code is ErrorCode.UNKNOWN_TOPIC_ID and wanted.topic_name:
+            # The id had a topic when the session or the wait began. Its name may be another topic's by now.
+            if 0 <= wanted.index < self._partitions.count(wanted.topic_name):
+                code = ErrorCode.INCONSISTENT_TOPIC_ID
+            else:
+                code = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+        elif not wanted.topic_name:
+            wanted.topic_name = self._partitions.topic_name(wanted.topic_id)
+        data.error_code = code
+        if code is ErrorCode.OFFSET_OUT_OF_RANGE:  # the answer says nothing else about the partition then
+            data.high_watermark = data.last_stable_offset = data.log_start_offset = -1
+        elif code is ErrorCode.KAFKA_STORAGE_ERROR:
+            self._disk.unreadable(error)
 
     def _fill(self, data: PartitionData, partition: Partition, wanted: FetchedPartition, room: int) -> None:
         log = partition.log
@@ -193,32 +275,35 @@ class Reading:
         data.last_stable_offset = partition.last_stable_offset
         data.log_start_offset = start_offset = log.log_start_offset
         if wanted.last_fetched_epoch >= 0:
-            epoch, end_offset = log.end_offset_for_epoch(wanted.last_fetched_epoch)
-            if epoch < 0:
-                raise _out_of_range(data)  # an epoch that was never led
-            if end_offset < offset or epoch < wanted.last_fetched_epoch:
-                data.diverging_epoch = EpochEndOffset(epoch=epoch, end_offset=end_offset)
+            divergence = _divergence(partition, wanted)
+            if divergence is not None:
+                data.diverging_epoch = divergence
                 self.urgent = True
                 return
         readable_end = data.last_stable_offset if committed_only else data.high_watermark
         if committed_only:
             data.aborted_transactions = []
-        if offset < start_offset:
-            raise _out_of_range(data)
+        if offset < start_offset or offset > log.log_end_offset:
+            raise KafkaError(ErrorCode.OFFSET_OUT_OF_RANGE)
         if offset >= readable_end:
-            if offset > log.log_end_offset:
-                raise _out_of_range(data)
+            if offset > readable_end:
+                self.urgent = True
             return
         first = not self.readable_bytes
         if room <= 0 and not first:
             return
         room = min(wanted.max_bytes, room)
         piece = log.read(offset, room, up_to_offset=readable_end, min_one_batch=first)
-        self._measured[partition] = available_bytes = _available(piece, room, readable_end)
-        self._available_bytes += available_bytes
-        if not piece.length:
-            return
         self.readable_bytes += piece.length
+        if self.readable_bytes < self._terms.min_bytes:
+            self._available_bytes += _available(piece, room, readable_end)
+            if offset < log.active_base_offset:
+                begin, end = log.locate(offset), log.locate(readable_end)
+                self.urgent = self.urgent or begin.base_offset < end.base_offset
+        if not piece.length:
+            if room > 0:
+                data.aborted_transactions = None  # as in Apache Kafka, where this is a batch cut short
+            return
         if committed_only:
             data.aborted_transactions = [
                 AbortedTransaction(producer_id=aborted.producer_id, first_offset=aborted.first_offset)
@@ -248,8 +333,18 @@ def _available(piece: FileSlice, room: int, end_offset: int) -> int:
     return piece.length if piece.next_offset >= end_offset else max(piece.length, room)
 
 
-def _out_of_range(data: PartitionData) -> KafkaError:
-    """The answer says nothing else about the partition then."""
-    data.high_watermark = data.last_stable_offset = data.log_start_offset = -1
-    data.aborted_transactions = None
-    return KafkaError(ErrorCode.OFFSET_OUT_OF_RANGE)
+def _id_is_known(unknown: tuple[FetchKey, PartitionData]) -> bool:
+    return unknown[1].error_code != ErrorCode.UNKNOWN_TOPIC_ID
+
+
+def _divergence(partition: Partition, wanted: FetchedPartition) -> EpochEndOffset | None:
+    """Where this log is another than the one of who fetches, which has a last epoch; None where it is the same.
+
+    Raises KafkaError OFFSET_OUT_OF_RANGE: the epoch was never led.
+    """
+    epoch, end_offset = partition.log.end_offset_for_epoch(wanted.last_fetched_epoch)
+    if epoch < 0:
+        raise KafkaError(ErrorCode.OFFSET_OUT_OF_RANGE)
+    if end_offset < wanted.fetch_offset or epoch < wanted.last_fetched_epoch:
+        return EpochEndOffset(epoch=epoch, end_offset=end_offset)
+    return None

@@ -42,7 +42,8 @@ class FetchedPartition:
     )
 
     def __init__(self, topic_name: str, topic_id: Uuid, wanted: FetchPartition) -> None:
-        self.topic_name = topic_name  # "" from version 13 on
+        self.topic_name = topic_name
+        """From version 13 on the name that the id had when a topic was first found for it, "" until then (KIP-516)."""
         self.topic_id = topic_id
         self.index = wanted.partition
         self.told_high_watermark = -1

@@ -1,5 +1,6 @@
 """One fetch that could not be answered at once: parked until there is enough or its time is up, read again, answered.
 
+`Reading` says what is enough. Once it is, what is read then is the answer, as in Apache Kafka: it is not weighed again.
 News of a partition costs a parked fetch a look at that partition only. A fetch of very many partitions is read, parked
 and answered in turns of the event loop, none of them in the call of whoever brings the news.
 """
@@ -28,11 +29,12 @@ class Fetching:
         "_answer",
         "_clock",
         "_deadline",
+        "_is_due",
         "_max_wait_ms",
         "_next_turn",
         "_parking",
         "_reading",
-        "_time_is_up",
+        "_reads_news",
         "_took_turns",
         "_watched",
         "pending",
@@ -47,7 +49,8 @@ class Fetching:
         self._next_turn: Timer | None = None
         self._watched: list[Partition] = []
         self._parking: Iterator[Partition] | None = None  # those still to be watched
-        self._time_is_up = max_wait_ms <= 0
+        self._is_due = max_wait_ms <= 0  # what is read next is the answer
+        self._reads_news = False  # to read one partition costs no more than a look at it
         self._took_turns = False
         self.pending: Pending[FetchResponse] = Pending(self._give_up)
 
@@ -70,7 +73,7 @@ class Fetching:
         if not self._reading.go_on():
             self._go_on_later()
             return
-        follows = self._finish if self._time_is_up or self._reading.is_enough else self._park
+        follows = self._finish if self._is_due or self._reading.is_enough else self._park
         if self._took_turns:
             self._next_turn = self._clock.call_in_turn(follows)
         else:
@@ -89,13 +92,20 @@ class Fetching:
         self._watched = list(self._reading.found)
         if self._deadline is None:
             self._deadline = self._clock.call_later(self._max_wait_ms, self._end_wait)
+        counts_bytes = self._reading.begin_to_wait()
         if self._took_turns:
             self._reading.release()  # they are many, and will be read anew
+            self._reads_news = False
             self._parking = iter(self._watched)
             self._go_on_parking()
             return
+        self._reads_news = len(self._watched) == 1 and not counts_bytes
         for partition in self._watched:
             partition.watch(self, self._news)
+            if counts_bytes:
+                self._reading.park(partition)
+        if counts_bytes and self._reading.is_enough:
+            self._answer_soon(at_once=False)
 
     def _go_on_parking(self) -> None:
         """Watch and look at some partitions: there may have been news of what was read in the first turns."""
@@ -104,32 +114,34 @@ class Fetching:
         assert self._parking is not None
         for count, partition in enumerate(self._parking, 1):
             partition.watch(self, self._news)
-            self._look_again(partition)
+            self._reading.park(partition)
             if not count % TURN_PARTITIONS and turn.is_over:
                 self._next_turn = self._clock.call_in_turn(self._go_on_parking)
                 return
         self._parking = None
         self._took_turns = False
-        if self._time_is_up or self._reading.is_enough:
-            self._read_again_soon(at_once=False)
+        if self._is_due or self._reading.is_enough:
+            self._answer_soon(at_once=False)
 
     def _news(self, partition: Partition, at_once: bool) -> None:
-        if self._parking is not None:
-            self._look_again(partition)  # what is enough is read once all are watched
-        elif self._next_turn is None and (self._reading.is_as_quick_as_a_look or self._look_again(partition)):
+        if self._parking is None and self._next_turn is not None:
+            return  # all is about to be read
+        if self._reads_news:
             self._read_again_soon(at_once=at_once)
-
-    def _look_again(self, partition: Partition) -> bool:
-        """Whether all is to be read anew."""
+            return
         self._reading.look_again(partition)
-        if self._reading.urgent:
-            self._time_is_up = True  # if it is that the partition is gone, reading anew would wait for others
-        return self._reading.is_enough
+        if self._parking is None and self._reading.is_enough:  # before all are watched it is too early
+            self._answer_soon(at_once=at_once)
 
     def _end_wait(self) -> None:
-        self._time_is_up = True
         if self._next_turn is None:
-            self._read_again_soon(at_once=True)
+            self._answer_soon(at_once=True)
+        else:
+            self._is_due = True
+
+    def _answer_soon(self, *, at_once: bool) -> None:
+        self._is_due = True
+        self._read_again_soon(at_once=at_once)
 
     def _read_again_soon(self, *, at_once: bool) -> None:
         """Within this call, if that is allowed `at_once` and takes no time from others."""

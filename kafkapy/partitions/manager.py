@@ -119,6 +119,11 @@ class PartitionManager:
         found = self._image.topics.get(topic)
         return 0 if found is None else len(found.partitions)
 
+    def topic_name(self, topic_id: Uuid) -> str:
+        """The name of the topic that has this id now; "" without one."""
+        found = self._image.topics_by_id.get(topic_id)
+        return "" if found is None else found.name
+
     def names(self) -> Iterator[tuple[str, int]]:
         """(topic, partition) of every replica, in the order in which the topics came."""
         for topic in list(self._image.topics.values()):

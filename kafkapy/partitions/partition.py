@@ -277,10 +277,13 @@ class Partition:
         self.log_start_moved()
 
     def log_start_moved(self) -> None:
-        """To be called after DeleteRecords or retention has moved the log start offset forward."""
+        """To be called after DeleteRecords or retention has moved the log start offset forward.
+
+        Watchers are not told: as in Apache Kafka, a fetch that waits hears of it when its wait ends.
+        """
         if self.committed.offset < self.log.log_start_offset:
             self.committed.advance(self.log.log_start_offset)
-        self._tell_watchers()
+            self._tell_watchers()
 
     # -- flush.messages
 
@@ -420,8 +423,8 @@ class Partition:
     # -- news
 
     def watch(self, watcher: object, tell: Callable[[Partition, bool], None]) -> None:
-        """Until `unwatch`, call `tell(partition, at_once)` when records become readable, the log start offset moves or
-        the role changes. `tell` must not wait or raise; without `at_once` many others were told before, and what takes
+        """Until `unwatch`, call `tell(partition, at_once)` when records become readable, are cut off, or the role
+        changes. `tell` must not wait or raise; without `at_once` many others were told before, and what takes
         longer than a look has to be done in a turn of its own.
         """
         self._watchers[watcher] = tell

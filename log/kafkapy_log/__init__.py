@@ -31,7 +31,7 @@ from kafkapy_log.log_store import LogStore
 from kafkapy_log.partition_log import AppendResult, PartitionLog, SegmentInfo
 from kafkapy_log.producer_state import UNGUARDED, ActiveProducer, Verification
 from kafkapy_log.replicated_batches import UnexpectedAppendOffset
-from kafkapy_log.segment_list import TimestampAndOffset
+from kafkapy_log.segment_list import SegmentPosition, TimestampAndOffset
 from kafkapy_log.settings import DEFAULT_SETTINGS, LogSettings
 from kafkapy_log.transaction_index import AbortedTransaction
 from kafkapy_log.transaction_markers import build_marker
@@ -50,6 +50,7 @@ __all__ = [
     "LogStore",
     "PartitionLog",
     "SegmentInfo",
+    "SegmentPosition",
     "StorageError",
     "StoreError",
     "TimestampAndOffset",

@@ -5,11 +5,10 @@ What a leader sends to its follower is the business of `replicated_batches`.
 
 The checks are `kafkapy_wire.records.validation`'s, in Apache Kafka's order: the request (one batch, magic 2, codec),
 the batch (base offset, max.message.bytes, CRC, offset range, control bit, sequence), then the records. Of those only
-the lengths are walked, so that nothing is stored which no consumer could read. They are decoded where the header cannot
-answer: in a compacted topic (every record needs a key), with a timestamp out of bounds or a finite
-message.timestamp.before.max.ms, and when the codec of the topic is another than the producer's.
-
-Differs: Apache Kafka decodes every batch, so it also corrects a max timestamp that is not the records' maximum.
+the lengths and the timestamps are looked at, so that nothing is stored which no consumer could read, or not find by its
+time: a header that claims another highest timestamp is corrected. They are decoded where that is no answer: in a
+compacted topic (every record needs a key), with a timestamp out of bounds or a finite message.timestamp.before.max.ms,
+and when the codec of the topic is another than the producer's.
 """
 
 from kafkapy_log.settings import LogSettings
@@ -21,12 +20,12 @@ from kafkapy_wire.records.rewrite import recompress, renumber, stamp_timestamps
 from kafkapy_wire.records.validation import (
     RecordFacts,
     RecordRules,
-    check_record_lengths,
     good_plain_batch,
     must_look_inside,
     only_batch,
     validate_produced_batch,
     validate_records,
+    walk_records,
 )
 
 Buffer = bytes | bytearray | memoryview
@@ -58,13 +57,20 @@ def validate_produced(
         validate_produced_batch(
             header, batch, topic_partition=topic_partition, max_message_bytes=settings.max_message_bytes
         )
+    create_time = settings.message_timestamp_type is TimestampType.CREATE_TIME
+    facts = None
     if must_look_inside(header, rules, now_ms):
         facts = validate_records(header, batch, rules, now_ms=now_ms, topic_partition=topic_partition)
-        return conform(header, batch, settings, facts, topic_partition=topic_partition, now_ms=now_ms)
-    check_record_lengths(header, batch)
-    if settings.compression_type is None and settings.message_timestamp_type is TimestampType.CREATE_TIME:
-        return header, batch  # `conform` would find nothing to change
-    return conform(header, batch, settings, None, topic_partition=topic_partition, now_ms=now_ms)
+    else:
+        max_timestamp = walk_records(header, batch)
+        if create_time and max_timestamp != header.max_timestamp:
+            if max_timestamp - now_ms > rules.timestamp_after_max_ms:  # which the header has hidden
+                facts = validate_records(header, batch, rules, now_ms=now_ms, topic_partition=topic_partition)
+            else:
+                facts = RecordFacts(max_timestamp, -1, offsets_are_consecutive=True)
+        elif create_time and settings.compression_type is None:
+            return header, batch  # `conform` would find nothing to change
+    return conform(header, batch, settings, facts, topic_partition=topic_partition, now_ms=now_ms)
 
 
 def conform_built(

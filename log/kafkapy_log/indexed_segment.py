@@ -233,6 +233,8 @@ class IndexedSegment(SegmentBatches):
 
     def position_before_timestamp(self, timestamp: int, index_interval_bytes: int) -> int:
         """Where a batch begins before which all are older than `timestamp`. Raises OSError, MalformedMessage."""
+        if timestamp < 0:
+            return 0  # an index has times only
 
         def look_up() -> int:
             # The entry may be of the very batch that reached a timestamp; nothing before it is as late.

@@ -31,7 +31,7 @@ from kafkapy_log.producer_state import UNGUARDED, Verification
 from kafkapy_log.recovery import load_log
 from kafkapy_log.replicated_batches import in_runs, validate_replicated
 from kafkapy_log.retention import LogRetention
-from kafkapy_log.segment_list import TimestampAndOffset
+from kafkapy_log.segment_list import SegmentPosition, TimestampAndOffset
 from kafkapy_log.settings import LogSettings
 from kafkapy_log.transaction_index import AbortedTransaction
 from kafkapy_log.transaction_markers import BuiltMarker, EndTransactionMarker
@@ -355,6 +355,11 @@ class PartitionLog:
                 min_one_batch=min_one_batch,
             )
 
+    def locate(self, offset: int) -> SegmentPosition:
+        """See `SegmentList.locate`; also below `log_start_offset`, while it is there. Raises StorageError."""
+        with self._files.storage_errors:
+            return self._segments.locate(offset, log_end_offset=self._files.log_end_offset)
+
     # -- finding
 
     def offset_for_timestamp(self, timestamp: int) -> TimestampAndOffset | None:
@@ -368,7 +373,7 @@ class PartitionLog:
             )
 
     def offset_of_max_timestamp(self) -> TimestampAndOffset | None:
-        """The first record with the highest timestamp of the log; None when no record has one (KIP-734).
+        """The first record with the highest timestamp of the log; None when there is no record (KIP-734).
 
         Decodes one batch. Raises StorageError.
         """

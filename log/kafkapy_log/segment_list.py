@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from kafkapy_log.file_slice import EMPTY_SLICE, FileSlice
 from kafkapy_log.segment import Segment
-from kafkapy_log.segment_batches import SEGMENT_BYTES_MAX
+from kafkapy_log.segment_batches import SEGMENT_BYTES_MAX, BatchPosition
 from kafkapy_wire.records import decode_records
 
 _APPENDED_POSITIONS_MAX: Final = 512
@@ -25,6 +25,13 @@ class TimestampAndOffset(NamedTuple):
     timestamp: int
     offset: int
     leader_epoch: int
+
+
+class SegmentPosition(NamedTuple):
+    """A place in the log: so many bytes into the segment that begins at `base_offset`."""
+
+    base_offset: int
+    position: int
 
 
 class SegmentList:
@@ -173,19 +180,11 @@ class SegmentList:
 
         Raises OSError, MalformedMessage.
         """
-        index = self.index_of(fetch_offset)
+        located = self._locate(fetch_offset)
+        if located is None:
+            return EMPTY_SLICE
+        index, position = located
         segment = self._segments[index]
-        position = self.remembered(fetch_offset)
-        while position is None:
-            found = segment.find(fetch_offset, self.index_interval_bytes)
-            if found is not None:
-                position = found.position
-            elif segment is self.active:
-                return EMPTY_SLICE
-            else:  # compaction has left a gap at the end of the segment, or nothing of it
-                index += 1
-                segment = self._segments[index]
-                position = 0 if segment.size else None
         end, next_offset = segment.size, self.next_base_offset(index, log_end_offset)
         if up_to_offset < next_offset:
             end, next_offset = self._end_below(segment, up_to_offset), up_to_offset
@@ -199,6 +198,34 @@ class SegmentList:
         if end <= position:
             return EMPTY_SLICE
         return FileSlice(segment.file, position, end - position, next_offset)
+
+    def locate(self, offset: int, *, log_end_offset: int) -> SegmentPosition:
+        """Where the batch lies that holds `offset`, or the first one after it; without one, where the log ends, and
+        the next append goes unless it begins a segment.
+
+        Raises OSError, MalformedMessage.
+        """
+        located = self._locate(offset) if offset < log_end_offset else None
+        if located is None:
+            return SegmentPosition(self.active.base_offset, self.active.size)
+        index, position = located
+        return SegmentPosition(self._segments[index].base_offset, position)
+
+    def _locate(self, offset: int) -> tuple[int, int] | None:
+        """(index of the segment, position) of the batch that holds `offset`, or of the first one after it."""
+        index = self.index_of(offset)
+        position = self.remembered(offset)
+        while position is None:
+            segment = self._segments[index]
+            found = segment.find(offset, self.index_interval_bytes)
+            if found is not None:
+                position = found.position
+            elif segment is self.active:
+                return None
+            else:  # compaction has left a gap at the end of the segment, or nothing of it
+                index += 1
+                position = 0 if self._segments[index].size else None
+        return index, position
 
     def _end_below(self, segment: Segment, offset: int) -> int:
         """Where the batches that end below `offset` end."""
@@ -224,24 +251,40 @@ class SegmentList:
         return None
 
     def latest(self) -> TimestampAndOffset | None:
-        """The first record with the highest timestamp. Raises OSError, MalformedMessage."""
+        """The first record with the highest timestamp, which is -1 where no record has one; None in an empty log.
+
+        As in Apache Kafka the header of a batch is believed, and one batch is decoded: None where none of its records
+        has the timestamp that it claims, which validation of produced batches lets happen below -1 only.
+        Raises OSError, MalformedMessage.
+        """
         segment = max(self._segments, key=self.max_timestamp)
-        if segment.max_timestamp < 0:
-            return None
-        return self._first_in(segment, segment.max_timestamp, segment.base_offset)
+        timestamp = segment.max_timestamp
+        for found in segment.headers_from(segment.position_before_timestamp(timestamp, self.index_interval_bytes)):
+            if found.header.max_timestamp == timestamp:
+                return _first_record(segment, found, timestamp, segment.base_offset)
+        return None
 
     def _first_in(self, segment: Segment, timestamp: int, start_offset: int) -> TimestampAndOffset | None:
         interval = self.index_interval_bytes
         position = segment.position_before_timestamp(timestamp, interval)
         if start_offset > segment.base_offset:
             position = max(position, segment.position_before(start_offset, interval))
-        for found in segment.headers_from(position):
-            if found.header.max_timestamp < timestamp:
-                continue
-            for record in decode_records(segment.read_batch(found)):
-                if record.timestamp >= timestamp and record.offset >= start_offset:
-                    return TimestampAndOffset(record.timestamp, record.offset, found.header.partition_leader_epoch)
+        for batch in segment.headers_from(position):
+            if batch.header.max_timestamp >= timestamp:
+                found = _first_record(segment, batch, timestamp, start_offset)
+                if found is not None:
+                    return found
         return None
+
+
+def _first_record(
+    segment: Segment, batch: BatchPosition, timestamp: int, start_offset: int
+) -> TimestampAndOffset | None:
+    """The first one from `start_offset` on that is at least as late."""
+    for record in decode_records(segment.read_batch(batch)):
+        if record.timestamp >= timestamp and record.offset >= start_offset:
+            return TimestampAndOffset(record.timestamp, record.offset, batch.header.partition_leader_epoch)
+    return None
 
 
 def _base_offset(segment: Segment) -> int:

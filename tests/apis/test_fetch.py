@@ -333,7 +333,7 @@ async def test_a_fetch_parked_on_a_topic_that_is_deleted_is_answered_at_once(tmp
         response = await by_name.receive(FetchResponse)
         assert told(response) == {("others", 0): 0, ("orders", 0): ErrorCode.UNKNOWN_TOPIC_OR_PARTITION}
         (data,) = (await by_id.receive(FetchResponse)).responses[0].partitions
-        assert data.error_code == ErrorCode.UNKNOWN_TOPIC_ID
+        assert data.error_code == ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
 
 
 @trio_test
@@ -417,7 +417,7 @@ async def test_a_parked_session_hears_that_its_topic_was_deleted(tmp_path: Path)
         await until_parked(node)
         await admin.delete_topic("orders")
         (data,) = (await client.receive(FetchResponse)).responses[0].partitions
-        assert data.error_code == ErrorCode.UNKNOWN_TOPIC_ID
+        assert data.error_code == ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
 
 
 @trio_test

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from kafkapy_wire.compression import Compression
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.list_offsets import (
     ListOffsetsPartition,
@@ -14,8 +15,9 @@ from kafkapy_wire.messages.list_offsets import (
     ListOffsetsResponse,
     ListOffsetsTopic,
 )
-from kafkapy_wire.records import NewRecord, build_batch
-from tests.shell.running_node import Client, connect, running_node, trio_test
+from kafkapy_wire.records import NewRecord, TimestampType, build_batch, split_batches
+from kafkapy_wire.records.rewrite import stamp_timestamps
+from tests.shell.running_node import Client, bytes_of, connect, running_node, trio_test
 
 LATEST, EARLIEST, MAX_TIMESTAMP, EARLIEST_LOCAL, LATEST_TIERED, EARLIEST_PENDING_UPLOAD = range(-1, -7, -1)
 FIRST_VERSION = {LATEST: 1, EARLIEST: 1, MAX_TIMESTAMP: 7, EARLIEST_LOCAL: 8, LATEST_TIERED: 9,
@@ -104,6 +106,53 @@ async def test_an_empty_log_has_ends_and_no_records(tmp_path: Path) -> None:
             assert (error, at, offset) == (ErrorCode.NONE, -1, 0)
         assert await ask(client, MAX_TIMESTAMP) == NOTHING
         assert await ask(client, 0) == NOTHING
+
+
+@pytest.mark.parametrize("version", [7, 11])
+def test_records_without_a_timestamp_have_their_first_as_the_latest(version: int, tmp_path: Path) -> None:
+    """KIP-734: -1 is the highest timestamp where no record has one."""
+
+    @trio_test
+    async def run() -> None:
+        async with running_node(tmp_path) as node, connect(node) as client:
+            await client.create_topic("orders")
+            for values in ((b"a", b"b"), (b"c",)):
+                await client.produce("orders", *values, timestamp=-1)
+            assert await ask(client, MAX_TIMESTAMP, version) == (ErrorCode.NONE, -1, 0, 0)
+            await client.produce("orders", b"d", timestamp=5)
+            assert await ask(client, MAX_TIMESTAMP, version) == (ErrorCode.NONE, 5, 3, 0)
+
+    run()
+
+
+@pytest.mark.parametrize("codec", [Compression.NONE, Compression.ZSTD])
+@pytest.mark.parametrize("claimed", [100, 299, 301, 1 << 40])
+def test_what_the_header_claims_of_timestamps_is_not_believed(claimed: int, codec: Compression, tmp_path: Path) -> None:
+    """A producer whose batch says another max_timestamp than its records have: they are found all the same."""
+
+    @trio_test
+    async def run() -> None:
+        async with running_node(tmp_path) as node, connect(node) as client:
+            await client.create_topic("orders", message_timestamp_after_max_ms=str(1 << 62))
+            for timestamps in ((100, 300, 200), (250,)):
+                records = build_batch([NewRecord(at, None, b"v") for at in timestamps], compression=codec)
+                if len(timestamps) > 1:
+                    records = claiming(records, claimed)
+                assert (await client.produce_batch("orders", records)).error_code == ErrorCode.NONE
+            assert await ask(client, MAX_TIMESTAMP) == (ErrorCode.NONE, 300, 1, 0)
+            assert await ask(client, 300) == (ErrorCode.NONE, 300, 1, 0)
+            assert await ask(client, 301) == NOTHING
+            (first, _), _ = split_batches(bytes_of(await client.fetch("orders")))
+            assert first.max_timestamp == 300
+
+    run()
+
+
+def claiming(records: bytes, max_timestamp: int) -> bytes:
+    """The batch with another max_timestamp in its header."""
+    changed = bytearray(records)
+    stamp_timestamps(changed, TimestampType.CREATE_TIME, max_timestamp)
+    return bytes(changed)
 
 
 @trio_test

@@ -31,6 +31,7 @@ from kafkapy_wire.records import (
     stamp,
 )
 from kafkapy_wire.records.building import BatchFields, build_batch_and_header
+from kafkapy_wire.records.rewrite import stamp_timestamps
 from kafkapy_wire.records.validation import RecordsRejected
 
 NOW_MS = 1_700_000_000_000
@@ -197,6 +198,15 @@ def test_a_large_batch_is_refused(tmp_path: Path) -> None:
 def test_timestamps_out_of_bounds_name_the_records(tmp_path: Path, timestamp: int) -> None:
     log = open_log(tmp_path, LogSettings(message_timestamp_before_max_ms=100, message_timestamp_after_max_ms=200))
     error = refused(log, make_batch(NOW_MS - 100, timestamp, NOW_MS + 200))
+    assert isinstance(error, RecordsRejected)
+    assert (error.code, [e.batch_index for e in error.record_errors]) == (ErrorCode.INVALID_TIMESTAMP, [1])
+
+
+def test_a_header_does_not_hide_a_timestamp_that_is_out_of_bounds(tmp_path: Path) -> None:
+    log = open_log(tmp_path, LogSettings(message_timestamp_after_max_ms=200))
+    batch = bytearray(make_batch(NOW_MS, NOW_MS + 201))
+    stamp_timestamps(batch, TimestampType.CREATE_TIME, NOW_MS)
+    error = refused(log, bytes(batch))
     assert isinstance(error, RecordsRejected)
     assert (error.code, [e.batch_index for e in error.record_errors]) == (ErrorCode.INVALID_TIMESTAMP, [1])
 

@@ -5,6 +5,8 @@ import zlib
 
 import cramjam
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.records import Compression, NewRecord, TimestampType, build_batch, read_batch_header
@@ -13,12 +15,12 @@ from kafkapy_wire.records.rewrite import renumber
 from kafkapy_wire.records.validation import (
     RecordRules,
     RecordsRejected,
-    check_record_lengths,
     good_plain_batch,
     must_look_inside,
     only_batch,
     validate_produced_batch,
     validate_records,
+    walk_records,
 )
 
 NOW_MS = 1_795_265_793_447
@@ -239,7 +241,25 @@ def test_only_some_batches_must_be_looked_into(rules: RecordRules, batch: bytes,
 def test_record_lengths_of_a_good_batch_add_up(codec: Compression) -> None:
     records = [NewRecord(NOW_MS, b"k" * size, b"v" * size) for size in (0, 1, 60, 70, 10_000)]
     batch = build_batch(records, compression=codec)
-    check_record_lengths(read_batch_header(batch), batch)
+    assert walk_records(read_batch_header(batch), batch) == NOW_MS
+
+
+@given(
+    base=st.integers(-1_000, 1 << 40),
+    deltas=st.lists(st.one_of(st.integers(-70, 70), st.integers(-9_000, 9_000), st.integers(-(1 << 40), 1 << 40))),
+    last=st.integers(-(1 << 40), 1 << 40),
+)
+def test_the_walk_finds_the_highest_timestamp(base: int, deltas: list[int], last: int) -> None:
+    """As decoding does, also where the first record is not the base of the deltas."""
+    deltas = [*deltas, last]
+    whole = build_batch([NewRecord(base + delta, None, b"value") for delta in (0, *deltas)])
+    first_bytes = len(build_batch([NewRecord(base, None, b"value")])) - 61
+    count = (57, struct.pack(">i", len(deltas)))
+    batch = patched(
+        whole[:61] + whole[61 + first_bytes :], (8, struct.pack(">i", len(whole) - first_bytes - 12)), count
+    )
+    assert walk_records(read_batch_header(batch), batch) == max(-1, *(base + delta for delta in deltas))
+    assert walk_records(read_batch_header(whole), whole) == max(-1, base, *(base + delta for delta in deltas))
 
 
 @pytest.mark.parametrize(
@@ -249,13 +269,14 @@ def test_record_lengths_of_a_good_batch_add_up(codec: Compression) -> None:
         (patched(GOOD, (61, b"\x0f")), "a record has a negative length"),
         (with_body(GOOD[61:] + b"\x00\x00"), "2 records end at byte"),
         (with_body(GOOD[61:-1]), "2 records end at byte"),
+        (patched(GOOD, (27, struct.pack(">q", 2**63 - 1))), "is out of range"),
         (with_body(b"no snappy", Compression.SNAPPY), "snappy"),
         (with_body(zlib.compress(GOOD[61:], wbits=31)[:-12], Compression.GZIP), "gzip"),
     ],
 )
 def test_a_batch_that_no_consumer_could_read_is_refused(batch: bytes, reason: str) -> None:
     with pytest.raises(RecordsRejected) as refusal:
-        check_record_lengths(read_batch_header(batch), batch)
+        walk_records(read_batch_header(batch), batch)
     assert refusal.value.code is ErrorCode.INVALID_RECORD
     assert reason in refusal.value.reason
     assert refusal.value.message is None

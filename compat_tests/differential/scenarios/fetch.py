@@ -126,7 +126,7 @@ def sizes(peer: Peer) -> None:
     filled(peer, "fetch-sizes", 2, batches=6, size=500)
     for partition_max_bytes in (0, 1, 600, 1_300, 5_000):
         for max_bytes in (0, 1, 700, 2_000, 10_000_000):
-            for version in (4, 11, 12, 18):
+            for version, isolation_level in ((4, 0), (11, 0), (12, 0), (18, 0), (4, 1), (18, 1)):
                 request = fetch(
                     peer,
                     version,
@@ -134,8 +134,10 @@ def sizes(peer: Peer) -> None:
                     partition(0, 2, partition_max_bytes),
                     partition(1, 3, partition_max_bytes),
                     max_bytes=max_bytes,
+                    isolation_level=isolation_level,
                 )
-                peer.ask(request, version, f"partition {partition_max_bytes} request {max_bytes}")
+                label = f"partition {partition_max_bytes} request {max_bytes} isolation {isolation_level}"
+                peer.ask(request, version, label)
 
 
 @scenario

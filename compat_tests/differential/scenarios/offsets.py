@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+import struct
+
 from compat_tests.differential.peer import Peer
 from compat_tests.differential.registry import scenario
 from compat_tests.differential.scenarios.fetch import filled
-from compat_tests.differential.scenarios.produce import BASE_MS, batch, produce
+from compat_tests.differential.scenarios.produce import BASE_MS, batch, patched, produce, stored
+from kafkapy_wire.compression import Compression
 from kafkapy_wire.messages.delete_records import DeleteRecordsPartition, DeleteRecordsRequest, DeleteRecordsTopic
 from kafkapy_wire.messages.list_offsets import ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic
 from kafkapy_wire.messages.offset_for_leader_epoch import (
@@ -13,6 +17,7 @@ from kafkapy_wire.messages.offset_for_leader_epoch import (
     OffsetForLeaderPartition,
     OffsetForLeaderTopic,
 )
+from kafkapy_wire.records import NewRecord, build_batch
 
 SPECIAL_TIMESTAMPS = {
     "latest": -1,
@@ -63,6 +68,38 @@ def by_timestamp_out_of_order(peer: Peer) -> None:
     for delta in (0, 15, 50, 51, 90, 91):
         peer.ask(list_offsets("offsets-disorder", BASE_MS + delta), label=f"+{delta}")
     peer.ask(list_offsets("offsets-disorder", -3), label="max timestamp")
+
+
+@scenario
+def without_timestamps(peer: Peer) -> None:
+    """-1 is a timestamp like others, the lowest; -5 is none."""
+    for name, timestamps in {"none": (-1, -1), "first": (-1, BASE_MS), "below": (-5, -5), "mixed": (-5, -1)}.items():
+        topic = f"offsets-without-{name}"
+        peer.create_topic(topic)
+        for timestamp in timestamps:
+            records = build_batch([NewRecord(timestamp, None, b"a"), NewRecord(timestamp, None, b"b")])
+            peer.ask(produce(peer, 13, topic, records), label=f"{name} {timestamp}")
+        for timestamp in (-3, 0, BASE_MS):
+            peer.ask_versions(list_offsets(topic, timestamp), f"{name}, {timestamp}", (7, 11))
+        stored(peer, topic, label=name)
+
+
+@scenario
+def headers_that_claim_another_timestamp(peer: Peer) -> None:
+    """Apache Kafka corrects a max_timestamp above or below those of the records."""
+    deltas = {"rising": (0, 10, 20), "falling": (20, 10, 0), "in the middle": (0, 300, 20), "equal": (0, 0, 0)}
+    claims = (0, 20, 21, 299, 301, 5_000)
+    for compression in (Compression.NONE, Compression.GZIP):
+        topic = f"offsets-claimed-{int(compression)}"
+        peer.create_topic(topic, len(deltas) * len(claims))
+        for index, ((name, delays), claimed) in enumerate(itertools.product(deltas.items(), claims)):
+            records = build_batch([NewRecord(BASE_MS + delta, None, b"v") for delta in delays], compression=compression)
+            claiming = patched(records, 35, struct.pack(">q", BASE_MS + claimed))
+            label = f"{name}, {claimed}, {compression.name}"
+            peer.ask(produce(peer, 13, topic, claiming, partition=index), label=label)
+            for timestamp in (-3, BASE_MS + 20, BASE_MS + 300):
+                peer.ask(list_offsets(topic, timestamp, partition=index), label=f"{label}, {timestamp}")
+            stored(peer, topic, index, label)
 
 
 @scenario

@@ -338,6 +338,8 @@ def timestamps(peer: Peer) -> None:
         peer.ask(produce(peer, 13, topic, log_append), 13, f"{topic} says LogAppendTime")
         wrong_max = patched(batch(b"a", b"b"), 35, struct.pack(">q", BASE_MS + 9))
         peer.ask(produce(peer, 13, topic, wrong_max), 13, f"{topic} wrong max timestamp")
+        hidden = patched(batch(b"a", b"b", timestamp=far), 35, struct.pack(">q", BASE_MS))
+        peer.ask(produce(peer, 13, topic, hidden), 13, f"{topic} max timestamp hides the records'")
         stored(peer, topic, label=topic)
 
 

@@ -44,7 +44,7 @@ def decode_unsigned_varint(data: bytes | bytearray | memoryview, position: int) 
     raise MalformedMessage("varint of more than 32 bits")
 
 
-def decode_unsigned_varlong(data: bytes, position: int) -> tuple[int, int]:
+def decode_unsigned_varlong(data: bytes | bytearray | memoryview, position: int) -> tuple[int, int]:
     """The same with 64 bits, in ten bytes at most."""
     zigzag = 0
     for shift in (0, 7, 14, 21, 28, 35, 42, 49, 56, 63):
