@@ -394,7 +394,7 @@ class Node:
         try:
             await self.broker.groups.load()
             await self.broker.transactions.load()
-        except (KafkaError, MalformedMessage, OSError) as error:
+        except (KafkaError, OSError) as error:
             raise self._unusable(error) from error
         logger.debug("coordinators of groups and transactions loaded")
         loaded.set()
