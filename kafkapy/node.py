@@ -215,6 +215,7 @@ class Node:
                 node_id=self.node_id,
                 now_ms=self.clock.now_ms(),
                 settings_for=topic_settings.of_log,
+                tell=self.disk.damaged,
                 fsync=self.durable,
                 recover=False,
             )
@@ -411,7 +412,8 @@ class _Closing:
 
     def close(self) -> None:
         """Blocks."""
-        if not self._kept:
+        # Nothing is written by name into a directory that may be another broker's by now.
+        if not self._kept or self._store.why_lost() is not None:
             with suppress(StorageError):  # a log that the disk has failed before: nobody reads it again
                 self._store.close(clean=False)
             return

@@ -9,7 +9,7 @@ log-start-offset-checkpoint        where logs start that do not start with their
 replication-offset-checkpoint      high watermarks
 TOPIC-PARTITION/                   a partition log
 TOPIC-PARTITION.<32 hex>-delete/   one that was deleted and whose files are still to be removed
-TOPIC-PARTITION.<32 hex>-stray/    one that was set aside, for someone to look at
+TOPIC-PARTITION.<32 hex>-stray/    one that was set aside, or damaged records of one, for someone to look at
 ```
 After a clean stop a partition is read when it is first asked for, so that a store of thousands opens at once. After any
 other stop all are to be recovered, each when it is first asked for, or when `recover` comes to it. One thread owns the
@@ -45,6 +45,7 @@ from kafkapy_log.checkpoint_files import (
     partition_metadata,
     properties,
 )
+from kafkapy_log.damage import STRAY_SUFFIX, Tell, renamed_directory
 from kafkapy_log.disk_errors import StorageError, what_to_do
 from kafkapy_log.durable_files import can_sync_file_systems, fsync_path, read_file, replace_file, write_file
 from kafkapy_log.file_pool import FilePool
@@ -60,8 +61,6 @@ SYNC_WHOLE_LOGS_MIN: Final = 64
 THOUSANDS_OF_LOGS: Final = 1_000
 """From so many on, closing them makes as few files as it can."""
 _DELETE_SUFFIX: Final = "-delete"
-_STRAY_SUFFIX: Final = "-stray"
-_NAME_MAX: Final = 255
 _RECORD_LOCK = struct.Struct("@hhqqi4x")  # struct flock of 64-bit Linux: type, whence, start, length (0: all), pid
 _PARTITION_DIRECTORY = re.compile(r"([a-zA-Z0-9._-]{1,249})-(\d+)")
 _DELETED_DIRECTORY = re.compile(r".*\.[0-9a-f]{32}-delete")
@@ -86,6 +85,7 @@ class LogStore:
         previous_broker_epoch: int | None,
         settings_for: Callable[[TopicPartition], LogSettings],
         pool: FilePool,
+        tell: Tell | None,
         fsync: bool,
     ) -> None:
         self.directory = directory
@@ -97,6 +97,7 @@ class LogStore:
         self._lock_fd = lock_fd
         self._settings_for = settings_for
         self._pool = pool
+        self._tell = tell
         self._fsync = fsync
         self._logs: dict[TopicPartition, PartitionLog] = {}
         self._known: dict[TopicPartition, None] = {}
@@ -118,6 +119,7 @@ class LogStore:
         cluster_id: str | None = None,
         settings_for: Callable[[TopicPartition], LogSettings] | None = None,
         pool: FilePool | None = None,
+        tell: Tell | None = None,
         fsync: bool = True,
         recover: bool = True,
     ) -> "LogStore":
@@ -125,7 +127,8 @@ class LogStore:
 
         Without `recover` that is left to `LogStore.recover`.
 
-        `cluster_id` None takes the directory's, or a new one. `settings_for` is asked when a partition is opened.
+        `cluster_id` None takes the directory's, or a new one. `settings_for` is asked when a partition is opened, and
+        `tell` is told then what had to be taken out of its log, and later what is missing in it.
         Without `fsync` nothing waits for the disk: for directories that are thrown away.
         Blocks while an unclean directory is recovered. Raises StoreError.
         """
@@ -141,6 +144,7 @@ class LogStore:
                     previous_broker_epoch=_take_clean_shutdown_marker(directory, fsync=fsync),
                     settings_for=settings_for or (lambda _: DEFAULT_SETTINGS),
                     pool=FilePool() if pool is None else pool,
+                    tell=tell,
                     fsync=fsync,
                 )
                 store._load()
@@ -158,6 +162,19 @@ class LogStore:
                 f"cannot use the data directory {directory} ({error.strerror or error}): {what_to_do(error)}"
             ) from error
         return store
+
+    def why_lost(self) -> str | None:
+        """Why the directory is no longer the one that this store has locked, in words; None: it still is."""
+        lock = self.directory / LOCK
+        try:
+            found = lock.stat()
+        except FileNotFoundError:
+            return f"{lock if self.directory.exists() else f'the data directory {self.directory}'} is gone"
+        except OSError as error:
+            return f"the data directory {self.directory} cannot be used any more ({error.strerror})"
+        if os.path.samestat(found, os.fstat(self._lock_fd)):
+            return None
+        return f"the data directory {self.directory} was replaced by another"
 
     # -- partitions
 
@@ -249,12 +266,11 @@ class LogStore:
 
         Raises StorageError.
         """
-        return self._rename_away(TopicPartition(topic, partition), _STRAY_SUFFIX)
+        return self._rename_away(TopicPartition(topic, partition), STRAY_SUFFIX)
 
     def _rename_away(self, topic_partition: TopicPartition, reason: str) -> Path:
         path = self._path(topic_partition)
-        suffix = f"-{topic_partition.partition}.{random_uuid().hex()}{reason}"
-        renamed = path.with_name(topic_partition.topic[: _NAME_MAX - len(suffix)] + suffix)
+        renamed = renamed_directory(path, topic_partition.topic, str(topic_partition.partition), reason)
         try:
             path.rename(renamed)
         except OSError as error:
@@ -436,6 +452,7 @@ class LogStore:
             log_start_offset=self._log_start_offsets.get(topic_partition, 0),
             clean=topic_partition not in self._unrecovered,
             pool=self._pool,
+            tell=self._tell,
         )
         self._unrecovered.pop(topic_partition, None)
         self._logs[topic_partition] = log

@@ -7,7 +7,7 @@ segment that is written to only.
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 from kafkapy_log.file_slice import EMPTY_SLICE, FileSlice
@@ -38,12 +38,18 @@ class SegmentList:
         "_segments",
         "active",
         "index_interval_bytes",
+        "is_compacted",
+        "tell_of_gap",
     )
 
     def __init__(self, segments: list[Segment], index_interval_bytes: int) -> None:
         self._segments = segments
         self.active = segments[-1]
         self.index_interval_bytes = index_interval_bytes
+        self.is_compacted = False
+        """Whether a gap between two segments is what compaction leaves."""
+        self.tell_of_gap: Callable[[int, int], None] | None = None
+        """Told of any other one that a read meets: from the offset that was asked for to where a segment begins."""
         self._rebuild_at_once_bytes = SEGMENT_BYTES_MAX
         # Where the last batches of the active segment lie, in ascending order, by offsets relative to its base offset.
         # An idle partition keeps them, so they take 8 bytes a batch.
@@ -186,6 +192,8 @@ class SegmentList:
                 index += 1
                 segment = self._segments[index]
                 position = 0 if segment.size else None
+                if segment.base_offset > fetch_offset and self.tell_of_gap is not None and not self.is_compacted:
+                    self.tell_of_gap(fetch_offset, segment.base_offset)
         end, next_offset = segment.size, self.next_base_offset(index, log_end_offset)
         if up_to_offset < next_offset:
             end, next_offset = self._end_below(segment, up_to_offset), up_to_offset
