@@ -92,9 +92,7 @@ class PartitionLoading:
     def _skip(self, what: str, reason: Exception | str) -> None:
         self._skipped += 1
         if self._skipped <= SKIPPED_LINES_MAX:
-            logger.warning(
-                "skipped %s of %s, which no coordinator has written: %s", what, self._name, in_one_line(reason)
-            )
+            logger.warning("skipped %s of %s, which cannot be read: %s", what, self._name, in_one_line(reason))
 
 
 def in_one_line(reason: Exception | str) -> str:
