@@ -49,13 +49,12 @@ from kafkapy_log.damage import STRAY_SUFFIX, Tell, renamed_directory
 from kafkapy_log.disk_errors import StorageError, what_to_do
 from kafkapy_log.durable_files import can_sync_file_systems, fsync_path, read_file, replace_file, write_file
 from kafkapy_log.file_pool import FilePool
-from kafkapy_log.flush import Flush, sync_all, sync_together
+from kafkapy_log.flush import Flush, sync_all, sync_together, together_max
 from kafkapy_log.partition_log import PartitionLog
 from kafkapy_log.settings import DEFAULT_SETTINGS, LogSettings
 from kafkapy_wire.uuid import Uuid, random_uuid, uuid_text
 
 LOCK: Final = ".lock"
-CLOSE_TOGETHER_MAX: Final = 128
 SYNC_WHOLE_LOGS_MIN: Final = 64
 """From so many on, syncing the file system is faster, whatever else others have written to it lately."""
 THOUSANDS_OF_LOGS: Final = 1_000
@@ -363,8 +362,9 @@ class LogStore:
         if clean and self._fsync and len(logs) >= SYNC_WHOLE_LOGS_MIN and can_sync_file_systems():
             self._close_group(logs, failures, clean=clean, whole=True)
             return failures
-        for first in range(0, len(logs), CLOSE_TOGETHER_MAX):  # a flush holds descriptors: there may not be so many
-            self._close_group(logs[first : first + CLOSE_TOGETHER_MAX], failures, clean=clean, whole=False)
+        count = together_max()
+        for first in range(0, len(logs), count):
+            self._close_group(logs[first : first + count], failures, clean=clean, whole=False)
         return failures
 
     def _close_group(
