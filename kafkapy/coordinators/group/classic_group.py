@@ -27,6 +27,8 @@ logger = logging.getLogger("kafkapy.groups")
 CONSUMER_PROTOCOL_TYPE = "consumer"
 GROUP_TYPE = "classic"
 GENERATION_MAX = 2**31 - 1
+FIRST_GENERATION = 0
+"""Follows the highest that fits into a message. (Apache Kafka's becomes negative, which elsewhere means: no member.)"""
 
 
 class ClassicGroup:
@@ -242,7 +244,7 @@ class ClassicGroup:
 
     def next_generation(self, now_ms: int) -> None:
         """End the join phase with the members there are."""
-        self.generation_id = generation_after(self.generation_id)
+        self.generation_id = self.generation_id + 1 if self.generation_id < GENERATION_MAX else FIRST_GENERATION
         self.pending_syncs.clear()
         if self.members:
             self.protocol_name = self.select_protocol()
@@ -418,11 +420,6 @@ def _is_as_stored(member: ClassicMember, record: MemberMetadata, value: GroupMet
         and member.protocol_type == value.protocol_type
         and member.metadata(value.protocol) == record.subscription
     )
-
-
-def generation_after(generation_id: int) -> int:
-    """After the highest that fits into a message comes 0. (Apache Kafka's becomes negative, which means: no member.)"""
-    return generation_id + 1 if generation_id < GENERATION_MAX else 0
 
 
 def subscribed_topics(subscription: bytes) -> list[str]:

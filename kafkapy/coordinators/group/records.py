@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple
 
-from kafkapy.coordinators.group.classic_group import generation_after
+from kafkapy.coordinators.group.classic_group import FIRST_GENERATION, GENERATION_MAX
 from kafkapy.coordinators.group.unserved_groups import TYPE_OF_RECORD, UnservedGroupRecord
 from kafkapy.coordinators.runtime import CoordinatorRecord
 from kafkapy_wire.codec import decode, encode
@@ -112,7 +112,7 @@ def empty_generation(group: ClassicGroup, now_ms: int) -> CoordinatorRecord:
     """The group once its last member has gone: the next generation, which is empty."""
     value = GroupMetadataValue(
         protocol_type=group.protocol_type or "",
-        generation=generation_after(group.generation_id),
+        generation=group.generation_id + 1 if group.generation_id < GENERATION_MAX else FIRST_GENERATION,
         protocol=None,
         leader=None,
         current_state_timestamp=now_ms,
