@@ -90,19 +90,22 @@ class Watchdog:
         self._missed = 0
 
     def _end_process(self, line: str) -> None:
-        # Not by the log, whose lock the loop may hold; and not if nobody reads, which may be why it hangs.
-        if select.select([], [2], [], 1.0)[1]:
-            os.write(2, line.encode(errors="backslashreplace")[: select.PIPE_BUF - 1] + b"\n")
-        self.last_act()
-        os._exit(1)
+        try:
+            # Not by the log, whose lock the loop may hold; and not if nobody reads, which may be why it hangs.
+            if select.select([], [2], [], 1.0)[1]:
+                os.write(2, line.encode(errors="backslashreplace")[: select.PIPE_BUF - 1] + b"\n")
+        finally:
+            try:
+                self.last_act()
+            finally:
+                os._exit(1)
 
     def _line(self, frame: FrameType) -> str:
         seconds = round((self._missed - 1) * TICK_SECONDS)
         why = "was told to stop, but" if self._signals.asked else "ends itself:"
-        return (
-            f"kafkapy: {why} its event loop has not turned for {seconds} seconds; it is in {_where(frame)}. "
-            "The next start recovers the logs. Please report this line"
-        )
+        # Before it serves, it may be busy with a recovery, and the next start begins that anew.
+        advice = "The next start recovers the logs. Please report this line" if self.is_serving else "Start it again"
+        return f"kafkapy: {why} its event loop has not turned for {seconds} seconds; it is in {_where(frame)}. {advice}"
 
 
 def _nothing() -> None:

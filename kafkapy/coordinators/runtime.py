@@ -357,7 +357,7 @@ class CoordinatorRuntime(Generic[ShardT]):
             )
             self._give_up(partition, shard)
             return {}
-        except KafkaError:
+        except (KafkaError, OSError):
             raise
         except Exception as error:
             # A bug, met in bytes that are read again at every start: it must not cost those whose bytes are good.

@@ -49,7 +49,7 @@ class DiskWatch:
 
     def tell(self, log: PartitionLog, error: StorageError) -> None:
         """A write to `log`, or a flush of it, did not succeed. Not every error is the disk's."""
-        if isinstance(error.cause, FileNotFoundError):
+        if log.has_failed and isinstance(error.cause, FileNotFoundError):
             self.lost(f"{error.cause.filename or log.directory} is gone")
         elif log.has_failed:
             self._fail(log.topic_partition, error)

@@ -6,12 +6,15 @@ import logging
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from threading import Semaphore
 
 import pytest
 import trio.testing
 
+import kafkapy_log.flush
 from kafkapy.errors import ShutdownError
 from kafkapy.partitions.disk_watch import LOSS_CHECK_INTERVAL_MS
+from kafkapy_log import Flush
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.list_offsets import (
     ListOffsetsPartition,
@@ -19,7 +22,8 @@ from kafkapy_wire.messages.list_offsets import (
     ListOffsetsResponse,
     ListOffsetsTopic,
 )
-from tests.shell.running_node import batch, connect, running_node, trio_test
+from kafkapy_wire.messages.produce import ProduceResponse
+from tests.shell.running_node import batch, connect, produce_request, running_node, trio_test, until_parked
 
 Loss = Callable[[Path], None]
 
@@ -208,3 +212,35 @@ async def test_what_a_recovery_cuts_off_is_in_the_log(tmp_path: Path, caplog: py
 
 def strays(data: Path, topic: str) -> list[Path]:
     return list(data.glob(f"{topic}-0.*-stray"))
+
+
+@trio_test
+async def test_a_topic_that_is_deleted_during_a_flush_is_no_loss(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its directory is taken off the disk while a worker thread has still to write a file there."""
+    may_go_on = Semaphore(0)
+    sync_all = kafkapy_log.flush.sync_all
+    errors: list[OSError | None] = []
+
+    def late(flushes: list[Flush], *, fsync: bool) -> list[OSError | None]:
+        assert may_go_on.acquire(timeout=10)
+        errors.extend(sync_all(flushes, fsync=fsync))
+        return errors
+
+    async with running_node(tmp_path, durable=True) as node, connect(node) as client, connect(node) as admin:
+        await admin.create_topic("orders", flush_messages="1")
+        monkeypatch.setattr(kafkapy_log.flush, "sync_all", late)
+        await client.send(produce_request("orders", batch([b"value"])), 12)
+        await until_parked(node)
+        await admin.delete_topic("orders")
+        await node.housekeeping.remove_deleted()
+        may_go_on.release(10)
+        answer = (await client.receive(ProduceResponse)).responses[0].partition_responses[0]
+        assert answer.error_code == ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+        while not errors:
+            await trio.lowlevel.checkpoint()
+        await trio.testing.wait_all_tasks_blocked()
+        assert isinstance(errors[0], FileNotFoundError)
+        assert not node.disk.failed.is_set()
+        assert strays(tmp_path, "orders") == []
