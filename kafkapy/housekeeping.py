@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from kafkapy.partitions.disk_watch import LOSS_CHECK_INTERVAL_MS
 from kafkapy.partitions.flushing import CHECK_INTERVAL_MS
+from kafkapy.turns import Turn
 from kafkapy_controller.topic_names import CLUSTER_METADATA_TOPIC
+from kafkapy_log import StorageError
 from kafkapy_wire.errors import KafkaError
 
 if TYPE_CHECKING:
@@ -49,6 +52,7 @@ class Housekeeping:
                 (self.flush_what_is_due, _flush_interval_ms),
                 (self.abort_timed_out_transactions, _transaction_timeout_interval_ms),
                 (self.expire_transactional_ids, _transactional_id_expiration_interval_ms),
+                (self.look_for_lost_files, lambda _settings: LOSS_CHECK_INTERVAL_MS),
             ):
                 nursery.start_soon(self._every, interval_ms, chore)
             nursery.start_soon(self._keep_recovery_points)
@@ -133,6 +137,23 @@ class Housekeeping:
     async def abort_timed_out_transactions(self) -> None:
         """End what producers have left open for longer than their transaction.timeout.ms."""
         await self._broker.transactions.abort_timed_out()
+
+    async def look_for_lost_files(self) -> None:
+        """End the node when its data directory, or a file that was appended to, is gone or not the same any more.
+
+        A file that is deleted takes whatever is written to it, and loses it when it is closed.
+        """
+        reason = self._store.why_lost()
+        if reason is not None:
+            self._broker.disk.lost(reason)
+            return
+        turn = Turn()
+        for _, log in self._store.opened():
+            try:
+                log.flushing.check_in_place()
+            except StorageError as error:
+                self._broker.disk.tell(log, error)
+            await turn.share()
 
     async def expire_transactional_ids(self) -> None:
         """Forget transactional ids that nobody has used for transactional.id.expiration.ms."""

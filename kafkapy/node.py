@@ -1,7 +1,7 @@
 """One broker-and-controller in one process: its parts, and the order in which they start and stop.
 
-A listener that accepts has a working broker behind it: ports are bound first (their numbers are registered), then logs
-and metadata are loaded, then connections are accepted.
+A port that is open has a working broker behind it: ports are bound first (their numbers are registered), then logs and
+metadata are loaded, and only then is anybody let in.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from kafkapy.metadata.publisher import MetadataPublisher
 from kafkapy.metadata.start import start_controller
 from kafkapy.network.advertised import address_text
 from kafkapy.network.dispatch import Dispatcher
-from kafkapy.network.listeners import bind
+from kafkapy.network.listeners import bind, listen
 from kafkapy.network.server import Server
 from kafkapy.partitions.checkpoints import Checkpoints
 from kafkapy.partitions.disk_watch import DiskWatch
@@ -117,6 +117,8 @@ class Node:
         self.dispatcher = Dispatcher()
         self.on_recovery: Callable[[int, int], None] = _tell_nobody
         """Called now and then, while what an unclean stop left is recovered: partitions done, of how many."""
+        self.on_closing: Callable[[], None] = _tell_no_one
+        """Called when the node has stopped serving and closes its logs, which may take the disk a while."""
         self.stopping = trio.Event()
         self._was_started = False
 
@@ -162,6 +164,7 @@ class Node:
                 await self.clock.wait(loaded, COORDINATORS_LOAD_SECONDS * 1_000)
                 await self._create_topics()
                 async with trio.open_nursery() as serving:
+                    self._listen(listening)
                     serve = partial(self.server.serve, listening, self.stopping, drain_seconds=DRAIN_SECONDS)
                     serving.start_soon(serve)
                     logger.info("node %d started", self.node_id)
@@ -172,6 +175,7 @@ class Node:
         except BaseExceptionGroup as group:
             cause = _cause(group)
         finally:
+            self.on_closing()
             try:
                 parts.close()
             except (OSError, KafkaError) as error:
@@ -208,7 +212,7 @@ class Node:
         raise ShutdownError(self.disk.failure)
 
     def _bind(self, parts: ExitStack) -> list[tuple[Listener, socket.socket]]:
-        """Bind every listener for clients; a port that the system chose goes into the settings."""
+        """Take the port of every listener for clients; one that the system chose goes into the settings."""
         listening: list[tuple[Listener, socket.socket]] = []
         ports: dict[str, int] = {}
         settings = self.settings.now
@@ -220,13 +224,18 @@ class Node:
                     f"listener {listener} wants {listener.security_protocol}, which kafkapy does not speak yet: "
                     "use PLAINTEXT"
                 )
-            sock = bind(listener, backlog=settings.network.socket_listen_backlog_size)
+            sock = bind(listener)
             parts.callback(sock.close)
             logger.info("listener %s: %s port %d", listener.name, listener.host or "*", sock.getsockname()[1])
             listening.append((listener, sock))
             ports[listener.name] = sock.getsockname()[1]
         self.settings.change(settings.with_ports(ports))
         return listening
+
+    def _listen(self, listening: list[tuple[Listener, socket.socket]]) -> None:
+        """From now on the ports are open. Raises StartupError: somebody else has come to listen there meanwhile."""
+        for listener, sock in listening:
+            listen(listener, sock, backlog=self.settings.now.network.socket_listen_backlog_size)
 
     async def _bring_up(self, parts: ExitStack) -> Broker:
         """Everything that stands behind a listener. Raises StartupError."""
@@ -239,6 +248,7 @@ class Node:
                 now_ms=self.clock.now_ms(),
                 cluster_id=None if (self.data_directory / META_PROPERTIES).exists() else self._cluster_id,
                 settings_for=topic_settings.of_log,
+                tell=self.disk.damaged,
                 fsync=self.durable,
                 recover=False,
             )
@@ -428,7 +438,7 @@ class Node:
         try:
             await self.broker.groups.load()
             await self.broker.transactions.load()
-        except (KafkaError, MalformedMessage, OSError) as error:
+        except (KafkaError, OSError) as error:
             raise self._unusable(error) from error
         logger.debug("coordinators of groups and transactions loaded")
         loaded.set()
@@ -445,7 +455,8 @@ class _Closing:
 
     def close(self) -> None:
         """Blocks."""
-        if not self._kept:
+        # Nothing is written by name into a directory that may be another broker's by now.
+        if not self._kept or self._store.why_lost() is not None:
             with suppress(StorageError):  # a log that the disk has failed before: nobody reads it again
                 self._store.close(clean=False)
             return
@@ -458,6 +469,10 @@ def _is_past(moment: float) -> bool:
 
 def _tell_nobody(_done: int, _count: int) -> None:
     """Who embeds a node need not show progress."""
+
+
+def _tell_no_one() -> None:
+    """Nor need it care how long a stop takes."""
 
 
 def _cause(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -6,7 +6,9 @@ v6 share partitions: the key is GROUP_ID:TOPIC_ID:PARTITION (KIP-932)
 Errors  INVALID_REQUEST  no such key type, or none in this version; a share key of another form
         COORDINATOR_NOT_AVAILABLE  the topic could not be created, or the broker is not registered yet
 Differs: the first request creates the coordinator's topic and waits for that; Apache Kafka creates it in the background
-         and answers COORDINATOR_NOT_AVAILABLE meanwhile.
+         and answers COORDINATOR_NOT_AVAILABLE meanwhile. Where __consumer_offsets has a record that cannot be read,
+         Apache Kafka answers NOT_COORDINATOR to all requests about the groups of that partition; here the record is
+         skipped, with a line in the log.
 Not done: more than one broker: this one answers for every key. Throttling; throttle_time_ms is always 0.
 """
 

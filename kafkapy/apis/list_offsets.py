@@ -77,6 +77,8 @@ async def handle(request: ListOffsetsRequest, context: RequestContext) -> ListOf
                     answer.leader_epoch = -1
             except KafkaError as error:
                 answer.error_code = error.code
+                if error.code is ErrorCode.KAFKA_STORAGE_ERROR:
+                    context.broker.disk.unreadable(error)
             answers.append(answer)
             await turn.share()
         response.topics.append(ListOffsetsTopicResponse(name=topic.name, partitions=answers))

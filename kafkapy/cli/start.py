@@ -6,24 +6,21 @@ import gc
 import logging
 import os
 import resource
-import signal
 import sys
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
-    from types import FrameType
 
-    import trio
-
+    from kafkapy.cli.stop_signals import StopSignals
+    from kafkapy.cli.watchdog import Watchdog
     from kafkapy.node import Node
     from kafkapy.settings import Settings
 
 DEFAULT_DATA_DIRECTORY = "kafkapy-data"
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -67,15 +64,23 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    settings = _settings(arguments)
-    _raise_open_files_limit()
-    if arguments.ephemeral:
-        from tempfile import TemporaryDirectory
+    from kafkapy.cli.stop_signals import StopSignals
+    from kafkapy.cli.watchdog import Watchdog
 
-        with TemporaryDirectory(prefix="kafkapy-") as directory:
-            _serve(settings, Path(directory), ephemeral=True)
-    else:
-        _serve(settings, data_directory(settings), ephemeral=False)
+    with StopSignals() as signals:
+        watchdog = Watchdog(signals)
+        watchdog.start()
+        settings = _settings(arguments)
+        _raise_open_files_limit()
+        if not arguments.ephemeral:
+            _serve(settings, data_directory(settings), signals, watchdog)
+            return 0
+        from kafkapy.cli.ephemeral import EphemeralDirectory
+
+        ephemeral = EphemeralDirectory()
+        watchdog.last_act = ephemeral.remove
+        with ephemeral as directory:
+            _serve(settings, directory, signals, watchdog, ephemeral=True)
     return 0
 
 
@@ -99,7 +104,10 @@ def data_directory(settings: Settings) -> Path:
     return Path(DEFAULT_DATA_DIRECTORY)
 
 
-def _serve(settings: Settings, data_directory: Path, *, ephemeral: bool) -> None:
+def _serve(
+    settings: Settings, data_directory: Path, signals: StopSignals, watchdog: Watchdog, *, ephemeral: bool = False
+) -> None:
+    """Until a signal comes. What is in an ephemeral directory is not closed cleanly."""
     from time import monotonic
 
     import trio
@@ -118,44 +126,45 @@ def _serve(settings: Settings, data_directory: Path, *, ephemeral: bool) -> None
         cluster_id=given.cluster_id,
         topics=given.topics,
     )
+    node.on_closing = watchdog.rest
     progress = RecoveryProgress(sys.stderr, monotonic)
 
     async def main() -> None:
         stop = trio.Event()
-        with trio.CancelScope() as starting, _signals_set(stop):
+        token = trio.lowlevel.current_trio_token()
+        watchdog.watch(token)
+        signals.tell(lambda: token.run_sync_soon(stop.set, idempotent=True))
+        try:
+            with trio.CancelScope() as starting:
 
-            def recovering(done: int, count: int) -> None:
-                progress.tell(done, count)
-                if done < count and stop.is_set():
-                    starting.cancel()  # the next start goes on from here
+                def recovering(done: int, count: int) -> None:
+                    progress.tell(done, count)
+                    if done < count and stop.is_set():
+                        starting.cancel()  # the next start goes on from here
 
-            node.on_recovery = recovering
-            async with node.started():
-                # What a start has made lives as long as the process: the collector need not walk it again and again.
-                gc.freeze()
-                _announce(node, await resolving_address(node.settings.now.advertised_listeners))
-                await stop.wait()
+                node.on_recovery = recovering
+                async with node.started():
+                    # What a start has made lives as long as the process: the collector need not walk it again.
+                    gc.freeze()
+                    watchdog.is_serving = True
+                    _announce(node, await resolving_address(node.settings.now.advertised_listeners))
+                    if ephemeral:
+                        Thread(target=_remove_abandoned, daemon=True).start()
+                    await stop.wait()
+        finally:
+            signals.ignore()
 
-    trio.run(main)
-
-
-@contextmanager
-def _signals_set(stop: trio.Event) -> Iterator[None]:
-    """SIGINT and SIGTERM ask for a clean stop. Impatient repetitions change nothing: it is under way, and bounded."""
-    import trio
-
-    token = trio.lowlevel.current_trio_token()
-
-    def ask(_signal: int, _frame: FrameType | None) -> None:
-        token.run_sync_soon(stop.set, idempotent=True)
-
-    for number in STOP_SIGNALS:
-        signal.signal(number, ask)
     try:
-        yield
+        if not signals.asked:
+            trio.run(main)
     finally:
-        for number in STOP_SIGNALS:
-            signal.signal(number, signal.SIG_IGN)
+        watchdog.rest()
+
+
+def _remove_abandoned() -> None:
+    from kafkapy.cli.ephemeral import remove_abandoned
+
+    remove_abandoned()
 
 
 def _raise_open_files_limit() -> None:

@@ -15,16 +15,10 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
 import trio
 
+from kafkapy.coordinators.loading import PartitionLoading, in_one_line
 from kafkapy.pending import Pending, all_of, settled
 from kafkapy_wire.errors import ErrorCode, KafkaError, MalformedMessage
-from kafkapy_wire.records import (
-    Compression,
-    ControlRecordType,
-    NewRecord,
-    decode_records,
-    read_batch_header,
-    read_control_record_type,
-)
+from kafkapy_wire.records import Compression, NewRecord
 from kafkapy_wire.records.building import build_batch_and_header
 
 if TYPE_CHECKING:
@@ -105,7 +99,10 @@ class CoordinatorLog(Protocol):
         """Where the log stands. Raises KafkaError(NOT_LEADER_OR_FOLLOWER)."""
 
     def read_batches(self, partition: int) -> Iterator[memoryview]:
-        """Whole batches from the log start to the end. A view is valid until the next one is asked for."""
+        """Whole batches from the log start to the end. A view is valid until the next one is asked for.
+
+        Raises KafkaError; MalformedMessage: what is stored behind the last one cannot be a batch.
+        """
 
 
 class Shard(Protocol):
@@ -115,7 +112,11 @@ class Shard(Protocol):
     """Type of record -> how many of it were replayed without effect: a later Kafka wrote them."""
 
     def replay(self, record: CoordinatorRecord, producer_id: int) -> None:
-        """Apply one record, written by a transaction of `producer_id` when that is not -1."""
+        """Apply one record, written by a transaction of `producer_id` when that is not -1.
+
+        Raises MalformedMessage, UnsupportedVersion: nobody can mean that, and nothing has changed. Not for what this
+        coordinator has decided itself.
+        """
 
     def replay_end_transaction(self, producer_id: int, *, committed: bool) -> None:
         """Apply a transaction marker."""
@@ -153,6 +154,8 @@ class CoordinatorRuntime(Generic[ShardT]):
         self._base_sequence = base_sequence
         self._commit_timeout_ms = commit_timeout_ms
         self._shards: dict[int, ShardT] = {}
+        self._unreadable: set[int] = set()
+        """Partitions that could not be replayed: what they hold is not served until the next start."""
         self._loading = trio.Lock()
         self._wanted = trio.Event()
         self._waiting_until_ready: list[Pending[None]] = []
@@ -164,18 +167,23 @@ class CoordinatorRuntime(Generic[ShardT]):
 
     @property
     def shards(self) -> list[ShardT]:
-        """All shards. Raises KafkaError(COORDINATOR_LOAD_IN_PROGRESS): some are still being replayed."""
-        return [self.shard(partition) for partition in range(self.partition_count)]
+        """All shards that are served. Raises KafkaError(COORDINATOR_LOAD_IN_PROGRESS): some are being replayed."""
+        served = [partition for partition in range(self.partition_count) if partition not in self._unreadable]
+        return [self.shard(partition) for partition in served]
 
     def loaded_shards(self) -> list[tuple[int, ShardT]]:
         """(partition, shard) of those that are replayed."""
         return list(self._shards.items())
 
     def shard(self, partition: int) -> ShardT:
-        """Raises KafkaError(COORDINATOR_LOAD_IN_PROGRESS): the partition is still being replayed."""
+        """Raises KafkaError: COORDINATOR_LOAD_IN_PROGRESS, the partition is still being replayed; NOT_COORDINATOR, it
+        cannot be, as in Apache Kafka.
+        """
         try:
             return self._shards[partition]
         except KeyError:
+            if partition in self._unreadable:
+                raise KafkaError(ErrorCode.NOT_COORDINATOR) from None
             raise KafkaError(ErrorCode.COORDINATOR_LOAD_IN_PROGRESS) from None
 
     def execute(
@@ -262,9 +270,9 @@ class CoordinatorRuntime(Generic[ShardT]):
 
     @property
     def is_ready(self) -> bool:
-        """Whether the topic exists and every shard can be used."""
+        """Whether the topic exists and every shard that can be replayed can be used."""
         count = self.partition_count
-        return count > 0 and len(self._shards) >= count
+        return count > 0 and len(self._shards) + len(self._unreadable) >= count
 
     def when_ready(self) -> Pending[None]:
         """Once the topic exists and every shard can be used, at once if it is so: it is made when it is missing.
@@ -293,9 +301,6 @@ class CoordinatorRuntime(Generic[ShardT]):
                 error = failure
                 if failure.code is ErrorCode.KAFKA_STORAGE_ERROR:
                     error = KafkaError(ErrorCode.COORDINATOR_NOT_AVAILABLE)
-            except MalformedMessage as failure:  # in a topic that a client has made, and written to
-                logger.error("cannot load %s: %s", self._topic, failure)
-                error = KafkaError(ErrorCode.COORDINATOR_NOT_AVAILABLE)
             waiting, self._waiting_until_ready = self._waiting_until_ready, []
             for ready in waiting:
                 if error is None:
@@ -322,48 +327,71 @@ class CoordinatorRuntime(Generic[ShardT]):
             shard.replay_end_transaction(producer_id, committed=committed)
 
     async def load(self) -> None:
-        """Replay every partition that is not loaded yet; other tasks get their turns meanwhile."""
+        """Replay every partition that is not loaded yet; other tasks get their turns meanwhile. Raises KafkaError."""
         unknown: dict[int, int] = {}
         async with self._loading:  # who comes second returns when what the first one loads can be used
             for partition in range(self.partition_count):
-                if partition not in self._shards:
-                    shard = await self._load_partition(partition)
-                    for record_type, count in shard.unknown_records.items():
+                if partition not in self._shards and partition not in self._unreadable:
+                    for record_type, count in (await self._load_partition(partition)).items():
                         unknown[record_type] = unknown.get(record_type, 0) + count
         for record_type, count in sorted(unknown.items()):
             logger.warning("skipped %d records of type %d, which is unknown, in %s", count, record_type, self._topic)
 
-    async def _load_partition(self, partition: int) -> ShardT:
+    async def _load_partition(self, partition: int) -> dict[int, int]:
+        """The records of unknown types. A partition that cannot be read is not served, and costs no other one."""
+        name = f"{self._topic}-{partition}"
         shard = self._new_shard(partition)
-        for batch_index, batch in enumerate(self._log.read_batches(partition), start=1):
-            replay_batch(shard, batch)
-            if batch_index % LOAD_TURN_BATCHES_MAX == 0:
-                await trio.lowlevel.checkpoint()
-        self._shards[partition] = shard
-        shard.loaded()
-        return shard
+
+        def replay(key: bytes, value: bytes | None, producer_id: int) -> None:
+            shard.replay(CoordinatorRecord(key, value), producer_id)
+
+        def replay_end_transaction(producer_id: int, committed: bool) -> None:
+            shard.replay_end_transaction(producer_id, committed=committed)
+
+        loading = PartitionLoading(name, replay, replay_end_transaction)
+        try:
+            for batch_index, batch in enumerate(self._log.read_batches(partition), start=1):
+                loading.take(batch)
+                if batch_index % LOAD_TURN_BATCHES_MAX == 0:
+                    await trio.lowlevel.checkpoint()
+            loading.end()
+            self._shards[partition] = shard
+            shard.loaded()
+        except MalformedMessage as error:
+            logger.error(
+                "%s cannot be read to its end (%s): what it holds is not served (NOT_COORDINATOR); "
+                "restore its directory from a copy and start again",
+                name,
+                in_one_line(error),
+            )
+            self._give_up(partition, shard)
+            return {}
+        except (KafkaError, OSError):
+            raise
+        except Exception as error:
+            # A bug, met in bytes that are read again at every start: it must not cost those whose bytes are good.
+            self._report_bug(f"in replaying {name}, which is not served now (NOT_COORDINATOR)", error)
+            self._give_up(partition, shard)
+            return {}
+        return shard.unknown_records
+
+    def _give_up(self, partition: int, shard: ShardT) -> None:
+        self._shards.pop(partition, None)
+        self._unreadable.add(partition)
+        shard.resign()
+
+    def _report_bug(self, where: str, error: Exception) -> None:
+        if self._clock.bugs is None:
+            raise error
+        self._clock.bugs.report(where, error)
 
     def resign(self) -> None:
         """Give up every shard: the topic is gone, or the node stops."""
         shards = list(self._shards.values())
         self._shards.clear()
+        self._unreadable.clear()
         for shard in shards:
             shard.resign()
-
-
-def replay_batch(shard: Shard, batch: memoryview) -> None:
-    """Apply one stored batch. Raises MalformedMessage: not a batch, or not one a coordinator wrote."""
-    header = read_batch_header(batch)
-    for record in decode_records(batch):
-        if header.is_control:
-            marker = read_control_record_type(record.key)
-            if marker in (ControlRecordType.ABORT, ControlRecordType.COMMIT):
-                shard.replay_end_transaction(header.producer_id, committed=marker is ControlRecordType.COMMIT)
-        elif record.key is None:
-            raise MalformedMessage(f"no key in the record at offset {record.offset} of a compacted topic")
-        else:
-            producer_id = header.producer_id if header.is_transactional else NO_PRODUCER_ID
-            shard.replay(CoordinatorRecord(record.key, record.value), producer_id)
 
 
 def partition_for(key: str, partition_count: int) -> int:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from kafkapy.coordinators.runtime import Position
 from kafkapy_log import StorageError
-from kafkapy_wire.errors import ErrorCode, KafkaError
+from kafkapy_wire.errors import ErrorCode, KafkaError, MalformedMessage
 from kafkapy_wire.records import split_batches
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from kafkapy.clock import Clock
     from kafkapy.partitions.manager import PartitionManager
     from kafkapy.partitions.partition import Partition
+    from kafkapy_log import FileSlice
     from kafkapy_wire.records.building import BuiltBatch
 
 LOAD_READ_BYTES = 5 << 20
@@ -55,25 +56,39 @@ class TopicCoordinatorLog:
         return self._leader(partition).leader_epoch
 
     def read_batches(self, partition: int) -> Iterator[memoryview]:
-        """Whole batches from the log start to the end, read in pieces of `LOAD_READ_BYTES`."""
-        stored = self._partitions.stored(self._topic, partition)
-        if stored is None:
-            return
-        log = stored.log
-        offset = log.log_start_offset
-        while offset < log.log_end_offset:
-            piece = log.read(offset, LOAD_READ_BYTES)
-            try:
-                data = piece.read()
-            except OSError as error:
-                raise StorageError(stored, error) from error
-            finally:
-                piece.release()
-            if not data:
+        """Whole batches from the log start to the end, read in pieces of `LOAD_READ_BYTES`.
+
+        Raises KafkaError; MalformedMessage: there is no batch where one should begin.
+        """
+        try:
+            stored = self._partitions.stored(self._topic, partition)
+            if stored is None:
                 return
-            for header, batch in split_batches(data):
-                yield batch
-                offset = header.next_offset
+            log = stored.log
+            offset = log.log_start_offset
+            while offset < log.log_end_offset:
+                piece = log.read(offset, LOAD_READ_BYTES)
+                if not piece.length:
+                    return  # compaction has left nothing behind
+                next_offset = piece.next_offset
+                yield from self._batches_in(piece, stored)
+                if next_offset <= offset:
+                    raise MalformedMessage(f"a batch at offset {offset} says that it ends before it")
+                offset = next_offset
+        except StorageError as error:
+            if isinstance(error.cause, OSError):
+                raise
+            raise MalformedMessage(str(error.cause)) from error
+
+    def _batches_in(self, piece: FileSlice, stored: Partition) -> Iterator[memoryview]:
+        try:
+            data = piece.read()
+        except OSError as error:
+            raise StorageError(stored, error) from error
+        finally:
+            piece.release()
+        for _, batch in split_batches(data):
+            yield batch
 
     def _leader(self, partition: int) -> Partition:
         try:

@@ -14,8 +14,11 @@ if TYPE_CHECKING:
 PROBE_SECONDS = 0.5
 
 
-def bind(listener: Listener, *, backlog: int) -> socket.socket:
-    """A listening, non-blocking socket. Raises StartupError: the port is taken, the host is not ours, what to do."""
+def bind(listener: Listener) -> socket.socket:
+    """A non-blocking socket that has the port and refuses everybody until `listen`.
+
+    Raises StartupError: the port is taken, the host is not ours, what to do.
+    """
     where = f"{listener.host or '*'}:{listener.port}"
     family, address = _resolve(listener, where)
     sock = socket.socket(family, socket.SOCK_STREAM)
@@ -24,20 +27,35 @@ def bind(listener: Listener, *, backlog: int) -> socket.socket:
         if family == socket.AF_INET6 and address[0] == "::":
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         sock.bind(address)
-        sock.listen(backlog)
     except OSError as error:
         sock.close()
-        if error.errno == errno.EADDRINUSE:
-            advice = _advice_for_a_port_in_use(family, address)
-        elif error.errno == errno.EADDRNOTAVAIL:
-            advice = "is not an address of this machine: set `listeners` to one that is"
-        elif error.errno == errno.EACCES:
-            advice = "may not be used by this user: take a port above 1023"
-        else:
-            advice = f"cannot be listened on ({error.strerror})"
-        raise StartupError(f"{where} {advice}") from error
+        raise _unusable(where, error, family, address) from error
     sock.setblocking(False)
     return sock
+
+
+def listen(listener: Listener, sock: socket.socket, *, backlog: int) -> None:
+    """Open the port that `bind` has taken.
+
+    Raises StartupError: another process had bound it, too, and was quicker. (Two may, as long as neither listens.)
+    """
+    try:
+        sock.listen(backlog)
+    except OSError as error:
+        address = sock.getsockname()
+        raise _unusable(f"{listener.host or '*'}:{address[1]}", error, sock.family, address) from error
+
+
+def _unusable(where: str, error: OSError, family: socket.AddressFamily, address: tuple[object, ...]) -> StartupError:
+    if error.errno == errno.EADDRINUSE:
+        advice = _advice_for_a_port_in_use(family, address)
+    elif error.errno == errno.EADDRNOTAVAIL:
+        advice = "is not an address of this machine: set `listeners` to one that is"
+    elif error.errno == errno.EACCES:
+        advice = "may not be used by this user: take a port above 1023"
+    else:
+        advice = f"cannot be listened on ({error.strerror})"
+    return StartupError(f"{where} {advice}")
 
 
 def _advice_for_a_port_in_use(family: socket.AddressFamily, address: tuple[object, ...]) -> str:

@@ -1,4 +1,4 @@
-"""What the disk refuses, told once and not with every request; and the end of a node whose disk has failed.
+"""What the disk refuses or has damaged, told once and not with every request; and the end of a node whose disk failed.
 
 Who writes tells it here. An error that passes (a full disk) is one line in the log, another line when it is over, and
 the node goes on: reads are served, and so is every write that fits. Any other ends the node, since it has one data
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from kafkapy_log import LostRecords, MissingRecords
 from kafkapy_log.disk_errors import StorageError, what_to_do
 from kafkapy_wire.errors import KafkaError
 
@@ -20,11 +21,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kafkapy.clock import Clock
-    from kafkapy_log import PartitionLog
+    from kafkapy_log import Damage, PartitionLog
 
 logger = logging.getLogger("kafkapy.disk")
 
 TOLD_AGAIN_MS = 60_000
+LOSS_CHECK_INTERVAL_MS = 1_000
+"""How often is looked whether the files that are written to still lie in the data directory. Looking with each append
+would cost every produce two calls of the system."""
 
 
 class DiskWatch:
@@ -45,7 +49,9 @@ class DiskWatch:
 
     def tell(self, log: PartitionLog, error: StorageError) -> None:
         """A write to `log`, or a flush of it, did not succeed. Not every error is the disk's."""
-        if log.has_failed:
+        if log.has_failed and isinstance(error.cause, FileNotFoundError):
+            self.lost(f"{error.cause.filename or log.directory} is gone")
+        elif log.has_failed:
             self._fail(log.topic_partition, error)
         elif error.passes:
             self.refused(log.topic_partition, error)
@@ -74,9 +80,62 @@ class DiskWatch:
             self._tell_end("topics whose writes the disk under %s refused were deleted: none is refused now")
 
     def unreadable(self, error: KafkaError) -> None:
-        """A client wanted to read something and got KAFKA_STORAGE_ERROR."""
-        if self._is_news("a read"):
+        """A client wanted to read something and got KAFKA_STORAGE_ERROR. Told of each partition now and then."""
+        if self._is_news(f"a read of {error.subject if isinstance(error, StorageError) else error.message}"):
             logger.error("cannot read %s: %s", error.message, what_to_do(error))
+
+    def damaged(self, damage: Damage) -> None:
+        """Something had to be taken out of a log when it was opened, or is missing in it."""
+        if isinstance(damage, MissingRecords):
+            if self._is_news(f"what is missing in {damage.topic_partition} before {damage.end_offset}"):
+                logger.warning(
+                    "%s: no file holds the records from offset %d to %d, which a client asked for: it gets those "
+                    "behind them. As the topic is not compacted, a segment file is missing: restore it from a copy",
+                    damage.topic_partition,
+                    damage.start_offset,
+                    damage.end_offset - 1,
+                )
+        elif isinstance(damage, LostRecords):
+            logger.warning(
+                "%s: its files end at offset %d, below its first offset %d, so files are missing: "
+                "it goes on at offset %d, without records",
+                damage.topic_partition,
+                damage.log_end_offset,
+                damage.log_start_offset,
+                damage.log_start_offset,
+            )
+        elif damage.kept_in is None:
+            logger.info(
+                "%s: cut off %d bytes at byte %d of %s, the torn end of the last write (%s): it ends at offset %d",
+                damage.topic_partition,
+                damage.size_bytes,
+                damage.position,
+                damage.file,
+                damage.reason,
+                damage.offset,
+            )
+        else:
+            logger.warning(
+                "%s: damaged at byte %d of %s (%s): it ends at offset %d now; what was stored behind it, %d bytes that "
+                "may have been acknowledged, is kept in %s",
+                damage.topic_partition,
+                damage.position,
+                damage.file,
+                damage.reason,
+                damage.offset,
+                damage.size_bytes,
+                damage.kept_in,
+            )
+
+    def lost(self, reason: str) -> None:
+        """Somebody has taken away what is written to: nothing that is written from now on would be kept."""
+        if not self.failed.is_set():
+            seconds = LOSS_CHECK_INTERVAL_MS // 1_000
+            self.failure = (
+                f"stopped, since {reason}: what was acknowledged in the last {seconds} s may be lost; "
+                "restore what was deleted from a copy, or start with another directory"
+            )
+            self.failed.set()
 
     def put_off(self, chore: str, error: OSError | KafkaError) -> None:
         """A chore in the background did not succeed, and comes round again."""

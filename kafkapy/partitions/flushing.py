@@ -134,6 +134,14 @@ class Flusher:
                 ended.set()
 
     async def _flush(self, due: dict[PartitionLog, Due]) -> None:
+        """All of it, as many at a time as there are descriptors for."""
+        from kafkapy_log.flush import together_max
+
+        logs, count = list(due.items()), together_max()
+        for first in range(0, len(logs), count):
+            await self._flush_together(dict(logs[first : first + count]))
+
+    async def _flush_together(self, due: dict[PartitionLog, Due]) -> None:
         from kafkapy_log.flush import sync_all
 
         flushes: list[tuple[PartitionLog, Flush]] = []

@@ -258,6 +258,8 @@ class PartitionManager:
         except StorageError as error:
             if error.passes:
                 self._disk.refused(f"{topic}-{index}", error)
+            else:
+                self._disk.unreadable(error)
             raise
         log.update_settings(for_log)  # a recovery has opened it before anyone knew the topic's own
         self._unopened.remove((topic, index))

@@ -272,8 +272,12 @@ class Partition:
             self._tell_watchers()
 
     def delete_records_before(self, offset: int, *, now_ms: int) -> None:
-        """Move the log start offset forward to `offset`, which is at most the high watermark."""
-        self.log.delete_records_before(offset, now_ms=now_ms)
+        """Move the log start offset forward to `offset`, at most the high watermark. Raises StorageError."""
+        try:
+            self.log.delete_records_before(offset, now_ms=now_ms)
+        except StorageError as error:
+            self._disk.tell(self.log, error)
+            raise
         self.log_start_moved()
 
     def log_start_moved(self) -> None:

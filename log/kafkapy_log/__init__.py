@@ -22,6 +22,7 @@ settings           what a log must know of its topic's settings
 """
 
 from kafkapy_log.checkpoint_files import TopicPartition
+from kafkapy_log.damage import CutRecords, Damage, LostRecords, MissingRecords
 from kafkapy_log.disk_errors import StorageError
 from kafkapy_log.file_pool import FilePool
 from kafkapy_log.file_slice import EMPTY_SLICE, FileSlice
@@ -43,11 +44,15 @@ __all__ = [
     "AbortedTransaction",
     "ActiveProducer",
     "AppendResult",
+    "CutRecords",
+    "Damage",
     "FilePool",
     "FileSlice",
     "Flush",
     "LogSettings",
     "LogStore",
+    "LostRecords",
+    "MissingRecords",
     "PartitionLog",
     "SegmentInfo",
     "SegmentPosition",

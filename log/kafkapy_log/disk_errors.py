@@ -29,6 +29,7 @@ class StorageError(KafkaError):
 
     def __init__(self, subject: object, cause: StorageCause) -> None:
         super().__init__(ErrorCode.KAFKA_STORAGE_ERROR, f"{subject}: {cause}")
+        self.subject = str(subject)
         self.cause = cause
 
     @property
@@ -77,6 +78,8 @@ def what_to_do(error: BaseException | None) -> str:
     number = error.errno
     if number in _FULL:
         return "make room on the disk"
+    if number == errno.ENOENT:
+        return "restore what was deleted from a copy, or name another directory"
     if number == errno.EFBIG:
         return "raise the limit of the size of files (`ulimit -f`)"
     if number in _TOO_MANY_OPEN:

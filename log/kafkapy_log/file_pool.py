@@ -8,6 +8,7 @@ the pool is large, the pool grows and shrinks again.
 
 import os
 import resource
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -26,12 +27,14 @@ def default_open_files_max() -> int:
 class PooledFile:
     """One file that is open now and then. `path` may change while it is open: renaming does not touch descriptors."""
 
-    __slots__ = ("_created", "fd", "held", "path", "pool", "recently_used", "retired", "slices")
-    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+    __slots__ = ("fd", "held", "is_new", "path", "pool", "recently_used", "retired", "slices")
+    flags = os.O_RDWR | os.O_CLOEXEC
 
-    def __init__(self, pool: "FilePool", path: Path) -> None:
+    def __init__(self, pool: "FilePool", path: Path, *, is_new: bool = False) -> None:
+        """`is_new` has the first opening make the file. One that had bytes and is gone must be missed instead."""
         self.pool = pool
         self.path = path
+        self.is_new = is_new
         self.fd = -1
         self.held = 0  # users that have the number of the descriptor
         self.slices = 0  # file slices that may still ask for it
@@ -69,7 +72,8 @@ class PooledFile:
         """
         self.retired = True
         if self.slices or self.held:
-            self.descriptor()
+            with suppress(FileNotFoundError):  # gone already: who sends the slices will miss it
+                self.descriptor()
         else:
             self.pool.close(self)
 
@@ -92,7 +96,8 @@ class FilePool:
     def open(self, file: PooledFile) -> int:
         while len(self._open) >= self.open_files_max and self._evict():
             pass
-        file.fd = os.open(file.path, file.flags, 0o644)
+        file.fd = os.open(file.path, file.flags | os.O_CREAT if file.is_new else file.flags, 0o644)
+        file.is_new = False
         self._open[file] = None
         return file.fd
 

@@ -1,6 +1,7 @@
 """Bringing a log to the disk, cut in three so that only the waiting happens in another thread."""
 
 import os
+import resource
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -20,6 +21,17 @@ from kafkapy_log.durable_files import (
 from kafkapy_log.file_pool import PooledFile
 
 _SYNC_THREADS_MAX: Final = 16
+_TOGETHER_MAX: Final = 128
+_DESCRIPTORS_EACH: Final = 8  # a directory, the segments that are not synced yet, one to sync or write the rest by
+_DESCRIPTORS_FOR_OTHERS: Final = 64
+
+
+def together_max() -> int:
+    """How many flushes may be under way at once, so that their descriptors leave some to others."""
+    soft_limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if soft_limit == resource.RLIM_INFINITY:
+        return _TOGETHER_MAX
+    return max(1, min(_TOGETHER_MAX, (soft_limit - _DESCRIPTORS_FOR_OTHERS) // _DESCRIPTORS_EACH))
 
 
 class Flush:

@@ -4,13 +4,16 @@
 work on one `LogFiles`, which knows how a segment begins and how it goes, and whether the log still takes changes.
 """
 
+import errno
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final, NoReturn
 
 from kafkapy_log.append_validation import Buffer
+from kafkapy_log.damage import MissingRecords, Tell
 from kafkapy_log.disk_errors import StorageCause, StorageError, StorageErrors, passes
 from kafkapy_log.file_pool import FilePool
 from kafkapy_log.flush_progress import FlushProgress
@@ -44,6 +47,7 @@ class LogFiles:
 
     __slots__ = (
         "_deleted",
+        "_looked_at_offset",
         "_pool",
         "_read_transactions",
         "directory",
@@ -62,7 +66,9 @@ class LogFiles:
         "truncations",
     )
 
-    def __init__(self, directory: Path, settings: LogSettings, pool: FilePool, loaded: LoadedLog) -> None:
+    def __init__(
+        self, directory: Path, settings: LogSettings, pool: FilePool, loaded: LoadedLog, tell: Tell | None
+    ) -> None:
         self.directory = directory
         self.topic_partition = directory.name
         self.storage_errors = StorageErrors(directory.name)
@@ -70,6 +76,9 @@ class LogFiles:
         self.log_start_offset = loaded.log_start_offset
         self.log_end_offset = loaded.log_end_offset
         self.segments = SegmentList(loaded.segments, settings.index_interval_bytes)
+        if tell is not None:
+            self.segments.tell_of_gap = partial(_tell_of_gap, tell, directory.name)
+        self.segments.is_compacted = settings.compact
         self.leader_epochs = loaded.leader_epochs
         self.producers = loaded.producers
         self.snapshots = ProducerSnapshots(directory, self.segments, loaded.snapshot_offsets)
@@ -83,6 +92,7 @@ class LogFiles:
         self.failure: StorageCause | None = None
         self.is_closed = False
         self._pool = pool
+        self._looked_at_offset = loaded.log_end_offset
         self._deleted: list[tuple[int, Path]] = []  # when each is to be unlinked
         self._read_transactions: list[Segment] = []  # closed ones whose transaction index is in memory, oldest first
 
@@ -108,6 +118,19 @@ class LogFiles:
         except StorageError as error:
             self.failure = error.cause
             raise
+
+    def check_in_place(self) -> None:
+        """See `LogFlushing.check_in_place`."""
+        if self.log_end_offset == self._looked_at_offset or self.failure is not None:
+            return
+        self._looked_at_offset = self.log_end_offset
+        file = self.segments.active.file
+        if not self.segments.active.size:
+            return
+        with self.refusing_after_errors():
+            found = file.path.stat()
+            if file.fd >= 0 and not os.path.samestat(found, os.fstat(file.fd)):
+                raise FileNotFoundError(errno.ENOENT, "another file has taken its place", str(file.path))
 
     def write(self, segment: Segment, buffers: list[Buffer], size: int) -> None:
         """All of it at the end of the segment, or nothing: what a failing disk took is cut off again.
@@ -387,3 +410,7 @@ class LogFiles:
         for segment in self.segments:
             segment.move(directory)
             segment.retire()
+
+
+def _tell_of_gap(tell: Tell, topic_partition: str, start_offset: int, end_offset: int) -> None:
+    tell(MissingRecords(topic_partition, start_offset, end_offset))

@@ -42,6 +42,13 @@ class LogFlushing:
         """What recovery would have to read of the segment that is written to, were there a crash now."""
         return self._progress.unsettled_bytes(self._files.segments.active)
 
+    def check_in_place(self) -> None:
+        """If something was appended since the last time: whether the file that it went to is still where the log is.
+
+        Raises StorageError: it was deleted, moved or replaced, and the log takes no more.
+        """
+        self._files.check_in_place()
+
     def begin(self, *, rolled_only: bool = False, settle: bool = False) -> Flush | None:
         """What is to be brought to the disk now; None when there is nothing or another flush is under way.
 
@@ -137,7 +144,11 @@ class LogFlushing:
         epochs = leader_epoch_checkpoint(leader_epochs.entries) if leader_epochs.changed and with_epochs else None
         with files.storage_errors:
             log_files = [segment.file for segment in segments]
-            flush = Flush(files.directory, log_files, names, epochs, end_offset, snapshot, held=held)
+            try:
+                flush = Flush(files.directory, log_files, names, epochs, end_offset, snapshot, held=held)
+            except FileNotFoundError as error:  # somebody has deleted what was appended
+                files.failure = error
+                raise
         if epochs is not None:
             leader_epochs.changed = False
             leader_epochs.has_file = True

@@ -9,7 +9,7 @@ log-start-offset-checkpoint        where logs start that do not start with their
 replication-offset-checkpoint      high watermarks
 TOPIC-PARTITION/                   a partition log
 TOPIC-PARTITION.<32 hex>-delete/   one that was deleted and whose files are still to be removed
-TOPIC-PARTITION.<32 hex>-stray/    one that was set aside, for someone to look at
+TOPIC-PARTITION.<32 hex>-stray/    one that was set aside, or damaged records of one, for someone to look at
 ```
 After a clean stop a partition is read when it is first asked for, so that a store of thousands opens at once. After any
 other stop all are to be recovered, each when it is first asked for, or when `recover` comes to it. One thread owns the
@@ -38,23 +38,21 @@ from kafkapy_log.checkpoint_files import (
     parse_partition_metadata,
     partition_metadata,
 )
+from kafkapy_log.damage import STRAY_SUFFIX, Tell, renamed_directory
 from kafkapy_log.disk_errors import StorageError, what_to_do
 from kafkapy_log.durable_files import can_sync_file_systems, fsync_path, read_file, replace_file, write_file
 from kafkapy_log.file_pool import FilePool
-from kafkapy_log.flush import Flush, sync_all, sync_together
-from kafkapy_log.identity import Identity, StoreError, lock_directory, take_identity
+from kafkapy_log.flush import Flush, sync_all, sync_together, together_max
+from kafkapy_log.identity import LOCK, Identity, StoreError, lock_directory, take_identity
 from kafkapy_log.partition_log import PartitionLog
 from kafkapy_log.settings import DEFAULT_SETTINGS, LogSettings
-from kafkapy_wire.uuid import Uuid, random_uuid, uuid_text
+from kafkapy_wire.uuid import Uuid, uuid_text
 
-CLOSE_TOGETHER_MAX: Final = 128
 SYNC_WHOLE_LOGS_MIN: Final = 64
 """From so many on, syncing the file system is faster, whatever else others have written to it lately."""
 THOUSANDS_OF_LOGS: Final = 1_000
 """From so many on, closing them makes as few files as it can."""
 _DELETE_SUFFIX: Final = "-delete"
-_STRAY_SUFFIX: Final = "-stray"
-_NAME_MAX: Final = 255
 _PARTITION_DIRECTORY = re.compile(r"([a-zA-Z0-9._-]{1,249})-(\d+)")
 _DELETED_DIRECTORY = re.compile(r".*\.[0-9a-f]{32}-delete")
 
@@ -82,6 +80,7 @@ class LogStore:
         previous_broker_epoch: int | None,
         settings_for: Callable[[TopicPartition], LogSettings],
         pool: FilePool,
+        tell: Tell | None,
         fsync: bool,
     ) -> None:
         self.directory = directory
@@ -95,6 +94,7 @@ class LogStore:
         self._lock_fd = lock_fd
         self._settings_for = settings_for
         self._pool = pool
+        self._tell = tell
         self._fsync = fsync
         self._logs: dict[TopicPartition, PartitionLog] = {}
         self._known: dict[TopicPartition, None] = {}
@@ -116,6 +116,7 @@ class LogStore:
         cluster_id: str | None = None,
         settings_for: Callable[[TopicPartition], LogSettings] | None = None,
         pool: FilePool | None = None,
+        tell: Tell | None = None,
         fsync: bool = True,
         recover: bool = True,
     ) -> "LogStore":
@@ -123,7 +124,8 @@ class LogStore:
 
         Without `recover` that is left to `LogStore.recover`.
 
-        `cluster_id` None takes the directory's, or a new one. `settings_for` is asked when a partition is opened.
+        `cluster_id` None takes the directory's, or a new one. `settings_for` is asked when a partition is opened, and
+        `tell` is told then what had to be taken out of its log, and later what is missing in it.
         Without `fsync` nothing waits for the disk: for directories that are thrown away.
         Blocks while an unclean directory is recovered. Raises StoreError.
         """
@@ -139,6 +141,7 @@ class LogStore:
                     previous_broker_epoch=_take_clean_shutdown_marker(directory, fsync=fsync),
                     settings_for=settings_for or (lambda _: DEFAULT_SETTINGS),
                     pool=FilePool() if pool is None else pool,
+                    tell=tell,
                     fsync=fsync,
                 )
                 store._load()
@@ -156,6 +159,19 @@ class LogStore:
                 f"cannot use the data directory {directory} ({error.strerror or error}): {what_to_do(error)}"
             ) from error
         return store
+
+    def why_lost(self) -> str | None:
+        """Why the directory is no longer the one that this store has locked, in words; None: it still is."""
+        lock = self.directory / LOCK
+        try:
+            found = lock.stat()
+        except FileNotFoundError:
+            return f"{lock if self.directory.exists() else f'the data directory {self.directory}'} is gone"
+        except OSError as error:
+            return f"the data directory {self.directory} cannot be used any more ({error.strerror})"
+        if os.path.samestat(found, os.fstat(self._lock_fd)):
+            return None
+        return f"the data directory {self.directory} was replaced by another"
 
     # -- partitions
 
@@ -256,12 +272,11 @@ class LogStore:
 
         Raises StorageError.
         """
-        return self._rename_away(TopicPartition(topic, partition), _STRAY_SUFFIX)
+        return self._rename_away(TopicPartition(topic, partition), STRAY_SUFFIX)
 
     def _rename_away(self, topic_partition: TopicPartition, reason: str) -> Path:
         path = self._path(topic_partition)
-        suffix = f"-{topic_partition.partition}.{random_uuid().hex()}{reason}"
-        renamed = path.with_name(topic_partition.topic[: _NAME_MAX - len(suffix)] + suffix)
+        renamed = renamed_directory(path, topic_partition.topic, str(topic_partition.partition), reason)
         try:
             path.rename(renamed)
         except OSError as error:
@@ -354,8 +369,9 @@ class LogStore:
         if clean and self._fsync and len(logs) >= SYNC_WHOLE_LOGS_MIN and can_sync_file_systems():
             self._close_group(logs, failures, clean=clean, whole=True)
             return failures
-        for first in range(0, len(logs), CLOSE_TOGETHER_MAX):  # a flush holds descriptors: there may not be so many
-            self._close_group(logs[first : first + CLOSE_TOGETHER_MAX], failures, clean=clean, whole=False)
+        count = together_max()
+        for first in range(0, len(logs), count):
+            self._close_group(logs[first : first + count], failures, clean=clean, whole=False)
         return failures
 
     def _close_group(
@@ -451,6 +467,7 @@ class LogStore:
             log_start_offset=self._log_start_offsets.get(topic_partition, 0),
             clean=topic_partition not in self._unrecovered,
             pool=self._pool,
+            tell=self._tell,
         )
         self._unrecovered.pop(topic_partition, None)
         self._logs[topic_partition] = log

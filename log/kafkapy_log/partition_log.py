@@ -20,6 +20,7 @@ from kafkapy_log.append_validation import (
     record_rules,
     validate_produced,
 )
+from kafkapy_log.damage import Tell
 from kafkapy_log.disk_errors import StorageCause, StorageErrors
 from kafkapy_log.file_pool import FilePool
 from kafkapy_log.file_slice import EMPTY_SLICE, FileSlice
@@ -110,8 +111,11 @@ class PartitionLog:
         log_start_offset: int = 0,
         clean: bool,
         pool: FilePool | None = None,
+        tell: Tell | None = None,
     ) -> "PartitionLog":
         """The log in `directory`, which exists. Blocks while an unclean log is recovered.
+
+        `tell` is told what had to be taken out of it, and later what is missing in it.
 
         Raises StorageError.
         """
@@ -126,7 +130,9 @@ class PartitionLog:
                 recovery_point=recovery_point,
                 log_start_offset=log_start_offset,
             )
-        return cls(LogFiles(directory, settings, pool, loaded))
+        if loaded.damage is not None and tell is not None:
+            tell(loaded.damage)
+        return cls(LogFiles(directory, settings, pool, loaded, tell))
 
     # -- what others may know
 
@@ -164,6 +170,7 @@ class PartitionLog:
         self._files.settings = settings
         self._rules = record_rules(settings)
         self._segments.index_interval_bytes = settings.index_interval_bytes
+        self._segments.is_compacted = settings.compact
 
     @property
     def size_bytes(self) -> int:

@@ -2,6 +2,7 @@
 
 After a clean stop nothing but the end of the last segment is read. After any other stop the log is walked batch by
 batch with its CRC, from the recovery point on; the first that is not whole ends the log, and indexes are made anew.
+What lies behind it is set aside, unless it is the torn end of a last write: see `damage.py`.
 What can be derived from the log is not trusted there: a missing or corrupt index, snapshot or epoch file is rebuilt.
 
 Recovery begins where the segment with the recovery point begins, as in Apache Kafka, unless a snapshot of the producers
@@ -12,12 +13,13 @@ Blocks for as long as the unflushed part of the log takes to read.
 """
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from kafkapy_log.checkpoint_files import LEADER_EPOCH_CHECKPOINT, CorruptFileError, parse_leader_epoch_checkpoint
+from kafkapy_log.damage import CutRecords, Damage, LostRecords, WholeBatches, cut_off
 from kafkapy_log.durable_files import read_file, write_file
 from kafkapy_log.file_names import (
     DELETED_SUFFIX,
@@ -34,20 +36,14 @@ from kafkapy_log.indexes import CorruptIndexError
 from kafkapy_log.leader_epochs import LeaderEpochCache
 from kafkapy_log.producer_state import CorruptSnapshotError, ProducerState
 from kafkapy_log.segment import Segment
-from kafkapy_log.segment_batches import RELATIVE_OFFSET_MAX, BatchPosition
+from kafkapy_log.segment_batches import BatchPosition
 from kafkapy_log.settings import LogSettings
 from kafkapy_log.swap import CLEANED_SUFFIX, SWAP_SUFFIX, finish_swaps
 from kafkapy_log.transaction_index import TransactionIndex
 from kafkapy_log.transaction_markers import read_marker
 from kafkapy_wire.errors import MalformedMessage
-from kafkapy_wire.records import (
-    BATCH_HEADER_BYTES,
-    BatchHeader,
-    crc_matches,
-    read_batch_header,
-)
+from kafkapy_wire.records import BatchHeader
 
-_READ_BYTES: Final = 1 << 20
 _OFFSET_DIGITS: Final = 20
 
 
@@ -67,6 +63,8 @@ class LoadedLog(NamedTuple):
     """The indexes and the epoch file of the records below this offset are on the disk."""
     settled_bytes: int
     """Of the last segment: how many bytes a recovery would not have to read now."""
+    damage: Damage | None
+    """What had to be taken out of the log."""
 
 
 def load_log(
@@ -87,8 +85,9 @@ def load_log(
     first_unflushed = len(segments)
     settled_bytes = indexed_end_offset = 0
     log_end_offset = log_start_offset
+    damage: Damage | None = None
     if segments and clean:
-        log_end_offset = _end_offset(segments, settings)
+        log_end_offset, damage = _end_offset(segments, settings)
         indexed_end_offset = log_end_offset
         settled_bytes = segments[-1].size
         if not epochs_known:
@@ -100,9 +99,11 @@ def load_log(
         first_unflushed = recovery.first
         indexed_end_offset = recovery.begins_at
         settled_bytes = recovery.settled_bytes
-        log_end_offset = recovery.run()
+        log_end_offset = recovery.run(recovery_point)
+        damage = recovery.damage
     if log_end_offset < log_start_offset:
         # Files were lost, yet the records below log_start_offset are deleted for good: begin where new ones may come.
+        damage = damage or LostRecords(directory.name, log_end_offset, log_start_offset)
         for segment in segments:
             delete_now(segment)
         segments = []
@@ -140,6 +141,7 @@ def load_log(
         segments[first_unflushed:],
         min(indexed_end_offset, log_end_offset),
         settled_bytes,
+        damage,
     )
 
 
@@ -167,6 +169,7 @@ class _Recovery:
         self._first_size = 0  # of the first segment's file
         self.settled_bytes = 0
         """Of the last segment: bytes that were not read, since they and their indexes had been synced."""
+        self.damage: CutRecords | None = None
 
     def _begin_at_segment_of(self, recovery_point: int) -> Segment:
         self.first = max(0, sum(segment.base_offset <= recovery_point for segment in self._segments) - 1)
@@ -215,7 +218,7 @@ class _Recovery:
         self._leader_epochs.truncate_from_end(segment.base_offset)
         segment.start_over()
 
-    def run(self) -> int:
+    def run(self, recovery_point: int) -> int:
         """Read the rest, cut off what is not whole, and bring everything in line. The log's end. Raises OSError."""
         segments = self._segments
         file_size = self._first_size
@@ -226,11 +229,12 @@ class _Recovery:
                 self._next_offset = segment.base_offset
                 self._write_snapshot(segment.base_offset)
                 segment.start_over()
-            self._read(segment, file_size)
+            batches = WholeBatches(segment, self._next_offset, file_size)
+            self._read(segment, batches)
             if segment.size < file_size:
-                os.ftruncate(segment.file.descriptor(), segment.size)
-                for later in segments[index + 1 :]:
-                    delete_now(later)
+                # Below the recovery point everything was on the disk.
+                may_be_torn = self._next_offset >= recovery_point
+                self.damage = cut_off(segment, batches, file_size, segments[index + 1 :], may_be_torn=may_be_torn)
                 del segments[index + 1 :]
                 break
             if index + 1 < len(segments):
@@ -238,11 +242,11 @@ class _Recovery:
                 segment.forget_indexes()
         return self._next_offset
 
-    def _read(self, segment: Segment, file_size: int) -> None:
+    def _read(self, segment: Segment, batches: WholeBatches) -> None:
         producers, leader_epochs = self._producers, self._leader_epochs
         known_end_offset = producers.end_offset
         index_interval_bytes = self._settings.index_interval_bytes
-        for header, batch in _whole_batches(segment, self._next_offset, file_size):
+        for header, batch in batches:
             segment.appended(header.last_offset, header.max_timestamp, header.size_bytes, index_interval_bytes)
             self._next_offset = header.next_offset
             if header.partition_leader_epoch > leader_epochs.latest_epoch:
@@ -423,54 +427,26 @@ def _load_leader_epochs(directory: Path) -> tuple[LeaderEpochCache, bool]:
     return leader_epochs, bool(entries)
 
 
-def _cut_to_whole_batches(segment: Segment, settings: LogSettings) -> None:
+def _cut_to_whole_batches(segment: Segment, settings: LogSettings) -> CutRecords | None:
+    """After a clean stop: whatever is not whole was once."""
     file_size = segment.size
-    whole = (
-        BatchPosition(header, segment.size) for header, _ in _whole_batches(segment, segment.base_offset, file_size)
-    )
-    segment.rebuild(whole, settings.index_interval_bytes)
-    if segment.size < file_size:
-        os.ftruncate(segment.file.descriptor(), segment.size)
+    batches = WholeBatches(segment, segment.base_offset, file_size)
+    segment.rebuild((BatchPosition(header, segment.size) for header, _ in batches), settings.index_interval_bytes)
+    return cut_off(segment, batches, file_size, (), may_be_torn=False) if segment.size < file_size else None
 
 
-def _whole_batches(segment: Segment, next_offset: int, file_size: int) -> Iterator[tuple[BatchHeader, memoryview]]:
-    """Batches from `segment.size` on, up to the first that is torn, has another CRC, or goes back in offsets."""
-    position = segment.size
-    chunk, chunk_start = memoryview(b""), position
-    while position + BATCH_HEADER_BYTES <= file_size:
-        if position + BATCH_HEADER_BYTES > chunk_start + len(chunk):
-            chunk_start, chunk = position, memoryview(os.pread(segment.file.descriptor(), _READ_BYTES, position))
-        try:
-            header = read_batch_header(chunk, position - chunk_start)
-        except MalformedMessage:
-            return
-        end = position + header.size_bytes
-        last_relative_offset = header.last_offset - segment.base_offset
-        if end > file_size or header.base_offset < next_offset or last_relative_offset > RELATIVE_OFFSET_MAX:
-            return
-        if end > chunk_start + len(chunk):
-            chunk_start = position
-            size = max(_READ_BYTES, header.size_bytes)
-            chunk = memoryview(os.pread(segment.file.descriptor(), size, position))
-        batch = chunk[position - chunk_start : end - chunk_start]
-        if not crc_matches(batch):
-            return
-        yield header, batch
-        position, next_offset = end, header.next_offset
-
-
-def _end_offset(segments: list[Segment], settings: LogSettings) -> int:
-    """The offset after the last batch, found from the last index entry on; a torn end is cut off."""
-    last = segments[-1]
+def _end_offset(segments: list[Segment], settings: LogSettings) -> tuple[int, CutRecords | None]:
+    """The offset after the last batch, found from the last index entry on; an end that is not whole is cut off."""
+    last, damage = segments[-1], None
     try:
         if not last.has_index_files:  # a small log was closed without: headers tell all, and damaged records stay
             last.ensure_indexes(settings.index_interval_bytes)
         header = _last_header(last)
     except (CorruptIndexError, FileNotFoundError, MalformedMessage):
-        _cut_to_whole_batches(last, settings)
+        damage = _cut_to_whole_batches(last, settings)
         header = _last_header(last)
     last.load_max_timestamp(settings.index_interval_bytes)
-    return header.next_offset if header is not None else last.base_offset
+    return (header.next_offset if header is not None else last.base_offset), damage
 
 
 def _last_header(segment: Segment) -> BatchHeader | None:

@@ -32,7 +32,7 @@ class SegmentBatches:
     def __init__(self, pool: FilePool, directory: Path, base_offset: int, *, size: int) -> None:
         self._directory = directory
         self.base_offset = base_offset
-        self.file = PooledFile(pool, directory / file_name(base_offset, LOG_SUFFIX))
+        self.file = PooledFile(pool, directory / file_name(base_offset, LOG_SUFFIX), is_new=not size)
         self.size = size
         self.first_batch_timestamp: int | None = None
 

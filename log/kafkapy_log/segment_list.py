@@ -7,7 +7,7 @@ segment that is written to only.
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 from kafkapy_log.file_slice import EMPTY_SLICE, FileSlice
@@ -45,12 +45,18 @@ class SegmentList:
         "_segments",
         "active",
         "index_interval_bytes",
+        "is_compacted",
+        "tell_of_gap",
     )
 
     def __init__(self, segments: list[Segment], index_interval_bytes: int) -> None:
         self._segments = segments
         self.active = segments[-1]
         self.index_interval_bytes = index_interval_bytes
+        self.is_compacted = False
+        """Whether a gap between two segments is what compaction leaves."""
+        self.tell_of_gap: Callable[[int, int], None] | None = None
+        """Told of any other one that a read meets: from the offset that was asked for to where a segment begins."""
         self._rebuild_at_once_bytes = SEGMENT_BYTES_MAX
         # Where the last batches of the active segment lie, in ascending order, by offsets relative to its base offset.
         # An idle partition keeps them, so they take 8 bytes a batch.
@@ -224,7 +230,10 @@ class SegmentList:
                 return None
             else:  # compaction has left a gap at the end of the segment, or nothing of it
                 index += 1
-                position = 0 if self._segments[index].size else None
+                segment = self._segments[index]
+                position = 0 if segment.size else None
+                if segment.base_offset > offset and self.tell_of_gap is not None and not self.is_compacted:
+                    self.tell_of_gap(offset, segment.base_offset)
         return index, position
 
     def _end_below(self, segment: Segment, offset: int) -> int:

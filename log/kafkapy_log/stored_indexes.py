@@ -22,7 +22,7 @@ _Entry = tuple[int, int]
 
 
 class _IndexFile(PooledFile):
-    """Open now and then like the log itself, but never created: that it is missing must be noticed."""
+    """Open now and then like the log itself, but only for reading."""
 
     __slots__ = ()
     flags = os.O_RDONLY | os.O_CLOEXEC

@@ -17,6 +17,8 @@ import pytest
 import trio
 
 from kafkapy.cli import main, start
+from kafkapy.cli.stop_signals import StopSignals, stop_signals
+from kafkapy.cli.watchdog import Watchdog
 from kafkapy.node import Node
 from kafkapy.settings import Settings
 from kafkapy_wire.errors import ErrorCode
@@ -146,20 +148,24 @@ def test_an_ephemeral_broker_leaves_nothing_behind(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def stopped_when_up(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def stopped_when_up(monkeypatch: pytest.MonkeyPatch) -> Iterator[StopSignals]:
     """A `kafkapy start` in this process gets a SIGTERM as soon as it serves."""
     monkeypatch.setattr(start, "_announce", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
-    before = {number: signal.getsignal(number) for number in start.STOP_SIGNALS}
-    yield
+    before = {number: signal.getsignal(number) for number in stop_signals()}
+    with StopSignals() as signals:
+        yield signals
     for number, handler in before.items():
-        signal.signal(number, handler)
+        if handler is not None:
+            signal.signal(number, handler)
     gc.unfreeze()
 
 
-@pytest.mark.usefixtures("stopped_when_up")
 @pytest.mark.parametrize("ephemeral", [False, True], ids=["kept", "ephemeral"])
-def test_only_logs_that_are_kept_are_closed_cleanly(ephemeral: bool, tmp_path: Path) -> None:
-    start._serve(Settings({"listeners": "PLAINTEXT://127.0.0.1:0"}), tmp_path, ephemeral=ephemeral)
+def test_only_logs_that_are_kept_are_closed_cleanly(
+    ephemeral: bool, stopped_when_up: StopSignals, tmp_path: Path
+) -> None:
+    settings = Settings({"listeners": "PLAINTEXT://127.0.0.1:0"})
+    start._serve(settings, tmp_path, stopped_when_up, Watchdog(stopped_when_up), ephemeral=ephemeral)
     assert (tmp_path / "__cluster_metadata-0").exists()
     assert (tmp_path / ".kafka_cleanshutdown").exists() is not ephemeral
 

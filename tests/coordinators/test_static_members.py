@@ -112,3 +112,23 @@ async def test_one_who_has_left_by_instance_id_is_unknown_to_the_rest_of_the_req
     answers = lab.groups.leave_group(GROUP, identities).result()
     expected = [ErrorCode.NONE, ErrorCode.UNKNOWN_MEMBER_ID, ErrorCode.FENCED_INSTANCE_ID]
     assert [answer.error_code for answer in answers] == expected
+
+
+@pytest.mark.parametrize("rebalance_ms", [-(2**31), -1, 0, 2**31 - 1])
+async def test_a_phase_that_nobody_joins_comes_round_no_faster_than_a_clock_ticks(
+    lab: GroupLab, rebalance_ms: int
+) -> None:
+    """Clients may send any time-out, and two members that are restarted without coming back left one that span."""
+    await lab.stable_pair(instance_ids=STATIC_PAIR)
+    for instance_id in STATIC_PAIR:
+        await lab.join(instance_id=instance_id, rebalance_ms=rebalance_ms)
+    lab.leave("", instance_id="two")
+    assert lab.group().rebalance_timeout_ms >= 0
+    assert lab.state() == "PreparingRebalance"
+    lab.clock.freeze()
+    lab.advance(1)
+    await trio.testing.wait_all_tasks_blocked()
+    moved = [lab.clock.jump() for _ in range(3)]
+    assert all(distance is None or distance >= 100 for distance in moved), moved
+    await lab.restart()
+    assert (await lab.join("")).answer.error_code == ErrorCode.MEMBER_ID_REQUIRED

@@ -84,6 +84,42 @@ def test_closing_thousands_needs_few_descriptors(tmp_path: Path) -> None:
     assert open_store(tmp_path).had_clean_shutdown
 
 
+CLOSES_WITH_FEW_DESCRIPTORS = """
+import resource, sys
+from pathlib import Path
+
+resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
+
+from kafkapy_log import LogStore, log_store
+from tests.log.test_log_store import NOW_MS, TOPIC_ID, append
+
+directory, fsync, syncs_whole_file_systems = sys.argv[1:]
+log_store.can_sync_file_systems = lambda: syncs_whole_file_systems == "True"
+store = LogStore.open(Path(directory), node_id=1, cluster_id="cluster", now_ms=NOW_MS, fsync=fsync == "True")
+for partition in range(300):
+    append(store.create("orders", partition, TOPIC_ID, now_ms=NOW_MS))
+store.close()
+"""
+
+
+@pytest.mark.parametrize("syncs_whole_file_systems", [True, False])
+@pytest.mark.parametrize("fsync", [True, False])
+def test_a_store_is_closed_cleanly_with_few_descriptors(
+    tmp_path: Path, fsync: bool, syncs_whole_file_systems: bool
+) -> None:
+    """300 partitions where `ulimit -n` is 256, also on systems where each file has to be synced by itself."""
+    arguments = [str(tmp_path), str(fsync), str(syncs_whole_file_systems)]
+    done = subprocess.run(
+        [sys.executable, "-c", CLOSES_WITH_FEW_DESCRIPTORS, *arguments],
+        cwd=Path(__file__).parent.parent.parent,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert open_store(tmp_path).had_clean_shutdown
+
+
 def test_a_checkpoint_that_says_the_same_is_not_written_again(tmp_path: Path) -> None:
     store = filled_store(tmp_path, 1)
     store.write_checkpoints({})

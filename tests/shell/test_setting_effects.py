@@ -243,11 +243,13 @@ async def test_a_request_beyond_socket_request_max_bytes_closes_its_connection(t
 
 
 def test_as_many_connections_wait_as_the_backlog_is_long() -> None:
-    from kafkapy.network.listeners import bind
+    from kafkapy.network.listeners import bind, listen
     from kafkapy.settings import Listener, Settings
 
     backlog = Settings({"socket.listen.backlog.size": "7"}).network.socket_listen_backlog_size
-    with bind(Listener("PLAINTEXT", "127.0.0.1", 0, "PLAINTEXT"), backlog=backlog) as sock:
+    listener = Listener("PLAINTEXT", "127.0.0.1", 0, "PLAINTEXT")
+    with bind(listener) as sock:
+        listen(listener, sock, backlog=backlog)
         # Linux tells a listening socket's backlog where a connected one has tcpi_sacked.
         (told,) = struct.unpack_from("=I", sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104), 28)
     assert told == 7

@@ -26,6 +26,9 @@ logger = logging.getLogger("kafkapy.groups")
 
 CONSUMER_PROTOCOL_TYPE = "consumer"
 GROUP_TYPE = "classic"
+GENERATION_MAX = 2**31 - 1
+FIRST_GENERATION = 0
+"""Follows the highest that fits into a message. (Apache Kafka's becomes negative, which elsewhere means: no member.)"""
 
 
 class ClassicGroup:
@@ -105,8 +108,8 @@ class ClassicGroup:
 
     @property
     def rebalance_timeout_ms(self) -> int:
-        """The longest of all members'."""
-        return max((member.rebalance_timeout_ms for member in self.members.values()), default=0)
+        """The longest of all members', 0 if all are negative: a client may send any number, as to Apache Kafka."""
+        return max(0, max((member.rebalance_timeout_ms for member in self.members.values()), default=0))
 
     @property
     def is_consumer_group(self) -> bool:
@@ -241,7 +244,7 @@ class ClassicGroup:
 
     def next_generation(self, now_ms: int) -> None:
         """End the join phase with the members there are."""
-        self.generation_id += 1
+        self.generation_id = self.generation_id + 1 if self.generation_id < GENERATION_MAX else FIRST_GENERATION
         self.pending_syncs.clear()
         if self.members:
             self.protocol_name = self.select_protocol()
@@ -355,29 +358,33 @@ class ClassicGroup:
     # -- replay
 
     def replay(self, value: GroupMetadataValue) -> None:
-        """Become what a GroupMetadata record says. Members that are there keep their parked requests and sessions."""
+        """Become what a GroupMetadata record says. Members that are there keep their parked requests and sessions.
+
+        Ids are unique in it (`records.read_record`); all else may be anything, since a disk may have made it so.
+        """
         self.is_stored = True
         stored = {member.member_id: member for member in value.members}
-        for member_id in [member_id for member_id in self.members if member_id not in stored]:
-            self.remove(member_id)
+        for member in list(self.members.values()):
+            record = stored.get(member.member_id)
+            if record is None or not _is_as_stored(member, record, value):
+                self.remove(member.member_id)
         for member_id, record in stored.items():
-            member = self.members.get(member_id)
-            if member is not None and member.metadata(value.protocol) == record.subscription:
-                member.assignment = record.assignment
-            else:
+            known = self.members.get(member_id)
+            if known is None:
                 self._replay_member(record, value)
+            else:
+                known.assignment = record.assignment
         self.generation_id = value.generation
         self.protocol_type = value.protocol_type or None
         self.protocol_name = value.protocol
-        self.leader = value.leader
+        # Who leads must be there, or nobody would be asked to assign.
+        self.leader = value.leader if value.leader in self.members else next(iter(self.members), None)
         self.state = ClassicGroupState.STABLE if self.members else ClassicGroupState.EMPTY
         self.state_timestamp_ms = None if value.current_state_timestamp == -1 else value.current_state_timestamp
         self.subscribed_topics = self._read_subscriptions()
 
     def _replay_member(self, record: MemberMetadata, value: GroupMetadataValue) -> None:
         """A member as a log has it: of its protocols only the group's was kept."""
-        if record.member_id in self.members:
-            self.remove(record.member_id)
         member = ClassicMember(
             member_id=record.member_id,
             group_instance_id=record.group_instance_id,
@@ -404,6 +411,15 @@ class ClassicGroup:
 
     def assignments(self) -> dict[str, bytes]:
         return {member_id: member.assignment for member_id, member in self.members.items()}
+
+
+def _is_as_stored(member: ClassicMember, record: MemberMetadata, value: GroupMetadataValue) -> bool:
+    """Whether the record is of the very member that is there, so that only its assignment can be new."""
+    return (
+        member.group_instance_id == record.group_instance_id
+        and member.protocol_type == value.protocol_type
+        and member.metadata(value.protocol) == record.subscription
+    )
 
 
 def subscribed_topics(subscription: bytes) -> list[str]:

@@ -37,7 +37,7 @@ logger = logging.getLogger("kafkapy.groups")
 _EMPTY, _PREPARING, _COMPLETING, _STABLE, _DEAD = ClassicGroupState
 
 RETRY_MS = 1_000
-"""A timer whose decision the log has refused comes again."""
+"""A timer whose decision the log has refused comes again, and a phase that nobody has joined."""
 
 NEW_MEMBER_JOIN_TIMEOUT_MS = 5 * 60 * 1_000
 """How long a first JoinGroup may stay parked. Its client has no member id to send heartbeats with, and if it hung up
@@ -103,8 +103,10 @@ class Rebalancer:
         """End the join phase with the members there are."""
         group.drop_join_deadline()
         if group.members and not group.elect_joined_leader():
-            # Only static members are left and none of them has joined: sessions decide who stays.
-            self._set_join_deadline(group, group.rebalance_timeout_ms, partial(self._end_join_phase, group))
+            # Only static members are left and none of them has joined: sessions decide who stays. With a time-out of
+            # next to nothing the phase would begin anew in every turn of the event loop.
+            delay_ms = max(group.rebalance_timeout_ms, RETRY_MS)
+            self._set_join_deadline(group, delay_ms, partial(self._end_join_phase, group))
             return
         group.next_generation(self._clock.now_ms())
         if group.state is _EMPTY:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple
 
+from kafkapy.coordinators.group.classic_group import FIRST_GENERATION, GENERATION_MAX
 from kafkapy.coordinators.group.unserved_groups import TYPE_OF_RECORD, UnservedGroupRecord
 from kafkapy.coordinators.runtime import CoordinatorRecord
 from kafkapy_wire.codec import decode, encode
@@ -111,7 +112,7 @@ def empty_generation(group: ClassicGroup, now_ms: int) -> CoordinatorRecord:
     """The group once its last member has gone: the next generation, which is empty."""
     value = GroupMetadataValue(
         protocol_type=group.protocol_type or "",
-        generation=group.generation_id + 1,
+        generation=group.generation_id + 1 if group.generation_id < GENERATION_MAX else FIRST_GENERATION,
         protocol=None,
         leader=None,
         current_state_timestamp=now_ms,
@@ -153,7 +154,10 @@ def offset_tombstone(group_id: str, topic: str, partition: int) -> CoordinatorRe
 def read_record(
     record: CoordinatorRecord,
 ) -> OffsetCommitRecord | GroupMetadataRecord | UnservedGroupRecord | None:
-    """What a record says, or None: it is of a type this coordinator does not know. Raises MalformedMessage."""
+    """What a record says, or None: it is of a type this coordinator does not know.
+
+    Raises MalformedMessage, UnsupportedVersion: no coordinator can have written it, or a later one has.
+    """
     record_type, key = _unframed(record.key)
     match record_type:
         case RecordType.LEGACY_OFFSET_COMMIT:
@@ -164,14 +168,25 @@ def read_record(
             group_id = decode(GroupMetadataKey, key, 0).group
             if record.value is None:
                 return GroupMetadataRecord(group_id, None)
-            version, value = _unframed(record.value)
-            return GroupMetadataRecord(group_id, decode(GroupMetadataValue, value, version))
+            version, stored = _unframed(record.value)
+            value = decode(GroupMetadataValue, stored, version)
+            _check_members(value)
+            return GroupMetadataRecord(group_id, value)
         case _:
             group_type = TYPE_OF_RECORD.get(record_type)
             if group_type is None:
                 return None
             group_id = _first_string(key)  # the key of each of these types begins with it
             return UnservedGroupRecord(group_id, group_type, record.key, record.value is None)
+
+
+def _check_members(value: GroupMetadataValue) -> None:
+    """Raises MalformedMessage: a member is there twice, which no group can be."""
+    member_ids = [member.member_id for member in value.members]
+    instance_ids = [member.group_instance_id for member in value.members if member.group_instance_id is not None]
+    for what, ids in (("member id", member_ids), ("group instance id", instance_ids)):
+        if len(set(ids)) < len(ids):
+            raise MalformedMessage(f"two members with one {what} in a group of {len(value.members)}")
 
 
 def _first_string(key: memoryview) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from kafkapy.coordinators.runtime import CoordinatorRecord
-from kafkapy.coordinators.transaction.transaction import Transaction, TransactionStatus
+from kafkapy.coordinators.transaction.transaction import NO_PRODUCER_ID, Transaction, TransactionStatus
 from kafkapy_wire.codec import decode, encode
 from kafkapy_wire.errors import MalformedMessage
 from kafkapy_wire.record_formats.transaction_coordinator import (
@@ -56,7 +56,10 @@ def transaction_tombstone(transactional_id: str) -> CoordinatorRecord:
 
 
 def read_record(record: CoordinatorRecord) -> TransactionRecord | None:
-    """What a record says, or None: it is of a type of a later Kafka. Raises MalformedMessage."""
+    """What a record says, or None: it is of a type of a later Kafka.
+
+    Raises MalformedMessage, UnsupportedVersion: no coordinator can have written it, or a later one has.
+    """
     record_type, key = _unframed(record.key)
     if record_type != TRANSACTION_LOG:
         return None
@@ -65,8 +68,7 @@ def read_record(record: CoordinatorRecord) -> TransactionRecord | None:
         return TransactionRecord(transactional_id, None)
     version, body = _unframed(record.value)
     value = decode(TransactionLogValue, body, version)
-    if value.transaction_status not in STORED:
-        raise MalformedMessage(f"transaction status {value.transaction_status} of {transactional_id}")
+    _check(value)
     transaction = Transaction(
         transactional_id,
         producer_id=value.producer_id,
@@ -79,12 +81,24 @@ def read_record(record: CoordinatorRecord) -> TransactionRecord | None:
             (topic.topic, partition)
             for topic in value.transaction_partitions or ()
             for partition in topic.partition_ids
-        ),
+        )
+        if value.transaction_status != TransactionStatus.EMPTY  # as in Apache Kafka
+        else frozenset(),
         start_ms=value.transaction_start_timestamp_ms,
         updated_ms=value.transaction_last_update_timestamp_ms,
         client_version=value.client_transaction_version,
     )
     return TransactionRecord(transactional_id, transaction)
+
+
+def _check(value: TransactionLogValue) -> None:
+    """Raises MalformedMessage: no transactional id was ever in that state."""
+    if value.transaction_status not in STORED:
+        raise MalformedMessage(f"transaction status {value.transaction_status}")
+    if value.producer_id < 0 or value.producer_epoch < 0:
+        raise MalformedMessage(f"producer id {value.producer_id}, epoch {value.producer_epoch}")
+    if min(value.previous_producer_id, value.next_producer_id) < NO_PRODUCER_ID:
+        raise MalformedMessage(f"producer ids {value.previous_producer_id} before, {value.next_producer_id} after it")
 
 
 def partitions_by_topic(partitions: Iterable[TopicPartition]) -> dict[str, list[int]]:
