@@ -103,10 +103,10 @@ def _look_up(
     match wanted.timestamp:
         case SpecialTimestamp.LATEST:
             answer.offset = readable_end
-            answer.leader_epoch = log.latest_leader_epoch
+            answer.leader_epoch = log.leader_epochs.latest_epoch
         case SpecialTimestamp.EARLIEST | SpecialTimestamp.EARLIEST_LOCAL:
             answer.offset = log.log_start_offset
-            answer.leader_epoch = log.leader_epoch_for_offset(log.log_start_offset)
+            answer.leader_epoch = log.leader_epochs.epoch_for_offset(log.log_start_offset)
         case SpecialTimestamp.LATEST_TIERED | SpecialTimestamp.EARLIEST_PENDING_UPLOAD:
             pass
         case _:

@@ -71,7 +71,11 @@ def start_controller(
     state = _read_quorum_state(directory / QUORUM_STATE_FILE)
     try:
         quorum = Quorum(
-            node_id, state, loader.membership, log_end_offset=log.log_end_offset, last_epoch=log.latest_leader_epoch
+            node_id,
+            state,
+            loader.membership,
+            log_end_offset=log.log_end_offset,
+            last_epoch=log.leader_epochs.latest_epoch,
         )
     except ValueError as error:
         raise unreadable(directory, error) from error

@@ -171,7 +171,7 @@ class Partition:
         self.isr = state.isr
         if state.leader_epoch > self.leader_epoch:
             self.leader_epoch = state.leader_epoch
-            self.log.assign_leader_epoch(state.leader_epoch, self.log.log_end_offset)
+            self.log.leader_epochs.assign(state.leader_epoch, self.log.log_end_offset)
             self._epoch_start_offset = self.log.log_end_offset
             self._followers = {}
         known = self._followers

@@ -121,3 +121,17 @@ def lock_directory(directory: Path) -> int:
             ) from error
         raise
     return fd
+
+
+def why_lost(directory: Path, lock_fd: int) -> str | None:
+    """Why `directory` is no longer the one that was locked with `lock_fd`, in words; None: it still is."""
+    lock = directory / LOCK
+    try:
+        found = lock.stat()
+    except FileNotFoundError:
+        return f"{lock if directory.exists() else f'the data directory {directory}'} is gone"
+    except OSError as error:
+        return f"the data directory {directory} cannot be used any more ({error.strerror})"
+    if os.path.samestat(found, os.fstat(lock_fd)):
+        return None
+    return f"the data directory {directory} was replaced by another"

@@ -43,7 +43,7 @@ from kafkapy_log.disk_errors import StorageError, what_to_do
 from kafkapy_log.durable_files import can_sync_file_systems, fsync_path, read_file, replace_file, write_file
 from kafkapy_log.file_pool import FilePool
 from kafkapy_log.flush import Flush, sync_all, sync_together, together_max
-from kafkapy_log.identity import LOCK, Identity, StoreError, lock_directory, take_identity
+from kafkapy_log.identity import Identity, StoreError, lock_directory, take_identity, why_lost
 from kafkapy_log.partition_log import PartitionLog
 from kafkapy_log.settings import DEFAULT_SETTINGS, LogSettings
 from kafkapy_wire.uuid import Uuid, uuid_text
@@ -162,16 +162,7 @@ class LogStore:
 
     def why_lost(self) -> str | None:
         """Why the directory is no longer the one that this store has locked, in words; None: it still is."""
-        lock = self.directory / LOCK
-        try:
-            found = lock.stat()
-        except FileNotFoundError:
-            return f"{lock if self.directory.exists() else f'the data directory {self.directory}'} is gone"
-        except OSError as error:
-            return f"the data directory {self.directory} cannot be used any more ({error.strerror})"
-        if os.path.samestat(found, os.fstat(self._lock_fd)):
-            return None
-        return f"the data directory {self.directory} was replaced by another"
+        return why_lost(self.directory, self._lock_fd)
 
     # -- partitions
 
@@ -344,9 +335,8 @@ class LogStore:
     ) -> None:
         """Close every log, write the checkpoints, the clean shutdown marker last; with `clean` False none of these.
 
-        A store that was not recovered as a whole is closed without the marker.
-        Blocks. Raises OSError and StorageError after everything that can be closed is, also for a log
-        that failed long before: the marker is then missing, and the next start recovers.
+        A store that was not recovered as a whole is closed without the marker. Blocks. Raises OSError and StorageError
+        when all is closed that can be, also for a log that failed long before: without the marker the next start recovers.
         """
         try:
             failures = self._close_logs(clean=clean)

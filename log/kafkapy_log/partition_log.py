@@ -77,12 +77,12 @@ class PartitionLog:
 
     __slots__ = (
         "_files",
-        "_leader_epochs",
         "_rules",
         "_segments",
         "compaction",
         "flushing",
         "indexing",
+        "leader_epochs",
         "producers",
         "retention",
         "topic_partition",
@@ -96,7 +96,8 @@ class PartitionLog:
         self.indexing = LogIndexing(files)
         self._files = files
         self._segments = files.segments
-        self._leader_epochs = files.leader_epochs
+        self.leader_epochs = files.leader_epochs
+        """Which of them began where. It is assigned one when this replica becomes leader, before any append."""
         self.producers = files.producers
         self._rules = record_rules(files.settings)
 
@@ -389,22 +390,9 @@ class PartitionLog:
 
     # -- leader epochs
 
-    @property
-    def latest_leader_epoch(self) -> int:
-        """-1 when no epoch is known."""
-        return self._leader_epochs.latest_epoch
-
-    def assign_leader_epoch(self, epoch: int, start_offset: int) -> None:
-        """This replica leads from `start_offset` on in `epoch`; called when it becomes leader, before any append."""
-        self._leader_epochs.assign(epoch, start_offset)
-
     def end_offset_for_epoch(self, epoch: int) -> tuple[int, int]:
         """(epoch, end offset) of the highest epoch known that is not above `epoch`; (-1, -1) without one (KIP-101)."""
-        return self._leader_epochs.end_offset_for(epoch, self._files.log_end_offset)
-
-    def leader_epoch_for_offset(self, offset: int) -> int:
-        """-1 when unknown."""
-        return self._leader_epochs.epoch_for_offset(offset)
+        return self.leader_epochs.end_offset_for(epoch, self._files.log_end_offset)
 
     # -- truncating and deleting
 
@@ -420,7 +408,7 @@ class PartitionLog:
         if offset < 0:
             raise KafkaError(ErrorCode.OFFSET_OUT_OF_RANGE, f"Cannot truncate {self.topic_partition} to {offset}")
         if offset >= files.log_end_offset:
-            self._leader_epochs.truncate_from_end(files.log_end_offset)
+            self.leader_epochs.truncate_from_end(files.log_end_offset)
             return False
         files.truncate_to(offset, now_ms)
         return True

@@ -369,9 +369,9 @@ def test_leader_epochs_follow_the_appends(tmp_path: Path) -> None:
     log = open_log(tmp_path)
     for epoch in (0, 0, 3, 3, 5):
         append(log, make_batch(), leader_epoch=epoch)
-    assert log.latest_leader_epoch == 5
+    assert log.leader_epochs.latest_epoch == 5
     assert [log.end_offset_for_epoch(epoch) for epoch in (0, 1, 3, 5, 6)] == [(0, 2), (0, 2), (3, 4), (5, 5), (-1, -1)]
-    assert [log.leader_epoch_for_offset(offset) for offset in range(5)] == [0, 0, 3, 3, 5]
+    assert [log.leader_epochs.epoch_for_offset(offset) for offset in range(5)] == [0, 0, 3, 3, 5]
     log.truncate_to(3)
     assert log.end_offset_for_epoch(3) == (3, 3)
     log.flushing.flush()

@@ -113,13 +113,13 @@ def end_transaction(log: PartitionLog, control_type: ControlRecordType, *, epoch
 def replicate(leader: PartitionLog, follower: PartitionLog) -> None:
     while follower.log_end_offset < leader.log_end_offset:
         piece = leader.read(follower.log_end_offset, 450)
-        follower.append_as_follower(piece.read(), leader_epoch=leader.latest_leader_epoch, now_ms=NOW_MS)
+        follower.append_as_follower(piece.read(), leader_epoch=leader.leader_epochs.latest_epoch, now_ms=NOW_MS)
 
 
 def truncate_as_the_leader_says(follower: PartitionLog, leader: PartitionLog) -> None:
     """KIP-101 and KIP-279: to where the logs part, in as many questions as it takes."""
-    while follower.latest_leader_epoch >= 0:
-        asked = follower.latest_leader_epoch
+    while follower.leader_epochs.latest_epoch >= 0:
+        asked = follower.leader_epochs.latest_epoch
         epoch, end = leader.end_offset_for_epoch(asked)
         if epoch < 0:
             follower.truncate_to(0)
@@ -205,8 +205,8 @@ def test_a_leader_that_comes_back_as_follower_takes_what_the_new_leader_has(tmp_
     for _ in range(5):
         produce(first, epoch=2)
     end_transaction(first, ABORT, epoch=2)
-    second.assign_leader_epoch(3, second.log_end_offset)
-    assert second.latest_leader_epoch == 3
+    second.leader_epochs.assign(3, second.log_end_offset)
+    assert second.leader_epochs.latest_epoch == 3
     end_transaction(second, COMMIT, epoch=3)
     produce(second, epoch=3, count=3)
     truncate_as_the_leader_says(first, second)
@@ -214,7 +214,7 @@ def test_a_leader_that_comes_back_as_follower_takes_what_the_new_leader_has(tmp_
     replicate(second, first)
     assert view(first) == view(second)
     # And back again.
-    first.assign_leader_epoch(4, first.log_end_offset)
+    first.leader_epochs.assign(4, first.log_end_offset)
     produce(first, epoch=4, producer_id=1, sequence=22)
     truncate_as_the_leader_says(second, first)
     replicate(first, second)
@@ -226,10 +226,10 @@ def test_an_epoch_in_which_nothing_was_appended_is_forgotten(tmp_path: Path) -> 
     """Else two replicas would say of the same epoch that it begins at different offsets."""
     log = open_log(tmp_path)
     produce(log, epoch=0)
-    log.assign_leader_epoch(7, 2)
-    assert log.latest_leader_epoch == 7
+    log.leader_epochs.assign(7, 2)
+    assert log.leader_epochs.latest_epoch == 7
     assert not log.truncate_to(5)
-    assert (log.latest_leader_epoch, log.end_offset_for_epoch(7)) == (0, (-1, -1))
+    assert (log.leader_epochs.latest_epoch, log.end_offset_for_epoch(7)) == (0, (-1, -1))
 
 
 def test_no_log_is_truncated_to_a_negative_offset(tmp_path: Path) -> None:
@@ -310,7 +310,7 @@ def test_records_of_a_later_epoch_than_the_fetch_are_left_out(tmp_path: Path) ->
     log = open_log(tmp_path)
     sent = at_offset(0, epoch=1) + at_offset(1, epoch=3) + at_offset(2, epoch=1)
     log.append_as_follower(sent, leader_epoch=2)
-    assert (log.log_end_offset, log.latest_leader_epoch) == (1, 1)
+    assert (log.log_end_offset, log.leader_epochs.latest_epoch) == (1, 1)
     assert log.append_as_follower(at_offset(1, epoch=3), leader_epoch=2) is None
 
 
@@ -413,7 +413,7 @@ def test_what_is_appended_after_a_truncation_is_not_believed_to_be_on_the_disk(t
     recovered = store.get("orders", 0, now_ms=NOW_MS)
     assert recovered is not None
     assert batches_of(recovered) == left
-    assert recovered.latest_leader_epoch == 0
+    assert recovered.leader_epochs.latest_epoch == 0
     store.close({})
 
 
@@ -433,7 +433,7 @@ class Replicas:
         self.leader = 0
         self.epoch = 0
         self.special = chance.choice(["transaction", "delete"])
-        self.logs[0].assign_leader_epoch(0, 0)
+        self.logs[0].leader_epochs.assign(0, 0)
 
     def step(self) -> None:
         leader, follower = self.logs[self.leader], self.logs[1 - self.leader]
@@ -472,7 +472,7 @@ class Replicas:
     def _fail_over(self, leader: PartitionLog, follower: PartitionLog) -> None:
         """The follower leads from what it has; the former leader truncates and catches up."""
         self.leader, self.epoch = 1 - self.leader, self.epoch + 1
-        follower.assign_leader_epoch(self.epoch, follower.log_end_offset)
+        follower.leader_epochs.assign(self.epoch, follower.log_end_offset)
         if self.chance.random() < 0.5:
             produce(follower, epoch=self.epoch)
         truncate_as_the_leader_says(leader, follower)

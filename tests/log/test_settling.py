@@ -201,7 +201,7 @@ class Workload:
         self.chance = chance
         self.sequences = {entry.producer_id: entry.last_sequence for entry in log.producers.active_producers()}
         self.recovery_point = log.recovery_point
-        self.epoch = max(log.latest_leader_epoch, 0)
+        self.epoch = max(log.leader_epochs.latest_epoch, 0)
 
     def run(self) -> None:
         for _ in range(self.chance.randrange(120)):

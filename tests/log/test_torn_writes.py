@@ -75,7 +75,7 @@ class Workload:
         self.logs = logs_of(store)
         self.written = [batches_of(log) for log in self.logs]
         self.flushed = [log.log_end_offset for log in self.logs]  # below it everything is on the disk
-        self.leader_epoch = max(0, *(log.latest_leader_epoch for log in self.logs))
+        self.leader_epoch = max(0, *(log.leader_epochs.latest_epoch for log in self.logs))
         self.sequences = [
             {entry.producer_id: entry.last_sequence for entry in log.producers.active_producers()} for log in self.logs
         ]

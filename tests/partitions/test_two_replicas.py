@@ -183,7 +183,7 @@ def test_leader_follower_leader_with_truncation_between(tmp_path: Path) -> None:
     assert partition.high_watermark == 4
     assert [record.offset for record in lab.records] == [0, 1, 2, 3]
     assert partition.log.end_offset_for_epoch(1) == (1, 3)
-    assert partition.log.latest_leader_epoch == 2
+    assert partition.log.leader_epochs.latest_epoch == 2
 
 
 def test_truncation_below_the_high_watermark_takes_it_along(tmp_path: Path) -> None:

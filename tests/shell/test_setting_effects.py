@@ -288,6 +288,7 @@ def join(session_timeout_ms: int) -> JoinGroupRequest:
 async def test_session_timeouts_have_the_brokers_bounds(tmp_path: Path) -> None:
     given = {**ONE_PARTITION, "group.min.session.timeout.ms": "50", "group.max.session.timeout.ms": "60"}
     async with running_node(tmp_path, given) as node, connect(node) as client:
+        await client.find_coordinator("readers")
         errors = {
             timeout_ms: (await client.ask(join(timeout_ms), JoinGroupResponse)).error_code
             for timeout_ms in (49, 50, 60, 61)
@@ -297,6 +298,7 @@ async def test_session_timeouts_have_the_brokers_bounds(tmp_path: Path) -> None:
 
 
 async def commit(client: Client, *, metadata: str = "") -> int:
+    await client.find_coordinator("readers")
     partition = OffsetCommitRequestPartition(partition_index=0, committed_offset=5, committed_metadata=metadata)
     topic = OffsetCommitRequestTopic(name="orders", partitions=[partition])
     request = OffsetCommitRequest(group_id="readers", generation_id_or_member_epoch=-1, topics=[topic])
@@ -382,6 +384,7 @@ async def test_the_topic_of_transactions_has_the_brokers_settings(tmp_path: Path
 
 
 async def begin_transactions(client: Client) -> None:
+    await client.find_coordinator("t", key_type=1)
     request = InitProducerIdRequest(transactional_id="t", transaction_timeout_ms=1_000)
     assert (await client.ask(request, InitProducerIdResponse)).error_code == ErrorCode.NONE
 
@@ -414,6 +417,7 @@ async def test_transactions_that_take_too_long_are_aborted_at_the_next_check(tmp
     given = {**PATIENT, **ONE_PARTITION, interval: str(10 * MINUTE_MS)}
     async with running_node(tmp_path, given) as node, connect(node) as client:
         await client.create_topic("orders")
+        await client.find_coordinator("t", key_type=1)
         request = InitProducerIdRequest(transactional_id="t", transaction_timeout_ms=1_000)
         producer = await client.ask(request, InitProducerIdResponse)
         topic = AddPartitionsToTxnTopic(name="orders", partitions=[0])
