@@ -336,7 +336,7 @@ class LogStore:
         """Close every log, write the checkpoints, the clean shutdown marker last; with `clean` False none of these.
 
         A store that was not recovered as a whole is closed without the marker. Blocks. Raises OSError and StorageError
-        when all is closed that can be, also for a log that failed long before: without the marker the next start recovers.
+        when all is closed that can be, also for a log that failed long before: then the next start recovers.
         """
         try:
             failures = self._close_logs(clean=clean)
