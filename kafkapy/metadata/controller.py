@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from kafkapy_controller.decision import Decision
     from kafkapy_controller.metadata_records import MetadataRecord
     from kafkapy_controller.producer_ids import ProducerIdBlock
-    from kafkapy_controller.quorum import AppendPrepared
+    from kafkapy_controller.raft.quorum import AppendPrepared
     from kafkapy_controller.registration import NodeRegistration
     from kafkapy_controller.topics import TopicCreation
     from kafkapy_wire.messages.create_partitions import CreatePartitionsRequest, CreatePartitionsResponse

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import trio
 
 from kafkapy.high_watermark import HighWatermark
-from kafkapy_controller.quorum import Append, AppendPrepared, Effects, Flushed, NotAppended, Start, Stop
 from kafkapy_controller.quorum_state import encode_quorum_state
+from kafkapy_controller.raft.quorum import Append, AppendPrepared, Effects, Flushed, NotAppended, Start, Stop
 from kafkapy_controller.topic_names import CLUSTER_METADATA_TOPIC
 from kafkapy_log import StorageError
 from kafkapy_log.durable_files import replace_file
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from kafkapy.metadata.loader import MetadataLoader
     from kafkapy.partitions.disk_watch import DiskWatch
     from kafkapy_controller.metadata_records import MetadataRecord
-    from kafkapy_controller.quorum import Quorum
+    from kafkapy_controller.raft.quorum import Quorum
     from kafkapy_log import Flush, PartitionLog
     from kafkapy_wire.errors import KafkaError
 

@@ -8,8 +8,8 @@ from kafkapy.metadata.controller import QuorumController
 from kafkapy.metadata.formatting import format_directory, read_bootstrap
 from kafkapy.metadata.loader import MetadataLoader
 from kafkapy.metadata.metadata_log import METADATA_DIRECTORY, QUORUM_STATE_FILE, MetadataLog
-from kafkapy_controller.quorum import Quorum
 from kafkapy_controller.quorum_state import QuorumState, decode_quorum_state
+from kafkapy_controller.raft.quorum import Quorum
 from kafkapy_controller.topic_names import CLUSTER_METADATA_TOPIC
 from kafkapy_log import LogSettings
 from kafkapy_wire.errors import MalformedMessage

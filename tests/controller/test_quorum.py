@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from kafkapy_controller.metadata_batches import read_batches
-from kafkapy_controller.quorum import NOTHING, Append, Effects, Flushed, NotAppended, Quorum, Role, Start, Stop
 from kafkapy_controller.quorum_state import QuorumState, decode_quorum_state, encode_quorum_state
+from kafkapy_controller.raft.quorum import NOTHING, Append, Effects, Flushed, NotAppended, Quorum, Role, Start, Stop
 from kafkapy_controller.voters import QuorumMembership, Voter, VoterEndpoint
 from kafkapy_wire.errors import MalformedMessage
 from kafkapy_wire.record_formats import metadata as m

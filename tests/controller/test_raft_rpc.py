@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from kafkapy_controller.epoch_history import EpochEnd
 from kafkapy_controller.metadata_batches import SnapshotId
-from kafkapy_controller.raft_messages import (
+from kafkapy_controller.raft.epoch_history import EpochEnd
+from kafkapy_controller.raft.messages import (
     AddVoter,
     BeginQuorumEpoch,
     EndQuorumEpoch,
@@ -23,7 +23,7 @@ from kafkapy_controller.raft_messages import (
     VoterChangeResult,
     VoteResult,
 )
-from kafkapy_controller.raft_rpc import decode_request, decode_result, encode_request, encode_result
+from kafkapy_controller.raft.rpc import decode_request, decode_result, encode_request, encode_result
 from kafkapy_controller.voters import ReplicaKey, Voter, VoterEndpoint
 from kafkapy_wire.api_keys import API_VERSIONS, ApiKey
 from kafkapy_wire.codec import decode, encode

@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
-from kafkapy_controller import elections, following, leading
-from kafkapy_controller.epoch_history import EpochHistory
-from kafkapy_controller.quorum import Quorum
-from kafkapy_controller.quorum_core import QuorumCore
-from kafkapy_controller.raft_messages import Fetch, Vote
-from kafkapy_controller.raft_roles import Follower, Leader, Votes
+from kafkapy_controller.raft import following, leading, voting
+from kafkapy_controller.raft.core import QuorumCore
+from kafkapy_controller.raft.epoch_history import EpochHistory
+from kafkapy_controller.raft.messages import Fetch, Vote
+from kafkapy_controller.raft.quorum import Quorum
+from kafkapy_controller.raft.roles import Follower, Leader, Votes
 from kafkapy_controller.voters import MembershipHistory, ReplicaKey
 
 Plant = Callable[[], Any]
@@ -36,14 +36,14 @@ def _without_writing_it(method: str) -> Any:
 def _vote_twice() -> Any:
     def grants(core: QuorumCore, request: Vote) -> bool:
         up_to_date = core.is_up_to_date(request.last_epoch, request.log_end_offset)
-        return elections._may_elect(core) and core.leader_id < 0 and up_to_date
+        return voting._may_elect(core) and core.leader_id < 0 and up_to_date
 
     def vote_for(core: QuorumCore, candidate: Any) -> None:
         core.voted = None
         original(core, candidate)
 
     original = QuorumCore.vote_for
-    return _both(patch.object(elections, "_grants_vote", grants), patch.object(QuorumCore, "vote_for", vote_for))
+    return _both(patch.object(voting, "_grants_vote", grants), patch.object(QuorumCore, "vote_for", vote_for))
 
 
 @contextmanager

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from random import Random
 from typing import NamedTuple
 
-from kafkapy_controller.epoch_history import EpochHistory
 from kafkapy_controller.metadata_batches import SnapshotId, read_batches
-from kafkapy_controller.quorum import (
+from kafkapy_controller.raft.epoch_history import EpochHistory
+from kafkapy_controller.raft.messages import FetchResult, FetchSnapshotResult, Request, Result
+from kafkapy_controller.raft.quorum import (
     Answer,
     Answered,
     Append,
@@ -29,7 +30,6 @@ from kafkapy_controller.quorum import (
     Stop,
     Tick,
 )
-from kafkapy_controller.raft_messages import FetchResult, FetchSnapshotResult, Request, Result
 from kafkapy_controller.voters import MembershipHistory, QuorumMembership, ReplicaKey
 from kafkapy_wire.error_code import ErrorCode
 from kafkapy_wire.record_formats.metadata import NoOpRecord

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import deque
 from random import Random
 
-from kafkapy_controller.following import QuorumBroken
-from kafkapy_controller.quorum import QuorumTimeouts
+from kafkapy_controller.raft.following import QuorumBroken
+from kafkapy_controller.raft.quorum import QuorumTimeouts
 from kafkapy_controller.voters import QuorumMembership, ReplicaKey
 from kafkapy_wire.uuid import ZERO_UUID, Uuid
 from tests.simulation.auditor import Auditor, Violation

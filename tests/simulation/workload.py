@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
-from kafkapy_controller.raft_messages import AddVoter, RemoveVoter
-from kafkapy_controller.raft_roles import Leader
+from kafkapy_controller.raft.messages import AddVoter, RemoveVoter
+from kafkapy_controller.raft.roles import Leader
 from kafkapy_controller.voters import ReplicaKey, Voter, VoterEndpoint
 from kafkapy_wire.uuid import Uuid
 from tests.simulation.auditor import Auditor, Violation

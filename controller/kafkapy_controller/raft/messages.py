@@ -1,6 +1,6 @@
 """What the nodes of a quorum say to each other: Kafka's RPCs, without the fields that only Kafka's encoding needs.
 
-Each request has a result of its own. `raft_rpc.py` makes Kafka's messages of them, and them of Kafka's messages; a node
+Each request has a result of its own. `rpc.py` makes Kafka's messages of them, and them of Kafka's messages; a node
 that is alone never imports those. Epochs are the quorum's; offsets are of `__cluster_metadata-0`.
 """
 
@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from kafkapy_controller.epoch_history import EpochEnd
 from kafkapy_controller.metadata_batches import SnapshotId
 from kafkapy_controller.quorum_state import NOBODY
+from kafkapy_controller.raft.epoch_history import EpochEnd
 from kafkapy_controller.voters import ReplicaKey, Voter, VoterEndpoint
 from kafkapy_wire.error_code import ErrorCode
 

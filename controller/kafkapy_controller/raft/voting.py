@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from kafkapy_controller.quorum_core import QuorumCore
 from kafkapy_controller.quorum_state import NOBODY
-from kafkapy_controller.raft_messages import (
+from kafkapy_controller.raft.core import QuorumCore
+from kafkapy_controller.raft.messages import (
     BeginQuorumEpoch,
     Endpoints,
     EndQuorumEpoch,
@@ -13,7 +13,7 @@ from kafkapy_controller.raft_messages import (
     Vote,
     VoteResult,
 )
-from kafkapy_controller.raft_roles import Candidate, Follower, Leader, Prospective, Resigned, Unattached, Votes
+from kafkapy_controller.raft.roles import Candidate, Follower, Leader, Prospective, Resigned, Unattached, Votes
 from kafkapy_controller.voters import ReplicaKey
 from kafkapy_wire.error_code import ErrorCode
 from kafkapy_wire.uuid import ZERO_UUID

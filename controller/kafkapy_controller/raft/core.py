@@ -1,6 +1,6 @@
 """What a node knows of its quorum, and the changes of its role: `become_...` are the only writers of `role`.
 
-What messages and timers do to it is in `elections.py`, `following.py` and `leading.py`; `quorum.py` is the door.
+What messages and timers do to it is in `voting.py`, `following.py` and `leading.py`; `quorum.py` is the door.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import NamedTuple
 
-from kafkapy_controller.epoch_history import EpochHistory
 from kafkapy_controller.metadata_batches import SnapshotId, build_control_batch
 from kafkapy_controller.quorum_state import NOBODY, QuorumState
-from kafkapy_controller.raft_messages import BeginQuorumEpoch, Endpoints, EndQuorumEpoch, FetchSnapshot, Request, Result
-from kafkapy_controller.raft_roles import (
+from kafkapy_controller.raft.epoch_history import EpochHistory
+from kafkapy_controller.raft.messages import BeginQuorumEpoch, Endpoints, EndQuorumEpoch, FetchSnapshot, Request, Result
+from kafkapy_controller.raft.roles import (
     Candidate,
     Follower,
     Leader,
@@ -330,9 +330,8 @@ class QuorumCore:
     def _leave(self) -> None:
         """Whoever waits at the role that ends hears that it does."""
         if isinstance(self.role, Leader):
-            from kafkapy_controller.leading import refuse_all
-
-            refuse_all(self, self.role)
+            for reply_to, result in self.role.refusals(self.epoch):
+                self.answer(reply_to, result)
 
     def begin_epoch_at(self, voter: Voter) -> BeginQuorumEpoch:
         return BeginQuorumEpoch(

@@ -1,10 +1,4 @@
-"""The KRaft quorum (KIP-595, 630, 853, 996) as a pure state machine: `step(event, now_ms) -> Effects`.
-
-    quorum_core.py    what a node knows, and the changes of its role
-    raft_roles.py     the roles, and what each knows
-    elections.py      votes
-    following.py      fetching from the leader
-    leading.py        answering fetches, committing, changing the voters
+"""One node of the quorum: `step(event, now_ms) -> Effects`.
 
 Whoever drives it executes the effects of a step before it makes the next, and makes one with `Tick` when `deadline_ms`
 has come. Nothing is lost when an answer never comes: `Failed` says so, and it is tried again.
@@ -15,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from kafkapy_controller import elections, following, leading
 from kafkapy_controller.metadata_batches import SnapshotId, build_encoded_batch, build_metadata_batch
 from kafkapy_controller.metadata_records import MetadataRecord
-from kafkapy_controller.quorum_core import (
+from kafkapy_controller.raft import following, leading, voting
+from kafkapy_controller.raft.core import (
     NOTHING,
     Answer,
     Effects,
@@ -28,7 +22,7 @@ from kafkapy_controller.quorum_core import (
     Send,
     SnapshotPart,
 )
-from kafkapy_controller.raft_messages import (
+from kafkapy_controller.raft.messages import (
     AddVoter,
     BeginQuorumEpoch,
     EndQuorumEpoch,
@@ -44,7 +38,7 @@ from kafkapy_controller.raft_messages import (
     Vote,
     VoteResult,
 )
-from kafkapy_controller.raft_roles import Candidate, Follower, Leader, Prospective, Resigned, Unattached
+from kafkapy_controller.raft.roles import Candidate, Follower, Leader, Prospective, Resigned, Unattached
 from kafkapy_controller.voters import QuorumMembership
 from kafkapy_wire.records import read_batch_header
 
@@ -192,7 +186,7 @@ class Quorum(QuorumCore):
         return min(due, default=None)
 
     def _tick(self) -> None:
-        elections.tick(self)
+        voting.tick(self)
         following.tick(self)
         leading.tick(self)
 
@@ -286,11 +280,11 @@ class Quorum(QuorumCore):
     def _asked(self, reply_to: object, request: Request) -> None:
         match request:
             case Vote():
-                elections.vote(self, reply_to, request)
+                voting.vote(self, reply_to, request)
             case BeginQuorumEpoch():
-                elections.begin_quorum_epoch(self, reply_to, request)
+                voting.begin_quorum_epoch(self, reply_to, request)
             case EndQuorumEpoch():
-                elections.end_quorum_epoch(self, reply_to, request)
+                voting.end_quorum_epoch(self, reply_to, request)
             case Fetch():
                 leading.fetch(self, reply_to, request)
             case FetchSnapshot():
@@ -305,7 +299,7 @@ class Quorum(QuorumCore):
     def _answered(self, from_id: int, request: Request, result: Result) -> None:
         match request, result:
             case Vote(), VoteResult():
-                elections.voted(self, from_id, request, result)
+                voting.voted(self, from_id, request, result)
             case BeginQuorumEpoch() | EndQuorumEpoch(), EpochResult():
                 leading.epoch_answered(self, from_id, request, result)
             case Fetch(), FetchResult():
@@ -318,7 +312,7 @@ class Quorum(QuorumCore):
     def _failed(self, from_id: int, request: Request) -> None:
         match request:
             case Vote():
-                elections.vote_failed(self, from_id, request)
+                voting.vote_failed(self, from_id, request)
             case BeginQuorumEpoch() | EndQuorumEpoch():
                 leading.epoch_answered(self, from_id, request, None)
             case Fetch() | FetchSnapshot():

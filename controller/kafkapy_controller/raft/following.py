@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from kafkapy_controller.elections import learn
 from kafkapy_controller.metadata_batches import SnapshotId
-from kafkapy_controller.quorum_core import QuorumCore, SnapshotPart
-from kafkapy_controller.raft_messages import Fetch, FetchResult, FetchSnapshot, FetchSnapshotResult
-from kafkapy_controller.raft_roles import Follower, SnapshotDownload, Unattached
+from kafkapy_controller.raft.core import QuorumCore, SnapshotPart
+from kafkapy_controller.raft.messages import Fetch, FetchResult, FetchSnapshot, FetchSnapshotResult
+from kafkapy_controller.raft.roles import Follower, SnapshotDownload, Unattached
+from kafkapy_controller.raft.voting import learn
 from kafkapy_controller.voters import MembershipHistory, QuorumMembership
 from kafkapy_wire.error_code import ErrorCode
 from kafkapy_wire.errors import MalformedMessage

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Protocol, TypeVar
 
-from kafkapy_controller.epoch_history import EpochEnd
 from kafkapy_controller.metadata_batches import SnapshotId
-from kafkapy_controller.raft_messages import (
+from kafkapy_controller.raft.epoch_history import EpochEnd
+from kafkapy_controller.raft.messages import (
     AddVoter,
     BeginQuorumEpoch,
     Endpoints,

@@ -18,8 +18,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from kafkapy_controller.metadata_batches import SnapshotId
-from kafkapy_controller.raft_messages import Fetch
+from kafkapy_controller.quorum_state import NOBODY
+from kafkapy_controller.raft.messages import Fetch, FetchResult, Result, VoterChangeResult
 from kafkapy_controller.voters import QuorumMembership, ReplicaKey, same_directory
+from kafkapy_wire.error_code import ErrorCode
 
 CAUGHT_UP_WITHIN_MS = 3_600_000
 """A new voter must have been at the leader's log end within this time (Kafka's hour)."""
@@ -176,6 +178,16 @@ class Leader:
             if known.node_id == replica.node_id and same_directory(known.directory_id, replica.directory_id):
                 return progress
         return self.progress.setdefault(replica, Progress())
+
+    def refusals(self, epoch: int) -> list[tuple[object, Result]]:
+        """The answers to whoever waits at a node that leads no more: it has to ask somebody else."""
+        error = ErrorCode.NOT_LEADER_OR_FOLLOWER
+        refused: list[tuple[object, Result]] = [
+            (parked.reply_to, FetchResult(error, NOBODY, epoch)) for parked in self.parked
+        ]
+        if self.change is not None and self.change.reply_to is not None:
+            refused.append((self.change.reply_to, VoterChangeResult(error, "the leader has changed")))
+        return refused
 
     def majority_offset(self, me: ReplicaKey, durable_offset: int, membership: QuorumMembership) -> int:
         """What a majority of the voters has on disk. A leader that is being removed does not count itself."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from kafkapy_controller.elections import learn
-from kafkapy_controller.epoch_history import EpochEnd
 from kafkapy_controller.metadata_batches import SnapshotId, build_control_batch
-from kafkapy_controller.quorum_core import Answer, QuorumCore
 from kafkapy_controller.quorum_state import NOBODY
-from kafkapy_controller.raft_messages import (
+from kafkapy_controller.raft.core import Answer, QuorumCore
+from kafkapy_controller.raft.epoch_history import EpochEnd
+from kafkapy_controller.raft.messages import (
     AddVoter,
     BeginQuorumEpoch,
     EndQuorumEpoch,
@@ -20,7 +19,8 @@ from kafkapy_controller.raft_messages import (
     UpdateVoter,
     VoterChangeResult,
 )
-from kafkapy_controller.raft_roles import Leader, ParkedFetch, Resigned, VoterChange
+from kafkapy_controller.raft.roles import Leader, ParkedFetch, Resigned, VoterChange
+from kafkapy_controller.raft.voting import learn
 from kafkapy_controller.voters import QuorumMembership, ReplicaKey, Voter, voters_record_of
 from kafkapy_wire.error_code import ErrorCode
 
@@ -108,17 +108,6 @@ def answer_news(core: QuorumCore, leader: Leader) -> None:
     """To fetches that waited for what is there now."""
     if leader.parked:
         _answer_parked(core, leader, lambda parked: _has_news(core, parked.fetch))
-
-
-def refuse_all(core: QuorumCore, leader: Leader) -> None:
-    """This node leads no more: whoever waits asks somebody else."""
-    for parked in leader.parked:
-        core.answer(parked.reply_to, FetchResult(ErrorCode.NOT_LEADER_OR_FOLLOWER, NOBODY, core.epoch))
-    leader.parked.clear()
-    if leader.change is not None and leader.change.reply_to is not None:
-        refusal = VoterChangeResult(ErrorCode.NOT_LEADER_OR_FOLLOWER, "the leader has changed")
-        core.answer(leader.change.reply_to, refusal)
-        leader.change = None
 
 
 def fetch_snapshot(core: QuorumCore, reply_to: object, request: FetchSnapshot) -> None:
