@@ -25,7 +25,7 @@ from compat_tests.cluster_view import view
 from compat_tests.conftest import SETTINGS
 from compat_tests.deadlines import PATIENCE_SECONDS
 from compat_tests.differential.peer import Peer
-from compat_tests.kafka_series import KafkaRefused, KafkaSeries, SeriesBroker
+from compat_tests.kafka_series import KafkaRefused, KafkaSeries
 from compat_tests.kafkapy_process import KafkapyProcess, kafkapy_command
 from compat_tests.test_there_and_back import (
     BROKER,
@@ -62,6 +62,7 @@ BROKER_SETTINGS = SETTINGS | {
     "broker.session.timeout.ms": "1000",
     "broker.heartbeat.interval.ms": "200",
 }
+OLDER_RELEASES = ("3.9.1", "4.0.0", "4.1.0", "4.2.0")
 LOG = "__cluster_metadata-0/00000000000000000000.log"
 MIN_ISR = "min.insync.replicas"
 FIRST_SNAPSHOT = "__cluster_metadata-0/00000000000000000000-0000000000.checkpoint"
@@ -191,6 +192,32 @@ def test_both_brokers_take_turns_on_a_directory_of_a_level(series: KafkaSeries, 
     check_records(series, directory, level)
 
 
+if ALL:  # Maven has to get the jars of four more releases
+
+    @pytest.mark.parametrize("release", OLDER_RELEASES)
+    def test_an_older_release_and_kafkapy_take_turns_on_its_directory(tmp_path: Path, release: str) -> None:
+        """Apache Kafka of that release formats the directory, and reads in the end what kafkapy has written."""
+        directory = tmp_path / "data"
+        voters_in_log = OLDER_RELEASES.index(release) % 2 == 0
+        with (
+            closing(
+                ApacheKafka(BROKER_SETTINGS, data_dir=directory, voters_in_log=voters_in_log, version=release)
+            ) as theirs,
+            closing(KafkapyProcess(kafkapy_settings(theirs), data_dir=directory, port=theirs.port)) as ours,
+        ):
+            left: dict[str, Any] | None = None
+            turns: list[Broker] = [theirs, ours, theirs, ours]
+            for turn, broker in enumerate(turns):
+                broker.start()
+                if left is not None:
+                    assert arrival(broker, left) == left
+                change_metadata(broker, turn)
+                use_topic(broker, turn)
+                left = asdict(view(broker))
+                broker.stop()
+            assert not ours.bugs()
+
+
 def kafkapy_settings(theirs: ApacheKafka) -> dict[str, str]:
     """The settings that both brokers are told: where the voters stand is one of them."""
     voters = theirs.settings.get("controller.quorum.voters")
@@ -215,7 +242,7 @@ def arrival(broker: Broker, left: dict[str, Any]) -> dict[str, Any]:
     seen = asdict(view(broker))
     deadline = time.monotonic() + PATIENCE_SECONDS
     # Apache Kafka answers before its coordinators have loaded, and lists no group until then. We do not.
-    while isinstance(broker, SeriesBroker) and seen != left and time.monotonic() < deadline:
+    while not isinstance(broker, KafkapyProcess) and seen != left and time.monotonic() < deadline:
         seen = asdict(view(broker))
     return seen
 
