@@ -54,12 +54,7 @@ ALL = os.environ.get("KAFKAPY_METADATA_VERSIONS") == "all"
 BOOTED_AT = tuple(LEVELS) if ALL else ("3.3-IV3", "3.6-IV1", "3.7-IV2", "4.0-IV1", "4.4-IV2")
 # Before metadata transactions and directories; before eligible leaders. test_there_and_back is about the latest.
 TURNED_AT = tuple(LEVELS) if ALL else ("3.3-IV3", "4.0-IV0")
-# A broker whose predecessor was killed may register when that one's session ends, by default after 9 s.
-BROKER_SETTINGS = SETTINGS | {
-    "transaction.state.log.num.partitions": "4",
-    "broker.session.timeout.ms": "1000",
-    "broker.heartbeat.interval.ms": "200",
-}
+BROKER_SETTINGS = SETTINGS | {"transaction.state.log.num.partitions": "4"}
 OLDER_RELEASES = ("3.9.1", "4.0.0", "4.1.0", "4.2.0")
 LOG = "__cluster_metadata-0/00000000000000000000.log"
 MIN_ISR = "min.insync.replicas"
