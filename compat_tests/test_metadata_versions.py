@@ -58,6 +58,7 @@ BROKER_SETTINGS = SETTINGS | {"transaction.state.log.num.partitions": "4"}
 OLDER_RELEASES = ("3.9.1", "4.0.0", "4.1.0", "4.2.0")
 LOG = "__cluster_metadata-0/00000000000000000000.log"
 MIN_ISR = "min.insync.replicas"
+VOTERS = "controller.quorum.voters"
 FIRST_SNAPSHOT = "__cluster_metadata-0/00000000000000000000-0000000000.checkpoint"
 
 
@@ -125,6 +126,41 @@ def test_format_takes_and_refuses_what_kafka_storage_does_in_its_words(
             assert bootstrapped(series, ours) == bootstrapped(series, theirs)
 
 
+@pytest.mark.parametrize(
+    ("voters_in_log", "node_id", "options"),
+    [
+        (True, 1, ["-s"]),
+        (True, 1, ["-s", "-g"]),
+        (True, 1, ["-s", "-g", "-t", "another-cluster"]),
+        (True, 2, ["-s", "-g"]),
+        (False, 1, ["-s"]),
+        (False, 1, []),
+        (False, 1, ["-f", "kraft.version=1"]),
+        (False, 1, ["-f", "kraft.version=0", "-g"]),
+    ],
+    ids=str,
+)
+def test_a_formatted_directory_is_left_alone_in_the_words_of_the_tool(
+    series: KafkaSeries, tmp_path: Path, voters_in_log: bool, node_id: int, options: list[str]
+) -> None:
+    """Kafka's tool formats it for node 1. Then both are asked to do it again."""
+    directory = tmp_path / "data"
+    with closing(ApacheKafka(data_dir=directory, voters_in_log=voters_in_log)) as first:
+        series.format(series.broker(first), *(["-s"] if voters_in_log else []))
+    before = {path: path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+    with closing(ApacheKafka(data_dir=directory, voters_in_log=voters_in_log, node_id=node_id)) as second:
+        try:
+            said, exit_code = series.format(series.broker(second), *options), 0
+        except KafkaRefused as refused:
+            said, exit_code = f"kafkapy: {str(refused).partition(': ')[2]}\n", 1
+        given = {name: second.settings[name] for name in ("node.id", VOTERS) if name in second.settings}
+    overrides = [word for pair in given.items() for word in ("--override", "=".join(pair))]
+    formatted = format_ours(directory, *options, *overrides)
+    assert (formatted.returncode, formatted.stdout + formatted.stderr) == (exit_code, said)
+    files = [path for path in directory.rglob("*") if path.is_file() and path.name != ".lock"]
+    assert {path: path.read_bytes() for path in files} == before
+
+
 def format_ours(directory: Path, *options: str) -> subprocess.CompletedProcess[str]:
     command = [kafkapy_command(), "format", "-t", CLUSTER_ID, "--data-dir", str(directory), *options]
     return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_SECONDS)
@@ -167,8 +203,8 @@ def test_both_brokers_take_turns_on_a_directory_of_a_level(series: KafkaSeries, 
                 series.format(theirs, "-r", level, *(["-s"] if voters_in_log else []))
                 turns = [ours, *turns]
             else:
-                voters = settings.settings.get("controller.quorum.voters")
-                options = ["--override", f"controller.quorum.voters={voters}"] if voters else ["-s"]
+                voters = settings.settings.get(VOTERS)
+                options = ["--override", f"{VOTERS}={voters}"] if voters else ["-s"]
                 formatted = format_ours(directory, "-r", level, *options)
                 assert formatted.returncode == 0, formatted
             left: dict[str, Any] | None = None
@@ -213,8 +249,8 @@ if ALL:  # Maven has to get the jars of four more releases
 
 def kafkapy_settings(theirs: ApacheKafka) -> dict[str, str]:
     """The settings that both brokers are told: where the voters stand is one of them."""
-    voters = theirs.settings.get("controller.quorum.voters")
-    return BROKER_SETTINGS | ({"controller.quorum.voters": voters} if voters else {})
+    voters = theirs.settings.get(VOTERS)
+    return BROKER_SETTINGS | ({VOTERS: voters} if voters else {})
 
 
 def expected_features(level: str, *, voters_in_log: bool) -> dict[str, int]:

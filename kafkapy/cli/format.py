@@ -105,7 +105,9 @@ def _format(arguments: argparse.Namespace) -> None:
         )
     if present is not None and present.node_id != node_id:
         raise FormatError(
-            f"Stored node id {present.node_id} doesn't match previous node id {node_id} in: {directory}/meta.properties"
+            f"Stored node id {present.node_id} doesn't match previous node id {node_id} in "
+            f"{directory}/meta.properties. If you moved your data, make sure your configured node id matches. If you "
+            "intend to create a new node, you should remove all data in your data directories."
         )
     if present is not None and arguments.ignore_formatted:
         print("All of the log directories are already formatted.")

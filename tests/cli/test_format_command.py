@@ -104,7 +104,9 @@ def test_a_directory_is_formatted_once(tmp_path: Path, capsys: pytest.CaptureFix
         f"kafkapy: Invalid cluster.id in: {tmp_path}/meta.properties. Expected other, but read one"
     )
     assert refused(capsys, "-g", *where, "--override", "node.id=2") == (
-        f"kafkapy: Stored node id 1 doesn't match previous node id 2 in: {tmp_path}/meta.properties"
+        f"kafkapy: Stored node id 1 doesn't match previous node id 2 in {tmp_path}/meta.properties. If you moved your "
+        "data, make sure your configured node id matches. If you intend to create a new node, you should remove all "
+        "data in your data directories."
     )
     assert main(["format", "-t", "one", "-g", *where]) == 0
     assert capsys.readouterr().out == "All of the log directories are already formatted.\n"
