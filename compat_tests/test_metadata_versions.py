@@ -191,7 +191,10 @@ def test_a_directory_of_each_level_boots_and_kafka_reads_what_was_written(
 
 @pytest.mark.parametrize("level", TURNED_AT)
 def test_both_brokers_take_turns_on_a_directory_of_a_level(series: KafkaSeries, tmp_path: Path, level: str) -> None:
-    """Half of the directories are formatted by Kafka's tool and booted by kafkapy first, the others the other way."""
+    """Half of the directories are formatted by Kafka's tool and booted by kafkapy first, the others the other way.
+
+    Those that we format have at least transaction.version 1, which no level begins with.
+    """
     directory = tmp_path / "data"
     kafka_formats = TURNED_AT.index(level) % 2 == 0
     voters_in_log = (TURNED_AT.index(level) // 2 + TURNED_AT.index(level)) % 2 == 0  # with either tool, in its turn
@@ -199,20 +202,24 @@ def test_both_brokers_take_turns_on_a_directory_of_a_level(series: KafkaSeries, 
         theirs = series.broker(settings)
         with closing(KafkapyProcess(kafkapy_settings(settings), data_dir=directory, port=settings.port)) as ours:
             turns: list[Broker] = [theirs, ours, theirs, ours]
+            expected = expected_features(level, voters_in_log=voters_in_log)
             if kafka_formats:
                 series.format(theirs, "-r", level, *(["-s"] if voters_in_log else []))
                 turns = [ours, *turns]
             else:
                 voters = settings.settings.get(VOTERS)
                 options = ["--override", f"{VOTERS}={voters}"] if voters else ["-s"]
+                transaction_version = max(LEVELS[level]["features"]["transaction.version"], 1)
+                options += ["-f", f"transaction.version={transaction_version}"]
                 formatted = format_ours(directory, "-r", level, *options)
                 assert formatted.returncode == 0, formatted
+                expected["transaction.version"] = transaction_version
             left: dict[str, Any] | None = None
             for turn, broker in enumerate(turns):
                 broker.start()
                 if left is not None:
                     assert arrival(broker, left) == left
-                assert finalized_features(broker) == expected_features(level, voters_in_log=voters_in_log)
+                assert finalized_features(broker) == expected
                 change_metadata(broker, turn)
                 use_topic(broker, turn)
                 left = asdict(view(broker))
