@@ -48,6 +48,7 @@ from kafkapy_controller.image import Endpoint
 from kafkapy_controller.registration import NodeRegistration
 from kafkapy_controller.topic_names import CLUSTER_METADATA_TOPIC, OFFSETS_TOPIC, TRANSACTION_TOPIC
 from kafkapy_log import LogStore, StorageError, StoreError
+from kafkapy_log.checkpoint_files import META_PROPERTIES
 from kafkapy_log.disk_errors import what_to_do
 from kafkapy_wire.errors import KafkaError, MalformedMessage
 from kafkapy_wire.uuid import parse_uuid, random_uuid
@@ -207,6 +208,7 @@ class Node:
 
     async def _bring_up(self, parts: ExitStack) -> Broker:
         """Everything that stands behind a listener. Raises StartupError."""
+        self._check_identity()
         try:
             topic_settings = TopicSettingsSource(self.settings)
             store = self.store = LogStore.open(
@@ -283,6 +285,18 @@ class Node:
             await trio.lowlevel.checkpoint()
         if count:
             self.on_recovery(count, count)
+
+    def _check_identity(self) -> None:
+        """A directory with metadata says whose it is; a new identity would make another cluster of it.
+
+        Raises StartupError.
+        """
+        path = self.data_directory / META_PROPERTIES
+        if not path.exists() and any((self.data_directory / METADATA_DIRECTORY).glob("*.log")):
+            raise StartupError(
+                f"{path} is missing, although this directory was in use: restore it from a copy, or name another "
+                "directory"
+            )
 
     def _check_metadata_log(self, store: LogStore) -> None:
         """Without its records every topic in the directory would look like a deleted one. Raises StartupError."""

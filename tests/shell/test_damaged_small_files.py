@@ -130,6 +130,24 @@ def test_a_checkpoint_that_cannot_be_read_is_named_in_one_line(
 
 
 @pytest.mark.parametrize("name", SMALL_FILES)
+def test_without_one_of_its_small_files_a_start_serves_or_names_it(left: Path, tmp_path: Path, name: str) -> None:
+    directory = tmp_path / "data"
+    shutil.copytree(left, directory)
+    (directory / name).unlink()
+    before = {path for path in directory.rglob("*") if path.is_file()}
+    refusal = start(directory, keeps_records=True)
+    if name == "meta.properties":
+        assert refusal is not None
+        assert refusal.startswith(f"{directory / name} is missing, although this directory was in use: restore it ")
+        assert {path for path in directory.rglob("*") if path.is_file()} == before
+    elif name.endswith(".log"):
+        assert refusal is not None
+        assert refusal.startswith(f"{directory / METADATA} is missing or empty, although this directory was in use")
+    else:
+        assert refusal is None
+
+
+@pytest.mark.parametrize("name", SMALL_FILES)
 def test_a_damaged_small_file_never_ends_in_a_traceback(left: Path, tmp_path: Path, name: str) -> None:
     original = (left / name).read_bytes()
     for case in range(CASES // len(SMALL_FILES) + 1):
