@@ -149,8 +149,10 @@ def _copy_jars(pom: Path, target: Path, version: str) -> None:
         raise ApacheKafkaFailed(f"mvn cannot get the jars of {pom}:\n{result.stdout}")
 
 
-def java_command(main_class: str, *arguments: str, heap_mb: int = 256, log_level: str = "WARN") -> list[str]:
-    """A command that runs `main_class` of the release; log lines go to standard error, at `log_level` and above."""
+def java_command(
+    main_class: str, *arguments: str, heap_mb: int = 256, log_level: str = "WARN", version: str = KAFKA_VERSION
+) -> list[str]:
+    """A command that runs `main_class` of a release; log lines go to standard error, at `log_level` and above."""
     log_settings = _JAVA_DIRECTORY / "log4j2.properties"
     return [
         require_tool("java"),
@@ -159,18 +161,22 @@ def java_command(main_class: str, *arguments: str, heap_mb: int = 256, log_level
         f"-Dlog4j2.configurationFile={log_settings}",
         f"-Dkafkapy.log.level={log_level}",
         "-cp",
-        f"{jar_directory()}/*",
+        f"{jar_directory(version)}/*",
         main_class,
         *arguments,
     ]
 
 
 def java_tool(
-    main_class: str, *arguments: str, stdin: str | None = None, timeout: float = 60.0
+    main_class: str,
+    *arguments: str,
+    stdin: str | None = None,
+    timeout: float = 60.0,
+    version: str = KAFKA_VERSION,
 ) -> subprocess.CompletedProcess[str]:
     """Run one tool to its end. The exit code is for the caller to judge; raises subprocess.TimeoutExpired (killed)."""
     return subprocess.run(
-        java_command(main_class, *arguments),
+        java_command(main_class, *arguments, version=version),
         input=stdin if stdin is not None else "",
         capture_output=True,
         encoding="utf-8",
@@ -204,11 +210,13 @@ class ApacheKafka:
         node_id: int = 1,
         log_level: str = "INFO",
         voters_in_log: bool = False,
+        version: str = KAFKA_VERSION,
     ) -> None:
         self._port = port or free_port()
         self._controller_port = free_port()
         self._work = Path(tempfile.mkdtemp(prefix="apache-kafka-"))
         self._log_level = log_level
+        self._version = version
         self._process: subprocess.Popen[bytes] | None = None
         self.data_dir = data_dir or self._work / "data"
         self.log_file = self._work / "broker.log"
@@ -275,10 +283,11 @@ class ApacheKafka:
             formatted = java_tool(
                 *(STORAGE, "format", "--cluster-id", CLUSTER_ID, "--config", str(properties), "--ignore-formatted"),
                 *self._format_options,
+                version=self._version,
             )
             if formatted.returncode:
                 raise ApacheKafkaFailed(f"kafka-storage format:\n{formatted.stdout}{formatted.stderr}")
-        command = java_command(BROKER, str(properties), heap_mb=512, log_level=self._log_level)
+        command = java_command(BROKER, str(properties), heap_mb=512, log_level=self._log_level, version=self._version)
         with self.log_file.open("ab") as log:
             log_position = log.tell()
             self._process = subprocess.Popen(

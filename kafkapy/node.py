@@ -24,12 +24,14 @@ from kafkapy.coordinators.transaction import MarkerWriter, PartitionEnlister, Tr
 from kafkapy.errors import ShutdownError, StartupError
 from kafkapy.fetching.sessions import FetchSessionCache
 from kafkapy.housekeeping import Housekeeping
+from kafkapy.metadata.broken import BrokenMetadata
 from kafkapy.metadata.dynamic_settings import DynamicSettings
+from kafkapy.metadata.formatting import controller_endpoint, own_quorum
 from kafkapy.metadata.internal_topics import create_missing_topics
 from kafkapy.metadata.metadata_log import METADATA_DIRECTORY
 from kafkapy.metadata.producer_ids import ProducerIds
 from kafkapy.metadata.publisher import MetadataPublisher
-from kafkapy.metadata.start import BrokenMetadata, start_controller
+from kafkapy.metadata.start import start_controller
 from kafkapy.network.dispatch import Dispatcher
 from kafkapy.network.listeners import bind
 from kafkapy.network.server import Server
@@ -41,12 +43,12 @@ from kafkapy.partitions.manager import PartitionManager
 from kafkapy.partitions.topic_settings import TopicSettingsSource
 from kafkapy.settings.current import CurrentSettings
 from kafkapy.settings.listeners import SECURITY_PROTOCOLS
-from kafkapy_controller.bootstrap import SUPPORTED_FEATURES
+from kafkapy_controller.features import SUPPORTED_FEATURES
 from kafkapy_controller.image import Endpoint
 from kafkapy_controller.registration import NodeRegistration
 from kafkapy_controller.topic_names import CLUSTER_METADATA_TOPIC, OFFSETS_TOPIC, TRANSACTION_TOPIC
-from kafkapy_controller.voters import LATEST_KRAFT_VERSION, QuorumMembership, Voter, VoterEndpoint
 from kafkapy_log import LogStore, StorageError, StoreError
+from kafkapy_log.checkpoint_files import META_PROPERTIES
 from kafkapy_log.disk_errors import what_to_do
 from kafkapy_wire.errors import KafkaError, MalformedMessage
 from kafkapy_wire.uuid import parse_uuid, random_uuid
@@ -64,8 +66,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("kafkapy.node")
 
-# Nobody connects to it while the quorum has one member; Kafka wants to see one when it boots on the directory.
-DEFAULT_CONTROLLER_ENDPOINT = VoterEndpoint("CONTROLLER", "localhost", 9093)
 # So long connections wait for the coordinators. Later their clients are told to come again, as by Apache Kafka.
 COORDINATORS_LOAD_SECONDS = 0.25
 RECOVERY_TURN_SECONDS = 0.05
@@ -208,6 +208,7 @@ class Node:
 
     async def _bring_up(self, parts: ExitStack) -> Broker:
         """Everything that stands behind a listener. Raises StartupError."""
+        self._check_identity()
         try:
             topic_settings = TopicSettingsSource(self.settings)
             store = self.store = LogStore.open(
@@ -218,6 +219,8 @@ class Node:
                 fsync=self.durable,
                 recover=False,
             )
+            for file in store.unreadable_files:
+                logger.warning("%s cannot be read (%s): %s", *file)
             flusher = Flusher(self.clock, self.disk)
             partitions = PartitionManager(
                 store, self.node_id, topic_settings, self.clock, self.disk, flusher if self.durable else None
@@ -247,7 +250,7 @@ class Node:
         controller, self.metadata_log = start_controller(
             store,
             self.node_id,
-            self._membership(store),
+            own_quorum(self.settings.now, parse_uuid(store.directory_id)),
             self.settings,
             metadata,
             self.clock,
@@ -283,6 +286,18 @@ class Node:
         if count:
             self.on_recovery(count, count)
 
+    def _check_identity(self) -> None:
+        """A directory with metadata says whose it is; a new identity would make another cluster of it.
+
+        Raises StartupError.
+        """
+        path = self.data_directory / META_PROPERTIES
+        if not path.exists() and any((self.data_directory / METADATA_DIRECTORY).glob("*.log")):
+            raise StartupError(
+                f"{path} is missing, although this directory was in use: restore it from a copy, or name another "
+                "directory"
+            )
+
     def _check_metadata_log(self, store: LogStore) -> None:
         """Without its records every topic in the directory would look like a deleted one. Raises StartupError."""
         log = store.get(CLUSTER_METADATA_TOPIC, 0, now_ms=self.clock.now_ms())
@@ -295,17 +310,6 @@ class Node:
                 f"{f' and holds topics ({topics[0]}, ...)' if topics else ''}: restore it from a copy, or name another "
                 "directory"
             )
-
-    def _membership(self, store: LogStore) -> QuorumMembership:
-        """The quorum of a new directory: this node alone, as `kafka-storage format --standalone` writes it."""
-        voter = Voter(self.node_id, parse_uuid(store.directory_id), (self._controller_endpoint(),))
-        return QuorumMembership(LATEST_KRAFT_VERSION, (voter,))
-
-    def _controller_endpoint(self) -> VoterEndpoint:
-        settings = self.settings.now
-        name = settings.network.controller_listener_names[0]
-        own = next((listener for listener in settings.listeners if listener.name == name), None)
-        return VoterEndpoint(name, own.host or "localhost", own.port) if own else DEFAULT_CONTROLLER_ENDPOINT
 
     async def _register(self, store: LogStore, controller: QuorumController) -> int:
         """Register with the controller. Returns the broker epoch."""
@@ -326,7 +330,7 @@ class Node:
             rack=settings.node.broker_rack,
             log_dirs=[parse_uuid(store.directory_id)],
         )
-        address = self._controller_endpoint()
+        address = controller_endpoint(settings)
         endpoint = Endpoint(address.name, address.host, address.port, SECURITY_PROTOCOLS.index("PLAINTEXT"))
         await controller.register_controller(registration._replace(endpoints=[endpoint])).wait()
         return await controller.register_broker(registration).wait()

@@ -51,7 +51,7 @@ SETTINGS = {
 @pytest.fixture(scope="module")
 def real_broker() -> Iterator[ApacheKafka]:
     need(jar_directory)
-    with ApacheKafka(SETTINGS) as broker:
+    with ApacheKafka(SETTINGS, voters_in_log=True) as broker:
         _warm_up(broker)
         yield broker
 
@@ -60,7 +60,7 @@ def real_broker() -> Iterator[ApacheKafka]:
 def tested_broker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     broker: ApacheKafka | KafkapyProcess
     if request.config.getoption("--broker") == "apache":
-        broker = ApacheKafka(SETTINGS)
+        broker = ApacheKafka(SETTINGS, voters_in_log=True)
     else:
         broker = KafkapyProcess(SETTINGS, data_dir=tmp_path_factory.mktemp("differential"))
     with broker:

@@ -3,7 +3,8 @@
 ```
 image              MetadataImage and its parts: topics, partitions, brokers, settings, ... at one offset
 delta              MetadataDelta: replays records, knows what they change
-metadata_records   the 26 record formats: frames, and the version of each that may be written
+metadata_records   the 27 record formats: frames, and the version of each that a level of metadata.version allows
+metadata_version, features   the levels of metadata.version and of the other features, what a new cluster begins with
 metadata_batches   batches and snapshots of them
 topics             decide: CreateTopics, DeleteTopics, CreatePartitions      topic_names, placement: their rules
 configs, producer_ids, registration, bootstrap                               decide: the rest

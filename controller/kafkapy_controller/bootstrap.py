@@ -1,13 +1,15 @@
-"""The first records of a cluster: what `kafka-storage format` and the first leader of Apache Kafka 4.3.1 write."""
+"""The first records of a cluster: what `kafka-storage format` and the first leader of Apache Kafka 4.4.0 write."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
-from kafkapy_controller.configs import ELR_FEATURE, MIN_INSYNC_REPLICAS
+from kafkapy_controller.configs import MIN_INSYNC_REPLICAS
 from kafkapy_controller.decision import Decision
-from kafkapy_controller.image import METADATA_VERSION, ConfigResourceType
+from kafkapy_controller.features import ELR_FEATURE, KRAFT_VERSION, features_of_new_cluster, unsupported
+from kafkapy_controller.image import ConfigResourceType
 from kafkapy_controller.metadata_records import MetadataRecord
+from kafkapy_controller.metadata_version import METADATA_TRANSACTIONS, METADATA_VERSION
 from kafkapy_wire.record_formats.metadata import (
     BeginTransactionRecord,
     ConfigRecord,
@@ -15,46 +17,38 @@ from kafkapy_wire.record_formats.metadata import (
     FeatureLevelRecord,
 )
 
-LATEST_METADATA_VERSION = 30
-"""4.3-IV0."""
-OLDEST_METADATA_VERSION = 7
-"""3.3-IV3: the oldest that Apache Kafka 4 reads."""
 
-BOOTSTRAP_FEATURES: Mapping[str, int] = {
-    METADATA_VERSION: LATEST_METADATA_VERSION,
-    ELR_FEATURE: 1,
-    "group.version": 1,
-    "share.version": 1,
-    "streams.version": 1,
-    "transaction.version": 2,
-}
-"""Levels that a newly formatted cluster begins with."""
+def feature_records(levels: Mapping[str, int] | None = None) -> list[MetadataRecord]:
+    """What `bootstrap.checkpoint` holds: metadata.version first, no feature at level 0, never kraft.version.
 
-SUPPORTED_FEATURES: Mapping[str, tuple[int, int]] = {
-    "group.version": (0, 1),
-    "kraft.version": (0, 1),
-    METADATA_VERSION: (OLDEST_METADATA_VERSION, LATEST_METADATA_VERSION),
-    "share.version": (0, 1),
-    "streams.version": (0, 1),
-    "transaction.version": (0, 2),
-    ELR_FEATURE: (0, 1),
-}
-"""Lowest and highest level that a node of this release can work with: nodes register with them."""
-
-
-def feature_records(levels: Mapping[str, int] = BOOTSTRAP_FEATURES) -> list[MetadataRecord]:
-    """What `bootstrap.checkpoint` holds."""
-    return [FeatureLevelRecord(name=name, feature_level=level) for name, level in levels.items()]
-
-
-def decide_bootstrap(bootstrap_records: Iterable[MetadataRecord], min_insync_replicas: int) -> Decision[None]:
-    """The first metadata transaction. It also sets the cluster's min.insync.replicas.
-
-    With eligible leader replicas (KIP-966) that setting must be the same on all controllers, so that it moves from
-    the file of the first one into the log; from then on the file's value has no effect.
+    `levels` None: those of a cluster that begins with this release.
     """
-    records: list[MetadataRecord] = [BeginTransactionRecord(name="Bootstrap records"), *bootstrap_records]
-    if any(isinstance(r, FeatureLevelRecord) and r.name == ELR_FEATURE and r.feature_level for r in records):
+    if levels is None:
+        levels = features_of_new_cluster({}, voters_in_log=True)
+    others = sorted(name for name, level in levels.items() if level and name not in (METADATA_VERSION, KRAFT_VERSION))
+    return [FeatureLevelRecord(name=name, feature_level=levels[name]) for name in (METADATA_VERSION, *others)]
+
+
+def features_in(bootstrap_records: Iterable[MetadataRecord]) -> dict[str, int]:
+    """The features that a cluster begins with. Raises ValueError: not such as this release can work with."""
+    features = {r.name: r.feature_level for r in bootstrap_records if isinstance(r, FeatureLevelRecord)}
+    if METADATA_VERSION not in features:
+        raise ValueError(f"it holds no level of {METADATA_VERSION}")
+    if (reason := unsupported(features)) is not None:
+        raise ValueError(reason)
+    return features
+
+
+def decide_bootstrap(bootstrap_records: Sequence[MetadataRecord], min_insync_replicas: int) -> Decision[None]:
+    """The first records, in a metadata transaction where the level of metadata.version has them.
+
+    They also set the cluster's min.insync.replicas: with eligible leader replicas (KIP-966) that setting must be the
+    same on all controllers, so that it moves from the file of the first one into the log; from then on the file's
+    value has no effect.
+    """
+    features = features_in(bootstrap_records)
+    records: list[MetadataRecord] = list(bootstrap_records)
+    if features.get(ELR_FEATURE, 0):
         records.append(
             ConfigRecord(
                 resource_type=ConfigResourceType.BROKER,
@@ -63,5 +57,6 @@ def decide_bootstrap(bootstrap_records: Iterable[MetadataRecord], min_insync_rep
                 value=str(min_insync_replicas),
             )
         )
-    records.append(EndTransactionRecord())
+    if features[METADATA_VERSION] >= METADATA_TRANSACTIONS:
+        records = [BeginTransactionRecord(name="Bootstrap records"), *records, EndTransactionRecord()]
     return Decision(records, None)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from kafkapy_controller.features import ELR_FEATURE
 from kafkapy_controller.image import ConfigResource, ConfigResourceType, MetadataImage
 from kafkapy_controller.metadata_records import MetadataRecord
 from kafkapy_wire.record_formats.metadata import ClearElrRecord, ConfigRecord
 
-ELR_FEATURE = "eligible.leader.replicas.version"
 MIN_INSYNC_REPLICAS = "min.insync.replicas"
 
 

@@ -71,7 +71,10 @@ class MetadataDelta:
         self.changed_features: set[str] = set()
 
     def replay(self, record: MetadataRecord) -> None:
-        """Take one record into account. Records of an open metadata transaction wait for its end (KIP-868)."""
+        """Take one record into account. Records of an open metadata transaction wait for its end (KIP-868).
+
+        Raises KeyError: it changes a topic, partition or broker that no record before has made; ValueError.
+        """
         if self._open_transaction is None:
             _REPLAY[type(record)](self, record)
         elif isinstance(record, m.EndTransactionRecord):
@@ -84,7 +87,10 @@ class MetadataDelta:
             self._open_transaction.append(record)
 
     def apply(self, offset: int, epoch: int) -> MetadataImage:
-        """The image at `offset`, the offset of the last record replayed."""
+        """The image at `offset`, the offset of the last record replayed.
+
+        Raises ValueError: records of a topic's partitions are missing.
+        """
         changes: dict[str, Any] = dict(self._maps)
         if self._changed_topics:
             changes |= self._apply_topics()
@@ -130,8 +136,11 @@ class MetadataDelta:
         for topic_id, change in self._changed_topics.items():
             if change is not None:
                 name, partitions = change
-                assert partitions.keys() == set(range(len(partitions))), (name, sorted(partitions))
-                changed[topic_id] = TopicImage(name, topic_id, tuple([partitions[i] for i in range(len(partitions))]))
+                try:
+                    in_order = tuple([partitions[i] for i in range(len(partitions))])
+                except KeyError as missing:
+                    raise ValueError(f"partition {missing} of topic {name} was not made, but later ones were") from None
+                changed[topic_id] = TopicImage(name, topic_id, in_order)
         by_name = {topic.name: topic for topic in changed.values()}
         # Deletions first: a topic made again under its old name has a new id, and must not fall with the old one.
         gone = self.deleted_topics
@@ -290,6 +299,9 @@ class MetadataDelta:
             zk_migration_ready=record.zk_migration_ready,
         )
 
+    def _replay_unregister_controller(self, record: m.UnregisterControllerRecord) -> None:
+        del self._map("controllers", self.base.controllers)[record.controller_id]
+
     # Settings, features, producer ids
 
     def _replay_config(self, record: m.ConfigRecord) -> None:
@@ -423,6 +435,7 @@ _REPLAY: dict[type[MetadataRecord], Callable[[MetadataDelta, Any], None]] = {
     m.TopicRecord: MetadataDelta._replay_topic,
     m.UnfenceBrokerRecord: MetadataDelta._replay_unfence_broker,
     m.UnregisterBrokerRecord: MetadataDelta._replay_unregister_broker,
+    m.UnregisterControllerRecord: MetadataDelta._replay_unregister_controller,
     m.UserScramCredentialRecord: MetadataDelta._replay_user_scram_credential,
     m.ZkMigrationStateRecord: MetadataDelta._replay_zk_migration,
 }

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple
 
+from kafkapy_controller.metadata_version import METADATA_VERSION
 from kafkapy_controller.topic_names import INTERNAL_TOPICS
 from kafkapy_wire.uuid import ZERO_UUID, Uuid
 
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
     )
 
 NO_LEADER = -1
-
-METADATA_VERSION = "metadata.version"
-
 
 # KIP-858: what a replica's directory id may be besides the id of a directory.
 MIGRATING_DIRECTORY = ZERO_UUID
@@ -140,6 +138,8 @@ class MetadataImage(NamedTuple):
     configs: Mapping[ConfigResource, Mapping[str, str]] = {}
     features: Mapping[str, int] = {}
     """Finalized levels, metadata.version among them. A feature at level 0 is absent."""
+    kraft_version: int = 0
+    """The quorum's feature level, which control records say: from 1 on the log says who votes (KIP-853)."""
     next_producer_id: int = 0
     """First id of the next block of producer ids."""
     client_quotas: Mapping[QuotaEntity, Mapping[str, float]] = {}
@@ -153,7 +153,7 @@ class MetadataImage(NamedTuple):
 
     @property
     def metadata_version(self) -> int:
-        """The finalized level of metadata.version (30 is 4.3-IV0), 0 before the first record says it."""
+        """The finalized level of metadata.version (33 is 4.4-IV2), 0 before the first record says it."""
         return self.features.get(METADATA_VERSION, 0)
 
     def resource_configs(self, resource_type: int, name: str) -> Mapping[str, str]:

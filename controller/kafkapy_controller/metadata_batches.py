@@ -56,11 +56,25 @@ class SnapshotId(NamedTuple):
         return cls(int(end_offset), int(epoch))
 
 
-def read_batches(data: bytes | memoryview) -> Iterator[MetadataBatch]:
-    """The batches in whole log bytes. Raises MalformedMessage: what follows cannot be read."""
+def read_batches(data: bytes | memoryview, next_offset: int | None = None) -> Iterator[MetadataBatch]:
+    """The batches in whole log bytes, which follow each other without a gap; `next_offset` lies in the first.
+
+    Raises MalformedMessage: what follows cannot be read.
+    """
+    is_first = True
     for header, batch in split_batches(data):
         if not crc_matches(batch):
             raise MalformedMessage(f"the batch at offset {header.base_offset} does not match its CRC")
+        if next_offset is not None:
+            # The CRC leaves out the offset, which says whether a batch is missing.
+            follows = header.base_offset == next_offset or (
+                is_first and header.base_offset < next_offset <= header.last_offset
+            )
+            if not follows:
+                raise MalformedMessage(
+                    f"a batch begins at offset {header.base_offset}, and the one before it ends at {next_offset}"
+                )
+            next_offset, is_first = header.next_offset, False
         records: list[MetadataRecord] = []
         control_records: list[Record] = []
         for record in decode_records(batch):
@@ -123,7 +137,7 @@ def build_snapshot(
 
 def read_snapshot(data: bytes) -> list[MetadataBatch]:
     """All batches of a snapshot. Raises MalformedMessage: torn or damaged; a whole one ends with its footer."""
-    batches = list(read_batches(data))
+    batches = list(read_batches(data, 0))
     last = batches[-1].control_records if batches else ()
     if not last or read_control_record_type(last[-1].key) is not ControlRecordType.SNAPSHOT_FOOTER:
         raise MalformedMessage("the snapshot has no footer")

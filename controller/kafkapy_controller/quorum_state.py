@@ -9,6 +9,7 @@ from kafkapy_wire.errors import MalformedMessage
 from kafkapy_wire.uuid import ZERO_UUID, Uuid, parse_uuid, uuid_text
 
 NOBODY = -1
+INT32_MAX = 2**31 - 1
 
 
 class QuorumState(NamedTuple):
@@ -44,11 +45,19 @@ def decode_quorum_state(text: str) -> QuorumState:
     try:
         content = json.loads(text)
         directory = content.get("votedDirectoryId")
-        return QuorumState(
+        state = QuorumState(
             leader_id=int(content["leaderId"]),
             leader_epoch=int(content["leaderEpoch"]),
             voted_id=int(content["votedId"]),
             voted_directory_id=ZERO_UUID if directory is None else parse_uuid(directory),
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise MalformedMessage(f"quorum-state is not what Kafka writes there: {error!r}") from error
+    except KeyError as error:
+        raise MalformedMessage(f"it has no {error.args[0]}") from error
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        raise MalformedMessage("it is not JSON as Kafka writes it") from error
+    for name, number in (("leaderId", state.leader_id), ("votedId", state.voted_id)):
+        if not NOBODY <= number <= INT32_MAX:
+            raise MalformedMessage(f"{name} {number} is no id of a node")
+    if not 0 <= state.leader_epoch < INT32_MAX:  # the next one must fit, too
+        raise MalformedMessage(f"leaderEpoch {state.leader_epoch} is no epoch")
+    return state

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from kafkapy_controller.decision import Decision
 from kafkapy_controller.image import NO_LEADER, Endpoint, LeaderRecoveryState, MetadataImage, PartitionImage
 from kafkapy_controller.metadata_records import MetadataRecord
+from kafkapy_controller.metadata_version import CONTROLLER_REGISTRATION, CORDONED_LOG_DIRS, DIRECTORY_ASSIGNMENT
 from kafkapy_wire.record_formats.metadata import (
     BrokerEndpoint,
     BrokerFeature,
@@ -35,7 +36,10 @@ class NodeRegistration(NamedTuple):
     log_dirs: Sequence[Uuid] = ()
 
 
-def decide_register_controller(registration: NodeRegistration) -> Decision[None]:
+def decide_register_controller(image: MetadataImage, registration: NodeRegistration) -> Decision[None]:
+    """Register a controller; without records where metadata.version has none for it, as in Apache Kafka."""
+    if image.metadata_version < CONTROLLER_REGISTRATION:
+        return Decision([], None)
     record = RegisterControllerRecord(
         controller_id=registration.node_id,
         incarnation_id=registration.incarnation_id,
@@ -57,8 +61,10 @@ def decide_start_broker(image: MetadataImage, registration: NodeRegistration, ne
 
     Apache Kafka takes three steps (BrokerRegistration, heartbeats until the broker has caught up, then unfencing); a
     broker beside its controller has caught up from the start. The broker epoch is the registration's own offset,
-    `next_offset`, so that no two registrations share one.
+    `next_offset`, so that no two registrations share one. Of its log directories the registration says what the level
+    of metadata.version can say.
     """
+    level = image.metadata_version
     registered = RegisterBrokerRecord(
         broker_id=registration.node_id,
         incarnation_id=registration.incarnation_id,
@@ -73,8 +79,8 @@ def decide_start_broker(image: MetadataImage, registration: NodeRegistration, ne
         ],
         rack=registration.rack,
         fenced=True,
-        log_dirs=list(registration.log_dirs),
-        cordoned_log_dirs=[],
+        log_dirs=list(registration.log_dirs) if level >= DIRECTORY_ASSIGNMENT else [],
+        cordoned_log_dirs=[] if level >= CORDONED_LOG_DIRS else None,
     )
     unfenced = BrokerRegistrationChangeRecord(broker_id=registration.node_id, broker_epoch=next_offset, fenced=UNFENCE)
     elections = [

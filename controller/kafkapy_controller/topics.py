@@ -20,6 +20,7 @@ from kafkapy_controller.image import (
     TopicImage,
 )
 from kafkapy_controller.metadata_records import MetadataRecord
+from kafkapy_controller.metadata_version import DIRECTORY_ASSIGNMENT
 from kafkapy_controller.placement import place_replicas
 from kafkapy_controller.topic_names import CLUSTER_METADATA_TOPIC, check_topic_name, metric_name
 from kafkapy_wire.errors import ErrorCode, KafkaError
@@ -330,7 +331,9 @@ class _Placed(NamedTuple):
 
     @classmethod
     def on(cls, image: MetadataImage, replicas: tuple[int, ...]) -> _Placed:
-        directories = [_default_directory(image, broker_id) for broker_id in replicas]
+        directories: list[Uuid] = []  # a lower level of metadata.version cannot say where a replica is
+        if image.metadata_version >= DIRECTORY_ASSIGNMENT:
+            directories = [_default_directory(image, broker_id) for broker_id in replicas]
         return cls(list(replicas), _active_replicas(image, replicas), directories)
 
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kafkapy.apis import API_MODULES
-from kafkapy_controller.bootstrap import SUPPORTED_FEATURES
+from kafkapy_controller.features import KRAFT_VERSION, SUPPORTED_FEATURES
 from kafkapy_wire.api_keys import API_VERSIONS, ApiKey
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.api_versions import (
@@ -30,6 +30,7 @@ from kafkapy_wire.messages.api_versions import (
 
 if TYPE_CHECKING:
     from kafkapy.context import RequestContext
+    from kafkapy_controller.image import MetadataImage
 
 NO_NODE = -1
 _SOFTWARE_NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.")
@@ -67,10 +68,15 @@ def handle(request: ApiVersionsRequest, context: RequestContext) -> ApiVersionsR
         finalized_features_epoch=image.offset,
         finalized_features=[
             FinalizedFeatureKey(name=name, min_version_level=level, max_version_level=level)
-            for name, level in image.features.items()
-            if level > 0
+            for name, level in _finalized(image)
         ],
     )
+
+
+def _finalized(image: MetadataImage) -> list[tuple[str, int]]:
+    """The quorum's own feature is no record of the metadata, yet clients see it beside the others (KIP-853)."""
+    levels = (*image.features.items(), (KRAFT_VERSION, image.kraft_version))
+    return [(name, level) for name, level in levels if level > 0]
 
 
 def _is_software_name(name: str) -> bool:

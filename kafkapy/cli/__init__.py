@@ -14,6 +14,7 @@ __all__ = ["COMMANDS", "main"]
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "start": ("kafkapy.cli.start", "start a broker (the default)"),
+    "format": ("kafkapy.cli.format", "make a data directory for a broker, as kafka-storage does"),
     "topics": ("kafkapy.cli.topics", "list, create, describe, alter and delete topics"),
     "produce": ("kafkapy.cli.produce", "send records to a topic"),
     "consume": ("kafkapy.cli.consume", "print the records of a topic"),

@@ -75,7 +75,7 @@ def _run(arguments: argparse.Namespace) -> int:
         with TemporaryDirectory(prefix="kafkapy-") as directory:
             _serve(settings, Path(directory), ephemeral=True)
     else:
-        _serve(settings, _data_directory(settings), ephemeral=False)
+        _serve(settings, data_directory(settings), ephemeral=False)
     return 0
 
 
@@ -94,7 +94,7 @@ def _settings(arguments: argparse.Namespace) -> Settings:
     return Settings.parse(collect_settings(arguments.config, overrides=overrides))
 
 
-def _data_directory(settings: Settings) -> Path:
+def data_directory(settings: Settings) -> Path:
     if "log.dirs" in settings.static or "log.dir" in settings.static:
         return Path(settings.log.directories[0])
     return Path(DEFAULT_DATA_DIRECTORY)

@@ -25,8 +25,9 @@ from kafkapy.settings.alter import (
     replacing_changes,
 )
 from kafkapy.settings.catalog import Definition, broker_definition, broker_definitions, topic_definitions
-from kafkapy_controller.configs import ELR_FEATURE, config_records
+from kafkapy_controller.configs import config_records
 from kafkapy_controller.decision import Decision
+from kafkapy_controller.features import ELR_FEATURE
 from kafkapy_controller.image import ConfigResourceType
 from kafkapy_controller.topic_names import check_topic_name
 from kafkapy_wire.errors import ErrorCode, KafkaError

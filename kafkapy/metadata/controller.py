@@ -14,10 +14,11 @@ import trio
 
 from kafkapy.pending import Pending
 from kafkapy.turns import Turn
-from kafkapy_controller.bootstrap import decide_bootstrap
+from kafkapy_controller.bootstrap import decide_bootstrap, features_in
 from kafkapy_controller.delta import MetadataDelta
 from kafkapy_controller.image import ConfigResourceType
 from kafkapy_controller.metadata_records import encode_metadata_record
+from kafkapy_controller.metadata_version import METADATA_VERSION
 from kafkapy_wire.errors import KafkaError
 
 if TYPE_CHECKING:
@@ -71,17 +72,20 @@ class QuorumController:
     def lead(self, bootstrap: Sequence[MetadataRecord]) -> None:
         """Become leader, end what the last leader left half done, and begin a new cluster with `bootstrap`. Blocks.
 
+        A cluster is new as long as it has no metadata.version; then the records are written at that of `bootstrap`.
         Raises KafkaError KAFKA_STORAGE_ERROR, OSError.
         """
         self._log.lead()
         self._replayed(MetadataDelta(self.image))  # that there is a new leader changes nothing, but has an offset
+        begins = not self.image.metadata_version
+        level = features_in(bootstrap)[METADATA_VERSION] if begins else self.image.metadata_version
         if self.image.open_transaction is not None:
             from kafkapy_wire.record_formats.metadata import AbortTransactionRecord
 
-            self._append([AbortTransactionRecord(reason="the controller stopped within the transaction")])
-        if not self.image.metadata_version:
+            self._append([AbortTransactionRecord(reason="the controller stopped within the transaction")], level)
+        if begins:
             min_insync_replicas = self._node_settings.now.topic_defaults.min_insync_replicas
-            self._append(decide_bootstrap(bootstrap, min_insync_replicas).records)
+            self._append(decide_bootstrap(bootstrap, min_insync_replicas).records, level)
         self._log.flush()
 
     def close(self) -> None:
@@ -139,7 +143,7 @@ class QuorumController:
     def register_controller(self, registration: NodeRegistration) -> Pending[None]:
         from kafkapy_controller.registration import decide_register_controller
 
-        return self.commit(decide_register_controller(registration))
+        return self.commit(decide_register_controller(self.image, registration))
 
     def register_broker(self, registration: NodeRegistration) -> Pending[int]:
         from kafkapy_controller.registration import decide_start_broker
@@ -237,12 +241,15 @@ class QuorumController:
                 return
         self._log.when_committed(release)
 
-    def _append(self, records: Sequence[MetadataRecord]) -> None:
-        """Append and replay. Raises KafkaError KAFKA_STORAGE_ERROR: then nothing has changed."""
+    def _append(self, records: Sequence[MetadataRecord], metadata_version: int | None = None) -> None:
+        """Append and replay, by default at the image's metadata.version.
+
+        Raises KafkaError KAFKA_STORAGE_ERROR: then nothing has changed.
+        """
         delta = MetadataDelta(self.image)
         for record in records:
             delta.replay(record)
-        self._log.append(records, self.image.metadata_version)
+        self._log.append(records, self.image.metadata_version if metadata_version is None else metadata_version)
         self._replayed(delta)
 
     def _replayed(self, delta: MetadataDelta) -> None:

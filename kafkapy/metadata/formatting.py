@@ -1,35 +1,149 @@
-"""What `kafka-storage format` leaves in a new directory, and what is read of it when the cluster begins."""
+"""What `kafka-storage format` leaves in a directory: written for a new one, read when the cluster begins.
+
+```
+meta.properties                               which cluster and node the directory belongs to
+__cluster_metadata-0/0...0-0...0.checkpoint   the features that the cluster begins with; who votes (kraft.version 1)
+bootstrap.checkpoint                          the features, as Apache Kafka before 4.4 wrote them: read, not written
+```
+"""
 
 from __future__ import annotations
 
+import logging
+import os
 from typing import TYPE_CHECKING
 
-from kafkapy_controller.bootstrap import feature_records
+from kafkapy.metadata.broken import BEGIN_ANEW, unreadable
+from kafkapy.metadata.metadata_log import METADATA_DIRECTORY
+from kafkapy_controller.bootstrap import feature_records, features_in
 from kafkapy_controller.metadata_batches import SnapshotId, build_snapshot, read_snapshot
-from kafkapy_log.durable_files import replace_file
+from kafkapy_controller.metadata_version import METADATA_VERSION
+from kafkapy_controller.voters import LATEST_KRAFT_VERSION, QuorumMembership, Voter, VoterEndpoint
+from kafkapy_log.durable_files import read_file, replace_file
+from kafkapy_log.identity import check_cluster_id, lock_directory, read_identity, write_identity
+from kafkapy_wire.errors import MalformedMessage
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from kafkapy.settings import Settings
     from kafkapy_controller.metadata_records import MetadataRecord
-    from kafkapy_controller.voters import QuorumMembership
+    from kafkapy_log.identity import Identity
+    from kafkapy_wire.uuid import Uuid
+
+logger = logging.getLogger("kafkapy.controller")
 
 BOOTSTRAP_FILE = "bootstrap.checkpoint"
+FIRST_SNAPSHOT = SnapshotId(0, 0)
+
+# Nobody connects to it while the quorum has one member; Kafka wants to see one when it boots on the directory.
+DEFAULT_CONTROLLER_ENDPOINT = VoterEndpoint("CONTROLLER", "localhost", 9093)
 
 
-def format_directory(metadata_directory: Path, membership: QuorumMembership, now_ms: int) -> None:
-    """Write the features that the cluster begins with, and who votes. Raises OSError."""
-    bootstrap_file = metadata_directory.parent / BOOTSTRAP_FILE
-    if not bootstrap_file.exists():
-        replace_file(bootstrap_file, build_snapshot(feature_records(), None, 0, now_ms=now_ms), fsync=False)
-    if membership.kraft_version > 0:
-        snapshot = build_snapshot([], membership, 0, now_ms=now_ms, last_contained_ms=now_ms)
-        replace_file(metadata_directory / SnapshotId(0, 0).file_name, snapshot, fsync=False)
+class FormatError(Exception):
+    """The directory cannot be formatted so; nothing was written. The message is for the user."""
 
 
-def read_bootstrap(metadata_directory: Path) -> list[MetadataRecord]:
-    """The features that the cluster begins with: as it was formatted, or this release's. Raises MalformedMessage."""
-    file = metadata_directory.parent / BOOTSTRAP_FILE
-    if not file.exists():
+def own_quorum(settings: Settings, directory_id: Uuid) -> QuorumMembership:
+    """The quorum that a new directory of this node begins with: the node alone.
+
+    With controller.quorum.voters the settings say who votes (kraft.version 0); otherwise the log does, as after
+    `kafka-storage format --standalone` (KIP-853).
+    """
+    voters_in_log = not settings.node.controller_quorum_voters
+    voter = Voter(settings.node.node_id, directory_id, (controller_endpoint(settings),))
+    return QuorumMembership(LATEST_KRAFT_VERSION if voters_in_log else 0, (voter,))
+
+
+def controller_endpoint(settings: Settings) -> VoterEndpoint:
+    """Where other controllers would reach this one."""
+    name = settings.network.controller_listener_names[0]
+    own = next((listener for listener in settings.listeners if listener.name == name), None)
+    return VoterEndpoint(name, own.host or "localhost", own.port) if own else DEFAULT_CONTROLLER_ENDPOINT
+
+
+def format_data_directory(
+    directory: Path, identity: Identity, membership: QuorumMembership, features: Mapping[str, int], now_ms: int
+) -> None:
+    """Make a data directory that a broker starts from. What makes it one, meta.properties, is written last.
+
+    Raises FormatError, StoreError: it is formatted, in use, or holds data; OSError.
+    """
+    check_cluster_id(identity.cluster_id)
+    directory.mkdir(parents=True, exist_ok=True)
+    lock = lock_directory(directory)
+    try:
+        if read_identity(directory) is not None:
+            raise FormatError(
+                f"Log directory {directory} is already formatted. Use --ignore-formatted to ignore this directory and "
+                "format the others."
+            )
+        metadata_directory = directory / METADATA_DIRECTORY
+        if any(metadata_directory.glob("*.log")):
+            raise FormatError(f"{metadata_directory} holds the metadata of a cluster: format an empty directory")
+        format_directory(metadata_directory, membership, now_ms, features=features, fsync=True)
+        write_identity(directory, identity, fsync=True)
+    finally:
+        os.close(lock)
+
+
+def is_formatted(metadata_directory: Path) -> bool:
+    """Whether somebody has said what the cluster begins with."""
+    files = (metadata_directory / FIRST_SNAPSHOT.file_name, metadata_directory.parent / BOOTSTRAP_FILE)
+    return any(file.exists() for file in files)
+
+
+def format_directory(
+    metadata_directory: Path,
+    membership: QuorumMembership,
+    now_ms: int,
+    *,
+    features: Mapping[str, int] | None = None,
+    fsync: bool = False,
+) -> None:
+    """Write who votes, and the features that the cluster begins with (None: this release's). Raises OSError."""
+    metadata_directory.mkdir(exist_ok=True)
+    records = feature_records(features)
+    voters = membership if membership.kraft_version > 0 else None
+    level = features_in(records)[METADATA_VERSION]
+    snapshot = build_snapshot(records, voters, level, now_ms=now_ms, last_contained_ms=now_ms)
+    replace_file(metadata_directory / FIRST_SNAPSHOT.file_name, snapshot, fsync=fsync)
+
+
+def bootstrap_records(metadata_directory: Path, in_snapshot: Sequence[MetadataRecord]) -> Sequence[MetadataRecord]:
+    """What a new cluster begins with: `in_snapshot`, the records of the snapshot at offset 0; without any what is in
+    bootstrap.checkpoint; without such a file this release's features.
+
+    Raises BrokenMetadata: the file is damaged, or the features are not such as this release can work with.
+    """
+    file = metadata_directory / FIRST_SNAPSHOT.file_name if in_snapshot else metadata_directory.parent / BOOTSTRAP_FILE
+    try:
+        records = in_snapshot or _records_in(file)
+        features_in(records)
+    except FileNotFoundError:
         return feature_records()
-    return [record for batch in read_snapshot(file.read_bytes()) for record in batch.records]
+    except (MalformedMessage, ValueError) as error:
+        raise unreadable(file, error, BEGIN_ANEW) from error
+    return records
+
+
+def warn_of_damaged_bootstrap(metadata_directory: Path) -> None:
+    """bootstrap.checkpoint is of no use any more, and yet stops Apache Kafka when it cannot be read."""
+    file = metadata_directory.parent / BOOTSTRAP_FILE
+    try:
+        features_in(_records_in(file))
+    except FileNotFoundError:
+        return
+    except (MalformedMessage, ValueError) as error:
+        logger.warning(
+            "%s cannot be read (%s): kafkapy does not need it any more, but Apache Kafka would not start with it; "
+            "delete it",
+            file,
+            error,
+        )
+
+
+def _records_in(file: Path) -> list[MetadataRecord]:
+    """Raises FileNotFoundError, MalformedMessage."""
+    return [record for batch in read_snapshot(read_file(file)) for record in batch.records]

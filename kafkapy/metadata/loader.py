@@ -10,15 +10,18 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
+from kafkapy.metadata.broken import BEGIN_ANEW, RESTORE_OR_BEGIN_ANEW, BrokenMetadata, unreadable
 from kafkapy_controller.delta import MetadataDelta
 from kafkapy_controller.image import EMPTY_IMAGE, MetadataImage
 from kafkapy_controller.metadata_batches import SnapshotId, read_batches, read_snapshot
+from kafkapy_wire.errors import MalformedMessage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
     from kafkapy.metadata.publisher import MetadataPublisher
+    from kafkapy_controller.metadata_records import MetadataRecord
     from kafkapy_controller.voters import QuorumMembership
     from kafkapy_log import PartitionLog
     from kafkapy_wire.records import Record
@@ -42,6 +45,8 @@ class MetadataLoader:
     def __init__(self, log: PartitionLog, membership: QuorumMembership, publisher: MetadataPublisher) -> None:
         """`membership` holds until a snapshot or the log says otherwise."""
         self.membership = membership
+        self.bootstrap_records: list[MetadataRecord] = []
+        """What the snapshot at offset 0 holds: the first leader of the cluster puts it into the log (KIP-1170)."""
         self.image = EMPTY_IMAGE
         self._log = log
         self._publisher = publisher
@@ -49,23 +54,49 @@ class MetadataLoader:
         self._decided: deque[_Decided] = deque()
 
     def load_snapshot(self, directory: Path) -> None:
-        """Take in the newest snapshot, if there is one. The one at offset 0 only names the voters.
+        """Take in the newest snapshot, if there is one. The one at offset 0 was there before the cluster began.
 
-        Raises MalformedMessage, KeyError: not a snapshot; ValueError: the log does not go with it; OSError.
+        Raises BrokenMetadata: it is damaged, or the log does not go with it; OSError.
         """
-        newest = max(filter(None, (SnapshotId.parse(path.name) for path in directory.iterdir())), default=None)
-        if newest is not None:
-            delta = MetadataDelta(self.image)
-            for batch in read_snapshot((directory / newest.file_name).read_bytes()):
-                self._take_control_records(batch.control_records)
-                for record in batch.records:
-                    delta.replay(record)
-            self._next_offset = newest.end_offset
-            self._publish(delta.apply(newest.end_offset - 1, newest.epoch), delta)
-        if self._log.log_end_offset < self._next_offset:
-            raise ValueError(f"its log ends at {self._log.log_end_offset}, before its snapshot at {self._next_offset}")
-        if self._log.log_start_offset > self._next_offset:
-            raise ValueError(f"its log starts at {self._log.log_start_offset}, and no snapshot says what was before")
+        snapshots = sorted(filter(None, (SnapshotId.parse(path.name) for path in directory.iterdir())), reverse=True)
+        start, end = self._log.log_start_offset, self._log.log_end_offset
+        if snapshots:
+            newest = snapshots[0]
+            file = directory / newest.file_name
+            try:
+                self._load_snapshot(file, newest)
+            except (MalformedMessage, ValueError, KeyError) as error:
+                if end == newest.end_offset == 0:
+                    raise unreadable(file, error, BEGIN_ANEW) from error
+                before = snapshots[1].end_offset if len(snapshots) > 1 else 0
+                if start <= before and newest.end_offset <= end:
+                    # What is left of the log begins where the snapshot before this one ends, or at offset 0.
+                    raise unreadable(file, error, "delete it: the log has all that the file said") from error
+                raise unreadable(file, error) from error
+        if end < self._next_offset:
+            raise BrokenMetadata(
+                f"{directory} cannot be read (its log ends at {end}, before its snapshot at {self._next_offset}): "
+                f"{RESTORE_OR_BEGIN_ANEW}"
+            )
+        if start > self._next_offset:
+            raise BrokenMetadata(
+                f"{directory} cannot be read (its log starts at {start}, and no snapshot says what was before): "
+                f"{RESTORE_OR_BEGIN_ANEW}"
+            )
+
+    def _load_snapshot(self, file: Path, snapshot: SnapshotId) -> None:
+        """Raises MalformedMessage, ValueError, KeyError."""
+        delta = MetadataDelta(self.image)
+        for batch in read_snapshot(file.read_bytes()):
+            self._take_control_records(batch.control_records)
+            if not snapshot.end_offset:
+                self.bootstrap_records += batch.records
+                continue
+            for record in batch.records:
+                delta.replay(record)
+        image = self._at_kraft_version(delta.apply(snapshot.end_offset - 1, snapshot.epoch))
+        self._next_offset = snapshot.end_offset
+        self._publish(image, delta)
 
     def decided(self, image: MetadataImage, delta: MetadataDelta) -> None:
         """This node has appended what leads to `image`: `delta`, from the image that it decided before this one."""
@@ -76,7 +107,7 @@ class MetadataLoader:
     def commit(self, high_watermark: int) -> None:
         """Publish everything below `high_watermark`: what was decided here, otherwise what the log holds.
 
-        Raises as `load_snapshot` when the log cannot be read; what was decided here is not read.
+        Raises BrokenMetadata when the log cannot be read; what was decided here is not read.
         """
         while self._decided and self._decided[0].image.offset < high_watermark:
             decided = self._decided.popleft()
@@ -84,7 +115,10 @@ class MetadataLoader:
             self._publish(decided.image, decided.delta)
         while self._next_offset < high_watermark:
             assert not self._decided, "a decision ends within what is committed"
-            self._read_piece(high_watermark)
+            try:
+                self._read_piece(high_watermark)
+            except (MalformedMessage, ValueError, KeyError) as error:
+                raise unreadable(self._segment_file(), error) from error
 
     def _read_piece(self, end_offset: int) -> None:
         """Replay at most `REPLAY_READ_BYTES` of the log, in whole batches, none of them beyond `end_offset`."""
@@ -92,7 +126,7 @@ class MetadataLoader:
         data = piece.read()
         piece.release()
         delta, epoch, next_offset = MetadataDelta(self.image), self.image.epoch, self._next_offset
-        for batch in read_batches(data):
+        for batch in read_batches(data, next_offset):
             # A read begins at the batch that holds the offset; a snapshot may end within one.
             skip = max(self._next_offset - batch.base_offset, 0)
             self._take_control_records(batch.control_records[skip:])
@@ -100,9 +134,20 @@ class MetadataLoader:
                 delta.replay(record)
             next_offset, epoch = batch.last_offset + 1, batch.epoch
         if next_offset == self._next_offset:
-            raise ValueError(f"its log has no batch at {next_offset}, although it is committed up to {end_offset}")
+            raise ValueError(f"it has no batch at {next_offset}, although the log ends at {end_offset}")
+        image = self._at_kraft_version(delta.apply(next_offset - 1, epoch))
         self._next_offset = next_offset
-        self._publish(delta.apply(next_offset - 1, epoch), delta)
+        self._publish(image, delta)
+
+    def _segment_file(self) -> Path:
+        """The file that holds the next record to be read."""
+        segments = [path for path in self._log.directory.glob("*.log") if path.stem.isdecimal()]
+        return max((path for path in segments if int(path.stem) <= self._next_offset), default=self._log.directory)
+
+    def _at_kraft_version(self, image: MetadataImage) -> MetadataImage:
+        """What control records say of the quorum's feature belongs to the image as well."""
+        kraft_version = self.membership.kraft_version
+        return image if image.kraft_version == kraft_version else image._replace(kraft_version=kraft_version)
 
     def _publish(self, image: MetadataImage, delta: MetadataDelta) -> None:
         self.image = image

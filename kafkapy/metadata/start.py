@@ -4,32 +4,42 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kafkapy.metadata.broken import BrokenMetadata, unreadable
 from kafkapy.metadata.controller import QuorumController
-from kafkapy.metadata.formatting import format_directory, read_bootstrap
+from kafkapy.metadata.formatting import (
+    bootstrap_records,
+    format_directory,
+    is_formatted,
+    warn_of_damaged_bootstrap,
+)
 from kafkapy.metadata.loader import MetadataLoader
 from kafkapy.metadata.metadata_log import METADATA_DIRECTORY, QUORUM_STATE_FILE, MetadataLog
+from kafkapy_controller.features import unsupported
+from kafkapy_controller.metadata_version import METADATA_VERSION
 from kafkapy_controller.quorum_state import QuorumState, decode_quorum_state
-from kafkapy_controller.raft.quorum import Quorum
+from kafkapy_controller.raft.epoch_history import EpochHistory
+from kafkapy_controller.raft.quorum import Quorum, QuorumTimeouts
 from kafkapy_controller.topic_names import CLUSTER_METADATA_TOPIC
+from kafkapy_controller.voters import MembershipHistory, ReplicaKey
 from kafkapy_log import LogSettings
+from kafkapy_log.durable_files import read_file
 from kafkapy_wire.errors import MalformedMessage
 from kafkapy_wire.uuid import ONE_UUID
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from random import Random
 
     from kafkapy.clock import Clock
     from kafkapy.metadata.publisher import MetadataPublisher
     from kafkapy.settings import Settings
     from kafkapy.settings.current import CurrentSettings
+    from kafkapy_controller.image import MetadataImage
     from kafkapy_controller.voters import QuorumMembership
-    from kafkapy_log import LogStore
+    from kafkapy_log import LogStore, PartitionLog
 
 METADATA_TOPIC_ID = ONE_UUID
-
-
-class BrokenMetadata(Exception):
-    """The metadata directory is not one that this node can start from. The message says what to do."""
+QUORUM_STATE_BYTES_MAX = 1 << 20
 
 
 def start_controller(
@@ -45,35 +55,85 @@ def start_controller(
 ) -> tuple[QuorumController, MetadataLog]:
     """Read what is there, become leader of a new epoch, bootstrap what is new, publish the image. Blocks.
 
-    `membership` is for a new directory; one that has a snapshot or log with voters in it keeps those.
+    `membership` is for a new directory. One that is formatted keeps what it says: the voters in its snapshot or log,
+    otherwise kraft.version 0, with the voters in the settings.
     Raises BrokenMetadata; KafkaError KAFKA_STORAGE_ERROR; OSError.
     """
     directory = store.directory / METADATA_DIRECTORY
     now_ms = clock.now_ms()
-    is_new = (CLUSTER_METADATA_TOPIC, 0) not in store
     log_settings = _log_settings(settings.now)
     log = store.create(CLUSTER_METADATA_TOPIC, 0, METADATA_TOPIC_ID, now_ms=now_ms, settings=log_settings)
     log.update_settings(log_settings)  # a store that had to recover has opened it with others
-    if is_new:
+    if not log.log_end_offset and not is_formatted(directory):
         format_directory(directory, membership, now_ms)
-    loader = MetadataLoader(log, membership, publisher)
-    try:
-        loader.load_snapshot(directory)
-        loader.commit(log.log_end_offset)  # nobody else votes: what this node has, the quorum has
-        state_file = directory / QUORUM_STATE_FILE
-        state = decode_quorum_state(state_file.read_text()) if state_file.exists() else QuorumState()
-        quorum = Quorum(
-            node_id, state, loader.membership, log_end_offset=log.log_end_offset, last_epoch=log.latest_leader_epoch
-        )
-        bootstrap = read_bootstrap(directory)
-    except (MalformedMessage, ValueError, KeyError) as error:
-        raise BrokenMetadata(
-            f"{directory} cannot be read ({error}): restore it from a copy, or start with an empty directory"
-        ) from error
+    loader = MetadataLoader(log, membership._replace(kraft_version=0), publisher)
+    loader.load_snapshot(directory)
+    loader.commit(log.log_end_offset)  # nobody else votes: what this node has, the quorum has
+    _check_features(directory, loader.image)
+    state = _read_quorum_state(directory / QUORUM_STATE_FILE)
+    quorum = _quorum(directory, node_id, state, loader.membership, log, random)
+    begins = not loader.image.metadata_version
+    bootstrap = bootstrap_records(directory, loader.bootstrap_records) if begins else ()
+    if not begins or loader.bootstrap_records:
+        warn_of_damaged_bootstrap(directory)
     metadata_log = MetadataLog(directory, log, quorum, loader, clock, fsync=fsync)
     controller = QuorumController(metadata_log, loader, settings, random)
     controller.lead(bootstrap)
     return controller, metadata_log
+
+
+def _quorum(
+    directory: Path,
+    node_id: int,
+    state: QuorumState,
+    membership: QuorumMembership,
+    log: PartitionLog,
+    random: Random,
+) -> Quorum:
+    """Raises BrokenMetadata: this node does not vote alone."""
+    if membership.voter_ids != [node_id]:
+        reason = f"node {node_id} cannot lead alone: the quorum's voters are {membership.voter_ids}"
+        raise unreadable(directory, ValueError(reason))
+    me = ReplicaKey(node_id, membership.voters[0].directory_id)
+    # Where nobody else has a log to compare, the last epoch is all that matters.
+    epochs = [(log.latest_leader_epoch, log.log_start_offset)] if log.latest_leader_epoch >= 0 else []
+    return Quorum(
+        me,
+        state,
+        MembershipHistory(membership),
+        EpochHistory(epochs, end_offset=log.log_end_offset),
+        timeouts=QuorumTimeouts(),
+        random=random,
+    )
+
+
+def _check_features(directory: Path, image: MetadataImage) -> None:
+    """Raises BrokenMetadata: the cluster is at levels of its features that this release does not know."""
+    reason = unsupported(image.features)
+    if not image.metadata_version and (image.features or image.topics or image.brokers or image.configs):
+        # Apache Kafka before 3.3 did not write it, and 4.0 no longer reads such a log.
+        reason = f"its log says no level of {METADATA_VERSION}"
+    if reason is not None:
+        raise BrokenMetadata(
+            f"cannot work on the cluster in {directory} ({reason}): use a release of Apache Kafka that reads it, or "
+            "name another directory"
+        )
+
+
+def _read_quorum_state(file: Path) -> QuorumState:
+    """What the last run has noted. Raises BrokenMetadata, OSError."""
+    try:
+        content = read_file(file)
+        if len(content) > QUORUM_STATE_BYTES_MAX:
+            raise MalformedMessage(f"{len(content)} bytes are more than quorum-state can have")
+        return decode_quorum_state(content.decode())
+    except FileNotFoundError:
+        return QuorumState()
+    except (MalformedMessage, ValueError) as error:
+        # A vote is only to be remembered where others vote. The epoch of a lone voter is in its log.
+        raise unreadable(
+            file, error, "delete it: this node votes alone, and its log says what the file said"
+        ) from error
 
 
 def _log_settings(settings: Settings) -> LogSettings:

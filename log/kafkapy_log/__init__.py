@@ -1,6 +1,6 @@
 """Kafka's log on Kafka's files: one PartitionLog a directory, one LogStore a data directory.
 
-log_store          a data directory: lock, identity, checkpoints, creating and deleting partitions
+log_store          a data directory: checkpoints, creating and deleting partitions; identity: who may use it
 partition_log      append, read, find, truncate; its parts, which share log_files:
                    log_flushing: to the disk; log_compaction; retention: which of the oldest segments are to go
 append_validation  a produced batch before it is stored; replicated_batches: what a leader has sent to this follower
@@ -26,7 +26,8 @@ from kafkapy_log.disk_errors import StorageError
 from kafkapy_log.file_pool import FilePool
 from kafkapy_log.file_slice import EMPTY_SLICE, FileSlice
 from kafkapy_log.flush import Flush
-from kafkapy_log.log_store import LogStore, StoreError
+from kafkapy_log.identity import StoreError
+from kafkapy_log.log_store import LogStore
 from kafkapy_log.partition_log import AppendResult, PartitionLog, SegmentInfo
 from kafkapy_log.producer_state import UNGUARDED, ActiveProducer, Verification
 from kafkapy_log.replicated_batches import UnexpectedAppendOffset

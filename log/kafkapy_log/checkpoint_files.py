@@ -23,7 +23,11 @@ LOG_START_OFFSET_CHECKPOINT: Final = "log-start-offset-checkpoint"
 REPLICATION_CHECKPOINT: Final = "replication-offset-checkpoint"
 CLEANER_CHECKPOINT: Final = "cleaner-offset-checkpoint"
 
+INT32_MAX: Final = 2**31 - 1
+INT64_MAX: Final = 2**63 - 1
+
 _CHECKPOINT_VERSION: Final = 0
+_DIGITS_MAX: Final = 19
 
 
 class CorruptFileError(Exception):
@@ -51,9 +55,9 @@ def parse_offset_checkpoint(data: bytes) -> dict[TopicPartition, int]:
     for entry in _checkpoint_entries(data):
         try:
             topic, partition, offset = entry.split(" ")
-            offsets[TopicPartition(topic, int(partition))] = int(offset)
+            offsets[TopicPartition(topic, _number(partition))] = _number(offset)
         except ValueError:
-            raise CorruptFileError(f"offset checkpoint has the line {entry!r}") from None
+            raise CorruptFileError(f"offset checkpoint has the line {entry[:80]!r}") from None
     return offsets
 
 
@@ -67,10 +71,10 @@ def parse_leader_epoch_checkpoint(data: bytes) -> list[tuple[int, int]]:
     entries: list[tuple[int, int]] = []
     for line in _checkpoint_entries(data):
         try:
-            epoch, start_offset = map(int, line.split(" "))
+            epoch, start_offset = map(_number, line.split(" "))
         except ValueError:
-            raise CorruptFileError(f"leader epoch checkpoint has the line {line!r}") from None
-        if epoch < 0 or start_offset < 0 or (entries and (epoch <= entries[-1][0] or start_offset <= entries[-1][1])):
+            raise CorruptFileError(f"leader epoch checkpoint has the line {line[:80]!r}") from None
+        if epoch > INT32_MAX or (entries and (epoch <= entries[-1][0] or start_offset <= entries[-1][1])):
             raise CorruptFileError(f"leader epoch checkpoint is out of order at {line!r}")
         entries.append((epoch, start_offset))
     return entries
@@ -86,10 +90,10 @@ def parse_partition_metadata(data: bytes) -> Uuid:
     try:
         fields = dict(line.split(": ", 1) for line in data.decode().splitlines() if line.strip())
         if fields["version"].strip() != "0":
-            raise CorruptFileError(f"partition.metadata has version {fields['version']}")
+            raise CorruptFileError(f"partition.metadata has version {fields['version'][:80]}")
         return parse_uuid(fields["topic_id"].strip())
     except (ValueError, KeyError):
-        raise CorruptFileError(f"partition.metadata has the content {data!r}") from None
+        raise CorruptFileError(f"partition.metadata has the content {data[:80]!r}") from None
 
 
 def properties(values: Mapping[str, str]) -> bytes:
@@ -110,7 +114,7 @@ def parse_properties(data: bytes) -> dict[str, str]:
             continue
         key, equals, value = stripped.partition("=")
         if not equals:
-            raise CorruptFileError(f"properties have the line {line!r}")
+            raise CorruptFileError(f"properties have the line {line[:80]!r}")
         values[key.strip()] = value.strip().replace("\\:", ":").replace("\\=", "=")
     return values
 
@@ -126,9 +130,10 @@ def parse_clean_shutdown_marker(data: bytes) -> int:
 
     try:
         content = json.loads(data)
-        return int(content["brokerEpoch"])
-    except (ValueError, KeyError, TypeError):
+        broker_epoch = int(content["brokerEpoch"])
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return -1
+    return broker_epoch if 0 <= broker_epoch <= INT64_MAX else -1
 
 
 def _checkpoint(entries: Iterable[str]) -> bytes:
@@ -141,8 +146,15 @@ def _checkpoint_entries(data: bytes) -> list[str]:
         return []
     try:
         version, count, *entries = data.decode().splitlines()
-        if int(version) != _CHECKPOINT_VERSION or int(count) != len(entries):
+        if _number(version) != _CHECKPOINT_VERSION or _number(count) != len(entries):
             raise CorruptFileError(f"checkpoint of version {version} has {len(entries)} of {count} entries")
     except ValueError:
         raise CorruptFileError(f"checkpoint begins with {data[:20]!r}") from None
     return entries
+
+
+def _number(text: str) -> int:
+    """Raises ValueError: not the digits of a number from 0 to 2^63-1."""
+    if len(text) > _DIGITS_MAX or not (text.isascii() and text.isdecimal()) or (number := int(text)) > INT64_MAX:
+        raise ValueError(f"not a number: {text[:40]!r}")
+    return number

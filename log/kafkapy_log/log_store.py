@@ -16,21 +16,16 @@ other stop all are to be recovered, each when it is first asked for, or when `re
 store; what may run in another says so.
 """
 
-import errno
-import fcntl
 import os
 import re
-import struct
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from kafkapy_log.checkpoint_files import (
     CLEAN_SHUTDOWN,
     LOG_START_OFFSET_CHECKPOINT,
-    META_PROPERTIES,
     PARTITION_METADATA,
     RECOVERY_POINT_CHECKPOINT,
     REPLICATION_CHECKPOINT,
@@ -41,19 +36,17 @@ from kafkapy_log.checkpoint_files import (
     parse_clean_shutdown_marker,
     parse_offset_checkpoint,
     parse_partition_metadata,
-    parse_properties,
     partition_metadata,
-    properties,
 )
 from kafkapy_log.disk_errors import StorageError, what_to_do
 from kafkapy_log.durable_files import can_sync_file_systems, fsync_path, read_file, replace_file, write_file
 from kafkapy_log.file_pool import FilePool
 from kafkapy_log.flush import Flush, sync_all, sync_together
+from kafkapy_log.identity import Identity, StoreError, lock_directory, take_identity
 from kafkapy_log.partition_log import PartitionLog
 from kafkapy_log.settings import DEFAULT_SETTINGS, LogSettings
 from kafkapy_wire.uuid import Uuid, random_uuid, uuid_text
 
-LOCK: Final = ".lock"
 CLOSE_TOGETHER_MAX: Final = 128
 SYNC_WHOLE_LOGS_MIN: Final = 64
 """From so many on, syncing the file system is faster, whatever else others have written to it lately."""
@@ -62,13 +55,16 @@ THOUSANDS_OF_LOGS: Final = 1_000
 _DELETE_SUFFIX: Final = "-delete"
 _STRAY_SUFFIX: Final = "-stray"
 _NAME_MAX: Final = 255
-_RECORD_LOCK = struct.Struct("@hhqqi4x")  # struct flock of 64-bit Linux: type, whence, start, length (0: all), pid
 _PARTITION_DIRECTORY = re.compile(r"([a-zA-Z0-9._-]{1,249})-(\d+)")
 _DELETED_DIRECTORY = re.compile(r".*\.[0-9a-f]{32}-delete")
 
 
-class StoreError(Exception):
-    """The directory cannot be used. One line that says why and what to do."""
+class UnreadableFile(NamedTuple):
+    """A small file that is damaged, and what the store does without it."""
+
+    path: Path
+    reason: str
+    consequence: str
 
 
 class LogStore:
@@ -82,16 +78,18 @@ class LogStore:
         directory: Path,
         *,
         lock_fd: int,
-        identity: Mapping[str, str],
+        identity: Identity,
         previous_broker_epoch: int | None,
         settings_for: Callable[[TopicPartition], LogSettings],
         pool: FilePool,
         fsync: bool,
     ) -> None:
         self.directory = directory
-        self.cluster_id = identity["cluster.id"]
-        self.node_id = int(identity["node.id"])
-        self.directory_id = identity["directory.id"]
+        self.cluster_id = identity.cluster_id
+        self.node_id = identity.node_id
+        self.directory_id = uuid_text(identity.directory_id)
+        self.unreadable_files: list[UnreadableFile] = []
+        """Checkpoints that the start could not use."""
         self.had_clean_shutdown = previous_broker_epoch is not None
         self.previous_broker_epoch = -1 if previous_broker_epoch is None else previous_broker_epoch
         self._lock_fd = lock_fd
@@ -131,9 +129,9 @@ class LogStore:
         """
         try:
             directory.mkdir(parents=True, exist_ok=True)
-            lock_fd = _lock(directory)
+            lock_fd = lock_directory(directory)
             try:
-                identity = _identity(directory, cluster_id, node_id, fsync=fsync)
+                identity = take_identity(directory, cluster_id, node_id, fsync=fsync)
                 store = cls(
                     directory,
                     lock_fd=lock_fd,
@@ -220,6 +218,8 @@ class LogStore:
                 )
             log = self.get(topic, partition, now_ms=now_ms)
             assert log is not None
+            if existing is None:  # it is missing or damaged: Apache Kafka does not start with such a one
+                self._write_topic_id(topic_partition, topic_id)
             return log
         path = self._path(topic_partition)
         try:
@@ -234,6 +234,13 @@ class LogStore:
         self._known[topic_partition] = None
         self._topic_ids[topic_partition] = topic_id
         return self._open_log(topic_partition, now_ms, settings=settings)
+
+    def _write_topic_id(self, topic_partition: TopicPartition, topic_id: Uuid) -> None:
+        try:
+            replace_file(self._path(topic_partition) / PARTITION_METADATA, partition_metadata(topic_id), fsync=False)
+        except OSError as error:
+            raise StorageError(topic_partition, error) from error
+        self._topic_ids[topic_partition] = topic_id
 
     def delete(self, topic: str, partition: int) -> None:
         """The partition is gone at once, its name free; `take_deleted` later tells what is left to be removed.
@@ -404,9 +411,13 @@ class LogStore:
                 return
 
     def _load(self) -> None:
-        self._recovery_points = self._read_checkpoint(RECOVERY_POINT_CHECKPOINT)
-        self._log_start_offsets = self._read_checkpoint(LOG_START_OFFSET_CHECKPOINT)
-        self._high_watermarks = self._read_checkpoint(REPLICATION_CHECKPOINT)
+        self._recovery_points = self._read_checkpoint(
+            RECOVERY_POINT_CHECKPOINT, "after an unclean stop every log is recovered from its beginning"
+        )
+        self._log_start_offsets = self._read_checkpoint(
+            LOG_START_OFFSET_CHECKPOINT, "records that DeleteRecords has deleted may be readable again"
+        )
+        self._high_watermarks = self._read_checkpoint(REPLICATION_CHECKPOINT, "high watermarks are found anew")
         names: list[str] = []
         with os.scandir(self.directory) as entries:
             names.extend(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
@@ -418,11 +429,15 @@ class LogStore:
         if not self.had_clean_shutdown:
             self._unrecovered = dict(self._known)
 
-    def _read_checkpoint(self, name: str) -> dict[TopicPartition, int]:
+    def _read_checkpoint(self, name: str, without_it: str) -> dict[TopicPartition, int]:
         """Without entries when it is missing or damaged: more is recovered then, nothing is lost."""
+        path = self.directory / name
         try:
-            return parse_offset_checkpoint(read_file(self.directory / name))
-        except (FileNotFoundError, CorruptFileError):
+            return parse_offset_checkpoint(read_file(path))
+        except FileNotFoundError:
+            return {}
+        except CorruptFileError as error:
+            self.unreadable_files.append(UnreadableFile(path, str(error), without_it))
             return {}
 
     def _open_log(
@@ -451,62 +466,6 @@ def remove_directories(directories: list[Path]) -> None:
 
     for directory in directories:
         shutil.rmtree(directory, ignore_errors=True)
-
-
-def _lock(directory: Path) -> int:
-    """Held until the descriptor is closed, against Apache Kafka, too, and against another store in this process."""
-    fd = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
-        if sys.platform == "linux":
-            # A record lock of the open file description: it conflicts with the record lock that Java takes, yet is not
-            # lost when this process closes some other descriptor of the file.
-            fcntl.fcntl(fd, fcntl.F_OFD_SETLK, _RECORD_LOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))
-        else:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(fd)
-        if error.errno in (errno.EAGAIN, errno.EACCES):
-            raise StoreError(
-                f"the data directory {directory} is in use by another broker: stop it, or name another directory"
-            ) from error
-        raise
-    return fd
-
-
-def _identity(directory: Path, cluster_id: str | None, node_id: int, *, fsync: bool) -> dict[str, str]:
-    """The content of meta.properties, written where there is none."""
-    path = directory / META_PROPERTIES
-    try:
-        identity = parse_properties(read_file(path))
-    except FileNotFoundError:
-        identity = {
-            "version": "1",
-            "cluster.id": uuid_text(random_uuid()) if cluster_id is None else cluster_id,
-            "node.id": str(node_id),
-            "directory.id": uuid_text(random_uuid()),
-        }
-        replace_file(path, properties(identity), fsync=fsync)
-        return identity
-    except CorruptFileError as error:
-        raise StoreError(f"{path} cannot be read ({error}): restore it, or name another directory") from error
-    if identity.get("version") != "1" or "cluster.id" not in identity or "node.id" not in identity:
-        raise StoreError(
-            f"{path} is not of version 1 with cluster.id and node.id: restore it, or name another directory"
-        )
-    if identity["node.id"] != str(node_id):
-        raise StoreError(
-            f"{directory} belongs to node.id {identity['node.id']}, not {node_id}: set node.id={identity['node.id']}, "
-            "or name another directory"
-        )
-    if cluster_id is not None and identity["cluster.id"] != cluster_id:
-        raise StoreError(
-            f"{directory} belongs to cluster.id {identity['cluster.id']}, not {cluster_id}: "
-            "name the directory of that cluster, or an empty one"
-        )
-    if "directory.id" not in identity:  # written by Kafka before 3.7 (KIP-858)
-        identity["directory.id"] = uuid_text(random_uuid())
-        replace_file(path, properties(identity), fsync=fsync)
-    return identity
 
 
 def _take_clean_shutdown_marker(directory: Path, *, fsync: bool) -> int | None:

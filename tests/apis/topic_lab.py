@@ -25,7 +25,7 @@ from kafkapy.partitions.disk_watch import DiskWatch
 from kafkapy.settings import Settings
 from kafkapy.settings.current import CurrentSettings
 from kafkapy_controller import Endpoint, MetadataImage
-from kafkapy_controller.bootstrap import SUPPORTED_FEATURES
+from kafkapy_controller.features import SUPPORTED_FEATURES
 from kafkapy_controller.metadata_records import MetadataRecord
 from kafkapy_controller.registration import NodeRegistration
 from kafkapy_controller.voters import QuorumMembership, Voter, VoterEndpoint

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from random import Random
 
-from kafkapy_controller.bootstrap import SUPPORTED_FEATURES, feature_records
+from kafkapy_controller.bootstrap import feature_records
 from kafkapy_controller.delta import MetadataDelta
+from kafkapy_controller.features import SUPPORTED_FEATURES, features_of_new_cluster
 from kafkapy_controller.image import EMPTY_IMAGE, Endpoint, MetadataImage
 from kafkapy_controller.metadata_records import MetadataRecord
+from kafkapy_controller.metadata_version import LATEST_METADATA_VERSION
 from kafkapy_controller.registration import NodeRegistration, decide_start_broker
 from kafkapy_controller.topics import TopicCreation, decide_create_topics
 from kafkapy_wire.errors import ErrorCode, KafkaError
@@ -55,9 +57,14 @@ def registration(
 
 
 def cluster(
-    broker_ids: Iterable[int] = (1,), *, fenced: Iterable[int] = (), racks: Mapping[int, str] | None = None
+    broker_ids: Iterable[int] = (1,),
+    *,
+    fenced: Iterable[int] = (),
+    racks: Mapping[int, str] | None = None,
+    metadata_version: int = LATEST_METADATA_VERSION,
 ) -> MetadataImage:
-    image = apply(EMPTY_IMAGE, feature_records())
+    features = features_of_new_cluster({}, metadata_version, voters_in_log=True)
+    image = apply(EMPTY_IMAGE, feature_records(features))
     for broker_id in broker_ids:
         registered = registration(broker_id, rack=(racks or {}).get(broker_id))
         image = apply(image, decide_start_broker(image, registered, image.offset + 1).records)

@@ -11,22 +11,40 @@ from hypothesis import strategies as st
 from kafkapy_controller.metadata_batches import build_metadata_batch, build_snapshot, read_batches, read_snapshot
 from kafkapy_controller.metadata_records import (
     RECORD_CLASSES,
+    RECORD_VERSIONS,
     MetadataRecord,
     decode_metadata_record,
     encode_metadata_record,
     record_version,
 )
+from kafkapy_controller.metadata_version import LEVEL_NAMES
 from kafkapy_controller.voters import QuorumMembership, Voter
-from kafkapy_wire.errors import MalformedMessage
+from kafkapy_wire.errors import MalformedMessage, UnsupportedVersion
 from kafkapy_wire.record_formats import metadata as m
 from kafkapy_wire.uuid import ONE_UUID, random_uuid
 
 
 @pytest.mark.parametrize("record_class", RECORD_CLASSES.values(), ids=lambda c: c.__name__)
-@pytest.mark.parametrize("metadata_version", [7, 16, 30])
-def test_every_record_survives_its_frame(record_class: type[MetadataRecord], metadata_version: int) -> None:
+def test_every_record_survives_its_frame_at_every_level_that_has_it(record_class: type[MetadataRecord]) -> None:
     record = record_class()
-    assert decode_metadata_record(encode_metadata_record(record, metadata_version)) == record
+    first_level = RECORD_VERSIONS[record_class][0][0]
+    for level in LEVEL_NAMES:
+        if level >= first_level:
+            assert decode_metadata_record(encode_metadata_record(record, level)) == record
+        else:
+            with pytest.raises(UnsupportedVersion, match=f"has no {record_class.__name__}, which comes with"):
+                encode_metadata_record(record, level)
+
+
+@pytest.mark.parametrize("record_class", RECORD_CLASSES.values(), ids=lambda c: c.__name__)
+def test_every_version_of_a_record_but_those_before_kraft_has_a_level(record_class: type[MetadataRecord]) -> None:
+    versions = [version for _, version in RECORD_VERSIONS[record_class]]
+    levels = [level for level, _ in RECORD_VERSIONS[record_class]]
+    assert versions == sorted(versions)
+    assert levels == sorted(levels)
+    # No level that a cluster may still be at has version 0 of these two: fencing alone is written as 0 at every level.
+    oldest = 1 if record_class in (m.RegisterBrokerRecord, m.BrokerRegistrationChangeRecord) else 0
+    assert versions == [version for version in record_class.__schema__.valid_versions if version >= oldest]
 
 
 def test_a_frame_is_what_kafka_writes() -> None:
@@ -38,7 +56,7 @@ def test_a_frame_is_what_kafka_writes() -> None:
 @pytest.mark.parametrize(
     ("record", "levels"),
     [
-        (m.RegisterBrokerRecord(), {7: 1, 8: 2, 16: 2, 17: 3, 29: 3, 30: 4}),
+        (m.RegisterBrokerRecord(), {7: 1, 8: 2, 16: 2, 17: 3, 29: 3, 30: 4, 33: 4}),
         (m.PartitionRecord(), {7: 0, 16: 0, 17: 1, 22: 1, 23: 2, 30: 2}),
         (m.PartitionChangeRecord(), {7: 0, 17: 1, 30: 2}),
         (m.TopicRecord(), {7: 0, 30: 0}),

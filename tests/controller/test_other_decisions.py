@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kafkapy_controller.bootstrap import BOOTSTRAP_FEATURES, decide_bootstrap, feature_records
+from kafkapy_controller.bootstrap import decide_bootstrap, feature_records
 from kafkapy_controller.configs import config_records
 from kafkapy_controller.image import EMPTY_IMAGE, ConfigResourceType
 from kafkapy_controller.producer_ids import ProducerIdBlock, decide_allocate_producer_ids
@@ -43,6 +43,13 @@ def test_a_cluster_begins_with_the_features_of_its_release_in_one_transaction() 
     assert isinstance(decision.records[0], m.BeginTransactionRecord)
     assert isinstance(decision.records[-1], m.EndTransactionRecord)
     image = apply(EMPTY_IMAGE, decision.records)
-    assert image.features == BOOTSTRAP_FEATURES
+    assert image.features == {
+        "metadata.version": 33,
+        "eligible.leader.replicas.version": 1,
+        "group.version": 1,
+        "share.version": 2,
+        "streams.version": 1,
+        "transaction.version": 2,
+    }
     assert image.configs == {(BROKER, ""): {"min.insync.replicas": "1"}}
     assert apply(EMPTY_IMAGE, decision.records[:-1]).features == {}

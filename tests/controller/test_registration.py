@@ -77,6 +77,6 @@ def test_a_broker_that_stops_is_fenced_once() -> None:
 
 
 def test_a_controller_registers_with_its_endpoints() -> None:
-    image = apply(cluster(), decide_register_controller(registration(1)).records)
+    image = apply(cluster(), decide_register_controller(cluster(), registration(1)).records)
     assert image.controllers[1].endpoints["PLAINTEXT"].port == 9092
-    assert image.controllers[1].features["metadata.version"] == (7, 30)
+    assert image.controllers[1].features["metadata.version"] == (7, 33)

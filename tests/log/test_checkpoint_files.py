@@ -52,6 +52,28 @@ def test_epochs_out_of_order_are_corrupt(data: bytes) -> None:
         parse_leader_epoch_checkpoint(data)
 
 
+@pytest.mark.parametrize(
+    "number", ["-1", "+1", "1_0", " 1", "1.0", "", "\u0663", "9223372036854775808", "9" * 5_000], ids=lambda n: n[:20]
+)
+def test_what_is_no_offset_is_corrupt(number: str) -> None:
+    with pytest.raises(CorruptFileError) as corrupt:
+        parse_offset_checkpoint(f"0\n1\norders 0 {number}\n".encode())
+    assert len(str(corrupt.value)) < 200
+    with pytest.raises(CorruptFileError):
+        parse_offset_checkpoint(f"0\n1\norders {number} 0\n".encode())
+    with pytest.raises(CorruptFileError):
+        parse_leader_epoch_checkpoint(f"0\n1\n{number} 0\n".encode())
+    assert parse_offset_checkpoint(b"0\n1\norders 0 9223372036854775807\n") == {TopicPartition("orders", 0): 2**63 - 1}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"[" * 100_000, b'{"brokerEpoch":1e400}', b'{"brokerEpoch":-7}', b'{"brokerEpoch":9223372036854775808}'],
+)
+def test_a_damaged_marker_of_a_clean_stop_says_that_the_stop_was_clean(data: bytes) -> None:
+    assert parse_clean_shutdown_marker(data) == -1
+
+
 def test_partition_metadata() -> None:
     data = b"version: 0\ntopic_id: j6hL9ZS7Q42LbbyWltCRqQ"
     assert parse_partition_metadata(data) == parse_uuid("j6hL9ZS7Q42LbbyWltCRqQ")

@@ -120,11 +120,79 @@ def test_the_directory_of_another_is_refused(tmp_path: Path, node_id: int, clust
     open_store(tmp_path)
 
 
-@pytest.mark.parametrize("content", [b"", b"version=0\n", b"\xff", b"nonsense"])
-def test_damaged_meta_properties_are_refused(tmp_path: Path, content: bytes) -> None:
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"version=0\n",
+        b"\xff",
+        b"nonsense",
+        b"n" * 100_000,
+        b"version=1\ncluster.id=\nnode.id=1\n",
+        b"version=1\ncluster.id=two words\nnode.id=1\n",
+        b"version=1\ncluster.id=cluster\nnode.id=one\n",
+        b"version=1\ncluster.id=cluster\nnode.id=-1\n",
+        b"version=1\ncluster.id=cluster\nnode.id=" + b"1" * 5_000 + b"\n",
+        b"version=1\ncluster.id=cluster\nnode.id=1\ndirectory.id=short\n",
+    ],
+    ids=lambda content: repr(content[:80]),
+)
+def test_damaged_meta_properties_are_refused_in_one_line_that_says_what_to_do(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "meta.properties").write_bytes(content)
-    with pytest.raises(StoreError, match=r"meta\.properties"):
+    with pytest.raises(StoreError) as refused:
         open_store(tmp_path)
+    message = str(refused.value)
+    assert message.startswith(f"{tmp_path}/meta.properties ")
+    assert message.endswith(": restore it from a copy, or name another directory")
+    assert "\n" not in message
+    assert len(message) < 400
+
+
+@pytest.mark.parametrize("content", [None, b"", b"version: 0\ntopic_id: short", b"version: 1\n", b"\xff"])
+def test_a_topic_id_that_cannot_be_read_is_written_anew(tmp_path: Path, content: bytes | None) -> None:
+    """The metadata says which topic it is; Apache Kafka would not start without the file."""
+    filled_store(tmp_path, 1).close()
+    path = tmp_path / "orders-0" / "partition.metadata"
+    before = path.read_bytes()
+    if content is None:
+        path.unlink()
+    else:
+        path.write_bytes(content)
+    store = open_store(tmp_path)
+    assert store.topic_id("orders", 0) is None
+    assert store.create("orders", 0, TOPIC_ID, now_ms=NOW_MS).log_end_offset == 2
+    assert store.topic_id("orders", 0) == TOPIC_ID
+    assert path.read_bytes() == before
+    store.close()
+
+
+def test_a_directory_without_an_id_gets_one_to_keep(tmp_path: Path) -> None:
+    """Apache Kafka before 3.7 wrote none (KIP-858)."""
+    (tmp_path / "meta.properties").write_bytes(b"version=1\ncluster.id=cluster\nnode.id=1\n")
+    store = open_store(tmp_path)
+    directory_id = store.directory_id
+    assert reopened(store).directory_id == directory_id
+
+
+@pytest.mark.parametrize(
+    ("name", "consequence"),
+    [
+        ("recovery-point-offset-checkpoint", "after an unclean stop every log is recovered from its beginning"),
+        ("log-start-offset-checkpoint", "records that DeleteRecords has deleted may be readable again"),
+        ("replication-offset-checkpoint", "high watermarks are found anew"),
+    ],
+)
+def test_a_checkpoint_that_cannot_be_read_is_reported(tmp_path: Path, name: str, consequence: str) -> None:
+    store = reopened(filled_store(tmp_path, 1))
+    assert store.unreadable_files == []
+    store.close()
+    (tmp_path / name).write_bytes(b"0\n1\norders 0 minus one\n")
+    store = open_store(tmp_path)
+    (file,) = store.unreadable_files
+    assert (file.path, file.consequence) == (tmp_path / name, consequence)
+    assert "orders 0 minus one" in file.reason
+    assert log_of(store).log_end_offset == 2
+    store.close()
 
 
 def test_a_directory_is_used_by_one_store(tmp_path: Path) -> None:

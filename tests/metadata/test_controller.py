@@ -11,7 +11,7 @@ import pytest
 import trio
 
 from kafkapy.metadata.altering import ResourceChange
-from kafkapy.metadata.start import BrokenMetadata
+from kafkapy.metadata.broken import BrokenMetadata
 from kafkapy.settings.alter import Operation, OperationOn
 from kafkapy_controller import MetadataImage
 from kafkapy_controller.delta import MetadataDelta
@@ -70,11 +70,9 @@ def test_a_restart_replays_to_the_same_metadata_in_a_new_epoch(tmp_path: Path, c
 
 def test_a_new_directory_is_one_that_kafka_storage_could_have_formatted(tmp_path: Path) -> None:
     with lab(tmp_path) as node:
-        features = [
-            r for batch in read_snapshot((tmp_path / "bootstrap.checkpoint").read_bytes()) for r in batch.records
-        ]
-        assert len(features) == 6
-        assert (tmp_path / METADATA / "00000000000000000000-0000000000.checkpoint").exists()
+        snapshot = (tmp_path / METADATA / "00000000000000000000-0000000000.checkpoint").read_bytes()
+        assert len([record for batch in read_snapshot(snapshot) for record in batch.records]) == 6
+        assert not (tmp_path / "bootstrap.checkpoint").exists()
         assert (tmp_path / METADATA / "partition.metadata").read_text() == (
             "version: 0\ntopic_id: AAAAAAAAAAAAAAAAAAAAAQ"
         )
@@ -146,7 +144,7 @@ def test_damaged_metadata_is_refused_in_one_line_that_says_what_to_do(tmp_path: 
     with lab(tmp_path):
         pass
     (tmp_path / name).write_bytes(b"\x00garbage")
-    with pytest.raises(BrokenMetadata, match=r"cannot be read \(.*\): restore it from a copy") as raised:
+    with pytest.raises(BrokenMetadata, match=rf"{name} cannot be read \(.*\): delete it") as raised:
         Lab(tmp_path, {}, fsync=False, kraft_version=1)
     assert "\n" not in str(raised.value)
 

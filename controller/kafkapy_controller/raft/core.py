@@ -5,9 +5,7 @@ What messages and timers do to it is in `voting.py`, `following.py` and `leading
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from random import Random
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from kafkapy_controller.metadata_batches import SnapshotId, build_control_batch
 from kafkapy_controller.quorum_state import NOBODY, QuorumState
@@ -33,6 +31,9 @@ from kafkapy_controller.voters import (
 )
 from kafkapy_wire.error_code import ErrorCode
 from kafkapy_wire.uuid import ZERO_UUID
+
+if TYPE_CHECKING:
+    from random import Random
 
 
 class QuorumTimeouts(NamedTuple):
@@ -99,17 +100,19 @@ class Effects(NamedTuple):
 NOTHING = Effects()
 
 
-@dataclass(slots=True)
 class Outbox:
     """The effects of the step that is under way."""
 
-    quorum_state: QuorumState | None = None
-    truncate_to: int | None = None
-    snapshot_part: SnapshotPart | None = None
-    batch: bytes | None = None
-    high_watermark: int | None = None
-    sends: list[Send] = field(default_factory=list)
-    answers: list[Answer] = field(default_factory=list)
+    __slots__ = ("answers", "batch", "high_watermark", "quorum_state", "sends", "snapshot_part", "truncate_to")
+
+    def __init__(self) -> None:
+        self.quorum_state: QuorumState | None = None
+        self.truncate_to: int | None = None
+        self.snapshot_part: SnapshotPart | None = None
+        self.batch: bytes | None = None
+        self.high_watermark: int | None = None
+        self.sends: list[Send] = []
+        self.answers: list[Answer] = []
 
     def effects(self) -> Effects:
         return Effects(
@@ -322,7 +325,7 @@ class QuorumCore:
         others = [ReplicaKey(voter.node_id, voter.directory_id) for voter in self.other_voters]
         others.sort(key=lambda other: -leader.progress_of(other).log_end_offset)
         self._leave()
-        self.role = Resigned(self.now_ms + self.election_timeout_ms(), {other.node_id for other in others})
+        self.role = Resigned(self.now_ms + self.election_timeout_ms())
         farewell = EndQuorumEpoch(self.me.node_id, self.epoch, tuple(others), self.endpoints)
         for other in others:
             self.send(other.node_id, farewell)

@@ -19,7 +19,7 @@ from kafkapy_controller.raft.messages import (
     UpdateVoter,
     VoterChangeResult,
 )
-from kafkapy_controller.raft.roles import Leader, ParkedFetch, Resigned, VoterChange
+from kafkapy_controller.raft.roles import Leader, ParkedFetch, VoterChange
 from kafkapy_controller.raft.voting import learn
 from kafkapy_controller.voters import QuorumMembership, ReplicaKey, Voter, voters_record_of
 from kafkapy_wire.error_code import ErrorCode
@@ -153,10 +153,8 @@ def advance(core: QuorumCore, leader: Leader) -> None:
 
 
 def tick(core: QuorumCore) -> None:
-    """What is due of a leader, or of one that was."""
+    """What is due of a leader."""
     leader, now_ms = core.role, core.now_ms
-    if isinstance(leader, Resigned):
-        return
     if not isinstance(leader, Leader):
         return
     _answer_parked(core, leader, lambda parked: now_ms >= parked.deadline_ms)
@@ -189,8 +187,6 @@ def epoch_answered(
         return
     if isinstance(core.role, Leader) and request.epoch == core.epoch:
         core.role.beginning.discard(from_id)
-    elif isinstance(core.role, Resigned) and result is not None and request.epoch == core.epoch:
-        core.role.unaware.discard(from_id)
 
 
 # Who votes

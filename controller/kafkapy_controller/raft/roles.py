@@ -15,7 +15,7 @@ LEADER or RESIGNED without a vote, but for a leader whose removal is not committ
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from kafkapy_controller.metadata_batches import SnapshotId
 from kafkapy_controller.quorum_state import NOBODY
@@ -27,27 +27,31 @@ CAUGHT_UP_WITHIN_MS = 3_600_000
 """A new voter must have been at the leader's log end within this time (Kafka's hour)."""
 
 
-@dataclass(slots=True)
 class Unattached:
     """Knows of no leader in this epoch, and looks for one among the bootstrap servers and voters."""
 
-    election_deadline_ms: int
-    look_at_ms: int
-    """When to ask somebody for the leader again."""
-    asked: int = 0
-    """How often somebody was asked: the next one is asked next."""
-    fetching: bool = False
+    __slots__ = ("asked", "election_deadline_ms", "fetching", "look_at_ms")
+
+    def __init__(self, election_deadline_ms: int, look_at_ms: int) -> None:
+        self.election_deadline_ms = election_deadline_ms
+        self.look_at_ms = look_at_ms
+        """When to ask somebody for the leader again."""
+        self.asked = 0
+        """How often somebody was asked: the next one is asked next."""
+        self.fetching = False
 
 
-@dataclass(slots=True)
 class Votes:
     """Who has granted, of those who vote. `missing` are asked (again) at `ask_at_ms`."""
 
-    voter_ids: frozenset[int]
-    ask_at_ms: int
-    granted: set[int] = field(default_factory=set)
-    rejected: set[int] = field(default_factory=set)
-    asking: set[int] = field(default_factory=set)
+    __slots__ = ("ask_at_ms", "asking", "granted", "rejected", "voter_ids")
+
+    def __init__(self, voter_ids: frozenset[int], ask_at_ms: int) -> None:
+        self.voter_ids = voter_ids
+        self.ask_at_ms = ask_at_ms
+        self.granted: set[int] = set()
+        self.rejected: set[int] = set()
+        self.asking: set[int] = set()
 
     @property
     def majority(self) -> int:
@@ -72,62 +76,81 @@ class Votes:
             (self.granted if granted else self.rejected).add(voter_id)
 
 
-@dataclass(slots=True)
 class Prospective:
     """Asks whether it would be elected, before it disturbs a quorum that may well have a leader (KIP-996)."""
 
-    votes: Votes
-    election_deadline_ms: int
+    __slots__ = ("election_deadline_ms", "votes")
+
+    def __init__(self, votes: Votes, election_deadline_ms: int) -> None:
+        self.votes = votes
+        self.election_deadline_ms = election_deadline_ms
 
 
-@dataclass(slots=True)
 class Candidate:
     """Has voted for itself in this epoch and asks the others to."""
 
-    votes: Votes
-    election_deadline_ms: int
+    __slots__ = ("election_deadline_ms", "votes")
+
+    def __init__(self, votes: Votes, election_deadline_ms: int) -> None:
+        self.votes = votes
+        self.election_deadline_ms = election_deadline_ms
 
 
-@dataclass(slots=True)
 class SnapshotDownload:
     """A snapshot of the leader on its way here: bytes below `position` are stored."""
 
-    snapshot: SnapshotId
-    position: int = 0
+    __slots__ = ("position", "snapshot")
+
+    def __init__(self, snapshot: SnapshotId) -> None:
+        self.snapshot = snapshot
+        self.position = 0
 
 
-@dataclass(slots=True)
 class Follower:
-    leader_id: int
-    fetch_deadline_ms: int
-    fetch_at_ms: int
-    """When to fetch; meaningless while `fetching`."""
-    fetching: bool = False
-    installing: bool = False
-    """The last part of a snapshot has come, and takes the log's place."""
-    has_fetched: bool = False
-    """The leader was there in this epoch: no pre-vote is granted against it."""
-    download: SnapshotDownload | None = None
-    leader_high_watermark: int = 0
+    __slots__ = (
+        "download",
+        "fetch_at_ms",
+        "fetch_deadline_ms",
+        "fetching",
+        "has_fetched",
+        "installing",
+        "leader_high_watermark",
+        "leader_id",
+    )
+
+    def __init__(self, leader_id: int, fetch_deadline_ms: int, fetch_at_ms: int) -> None:
+        self.leader_id = leader_id
+        self.fetch_deadline_ms = fetch_deadline_ms
+        self.fetch_at_ms = fetch_at_ms
+        """When to fetch; meaningless while `fetching`."""
+        self.fetching = False
+        self.installing = False
+        """The last part of a snapshot has come, and takes the log's place."""
+        self.has_fetched = False
+        """The leader was there in this epoch: no pre-vote is granted against it."""
+        self.download: SnapshotDownload | None = None
+        self.leader_high_watermark = 0
 
 
-@dataclass(slots=True)
 class Resigned:
     """Has led this epoch, and will not again: told everybody, and waits for another leader or its election timeout."""
 
-    election_deadline_ms: int
-    unaware: set[int]
-    """Voters that have not confirmed that they know."""
+    __slots__ = ("election_deadline_ms",)
+
+    def __init__(self, election_deadline_ms: int) -> None:
+        self.election_deadline_ms = election_deadline_ms
 
 
-@dataclass(slots=True)
 class Progress:
     """What the leader knows of another replica by its fetches. Times are in ms; -1: never."""
 
-    log_end_offset: int = -1
-    last_fetch_ms: int = -1
-    last_caught_up_ms: int = -1
-    leader_end_at_last_fetch: int = -1
+    __slots__ = ("last_caught_up_ms", "last_fetch_ms", "leader_end_at_last_fetch", "log_end_offset")
+
+    def __init__(self) -> None:
+        self.log_end_offset = -1
+        self.last_fetch_ms = -1
+        self.last_caught_up_ms = -1
+        self.leader_end_at_last_fetch = -1
 
     def fetched(self, fetch_offset: int, leader_end_offset: int, now_ms: int) -> None:
         """A replica was caught up at its previous fetch if it now has what the log had then."""
@@ -140,37 +163,49 @@ class Progress:
         self.last_fetch_ms = now_ms
 
 
-@dataclass(slots=True)
-class ParkedFetch:
+class ParkedFetch(NamedTuple):
     reply_to: object
     fetch: Fetch
     deadline_ms: int
 
 
-@dataclass(slots=True)
 class VoterChange:
     """Is appended and not committed. `reply_to` None: it was answered, or nobody asked."""
 
-    end_offset: int
-    reply_to: object | None
-    deadline_ms: int
+    __slots__ = ("deadline_ms", "end_offset", "reply_to")
+
+    def __init__(self, end_offset: int, reply_to: object | None, deadline_ms: int) -> None:
+        self.end_offset = end_offset
+        self.reply_to = reply_to
+        self.deadline_ms = deadline_ms
 
 
-@dataclass(slots=True)
 class Leader:
-    epoch_start_offset: int
-    """Entries of earlier epochs are committed with the first of this one, never by counting copies (Raft, 5.4.2)."""
-    quorum_deadline_ms: int
-    """Resign unless a majority has fetched by then."""
-    begin_at_ms: int
-    """When to tell voters that do not fetch who leads."""
-    progress: dict[ReplicaKey, Progress] = field(default_factory=dict)
-    parked: list[ParkedFetch] = field(default_factory=list)
-    change: VoterChange | None = None
-    fetched_voters: set[int] = field(default_factory=set)
-    """Which voters have fetched since the quorum deadline was set."""
-    beginning: set[int] = field(default_factory=set)
-    """Voters with a BeginQuorumEpoch on its way."""
+    __slots__ = (
+        "begin_at_ms",
+        "beginning",
+        "change",
+        "epoch_start_offset",
+        "fetched_voters",
+        "parked",
+        "progress",
+        "quorum_deadline_ms",
+    )
+
+    def __init__(self, epoch_start_offset: int, quorum_deadline_ms: int, begin_at_ms: int) -> None:
+        self.epoch_start_offset = epoch_start_offset
+        """Entries of earlier epochs are committed with the first of this one, not by counting copies (Raft, 5.4.2)."""
+        self.quorum_deadline_ms = quorum_deadline_ms
+        """Resign unless a majority has fetched by then."""
+        self.begin_at_ms = begin_at_ms
+        """When to tell voters that do not fetch who leads."""
+        self.progress: dict[ReplicaKey, Progress] = {}
+        self.parked: list[ParkedFetch] = []
+        self.change: VoterChange | None = None
+        self.fetched_voters: set[int] = set()
+        """Which voters have fetched since the quorum deadline was set."""
+        self.beginning: set[int] = set()
+        """Voters with a BeginQuorumEpoch on its way."""
 
     def progress_of(self, replica: ReplicaKey) -> Progress:
         """Up to kraft.version 0 one that names no directory is the one that does, and the other way round."""

@@ -1,0 +1,153 @@
+"""`kafkapy format`: a data directory made beforehand, with the options of `kafka-storage format`.
+
+A broker formats an empty directory by itself. This is for a cluster id or features of one's own: a cluster of an older
+metadata.version, for one.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterable
+
+    from kafkapy.settings import Settings
+
+SHOWN_MAX = 40
+"""Characters of a wrong value that an error shows."""
+STANDALONE_WITH_VOTERS = (
+    "You cannot specify controller.quorum.voters and format the node with --initial-controllers or --standalone. "
+    "If you want to use dynamic quorum, please remove controller.quorum.voters and specify "
+    "controller.quorum.bootstrap.servers instead."
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", nargs="?", metavar="SERVER.PROPERTIES", help="a file of settings by Kafka's names")
+    parser.add_argument("-c", "--config", metavar="FILE", help="the same")
+    parser.add_argument(
+        "--override", action="append", default=[], metavar="NAME=VALUE", help="a setting that wins over the file"
+    )
+    parser.add_argument("--data-dir", metavar="DIR", help="the directory (log.dirs, or ./kafkapy-data)")
+    parser.add_argument("-t", "--cluster-id", metavar="ID", help="the cluster's id (a new one)")
+    parser.add_argument(
+        "-r",
+        "--release-version",
+        metavar="VERSION",
+        help="the release whose features the cluster begins with: 3.9, 4.4-IV2",
+    )
+    parser.add_argument(
+        "-f",
+        "--feature",
+        action="append",
+        default=[],
+        metavar="NAME=LEVEL",
+        help="the level of one feature, such as transaction.version=0; may be given more than once",
+    )
+    parser.add_argument(
+        "-g", "--ignore-formatted", action="store_true", help="succeed when the directory is formatted already"
+    )
+    parser.add_argument(
+        "-s",
+        "--standalone",
+        action="store_true",
+        help="the log says that this node votes alone (so without controller.quorum.voters)",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from kafkapy.metadata.formatting import FormatError
+    from kafkapy.settings import SettingsError
+    from kafkapy_log import StoreError
+
+    try:
+        _format(arguments)
+    except (FormatError, SettingsError, StoreError) as error:
+        print(f"kafkapy: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"kafkapy: cannot format the directory: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _format(arguments: argparse.Namespace) -> None:
+    from kafkapy.metadata.formatting import FormatError, format_data_directory, own_quorum
+    from kafkapy_controller.features import FeatureError, features_of_new_cluster
+    from kafkapy_controller.metadata_version import METADATA_VERSION, level_name, parse_release_version
+    from kafkapy_log.identity import Identity, read_identity
+    from kafkapy_wire.uuid import random_uuid, uuid_text
+
+    settings = _settings(arguments)
+    directory = _directory(arguments, settings)
+    if arguments.standalone and settings.node.controller_quorum_voters:
+        raise FormatError(STANDALONE_WITH_VOTERS)
+    directory_id = random_uuid()
+    membership = own_quorum(settings, directory_id)
+    try:
+        features = features_of_new_cluster(
+            _features(arguments.feature),
+            None if arguments.release_version is None else parse_release_version(arguments.release_version),
+            voters_in_log=membership.kraft_version > 0,
+        )
+    except (FeatureError, ValueError) as error:
+        raise FormatError(str(error)) from error
+    node_id = settings.node.node_id
+    present = read_identity(directory)
+    if present is not None and arguments.cluster_id not in (None, present.cluster_id):
+        raise FormatError(
+            f"Invalid cluster.id in: {directory}/meta.properties. Expected {arguments.cluster_id}, but read "
+            f"{present.cluster_id}"
+        )
+    if present is not None and present.node_id != node_id:
+        raise FormatError(
+            f"Stored node id {present.node_id} doesn't match previous node id {node_id} in "
+            f"{directory}/meta.properties. If you moved your data, make sure your configured node id matches. If you "
+            "intend to create a new node, you should remove all data in your data directories."
+        )
+    if present is not None and arguments.ignore_formatted:
+        print("All of the log directories are already formatted.")
+        return
+    identity = Identity(arguments.cluster_id or uuid_text(random_uuid()), node_id, directory_id)
+    format_data_directory(directory, identity, membership, features, time.time_ns() // 1_000_000)
+    kind = "dynamic metadata voter directory" if membership.kraft_version else "metadata directory"
+    print(f"Formatting {kind} {directory} with {METADATA_VERSION} {level_name(features[METADATA_VERSION])}.")
+
+
+def _settings(arguments: argparse.Namespace) -> Settings:
+    from kafkapy.metadata.formatting import FormatError
+    from kafkapy.settings import Settings
+    from kafkapy.settings.sources import collect_settings
+
+    if arguments.file is not None and arguments.config is not None:
+        raise FormatError(f"two files of settings, {arguments.file} and {arguments.config}: name one")
+    overrides = list(arguments.override)
+    if arguments.data_dir is not None:
+        overrides.append(f"log.dirs={arguments.data_dir}")
+    file = arguments.config if arguments.file is None else arguments.file
+    return Settings.parse(collect_settings(file, overrides=overrides))
+
+
+def _directory(arguments: argparse.Namespace, settings: Settings) -> Path:
+    from kafkapy.cli.start import data_directory
+
+    return Path(arguments.data_dir) if arguments.data_dir is not None else data_directory(settings)
+
+
+def _features(named: Iterable[str]) -> dict[str, int]:
+    """`NAME=LEVEL` each. Raises ValueError with Kafka's words."""
+    features: dict[str, int] = {}
+    for text in named:
+        name, equals, level = (part.strip() for part in text.partition("="))
+        if not equals:
+            raise ValueError(f"Can't parse feature=level string {text}: equals sign not found.")
+        digits = level.removeprefix("-")
+        if not (digits.isascii() and digits.isdecimal() and len(digits) <= 5 and -(2**15) <= int(level) < 2**15):
+            shown = level if len(level) <= SHOWN_MAX else f"{level[:SHOWN_MAX]}..."
+            raise ValueError(f"Can't parse feature=level string {name}={shown}: unable to parse {shown} as a short.")
+        features[name] = int(level)
+    return features

@@ -1,0 +1,29 @@
+"""Metadata on the disk that cannot be used: which file, why, and what the user can do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kafkapy_controller.metadata_version import LATEST_METADATA_VERSION, level_name
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RESTORE_OR_BEGIN_ANEW = "restore it from a copy, or start with an empty directory"
+BEGIN_ANEW = (
+    f"delete it, and the new cluster begins with metadata.version {level_name(LATEST_METADATA_VERSION)}, or format an "
+    "empty directory with `kafkapy format`"
+)
+"""What to do about a file of a cluster that has not begun."""
+
+
+class BrokenMetadata(Exception):
+    """The metadata directory is not one that this node can start from. The message says what to do."""
+
+
+def unreadable(file: Path, error: Exception, what_to_do: str = RESTORE_OR_BEGIN_ANEW) -> BrokenMetadata:
+    """`error` is what reading the file, or replaying its records, has raised."""
+    reason = str(error)
+    if isinstance(error, KeyError):
+        reason = f"a record changes {error.args[0]!r}, which no record before it has made"
+    return BrokenMetadata(f"{file} cannot be read ({reason}): {what_to_do}")

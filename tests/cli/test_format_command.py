@@ -1,0 +1,173 @@
+"""`kafkapy format`: options and words of `kafka-storage format`, and a broker that starts from what it made."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import trio
+
+from kafkapy.cli import main
+from kafkapy_controller.metadata_batches import read_snapshot
+from kafkapy_controller.voters import QuorumMembership
+from kafkapy_log import LogStore
+from kafkapy_wire.messages.api_versions import ApiVersionsRequest, ApiVersionsResponse
+from kafkapy_wire.record_formats.metadata import FeatureLevelRecord
+from kafkapy_wire.uuid import uuid_text
+from tests.shell.running_node import connect, running_node
+
+CLUSTER_ID = "5L6g3nShT-eMCtK--X86sw"
+FIRST_SNAPSHOT = "__cluster_metadata-0/00000000000000000000-0000000000.checkpoint"
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in os.environ:
+        if name.startswith("KAFKA_") or name == "CLUSTER_ID":
+            monkeypatch.delenv(name)
+
+
+def features_in(directory: Path) -> dict[str, int]:
+    return {
+        record.name: record.feature_level
+        for batch in read_snapshot((directory / FIRST_SNAPSHOT).read_bytes())
+        for record in batch.records
+        if isinstance(record, FeatureLevelRecord)
+    }
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    assert main(["format", *arguments]) == 1
+    output = capsys.readouterr()
+    assert output.out == ""
+    (line,) = output.err.splitlines()
+    return line
+
+
+def test_a_formatted_directory_has_what_kafka_storage_writes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    directory = tmp_path / "data"
+    assert main(["format", "-t", CLUSTER_ID, "--standalone", "--data-dir", str(directory)]) == 0
+    assert capsys.readouterr().out == (
+        f"Formatting dynamic metadata voter directory {directory} with metadata.version 4.4-IV2.\n"
+    )
+    assert {str(path.relative_to(directory)) for path in directory.rglob("*") if path.is_file()} == {
+        ".lock",
+        "meta.properties",
+        FIRST_SNAPSHOT,
+    }
+    properties = dict(line.split("=") for line in (directory / "meta.properties").read_text().splitlines())
+    assert (properties["version"], properties["cluster.id"], properties["node.id"]) == ("1", CLUSTER_ID, "1")
+    assert features_in(directory)["metadata.version"] == 33
+    membership = QuorumMembership(0, ())
+    for batch in read_snapshot((directory / FIRST_SNAPSHOT).read_bytes()):
+        for record in batch.control_records:
+            membership = membership.replay(record)
+    assert membership.kraft_version == 1
+    assert [(v.node_id, uuid_text(v.directory_id)) for v in membership.voters] == [(1, properties["directory.id"])]
+
+
+def test_a_node_begins_with_what_was_formatted(tmp_path: Path) -> None:
+    directory = tmp_path / "data"
+    settings = tmp_path / "server.properties"
+    settings.write_text(
+        f"node.id=3\nlog.dirs={directory}\nprocess.roles=broker,controller\n"
+        "controller.listener.names=CONTROLLER\ncontroller.quorum.voters=3@localhost:9093\n"
+    )
+    arguments = [str(settings), "-t", "my-cluster", "-r", "3.9", "-f", "transaction.version=0"]
+    assert main(["format", *arguments]) == 0
+    assert features_in(directory) == {"metadata.version": 21}
+
+    async def finalized() -> dict[str, int]:
+        given = {"node.id": "3", "controller.quorum.voters": "3@localhost:9093"}
+        async with running_node(directory, given) as node, connect(node) as client:
+            assert node.broker.cluster_id == "my-cluster"
+            request = ApiVersionsRequest(client_software_name="a-test", client_software_version="1")
+            response = await client.ask(request, ApiVersionsResponse, 4)
+            return {feature.name: feature.max_version_level for feature in response.finalized_features}
+
+    assert trio.run(finalized) == {"metadata.version": 21}
+
+
+def test_a_directory_is_formatted_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    where = ["--data-dir", str(tmp_path)]
+    assert main(["format", "-t", "one", *where]) == 0
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    capsys.readouterr()
+    assert refused(capsys, "-t", "one", *where) == (
+        f"kafkapy: Log directory {tmp_path} is already formatted. Use --ignore-formatted to ignore this directory and "
+        "format the others."
+    )
+    assert refused(capsys, "-t", "other", "-g", *where) == (
+        f"kafkapy: Invalid cluster.id in: {tmp_path}/meta.properties. Expected other, but read one"
+    )
+    assert refused(capsys, "-g", *where, "--override", "node.id=2") == (
+        f"kafkapy: Stored node id 1 doesn't match previous node id 2 in {tmp_path}/meta.properties. If you moved your "
+        "data, make sure your configured node id matches. If you intend to create a new node, you should remove all "
+        "data in your data directories."
+    )
+    assert main(["format", "-t", "one", "-g", *where]) == 0
+    assert capsys.readouterr().out == "All of the log directories are already formatted.\n"
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["-r", "2.8"], "Unknown metadata.version '2.8'. Supported metadata.version are: 3.3-IV3, 3.4-IV0, "),
+        (
+            ["-r", "4.4", "-f", "metadata.version=30"],
+            "Use --release-version instead of --feature metadata.version=X to",
+        ),
+        (["-f", "metadata.version=34"], "metadata.version 4.5-IV0 is not yet stable."),
+        (["-f", "group.version"], "Can't parse feature=level string group.version: equals sign not found."),
+        (["-f", "group.version=x"], "Can't parse feature=level string group.version=x: unable to parse x as a short."),
+        (["-f", f"group.version={'9' * 5_000}"], "Can't parse feature=level string group.version=999"),
+        (
+            ["-f", "nonsense=1"],
+            "Unsupported feature: nonsense. Supported features are: eligible.leader.replicas.version",
+        ),
+        (
+            ["-f", "kraft.version=0"],
+            "Cannot set kraft.version to 0 if controller.quorum.voters is empty and one of the ",
+        ),
+        (
+            ["-s", "--override", "controller.quorum.voters=1@localhost:9093"],
+            "You cannot specify controller.quorum.voters and format the node with --initial-controllers or --stand",
+        ),
+        (["-t", "two words"], "the cluster id 'two words' has characters that no cluster id has"),
+    ],
+)
+def test_what_cannot_be_formatted_leaves_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], says: str
+) -> None:
+    line = refused(capsys, *arguments, "--data-dir", str(tmp_path / "data"))
+    assert line.startswith(f"kafkapy: {says}")
+    assert len(line) < 1_000
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_directory_in_use_is_not_formatted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = LogStore.open(tmp_path, node_id=1, now_ms=0, fsync=False)
+    (tmp_path / "meta.properties").unlink()
+    assert "is in use by another broker" in refused(capsys, "--data-dir", str(tmp_path))
+    store.close(clean=False)
+
+
+def test_the_metadata_of_a_cluster_is_not_written_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    metadata = tmp_path / "__cluster_metadata-0"
+    metadata.mkdir()
+    (metadata / f"{0:020d}.log").write_bytes(b"precious")
+    line = refused(capsys, "--data-dir", str(tmp_path))
+    assert line == f"kafkapy: {metadata} holds the metadata of a cluster: format an empty directory"
+    assert [path.name for path in metadata.iterdir()] == [f"{0:020d}.log"]
+
+
+def test_damaged_meta_properties_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "meta.properties").write_bytes(b"version=1\ncluster.id=x\nnode.id=one\n")
+    assert refused(capsys, "-g", "--data-dir", str(tmp_path)) == (
+        f"kafkapy: {tmp_path}/meta.properties cannot be read (node.id is 'one'): restore it from a copy, or name "
+        "another directory"
+    )
