@@ -10,7 +10,7 @@ topics             decide: CreateTopics, DeleteTopics, CreatePartitions      top
 elections, reassignments, feature_updates, unregistration                    decide: what administrators ask for
 partition_changes  what becomes of a partition then
 configs, producer_ids, registration, bootstrap                               decide: the rest
-quorum             the KRaft state machine of a quorum of one                quorum_state, voters: what it remembers
+raft/              the KRaft state machine                                   quorum_state, voters: what it remembers
 ```
 
 A decision reads an image and returns records and a response (`decision`). The shell appends the records, replays them

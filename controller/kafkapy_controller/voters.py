@@ -8,7 +8,7 @@ from typing import NamedTuple
 from kafkapy_wire.codec import decode, encode
 from kafkapy_wire.messages import k_raft_version_record, leader_change_message, voters_record
 from kafkapy_wire.records import ControlRecordType, NewRecord, Record, control_record_key, read_control_record_type
-from kafkapy_wire.uuid import Uuid
+from kafkapy_wire.uuid import ZERO_UUID, Uuid
 
 LATEST_KRAFT_VERSION = 1
 
@@ -29,6 +29,13 @@ class Voter(NamedTuple):
     endpoints: tuple[VoterEndpoint, ...]
 
 
+class ReplicaKey(NamedTuple):
+    """A node with one of its disks: a node that came back with an empty disk is another replica (KIP-853)."""
+
+    node_id: int
+    directory_id: Uuid
+
+
 class QuorumMembership(NamedTuple):
     """Up to kraft.version 0 the voters stand in each node's settings; from 1 on the log says who they are."""
 
@@ -38,6 +45,17 @@ class QuorumMembership(NamedTuple):
     @property
     def voter_ids(self) -> list[int]:
         return [voter.node_id for voter in self.voters]
+
+    def voter(self, node_id: int) -> Voter | None:
+        return next((voter for voter in self.voters if voter.node_id == node_id), None)
+
+    def votes(self, replica: ReplicaKey) -> bool:
+        """Whether `replica` is one of the voters. Directory ids are compared where both are known."""
+        voter = self.voter(replica.node_id)
+        return voter is not None and same_directory(voter.directory_id, replica.directory_id)
+
+    def with_voters(self, voters: tuple[Voter, ...]) -> QuorumMembership:
+        return self._replace(voters=tuple(sorted(voters, key=lambda voter: voter.node_id)))
 
     def replay(self, control_record: Record) -> QuorumMembership:
         """The membership after a control record. Raises MalformedMessage: the record is not what its key says."""
@@ -52,13 +70,57 @@ class QuorumMembership(NamedTuple):
         return self  # leader changes and the frame of a snapshot
 
 
-def leader_change_record(leader_id: int, voter_ids: Sequence[int], now_ms: int) -> NewRecord:
+def same_directory(one: Uuid, other: Uuid) -> bool:
+    """Up to kraft.version 0 nobody knows directory ids: an unknown one is taken for the same."""
+    return ZERO_UUID in (one, other) or one == other
+
+
+class MembershipHistory:
+    """Who voted from which offset of the log on: a truncation undoes changes of the voters too (KIP-853)."""
+
+    __slots__ = ("_entries",)
+
+    def __init__(self, first: QuorumMembership, offset: int = -1) -> None:
+        """`first` holds below everything that the log says: from settings, or a snapshot up to `offset`."""
+        self._entries: list[tuple[int, QuorumMembership]] = [(offset, first)]
+
+    @property
+    def latest(self) -> QuorumMembership:
+        """It holds as soon as it is appended, committed or not."""
+        return self._entries[-1][1]
+
+    @property
+    def latest_offset(self) -> int:
+        """Of the record that said so; below 0 where no record did."""
+        return self._entries[-1][0]
+
+    def add(self, offset: int, membership: QuorumMembership) -> None:
+        assert offset > self._entries[-1][0], (offset, self._entries[-1][0])
+        self._entries.append((offset, membership))
+
+    def truncate(self, end_offset: int) -> None:
+        while len(self._entries) > 1 and self._entries[-1][0] >= end_offset:
+            self._entries.pop()
+
+    def since(self, end_offset: int) -> list[QuorumMembership]:
+        """The one that holds for a log that ends at `end_offset`, and all later ones."""
+        later = [membership for offset, membership in self._entries if offset >= end_offset]
+        return [self.at(end_offset), *later]
+
+    def at(self, end_offset: int) -> QuorumMembership:
+        """What holds for a log that ends at `end_offset`: for a snapshot of it."""
+        return next(membership for offset, membership in reversed(self._entries) if offset < end_offset or offset < 0)
+
+
+def leader_change_record(
+    leader_id: int, voter_ids: Sequence[int], now_ms: int, *, granting_ids: Sequence[int] | None = None
+) -> NewRecord:
     """The first record of a leader's epoch. Version 0 has no directory ids; Apache Kafka 4.3.1 writes that one."""
     message = leader_change_message.LeaderChangeMessage(
         version=0,
         leader_id=leader_id,
         voters=[leader_change_message.Voter(voter_id=voter_id) for voter_id in voter_ids],
-        granting_voters=[leader_change_message.Voter(voter_id=leader_id)],
+        granting_voters=[leader_change_message.Voter(voter_id=voter_id) for voter_id in granting_ids or [leader_id]],
     )
     return NewRecord(now_ms, control_record_key(ControlRecordType.LEADER_CHANGE), encode(message, 0))
 
@@ -66,6 +128,12 @@ def leader_change_record(leader_id: int, voter_ids: Sequence[int], now_ms: int) 
 def membership_records(membership: QuorumMembership, now_ms: int) -> list[NewRecord]:
     """The records that put a membership into a log or a snapshot."""
     version = k_raft_version_record.KRaftVersionRecord(version=0, k_raft_version=membership.kraft_version)
+    key = control_record_key(ControlRecordType.KRAFT_VERSION)
+    return [NewRecord(now_ms, key, encode(version, 0)), voters_record_of(membership, now_ms)]
+
+
+def voters_record_of(membership: QuorumMembership, now_ms: int) -> NewRecord:
+    """The record that says who votes from its offset on."""
     voters = voters_record.VotersRecord(
         version=0,
         voters=[
@@ -80,10 +148,7 @@ def membership_records(membership: QuorumMembership, now_ms: int) -> list[NewRec
             for voter in membership.voters
         ],
     )
-    return [
-        NewRecord(now_ms, control_record_key(ControlRecordType.KRAFT_VERSION), encode(version, 0)),
-        NewRecord(now_ms, control_record_key(ControlRecordType.KRAFT_VOTERS), encode(voters, 0)),
-    ]
+    return NewRecord(now_ms, control_record_key(ControlRecordType.KRAFT_VOTERS), encode(voters, 0))
 
 
 def _voter(message: voters_record.Voter) -> Voter:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from kafkapy.context import RequestContext
-    from kafkapy_controller.quorum import QuorumDescription, ReplicaProgress
+    from kafkapy_controller.raft.description import QuorumDescription, ReplicaProgress
 
 FIRST_VERSION_WITH_DIRECTORIES = 2
 

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from kafkapy_controller.decision import Decision
     from kafkapy_controller.metadata_records import MetadataRecord
     from kafkapy_controller.producer_ids import ProducerIdBlock
-    from kafkapy_controller.quorum import AppendPrepared, QuorumDescription
+    from kafkapy_controller.raft.description import QuorumDescription
+    from kafkapy_controller.raft.quorum import AppendPrepared
     from kafkapy_controller.registration import NodeRegistration
     from kafkapy_controller.topics import TopicCreation
     from kafkapy_wire.messages.alter_partition_reassignments import (

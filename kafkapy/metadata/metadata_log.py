@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import trio
 
 from kafkapy.high_watermark import HighWatermark
-from kafkapy_controller.quorum import Append, AppendPrepared, Effects, Flushed, NotAppended, Start, Stop
 from kafkapy_controller.quorum_state import encode_quorum_state
+from kafkapy_controller.raft.quorum import Append, AppendPrepared, Effects, Flushed, NotAppended, Start, Stop
 from kafkapy_controller.topic_names import CLUSTER_METADATA_TOPIC
 from kafkapy_log import StorageError
 from kafkapy_log.durable_files import replace_file
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from kafkapy.metadata.loader import MetadataLoader
     from kafkapy.partitions.disk_watch import DiskWatch
     from kafkapy_controller.metadata_records import MetadataRecord
-    from kafkapy_controller.quorum import Quorum, QuorumDescription
+    from kafkapy_controller.raft.description import QuorumDescription
+    from kafkapy_controller.raft.quorum import Quorum
     from kafkapy_log import Flush, PartitionLog
     from kafkapy_wire.errors import KafkaError
 
@@ -78,7 +79,9 @@ class MetadataLog:
 
     def describe_quorum(self) -> QuorumDescription | None:
         """None: this node does not lead."""
-        return self._quorum.describe(self._clock.now_ms())
+        from kafkapy_controller.raft.description import describe
+
+        return describe(self._quorum, self._clock.now_ms())
 
     # Appending
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from kafkapy.pending import Pending
     from kafkapy_controller.image import MetadataImage
     from kafkapy_controller.producer_ids import ProducerIdBlock
-    from kafkapy_controller.quorum import QuorumDescription
+    from kafkapy_controller.raft.description import QuorumDescription
     from kafkapy_controller.registration import NodeRegistration
     from kafkapy_wire.errors import KafkaError
     from kafkapy_wire.messages.alter_partition_reassignments import (

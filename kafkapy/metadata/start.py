@@ -16,9 +16,11 @@ from kafkapy.metadata.loader import MetadataLoader
 from kafkapy.metadata.metadata_log import METADATA_DIRECTORY, QUORUM_STATE_FILE, MetadataLog
 from kafkapy_controller.features import unsupported
 from kafkapy_controller.metadata_version import METADATA_VERSION
-from kafkapy_controller.quorum import Quorum
 from kafkapy_controller.quorum_state import QuorumState, decode_quorum_state
+from kafkapy_controller.raft.epoch_history import EpochHistory
+from kafkapy_controller.raft.quorum import Quorum, QuorumTimeouts
 from kafkapy_controller.topic_names import CLUSTER_METADATA_TOPIC
+from kafkapy_controller.voters import MembershipHistory, ReplicaKey
 from kafkapy_log import LogSettings
 from kafkapy_log.durable_files import read_file
 from kafkapy_wire.errors import MalformedMessage
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
     from kafkapy.settings.current import CurrentSettings
     from kafkapy_controller.image import MetadataImage
     from kafkapy_controller.voters import QuorumMembership
-    from kafkapy_log import LogStore
+    from kafkapy_log import LogStore, PartitionLog
 
 METADATA_TOPIC_ID = ONE_UUID
 QUORUM_STATE_BYTES_MAX = 1 << 20
@@ -69,16 +71,7 @@ def start_controller(
     loader.commit(log.log_end_offset)  # nobody else votes: what this node has, the quorum has
     _check_features(directory, loader.image)
     state = _read_quorum_state(directory / QUORUM_STATE_FILE)
-    try:
-        quorum = Quorum(
-            node_id,
-            state,
-            loader.membership,
-            log_end_offset=log.log_end_offset,
-            last_epoch=log.leader_epochs.latest_epoch,
-        )
-    except ValueError as error:
-        raise unreadable(directory, error) from error
+    quorum = _quorum(directory, node_id, state, loader.membership, log, random)
     begins = not loader.image.metadata_version
     bootstrap = bootstrap_records(directory, loader.bootstrap_records) if begins else ()
     if not begins or loader.bootstrap_records:
@@ -87,6 +80,32 @@ def start_controller(
     controller = QuorumController(metadata_log, loader, settings, random)
     controller.lead(bootstrap)
     return controller, metadata_log
+
+
+def _quorum(
+    directory: Path,
+    node_id: int,
+    state: QuorumState,
+    membership: QuorumMembership,
+    log: PartitionLog,
+    random: Random,
+) -> Quorum:
+    """Raises BrokenMetadata: this node does not vote alone."""
+    if membership.voter_ids != [node_id]:
+        reason = f"node {node_id} cannot lead alone: the quorum's voters are {membership.voter_ids}"
+        raise unreadable(directory, ValueError(reason))
+    me = ReplicaKey(node_id, membership.voters[0].directory_id)
+    # Where nobody else has a log to compare, the last epoch is all that matters.
+    last_epoch = log.leader_epochs.latest_epoch
+    epochs = [(last_epoch, log.log_start_offset)] if last_epoch >= 0 else []
+    return Quorum(
+        me,
+        state,
+        MembershipHistory(membership),
+        EpochHistory(epochs, end_offset=log.log_end_offset),
+        timeouts=QuorumTimeouts(),
+        random=random,
+    )
 
 
 def _check_features(directory: Path, image: MetadataImage) -> None:

@@ -2,28 +2,51 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 
 from kafkapy_controller.metadata_batches import read_batches
-from kafkapy_controller.quorum import NOTHING, Append, Effects, Flushed, NotAppended, Quorum, Role, Start, Stop
-from kafkapy_controller.quorum_state import QuorumState, decode_quorum_state, encode_quorum_state
-from kafkapy_controller.voters import QuorumMembership, Voter, VoterEndpoint
+from kafkapy_controller.quorum_state import NOBODY, QuorumState, decode_quorum_state, encode_quorum_state
+from kafkapy_controller.raft.epoch_history import EpochHistory
+from kafkapy_controller.raft.quorum import (
+    NOTHING,
+    Append,
+    Effects,
+    Flushed,
+    NotAppended,
+    Quorum,
+    QuorumTimeouts,
+    Start,
+    Stop,
+)
+from kafkapy_controller.voters import MembershipHistory, QuorumMembership, ReplicaKey, Voter, VoterEndpoint
 from kafkapy_wire.errors import MalformedMessage
 from kafkapy_wire.record_formats import metadata as m
 from kafkapy_wire.records import ControlRecordType, read_control_record_type, split_batches
 from kafkapy_wire.uuid import random_uuid
 
-VOTER = Voter(1, random_uuid(), (VoterEndpoint("CONTROLLER", "localhost", 9093),))
+ME = ReplicaKey(1, random_uuid())
+VOTER = Voter(1, ME.directory_id, (VoterEndpoint("CONTROLLER", "localhost", 9093),))
 
 
 def quorum(
-    *, kraft_version: int = 1, voters: tuple[Voter, ...] = (VOTER,), epoch: int = 0, end_offset: int = 0,
+    *,
+    kraft_version: int = 1,
+    voters: tuple[Voter, ...] = (VOTER,),
+    epoch: int = 0,
+    end_offset: int = 0,
     last_epoch: int = 0,
-) -> Quorum:  # fmt: skip
+) -> Quorum:
+    epochs = [(last_epoch, 0)] if end_offset else []
     return Quorum(
-        1, QuorumState(leader_epoch=epoch), QuorumMembership(kraft_version, voters), log_end_offset=end_offset,
-        last_epoch=last_epoch,
-    )  # fmt: skip
+        ME,
+        QuorumState(leader_epoch=epoch),
+        MembershipHistory(QuorumMembership(kraft_version, voters)),
+        EpochHistory(epochs, end_offset=end_offset),
+        timeouts=QuorumTimeouts(),
+        random=Random(1),
+    )
 
 
 def control_types(effects: Effects) -> list[ControlRecordType]:
@@ -35,13 +58,13 @@ def control_types(effects: Effects) -> list[ControlRecordType]:
 def test_the_first_leader_of_a_new_cluster_writes_who_votes() -> None:
     core = quorum()
     effects = core.step(Start(), now_ms=5)
-    assert effects.quorum_state == QuorumState(leader_id=1, leader_epoch=1)
+    assert effects.quorum_state == QuorumState(1, 1, voted_id=1, voted_directory_id=ME.directory_id)
     assert control_types(effects) == [
         ControlRecordType.LEADER_CHANGE,
         ControlRecordType.KRAFT_VERSION,
         ControlRecordType.KRAFT_VOTERS,
     ]
-    assert (core.role, core.epoch, core.leader_id, core.log_end_offset) == (Role.LEADER, 1, 1, 3)
+    assert (core.is_leader, core.epoch, core.leader_id, core.log_end_offset) == (True, 1, 1, 3)
 
 
 def test_up_to_kraft_version_0_the_voters_are_not_in_the_log() -> None:
@@ -93,10 +116,12 @@ def test_a_quorum_that_has_resigned_decides_nothing() -> None:
         core.step(Append([m.NoOpRecord()], 30), 8)
 
 
-def test_more_voters_are_not_led_alone() -> None:
-    other = VOTER._replace(node_id=2)
-    with pytest.raises(ValueError, match=r"\[1, 2\]"):
-        quorum(voters=(VOTER, other))
+def test_of_two_voters_none_leads_before_the_other_has_voted() -> None:
+    core = quorum(voters=(VOTER, VOTER._replace(node_id=2)))
+    effects = core.step(Start(), 5)
+    assert effects.batch is None
+    assert not core.is_leader
+    assert core.leader_id == NOBODY
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"leaderId":1,"leaderEpoch":"x","votedId":-1}'])

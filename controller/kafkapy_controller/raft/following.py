@@ -1,0 +1,205 @@
+"""A node that follows: it fetches the leader's log, truncates what that does not have, and learns what is committed."""
+
+from __future__ import annotations
+
+from kafkapy_controller.metadata_batches import SnapshotId
+from kafkapy_controller.raft.core import QuorumCore, SnapshotPart
+from kafkapy_controller.raft.messages import Fetch, FetchResult, FetchSnapshot, FetchSnapshotResult
+from kafkapy_controller.raft.roles import Follower, SnapshotDownload, Unattached
+from kafkapy_controller.raft.voting import learn
+from kafkapy_controller.voters import MembershipHistory, QuorumMembership
+from kafkapy_wire.error_code import ErrorCode
+from kafkapy_wire.errors import MalformedMessage
+from kafkapy_wire.records import crc_matches, decode_records, split_batches
+
+
+class QuorumBroken(Exception):
+    """The leader contradicts what was committed, or sends what is no log: this node must not go on."""
+
+
+def tick(core: QuorumCore) -> None:
+    """What is due of a follower."""
+    role = core.role
+    if not isinstance(role, Follower):
+        return
+    if core.now_ms >= role.fetch_deadline_ms:
+        if core.may_stand:
+            core.become_prospective()
+        else:
+            core.become_unattached(core.epoch)
+    elif may_fetch(core, role) and core.now_ms >= role.fetch_at_ms:
+        role.fetching = True
+        core.send(role.leader_id, _next_request(core, role))
+
+
+def may_fetch(core: QuorumCore, role: Follower) -> bool:
+    """A Fetch acknowledges everything below its offset: not before that is on the disk."""
+    return not role.fetching and not role.installing and core.is_durable
+
+
+def _next_request(core: QuorumCore, role: Follower) -> Fetch | FetchSnapshot:
+    if role.download is not None:
+        return FetchSnapshot(core.me, core.epoch, role.download.snapshot, role.download.position)
+    return Fetch(
+        core.me,
+        core.epoch,
+        core.log_end_offset,
+        core.epochs.last_epoch,
+        core.high_watermark,
+        core.timeouts.fetch_max_wait_ms,
+    )
+
+
+def fetched(core: QuorumCore, from_id: int, request: Fetch, result: FetchResult) -> None:
+    """Raises QuorumBroken: the leader would have this node drop what is committed, or sent what it cannot append."""
+    if not learn(core, result.leader_id, result.epoch, result.endpoints):
+        return
+    role = _awaiting(core, from_id, request)
+    if role is None:
+        return
+    if result.error is not ErrorCode.NONE or result.epoch != core.epoch:
+        role.fetch_at_ms = core.now_ms + core.timeouts.backoff_ms
+        return
+    _heard_of_leader(core, role)
+    role.leader_high_watermark = max(role.leader_high_watermark, result.high_watermark)
+    if result.diverging is not None:
+        _truncate(core, role, request, result)
+    elif result.snapshot is not None:
+        _begin_download(core, role, result.snapshot)
+    elif result.records:
+        _append(core, role, result.records)
+    else:
+        commit(core, role)
+
+
+def failed(core: QuorumCore, from_id: int, request: Fetch | FetchSnapshot) -> None:
+    """No answer, or no connection."""
+    role = _awaiting(core, from_id, request)
+    if role is not None:
+        role.fetch_at_ms = core.now_ms + core.timeouts.backoff_ms
+
+
+def _awaiting(core: QuorumCore, from_id: int, request: Fetch | FetchSnapshot) -> Follower | None:
+    """The follower that waits for this answer; None: the answer comes too late to mean anything."""
+    role = core.role
+    if isinstance(role, Unattached):
+        role.fetching = False
+        role.look_at_ms = core.now_ms + core.timeouts.backoff_ms
+        return None
+    if not isinstance(role, Follower) or role.leader_id != from_id or request.epoch != core.epoch:
+        return None
+    if not role.fetching or request != _next_request(core, role):
+        return None
+    role.fetching = False
+    role.fetch_at_ms = core.now_ms
+    return role
+
+
+def _heard_of_leader(core: QuorumCore, role: Follower) -> None:
+    role.has_fetched = True
+    role.fetch_deadline_ms = core.now_ms + core.timeouts.fetch_ms
+
+
+def _truncate(core: QuorumCore, role: Follower, request: Fetch, result: FetchResult) -> None:
+    assert result.diverging is not None
+    mine = core.epochs.end_of(result.diverging.epoch)
+    end_offset = mine.end_offset
+    if mine.epoch == result.diverging.epoch:
+        end_offset = min(end_offset, result.diverging.end_offset)
+    if end_offset < core.high_watermark:
+        raise QuorumBroken(
+            f"leader {role.leader_id} of epoch {core.epoch} would have this node drop offsets from {end_offset} on, "
+            f"but everything below {core.high_watermark} is committed"
+        )
+    if end_offset >= core.log_end_offset:
+        raise QuorumBroken(f"leader {role.leader_id} says that {request} diverges at {result.diverging}: it does not")
+    core.epochs.truncate(end_offset)
+    core.members.truncate(end_offset)
+    core.durable_offset = min(core.durable_offset, end_offset)
+    core.out.truncate_to = end_offset
+
+
+def _append(core: QuorumCore, role: Follower, records: bytes) -> None:
+    """Whole batches from the log's end on: all of them are checked before the first changes anything."""
+    end_offset, epoch, membership = core.log_end_offset, core.epochs.last_epoch, core.membership
+    entries: list[tuple[int, int, int]] = []
+    changes: list[tuple[int, QuorumMembership]] = []
+    try:
+        for header, batch in split_batches(records):
+            if header.base_offset != end_offset or header.partition_leader_epoch < epoch or not crc_matches(batch):
+                raise MalformedMessage(f"a damaged batch at offset {header.base_offset}; the log ends at {end_offset}")
+            if header.is_control:
+                for record in decode_records(batch):
+                    changed = membership.replay(record)
+                    if changed != membership:
+                        membership = changed
+                        changes.append((record.offset, membership))
+            end_offset, epoch = header.last_offset + 1, header.partition_leader_epoch
+            entries.append((epoch, header.base_offset, end_offset))
+    except MalformedMessage as error:
+        raise QuorumBroken(f"leader {role.leader_id} sent what is no log: {error}") from error
+    if epoch > core.epoch:
+        raise QuorumBroken(f"leader {role.leader_id} of epoch {core.epoch} sent records of epoch {epoch}")
+    for entry in entries:
+        core.epochs.append(*entry)
+    for offset, changed in changes:
+        core.change_members(offset, changed)
+    core.out.batch = records
+
+
+def commit(core: QuorumCore, role: Follower) -> None:
+    """Everything that the leader knows to be committed and that is on this node's disk."""
+    high_watermark = min(role.leader_high_watermark, core.durable_offset)
+    if high_watermark > core.high_watermark:
+        core.commit(high_watermark)
+
+
+def flushed(core: QuorumCore, role: Follower) -> None:
+    if core.is_durable:
+        role.fetch_at_ms = core.now_ms
+    commit(core, role)
+
+
+# Snapshots
+
+
+def _begin_download(core: QuorumCore, role: Follower, snapshot: SnapshotId) -> None:
+    if snapshot.end_offset <= core.high_watermark:
+        raise QuorumBroken(
+            f"leader {role.leader_id} would replace this node's log, committed up to {core.high_watermark}, by its "
+            f"older snapshot {snapshot.file_name}"
+        )
+    role.download = SnapshotDownload(snapshot)
+
+
+def fetched_snapshot(core: QuorumCore, from_id: int, request: FetchSnapshot, result: FetchSnapshotResult) -> None:
+    if not learn(core, result.leader_id, result.epoch, result.endpoints):
+        return
+    role = _awaiting(core, from_id, request)
+    if role is None or role.download is None:
+        return
+    download = role.download
+    wrong = result.position != download.position or len(result.data) > result.size - result.position
+    if result.error is not ErrorCode.NONE or result.epoch != core.epoch or wrong or not result.data:
+        role.download = None  # gone, or not what was asked for: the next Fetch says which is the newest
+        role.fetch_at_ms = core.now_ms + core.timeouts.backoff_ms
+        return
+    _heard_of_leader(core, role)
+    is_last = result.position + len(result.data) == result.size
+    core.out.snapshot_part = SnapshotPart(download.snapshot, download.position, result.data, is_last)
+    download.position += len(result.data)
+    role.installing = is_last
+
+
+def installed(core: QuorumCore, snapshot: SnapshotId, membership: QuorumMembership) -> None:
+    """The snapshot has taken the place of the whole log, which was behind it."""
+    core.epochs.begin_after(snapshot.end_offset, snapshot.epoch)
+    core.members = MembershipHistory(membership, snapshot.end_offset - 1)
+    core.snapshot = snapshot
+    core.log_start_offset = core.durable_offset = snapshot.end_offset
+    core.log_start_epoch = snapshot.epoch
+    core.commit(snapshot.end_offset)
+    if isinstance(core.role, Follower):
+        core.role.download = None
+        core.role.installing = False
+        core.role.fetch_at_ms = core.now_ms

@@ -1,0 +1,274 @@
+"""A node that leads: it answers fetches, learns from them what a majority has, and changes who votes (KIP-853)."""
+
+from __future__ import annotations
+
+from kafkapy_controller.metadata_batches import SnapshotId, build_control_batch
+from kafkapy_controller.quorum_state import NOBODY
+from kafkapy_controller.raft.core import Answer, QuorumCore
+from kafkapy_controller.raft.epoch_history import EpochEnd
+from kafkapy_controller.raft.messages import (
+    AddVoter,
+    BeginQuorumEpoch,
+    EndQuorumEpoch,
+    EpochResult,
+    Fetch,
+    FetchResult,
+    FetchSnapshot,
+    FetchSnapshotResult,
+    RemoveVoter,
+    UpdateVoter,
+    VoterChangeResult,
+)
+from kafkapy_controller.raft.roles import Leader, ParkedFetch, VoterChange
+from kafkapy_controller.raft.voting import learn
+from kafkapy_controller.voters import QuorumMembership, ReplicaKey, Voter, voters_record_of
+from kafkapy_wire.error_code import ErrorCode
+
+# Fetches
+
+
+def fetch(core: QuorumCore, reply_to: object, request: Fetch) -> None:
+    error = core.refusal_for_epoch(request.epoch)
+    if error is ErrorCode.NONE and request.fetch_offset < 0:
+        error = ErrorCode.INVALID_REQUEST
+    if error is not ErrorCode.NONE:
+        leader_id, epoch, endpoints = core.known_leader()
+        core.answer(reply_to, FetchResult(error, leader_id, epoch, endpoints=endpoints))
+        return
+    assert isinstance(core.role, Leader)
+    leader = core.role
+    _heard_of(core, leader, request.replica)
+    where = _place(core, request)
+    if where is not None:
+        core.answer(reply_to, _result(core, where))
+        return
+    if request.replica.node_id >= 0:
+        progress = leader.progress_of(request.replica)
+        progress.fetched(request.fetch_offset, core.log_end_offset, core.now_ms)
+        advance(core, leader)
+    if not isinstance(core.role, Leader):  # it was removed, and that is committed now
+        leader_id, epoch, endpoints = core.known_leader()
+        core.answer(reply_to, FetchResult(ErrorCode.NOT_LEADER_OR_FOLLOWER, NOBODY, epoch, endpoints=endpoints))
+        return
+    parked = ParkedFetch(reply_to, request, core.now_ms + request.max_wait_ms)
+    if request.max_wait_ms <= 0 or _has_news(core, request):
+        _answer_fetch(core, parked)
+    else:
+        _answer_parked(core, leader, lambda other: other.fetch.replica == request.replica)
+        leader.parked.append(parked)
+
+
+def _place(core: QuorumCore, request: Fetch) -> EpochEnd | SnapshotId | None:
+    """None: the replica's log is the beginning of this one. Otherwise where they differ, or what it needs first."""
+    offset, epoch = request.fetch_offset, request.last_fetched_epoch
+    if offset == 0 and core.log_start_offset == 0:
+        return None
+    if core.log_start_offset > 0 and core.snapshot is not None:
+        differs = offset == core.log_start_offset and epoch != core.log_start_epoch
+        if offset < core.log_start_offset or differs or epoch < core.log_start_epoch:
+            return core.snapshot
+    end = core.epochs.end_of(epoch)
+    if end.epoch != epoch or end.end_offset < offset:
+        return end
+    return None
+
+
+def _result(core: QuorumCore, where: EpochEnd | SnapshotId | None) -> FetchResult:
+    return FetchResult(
+        ErrorCode.NONE,
+        core.me.node_id,
+        core.epoch,
+        core.high_watermark,
+        diverging=where if isinstance(where, EpochEnd) else None,
+        snapshot=where if isinstance(where, SnapshotId) else None,
+        endpoints=core.endpoints,
+    )
+
+
+def _has_news(core: QuorumCore, request: Fetch) -> bool:
+    """Records, or a high watermark that the replica does not know (KIP-1166)."""
+    return request.fetch_offset < core.log_end_offset or 0 <= request.high_watermark < core.high_watermark
+
+
+def _answer_fetch(core: QuorumCore, parked: ParkedFetch) -> None:
+    offset = parked.fetch.fetch_offset
+    records_from = offset if offset < core.log_end_offset else None
+    core.out.answers.append(Answer(parked.reply_to, _result(core, None), records_from))
+
+
+def _answer_parked(core: QuorumCore, leader: Leader, which: object) -> None:
+    assert callable(which)
+    ready = [each for each in leader.parked if which(each)]
+    leader.parked = [each for each in leader.parked if not which(each)]
+    for each in ready:
+        _answer_fetch(core, each)
+
+
+def answer_news(core: QuorumCore, leader: Leader) -> None:
+    """To fetches that waited for what is there now."""
+    if leader.parked:
+        _answer_parked(core, leader, lambda parked: _has_news(core, parked.fetch))
+
+
+def fetch_snapshot(core: QuorumCore, reply_to: object, request: FetchSnapshot) -> None:
+    error = core.refusal_for_epoch(request.epoch)
+    leader_id, epoch, endpoints = core.known_leader()
+    result = FetchSnapshotResult(error, leader_id, epoch, endpoints=endpoints)
+    if error is not ErrorCode.NONE:
+        core.answer(reply_to, result)
+        return
+    assert isinstance(core.role, Leader)
+    _heard_of(core, core.role, request.replica)
+    core.out.answers.append(Answer(reply_to, result, part_of=request))
+
+
+# What a majority has
+
+
+def _heard_of(core: QuorumCore, leader: Leader, replica: ReplicaKey) -> None:
+    """A leader that a majority still fetches from goes on leading."""
+    if replica.node_id == core.me.node_id or not core.membership.votes(replica):
+        return
+    leader.fetched_voters.add(replica.node_id)
+    others_needed = len(core.membership.voters) // 2 + (0 if core.membership.votes(core.me) else 1)
+    if len(leader.fetched_voters & set(core.membership.voter_ids)) >= others_needed:
+        leader.fetched_voters.clear()
+        leader.quorum_deadline_ms = core.now_ms + core.timeouts.quorum_ms
+
+
+def advance(core: QuorumCore, leader: Leader) -> None:
+    """Commit what a majority has, once that includes a record of this epoch."""
+    offset = leader.majority_offset(core.me, core.durable_offset, core.membership)
+    if offset > leader.epoch_start_offset and offset > core.high_watermark:
+        core.commit(offset)
+        answer_news(core, leader)
+    change = leader.change
+    if change is not None and change.end_offset <= core.high_watermark:
+        leader.change = None
+        if change.reply_to is not None:
+            core.answer(change.reply_to, _changed(core, ErrorCode.NONE))
+    removed = core.members.latest_offset >= 0 and not core.membership.votes(core.me)
+    if leader.change is None and removed and core.high_watermark > core.members.latest_offset:
+        core.become_resigned()
+
+
+def tick(core: QuorumCore) -> None:
+    """What is due of a leader."""
+    leader, now_ms = core.role, core.now_ms
+    if not isinstance(leader, Leader):
+        return
+    _answer_parked(core, leader, lambda parked: now_ms >= parked.deadline_ms)
+    if leader.change is not None and leader.change.reply_to is not None and now_ms >= leader.change.deadline_ms:
+        refusal = _changed(core, ErrorCode.REQUEST_TIMED_OUT, "the change is not committed yet")
+        core.answer(leader.change.reply_to, refusal)
+        leader.change.reply_to = None
+    if core.other_voters and now_ms >= leader.quorum_deadline_ms:
+        core.become_resigned()
+    elif now_ms >= leader.begin_at_ms:
+        _begin_epoch(core, leader)
+
+
+def _begin_epoch(core: QuorumCore, leader: Leader) -> None:
+    """Tell the voters that do not fetch who leads: they do not know, or have lost their way."""
+    leader.begin_at_ms = core.now_ms + core.timeouts.fetch_ms // 2
+    for voter in core.other_voters:
+        progress = leader.progress_of(ReplicaKey(voter.node_id, voter.directory_id))
+        silent = progress.last_fetch_ms < 0 or core.now_ms - progress.last_fetch_ms >= core.timeouts.fetch_ms // 2
+        if silent and voter.node_id not in leader.beginning:
+            leader.beginning.add(voter.node_id)
+            core.send(voter.node_id, core.begin_epoch_at(voter))
+
+
+def epoch_answered(
+    core: QuorumCore, from_id: int, request: BeginQuorumEpoch | EndQuorumEpoch, result: EpochResult | None
+) -> None:
+    """`result` None: it did not get there."""
+    if result is not None and not learn(core, result.leader_id, result.epoch, result.endpoints):
+        return
+    if isinstance(core.role, Leader) and request.epoch == core.epoch:
+        core.role.beginning.discard(from_id)
+
+
+# Who votes
+
+
+def add_voter(core: QuorumCore, reply_to: object, request: AddVoter) -> None:
+    voter = request.voter
+    refusal = _refusal_of_change(core)
+    if refusal is None and core.membership.voter(voter.node_id) is not None:
+        refusal = ErrorCode.DUPLICATE_VOTER, f"node {voter.node_id} votes already: remove it first"
+    key = ReplicaKey(voter.node_id, voter.directory_id)
+    if refusal is None:
+        assert isinstance(core.role, Leader)
+        if not core.role.is_caught_up(key, core.now_ms):
+            refusal = ErrorCode.REQUEST_TIMED_OUT, f"node {voter.node_id} has not caught up with the leader's log"
+    if refusal is not None:
+        core.answer(reply_to, _changed(core, *refusal))
+        return
+    _append_members(core, (*core.membership.voters, voter), reply_to, request.timeout_ms)
+    if not request.ack_when_committed:
+        _answer_change_now(core, reply_to)
+
+
+def remove_voter(core: QuorumCore, reply_to: object, request: RemoveVoter) -> None:
+    refusal = _refusal_of_change(core)
+    voter = core.membership.voter(request.voter.node_id)
+    if refusal is None and (voter is None or voter.directory_id != request.voter.directory_id):
+        refusal = ErrorCode.VOTER_NOT_FOUND, f"node {request.voter.node_id} with that directory does not vote"
+    if refusal is None and len(core.membership.voters) == 1:
+        refusal = ErrorCode.INVALID_REQUEST, "the last voter cannot be removed"
+    if refusal is not None:
+        core.answer(reply_to, _changed(core, *refusal))
+        return
+    rest = tuple(each for each in core.membership.voters if each.node_id != request.voter.node_id)
+    _append_members(core, rest, reply_to, request.timeout_ms)
+
+
+def update_voter(core: QuorumCore, reply_to: object, request: UpdateVoter) -> None:
+    error = core.refusal_for_epoch(request.epoch)
+    refusal = (error, "ask the leader of this epoch") if error is not ErrorCode.NONE else _refusal_of_change(core)
+    key = ReplicaKey(request.voter.node_id, request.voter.directory_id)
+    if refusal is None and not core.membership.votes(key):
+        refusal = ErrorCode.VOTER_NOT_FOUND, f"node {key.node_id} with that directory does not vote"
+    if refusal is not None:
+        core.answer(reply_to, _changed(core, *refusal))
+        return
+    others = tuple(each for each in core.membership.voters if each.node_id != key.node_id)
+    _append_members(core, (*others, request.voter), reply_to, core.timeouts.quorum_ms)
+
+
+def _refusal_of_change(core: QuorumCore) -> tuple[ErrorCode, str] | None:
+    leader = core.role
+    if not isinstance(leader, Leader):
+        return ErrorCode.NOT_LEADER_OR_FOLLOWER, "this node does not lead the quorum"
+    if core.membership.kraft_version < 1:
+        return ErrorCode.UNSUPPORTED_VERSION, "the voters of kraft.version 0 stand in controller.quorum.voters"
+    if core.high_watermark <= leader.epoch_start_offset:
+        return ErrorCode.REQUEST_TIMED_OUT, "the leader has committed nothing in its epoch yet"
+    if leader.change is not None:
+        return ErrorCode.REQUEST_TIMED_OUT, "another change of the voters is not committed yet"
+    return None
+
+
+def _append_members(core: QuorumCore, voters: tuple[Voter, ...], reply_to: object, timeout_ms: int) -> None:
+    """The new voters count from here on: each change is of one voter, so that old and new majorities meet."""
+    assert isinstance(core.role, Leader)
+    membership: QuorumMembership = core.membership.with_voters(voters)
+    batch = build_control_batch(
+        [voters_record_of(membership, core.now_ms)], base_offset=core.log_end_offset, epoch=core.epoch
+    )
+    core.change_members(core.log_end_offset, membership)
+    core.append(batch, 1)
+    core.role.change = VoterChange(core.log_end_offset, reply_to, core.now_ms + timeout_ms)
+
+
+def _answer_change_now(core: QuorumCore, reply_to: object) -> None:
+    assert isinstance(core.role, Leader)
+    assert core.role.change is not None
+    core.role.change.reply_to = None
+    core.answer(reply_to, _changed(core, ErrorCode.NONE))
+
+
+def _changed(core: QuorumCore, error: ErrorCode, message: str | None = None) -> VoterChangeResult:
+    leader_id, epoch, endpoints = core.known_leader()
+    return VoterChangeResult(error, message, leader_id, epoch, endpoints)

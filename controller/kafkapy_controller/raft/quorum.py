@@ -1,0 +1,321 @@
+"""One node of the quorum: `step(event, now_ms) -> Effects`.
+
+Whoever drives it executes the effects of a step before it makes the next, and makes one with `Tick` when `deadline_ms`
+has come. Nothing is lost when an answer never comes: `Failed` says so, and it is tried again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from kafkapy_controller.metadata_batches import SnapshotId, build_encoded_batch, build_metadata_batch
+from kafkapy_controller.metadata_records import MetadataRecord
+from kafkapy_controller.raft import following, leading, voting
+from kafkapy_controller.raft.core import (
+    NOTHING,
+    Answer,
+    Effects,
+    Outbox,
+    QuorumCore,
+    QuorumTimeouts,
+    Send,
+    SnapshotPart,
+)
+from kafkapy_controller.raft.messages import (
+    AddVoter,
+    BeginQuorumEpoch,
+    EndQuorumEpoch,
+    EpochResult,
+    Fetch,
+    FetchResult,
+    FetchSnapshot,
+    FetchSnapshotResult,
+    RemoveVoter,
+    Request,
+    Result,
+    UpdateVoter,
+    Vote,
+    VoteResult,
+)
+from kafkapy_controller.raft.roles import Candidate, Follower, Leader, Prospective, Resigned, Unattached
+from kafkapy_controller.voters import QuorumMembership
+from kafkapy_wire.records import read_batch_header
+
+__all__ = [
+    "NOTHING", "Answer", "Answered", "Append", "AppendPrepared", "Appended", "Asked", "Effects", "Event", "Failed",
+    "Flushed", "NotAppended", "Quorum", "QuorumTimeouts", "Send", "SnapshotInstalled", "SnapshotPart", "SnapshotStored",
+    "Start", "Stop", "Tick",
+]  # fmt: skip
+
+
+class Start(NamedTuple):
+    """The log has been read: whatever it holds is where this node stands. A voter that is alone leads at once."""
+
+
+class Tick(NamedTuple):
+    """Time has passed."""
+
+
+class Asked(NamedTuple):
+    """A request of another node, to be answered by an `Answer` with this `reply_to`, now or later."""
+
+    reply_to: object
+    request: Request
+
+
+class Answered(NamedTuple):
+    """The answer to `request`, which was sent to `from_id`."""
+
+    from_id: int
+    request: Request
+    result: Result
+
+
+class Failed(NamedTuple):
+    """`request` was not answered: no connection, no answer in time, or one that is no answer."""
+
+    from_id: int
+    request: Request
+
+
+class Append(NamedTuple):
+    """A leader's decision. Its records become one batch."""
+
+    records: Sequence[MetadataRecord]
+    metadata_version: int
+    """The finalized level: it settles which record versions all replicas can read."""
+
+
+class AppendPrepared(NamedTuple):
+    """The same, with a batch that `Quorum.prepare` has made; nothing was appended since."""
+
+    batch: bytes
+    record_count: int
+
+
+class Appended(NamedTuple):
+    """The log has the last `batch`: followers may have it."""
+
+
+class NotAppended(NamedTuple):
+    """The disk had no room for the last `batch`: the log ends at `end_offset`, as it did before."""
+
+    end_offset: int
+
+
+class Flushed(NamedTuple):
+    """Entries below `end_offset` survive a crash of this node."""
+
+    end_offset: int
+
+
+class SnapshotInstalled(NamedTuple):
+    """The downloaded snapshot has taken the log's place; it says that `membership` votes."""
+
+    snapshot: SnapshotId
+    membership: QuorumMembership
+
+
+class SnapshotStored(NamedTuple):
+    """This node has written a snapshot of what is committed; its log begins at `log_start_offset` now.
+
+    `log_start_offset` is the end of `oldest`, the oldest snapshot that is kept, or 0 while nothing was deleted.
+    """
+
+    newest: SnapshotId
+    oldest: SnapshotId
+    log_start_offset: int
+
+
+class Stop(NamedTuple):
+    """The node goes away in good order."""
+
+
+Event = (
+    Start | Tick | Asked | Answered | Failed | Append | AppendPrepared | Appended | NotAppended | Flushed
+    | SnapshotInstalled | SnapshotStored | Stop
+)  # fmt: skip
+
+
+class Quorum(QuorumCore):
+    """One node of the quorum."""
+
+    def prepare(self, encoded_records: Sequence[bytes], now_ms: int) -> bytes:
+        """The batch of a leader's large decision, for `AppendPrepared`: it changes nothing yet."""
+        return build_encoded_batch(encoded_records, base_offset=self.log_end_offset, epoch=self.epoch, now_ms=now_ms)
+
+    @property
+    def is_leader(self) -> bool:
+        return isinstance(self.role, Leader)
+
+    def step(self, event: Event, now_ms: int) -> Effects:
+        """Raises QuorumBroken: this node must not go on."""
+        self.now_ms = now_ms
+        self.out = Outbox()
+        self._take(event)
+        if not isinstance(event, Append | AppendPrepared):  # its sends would have to wait for the append
+            self._tick()
+        return self.out.effects()
+
+    @property
+    def deadline_ms(self) -> int | None:
+        """When the next `Tick` is due; None: nothing is awaited."""
+        role = self.role
+        match role:
+            case Unattached():
+                due = [role.election_deadline_ms] if self.may_stand else []
+                if not role.fetching and self.places_to_ask() and self.is_durable:
+                    due.append(role.look_at_ms)
+            case Prospective() | Candidate():
+                due = [role.election_deadline_ms]
+                if role.votes.missing:
+                    due.append(role.votes.ask_at_ms)
+            case Follower():
+                due = [role.fetch_deadline_ms]
+                if following.may_fetch(self, role):
+                    due.append(role.fetch_at_ms)
+            case Resigned():
+                due = [role.election_deadline_ms] if not self.is_stopping else []
+            case Leader():
+                due = [parked.deadline_ms for parked in role.parked]
+                if role.change is not None and role.change.reply_to is not None:
+                    due.append(role.change.deadline_ms)
+                if self.other_voters:
+                    due += [role.quorum_deadline_ms, role.begin_at_ms]
+        return min(due, default=None)
+
+    def _tick(self) -> None:
+        voting.tick(self)
+        following.tick(self)
+        leading.tick(self)
+
+    def _take(self, event: Event) -> None:
+        match event:
+            case Start():
+                self._start()
+            case Tick():
+                pass
+            case Asked(reply_to, request):
+                self._asked(reply_to, request)
+            case Answered(from_id, request, result):
+                self._answered(from_id, request, result)
+            case Failed(from_id, request):
+                self._failed(from_id, request)
+            case Append(records, metadata_version):
+                self._append(
+                    build_metadata_batch(
+                        records,
+                        metadata_version,
+                        base_offset=self.log_end_offset,
+                        epoch=self.epoch,
+                        now_ms=self.now_ms,
+                    ),
+                    len(records),
+                )
+            case AppendPrepared(batch, record_count):
+                assert read_batch_header(batch).base_offset == self.log_end_offset, "something was appended in between"
+                self._append(batch, record_count)
+            case Appended():
+                if isinstance(self.role, Leader):
+                    leading.answer_news(self, self.role)
+            case NotAppended(end_offset):
+                self._not_appended(end_offset)
+            case Flushed(end_offset):
+                self._flushed(end_offset)
+            case SnapshotInstalled(snapshot, membership):
+                following.installed(self, snapshot, membership)
+            case SnapshotStored(newest, oldest, log_start_offset):
+                self._snapshot_stored(newest, oldest, log_start_offset)
+            case Stop():
+                self.is_stopping = True
+                if isinstance(self.role, Leader):
+                    self.become_resigned()
+
+    def _start(self) -> None:
+        if self.may_stand and not self.other_voters:
+            # A candidate writes its vote for itself before it counts it. With one voter that vote is the majority, so
+            # that the file may say at once who leads: losing the step between leaves nobody who could have seen it.
+            self.become_candidate()
+            self.become_leader()
+            return
+        if self.leader_id == self.me.node_id:
+            # What it knew as the leader of this epoch is gone, and nobody leads an epoch twice.
+            self.become_unattached(self.epoch + 1)
+            return
+        voted = self.voted
+        self.become_unattached(self.epoch)
+        assert self.voted == voted
+
+    def _append(self, batch: bytes, record_count: int) -> None:
+        assert isinstance(self.role, Leader), "only the leader decides"
+        self.append(batch, record_count)
+
+    def _not_appended(self, end_offset: int) -> None:
+        """What a leader or a follower could not store: as if it had never been decided, or fetched."""
+        assert self.high_watermark <= end_offset <= self.log_end_offset, (end_offset, self.log_end_offset)
+        self.epochs.truncate(end_offset)
+        self.members.truncate(end_offset)
+        role = self.role
+        if isinstance(role, Follower):
+            role.fetch_at_ms = self.now_ms + self.timeouts.backoff_max_ms
+        elif isinstance(role, Leader) and end_offset <= role.epoch_start_offset:
+            self.become_resigned()  # it could not even say that it leads
+
+    def _flushed(self, end_offset: int) -> None:
+        if isinstance(self.role, Resigned | Leader | Follower) or end_offset <= self.log_end_offset:
+            self.durable_offset = max(self.durable_offset, min(end_offset, self.log_end_offset))
+        if isinstance(self.role, Leader):
+            leading.advance(self, self.role)
+        elif isinstance(self.role, Follower):
+            following.flushed(self, self.role)
+
+    def _snapshot_stored(self, newest: SnapshotId, oldest: SnapshotId, log_start_offset: int) -> None:
+        assert newest.end_offset <= self.high_watermark, (newest, self.high_watermark)
+        assert log_start_offset in (0, oldest.end_offset), (log_start_offset, oldest)
+        self.snapshot = newest
+        self.log_start_offset = log_start_offset
+        self.log_start_epoch = oldest.epoch
+
+    def _asked(self, reply_to: object, request: Request) -> None:
+        match request:
+            case Vote():
+                voting.vote(self, reply_to, request)
+            case BeginQuorumEpoch():
+                voting.begin_quorum_epoch(self, reply_to, request)
+            case EndQuorumEpoch():
+                voting.end_quorum_epoch(self, reply_to, request)
+            case Fetch():
+                leading.fetch(self, reply_to, request)
+            case FetchSnapshot():
+                leading.fetch_snapshot(self, reply_to, request)
+            case AddVoter():
+                leading.add_voter(self, reply_to, request)
+            case RemoveVoter():
+                leading.remove_voter(self, reply_to, request)
+            case UpdateVoter():
+                leading.update_voter(self, reply_to, request)
+
+    def _answered(self, from_id: int, request: Request, result: Result) -> None:
+        match request, result:
+            case Vote(), VoteResult():
+                voting.voted(self, from_id, request, result)
+            case BeginQuorumEpoch() | EndQuorumEpoch(), EpochResult():
+                leading.epoch_answered(self, from_id, request, result)
+            case Fetch(), FetchResult():
+                following.fetched(self, from_id, request, result)
+            case FetchSnapshot(), FetchSnapshotResult():
+                following.fetched_snapshot(self, from_id, request, result)
+            case _:
+                raise AssertionError(f"{result} does not answer {request}")
+
+    def _failed(self, from_id: int, request: Request) -> None:
+        match request:
+            case Vote():
+                voting.vote_failed(self, from_id, request)
+            case BeginQuorumEpoch() | EndQuorumEpoch():
+                leading.epoch_answered(self, from_id, request, None)
+            case Fetch() | FetchSnapshot():
+                following.failed(self, from_id, request)
+            case _:
+                raise AssertionError(f"a node of the quorum does not send {request}")

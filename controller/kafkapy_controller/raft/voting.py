@@ -1,0 +1,237 @@
+"""How a leader is found: votes and pre-votes (KIP-595, KIP-996), and what any message says about the epoch."""
+
+from __future__ import annotations
+
+from kafkapy_controller.quorum_state import NOBODY
+from kafkapy_controller.raft.core import QuorumCore
+from kafkapy_controller.raft.messages import (
+    BeginQuorumEpoch,
+    Endpoints,
+    EndQuorumEpoch,
+    EpochResult,
+    Fetch,
+    Vote,
+    VoteResult,
+)
+from kafkapy_controller.raft.roles import Candidate, Follower, Leader, Prospective, Resigned, Unattached, Votes
+from kafkapy_controller.voters import ReplicaKey
+from kafkapy_wire.error_code import ErrorCode
+from kafkapy_wire.uuid import ZERO_UUID
+
+# What others ask
+
+
+def vote(core: QuorumCore, reply_to: object, request: Vote) -> None:
+    def answer(error: ErrorCode, *, granted: bool = False) -> None:
+        leader_id, epoch, endpoints = core.known_leader()
+        core.answer(reply_to, VoteResult(error, leader_id, epoch, granted, endpoints))
+
+    if request.epoch < core.epoch:
+        return answer(ErrorCode.FENCED_LEADER_EPOCH)
+    if not _is_me(core, request.voter):
+        return answer(ErrorCode.INVALID_VOTER_KEY)
+    if request.epoch > core.epoch:
+        core.become_unattached(request.epoch)
+    grants = _grants_pre_vote if request.pre_vote else _grants_vote
+    granted = grants(core, request)
+    if granted and not request.pre_vote:
+        core.vote_for(request.candidate)
+    return answer(ErrorCode.NONE, granted=granted)
+
+
+def _grants_vote(core: QuorumCore, request: Vote) -> bool:
+    """One vote an epoch, to a candidate whose log is no shorter. The epoch is the candidate's by now."""
+    if core.voted is not None:
+        return core.voted == request.candidate and core.leader_id == NOBODY and _may_elect(core)
+    if not _may_elect(core) or core.leader_id != NOBODY:
+        return False
+    return core.is_up_to_date(request.last_epoch, request.log_end_offset)
+
+
+def _may_elect(core: QuorumCore) -> bool:
+    return isinstance(core.role, Unattached | Prospective)
+
+
+def _grants_pre_vote(core: QuorumCore, request: Vote) -> bool:
+    """A leader that is there needs no election; one that has not been heard of in its epoch may be gone."""
+    if isinstance(core.role, Leader) or (isinstance(core.role, Follower) and core.role.has_fetched):
+        return False
+    return core.is_up_to_date(request.last_epoch, request.log_end_offset)
+
+
+def begin_quorum_epoch(core: QuorumCore, reply_to: object, request: BeginQuorumEpoch) -> None:
+    error = _refusal_of_leader(core, request.leader_id, request.epoch)
+    if error is ErrorCode.NONE and not _is_me(core, request.voter):
+        error = ErrorCode.INVALID_VOTER_KEY
+    if error is ErrorCode.NONE:
+        follow(core, request.leader_id, request.epoch, request.endpoints)
+    _answer_epoch(core, reply_to, error)
+
+
+def end_quorum_epoch(core: QuorumCore, reply_to: object, request: EndQuorumEpoch) -> None:
+    error = _refusal_of_leader(core, request.leader_id, request.epoch)
+    if error is ErrorCode.NONE:
+        follow(core, request.leader_id, request.epoch, request.endpoints)
+        if isinstance(core.role, Follower):
+            # The leader says itself that it is gone. The first in its list has the longest log: it begins at once,
+            # the others give it some time.
+            core.role.has_fetched = False
+            if core.may_stand:
+                core.role.fetch_deadline_ms = core.now_ms + _succession_delay_ms(core, request.preferred_successors)
+    _answer_epoch(core, reply_to, error)
+
+
+def _succession_delay_ms(core: QuorumCore, successors: tuple[ReplicaKey, ...]) -> int:
+    place = next((i for i, each in enumerate(successors) if each.node_id == core.me.node_id), len(successors))
+    if place == 0:
+        return 0
+    delay_ms = min(core.timeouts.backoff_ms << place, core.timeouts.backoff_max_ms)
+    return delay_ms + core.random.randrange(max(delay_ms, 1))
+
+
+def _refusal_of_leader(core: QuorumCore, leader_id: int, epoch: int) -> ErrorCode:
+    if epoch < core.epoch:
+        return ErrorCode.FENCED_LEADER_EPOCH
+    if leader_id < 0 or leader_id == core.me.node_id:
+        return ErrorCode.INVALID_REQUEST
+    if epoch == core.epoch and core.leader_id not in (NOBODY, leader_id):
+        return ErrorCode.INVALID_REQUEST
+    return ErrorCode.NONE
+
+
+def _answer_epoch(core: QuorumCore, reply_to: object, error: ErrorCode) -> None:
+    leader_id, epoch, endpoints = core.known_leader()
+    core.answer(reply_to, EpochResult(error, leader_id, epoch, endpoints))
+
+
+def _is_me(core: QuorumCore, voter: ReplicaKey) -> bool:
+    """A vote that is meant for a node with another disk is not this one's to give."""
+    if voter.node_id != core.me.node_id:
+        return voter.node_id == NOBODY
+    return ZERO_UUID in (voter.directory_id, core.me.directory_id) or voter.directory_id == core.me.directory_id
+
+
+# What any result says
+
+
+def learn(core: QuorumCore, leader_id: int, epoch: int, endpoints: Endpoints) -> bool:
+    """Take over what another node knows of the epoch. Returns whether this node is still in the same epoch."""
+    if epoch > core.epoch:
+        if leader_id in (NOBODY, core.me.node_id):
+            core.become_unattached(epoch)
+        else:
+            core.become_follower(leader_id, epoch, endpoints)
+        return False
+    if epoch == core.epoch and leader_id not in (NOBODY, core.me.node_id) and core.leader_id == NOBODY:
+        # Only who knows of no leader: that another still believes in one must not end the doubts of a Prospective.
+        core.become_follower(leader_id, epoch, endpoints)
+    return True
+
+
+def follow(core: QuorumCore, leader_id: int, epoch: int, endpoints: Endpoints) -> None:
+    """The leader of `epoch` has spoken: follow it, unless this node does already."""
+    if isinstance(core.role, Follower) and (core.epoch, core.leader_id) == (epoch, leader_id):
+        core.leader_endpoints = endpoints or core.leader_endpoints
+    else:
+        core.become_follower(leader_id, epoch, endpoints)
+
+
+# What comes back
+
+
+def voted(core: QuorumCore, from_id: int, request: Vote, result: VoteResult) -> None:
+    if not learn(core, result.leader_id, result.epoch, result.endpoints):
+        return
+    votes = _votes_of(core, request)
+    if votes is None or result.epoch < core.epoch:
+        return
+    votes.count(from_id, result.granted)
+    elect(core)
+
+
+def vote_failed(core: QuorumCore, from_id: int, request: Vote) -> None:
+    votes = _votes_of(core, request)
+    if votes is not None:
+        votes.asking.discard(from_id)
+        votes.ask_at_ms = core.now_ms + core.timeouts.backoff_ms
+
+
+def _votes_of(core: QuorumCore, request: Vote) -> Votes | None:
+    """None: the election that asked is over."""
+    if request.epoch != core.epoch or not isinstance(core.role, Prospective | Candidate):
+        return None
+    if isinstance(core.role, Prospective) != request.pre_vote:
+        return None
+    return core.role.votes
+
+
+def elect(core: QuorumCore) -> None:
+    """Go as far as the votes carry: a voter that is alone leads at once."""
+    if isinstance(core.role, Prospective) and core.role.votes.are_granted:
+        core.become_candidate()
+    if isinstance(core.role, Candidate) and core.role.votes.are_granted:
+        core.become_leader()
+    elif isinstance(core.role, Prospective) and core.role.votes.are_rejected:
+        give_up(core)
+
+
+def give_up(core: QuorumCore) -> None:
+    """Not to be elected now: go on with the leader there was, if any, or wait for another."""
+    if core.leader_id not in (NOBODY, core.me.node_id):
+        core.become_follower(core.leader_id, core.epoch, core.leader_endpoints)
+    else:
+        core.become_unattached(core.epoch)
+
+
+# Timers
+
+
+def tick(core: QuorumCore) -> None:
+    """What is due of elections."""
+    role, now_ms = core.role, core.now_ms
+    if isinstance(role, Unattached) and core.may_stand and now_ms >= role.election_deadline_ms:
+        core.become_prospective()
+    elif isinstance(role, Prospective) and now_ms >= role.election_deadline_ms:
+        give_up(core)
+    elif isinstance(role, Candidate) and now_ms >= role.election_deadline_ms:
+        core.become_prospective()
+    elif isinstance(role, Resigned) and now_ms >= role.election_deadline_ms and not core.is_stopping:
+        # It may not vote, nor lead, in the epoch that it has led: the next one begins.
+        core.become_unattached(core.epoch + 1)
+    elect(core)
+    if isinstance(core.role, Prospective | Candidate):
+        _ask_for_votes(core, core.role)
+    elif isinstance(core.role, Unattached):
+        _look_for_the_leader(core, core.role)
+
+
+def _ask_for_votes(core: QuorumCore, role: Prospective | Candidate) -> None:
+    if core.now_ms < role.votes.ask_at_ms:
+        return
+    for voter in core.other_voters:
+        if voter.node_id in role.votes.missing:
+            role.votes.asking.add(voter.node_id)
+            core.send(
+                voter.node_id,
+                Vote(
+                    core.epoch,
+                    core.me,
+                    ReplicaKey(voter.node_id, voter.directory_id),
+                    core.epochs.last_epoch,
+                    core.log_end_offset,
+                    pre_vote=isinstance(role, Prospective),
+                ),
+            )
+
+
+def _look_for_the_leader(core: QuorumCore, role: Unattached) -> None:
+    places = core.places_to_ask()
+    if role.fetching or core.now_ms < role.look_at_ms or not places or not core.is_durable:
+        return
+    role.fetching = True
+    place = places[role.asked % len(places)]
+    role.asked += 1
+    core.send(
+        place,
+        Fetch(core.me, core.epoch, core.log_end_offset, core.epochs.last_epoch, core.high_watermark, max_wait_ms=0),
+    )
