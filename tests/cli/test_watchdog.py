@@ -92,7 +92,7 @@ from kafkapy.cli import main, start, watchdog
 watchdog.TICK_SECONDS = 0.02
 watchdog.TICKS_MAX = 1_000_000
 
-def spin(node):
+def spin(*_):
     print("spinning", flush=True)
     while True:
         pass
