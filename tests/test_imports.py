@@ -94,6 +94,7 @@ FLOORS: tuple[dict[str, str], ...] = (
 )
 # These import no room, so that nothing of a broker can be the cause of what they find; these alone may import them.
 APART = {
+    "dump": ("prints Kafka's files: it reads any broker's", {"cli"}),
     "client": ("the command line's Kafka client: it speaks to any broker", {"cli"}),
     "history": ("the checker of histories: sans-IO", {"cli"}),
 }
