@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "log": ("kafkapy.cli.log", "print what Kafka's files on the disk hold"),
     "check": ("kafkapy.cli.check", "look for anomalies in a history of client operations"),
     "wire": ("kafkapy.cli.wire", "decode and encode protocol messages"),
+    "completion": ("kafkapy.cli.completion", "print the completion script of a shell"),
 }
 
 # What comes with an installation, and is missing when a bare checkout is on Python's path.
