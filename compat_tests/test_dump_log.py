@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import re
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -255,6 +257,97 @@ def test_groups_offsets_and_metadata_decode_in_the_release_tools(
     assert sorted(topics) == sorted([topic, "__consumer_offsets"])
     assert {"FEATURE_LEVEL_RECORD", "REGISTER_BROKER_RECORD", "PARTITION_RECORD"} <= {r["type"] for r in records}
     assert "LeaderChange: {" in metadata
+
+
+MARKS = (
+    *("key: ", "payload: ", "endTxnMarker: ", "LeaderChange: ", "KRaftVersion: ", "KRaftVoters: "),
+    *("SnapshotHeader: ", "SnapshotFooter: "),
+)
+"""What stands before the contents of a record, or of a control record."""
+
+
+def kafkapy_dump(*paths: Path) -> str:
+    """What `kafkapy log dump` prints: it finds by itself what to decode."""
+    done = subprocess.run(
+        [sys.executable, "-m", "kafkapy", "log", "dump", *map(str, paths)],
+        capture_output=True,
+        encoding="utf-8",
+        timeout=PATIENCE_SECONDS,
+        env={**os.environ, "LC_ALL": "C.UTF-8"},
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def facts(dump: str, *, decoded_records: bool) -> list[dict[str, str]]:
+    """Each line of a dump as its names and values; keys and values of records only where both tools decode them."""
+    found = []
+    for line in dump.splitlines():
+        values, _, content = line.partition(" headerKeys: " if " headerKeys: " in line else " headers: ")
+        row = dict(re.findall(r"(\w+): (\S+)", values)) if re.match(r"\|? ?\w+: \S+ \w+: ", line) else {}
+        if not row:
+            continue
+        # What Java shows of a number that may be missing.
+        row = {name: re.sub(r"OptionalLong(\.empty|\[(\d+)\])", r"\2", value) or "null" for name, value in row.items()}
+        row.pop("timestamp" if "lastTimestamp" in row else "", None)  # Apache Kafka tells it twice
+        content = re.sub(r"\b(KRaftVersion|KRaftVoters|SnapshotHeader|SnapshotFooter) {", r"\1: {", content)
+        for mark in MARKS:
+            if mark in content and (decoded_records or mark not in ("key: ", "payload: ")):
+                text = content.split(mark, 1)[1]
+                if text.startswith("{"):
+                    value = json.JSONDecoder(parse_int=str).raw_decode(text)[0]
+                else:
+                    value = text.split(" ")[0].strip('"')
+                row[mark] = value
+        found.append(row)
+    return found
+
+
+def test_kafkapy_dumps_the_same_facts_as_the_release_tool(
+    start_broker: StartBroker, new_name: Callable[..., str]
+) -> None:
+    """Segments, indexes, producer snapshots, aborted transactions; the records of three internal topics; snapshots."""
+    broker = start_broker(
+        offsets_topic_num_partitions="1", transaction_state_log_num_partitions="1", log_index_interval_bytes="100"
+    )
+    topic, group = new_name(), new_name("group")
+    transactional = confluent_kafka.Producer(
+        {"bootstrap.servers": broker.bootstrap, "transactional.id": new_name("tx"), "compression.type": "zstd"}
+    )
+    transactional.init_transactions(PATIENCE_SECONDS)
+    for ends in ("commit", "abort", "commit"):
+        transactional.begin_transaction()
+        for number in range(20):
+            transactional.produce(topic, f"value {number}" * 20, f"k{number}", partition=0, headers=[("h", b"1")])
+            transactional.flush(PATIENCE_SECONDS)
+        getattr(transactional, f"{ends}_transaction")(PATIENCE_SECONDS)
+    consumer = confluent_kafka.Consumer(
+        {"bootstrap.servers": broker.bootstrap, "group.id": group}
+        | {"auto.offset.reset": "earliest", "enable.auto.commit": False}
+    )
+    consumer.subscribe([topic])
+    (message,) = consumer.consume(1, PATIENCE_SECONDS)
+    consumer.commit(message, asynchronous=False)
+    consumer.close()
+    del transactional, consumer  # or they look for the broker as long as the tools run
+    broker.stop()
+
+    assert broker.data_dir is not None
+    for directory, decoder in (
+        (f"{topic}-0", ""),
+        ("__consumer_offsets-0", "--offsets-decoder"),
+        ("__transaction_state-0", "--transaction-log-decoder"),
+        ("__cluster_metadata-0", "--cluster-metadata-decoder"),
+    ):
+        suffixes = (".log", ".index", ".timeindex", ".txnindex", ".snapshot", ".checkpoint")
+        paths = [path for path in sorted((broker.data_dir / directory).iterdir()) if path.suffix in suffixes]
+        theirs = dump_log(decoder or "--print-data-log", "--files", ",".join(map(str, paths)))
+        ours = kafkapy_dump(*paths)
+        assert facts(ours, decoded_records=bool(decoder)) == facts(theirs, decoded_records=bool(decoder))
+        assert len(facts(ours, decoded_records=True)) > 3
+    # Aborted transactions and index entries were among them.
+    assert "lastStableOffset: " in kafkapy_dump(broker.data_dir / f"{topic}-0")
+    assert re.search(r"^offset: \d+ position: \d+$", kafkapy_dump(broker.data_dir / f"{topic}-0"), re.MULTILINE)
 
 
 def json_values(text: str) -> list[Any]:

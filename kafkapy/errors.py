@@ -13,3 +13,17 @@ class ShutdownError(Exception):
 
 class CloseConnection(Exception):
     """This request ends its connection, as it does in Apache Kafka; the message is the log line's reason."""
+
+
+class NotServed(CloseConnection):
+    """A request of an API or a version that is not served. `served`: the versions that are; none, if none is.
+
+    `is_known`: Apache Kafka has such an API.
+    """
+
+    def __init__(self, api_key: int, version: int, served: range, *, is_known: bool = True) -> None:
+        super().__init__(f"API key {api_key} version {version} is not served")
+        self.api_key = api_key
+        self.version = version
+        self.served = served
+        self.is_known = is_known

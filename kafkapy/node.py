@@ -114,7 +114,7 @@ class Node:
         self.clock.bugs = self.bugs
         self.random = random or Random()
         self.disk = DiskWatch(data_directory, self.clock)
-        self.dispatcher = Dispatcher()
+        self.dispatcher = _dispatcher()
         self.on_recovery: Callable[[int, int], None] = _tell_nobody
         """Called now and then, while what an unclean stop left is recovered: partitions done, of how many."""
         self.on_closing: Callable[[], None] = _tell_no_one
@@ -461,6 +461,15 @@ class _Closing:
                 self._store.close(clean=False)
             return
         self._store.close(self._partitions.high_watermarks(), broker_epoch=self.broker_epoch)
+
+
+def _dispatcher() -> Dispatcher:
+    """One that logs every request where debug lines are wanted."""
+    if logging.getLogger("kafkapy.requests").isEnabledFor(logging.DEBUG):
+        from kafkapy.network.request_log import LoggingDispatcher
+
+        return LoggingDispatcher()
+    return Dispatcher()
 
 
 def _is_past(moment: float) -> bool:

@@ -39,6 +39,7 @@ FLOORS: tuple[dict[str, str], ...] = (
     {
         "errors": "what ends a node or a connection: needs nothing",
         "bugs": "where tracebacks of our own are kept: needs nothing",
+        "shown": "texts of clients as they may stand in a log line: needs nothing",
         "turns": "shares of the event loop, by the machine's clock: needs nothing",
         "high_watermark": "what waits for an offset of a log: needs nothing",
         "settings": "texts to typed attributes: asks nobody what they are for",
@@ -93,6 +94,7 @@ FLOORS: tuple[dict[str, str], ...] = (
 )
 # These import no room, so that nothing of a broker can be the cause of what they find; these alone may import them.
 APART = {
+    "dump": ("prints Kafka's files: it reads any broker's", {"cli"}),
     "client": ("the command line's Kafka client: it speaks to any broker", {"cli"}),
     "history": ("the checker of histories: sans-IO", {"cli"}),
 }

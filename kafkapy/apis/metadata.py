@@ -25,6 +25,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from kafkapy.metadata.encoded_topics import EncodedTopic, Form
+from kafkapy.shown import shown
 from kafkapy.turns import Turn
 from kafkapy_controller.image import NO_LEADER
 from kafkapy_controller.topic_names import INTERNAL_TOPICS, is_valid_topic_name
@@ -57,6 +58,8 @@ ALL_CLUSTER_OPERATIONS = 8_096
 
 FIRST_VERSION_WITH_LISTENER_NOT_FOUND = 6
 FIRST_VERSION_ASKING_BY_ID = 12
+LOGGED_TOPICS_MAX = 20
+"""Of those that are created for one request."""
 PARTITIONS_PER_TURN_MAX = 500
 """More than these to be encoded take turns; about 5 microseconds each."""
 
@@ -113,12 +116,25 @@ async def _make_and_answer(request: MetadataRequest, context: RequestContext, mi
     from kafkapy.metadata.internal_topics import create_missing_topics
 
     try:
-        await create_missing_topics(context.broker.controller, missing, context.broker.settings.now)
+        created = await create_missing_topics(context.broker.controller, missing, context.broker.settings.now)
+        _log_created(created, context)
     except KafkaError as error:
         # The answer says UNKNOWN_TOPIC_OR_PARTITION, as Apache Kafka's does; the reason is for who runs the broker.
         logger.warning("cannot make the topics %s that %s asks for: %s", missing, context.client_id, error)
     answer = _answer(request, context)
     return answer if isinstance(answer, Answer) else await answer
+
+
+def _log_created(names: list[str], context: RequestContext) -> None:
+    for name in names[:LOGGED_TOPICS_MAX]:
+        logger.info(
+            "created topic %s, which client %r at %s has asked for (auto.create.topics.enable)",
+            name,
+            shown(context.client_id or ""),
+            context.client,
+        )
+    if len(names) > LOGGED_TOPICS_MAX:
+        logger.info("and %d topics more for the same request", len(names) - LOGGED_TOPICS_MAX)
 
 
 def _asks_by_id(request: MetadataRequest) -> bool:

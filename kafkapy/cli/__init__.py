@@ -2,75 +2,138 @@
 
 Each command is a module with `add_arguments(parser)` and `run(arguments) -> exit code`, imported only when it is the
 one that was asked for. Exit codes: 0 done, 1 refused or failed (one line on standard error says why), 2 usage, 130
-Ctrl-C.
+Ctrl-C, 143 SIGTERM, 129 SIGHUP.
 """
 
 from __future__ import annotations
 
-import os
 import sys
+from typing import TYPE_CHECKING
 
-__all__ = ["COMMANDS", "main"]
+if TYPE_CHECKING:
+    from kafkapy.cli.parser import CommandParser
+
+__all__ = ["COMMANDS", "command_parser", "main"]
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "start": ("kafkapy.cli.start", "start a broker (the default)"),
     "format": ("kafkapy.cli.format", "make a data directory for a broker, as kafka-storage does"),
-    "topics": ("kafkapy.cli.topics", "list, create, describe, alter and delete topics"),
+    "topics": ("kafkapy.cli.topics", "list, create, describe, alter and delete topics, delete records"),
     "produce": ("kafkapy.cli.produce", "send records to a topic"),
-    "consume": ("kafkapy.cli.consume", "print the records of a topic"),
+    "consume": ("kafkapy.cli.consume", "print the records of topics"),
     "groups": ("kafkapy.cli.groups", "list and describe consumer groups, move their offsets"),
     "configs": ("kafkapy.cli.configs", "show and change settings of topics, brokers and groups"),
+    "log": ("kafkapy.cli.log", "print what Kafka's files on the disk hold"),
     "check": ("kafkapy.cli.check", "look for anomalies in a history of client operations"),
     "wire": ("kafkapy.cli.wire", "decode and encode protocol messages"),
+    "completion": ("kafkapy.cli.completion", "print the completion script of a shell"),
 }
+
+# What comes with an installation, and is missing when a bare checkout is on Python's path.
+_NEEDED = frozenset({"cramjam", "google_crc32c", "kafkapy_controller", "kafkapy_log", "kafkapy_wire", "re2", "trio"})
+
+# Options that every client command takes, and that may stand before its name.
+_BEFORE_COMMAND = ("-b", "--bootstrap-server", "--timeout")
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
+    from kafkapy.client.streams import discard_output, flush_output, prepare_streams, say
+
     arguments = sys.argv[1:] if argv is None else argv
+    prepare_streams()
+    exit_code = 0
+    try:
+        try:
+            exit_code = _run(arguments)
+        except SystemExit as end:  # argparse has said what is wrong, or has printed the help
+            exit_code = end.code if isinstance(end.code, int) else 0
+        except KeyboardInterrupt as end:
+            exit_code = getattr(end, "exit_code", 130)
+        flush_output()
+    except ModuleNotFoundError as error:
+        module = (error.name or "").partition(".")[0]
+        if module not in _NEEDED:
+            raise
+        say(f"kafkapy: the module {module} is not installed: run `pip install .` in the checkout, or ./start\n")
+        return 1
+    except BrokenPipeError:
+        # Whoever read our output has seen enough. Standard output must not fail again when the interpreter flushes it.
+        discard_output()
+    except OSError as error:
+        discard_output()
+        what = f"cannot use {error.filename}" if error.filename else "cannot write to standard output"
+        say(f"kafkapy: {what} ({error.strerror})\n")
+        return exit_code or 1
+    return exit_code
+
+
+def _run(arguments: list[str]) -> int:
+    from kafkapy.client.streams import say
+
     if arguments and arguments[0] in ("-h", "--help", "help"):
-        print(_overview())
-        return 0
+        if len(arguments) == 1:
+            print(_overview())
+            return 0
+        arguments = [arguments[1], "--help"]  # `kafkapy help topics`
     if arguments and arguments[0] in ("-V", "--version"):
         from kafkapy import __version__
 
         print(f"kafkapy {__version__}")
         return 0
-    if not arguments or arguments[0].startswith("-") or arguments[0].endswith(".properties"):
-        arguments = ["start", *arguments]
-    name, *rest = arguments
+    options, rest = _options_before_command(arguments)
+    if not rest or rest[0].startswith("-") or rest[0].endswith(".properties"):
+        if options:
+            say(f"kafkapy: {options[0]} is for a command, as in `kafkapy {' '.join(options)} topics list`\n")
+            return 2
+        rest = ["start", *rest]
+    name, *rest = rest
     if name not in COMMANDS:
-        print(f"kafkapy: {_no_command(name)}", file=sys.stderr)
+        say(f"kafkapy: {_no_command(name)}\n")
         return 2
-    try:
-        return _run(name, rest)
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:
-        # Whoever read our output has seen enough. Standard output must not fail again when the interpreter flushes it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    return _run_command(name, [*options, *rest])
 
 
-def _run(name: str, rest: list[str]) -> int:
-    from argparse import ArgumentParser
+def _run_command(name: str, rest: list[str]) -> int:
     from importlib import import_module
 
-    module_name, summary = COMMANDS[name]
-    module = import_module(module_name)
-    parser = ArgumentParser(prog=f"kafkapy {name}", description=summary[0].upper() + summary[1:] + ".")
-    module.add_arguments(parser)
+    module = import_module(COMMANDS[name][0])
+    parser = command_parser(name)
     # Intermixed, so that `kafkapy produce TOPIC -b HOST:PORT VALUE` means what it says; subcommands cannot be.
-    arguments = parser.parse_args(rest) if parser._subparsers else parser.parse_intermixed_args(rest)
+    arguments = parser.parse_args(rest) if parser.has_subcommands else parser.parse_intermixed_args(rest)
     exit_code: int = module.run(arguments)
     return exit_code
 
 
-def _overview() -> str:
-    lines = ["usage: kafkapy [COMMAND] [OPTIONS]", "", "A Kafka broker that starts before you notice.", "", "commands:"]
-    lines += [f"  {name:<9} {summary}" for name, (_, summary) in COMMANDS.items()]
-    lines += ["", "`kafkapy COMMAND --help` tells what a command takes; `kafkapy --version` prints the version."]
-    return "\n".join(lines)
+def command_parser(name: str) -> CommandParser:
+    """The parser of one command."""
+    from importlib import import_module
+
+    from kafkapy.cli.parser import CommandParser
+
+    module_name, summary = COMMANDS[name]
+    module = import_module(module_name)
+    parser = CommandParser(
+        prog=f"kafkapy {name}",
+        description=f"{summary[0].upper()}{summary[1:]}.",
+        epilog=getattr(module, "EPILOG", None),
+    )
+    module.add_arguments(parser)
+    return parser
+
+
+def _options_before_command(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """(the options of `_BEFORE_COMMAND` that stand in front, with their values; the rest)"""
+    position = 0
+    while position < len(arguments):
+        option, equals, _ = arguments[position].partition("=")
+        if option in _BEFORE_COMMAND:
+            position += 1 if equals else 2
+        elif option.startswith("-b") and not option.startswith("--"):  # -bHOST:PORT
+            position += 1
+        else:
+            break
+    return arguments[:position], arguments[position:]
 
 
 def _no_command(name: str) -> str:
@@ -87,6 +150,26 @@ def _no_command(name: str) -> str:
 
 
 def _nearest(name: str) -> str:
-    from difflib import get_close_matches
+    from kafkapy.client.nearest import did_you_mean
 
-    return "".join(f" (did you mean {match!r}?)" for match in get_close_matches(name, COMMANDS, n=1))
+    return did_you_mean(name, COMMANDS)
+
+
+def _overview() -> str:
+    lines = [
+        "usage: kafkapy [COMMAND] [OPTIONS]",
+        "       kafkapy [SERVER.PROPERTIES] [OPTIONS OF start]",
+        "",
+        "A Kafka broker that starts before you notice, and a client for it.",
+        "",
+        "commands:",
+    ]
+    lines += [f"  {name:<10} {summary}" for name, (_, summary) in COMMANDS.items()]
+    lines += [
+        "",
+        "Commands other than start find the broker by -b HOST:PORT, else by the variable KAFKA_BOOTSTRAP_SERVERS, else",
+        "at localhost:9092.",
+        "",
+        "`kafkapy COMMAND --help` tells what a command takes; `kafkapy --version` prints the version.",
+    ]
+    return "\n".join(lines)

@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kafkapy.client.streams import say
+
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable
@@ -30,7 +32,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="an anomaly that is expected here: reported, but not as a failure; may be given more than once",
     )
     parser.add_argument(
-        "--examples", type=int, default=EXAMPLES, metavar="N", help=f"how many of each kind to show ({EXAMPLES})"
+        "--examples",
+        type=int,
+        default=EXAMPLES,
+        metavar="N",
+        help=f"how many of each kind to show (default: {EXAMPLES})",
     )
 
 
@@ -62,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _unusable(why: str) -> int:
-    sys.stderr.write(f"kafkapy check: {' '.join(why.split())}\n")
+    say(f"kafkapy check: {' '.join(why.split())}\n")
     return 2
 
 

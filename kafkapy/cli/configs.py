@@ -17,6 +17,7 @@ from kafkapy.client.command_line import (
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Collection, Iterable
 
     from kafkapy.client.cluster import Cluster
     from kafkapy.client.configs import Resource
@@ -58,13 +59,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _describe(arguments: argparse.Namespace, cluster: Cluster) -> int:
     from kafkapy.client.configs import DEFAULT_SOURCE, SOURCES, describe_configs
-    from kafkapy.client.errors import ClientError
 
     resource = _resource(arguments)
     configs = describe_configs(cluster, resource)
-    unknown = sorted(set(arguments.names) - {config.name for config in configs})
-    if unknown:
-        raise ClientError(f"{resource.words}: there is no setting {unknown[0]!r}")
+    _require_known(resource, arguments.names, [config.name for config in configs])
     if arguments.names:
         configs = [config for config in configs if config.name in arguments.names]
     elif not arguments.all:
@@ -96,10 +94,17 @@ def _describe(arguments: argparse.Namespace, cluster: Cluster) -> int:
 
 def _set(arguments: argparse.Namespace, cluster: Cluster) -> int:
     from kafkapy.client.configs import alter_configs
+    from kafkapy.client.errors import Refused
+    from kafkapy_wire.errors import ErrorCode
 
     resource = _resource(arguments)
     settings = parse_settings(arguments.settings)
-    alter_configs(cluster, resource, settings, [])
+    try:
+        alter_configs(cluster, resource, settings, [])
+    except Refused as error:
+        if error.code in (ErrorCode.INVALID_CONFIG, ErrorCode.INVALID_REQUEST):
+            raise Refused(error.code, str(error) + _hints(cluster, resource, settings)) from None
+        raise
     for name, value in settings.items():
         print(f"{resource.words}: {name}={value}")
     return 0
@@ -110,10 +115,41 @@ def _delete(arguments: argparse.Namespace, cluster: Cluster) -> int:
 
     resource = _resource(arguments)
     names = list(dict.fromkeys(arguments.names))
+    # A broker accepts that a name which nobody knows is deleted.
+    _require_known(resource, names, _known_names(cluster, resource))
     alter_configs(cluster, resource, {}, names)
     for name in names:
         print(f"{resource.words}: {name} has its default again")
     return 0
+
+
+def _require_known(resource: Resource, names: Iterable[str], known: Collection[str]) -> None:
+    """Raises ClientError, with the nearest known name."""
+    from kafkapy.client.errors import ClientError
+    from kafkapy.client.nearest import did_you_mean
+
+    for name in names:
+        if name not in known:
+            raise ClientError(f"{resource.words}: there is no setting {name!r}{did_you_mean(name, known)}")
+
+
+def _hints(cluster: Cluster, resource: Resource, names: Iterable[str]) -> str:
+    """What was meant by names that the broker does not list."""
+    from kafkapy.client.nearest import did_you_mean
+
+    known = _known_names(cluster, resource)
+    return "".join(did_you_mean(name, known) for name in names if name not in known)
+
+
+def _known_names(cluster: Cluster, resource: Resource) -> set[str]:
+    """Of the settings of the common broker settings a broker lists only those that have a value there."""
+    from kafkapy.client.configs import BROKER, Resource, describe_configs
+
+    names = {config.name for config in describe_configs(cluster, resource)}
+    if resource.type_id == BROKER and not resource.name:
+        one = Resource(BROKER, str(cluster.broker_ids()[0]))
+        names |= {config.name for config in describe_configs(cluster, one)}
+    return names
 
 
 def _resource(arguments: argparse.Namespace) -> Resource:

@@ -6,10 +6,11 @@ metadata.version, for one.
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from kafkapy.client.streams import say
 
 if TYPE_CHECKING:
     import argparse
@@ -32,13 +33,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--override", action="append", default=[], metavar="NAME=VALUE", help="a setting that wins over the file"
     )
-    parser.add_argument("--data-dir", metavar="DIR", help="the directory (log.dirs, or ./kafkapy-data)")
-    parser.add_argument("-t", "--cluster-id", metavar="ID", help="the cluster's id (a new one)")
+    parser.add_argument("--data-dir", metavar="DIR", help="the directory (default: log.dirs, else ./kafkapy-data)")
+    parser.add_argument("-t", "--cluster-id", metavar="ID", help="the cluster's id (default: a new one)")
     parser.add_argument(
         "-r",
         "--release-version",
         metavar="VERSION",
-        help="the release whose features the cluster begins with: 3.9, 4.4-IV2",
+        help="the release whose features the cluster begins with: 3.9, 4.4-IV2 (default: the newest)",
     )
     parser.add_argument(
         "-f",
@@ -67,10 +68,10 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         _format(arguments)
     except (FormatError, SettingsError, StoreError) as error:
-        print(f"kafkapy: {error}", file=sys.stderr)
+        say(f"kafkapy: {error}\n")
         return 1
     except OSError as error:
-        print(f"kafkapy: cannot format the directory: {error}", file=sys.stderr)
+        say(f"kafkapy: cannot format the directory: {error}\n")
         return 1
     return 0
 

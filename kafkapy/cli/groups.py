@@ -7,20 +7,25 @@ from typing import TYPE_CHECKING
 from kafkapy.client.command_line import (
     add_connection_arguments,
     add_json_argument,
+    complain,
     counted,
+    milliseconds,
     print_json,
     print_table,
     run_command,
     wants_json,
 )
-from kafkapy_wire.integer_text import parse_integer
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
 
     from kafkapy.client.cluster import Cluster
     from kafkapy.client.groups import GroupDescription, GroupMember
     from kafkapy.client.offsets import Partition
+
+DESCRIBED_TYPES = ("", "Classic", "Consumer")
+"""As `groups list` names them; a broker that is too old to say has classic groups only."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_json_argument(listing)
 
     describe = commands.add_parser("describe", help="show members, committed offsets and lag")
-    describe.add_argument("groups", nargs="+", metavar="GROUP")
+    describe.add_argument("groups", nargs="*", metavar="GROUP", help="(default: all groups)")
     add_json_argument(describe)
 
     delete = commands.add_parser("delete", help="delete groups that have no members, with their offsets")
@@ -61,7 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     where.add_argument(
         "--to-datetime",
         metavar="TIME",
-        help="to the first record at or after 2026-01-31T14:00:00 (UTC, or with +01:00)",
+        help="to the first record at or after 2026-01-31T14:00:00 (UTC, or with +01:00), or this many ms since 1970",
     )
     how = reset.add_mutually_exclusive_group()
     how.add_argument("--dry-run", action="store_true", help="only show it (the default)")
@@ -102,11 +107,11 @@ def _list(arguments: argparse.Namespace, cluster: Cluster) -> int:
 
 
 def _describe(arguments: argparse.Namespace, cluster: Cluster) -> int:
-    from kafkapy.client.groups import committed_offsets, describe_group
+    from kafkapy.client.groups import committed_offsets
 
     documents = []
-    for number, group_id in enumerate(dict.fromkeys(arguments.groups)):
-        group = describe_group(cluster, group_id)
+    for number, group in enumerate(_described_groups(cluster, arguments.groups)):
+        group_id = group.group_id
         lines = _offset_lines(cluster, group, committed_offsets(cluster, group_id))
         if wants_json(arguments):
             documents.append(_as_json(group, lines))
@@ -117,6 +122,27 @@ def _describe(arguments: argparse.Namespace, cluster: Cluster) -> int:
     if wants_json(arguments):
         print_json(documents)
     return 0
+
+
+def _described_groups(cluster: Cluster, wanted: list[str]) -> Iterator[GroupDescription]:
+    """The wanted groups, else all that are of a type that can be described."""
+    from kafkapy.client.errors import Refused
+    from kafkapy.client.groups import describe_group, list_groups
+    from kafkapy_wire.errors import ErrorCode
+
+    for group_id in dict.fromkeys(wanted):
+        yield describe_group(cluster, group_id)
+    if wanted:
+        return
+    for listed in list_groups(cluster):
+        if listed.group_type not in DESCRIBED_TYPES:
+            complain("groups describe", f"group {listed.group_id!r} is left out: its type is {listed.group_type}")
+            continue
+        try:
+            yield describe_group(cluster, listed.group_id)
+        except Refused as error:
+            if error.code != ErrorCode.GROUP_ID_NOT_FOUND:  # deleted since it was listed
+                raise
 
 
 class _OffsetLine:
@@ -283,27 +309,14 @@ def _wanted_partitions(
     cluster: Cluster, arguments: argparse.Namespace, committed: dict[Partition, int]
 ) -> list[Partition]:
     from kafkapy.client.errors import ClientError
+    from kafkapy.client.offsets import named_partitions
 
     if not arguments.topic:
         partitions = sorted(_existing(cluster, list(committed)))
         if not partitions:
             raise ClientError(f"group {arguments.group!r} has no offsets yet: say which with --topic")
         return partitions
-    partitions = []
-    for wanted in arguments.topic:
-        name, colon, indexes = wanted.rpartition(":")
-        if not colon:
-            name = wanted
-        known = [partition.partition_index for partition in cluster.topic(name).partitions]
-        if not colon:
-            partitions += [(name, index) for index in known]
-            continue
-        for index in indexes.split(","):
-            number = parse_integer(index)
-            if number not in known:
-                raise ClientError(f"topic {name!r} has no partition {index!r}")
-            partitions.append((name, number))
-    return sorted(set(partitions))
+    return named_partitions(cluster, arguments.topic)
 
 
 def _targets(
@@ -328,21 +341,6 @@ def _targets(
         if missing:
             raise ClientError(f"partition {missing[0][0]}-{missing[0][1]} has no committed offset to shift")
         return {partition: committed[partition] + arguments.shift_by for partition in partitions}
-    found = list_offsets(cluster, dict.fromkeys(partitions, _milliseconds(arguments.to_datetime)))
+    found = list_offsets(cluster, dict.fromkeys(partitions, milliseconds(arguments.to_datetime)))
     # No record that late: the end.
     return {partition: found[partition] if found[partition] >= 0 else ends[partition][1] for partition in partitions}
-
-
-def _milliseconds(text: str) -> int:
-    """Since the epoch. Raises ClientError."""
-    from datetime import UTC, datetime
-
-    from kafkapy.client.errors import ClientError
-
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        raise ClientError(f"{text!r} is not a time like 2026-01-31T14:00:00") from None
-    if time.tzinfo is None:
-        time = time.replace(tzinfo=UTC)
-    return max(0, int(time.timestamp() * 1000))

@@ -7,8 +7,17 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from kafkapy.client.command_line import add_connection_arguments, counted, partition_number, run_command
+from kafkapy.client.command_line import (
+    add_connection_arguments,
+    add_json_argument,
+    complain,
+    counted,
+    partition_number,
+    run_command,
+    wants_json,
+)
 from kafkapy.client.errors import ClientError
+from kafkapy.client.streams import is_terminal, read_input, say
 
 if TYPE_CHECKING:
     import argparse
@@ -18,7 +27,7 @@ if TYPE_CHECKING:
     from kafkapy.client.producer import Producer
     from kafkapy_wire.records import NewRecord
 
-READ_BYTES = 256 * 1024
+LAST_FLUSH_SECONDS = 2.0
 PROGRESS_AFTER_SECONDS = 2.0
 PROGRESS_SECONDS = 1.0
 PROGRESS_SECONDS_IN_A_FILE = 10.0
@@ -31,16 +40,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `kafkapy produce`."""
     parser.add_argument("topic", metavar="TOPIC")
     parser.add_argument(
-        "records", nargs="*", metavar="VALUE", help="one record for each (default: each line of standard input)"
+        "records",
+        nargs="*",
+        metavar="VALUE",
+        help="one record for each (default, and with a single -: each line of standard input)",
     )
-    parser.add_argument("--key", "-k", metavar="K", help="the key of every record")
-    parser.add_argument("--key-separator", "-K", metavar="SEP", help="the text between key and value in each record")
+    add_json_argument(
+        parser,
+        'each VALUE or line is a record as `kafkapy consume --json` prints it, such as {"key": "k", "value": "v"}: its '
+        "key, value, headers and timestamp are sent",
+    )
+    parser.add_argument(
+        "--keep-partition",
+        action="store_true",
+        help="with --json: send each record to the partition that its line says (default: by the key's hash)",
+    )
+    parser.add_argument("--key", "-k", metavar="K", help="the key of every record (default: null)")
+    parser.add_argument(
+        "--key-separator",
+        "-K",
+        metavar="SEP",
+        help="the text between key and value in each record (default: a record is all value)",
+    )
     parser.add_argument(
         "--header", "-H", action="append", default=[], metavar="NAME=VALUE", help="on every record; may be repeated"
     )
     parser.add_argument("--null-marker", metavar="TEXT", help="a key or value that is this text is null (a tombstone)")
     parser.add_argument(
-        "--partition", "-p", type=partition_number, metavar="N", help="(default: by the key's hash, else in turn)"
+        "--partition",
+        "-p",
+        type=partition_number,
+        metavar="N",
+        help="the partition of every record (default: by the key's hash, else in turn)",
     )
     parser.add_argument(
         "--acks",
@@ -49,7 +80,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="{0,1,all}",
         help="which replicas must acknowledge: none, the leader, or all in sync (default: all)",
     )
-    parser.add_argument("--compression", "-z", choices=_COMPRESSIONS, default="none", help="(default: none)")
+    parser.add_argument(
+        "--compression", "-z", choices=_COMPRESSIONS, default="none", help="how batches are compressed (default: none)"
+    )
     parser.add_argument("--quiet", "-q", action="store_true", help="say nothing when all went well")
     add_connection_arguments(parser)
 
@@ -63,7 +96,7 @@ def _produce(arguments: argparse.Namespace, cluster: Cluster) -> int:
     from kafkapy.client.producer import Producer
     from kafkapy_wire.compression import Compression
 
-    maker = RecordMaker(arguments)
+    maker = JsonRecordMaker(arguments) if wants_json(arguments) else RecordMaker(arguments)
     producer = Producer(
         cluster,
         arguments.topic,
@@ -72,29 +105,44 @@ def _produce(arguments: argparse.Namespace, cluster: Cluster) -> int:
         partition=arguments.partition,
     )
     progress = Progress(is_on=not arguments.quiet)
-    if arguments.records:
+    if arguments.records and arguments.records != ["-"]:
         batches: Iterable[list[bytes]] = [[os.fsencode(record) for record in arguments.records]]
     else:
         batches = _lines_of_standard_input(is_quiet=arguments.quiet)
     try:
         _send(producer, maker, batches, progress)
     except KeyboardInterrupt:
-        producer.flush()
+        progress.end()
+        _send_the_rest(producer, cluster)
         raise
     finally:
         progress.end()
     if not arguments.quiet:
-        sys.stderr.write(_summary(arguments, producer))
+        say(_summary(arguments, producer))
     return 0
 
 
-def _send(producer: Producer, maker: RecordMaker, batches: Iterable[list[bytes]], progress: Progress) -> None:
+def _send_the_rest(producer: Producer, cluster: Cluster) -> None:
+    """What was read before the command was interrupted."""
+    cluster.hurry(LAST_FLUSH_SECONDS)
+    try:
+        producer.flush()
+    except ClientError as error:
+        complain(
+            "produce", f"{counted(producer.unsent_count, 'record')} of what was read may not have been sent: {error}"
+        )
+
+
+def _send(
+    producer: Producer, maker: RecordMaker | JsonRecordMaker, batches: Iterable[list[bytes]], progress: Progress
+) -> None:
     number = 0
     try:
         for lines in batches:
             for line in lines:
                 number += 1
-                producer.add(maker.make(line, number))
+                record, partition = maker.make(line, number)
+                producer.add(record, partition)
             # What has been read is sent before more is waited for: `tail -f | kafkapy produce` is live.
             producer.flush()
             progress.update(producer.sent_count)
@@ -133,8 +181,8 @@ class RecordMaker:
                 raise ClientError(f"--header {header!r} is not NAME=VALUE")
             self._headers.append((name, self._nullable(os.fsencode(value))))
 
-    def make(self, line: bytes, number: int) -> NewRecord:
-        """The record of the line with this number. Raises ClientError: no separator in it."""
+    def make(self, line: bytes, number: int) -> tuple[NewRecord, None]:
+        """The record of the line with this number; any partition is right. Raises ClientError: no separator in it."""
         key, value = self._key, line
         if self._separator is not None:
             key, separator, value = line.partition(self._separator)
@@ -142,43 +190,69 @@ class RecordMaker:
                 raise ClientError(f"record {number} has no key separator {os.fsdecode(self._separator)!r} in it")
         if key is not None:
             key = self._nullable(key)
-        return self._new_record(int(time.time() * 1000), key, self._nullable(value), self._headers)
+        return self._new_record(int(time.time() * 1000), key, self._nullable(value), self._headers), None
 
     def _nullable(self, text: bytes) -> bytes | None:
         return None if text == self._null_marker else text
+
+
+class JsonRecordMaker:
+    """Lines that `consume --json` prints to records."""
+
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        """Raises ClientError: an option that says what the lines say."""
+        from kafkapy_wire.records import NewRecord
+
+        for option in ("key", "key_separator", "null_marker", "header"):
+            if getattr(arguments, option):
+                raise ClientError(f"--{option.replace('_', '-')} and --json exclude each other: the lines say it")
+        if arguments.keep_partition and arguments.partition is not None:
+            raise ClientError("--keep-partition and --partition exclude each other")
+        self._new_record = NewRecord
+        self._keeps_partition = arguments.keep_partition
+
+    def make(self, line: bytes, number: int) -> tuple[NewRecord, int | None]:
+        """The record of the line with this number, and its partition, None: any. Raises ClientError."""
+        from kafkapy.cli.record_json import NotARecord, parse_record_line
+
+        try:
+            read = parse_record_line(line)
+        except NotARecord as error:
+            raise ClientError(f"record {number}: {error}") from None
+        timestamp = int(time.time() * 1000) if read.timestamp is None else read.timestamp
+        record = self._new_record(timestamp, read.key, read.value, read.headers)
+        return record, read.partition if self._keeps_partition else None
 
 
 class Progress:
     """How many records were sent, on standard error, when that takes long enough for somebody to wonder."""
 
     def __init__(self, *, is_on: bool) -> None:
-        self._is_terminal = sys.stderr.isatty()
+        self._is_terminal = is_terminal(sys.stderr)
         self._every_seconds = PROGRESS_SECONDS if self._is_terminal else PROGRESS_SECONDS_IN_A_FILE
         # Who types the records knows how many there are.
-        self._is_on = is_on and not sys.stdin.isatty()
+        self._is_on = is_on and not is_terminal(sys.stdin)
         self._next = time.monotonic() + PROGRESS_AFTER_SECONDS
         self._is_line_open = False
 
     def update(self, sent_count: int) -> None:
         if self._is_on and time.monotonic() >= self._next:
             self._next = time.monotonic() + self._every_seconds
-            sys.stderr.write(f"\r{sent_count} records" if self._is_terminal else f"{sent_count} records\n")
-            sys.stderr.flush()
+            say(f"\r{sent_count} records" if self._is_terminal else f"{sent_count} records\n")
             self._is_line_open = self._is_terminal
 
     def end(self) -> None:
         if self._is_line_open:
-            sys.stderr.write("\n")
+            say("\n")
             self._is_line_open = False
 
 
 def _lines_of_standard_input(*, is_quiet: bool) -> Iterator[list[bytes]]:
-    """Whole lines as they come, without their ends; the last one may lack it."""
-    descriptor = sys.stdin.fileno()
-    if sys.stdin.isatty() and not is_quiet:
-        sys.stderr.write("a record each line, Ctrl-D ends\n")
+    """Whole lines as they come, without their ends; the last one may lack it. Raises ClientError: it cannot be read."""
+    if is_terminal(sys.stdin) and not is_quiet:
+        say("a record each line, Ctrl-D ends\n")
     pieces: list[bytes] = []  # of the line that has not ended yet: joined once, however long it gets
-    while data := os.read(descriptor, READ_BYTES):
+    while data := _read():
         first, *others = data.split(b"\n")
         pieces.append(first)
         if others:
@@ -188,3 +262,12 @@ def _lines_of_standard_input(*, is_quiet: bool) -> Iterator[list[bytes]]:
     last = b"".join(pieces)
     if last:
         yield [last]
+
+
+def _read() -> bytes:
+    try:
+        return read_input()
+    except OSError as error:
+        raise ClientError(
+            f"standard input cannot be read ({error.strerror}): give it lines, or records as arguments"
+        ) from None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import logging
-import os
 import resource
 import sys
 from contextlib import suppress
@@ -12,19 +11,35 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING
 
+from kafkapy.cli.parent import Parent
+from kafkapy.cli.ready import Announcement
+from kafkapy.client.streams import say
+
 if TYPE_CHECKING:
     import argparse
 
+    import trio
+
     from kafkapy.cli.stop_signals import StopSignals
     from kafkapy.cli.watchdog import Watchdog
-    from kafkapy.node import Node
     from kafkapy.settings import Settings
 
 DEFAULT_DATA_DIRECTORY = "kafkapy-data"
+PORT_MAX = 65_535
+PORT_DIGITS_MAX = 5
+
+
+EPILOG = (
+    "What holds when a setting is given more than once: --override, --port, --host and --data-dir, then the KAFKA_* "
+    "variables (KAFKA_NUM_PARTITIONS is num.partitions), then the file, then the defaults. These are Apache Kafka's, "
+    "but for a few that docs/compatibility.md lists."
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("config", nargs="?", metavar="SERVER.PROPERTIES", help="a file of settings by Kafka's names")
+    parser.add_argument(
+        "config", nargs="?", metavar="SERVER.PROPERTIES", help="a file of settings by Kafka's names (default: none)"
+    )
     parser.add_argument(
         "--override",
         action="append",
@@ -33,19 +48,49 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a setting that wins over the file and the KAFKA_* variables; may be given more than once",
     )
     parser.add_argument(
-        "--port", type=int, metavar="N", help="port of the first listener for clients (9092); 0 takes a free one"
+        "--port",
+        type=port_number,
+        metavar="N",
+        help="port of the first listener for clients; 0 takes a free one, which is printed (default: 9092)",
     )
-    parser.add_argument("--host", metavar="HOST", help="host of the first listener for clients (localhost)")
+    parser.add_argument("--host", metavar="HOST", help="host of the first listener for clients (default: localhost)")
     where = parser.add_mutually_exclusive_group()
     where.add_argument(
-        "--data-dir", metavar="DIR", help=f"where data is kept across restarts (./{DEFAULT_DATA_DIRECTORY})"
+        "--data-dir",
+        metavar="DIR",
+        help=f"where data is kept across restarts (default: log.dirs, else ./{DEFAULT_DATA_DIRECTORY})",
     )
     where.add_argument(
         "--ephemeral", action="store_true", help="keep data in a temporary directory and delete it at the end"
     )
     parser.add_argument(
-        "--log-level", default="warning", choices=["debug", "info", "warning", "error"], help="what to log (warning)"
+        "--exit-with-parent",
+        action="store_true",
+        help="stop when the process that has started this one is gone, even if it was killed",
     )
+    parser.add_argument(
+        "--json", action="store_true", help="print one line of JSON, not two of text, once clients can connect"
+    )
+    parser.add_argument(
+        "--ready-file",
+        metavar="FILE",
+        help="write that line of JSON to FILE once clients can connect; FILE is removed at the end",
+    )
+    parser.add_argument(
+        "--log-level",
+        default="warning",
+        choices=["debug", "info", "warning", "error"],
+        help="what to log on standard error; debug has a line for each request (default: warning)",
+    )
+
+
+def port_number(text: str) -> int:
+    """An argument type. Raises argparse.ArgumentTypeError."""
+    from argparse import ArgumentTypeError
+
+    if not text.isdecimal() or len(text) > PORT_DIGITS_MAX or int(text) > PORT_MAX:
+        raise ArgumentTypeError(f"{text!r} is not a port: it is a number from 0 to {PORT_MAX}, and 0 takes a free one")
+    return int(text)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -59,7 +104,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         return _run(arguments)
     except (StartupError, ShutdownError, SettingsError, OSError) as error:
-        print(f"kafkapy: {error}", file=sys.stderr)
+        say(f"kafkapy: {error}\n")
         return 1
 
 
@@ -67,20 +112,22 @@ def _run(arguments: argparse.Namespace) -> int:
     from kafkapy.cli.stop_signals import StopSignals
     from kafkapy.cli.watchdog import Watchdog
 
+    parent = Parent() if arguments.exit_with_parent else None
     with StopSignals() as signals:
         watchdog = Watchdog(signals)
         watchdog.start()
         settings = _settings(arguments)
         _raise_open_files_limit()
+        announcement = Announcement(as_json=arguments.json, ready_file=arguments.ready_file)
         if not arguments.ephemeral:
-            _serve(settings, data_directory(settings), signals, watchdog)
+            _serve(settings, data_directory(settings), signals, watchdog, announcement, parent)
             return 0
         from kafkapy.cli.ephemeral import EphemeralDirectory
 
         ephemeral = EphemeralDirectory()
         watchdog.last_act = ephemeral.remove
         with ephemeral as directory:
-            _serve(settings, directory, signals, watchdog, ephemeral=True)
+            _serve(settings, directory, signals, watchdog, announcement, parent, ephemeral=True)
     return 0
 
 
@@ -105,9 +152,16 @@ def data_directory(settings: Settings) -> Path:
 
 
 def _serve(
-    settings: Settings, data_directory: Path, signals: StopSignals, watchdog: Watchdog, *, ephemeral: bool = False
+    settings: Settings,
+    data_directory: Path,
+    signals: StopSignals,
+    watchdog: Watchdog,
+    announcement: Announcement,
+    parent: Parent | None = None,
+    *,
+    ephemeral: bool = False,
 ) -> None:
-    """Until a signal comes. What is in an ephemeral directory is not closed cleanly."""
+    """Until a signal comes, or the parent is gone. What is in an ephemeral directory is not closed cleanly."""
     from time import monotonic
 
     import trio
@@ -134,6 +188,8 @@ def _serve(
         token = trio.lowlevel.current_trio_token()
         watchdog.watch(token)
         signals.tell(lambda: token.run_sync_soon(stop.set, idempotent=True))
+        if parent is not None:
+            trio.lowlevel.spawn_system_task(_stop_with_parent, parent, stop)
         try:
             with trio.CancelScope() as starting:
 
@@ -147,10 +203,11 @@ def _serve(
                     # What a start has made lives as long as the process: the collector need not walk it again.
                     gc.freeze()
                     watchdog.is_serving = True
-                    _announce(node, await resolving_address(node.settings.now.advertised_listeners))
-                    if ephemeral:
-                        Thread(target=_remove_abandoned, daemon=True).start()
-                    await stop.wait()
+                    address = await resolving_address(node.settings.now.advertised_listeners)
+                    with announcement.made(node, address):
+                        if ephemeral:
+                            Thread(target=_remove_abandoned, daemon=True).start()
+                        await stop.wait()
         finally:
             signals.ignore()
 
@@ -159,6 +216,12 @@ def _serve(
             trio.run(main)
     finally:
         watchdog.rest()
+
+
+async def _stop_with_parent(parent: Parent, stop: trio.Event) -> None:
+    await parent.ended()
+    logging.getLogger("kafkapy.start").info("the process that has started this one is gone")
+    stop.set()
 
 
 def _remove_abandoned() -> None:
@@ -173,36 +236,3 @@ def _raise_open_files_limit() -> None:
     if soft != hard:
         with suppress(ValueError, OSError):  # macOS knows a lower bound than it tells
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-def _announce(node: Node, address: str | None) -> None:
-    """Two lines on standard output: where it listens and how to try it. Nobody needs to be there to read them.
-
-    `address` is one that clients on this machine can use, None if there is none.
-    """
-    kept = f"data in {node.data_directory}" if node.kept else "ephemeral"
-    server = "" if address == "localhost:9092" else f" -b {address}"
-    command = _command()
-    hint = f"try: {command} produce hello 'first record'{server} && {command} consume hello --from-beginning{server}"
-    if address is None:
-        address = node.bootstrap_address
-        hint = f"clients here cannot resolve {address}: advertise a host in advertised.listeners that they can, too"
-    try:
-        print(f"kafkapy listens at {address} ({kept}); Ctrl-C stops it")
-        print(hint, flush=True)
-    except OSError:  # a reader that is gone, a full disk
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _command() -> str:
-    """What starts kafkapy in the user's shell: `kafkapy`, or a full path where that is not on the PATH (`./start`)."""
-    from shutil import which
-
-    if which("kafkapy") is not None:
-        return "kafkapy"
-    from shlex import quote
-
-    script = Path(sys.argv[0])
-    if script.name == "kafkapy":
-        return quote(str(script.absolute()))
-    return f"{quote(sys.executable)} -m kafkapy"

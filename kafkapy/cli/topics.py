@@ -8,6 +8,8 @@ from kafkapy.client.command_line import (
     add_connection_arguments,
     add_json_argument,
     counted,
+    milliseconds,
+    offset_number,
     parse_settings,
     positive_count,
     print_json,
@@ -15,6 +17,7 @@ from kafkapy.client.command_line import (
     run_command,
     wants_json,
 )
+from kafkapy.client.errors import ClientError
 
 if TYPE_CHECKING:
     import argparse
@@ -63,14 +66,39 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     delete.add_argument("names", nargs="+", metavar="NAME")
     delete.add_argument("--if-exists", action="store_true", help="a topic that does not exist is not an error")
 
-    for command in (listing, create, describe, alter, delete):
+    delete_records = commands.add_parser(
+        "delete-records",
+        help="delete the oldest records of topics",
+        description="Delete the oldest records of topics. The offsets of the others stay what they are.",
+    )
+    delete_records.add_argument(
+        "names", nargs="+", metavar="NAME[:N,N]", help="a topic, or some partitions of it (default: all partitions)"
+    )
+    how_many = delete_records.add_mutually_exclusive_group(required=True)
+    how_many.add_argument("--before-offset", type=offset_number, metavar="N", help="those with an offset below N")
+    how_many.add_argument(
+        "--before-datetime",
+        metavar="TIME",
+        help="those before the first record at or after 2026-01-31T14:00:00 (UTC, or with +01:00), or this many ms "
+        "since 1970",
+    )
+    how_many.add_argument("--all", action="store_true", help="all that are there now")
+
+    for command in (listing, create, describe, alter, delete, delete_records):
         add_connection_arguments(command)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Exit code 0, or 1 after one line on standard error."""
     command = arguments.topics_command
-    body = {"list": _list, "create": _create, "describe": _describe, "alter": _alter, "delete": _delete}[command]
+    body = {
+        "list": _list,
+        "create": _create,
+        "describe": _describe,
+        "alter": _alter,
+        "delete": _delete,
+        "delete-records": _delete_records,
+    }[command]
     return run_command(f"topics {command}", arguments, body)
 
 
@@ -160,6 +188,28 @@ def _delete(arguments: argparse.Namespace, cluster: Cluster) -> int:
             print(f"topic {name} does not exist")
         else:
             print(f"deleted topic {name}")
+    return 0
+
+
+def _delete_records(arguments: argparse.Namespace, cluster: Cluster) -> int:
+    from kafkapy.client.offsets import both_ends, list_offsets, named_partitions
+    from kafkapy.client.records import HIGH_WATERMARK, delete_records
+
+    partitions = named_partitions(cluster, arguments.names)
+    if arguments.before_datetime is not None:
+        found = list_offsets(cluster, dict.fromkeys(partitions, milliseconds(arguments.before_datetime)))
+        targets = {partition: offset if offset >= 0 else HIGH_WATERMARK for partition, offset in found.items()}
+    elif arguments.all:
+        targets = dict.fromkeys(partitions, HIGH_WATERMARK)
+    else:
+        targets = dict.fromkeys(partitions, arguments.before_offset)
+        for partition, (start, end) in both_ends(cluster, targets).items():
+            # What is gone already is no error; an offset that is still to come is one, before anything is deleted.
+            if targets[partition] > end:
+                name = f"{partition[0]}-{partition[1]}"
+                raise ClientError(f"partition {name} has the offsets {start} to {end}, not {targets[partition]}")
+    for partition, start in sorted(delete_records(cluster, targets).items()):
+        print(f"partition {partition[0]}-{partition[1]} begins at offset {start}")
     return 0
 
 

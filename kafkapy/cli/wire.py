@@ -1,4 +1,4 @@
-"""`kafkapy wire`: decode and encode single messages, for who debugs a client."""
+"""`kafkapy wire`: decode and encode messages and whole frames, for who debugs a client."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from string import hexdigits
 from typing import TextIO
 
+from kafkapy.cli.parser import CommandParser
+from kafkapy.client.streams import say
 from kafkapy_wire.catalog import UnknownSchema, message_class, schema_name
 from kafkapy_wire.codec import decode, encode
 from kafkapy_wire.errors import MalformedMessage
@@ -19,7 +21,7 @@ class BadInput(Exception):
     """What the user gave cannot be converted; the text is the one line that says why."""
 
 
-class IntermixedArgumentParser(argparse.ArgumentParser):
+class IntermixedArgumentParser(CommandParser):
     """Takes `MESSAGE --version N HEX`: plain argparse of Python 3.11 lets no option stand between optional words."""
 
     _inside = False
@@ -45,9 +47,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "decode",
         help="print the JSON of an encoded message",
         description="Print the JSON that Kafka's own converters print for an encoded message.",
-        epilog="example: kafkapy wire decode HeartbeatRequest --version 0 '0001 67 00000003 0001 6d'",
+        epilog="examples: kafkapy wire decode HeartbeatRequest --version 0 '0001 67 00000003 0001 6d'; "
+        "kafkapy wire decode --frame '000c 0004 00000001 ...'; "
+        "kafkapy wire decode --frame --response-to Fetch:12 - < hex",
     )
-    _add_common_arguments(decode_parser, "HEX", "the bytes in hexadecimal, spaces allowed; - reads them from stdin")
+    _add_common_arguments(
+        decode_parser, "HEX", "the bytes in hexadecimal, spaces and colons allowed; - reads them from stdin"
+    )
+    whole = decode_parser.add_mutually_exclusive_group()
+    whole.add_argument(
+        "--frame",
+        action="store_true",
+        help="HEX is one or more whole requests, with or without the four bytes of length in front: message and "
+        "version are found in them, and record batches are read",
+    )
+    whole.add_argument("--records", action="store_true", help="HEX is one or more record batches")
+    decode_parser.add_argument(
+        "--response-to", metavar="API:VERSION", help="with --frame: HEX is the response to such a request (Fetch:12)"
+    )
+    list_parser = commands.add_parser(
+        "list",
+        help="list the messages that there are",
+        description="List the messages and records of Apache Kafka's protocol, with API keys (or types of records) and "
+        "versions.",
+    )
+    list_parser.add_argument(
+        "word", nargs="?", metavar="WORD", help="only those with WORD in their names (default: all)"
+    )
     encode_parser = commands.add_parser(
         "encode",
         help="print the bytes of a message given as JSON",
@@ -76,15 +102,76 @@ def run(arguments: argparse.Namespace) -> int:
     """Exit code 0, or 1 after one line on stderr that says what is wrong with the input."""
     convert = _decode_object if arguments.wire_command == "decode" else _encode_object
     try:
+        if arguments.wire_command == "list":
+            return _list(arguments.word)
+        if arguments.wire_command == "decode" and (arguments.frame or arguments.records or arguments.response_to):
+            sys.stdout.write(_decode_whole(arguments))
+            return 0
         if arguments.jsonl:
             for line in _converted_lines(sys.stdin, convert):
                 sys.stdout.write(line)
         else:
             sys.stdout.write(_convert_arguments(arguments))
     except BadInput as problem:
-        sys.stderr.write(f"kafkapy wire {arguments.wire_command}: {problem}\n")
+        say(f"kafkapy wire {arguments.wire_command}: {problem}\n")
         return 1
     return 0
+
+
+def _list(word: str | None) -> int:
+    from kafkapy.client.command_line import print_table
+    from kafkapy_wire.schema_index import SCHEMA_CLASSES
+
+    rows: list[list[str | int | None]] = []
+    for full_name in SCHEMA_CLASSES:
+        if word is None or word.lower() in full_name.lower():
+            schema = message_class(full_name).__schema__
+            rows.append([full_name, schema.api_key if schema.api_key >= 0 else None, schema.versions, schema.flexible])
+    if not rows:
+        raise BadInput(f"there is no message with {word!r} in its name")
+    print_table(["MESSAGE", "KEY", "VERSIONS", "FLEXIBLE"], rows)
+    return 0
+
+
+def _decode_whole(arguments: argparse.Namespace) -> str:
+    """Frames, or record batches, as a JSON document each."""
+    from kafkapy.cli.wire_frames import (
+        NoFrame,
+        decode_batches,
+        decode_request,
+        decode_response,
+        parse_api,
+        split_frames,
+    )
+
+    given = arguments.message if arguments.content is None else arguments.content
+    if given is None or (arguments.content is not None and arguments.message is not None):
+        raise BadInput("one HEX is needed, and no MESSAGE: it is found in the bytes")
+    if arguments.version is not None or arguments.jsonl:
+        raise BadInput("--version and --jsonl are for a MESSAGE: here it is found in the bytes")
+    if arguments.response_to is not None and not arguments.frame:
+        raise BadInput("--response-to is for --frame")
+    data = _parse_hex(_given_text(given))
+    try:
+        if arguments.records:
+            documents = decode_batches(data)
+        elif arguments.response_to is not None:
+            api_key, version = parse_api(arguments.response_to)
+            documents = [decode_response(frame, api_key, version) for frame in split_frames(data)]
+        else:
+            documents = [decode_request(frame) for frame in split_frames(data)]
+    except NoFrame as problem:
+        raise BadInput(str(problem)) from None
+    return "".join(json.dumps(document, ensure_ascii=False, indent=2) + "\n" for document in documents)
+
+
+def _given_text(content: str) -> str:
+    if content != "-":
+        return content
+    try:
+        return sys.stdin.read()
+    except OSError as error:
+        raise BadInput(f"standard input cannot be read ({error.strerror})") from None
 
 
 Convert = Callable[[dict[str, JsonValue]], dict[str, JsonValue]]
@@ -106,7 +193,7 @@ def _converted_lines(lines: TextIO, convert: Convert) -> Iterator[str]:
 def _convert_arguments(arguments: argparse.Namespace) -> str:
     if arguments.message is None or arguments.content is None or arguments.version is None:
         raise BadInput("MESSAGE, --version and the content are needed (or --jsonl)")
-    content = sys.stdin.read() if arguments.content == "-" else arguments.content
+    content = _given_text(arguments.content)
     given: dict[str, JsonValue] = {"schema": arguments.message, "version": arguments.version}
     if arguments.wire_command == "decode":
         return json.dumps(_decode_object({**given, "hex": content})["json"], ensure_ascii=False, indent=2) + "\n"
@@ -153,6 +240,7 @@ def _schema_and_version(given: dict[str, JsonValue]) -> tuple[str, int]:
 
 
 def _parse_hex(text: str) -> bytes:
+    text = text.replace(":", " ")
     try:
         return bytes.fromhex(text)
     except ValueError:

@@ -8,7 +8,12 @@ topics, configs, groups, offsets      what the commands of these names ask and c
 partitioner, producer                 records to partitions to leaders
 fetcher                               records from leaders
 assignor, group_member                a member of a classic consumer group
+records        deleting records
 command_line   arguments and output that the commands share
+patience       telling the user what is waited for
+interrupts     signals that end a command in order
+streams        standard input, output and error, closed or full
+nearest        what a misspelt name was meant to be
 
 Not done: TLS, SASL.
 """

@@ -5,11 +5,13 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from typing import Self, TypeVar
 
 from kafkapy.client.connection import Connection
 from kafkapy.client.deadline import Deadline
 from kafkapy.client.errors import ClientError, ConnectionLost, Refused, TryAgain, check
+from kafkapy.client.patience import Patience
 from kafkapy_wire.api_keys import ApiKey
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.integer_text import parse_integer
@@ -26,9 +28,6 @@ T = TypeVar("T")
 
 BACKOFF_MIN_SECONDS = 0.02
 BACKOFF_MAX_SECONDS = 0.5
-TELL_AFTER_SECONDS = 1.0
-"""The user is told what is waited for when it takes longer than this."""
-
 UNKNOWN_TOPIC_SECONDS = 3.0
 """How long a topic may stay unknown: a broker that creates topics automatically answers so until it is there."""
 
@@ -43,9 +42,9 @@ class Cluster:
         timeout_seconds: float,
         tell: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """`tell` hears, once, what an operation is waiting for."""
+        """`tell` is called with what an operation waits for, once if it is slow, from a thread (see `patience`)."""
         self.timeout_seconds = timeout_seconds
-        self._tell = tell
+        self._patience = Patience(tell)
         self._bootstrap = list(bootstrap)
         self._addresses: dict[int, tuple[str, int]] = {}
         self._connections: dict[tuple[str, int], Connection] = {}
@@ -60,23 +59,30 @@ class Cluster:
         for connection in self._connections.values():
             connection.close()
         self._connections.clear()
+        self._patience.close()
+
+    def hurry(self, seconds: float) -> None:
+        """From now on wait no longer than that: the command is about to end."""
+        self.timeout_seconds = min(self.timeout_seconds, seconds)
+
+    def doing(self, what: str, seconds: float | None = None) -> AbstractContextManager[None]:
+        """What the user is told if the block takes long; `seconds` is how long it may take."""
+        return self._patience.doing(what, self.timeout_seconds if seconds is None else seconds)
 
     def retrying(self, attempt: Callable[[], T]) -> T:
         """What `attempt` returns once it raises no more TryAgain. Raises the last one when the timeout is over."""
         deadline = Deadline(self.timeout_seconds)
-        told_at = time.monotonic() + TELL_AFTER_SECONDS
         backoff_seconds = BACKOFF_MIN_SECONDS
-        while True:
-            try:
-                return attempt()
-            except TryAgain as error:
-                if deadline.remaining() <= backoff_seconds:
-                    raise
-                if time.monotonic() >= told_at:
-                    told_at = float("inf")
-                    self._tell(f"{error}; trying for {self.timeout_seconds:g} s ...")
-            time.sleep(backoff_seconds * random.uniform(0.8, 1.2))
-            backoff_seconds = min(2 * backoff_seconds, BACKOFF_MAX_SECONDS)
+        with self._patience.operation(self.timeout_seconds):
+            while True:
+                try:
+                    return attempt()
+                except TryAgain as error:
+                    if deadline.remaining() <= backoff_seconds:
+                        raise
+                    self._patience.failed(str(error))
+                time.sleep(backoff_seconds * random.uniform(0.8, 1.2))
+                backoff_seconds = min(2 * backoff_seconds, BACKOFF_MAX_SECONDS)
 
     def any_broker(self) -> Connection:
         """An open connection to any broker. Raises ConnectionLost: none can be reached."""
@@ -105,8 +111,7 @@ class Cluster:
 
     def new_connection(self, node_id: int) -> Connection:
         """One more connection to a broker, for requests that must not wait behind others; its owner closes it."""
-        host, port = self._addresses[node_id]
-        return Connection(host, port, timeout_seconds=self.timeout_seconds)
+        return self._connect(*self._addresses[node_id])
 
     def broker_ids(self) -> list[int]:
         self.retrying(lambda: self.metadata([]))
@@ -119,9 +124,10 @@ class Cluster:
     def ask_once(
         self, connection: Connection, message: Message, response_class: type[R], *, version_max: int | None = None
     ) -> R:
-        return connection.request(
-            message, response_class, timeout_seconds=self.timeout_seconds, version_max=version_max
-        )
+        with self.doing(f"waiting for an answer of {connection.address}"):
+            return connection.request(
+                message, response_class, timeout_seconds=self.timeout_seconds, version_max=version_max
+            )
 
     def metadata(self, topics: Iterable[str] | None, *, create: bool = False) -> MetadataResponse:
         """Of these topics, of all with None, of the brokers alone with none. Errors inside are the caller's."""
@@ -179,22 +185,26 @@ class Cluster:
     def _connection(self, address: tuple[str, int]) -> Connection:
         connection = self._connections.get(address)
         if connection is None or not connection.is_open:
-            host, port = address
-            connection = Connection(host, port, timeout_seconds=self.timeout_seconds)
-            self._connections[address] = connection
+            connection = self._connections[address] = self._connect(*address)
         return connection
+
+    def _connect(self, host: str, port: int) -> Connection:
+        with self.doing(f"connecting to {host}:{port}"):
+            return Connection(host, port, timeout_seconds=self.timeout_seconds)
 
 
 def parse_bootstrap(text: str) -> list[tuple[str, int]]:
     """`HOST:PORT` or `HOST`, several with commas between them; an IPv6 address stands in brackets.
 
+    As Java clients do, it passes over the name of a listener in front (`PLAINTEXT://HOST:PORT`).
     Raises ClientError: an entry is not HOST:PORT.
     """
     addresses = []
     for entry in filter(None, (part.strip() for part in text.split(","))):
-        host, colon, port = entry.rpartition(":")
-        if not colon or (entry.startswith("[") and entry.endswith("]")):
-            host, port = entry, "9092"
+        place = entry.rpartition("://")[2]
+        host, colon, port = place.rpartition(":")
+        if not colon or (place.startswith("[") and place.endswith("]")):
+            host, port = place, "9092"
         number = parse_integer(port, 1, 65_535)
         if number is None or not host.strip("[]"):
             raise ClientError(f"{entry!r} is not HOST:PORT")

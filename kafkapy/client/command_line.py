@@ -7,17 +7,24 @@ other one was given.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 
 from kafkapy.client.cluster import Cluster, parse_bootstrap
 from kafkapy.client.errors import ClientError
+from kafkapy.client.interrupts import interruptible
+from kafkapy.client.streams import say
 from kafkapy_wire.integer_text import INT32_MAX, parse_integer
 
+BOOTSTRAP_VARIABLE = "KAFKA_BOOTSTRAP_SERVERS"
 DEFAULT_BOOTSTRAP = "localhost:9092"
 DEFAULT_TIMEOUT_SECONDS = 10.0
 
 Cell = str | int | None
+
+_DATE_DIGITS_MAX = 8  # 20260131 is a date
+_INT64_DIGITS_MAX = 19
 
 
 def add_connection_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,14 +34,14 @@ def add_connection_arguments(parser: argparse.ArgumentParser) -> None:
         "--bootstrap-server",
         default=argparse.SUPPRESS,
         metavar="HOST:PORT",
-        help=f"a broker of the cluster, several with commas ({DEFAULT_BOOTSTRAP})",
+        help=f"a broker of the cluster, several with commas (default: ${BOOTSTRAP_VARIABLE}, else {DEFAULT_BOOTSTRAP})",
     )
     parser.add_argument(
         "--timeout",
         type=positive_seconds,
         default=argparse.SUPPRESS,
         metavar="SECONDS",
-        help=f"how long to wait for an answer, and to try again ({DEFAULT_TIMEOUT_SECONDS:g})",
+        help=f"how long to wait for an answer, and to try again (default: {DEFAULT_TIMEOUT_SECONDS:g})",
     )
 
 
@@ -46,24 +53,34 @@ def wants_json(arguments: argparse.Namespace) -> bool:
     return bool(getattr(arguments, "json", False))
 
 
-def connect(arguments: argparse.Namespace) -> Cluster:
+def connect(arguments: argparse.Namespace, tell: Callable[[str], None]) -> Cluster:
     """The cluster that the connection arguments name; nothing is sent yet. Raises ClientError: not an address."""
     return Cluster(
-        parse_bootstrap(getattr(arguments, "bootstrap_server", DEFAULT_BOOTSTRAP)),
-        timeout_seconds=getattr(arguments, "timeout", DEFAULT_TIMEOUT_SECONDS),
-        tell=_tell_at_a_terminal,
+        _bootstrap(arguments), timeout_seconds=getattr(arguments, "timeout", DEFAULT_TIMEOUT_SECONDS), tell=tell
     )
 
 
-def _tell_at_a_terminal(text: str) -> None:
-    if sys.stderr.isatty():
-        sys.stderr.write(text + "\n")
+def _bootstrap(arguments: argparse.Namespace) -> list[tuple[str, int]]:
+    """From the option, else from the variable that applications have, else where a broker listens by default."""
+    option: str | None = getattr(arguments, "bootstrap_server", None)
+    if option is not None:
+        return parse_bootstrap(option)
+    variable = os.environ.get(BOOTSTRAP_VARIABLE, "")
+    if not variable.strip():
+        return parse_bootstrap(DEFAULT_BOOTSTRAP)
+    try:
+        return parse_bootstrap(variable)
+    except ClientError as error:
+        raise ClientError(f"the variable {BOOTSTRAP_VARIABLE}: {error}") from None
 
 
 def run_command(command: str, arguments: argparse.Namespace, body: Callable[[argparse.Namespace, Cluster], int]) -> int:
-    """The exit code of `body`; 1 after one line on standard error where it raises ClientError."""
+    """The exit code of `body`; 1 after one line on standard error where it raises ClientError.
+
+    Raises Interrupted: a signal has ended it.
+    """
     try:
-        with connect(arguments) as cluster:
+        with interruptible(), connect(arguments, lambda text: complain(command, text)) as cluster:
             return body(arguments, cluster)
     except ClientError as error:
         complain(command, str(error))
@@ -72,7 +89,7 @@ def run_command(command: str, arguments: argparse.Namespace, body: Callable[[arg
 
 def complain(command: str, text: str) -> None:
     """One line on standard error, whatever line ends a broker's message holds."""
-    sys.stderr.write(f"kafkapy {command}: {' '.join(text.split())}\n")
+    say(f"kafkapy {command}: {' '.join(text.split())}\n")
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
@@ -113,6 +130,24 @@ def parse_settings(pairs: Sequence[str]) -> dict[str, str]:
     return settings
 
 
+def milliseconds(text: str) -> int:
+    """Since 1970, of a time like 2026-01-31T14:00:00 or of a number that counts them already. Raises ClientError."""
+    from datetime import UTC, datetime
+
+    if text.isascii() and text.isdecimal() and len(text) > _DATE_DIGITS_MAX:
+        number = parse_integer(text, 0)
+        if number is not None:
+            return number
+        raise ClientError(f"{text[:_INT64_DIGITS_MAX]}... is more milliseconds than there are")
+    try:
+        time = datetime.fromisoformat(text)
+        if time.tzinfo is None:
+            time = time.replace(tzinfo=UTC)
+        return max(0, int(time.timestamp() * 1000))
+    except (ValueError, OverflowError):
+        raise ClientError(f"{text!r} is not a time like 2026-01-31T14:00:00") from None
+
+
 def positive_seconds(text: str) -> float:
     """An argument type. Raises argparse.ArgumentTypeError."""
     try:
@@ -129,6 +164,14 @@ def positive_count(text: str) -> int:
     number = parse_integer(text, 1)
     if number is None:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return number
+
+
+def offset_number(text: str) -> int:
+    """An argument type. Raises argparse.ArgumentTypeError."""
+    number = parse_integer(text, 0)
+    if number is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not an offset")
     return number
 
 

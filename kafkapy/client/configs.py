@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from kafkapy.client.cluster import Cluster
 from kafkapy.client.connection import Connection
-from kafkapy.client.errors import check
+from kafkapy.client.errors import ClientError, Refused, check
+from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.describe_configs import (
     DescribeConfigsRequest,
     DescribeConfigsResource,
@@ -62,7 +63,7 @@ def describe_configs(cluster: Cluster, resource: Resource) -> list[DescribeConfi
 
     def attempt() -> list[DescribeConfigsResourceResult]:
         (found,) = cluster.ask_once(_broker_of(cluster, resource), request, DescribeConfigsResponse).results
-        check(found.error_code, resource.words, found.error_message)
+        _check_existing(found.error_code, resource, found.error_message)
         return sorted(found.configs, key=lambda config: config.name)
 
     return cluster.retrying(attempt)
@@ -86,15 +87,26 @@ def alter_configs(cluster: Cluster, resource: Resource, changed: Mapping[str, st
     def attempt() -> None:
         answer = cluster.ask_once(_broker_of(cluster, resource), request, IncrementalAlterConfigsResponse)
         (altered,) = answer.responses
-        check(altered.error_code, resource.words, altered.error_message)
+        _check_existing(altered.error_code, resource, altered.error_message)
 
     cluster.retrying(attempt)
 
 
+def _check_existing(code: int, resource: Resource, message: str | None) -> None:
+    """As `check`, but an unknown topic is an answer here, although Kafka calls the code retriable."""
+    if code == ErrorCode.UNKNOWN_TOPIC_OR_PARTITION:
+        raise Refused(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, f"{resource.words} does not exist")
+    check(code, resource.words, message)
+
+
 def _broker_of(cluster: Cluster, resource: Resource) -> Connection:
-    """Settings of one broker are known to itself alone."""
+    """Settings of one broker are known to itself alone. Raises ClientError: there is no such broker."""
     if resource.type_id == BROKER and resource.name:
-        return cluster.broker(int(resource.name))
+        node_id = int(resource.name)
+        known = cluster.broker_ids()
+        if node_id not in known:
+            raise ClientError(f"there is no broker {node_id} in the cluster: there is {', '.join(map(str, known))}")
+        return cluster.broker(node_id)
     return cluster.any_broker()
 
 

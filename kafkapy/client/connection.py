@@ -36,7 +36,8 @@ class Connection:
         self.address = f"{host}:{port}"
         self.is_open = False
         self._correlation_id = 0
-        self._awaited: tuple[int, int] | None = None  # (API key, version) of the request in flight
+        self._awaited: tuple[int, int] | None = None
+        """(API key, version) of the request in flight: its answer, and perhaps a part of the request, is on its way."""
         self._versions: dict[int, tuple[int, int]] = {}
         try:
             self._socket = socket.create_connection((host, port), timeout=timeout_seconds)
@@ -63,8 +64,9 @@ class Connection:
         """For `select`: readable means that `receive` will not wait for long."""
         return self._socket.fileno()
 
-    def supports(self, key: ApiKey) -> bool:
-        return key in self._versions
+    def supports(self, key: ApiKey, version: int = 0) -> bool:
+        """Whether the broker knows this version of an API, or a later one."""
+        return key in self._versions and self._versions[key][1] >= version
 
     def request(
         self, message: Message, response_class: type[R], *, timeout_seconds: float, version_max: int | None = None
@@ -145,12 +147,15 @@ class Connection:
         except ValueError as error:  # a value of the user that no field can hold
             raise ClientError(str(error)) from None
         self._socket.settimeout(max(timeout_seconds, 0.001))
+        # Noted before a byte leaves: whatever ends the sending (Ctrl-C), this connection is then of no more use.
+        self._awaited = (key, version)
         try:
             self._socket.sendall(_INT32.pack(len(frame)) + frame)
         except OSError as error:
             self.close()
             raise ConnectionLost(f"lost the connection to {self.address} ({error.strerror or error})") from None
-        self._awaited = (key, version) if answered else None
+        if not answered:
+            self._awaited = None
 
     def _receive_body(self, key: int, version: int, timeout_seconds: float) -> memoryview:
         """The answer behind its header. Raises ConnectionLost, ClientError."""

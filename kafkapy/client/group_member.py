@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from kafkapy.client.assignor import (
     RANGE,
@@ -19,9 +20,11 @@ from kafkapy.client.assignor import (
 )
 from kafkapy.client.cluster import Cluster
 from kafkapy.client.connection import Connection
-from kafkapy.client.errors import ClientError, TryAgain, check
+from kafkapy.client.errors import ClientError, ConnectionLost, TryAgain, check
 from kafkapy.client.groups import OFFSET_VERSION_WITH_NAMES_MAX, offset_commit_topics
+from kafkapy.client.interrupts import uninterrupted
 from kafkapy.client.offsets import Partition
+from kafkapy_wire.api_keys import ApiKey
 from kafkapy_wire.errors import ErrorCode, MalformedMessage
 from kafkapy_wire.messages.heartbeat import HeartbeatRequest, HeartbeatResponse
 from kafkapy_wire.messages.join_group import (
@@ -37,6 +40,11 @@ from kafkapy_wire.messages.sync_group import SyncGroupRequest, SyncGroupRequestA
 SESSION_TIMEOUT_MS = 10_000
 REBALANCE_TIMEOUT_MS = 60_000
 HEARTBEAT_SECONDS = 1.0
+LEAVE_SECONDS = 2.0
+LEAVE_ATTEMPTS = 3
+"""A signal may have left requests in flight on the connection to the coordinator and on the one that finds it: each of
+the two is found to be of no use once, and the third attempt has new ones."""
+_FIRST_VERSION_WITH_MEMBER_ID_REQUIRED = 4
 
 _PROTOCOL_TYPE = "consumer"
 _REJOIN = frozenset(
@@ -59,6 +67,10 @@ class GroupMember:
         self._generation_id = -1
         self._coordinator: Connection | None = None
         self._next_heartbeat = 0.0
+
+    def subscribe(self, topics: Sequence[str]) -> None:
+        """The topics that the next `join` asks for."""
+        self._topics = list(topics)
 
     def join(self) -> list[Partition]:
         """Wait for the group to rebalance; the partitions that are ours now. Raises Refused, TryAgain."""
@@ -104,15 +116,25 @@ class GroupMember:
 
     def leave(self) -> None:
         """Hand the partitions to the others at once. Whatever goes wrong: the session times out and does it."""
-        if self._member_id and self._coordinator is not None and self._coordinator.is_open:
-            request = LeaveGroupRequest(
-                group_id=self._group_id, members=[MemberIdentity(member_id=self._member_id, reason="the command ended")]
-            )
-            try:
-                self._cluster.ask_once(self._coordinator, request, LeaveGroupResponse)
-            except ClientError:
-                return
-            finally:
+        with uninterrupted():
+            if self._member_id:
+                self._cluster.hurry(LEAVE_SECONDS)
+                self._leave()
+                self._member_id = ""
+
+    def _leave(self) -> None:
+        request = LeaveGroupRequest(
+            group_id=self._group_id, members=[MemberIdentity(member_id=self._member_id, reason="the command ended")]
+        )
+        try:
+            for _ in range(LEAVE_ATTEMPTS):
+                with suppress(ConnectionLost):
+                    self._cluster.ask_once(self._connection(), request, LeaveGroupResponse)
+                    return
+        except ClientError:
+            return
+        finally:
+            if self._coordinator is not None:
                 self._coordinator.close()
 
     def _connection(self) -> Connection:
@@ -141,21 +163,18 @@ class GroupMember:
     def _join_once(self) -> list[Partition] | None:
         """One round; None: while it went on the group began another one."""
         connection = self._connection()
-        answer = connection.request(
-            JoinGroupRequest(
-                group_id=self._group_id,
-                session_timeout_ms=SESSION_TIMEOUT_MS,
-                rebalance_timeout_ms=REBALANCE_TIMEOUT_MS,
-                member_id=self._member_id,
-                protocol_type=_PROTOCOL_TYPE,
-                protocols=[JoinGroupRequestProtocol(name=RANGE, metadata=encode_subscription(self._topics))],
-            ),
-            JoinGroupResponse,
-            timeout_seconds=REBALANCE_TIMEOUT_MS / 1000 + self._cluster.timeout_seconds,
-        )
-        if answer.error_code == ErrorCode.MEMBER_ID_REQUIRED:  # KIP-394
-            self._member_id = answer.member_id
-            return self._join_once()
+        if not self._member_id and connection.supports(ApiKey.JOIN_GROUP, _FIRST_VERSION_WITH_MEMBER_ID_REQUIRED):
+            # This is answered at once, with a member id that the broker then waits for (KIP-394): who is interrupted
+            # here must come to know it, or could not leave, and the others would wait for the end of its session.
+            with uninterrupted():
+                answer = self._ask_to_join(connection, self._cluster.timeout_seconds)
+                self._member_id = answer.member_id
+            if answer.error_code == ErrorCode.MEMBER_ID_REQUIRED:
+                return self._join_once()
+        else:
+            timeout_seconds = REBALANCE_TIMEOUT_MS / 1000 + self._cluster.timeout_seconds
+            with self._cluster.doing(f"waiting for the members of group {self._group_id!r} to join", timeout_seconds):
+                answer = self._ask_to_join(connection, timeout_seconds)
         if answer.error_code == ErrorCode.INCONSISTENT_GROUP_PROTOCOL:
             raise ClientError(f"group {self._group_id!r} has members that do not know the assignor {RANGE!r}")
         if not self._is_member_still(answer.error_code):
@@ -164,19 +183,29 @@ class GroupMember:
         assignments = self._assign(answer.members) if answer.leader == answer.member_id else []
         return self._sync(connection, assignments)
 
-    def _sync(self, connection: Connection, assignments: list[SyncGroupRequestAssignment]) -> list[Partition] | None:
-        answer = connection.request(
-            SyncGroupRequest(
-                group_id=self._group_id,
-                generation_id=self._generation_id,
-                member_id=self._member_id,
-                protocol_type=_PROTOCOL_TYPE,
-                protocol_name=RANGE,
-                assignments=assignments,
-            ),
-            SyncGroupResponse,
-            timeout_seconds=REBALANCE_TIMEOUT_MS / 1000 + self._cluster.timeout_seconds,
+    def _ask_to_join(self, connection: Connection, timeout_seconds: float) -> JoinGroupResponse:
+        request = JoinGroupRequest(
+            group_id=self._group_id,
+            session_timeout_ms=SESSION_TIMEOUT_MS,
+            rebalance_timeout_ms=REBALANCE_TIMEOUT_MS,
+            member_id=self._member_id,
+            protocol_type=_PROTOCOL_TYPE,
+            protocols=[JoinGroupRequestProtocol(name=RANGE, metadata=encode_subscription(self._topics))],
         )
+        return connection.request(request, JoinGroupResponse, timeout_seconds=timeout_seconds)
+
+    def _sync(self, connection: Connection, assignments: list[SyncGroupRequestAssignment]) -> list[Partition] | None:
+        request = SyncGroupRequest(
+            group_id=self._group_id,
+            generation_id=self._generation_id,
+            member_id=self._member_id,
+            protocol_type=_PROTOCOL_TYPE,
+            protocol_name=RANGE,
+            assignments=assignments,
+        )
+        timeout_seconds = REBALANCE_TIMEOUT_MS / 1000 + self._cluster.timeout_seconds
+        with self._cluster.doing(f"waiting for the leader of group {self._group_id!r} to assign", timeout_seconds):
+            answer = connection.request(request, SyncGroupResponse, timeout_seconds=timeout_seconds)
         if not self._is_member_still(answer.error_code):
             return None
         self._next_heartbeat = time.monotonic() + HEARTBEAT_SECONDS

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from kafkapy.client.cluster import Cluster
-from kafkapy.client.errors import TryAgain, check
+from kafkapy.client.errors import ClientError, TryAgain, check
 from kafkapy_wire.messages.list_offsets import (
     ListOffsetsPartition,
     ListOffsetsRequest,
@@ -74,3 +74,18 @@ def both_ends(cluster: Cluster, partitions: Mapping[Partition, object]) -> dict[
     starts = list_offsets(cluster, dict.fromkeys(partitions, EARLIEST))
     ends = list_offsets(cluster, dict.fromkeys(partitions, LATEST))
     return {key: (starts[key], ends[key]) for key in partitions}
+
+
+def named_partitions(cluster: Cluster, names: Sequence[str]) -> list[Partition]:
+    """Of `TOPIC` all partitions, of `TOPIC:0,2` those. Raises ClientError: there is no such topic or partition."""
+    partitions = set()
+    for wanted in names:
+        name, colon, indexes = wanted.rpartition(":")
+        if not colon:
+            name = wanted
+        known = [str(partition.partition_index) for partition in cluster.topic(name).partitions]
+        for index in indexes.split(",") if colon else known:
+            if index not in known:
+                raise ClientError(f"topic {name!r} has no partition {index!r}: they are numbered 0 to {known[-1]}")
+            partitions.add((name, int(index)))
+    return sorted(partitions)

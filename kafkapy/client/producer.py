@@ -53,8 +53,7 @@ class Producer:
         self._compression = compression
         self._leaders = self._find_leaders(create=True)
         if partition is not None and partition not in self._leaders:
-            last = len(self._leaders) - 1
-            raise ClientError(f"topic {topic!r} has no partition {partition}: they are numbered 0 to {last}")
+            raise self._no_partition(partition)
         self._fixed_partition = partition
         self._sticky_partition = random.randrange(len(self._leaders))
         self._batches: dict[int, list[NewRecord]] = {}
@@ -62,9 +61,20 @@ class Producer:
         self._sequences: dict[int, int] = {}
         self._producer_id, self._producer_epoch = self._init_producer_id() if acks == ACKS_ALL else (-1, -1)
 
-    def add(self, record: NewRecord) -> None:
-        """Take a record; sends when its partition has a full batch. Errors as `flush`."""
-        partition = self._choose_partition(record.key)
+    @property
+    def unsent_count(self) -> int:
+        """Records that were added and not acknowledged."""
+        return sum(map(len, self._batches.values()))
+
+    def add(self, record: NewRecord, partition: int | None = None) -> None:
+        """Take a record; sends when its partition has a full batch.
+
+        Raises ClientError: the topic has no such partition; else as `flush`.
+        """
+        if partition is None:
+            partition = self._choose_partition(record.key)
+        elif partition not in self._leaders:
+            raise self._no_partition(partition)
         size = _RECORD_OVERHEAD_BYTES + len(record.key or b"") + len(record.value or b"")
         size += sum(_RECORD_OVERHEAD_BYTES + len(name) + len(value or b"") for name, value in record.headers)
         if self._batch_bytes.get(partition, 0) + size > BATCH_BYTES:
@@ -78,6 +88,10 @@ class Producer:
             self._cluster.retrying(self._send_batches)
         # Records without a key stay together in a batch and take turns between batches (KIP-480).
         self._sticky_partition = (self._sticky_partition + 1) % len(self._leaders)
+
+    def _no_partition(self, partition: int) -> ClientError:
+        last = len(self._leaders) - 1
+        return ClientError(f"topic {self._topic!r} has no partition {partition}: they are numbered 0 to {last}")
 
     def _choose_partition(self, key: bytes | None) -> int:
         if self._fixed_partition is not None:
@@ -144,7 +158,8 @@ class Producer:
             for partition in partitions:
                 self._batch_done(partition)
             return
-        answer = connection.receive(ProduceResponse, timeout_seconds=timeout_seconds)
+        with self._cluster.doing(f"waiting for {connection.address} to acknowledge"):
+            answer = connection.receive(ProduceResponse, timeout_seconds=timeout_seconds)
         left: TryAgain | None = None
         for partition_answer in answer.responses[0].partition_responses:
             try:

@@ -15,9 +15,12 @@ if TYPE_CHECKING:
     from kafkapy.settings.given import GivenTopic
 
 
-async def create_missing_topics(controller: Controller, names: Iterable[str], settings: Settings) -> None:
-    """Raises KafkaError with the first failure. A topic that exists is not an error: another may have made it."""
-    await _create(controller, [topic_to_create(name, settings) for name in names])
+async def create_missing_topics(controller: Controller, names: Iterable[str], settings: Settings) -> list[str]:
+    """Returns the names of those that were created: one that exists is no error, another may have made it.
+
+    Raises KafkaError with the first failure.
+    """
+    return await _create(controller, [topic_to_create(name, settings) for name in names])
 
 
 async def create_given_topics(controller: Controller, topics: Iterable[GivenTopic]) -> None:
@@ -29,11 +32,12 @@ async def create_given_topics(controller: Controller, topics: Iterable[GivenTopi
             raise KafkaError(error.code, f"{topic.name}: {error.message}") from error
 
 
-async def _create(controller: Controller, topics: list[CreatableTopic]) -> None:
+async def _create(controller: Controller, topics: list[CreatableTopic]) -> list[str]:
     response = await controller.create_topics(CreateTopicsRequest(topics=topics))
     for result in response.topics:
         if result.error_code not in (ErrorCode.NONE, ErrorCode.TOPIC_ALREADY_EXISTS):
             raise KafkaError(ErrorCode(result.error_code), result.error_message)
+    return [result.name for result in response.topics if result.error_code == ErrorCode.NONE]
 
 
 def topic_to_create(name: str, settings: Settings) -> CreatableTopic:

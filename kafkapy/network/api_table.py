@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from kafkapy.apis import API_MODULES
-from kafkapy.errors import CloseConnection
+from kafkapy.errors import NotServed
 from kafkapy_wire.api_keys import (
     API_VERSIONS,
     ApiKey,
@@ -80,13 +80,14 @@ class ApiTable:
         self.versions: dict[int, ApiVersion] = {}
 
     def load(self, key_and_version: int) -> ApiVersion:
-        """One that is not in `versions`, which has it from then on. Raises CloseConnection: it is not served.
+        """One that is not in `versions`, which has it from then on. Raises NotServed.
 
         ApiVersions is served in every version: one that is unknown gets version 0 (KIP-511), and is not kept.
         """
         key, number = key_and_version >> 16, key_and_version & 0xFFFF
+        signed = number - 0x10000 if number > 0x7FFF else number
         if key not in API_MODULES:
-            raise CloseConnection(f"API key {key} is not served")
+            raise NotServed(key, signed, range(0), is_known=key in API_VERSIONS)
         api = self._apis.get(key)
         if api is None:
             api = self._apis[key] = Api(ApiKey(key))
@@ -95,8 +96,7 @@ class ApiTable:
             return version
         if api.key is ApiKey.API_VERSIONS:
             return ApiVersion(api, 0)
-        signed = number - 0x10000 if number > 0x7FFF else number
-        raise CloseConnection(f"{api.key.name} version {signed} is not served")
+        raise NotServed(key, signed, api.versions)
 
 
 def _has_records(struct: type[Struct]) -> bool:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Final
 import trio
 
 from kafkapy.context import RequestContext
-from kafkapy.errors import CloseConnection
+from kafkapy.errors import CloseConnection, NotServed
 from kafkapy.network.outbox import Outbox
 from kafkapy.network.poller import BROKEN, HANG_UP, READ, WRITE
 from kafkapy.pending import Pending
@@ -360,6 +360,7 @@ class Connection:
         if unfinished.api_key not in ONLY_WAIT:
             return
         self._unfinished = None
+        unfinished.abandoned()
         waits_for = unfinished.waits_for
         if self._scope is not None:
             self._scope.cancel()
@@ -422,6 +423,13 @@ class Connection:
         if isinstance(error, OSError):
             logger.debug("the peer at %s is gone: %s", self, error)
             self.close()
+        elif isinstance(error, NotServed):
+            from kafkapy.network.not_served import explain
+
+            # Whoever asks for an API of Kafka's that is not served may well go on without it.
+            level = logging.INFO if error.is_known and not error.served else logging.WARNING
+            logger.log(level, "%s", explain(error, self._context))
+            self._send_last_answers()
         elif isinstance(error, (MalformedFrame, MalformedMessage, CloseConnection)):
             told = self._explain(error) if isinstance(error, MalformedFrame) else str(error)
             logger.warning("closing the connection from %s: %s", self, told)

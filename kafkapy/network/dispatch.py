@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, TypeAlias, cast
 
+from kafkapy.errors import NotServed
 from kafkapy.network.api_table import ApiTable
 from kafkapy.pending import Pending
 from kafkapy_wire.api_keys import ApiKey
@@ -60,7 +61,7 @@ class Dispatcher:
             raise MalformedMessage(f"a request of {len(frame)} bytes has no header") from None
         version = self._versions.get(key_and_version)
         if version is None:
-            version = self._table.load(key_and_version)
+            version = self._load(key_and_version, frame, size, context)
             if version.number != key_and_version & 0xFFFF:
                 # KIP-511: answered in version 0 with UNSUPPORTED_VERSION, whatever the request's body looks like.
                 context.correlation_id = correlation_id
@@ -113,6 +114,15 @@ class Dispatcher:
         steps = self._all_steps(version, request, context)
         unfinished = InSteps(self, version, context, steps, holds_frame)
         return None if unfinished.go_on(None, outbox) else unfinished
+
+    def _load(self, key_and_version: int, frame: memoryview, size: int, context: RequestContext) -> ApiVersion:
+        """Raises NotServed, which is told with the client's id."""
+        try:
+            return self._table.load(key_and_version)
+        except NotServed:
+            name = frame[CLIENT_ID_AT : CLIENT_ID_AT + size]
+            context.client_id = str(name, "utf-8", "replace") if size >= 0 else None
+            raise
 
     def _all_steps(self, version: ApiVersion, request: Message, context: RequestContext) -> Steps:
         """The whole way of a request, for a dispatcher with a gate or with faults."""
@@ -193,6 +203,9 @@ class Unfinished:
         if value is not None:
             self._dispatcher._append(value, self._version, self._context, outbox)
         return True
+
+    def abandoned(self) -> None:
+        """The client is gone, and nobody waits for the answer any more."""
 
 
 class InSteps(Unfinished):

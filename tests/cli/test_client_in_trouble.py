@@ -140,7 +140,7 @@ def test_codes_become_errors_by_what_can_be_done() -> None:
 
 
 def test_trying_again_ends_with_the_last_failure_and_tells_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kafkapy.client.cluster.TELL_AFTER_SECONDS", 0.05)
+    monkeypatch.setattr("kafkapy.client.patience.TELL_AFTER_SECONDS", 0.05)
     told: list[str] = []
     attempts = 0
 
@@ -149,11 +149,14 @@ def test_trying_again_ends_with_the_last_failure_and_tells_once(monkeypatch: pyt
         attempts += 1
         raise TryAgain(f"failure {attempts}")
 
-    cluster = Cluster([("localhost", 1)], timeout_seconds=0.5, tell=told.append)
-    with pytest.raises(TryAgain, match=r"failure \d+"):
+    with (
+        Cluster([("localhost", 1)], timeout_seconds=0.5, tell=told.append) as cluster,
+        pytest.raises(TryAgain, match=r"failure \d+"),
+    ):
         cluster.retrying(attempt)
     assert attempts > 3
-    assert len(told) == 1
+    (text,) = told
+    assert text.endswith("trying again for up to 0.5 s")
 
 
 class FakeCluster:

@@ -50,10 +50,15 @@ def test_refusals(kafkapy: Kafkapy, topic: str) -> None:
     kafkapy("topics", "create", topic)
     for arguments, reason in (
         (["set", "nonsense=1", "--topic", topic], "INVALID_CONFIG"),
+        (["set", "retention.mss=1", "--topic", topic], "(did you mean 'retention.ms'?)"),
+        (["delete", "retention.mss", "--topic", topic], "no setting 'retention.mss' (did you mean 'retention.ms'?)"),
+        (["delete", "num.partition", "--broker-default"], "(did you mean 'num.partitions'?)"),
+        (["delete", "num.partition", "--broker", "1"], "(did you mean 'num.partitions'?)"),
+        (["describe", "retention.mss", "--topic", topic], "(did you mean 'retention.ms'?)"),
         (["set", "retention.ms=soon", "--topic", topic], "INVALID_CONFIG"),
         (["set", "retention.ms", "--topic", topic], "'retention.ms' is not NAME=VALUE"),
         (["describe", "nonsense", "--topic", topic], "there is no setting 'nonsense'"),
-        (["describe", "--broker", "77", "--timeout", "0.3"], "there is no broker 77"),
+        (["describe", "--broker", "77"], "there is no broker 77 in the cluster: there is 1"),
     ):
         result = kafkapy("configs", *arguments)
         assert (result.exit_code, result.out, result.err.count("\n")) == (1, "", 1)

@@ -111,7 +111,7 @@ def test_offsets_that_cannot_be_moved(kafkapy: Kafkapy, topic: str, group: str) 
     kafkapy("produce", topic, "a")
     for arguments, reason in (
         (["--to-earliest"], f"group {group!r} has no offsets yet: say which with --topic"),
-        (["--topic", f"{topic}:7", "--to-earliest"], f"topic {topic!r} has no partition '7'"),
+        (["--topic", f"{topic}:7", "--to-earliest"], f"topic {topic!r} has no partition '7': they are numbered 0 to 0"),
         (["--topic", topic, "--shift-by", "1"], f"partition {topic}-0 has no committed offset to shift"),
         (["--topic", topic, "--to-datetime", "soon"], "'soon' is not a time like 2026-01-31T14:00:00"),
     ):
@@ -186,3 +186,14 @@ def wait_for(kafkapy: Kafkapy, group: str, is_reached: Callable[[Document], bool
             return document
         time.sleep(0.02)
     pytest.fail(f"never came about: {document}")
+
+
+def test_all_groups_are_described_where_none_is_named(kafkapy: Kafkapy, topic: str, group: str) -> None:
+    kafkapy("produce", topic, "a")
+    for name in (f"{group}-1", f"{group}-2"):
+        kafkapy("consume", topic, "--group", name, "--from-beginning", "--exit-at-end")
+    described = json.loads(kafkapy("groups", "describe", "--json").out)
+    assert {f"{group}-1", f"{group}-2"} <= {document["group"] for document in described}
+    text = kafkapy("groups", "describe").out
+    assert f"group {group}-1  type Classic  state Empty" in text
+    assert f"group {group}-2  type Classic  state Empty" in text

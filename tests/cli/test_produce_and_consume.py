@@ -5,13 +5,15 @@ from __future__ import annotations
 import base64
 import json
 import os
+import signal
 import subprocess
 import sys
+from datetime import UTC, datetime
 
 import pytest
 
 from kafkapy.client.partitioner import partition_for_key
-from tests.cli.conftest import Kafkapy
+from tests.cli.conftest import Kafkapy, Result
 
 
 def test_records_from_arguments(kafkapy: Kafkapy, topic: str) -> None:
@@ -185,3 +187,141 @@ def test_a_reader_that_leaves_early_is_no_error(kafkapy: Kafkapy, bootstrap: str
         consumer.stdout.close()
         assert consumer.wait(timeout=10) == 0
         assert consumer.stderr.read() == b""
+
+
+def test_several_topics_and_those_that_match(kafkapy: Kafkapy, topic: str) -> None:
+    for name, value in ((f"{topic}-a", "1"), (f"{topic}-b", "2"), (f"{topic}-c.d", "3")):
+        kafkapy("produce", name, value)
+    read = ("--from-beginning", "-e", "--print-topic", "--separator", "=")
+    both = kafkapy("consume", f"{topic}-a", f"{topic}-b", *read)
+    assert sorted(both.lines) == [f"Topic:{topic}-a=1", f"Topic:{topic}-b=2"]
+    matching = kafkapy("consume", "--include", f"{topic}-[bc].*", *read)
+    assert sorted(matching.lines) == [f"Topic:{topic}-b=2", f"Topic:{topic}-c.d=3"]
+    assert kafkapy("consume", "--include", f"{topic}-", *read).out == "", "the whole name must match"
+    for arguments, reason in (
+        ([], "name one or more topics, or give a pattern with --include"),
+        ([topic, "--include", "x"], "name one or more topics, or give a pattern with --include"),
+        (["--include", "("], "--include '(' is not a regular expression: "),
+        ([f"{topic}-a", f"{topic}-b", "-p", "0"], "--partition is for one topic"),
+        ([f"{topic}-a", f"{topic}-z"], f"topic '{topic}-z' does not exist"),
+    ):
+        result = kafkapy("consume", *arguments)
+        assert (result.exit_code, result.out, result.err.count("\n")) == (1, "", 1)
+        assert reason in result.err
+
+
+@pytest.mark.parametrize("in_group", [False, True], ids=["alone", "in a group"])
+def test_a_topic_that_comes_later_is_read_from_its_start(
+    kafkapy: Kafkapy, bootstrap: str, topic: str, group: str, in_group: bool
+) -> None:
+    """And one that goes is no reason to end."""
+    kafkapy("produce", f"{topic}-a", "first")
+    command = [sys.executable, "-c", FAST_LOOKS, "consume", "--include", f"{topic}-.*", "-b", bootstrap]
+    command += ["--from-beginning", *(["--group", group] if in_group else [])]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as consumer:
+        assert consumer.stdout is not None
+        assert consumer.stdout.readline() == "first\n"
+        kafkapy("produce", f"{topic}-b", "second")
+        assert consumer.stdout.readline() == "second\n"
+        kafkapy("topics", "delete", f"{topic}-a")
+        kafkapy("produce", f"{topic}-c", "third")
+        assert consumer.stdout.readline() == "third\n"
+        consumer.send_signal(signal.SIGINT)
+        out, err = consumer.communicate(timeout=20)
+    assert (consumer.returncode, out, err) == (130, "", "")
+
+
+FAST_LOOKS = """
+import sys
+from kafkapy.cli import main, subscription
+subscription.LOOK_SECONDS = 0.05
+sys.exit(main())
+"""
+
+
+def test_from_a_time(kafkapy: Kafkapy, topic: str, group: str) -> None:
+    start = 1_795_000_000_000
+    lines = [{"value": str(number), "timestamp": start + number * 1_000} for number in range(4)]
+    kafkapy("produce", topic, "--json", stdin="".join(json.dumps(line) + "\n" for line in lines).encode())
+    text = datetime.fromtimestamp(start / 1_000 + 2, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    for options in (
+        ["--from-datetime", str(start + 1_001)],
+        ["--from-datetime", text],
+        ["--from-datetime", f"{text}+00:00", "--group", group],
+    ):
+        assert kafkapy("consume", topic, "-e", *options).lines == ["2", "3"]
+    assert kafkapy("consume", topic, "-e", "--from-datetime", str(start + 9_000)).lines == []
+    assert kafkapy("consume", topic, "-e", "--from-datetime", text, "--group", group).lines == [], "it has committed"
+    for wrong in ("soon", "2026-13-01", "9" * 30, "9" * 5_000):
+        result = kafkapy("consume", topic, "--from-datetime", wrong)
+        assert (result.exit_code, result.err.count("\n")) == (1, 1)
+    assert kafkapy("consume", topic, "--from-datetime", text, "--from-beginning").exit_code == 2
+
+
+def test_what_consume_prints_as_json_is_what_produce_reads(kafkapy: Kafkapy, topic: str) -> None:
+    kafkapy("topics", "create", topic, f"{topic}-copy", f"{topic}-same", "-p", "3")
+    kafkapy("produce", topic, "größe", "-k", "k", "-H", "a=1", "-H", "none=NULL", "--null-marker", "NULL")
+    kafkapy("produce", topic, "-p", "2", stdin=b"\xff\n")
+    kafkapy("produce", topic, "NULL", "--null-marker", "NULL", "-k", "tombstone")
+    read = ("--from-beginning", "-e", "--json")
+    original = kafkapy("consume", topic, *read)
+    for copy, options in ((f"{topic}-copy", []), (f"{topic}-same", ["--keep-partition"])):
+        assert (
+            kafkapy("produce", copy, "--json", *options, stdin=original.out.encode()).err
+            == f"sent 3 records to {copy}\n"
+        )
+        assert contents(kafkapy("consume", copy, *read)) == contents(original)
+    same = kafkapy("consume", f"{topic}-same", *read)
+    assert sorted(json.loads(line)["partition"] for line in same.lines) == sorted(
+        json.loads(line)["partition"] for line in original.lines
+    )
+
+
+def contents(result: Result) -> list[str]:
+    """Of printed records what is not their place."""
+    records = [json.loads(line) for line in result.lines]
+    return sorted(
+        json.dumps([record["key"], record["value"], record["headers"], record["timestamp"]]) for record in records
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("x", "record 1: not JSON: "),
+        ("[" * 100_000, "record 1: not JSON: "),
+        ("[]", 'record 1: not a JSON object like {"key": "k", "value": "v"}'),
+        ('{"valeu": "v"}', "record 1: there is no field 'valeu' (did you mean 'value'?)"),
+        ('{"value": 7}', 'record 1: value is not a string, null or {"base64": "..."}'),
+        ('{"value": {"base64": "?"}}', "record 1: value is not base64"),
+        (r'{"key": "\ud800"}', "record 1: key has half of a surrogate pair"),
+        ('{"headers": {"a": "1"}}', 'record 1: headers are not a list like [["name", "value"]]'),
+        ('{"headers": [["a"]]}', 'record 1: a header is not a pair like ["name", "value"]'),
+        ('{"timestamp": 1e3}', "record 1: timestamp is not a number from "),
+        ('{"timestamp": 9223372036854775808}', "record 1: timestamp is not a number from "),
+        ('{"partition": -1}', "record 1: partition is not a number from "),
+        ('{"partition": 9}', "has no partition 9: they are numbered 0 to 0"),
+    ],
+)
+def test_a_line_that_is_no_record(kafkapy: Kafkapy, topic: str, line: str, reason: str) -> None:
+    kafkapy("topics", "create", topic, "-p", "1")
+    result = kafkapy("produce", topic, "--json", "--keep-partition", stdin=line.encode() + b"\n")
+    assert (result.exit_code, result.err.count("\n")) == (1, 1)
+    assert reason in result.err
+
+
+def test_options_that_the_lines_say_themselves(kafkapy: Kafkapy, topic: str) -> None:
+    for options, reason in (
+        (["-k", "k"], "--key and --json exclude each other"),
+        (["-K", ":"], "--key-separator and --json exclude each other"),
+        (["-H", "a=1"], "--header and --json exclude each other"),
+        (["--keep-partition", "-p", "0"], "--keep-partition and --partition exclude each other"),
+    ):
+        result = kafkapy("produce", topic, "--json", *options, stdin=b"{}\n")
+        assert (result.exit_code, result.err.count("\n")) == (1, 1)
+        assert reason in result.err
+
+
+def test_a_dash_is_standard_input(kafkapy: Kafkapy, topic: str) -> None:
+    assert kafkapy("produce", topic, "-", stdin=b"a\nb\n").err == f"sent 2 records to {topic}\n"
+    assert kafkapy("consume", topic, "--from-beginning", "-e").lines == ["a", "b"]

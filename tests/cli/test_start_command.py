@@ -17,6 +17,7 @@ import pytest
 import trio
 
 from kafkapy.cli import main, start
+from kafkapy.cli.ready import Announcement
 from kafkapy.cli.stop_signals import StopSignals, stop_signals
 from kafkapy.cli.watchdog import Watchdog
 from kafkapy.node import Node
@@ -150,7 +151,7 @@ def test_an_ephemeral_broker_leaves_nothing_behind(tmp_path: Path) -> None:
 @pytest.fixture
 def stopped_when_up(monkeypatch: pytest.MonkeyPatch) -> Iterator[StopSignals]:
     """A `kafkapy start` in this process gets a SIGTERM as soon as it serves."""
-    monkeypatch.setattr(start, "_announce", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    monkeypatch.setattr(Announcement, "say", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     before = {number: signal.getsignal(number) for number in stop_signals()}
     with StopSignals() as signals:
         yield signals
@@ -165,7 +166,7 @@ def test_only_logs_that_are_kept_are_closed_cleanly(
     ephemeral: bool, stopped_when_up: StopSignals, tmp_path: Path
 ) -> None:
     settings = Settings({"listeners": "PLAINTEXT://127.0.0.1:0"})
-    start._serve(settings, tmp_path, stopped_when_up, Watchdog(stopped_when_up), ephemeral=ephemeral)
+    start._serve(settings, tmp_path, stopped_when_up, Watchdog(stopped_when_up), Announcement(), ephemeral=ephemeral)
     assert (tmp_path / "__cluster_metadata-0").exists()
     assert (tmp_path / ".kafka_cleanshutdown").exists() is not ephemeral
 
@@ -465,6 +466,6 @@ def test_the_hint_names_an_address_that_works_here(
     address: str | None, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     node = Node(Settings({"advertised.listeners": "PLAINTEXT://kafka:9092"}), tmp_path)
-    start._announce(node, address)
+    Announcement().say(node, address)
     _, hint = capsys.readouterr().out.splitlines()
     assert re.match(told, hint)

@@ -88,3 +88,35 @@ def test_kafkas_own_topics_are_listed_when_asked_for(kafkapy: Kafkapy, topic: st
 def test_options_stand_before_or_after_the_subcommand(run: Kafkapy, bootstrap: str, topic: str) -> None:
     assert run("topics", "-b", bootstrap, "create", topic).exit_code == 0
     assert topic in run("topics", "--timeout", "5", "list", "--bootstrap-server", bootstrap).lines
+
+
+def test_the_oldest_records_are_deleted(kafkapy: Kafkapy, topic: str) -> None:
+    kafkapy("topics", "create", topic, "-p", "2")
+    for number in range(4):
+        line = json.dumps({"value": str(number), "timestamp": 1_795_000_000_000 + number})
+        kafkapy("produce", topic, "--json", line, "-p", "0")
+    kafkapy("produce", topic, "other", "-p", "1")
+    done = kafkapy("topics", "delete-records", f"{topic}:0", "--before-offset", "1")
+    assert (done.exit_code, done.out) == (0, f"partition {topic}-0 begins at offset 1\n")
+    assert kafkapy("consume", topic, "-p", "0", "--from-beginning", "-e").lines == ["1", "2", "3"]
+    done = kafkapy("topics", "delete-records", f"{topic}:0", "--before-datetime", "1795000000003")
+    assert done.out == f"partition {topic}-0 begins at offset 3\n"
+    done = kafkapy("topics", "delete-records", topic, "--all")
+    assert done.lines == [f"partition {topic}-0 begins at offset 4", f"partition {topic}-1 begins at offset 1"]
+    assert kafkapy("consume", topic, "--from-beginning", "-e").lines == []
+
+
+def test_records_that_cannot_be_deleted(kafkapy: Kafkapy, topic: str) -> None:
+    kafkapy("produce", topic, "a")
+    for arguments, reason in (
+        ([topic, "--before-offset", "2"], f"partition {topic}-0 has the offsets 0 to 1, not 2"),
+        ([f"{topic}:7", "--all"], f"topic {topic!r} has no partition '7': they are numbered 0 to 0"),
+        ([f"{topic}:{'9' * 5_000}", "--all"], "has no partition"),
+        ([f"{topic}-nope", "--all"], "does not exist"),
+        ([topic, "--before-datetime", "soon"], "'soon' is not a time like 2026-01-31T14:00:00"),
+    ):
+        result = kafkapy("topics", "delete-records", *arguments)
+        assert (result.exit_code, result.out, result.err.count("\n")) == (1, "", 1)
+        assert reason in result.err
+    for wrong in ([topic], [topic, "--all", "--before-offset", "1"], [topic, "--before-offset", "-1"]):
+        assert kafkapy("topics", "delete-records", *wrong).exit_code == 2

@@ -54,11 +54,10 @@ NONSENSE = {
     "an empty frame": (framed(b""), "a request of 0 bytes has no header"),
     "half a header": (framed(HEADER[:7]), "a request of 7 bytes has no header"),
     "a header cut short": (framed(HEADER[:-1]), ""),
-    "an unknown API key": (framed(b"\x7f\0" + HEADER[2:]), "API key 32512 is not served"),
-    "a negative API key": (framed(b"\xff\xff" + HEADER[2:]), "API key -1 is not served"),
-    "an API of controllers": (framed(b"\0\x34" + HEADER[2:]), "API key 52 is not served"),
-    "an unsupported version": (framed(b"\0\x03\0\x7f" + HEADER[4:]), "METADATA version 127 is not served"),
-    "a negative version": (framed(b"\0\x03\xff\xff" + HEADER[4:]), "METADATA version -1 is not served"),
+    "an unknown API key": (framed(b"\x7f\0" + HEADER[2:]), "API key 32512, which is not served"),
+    "a negative API key": (framed(b"\xff\xff" + HEADER[2:]), "API key -1, which is not served"),
+    "an unsupported version": (framed(b"\0\x03\0\x7f" + HEADER[4:]), "Metadata v127, which is not served"),
+    "a negative version": (framed(b"\0\x03\xff\xff" + HEADER[4:]), "Metadata v-1, which is not served"),
     "an array of two billion": (framed(b"\0\x03\0\x00" + HEADER[4:] + b"\x7f\xff\xff\xff"), ""),
 }
 

@@ -1,0 +1,71 @@
+"""The arguments of a command: wrong usage is told in one line, with the nearest word that is right, and exit code 2."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from kafkapy.client.nearest import did_you_mean
+from kafkapy.client.streams import say
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
+
+
+class CommandParser(argparse.ArgumentParser):
+    """Of a command, or of one of its subcommands."""
+
+    subcommands: argparse._SubParsersAction[CommandParser] | None = None
+
+    @property
+    def has_subcommands(self) -> bool:
+        return self.subcommands is not None
+
+    def add_subparsers(self, **options: Any) -> argparse._SubParsersAction[CommandParser]:  # type: ignore[override]  # one class of parsers
+        self.subcommands = super().add_subparsers(**options)
+        return self.subcommands
+
+    def parse_args(  # type: ignore[override]  # its overloads only differ in the namespace's type
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> argparse.Namespace:
+        parsed, rest = self.parse_known_args(args, namespace)
+        if rest:
+            self.error(self._excess(parsed, rest[0]))
+        return parsed
+
+    def parse_intermixed_args(  # type: ignore[override]  # as above
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> argparse.Namespace:
+        parsed, rest = self.parse_known_intermixed_args(args, namespace)
+        if rest:
+            self.error(self._excess(parsed, rest[0]))
+        return parsed
+
+    def print_help(self, file: SupportsWrite[str] | None = None) -> None:
+        """Raises OSError, which argparse would pass over."""
+        (file or sys.stdout).write(self.format_help())
+
+    def error(self, message: str) -> NoReturn:
+        text = " ".join(message.split())
+        say(f"{self.prog}: {text}; `{self.prog} --help` tells what it takes\n")
+        sys.exit(2)
+
+    def _excess(self, parsed: argparse.Namespace, argument: str) -> str:
+        if not argument.startswith("-"):
+            return f"{argument!r} is one argument too many"
+        option = argument.partition("=")[0]
+        known = [*self._option_string_actions]
+        if self.subcommands is not None:
+            subcommand = self.subcommands.choices.get(getattr(parsed, self.subcommands.dest, ""))
+            if subcommand is not None:
+                known += subcommand._option_string_actions
+        return f"there is no option {option!r}{did_you_mean(option, known)}"
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is None or value in action.choices:
+            return
+        known = [str(choice) for choice in action.choices]
+        hint = did_you_mean(str(value), known)
+        raise argparse.ArgumentError(action, f"there is no {value!r}{hint}: it is one of {', '.join(known)}")

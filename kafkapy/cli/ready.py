@@ -1,0 +1,166 @@
+"""How a start says that it serves: two lines for people; a line of JSON, and a file with it, for scripts that wait."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from contextlib import contextmanager, suppress
+from errno import EISDIR
+from pathlib import Path
+from threading import Thread
+from typing import TYPE_CHECKING
+
+from kafkapy.client.streams import discard_output, say
+from kafkapy.errors import StartupError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from kafkapy.node import Node
+    from kafkapy.settings import Listener
+
+
+class Announcement:
+    """What is said once clients can connect, and to whom."""
+
+    def __init__(self, *, as_json: bool = False, ready_file: str | None = None) -> None:
+        """Raises StartupError: the file cannot be made."""
+        self._as_json = as_json
+        self._file: _ReadyFile | None = None
+        if ready_file is not None:
+            try:
+                self._file = _ReadyFile(Path(ready_file))
+            except OSError as error:
+                raise StartupError(f"cannot write the ready file {ready_file} ({error.strerror})") from None
+
+    @contextmanager
+    def made(self, node: Node, address: str | None) -> Iterator[None]:
+        """Clients can connect within the block; those on this machine to `address`, None: it resolves none.
+
+        Raises StartupError: the file cannot be written.
+        """
+        self.say(node, address)
+        if self._file is None:
+            yield
+            return
+        try:
+            self._file.write(ready_line(node, address))
+        except OSError as error:
+            raise StartupError(f"cannot write the ready file ({error.strerror})") from error
+        try:
+            yield
+        finally:
+            self._file.remove()
+
+    def say(self, node: Node, address: str | None) -> None:
+        """On standard output. Nobody needs to be there to read it."""
+        try:
+            print(ready_line(node, address) if self._as_json else _two_lines(node, address), flush=True)
+        except OSError:  # a reader that is gone, a full disk
+            discard_output()
+
+
+def ready_line(node: Node, address: str | None) -> str:
+    """A JSON object: what a script needs to use the broker, and to stop it."""
+    import json
+
+    settings = node.settings.now
+    document = {
+        "bootstrap_servers": address or _address(listening(node)[0]),
+        "listeners": {listener.name: _address(listener) for listener in listening(node)},
+        "advertised_listeners": {listener.name: _address(listener) for listener in settings.advertised_listeners},
+        "node_id": node.node_id,
+        "cluster_id": node.store.cluster_id,
+        "data_directory": str(node.data_directory.absolute()),
+        "ephemeral": not node.kept,
+        "pid": os.getpid(),
+    }
+    return json.dumps(document, ensure_ascii=False)
+
+
+def listening(node: Node) -> list[Listener]:
+    """Where clients connect, with the ports that the system has chosen."""
+    return list(node.settings.now.broker_listeners)
+
+
+def _two_lines(node: Node, address: str | None) -> str:
+    """Where clients find it and how to try it."""
+    kept = f"data in {node.data_directory}" if node.kept else "ephemeral"
+    listener, told = listening(node)[0], node.settings.now.advertised_listeners[0]
+    if listener.port != told.port:
+        kept = f"its own port is {listener.port}; {kept}"
+    server = "" if address == "localhost:9092" else f" -b {address}"
+    command = _command()
+    hint = f"try: {command} produce hello 'first record'{server} && {command} consume hello --from-beginning{server}"
+    if address is None:
+        address = node.bootstrap_address
+        hint = f"clients here cannot resolve {address}: advertise a host in advertised.listeners that they can, too"
+    return f"kafkapy listens at {address} ({kept}); Ctrl-C stops it\n{hint}"
+
+
+def _address(listener: Listener) -> str:
+    """`host:port`, as a client on this machine may write it."""
+    host = listener.host or "localhost"
+    if host in ("0.0.0.0", "::"):
+        host = "localhost"
+    return f"[{host}]:{listener.port}" if ":" in host else f"{host}:{listener.port}"
+
+
+def _command() -> str:
+    """What starts kafkapy in the user's shell: what `./start` says it is, `kafkapy`, or else a full path."""
+    from shlex import quote
+    from shutil import which
+
+    if told := os.environ.get("KAFKAPY_COMMAND"):
+        return quote(told)
+    if which("kafkapy") is not None:
+        return "kafkapy"
+    script = Path(sys.argv[0])
+    if script.name == "kafkapy":
+        return quote(str(script.absolute()))
+    return f"{quote(sys.executable)} -m kafkapy"
+
+
+class _ReadyFile:
+    """A file that is there, whole, as long as the broker serves. A pipe or a device is written to instead."""
+
+    def __init__(self, path: Path) -> None:
+        """Remove what a killed broker has left there. Raises OSError: the file cannot be made."""
+        self._path = path
+        self._partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+        self._is_file = self._may_be_file()
+        if self._is_file:
+            path.unlink(missing_ok=True)
+            self._partial.touch()
+            self._partial.unlink()
+
+    def _may_be_file(self) -> bool:
+        """Raises OSError: a directory is in the way."""
+        try:
+            mode = self._path.stat().st_mode
+        except FileNotFoundError:
+            return True
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(EISDIR, os.strerror(EISDIR))
+        return stat.S_ISREG(mode)
+
+    def write(self, line: str) -> None:
+        """Raises OSError."""
+        if self._is_file:
+            self._partial.write_text(line + "\n")
+            self._partial.replace(self._path)
+        else:
+            # Opening a pipe waits for who reads it, which must not keep the broker from serving.
+            Thread(target=self._write_to_reader, args=(line,), daemon=True).start()
+
+    def _write_to_reader(self, line: str) -> None:
+        try:
+            self._path.write_text(line + "\n")
+        except OSError as error:
+            say(f"kafkapy: cannot write the ready file {self._path} ({error.strerror})\n")
+
+    def remove(self) -> None:
+        if self._is_file:
+            with suppress(OSError):
+                self._path.unlink()

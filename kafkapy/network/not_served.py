@@ -1,0 +1,59 @@
+"""What the log says of a client that asks for an API that is not served: who, what, and what to do about it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from kafkapy.shown import shown
+from kafkapy_wire.api_keys import API_VERSIONS, ApiKey
+
+if TYPE_CHECKING:
+    from kafkapy.context import RequestContext
+    from kafkapy.errors import NotServed
+
+_CONSUMER_GROUPS = "set group.protocol=classic in its configuration"
+_STREAMS_GROUPS = "set group.protocol=classic in the configuration of the streams application"
+_SHARE_GROUPS = "share groups are not served yet, so use a consumer group"
+_ACLS = "there is no authorizer, and every client may do everything"
+_SASL = "set security.protocol=PLAINTEXT, for SASL is not served yet"
+_TOKENS = "delegation tokens are not served, so connect without one"
+_QUOTAS = "quotas are not served yet, and no client is throttled"
+
+ADVICE: Final[dict[ApiKey, str]] = {
+    ApiKey.SASL_HANDSHAKE: _SASL,
+    ApiKey.SASL_AUTHENTICATE: _SASL,
+    ApiKey.DESCRIBE_ACLS: _ACLS,
+    ApiKey.CREATE_ACLS: _ACLS,
+    ApiKey.DELETE_ACLS: _ACLS,
+    ApiKey.CREATE_DELEGATION_TOKEN: _TOKENS,
+    ApiKey.RENEW_DELEGATION_TOKEN: _TOKENS,
+    ApiKey.EXPIRE_DELEGATION_TOKEN: _TOKENS,
+    ApiKey.DESCRIBE_DELEGATION_TOKEN: _TOKENS,
+    ApiKey.DESCRIBE_CLIENT_QUOTAS: _QUOTAS,
+    ApiKey.ALTER_CLIENT_QUOTAS: _QUOTAS,
+    ApiKey.CONSUMER_GROUP_HEARTBEAT: _CONSUMER_GROUPS,
+    ApiKey.STREAMS_GROUP_HEARTBEAT: _STREAMS_GROUPS,
+    ApiKey.SHARE_GROUP_HEARTBEAT: _SHARE_GROUPS,
+    ApiKey.SHARE_FETCH: _SHARE_GROUPS,
+    ApiKey.SHARE_ACKNOWLEDGE: _SHARE_GROUPS,
+}
+OTHERWISE: Final = "docs/compatibility.md lists what is served"
+
+
+def explain(error: NotServed, context: RequestContext) -> str:
+    """One line."""
+    client = "a client" if context.client_id is None else f"client {shown(context.client_id)!r}"
+    try:
+        key = ApiKey(error.api_key)
+    except ValueError:
+        what, advice = f"API key {error.api_key}", "Apache Kafka has no such API"
+    else:
+        api = API_VERSIONS[key]
+        what = f"{api.message_name} v{error.version}"
+        if error.served:
+            first, last = error.served[0], error.served[-1]
+            age = "older" if error.version > last else "newer"
+            advice = f"versions {first} to {last} are served, so use {'an' if age == 'older' else 'a'} {age} client"
+        else:
+            advice = ADVICE.get(key, OTHERWISE)
+    return f"closing the connection from {context.client}: {client} asks for {what}, which is not served: {advice}"

@@ -1,0 +1,230 @@
+"""One line at debug for each request: who asks, which API, what it names, what the answer says, how long that took.
+
+    127.0.0.1:40312 'billing': Heartbeat v4 of billing -> ILLEGAL_GENERATION in 0.05 ms
+
+`LoggingDispatcher` takes the place of `Dispatcher` when a node is made while debug lines are wanted. Otherwise nothing
+of this is imported, and a request costs what it always does.
+"""
+
+from __future__ import annotations
+
+import logging
+from itertools import islice
+from time import perf_counter
+from typing import TYPE_CHECKING, Final
+
+from kafkapy.network.dispatch import Dispatcher, Unfinished
+from kafkapy.shown import shown
+from kafkapy_wire.api_keys import API_VERSIONS, ApiKey, request_class, request_header_version, response_class
+from kafkapy_wire.codec import decode, decode_from, encode
+from kafkapy_wire.errors import ErrorCode, MalformedMessage
+from kafkapy_wire.message import Message, Struct
+from kafkapy_wire.messages.request_header import RequestHeader
+from kafkapy_wire.uuid import ZERO_UUID, uuid_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from kafkapy.context import RequestContext
+    from kafkapy.network.dispatch import Answer
+    from kafkapy.network.outbox import Outbox
+    from kafkapy_controller.image import TopicImage
+    from kafkapy_wire.uuid import Uuid
+
+logger = logging.getLogger("kafkapy.requests")
+
+NOTHING: Final = "no answer"
+NAMES_MAX: Final = 5
+DECODED_BYTES_MAX: Final = 2 * 1024 * 1024
+"""A longer request is told without names: it is decoded once more for them, and in one go."""
+ERRORS_MAX: Final = 3
+STRUCTS_MAX: Final = 1_000
+"""Of an answer: how many are looked at for errors."""
+
+NAMING_ENTITIES: Final = frozenset({"topicName", "groupId", "transactionalId"})
+NAMING_FIELDS: Final = frozenset({"key", "coordinator_keys", "resource_name", "group_ids", "groups_names"})
+PARTITION_FIELDS: Final = frozenset({"partition", "partition_index", "index", "partition_id"})
+PARTITIONS_FIELDS: Final = frozenset({"partitions", "partition_indexes"})
+
+
+class LoggingDispatcher(Dispatcher):
+    """A dispatcher that logs every request once its answer is on its way."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.accounts = self  # which is shown every answer before it is encoded
+        self._current: RequestContext | None = None  # whose answer is being made: others' may be made meanwhile
+        self._said = NOTHING
+
+    def answer(self, frame: memoryview, context: RequestContext, outbox: Outbox) -> Unfinished | None:
+        asked = _asked(frame, context)
+        begun = perf_counter()
+        before = self.begin(context)
+        said = NOTHING
+        try:
+            unfinished = super().answer(frame, context, outbox)
+        except Exception as error:
+            _log(context, asked, f"connection closed: {shown(str(error))}", begun)
+            raise
+        finally:
+            said = self.end(before)
+        if unfinished is not None:
+            return LoggedUnfinished(self, unfinished, context, asked, begun)
+        _log(context, asked, said, begun)
+        return None
+
+    def begin(self, context: RequestContext) -> tuple[RequestContext | None, str]:
+        """From now on the answer of `context` is made. Returns what `end` takes."""
+        before = self._current, self._said
+        self._current, self._said = context, NOTHING
+        return before
+
+    def end(self, before: tuple[RequestContext | None, str]) -> str:
+        """What was answered since `begin`, NOTHING if it was not."""
+        said = self._said
+        self._current, self._said = before
+        return said
+
+    # -- as its own accounts
+
+    def before_encoding(self, api_key: ApiKey, response: Message, context: RequestContext) -> None:
+        if context is not self._current:
+            return
+        response_class_, version = response_class(api_key), context.api_version
+        if type(response) is not response_class_ and version in response_class_.__schema__.valid_versions:
+            # Partly encoded before: what is in it is not to be seen.
+            response = decode(response_class_, encode(response, version), version)
+        self._said = _said(response)
+
+    def answered(self, api_key: ApiKey, size_bytes: int, context: RequestContext) -> None:
+        """The size is not logged."""
+
+
+class LoggedUnfinished(Unfinished):
+    """One that is logged when it is answered, or given up."""
+
+    __slots__ = ("_asked", "_begun", "_inner", "_logging", "_said")
+
+    def __init__(
+        self, dispatcher: LoggingDispatcher, inner: Unfinished, context: RequestContext, asked: str, begun: float
+    ) -> None:
+        super().__init__(dispatcher, inner._version, context, None, inner.waits_for, inner.holds_frame)
+        self._logging = dispatcher
+        self._inner = inner
+        self._asked = asked
+        self._begun = begun
+        self._said = NOTHING
+
+    def go_on(self, value: Answer, outbox: Outbox, error: Exception | None = None) -> bool:
+        before = self._logging.begin(self._context)
+        said = NOTHING
+        try:
+            is_answered = self._inner.go_on(value, outbox, error)
+        except Exception as failure:
+            _log(self._context, self._asked, f"connection closed: {shown(str(failure))}", self._begun)
+            raise
+        finally:
+            said = self._logging.end(before)
+        if said != NOTHING:  # an answer that is there may still have to be encoded
+            self._said = said
+        self.waits_for = self._inner.waits_for
+        if is_answered:
+            _log(self._context, self._asked, self._said, self._begun)
+        return is_answered
+
+    def abandoned(self) -> None:
+        _log(self._context, self._asked, "given up, the client is gone", self._begun)
+
+
+def _log(context: RequestContext, asked: str, said: str, begun: float) -> None:
+    milliseconds = (perf_counter() - begun) * 1_000
+    client_id = "no client id" if context.client_id is None else repr(shown(context.client_id))
+    logger.debug("%s %s: %s -> %s in %.2f ms", context.client, client_id, asked, said, milliseconds)
+
+
+def _asked(frame: memoryview, context: RequestContext) -> str:
+    """`Fetch v12 of orders-0, orders-1`; of a frame that is no request what can be said of it."""
+    if len(frame) > DECODED_BYTES_MAX:
+        frame = frame[:8]  # whose names would take long to read: the key and the version are told
+    key, version = int.from_bytes(frame[:2], "big", signed=True), int.from_bytes(frame[2:4], "big", signed=True)
+    try:
+        name = API_VERSIONS[ApiKey(key)].message_name
+    except ValueError:
+        return f"API key {key} v{version}"
+    try:
+        _, position = decode_from(RequestHeader, frame, 0, request_header_version(key, version))
+        # Of a copy: the records in a frame may be changed in place, and its buffer is used again.
+        request, _ = decode_from(request_class(key), bytes(frame), position, version)
+    except (MalformedMessage, ValueError):  # no such version, too
+        return f"{name} v{version}"
+    names = list(islice(names_in(request, context.broker.metadata.image.topics_by_id), NAMES_MAX + 1))
+    session_id = getattr(request, "session_id", 0)
+    if not names and session_id:
+        names = [f"fetch session {session_id}"]  # which has the partitions
+    more = ", ..." if len(names) > NAMES_MAX else ""
+    of = f" of {', '.join(names[:NAMES_MAX])}{more}" if names else ""
+    return f"{name} v{version}{of}"
+
+
+def names_in(struct: Struct, topics: Mapping[Uuid, TopicImage], inside: str = "") -> Iterator[str]:
+    """What a request names: groups, transactional ids, topics and their partitions; an unknown topic by its id."""
+    label, number = "", None
+    for field in struct.__fields__:
+        value = getattr(struct, field.name)
+        if field.entity in NAMING_ENTITIES or field.name in NAMING_FIELDS:
+            if isinstance(value, str) and value:
+                label = shown(value)
+            elif isinstance(value, list):
+                yield from (shown(item) for item in value if isinstance(item, str))
+        elif field.name == "topic_id" and value != ZERO_UUID:
+            label = label or (topics[value].name if value in topics else uuid_text(value))
+        elif field.name in PARTITION_FIELDS and isinstance(value, int):
+            number = value
+    if number is not None:
+        yield f"{label or inside}-{number}"
+        return
+    is_told = False
+    for field in struct.__fields__:
+        value = getattr(struct, field.name)
+        if not isinstance(value, list):
+            continue
+        for item in value:
+            if isinstance(item, Struct):
+                for name in names_in(item, topics, label or inside):
+                    is_told = is_told or name.startswith(label)
+                    yield name
+            elif field.name in PARTITIONS_FIELDS and isinstance(item, int):
+                is_told = True
+                yield f"{label or inside}-{item}"
+    if label and not is_told:
+        yield label
+
+
+def _said(response: Message) -> str:
+    """`NONE`, or the errors that stand anywhere in the answer."""
+    codes = dict.fromkeys(islice(_codes_in(response, [STRUCTS_MAX]), STRUCTS_MAX))
+    codes.pop(0, None)
+    names = [_code_name(code) for code in codes]
+    more = ", ..." if len(names) > ERRORS_MAX else ""
+    return ", ".join(names[:ERRORS_MAX]) + more if names else "NONE"
+
+
+def _codes_in(struct: Struct, left: list[int]) -> Iterator[int]:
+    """Error codes of a struct and of those in it, as long as `left[0]` structs are not looked at."""
+    left[0] -= 1
+    for field in struct.__fields__:
+        value = getattr(struct, field.name)
+        if field.name == "error_code":
+            yield value
+        elif isinstance(value, list):
+            for item in value:
+                if not isinstance(item, Struct) or left[0] <= 0:
+                    break
+                yield from _codes_in(item, left)
+
+
+def _code_name(code: int) -> str:
+    try:
+        return ErrorCode(code).name
+    except ValueError:
+        return str(code)
