@@ -9,6 +9,8 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from compat_tests.apache_kafka import MissingTool
@@ -56,7 +58,7 @@ def system_python() -> str:
 
 
 class Terminal:
-    """A shell per line, in one directory: `run` a command to its end, or `start` what listens until Ctrl-C."""
+    """A shell per line, in one directory: `run` a command to its end, or have a `broker` until Ctrl-C."""
 
     def __init__(self, directory: Path, environment: dict[str, str]) -> None:
         self.directory = directory
@@ -77,10 +79,13 @@ class Terminal:
         assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
         return done.stdout
 
-    def start(self, line: str, *, seconds: float = LINE_SECONDS) -> tuple[subprocess.Popen[str], str]:
-        """The broker, and what it prints first."""
-        broker = subprocess.Popen(
-            dying_with_us(["timeout", "--foreground", str(seconds), "bash", "-c", self.before + line]),
+    @contextmanager
+    def broker(self, line: str, *, seconds: float = LINE_SECONDS) -> Iterator[list[str]]:
+        """The two lines that the broker of this command prints first. It gets Ctrl-C at the end, and must then go."""
+        process = subprocess.Popen(
+            dying_with_us(
+                ["timeout", "--foreground", "--kill-after=5", str(seconds), "bash", "-c", self.before + line]
+            ),
             cwd=self.directory,
             env=self.environment,
             stdin=subprocess.DEVNULL,
@@ -88,14 +93,16 @@ class Terminal:
             text=True,
             start_new_session=True,
         )
-        assert broker.stdout is not None
-        return broker, broker.stdout.readline()
-
-
-def press_ctrl_c(broker: subprocess.Popen[str]) -> None:
-    os.killpg(broker.pid, signal.SIGINT)
-    rest, _ = broker.communicate(timeout=LINE_SECONDS)
-    assert "Traceback" not in rest
+        assert process.stdout is not None
+        try:
+            yield [process.stdout.readline(), process.stdout.readline()]
+            os.killpg(process.pid, signal.SIGINT)
+            rest, _ = process.communicate(timeout=LINE_SECONDS)
+            assert "Traceback" not in rest
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
 def need_port_9092() -> None:
@@ -104,7 +111,7 @@ def need_port_9092() -> None:
         try:
             probe.bind(("127.0.0.1", 9092))
         except OSError:
-            skip_or_fail(MissingTool("port 9092 for the README's commands: in use, and"))
+            skip_or_fail(MissingTool("a free port 9092, which the commands of README.md use,"))
 
 
 def test_what_the_readme_says_can_be_pasted_in_order(tmp_path: Path) -> None:
@@ -119,26 +126,21 @@ def test_what_the_readme_says_can_be_pasted_in_order(tmp_path: Path) -> None:
     terminal = Terminal(tmp_path, environment)
     terminal.run(clone.replace("<this repository>", str(repository)).replace("&& cd kafkapy", ""))
     terminal.directory = tmp_path / "kafkapy"
-    broker, printed = terminal.start(start, seconds=SET_UP_SECONDS)
-    assert "listens at localhost:9092" in printed
-    assert broker.stdout is not None
-    hint = broker.stdout.readline().removeprefix("try: ")
-    assert hint.startswith("./start produce"), "the hint names what works in the user's shell"
-    one_record = hint.strip() + " --exit-at-end"
-    assert "first record" in terminal.run(one_record)
-    press_ctrl_c(broker)
+    with terminal.broker(start, seconds=SET_UP_SECONDS) as (listening, hint):
+        assert "listens at localhost:9092" in listening
+        try_it = hint.removeprefix("try: ").strip()
+        assert try_it.startswith("./start produce"), "the hint names what works in the user's shell"
+        assert "first record" in terminal.run(f"{try_it} --exit-at-end")
 
     terminal.before, *lines = (line.split("#")[0].strip() for line in starting)
+    assert using[0] == terminal.before
     terminal.before += " && "
     for line in lines:
-        broker, printed = terminal.start(line)
-        assert "listens at localhost:" in printed, line
-        press_ctrl_c(broker)
+        with terminal.broker(line) as (listening, _):
+            assert "listens at localhost:" in listening, line
 
-    broker, _ = terminal.start("kafkapy")
-    outputs = {line: terminal.run(line) for line in using[1:]}
-    press_ctrl_c(broker)
-    assert using[0] == starting[0].split("#")[0].strip()
+    with terminal.broker("kafkapy"):
+        outputs = {line: terminal.run(line) for line in using[1:]}
     records = [output for line, output in outputs.items() if line.startswith("kafkapy consume")]
     assert len(records) == 2
     assert all("1 tea" in output for output in records)
