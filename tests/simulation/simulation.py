@@ -96,7 +96,7 @@ class QuorumSimulation:
             elif node.quorum is None:
                 node.start()
         for node in absent:
-            self.queue.after(PEACE_MS * 5 // 8, node.start_unless_running)
+            self.queue.after(PEACE_MS * 3 // 4, node.start_unless_running)
 
     def _minority(self) -> list[QuorumNode]:
         """Voters that stay away for a while: the others must do without."""
