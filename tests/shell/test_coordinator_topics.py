@@ -10,7 +10,6 @@ import pytest
 
 from kafkapy.node import Node
 from kafkapy_wire.errors import ErrorCode
-from kafkapy_wire.messages.find_coordinator import FindCoordinatorRequest, FindCoordinatorResponse
 from kafkapy_wire.messages.init_producer_id import InitProducerIdRequest, InitProducerIdResponse
 from kafkapy_wire.messages.offset_commit import (
     OffsetCommitRequest,
@@ -33,7 +32,8 @@ BAD: dict[str, list[tuple[bytes, bytes | None]]] = {
 async def use_coordinators(client: Client) -> None:
     """A committed offset of the group `a-group`, and the transactional id `an-id`."""
     await client.create_topic("orders")
-    await client.ask(FindCoordinatorRequest(coordinator_keys=["a-group"]), FindCoordinatorResponse)
+    await client.find_coordinator("a-group")
+    await client.find_coordinator("an-id", key_type=1)
     committed = OffsetCommitRequestPartition(partition_index=0, committed_offset=2, committed_metadata="m")
     request = OffsetCommitRequest(
         group_id="a-group", topics=[OffsetCommitRequestTopic(name="orders", partitions=[committed])]

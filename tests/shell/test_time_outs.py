@@ -13,6 +13,11 @@ from kafkapy.clock import ManualClock, Timer
 from kafkapy_wire.api_keys import API_VERSIONS, ApiKey, request_class
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.message import Message
+from kafkapy_wire.messages.alter_partition_reassignments import (
+    AlterPartitionReassignmentsRequest,
+    ReassignablePartition,
+    ReassignableTopic,
+)
 from kafkapy_wire.messages.create_partitions import CreatePartitionsRequest, CreatePartitionsTopic
 from kafkapy_wire.messages.create_topics import CreatableTopic, CreateTopicsRequest
 from kafkapy_wire.messages.delete_records import (
@@ -21,16 +26,19 @@ from kafkapy_wire.messages.delete_records import (
     DeleteRecordsTopic,
 )
 from kafkapy_wire.messages.delete_topics import DeleteTopicsRequest, DeleteTopicState
+from kafkapy_wire.messages.elect_leaders import ElectLeadersRequest, TopicPartitions
 from kafkapy_wire.messages.init_producer_id import InitProducerIdRequest, InitProducerIdResponse
 from kafkapy_wire.messages.join_group import JoinGroupRequest, JoinGroupRequestProtocol, JoinGroupResponse
 from kafkapy_wire.messages.leave_group import LeaveGroupRequest, LeaveGroupResponse, MemberIdentity
 from kafkapy_wire.messages.list_offsets import ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic
+from kafkapy_wire.messages.list_partition_reassignments import ListPartitionReassignmentsRequest
 from kafkapy_wire.messages.offset_commit import (
     OffsetCommitRequest,
     OffsetCommitRequestPartition,
     OffsetCommitRequestTopic,
 )
 from kafkapy_wire.messages.sync_group import SyncGroupRequest, SyncGroupResponse
+from kafkapy_wire.messages.update_features import UpdateFeaturesRequest
 from tests.shell.running_node import (
     Client,
     batch,
@@ -84,6 +92,14 @@ REQUESTS: dict[ApiKey, Callable[[], Message]] = {
         topics=[DeleteRecordsTopic(name="orders", partitions=[DeleteRecordsPartition(partition_index=0, offset=0)])]
     ),
     ApiKey.INIT_PRODUCER_ID: lambda: InitProducerIdRequest(transactional_id="an-id"),
+    ApiKey.ELECT_LEADERS: lambda: ElectLeadersRequest(
+        election_type=0, topic_partitions=[TopicPartitions(topic="orders", partitions=[0])]
+    ),
+    ApiKey.ALTER_PARTITION_REASSIGNMENTS: lambda: AlterPartitionReassignmentsRequest(
+        topics=[ReassignableTopic(name="orders", partitions=[ReassignablePartition(partition_index=0, replicas=[1])])]
+    ),
+    ApiKey.LIST_PARTITION_REASSIGNMENTS: lambda: ListPartitionReassignmentsRequest(topics=None),
+    ApiKey.UPDATE_FEATURES: UpdateFeaturesRequest,
     ApiKey.CREATE_PARTITIONS: lambda: CreatePartitionsRequest(topics=[CreatePartitionsTopic(name="orders", count=3)]),
 }
 
@@ -118,6 +134,8 @@ async def test_no_time_out_makes_a_timer_fire_again_and_again(tmp_path: Path, ke
     clock = CountingClock()
     async with running_node(tmp_path, clock=clock) as node, connect(node) as other:
         await other.create_topic("orders", 2)
+        await other.find_coordinator("readers")
+        await other.find_coordinator("an-id", key_type=1)
         for value in EXTREMES:
             async with connect(node) as client:
                 request = REQUESTS[key]()
@@ -140,6 +158,7 @@ async def join(client: Client, **fields: object) -> JoinGroupResponse:
 @trio_test
 async def test_a_session_of_a_length_that_is_not_allowed_is_refused(tmp_path: Path) -> None:
     async with running_node(tmp_path) as node, connect(node) as client:
+        await client.find_coordinator("readers")
         for value in (-(2**31), -1, 0, 5_999, 1_800_001, 2**31 - 1):
             assert (await join(client, session_timeout_ms=value)).error_code == ErrorCode.INVALID_SESSION_TIMEOUT
         assert (await join(client, session_timeout_ms=6_000)).error_code == ErrorCode.MEMBER_ID_REQUIRED
@@ -148,6 +167,7 @@ async def test_a_session_of_a_length_that_is_not_allowed_is_refused(tmp_path: Pa
 @trio_test
 async def test_a_transaction_of_a_length_that_is_not_allowed_is_refused(tmp_path: Path) -> None:
     async with running_node(tmp_path) as node, connect(node) as client:
+        await client.find_coordinator("an-id", key_type=1)
         for value, error in (
             (-(2**31), ErrorCode.INVALID_TRANSACTION_TIMEOUT),
             (0, ErrorCode.INVALID_TRANSACTION_TIMEOUT),
@@ -176,6 +196,7 @@ async def test_members_that_are_gone_leave_no_timer_that_spins_even_over_a_resta
     """Two static members, restarted with a time-out far below zero; then one of them is made to leave."""
     clock = CountingClock()
     async with running_node(tmp_path, clock=clock) as node, connect(node) as one, connect(node) as two:
+        await one.find_coordinator("readers")
         await sync(one, await one.ask(join_request("one"), JoinGroupResponse), "one")
         await two.send(join_request("two"))
         await until_parked(node)
