@@ -8,9 +8,11 @@ the two have diverged, and learns the high watermark from the leader. (KIP-101, 
 from __future__ import annotations
 
 from enum import Enum, auto
+from functools import partial
 from typing import TYPE_CHECKING
 
 from kafkapy.high_watermark import HighWatermark
+from kafkapy.partitions.looking import look_beside
 from kafkapy_log import UNGUARDED, StorageError, Verification
 from kafkapy_wire.errors import ErrorCode, KafkaError
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from kafkapy.settings import TopicSettings
     from kafkapy_controller.image import PartitionImage, TopicImage
     from kafkapy_log import AppendResult, PartitionLog
+    from kafkapy_log.append_validation import CheckedBatch
     from kafkapy_wire.message import RecordBytes
     from kafkapy_wire.records.building import BuiltBatch
 
@@ -210,20 +213,24 @@ class Partition:
 
     def append_produced(
         self,
-        batches: RecordBytes,
+        batches: RecordBytes | CheckedBatch,
         *,
         now_ms: int,
         request_version: int,
         verification: Verification = Verification.NONE,
         guard: object = UNGUARDED,
+        at_once: bool = True,
     ) -> AppendResult:
-        """Append what a client sent. Raises KafkaError; then nothing was stored."""
+        """Append what a client sent. Raises KafkaError; then nothing was stored. So it is with TakesLong, which is
+        raised only `at_once`: then the batch is to be given as what `check_produced` returns.
+        """
         try:
             result = self.log.append_as_leader(
                 batches,
                 leader_epoch=self.leader_epoch,
                 now_ms=now_ms,
                 api_version=request_version,
+                at_once=at_once,
                 verification=verification,
                 guard=guard,
             )
@@ -232,6 +239,17 @@ class Partition:
             raise
         self._appended(result.last_offset + 1, now_ms)
         return result
+
+    async def check_produced(
+        self, batches: RecordBytes, *, now_ms: int, request_version: int
+    ) -> CheckedBatch | KafkaError:
+        """Validate what a client sent beside the event loop."""
+        try:
+            return await look_beside(
+                partial(self.log.check_produced, batches, now_ms=now_ms, api_version=request_version)
+            )
+        except KafkaError as error:
+            return error
 
     def append_internal(self, batch: BuiltBatch, *, now_ms: int, transaction_version: int = 0) -> AppendResult:
         """Append a batch that a coordinator of this cluster built. Raises KafkaError; then nothing was stored.
