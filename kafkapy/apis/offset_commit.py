@@ -16,6 +16,7 @@ Errors  UNKNOWN_TOPIC_OR_PARTITION  no such topic (before v10) or partition
         FENCED_INSTANCE_ID          another member has taken over this group_instance_id
         REBALANCE_IN_PROGRESS       the generation is known, its assignment is not
         COORDINATOR_LOAD_IN_PROGRESS
+Differs: a commit of more than 500 partitions is stored in several batches, so it may be larger than max.message.bytes.
 Not done: authorization, throttling.
 """
 
@@ -23,7 +24,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kafkapy.coordinators.group.offset_commits import TopicOutcome, TopicToCommit, merged, resolve
+from kafkapy.coordinators.group.offset_commits import (
+    TopicOutcome,
+    TopicToCommit,
+    commit_in_turns,
+    is_long,
+    merged,
+    resolve,
+)
 from kafkapy.pending import Pending, attempt, settled
 from kafkapy_wire.messages.offset_commit import (
     OffsetCommitResponse,
@@ -32,6 +40,8 @@ from kafkapy_wire.messages.offset_commit import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine, Sequence
+
     from kafkapy.context import RequestContext
     from kafkapy_wire.errors import KafkaError
     from kafkapy_wire.messages.offset_commit import OffsetCommitRequest
@@ -39,15 +49,32 @@ if TYPE_CHECKING:
 FIRST_VERSION_WITH_TOPIC_IDS = 10
 
 
-def handle(request: OffsetCommitRequest, context: RequestContext) -> Pending[OffsetCommitResponse]:
+def handle(
+    request: OffsetCommitRequest, context: RequestContext
+) -> Pending[OffsetCommitResponse] | Coroutine[object, object, OffsetCommitResponse]:
     asked = [TopicToCommit(topic.name, topic.topic_id, topic.partitions) for topic in request.topics]
+    if is_long(asked):
+        return _commit_in_turns(asked, request, context)
+    return _commit(asked, request, context).map(_response)
+
+
+def _commit(
+    asked: Sequence[TopicToCommit], request: OffsetCommitRequest, context: RequestContext
+) -> Pending[list[TopicOutcome]]:
     by_id = context.api_version >= FIRST_VERSION_WITH_TOPIC_IDS
     known, refused = resolve(asked, context.broker.metadata.image, by_id=by_id)
     if not known:
-        return settled(_response(merged(refused, [])))
+        return settled(merged(refused, []))
     outcome = attempt(lambda: context.broker.groups.commit_offsets(request, known, context.api_version))
     committed = outcome.otherwise(lambda error: [topic.refused(error.code) for topic in known])
-    return committed.map(lambda topics: _response(merged(refused, topics)))
+    return committed.map(lambda topics: merged(refused, topics))
+
+
+async def _commit_in_turns(
+    asked: Sequence[TopicToCommit], request: OffsetCommitRequest, context: RequestContext
+) -> OffsetCommitResponse:
+    outcomes = await commit_in_turns(asked, lambda piece: _commit(piece, request, context))
+    return _response(outcomes)
 
 
 def _response(topics: list[TopicOutcome]) -> OffsetCommitResponse:

@@ -25,7 +25,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kafkapy.coordinators.group.offset_commits import TopicOutcome, TopicToCommit, merged, resolve
+from kafkapy.coordinators.group.offset_commits import (
+    TopicOutcome,
+    TopicToCommit,
+    commit_in_turns,
+    is_long,
+    merged,
+    resolve,
+)
 from kafkapy.coordinators.transaction.enlisting import Enlisting
 from kafkapy.coordinators.transaction.transaction import ProducerIdAndEpoch
 from kafkapy.pending import Pending, attempt, settled
@@ -39,7 +46,7 @@ from kafkapy_wire.messages.txn_offset_commit import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Coroutine, Mapping, Sequence
 
     from kafkapy.context import RequestContext
     from kafkapy.partitions.partition import Partition
@@ -49,11 +56,28 @@ FIRST_VERSION_WITH_LOAD_IN_PROGRESS = 2
 FIRST_VERSION_WITH_TOPIC_IDS = 6
 
 
-def handle(request: TxnOffsetCommitRequest, context: RequestContext) -> Pending[TxnOffsetCommitResponse]:
+def handle(
+    request: TxnOffsetCommitRequest, context: RequestContext
+) -> Pending[TxnOffsetCommitResponse] | Coroutine[object, object, TxnOffsetCommitResponse]:
+    asked = _asked(request)
+    if is_long(asked):
+        return _commit_in_turns(asked, request, context)
+    return _commit(asked, request, context).map(_response)
+
+
+async def _commit_in_turns(
+    asked: Sequence[TopicToCommit], request: TxnOffsetCommitRequest, context: RequestContext
+) -> TxnOffsetCommitResponse:
+    return _response(await commit_in_turns(asked, lambda piece: _commit(piece, request, context)))
+
+
+def _commit(
+    asked: Sequence[TopicToCommit], request: TxnOffsetCommitRequest, context: RequestContext
+) -> Pending[list[TopicOutcome]]:
     by_id = context.api_version >= FIRST_VERSION_WITH_TOPIC_IDS
-    known, refused = resolve(_asked(request), context.broker.metadata.image, by_id=by_id)
+    known, refused = resolve(asked, context.broker.metadata.image, by_id=by_id)
     if not known:
-        return settled(_response(merged(refused, [])))
+        return settled(merged(refused, []))
 
     def refuse(error: KafkaError) -> list[TopicOutcome]:
         code = error.code
@@ -67,7 +91,7 @@ def handle(request: TxnOffsetCommitRequest, context: RequestContext) -> Pending[
             request, known, context.api_version, lambda partition: _enlist(request, partition, context)
         )
     )
-    return outcome.otherwise(refuse).map(lambda topics: _response(merged(refused, topics)))
+    return outcome.otherwise(refuse).map(lambda topics: merged(refused, topics))
 
 
 def _asked(request: TxnOffsetCommitRequest) -> list[TopicToCommit]:
