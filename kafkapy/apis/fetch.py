@@ -57,33 +57,16 @@ if TYPE_CHECKING:
     Later: TypeAlias = FetchResponse | Pending[FetchResponse]
 
 
-def handle(request: FetchRequest, context: RequestContext) -> Later | Coroutine[object, object, Later]:
-    count = len(request.topics)
-    for topic in request.topics:
-        count += len(topic.partitions)
-    return _begin(request, None, context) if count <= NAMED_AT_ONCE_MAX else _begin_in_turns(request, context)
-
-
-async def _begin_in_turns(request: FetchRequest, context: RequestContext) -> Later:
-    wanted = await wanted_in_turns(request)
-    partitions = context.broker.partitions
-    if partitions.has_unopened:
-        by_id = context.api_version >= FIRST_VERSION_WITH_TOPIC_IDS
-        turn = Turn()
-        closed = []
-        for one in list(wanted.values()):
-            closed += partitions.unopened_among([(one.topic_id if by_id else one.topic_name, one.index)])
-            if turn.is_over:
-                await turn.share()
-        await open_in_turns(closed, partitions)
-    begun = _begin(request, wanted, context)
-    return begun if isinstance(begun, FetchResponse | Pending) else await begun
-
-
-def _begin(
-    request: FetchRequest, wanted: dict[FetchKey, FetchedPartition] | None, context: RequestContext
+def handle(
+    request: FetchRequest, context: RequestContext, wanted: dict[FetchKey, FetchedPartition] | None = None
 ) -> Later | Coroutine[object, object, Later]:
     """`wanted`: the partitions that the request itself names, if that is known already."""
+    if wanted is None:
+        count = len(request.topics)
+        for topic in request.topics:
+            count += len(topic.partitions)
+        if count > NAMED_AT_ONCE_MAX:
+            return _begin_in_turns(request, context)
     broker = context.broker
     plan = broker.fetch_sessions.begin(request, context.api_version, broker.clock.monotonic_ms(), wanted)
     if plan.error:
@@ -107,6 +90,22 @@ def _begin(
         if closed:
             return _open_and_fetch(closed, plan, reading, max_wait_ms, context)
     return _fetch(plan, reading, max_wait_ms, context)
+
+
+async def _begin_in_turns(request: FetchRequest, context: RequestContext) -> Later:
+    wanted = await wanted_in_turns(request)
+    partitions = context.broker.partitions
+    if partitions.has_unopened:
+        by_id = context.api_version >= FIRST_VERSION_WITH_TOPIC_IDS
+        turn = Turn()
+        closed = []
+        for one in list(wanted.values()):
+            closed += partitions.unopened_among([(one.topic_id if by_id else one.topic_name, one.index)])
+            if turn.is_over:
+                await turn.share()
+        await open_in_turns(closed, partitions)
+    begun = handle(request, context, wanted)
+    return begun if isinstance(begun, FetchResponse | Pending) else await begun
 
 
 async def _open_and_fetch(

@@ -12,6 +12,16 @@ from kafkapy.clock import ManualClock
 from kafkapy_wire.api_keys import API_VERSIONS, ApiKey
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.message import Struct, parse_versions
+from kafkapy_wire.messages.describe_configs import (
+    DescribeConfigsRequest,
+    DescribeConfigsResource,
+    DescribeConfigsResponse,
+)
+from kafkapy_wire.messages.incremental_alter_configs import (
+    AlterConfigsResource,
+    IncrementalAlterConfigsRequest,
+    IncrementalAlterConfigsResponse,
+)
 from kafkapy_wire.messages.join_group import JoinGroupRequest, JoinGroupRequestProtocol, JoinGroupResponse
 from kafkapy_wire.messages.offset_commit import (
     OffsetCommitRequest,
@@ -21,7 +31,7 @@ from kafkapy_wire.messages.offset_commit import (
 )
 from kafkapy_wire.messages.offset_fetch import OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchResponse
 from tests.apis.long_arrays import array_paths, request_with
-from tests.shell.running_node import Client, connect, running_node, trio_test
+from tests.shell.running_node import BROKER, Client, connect, running_node, trio_test
 
 TEXT_BYTES_MAX = 32_767
 TEXTS = {
@@ -133,4 +143,27 @@ async def test_files_with_names_that_are_no_offsets(tmp_path: Path) -> None:
     (tmp_path / ".kafka_cleanshutdown").unlink()
     async with running_node(tmp_path, SETTINGS) as node, connect(node) as client:
         assert await client.values("orders") == [b"a", b"b"]
+        assert node.bugs.count == 0
+
+
+@trio_test
+async def test_a_broker_id_of_thousands_of_digits(tmp_path: Path) -> None:
+    """Apache Kafka: "Broker id must be an integer", as for every text that is no 32-bit number."""
+    async with running_node(tmp_path, SETTINGS) as node, connect(node) as client:
+        for name, code in [
+            ("9" * 5_000, ErrorCode.INVALID_REQUEST),
+            ("99999999999", ErrorCode.INVALID_REQUEST),
+            ("1_0", ErrorCode.INVALID_REQUEST),
+            ("٣", ErrorCode.INVALID_REQUEST),
+            ("+1", ErrorCode.NONE),
+            ("0" * 5_000 + "1", ErrorCode.NONE),
+        ]:
+            resource = DescribeConfigsResource(resource_type=BROKER, resource_name=name, configuration_keys=["node.id"])
+            described = await client.ask(DescribeConfigsRequest(resources=[resource]), DescribeConfigsResponse)
+            assert described.results[0].error_code == code, name[:20]
+            change = AlterConfigsResource(resource_type=BROKER, resource_name=name)
+            altered = await client.ask(
+                IncrementalAlterConfigsRequest(resources=[change]), IncrementalAlterConfigsResponse
+            )
+            assert altered.responses[0].error_code == code, name[:20]
         assert node.bugs.count == 0
