@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 
 from kafkapy.coordinators.transaction.transaction import EPOCH_BUMP_VERSION, ProducerIdAndEpoch
 from kafkapy.pending import Pending, all_of, attempt, settled
-from kafkapy.turns import Turn
+from kafkapy.turns import Turn, each_in_turns
 from kafkapy_controller.topic_names import INTERNAL_TOPICS
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.add_partitions_to_txn import (
@@ -54,11 +54,15 @@ def handle(
     request: AddPartitionsToTxnRequest, context: RequestContext
 ) -> Pending[AddPartitionsToTxnResponse] | Coroutine[object, object, AddPartitionsToTxnResponse]:
     transactions = _transactions(request, context)
-    topics = [topic for transaction in transactions for topic in transaction.topics]
-    if len(transactions) + len(topics) + sum([len(topic.partitions) for topic in topics]) > ADDED_AT_ONCE_MAX:
+    if len(transactions) > ADDED_AT_ONCE_MAX or _partition_count(transactions) > ADDED_AT_ONCE_MAX:
         return _add_in_turns(transactions, context)
     added = all_of([_add(transaction, context) for transaction in transactions])
     return added.map(lambda results: _response(transactions, results, context))
+
+
+def _partition_count(transactions: list[AddPartitionsToTxnTransaction]) -> int:
+    """And of topics without any."""
+    return sum([1 + len(topic.partitions) for transaction in transactions for topic in transaction.topics])
 
 
 def _transactions(request: AddPartitionsToTxnRequest, context: RequestContext) -> list[AddPartitionsToTxnTransaction]:
@@ -118,7 +122,14 @@ async def _add_in_turns(
             transaction.topics = list(by_name.values())
             results.append(await _add(transaction, context).wait())
         await turn.share()
-    return _response(transactions, results, context)
+    if context.api_version < FIRST_VERSION_FOR_BROKERS:
+        return _response(transactions, results, context)
+    return AddPartitionsToTxnResponse(
+        results_by_transaction=await each_in_turns(
+            lambda one: AddPartitionsToTxnResult(transactional_id=one[0].transactional_id, topic_results=one[1]),
+            zip(transactions, results, strict=True),
+        )
+    )
 
 
 def _add(

@@ -72,6 +72,7 @@ async def handle(request: ListOffsetsRequest, context: RequestContext) -> ListOf
             await turn.share()
         await turn.share()
     for topic in request.topics:
+        await turn.share()
         answers: list[ListOffsetsPartitionResponse] = []
         answered: set[int] = set()
         for wanted in topic.partitions:

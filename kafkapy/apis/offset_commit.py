@@ -33,6 +33,7 @@ from kafkapy.coordinators.group.offset_commits import (
     resolve,
 )
 from kafkapy.pending import Pending, attempt, settled
+from kafkapy.turns import each_in_turns
 from kafkapy_wire.messages.offset_commit import (
     OffsetCommitResponse,
     OffsetCommitResponsePartition,
@@ -43,8 +44,8 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
 
     from kafkapy.context import RequestContext
-    from kafkapy_wire.errors import KafkaError
-    from kafkapy_wire.messages.offset_commit import OffsetCommitRequest
+    from kafkapy_wire.errors import ErrorCode, KafkaError
+    from kafkapy_wire.messages.offset_commit import OffsetCommitRequest, OffsetCommitRequestTopic
 
 FIRST_VERSION_WITH_TOPIC_IDS = 10
 
@@ -52,9 +53,9 @@ FIRST_VERSION_WITH_TOPIC_IDS = 10
 def handle(
     request: OffsetCommitRequest, context: RequestContext
 ) -> Pending[OffsetCommitResponse] | Coroutine[object, object, OffsetCommitResponse]:
-    asked = [TopicToCommit(topic.name, topic.topic_id, topic.partitions) for topic in request.topics]
-    if is_long(asked):
-        return _commit_in_turns(asked, request, context)
+    if is_long(request.topics):
+        return _commit_in_turns(request, context)
+    asked = [_asked(topic) for topic in request.topics]
     return _commit(asked, request, context).map(_response)
 
 
@@ -70,11 +71,24 @@ def _commit(
     return committed.map(lambda topics: merged(refused, topics))
 
 
-async def _commit_in_turns(
-    asked: Sequence[TopicToCommit], request: OffsetCommitRequest, context: RequestContext
-) -> OffsetCommitResponse:
+async def _commit_in_turns(request: OffsetCommitRequest, context: RequestContext) -> OffsetCommitResponse:
+    asked = await each_in_turns(_asked, request.topics)
     outcomes = await commit_in_turns(asked, lambda piece: _commit(piece, request, context))
-    return _response(outcomes)
+    response = OffsetCommitResponse()
+    for topic in outcomes:
+        partitions = await each_in_turns(_committed, topic.partitions)
+        response.topics.append(
+            OffsetCommitResponseTopic(name=topic.name, topic_id=topic.topic_id, partitions=partitions)
+        )
+    return response
+
+
+def _asked(topic: OffsetCommitRequestTopic) -> TopicToCommit:
+    return TopicToCommit(topic.name, topic.topic_id, topic.partitions)
+
+
+def _committed(outcome: tuple[int, ErrorCode]) -> OffsetCommitResponsePartition:
+    return OffsetCommitResponsePartition(partition_index=outcome[0], error_code=outcome[1])
 
 
 def _response(topics: list[TopicOutcome]) -> OffsetCommitResponse:
@@ -83,10 +97,7 @@ def _response(topics: list[TopicOutcome]) -> OffsetCommitResponse:
             OffsetCommitResponseTopic(
                 name=topic.name,
                 topic_id=topic.topic_id,
-                partitions=[
-                    OffsetCommitResponsePartition(partition_index=index, error_code=error)
-                    for index, error in topic.partitions
-                ],
+                partitions=[_committed(outcome) for outcome in topic.partitions],
             )
             for topic in topics
         ]
@@ -94,5 +105,5 @@ def _response(topics: list[TopicOutcome]) -> OffsetCommitResponse:
 
 
 def error_response(request: OffsetCommitRequest, error: KafkaError) -> OffsetCommitResponse:
-    asked = [TopicToCommit(topic.name, topic.topic_id, topic.partitions) for topic in request.topics]
+    asked = [_asked(topic) for topic in request.topics]
     return _response([topic.refused(error.code) for topic in asked])

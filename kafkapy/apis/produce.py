@@ -98,8 +98,12 @@ def handle(request: ProduceRequest, context: RequestContext) -> Answer | Corouti
         if request.acks and not has_transactional_batch(request):
             return _append_one(request, context)
         return _produce(request, context)
-    count = sum([len(topic.partition_data) for topic in topics])
-    if count > APPENDED_AT_ONCE_MAX or _compressed_count(request) > COMPRESSED_AT_ONCE_MAX:
+    count = 0
+    for topic in topics:
+        count += len(topic.partition_data)
+        if count > APPENDED_AT_ONCE_MAX:
+            return _produce_in_turns(request, context)
+    if len(topics) > APPENDED_AT_ONCE_MAX or _compressed_count(request) > COMPRESSED_AT_ONCE_MAX:
         return _produce_in_turns(request, context)
     partitions = context.broker.partitions
     if partitions.has_unopened and count > OPENED_AT_ONCE_MAX and to_be_opened(_named(request, context), partitions):
@@ -151,7 +155,16 @@ def _produce(
 async def _produce_in_turns(request: ProduceRequest, context: RequestContext) -> ProduceResponse | None:
     """The same for very many partitions, with turns of the event loop between them."""
     partitions = context.broker.partitions
-    await open_in_turns(partitions.unopened_among(_named(request, context)), partitions)
+    turn = Turn()
+    closed = []
+    for topic in request.topic_data:
+        for data in topic.partition_data:
+            if partitions.has_unopened:
+                named = topic.topic_id if context.api_version >= FIRST_VERSION_WITH_TOPIC_IDS else topic.name
+                closed += partitions.unopened_among([(named, data.index)])
+            await turn.share()
+        await turn.share()
+    await open_in_turns(closed, partitions)
     enlisted = await _enlist(request, context).wait() if has_transactional_batch(request) else NOTHING_ENLISTED
     appending = Appending(request, context, enlisted)
     return await _append_rest(appending, appending.parts(), None)

@@ -36,10 +36,12 @@ from kafkapy.coordinators.group.offset_commits import (
 from kafkapy.coordinators.transaction.enlisting import Enlisting
 from kafkapy.coordinators.transaction.transaction import ProducerIdAndEpoch
 from kafkapy.pending import Pending, attempt, settled
+from kafkapy.turns import each_in_turns
 from kafkapy_controller.topic_names import OFFSETS_TOPIC
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.txn_offset_commit import (
     TxnOffsetCommitRequest,
+    TxnOffsetCommitRequestTopic,
     TxnOffsetCommitResponse,
     TxnOffsetCommitResponsePartition,
     TxnOffsetCommitResponseTopic,
@@ -59,16 +61,26 @@ FIRST_VERSION_WITH_TOPIC_IDS = 6
 def handle(
     request: TxnOffsetCommitRequest, context: RequestContext
 ) -> Pending[TxnOffsetCommitResponse] | Coroutine[object, object, TxnOffsetCommitResponse]:
-    asked = _asked(request)
-    if is_long(asked):
-        return _commit_in_turns(asked, request, context)
-    return _commit(asked, request, context).map(_response)
+    if is_long(request.topics):
+        return _commit_in_turns(request, context)
+    return _commit(_asked(request), request, context).map(_response)
 
 
-async def _commit_in_turns(
-    asked: Sequence[TopicToCommit], request: TxnOffsetCommitRequest, context: RequestContext
-) -> TxnOffsetCommitResponse:
-    return _response(await commit_in_turns(asked, lambda piece: _commit(piece, request, context)))
+async def _commit_in_turns(request: TxnOffsetCommitRequest, context: RequestContext) -> TxnOffsetCommitResponse:
+    asked = await each_in_turns(_asked_topic, request.topics)
+    response = TxnOffsetCommitResponse()
+    for topic in await commit_in_turns(asked, lambda piece: _commit(piece, request, context)):
+        partitions = await each_in_turns(_committed, topic.partitions)
+        response.topics.append(TxnOffsetCommitResponseTopic(name=topic.name, topic_id=topic.topic_id, partitions=partitions))
+    return response
+
+
+def _asked_topic(topic: TxnOffsetCommitRequestTopic) -> TopicToCommit:
+    return TopicToCommit(topic.name, topic.topic_id, topic.partitions)
+
+
+def _committed(outcome: tuple[int, ErrorCode]) -> TxnOffsetCommitResponsePartition:
+    return TxnOffsetCommitResponsePartition(partition_index=outcome[0], error_code=outcome[1])
 
 
 def _commit(
@@ -95,7 +107,7 @@ def _commit(
 
 
 def _asked(request: TxnOffsetCommitRequest) -> list[TopicToCommit]:
-    return [TopicToCommit(topic.name, topic.topic_id, topic.partitions) for topic in request.topics]
+    return [_asked_topic(topic) for topic in request.topics]
 
 
 def _response(topics: list[TopicOutcome]) -> TxnOffsetCommitResponse:
@@ -104,10 +116,7 @@ def _response(topics: list[TopicOutcome]) -> TxnOffsetCommitResponse:
             TxnOffsetCommitResponseTopic(
                 name=topic.name,
                 topic_id=topic.topic_id,
-                partitions=[
-                    TxnOffsetCommitResponsePartition(partition_index=index, error_code=error)
-                    for index, error in topic.partitions
-                ],
+                partitions=[_committed(outcome) for outcome in topic.partitions],
             )
             for topic in topics
         ]

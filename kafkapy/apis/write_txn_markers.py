@@ -50,7 +50,9 @@ async def handle(request: WriteTxnMarkersRequest, context: RequestContext) -> Wr
             wanted.coordinator_epoch,
             wanted.transaction_version,
         )
+        await turn.share()
         for topic in wanted.topics:
+            await turn.share()
             for index in topic.partition_indexes:
                 written.setdefault(wanted.producer_id, {})[topic.name, index] = _write(
                     topic.name, index, marker, context

@@ -147,7 +147,7 @@ async def delete_topics(controller: Decider, request: DeleteTopicsRequest) -> De
         return 1 if topic is None else len(topic.partitions)
 
     batches = await batches_of(wanted, key, partition_count)
-    if len(batches) <= 1:
+    if len(wanted) <= RECORDS_PER_BATCH and len(batches) <= 1:
         return await controller.commit(decide_delete_topics(image, request)).wait()
 
     async def decide(topics: list[DeleteTopicState]) -> Pending[DeleteTopicsResponse]:

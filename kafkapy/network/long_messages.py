@@ -22,10 +22,10 @@ T = TypeVar("T")
 AT_ONCE_BYTES_MAX: Final = 16 * 1024
 """A request of so many bytes has a few thousand entries at most: a millisecond or two."""
 ENTRIES_AT_ONCE_MAX: Final = 64
-ELEMENTS_MAX: Final = 250_000
-"""Of all arrays of a request together. A broker is said to hold 4,000 partitions, a cluster 200,000, and a client names
-each of them once at most. More are no request but an attack on the broker's memory: a hundred megabytes, as large as a
-request may be, could be 50 million elements, which take several gigabytes."""
+ELEMENTS_MAX: Final = 100_000
+"""Of all arrays of a request together. A broker is said to hold 4,000 partitions, and a client names each of them once
+at most. More are no request but an attack on the broker's memory: a hundred megabytes, as large as a request may be,
+could be 50 million elements, which take several gigabytes."""
 
 
 def within_turn(steps: Generator[None, None, T], turn: Turn) -> T | None:

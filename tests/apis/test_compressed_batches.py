@@ -121,7 +121,7 @@ async def test_a_batch_has_a_million_records_at_most(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("codec", CODECS)
 def test_one_record_that_decompresses_to_a_hundred_megabytes(codec: Compression, tmp_path: Path) -> None:
-    """Few records are no small batch. Above 128 MiB it is refused."""
+    """Few records are no small batch. Above 64 MiB it is refused."""
     records = build_batch([NewRecord(NOW_MS, None, b"\0" * (20 << 20))], compression=codec)
 
     @trio_test

@@ -93,11 +93,18 @@ PARTITIONS_AT_ONCE_MAX = 500
 """Of a commit, decided and stored as one batch: a few milliseconds."""
 
 
-def is_long(asked: Sequence[TopicToCommit]) -> bool:
+class Topic(Protocol):
+    """One topic of either request, as it came."""
+
+    @property
+    def partitions(self) -> Sequence[OffsetToCommit]: ...
+
+
+def is_long(topics: Sequence[Topic]) -> bool:
     """Whether a request names so many partitions that it is to be cut by `pieces_of`."""
-    return (
-        len(asked) > PARTITIONS_AT_ONCE_MAX or sum([len(topic.partitions) for topic in asked]) > PARTITIONS_AT_ONCE_MAX
-    )
+    if len(topics) > PARTITIONS_AT_ONCE_MAX:
+        return True
+    return sum([len(topic.partitions) for topic in topics]) > PARTITIONS_AT_ONCE_MAX
 
 
 def pieces_of(asked: Iterable[TopicToCommit]) -> Iterator[list[TopicToCommit]]:

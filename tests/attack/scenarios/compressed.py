@@ -46,7 +46,7 @@ def one_large_record(ground: Ground) -> None:
     attacker = ground.attacker()
     attacker.create_topic("large")
     attacker.create_topic("compacted", cleanup_policy="compact")
-    for size in (ground.scaled(120 << 20), 200 << 20):
+    for size in (ground.scaled(60 << 20), 200 << 20):
         for codec in CODECS:
             records = build_batch([NewRecord(NOW_MS, b"k", bytes(size))], compression=codec)
             for topic in ("large", "compacted"):
@@ -86,8 +86,8 @@ SCENARIOS = [
         settings=SETTINGS,
     ),
     Scenario(
-        "a record of a hundred megabytes",
-        "of zeros: kilobytes on the wire",
+        "a record of sixty megabytes",
+        "of zeros: kilobytes on the wire; and one of two hundred, which is refused",
         one_large_record,
         cpu_seconds_max=8,
         memory_mb_max=400,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from kafkapy_wire.compression import DECOMPRESSED_BYTES_MAX, decompress, decompressed_pieces
+from kafkapy_wire.compression import DECOMPRESSED_BYTES_MAX, PIECE_BYTES, decompress, decompressed_pieces
 from kafkapy_wire.errors import MalformedMessage
 from kafkapy_wire.records.batch import BATCH_HEADER_BYTES, COMPRESSION_MASK, BatchHeader
 from kafkapy_wire.records.varint import decode_unsigned_varint
@@ -56,6 +56,7 @@ def record_runs(
         if available < wanted:
             continue
         data = parts[0] if len(parts) == 1 else b"".join(parts)
+        parts = []
         count, end, wanted = whole_records(data, left, record_bytes_max)
         if count:
             left -= count
