@@ -33,7 +33,7 @@ from kafkapy.coordinators.group.offset_commits import (
     resolve,
 )
 from kafkapy.pending import Pending, attempt, settled
-from kafkapy.turns import each_in_turns
+from kafkapy.turns import Turn, each_in_turns
 from kafkapy_wire.messages.offset_commit import (
     OffsetCommitResponse,
     OffsetCommitResponsePartition,
@@ -75,11 +75,13 @@ async def _commit_in_turns(request: OffsetCommitRequest, context: RequestContext
     asked = await each_in_turns(_asked, request.topics)
     outcomes = await commit_in_turns(asked, lambda piece: _commit(piece, request, context))
     response = OffsetCommitResponse()
+    turn = Turn()
     for topic in outcomes:
         partitions = await each_in_turns(_committed, topic.partitions)
         response.topics.append(
             OffsetCommitResponseTopic(name=topic.name, topic_id=topic.topic_id, partitions=partitions)
         )
+        await turn.share()
     return response
 
 

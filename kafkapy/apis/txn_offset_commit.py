@@ -36,7 +36,7 @@ from kafkapy.coordinators.group.offset_commits import (
 from kafkapy.coordinators.transaction.enlisting import Enlisting
 from kafkapy.coordinators.transaction.transaction import ProducerIdAndEpoch
 from kafkapy.pending import Pending, attempt, settled
-from kafkapy.turns import each_in_turns
+from kafkapy.turns import Turn, each_in_turns
 from kafkapy_controller.topic_names import OFFSETS_TOPIC
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.txn_offset_commit import (
@@ -69,9 +69,11 @@ def handle(
 async def _commit_in_turns(request: TxnOffsetCommitRequest, context: RequestContext) -> TxnOffsetCommitResponse:
     asked = await each_in_turns(_asked_topic, request.topics)
     response = TxnOffsetCommitResponse()
+    turn = Turn()
     for topic in await commit_in_turns(asked, lambda piece: _commit(piece, request, context)):
         partitions = await each_in_turns(_committed, topic.partitions)
         response.topics.append(TxnOffsetCommitResponseTopic(name=topic.name, topic_id=topic.topic_id, partitions=partitions))
+        await turn.share()
     return response
 
 
