@@ -167,20 +167,30 @@ async def _produce_in_turns(request: ProduceRequest, context: RequestContext) ->
     await open_in_turns(closed, partitions)
     enlisted = await _enlist(request, context).wait() if has_transactional_batch(request) else NOTHING_ENLISTED
     appending = Appending(request, context, enlisted)
-    return await _append_rest(appending, appending.parts(), None)
+    for topic in request.topic_data:
+        await _append_in_turns(appending, appending.parts_of(topic), turn)
+        await turn.share()
+    return await _answer_of(appending, turn)
 
 
-async def _append_rest(appending: Appending, parts: Iterator[_Part], first: _Part | None) -> ProduceResponse | None:
+async def _append_rest(appending: Appending, parts: Iterator[_Part], first: _Part) -> ProduceResponse | None:
     """Append `first`, of which it is known that it takes long, and then the others, in turns."""
     turn = Turn()
-    if first is not None:
-        appending.append(*first, await appending.check(first))
+    appending.append(*first, await appending.check(first))
+    await _append_in_turns(appending, parts, turn)
+    return await _answer_of(appending, turn)
+
+
+async def _append_in_turns(appending: Appending, parts: Iterator[_Part], turn: Turn) -> None:
     for part in parts:
         try:
             appending.append(*part)
         except TakesLong:
             appending.append(*part, await appending.check(part))
         await turn.share()
+
+
+async def _answer_of(appending: Appending, turn: Turn) -> ProduceResponse | None:
     answer = appending.answer()
     if not isinstance(answer, Pending):
         return answer
@@ -293,9 +303,13 @@ class Appending:
     def parts(self) -> Iterator[_Part]:
         """What `append` is to be called with: each partition of the request."""
         for topic in self._request.topic_data:
-            answers = self.begin_topic(topic)
-            for data in topic.partition_data:
-                yield topic, data, answers
+            yield from self.parts_of(topic)
+
+    def parts_of(self, topic: TopicProduceData) -> Iterator[_Part]:
+        """The same of one topic, which gets its place in the answer."""
+        answers = self.begin_topic(topic)
+        for data in topic.partition_data:
+            yield topic, data, answers
 
     async def check(self, part: _Part) -> CheckedBatch | KafkaError | None:
         """Validate a part's records beside the event loop; None: there is no such partition, as `append` will find."""
