@@ -170,3 +170,30 @@ async def test_only_some_of_the_record_errors_are_told(tmp_path: Path) -> None:
         assert answer.error_code == ErrorCode.INVALID_RECORD
         assert [error.batch_index for error in answer.record_errors] == list(range(RECORD_ERRORS_MAX))
         assert "due to 5000 record errors in total" in (answer.error_message or "")
+
+
+@pytest.mark.parametrize("codec", list(Compression))
+def test_a_record_has_max_decompressed_message_bytes_at_most(codec: Compression, tmp_path: Path) -> None:
+    """As Apache Kafka 4.4.0: compared with a record's body, and only where the batch is compressed; no message, and no
+    record errors. What was stored before the limit was lowered cannot be looked up by time.
+    """
+
+    @trio_test
+    async def run() -> None:
+        async with running_node(tmp_path) as node, connect(node) as client:
+            await client.create_topic(TOPIC, max_decompressed_message_bytes="1000")
+            await client.create_topic(COMPACTED, cleanup_policy="compact", max_decompressed_message_bytes="1000")
+            for topic in (TOPIC, COMPACTED):
+                for size, code in ((992, ErrorCode.NONE), (5_000, ErrorCode.INVALID_RECORD)):
+                    records = build_batch([NewRecord(NOW_MS, b"k", b"x" * size)], compression=codec)
+                    answer = await client.produce_batch(topic, records)
+                    assert answer.error_code == (code if codec else ErrorCode.NONE)
+                    assert (answer.error_message, answer.record_errors) == (None, [])
+            await client.alter_config(2, TOPIC, "max.decompressed.message.bytes", "100")
+            for timestamp in (NOW_MS, -3):
+                found = await list_offsets(client, timestamp)
+                assert found.error_code == (ErrorCode.INVALID_RECORD if codec else ErrorCode.NONE)
+                assert found.offset == (-1 if codec else 0)
+            assert (await list_offsets(client, -1)).error_code == ErrorCode.NONE
+
+    run()
