@@ -72,7 +72,9 @@ async def _commit_in_turns(request: TxnOffsetCommitRequest, context: RequestCont
     turn = Turn()
     for topic in await commit_in_turns(asked, lambda piece: _commit(piece, request, context)):
         partitions = await each_in_turns(_committed, topic.partitions)
-        response.topics.append(TxnOffsetCommitResponseTopic(name=topic.name, topic_id=topic.topic_id, partitions=partitions))
+        response.topics.append(
+            TxnOffsetCommitResponseTopic(name=topic.name, topic_id=topic.topic_id, partitions=partitions)
+        )
         await turn.share()
     return response
 

@@ -16,7 +16,7 @@ import os
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from kafkapy_log.checkpoint_files import LEADER_EPOCH_CHECKPOINT, CorruptFileError, parse_leader_epoch_checkpoint
 from kafkapy_log.damage import CutRecords, Damage, LostRecords, WholeBatches, cut_off
@@ -44,7 +44,6 @@ from kafkapy_log.transaction_index import TransactionIndex
 from kafkapy_log.transaction_markers import read_marker
 from kafkapy_wire.errors import MalformedMessage
 from kafkapy_wire.records import BatchHeader
-
 
 
 class LoadedLog(NamedTuple):

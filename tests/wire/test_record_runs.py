@@ -12,7 +12,8 @@ import pytest
 from kafkapy_wire.compression import PIECE_BYTES, Compression, compress, decompress, decompressed_pieces
 from kafkapy_wire.errors import MalformedMessage
 from kafkapy_wire.records import NewRecord, Record, build_batch, decode_records, read_batch_header
-from kafkapy_wire.records.runs import RecordTooLarge, check_lengths, record_runs, whole_records
+from kafkapy_wire.records.runs import RecordTooLarge, record_runs, whole_records
+from kafkapy_wire.records.validation import RecordsRejected, walk_records
 from kafkapy_wire.records.varint import encode_varint
 from tests.wire.batches_of_many import batch_of, batch_of_many
 
@@ -90,11 +91,12 @@ def test_one_record_too_few_or_too_many(codec: Compression) -> None:
         batch = batch_of(body, count, codec, timestamp=NOW_MS)
         header = read_batch_header(batch)
         with pytest.raises(MalformedMessage):
-            check_lengths(header, batch, PLENTY, PLENTY)
-        with pytest.raises(MalformedMessage):
             list(record_runs(header, batch))
+        with pytest.raises(RecordsRejected):
+            walk_records(header, batch)
     batch = batch_of(body, 500, codec, timestamp=NOW_MS)
-    check_lengths(read_batch_header(batch), batch, PLENTY, PLENTY)
+    assert sum(count for count, _ in record_runs(read_batch_header(batch), batch)) == 500
+    assert walk_records(read_batch_header(batch), batch) == NOW_MS
 
 
 @pytest.mark.parametrize("codec", CODECS)
@@ -102,13 +104,13 @@ def test_a_record_above_the_limit_is_refused_where_it_was_compressed(codec: Comp
     """As Apache Kafka 4.4.0: max.decompressed.message.bytes is compared with a record's body, without its length."""
     batch = build_batch([NewRecord(NOW_MS, None, b"x" * 993)], compression=codec)
     header = read_batch_header(batch)
-    check_lengths(header, batch, PLENTY, 1_000)
+    list(record_runs(header, batch, PLENTY, 1_000))
     if codec is Compression.NONE:
-        check_lengths(header, batch, PLENTY, 999)
+        list(record_runs(header, batch, PLENTY, 999))
         assert len(list(decode_records(batch, record_bytes_max=999))) == 1
         return
     with pytest.raises(RecordTooLarge):
-        check_lengths(header, batch, PLENTY, 999)
+        list(record_runs(header, batch, PLENTY, 999))
     with pytest.raises(RecordTooLarge):
         list(decode_records(batch, record_bytes_max=999))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from kafkapy_wire.compression import DECOMPRESSED_BYTES_MAX, PIECE_BYTES, decompress, decompressed_pieces
+from kafkapy_wire.compression import DECOMPRESSED_BYTES_MAX, decompress, decompressed_pieces
 from kafkapy_wire.errors import MalformedMessage
 from kafkapy_wire.records.batch import BATCH_HEADER_BYTES, COMPRESSION_MASK, BatchHeader
 from kafkapy_wire.records.varint import decode_unsigned_varint
