@@ -36,6 +36,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from kafkapy.errors import CloseConnection
+from kafkapy.partitions.looking import check_beside
 from kafkapy.partitions.opening import OPENED_AT_ONCE_MAX, open_in_turns, to_be_opened
 from kafkapy.pending import Pending, settled
 from kafkapy.producing.acks import ALL, AckWait
@@ -319,7 +320,8 @@ class Appending:
             partition = _find(topic, data.index, self._request, context)
         except KafkaError:
             return None
-        return await partition.check_produced(
+        return await check_beside(
+            partition.log,
             data.records if data.records is not None else b"",
             now_ms=context.broker.clock.now_ms(),
             request_version=context.api_version,

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import trio
 
 from kafkapy.turns import short_turns
+from kafkapy_wire.errors import KafkaError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from kafkapy_log import PartitionLog
+    from kafkapy_log.append_validation import CheckedBatch
+    from kafkapy_wire.message import RecordBytes
 
 T = TypeVar("T")
 
@@ -26,3 +32,13 @@ async def look_beside(look: Callable[[], T]) -> T:
         _worker.set(worker)
     with short_turns:
         return await trio.to_thread.run_sync(look, limiter=worker)
+
+
+async def check_beside(
+    log: PartitionLog, batches: RecordBytes, *, now_ms: int, request_version: int
+) -> CheckedBatch | KafkaError:
+    """What a client sent, validated by the worker, or why it is refused."""
+    try:
+        return await look_beside(partial(log.check_produced, batches, now_ms=now_ms, api_version=request_version))
+    except KafkaError as error:
+        return error

@@ -8,11 +8,9 @@ the two have diverged, and learns the high watermark from the leader. (KIP-101, 
 from __future__ import annotations
 
 from enum import Enum, auto
-from functools import partial
 from typing import TYPE_CHECKING
 
 from kafkapy.high_watermark import HighWatermark
-from kafkapy.partitions.looking import look_beside
 from kafkapy_log import UNGUARDED, StorageError, Verification
 from kafkapy_wire.errors import ErrorCode, KafkaError
 
@@ -222,7 +220,7 @@ class Partition:
         at_once: bool = True,
     ) -> AppendResult:
         """Append what a client sent. Raises KafkaError; then nothing was stored. So it is with TakesLong, which is
-        raised only `at_once`: then the batch is to be given as what `check_produced` returns.
+        raised only `at_once`: then the batch is to be given as what `looking.check_beside` returns.
         """
         try:
             result = self.log.append_as_leader(
@@ -239,17 +237,6 @@ class Partition:
             raise
         self._appended(result.last_offset + 1, now_ms)
         return result
-
-    async def check_produced(
-        self, batches: RecordBytes, *, now_ms: int, request_version: int
-    ) -> CheckedBatch | KafkaError:
-        """Validate what a client sent beside the event loop."""
-        try:
-            return await look_beside(
-                partial(self.log.check_produced, batches, now_ms=now_ms, api_version=request_version)
-            )
-        except KafkaError as error:
-            return error
 
     def append_internal(self, batch: BuiltBatch, *, now_ms: int, transaction_version: int = 0) -> AppendResult:
         """Append a batch that a coordinator of this cluster built. Raises KafkaError; then nothing was stored.

@@ -33,6 +33,14 @@ class LogTimes:
         with files.storage_errors:
             return files.segments.latest(files.settings.max_decompressed_message_bytes)
 
+    def offset_for_timestamp(self, timestamp: int) -> TimestampAndOffset | None:
+        """The first record at or above the log start offset that is at least as late. Raises as `look_into`."""
+        return self.first_record(self.batch_for(timestamp))
+
+    def offset_of_max_timestamp(self) -> TimestampAndOffset | None:
+        """The first record with the highest timestamp; None when there is no record (KIP-734). Raises likewise."""
+        return self.first_record(self.batch_of_max())
+
     def look_into(self, batch: TimestampedBatch) -> TimestampAndOffset | None:
         """`batch.first_record()`, by any thread. Raises StorageError, KafkaError INVALID_RECORD."""
         with self._files.storage_errors:

@@ -34,7 +34,7 @@ from kafkapy_log.producer_state import UNGUARDED, Verification
 from kafkapy_log.recovery import load_log
 from kafkapy_log.replicated_batches import in_runs, validate_replicated
 from kafkapy_log.retention import LogRetention
-from kafkapy_log.segment_list import SegmentPosition, TimestampAndOffset
+from kafkapy_log.segment_list import SegmentPosition
 from kafkapy_log.settings import LogSettings
 from kafkapy_log.transaction_index import AbortedTransaction
 from kafkapy_log.transaction_markers import BuiltMarker, EndTransactionMarker
@@ -384,16 +384,6 @@ class PartitionLog:
         """See `SegmentList.locate`; also below `log_start_offset`, while it is there. Raises StorageError."""
         with self._files.storage_errors:
             return self._segments.locate(offset, log_end_offset=self._files.log_end_offset)
-
-    # -- finding
-
-    def offset_for_timestamp(self, timestamp: int) -> TimestampAndOffset | None:
-        """The first record at or above `log_start_offset` that is at least as late. Raises as `LogTimes.look_into`."""
-        return self.times.first_record(self.times.batch_for(timestamp))
-
-    def offset_of_max_timestamp(self) -> TimestampAndOffset | None:
-        """The first record with the highest timestamp; None when there is no record (KIP-734). Raises likewise."""
-        return self.times.first_record(self.times.batch_of_max())
 
     # -- leader epochs
 

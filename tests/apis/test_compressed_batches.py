@@ -35,7 +35,7 @@ CODECS = [codec for codec in Compression if codec is not Compression.NONE]
 
 
 async def make_topics(client: Client, partitions: int = 1) -> None:
-    await client.create_topic(TOPIC, partitions)
+    await client.create_topic(TOPIC, partitions, retention_ms="-1")
     await client.create_topic(COMPACTED, partitions, cleanup_policy="compact")
     await client.create_topic(LATE, partitions, message_timestamp_before_max_ms="1000")
 
@@ -181,7 +181,7 @@ def test_a_record_has_max_decompressed_message_bytes_at_most(codec: Compression,
     @trio_test
     async def run() -> None:
         async with running_node(tmp_path) as node, connect(node) as client:
-            await client.create_topic(TOPIC, max_decompressed_message_bytes="1000")
+            await client.create_topic(TOPIC, max_decompressed_message_bytes="1000", retention_ms="-1")
             await client.create_topic(COMPACTED, cleanup_policy="compact", max_decompressed_message_bytes="1000")
             for topic in (TOPIC, COMPACTED):
                 for size, code in ((992, ErrorCode.NONE), (5_000, ErrorCode.INVALID_RECORD)):

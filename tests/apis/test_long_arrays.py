@@ -10,7 +10,7 @@ import trio
 from kafkapy_wire.api_keys import API_VERSIONS, ApiKey
 from tests.apis.long_arrays import ALL_PATHS, request_with
 from tests.network.longest_turn import watching
-from tests.shell.running_node import connect, running_node, trio_test
+from tests.shell.running_node import connect, make_coordinators, running_node, trio_test
 
 TOPIC = "orders"
 ENTRIES = 30_000
@@ -27,6 +27,7 @@ def test_a_request_of_many_entries_leaves_others_their_turns(key: ApiKey, tmp_pa
         async with running_node(tmp_path, SETTINGS) as node:
             async with connect(node) as client:
                 await client.create_topic(TOPIC, 3)
+                await make_coordinators(client)
             for path in [path for of_key, path in ALL_PATHS if of_key == key]:
                 async with connect(node) as client:
                     version = API_VERSIONS[key].max_version

@@ -31,7 +31,7 @@ from kafkapy_wire.messages.offset_commit import (
 )
 from kafkapy_wire.messages.offset_fetch import OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchResponse
 from tests.apis.long_arrays import array_paths, request_with
-from tests.shell.running_node import BROKER, Client, connect, running_node, trio_test
+from tests.shell.running_node import BROKER, Client, connect, make_coordinators, running_node, trio_test
 
 TEXT_BYTES_MAX = 32_767
 TEXTS = {
@@ -67,6 +67,8 @@ def test_every_text_of_every_request(text: str, tmp_path: Path) -> None:
     @trio_test
     async def run() -> None:
         async with running_node(tmp_path, SETTINGS) as node:
+            async with connect(node) as client:
+                await make_coordinators(client)
             for key in API_MODULES:
                 version = API_VERSIONS[key].max_version
                 for path in [(), *array_paths(key)]:
@@ -96,6 +98,7 @@ def join_request(group_id: str, member_id: str = "") -> JoinGroupRequest:
 async def test_a_client_id_too_long_for_a_member_id_costs_nobody_the_connection(tmp_path: Path) -> None:
     """The leader's answer has the ids of all members: one that cannot be encoded would cost it its connection."""
     async with running_node(tmp_path, SETTINGS) as node, connect(node) as honest, connect(node) as odd:
+        await make_coordinators(honest)
         first = await honest.ask(join_request("g"), JoinGroupResponse, 3)
         assert first.error_code == ErrorCode.NONE
         odd.client_id = "c" * TEXT_BYTES_MAX
@@ -114,6 +117,7 @@ async def test_a_client_id_too_long_for_a_member_id_costs_nobody_the_connection(
 async def test_a_retention_time_for_ever_is_for_ever(tmp_path: Path) -> None:
     async with running_node(tmp_path, SETTINGS) as node, connect(node) as client:
         await client.create_topic("orders")
+        await make_coordinators(client)
         partition = OffsetCommitRequestPartition(partition_index=0, committed_offset=5)
         topic = OffsetCommitRequestTopic(name="orders", partitions=[partition])
         commit = OffsetCommitRequest(group_id="g", retention_time_ms=2**63 - 1, topics=[topic])

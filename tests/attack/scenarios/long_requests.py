@@ -6,6 +6,7 @@ from kafkapy.apis import API_MODULES
 from kafkapy_wire.api_keys import API_VERSIONS, ApiKey
 from kafkapy_wire.messages.create_topics import CreatableTopic, CreateTopicsRequest, CreateTopicsResponse
 from kafkapy_wire.messages.describe_configs import DescribeConfigsRequest, DescribeConfigsResource
+from kafkapy_wire.messages.find_coordinator import FindCoordinatorRequest, FindCoordinatorResponse
 from kafkapy_wire.messages.heartbeat import HeartbeatRequest
 from tests.apis.long_arrays import array_paths, request_with
 from tests.attack.scenario import Ground, Scenario
@@ -39,6 +40,8 @@ def every_array(ground: Ground) -> None:
     """90,000 entries in each array of each request: as many as are taken."""
     setup = ground.attacker()
     setup.create_topic("orders", 3)
+    for key_type in (0, 1):
+        setup.ask(FindCoordinatorRequest(key_type=key_type, coordinator_keys=["a"]), FindCoordinatorResponse, 4)
     for key in API_MODULES:
         version = API_VERSIONS[key].max_version
         for path in array_paths(key):
