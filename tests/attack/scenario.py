@@ -25,9 +25,13 @@ class Ground(NamedTuple):
     broker: Broker
     scale: float
     directory: Path
+    attackers: list[Attacker]
+    """All that were made; they are closed in the end."""
 
     def attacker(self, client_id: str | None = "attacker") -> Attacker:
-        return Attacker(self.broker.port, client_id)
+        attacker = Attacker(self.broker.port, client_id)
+        self.attackers.append(attacker)
+        return attacker
 
     def scaled(self, count: int) -> int:
         return max(1, int(count * self.scale))
@@ -64,8 +68,13 @@ def run(scenario: Scenario, scale: float) -> Outcome:
         settings = {**STANDARD_SETTINGS, **scenario.settings}
         with Broker(directory, settings=settings) as broker:
             begun = broker.usage()
-            with HonestClient(broker.port) as honest:
-                scenario.attack(Ground(broker, scale, directory))
+            ground = Ground(broker, scale, directory, [])
+            try:
+                with HonestClient(broker.port) as honest:
+                    scenario.attack(ground)
+            finally:
+                for attacker in ground.attackers:
+                    attacker.close()
             ended = broker.usage()
             peak = peak_mb(broker)
             broker.check()
