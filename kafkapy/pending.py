@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Generic, TypeVar, cast
 import trio
 
 from kafkapy.errors import CloseConnection
+from kafkapy.turns import Turn
 from kafkapy_wire.errors import KafkaError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 T = TypeVar("T")
 R = TypeVar("R")
+A = TypeVar("A")
 
 _NOT_YET = object()
 REFUSALS = (KafkaError, CloseConnection)
@@ -154,6 +156,12 @@ class Pending(Generic[T]):
         return self.result()
 
 
+class LongPending(Pending[T]):
+    """One whose answer may have very many entries, so that it is encoded in turns."""
+
+    __slots__ = ()
+
+
 def settled(value: T) -> Pending[T]:
     """A Pending that has its answer already."""
     pending: Pending[T] = Pending()
@@ -200,3 +208,22 @@ def all_of(pendings: Sequence[Pending[T]]) -> Pending[list[T]]:
     for pending in pendings:
         pending.when_settled(one_more)
     return together
+
+
+async def all_in_turns(ask: Callable[[A], Pending[T]], items: Iterable[A]) -> list[T]:
+    """What `ask(item)` answers for each, in order, once all are there; others have their turns in between.
+
+    All items are asked for before the first answer is waited for. Raises what the first refused one is refused with.
+    """
+    turn = Turn()
+    pendings = []
+    for item in items:
+        pendings.append(ask(item))
+        if turn.is_over:
+            await turn.share()
+    answers = []
+    for pending in pendings:
+        answers.append(pending.result() if pending.settled else await pending.wait())
+        if turn.is_over:
+            await turn.share()
+    return answers

@@ -8,14 +8,27 @@ This asks the machine's clock, not the node's: it is about what the loop takes, 
 
 from __future__ import annotations
 
+import heapq
+import sys
 from collections import deque
+from itertools import islice
 from time import perf_counter
-from typing import Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import trio
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+T = TypeVar("T")
+R = TypeVar("R")
+
 TURN_SECONDS: Final = 0.002
 """A few of them may lie between a request and its answer: one of the network, one of the timers, one of such work."""
+
+
+THREAD_TURN_SECONDS: Final = 0.0001
+"""Of a worker thread that has the interpreter, while the event loop waits for it."""
 
 
 class _Queue:
@@ -59,6 +72,29 @@ def _queue_of_this_run() -> _Queue:
         return queue
 
 
+class ShortTurns:
+    """Within it threads take turns every `THREAD_TURN_SECONDS`. For several at once; in the end all is as it was."""
+
+    def __init__(self) -> None:
+        self._users = 0
+        self._interval_before = 0.0
+
+    def __enter__(self) -> None:
+        if not self._users:
+            self._interval_before = sys.getswitchinterval()
+            sys.setswitchinterval(min(self._interval_before, THREAD_TURN_SECONDS))
+        self._users += 1
+
+    def __exit__(self, *_: object) -> None:
+        self._users -= 1
+        if not self._users:
+            sys.setswitchinterval(self._interval_before)
+
+
+short_turns: Final = ShortTurns()
+"""Of the process: all who have threads work beside the event loop share it."""
+
+
 class Turn:
     """What one piece of work has of the event loop, from now on."""
 
@@ -76,3 +112,43 @@ class Turn:
         if perf_counter() > self._ends:
             await _queue_of_this_run().wait()
             self._ends = perf_counter() + TURN_SECONDS
+
+
+SORTED_AT_ONCE_MAX: Final = 2_000
+
+
+async def each_in_turns(do: Callable[[T], R], items: Iterable[T]) -> list[R]:
+    """`do(item)` of each of them, in order; others have their turns in between."""
+    turn = Turn()
+    results = []
+    for item in items:
+        results.append(do(item))
+        if turn.is_over:
+            await turn.share()
+    return results
+
+
+async def unique_in_turns(items: Iterable[T]) -> list[T]:
+    """Each of them once, in the order in which they first came."""
+    turn = Turn()
+    found: dict[T, None] = {}
+    for item in items:
+        found[item] = None
+        if turn.is_over:
+            await turn.share()
+    return await each_in_turns(_itself, found)
+
+
+async def sorted_in_turns(items: Iterable[str]) -> Iterator[str]:
+    """The items in order. Each that is taken from the iterator costs some microseconds."""
+    turn = Turn()
+    left = iter(items)
+    runs = []
+    while run := sorted(islice(left, SORTED_AT_ONCE_MAX)):
+        runs.append(run)
+        await turn.share()
+    return heapq.merge(*runs)
+
+
+def _itself(item: T) -> T:
+    return item

@@ -42,6 +42,7 @@ FLOORS: tuple[dict[str, str], ...] = (
         "shown": "texts of clients as they may stand in a log line: needs nothing",
         "turns": "shares of the event loop, by the machine's clock: needs nothing",
         "high_watermark": "what waits for an offset of a log: needs nothing",
+        "log_lines": "how a line of the log looks, whatever a client has sent: needs nothing",
         "settings": "texts to typed attributes: asks nobody what they are for",
     },
     {

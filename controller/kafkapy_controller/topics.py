@@ -72,7 +72,7 @@ def decide_create_topics(
     collide: `a.b` and `a_b` made by one request both succeed. `made` are those that the same request has made before,
     if it comes in parts.
     """
-    if partition_count_of(request, creation) > PARTITIONS_PER_REQUEST_MAX:
+    if sum([partition_count_of(topic, creation) for topic in request.topics]) > PARTITIONS_PER_REQUEST_MAX:
         return refuse_partition_count(request)
     records: list[MetadataRecord] = []
     results: list[CreatableTopicResult] = []
@@ -93,14 +93,9 @@ def decide_create_topics(
     return Decision([] if request.validate_only else records, CreateTopicsResponse(topics=results + failures))
 
 
-def partition_count_of(request: CreateTopicsRequest, creation: TopicCreation) -> int:
-    """How many partitions are asked for."""
-    return sum([_partition_count(topic, creation) for topic in request.topics])
-
-
 def record_count_max(topic: CreatableTopic, creation: TopicCreation) -> int:
     """As many records the topic needs, if it can be made."""
-    return 1 + len(topic.configs) + _partition_count(topic, creation)
+    return 1 + len(topic.configs) + partition_count_of(topic, creation)
 
 
 def refuse_partition_count(request: CreateTopicsRequest) -> Decision[CreateTopicsResponse]:
@@ -128,7 +123,8 @@ def _refused_names(topics: Sequence[CreatableTopic]) -> list[CreatableTopicResul
     return refused
 
 
-def _partition_count(topic: CreatableTopic, creation: TopicCreation) -> int:
+def partition_count_of(topic: CreatableTopic, creation: TopicCreation) -> int:
+    """How many partitions are asked for."""
     if topic.assignments:
         return len(topic.assignments)
     return creation.default_partition_count if topic.num_partitions == -1 else max(topic.num_partitions, 0)

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 
 from kafkapy.coordinators.transaction.transaction import EPOCH_BUMP_VERSION, ProducerIdAndEpoch
 from kafkapy.pending import Pending, all_of, attempt, settled
+from kafkapy.turns import Turn, each_in_turns
 from kafkapy_controller.topic_names import INTERNAL_TOPICS
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.add_partitions_to_txn import (
@@ -32,39 +33,103 @@ from kafkapy_wire.messages.add_partitions_to_txn import (
     AddPartitionsToTxnRequest,
     AddPartitionsToTxnResponse,
     AddPartitionsToTxnResult,
+    AddPartitionsToTxnTopic,
     AddPartitionsToTxnTopicResult,
     AddPartitionsToTxnTransaction,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from kafkapy.context import RequestContext
     from kafkapy.coordinators.transaction.transaction import TopicPartition
     from kafkapy_controller.image import MetadataImage
 
 FIRST_VERSION_WITH_PRODUCER_FENCED = 2
 FIRST_VERSION_FOR_BROKERS = 4
+ADDED_AT_ONCE_MAX = 1_000
 
 
-def handle(request: AddPartitionsToTxnRequest, context: RequestContext) -> Pending[AddPartitionsToTxnResponse]:
-    if context.api_version < FIRST_VERSION_FOR_BROKERS:
-        transaction = AddPartitionsToTxnTransaction(
+def handle(
+    request: AddPartitionsToTxnRequest, context: RequestContext
+) -> Pending[AddPartitionsToTxnResponse] | Coroutine[object, object, AddPartitionsToTxnResponse]:
+    transactions = _transactions(request, context)
+    if len(transactions) > ADDED_AT_ONCE_MAX or _partition_count(transactions) > ADDED_AT_ONCE_MAX:
+        return _add_in_turns(transactions, context)
+    added = all_of([_add(transaction, context) for transaction in transactions])
+    return added.map(lambda results: _response(transactions, results, context))
+
+
+def _partition_count(transactions: list[AddPartitionsToTxnTransaction]) -> int:
+    """And of topics without any."""
+    return sum([1 + len(topic.partitions) for transaction in transactions for topic in transaction.topics])
+
+
+def _transactions(request: AddPartitionsToTxnRequest, context: RequestContext) -> list[AddPartitionsToTxnTransaction]:
+    if context.api_version >= FIRST_VERSION_FOR_BROKERS:
+        return request.transactions
+    return [
+        AddPartitionsToTxnTransaction(
             transactional_id=request.v3_and_below_transactional_id,
             producer_id=request.v3_and_below_producer_id,
             producer_epoch=request.v3_and_below_producer_epoch,
             topics=request.v3_and_below_topics,
         )
-        results = _add(transaction, context)
-        return results.map(lambda topics: AddPartitionsToTxnResponse(results_by_topic_v3_and_below=topics))
+    ]
 
-    def answer(results: list[list[AddPartitionsToTxnTopicResult]]) -> AddPartitionsToTxnResponse:
-        return AddPartitionsToTxnResponse(
-            results_by_transaction=[
-                AddPartitionsToTxnResult(transactional_id=transaction.transactional_id, topic_results=topics)
-                for transaction, topics in zip(request.transactions, results, strict=True)
-            ]
+
+def _response(
+    transactions: list[AddPartitionsToTxnTransaction],
+    results: list[list[AddPartitionsToTxnTopicResult]],
+    context: RequestContext,
+) -> AddPartitionsToTxnResponse:
+    if context.api_version < FIRST_VERSION_FOR_BROKERS:
+        return AddPartitionsToTxnResponse(results_by_topic_v3_and_below=results[0])
+    return AddPartitionsToTxnResponse(
+        results_by_transaction=[
+            AddPartitionsToTxnResult(transactional_id=transaction.transactional_id, topic_results=topics)
+            for transaction, topics in zip(transactions, results, strict=True)
+        ]
+    )
+
+
+async def _add_in_turns(
+    transactions: list[AddPartitionsToTxnTransaction], context: RequestContext
+) -> AddPartitionsToTxnResponse:
+    """The same for very many partitions: each is looked up in turns, and those that exist are not so many."""
+    turn = Turn()
+    results = []
+    for transaction in transactions:
+        named: dict[TopicPartition, ErrorCode] = {}
+        for topic in transaction.topics:
+            for index in topic.partitions:
+                partition = (topic.name, index)
+                named[partition] = _refusal(partition, context)
+                if turn.is_over:
+                    await turn.share()
+            await turn.share()
+        if any(named.values()):
+            topics: dict[str, AddPartitionsToTxnTopicResult] = {}
+            for (name, index), refusal in named.items():
+                _note(topics, name, index, refusal or ErrorCode.OPERATION_NOT_ATTEMPTED)
+                if turn.is_over:
+                    await turn.share()
+            results.append(list(topics.values()))
+        else:
+            by_name: dict[str, AddPartitionsToTxnTopic] = {}
+            for name, index in named:
+                by_name.setdefault(name, AddPartitionsToTxnTopic(name=name)).partitions.append(index)
+            transaction.topics = list(by_name.values())
+            results.append(await _add(transaction, context).wait())
+        await turn.share()
+    if context.api_version < FIRST_VERSION_FOR_BROKERS:
+        return _response(transactions, results, context)
+    return AddPartitionsToTxnResponse(
+        results_by_transaction=await each_in_turns(
+            lambda one: AddPartitionsToTxnResult(transactional_id=one[0].transactional_id, topic_results=one[1]),
+            zip(transactions, results, strict=True),
         )
-
-    return all_of([_add(transaction, context) for transaction in request.transactions]).map(answer)
+    )
 
 
 def _add(
@@ -101,14 +166,16 @@ def _add(
 
 
 def _refused(named: list[TopicPartition], context: RequestContext) -> dict[TopicPartition, ErrorCode]:
-    for_clients = context.api_version < FIRST_VERSION_FOR_BROKERS
-    refused: dict[TopicPartition, ErrorCode] = {}
-    for partition in named:
-        if for_clients and partition[0] in INTERNAL_TOPICS:
-            refused[partition] = ErrorCode.TOPIC_AUTHORIZATION_FAILED
-        elif not _exists(partition, context.broker.metadata.image):
-            refused[partition] = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-    return refused
+    return {partition: refusal for partition in named if (refusal := _refusal(partition, context))}
+
+
+def _refusal(partition: TopicPartition, context: RequestContext) -> ErrorCode:
+    """NONE: it may be added."""
+    if context.api_version < FIRST_VERSION_FOR_BROKERS and partition[0] in INTERNAL_TOPICS:
+        return ErrorCode.TOPIC_AUTHORIZATION_FAILED
+    if not _exists(partition, context.broker.metadata.image):
+        return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+    return ErrorCode.NONE
 
 
 def _exists(partition: TopicPartition, image: MetadataImage) -> bool:
@@ -120,11 +187,15 @@ def _results(errors: dict[TopicPartition, ErrorCode]) -> list[AddPartitionsToTxn
     """Each partition once, as in Apache Kafka, whatever the request looked like."""
     by_topic: dict[str, AddPartitionsToTxnTopicResult] = {}
     for (topic, index), error in errors.items():
-        result = by_topic.setdefault(topic, AddPartitionsToTxnTopicResult(name=topic))
-        result.results_by_partition.append(
-            AddPartitionsToTxnPartitionResult(partition_index=index, partition_error_code=error)
-        )
+        _note(by_topic, topic, index, error)
     return list(by_topic.values())
+
+
+def _note(by_topic: dict[str, AddPartitionsToTxnTopicResult], topic: str, index: int, error: ErrorCode) -> None:
+    result = by_topic.setdefault(topic, AddPartitionsToTxnTopicResult(name=topic))
+    result.results_by_partition.append(
+        AddPartitionsToTxnPartitionResult(partition_index=index, partition_error_code=error)
+    )
 
 
 def _same_for_all(transaction: AddPartitionsToTxnTransaction, error: ErrorCode) -> list[AddPartitionsToTxnTopicResult]:

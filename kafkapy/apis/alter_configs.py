@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kafkapy.metadata.altering import ResourceChange
+from kafkapy.metadata.altering import OPERATIONS_MAX, ResourceChange, alter_configs
 from kafkapy.settings.alter import Operation, OperationOn
+from kafkapy.turns import each_in_turns
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.alter_configs import (
     AlterConfigsRequest,
@@ -22,29 +23,29 @@ from kafkapy_wire.messages.alter_configs import (
 if TYPE_CHECKING:
     from kafkapy.context import RequestContext
     from kafkapy_wire.errors import KafkaError
+    from kafkapy_wire.messages.alter_configs import AlterConfigsResource
 
 
 async def handle(request: AlterConfigsRequest, context: RequestContext) -> AlterConfigsResponse:
-    asked = [
-        ResourceChange(
-            resource.resource_type,
-            resource.resource_name,
-            [OperationOn(config.name, Operation.SET, config.value) for config in resource.configs],
-            replaces=True,
-        )
-        for resource in request.resources
+    altered = await alter_configs(
+        context.broker.controller, request.resources, _change, validate_only=request.validate_only
+    )
+    return AlterConfigsResponse(responses=await each_in_turns(lambda one: _response(*one), altered))
+
+
+def _change(resource: AlterConfigsResource) -> ResourceChange:
+    operations = [
+        OperationOn(config.name, Operation.SET, config.value) for config in resource.configs[: OPERATIONS_MAX + 1]
     ]
-    errors = await context.broker.controller.alter_configs(asked, validate_only=request.validate_only).wait()
-    return AlterConfigsResponse(
-        responses=[
-            AlterConfigsResourceResponse(
-                error_code=ErrorCode.NONE if error is None else error.code,
-                error_message=None if error is None else error.message,
-                resource_type=resource.resource_type,
-                resource_name=resource.name,
-            )
-            for resource, error in zip(asked, errors, strict=True)
-        ]
+    return ResourceChange(resource.resource_type, resource.resource_name, operations, replaces=True)
+
+
+def _response(resource: AlterConfigsResource, error: KafkaError | None) -> AlterConfigsResourceResponse:
+    return AlterConfigsResourceResponse(
+        error_code=ErrorCode.NONE if error is None else error.code,
+        error_message=None if error is None else error.message,
+        resource_type=resource.resource_type,
+        resource_name=resource.resource_name,
     )
 
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from kafkapy_controller.image import MetadataImage
 
 NO_NODE = -1
+SOFTWARE_NAME_MAX = 100  # characters that are kept for each connection
 _SOFTWARE_NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.")
 
 
@@ -48,7 +49,7 @@ def handle(request: ApiVersionsRequest, context: RequestContext) -> ApiVersionsR
         expected, here = (request.cluster_id, request.node_id), (context.broker.cluster_id, context.broker.node_id)
         if request.cluster_id is not None and expected != here:
             return ApiVersionsResponse(error_code=ErrorCode.REBOOTSTRAP_REQUIRED)
-        context.client.software_name, context.client.software_version = names
+        context.client.software_name, context.client.software_version = [name[:SOFTWARE_NAME_MAX] for name in names]
     image = context.broker.metadata.image
     return ApiVersionsResponse(
         api_keys=[

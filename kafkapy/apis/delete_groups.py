@@ -14,7 +14,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kafkapy.pending import Pending, all_of, attempt
+from kafkapy.pending import Pending, all_in_turns, attempt
+from kafkapy.turns import each_in_turns, unique_in_turns
 from kafkapy_wire.messages.delete_groups import DeletableGroupResult, DeleteGroupsResponse
 
 if TYPE_CHECKING:
@@ -23,18 +24,14 @@ if TYPE_CHECKING:
     from kafkapy_wire.messages.delete_groups import DeleteGroupsRequest
 
 
-def handle(request: DeleteGroupsRequest, context: RequestContext) -> Pending[DeleteGroupsResponse]:
-    group_ids = list(dict.fromkeys(request.groups_names))
-
-    def answer(codes: list[ErrorCode]) -> DeleteGroupsResponse:
-        return DeleteGroupsResponse(
-            results=[
-                DeletableGroupResult(group_id=group_id, error_code=code)
-                for group_id, code in zip(group_ids, codes, strict=True)
-            ]
-        )
-
-    return all_of([_delete(group_id, context) for group_id in group_ids]).map(answer)
+async def handle(request: DeleteGroupsRequest, context: RequestContext) -> DeleteGroupsResponse:
+    group_ids = await unique_in_turns(request.groups_names)
+    codes = await all_in_turns(lambda group_id: _delete(group_id, context), group_ids)
+    results = await each_in_turns(
+        lambda result: DeletableGroupResult(group_id=result[0], error_code=result[1]),
+        zip(group_ids, codes, strict=True),
+    )
+    return DeleteGroupsResponse(results=results)
 
 
 def _delete(group_id: str, context: RequestContext) -> Pending[ErrorCode]:

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kafkapy.turns import Turn
 from kafkapy_controller.topic_names import INTERNAL_TOPICS
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.delete_records import (
@@ -37,12 +38,15 @@ UNKNOWN_LOW_WATERMARK = -1
 
 
 async def handle(request: DeleteRecordsRequest, context: RequestContext) -> DeleteRecordsResponse:
-    topics = [
-        DeleteRecordsTopicResult(
-            name=topic.name, partitions=[_delete(topic.name, wanted, context) for wanted in topic.partitions]
-        )
-        for topic in request.topics
-    ]
+    topics = []
+    turn = Turn()
+    for topic in request.topics:
+        answers = []
+        for wanted in topic.partitions:
+            answers.append(_delete(topic.name, wanted, context))
+            await turn.share()
+        topics.append(DeleteRecordsTopicResult(name=topic.name, partitions=answers))
+        await turn.share()
     deleted = [answer for topic in topics for answer in topic.partitions if not answer.error_code]
     if deleted:
         try:

@@ -7,23 +7,19 @@ Errors  UNKNOWN_TOPIC_OR_PARTITION  no such topic
         INVALID_REQUEST             another broker's id, an empty name where one is needed, an unknown resource type
 Not done: a broker's loggers (none are listed).
 Differs: documentation, when asked for, is one sentence of kafkapy's own; TLS, SASL and tiered storage have none yet.
+Of more than 5 resources each is described once, however often it is named.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from kafkapy.settings.describe import (
-    Entry,
-    describe_broker,
-    describe_client_metrics,
-    describe_default_broker,
-    describe_group,
-    describe_topic,
-)
+from kafkapy.settings.described import Description
 from kafkapy.settings.errors import shortened
+from kafkapy.turns import Turn
 from kafkapy_controller.image import ConfigResourceType
 from kafkapy_controller.topic_names import check_topic_name
+from kafkapy_wire.codec import EncodedList
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.integer_text import INT32_MAX, parse_integer
 from kafkapy_wire.messages.describe_configs import (
@@ -35,37 +31,70 @@ from kafkapy_wire.messages.describe_configs import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
     from kafkapy.context import RequestContext
     from kafkapy.settings import Settings
+    from kafkapy.settings.current import CurrentSettings
+    from kafkapy.settings.describe import Entry
     from kafkapy_controller.image import MetadataImage
     from kafkapy_wire.messages.describe_configs import DescribeConfigsResource
 
+DESCRIBED_AT_ONCE_MAX = 5
+"""A broker takes five milliseconds, when it is described for the first time."""
 UNKNOWN_TYPE_MESSAGE = (
     "This most likely occurs because of a request being malformed by the client library or the message was sent to an "
     "incompatible broker. See the broker logs for more details."
 )
 
 
-def handle(request: DescribeConfigsRequest, context: RequestContext) -> DescribeConfigsResponse:
-    settings, image = context.broker.settings.now, context.broker.metadata.image
+def handle(
+    request: DescribeConfigsRequest, context: RequestContext
+) -> DescribeConfigsResponse | Coroutine[object, object, DescribeConfigsResponse]:
+    if len(request.resources) > DESCRIBED_AT_ONCE_MAX:
+        return _describe_in_turns(request, context)
+    image = context.broker.metadata.image
     return DescribeConfigsResponse(
-        results=[_described(resource, request, settings, image) for resource in request.resources]
+        results=[_described(resource, request, context.broker.settings, image) for resource in request.resources]
     )
 
 
+async def _describe_in_turns(request: DescribeConfigsRequest, context: RequestContext) -> DescribeConfigsResponse:
+    image = context.broker.metadata.image
+    response = DescribeConfigsResponse()
+    described: set[object] = set()
+    turn = Turn()
+    for resource in request.resources:
+        key = _key(resource)
+        if key not in described:
+            described.add(key)
+            response.results.append(_described(resource, request, context.broker.settings, image))
+        if turn.is_over:
+            await turn.share()
+    return response
+
+
+def _key(resource: DescribeConfigsResource) -> object:
+    keys = resource.configuration_keys
+    return resource.resource_type, resource.resource_name, None if keys is None else tuple(keys)
+
+
 def _described(
-    resource: DescribeConfigsResource, request: DescribeConfigsRequest, settings: Settings, image: MetadataImage
+    resource: DescribeConfigsResource, request: DescribeConfigsRequest, settings: CurrentSettings, image: MetadataImage
 ) -> DescribeConfigsResult:
     result = DescribeConfigsResult(resource_type=resource.resource_type, resource_name=resource.resource_name)
     try:
-        entries = _entries(resource, settings, image)
+        description = _description(resource, settings, image)
     except KafkaError as error:
         result.error_code, result.error_message = error.code, error.message
         return result
-    sentence_on = _sentences(resource.resource_type) if request.include_documentation else None
-    result.configs = [_result(entry, request, sentence_on) for entry in entries]
+    form = (request.include_synonyms, request.include_documentation, resource.resource_type)
+    configs = description.forms.get(form)
+    if configs is None:
+        sentence_on = _sentences(resource.resource_type) if request.include_documentation else None
+        results = [_result(entry, request, sentence_on) for entry in description.entries]
+        configs = description.forms[form] = EncodedList(DescribeConfigsResponse, results)
+    result.configs = cast("EncodedList[DescribeConfigsResourceResult]", configs)
     return result
 
 
@@ -84,33 +113,34 @@ def _sentences(resource_type: int) -> Callable[[str], str]:
             return documentation.of_broker
 
 
-def _entries(resource: DescribeConfigsResource, settings: Settings, image: MetadataImage) -> list[Entry]:
+def _description(resource: DescribeConfigsResource, current: CurrentSettings, image: MetadataImage) -> Description:
     name, wanted = resource.resource_name, resource.configuration_keys
     own = image.resource_configs(resource.resource_type, name)
+    settings, described = current.now, current.described
     match resource.resource_type:
         case ConfigResourceType.TOPIC:
             check_topic_name(name)
             if name not in image.topics:
                 raise KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, "")
-            return describe_topic(settings, own, wanted)
+            return described.topic(settings, own, wanted)
         case ConfigResourceType.BROKER if not name:
-            return describe_default_broker(settings, wanted)
+            return described.default_broker(settings, wanted)
         case ConfigResourceType.BROKER:
             _check_broker_id(name, settings, " or empty string,")
-            return describe_broker(settings, wanted)
+            return described.broker(settings, wanted)
         case ConfigResourceType.BROKER_LOGGER:
             if not name:
                 raise KafkaError(ErrorCode.INVALID_REQUEST, "Broker id must not be empty")
             _check_broker_id(name, settings, "")
-            return []
+            return Description([])
         case ConfigResourceType.CLIENT_METRICS:
             if not name:
                 raise KafkaError(ErrorCode.INVALID_REQUEST, "Client metrics subscription name must not be empty")
-            return describe_client_metrics(own, wanted)
+            return described.client_metrics(settings, own, wanted)
         case ConfigResourceType.GROUP:
             if not name:
                 raise KafkaError(ErrorCode.INVALID_REQUEST, "Group name must not be empty")
-            return describe_group(settings, own, wanted)
+            return described.group(settings, own, wanted)
         case _:
             raise KafkaError(ErrorCode.INVALID_REQUEST, UNKNOWN_TYPE_MESSAGE)
 

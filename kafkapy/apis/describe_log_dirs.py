@@ -11,6 +11,7 @@ import logging
 import os
 from typing import TYPE_CHECKING
 
+from kafkapy.turns import Turn
 from kafkapy_wire.errors import KafkaError
 from kafkapy_wire.messages.describe_log_dirs import (
     DescribeLogDirsPartition,
@@ -26,13 +27,20 @@ if TYPE_CHECKING:
 logger = logging.getLogger("kafkapy.apis.describe_log_dirs")
 
 
-def handle(request: DescribeLogDirsRequest, context: RequestContext) -> DescribeLogDirsResponse:
+async def handle(request: DescribeLogDirsRequest, context: RequestContext) -> DescribeLogDirsResponse:
     directory = context.broker.partitions.directory
+    turn = Turn()
     wanted = None
     if request.topics is not None:
-        wanted = {(topic.topic, index) for topic in request.topics for index in topic.partitions}
+        wanted = set()
+        for asked in request.topics:
+            for index in asked.partitions:
+                wanted.add((asked.topic, index))
+                await turn.share()
+            await turn.share()
     topics: dict[str, DescribeLogDirsTopic] = {}
     for name, index in context.broker.partitions.names():
+        await turn.share()
         if wanted is not None and (name, index) not in wanted:
             continue
         topic = topics.get(name)

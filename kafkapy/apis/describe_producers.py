@@ -1,12 +1,14 @@
 """DescribeProducers (API key 61), version 0: the producers that a partition remembers (KIP-664).
 
 Errors  UNKNOWN_TOPIC_OR_PARTITION, INVALID_TOPIC_EXCEPTION
+Differs: of more than 100 partitions of a topic each is answered once, however often it is named.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kafkapy.turns import Turn, unique_in_turns
 from kafkapy_controller.topic_names import check_topic_name
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.describe_producers import (
@@ -18,18 +20,28 @@ from kafkapy_wire.messages.describe_producers import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from kafkapy.context import RequestContext
 
 
-def handle(request: DescribeProducersRequest, context: RequestContext) -> DescribeProducersResponse:
-    return DescribeProducersResponse(
-        topics=[
-            TopicResponse(
-                name=topic.name, partitions=[_describe(topic.name, index, context) for index in topic.partition_indexes]
-            )
-            for topic in request.topics
-        ]
-    )
+PARTITIONS_AT_ONCE_MAX = 100
+
+
+async def handle(request: DescribeProducersRequest, context: RequestContext) -> DescribeProducersResponse:
+    response = DescribeProducersResponse()
+    turn = Turn()
+    for topic in request.topics:
+        answers = []
+        indexes: Iterable[int] = topic.partition_indexes
+        if len(topic.partition_indexes) > PARTITIONS_AT_ONCE_MAX:
+            indexes = await unique_in_turns(topic.partition_indexes)
+        for index in indexes:
+            answers.append(_describe(topic.name, index, context))
+            await turn.share()
+        response.topics.append(TopicResponse(name=topic.name, partitions=answers))
+        await turn.share()
+    return response
 
 
 def _describe(topic: str, index: int, context: RequestContext) -> PartitionResponse:

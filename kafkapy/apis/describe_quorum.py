@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kafkapy.turns import Turn
 from kafkapy_controller.topic_names import CLUSTER_METADATA_TOPIC
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.describe_quorum import (
@@ -37,28 +38,29 @@ MESSAGES = {
 }
 
 
-def handle(request: DescribeQuorumRequest, context: RequestContext) -> DescribeQuorumResponse:
-    asked = [
-        (topic.topic_name, [partition.partition_index for partition in topic.partitions]) for topic in request.topics
-    ]
-    if asked != [(CLUSTER_METADATA_TOPIC, [0])]:
-        return DescribeQuorumResponse(
-            topics=[
-                DescribeQuorumResponseTopicData(
-                    topic_name=name,
-                    partitions=[_refused(index, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION) for index in indexes],
-                )
-                for name, indexes in asked
-            ]
-        )
+async def handle(request: DescribeQuorumRequest, context: RequestContext) -> DescribeQuorumResponse:
+    turn = Turn()
+    response = DescribeQuorumResponse()
+    is_about_metadata = False
+    for topic in request.topics:
+        partitions = []
+        for partition in topic.partitions:
+            partitions.append(_refused(partition.partition_index, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION))
+            await turn.share()
+        response.topics.append(DescribeQuorumResponseTopicData(topic_name=topic.topic_name, partitions=partitions))
+        is_about_metadata = topic.topic_name == CLUSTER_METADATA_TOPIC
+        is_about_metadata = is_about_metadata and [one.partition_index for one in partitions] == [0]
+        await turn.share()
+    if len(request.topics) != 1 or not is_about_metadata:
+        return response
     quorum = context.broker.controller.describe_quorum()
     has_directories = context.api_version >= FIRST_VERSION_WITH_DIRECTORIES
     if quorum is None:
-        partition = _refused(0, ErrorCode.NOT_LEADER_OR_FOLLOWER)
+        described = _refused(0, ErrorCode.NOT_LEADER_OR_FOLLOWER)
     else:
-        partition = _partition(quorum, has_directories=has_directories)
+        described = _partition(quorum, has_directories=has_directories)
     return DescribeQuorumResponse(
-        topics=[DescribeQuorumResponseTopicData(topic_name=CLUSTER_METADATA_TOPIC, partitions=[partition])],
+        topics=[DescribeQuorumResponseTopicData(topic_name=CLUSTER_METADATA_TOPIC, partitions=[described])],
         nodes=_nodes(quorum) if has_directories and quorum is not None else [],
     )
 

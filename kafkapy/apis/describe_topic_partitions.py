@@ -18,17 +18,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kafkapy.apis.metadata import ALL_TOPIC_OPERATIONS, offline_replicas, partition_error
+from kafkapy.turns import Turn, each_in_turns, sorted_in_turns
 from kafkapy_controller.image import NO_LEADER
 from kafkapy_controller.topic_names import INTERNAL_TOPICS, is_valid_topic_name
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages import describe_topic_partitions as wire
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from kafkapy.context import RequestContext
     from kafkapy_controller.image import MetadataImage, PartitionImage, TopicImage
 
 
-def handle(
+async def handle(
     request: wire.DescribeTopicPartitionsRequest, context: RequestContext
 ) -> wire.DescribeTopicPartitionsResponse:
     image = context.broker.metadata.image
@@ -36,7 +39,9 @@ def handle(
     room = max(min(limit_max, request.response_partition_limit), 1)
     listener_name = context.client.listener_name
     response = wire.DescribeTopicPartitionsResponse()
-    for name in _names(request, image):
+    turn = Turn()
+    for name in await _names(request, image):
+        await turn.share()
         if not room:
             response.next_cursor = wire.DescribeTopicPartitionsResponseCursor(topic_name=name, partition_index=0)
             break
@@ -66,12 +71,12 @@ def error_response(
     )
 
 
-def _names(request: wire.DescribeTopicPartitionsRequest, image: MetadataImage) -> list[str]:
+async def _names(request: wire.DescribeTopicPartitionsRequest, image: MetadataImage) -> Iterator[str]:
     """The topics from the cursor on. Raises KafkaError INVALID_REQUEST: the cursor does not fit the request."""
-    names = {topic.name for topic in request.topics} or set(image.topics)
+    names = set(await each_in_turns(lambda topic: topic.name, request.topics)) or set(image.topics)
     cursor = request.cursor
     if cursor is None:
-        return sorted(names)
+        return await sorted_in_turns(names)
     if request.topics and cursor.topic_name not in names:
         raise KafkaError(
             ErrorCode.INVALID_REQUEST,
@@ -81,7 +86,7 @@ def _names(request: wire.DescribeTopicPartitionsRequest, image: MetadataImage) -
         raise KafkaError(
             ErrorCode.INVALID_REQUEST, f"DescribeTopicPartitionsRequest cursor partition must be valid: {cursor}"
         )
-    return sorted(name for name in names if name >= cursor.topic_name)
+    return await sorted_in_turns(name for name in names if name >= cursor.topic_name)
 
 
 def _unknown_topic(name: str) -> wire.DescribeTopicPartitionsResponseTopic:

@@ -3,6 +3,7 @@
 Errors  TRANSACTIONAL_ID_NOT_FOUND
         INVALID_REQUEST  an empty transactional id
         COORDINATOR_LOAD_IN_PROGRESS
+Differs: of more than 50 transactional ids each is answered once, however often it is named.
 Not done: authorization, throttling.
 """
 
@@ -10,7 +11,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kafkapy.pending import Pending, all_of, attempt
+from kafkapy.pending import Pending, all_in_turns, all_of, attempt
+from kafkapy.turns import unique_in_turns
 from kafkapy_wire.messages.describe_transactions import (
     DescribeTransactionsRequest,
     DescribeTransactionsResponse,
@@ -19,14 +21,31 @@ from kafkapy_wire.messages.describe_transactions import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from kafkapy.context import RequestContext
     from kafkapy.coordinators.transaction.transaction import Transaction
     from kafkapy_wire.errors import KafkaError
 
 
-def handle(request: DescribeTransactionsRequest, context: RequestContext) -> Pending[DescribeTransactionsResponse]:
+ANSWERED_AT_ONCE_MAX = 50
+
+
+def handle(
+    request: DescribeTransactionsRequest, context: RequestContext
+) -> Pending[DescribeTransactionsResponse] | Coroutine[object, object, DescribeTransactionsResponse]:
+    if len(request.transactional_ids) > ANSWERED_AT_ONCE_MAX:
+        return _describe_in_turns(request, context)
     states = [_describe(transactional_id, context) for transactional_id in request.transactional_ids]
     return all_of(states).map(lambda found: DescribeTransactionsResponse(transaction_states=found))
+
+
+async def _describe_in_turns(
+    request: DescribeTransactionsRequest, context: RequestContext
+) -> DescribeTransactionsResponse:
+    transactional_ids = await unique_in_turns(request.transactional_ids)
+    found = await all_in_turns(lambda transactional_id: _describe(transactional_id, context), transactional_ids)
+    return DescribeTransactionsResponse(transaction_states=found)
 
 
 def _describe(transactional_id: str, context: RequestContext) -> Pending[TransactionState]:

@@ -31,28 +31,44 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from kafkapy.fetching.reading import READ_AT_ONCE_MAX, FetchTerms, Reading
-from kafkapy.fetching.waiting import Fetching
+from kafkapy.fetching.sessions import wanted_in_turns
+from kafkapy.fetching.waiting import Fetching, LongFetching
 from kafkapy.partitions.opening import OPENED_AT_ONCE_MAX, open_in_turns, to_be_opened
 from kafkapy.pending import Pending
+from kafkapy.turns import Turn
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.fetch import FetchableTopicResponse, FetchRequest, FetchResponse, PartitionData
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Generator
+    from typing import TypeAlias
 
     from kafkapy.context import RequestContext
-    from kafkapy.fetching.sessions import FetchPlan
+    from kafkapy.fetching.sessions import FetchedPartition, FetchKey, FetchPlan
     from kafkapy_wire.errors import KafkaError
 
 READ_COMMITTED = 1
 FIRST_VERSION_WITH_TOPIC_IDS = 13
+NAMED_AT_ONCE_MAX = 1_000
+"""Partitions: a millisecond."""
+STEP_PARTITIONS = 256
+
+if TYPE_CHECKING:
+    Later: TypeAlias = FetchResponse | Pending[FetchResponse]
 
 
 def handle(
-    request: FetchRequest, context: RequestContext
-) -> FetchResponse | Pending[FetchResponse] | Coroutine[object, object, FetchResponse]:
+    request: FetchRequest, context: RequestContext, wanted: dict[FetchKey, FetchedPartition] | None = None
+) -> Later | Coroutine[object, object, Later]:
+    """`wanted`: the partitions that the request itself names, if that is known already."""
+    if wanted is None:
+        count = len(request.topics)
+        for topic in request.topics:
+            count += len(topic.partitions)
+        if count > NAMED_AT_ONCE_MAX:
+            return _begin_in_turns(request, context)
     broker = context.broker
-    plan = broker.fetch_sessions.begin(request, context.api_version, broker.clock.monotonic_ms())
+    plan = broker.fetch_sessions.begin(request, context.api_version, broker.clock.monotonic_ms(), wanted)
     if plan.error:
         return FetchResponse(error_code=plan.error)
     partitions = plan.partitions
@@ -66,7 +82,7 @@ def handle(
     )
     reading = Reading(partitions, terms, broker.partitions, broker.disk)
     max_wait_ms = request.max_wait_ms if partitions else 0
-    if len(partitions) > OPENED_AT_ONCE_MAX:
+    if wanted is None and len(partitions) > OPENED_AT_ONCE_MAX and broker.partitions.has_unopened:
         named = [
             (wanted.topic_id if terms.by_id else wanted.topic_name, wanted.index) for wanted in partitions.values()
         ]
@@ -76,23 +92,41 @@ def handle(
     return _fetch(plan, reading, max_wait_ms, context)
 
 
+async def _begin_in_turns(request: FetchRequest, context: RequestContext) -> Later:
+    wanted = await wanted_in_turns(request)
+    partitions = context.broker.partitions
+    if partitions.has_unopened:
+        by_id = context.api_version >= FIRST_VERSION_WITH_TOPIC_IDS
+        turn = Turn()
+        closed = []
+        for one in list(wanted.values()):
+            closed += partitions.unopened_among([(one.topic_id if by_id else one.topic_name, one.index)])
+            if turn.is_over:
+                await turn.share()
+        await open_in_turns(closed, partitions)
+    begun = handle(request, context, wanted)
+    return begun if isinstance(begun, FetchResponse | Pending) else await begun
+
+
 async def _open_and_fetch(
     closed: list[tuple[str, int]], plan: FetchPlan, reading: Reading, max_wait_ms: int, context: RequestContext
-) -> FetchResponse:
+) -> Later:
     await open_in_turns(closed, context.broker.partitions)
-    answer = _fetch(plan, reading, max_wait_ms, context)
-    return await answer.wait() if isinstance(answer, Pending) else answer
+    return _fetch(plan, reading, max_wait_ms, context)
 
 
-def _fetch(
-    plan: FetchPlan, reading: Reading, max_wait_ms: int, context: RequestContext
-) -> FetchResponse | Pending[FetchResponse]:
+def _fetch(plan: FetchPlan, reading: Reading, max_wait_ms: int, context: RequestContext) -> Later:
     """The answer, pending if there is not enough or it takes more than one turn to read."""
-    is_read = len(plan.partitions) <= READ_AT_ONCE_MAX and reading.go_on()
+    clock = context.broker.clock
+    if len(plan.partitions) > READ_AT_ONCE_MAX:
+        answering = partial(_response_in_steps, plan, reading)
+        return LongFetching(reading, clock, max_wait_ms, partial(_response, plan, reading), answering).begin(
+            is_read=False
+        )
+    is_read = reading.go_on()
     if is_read and (max_wait_ms <= 0 or reading.is_enough):
         return _response(plan, reading)
-    fetching = Fetching(reading, context.broker.clock, max_wait_ms, partial(_response, plan, reading))
-    return fetching.begin(is_read=is_read)
+    return Fetching(reading, clock, max_wait_ms, partial(_response, plan, reading)).begin(is_read=is_read)
 
 
 def _response(plan: FetchPlan, reading: Reading) -> FetchResponse:
@@ -110,6 +144,25 @@ def _response(plan: FetchPlan, reading: Reading) -> FetchResponse:
             response.responses.append(topic)
         topic.partitions.append(data)
     reading.results = []
+    return response
+
+
+def _response_in_steps(plan: FetchPlan, reading: Reading) -> Generator[None, None, FetchResponse]:
+    """The same of very many partitions: it yields after some of them, and returns the whole."""
+    results, reading.results = reading.results, []
+    response = FetchResponse(session_id=plan.session_id)
+    topics = response.responses
+    for start in range(0, len(results), STEP_PARTITIONS):
+        reading.results = results[start : start + STEP_PARTITIONS]
+        part = _response(plan, reading)
+        if part.error_code:
+            return part
+        more = part.responses
+        if topics and more and (topics[-1].topic, topics[-1].topic_id) == (more[0].topic, more[0].topic_id):
+            topics[-1].partitions += more[0].partitions
+            del more[0]
+        topics += more
+        yield
     return response
 
 

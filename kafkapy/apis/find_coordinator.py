@@ -9,6 +9,7 @@ Differs: the first request creates the coordinator's topic and waits for that; A
          and answers COORDINATOR_NOT_AVAILABLE meanwhile. Where __consumer_offsets has a record that cannot be read,
          Apache Kafka answers NOT_COORDINATOR to all requests about the groups of that partition; here the record is
          skipped, with a line in the log.
+         Of more than 100 keys each is answered once, however often it is named.
 Not done: more than one broker: this one answers for every key. Throttling; throttle_time_ms is always 0.
 """
 
@@ -17,12 +18,15 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from kafkapy.pending import Pending, all_of, attempt, settled
+from kafkapy.pending import Pending, all_in_turns, all_of, attempt, settled
+from kafkapy.turns import unique_in_turns
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.find_coordinator import Coordinator, FindCoordinatorResponse
 from kafkapy_wire.uuid import parse_uuid
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from kafkapy.context import RequestContext
     from kafkapy_controller.image import Endpoint
     from kafkapy_wire.messages.find_coordinator import FindCoordinatorRequest
@@ -30,6 +34,8 @@ if TYPE_CHECKING:
 FIRST_VERSION_WITH_KEY_TYPE = 1
 FIRST_VERSION_WITH_KEYS = 4
 FIRST_VERSION_WITH_SHARE_KEYS = 6
+
+ANSWERED_AT_ONCE_MAX = 100
 
 NO_NODE = -1
 INVALID_REQUEST_TEXT = (
@@ -47,10 +53,14 @@ class CoordinatorType(IntEnum):
     SHARE = 2
 
 
-def handle(request: FindCoordinatorRequest, context: RequestContext) -> Pending[FindCoordinatorResponse]:
+def handle(
+    request: FindCoordinatorRequest, context: RequestContext
+) -> Pending[FindCoordinatorResponse] | Coroutine[object, object, FindCoordinatorResponse]:
     version = context.api_version
     key_type = request.key_type if version >= FIRST_VERSION_WITH_KEY_TYPE else CoordinatorType.GROUP
     if version >= FIRST_VERSION_WITH_KEYS:
+        if len(request.coordinator_keys) > ANSWERED_AT_ONCE_MAX:
+            return _find_in_turns(request, key_type, context)
         found = [_find_one_of_many(key, key_type, context) for key in request.coordinator_keys]
         return all_of(found).map(lambda coordinators: FindCoordinatorResponse(coordinators=coordinators))
 
@@ -69,6 +79,14 @@ def handle(request: FindCoordinatorRequest, context: RequestContext) -> Pending[
         )
 
     return attempt(lambda: _find(request.key, key_type, context)).map(answer).otherwise(refuse)
+
+
+async def _find_in_turns(
+    request: FindCoordinatorRequest, key_type: int, context: RequestContext
+) -> FindCoordinatorResponse:
+    keys = await unique_in_turns(request.coordinator_keys)
+    found = await all_in_turns(lambda key: _find_one_of_many(key, key_type, context), keys)
+    return FindCoordinatorResponse(coordinators=found)
 
 
 def _find_one_of_many(key: str, key_type: int, context: RequestContext) -> Pending[Coordinator]:

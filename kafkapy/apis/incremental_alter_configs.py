@@ -20,8 +20,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kafkapy.metadata.altering import ResourceChange
+from kafkapy.metadata.altering import OPERATIONS_MAX, ResourceChange, alter_configs
 from kafkapy.settings.alter import OperationOn
+from kafkapy.turns import each_in_turns
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.incremental_alter_configs import (
     AlterConfigsResourceResponse,
@@ -32,29 +33,30 @@ from kafkapy_wire.messages.incremental_alter_configs import (
 if TYPE_CHECKING:
     from kafkapy.context import RequestContext
     from kafkapy_wire.errors import KafkaError
+    from kafkapy_wire.messages.incremental_alter_configs import AlterConfigsResource
 
 
 async def handle(request: IncrementalAlterConfigsRequest, context: RequestContext) -> IncrementalAlterConfigsResponse:
-    asked = [
-        ResourceChange(
-            resource.resource_type,
-            resource.resource_name,
-            [OperationOn(config.name, config.config_operation, config.value) for config in resource.configs],
-            replaces=False,
-        )
-        for resource in request.resources
+    altered = await alter_configs(
+        context.broker.controller, request.resources, _change, validate_only=request.validate_only
+    )
+    return IncrementalAlterConfigsResponse(responses=await each_in_turns(lambda one: _response(*one), altered))
+
+
+def _change(resource: AlterConfigsResource) -> ResourceChange:
+    operations = [
+        OperationOn(config.name, config.config_operation, config.value)
+        for config in resource.configs[: OPERATIONS_MAX + 1]
     ]
-    errors = await context.broker.controller.alter_configs(asked, validate_only=request.validate_only).wait()
-    return IncrementalAlterConfigsResponse(
-        responses=[
-            AlterConfigsResourceResponse(
-                error_code=ErrorCode.NONE if error is None else error.code,
-                error_message=None if error is None else error.message,
-                resource_type=resource.resource_type,
-                resource_name=resource.name,
-            )
-            for resource, error in zip(asked, errors, strict=True)
-        ]
+    return ResourceChange(resource.resource_type, resource.resource_name, operations, replaces=False)
+
+
+def _response(resource: AlterConfigsResource, error: KafkaError | None) -> AlterConfigsResourceResponse:
+    return AlterConfigsResourceResponse(
+        error_code=ErrorCode.NONE if error is None else error.code,
+        error_message=None if error is None else error.message,
+        resource_type=resource.resource_type,
+        resource_name=resource.resource_name,
     )
 
 

@@ -16,16 +16,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kafkapy.pending import Pending, attempt
+from kafkapy.turns import Turn
+from kafkapy_wire.errors import KafkaError
 from kafkapy_wire.messages.leave_group import LeaveGroupResponse, MemberIdentity
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from kafkapy.context import RequestContext
     from kafkapy_wire.messages.leave_group import LeaveGroupRequest, MemberResponse
 
 FIRST_VERSION_WITH_MEMBERS = 3
+MEMBERS_AT_ONCE_MAX = 500
+"""Those who leave together cause one rebalance. Of more than so many each lot causes its own."""
 
 
-def handle(request: LeaveGroupRequest, context: RequestContext) -> Pending[LeaveGroupResponse]:
+def handle(
+    request: LeaveGroupRequest, context: RequestContext
+) -> Pending[LeaveGroupResponse] | Coroutine[object, object, LeaveGroupResponse]:
+    if len(request.members) > MEMBERS_AT_ONCE_MAX:
+        return _leave_in_turns(request, context)
     is_single = context.api_version < FIRST_VERSION_WITH_MEMBERS
     members = [MemberIdentity(member_id=request.member_id)] if is_single else request.members
 
@@ -36,3 +46,16 @@ def handle(request: LeaveGroupRequest, context: RequestContext) -> Pending[Leave
 
     outcome = attempt(lambda: context.broker.groups.leave_group(request.group_id, members))
     return outcome.map(answer).otherwise(lambda error: LeaveGroupResponse(error_code=error.code))
+
+
+async def _leave_in_turns(request: LeaveGroupRequest, context: RequestContext) -> LeaveGroupResponse:
+    response = LeaveGroupResponse()
+    turn = Turn()
+    try:
+        for start in range(0, len(request.members), MEMBERS_AT_ONCE_MAX):
+            members = request.members[start : start + MEMBERS_AT_ONCE_MAX]
+            response.members += await context.broker.groups.leave_group(request.group_id, members).wait()
+            await turn.share()
+    except KafkaError as error:
+        return LeaveGroupResponse(error_code=error.code)
+    return response

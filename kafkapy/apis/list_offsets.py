@@ -10,16 +10,21 @@ pending.
 Errors  UNKNOWN_TOPIC_OR_PARTITION, FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH, KAFKA_STORAGE_ERROR
         UNSUPPORTED_VERSION   a special timestamp that this version does not know
         INVALID_REQUEST       the partition is named twice
+        INVALID_RECORD        a record is larger than max.decompressed.message.bytes
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from enum import IntEnum
+from functools import partial
 from typing import TYPE_CHECKING
 
+from kafkapy.partitions.looking import look_beside
 from kafkapy.turns import Turn
-from kafkapy_wire.errors import ErrorCode, KafkaError
+from kafkapy_log.append_validation import AT_ONCE_DECOMPRESSED_BYTES_MAX
+from kafkapy_wire.errors import ErrorCode, KafkaError, MalformedMessage
 from kafkapy_wire.messages.list_offsets import (
     ListOffsetsPartitionResponse,
     ListOffsetsRequest,
@@ -30,6 +35,8 @@ from kafkapy_wire.messages.list_offsets import (
 if TYPE_CHECKING:
     from kafkapy.context import RequestContext
     from kafkapy.partitions.partition import Partition
+    from kafkapy_log.log_times import LogTimes
+    from kafkapy_log.segment_list import TimestampAndOffset, TimestampedBatch
     from kafkapy_wire.messages.list_offsets import ListOffsetsPartition
 
 READ_COMMITTED = 1
@@ -56,15 +63,23 @@ FIRST_VERSION = {
 
 
 async def handle(request: ListOffsetsRequest, context: RequestContext) -> ListOffsetsResponse:
-    times_named = Counter(
-        (topic.name, wanted.partition_index) for topic in request.topics for wanted in topic.partitions
-    )
+    times_named: Counter[tuple[str, int]] = Counter()
     response = ListOffsetsResponse()
     turn = Turn()
     for topic in request.topics:
-        answers = []
-        # A partition named twice is answered once.
-        for wanted in {wanted.partition_index: wanted for wanted in topic.partitions}.values():
+        for wanted in topic.partitions:
+            times_named[topic.name, wanted.partition_index] += 1
+            await turn.share()
+        await turn.share()
+    for topic in request.topics:
+        await turn.share()
+        answers: list[ListOffsetsPartitionResponse] = []
+        answered: set[int] = set()
+        for wanted in topic.partitions:
+            await turn.share()
+            if wanted.partition_index in answered:
+                continue  # a partition named twice is answered once
+            answered.add(wanted.partition_index)
             answer = ListOffsetsPartitionResponse(partition_index=wanted.partition_index)
             try:
                 if times_named[topic.name, wanted.partition_index] > 1:
@@ -72,7 +87,7 @@ async def handle(request: ListOffsetsRequest, context: RequestContext) -> ListOf
                 _check_timestamp(wanted.timestamp, context.api_version)
                 partition = context.broker.partitions.leader(topic.name, wanted.partition_index)
                 partition.check_leader_epoch(wanted.current_leader_epoch)
-                _look_up(partition, wanted, request, answer)
+                await _look_up(partition, wanted, request, answer)
                 if context.api_version < FIRST_VERSION_WITH_LEADER_EPOCH:
                     answer.leader_epoch = -1
             except KafkaError as error:
@@ -80,7 +95,6 @@ async def handle(request: ListOffsetsRequest, context: RequestContext) -> ListOf
                 if error.code is ErrorCode.KAFKA_STORAGE_ERROR:
                     context.broker.disk.unreadable(error)
             answers.append(answer)
-            await turn.share()
         response.topics.append(ListOffsetsTopicResponse(name=topic.name, partitions=answers))
     return response
 
@@ -90,7 +104,7 @@ def _check_timestamp(timestamp: int, version: int) -> None:
         raise KafkaError(ErrorCode.UNSUPPORTED_VERSION)
 
 
-def _look_up(
+async def _look_up(
     partition: Partition,
     wanted: ListOffsetsPartition,
     request: ListOffsetsRequest,
@@ -110,12 +124,27 @@ def _look_up(
         case SpecialTimestamp.LATEST_TIERED | SpecialTimestamp.EARLIEST_PENDING_UPLOAD:
             pass
         case _:
-            if wanted.timestamp == SpecialTimestamp.MAX_TIMESTAMP:
-                found = log.offset_of_max_timestamp()
-            else:
-                found = log.offset_for_timestamp(wanted.timestamp)
+            found = await _find(log.times, wanted.timestamp)
             if found is not None and found.offset < readable_end:
                 answer.timestamp, answer.offset, answer.leader_epoch = found.timestamp, found.offset, found.leader_epoch
+
+
+async def _find(times: LogTimes, timestamp: int) -> TimestampAndOffset | None:
+    """The first record that is late enough. Others have their turns while batches are looked into."""
+    batch = times.batch_of_max() if timestamp == SpecialTimestamp.MAX_TIMESTAMP else times.batch_for(timestamp)
+    while batch is not None:
+        found = await _first_record(times, batch)
+        if found is not None:
+            return found
+        batch = times.batch_for(batch.timestamp, batch.next_offset)
+    return None
+
+
+async def _first_record(times: LogTimes, batch: TimestampedBatch) -> TimestampAndOffset | None:
+    if not batch.takes_long:
+        with suppress(MalformedMessage):  # as a rule it is larger than that; otherwise what follows says so again
+            return batch.first_record(AT_ONCE_DECOMPRESSED_BYTES_MAX)
+    return await look_beside(partial(times.look_into, batch))
 
 
 def error_response(request: ListOffsetsRequest, error: KafkaError) -> ListOffsetsResponse:

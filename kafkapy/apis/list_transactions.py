@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kafkapy.coordinators.transaction.transaction import TransactionStatus
-from kafkapy.pending import Pending
+from kafkapy.turns import each_in_turns, unique_in_turns
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.list_transactions import (
     ListTransactionsRequest,
@@ -32,30 +32,29 @@ if TYPE_CHECKING:
 STATUSES = {status.text: status for status in TransactionStatus}
 
 
-def handle(request: ListTransactionsRequest, context: RequestContext) -> Pending[ListTransactionsResponse]:
+async def handle(request: ListTransactionsRequest, context: RequestContext) -> ListTransactionsResponse:
+    filters = await unique_in_turns(request.state_filters)
     statuses = None
-    if request.state_filters:
-        statuses = frozenset(STATUSES[name] for name in request.state_filters if name in STATUSES)
-
-    def answer(transactions: list[Transaction]) -> ListTransactionsResponse:
-        return ListTransactionsResponse(
-            unknown_state_filters=[name for name in dict.fromkeys(request.state_filters) if name not in STATUSES],
-            transaction_states=[
-                TransactionState(
-                    transactional_id=transaction.transactional_id,
-                    producer_id=transaction.producer_id,
-                    transaction_state=transaction.status.text,
-                )
-                for transaction in transactions
-            ],
-        )
-
-    return context.broker.transactions.list(
+    if filters:
+        statuses = frozenset(STATUSES[name] for name in filters if name in STATUSES)
+    transactions = await context.broker.transactions.list(
         statuses,
         frozenset(request.producer_id_filters),
         request.duration_filter,
         _matcher(request.transactional_id_pattern),
-    ).map(answer)
+    )
+    return ListTransactionsResponse(
+        unknown_state_filters=[name for name in filters if name not in STATUSES],
+        transaction_states=await each_in_turns(_state, transactions),
+    )
+
+
+def _state(transaction: Transaction) -> TransactionState:
+    return TransactionState(
+        transactional_id=transaction.transactional_id,
+        producer_id=transaction.producer_id,
+        transaction_state=transaction.status.text,
+    )
 
 
 def _matcher(pattern: str | None) -> Callable[[str], object] | None:

@@ -22,6 +22,7 @@ Without an authorizer every operation is authorized.
 from __future__ import annotations
 
 import logging
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from kafkapy.metadata.encoded_topics import EncodedTopic, Form
@@ -29,6 +30,7 @@ from kafkapy.shown import shown
 from kafkapy.turns import Turn
 from kafkapy_controller.image import NO_LEADER
 from kafkapy_controller.topic_names import INTERNAL_TOPICS, is_valid_topic_name
+from kafkapy_controller.topics import PARTITIONS_PER_REQUEST_MAX
 from kafkapy_wire.codec import encode_struct
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.message import EncodedStructs, Message, field
@@ -46,6 +48,8 @@ if TYPE_CHECKING:
 
     from kafkapy.context import RequestContext
     from kafkapy_controller.image import MetadataImage, PartitionImage, TopicImage
+    from kafkapy_wire.messages.metadata import MetadataRequestTopic
+    from kafkapy_wire.uuid import Uuid
 
 logger = logging.getLogger("kafkapy.apis.metadata")
 
@@ -60,6 +64,8 @@ FIRST_VERSION_WITH_LISTENER_NOT_FOUND = 6
 FIRST_VERSION_ASKING_BY_ID = 12
 LOGGED_TOPICS_MAX = 20
 """Of those that are created for one request."""
+NAMED_AT_ONCE_MAX = 500
+"""Topics that a request names; a request about more is cut."""
 PARTITIONS_PER_TURN_MAX = 500
 """More than these to be encoded take turns; about 5 microseconds each."""
 
@@ -77,6 +83,8 @@ class Answer(Message, api_key=3, kind="response", versions="0-13", flexible="9+"
 
 
 def handle(request: MetadataRequest, context: RequestContext) -> Answer | Coroutine[object, object, Answer]:
+    if request.topics is not None and len(request.topics) > NAMED_AT_ONCE_MAX:
+        return _answer_many(request, context)
     _check(request, context.api_version)
     missing = _topics_to_make(request, context)
     return _make_and_answer(request, context, missing) if missing else _answer(request, context)
@@ -94,33 +102,89 @@ def error_response(request: MetadataRequest, error: KafkaError) -> MetadataRespo
 
 def _check(request: MetadataRequest, version: int) -> None:
     for topic in request.topics or ():
-        if version < FIRST_VERSION_ASKING_BY_ID:
-            if topic.topic_id != ZERO_UUID or topic.name is None:
-                raise KafkaError(ErrorCode.INVALID_REQUEST)
-        elif topic.name is None and topic.topic_id == ZERO_UUID:
-            raise KafkaError(ErrorCode.UNKNOWN_SERVER_ERROR)
+        _check_topic(topic, version)
+
+
+def _check_topic(topic: MetadataRequestTopic, version: int) -> None:
+    if version < FIRST_VERSION_ASKING_BY_ID:
+        if topic.topic_id != ZERO_UUID or topic.name is None:
+            raise KafkaError(ErrorCode.INVALID_REQUEST)
+    elif topic.name is None and topic.topic_id == ZERO_UUID:
+        raise KafkaError(ErrorCode.UNKNOWN_SERVER_ERROR)
 
 
 def _topics_to_make(request: MetadataRequest, context: RequestContext) -> list[str]:
-    if not request.topics or not request.allow_auto_topic_creation or _asks_by_id(request):
+    if not request.topics or not _may_make_topics(request, context) or _asks_by_id(request):
         return []
-    broker = context.broker
-    if not broker.settings.now.topics.auto_create_topics_enable:
-        return []
-    known = broker.metadata.image.topics
+    known = context.broker.metadata.image.topics
     names = dict.fromkeys(topic.name for topic in request.topics)
     return [name for name in names if name is not None and name not in known and is_valid_topic_name(name)]
 
 
-async def _make_and_answer(request: MetadataRequest, context: RequestContext, missing: list[str]) -> Answer:
+def _may_make_topics(request: MetadataRequest, context: RequestContext) -> bool:
+    return request.allow_auto_topic_creation and context.broker.settings.now.topics.auto_create_topics_enable
+
+
+async def _make(context: RequestContext, missing: list[str]) -> None:
     from kafkapy.metadata.internal_topics import create_missing_topics
 
     try:
+        if len(missing) > PARTITIONS_PER_REQUEST_MAX:
+            raise KafkaError(ErrorCode.POLICY_VIOLATION, f"a request may make {PARTITIONS_PER_REQUEST_MAX} topics")
         created = await create_missing_topics(context.broker.controller, missing, context.broker.settings.now)
         _log_created(created, context)
     except KafkaError as error:
         # The answer says UNKNOWN_TOPIC_OR_PARTITION, as Apache Kafka's does; the reason is for who runs the broker.
-        logger.warning("cannot make the topics %s that %s asks for: %s", missing, context.client_id, error)
+        logger.warning(
+            "cannot make %d topics (%s%s) that %s asks for: %s",
+            len(missing),
+            ", ".join(missing[:3]),
+            ", ..." if len(missing) > 3 else "",
+            context.client_id,
+            error,
+        )
+
+
+async def _answer_many(request: MetadataRequest, context: RequestContext) -> Answer:
+    """The same for a request that names very many topics: some of them at a time."""
+    turn = Turn()
+    wanted: dict[tuple[str | None, Uuid], MetadataRequestTopic] = {}
+    asks_by_id = False
+    for topic in request.topics or ():
+        _check_topic(topic, context.api_version)
+        asks_by_id = asks_by_id or topic.topic_id != ZERO_UUID
+        wanted[topic.name, topic.topic_id] = topic
+        if turn.is_over:
+            await turn.share()
+    if not asks_by_id and _may_make_topics(request, context):
+        known = context.broker.metadata.image.topics
+        missing = []
+        for name, _ in wanted:
+            if name is not None and name not in known and is_valid_topic_name(name):
+                missing.append(name)
+            await turn.share()
+        if missing:
+            await _make(context, missing)
+    image = context.broker.metadata.image
+    pieces: list[EncodedStructs] = []
+    of_piece = iter(wanted.values())
+    while named := list(islice(of_piece, NAMED_AT_ONCE_MAX)):
+        await turn.share()
+        if asks_by_id:
+            named = [topic for topic in named if topic.topic_id != ZERO_UUID]
+        part = MetadataRequest(
+            topics=named, include_topic_authorized_operations=request.include_topic_authorized_operations
+        )
+        topics = _Topics(part, image, context) if named else None
+        if topics is not None:
+            await _fill_in_turns(topics, image)
+            pieces.append(topics.encoded())
+    data = b"".join([piece.data for piece in pieces])
+    return _response(request, image, context, EncodedStructs(sum([piece.struct_count for piece in pieces]), data))
+
+
+async def _make_and_answer(request: MetadataRequest, context: RequestContext, missing: list[str]) -> Answer:
+    await _make(context, missing)
     answer = _answer(request, context)
     return answer if isinstance(answer, Answer) else await answer
 
@@ -155,6 +219,11 @@ def _answer(request: MetadataRequest, context: RequestContext) -> Answer | Corou
 async def _answer_in_turns(
     request: MetadataRequest, image: MetadataImage, context: RequestContext, topics: _Topics
 ) -> Answer:
+    await _fill_in_turns(topics, image)
+    return _response(request, image, context, topics.encoded())
+
+
+async def _fill_in_turns(topics: _Topics, image: MetadataImage) -> None:
     turn = Turn()
     for index in topics.missing:
         partitions: list[MetadataResponsePartition] = []
@@ -164,7 +233,6 @@ async def _answer_in_turns(
                 await turn.share()
         topics.fill(index, partitions)
         await turn.share()
-    return _response(request, image, context, topics.encoded())
 
 
 def _response(

@@ -16,6 +16,7 @@ Errors  UNKNOWN_TOPIC_OR_PARTITION  no such topic (before v10) or partition
         FENCED_INSTANCE_ID          another member has taken over this group_instance_id
         REBALANCE_IN_PROGRESS       the generation is known, its assignment is not
         COORDINATOR_LOAD_IN_PROGRESS
+Differs: a commit of more than 500 partitions is stored in several batches, so it may be larger than max.message.bytes.
 Not done: authorization, throttling.
 """
 
@@ -23,8 +24,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kafkapy.coordinators.group.offset_commits import TopicOutcome, TopicToCommit, merged, resolve
+from kafkapy.coordinators.group.offset_commits import (
+    TopicOutcome,
+    TopicToCommit,
+    commit_in_turns,
+    is_long,
+    merged,
+    resolve,
+)
 from kafkapy.pending import Pending, attempt, settled
+from kafkapy.turns import Turn, each_in_turns
 from kafkapy_wire.messages.offset_commit import (
     OffsetCommitResponse,
     OffsetCommitResponsePartition,
@@ -32,22 +41,56 @@ from kafkapy_wire.messages.offset_commit import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine, Sequence
+
     from kafkapy.context import RequestContext
-    from kafkapy_wire.errors import KafkaError
-    from kafkapy_wire.messages.offset_commit import OffsetCommitRequest
+    from kafkapy_wire.errors import ErrorCode, KafkaError
+    from kafkapy_wire.messages.offset_commit import OffsetCommitRequest, OffsetCommitRequestTopic
 
 FIRST_VERSION_WITH_TOPIC_IDS = 10
 
 
-def handle(request: OffsetCommitRequest, context: RequestContext) -> Pending[OffsetCommitResponse]:
-    asked = [TopicToCommit(topic.name, topic.topic_id, topic.partitions) for topic in request.topics]
+def handle(
+    request: OffsetCommitRequest, context: RequestContext
+) -> Pending[OffsetCommitResponse] | Coroutine[object, object, OffsetCommitResponse]:
+    if is_long(request.topics):
+        return _commit_in_turns(request, context)
+    asked = [_asked(topic) for topic in request.topics]
+    return _commit(asked, request, context).map(_response)
+
+
+def _commit(
+    asked: Sequence[TopicToCommit], request: OffsetCommitRequest, context: RequestContext
+) -> Pending[list[TopicOutcome]]:
     by_id = context.api_version >= FIRST_VERSION_WITH_TOPIC_IDS
     known, refused = resolve(asked, context.broker.metadata.image, by_id=by_id)
     if not known:
-        return settled(_response(merged(refused, [])))
+        return settled(merged(refused, []))
     outcome = attempt(lambda: context.broker.groups.commit_offsets(request, known, context.api_version))
     committed = outcome.otherwise(lambda error: [topic.refused(error.code) for topic in known])
-    return committed.map(lambda topics: _response(merged(refused, topics)))
+    return committed.map(lambda topics: merged(refused, topics))
+
+
+async def _commit_in_turns(request: OffsetCommitRequest, context: RequestContext) -> OffsetCommitResponse:
+    asked = await each_in_turns(_asked, request.topics)
+    outcomes = await commit_in_turns(asked, lambda piece: _commit(piece, request, context))
+    response = OffsetCommitResponse()
+    turn = Turn()
+    for topic in outcomes:
+        partitions = await each_in_turns(_committed, topic.partitions)
+        response.topics.append(
+            OffsetCommitResponseTopic(name=topic.name, topic_id=topic.topic_id, partitions=partitions)
+        )
+        await turn.share()
+    return response
+
+
+def _asked(topic: OffsetCommitRequestTopic) -> TopicToCommit:
+    return TopicToCommit(topic.name, topic.topic_id, topic.partitions)
+
+
+def _committed(outcome: tuple[int, ErrorCode]) -> OffsetCommitResponsePartition:
+    return OffsetCommitResponsePartition(partition_index=outcome[0], error_code=outcome[1])
 
 
 def _response(topics: list[TopicOutcome]) -> OffsetCommitResponse:
@@ -56,10 +99,7 @@ def _response(topics: list[TopicOutcome]) -> OffsetCommitResponse:
             OffsetCommitResponseTopic(
                 name=topic.name,
                 topic_id=topic.topic_id,
-                partitions=[
-                    OffsetCommitResponsePartition(partition_index=index, error_code=error)
-                    for index, error in topic.partitions
-                ],
+                partitions=[_committed(outcome) for outcome in topic.partitions],
             )
             for topic in topics
         ]
@@ -67,5 +107,5 @@ def _response(topics: list[TopicOutcome]) -> OffsetCommitResponse:
 
 
 def error_response(request: OffsetCommitRequest, error: KafkaError) -> OffsetCommitResponse:
-    asked = [TopicToCommit(topic.name, topic.topic_id, topic.partitions) for topic in request.topics]
+    asked = [_asked(topic) for topic in request.topics]
     return _response([topic.refused(error.code) for topic in asked])

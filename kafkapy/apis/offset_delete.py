@@ -15,8 +15,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kafkapy.pending import Pending, attempt
+from kafkapy.turns import Turn
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.offset_delete import (
+    OffsetDeleteRequest,
     OffsetDeleteRequestTopic,
     OffsetDeleteResponse,
     OffsetDeleteResponsePartition,
@@ -24,12 +26,54 @@ from kafkapy_wire.messages.offset_delete import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine, Iterator
+
     from kafkapy.context import RequestContext
     from kafkapy_controller.image import MetadataImage
-    from kafkapy_wire.messages.offset_delete import OffsetDeleteRequest
+
+PARTITIONS_AT_ONCE_MAX = 500
 
 
-def handle(request: OffsetDeleteRequest, context: RequestContext) -> Pending[OffsetDeleteResponse]:
+def handle(
+    request: OffsetDeleteRequest, context: RequestContext
+) -> Pending[OffsetDeleteResponse] | Coroutine[object, object, OffsetDeleteResponse]:
+    count = len(request.topics)
+    if count <= PARTITIONS_AT_ONCE_MAX:
+        count = sum([len(topic.partitions) for topic in request.topics])
+    return _delete(request, context) if count <= PARTITIONS_AT_ONCE_MAX else _delete_in_turns(request, context)
+
+
+async def _delete_in_turns(request: OffsetDeleteRequest, context: RequestContext) -> OffsetDeleteResponse:
+    turn = Turn()
+    topics: dict[str, OffsetDeleteResponseTopic] = {}
+    for piece in _pieces(request):
+        answer = await _delete(piece, context).wait()
+        if answer.error_code:
+            return answer
+        for topic in answer.topics:
+            first = topics.setdefault(topic.name, topic)
+            if first is not topic:
+                first.partitions.extend(topic.partitions)
+        await turn.share()
+    return OffsetDeleteResponse(topics=list(topics.values()))
+
+
+def _pieces(request: OffsetDeleteRequest) -> Iterator[OffsetDeleteRequest]:
+    """The same request about so many partitions at a time."""
+    piece = OffsetDeleteRequest(group_id=request.group_id)
+    room = PARTITIONS_AT_ONCE_MAX
+    for topic in request.topics:
+        for start in range(0, max(len(topic.partitions), 1), PARTITIONS_AT_ONCE_MAX):
+            part = topic.partitions[start : start + PARTITIONS_AT_ONCE_MAX]
+            if piece.topics and len(part) >= room:
+                yield piece
+                piece, room = OffsetDeleteRequest(group_id=request.group_id), PARTITIONS_AT_ONCE_MAX
+            piece.topics.append(OffsetDeleteRequestTopic(name=topic.name, partitions=part))
+            room -= max(len(part), 1)
+    yield piece
+
+
+def _delete(request: OffsetDeleteRequest, context: RequestContext) -> Pending[OffsetDeleteResponse]:
     known, refused = _resolve(request, context.broker.metadata.image)
 
     def answer(deleted: list[OffsetDeleteResponseTopic]) -> OffsetDeleteResponse:

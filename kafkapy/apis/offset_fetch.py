@@ -10,6 +10,7 @@ committed nothing.
 Errors  UNKNOWN_TOPIC_ID              no such topic (v10)
         UNSTABLE_OFFSET_COMMIT        require_stable, and a transaction that commits this offset is open
         COORDINATOR_LOAD_IN_PROGRESS  of the group; in v1, which has no place for it, of each partition
+Differs: of more than 500 partitions, or 50 groups, each is answered once, however often it is named.
 Not done: authorization, throttling.
 """
 
@@ -18,6 +19,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kafkapy.pending import Pending, all_of, attempt
+from kafkapy.turns import Turn, each_in_turns
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.offset_fetch import (
     OffsetFetchRequestGroup,
@@ -31,30 +33,157 @@ from kafkapy_wire.messages.offset_fetch import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Coroutine, Iterable, Iterator
 
     from kafkapy.context import RequestContext
     from kafkapy_controller.image import MetadataImage
     from kafkapy_wire.messages.offset_fetch import OffsetFetchRequest
+    from kafkapy_wire.uuid import Uuid
 
 FIRST_VERSION_WITH_ERROR = 2
 FIRST_VERSION_WITH_GROUPS = 8
 FIRST_VERSION_WITH_TOPIC_IDS = 10
+GROUPS_AT_ONCE_MAX = 50
 
 NO_OFFSET = -1
+PARTITIONS_AT_ONCE_MAX = 500
+"""A millisecond."""
 
 
-def handle(request: OffsetFetchRequest, context: RequestContext) -> Pending[OffsetFetchResponse]:
+def handle(
+    request: OffsetFetchRequest, context: RequestContext
+) -> Pending[OffsetFetchResponse] | Coroutine[object, object, OffsetFetchResponse]:
     if context.api_version < FIRST_VERSION_WITH_GROUPS:
-        return _single(request, context)
-    fetched = [_fetch(group, context, require_stable=request.require_stable) for group in request.groups]
-    return all_of(fetched).map(lambda groups: OffsetFetchResponse(groups=groups))
+        group = OffsetFetchRequestGroup(group_id=request.group_id, topics=_as_of_groups(request))
+        if _is_long(group, context):
+            return _single_in_turns(request, group, context)
+        fetched = _fetch(group, context, require_stable=request.require_stable)
+        return fetched.map(lambda answer: _flat(answer, group.topics or [], context.api_version))
+    groups = request.groups
+    if len(groups) > GROUPS_AT_ONCE_MAX or any(_is_long(group, context) for group in groups):
+        return _fetch_in_turns(request, context)
+    return all_of([_fetch(group, context, require_stable=request.require_stable) for group in groups]).map(
+        lambda answers: OffsetFetchResponse(groups=answers)
+    )
+
+
+def _is_long(group: OffsetFetchRequestGroup, context: RequestContext) -> bool:
+    topics = group.topics
+    if topics is None:
+        try:
+            return context.broker.groups.offset_count(group.group_id) > PARTITIONS_AT_ONCE_MAX
+        except KafkaError:
+            return False  # the answer says so
+    return (
+        len(topics) > PARTITIONS_AT_ONCE_MAX
+        or sum([len(topic.partition_indexes) for topic in topics]) > PARTITIONS_AT_ONCE_MAX
+    )
+
+
+async def _single_in_turns(
+    request: OffsetFetchRequest, group: OffsetFetchRequestGroup, context: RequestContext
+) -> OffsetFetchResponse:
+    answer = await _fetch_group_in_turns(group, context, require_stable=request.require_stable)
+    return _flat(answer, group.topics or [], context.api_version)
+
+
+async def _fetch_in_turns(request: OffsetFetchRequest, context: RequestContext) -> OffsetFetchResponse:
+    response = OffsetFetchResponse()
+    turn = Turn()
+    all_of_group: set[str] = set()  # those whose every offset is in the answer
+    for group in request.groups:
+        await turn.share()
+        if group.topics is None:
+            if group.group_id in all_of_group:
+                continue
+            all_of_group.add(group.group_id)
+        response.groups.append(
+            await _fetch_group_in_turns(group, context, require_stable=request.require_stable)
+            if _is_long(group, context)
+            else await _fetch(group, context, require_stable=request.require_stable).wait()
+        )
+    return response
+
+
+async def _fetch_group_in_turns(
+    group: OffsetFetchRequestGroup, context: RequestContext, *, require_stable: bool
+) -> OffsetFetchResponseGroup:
+    """As `_fetch`, some partitions at a time: what is committed meanwhile may show in the later ones."""
+    answer = OffsetFetchResponseGroup(group_id=group.group_id)
+    turn = Turn()
+    if group.topics is not None:
+        topics = group.topics
+    else:
+        committed = context.broker.groups.committed_partitions(group.group_id)
+        topics = [
+            OffsetFetchRequestTopics(name=name, partition_indexes=sorted(committed[name])) for name in sorted(committed)
+        ]
+    for pieces, goes_on in _pieces(await _unique(topics)):
+        await turn.share()
+        part = OffsetFetchRequestGroup(group_id=group.group_id, topics=pieces)
+        by_name = group.topics is None
+        fetched = await _fetch(part, context, require_stable=require_stable, by_name=by_name).wait()
+        if fetched.error_code:
+            return fetched
+        found = fetched.topics
+        if by_name and context.api_version >= FIRST_VERSION_WITH_TOPIC_IDS:
+            found = _with_ids(found, context.broker.metadata.image)
+        if goes_on and found and answer.topics and _are_same(answer.topics[-1], found[0]):
+            answer.topics[-1].partitions += found[0].partitions
+            found = found[1:]
+        answer.topics += found
+    return answer
+
+
+async def _unique(topics: list[OffsetFetchRequestTopics]) -> list[OffsetFetchRequestTopics]:
+    """Each topic once, with each of its partitions: 250,000 times one partition would be as many times its metadata."""
+    turn = Turn()
+    by_topic: dict[tuple[str, Uuid], dict[int, None]] = {}
+    for topic in topics:
+        indexes = by_topic.setdefault((topic.name, topic.topic_id), {})
+        for index in topic.partition_indexes:
+            indexes[index] = None
+            if turn.is_over:
+                await turn.share()
+        await turn.share()
+    return await each_in_turns(
+        lambda one: OffsetFetchRequestTopics(name=one[0][0], topic_id=one[0][1], partition_indexes=[*one[1]]),
+        by_topic.items(),
+    )
+
+
+def _are_same(one: OffsetFetchResponseTopics, other: OffsetFetchResponseTopics) -> bool:
+    return (one.name, one.topic_id) == (other.name, other.topic_id)
+
+
+def _pieces(topics: list[OffsetFetchRequestTopics]) -> Iterator[tuple[list[OffsetFetchRequestTopics], bool]]:
+    """The same topics and partitions, so many at a time; with whether the first one goes on from the piece before."""
+    piece: list[OffsetFetchRequestTopics] = []
+    room = PARTITIONS_AT_ONCE_MAX
+    goes_on = False
+    for topic in topics:
+        indexes = topic.partition_indexes
+        start = 0
+        while True:
+            part = indexes[start : start + room]
+            piece.append(OffsetFetchRequestTopics(name=topic.name, topic_id=topic.topic_id, partition_indexes=part))
+            start += len(part)
+            room -= max(len(part), 1)
+            if room > 0:
+                break
+            yield piece, goes_on
+            piece, room, goes_on = [], PARTITIONS_AT_ONCE_MAX, start < len(indexes)
+            if not goes_on:
+                break
+    if piece:
+        yield piece, goes_on
 
 
 def _fetch(
-    group: OffsetFetchRequestGroup, context: RequestContext, *, require_stable: bool
+    group: OffsetFetchRequestGroup, context: RequestContext, *, require_stable: bool, by_name: bool = False
 ) -> Pending[OffsetFetchResponseGroup]:
-    by_id = context.api_version >= FIRST_VERSION_WITH_TOPIC_IDS
+    """`by_name`: topics are named, whatever the version."""
+    by_id = context.api_version >= FIRST_VERSION_WITH_TOPIC_IDS and not by_name
     image = context.broker.metadata.image
     known = group.topics
     refused: list[OffsetFetchResponseTopics] = []
@@ -113,17 +242,13 @@ def _with_ids(topics: Iterable[OffsetFetchResponseTopics], image: MetadataImage)
     return existing
 
 
-def _single(request: OffsetFetchRequest, context: RequestContext) -> Pending[OffsetFetchResponse]:
+def _as_of_groups(request: OffsetFetchRequest) -> list[OffsetFetchRequestTopics] | None:
     """Before v8 the request is about one group, and its answer a flat one."""
-    topics = None
-    if request.topics is not None:
-        topics = [
-            OffsetFetchRequestTopics(name=topic.name, partition_indexes=topic.partition_indexes)
-            for topic in request.topics
-        ]
-    group = OffsetFetchRequestGroup(group_id=request.group_id, topics=topics)
-    fetched = _fetch(group, context, require_stable=request.require_stable)
-    return fetched.map(lambda group: _flat(group, topics or [], context.api_version))
+    if request.topics is None:
+        return None
+    return [
+        OffsetFetchRequestTopics(name=topic.name, partition_indexes=topic.partition_indexes) for topic in request.topics
+    ]
 
 
 def _flat(

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kafkapy.turns import Turn
 from kafkapy_wire.errors import KafkaError
 from kafkapy_wire.messages.offset_for_leader_epoch import (
     EpochEndOffset,
@@ -25,16 +26,17 @@ if TYPE_CHECKING:
     from kafkapy_wire.messages.offset_for_leader_epoch import OffsetForLeaderPartition
 
 
-def handle(request: OffsetForLeaderEpochRequest, context: RequestContext) -> OffsetForLeaderEpochResponse:
-    return OffsetForLeaderEpochResponse(
-        topics=[
-            OffsetForLeaderTopicResult(
-                topic=topic.topic,
-                partitions=[_end_of_epoch(topic.topic, wanted, context) for wanted in topic.partitions],
-            )
-            for topic in request.topics
-        ]
-    )
+async def handle(request: OffsetForLeaderEpochRequest, context: RequestContext) -> OffsetForLeaderEpochResponse:
+    response = OffsetForLeaderEpochResponse()
+    turn = Turn()
+    for topic in request.topics:
+        answers = []
+        for wanted in topic.partitions:
+            answers.append(_end_of_epoch(topic.topic, wanted, context))
+            await turn.share()
+        response.topics.append(OffsetForLeaderTopicResult(topic=topic.topic, partitions=answers))
+        await turn.share()
+    return response
 
 
 def _end_of_epoch(topic: str, wanted: OffsetForLeaderPartition, context: RequestContext) -> EpochEndOffset:

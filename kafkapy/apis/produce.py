@@ -36,6 +36,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from kafkapy.errors import CloseConnection
+from kafkapy.partitions.looking import check_beside
 from kafkapy.partitions.opening import OPENED_AT_ONCE_MAX, open_in_turns, to_be_opened
 from kafkapy.pending import Pending, settled
 from kafkapy.producing.acks import ALL, AckWait
@@ -43,6 +44,7 @@ from kafkapy.producing.enlisting import Enlisted, NotEnlisted, enlist, has_trans
 from kafkapy.turns import Turn
 from kafkapy_controller.topic_names import INTERNAL_TOPICS
 from kafkapy_log import UNGUARDED, Verification
+from kafkapy_log.append_validation import AT_ONCE_BYTES_MAX, TakesLong
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.produce import (
     BatchIndexAndErrorMessage,
@@ -52,18 +54,21 @@ from kafkapy_wire.messages.produce import (
     ProduceResponse,
     TopicProduceResponse,
 )
+from kafkapy_wire.records.batch import COMPRESSION_MASK
 from kafkapy_wire.records.validation import RecordsRejected, RequestRejected
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping
+    from collections.abc import Coroutine, Iterator, Mapping
 
     from kafkapy.context import RequestContext
     from kafkapy.high_watermark import HighWatermark
     from kafkapy.partitions.opening import Named
     from kafkapy.partitions.partition import Partition
+    from kafkapy_log.append_validation import CheckedBatch
     from kafkapy_wire.messages.produce import PartitionProduceData, TopicProduceData
 
     # What `enlist` said of each partition with a transactional batch, or of the whole request.
+    _Part: TypeAlias = tuple[TopicProduceData, PartitionProduceData, list[PartitionProduceResponse]]
     Enlistments: TypeAlias = Mapping[Partition, Enlisted | NotEnlisted] | NotEnlisted
 
 ADMIN_CLIENT_ID = "__admin_client"
@@ -71,6 +76,8 @@ NOTHING_ENLISTED: Mapping[Partition, Enlisted | NotEnlisted] = {}
 UNASKED = Enlisted(Verification.NONE, UNGUARDED)
 FIRST_VERSION_WITH_TOPIC_IDS = 13
 APPENDED_AT_ONCE_MAX = 64  # partitions: two milliseconds
+COMPRESSED_AT_ONCE_MAX = 4  # batches: a small one may take two milliseconds, too
+COMPRESSION_AT = 22  # the lower byte of a batch's attributes
 # To these Apache Kafka answers without the log start offset, to every other error of an append with it.
 ERRORS_WITHOUT_LOG_START_OFFSET = frozenset(
     {
@@ -92,13 +99,36 @@ def handle(request: ProduceRequest, context: RequestContext) -> Answer | Corouti
         if request.acks and not has_transactional_batch(request):
             return _append_one(request, context)
         return _produce(request, context)
-    count = sum([len(topic.partition_data) for topic in topics])
-    if count > APPENDED_AT_ONCE_MAX:
+    count = 0
+    for topic in topics:
+        count += len(topic.partition_data)
+        if count > APPENDED_AT_ONCE_MAX:
+            return _produce_in_turns(request, context)
+    if len(topics) > APPENDED_AT_ONCE_MAX or _compressed_count(request) > COMPRESSED_AT_ONCE_MAX:
         return _produce_in_turns(request, context)
     partitions = context.broker.partitions
     if partitions.has_unopened and count > OPENED_AT_ONCE_MAX and to_be_opened(_named(request, context), partitions):
         return _produce_in_turns(request, context)
     return _produce(request, context)
+
+
+def _compressed_count(request: ProduceRequest) -> int:
+    """How many batches have to be decompressed."""
+    count = 0
+    for topic in request.topic_data:
+        for data in topic.partition_data:
+            records = data.records
+            if records is not None and len(records) > COMPRESSION_AT and records[COMPRESSION_AT] & COMPRESSION_MASK:
+                count += 1
+    return count
+
+
+def _has_large(request: ProduceRequest) -> bool:
+    return any(
+        data.records is not None and len(data.records) > AT_ONCE_BYTES_MAX
+        for topic in request.topic_data
+        for data in topic.partition_data
+    )
 
 
 def _named(request: ProduceRequest, context: RequestContext) -> list[Named]:
@@ -110,27 +140,58 @@ def _named(request: ProduceRequest, context: RequestContext) -> list[Named]:
     ]
 
 
-def _produce(request: ProduceRequest, context: RequestContext) -> Answer:
+def _produce(
+    request: ProduceRequest, context: RequestContext
+) -> Answer | Coroutine[None, None, ProduceResponse | None]:
     if not has_transactional_batch(request):
-        return _append_all(request, context, NOTHING_ENLISTED)
+        return _append_all(request, context)
+    if _compressed_count(request) or _has_large(request):
+        return _produce_in_turns(request, context)  # one that takes long is not to be met behind a Pending
     enlisted = _enlist(request, context)
     if enlisted.settled:
-        return _append_all(request, context, enlisted.result())
-    return enlisted.and_then(lambda outcome: _as_pending(_append_all(request, context, outcome)))
+        return _append_enlisted(request, context, enlisted.result())
+    return enlisted.and_then(lambda outcome: _as_pending(_append_enlisted(request, context, outcome)))
 
 
 async def _produce_in_turns(request: ProduceRequest, context: RequestContext) -> ProduceResponse | None:
     """The same for very many partitions, with turns of the event loop between them."""
     partitions = context.broker.partitions
-    await open_in_turns(partitions.unopened_among(_named(request, context)), partitions)
+    turn = Turn()
+    closed = []
+    for topic in request.topic_data:
+        for data in topic.partition_data:
+            if partitions.has_unopened:
+                named = topic.topic_id if context.api_version >= FIRST_VERSION_WITH_TOPIC_IDS else topic.name
+                closed += partitions.unopened_among([(named, data.index)])
+            await turn.share()
+        await turn.share()
+    await open_in_turns(closed, partitions)
     enlisted = await _enlist(request, context).wait() if has_transactional_batch(request) else NOTHING_ENLISTED
     appending = Appending(request, context, enlisted)
-    turn = Turn()
     for topic in request.topic_data:
-        answers = appending.begin_topic(topic)
-        for data in topic.partition_data:
-            appending.append(topic, data, answers)
-            await turn.share()
+        await _append_in_turns(appending, appending.parts_of(topic), turn)
+        await turn.share()
+    return await _answer_of(appending, turn)
+
+
+async def _append_rest(appending: Appending, parts: Iterator[_Part], first: _Part) -> ProduceResponse | None:
+    """Append `first`, of which it is known that it takes long, and then the others, in turns."""
+    turn = Turn()
+    appending.append(*first, await appending.check(first))
+    await _append_in_turns(appending, parts, turn)
+    return await _answer_of(appending, turn)
+
+
+async def _append_in_turns(appending: Appending, parts: Iterator[_Part], turn: Turn) -> None:
+    for part in parts:
+        try:
+            appending.append(*part)
+        except TakesLong:
+            appending.append(*part, await appending.check(part))
+        await turn.share()
+
+
+async def _answer_of(appending: Appending, turn: Turn) -> ProduceResponse | None:
     answer = appending.answer()
     if not isinstance(answer, Pending):
         return answer
@@ -152,16 +213,29 @@ def _enlist(request: ProduceRequest, context: RequestContext) -> Pending[Enlistm
     return cast("Pending[Enlistments]", outcome)  # Pending is invariant
 
 
-def _append_all(request: ProduceRequest, context: RequestContext, enlisted: Enlistments) -> Answer:
-    appending = Appending(request, context, enlisted)
-    for topic in request.topic_data:
-        answers = appending.begin_topic(topic)
-        for data in topic.partition_data:
-            appending.append(topic, data, answers)
+def _append_all(
+    request: ProduceRequest, context: RequestContext
+) -> Answer | Coroutine[None, None, ProduceResponse | None]:
+    appending = Appending(request, context, NOTHING_ENLISTED)
+    parts = appending.parts()
+    for part in parts:
+        try:
+            appending.append(*part)
+        except TakesLong:
+            return _append_rest(appending, parts, part)
     return appending.answer()
 
 
-def _append_one(request: ProduceRequest, context: RequestContext) -> Answer:
+def _append_enlisted(request: ProduceRequest, context: RequestContext, enlisted: Enlistments) -> Answer:
+    appending = Appending(request, context, enlisted)
+    for topic, data, answers in appending.parts():
+        appending.append(topic, data, answers, at_once=False)
+    return appending.answer()
+
+
+def _append_one(
+    request: ProduceRequest, context: RequestContext
+) -> Answer | Coroutine[None, None, ProduceResponse | None]:
     """What `Appending` does, for the request of one plain batch with an answer: 0.9 of 11 µs less for each of them.
 
     The clients of many small requests send nothing else.
@@ -181,6 +255,8 @@ def _append_one(request: ProduceRequest, context: RequestContext) -> Answer:
     except KafkaError as error:
         answer = PartitionProduceResponse(index=data.index, base_offset=-1)
         _refuse(answer, partition, error)
+    except TakesLong:
+        return _produce_in_turns(request, context)
     else:
         answer = PartitionProduceResponse(
             index=data.index,
@@ -225,13 +301,47 @@ class Appending:
         )
         return answers
 
+    def parts(self) -> Iterator[_Part]:
+        """What `append` is to be called with: each partition of the request."""
+        for topic in self._request.topic_data:
+            yield from self.parts_of(topic)
+
+    def parts_of(self, topic: TopicProduceData) -> Iterator[_Part]:
+        """The same of one topic, which gets its place in the answer."""
+        answers = self.begin_topic(topic)
+        for data in topic.partition_data:
+            yield topic, data, answers
+
+    async def check(self, part: _Part) -> CheckedBatch | KafkaError | None:
+        """Validate a part's records beside the event loop; None: there is no such partition, as `append` will find."""
+        topic, data, _ = part
+        context = self._context
+        try:
+            partition = _find(topic, data.index, self._request, context)
+        except KafkaError:
+            return None
+        return await check_beside(
+            partition.log,
+            data.records if data.records is not None else b"",
+            now_ms=context.broker.clock.now_ms(),
+            request_version=context.api_version,
+        )
+
     def append(
-        self, topic: TopicProduceData, data: PartitionProduceData, answers: list[PartitionProduceResponse]
+        self,
+        topic: TopicProduceData,
+        data: PartitionProduceData,
+        answers: list[PartitionProduceResponse],
+        checked: CheckedBatch | KafkaError | None = None,
+        *,
+        at_once: bool = True,
     ) -> None:
-        """Append one partition's records, or say in its answer why not."""
+        """Append one partition's records, or say in its answer why not. `checked` of them, if that is known already.
+
+        Raises TakesLong, only `at_once`, and has done nothing then.
+        """
         context, enlisted = self._context, self._enlisted
         answer = PartitionProduceResponse(index=data.index, base_offset=-1, current_leader=_NO_LEADER)
-        answers.append(answer)
         partition: Partition | None = None
         try:
             if isinstance(enlisted, NotEnlisted):
@@ -240,12 +350,16 @@ class Appending:
             said = enlisted.get(partition, UNASKED) if enlisted else UNASKED
             if isinstance(said, NotEnlisted):
                 raise said
+            if isinstance(checked, KafkaError):
+                raise checked
+            records = data.records if data.records is not None else b""
             result = partition.append_produced(
-                data.records if data.records is not None else b"",
+                records if checked is None else checked,
                 now_ms=context.broker.clock.now_ms(),
                 request_version=context.api_version,
                 verification=said.verification,
                 guard=said.guard,
+                at_once=at_once,
             )
         except NotEnlisted as error:
             answer.error_code = error.code
@@ -263,6 +377,7 @@ class Appending:
                 if self._wait is None:
                     self._wait = AckWait(self._response, acks)
                 self._wait.add(partition, answer, result.last_offset + 1)
+        answers.append(answer)
 
     def answer(self) -> Answer:
         """Once all is appended. Raises CloseConnection: with acks=0 nothing else tells the client of an error."""

@@ -25,21 +25,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kafkapy.coordinators.group.offset_commits import TopicOutcome, TopicToCommit, merged, resolve
+from kafkapy.coordinators.group.offset_commits import (
+    TopicOutcome,
+    TopicToCommit,
+    commit_in_turns,
+    is_long,
+    merged,
+    resolve,
+)
 from kafkapy.coordinators.transaction.enlisting import Enlisting
 from kafkapy.coordinators.transaction.transaction import ProducerIdAndEpoch
 from kafkapy.pending import Pending, attempt, settled
+from kafkapy.turns import Turn, each_in_turns
 from kafkapy_controller.topic_names import OFFSETS_TOPIC
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.txn_offset_commit import (
     TxnOffsetCommitRequest,
+    TxnOffsetCommitRequestTopic,
     TxnOffsetCommitResponse,
     TxnOffsetCommitResponsePartition,
     TxnOffsetCommitResponseTopic,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Coroutine, Mapping, Sequence
 
     from kafkapy.context import RequestContext
     from kafkapy.partitions.partition import Partition
@@ -49,11 +58,42 @@ FIRST_VERSION_WITH_LOAD_IN_PROGRESS = 2
 FIRST_VERSION_WITH_TOPIC_IDS = 6
 
 
-def handle(request: TxnOffsetCommitRequest, context: RequestContext) -> Pending[TxnOffsetCommitResponse]:
+def handle(
+    request: TxnOffsetCommitRequest, context: RequestContext
+) -> Pending[TxnOffsetCommitResponse] | Coroutine[object, object, TxnOffsetCommitResponse]:
+    if is_long(request.topics):
+        return _commit_in_turns(request, context)
+    return _commit(_asked(request), request, context).map(_response)
+
+
+async def _commit_in_turns(request: TxnOffsetCommitRequest, context: RequestContext) -> TxnOffsetCommitResponse:
+    asked = await each_in_turns(_asked_topic, request.topics)
+    response = TxnOffsetCommitResponse()
+    turn = Turn()
+    for topic in await commit_in_turns(asked, lambda piece: _commit(piece, request, context)):
+        partitions = await each_in_turns(_committed, topic.partitions)
+        response.topics.append(
+            TxnOffsetCommitResponseTopic(name=topic.name, topic_id=topic.topic_id, partitions=partitions)
+        )
+        await turn.share()
+    return response
+
+
+def _asked_topic(topic: TxnOffsetCommitRequestTopic) -> TopicToCommit:
+    return TopicToCommit(topic.name, topic.topic_id, topic.partitions)
+
+
+def _committed(outcome: tuple[int, ErrorCode]) -> TxnOffsetCommitResponsePartition:
+    return TxnOffsetCommitResponsePartition(partition_index=outcome[0], error_code=outcome[1])
+
+
+def _commit(
+    asked: Sequence[TopicToCommit], request: TxnOffsetCommitRequest, context: RequestContext
+) -> Pending[list[TopicOutcome]]:
     by_id = context.api_version >= FIRST_VERSION_WITH_TOPIC_IDS
-    known, refused = resolve(_asked(request), context.broker.metadata.image, by_id=by_id)
+    known, refused = resolve(asked, context.broker.metadata.image, by_id=by_id)
     if not known:
-        return settled(_response(merged(refused, [])))
+        return settled(merged(refused, []))
 
     def refuse(error: KafkaError) -> list[TopicOutcome]:
         code = error.code
@@ -67,11 +107,11 @@ def handle(request: TxnOffsetCommitRequest, context: RequestContext) -> Pending[
             request, known, context.api_version, lambda partition: _enlist(request, partition, context)
         )
     )
-    return outcome.otherwise(refuse).map(lambda topics: _response(merged(refused, topics)))
+    return outcome.otherwise(refuse).map(lambda topics: merged(refused, topics))
 
 
 def _asked(request: TxnOffsetCommitRequest) -> list[TopicToCommit]:
-    return [TopicToCommit(topic.name, topic.topic_id, topic.partitions) for topic in request.topics]
+    return [_asked_topic(topic) for topic in request.topics]
 
 
 def _response(topics: list[TopicOutcome]) -> TxnOffsetCommitResponse:
@@ -80,10 +120,7 @@ def _response(topics: list[TopicOutcome]) -> TxnOffsetCommitResponse:
             TxnOffsetCommitResponseTopic(
                 name=topic.name,
                 topic_id=topic.topic_id,
-                partitions=[
-                    TxnOffsetCommitResponsePartition(partition_index=index, error_code=error)
-                    for index, error in topic.partitions
-                ],
+                partitions=[_committed(outcome) for outcome in topic.partitions],
             )
             for topic in topics
         ]

@@ -50,7 +50,9 @@ async def handle(request: WriteTxnMarkersRequest, context: RequestContext) -> Wr
             wanted.coordinator_epoch,
             wanted.transaction_version,
         )
+        await turn.share()
         for topic in wanted.topics:
+            await turn.share()
             for index in topic.partition_indexes:
                 written.setdefault(wanted.producer_id, {})[topic.name, index] = _write(
                     topic.name, index, marker, context
@@ -58,8 +60,12 @@ async def handle(request: WriteTxnMarkersRequest, context: RequestContext) -> Wr
                 await turn.share()
     answers = []
     for producer_id, of_producer in written.items():
-        errors = {partition: await pending.wait() for partition, pending in of_producer.items()}
-        answers.append(_result(producer_id, errors))
+        topics: dict[str, WritableTxnMarkerTopicResult] = {}
+        for (name, index), pending in of_producer.items():
+            result = WritableTxnMarkerPartitionResult(partition_index=index, error_code=await pending.wait())
+            topics.setdefault(name, WritableTxnMarkerTopicResult(name=name)).partitions.append(result)
+            await turn.share()
+        answers.append(WritableTxnMarkerResult(producer_id=producer_id, topics=list(topics.values())))
     return WriteTxnMarkersResponse(markers=answers)
 
 
@@ -67,15 +73,6 @@ def _write(topic: str, index: int, marker: Marker, context: RequestContext) -> P
     if marker.producer_id < 0 or marker.producer_epoch < 0:
         return settled(ErrorCode.INVALID_REQUEST)  # it would be stored, and no reader knows what to make of it
     return context.broker.markers.write(topic, index, marker)
-
-
-def _result(producer_id: int, errors: dict[TopicPartition, ErrorCode]) -> WritableTxnMarkerResult:
-    topics: dict[str, WritableTxnMarkerTopicResult] = {}
-    for (topic, index), error in errors.items():
-        topics.setdefault(topic, WritableTxnMarkerTopicResult(name=topic)).partitions.append(
-            WritableTxnMarkerPartitionResult(partition_index=index, error_code=error)
-        )
-    return WritableTxnMarkerResult(producer_id=producer_id, topics=list(topics.values()))
 
 
 def error_response(request: WriteTxnMarkersRequest, error: KafkaError) -> WriteTxnMarkersResponse:

@@ -95,11 +95,12 @@ def port_number(text: str) -> int:
 
 def run(arguments: argparse.Namespace) -> int:
     from kafkapy.errors import ShutdownError, StartupError
+    from kafkapy.log_lines import LineFormatter
     from kafkapy.settings import SettingsError
 
-    logging.basicConfig(
-        level=arguments.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
-    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(LineFormatter())
+    logging.basicConfig(level=arguments.log_level.upper(), handlers=[handler])
     logging.raiseExceptions = False  # where the log itself cannot be written, a traceback cannot either
     try:
         return _run(arguments)

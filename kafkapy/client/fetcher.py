@@ -178,6 +178,10 @@ class Fetcher:
         self.positions.update(list_offsets(self._cluster, {partition: timestamp}))
 
 
+CHUNK_RECORDS_MAX = 100_000
+"""Two kilobytes may hold a million records, which take 200 MB: the others come with the next chunk."""
+
+
 def read_chunk(partition: Partition, position: int, data: PartitionData, *, read_committed: bool) -> Chunk:
     """Raises MalformedMessage."""
     records: list[tuple[Record, TimestampType]] = []
@@ -189,9 +193,12 @@ def read_chunk(partition: Partition, position: int, data: PartitionData, *, read
         if not crc_matches(batch):
             raise MalformedMessage("its CRC does not match")
         if is_visible(header, batch):
-            records += [
-                (record, header.timestamp_type) for record in decode_records(batch) if record.offset >= position
-            ]
+            for record in decode_records(batch):
+                if record.offset < position:
+                    continue
+                if len(records) >= CHUNK_RECORDS_MAX:
+                    return Chunk(partition, records, record.offset)
+                records.append((record, header.timestamp_type))
         next_offset = header.next_offset
     return Chunk(partition, records, next_offset)
 

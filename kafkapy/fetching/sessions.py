@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NewType
 
+from kafkapy.turns import Turn
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.uuid import ZERO_UUID, Uuid
 
@@ -24,6 +25,10 @@ INVALID_SESSION_ID = 0
 INITIAL_EPOCH = 0  # a full fetch that asks for a session
 FINAL_EPOCH = -1  # a full fetch that wants none, and closes the one it names
 TOPIC_IDS_VERSION = 13
+PARTITIONS_PER_SESSION_MAX = 10_000
+"""A fetch of more gets no session, and names them all each time."""
+PARTITIONS_MAX = 1_000_000
+"""Of all sessions together: 250 MB."""
 
 
 class FetchedPartition:
@@ -153,18 +158,28 @@ class FetchSessionCache:
         self._slots = slots
         self._eviction_ms = eviction_ms
         self._sessions: dict[int, FetchSession] = {}
+        self._partition_count = 0
         self._random = rng
 
     def __len__(self) -> int:
         return len(self._sessions)
 
-    def begin(self, request: FetchRequest, version: int, now_ms: float) -> FetchPlan:
-        """Find or make the session of `request`; its epoch moves on at once."""
+    def begin(
+        self,
+        request: FetchRequest,
+        version: int,
+        now_ms: float,
+        wanted: dict[FetchKey, FetchedPartition] | None = None,
+    ) -> FetchPlan:
+        """Find or make the session of `request`; its epoch moves on at once.
+
+        `wanted`: what `wanted_partitions` says of the request, if that was asked before.
+        """
         session_id, epoch = request.session_id, request.session_epoch
         if epoch in (INITIAL_EPOCH, FINAL_EPOCH):
             if session_id != INVALID_SESSION_ID:
-                self._sessions.pop(session_id, None)
-            partitions = wanted_partitions(request)
+                self._drop(session_id)
+            partitions = wanted_partitions(request) if wanted is None else wanted
             if epoch == FINAL_EPOCH or not partitions:
                 return FetchPlan(partitions)
             return FetchPlan(partitions, session=self._create(partitions, version, now_ms))
@@ -175,10 +190,18 @@ class FetchSessionCache:
             return FetchPlan({}, error=ErrorCode.INVALID_FETCH_SESSION_EPOCH)
         if session.uses_topic_ids != (version >= TOPIC_IDS_VERSION):
             return FetchPlan({}, error=ErrorCode.FETCH_SESSION_TOPIC_ID_ERROR)
+        count = len(session.partitions)
+        if wanted is not None and len(wanted) > PARTITIONS_PER_SESSION_MAX:
+            self._drop(session_id)
+            return FetchPlan({}, error=ErrorCode.FETCH_SESSION_ID_NOT_FOUND)
         self._update(session, request)
+        self._partition_count += len(session.partitions) - count
         if not session.partitions:
             del self._sessions[session.id]
             return FetchPlan({})
+        if len(session.partitions) > PARTITIONS_PER_SESSION_MAX:
+            self._drop(session_id)
+            return FetchPlan({}, error=ErrorCode.FETCH_SESSION_ID_NOT_FOUND)
         session.last_used_ms = now_ms
         session.advance_epoch()
         return FetchPlan(session.partitions, session=session, incremental=True)
@@ -201,20 +224,29 @@ class FetchSessionCache:
                 partitions.pop(FetchKey((name, index)), None)
 
     def _create(self, partitions: dict[FetchKey, FetchedPartition], version: int, now_ms: float) -> FetchSession | None:
-        if len(self._sessions) >= self._slots and not self._evict(now_ms):
+        if len(partitions) > PARTITIONS_PER_SESSION_MAX:
+            return None
+        is_full = len(self._sessions) >= self._slots or self._partition_count + len(partitions) > PARTITIONS_MAX
+        if is_full and not self._evict(now_ms):
             return None
         session_id = INVALID_SESSION_ID
         while session_id == INVALID_SESSION_ID or session_id in self._sessions:
             session_id = self._random.randint(1, 0x7FFF_FFFF)
         session = FetchSession(session_id, partitions, now_ms, uses_topic_ids=version >= TOPIC_IDS_VERSION)
         self._sessions[session_id] = session
+        self._partition_count += len(partitions)
         return session
+
+    def _drop(self, session_id: int) -> None:
+        session = self._sessions.pop(session_id, None)
+        if session is not None:
+            self._partition_count -= len(session.partitions)
 
     def _evict(self, now_ms: float) -> bool:
         stalest = min(self._sessions.values(), key=lambda session: session.last_used_ms, default=None)
         if stalest is None or now_ms - stalest.last_used_ms < self._eviction_ms:
             return False
-        del self._sessions[stalest.id]
+        self._drop(stalest.id)
         return True
 
 
@@ -225,4 +257,18 @@ def wanted_partitions(request: FetchRequest) -> dict[FetchKey, FetchedPartition]
         name: str | Uuid = topic.topic if topic.topic_id == ZERO_UUID else topic.topic_id
         for wanted in topic.partitions:
             partitions[FetchKey((name, wanted.partition))] = FetchedPartition(topic.topic, topic.topic_id, wanted)
+    return partitions
+
+
+async def wanted_in_turns(request: FetchRequest) -> dict[FetchKey, FetchedPartition]:
+    """The same of a request that names very many; others have their turns in between."""
+    turn = Turn()
+    partitions = {}
+    for topic in request.topics:
+        name: str | Uuid = topic.topic if topic.topic_id == ZERO_UUID else topic.topic_id
+        for wanted in topic.partitions:
+            partitions[FetchKey((name, wanted.partition))] = FetchedPartition(topic.topic, topic.topic_id, wanted)
+            if turn.is_over:
+                await turn.share()
+        await turn.share()
     return partitions

@@ -10,11 +10,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kafkapy.fetching.reading import READ_AT_ONCE_MAX, TURN_PARTITIONS
-from kafkapy.pending import Pending
+from kafkapy.pending import LongPending, Pending
 from kafkapy.turns import Turn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
     from kafkapy.clock import Clock, Timer
     from kafkapy.fetching.reading import Reading
@@ -171,3 +171,41 @@ class Fetching:
             if timer is not None:
                 timer.cancel()
         self._reading.release()
+
+
+class LongFetching(Fetching):
+    """One of so many partitions that its answer is made in turns, too. `answering` does what `answer` does in steps."""
+
+    __slots__ = ("_answering", "_steps")
+
+    def __init__(
+        self,
+        reading: Reading,
+        clock: Clock,
+        max_wait_ms: int,
+        answer: Callable[[], FetchResponse],
+        answering: Callable[[], Generator[None, None, FetchResponse]],
+    ) -> None:
+        super().__init__(reading, clock, max_wait_ms, answer)
+        self.pending = LongPending(self._give_up)
+        self._answering = answering
+        self._steps: Generator[None, None, FetchResponse] | None = None
+
+    def _finish(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self._steps = self._answering()
+        self._go_on_answering()
+
+    def _go_on_answering(self) -> None:
+        self._next_turn = None
+        turn = Turn()
+        assert self._steps is not None
+        try:
+            next(self._steps)
+            while not turn.is_over:
+                next(self._steps)
+        except StopIteration as end:
+            self.pending.answer(end.value)
+        else:
+            self._next_turn = self._clock.call_in_turn(self._go_on_answering)

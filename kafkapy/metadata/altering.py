@@ -8,7 +8,7 @@ decision is made on: a list is appended to as it is then, and a topic that is be
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar
 
 from kafkapy.settings.alter import (
     Changes,
@@ -25,6 +25,7 @@ from kafkapy.settings.alter import (
 )
 from kafkapy.settings.catalog import Definition, broker_definition, broker_definitions, topic_definitions
 from kafkapy.settings.errors import shortened
+from kafkapy.turns import Turn
 from kafkapy_controller.configs import config_records
 from kafkapy_controller.decision import Decision
 from kafkapy_controller.features import ELR_FEATURE
@@ -34,11 +35,17 @@ from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.integer_text import INT32_MAX, parse_integer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from kafkapy.pending import Pending
     from kafkapy.settings import Settings
     from kafkapy_controller.image import MetadataImage
     from kafkapy_controller.metadata_records import MetadataRecord
+
+
+R = TypeVar("R")
+
+_TWICE: Final = KafkaError(ErrorCode.INVALID_REQUEST, "Each resource must appear at most once.")
 
 
 class ResourceChange(NamedTuple):
@@ -50,6 +57,43 @@ class ResourceChange(NamedTuple):
     replaces: bool
 
 
+OPERATIONS_MAX: Final = 1_000
+"""For one resource. A broker has 400 settings, and some of them for each of its listeners."""
+RESOURCES_AT_ONCE_MAX: Final = 20
+"""To decide about one takes a tenth of a millisecond, and more for each of its settings."""
+
+
+class Alterer(Protocol):
+    """What of the controller is needed here."""
+
+    def alter_configs(
+        self, asked: Sequence[ResourceChange], *, validate_only: bool
+    ) -> Pending[list[KafkaError | None]]: ...
+
+
+async def alter_configs(
+    controller: Alterer, resources: Sequence[R], change_of: Callable[[R], ResourceChange], *, validate_only: bool
+) -> list[tuple[R, KafkaError | None]]:
+    """Each resource of a request, and its error or None: some at a time, with turns of the event loop in between."""
+    turn = Turn()
+    often: Counter[tuple[int, str]] = Counter()
+    asked = []
+    for resource in resources:
+        change = change_of(resource)
+        often[change.resource_type, change.name] += 1
+        asked.append(change)
+        if turn.is_over:
+            await turn.share()
+    errors: list[KafkaError | None] = []
+    for start in range(0, len(asked), RESOURCES_AT_ONCE_MAX):
+        piece = asked[start : start + RESOURCES_AT_ONCE_MAX]
+        alone = [change for change in piece if often[change.resource_type, change.name] == 1]
+        answers = iter(await controller.alter_configs(alone, validate_only=validate_only).wait() if alone else ())
+        errors += [next(answers) if often[change.resource_type, change.name] == 1 else _TWICE for change in piece]
+        await turn.share()
+    return list(zip(resources, errors, strict=True))
+
+
 def decide_alter_configs(
     image: MetadataImage, settings: Settings, asked: Sequence[ResourceChange], *, validate_only: bool
 ) -> Decision[list[KafkaError | None]]:
@@ -57,14 +101,13 @@ def decide_alter_configs(
 
     `settings` are the node's, with the dynamic ones that `image` has.
     """
-    often = Counter((resource.resource_type, resource.name) for resource in asked)
     errors: list[KafkaError | None] = []
     records: list[MetadataRecord] = []
     for resource in asked:
         key = (resource.resource_type, resource.name)
         try:
-            if often[key] > 1:
-                raise KafkaError(ErrorCode.INVALID_REQUEST, "Each resource must appear at most once.")
+            if len(resource.operations) > OPERATIONS_MAX:
+                raise KafkaError(ErrorCode.INVALID_REQUEST, f"A resource has no more than {OPERATIONS_MAX} settings.")
             _check_at_broker(resource, settings, image)
             records += config_records(image, key, _decide_changes(resource, settings, image))
             errors.append(None)

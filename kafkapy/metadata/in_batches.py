@@ -17,7 +17,7 @@ from kafkapy.turns import Turn
 from kafkapy_wire.errors import KafkaError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator
+    from collections.abc import Awaitable, Callable, Hashable, Iterable
 
     from kafkapy.pending import Pending
 
@@ -26,28 +26,40 @@ R = TypeVar("R")
 
 RECORDS_PER_BATCH: Final = 200
 """About 2 ms from the decision to the last follower."""
+SAME_KEY_MAX: Final = 2
 RECORDS_AT_ONCE_MAX: Final = 1_000
 """A single topic may need more, and cannot be cut: then its decision is prepared in turns."""
 
 
-def batches_of(items: Iterable[T], key: Callable[[T], Hashable], record_count: Callable[[T], int]) -> Iterator[list[T]]:
-    """The items in batches of about `RECORDS_PER_BATCH`. Those with the same key, which may refuse each other, stay
-    together.
+async def batches_of(
+    items: Iterable[T], key: Callable[[T], Hashable], record_count: Callable[[T], int]
+) -> list[list[T]]:
+    """The items in batches of about `RECORDS_PER_BATCH`. Those with the same key, which refuse each other, stay
+    together: two of them, which is as good as any number.
     """
+    turn = Turn()
     together: dict[Hashable, list[T]] = {}
     for item in items:
-        together.setdefault(key(item), []).append(item)
+        group = together.setdefault(key(item), [])
+        if len(group) < SAME_KEY_MAX:
+            group.append(item)
+        if turn.is_over:
+            await turn.share()
+    batches: list[list[T]] = []
     batch: list[T] = []
     size = 0
     for group in together.values():
         group_size = sum(map(record_count, group))
         if batch and size + group_size > RECORDS_PER_BATCH:
-            yield batch
+            batches.append(batch)
             batch, size = [], 0
         batch += group
         size += group_size
+        if turn.is_over:
+            await turn.share()
     if batch:
-        yield batch
+        batches.append(batch)
+    return batches
 
 
 async def decide_in_turns(
@@ -65,4 +77,5 @@ async def decide_in_turns(
             answered.append((batch, await answer.wait()))
         except KafkaError as error:
             answered.append((batch, error))
+        await turn.share()
     return answered

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from kafkapy.metadata.deadlines import check_deadline_of_topics
 from kafkapy.metadata.in_batches import RECORDS_AT_ONCE_MAX, RECORDS_PER_BATCH, batches_of, decide_in_turns
-from kafkapy.turns import Turn
+from kafkapy.turns import Turn, each_in_turns
 from kafkapy_controller.decision import RECORDS_PER_DECISION_MAX
 from kafkapy_controller.topic_names import CLUSTER_METADATA_TOPIC
 from kafkapy_controller.topics import (
@@ -70,16 +70,17 @@ async def create_topics(controller: Decider, request: CreateTopicsRequest) -> Cr
     names = [topic.name for topic in request.topics]
     check_deadline_of_topics(request.timeout_ms, [name for name in names if name != CLUSTER_METADATA_TOPIC])
     creation = controller.topic_creation()
-    record_count = sum([record_count_max(topic, creation) for topic in request.topics])
+    record_count = sum(await each_in_turns(lambda topic: record_count_max(topic, creation), request.topics))
     if record_count <= RECORDS_PER_BATCH:
         return await controller.commit(decide_create_topics(controller.image, request, creation)).wait()
-    if partition_count_of(request, creation) > PARTITIONS_PER_REQUEST_MAX:
-        return refuse_partition_count(request).response
-    batches = list(
-        batches_of(request.topics, lambda topic: topic.name, lambda topic: record_count_max(topic, creation))
+    partition_counts = await each_in_turns(lambda topic: partition_count_of(topic, creation), request.topics)
+    if sum(partition_counts) > PARTITIONS_PER_REQUEST_MAX:
+        return await _refuse_all(request, refuse_partition_count)
+    batches = await batches_of(
+        request.topics, lambda topic: topic.name, lambda topic: record_count_max(topic, creation)
     )
     if record_count > RECORDS_PER_DECISION_MAX and await _are_too_many_records(controller, batches):
-        return refuse_record_count(request).response
+        return await _refuse_all(request, refuse_record_count)
     made: set[str] = set()
 
     async def decide(topics: list[CreatableTopic]) -> Pending[CreateTopicsResponse]:
@@ -103,6 +104,18 @@ async def create_topics(controller: Decider, request: CreateTopicsRequest) -> Cr
     return response
 
 
+async def _refuse_all(
+    request: CreateTopicsRequest, refuse: Callable[[CreateTopicsRequest], Decision[CreateTopicsResponse]]
+) -> CreateTopicsResponse:
+    response = CreateTopicsResponse()
+    turn = Turn()
+    for start in range(0, len(request.topics), RECORDS_AT_ONCE_MAX):
+        part = CreateTopicsRequest(topics=request.topics[start : start + RECORDS_AT_ONCE_MAX])
+        response.topics += refuse(part).response.topics
+        await turn.share()
+    return response
+
+
 async def _are_too_many_records(controller: Decider, batches: list[list[CreatableTopic]]) -> bool:
     """Whether those that can be made need more than one decision may have. What is asked for may be more than that."""
     count, turn = 0, Turn()
@@ -116,7 +129,7 @@ async def _are_too_many_records(controller: Decider, batches: list[list[Creatabl
 
 
 async def delete_topics(controller: Decider, request: DeleteTopicsRequest) -> DeleteTopicsResponse:
-    wanted = [*request.topics, *[DeleteTopicState(name=name) for name in request.topic_names]]
+    wanted = request.topics + await each_in_turns(lambda name: DeleteTopicState(name=name), request.topic_names)
     named = [(state.name, state.topic_id) for state in wanted if (state.name is None) != (state.topic_id == ZERO_UUID)]
     check_deadline_of_topics(request.timeout_ms, named)
     image = controller.image
@@ -133,8 +146,8 @@ async def delete_topics(controller: Decider, request: DeleteTopicsRequest) -> De
         topic = topic_of(state)
         return 1 if topic is None else len(topic.partitions)
 
-    batches = list(batches_of(wanted, key, partition_count))
-    if len(batches) <= 1:
+    batches = await batches_of(wanted, key, partition_count)
+    if len(wanted) <= RECORDS_PER_BATCH and len(batches) <= 1:
         return await controller.commit(decide_delete_topics(image, request)).wait()
 
     async def decide(topics: list[DeleteTopicState]) -> Pending[DeleteTopicsResponse]:
@@ -162,7 +175,7 @@ async def create_partitions(controller: Decider, request: CreatePartitionsReques
         topic = image.topics.get(wanted.name)
         return 1 if topic is None else max(wanted.count - len(topic.partitions), 1)
 
-    batches = list(batches_of(request.topics, lambda wanted: wanted.name, added_count))
+    batches = await batches_of(request.topics, lambda wanted: wanted.name, added_count)
     room = RECORDS_PER_DECISION_MAX
 
     async def decide(topics: list[CreatePartitionsTopic]) -> Pending[CreatePartitionsResponse]:

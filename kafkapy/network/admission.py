@@ -13,6 +13,7 @@ import resource
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, TypedDict
 
+from kafkapy.network.complaints import Complaints
 from kafkapy.network.connection_rate import ConnectionRate
 from kafkapy.network.host_limits import HostLimits
 from kafkapy_log.file_pool import default_open_files_max
@@ -43,6 +44,7 @@ class Admission:
     def __init__(self, settings: CurrentSettings, clock: Clock) -> None:
         self._settings = settings
         self._clock = clock
+        self._complaints = Complaints(logger, clock)
         self._count = 0
         self._per_listener: Counter[str] = Counter()
         self._per_host: Counter[str] = Counter()
@@ -97,7 +99,9 @@ class Admission:
             allowed = self._settings.now.network.max_connections_per_ip
         if self._per_host[host] < allowed:
             return True
-        logger.warning("refusing a connection from %s: it has %d, max.connections.per.ip is reached", host, allowed)
+        self._complaints.warn(
+            "refusing a connection from %s: it has %d, max.connections.per.ip is reached", host, allowed
+        )
         return False
 
     def came(self, listener: str) -> None:

@@ -15,11 +15,11 @@ from kafkapy_wire.api_keys import (
     response_class,
     response_header_version,
 )
-from kafkapy_wire.codec import decoder, encoder
+from kafkapy_wire.codec import decoder, decoder_in_steps, encoder
 from kafkapy_wire.message import parse_versions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
     from kafkapy.context import RequestContext
     from kafkapy_wire.errors import KafkaError
@@ -70,6 +70,12 @@ class ApiVersion:
         self.decode: Callable[[memoryview, int], tuple[Any, int]] = decoder(request_class(api.key), number)
         self.response = response_class(api.key)
         self.encode: Callable[..., None] = encoder(self.response, number)
+
+    def decode_in_steps(
+        self, view: memoryview, position: int, elements_max: int
+    ) -> Generator[None, None, tuple[Any, int]]:
+        """As `decode`, by a generator: see `kafkapy_wire.codec.decoder_in_steps`."""
+        return decoder_in_steps(request_class(self.api.key), self.number)(view, position, elements_max)
 
 
 class ApiTable:

@@ -25,6 +25,7 @@ import trio
 
 from kafkapy.context import RequestContext
 from kafkapy.errors import CloseConnection, NotServed
+from kafkapy.network.complaints import Complaints
 from kafkapy.network.outbox import Outbox
 from kafkapy.network.poller import BROKEN, HANG_UP, READ, WRITE
 from kafkapy.pending import Pending
@@ -70,7 +71,7 @@ FOREIGN_GREETINGS: Final[tuple[tuple[bytes, str], ...]] = (
 class Surroundings:
     """What all connections of a server share."""
 
-    __slots__ = ("broker", "buffers", "bugs", "dispatcher", "loop", "on_closed", "start_task")
+    __slots__ = ("broker", "buffers", "bugs", "complaints", "dispatcher", "loop", "on_closed", "start_task")
 
     def __init__(
         self,
@@ -89,6 +90,7 @@ class Surroundings:
         self.loop = loop
         self.buffers = buffers
         self.bugs = bugs
+        self.complaints = Complaints(logger, broker.clock)
         self.start_task = start_task
         self.on_closed = on_closed
 
@@ -427,12 +429,14 @@ class Connection:
             from kafkapy.network.not_served import explain
 
             # Whoever asks for an API of Kafka's that is not served may well go on without it.
-            level = logging.INFO if error.is_known and not error.served else logging.WARNING
-            logger.log(level, "%s", explain(error, self._context))
+            if error.is_known and not error.served:
+                logger.info("%s", explain(error, self._context))
+            else:
+                self._around.complaints.warn("%s", explain(error, self._context))
             self._send_last_answers()
         elif isinstance(error, (MalformedFrame, MalformedMessage, CloseConnection)):
             told = self._explain(error) if isinstance(error, MalformedFrame) else str(error)
-            logger.warning("closing the connection from %s: %s", self, told)
+            self._around.complaints.warn("closing the connection from %s: %s", self, told)
             self._send_last_answers()
         else:
             # A bug of ours costs this client its connection and nobody else theirs; the log tells where.

@@ -1,19 +1,32 @@
 """From a frame to an answer: header, decode, the handler of the API key, encode.
 
 `Dispatcher` knows no sockets. It is given whole frames and appends answers to an `Outbox`, which the connection sends.
-A request that cannot be answered at once comes back as `Unfinished`.
+A request that cannot be answered at once comes back as `Unfinished`: one that has to wait, one that is so large that it
+is decoded in turns, or one whose answer is so long that it is encoded in turns.
 """
 
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, TypeAlias, cast
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
+
+import trio
 
 from kafkapy.errors import NotServed
 from kafkapy.network.api_table import ApiTable
+from kafkapy.network.long_messages import (
+    AT_ONCE_BYTES_MAX,
+    ELEMENTS_MAX,
+    EncodedAnswer,
+    has_many_entries,
+    to_the_end,
+    within_turn,
+)
 from kafkapy.pending import Pending
+from kafkapy.turns import Turn
 from kafkapy_wire.api_keys import ApiKey
-from kafkapy_wire.codec import decoder, encoder
+from kafkapy_wire.codec import decoder, encoder, encoder_in_steps
 from kafkapy_wire.errors import KafkaError, MalformedMessage
 from kafkapy_wire.message import Message
 from kafkapy_wire.messages.request_header import RequestHeader
@@ -86,13 +99,20 @@ class Dispatcher:
             header, position = decoder(RequestHeader, version.header_version)(frame, 0)
             context.client_id = header.client_id
         api = version.api
-        if api.has_records and len(frame) <= COPIED_FRAME_BYTES_MAX:
-            frame = memoryview(bytes(frame))
-        # What follows a request is not looked at, as in Apache Kafka: librdkafka 2.16 sends three bytes too many behind
-        # a MetadataRequest.
-        request, _ = version.decode(frame, position)
         context.api_version = version.number
         context.correlation_id = correlation_id
+        # What follows a request is not looked at, as in Apache Kafka: librdkafka 2.16 sends three bytes too many behind
+        # a MetadataRequest.
+        if len(frame) <= AT_ONCE_BYTES_MAX:
+            if api.has_records and len(frame) <= COPIED_FRAME_BYTES_MAX:
+                frame = memoryview(bytes(frame))
+            request, _ = version.decode(frame, position)
+        else:
+            decoding = version.decode_in_steps(frame, position, ELEMENTS_MAX)
+            decoded = within_turn(decoding, Turn())
+            if decoded is None:
+                return LargeRequest(self, version, context, decoding)
+            request, _ = decoded
         if self.faults is None and self.gate is None:
             try:
                 response = api.handle(request, context)
@@ -124,6 +144,29 @@ class Dispatcher:
             context.client_id = str(name, "utf-8", "replace") if size >= 0 else None
             raise
 
+    def _handle_large(
+        self, request: Message, version: ApiVersion, context: RequestContext, outbox: Outbox
+    ) -> Unfinished | None:
+        """The rest of `answer`, for a request that took longer than a turn to decode."""
+        api = version.api
+        if self.faults is not None or self.gate is not None:
+            in_steps = InSteps(self, version, context, self._all_steps(version, request, context), api.has_records)
+            in_steps.is_large = True
+            return None if in_steps.go_on(None, outbox) else in_steps
+        error: KafkaError | None = None
+        response: Any = None
+        try:
+            response = api.handle(request, context)
+            if response.__class__ is Pending and response.settled:
+                response = response.result()
+        except KafkaError as refusal:
+            error = refusal
+        unfinished = Unfinished(self, version, context, request, response, api.has_records)
+        unfinished.is_large = True
+        if error is None and response is not None and not isinstance(response, Message):
+            return unfinished
+        return None if unfinished.go_on(response, outbox, error) else unfinished
+
     def _all_steps(self, version: ApiVersion, request: Message, context: RequestContext) -> Steps:
         """The whole way of a request, for a dispatcher with a gate or with faults."""
         api, gate, faults = version.api, self.gate, self.faults
@@ -142,6 +185,8 @@ class Dispatcher:
         else:
             try:
                 response = yield handled
+                while isinstance(response, Pending):  # a coroutine has done what it had to do, and now waits
+                    response = yield response
             except KafkaError as error:
                 response = api.error_response(request, error)
         if faults is not None:
@@ -160,6 +205,14 @@ class Dispatcher:
         if accounts is not None:
             accounts.answered(version.api.key, size, context)
 
+    def append_encoded(
+        self, encoded: EncodedAnswer, version: ApiVersion, context: RequestContext, outbox: Outbox
+    ) -> None:
+        """Append an answer that was encoded in turns."""
+        size = outbox.append_encoded(encoded.data, encoded.ranges, context.correlation_id, version.tagged_header)
+        if self.accounts is not None:
+            self.accounts.answered(version.api.key, size, context)
+
 
 class Unfinished:
     """A request that waits for something before it can be answered. Its context stays as it is until then.
@@ -167,7 +220,7 @@ class Unfinished:
     As a rule for what its handler has returned, which is the answer.
     """
 
-    __slots__ = ("_context", "_dispatcher", "_request", "_version", "holds_frame", "waits_for")
+    __slots__ = ("_context", "_dispatcher", "_encoded", "_request", "_version", "holds_frame", "is_large", "waits_for")
 
     def __init__(
         self,
@@ -186,6 +239,9 @@ class Unfinished:
         """A Pending that is not settled, or a coroutine that was not started; its result goes to `go_on`."""
         self.holds_frame = holds_frame
         """The request has views of its frame, whose bytes must not change."""
+        self.is_large = False
+        """The request may have very many entries, so that its answer is made and encoded in turns."""
+        self._encoded: EncodedAnswer | None = None
 
     @property
     def api_key(self) -> ApiKey:
@@ -199,13 +255,84 @@ class Unfinished:
         if error is not None:
             if not isinstance(error, KafkaError):
                 raise error
-            value = self._version.api.error_response(self._request, error)
+            error_response = self._version.api.error_response
+            if self.is_large:
+                self.waits_for = trio.to_thread.run_sync(partial(error_response, self._request, error))
+                self._request = None
+                return False
+            value = error_response(self._request, error)
+        if isinstance(value, Pending):  # a coroutine has done what it had to do, and now waits without a task
+            self.waits_for = value
+            return False
         if value is not None:
-            self._dispatcher._append(value, self._version, self._context, outbox)
+            return self._answer(value, outbox)
+        if self._encoded is not None:
+            self._dispatcher.append_encoded(self._encoded, self._version, self._context, outbox)
         return True
 
     def abandoned(self) -> None:
         """The client is gone, and nobody waits for the answer any more."""
+
+    def _answer(self, response: Message, outbox: Outbox) -> bool:
+        # A plain Pending is what one that only had to wait comes with, and what is written for it is little.
+        if not self.is_large and (self.waits_for.__class__ is Pending or not has_many_entries(response)):
+            self._dispatcher._append(response, self._version, self._context, outbox)
+            return True
+        dispatcher, version = self._dispatcher, self._version
+        if dispatcher.accounts is not None:
+            dispatcher.accounts.before_encoding(version.api.key, response, self._context)
+        self._request = None
+        encoded = EncodedAnswer()
+        encoding = encoder_in_steps(response.__class__, version.number)(response, encoded.data, encoded.ranges)
+        if within_turn(encoding, Turn()) is not None:
+            dispatcher.append_encoded(encoded, version, self._context, outbox)
+            return True
+        self._encoded = encoded
+        self.waits_for = _encode(encoding)
+        return False
+
+
+async def _encode(encoding: Generator[None, None, bool]) -> None:
+    await to_the_end(encoding)
+
+
+class LargeRequest(Unfinished):
+    """One that is being decoded. Then it is what handling it makes of it."""
+
+    __slots__ = ("_handled",)
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        version: ApiVersion,
+        context: RequestContext,
+        decoding: Generator[None, None, tuple[Message, int]],
+    ) -> None:
+        super().__init__(dispatcher, version, context, None, _decode(decoding), holds_frame=True)
+        self._handled: Unfinished | None = None
+
+    def go_on(self, value: Answer, outbox: Outbox, error: Exception | None = None) -> bool:
+        handled = self._handled
+        if handled is not None:
+            is_answered = handled.go_on(value, outbox, error)
+        else:
+            if error is not None:
+                raise error
+            assert value is not None
+            self._handled = handled = self._dispatcher._handle_large(value, self._version, self._context, outbox)
+            is_answered = handled is None
+        if handled is not None:
+            self.waits_for = handled.waits_for
+        return is_answered
+
+    def abandoned(self) -> None:
+        if self._handled is not None:
+            self._handled.abandoned()
+
+
+async def _decode(decoding: Generator[None, None, tuple[Message, int]]) -> Message:
+    request, _ = await to_the_end(decoding)
+    return request
 
 
 class InSteps(Unfinished):
@@ -220,6 +347,8 @@ class InSteps(Unfinished):
         self._steps = steps
 
     def go_on(self, value: Answer, outbox: Outbox, error: Exception | None = None) -> bool:
+        if self._encoded is not None:
+            return super().go_on(None, outbox)
         steps = self._steps
         try:
             waits_for = steps.send(value) if error is None else steps.throw(error)
@@ -227,9 +356,7 @@ class InSteps(Unfinished):
                 waits_for = self._after(waits_for)
         except StopIteration as end:
             response = cast("Answer", end.value)
-            if response is not None:
-                self._dispatcher._append(response, self._version, self._context, outbox)
-            return True
+            return True if response is None else self._answer(response, outbox)
         self.waits_for = waits_for
         return False
 

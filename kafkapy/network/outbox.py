@@ -64,6 +64,21 @@ class Outbox:
         _SIZE.pack_into(buffer, start, size - 4)
         return size
 
+    def append_encoded(
+        self, data: bytearray, ranges: list[tuple[int, object]], correlation_id: int, tagged_header: bool
+    ) -> int:
+        """The same for an answer that is encoded already: `data`, and the file ranges by their positions in it."""
+        buffer = self.buffer
+        header = _TAGGED_HEADER if tagged_header else _HEADER
+        start = len(buffer) + header.size
+        size = header.size + len(data)
+        for position, piece in ranges:
+            self._ranges.append((start + position, piece))  # type: ignore[arg-type]  # every range of ours is a FileSlice
+            size += len(piece)  # type: ignore[arg-type]
+        buffer += header.pack(size - 4, correlation_id)
+        buffer += data
+        return size
+
     def pump(self) -> bool:
         """Send what the socket takes now. True: all has left; False: call again when the socket is writable.
 

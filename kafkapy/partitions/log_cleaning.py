@@ -13,7 +13,6 @@ next cleaning on, in Apache Kafka at once, as it starts its cleaner anew.
 from __future__ import annotations
 
 import logging
-import sys
 import time
 from contextlib import suppress
 from functools import partial
@@ -21,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
-from kafkapy.turns import Turn
+from kafkapy.turns import Turn, short_turns
 from kafkapy_controller.image import ConfigResourceType
 from kafkapy_log.checkpoint_files import (
     CLEANER_CHECKPOINT,
@@ -55,7 +54,6 @@ logger = logging.getLogger("kafkapy.log_cleaning")
 # A worker computes in Python, and the interpreter would leave it 5 ms before the event loop gets a turn, at each system
 # call of the loop anew. A produce beside a cleaning has its median at 1.3 ms then, at 0.3 ms with this, at 0.2 without
 # a cleaning; the cleaning itself is as fast.
-_TURN_SECONDS: Final = 0.0001
 _UNPAID_BYTES_MAX: Final = 1 << 16
 _THROTTLE_SLEEP_SECONDS_MAX: Final = 0.1
 _INTERVAL_MS_MIN: Final = 10
@@ -92,7 +90,7 @@ class LogCleaning:
         self._changed = trio.Event()
         self._wake_workers = trio.Event()
         self._throttle = IoThrottle()
-        self._turns = ShortTurns()
+        self._turns = short_turns
         self._cleanings = 0
         self._bytes_read = 0
         self._bytes_written = 0
@@ -471,25 +469,6 @@ async def _abort_when_cancelled(plan: CleaningPlan) -> None:
         await trio.sleep_forever()
     finally:
         plan.abort()
-
-
-class ShortTurns:
-    """Within it threads take turns every `_TURN_SECONDS`. For several at once; in the end all is as it was."""
-
-    def __init__(self) -> None:
-        self._users = 0
-        self._interval_before = 0.0
-
-    def __enter__(self) -> None:
-        if not self._users:
-            self._interval_before = sys.getswitchinterval()
-            sys.setswitchinterval(min(self._interval_before, _TURN_SECONDS))
-        self._users += 1
-
-    def __exit__(self, *_: object) -> None:
-        self._users -= 1
-        if not self._users:
-            sys.setswitchinterval(self._interval_before)
 
 
 class IoThrottle:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from kafkapy.settings import TopicSettings
     from kafkapy_controller.image import PartitionImage, TopicImage
     from kafkapy_log import AppendResult, PartitionLog
+    from kafkapy_log.append_validation import CheckedBatch
     from kafkapy_wire.message import RecordBytes
     from kafkapy_wire.records.building import BuiltBatch
 
@@ -210,20 +211,24 @@ class Partition:
 
     def append_produced(
         self,
-        batches: RecordBytes,
+        batches: RecordBytes | CheckedBatch,
         *,
         now_ms: int,
         request_version: int,
         verification: Verification = Verification.NONE,
         guard: object = UNGUARDED,
+        at_once: bool = True,
     ) -> AppendResult:
-        """Append what a client sent. Raises KafkaError; then nothing was stored."""
+        """Append what a client sent. Raises KafkaError; then nothing was stored. So it is with TakesLong, which is
+        raised only `at_once`: then the batch is to be given as what `looking.check_beside` returns.
+        """
         try:
             result = self.log.append_as_leader(
                 batches,
                 leader_epoch=self.leader_epoch,
                 now_ms=now_ms,
                 api_version=request_version,
+                at_once=at_once,
                 verification=verification,
                 guard=guard,
             )

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kafkapy.settings.broker import Settings
+    from kafkapy.settings.described import DescribedSettings
 
 
 class CurrentSettings:
@@ -16,11 +17,21 @@ class CurrentSettings:
     `now` is an immutable snapshot; a decision that reads several settings takes it once.
     """
 
-    __slots__ = ("_subscribers", "now")
+    __slots__ = ("_described", "_subscribers", "now")
 
     def __init__(self, settings: Settings) -> None:
         self.now = settings
         self._subscribers: list[Callable[[Settings], None]] = []
+        self._described: DescribedSettings | None = None
+
+    @property
+    def described(self) -> DescribedSettings:
+        """What was said of resources so far, by settings that may be older ones: it looks at those it is given."""
+        if self._described is None:
+            from kafkapy.settings.described import DescribedSettings
+
+            self._described = DescribedSettings()
+        return self._described
 
     def subscribe(self, callback: Callable[[Settings], None]) -> None:
         """Have `callback(settings)` called after each change from now on; it must neither wait nor raise."""

@@ -49,6 +49,7 @@ def log_settings(
         max_compaction_lag_ms=topic.max_compaction_lag_ms,
         delete_retention_ms=topic.delete_retention_ms,
         max_message_bytes=topic.max_message_bytes,
+        max_decompressed_message_bytes=topic.max_decompressed_message_bytes,
         compression_type=_COMPRESSION.get(topic.compression_type),
         compression_level=levels.get(topic.compression_type),
         message_timestamp_type=TimestampType.LOG_APPEND_TIME if by_append else TimestampType.CREATE_TIME,

@@ -2,7 +2,8 @@
 
 log_store          a data directory: checkpoints, creating and deleting partitions; identity: who may use it
 partition_log      append, read, find, truncate; its parts, which share log_files:
-                   log_flushing: to the disk; log_compaction; retention: which of the oldest segments are to go
+                   log_flushing: to the disk; log_compaction; retention: which of the oldest segments are to go;
+                   log_times: records by their timestamps
 append_validation  a produced batch before it is stored; replicated_batches: what a leader has sent to this follower
 producer_state     idempotent producers: duplicates, sequences, epochs, open transactions, snapshots;
                    producer_entry: one producer, packed

@@ -9,7 +9,15 @@ the lengths and the timestamps are looked at, so that nothing is stored which no
 time: a header that claims another highest timestamp is corrected. They are decoded where that is no answer: in a
 compacted topic (every record needs a key), with a timestamp out of bounds or a finite message.timestamp.before.max.ms,
 and when the codec of the topic is another than the producer's.
+
+What takes long, a batch of very many records or one that decompresses to megabytes, is for a worker thread:
+`validate_produced` says so (`TakesLong`), and is asked again there.
+
+Differs: a batch is refused if it has more than a million records, or if it takes more than 64 MiB decompressed (or
+max.message.bytes, where that is more).
 """
+
+from typing import Final, NamedTuple
 
 from kafkapy_log.settings import LogSettings
 from kafkapy_wire.errors import ErrorCode, KafkaError, MalformedMessage
@@ -20,6 +28,7 @@ from kafkapy_wire.records.rewrite import recompress, renumber, stamp_timestamps
 from kafkapy_wire.records.validation import (
     RecordFacts,
     RecordRules,
+    RecordsRejected,
     good_plain_batch,
     must_look_inside,
     only_batch,
@@ -29,6 +38,26 @@ from kafkapy_wire.records.validation import (
 )
 
 Buffer = bytes | bytearray | memoryview
+
+
+AT_ONCE_BYTES_MAX: Final = 64 * 1024
+"""Of a compressed batch, or one to be compressed anew."""
+AT_ONCE_DECOMPRESSED_BYTES_MAX: Final = 512 * 1024
+AT_ONCE_RECORDS_MAX: Final = 4_096
+AT_ONCE_WALKED_RECORDS_MAX: Final = 20_000
+"""Of a batch that is not compressed and of which the lengths are walked."""
+PRODUCED_BYTES_MAX: Final = 64 * 1024 * 1024
+
+
+class TakesLong(Exception):
+    """The batch may take more than a few milliseconds: to be validated in a worker thread."""
+
+
+class CheckedBatch(NamedTuple):
+    """A batch that was found good, as it is to be stored."""
+
+    header: BatchHeader
+    data: Buffer
 
 
 def record_rules(settings: LogSettings) -> RecordRules:
@@ -42,11 +71,18 @@ def record_rules(settings: LogSettings) -> RecordRules:
 
 
 def validate_produced(
-    data: Buffer, settings: LogSettings, rules: RecordRules, *, topic_partition: str, api_version: int, now_ms: int
+    data: Buffer,
+    settings: LogSettings,
+    rules: RecordRules,
+    *,
+    topic_partition: str,
+    api_version: int,
+    now_ms: int,
+    at_once: bool = False,
 ) -> tuple[BatchHeader, Buffer]:
     """The one batch in `data` as it is to be stored, with its header; base offset and leader epoch are still to be set.
 
-    Usually the very bytes that came.
+    Usually the very bytes that came. Raises TakesLong, if it is to be done `at_once` and that might take long.
     Raises KafkaError: INVALID_RECORD, CORRUPT_MESSAGE, MESSAGE_TOO_LARGE, UNSUPPORTED_COMPRESSION_TYPE; RecordsRejected
     (a KafkaError: INVALID_TIMESTAMP or INVALID_RECORD), whose message and `record_errors` go into the response.
     """
@@ -58,18 +94,44 @@ def validate_produced(
             header, batch, topic_partition=topic_partition, max_message_bytes=settings.max_message_bytes
         )
     create_time = settings.message_timestamp_type is TimestampType.CREATE_TIME
+    looks_inside = must_look_inside(header, rules, now_ms)
+    is_compressed = header.attributes & COMPRESSION_MASK
+    max_bytes = max(PRODUCED_BYTES_MAX, settings.max_message_bytes) if is_compressed else len(batch)
+    if at_once:
+        if is_compressed:
+            max_bytes = AT_ONCE_DECOMPRESSED_BYTES_MAX
+        if header.record_count > AT_ONCE_RECORDS_MAX or len(batch) > AT_ONCE_BYTES_MAX:
+            many = looks_inside or is_compressed or header.record_count > AT_ONCE_WALKED_RECORDS_MAX
+            if many or settings.compression_type is not None:
+                raise TakesLong
     facts = None
-    if must_look_inside(header, rules, now_ms):
-        facts = validate_records(header, batch, rules, now_ms=now_ms, topic_partition=topic_partition)
-    else:
-        max_timestamp = walk_records(header, batch)
-        if create_time and max_timestamp != header.max_timestamp:
-            if max_timestamp - now_ms > rules.timestamp_after_max_ms:  # which the header has hidden
-                facts = validate_records(header, batch, rules, now_ms=now_ms, topic_partition=topic_partition)
-            else:
+    try:
+        if not looks_inside:
+            max_timestamp = walk_records(
+                header, batch, max_bytes=max_bytes, record_bytes_max=settings.max_decompressed_message_bytes
+            )
+            if not create_time or max_timestamp == header.max_timestamp:
+                if create_time and settings.compression_type is None:
+                    return header, batch  # `conform` would find nothing to change
+            elif max_timestamp - now_ms <= rules.timestamp_after_max_ms:
                 facts = RecordFacts(max_timestamp, -1, offsets_are_consecutive=True)
-        elif create_time and settings.compression_type is None:
-            return header, batch  # `conform` would find nothing to change
+            else:  # which the header has hidden
+                looks_inside = True
+        if looks_inside:
+            facts = validate_records(
+                header,
+                batch,
+                rules,
+                now_ms=now_ms,
+                topic_partition=topic_partition,
+                max_bytes=max_bytes,
+                record_bytes_max=settings.max_decompressed_message_bytes,
+            )
+    except RecordsRejected as rejected:
+        # Of a compressed one it may be only that it is larger than what is looked into at once.
+        if at_once and is_compressed and not rejected.record_errors:
+            raise TakesLong from rejected
+        raise
     return conform(header, batch, settings, facts, topic_partition=topic_partition, now_ms=now_ms)
 
 

@@ -12,7 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-from kafkapy_log.file_names import LOG_SUFFIX, file_name
+from kafkapy_log.file_names import LOG_SUFFIX, file_name, parse_offset
 from kafkapy_log.segment import Segment
 from kafkapy_log.settings import INT64_MAX, LogSettings
 
@@ -116,9 +116,9 @@ def may_be_due(directory: Path, settings: LogSettings, checkpoint: int | None) -
     segments: list[tuple[int, int]] = []
     with os.scandir(directory) as entries:
         for entry in entries:
-            stem = entry.name.removesuffix(LOG_SUFFIX)
-            if stem.isdecimal() and entry.name == file_name(int(stem), LOG_SUFFIX):
-                segments.append((int(stem), entry.stat().st_size))
+            offset = parse_offset(entry.name.removesuffix(LOG_SUFFIX))
+            if offset is not None and entry.name == file_name(offset, LOG_SUFFIX):
+                segments.append((offset, entry.stat().st_size))
     segments.sort()
     clean_bytes = dirty_bytes = 0
     for (_, size), (end, _) in pairwise(segments):

@@ -21,17 +21,16 @@ from kafkapy_log.file_names import INDEX_SUFFIX, LOG_SUFFIX, TIME_INDEX_SUFFIX, 
 from kafkapy_log.indexes import OFFSET_ENTRY_BYTES, TIME_ENTRY_BYTES
 from kafkapy_log.offset_map import OffsetMap
 from kafkapy_log.producer_state import LastRecord
-from kafkapy_log.record_scan import scan_keys, scan_records
+from kafkapy_log.record_scan import ScannedRecords, scan_keys, scan_records
 from kafkapy_log.segment import Segment
 from kafkapy_log.segment_batches import RELATIVE_OFFSET_MAX, SEGMENT_BYTES_MAX
 from kafkapy_log.settings import LogSettings
 from kafkapy_log.swap import CLEANED_SUFFIX, SEGMENT_SUFFIXES
 from kafkapy_log.transaction_index import AbortedTransaction
 from kafkapy_log.transaction_markers import read_marker
-from kafkapy_wire.compression import DECOMPRESSED_BYTES_MAX
 from kafkapy_wire.errors import MalformedMessage
 from kafkapy_wire.records import BATCH_HEADER_BYTES, BatchHeader, read_batch_header
-from kafkapy_wire.records.decoding import plain_records
+from kafkapy_wire.records.runs import record_pieces
 
 # Both are pages of their own, which the system has back at once: what the C library has allocated for a thread it keeps
 # for that thread, megabytes for each that has ever cleaned a log.
@@ -188,6 +187,7 @@ def clean(
             high_watermark=plan.high_watermark,
             delete_retention_ms=plan.settings.delete_retention_ms,
             now_ms=plan.now_ms,
+            record_bytes_max=plan.settings.max_decompressed_message_bytes,
         )
         for group in group_by_size(sources, plan.settings):
             cleaned = _clean_group(plan, group, batch_filter, transactions, pace, fsync=fsync)
@@ -257,23 +257,31 @@ def _build_offset_map(plan: CleaningPlan, offset_map: OffsetMap, pace: Callable[
                 if offset_map.is_full:
                     progress.keys = offset_map.key_count
                     return
-                _map_batch(header, batch, offset_map, first_dirty)
+                _map_batch(header, batch, offset_map, first_dirty, plan.settings)
             if header.last_offset >= first_dirty:
                 offset_map.latest_offset = header.last_offset
         offset_map.latest_offset = source.next_base_offset - 1
         progress.keys = offset_map.key_count
 
 
-def _map_batch(header: BatchHeader, batch: memoryview, offset_map: OffsetMap, first_dirty: int) -> None:
-    data = plain_records(header, batch, DECOMPRESSED_BYTES_MAX)
-    base_offset = header.base_offset
-    if header.record_count == header.last_offset_delta + 1 and base_offset >= first_dirty:
-        scanned = scan_keys(data, header.record_count)
+def _map_batch(
+    header: BatchHeader, batch: memoryview, offset_map: OffsetMap, first_dirty: int, settings: LogSettings
+) -> None:
+    is_dense = header.record_count == header.last_offset_delta + 1 and header.base_offset >= first_dirty
+    next_offset = header.base_offset
+    pieces = record_pieces(header, batch, record_bytes_max=settings.max_decompressed_message_bytes)
+    for count, data in pieces:
+        scanned = scan_keys(data, count) if is_dense else None
         if scanned is not None:
             keys, tombstones = scanned
-            offset_map.put(keys, base_offset, tombstones)
-            return
-    offset_deltas, keys, keyless, tombstones = scan_records(data, header.record_count)
+            offset_map.put(keys, next_offset, tombstones)
+        else:
+            _map_one_by_one(header.base_offset, scan_records(data, count), offset_map, first_dirty)
+        next_offset += count
+
+
+def _map_one_by_one(base_offset: int, records: ScannedRecords, offset_map: OffsetMap, first_dirty: int) -> None:
+    offset_deltas, keys, keyless, tombstones = records
     without_key = set(keyless)
     without_value = set(tombstones)
     for number, key in enumerate(keys):

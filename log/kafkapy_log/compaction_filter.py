@@ -6,6 +6,7 @@ base and last offset, leader epoch, producer and codec stay. The delete horizon 
 first cleaning that finds a tombstone or a useless marker in it: attribute bit 6, with the time in `base_timestamp`.
 """
 
+from collections.abc import Iterable, Iterator
 from itertools import compress as selected
 from typing import Final, NamedTuple
 
@@ -20,7 +21,7 @@ from kafkapy_log.record_scan import (
     with_timestamp_delta,
 )
 from kafkapy_log.transaction_markers import read_marker
-from kafkapy_wire.compression import DECOMPRESSED_BYTES_MAX, compress
+from kafkapy_wire.compression import compress
 from kafkapy_wire.errors import MalformedMessage
 from kafkapy_wire.records import BATCH_HEADER_BYTES, BatchHeader, TimestampType, crc_matches
 from kafkapy_wire.records.batch import (
@@ -32,9 +33,10 @@ from kafkapy_wire.records.batch import (
     DELETE_HORIZON_BIT,
     batch_crc,
 )
-from kafkapy_wire.records.decoding import plain_records
+from kafkapy_wire.records.runs import RECORD_BYTES_MAX, record_pieces
 
 _NO_TIMESTAMP: Final = -1
+_NO_DELTA: Final = -(2**63)
 _GOES: Final = bytes((GOES,))
 _STAYS: Final = bytes((STAYS,))
 _STAYS_AS_TOMBSTONE: Final = bytes((STAYS_AS_TOMBSTONE,))
@@ -59,6 +61,7 @@ class CompactionFilter:
         "_latest_offset",
         "_now_ms",
         "_offset_map",
+        "_record_bytes_max",
         "_survivors",
         "_transactions",
     )
@@ -72,6 +75,7 @@ class CompactionFilter:
         high_watermark: int,
         delete_retention_ms: int,
         now_ms: int,
+        record_bytes_max: int = RECORD_BYTES_MAX,
     ) -> None:
         """A batch that ends at the high watermark stays, if only as a header: the log has to end there or above."""
         self._offset_map = offset_map
@@ -83,6 +87,7 @@ class CompactionFilter:
         self._high_watermark = high_watermark
         self._delete_retention_ms = delete_retention_ms
         self._now_ms = now_ms
+        self._record_bytes_max = record_bytes_max
 
     def clean(self, header: BatchHeader, batch: memoryview) -> CleanedBatch | None:
         """What is kept of `batch`; None: nothing, not even the header. Raises MalformedMessage."""
@@ -93,13 +98,11 @@ class CompactionFilter:
             return self._nothing_left(header)
         if header.base_offset > self._latest_offset:
             return CleanedBatch(None, header.max_timestamp, header.record_count)
-        data = None
         marks = None
         if header.record_count == header.last_offset_delta + 1:
             marks = self._survivors.marks(header.base_offset, header.record_count)
         if marks is None:
-            data = plain_records(header, batch, DECOMPRESSED_BYTES_MAX)
-            marks = self._marks_by_key(header, data)
+            marks = b"".join([self._marks_by_key(header, data, count) for count, data in self._pieces(header, batch)])
         if STAYS_AS_TOMBSTONE in marks and header.has_delete_horizon and header.base_timestamp <= self._now_ms:
             marks = marks.replace(_STAYS_AS_TOMBSTONE, _GOES)
         gone = marks.count(GOES)
@@ -110,23 +113,24 @@ class CompactionFilter:
             return CleanedBatch(None, header.max_timestamp, header.record_count)
         if not crc_matches(batch):
             raise MalformedMessage(f"CRC of the batch at offset {header.base_offset} is wrong")
-        if data is None:
-            data = plain_records(header, batch, DECOMPRESSED_BYTES_MAX)
-        return _rebuilt(header, data, marks, self._horizon_ms() if sets_horizon else None)
+        return _rebuilt(header, self._pieces(header, batch), marks, self._horizon_ms() if sets_horizon else None)
 
-    def _marks_by_key(self, header: BatchHeader, data: bytes) -> bytes:
-        """A mark for each record in `data`. Raises MalformedMessage."""
+    def _pieces(self, header: BatchHeader, batch: memoryview) -> Iterator[tuple[int, bytes]]:
+        return record_pieces(header, batch, record_bytes_max=self._record_bytes_max)
+
+    def _marks_by_key(self, header: BatchHeader, data: bytes, count: int) -> bytes:
+        """A mark for each of the `count` records in `data`. Raises MalformedMessage."""
         if header.last_offset < self._first_offset:
-            scanned = scan_keys(data, header.record_count)
+            scanned = scan_keys(data, count)
             if scanned is not None:
                 keys, tombstones = scanned
                 marks = self._offset_map.marks_of_old(keys)
                 return _with_tombstones(marks, tombstones) if tombstones else marks
-        return self._marks_one_by_one(header, data)
+        return self._marks_one_by_one(header, data, count)
 
-    def _marks_one_by_one(self, header: BatchHeader, data: bytes) -> bytes:
+    def _marks_one_by_one(self, header: BatchHeader, data: bytes, count: int) -> bytes:
         """Where a record has no key, offsets have gaps, or an end of the dirty part lies within the batch."""
-        offset_deltas, keys, keyless, tombstones = scan_records(data, header.record_count)
+        offset_deltas, keys, keyless, tombstones = scan_records(data, count)
         base_offset = header.base_offset
         latest = self._offset_map.latest_offsets(keys)
         marks = bytearray(offset <= base_offset + delta for offset, delta in zip(latest, offset_deltas, strict=True))
@@ -154,8 +158,7 @@ class CompactionFilter:
             return CleanedBatch(None, header.max_timestamp, header.record_count)
         if not crc_matches(batch):
             raise MalformedMessage(f"CRC of the batch at offset {header.base_offset} is wrong")
-        data = plain_records(header, batch, DECOMPRESSED_BYTES_MAX)
-        return _rebuilt(header, data, _STAYS * header.record_count, self._horizon_ms())
+        return _rebuilt(header, self._pieces(header, batch), _STAYS * header.record_count, self._horizon_ms())
 
     def _nothing_left(self, header: BatchHeader) -> CleanedBatch | None:
         """The header alone where it has to stay: for an active producer's last sequence, or as the log's end."""
@@ -184,21 +187,32 @@ def _with_tombstones(marks: bytes | bytearray, tombstones: list[int]) -> bytes:
     return bytes(marks)
 
 
-def _rebuilt(header: BatchHeader, data: bytes, marks: bytes, horizon_ms: int | None) -> CleanedBatch:
+def _rebuilt(
+    header: BatchHeader, pieces: Iterable[tuple[int, bytes]], marks: bytes, horizon_ms: int | None
+) -> CleanedBatch:
     """The batch with the records that stay, and with a delete horizon if one is given."""
-    records = list(selected(split_records(data, header.record_count), marks))  # GOES is 0, every other mark selects
     base_timestamp, max_timestamp = header.base_timestamp, header.max_timestamp
-    kept = len(records)
+    shift = None if horizon_ms is None else base_timestamp - horizon_ms
+    latest_delta = _NO_DELTA
+    first = kept = 0
+    bodies = []
+    for count, data in pieces:
+        # GOES is 0, every other mark selects.
+        records = list(selected(split_records(data, count), marks[first : first + count]))
+        first += count
+        kept += len(records)
+        latest_delta = max(latest_delta, max_timestamp_delta(records, max_timestamp - base_timestamp))
+        if shift is not None:
+            records = [with_timestamp_delta(record, shift) for record in records]
+        bodies.append(b"".join(records))
     if header.timestamp_type is TimestampType.CREATE_TIME and kept < header.record_count:
         # With a horizon the deltas count from there, and so does base_timestamp.
-        max_timestamp = base_timestamp + max_timestamp_delta(records, max_timestamp - base_timestamp)
+        max_timestamp = base_timestamp + latest_delta
     attributes = header.attributes
     if horizon_ms is not None:
-        shift = base_timestamp - horizon_ms
-        records = [with_timestamp_delta(record, shift) for record in records]
         attributes |= DELETE_HORIZON_BIT
         base_timestamp = horizon_ms
-    body = b"".join(records)
+    body = b"".join(bodies)
     content = _packed(header, compress(body, header.compression), attributes, base_timestamp, max_timestamp, kept)
     return CleanedBatch(content, max_timestamp, kept)
 

@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 
 from kafkapy_log.append_validation import (
     Buffer,
+    CheckedBatch,
     conform_built,
     larger_than_segment,
     record_rules,
@@ -28,11 +29,12 @@ from kafkapy_log.log_compaction import LogCompaction
 from kafkapy_log.log_files import LogFiles
 from kafkapy_log.log_flushing import LogFlushing
 from kafkapy_log.log_indexing import LogIndexing
+from kafkapy_log.log_times import LogTimes
 from kafkapy_log.producer_state import UNGUARDED, Verification
 from kafkapy_log.recovery import load_log
 from kafkapy_log.replicated_batches import in_runs, validate_replicated
 from kafkapy_log.retention import LogRetention
-from kafkapy_log.segment_list import SegmentPosition, TimestampAndOffset
+from kafkapy_log.segment_list import SegmentPosition
 from kafkapy_log.settings import LogSettings
 from kafkapy_log.transaction_index import AbortedTransaction
 from kafkapy_log.transaction_markers import BuiltMarker, EndTransactionMarker
@@ -70,9 +72,9 @@ class PartitionLog:
     """Offsets `[log_start_offset, log_end_offset)` of one partition.
 
     `flushing` brings it to the disk, `compaction` and `retention` take away what nobody needs, `indexing` makes indexes
-    anew. Errors of the disk raise StorageError. A full disk passes: what was written of a batch is cut off, and a later
-    append may succeed. After any other error of a write the log has failed: it takes no more until it is opened anew,
-    since what its files hold is then uncertain.
+    anew, `times` finds records by their timestamps. Errors of the disk raise StorageError. A full disk passes: what was
+    written of a batch is cut off, and a later append may succeed. After any other error of a write the log has failed:
+    it takes no more until it is opened anew, since what its files hold is then uncertain.
     """
 
     __slots__ = (
@@ -85,6 +87,7 @@ class PartitionLog:
         "leader_epochs",
         "producers",
         "retention",
+        "times",
         "topic_partition",
     )
 
@@ -94,6 +97,7 @@ class PartitionLog:
         self.compaction = LogCompaction(files)
         self.retention = LogRetention(files)
         self.indexing = LogIndexing(files)
+        self.times = LogTimes(files)
         self._files = files
         self._segments = files.segments
         self.leader_epochs = files.leader_epochs
@@ -227,32 +231,38 @@ class PartitionLog:
 
     def append_as_leader(
         self,
-        batches: Buffer,
+        batches: Buffer | CheckedBatch,
         *,
         leader_epoch: int,
         now_ms: int,
         api_version: int = PRODUCE_VERSION_MAX,
+        at_once: bool = False,
         verification: Verification = Verification.NONE,
         guard: object = UNGUARDED,
     ) -> AppendResult:
         """Store the one batch of a client at the end, with offsets from there and `leader_epoch` in it. One write.
 
         `api_version` is Produce's, for its rules and messages; `verification` of a transactional batch, asked for
-        when `producers.guard` was `guard`.
+        when `producers.guard` was `guard`. With `at_once` it raises TakesLong, and has done nothing, for a batch that
+        is to be validated by `check_produced` in another thread; what that returns is given as `batches` then.
         Raises KafkaError: see `validate_produced` and `ProducerState.check`; RECORD_LIST_TOO_LARGE: larger than
         segment.bytes; StorageError. Nothing is stored then.
         """
         files = self._files
         if files.failure is not None:
             files.refuse()
-        header, batch = validate_produced(
-            batches,
-            files.settings,
-            self._rules,
-            topic_partition=self.topic_partition,
-            api_version=api_version,
-            now_ms=now_ms,
-        )
+        if batches.__class__ is CheckedBatch:
+            header, batch = batches
+        else:
+            header, batch = validate_produced(
+                batches,  # type: ignore[arg-type]
+                files.settings,
+                self._rules,
+                topic_partition=self.topic_partition,
+                api_version=api_version,
+                now_ms=now_ms,
+                at_once=at_once,
+            )
         if len(batch) > files.settings.segment_bytes:
             raise larger_than_segment(len(batch), files.settings, self.topic_partition)
         if header.producer_id >= 0:
@@ -262,6 +272,13 @@ class PartitionLog:
                     duplicate.first_offset, duplicate.last_offset, duplicate.timestamp, files.log_start_offset
                 )
         return self._append(header, batch, None, leader_epoch, now_ms)
+
+    def check_produced(self, batches: Buffer, *, now_ms: int, api_version: int = PRODUCE_VERSION_MAX) -> CheckedBatch:
+        """What `append_as_leader` validates before it stores. Any thread. Raises KafkaError."""
+        settings, rules, name = self._files.settings, self._rules, self.topic_partition
+        return CheckedBatch(
+            *validate_produced(batches, settings, rules, topic_partition=name, api_version=api_version, now_ms=now_ms)
+        )
 
     def append_built(
         self, built: BuiltBatch, *, leader_epoch: int, now_ms: int, transaction_version: int = 0
@@ -367,26 +384,6 @@ class PartitionLog:
         """See `SegmentList.locate`; also below `log_start_offset`, while it is there. Raises StorageError."""
         with self._files.storage_errors:
             return self._segments.locate(offset, log_end_offset=self._files.log_end_offset)
-
-    # -- finding
-
-    def offset_for_timestamp(self, timestamp: int) -> TimestampAndOffset | None:
-        """The first record at or above `log_start_offset` whose timestamp is at least `timestamp`; None without one.
-
-        Decodes one batch. Raises StorageError.
-        """
-        with self._files.storage_errors:
-            return self._segments.first_with_timestamp(
-                timestamp, log_start_offset=self._files.log_start_offset, log_end_offset=self._files.log_end_offset
-            )
-
-    def offset_of_max_timestamp(self) -> TimestampAndOffset | None:
-        """The first record with the highest timestamp of the log; None when there is no record (KIP-734).
-
-        Decodes one batch. Raises StorageError.
-        """
-        with self._files.storage_errors:
-            return self._segments.latest()
 
     # -- leader epochs
 

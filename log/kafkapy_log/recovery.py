@@ -16,7 +16,7 @@ import os
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from kafkapy_log.checkpoint_files import LEADER_EPOCH_CHECKPOINT, CorruptFileError, parse_leader_epoch_checkpoint
 from kafkapy_log.damage import CutRecords, Damage, LostRecords, WholeBatches, cut_off
@@ -29,6 +29,7 @@ from kafkapy_log.file_names import (
     TIME_INDEX_SUFFIX,
     TRANSACTION_INDEX_SUFFIX,
     file_name,
+    parse_offset,
 )
 from kafkapy_log.file_pool import FilePool
 from kafkapy_log.indexed_segment import IndexRebuildNeeded
@@ -43,8 +44,6 @@ from kafkapy_log.transaction_index import TransactionIndex
 from kafkapy_log.transaction_markers import read_marker
 from kafkapy_wire.errors import MalformedMessage
 from kafkapy_wire.records import BatchHeader
-
-_OFFSET_DIGITS: Final = 20
 
 
 class LoadedLog(NamedTuple):
@@ -393,14 +392,14 @@ def _list_directory(directory: Path, pool: FilePool, now_ms: int) -> tuple[list[
                 return _list_directory(directory, pool, now_ms)
             if suffix == DELETED_SUFFIX:
                 Path(entry.path).unlink(missing_ok=True)
-            elif len(stem) != _OFFSET_DIGITS or not stem.isdecimal():
+            elif (offset := parse_offset(stem)) is None:
                 continue
             elif suffix == LOG_SUFFIX:
-                sizes[int(stem)] = entry.stat().st_size
+                sizes[offset] = entry.stat().st_size
             elif suffix == SNAPSHOT_SUFFIX:
-                snapshot_offsets.append(int(stem))
+                snapshot_offsets.append(offset)
             elif suffix in (INDEX_SUFFIX, TIME_INDEX_SUFFIX, TRANSACTION_INDEX_SUFFIX):
-                indexes.append((int(stem), entry.path))
+                indexes.append((offset, entry.path))
     for base_offset, path in indexes:
         if base_offset not in sizes:
             Path(path).unlink(missing_ok=True)

@@ -10,10 +10,15 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
+from kafkapy_log.append_validation import AT_ONCE_BYTES_MAX, AT_ONCE_RECORDS_MAX
 from kafkapy_log.file_slice import EMPTY_SLICE, FileSlice
 from kafkapy_log.segment import Segment
 from kafkapy_log.segment_batches import SEGMENT_BYTES_MAX, BatchPosition
-from kafkapy_wire.records import decode_records
+from kafkapy_wire.compression import DECOMPRESSED_BYTES_MAX
+from kafkapy_wire.errors import ErrorCode, KafkaError
+from kafkapy_wire.records import BatchHeader, decode_records
+from kafkapy_wire.records.batch import COMPRESSION_MASK
+from kafkapy_wire.records.runs import RecordTooLarge
 
 _APPENDED_POSITIONS_MAX: Final = 512
 _READ_POSITIONS_MAX: Final = 32
@@ -32,6 +37,58 @@ class SegmentPosition(NamedTuple):
 
     base_offset: int
     position: int
+
+
+class TimestampedBatch:
+    """A stored batch whose header says that it has a record with at least `timestamp`. It belongs to nobody: a worker
+    thread may look into it.
+    """
+
+    __slots__ = ("_batch", "_header", "_record_bytes_max", "_start_offset", "is_only", "timestamp")
+
+    def __init__(
+        self,
+        header: BatchHeader,
+        batch: bytes,
+        timestamp: int,
+        start_offset: int,
+        record_bytes_max: int,
+        *,
+        is_only: bool,
+    ) -> None:
+        self._header = header
+        self._batch = batch
+        self._start_offset = start_offset
+        self._record_bytes_max = record_bytes_max
+        self.timestamp = timestamp
+        self.is_only = is_only
+        """No later batch is to be looked into where this one has no such record."""
+
+    @property
+    def next_offset(self) -> int:
+        return self._header.next_offset
+
+    @property
+    def takes_long(self) -> bool:
+        """Whether looking into it may take more than a few milliseconds."""
+        if not self._header.attributes & COMPRESSION_MASK:
+            return self._header.record_count > AT_ONCE_RECORDS_MAX
+        # A small one may decompress to any size, but only if it says that it has few records, or lies.
+        return len(self._batch) > AT_ONCE_BYTES_MAX or self._header.record_count > AT_ONCE_RECORDS_MAX
+
+    def first_record(self, max_bytes: int = DECOMPRESSED_BYTES_MAX) -> TimestampAndOffset | None:
+        """The first record that is late enough; None: the header was wrong.
+
+        Raises MalformedMessage: it cannot be read, or is larger than `max_bytes` when decompressed; KafkaError
+        INVALID_RECORD: a record is larger than max.decompressed.message.bytes.
+        """
+        try:
+            for record in decode_records(self._batch, max_bytes=max_bytes, record_bytes_max=self._record_bytes_max):
+                if record.timestamp >= self.timestamp and record.offset >= self._start_offset:
+                    return TimestampAndOffset(record.timestamp, record.offset, self._header.partition_leader_epoch)
+        except RecordTooLarge as error:
+            raise KafkaError(ErrorCode.INVALID_RECORD, str(error)) from None
+        return None
 
 
 class SegmentList:
@@ -247,22 +304,24 @@ class SegmentList:
     # -- finding
 
     def first_with_timestamp(
-        self, timestamp: int, *, log_start_offset: int, log_end_offset: int
-    ) -> TimestampAndOffset | None:
-        """The first record from `log_start_offset` on that is at least as late. Raises OSError, MalformedMessage."""
+        self, timestamp: int, *, start_offset: int, log_end_offset: int, record_bytes_max: int
+    ) -> TimestampedBatch | None:
+        """The first batch from `start_offset` on that is at least as late, as its header says. Raises OSError,
+        MalformedMessage.
+        """
         for index, segment in enumerate(self._segments):
-            if self.next_base_offset(index, log_end_offset) <= log_start_offset or not segment.size:
+            if self.next_base_offset(index, log_end_offset) <= start_offset or not segment.size:
                 continue
             if self.max_timestamp(segment) >= timestamp:
-                found = self._first_in(segment, timestamp, log_start_offset)
+                found = self._first_in(segment, timestamp, start_offset, record_bytes_max)
                 if found is not None:
                     return found
         return None
 
-    def latest(self) -> TimestampAndOffset | None:
-        """The first record with the highest timestamp, which is -1 where no record has one; None in an empty log.
+    def latest(self, record_bytes_max: int) -> TimestampedBatch | None:
+        """The first batch with the highest timestamp, which is -1 where no record has one; None in an empty log.
 
-        As in Apache Kafka the header of a batch is believed, and one batch is decoded: None where none of its records
+        As in Apache Kafka the header of a batch is believed, and it alone is looked into: there is no record where none
         has the timestamp that it claims, which validation of produced batches lets happen below -1 only.
         Raises OSError, MalformedMessage.
         """
@@ -270,30 +329,34 @@ class SegmentList:
         timestamp = segment.max_timestamp
         for found in segment.headers_from(segment.position_before_timestamp(timestamp, self.index_interval_bytes)):
             if found.header.max_timestamp == timestamp:
-                return _first_record(segment, found, timestamp, segment.base_offset)
+                return _timestamped(segment, found, timestamp, segment.base_offset, record_bytes_max, is_only=True)
         return None
 
-    def _first_in(self, segment: Segment, timestamp: int, start_offset: int) -> TimestampAndOffset | None:
+    def _first_in(
+        self, segment: Segment, timestamp: int, start_offset: int, record_bytes_max: int
+    ) -> TimestampedBatch | None:
         interval = self.index_interval_bytes
         position = segment.position_before_timestamp(timestamp, interval)
         if start_offset > segment.base_offset:
             position = max(position, segment.position_before(start_offset, interval))
-        for batch in segment.headers_from(position):
-            if batch.header.max_timestamp >= timestamp:
-                found = _first_record(segment, batch, timestamp, start_offset)
-                if found is not None:
-                    return found
+        for found in segment.headers_from(position):
+            if found.header.max_timestamp >= timestamp and found.header.next_offset > start_offset:
+                return _timestamped(segment, found, timestamp, start_offset, record_bytes_max, is_only=False)
         return None
 
 
-def _first_record(
-    segment: Segment, batch: BatchPosition, timestamp: int, start_offset: int
-) -> TimestampAndOffset | None:
-    """The first one from `start_offset` on that is at least as late."""
-    for record in decode_records(segment.read_batch(batch)):
-        if record.timestamp >= timestamp and record.offset >= start_offset:
-            return TimestampAndOffset(record.timestamp, record.offset, batch.header.partition_leader_epoch)
-    return None
+def _timestamped(
+    segment: Segment,
+    found: BatchPosition,
+    timestamp: int,
+    start_offset: int,
+    record_bytes_max: int,
+    *,
+    is_only: bool,
+) -> TimestampedBatch:
+    return TimestampedBatch(
+        found.header, segment.read_batch(found), timestamp, start_offset, record_bytes_max, is_only=is_only
+    )
 
 
 def _base_offset(segment: Segment) -> int:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from kafkapy_wire.records import Compression, TimestampType
+from kafkapy_wire.records.runs import RECORD_BYTES_MAX
 
 INT64_MAX: Final = 2**63 - 1
 
@@ -34,6 +35,7 @@ class LogSettings:
     max_compaction_lag_ms: int = INT64_MAX  # max.compaction.lag.ms
     delete_retention_ms: int = 86_400_000  # delete.retention.ms
     max_message_bytes: int = 1_048_588  # max.message.bytes
+    max_decompressed_message_bytes: int = RECORD_BYTES_MAX  # max.decompressed.message.bytes
     compression_type: Compression | None = None  # compression.type
     compression_level: int | None = None  # compression.gzip.level, .lz4.level, .zstd.level: that of compression_type
     message_timestamp_type: TimestampType = TimestampType.CREATE_TIME  # message.timestamp.type

@@ -16,7 +16,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from kafkapy_log.file_names import INDEX_SUFFIX, LOG_SUFFIX, TIME_INDEX_SUFFIX, TRANSACTION_INDEX_SUFFIX, file_name
+from kafkapy_log.file_names import (
+    INDEX_SUFFIX,
+    LOG_SUFFIX,
+    OFFSET_DIGITS,
+    TIME_INDEX_SUFFIX,
+    TRANSACTION_INDEX_SUFFIX,
+    file_name,
+    parse_offset,
+)
 from kafkapy_wire.errors import MalformedMessage
 from kafkapy_wire.records import BATCH_HEADER_BYTES, read_batch_header
 
@@ -101,5 +109,4 @@ def _next_offset(path: Path) -> int:
 
 
 def _offset(name: str) -> int | None:
-    digits = name[:20]
-    return int(digits) if len(digits) == 20 and digits.isdecimal() else None
+    return parse_offset(name[:OFFSET_DIGITS])

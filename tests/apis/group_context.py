@@ -8,15 +8,15 @@ import trio
 
 from kafkapy.broker import Broker
 from kafkapy.context import Client, RequestContext
+from kafkapy.pending import Pending
 from kafkapy_controller.image import BrokerImage, Endpoint
 from kafkapy_wire.uuid import ZERO_UUID, Uuid
 from tests.apis.topic_lab import Absent
 from tests.coordinators.group_lab import GroupLab
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
-    from kafkapy.pending import Pending
 
 Q = TypeVar("Q")
 R = TypeVar("R")
@@ -58,7 +58,11 @@ def make_context(version: int, lab: GroupLab | None = None, *, client_id: str | 
 
 
 def answer(
-    handle: Callable[[Q, RequestContext], Pending[R]], request: Q, context: RequestContext, *, ready: bool = True
+    handle: Callable[[Q, RequestContext], Pending[R] | Coroutine[object, object, R]],
+    request: Q,
+    context: RequestContext,
+    *,
+    ready: bool = True,
 ) -> R:
     """What a handler answers in the end, with the background of the context's group coordinator at work.
 
@@ -73,6 +77,8 @@ def answer(
                 await groups.when_ready().wait()
                 nursery.cancel_scope.cancel()
         pending = handle(request, context)
+        if not isinstance(pending, Pending):
+            return await pending
         if not pending.settled:
             there = trio.Event()
             pending.when_settled(lambda _: there.set())

@@ -107,7 +107,7 @@ async def test_before_the_topic_of_transactions_is_created_and_after_it_was_dele
     for _ in range(2):
         codes = {what: code_of(ask) for what, ask in requests_about_transactions(lab).items()}
         assert codes == dict.fromkeys(codes, ErrorCode.NOT_COORDINATOR)
-        assert lab.transactions.list(None, frozenset(), -1, None).result() == []
+        assert await lab.transactions.list(None, frozenset(), -1, None) == []
         await lab.init()
         lab.log.batches = []
         deleted_topic(lab.transactions.follow_metadata, "__transaction_state")

@@ -317,7 +317,7 @@ async def test_a_transaction_coordinator_loads_and_lives_with_any_records(seed: 
         append(lab, ID, [changed(random, record) if random.random() < 0.8 else record])
     for _ in range(2):
         await lab.restart()
-        for transactions in lab.transactions.list(None, frozenset(), -1, None).result():
+        for transactions in await lab.transactions.list(None, frozenset(), -1, None):
             with suppress(KafkaError):  # an id that is stored where it does not belong
                 lab.transactions.describe(transactions.transactional_id).result()
         await lab.transactions.abort_timed_out()

@@ -265,13 +265,13 @@ async def test_listing_filters() -> None:
     await lab.init(name="idle")
     lab.add(producer, 0)
     lab.clock.advance(500)
-    everything = lab.transactions.list(None, frozenset(), -1, None).result()
+    everything = await lab.transactions.list(None, frozenset(), -1, None)
     assert {transaction.transactional_id for transaction in everything} == {"orders", "idle"}
     ongoing = frozenset({lab.transaction().status})
     assert [
-        transaction.transactional_id for transaction in lab.transactions.list(ongoing, frozenset(), -1, None).result()
+        transaction.transactional_id for transaction in await lab.transactions.list(ongoing, frozenset(), -1, None)
     ] == ["orders"]
-    assert [t.transactional_id for t in lab.transactions.list(None, frozenset({2}), -1, None).result()] == ["idle"]
-    assert len(lab.transactions.list(ongoing, frozenset(), 400, None).result()) == 1
-    assert len(lab.transactions.list(ongoing, frozenset(), 10_000, None).result()) == 0
-    assert len(lab.transactions.list(None, frozenset(), -1, lambda name: name == "idle").result()) == 1
+    assert [t.transactional_id for t in await lab.transactions.list(None, frozenset({2}), -1, None)] == ["idle"]
+    assert len(await lab.transactions.list(ongoing, frozenset(), 400, None)) == 1
+    assert len(await lab.transactions.list(ongoing, frozenset(), 10_000, None)) == 0
+    assert len(await lab.transactions.list(None, frozenset(), -1, lambda name: name == "idle")) == 1

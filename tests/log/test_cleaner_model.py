@@ -148,7 +148,7 @@ class CleanerMachine(RuleBasedStateMachine):
 
     @rule(timestamp=st.integers(-600, 600))
     def find_timestamp(self, timestamp: int) -> None:
-        found = self.log.offset_for_timestamp(NOW + timestamp)
+        found = self.log.times.offset_for_timestamp(NOW + timestamp)
         expected = next(
             (
                 (record.timestamp, record.offset)

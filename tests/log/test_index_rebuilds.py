@@ -38,9 +38,9 @@ def base_offset_read(log: PartitionLog, offset: int) -> int:
 
 LOOK_UPS: list[Callable[[PartitionLog], object]] = [
     lambda log: base_offset_read(log, 5),
-    lambda log: log.offset_for_timestamp(NOW_MS + 5),
+    lambda log: log.times.offset_for_timestamp(NOW_MS + 5),
     lambda log: log.segments()[0].max_timestamp,
-    lambda log: log.offset_of_max_timestamp(),
+    lambda log: log.times.offset_of_max_timestamp(),
     lambda log: log.retention.delete_old_segments(high_watermark=log.log_end_offset, now_ms=NOW_MS),
 ]
 

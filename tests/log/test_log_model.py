@@ -118,7 +118,7 @@ class LogMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def find_timestamp(self, data: st.DataObject) -> None:
         timestamp = BASE_TIME + data.draw(st.integers(-31_000, 31_000))
-        found = self.log.offset_for_timestamp(timestamp)
+        found = self.log.times.offset_for_timestamp(timestamp)
         assert (None if found is None else (found.timestamp, found.offset)) == self.model.first_with_timestamp(
             timestamp
         )

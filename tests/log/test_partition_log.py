@@ -77,7 +77,11 @@ def test_an_append_changes_nothing_but_offset_and_epoch(tmp_path: Path) -> None:
 
 def test_an_empty_log_has_no_files(tmp_path: Path) -> None:
     log = open_log(tmp_path)
-    assert (log.read(0, 100), log.offset_for_timestamp(0), log.offset_of_max_timestamp()) == (EMPTY_SLICE, None, None)
+    assert (log.read(0, 100), log.times.offset_for_timestamp(0), log.times.offset_of_max_timestamp()) == (
+        EMPTY_SLICE,
+        None,
+        None,
+    )
     log.close()
     assert list(tmp_path.iterdir()) == []
 
@@ -226,7 +230,7 @@ def test_log_append_time_is_the_brokers(tmp_path: Path) -> None:
     assert result.log_append_time_ms == NOW_MS
     stored = stored_at(log, 0)
     assert [record.timestamp for record in decode_records(stored)] == [NOW_MS, NOW_MS]
-    assert log.offset_for_timestamp(NOW_MS) == TimestampAndOffset(NOW_MS, 0, 0)
+    assert log.times.offset_for_timestamp(NOW_MS) == TimestampAndOffset(NOW_MS, 0, 0)
     log.append_as_follower(at_offset(stored, 2))  # its CRC is right
 
 
@@ -267,7 +271,7 @@ def test_what_this_process_has_built_is_stored_as_what_a_client_sends(
                 log.append_built(built, leader_epoch=3, now_ms=NOW_MS)
             else:
                 log.append_as_leader(built.data, leader_epoch=3, now_ms=NOW_MS)
-        assert log.offset_of_max_timestamp() is not None
+        assert log.times.offset_of_max_timestamp() is not None
         stored.append((log.read(0, 10_000).read(), log.segments(), log.end_offset_for_epoch(3)))
         with pytest.raises(KafkaError) as error:
             log.append_built(build_batch_and_header(records * 2), leader_epoch=3, now_ms=NOW_MS)
@@ -359,10 +363,10 @@ def test_the_first_record_of_a_time(tmp_path: Path) -> None:
     records = [(NOW_MS + time + extra, 2 * n + extra // 5, n // 3) for n, time in enumerate(times) for extra in (0, 5)]
     for wanted in range(70):
         expected = next((record for record in records if record[0] >= NOW_MS + wanted), None)
-        assert log.offset_for_timestamp(NOW_MS + wanted) == expected
-    assert log.offset_of_max_timestamp() == (NOW_MS + 65, 13, 2)
+        assert log.times.offset_for_timestamp(NOW_MS + wanted) == expected
+    assert log.times.offset_of_max_timestamp() == (NOW_MS + 65, 13, 2)
     log.delete_records_before(10)
-    assert log.offset_for_timestamp(0) == (NOW_MS + 40, 10, 1)
+    assert log.times.offset_for_timestamp(0) == (NOW_MS + 40, 10, 1)
 
 
 def test_leader_epochs_follow_the_appends(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def view(log: PartitionLog) -> LogView:
         sorted(log.producers.active_producers()),
         log.aborted_transactions(log.log_start_offset, log.log_end_offset),
         [log.end_offset_for_epoch(epoch) for epoch in epochs],
-        [log.offset_for_timestamp(time) for time in times] + [log.offset_of_max_timestamp()],
+        [log.times.offset_for_timestamp(time) for time in times] + [log.times.offset_of_max_timestamp()],
     )
 
 

@@ -73,7 +73,8 @@ class State:
         self.producers: list[ActiveProducer] = sorted(log.producers.active_producers())
         self.aborted: list[AbortedTransaction] = log.aborted_transactions(0, log.log_end_offset)
         self.found = [
-            log.offset_for_timestamp(NOW_MS + offset) for offset in range(log.log_start_offset, log.log_end_offset, 7)
+            log.times.offset_for_timestamp(NOW_MS + offset)
+            for offset in range(log.log_start_offset, log.log_end_offset, 7)
         ]
 
     def __eq__(self, other: object) -> bool:

@@ -57,7 +57,7 @@ class Written:
             self.batches.append(Stored(base_offset, timestamps, log.read(base_offset, 1).read()))
         assert len(log.segments()) > 4
         self.segments = log.segments()
-        self.highest = log.offset_of_max_timestamp()
+        self.highest = log.times.offset_of_max_timestamp()
         log.close(fsync=False)
         self.indexes = self.index_files()
 
@@ -82,7 +82,7 @@ class Written:
 
     def check_segments(self, log: PartitionLog) -> None:
         assert log.segments() == self.segments
-        assert log.offset_of_max_timestamp() == self.highest
+        assert log.times.offset_of_max_timestamp() == self.highest
 
     def check_read(self, log: PartitionLog, batch: Stored, chance: random.Random) -> None:
         max_bytes = chance.choice([1, len(batch.content) + 150, 1_500, 1 << 20])
@@ -104,7 +104,7 @@ class Written:
         assert got == expected
 
     def check_time(self, log: PartitionLog, timestamp: int) -> None:
-        found = log.offset_for_timestamp(timestamp)
+        found = log.times.offset_for_timestamp(timestamp)
         expected = next(
             (
                 (record_timestamp, batch.base_offset + place)
@@ -351,7 +351,7 @@ def test_a_look_up_reads_little_and_keeps_nothing(tmp_path: Path, monkeypatch: p
     log.close(fsync=False)
     gc.collect()
     log = PartitionLog.open(tmp_path / "t-0", settings, now_ms=NOW_MS, clean=True)
-    assert log.offset_of_max_timestamp() is not None
+    assert log.times.offset_of_max_timestamp() is not None
     reads: list[int] = []
     pread = os.pread
 
@@ -362,7 +362,7 @@ def test_a_look_up_reads_little_and_keeps_nothing(tmp_path: Path, monkeypatch: p
     with monkeypatch.context() as patch:
         patch.setattr(os, "pread", counted)
         for offset in range(0, 15_000, 1_009):
-            found = log.offset_for_timestamp(NOW_MS + offset)
+            found = log.times.offset_for_timestamp(NOW_MS + offset)
             assert found is not None
             assert found.offset == offset
             piece = log.read(offset, 10_000)

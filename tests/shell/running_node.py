@@ -259,6 +259,14 @@ class Client:
         return answer.offset
 
 
+async def make_coordinators(client: Client) -> None:
+    """As clients do, which look for the coordinator first: it makes its topic."""
+    for key_type in (0, 1):
+        request = FindCoordinatorRequest(key_type=key_type, coordinator_keys=["a"])
+        response = await client.ask(request, FindCoordinatorResponse, 4)
+        assert response.coordinators[0].error_code == ErrorCode.NONE
+
+
 def api_key(request: Message) -> ApiKey:
     key = type(request).__schema__.api_key
     assert key is not None, f"{type(request).__name__} is no request"

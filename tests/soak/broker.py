@@ -131,6 +131,10 @@ class Broker:
         assert self._process is not None, "not started"
         return self._process
 
+    @property
+    def pid(self) -> int:
+        return self._running.pid
+
     def output(self) -> str:
         """All that it printed."""
         return self._output.read_text(errors="replace")

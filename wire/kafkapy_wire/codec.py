@@ -12,7 +12,7 @@ message does not have.
 from __future__ import annotations
 
 import linecache
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 from functools import cache
 from typing import Any, TypeVar
 
@@ -25,6 +25,8 @@ S = TypeVar("S", bound=Struct)
 RecordsList = list[tuple[int, object]]
 Decoder = Callable[[memoryview, int], tuple[M, int]]
 Encoder = Callable[[S, bytearray, "RecordsList | None"], None]
+DecoderInSteps = Callable[[memoryview, int, int], Generator[None, None, tuple[M, int]]]
+EncoderInSteps = Callable[[S, bytearray, "RecordsList | None"], Generator[None, None, bool]]
 
 
 def decode(cls: type[M], data: bytes | bytearray | memoryview, version: int) -> M:
@@ -105,6 +107,33 @@ def encoder(cls: type[M], version: int) -> Encoder[M]:
     source, namespace = EncoderEmitter(cls, version).emit()
     namespace["EncodedList"] = EncodedList
     return _compiled(f"encode {cls.__name__} v{version}", source, namespace)  # type: ignore[no-any-return]
+
+
+@cache
+def decoder_in_steps(cls: type[M], version: int) -> DecoderInSteps[M]:
+    """`(view of bytes, position, elements at most)`: a generator that yields each quarter of a millisecond or so.
+
+    It returns what `decoder` does. Raises MalformedMessage, too, where the arrays have more elements in all.
+    """
+    from kafkapy_wire.emit_decoder import DecoderEmitter
+
+    check_version(cls, version)
+    source, namespace = DecoderEmitter(cls, version, in_steps=True).emit()
+    return _compiled(f"decode {cls.__name__} v{version} in steps", source, namespace)  # type: ignore[no-any-return]
+
+
+@cache
+def encoder_in_steps(cls: type[M], version: int) -> EncoderInSteps[M]:
+    """What `encoder` does as a generator that yields now and then, and returns True.
+
+    The message must not change meanwhile.
+    """
+    from kafkapy_wire.emit_encoder import EncoderEmitter
+
+    check_version(cls, version)
+    source, namespace = EncoderEmitter(cls, version, in_steps=True).emit()
+    namespace["EncodedList"] = EncodedList
+    return _compiled(f"encode {cls.__name__} v{version} in steps", source, namespace)  # type: ignore[no-any-return]
 
 
 @cache

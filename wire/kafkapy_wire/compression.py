@@ -1,12 +1,15 @@
 """The four codecs of record batches: gzip, snappy (xerial and raw framing), lz4 frames, zstd.
 
 Compressed bytes come from a peer, so decompression is bounded: it stops at `max_bytes` instead of trusting a length
-that the sender wrote, and everything it cannot read is `MalformedMessage`. The libraries are imported with the first
+that the sender wrote, and everything it cannot read is `MalformedMessage`. `decompressed_pieces` hands out what is in
+them piece by piece, for who does not need all of it at once. The libraries are imported with the first
 use of a codec: a broker that only stores and forwards batches never loads them.
 
 What Kafka's Java clients and broker can read is what is written here: xerial framing with 32 KiB blocks for snappy, lz4
 frames of independent blocks, gzip with one member.
 """
+
+from __future__ import annotations
 
 import struct
 from enum import IntEnum
@@ -15,11 +18,14 @@ from typing import TYPE_CHECKING, Final
 from kafkapy_wire.errors import MalformedMessage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from mmap import mmap
 
 DECOMPRESSED_BYTES_MAX: Final = 256 * 1024 * 1024
 """Default bound of one batch: Kafka's `message.max.bytes` is 1 MiB, and records that compress 200-fold are rare."""
+
+PIECE_BYTES: Final = 256 * 1024
+"""What is handed out at a time."""
 
 _INT32 = struct.Struct(">i")
 
@@ -100,11 +106,49 @@ def decompress(
     return plain
 
 
+def decompressed_pieces(
+    data: bytes | bytearray | memoryview, compression: Compression, max_bytes: int = DECOMPRESSED_BYTES_MAX
+) -> Iterator[bytes]:
+    """The same bytes in pieces of `PIECE_BYTES` or so; more than one piece is copied at no time.
+
+    Raises MalformedMessage, while iterating. gzip and framed snappy are decompressed as they are asked for; of lz4,
+    zstd and a raw snappy block the plain bytes are in memory, which goes when the iterator does.
+    """
+    view = memoryview(data)
+    match compression:
+        case Compression.NONE:
+            if len(view) > max_bytes:
+                raise _too_large("plain", max_bytes)
+            for start in range(0, len(view), PIECE_BYTES):
+                yield bytes(view[start : start + PIECE_BYTES])
+        case Compression.GZIP:
+            yield from _gzip_pieces(view, max_bytes)
+        case Compression.SNAPPY:
+            for block in _snappy_pieces(view, max_bytes):
+                if len(block) <= PIECE_BYTES:
+                    yield block
+                    continue
+                for start in range(0, len(block), PIECE_BYTES):
+                    yield block[start : start + PIECE_BYTES]
+        case Compression.LZ4:
+            from cramjam import lz4
+
+            yield from _pieces_of_buffer(lz4.decompress_into, view, "lz4", _LZ4_RATIO_MAX, max_bytes)
+        case Compression.ZSTD:
+            from cramjam import zstd
+
+            yield from _pieces_of_buffer(zstd.decompress_into, view, "zstd", _ZSTD_RATIO_MAX, max_bytes)
+
+
 def _too_large(codec: str, max_bytes: int) -> MalformedMessage:
     return MalformedMessage(f"{codec} data is larger than {max_bytes} bytes when decompressed")
 
 
 def _decompress_gzip(data: bytes | bytearray | memoryview, max_bytes: int) -> bytes:
+    return b"".join(_gzip_pieces(memoryview(data), max_bytes))
+
+
+def _gzip_pieces(view: memoryview, max_bytes: int) -> Iterator[bytes]:
     """All members one after the other, as GZIPInputStream reads them.
 
     Fed in turns: zlib hands back a copy of what follows a member, so feeding the whole rest each time would be
@@ -112,18 +156,23 @@ def _decompress_gzip(data: bytes | bytearray | memoryview, max_bytes: int) -> by
     """
     import zlib
 
-    view = memoryview(data)
-    plain = bytearray()
-    position = 0
+    plain_bytes = position = 0
     member = zlib.decompressobj(_GZIP_WBITS)
     try:
         while position < len(view):
-            turn = view[position : position + _GZIP_TURN_BYTES]
+            turn: bytes | memoryview = view[position : position + _GZIP_TURN_BYTES]
             position += len(turn)
-            plain += member.decompress(turn, max_bytes + 1 - len(plain))
-            if len(plain) > max_bytes:
-                raise _too_large("gzip", max_bytes)
-            # Below the bound zlib always takes all its input, so what it did not use belongs to the next member.
+            while True:
+                piece = member.decompress(turn, PIECE_BYTES)
+                plain_bytes += len(piece)
+                if plain_bytes > max_bytes:
+                    raise _too_large("gzip", max_bytes)
+                if piece:
+                    yield piece
+                turn = member.unconsumed_tail
+                if member.eof or (not turn and len(piece) < PIECE_BYTES):
+                    break
+            # What it did not use belongs to the next member.
             if member.eof and position - len(member.unused_data) < len(view):
                 position -= len(member.unused_data)
                 member = zlib.decompressobj(_GZIP_WBITS)
@@ -131,7 +180,6 @@ def _decompress_gzip(data: bytes | bytearray | memoryview, max_bytes: int) -> by
         raise MalformedMessage(f"not gzip: {error}") from None
     if not member.eof:
         raise MalformedMessage("gzip data is cut short")
-    return bytes(plain)
 
 
 def _compress_xerial(data: bytes) -> bytes:
@@ -146,11 +194,14 @@ def _compress_xerial(data: bytes) -> bytes:
 
 
 def _decompress_snappy(data: bytes | bytearray | memoryview, max_bytes: int) -> bytes:
+    return b"".join(_snappy_pieces(memoryview(data), max_bytes))
+
+
+def _snappy_pieces(view: memoryview, max_bytes: int) -> Iterator[bytes]:
     """Xerial's framing where its magic stands first (Java clients), otherwise one raw block (librdkafka, Go)."""
-    view = memoryview(data)
     if view[: len(_XERIAL_MAGIC)] != _XERIAL_MAGIC:
-        return _decompress_snappy_block(view, max_bytes)
-    pieces = []
+        yield _decompress_snappy_block(view, max_bytes)
+        return
     plain_bytes = 0
     position = len(_XERIAL_HEADER)
     while position < len(view):
@@ -160,12 +211,12 @@ def _decompress_snappy(data: bytes | bytearray | memoryview, max_bytes: int) -> 
         position += 4
         if not 0 <= length <= len(view) - position:
             raise MalformedMessage(f"xerial snappy block of {length} bytes, {len(view) - position} are left")
-        pieces.append(_decompress_snappy_block(view[position : position + length], max_bytes - plain_bytes))
-        plain_bytes += len(pieces[-1])
+        block = _decompress_snappy_block(view[position : position + length], max_bytes - plain_bytes)
+        plain_bytes += len(block)
         position += length
+        yield block
     if position != len(view):
         raise MalformedMessage("xerial snappy data is cut short in its header")
-    return b"".join(pieces)
 
 
 def _decompress_snappy_block(block: memoryview, max_bytes: int) -> bytes:
@@ -196,12 +247,23 @@ def _compress_lz4_frame(data: bytes, level: int) -> bytes:
 
 
 def _decompress_into(
-    decompress_into: "Callable[[memoryview, mmap], int]",
+    decompress_into: Callable[[memoryview, mmap], int],
     data: bytes | bytearray | memoryview,
     codec: str,
     ratio_max: int,
     max_bytes: int,
 ) -> bytes:
+    return b"".join(_pieces_of_buffer(decompress_into, memoryview(data), codec, ratio_max, max_bytes, max_bytes + 1))
+
+
+def _pieces_of_buffer(
+    decompress_into: Callable[[memoryview, mmap], int],
+    view: memoryview,
+    codec: str,
+    ratio_max: int,
+    max_bytes: int,
+    piece_bytes: int = PIECE_BYTES,
+) -> Iterator[bytes]:
     """By a function that fills a buffer and fails when it is full.
 
     The buffer is an anonymous map as large as the bound: the system gives it pages as they are written, so a small
@@ -211,9 +273,12 @@ def _decompress_into(
 
     from cramjam import DecompressionError
 
-    view = memoryview(data)
     with mmap(-1, min(max_bytes, len(view) * ratio_max) + 1) as buffer:
         try:
-            return buffer[: decompress_into(view, buffer)]
+            size = decompress_into(view, buffer)
         except DecompressionError as error:
             raise MalformedMessage(f"not {codec}, or more than {max_bytes} bytes of it: {error}") from None
+        if size > max_bytes:
+            raise _too_large(codec, max_bytes)
+        for start in range(0, size, piece_bytes):
+            yield buffer[start : min(start + piece_bytes, size)]

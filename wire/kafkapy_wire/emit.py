@@ -27,6 +27,13 @@ SHORT_RUNS = 9
 """Arrays of numbers shorter than this have a packing ready: replicas, ISRs and partition indexes rarely are longer."""
 
 
+STEP_ELEMENTS = 256
+"""A codec in steps stops after so many elements of arrays: a quarter of a millisecond, as a rule."""
+
+STEP_NUMBERS = 4_096
+"""The same of an array of numbers, which are taken many at a time."""
+
+
 class FieldPlan:
     """One field as one version of one message has it."""
 
@@ -47,10 +54,13 @@ class FieldPlan:
 class Emitter:
     """Collects the lines of one codec function and the names that they use."""
 
-    def __init__(self, cls: type[Message], version: int, struct: type[Struct] | None = None) -> None:
-        """Of the message, or of one `struct` within it."""
+    def __init__(
+        self, cls: type[Message], version: int, struct: type[Struct] | None = None, *, in_steps: bool = False
+    ) -> None:
+        """Of the message, or of one `struct` within it. `in_steps`: as a generator, which yields now and then."""
         self.cls = struct or cls
         self.version = version
+        self.in_steps = in_steps
         self.flexible = version in cls.__schema__.flexible_versions
         self.namespace: dict[str, object] = {}
         self.lines: list[str] = []

@@ -13,17 +13,22 @@
 
 Structs are read in place, without a call; arrays are loops. Every length is compared with `end - p` before use, and
 the count of an array with the least that so many elements can take.
+
+In steps it is a generator `codec(view, p, left)` that returns the same: a message of a hundred thousand elements is not
+decoded at once. `left` is how many elements there may be, in all arrays together.
 """
 
 from __future__ import annotations
 
 import struct
 
-from kafkapy_wire.emit import FORMATS, SHORT_RUNS, Emitter, FieldPlan, short_runs
+from kafkapy_wire.emit import FORMATS, SHORT_RUNS, STEP_ELEMENTS, STEP_NUMBERS, Emitter, FieldPlan, short_runs
 from kafkapy_wire.errors import MalformedMessage
 from kafkapy_wire.message import Struct
 
 STRING_LENGTH_MAX = 0x7FFF
+TAGGED_FIELDS_MAX = 1_000
+"""Of one struct. No schema has more than a dozen; each takes two bytes on the wire, and a hundred in memory."""
 
 
 class DecoderEmitter(Emitter):
@@ -42,17 +47,24 @@ class DecoderEmitter(Emitter):
             unknown_tagged=unknown_tagged,
             bad_count=bad_count,
             bad_length=bad_length,
+            too_many=too_many,
         )
+        title = f"{self.cls.__name__} v{self.version}"
         self.line("end = len(view)")
+        if self.in_steps:
+            self.line("step = 0")
+            self.line("if left < 0:")
+            self.line("    yield")  # a message without arrays has to be a generator, too
         self.line("try:")
         self.indent += 1
-        self._struct(self.cls, "o0", 0, f"{self.cls.__name__} v{self.version}")
+        self._struct(self.cls, "o0", 0, title)
         self.flush()
         self.indent -= 1
         self.line("except (error, IndexError, UnicodeDecodeError) as cause:")
-        self.line(f"    raise malformed({self.cls.__name__ + f' v{self.version}'!r}, p, end, cause) from cause")
+        self.line(f"    raise malformed({title!r}, p, end, cause) from cause")
         self.line("return o0, p")
-        return "def codec(view, p):\n" + "\n".join(self.lines) + "\n", self.namespace
+        parameters = "view, p, left" if self.in_steps else "view, p"
+        return f"def codec({parameters}):\n" + "\n".join(self.lines) + "\n", self.namespace
 
     def flush(self) -> None:
         """Read the fixed-size values collected so far and move on behind them."""
@@ -194,20 +206,35 @@ class DecoderEmitter(Emitter):
         self.line(f"    raise bad_count({path!r}, n, {size}, end - p)")
         format_ = FORMATS.get(plan.element) if isinstance(plan.element, str) else None
         if format_ is not None and plan.element != "uuid":
-            self._number_array(format_, size, target)
+            self._number_array(format_, size, target, path)
         else:
             self._element_loop(plan, target, depth, path)
         if plan.nullable:
             self.indent -= 1
 
-    def _number_array(self, format_: str, size: int, target: str) -> None:
+    def _number_array(self, format_: str, size: int, target: str, path: str) -> None:
         name = f"unpack_up_to_{SHORT_RUNS - 1}_{format_}".replace("?", "o")
         self.namespace[name] = short_runs(format_, "unpack_from")
+        times_size = f" * {size}" if size > 1 else ""
         self.line(f"if n < {SHORT_RUNS}:")
         self.line(f"    {target} = list({name}[n](view, p))")
+        self.line(f"    p += n{times_size}")
         self.line("else:")
-        self.line(f"    {target} = list(unpack_from(f'>{{n}}{format_}', view, p))")
-        self.line(f"p += n{f' * {size}' if size > 1 else ''}")
+        if not self.in_steps:
+            self.line(f"    {target} = list(unpack_from(f'>{{n}}{format_}', view, p))")
+            self.line(f"    p += n{times_size}")
+            return
+        self.line("    left -= n")
+        self.line("    if left < 0:")
+        self.line(f"        raise too_many({path!r})")
+        self.line(f"    numbers = {target} = []")
+        self.line("    while n:")
+        self.line(f"        q = n if n < {STEP_NUMBERS} else {STEP_NUMBERS}")
+        self.line(f"        numbers += unpack_from(f'>{{q}}{format_}', view, p)")
+        self.line(f"        p += q{times_size}")
+        self.line("        n -= q")
+        self.line("        if n:")
+        self.line("            yield")
 
     def _element_loop(self, plan: FieldPlan, target: str, depth: int, path: str) -> None:
         items, variable = f"a{depth}", f"o{depth + 1}"
@@ -222,6 +249,14 @@ class DecoderEmitter(Emitter):
             self._sized(plan, plan.element, variable, path, nullable=False)
         self.flush()
         self.line(f"{items}.append({variable})")
+        if self.in_steps:
+            self.line("step += 1")
+            self.line(f"if step == {STEP_ELEMENTS}:")
+            self.line("    step = 0")
+            self.line(f"    left -= {STEP_ELEMENTS}")
+            self.line("    if left < 0:")
+            self.line(f"        raise too_many({path!r})")
+            self.line("    yield")
         self.indent -= 1
 
     def _tagged_fields(self, plans: list[FieldPlan], target: str, depth: int, path: str) -> None:
@@ -238,12 +273,18 @@ class DecoderEmitter(Emitter):
             self._known_tagged_fields(plans, target, depth, path)
         else:
             self.line(f"p, {target}.unknown_tagged_fields = unknown_tagged(view, p, n)")
+            if self.in_steps:
+                self.line(f"left -= len({target}.unknown_tagged_fields)")
         self.indent -= 1
 
     def _known_tagged_fields(self, plans: list[FieldPlan], target: str, depth: int, path: str) -> None:
         tag, size, stop, unknown = f"tag{depth}", f"size{depth}", f"stop{depth}", f"unknown{depth}"
         self.line("if n > 127:")
         self.line("    n, p = varint_rest(view, p, n)")
+        self.line(f"    if n > {TAGGED_FIELDS_MAX}:")
+        self.line(f"        raise too_many({f'{path}: tagged fields'!r})")
+        if self.in_steps:
+            self.line("left -= n")
         self.line(f"{unknown} = []")
         self.line("for _ in range(n):")
         self.indent += 1
@@ -272,6 +313,8 @@ def unknown_tagged(view: memoryview, position: int, count: int) -> tuple[int, li
     fields = []
     if count > 127:
         count, position = varint_rest(view, position, count)
+        if count > TAGGED_FIELDS_MAX:
+            raise too_many("tagged fields")
     for _ in range(count):
         tag, _, position, stop = tag_and_size(view, position)
         fields.append((tag, bytes(view[position:stop])))
@@ -328,6 +371,10 @@ def bad_count(path: str, count: int, element_bytes: int, remaining: int) -> Malf
     return MalformedMessage(
         f"{path} claims {count} elements of at least {element_bytes} bytes where there are {remaining} bytes"
     )
+
+
+def too_many(path: str) -> MalformedMessage:
+    return MalformedMessage(f"{path}: the message has more elements than any client needs")
 
 
 def malformed(title: str, position: int, end: int, cause: Exception) -> MalformedMessage:

@@ -20,6 +20,8 @@
 
 The fast path checks nothing that `struct` or the value's own type finds out anyway; `explain` then walks the message
 again and says which field it was.
+
+In steps it is a generator: a message of a hundred thousand elements is not encoded at once.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 
-from kafkapy_wire.emit import FORMATS, SHORT_RUNS, Emitter, FieldPlan, short_runs
+from kafkapy_wire.emit import FORMATS, SHORT_RUNS, STEP_ELEMENTS, STEP_NUMBERS, Emitter, FieldPlan, short_runs
 from kafkapy_wire.errors import UnsupportedVersion
 from kafkapy_wire.explain import explain
 from kafkapy_wire.message import Struct
@@ -54,6 +56,10 @@ class EncoderEmitter(Emitter):
             explain=explain,
             ENCODE_ERRORS=(struct.error, TypeError, AttributeError, UnicodeEncodeError),
         )
+        if self.in_steps:
+            self.line("step = 0")
+            self.line("if step:")
+            self.line("    yield")  # a message without arrays has to be a generator, too
         self.line("try:")
         self.indent += 1
         title = f"{self.cls.__name__} v{self.version}"
@@ -63,6 +69,8 @@ class EncoderEmitter(Emitter):
         self.line("except ENCODE_ERRORS as cause:")
         self.line(f"    explain(o0, {self.version}, {self.flexible}, {title!r}, cause)")
         self.line("    raise")
+        if self.in_steps:
+            self.line("return True")
         return "def codec(o0, out, records):\n" + "\n".join(self.lines) + "\n", self.namespace
 
     def flush(self, out: str) -> None:
@@ -230,6 +238,12 @@ class EncoderEmitter(Emitter):
             name = f"pack_up_to_{SHORT_RUNS - 1}_{format_}".replace("?", "o")
             self.namespace[name] = short_runs(format_, "pack")
             self.line(f"n = len({items})")
+            if self.in_steps:
+                self.line(f"while n > {STEP_NUMBERS}:")
+                self.line(f"    {out} += pack('>{STEP_NUMBERS}{format_}', *{items}[:{STEP_NUMBERS}])")
+                self.line(f"    {items} = {items}[{STEP_NUMBERS}:]")
+                self.line(f"    n -= {STEP_NUMBERS}")
+                self.line("    yield")
             self.line(f"{out} += {name}[n](*{items}) if n < {SHORT_RUNS} else pack(f'>{{n}}{format_}', *{items})")
         else:
             self._element_loop(plan, items, depth, out, path)
@@ -250,6 +264,11 @@ class EncoderEmitter(Emitter):
         else:
             self._sized(plan, plan.element, variable, out, nullable=False)
         self.flush(out)
+        if self.in_steps:
+            self.line("step += 1")
+            self.line(f"if step == {STEP_ELEMENTS}:")
+            self.line("    step = 0")
+            self.line("    yield")
         self.indent -= 1
 
     def _tagged_fields(self, plans: list[FieldPlan], source: str, depth: int, out: str, path: str) -> None:

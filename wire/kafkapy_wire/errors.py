@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from kafkapy_wire.error_code import ErrorCode
 
-__all__ = ["ErrorCode", "KafkaError", "MalformedFrame", "MalformedMessage", "UnsupportedVersion"]
+__all__ = ["ErrorCode", "KafkaError", "MalformedFrame", "MalformedMessage", "UnsupportedVersion", "cut"]
+
+
+MESSAGE_CHARACTERS_MAX: Final = 2_000
+"""A string has at most 32,767 bytes on the wire, and a name from a client may nearly be as long."""
+
+
+def cut(text: str, characters_max: int) -> str:
+    """The text, or its beginning and how long it is."""
+    if len(text) <= characters_max:
+        return text
+    return f"{text[:characters_max]}... ({len(text)} characters)"
 
 
 class KafkaError(Exception):
     """The client must hear no: an error code of the protocol, and the message that goes with it where there is room.
 
     Raised where it is known, turned into a response in one place. `message` None means that the response carries
-    Kafka's standard text, or null where the API answers so.
+    Kafka's standard text, or null where the API answers so. A long one is cut: it may quote what a client has sent.
     """
 
     def __init__(self, code: ErrorCode, message: str | None = None) -> None:
+        if message is not None and len(message) > MESSAGE_CHARACTERS_MAX:
+            message = cut(message, MESSAGE_CHARACTERS_MAX)
         super().__init__(code, message)
         self.code = code
         self.message = message

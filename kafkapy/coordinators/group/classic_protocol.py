@@ -36,6 +36,9 @@ _EMPTY, _PREPARING, _COMPLETING, _STABLE, _DEAD = ClassicGroupState
 
 FIRST_VERSION_REQUIRING_MEMBER_ID = 4
 FIRST_VERSION_SKIPPING_ASSIGNMENT = 9
+MEMBER_ID_PREFIX_MAX = 1_000
+"""Characters of a client id or instance id. Those may have 32,767 bytes; a member id is one of them and more, and an
+answer that cannot be encoded would cost every member of the group its connection."""
 
 
 class ClassicProtocol:
@@ -84,9 +87,8 @@ class ClassicProtocol:
         self, group: ClassicGroup, request: JoinGroupRequest, caller: Caller, parked: Pending[JoinGroupResponse]
     ) -> Decision[None]:
         instance_id = request.group_instance_id
-        member_id = (
-            f"{caller.client_id if instance_id is None else instance_id}-{uuid.UUID(bytes=random_uuid(self._random))}"
-        )
+        prefix = caller.client_id if instance_id is None else instance_id
+        member_id = f"{prefix[:MEMBER_ID_PREFIX_MAX]}-{uuid.UUID(bytes=random_uuid(self._random))}"
         if instance_id is not None:
             holder = group.static_members.get(instance_id)
             if holder is not None:

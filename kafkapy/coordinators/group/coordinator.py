@@ -20,6 +20,7 @@ from kafkapy.coordinators.runtime import (
     partition_for,
 )
 from kafkapy.pending import Pending, settled
+from kafkapy.turns import Turn, each_in_turns
 from kafkapy_controller.topic_names import OFFSETS_TOPIC
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.records import Compression
@@ -305,6 +306,14 @@ class GroupCoordinator:
             offsets = shard.offsets.fetch(group_id, topics, require_stable=require_stable)
         return self._runtime.read(partition, offsets)
 
+    def offset_count(self, group_id: str) -> int:
+        """How many offsets the group has committed. Raises KafkaError(COORDINATOR_LOAD_IN_PROGRESS)."""
+        return self._find_any(group_id)[1].offsets.committed.count(group_id)
+
+    def committed_partitions(self, group_id: str) -> dict[str, list[int]]:
+        """topic -> partitions that the group has committed. Raises KafkaError(COORDINATOR_LOAD_IN_PROGRESS)."""
+        return self._find_any(group_id)[1].offsets.committed.partitions_of(group_id)
+
     def delete_offsets(
         self, group_id: str, topics: Sequence[OffsetDeleteRequestTopic]
     ) -> Pending[list[OffsetDeleteResponseTopic]]:
@@ -314,12 +323,32 @@ class GroupCoordinator:
 
     # -- administration
 
+    @property
+    def group_count(self) -> int:
+        """How many groups there are, as far as they are loaded."""
+        return sum([len(shard.groups) + len(shard.unserved) for _, shard in self._runtime.loaded_shards()])
+
     def list_groups(self, states: Iterable[str], types: Iterable[str]) -> Pending[list[ListedGroup]]:
-        """All groups, or those in one of the states and of one of the types, whatever their case."""
-        states_filter = frozenset(state.lower() for state in states)
-        types_filter = frozenset(group_type.lower() for group_type in types)
+        """All groups, or those in one of the states and of one of the types, whatever their case.
+
+        Raises KafkaError(COORDINATOR_LOAD_IN_PROGRESS).
+        """
+        states_filter, types_filter = frozenset(map(str.lower, states)), frozenset(map(str.lower, types))
         groups = [group for shard in self._runtime.shards for group in shard.list(states_filter, types_filter)]
         return self._runtime.read_all(groups)
+
+    async def list_many_groups(self, states: Iterable[str], types: Iterable[str]) -> list[ListedGroup]:
+        """The same where there are many, or many states or types: others have their turns in between."""
+        states_filter = frozenset(await each_in_turns(str.lower, states))
+        types_filter = frozenset(await each_in_turns(str.lower, types))
+        groups = []
+        turn = Turn()
+        for shard in self._runtime.shards:
+            for group in shard.list(states_filter, types_filter):
+                groups.append(group)
+                if turn.is_over:
+                    await turn.share()
+        return await self._runtime.read_all(groups).wait()
 
     def describe_group(self, group_id: str) -> Pending[DescribedGroup]:
         """Raises KafkaError: GROUP_ID_NOT_FOUND, COORDINATOR_LOAD_IN_PROGRESS."""

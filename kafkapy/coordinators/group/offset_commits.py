@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from kafkapy.turns import Turn
 from kafkapy_wire.errors import ErrorCode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from kafkapy.pending import Pending
     from kafkapy_controller.image import MetadataImage
     from kafkapy_wire.uuid import Uuid
 
@@ -84,4 +86,53 @@ def merged(refused: list[TopicOutcome], committed: list[TopicOutcome]) -> list[T
         first = by_topic.setdefault((topic.name, topic.topic_id), topic)
         if first is not topic:
             first.partitions.extend(topic.partitions)
+    return list(by_topic.values())
+
+
+PARTITIONS_AT_ONCE_MAX = 500
+"""Of a commit, decided and stored as one batch: a few milliseconds."""
+
+
+class Topic(Protocol):
+    """One topic of either request, as it came."""
+
+    @property
+    def partitions(self) -> Sequence[OffsetToCommit]: ...
+
+
+def is_long(topics: Sequence[Topic]) -> bool:
+    """Whether a request names so many partitions that it is to be cut by `pieces_of`."""
+    if len(topics) > PARTITIONS_AT_ONCE_MAX:
+        return True
+    return sum([len(topic.partitions) for topic in topics]) > PARTITIONS_AT_ONCE_MAX
+
+
+def pieces_of(asked: Iterable[TopicToCommit]) -> Iterator[list[TopicToCommit]]:
+    """The same topics and partitions, so many at a time. Each topic has a place even if it names no partition."""
+    piece: list[TopicToCommit] = []
+    room = PARTITIONS_AT_ONCE_MAX
+    for topic in asked:
+        for start in range(0, max(len(topic.partitions), 1), PARTITIONS_AT_ONCE_MAX):
+            part = topic.partitions[start : start + PARTITIONS_AT_ONCE_MAX]
+            if piece and len(part) >= room:
+                yield piece
+                piece, room = [], PARTITIONS_AT_ONCE_MAX
+            piece.append(TopicToCommit(topic.name, topic.topic_id, part))
+            room -= max(len(part), 1)
+    if piece:
+        yield piece
+
+
+async def commit_in_turns(
+    asked: Sequence[TopicToCommit], commit: Callable[[list[TopicToCommit]], Pending[list[TopicOutcome]]]
+) -> list[TopicOutcome]:
+    """What `commit` answers for each piece of a long request, one after the other, with each topic once."""
+    turn = Turn()
+    by_topic: dict[tuple[str, Uuid], TopicOutcome] = {}
+    for piece in pieces_of(asked):
+        for topic in await commit(piece).wait():
+            first = by_topic.setdefault((topic.name, topic.topic_id), topic)
+            if first is not topic:
+                first.partitions.extend(topic.partitions)
+        await turn.share()
     return list(by_topic.values())

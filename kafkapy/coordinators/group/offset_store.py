@@ -57,6 +57,17 @@ class OffsetStore:
             offsets.setdefault(topic, {})[partition] = _unpack(packed)
         return offsets
 
+    def count(self, group_id: str) -> int:
+        """How many offsets the group has."""
+        return len(self._groups.get(group_id, _NO_OFFSETS))
+
+    def partitions_of(self, group_id: str) -> dict[str, list[int]]:
+        """topic -> partitions of which the group has offsets, in no order."""
+        partitions: dict[str, list[int]] = {}
+        for topic, partition in self._groups.get(group_id, _NO_OFFSETS):
+            partitions.setdefault(topic, []).append(partition)
+        return partitions
+
     def of_topic(self, topic: str) -> Iterator[tuple[str, dict[int, CommittedOffset]]]:
         """(group id, its offsets) of every group that has some in the topic."""
         known = self._topics.get(topic)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         OffsetFetchResponseTopics,
     )
 
+INT64_MAX = 2**63 - 1
 DEFAULT_RETENTION_TIME_MS = -1
 """An OffsetCommit that asks for no retention of its own."""
 
@@ -52,7 +53,9 @@ class Offsets:
         retention_ms: int = DEFAULT_RETENTION_TIME_MS,
     ) -> Decision[list[TopicOutcome]]:
         """Commit for `topics`, which exist. Those of a transaction count once its marker has come."""
-        expire_timestamp_ms = None if retention_ms == DEFAULT_RETENTION_TIME_MS else now_ms + retention_ms
+        expire_timestamp_ms = None
+        if retention_ms != DEFAULT_RETENTION_TIME_MS:
+            expire_timestamp_ms = min(now_ms + retention_ms, INT64_MAX)
         records: list[CoordinatorRecord] = []
         outcomes: list[TopicOutcome] = []
         for topic in topics:

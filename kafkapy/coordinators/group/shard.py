@@ -22,7 +22,7 @@ from kafkapy.coordinators.runtime import NOTHING, CoordinatorRecord, Decision
 from kafkapy_wire.errors import ErrorCode, KafkaError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from random import Random
 
     from kafkapy.clock import Clock
@@ -137,33 +137,33 @@ class GroupShard:
             ],
         )
 
-    def list(self, states: frozenset[str], types: frozenset[str]) -> list[ListedGroup]:
-        """Groups in one of the states, of one of the types, all in lower case; an empty filter lets everything pass."""
+    def list(self, states: frozenset[str], types: frozenset[str]) -> Iterator[ListedGroup]:
+        """Groups in one of the states, of one of the types, all in lower case; an empty filter lets everything pass.
+
+        Groups may come and go between two of them.
+        """
         from kafkapy_wire.messages.list_groups import ListedGroup
 
-        listed = [
-            ListedGroup(
-                group_id=group.group_id,
-                protocol_type=group.protocol_type or "",
-                group_state=group.state.value,
-                group_type=GROUP_TYPE,
-            )
-            for group in self.groups.values()
-        ]
-        listed += [
-            ListedGroup(
-                group_id=unserved.group_id,
-                protocol_type=unserved.group_type.value,
-                group_state=ClassicGroupState.EMPTY.value,
-                group_type=unserved.group_type.value,
-            )
-            for unserved in self.unserved.values()
-        ]
-        return [
-            group
-            for group in listed
-            if (not states or group.group_state.lower() in states) and (not types or group.group_type in types)
-        ]
+        def passes(state: ClassicGroupState, group_type: str) -> bool:
+            return (not states or state.value.lower() in states) and (not types or group_type in types)
+
+        groups, all_unserved = [*self.groups.values()], [*self.unserved.values()]
+        for group in groups:
+            if passes(group.state, GROUP_TYPE):
+                yield ListedGroup(
+                    group_id=group.group_id,
+                    protocol_type=group.protocol_type or "",
+                    group_state=group.state.value,
+                    group_type=GROUP_TYPE,
+                )
+        for unserved in all_unserved:
+            if passes(ClassicGroupState.EMPTY, unserved.group_type.value):
+                yield ListedGroup(
+                    group_id=unserved.group_id,
+                    protocol_type=unserved.group_type.value,
+                    group_state=ClassicGroupState.EMPTY.value,
+                    group_type=unserved.group_type.value,
+                )
 
     # -- replay
 

@@ -22,6 +22,7 @@ from kafkapy.coordinators.runtime import CoordinatorRuntime, Decision, partition
 from kafkapy.coordinators.transaction.endings import Endings
 from kafkapy.coordinators.transaction.markers import Marker
 from kafkapy.pending import Pending, settled
+from kafkapy.turns import Turn
 from kafkapy_controller.topic_names import TRANSACTION_TOPIC
 from kafkapy_wire.errors import ErrorCode, KafkaError
 
@@ -296,29 +297,33 @@ class TransactionCoordinator:
             raise KafkaError(ErrorCode.TRANSACTIONAL_ID_NOT_FOUND)
         return self._runtime.read(partition, transaction)
 
-    def list(
+    async def list(
         self,
         statuses: frozenset[TransactionStatus] | None,
         producer_ids: frozenset[int],
         longer_than_ms: int,
         matches: Callable[[str], object] | None,
-    ) -> Pending[list[Transaction]]:
+    ) -> list[Transaction]:
         """Those in one of the statuses, with one of the producer ids, begun that long ago, whose id matches. None, no
         producer ids, and a negative time let everything pass.
 
         Raises KafkaError(COORDINATOR_LOAD_IN_PROGRESS).
         """
         now_ms = self._clock.now_ms()
-        found = [
-            transaction
-            for shard in self._runtime.shards
-            for transaction in shard.transactions.values()
-            if (statuses is None or transaction.status in statuses)
-            and (not producer_ids or transaction.producer_id in producer_ids)
-            and (longer_than_ms < 0 or now_ms - transaction.start_ms >= longer_than_ms)
-            and (matches is None or matches(transaction.transactional_id))
-        ]
-        return self._runtime.read_all(found)
+        found = []
+        turn = Turn()
+        for shard in self._runtime.shards:
+            for transaction in [*shard.transactions.values()]:
+                if (
+                    (statuses is None or transaction.status in statuses)
+                    and (not producer_ids or transaction.producer_id in producer_ids)
+                    and (longer_than_ms < 0 or now_ms - transaction.start_ms >= longer_than_ms)
+                    and (matches is None or matches(transaction.transactional_id))
+                ):
+                    found.append(transaction)
+                if turn.is_over:
+                    await turn.share()
+        return await self._runtime.read_all(found).wait()
 
     # -- shards
 

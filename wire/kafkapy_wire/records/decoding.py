@@ -6,6 +6,7 @@ from kafkapy_wire.compression import DECOMPRESSED_BYTES_MAX, decompress
 from kafkapy_wire.errors import MalformedMessage
 from kafkapy_wire.records.batch import BATCH_HEADER_BYTES, BatchHeader, TimestampType, read_batch_header
 from kafkapy_wire.records.record import Record
+from kafkapy_wire.records.runs import RECORD_BYTES_MAX, record_pieces
 from kafkapy_wire.records.varint import decode_unsigned_varint, decode_unsigned_varlong, decode_varint
 
 INT64_MIN = -(2**63)
@@ -13,19 +14,23 @@ INT64_MAX = 2**63 - 1
 
 
 def decode_records(
-    batch: bytes | bytearray | memoryview, *, max_bytes: int = DECOMPRESSED_BYTES_MAX
+    batch: bytes | bytearray | memoryview,
+    *,
+    max_bytes: int = DECOMPRESSED_BYTES_MAX,
+    record_bytes_max: int = RECORD_BYTES_MAX,
 ) -> Iterator[Record]:
     """The records of one whole batch, decompressed. The CRC is not looked at.
 
     Offsets are what the deltas say; in a produced batch they count from 0 without gaps (`validation` checks that), in a
     compacted one gaps are right. With LOG_APPEND_TIME every record has the batch's `max_timestamp`.
     Raises MalformedMessage, while iterating: the batch or a record in it is not what it says, or is larger than
-    `max_bytes` when decompressed.
+    `max_bytes` when decompressed; RecordTooLarge: a record of a compressed batch is larger than `record_bytes_max`.
     """
     header = read_batch_header(batch)
     if header.size_bytes != len(batch):
         raise MalformedMessage(f"batch of {header.size_bytes} bytes in {len(batch)} bytes")
-    yield from decode_plain_records(header, plain_records(header, batch, max_bytes))
+    for count, data in record_pieces(header, batch, max_bytes, record_bytes_max):
+        yield from decode_plain_records(header, data, count)
 
 
 def plain_records(header: BatchHeader, batch: bytes | bytearray | memoryview, max_bytes: int) -> bytes:
@@ -33,16 +38,21 @@ def plain_records(header: BatchHeader, batch: bytes | bytearray | memoryview, ma
     return decompress(memoryview(batch)[BATCH_HEADER_BYTES:], header.compression, max_bytes)
 
 
-def decode_plain_records(header: BatchHeader, data: bytes) -> Iterator[Record]:
-    """The records in `data`, the decompressed rest of a batch with this header. Raises MalformedMessage."""
+def decode_plain_records(header: BatchHeader, data: bytes, count: int | None = None) -> Iterator[Record]:
+    """The `count` records in `data`, decompressed bytes of a batch with this header; None: all that it has.
+
+    Raises MalformedMessage.
+    """
     base_offset = header.base_offset
     base_timestamp = header.base_timestamp
     append_timestamp = header.max_timestamp if header.timestamp_type is TimestampType.LOG_APPEND_TIME else None
     data_end = len(data)
     position = 0
-    if header.record_count < 0:
-        raise MalformedMessage(f"record count {header.record_count} is negative")
-    for _ in range(header.record_count):
+    if count is None:
+        count = header.record_count
+    if count < 0:
+        raise MalformedMessage(f"record count {count} is negative")
+    for _ in range(count):
         try:
             # Six varints a record. Those of one and two bytes are written out, since calls are what costs here;
             # a zigzagged number is negative when it is odd.
@@ -127,7 +137,7 @@ def decode_plain_records(header: BatchHeader, data: bytes) -> Iterator[Record]:
             raise MalformedMessage(f"timestamp {timestamp} or offset {offset} of a record is out of range")
         yield Record(offset, timestamp if append_timestamp is None else append_timestamp, key, value, headers)
     if position != data_end:
-        raise MalformedMessage(f"{data_end - position} bytes follow the {header.record_count} records of a batch")
+        raise MalformedMessage(f"{data_end - position} bytes follow the {count} records of a batch")
 
 
 def _decode_headers(data: bytes, position: int, end: int) -> tuple[tuple[tuple[str, bytes | None], ...], int]:

@@ -28,14 +28,20 @@ from kafkapy_wire.records.batch import (
     batch_crc,
 )
 from kafkapy_wire.records.building import NO_TIMESTAMP
-from kafkapy_wire.records.decoding import INT64_MAX, decode_plain_records, decode_records, plain_records
+from kafkapy_wire.records.decoding import INT64_MAX, decode_plain_records, decode_records
 from kafkapy_wire.records.record import Record
+from kafkapy_wire.records.runs import RECORD_BYTES_MAX, record_pieces
 from kafkapy_wire.records.varint import decode_unsigned_varint, decode_unsigned_varlong
 
 FIRST_VERSION_WITH_ZSTD: Final = 7
 """Of the Produce API (KIP-110)."""
 
 UNLIMITED_MS: Final = 2**63 - 1
+
+RECORDS_PER_BATCH_MAX: Final = 1_000_000
+"""As many as librdkafka's batch.num.messages allows at most. Two kilobytes of zstd may hold 30 million empty ones."""
+RECORD_ERRORS_MAX: Final = 100
+"""So many rejected records are told of one by one, and of the others how many there are."""
 
 _LENGTH_AND_MAGIC = struct.Struct(">i4xb")  # in every format
 _LENGTH_POSITION = 8
@@ -195,8 +201,8 @@ def validate_produced_batch(
     """What can be said about one whole batch of a client without decoding it; `topic_partition` is for the message.
 
     Raises RecordsRejected INVALID_RECORD: offsets not from 0 or not as many as records, a control batch, a producer id
-    without sequence, lz4 that Java's clients do not read; MESSAGE_TOO_LARGE: above `max_message_bytes`;
-    CORRUPT_MESSAGE: the CRC is another.
+    without sequence, too many records, lz4 that Java's clients do not read; MESSAGE_TOO_LARGE: above
+    `max_message_bytes`; CORRUPT_MESSAGE: the CRC is another.
     """
     if header.base_offset != 0:
         raise RecordsRejected(
@@ -223,6 +229,8 @@ def validate_produced_batch(
         problem = (
             f"Inconsistent batch offset range [0, {header.last_offset}] and count of records {header.record_count}"
         )
+    elif header.record_count > RECORDS_PER_BATCH_MAX:
+        problem = f"{header.record_count} records in one batch, {RECORDS_PER_BATCH_MAX} are the most"
     elif header.is_control:
         problem = "Clients are not allowed to write control records"
     elif header.has_producer_id and header.base_sequence < 0:
@@ -258,21 +266,30 @@ def must_look_inside(header: BatchHeader, rules: RecordRules, now_ms: int) -> bo
 
 
 def walk_records(
-    header: BatchHeader, batch: bytes | bytearray | memoryview, *, max_bytes: int = DECOMPRESSED_BYTES_MAX
+    header: BatchHeader,
+    batch: bytes | bytearray | memoryview,
+    *,
+    max_bytes: int = DECOMPRESSED_BYTES_MAX,
+    record_bytes_max: int = RECORD_BYTES_MAX,
+    piece_count: int | None = None,
 ) -> int:
     """The highest timestamp of a batch that holds the records that it counts, to the byte; -1 if all are lower.
 
     Lengths are walked and timestamps looked at, nothing else is decoded. That is a seventh of what decoding costs, and
     keeps out what no consumer could read: a body that cannot be decompressed, a record that ends elsewhere than it
-    says, bytes behind the last one.
-    Raises RecordsRejected INVALID_RECORD.
+    says, bytes behind the last one. With `piece_count`, `batch` is no batch but so many plain records of it.
+    Raises RecordsRejected INVALID_RECORD; with max.decompressed.message.bytes also where a compressed one is larger.
     """
-    data, position = batch, BATCH_HEADER_BYTES
+    data, position, count = batch, BATCH_HEADER_BYTES, header.record_count
     latest = -1  # the highest delta that is not negative, zigzagged: an even number
     try:
-        if header.attributes & COMPRESSION_MASK:
-            data, position = plain_records(header, batch, max_bytes), 0
-        for _ in range(header.record_count):
+        if piece_count is not None:
+            position, count = 0, piece_count
+        elif header.attributes & COMPRESSION_MASK:
+            pieces = record_pieces(header, batch, max_bytes, record_bytes_max)
+            timestamps = [walk_records(header, piece, piece_count=count) for count, piece in pieces]
+            return max(timestamps, default=NO_TIMESTAMP)
+        for _ in range(count):
             zigzag = data[position]
             position += 1
             if zigzag >= 0x80:
@@ -295,10 +312,12 @@ def walk_records(
                 latest = delta
             position += zigzag >> 1
         if position != len(data):
-            raise MalformedMessage(f"{header.record_count} records end at byte {position} of {len(data)}")
+            raise MalformedMessage(f"{count} records end at byte {position} of {len(data)}")
         if latest < 0:  # the delta of the first record is 0 as a rule
-            timestamps = (record.timestamp for record in decode_records(batch, max_bytes=max_bytes))
-            return max(chain((NO_TIMESTAMP,), timestamps))
+            plain = bytes(memoryview(batch)[BATCH_HEADER_BYTES:] if piece_count is None else batch)
+            return max(
+                chain((NO_TIMESTAMP,), (record.timestamp for record in decode_plain_records(header, plain, count)))
+            )
         max_timestamp = header.base_timestamp + (latest >> 1)
         if max_timestamp > INT64_MAX:
             raise MalformedMessage(f"timestamp {max_timestamp} of a record is out of range")
@@ -317,6 +336,7 @@ def validate_records(
     now_ms: int,
     topic_partition: str,
     max_bytes: int = DECOMPRESSED_BYTES_MAX,
+    record_bytes_max: int = RECORD_BYTES_MAX,
 ) -> RecordFacts:
     """Every record of a produced batch held against the rules.
 
@@ -328,19 +348,20 @@ def validate_records(
     offset_delta_of_max_timestamp = -1
     offsets_are_consecutive = True
     errors: list[RecordError] = []
+    error_count = 0
     code = ErrorCode.INVALID_RECORD
     try:
-        for index, record in enumerate(decode_plain_records(header, plain_records(header, batch, max_bytes))):
+        records = decode_records(batch, max_bytes=max_bytes, record_bytes_max=record_bytes_max)
+        for index, record in enumerate(records):
+            problem = None
             if record.key is None and rules.is_compacted:
-                errors.append(
-                    RecordError(
-                        index,
-                        "Compacted topic cannot accept message without key in topic partition " + topic_partition,
-                    )
-                )
+                problem = "Compacted topic cannot accept message without key in topic partition " + topic_partition
             elif problem := _timestamp_problem(header, record, rules, now_ms):
                 code = ErrorCode.INVALID_TIMESTAMP
-                errors.append(RecordError(index, problem))
+            if problem is not None:
+                error_count += 1
+                if error_count <= RECORD_ERRORS_MAX:
+                    errors.append(RecordError(index, problem))
             if record.timestamp > max_timestamp:
                 max_timestamp = record.timestamp
                 offset_delta_of_max_timestamp = index
@@ -349,7 +370,7 @@ def validate_records(
     except MalformedMessage as error:
         raise RecordsRejected(ErrorCode.INVALID_RECORD, f"{error} in topic partition {topic_partition}") from None
     if errors:
-        message = _rejection(code, errors)
+        message = _rejection(code, errors, error_count)
         raise RecordsRejected(code, message, message=message, record_errors=tuple(errors))
     return RecordFacts(max_timestamp, offset_delta_of_max_timestamp, offsets_are_consecutive)
 
@@ -373,11 +394,11 @@ def _timestamp_problem(header: BatchHeader, record: Record, rules: RecordRules, 
     return None
 
 
-def _rejection(code: ErrorCode, errors: list[RecordError]) -> str:
+def _rejection(code: ErrorCode, errors: list[RecordError], error_count: int) -> str:
     if code is ErrorCode.INVALID_TIMESTAMP:
         return "One or more records have been rejected due to invalid timestamp"
     first = ", ".join(f"RecordError(batchIndex={e.batch_index}, message='{e.message}')" for e in errors[:3])
     return (
-        f"One or more records have been rejected due to {len(errors)} record errors in total, and only showing the "
+        f"One or more records have been rejected due to {error_count} record errors in total, and only showing the "
         f"first three errors at most: [{first}]"
     )

@@ -1,0 +1,44 @@
+"""Looking into batches of very many records: in a worker thread, one at a time, while the event loop goes on."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import trio
+
+from kafkapy.turns import short_turns
+from kafkapy_wire.errors import KafkaError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kafkapy_log import PartitionLog
+    from kafkapy_log.append_validation import CheckedBatch
+    from kafkapy_wire.message import RecordBytes
+
+T = TypeVar("T")
+
+# More at a time would not be faster, as they share one interpreter, and would take as many times the memory.
+_worker: Final[trio.lowlevel.RunVar[trio.CapacityLimiter]] = trio.lowlevel.RunVar("who looks into batches")
+
+
+async def look_beside(look: Callable[[], T]) -> T:
+    """What `look` returns or raises; it must not touch what the event loop changes."""
+    try:
+        worker = _worker.get()
+    except LookupError:
+        worker = trio.CapacityLimiter(1)
+        _worker.set(worker)
+    with short_turns:
+        return await trio.to_thread.run_sync(look, limiter=worker)
+
+
+async def check_beside(
+    log: PartitionLog, batches: RecordBytes, *, now_ms: int, request_version: int
+) -> CheckedBatch | KafkaError:
+    """What a client sent, validated by the worker, or why it is refused."""
+    try:
+        return await look_beside(partial(log.check_produced, batches, now_ms=now_ms, api_version=request_version))
+    except KafkaError as error:
+        return error
