@@ -13,6 +13,7 @@ from kafkapy_wire.errors import cut
 FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 ARGUMENT_CHARACTERS_MAX: Final = 300
 LINE_CHARACTERS_MAX: Final = 2_000
+NAME_CHARACTERS_MAX: Final = 120
 TRACEBACK_INDENT: Final = "    "
 """A line that begins with a blank is no event: a text within a traceback cannot look like one."""
 
@@ -29,6 +30,11 @@ _ESCAPES: Final = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F
 def one_line(text: str, characters_max: int = LINE_CHARACTERS_MAX) -> str:
     """The text without line breaks and other control characters, and not longer than that."""
     return cut(text, characters_max).translate(_ESCAPES)
+
+
+def shown(name: str) -> str:
+    """A client id, or the name of a topic or group, as it may stand in a line beside others."""
+    return one_line(name, NAME_CHARACTERS_MAX)
 
 
 class LineFormatter(logging.Formatter):

@@ -25,8 +25,8 @@ import logging
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from kafkapy.log_lines import shown
 from kafkapy.metadata.encoded_topics import EncodedTopic, Form
-from kafkapy.shown import shown
 from kafkapy.turns import Turn
 from kafkapy_controller.image import NO_LEADER
 from kafkapy_controller.topic_names import INTERNAL_TOPICS, is_valid_topic_name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from kafkapy.shown import shown
+from kafkapy.log_lines import shown
 from kafkapy_wire.api_keys import API_VERSIONS, ApiKey
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from itertools import islice
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
+from kafkapy.log_lines import shown
 from kafkapy.network.dispatch import Dispatcher, Unfinished
-from kafkapy.shown import shown
 from kafkapy_wire.api_keys import API_VERSIONS, ApiKey, request_class, request_header_version, response_class
 from kafkapy_wire.codec import decode, decode_from, encode
 from kafkapy_wire.errors import ErrorCode, MalformedMessage

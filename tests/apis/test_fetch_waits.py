@@ -34,6 +34,9 @@ WAIT_MS = 3_600_000
 PLENTY = 1 << 30
 ONE_MB = 1 << 20
 
+KEPT = {"log.retention.ms": "-1"}
+"""Waits take the clock past the first look for old segments, and the records of tests are stamped 1970."""
+
 
 def busy(node: Node) -> int:
     """How many connections have a request that waits."""
@@ -81,7 +84,7 @@ async def at_last(node: Node, client: Client) -> FetchResponse:
 @trio_test
 async def test_39_mb_come_without_a_wait_for_a_mib_at_a_time(tmp_path: Path) -> None:
     """fetch.min.bytes and max.partition.fetch.bytes of 1 MiB: what is left of a MiB behind whole batches counts."""
-    async with running_node(tmp_path) as node, connect(node) as client:
+    async with running_node(tmp_path, KEPT) as node, connect(node) as client:
         await client.create_topic("orders")
         content, count = batch([bytes(1_000)] * 16), 2_500
         for _ in range(count):
@@ -117,7 +120,7 @@ def test_min_bytes_count_what_is_there(offset: int, size: int, limit: int, is_en
 
     @trio_test
     async def run() -> None:
-        async with running_node(tmp_path) as node, connect(node) as client:
+        async with running_node(tmp_path, KEPT) as node, connect(node) as client:
             await client.create_topic("orders")
             content = batch([b"x" * 400, b"y" * 100])
             for _ in range(3):
@@ -137,7 +140,7 @@ def test_min_bytes_count_what_is_there(offset: int, size: int, limit: int, is_en
 
 @trio_test
 async def test_bytes_that_the_request_has_no_room_for_count(tmp_path: Path) -> None:
-    async with running_node(tmp_path) as node, connect(node) as client:
+    async with running_node(tmp_path, KEPT) as node, connect(node) as client:
         await client.create_topic("orders", 2)
         content = batch([b"x" * 400])
         for partition in (0, 1):
@@ -150,7 +153,7 @@ async def test_bytes_that_the_request_has_no_room_for_count(tmp_path: Path) -> N
 
 @trio_test
 async def test_a_batch_above_the_limit_counts_whole_when_it_is_there_and_cut_when_it_comes(tmp_path: Path) -> None:
-    async with running_node(tmp_path) as node, connect(node) as client, connect(node) as producer:
+    async with running_node(tmp_path, KEPT) as node, connect(node) as client, connect(node) as producer:
         await producer.create_topic("orders")
         content = batch([b"x" * 400])
         request = waiting_fetch("orders", min_bytes=len(content), partition_max_bytes=10)
@@ -163,7 +166,7 @@ async def test_a_batch_above_the_limit_counts_whole_when_it_is_there_and_cut_whe
 
 @trio_test
 async def test_no_byte_of_a_partition_with_a_limit_of_0_counts(tmp_path: Path) -> None:
-    async with running_node(tmp_path) as node, connect(node) as client, connect(node) as producer:
+    async with running_node(tmp_path, KEPT) as node, connect(node) as client, connect(node) as producer:
         await producer.create_topic("orders")
         await client.send(waiting_fetch("orders", partition_max_bytes=0), 12)
         await until_parked(node)
@@ -173,7 +176,7 @@ async def test_no_byte_of_a_partition_with_a_limit_of_0_counts(tmp_path: Path) -
 
 @trio_test
 async def test_an_offset_in_an_older_segment_is_answered_at_once(tmp_path: Path) -> None:
-    async with running_node(tmp_path) as node, connect(node) as client:
+    async with running_node(tmp_path, KEPT) as node, connect(node) as client:
         await client.create_topic("orders", segment_bytes=str(ONE_MB))
         for _ in range(2):
             await client.produce("orders", b"x" * 600_000)
@@ -188,7 +191,7 @@ async def test_an_offset_in_an_older_segment_is_answered_at_once(tmp_path: Path)
 def test_a_record_that_begins_a_segment_ends_the_wait(rolls: bool, tmp_path: Path) -> None:
     @trio_test
     async def run() -> None:
-        async with running_node(tmp_path) as node, connect(node) as client, connect(node) as producer:
+        async with running_node(tmp_path, KEPT) as node, connect(node) as client, connect(node) as producer:
             await producer.create_topic("orders", segment_bytes=str(ONE_MB))
             await producer.produce("orders", b"x" * 600_000)
             await client.send(waiting_fetch("orders", 1, min_bytes=PLENTY), 12)
@@ -206,7 +209,7 @@ def test_what_did_not_exist_when_the_fetch_came_is_told_so_in_the_end(version: i
 
     @trio_test
     async def run() -> None:
-        async with running_node(tmp_path) as node, connect(node) as client, connect(node) as admin:
+        async with running_node(tmp_path, KEPT) as node, connect(node) as client, connect(node) as admin:
             topic_id = await admin.create_topic("orders")
             known: str | Uuid = "orders" if version < 13 else topic_id
             unknown: str | Uuid = "later" if version < 13 else random_uuid()
@@ -229,7 +232,7 @@ def test_what_did_not_exist_when_the_fetch_came_is_told_so_in_the_end(version: i
 def test_a_partition_that_vanishes_ends_the_wait(version: int, in_session: bool, tmp_path: Path) -> None:
     @trio_test
     async def run() -> None:
-        async with running_node(tmp_path) as node, connect(node) as client, connect(node) as admin:
+        async with running_node(tmp_path, KEPT) as node, connect(node) as client, connect(node) as admin:
             ids = {name: await admin.create_topic(name) for name in ("stays", "goes")}
             stays, goes = (name if version < 13 else ids[name] for name in ids)
             request = fetch_request({stays: {0: 0}, goes: {0: 0}}, max_wait_ms=WAIT_MS)
@@ -251,7 +254,7 @@ def test_a_partition_that_vanishes_ends_the_wait(version: int, in_session: bool,
 @trio_test
 async def test_a_session_by_topic_ids_keeps_the_names(tmp_path: Path) -> None:
     """KIP-516. Without a session, and for an id that it never knew a topic of, it is UNKNOWN_TOPIC_ID."""
-    async with running_node(tmp_path) as node, connect(node) as client, connect(node) as admin:
+    async with running_node(tmp_path, KEPT) as node, connect(node) as client, connect(node) as admin:
         stays, goes, never = await admin.create_topic("stays"), await admin.create_topic("goes"), random_uuid()
         opening = fetch_request({stays: {0: 0}, goes: {0: 0, 9: 0}, never: {0: 0}}, session_epoch=0)
         opened = await client.ask(opening, FetchResponse)
@@ -275,7 +278,7 @@ async def test_a_session_by_topic_ids_keeps_the_names(tmp_path: Path) -> None:
 
 @trio_test
 async def test_a_wait_for_a_topic_made_anew_ends_with_what_was_gone(tmp_path: Path) -> None:
-    async with running_node(tmp_path) as node, connect(node) as client, connect(node) as admin:
+    async with running_node(tmp_path, KEPT) as node, connect(node) as client, connect(node) as admin:
         topic_id = await admin.create_topic("orders")
         await client.send(waiting_fetch(topic_id), 18)
         await until_parked(node)
@@ -294,7 +297,7 @@ def open_transaction(node: Node, topic: str) -> None:
 
 @trio_test
 async def test_read_committed_behind_the_last_stable_offset_has_nothing_to_wait_for(tmp_path: Path) -> None:
-    async with running_node(tmp_path) as node, connect(node) as client, connect(node) as producer:
+    async with running_node(tmp_path, KEPT) as node, connect(node) as client, connect(node) as producer:
         await producer.create_topic("orders")
         await producer.produce("orders", b"x" * 100)
         open_transaction(node, "orders")
@@ -319,7 +322,7 @@ async def test_read_committed_behind_the_last_stable_offset_has_nothing_to_wait_
 def test_a_log_start_that_moves_ends_no_wait(offset: int, min_bytes: int, code: ErrorCode, tmp_path: Path) -> None:
     @trio_test
     async def run() -> None:
-        async with running_node(tmp_path) as node, connect(node) as client, connect(node) as admin:
+        async with running_node(tmp_path, KEPT) as node, connect(node) as client, connect(node) as admin:
             await admin.create_topic("orders")
             await admin.produce("orders", b"a", b"b", b"c")
             await client.send(waiting_fetch("orders", offset, min_bytes=min_bytes), 12)
@@ -332,7 +335,7 @@ def test_a_log_start_that_moves_ends_no_wait(offset: int, min_bytes: int, code: 
 
 @trio_test
 async def test_enough_that_comes_after_the_log_start_has_moved_ends_the_wait(tmp_path: Path) -> None:
-    async with running_node(tmp_path) as node, connect(node) as client, connect(node) as admin:
+    async with running_node(tmp_path, KEPT) as node, connect(node) as client, connect(node) as admin:
         await admin.create_topic("orders")
         await admin.produce("orders", b"a", b"b", b"c")
         await client.send(waiting_fetch("orders", 0, min_bytes=1_000), 12)
@@ -359,7 +362,7 @@ def test_a_new_leader_epoch_ends_the_wait_of_who_named_the_old_one(
 
     @trio_test
     async def run() -> None:
-        async with running_node(tmp_path) as node, connect(node) as client, connect(node) as admin:
+        async with running_node(tmp_path, KEPT) as node, connect(node) as client, connect(node) as admin:
             await admin.create_topic("orders")
             partition = node.broker.partitions.leader("orders", 0)
             request = waiting_fetch("orders")
@@ -377,7 +380,7 @@ def test_a_new_leader_epoch_ends_the_wait_of_who_named_the_old_one(
 
 @trio_test
 async def test_an_unknown_leader_epoch_is_not_waited_for(tmp_path: Path) -> None:
-    async with running_node(tmp_path) as node, connect(node) as client:
+    async with running_node(tmp_path, KEPT) as node, connect(node) as client:
         await client.create_topic("orders", 2)
         request = fetch_request({"orders": {0: 0, 1: 0}}, max_wait_ms=WAIT_MS)
         request.topics[0].partitions[1].current_leader_epoch = 7
@@ -392,7 +395,7 @@ def test_a_fetch_that_takes_turns_waits_alike(vanishes: bool, tmp_path: Path, mo
 
     @trio_test
     async def run() -> None:
-        async with running_node(tmp_path) as node, connect(node) as client, connect(node) as admin:
+        async with running_node(tmp_path, KEPT) as node, connect(node) as client, connect(node) as admin:
             await admin.create_topic("orders", 100)
             await admin.create_topic("goes")
             content = batch([b"x" * 100])

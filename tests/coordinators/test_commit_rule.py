@@ -71,6 +71,7 @@ async def test_a_commit_that_takes_too_long_is_answered(lab: GroupLab) -> None:
 
 async def test_offsets_commit_timeout_ms_is_how_long_that_is(lab: GroupLab) -> None:
     lab.use_settings(offsets_commit_timeout_ms=70)
+    await lab.groups.when_ready().wait()
     await lab.commit(1)
     lab.log.commits_at_once = False
     request = commit_request(2)

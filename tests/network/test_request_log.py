@@ -13,12 +13,12 @@ from kafkapy.apis import API_MODULES
 from kafkapy.context import Client as Peer
 from kafkapy.context import RequestContext
 from kafkapy.errors import NotServed
+from kafkapy.log_lines import NAME_CHARACTERS_MAX, shown
 from kafkapy.network.dispatch import Dispatcher
 from kafkapy.network.not_served import explain
 from kafkapy.network.request_log import NAMES_MAX, LoggingDispatcher, names_in
 from kafkapy.node import Node
 from kafkapy.settings import Settings
-from kafkapy.shown import SHOWN_MAX, shown
 from kafkapy_wire.api_keys import API_VERSIONS, ApiKey, request_class
 from kafkapy_wire.messages.consumer_group_heartbeat import ConsumerGroupHeartbeatRequest
 from kafkapy_wire.messages.create_topics import CreatableTopic, CreateTopicsRequest, CreateTopicsResponse
@@ -226,7 +226,7 @@ async def test_a_topic_that_a_client_has_made_by_asking_is_told_of(tmp_path: Pat
 def test_texts_of_clients_are_escaped_and_cut() -> None:
     assert shown("größe") == "größe"
     assert shown("a\nb\x1b[2J") == r"a\nb\x1b[2J"
-    assert shown("x" * 10_000) == "x" * SHOWN_MAX + "..."
+    assert shown("x" * 10_000) == "x" * NAME_CHARACTERS_MAX + "... (10000 characters)"
 
 
 def test_the_heartbeat_of_the_new_protocol_names_its_group() -> None:
