@@ -34,7 +34,8 @@ _METADATA_SNAPSHOTS = (
 )
 _DELEGATION_TOKENS = ("there are no delegation tokens", _REMOVE)
 _PREALLOCATION = ("segment files grow as they are written, and reserve no room", "keep some room on the disk free")
-_DECOMPRESSION = ("decompressed batches have no bound of their own yet", _REMOVE)
+
+_DECOMPRESSED = "a batch takes at most 64 MiB decompressed in any case, or max.message.bytes if that is more"
 
 # Why a node does not start, and what to do about it.
 NO_ACLS = ("there are no ACLs, so that every client would be allowed everything", "remove it, or use Apache Kafka")
@@ -112,6 +113,7 @@ BROKER: Table = {
         "`classic`: a node with another protocol in its list does not start": "group.coordinator.rebalance.protocols",
         "PLAINTEXT: a node with another protocol does not start": "security.inter.broker.protocol",
         "at most as many as the partition has replicas": "min.insync.replicas",
+        _DECOMPRESSED: "max.decompressed.message.bytes",
     },
     HARMLESS: {
         "the coordinator is in the same process and is waited for, not asked again": """
@@ -293,7 +295,6 @@ BROKER: Table = {
             remote.log.reader.max.pending.tasks remote.log.reader.threads remote.log.storage.manager.class.name
             remote.log.storage.manager.class.path remote.log.storage.manager.impl.prefix
         """,
-        _DECOMPRESSION: "max.decompressed.message.bytes",
         ("two-phase commit (KIP-939) is not served yet", _REMOVE): "transaction.two.phase.commit.enable",
         ("only released versions are served", _REMOVE): "unstable.api.versions.enable unstable.feature.versions.enable",
     },
@@ -309,6 +310,7 @@ TOPIC: Table = {
             retention.bytes retention.ms segment.bytes segment.index.bytes segment.jitter.ms segment.ms
         """,
         "at most as many as the partition has replicas": "min.insync.replicas",
+        _DECOMPRESSED: "max.decompressed.message.bytes",
     },
     HARMLESS: {
         _ONE_NODE: "follower.replication.throttled.replicas leader.replication.throttled.replicas",
@@ -325,7 +327,6 @@ TOPIC: Table = {
             remote.log.delete.on.disable
         """,
         _PREALLOCATION: "preallocate",
-        _DECOMPRESSION: "max.decompressed.message.bytes",
     },
 }
 

@@ -71,7 +71,7 @@ BROKER_EFFECTS = {
         log.flush.interval.messages log.flush.interval.ms log.index.interval.bytes log.index.size.max.bytes
         log.message.timestamp.after.max.ms log.message.timestamp.before.max.ms log.message.timestamp.type
         log.retention.bytes log.roll.jitter.ms log.roll.ms log.segment.bytes log.segment.delete.delay.ms
-        message.max.bytes
+        max.decompressed.message.bytes message.max.bytes
     """,
     "shell/test_setting_effects.py::test_a_higher_level_compresses_more": """
         compression.gzip.level compression.lz4.level compression.zstd.level
@@ -125,6 +125,9 @@ BROKER_EFFECTS = {
 }
 
 TOPIC_EFFECTS = {
+    "apis/test_compressed_batches.py::test_a_record_has_max_decompressed_message_bytes_at_most": """
+        max.decompressed.message.bytes
+    """,
     "log/test_cleaner.py::test_a_log_is_due_by_its_dirty_ratio_or_its_age": "max.compaction.lag.ms",
     "log/test_cleaner.py::test_a_tombstone_stays_until_its_delete_horizon": "delete.retention.ms",
     "log/test_cleaner.py::test_min_compaction_lag_protects_young_segments": "min.compaction.lag.ms",

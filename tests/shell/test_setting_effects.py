@@ -85,6 +85,7 @@ BROKERS_VALUES = {
     "log.roll.ms": "4001",
     "log.segment.bytes": "2000000",
     "log.segment.delete.delay.ms": "4015",
+    "max.decompressed.message.bytes": "4018",
     "message.max.bytes": "4016",
     "producer.id.expiration.ms": "4017",
 }
@@ -104,6 +105,7 @@ LOGS_VALUES = LogSettings(
     max_compaction_lag_ms=4_002,
     delete_retention_ms=4_001,
     max_message_bytes=4_016,
+    max_decompressed_message_bytes=4_018,
     compression_type=Compression.GZIP,
     compression_level=3,
     message_timestamp_type=TimestampType.LOG_APPEND_TIME,
