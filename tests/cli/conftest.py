@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import pytest
 
 from kafkapy.cli import main
+from tests.cli.ending import ending
 
 START_SECONDS = 20.0
 
@@ -39,7 +40,7 @@ Kafkapy = Callable[..., Result]
 def bootstrap() -> Iterator[str]:
     """`host:port` of a broker in a process of its own, for all tests of this directory."""
     command = [sys.executable, "-m", "kafkapy", "start", "--ephemeral", "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with ending(subprocess.Popen(command, stdout=subprocess.PIPE, text=True)) as process:
         watchdog = threading.Timer(START_SECONDS, process.kill)
         watchdog.start()
         try:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import Kafkapy
+from tests.cli.ending import ending
 
 REBALANCE_SECONDS = 20.0
 
@@ -125,14 +126,14 @@ def test_two_members_share_partitions_and_hand_them_over(
     """The second member takes half; when it leaves by Ctrl-C the first reads everything again, nothing twice."""
     kafkapy("topics", "create", topic, "-p", "2")
     command = [sys.executable, "-m", "kafkapy", "consume", topic, "-g", group, "-b", bootstrap, "--from-beginning"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as first:
+    with ending(subprocess.Popen(command, stdout=subprocess.PIPE, text=True)) as first:
         assert first.stdout is not None
         try:
             kafkapy("produce", topic, "a0", "-p", "0")
             assert first.stdout.readline() == "a0\n"
             busy = kafkapy("groups", "reset-offsets", group, "--to-earliest", "--execute")
             assert "stop its consumers first" in busy.err
-            with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as second:
+            with ending(subprocess.Popen(command, stdout=subprocess.PIPE, text=True)) as second:
                 assert second.stdout is not None
                 try:
                     owners = wait_for_owners(kafkapy, group, 2)

@@ -23,6 +23,7 @@ from kafkapy_wire.messages.join_group import JoinGroupRequest, JoinGroupResponse
 from kafkapy_wire.messages.leave_group import LeaveGroupRequest, LeaveGroupResponse
 from kafkapy_wire.messages.metadata import MetadataRequest, MetadataResponse, MetadataResponseBroker
 from tests.cli.conftest import Kafkapy
+from tests.cli.ending import ending
 from tests.cli.fake_broker import FakeBroker
 
 SECONDS_MAX = 20
@@ -140,7 +141,7 @@ def test_lines_that_were_read_are_sent_before_a_signal_ends_producing(
 ) -> None:
     kafkapy("topics", "create", topic)
     command = [sys.executable, "-m", "kafkapy", "produce", topic, "-b", bootstrap]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as producer:
+    with ending(subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)) as producer:
         assert producer.stdin is not None
         producer.stdin.write("first\n")
         producer.stdin.flush()
@@ -156,7 +157,7 @@ def test_a_signal_ends_a_waiting_member_that_leaves(
 ) -> None:
     kafkapy("produce", topic, "first")
     command = [sys.executable, "-m", "kafkapy", "consume", topic, "-b", bootstrap, "-g", group, "--from-beginning"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as consumer:
+    with ending(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)) as consumer:
         assert consumer.stdout is not None
         assert consumer.stdout.readline() == "first\n"
         consumer.send_signal(number)

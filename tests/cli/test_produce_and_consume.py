@@ -14,6 +14,7 @@ import pytest
 
 from kafkapy.client.partitioner import partition_for_key
 from tests.cli.conftest import Kafkapy, Result
+from tests.cli.ending import ending
 
 
 def test_records_from_arguments(kafkapy: Kafkapy, topic: str) -> None:
@@ -152,7 +153,7 @@ def test_a_line_longer_than_one_read(kafkapy: Kafkapy, topic: str) -> None:
 def test_following_prints_what_comes_and_ctrl_c_ends_it(kafkapy: Kafkapy, bootstrap: str, topic: str) -> None:
     kafkapy("topics", "create", topic)
     command = [sys.executable, "-m", "kafkapy", "consume", topic, "-b", bootstrap, "--from-beginning"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as consumer:
+    with ending(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)) as consumer:
         assert consumer.stdout is not None
         for value in ("first", "second"):
             kafkapy("produce", topic, value)
@@ -165,7 +166,7 @@ def test_following_prints_what_comes_and_ctrl_c_ends_it(kafkapy: Kafkapy, bootst
 def test_live_input_is_sent_line_by_line(kafkapy: Kafkapy, bootstrap: str, topic: str) -> None:
     kafkapy("topics", "create", topic)
     command = [sys.executable, "-m", "kafkapy", "produce", topic, "-b", bootstrap]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as producer:
+    with ending(subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)) as producer:
         assert producer.stdin is not None
         for number in range(3):
             producer.stdin.write(f"{number}\n")
@@ -180,7 +181,7 @@ def test_live_input_is_sent_line_by_line(kafkapy: Kafkapy, bootstrap: str, topic
 def test_a_reader_that_leaves_early_is_no_error(kafkapy: Kafkapy, bootstrap: str, topic: str) -> None:
     kafkapy("produce", topic, stdin=b"some line of text\n" * 50_000)
     command = [sys.executable, "-m", "kafkapy", "consume", topic, "-b", bootstrap, "--from-beginning"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as consumer:
+    with ending(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)) as consumer:
         assert consumer.stdout is not None
         assert consumer.stderr is not None
         consumer.stdout.read(100)
@@ -218,7 +219,7 @@ def test_a_topic_that_comes_later_is_read_from_its_start(
     kafkapy("produce", f"{topic}-a", "first")
     command = [sys.executable, "-c", FAST_LOOKS, "consume", "--include", f"{topic}-.*", "-b", bootstrap]
     command += ["--from-beginning", *(["--group", group] if in_group else [])]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as consumer:
+    with ending(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)) as consumer:
         assert consumer.stdout is not None
         assert consumer.stdout.readline() == "first\n"
         kafkapy("produce", f"{topic}-b", "second")

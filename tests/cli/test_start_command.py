@@ -23,6 +23,7 @@ from kafkapy.cli.watchdog import Watchdog
 from kafkapy.node import Node
 from kafkapy.settings import Settings
 from kafkapy_wire.errors import ErrorCode
+from tests.cli.ending import ending
 from tests.shell.running_node import Client, batch, connect, running_node, trio_test
 
 SECONDS_MAX = 20
@@ -339,12 +340,14 @@ def test_a_full_disk_refuses_what_does_not_fit_and_spoils_nothing_else(tmp_path:
                 await client.produce("orders", b"fits")
                 assert await client.values("orders") == [b"x" * 50_000, b"fits"]
 
-    with subprocess.Popen(
-        limited(80, "--port", "0", "--data-dir", tmp_path),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment(),
+    with ending(
+        subprocess.Popen(
+            limited(80, "--port", "0", "--data-dir", tmp_path),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment(),
+        )
     ) as process:
         broker = Broker(process)
         trio.run(fill, broker.port)

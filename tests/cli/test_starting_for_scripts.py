@@ -20,13 +20,16 @@ import trio.testing
 
 from kafkapy.cli import main
 from kafkapy.cli.parent import Parent
+from tests.cli.ending import ending
 from tests.cli.test_start_command import SECONDS_MAX, command, environment, produce_and_read, refused, started
 
 
 @contextmanager
 def launched(*arguments: str | Path) -> Iterator[subprocess.Popen[str]]:
-    with subprocess.Popen(
-        command(*arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
+    with ending(
+        subprocess.Popen(
+            command(*arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
+        )
     ) as process:
         try:
             yield process
@@ -110,7 +113,7 @@ def test_a_broker_without_standard_streams_serves(tmp_path: Path) -> None:
     """The numbers of closed streams go to no file of the data directory, which would get whatever is printed."""
     ready = tmp_path / "ready"
     start = command("--port", "0", "--ephemeral", "--ready-file", ready)
-    with subprocess.Popen(["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *start], env=environment()) as process:
+    with ending(subprocess.Popen(["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *start], env=environment())) as process:
         try:
             until(ready)
             told = json.loads(ready.read_text())
@@ -183,12 +186,14 @@ def test_a_broker_ends_with_its_parent_where_asked(exits: bool, tmp_path: Path) 
     ready = tmp_path / "ready"
     options = ["--exit-with-parent"] if exits else []
     broker = command("--port", "0", "--ephemeral", "--ready-file", ready, *options)
-    with subprocess.Popen(
-        [sys.executable, "-c", PARENT, *broker],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        env=environment(TMPDIR=str(tmp_path)),
+    with ending(
+        subprocess.Popen(
+            [sys.executable, "-c", PARENT, *broker],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env=environment(TMPDIR=str(tmp_path)),
+        )
     ) as parent:
         assert parent.stdout is not None
         pid = int(parent.stdout.readline())

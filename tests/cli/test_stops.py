@@ -16,6 +16,7 @@ import pytest
 
 from kafkapy.cli.ephemeral import LOCK, PREFIX, UNLOCKED_SECONDS_MAX, EphemeralDirectory, remove_abandoned
 from kafkapy.cli.stop_signals import stop_signals
+from tests.cli.ending import ending
 from tests.cli.test_start_command import SECONDS_MAX, Broker, command, environment, produce_and_read, started
 
 SOME_SIGNALS = (signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGALRM, signal.SIGABRT, signal.SIGRTMIN + 1)
@@ -170,13 +171,15 @@ sys.exit(main(sys.argv[1:]))
 
 def test_a_port_is_closed_until_a_broker_serves(tmp_path: Path) -> None:
     """A recovery may take minutes: a port that accepts meanwhile tells a script that waits for it to go on."""
-    with subprocess.Popen(
-        [sys.executable, "-c", HELD, "start", "--data-dir", str(tmp_path), "--port", "0"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment(),
+    with ending(
+        subprocess.Popen(
+            [sys.executable, "-c", HELD, "start", "--data-dir", str(tmp_path), "--port", "0"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment(),
+        )
     ) as process:
         assert process.stdin is not None
         assert process.stdout is not None

@@ -12,6 +12,7 @@ import trio
 
 from kafkapy.cli.stop_signals import StopSignals
 from kafkapy.cli.watchdog import TICKS_ASKED_MAX, TICKS_MAX, Watchdog
+from tests.cli.ending import ending
 from tests.cli.test_start_command import SECONDS_MAX, environment
 
 
@@ -88,7 +89,7 @@ def test_a_loop_in_a_debugger_is_left_alone() -> None:
 
 SPINNING = """
 import sys
-from kafkapy.cli import main, start, watchdog
+from kafkapy.cli import main, ready, watchdog
 watchdog.TICK_SECONDS = 0.02
 watchdog.TICKS_MAX = 1_000_000
 
@@ -97,7 +98,7 @@ def spin(*_):
     while True:
         pass
 
-start._announce = spin
+ready.Announcement.say = spin
 sys.exit(main(sys.argv[1:]))
 """
 
@@ -106,12 +107,14 @@ sys.exit(main(sys.argv[1:]))
 def test_a_signal_is_obeyed_though_the_loop_spins(tmp_path: Path, ephemeral: bool) -> None:
     """It ends with one line and, if it is ephemeral, leaves nothing behind."""
     arguments = ["--ephemeral"] if ephemeral else ["--data-dir", str(tmp_path / "data")]
-    with subprocess.Popen(
-        [sys.executable, "-c", SPINNING, "start", "--port", "0", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment(TMPDIR=str(tmp_path)),
+    with ending(
+        subprocess.Popen(
+            [sys.executable, "-c", SPINNING, "start", "--port", "0", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment(TMPDIR=str(tmp_path)),
+        )
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "spinning\n"
