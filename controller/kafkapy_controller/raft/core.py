@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from kafkapy_controller.metadata_batches import SnapshotId, build_control_batch
 from kafkapy_controller.quorum_state import NOBODY, QuorumState
 from kafkapy_controller.raft.epoch_history import EpochHistory
-from kafkapy_controller.raft.messages import BeginQuorumEpoch, Endpoints, EndQuorumEpoch, FetchSnapshot, Request, Result
 from kafkapy_controller.raft.roles import (
     Candidate,
     Follower,
@@ -34,6 +33,8 @@ from kafkapy_wire.uuid import ZERO_UUID
 
 if TYPE_CHECKING:
     from random import Random
+
+    from kafkapy_controller.raft.messages import BeginQuorumEpoch, Endpoints, FetchSnapshot, Request, Result
 
 
 class QuorumTimeouts(NamedTuple):
@@ -235,6 +236,18 @@ class QuorumCore:
         self.high_watermark = high_watermark
         self.out.high_watermark = high_watermark
 
+    def commit_majority(self, leader: Leader) -> bool:
+        """Commit what a majority has, once that includes a record of this epoch; False: no more than before."""
+        offset = leader.majority_offset(self.me, self.durable_offset, self.membership)
+        if offset <= leader.epoch_start_offset or offset <= self.high_watermark:
+            return False
+        self.commit(offset)
+        return True
+
+    def may_fetch(self, role: Follower) -> bool:
+        """A Fetch acknowledges everything below its offset: not before that is on the disk."""
+        return not role.fetching and not role.installing and self.is_durable
+
     def change_members(self, offset: int, membership: QuorumMembership) -> None:
         if membership != self.membership:
             self.members.add(offset, membership)
@@ -326,6 +339,10 @@ class QuorumCore:
         others.sort(key=lambda other: -leader.progress_of(other).log_end_offset)
         self._leave()
         self.role = Resigned(self.now_ms + self.election_timeout_ms())
+        if not others:
+            return
+        from kafkapy_controller.raft.messages import EndQuorumEpoch
+
         farewell = EndQuorumEpoch(self.me.node_id, self.epoch, tuple(others), self.endpoints)
         for other in others:
             self.send(other.node_id, farewell)
@@ -337,6 +354,8 @@ class QuorumCore:
                 self.answer(reply_to, result)
 
     def begin_epoch_at(self, voter: Voter) -> BeginQuorumEpoch:
+        from kafkapy_controller.raft.messages import BeginQuorumEpoch
+
         return BeginQuorumEpoch(
             self.me.node_id, self.epoch, ReplicaKey(voter.node_id, voter.directory_id), self.endpoints
         )

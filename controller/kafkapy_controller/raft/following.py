@@ -27,14 +27,9 @@ def tick(core: QuorumCore) -> None:
             core.become_prospective()
         else:
             core.become_unattached(core.epoch)
-    elif may_fetch(core, role) and core.now_ms >= role.fetch_at_ms:
+    elif core.may_fetch(role) and core.now_ms >= role.fetch_at_ms:
         role.fetching = True
         core.send(role.leader_id, _next_request(core, role))
-
-
-def may_fetch(core: QuorumCore, role: Follower) -> bool:
-    """A Fetch acknowledges everything below its offset: not before that is on the disk."""
-    return not role.fetching and not role.installing and core.is_durable
 
 
 def _next_request(core: QuorumCore, role: Follower) -> Fetch | FetchSnapshot:

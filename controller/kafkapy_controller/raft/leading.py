@@ -137,11 +137,14 @@ def _heard_of(core: QuorumCore, leader: Leader, replica: ReplicaKey) -> None:
 
 
 def advance(core: QuorumCore, leader: Leader) -> None:
-    """Commit what a majority has, once that includes a record of this epoch."""
-    offset = leader.majority_offset(core.me, core.durable_offset, core.membership)
-    if offset > leader.epoch_start_offset and offset > core.high_watermark:
-        core.commit(offset)
-        answer_news(core, leader)
+    """Commit what a majority has, and answer whoever waits for that."""
+    if core.commit_majority(leader):
+        committed(core, leader)
+
+
+def committed(core: QuorumCore, leader: Leader) -> None:
+    """The high watermark has moved."""
+    answer_news(core, leader)
     change = leader.change
     if change is not None and change.end_offset <= core.high_watermark:
         leader.change = None

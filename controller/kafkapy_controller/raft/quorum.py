@@ -7,11 +7,10 @@ has come. Nothing is lost when an answer never comes: `Failed` says so, and it i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from kafkapy_controller.metadata_batches import SnapshotId, build_encoded_batch, build_metadata_batch
 from kafkapy_controller.metadata_records import MetadataRecord
-from kafkapy_controller.raft import following, leading, voting
 from kafkapy_controller.raft.core import (
     NOTHING,
     Answer,
@@ -22,25 +21,12 @@ from kafkapy_controller.raft.core import (
     Send,
     SnapshotPart,
 )
-from kafkapy_controller.raft.messages import (
-    AddVoter,
-    BeginQuorumEpoch,
-    EndQuorumEpoch,
-    EpochResult,
-    Fetch,
-    FetchResult,
-    FetchSnapshot,
-    FetchSnapshotResult,
-    RemoveVoter,
-    Request,
-    Result,
-    UpdateVoter,
-    Vote,
-    VoteResult,
-)
 from kafkapy_controller.raft.roles import Candidate, Follower, Leader, Prospective, Resigned, Unattached
 from kafkapy_controller.voters import QuorumMembership
 from kafkapy_wire.records import read_batch_header
+
+if TYPE_CHECKING:
+    from kafkapy_controller.raft.messages import Request, Result
 
 __all__ = [
     "NOTHING", "Answer", "Answered", "Append", "AppendPrepared", "Appended", "Asked", "Effects", "Event", "Failed",
@@ -154,7 +140,9 @@ class Quorum(QuorumCore):
         self.now_ms = now_ms
         self.out = Outbox()
         self._take(event)
-        if not isinstance(event, Append | AppendPrepared):  # its sends would have to wait for the append
+        deadline_ms = self.deadline_ms
+        is_due = deadline_ms is not None and deadline_ms <= now_ms
+        if is_due and not isinstance(event, Append | AppendPrepared):  # its sends would have to wait for the append
             self._tick()
         return self.out.effects()
 
@@ -173,7 +161,7 @@ class Quorum(QuorumCore):
                     due.append(role.votes.ask_at_ms)
             case Follower():
                 due = [role.fetch_deadline_ms]
-                if following.may_fetch(self, role):
+                if self.may_fetch(role):
                     due.append(role.fetch_at_ms)
             case Resigned():
                 due = [role.election_deadline_ms] if not self.is_stopping else []
@@ -186,6 +174,8 @@ class Quorum(QuorumCore):
         return min(due, default=None)
 
     def _tick(self) -> None:
+        from kafkapy_controller.raft import following, leading, voting
+
         voting.tick(self)
         following.tick(self)
         leading.tick(self)
@@ -217,13 +207,17 @@ class Quorum(QuorumCore):
                 assert read_batch_header(batch).base_offset == self.log_end_offset, "something was appended in between"
                 self._append(batch, record_count)
             case Appended():
-                if isinstance(self.role, Leader):
+                if isinstance(self.role, Leader) and self.role.parked:
+                    from kafkapy_controller.raft import leading
+
                     leading.answer_news(self, self.role)
             case NotAppended(end_offset):
                 self._not_appended(end_offset)
             case Flushed(end_offset):
                 self._flushed(end_offset)
             case SnapshotInstalled(snapshot, membership):
+                from kafkapy_controller.raft import following
+
                 following.installed(self, snapshot, membership)
             case SnapshotStored(newest, oldest, log_start_offset):
                 self._snapshot_stored(newest, oldest, log_start_offset)
@@ -266,9 +260,18 @@ class Quorum(QuorumCore):
         if isinstance(self.role, Resigned | Leader | Follower) or end_offset <= self.log_end_offset:
             self.durable_offset = max(self.durable_offset, min(end_offset, self.log_end_offset))
         if isinstance(self.role, Leader):
-            leading.advance(self, self.role)
+            if self.commit_majority(self.role) and not self._is_alone(self.role):
+                from kafkapy_controller.raft import leading
+
+                leading.committed(self, self.role)
         elif isinstance(self.role, Follower):
+            from kafkapy_controller.raft import following
+
             following.flushed(self, self.role)
+
+    def _is_alone(self, leader: Leader) -> bool:
+        """Whether nobody else has a part in this quorum: what others need is not even imported then."""
+        return not self.other_voters and self.membership.votes(self.me) and not leader.parked and leader.change is None
 
     def _snapshot_stored(self, newest: SnapshotId, oldest: SnapshotId, log_start_offset: int) -> None:
         assert newest.end_offset <= self.high_watermark, (newest, self.high_watermark)
@@ -278,6 +281,18 @@ class Quorum(QuorumCore):
         self.log_start_epoch = oldest.epoch
 
     def _asked(self, reply_to: object, request: Request) -> None:
+        from kafkapy_controller.raft import leading, voting
+        from kafkapy_controller.raft.messages import (
+            AddVoter,
+            BeginQuorumEpoch,
+            EndQuorumEpoch,
+            Fetch,
+            FetchSnapshot,
+            RemoveVoter,
+            UpdateVoter,
+            Vote,
+        )
+
         match request:
             case Vote():
                 voting.vote(self, reply_to, request)
@@ -297,6 +312,19 @@ class Quorum(QuorumCore):
                 leading.update_voter(self, reply_to, request)
 
     def _answered(self, from_id: int, request: Request, result: Result) -> None:
+        from kafkapy_controller.raft import following, leading, voting
+        from kafkapy_controller.raft.messages import (
+            BeginQuorumEpoch,
+            EndQuorumEpoch,
+            EpochResult,
+            Fetch,
+            FetchResult,
+            FetchSnapshot,
+            FetchSnapshotResult,
+            Vote,
+            VoteResult,
+        )
+
         match request, result:
             case Vote(), VoteResult():
                 voting.voted(self, from_id, request, result)
@@ -310,6 +338,9 @@ class Quorum(QuorumCore):
                 raise AssertionError(f"{result} does not answer {request}")
 
     def _failed(self, from_id: int, request: Request) -> None:
+        from kafkapy_controller.raft import following, leading, voting
+        from kafkapy_controller.raft.messages import BeginQuorumEpoch, EndQuorumEpoch, Fetch, FetchSnapshot, Vote
+
         match request:
             case Vote():
                 voting.vote_failed(self, from_id, request)

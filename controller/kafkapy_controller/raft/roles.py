@@ -15,13 +15,15 @@ LEADER or RESIGNED without a vote, but for a leader whose removal is not committ
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from kafkapy_controller.metadata_batches import SnapshotId
 from kafkapy_controller.quorum_state import NOBODY
-from kafkapy_controller.raft.messages import Fetch, FetchResult, Result, VoterChangeResult
 from kafkapy_controller.voters import QuorumMembership, ReplicaKey, same_directory
 from kafkapy_wire.error_code import ErrorCode
+
+if TYPE_CHECKING:
+    from kafkapy_controller.raft.messages import Fetch, Result
 
 CAUGHT_UP_WITHIN_MS = 3_600_000
 """A new voter must have been at the leader's log end within this time (Kafka's hour)."""
@@ -216,6 +218,10 @@ class Leader:
 
     def refusals(self, epoch: int) -> list[tuple[object, Result]]:
         """The answers to whoever waits at a node that leads no more: it has to ask somebody else."""
+        if not self.parked and self.change is None:
+            return []
+        from kafkapy_controller.raft.messages import FetchResult, VoterChangeResult
+
         error = ErrorCode.NOT_LEADER_OR_FOLLOWER
         refused: list[tuple[object, Result]] = [
             (parked.reply_to, FetchResult(error, NOBODY, epoch)) for parked in self.parked
