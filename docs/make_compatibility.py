@@ -24,6 +24,9 @@ The reference is Apache Kafka 4.4.0. `compat_tests/differential/` sends the same
 broker and compares the decoded answers; whatever differs there is listed below, with its reason, and nothing else may.
 What becomes of each setting is in [settings.md](settings.md).
 
+This holds for every API: there is no throttling, so `throttle_time_ms` is 0 in every answer; and there is no
+authorization, so every client may do everything, and answers list every operation as authorized.
+
 Written by `python docs/make_compatibility.py`: change the places it reads.
 """
 

@@ -7,6 +7,9 @@ imported when its first request arrives: start-up pays for none of them. Each mo
     error_response(request, error: KafkaError) -> response      optional: for a KafkaError that `handle` raises
 
 `handle` returns None only where the protocol has no answer (Produce with acks=0).
+
+What no API does is said here only, and at the top of docs/compatibility.md: there is no throttling, so throttle_time_ms
+is 0 in every answer, and no authorization, so every client may do everything.
 """
 
 from __future__ import annotations

@@ -2,15 +2,14 @@
 
 v2 PRODUCER_FENCED    v3 flexible    v4 TRANSACTION_ABORTABLE is known (KIP-890)
 
-It puts the group's partition of `__consumer_offsets` into the transaction. Clients of transaction version 2 leave that
-to TxnOffsetCommit.
+It adds the group's partition of `__consumer_offsets` to the transaction. Clients of transaction version 2 do not send
+it: TxnOffsetCommit adds that partition for them.
 
 Errors  INVALID_REQUEST              an empty transactional id
         INVALID_PRODUCER_ID_MAPPING  no such transactional id, or another producer has it
         PRODUCER_FENCED              another epoch; before v2 INVALID_PRODUCER_EPOCH
-        CONCURRENT_TRANSACTIONS      the transaction before is being ended: try again
+        CONCURRENT_TRANSACTIONS      the previous transaction is still being completed: try again
         COORDINATOR_LOAD_IN_PROGRESS
-Not done: authorization, throttling.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ def handle(request: AddOffsetsToTxnRequest, context: RequestContext) -> Pending[
     producer = ProducerIdAndEpoch(request.producer_id, request.producer_epoch)
 
     def add() -> Pending[None]:
-        # It need not exist yet: the client looks for the group's coordinator afterwards, which has it created.
+        # `__consumer_offsets` need not exist yet: the client sends FindCoordinator next, which creates it.
         partition = (OFFSETS_TOPIC, broker.groups.partition_of(request.group_id))
         return broker.transactions.add_partitions(request.transactional_id, producer, [partition], CLIENT_VERSION)
 

@@ -1,22 +1,22 @@
-"""AddPartitionsToTxn (API key 24), versions 0-5: put partitions into the producer's open transaction, or begin one.
+"""AddPartitionsToTxn (API key 24), versions 0-5: add partitions to the producer's transaction; the first one begins it.
 
 v2 PRODUCER_FENCED    v3 flexible; the last version for clients
-v4 for brokers: several transactions, and verify_only, which only asks (KIP-890)
+v4 for brokers: several transactions; verify_only asks whether the partitions are in the transaction (KIP-890)
 v5 adds on behalf of a client of transaction version 2
 
-All or nothing: if one partition does not exist, none of that transaction is added.
+If one partition of a transaction does not exist, none of its partitions is added.
 
 Errors  UNKNOWN_TOPIC_OR_PARTITION   and OPERATION_NOT_ATTEMPTED for the others
         TOPIC_AUTHORIZATION_FAILED   before v4: an internal topic; OPERATION_NOT_ATTEMPTED for the others
         INVALID_REQUEST              an empty transactional id
         INVALID_PRODUCER_ID_MAPPING  no such transactional id, or another producer has it
         PRODUCER_FENCED              another epoch; before v2 INVALID_PRODUCER_EPOCH
-        CONCURRENT_TRANSACTIONS      the transaction before is being ended: try again
+        CONCURRENT_TRANSACTIONS      the previous transaction is still being completed: try again
         TRANSACTION_ABORTABLE        verify_only, and the partition is not in the transaction
         COORDINATOR_LOAD_IN_PROGRESS
-Differs: a request that names a transactional id twice, which no broker sends, is two requests here; Apache Kafka does
-         the first of them twice. It never answers v4 without a transaction; here that has an empty answer.
-Not done: authorization, throttling.
+Differs: if a request names a transactional id twice (no broker does), both entries are carried out; Apache Kafka
+         carries out the first one twice. A v4 request without transactions gets an empty answer; Apache Kafka never
+         answers it.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def handle(
 
 
 def _partition_count(transactions: list[AddPartitionsToTxnTransaction]) -> int:
-    """And of topics without any."""
+    """Partitions and topics in all transactions of the request."""
     return sum([1 + len(topic.partitions) for transaction in transactions for topic in transaction.topics])
 
 
@@ -170,7 +170,7 @@ def _refused(named: list[TopicPartition], context: RequestContext) -> dict[Topic
 
 
 def _refusal(partition: TopicPartition, context: RequestContext) -> ErrorCode:
-    """NONE: it may be added."""
+    """Why the partition cannot be added; NONE if it can."""
     if context.api_version < FIRST_VERSION_FOR_BROKERS and partition[0] in INTERNAL_TOPICS:
         return ErrorCode.TOPIC_AUTHORIZATION_FAILED
     if not _exists(partition, context.broker.metadata.image):

@@ -1,9 +1,9 @@
-"""AlterConfigs (API key 33), versions 0-2: gives a resource a new set of values; what is not named goes.
+"""AlterConfigs (API key 33), versions 0-2: replaces all settings of a resource; one that is not named gets its default.
 
 v2 flexible    superseded by IncrementalAlterConfigs (KIP-339)
 
-Errors  as IncrementalAlterConfigs; a resource type of which loggers are one is unknown here.
-Differs: a resource named twice is answered (Apache Kafka 4.4.0 lets such a request lie).
+Errors  as IncrementalAlterConfigs; the resource type of loggers (8) is INVALID_REQUEST
+Differs: a request that names a resource twice is answered; Apache Kafka 4.4.0 never answers it.
 """
 
 from __future__ import annotations

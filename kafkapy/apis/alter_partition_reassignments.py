@@ -1,16 +1,17 @@
-"""AlterPartitionReassignments (API key 45), versions 0-1: has partitions held by other brokers, or cancels that.
+"""AlterPartitionReassignments (API key 45), versions 0-1: moves partitions to other brokers, or cancels such a move.
 
 v1 allow_replication_factor_change: false refuses another number of replicas
 
 Errors of each partition:
-        INVALID_REPLICA_ASSIGNMENT   no replica, one twice, or a broker that is not registered
-        INVALID_REPLICATION_FACTOR   another number of replicas, which the request does not allow
+        INVALID_REPLICA_ASSIGNMENT   no replica, a replica twice, or a broker that is not registered
+        INVALID_REPLICATION_FACTOR   the number of replicas would change, and the request does not allow that
         NO_REASSIGNMENT_IN_PROGRESS  there is nothing to cancel
         UNKNOWN_TOPIC_OR_PARTITION
 Errors of the request:
         REQUEST_TIMED_OUT            timeout_ms is not positive
         KAFKA_STORAGE_ERROR          the metadata log cannot be written
-On a single node replicas can only be taken away, which is done at once; what adds one waits until its broker comes.
+On a single node only the removal of replicas completes, and at once. A reassignment that adds a replica waits until the
+broker of that replica has started.
 """
 
 from __future__ import annotations

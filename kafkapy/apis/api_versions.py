@@ -3,13 +3,15 @@
 v1 throttle_time_ms   v3 flexible; client software name (KIP-511), features (KIP-584)   v4 feature minimum 0 (KIP-1022)
 v5 the client may name the cluster and node that it expects at this address (KIP-1242)
 
-Errors  UNSUPPORTED_VERSION   this very request's version is not served; the answer is in version 0 and lists what is
-        INVALID_REQUEST       client_software_name or _version has characters outside [a-zA-Z0-9-.]; a node without a
-                              cluster, or a cluster without a node
-        REBOOTSTRAP_REQUIRED  another cluster or node is here: the client learns anew where the brokers are
+Errors  UNSUPPORTED_VERSION   the ApiVersions version of the request is not served; the answer is in version 0 and lists
+                              the versions that are
+        INVALID_REQUEST       client_software_name or _version has characters outside [a-zA-Z0-9-.]; only one of node
+                              and cluster is given
+        REBOOTSTRAP_REQUIRED  the client expected another cluster or node: it starts again from bootstrap.servers
 
-Produce is announced from version 0 although 3 is the lowest served: librdkafka below 2.11 looks there to tell whether
-a broker knows message format v2 (KAFKA-18659). The answer always has response header 0, whatever its version.
+Produce is announced from version 0 although 3 is the lowest version served: librdkafka below 2.11 takes the lowest
+announced version as a sign of whether the broker knows message format v2 (KAFKA-18659). The answer always has response
+header version 0.
 """
 
 from __future__ import annotations
@@ -63,7 +65,7 @@ def handle(request: ApiVersionsRequest, context: RequestContext) -> ApiVersionsR
         supported_features=[
             SupportedFeatureKey(name=name, min_version=low, max_version=high)
             for name, (low, high) in SUPPORTED_FEATURES.items()
-            # Before version 4 a minimum of 0 could not be read by clients (KIP-1022), so such features stay unsaid.
+            # Before version 4 clients cannot read a minimum of 0 (KIP-1022), so features with one are left out.
             if low > 0 or context.api_version >= 4
         ],
         finalized_features_epoch=image.offset,
@@ -75,7 +77,7 @@ def handle(request: ApiVersionsRequest, context: RequestContext) -> ApiVersionsR
 
 
 def _finalized(image: MetadataImage) -> list[tuple[str, int]]:
-    """The quorum's own feature is no record of the metadata, yet clients see it beside the others (KIP-853)."""
+    """Finalized features, with kraft.version (KIP-853): the quorum keeps it outside the metadata records."""
     levels = (*image.features.items(), (KRAFT_VERSION, image.kraft_version))
     return [(name, level) for name, level in levels if level > 0]
 

@@ -1,18 +1,18 @@
-"""CreatePartitions (API key 37), versions 0-3: gives topics more partitions. There is no way to have fewer.
+"""CreatePartitions (API key 37), versions 0-3: adds partitions to topics.
 
 v2 flexible   v3 may be throttled (KIP-599)
 
 Errors  UNKNOWN_TOPIC_OR_PARTITION  no such topic
-        INVALID_PARTITIONS          as many as there are, or fewer
-        INVALID_REPLICATION_FACTOR  too few brokers for another partition like the others
+        INVALID_PARTITIONS          the topic has that many partitions already, or more
+        INVALID_REPLICATION_FACTOR  too few brokers for the topic's replication factor
         INVALID_REPLICA_ASSIGNMENT  a manual assignment of the wrong length, or with unknown brokers
-        INVALID_REQUEST             a topic twice
+        INVALID_REQUEST             the request names the topic twice
         POLICY_VIOLATION            more than 10,000 new partitions
-        REQUEST_TIMED_OUT           timeout_ms is not positive: none is added
+        REQUEST_TIMED_OUT           timeout_ms is not positive: no partition is added
         KAFKA_STORAGE_ERROR         the metadata log cannot be written
 Differs: for POLICY_VIOLATION Apache Kafka 4.4.0 answers UNKNOWN_SERVER_ERROR, and its controller resigns. A request
-about many topics is written in several batches: a crash in the middle leaves the last of them as they were.
-Not done: throttling.
+about many topics is written to the metadata log in several batches: after a crash in the middle, the last topics of the
+request are unchanged.
 """
 
 from __future__ import annotations

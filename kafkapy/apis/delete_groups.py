@@ -1,13 +1,12 @@
-"""DeleteGroups (API key 42), versions 0-3: forget groups that have no members, and their offsets.
+"""DeleteGroups (API key 42), versions 0-3: deletes groups without members, and their committed offsets.
 
-v2 flexible    v3 error_message, which Apache Kafka has for streams groups alone (KIP-1331); null here
+v2 flexible    v3 error_message (KIP-1331): null here; Apache Kafka sets it for streams groups only
 
 A group named twice is answered once.
 
 Errors  GROUP_ID_NOT_FOUND  no such group
-        NON_EMPTY_GROUP     it has members
+        NON_EMPTY_GROUP     the group has members
         COORDINATOR_LOAD_IN_PROGRESS
-Not done: authorization, throttling.
 """
 
 from __future__ import annotations

@@ -2,17 +2,18 @@
 
 v2 flexible
 
-Offset -1 is the high watermark. The records below the offset cannot be read any more when the answer leaves; their
-segments go when they lie below it as a whole.
+Offset -1 is the high watermark. When the answer leaves, records below the offset cannot be read any more. A segment is
+deleted when all its records are below the offset.
 
 Errors  UNKNOWN_TOPIC_OR_PARTITION
         OFFSET_OUT_OF_RANGE       below 0 or above the high watermark
         INVALID_TOPIC_EXCEPTION   an internal topic
         POLICY_VIOLATION          the topic is compacted and its cleanup.policy has no "delete"
-        KAFKA_STORAGE_ERROR       the new start could not be written down; until the next crash it holds all the same
+        KAFKA_STORAGE_ERROR       the new start could not be written to log-start-offset-checkpoint: it holds until a
+                                  crash of the broker
 
 Differs: the answer waits until log-start-offset-checkpoint has the new start. Apache Kafka writes that file once a
-minute: killed before that, it shows again what it had said to be deleted.
+minute: if it is killed before, the records that it had answered to be deleted can be read again.
 """
 
 from __future__ import annotations

@@ -1,15 +1,15 @@
-"""DeleteTopics (API key 20), versions 1-6: removes topics by name, from version 6 on also by id.
+"""DeleteTopics (API key 20), versions 1-6: deletes topics by name, from version 6 on also by id.
 
 v3 TOPIC_DELETION_DISABLED   v4 flexible   v5 error messages (KIP-599)   v6 topic ids (KIP-516)
 
 Errors  UNKNOWN_TOPIC_OR_PARTITION  no topic has the name
         UNKNOWN_TOPIC_ID            no topic has the id
-        INVALID_REQUEST             neither name nor id, both of them, or the same topic twice
+        INVALID_REQUEST             a topic with neither name nor id, or with both; or the same topic twice
         TOPIC_DELETION_DISABLED     delete.topic.enable is false (up to version 2: INVALID_REQUEST)
         REQUEST_TIMED_OUT           timeout_ms is not positive: nothing is deleted
         KAFKA_STORAGE_ERROR         the metadata log cannot be written
-Differs: a request about many topics is written in several batches: a crash in the middle leaves the last of them there.
-Not done: throttling.
+Differs: a request about many topics is written to the metadata log in several batches: after a crash in the middle, the
+last topics of the request still exist.
 """
 
 from __future__ import annotations

@@ -1,10 +1,9 @@
 """DescribeCluster (API key 60), versions 0-2: the cluster's id, its controller and its brokers (KIP-700).
 
-v1 endpoint_type: brokers or controllers (KIP-919)   v2 fenced brokers when asked for (KIP-1073)
+v1 endpoint_type: brokers or controllers (KIP-919)   v2 fenced brokers if the request asks for them (KIP-1073)
 
-Errors  MISMATCHED_ENDPOINT_TYPE   controllers are asked of a broker's listener
-        UNSUPPORTED_ENDPOINT_TYPE  neither brokers nor controllers
-Without an authorizer every operation is authorized.
+Errors  MISMATCHED_ENDPOINT_TYPE   a broker's listener is asked for controllers
+        UNSUPPORTED_ENDPOINT_TYPE  endpoint_type is neither brokers nor controllers
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""DescribeConfigs (API key 32), versions 1-4: settings, where each value comes from, and what else could give it.
+"""DescribeConfigs (API key 32), versions 1-4: settings, where each value comes from, and the defaults behind it.
 
 v1 synonyms, config source (KIP-226)    v3 type and documentation (KIP-569)    v4 flexible
 
@@ -6,8 +6,8 @@ Errors  UNKNOWN_TOPIC_OR_PARTITION  no such topic
         INVALID_TOPIC_EXCEPTION     no topic could have that name
         INVALID_REQUEST             another broker's id, an empty name where one is needed, an unknown resource type
 Not done: a broker's loggers (none are listed).
-Differs: documentation, when asked for, is one sentence of kafkapy's own; TLS, SASL and tiered storage have none yet.
-Of more than 5 resources each is described once, however often it is named.
+Differs: the documentation of a setting is one sentence of kafkapy's own; settings of TLS, SASL and tiered storage have
+none yet. If a request names more than 5 resources, one that it names twice is described once.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def _described(
 
 
 def _sentences(resource_type: int) -> Callable[[str], str]:
-    """What documents a setting of such a resource, by its name."""
+    """The documentation of each setting of such a resource, by the setting's name."""
     from kafkapy.settings import documentation
 
     match resource_type:

@@ -5,8 +5,7 @@ v6 GROUP_ID_NOT_FOUND with a message (KIP-1043)
 
 Errors  GROUP_ID_NOT_FOUND  no such group; before v6 it is described as Dead, without an error
         COORDINATOR_LOAD_IN_PROGRESS
-Differs: of more than 50 groups each is answered once, however often it is named.
-Not done: authorization: every operation is allowed. Throttling.
+Differs: if a request names more than 50 groups, one that it names twice is answered once.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 v2 flexible    v3 top-level error    v4 total and usable bytes (KIP-827)    v5 cordoned directories (KIP-1066)
 
-`topics` null asks for every partition of the directory. One whose log cannot be opened is left out.
+`topics` null asks for every partition of the directory. A partition whose log cannot be opened is left out.
 """
 
 from __future__ import annotations
@@ -67,5 +67,5 @@ async def handle(request: DescribeLogDirsRequest, context: RequestContext) -> De
 
 
 def error_response(_request: DescribeLogDirsRequest, error: KafkaError) -> DescribeLogDirsResponse:
-    """For the request as a whole; before version 3 there is only a directory to say it of."""
+    """The error of the whole request; before version 3, which has no field for it, of the directory."""
     return DescribeLogDirsResponse(error_code=error.code, results=[DescribeLogDirsResult(error_code=error.code)])

@@ -1,7 +1,7 @@
-"""DescribeProducers (API key 61), version 0: the producers that a partition remembers (KIP-664).
+"""DescribeProducers (API key 61), version 0: the active producers of partitions (KIP-664).
 
 Errors  UNKNOWN_TOPIC_OR_PARTITION, INVALID_TOPIC_EXCEPTION
-Differs: of more than 100 partitions of a topic each is answered once, however often it is named.
+Differs: if a request names more than 100 partitions of a topic, one that it names twice is answered once.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""DescribeQuorum (API key 55), versions 0-2: who leads the controllers, and how far each of them is (KIP-595).
+"""DescribeQuorum (API key 55), versions 0-2: the leader of the controllers, and the log end offset of each (KIP-595).
 
-v1 when a replica has fetched and caught up last (KIP-836)   v2 directory ids, endpoints, error messages (KIP-853)
+v1 when each replica last fetched and last caught up (KIP-836)   v2 directory ids, endpoints, error messages (KIP-853)
 
-Errors  UNKNOWN_TOPIC_OR_PARTITION  of each partition asked for, when that is not the one of `__cluster_metadata`
+Errors  UNKNOWN_TOPIC_OR_PARTITION  a partition other than `__cluster_metadata-0`
         NOT_LEADER_OR_FOLLOWER      the controller of this node is stopping
 """
 

@@ -1,16 +1,16 @@
 """DescribeTopicPartitions (API key 75), version 0: partitions of topics, page by page (KIP-966).
 
-Topics come sorted by name, all of them when none is named. After `response_partition_limit` partitions (at most
+Topics come sorted by name; a request without names asks for all. After `response_partition_limit` partitions (at most
 max.request.partition.size.limit, at least one) the answer ends with a cursor: where the next page begins. Topics that
-do not exist count for nothing.
+do not exist do not count towards the limit.
 
 Errors  UNKNOWN_TOPIC_OR_PARTITION  no such topic
         INVALID_TOPIC_EXCEPTION     not a topic's name
-        INVALID_REQUEST             the cursor's topic is not among those named, or its partition is negative
+        INVALID_REQUEST             the request does not name the cursor's topic, or the cursor's partition is negative
         LEADER_NOT_AVAILABLE        a partition without a leader
-        LISTENER_NOT_FOUND          its leader has no listener of the client's listener name
-Differs: an empty topic name is INVALID_TOPIC_EXCEPTION; Apache Kafka answers UNKNOWN_SERVER_ERROR for every topic.
-Without an authorizer every operation is authorized.
+        LISTENER_NOT_FOUND          the partition's leader has no listener with the name of the client's listener
+Differs: an empty topic name is answered with INVALID_TOPIC_EXCEPTION; Apache Kafka answers UNKNOWN_SERVER_ERROR for
+every topic of such a request.
 """
 
 from __future__ import annotations

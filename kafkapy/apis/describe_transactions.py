@@ -3,8 +3,7 @@
 Errors  TRANSACTIONAL_ID_NOT_FOUND
         INVALID_REQUEST  an empty transactional id
         COORDINATOR_LOAD_IN_PROGRESS
-Differs: of more than 50 transactional ids each is answered once, however often it is named.
-Not done: authorization, throttling.
+Differs: if a request names more than 50 transactional ids, one that it names twice is answered once.
 """
 
 from __future__ import annotations

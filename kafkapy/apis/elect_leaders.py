@@ -1,17 +1,18 @@
-"""ElectLeaders (API key 43), versions 0-2: has a partition led by its preferred replica, or by any at all (KIP-460).
+"""ElectLeaders (API key 43), versions 0-2: elects the preferred replica, or uncleanly any replica, as leader (KIP-460).
 
 v1 election_type: preferred, or unclean; an error of the whole request   v2 flexible
 
 Errors of each partition:
-        ELECTION_NOT_NEEDED             its preferred replica leads it, or for an unclean election: somebody does
-        PREFERRED_LEADER_NOT_AVAILABLE  the preferred replica is not in sync, or its broker is away
-        ELIGIBLE_LEADERS_NOT_AVAILABLE  none of its brokers is there
+        ELECTION_NOT_NEEDED             the preferred replica is the leader; for an unclean election: there is a leader
+        PREFERRED_LEADER_NOT_AVAILABLE  the preferred replica is not in sync, or its broker is not running
+        ELIGIBLE_LEADERS_NOT_AVAILABLE  no broker with a replica is running
         UNKNOWN_TOPIC_OR_PARTITION
 Errors of the request:
         INVALID_REQUEST                 no such type of election
         REQUEST_TIMED_OUT               timeout_ms is not positive
         KAFKA_STORAGE_ERROR             the metadata log cannot be written
-Without a list of partitions every one is asked for; the answer names every topic, with those that need an election.
+A request without a list of partitions asks for all. Its answer names every topic, and the partitions of it that need an
+election.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ async def handle(request: ElectLeadersRequest, context: RequestContext) -> Elect
 
 
 def error_response(request: ElectLeadersRequest, error: KafkaError) -> ElectLeadersResponse:
-    """For each partition; for the whole where none is listed, which version 0 has no place for."""
+    """The error of each partition; if the request lists none, of the whole request (version 0 has no field for it)."""
     return ElectLeadersResponse(
         error_code=error.code if request.topic_partitions is None else ErrorCode.NONE,
         replica_election_results=[

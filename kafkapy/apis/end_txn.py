@@ -3,20 +3,21 @@
 v2 PRODUCER_FENCED    v3 flexible    v4 TRANSACTION_ABORTABLE is known
 v5 transaction version 2: the answer has the producer id and epoch of the next transaction (KIP-890)
 
-From v5 on each end raises the epoch, also that of an abort with nothing to abort, and a repeated request is told from a
-new one by its epoch. Before, a repeated one gets the same answer as long as no new transaction has begun.
+From v5 on every EndTxn raises the producer epoch, even an abort without a transaction. So a retry of an EndTxn has an
+older epoch than a new EndTxn. Before v5 a retry gets the same answer until a new transaction begins.
 
 Errors  INVALID_REQUEST              an empty transactional id
         INVALID_PRODUCER_ID_MAPPING  no such transactional id, or another producer has it
         PRODUCER_FENCED              another epoch; before v2 INVALID_PRODUCER_EPOCH
-        INVALID_TXN_STATE            nothing to commit (before v5: or abort), or it has ended the other way
-        CONCURRENT_TRANSACTIONS      it is being ended just so: try again
+        INVALID_TXN_STATE            no transaction to commit (before v5: or to abort); or it was aborted instead of
+                                     committed, or the other way round
+        CONCURRENT_TRANSACTIONS      the transaction is still being completed: try again
         NOT_COORDINATOR              `__transaction_state` was deleted meanwhile
         COORDINATOR_LOAD_IN_PROGRESS
-Differs: the answer leaves when every marker is written; Apache Kafka's leaves before, so that a next request may hear
-         CONCURRENT_TRANSACTIONS for some milliseconds. So a Produce of the old epoch that is pipelined behind it is
-         refused here with INVALID_PRODUCER_EPOCH; Apache Kafka may still take it, as its markers come later.
-Not done: authorization, throttling.
+Differs: the answer leaves after every transaction marker is written. Apache Kafka answers before, so for some
+         milliseconds it may answer the next request with CONCURRENT_TRANSACTIONS. For the same reason, a Produce of the
+         old epoch that is pipelined behind the EndTxn is refused here with INVALID_PRODUCER_EPOCH; Apache Kafka may
+         still append it.
 """
 
 from __future__ import annotations

@@ -3,16 +3,16 @@
 v4 last stable offset (KIP-98)   v5 log start offset          v7 sessions (KIP-227)       v9 leader epoch (KIP-320)
 v11 rack (KIP-392)               v12 flexible, divergence     v13 topic ids (KIP-516)     v16 node endpoints (KIP-951)
 
-Sizes (KIP-74): the first non-empty partition sends one batch whole even when it is larger than the limits, so that a
-consumer always advances; after that, `max_bytes` and each `partition_max_bytes` hold.
+Sizes (KIP-74): the first non-empty partition sends its first batch whole even when the batch is larger than the limits,
+so that a consumer always advances; after that, `max_bytes` and each `partition_max_bytes` hold.
 
-An answer waits until `min_bytes` are there, whether or not the sizes let them all through, or `max_wait_ms` has passed.
-It does not wait at an error, at a fetch offset in an older segment than the end of the log or behind what may be read,
-or when no partition exists; one that does not exist beside others is told with them. A wait ends early, too, when a
-partition vanishes or has a new leader, and when a segment is rolled.
+The answer leaves when `min_bytes` can be read, even if `max_bytes` lets fewer through, or after `max_wait_ms`. It
+leaves at once if a partition has an error, if a fetch offset is in an older segment than the end of the log, if a fetch
+offset is above what may be read, or if none of the partitions exists. If only some do not exist, the answer waits and
+then has their errors. A wait also ends when a partition is deleted or has a new leader, and when a segment is rolled.
 
-A session by topic ids keeps the name that an id had when its partition came in: when the topic is deleted it is told
-UNKNOWN_TOPIC_OR_PARTITION, and INCONSISTENT_TOPIC_ID when another topic has the name.
+A session by topic ids remembers the name of each topic since its partition was added. If the topic is deleted, the
+partition is answered with UNKNOWN_TOPIC_OR_PARTITION; if another topic then gets the name, with INCONSISTENT_TOPIC_ID.
 
 Errors  per response   FETCH_SESSION_ID_NOT_FOUND, INVALID_FETCH_SESSION_EPOCH, FETCH_SESSION_TOPIC_ID_ERROR
         per partition  OFFSET_OUT_OF_RANGE          outside [log start offset, log end offset]
@@ -20,9 +20,9 @@ Errors  per response   FETCH_SESSION_ID_NOT_FOUND, INVALID_FETCH_SESSION_EPOCH, 
                        FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH   the client's leader epoch is older, newer
                        KAFKA_STORAGE_ERROR          the disk failed
 
-Differs: a client that closes or half-closes its connection while its Fetch waits gets no answer to it, and none to the
-requests behind it, which are not handled. Apache Kafka lets it wait, then answers them all.
-Not done: followers' fetches (a single node has no followers); throttling.
+Differs: if a client closes or half-closes its connection while its Fetch waits, neither the Fetch nor the requests
+behind it are answered, and those requests are not carried out. Apache Kafka waits, then answers them all.
+Not done: followers' fetches (a single node has no followers).
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ if TYPE_CHECKING:
 def handle(
     request: FetchRequest, context: RequestContext, wanted: dict[FetchKey, FetchedPartition] | None = None
 ) -> Later | Coroutine[object, object, Later]:
-    """`wanted`: the partitions that the request itself names, if that is known already."""
+    """`wanted`: the partitions that the request names, if the caller has them already."""
     if wanted is None:
         count = len(request.topics)
         for topic in request.topics:
@@ -148,7 +148,7 @@ def _response(plan: FetchPlan, reading: Reading) -> FetchResponse:
 
 
 def _response_in_steps(plan: FetchPlan, reading: Reading) -> Generator[None, None, FetchResponse]:
-    """The same of very many partitions: it yields after some of them, and returns the whole."""
+    """The response for very many partitions: yields after some of them, and returns the whole response."""
     results, reading.results = reading.results, []
     response = FetchResponse(session_id=plan.session_id)
     topics = response.responses
@@ -167,7 +167,7 @@ def _response_in_steps(plan: FetchPlan, reading: Reading) -> Generator[None, Non
 
 
 def error_response(request: FetchRequest, error: KafkaError) -> FetchResponse:
-    """For the request as a whole, and for each partition: before version 7 there is only that."""
+    """The error of the whole request, and of each partition, as before version 7 only partitions have errors."""
     topics = []
     for topic in request.topics:
         answers = [

@@ -1,16 +1,16 @@
-"""FindCoordinator (API key 10), versions 0-6: which broker to ask about a group, a transactional id, a share partition.
+"""FindCoordinator (API key 10), versions 0-6: the coordinator of a group, a transactional id or a share partition.
 
 v1 key_type, error_message, throttle_time_ms    v3 flexible    v4 several keys at once (KIP-699)
 v6 share partitions: the key is GROUP_ID:TOPIC_ID:PARTITION (KIP-932)
 
-Errors  INVALID_REQUEST  no such key type, or none in this version; a share key of another form
-        COORDINATOR_NOT_AVAILABLE  the topic could not be created, or the broker is not registered yet
-Differs: the first request creates the coordinator's topic and waits for that; Apache Kafka creates it in the background
-         and answers COORDINATOR_NOT_AVAILABLE meanwhile. Where __consumer_offsets has a record that cannot be read,
-         Apache Kafka answers NOT_COORDINATOR to all requests about the groups of that partition; here the record is
-         skipped, with a line in the log.
-         Of more than 100 keys each is answered once, however often it is named.
-Not done: more than one broker: this one answers for every key. Throttling; throttle_time_ms is always 0.
+Errors  INVALID_REQUEST            a key type that does not exist, or not in this version; a malformed share key
+        COORDINATOR_NOT_AVAILABLE  the coordinator's topic could not be created, or the broker is not registered yet
+Differs: the first request creates the coordinator's topic and waits until it exists; Apache Kafka creates it in the
+         background and answers COORDINATOR_NOT_AVAILABLE meanwhile. If __consumer_offsets has a record that cannot be
+         read, Apache Kafka answers NOT_COORDINATOR to all requests about the groups of that partition; here the record
+         is skipped, with a line in the log. If a request names more than 100 keys, one that it names twice is answered
+         once.
+Not done: more than one broker: this one answers for every key.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def handle(
         return all_of(found).map(lambda coordinators: FindCoordinatorResponse(coordinators=coordinators))
 
     def answer(endpoint: Endpoint) -> FindCoordinatorResponse:
-        # Apache Kafka writes the error's name when there is none.
+        # Without an error Apache Kafka answers the message "NONE".
         return FindCoordinatorResponse(
             error_message="NONE",
             node_id=context.broker.node_id,

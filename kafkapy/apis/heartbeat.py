@@ -1,4 +1,4 @@
-"""Heartbeat (API key 12), versions 0-4: a member of a classic group says it lives and learns whether to join again.
+"""Heartbeat (API key 12), versions 0-4: keeps a member's session in a classic group; tells it whether to join again.
 
 v1 throttle_time_ms    v3 group_instance_id (KIP-345)    v4 flexible
 
@@ -6,9 +6,8 @@ Errors  INVALID_GROUP_ID       the group id is empty
         UNKNOWN_MEMBER_ID      no such member, or no such group
         FENCED_INSTANCE_ID     another member has taken over this group_instance_id
         ILLEGAL_GENERATION     generation_id is not the group's
-        REBALANCE_IN_PROGRESS  join again
+        REBALANCE_IN_PROGRESS  the member must join again
         COORDINATOR_LOAD_IN_PROGRESS
-Not done: throttling; throttle_time_ms is always 0.
 """
 
 from __future__ import annotations

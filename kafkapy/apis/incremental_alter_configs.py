@@ -1,19 +1,21 @@
-"""IncrementalAlterConfigs (API key 44), versions 0-1: changes single settings of a resource (KIP-339).
+"""IncrementalAlterConfigs (API key 44), versions 0-1: changes some settings of a resource (KIP-339).
 
 v1 flexible
 
-One resource failing leaves the others as they are; within a resource all operations hold or none.
+If one resource fails, the others are changed all the same. Of one resource all operations are carried out, or none.
+
 Errors  INVALID_REQUEST             a name or resource twice, a null value, another broker's id, a setting of a broker
                                     that is not dynamic or cannot have this value, an unknown resource type
-        INVALID_CONFIG              a value that a topic, group or subscription cannot have; a list operation on no list
+        INVALID_CONFIG              a value that a topic, group or subscription cannot have; APPEND or SUBTRACT of a
+                                    setting that is not a list
         UNKNOWN_TOPIC_OR_PARTITION  no such topic
         INVALID_TOPIC_EXCEPTION     no topic could have that name
         UNKNOWN_SERVER_ERROR        an unknown operation (as Apache Kafka 4.4.0)
-Not done: a broker's loggers (no name of one is known); `listeners` and `listener.security.protocol.map` of a broker are
-refused: its sockets are bound when it starts.
+Not done: a broker's loggers; `listeners` and `listener.security.protocol.map` of a broker, which binds its sockets when
+it starts. Both are refused.
 Differs: a broker's `advertised.listeners` can be changed, since a container's port is often known only after its start.
-A value with which nobody could connect any more, to undo it either (max.connections=0), is refused. A setting that has
-no effect here (docs/settings.md) is stored, with one line in the log.
+A value after which no client could connect, not even to undo it (max.connections=0), is refused. A setting that has no
+effect here (docs/settings.md) is stored, with one line in the log.
 """
 
 from __future__ import annotations

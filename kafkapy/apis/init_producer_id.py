@@ -1,23 +1,23 @@
 """InitProducerId (API key 22), versions 0-5: a producer id and epoch (KIP-98).
 
-v2 flexible    v3 producer id and epoch of a producer that goes on after an error (KIP-360)    v4 PRODUCER_FENCED
+v2 flexible    v3 producer id and epoch of a producer that recovers from an error (KIP-360)    v4 PRODUCER_FENCED
 v5 TRANSACTION_ABORTABLE is known (KIP-890)
 
-Without a transactional id the producer is idempotent only, and gets a fresh id with epoch 0 each time, whatever id and
-epoch it had. Ids come from blocks that the controller hands out through its log, so none is given twice, restarts
-included. With a transactional id it gets the next epoch of that, which fences whoever had one before; an open
-transaction is aborted first, and the client comes again.
+Without a transactional id each request gets a new producer id with epoch 0, whatever id and epoch it had. Ids come from
+blocks that the controller writes to the metadata log, so no id is given twice, not even after a restart. With a
+transactional id the producer gets the next epoch of it, which fences the producer that had it before. If that one has
+left a transaction open, it is aborted first: the answer is CONCURRENT_TRANSACTIONS, and the client asks again.
 
-Errors  INVALID_REQUEST              an empty transactional id; only one of producer id and epoch given
+Errors  INVALID_REQUEST              an empty transactional id; a producer id without epoch, or an epoch without id
         INVALID_TRANSACTION_TIMEOUT  not between 1 ms and transaction.max.timeout.ms
         PRODUCER_FENCED              another producer has the transactional id now; before v4 INVALID_PRODUCER_EPOCH
-        CONCURRENT_TRANSACTIONS      a transaction is being ended: try again
-        UNKNOWN_SERVER_ERROR         the epoch given is not the last one, 32766, which the transactional id has reached
-        NOT_COORDINATOR              there is no `__transaction_state`: FindCoordinator has it created
+        CONCURRENT_TRANSACTIONS      a transaction is still being completed: try again
+        UNKNOWN_SERVER_ERROR         the transactional id has reached the last epoch, 32766, and the request has another
+        NOT_COORDINATOR              there is no `__transaction_state`: FindCoordinator creates it
         COORDINATOR_LOAD_IN_PROGRESS
-Differs: a request that is pipelined behind another one of the same id is answered; there it may hear
+Differs: a request that is pipelined behind another one of the same transactional id succeeds; Apache Kafka may answer
 CONCURRENT_TRANSACTIONS.
-Not done: two-phase commit (v6, KIP-939); authorization, throttling.
+Not done: two-phase commit (v6, KIP-939).
 """
 
 from __future__ import annotations

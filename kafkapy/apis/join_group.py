@@ -1,6 +1,6 @@
-"""JoinGroup (API key 11), versions 0-9: a member asks to be part of a classic group's next generation.
+"""JoinGroup (API key 11), versions 0-9: a member joins the next generation of a classic group.
 
-The answer comes when all known members have asked, or at the rebalance timeout.
+The answer leaves when all known members have joined, or after the rebalance timeout.
 
 v1 rebalance_timeout_ms (before: the session timeout)    v2 throttle_time_ms    v4 MEMBER_ID_REQUIRED (KIP-394)
 v5 group_instance_id (KIP-345)    v6 flexible    v7 protocol_type, protocol_name may be null    v8 reason (KIP-800)
@@ -8,20 +8,23 @@ v9 skip_assignment (KIP-814)
 
 Errors  INVALID_GROUP_ID             the group id is empty
         INVALID_SESSION_TIMEOUT      outside group.min.session.timeout.ms and group.max.session.timeout.ms
-        MEMBER_ID_REQUIRED           come again with the member id in this answer
-        UNKNOWN_MEMBER_ID            no such member; it lost its session while it was waiting
+        MEMBER_ID_REQUIRED           join again with the member id in this answer
+        UNKNOWN_MEMBER_ID            no such member; or its session expired while its request waited
         FENCED_INSTANCE_ID           another member has taken over this group_instance_id
-        INCONSISTENT_GROUP_PROTOCOL  other members are of another type or share no protocol with it; it is a share group
+        INCONSISTENT_GROUP_PROTOCOL  the other members have another protocol type or no protocol in common with this
+                                     one; or the group is a share group
         GROUP_MAX_SIZE_REACHED       the group has group.max.size members
         UNKNOWN_SERVER_ERROR         a group_instance_id with a member id that was given to a dynamic member
-        REBALANCE_IN_PROGRESS        the member asked again on another connection, which will get the answer
+        REBALANCE_IN_PROGRESS        the member has sent another JoinGroup on another connection, which gets the answer
         COORDINATOR_LOAD_IN_PROGRESS
-Differs: Apache Kafka never answers a JoinGroup that was superseded on another connection.
-         A consumer group (KIP-848) that Apache Kafka has stored becomes a classic one at once, also if it had members.
-         With group.initial.rebalance.delay.ms=0, the default here, the first member's answer comes at once.
-         A client that closes or half-closes its connection while its JoinGroup waits gets no answer to it, and none to
-         the requests behind it, which are not handled. Apache Kafka lets it wait, then answers them all.
-Not done: throttling; throttle_time_ms is always 0.
+Differs: if a member sends JoinGroup again on another connection, the first one is answered with REBALANCE_IN_PROGRESS;
+         Apache Kafka never answers it.
+         A consumer group (KIP-848) in a data directory of Apache Kafka becomes a classic one at the first JoinGroup,
+         even if it had members.
+         With group.initial.rebalance.delay.ms=0, the default here, the first member is answered at once.
+         If a client closes or half-closes its connection while its JoinGroup waits, neither the JoinGroup nor the
+         requests behind it are answered, and those requests are not carried out. Apache Kafka waits, then answers them
+         all.
 """
 
 from __future__ import annotations

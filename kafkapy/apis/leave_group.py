@@ -1,4 +1,4 @@
-"""LeaveGroup (API key 13), versions 0-5: members leave a classic group, which rebalances without them.
+"""LeaveGroup (API key 13), versions 0-5: removes members from a classic group, which then rebalances.
 
 v1 throttle_time_ms    v3 several members at once, static ones by group_instance_id alone (KIP-345)
 v4 flexible    v5 reason (KIP-800)
@@ -8,7 +8,6 @@ Errors  INVALID_GROUP_ID    the group id is empty
  of one member, before v3 of the request:
         UNKNOWN_MEMBER_ID   no such member, or no such group
         FENCED_INSTANCE_ID  another member has taken over this group_instance_id
-Not done: throttling; throttle_time_ms is always 0.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""ListConfigResources (API key 74), versions 0-1: what there is to describe (KIP-714, KIP-1142).
+"""ListConfigResources (API key 74), versions 0-1: the resources that can have settings (KIP-714, KIP-1142).
 
-v0 subscriptions to client metrics only    v1 every type, or those asked for
+v0 client metrics subscriptions only    v1 every type, or those that the request names
 
-A topic or a broker is listed whether or not it has values of its own; a group or a subscription only if it has.
+All topics and brokers are listed; a group or a subscription is listed only if some setting of it was changed.
 Errors  UNSUPPORTED_VERSION  a type that this version of Kafka does not know
 """
 

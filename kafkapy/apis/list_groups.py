@@ -2,10 +2,10 @@
 
 v1 throttle_time_ms    v3 flexible    v4 states_filter, group_state (KIP-518)    v5 types_filter, group_type (KIP-848)
 
-Errors  COORDINATOR_LOAD_IN_PROGRESS  not all groups are known yet
-Filters take any case; a name that is no state or type matches nothing.
-Differs: groups of the newer protocols that Apache Kafka has stored are listed as Empty: they have no members here.
-Not done: authorization, throttling.
+Errors  COORDINATOR_LOAD_IN_PROGRESS  not all groups are loaded yet
+Filters ignore case; an unknown state or type matches nothing.
+Differs: groups of the newer protocols in a data directory of Apache Kafka are listed as Empty: they have no members
+here.
 """
 
 from __future__ import annotations

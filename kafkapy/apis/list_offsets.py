@@ -3,9 +3,9 @@
 v2 isolation level    v4 leader epoch (KIP-320)    v6 flexible    v7 max timestamp (KIP-734)
 v8 earliest local (KIP-405)    v9 latest tiered (KIP-1005)    v10 timeout    v11 earliest pending upload (KIP-1023)
 
-A timestamp >= 0 asks for the first record at or after it; nothing found is offset -1 without an error. Negative ones
-are names: see `SpecialTimestamp`. Without tiered storage the local log is the whole log, and nothing is tiered or
-pending.
+A timestamp >= 0 asks for the first record at or after it; if there is none, the answer is offset -1 without an error.
+Negative timestamps have special meanings: see `SpecialTimestamp`. There is no tiered storage: the local log is the
+whole log, and no segment is tiered or pending upload.
 
 Errors  UNKNOWN_TOPIC_OR_PARTITION, FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH, KAFKA_STORAGE_ERROR
         UNSUPPORTED_VERSION   a special timestamp that this version does not know
@@ -110,7 +110,7 @@ async def _look_up(
     request: ListOffsetsRequest,
     answer: ListOffsetsPartitionResponse,
 ) -> None:
-    """Fill in what is found; the answer's defaults say that nothing was."""
+    """Fill in the offset that is found; the answer's default is that none was."""
     log = partition.log
     committed_only = request.isolation_level == READ_COMMITTED
     readable_end = partition.last_stable_offset if committed_only else partition.high_watermark
@@ -130,7 +130,7 @@ async def _look_up(
 
 
 async def _find(times: LogTimes, timestamp: int) -> TimestampAndOffset | None:
-    """The first record that is late enough. Others have their turns while batches are looked into."""
+    """The first record at or after the timestamp. Other tasks get turns while batches are read."""
     batch = times.batch_of_max() if timestamp == SpecialTimestamp.MAX_TIMESTAMP else times.batch_for(timestamp)
     while batch is not None:
         found = await _first_record(times, batch)

@@ -1,6 +1,6 @@
 """ListPartitionReassignments (API key 46), version 0: the partitions whose replicas are being changed (KIP-455).
 
-A partition that does not exist is not being reassigned, and so not in the answer.
+A partition that does not exist is left out of the answer, like every partition that is not being reassigned.
 """
 
 from __future__ import annotations

@@ -3,11 +3,10 @@
 v1 duration_filter: only transactions that began at least that many ms ago (KIP-994)
 v2 transactional_id_pattern: a regular expression for the whole id (KIP-1152)
 
-A state filter that is no state is named in the answer, once, and lets nothing pass.
+An unknown state in the filter is listed in the answer, once, and matches nothing.
 
 Errors  INVALID_REGULAR_EXPRESSION
         COORDINATOR_LOAD_IN_PROGRESS
-Not done: authorization, throttling.
 """
 
 from __future__ import annotations
@@ -60,7 +59,7 @@ def _state(transaction: Transaction) -> TransactionState:
 def _matcher(pattern: str | None) -> Callable[[str], object] | None:
     """Raises KafkaError(INVALID_REGULAR_EXPRESSION).
 
-    By RE2, as in Apache Kafka: it takes time in proportion to the name, whatever a client has thought up. `re` may not.
+    RE2, as in Apache Kafka: matching takes time in proportion to the name for every pattern; with `re` it may not.
     """
     if not pattern:
         return None

@@ -1,22 +1,22 @@
 """Metadata (API key 3), versions 0-13: the brokers, and the partitions of some or all topics with their leaders.
 
-v1 null asks for all topics, an empty list for none; in v0 empty is all   v2 cluster id   v4 the client may forbid that
-a topic is made   v5 offline replicas   v7 leader epochs (KIP-320)   v8 authorized operations (KIP-430)   v9 flexible
-v10 topic ids (KIP-516)   v11 no cluster operations any more (KIP-700)   v12 topics may be asked for by id
-v13 an error for the whole answer (KIP-1102)
+v1 null asks for all topics, an empty list for none; in v0 empty asks for all   v2 cluster id
+v4 allow_auto_topic_creation   v5 offline replicas   v7 leader epochs (KIP-320)   v8 authorized operations (KIP-430)
+v9 flexible   v10 topic ids (KIP-516)   v11 no cluster operations any more (KIP-700)   v12 topics by id
+v13 an error of the whole answer (KIP-1102)
 
-Errors  UNKNOWN_TOPIC_OR_PARTITION  no such topic, and none was made
+Errors  UNKNOWN_TOPIC_OR_PARTITION  no such topic, and it was not created
         INVALID_TOPIC_EXCEPTION     not a topic's name
-        UNKNOWN_TOPIC_ID            no such topic; from the moment one topic is asked for by id, names are not looked at
+        UNKNOWN_TOPIC_ID            no such topic; if the request has one topic id, names in it are ignored
         LEADER_NOT_AVAILABLE        a partition without a leader
-        LISTENER_NOT_FOUND          its leader has no listener of the client's listener name (v6+; before the one above)
-        REPLICA_NOT_AVAILABLE       v0: a replica is down; it is then left out
-        INVALID_REQUEST             v10-v11: a topic is asked for by id
-        UNKNOWN_SERVER_ERROR        v12+: neither a name nor an id
-Differs: a topic that is made for the request is in this answer already. Apache Kafka says UNKNOWN_TOPIC_OR_PARTITION
-and lets the client ask again. An idempotent producer of librdkafka begins 0.4 s later for that, as with a topic that
-was there before: it takes a second answer as a hint to ask for its producer id, and otherwise does so every 500 ms.
-Without an authorizer every operation is authorized.
+        LISTENER_NOT_FOUND          the partition's leader has no listener with the name of the client's listener
+                                    (before v6 LEADER_NOT_AVAILABLE)
+        REPLICA_NOT_AVAILABLE       v0: a replica is down; it is left out of the answer
+        INVALID_REQUEST             v10-v11: the request has a topic id
+        UNKNOWN_SERVER_ERROR        v12+: a topic with neither name nor id
+Differs: a topic that the request creates is in its answer already. Apache Kafka answers UNKNOWN_TOPIC_OR_PARTITION, and
+the client asks again. Therefore an idempotent producer of librdkafka begins 0.4 s later here, as it does with a topic
+that existed before: it asks for its producer id when a second Metadata answer arrives, else only every 500 ms.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ async def _make(context: RequestContext, missing: list[str]) -> None:
         created = await create_missing_topics(context.broker.controller, missing, context.broker.settings.now)
         _log_created(created, context)
     except KafkaError as error:
-        # The answer says UNKNOWN_TOPIC_OR_PARTITION, as Apache Kafka's does; the reason is for who runs the broker.
+        # The client gets UNKNOWN_TOPIC_OR_PARTITION, as from Apache Kafka; the reason goes to the broker's log.
         logger.warning(
             "cannot make %d topics (%s%s) that %s asks for: %s",
             len(missing),
@@ -324,7 +324,7 @@ class _Topics:
         self._kept.keep(self.form, self._image, entry)
 
     def encoded(self) -> EncodedStructs:
-        """All of them, once nothing is missing any more."""
+        """All topics, once each of them is encoded."""
         version = self.form.api_version
         pieces = [encode_struct(MetadataResponse, unknown, version) for unknown in self._unknown_ids]
         pieces += [entry.encoded for entry in self._entries if entry is not None]
@@ -355,7 +355,7 @@ def _partition(index: int, partition: PartitionImage, image: MetadataImage, form
         error = ErrorCode.LEADER_NOT_AVAILABLE
     replicas, isr = list(partition.replicas), list(partition.isr)
     if version == 0:
-        # Clients of that time took every replica for one that they can connect to.
+        # Clients of that version assume that they can connect to every replica in the answer.
         replicas = [broker_id for broker_id in replicas if _has_endpoint(broker_id, listener_name, image)]
         isr = [broker_id for broker_id in isr if broker_id in replicas]
         if not error and len(replicas) < len(partition.replicas):

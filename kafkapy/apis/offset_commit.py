@@ -1,23 +1,23 @@
-"""OffsetCommit (API key 8), versions 2-10: store how far a group has read.
+"""OffsetCommit (API key 8), versions 2-10: stores the committed offsets of a group.
 
 v2-4 retention_time_ms    v3 throttle_time_ms    v6 committed_leader_epoch (KIP-320)    v7 group_instance_id (KIP-345)
 v8 flexible    v9 errors of KIP-848 groups    v10 topic ids instead of names (KIP-848)
 
-A consumer that assigns itself its partitions, or an admin client, commits with generation -1 and no member id; a group
-that does not exist is created for it.
+A consumer with manually assigned partitions, and an admin client, commits with generation -1 and an empty member id. If
+the group does not exist, such a commit creates it.
 
 Errors  UNKNOWN_TOPIC_OR_PARTITION  no such topic (before v10) or partition
         UNKNOWN_TOPIC_ID            no such topic (v10)
         OFFSET_METADATA_TOO_LARGE   above offset.metadata.max.bytes
  of all partitions that exist:
-        GROUP_ID_NOT_FOUND          no such group, but a generation (before v9 ILLEGAL_GENERATION)
+        GROUP_ID_NOT_FOUND          the request has a generation, but there is no such group (before v9
+                                    ILLEGAL_GENERATION)
         ILLEGAL_GENERATION          generation_id is not the group's
-        UNKNOWN_MEMBER_ID           no such member; or no member at all, while the group has some
+        UNKNOWN_MEMBER_ID           no such member; or the member id is empty, and the group has members
         FENCED_INSTANCE_ID          another member has taken over this group_instance_id
-        REBALANCE_IN_PROGRESS       the generation is known, its assignment is not
+        REBALANCE_IN_PROGRESS       the group waits for the assignment of this generation
         COORDINATOR_LOAD_IN_PROGRESS
 Differs: a commit of more than 500 partitions is stored in several batches, so it may be larger than max.message.bytes.
-Not done: authorization, throttling.
 """
 
 from __future__ import annotations

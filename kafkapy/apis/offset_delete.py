@@ -1,13 +1,12 @@
-"""OffsetDelete (API key 47), version 0: forget committed offsets of topics that the group does not read any more.
+"""OffsetDelete (API key 47), version 0: deletes committed offsets of topics to which the group is not subscribed.
 
 Errors  INVALID_GROUP_ID            the group id is empty
         GROUP_ID_NOT_FOUND          no such group
-        NON_EMPTY_GROUP             it has members of another protocol type: what they read is unknown
+        NON_EMPTY_GROUP             the group has members that are not consumers, so their topics are unknown
         COORDINATOR_LOAD_IN_PROGRESS
  of one partition:
         UNKNOWN_TOPIC_OR_PARTITION  no such topic or partition
-        GROUP_SUBSCRIBED_TO_TOPIC   a member reads the topic
-Not done: authorization, throttling.
+        GROUP_SUBSCRIBED_TO_TOPIC   a member is subscribed to the topic
 """
 
 from __future__ import annotations
@@ -59,7 +58,7 @@ async def _delete_in_turns(request: OffsetDeleteRequest, context: RequestContext
 
 
 def _pieces(request: OffsetDeleteRequest) -> Iterator[OffsetDeleteRequest]:
-    """The same request about so many partitions at a time."""
+    """The same request in pieces of so many partitions."""
     piece = OffsetDeleteRequest(group_id=request.group_id)
     room = PARTITIONS_AT_ONCE_MAX
     for topic in request.topics:
@@ -77,7 +76,7 @@ def _delete(request: OffsetDeleteRequest, context: RequestContext) -> Pending[Of
     known, refused = _resolve(request, context.broker.metadata.image)
 
     def answer(deleted: list[OffsetDeleteResponseTopic]) -> OffsetDeleteResponse:
-        # Apache Kafka's order: what was refused comes before what was deleted.
+        # Apache Kafka's order: errors come before the partitions whose offsets were deleted.
         for topic in deleted:
             first = refused.setdefault(topic.name, topic)
             if first is not topic:

@@ -1,17 +1,16 @@
-"""OffsetFetch (API key 9), versions 1-10: how far groups have read.
+"""OffsetFetch (API key 9), versions 1-10: the committed offsets of groups.
 
 v2 all topics (null), error_code    v3 throttle_time_ms    v5 committed_leader_epoch (KIP-320)    v6 flexible
 v7 require_stable (KIP-447)    v8 several groups at once (KIP-709)    v9 member_id, member_epoch: of KIP-848 groups only
 v10 topic ids instead of names (KIP-848)
 
-Where nothing is committed the offset is -1, the metadata empty, and there is no error; a group that does not exist has
-committed nothing.
+A partition without a committed offset is answered with offset -1, empty metadata and no error; so is every partition of
+a group that does not exist.
 
 Errors  UNKNOWN_TOPIC_ID              no such topic (v10)
-        UNSTABLE_OFFSET_COMMIT        require_stable, and a transaction that commits this offset is open
-        COORDINATOR_LOAD_IN_PROGRESS  of the group; in v1, which has no place for it, of each partition
-Differs: of more than 500 partitions, or 50 groups, each is answered once, however often it is named.
-Not done: authorization, throttling.
+        UNSTABLE_OFFSET_COMMIT        require_stable, and an open transaction commits an offset of this partition
+        COORDINATOR_LOAD_IN_PROGRESS  of the group; in v1, which has no field for it, of each partition
+Differs: if a request names more than 500 partitions or 50 groups, one that it names twice is answered once.
 """
 
 from __future__ import annotations
@@ -108,7 +107,7 @@ async def _fetch_in_turns(request: OffsetFetchRequest, context: RequestContext) 
 async def _fetch_group_in_turns(
     group: OffsetFetchRequestGroup, context: RequestContext, *, require_stable: bool
 ) -> OffsetFetchResponseGroup:
-    """As `_fetch`, some partitions at a time: what is committed meanwhile may show in the later ones."""
+    """As `_fetch`, some partitions at a time: an offset committed meanwhile may show in the later partitions."""
     answer = OffsetFetchResponseGroup(group_id=group.group_id)
     turn = Turn()
     if group.topics is not None:
@@ -136,7 +135,8 @@ async def _fetch_group_in_turns(
 
 
 async def _unique(topics: list[OffsetFetchRequestTopics]) -> list[OffsetFetchRequestTopics]:
-    """Each topic once, with each of its partitions: 250,000 times one partition would be as many times its metadata."""
+    """Each topic and partition once: a request that names one partition 250,000 times must not get its metadata as
+    many times."""
     turn = Turn()
     by_topic: dict[tuple[str, Uuid], dict[int, None]] = {}
     for topic in topics:
@@ -157,7 +157,7 @@ def _are_same(one: OffsetFetchResponseTopics, other: OffsetFetchResponseTopics) 
 
 
 def _pieces(topics: list[OffsetFetchRequestTopics]) -> Iterator[tuple[list[OffsetFetchRequestTopics], bool]]:
-    """The same topics and partitions, so many at a time; with whether the first one goes on from the piece before."""
+    """The same topics in pieces of so many partitions; and whether a piece begins in the topic that ended the last."""
     piece: list[OffsetFetchRequestTopics] = []
     room = PARTITIONS_AT_ONCE_MAX
     goes_on = False
@@ -182,7 +182,7 @@ def _pieces(topics: list[OffsetFetchRequestTopics]) -> Iterator[tuple[list[Offse
 def _fetch(
     group: OffsetFetchRequestGroup, context: RequestContext, *, require_stable: bool, by_name: bool = False
 ) -> Pending[OffsetFetchResponseGroup]:
-    """`by_name`: topics are named, whatever the version."""
+    """`by_name`: the request has topic names, whatever its version."""
     by_id = context.api_version >= FIRST_VERSION_WITH_TOPIC_IDS and not by_name
     image = context.broker.metadata.image
     known = group.topics
@@ -205,7 +205,7 @@ def _fetch(
 def _resolve(
     topics: list[OffsetFetchRequestTopics], image: MetadataImage
 ) -> tuple[list[OffsetFetchRequestTopics], list[OffsetFetchResponseTopics]]:
-    """Topics that exist, with their names, and the refusal of those that do not."""
+    """The topics that exist, with their names, and the errors of those that do not."""
     known: list[OffsetFetchRequestTopics] = []
     refused: list[OffsetFetchResponseTopics] = []
     for topic in topics:
@@ -243,7 +243,7 @@ def _with_ids(topics: Iterable[OffsetFetchResponseTopics], image: MetadataImage)
 
 
 def _as_of_groups(request: OffsetFetchRequest) -> list[OffsetFetchRequestTopics] | None:
-    """Before v8 the request is about one group, and its answer a flat one."""
+    """Before v8 the request is about one group, and the answer has no list of groups."""
     if request.topics is None:
         return None
     return [
@@ -289,7 +289,7 @@ def _flat(
 
 
 def error_response(request: OffsetFetchRequest, error: KafkaError) -> OffsetFetchResponse:
-    """For the groups; before version 8 for the one group, and before version 2 for each partition."""
+    """The error of each group; before version 8 of the one group, and before version 2 of each partition."""
     if request.groups:
         return OffsetFetchResponse(
             groups=[

@@ -1,9 +1,9 @@
-"""OffsetForLeaderEpoch (API key 23), versions 2-4: where a leader epoch ends, so that a client can see truncation.
+"""OffsetForLeaderEpoch (API key 23), versions 2-4: where a leader epoch ends, so that a client can detect truncation.
 
 v3 replica id    v4 flexible
 
-`leader_epoch` in the answer is the largest epoch known that is not above the one asked for, `end_offset` the start of
-the next one, or the log end offset (KIP-101, KIP-279). Both are -1 when no such epoch is known.
+`leader_epoch` in the answer is the largest known epoch that is not above the requested one. `end_offset` is the start
+of the epoch after it, or the log end offset (KIP-101, KIP-279). Both are -1 if no such epoch is known.
 
 Errors  UNKNOWN_TOPIC_OR_PARTITION, FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH
 """

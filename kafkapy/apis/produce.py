@@ -3,8 +3,9 @@
 v3 transactional_id, message format v2 only   v5 log start offset   v7 zstd (KIP-110)   v8 record errors (KIP-467)
 v9 flexible                                   v10 leader discovery (KIP-951)            v13 topic ids (KIP-516)
 
-acks=0 has no answer, and an error closes the connection, as nothing else can tell the client. acks=1 is answered when
-the leader has stored the records, after the fsync of a topic with flush.messages, acks=all when they are committed.
+acks=0 has no answer; at an error the broker closes the connection, as nothing else can tell the client. acks=1 is
+answered when the leader has stored the records (with flush.messages: after the fsync), acks=all when they are
+committed.
 
 Errors  INVALID_REQUIRED_ACKS         acks is not -1, 0 or 1
         UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_ID
@@ -12,23 +13,22 @@ Errors  INVALID_REQUIRED_ACKS         acks is not -1, 0 or 1
         NOT_LEADER_OR_FOLLOWER        another broker leads the partition
         NOT_ENOUGH_REPLICAS           acks=all and the ISR is below min.insync.replicas (or the number of replicas)
         NOT_ENOUGH_REPLICAS_AFTER_APPEND    the same, found when the records were committed
-        REQUEST_TIMED_OUT             appended, but not as safe as acks asks for within timeout_ms
+        REQUEST_TIMED_OUT             appended, but not replicated as acks asks for within timeout_ms
         INVALID_RECORD                not exactly one batch of format v2, or the batch contradicts itself
         CORRUPT_MESSAGE               the CRC is wrong
         MESSAGE_TOO_LARGE, INVALID_TIMESTAMP, UNSUPPORTED_COMPRESSION_TYPE
         OUT_OF_ORDER_SEQUENCE_NUMBER, INVALID_PRODUCER_EPOCH, DUPLICATE_SEQUENCE_NUMBER    idempotent producers (KIP-98)
-        KAFKA_STORAGE_ERROR           the disk is full or has failed; nothing was stored, or what was is not on the disk
-
-        INVALID_TXN_STATE             a transactional batch outside a transaction, or a plain one within
+        KAFKA_STORAGE_ERROR           the disk is full or has failed: the records were not stored, or not fsynced
+        INVALID_TXN_STATE             a transactional batch outside a transaction, or a plain batch within one
  of the partitions with transactional batches:
         TRANSACTION_ABORTABLE         v11: the partition is not in the transaction; before INVALID_TXN_STATE
         INVALID_PRODUCER_EPOCH        another producer has the transactional id now
         INVALID_PRODUCER_ID_MAPPING   no such transactional id, or another producer id has it
-        CONCURRENT_TRANSACTIONS       the transaction before is being ended; before v12 NOT_ENOUGH_REPLICAS
+        CONCURRENT_TRANSACTIONS       the previous transaction is still being completed; before v12 NOT_ENOUGH_REPLICAS
         TRANSACTIONAL_ID_AUTHORIZATION_FAILED    the request has no transactional id
 
-Differs: a full disk is waited out (docs/when-the-disk-is-full.md), where Apache Kafka's broker halts.
-Not done: throttling.
+Differs: if the disk is full, the broker keeps running and takes records again once there is room
+(docs/when-the-disk-is-full.md); Apache Kafka's broker halts.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def handle(request: ProduceRequest, context: RequestContext) -> Answer | Corouti
 
 
 def _compressed_count(request: ProduceRequest) -> int:
-    """How many batches have to be decompressed."""
+    """How many batches must be decompressed."""
     count = 0
     for topic in request.topic_data:
         for data in topic.partition_data:
@@ -154,7 +154,7 @@ def _produce(
 
 
 async def _produce_in_turns(request: ProduceRequest, context: RequestContext) -> ProduceResponse | None:
-    """The same for very many partitions, with turns of the event loop between them."""
+    """As `handle`, for very many partitions, with turns of the event loop between them."""
     partitions = context.broker.partitions
     turn = Turn()
     closed = []
@@ -175,7 +175,7 @@ async def _produce_in_turns(request: ProduceRequest, context: RequestContext) ->
 
 
 async def _append_rest(appending: Appending, parts: Iterator[_Part], first: _Part) -> ProduceResponse | None:
-    """Append `first`, of which it is known that it takes long, and then the others, in turns."""
+    """Append `first`, which takes long, and then the other parts, in turns."""
     turn = Turn()
     appending.append(*first, await appending.check(first))
     await _append_in_turns(appending, parts, turn)
@@ -294,7 +294,7 @@ class Appending:
         self._wait: AckWait | None = None
 
     def begin_topic(self, topic: TopicProduceData) -> list[PartitionProduceResponse]:
-        """Where the answers of its partitions go."""
+        """Begin the topic's part of the answer, to which `append` adds partitions."""
         answers: list[PartitionProduceResponse] = []
         self._response.responses.append(
             TopicProduceResponse(name=topic.name, topic_id=topic.topic_id, partition_responses=answers)
@@ -302,12 +302,12 @@ class Appending:
         return answers
 
     def parts(self) -> Iterator[_Part]:
-        """What `append` is to be called with: each partition of the request."""
+        """The arguments of `append` for each partition of the request."""
         for topic in self._request.topic_data:
             yield from self.parts_of(topic)
 
     def parts_of(self, topic: TopicProduceData) -> Iterator[_Part]:
-        """The same of one topic, which gets its place in the answer."""
+        """The arguments of `append` for each partition of one topic, which gets its place in the answer."""
         answers = self.begin_topic(topic)
         for data in topic.partition_data:
             yield topic, data, answers
@@ -380,7 +380,7 @@ class Appending:
         answers.append(answer)
 
     def answer(self) -> Answer:
-        """Once all is appended. Raises CloseConnection: with acks=0 nothing else tells the client of an error."""
+        """The answer, after all appends. Raises CloseConnection: an error with acks=0, which has no answer."""
         request = self._request
         if self._wait is not None:
             return self._wait.begin(request.timeout_ms, self._context.broker.clock)
@@ -397,7 +397,7 @@ class Appending:
 def _refuse(answer: PartitionProduceResponse, partition: Partition | None, error: KafkaError) -> None:
     answer.error_code = error.code
     if isinstance(error, RecordsRejected):
-        # Apache Kafka keeps the words of every other error to its log.
+        # Apache Kafka writes the message of every other error to its log only.
         answer.error_message = error.message
         answer.record_errors = [
             BatchIndexAndErrorMessage(batch_index=record.batch_index, batch_index_error_message=record.message)

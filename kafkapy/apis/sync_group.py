@@ -1,6 +1,6 @@
-"""SyncGroup (API key 14), versions 0-5: the leader hands in everyone's assignment, each member fetches its own.
+"""SyncGroup (API key 14), versions 0-5: the group's leader sends the assignment of every member; each receives its own.
 
-The answer comes when the leader's request is there.
+A member is answered when the leader's request has arrived.
 
 v1 throttle_time_ms    v3 group_instance_id (KIP-345)    v4 flexible    v5 protocol_type, protocol_name (KIP-559)
 
@@ -8,14 +8,14 @@ Errors  INVALID_GROUP_ID             the group id is empty
         UNKNOWN_MEMBER_ID            no such member
         FENCED_INSTANCE_ID           another member has taken over this group_instance_id
         ILLEGAL_GENERATION           generation_id is not the group's
-        INCONSISTENT_GROUP_PROTOCOL  not the group's protocol; from v5 on, none named
-        REBALANCE_IN_PROGRESS        join again
+        INCONSISTENT_GROUP_PROTOCOL  not the group's protocol; from v5 on, also a request without a protocol
+        REBALANCE_IN_PROGRESS        the member must join again
         COORDINATOR_LOAD_IN_PROGRESS
-Differs: Apache Kafka never answers a SyncGroup that was superseded on another connection, or whose member leaves; here
-         it hears REBALANCE_IN_PROGRESS or UNKNOWN_MEMBER_ID.
-         A client that closes or half-closes its connection while its SyncGroup waits gets no answer to it, and none to
-         the requests behind it, which are not handled. Apache Kafka lets it wait, then answers them all.
-Not done: throttling; throttle_time_ms is always 0.
+Differs: if a member sends SyncGroup again on another connection, the first one is answered with REBALANCE_IN_PROGRESS;
+         if the member leaves while its SyncGroup waits, with UNKNOWN_MEMBER_ID. Apache Kafka answers neither.
+         If a client closes or half-closes its connection while its SyncGroup waits, neither the SyncGroup nor the
+         requests behind it are answered, and those requests are not carried out. Apache Kafka waits, then answers them
+         all.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""TxnOffsetCommit (API key 28), versions 0-6: commit a group's offsets in the producer's transaction (KIP-98).
+"""TxnOffsetCommit (API key 28), versions 0-6: commits a group's offsets in the producer's transaction (KIP-98).
 
-v2 committed_leader_epoch    v3 flexible; member id, instance id and generation, which fence a consumer that was thrown
-out (KIP-447)    v4 TRANSACTION_ABORTABLE    v5 the request itself adds the group to the transaction (KIP-890)
+v2 committed_leader_epoch    v3 flexible; member id, instance id and generation, which fence a consumer that is not a
+member any more (KIP-447)    v4 TRANSACTION_ABORTABLE    v5 the request adds the group to the transaction (KIP-890)
 v6 topic ids instead of names, the epoch of a member of a KIP-848 group
 
-The offsets count once the transaction is committed; until then OffsetFetch with require_stable hears
-UNSTABLE_OFFSET_COMMIT.
+The offsets become visible when the transaction is committed; until then OffsetFetch with require_stable is answered
+with UNSTABLE_OFFSET_COMMIT.
 
 Errors  UNKNOWN_TOPIC_OR_PARTITION  no such topic (before v6) or partition
         UNKNOWN_TOPIC_ID            no such topic (v6)
@@ -14,11 +14,11 @@ Errors  UNKNOWN_TOPIC_OR_PARTITION  no such topic (before v6) or partition
         INVALID_GROUP_ID            an empty group id
         TRANSACTION_ABORTABLE       v4: the group is not in the transaction; before INVALID_TXN_STATE
         INVALID_PRODUCER_ID_MAPPING, INVALID_PRODUCER_EPOCH, CONCURRENT_TRANSACTIONS    as Produce
-        GROUP_ID_NOT_FOUND          no such group, but a generation (before v6 ILLEGAL_GENERATION)
+        GROUP_ID_NOT_FOUND          the request has a generation, but there is no such group (before v6
+                                    ILLEGAL_GENERATION)
         ILLEGAL_GENERATION          not the group's generation
         UNKNOWN_MEMBER_ID, FENCED_INSTANCE_ID
         COORDINATOR_LOAD_IN_PROGRESS (before v2 COORDINATOR_NOT_AVAILABLE)
-Not done: authorization, throttling.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ def _response(topics: list[TopicOutcome]) -> TxnOffsetCommitResponse:
 
 
 def _enlist(request: TxnOffsetCommitRequest, index: int, context: RequestContext) -> Pending[None]:
-    """See to it that this partition of `__consumer_offsets` is in the transaction. Raises KafkaError, or is refused."""
+    """Make sure that this partition of `__consumer_offsets` is in the transaction. Raises KafkaError, or is refused."""
     match context.api_version:
         case 0 | 1 | 2 | 3:
             enlisting = Enlisting.CHECK_FOR_OLD_CLIENT

@@ -1,10 +1,10 @@
-"""UnregisterBroker (API key 64), version 0: forgets a broker that will not come back (KIP-500).
+"""UnregisterBroker (API key 64), version 0: removes the registration of a broker that will not return (KIP-500).
 
 Errors  BROKER_ID_NOT_REGISTERED  no broker has the id
-        INVALID_REQUEST           it is the broker of this very node
+        INVALID_REQUEST           the broker id is this node's own
         KAFKA_STORAGE_ERROR       the metadata log cannot be written
-Differs: Apache Kafka unregisters a broker that is running, and its partitions have no leader until it is started anew.
-Here the broker of a lone node is refused.
+Differs: Apache Kafka unregisters a running broker too; its partitions then have no leader until it restarts. Here a
+node refuses to unregister its own broker.
 """
 
 from __future__ import annotations

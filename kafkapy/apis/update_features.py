@@ -2,11 +2,11 @@
 
 v1 upgrade_type, validate_only   v2 one error for the whole request (KIP-1022)
 
-Errors  INVALID_UPDATE_VERSION  a level that a node does not support or that depends on another feature's; one that is
-                                lower, when the request does not say so; a metadata.version that would lose records
+Errors  INVALID_UPDATE_VERSION  a level that a node does not support, or that needs a level of another feature; a lower
+                                level, unless upgrade_type allows it; a metadata.version that would lose records
         KAFKA_STORAGE_ERROR     the metadata log cannot be written
 All levels change, or none.
-Not done: kraft.version from 0 to 1, which moves the quorum's voters from the settings into its log.
+Not done: kraft.version from 0 to 1, which moves the list of voters from the settings into the metadata log.
 """
 
 from __future__ import annotations

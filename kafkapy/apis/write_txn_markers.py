@@ -1,20 +1,20 @@
 """WriteTxnMarkers (API key 27), versions 1-2: another coordinator, or `kafka-transactions abort`, ends a transaction.
 
-v1 flexible    v2 transaction_version, which tells how the marker's epoch is looked at (KIP-890)
+v1 flexible    v2 transaction_version, which decides how the marker's epoch is checked (KIP-890)
 
-This node's own coordinator takes no request: see `coordinators.transaction.markers`.
+This node's own coordinator writes markers without a request: see `coordinators.transaction.markers`.
 
-The answer has each producer id, topic and partition once, however often the request names them, and no marker without a
-partition.
+The answer has each producer id, topic and partition once, even if the request names it twice, and leaves out markers
+without partitions.
 
 Errors  UNKNOWN_TOPIC_OR_PARTITION
         INVALID_REQUEST                 a negative producer id or epoch
-        INVALID_PRODUCER_EPOCH          older than what the partition has seen; from transaction version 2 on, not newer
+        INVALID_PRODUCER_EPOCH          older than the partition's epoch of this producer; from transaction version 2 on
+                                        also the same
         TRANSACTION_COORDINATOR_FENCED  a newer coordinator has written markers of this producer
         KAFKA_STORAGE_ERROR
-Differs: INVALID_REQUEST; Apache Kafka fails with UNKNOWN_SERVER_ERROR. A partition that is named twice gets its marker
+Differs: for INVALID_REQUEST Apache Kafka answers UNKNOWN_SERVER_ERROR. A partition that is named twice gets its marker
          twice, and a request whose last marker has no partition that exists is answered; Apache Kafka answers neither.
-Not done: authorization.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ async def handle(request: WriteTxnMarkersRequest, context: RequestContext) -> Wr
 
 def _write(topic: str, index: int, marker: Marker, context: RequestContext) -> Pending[ErrorCode]:
     if marker.producer_id < 0 or marker.producer_epoch < 0:
-        return settled(ErrorCode.INVALID_REQUEST)  # it would be stored, and no reader knows what to make of it
+        return settled(ErrorCode.INVALID_REQUEST)  # such a marker must not be stored: no reader accepts it
     return context.broker.markers.write(topic, index, marker)
 
 
