@@ -1,4 +1,4 @@
-"""AlterConfigs and IncrementalAlterConfigs: what the operations come to, and whether the outcome may be.
+"""AlterConfigs and IncrementalAlterConfigs: the values after the operations, and whether they are allowed.
 
 Everything here is decided from what it is given; KafkaError carries Kafka's code and words. The caller takes the
 changes (a value of None deletes) to the controller.
@@ -77,12 +77,12 @@ def _changed_list(definition: Definition, operation: int, current: str | None, v
 
 
 def _split(text: str) -> list[str]:
-    """As Java splits: empty parts count, but for those at the end."""
+    """Split as Java does: empty parts count, except at the end."""
     return text.rstrip(",").split(",")
 
 
 def replacing_changes(values: Mapping[str, str], current: Mapping[str, str]) -> Changes:
-    """The changes of the old AlterConfigs: what is not named goes."""
+    """The changes of an AlterConfigs request: every value that it does not name is deleted."""
     return {**dict.fromkeys(current.keys() - values.keys()), **values}
 
 
@@ -96,7 +96,7 @@ def applied(changes: Changes, current: Mapping[str, str]) -> dict[str, str]:
 
 
 def check_topic(settings: Settings, overrides: Mapping[str, str]) -> None:
-    """Whether a topic may have these own values. Raises KafkaError INVALID_CONFIG."""
+    """Check the values that a topic would have of its own. Raises KafkaError INVALID_CONFIG."""
     values = _parsed(overrides, topic_definitions(), "Unknown topic config name: {}")
     topic = settings.topic_defaults.with_settings(values)
     if "min.compaction.lag.ms" in values or "max.compaction.lag.ms" in values:
@@ -144,7 +144,7 @@ _STORES = frozenset(
         "ssl.truststore.type",
     }
 )
-# Which dynamic settings only one broker can have, besides those above and whatever has a listener's prefix.
+# Dynamic settings that are for one broker only, besides those above and those with a listener's prefix.
 _PER_BROKER = _STORES | {
     "advertised.listeners",
     "cordoned.log.dirs",
@@ -222,7 +222,7 @@ def _is_per_broker(name: str) -> bool:
 
 
 def _check_threads(settings: Settings, changed: Settings) -> None:
-    """Thread pools grow and shrink by the factor two at most. We have none, and answer as if we had."""
+    """Kafka lets thread pools grow or shrink by a factor of two at most. Here are none, but the check is the same."""
     for name in _THREAD_COUNTS:
         before, after = _number(settings, name), _number(changed, name)
         limit = None
@@ -285,7 +285,7 @@ def _refuse_dynamic(message: str) -> None:
 
 
 def check_min_insync_replicas(broker_name: str, changes: Changes, current: Mapping[str, str]) -> None:
-    """What eligible leader replicas (KIP-966) forbid while that feature is on. Raises KafkaError INVALID_CONFIG."""
+    """Refuse changes that eligible leader replicas (KIP-966) forbid while on. Raises KafkaError INVALID_CONFIG."""
     name = "min.insync.replicas"
     if broker_name and name in changes:
         raise KafkaError(
@@ -323,7 +323,7 @@ _STREAMS_ASSIGNORS = ("sticky",)
 
 
 def check_group(settings: Settings, name: str, overrides: Mapping[str, str]) -> None:
-    """Whether a group may have these own values. Raises KafkaError INVALID_REQUEST or INVALID_CONFIG."""
+    """Check the values that a group would have of its own. Raises KafkaError INVALID_REQUEST or INVALID_CONFIG."""
     if not name:
         raise KafkaError(ErrorCode.INVALID_REQUEST, "Default group resources are not allowed.")
     tags = [tag.strip() for tag in overrides.get(_RACK_TAGS, "").split(",")]
@@ -351,7 +351,7 @@ def check_group(settings: Settings, name: str, overrides: Mapping[str, str]) -> 
 
 
 def _check_bounds(settings: Settings, setting: str, value: Value) -> None:
-    """Raises KafkaError INVALID_CONFIG: the broker's settings allow a group less, or more, than `value`."""
+    """Raises KafkaError INVALID_CONFIG: `value` is outside the bounds that the broker's settings give groups."""
     assert isinstance(value, int), f"{setting} is {value!r}"
     kind, _, rest = setting.partition(".")
     names = [f"group.{kind}.{bound}.{rest.removeprefix('num.')}" for bound in ("min", "max")]
@@ -385,7 +385,7 @@ _MATCHED = frozenset(
 
 
 def check_client_metrics(name: str, overrides: Mapping[str, str]) -> None:
-    """Whether a subscription to client metrics may have these own values. Raises KafkaError."""
+    """Check the values of a client metrics subscription. Raises KafkaError."""
     if not name:
         raise KafkaError(ErrorCode.INVALID_REQUEST, "Subscription name can't be empty")
     table = client_metrics_definitions()

@@ -29,11 +29,11 @@ class Area:
         self.__dict__.update(values)
 
     def replace(self, values: Mapping[str, object]) -> Self:
-        """The same with `values`, by attribute, in place of what was."""
+        """A copy with these `values`, by attribute."""
         return type(self)(**{**self.__dict__, **values})
 
     def with_settings(self, values: Mapping[str, object]) -> Self:
-        """The same with those typed `values`, by Kafka's name, that belong to this area."""
+        """A copy with those of the typed `values`, by Kafka's name, that belong to this area."""
         own = {self.SETTING_NAMES[name]: value for name, value in values.items() if name in self.SETTING_NAMES}
         return self.replace(own) if own else self
 

@@ -1,4 +1,4 @@
-"""`Settings`: all that a node is told, parsed once at the door; code reads attributes.
+"""`Settings`: everything that a node is configured with, parsed once; code reads attributes.
 
     settings = Settings({"listeners": "PLAINTEXT://:9092", "num.partitions": "3"})
     settings.topics.num_partitions, settings.network.listeners, settings.topic_settings({"retention.ms": "60000"})
@@ -36,7 +36,7 @@ STATIC_HERE = frozenset({"listeners", "listener.security.protocol.map"})
 
 
 class NodeSettings(Area):
-    """Who this node is and which controllers it follows."""
+    """The node's id, its roles and its controllers."""
 
     node_id: int = 1
     process_roles: tuple[str, ...] = ("broker", "controller")
@@ -94,7 +94,7 @@ class NetworkSettings(Area):
 
 
 class LogManagerSettings(Area):
-    """The data directories and what works on them. What each log does follows its topic: `Settings.topic_settings`."""
+    """The data directories and the chores on them. Settings of a log come from its topic: `topic_settings`."""
 
     log_dir: tuple[str, ...] = ("/tmp/kafka-logs",)
     log_dirs: tuple[str, ...] | None = None
@@ -118,7 +118,7 @@ class LogManagerSettings(Area):
 
 
 class TopicCreationSettings(Area):
-    """How topics come and go."""
+    """Creation and deletion of topics."""
 
     num_partitions: int = 1
     default_replication_factor: int = 1
@@ -294,7 +294,7 @@ class QuotaSettings(Area):
 
 
 class Settings:
-    """Everything one node is told. Immutable: a change makes another.
+    """Everything that a node is configured with. Immutable: a change makes a new one.
 
     `listeners` is where the node listens, controllers' listeners too; `advertised_listeners` is what it tells clients.
     An advertised host is empty when the user gave none and the listener binds every interface: the node then answers
@@ -379,7 +379,7 @@ class Settings:
 
     @property
     def static(self) -> Mapping[str, str]:
-        """What stands in the node's properties file, so to say: what was given and our own defaults."""
+        """The values that count as given in the properties file: what the user gave, and kafkapy's own defaults."""
         static = {**{name: ours for name, (ours, _, _) in DIFFERENT_DEFAULTS.items()}, **self.given}
         static["node.id"] = static["broker.id"] = str(self.node.node_id)
         if any(listener.port == 0 for listener in self._asked_listeners):
@@ -389,7 +389,7 @@ class Settings:
         return static
 
     def with_dynamic(self, dynamic_default: Mapping[str, str], dynamic_broker: Mapping[str, str]) -> Settings:
-        """These under the cluster's defaults and this broker's own dynamic values, whichever were there before.
+        """A copy with only these dynamic values over it: the cluster's defaults, then this broker's own.
 
         Dynamic values were checked when they were stored, but perhaps by a broker with another file, or by Apache
         Kafka: what does not go with this one is left out, with a line in the log, as Apache Kafka does.
@@ -417,7 +417,7 @@ class Settings:
         return fitting
 
     def with_ports(self, ports: Mapping[str, int]) -> Settings:
-        """These with the ports, by listener name, that the system chose where port 0 was asked for."""
+        """A copy with the ports, by listener name, that the system chose for port 0."""
         changed = object.__new__(Settings)
         for name in self.__slots__:
             setattr(changed, name, getattr(self, name))  # a slot has no other way in
@@ -426,11 +426,11 @@ class Settings:
         return changed
 
     def topic_settings(self, overrides: Mapping[str, str] = NOTHING) -> TopicSettings:
-        """What holds for a topic with these own values (the image's configs of the topic). Callers cache it."""
+        """The settings of a topic whose own values (in the metadata image) are these. Callers cache it."""
         return self.topic_defaults.resolve(overrides)
 
     def group_settings(self, overrides: Mapping[str, str] = NOTHING) -> GroupSettings:
-        """What holds for a group with these own values (the image's configs of the group)."""
+        """The settings of a group whose own values (in the metadata image) are these."""
         return self.group_defaults.resolve(overrides)
 
     @property
@@ -451,11 +451,11 @@ class Settings:
         return wanted if wanted in names else names[0]
 
     def value(self, name: str) -> Value | None:
-        """The typed value that was given for `name`, here or dynamically; None: the default of its area holds."""
+        """The typed value that was given for `name`, in the file or dynamically; None if the default holds."""
         return self._values.get(name)
 
     def listener_value(self, listener_name: str, name: str, mechanism: str | None = None) -> Value | None:
-        """A setting as it holds on one listener: its own value, for the SASL mechanism first, else the node's.
+        """A setting of one listener: the value for its SASL mechanism, else for the listener, else for the node.
 
         None: neither was given; the area's default holds.
         """
@@ -466,7 +466,7 @@ class Settings:
         return next((self._values[candidate] for candidate in candidates if candidate in self._values), None)
 
     def listener_number(self, listener_name: str, name: str) -> int | None:
-        """The number that one listener has of its own; None: it has none."""
+        """The listener's own value of a numeric setting; None if it has none."""
         value = self._values.get(f"listener.name.{listener_name.lower()}.{name}")
         assert value is None or isinstance(value, int), f"{name} is {value!r}"
         return value
@@ -512,7 +512,7 @@ def _with_ports(listeners: tuple[Listener, ...], ports: Mapping[str, int]) -> tu
 
 
 def _overlaid(texts: Mapping[str, str], layer: Mapping[str, str]) -> Mapping[str, str]:
-    """`layer` over `texts`. A name also hides its synonyms: log.retention.ms below must not beat a later ...hours."""
+    """`layer` over `texts`. A name also hides its synonyms: a later log.retention.hours wins over log.retention.ms."""
     if not layer:
         return texts
     from kafkapy.settings.catalog import broker_synonyms
@@ -543,7 +543,7 @@ def _typed_values(texts: Mapping[str, str]) -> dict[str, Value]:
 
 
 def _check_together(values: Mapping[str, Value]) -> None:
-    """What Kafka checks once all values are there. Raises SettingsError."""
+    """Kafka's checks of several values together. Raises SettingsError."""
     for unit in ("ms", "minutes", "hours"):
         if values.get(f"log.retention.{unit}") == 0:
             raise SettingsError(

@@ -20,7 +20,7 @@ DYNAMIC_ONLY: tuple[definitions.Row, ...] = tuple(
 )
 
 
-# What Apache Kafka does not have.
+# Settings that Apache Kafka does not have.
 OWN: tuple[definitions.Row, ...] = (
     ("kafkapy.retention.from.last.write", "BOOLEAN", "false", None, "LOW", False, True, ()),
 )
@@ -111,7 +111,7 @@ def listener_base_name(name: str) -> str | None:
 
 
 def broker_synonyms(name: str) -> tuple[str, ...]:
-    """`name` and the other names of the same thing, strongest first, as DescribeConfigs lists them."""
+    """`name` and its synonyms, in the order of precedence, as DescribeConfigs lists them."""
     for group in _SYNONYM_GROUPS:
         if name in group:
             return group

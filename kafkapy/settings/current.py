@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class CurrentSettings:
-    """The one place of a node to ask for settings. Whoever keeps it reads `now` at each use and never goes stale.
+    """Holds the node's current settings. Code keeps this object and reads `now` at each use.
 
     `now` is an immutable snapshot; a decision that reads several settings takes it once.
     """
@@ -34,11 +34,11 @@ class CurrentSettings:
         return self._described
 
     def subscribe(self, callback: Callable[[Settings], None]) -> None:
-        """Have `callback(settings)` called after each change from now on; it must neither wait nor raise."""
+        """Call `callback(settings)` after each change from now on; it must neither wait nor raise."""
         self._subscribers.append(callback)
 
     def change(self, settings: Settings) -> None:
-        """From now on these hold. For the node only: everybody else reads."""
+        """Make these the current settings. Only the node calls this."""
         self.now = settings
         for callback in self._subscribers:
             callback(settings)

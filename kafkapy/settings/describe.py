@@ -1,4 +1,4 @@
-"""What DescribeConfigs says of a topic, a broker, the cluster's default broker, a group or a metrics subscription.
+"""What DescribeConfigs answers about a topic, a broker, the default broker, a group or a metrics subscription.
 
 Values, sources, read-only flags and the order of synonyms are Apache Kafka 4.4.0's, with its oddities: a topic's
 retention.ms that comes from log.retention.hours is called a default, for log.retention.ms itself was never set.
@@ -57,7 +57,7 @@ class Synonym(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """One setting of a resource. `synonyms` are all places that have a value for it, the one that counts first."""
+    """One setting of a resource. `synonyms` are all places that have a value for it, in the order of precedence."""
 
     name: str
     value: str | None
@@ -73,7 +73,7 @@ class Entry(NamedTuple):
 
 
 def describe_topic(settings: Settings, overrides: Mapping[str, str], names: Iterable[str] | None = None) -> list[Entry]:
-    """The entries of a topic with those own values. `names` None or empty: all of them."""
+    """The entries of a topic that has these own values. `names`: the settings asked for; None or empty asks for all."""
     values = settings.topic_settings(overrides)
     attributes = values.SETTING_NAMES
     entries = []
@@ -90,7 +90,7 @@ def describe_topic(settings: Settings, overrides: Mapping[str, str], names: Iter
 
 
 def describe_group(settings: Settings, overrides: Mapping[str, str], names: Iterable[str] | None = None) -> list[Entry]:
-    """The entries of a group with those own values."""
+    """The entries of a group that has these own values."""
     values = settings.group_settings(overrides)
     attributes = values.SETTING_NAMES
     entries = []
@@ -123,7 +123,8 @@ def describe_client_metrics(overrides: Mapping[str, str], names: Iterable[str] |
 
 
 def describe_broker(settings: Settings, names: Iterable[str] | None = None) -> list[Entry]:
-    """The entries of this broker: Kafka's settings, and whatever else was given. Secrets and unknown names hide."""
+    """The entries of this broker: Kafka's settings, and unknown names that were given. Passwords and values of
+    unknown names are left out."""
     static = settings.static
     given = {**static, **settings.dynamic_default, **settings.dynamic_broker}
     visible = {name for name, definition in broker_definitions().items() if not definition.internal or name in given}
@@ -165,7 +166,7 @@ def _entry(definition: Definition, text: str | None, synonyms: tuple[Synonym, ..
 def _broker_entry(name: str, text: str | None, synonyms: tuple[Synonym, ...]) -> Entry:
     definition = broker_definition(name)
     source = synonyms[0].source if synonyms else ConfigSource.DEFAULT
-    if definition is None:  # nobody knows what it is: it may be a secret
+    if definition is None:  # an unknown setting may be a password
         return Entry(name, None, True, source, True, synonyms, 0)
     sensitive = definition.is_sensitive
     # By a listener's prefix nothing is called dynamic, although AlterConfigs takes it.
@@ -222,6 +223,6 @@ def _layered_synonyms(
 
 
 def kafka_default(name: str) -> str | None:
-    """Kafka's own default of a broker's setting; it has none by a listener's name."""
+    """Kafka's default of a broker's setting; None for a name with a listener's prefix."""
     definition = broker_definitions().get(name)
     return None if definition is None else definition.default

@@ -1,4 +1,4 @@
-"""What DescribeConfigs has said of a resource, kept as long as the settings are the same.
+"""Descriptions for DescribeConfigs, kept as long as the settings are the same.
 
 User interfaces describe every topic, again and again, and most topics have no values of their own: they all share one
 description. To make a broker's takes five milliseconds, a topic's a third of one.

@@ -1,4 +1,4 @@
-"""Defaults of ours that are not Kafka's."""
+"""Defaults of kafkapy that differ from Kafka's."""
 
 from __future__ import annotations
 

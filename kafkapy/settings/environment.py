@@ -1,10 +1,10 @@
-"""The variables of the environment that the images of Kafka know, and those that are no settings at all.
+"""Environment variables: those that the container images of Kafka read, and those that are not settings.
 
 KAFKA_X_Y is x.y, `__` is `_`, `___` is `-` (apache/kafka, cp-kafka); cp-kafka's older manuals had the latter two the
 other way round, which is tried when a name is unknown. KAFKA_CFG_X_Y (bitnami) means the same as KAFKA_X_Y.
 
 Applications have variables that begin with KAFKA_, too, and Kubernetes makes some for each service: a broker that runs
-beside them in one environment passes over those.
+beside them in one environment ignores those.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-# Of images, their start scripts and the JVM.
+# Variables of images, their start scripts and the JVM.
 _OF_IMAGES = _words(
     """
     ADVERTISED_HOST ADVERTISED_HOST_NAME ADVERTISED_PORT CERTIFICATE_PASSWORD CLIENT_LISTENER_NAME
@@ -37,7 +37,7 @@ _OF_IMAGES = _words(
     ZOOKEEPER_USER
     """
 )
-# Of applications that use a broker, as their examples and frameworks call them.
+# Variables of applications that use a broker, as examples and frameworks call them.
 _OF_APPLICATIONS = _words(
     """
     ACKS API_KEY API_SECRET AUTO_OFFSET_RESET BOOTSTRAP BOOTSTRAP_SERVER BOOTSTRAP_SERVERS BROKER BROKERS
@@ -49,7 +49,7 @@ _OF_APPLICATIONS = _words(
     TOPIC TOPICS TOPIC_NAME TOPIC_PREFIX URI URL USERNAME USERS VALUE ZOOKEEPER_CONNECTION
     """
 )
-# No setting of a broker begins like these, but for those that are known by their whole name.
+# Except for known settings, no setting of a broker begins like these.
 _OF_APPLICATIONS_BEGIN = (
     "ADMIN_",
     "APP_",
@@ -100,7 +100,7 @@ def setting_name(encoded: str, is_known: Callable[[str], bool]) -> str | None:
 
 
 def is_of_others(encoded: str) -> bool:
-    """Whether KAFKA_<encoded>, which is no setting that is known, is meant for somebody else."""
+    """Whether KAFKA_<encoded>, an unknown setting, is a variable of another program."""
     return (
         encoded in _OF_APPLICATIONS
         or encoded.removesuffix("_FILE") in _OF_IMAGES
@@ -128,7 +128,7 @@ def _old_addresses(environ: Mapping[str, str]) -> list[tuple[str, str, str]]:
 
 
 def _port(environ: Mapping[str, str], variable: str) -> int | None:
-    """Raises SettingsError: it is none."""
+    """Raises SettingsError: the text is not a port."""
     text = environ.get(variable, "").strip()
     if not text or text.startswith("tcp://"):  # Kubernetes sets KAFKA_PORT=tcp://10.0.0.1:9092 for a service
         return None

@@ -2,7 +2,7 @@
 
 
 class SettingsError(ValueError):
-    """The user gave a value that cannot be: `str()` is the one line to show, in Kafka's words.
+    """The user gave a value that is not allowed: `str()` is the one line to show, in Kafka's words.
 
     `name` is the setting at fault where one alone is.
     """
@@ -20,7 +20,7 @@ def invalid_value(name: str, value: object, reason: str) -> SettingsError:
 
 
 def shortened(text: str) -> str:
-    """`text`, or its beginning, and how long it is, where it is too long to show."""
+    """`text`; if it is too long to show, its beginning and its length."""
     if len(text) <= SHOWN_CHARACTERS_MAX:
         return text
     return f"{text[:SHOWN_CHARACTERS_MAX]}... ({len(text)} characters)"

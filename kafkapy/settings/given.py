@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class GivenTopic(NamedTuple):
-    """A topic that is made when the node starts, if it is not there (KAFKA_CREATE_TOPICS). -1: the broker's default."""
+    """A topic that the node creates when it starts (KAFKA_CREATE_TOPICS). -1: the broker's default."""
 
     name: str
     partition_count: int

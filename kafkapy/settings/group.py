@@ -1,4 +1,4 @@
-"""`GroupSettings`: what holds for one consumer, share or streams group (KIP-848, KIP-932, KIP-1071)."""
+"""`GroupSettings`: the settings of one consumer, share or streams group (KIP-848, KIP-932, KIP-1071)."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class GroupSettings(Area):
     streams_task_offset_interval_ms: int = 60_000
 
     def resolve(self, overrides: Mapping[str, str]) -> Self:
-        """These as defaults, with a group's own `overrides` over them; unknown names are passed over."""
+        """A copy with a group's own `overrides`; unknown names are ignored."""
         if not overrides:
             return self
         from kafkapy.settings.catalog import group_definitions
@@ -53,7 +53,7 @@ class GroupSettings(Area):
 
 
 def group_defaults(broker: Mapping[str, Value]) -> GroupSettings:
-    """What a group without values of its own has on a broker with these typed settings, by Kafka's names."""
+    """The settings, by Kafka's names, of a group without values of its own on a broker with these typed settings."""
     return GroupSettings().with_settings(
         {name.removeprefix("group."): value for name, value in broker.items() if name.startswith("group.")}
     )

@@ -36,7 +36,7 @@ class Listener:
         return Listener(self.name, self.host, port, self.security_protocol)
 
     def reachable(self) -> Listener:
-        """What to advertise where nothing was given: this, without a host when it binds every interface."""
+        """The listener to advertise if none was given: this one, without a host if it binds every interface."""
         return Listener(self.name, "", self.port, self.security_protocol) if self.host in _EVERY_INTERFACE else self
 
     def __eq__(self, other: object) -> bool:
@@ -76,7 +76,7 @@ def parse_protocol_map(text: str, setting: str = "listener.security.protocol.map
 
 
 def parse_listeners(setting: str, elements: Iterable[str], protocols: Mapping[str, str]) -> tuple[Listener, ...]:
-    """Raises SettingsError: no `name://host:port`, a name without a security protocol, a name used twice."""
+    """Raises SettingsError: not `name://host:port`, a name without a security protocol, or a name used twice."""
     texts = [element.strip() for element in elements if element.strip()]
     if not texts:
         raise SettingsError(f"Configuration '{setting}' must not be empty. Valid values include: any non-empty value")
@@ -161,7 +161,8 @@ def check_inter_broker(name: str, protocols: Mapping[str, str], advertised: tupl
 def with_address(text: str, wanted: Callable[[str], bool], *, host: str | None, port: int | None) -> tuple[str, str]:
     """(`text` of a list of listeners, with another address for the first that is `wanted` by its name; that name).
 
-    What is None stays. The name is empty if there is none, or if the text cannot be read: that is told later.
+    A host or port of None is not changed. The name is empty if no listener is wanted or the text is invalid, which
+    later checks report.
     """
     elements = text.split(",")
     for index, element in enumerate(elements):
@@ -185,7 +186,7 @@ _INT_MAX = 2_147_483_647
 def parse_counts_by_host(text: str) -> dict[str, int]:
     """`host:count,host:count` -> the connections that each host may have.
 
-    Raises SettingsError: an entry is none, or its host can be no name or address.
+    Raises SettingsError: an entry is not `host:count`, or its host is neither a name nor an address.
     """
     counts: dict[str, int] = {}
     for entry in filter(None, map(str.strip, text.split(","))):

@@ -22,7 +22,7 @@ _COMPRESSION = {
 def log_settings(
     topic: TopicSettings, *, producer_id_expiration_ms: int, retention_from_last_write: bool = False
 ) -> LogSettings:
-    """What the logs of a topic follow. The keyword arguments are the broker's."""
+    """The settings for the logs of a topic. The keyword arguments come from the broker's settings."""
     levels = {
         "gzip": topic.compression_gzip_level,
         "lz4": topic.compression_lz4_level,

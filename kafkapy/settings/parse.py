@@ -57,7 +57,7 @@ def parse_value(definition: Definition, text: str) -> Value:
     if valid is None:
         return value
     if isinstance(value, tuple) and valid not in (_THROTTLED_REPLICAS, _ENDPOINTS):
-        value = tuple(dict.fromkeys(value))  # KIP-1161: what is there twice counts once
+        value = tuple(dict.fromkeys(value))  # KIP-1161: duplicates in a list count once
     _check(definition, valid, value)
     return value
 
@@ -178,7 +178,7 @@ def _check_list(name: str, valid: str, value: tuple[str, ...]) -> None:
 
 
 def _check_throttled_replicas(name: str, value: tuple[str, ...]) -> None:
-    # Java's split drops empty strings at the end, so that "," alone reads as no replica at all.
+    # Java's split drops empty strings at the end, so that "," alone is a list without replicas.
     replicas = ",".join(value).rstrip(",")
     if not replicas or replicas == "*" or all(_THROTTLED_REPLICA.fullmatch(one) for one in replicas.split(",")):
         return

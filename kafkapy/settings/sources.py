@@ -15,7 +15,7 @@ from kafkapy.settings.listeners import with_address
 
 logger = logging.getLogger("kafkapy.settings")
 
-# What people take for a file of settings, and what it is.
+# Files that users give by mistake instead of server.properties, and what they are.
 OTHER_FORMATS = {".yaml": "YAML", ".yml": "YAML", ".json": "JSON", ".toml": "TOML"}
 _UTF_8_MARK = b"\xef\xbb\xbf"
 _UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
@@ -36,7 +36,7 @@ def collect_settings(
 def gather(
     file: Path | None = None, environ: Mapping[str, str] | None = None, overrides: Iterable[str] = ()
 ) -> GivenSettings:
-    """Everything that was given: `overrides` (name=value each) over `environ` over `file`.
+    """Everything that the user gave: `overrides` (name=value each) over `environ` over `file`.
 
     Raises SettingsError: the file cannot be read, or an override has no "=".
     """
@@ -66,9 +66,9 @@ def gather(
 
 
 def listen_at(given: GivenSettings, *, host: str | None, port: int | None) -> None:
-    """Have the first listener for clients listen at this host and port, and tell clients this port.
+    """Make the first listener for clients listen at this host and port, and advertise this port.
 
-    What is None stays, and so do other listeners and the host that clients are told. Port 0: the system chooses one.
+    A host or port of None is not changed, nor are other listeners and the advertised host. Port 0: the system chooses.
     """
     from kafkapy.settings.different_defaults import DIFFERENT_DEFAULTS
 

@@ -1,4 +1,4 @@
-"""What becomes of a setting that is given: looked up in `support_table.py`, refused here, or told in one line.
+"""What kafkapy does with each given setting: honours it, refuses to start, or logs that it has no effect.
 
 Imported only where something was given.
 """
@@ -28,7 +28,7 @@ from kafkapy.settings.parse import Value, default_value, parse_value
 from kafkapy.settings.support_table import HARMLESS, HONOURED, LATER, NO_CONFIG_PROVIDERS, REFUSED
 from kafkapy_wire.integer_text import parse_integer
 
-# These may differ from listener to listener. Of SASL's and TLS's nothing can be seen before there are such listeners.
+# Settings that may differ from listener to listener. Those of SASL and TLS have no effect without such listeners.
 PER_LISTENER = frozenset({"max.connection.creation.rate", "max.connections"})
 SERVED_REBALANCE_PROTOCOLS = ("classic",)
 SERVED_SECURITY_PROTOCOL = "PLAINTEXT"
@@ -59,7 +59,7 @@ def _by_name(table: support_table.Table) -> Mapping[str, Support]:
 
 @functools.cache
 def broker_support() -> Mapping[str, Support]:
-    """Every setting of a broker that Apache Kafka has, by its name."""
+    """The support of every setting of a broker in Apache Kafka 4.4.0, by name."""
     return _by_name(support_table.BROKER)
 
 
@@ -75,12 +75,12 @@ def group_support() -> Mapping[str, Support]:
 
 @functools.cache
 def support_besides() -> Mapping[str, Support]:
-    """Settings that Apache Kafka does not have any more, or that its plug-ins read; a name may be a prefix."""
+    """The support of settings that Apache Kafka has removed, or that its plug-ins read; a name may be a prefix."""
     return _by_name(support_table.BESIDES)
 
 
 def support_of(name: str) -> Support | None:
-    """Of a broker's setting, also by a listener's name. None: nobody knows a setting of this name."""
+    """The support of a broker's setting, which may have a listener's prefix. None if the name is unknown."""
     table, besides = broker_support(), support_besides()
     found = table.get(name) or besides.get(name)
     if found is not None:
@@ -106,7 +106,7 @@ def _support_by_listener(base: str) -> Support:
 
 
 def refuse_what_is_not_served(texts: Mapping[str, str], values: Mapping[str, Value]) -> None:
-    """Raises SettingsError: something given would open or lose something if it were ignored.
+    """Raises SettingsError: ignoring a given setting would weaken security or lose data.
 
     `texts` are what was given, dynamic values over the file's; `values` the typed ones of Kafka's names among them.
     """
@@ -143,7 +143,7 @@ def _is_allowed(name: str, values: Mapping[str, Value]) -> bool:
         case "metadata.log.dir":
             directories = _list(values, "log.dirs") or _list(values, "log.dir")
             return os.path.normpath(str(values[name])) in map(os.path.normpath, directories)
-        case "replica.selector.class":  # Kafka's own, and each partition has one replica to choose from
+        case "replica.selector.class":  # Kafka's default; each partition has one replica, so its selector has no choice
             return values[name] == "org.apache.kafka.common.replica.RackAwareReplicaSelector"
     return False
 
@@ -194,7 +194,7 @@ def _refuse_other_protocols(values: Mapping[str, Value]) -> None:
 
 
 def refuse_lockout(dynamic: AbstractSet[str], values: Mapping[str, Value], listener_names: Iterable[str]) -> None:
-    """Raises SettingsError: with a value of AlterConfigs nobody could connect any more, to undo it either.
+    """Raises SettingsError: after this AlterConfigs no client could connect any more, not even to undo it.
 
     `dynamic` are the names of such values among `values`. In a file they may be: whoever wrote it can change it.
     """
@@ -222,7 +222,7 @@ def _locks_out(name: str) -> SettingsError:
 
 
 def lines_about(given: Mapping[str, str], listener_names: Iterable[str]) -> list[str]:
-    """One line for each setting that was given, has a meaning, and does nothing here."""
+    """One line for each given setting that has an effect in Apache Kafka and none here."""
     origins = given.origins if isinstance(given, GivenSettings) else {}
     lines = []
     for name, why in unserved_by_brokers(given, listener_names):
@@ -244,12 +244,12 @@ def unserved_by_brokers(values: Mapping[str, str], listener_names: Iterable[str]
 
 
 def unserved_by_topics(values: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """The same of a topic's own values."""
+    """(name, what is missing and what to do) of those of a topic's own values that do nothing here."""
     return _unserved(topic_support(), topic_definitions(), values)
 
 
 def unserved_by_groups(values: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """The same of a group's own values."""
+    """(name, what is missing and what to do) of those of a group's own values that do nothing here."""
     return _unserved(group_support(), group_definitions(), values)
 
 
@@ -263,7 +263,7 @@ def _unserved(
 
 
 def _has_meaning(name: str, text: str) -> bool:
-    """Whether it is more than Kafka's default, or ours, written down."""
+    """Whether the value differs from Kafka's default and from kafkapy's."""
     definition = broker_definition(name)
     return bool(text.strip()) if definition is None else _differs(definition, text)
 
@@ -272,7 +272,7 @@ def _differs(definition: Definition, text: str) -> bool:
     try:
         value = parse_value(definition, text)
     except SettingsError:
-        return False  # it was refused, or left out, for that
+        return False  # an invalid value was refused or left out before
     if definition.name in DIFFERENT_DEFAULTS and value == parse_value(
         definition, DIFFERENT_DEFAULTS[definition.name][0]
     ):

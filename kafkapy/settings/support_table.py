@@ -3,7 +3,7 @@
     honoured   it does what Kafka's documentation says, within the limits that the reason tells
     harmless   it is accepted and changes nothing, and nobody can tell: the reason says why
     refused    the node does not start with it (unless its value is Kafka's default), as it would open or lose something
-    later      it has a meaning that kafkapy does not know yet: the node starts, with one line that says so
+    later      it has an effect that kafkapy does not have yet: the node starts, with one line that says so
 
 Only data: `support.py` looks things up. Tests hold that every setting is here once, and that each one that is called
 honoured has a test in which its effect is seen. docs/settings.md is made from here.
@@ -351,7 +351,7 @@ GROUP: Table = {
     },
 }
 
-# Settings that are not in Apache Kafka 4.4.0's lists, but that people have: older ones, those that plug-ins read.
+# Settings that are not in Apache Kafka 4.4.0's lists but in users' files: removed ones, and those of plug-ins.
 # A name that ends in a dot stands for all that begin with it.
 BESIDES: Table = {
     HARMLESS: {

@@ -1,4 +1,4 @@
-"""`TopicSettings`: what holds for one topic, after its own values, the cluster's defaults and the broker's file."""
+"""`TopicSettings`: the settings of one topic, from its own values, the cluster's defaults and the broker's file."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class TopicSettings(Area):
     unclean_leader_election_enable: bool = False
 
     def resolve(self, overrides: Mapping[str, str]) -> Self:
-        """These as defaults, with a topic's own `overrides` over them; unknown names are passed over.
+        """A copy with a topic's own `overrides`; unknown names are ignored.
 
         The overrides were validated before they were stored. Callers cache the result.
         """
@@ -81,7 +81,7 @@ _MILLISECONDS = {".minutes": 60_000, ".hours": 3_600_000}
 
 
 def topic_defaults(broker: Mapping[str, Value]) -> TopicSettings:
-    """What a topic without values of its own has on a broker with these typed settings, by Kafka's names."""
+    """The settings, by Kafka's names, of a topic without values of its own on a broker with these typed settings."""
     from kafkapy.settings.catalog import topic_definitions
 
     defaults: dict[str, Value] = {}
