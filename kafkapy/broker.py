@@ -1,6 +1,6 @@
-"""What a request handler may use: the parts of a broker that is up.
+"""What a request handler may use: the parts of a running broker.
 
-`node.py` builds it once all of them exist, so no handler ever meets a broker that is half there.
+`node.py` builds it once all parts exist, so no handler ever sees a partly built broker.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Broker:
-    """The parts of one broker. Each owns its state; this only says where they are."""
+    """References to the parts of one broker. Each part owns its state."""
 
     node_id: int
     cluster_id: str

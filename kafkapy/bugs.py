@@ -23,7 +23,7 @@ class Bug(NamedTuple):
 
 
 class Bugs:
-    """The latest of them, and how many there were."""
+    """The latest bugs, and how many there were."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -31,11 +31,11 @@ class Bugs:
 
     @property
     def kept(self) -> tuple[Bug, ...]:
-        """The latest, at most `KEPT_MAX`."""
+        """The latest bugs, at most `KEPT_MAX`."""
         return tuple(self._kept)
 
     def report(self, where: str, error: Exception) -> None:
-        """Log it with its traceback and keep it. `where`: what was being done, for the one line in the log."""
+        """Log the exception with its traceback and keep it. `where` says what was being done, for the log line."""
         self.count += 1
         self._kept.append(Bug(where, error))
         logger.error("internal error %s", where, exc_info=error)

@@ -48,7 +48,7 @@ class Timer:
             heap.note_cancelled()
 
     def take_callback(self) -> Callable[[], None] | None:
-        """For who fires it. None: it was cancelled."""
+        """The callback, to be called now; None if the timer was cancelled. Later calls return None."""
         callback, self._callback = self._callback, None
         return callback
 
@@ -57,7 +57,7 @@ class Timer:
 
 
 class TimerHeap:
-    """Timers by deadline. Those that were cancelled are dropped once they are more than half."""
+    """Timers by deadline. Cancelled timers are dropped once they are more than half of all."""
 
     def __init__(self) -> None:
         self._timers: list[tuple[float, int, Timer]] = []
@@ -69,7 +69,7 @@ class TimerHeap:
 
     @property
     def next_deadline_ms(self) -> float | None:
-        """Of the first timer; it may be one that was cancelled."""
+        """The deadline of the first timer, which may be a cancelled one."""
         return self._timers[0][0] if self._timers else None
 
     def add(self, deadline_ms: float, callback: Callable[[], None]) -> Timer:
@@ -86,7 +86,7 @@ class TimerHeap:
         return due
 
     def drop_cancelled(self) -> None:
-        """Have `next_deadline_ms` tell that of a timer that was not cancelled."""
+        """Drop cancelled timers from the front, so that `next_deadline_ms` is that of a timer that will fire."""
         while self._timers and not self._timers[0][2].pending:
             self._pop()
 
@@ -107,7 +107,7 @@ class TimerHeap:
 
 
 class Clock(Protocol):
-    """What a node asks for the time, and has wait."""
+    """Tells a node the time, and waits for it."""
 
     bugs: Bugs | None
     """Exceptions of callbacks are reported to it. None: they are raised where the timers fire."""
@@ -122,7 +122,7 @@ class Clock(Protocol):
         """Call `callback` on the event loop after `delay_ms`, not before the caller next waits."""
 
     def call_in_turn(self, callback: Callable[[], None]) -> Timer:
-        """Call `callback` on the event loop when those of earlier calls were called, however time goes.
+        """Call `callback` on the event loop after the callbacks of earlier calls, whatever the clock shows.
 
         For one of many pieces of longer work (see `turns`): timers do not wait behind them.
         """
@@ -137,7 +137,7 @@ class Clock(Protocol):
         """Move the clock forward and fire every timer that fell due, in order of their deadlines."""
 
     def release(self) -> None:
-        """The node stops: from now on time passes by itself, so that what waits for it comes to its end."""
+        """The node stops: from now on time passes by itself, so that every wait on this clock ends."""
 
     async def run(self) -> None:
         """Fire timers as they fall due, until cancelled."""
@@ -204,7 +204,7 @@ class WallClock:
         self._fire_due()
 
     def release(self) -> None:
-        """It always passes by itself."""
+        """Nothing to do: the machine's time always passes by itself."""
 
     async def run(self) -> None:
         async with trio.open_nursery() as nursery:
@@ -234,7 +234,7 @@ class WallClock:
                     await self._earlier_timer.wait()
 
     def _pause_ms(self) -> float | None:
-        """Until the next timer; None: nothing happens by itself."""
+        """Milliseconds until the next timer; None if there is no timer."""
         deadline_ms = self._timers.next_deadline_ms
         return None if deadline_ms is None else deadline_ms - self.monotonic_ms()
 
@@ -248,7 +248,7 @@ class WallClock:
                 turn = Turn()
 
     def _fire_due(self) -> None:
-        """A timer that is set meanwhile waits for the next turn, even if its deadline has come."""
+        """Fire due timers. A timer that a callback sets waits for the next turn, even if it is due."""
         for timer in self._timers.take_due(self.monotonic_ms()):
             self._fire(timer)
 
@@ -262,7 +262,7 @@ class WallClock:
         try:
             callback()
         except Exception as error:
-            # A bug in a callback costs whoever has set the timer, and no other one's timers.
+            # A bug in a callback affects only the code that set this timer: the other timers fire.
             self.bugs.report(f"in a timer's {getattr(callback, '__qualname__', callback)}", error)
 
 
@@ -277,7 +277,7 @@ class ManualClock(WallClock):
 
     @property
     def timer_count(self) -> int:
-        """Timers that are kept, some cancelled ones among them."""
+        """The number of timers in memory, including cancelled ones."""
         return len(self._timers)
 
     def now_ms(self) -> int:
@@ -305,7 +305,7 @@ class ManualClock(WallClock):
         super().advance(milliseconds)
 
     def jump(self) -> int | None:
-        """Move to the deadline of the next timer and fire it. Returns the milliseconds moved; None: there is none."""
+        """Move to the deadline of the next timer and fire it. Returns the milliseconds moved; None without a timer."""
         self._timers.drop_cancelled()
         deadline_ms = self._timers.next_deadline_ms
         if deadline_ms is None:
@@ -317,5 +317,5 @@ class ManualClock(WallClock):
     def _pause_ms(self) -> float | None:
         if self._frozen is None:
             return super()._pause_ms()
-        deadline_ms = self._timers.next_deadline_ms  # one that was set to fire at once does so
+        deadline_ms = self._timers.next_deadline_ms  # a timer with a delay of 0 fires at once
         return 0.0 if deadline_ms is not None and deadline_ms <= self._frozen[1] else None

@@ -1,4 +1,4 @@
-"""What a handler gets beside its request."""
+"""What a handler is given together with its request."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ANONYMOUS = "User:ANONYMOUS"
 
 
 class Client:
-    """What the broker knows of the peer at the other end of a connection."""
+    """What the broker knows of the client at the other end of a connection."""
 
     __slots__ = (
         "listener_name",
@@ -55,5 +55,5 @@ class RequestContext:
         self.client_id: str | None = None
 
     def advertised_host(self, endpoint: Endpoint) -> str:
-        """Where this client finds the broker: as advertised, else the address by which it has found it."""
+        """The host this client connects to: the advertised one, else the address that it has connected to."""
         return endpoint.host or self.client.local_host

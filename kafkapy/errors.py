@@ -1,4 +1,4 @@
-"""Errors of the shell: what the user is told in one line, and what ends a connection."""
+"""Errors of the shell around the cores: those that the user sees as one line, and those that close a connection."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class CloseConnection(Exception):
 
 
 class NotServed(CloseConnection):
-    """A request of an API or a version that is not served. `served`: the versions that are; none, if none is.
+    """A request of an API or a version that is not served. `served`: the versions that are, perhaps none.
 
     `is_known`: Apache Kafka has such an API.
     """

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class HighWatermark:
-    """How far a log is committed, and what is released when it gets further. One owner moves it by `advance`.
+    """How far a log is committed, and the answers that wait for more. One owner moves it by `advance`.
 
     `offset`: records below it are committed. It never falls, but for `restart`.
     """
@@ -27,13 +27,13 @@ class HighWatermark:
     def __init__(self, offset: int) -> None:
         self.offset = offset
         self._waiting: list[tuple[int, int, Callable[[KafkaError | None], None]]] = []
-        self._sequence = 0  # between equal offsets, who came first is released first
+        self._sequence = 0  # callbacks with equal offsets are released in the order in which they were added
 
     def advance(self, offset: int) -> None:
-        """Everything below `offset` is committed: release what waited for it, in the order of the offsets."""
+        """Everything below `offset` is committed: call the callbacks that waited for it, by offset."""
         assert offset >= self.offset, f"the high watermark falls from {self.offset} to {offset}"
         self.offset = offset
-        # What is released may append, and advance it further, or have the rest refused.
+        # A callback may append and so advance the high watermark again, or refuse the remaining callbacks.
         while self._waiting and self._waiting[0][0] <= self.offset:
             heappop(self._waiting)[2](None)
 
@@ -49,12 +49,12 @@ class HighWatermark:
         heappush(self._waiting, (end_offset, self._sequence, release))
 
     def refuse(self, error: KafkaError) -> None:
-        """What waits will not be released here: the log has failed, is gone, or is led by somebody else."""
+        """Call every waiting callback with `error`: the log has failed, was deleted, or has another leader."""
         waiting, self._waiting = sorted(self._waiting), []
         for _, _, release in waiting:
             release(error)
 
     def restart(self, offset: int) -> None:
-        """Begin anew at `offset`, which may be lower: the log was truncated by a new leader. Nobody waits then."""
+        """Begin anew at `offset`, which may be lower: a new leader has truncated the log. No callback waits then."""
         assert not self._waiting, "a log that is led elsewhere has nobody who waits for its commits"
         self.offset = offset

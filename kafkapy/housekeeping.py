@@ -1,7 +1,7 @@
 """What a node does beside answering: checkpoints, removing what was deleted, forgetting idle producers, ending
 transactions that take too long.
 
-Each chore has Kafka's setting for how often it comes. What touches the disk runs in a worker thread, on values that
+Kafka's settings say how often each chore runs. Disk work runs in a worker thread, on values that
 were taken on the event loop; nothing else touches those files meanwhile.
 """
 
@@ -69,13 +69,13 @@ class Housekeeping:
         except (OSError, KafkaError) as error:
             self._broker.disk.put_off(chore.__name__, error)
         except Exception as error:
-            # A bug in a chore must not end the node that clients work with; the log tells where it is.
+            # A bug in a chore must not end the node: clients go on, and the log has the traceback.
             self._bugs.report(f"in {chore.__name__}", error)
 
     async def _keep_recovery_points(self) -> None:
-        """Settle what recovery had to read, then note each recovery point soon after it moved, until cancelled.
+        """After an unclean stop, settle the logs that recovery read. Then write recovery points soon after they moved.
 
-        A node that is killed again and again within seconds must not read the same bytes again and again.
+        Otherwise a node that is killed every few seconds would read the same bytes at each start. Runs until cancelled.
         """
         if not self._fsync:
             return
@@ -95,7 +95,7 @@ class Housekeeping:
         await self._broker.checkpoints.write()
 
     async def settle_logs(self) -> None:
-        """Let recovery begin at the end of the logs that it would have to read most of.
+        """Settle the logs with the most unsettled bytes, so that a recovery would begin at their end.
 
         The metadata log syncs itself.
         """
@@ -113,13 +113,13 @@ class Housekeeping:
             self._broker.flusher.check(partition.log for partition in partitions)
 
     async def remove_deleted(self) -> None:
-        """Take deleted partitions off the disk; log.segment.delete.delay.ms is how often, as their topics are gone."""
+        """Delete the directories of deleted partitions, every log.segment.delete.delay.ms."""
         directories = self._store.take_deleted()
         if directories:
             await trio.to_thread.run_sync(_remove, directories, [])
 
     async def remove_deleted_segments(self) -> None:
-        """Take segments off the disk that retention and compaction have dropped, once their topic's
+        """Delete the files of segments that retention and compaction have dropped, once their topic's
         file.delete.delay.ms is over.
         """
         now_ms = self._broker.clock.now_ms()
@@ -135,13 +135,13 @@ class Housekeeping:
             partition.log.remove_expired_producers(now_ms)
 
     async def abort_timed_out_transactions(self) -> None:
-        """End what producers have left open for longer than their transaction.timeout.ms."""
+        """Abort transactions that have been open for longer than their producer's transaction.timeout.ms."""
         await self._broker.transactions.abort_timed_out()
 
     async def look_for_lost_files(self) -> None:
-        """End the node when its data directory, or a file that was appended to, is gone or not the same any more.
+        """End the node if its data directory, or a file that it appends to, was deleted or replaced.
 
-        A file that is deleted takes whatever is written to it, and loses it when it is closed.
+        Writes to a deleted file succeed, and the records are lost when it is closed.
         """
         reason = self._store.why_lost()
         if reason is not None:

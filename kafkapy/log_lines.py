@@ -1,4 +1,4 @@
-"""One event, one line of the log: whatever a client has sent, it neither forges a line nor fills the disk.
+"""One event, one line of the log: text from clients can neither forge a line nor fill the disk.
 
 Names, client ids and reasons come from clients: control characters in them are escaped, long ones are cut.
 """
@@ -17,7 +17,7 @@ NAME_CHARACTERS_MAX: Final = 120
 TRACEBACK_INDENT: Final = "    "
 """A line that begins with a blank is no event: a text within a traceback cannot look like one."""
 
-# What ends a line or moves the cursor, somewhere: the control characters of Unicode, and its separators of lines.
+# Characters that end a line or move the cursor in some program: Unicode's control characters and line separators.
 _ESCAPES: Final = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))} | {
     ord("\n"): "\\n",
     ord("\r"): "\\r",
@@ -33,7 +33,7 @@ def one_line(text: str, characters_max: int = LINE_CHARACTERS_MAX) -> str:
 
 
 def shown(name: str) -> str:
-    """A client id, or the name of a topic or group, as it may stand in a line beside others."""
+    """A client id, or the name of a topic or group, escaped and shortened so that it fits into a line with others."""
     return one_line(name, NAME_CHARACTERS_MAX)
 
 

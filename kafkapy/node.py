@@ -1,7 +1,7 @@
 """One broker-and-controller in one process: its parts, and the order in which they start and stop.
 
 A port that is open has a working broker behind it: ports are bound first (their numbers are registered), then logs and
-metadata are loaded, and only then is anybody let in.
+metadata are loaded, and only then connections are accepted.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("kafkapy.node")
 
-# So long connections wait for the coordinators. Later their clients are told to come again, as by Apache Kafka.
+# Connections wait so long for the coordinators to load. After that, requests get COORDINATOR_LOAD_IN_PROGRESS.
 COORDINATORS_LOAD_SECONDS = 0.25
 RECOVERY_TURN_SECONDS = 0.05
 DRAIN_SECONDS = 0.05  # how long open requests may take after a stop was asked for
@@ -115,9 +115,9 @@ class Node:
         self.random = random or Random()
         self.disk = DiskWatch(data_directory, self.clock)
         self.dispatcher = _dispatcher()
-        self.on_recovery: Callable[[int, int], None] = _tell_nobody
+        self.on_recovery: Callable[[int, int], None] = _show_no_progress
         """Called now and then, while what an unclean stop left is recovered: partitions done, of how many."""
-        self.on_closing: Callable[[], None] = _tell_no_one
+        self.on_closing: Callable[[], None] = _ignore_closing
         """Called when the node has stopped serving and closes its logs, which may take the disk a while."""
         self.stopping = trio.Event()
         self._was_started = False
@@ -141,7 +141,7 @@ class Node:
         if self._was_started:
             raise RuntimeError("a node is started once: make another")
         self._was_started = True
-        parts = ExitStack()  # closed in the reverse of the order in which they were opened, however far that came
+        parts = ExitStack()  # closes in reverse order whatever was opened, even if the start failed half way
         cause: BaseException | None = None
         failure: Exception | None = None
         try:
@@ -179,7 +179,7 @@ class Node:
             try:
                 parts.close()
             except (OSError, KafkaError) as error:
-                failure = error  # raised from here it would hide what the block has raised
+                failure = error  # raised here, it would hide the exception that the block has raised
         if cause is not None:
             raise cause
         if failure is not None:
@@ -198,27 +198,27 @@ class Node:
                 logger.warning("%s", line)
 
     async def _create_topics(self) -> None:
-        """Raises StartupError: a topic that is to be there cannot be made."""
+        """Create the given topics that do not exist. Raises StartupError: one cannot be created."""
         try:
             await create_given_topics(self.broker.controller, self._topics)
         except KafkaError as error:
             raise StartupError(f"cannot create a topic that is to be there from the start: {_words(error)}") from error
 
     async def _stop_when_the_disk_fails(self) -> None:
-        """Raises ShutdownError: the disk has failed, and requests under way have had their answers."""
+        """Raises ShutdownError after the disk has failed and requests under way are answered."""
         await self.disk.failed.wait()
         self.stopping.set()
         await self.clock.sleep(DRAIN_SECONDS * 1_000)
         raise ShutdownError(self.disk.failure)
 
     def _bind(self, parts: ExitStack) -> list[tuple[Listener, socket.socket]]:
-        """Take the port of every listener for clients; one that the system chose goes into the settings."""
+        """Bind the port of every listener for clients. A port that the system chose goes into the settings."""
         listening: list[tuple[Listener, socket.socket]] = []
         ports: dict[str, int] = {}
         settings = self.settings.now
         for listener in settings.listeners:
             if listener.name in settings.network.controller_listener_names:
-                continue  # nobody else votes in a quorum of one
+                continue  # a quorum of one voter has no other controller to connect
             if listener.security_protocol != "PLAINTEXT":
                 raise StartupError(
                     f"listener {listener} wants {listener.security_protocol}, which kafkapy does not speak yet: "
@@ -233,12 +233,12 @@ class Node:
         return listening
 
     def _listen(self, listening: list[tuple[Listener, socket.socket]]) -> None:
-        """From now on the ports are open. Raises StartupError: somebody else has come to listen there meanwhile."""
+        """Open the ports. Raises StartupError: another process listens there since they were bound."""
         for listener, sock in listening:
             listen(listener, sock, backlog=self.settings.now.network.socket_listen_backlog_size)
 
     async def _bring_up(self, parts: ExitStack) -> Broker:
-        """Everything that stands behind a listener. Raises StartupError."""
+        """Start everything that a request needs. Raises StartupError."""
         self._check_identity()
         try:
             topic_settings = TopicSettingsSource(self.settings)
@@ -285,7 +285,7 @@ class Node:
         )
 
     def _start_controller(self, store: LogStore, metadata: MetadataPublisher) -> QuorumController:
-        """The controller with the metadata that the directory has, or that a new cluster begins with. Blocks."""
+        """The controller, with the metadata of the directory, or with that of a new cluster. Blocks."""
         self._check_metadata_log(store)
         controller, self.metadata_log = start_controller(
             store,
@@ -301,7 +301,7 @@ class Node:
         return controller
 
     def _follow_metadata(self, metadata: MetadataPublisher, partitions: PartitionManager, store: LogStore) -> None:
-        """Have the settings, then the partitions, then their cleaning follow each image, from the present one on."""
+        """Update the settings, then the partitions, then log cleaning with each new image, beginning with this one."""
         dynamic_settings = DynamicSettings(self.settings)
         dynamic_settings.load(metadata.image)
         partitions.load(metadata.image)
@@ -316,7 +316,7 @@ class Node:
     async def _recover(self, store: LogStore) -> None:
         """Recover every partition after an unclean stop. A turn at a time, so that it can be interrupted.
 
-        Before anybody connects: a large log would hold up everybody once there are others. Raises StoreError.
+        This is done before the ports open: recovering a large log would hold up all clients. Raises StoreError.
         """
         count = store.unrecovered_count
         while remaining := store.unrecovered_count:
@@ -327,7 +327,7 @@ class Node:
             self.on_recovery(count, count)
 
     def _check_identity(self) -> None:
-        """A directory with metadata says whose it is; a new identity would make another cluster of it.
+        """Refuse a directory that has metadata but no meta.properties: a new cluster id would not fit its metadata.
 
         Raises StartupError.
         """
@@ -339,7 +339,7 @@ class Node:
             )
 
     def _check_metadata_log(self, store: LogStore) -> None:
-        """Without its records every topic in the directory would look like a deleted one. Raises StartupError."""
+        """Refuse a directory without metadata log: its topics would be taken for deleted ones. Raises StartupError."""
         log = store.get(CLUSTER_METADATA_TOPIC, 0, now_ms=self.clock.now_ms())
         if log is not None and log.log_end_offset:
             return
@@ -384,7 +384,7 @@ class Node:
         metadata: MetadataPublisher,
         controller: QuorumController,
     ) -> Broker:
-        """The broker, with the coordinators that need a registered one."""
+        """The broker, with its coordinators, which need the broker epoch of a registered broker."""
 
         async def create_topic(name: str) -> None:
             await create_internal_topic(controller, name, self.settings.now)
@@ -434,7 +434,7 @@ class Node:
         )
 
     async def _load_coordinators(self, loaded: trio.Event) -> None:
-        """Replay what groups and transactions have stored. Raises StartupError."""
+        """Replay the topics of the coordinators. Raises StartupError."""
         try:
             await self.broker.groups.load()
             await self.broker.transactions.load()
@@ -455,16 +455,16 @@ class _Closing:
 
     def close(self) -> None:
         """Blocks."""
-        # Nothing is written by name into a directory that may be another broker's by now.
+        # The directory was lost and may be another broker's by now: write no file into it.
         if not self._kept or self._store.why_lost() is not None:
-            with suppress(StorageError):  # a log that the disk has failed before: nobody reads it again
+            with suppress(StorageError):  # the disk has failed for this log before; nobody opens these files again
                 self._store.close(clean=False)
             return
         self._store.close(self._partitions.high_watermarks(), broker_epoch=self.broker_epoch)
 
 
 def _dispatcher() -> Dispatcher:
-    """One that logs every request where debug lines are wanted."""
+    """The dispatcher; if debug lines are on, one that logs every request."""
     if logging.getLogger("kafkapy.requests").isEnabledFor(logging.DEBUG):
         from kafkapy.network.request_log import LoggingDispatcher
 
@@ -476,16 +476,16 @@ def _is_past(moment: float) -> bool:
     return perf_counter() > moment
 
 
-def _tell_nobody(_done: int, _count: int) -> None:
-    """Who embeds a node need not show progress."""
+def _show_no_progress(_done: int, _count: int) -> None:
+    """The default `progress`: shows nothing."""
 
 
-def _tell_no_one() -> None:
-    """Nor need it care how long a stop takes."""
+def _ignore_closing() -> None:
+    """The default callback at a stop: does nothing."""
 
 
 def _cause(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The one exception that made the tasks of a node stop; the group when there are several."""
+    """The exception that made the tasks of a node stop; the exception group if there are several."""
     causes = group.split(trio.Cancelled)[1]
     if causes is None:
         return group

@@ -1,7 +1,7 @@
 """An answer that is not known yet.
 
 A request that has to wait (for a commit, for records, for other members of its group) returns one in place of its
-answer. Whoever learns the answer gives it with a plain call, and it goes on to the client within that call: no task has
+answer. The code that learns the answer settles it with a plain call, which sends it to the client: no task has
 to wake up in between.
 """
 
@@ -30,7 +30,7 @@ REFUSALS = (KafkaError, CloseConnection)
 class Pending(Generic[T]):
     """Settled exactly once, by `answer` or `refuse`; after `abandon` its callbacks are not called.
 
-    `on_abandon`, when given, is called once if the request is given up before it is settled, its client having gone.
+    If the client disconnects before this is settled, the request is abandoned and `on_abandon` is called once.
     """
 
     __slots__ = ("_callbacks", "_error", "_on_abandon", "_value")
@@ -75,7 +75,7 @@ class Pending(Generic[T]):
             callback(self)
 
     def abandon(self) -> None:
-        """The client is gone: drop the callbacks and call `on_abandon`."""
+        """The client has disconnected: drop the callbacks and call `on_abandon`."""
         self._callbacks.clear()
         if self._on_abandon is not None and self._value is _NOT_YET:
             on_abandon, self._on_abandon = self._on_abandon, None
@@ -132,7 +132,7 @@ class Pending(Generic[T]):
         return following
 
     def follow(self, other: Pending[T]) -> None:
-        """Be settled as `other` is, and abandon it when this is abandoned."""
+        """Be settled with the outcome of `other`; if this is abandoned, abandon `other`."""
         self._on_abandon = other.abandon
 
         def copy(other: Pending[T]) -> None:
@@ -157,7 +157,7 @@ class Pending(Generic[T]):
 
 
 class LongPending(Pending[T]):
-    """One whose answer may have very many entries, so that it is encoded in turns."""
+    """A Pending whose answer may have very many entries, so that it is encoded in turns."""
 
     __slots__ = ()
 
@@ -177,7 +177,7 @@ def refused(error: KafkaError | CloseConnection) -> Pending[T]:
 
 
 def attempt(ask: Callable[[], Pending[T]]) -> Pending[T]:
-    """What `ask` returns; if it raises one of `REFUSALS`, a Pending that is refused with that error."""
+    """The Pending that `ask` returns; if `ask` raises one of `REFUSALS`, a Pending refused with that error."""
     try:
         return ask()
     except REFUSALS as error:
@@ -211,9 +211,9 @@ def all_of(pendings: Sequence[Pending[T]]) -> Pending[list[T]]:
 
 
 async def all_in_turns(ask: Callable[[A], Pending[T]], items: Iterable[A]) -> list[T]:
-    """What `ask(item)` answers for each, in order, once all are there; others have their turns in between.
+    """The answers of `ask(item)` for all items, in order; other tasks get turns meanwhile.
 
-    All items are asked for before the first answer is waited for. Raises what the first refused one is refused with.
+    `ask` is called for all items before the first answer is awaited. Raises the error of the first refused one.
     """
     turn = Turn()
     pendings = []

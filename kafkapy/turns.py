@@ -1,9 +1,9 @@
-"""Turns on the event loop: work over thousands of partitions is cut into them, so that other clients wait little.
+"""Turns on the event loop: long work is cut into turns, so that other clients wait only a moment.
 
-Tasks that share their turns have them one after the other, one in each pass of trio's loop. So the network has its turn
+Tasks with long work get their turns one after the other, one in each pass of trio's loop. So the network has its turn
 after each of theirs, however many such tasks there are.
 
-This asks the machine's clock, not the node's: it is about what the loop takes, which no test moves.
+This reads the machine's clock, not the node's, which a test may move: a turn limits real time on the loop.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class _Queue:
         self._goes_on = False
 
     async def wait(self) -> None:
-        """Return when it is the turn of the task that calls."""
+        """Return when the calling task has its turn."""
         task = trio.lowlevel.current_task()
 
         def give_up(_: object) -> trio.lowlevel.Abort:
@@ -96,7 +96,7 @@ short_turns: Final = ShortTurns()
 
 
 class Turn:
-    """What one piece of work has of the event loop, from now on."""
+    """The time that one piece of work may have on the event loop, from now on."""
 
     __slots__ = ("_ends",)
 
@@ -108,7 +108,7 @@ class Turn:
         return perf_counter() > self._ends
 
     async def share(self) -> None:
-        """Once the turn is over, let the others have theirs and begin another. Until then nothing else runs."""
+        """If the turn is over, let other tasks run, then begin another turn; otherwise return at once."""
         if perf_counter() > self._ends:
             await _queue_of_this_run().wait()
             self._ends = perf_counter() + TURN_SECONDS
@@ -118,7 +118,7 @@ SORTED_AT_ONCE_MAX: Final = 2_000
 
 
 async def each_in_turns(do: Callable[[T], R], items: Iterable[T]) -> list[R]:
-    """`do(item)` of each of them, in order; others have their turns in between."""
+    """The results of `do(item)` for all items, in order; other tasks get turns meanwhile."""
     turn = Turn()
     results = []
     for item in items:
@@ -129,7 +129,7 @@ async def each_in_turns(do: Callable[[T], R], items: Iterable[T]) -> list[R]:
 
 
 async def unique_in_turns(items: Iterable[T]) -> list[T]:
-    """Each of them once, in the order in which they first came."""
+    """The items without duplicates, in the order of their first occurrence."""
     turn = Turn()
     found: dict[T, None] = {}
     for item in items:
