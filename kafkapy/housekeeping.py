@@ -152,7 +152,7 @@ class Housekeeping:
             try:
                 log.flushing.check_in_place()
             except StorageError as error:
-                self._broker.disk.tell(log, error)
+                self._broker.disk.note_disk_error(log, error)
             await turn.share()
 
     async def expire_transactional_ids(self) -> None:

@@ -1,4 +1,4 @@
-"""Reading for whoever fetches.
+"""Reading records for fetches, of consumers and followers.
 
 sessions    what a consumer fetches, remembered from one request to the next (KIP-227)
 reading     several partitions for one fetch, within its sizes

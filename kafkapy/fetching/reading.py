@@ -3,10 +3,10 @@
 Sizes (KIP-74): the first non-empty partition sends one batch whole even when it is larger than the limits, so that a
 consumer always advances; after that, `max_bytes` and each partition's limit hold.
 
-What is enough for an answer is what is enough for Apache Kafka. When a fetch comes: as many bytes as `min_bytes`, an
-error, a divergence, or that no partition exists. While it waits, and when it begins to: the bytes that are there, which
-may be more than are sent; a fetch offset in an older segment than the end; an end before the fetch offset; a partition
-that is gone or has another leader. Not that the log start offset moves: that is heard when the wait ends.
+When a fetch is answered, as in Apache Kafka. At once: if `min_bytes` were read, a partition has an error or has
+diverged, or no partition exists. Before and during the wait: if `min_bytes` are available (perhaps more than are sent),
+a fetch offset is in an older segment than the log end, a fetch offset is above the end, or a partition was deleted or
+has another leader. A log start offset that moves does not end the wait.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _NO_SNAPSHOT = SnapshotId()
 
 
 class FetchTerms(NamedTuple):
-    """What one fetch asks for beside its partitions. `replica_id` -1: a consumer."""
+    """The fields of a fetch request that are not about one partition. `replica_id` -1: a consumer."""
 
     min_bytes: int
     max_bytes: int
@@ -59,7 +59,7 @@ class FetchTerms(NamedTuple):
 
 
 class _Counted:
-    """Of a partition that is waited for: where its fetch offset lay when the wait began, and the bytes after it."""
+    """A partition of a waiting fetch: its fetch offset when the wait began, and the bytes available after it."""
 
     __slots__ = ("available_bytes", "begin")
 
@@ -72,8 +72,8 @@ class Reading:
     """The partitions of one fetch as they stood when they were read. `results` are in their order, but as in Apache
     Kafka those that did not exist when the fetch came are the last, with unknown topic ids before the others.
 
-    `go_on` until it returns True reads them, once, and once more after each `begin_anew`. In between the fetch may
-    wait: `park` each partition of `found`, and `look_again` when there is news of it.
+    Call `go_on` until it returns True: all are read. `begin_anew` begins another reading. In between the fetch may
+    wait: `park` each partition of `found`, and `look_again` when that partition has changed.
     """
 
     __slots__ = (
@@ -125,7 +125,7 @@ class Reading:
         return self.urgent or self.readable_bytes >= min_bytes or self._available_bytes >= min_bytes or not self.found
 
     def begin_anew(self) -> None:
-        """Every partition is to be read again from its fetch offset."""
+        """Begin to read every partition again from its fetch offset."""
         self.release()
         self.found = {}
         self.readable_bytes = 0
@@ -135,7 +135,7 @@ class Reading:
         self._at = iter(list(self._wanted.items()))
 
     def go_on(self) -> bool:
-        """Read until a turn is over; whether all partitions are read."""
+        """Read until a turn is over. Returns whether all partitions are read."""
         turn: Turn | None = None
         since_looked = 0
         for key, wanted in self._at:
@@ -144,7 +144,7 @@ class Reading:
             since_looked += 1
             if since_looked >= TURN_PARTITIONS:
                 since_looked = 0
-                if turn is None:  # most fetches are over before the clock is worth a look
+                if turn is None:  # most fetches end before the clock needs to be read
                     turn = Turn()
                 elif turn.is_over:
                     return False
@@ -157,7 +157,7 @@ class Reading:
     def begin_to_wait(self) -> bool:
         """Whether bytes must be counted, so that `park` is to be called for all of `found`; else any record is enough.
 
-        The latter is what consumers ask for, unless told otherwise.
+        Any record is enough for fetch.min.bytes=1, the default of consumers.
         """
         self.readable_bytes = self._available_bytes = 0
         self._counted = {}
@@ -230,7 +230,7 @@ class Reading:
             data.aborted_transactions = None  # an unknown partition has an empty list instead: as in Kafka
             if self._terms.replica_id >= 0:
                 raise KafkaError(ErrorCode.NOT_LEADER_OR_FOLLOWER)  # a single node has no followers
-            # Other APIs refuse a negative epoch other than -1; a fetch treats all negative ones as not given.
+            # Other APIs refuse negative epochs other than -1; a fetch takes every negative epoch for "not given".
             if wanted.current_leader_epoch >= 0:
                 partition.check_leader_epoch(wanted.current_leader_epoch)
             self.found[partition] = wanted
@@ -254,7 +254,7 @@ class Reading:
     def _note_error(self, data: PartitionData, wanted: FetchedPartition, error: KafkaError) -> None:
         code = error.code
         if code is ErrorCode.UNKNOWN_TOPIC_ID and wanted.topic_name:
-            # The id had a topic when the session or the wait began. Its name may be another topic's by now.
+            # The topic existed when the session or the wait began. By now another topic may have its name.
             if 0 <= wanted.index < self._partitions.count(wanted.topic_name):
                 code = ErrorCode.INCONSISTENT_TOPIC_ID
             else:
@@ -262,7 +262,7 @@ class Reading:
         elif not wanted.topic_name:
             wanted.topic_name = self._partitions.topic_name(wanted.topic_id)
         data.error_code = code
-        if code is ErrorCode.OFFSET_OUT_OF_RANGE:  # the answer says nothing else about the partition then
+        if code is ErrorCode.OFFSET_OUT_OF_RANGE:  # then the partition's answer has nothing else
             data.high_watermark = data.last_stable_offset = data.log_start_offset = -1
         elif code is ErrorCode.KAFKA_STORAGE_ERROR:
             self._disk.unreadable(error)
@@ -318,7 +318,7 @@ class Reading:
             data.records = piece
 
     def release(self) -> None:
-        """Let go of the file ranges that will not be sent."""
+        """Release the file ranges that will not be sent."""
         for _, data in self.results:
             if isinstance(data.records, FileSlice):
                 data.records.release()
@@ -328,7 +328,7 @@ class Reading:
 def _available(piece: FileSlice, room: int, end_offset: int) -> int:
     """Bytes that count for `min_bytes`: whole batches are sent, but as in Apache Kafka a cut one counts with its part.
 
-    It is why an answer does not wait for more when the next batch has no room in it.
+    So an answer does not wait for more when the next batch does not fit into it.
     """
     return piece.length if piece.next_offset >= end_offset else max(piece.length, room)
 
@@ -338,7 +338,7 @@ def _id_is_known(unknown: tuple[FetchKey, PartitionData]) -> bool:
 
 
 def _divergence(partition: Partition, wanted: FetchedPartition) -> EpochEndOffset | None:
-    """Where this log is another than the one of who fetches, which has a last epoch; None where it is the same.
+    """The epoch and offset at which the fetcher's log diverges from this one; None if it does not.
 
     Raises KafkaError OFFSET_OUT_OF_RANGE: the epoch was never led.
     """

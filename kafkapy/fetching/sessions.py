@@ -32,7 +32,7 @@ PARTITIONS_MAX = 1_000_000
 
 
 class FetchedPartition:
-    """What a consumer wants of one partition, and what it was told last."""
+    """One partition of a session: what the consumer asks for, and what it was last sent."""
 
     __slots__ = (
         "current_leader_epoch",
@@ -62,7 +62,7 @@ class FetchedPartition:
         self.max_bytes = wanted.partition_max_bytes
 
     def note_told(self, data: PartitionData) -> bool:
-        """Remember `data` as what the consumer is told. Returns whether it differs from what it was told before: only
+        """Remember `data` as sent to the consumer. Returns whether it differs from what was sent before: only
         then an incremental answer must have it.
         """
         changed = (
@@ -90,7 +90,7 @@ class FetchSession:
         self, session_id: int, partitions: dict[FetchKey, FetchedPartition], now_ms: float, *, uses_topic_ids: bool
     ) -> None:
         self.id = session_id
-        self.epoch = 1  # what the next request must carry
+        self.epoch = 1  # the session epoch that the next request must have
         self.partitions = partitions
         self.uses_topic_ids = uses_topic_ids
         self.created_ms = self.last_used_ms = now_ms
@@ -99,14 +99,14 @@ class FetchSession:
         self.epoch = 1 if self.epoch == 0x7FFF_FFFF else self.epoch + 1
 
     def move_to_end(self, keys: Iterable[FetchKey]) -> None:
-        """Who got records is read last the next time, so that all partitions get their share of the response."""
+        """Partitions that had records are read last the next time, so that each gets its share of the response."""
         for key in keys:
             if (partition := self.partitions.pop(key, None)) is not None:
                 self.partitions[key] = partition
 
 
 class FetchPlan:
-    """What one request reads. `error` is set instead when its session is not known or not in step."""
+    """The partitions that one request reads; or `error`, if its session does not exist or has another epoch."""
 
     __slots__ = ("_epoch", "_incremental", "error", "partitions", "session", "session_id")
 
@@ -127,7 +127,7 @@ class FetchPlan:
 
     @property
     def is_overtaken(self) -> bool:
-        """While this request waited, the session's next one came on another connection: this one is out of step."""
+        """Whether the session's next request came on another connection while this one waited."""
         return self._incremental and self.session is not None and self.session.epoch != self._epoch
 
     def answer(self, results: list[tuple[FetchKey, PartitionData]]) -> list[tuple[FetchKey, PartitionData]]:
@@ -137,7 +137,7 @@ class FetchPlan:
             return results
         told = []
         for key, data in results:
-            # While this request waited, another one of the same session may have forgotten the partition.
+            # While this request waited, another one of the same session may have removed the partition.
             partition = self.partitions.get(key)
             changed = partition is not None and partition.note_told(data)
             if changed or not self._incremental:
@@ -173,7 +173,7 @@ class FetchSessionCache:
     ) -> FetchPlan:
         """Find or make the session of `request`; its epoch moves on at once.
 
-        `wanted`: what `wanted_partitions` says of the request, if that was asked before.
+        `wanted`: the result of `wanted_partitions` for the request, if the caller has it.
         """
         session_id, epoch = request.session_id, request.session_epoch
         if epoch in (INITIAL_EPOCH, FINAL_EPOCH):
@@ -261,7 +261,7 @@ def wanted_partitions(request: FetchRequest) -> dict[FetchKey, FetchedPartition]
 
 
 async def wanted_in_turns(request: FetchRequest) -> dict[FetchKey, FetchedPartition]:
-    """The same of a request that names very many; others have their turns in between."""
+    """As `wanted_partitions`, for very many partitions; other tasks get turns meanwhile."""
     turn = Turn()
     partitions = {}
     for topic in request.topics:

@@ -1,8 +1,8 @@
 """One fetch that could not be answered at once: parked until there is enough or its time is up, read again, answered.
 
-`Reading` says what is enough. Once it is, what is read then is the answer, as in Apache Kafka: it is not weighed again.
-News of a partition costs a parked fetch a look at that partition only. A fetch of very many partitions is read, parked
-and answered in turns of the event loop, none of them in the call of whoever brings the news.
+`Reading` decides when there is enough. Then all partitions are read again, and the answer is sent even if it has fewer
+bytes, as in Apache Kafka. When a partition changes, a parked fetch looks at that partition only. A fetch of very many
+partitions is read, parked and answered in turns of the event loop, never within the call of an append.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Fetching:
-    """`answer` makes the response of what was read last."""
+    """One waiting fetch. `answer` makes the response from the latest reading."""
 
     __slots__ = (
         "_answer",
@@ -48,14 +48,14 @@ class Fetching:
         self._deadline: Timer | None = None
         self._next_turn: Timer | None = None
         self._watched: list[Partition] = []
-        self._parking: Iterator[Partition] | None = None  # those still to be watched
-        self._is_due = max_wait_ms <= 0  # what is read next is the answer
+        self._parking: Iterator[Partition] | None = None  # partitions that are still to be watched
+        self._is_due = max_wait_ms <= 0  # the next reading is the answer
         self._reads_news = False  # to read one partition costs no more than a look at it
         self._took_turns = False
         self.pending: Pending[FetchResponse] = Pending(self._give_up)
 
     def begin(self, *, is_read: bool) -> Pending[FetchResponse]:
-        """The answer. `is_read`: all partitions have been read, else a turn has ended before."""
+        """Begin; returns the pending answer. `is_read`: all partitions have been read; False: a turn ended before."""
         if is_read:
             self._park()
         else:
@@ -94,7 +94,7 @@ class Fetching:
             self._deadline = self._clock.call_later(self._max_wait_ms, self._end_wait)
         counts_bytes = self._reading.begin_to_wait()
         if self._took_turns:
-            self._reading.release()  # they are many, and will be read anew
+            self._reading.release()  # reading them again takes long: the file ranges are not kept meanwhile
             self._reads_news = False
             self._parking = iter(self._watched)
             self._go_on_parking()
@@ -108,7 +108,7 @@ class Fetching:
             self._answer_soon(at_once=False)
 
     def _go_on_parking(self) -> None:
-        """Watch and look at some partitions: there may have been news of what was read in the first turns."""
+        """Watch some partitions and look at them again: they may have changed since the first turns read them."""
         self._next_turn = None
         turn = Turn()
         assert self._parking is not None
@@ -125,12 +125,12 @@ class Fetching:
 
     def _news(self, partition: Partition, at_once: bool) -> None:
         if self._parking is None and self._next_turn is not None:
-            return  # all is about to be read
+            return  # all partitions will be read anyway
         if self._reads_news:
             self._read_again_soon(at_once=at_once)
             return
         self._reading.look_again(partition)
-        if self._parking is None and self._reading.is_enough:  # before all are watched it is too early
+        if self._parking is None and self._reading.is_enough:  # not before all partitions are watched
             self._answer_soon(at_once=at_once)
 
     def _end_wait(self) -> None:
@@ -144,7 +144,7 @@ class Fetching:
         self._read_again_soon(at_once=at_once)
 
     def _read_again_soon(self, *, at_once: bool) -> None:
-        """Within this call, if that is allowed `at_once` and takes no time from others."""
+        """Read again, within this call if `at_once` allows it and one turn is enough."""
         if at_once and len(self._reading.found) <= READ_AT_ONCE_MAX:
             self._read_again()
         else:
@@ -158,14 +158,14 @@ class Fetching:
     # -- the end
 
     def _finish(self) -> None:
-        """What was read last is the answer; while it was read nothing was watched."""
+        """Answer with the latest reading; nothing was watched during it."""
         self._next_turn = None
         if self._deadline is not None:
             self._deadline.cancel()
         self.pending.answer(self._answer())
 
     def _give_up(self) -> None:
-        """The client is gone."""
+        """The client has disconnected."""
         self._unwatch()
         for timer in (self._deadline, self._next_turn):
             if timer is not None:
@@ -174,7 +174,7 @@ class Fetching:
 
 
 class LongFetching(Fetching):
-    """One of so many partitions that its answer is made in turns, too. `answering` does what `answer` does in steps."""
+    """A fetch of so many partitions that its answer is made in turns; `answering` is `answer` in steps."""
 
     __slots__ = ("_answering", "_steps")
 

@@ -1,4 +1,4 @@
-"""The cluster's metadata in this process: its log, the controller that decides, the image that everybody reads.
+"""The cluster's metadata in this process: its log, the controller that decides, the image that all handlers read.
 
 publisher          where the newest committed image is found   loader            from committed records to images
 metadata_log       the log: append, commit; the quorum's shell  start             from a directory to the controller

@@ -1,8 +1,8 @@
-"""What AlterConfigs and IncrementalAlterConfigs share: every resource is decided, and those that are good change.
+"""What AlterConfigs and IncrementalAlterConfigs share: resources without an error change, the others do not.
 
-Decided in the order that Apache Kafka has, for a request may be wrong in more than one way: first what the broker that
-is asked checks (`_check_at_broker`), then what its controller does (`_decide_changes`). Both look at the image that the
-decision is made on: a list is appended to as it is then, and a topic that is being deleted is gone.
+A request may be wrong in several ways, so the checks have Apache Kafka's order: first those of the broker
+(`_check_at_broker`), then those of the controller (`_decide_changes`). Both use the image of all appended records, so
+APPEND sees the newest value of a list, and a topic that is being deleted does not exist.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _TWICE: Final = KafkaError(ErrorCode.INVALID_REQUEST, "Each resource must appear
 
 
 class ResourceChange(NamedTuple):
-    """What is asked for one resource. `replaces`: its other values go (the old AlterConfigs)."""
+    """The changes to one resource. `replaces`: values that it does not name are deleted (AlterConfigs)."""
 
     resource_type: int
     name: str
@@ -64,7 +64,7 @@ RESOURCES_AT_ONCE_MAX: Final = 20
 
 
 class Alterer(Protocol):
-    """What of the controller is needed here."""
+    """The part of the controller that is needed here."""
 
     def alter_configs(
         self, asked: Sequence[ResourceChange], *, validate_only: bool
@@ -74,7 +74,7 @@ class Alterer(Protocol):
 async def alter_configs(
     controller: Alterer, resources: Sequence[R], change_of: Callable[[R], ResourceChange], *, validate_only: bool
 ) -> list[tuple[R, KafkaError | None]]:
-    """Each resource of a request, and its error or None: some at a time, with turns of the event loop in between."""
+    """Each resource of a request with its error or None. They are changed in batches, with turns between."""
     turn = Turn()
     often: Counter[tuple[int, str]] = Counter()
     asked = []
@@ -173,7 +173,7 @@ def _decide_changes(resource: ResourceChange, settings: Settings, image: Metadat
         changes = replacing_changes(wanted, current)
     else:
         if any(operation not in tuple(Operation) for _, operation, _ in resource.operations):
-            raise KafkaError(ErrorCode.UNKNOWN_SERVER_ERROR)  # Apache Kafka's controller stumbles here, without a word
+            raise KafkaError(ErrorCode.UNKNOWN_SERVER_ERROR)  # Apache Kafka's controller fails here, without a message
         changes = incremental_changes(resource.operations, current, _lists_of(resource.resource_type))
     values = applied(changes, current)
     match resource.resource_type:

@@ -18,11 +18,11 @@ BEGIN_ANEW = (
 
 
 class BrokenMetadata(Exception):
-    """The metadata directory is not one that this node can start from. The message says what to do."""
+    """This node cannot start from its metadata directory. The message says what to do."""
 
 
 def unreadable(file: Path, error: Exception, what_to_do: str = RESTORE_OR_BEGIN_ANEW) -> BrokenMetadata:
-    """`error` is what reading the file, or replaying its records, has raised."""
+    """The error to raise when reading the file or replaying its records has raised `error`."""
     reason = str(error)
     if isinstance(error, KeyError):
         reason = f"a record changes {error.args[0]!r}, which no record before it has made"

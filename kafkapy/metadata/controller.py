@@ -1,7 +1,7 @@
 """The controller of this node: it decides, appends and replays in one step, and answers when that is committed.
 
-Decisions read the image of everything appended, so that they see each other; everybody else reads the published image,
-which is of everything committed. A decision that cannot be appended has changed nothing.
+Decisions read the image of all appended records, so that each sees the ones before it. All other code reads the
+published image, which has the committed records only. If a decision cannot be appended, nothing has changed.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ PREPARED_TIMES_MAX = 3
 
 
 class _Prepared(NamedTuple):
-    """A large decision, encoded and replayed: still to be appended."""
+    """A large decision whose records are encoded and replayed, but not appended yet."""
 
     event: AppendPrepared
     delta: MetadataDelta
@@ -77,13 +77,13 @@ class QuorumController:
         self._broker: tuple[int, int] = (-1, -1)  # id and epoch of the broker in this process
 
     def lead(self, bootstrap: Sequence[MetadataRecord]) -> None:
-        """Become leader, end what the last leader left half done, and begin a new cluster with `bootstrap`. Blocks.
+        """Become leader, complete what the last leader left unfinished; in a new cluster write `bootstrap`. Blocks.
 
         A cluster is new as long as it has no metadata.version; then the records are written at that of `bootstrap`.
         Raises KafkaError KAFKA_STORAGE_ERROR, OSError.
         """
         self._log.lead()
-        self._replayed(MetadataDelta(self.image))  # that there is a new leader changes nothing, but has an offset
+        self._replayed(MetadataDelta(self.image))  # the record of a new leader only moves the offset
         begins = not self.image.metadata_version
         level = features_in(bootstrap)[METADATA_VERSION] if begins else self.image.metadata_version
         if self.image.open_transaction is not None:
@@ -96,14 +96,14 @@ class QuorumController:
         self._log.flush()
 
     def close(self) -> None:
-        """Fence the broker of this process and resign: no request is decided any more."""
+        """Fence the broker of this process and resign: further requests are refused."""
         from kafkapy_controller.registration import decide_stop_broker
 
         records = decide_stop_broker(self.image, self._broker[0]).records
         if records and not self._log.log.has_failed:
             try:
                 self._append(records)
-            except KafkaError as error:  # then the next start finds it as after a kill
+            except KafkaError as error:  # the broker stays unfenced, as after a kill; the next start handles that
                 logger.info("cannot note the end of this run: %s", error.message)
         self._log.resign()
 
@@ -191,14 +191,14 @@ class QuorumController:
 
         decision = decide_start_broker(self.image, registration, self._log.end_offset)
         answer = self.commit(decision)
-        if self._log.end_offset > decision.response:  # an epoch is its registration's offset: it is in the log
+        if self._log.end_offset > decision.response:  # the broker epoch is the offset of the registration record
             self._broker = (registration.node_id, decision.response)
         return answer
 
-    # What decisions know of settings
+    # Settings for decisions
 
     def _settings(self) -> Settings:
-        """The node's, with the dynamic ones of the image that is decided on: they may not be published yet."""
+        """The node's settings with the dynamic ones of the latest image, which may not be published yet."""
         now = self._node_settings.now
         default = self.image.resource_configs(ConfigResourceType.BROKER, "")
         broker = self.image.resource_configs(ConfigResourceType.BROKER, str(now.node.node_id))
@@ -220,9 +220,9 @@ class QuorumController:
     def commit(self, decision: Decision[R]) -> Pending[R]:
         """Append the records; what is decided is answered when they, and all it was decided on, are committed.
 
-        A refusal has no records, but may rest on what is not committed yet: the topic that "already exists".
-        Refused with KAFKA_STORAGE_ERROR when the disk has no room or has failed. As a rule the decision does not hold
-        then; when only the flush failed, and a later one succeeds, it will.
+        A decision without records (TOPIC_ALREADY_EXISTS) waits, too: the topic may not be committed yet. If the disk is
+        full or has failed, the answer is KAFKA_STORAGE_ERROR and nothing has changed; if only the flush has failed, the
+        records are committed by the next flush that succeeds.
         """
         return self._answer_of(decision, partial(self._append, decision.records) if decision.records else None)
 
@@ -239,9 +239,10 @@ class QuorumController:
         return answer
 
     async def commit_in_turns(self, decide: Callable[[], Decision[R]]) -> Pending[R]:
-        """As `commit`, for thousands of records: most of the work is done beforehand, in turns.
+        """As `commit`, for thousands of records: encoding and replaying are done before the append, in turns.
 
-        When another decision comes in between, this one is made anew on its outcome, at last in one piece.
+        If another decision was appended meanwhile, this one is made again on the new image; the last attempt is made
+        without turns.
         """
         for _ in range(PREPARED_TIMES_MAX):
             image = self.image
@@ -252,7 +253,7 @@ class QuorumController:
         return self.commit(decide())
 
     async def _prepare(self, records: Sequence[MetadataRecord]) -> _Prepared | None:
-        """None: there are no records."""
+        """Encode and replay the records, in turns. None if there are no records."""
         turn = Turn()
         delta, encoded, metadata_version = MetadataDelta(self.image), [], self.image.metadata_version
         await turn.share()

@@ -1,8 +1,8 @@
-"""Requests whose time is up before the controller begins.
+"""Requests whose timeout is over before the controller begins.
 
-Apache Kafka's controller drops what it has not begun within the request's `timeout_ms`, so that a time of 0 or less
-does nothing at all. What it refuses without its event queue (a topic named twice, a request for nothing) it refuses,
-or answers, all the same.
+Apache Kafka's controller drops a request that it has not begun within `timeout_ms`, so with a timeout of 0 or less
+nothing is done. Requests that do not pass through its event queue are answered all the same: one that names a topic
+twice with its error, and one without topics with an empty answer.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 def check_deadline(timeout_ms: int) -> None:
-    """Raises KafkaError REQUEST_TIMED_OUT: the time is up."""
+    """Raises KafkaError REQUEST_TIMED_OUT: the timeout is not positive."""
     if timeout_ms <= 0:
         raise KafkaError(ErrorCode.REQUEST_TIMED_OUT)
 
 
 def check_deadline_of_topics(timeout_ms: int, topics: Iterable[Hashable]) -> None:
-    """The same, if there is anything to decide: a topic that is there twice is refused for that, however late."""
+    """As `check_deadline`, if some topic is named just once: one that is named twice gets another error."""
     if timeout_ms <= 0 and 1 in Counter(topics).values():
         raise KafkaError(ErrorCode.REQUEST_TIMED_OUT)

@@ -1,4 +1,4 @@
-"""Settings that AlterConfigs has stored in the metadata: they lie over what the user gave, and some do nothing here."""
+"""Settings that AlterConfigs has stored in the metadata: they override the user's file; some have no effect here."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _KINDS = {
 class DynamicSettings:
     """Keeps a node's settings up to date with the metadata.
 
-    A setting of a topic, broker or group that has a meaning and no effect here is told once, however many have it.
+    A setting that has an effect in Apache Kafka and none here is logged once, even if many topics or groups have it.
     """
 
     def __init__(self, settings: CurrentSettings) -> None:
@@ -36,7 +36,7 @@ class DynamicSettings:
         self._told: set[tuple[int, str]] = set()
 
     def load(self, image: MetadataImage) -> None:
-        """Take over what the image has for all brokers and for this one."""
+        """Use the image's dynamic settings of the default broker and of this broker."""
         for name in ("", str(self._settings.now.node.node_id)):
             self._tell(ConfigResourceType.BROKER, name, image)
         self._follow_broker(image)

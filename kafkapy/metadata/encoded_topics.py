@@ -1,7 +1,7 @@
-"""What Metadata answers of each topic, encoded: kept from one request to the next, as topics rarely change.
+"""Encoded topics of Metadata answers, kept from one request to the next, as topics rarely change.
 
-An entry holds as long as the topic's image and the brokers are the same objects, since images are immutable and a new
-one shares with the last whatever did not change.
+An entry is valid as long as the topic's image and the brokers are the same objects: images are immutable, and a new
+image shares unchanged topics with the one before.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ PARTITIONS_MAX: Final = 100_000
 
 
 class Form(NamedTuple):
-    """What the encoding of a topic depends on, besides the topic and the brokers."""
+    """The parts of a request on which the encoding of a topic depends."""
 
     api_version: int
     listener_name: str
@@ -51,11 +51,11 @@ class EncodedTopics:
             if len(self._forms) == FORMS_MAX:
                 self._drop_oldest()
             entries = {}
-        self._forms[form] = entries  # the last is the one used last
+        self._forms[form] = entries  # in the order of use, the latest last
         return entries
 
     def keep(self, form: Form, image: MetadataImage, entry: EncodedTopic) -> None:
-        """Keep what was encoded on `image`, if there is room and the brokers are still those of that image."""
+        """Keep topics that were encoded from `image`, if there is room and the brokers have not changed since."""
         entries = self._forms.get(form)
         if entries is None or image.brokers is not self._brokers:
             return

@@ -1,4 +1,4 @@
-"""What `kafka-storage format` leaves in a directory: written for a new one, read when the cluster begins.
+"""The files of `kafka-storage format`: written into a new directory, read when the cluster begins.
 
 ```
 meta.properties                               which cluster and node the directory belongs to
@@ -42,11 +42,11 @@ DEFAULT_CONTROLLER_ENDPOINT = VoterEndpoint("CONTROLLER", "localhost", 9093)
 
 
 class FormatError(Exception):
-    """The directory cannot be formatted so; nothing was written. The message is for the user."""
+    """The directory cannot be formatted with these options; nothing was written. The message is for the user."""
 
 
 def own_quorum(settings: Settings, directory_id: Uuid) -> QuorumMembership:
-    """The quorum that a new directory of this node begins with: the node alone.
+    """The quorum of a new data directory: this node is the only voter.
 
     With controller.quorum.voters the settings say who votes (kraft.version 0); otherwise the log does, as after
     `kafka-storage format --standalone` (KIP-853).
@@ -57,7 +57,7 @@ def own_quorum(settings: Settings, directory_id: Uuid) -> QuorumMembership:
 
 
 def controller_endpoint(settings: Settings) -> VoterEndpoint:
-    """Where other controllers would reach this one."""
+    """The endpoint at which other controllers would connect to this one."""
     name = settings.network.controller_listener_names[0]
     own = next((listener for listener in settings.listeners if listener.name == name), None)
     return VoterEndpoint(name, own.host or "localhost", own.port) if own else DEFAULT_CONTROLLER_ENDPOINT
@@ -66,7 +66,7 @@ def controller_endpoint(settings: Settings) -> VoterEndpoint:
 def format_data_directory(
     directory: Path, identity: Identity, membership: QuorumMembership, features: Mapping[str, int], now_ms: int
 ) -> None:
-    """Make a data directory that a broker starts from. What makes it one, meta.properties, is written last.
+    """Format a data directory. meta.properties, by which a broker recognises it, is written last.
 
     Raises FormatError, StoreError: it is formatted, in use, or holds data; OSError.
     """
@@ -89,7 +89,7 @@ def format_data_directory(
 
 
 def is_formatted(metadata_directory: Path) -> bool:
-    """Whether somebody has said what the cluster begins with."""
+    """Whether the directory has bootstrap records."""
     files = (metadata_directory / FIRST_SNAPSHOT.file_name, metadata_directory.parent / BOOTSTRAP_FILE)
     return any(file.exists() for file in files)
 
@@ -129,7 +129,7 @@ def bootstrap_records(metadata_directory: Path, in_snapshot: Sequence[MetadataRe
 
 
 def warn_of_damaged_bootstrap(metadata_directory: Path) -> None:
-    """bootstrap.checkpoint is of no use any more, and yet stops Apache Kafka when it cannot be read."""
+    """Warn of a damaged bootstrap.checkpoint: nobody needs it any more, but Apache Kafka does not start with it."""
     file = metadata_directory.parent / BOOTSTRAP_FILE
     try:
         features_in(_records_in(file))

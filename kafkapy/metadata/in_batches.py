@@ -1,12 +1,12 @@
 """Requests about thousands of topics, decided in batches with turns of the event loop between them.
 
-A decision is made, appended and replayed in one step, and its publication is another: for thousands of records that
-would hold up every other client. So a large request becomes several decisions, each on the newest image and each
-appended as one batch. In between others decide too: what they change counts, as if they had come first. All batches
-wait together for the disk, and one answer leaves at the end.
+A decision is made, appended and replayed in one step, and published in another. With thousands of records each step
+would hold up all other clients. So a large request becomes several decisions, each on the newest image and each
+appended as one batch. Other requests may be decided between two batches; later batches see their changes. One fsync
+covers all batches, and one answer leaves at the end.
 
-Differs: Apache Kafka's controller writes one request's records at once. Here a crash in the middle leaves the first
-topics made (or deleted) and the others not; nobody has been answered then.
+Differs: Apache Kafka's controller writes the records of one request at once. Here, after a crash in the middle, only
+the first topics of the request are created (or deleted); the client has no answer then.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ async def batches_of(
 async def decide_in_turns(
     batches: Iterable[list[T]], decide: Callable[[list[T]], Awaitable[Pending[R]]]
 ) -> list[tuple[list[T], R | KafkaError]]:
-    """Each batch, and what it was answered once that was committed, or why it was not."""
+    """Each batch with its answer, which is committed, or with the error that it was refused with."""
     turn = Turn()
     waiting: list[tuple[list[T], Pending[R]]] = []
     for batch in batches:

@@ -1,4 +1,4 @@
-"""Topics that the broker creates by itself: auto-created ones, internal ones, and those to be there from the start."""
+"""Topics that the broker creates by itself: auto-created ones, internal ones, and those that are given at the start."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 async def create_missing_topics(controller: Controller, names: Iterable[str], settings: Settings) -> list[str]:
-    """Returns the names of those that were created: one that exists is no error, another may have made it.
+    """Create the topics that do not exist, and return their names. It is no error if another request is faster.
 
     Raises KafkaError with the first failure.
     """
@@ -24,7 +24,7 @@ async def create_missing_topics(controller: Controller, names: Iterable[str], se
 
 
 async def create_given_topics(controller: Controller, topics: Iterable[GivenTopic]) -> None:
-    """Those that a user wants to be there from the start. Raises KafkaError, whose message names the topic."""
+    """Create the topics that the user has given for the start. Raises KafkaError, whose message names the topic."""
     for topic in topics:
         try:
             await _create(controller, [_topic(*topic)])

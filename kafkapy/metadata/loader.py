@@ -1,8 +1,8 @@
 """From committed records to published images: the same at the start, as leader, and as follower.
 
-A node takes in the newest snapshot, then the log up to the high watermark, then whatever the high watermark passes.
-What it has decided itself, as leader, it has replayed already: that image and delta are published when their records
-are committed, and need not be read again.
+A node loads the newest snapshot, then the log up to the high watermark, then records as the high watermark passes
+them. A leader has replayed its own decisions already: their images and deltas are published when their records are
+committed, and the records are not read again.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ REPLAY_READ_BYTES = 1 << 20
 
 
 class _Decided(NamedTuple):
-    """What is appended and replayed here, and waits to be committed."""
+    """A decision that is appended and replayed, but not committed yet."""
 
     image: MetadataImage
     delta: MetadataDelta
 
 
 class MetadataLoader:
-    """Reads the metadata of one node and publishes what is committed of it.
+    """Reads the metadata of one node and publishes its committed images.
 
     `image` is the newest image published. Those of records that are appended and not committed belong to who decides.
     """
 
     def __init__(self, log: PartitionLog, membership: QuorumMembership, publisher: MetadataPublisher) -> None:
-        """`membership` holds until a snapshot or the log says otherwise."""
+        """`membership` is used until a snapshot or the log has another."""
         self.membership = membership
         self.bootstrap_records: list[MetadataRecord] = []
         """What the snapshot at offset 0 holds: the first leader of the cluster puts it into the log (KIP-1170)."""
@@ -70,7 +70,7 @@ class MetadataLoader:
                     raise unreadable(file, error, BEGIN_ANEW) from error
                 before = snapshots[1].end_offset if len(snapshots) > 1 else 0
                 if start <= before and newest.end_offset <= end:
-                    # What is left of the log begins where the snapshot before this one ends, or at offset 0.
+                    # The log begins where the snapshot before this one ends, or at offset 0.
                     raise unreadable(file, error, "delete it: the log has all that the file said") from error
                 raise unreadable(file, error) from error
         if end < self._next_offset:
@@ -99,13 +99,13 @@ class MetadataLoader:
         self._publish(image, delta)
 
     def decided(self, image: MetadataImage, delta: MetadataDelta) -> None:
-        """This node has appended what leads to `image`: `delta`, from the image that it decided before this one."""
+        """This node has appended a decision: `delta` leads from its previous image to `image`."""
         assert delta.base is (self._decided[-1].image if self._decided else self.image), "an image was left out"
         assert image.offset >= delta.base.offset, (image.offset, delta.base.offset)
         self._decided.append(_Decided(image, delta))
 
     def commit(self, high_watermark: int) -> None:
-        """Publish everything below `high_watermark`: what was decided here, otherwise what the log holds.
+        """Publish everything below `high_watermark`: decisions of this node, otherwise records read from the log.
 
         Raises BrokenMetadata when the log cannot be read; what was decided here is not read.
         """
@@ -145,7 +145,7 @@ class MetadataLoader:
         return max((path for path in segments if int(path.stem) <= self._next_offset), default=self._log.directory)
 
     def _at_kraft_version(self, image: MetadataImage) -> MetadataImage:
-        """What control records say of the quorum's feature belongs to the image as well."""
+        """The image with the kraft.version that the control records have."""
         kraft_version = self.membership.kraft_version
         return image if image.kraft_version == kraft_version else image._replace(kraft_version=kraft_version)
 

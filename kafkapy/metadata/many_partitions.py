@@ -1,6 +1,6 @@
 """ElectLeaders and AlterPartitionReassignments: a request may name every partition of a cluster.
 
-It is decided in pieces with turns between them, each on the newest image, as requests about many topics are.
+So it is decided in pieces, each on the newest image, with turns of the event loop between them (as in `in_batches`).
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ PARTITIONS_PER_PIECE: Final = 200
 
 
 class Decider(Protocol):
-    """What of the controller is needed here."""
+    """The part of the controller that is needed here."""
 
     @property
     def image(self) -> MetadataImage:
-        """Of everything appended."""
+        """The image of all appended records."""
 
     def commit(self, decision: Decision[R]) -> Pending[R]: ...
 
@@ -92,7 +92,7 @@ async def elect_leaders(controller: Decider, request: ElectLeadersRequest) -> El
 async def alter_partition_reassignments(
     controller: Decider, request: AlterPartitionReassignmentsRequest, allows_unclean_election: Callable[[str], bool]
 ) -> AlterPartitionReassignmentsResponse:
-    """Raises KafkaError REQUEST_TIMED_OUT. `allows_unclean_election` says it of a topic, by name."""
+    """Raises KafkaError REQUEST_TIMED_OUT. `allows_unclean_election` is called with the name of a topic."""
     wanted = request.topics
     if not wanted:
         return AlterPartitionReassignmentsResponse()  # with its empty message, as Apache Kafka's
@@ -129,7 +129,7 @@ async def alter_partition_reassignments(
 def pieces(entries: Iterable[Sequence[P]]) -> Iterator[list[tuple[int, Sequence[P]]]]:
     """The partitions of each entry of a request, some at a time, with the entry's place in the request.
 
-    An entry without partitions has its place, too: it is answered.
+    An entry without partitions is included, as it is answered too.
     """
     piece: list[tuple[int, Sequence[P]]] = []
     room = PARTITIONS_PER_PIECE

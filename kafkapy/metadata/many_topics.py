@@ -49,11 +49,11 @@ R = TypeVar("R")
 
 
 class Decider(Protocol):
-    """What of the controller is needed here."""
+    """The part of the controller that is needed here."""
 
     @property
     def image(self) -> MetadataImage:
-        """Of everything appended."""
+        """The image of all appended records."""
 
     @property
     def random(self) -> Random: ...
@@ -66,7 +66,7 @@ class Decider(Protocol):
 
 
 async def create_topics(controller: Decider, request: CreateTopicsRequest) -> CreateTopicsResponse:
-    """Raises KafkaError REQUEST_TIMED_OUT. So do the others."""
+    """Raises KafkaError REQUEST_TIMED_OUT, as do the other functions here."""
     names = [topic.name for topic in request.topics]
     check_deadline_of_topics(request.timeout_ms, [name for name in names if name != CLUSTER_METADATA_TOPIC])
     creation = controller.topic_creation()
@@ -138,7 +138,7 @@ async def delete_topics(controller: Decider, request: DeleteTopicsRequest) -> De
         return image.topics_by_id.get(state.topic_id) if state.name is None else image.topics.get(state.name)
 
     def key(state: DeleteTopicState) -> Hashable:
-        """The topic, however it is named: one that is named twice stays."""
+        """A key for the topic, whether it is named by name or id, so that duplicates are in one batch."""
         topic = topic_of(state)
         return (state.name, state.topic_id) if topic is None else topic.topic_id
 

@@ -1,8 +1,8 @@
 """The log of `__cluster_metadata-0` and the shell of the quorum that keeps it: it does what `Quorum.step` asks for.
 
-What is appended is committed at once in a directory that is thrown away, otherwise when it is on the disk. One task
-syncs (`run`): what is appended meanwhile shares its next trip. With each commit the images are published first, then
-the high watermark releases the answers that wait for it.
+Records are committed after their fsync; in an ephemeral directory, at once. One task syncs (`run`): records appended
+during one fsync share the next. At each commit the images are published first, then the high watermark releases the
+answers that wait for it.
 """
 
 from __future__ import annotations
@@ -53,10 +53,10 @@ class MetadataLog:
         self._fsync = fsync
         self._high_watermark = HighWatermark(0)
         self._disk: DiskWatch | None = None
-        self._wanted: trio.Event | None = None  # set: something is to be synced. There while `run` runs
+        self._wanted: trio.Event | None = None  # set when records wait for an fsync; not None while `run` runs
 
     def report_to(self, disk: DiskWatch) -> None:
-        """Whom to tell what the disk refuses. Before that a refusal ends the start, which says so."""
+        """Report disk errors to this from now on. Before, a disk error ends the start with its own message."""
         self._disk = disk
 
     @property
@@ -65,7 +65,7 @@ class MetadataLog:
 
     @property
     def epoch(self) -> int:
-        """Of the quorum."""
+        """The epoch of the quorum."""
         return self._quorum.epoch
 
     @property
@@ -78,7 +78,7 @@ class MetadataLog:
         return self._high_watermark.offset
 
     def describe_quorum(self) -> QuorumDescription | None:
-        """None: this node does not lead."""
+        """The state of the quorum; None if this node does not lead."""
         from kafkapy_controller.raft.description import describe
 
         return describe(self._quorum, self._clock.now_ms())
@@ -91,7 +91,7 @@ class MetadataLog:
         logger.debug("leads the quorum in epoch %d at offset %d", self._quorum.epoch, self._quorum.log_end_offset)
 
     def resign(self) -> None:
-        """Nothing is appended any more."""
+        """Stop leading: further appends are refused."""
         self._quorum.step(Stop(), self._clock.now_ms())
 
     def append(self, records: Sequence[MetadataRecord], metadata_version: int) -> None:
@@ -123,7 +123,7 @@ class MetadataLog:
             content = encode_quorum_state(effects.quorum_state, membership.kraft_version, membership.voter_ids)
             replace_file(self._directory / QUORUM_STATE_FILE, content.encode(), fsync=self._fsync)
         if effects.batch is not None:
-            # As it stands: the quorum has put offsets and epoch into the batch.
+            # The batch is appended unchanged: the quorum has set its offsets and epoch.
             self.log.append_as_follower(effects.batch, now_ms=self._clock.now_ms())
             assert self.log.log_end_offset == self._quorum.log_end_offset
         if effects.high_watermark is not None:
@@ -133,17 +133,17 @@ class MetadataLog:
     # Committing
 
     def when_committed(self, release: Callable[[KafkaError | None], None]) -> None:
-        """Call `release(None)` once everything appended so far is committed, and see to it that it will be.
+        """Ask for an fsync, and call `release(None)` once everything appended so far is committed.
 
-        `release(error)` with KAFKA_STORAGE_ERROR: the disk has not taken it. When the log has not failed for good, and
-        a later flush succeeds, the records are committed nevertheless. It must neither wait nor raise.
+        `release(error)` is called with KAFKA_STORAGE_ERROR if the flush has failed. If the error passes and a later
+        flush succeeds, the records are committed nevertheless. `release` must neither wait nor raise.
         """
         end_offset = self._quorum.log_end_offset
         self._high_watermark.release_at(end_offset, release)
         if self._high_watermark.offset >= end_offset:
             return
         if self.log.failure is not None:
-            # The kernel may have dropped what it could not write: another flush would prove nothing.
+            # After a failed fsync the kernel may have dropped the data: a second fsync that succeeds proves nothing.
             self._high_watermark.refuse(StorageError(METADATA_DIRECTORY, self.log.failure))
         elif not self._fsync:
             self._flushed(end_offset)
@@ -153,20 +153,20 @@ class MetadataLog:
             self._flush_here()
 
     def flush(self) -> None:
-        """Commit what is appended. Blocks, while nobody else is served. Raises KafkaError KAFKA_STORAGE_ERROR."""
+        """Sync and commit all appended records. Blocks the event loop. Raises KafkaError KAFKA_STORAGE_ERROR."""
         if self._fsync:
             self.log.flushing.flush()
         self._flushed(self._quorum.log_end_offset)
 
     def _flush_here(self) -> None:
-        """At the start, before `run`: nobody waits for the event loop."""
+        """Flush on this thread: at the start, before `run`, the event loop has nothing else to do."""
         try:
             self.flush()
         except StorageError as error:
             self._not_flushed(error)
 
     async def run(self) -> None:
-        """Sync what is appended, until cancelled. Before and afterwards `when_committed` syncs at once, and blocks."""
+        """Sync appended records until cancelled. Before and afterwards `when_committed` syncs at once, and blocks."""
         self._wanted = trio.Event()
         try:
             while True:
@@ -177,7 +177,7 @@ class MetadataLog:
             self._wanted = None
 
     async def _flush_in_a_thread(self) -> None:
-        """Shielded: answers wait for it, and it ends with the disk's answer."""
+        """Shielded: a flush that has begun must end, as answers wait for it."""
         try:
             flush = self.log.flushing.begin()
             if flush is not None:
@@ -205,4 +205,4 @@ class MetadataLog:
 
     def _tell_disk(self, error: StorageError) -> None:
         if self._disk is not None:
-            self._disk.tell(self.log, error)
+            self._disk.note_disk_error(self.log, error)

@@ -1,4 +1,4 @@
-"""What a node needs of the cluster's metadata: the newest image, and its controller, wherever that is."""
+"""The interfaces to the cluster's metadata: the newest image, and the controller, on whatever node it is."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ if TYPE_CHECKING:
 
 
 class Metadata(Protocol):
-    """Where the newest metadata image is found."""
+    """Gives the newest published metadata image."""
 
     @property
     def image(self) -> MetadataImage: ...
 
 
 class Controller(Protocol):
-    """Decides what changes the metadata. An answer says that the change is committed, and that this node has followed.
+    """Changes the metadata. When it answers, the change is committed and published on this node.
 
     Every answer may be the KafkaError KAFKA_STORAGE_ERROR instead: the metadata log has not taken the change. A request
-    with a `timeout_ms` is refused with REQUEST_TIMED_OUT, and not begun, when that is not positive.
+    whose `timeout_ms` is not positive is refused with REQUEST_TIMED_OUT and not begun.
     """
 
     @property
     def leader_id(self) -> int: ...
 
     def describe_quorum(self) -> QuorumDescription | None:
-        """None: the controller of this node does not lead."""
+        """The state of the quorum; None if the controller of this node does not lead."""
 
     async def create_topics(self, request: CreateTopicsRequest) -> CreateTopicsResponse: ...
 
@@ -67,10 +67,10 @@ class Controller(Protocol):
         """Raises KafkaError INVALID_UPDATE_VERSION."""
 
     def unregister_broker(self, broker_id: int) -> Pending[None]:
-        """Raises KafkaError: BROKER_ID_NOT_REGISTERED; INVALID_REQUEST, it is the broker of this node."""
+        """Raises KafkaError: BROKER_ID_NOT_REGISTERED; INVALID_REQUEST, the id is this node's own."""
 
     def allocate_producer_ids(self) -> Pending[ProducerIdBlock]:
-        """The next block, for the broker of this node."""
+        """The next block of producer ids, for the broker of this node."""
 
     def register_controller(self, registration: NodeRegistration) -> Pending[None]: ...
 

@@ -27,7 +27,7 @@ class ProducerIds:
         self._wanted = trio.Event()
 
     def next(self) -> Pending[int]:
-        """Refused with COORDINATOR_LOAD_IN_PROGRESS when the controller cannot write to its log."""
+        """A new producer id. Refused with COORDINATOR_LOAD_IN_PROGRESS if the controller cannot write to its log."""
         producer_id = next(self._block, None)
         if producer_id is not None:
             return settled(producer_id)
@@ -37,14 +37,14 @@ class ProducerIds:
         return pending
 
     async def run(self) -> None:
-        """Fetch a block whenever one is wanted, until cancelled."""
+        """Get a new block from the controller whenever one is needed, until cancelled."""
         while True:
             await self._wanted.wait()
             self._wanted = trio.Event()
             try:
                 first, count = await self._allocate_block().wait()
             except KafkaError:
-                # What Apache Kafka answers as long as its controller gives no block: every client comes again.
+                # Apache Kafka answers this while its controller gives no block; every client retries.
                 waiting, self._waiting = self._waiting, deque()
                 for pending in waiting:
                     pending.refuse(KafkaError(ErrorCode.COORDINATOR_LOAD_IN_PROGRESS))

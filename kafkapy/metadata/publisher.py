@@ -1,4 +1,4 @@
-"""Where the newest committed metadata image is found, and who follows it."""
+"""Holds the newest committed metadata image, and calls subscribers with each new one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class MetadataPublisher:
-    """The newest committed image, and who wants to know of each new one."""
+    """The newest committed image, and the callbacks for new ones."""
 
     def __init__(self) -> None:
         self.image: MetadataImage = EMPTY_IMAGE
@@ -23,7 +23,7 @@ class MetadataPublisher:
         self._subscribers: list[Callable[[MetadataImage, MetadataDelta], None]] = [self.encoded_topics.follow_metadata]
 
     def subscribe(self, callback: Callable[[MetadataImage, MetadataDelta], None]) -> None:
-        """Have `callback(image, delta)` called for each image from now on, in the order of subscription; `delta` is
+        """Call `callback(image, delta)` for each image from now on, in the order of subscription; `delta` is
         what changed since the one before.
 
         It must not wait and must not raise: the cluster has decided. `self.image` is the new one already.

@@ -53,7 +53,7 @@ def start_controller(
     random: Random,
     fsync: bool = False,
 ) -> tuple[QuorumController, MetadataLog]:
-    """Read what is there, become leader of a new epoch, bootstrap what is new, publish the image. Blocks.
+    """Load the metadata, become leader of a new epoch, bootstrap a new cluster, publish the image. Blocks.
 
     `membership` is for a new directory. One that is formatted keeps what it says: the voters in its snapshot or log,
     otherwise kraft.version 0, with the voters in the settings.
@@ -68,7 +68,7 @@ def start_controller(
         format_directory(directory, membership, now_ms)
     loader = MetadataLoader(log, membership._replace(kraft_version=0), publisher)
     loader.load_snapshot(directory)
-    loader.commit(log.log_end_offset)  # nobody else votes: what this node has, the quorum has
+    loader.commit(log.log_end_offset)  # there is one voter, so every record of this node's log is committed
     _check_features(directory, loader.image)
     state = _read_quorum_state(directory / QUORUM_STATE_FILE)
     quorum = _quorum(directory, node_id, state, loader.membership, log, random)
@@ -90,12 +90,12 @@ def _quorum(
     log: PartitionLog,
     random: Random,
 ) -> Quorum:
-    """Raises BrokenMetadata: this node does not vote alone."""
+    """Raises BrokenMetadata: this node is not the only voter."""
     if membership.voter_ids != [node_id]:
         reason = f"node {node_id} cannot lead alone: the quorum's voters are {membership.voter_ids}"
         raise unreadable(directory, ValueError(reason))
     me = ReplicaKey(node_id, membership.voters[0].directory_id)
-    # Where nobody else has a log to compare, the last epoch is all that matters.
+    # With a single voter no logs are compared, so only the last epoch matters.
     last_epoch = log.leader_epochs.latest_epoch
     epochs = [(last_epoch, log.log_start_offset)] if last_epoch >= 0 else []
     return Quorum(
@@ -122,7 +122,7 @@ def _check_features(directory: Path, image: MetadataImage) -> None:
 
 
 def _read_quorum_state(file: Path) -> QuorumState:
-    """What the last run has noted. Raises BrokenMetadata, OSError."""
+    """The quorum-state file of the last run. Raises BrokenMetadata, OSError."""
     try:
         content = read_file(file)
         if len(content) > QUORUM_STATE_BYTES_MAX:
@@ -131,7 +131,7 @@ def _read_quorum_state(file: Path) -> QuorumState:
     except FileNotFoundError:
         return QuorumState()
     except (MalformedMessage, ValueError) as error:
-        # A vote is only to be remembered where others vote. The epoch of a lone voter is in its log.
+        # A vote must be remembered only with several voters. The epoch of a single voter is in its log.
         raise unreadable(
             file, error, "delete it: this node votes alone, and its log says what the file said"
         ) from error

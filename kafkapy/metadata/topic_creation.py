@@ -1,4 +1,4 @@
-"""What decisions about topics need to know of a node's settings."""
+"""The settings of a node that decisions about topics depend on."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DESCRIBED_TOPICS_MAX = 100
 
 
 def topic_creation(settings: Settings, random: Random) -> TopicCreation:
-    """What the settings say of new topics. To be kept as long as they hold."""
+    """The settings for new topics. Callers keep it as long as the settings do not change."""
     kept: dict[tuple[tuple[str, str], ...], EncodedList[CreatableTopicConfigs]] = {}
 
     def describe(configs: Mapping[str, str]) -> list[CreatableTopicConfigs]:

@@ -12,15 +12,15 @@ if TYPE_CHECKING:
 
 
 class Checkpoints:
-    """Writes them. A crash then costs little, and no log starts again where it started before."""
+    """Writes the checkpoint files, so that recovery after a crash reads little and deleted records stay deleted."""
 
     def __init__(self, store: LogStore, partitions: PartitionManager) -> None:
         self._store = store
         self._partitions = partitions
-        self._lock = trio.Lock()  # spans the write in a thread: the latest offsets are to be written last
+        self._lock = trio.Lock()  # held during the write in a thread, so that the latest offsets are written last
 
     async def write(self) -> None:
-        """Return when the offsets as they are now are in the files. Raises OSError."""
+        """Write the present offsets; returns when the files have them. Raises OSError."""
         async with self._lock:
             files = self._store.checkpoints(self._partitions.high_watermarks())
             await trio.to_thread.run_sync(self._store.replace_checkpoints, files)

@@ -1,4 +1,4 @@
-"""What can be seen of compaction: a snapshot, for who asks `LogCleaning.statistics`."""
+"""Statistics of compaction: a snapshot, from `LogCleaning.statistics`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class CleaningStatistics(NamedTuple):
-    """A cleaning under way. Of `bytes_total`, both passes together, `bytes_done` are read."""
+    """A running cleaning: `bytes_done` of `bytes_total` are read, both passes together."""
 
     topic: str
     partition: int
@@ -17,7 +17,7 @@ class CleaningStatistics(NamedTuple):
 
 
 class CleanerStatistics(NamedTuple):
-    """What compaction has done since the start, and does."""
+    """The running cleanings, and what compaction has done since the start."""
 
     cleanings: int
     bytes_read: int

@@ -1,8 +1,8 @@
-"""What the disk refuses or has damaged, told once and not with every request; and the end of a node whose disk failed.
+"""Disk errors: logged once and not with every request; and the end of a node whose disk has failed.
 
-Who writes tells it here. An error that passes (a full disk) is one line in the log, another line when it is over, and
-the node goes on: reads are served, and so is every write that fits. Any other ends the node, since it has one data
-directory and cannot tell any more what that holds: Apache Kafka, too, stops when its last log directory has failed.
+Code that writes notes its errors here. If an error passes (a full disk), there is one line in the log, another line
+when it is over, and the node goes on: it serves reads, and every write that fits. Any other error ends the node, which
+has one data directory and no longer knows what it holds. Apache Kafka, too, stops when its last log directory fails.
 See docs/decisions/0007-disk-failures.md.
 """
 
@@ -32,23 +32,23 @@ would cost every produce two calls of the system."""
 
 
 class DiskWatch:
-    """One for a data directory."""
+    """Logs the disk errors of one data directory, and ends the node if its disk has failed."""
 
     def __init__(self, directory: Path, clock: Clock) -> None:
         self._directory = directory
         self._clock = clock
-        self._told_ms: dict[str, float] = {}  # kind of trouble -> when a line last said so
-        self._has_told = False
+        self._logged_ms: dict[str, float] = {}  # kind of trouble -> when a line last said so
+        self._has_logged = False
         self.refusing: set[str] = set()
-        """The partitions whose last append the disk refused. While it is not empty, each write that succeeds is told to
+        """The partitions whose last append the disk refused. While it is not empty, each write that succeeds calls
         `accepted`.
         """
         self.failed = trio.Event()
         """Set once the disk has failed for good; `failure` then says why in one line."""
         self.failure = ""
 
-    def tell(self, log: PartitionLog, error: StorageError) -> None:
-        """A write to `log`, or a flush of it, did not succeed. Not every error is the disk's."""
+    def note_disk_error(self, log: PartitionLog, error: StorageError) -> None:
+        """A write or flush of `log` has failed: log it, or end the node. Errors that are not the disk's are ignored."""
         if log.has_failed and isinstance(error.cause, FileNotFoundError):
             self.lost(f"{error.cause.filename or log.directory} is gone")
         elif log.has_failed:
@@ -57,10 +57,10 @@ class DiskWatch:
             self.refused(log.topic_partition, error)
 
     def refused(self, what: str, error: StorageError) -> None:
-        """The disk takes nothing for `what`, a log, at the moment."""
+        """The disk refuses writes to the log `what`, with an error that passes."""
         self.refusing.add(what)
-        if self._is_news("a write"):
-            self._has_told = True
+        if self._should_log("a write"):
+            self._has_logged = True
             logger.error(
                 "%s cannot be written (%s): %s. Until then requests that write get an error; reading goes on",
                 what,
@@ -69,25 +69,25 @@ class DiskWatch:
             )
 
     def accepted(self, what: str) -> None:
-        """The disk has taken something for `what`."""
+        """A write to the log `what` has succeeded."""
         self.refusing.discard(what)
-        self._tell_end("the disk under %s takes writes again")
+        self._log_recovery("the disk under %s takes writes again")
 
     def gone(self, what: str) -> None:
-        """Nothing more is written for `what`: its topic was deleted, as one does to make room."""
+        """The topic of the log `what` was deleted, perhaps to make room: its refused writes are over."""
         if self.refusing:
             self.refusing.discard(what)
-            self._tell_end("topics whose writes the disk under %s refused were deleted: none is refused now")
+            self._log_recovery("topics whose writes the disk under %s refused were deleted: none is refused now")
 
     def unreadable(self, error: KafkaError) -> None:
-        """A client wanted to read something and got KAFKA_STORAGE_ERROR. Told of each partition now and then."""
-        if self._is_news(f"a read of {error.subject if isinstance(error, StorageError) else error.message}"):
+        """A client's read got KAFKA_STORAGE_ERROR. Logged for each partition, but not each time."""
+        if self._should_log(f"a read of {error.subject if isinstance(error, StorageError) else error.message}"):
             logger.error("cannot read %s: %s", error.message, what_to_do(error))
 
     def damaged(self, damage: Damage) -> None:
-        """Something had to be taken out of a log when it was opened, or is missing in it."""
+        """Damaged bytes were cut off a log when it was opened, or records are missing in it."""
         if isinstance(damage, MissingRecords):
-            if self._is_news(f"what is missing in {damage.topic_partition} before {damage.end_offset}"):
+            if self._should_log(f"what is missing in {damage.topic_partition} before {damage.end_offset}"):
                 logger.warning(
                     "%s: no file holds the records from offset %d to %d, which a client asked for: it gets those "
                     "behind them. As the topic is not compacted, a segment file is missing: restore it from a copy",
@@ -128,7 +128,7 @@ class DiskWatch:
             )
 
     def lost(self, reason: str) -> None:
-        """Somebody has taken away what is written to: nothing that is written from now on would be kept."""
+        """Files that the node writes to were deleted or replaced: end the node, as it would lose all further writes."""
         if not self.failed.is_set():
             seconds = LOSS_CHECK_INTERVAL_MS // 1_000
             self.failure = (
@@ -138,20 +138,20 @@ class DiskWatch:
             self.failed.set()
 
     def put_off(self, chore: str, error: OSError | KafkaError) -> None:
-        """A chore in the background did not succeed, and comes round again."""
-        if self._is_news(chore):
+        """A background chore has failed and will be tried again."""
+        if self._should_log(chore):
             logger.error("%s failed and will be tried again (%s): %s", chore, _words(error), what_to_do(error))
 
-    def _tell_end(self, message: str) -> None:
-        if self._has_told and not self.refusing:
-            self._has_told = False
+    def _log_recovery(self, message: str) -> None:
+        if self._has_logged and not self.refusing:
+            self._has_logged = False
             logger.warning(message, self._directory)
 
-    def _is_news(self, trouble: str) -> bool:
+    def _should_log(self, trouble: str) -> bool:
         now_ms = self._clock.monotonic_ms()
-        if now_ms - self._told_ms.get(trouble, -TOLD_AGAIN_MS) < TOLD_AGAIN_MS:
+        if now_ms - self._logged_ms.get(trouble, -TOLD_AGAIN_MS) < TOLD_AGAIN_MS:
             return False
-        self._told_ms[trouble] = now_ms
+        self._logged_ms[trouble] = now_ms
         return True
 
     def _fail(self, what: str, error: StorageError) -> None:

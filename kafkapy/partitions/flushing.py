@@ -1,21 +1,21 @@
-"""fsync beside the event loop: what was appended together is brought to the disk together.
+"""fsync in a worker thread: one fsync covers all records that were appended before it began.
 
-The choice is Apache Kafka's. As a rule nothing is synced when it is produced: the page cache survives a crash of the
-process, and replicas the crash of a machine. Only a segment that was rolled is synced, in the background, so that
-recovery reads little. Who runs one broker and wants every answer to be a promise of durability sets flush.messages=1:
-then a produce is answered after the fsync. All requests that come while one fsync runs share the next.
+As in Apache Kafka, produced records are not synced by default: the page cache survives a crash of the process, and
+replicas survive the crash of a machine. Only a rolled segment is synced, in the background, so that recovery reads
+little. With flush.messages=1 a produce is answered after the fsync: use it where a single broker must not lose an
+acknowledged record in a power failure. All requests that arrive while one fsync runs share the next.
 
-flush.messages   an append that leaves so many records unsynced asks for a flush, and is not committed before
+flush.messages   an append that leaves so many records unsynced asks for a flush, and is committed after it
 flush.ms         records are synced after that time, to within `CHECK_INTERVAL_MS`
 
-Beside that, logs are *settled*: synced together with their indexes and a snapshot of their producers, so that a
-recovery begins there. After an unclean stop those that recovery had to read, lest the next one reads them again; later,
-every log.flush.offset.checkpoint.interval.ms, those that it would have to read most of. Apache Kafka does not: its
-recovery reads the whole segment that was written to, every time.
+Logs are also *settled*: synced together with their indexes and a snapshot of their producers, so that recovery begins
+at that point. After an unclean stop, the logs that recovery has read are settled, so that the next recovery does not
+read them again. Every log.flush.offset.checkpoint.interval.ms, the logs with the most unsettled bytes are settled.
+Apache Kafka does not do this: its recovery reads the whole active segment every time.
 
-Differs: Apache Kafka looks at flush.ms only every log.flush.scheduler.interval.ms, which is never by default; here a
-topic's flush.ms is enough. It syncs within the append; here the high watermark waits for the fsync, so that neither a
-producer nor a consumer hears of a record that may be lost with the power.
+Differs: Apache Kafka checks flush.ms only every log.flush.scheduler.interval.ms, which by default is never; here a
+topic's flush.ms is enough. Apache Kafka syncs within the append; here the high watermark waits for the fsync, so that
+neither a producer nor a consumer sees a record that a power failure may lose.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 
 CHECK_INTERVAL_MS = 1_000
 NEVER_MS = 2**63 - 1
-SETTLE_BYTES_MIN = 1 << 15  # a recovery reads less than that in the time that opening a log takes
-SETTLE_LOGS_MAX = 200  # each time: they cost half a dozen fsyncs each
+SETTLE_BYTES_MIN = 1 << 15  # recovery reads fewer bytes than that in the time that opening a log takes
+SETTLE_LOGS_MAX = 200  # in one round of the chore: each costs half a dozen fsyncs
 SETTLE_TOGETHER_MAX = 16  # logs settled in a row; an fsync for flush.messages may have to wait for all of them
 
 
@@ -52,7 +52,7 @@ class Extent(IntEnum):
 
 
 class Due:
-    """A log that is to be flushed: how much of it, and who wants to know."""
+    """A log that is to be flushed: how much of it, and the callback for afterwards."""
 
     __slots__ = ("extent", "then")
 
@@ -72,7 +72,8 @@ class Flusher:
         self._round_ended = trio.Event()  # of the round that begins next
         self._dirty_since_ms: dict[PartitionLog, int] = {}
         self.recovery_points_moved = trio.Event()
-        """Set when it is worth noting, and replaced by who notes it: not for every produce with flush.messages."""
+        """Set when recovery points should be written to the checkpoint file, which replaces this event. A flush for
+        flush.messages does not set it."""
 
     def ask(
         self,
@@ -80,10 +81,10 @@ class Flusher:
         extent: Extent = Extent.RECORDS,
         then: Callable[[KafkaError | None], None] | None = None,
     ) -> None:
-        """Have the log flushed in the round that begins next.
+        """Flush the log in the next round.
 
-        `then(None)` is called once that is done, `then(KAFKA_STORAGE_ERROR)` when it has failed; a log has one that
-        wants to know, its partition.
+        Afterwards `then(None)` is called, or `then(KAFKA_STORAGE_ERROR)` if the flush failed. A log has one such
+        callback, that of its partition.
         """
         due = self._due.get(log)
         if due is None:
@@ -93,7 +94,7 @@ class Flusher:
         self._asked.set()
 
     async def settle(self, logs: Iterable[PartitionLog]) -> None:
-        """Have those settled that recovery would have to read most of, some at a time; returns when they are."""
+        """Settle the logs with the most unsettled bytes, some at a time; returns when they are settled."""
         due = [log for log in logs if log.flushing.unsettled_bytes >= SETTLE_BYTES_MIN and not log.has_failed]
         due.sort(key=lambda log: log.flushing.unsettled_bytes, reverse=True)
         for first in range(0, min(len(due), SETTLE_LOGS_MAX), SETTLE_TOGETHER_MAX):
@@ -102,11 +103,11 @@ class Flusher:
             await self.flushed()
 
     async def flushed(self) -> None:
-        """Wait for the end of the round that has everything asked for so far."""
+        """Wait for the end of the round that flushes every log asked for so far."""
         await self._round_ended.wait()
 
     def check(self, logs: Iterable[PartitionLog]) -> None:
-        """Ask for what is due by flush.ms, and for segments that were rolled since they were last flushed."""
+        """Ask for a flush of logs that are due by flush.ms, and of segments that were rolled since the last flush."""
         now_ms = self._clock.now_ms()
         dirty_since_ms: dict[PartitionLog, int] = {}
         for log in logs:
@@ -122,7 +123,7 @@ class Flusher:
         self._dirty_since_ms = dirty_since_ms
 
     async def run(self) -> None:
-        """Flush what is asked for, until cancelled."""
+        """Flush the logs that are asked for, until cancelled."""
         while True:
             await self._asked.wait()
             due, self._due = self._due, {}
@@ -134,7 +135,7 @@ class Flusher:
                 ended.set()
 
     async def _flush(self, due: dict[PartitionLog, Due]) -> None:
-        """All of it, as many at a time as there are descriptors for."""
+        """Flush all logs that are due, as many at a time as there are descriptors for."""
         from kafkapy_log.flush import together_max
 
         logs, count = list(due.items()), together_max()
@@ -177,6 +178,6 @@ class Flusher:
                 wanted.then(None)
 
     def _failed(self, log: PartitionLog, wanted: Due, error: StorageError) -> None:
-        self._disk.tell(log, error)
+        self._disk.note_disk_error(log, error)
         if wanted.then is not None:
             wanted.then(error)

@@ -1,13 +1,14 @@
 """Retention and compaction of a node's logs: when, how fast, and what of it can be seen.
 
-Retention looks at every log each log.retention.check.interval.ms, first after log.initial.task.delay.ms, and at a
-topic's logs at once when its settings change. Compaction has log.cleaner.threads workers; each takes the log with the
-highest dirty ratio among those that are due, cleans it in a thread, and sleeps log.cleaner.backoff.ms when none is.
-Deciding and swapping in happen on the event loop; reading, filtering and writing beside it, while clients read and
-append. Logs that are still closed after a start are looked at from outside first: those that seem due are opened.
+Retention checks every log each log.retention.check.interval.ms, first after log.initial.task.delay.ms, and a topic's
+logs at once when the topic's settings change. Compaction has log.cleaner.threads workers. Each takes the log with the
+highest dirty ratio among those that are due, and cleans it in a thread; if none is due, it sleeps for
+log.cleaner.backoff.ms. The event loop chooses the log and swaps in the cleaned segments; a thread reads, filters and
+writes, while clients read and append. Logs that have not been opened since the start are judged by their files first:
+those that may be due are opened.
 
-Differs: a change of log.cleaner.dedupe.buffer.size, .io.max.bytes.per.second or .io.buffer.load.factor holds from the
-next cleaning on, in Apache Kafka at once, as it starts its cleaner anew.
+Differs: a change of log.cleaner.dedupe.buffer.size, .io.max.bytes.per.second or .io.buffer.load.factor takes effect
+with the next cleaning; in Apache Kafka at once, as it restarts its cleaner.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ logger = logging.getLogger("kafkapy.log_cleaning")
 _UNPAID_BYTES_MAX: Final = 1 << 16
 _THROTTLE_SLEEP_SECONDS_MAX: Final = 0.1
 _INTERVAL_MS_MIN: Final = 10
-_LOOKED_AT_TOGETHER: Final = 200  # closed logs in one go of a thread, which a stop waits for: 20 ms
+_LOOKED_AT_TOGETHER: Final = 200  # closed logs that a thread checks in a row: 20 ms, for which a stop has to wait
 
 
 class LogCleaning:
@@ -83,7 +84,7 @@ class LogCleaning:
         self._fsync = fsync
         self._checkpoints: dict[TopicPartition, int] = {}
         self._checkpoint_lock = trio.Lock()  # the file is written by one thread at a time
-        self._choosing = trio.Lock()  # a log that one worker has chosen is under way when the next one looks
+        self._choosing = trio.Lock()  # held while a worker chooses a log, so that no other worker chooses the same
         self._under_way: dict[Partition, CleaningPlan] = {}
         self._uncleanable: dict[Partition, str] = {}
         self._changed_topics: set[str] = set()
@@ -121,7 +122,7 @@ class LogCleaning:
         )
 
     async def run(self) -> None:
-        """Do both until cancelled. What is being cleaned then stays as it was."""
+        """Run retention and compaction until cancelled. A cleaning that is interrupted leaves its log unchanged."""
         self._load_checkpoints()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._retain_regularly)
@@ -130,7 +131,7 @@ class LogCleaning:
                 nursery.start_soon(self._compact)
 
     def follow_metadata(self, _image: MetadataImage, delta: MetadataDelta) -> None:
-        """Settings that changed hold at once; a topic that is gone is not cleaned any more."""
+        """Apply changed settings at once; stop the cleaning of deleted topics."""
         for topic in delta.deleted_topics:
             for partition in [*self._uncleanable, *self._under_way]:
                 if partition.topic_id == topic.topic_id:
@@ -176,10 +177,10 @@ class LogCleaning:
             wake.set()
 
     def _retain(self, topic: str, index: int) -> None:
-        """Drop what one partition need not keep, unless it is being cleaned: then that comes afterwards."""
+        """Apply retention to one partition; if it is being cleaned, after the cleaning."""
         try:
             partition = self._partitions.stored(topic, index)
-        except KafkaError:  # deleted since we listed it, or it cannot be opened, which its users are told
+        except KafkaError:  # deleted since it was listed, or its log cannot be opened, which its clients see
             return
         if partition is not None and partition not in self._under_way:
             self._delete_old_segments(partition)
@@ -190,11 +191,11 @@ class LogCleaning:
                 high_watermark=partition.high_watermark, now_ms=self._clock.now_ms()
             )
         except StorageError as error:
-            self._disk.tell(partition.log, error)
+            self._disk.note_disk_error(partition.log, error)
             logger.info("retention of %s failed: %s", partition, error.message)
             return
         except Exception as error:
-            # A bug in it must not end the node that clients work with; the log tells where it is.
+            # A bug in retention must not end the node: clients go on, and the log has the traceback.
             self._bugs.report(f"in the retention of {partition}", error)
             return
         if count:
@@ -213,8 +214,8 @@ class LogCleaning:
         await self._keep_workers()
 
     async def _open_what_may_be_due(self) -> None:
-        """Of the compacted logs that nobody has asked for since the start. Nothing is appended to the others, so they
-        are not due before the first retention has opened them.
+        """Open compacted logs that have had no request since the start and may be due. The others get no appends:
+        they cannot become due before retention opens them.
         """
         topics: dict[str, LogSettings] = {}
         closed: list[tuple[TopicPartition, LogSettings, int | None]] = []
@@ -230,7 +231,7 @@ class LogCleaning:
 
             found = []
             for known, settings, checkpoint in some:
-                with suppress(OSError):  # deleted, or its users are told when it is opened
+                with suppress(OSError):  # deleted, or its log cannot be opened, which its clients see
                     if may_be_due(self._partitions.directory / str(known), settings, checkpoint):
                         found.append(known)
             return found
@@ -239,12 +240,12 @@ class LogCleaning:
         for start in range(0, len(closed), _LOOKED_AT_TOGETHER):
             some = closed[start : start + _LOOKED_AT_TOGETHER]
             for known in await trio.to_thread.run_sync(look_at, some):
-                with suppress(KafkaError):  # the same
+                with suppress(KafkaError):  # deleted, or its log cannot be opened, which its clients see
                     self._partitions.stored(*known)
                 await turn.share()
 
     async def _keep_workers(self) -> None:
-        """As many workers as log.cleaner.threads says; one that is too many ends by itself."""
+        """Start as many workers as log.cleaner.threads says; a surplus worker ends by itself."""
         running: set[int] = set()
         async with trio.open_nursery() as nursery:
             while True:
@@ -262,14 +263,14 @@ class LogCleaning:
                 chosen = await self._dirtiest()
                 plan = None if chosen is None else self._begin(*chosen)
             if chosen is not None and plan is None:
-                continue  # it is left alone from now on
+                continue  # it is not cleaned again until the next start
             if chosen is None or plan is None or not await self._clean(chosen[0], plan):
                 backoff_ms = self._settings.now.log.log_cleaner_backoff_ms
                 await self._clock.wait(woken, max(backoff_ms, _INTERVAL_MS_MIN))
         running.remove(number)
 
     async def _dirtiest(self) -> tuple[Partition, Cleanable] | None:
-        """The log to clean now, if one is due, and what of it. Looks at all of them in turns of the event loop."""
+        """The log to clean now, if one is due, and its cleanable range. Checks all logs in turns of the event loop."""
         while True:
             best: Partition | None = None
             best_ratio = ratio_max = 0.0
@@ -286,12 +287,12 @@ class LogCleaning:
             self._dirty_ratio_max = ratio_max
             if best is None:
                 return None
-            cleanable = self._look_at(best)  # it may have changed since its turn
+            cleanable = self._look_at(best)  # it may have changed since it was checked
             if cleanable is not None and _is_due(best, cleanable):
                 return best, cleanable
 
     def _look_at(self, partition: Partition) -> Cleanable | None:
-        """What of it could be cleaned now; None: nothing, whatever is in it."""
+        """The range of the log that could be cleaned now; None if none."""
         log = partition.log
         if not log.settings.compact or partition in self._under_way or partition in self._uncleanable:
             return None
@@ -319,7 +320,7 @@ class LogCleaning:
         return cleanable
 
     def _begin(self, partition: Partition, cleanable: Cleanable) -> CleaningPlan | None:
-        """The plan, under way from now on; None: it cannot be cleaned."""
+        """Begin to clean the log, and return the plan; None if it cannot be cleaned."""
         try:
             plan = partition.log.compaction.begin(
                 cleanable, high_watermark=partition.high_watermark, now_ms=self._clock.now_ms()
@@ -342,7 +343,7 @@ class LogCleaning:
         return plan
 
     async def _clean(self, partition: Partition, plan: CleaningPlan) -> bool:
-        """Clean it once. False: it may be tried again later."""
+        """Clean the log once. Returns False if it should be tried again later."""
         from kafkapy_log.cleaner import CleaningAborted, UncleanableLog
 
         began = time.monotonic()
@@ -351,7 +352,7 @@ class LogCleaning:
         except CleaningAborted:
             logger.info("cleaning of %s aborted: the log or its settings have changed", partition)
             return True
-        except OSError as error:  # the disk is full, as a rule
+        except OSError as error:  # usually the disk is full
             self._disk.put_off("compaction", error)
             logger.info("cleaning of %s failed and will be tried again: %s", partition, error)
             return False
@@ -359,7 +360,7 @@ class LogCleaning:
             if error.passes and not partition.log.has_failed:
                 self._disk.put_off("compaction", error)
                 return False
-            self._disk.tell(partition.log, error)
+            self._disk.note_disk_error(partition.log, error)
             self._leave_alone(partition, str(error))
             return True
         except UncleanableLog as error:
@@ -394,7 +395,7 @@ class LogCleaning:
         return True
 
     async def _clean_in_thread(self, partition: Partition, plan: CleaningPlan) -> int:
-        """The thread cannot be cancelled, so it is told to end, and is waited for.
+        """Clean in a thread. When this is cancelled, the thread is asked to end and is waited for.
 
         Raises CleaningAborted, UncleanableLog, OSError, KafkaError.
         """
@@ -420,7 +421,7 @@ class LogCleaning:
                 with self._turns:
                     end_offset = await trio.to_thread.run_sync(work)
             except Exception as error:
-                failure = error  # raised from here it would come out in a group
+                failure = error  # an exception raised inside the nursery would be wrapped in a group
             nursery.cancel_scope.cancel()
         if failure is not None:
             raise failure
@@ -430,7 +431,7 @@ class LogCleaning:
         return partition.log.compaction.swap_in(cleaned, now_ms=self._clock.now_ms())
 
     def _leave_alone(self, partition: Partition, reason: str) -> None:
-        """Until the next start: Apache Kafka, too, calls such a partition uncleanable and goes on with the others."""
+        """Do not clean the log again until the next start. Apache Kafka, too, marks such a partition as uncleanable."""
         self._uncleanable[partition] = reason
         logger.error("cannot clean %s, leaving it as it is: %s", partition, reason)
 
@@ -472,9 +473,9 @@ async def _abort_when_cancelled(plan: CleaningPlan) -> None:
 
 
 class IoThrottle:
-    """log.cleaner.io.max.bytes.per.second for all workers together, of what they read and write.
+    """log.cleaner.io.max.bytes.per.second: the reads and writes of all workers together.
 
-    By the machine's clock, not the node's: it is about what the disk takes, which no test moves.
+    It uses the machine's clock, not the node's, which a test may move: it limits real disk traffic.
     """
 
     def __init__(self) -> None:
@@ -482,14 +483,14 @@ class IoThrottle:
         self._paid_until = 0.0
 
     def seconds_for(self, byte_count: int, now: float) -> float:
-        """How long to wait until so many bytes more are within the rate."""
+        """How long to wait so that the rate allows so many more bytes."""
         # Two threads may read the same `_paid_until` here: one of them then runs a little ahead, once.
         self._paid_until = max(self._paid_until, now) + byte_count / self.bytes_per_second
         return self._paid_until - now
 
 
 class Pace:
-    """Holds one worker back as the throttle asks for."""
+    """Makes one worker wait as the throttle demands."""
 
     def __init__(self, throttle: IoThrottle, check: Callable[[], None]) -> None:
         self._throttle = throttle

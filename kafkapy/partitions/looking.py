@@ -1,4 +1,4 @@
-"""Looking into batches of very many records: in a worker thread, one at a time, while the event loop goes on."""
+"""Reads the records of very large batches in a worker thread, one batch at a time, while the event loop goes on."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _worker: Final[trio.lowlevel.RunVar[trio.CapacityLimiter]] = trio.lowlevel.RunVa
 
 
 async def look_beside(look: Callable[[], T]) -> T:
-    """What `look` returns or raises; it must not touch what the event loop changes."""
+    """Call `look` in the worker thread; it must not use state that the event loop changes."""
     try:
         worker = _worker.get()
     except LookupError:
@@ -37,7 +37,7 @@ async def look_beside(look: Callable[[], T]) -> T:
 async def check_beside(
     log: PartitionLog, batches: RecordBytes, *, now_ms: int, request_version: int
 ) -> CheckedBatch | KafkaError:
-    """What a client sent, validated by the worker, or why it is refused."""
+    """Validate a client's batch in the worker thread: the checked batch, or the error that it is refused with."""
     try:
         return await look_beside(partial(log.check_produced, batches, now_ms=now_ms, api_version=request_version))
     except KafkaError as error:

@@ -36,7 +36,7 @@ logger = logging.getLogger("kafkapy.partitions")
 
 
 class PartitionManager:
-    """The replicas of this broker. `flusher` brings to the disk what flush.messages asks for; None: nothing waits."""
+    """The replicas of this broker. `flusher` syncs topics with flush.messages; without it no append waits."""
 
     def __init__(
         self,
@@ -57,12 +57,12 @@ class PartitionManager:
         self._by_name: dict[tuple[str, int], Partition] = {}
         self._by_id: dict[tuple[Uuid, int], Partition] = {}
         # A log is opened, or made, when it is first asked for: thousands of partitions start, and are created, at once.
-        # What says that a partition exists is the metadata log, not its directory.
+        # The metadata log decides whether a partition exists, not its directory.
         self._unopened: set[tuple[str, int]] = set()
 
     @property
     def directory(self) -> Path:
-        """Where the logs are."""
+        """The directory of the logs."""
         return self._store.directory
 
     # -- one partition
@@ -80,7 +80,7 @@ class PartitionManager:
         return partition
 
     def leader_by_id(self, topic_id: Uuid, index: int) -> Partition:
-        """The same; UNKNOWN_TOPIC_ID, or UNKNOWN_TOPIC_OR_PARTITION when only the partition is unknown."""
+        """As `leader`, but UNKNOWN_TOPIC_ID, or UNKNOWN_TOPIC_OR_PARTITION if only the partition is unknown."""
         partition = self._by_id.get((topic_id, index))
         if partition is None:
             topic = self._image.topics_by_id.get(topic_id)
@@ -109,7 +109,7 @@ class PartitionManager:
         return self.replica(topic, index)
 
     def is_current(self, partition: Partition) -> bool:
-        """Whether it is still this broker's: not deleted, made anew under its name, or given to others."""
+        """Whether this broker still has the partition: it was not deleted, created anew, or moved to other brokers."""
         return self._by_id.get((partition.topic_id, partition.index)) is partition
 
     # -- many
@@ -145,7 +145,7 @@ class PartitionManager:
         return [TopicPartition(*key) for key in self._unopened if key in self._store]
 
     def unopened_among(self, wanted: Iterable[tuple[str | Uuid, int]]) -> list[tuple[str, int]]:
-        """Those of them, named by their topics' names or ids, whose logs would have to be opened."""
+        """Those of the partitions (by topic name or id) whose logs are not open yet."""
         unopened = self._unopened
         if not unopened:
             return []
@@ -162,17 +162,17 @@ class PartitionManager:
         return found
 
     def high_watermarks(self) -> dict[TopicPartition, int]:
-        """For the replication checkpoint: of the partitions that have been opened."""
+        """The high watermarks of opened partitions, for replication-offset-checkpoint."""
         return {TopicPartition(*key): partition.high_watermark for key, partition in self._by_name.items()}
 
     def settings_for(self, topic_partition: TopicPartition) -> LogSettings:
-        """What the log of a partition follows."""
+        """The settings for the logs of a topic."""
         return self._settings.of_log(topic_partition)
 
     # -- following the metadata
 
     def load(self, image: MetadataImage) -> None:
-        """Take over the replicas that an image gives this broker; logs without a topic are set aside."""
+        """Add the replicas that the image assigns to this broker, and rename logs that have no topic."""
         self._use(image)
         for topic in image.topics.values():
             for index, state in enumerate(topic.partitions):
@@ -185,8 +185,8 @@ class PartitionManager:
         self._settings.use(image)
 
     def _set_strays_aside(self) -> None:
-        """Rename the logs of topics that the metadata does not have: as a rule they were deleted, and the node was
-        killed at once. Kept all the same, since metadata that has lost its end looks just like that.
+        """Rename the logs of topics that the metadata does not have. Usually the topic was deleted just before the node
+        was killed; but metadata that has lost its last records looks the same, so the logs are kept.
         """
         for topic, index in self._store:
             if topic == CLUSTER_METADATA_TOPIC:
@@ -198,7 +198,7 @@ class PartitionManager:
             logger.warning("the metadata has no topic for %s-%d: its log is now %s", topic, index, stray)
 
     def follow_metadata(self, image: MetadataImage, delta: MetadataDelta) -> None:
-        """Make, change and remove replicas as `delta` says; `image` is the state after it."""
+        """Create, change and remove replicas as in `delta`; `image` is the state after it."""
         self._use(image)
         for topic in delta.deleted_topics:
             logger.info("topic %s deleted", topic.name)
@@ -261,7 +261,7 @@ class PartitionManager:
             else:
                 self._disk.unreadable(error)
             raise
-        log.update_settings(for_log)  # a recovery has opened it before anyone knew the topic's own
+        log.update_settings(for_log)  # recovery has opened the log before the topic's own settings were known
         self._unopened.remove((topic, index))
         partition = Partition(
             image,
@@ -281,7 +281,7 @@ class PartitionManager:
         return partition
 
     def _remove(self, topic: TopicImage, index: int) -> None:
-        """Of a topic that is deleted, or assigned to others: rename the log away, to be deleted later."""
+        """The topic was deleted, or the replica was moved to another broker: rename the log, to be deleted later."""
         key = (topic.name, index)
         partition = self._by_id.pop((topic.topic_id, index), None)
         if partition is None and key not in self._unopened:

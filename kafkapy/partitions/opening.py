@@ -26,13 +26,13 @@ OPENED_AT_ONCE_MAX: Final = 10
 
 
 def to_be_opened(named: Iterable[Named], partitions: PartitionManager) -> list[tuple[str, int]]:
-    """Those for `open_in_turns`; empty as a rule: then the handler need not wait."""
+    """The partitions for `open_in_turns`. Usually there are none, and the handler need not wait."""
     closed = partitions.unopened_among(named)
     return closed if len(closed) > OPENED_AT_ONCE_MAX else []
 
 
 async def open_in_turns(closed: Iterable[tuple[str, int]], partitions: PartitionManager) -> None:
-    """What cannot be opened is left to the handler, which finds it, too."""
+    """Open the partitions. Errors are ignored: the handler gets them again when it uses the partition."""
     turn = Turn()
     for topic, index in closed:
         with suppress(KafkaError):

@@ -1,8 +1,8 @@
-"""One partition as this broker has it: its log, its role, how far it is committed, who waits for it.
+"""One replica on this broker: its log, its role, its high watermark, and its watchers (parked fetches).
 
-A replica leads or follows. As leader it takes what clients and coordinators append, knows how far each follower has
-come, and moves the high watermark. As follower it stores what the leader has, truncates where the leader tells it that
-the two have diverged, and learns the high watermark from the leader. (KIP-101, KIP-320, KIP-966)
+A replica leads or follows. The leader appends records of clients and coordinators, tracks the offset of each follower,
+and moves the high watermark. A follower stores the leader's records, truncates its log where the leader reports a
+divergence, and learns the high watermark from the leader. (KIP-101, KIP-320, KIP-966)
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ TOLD_AT_ONCE_MAX = 32
 
 
 class Role(Enum):
-    """What this broker does for the partition."""
+    """Whether this broker leads or follows the partition."""
 
     LEADER = auto()
     FOLLOWER = auto()
 
 
 class FollowerState:
-    """How far the leader knows a follower to be."""
+    """The offsets of a follower, as the leader knows them."""
 
     __slots__ = ("caught_up_ms", "end_offset", "fetched_ms", "leader_end_offset")
 
@@ -55,7 +55,7 @@ class FollowerState:
 
 
 class Partition:
-    """One replica. Its log has the same owner: the event loop.
+    """One replica. Only the event loop uses it and its log.
 
     `stored`: end of the records that acks=1 may answer: all appended ones, or with flush.messages those before the last
     fsync. `committed`: the high watermark. Both only move within this class.
@@ -99,12 +99,12 @@ class Partition:
         now_ms: int,
         high_watermark: int = 0,
     ) -> None:
-        """`high_watermark` is what the last run has noted: a leader that is not alone begins with it."""
+        """`high_watermark` comes from the checkpoint: a leader with followers begins with it."""
         self._disk = disk
         self._node_id = node_id
         self._lag_time_max_ms = lag_time_max_ms
         self._flusher: Flusher | None = None  # where flush.messages asks for it
-        self._flush_asked = False  # an append waits for an fsync, and with it whatever was appended behind it
+        self._flush_asked = False  # an append waits for an fsync; later appends wait for it, too
         self._epoch_start_offset = log.log_end_offset
         self._followers: dict[int, FollowerState] = {}
         self._watchers: dict[object, Callable[[Partition, bool], None]] = {}
@@ -127,7 +127,7 @@ class Partition:
     def __str__(self) -> str:
         return f"{self.topic}-{self.index}"
 
-    # -- what others may know
+    # -- state that others read
 
     @property
     def high_watermark(self) -> int:
@@ -141,12 +141,12 @@ class Partition:
 
     @property
     def is_under_min_isr(self) -> bool:
-        """min.insync.replicas asks for no more replicas than there are."""
+        """Whether the ISR is below min.insync.replicas, which counts at most as the number of replicas."""
         in_sync = len(self.isr)
         return in_sync < self.settings.min_insync_replicas and in_sync < len(self.replicas)
 
     def check_leader_epoch(self, current_leader_epoch: int) -> None:
-        """Compare what a client believes the leader epoch to be; -1 is no belief (KIP-320).
+        """Compare the leader epoch that a client knows with the current one; -1: it knows none (KIP-320).
 
         Raises KafkaError: FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH.
         """
@@ -181,7 +181,7 @@ class Partition:
         }
         for replica in self.isr:
             if replica in self._followers and self._followers[replica].caught_up_ms < 0:
-                self._followers[replica].caught_up_ms = now_ms  # counts as caught up until replica.lag.time.max.ms
+                self._followers[replica].caught_up_ms = now_ms  # until replica.lag.time.max.ms is over
         if not self._flush_asked:
             self.stored.advance(self.log.log_end_offset)
         self._advance(now_ms)
@@ -197,7 +197,7 @@ class Partition:
         self._tell_watchers()
 
     def retire(self) -> None:
-        """The partition is deleted or was given to other brokers: refuse the requests that wait for it."""
+        """The partition was deleted or moved to other brokers: refuse the requests that wait for it."""
         self.role, self.leads = Role.FOLLOWER, False
         self.leader_id = -1
         self._refuse_waiting(KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION))
@@ -219,8 +219,10 @@ class Partition:
         guard: object = UNGUARDED,
         at_once: bool = True,
     ) -> AppendResult:
-        """Append what a client sent. Raises KafkaError; then nothing was stored. So it is with TakesLong, which is
-        raised only `at_once`: then the batch is to be given as what `looking.check_beside` returns.
+        """Append a client's batch. Raises KafkaError; then nothing was stored.
+
+        With `at_once` it may raise TakesLong, and nothing was stored: call it again with what `looking.check_beside`
+        returns for the batch.
         """
         try:
             result = self.log.append_as_leader(
@@ -233,7 +235,7 @@ class Partition:
                 guard=guard,
             )
         except StorageError as error:
-            self._disk.tell(self.log, error)
+            self._disk.note_disk_error(self.log, error)
             raise
         self._appended(result.last_offset + 1, now_ms)
         return result
@@ -252,7 +254,7 @@ class Partition:
                 batch, leader_epoch=self.leader_epoch, now_ms=now_ms, transaction_version=transaction_version
             )
         except StorageError as error:
-            self._disk.tell(self.log, error)
+            self._disk.note_disk_error(self.log, error)
             raise
         self._appended(result.last_offset + 1, now_ms)
         return result
@@ -281,14 +283,14 @@ class Partition:
         try:
             self.log.delete_records_before(offset, now_ms=now_ms)
         except StorageError as error:
-            self._disk.tell(self.log, error)
+            self._disk.note_disk_error(self.log, error)
             raise
         self.log_start_moved()
 
     def log_start_moved(self) -> None:
         """To be called after DeleteRecords or retention has moved the log start offset forward.
 
-        Watchers are not told: as in Apache Kafka, a fetch that waits hears of it when its wait ends.
+        Watchers are not called: as in Apache Kafka, a parked fetch learns the new offset when its wait ends.
         """
         if self.committed.offset < self.log.log_start_offset:
             self.committed.advance(self.log.log_start_offset)
@@ -329,13 +331,13 @@ class Partition:
     # -- followers
 
     def follower_fetched(self, replica_id: int, fetch_offset: int, *, now_ms: int) -> None:
-        """A follower asks for records from `fetch_offset`: it has everything below. Raises KafkaError
-        UNKNOWN_LEADER_EPOCH: it is no replica of this partition, as far as this leader knows.
+        """A follower asks for records from `fetch_offset`, so it has all records below. Raises KafkaError
+        UNKNOWN_LEADER_EPOCH: as far as this leader knows, it has no replica of this partition.
         """
         follower = self._followers.get(replica_id)
         if follower is None:
             raise KafkaError(ErrorCode.UNKNOWN_LEADER_EPOCH)
-        # Caught up means: it has now what the leader had at its last fetch at least (ReplicaState in Apache Kafka).
+        # Caught up: it has all that the leader had at the follower's previous fetch (Apache Kafka's ReplicaState).
         if fetch_offset >= self.log.log_end_offset:
             follower.caught_up_ms = max(follower.caught_up_ms, now_ms)
         elif follower.fetched_ms >= 0 and fetch_offset >= follower.leader_end_offset:
@@ -359,7 +361,7 @@ class Partition:
         ]
 
     def may_join_isr(self, replica_id: int) -> bool:
-        """Whether a follower outside the ISR has come far enough: to the high watermark and into this leader epoch."""
+        """Whether a follower may join the ISR: it has reached the high watermark and the start of this leader epoch."""
         follower = self._followers.get(replica_id)
         if follower is None or replica_id in self.isr:
             return False
@@ -386,7 +388,7 @@ class Partition:
     def append_from_leader(
         self, batches: RecordBytes, *, leader_high_watermark: int, leader_log_start_offset: int, now_ms: int
     ) -> None:
-        """Store what the leader has answered to a fetch from this log's end, which may be nothing.
+        """Append the leader's answer to a fetch from this log's end; it may be empty.
 
         Raises KafkaError CORRUPT_MESSAGE, KAFKA_STORAGE_ERROR; UnexpectedAppendOffset.
         """
@@ -402,8 +404,8 @@ class Partition:
         self._tell_watchers()
 
     def truncate_to_divergence(self, leader_epoch: int, end_offset: int, *, now_ms: int) -> None:
-        """Forget what the leader does not have: in `leader_epoch`, the latest that both know, its log ends at
-        `end_offset` (KIP-595's diverging epoch, or OffsetForLeaderEpoch).
+        """Truncate records that the leader does not have. `leader_epoch` is the latest epoch that both have, and
+        ends at `end_offset` in the leader's log (KIP-595's diverging epoch, or OffsetForLeaderEpoch).
 
         Raises KafkaError KAFKA_STORAGE_ERROR.
         """
@@ -414,7 +416,7 @@ class Partition:
             self._truncated()
 
     def start_over_at(self, offset: int, *, now_ms: int) -> None:
-        """Forget everything: the leader's log begins at `offset`, above this one's end.
+        """Drop all records: the leader's log begins at `offset`, above this one's end.
 
         Raises KafkaError KAFKA_STORAGE_ERROR.
         """
@@ -432,9 +434,9 @@ class Partition:
     # -- news
 
     def watch(self, watcher: object, tell: Callable[[Partition, bool], None]) -> None:
-        """Until `unwatch`, call `tell(partition, at_once)` when records become readable, are cut off, or the role
-        changes. `tell` must not wait or raise; without `at_once` many others were told before, and what takes
-        longer than a look has to be done in a turn of its own.
+        """Until `unwatch`, call `tell(partition, at_once)` when records become readable, are truncated, or the role
+        changes. `tell` must not wait or raise. If `at_once` is False, many watchers are called in a row: `tell` must
+        then leave longer work to a turn of its own.
         """
         self._watchers[watcher] = tell
 

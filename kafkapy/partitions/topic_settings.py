@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 class TopicSettingsSource:
-    """Answers for every topic, from the broker's settings and from what the metadata has of the topic's own.
+    """The settings of every topic: the topic's own values in the metadata over the broker's settings.
 
-    A topic of which nothing is known yet has the broker's: a log may be recovered before the metadata is read.
+    Before the metadata is read, every topic has the broker's settings: logs are recovered that early.
     """
 
     def __init__(self, settings: CurrentSettings) -> None:
@@ -25,7 +25,7 @@ class TopicSettingsSource:
         self._image = EMPTY_IMAGE
 
     def use(self, image: MetadataImage) -> None:
-        """Answer by this image from now on."""
+        """Use this image from now on."""
         self._image = image
 
     @property
@@ -37,7 +37,7 @@ class TopicSettingsSource:
         return self._settings.now.topic_defaults.resolve(overrides)
 
     def of_logs(self, settings: TopicSettings) -> LogSettings:
-        """What the logs of a topic with these settings follow."""
+        """The settings for the logs of a topic with these settings."""
         now = self._settings.now
         return log_settings(
             settings,

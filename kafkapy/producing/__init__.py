@@ -1,4 +1,4 @@
-"""What stands between a Produce request and the partitions.
+"""Checks before a Produce is appended, and the wait for acks after it.
 
 acks        the answer leaves when its records are stored or committed, as acks asks for
 enlisting   may a transactional batch be stored?

@@ -1,4 +1,4 @@
-"""Waiting for acks: a produce is answered when each partition has its records as safe as the producer asked for.
+"""Waiting for acks: a produce is answered when the records of each partition are stored or committed, as acks asks.
 
 acks=1     the leader has stored them: at once, or after the fsync that flush.messages asks for
 acks=all   the high watermark has passed them: the whole ISR has them
@@ -21,7 +21,7 @@ ALL: Final = -1
 
 
 class AckWait:
-    """The answer to one produce, some of whose records are appended and not yet as safe as they are to be."""
+    """The pending answer to one produce whose records are appended, but not yet stored or committed as acks asks."""
 
     def __init__(self, response: ProduceResponse, acks: int) -> None:
         self.pending: Pending[ProduceResponse | None] = Pending()
@@ -40,7 +40,8 @@ class AckWait:
         mark.release_at(end_offset, partial(self._released, self._added, partition))
 
     def begin(self, timeout_ms: int, clock: Clock) -> Pending[ProduceResponse | None]:
-        """Nothing more is added. After `timeout_ms` what still waits gets REQUEST_TIMED_OUT, though it is appended."""
+        """Begin to wait: all is added. Partitions that wait longer than `timeout_ms` get REQUEST_TIMED_OUT; their
+        records stay in the log."""
         self._begun = True
         if self._waiting:
             self._timer = clock.call_later(timeout_ms, self._time_is_up)
@@ -51,7 +52,7 @@ class AckWait:
     def _released(self, key: int, partition: Partition, error: KafkaError | None) -> None:
         answer = self._waiting.pop(key, None)
         if answer is None:
-            return  # its time was up before
+            return  # its timeout was over before
         if error is not None:
             _refuse(answer, error.code)
         elif self._acks == ALL and partition.is_under_min_isr:

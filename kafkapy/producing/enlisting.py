@@ -1,7 +1,7 @@
 """The transactional part of a produce: may these batches be stored? (KIP-98, KIP-890)
 
-Before anything of a request is appended, all its partitions that hold a transactional batch are looked at together, so
-that the transaction coordinator stores one record for all of them.
+All partitions of a request that have a transactional batch are enlisted together, before any batch is appended, so that
+the transaction coordinator stores one record for all of them.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _RETRIABLE = frozenset(
 
 
 class NotEnlisted(KafkaError):
-    """The batch is not in its producer's transaction. `shown` is the message for the client, if there is one."""
+    """The batch's partition is not in its producer's transaction. `shown` is the message for the client, if any."""
 
     def __init__(self, code: ErrorCode, shown: str | None = None) -> None:
         super().__init__(code, shown)
@@ -48,14 +48,14 @@ class NotEnlisted(KafkaError):
 
 
 class Enlisted(NamedTuple):
-    """The coordinator knows the batch's partition to be in its transaction, when `ProducerState.guard` was `guard`."""
+    """The coordinator has said that the partition is in the transaction. `ProducerState.guard` was `guard` then."""
 
     verification: Verification
     guard: object
 
 
 def has_transactional_batch(request: ProduceRequest) -> bool:
-    """Asked of every request: one byte of each partition's batch says it."""
+    """Whether a request has a transactional batch: looks at one byte of each batch, as every request is checked."""
     for topic in request.topic_data:
         for data in topic.partition_data:
             records = data.records
@@ -70,7 +70,7 @@ def enlist(
     enlister: PartitionEnlister,
     find: Callable[[TopicProduceData, int], Partition],
 ) -> Pending[dict[Partition, Enlisted | NotEnlisted]]:
-    """What the transaction coordinator says of each partition that holds a transactional batch.
+    """Ask the transaction coordinator about each partition that has a transactional batch.
 
     Raises NotEnlisted for the whole request: TRANSACTIONAL_ID_AUTHORIZATION_FAILED, there is no transactional id;
     INVALID_PRODUCER_ID_MAPPING, the batches are of several producers.
@@ -87,7 +87,7 @@ def enlist(
                     producers.add(ProducerIdAndEpoch(header.producer_id, header.producer_epoch))
                     partitions.append(find(topic, data.index))
             except KafkaError:
-                continue  # the append will find it too
+                continue  # the append raises this error again
     if len(producers) > 1:
         raise NotEnlisted(ErrorCode.INVALID_PRODUCER_ID_MAPPING, SEVERAL_PRODUCERS)
     if not partitions:
@@ -115,7 +115,7 @@ def _enlisting(version: int) -> Enlisting:
 
 
 def _as_seen_by_producers(error: KafkaError, version: int) -> NotEnlisted:
-    """Errors that older clients would not try again become one that they do."""
+    """Replace errors that older clients do not retry by one that they retry."""
     code = error.code
     if code is ErrorCode.INVALID_TXN_STATE:
         return NotEnlisted(code, error.message)
