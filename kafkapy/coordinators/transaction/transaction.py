@@ -50,7 +50,7 @@ class TransactionStatus(IntEnum):
 
 
 ENDING = frozenset({TransactionStatus.PREPARE_COMMIT, TransactionStatus.PREPARE_ABORT})
-"""Decided and stored, yet not every marker is written."""
+"""The states in which the decision is stored, but not every marker written."""
 
 
 class ProducerIdAndEpoch(NamedTuple):
@@ -90,7 +90,7 @@ class Transaction(NamedTuple):
 
     @property
     def is_ending(self) -> bool:
-        """Decided and stored, yet not every marker is written."""
+        """Whether the decision is stored, but not every marker written."""
         return self.status in ENDING
 
     @property
