@@ -27,7 +27,7 @@ class Deadline:
         self._expires_at_ms = 0.0
 
     def set(self, delay_ms: float) -> None:
-        """Expire `delay_ms` from now, whatever was set before."""
+        """Expire in `delay_ms`; replaces an earlier deadline."""
         self._expires_at_ms = self._clock.monotonic_ms() + delay_ms
         if self._timer is None or self._expires_at_ms < self._armed_until_ms:
             self.cancel()

@@ -1,12 +1,12 @@
-"""Replaying what a partition of a coordinator's topic holds, whoever has written it and whatever the disk made of it.
+"""Replays a partition of a coordinator's topic, whose records a client may have written or the disk have damaged.
 
 What no coordinator can have written is skipped, with a line in the log that names topic, partition, offset and reason:
 one bad record costs that record, neither the others nor the broker. An admin client may write anything into these
 topics, as in Apache Kafka, and a disk may flip a bit in a record that was good.
 
-Differs: Apache Kafka does not serve the groups of a partition with such a record, and of a partition with such a
-transactional id only what was stored before it. It believes a batch whose CRC is wrong. Records of an unknown type it
-skips, too.
+Differs: if a partition has such a record, Apache Kafka does not serve its groups, and of its transactional ids only
+those stored before that record. It accepts a batch whose CRC is wrong. Records of an unknown type are skipped there,
+too.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ _NO_PRODUCER_ID: Final = -1
 class PartitionLoading:
     """One partition being replayed, batch by batch; then `end`.
 
-    `replay(key, value, producer_id)` is told each record, with the producer id -1 when it was not written in a
+    `replay(key, value, producer_id)` is called for each record, with producer id -1 if it was not written in a
     transaction, and `replay_end_transaction(producer_id, committed)` each marker. Where they raise MalformedMessage or
-    UnsupportedVersion they have changed nothing.
+    UnsupportedVersion, they have changed nothing.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class PartitionLoading:
         self._skipped = 0
 
     def take(self, batch: memoryview) -> None:
-        """Take in one stored batch; what it cannot mean is skipped. Raises MalformedMessage: `batch` is none."""
+        """Replay one stored batch; invalid records are skipped. Raises MalformedMessage: `batch` is not a batch."""
         header = read_batch_header(batch)
         if not crc_matches(batch):
             self._skip(f"the records at offsets {header.base_offset} to {header.last_offset}", "their CRC is wrong")
@@ -96,7 +96,7 @@ class PartitionLoading:
 
 
 def in_one_line(reason: Exception | str) -> str:
-    """The text of an error about stored bytes, fit for a line of the log: anyone may have sent what is in it."""
+    """The text of an error about stored bytes, escaped for one line of the log: a client may have sent them."""
     text = str(reason)[: _REASON_CHARACTERS_MAX + 1]
     escaped = text.encode("unicode_escape").decode()
     return escaped if len(text) <= _REASON_CHARACTERS_MAX else escaped[:_REASON_CHARACTERS_MAX] + "..."

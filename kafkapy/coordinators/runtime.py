@@ -1,4 +1,4 @@
-"""What every coordinator shares: decide, append, replay; and answer once it is committed.
+"""What every coordinator shares: decide, append, replay; answer when the records are committed.
 
 A coordinator's state is cut into shards, one a partition of its internal topic. A *decision* reads a shard and returns
 records and a response. `CoordinatorRuntime.execute` appends the records as one batch and *replays* them, which is the
@@ -50,14 +50,14 @@ class CoordinatorRecord(NamedTuple):
 
 
 class TransactionalProducer(NamedTuple):
-    """In whose transaction a decision's records are written."""
+    """The producer of the transaction in which a decision's records are written."""
 
     producer_id: int
     epoch: int
 
 
 class Decision(NamedTuple, Generic[T]):
-    """What a decision wants written, in one batch, and the answer that leaves once it is committed.
+    """The records of a decision, written as one batch, and the answer that leaves when they are committed.
 
     `apply` changes what is in memory only, between the append and the replay; `then` answers the requests that have
     waited for the commit: with None when the records are committed, with an error as clients see it when that cannot
@@ -74,34 +74,34 @@ NOTHING: Decision[None] = Decision((), None)
 
 
 class Position(NamedTuple):
-    """Where a partition's log ends, and how far it is committed."""
+    """The log end offset and the high watermark of a partition."""
 
     end_offset: int
     committed: HighWatermark
 
 
 class CoordinatorLog(Protocol):
-    """The internal topic of one coordinator, as far as it needs it. Partitions are `[0, partition_count)`."""
+    """What a coordinator needs of its internal topic. Partitions are `[0, partition_count)`."""
 
     @property
     def partition_count(self) -> int:
         """0 as long as the topic does not exist."""
 
     async def create_topic(self) -> None:
-        """Return when the topic exists and every partition takes appends. Creating it twice is no error."""
+        """Create the topic if it does not exist; returns when every partition takes appends."""
 
     def append(self, partition: int, batch: BuiltBatch) -> Position:
-        """Where the log stands behind the appended batch. Raises KafkaError: NOT_LEADER_OR_FOLLOWER,
+        """Append a batch and return the position after it. Raises KafkaError: NOT_LEADER_OR_FOLLOWER,
         NOT_ENOUGH_REPLICAS, KAFKA_STORAGE_ERROR.
         """
 
     def position(self, partition: int) -> Position:
-        """Where the log stands. Raises KafkaError(NOT_LEADER_OR_FOLLOWER)."""
+        """The position of the log. Raises KafkaError(NOT_LEADER_OR_FOLLOWER)."""
 
     def read_batches(self, partition: int) -> Iterator[memoryview]:
         """Whole batches from the log start to the end. A view is valid until the next one is asked for.
 
-        Raises KafkaError; MalformedMessage: what is stored behind the last one cannot be a batch.
+        Raises KafkaError; MalformedMessage: the bytes after the last batch are not a batch.
         """
 
 
@@ -114,8 +114,8 @@ class Shard(Protocol):
     def replay(self, record: CoordinatorRecord, producer_id: int) -> None:
         """Apply one record, written by a transaction of `producer_id` when that is not -1.
 
-        Raises MalformedMessage, UnsupportedVersion: nobody can mean that, and nothing has changed. Not for what this
-        coordinator has decided itself.
+        Raises MalformedMessage, UnsupportedVersion: the record is invalid, and nothing has changed. Records of this
+        coordinator's own decisions never raise.
         """
 
     def replay_end_transaction(self, producer_id: int, *, committed: bool) -> None:
@@ -144,7 +144,8 @@ class CoordinatorRuntime(Generic[ShardT]):
     ) -> None:
         """`base_sequence` is what Apache Kafka writes in this topic's batches, although there is no producer id.
 
-        After `commit_timeout_ms` without its commit a decision is answered with COORDINATOR_NOT_AVAILABLE. It stands.
+        A decision that is not committed within `commit_timeout_ms` is answered with COORDINATOR_NOT_AVAILABLE; its
+        records stay.
         """
         self._topic = topic
         self._log = log
@@ -159,7 +160,7 @@ class CoordinatorRuntime(Generic[ShardT]):
         self._loading = trio.Lock()
         self._wanted = trio.Event()
         self._waiting_until_ready: list[Pending[None]] = []
-        self._said = ""  # why the topic could not be created, as it stands in the log
+        self._said = ""  # the last logged reason why the topic could not be created
 
     @property
     def partition_count(self) -> int:
@@ -172,7 +173,7 @@ class CoordinatorRuntime(Generic[ShardT]):
         return [self.shard(partition) for partition in served]
 
     def loaded_shards(self) -> list[tuple[int, ShardT]]:
-        """(partition, shard) of those that are replayed."""
+        """(partition, shard) of the shards that are loaded."""
         return list(self._shards.items())
 
     def shard(self, partition: int) -> ShardT:
@@ -189,7 +190,7 @@ class CoordinatorRuntime(Generic[ShardT]):
     def execute(
         self, partition: int, decision: Decision[T], producer: TransactionalProducer | None = None
     ) -> Pending[T]:
-        """Append and replay. The decision's own response, once all it rests on is committed.
+        """Append and replay a decision. Its response leaves when all records that it depends on are committed.
 
         With `producer` the records are part of its transaction, and wait for its marker.
         Raises KafkaError when the log takes no records: then nothing has changed.
@@ -213,18 +214,18 @@ class CoordinatorRuntime(Generic[ShardT]):
         return settled(decision.response)
 
     def is_committed(self, partition: int) -> bool:
-        """Whether all that the shard knows is committed."""
+        """Whether all records of the shard's partition are committed."""
         position = self._log.position(partition)
         return position.committed.offset >= position.end_offset
 
     def read(self, partition: int, answer: T) -> Pending[T]:
-        """An answer that was read from a shard: it leaves once all it rests on is committed."""
+        """An answer read from a shard: it leaves when all records of the shard's partition are committed."""
         if self.is_committed(partition):
             return settled(answer)
         return self._when_committed(self._log.position(partition), Decision((), answer))
 
     def read_all(self, answer: T) -> Pending[T]:
-        """The same of an answer that rests on every shard."""
+        """An answer read from all shards: it leaves when the records of all their partitions are committed."""
         return all_of([self.read(partition, None) for partition in self._shards]).map(lambda _: answer)
 
     def _append(
@@ -275,7 +276,7 @@ class CoordinatorRuntime(Generic[ShardT]):
         return count > 0 and len(self._shards) + len(self._unreadable) >= count
 
     def when_ready(self) -> Pending[None]:
-        """Once the topic exists and every shard can be used, at once if it is so: it is made when it is missing.
+        """Answered when the topic exists and every shard is loaded. Creates the topic if it is missing.
 
         A topic that was just created has nothing to replay, so the first request to a fresh node needs no retry.
         Refused with COORDINATOR_NOT_AVAILABLE: the disk has no room for it. Others wait for the same creation.
@@ -288,7 +289,7 @@ class CoordinatorRuntime(Generic[ShardT]):
         return ready
 
     async def run(self) -> None:
-        """Make the topic ready whenever somebody wants it, until cancelled."""
+        """Create the topic and load it when `when_ready` is called, until cancelled."""
         while True:
             await self._wanted.wait()
             self._wanted = trio.Event()
@@ -296,7 +297,7 @@ class CoordinatorRuntime(Generic[ShardT]):
             try:
                 if not self.partition_count:
                     await self._create_topic()
-                await self.load()  # also where a client made the topic, or gave it more partitions
+                await self.load()  # also if a client created the topic, or added partitions
             except KafkaError as failure:
                 error = failure
                 if failure.code is ErrorCode.KAFKA_STORAGE_ERROR:
@@ -309,19 +310,19 @@ class CoordinatorRuntime(Generic[ShardT]):
                     ready.refuse(error)
 
     async def _create_topic(self) -> None:
-        """Raises KafkaError, whose reason has one line in the log however often clients ask for the topic."""
+        """Raises KafkaError. The reason is logged once, not with every request that needs the topic."""
         try:
             await self._log.create_topic()
         except KafkaError as error:
             reason = str(error)
-            if reason != self._said and error.code is not ErrorCode.KAFKA_STORAGE_ERROR:  # the disk has its own line
+            if reason != self._said and error.code is not ErrorCode.KAFKA_STORAGE_ERROR:  # logged already
                 self._said = reason
                 logger.error("cannot create %s, so that clients find no coordinator: %s", self._topic, reason)
             raise
         self._said = ""
 
     def end_transaction(self, partition: int, producer_id: int, *, committed: bool) -> None:
-        """A marker was appended to the partition; one that is still being replayed will come to it."""
+        """A marker was appended to the partition. If the shard is still loading, it will replay the marker itself."""
         shard = self._shards.get(partition)
         if shard is not None:
             shard.replay_end_transaction(producer_id, committed=committed)
@@ -329,7 +330,7 @@ class CoordinatorRuntime(Generic[ShardT]):
     async def load(self) -> None:
         """Replay every partition that is not loaded yet; other tasks get their turns meanwhile. Raises KafkaError."""
         unknown: dict[int, int] = {}
-        async with self._loading:  # who comes second returns when what the first one loads can be used
+        async with self._loading:  # a second caller returns when the first one has loaded the shards
             for partition in range(self.partition_count):
                 if partition not in self._shards and partition not in self._unreadable:
                     for record_type, count in (await self._load_partition(partition)).items():
@@ -338,7 +339,7 @@ class CoordinatorRuntime(Generic[ShardT]):
             logger.warning("skipped %d records of type %d, which is unknown, in %s", count, record_type, self._topic)
 
     async def _load_partition(self, partition: int) -> dict[int, int]:
-        """The records of unknown types. A partition that cannot be read is not served, and costs no other one."""
+        """Load one partition; returns the number of records of unknown types. An unreadable one is not served."""
         name = f"{self._topic}-{partition}"
         shard = self._new_shard(partition)
 
@@ -369,7 +370,7 @@ class CoordinatorRuntime(Generic[ShardT]):
         except (KafkaError, OSError):
             raise
         except Exception as error:
-            # A bug, met in bytes that are read again at every start: it must not cost those whose bytes are good.
+            # A bug that stored bytes cause at every start: the other partitions must be served all the same.
             self._report_bug(f"in replaying {name}, which is not served now (NOT_COORDINATOR)", error)
             self._give_up(partition, shard)
             return {}
@@ -386,7 +387,7 @@ class CoordinatorRuntime(Generic[ShardT]):
         self._clock.bugs.report(where, error)
 
     def resign(self) -> None:
-        """Give up every shard: the topic is gone, or the node stops."""
+        """Give up every shard: the topic was deleted, or the node stops."""
         shards = list(self._shards.values())
         self._shards.clear()
         self._unreadable.clear()
@@ -402,7 +403,7 @@ def partition_for(key: str, partition_count: int) -> int:
         code = (31 * code + (units[index] << 8 | units[index + 1])) & 0xFFFFFFFF
     if code >= 1 << 31:
         code = (1 << 32) - code
-        if code == 1 << 31:  # Integer.MIN_VALUE has no positive twin; Kafka's Utils.abs makes it 0
+        if code == 1 << 31:  # -Integer.MIN_VALUE overflows in Java; Kafka's Utils.abs makes it 0
             code = 0
     return code % partition_count
 

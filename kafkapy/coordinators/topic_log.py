@@ -1,4 +1,4 @@
-"""The internal topic of a coordinator, as `coordinators.runtime.CoordinatorLog` wants it: made when first needed."""
+"""The internal topic of a coordinator (a `coordinators.runtime.CoordinatorLog`), created when it is first needed."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class TopicCoordinatorLog:
     def read_batches(self, partition: int) -> Iterator[memoryview]:
         """Whole batches from the log start to the end, read in pieces of `LOAD_READ_BYTES`.
 
-        Raises KafkaError; MalformedMessage: there is no batch where one should begin.
+        Raises KafkaError; MalformedMessage: the bytes at a batch boundary are not a batch.
         """
         try:
             stored = self._partitions.stored(self._topic, partition)
@@ -69,7 +69,7 @@ class TopicCoordinatorLog:
             while offset < log.log_end_offset:
                 piece = log.read(offset, LOAD_READ_BYTES)
                 if not piece.length:
-                    return  # compaction has left nothing behind
+                    return  # compaction has removed all batches after this offset
                 next_offset = piece.next_offset
                 yield from self._batches_in(piece, stored)
                 if next_offset <= offset:

@@ -1,4 +1,4 @@
-"""A classic group: its members, its state, and the rules that need nothing else.
+"""A classic group: its members, its state, and the rules that depend on nothing else.
 
 Who joins when, and what follows, is `rebalance.py` and `classic_protocol.py`.
 """
@@ -32,7 +32,7 @@ FIRST_GENERATION = 0
 
 
 class ClassicGroup:
-    """Members in the order they came; the first one leads until it goes."""
+    """Members in the order in which they joined; the first one leads until it leaves."""
 
     __slots__ = (
         "awaiting_join_count",
@@ -131,10 +131,10 @@ class ClassicGroup:
         self.park_join(member, join)
 
     def remove(self, member_id: str) -> None:
-        """Forget a member, pending or not. If it was the leader, the next one leads.
+        """Remove a member, pending or not. If it was the leader, the next one leads.
 
-        Its parked requests hear UNKNOWN_MEMBER_ID: a client that is still there joins again. (Apache Kafka leaves a
-        parked SyncGroup of a member that was made to leave without an answer.)
+        Its parked requests are answered with UNKNOWN_MEMBER_ID: a running client joins again. (Apache Kafka leaves a
+        parked SyncGroup of a removed member without an answer.)
         """
         member = self.members.pop(member_id, None)
         if member is not None:
@@ -152,7 +152,7 @@ class ClassicGroup:
             pending.cancel()
         self.pending_syncs.pop(member_id, None)
         if not self.members and not self.pending_joins:
-            # A dict that lost its last key still has room for as many; `clear` gives that up.
+            # A dict keeps its memory when its last key is removed; `clear` frees it.
             for emptied in (self.members, self.static_members, self.pending_joins, self.pending_syncs, self.supporters):
                 emptied.clear()
 
@@ -165,7 +165,7 @@ class ClassicGroup:
         session_timeout_ms: int,
         join: Pending[JoinGroupResponse],
     ) -> None:
-        """What a member that joins again has changed."""
+        """Take over what a member has changed that joins again."""
         self._count_protocols(member, -1)
         member.protocols = protocols
         self._count_protocols(member, 1)
@@ -175,7 +175,7 @@ class ClassicGroup:
         self.park_join(member, join)
 
     def replace_static(self, old: ClassicMember, new: ClassicMember) -> None:
-        """The same static member under a new id (KIP-345): its leadership stays. Its requests are answered before."""
+        """Give a static member a new id (KIP-345); if it led, it leads on. Answer its parked requests before."""
         assert old.group_instance_id is not None
         if old.session is not None:
             old.session.cancel()
@@ -188,7 +188,7 @@ class ClassicGroup:
             self.leader = new.member_id
 
     def validate_member(self, member_id: str, group_instance_id: str | None) -> None:
-        """Raises KafkaError: UNKNOWN_MEMBER_ID, FENCED_INSTANCE_ID when another member has the instance id."""
+        """Raises KafkaError: UNKNOWN_MEMBER_ID; FENCED_INSTANCE_ID if another member has the instance id."""
         if group_instance_id is not None:
             holder = self.static_members.get(group_instance_id)
             if holder is None:
@@ -217,7 +217,7 @@ class ClassicGroup:
     # -- protocols
 
     def supports_protocols(self, protocol_type: str, protocols: Protocols) -> bool:
-        """Whether a member with these could be in the group: one of them is supported by all who are in it."""
+        """Whether a member with these protocols could join: all other members support at least one of them."""
         if self.state is ClassicGroupState.EMPTY:
             return bool(protocol_type and protocols)
         return self.protocol_type == protocol_type and any(
@@ -227,7 +227,7 @@ class ClassicGroup:
     def select_protocol(self, replacing: tuple[ClassicMember, ClassicMember] | None = None) -> str:
         """The protocol supported by all that gets the most votes; between equals, the one voted for first.
 
-        With `replacing` as if the second had taken the first one's place.
+        With `replacing`, as if the second member had replaced the first.
         """
         members = list(self.members.values())
         supporters = self.supporters
@@ -243,7 +243,7 @@ class ClassicGroup:
         return max(votes, key=votes.__getitem__)
 
     def next_generation(self, now_ms: int) -> None:
-        """End the join phase with the members there are."""
+        """End the join phase with the present members."""
         self.generation_id = self.generation_id + 1 if self.generation_id < GENERATION_MAX else FIRST_GENERATION
         self.pending_syncs.clear()
         if self.members:
@@ -307,7 +307,7 @@ class ClassicGroup:
             return
         self.park_join(member, None)
         if isinstance(answer, ErrorCode):
-            # UNKNOWN_MEMBER_ID tells the client to forget its member id, so none is told.
+            # UNKNOWN_MEMBER_ID makes the client drop its member id, so the answer has none.
             member_id = "" if answer is ErrorCode.UNKNOWN_MEMBER_ID else member.member_id
             answer = JoinGroupResponse(error_code=answer, member_id=member_id, protocol_name=None)
         parked.answer(answer)
@@ -333,7 +333,7 @@ class ClassicGroup:
     def join_response(
         self, member: ClassicMember, *, with_members: bool, skip_assignment: bool = False
     ) -> JoinGroupResponse:
-        """The current generation as `member` hears of it; the leader hears of all members."""
+        """The JoinGroup answer of `member` for the current generation; that of the leader has all members."""
         members = self._members_for_leader() if with_members else []
         return JoinGroupResponse(
             generation_id=self.generation_id,
@@ -358,9 +358,9 @@ class ClassicGroup:
     # -- replay
 
     def replay(self, value: GroupMetadataValue) -> None:
-        """Become what a GroupMetadata record says. Members that are there keep their parked requests and sessions.
+        """Take over the state in a GroupMetadata record. Present members keep their parked requests and sessions.
 
-        Ids are unique in it (`records.read_record`); all else may be anything, since a disk may have made it so.
+        Its member ids are unique (`records.read_record`); no other field is checked, and the disk may have damaged it.
         """
         self.is_stored = True
         stored = {member.member_id: member for member in value.members}
@@ -377,14 +377,14 @@ class ClassicGroup:
         self.generation_id = value.generation
         self.protocol_type = value.protocol_type or None
         self.protocol_name = value.protocol
-        # Who leads must be there, or nobody would be asked to assign.
+        # The leader must be a member, or no member would be asked to assign.
         self.leader = value.leader if value.leader in self.members else next(iter(self.members), None)
         self.state = ClassicGroupState.STABLE if self.members else ClassicGroupState.EMPTY
         self.state_timestamp_ms = None if value.current_state_timestamp == -1 else value.current_state_timestamp
         self.subscribed_topics = self._read_subscriptions()
 
     def _replay_member(self, record: MemberMetadata, value: GroupMetadataValue) -> None:
-        """A member as a log has it: of its protocols only the group's was kept."""
+        """A member from a stored record, which has only the protocol that the group selected."""
         member = ClassicMember(
             member_id=record.member_id,
             group_instance_id=record.group_instance_id,
@@ -414,7 +414,7 @@ class ClassicGroup:
 
 
 def _is_as_stored(member: ClassicMember, record: MemberMetadata, value: GroupMetadataValue) -> bool:
-    """Whether the record is of the very member that is there, so that only its assignment can be new."""
+    """Whether the record is of the present member, so that only its assignment can be new."""
     return (
         member.group_instance_id == record.group_instance_id
         and member.protocol_type == value.protocol_type

@@ -17,7 +17,7 @@ Protocols = tuple[tuple[str, bytes], ...]
 
 
 def protocols_of(protocols: Sequence[JoinGroupRequestProtocol]) -> Protocols:
-    """Each name once: a member has one vote. (Apache Kafka never completes a join that names one twice.)"""
+    """The protocols without duplicates: a member has one vote. (Apache Kafka never completes such a join.)"""
     by_name: dict[str, bytes] = {}
     for protocol in protocols:
         by_name.setdefault(protocol.name, protocol.metadata)
@@ -25,7 +25,7 @@ def protocols_of(protocols: Sequence[JoinGroupRequestProtocol]) -> Protocols:
 
 
 class Caller(NamedTuple):
-    """Who sent a JoinGroup. `client_host` as Java prints an address: with a slash before it."""
+    """The client of a JoinGroup. `client_host` is written as Java does: with a slash before the address."""
 
     api_version: int
     client_id: str
@@ -33,7 +33,7 @@ class Caller(NamedTuple):
 
 
 class ClassicMember:
-    """What the group knows of a member. `join` and `sync` are its parked requests."""
+    """One member. `join` and `sync` are its parked requests."""
 
     __slots__ = (
         "assignment",
@@ -85,7 +85,7 @@ class ClassicMember:
     def renamed(
         self, member_id: str, *, protocols: Protocols, rebalance_timeout_ms: int, session_timeout_ms: int
     ) -> ClassicMember:
-        """The same static member under a new id, with what it has changed; its assignment stays (KIP-345)."""
+        """A copy under a new id, with what the static member has changed; its assignment stays (KIP-345)."""
         return ClassicMember(
             member_id=member_id,
             group_instance_id=self.group_instance_id,
@@ -110,10 +110,10 @@ class ClassicMember:
         return any(name == protocol_name for name, _ in self.protocols)
 
     def vote(self, candidates: Container[str]) -> str:
-        """The candidate it likes best. The group never takes in a member that supports none of them."""
+        """The first candidate in the member's order of preference. Every member supports at least one."""
         return next(name for name, _ in self.protocols if name in candidates)
 
     @property
     def keeps_session_by_waiting(self) -> bool:
-        """A parked request stands for heartbeats, except the first join: its client may be gone without a trace."""
+        """A parked request keeps the session, except the first JoinGroup: its client may be gone without a FIN."""
         return not self.is_new and (self.join is not None or self.sync is not None)

@@ -54,7 +54,7 @@ class ClassicProtocol:
     def join(
         self, group: ClassicGroup, request: JoinGroupRequest, caller: Caller, parked: Pending[JoinGroupResponse]
     ) -> Decision[None]:
-        """Take the member in, or refuse it. `parked` is answered now, after the records, or when the phase ends."""
+        """Add the member, or refuse it. `parked` is answered now, after a commit, or when the phase ends."""
         if not self._has_room(group, request.member_id):
             group.remove(request.member_id)
             raise KafkaError(ErrorCode.GROUP_MAX_SIZE_REACHED)
@@ -64,15 +64,15 @@ class ClassicProtocol:
             return self._join_unknown(group, request, caller, parked)
         if request.member_id in group.pending_joins:
             if request.group_instance_id is not None:
-                # The id was given to a dynamic member. Apache Kafka trips over this one, and says so to the client.
+                # The id was given to a dynamic member. Apache Kafka fails with UNKNOWN_SERVER_ERROR here.
                 raise KafkaError(ErrorCode.UNKNOWN_SERVER_ERROR)
             return self._join_new(group, request, request.member_id, caller, parked)
         group.validate_member(request.member_id, request.group_instance_id)
         return self._join_again(group, request, group.members[request.member_id], parked)
 
     def _has_room(self, group: ClassicGroup, member_id: str) -> bool:
-        """Whether group.max.size lets the member in. It may have been lowered under a larger group's feet, so while
-        members join again those who are back already count, and the last ones find the group full."""
+        """Whether group.max.size allows the member. The setting may have been lowered below the group's size: while
+        members join again, only those that have joined count, and the last ones are refused."""
         member = group.members.get(member_id)
         match group.state:
             case ClassicGroupState.PREPARING_REBALANCE:
@@ -94,7 +94,7 @@ class ClassicProtocol:
             if holder is not None:
                 return self._join_in_place_of(group, request, group.members[holder], member_id, caller, parked)
         elif caller.api_version >= FIRST_VERSION_REQUIRING_MEMBER_ID:
-            # KIP-394: whoever asks again after a timeout comes with this id, and does not become another member.
+            # KIP-394: a client that retries after a timeout has this id, and does not become a second member.
             self._rebalancer.expect_join(group, member_id, request.session_timeout_ms)
             parked.answer(
                 JoinGroupResponse(error_code=ErrorCode.MEMBER_ID_REQUIRED, member_id=member_id, protocol_name=None)
@@ -170,7 +170,7 @@ class ClassicProtocol:
         self._replace(group, old, member, parked)
         reason = _reason(f"static member {request.group_instance_id} is back as {member_id}", request)
         if group.state is _COMPLETING:
-            # The leader may be assigning to the old id already; nobody would get that assignment.
+            # The leader may be assigning to the old id already; no member would get that assignment.
             self._rebalancer.prepare(group, reason)
         elif group.state is _STABLE:
             self._rebalancer.prepare_or_complete_join(group, reason)
@@ -195,7 +195,7 @@ class ClassicProtocol:
         caller: Caller,
         parked: Pending[JoinGroupResponse],
     ) -> Decision[None]:
-        """Nothing changes but the id: it is stored, and a log that refuses it leaves the old member where it is."""
+        """Only the id changes. It is stored first: if the append fails, the old member stays."""
         leader_before = group.leader
         generation_id = group.generation_id
 
@@ -206,11 +206,11 @@ class ClassicProtocol:
                 group.answer_join(member, error.code)
                 return
             if caller.api_version >= FIRST_VERSION_SKIPPING_ASSIGNMENT:
-                # KIP-814: the leader hears that it leads, sees all members, and must not assign.
+                # KIP-814: the answer names the leader and all members, and the leader must not assign.
                 is_leader = member.member_id == group.leader
                 response = group.join_response(member, with_members=is_leader, skip_assignment=is_leader)
             else:
-                # An older leader must not learn that it leads, or it would assign: it hears of its former id.
+                # An older client would assign if it learnt that it leads: its answer names its former id as leader.
                 response = group.join_response(member, with_members=False)
                 response.leader = leader_before or ""
             group.answer_join(member, response)
@@ -242,7 +242,7 @@ class ClassicProtocol:
     def sync(
         self, group: ClassicGroup, request: SyncGroupRequest, parked: Pending[SyncGroupResponse]
     ) -> Decision[None]:
-        """Give the member its assignment, once the leader has sent it."""
+        """Answer the member with its assignment when the leader has sent it."""
         self._validate(group, request.member_id, request.group_instance_id, request.generation_id)
         for asked, actual in (
             (request.protocol_type, group.protocol_type),
@@ -260,7 +260,7 @@ class ClassicProtocol:
 
         def park() -> None:
             self._rebalancer.received_sync(group, member.member_id)
-            group.answer_sync(member, ErrorCode.REBALANCE_IN_PROGRESS)  # an earlier one, from a connection given up
+            group.answer_sync(member, ErrorCode.REBALANCE_IN_PROGRESS)  # one on an abandoned connection
             member.sync = parked
 
         if member.member_id != group.leader:
@@ -281,7 +281,7 @@ class ClassicProtocol:
     def heartbeat(
         self, group: ClassicGroup, member_id: str, group_instance_id: str | None, generation_id: int
     ) -> ErrorCode:
-        """Start the session anew. REBALANCE_IN_PROGRESS: alive, but to join again.
+        """Restart the session. REBALANCE_IN_PROGRESS: the member must join again.
 
         Raises KafkaError: UNKNOWN_MEMBER_ID, FENCED_INSTANCE_ID, ILLEGAL_GENERATION.
         """
@@ -301,7 +301,7 @@ class ClassicProtocol:
         self, group: ClassicGroup, member_id: str, group_instance_id: str | None, generation_id: int
     ) -> None:
         """Whether such a member may commit offsets. An admin client or a consumer that assigns itself its partitions
-        comes without membership, with generation -1, and may commit only while nobody else is there.
+        has no member id and generation -1, and may commit only while the group has no members.
 
         Raises KafkaError: UNKNOWN_MEMBER_ID, FENCED_INSTANCE_ID, ILLEGAL_GENERATION, REBALANCE_IN_PROGRESS.
         """
@@ -316,7 +316,7 @@ class ClassicProtocol:
     def validate_transactional_commit(
         self, group: ClassicGroup, member_id: str, group_instance_id: str | None, generation_id: int
     ) -> None:
-        """The same in a transaction. Older producers do not say who they are, and the transaction has fenced others.
+        """As `validate_commit`, in a transaction. Older producers send no member id: the transaction has fenced others.
 
         Raises KafkaError: UNKNOWN_MEMBER_ID, FENCED_INSTANCE_ID, ILLEGAL_GENERATION.
         """
@@ -348,7 +348,7 @@ class ClassicProtocol:
     def _may_leave(
         self, group: ClassicGroup, identity: MemberIdentity, leaving: Collection[str]
     ) -> tuple[str, ErrorCode]:
-        """Which member is meant, and whether it is one that has not left yet."""
+        """The id of the leaving member, and the error if it cannot leave; `leaving`: those earlier in the request."""
         member_id = identity.member_id
         if not member_id:
             static_member_id = group.static_members.get(identity.group_instance_id or "")

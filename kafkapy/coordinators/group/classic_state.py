@@ -9,9 +9,9 @@ class ClassicGroupState(Enum):
     """Named as DescribeGroups and ListGroups name them.
 
     EMPTY                 no members, perhaps offsets. A join leads to PREPARING_REBALANCE.
-    PREPARING_REBALANCE   members are asked to join again; heartbeats hear REBALANCE_IN_PROGRESS. All joined, or the
-                          rebalance timeout passed: COMPLETING_REBALANCE, or EMPTY when nobody is left.
-    COMPLETING_REBALANCE  everyone knows the new generation, the leader's assignment is awaited. Its SyncGroup leads to
+    PREPARING_REBALANCE   members must join again; heartbeats get REBALANCE_IN_PROGRESS. All joined, or the
+                          rebalance timeout passed: COMPLETING_REBALANCE, or EMPTY when no member is left.
+    COMPLETING_REBALANCE  members have the new generation and wait for the leader's assignment. Its SyncGroup leads to
                           STABLE; a join with new metadata, a member lost: PREPARING_REBALANCE.
     STABLE                SyncGroup answers at once. A new, changed or lost member, or the leader joining again leads to
                           PREPARING_REBALANCE.

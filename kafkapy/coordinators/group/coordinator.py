@@ -1,8 +1,8 @@
 """One node's groups: what the handlers of the group APIs call.
 
-Each group lives in the shard of its partition of `__consumer_offsets`. Methods are plain functions; what they return is
-pending until all that it rests on is committed, which is at once as a rule. JoinGroup and SyncGroup wait for other
-members. FindCoordinator has `__consumer_offsets` created and waits for that, once in a cluster's life; as long as the
+Each group belongs to the shard of its partition of `__consumer_offsets`. Methods return pending answers, settled when
+all records that they depend on are committed: usually at once. JoinGroup and SyncGroup wait for other
+members. The first FindCoordinator of a cluster creates `__consumer_offsets` and waits for it; as long as the
 topic does not exist, every other request about a group is refused with NOT_COORDINATOR.
 """
 
@@ -66,7 +66,7 @@ _FORGETS_MEMBER_ID = (
 
 
 def refused_join(member_id: str, error: KafkaError) -> JoinGroupResponse:
-    """How the handler answers a JoinGroup with an error: some of them have the client forget its member id."""
+    """The answer to a JoinGroup with an error. After some errors the client must drop its member id."""
     from kafkapy_wire.messages.join_group import JoinGroupResponse
 
     forgets_id = error.code in _FORGETS_MEMBER_ID
@@ -98,8 +98,8 @@ class GroupCoordinator:
     async def load(self) -> None:
         """Replay what is stored and begin to expire offsets.
 
-        Until it returns, requests about groups that are not replayed yet hear COORDINATOR_LOAD_IN_PROGRESS: open the
-        listeners after it, or tell clients to come again.
+        Until it returns, requests about groups that are not loaded yet get COORDINATOR_LOAD_IN_PROGRESS: open the
+        listeners after it, or clients must retry.
         """
         await self._runtime.load()
         self._tell_of_unserved_groups()
@@ -120,11 +120,11 @@ class GroupCoordinator:
             logger.warning("%d stored groups of type %s cannot be joined: they are not served yet", count, name)
 
     async def run(self) -> None:
-        """Make `__consumer_offsets` when somebody needs it, until cancelled."""
+        """Create `__consumer_offsets` when a request needs it, until cancelled."""
         await self._runtime.run()
 
     def when_ready(self) -> Pending[None]:
-        """Once `__consumer_offsets` exists and this node can serve any group; it is made when it is missing.
+        """Answered when `__consumer_offsets` exists and is loaded. Creates the topic if it is missing.
 
         Refused with COORDINATOR_NOT_AVAILABLE, COORDINATOR_LOAD_IN_PROGRESS.
         """
@@ -138,7 +138,7 @@ class GroupCoordinator:
         self._drop_offsets(deleted, lambda _topic, _partition, _committed: False)
 
     def _drop_offsets_of_missing_partitions(self, image: MetadataImage) -> None:
-        """What `follow_metadata` would have dropped while this node was down."""
+        """Drop the offsets of partitions that were deleted while this node was down."""
 
         def still_exists(topic: str, partition: int, committed: CommittedOffset) -> bool:
             found = image.topics.get(topic)
@@ -159,7 +159,7 @@ class GroupCoordinator:
     # -- membership
 
     def join_group(self, request: JoinGroupRequest, caller: Caller) -> Pending[JoinGroupResponse]:
-        """Answered when the group's members are known. Raises KafkaError, or is refused with one."""
+        """Answered when the join phase ends. Raises KafkaError, or is refused with one."""
         if not request.group_id:
             raise KafkaError(ErrorCode.INVALID_GROUP_ID)
         settings = self._settings.now.groups
@@ -178,7 +178,7 @@ class GroupCoordinator:
         return parked if created is None or created.settled else created.and_then(lambda _: parked)
 
     def sync_group(self, request: SyncGroupRequest) -> Pending[SyncGroupResponse]:
-        """Answered when the leader has assigned. Raises KafkaError."""
+        """Answered when the leader has sent the assignment. Raises KafkaError."""
         partition, shard = self._find(request.group_id)
         group = shard.groups.get(request.group_id)
         if group is None:
@@ -200,7 +200,7 @@ class GroupCoordinator:
         return self._runtime.read(partition, error)
 
     def leave_group(self, group_id: str, members: list[MemberIdentity]) -> Pending[list[MemberResponse]]:
-        """One response a member. In a group that does not exist nobody is a member."""
+        """One response for each member. In a group that does not exist, each is an UNKNOWN_MEMBER_ID."""
         partition, shard = self._find(group_id)
         group = shard.groups.get(group_id)
         if group is None:
@@ -252,13 +252,13 @@ class GroupCoordinator:
     ) -> Pending[list[TopicOutcome]]:
         """Commit for `topics`, those of the request that exist, in the producer's transaction.
 
-        `enlist` sees to it that a partition of `__consumer_offsets` is in the transaction, or raises KafkaError.
+        `enlist` makes sure that a partition of `__consumer_offsets` is in the transaction, or raises KafkaError.
         Raises KafkaError for all of them: INVALID_GROUP_ID, GROUP_ID_NOT_FOUND (before v6 ILLEGAL_GENERATION),
         ILLEGAL_GENERATION, UNKNOWN_MEMBER_ID, FENCED_INSTANCE_ID; COORDINATOR_NOT_AVAILABLE, there is no
         `__consumer_offsets`.
         """
         if request.group_id and not self._runtime.partition_count:
-            # Apache Kafka looks for the partition's leader first, and finds none.
+            # Apache Kafka looks up the partition's leader first, and there is no partition.
             raise KafkaError(ErrorCode.COORDINATOR_NOT_AVAILABLE)
         partition, _ = self._find(request.group_id)
         return enlist(partition).and_then(lambda _: self._commit_transactional_offsets(request, topics, api_version))
@@ -282,8 +282,8 @@ class GroupCoordinator:
         return self._runtime.execute(partition, decision, producer)
 
     def end_transaction(self, partition: int, producer_id: int, *, committed: bool) -> None:
-        """A marker was appended to this partition of `__consumer_offsets`: the offsets that waited for it count now,
-        or never.
+        """A marker was appended to this partition of `__consumer_offsets`: the transaction's offsets become visible
+        or are dropped.
         """
         self._runtime.end_transaction(partition, producer_id, committed=committed)
 
@@ -325,7 +325,7 @@ class GroupCoordinator:
 
     @property
     def group_count(self) -> int:
-        """How many groups there are, as far as they are loaded."""
+        """The number of groups in loaded partitions."""
         return sum([len(shard.groups) + len(shard.unserved) for _, shard in self._runtime.loaded_shards()])
 
     def list_groups(self, states: Iterable[str], types: Iterable[str]) -> Pending[list[ListedGroup]]:
@@ -338,7 +338,7 @@ class GroupCoordinator:
         return self._runtime.read_all(groups)
 
     async def list_many_groups(self, states: Iterable[str], types: Iterable[str]) -> list[ListedGroup]:
-        """The same where there are many, or many states or types: others have their turns in between."""
+        """As `list_groups`, for many groups, states or types; other tasks get turns meanwhile."""
         states_filter = frozenset(await each_in_turns(str.lower, states))
         types_filter = frozenset(await each_in_turns(str.lower, types))
         groups = []
@@ -369,7 +369,7 @@ class GroupCoordinator:
         return self._find_any(group_id)
 
     def _find_any(self, group_id: str) -> tuple[int, GroupShard]:
-        """The same for APIs that let an empty group id pass: ancient consumers commit offsets under it.
+        """As `_find`, for APIs that allow an empty group id: very old consumers commit offsets with it.
 
         Raises KafkaError: NOT_COORDINATOR, there is no `__consumer_offsets`; COORDINATOR_LOAD_IN_PROGRESS.
         """
@@ -385,8 +385,8 @@ class GroupCoordinator:
         return GroupShard(self._settings, self._clock, self._random, partial(self._execute_unasked, partition))
 
     def _execute_unasked(self, partition: int, decision: Decision[None]) -> bool:
-        """For decisions that no request waits for. False: the log takes no records, and nothing has changed; the next
-        timer tries again. A full disk has its line in the log.
+        """Execute a decision of a timer. False: the append failed, and nothing has changed; the next
+        timer tries again. The disk watch logs a full disk.
         """
         try:
             self._runtime.execute(partition, decision)

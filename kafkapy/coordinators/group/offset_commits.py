@@ -1,4 +1,4 @@
-"""What OffsetCommit and TxnOffsetCommit have in common: which topics asked for exist, and one answer for each."""
+"""Shared by OffsetCommit and TxnOffsetCommit: which requested topics exist, and the answers about them."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class TopicToCommit(NamedTuple):
 
 
 class TopicOutcome(NamedTuple):
-    """What has become of it: (partition, error) of each."""
+    """The result of one topic: (partition, error) of each partition."""
 
     name: str
     topic_id: Uuid
@@ -78,7 +78,7 @@ def resolve(
 
 
 def merged(refused: list[TopicOutcome], committed: list[TopicOutcome]) -> list[TopicOutcome]:
-    """Each topic once, what was refused before what was committed, in Apache Kafka's order."""
+    """The outcomes, each topic once, in Apache Kafka's order: errors before commits."""
     if not refused:
         return committed
     by_topic: dict[tuple[str, Uuid], TopicOutcome] = {}
@@ -94,7 +94,7 @@ PARTITIONS_AT_ONCE_MAX = 500
 
 
 class Topic(Protocol):
-    """One topic of either request, as it came."""
+    """One topic of either request, as it is in the request."""
 
     @property
     def partitions(self) -> Sequence[OffsetToCommit]: ...
@@ -108,7 +108,7 @@ def is_long(topics: Sequence[Topic]) -> bool:
 
 
 def pieces_of(asked: Iterable[TopicToCommit]) -> Iterator[list[TopicToCommit]]:
-    """The same topics and partitions, so many at a time. Each topic has a place even if it names no partition."""
+    """The topics in pieces of so many partitions. A topic without partitions is included."""
     piece: list[TopicToCommit] = []
     room = PARTITIONS_AT_ONCE_MAX
     for topic in asked:
@@ -126,7 +126,7 @@ def pieces_of(asked: Iterable[TopicToCommit]) -> Iterator[list[TopicToCommit]]:
 async def commit_in_turns(
     asked: Sequence[TopicToCommit], commit: Callable[[list[TopicToCommit]], Pending[list[TopicOutcome]]]
 ) -> list[TopicOutcome]:
-    """What `commit` answers for each piece of a long request, one after the other, with each topic once."""
+    """Call `commit` for each piece of a long request, one after the other; the answers, each topic once."""
     turn = Turn()
     by_topic: dict[tuple[str, Uuid], TopicOutcome] = {}
     for piece in pieces_of(asked):

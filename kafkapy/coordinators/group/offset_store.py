@@ -1,4 +1,4 @@
-"""The committed offsets of many groups, in few bytes: as a rule nobody asks for those of a group that is at rest.
+"""The committed offsets of many groups, in few bytes: most groups are idle, and their offsets are rarely read.
 
 An offset is kept for days after its group has gone (offsets.retention.minutes), so each is packed: `offset i64, leader
 epoch i32, commit timestamp i64, expire timestamp i64 (-1: none), topic id` and the metadata. Groups that read the same
@@ -24,7 +24,7 @@ _FIELDS = struct.Struct("<qiqq16s")
 
 
 class _Topic:
-    """Which groups have how many offsets in a topic, and the keys of its partitions."""
+    """The groups with offsets in a topic, with their number, and the keys of its partitions."""
 
     __slots__ = ("counts", "keys")
 
@@ -36,7 +36,7 @@ class _Topic:
 class OffsetStore:
     """group id -> topic -> partition -> committed offset, and the way back from a topic to its groups.
 
-    `superseded` is of a transaction's offsets: those that a plain commit has overtaken since.
+    `superseded`: of a transaction's offsets, those that a later plain commit has replaced.
     """
 
     def __init__(self) -> None:
@@ -96,7 +96,7 @@ class OffsetStore:
         offsets[key] = _pack(committed)
 
     def remove(self, group_id: str, topic: str, partition: int) -> None:
-        """Forget one offset, if there is one, and whatever holds nothing any more."""
+        """Remove one offset, if there is one, and entries that are empty then."""
         offsets = self._groups.get(group_id)
         if offsets is None or offsets.pop((topic, partition), None) is None:
             return

@@ -1,4 +1,4 @@
-"""Committed offsets of the groups of one shard: what is stored, and what each request decides about it.
+"""Committed offsets of the groups of one shard: the state, its replay, and the decisions of requests.
 
 Offsets of a transaction (KIP-98) wait beside the others, by producer id, until its marker comes.
 """
@@ -52,7 +52,7 @@ class Offsets:
         *,
         retention_ms: int = DEFAULT_RETENTION_TIME_MS,
     ) -> Decision[list[TopicOutcome]]:
-        """Commit for `topics`, which exist. Those of a transaction count once its marker has come."""
+        """Commit offsets for `topics`, which exist. Offsets of a transaction become visible with its commit marker."""
         expire_timestamp_ms = None
         if retention_ms != DEFAULT_RETENTION_TIME_MS:
             expire_timestamp_ms = min(now_ms + retention_ms, INT64_MAX)
@@ -87,7 +87,7 @@ class Offsets:
     def delete(
         self, group: ClassicGroup, topics: Sequence[OffsetDeleteRequestTopic]
     ) -> Decision[list[OffsetDeleteResponseTopic]]:
-        """Delete offsets of topics the group does not read any more. Deleting what is not there is no error."""
+        """Delete offsets of topics that the group does not read any more. It is no error if there is no offset."""
         from kafkapy_wire.messages.offset_delete import OffsetDeleteResponsePartition, OffsetDeleteResponseTopic
 
         records: list[CoordinatorRecord] = []
@@ -123,7 +123,7 @@ class Offsets:
         return [offset_tombstone(group_id, topic, partition) for topic, partition in sorted(stored)]
 
     def delete_topic(self, topic: str, keep: Callable[[int, CommittedOffset], bool]) -> list[CoordinatorRecord]:
-        """Tombstones for the topic's offsets of all groups, but for the partitions that `keep` knows to exist."""
+        """Tombstones for all groups' offsets of the topic, except in partitions that `keep` says exist."""
         stored = {
             (group_id, partition)
             for store in (self.committed, *self._pending.values())
@@ -139,7 +139,7 @@ class Offsets:
         return {topic for store in (self.committed, *self._pending.values()) for topic in store.topics}
 
     def expire(self, group: ClassicGroup, now_ms: int) -> tuple[list[CoordinatorRecord], bool]:
-        """Tombstones for what is older than its retention, and whether the group then has no offsets left (KIP-211).
+        """Tombstones for expired offsets, and whether the group then has no offsets left (KIP-211).
 
         The age counts from the commit, but in a group that was joined and is now empty from when it became so. A
         group that is neither empty, nor stable with known subscriptions, keeps everything.
@@ -182,7 +182,7 @@ class Offsets:
     def fetch(
         self, group_id: str, topics: Sequence[OffsetFetchRequestTopics], *, require_stable: bool
     ) -> list[OffsetFetchResponseTopics]:
-        """The offsets asked for; -1 where there is none, and where it was committed for another topic of that name."""
+        """The requested offsets; -1 if there is none, or if it was committed for a deleted topic of the same name."""
         from kafkapy_wire.messages.offset_fetch import OffsetFetchResponseTopics
 
         def partition_response(topic: OffsetFetchRequestTopics, index: int) -> OffsetFetchResponsePartitions:
@@ -240,7 +240,7 @@ class Offsets:
         return self.committed.has(group_id, topic, partition) or self._is_pending(group_id, topic, partition)
 
     def has_any(self, group_id: str) -> bool:
-        """Whether the group has committed something, be it in a transaction that is still open."""
+        """Whether the group has committed offsets, including those of an open transaction."""
         return group_id in self.committed.groups or group_id in self._groups_in_transactions()
 
     def _groups_in_transactions(self) -> set[str]:
@@ -265,7 +265,7 @@ class Offsets:
             store.superseded.discard((group_id, topic, partition))
 
     def replay_end_transaction(self, producer_id: int, *, committed: bool) -> None:
-        """Move the transaction's offsets to the others, but for what was committed later; or drop them."""
+        """Make the transaction's offsets visible, except where a later commit has replaced them; or drop them."""
         store = self._pending.pop(producer_id, None)
         if store is None or not committed:
             return

@@ -55,7 +55,7 @@ class Rebalancer:
     # -- phases
 
     def prepare_or_complete_join(self, group: ClassicGroup, reason: str) -> None:
-        """Members have changed: begin a rebalance, or go on with the one that is under way."""
+        """Members have changed: begin a rebalance, or continue the running one."""
         if group.can_rebalance:
             self.prepare(group, reason)
         else:
@@ -66,7 +66,7 @@ class Rebalancer:
         for member in group.members.values():
             if group.state is _COMPLETING:
                 member.assignment = b""
-            # In a stable group, too, where the assignment is not committed yet: it is of no use any more.
+            # Also in a stable group whose assignment is not committed yet: the rebalance replaces it.
             self.answer_sync(group, member, ErrorCode.REBALANCE_IN_PROGRESS)
         group.pending_syncs.clear()
         group.drop_sync_deadline()
@@ -86,7 +86,7 @@ class Rebalancer:
             self._complete_join(group)
 
     def _end_join_phase(self, group: ClassicGroup) -> Decision[None]:
-        """Those who have not joined in time are out. Static members may be late: they keep their place (KIP-345)."""
+        """Remove members that have not joined in time. Static members stay (KIP-345)."""
         if group.state is not _PREPARING:
             return NOTHING
         late = [member for member in group.members.values() if member.join is None and not member.is_static]
@@ -100,7 +100,7 @@ class Rebalancer:
         return self._removing(group, go_on, leaves_it_empty=len(late) == len(group.members))
 
     def _complete_join(self, group: ClassicGroup) -> None:
-        """End the join phase with the members there are."""
+        """End the join phase with the present members."""
         group.drop_join_deadline()
         if group.members and not group.elect_joined_leader():
             # Only static members are left and none of them has joined: sessions decide who stays. With a time-out of
@@ -117,14 +117,14 @@ class Rebalancer:
     # -- members that go
 
     def leaving(self, group: ClassicGroup, member_ids: Collection[str]) -> Decision[None]:
-        """They have asked to go. The initial rebalance goes on to the end of its delay."""
+        """Remove members that leave. The initial rebalance goes on to the end of its delay."""
         in_initial_delay = group.state is _PREPARING and group.previous_state is _EMPTY
         return self._removal(group, member_ids, f"{', '.join(member_ids)} left", completes_join=not in_initial_delay)
 
     def _removal(
         self, group: ClassicGroup, member_ids: Collection[str], reason: str, *, completes_join: bool = True
     ) -> Decision[None]:
-        """Remove members, pending ones too, and go on with the rebalance that follows."""
+        """Remove members, pending ones too, and begin or continue a rebalance."""
 
         def go_on() -> None:
             for member_id in member_ids:
@@ -139,7 +139,7 @@ class Rebalancer:
         return self._removing(group, go_on, leaves_it_empty=nobody_is_left and goes_on)
 
     def _removing(self, group: ClassicGroup, go_on: Callable[[], None], *, leaves_it_empty: bool) -> Decision[None]:
-        """`go_on` removes members. A group that it leaves empty is stored as such, and only then does it happen."""
+        """Call `go_on`, which removes members. If the group becomes empty, its record is appended first."""
         if not leaves_it_empty:
             go_on()
             return NOTHING
@@ -164,7 +164,7 @@ class Rebalancer:
         group.sync_deadline.set(group.rebalance_timeout_ms)
 
     def answer_sync(self, group: ClassicGroup, member: ClassicMember, error: ErrorCode = ErrorCode.NONE) -> None:
-        """Answer a parked SyncGroup. The session starts anew: while the request was parked its end was ignored."""
+        """Answer a parked SyncGroup and restart the session, which could not expire while the request was parked."""
         if group.answer_sync(member, error):
             self.expect_heartbeat(group, member)
 
@@ -184,7 +184,7 @@ class Rebalancer:
         self._set_join_deadline(group, delay_ms, partial(self._extend_initial_delay, group, delay_ms, remaining_ms))
 
     def _extend_initial_delay(self, group: ClassicGroup, delay_ms: int, remaining_ms: int) -> Decision[None]:
-        """Wait for as long again while members keep coming, up to the rebalance timeout."""
+        """Extend the initial delay while new members join, up to the rebalance timeout."""
         if not group.new_member_added or not remaining_ms:
             return self._end_join_phase(group)
         group.new_member_added = False
@@ -198,13 +198,13 @@ class Rebalancer:
     # -- timers
 
     def expect_heartbeat(self, group: ClassicGroup, member: ClassicMember, timeout_ms: int | None = None) -> None:
-        """Start the member's session anew."""
+        """Restart the member's session."""
         if member.session is None:
             member.session = self._deadline(partial(self._expire_session, group, member))
         member.session.set(member.session_timeout_ms if timeout_ms is None else timeout_ms)
 
     def expect_join(self, group: ClassicGroup, member_id: str, timeout_ms: int) -> None:
-        """A member id was given out: its owner is to come back with it in time (KIP-394)."""
+        """A member id was given out: the client must join with it before the timer ends (KIP-394)."""
         pending = group.pending_joins[member_id] = self._deadline(partial(self._expire_pending_join, group, member_id))
         pending.set(timeout_ms)
 
@@ -221,7 +221,7 @@ class Rebalancer:
         return NOTHING
 
     def _expire_pending_syncs(self, group: ClassicGroup) -> Decision[None]:
-        """Members that joined but never asked for their assignment are out, static ones too."""
+        """Remove members, static ones too, that have joined but not sent their SyncGroup."""
         if not group.is_in(_COMPLETING, _STABLE) or not group.pending_syncs:
             return NOTHING
         missing = sorted(group.pending_syncs)
@@ -243,7 +243,7 @@ class Rebalancer:
     def _deadline(self, expire: Callable[[], Decision[None]]) -> Deadline:
         def expired() -> None:
             if not self._execute(expire()):
-                deadline.set(RETRY_MS)  # nothing has changed: the log took no record
+                deadline.set(RETRY_MS)  # the append failed, so nothing has changed
 
         deadline = Deadline(self._clock, expired)
         return deadline

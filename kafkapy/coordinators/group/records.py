@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 class RecordType(IntEnum):
-    """What the first two bytes of a key say."""
+    """The type of a record: the first two bytes of its key."""
 
     LEGACY_OFFSET_COMMIT = 0
     OFFSET_COMMIT = 1
@@ -74,9 +74,9 @@ class GroupMetadataRecord(NamedTuple):
 def group_metadata(
     group: ClassicGroup, assignments: Mapping[str, bytes], replacing: tuple[ClassicMember, ClassicMember] | None = None
 ) -> CoordinatorRecord:
-    """The group as it stands, its members with these assignments. Only the selected protocol is kept of each.
+    """The record of the group, its members with these assignments. Of each member only the selected protocol is stored.
 
-    With `replacing` as it will stand once the second has taken the first one's place.
+    With `replacing`, as if the second member had replaced the first.
     """
     members = list(group.members.values())
     leader = group.leader
@@ -109,7 +109,7 @@ def group_metadata(
 
 
 def empty_generation(group: ClassicGroup, now_ms: int) -> CoordinatorRecord:
-    """The group once its last member has gone: the next generation, which is empty."""
+    """The record of the group after its last member has left: the next generation, without members."""
     value = GroupMetadataValue(
         protocol_type=group.protocol_type or "",
         generation=group.generation_id + 1 if group.generation_id < GENERATION_MAX else FIRST_GENERATION,
@@ -121,7 +121,7 @@ def empty_generation(group: ClassicGroup, now_ms: int) -> CoordinatorRecord:
 
 
 def empty_group_metadata(group_id: str, now_ms: int) -> CoordinatorRecord:
-    """A group that nobody has joined yet."""
+    """The record of a group that had no member yet."""
     value = GroupMetadataValue(protocol_type="", protocol=None, leader=None, current_state_timestamp=now_ms)
     return CoordinatorRecord(_group_key(group_id), _framed(GROUP_METADATA_VALUE_VERSION, value))
 
@@ -154,7 +154,7 @@ def offset_tombstone(group_id: str, topic: str, partition: int) -> CoordinatorRe
 def read_record(
     record: CoordinatorRecord,
 ) -> OffsetCommitRecord | GroupMetadataRecord | UnservedGroupRecord | None:
-    """What a record says, or None: it is of a type this coordinator does not know.
+    """The content of a record; None if this coordinator does not know its type.
 
     Raises MalformedMessage, UnsupportedVersion: no coordinator can have written it, or a later one has.
     """
@@ -181,7 +181,7 @@ def read_record(
 
 
 def _check_members(value: GroupMetadataValue) -> None:
-    """Raises MalformedMessage: a member is there twice, which no group can be."""
+    """Raises MalformedMessage: the record has a member twice."""
     member_ids = [member.member_id for member in value.members]
     instance_ids = [member.group_instance_id for member in value.members if member.group_instance_id is not None]
     for what, ids in (("member id", member_ids), ("group instance id", instance_ids)):

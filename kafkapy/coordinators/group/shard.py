@@ -36,7 +36,7 @@ logger = logging.getLogger("kafkapy.groups")
 
 
 class GroupShard:
-    """Replays the partition's records and decides about what it holds. `execute` appends a decision's records."""
+    """Replays the partition's records, and decides about its groups. `execute` appends a decision's records."""
 
     def __init__(
         self, settings: CurrentSettings, clock: Clock, random: Random, execute: Callable[[Decision[None]], bool]
@@ -62,7 +62,7 @@ class GroupShard:
     # -- decisions about whole groups (see also `classic` and `offsets`)
 
     def create_group(self, group_id: str) -> Decision[None]:
-        """A group that does not exist yet, empty: the first JoinGroup stores it, whatever becomes of the join.
+        """Create an empty group: the first JoinGroup stores it, even if the join itself is refused.
 
         Raises KafkaError(INCONSISTENT_GROUP_PROTOCOL): it is a share group.
         """
@@ -115,7 +115,7 @@ class GroupShard:
     # -- reading
 
     def describe(self, group: ClassicGroup) -> DescribedGroup:
-        """A stable group shows its protocol and what its members sent for it; until then neither is settled."""
+        """Only a stable group has its protocol and the members' metadata for it in the answer."""
         from kafkapy_wire.messages.describe_groups import DescribedGroup, DescribedGroupMember
 
         is_stable = group.state is ClassicGroupState.STABLE
@@ -140,7 +140,7 @@ class GroupShard:
     def list(self, states: frozenset[str], types: frozenset[str]) -> Iterator[ListedGroup]:
         """Groups in one of the states, of one of the types, all in lower case; an empty filter lets everything pass.
 
-        Groups may come and go between two of them.
+        A generator: groups may be created and deleted between two items.
         """
         from kafkapy_wire.messages.list_groups import ListedGroup
 
@@ -182,7 +182,7 @@ class GroupShard:
                 self.unknown_records[record_type] = self.unknown_records.get(record_type, 0) + 1
 
     def _know(self, group_id: str) -> None:
-        """Committed without joining: a classic group without a protocol type, of which no record tells."""
+        """A group with commits but no JoinGroup: a classic group without a protocol type and without a record."""
         if group_id not in self.groups and group_id not in self.unserved:
             self.groups[group_id] = ClassicGroup(group_id)
 
@@ -216,7 +216,7 @@ class GroupShard:
         self.offsets.replay_end_transaction(producer_id, committed=committed)
 
     def loaded(self) -> None:
-        """Members may be gone since: their sessions start now. A group above group.max.size rebalances to shrink."""
+        """Start the sessions of all members. A group with more than group.max.size members begins a rebalance."""
         for group in self.groups.values():
             for member in group.members.values():
                 self._rebalancer.expect_heartbeat(group, member)

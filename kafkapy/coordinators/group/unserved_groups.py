@@ -1,11 +1,11 @@
 """Groups of the newer protocols, which Apache Kafka has stored and this broker does not serve yet: consumer groups
 (KIP-848), share groups (KIP-932) and streams groups (KIP-1071).
 
-Nobody can be a member here, whatever their records say of members. So such a group counts as empty: its committed
+They have no members here, even if their records have some. So such a group counts as empty: its committed
 offsets are fetched, committed and deleted as before, and it may be deleted. The first JoinGroup under the name of a
-consumer or streams group makes it a classic one, in the way of Apache Kafka with an empty one: tombstones for all its
-records, offsets kept. A share group has no offsets that a consumer could go on from, and refuses with
-INCONSISTENT_GROUP_PROTOCOL, as there.
+consumer or streams group makes it a classic one, as Apache Kafka does with an empty group: tombstones for all its
+records, offsets kept. A share group has no offsets for consumers: a JoinGroup is refused with
+INCONSISTENT_GROUP_PROTOCOL, as in Apache Kafka.
 
 Differs: in Apache Kafka members of a consumer group last until their sessions expire, and a classic member that joins
 meanwhile becomes one of the group. Offsets of a consumer group expire there.
@@ -20,7 +20,7 @@ from kafkapy.coordinators.runtime import CoordinatorRecord
 
 
 class GroupType(Enum):
-    """As ListGroups shows it."""
+    """The type of a group, named as in ListGroups."""
 
     CONSUMER = "consumer"
     SHARE = "share"
@@ -40,7 +40,7 @@ TYPE_OF_RECORD: Final = {
 
 
 class UnservedGroupRecord(NamedTuple):
-    """One record of such a group; `is_tombstone`: it is gone."""
+    """One record of such a group; `is_tombstone` if it deletes an earlier one."""
 
     group_id: str
     group_type: GroupType
@@ -49,7 +49,7 @@ class UnservedGroupRecord(NamedTuple):
 
 
 class UnservedGroup:
-    """What is stored of one."""
+    """The stored records of one group."""
 
     def __init__(self, group_id: str, group_type: GroupType) -> None:
         self.group_id = group_id
@@ -61,7 +61,7 @@ class UnservedGroup:
         return self.group_type is not GroupType.SHARE
 
     def tombstones(self) -> list[CoordinatorRecord]:
-        """For every record of it."""
+        """Tombstones for all records of the group."""
         order = _RECORD_TYPES[self.group_type]
         keys = sorted(self.keys, key=lambda key: (order.index(int.from_bytes(key[:2])), key))
         return [CoordinatorRecord(key, None) for key in keys]

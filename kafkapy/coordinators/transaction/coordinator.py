@@ -2,8 +2,8 @@
 
 Each transactional id lives in the shard of its partition of `__transaction_state`. A transaction ends in three steps,
 each of which may be the last one before a crash: PrepareCommit or PrepareAbort is stored and the end is decided;
-markers go to every partition; CompleteCommit or CompleteAbort is stored. What is found decided after a restart is
-carried out.
+markers go to every partition; CompleteCommit or CompleteAbort is stored. After a restart, decided transactions are
+completed.
 
 Each step waits until the one before it is committed. Where commits need not wait for a disk or for followers all three
 are one turn of the event loop, so that no client ever meets a transaction between them, unless it has very many
@@ -70,27 +70,27 @@ class TransactionCoordinator:
             TRANSACTION_TOPIC, log, clock, lambda _: self._new_shard(), base_sequence=NO_SEQUENCE
         )
         self._endings = Endings(clock, markers, self._marker_of, self._complete)
-        self._uncommitted: set[str] = set()  # decided transactions whose decision was not committed at once
+        self._uncommitted: set[str] = set()  # decided transactions whose record was not committed at once
 
     # -- life
 
     async def load(self) -> None:
-        """Replay what is stored and carry out what was decided. The group coordinator is loaded before."""
+        """Replay the topic and complete decided transactions. The group coordinator must be loaded before."""
         await self._runtime.load()
         await self._endings.try_all()
 
     def close(self) -> None:
-        """Nothing is appended any more."""
+        """Stop: nothing is appended any more."""
         self._uncommitted.clear()
         self._endings.give_up()
         self._runtime.resign()
 
     async def run(self) -> None:
-        """Make `__transaction_state` when somebody needs it, until cancelled."""
+        """Create `__transaction_state` when a request needs it, until cancelled."""
         await self._runtime.run()
 
     def when_ready(self) -> Pending[None]:
-        """Once `__transaction_state` exists and this node can serve any transactional id; a missing one is made.
+        """Answered when `__transaction_state` exists and is loaded. Creates the topic if it is missing.
 
         Refused with COORDINATOR_NOT_AVAILABLE, COORDINATOR_LOAD_IN_PROGRESS.
         """
@@ -117,10 +117,10 @@ class TransactionCoordinator:
     def init_producer_id(
         self, transactional_id: str, timeout_ms: int, expected: ProducerIdAndEpoch | None
     ) -> Pending[ProducerIdAndEpoch]:
-        """The producer id and epoch to work with from now on; whoever has worked with an older one is fenced.
+        """Give the producer its id and next epoch; producers with older epochs are fenced.
 
         Raises KafkaError, or is refused with one: INVALID_REQUEST (empty id), INVALID_TRANSACTION_TIMEOUT,
-        PRODUCER_FENCED; and CONCURRENT_TRANSACTIONS after it has aborted the open transaction, so that the client comes
+        PRODUCER_FENCED; and CONCURRENT_TRANSACTIONS after it has aborted the open transaction: the client asks
         again.
         """
         if not transactional_id:
@@ -166,14 +166,14 @@ class TransactionCoordinator:
     def missing_partitions(
         self, transactional_id: str, producer: ProducerIdAndEpoch, partitions: Iterable[TopicPartition]
     ) -> Pending[set[TopicPartition]]:
-        """Those that are not in the producer's transaction. Raises KafkaError as `add_partitions` does."""
+        """The partitions that are not in the producer's transaction. Raises KafkaError as `add_partitions` does."""
         partition, shard = self._find_named(transactional_id)
         return self._runtime.read(partition, shard.missing_partitions(transactional_id, producer, partitions))
 
     def end(
         self, transactional_id: str, producer: ProducerIdAndEpoch, *, commit: bool, client_version: int
     ) -> Pending[ProducerIdAndEpoch]:
-        """Commit or abort. The answer is what the next transaction is written with (from client version 2 on).
+        """Commit or abort. Answers the producer id and epoch for the next transaction (from client version 2 on).
 
         Raises KafkaError, or is refused with one: INVALID_REQUEST (empty id), INVALID_PRODUCER_ID_MAPPING,
         PRODUCER_FENCED, INVALID_TXN_STATE, CONCURRENT_TRANSACTIONS, COORDINATOR_LOAD_IN_PROGRESS; NOT_COORDINATOR, the
@@ -195,7 +195,7 @@ class TransactionCoordinator:
         return self._with_spare_producer_id(decide).and_then(self._end)
 
     def _end(self, transaction: Transaction) -> Pending[ProducerIdAndEpoch]:
-        """The end is stored: write the markers."""
+        """The decision is stored: write the markers."""
         if not transaction.is_ending:
             return settled(transaction.producer)
         completed = transaction.completed(now_ms=transaction.updated_ms)
@@ -208,7 +208,7 @@ class TransactionCoordinator:
         return self._endings.begin(transaction).map(answer)
 
     def _with_spare_producer_id(self, decide: Callable[[int | None], Pending[Transaction]]) -> Pending[Transaction]:
-        """Most decisions take no new producer id, and those that do are made again once there is one."""
+        """Make a decision; if it needs a new producer id, get one and make the decision again."""
         from kafkapy.coordinators.transaction.shard import ProducerIdNeeded
 
         try:
@@ -219,14 +219,14 @@ class TransactionCoordinator:
     # -- time
 
     async def abort_timed_out(self) -> None:
-        """Abort what is open for longer than its producer said, and fence that producer."""
+        """Abort transactions that are open for longer than their timeout, and fence their producers."""
         self._end_what_was_left()
         for partition, shard in self._runtime.loaded_shards():
             for transaction in shard.timed_out(self._clock.now_ms()):
                 await self._abort_timed_out(partition, shard, transaction)
 
     def _end_what_was_left(self) -> None:
-        """A commit that was refused, or took too long, and came after all: nobody else would write the markers."""
+        """Write the markers of decisions that were answered with an error and committed later all the same."""
         for partition, shard in self._runtime.loaded_shards():
             for transactional_id in self._uncommitted & shard.transactions.keys():
                 transaction = shard.transactions[transactional_id]
@@ -238,7 +238,7 @@ class TransactionCoordinator:
     async def _abort_timed_out(self, partition: int, shard: TransactionShard, transaction: Transaction) -> None:
         def decide(spare_producer_id: int | None) -> Pending[Transaction]:
             if shard.transactions.get(transaction.transactional_id) != transaction:
-                return settled(transaction)  # it went on while a producer id was waited for
+                return settled(transaction)  # the transaction has changed while this waited for a producer id
             decision = shard.abort_unasked(transaction, spare_producer_id, self._clock.now_ms())
             return self._decided(partition, decision)
 
@@ -270,7 +270,7 @@ class TransactionCoordinator:
         return stored
 
     def _finish(self, transaction: Transaction) -> None:
-        """Write the markers of a decided transaction, then that it is complete. It may go on after this returns."""
+        """Write the markers of a decided transaction, then its completion. This may return before that."""
         self._endings.begin(transaction)
 
     def _marker_of(self, transaction: Transaction) -> Marker:
@@ -304,8 +304,8 @@ class TransactionCoordinator:
         longer_than_ms: int,
         matches: Callable[[str], object] | None,
     ) -> list[Transaction]:
-        """Those in one of the statuses, with one of the producer ids, begun that long ago, whose id matches. None, no
-        producer ids, and a negative time let everything pass.
+        """Transactional ids that match all filters: status, producer id, running time, pattern. No status, no
+        producer id and a negative time match everything.
 
         Raises KafkaError(COORDINATOR_LOAD_IN_PROGRESS).
         """

@@ -1,11 +1,11 @@
 """Decided transactions on their way to their end: a marker into every partition, then the record that says so.
 
 A transaction may have thousands of partitions, so its markers are written in turns of the event loop, and other clients
-are answered between them. Most transactions need one turn, which is that of the request that ends them: then nobody
-meets them half way. Until the last marker is written a transaction stays PrepareCommit or PrepareAbort, so a crash
-between two turns leaves it as one before the first: the next start writes the markers, again where they are already.
+are answered between them. Most transactions need one turn, that of the EndTxn request: then no other request
+sees them unfinished. Until the last marker is written a transaction stays PrepareCommit or PrepareAbort. So after
+a crash the next start writes all markers again, also those that were written before.
 
-A marker counts once it is committed. What a disk refuses is tried again every MARKER_RETRY_MS.
+A marker counts when it is committed. If the disk refuses a marker, it is tried again every MARKER_RETRY_MS.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _FENCED = (ErrorCode.INVALID_PRODUCER_EPOCH, ErrorCode.TRANSACTION_COORDINATOR_F
 
 
 class Ending:
-    """One decided transaction. `tried` is answered when every partition has been tried once, and where nothing was
+    """One decided transaction. `tried` is answered when every partition has been tried once, and if no marker was
     refused, when the transaction is complete: NONE, whatever the disks said; NOT_COORDINATOR, when this node gave the
     transaction up before.
     """
@@ -58,7 +58,7 @@ class Ending:
 class Endings:
     """All decided transactions of a coordinator that are not complete.
 
-    `marker_of` gives the marker of a transaction, `complete` stores that all are written; both may raise KafkaError.
+    `marker_of` makes the marker of a transaction, `complete` stores its completion; both may raise KafkaError.
     """
 
     def __init__(
@@ -80,20 +80,20 @@ class Endings:
         return transactional_id in self._endings
 
     def begin(self, transaction: Transaction) -> Pending[ErrorCode]:
-        """Write markers for one turn; what is left follows in further ones. Returns `Ending.tried`."""
+        """Write markers for one turn; further turns write the rest. Returns `Ending.tried`."""
         ending = self._endings[transaction.transactional_id] = Ending(transaction)
         self._write(ending)
         self._go_on()
         return ending.tried
 
     async def try_all(self) -> None:
-        """Return when every partition has been tried once, also while the clock does not run yet."""
+        """Return when every partition has been tried once. The clock need not run yet."""
         while any(ending.untried for ending in self._endings.values()):
             await trio.lowlevel.checkpoint()
             self._take_turn()
 
     def give_up(self) -> None:
-        """This node is not in charge any more: who is writes the rest."""
+        """This node is no longer the coordinator: the new one writes the remaining markers."""
         for timer in (self._next_turn, self._retry):
             if timer is not None:
                 timer.cancel()
@@ -130,7 +130,7 @@ class Endings:
         self._go_on()
 
     def _write(self, ending: Ending) -> None:
-        """Write markers for one turn; after the last one is committed comes that the transaction is complete."""
+        """Write markers for one turn. When the last one is committed, store that the transaction is complete."""
         transaction = ending.transaction
         try:
             self._write_markers(ending)
@@ -142,7 +142,7 @@ class Endings:
             self._after_the_last(ending)
 
     def _write_markers(self, ending: Ending) -> None:
-        """For one turn. Raises KafkaError: there is no marker to write."""
+        """Write markers until the turn is over. Raises KafkaError: the marker cannot be made."""
         marker = self._marker_of(ending.transaction)
         turn = Turn()
         while ending.untried:
@@ -204,6 +204,6 @@ class Endings:
 
 
 def _level(error: ErrorCode) -> int:
-    """A disk that is full has its line in the log already, and a marker is tried again every second."""
+    """The log level: the disk watch has logged a full disk already, and each marker is retried every second."""
     waits_for_disk = error in (ErrorCode.KAFKA_STORAGE_ERROR, ErrorCode.NOT_COORDINATOR)
     return logging.INFO if waits_for_disk else logging.ERROR

@@ -1,9 +1,9 @@
 """Is this partition in the producer's transaction? Asked before anything transactional is stored (KIP-890).
 
-A record that belongs to no transaction gets no marker, and the last stable offset would stay before it for ever: a
-message that was delayed until its transaction had ended once did that. So the leader of a partition asks the
-transaction coordinator, once in a transaction: what is open in the partition already needs no question. Newer clients
-leave it to the leader to put the partition into the transaction, older ones have done so with AddPartitionsToTxn.
+A transactional record outside a transaction gets no marker, so the last stable offset would stay before it for ever.
+This happened with messages that arrived after their transaction had ended. So the leader of a partition asks the
+transaction coordinator before the first batch of a transaction, not before later ones. For newer clients
+the leader also adds the partition to the transaction; older ones have done so with AddPartitionsToTxn.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ NOT_ADDED = "Partition was not added to the transaction"
 
 
 class Enlisting(Enum):
-    """What a client's request version says of it."""
+    """What the version of a client's request tells about its transactions."""
 
     CHECK_FOR_OLD_CLIENT = auto()  # Produce up to 10, TxnOffsetCommit up to 3: does not know TRANSACTION_ABORTABLE
     CHECK = auto()  # Produce 11, TxnOffsetCommit 4
@@ -34,7 +34,7 @@ class Enlisting(Enum):
 
 
 class PartitionEnlister:
-    """Asks this node's transaction coordinator, which is everybody's."""
+    """Asks the transaction coordinator of this node, which is the only one."""
 
     def __init__(self, transactions: TransactionCoordinator) -> None:
         self._transactions = transactions
@@ -42,7 +42,7 @@ class PartitionEnlister:
     def enlist(
         self, transactional_id: str, producer: ProducerIdAndEpoch, partitions: Iterable[Partition], enlisting: Enlisting
     ) -> Pending[dict[Partition, Verification | KafkaError]]:
-        """For each partition: how its log may take a batch of this producer, or why not.
+        """For each partition: the `Verification` for its log, or the error.
 
         Errors: INVALID_PRODUCER_ID_MAPPING, INVALID_PRODUCER_EPOCH, CONCURRENT_TRANSACTIONS, INVALID_REQUEST (empty
         transactional id), COORDINATOR_LOAD_IN_PROGRESS, COORDINATOR_NOT_AVAILABLE; TRANSACTION_ABORTABLE, for old
@@ -62,7 +62,7 @@ class PartitionEnlister:
 
         def ask() -> Pending[dict[Partition, Verification | KafkaError]]:
             if enlisting is Enlisting.ADD:
-                from kafkapy.coordinators.transaction.transaction import EPOCH_BUMP_VERSION  # nothing a start needs
+                from kafkapy.coordinators.transaction.transaction import EPOCH_BUMP_VERSION  # not needed at start
 
                 added = self._transactions.add_partitions(transactional_id, producer, unknown, EPOCH_BUMP_VERSION)
                 return added.map(lambda _: outcome | dict.fromkeys(unknown.values(), Verification.ADDED))
@@ -89,7 +89,7 @@ def _as_seen_by_writers(error: KafkaError) -> KafkaError:
     match error.code:
         case ErrorCode.PRODUCER_FENCED:  # fatal to a producer; a produce that comes late need not be
             return KafkaError(ErrorCode.INVALID_PRODUCER_EPOCH)
-        case ErrorCode.NOT_COORDINATOR:  # there is no coordinator to ask: `__transaction_state` is missing
+        case ErrorCode.NOT_COORDINATOR:  # there is no `__transaction_state`, so no transaction
             return KafkaError(ErrorCode.COORDINATOR_NOT_AVAILABLE)
         case _:
             return error

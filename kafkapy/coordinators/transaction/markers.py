@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Marker(NamedTuple):
-    """How one producer's transaction ends. `transaction_version` tells which epochs the partition lets pass."""
+    """How one producer's transaction ends. `transaction_version` decides which epochs the partition accepts."""
 
     producer_id: int
     producer_epoch: int
@@ -30,7 +30,7 @@ class Marker(NamedTuple):
 
 
 class TransactionalOffsets(Protocol):
-    """What the group coordinator holds of open transactions."""
+    """The group coordinator's offsets of open transactions."""
 
     def end_transaction(self, partition: int, producer_id: int, *, committed: bool) -> None:
         """A marker was appended to this partition of `__consumer_offsets`."""
@@ -51,7 +51,7 @@ class MarkerWriter:
         """Once the marker is committed: NONE, UNKNOWN_TOPIC_OR_PARTITION, NOT_LEADER_OR_FOLLOWER, NOT_ENOUGH_REPLICAS,
         INVALID_PRODUCER_EPOCH, TRANSACTION_COORDINATOR_FENCED or KAFKA_STORAGE_ERROR.
 
-        Where there is nothing to end the marker is written all the same.
+        The marker is written even if the partition has no open transaction of the producer.
         """
         now_ms = self._clock.now_ms()
         batch = build_marker(

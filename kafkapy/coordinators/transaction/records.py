@@ -31,7 +31,7 @@ class TransactionRecord(NamedTuple):
 
 
 def transaction_record(transaction: Transaction, value_version: int) -> CoordinatorRecord:
-    """`value_version` 0 (before transaction.version 1) cannot say the producer ids around the present one."""
+    """`value_version` 0 (before transaction.version 1) has no fields for the previous and the next producer id."""
     value = TransactionLogValue(
         producer_id=transaction.producer_id,
         producer_epoch=transaction.producer_epoch,
@@ -56,7 +56,7 @@ def transaction_tombstone(transactional_id: str) -> CoordinatorRecord:
 
 
 def read_record(record: CoordinatorRecord) -> TransactionRecord | None:
-    """What a record says, or None: it is of a type of a later Kafka.
+    """The content of a record; None if its type is of a later Kafka.
 
     Raises MalformedMessage, UnsupportedVersion: no coordinator can have written it, or a later one has.
     """
@@ -92,7 +92,7 @@ def read_record(record: CoordinatorRecord) -> TransactionRecord | None:
 
 
 def _check(value: TransactionLogValue) -> None:
-    """Raises MalformedMessage: no transactional id was ever in that state."""
+    """Raises MalformedMessage: the state is impossible."""
     if value.transaction_status not in STORED:
         raise MalformedMessage(f"transaction status {value.transaction_status}")
     if value.producer_id < 0 or value.producer_epoch < 0:
@@ -102,7 +102,7 @@ def _check(value: TransactionLogValue) -> None:
 
 
 def partitions_by_topic(partitions: Iterable[TopicPartition]) -> dict[str, list[int]]:
-    """In order of their names."""
+    """Partitions by topic, in the order of the topics' names."""
     topics: dict[str, list[int]] = {}
     for topic, partition in sorted(partitions):
         topics.setdefault(topic, []).append(partition)

@@ -35,7 +35,7 @@ _COMPLETE_COMMIT, _COMPLETE_ABORT = TransactionStatus.COMPLETE_COMMIT, Transacti
 
 
 class ProducerIdNeeded(Exception):
-    """The decision takes a new producer id: come again with one."""
+    """The decision needs a new producer id: make it again with one."""
 
 
 class TransactionShard:
@@ -46,10 +46,10 @@ class TransactionShard:
         self._finish = finish
         self.transactions: dict[str, Transaction] = {}
         self.unknown_records: dict[int, int] = {}
-        self._last_epoch: int | None = None  # goes with the record that is appended now; it is not stored
+        self._last_epoch: int | None = None  # kept in memory with the record that is appended now; not stored
 
     def transaction(self, transactional_id: str, producer_id: int) -> Transaction:
-        """Raises KafkaError(INVALID_PRODUCER_ID_MAPPING): there is none, or it has another producer id."""
+        """Raises KafkaError(INVALID_PRODUCER_ID_MAPPING): no such transactional id, or it has another producer id."""
         transaction = self.transactions.get(transactional_id)
         if transaction is None or transaction.producer_id != producer_id:
             raise KafkaError(ErrorCode.INVALID_PRODUCER_ID_MAPPING)
@@ -65,9 +65,9 @@ class TransactionShard:
         spare_producer_id: int | None,
         now_ms: int,
     ) -> Decision[Transaction]:
-        """The next epoch; who had the one before is fenced. With an open transaction: its abort.
+        """Give out the next epoch, which fences the producer before. If a transaction is open: abort it instead.
 
-        `expected` is what the producer has, which goes on after an error (KIP-360): then nobody else may have come.
+        `expected`: id and epoch of a producer that recovers from an error (KIP-360); they must still be the latest.
         Raises ProducerIdNeeded; KafkaError: PRODUCER_FENCED, CONCURRENT_TRANSACTIONS (the end is being written),
         UNKNOWN_SERVER_ERROR (the epochs are used up, and `expected` has not the last).
         """
@@ -115,7 +115,7 @@ class TransactionShard:
     def missing_partitions(
         self, transactional_id: str, producer: ProducerIdAndEpoch, partitions: Iterable[TopicPartition]
     ) -> set[TopicPartition]:
-        """Those that are not in the transaction. Raises KafkaError as `add_partitions` does."""
+        """The partitions that are not in the transaction. Raises KafkaError as `add_partitions` does."""
         transaction = self._writable(transactional_id, producer)
         return set(partitions) - transaction.partitions
 
@@ -137,7 +137,7 @@ class TransactionShard:
         spare_producer_id: int | None,
         now_ms: int,
     ) -> Decision[Transaction]:
-        """What the producer asked for; without records when it is done already. The markers follow.
+        """Commit or abort; no records if the request is a retry. The markers follow.
 
         Raises ProducerIdNeeded; KafkaError: INVALID_PRODUCER_ID_MAPPING, PRODUCER_FENCED, INVALID_TXN_STATE,
         CONCURRENT_TRANSACTIONS.
@@ -173,7 +173,7 @@ class TransactionShard:
             raise KafkaError(ErrorCode.PRODUCER_FENCED)
         if commit and status is not _ONGOING:
             raise _other_end(transaction, commit=commit)
-        # An abort with nothing to abort raises the epoch too: a client in doubt asks for it.
+        # An abort without a transaction raises the epoch too: a client sends it when it does not know its state.
         next_producer_id = _needed(spare_producer_id) if transaction.epoch_is_exhausted else NO_PRODUCER_ID
         return self._becomes(
             transaction.ended(
@@ -184,7 +184,7 @@ class TransactionShard:
     def _end_in_epoch(
         self, transactional_id: str, producer: ProducerIdAndEpoch, *, commit: bool, now_ms: int
     ) -> Decision[Transaction]:
-        """`end` before transaction version 2: a repeated request cannot be told from a new one."""
+        """`end` before transaction version 2, where a retry looks like a new request."""
         transaction = self.transaction(transactional_id, producer.producer_id)
         if transaction.producer_epoch != producer.epoch:
             raise KafkaError(ErrorCode.PRODUCER_FENCED)
@@ -202,7 +202,7 @@ class TransactionShard:
     def abort_unasked(
         self, transaction: Transaction, spare_producer_id: int | None, now_ms: int
     ) -> Decision[Transaction]:
-        """Abort an open transaction and fence its producer: it took too long, or another has come.
+        """Abort an open transaction and fence its producer: it has timed out, or another producer has the id.
 
         Raises ProducerIdNeeded.
         """
@@ -218,11 +218,11 @@ class TransactionShard:
         )
 
     def complete(self, transaction: Transaction, now_ms: int) -> Decision[Transaction]:
-        """Every marker of the decided transaction is written."""
+        """Store that every marker of the decided transaction is written."""
         return self._becomes(transaction.completed(now_ms=now_ms))
 
     def expire(self, updated_until_ms: int) -> Decision[None]:
-        """Forget the transactional ids without a transaction that nobody has used since then."""
+        """Tombstones for transactional ids without a transaction that were not used since then."""
         expired = [
             transaction.transactional_id
             for transaction in self.transactions.values()
@@ -232,7 +232,7 @@ class TransactionShard:
         return Decision([transaction_tombstone(transactional_id) for transactional_id in expired], None)
 
     def timed_out(self, now_ms: int) -> list[Transaction]:
-        """Open transactions that have been open for longer than their producers said."""
+        """Transactions that have been open for longer than their timeout."""
         return [
             transaction
             for transaction in self.transactions.values()
@@ -266,13 +266,13 @@ class TransactionShard:
         """Nothing in this topic is written in a transaction."""
 
     def loaded(self) -> None:
-        """What was decided before the coordinator stopped is carried out now."""
+        """Complete the transactions that were decided before the coordinator stopped."""
         for transaction in list(self.transactions.values()):
             if transaction.status in ENDING:
                 self._finish(transaction)
 
     def resign(self) -> None:
-        """Nothing waits here."""
+        """Nothing to do: no request is parked here."""
 
 
 def _needed(spare_producer_id: int | None) -> int:
@@ -282,7 +282,7 @@ def _needed(spare_producer_id: int | None) -> int:
 
 
 def _may_be(transaction: Transaction, expected: ProducerIdAndEpoch) -> bool:
-    """Whether `expected` may be the producer of this transactional id; its epoch is looked at later.
+    """Whether `expected` may be the producer of this transactional id; its epoch is checked later.
 
     A new transactional id has no epoch yet: its producer comes back after a long time. The producer id before this one
     was given up when its epochs were used up, and the answer that said so may have been lost.

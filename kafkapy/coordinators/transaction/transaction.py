@@ -1,5 +1,5 @@
-"""The state of one transactional id, and what each step makes of it. Nothing here changes anything: a step returns the
-next state, which becomes true when its record is replayed.
+"""The state of one transactional id, and the transitions. Nothing here is mutable: a transition returns the
+next state, which takes effect when its record is replayed.
 
 ```
           InitProducerId       add            EndTxn              every marker is written
@@ -11,7 +11,7 @@ From CompleteCommit and CompleteAbort the next transaction goes to Ongoing, Init
 
 Epochs. InitProducerId gives the next epoch, so whoever had the one before is fenced. Under transaction version 2
 (KIP-890) every end does: records and marker of a transaction then have epochs that no other transaction has, and a
-message that is late can be told from one of the next. 32766 is the last epoch a client is given: the one after it is
+late message has an older epoch than the next transaction. 32766 is the last epoch for clients: the one after it is
 for fencing, and then the transactional id gets a new producer id.
 """
 
@@ -45,7 +45,7 @@ class TransactionStatus(IntEnum):
 
     @property
     def text(self) -> str:
-        """As DescribeTransactions shows it: `PrepareCommit`."""
+        """The name in DescribeTransactions: `PrepareCommit`."""
         return "".join(word.capitalize() for word in self.name.split("_"))
 
 
@@ -100,7 +100,7 @@ class Transaction(NamedTuple):
     # -- InitProducerId
 
     def with_next_epoch(self, timeout_ms: int, *, keep_last_epoch: bool, now_ms: int) -> Transaction:
-        """The producer begins anew. With `keep_last_epoch` it is the producer of before that goes on after an error."""
+        """A producer initializes. With `keep_last_epoch` it is the same producer, which recovers from an error."""
         return self._initialised(
             timeout_ms,
             now_ms,
@@ -109,13 +109,13 @@ class Transaction(NamedTuple):
         )
 
     def with_same_epoch(self, timeout_ms: int, *, now_ms: int) -> Transaction:
-        """The answer to the request before was lost: nothing changes but the time."""
+        """A retry, as the first answer was lost: only the time changes."""
         return self._initialised(timeout_ms, now_ms)
 
     def with_new_producer_id(
         self, producer_id: int, timeout_ms: int, *, keep_last_epoch: bool, now_ms: int
     ) -> Transaction:
-        """The epochs of the id before are used up."""
+        """The epochs of the previous producer id are used up."""
         return self._initialised(
             timeout_ms,
             now_ms,
@@ -148,7 +148,7 @@ class Transaction(NamedTuple):
     # -- the transaction
 
     def with_partitions(self, added: frozenset[TopicPartition], client_version: int, *, now_ms: int) -> Transaction:
-        """It has, or gets, these partitions; the first of them begin the transaction."""
+        """Add these partitions; the first ones begin the transaction."""
         return self._replace(
             previous_producer_id=self.producer_id,
             status=TransactionStatus.ONGOING,
@@ -159,15 +159,15 @@ class Transaction(NamedTuple):
         )
 
     def fenced(self) -> Transaction:
-        """What the epoch is raised to before an abort that the producer did not ask for, under the older protocol."""
+        """The state with a raised epoch, for an abort without EndTxn (before transaction version 2)."""
         return self._replace(
             producer_epoch=min(self.producer_epoch + 1, EPOCH_MAX), last_producer_epoch=NO_PRODUCER_EPOCH
         )
 
     def ended(self, *, commit: bool, client_version: int, next_producer_id: int, now_ms: int) -> Transaction:
-        """Decided: this is stored first, then the markers are written with its producer id and epoch.
+        """The decided state: it is stored first, then the markers are written with its producer id and epoch.
 
-        `next_producer_id` is for after them when the epochs are used up, -1 otherwise.
+        `next_producer_id` is used after the markers if the epochs are used up, otherwise -1.
         """
         epoch, last_epoch = self.producer_epoch, self.last_producer_epoch
         if client_version >= EPOCH_BUMP_VERSION:
@@ -184,7 +184,7 @@ class Transaction(NamedTuple):
         )
 
     def completed(self, *, now_ms: int) -> Transaction:
-        """Every marker is written."""
+        """The state after every marker is written."""
         rotated = self.client_version >= EPOCH_BUMP_VERSION and self.next_producer_id != NO_PRODUCER_ID
         return self._replace(
             producer_id=self.next_producer_id if rotated else self.producer_id,
@@ -198,5 +198,5 @@ class Transaction(NamedTuple):
 
 
 def is_exhausted(producer_epoch: int) -> bool:
-    """Whether a client may be given no epoch after this one."""
+    """Whether clients cannot get another epoch of this producer id."""
     return producer_epoch >= EPOCH_MAX - 1
