@@ -2,7 +2,7 @@
 max.connections.per.ip and its overrides, and the limit of open files.
 
 Where there are several listeners, the one that brokers use among themselves (inter.broker.listener.name) is protected,
-as in Apache Kafka: what holds for all listeners together does not hold it up.
+as in Apache Kafka: the limits for all listeners together do not apply to it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _ALL = ""  # all listeners together
 
 
 def descriptors_for_clients() -> int:
-    """How many connections leave enough descriptors for the logs: one that cannot open its file takes no records."""
+    """How many connections leave enough descriptors for the logs, which cannot append without an open file."""
     soft_limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if soft_limit == resource.RLIM_INFINITY:
         return 1 << 31
@@ -58,9 +58,9 @@ class Admission:
         self.host_limits.use(settings.network.max_connections_per_ip_overrides)
 
     def delay_ms(self, listener: str, *, has_waited: bool) -> float:
-        """How long the next connection of a listener must wait: 0 is not at all, infinity until another one closes.
+        """How long the next connection of a listener must wait; infinity: until another connection closes.
 
-        Kafka leaves connections beyond its limits in the backlog. One that `has_waited` for the rate need not again.
+        Kafka leaves connections beyond its limits in the backlog. `has_waited`: this one has waited for the rate.
         """
         if self._count >= descriptors_for_clients():
             return self._full("the limit of open files (`ulimit -n`)")
@@ -84,16 +84,16 @@ class Admission:
         return delay_ms
 
     def is_protected(self, listener: str) -> bool:
-        """Whether it is the listener between brokers, and clients have others."""
+        """Whether this is the inter-broker listener, and there are others for clients."""
         settings = self._settings.now
         return len(settings.broker_listeners) > 1 and listener == settings.inter_broker_listener_name
 
     def is_beyond_max(self) -> bool:
-        """Whether the protected listener has let in more than max.connections; a client of another one must go."""
+        """Whether there are more than max.connections: the protected listener may exceed it; close another's."""
         return self._count > self._settings.now.network.max_connections
 
     def admits(self, host: str) -> bool:
-        """Whether one more of this address is within max.connections.per.ip."""
+        """Whether max.connections.per.ip allows one more connection from this address."""
         allowed = self.host_limits.allowed(host)
         if allowed is None:
             allowed = self._settings.now.network.max_connections_per_ip
@@ -104,8 +104,8 @@ class Admission:
         )
         return False
 
-    def came(self, listener: str) -> None:
-        """One was accepted, whether it is let in or not: that counts for the rates."""
+    def count_accepted(self, listener: str) -> None:
+        """Count an accepted connection for the rates, even if it is closed at once."""
         settings = self._settings.now
         for name in (listener, _ALL):
             self._rates[name].record(self._clock.monotonic_ms(), **_windows(settings))

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
     from kafkapy.settings import Listener
 
-RESOLVED_WITHIN_SECONDS = 0.5  # a resolver may take half a minute to find out that it is not there
-LOOPBACK = ("", "localhost", "127.0.0.1", "::1")  # no host: each client is told the one that it has reached
+RESOLVED_WITHIN_SECONDS = 0.5  # a resolver may take half a minute to fail
+LOOPBACK = ("", "localhost", "127.0.0.1", "::1")  # no host: each client gets the address that it has connected to
 
 
 async def resolving_address(listeners: Sequence[Listener]) -> str | None:
-    """`host:port` of the first listener whose advertised host is here for sure, else of the first that resolves."""
+    """`host:port` of the first listener whose advertised host is this machine, else of the first that resolves."""
     for listener in listeners:
         if listener.host in LOOPBACK:
             return address_text(listener)
@@ -41,6 +41,6 @@ def address_text(listener: Listener) -> str:
 def _resolves(listener: Listener) -> bool:
     try:
         socket.getaddrinfo(listener.host, listener.port, type=socket.SOCK_STREAM)
-    except (OSError, ValueError):  # UnicodeError of a name that is none is a ValueError
+    except (OSError, ValueError):  # an invalid name raises UnicodeError, a ValueError
         return False
     return True

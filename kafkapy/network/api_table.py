@@ -1,4 +1,4 @@
-"""What dispatch needs of each API key and version, looked up once."""
+"""Handlers and codecs of each API key and version, looked up once."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Api:
-    """One API key: its handler, and what it answers when the handler raises KafkaError."""
+    """One API key: its handler, and its answer if the handler raises KafkaError."""
 
     __slots__ = ("error_response", "handle", "has_records", "key", "versions")
 
@@ -79,16 +79,16 @@ class ApiVersion:
 
 
 class ApiTable:
-    """The API keys and versions that were asked for so far, by the first four bytes of a request."""
+    """The API keys and versions that were used so far, by the first four bytes of a request."""
 
     def __init__(self) -> None:
         self._apis: dict[int, Api] = {}
         self.versions: dict[int, ApiVersion] = {}
 
     def load(self, key_and_version: int) -> ApiVersion:
-        """One that is not in `versions`, which has it from then on. Raises NotServed.
+        """Load an API version and add it to `versions`. Raises NotServed.
 
-        ApiVersions is served in every version: one that is unknown gets version 0 (KIP-511), and is not kept.
+        ApiVersions is served in every version: an unknown one is answered in version 0 (KIP-511), and not added.
         """
         key, number = key_and_version >> 16, key_and_version & 0xFFFF
         signed = number - 0x10000 if number > 0x7FFF else number

@@ -1,4 +1,4 @@
-"""What the log says of clients that misbehave: some lines a minute, and then how many more there were."""
+"""Log lines about clients that misbehave: some lines a minute, then a count of the others."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PERIOD_MS: Final = 60_000
 
 
 class Complaints:
-    """Warnings that a client can cause as often as it likes: who floods the node does not flood its log, too."""
+    """Warnings that a client can cause as often as it likes, limited so that it cannot flood the log."""
 
     def __init__(self, logger: logging.Logger, clock: Clock) -> None:
         self._logger = logger

@@ -2,17 +2,17 @@
 
 A connection is an object without a task. `SocketLoop` calls `ready` when its socket is; then it receives, handles the
 whole frames that have come, and sends their answers in one system call. While a request waits for its answer, later
-ones stay unread. Whoever settles that request sends the answer, within the same call.
+ones stay unread. The call that settles that request also sends its answer.
 
-    reads          as a rule; while a request waits, until a whole frame or WAITING_BYTES_MAX of the next have come
+    reads          usually; while a request waits, until a whole frame or WAITING_BYTES_MAX of the next have come
     is blocked     the peer has not read its answers: nothing is read or handled until they have left
-    is finishing   the request that waits is the last one: its answer is sent, then the connection is closed
-    is closing     no further request is handled: the answers to those before are sent, then the connection is closed
+    is finishing   no request after the waiting one is handled: its answer is sent, then the connection is closed
+    is closing     no further request is handled: earlier answers are sent, then the connection is closed
 
-A peer that has sent all that it will has called close(), or shutdown(SHUT_WR) and reads on: both send a FIN. So the
-requests before it are handled and answered in order, as in Apache Kafka, and then the connection is closed. But one
-that only waits (ONLY_WAIT) is given up, with the requests behind it: Apache Kafka lets it wait, until its timeout, for
-a client that is most likely gone. The FIN is noticed by reading, or where nothing is read, through HANG_UP.
+A FIN means that the peer has called close(), or shutdown(SHUT_WR) and still reads. So, as in Apache Kafka, the requests
+before it are handled and answered in order, and then the connection is closed. But if a request of `ONLY_WAIT` is
+waiting, it is abandoned, with the requests behind it: the client is most likely gone. (Apache Kafka lets it wait until
+its timeout.) The FIN is noticed by reading, or while nothing is read, through HANG_UP.
 """
 
 from __future__ import annotations
@@ -49,13 +49,13 @@ logger = logging.getLogger("kafkapy.connection")
 ANSWERED_BYTES_MAX: Final = 256 * 1024  # answers in memory before they are sent
 LARGE_BYTES_MIN: Final = 32 * 1024
 """A frame that comes in pieces and is so long is handled when the small ones of others were."""
-WAITING_BYTES_MAX: Final = 64 * 1024  # of a next request, while one waits for its answer
-LAST_ANSWERS_MS: Final = 1_000  # how long a peer that misbehaved may take for the answers it has coming
+WAITING_BYTES_MAX: Final = 64 * 1024  # received of the next request while one waits for its answer
+LAST_ANSWERS_MS: Final = 1_000  # how long a peer that misbehaved may take to read its last answers
 # A request of these is given up when its client hangs up while it waits. Every other one does what it was asked for to
 # the end, as in Apache Kafka: a client may well commit its offsets and close, and no operation is left half done.
 ONLY_WAIT: Final = frozenset({ApiKey.FETCH, ApiKey.JOIN_GROUP, ApiKey.SYNC_GROUP})
 
-# What people point at a Kafka port by mistake, by the first bytes they send.
+# Protocols that users point at a Kafka port by mistake, by their first bytes.
 FOREIGN_GREETINGS: Final[tuple[tuple[bytes, str], ...]] = (
     (b"GET ", "an HTTP request"),
     (b"POST", "an HTTP request"),
@@ -68,8 +68,8 @@ FOREIGN_GREETINGS: Final[tuple[tuple[bytes, str], ...]] = (
 )
 
 
-class Surroundings:
-    """What all connections of a server share."""
+class SharedParts:
+    """The parts that all connections of a server share."""
 
     __slots__ = ("broker", "buffers", "bugs", "complaints", "dispatcher", "loop", "on_closed", "start_task")
 
@@ -99,7 +99,6 @@ class Connection:
     """A connected client."""
 
     __slots__ = (
-        "_around",
         "_closed",
         "_closing",
         "_context",
@@ -111,6 +110,7 @@ class Connection:
         "_kept",
         "_outbox",
         "_scope",
+        "_shared",
         "_transport",
         "_unfinished",
         "client",
@@ -118,19 +118,19 @@ class Connection:
         "last_active_ms",
     )
 
-    def __init__(self, transport: Transport, client: Client, around: Surroundings) -> None:
+    def __init__(self, transport: Transport, client: Client, shared: SharedParts) -> None:
         self.client = client
         self.is_active = True
         """Whether bytes have come from the peer, or left for it, since this was last set to False."""
         self.last_active_ms = 0.0
         """When `Server` last saw `is_active` set, on the monotonic clock; only it reads this and writes it."""
-        self._around = around
+        self._shared = shared
         self._transport = transport
         self._outbox = Outbox(transport)
-        self._context = RequestContext(around.broker, client)
-        self._kept: bytes | RequestBuffer | None = None  # bytes of frames that were not handled
+        self._context = RequestContext(shared.broker, client)
+        self._kept: bytes | RequestBuffer | None = None  # received bytes that are not handled yet
         self._unfinished: Unfinished | None = None
-        self._scope: trio.CancelScope | None = None  # of the coroutine that works for `_unfinished`, if one does
+        self._scope: trio.CancelScope | None = None  # of the task of `_unfinished`, if it has one
         self._interest = READ
         self._greeted = False
         self._is_blocked = False
@@ -138,7 +138,7 @@ class Connection:
         self._finishing = False
         self._closing = False
         self._closed = False
-        around.loop.add(transport.fileno(), self, READ)
+        shared.loop.add(transport.fileno(), self, READ)
 
     def __str__(self) -> str:
         return str(self.client)
@@ -150,14 +150,14 @@ class Connection:
 
     @property
     def unread_bytes(self) -> int:
-        """What has come of requests that were not handled yet."""
+        """The number of received bytes that are not handled yet."""
         return 0 if self._kept is None else len(self._kept)
 
-    # -- what the loop calls
+    # -- called by the loop
 
     def ready(self, events: int, until: float, /) -> None:
         if self._is_queued:
-            return  # its turn comes, and more than one receive at a time is not held
+            return  # it waits for its turn: no more than one receive is kept
         try:
             if self._interest == READ:
                 self._receive(until)
@@ -168,19 +168,19 @@ class Connection:
             else:
                 self.is_active = True
                 if self._pump():
-                    self._go_on(until)
+                    self._handle_kept(until)
         except Exception as error:
             self._fail(error)
 
     def go_on(self, until: float, /) -> None:
         self._is_queued = False
         try:
-            self._go_on(until)
+            self._handle_kept(until)
         except Exception as error:
             self._fail(error)
 
     def _receive(self, until: float) -> None:
-        buffers = self._around.buffers
+        buffers = self._shared.buffers
         if self._kept is None:
             buffer = buffers.shared
             count = buffer.receive_anew(self._transport.receive_into)
@@ -200,19 +200,19 @@ class Connection:
                 self._watch()
 
     def _leave_for_later(self, buffer: RequestBuffer) -> bool:
-        """Whether a large frame has come in pieces: it may take long, so those who ask for little go first."""
+        """Whether this must wait with a large frame, which may take long, so that small requests go first."""
         if len(buffer) < LARGE_BYTES_MIN or not buffer.has_frame:
             return False
         self._is_queued = True
-        self._around.loop.large(self)
+        self._shared.loop.large(self)
         return True
 
-    def _go_on(self, until: float) -> None:
-        """Handle what is kept, if nothing is in the way."""
+    def _handle_kept(self, until: float) -> None:
+        """Handle kept bytes, unless a request waits, or the connection is blocked or closing."""
         if self._closed or self._is_blocked or self._unfinished is not None or self._closing:
             return
         if self._kept is not None:
-            buffers = self._around.buffers
+            buffers = self._shared.buffers
             buffer = buffers.fetch(self._kept)
             self._handle(buffer, until)
             self._kept = buffers.keep(buffer)
@@ -222,7 +222,7 @@ class Connection:
 
     def _handle(self, buffer: RequestBuffer, until: float) -> None:
         """Handle the whole frames that have come, until the time is up, and send their answers."""
-        answer, context, outbox = self._around.dispatcher.answer, self._context, self._outbox
+        answer, context, outbox = self._shared.dispatcher.answer, self._context, self._outbox
         while (frame := buffer.next_frame()) is not None:
             self._greeted = True
             unfinished = answer(frame, context, outbox)
@@ -239,12 +239,12 @@ class Connection:
                 self._queue()
                 break
         if outbox.buffer:
-            self._around.loop.has_answered = True
+            self._shared.loop.has_answered = True
             if not outbox.pump():
                 self._note_blocked()
 
     def _pump(self) -> bool:
-        """Send what the peer takes. Whether all has left."""
+        """Send what the socket takes. Returns whether all has left."""
         if self._outbox.pump():
             if self._is_blocked:
                 self._is_blocked = False
@@ -267,10 +267,10 @@ class Connection:
     def _queue(self) -> None:
         if not self._is_queued:
             self._is_queued = True
-            self._around.loop.later(self)
+            self._shared.loop.later(self)
 
     def _watch(self) -> None:
-        """Have the loop tell what can be done now."""
+        """Tell the loop which events of the socket this connection waits for."""
         if self._closed:
             return
         interest = READ
@@ -285,11 +285,11 @@ class Connection:
             interest |= HANG_UP
         if interest != self._interest:
             self._interest = interest
-            self._around.loop.change(self._transport.fileno(), interest)
+            self._shared.loop.change(self._transport.fileno(), interest)
 
     @property
     def _request_bytes_max(self) -> int:
-        return self._around.broker.settings.now.network.socket_request_max_bytes
+        return self._shared.broker.settings.now.network.socket_request_max_bytes
 
     # -- a request that waits
 
@@ -300,39 +300,39 @@ class Connection:
             waits_for.when_settled(self._settled)
         else:
             self._scope = trio.CancelScope()
-            self._around.start_task(self._run, waits_for)
+            self._shared.start_task(self._run, waits_for)
 
     async def _run(self, coroutine: Coroutine[object, object, Answer]) -> None:
-        """Await what a handler has returned, in a task of its own."""
+        """Await a handler's coroutine, in a task of its own."""
         scope = self._scope
         assert scope is not None, "a coroutine runs in the scope that was made for it"
-        loop = self._around.loop
+        loop = self._shared.loop
         loop.tasks += 1
         try:
             with scope:
                 value = await coroutine
         except Exception as error:
-            self._came(None, error)
+            self._continue_request(None, error)
             return
         finally:
             loop.tasks -= 1
         if not scope.cancelled_caught:
-            self._came(value, None)
+            self._continue_request(value, None)
 
     def _settled(self, pending: Pending[Answer]) -> None:
         """Called when the request's Pending is settled, by the code that settles it: must not raise."""
         try:
             value = pending.result()
         except Exception as error:
-            self._came(None, error)
+            self._continue_request(None, error)
             return
-        self._came(value, None)
+        self._continue_request(value, None)
 
-    def _came(self, value: Answer, error: Exception | None) -> None:
-        """What the request has waited for is there: answer it, or wait for what comes next."""
+    def _continue_request(self, value: Answer, error: Exception | None) -> None:
+        """The request has the value or error that it waited for: answer it, or wait for the next one."""
         unfinished = self._unfinished
         if unfinished is None:
-            return  # abandoned, by a cancellation that came too late to be noticed
+            return  # abandoned: the task had ended before it was cancelled
         self._unfinished = self._scope = None
         try:
             if not unfinished.go_on(value, self._outbox, error):
@@ -340,24 +340,24 @@ class Connection:
             elif self._closed:
                 self._outbox.discard()
             elif self._pump():
-                self._around.loop.has_answered = True
+                self._shared.loop.has_answered = True
                 if self._kept is not None:
                     self._queue()  # not handled here: this runs within the call that settled the request
                 elif self._interest != READ:
                     self._watch()
             else:
-                self._watch()  # nothing waits any more that a hang-up would end
+                self._watch()  # no request waits any more, so a hang-up need not be watched
         except Exception as failure:
             self._fail(failure)
 
     @property
     def _only_waits(self) -> bool:
-        """Whether a request waits that is given up when the client hangs up."""
+        """Whether the waiting request is abandoned when the client hangs up."""
         return self._unfinished is not None and self._unfinished.api_key in ONLY_WAIT
 
     def _abandon(self, unfinished: Unfinished) -> None:
-        """The client is gone: abandon the request if its API is in `ONLY_WAIT`. Any other is carried out, and `_came`
-        drops its answer.
+        """The client has disconnected: abandon the request if its API is in `ONLY_WAIT`. Others are carried out, and
+        `_continue_request` drops their answers.
         """
         if unfinished.api_key not in ONLY_WAIT:
             return
@@ -370,21 +370,21 @@ class Connection:
             try:
                 waits_for.abandon()
             except Exception as error:
-                self._around.bugs.report(f"in giving up a request of {self}", error)
+                self._shared.bugs.report(f"in giving up a request of {self}", error)
 
     # -- the end
 
     def _end_of_input(self) -> None:
-        """The peer has sent all that it will, and every whole frame of it was handled but for the one that waits."""
+        """The peer has sent a FIN; all its whole frames are handled, except the one that waits."""
         if self._unfinished is None or self._only_waits:
             self.close()
         else:
-            self._kept = None  # the rest of that frame never comes
+            self._kept = None  # an incomplete frame
             self._finishing = True
             self._watch()
 
     def _give_up(self) -> None:
-        """Abandon the request that waits and those behind it; the answers to those before may still leave."""
+        """Abandon the waiting request and those behind it; earlier answers are still sent."""
         if not self._is_blocked:
             self.close()
             return
@@ -395,32 +395,32 @@ class Connection:
         self._watch()
 
     def finish(self) -> None:
-        """End the connection as soon as the request that waits has its answer."""
+        """Close the connection when the waiting request is answered."""
         self._finishing = True
         if not self.busy:
             self.close()
 
     def close(self, reason: str = "") -> None:
-        """End the connection now. A request that only waits is abandoned."""
+        """Close the connection now. A waiting request is abandoned if its API is in `ONLY_WAIT`."""
         if self._closed:
             return
         if reason:
             logger.info("closing the connection from %s: %s", self, reason)
         self._closed = True
-        around = self._around
-        around.loop.remove(self._transport.fileno())
+        shared = self._shared
+        shared.loop.remove(self._transport.fileno())
         self._transport.close()
         self._outbox.discard()
         self._kept = None
-        around.on_closed(self)
+        shared.on_closed(self)
         if self._unfinished is not None:
             self._abandon(self._unfinished)
 
     def _fail(self, error: Exception) -> None:
-        """End the connection for what the peer, or a bug of ours, has done."""
+        """Close the connection after an error of the peer or a bug of ours."""
         if self._closed:
             if not isinstance(error, (OSError, KafkaError, CloseConnection)):
-                self._around.bugs.report(f"in a request of {self}, whose connection is closed", error)
+                self._shared.bugs.report(f"in a request of {self}, whose connection is closed", error)
             return
         if isinstance(error, OSError):
             logger.debug("the peer at %s is gone: %s", self, error)
@@ -428,23 +428,23 @@ class Connection:
         elif isinstance(error, NotServed):
             from kafkapy.network.not_served import explain
 
-            # Whoever asks for an API of Kafka's that is not served may well go on without it.
+            # A client that asks for an API of Kafka that is not served can often do without: no warning.
             if error.is_known and not error.served:
                 logger.info("%s", explain(error, self._context))
             else:
-                self._around.complaints.warn("%s", explain(error, self._context))
+                self._shared.complaints.warn("%s", explain(error, self._context))
             self._send_last_answers()
         elif isinstance(error, (MalformedFrame, MalformedMessage, CloseConnection)):
             told = self._explain(error) if isinstance(error, MalformedFrame) else str(error)
-            self._around.complaints.warn("closing the connection from %s: %s", self, told)
+            self._shared.complaints.warn("closing the connection from %s: %s", self, told)
             self._send_last_answers()
         else:
-            # A bug of ours costs this client its connection and nobody else theirs; the log tells where.
-            self._around.bugs.report(f"in a request of {self}: its connection is closed", error)
+            # A bug of ours costs this client its connection, and no other client; the log has the traceback.
+            self._shared.bugs.report(f"in a request of {self}: its connection is closed", error)
             self.close()
 
     def _send_last_answers(self) -> None:
-        """To the requests before the one that ends the connection."""
+        """Send the answers to the requests before the one that ends the connection."""
         self._closing = True
         self._kept = None
         if self._unfinished is not None:
@@ -459,10 +459,10 @@ class Connection:
             return
         self._is_blocked = True
         self._watch()
-        self._around.broker.clock.call_later(LAST_ANSWERS_MS, self.close)
+        self._shared.broker.clock.call_later(LAST_ANSWERS_MS, self.close)
 
     def _explain(self, error: MalformedFrame) -> str:
-        """What a frame of absurd size most likely is, for the one line in the log."""
+        """The log message for a frame of absurd size: which protocol it probably is."""
         if not self._greeted:
             start = error.size.to_bytes(4, "big", signed=True)
             for greeting, what in FOREIGN_GREETINGS:

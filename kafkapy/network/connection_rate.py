@@ -1,8 +1,8 @@
 """How often connections come, measured as Apache Kafka's quotas are: over quota.window.num windows of
 quota.window.size.seconds each (KIP-612).
 
-A burst of as many connections as the limit allows in all windows but one is let in at once. Those beyond the limit come
-one by one, each after a wait that is a window at most.
+A burst of as many connections as the limit allows in all windows but one is accepted at once. Further ones come
+one by one, each after a wait of at most one window.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class ConnectionRate:
     def delay_ms(self, limit: int, now_ms: float, *, window_ms: float, window_count: int) -> float:
         """How long the next connection must wait so that no more than `limit` a second have come; 0: not at all.
 
-        At most a window, and then it may come: with a limit of 0, too, there is one in each.
+        At most a window: even with a limit of 0, one connection is accepted in each window.
         """
         self._forget(now_ms, window_ms * window_count)
         if limit == 0:
@@ -38,7 +38,7 @@ class ConnectionRate:
         if not self._windows:
             return 0.0
         elapsed_ms = now_ms - self._windows[0][0]
-        # The first windows are taken for full: otherwise the first connection of all would be far too fast.
+        # The first windows count as complete: otherwise the rate of the very first connection would be far too high.
         missing_count = max(0, window_count - 1 - int(elapsed_ms / window_ms))
         elapsed_ms += missing_count * window_ms
         return min(max(0.0, (self._count + 1) / limit * 1_000 - elapsed_ms), window_ms)

@@ -1,7 +1,7 @@
 """From a frame to an answer: header, decode, the handler of the API key, encode.
 
 `Dispatcher` knows no sockets. It is given whole frames and appends answers to an `Outbox`, which the connection sends.
-A request that cannot be answered at once comes back as `Unfinished`: one that has to wait, one that is so large that it
+A request that is not answered at once is returned as `Unfinished`: one that has to wait, one that is so large that it
 is decoded in turns, or one whose answer is so long that it is encoded in turns.
 """
 
@@ -64,7 +64,7 @@ class Dispatcher:
         self.accounts: Accounts | None = None
 
     def answer(self, frame: memoryview, context: RequestContext, outbox: Outbox) -> Unfinished | None:
-        """Handle one request and append its answer to `outbox`, unless it has to wait: then it is returned.
+        """Handle one request and append its answer to `outbox`; if it has to wait, return it as `Unfinished`.
 
         Raises MalformedMessage: the bytes are no such request; CloseConnection: not served, or the handler says so.
         """
@@ -76,7 +76,7 @@ class Dispatcher:
         if version is None:
             version = self._load(key_and_version, frame, size, context)
             if version.number != key_and_version & 0xFFFF:
-                # KIP-511: answered in version 0 with UNSUPPORTED_VERSION, whatever the request's body looks like.
+                # KIP-511: answered in version 0 with UNSUPPORTED_VERSION; the body is not read.
                 context.correlation_id = correlation_id
                 context.api_version = key_and_version & 0xFFFF
                 self._append(version.api.handle(None, context), version, context, outbox)
@@ -101,7 +101,7 @@ class Dispatcher:
         api = version.api
         context.api_version = version.number
         context.correlation_id = correlation_id
-        # What follows a request is not looked at, as in Apache Kafka: librdkafka 2.16 sends three bytes too many behind
+        # Bytes after a request are ignored, as in Apache Kafka: librdkafka 2.16 sends three bytes too many after
         # a MetadataRequest.
         if len(frame) <= AT_ONCE_BYTES_MAX:
             if api.has_records and len(frame) <= COPIED_FRAME_BYTES_MAX:
@@ -136,7 +136,7 @@ class Dispatcher:
         return None if unfinished.go_on(None, outbox) else unfinished
 
     def _load(self, key_and_version: int, frame: memoryview, size: int, context: RequestContext) -> ApiVersion:
-        """Raises NotServed, which is told with the client's id."""
+        """Raises NotServed, for a log line with the client id."""
         try:
             return self._table.load(key_and_version)
         except NotServed:
@@ -168,7 +168,7 @@ class Dispatcher:
         return None if unfinished.go_on(response, outbox, error) else unfinished
 
     def _all_steps(self, version: ApiVersion, request: Message, context: RequestContext) -> Steps:
-        """The whole way of a request, for a dispatcher with a gate or with faults."""
+        """Handle a request through all stages, for a dispatcher with a gate or with faults."""
         api, gate, faults = version.api, self.gate, self.faults
         try:
             response = gate(api.key, request, context) if gate is not None else None
@@ -215,9 +215,9 @@ class Dispatcher:
 
 
 class Unfinished:
-    """A request that waits for something before it can be answered. Its context stays as it is until then.
+    """A request that is not answered yet. Its context does not change until then.
 
-    As a rule for what its handler has returned, which is the answer.
+    Usually it waits for the answer: the Pending or coroutine that its handler has returned.
     """
 
     __slots__ = ("_context", "_dispatcher", "_encoded", "_request", "_version", "holds_frame", "is_large", "waits_for")
@@ -248,7 +248,7 @@ class Unfinished:
         return self._version.api.key
 
     def go_on(self, value: Answer, outbox: Outbox, error: Exception | None = None) -> bool:
-        """Continue with what was waited for, or with what it raised. True: answered. False: `waits_for` is another.
+        """Continue with the value or the error of `waits_for`. True: answered. False: it waits for a new `waits_for`.
 
         Raises what `Dispatcher.answer` raises.
         """
@@ -271,10 +271,10 @@ class Unfinished:
         return True
 
     def abandoned(self) -> None:
-        """The client is gone, and nobody waits for the answer any more."""
+        """The client has disconnected: the answer is not needed any more."""
 
     def _answer(self, response: Message, outbox: Outbox) -> bool:
-        # A plain Pending is what one that only had to wait comes with, and what is written for it is little.
+        # A plain Pending has a short answer, which is encoded at once.
         if not self.is_large and (self.waits_for.__class__ is Pending or not has_many_entries(response)):
             self._dispatcher._append(response, self._version, self._context, outbox)
             return True
@@ -297,7 +297,7 @@ async def _encode(encoding: Generator[None, None, bool]) -> None:
 
 
 class LargeRequest(Unfinished):
-    """One that is being decoded. Then it is what handling it makes of it."""
+    """A request that is being decoded in turns; afterwards it is handled like any other."""
 
     __slots__ = ("_handled",)
 
@@ -336,7 +336,7 @@ async def _decode(decoding: Generator[None, None, tuple[Message, int]]) -> Messa
 
 
 class InSteps(Unfinished):
-    """One that goes through the stages: it may wait at each of them."""
+    """A request that goes through the stages, and may wait at each of them."""
 
     __slots__ = ("_steps",)
 

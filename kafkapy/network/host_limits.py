@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("kafkapy.server")
 
-RESOLVED_BEFORE_ACCEPTING_SECONDS = 1  # a resolver may take half a minute to find out that it is not there
+RESOLVED_BEFORE_ACCEPTING_SECONDS = 1  # a resolver may take half a minute to fail
 MAPPED_IPV4 = "::ffff:"  # how a socket for both families shows an IPv4 address
 
 
 class HostLimits:
-    """How many connections each address may have. A name has no effect before it is resolved."""
+    """How many connections each address may have. A host name has no effect before it is resolved."""
 
     def __init__(self) -> None:
         self._overrides: Mapping[str, int] = {}
@@ -27,7 +27,7 @@ class HostLimits:
         self._resolved = trio.Event()
 
     def use(self, overrides: Mapping[str, int]) -> None:
-        """From now on these counts, by address or name."""
+        """Use these counts, by address or name, from now on."""
         if overrides is self._overrides:
             return
         self._overrides = overrides
@@ -38,11 +38,11 @@ class HostLimits:
         self._changed.set()
 
     def allowed(self, address: str) -> int | None:
-        """None: this address has no count of its own."""
+        """How many connections this address may have; None if it has no count of its own."""
         return self._allowed.get(address)
 
     async def resolved(self) -> None:
-        """Return when the names of now are resolved, or when that takes long."""
+        """Return when the current names are resolved, or after a time limit."""
         if self._names():
             with trio.move_on_after(RESOLVED_BEFORE_ACCEPTING_SECONDS):
                 await self._resolved.wait()
@@ -54,7 +54,7 @@ class HostLimits:
             for name in self._names():
                 try:
                     addresses = await trio.to_thread.run_sync(_resolve, name, abandon_on_cancel=True)
-                except (OSError, ValueError) as error:  # UnicodeError of a name that is none is a ValueError
+                except (OSError, ValueError) as error:  # an invalid name raises UnicodeError, a ValueError
                     logger.warning("cannot resolve %s of max.connections.per.ip.overrides: %s", name, error)
                     continue
                 if overrides is not self._overrides:

@@ -1,4 +1,4 @@
-"""Listening sockets: where they are bound, and what is said when they cannot be."""
+"""Listening sockets: binding them, and the messages if that fails."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ PROBE_SECONDS = 0.5
 
 
 def bind(listener: Listener) -> socket.socket:
-    """A non-blocking socket that has the port and refuses everybody until `listen`.
+    """A non-blocking socket that is bound to the port and refuses connections until `listen`.
 
-    Raises StartupError: the port is taken, the host is not ours, what to do.
+    Raises StartupError, with what to do: the port is in use, or the host is not this machine.
     """
     where = f"{listener.host or '*'}:{listener.port}"
     family, address = _resolve(listener, where)
@@ -37,7 +37,7 @@ def bind(listener: Listener) -> socket.socket:
 def listen(listener: Listener, sock: socket.socket, *, backlog: int) -> None:
     """Open the port that `bind` has taken.
 
-    Raises StartupError: another process had bound it, too, and was quicker. (Two may, as long as neither listens.)
+    Raises StartupError: another process has bound the port, too, and listens already.
     """
     try:
         sock.listen(backlog)
@@ -86,6 +86,6 @@ def _resolve(listener: Listener, where: str) -> tuple[socket.AddressFamily, tupl
             f"cannot resolve the host of listener {listener.name}://{where} ({error.strerror}): "
             "set `listeners` to an address of this machine"
         ) from error
-    # Of a name with both kinds of addresses (localhost) the IPv4 one: every client tries that.
+    # Of a name with both kinds of addresses (localhost) the IPv4 address, as every client tries that.
     family, _, _, _, address = min(found, key=lambda entry: entry[0] != socket.AF_INET)
     return family, address

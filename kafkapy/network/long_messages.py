@@ -1,8 +1,8 @@
 """Large requests and long answers, decoded and encoded in turns of the event loop.
 
 A request of a hundred thousand entries takes a tenth of a second to decode, its answer another one to encode. Both
-codecs have a form that stops now and then (`kafkapy_wire.codec.decoder_in_steps`); what is not done within one turn
-goes on in a task that shares its turns with others.
+codecs have a form that pauses (`kafkapy_wire.codec.decoder_in_steps`); work that takes longer than one turn
+continues in a task that shares its turns with others.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ could be 50 million elements, which take several gigabytes."""
 
 
 def within_turn(steps: Generator[None, None, T], turn: Turn) -> T | None:
-    """Go on until the end, and return what is returned there; None: the turn was over before."""
+    """Run the generator for one turn. Returns its result; None if the turn was over before."""
     try:
         while True:
             next(steps)
@@ -41,7 +41,7 @@ def within_turn(steps: Generator[None, None, T], turn: Turn) -> T | None:
 
 
 async def to_the_end(steps: Generator[None, None, T]) -> T:
-    """What is returned in the end. Others have their turns meanwhile."""
+    """Run the generator to its end and return its result; other tasks get turns meanwhile."""
     turn = Turn()
     while True:
         try:
@@ -63,7 +63,7 @@ class EncodedAnswer:
 
 
 def has_many_entries(response: Message) -> bool:
-    """Whether some array of a response, or of one of its entries, is so long that encoding it takes a while."""
+    """Whether an array of the response, or of one of its entries, is so long that encoding it takes a while."""
     return any(
         len(entries) > ENTRIES_AT_ONCE_MAX
         or any(len(inner) > ENTRIES_AT_ONCE_MAX for entry in entries for inner in _arrays(entry))

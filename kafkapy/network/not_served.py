@@ -1,4 +1,4 @@
-"""What the log says of a client that asks for an API that is not served: who, what, and what to do about it."""
+"""The log line for a request of an API that is not served: the client, the API, and what to do."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ OTHERWISE: Final = "docs/compatibility.md lists what is served"
 
 
 def explain(error: NotServed, context: RequestContext) -> str:
-    """One line."""
+    """The log line."""
     client = "a client" if context.client_id is None else f"client {shown(context.client_id)!r}"
     try:
         key = ApiKey(error.api_key)

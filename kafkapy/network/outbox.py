@@ -1,4 +1,4 @@
-"""Answers on their way to one peer: bytes and file ranges, in order, in as few system calls as can be.
+"""Answers that are being sent to one peer: bytes and file ranges, in order, in few system calls.
 
 Answers collect in one buffer; records that lie in a segment file are noted as a range and go from the file to the
 socket by `sendfile`, never through Python.
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from kafkapy_log import FileSlice
     from kafkapy_wire.message import Message
 
-SENDFILE_TURN_BYTES = 4 << 20  # one pump's share, so that a fast consumer leaves time to the others
+SENDFILE_TURN_BYTES = 4 << 20  # for one `pump`, so that a fast consumer leaves time to the others
 
 _HEADER = Struct(">ii")  # size, correlation id
 _TAGGED_HEADER = Struct(">iix")  # and no tagged fields
@@ -27,7 +27,7 @@ _SIZE = Struct(">i")
 
 
 class Outbox:
-    """The answers of one connection that were not sent yet.
+    """The unsent answers of one connection.
 
         buffer:  [ sent | unsent ... ]        ranges: each stands before a position of the buffer
                         ^ sent_bytes
@@ -52,7 +52,7 @@ class Outbox:
         correlation_id: int,
         tagged_header: bool,  # by position: it is called for every answer
     ) -> int:
-        """Encode one answer behind those that wait. Returns its bytes on the wire, the four of its size included."""
+        """Encode one answer after the unsent ones. Returns its bytes on the wire, including the four of its size."""
         buffer, ranges = self.buffer, self._ranges
         start, first_range = len(buffer), len(ranges)
         buffer += (_TAGGED_HEADER if tagged_header else _HEADER).pack(0, correlation_id)
@@ -67,7 +67,7 @@ class Outbox:
     def append_encoded(
         self, data: bytearray, ranges: list[tuple[int, object]], correlation_id: int, tagged_header: bool
     ) -> int:
-        """The same for an answer that is encoded already: `data`, and the file ranges by their positions in it."""
+        """As `append`, for an encoded answer: `data`, and the file ranges by their positions in it."""
         buffer = self.buffer
         header = _TAGGED_HEADER if tagged_header else _HEADER
         start = len(buffer) + header.size
@@ -82,7 +82,7 @@ class Outbox:
     def pump(self) -> bool:
         """Send what the socket takes now. True: all has left; False: call again when the socket is writable.
 
-        Raises OSError when the peer is gone, CloseConnection when the disk has not what the answer says: then the
+        Raises OSError: the peer is gone; CloseConnection: a file is shorter than the range in the answer. Then the
         connection is finished.
         """
         buffer = self.buffer
@@ -110,7 +110,7 @@ class Outbox:
         return True
 
     def discard(self) -> None:
-        """Forget what waits: the connection is finished."""
+        """Drop the unsent answers: the connection is finished."""
         for _, piece in self._ranges:
             piece.release()
         self._ranges = []
@@ -124,7 +124,7 @@ class Outbox:
         return self._sent_bytes == end
 
     def _send_range(self, piece: FileSlice) -> bool:
-        """Whether all of it has left; at most SENDFILE_TURN_BYTES a call."""
+        """Send at most SENDFILE_TURN_BYTES of a file range. Returns whether all of it has left."""
         count = min(piece.length - self._sent_of_range, SENDFILE_TURN_BYTES)
         try:
             fd = piece.fd
@@ -133,7 +133,7 @@ class Outbox:
         try:
             self._sent_of_range += self._transport.send_file(fd, piece.position + self._sent_of_range, count)
         except OSError as error:
-            if error.errno == errno.EIO:  # of the disk: no socket says that
+            if error.errno == errno.EIO:  # an error of the disk: sockets do not raise it
                 raise CloseConnection(f"a segment file cannot be read: {error}") from error
             raise
         if self._sent_of_range < piece.length:

@@ -18,7 +18,7 @@ last byte, an empty receive tells the same."""
 
 
 class Poller(Protocol):
-    """`interest` and the events told are sums of READ, WRITE and HANG_UP; an interest of 0 hears of BROKEN only."""
+    """`interest` and reported events are sums of READ, WRITE and HANG_UP; BROKEN is reported for every interest."""
 
     def register(self, fd: int, interest: int, /) -> None: ...
 
@@ -27,7 +27,7 @@ class Poller(Protocol):
     def unregister(self, fd: int, /) -> None: ...
 
     def poll(self, seconds: float, count_max: int, /) -> list[tuple[int, int]]:
-        """Pairs of descriptor and events, after waiting for the first of them at most so long."""
+        """Pairs of descriptor and events; waits at most this long for the first."""
 
     def fileno(self) -> int: ...
 
@@ -35,7 +35,7 @@ class Poller(Protocol):
 
 
 class SelectorPoller:
-    """For platforms without epoll. It never tells BROKEN or HANG_UP, and nothing of a socket whose interest is 0."""
+    """For platforms without epoll. It reports neither BROKEN nor HANG_UP, and nothing for an interest of 0."""
 
     def __init__(self) -> None:
         import selectors
@@ -84,5 +84,5 @@ def _poller_events(events: int) -> int:
 
 
 def open_poller() -> Poller:
-    """The best that the platform has."""
+    """The best poller of the platform."""
     return select.epoll() if hasattr(select, "epoll") else SelectorPoller()

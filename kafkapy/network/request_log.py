@@ -1,9 +1,9 @@
-"""One line at debug for each request: who asks, which API, what it names, what the answer says, how long that took.
+"""One debug line for each request: the client, the API, the names in it, the errors in the answer, the time it took.
 
     127.0.0.1:40312 'billing': Heartbeat v4 of billing -> ILLEGAL_GENERATION in 0.05 ms
 
 `LoggingDispatcher` takes the place of `Dispatcher` when a node is made while debug lines are wanted. Otherwise nothing
-of this is imported, and a request costs what it always does.
+of this is imported, and requests cost no extra time.
 """
 
 from __future__ import annotations
@@ -48,12 +48,12 @@ PARTITIONS_FIELDS: Final = frozenset({"partitions", "partition_indexes"})
 
 
 class LoggingDispatcher(Dispatcher):
-    """A dispatcher that logs every request once its answer is on its way."""
+    """A dispatcher that logs every request when its answer is appended to the outbox."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.accounts = self  # which is shown every answer before it is encoded
-        self._current: RequestContext | None = None  # whose answer is being made: others' may be made meanwhile
+        self.accounts = self  # it is called with every answer before that is encoded
+        self._current: RequestContext | None = None  # whose answer is being made now
         self._said = NOTHING
 
     def answer(self, frame: memoryview, context: RequestContext, outbox: Outbox) -> Unfinished | None:
@@ -74,13 +74,13 @@ class LoggingDispatcher(Dispatcher):
         return None
 
     def begin(self, context: RequestContext) -> tuple[RequestContext | None, str]:
-        """From now on the answer of `context` is made. Returns what `end` takes."""
+        """The answer of `context` is made from now on. Returns the argument for `end`."""
         before = self._current, self._said
         self._current, self._said = context, NOTHING
         return before
 
     def end(self, before: tuple[RequestContext | None, str]) -> str:
-        """What was answered since `begin`, NOTHING if it was not."""
+        """The answer since `begin`, or NOTHING."""
         said = self._said
         self._current, self._said = before
         return said
@@ -92,7 +92,7 @@ class LoggingDispatcher(Dispatcher):
             return
         response_class_, version = response_class(api_key), context.api_version
         if type(response) is not response_class_ and version in response_class_.__schema__.valid_versions:
-            # Partly encoded before: what is in it is not to be seen.
+            # Partly encoded already: its content cannot be read.
             response = decode(response_class_, encode(response, version), version)
         self._said = _said(response)
 
@@ -101,7 +101,7 @@ class LoggingDispatcher(Dispatcher):
 
 
 class LoggedUnfinished(Unfinished):
-    """One that is logged when it is answered, or given up."""
+    """An unfinished request that is logged when it is answered or abandoned."""
 
     __slots__ = ("_asked", "_begun", "_inner", "_logging", "_said")
 
@@ -125,7 +125,7 @@ class LoggedUnfinished(Unfinished):
             raise
         finally:
             said = self._logging.end(before)
-        if said != NOTHING:  # an answer that is there may still have to be encoded
+        if said != NOTHING:  # its answer may still have to be encoded
             self._said = said
         self.waits_for = self._inner.waits_for
         if is_answered:
@@ -143,9 +143,9 @@ def _log(context: RequestContext, asked: str, said: str, begun: float) -> None:
 
 
 def _asked(frame: memoryview, context: RequestContext) -> str:
-    """`Fetch v12 of orders-0, orders-1`; of a frame that is no request what can be said of it."""
+    """`Fetch v12 of orders-0, orders-1`; of an invalid frame, what can be read of it."""
     if len(frame) > DECODED_BYTES_MAX:
-        frame = frame[:8]  # whose names would take long to read: the key and the version are told
+        frame = frame[:8]  # reading its names would take long: only key and version
     key, version = int.from_bytes(frame[:2], "big", signed=True), int.from_bytes(frame[2:4], "big", signed=True)
     try:
         name = API_VERSIONS[ApiKey(key)].message_name
@@ -153,9 +153,9 @@ def _asked(frame: memoryview, context: RequestContext) -> str:
         return f"API key {key} v{version}"
     try:
         _, position = decode_from(RequestHeader, frame, 0, request_header_version(key, version))
-        # Of a copy: the records in a frame may be changed in place, and its buffer is used again.
+        # From a copy: the records in a frame may be changed in place, and its buffer is used again.
         request, _ = decode_from(request_class(key), bytes(frame), position, version)
-    except (MalformedMessage, ValueError):  # no such version, too
+    except (MalformedMessage, ValueError):  # also if there is no such version
         return f"{name} v{version}"
     names = list(islice(names_in(request, context.broker.metadata.image.topics_by_id), NAMES_MAX + 1))
     session_id = getattr(request, "session_id", 0)
@@ -167,7 +167,7 @@ def _asked(frame: memoryview, context: RequestContext) -> str:
 
 
 def names_in(struct: Struct, topics: Mapping[Uuid, TopicImage], inside: str = "") -> Iterator[str]:
-    """What a request names: groups, transactional ids, topics and their partitions; an unknown topic by its id."""
+    """The names in a request: groups, transactional ids, topics and partitions; unknown topics by id."""
     label, number = "", None
     for field in struct.__fields__:
         value = getattr(struct, field.name)
@@ -201,7 +201,7 @@ def names_in(struct: Struct, topics: Mapping[Uuid, TopicImage], inside: str = ""
 
 
 def _said(response: Message) -> str:
-    """`NONE`, or the errors that stand anywhere in the answer."""
+    """`NONE`, or all errors in the answer."""
     codes = dict.fromkeys(islice(_codes_in(response, [STRUCTS_MAX]), STRUCTS_MAX))
     codes.pop(0, None)
     names = [_code_name(code) for code in codes]
@@ -210,7 +210,7 @@ def _said(response: Message) -> str:
 
 
 def _codes_in(struct: Struct, left: list[int]) -> Iterator[int]:
-    """Error codes of a struct and of those in it, as long as `left[0]` structs are not looked at."""
+    """Error codes of a struct and of the structs in it, of at most `left[0]` structs."""
     left[0] -= 1
     for field in struct.__fields__:
         value = getattr(struct, field.name)

@@ -13,7 +13,7 @@ import trio
 
 from kafkapy.context import Client
 from kafkapy.network.admission import Admission
-from kafkapy.network.connection import Connection, Surroundings
+from kafkapy.network.connection import Connection, SharedParts
 from kafkapy.network.host_limits import MAPPED_IPV4
 from kafkapy.network.poller import READ
 from kafkapy.network.socket_loop import SocketLoop
@@ -29,16 +29,16 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("kafkapy.server")
 
-IDLE_CHECKS_PER_TIMEOUT = 20  # activity is seen at the next one: an idle connection lives at most a tenth longer
+IDLE_CHECKS_PER_TIMEOUT = 20  # activity is noticed at the next check: an idle connection lives at most a tenth longer
 IDLE_CHECK_MS_MIN = 100
 IDLE_CHECK_MS_MAX = 60_000  # how late a changed connections.max.idle.ms may be noticed
-ACCEPTED_AT_ONCE_MAX = 32  # a flood of newcomers leaves time for those who are there
+ACCEPTED_AT_ONCE_MAX = 32  # accepted in a row, so that a flood of new connections leaves time for the others
 ACCEPT_RETRY_MS = 100
 ACCEPT_ERRORS_THAT_PASS = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 
 class Server:
-    """The open connections of a node, and the listeners that new ones come from."""
+    """The listeners of a node and its open connections."""
 
     def __init__(self, broker: Broker, dispatcher: Dispatcher, bugs: Bugs) -> None:
         self._broker = broker
@@ -53,20 +53,20 @@ class Server:
 
     @property
     def connections(self) -> frozenset[Connection]:
-        """A snapshot of who is connected."""
+        """A snapshot of the open connections."""
         return frozenset(self._connections)
 
     async def serve(
         self, listening: list[tuple[Listener, socket.socket]], stopping: trio.Event, *, drain_seconds: float
     ) -> None:
-        """Accept until `stopping` is set; then open requests get `drain_seconds`."""
+        """Accept connections until `stopping` is set; then requests under way get `drain_seconds`."""
         loop = SocketLoop()
         buffers = ReceiveBuffers(self._settings.now.network.socket_request_max_bytes)
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._admission.host_limits.run)
                 await self._admission.host_limits.resolved()
-                around = Surroundings(
+                shared = SharedParts(
                     self._broker,
                     self._dispatcher,
                     loop,
@@ -75,7 +75,7 @@ class Server:
                     nursery.start_soon,
                     self._disconnected,
                 )
-                self._listening = [_Listening(listener.name, sock, self, around) for listener, sock in listening]
+                self._listening = [_Listening(listener.name, sock, self, shared) for listener, sock in listening]
                 self._settings.subscribe(self._follow_settings)
                 nursery.start_soon(self._close_idle, buffers)
                 nursery.start_soon(loop.run)
@@ -97,8 +97,8 @@ class Server:
                 one.close()
             loop.close()
 
-    def accept(self, listening: _Listening, around: Surroundings) -> None:
-        """Let in those who wait at a listener, some at a time."""
+    def accept(self, listening: _Listening, shared: SharedParts) -> None:
+        """Accept some of the connections that wait at a listener."""
         for _ in range(ACCEPTED_AT_ONCE_MAX):
             delay_ms = self._admission.delay_ms(listening.name, has_waited=listening.take_waited())
             if delay_ms:
@@ -116,18 +116,18 @@ class Server:
                 listening.pause(ACCEPT_RETRY_MS)
                 return
             try:
-                self._connect(client, address, listening.name, around)
+                self._connect(client, address, listening.name, shared)
             except Exception as error:
-                # A bug in letting one client in must not shut out the others.
+                # A bug with one new connection must not affect the others.
                 client.close()
                 self._bugs.report(f"in accepting a connection of listener {listening.name}", error)
 
     def _connect(
-        self, client: socket.socket, address: tuple[str, int], listener_name: str, around: Surroundings
+        self, client: socket.socket, address: tuple[str, int], listener_name: str, shared: SharedParts
     ) -> None:
         # Most connections are idle, and between the same few addresses: they share these texts.
         host = sys.intern(address[0].removeprefix(MAPPED_IPV4))
-        self._admission.came(listener_name)
+        self._admission.count_accepted(listener_name)
         if not self._admission.admits(host):
             client.close()
             return
@@ -139,7 +139,7 @@ class Server:
             self._set_buffers(client)
             local_host = sys.intern(client.getsockname()[0].removeprefix(MAPPED_IPV4))
             peer = Client(listener_name, host, address[1], local_host)
-            connection = Connection(PlainTransport(client), peer, around)
+            connection = Connection(PlainTransport(client), peer, shared)
         except OSError as error:
             logger.debug("a client hung up while it was accepted: %s", error)
             client.close()
@@ -151,7 +151,7 @@ class Server:
             self._make_room(listener_name)
 
     def _make_room(self, protected: str) -> None:
-        """End the connection of another listener that has been idle for longest, as Apache Kafka does."""
+        """Close the connection of another listener that has been idle for longest, as Apache Kafka does."""
         others = [one for one in self._connections if one.client.listener_name != protected]
         if others:
             idlest = min(others, key=lambda one: (one.is_active, one.last_active_ms))
@@ -200,32 +200,32 @@ class Server:
 
 
 class _Listening:
-    """A listener on the loop. Paused, it leaves those who come in the backlog."""
+    """A listener on the loop. While it is paused, new connections stay in the backlog."""
 
-    __slots__ = ("_around", "_clock", "_has_waited", "_is_paused", "_retry", "_server", "name", "socket")
+    __slots__ = ("_clock", "_has_waited", "_is_paused", "_retry", "_server", "_shared", "name", "socket")
 
-    def __init__(self, name: str, sock: socket.socket, server: Server, around: Surroundings) -> None:
+    def __init__(self, name: str, sock: socket.socket, server: Server, shared: SharedParts) -> None:
         self.name = name
         self.socket = sock
         self._server = server
-        self._around = around
+        self._shared = shared
         self._is_paused = False
-        self._clock = around.broker.clock
+        self._clock = shared.broker.clock
         self._retry: Timer | None = None
         self._has_waited = False
-        around.loop.add(sock.fileno(), self, READ)
+        shared.loop.add(sock.fileno(), self, READ)
 
     def ready(self, _events: int, _until: float, /) -> None:
         try:
-            self._server.accept(self, self._around)
+            self._server.accept(self, self._shared)
         except Exception as error:
-            self._around.bugs.report(f"in accepting connections of listener {self.name}", error)
+            self._shared.bugs.report(f"in accepting connections of listener {self.name}", error)
 
     def pause(self, delay_ms: float) -> None:
         """Until `resume` is called, or `delay_ms` have passed."""
         if not self._is_paused:
             self._is_paused = True
-            self._around.loop.change(self.socket.fileno(), 0)
+            self._shared.loop.change(self.socket.fileno(), 0)
         if self._retry is not None:
             self._retry.cancel()
         self._retry = None if math.isinf(delay_ms) else self._clock.call_later(delay_ms, self._waited)
@@ -235,12 +235,12 @@ class _Listening:
         self.resume()
 
     def take_waited(self) -> bool:
-        """Whether a delay has passed and nobody was let in for it yet."""
+        """Whether a delay has passed for which no connection was accepted yet."""
         has_waited, self._has_waited = self._has_waited, False
         return has_waited
 
     def room_was_made(self) -> None:
-        """A connection was closed. Who waits for the rate has its time: it would begin to wait anew."""
+        """A connection was closed: resume, unless the listener waits for the rate, which would make it wait again."""
         if self._retry is None:
             self.resume()
 
@@ -250,8 +250,8 @@ class _Listening:
             self._retry = None
         if self._is_paused and self.socket.fileno() != -1:
             self._is_paused = False
-            self._around.loop.change(self.socket.fileno(), READ)
+            self._shared.loop.change(self.socket.fileno(), READ)
 
     def close(self) -> None:
-        self._around.loop.remove(self.socket.fileno())
+        self._shared.loop.remove(self.socket.fileno())
         self.socket.close()

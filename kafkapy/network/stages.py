@@ -1,10 +1,10 @@
-"""What may stand between a request and its handler, and between the answer and its bytes. As a rule nobody does.
+"""Stages between a request and its handler, and between its answer and the bytes. Usually there are none.
 
-A dispatcher without them costs each request one attribute test for each. In the order in which they are asked:
+Without stages a request costs one attribute test for each of them. In the order in which they are called:
 
 gate      before `handle`: authorization, quotas
-faults    around `handle`: injected faults. It never changes an operation half way: what it refuses after decoding was
-          not done, what it withholds before the answer was done
+faults    around `handle`: injected faults. An operation is never changed half way: a request that it refuses after
+          decoding was not carried out, one whose answer it withholds was
 accounts  after the answer: throttling, and counting of bytes
 """
 
@@ -40,7 +40,7 @@ class FaultDoor(Protocol):
 
 class Accounts(Protocol):
     def before_encoding(self, api_key: ApiKey, response: Message, context: RequestContext) -> None:
-        """The place to set `response.throttle_time_ms`."""
+        """Called with each response before it is encoded: the place to set `response.throttle_time_ms`."""
 
     def answered(self, api_key: ApiKey, size_bytes: int, context: RequestContext) -> None:
-        """The answer has so many bytes on the wire."""
+        """Called when an answer is encoded, with its bytes on the wire."""

@@ -18,16 +18,16 @@ class Transport(Protocol):
     """Every call returns at once. All raise OSError: the peer is gone."""
 
     def fileno(self) -> int:
-        """What a poller watches."""
+        """The descriptor for the poller."""
 
     def receive_into(self, view: memoryview, /) -> int | None:
-        """The count of bytes received; 0: the peer has sent all that it will; None: nothing is there yet."""
+        """The count of bytes received; 0: the peer has sent a FIN; None: nothing has arrived yet."""
 
     def send(self, data: bytearray | memoryview, /) -> int:
-        """How many bytes were taken; 0: none for now, as the peer has not read what was sent before."""
+        """How many bytes were taken; 0: none for now, as the peer has not read earlier bytes."""
 
     def send_file(self, fd: int, position: int, count: int, /) -> int:
-        """The same for `count` bytes of a file from `position` on. Raises FileEndsEarly: no byte is at `position`."""
+        """As `send`, for `count` bytes of a file from `position` on. Raises FileEndsEarly: no byte is at `position`."""
 
     def close(self) -> None: ...
 
@@ -70,5 +70,5 @@ class PlainTransport:
         return sent
 
     def close(self) -> None:
-        self._fd = -1  # the number may be given out again
+        self._fd = -1  # the number may be reused
         self._socket.close()
