@@ -3,7 +3,7 @@
 log_store          a data directory: checkpoints, creating and deleting partitions; identity: who may use it
 partition_log      append, read, find, truncate; its parts, which share log_files:
                    log_flushing: to the disk; log_compaction; retention: which of the oldest segments are to go;
-                   log_times: records by their timestamps
+                   log_times: finds records by timestamp
 append_validation  a produced batch before it is stored; replicated_batches: what a leader has sent to this follower
 producer_state     idempotent producers: duplicates, sequences, epochs, open transactions, snapshots;
                    producer_entry: one producer, packed
@@ -12,7 +12,7 @@ leader_epochs      which leader epoch began where
 segment            `.log` and what belongs to it; under it segment_batches and indexed_segment
 indexes            `.index`, `.timeindex`; stored_indexes: where they lie on the disk; log_indexing: damaged ones anew
 segment_list       all segments of a log
-flush              one trip of a log's files to the disk
+flush              one fsync of a log's files
 cleanable, cleaner compaction: what could be cleaned, and one cleaning; under it compaction_filter, record_scan,
                    offset_map and cleaned_transactions, and swap: how a cleaned segment takes its place
 recovery           from a directory to a log

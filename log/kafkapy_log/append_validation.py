@@ -1,20 +1,20 @@
-"""Batches on their way into a log: what is refused, and what a topic's settings change.
+"""Checks of batches before they are appended, and the changes that a topic's settings make to them.
 
-A batch that a client has produced is held against the topic's settings; one that this process has built is believed.
-What a leader sends to its follower is the business of `replicated_batches`.
+A batch from a client is checked against the topic's settings; a batch that this process has built is not.
+Batches that a follower fetches from its leader are checked in `replicated_batches`.
 
 The checks are `kafkapy_wire.records.validation`'s, in Apache Kafka's order: the request (one batch, magic 2, codec),
-the batch (base offset, max.message.bytes, CRC, offset range, control bit, sequence), then the records. Of those only
-the lengths and the timestamps are looked at, so that nothing is stored which no consumer could read, or not find by its
-time: a header that claims another highest timestamp is corrected. They are decoded where that is no answer: in a
-compacted topic (every record needs a key), with a timestamp out of bounds or a finite message.timestamp.before.max.ms,
-and when the codec of the topic is another than the producer's.
+the batch (base offset, max.message.bytes, CRC, offset range, control bit, sequence), then the records. Usually only the
+lengths and timestamps of records are checked, so that consumers can read every stored record and find it by its
+timestamp; a header with a wrong highest timestamp is corrected. Records are decoded if the topic is compacted (every
+record needs a key), if a timestamp is out of bounds or message.timestamp.before.max.ms is set, and if the topic's codec
+differs from the producer's.
 
-What takes long, a batch of very many records or one that decompresses to megabytes, is for a worker thread:
-`validate_produced` says so (`TakesLong`), and is asked again there.
+A batch with very many records, or one that decompresses to megabytes, is validated in a worker thread:
+`validate_produced` raises `TakesLong`, and is called again there.
 
-Differs: a batch is refused if it has more than a million records, or if it takes more than 64 MiB decompressed (or
-max.message.bytes, where that is more).
+Differs: a batch is refused if it has more than a million records, or more than 64 MiB decompressed (or more than
+max.message.bytes, if that is larger).
 """
 
 from typing import Final, NamedTuple
@@ -50,18 +50,18 @@ PRODUCED_BYTES_MAX: Final = 64 * 1024 * 1024
 
 
 class TakesLong(Exception):
-    """The batch may take more than a few milliseconds: to be validated in a worker thread."""
+    """Validating the batch may take more than a few milliseconds, so do it in a worker thread."""
 
 
 class CheckedBatch(NamedTuple):
-    """A batch that was found good, as it is to be stored."""
+    """A valid batch, with the bytes that are to be stored."""
 
     header: BatchHeader
     data: Buffer
 
 
 def record_rules(settings: LogSettings) -> RecordRules:
-    """What `settings` ask of each record."""
+    """The rules of `settings` for each record."""
     return RecordRules(
         timestamp_type=settings.message_timestamp_type,
         timestamp_before_max_ms=settings.message_timestamp_before_max_ms,
@@ -82,7 +82,7 @@ def validate_produced(
 ) -> tuple[BatchHeader, Buffer]:
     """The one batch in `data` as it is to be stored, with its header; base offset and leader epoch are still to be set.
 
-    Usually the very bytes that came. Raises TakesLong, if it is to be done `at_once` and that might take long.
+    Usually the client's bytes, unchanged. With `at_once` it raises TakesLong if validation may take long.
     Raises KafkaError: INVALID_RECORD, CORRUPT_MESSAGE, MESSAGE_TOO_LARGE, UNSUPPORTED_COMPRESSION_TYPE; RecordsRejected
     (a KafkaError: INVALID_TIMESTAMP or INVALID_RECORD), whose message and `record_errors` go into the response.
     """
@@ -112,10 +112,10 @@ def validate_produced(
             )
             if not create_time or max_timestamp == header.max_timestamp:
                 if create_time and settings.compression_type is None:
-                    return header, batch  # `conform` would find nothing to change
+                    return header, batch  # `conform` would change nothing
             elif max_timestamp - now_ms <= rules.timestamp_after_max_ms:
                 facts = RecordFacts(max_timestamp, -1, offsets_are_consecutive=True)
-            else:  # which the header has hidden
+            else:  # the header had another timestamp
                 looks_inside = True
         if looks_inside:
             facts = validate_records(
@@ -128,7 +128,7 @@ def validate_produced(
                 record_bytes_max=settings.max_decompressed_message_bytes,
             )
     except RecordsRejected as rejected:
-        # Of a compressed one it may be only that it is larger than what is looked into at once.
+        # A compressed batch may only be too large to be decompressed on the event loop.
         if at_once and is_compressed and not rejected.record_errors:
             raise TakesLong from rejected
         raise
@@ -138,7 +138,7 @@ def validate_produced(
 def conform_built(
     built: BuiltBatch, settings: LogSettings, *, topic_partition: str, now_ms: int
 ) -> tuple[BatchHeader, Buffer]:
-    """A batch that this process has built, as it is to be stored: it is believed. Control batches stay as they are.
+    """A batch that this process has built, as it is to be stored, without checks. Control batches stay unchanged.
 
     Raises KafkaError MESSAGE_TOO_LARGE.
     """
@@ -161,7 +161,7 @@ def conform(
     topic_partition: str,
     now_ms: int,
 ) -> tuple[BatchHeader, Buffer]:
-    """The batch with the topic's codec and timestamp type. `facts` of its records; None: what the header says is so.
+    """The batch with the topic's codec and timestamp type. `facts` about its records; None: the header is right.
 
     Raises KafkaError: INVALID_RECORD, MESSAGE_TOO_LARGE.
     """

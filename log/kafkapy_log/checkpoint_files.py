@@ -1,4 +1,4 @@
-"""Kafka's small text files in a data directory and in a partition's directory: their contents, not their writing.
+"""The formats of Kafka's small text files in a data directory and in a partition's directory.
 
 ```
 *-checkpoint             version 0 | number of entries | one entry a line: `topic partition offset` or `epoch offset`
@@ -6,7 +6,7 @@ partition.metadata       version: 0 | topic_id: its text, without a newline at t
 meta.properties          Java properties: version=1, cluster.id, node.id, directory.id
 .kafka_cleanshutdown     {"version":0,"brokerEpoch":11}
 ```
-What a crash or an editor has made of a file is reported as CorruptFileError and nothing else.
+Whatever a crash or an editor has done to a file, parsing it raises CorruptFileError and nothing else.
 """
 
 from collections.abc import Iterable, Mapping
@@ -35,7 +35,7 @@ class CorruptFileError(Exception):
 
 
 class TopicPartition(NamedTuple):
-    """A partition by name, as it stands in checkpoint files and directory names."""
+    """A partition by name, as in checkpoint files and directory names."""
 
     topic: str
     partition: int
@@ -125,7 +125,7 @@ def clean_shutdown_marker(broker_epoch: int) -> bytes:
 
 
 def parse_clean_shutdown_marker(data: bytes) -> int:
-    """The broker epoch, -1 when the content cannot be read: that the file is there says enough."""
+    """The broker epoch, -1 if the content cannot be read: the presence of the file means a clean stop."""
     import json  # only with a marker of a former run: keeps the first start short
 
     try:

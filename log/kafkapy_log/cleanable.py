@@ -1,4 +1,4 @@
-"""How much of a log compaction could clean, and whether it is time to.
+"""How much of a log compaction could clean, and whether the log is due.
 
 ```
 log start      first dirty offset          first uncleanable offset      active segment
@@ -21,7 +21,7 @@ class Cleanable(NamedTuple):
     """What `min.cleanable.dirty.ratio` and `max.compaction.lag.ms` are compared with.
 
     `first_uncleanable_offset` is the base offset of a segment: cleaning takes whole segments. `checkpoint_is_wrong`:
-    what was noted as the first dirty offset lies outside the log.
+    the first dirty offset in the checkpoint lies outside the log.
     """
 
     first_dirty_offset: int
@@ -108,7 +108,7 @@ def _is_overdue(
 
 
 def may_be_due(directory: Path, settings: LogSettings, checkpoint: int | None) -> bool:
-    """Whether a log that is not open could be due, by the names and sizes of its files.
+    """Whether a closed log may be due, judged by the names and sizes of its files.
 
     False only where `find_cleanable` would not find it due; true also of logs that open transactions or
     min.compaction.lag.ms hold back. Keeps nothing open. Blocks; any thread. Raises OSError.

@@ -1,6 +1,6 @@
 """Which transactional batches and markers compaction may drop (KIP-98, KIP-534).
 
-Records of aborted transactions go; a marker stays as long as one batch of its transaction was met on the way to it.
+Records of aborted transactions are dropped; a marker stays as long as the pass has met a batch of its transaction.
 """
 
 from collections.abc import Iterable
@@ -25,7 +25,7 @@ class CleanedTransactions:
         """For the index of the segment being written, in the order of the markers; who writes it empties this."""
 
     def may_drop(self, header: BatchHeader) -> bool:
-        """A data batch: whether its transaction was aborted."""
+        """Whether a data batch may be dropped, as its transaction was aborted."""
         if not header.is_transactional:
             return False
         self._begin_up_to(header.last_offset)
@@ -38,7 +38,7 @@ class CleanedTransactions:
         return True
 
     def may_drop_marker(self, header: BatchHeader, marker: EndTransactionMarker | None) -> bool:
-        """A control batch, `marker` None when it is empty or of another kind: whether nothing needs it any more."""
+        """Whether a control batch may be dropped. `marker` is None if it is empty or of another type."""
         self._begin_up_to(header.last_offset)
         if marker is None:
             return not header.record_count
@@ -49,7 +49,7 @@ class CleanedTransactions:
                 return False
             return True
         if marker.control_type is ControlRecordType.COMMIT:
-            # What was met of the producer since its last marker belongs to this one.
+            # The producer's batches since its last marker belong to this marker.
             if header.producer_id in self._ongoing_committed:
                 self._ongoing_committed.remove(header.producer_id)
                 return False

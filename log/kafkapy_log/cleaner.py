@@ -2,8 +2,8 @@
 
 A `CleaningPlan` is made by the thread that owns the log; `clean` runs anywhere. It reads files through descriptors of
 its own and looks at nothing that others change: segments that are not active are immutable. Each cleaned segment is
-handed back to the owner, who swaps it in or finds that the log has changed meanwhile (a truncation, a deletion, a
-cleanup.policy without compaction); then the cleaning ends, and what it has written goes.
+given to the owner, which swaps it in or finds that the log has changed meanwhile (a truncation, a deletion, a
+cleanup.policy without compaction); then the cleaning ends, and its files are removed.
 """
 
 import mmap
@@ -57,7 +57,7 @@ class Source(NamedTuple):
 
 
 class CleanedSegment(NamedTuple):
-    """A segment whose `.cleaned` files are on the disk, and those whose place it is to take."""
+    """A segment whose `.cleaned` files are on the disk, and the segments that it replaces."""
 
     segment: Segment
     replaced: list[Segment]
@@ -90,7 +90,7 @@ class CleaningProgress:
 
 
 class CleaningPlan:
-    """What a cleaning needs to know of a log, taken when it begins. `close` it in the end."""
+    """A snapshot of the log for one cleaning. `close` it in the end."""
 
     __slots__ = (
         "_is_aborted",
@@ -146,7 +146,7 @@ class CleaningPlan:
         self.directory_fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
     def abort(self) -> None:
-        """Have `clean` end soon. Any thread, any number of times."""
+        """Make `clean` end soon. Any thread, any number of times."""
         self._is_aborted = True
 
     def check(self) -> None:
@@ -169,8 +169,8 @@ def clean(
 ) -> int:
     """Clean the log; returns the offset up to which it is clean now. Blocks; any thread.
 
-    `swap_in` hands a cleaned segment to the owner's thread, False: the log has changed. `pace` is told of bytes read or
-    written, a few at a time, and may wait. `offset_map` is empty, and is so again in the end.
+    `swap_in` gives a cleaned segment to the owner's thread; False: the log has changed. `pace` is called with bytes
+    read or written, and may wait. `offset_map` is empty, and is emptied in the end.
     Raises CleaningAborted, UncleanableLog, OSError.
     """
     progress = plan.progress
@@ -197,7 +197,7 @@ def clean(
             if fsync:
                 os.fsync(plan.directory_fd)
     except MalformedMessage as malformed:
-        plan.check()  # a log that was truncated meanwhile explains it
+        plan.check()  # the log may have been truncated meanwhile
         raise UncleanableLog(str(malformed)) from malformed
     except FileNotFoundError as gone:
         raise CleaningAborted from gone
@@ -210,7 +210,7 @@ def clean(
 def group_by_size(sources: list[Source], settings: LogSettings) -> list[list[Source]]:
     """Neighbours that together stay within segment.bytes, segment.index.bytes and 32 bits of relative offset.
 
-    Each group becomes one segment. The indexes are reckoned as they will be: an entry each index.interval.bytes.
+    Each group becomes one segment. The size of its indexes is estimated: an entry each index.interval.bytes.
     """
     entries_max = settings.segment_index_bytes // max(OFFSET_ENTRY_BYTES, TIME_ENTRY_BYTES)
     groups: list[list[Source]] = []
@@ -236,7 +236,7 @@ def group_by_size(sources: list[Source], settings: LogSettings) -> list[list[Sou
 
 
 def _build_offset_map(plan: CleaningPlan, offset_map: OffsetMap, pace: Callable[[int], None]) -> None:
-    """Take in keys from the first dirty offset on, until the map is full or everything cleanable is in it."""
+    """Add keys from the first dirty offset on, until the map is full or has all cleanable records."""
     offset_map.first_offset = first_dirty = plan.cleanable.first_dirty_offset
     dirty = [source for source in plan.sources if source.next_base_offset > first_dirty]
     progress = plan.progress
@@ -376,7 +376,7 @@ class _CleanedFile:
         self._buffered = end
 
     def finish(self, modified_ns: int, *, fsync: bool) -> None:
-        """All of it in the file, which is as old as what it was made from: that is what retention goes by."""
+        """Write the rest, and give the file the modification time of its sources, which retention uses."""
         self._write_out()
         os.utime(self._fd, ns=(modified_ns, modified_ns))
         if fsync:
@@ -394,7 +394,7 @@ class _CleanedFile:
 def _remove_cleaned(plan: CleaningPlan) -> None:
     for source in plan.sources:
         for suffix in SEGMENT_SUFFIXES:
-            with suppress(OSError):  # not there, as a rule; what a broken disk keeps goes at the next start
+            with suppress(OSError):  # usually there is none; otherwise the next start removes it
                 os.unlink(file_name(source.base_offset, suffix) + CLEANED_SUFFIX, dir_fd=plan.directory_fd)
 
 

@@ -1,4 +1,4 @@
-"""One batch through compaction: as it was, with fewer records, empty, or gone.
+"""Compaction of one batch: it stays unchanged, loses records, becomes empty, or is dropped.
 
 Kept are the latest record of each key, tombstones until their delete horizon, everything above what the offset map
 covers; dropped are older records, records without a key, and records of aborted transactions. Where a batch stays, its
@@ -43,7 +43,7 @@ _STAYS_AS_TOMBSTONE: Final = bytes((STAYS_AS_TOMBSTONE,))
 
 
 class CleanedBatch(NamedTuple):
-    """`content` None: the batch as it was. `max_timestamp` and `kept` (records) describe what is kept of it."""
+    """`content` None: the batch is unchanged. `max_timestamp` and `kept` describe the remaining records."""
 
     content: bytes | None
     max_timestamp: int
@@ -51,7 +51,7 @@ class CleanedBatch(NamedTuple):
 
 
 class CompactionFilter:
-    """What one pass over a log goes by. Batches are given in the order of their offsets."""
+    """Filters the batches of one pass over a log, in the order of their offsets."""
 
     __slots__ = (
         "_delete_retention_ms",
@@ -77,7 +77,7 @@ class CompactionFilter:
         now_ms: int,
         record_bytes_max: int = RECORD_BYTES_MAX,
     ) -> None:
-        """A batch that ends at the high watermark stays, if only as a header: the log has to end there or above."""
+        """A batch that ends at the high watermark stays, at least its header: the log must not end below it."""
         self._offset_map = offset_map
         self._survivors = Survivors(offset_map)
         self._first_offset = offset_map.first_offset
@@ -90,7 +90,7 @@ class CompactionFilter:
         self._record_bytes_max = record_bytes_max
 
     def clean(self, header: BatchHeader, batch: memoryview) -> CleanedBatch | None:
-        """What is kept of `batch`; None: nothing, not even the header. Raises MalformedMessage."""
+        """The cleaned batch; None if not even its header stays. Raises MalformedMessage."""
         if header.is_control:
             return self._clean_control(header, batch)
         may_drop = self._transactions.may_drop(header)
@@ -129,7 +129,7 @@ class CompactionFilter:
         return self._marks_one_by_one(header, data, count)
 
     def _marks_one_by_one(self, header: BatchHeader, data: bytes, count: int) -> bytes:
-        """Where a record has no key, offsets have gaps, or an end of the dirty part lies within the batch."""
+        """As `_marks_by_key`, if a record has no key, offsets have gaps, or the dirty part ends within the batch."""
         offset_deltas, keys, keyless, tombstones = scan_records(data, count)
         base_offset = header.base_offset
         latest = self._offset_map.latest_offsets(keys)
@@ -161,7 +161,7 @@ class CompactionFilter:
         return _rebuilt(header, self._pieces(header, batch), _STAYS * header.record_count, self._horizon_ms())
 
     def _nothing_left(self, header: BatchHeader) -> CleanedBatch | None:
-        """The header alone where it has to stay: for an active producer's last sequence, or as the log's end."""
+        """The header alone if it must stay, for an active producer's last sequence or as the log's end."""
         if header.next_offset != self._high_watermark and not self._is_last_of_producer(header):
             return None
         if not header.record_count:

@@ -1,9 +1,9 @@
-"""Records that are not where they should be: what is said of them, and where those are kept that cannot stay.
+"""Damaged and missing records: how they are reported, and where damaged bytes are kept.
 
-What a crash leaves at the end of the last file is the part of a write that nobody was told of: it is cut off, and that
-is a fact for the log at level info. Anything else that is cut off may have been acknowledged: a batch whose CRC is
-wrong, one with whole batches or later segments behind it, anything below the recovery point or after a clean stop. That
-is set aside in a directory beside the log, named as Apache Kafka names a stray, for someone to look at.
+A crash may leave a part of a write at the end of the last file. No client has been told that it was stored: it is cut
+off, with a line at level info. All other damaged bytes may have been acknowledged: a batch whose CRC is
+wrong, one before whole batches or later segments, anything below the recovery point or after a clean stop. They
+are moved to a directory beside the log, named like Apache Kafka's stray partitions, so that a user can examine them.
 """
 
 import os
@@ -48,7 +48,7 @@ class CutRecords(NamedTuple):
 
 
 class LostRecords(NamedTuple):
-    """Files of the log are missing: it ended before it starts, and has begun anew at its start, without records."""
+    """Files of the log are missing: it ended below its log start offset, where it begins again without records."""
 
     topic_partition: str
     log_end_offset: int
@@ -72,7 +72,7 @@ Tell = Callable[[Damage], None]
 class WholeBatches:
     """The batches of a segment from `segment.size` on, up to the first that is torn, has another CRC, or goes back.
 
-    `reason` then says what is wrong with that one, and stays empty where the file ends with a whole batch.
+    `reason` then says what is wrong with that batch; it is empty if the file ends with a whole batch.
     """
 
     __slots__ = ("_file_size", "_segment", "is_short", "next_offset", "reason")
@@ -134,10 +134,10 @@ def cut_off(
     *,
     may_be_torn: bool,
 ) -> CutRecords:
-    """Have the segment's file end with its last whole batch at `segment.size`, where the log then ends.
+    """Cut the segment's file after its last whole batch, at `segment.size`. The log ends there.
 
-    `later` are the segments behind it, which go, too. `may_be_torn`: the end may be the torn one of a last write.
-    Raises OSError: nothing is lost then.
+    `later`: the segments after it, which are removed, too. `may_be_torn`: the end may be that of an interrupted write.
+    Raises OSError: then nothing was removed.
     """
     position, next_offset, directory = segment.size, batches.next_offset, segment.file.path.parent
     fd = segment.file.descriptor()
@@ -161,13 +161,13 @@ def cut_off(
 
 
 def renamed_directory(directory: Path, topic: str, partition: str, reason: str) -> Path:
-    """Kafka's name for what is no log any more: `TOPIC-PARTITION.<32 hex>` and the reason, the topic cut to fit."""
+    """Kafka's name for a former log: `TOPIC-PARTITION.<32 hex>` and the reason; a long topic is cut."""
     suffix = f"-{partition}.{random_uuid().hex()}{reason}"
     return directory.with_name(topic[: _NAME_MAX - len(suffix)] + suffix)
 
 
 def _set_aside(directory: Path, segment: Segment, file_size: int, later: Sequence[Segment]) -> Path:
-    """The bytes behind the last whole batch, copied, and the later segments, moved. Returns where they are."""
+    """Copy the bytes after the last whole batch, and move the later segments. Returns the directory."""
     topic, _, partition = directory.name.rpartition("-")
     kept_in = renamed_directory(directory, topic, partition, STRAY_SUFFIX)
     kept_in.mkdir()
@@ -175,7 +175,7 @@ def _set_aside(directory: Path, segment: Segment, file_size: int, later: Sequenc
     copy = kept_in / f"{segment.file.path.name}.from-{segment.size}"
     try:
         _copy(segment, file_size, copy)
-    except OSError:  # no room, perhaps: a start that is tried again and again must not leave one each time
+    except OSError:  # perhaps the disk is full: a start that is retried must not leave a directory each time
         with suppress(OSError):
             copy.unlink(missing_ok=True)
             kept_in.rmdir()
@@ -204,7 +204,7 @@ def _copy(segment: Segment, file_size: int, path: Path) -> None:
 
 
 def _is_zeros(fd: int, position: int, end: int) -> bool:
-    """Whether nothing was written there: what file systems make of a write whose size alone has reached the disk."""
+    """Whether the range has only zeros: a file system leaves them if only the file's new size has reached the disk."""
     while position < end:
         data = os.pread(fd, min(_READ_BYTES, end - position), position)
         if not data or data.count(0) != len(data):
@@ -214,7 +214,7 @@ def _is_zeros(fd: int, position: int, end: int) -> bool:
 
 
 def _has_batch(fd: int, position: int, end: int, next_offset: int) -> bool:
-    """Whether a whole batch lies anywhere in `[position, end)` that could belong behind `next_offset`. Raises OSError.
+    """Whether `[position, end)` has a whole batch whose offsets may follow `next_offset`. Raises OSError.
 
     Looks for the magic byte behind the high half of such an offset, then at what a header says, then at the CRC.
     """

@@ -1,7 +1,7 @@
-"""What an error of the disk means for what may be promised afterwards, and what the user can do about it.
+"""Disk errors: whether the log can still be written afterwards, and what the user can do.
 
-A full disk passes: what was not written is cut off, and the log goes on when there is room. After any other error of a
-write, and after any failed fsync, nobody can tell what the file holds: the log takes no more until it is opened anew.
+A full disk passes: the incomplete batch is cut off, and the log goes on when there is room. After any other error of a
+write, and after any failed fsync, the content of the file is unknown: the log refuses appends until the next start.
 """
 
 import errno
@@ -23,8 +23,8 @@ class SyncFailed(OSError):
 
 
 class StorageError(KafkaError):
-    """KAFKA_STORAGE_ERROR of one partition, or of what is named in its place: the disk has refused something, or holds
-    bytes that cannot be right. What was asked for is not done.
+    """KAFKA_STORAGE_ERROR of one partition, or of the named file: the disk has refused an operation, or has
+    damaged bytes. The operation was not done.
     """
 
     def __init__(self, subject: object, cause: StorageCause) -> None:
@@ -44,7 +44,7 @@ class StorageError(KafkaError):
 
 
 class StorageErrors:
-    """A context in which what the disk refuses, and bytes on it that cannot be right, raise a StorageError.
+    """A context that turns errors of the disk, and errors from damaged bytes on it, into StorageError.
 
     One object serves all uses: it keeps nothing between `__enter__` and `__exit__`.
     """
@@ -63,14 +63,14 @@ class StorageErrors:
 
 
 def passes(error: BaseException | None) -> bool:
-    """Whether what the disk has refused may be asked for again, and be believed then."""
+    """Whether the operation may be tried again after this error, and its success be trusted."""
     if isinstance(error, StorageError):
         error = error.cause
     return isinstance(error, OSError) and not isinstance(error, SyncFailed) and error.errno in _PASSING
 
 
 def what_to_do(error: BaseException | None) -> str:
-    """For the end of a line that tells the user of `error`, behind a colon. Bytes that are wrong are no OSError."""
+    """What the user can do about `error`: the end of its log line, after a colon. Damaged bytes are not an OSError."""
     if isinstance(error, StorageError):
         error = error.cause
     if not isinstance(error, OSError):

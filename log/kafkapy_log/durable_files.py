@@ -1,4 +1,4 @@
-"""Small files that are read whole and replaced whole: a crash leaves the old content or the new, never a mix."""
+"""Small files that are replaced atomically: after a crash a file has its old content or the new, never a mix."""
 
 import os
 import sys
@@ -25,7 +25,7 @@ def read_file(path: Path) -> bytes:
 
 
 def write_file(path: Path, data: bytes, *, fsync: bool, directory_fd: int | None = None) -> None:
-    """Create or overwrite in place: for what is checked and rebuilt when it is torn. Blocks with `fsync`.
+    """Create or overwrite a file in place: for files that are checked, and rebuilt if torn. Blocks with `fsync`.
 
     Raises OSError, SyncFailed.
     """
@@ -39,7 +39,7 @@ def write_file(path: Path, data: bytes, *, fsync: bool, directory_fd: int | None
 
 
 def overwrite_file(path: Path, data: bytes) -> None:
-    """Have a file hold `data`, never without the bytes that stay as they are: for what grows at its end. Not synced.
+    """Write `data` over a file that grows at its end: bytes that do not change are never missing. Not synced.
 
     Raises OSError.
     """
@@ -63,7 +63,7 @@ def replace_file(path: Path | str, data: bytes, *, fsync: bool, directory_fd: in
         write_file(beside, data, fsync=fsync, directory_fd=directory_fd)
         os.replace(beside, path, src_dir_fd=directory_fd, dst_dir_fd=directory_fd)
     except OSError:
-        with suppress(OSError):  # on a full disk its bytes are of use to others
+        with suppress(OSError):  # on a full disk, free its bytes
             os.unlink(beside, dir_fd=directory_fd)
         raise
     if fsync:
@@ -80,7 +80,7 @@ def fsync_path(path: Path | str, *, directory_fd: int | None = None) -> None:
 
 
 def fsync_fd(fd: int) -> None:
-    """`os.fsync` whose failure cannot be taken for another. Raises SyncFailed."""
+    """`os.fsync` that raises SyncFailed, so that its failure is not taken for another error."""
     try:
         os.fsync(fd)
     except OSError as error:
@@ -88,7 +88,7 @@ def fsync_fd(fd: int) -> None:
 
 
 def fdatasync_fd(fd: int) -> None:
-    """`os.fdatasync` whose failure cannot be taken for another. Raises SyncFailed."""
+    """`os.fdatasync` that raises SyncFailed, so that its failure is not taken for another error."""
     try:
         os.fdatasync(fd)
     except OSError as error:
@@ -96,7 +96,7 @@ def fdatasync_fd(fd: int) -> None:
 
 
 def can_sync_file_systems() -> bool:
-    """Whether `sync_file_system` tells of failed writes: since Linux 5.8."""
+    """Whether `sync_file_system` reports failed writes: since Linux 5.8."""
     if sys.platform != "linux":
         return False
     major, minor, *_ = os.uname().release.split(".")
@@ -106,7 +106,7 @@ def can_sync_file_systems() -> bool:
 def sync_file_system(fd: int) -> None:
     """Wait until everything in the file system of `fd` is on the disk. Raises SyncFailed.
 
-    Also when a write to any of its files has failed since `fd` was opened.
+    It also raises if a write to any file of the file system has failed since `fd` was opened.
     """
     import ctypes  # takes longer than it is used, and only a stop with many logs does
 

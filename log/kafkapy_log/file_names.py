@@ -1,4 +1,4 @@
-"""How Kafka names the files of a log: the base offset in 20 digits, and what is in it."""
+"""Kafka's names for the files of a log: the base offset in 20 digits, and a suffix for the kind of file."""
 
 from typing import Final
 
@@ -19,7 +19,7 @@ def file_name(base_offset: int, suffix: str) -> str:
 
 
 def parse_offset(stem: str) -> int | None:
-    """The offset of a name without its suffix; None: it is none of ours, whatever has made it."""
+    """The offset of a name without its suffix; None if it is not the name of a log file."""
     if len(stem) != OFFSET_DIGITS or not (stem.isascii() and stem.isdecimal()):
         return None
     offset = int(stem)

@@ -1,8 +1,8 @@
-"""Open files of many partitions, bounded: a segment's file is opened when it is needed and closed when others need it.
+"""A bounded pool of open files of all partitions: a file is opened when needed, and closed to make room for others.
 
-Everything here runs on the thread that owns the logs. A descriptor that somebody works with (`FileSlice.fd`, a flush in
+Everything here runs on the thread that owns the logs. A descriptor in use (`FileSlice.fd`, a flush in
 a worker thread) is held, and a held descriptor is neither closed nor reused: sendfile can never send another file's
-bytes. Only files that are held by nobody count as evictable, so the bound is soft: with more transfers under way than
+bytes. Held files cannot be evicted, so the bound is soft: with more transfers under way than
 the pool is large, the pool grows and shrinks again.
 """
 
@@ -17,7 +17,7 @@ _DESCRIPTORS_FOR_OTHERS: Final = 256  # sockets, standard streams, libraries
 
 
 def default_open_files_max() -> int:
-    """512, or less where the process may not open that many beside its sockets."""
+    """512, or fewer if the process may not open that many beside its sockets."""
     soft_limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if soft_limit == resource.RLIM_INFINITY:
         return OPEN_FILES_DEFAULT
@@ -25,19 +25,19 @@ def default_open_files_max() -> int:
 
 
 class PooledFile:
-    """One file that is open now and then. `path` may change while it is open: renaming does not touch descriptors."""
+    """One file that the pool opens and closes. `path` may change while it is open: descriptors stay valid."""
 
     __slots__ = ("fd", "held", "is_new", "path", "pool", "recently_used", "retired", "slices")
     flags = os.O_RDWR | os.O_CLOEXEC
 
     def __init__(self, pool: "FilePool", path: Path, *, is_new: bool = False) -> None:
-        """`is_new` has the first opening make the file. One that had bytes and is gone must be missed instead."""
+        """`is_new`: the first opening creates the file. Otherwise a missing file is an error."""
         self.pool = pool
         self.path = path
         self.is_new = is_new
         self.fd = -1
-        self.held = 0  # users that have the number of the descriptor
-        self.slices = 0  # file slices that may still ask for it
+        self.held = 0  # users of the descriptor
+        self.slices = 0  # file slices that may still need the descriptor
         self.recently_used = False
         self.retired = False
 
@@ -65,21 +65,21 @@ class PooledFile:
             self.pool.close(self)
 
     def retire(self) -> None:
-        """The log is done with the file, which may be unlinked from now on; slices that exist remain readable.
+        """The log does not need the file any more, and may unlink it; existing slices remain readable.
 
-        A slice opens its file only when it is sent, so with slices outstanding the file is opened now, while its path
+        A slice opens its file only when it is sent. So if slices exist, the file is opened now, while its path
         still leads to it.
         """
         self.retired = True
         if self.slices or self.held:
-            with suppress(FileNotFoundError):  # gone already: who sends the slices will miss it
+            with suppress(FileNotFoundError):  # deleted already: sending the slices will fail
                 self.descriptor()
         else:
             self.pool.close(self)
 
 
 class FilePool:
-    """At most about `open_files_max` descriptors; which to close next is decided by second chance (clock).
+    """At most about `open_files_max` descriptors; the second chance (clock) algorithm chooses which to close.
 
     That needs one attribute store for each use instead of the bookkeeping of a true least-recently-used order.
     """
@@ -109,7 +109,7 @@ class FilePool:
             os.close(fd)
 
     def _evict(self) -> bool:
-        """Close the first file that was not used since the hand last passed; False: all are held, after two turns."""
+        """Close the first file that was not used since the hand last passed. False: after two rounds, all are held."""
         for _ in range(2 * len(self._open)):
             file = next(iter(self._open))
             del self._open[file]

@@ -1,4 +1,4 @@
-"""A range of a segment file on its way to a client."""
+"""A range of a segment file that is being sent to a client."""
 
 import os
 from typing import Final
@@ -7,10 +7,10 @@ from kafkapy_log.file_pool import PooledFile
 
 
 class FileSlice:
-    """`length` bytes from `position` of a segment: whole batches, beginning with the one that was asked for.
+    """`length` bytes from `position` of a segment: whole batches, beginning with the one that has the fetch offset.
 
     Made without a system call: the file is opened by the first use of `fd`. From then on the descriptor is held, until
-    `release` or until the slice is garbage, since a cancelled connection drops its response without a word. A slice of
+    `release` or until the slice is garbage-collected, since a cancelled connection just drops its response. A slice of
     a deleted segment stays readable. Truncation (a follower's) may cut the bytes away: sendfile then returns 0.
     Slices belong to the thread that owns the logs; in another thread only the number `fd` may be used.
     """
@@ -41,7 +41,7 @@ class FileSlice:
         return fd
 
     def read(self) -> bytes:
-        """The bytes, for TLS and for what has to look into them. Raises OSError."""
+        """The bytes, for TLS and for code that reads the records. Raises OSError."""
         if not self.length:
             return b""
         data = os.pread(self.fd, self.length, self.position)
@@ -53,7 +53,7 @@ class FileSlice:
         return data
 
     def take(self) -> bytes:
-        """As `read` and `release` in one, at a third of their cost, for what is copied at once. Raises OSError."""
+        """`read` and `release` in one, at a third of their cost, for bytes that are copied at once. Raises OSError."""
         file, self._file = self._file, None
         assert file is not None, "slice was released"
         assert not self._held, "slice is being sent"
@@ -91,7 +91,7 @@ class EmptySlice(FileSlice):
 
     @property
     def fd(self) -> int:
-        """Never asked for: there is nothing to send."""
+        """Never used: there is nothing to send."""
         raise AssertionError("an empty slice has no file")
 
 

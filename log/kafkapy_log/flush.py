@@ -1,4 +1,4 @@
-"""Bringing a log to the disk, cut in three so that only the waiting happens in another thread."""
+"""Syncing a log to the disk in three steps: begin, sync (in any thread), end."""
 
 import os
 import resource
@@ -27,7 +27,7 @@ _DESCRIPTORS_FOR_OTHERS: Final = 64
 
 
 def together_max() -> int:
-    """How many flushes may be under way at once, so that their descriptors leave some to others."""
+    """How many flushes may run at once, so that enough descriptors are left."""
     soft_limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if soft_limit == resource.RLIM_INFINITY:
         return _TOGETHER_MAX
@@ -35,7 +35,7 @@ def together_max() -> int:
 
 
 class Flush:
-    """One flush under way: made and closed by the thread that owns the log, `sync` for any thread.
+    """One running flush: made and closed by the thread that owns the log; `sync` may run in any thread.
 
     What makes `sync` safe beside appends, rolls, truncations and even the deletion of the log: it works with
     descriptors that are held for it and with bytes that were taken beforehand, and looks at nothing that others change.
@@ -95,7 +95,7 @@ class Flush:
             raise
 
     def sync(self, *, fsync: bool = True) -> None:
-        """Wait until all of it is on the disk; without `fsync` only write what is not written yet.
+        """Write and sync everything; without `fsync` only write.
 
         Raises OSError, SyncFailed.
         """
@@ -116,19 +116,19 @@ class Flush:
                 fsync_fd(self._directory_fd)
 
     def write_epochs(self, *, fsync: bool) -> None:
-        """The first step of `sync`: all but the snapshot is in its files then. Raises OSError, SyncFailed."""
+        """The first step of `sync`: write everything except the snapshot. Raises OSError, SyncFailed."""
         if self._epochs is not None:
             path = self._directory / LEADER_EPOCH_CHECKPOINT
             replace_file(path, self._epochs, fsync=fsync, directory_fd=self._directory_fd)
 
     def write_snapshot(self, *, fsync: bool) -> None:
-        """The last step of `sync`, when all else is on the disk. Raises OSError, SyncFailed."""
+        """The last step of `sync`, when everything else is on the disk. Raises OSError, SyncFailed."""
         if self.snapshot_name:
             path = self._directory / self.snapshot_name
             write_file(path, self._snapshot, fsync=fsync, directory_fd=self._directory_fd)
 
     def close(self) -> None:
-        """Give back what was held."""
+        """Release the held descriptors."""
         if self._directory_fd is not None:
             os.close(self._directory_fd)
         for file in self.files:

@@ -1,4 +1,4 @@
-"""How far a log is on the disk: what a flush has to take along, and where a recovery would begin.
+"""How much of a log is on the disk: which files a flush must sync, and where a recovery would begin.
 
 ```
 indexed_end_offset   recovery_point                    log end
@@ -13,7 +13,7 @@ from kafkapy_log.segment import Segment
 
 
 class FlushProgress:
-    """Of one log. One flush at a time is under way, from `begin` to `succeeded` or `failed`; changes come between."""
+    """The progress of one log. One flush at a time runs, from `begin` to `succeeded` or `failed`."""
 
     __slots__ = (
         "_end_offset_under_way",
@@ -41,7 +41,7 @@ class FlushProgress:
 
     @property
     def recovery_point_to_note(self) -> int:
-        """For the checkpoint file. A record less where only records were flushed.
+        """The recovery point for the checkpoint file; one offset lower if only records were flushed.
 
         If the segment were rolled at just that offset, recovery would begin behind it, and take the indexes for flushed
         that were written with the roll.
@@ -49,23 +49,23 @@ class FlushProgress:
         return self.recovery_point - (self.recovery_point > self._indexed_end_offset)
 
     def unsettled_bytes(self, active: Segment) -> int:
-        """What recovery would have to read of the segment that is written to, were there a crash now."""
+        """How many bytes of the active segment a recovery would read after a crash now."""
         return active.size - self._settled_bytes
 
     # -- the log changes
 
     def wrote_to(self, segment: Segment) -> None:
-        """The next flush takes it along."""
+        """The segment was written to: the next flush syncs it."""
         if segment not in self._unflushed:
             self._unflushed.append(segment)
 
     def began(self, active: Segment) -> None:
-        """A new segment is written to from now on."""
+        """A new segment is active from now on."""
         self._unflushed.append(active)
         self._settled_bytes = 0
 
     def rolled(self, segment: Segment) -> None:
-        """The last one before the active one is closed. A flush may have seen it, but not its end and its indexes."""
+        """The previous segment is closed. A running flush may lack its end and its indexes."""
         if segment not in self._unflushed:
             self._unflushed.insert(-1, segment)
 
@@ -94,7 +94,7 @@ class FlushProgress:
         return segments
 
     def begin(self, active: Segment, end_offset: int, *, rolled_only: bool, settles: bool) -> None:
-        """A flush up to `end_offset` is under way; `settles`: with the active segment's indexes and a snapshot."""
+        """A flush up to `end_offset` begins; `settles`: with the active segment's indexes and a snapshot."""
         self._taken = self._unflushed
         self._unflushed = [active] if rolled_only else []
         self._end_offset_under_way = end_offset
@@ -102,7 +102,7 @@ class FlushProgress:
         self._settling = (active, active.size) if settles else None
 
     def succeeded(self, active: Segment, end_offset: int) -> bool:
-        """All that the flush up to `end_offset` took is on the disk. False: the log was cut below that meanwhile."""
+        """The flush up to `end_offset` has succeeded. False: the log was truncated below that offset meanwhile."""
         was_cut = end_offset > self._end_offset_under_way
         self.recovery_point = max(self.recovery_point, self._end_offset_under_way)
         indexed_end_offset = min(self._indexed_under_way, self._end_offset_under_way)
@@ -113,7 +113,7 @@ class FlushProgress:
         return not was_cut
 
     def failed(self, present: Collection[Segment]) -> None:
-        """Nothing is known to be on the disk: the next flush takes the same segments, if they are still `present`."""
+        """The flush has failed: the next one syncs the same segments, if they are still `present`."""
         taken = self._taken or []
         again = [segment for segment in taken if segment in present and segment not in self._unflushed]
         self._unflushed = again + self._unflushed

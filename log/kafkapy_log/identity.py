@@ -20,11 +20,11 @@ _RESTORE: Final = "restore it from a copy, or name another directory"
 
 
 class StoreError(Exception):
-    """The directory cannot be used. One line that says why and what to do."""
+    """The directory cannot be used. The message is one line: why, and what to do."""
 
 
 class Identity(NamedTuple):
-    """What meta.properties says."""
+    """The content of meta.properties."""
 
     cluster_id: str
     node_id: int
@@ -32,7 +32,7 @@ class Identity(NamedTuple):
 
 
 def read_identity(directory: Path) -> Identity | None:
-    """None: nobody has used the directory. One without directory.id, from before Kafka 3.7, gets a new one to keep.
+    """The identity in the directory; None if it was never used. Adds a directory.id if Kafka before 3.7 has made it.
 
     Raises StoreError, OSError.
     """
@@ -63,13 +63,13 @@ def read_identity(directory: Path) -> Identity | None:
 
 
 def check_cluster_id(cluster_id: str) -> None:
-    """Raises StoreError: it is not one that meta.properties can hold."""
+    """Raises StoreError: the cluster id cannot be written into meta.properties."""
     if not _CLUSTER_ID.fullmatch(cluster_id) or set(cluster_id) & set("\\:=#!"):
         raise StoreError(f"the cluster id {cluster_id[:40]!r} has characters that no cluster id has")
 
 
 def write_identity(directory: Path, identity: Identity, *, fsync: bool) -> None:
-    """Raises StoreError: the cluster id is not one that the file can hold; OSError."""
+    """Raises StoreError: the cluster id cannot be written into the file; OSError."""
     check_cluster_id(identity.cluster_id)
     content = {
         "version": "1",
@@ -104,7 +104,7 @@ def take_identity(directory: Path, cluster_id: str | None, node_id: int, *, fsyn
 
 
 def lock_directory(directory: Path) -> int:
-    """Held until the descriptor is closed, against Apache Kafka, too, and against another store in this process."""
+    """Lock the directory until the descriptor is closed, also against Apache Kafka and other stores of this process."""
     fd = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         if sys.platform == "linux":
@@ -124,7 +124,7 @@ def lock_directory(directory: Path) -> int:
 
 
 def why_lost(directory: Path, lock_fd: int) -> str | None:
-    """Why `directory` is no longer the one that was locked with `lock_fd`, in words; None: it still is."""
+    """Why `directory` is no longer the directory that was locked with `lock_fd`, in words; None if it still is."""
     lock = directory / LOCK
     try:
         found = lock.stat()

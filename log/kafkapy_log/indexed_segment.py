@@ -1,9 +1,9 @@
-"""A segment with its offset index and its time index: where a batch lies that has an offset or a time.
+"""A segment with its offset index and its time index, which find a batch by offset or timestamp.
 
-While a segment is written to its indexes are in memory; a closed segment's are searched in their files. An entry is
-believed when the batch that it leads to is the one it tells of: that is what makes it safe to begin reading there. When
-it is not, both files are made anew from the batches, in silence: nothing is lost that they said. That takes a second
-for a gigabyte of small batches, so whoever cannot wait that long has `IndexRebuildNeeded` raised instead.
+The active segment has its indexes in memory; those of a closed segment are searched in their files. An entry is
+checked against the batch at its position, so that it is safe to begin reading there. If
+the check fails, both files are rebuilt from the batches, without a log line, as nothing is lost. That takes a second
+for a gigabyte of small batches; `rebuild_at_once_bytes` makes large segments raise `IndexRebuildNeeded` instead.
 """
 
 from collections.abc import Callable, Iterator
@@ -100,7 +100,7 @@ class IndexedSegment(SegmentBatches):
         return index
 
     def has_full_index(self, index_bytes: int) -> bool:
-        """Whether one of them has as many entries as segment.index.bytes allows. Raises OSError, CorruptIndexError."""
+        """Whether an index has as many entries as segment.index.bytes allows. Raises OSError, CorruptIndexError."""
         offset_index, time_index = self._offset_index, self._time_index
         if offset_index is None or time_index is None:
             offset_index, time_index = self.offset_index, self.time_index
@@ -116,13 +116,13 @@ class IndexedSegment(SegmentBatches):
         return self._indexed_size == self.size
 
     def forget_indexes(self) -> None:
-        """Nothing more is written to the segment: what the files have need not be in memory."""
+        """The segment is closed: free the indexes that are in the files."""
         if self.indexes_written and self.size:
             self._offset_index = None
             self._time_index = None
 
     def ensure_indexes(self, index_interval_bytes: int) -> None:
-        """Have both in memory, rebuilt where their files are missing or corrupt. Raises OSError, MalformedMessage."""
+        """Load both indexes, and rebuild those whose files are missing or corrupt. Raises OSError, MalformedMessage."""
         self._close_stored_indexes()
         try:
             _ = self.offset_index, self.time_index
@@ -169,10 +169,10 @@ class IndexedSegment(SegmentBatches):
         self._malformed = ""
 
     def load_max_timestamp(self, index_interval_bytes: int) -> None:
-        """Know `max_timestamp`, which a closed segment's time index ends with. Raises OSError."""
+        """Set `max_timestamp` from the last entry of a closed segment's time index. Raises OSError."""
         if self._max_timestamp_is_known:
             return
-        with suppress(MalformedMessage):  # batches cannot be read: what the file says must do
+        with suppress(MalformedMessage):  # the batches cannot be read: use the file
             try:
                 self._check_max_timestamp(index_interval_bytes)
             except CorruptIndexError:
@@ -180,7 +180,7 @@ class IndexedSegment(SegmentBatches):
         self._max_timestamp_is_known = True
 
     def _take_max_timestamp(self) -> None:
-        """What the time index says of it."""
+        """Set `max_timestamp` from the time index."""
         last = self._times.last()
         if last.timestamp > self.max_timestamp:
             self.max_timestamp = last.timestamp
@@ -224,7 +224,7 @@ class IndexedSegment(SegmentBatches):
             stored.close()
 
     def position_before(self, offset: int, index_interval_bytes: int) -> int:
-        """Where a batch begins: the one with `offset` or one not far before it. Raises OSError, MalformedMessage."""
+        """The position of the batch with `offset`, or of one shortly before it. Raises OSError, MalformedMessage."""
         relative_offset = offset - self.base_offset
         return self._look_up(
             lambda: self._checked(self._offsets.entry_before(relative_offset), index_interval_bytes),
@@ -244,7 +244,7 @@ class IndexedSegment(SegmentBatches):
         return self._look_up(look_up, index_interval_bytes)
 
     def _look_up(self, look_up: "Callable[[], _T]", index_interval_bytes: int) -> _T:
-        """What `look_up` finds, once more with new indexes when it comes upon a damage."""
+        """The result of `look_up`; if an index is damaged, it is rebuilt and `look_up` called again."""
         try:
             return look_up()
         except CorruptIndexError:
@@ -252,7 +252,7 @@ class IndexedSegment(SegmentBatches):
         return look_up()
 
     def _checked(self, entry: OffsetEntry, index_interval_bytes: int) -> int:
-        """The position of `entry`, where a batch begins that is not behind its offset. Raises CorruptIndexError."""
+        """The position of `entry`, if the batch there is not after its offset. Raises CorruptIndexError."""
         relative_offset, position, is_last = entry
         if position:
             self._check_batch(entry, self.base_offset + relative_offset)
@@ -302,7 +302,7 @@ class IndexedSegment(SegmentBatches):
         raise CorruptIndexError(f"no batch is that of {entry}")
 
     def _rebuild_indexes(self, index_interval_bytes: int) -> None:
-        """Have both as the batches say: in memory if they were, else in the files.
+        """Rebuild both indexes from the batches: in memory if they were, else in the files.
 
         Raises OSError, MalformedMessage, IndexRebuildNeeded.
         """
@@ -312,11 +312,11 @@ class IndexedSegment(SegmentBatches):
         self._close_stored_indexes()
         self._take_from_batches(index_interval_bytes)
         if not in_memory:
-            # Synced, since nobody looks after the files of a closed segment that has been flushed.
+            # Synced, since no later flush syncs the files of a closed segment.
             self._write_rebuilt(fsync=True)
 
     def _take_from_batches(self, index_interval_bytes: int) -> None:
-        """Have indexes in memory, and the rest of what is known, as the batches say. Nothing changes if it raises."""
+        """Rebuild the indexes in memory, and the timestamps, from the batches. If it raises, nothing changes."""
         if self._malformed:  # found once: not to be looked for with every request
             raise MalformedMessage(self._malformed)
         try:
@@ -327,7 +327,7 @@ class IndexedSegment(SegmentBatches):
         self._take(rebuilt)
 
     def rebuilt_from(self, batches: Iterator[BatchPosition], index_interval_bytes: int) -> "IndexedSegment":
-        """What `batches`, all of this segment's, say; this one does not change. Any thread.
+        """A copy of this segment with indexes from `batches`, which are all of its batches. Any thread.
 
         Raises MalformedMessage, and whatever `batches` raises.
         """
@@ -341,7 +341,7 @@ class IndexedSegment(SegmentBatches):
         return rebuilt
 
     def use_rebuilt(self, rebuilt: "IndexedSegment | MalformedMessage") -> None:
-        """Have the indexes that `rebuilt_from` has made, in the files; or know that the batches cannot be read."""
+        """Write the indexes of `rebuilt_from` into the files; or remember that the batches cannot be read."""
         if isinstance(rebuilt, MalformedMessage):
             self._malformed = str(rebuilt)
             return
@@ -360,7 +360,7 @@ class IndexedSegment(SegmentBatches):
         self._max_timestamp_is_known = True
 
     def _write_rebuilt(self, *, fsync: bool) -> None:
-        """Out of memory and into the files; where that fails, on a full disk perhaps, they remain in memory."""
+        """Write the indexes into the files and free them; if that fails (a full disk), they stay in memory."""
         time_index = self._ended_time_index()
         self.has_index_files = True
         with suppress(OSError):

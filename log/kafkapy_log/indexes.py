@@ -24,14 +24,14 @@ assert array("i").itemsize == 4
 
 
 class CorruptIndexError(Exception):
-    """An index file that cannot belong to its segment: to be rebuilt."""
+    """An index file does not fit its segment, and must be rebuilt."""
 
 
 class OffsetEntry(NamedTuple):
     """At `position` begins the batch whose last offset is `offset`, or one before it; -1, 0: the segment begins there.
 
-    Older releases of Kafka make one entry for all batches of an append: where the first begins, how the last ends.
-    `is_last`: the index has no later one.
+    Older releases of Kafka write one entry an append: the position of its first batch, the last offset of its last.
+    `is_last`: the index has no later entry.
     """
 
     offset: int
@@ -66,11 +66,11 @@ class OffsetIndex:
         self.positions.append(position)
 
     def entry_before(self, relative_offset: int) -> OffsetEntry:
-        """The last one that is not above `relative_offset`: of the batch that holds it, or one before."""
+        """The last entry that is not above `relative_offset`: that of its batch, or one before."""
         return self._entry(bisect_right(self.offsets, relative_offset) - 1)
 
     def entry_up_to(self, position: int) -> OffsetEntry:
-        """The one with the highest position that is not above `position`."""
+        """The last entry whose position is not above `position`."""
         return self._entry(bisect_right(self.positions, position) - 1)
 
     def _entry(self, number: int) -> OffsetEntry:
@@ -127,18 +127,18 @@ class TimeIndex:
         return len(self.timestamps)
 
     def maybe_append(self, timestamp: int, relative_offset: int) -> None:
-        """Only later timestamps make an entry; -1, "no timestamp", never does."""
+        """Add an entry if the timestamp is later than the last entry's; never for -1, "no timestamp"."""
         if timestamp > (self.timestamps[-1] if self.timestamps else -1):
             self.timestamps.append(timestamp)
             self.offsets.append(relative_offset)
 
     def entry_before(self, timestamp: int) -> TimeEntry:
-        """The last one that is not above `timestamp`; NO_TIME without one."""
+        """The last entry that is not above `timestamp`; NO_TIME if there is none."""
         number = bisect_right(self.timestamps, timestamp) - 1
         return TimeEntry(self.timestamps[number], self.offsets[number]) if number >= 0 else NO_TIME
 
     def last(self) -> TimeEntry:
-        """NO_TIME without one; else, in a closed segment, what was the highest timestamp."""
+        """The last entry, or NO_TIME; in a closed segment it has the highest timestamp."""
         return TimeEntry(self.timestamps[-1], self.offsets[-1]) if self.timestamps else NO_TIME
 
     def truncate(self, relative_offset: int) -> None:

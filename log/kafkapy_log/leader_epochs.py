@@ -1,4 +1,4 @@
-"""Which leader epoch began at which offset (KIP-101, KIP-279): how replicas find where their logs part."""
+"""The start offset of each leader epoch (KIP-101, KIP-279), by which replicas find where their logs diverge."""
 
 from bisect import bisect_right
 from typing import Final
@@ -10,7 +10,7 @@ UNDEFINED_EPOCH_OFFSET: Final = -1
 class LeaderEpochCache:
     """(epoch, start offset) pairs, both strictly ascending. `changed` until the owner has written them to disk.
 
-    `has_file`: there is one already, right or wrong.
+    `has_file`: there is a file already, valid or not.
     """
 
     __slots__ = ("_epochs", "_start_offsets", "changed", "has_file")
@@ -31,7 +31,7 @@ class LeaderEpochCache:
         return self._epochs[-1] if self._epochs else UNDEFINED_EPOCH
 
     def assign(self, epoch: int, start_offset: int) -> None:
-        """`epoch` begins at `start_offset`; what was known of later epochs or offsets is forgotten."""
+        """`epoch` begins at `start_offset`; entries with later epochs or offsets are removed."""
         if epoch < 0 or start_offset < 0:
             return
         epochs, start_offsets = self._epochs, self._start_offsets
@@ -45,10 +45,10 @@ class LeaderEpochCache:
         self.changed = True
 
     def end_offset_for(self, epoch: int, log_end_offset: int) -> tuple[int, int]:
-        """(epoch, its end offset) of the highest epoch known that is not above `epoch`; (-1, -1) when nothing is.
+        """(epoch, its end offset) of the highest known epoch that is not above `epoch`; (-1, -1) if there is none.
 
-        The end is where the next epoch starts, for the latest epoch the log's end. An epoch before all that are known
-        ends where the first of them starts.
+        An epoch ends where the next one starts, the latest one at the log end. An epoch before all known ones
+        ends where the first known one starts.
         """
         epochs = self._epochs
         if epoch == UNDEFINED_EPOCH or not epochs or epoch > epochs[-1]:
@@ -66,14 +66,14 @@ class LeaderEpochCache:
         return self._epochs[entry] if entry >= 0 else UNDEFINED_EPOCH
 
     def truncate_from_end(self, end_offset: int) -> None:
-        """The log now ends at `end_offset`: forget epochs that start there or later."""
+        """The log now ends at `end_offset`: remove epochs that start there or later."""
         while self._start_offsets and self._start_offsets[-1] >= end_offset:
             self._start_offsets.pop()
             self._epochs.pop()
             self.changed = True
 
     def truncate_from_start(self, start_offset: int) -> None:
-        """The log now starts at `start_offset`: so does the epoch that it lies in, and earlier ones are forgotten."""
+        """The log now starts at `start_offset`: remove earlier epochs, and let the epoch of that offset start there."""
         entry = bisect_right(self._start_offsets, start_offset) - 1
         if entry < 0 or (entry == 0 and self._start_offsets[0] == start_offset):
             return

@@ -1,4 +1,4 @@
-"""Compaction of one log, the part that runs on the thread that owns it: before a cleaning, and after it."""
+"""The part of a log's compaction that runs on the owner's thread: before a cleaning, and after it."""
 
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ class LogCompaction:
         self._files = files
 
     def find_cleanable(self, checkpoint: int | None, *, high_watermark: int, now_ms: int) -> "Cleanable":
-        """What compaction could clean now; `checkpoint` is where the last cleaning ended, None when there was none.
+        """The range that compaction could clean now; `checkpoint` is where the last cleaning ended, or None.
 
         Raises StorageError.
         """
@@ -40,14 +40,14 @@ class LogCompaction:
             )
 
     def bounded_checkpoint(self, checkpoint: int) -> int:
-        """What a truncation leaves of the cleaner's checkpoint: the segment that is written to now was not cleaned.
+        """The cleaner's checkpoint after a truncation: at most the base offset of the active segment.
 
-        To be written before the next append, as Apache Kafka does: other records may come below the old one.
+        Write it before the next append, as Apache Kafka does: new records may be appended below the old checkpoint.
         """
         return min(checkpoint, self._files.segments.active.base_offset)
 
     def begin(self, cleanable: "Cleanable", *, high_watermark: int, now_ms: int) -> "CleaningPlan":
-        """For `cleaner.clean`; then `CleaningPlan.close`. Raises StorageError."""
+        """The plan for `cleaner.clean`; `close` it afterwards. Raises StorageError."""
         from kafkapy_log.cleaner import CleaningPlan  # nothing of it is needed to start
 
         files = self._files
@@ -69,7 +69,7 @@ class LogCompaction:
             )
 
     def swap_in(self, cleaned: "CleanedSegment", *, now_ms: int) -> bool:
-        """Have a cleaned segment take the place of those it was made from; False: the log is another by now.
+        """Replace segments by the cleaned one that was made from them. False: the log has changed meanwhile.
 
         Raises StorageError.
         """
@@ -86,7 +86,7 @@ class LogCompaction:
         with files.storage_errors:
             try:
                 rename_all(files.directory, base_offset, CLEANED_SUFFIX, SWAP_SUFFIX)
-            except OSError:  # nothing has changed yet
+            except OSError:  # the log is unchanged
                 undo_rename(files.directory, base_offset)
                 raise
         with files.refusing_after_errors():

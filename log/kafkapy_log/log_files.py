@@ -1,7 +1,7 @@
-"""What the parts of one log share: where it begins and ends, its segments, and what is kept beside them.
+"""State that the parts of one log share: its start and end, its segments, its epochs and producers.
 
 `PartitionLog` appends, reads and truncates; `LogFlushing`, `LogCompaction` and `LogRetention` do the rest. All of them
-work on one `LogFiles`, which knows how a segment begins and how it goes, and whether the log still takes changes.
+work on one `LogFiles`, which creates and removes segments, and knows whether the log still accepts changes.
 """
 
 import errno
@@ -41,8 +41,8 @@ TRANSACTION_INDEXES_READ_MAX: Final = 4
 class LogFiles:
     """Offsets `[log_start_offset, log_end_offset)` in the files of `directory`.
 
-    `failure`: why the log takes no more changes, None as long as it takes them. `truncations`: how often the end was
-    cut off. `storage_errors`: the context for whatever touches the disk, in which errors become StorageError.
+    `failure`: why the log refuses changes; None if it accepts them. `truncations`: how often the end was
+    cut off. `storage_errors`: the context for disk operations, in which errors become StorageError.
     """
 
     __slots__ = (
@@ -99,19 +99,19 @@ class LogFiles:
     # -- taking changes
 
     def refuse(self) -> NoReturn:
-        """The log takes no change, since it has failed or is closed. Raises StorageError."""
+        """Refuse a change, since the log has failed or is closed. Raises StorageError."""
         assert self.failure is not None
         raise StorageError(self.topic_partition, self.failure) from self.failure
 
     def not_stored(self, error: StorageCause) -> NoReturn:
-        """Nothing of an append is in the log; if the error passes, the next may try again. Raises StorageError."""
+        """An append has failed and left the log unchanged; if the error passes, try again. Raises StorageError."""
         if not passes(error):
             self.failure = error
         raise StorageError(self.topic_partition, error) from error
 
     @contextmanager
     def refusing_after_errors(self) -> Iterator[None]:
-        """For a change of several steps: after an error between them the log takes no more."""
+        """For a change of several steps: after an error between two steps the log refuses further changes."""
         try:
             with self.storage_errors:
                 yield
@@ -133,7 +133,7 @@ class LogFiles:
                 raise FileNotFoundError(errno.ENOENT, "another file has taken its place", str(file.path))
 
     def write(self, segment: Segment, buffers: list[Buffer], size: int) -> None:
-        """All of it at the end of the segment, or nothing: what a failing disk took is cut off again.
+        """Append all of `data` to the segment or nothing: after an error the written part is cut off again.
 
         Raises StorageError.
         """
@@ -146,7 +146,7 @@ class LogFiles:
                 written = os.pwrite(fd, b"".join(buffers), segment.size)
             else:
                 written = os.pwritev(fd, buffers, segment.size)
-            if written < size:  # a disk that is nearly full takes a part first and tells why with the next call
+            if written < size:  # a nearly full disk writes a part first, and only the next call has the error
                 rest = memoryview(b"".join(buffers))[written:]
                 while rest:
                     written = os.pwrite(fd, rest, segment.size + size - len(rest))
@@ -154,7 +154,7 @@ class LogFiles:
         except OSError as error:
             try:
                 os.ftruncate(fd, segment.size)
-            except OSError:  # then recovery cuts it off: nothing may be appended behind it
+            except OSError:  # recovery will cut the part off; nothing may be appended after it
                 self.failure = error
             self.not_stored(error)
 
@@ -166,7 +166,7 @@ class LogFiles:
         leader_epoch: int,
         marker: EndTransactionMarker | None,
     ) -> None:
-        """Know of a batch that is in the file at `position`, with its final `base_offset`."""
+        """Add a batch, written at `position` with its final `base_offset`, to the indexes and the state."""
         base_offset = header.base_offset
         last_offset = base_offset + header.last_offset_delta
         size = BATCH_OVERHEAD_BYTES + header.batch_length
@@ -184,7 +184,7 @@ class LogFiles:
         self.segments.appended(base_offset, position)
 
     def append_run(self, data: Buffer, run: Sequence[ReplicatedBatch], now_ms: int) -> None:
-        """Store neighbours out of `data`, which one segment can hold. Raises StorageError."""
+        """Append batches of `data` that are adjacent and fit into one segment. Raises StorageError."""
         first, last = run[0], run[-1]
         size = last.position + last.header.size_bytes - first.position
         segment = self.segment_for(
@@ -236,7 +236,7 @@ class LogFiles:
         return segment
 
     def _roll(self, base_offset: int, now_ms: int) -> Segment:
-        """Close the active segment and begin one at `base_offset`. Raises OSError: then it may be tried again."""
+        """Close the active segment and begin another at `base_offset`. Raises OSError: then it may be tried again."""
         rolled = self.segments.active
         if rolled.size:
             rolled.write_indexes()
@@ -249,9 +249,9 @@ class LogFiles:
         return segment
 
     def begin_segment(self, base_offset: int, now_ms: int, *, with_file: bool = False) -> Segment:
-        """Write to a new one from now on. `with_file` makes its file at once, which else the first batch does.
+        """Begin a new active segment. `with_file` creates its file now; otherwise the first batch does.
 
-        Raises OSError: then all is as it was.
+        Raises OSError: then nothing has changed.
         """
         segment = self._new_segment(base_offset, now_ms)
         if with_file:
@@ -269,7 +269,7 @@ class LogFiles:
     # -- segments go
 
     def drop(self, segments: list[Segment], now_ms: int, *, keep_snapshot_at: int = -1) -> None:
-        """Out of the log now, off the disk after file.delete.delay.ms. Raises OSError."""
+        """Remove a segment from the log; its files are deleted after file.delete.delay.ms. Raises OSError."""
         due_ms = now_ms + self.settings.file_delete_delay_ms
         for segment in segments:
             self.segments.remove(segment)
@@ -282,14 +282,14 @@ class LogFiles:
 
     def take_deleted(self, now_ms: int) -> list[Path]:
         """Files whose file.delete.delay.ms is over."""
-        if not self._deleted:  # as nearly always, and thousands of logs are asked
+        if not self._deleted:  # the usual case, and this is called for thousands of logs
             return []
         due = [path for due_ms, path in self._deleted if due_ms <= now_ms]
         self._deleted = [entry for entry in self._deleted if entry[0] > now_ms]
         return due
 
     def start_at(self, offset: int) -> None:
-        """The log starts there, which is later than before."""
+        """Move the log start offset forward."""
         self.log_start_offset = offset
         self.leader_epochs.truncate_from_start(offset)
 
@@ -303,7 +303,7 @@ class LogFiles:
         with self.refusing_after_errors():
             self.drop(self.segments.after(self.segments.index_of(offset)), now_ms)
             segment = self.segments.reactivate()
-            self.transaction_index(segment)  # made anew if its file is damaged
+            self.transaction_index(segment)  # rebuilt if its file is damaged
             end_offset = offset
             found = segment.find(offset, self.settings.index_interval_bytes)
             if found is not None:
@@ -313,7 +313,7 @@ class LogFiles:
             self._end_at(end_offset)
 
     def truncate_fully_and_start_at(self, offset: int, now_ms: int) -> None:
-        """Forget everything; the next record gets `offset`. Raises StorageError."""
+        """Remove all records; the next record gets `offset`. Raises StorageError."""
         with self.refusing_after_errors():
             self.drop(list(self.segments), now_ms)
             segment = self._new_segment(offset, now_ms)
@@ -321,7 +321,7 @@ class LogFiles:
             try:
                 segment.file.descriptor()  # its name tells the next start where the log goes on
             except OSError as error:
-                if not passes(error):  # no room: it comes with the first batch
+                if not passes(error):  # the disk is full: the first batch creates the file
                     raise
             self.log_start_offset = offset
             self.leader_epochs.clear()
@@ -352,7 +352,7 @@ class LogFiles:
     # -- transactions
 
     def transaction_index(self, segment: Segment) -> TransactionIndex:
-        """The segment's index, made anew where its file is damaged. Raises StorageError.
+        """The segment's transaction index, rebuilt if its file is damaged. Raises StorageError.
 
         That of the active segment is in memory from now on, those of closed ones as long as they are among the
         TRANSACTION_INDEXES_READ_MAX that were read last.
@@ -382,7 +382,8 @@ class LogFiles:
                 return segment.transaction_index
 
     def aborted_transactions(self, start_offset: int, end_offset: int) -> list[AbortedTransaction]:
-        """Those with records in `[start_offset, end_offset)`, in the order of their markers. Raises StorageError."""
+        """Aborted transactions with records in `[start_offset, end_offset)`, in the order of their markers.
+        Raises StorageError."""
         aborted: list[AbortedTransaction] = []
         for segment in self.segments.after(self.segments.index_of(start_offset) - 1):
             for transaction in self.transaction_index(segment).ending_at_or_after(start_offset):
@@ -395,7 +396,7 @@ class LogFiles:
     # -- the end
 
     def close(self) -> None:
-        """Give back descriptors; nothing is written any more."""
+        """Close the descriptors; nothing is written any more."""
         self.is_closed = True
         if self.failure is None:
             self.failure = OSError("the log is closed")
@@ -403,7 +404,7 @@ class LogFiles:
             segment.retire()
 
     def moved(self, directory: Path) -> None:
-        """The directory has been renamed, to be deleted: transfers under way go on, nothing is written any more."""
+        """The directory was renamed, to be deleted: running transfers go on, nothing is written any more."""
         self.directory = self.snapshots.directory = directory
         self.is_closed = True
         self.failure = OSError("the log is deleted")

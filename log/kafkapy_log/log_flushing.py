@@ -1,7 +1,7 @@
-"""Bringing one log to the disk: which of its files, in which order, and what may be promised afterwards.
+"""Flushing one log: which files are synced, in which order, and how the recovery point moves.
 
-A flush of the records is what flush.messages and flush.ms ask for. One that settles takes along what is derived from
-the records, so that recovery would begin where it ended; a log that is closed is settled, too.
+flush.messages and flush.ms ask for a flush of the records. A flush that settles also syncs the files derived from
+the records, so that recovery would begin where the flush ended; a log that is closed is settled, too.
 """
 
 from collections.abc import Iterable
@@ -29,7 +29,7 @@ class LogFlushing:
 
     @property
     def recovery_point_to_note(self) -> int:
-        """For the checkpoint file; see `FlushProgress`."""
+        """The recovery point for the checkpoint file; see `FlushProgress`."""
         return self._progress.recovery_point_to_note
 
     @property
@@ -39,18 +39,18 @@ class LogFlushing:
 
     @property
     def unsettled_bytes(self) -> int:
-        """What recovery would have to read of the segment that is written to, were there a crash now."""
+        """How many bytes of the active segment a recovery would read after a crash now."""
         return self._progress.unsettled_bytes(self._files.segments.active)
 
     def check_in_place(self) -> None:
-        """If something was appended since the last time: whether the file that it went to is still where the log is.
+        """If the log was appended to since the last check: check that the file is still in the log's directory.
 
-        Raises StorageError: it was deleted, moved or replaced, and the log takes no more.
+        Raises StorageError: it was deleted, moved or replaced, and the log refuses further changes.
         """
         self._files.check_in_place()
 
     def begin(self, *, rolled_only: bool = False, settle: bool = False) -> Flush | None:
-        """What is to be brought to the disk now; None when there is nothing or another flush is under way.
+        """Begin a flush; None if there is nothing to sync, or another flush is running.
 
         With `rolled_only` the active segment is left out: what Kafka does on a roll, where flush.messages and flush.ms
         do not ask for more, so that recovery never has much to read. With `settle` come the indexes of the active one
@@ -71,7 +71,7 @@ class LogFlushing:
         return flush
 
     def begin_close(self, *, held: bool = True, one_of_thousands: bool = False) -> Flush | None:
-        """Write what lets the directory be opened without recovery; `sync` of the result brings it to the disk.
+        """Write the files that let the directory be opened without recovery; `sync` of the result syncs them.
 
         `held`: see `Flush`. When a log is `one_of_thousands`, and can be read with a read or two, it gets no files
         beside its records, but for its producers if it has any: making a file takes longer than all else. Apache Kafka
@@ -95,7 +95,7 @@ class LogFlushing:
 
     @property
     def _is_read_at_once(self) -> bool:
-        """Whether the batches of the log tell everything but its producers with a read or two."""
+        """Whether one or two reads of the batches give everything but the producers."""
         segments = self._files.segments
         return len(segments) == 1 and segments.active.needs_no_indexes and not self._files.leader_epochs.has_file
 
@@ -118,7 +118,7 @@ class LogFlushing:
 
     @property
     def _lacks_snapshot(self) -> bool:
-        """Whether no snapshot says who the producers are now; a log that begins at its end needs none."""
+        """Whether the present producers are in no snapshot; a log that begins at its end needs none."""
         files = self._files
         end_offset = files.producers.end_offset
         return end_offset > files.segments.first.base_offset and not files.snapshots.covers(end_offset)
@@ -146,7 +146,7 @@ class LogFlushing:
             log_files = [segment.file for segment in segments]
             try:
                 flush = Flush(files.directory, log_files, names, epochs, end_offset, snapshot, held=held)
-            except FileNotFoundError as error:  # somebody has deleted what was appended
+            except FileNotFoundError as error:  # the file with the appended records was deleted
                 files.failure = error
                 raise
         if epochs is not None:
@@ -171,11 +171,11 @@ class LogFlushing:
         is_of_this_log = progress.succeeded(files.segments.active, flush.end_offset)
         if flush.snapshot_name and is_of_this_log:
             files.snapshots.note(flush.end_offset)
-        elif flush.snapshot_name:  # it tells of records that are gone
+        elif flush.snapshot_name:  # the snapshot has records that were truncated
             files.snapshots.unlink(flush.end_offset)
 
     def flush(self) -> None:
-        """Everything appended so far is on the disk afterwards. Blocks; on the owner's thread. Raises StorageError."""
+        """Sync everything appended so far. Blocks; on the owner's thread. Raises StorageError."""
         flush = self.begin()
         if flush is not None:
             self.sync(flush, fsync=True)

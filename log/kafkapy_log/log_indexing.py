@@ -1,7 +1,7 @@
-"""Indexes of closed segments that are missing or damaged: made anew without holding up the log's owner.
+"""Rebuilding missing or damaged indexes of closed segments without blocking the log's owner.
 
-A look-up makes them itself, unless the segment is larger than `rebuild_at_once_bytes`; then it raises
-IndexRebuildNeeded, nothing has changed, and the owner goes on as follows before it asks again:
+A look-up rebuilds them itself, unless the segment is larger than `rebuild_at_once_bytes`; then it raises
+IndexRebuildNeeded, nothing has changed, and the owner does the following before it tries again:
 
     rebuild = log.indexing.begin_rebuild(needed)
     rebuild.run()                                    # in any thread
@@ -16,7 +16,7 @@ from kafkapy_wire.errors import MalformedMessage
 
 
 class IndexRebuild:
-    """One under way. `run` works on a descriptor that is held, up to the size that the segment had."""
+    """One running rebuild. `run` uses a held descriptor, and reads up to the size that the segment had."""
 
     __slots__ = ("_fd", "_index_interval_bytes", "_size", "result", "segment", "truncations")
 
@@ -30,7 +30,7 @@ class IndexRebuild:
         self._fd = segment.file.hold()
 
     def run(self) -> None:
-        """Read the headers of all batches. Blocks; any thread. What goes wrong is told by `end_rebuild`."""
+        """Read the headers of all batches. Blocks; any thread. Errors are raised by `end_rebuild`."""
         try:
             batches = headers_in(lambda: self._fd, 0, self._size)
             self.result = self.segment.rebuilt_from(batches, self._index_interval_bytes)
@@ -39,7 +39,7 @@ class IndexRebuild:
 
 
 class LogIndexing:
-    """Of one log."""
+    """Rebuilds indexes of one log."""
 
     __slots__ = ("_files",)
 
@@ -48,7 +48,7 @@ class LogIndexing:
 
     @property
     def rebuild_at_once_bytes(self) -> int:
-        """The largest closed segment whose indexes a look-up makes anew itself; all of them by default."""
+        """The largest closed segment whose indexes a look-up rebuilds itself; no limit by default."""
         return self._files.segments.rebuild_at_once_bytes
 
     @rebuild_at_once_bytes.setter
@@ -56,15 +56,15 @@ class LogIndexing:
         self._files.segments.rebuild_at_once_bytes = size
 
     def begin_rebuild(self, needed: IndexRebuildNeeded) -> IndexRebuild:
-        """For `IndexRebuild.run`; then `end_rebuild`, whatever came of it. Raises StorageError."""
+        """Begin a rebuild: call its `run`, then `end_rebuild`, even if `run` has failed. Raises StorageError."""
         files = self._files
         with files.storage_errors:
             return IndexRebuild(needed.segment, files.settings.index_interval_bytes, files.truncations)
 
     def end_rebuild(self, rebuild: IndexRebuild) -> None:
-        """Use the indexes, unless the segment is gone or the log was truncated meanwhile. Raises StorageError.
+        """Use the rebuilt indexes, unless the segment was removed or the log truncated meanwhile. Raises StorageError.
 
-        Batches that cannot be read are remembered: who asks again gets a StorageError.
+        If batches cannot be read, that is remembered: later look-ups raise StorageError.
         """
         files = self._files
         rebuild.segment.file.release()

@@ -1,19 +1,19 @@
-"""A data directory (one of log.dirs): who may use it, which partitions are in it, and what is noted about them.
+"""A data directory (one of log.dirs): its lock and identity, its partitions, and its checkpoint files.
 
 ```
 .lock                              held while the store is open, in the way Apache Kafka holds it too
 meta.properties                    cluster.id, node.id, directory.id
 .kafka_cleanshutdown               written last of all on a clean stop, removed as soon as it was read
-recovery-point-offset-checkpoint   below it everything is on the disk
-log-start-offset-checkpoint        where logs start that do not start with their first segment
+recovery-point-offset-checkpoint   all records below it are on the disk
+log-start-offset-checkpoint        log start offsets that are above the log's first segment
 replication-offset-checkpoint      high watermarks
 TOPIC-PARTITION/                   a partition log
-TOPIC-PARTITION.<32 hex>-delete/   one that was deleted and whose files are still to be removed
-TOPIC-PARTITION.<32 hex>-stray/    one that was set aside, or damaged records of one, for someone to look at
+TOPIC-PARTITION.<32 hex>-delete/   a deleted partition whose files are still to be removed
+TOPIC-PARTITION.<32 hex>-stray/    a partition without a topic, or damaged records, for the user to examine
 ```
-After a clean stop a partition is read when it is first asked for, so that a store of thousands opens at once. After any
-other stop all are to be recovered, each when it is first asked for, or when `recover` comes to it. One thread owns the
-store; what may run in another says so.
+After a clean stop a log is opened when it is first used, so that a store with thousands of logs opens fast. After any
+other stop every log is recovered, when it is first used or when `recover` reaches it. One thread owns the
+store; methods that may run in another thread say so.
 """
 
 import os
@@ -58,7 +58,7 @@ _DELETED_DIRECTORY = re.compile(r".*\.[0-9a-f]{32}-delete")
 
 
 class UnreadableFile(NamedTuple):
-    """A small file that is damaged, and what the store does without it."""
+    """A small file that is damaged, and the consequence."""
 
     path: Path
     reason: str
@@ -122,10 +122,10 @@ class LogStore:
     ) -> "LogStore":
         """Lock the directory, create it and its identity where there is none, and recover it after an unclean stop.
 
-        Without `recover` that is left to `LogStore.recover`.
+        Without `recover`, the caller must call `LogStore.recover`.
 
-        `cluster_id` None takes the directory's, or a new one. `settings_for` is asked when a partition is opened, and
-        `tell` is told then what had to be taken out of its log, and later what is missing in it.
+        `cluster_id` None: the directory's, or a new one. `settings_for` is called when a partition is opened;
+        `tell` is called with damage that was cut out of its log, and later with missing records.
         Without `fsync` nothing waits for the disk: for directories that are thrown away.
         Blocks while an unclean directory is recovered. Raises StoreError.
         """
@@ -161,7 +161,7 @@ class LogStore:
         return store
 
     def why_lost(self) -> str | None:
-        """Why the directory is no longer the one that this store has locked, in words; None: it still is."""
+        """Why the directory is no longer the one that this store has locked, in words; None if it still is."""
         return why_lost(self.directory, self._lock_fd)
 
     # -- partitions
@@ -176,7 +176,7 @@ class LogStore:
         return iter(list(self._known))
 
     def get(self, topic: str, partition: int, *, now_ms: int) -> PartitionLog | None:
-        """The log, opened now if it was not; None when there is no such partition here.
+        """The log, which is opened if it was not; None if this store has no such partition.
 
         Raises StorageError.
         """
@@ -187,11 +187,11 @@ class LogStore:
         return log
 
     def opened(self) -> list[tuple[TopicPartition, PartitionLog]]:
-        """The logs that have been asked for since the start: what can have something to flush or to expire."""
+        """The logs that were opened since the start: only these can need a flush or an expiration."""
         return list(self._logs.items())
 
     def topic_id(self, topic: str, partition: int) -> Uuid | None:
-        """What partition.metadata says; None where it is missing or damaged.
+        """The topic id in partition.metadata; None if the file is missing or damaged.
 
         Raises StorageError.
         """
@@ -209,10 +209,10 @@ class LogStore:
     def create(
         self, topic: str, partition: int, topic_id: Uuid, *, now_ms: int, settings: LogSettings | None = None
     ) -> PartitionLog:
-        """A new, empty log; the one that is there if its topic id is the same.
+        """Create a log, or return the existing one if its topic id is the same.
 
-        Directory and partition.metadata exist afterwards, a segment's file with its first record: Kafka, too, starts an
-        empty log where it finds no segment. Raises StorageError; StoreError: another topic's
+        Creates the directory and partition.metadata; the first record creates a segment file. Kafka, too, starts an
+        empty log if it finds no segment. Raises StorageError; StoreError: another topic's
         partition has the name.
         """
         topic_partition = TopicPartition(topic, partition)
@@ -225,7 +225,7 @@ class LogStore:
                 )
             log = self.get(topic, partition, now_ms=now_ms)
             assert log is not None
-            if existing is None:  # it is missing or damaged: Apache Kafka does not start with such a one
+            if existing is None:  # missing or damaged: Apache Kafka does not start without the file
                 self._write_topic_id(topic_partition, topic_id)
             return log
         path = self._path(topic_partition)
@@ -250,7 +250,7 @@ class LogStore:
         self._topic_ids[topic_partition] = topic_id
 
     def delete(self, topic: str, partition: int) -> None:
-        """The partition is gone at once, its name free; `take_deleted` later tells what is left to be removed.
+        """Remove the partition; its name is free at once. `take_deleted` later returns the directory to delete.
 
         Slices on their way to clients stay readable. Raises StorageError.
         """
@@ -259,7 +259,7 @@ class LogStore:
             self._deleted.append(self._rename_away(topic_partition, _DELETE_SUFFIX))
 
     def set_aside(self, topic: str, partition: int) -> Path:
-        """The partition is gone, its name free, yet its files stay: Kafka calls that a stray. Returns where they are.
+        """Remove the partition but keep its files as a stray. Returns their directory. Its name is free at once.
 
         Raises StorageError.
         """
@@ -283,25 +283,25 @@ class LogStore:
         return renamed
 
     def take_deleted(self) -> list[Path]:
-        """Directories that `remove_directories` may remove, each given once. Kafka waits file.delete.delay.ms."""
+        """Directories for `remove_directories`, each returned once. Kafka waits file.delete.delay.ms."""
         deleted, self._deleted = self._deleted, []
         return deleted
 
     # -- checkpoints
 
     def high_watermark(self, topic: str, partition: int) -> int:
-        """What the last checkpoint says, 0 without an entry."""
+        """The high watermark in the last checkpoint; 0 if it has no entry."""
         return self._high_watermarks.get(TopicPartition(topic, partition), 0)
 
     def write_checkpoints(self, high_watermarks: Mapping[TopicPartition, int]) -> None:
-        """Note recovery points, log start offsets and `high_watermarks`, so that a crash costs little. Blocks.
+        """Write recovery points, log start offsets and `high_watermarks` to the checkpoint files. Blocks.
 
         Raises OSError.
         """
         self.replace_checkpoints(self.checkpoints(high_watermarks))
 
     def replace_checkpoints(self, files: list[tuple[str, bytes]]) -> None:
-        """Write what `checkpoints` gave and is not what the files say. Blocks; any thread, one at a time.
+        """Write the files of `checkpoints` whose content has changed. Blocks; any thread, one at a time.
 
         Raises OSError.
         """
@@ -316,7 +316,7 @@ class LogStore:
             self._recovery_points[topic_partition] = log.flushing.recovery_point_to_note
             self._log_start_offsets[topic_partition] = log.log_start_offset
         self._high_watermarks.update(high_watermarks)
-        # As Kafka does: only starts that the first segment's name does not tell.
+        # As Kafka does: only log start offsets that differ from the first segment's name.
         starts = {
             topic_partition: start
             for topic_partition, start in self._log_start_offsets.items()
@@ -333,10 +333,10 @@ class LogStore:
     def close(
         self, high_watermarks: Mapping[TopicPartition, int] | None = None, *, broker_epoch: int = -1, clean: bool = True
     ) -> None:
-        """Close every log, write the checkpoints, the clean shutdown marker last; with `clean` False none of these.
+        """Close every log, then write the checkpoints, then the clean shutdown marker; if not `clean`, only close.
 
         A store that was not recovered as a whole is closed without the marker. Blocks. Raises OSError and StorageError
-        when all is closed that can be, also for a log that failed long before: then the next start recovers.
+        after every log is closed that can be, also for a log that has failed before: then the next start recovers.
         """
         try:
             failures = self._close_logs(clean=clean)
@@ -353,7 +353,7 @@ class LogStore:
             raise failures[0]
 
     def _close_logs(self, *, clean: bool) -> list[StorageError]:
-        """Close all, waiting for the disk for many together; what stands against a clean stop."""
+        """Close all logs, in groups that are synced together. Returns the errors that prevent a clean stop."""
         failures: list[StorageError] = []
         logs = list(self._logs.items())
         if clean and self._fsync and len(logs) >= SYNC_WHOLE_LOGS_MIN and can_sync_file_systems():
@@ -397,11 +397,11 @@ class LogStore:
 
     @property
     def unrecovered_count(self) -> int:
-        """How many partitions `recover` has not come to."""
+        """How many partitions are not recovered yet."""
         return len(self._unrecovered)
 
     def recover(self, now_ms: int, is_enough: Callable[[], bool] = bool) -> None:
-        """Open what an unclean stop has left, until nothing remains or, after one of them, `is_enough` says so.
+        """Recover logs after an unclean stop, until none remains or `is_enough` returns True after one of them.
 
         Blocks. Raises StoreError.
         """
@@ -436,7 +436,7 @@ class LogStore:
             self._unrecovered = dict(self._known)
 
     def _read_checkpoint(self, name: str, without_it: str) -> dict[TopicPartition, int]:
-        """Without entries when it is missing or damaged: more is recovered then, nothing is lost."""
+        """The entries of a checkpoint; none if it is missing or damaged: then recovery reads more."""
         path = self.directory / name
         try:
             return parse_offset_checkpoint(read_file(path))
@@ -468,7 +468,7 @@ class LogStore:
 
 
 def remove_directories(directories: list[Path]) -> None:
-    """Remove what `LogStore.take_deleted` gave. Blocks; any thread. What remains is found again at the next start."""
+    """Delete the directories of `LogStore.take_deleted`. Blocks; any thread. The next start deletes what is left."""
     import shutil  # brings half a dozen archive modules with it, for a moment that many runs never see
 
     for directory in directories:
@@ -476,9 +476,9 @@ def remove_directories(directories: list[Path]) -> None:
 
 
 def _take_clean_shutdown_marker(directory: Path, *, fsync: bool) -> int | None:
-    """The broker epoch in the marker, which is gone afterwards: from now on a stop is unclean until it is not.
+    """Read the broker epoch in the marker and remove the marker, so that a crash from now on is an unclean stop.
 
-    Gone from the disk, too: a marker that came back after a power failure would have torn logs opened unread.
+    The removal is synced: if a power failure brought the marker back, torn logs would be opened without recovery.
     """
     path = directory / CLEAN_SHUTDOWN
     try:

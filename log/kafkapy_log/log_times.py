@@ -1,12 +1,12 @@
-"""Records of a log by their timestamps: which batch, and then, by whoever has the time, which record."""
+"""Finds records of a log by timestamp: first the batch, then (perhaps in a worker thread) the record."""
 
 from kafkapy_log.log_files import LogFiles
 from kafkapy_log.segment_list import TimestampAndOffset, TimestampedBatch
 
 
 class LogTimes:
-    """Part of a PartitionLog. A batch's header says how late its records are, and may be wrong: Kafka's clients write
-    it, and what a header claims is looked into only when somebody asks for it.
+    """Part of a PartitionLog. Clients write the highest timestamp of a batch into its header, which may be wrong: the
+    records are read only when a look-up needs them.
     """
 
     __slots__ = ("_files",)
@@ -47,7 +47,7 @@ class LogTimes:
             return batch.first_record()
 
     def first_record(self, batch: TimestampedBatch | None) -> TimestampAndOffset | None:
-        """The record that `batch` is said to have, or the first one in a later batch. Raises as `look_into`."""
+        """The record that the header of `batch` promises, or the first one in a later batch. Raises as `look_into`."""
         while batch is not None:
             found = self.look_into(batch)
             if found is not None or batch.is_only:

@@ -1,4 +1,4 @@
-"""The latest record of each key in the dirty part of a log: what compaction keeps a record or drops it by."""
+"""The offset of the latest record of each key in the dirty part of a log, by which compaction keeps records."""
 
 import sys
 from collections import deque
@@ -35,11 +35,11 @@ _KEYS_PER_RECORD_MAX: Final = 4
 
 
 class OffsetMap:
-    """Offsets by key, in about `memory_bytes`. `latest_offset`: all records from `first_offset` to it are taken in.
+    """Offsets by key, in about `memory_bytes`. It has the keys of all records from `first_offset` to `latest_offset`.
 
     An entry is twice the distance from `first_offset`, plus one where the record is a tombstone. Apache Kafka always
     keeps 16 bytes of MD5 a key, in 24 bytes an entry. A Python entry takes 110 to 180, so the same
-    log.cleaner.dedupe.buffer.size holds fewer keys here; what does not fit is left for the next cleaning.
+    log.cleaner.dedupe.buffer.size holds fewer keys here; keys that do not fit are left for the next cleaning.
     """
 
     __slots__ = (
@@ -71,7 +71,7 @@ class OffsetMap:
         self.is_full = False
 
     def put(self, keys: list[bytes], base_offset: int, tombstones: list[int]) -> None:
-        """Take in records of consecutive offsets, above all before. `tombstones` are numbers of records."""
+        """Add records of consecutive offsets, above all earlier ones. `tombstones` are indexes of records."""
         first = 2 * (base_offset - self.first_offset)
         entries: range | list[int] = range(first, first + 2 * len(keys), 2)
         if tombstones:
@@ -92,7 +92,7 @@ class OffsetMap:
             self._reckon()
 
     def _reckon(self) -> None:
-        """See whether the memory is used up: not after each batch, but before as many records came as could do it."""
+        """Estimate the memory that is used. Called before the next records could exceed the limit."""
         key_count = self.key_count
         # Which of the keys are new is not worth finding out: all are reckoned as long as the longest of them.
         key_bytes = _BYTES_OBJECT_BYTES + self._longest_key + _ALLOCATION_BYTES - 1
@@ -105,7 +105,7 @@ class OffsetMap:
 
     @property
     def key_count(self) -> int:
-        """How many keys are known."""
+        """How many keys the map has."""
         return sum(map(len, self.tables))
 
     def marks_of_old(self, keys: list[bytes]) -> bytes:
@@ -117,7 +117,7 @@ class OffsetMap:
         return bytes([key not in tables[hash(key) & _TABLE_MASK] for key in short_keys(keys)])
 
     def latest_offsets(self, keys: list[bytes]) -> list[int]:
-        """One for each key, -1 where the map does not have it."""
+        """The latest offset of each key; -1 if the map does not have it."""
         tables = self.tables
         first_offset = self.first_offset
         unknown = -2 * first_offset - 1
@@ -125,7 +125,7 @@ class OffsetMap:
         return [first_offset + (entry >> 1) for entry in entries]
 
     def clear(self) -> None:
-        """Give the memory back in turns: all at once would hold up the other threads for that long."""
+        """Free the memory in steps: freeing it at once would block the other threads."""
         for table in self.tables:
             table.clear()
 
@@ -154,7 +154,7 @@ class Survivors:
     def marks(self, base_offset: int, count: int) -> bytes | None:
         """A byte for each of `count` records of consecutive offsets: GOES, STAYS or STAYS_AS_TOMBSTONE.
 
-        None where that is not known. A batch is asked for after those below it.
+        None if they are not known. Batches must be asked for in the order of their offsets.
         """
         if base_offset < self._first_offset or base_offset + count - 1 > self._latest_offset:
             return None

@@ -48,7 +48,7 @@ _PREFIX = Struct(">qii")  # base offset, batch length, partition leader epoch: w
 
 
 class AppendResult(NamedTuple):
-    """Where records went. `log_append_time_ms` -1 unless the broker's clock stamped them.
+    """The offsets of appended records. `log_append_time_ms` is -1 unless the broker's clock has stamped them.
 
     A duplicate of an idempotent producer gets the offsets and the timestamp of the batch that was stored before.
     """
@@ -60,7 +60,7 @@ class AppendResult(NamedTuple):
 
 
 class SegmentInfo(NamedTuple):
-    """One segment as others may see it. `max_timestamp` -1: no batch has one."""
+    """A snapshot of one segment. `max_timestamp` is -1 if no batch has a timestamp."""
 
     base_offset: int
     next_offset: int
@@ -72,9 +72,9 @@ class PartitionLog:
     """Offsets `[log_start_offset, log_end_offset)` of one partition.
 
     `flushing` brings it to the disk, `compaction` and `retention` take away what nobody needs, `indexing` makes indexes
-    anew, `times` finds records by their timestamps. Errors of the disk raise StorageError. A full disk passes: what was
+    again, `times` finds records by timestamp. Disk errors raise StorageError. A full disk passes: what was
     written of a batch is cut off, and a later append may succeed. After any other error of a write the log has failed:
-    it takes no more until it is opened anew, since what its files hold is then uncertain.
+    it refuses changes until the next start, since the content of its files is then uncertain.
     """
 
     __slots__ = (
@@ -120,7 +120,7 @@ class PartitionLog:
     ) -> "PartitionLog":
         """The log in `directory`, which exists. Blocks while an unclean log is recovered.
 
-        `tell` is told what had to be taken out of it, and later what is missing in it.
+        `tell` is called with damage that was cut out of the log, and later with missing records.
 
         Raises StorageError.
         """
@@ -139,7 +139,7 @@ class PartitionLog:
             tell(loaded.damage)
         return cls(LogFiles(directory, settings, pool, loaded, tell))
 
-    # -- what others may know
+    # -- state that others read
 
     @property
     def directory(self) -> Path:
@@ -163,7 +163,7 @@ class PartitionLog:
 
     @property
     def recovery_point(self) -> int:
-        """Everything below it is on the disk."""
+        """All records below it are on the disk."""
         return self._files.flush_progress.recovery_point
 
     @property
@@ -171,7 +171,7 @@ class PartitionLog:
         return self._files.settings
 
     def update_settings(self, settings: LogSettings) -> None:
-        """From now on; what is stored stays as it is."""
+        """Use these settings from now on; stored records do not change."""
         self._files.settings = settings
         self._rules = record_rules(settings)
         self._segments.index_interval_bytes = settings.index_interval_bytes
@@ -183,22 +183,22 @@ class PartitionLog:
 
     @property
     def segments_base_offset(self) -> int:
-        """Where the first segment begins: at `log_start_offset` or below."""
+        """The base offset of the first segment: `log_start_offset` or lower."""
         return self._segments.first.base_offset
 
     @property
     def active_base_offset(self) -> int:
-        """Where the segment begins that is written to."""
+        """The base offset of the active segment."""
         return self._segments.active.base_offset
 
     @property
     def has_rolled(self) -> bool:
-        """Whether there is a segment beside the one that is written to."""
+        """Whether there is a segment besides the active one."""
         return len(self._segments) > 1
 
     @property
     def failure(self) -> StorageCause | None:
-        """What has made the log refuse appends, None as long as it takes them; a closed log has not failed."""
+        """The error after which the log refuses appends; None if it has not failed. A closed log has not failed."""
         return None if self._files.is_closed else self._files.failure
 
     @property
@@ -207,7 +207,7 @@ class PartitionLog:
         return self.failure is not None
 
     def segments(self) -> list[SegmentInfo]:
-        """Oldest first; the last one is being written to. Raises StorageError."""
+        """All segments, the oldest first and the active one last. Raises StorageError."""
         with self._files.storage_errors:
             return [
                 SegmentInfo(
@@ -220,7 +220,8 @@ class PartitionLog:
             ]
 
     def aborted_transactions(self, start_offset: int, end_offset: int) -> list[AbortedTransaction]:
-        """Those with records in `[start_offset, end_offset)`, in the order of their markers. Raises StorageError."""
+        """Aborted transactions with records in `[start_offset, end_offset)`, in the order of their markers.
+        Raises StorageError."""
         return self._files.aborted_transactions(start_offset, end_offset)
 
     def remove_expired_producers(self, now_ms: int) -> None:
@@ -274,7 +275,7 @@ class PartitionLog:
         return self._append(header, batch, None, leader_epoch, now_ms)
 
     def check_produced(self, batches: Buffer, *, now_ms: int, api_version: int = PRODUCE_VERSION_MAX) -> CheckedBatch:
-        """What `append_as_leader` validates before it stores. Any thread. Raises KafkaError."""
+        """The validation that `append_as_leader` does before it appends. Any thread. Raises KafkaError."""
         settings, rules, name = self._files.settings, self._rules, self.topic_partition
         return CheckedBatch(
             *validate_produced(batches, settings, rules, topic_partition=name, api_version=api_version, now_ms=now_ms)
@@ -283,7 +284,7 @@ class PartitionLog:
     def append_built(
         self, built: BuiltBatch, *, leader_epoch: int, now_ms: int, transaction_version: int = 0
     ) -> AppendResult:
-        """As `append_as_leader`, for what this process has built, records of coordinators and markers: believed unread.
+        """As `append_as_leader`, for batches of this process (of coordinators, markers), without validation.
 
         `built.header` has the stored batch's offset and epoch afterwards. `transaction_version` is a marker's.
         Raises KafkaError: MESSAGE_TOO_LARGE; see `ProducerState.check_from_coordinator` and `check_marker`;
@@ -306,9 +307,9 @@ class PartitionLog:
     def append_as_follower(
         self, batches: Buffer, *, leader_epoch: int | None = None, now_ms: int = 0
     ) -> AppendResult | None:
-        """Store batches as the leader has them: offsets and epochs are in them. None when there is no whole one.
+        """Append a leader's batches with their offsets and epochs. None if there is no whole batch.
 
-        What belongs to a later epoch than `leader_epoch`, in which they were fetched, is left out.
+        Batches of a later epoch than `leader_epoch`, in which they were fetched, are left out.
         Raises UnexpectedAppendOffset: below the log's end or going back; KafkaError CORRUPT_MESSAGE: nothing is stored
         then. StorageError: what came before is, if it takes several segments.
         """
@@ -325,7 +326,7 @@ class PartitionLog:
     def _append(
         self, header: BatchHeader, batch: Buffer, marker: EndTransactionMarker | None, leader_epoch: int, now_ms: int
     ) -> AppendResult:
-        """Store a batch that was found good, at the log's end. Raises StorageError."""
+        """Append a valid batch. Raises StorageError."""
         files = self._files
         base_offset = files.log_end_offset
         last_offset = base_offset + header.last_offset_delta
@@ -394,7 +395,7 @@ class PartitionLog:
     # -- truncating and deleting
 
     def truncate_to(self, offset: int, *, now_ms: int = 0) -> bool:
-        """Forget everything from `offset` on, a batch that holds it from its beginning; False: the log ends before.
+        """Remove records from `offset` on, with the whole batch that holds it. False: the log ends below it.
 
         A leader epoch that begins at the end goes in any case: this replica has led in it, and nothing was appended.
         Before the next append the lower recovery point is to be noted (`LogStore.checkpoints`): else recovery would
@@ -411,13 +412,13 @@ class PartitionLog:
         return True
 
     def truncate_fully_and_start_at(self, offset: int, *, now_ms: int = 0) -> None:
-        """Forget everything; the log starts and ends at `offset`. See `truncate_to`. Raises StorageError."""
+        """Remove all records; the log starts and ends at `offset`. See `truncate_to`. Raises StorageError."""
         self._files.truncate_fully_and_start_at(offset, now_ms)
 
     def delete_records_before(self, offset: int, *, now_ms: int = 0) -> int:
-        """Let the log start at `offset` or where it starts already, whichever is later; returns where that is.
+        """Move the log start offset forward to `offset`; returns the log start offset, which never moves back.
 
-        Segments that lie wholly below go at once; bytes of the segment that holds `offset` stay.
+        Segments wholly below it are removed at once; the segment that holds `offset` stays whole.
         Raises KafkaError: OFFSET_OUT_OF_RANGE above the log's end; StorageError.
         """
         files = self._files
@@ -443,9 +444,9 @@ class PartitionLog:
     # -- the end
 
     def close(self, *, clean: bool = True, fsync: bool = True) -> None:
-        """Give back descriptors. With `clean` the directory is first made ready to be opened without recovery.
+        """Close the descriptors. With `clean` the directory is first made ready to be opened without recovery.
 
-        Blocks: with `fsync` until all of it is on the disk. Raises StorageError; closed even then.
+        Blocks; with `fsync` until everything is on the disk. Raises StorageError; the log is closed even then.
         """
         try:
             if clean and (flush := self.flushing.begin_close()) is not None:
@@ -454,5 +455,5 @@ class PartitionLog:
             self._files.close()
 
     def moved(self, directory: Path) -> None:
-        """The directory has been renamed (to be deleted): transfers under way go on, nothing is written any more."""
+        """The directory was renamed (to be deleted): running transfers go on, nothing is written any more."""
         self._files.moved(directory)

@@ -1,4 +1,4 @@
-"""What a partition knows of one producer id, in memory as packed bytes.
+"""The state of one producer id in a partition, in memory as packed bytes.
 
 Clients without a transactional id get a new producer id with every start, and a partition remembers each for a day
 (producer.id.expiration.ms), so an entry is small: 22 bytes, and 24 for each of the last five batches.
@@ -74,12 +74,12 @@ class ProducerEntry(NamedTuple):
 
     @property
     def last_offset(self) -> int:
-        """-1 without a batch."""
+        """The last offset of the producer's last batch; -1 if it has none."""
         last = self.last_batch
         return -1 if last is None else last.last_offset
 
     def batches(self) -> Iterator[BatchMetadata]:
-        """The last ones of its epoch, newest first."""
+        """The last batches of its epoch, newest first."""
         return map(BatchMetadata._make, BATCH.iter_unpack(self.packed_batches))
 
     def find_duplicate(self, header: BatchHeader) -> BatchMetadata | None:

@@ -1,4 +1,4 @@
-"""The `.snapshot` files of one log: who its producers were at some offsets.
+"""The `.snapshot` files of one log: the producer state at some offsets.
 
 One lies where each segment begins, as in Apache Kafka, so that a start reads one segment at most; and one within the
 last segment, where the log was closed or settled.
@@ -25,13 +25,13 @@ class ProducerSnapshots:
         self._segments = segments
 
     def covers(self, offset: int) -> bool:
-        """Whether one was taken at `offset`, or behind."""
+        """Whether there is a snapshot at `offset` or above."""
         return bool(self.offsets) and self.offsets[-1] >= offset
 
     def write(self, producers: ProducerState) -> None:
-        """Note them as they are now, unless the last one says the same. Raises OSError.
+        """Write the present state, unless the last snapshot is the same. Raises OSError.
 
-        Not synced: a torn one is detected, and what it said is in the log.
+        Not synced: a torn file is detected, and the log has the same information.
         """
         offset = producers.end_offset
         if self.covers(offset):
@@ -40,35 +40,35 @@ class ProducerSnapshots:
         try:
             write_file(path, producers.to_snapshot(), fsync=False)
         except OSError:
-            with suppress(OSError):  # a part of it is of no use to anyone
+            with suppress(OSError):  # remove the incomplete file
                 path.unlink()
             raise
         self.note(offset)
 
     def note(self, offset: int) -> None:
-        """One has been written at `offset`."""
+        """A snapshot was written at `offset`."""
         if offset not in self.offsets[-2:]:
             insort(self.offsets, offset)
             self._drop_passed()
 
     def unlink(self, offset: int) -> None:
-        """The file goes, whether it was noted or not; where that fails, the next start removes it."""
+        """Delete the file, even if it is not in `offsets`; if that fails, the next start deletes it."""
         with suppress(OSError):
             self._path(offset).unlink(missing_ok=True)
 
     def remove(self, offset: int) -> None:
-        """The one at `offset`, if there is one. Raises OSError."""
+        """Delete the snapshot at `offset`, if there is one. Raises OSError."""
         if offset in self.offsets:
             self.offsets.remove(offset)
             self._path(offset).unlink(missing_ok=True)
 
     def remove_above(self, offset: int) -> None:
-        """Those that tell of records from `offset` on, which are gone. Raises OSError."""
+        """Delete snapshots above `offset`, as their records are truncated. Raises OSError."""
         while self.offsets and self.offsets[-1] > offset:
             self.remove(self.offsets[-1])
 
     def _drop_passed(self) -> None:
-        """Of those taken within a segment, only the last is of use."""
+        """Delete snapshots within a segment, except the last one."""
         for offset in self.offsets[-3:-1]:
             if not self._segments.begins_at(offset):
                 self.offsets.remove(offset)

@@ -1,4 +1,4 @@
-"""What a partition remembers of its producers, so that a retried batch is stored once (KIP-98, KIP-185).
+"""The state of a partition's producers, so that a retried batch is stored once (KIP-98, KIP-185).
 
 For each producer id: its epoch, its last five batches, and the offset at which its open transaction began. A batch that
 equals one of the five is answered with that batch's offsets; otherwise its sequence must follow the last one.
@@ -52,11 +52,11 @@ class CorruptSnapshotError(Exception):
 
 
 class Verification(Enum):
-    """What the transaction coordinator has said of a client's transactional batch (KIP-890)."""
+    """The transaction coordinator's answer about a client's transactional batch (KIP-890)."""
 
-    NONE = auto()  # nothing: only a transaction that is open here already may go on
+    NONE = auto()  # not asked: the batch must belong to a transaction that is open in this partition
     IN_TRANSACTION = auto()  # the partition is in the producer's open transaction
-    ADDED = auto()  # the batch itself has put it there; then a producer that is new here begins with sequence 0
+    ADDED = auto()  # the batch has added the partition; a new producer must begin with sequence 0
 
 
 UNGUARDED: Final = object()
@@ -64,7 +64,7 @@ UNGUARDED: Final = object()
 
 
 class LastRecord(NamedTuple):
-    """What a partition must be able to read again of an active producer. `last_data_offset` -1: only a marker."""
+    """The last record of an active producer, which compaction must keep. `last_data_offset` -1: only a marker."""
 
     last_data_offset: int
     producer_epoch: int
@@ -82,7 +82,7 @@ class ActiveProducer(NamedTuple):
 
 
 class ProducerState:
-    """The producers of one partition. `end_offset`: everything below it has been taken in."""
+    """The producers of one partition. `end_offset`: all batches below it are in this state."""
 
     __slots__ = ("_entries", "_open_transactions", "end_offset")
 
@@ -96,11 +96,11 @@ class ProducerState:
 
     @property
     def first_open_transaction_offset(self) -> int:
-        """Where the earliest transaction without a marker began; -1 when all are decided."""
+        """The first offset of the earliest open transaction; -1 if none is open."""
         return min(self._open_transactions.values()) if self._open_transactions else -1
 
     def clear(self, end_offset: int) -> None:
-        """Forget all producers, as for an empty log that begins at `end_offset`."""
+        """Remove all producers, as for an empty log that begins at `end_offset`."""
         self._entries.clear()
         self._open_transactions.clear()
         self.end_offset = end_offset
@@ -119,25 +119,25 @@ class ProducerState:
         ]
 
     def last_records(self) -> dict[int, LastRecord]:
-        """By producer id, what compaction must leave so that this state can be read from the log again."""
+        """By producer id, the records that compaction must keep so that this state can be rebuilt from the log."""
         return {
             producer_id: LastRecord(entry.last_offset, entry.producer_epoch) for producer_id, entry in self._unpacked()
         }
 
     def has_open_transaction(self, producer_id: int, producer_epoch: int) -> bool:
-        """Whether records of a transaction of this very epoch wait for their marker."""
+        """Whether a transaction of this epoch is open."""
         return _has_open_transaction(self._entry(producer_id), producer_epoch)
 
     def guard(self, producer_id: int) -> object:
         """Another object after each batch and each marker of the producer. It is taken before the coordinator is asked
-        about a batch: with another one at the append, the batch may not be in a transaction any more.
+        about a batch. If it is another object at the append, the batch may not be in the transaction any more.
         """
         return self._entries.get(producer_id)
 
     def check_produced(
         self, header: BatchHeader, verification: Verification, offset: int, guard: object = UNGUARDED
     ) -> BatchMetadata | None:
-        """The stored batch that a client's batch repeats; None: it may be appended at `offset`.
+        """Check a client's batch. Returns the stored batch that it repeats; None if it may be appended at `offset`.
 
         Raises KafkaError: see `_check_verified` and `_check_follows`.
         """
@@ -157,7 +157,7 @@ class ProducerState:
     def _is_next(self, header: BatchHeader) -> bool:
         """Whether a data batch follows its producer's last one, both in the same open transaction or in none.
 
-        True for most batches; then it is no duplicate and is not refused. False says nothing.
+        True for most batches: they are no duplicates and are not refused. False means that further checks are needed.
         """
         packed = self._entries.get(header.producer_id)
         if packed is None or len(packed) == HEAD_BYTES:
@@ -171,7 +171,7 @@ class ProducerState:
         )
 
     def check_from_coordinator(self, header: BatchHeader, offset: int) -> None:
-        """Whether records that a coordinator has made may follow: these have no sequences.
+        """Check a coordinator's records, which have no sequences.
 
         Raises KafkaError: INVALID_PRODUCER_EPOCH, INVALID_TXN_STATE.
         """
@@ -183,7 +183,7 @@ class ProducerState:
     def check_marker(
         self, header: BatchHeader, marker: EndTransactionMarker, offset: int, transaction_version: int = 0
     ) -> None:
-        """Whether a coordinator may write this marker.
+        """Check a coordinator's marker.
 
         From transaction version 2 on a marker has a higher epoch than the records it decides, so one of the same epoch
         is late, unless nothing is open: then it is written a second time, by a coordinator that was restarted.
@@ -257,7 +257,7 @@ class ProducerState:
         return AbortedTransaction(producer_id, first_offset, header.base_offset, last_stable_offset)
 
     def remove_expired(self, now_ms: int, expiration_ms: int) -> None:
-        """Forget who has written nothing for `expiration_ms` (producer.id.expiration.ms) and has nothing open."""
+        """Remove producers without an open transaction that wrote nothing for producer.id.expiration.ms."""
         expired = [
             producer_id
             for producer_id, entry in self._unpacked()
@@ -273,7 +273,7 @@ class ProducerState:
         return _SNAPSHOT_HEADER.pack(_SNAPSHOT_VERSION, crc32c(body)) + body
 
     def load_snapshot(self, data: bytes, end_offset: int) -> None:
-        """Become what a snapshot taken at `end_offset` says. Raises CorruptSnapshotError, and is unchanged then."""
+        """Load a snapshot that was taken at `end_offset`. Raises CorruptSnapshotError; then nothing changes."""
         entries = list(_entries_of_snapshot(data))
         self._entries = {producer_id: entry.pack() for producer_id, entry in entries}
         self._open_transactions = {

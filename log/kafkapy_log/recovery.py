@@ -2,8 +2,8 @@
 
 After a clean stop nothing but the end of the last segment is read. After any other stop the log is walked batch by
 batch with its CRC, from the recovery point on; the first that is not whole ends the log, and indexes are made anew.
-What lies behind it is set aside, unless it is the torn end of a last write: see `damage.py`.
-What can be derived from the log is not trusted there: a missing or corrupt index, snapshot or epoch file is rebuilt.
+Bytes after it are kept as a stray, unless they are the torn end of the last write: see `damage.py`.
+Files derived from the log are not trusted there: a missing or corrupt index, snapshot or epoch file is rebuilt.
 
 Recovery begins where the segment with the recovery point begins, as in Apache Kafka, unless a snapshot of the producers
 lies within that segment, at the recovery point or below. Such a one is only written when the records and the indexes
@@ -47,7 +47,7 @@ from kafkapy_wire.records import BatchHeader
 
 
 class LoadedLog(NamedTuple):
-    """What a directory holds. There is always a last segment, perhaps without a file yet."""
+    """The content of a directory. There is always an active segment, perhaps without a file yet."""
 
     segments: list[Segment]
     log_start_offset: int
@@ -76,7 +76,7 @@ def load_log(
     recovery_point: int,
     log_start_offset: int,
 ) -> LoadedLog:
-    """`recovery_point` and `log_start_offset` are what the checkpoint files say, 0 without an entry. Raises OSError."""
+    """Load a log. `recovery_point` and `log_start_offset` are those of the checkpoints, else 0. Raises OSError."""
     segments, snapshot_offsets = _list_directory(directory, pool, now_ms)
     leader_epochs, epochs_known = _load_leader_epochs(directory)
     producers = ProducerState()
@@ -101,7 +101,7 @@ def load_log(
         log_end_offset = recovery.run(recovery_point)
         damage = recovery.damage
     if log_end_offset < log_start_offset:
-        # Files were lost, yet the records below log_start_offset are deleted for good: begin where new ones may come.
+        # Files were lost, but the records below log_start_offset stay deleted: begin at that offset, without records.
         damage = damage or LostRecords(directory.name, log_end_offset, log_start_offset)
         for segment in segments:
             delete_now(segment)
@@ -145,7 +145,7 @@ def load_log(
 
 
 class _Recovery:
-    """Of one log with at least one segment: `resume` or else `start_over`, then `run`."""
+    """Recovers one log with at least one segment: `resume` or else `start_over`, then `run`."""
 
     def __init__(
         self,
@@ -177,7 +177,7 @@ class _Recovery:
         return segment
 
     def resume(self, recovery_point: int, log_start_offset: int, *, epochs_known: bool) -> bool:
-        """Have `run` begin within a segment. False: nothing proves that it could. Raises OSError."""
+        """Make `run` begin within a segment, at a snapshot. False: there is no valid one. Raises OSError."""
         segment = self._begin_at_segment_of(recovery_point)
         offset = next((offset for offset in reversed(self._snapshot_offsets) if offset <= recovery_point), -1)
         if not epochs_known or offset <= segment.base_offset or offset < log_start_offset:
@@ -197,12 +197,12 @@ class _Recovery:
         return True
 
     def start_over(self, recovery_point: int, log_start_offset: int, *, epochs_known: bool) -> None:
-        """Have `run` begin where the segment begins that holds the recovery point. Raises OSError."""
+        """Make `run` begin at the base offset of the segment that holds the recovery point. Raises OSError."""
         segment = self._begin_at_segment_of(recovery_point)
         self.begins_at = self._next_offset = segment.base_offset
         self._forget_snapshots_above(segment.base_offset)
         before = self._segments[: self.first]
-        # Where a transaction began may lie in a segment before.
+        # A transaction may have begun in an earlier segment.
         rebuild_producers(
             self._producers,
             self._directory,
@@ -218,7 +218,7 @@ class _Recovery:
         segment.start_over()
 
     def run(self, recovery_point: int) -> int:
-        """Read the rest, cut off what is not whole, and bring everything in line. The log's end. Raises OSError."""
+        """Read the rest, cut off damaged bytes, and rebuild derived files. Returns the log end. Raises OSError."""
         segments = self._segments
         file_size = self._first_size
         for index in range(self.first, len(segments)):
@@ -261,7 +261,7 @@ class _Recovery:
         producers.end_offset = max(known_end_offset, self._next_offset)
 
     def _write_snapshot(self, offset: int) -> None:
-        """As when the segment that begins there was begun."""
+        """Write the snapshot that was written when the segment at that offset was begun."""
         write_file(self._directory / file_name(offset, SNAPSHOT_SUFFIX), self._producers.to_snapshot(), fsync=False)
         self._snapshot_offsets.append(offset)
 
@@ -271,7 +271,7 @@ class _Recovery:
 
 
 def _assign_epochs(leader_epochs: LeaderEpochCache, segments: Iterable[Segment]) -> None:
-    """Know what the batches of `segments` say."""
+    """Add the leader epochs of the batches of `segments`."""
     for segment in segments:
         for header, _ in segment.headers_from(0):
             if header.partition_leader_epoch > leader_epochs.latest_epoch:
@@ -288,7 +288,7 @@ def rebuild_producers(
     log_end_offset: int,
     index_interval_bytes: int,
 ) -> None:
-    """Make `producers` what the log says at `log_end_offset`: the latest good snapshot, then the batches after it.
+    """Rebuild `producers` at `log_end_offset`: from the latest valid snapshot, then from the batches after it.
 
     Snapshots beyond the end and corrupt ones are deleted. Raises OSError.
     """
@@ -310,7 +310,7 @@ def rebuild_producers(
             continue
         position = 0
         if producers.end_offset > segment.base_offset:
-            with suppress(IndexRebuildNeeded):  # then all of the segment is read, as for a rebuilding
+            with suppress(IndexRebuildNeeded):  # then the whole segment is read, as for a rebuild
                 position = segment.position_before(producers.end_offset, index_interval_bytes)
         replay(producers, segment, position)
     producers.end_offset = log_end_offset
@@ -327,7 +327,7 @@ def rebuild_transaction_indexes(
 ) -> None:
     """Make the transaction indexes of `segments[first:]` anew: their files may lack entries, or have too many.
 
-    Where a transaction began may lie in a segment before, so the producers are followed from there on. Raises OSError.
+    A transaction may have begun in an earlier segment, so the producer state is followed from there on. Raises OSError.
     """
     rebuilt = segments[first:]
     if not any(found.header.is_control for segment in rebuilt for found in segment.headers_from(0)):
@@ -356,7 +356,7 @@ def rebuild_transaction_indexes(
 def replay(
     producers: ProducerState, segment: Segment, position: int, transaction_index: TransactionIndex | None = None
 ) -> None:
-    """Take in the batches of `segment` from `position` on that `producers` has not seen.
+    """Add the batches of `segment` from `position` on to `producers`, except those that it has already.
 
     Aborted transactions go into `transaction_index` if one is given.
     """
@@ -373,7 +373,7 @@ def replay(
 
 
 def delete_now(segment: Segment) -> None:
-    """Remove a segment that nobody can be reading: the log is only being opened."""
+    """Delete a segment at once: the log is only being opened, so no client reads it."""
     segment.retire()
     for suffix in (LOG_SUFFIX, INDEX_SUFFIX, TIME_INDEX_SUFFIX, TRANSACTION_INDEX_SUFFIX):
         segment.path(suffix).unlink(missing_ok=True)
@@ -427,7 +427,7 @@ def _load_leader_epochs(directory: Path) -> tuple[LeaderEpochCache, bool]:
 
 
 def _cut_to_whole_batches(segment: Segment, settings: LogSettings) -> CutRecords | None:
-    """After a clean stop: whatever is not whole was once."""
+    """Cut the log after its last whole batch. After a clean stop every damaged batch was once whole."""
     file_size = segment.size
     batches = WholeBatches(segment, segment.base_offset, file_size)
     segment.rebuild((BatchPosition(header, segment.size) for header, _ in batches), settings.index_interval_bytes)
@@ -449,7 +449,7 @@ def _end_offset(segments: list[Segment], settings: LogSettings) -> tuple[int, Cu
 
 
 def _last_header(segment: Segment) -> BatchHeader | None:
-    _ = segment.time_index  # it is written to from now on
+    _ = segment.time_index  # it is the active segment
     header, end = None, 0
     for header, position in segment.headers_from(segment.offset_index.entry_up_to(segment.size).position):
         end = position + header.size_bytes

@@ -1,4 +1,4 @@
-"""What a leader sends to a follower, held against what the follower has: bytes of a peer, which may be anything.
+"""Checks of a leader's batches before a follower appends them: they are bytes of a peer, and may be invalid.
 
 A fetch may end within a batch, and a leader that has just lost its leadership may answer with records of a later epoch
 (KAFKA-18723): both are left out, and the next fetch asks for them again.
@@ -16,7 +16,7 @@ from kafkapy_wire.records import BATCH_HEADER_BYTES, BatchHeader, crc_matches, r
 
 
 class UnexpectedAppendOffset(Exception):
-    """A replica was given batches of which the first begins below its log's end, or which go back in offsets.
+    """A leader's batches begin below the log end of the follower, or are not in the order of their offsets.
 
     A follower whose log is empty may begin anew at `first_offset`: the leader's log start may lie within a batch, after
     DeleteRecords. Offsets `[first_offset, last_offset]` were given.
@@ -29,7 +29,7 @@ class UnexpectedAppendOffset(Exception):
 
 
 class ReplicatedBatch(NamedTuple):
-    """One whole batch, at `position` of what the leader has sent; `marker` is that of a control batch, if any."""
+    """One whole batch, at `position` of the leader's bytes; `marker` is that of a control batch, if any."""
 
     header: BatchHeader
     position: int
@@ -73,7 +73,7 @@ def validate_replicated(
 
 
 def in_runs(batches: Sequence[ReplicatedBatch], segment_bytes: int) -> Iterator[Sequence[ReplicatedBatch]]:
-    """Neighbours that fit into one segment: by segment.bytes, and by the 32 bits of a relative offset.
+    """Groups of adjacent batches that fit into one segment: by segment.bytes, and by the 32 bits of a relative offset.
 
     A batch that is larger than a segment comes alone: the leader has stored it (KAFKA-17375).
     """

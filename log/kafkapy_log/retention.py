@@ -1,11 +1,11 @@
 """Which of a log's oldest segments are to go: retention.ms, retention.bytes and the log start offset.
 
-A segment goes whole or not at all, oldest first, and never one with records above the high watermark. With
-cleanup.policy `delete` all three bounds hold, without it (compaction alone) only the log start offset.
+Segments are deleted whole, the oldest first, and never with records above the high watermark. With cleanup.policy
+`delete` all three bounds hold, without it (compaction alone) only the log start offset.
 
-The age of a segment is that of its largest timestamp, or of its last write where no record has a timestamp. So records
-that a test stamps 1970 go with the next check, in the middle of the test. With `retention_from_last_write`, which
-Apache Kafka does not have, a segment goes when its largest timestamp and its last write are both that old.
+The age of a segment is that of its largest timestamp; if no record has a timestamp, that of its last write. So records
+that a test stamps 1970 are deleted by the next check, while the test runs. With `retention_from_last_write`, which
+Apache Kafka does not have, a segment is deleted when both its largest timestamp and its last write are that old.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,8 +1,8 @@
 """One segment of a partition log: `<base offset>.log` and what belongs to it.
 
 A segment knows positions and offsets of its own file only; which segment to ask and when to roll is the partition
-log's business. `SegmentBatches` reads batches, `IndexedSegment` finds them, `Segment` writes the files beside the log,
-takes them up again after a stop, and gives them up.
+log's task. `SegmentBatches` reads batches, `IndexedSegment` finds them, `Segment` writes the files beside the log,
+loads them after a stop, and removes them.
 """
 
 import os
@@ -41,7 +41,7 @@ class Segment(IndexedSegment):
         self.created_ms = created_ms
         self.roll_jitter_ms = roll_jitter_ms
         self._transaction_index: TransactionIndex | None = None if size else TransactionIndex()
-        self._forgotten_transactions = 0  # so many aborted ones are in the file, and not in memory any more
+        self._forgotten_transactions = 0  # aborted ones that are only in the file now
 
     def __repr__(self) -> str:
         return f"Segment({self.base_offset}, size={self.size}, max_timestamp={self.max_timestamp})"
@@ -50,7 +50,7 @@ class Segment(IndexedSegment):
 
     @property
     def transaction_index(self) -> TransactionIndex:
-        """Read when first asked for, and kept until `forget_transaction_index`. Raises OSError, CorruptIndexError."""
+        """The index: read when first used, kept until `forget_transaction_index`. Raises OSError, CorruptIndexError."""
         index = self._transaction_index
         if index is None:
             try:
@@ -70,20 +70,20 @@ class Segment(IndexedSegment):
         self.forget_transaction_index()
 
     def forget_transaction_index(self) -> None:
-        """What the file has need not be in memory. An empty index stays: there is no file to find that out again."""
+        """Free the index that is in the file. An empty index stays in memory, as it has no file."""
         if self._transaction_index and not self._transaction_index.changed:
             self._forgotten_transactions = len(self._transaction_index)
             self._transaction_index = None
 
     def replace_transaction_index(self, index: TransactionIndex) -> None:
-        """`index` was made anew from the log; whatever a file says is wrong."""
+        """Use `index`, which was rebuilt from the log, instead of the file."""
         index.changed = True
         self._transaction_index = index
         self._forgotten_transactions = 0
 
     @property
     def needs_no_indexes(self) -> bool:
-        """Whether the batches say it all with a read or two, and there are no index files that could be wrong."""
+        """Whether one or two reads of the batches are enough without indexes, and there are no index files."""
         return (
             not self.has_index_files
             and self.size <= _READ_AT_ONCE_BYTES
@@ -112,13 +112,13 @@ class Segment(IndexedSegment):
         self._indexed_size = self.size
 
     def indexes_are_written(self) -> None:
-        """To be called when compaction has written the index files, under names of its own."""
+        """Called when compaction has written the index files, with its own suffix."""
         self._indexed_size = self.size
         self.has_index_files = True
         self.transaction_index.changed = False
 
     def write_transaction_index(self) -> None:
-        """Have the file say what is in memory: no file when that is nothing. Raises OSError."""
+        """Write the index to its file, or delete the file if the index is empty. Raises OSError."""
         index = self._transaction_index
         if index is None or not index.changed:
             return
@@ -130,7 +130,7 @@ class Segment(IndexedSegment):
         index.changed = False
 
     def start_over(self) -> None:
-        """Know nothing of the batches: `appended` tells of each again. The index files go. Raises OSError."""
+        """Forget all batches and delete the index files: `appended` is called for each batch again. Raises OSError."""
         self._start_at(0, OffsetIndex(), TimeIndex())
         self._transaction_index = TransactionIndex()
         self._forgotten_transactions = 0
@@ -173,7 +173,7 @@ class Segment(IndexedSegment):
     # -- changing
 
     def truncate(self, position: int, relative_offset: int) -> None:
-        """Cut the file at the batch boundary `position`; `relative_offset` is the first one gone. Raises OSError."""
+        """Cut the file at the batch boundary `position`; `relative_offset` is the first removed one. Raises OSError."""
         self.offset_index.truncate(relative_offset)
         self.time_index.truncate(relative_offset)
         self.transaction_index.truncate(self.base_offset + relative_offset)
@@ -193,9 +193,9 @@ class Segment(IndexedSegment):
                 self.max_timestamp, self.offset_of_max_timestamp = header.max_timestamp, header.last_offset
 
     def rename_deleted(self) -> list[Path]:
-        """Mark all files `.deleted`: gone for readers to come, there for transfers under way. Raises OSError.
+        """Rename all files to `.deleted`; running transfers can still read them. Raises OSError.
 
-        Returns what is to be unlinked after file.delete.delay.ms.
+        Returns the paths to unlink after file.delete.delay.ms.
         """
         renamed = []
         for suffix in (LOG_SUFFIX, INDEX_SUFFIX, TIME_INDEX_SUFFIX, TRANSACTION_INDEX_SUFFIX):
@@ -208,7 +208,7 @@ class Segment(IndexedSegment):
             except OSError as error:
                 if not passes(error):
                     raise
-                # The directory has no room for the longer name: gone at once. Whoever reads it has it open.
+                # The directory has no room for the longer name: delete it now. Running transfers have it open.
                 if suffix == LOG_SUFFIX:
                     self.file.retire()
                 path.unlink(missing_ok=True)
@@ -220,12 +220,12 @@ class Segment(IndexedSegment):
         return renamed
 
     def move(self, directory: Path) -> None:
-        """The partition's directory has been renamed."""
+        """The partition's directory was renamed."""
         self._directory = directory
         self.file.path = directory / self.file.path.name
         self._close_stored_indexes()
 
     def retire(self) -> None:
-        """The log is done with the files, see `PooledFile.retire`."""
+        """The log does not need the files any more: see `PooledFile.retire`."""
         self.file.retire()
         self._close_stored_indexes()

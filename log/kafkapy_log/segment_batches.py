@@ -1,4 +1,4 @@
-"""The batches in the file of one segment, from wherever one begins: headers are read, and no index is needed."""
+"""Reads the batches in the file of one segment from any batch boundary, by their headers and without an index."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ _SCAN_BYTES: Final = 8192  # index.interval.bytes of small batches and the heade
 
 
 class BatchPosition(NamedTuple):
-    """Where a batch lies in its segment's file."""
+    """The position of a batch in its segment's file."""
 
     header: BatchHeader
     position: int
@@ -24,7 +24,7 @@ class BatchPosition(NamedTuple):
 class SegmentBatches:
     """`size` bytes of whole batches in the file, which begin at `base_offset` or above.
 
-    `first_batch_timestamp` is what rolling by time goes by, None until there is a batch or it is read.
+    `first_batch_timestamp` decides rolling by time; None until there is a batch or it is read.
     """
 
     __slots__ = ("_directory", "base_offset", "file", "first_batch_timestamp", "size")

@@ -1,4 +1,4 @@
-"""The segments of one log in order: which of them holds an offset, and slices and records out of them.
+"""The segments of one log in order: finds the segment of an offset, and reads slices and records from it.
 
 The positions of batches that were appended lately, and of those where reads ended lately, are remembered, so that
 reading at the end and reading on from where the last read ended need no system call. Indexes are in memory for the
@@ -33,7 +33,7 @@ class TimestampAndOffset(NamedTuple):
 
 
 class SegmentPosition(NamedTuple):
-    """A place in the log: so many bytes into the segment that begins at `base_offset`."""
+    """A position in the segment that begins at `base_offset`."""
 
     base_offset: int
     position: int
@@ -70,14 +70,14 @@ class TimestampedBatch:
 
     @property
     def takes_long(self) -> bool:
-        """Whether looking into it may take more than a few milliseconds."""
+        """Whether reading its records may take more than a few milliseconds."""
         if not self._header.attributes & COMPRESSION_MASK:
             return self._header.record_count > AT_ONCE_RECORDS_MAX
-        # A small one may decompress to any size, but only if it says that it has few records, or lies.
+        # A small batch may decompress to any size, but only if it has few records, or a wrong record count.
         return len(self._batch) > AT_ONCE_BYTES_MAX or self._header.record_count > AT_ONCE_RECORDS_MAX
 
     def first_record(self, max_bytes: int = DECOMPRESSED_BYTES_MAX) -> TimestampAndOffset | None:
-        """The first record that is late enough; None: the header was wrong.
+        """The first record with at least the timestamp; None if the header was wrong.
 
         Raises MalformedMessage: it cannot be read, or is larger than `max_bytes` when decompressed; KafkaError
         INVALID_RECORD: a record is larger than max.decompressed.message.bytes.
@@ -92,7 +92,7 @@ class TimestampedBatch:
 
 
 class SegmentList:
-    """Never empty; `active` is the last one, which is written to."""
+    """The segments of one log; never empty. `active` is the last one."""
 
     __slots__ = (
         "_appended_offsets",
@@ -137,11 +137,11 @@ class SegmentList:
         return self._segments[:index]
 
     def after(self, index: int) -> list[Segment]:
-        """The segments behind `index`."""
+        """The segments after `index`."""
         return self._segments[index + 1 :]
 
     def index_of(self, offset: int) -> int:
-        """The index of the segment that holds `offset` or would."""
+        """The index of the segment whose range contains `offset`."""
         return max(0, bisect_right(self._segments, offset, key=_base_offset) - 1)
 
     def begins_at(self, offset: int) -> bool:
@@ -149,7 +149,7 @@ class SegmentList:
         return self._segments[self.index_of(offset)].base_offset == offset
 
     def next_base_offset(self, index: int, log_end_offset: int) -> int:
-        """Where the segment behind `index` begins, or the log ends."""
+        """The base offset of the segment after `index`, or the log end offset."""
         return self._segments[index + 1].base_offset if index + 1 < len(self._segments) else log_end_offset
 
     # -- changing
@@ -166,7 +166,7 @@ class SegmentList:
             segment.rebuild_at_once_bytes = size
 
     def append(self, segment: Segment) -> None:
-        """`segment` is written to from now on; the one before it is as it will remain."""
+        """Make `segment` the active one; the segment before it is closed."""
         if self._segments:
             self._segments[-1].forget_indexes()
         segment.rebuild_at_once_bytes = self._rebuild_at_once_bytes
@@ -175,25 +175,25 @@ class SegmentList:
         self.forget_positions()
 
     def insert(self, segment: Segment) -> None:
-        """Put one in its place before the one that is written to."""
+        """Insert a segment at its place before the active one."""
         segment.rebuild_at_once_bytes = self._rebuild_at_once_bytes
         self._segments.insert(bisect_right(self._segments, segment.base_offset, key=_base_offset), segment)
         self.forget_positions()
 
     def remove(self, segment: Segment) -> None:
-        """Take one out; who takes out the last one appends another or calls `reactivate`."""
+        """Remove a segment. After removing the last one, append another or call `reactivate`."""
         self._segments.remove(segment)
         self.forget_positions()
 
     def reactivate(self) -> Segment:
-        """The last segment is written to again, after those behind it were removed. Raises OSError."""
+        """Make the last segment active again, after later ones were removed. Raises OSError."""
         active = self.active = self._segments[-1]
         active.ensure_indexes(self.index_interval_bytes)
         active.load_max_timestamp(self.index_interval_bytes)
         return active
 
     def max_timestamp(self, segment: Segment) -> int:
-        """The highest one of a segment, -1 without one. Raises OSError."""
+        """The highest timestamp of a segment; -1 if it has none. Raises OSError."""
         segment.load_max_timestamp(self.index_interval_bytes)
         return segment.max_timestamp
 
@@ -209,18 +209,18 @@ class SegmentList:
         self._appended_positions.append(position)
 
     def remember(self, offset: int, position: int) -> None:
-        """A read ended at `position`; the next batch begins at `offset` or after it."""
+        """Remember where a read has ended: the next batch begins at `position`, with `offset` or a later one."""
         positions = self._read_positions
         if len(positions) >= _READ_POSITIONS_MAX:
             del positions[next(iter(positions))]
         positions[offset] = position
 
     def remembered(self, offset: int) -> int | None:
-        """Where the batch lies that begins at `offset`, or the first one after it. None: look into the index."""
+        """The remembered position of the batch at `offset` or the first one after it; None: use the index."""
         offsets = self._appended_offsets
         if offsets:
             relative = offset - self.active.base_offset
-            if relative == offsets[-1]:  # what a waiting consumer reads
+            if relative == offsets[-1]:  # the usual read of a waiting consumer
                 return self._appended_positions[-1]
             if relative >= offsets[0]:
                 entry = bisect_left(offsets, relative)
@@ -229,7 +229,7 @@ class SegmentList:
         return self._read_positions.get(offset)
 
     def forget_positions(self) -> None:
-        """Offsets may lie elsewhere now."""
+        """Forget remembered positions, as offsets may have moved."""
         self._appended_offsets = array("I")
         self._appended_positions = array("I")
         self._read_positions = {}
@@ -263,7 +263,7 @@ class SegmentList:
         return FileSlice(segment.file, position, end - position, next_offset)
 
     def locate(self, offset: int, *, log_end_offset: int) -> SegmentPosition:
-        """Where the batch lies that holds `offset`, or the first one after it; without one, where the log ends, and
+        """The position of the batch that holds `offset`, or of the first one after it; without one the log end, where
         the next append goes unless it begins a segment.
 
         Raises OSError, MalformedMessage.
@@ -294,7 +294,7 @@ class SegmentList:
         return index, position
 
     def _end_below(self, segment: Segment, offset: int) -> int:
-        """Where the batches that end below `offset` end."""
+        """The position after the batches that end below `offset`."""
         position = self.remembered(offset) if offset >= segment.base_offset else None
         if position is not None:
             return position
@@ -306,7 +306,7 @@ class SegmentList:
     def first_with_timestamp(
         self, timestamp: int, *, start_offset: int, log_end_offset: int, record_bytes_max: int
     ) -> TimestampedBatch | None:
-        """The first batch from `start_offset` on that is at least as late, as its header says. Raises OSError,
+        """The first batch from `start_offset` on whose header has at least this timestamp. Raises OSError,
         MalformedMessage.
         """
         for index, segment in enumerate(self._segments):

@@ -1,4 +1,4 @@
-"""What a partition log must know of its topic's settings. Names and defaults are Kafka's."""
+"""The topic settings that a partition log uses. Names and defaults are Kafka's."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -15,7 +15,7 @@ class LogSettings:
 
     `compression_type` None is "producer": batches keep the codec they came with.
     `producer_id_expiration_ms` is a broker setting (producer.id.expiration.ms) that the log needs when it loads.
-    `retention_from_last_write` is one of ours (kafkapy.retention.from.last.write): see `retention.py`.
+    `retention_from_last_write` is kafkapy's own (kafkapy.retention.from.last.write): see `retention.py`.
     """
 
     segment_bytes: int = 1_073_741_824  # segment.bytes

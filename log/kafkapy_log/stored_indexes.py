@@ -1,8 +1,8 @@
-"""The indexes of a closed segment, searched where they lie on the disk: nothing of them is kept in memory.
+"""The indexes of a closed segment, searched in their files: they are not in memory.
 
 A look-up reads a few hundred bytes of the file, whatever its size. What it finds is a hint: a file may have been cut,
-zeroed or exchanged while nobody looked. So the segment checks every entry that it is led to against the batch there;
-here only the entries that are read on the way are compared with each other.
+zeroed or replaced. So the segment checks each entry that it uses against the batch there;
+here only the entries that are read are compared with each other.
 """
 
 import os
@@ -22,7 +22,7 @@ _Entry = tuple[int, int]
 
 
 class _IndexFile(PooledFile):
-    """Open now and then like the log itself, but only for reading."""
+    """A file of the pool, like the log itself, but only for reading."""
 
     __slots__ = ()
     flags = os.O_RDONLY | os.O_CLOEXEC
@@ -96,7 +96,7 @@ class _Entries:
 
 
 class StoredOffsetIndex(_Entries):
-    """What `OffsetIndex` is in memory."""
+    """As `OffsetIndex`, in a file."""
 
     __slots__ = ("_log_bytes",)
 
@@ -116,7 +116,7 @@ class StoredOffsetIndex(_Entries):
 
 
 class StoredTimeIndex(_Entries):
-    """What `TimeIndex` is in memory."""
+    """As `TimeIndex`, in a file."""
 
     __slots__ = ()
 
@@ -142,7 +142,7 @@ class StoredTimeIndex(_Entries):
 
 
 class StoredIndexes:
-    """Both files of one segment."""
+    """Both index files of one segment."""
 
     __slots__ = ("offsets", "times")
 
@@ -152,7 +152,7 @@ class StoredIndexes:
         self.times = StoredTimeIndex(_IndexFile(pool, time_index_path))
 
     def close(self) -> None:
-        """Give back descriptors. Who asks again opens the files that have the names then."""
+        """Close the descriptors. The next use opens the files again, by their present names."""
         self.offsets.close()
         self.times.close()
 

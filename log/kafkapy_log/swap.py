@@ -1,13 +1,13 @@
-"""How a cleaned segment takes the place of others, so that a crash at any step leaves the old ones or the new one.
+"""Replaces segments by a cleaned one, so that a crash at any step leaves either the old segments or the new one.
 
 1. `.cleaned`: the files are written and synced beside the old ones. Until here the new segment does not exist.
-2. `.cleaned` -> `.swap`, the log last of all: from now on the new segment is the truth.
+2. `.cleaned` -> `.swap`, the log last: from now on the new segment is valid.
 3. The old files are marked `.deleted`.
 4. `.swap` -> the final names.
 
-`finish_swaps` ends what a crash has interrupted. It reads what Apache Kafka leaves behind as well, and Kafka what we
-leave: there, too, a `.swap` file counts when no `.cleaned` file of its offset or a lower one is left. Steps 2 to 4 are
-not synced one by one: the file systems that people keep logs on replay changes of one directory in order.
+`finish_swaps` completes a swap that a crash has interrupted, also one of Apache Kafka, which likewise completes
+ours: there, too, a `.swap` file is valid if no `.cleaned` file of its offset or a lower one is left. Steps 2 to 4 are
+not synced one by one: common file systems replay changes of one directory in order.
 """
 
 import os
@@ -30,7 +30,7 @@ from kafkapy_wire.records import BATCH_HEADER_BYTES, read_batch_header
 
 CLEANED_SUFFIX: Final = ".cleaned"
 SWAP_SUFFIX: Final = ".swap"
-# The order of the renames: indexes can be made anew, so what decides is the log, and it goes last.
+# The order of the renames: the log is last, as its name decides and indexes can be rebuilt.
 SEGMENT_SUFFIXES: Final = (INDEX_SUFFIX, TIME_INDEX_SUFFIX, TRANSACTION_INDEX_SUFFIX, LOG_SUFFIX)
 
 
@@ -43,16 +43,16 @@ def rename_all(directory: Path, base_offset: int, before: str, after: str) -> No
 
 
 def undo_rename(directory: Path, base_offset: int) -> None:
-    """Take away what a `rename_all` to `.swap` has left that failed half-way: the log itself it had not reached."""
+    """Undo a `rename_all` to `.swap` that failed half-way, before it had renamed the log itself."""
     for suffix in SEGMENT_SUFFIXES:
         with suppress(OSError):
             (directory / (file_name(base_offset, suffix) + SWAP_SUFFIX)).unlink()
 
 
 def finish_swaps(directory: Path) -> None:
-    """Complete or undo what a crash has interrupted; afterwards no `.cleaned` or `.swap` file is left. Raises OSError.
+    """Complete or undo an interrupted swap; afterwards no `.cleaned` or `.swap` file is left. Raises OSError.
 
-    For a directory that nobody uses: the log is being opened.
+    Only while the log is being opened.
     """
     names = os.listdir(directory)
     cleaned = [name for name in names if name.endswith(CLEANED_SUFFIX)]

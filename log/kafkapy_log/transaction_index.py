@@ -34,7 +34,7 @@ class AbortedTransaction(NamedTuple):
 
 
 class TransactionIndex:
-    """Entries in ascending order of their last offsets. `changed`: the file, if there is one, says something else."""
+    """Entries in ascending order of their last offsets. `changed`: they differ from the file."""
 
     __slots__ = ("_data", "changed")
 
@@ -55,7 +55,7 @@ class TransactionIndex:
             yield AbortedTransaction(*_ENTRY.unpack_from(self._data, entry * ABORTED_TRANSACTION_BYTES)[1:])
 
     def truncate(self, offset: int) -> None:
-        """Forget the markers at `offset` and above."""
+        """Remove the entries whose markers are at `offset` or above."""
         end = self._first_ending_at(offset) * ABORTED_TRANSACTION_BYTES
         if end < len(self._data):
             del self._data[end:]

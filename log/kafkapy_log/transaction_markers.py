@@ -54,7 +54,7 @@ def build_marker(
 
 
 def read_marker(batch: bytes | bytearray | memoryview) -> EndTransactionMarker | None:
-    """What a control batch with a producer id says; None when compaction has emptied it. Raises MalformedMessage."""
+    """The marker in a control batch with a producer id; None if compaction has emptied it. Raises MalformedMessage."""
     for record in decode_records(batch):
         return EndTransactionMarker(
             read_control_record_type(record.key), read_coordinator_epoch(record.value), record.timestamp
