@@ -19,7 +19,7 @@ from kafkapy_wire.record_formats.metadata import (
 
 
 def feature_records(levels: Mapping[str, int] | None = None) -> list[MetadataRecord]:
-    """What `bootstrap.checkpoint` holds: metadata.version first, no feature at level 0, never kraft.version.
+    """The records of `bootstrap.checkpoint`: metadata.version first, no feature at level 0, never kraft.version.
 
     `levels` None: those of a cluster that begins with this release.
     """
@@ -30,7 +30,7 @@ def feature_records(levels: Mapping[str, int] | None = None) -> list[MetadataRec
 
 
 def features_in(bootstrap_records: Iterable[MetadataRecord]) -> dict[str, int]:
-    """The features that a cluster begins with. Raises ValueError: not such as this release can work with."""
+    """The features that a cluster begins with. Raises ValueError: this release does not support them."""
     features = {r.name: r.feature_level for r in bootstrap_records if isinstance(r, FeatureLevelRecord)}
     if METADATA_VERSION not in features:
         raise ValueError(f"it holds no level of {METADATA_VERSION}")
@@ -40,7 +40,7 @@ def features_in(bootstrap_records: Iterable[MetadataRecord]) -> dict[str, int]:
 
 
 def decide_bootstrap(bootstrap_records: Sequence[MetadataRecord], min_insync_replicas: int) -> Decision[None]:
-    """The first records, in a metadata transaction where the level of metadata.version has them.
+    """The first records, in a metadata transaction if the level of metadata.version has these.
 
     They also set the cluster's min.insync.replicas: with eligible leader replicas (KIP-966) that setting must be the
     same on all controllers, so that it moves from the file of the first one into the log; from then on the file's

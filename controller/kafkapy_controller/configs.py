@@ -15,9 +15,9 @@ MIN_INSYNC_REPLICAS = "min.insync.replicas"
 def config_records(
     image: MetadataImage, resource: ConfigResource, values: Mapping[str, str | None]
 ) -> list[MetadataRecord]:
-    """Records for the settings of `resource` that become another value; None takes a setting away.
+    """Records for the settings of `resource` that change; None deletes a setting.
 
-    The values are good: the shell, which knows the settings, has checked them against `image`.
+    The values are valid: the shell, which knows the settings, has checked them against `image`.
     """
     resource_type, resource_name = resource
     present = image.configs.get((int(resource_type), resource_name), {})
@@ -27,7 +27,7 @@ def config_records(
         for name, value in changed.items()
     ]
     if MIN_INSYNC_REPLICAS in changed and image.features.get(ELR_FEATURE, 0):
-        # Who is an eligible leader (KIP-966) was settled under the old minimum.
+        # The eligible leader replicas (KIP-966) depend on the old minimum.
         if resource_type == ConfigResourceType.TOPIC:
             records.append(ClearElrRecord(topic_name=resource_name))
         elif resource_type == ConfigResourceType.BROKER and not resource_name:

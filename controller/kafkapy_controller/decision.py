@@ -1,4 +1,4 @@
-"""What a controller decides: records for the metadata log, and what the client will hear once they are applied."""
+"""A decision of the controller: records for the metadata log, and the answer after they are applied."""
 
 from typing import Generic, NamedTuple, TypeVar
 

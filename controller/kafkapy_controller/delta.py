@@ -1,6 +1,6 @@
-"""What a run of metadata records changes in an image, and the image after it.
+"""The changes that a run of metadata records makes to an image, and the image after it.
 
-Replaying is the only way metadata changes. An image costs what changed: maps that may be large are layered, the others
+Metadata changes only by replaying. A new image costs time in proportion to the change: large maps are layered, others
 are copied when the first record touches them.
 """
 
@@ -38,7 +38,7 @@ V = TypeVar("V")
 class MetadataDelta:
     """Replays records over `base`; `apply` gives the next image.
 
-    What changed, for who follows the metadata: `created_topics`, `deleted_topics`, `changed_partitions`,
+    The changes, for subscribers of the metadata: `created_topics`, `deleted_topics`, `changed_partitions`,
     `changed_configs`, `changed_brokers`, `changed_features`. A topic created and deleted within one delta is in none.
     """
 
@@ -71,9 +71,9 @@ class MetadataDelta:
         self.changed_features: set[str] = set()
 
     def replay(self, record: MetadataRecord) -> None:
-        """Take one record into account. Records of an open metadata transaction wait for its end (KIP-868).
+        """Replay one record. Records of an open metadata transaction wait for its end (KIP-868).
 
-        Raises KeyError: it changes a topic, partition or broker that no record before has made; ValueError.
+        Raises KeyError: it changes a topic, partition or broker that does not exist; ValueError.
         """
         if self._open_transaction is None:
             _REPLAY[type(record)](self, record)
@@ -110,7 +110,7 @@ class MetadataDelta:
 
     @property
     def created_topics(self) -> list[str]:
-        """Names, in the order of their records. A topic deleted and made again is here and in `deleted_topics`."""
+        """Names, in the order of their records. One that was deleted and created again is also in `deleted_topics`."""
         known = self.base.topics_by_id
         return [change[0] for topic_id, change in self._changed_topics.items() if change and topic_id not in known]
 
@@ -142,7 +142,7 @@ class MetadataDelta:
                     raise ValueError(f"partition {missing} of topic {name} was not made, but later ones were") from None
                 changed[topic_id] = TopicImage(name, topic_id, in_order)
         by_name = {topic.name: topic for topic in changed.values()}
-        # Deletions first: a topic made again under its old name has a new id, and must not fall with the old one.
+        # Deletions first: a topic that was created again under its name must not be removed with the old one.
         gone = self.deleted_topics
         return {
             "topics": LayeredMap.of(base.topics).changed(by_name, [topic.name for topic in gone]),
@@ -168,7 +168,7 @@ class MetadataDelta:
         return _with_changes(LayeredMap.of(self.base.configs), self._changed_configs)
 
     def _map(self, name: str, base: Mapping[K, V]) -> dict[K, V]:
-        """The delta's own copy of a map of the image, made when it is first asked for."""
+        """The delta's own copy of a map of the image, made at its first use."""
         copy = self._maps.get(name)
         if copy is None:
             copy = self._maps[name] = dict(base)
@@ -187,7 +187,7 @@ class MetadataDelta:
             self.deleted_topics.append(before)
         else:
             del self._changed_topics[record.topic_id]
-        # A topic's settings go with it, without records of their own.
+        # A topic's settings are deleted with it, without records of their own.
         resource = (int(ConfigResourceType.TOPIC), name)
         if self._configs(resource):
             self._changed_configs[resource] = {}
@@ -210,7 +210,7 @@ class MetadataDelta:
             leader=record.leader,
             leader_epoch=record.leader_epoch,
             partition_epoch=record.partition_epoch,
-            # Before record version 1 there were no directories: then a replica's is not known.
+            # Before record version 1 there were no directories: a replica's directory is unknown then.
             directories=tuple(record.directories) or (MIGRATING_DIRECTORY,) * len(replicas),
             removing_replicas=tuple(record.removing_replicas),
             adding_replicas=tuple(record.adding_replicas),
@@ -224,7 +224,7 @@ class MetadataDelta:
         partitions[record.partition_id] = merge_partition_change(partitions[record.partition_id], record)
 
     def _replay_clear_elr(self, record: m.ClearElrRecord) -> None:
-        """Forget the eligible leader replicas (KIP-966) of one topic, or of all when the record names none."""
+        """Remove the eligible leader replicas (KIP-966) of one topic, or of all topics if the record names none."""
         names = {topic_id: topic.name for topic_id, topic in self.base.topics_by_id.items()}
         for topic_id, change in self._changed_topics.items():
             if change is None:
@@ -371,24 +371,24 @@ class MetadataDelta:
         self._open_transaction = []
 
     def _replay_nothing(self, _: MetadataRecord) -> None:
-        """NoOpRecord, and the end of a transaction whose beginning a snapshot has taken in."""
+        """For NoOpRecord, and for the end of a transaction that began before the snapshot."""
 
 
 def _with_changes(base: LayeredMap[K, V], changes: Mapping[K, V]) -> LayeredMap[K, V]:
-    """What is empty now has no place in the map."""
+    """The map with these changes; empty values are removed from it."""
     present = {key: value for key, value in changes.items() if value}
     return base.changed(present, [key for key, value in changes.items() if not value and key in base])
 
 
 def merge_partition_change(partition: PartitionImage, record: m.PartitionChangeRecord) -> PartitionImage:
-    """The partition after `record`: what the record leaves out stays, the partition epoch rises by one."""
+    """The partition after `record`: fields that the record leaves out stay, the partition epoch rises by one."""
     elected = record.leader != NO_LEADER_CHANGE
     recovery_changes = record.leader_recovery_state != NO_RECOVERY_STATE_CHANGE
     return PartitionImage(
         replicas=_changed(partition.replicas, record.replicas),
         isr=_changed(partition.isr, record.isr),
         leader=record.leader if elected else partition.leader,
-        # Every mention of a leader is an election, even of the same broker: followers must truncate (KIP-101).
+        # A record with a leader is an election, even of the same broker: followers must truncate (KIP-101).
         leader_epoch=partition.leader_epoch + 1 if elected else partition.leader_epoch,
         partition_epoch=partition.partition_epoch + 1,
         directories=_changed(partition.directories, record.directories),

@@ -1,4 +1,4 @@
-"""What the controller decides about leaders that a client asks for (ElectLeaders, KIP-460)."""
+"""The controller's decision about ElectLeaders (KIP-460)."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _elect(
 
 
 def _elected(image: MetadataImage, name: str, index: int, election: Election) -> MetadataRecord:
-    """Raises KafkaError: there is no such partition, it needs no election, or nobody can be elected."""
+    """Raises KafkaError: there is no such partition, it needs no election, or no replica can be elected."""
     topic, partition = _find(image, name, index)
     leads_as_wanted = (
         partition.leader == partition.replicas[0] if election is Election.PREFERRED else (partition.leader != NO_LEADER)

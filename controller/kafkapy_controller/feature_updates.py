@@ -1,7 +1,7 @@
-"""What the controller decides about the finalized levels of features (UpdateFeatures, KIP-584 and KIP-778).
+"""The controller's decision about UpdateFeatures (KIP-584, KIP-778): the finalized levels of features.
 
-A level may rise as soon as every node of the cluster supports it; it may fall when the client says that it means to.
-metadata.version falls only where no kind of record between the two levels would be lost.
+A level may rise if every node of the cluster supports it; it may fall if the request allows that (upgrade_type).
+metadata.version may fall only if no level in between has added records or fields.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from kafkapy_wire.messages.update_features import (
 from kafkapy_wire.record_formats.metadata import FeatureLevelRecord
 
 # Levels of metadata.version that brought records, or fields of records, that a lower level does not have. Found by
-# asking Apache Kafka 4.4.0 at each level whether it would go one down.
+# asking Apache Kafka 4.4.0 at each level for a downgrade by one.
 LEVELS_WITH_NEW_RECORDS = (8, 11, 13, 14, 15, 17, 23, 30, 32, 33)
 
 
 class UpgradeType(IntEnum):
-    """`upgrade_type` of the request: what the client means to do."""
+    """`upgrade_type` of the request: which changes it allows."""
 
     UPGRADE = 1
     SAFE_DOWNGRADE = 2
@@ -39,9 +39,9 @@ class UpgradeType(IntEnum):
 def decide_update_features(
     image: MetadataImage, request: UpdateFeaturesRequest, node_id: int
 ) -> Decision[UpdateFeaturesResponse]:
-    """Records of the levels that change: all that are asked for, or none of them.
+    """Records of the levels that change: all that the request asks for, or none.
 
-    `node_id` is this controller's. Raises KafkaError INVALID_UPDATE_VERSION for the first that cannot be.
+    `node_id` is this controller's. Raises KafkaError INVALID_UPDATE_VERSION for the first level that is not possible.
     """
     updates = {update.feature: update for update in request.feature_updates}
     proposed = {**image.features, **{name: update.max_version_level for name, update in updates.items()}}
@@ -103,7 +103,7 @@ def _check_metadata_version(level: int, current: int, upgrade_type: int) -> None
 
 
 def _unsupported_by(image: MetadataImage, name: str, level: int, node_id: int) -> Iterator[str]:
-    """Why nodes of the cluster cannot work with the level, this controller first."""
+    """Why some nodes of the cluster do not support the level, this controller first."""
     nodes = [(f"Local controller {node_id}", SUPPORTED_FEATURES)]
     nodes += [(f"Broker {broker.broker_id}", broker.features) for _, broker in sorted(image.brokers.items())]
     nodes += [

@@ -1,4 +1,4 @@
-"""The features of a cluster (KIP-584, KIP-1022): which levels there are, and what a new cluster begins with."""
+"""The features of a cluster (KIP-584, KIP-1022): their levels, and those of a new cluster."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class FeatureLevel(NamedTuple):
     """The feature cannot have the level below this metadata.version."""
 
 
-# Index 0 is level 1. Level 0, that the feature is off, is possible everywhere.
+# Index 0 is level 1. Level 0 (the feature is off) is always possible.
 FEATURE_LEVELS: Mapping[str, tuple[FeatureLevel, ...]] = {
     ELR_FEATURE: (FeatureLevel(26, ELIGIBLE_LEADER_REPLICAS),),
     "group.version": (FeatureLevel(22),),
@@ -55,7 +55,7 @@ def features_of_new_cluster(
 ) -> dict[str, int]:
     """The level of every feature, kraft.version and those at 0 included, by name.
 
-    `asked` is what `--feature` says, `metadata_version` the level of `--release-version`; what neither says is the
+    `asked` comes from `--feature`, `metadata_version` from `--release-version`; levels that neither gives are the
     default. `voters_in_log`: the quorum's voters are not in the settings.
     Raises FeatureError.
     """
@@ -79,7 +79,7 @@ def default_level(name: str, metadata_version: int) -> int:
 
 
 def unsupported(features: Mapping[str, int]) -> str | None:
-    """What stands against working on a cluster with these finalized features, for the middle of a sentence."""
+    """Why this release cannot work on a cluster with these finalized features, for the middle of a sentence."""
     for name, level in features.items():
         low, high = SUPPORTED_FEATURES.get(name, (0, 0))
         if level and not low <= level <= high:

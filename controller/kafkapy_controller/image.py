@@ -1,7 +1,7 @@
 """The cluster's metadata at one offset of `__cluster_metadata-0`: immutable, and all that a handler reads.
 
 An image is made by replaying metadata records (`kafkapy_controller.delta`); two replicas that replayed the same records
-hold equal images. Who needs the cluster as it is now takes the newest image again after each wait.
+have equal images. After each wait, code must get the newest image again.
 
 The parts are named tuples and not dataclasses: a cluster has partitions by the thousand, a tuple is built three times
 as fast, and the classes cost a fifth at import.
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 NO_LEADER = -1
 
-# KIP-858: what a replica's directory id may be besides the id of a directory.
+# KIP-858: reserved values of a replica's directory id.
 MIGRATING_DIRECTORY = ZERO_UUID
 """Not known: the replica was placed before directories had ids."""
 UNASSIGNED_DIRECTORY = Uuid(bytes(15) + b"\x01")
@@ -37,7 +37,7 @@ LOST_DIRECTORY = Uuid(bytes(15) + b"\x02")
 
 
 class ConfigResourceType(IntEnum):
-    """What a setting belongs to, as ConfigRecord and the config APIs number it."""
+    """The resource types of settings, as ConfigRecord and the config APIs number them."""
 
     TOPIC = 2
     BROKER = 4
@@ -81,7 +81,7 @@ class TopicImage(NamedTuple):
 
 
 class Endpoint(NamedTuple):
-    """Where a node listens, as it registered itself: the advertised host and port of one listener."""
+    """The advertised host and port of one listener of a node, from its registration."""
 
     name: str
     host: str
@@ -91,7 +91,7 @@ class Endpoint(NamedTuple):
 
 
 class BrokerImage(NamedTuple):
-    """One registration of a broker. A broker that comes back registers anew with a higher `epoch`."""
+    """One registration of a broker. A broker that restarts registers again with a higher `epoch`."""
 
     broker_id: int
     epoch: int
@@ -157,15 +157,15 @@ class MetadataImage(NamedTuple):
         return self.features.get(METADATA_VERSION, 0)
 
     def resource_configs(self, resource_type: int, name: str) -> Mapping[str, str]:
-        """The settings made for one resource; empty when there are none."""
+        """The settings of one resource; empty if it has none."""
         return self.configs.get((resource_type, name), _NO_CONFIGS)
 
     def unfenced_brokers(self) -> list[BrokerImage]:
-        """The brokers that clients are told of, ordered by id."""
+        """The brokers in answers to clients, ordered by id."""
         return [broker for _, broker in sorted(self.brokers.items()) if not broker.fenced]
 
     def is_online(self, broker_id: int, directory: Uuid = MIGRATING_DIRECTORY) -> bool:
-        """Whether a replica on that broker, in that directory of it, can serve."""
+        """Whether the broker is unfenced and the directory online, so that the replica can serve."""
         broker = self.brokers.get(broker_id)
         if broker is None or broker.fenced or directory == LOST_DIRECTORY:
             return False

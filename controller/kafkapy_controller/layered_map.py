@@ -1,4 +1,4 @@
-"""An immutable map whose successor costs what changes, and not its size.
+"""An immutable map: a changed copy takes time in proportion to the change, not to the size.
 
 A broker makes topics one by one, by the thousand: a copy of a `dict` of them all for each would be quadratic. Here the
 successor shares one large `dict` and copies the small one of what has changed since; when that has grown beyond the
@@ -31,11 +31,11 @@ class LayeredMap(Mapping[K, V]):
         self._base: dict[K, V] = {} if content is None else dict(content)
         self._recent: dict[K, V] = {}
         self._length = len(self._base)
-        self._merged: dict[K, V] | None = self._base  # made when somebody wants to see all of it
+        self._merged: dict[K, V] | None = self._base  # made when the whole map is iterated
 
     @classmethod
     def of(cls, mapping: Mapping[K, V]) -> LayeredMap[K, V]:
-        """The same content; the mapping itself if it is one of these."""
+        """A LayeredMap with the same content; the mapping itself if it is one."""
         return mapping if isinstance(mapping, LayeredMap) else cls(mapping)
 
     def changed(self, values: Mapping[K, V], gone: Collection[K] = ()) -> LayeredMap[K, V]:

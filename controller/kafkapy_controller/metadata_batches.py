@@ -1,6 +1,6 @@
 """Metadata records in record batches: the log of `__cluster_metadata-0`, and the snapshots beside it (KIP-630).
 
-A snapshot `OFFSET-EPOCH.checkpoint` stands for everything below OFFSET. It is a row of batches too: a control batch
+A snapshot `OFFSET-EPOCH.checkpoint` replaces all records below OFFSET. It consists of batches, too: a control batch
 that begins with SnapshotHeader, batches of records, a control batch with SnapshotFooter.
 """
 
@@ -37,7 +37,7 @@ class MetadataBatch(NamedTuple):
 
 
 class SnapshotId(NamedTuple):
-    """Ordered as snapshots are: the later one stands for more."""
+    """The end offset and epoch of a snapshot; a later snapshot is greater."""
 
     end_offset: int
     epoch: int
@@ -48,7 +48,7 @@ class SnapshotId(NamedTuple):
 
     @classmethod
     def parse(cls, file_name: str) -> SnapshotId | None:
-        """None: the file is something else, such as a snapshot that was not finished (`.checkpoint.part`)."""
+        """The id in a file's name; None if it is another file, such as an unfinished snapshot (`.checkpoint.part`)."""
         name, _, suffix = file_name.partition(".")
         end_offset, _, epoch = name.partition("-")
         if suffix != "checkpoint" or not (end_offset.isdecimal() and epoch.isdecimal()):
@@ -59,14 +59,14 @@ class SnapshotId(NamedTuple):
 def read_batches(data: bytes | memoryview, next_offset: int | None = None) -> Iterator[MetadataBatch]:
     """The batches in whole log bytes, which follow each other without a gap; `next_offset` lies in the first.
 
-    Raises MalformedMessage: what follows cannot be read.
+    Raises MalformedMessage: the next bytes are not a batch.
     """
     is_first = True
     for header, batch in split_batches(data):
         if not crc_matches(batch):
             raise MalformedMessage(f"the batch at offset {header.base_offset} does not match its CRC")
         if next_offset is not None:
-            # The CRC leaves out the offset, which says whether a batch is missing.
+            # The CRC does not cover the offset, by which a missing batch is noticed.
             follows = header.base_offset == next_offset or (
                 is_first and header.base_offset < next_offset <= header.last_offset
             )
@@ -98,7 +98,7 @@ def build_metadata_batch(
 
 
 def build_encoded_batch(encoded_records: Iterable[bytes], *, base_offset: int, epoch: int, now_ms: int) -> bytes:
-    """The same of records that are encoded already."""
+    """As `build_metadata_batch`, from encoded records."""
     return build_batch(
         [NewRecord(now_ms, None, encoded) for encoded in encoded_records],
         base_offset=base_offset,
@@ -118,7 +118,7 @@ def build_snapshot(
     now_ms: int,
     last_contained_ms: int = 0,
 ) -> bytes:
-    """A whole snapshot. Offsets count from 0 and epochs are 0, since the file's name says what it stands for."""
+    """A whole snapshot. Offsets count from 0 and epochs are 0: the file's name has the real ones."""
     from kafkapy_wire.messages.snapshot_footer_record import SnapshotFooterRecord
     from kafkapy_wire.messages.snapshot_header_record import SnapshotHeaderRecord
 

@@ -108,11 +108,11 @@ written, see `record_version`.
 def record_version(record: MetadataRecord, metadata_version: int) -> int:
     """The version in which Apache Kafka writes `record` when metadata.version is at that level.
 
-    Raises UnsupportedVersion: the level has no such record. Whoever decides has to look at the level before.
+    Raises UnsupportedVersion: the level has no such record. Decisions must check the level before.
     """
     version = _version_at(type(record), metadata_version)
     if isinstance(record, m.BrokerRegistrationChangeRecord):
-        # The lowest that carries what the record says: fencing alone has always been written as version 0.
+        # The lowest version that has all fields that are set: fencing alone has always been written as version 0.
         if record.cordoned_log_dirs is not None:
             return min(version, 3)
         return min(version, 2 if record.log_dirs else 1 if record.in_controlled_shutdown else 0)

@@ -1,6 +1,6 @@
-"""The levels of metadata.version: their names, and from which level on the metadata can say what (KIP-778).
+"""The levels of metadata.version: their names, and the level that has introduced each kind of metadata (KIP-778).
 
-The finalized level of a cluster settles which records, and which versions of them, its metadata log may hold: every
+The finalized level of a cluster decides which records, and which versions of them, its metadata log may have: every
 node of the cluster must be able to read them, also one of an older release. This is Apache Kafka 4.4.0's table.
 """
 
@@ -47,7 +47,7 @@ UNSTABLE_LEVEL_NAMES: Mapping[int, str] = {34: "4.5-IV0"}
 OLDEST_METADATA_VERSION = min(LEVEL_NAMES)
 LATEST_METADATA_VERSION = max(LEVEL_NAMES)
 
-# From which level on the metadata can say it.
+# The level that has introduced it.
 BROKER_REGISTRATION_OF_MIGRATION = 8
 """RegisterBrokerRecord 2: whether the broker is on its way from ZooKeeper (KIP-866)."""
 SCRAM = 11

@@ -1,7 +1,7 @@
-"""What a partition becomes when its replicas change or a leader is elected, as one PartitionChangeRecord.
+"""The PartitionChangeRecord of a partition whose replicas change or whose leader is elected.
 
-The steps are Apache Kafka's: a reassignment that can be completed is, then a leader is elected among those that are
-left, then what differs from before is written down.
+The steps are Apache Kafka's: complete the reassignment if that is possible, elect a leader among the remaining
+replicas, and write the fields that have changed.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from kafkapy_wire.uuid import Uuid
 
 
 class Election(Enum):
-    """Which leader is wanted."""
+    """Which replicas may be elected."""
 
     ONLINE = auto()  # the present one as long as it may lead
     PREFERRED = auto()  # the first replica, if it may lead
-    UNCLEAN = auto()  # any replica rather than none: committed records may be lost
+    UNCLEAN = auto()  # any replica, if no other may lead: committed records may be lost
 
 
 class _Elected(NamedTuple):
@@ -44,9 +44,9 @@ def partition_change(
     target: PartitionImage,
     election: Election = Election.ONLINE,
 ) -> PartitionChangeRecord | None:
-    """The record that makes `before` into `target`, with the leader that it needs then; None: nothing changes.
+    """The record that changes `before` into `target`, with a new leader if needed; None if nothing changes.
 
-    `target` says the replicas, the ISR, and what is added and removed; its leader and directories are found here.
+    `target` has the replicas, the ISR, and the adding and removing replicas; leader and directories are chosen here.
     """
     target = _completed(target)
     if target.replicas != before.replicas:
@@ -70,7 +70,7 @@ def partition_change(
         record.last_known_elr = list(target.last_known_elr)
     if target.leader_recovery_state != before.leader_recovery_state:
         record.leader_recovery_state = target.leader_recovery_state
-    # A replica that goes may still be fetching: the new epoch tells the leader and it that this is over.
+    # A removed replica may still be fetching: the new leader epoch ends that.
     if target.leader != before.leader or not set(before.replicas) <= set(target.replicas):
         record.leader = target.leader
     return None if record == PartitionChangeRecord(partition_id=index, topic_id=topic_id) else record
@@ -82,7 +82,7 @@ def is_reassigned(partition: PartitionImage) -> bool:
 
 
 def _completed(target: PartitionImage) -> PartitionImage:
-    """The reassignment is over once all new replicas are in sync, and one is that stays."""
+    """The partition after its reassignment, if that is complete: all new replicas, and one that stays, are in sync."""
     if not is_reassigned(target):
         return target
     removing = set(target.removing_replicas)
@@ -120,7 +120,7 @@ def _elect(image: MetadataImage, target: PartitionImage, election: Election) -> 
             return _Elected(broker_id, False)
     nobody_is_in_sync = not target.isr and not target.eligible_leader_replicas
     if nobody_is_in_sync and len(target.last_known_elr) == 1 and is_online(target.last_known_elr[0]):
-        return _Elected(target.last_known_elr[0], True)  # it led last, so that nobody has more (KIP-966)
+        return _Elected(target.last_known_elr[0], True)  # the last leader: no other replica has more records (KIP-966)
     if election is Election.UNCLEAN:
         for broker_id in target.replicas:
             if is_online(broker_id):

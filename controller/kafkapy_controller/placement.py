@@ -18,9 +18,9 @@ from kafkapy_wire.uuid import Uuid
 def place_replicas(
     brokers: Iterable[BrokerImage], partition_count: int, replication_factor: int, random: Random
 ) -> list[tuple[int, ...]]:
-    """The replicas of each partition, its preferred leader first.
+    """Choose the replicas of each partition, its preferred leader first.
 
-    Raises KafkaError INVALID_REPLICATION_FACTOR: there are not as many brokers, or none that is unfenced.
+    Raises KafkaError INVALID_REPLICATION_FACTOR: there are too few brokers, or all are fenced.
     """
     usable = sorted((broker for broker in brokers if _takes_replicas(broker)), key=lambda broker: broker.broker_id)
     unfenced_count = sum(not broker.fenced for broker in usable)
@@ -49,7 +49,7 @@ def place_replicas(
 def check_manual_replicas(
     image: MetadataImage, replicas: tuple[int, ...], replication_factor: int | None = None
 ) -> None:
-    """Whether these brokers may be the replicas of one partition, `replication_factor` of them where that is given.
+    """Check a manual assignment of one partition, which must have `replication_factor` replicas if that is given.
 
     Raises KafkaError INVALID_REPLICA_ASSIGNMENT. Apache Kafka looks at the lowest broker id first.
     """
@@ -75,7 +75,7 @@ def check_manual_replicas(
 
 
 def default_directory(image: MetadataImage, broker_id: int) -> Uuid:
-    """The directory of a new replica when there is only one to choose, otherwise that the broker will say (KIP-858)."""
+    """The directory of a new replica: the broker's only one; else UNASSIGNED, and the broker chooses (KIP-858)."""
     log_dirs = image.brokers[broker_id].log_dirs
     if not log_dirs:
         return MIGRATING_DIRECTORY
@@ -101,7 +101,7 @@ class _Rack:
         self._unfenced_waiting = 0
 
     def begin_turn(self, turn: int) -> None:
-        """Put the brokers in this turn's order, the one to be taken next last."""
+        """Order the brokers for this turn; the next one to take is last."""
         unfenced = _rotated(self.unfenced, self._unfenced_start + turn)
         self._waiting = (unfenced + _rotated(self.fenced, self._fenced_start + turn))[::-1]
         self._unfenced_waiting = len(unfenced)
@@ -132,7 +132,7 @@ class _Racks:
     def place(self, replication_factor: int) -> tuple[int, ...]:
         """One partition's replicas. There are enough brokers: `place_replicas` has counted them."""
         if self._turn == self._unfenced_count > 1:
-            # Every broker has led once: another order, lest the same brokers keep following the same leader.
+            # Every broker has led once: use another order, so that a leader gets other followers in the next round.
             self._random.shuffle(self._racks)
             for rack in self._racks:
                 rack.shuffle(self._random)

@@ -12,7 +12,7 @@ PRODUCER_ID_BLOCK_LENGTH = 1_000
 
 
 class ProducerIdBlock(NamedTuple):
-    """The ids `[first_id, first_id + length)`. What a broker does not use before it stops is never given again."""
+    """The ids `[first_id, first_id + length)`. Ids that a broker has not used when it stops are never used."""
 
     first_id: int
     length: int

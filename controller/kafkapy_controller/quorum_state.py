@@ -1,4 +1,4 @@
-"""The `quorum-state` file: what a voter must remember of an epoch, or it might vote twice in it."""
+"""The `quorum-state` file: epoch and vote, which a voter must remember so that it does not vote twice."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def encode_quorum_state(state: QuorumState, kraft_version: int, voter_ids: Seque
 
 
 def decode_quorum_state(text: str) -> QuorumState:
-    """Raises MalformedMessage: not JSON, or without the numbers that matter."""
+    """Raises MalformedMessage: not JSON, or required numbers are missing."""
     import json  # only a restart needs it
 
     try:

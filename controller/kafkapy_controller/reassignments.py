@@ -1,7 +1,7 @@
-"""What the controller decides about moving replicas to other brokers (AlterPartitionReassignments, KIP-455).
+"""The controller's decision about AlterPartitionReassignments (KIP-455): moving replicas to other brokers.
 
-A reassignment adds replicas, waits until they are in sync, and then takes others away. On a single node nothing new
-can come into sync; what only takes replicas away is done at once, and what is under way can be listed and cancelled.
+A reassignment adds replicas, waits until they are in sync, and then removes others. On a single node no new replica
+gets in sync; one that only removes replicas is complete at once, and others can be listed and cancelled.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def decide_alter_reassignments(
 ) -> Decision[AlterPartitionReassignmentsResponse]:
     """Records of the partitions whose replicas change, and a result for each partition asked for.
 
-    `allows_unclean_election` says it of a topic, by name.
+    `allows_unclean_election` is called with a topic's name.
     """
     records: list[MetadataRecord] = []
     responses: list[ReassignableTopicResponse] = []
@@ -103,12 +103,12 @@ def _target(
 def _reverted(
     name: str, index: int, partition: PartitionImage, allows_unclean_election: Callable[[str], bool]
 ) -> PartitionImage:
-    """Without what was being added, and with what was being removed."""
+    """The partition without its adding replicas, and with its removing ones."""
     if not is_reassigned(partition):
         raise KafkaError(ErrorCode.NO_REASSIGNMENT_IN_PROGRESS)
     replicas = tuple([broker_id for broker_id in partition.replicas if broker_id not in partition.adding_replicas])
     isr = tuple([broker_id for broker_id in partition.isr if broker_id not in partition.adding_replicas])
-    if not isr:  # all that is in sync goes: one of the others may lack committed records
+    if not isr:  # every in-sync replica would be removed, and the others may lack committed records
         if not allows_unclean_election(name):
             raise KafkaError(
                 ErrorCode.INVALID_REPLICA_ASSIGNMENT,
@@ -122,7 +122,7 @@ def _reverted(
 def reassignments_under_way(
     image: MetadataImage, asked: Iterable[ListPartitionReassignmentsTopics] | None
 ) -> ListPartitionReassignmentsResponse:
-    """The reassignments of those partitions, or of all (None). What does not exist is not being reassigned."""
+    """The reassignments of these partitions, or of all (None). Partitions that do not exist are left out."""
     wanted: Iterable[tuple[str, Iterable[int]]]
     if asked is None:
         wanted = [(topic.name, range(len(topic.partitions))) for topic in image.topics.values()]

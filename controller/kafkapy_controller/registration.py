@@ -1,4 +1,4 @@
-"""Registrations of brokers and controllers, and what a broker's coming means for its partitions."""
+"""Registrations of brokers and controllers, and the elections when a broker starts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ UNFENCE = -1
 
 
 class NodeRegistration(NamedTuple):
-    """What a node says of itself when it starts. `endpoints` are advertised ones."""
+    """The registration that a node sends when it starts. `endpoints` are advertised ones."""
 
     node_id: int
     incarnation_id: Uuid
@@ -37,7 +37,7 @@ class NodeRegistration(NamedTuple):
 
 
 def decide_register_controller(image: MetadataImage, registration: NodeRegistration) -> Decision[None]:
-    """Register a controller; without records where metadata.version has none for it, as in Apache Kafka."""
+    """Register a controller; no records if metadata.version has none for it, as in Apache Kafka."""
     if image.metadata_version < CONTROLLER_REGISTRATION:
         return Decision([], None)
     record = RegisterControllerRecord(
@@ -57,7 +57,7 @@ def decide_register_controller(image: MetadataImage, registration: NodeRegistrat
 
 
 def decide_start_broker(image: MetadataImage, registration: NodeRegistration, next_offset: int) -> Decision[int]:
-    """Register a broker that starts, unfence it and let it lead what it can lead; the response is its broker epoch.
+    """Register a broker that starts, unfence it, and make it leader where possible; the response is its broker epoch.
 
     Apache Kafka takes three steps (BrokerRegistration, heartbeats until the broker has caught up, then unfencing); a
     broker beside its controller has caught up from the start. The broker epoch is the registration's own offset,
@@ -94,9 +94,9 @@ def decide_start_broker(image: MetadataImage, registration: NodeRegistration, ne
 
 
 def decide_stop_broker(image: MetadataImage, broker_id: int) -> Decision[None]:
-    """Fence a broker that stops in good order.
+    """Fence a broker at its clean stop.
 
-    Otherwise whoever starts on the directory next, Apache Kafka that is, takes it for alive and refuses its next
+    Otherwise an Apache Kafka that starts on the directory next takes the broker for alive and refuses its
     registration until the session has timed out. Its partitions keep it as leader: with no other broker there is nobody
     to take over, and `decide_start_broker` raises their epochs.
     """
@@ -108,10 +108,10 @@ def decide_stop_broker(image: MetadataImage, broker_id: int) -> Decision[None]:
 
 
 def _elect(topic_id: Uuid, index: int, partition: PartitionImage, broker_id: int) -> PartitionChangeRecord | None:
-    """Make the broker the leader where it was when it stopped, or where no one leads and it may.
+    """Make the broker leader of partitions that it led when it stopped, and of those without a leader that it may lead.
 
-    The leader epoch rises even when the leader stays: what the last run did not flush is gone, and a follower or
-    consumer can only notice by the epoch (KIP-101, KIP-320).
+    The leader epoch rises even if the leader stays: unflushed records of the last run may be lost, and a follower or
+    consumer notices that only by the epoch (KIP-101, KIP-320).
     """
     if partition.leader not in (broker_id, NO_LEADER) or broker_id not in partition.replicas:
         return None

@@ -1,4 +1,4 @@
-"""Which names a topic may have, and the names of Kafka's own topics."""
+"""The rules for topic names, and the names of Kafka's own topics."""
 
 from __future__ import annotations
 
@@ -41,5 +41,5 @@ def is_valid_topic_name(name: str) -> bool:
 
 
 def metric_name(name: str) -> str | None:
-    """What metrics make of a name: they write `.` as `_`. None: it has neither, and no other is written like it."""
+    """The name in metrics, which write `.` as `_`; None if the name has neither, so that it cannot collide."""
     return name.replace(".", "_") if "." in name or "_" in name else None

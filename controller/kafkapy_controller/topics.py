@@ -1,4 +1,4 @@
-"""What the controller decides about topics and their partitions (CreateTopics, DeleteTopics, CreatePartitions).
+"""The controller's decisions about CreateTopics, DeleteTopics and CreatePartitions.
 
 Codes and messages are those of Apache Kafka 4.4.0, asked one by one of a running broker.
 """
@@ -43,7 +43,7 @@ DUPLICATE_NAME_MESSAGE = "Duplicate topic name."
 
 
 class TopicCreation(NamedTuple):
-    """What the node adds to a request to create topics: settings are the shell's knowledge."""
+    """The node's settings for CreateTopics, which the shell knows."""
 
     default_partition_count: int
     """num.partitions, for a request that says -1."""
@@ -65,11 +65,11 @@ class TopicCreation(NamedTuple):
 def decide_create_topics(
     image: MetadataImage, request: CreateTopicsRequest, creation: TopicCreation, made: Container[str] = ()
 ) -> Decision[CreateTopicsResponse]:
-    """Records of the topics that can be made, and a result for each name of the request.
+    """Records of the topics that can be created, and a result for each name of the request.
 
-    Topics succeed and fail one by one, but for the request as a whole POLICY_VIOLATION: more than 10,000 partitions, or
+    Topics succeed and fail one by one. The whole request fails with POLICY_VIOLATION: more than 10,000 partitions, or
     more than 10,000 records. With `validate_only` there are no records. As in Apache Kafka, only names that exist can
-    collide: `a.b` and `a_b` made by one request both succeed. `made` are those that the same request has made before,
+    collide: `a.b` and `a_b` in one request both succeed. `made`: topics that earlier parts of the request have created,
     if it comes in parts.
     """
     if sum([partition_count_of(topic, creation) for topic in request.topics]) > PARTITIONS_PER_REQUEST_MAX:
@@ -94,7 +94,7 @@ def decide_create_topics(
 
 
 def record_count_max(topic: CreatableTopic, creation: TopicCreation) -> int:
-    """As many records the topic needs, if it can be made."""
+    """The number of records that the topic needs, if it can be created."""
     return 1 + len(topic.configs) + partition_count_of(topic, creation)
 
 
@@ -111,7 +111,7 @@ def failed_creation(name: str, error: KafkaError) -> CreatableTopicResult:
 
 
 def _refused_names(topics: Sequence[CreatableTopic]) -> list[CreatableTopicResult]:
-    """One error result for each name that the request has twice, or that no client may create."""
+    """Error results for names that the request has twice, or that no client may create."""
     refused: list[CreatableTopicResult] = []
     counts = Counter([topic.name for topic in topics]) if len(topics) > 1 else {topic.name: 1 for topic in topics}
     for name, count in counts.items():
@@ -124,7 +124,7 @@ def _refused_names(topics: Sequence[CreatableTopic]) -> list[CreatableTopicResul
 
 
 def partition_count_of(topic: CreatableTopic, creation: TopicCreation) -> int:
-    """How many partitions are asked for."""
+    """The number of partitions in the request."""
     if topic.assignments:
         return len(topic.assignments)
     return creation.default_partition_count if topic.num_partitions == -1 else max(topic.num_partitions, 0)
@@ -259,7 +259,7 @@ def _manual_assignment(image: MetadataImage, topic: CreatableTopic) -> list[tupl
 def _check_manual_replicas(
     image: MetadataImage, partition: int, replicas: tuple[int, ...], replication_factor: int | None
 ) -> None:
-    """As `check_manual_replicas`, and one of them can lead the new partition."""
+    """As `check_manual_replicas`; also, one replica must be able to lead."""
     check_manual_replicas(image, replicas, replication_factor)
     if not _active_replicas(image, replicas):
         raise KafkaError(
@@ -277,7 +277,7 @@ def _active_replicas(image: MetadataImage, replicas: tuple[int, ...]) -> list[in
 def _partition_records(
     image: MetadataImage, topic_id: Uuid, assignments: Sequence[tuple[int, ...]], first_index: int = 0
 ) -> list[PartitionRecord]:
-    """Those with the same replicas share their lists: records are read only."""
+    """Records of partitions with the same replicas share their lists, as records are never changed."""
     placed = {replicas: _Placed.on(image, replicas) for replicas in set(assignments)}
     return [
         PartitionRecord(
@@ -295,7 +295,7 @@ def _partition_records(
 
 
 class _Placed(NamedTuple):
-    """What all new partitions on the same brokers have in common."""
+    """The fields that all new partitions on the same brokers share."""
 
     replicas: list[int]
     isr: list[int]
@@ -303,7 +303,7 @@ class _Placed(NamedTuple):
 
     @classmethod
     def on(cls, image: MetadataImage, replicas: tuple[int, ...]) -> _Placed:
-        directories: list[Uuid] = []  # a lower level of metadata.version cannot say where a replica is
+        directories: list[Uuid] = []  # a lower level of metadata.version has no directories
         if image.metadata_version >= DIRECTORY_ASSIGNMENT:
             directories = [default_directory(image, broker_id) for broker_id in replicas]
         return cls(list(replicas), _active_replicas(image, replicas), directories)
@@ -315,7 +315,7 @@ class _Placed(NamedTuple):
 def decide_delete_topics(image: MetadataImage, request: DeleteTopicsRequest) -> Decision[DeleteTopicsResponse]:
     """Records that remove the topics, named by name (up to version 5) or by name or id (from version 6 on).
 
-    A topic that is named twice, in whichever way, stays. The results are not in the order of the request; Apache Kafka
+    A topic that is named twice, by name or id, is not deleted. The results are not in the request's order; Apache Kafka
     even shuffles them.
     """
     results: list[DeletableTopicResult] = []
@@ -372,7 +372,7 @@ def _refused_deletion(name: str | None, topic_id: Uuid, message: str) -> Deletab
 def decide_create_partitions(
     image: MetadataImage, request: CreatePartitionsRequest, random: Random, room: int = RECORDS_PER_DECISION_MAX
 ) -> Decision[CreatePartitionsResponse]:
-    """Records of the partitions that a topic has too few of, and a result for each name of the request.
+    """Records of the added partitions, and a result for each name of the request.
 
     `room` is for how many of them the request may have, if it comes in parts what the others have left.
     Differs: more than 10,000 new partitions are POLICY_VIOLATION, as for CreateTopics. Apache Kafka 4.4.0 answers

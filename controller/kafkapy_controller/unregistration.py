@@ -1,4 +1,4 @@
-"""What the controller decides about a broker that will not come back (UnregisterBroker)."""
+"""The controller's decision about UnregisterBroker."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kafkapy_wire.uuid import Uuid
 
 
 def decide_unregister_broker(image: MetadataImage, broker_id: int) -> Decision[None]:
-    """Forget a broker that will not come back: it is in no ISR any more, and leads nothing.
+    """Remove the registration of a broker that will not return; it leaves every ISR and leads no partition.
 
     Raises KafkaError: BROKER_ID_NOT_REGISTERED.
     """
@@ -35,7 +35,7 @@ def decide_unregister_broker(image: MetadataImage, broker_id: int) -> Decision[N
 def _without_broker(
     image: MetadataImage, topic_id: Uuid, index: int, partition: PartitionImage, broker_id: int
 ) -> PartitionChangeRecord | None:
-    """The ISR keeps its last broker where no other list says who has all that was committed (KIP-966)."""
+    """The partition without the broker. If it is alone in the ISR, it stays there (KIP-966)."""
     isr = tuple([other for other in partition.isr if other != broker_id])
     eligible = tuple([other for other in partition.eligible_leader_replicas if other != broker_id])
     target = partition._replace(isr=isr or partition.isr, eligible_leader_replicas=eligible)

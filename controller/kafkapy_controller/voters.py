@@ -1,4 +1,4 @@
-"""The voters of the quorum, and the control records that say who they are (KIP-853)."""
+"""The voters of the quorum, and the control records that list them (KIP-853)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LATEST_KRAFT_VERSION = 1
 
 
 class VoterEndpoint(NamedTuple):
-    """Where the other controllers reach it."""
+    """The address for other controllers."""
 
     name: str
     host: str
@@ -22,7 +22,7 @@ class VoterEndpoint(NamedTuple):
 
 
 class Voter(NamedTuple):
-    """One controller that votes. Its directory id tells a replaced disk from the old one."""
+    """A controller that votes. After its disk is replaced, it has another directory id."""
 
     node_id: int
     directory_id: Uuid
@@ -30,14 +30,14 @@ class Voter(NamedTuple):
 
 
 class ReplicaKey(NamedTuple):
-    """A node with one of its disks: a node that came back with an empty disk is another replica (KIP-853)."""
+    """A node with a directory id: with an empty disk it is another replica (KIP-853)."""
 
     node_id: int
     directory_id: Uuid
 
 
 class QuorumMembership(NamedTuple):
-    """Up to kraft.version 0 the voters stand in each node's settings; from 1 on the log says who they are."""
+    """The voters: at kraft.version 0 from each node's settings, from version 1 on from the log."""
 
     kraft_version: int
     voters: tuple[Voter, ...]
@@ -50,7 +50,7 @@ class QuorumMembership(NamedTuple):
         return next((voter for voter in self.voters if voter.node_id == node_id), None)
 
     def votes(self, replica: ReplicaKey) -> bool:
-        """Whether `replica` is one of the voters. Directory ids are compared where both are known."""
+        """Whether `replica` is a voter. Directory ids are compared if both are known."""
         voter = self.voter(replica.node_id)
         return voter is not None and same_directory(voter.directory_id, replica.directory_id)
 
@@ -58,7 +58,7 @@ class QuorumMembership(NamedTuple):
         return self._replace(voters=tuple(sorted(voters, key=lambda voter: voter.node_id)))
 
     def replay(self, control_record: Record) -> QuorumMembership:
-        """The membership after a control record. Raises MalformedMessage: the record is not what its key says."""
+        """The membership after a control record. Raises MalformedMessage: the value does not fit the key."""
         control_type = read_control_record_type(control_record.key)
         value = control_record.value or b""
         if control_type is ControlRecordType.KRAFT_VERSION:
@@ -71,27 +71,27 @@ class QuorumMembership(NamedTuple):
 
 
 def same_directory(one: Uuid, other: Uuid) -> bool:
-    """Up to kraft.version 0 nobody knows directory ids: an unknown one is taken for the same."""
+    """At kraft.version 0 directory ids are unknown: an unknown id equals every id."""
     return ZERO_UUID in (one, other) or one == other
 
 
 class MembershipHistory:
-    """Who voted from which offset of the log on: a truncation undoes changes of the voters too (KIP-853)."""
+    """The membership by offset of the log, since a truncation also undoes changes of the voters (KIP-853)."""
 
     __slots__ = ("_entries",)
 
     def __init__(self, first: QuorumMembership, offset: int = -1) -> None:
-        """`first` holds below everything that the log says: from settings, or a snapshot up to `offset`."""
+        """`first` is the membership before the log: from settings, or from a snapshot up to `offset`."""
         self._entries: list[tuple[int, QuorumMembership]] = [(offset, first)]
 
     @property
     def latest(self) -> QuorumMembership:
-        """It holds as soon as it is appended, committed or not."""
+        """The latest membership, which is in effect when it is appended, committed or not."""
         return self._entries[-1][1]
 
     @property
     def latest_offset(self) -> int:
-        """Of the record that said so; below 0 where no record did."""
+        """The offset of the record of the latest membership; below 0 if there is none."""
         return self._entries[-1][0]
 
     def add(self, offset: int, membership: QuorumMembership) -> None:
@@ -103,12 +103,12 @@ class MembershipHistory:
             self._entries.pop()
 
     def since(self, end_offset: int) -> list[QuorumMembership]:
-        """The one that holds for a log that ends at `end_offset`, and all later ones."""
+        """The membership of a log that ends at `end_offset`, and all later ones."""
         later = [membership for offset, membership in self._entries if offset >= end_offset]
         return [self.at(end_offset), *later]
 
     def at(self, end_offset: int) -> QuorumMembership:
-        """What holds for a log that ends at `end_offset`: for a snapshot of it."""
+        """The membership of a log that ends at `end_offset`, for a snapshot."""
         return next(membership for offset, membership in reversed(self._entries) if offset < end_offset or offset < 0)
 
 
@@ -126,14 +126,14 @@ def leader_change_record(
 
 
 def membership_records(membership: QuorumMembership, now_ms: int) -> list[NewRecord]:
-    """The records that put a membership into a log or a snapshot."""
+    """The control records of a membership, for a log or a snapshot."""
     version = k_raft_version_record.KRaftVersionRecord(version=0, k_raft_version=membership.kraft_version)
     key = control_record_key(ControlRecordType.KRAFT_VERSION)
     return [NewRecord(now_ms, key, encode(version, 0)), voters_record_of(membership, now_ms)]
 
 
 def voters_record_of(membership: QuorumMembership, now_ms: int) -> NewRecord:
-    """The record that says who votes from its offset on."""
+    """The control record with the voters."""
     voters = voters_record.VotersRecord(
         version=0,
         voters=[

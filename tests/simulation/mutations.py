@@ -105,17 +105,17 @@ def _no_divergence() -> Any:
     def place(core: QuorumCore, request: Fetch) -> Any:
         return core.snapshot if request.fetch_offset < core.log_start_offset else None
 
-    return patch.object(leading, "_place", place)
+    return patch.object(leading, "_divergence_or_snapshot", place)
 
 
 def _divergence_by_offset_alone() -> Any:
-    original = leading._place
+    original = leading._divergence_or_snapshot
 
     def place(core: QuorumCore, request: Fetch) -> Any:
         own = core.epochs.epoch_at(request.fetch_offset - 1)
         return original(core, request._replace(last_fetched_epoch=own) if request.fetch_offset else request)
 
-    return patch.object(leading, "_place", place)
+    return patch.object(leading, "_divergence_or_snapshot", place)
 
 
 def _deposed_leader_goes_on() -> Any:

@@ -1,16 +1,16 @@
 """The KRaft quorum (KIP-595, 630, 853, 996) as a pure state machine: no socket, no file, no clock.
 
 ```
-quorum         events in, effects out: what drives it needs no other module
-core           what a node knows, and the changes of its role: the only writers of it
-roles          the roles, and what each knows
-voting         how a leader is found
+quorum         events in, effects out: the only module that its driver needs
+core           the state of a node, and the only functions that change its role
+roles          the roles and their state
+voting         elections
 following      fetching from the leader
-leading        answering fetches, committing, changing who votes
+leading        answering fetches, committing, changing the voters
 description    the quorum as its leader sees it
-epoch_history  which leader epoch began where in the log
-messages, rpc  what nodes say to each other, and how Kafka encodes it
+epoch_history  the start offset of each leader epoch
+messages, rpc  the messages between nodes, and their encoding in Kafka's protocol
 ```
 
-`tests/simulation` runs it under every misfortune that a seed can think of.
+`tests/simulation` runs it with crashes, lost messages and disk errors from a seed.
 """

@@ -1,6 +1,6 @@
-"""What a node knows of its quorum, and the changes of its role: `become_...` are the only writers of `role`.
+"""The state of a node in the quorum, and the changes of its role: only `become_...` write `role`.
 
-What messages and timers do to it is in `voting.py`, `following.py` and `leading.py`; `quorum.py` is the door.
+`voting.py`, `following.py` and `leading.py` handle messages and timers; callers use `quorum.py`.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class QuorumTimeouts(NamedTuple):
 
     @property
     def quorum_ms(self) -> int:
-        """A leader that no majority fetches from within this time resigns. Longer than a follower waits for it."""
+        """A leader resigns if no majority fetches from it for this time, which is longer than the fetch timeout."""
         return self.fetch_ms * 3 // 2
 
 
@@ -102,7 +102,7 @@ NOTHING = Effects()
 
 
 class Outbox:
-    """The effects of the step that is under way."""
+    """The effects of the running step."""
 
     __slots__ = ("answers", "batch", "high_watermark", "quorum_state", "sends", "snapshot_part", "truncate_to")
 
@@ -128,7 +128,7 @@ class Outbox:
 
 
 class QuorumCore:
-    """State and roles. Attributes are read by anybody in this package and written by the steps."""
+    """State and roles. All modules of this package read the attributes; only steps write them."""
 
     def __init__(
         self,
@@ -179,9 +179,9 @@ class QuorumCore:
 
     @property
     def may_stand(self) -> bool:
-        """Whether this node may stand for election: it votes by some membership that may still be the committed one.
+        """Whether this node may stand for election: it is a voter in a membership that may still be the committed one.
 
-        A node whose removal is in its log, and maybe nowhere else, has to: of two voters the other cannot be elected
+        A node whose removal may be in its log only must be able to: of two voters, the other cannot be elected
         without its vote, and its log is shorter (Ongaro's thesis, 4.2.2). Its own vote does not count then.
         """
         return self.may_vote and any(each.votes(self.me) for each in self.members.since(self.high_watermark))
@@ -196,15 +196,15 @@ class QuorumCore:
 
     @property
     def is_durable(self) -> bool:
-        """Whether all of the log is on the disk."""
+        """Whether the whole log is on the disk."""
         return self.durable_offset >= self.log_end_offset
 
     def is_up_to_date(self, last_epoch: int, log_end_offset: int) -> bool:
-        """Whether a candidate's log has all that this one has: only then may it lead (Raft, 5.4.1)."""
+        """Whether a candidate's log has all records of this one: only then may it lead (Raft, 5.4.1)."""
         return (last_epoch, log_end_offset) >= (self.epochs.last_epoch, self.log_end_offset)
 
     def known_leader(self) -> tuple[int, int, Endpoints]:
-        """Leader id, epoch and where to reach it, as every result tells them."""
+        """Leader id, epoch and address, which are in every result."""
         if isinstance(self.role, Leader):
             return self.me.node_id, self.epoch, self.endpoints
         return self.leader_id, self.epoch, self.leader_endpoints
@@ -213,7 +213,7 @@ class QuorumCore:
         return self.timeouts.election_ms + self.random.randrange(self.timeouts.election_ms)
 
     def places_to_ask(self) -> list[int]:
-        """Where to look for the leader."""
+        """The nodes to ask for the leader."""
         bootstrap = [-2 - index for index in range(self.bootstrap_count)]
         return bootstrap or [voter.node_id for voter in self.other_voters]
 
@@ -226,7 +226,7 @@ class QuorumCore:
         self.out.answers.append(Answer(reply_to, result))
 
     def append(self, batch: bytes, record_count: int) -> None:
-        """At the log's end, in this epoch."""
+        """Append at the log's end, in this epoch."""
         assert self.out.batch is None, "one batch a step"
         self.out.batch = batch
         self.epochs.append(self.epoch, self.log_end_offset, self.log_end_offset + record_count)
@@ -253,18 +253,18 @@ class QuorumCore:
             self.members.add(offset, membership)
 
     def _persist(self) -> None:
-        """The epoch, its leader and the vote of this node; an observer keeps them too, as Apache Kafka's does."""
+        """Write the epoch, its leader and this node's vote; an observer does, too, as in Apache Kafka."""
         voted = self.voted if self.voted is not None else ReplicaKey(NOBODY, ZERO_UUID)
         self.out.quorum_state = QuorumState(self.leader_id, self.epoch, voted.node_id, voted.directory_id)
 
     # Roles
 
     def become_unattached(self, epoch: int) -> None:
-        """No leader of `epoch` is known. A higher epoch takes the vote back."""
+        """No leader of `epoch` is known. In a higher epoch this node has not voted yet."""
         assert epoch >= self.epoch, (epoch, self.epoch)
         if epoch > self.epoch:
             self.voted = None
-        self._leave()
+        self._refuse_waiting()
         self.epoch = epoch
         self.leader_id = NOBODY
         self.leader_endpoints = ()
@@ -272,7 +272,7 @@ class QuorumCore:
         self._persist()
 
     def vote_for(self, candidate: ReplicaKey) -> None:
-        """In this epoch, and nobody else. The voter then waits a whole election timeout for its outcome."""
+        """Vote for this replica in this epoch. The voter then waits a whole election timeout for the outcome."""
         assert self.voted is None or self.voted == candidate, (self.voted, candidate)
         assert self.leader_id == NOBODY, "the epoch has a leader"
         self.voted = candidate
@@ -281,12 +281,12 @@ class QuorumCore:
 
     def become_prospective(self) -> None:
         assert self.may_stand, "only voters stand for election"
-        self._leave()
+        self._refuse_waiting()
         self.role = Prospective(self._own_votes(), self.now_ms + self.election_timeout_ms())
 
     def become_candidate(self) -> None:
         assert self.may_stand, "only voters stand for election"
-        self._leave()
+        self._refuse_waiting()
         self.epoch += 1
         self.voted = self.me
         self.leader_id = NOBODY
@@ -300,7 +300,7 @@ class QuorumCore:
         return votes
 
     def become_leader(self) -> None:
-        """Of the epoch that it was elected in."""
+        """Lead the epoch in which this node was elected."""
         assert isinstance(self.role, Candidate), self.role
         assert self.role.votes.are_granted, self.role
         granted = sorted(self.role.votes.granted)
@@ -324,7 +324,7 @@ class QuorumCore:
         )
         if epoch > self.epoch:
             self.voted = None
-        self._leave()
+        self._refuse_waiting()
         self.epoch = epoch
         self.leader_id = leader_id
         self.leader_endpoints = endpoints
@@ -332,12 +332,12 @@ class QuorumCore:
         self._persist()
 
     def become_resigned(self) -> None:
-        """Lead no more in this epoch, and tell the voters, the ones with the longest logs first."""
+        """Stop leading in this epoch, and tell the voters, those with the longest logs first."""
         assert isinstance(self.role, Leader), self.role
         leader = self.role
         others = [ReplicaKey(voter.node_id, voter.directory_id) for voter in self.other_voters]
         others.sort(key=lambda other: -leader.progress_of(other).log_end_offset)
-        self._leave()
+        self._refuse_waiting()
         self.role = Resigned(self.now_ms + self.election_timeout_ms())
         if not others:
             return
@@ -347,8 +347,8 @@ class QuorumCore:
         for other in others:
             self.send(other.node_id, farewell)
 
-    def _leave(self) -> None:
-        """Whoever waits at the role that ends hears that it does."""
+    def _refuse_waiting(self) -> None:
+        """Refuse the requests that wait at the role that ends."""
         if isinstance(self.role, Leader):
             for reply_to, result in self.role.refusals(self.epoch):
                 self.answer(reply_to, result)
@@ -361,7 +361,7 @@ class QuorumCore:
         )
 
     def refusal_for_epoch(self, epoch: int) -> ErrorCode:
-        """What a request of `epoch` that only the leader of this epoch answers gets; NONE: this node is it."""
+        """The error of a request that only the leader of `epoch` may answer; NONE if this node leads it."""
         if epoch < self.epoch:
             return ErrorCode.FENCED_LEADER_EPOCH
         if epoch > self.epoch:

@@ -1,4 +1,4 @@
-"""What DescribeQuorum tells: the quorum as its leader sees it."""
+"""The data of DescribeQuorum: the quorum as its leader knows it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class ReplicaProgress(NamedTuple):
-    """How far one replica of the metadata log is, as its leader knows it. Times in ms, -1: never."""
+    """The log end offset and times of one replica, as the leader knows them. Times in ms, -1: never."""
 
     node_id: int
     directory_id: Uuid
@@ -23,7 +23,7 @@ class ReplicaProgress(NamedTuple):
 
 
 class QuorumDescription(NamedTuple):
-    """Observers are the replicas that have fetched and do not vote."""
+    """The quorum; observers are replicas that have fetched and do not vote."""
 
     leader_id: int
     epoch: int
@@ -35,7 +35,7 @@ class QuorumDescription(NamedTuple):
 
 
 def describe(core: QuorumCore, now_ms: int) -> QuorumDescription | None:
-    """None: this node does not lead. A leader is always as far as itself."""
+    """The description; None if this node does not lead. The leader itself is always caught up."""
     leader = core.role
     if not isinstance(leader, Leader):
         return None

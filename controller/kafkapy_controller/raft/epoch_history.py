@@ -1,4 +1,4 @@
-"""Which leader epoch began where in a log: what Raft compares two logs by (KIP-595, after KIP-101)."""
+"""The start offset of each leader epoch in a log, by which Raft compares two logs (KIP-595, after KIP-101)."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import NamedTuple
 
 
 class EpochEnd(NamedTuple):
-    """The last offset, plus one, that a log has of `epoch`."""
+    """The end offset of `epoch` in a log."""
 
     epoch: int
     end_offset: int
 
 
 class EpochHistory:
-    """Epochs in the order of their first offsets; both only grow. Knows nothing below the log's start."""
+    """Epochs in the order of their first offsets; both only grow. It has no entries below the log start."""
 
     __slots__ = ("_epochs", "_starts", "end_offset")
 
@@ -44,7 +44,7 @@ class EpochHistory:
         self.end_offset = end_offset
 
     def truncate(self, end_offset: int) -> None:
-        """Forget what is at `end_offset` and above."""
+        """Remove epochs that begin at `end_offset` or above."""
         assert end_offset <= self.end_offset, (end_offset, self.end_offset)
         while self._starts and self._starts[-1] >= end_offset:
             self._starts.pop()
@@ -52,7 +52,7 @@ class EpochHistory:
         self.end_offset = end_offset
 
     def begin_after(self, end_offset: int, epoch: int) -> None:
-        """A snapshot stands for all below `end_offset`, whose last record is of `epoch`; the log is empty now."""
+        """A snapshot has replaced the log up to `end_offset`; its last record is of `epoch`."""
         self._epochs, self._starts = ([epoch], [end_offset - 1]) if end_offset else ([], [])
         self.end_offset = end_offset
 

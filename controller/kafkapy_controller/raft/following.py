@@ -1,4 +1,4 @@
-"""A node that follows: it fetches the leader's log, truncates what that does not have, and learns what is committed."""
+"""A follower: fetches the leader's log, truncates records that the leader does not have, and commits."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from kafkapy_wire.records import crc_matches, decode_records, split_batches
 
 
 class QuorumBroken(Exception):
-    """The leader contradicts what was committed, or sends what is no log: this node must not go on."""
+    """The leader contradicts committed records, or sends invalid batches: this node must stop."""
 
 
 def tick(core: QuorumCore) -> None:
-    """What is due of a follower."""
+    """Do what is due in the role of follower."""
     role = core.role
     if not isinstance(role, Follower):
         return
@@ -46,7 +46,7 @@ def _next_request(core: QuorumCore, role: Follower) -> Fetch | FetchSnapshot:
 
 
 def fetched(core: QuorumCore, from_id: int, request: Fetch, result: FetchResult) -> None:
-    """Raises QuorumBroken: the leader would have this node drop what is committed, or sent what it cannot append."""
+    """Raises QuorumBroken: the leader asks to truncate committed records, or has sent invalid batches."""
     if not learn(core, result.leader_id, result.epoch, result.endpoints):
         return
     role = _awaiting(core, from_id, request)
@@ -75,7 +75,7 @@ def failed(core: QuorumCore, from_id: int, request: Fetch | FetchSnapshot) -> No
 
 
 def _awaiting(core: QuorumCore, from_id: int, request: Fetch | FetchSnapshot) -> Follower | None:
-    """The follower that waits for this answer; None: the answer comes too late to mean anything."""
+    """The follower that waits for this answer; None if the answer is too late."""
     role = core.role
     if isinstance(role, Unattached):
         role.fetching = False
@@ -115,7 +115,7 @@ def _truncate(core: QuorumCore, role: Follower, request: Fetch, result: FetchRes
 
 
 def _append(core: QuorumCore, role: Follower, records: bytes) -> None:
-    """Whole batches from the log's end on: all of them are checked before the first changes anything."""
+    """Append whole batches at the log's end, after all of them are checked."""
     end_offset, epoch, membership = core.log_end_offset, core.epochs.last_epoch, core.membership
     entries: list[tuple[int, int, int]] = []
     changes: list[tuple[int, QuorumMembership]] = []
@@ -143,7 +143,7 @@ def _append(core: QuorumCore, role: Follower, records: bytes) -> None:
 
 
 def commit(core: QuorumCore, role: Follower) -> None:
-    """Everything that the leader knows to be committed and that is on this node's disk."""
+    """Move the high watermark to the leader's, but not beyond the records on this node's disk."""
     high_watermark = min(role.leader_high_watermark, core.durable_offset)
     if high_watermark > core.high_watermark:
         core.commit(high_watermark)
@@ -176,7 +176,7 @@ def fetched_snapshot(core: QuorumCore, from_id: int, request: FetchSnapshot, res
     download = role.download
     wrong = result.position != download.position or len(result.data) > result.size - result.position
     if result.error is not ErrorCode.NONE or result.epoch != core.epoch or wrong or not result.data:
-        role.download = None  # gone, or not what was asked for: the next Fetch says which is the newest
+        role.download = None  # deleted, or another snapshot: the next Fetch names the newest one
         role.fetch_at_ms = core.now_ms + core.timeouts.backoff_ms
         return
     _heard_of_leader(core, role)
@@ -187,7 +187,7 @@ def fetched_snapshot(core: QuorumCore, from_id: int, request: FetchSnapshot, res
 
 
 def installed(core: QuorumCore, snapshot: SnapshotId, membership: QuorumMembership) -> None:
-    """The snapshot has taken the place of the whole log, which was behind it."""
+    """The snapshot has replaced the whole log, which ended below it."""
     core.epochs.begin_after(snapshot.end_offset, snapshot.epoch)
     core.members = MembershipHistory(membership, snapshot.end_offset - 1)
     core.snapshot = snapshot

@@ -1,4 +1,4 @@
-"""A node that leads: it answers fetches, learns from them what a majority has, and changes who votes (KIP-853)."""
+"""A leader: answers fetches, learns from them what a majority has, and changes the voters (KIP-853)."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def fetch(core: QuorumCore, reply_to: object, request: Fetch) -> None:
         return
     assert isinstance(core.role, Leader)
     leader = core.role
-    _heard_of(core, leader, request.replica)
-    where = _place(core, request)
+    _note_fetch(core, leader, request.replica)
+    where = _divergence_or_snapshot(core, request)
     if where is not None:
         core.answer(reply_to, _result(core, where))
         return
@@ -51,15 +51,15 @@ def fetch(core: QuorumCore, reply_to: object, request: Fetch) -> None:
         core.answer(reply_to, FetchResult(ErrorCode.NOT_LEADER_OR_FOLLOWER, NOBODY, epoch, endpoints=endpoints))
         return
     parked = ParkedFetch(reply_to, request, core.now_ms + request.max_wait_ms)
-    if request.max_wait_ms <= 0 or _has_news(core, request):
+    if request.max_wait_ms <= 0 or _can_answer_now(core, request):
         _answer_fetch(core, parked)
     else:
         _answer_parked(core, leader, lambda other: other.fetch.replica == request.replica)
         leader.parked.append(parked)
 
 
-def _place(core: QuorumCore, request: Fetch) -> EpochEnd | SnapshotId | None:
-    """None: the replica's log is the beginning of this one. Otherwise where they differ, or what it needs first."""
+def _divergence_or_snapshot(core: QuorumCore, request: Fetch) -> EpochEnd | SnapshotId | None:
+    """None if the replica's log is a prefix of this one; else where they diverge, or the snapshot to fetch."""
     offset, epoch = request.fetch_offset, request.last_fetched_epoch
     if offset == 0 and core.log_start_offset == 0:
         return None
@@ -85,8 +85,8 @@ def _result(core: QuorumCore, where: EpochEnd | SnapshotId | None) -> FetchResul
     )
 
 
-def _has_news(core: QuorumCore, request: Fetch) -> bool:
-    """Records, or a high watermark that the replica does not know (KIP-1166)."""
+def _can_answer_now(core: QuorumCore, request: Fetch) -> bool:
+    """Whether there are records, or a high watermark, that the replica does not have (KIP-1166)."""
     return request.fetch_offset < core.log_end_offset or 0 <= request.high_watermark < core.high_watermark
 
 
@@ -104,10 +104,10 @@ def _answer_parked(core: QuorumCore, leader: Leader, which: object) -> None:
         _answer_fetch(core, each)
 
 
-def answer_news(core: QuorumCore, leader: Leader) -> None:
-    """To fetches that waited for what is there now."""
+def answer_waiting_fetches(core: QuorumCore, leader: Leader) -> None:
+    """Answer waiting fetches whose records or high watermark are there now."""
     if leader.parked:
-        _answer_parked(core, leader, lambda parked: _has_news(core, parked.fetch))
+        _answer_parked(core, leader, lambda parked: _can_answer_now(core, parked.fetch))
 
 
 def fetch_snapshot(core: QuorumCore, reply_to: object, request: FetchSnapshot) -> None:
@@ -118,15 +118,15 @@ def fetch_snapshot(core: QuorumCore, reply_to: object, request: FetchSnapshot) -
         core.answer(reply_to, result)
         return
     assert isinstance(core.role, Leader)
-    _heard_of(core, core.role, request.replica)
+    _note_fetch(core, core.role, request.replica)
     core.out.answers.append(Answer(reply_to, result, part_of=request))
 
 
 # What a majority has
 
 
-def _heard_of(core: QuorumCore, leader: Leader, replica: ReplicaKey) -> None:
-    """A leader that a majority still fetches from goes on leading."""
+def _note_fetch(core: QuorumCore, leader: Leader, replica: ReplicaKey) -> None:
+    """Note a fetch: a leader leads on as long as a majority fetches from it."""
     if replica.node_id == core.me.node_id or not core.membership.votes(replica):
         return
     leader.fetched_voters.add(replica.node_id)
@@ -144,7 +144,7 @@ def advance(core: QuorumCore, leader: Leader) -> None:
 
 def committed(core: QuorumCore, leader: Leader) -> None:
     """The high watermark has moved."""
-    answer_news(core, leader)
+    answer_waiting_fetches(core, leader)
     change = leader.change
     if change is not None and change.end_offset <= core.high_watermark:
         leader.change = None
@@ -156,7 +156,7 @@ def committed(core: QuorumCore, leader: Leader) -> None:
 
 
 def tick(core: QuorumCore) -> None:
-    """What is due of a leader."""
+    """Do what is due in the role of leader."""
     leader, now_ms = core.role, core.now_ms
     if not isinstance(leader, Leader):
         return
@@ -172,7 +172,7 @@ def tick(core: QuorumCore) -> None:
 
 
 def _begin_epoch(core: QuorumCore, leader: Leader) -> None:
-    """Tell the voters that do not fetch who leads: they do not know, or have lost their way."""
+    """Send BeginQuorumEpoch to voters that do not fetch: they may not know the leader."""
     leader.begin_at_ms = core.now_ms + core.timeouts.fetch_ms // 2
     for voter in core.other_voters:
         progress = leader.progress_of(ReplicaKey(voter.node_id, voter.directory_id))
@@ -185,7 +185,7 @@ def _begin_epoch(core: QuorumCore, leader: Leader) -> None:
 def epoch_answered(
     core: QuorumCore, from_id: int, request: BeginQuorumEpoch | EndQuorumEpoch, result: EpochResult | None
 ) -> None:
-    """`result` None: it did not get there."""
+    """`result` None: the request was not answered."""
     if result is not None and not learn(core, result.leader_id, result.epoch, result.endpoints):
         return
     if isinstance(core.role, Leader) and request.epoch == core.epoch:
@@ -254,7 +254,7 @@ def _refusal_of_change(core: QuorumCore) -> tuple[ErrorCode, str] | None:
 
 
 def _append_members(core: QuorumCore, voters: tuple[Voter, ...], reply_to: object, timeout_ms: int) -> None:
-    """The new voters count from here on: each change is of one voter, so that old and new majorities meet."""
+    """Use the new voters from now on: only one changes at a time, so old and new majorities overlap."""
     assert isinstance(core.role, Leader)
     membership: QuorumMembership = core.membership.with_voters(voters)
     batch = build_control_batch(

@@ -1,7 +1,7 @@
-"""What the nodes of a quorum say to each other: Kafka's RPCs, without the fields that only Kafka's encoding needs.
+"""The messages between the nodes of a quorum: Kafka's RPCs, without fields that only Kafka's encoding needs.
 
-Each request has a result of its own. `rpc.py` makes Kafka's messages of them, and them of Kafka's messages; a node
-that is alone never imports those. Epochs are the quorum's; offsets are of `__cluster_metadata-0`.
+Each request has its own result type. `rpc.py` converts them to Kafka's messages and back; a node
+without others never imports it. Epochs are the quorum's; offsets are of `__cluster_metadata-0`.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Fetch(NamedTuple):
 
 
 class FetchResult(NamedTuple):
-    """At most one of `diverging`, `snapshot` and `records` says something.
+    """At most one of `diverging`, `snapshot` and `records` is set.
 
     A replica whose log differs from the leader's truncates to `diverging`; one whose next record the leader has
     deleted fetches `snapshot` first.

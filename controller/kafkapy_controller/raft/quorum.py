@@ -1,7 +1,7 @@
 """One node of the quorum: `step(event, now_ms) -> Effects`.
 
-Whoever drives it executes the effects of a step before it makes the next, and makes one with `Tick` when `deadline_ms`
-has come. Nothing is lost when an answer never comes: `Failed` says so, and it is tried again.
+The driver executes the effects of a step before it makes the next, and makes one with `Tick` when `deadline_ms`
+has come. If a request is not answered, the driver makes a step with `Failed`, and the request is repeated.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ __all__ = [
 
 
 class Start(NamedTuple):
-    """The log has been read: whatever it holds is where this node stands. A voter that is alone leads at once."""
+    """The log has been read. A single voter leads at once."""
 
 
 class Tick(NamedTuple):
@@ -59,7 +59,7 @@ class Answered(NamedTuple):
 
 
 class Failed(NamedTuple):
-    """`request` was not answered: no connection, no answer in time, or one that is no answer."""
+    """`request` was not answered: no connection, no answer in time, or an invalid one."""
 
     from_id: int
     request: Request
@@ -74,18 +74,18 @@ class Append(NamedTuple):
 
 
 class AppendPrepared(NamedTuple):
-    """The same, with a batch that `Quorum.prepare` has made; nothing was appended since."""
+    """As `Append`, with a batch of `Quorum.prepare`; nothing was appended since."""
 
     batch: bytes
     record_count: int
 
 
 class Appended(NamedTuple):
-    """The log has the last `batch`: followers may have it."""
+    """The log has the last `batch`: followers may fetch it."""
 
 
 class NotAppended(NamedTuple):
-    """The disk had no room for the last `batch`: the log ends at `end_offset`, as it did before."""
+    """The disk is full: the last `batch` was not appended, and the log ends at `end_offset`, as before."""
 
     end_offset: int
 
@@ -97,7 +97,7 @@ class Flushed(NamedTuple):
 
 
 class SnapshotInstalled(NamedTuple):
-    """The downloaded snapshot has taken the log's place; it says that `membership` votes."""
+    """The downloaded snapshot has replaced the log; it has `membership`."""
 
     snapshot: SnapshotId
     membership: QuorumMembership
@@ -115,7 +115,7 @@ class SnapshotStored(NamedTuple):
 
 
 class Stop(NamedTuple):
-    """The node goes away in good order."""
+    """The node stops cleanly."""
 
 
 Event = (
@@ -128,7 +128,7 @@ class Quorum(QuorumCore):
     """One node of the quorum."""
 
     def prepare(self, encoded_records: Sequence[bytes], now_ms: int) -> bytes:
-        """The batch of a leader's large decision, for `AppendPrepared`: it changes nothing yet."""
+        """The batch of a leader's large decision, for `AppendPrepared`; no state changes."""
         return build_encoded_batch(encoded_records, base_offset=self.log_end_offset, epoch=self.epoch, now_ms=now_ms)
 
     @property
@@ -148,7 +148,7 @@ class Quorum(QuorumCore):
 
     @property
     def deadline_ms(self) -> int | None:
-        """When the next `Tick` is due; None: nothing is awaited."""
+        """When the next `Tick` is due; None if no timer runs."""
         role = self.role
         match role:
             case Unattached():
@@ -210,7 +210,7 @@ class Quorum(QuorumCore):
                 if isinstance(self.role, Leader) and self.role.parked:
                     from kafkapy_controller.raft import leading
 
-                    leading.answer_news(self, self.role)
+                    leading.answer_waiting_fetches(self, self.role)
             case NotAppended(end_offset):
                 self._not_appended(end_offset)
             case Flushed(end_offset):
@@ -246,7 +246,7 @@ class Quorum(QuorumCore):
         self.append(batch, record_count)
 
     def _not_appended(self, end_offset: int) -> None:
-        """What a leader or a follower could not store: as if it had never been decided, or fetched."""
+        """The batch was not stored: undo it, as if it had not been decided or fetched."""
         assert self.high_watermark <= end_offset <= self.log_end_offset, (end_offset, self.log_end_offset)
         self.epochs.truncate(end_offset)
         self.members.truncate(end_offset)
@@ -254,7 +254,7 @@ class Quorum(QuorumCore):
         if isinstance(role, Follower):
             role.fetch_at_ms = self.now_ms + self.timeouts.backoff_max_ms
         elif isinstance(role, Leader) and end_offset <= role.epoch_start_offset:
-            self.become_resigned()  # it could not even say that it leads
+            self.become_resigned()  # it could not append its first record as leader
 
     def _flushed(self, end_offset: int) -> None:
         if isinstance(self.role, Resigned | Leader | Follower) or end_offset <= self.log_end_offset:

@@ -1,4 +1,4 @@
-"""The roles of a node in the quorum. Each has just the state that belongs to it: none can be misread in another.
+"""The roles of a node in the quorum. Each class has only the state of its role.
 
                  +----------------- higher epoch, from any role ------------------+
                  v                                                                |
@@ -44,7 +44,7 @@ class Unattached:
 
 
 class Votes:
-    """Who has granted, of those who vote. `missing` are asked (again) at `ask_at_ms`."""
+    """The votes of an election. Voters in `missing` are asked (again) at `ask_at_ms`."""
 
     __slots__ = ("ask_at_ms", "asking", "granted", "rejected", "voter_ids")
 
@@ -65,7 +65,7 @@ class Votes:
 
     @property
     def are_rejected(self) -> bool:
-        """The rest cannot make a majority any more."""
+        """Whether a majority is not possible any more."""
         return len(self.voter_ids) - len(self.rejected) < self.majority
 
     @property
@@ -79,7 +79,7 @@ class Votes:
 
 
 class Prospective:
-    """Asks whether it would be elected, before it disturbs a quorum that may well have a leader (KIP-996)."""
+    """Asks whether it would be elected, so that it does not disturb a quorum that has a leader (KIP-996)."""
 
     __slots__ = ("election_deadline_ms", "votes")
 
@@ -99,7 +99,7 @@ class Candidate:
 
 
 class SnapshotDownload:
-    """A snapshot of the leader on its way here: bytes below `position` are stored."""
+    """A snapshot that is being fetched from the leader: bytes below `position` are stored."""
 
     __slots__ = ("position", "snapshot")
 
@@ -135,7 +135,7 @@ class Follower:
 
 
 class Resigned:
-    """Has led this epoch, and will not again: told everybody, and waits for another leader or its election timeout."""
+    """Has led this epoch and resigned: waits for another leader or its election timeout."""
 
     __slots__ = ("election_deadline_ms",)
 
@@ -172,7 +172,7 @@ class ParkedFetch(NamedTuple):
 
 
 class VoterChange:
-    """Is appended and not committed. `reply_to` None: it was answered, or nobody asked."""
+    """A change of the voters that is appended and not committed. `reply_to` None: no request waits for it."""
 
     __slots__ = ("deadline_ms", "end_offset", "reply_to")
 
@@ -210,14 +210,14 @@ class Leader:
         """Voters with a BeginQuorumEpoch on its way."""
 
     def progress_of(self, replica: ReplicaKey) -> Progress:
-        """Up to kraft.version 0 one that names no directory is the one that does, and the other way round."""
+        """The progress of a replica. At kraft.version 0 a missing directory id equals every id."""
         for known, progress in self.progress.items():
             if known.node_id == replica.node_id and same_directory(known.directory_id, replica.directory_id):
                 return progress
         return self.progress.setdefault(replica, Progress())
 
     def refusals(self, epoch: int) -> list[tuple[object, Result]]:
-        """The answers to whoever waits at a node that leads no more: it has to ask somebody else."""
+        """Refusals of the requests that wait at a former leader: their senders must find the new one."""
         if not self.parked and self.change is None:
             return []
         from kafkapy_controller.raft.messages import FetchResult, VoterChangeResult
@@ -231,7 +231,7 @@ class Leader:
         return refused
 
     def majority_offset(self, me: ReplicaKey, durable_offset: int, membership: QuorumMembership) -> int:
-        """What a majority of the voters has on disk. A leader that is being removed does not count itself."""
+        """The offset up to which a majority of voters has records on disk. A leader under removal is not counted."""
         offsets = sorted(
             (durable_offset if voter.node_id == me.node_id and membership.votes(me)
              else self.progress_of(ReplicaKey(voter.node_id, voter.directory_id)).log_end_offset

@@ -1,4 +1,4 @@
-"""What nodes of a quorum say to each other, as Kafka's messages: one function each way for each kind of message.
+"""The messages between nodes of a quorum as Kafka's messages: a function each way for each kind.
 
 Every message can name many partitions; the quorum has one, `__cluster_metadata-0`, and a message about another is
 malformed. Imported only by a node that has other nodes to talk to.
@@ -91,7 +91,7 @@ def _named(listeners: Iterable[_Listener]) -> Endpoints:
 
 
 def _endpoints_of(leader_id: int, endpoints: Iterable[_NodeEndpoint], listener_name: str) -> Endpoints:
-    """Results name no listener: the address is that of the one by which the request came."""
+    """Results name no listener: the address is that of the listener of the request."""
     return tuple(VoterEndpoint(listener_name, each.host, each.port) for each in endpoints if each.node_id == leader_id)
 
 
@@ -307,7 +307,7 @@ def decode_request(message: Message) -> Request:
 
 
 def encode_result(request: Request, result: Result) -> Message:
-    """The response to `request`. Errors of an epoch stand at the partition, as Kafka has them."""
+    """The response to `request`. Errors of an epoch are in the partition, as in Kafka."""
     match request, result:
         case Vote(), VoteResult():
             voted = vote.VoteResponsePartitionData(
@@ -414,7 +414,7 @@ def _encode_snapshot_result(
 
 
 def decode_result(message: Message, listener_name: str) -> Result:
-    """Raises MalformedMessage: refused as a whole, such as by a node of another cluster, or about another partition."""
+    """Raises MalformedMessage: the whole request was refused (another cluster), or another partition is answered."""
     code = getattr(message, "error_code", 0)
     is_change = isinstance(
         message,

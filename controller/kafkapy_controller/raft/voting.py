@@ -1,4 +1,4 @@
-"""How a leader is found: votes and pre-votes (KIP-595, KIP-996), and what any message says about the epoch."""
+"""Elections: votes and pre-votes (KIP-595, KIP-996), and learning the epoch and leader from any message."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from kafkapy_controller.voters import ReplicaKey
 from kafkapy_wire.error_code import ErrorCode
 from kafkapy_wire.uuid import ZERO_UUID
 
-# What others ask
+# Requests of others
 
 
 def vote(core: QuorumCore, reply_to: object, request: Vote) -> None:
@@ -40,7 +40,7 @@ def vote(core: QuorumCore, reply_to: object, request: Vote) -> None:
 
 
 def _grants_vote(core: QuorumCore, request: Vote) -> bool:
-    """One vote an epoch, to a candidate whose log is no shorter. The epoch is the candidate's by now."""
+    """Grant one vote an epoch, to a candidate whose log is not shorter. The epoch is the candidate's already."""
     if core.voted is not None:
         return core.voted == request.candidate and core.leader_id == NOBODY and _may_elect(core)
     if not _may_elect(core) or core.leader_id != NOBODY:
@@ -53,7 +53,7 @@ def _may_elect(core: QuorumCore) -> bool:
 
 
 def _grants_pre_vote(core: QuorumCore, request: Vote) -> bool:
-    """A leader that is there needs no election; one that has not been heard of in its epoch may be gone."""
+    """Refuse while there is a leader; a leader that this node has not heard of in its epoch may be gone."""
     if isinstance(core.role, Leader) or (isinstance(core.role, Follower) and core.role.has_fetched):
         return False
     return core.is_up_to_date(request.last_epoch, request.log_end_offset)
@@ -73,7 +73,7 @@ def end_quorum_epoch(core: QuorumCore, reply_to: object, request: EndQuorumEpoch
     if error is ErrorCode.NONE:
         follow(core, request.leader_id, request.epoch, request.endpoints)
         if isinstance(core.role, Follower):
-            # The leader says itself that it is gone. The first in its list has the longest log: it begins at once,
+            # The leader itself has resigned. The first in its list has the longest log: it begins at once,
             # the others give it some time.
             core.role.has_fetched = False
             if core.may_stand:
@@ -105,17 +105,17 @@ def _answer_epoch(core: QuorumCore, reply_to: object, error: ErrorCode) -> None:
 
 
 def _is_me(core: QuorumCore, voter: ReplicaKey) -> bool:
-    """A vote that is meant for a node with another disk is not this one's to give."""
+    """Whether a vote request is for this node's directory id."""
     if voter.node_id != core.me.node_id:
         return voter.node_id == NOBODY
     return ZERO_UUID in (voter.directory_id, core.me.directory_id) or voter.directory_id == core.me.directory_id
 
 
-# What any result says
+# The epoch and leader in any result
 
 
 def learn(core: QuorumCore, leader_id: int, epoch: int, endpoints: Endpoints) -> bool:
-    """Take over what another node knows of the epoch. Returns whether this node is still in the same epoch."""
+    """Learn epoch and leader from another node. Returns whether this node is still in the same epoch."""
     if epoch > core.epoch:
         if leader_id in (NOBODY, core.me.node_id):
             core.become_unattached(epoch)
@@ -123,20 +123,20 @@ def learn(core: QuorumCore, leader_id: int, epoch: int, endpoints: Endpoints) ->
             core.become_follower(leader_id, epoch, endpoints)
         return False
     if epoch == core.epoch and leader_id not in (NOBODY, core.me.node_id) and core.leader_id == NOBODY:
-        # Only who knows of no leader: that another still believes in one must not end the doubts of a Prospective.
+        # A node that knows a leader ignores this: a Prospective doubts its leader, and the other node need not.
         core.become_follower(leader_id, epoch, endpoints)
     return True
 
 
 def follow(core: QuorumCore, leader_id: int, epoch: int, endpoints: Endpoints) -> None:
-    """The leader of `epoch` has spoken: follow it, unless this node does already."""
+    """A message of the leader of `epoch`: follow it, unless this node does already."""
     if isinstance(core.role, Follower) and (core.epoch, core.leader_id) == (epoch, leader_id):
         core.leader_endpoints = endpoints or core.leader_endpoints
     else:
         core.become_follower(leader_id, epoch, endpoints)
 
 
-# What comes back
+# Results of own requests
 
 
 def voted(core: QuorumCore, from_id: int, request: Vote, result: VoteResult) -> None:
@@ -157,7 +157,7 @@ def vote_failed(core: QuorumCore, from_id: int, request: Vote) -> None:
 
 
 def _votes_of(core: QuorumCore, request: Vote) -> Votes | None:
-    """None: the election that asked is over."""
+    """The votes of the election that has sent this request; None if it is over."""
     if request.epoch != core.epoch or not isinstance(core.role, Prospective | Candidate):
         return None
     if isinstance(core.role, Prospective) != request.pre_vote:
@@ -166,7 +166,7 @@ def _votes_of(core: QuorumCore, request: Vote) -> Votes | None:
 
 
 def elect(core: QuorumCore) -> None:
-    """Go as far as the votes carry: a voter that is alone leads at once."""
+    """Take the next role if the votes are enough; a single voter leads at once."""
     if isinstance(core.role, Prospective) and core.role.votes.are_granted:
         core.become_candidate()
     if isinstance(core.role, Candidate) and core.role.votes.are_granted:
@@ -176,7 +176,7 @@ def elect(core: QuorumCore) -> None:
 
 
 def give_up(core: QuorumCore) -> None:
-    """Not to be elected now: go on with the leader there was, if any, or wait for another."""
+    """The election has failed: follow the former leader, if any, or wait for another."""
     if core.leader_id not in (NOBODY, core.me.node_id):
         core.become_follower(core.leader_id, core.epoch, core.leader_endpoints)
     else:
@@ -187,7 +187,7 @@ def give_up(core: QuorumCore) -> None:
 
 
 def tick(core: QuorumCore) -> None:
-    """What is due of elections."""
+    """Do what is due in elections."""
     role, now_ms = core.role, core.now_ms
     if isinstance(role, Unattached) and core.may_stand and now_ms >= role.election_deadline_ms:
         core.become_prospective()
@@ -196,7 +196,7 @@ def tick(core: QuorumCore) -> None:
     elif isinstance(role, Candidate) and now_ms >= role.election_deadline_ms:
         core.become_prospective()
     elif isinstance(role, Resigned) and now_ms >= role.election_deadline_ms and not core.is_stopping:
-        # It may not vote, nor lead, in the epoch that it has led: the next one begins.
+        # It may neither vote nor lead again in the epoch that it has led: begin the next epoch.
         core.become_unattached(core.epoch + 1)
     elect(core)
     if isinstance(core.role, Prospective | Candidate):
