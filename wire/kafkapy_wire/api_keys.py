@@ -1,4 +1,4 @@
-"""Which APIs there are, in which versions, and the classes and header versions that belong to them."""
+"""All APIs with their versions, their message classes and their header versions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = [
 
 
 class ApiRange:
-    """What Apache Kafka says about one API: its released versions `[min_version, max_version]` and who serves it."""
+    """One API in Apache Kafka: its released versions `[min_version, max_version]` and the listeners that serve it."""
 
     __slots__ = (
         "cluster_action",
@@ -99,7 +99,7 @@ def request_header_version(key: int, version: int) -> int:
 def response_header_version(key: int, version: int) -> int:
     """0, or 1 (with tagged fields) for flexible versions. Raises KeyError: no such API key.
 
-    ApiVersions always answers with header 0: a client reads the answer before it knows what the broker speaks
+    ApiVersions always answers with header 0: a client reads the answer before it knows the broker's versions
     (KIP-511).
     """
     if key == ApiKey.API_VERSIONS:

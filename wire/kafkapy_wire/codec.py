@@ -30,7 +30,7 @@ EncoderInSteps = Callable[[S, bytearray, "RecordsList | None"], Generator[None, 
 
 
 def decode(cls: type[M], data: bytes | bytearray | memoryview, version: int) -> M:
-    """The message that all of `data` is. `records` fields are views into `data`, everything else is copied."""
+    """Decode all of `data` as one message. `records` fields are views into `data`, everything else is copied."""
     message, position = decode_from(cls, data, 0, version)
     if position != len(data):
         raise MalformedMessage(f"{cls.__name__} v{version}: {len(data) - position} bytes after the message's end")
@@ -50,25 +50,25 @@ def encode(message: Message, version: int) -> bytes:
 
 
 def encode_segments(message: Message, version: int, out: bytearray, records: list[tuple[int, object]]) -> None:
-    """Append the message to `out`, all but the `records` values that are not bytes-like.
+    """Append the message to `out`, except `records` values that are not bytes-like.
 
-    Of such a value the length prefix is written, from its `len()`, and `(position in out, value)` is appended to
-    `records`: whoever sends the message sends the value there.
+    For such a value only the length prefix is written, from its `len()`, and `(position in out, value)` is appended to
+    `records`: the sender of the message inserts the value there.
     """
     encoder(type(message), version)(message, out, records)
 
 
 class EncodedList(list[S]):
-    """Structs of a message with their bytes beside them, in each version that was asked for: an encoder copies those.
+    """Structs of a message with their encoded bytes, by version: encoders copy these.
 
-    For what is answered again and again. It is a list like any other, but neither it nor its structs may be changed:
-    their bytes would not follow. Nothing in them may be a stand-in for records.
+    For structs that are in many answers. Neither the list nor its structs may be changed, as
+    their bytes would stay the same. They may not have `records` values that are not bytes-like.
     """
 
     __slots__ = ("_encoded", "_message")
 
     def __init__(self, message: type[Message], structs: Iterable[S], encoded: dict[int, bytes] | None = None) -> None:
-        """`encoded` has the bytes in versions in which they are known already."""
+        """`encoded`: the bytes by version, as far as they are known."""
         super().__init__(structs)
         self._message = message
         self._encoded = {} if encoded is None else encoded
@@ -113,7 +113,7 @@ def encoder(cls: type[M], version: int) -> Encoder[M]:
 def decoder_in_steps(cls: type[M], version: int) -> DecoderInSteps[M]:
     """`(view of bytes, position, elements at most)`: a generator that yields each quarter of a millisecond or so.
 
-    It returns what `decoder` does. Raises MalformedMessage, too, where the arrays have more elements in all.
+    It returns what `decoder` does. It also raises MalformedMessage if all arrays together have more elements.
     """
     from kafkapy_wire.emit_decoder import DecoderEmitter
 
@@ -124,7 +124,7 @@ def decoder_in_steps(cls: type[M], version: int) -> DecoderInSteps[M]:
 
 @cache
 def encoder_in_steps(cls: type[M], version: int) -> EncoderInSteps[M]:
-    """What `encoder` does as a generator that yields now and then, and returns True.
+    """`encoder` as a generator that yields now and then, and returns True.
 
     The message must not change meanwhile.
     """

@@ -1,11 +1,11 @@
 """The four codecs of record batches: gzip, snappy (xerial and raw framing), lz4 frames, zstd.
 
 Compressed bytes come from a peer, so decompression is bounded: it stops at `max_bytes` instead of trusting a length
-that the sender wrote, and everything it cannot read is `MalformedMessage`. `decompressed_pieces` hands out what is in
-them piece by piece, for who does not need all of it at once. The libraries are imported with the first
+that the sender wrote, and raises `MalformedMessage` for bytes it cannot read. `decompressed_pieces` returns the bytes
+in pieces, for callers that do not need all at once. The libraries are imported with the first
 use of a codec: a broker that only stores and forwards batches never loads them.
 
-What Kafka's Java clients and broker can read is what is written here: xerial framing with 32 KiB blocks for snappy, lz4
+Kafka's Java clients and broker can read what is written here: xerial framing with 32 KiB blocks for snappy, lz4
 frames of independent blocks, gzip with one member.
 """
 
@@ -37,7 +37,7 @@ _GZIP_TURN_BYTES = 16 * 1024
 _XERIAL_MAGIC = b"\x82SNAPPY\x00"
 _XERIAL_HEADER = _XERIAL_MAGIC + b"\x00\x00\x00\x01\x00\x00\x00\x01"
 _XERIAL_BLOCK_BYTES = 32 * 1024
-# One snappy copy element of 3 bytes stands for 64 bytes at most; a block that promises more than that lies.
+# A snappy copy element of 3 bytes makes at most 64 bytes; a block that claims a higher ratio is malformed.
 _SNAPPY_RATIO_MAX = 22
 
 # Kafka takes its default level for the fast compressor and every other one for the thorough one.
@@ -60,7 +60,7 @@ class Compression(IntEnum):
 
 
 def compress(data: bytes, compression: Compression, level: int | None = None) -> bytes:
-    """`data` compressed. `level` means what Kafka's `compression.*.level` mean (KIP-390); None is Kafka's default."""
+    """`data` compressed. `level` is that of Kafka's `compression.*.level` (KIP-390); None is Kafka's default."""
     match compression:
         case Compression.NONE:
             return data
@@ -109,7 +109,7 @@ def decompress(
 def decompressed_pieces(
     data: bytes | bytearray | memoryview, compression: Compression, max_bytes: int = DECOMPRESSED_BYTES_MAX
 ) -> Iterator[bytes]:
-    """The same bytes in pieces of `PIECE_BYTES` or so; more than one piece is copied at no time.
+    """The decompressed bytes in pieces of about `PIECE_BYTES`; only one piece is copied at a time.
 
     Raises MalformedMessage, while iterating. gzip and framed snappy are decompressed as they are asked for; of lz4,
     zstd and a raw snappy block the plain bytes are in memory, which goes when the iterator does.
@@ -172,7 +172,7 @@ def _gzip_pieces(view: memoryview, max_bytes: int) -> Iterator[bytes]:
                 turn = member.unconsumed_tail
                 if member.eof or (not turn and len(piece) < PIECE_BYTES):
                     break
-            # What it did not use belongs to the next member.
+            # The unused bytes belong to the next member.
             if member.eof and position - len(member.unused_data) < len(view):
                 position -= len(member.unused_data)
                 member = zlib.decompressobj(_GZIP_WBITS)
@@ -264,7 +264,7 @@ def _pieces_of_buffer(
     max_bytes: int,
     piece_bytes: int = PIECE_BYTES,
 ) -> Iterator[bytes]:
-    """By a function that fills a buffer and fails when it is full.
+    """Pieces from a function that decompresses into a buffer and fails when it is full.
 
     The buffer is an anonymous map as large as the bound: the system gives it pages as they are written, so a small
     batch pays for a small buffer, and a bomb stops at the bound.

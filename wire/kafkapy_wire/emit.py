@@ -57,7 +57,7 @@ class Emitter:
     def __init__(
         self, cls: type[Message], version: int, struct: type[Struct] | None = None, *, in_steps: bool = False
     ) -> None:
-        """Of the message, or of one `struct` within it. `in_steps`: as a generator, which yields now and then."""
+        """A codec of the message, or of one `struct` within it. `in_steps`: a generator, which yields now and then."""
         self.cls = struct or cls
         self.version = version
         self.in_steps = in_steps

@@ -124,7 +124,7 @@ class DecoderEmitter(Emitter):
         variable = f"o{depth + 1}"
         if not plan.nullable:
             self._struct(plan.element, variable, depth + 1, path)
-            self.flush()  # the variable may be bound anew by the next struct
+            self.flush()  # the next struct may use the same variable
             self.line(f"{target} = {variable}")
             return
         if plan.tagged:  # an unsigned varint says whether it is null, which Apache Kafka reads as a signed number
@@ -262,7 +262,7 @@ class DecoderEmitter(Emitter):
     def _tagged_fields(self, plans: list[FieldPlan], target: str, depth: int, path: str) -> None:
         """`count, (tag, size, content)...`: known ones by their schema, others kept as bytes.
 
-        As in Apache Kafka, a tag that comes twice or out of order is no error: the last one counts. Unlike there,
+        As in Apache Kafka, a tag that comes twice or out of order is no error: the last one counts. Unlike it,
         a known field must be exactly as long as its size says, since what follows is lost otherwise.
         """
         self.run("B", "n")

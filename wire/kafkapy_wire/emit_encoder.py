@@ -18,7 +18,7 @@
         except ENCODE_ERRORS as cause:
             explain(o0, version, flexible, title, cause)
 
-The fast path checks nothing that `struct` or the value's own type finds out anyway; `explain` then walks the message
+The fast path does not check values: `struct` or the value's type raises an error, and `explain` then walks the message
 again and says which field it was.
 
 In steps it is a generator: a message of a hundred thousand elements is not encoded at once.
@@ -141,7 +141,7 @@ class EncoderEmitter(Emitter):
             self.line(f"{variable} = {value}")
         if not plan.nullable:
             self._struct(plan.element, variable, depth + 1, out, path)
-            self.flush(out)  # the variable may be bound anew by the next struct
+            self.flush(out)  # the next struct may use the same variable
             return
         # Null is 0xff, but 0x00 in a tagged field, where an unsigned varint says whether the struct is there.
         self.run("b", f"{0 if plan.tagged else -1} if {variable} is None else 1")
@@ -251,7 +251,7 @@ class EncoderEmitter(Emitter):
 
     def _element_loop(self, plan: FieldPlan, items: str, depth: int, out: str, path: str) -> None:
         variable = f"o{depth + 1}"
-        if not isinstance(plan.element, str):  # codec.EncodedList; only arrays that hold something pay for the question
+        if not isinstance(plan.element, str):  # codec.EncodedList; empty arrays are not checked for it
             self.line(f"if {items}.__class__ is EncodedList:")
             self.line(f"    {out} += {items}.encoded({self.version})")
             self.line(f"    {items} = ()")
@@ -356,7 +356,7 @@ def put_tagged_fields(out: bytearray, fields: Sequence[tuple[int, bytes]], path:
 
 
 def with_known(fields: Sequence[tuple[int, bytes]], tag: int, content: bytes) -> list[tuple[int, bytes]]:
-    """One more, by its tag. The order of the others stays, so that `put_tagged_fields` finds a wrong one."""
+    """Insert a tagged field. The order of the others stays, so that `put_tagged_fields` finds a wrong order."""
     merged = list(fields)
     index = next((i for i, (other, _) in enumerate(merged) if other >= tag), len(merged))
     merged.insert(index, (tag, content))

@@ -1,4 +1,4 @@
-"""Who is at fault decides the type: see each class. `ErrorCode` is Kafka's own table, generated from the schema."""
+"""The exceptions, by who is at fault: see each class. `ErrorCode` is Kafka's own table, generated from the schema."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ MESSAGE_CHARACTERS_MAX: Final = 2_000
 
 
 def cut(text: str, characters_max: int) -> str:
-    """The text, or its beginning and how long it is."""
+    """The text; if it is long, its beginning and its length."""
     if len(text) <= characters_max:
         return text
     return f"{text[:characters_max]}... ({len(text)} characters)"
 
 
 class KafkaError(Exception):
-    """The client must hear no: an error code of the protocol, and the message that goes with it where there is room.
+    """A request is refused: the error code, and the error message for responses that have a field for it.
 
-    Raised where it is known, turned into a response in one place. `message` None means that the response carries
-    Kafka's standard text, or null where the API answers so. A long one is cut: it may quote what a client has sent.
+    Raised where the error is found, turned into a response in one place. `message` None means that the response has
+    Kafka's standard text, or null, as the API does. A long message is cut: it may quote a client's bytes.
     """
 
     def __init__(self, code: ErrorCode, message: str | None = None) -> None:
@@ -43,7 +43,7 @@ class MalformedMessage(Exception):
 
 
 class MalformedFrame(Exception):
-    """The peer announced a request of negative or refused size: nothing after it can be understood.
+    """The peer announced a request of negative or refused size: nothing after it can be read.
 
     `size` is what the first four bytes say; often they are the greeting of another protocol.
     """
@@ -57,4 +57,4 @@ class MalformedFrame(Exception):
 
 
 class UnsupportedVersion(ValueError):
-    """A message has no such version, or a field is set that this version cannot carry and that must not get lost."""
+    """A message has no such version, or a field is set that this version does not have and that must not get lost."""

@@ -1,4 +1,4 @@
-"""Which field of a message an encoder stumbled over: the slow second look, so that the first one need not look."""
+"""Finds the field that an encoder could not encode: a slow second pass, so that the first one need not check values."""
 
 from __future__ import annotations
 

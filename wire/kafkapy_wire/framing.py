@@ -1,8 +1,8 @@
 """Requests cut out of a byte stream: four bytes of size, then so many bytes.
 
-A server has one `ReceiveBuffers`. All its connections receive into one shared `RequestBuffer`, since each is served to
-the end before the next one receives. A connection keeps bytes of its own only while a part of a frame waits for its
-rest, or a whole frame for its turn.
+A server has one `ReceiveBuffers`. All its connections receive into one shared `RequestBuffer`, as each is served
+completely before the next one receives. A connection keeps bytes of its own only while a frame is incomplete,
+or a whole frame waits for its turn.
 """
 
 from __future__ import annotations
@@ -84,14 +84,14 @@ class RequestBuffer:
         assert self.end <= len(self._buffer), f"{count} bytes do not fit: {self.end} of {len(self._buffer)}"
 
     def receive(self, receive_into: Callable[[memoryview], int | None]) -> int | None:
-        """Have `receive_into` fill free room with bytes that follow the unread ones; returns what it does."""
+        """Let `receive_into` put bytes after the unread ones; returns its result."""
         count = receive_into(self.space())
         if count:
             self.end += count
         return count
 
     def receive_anew(self, receive_into: Callable[[memoryview], int | None]) -> int | None:
-        """The same after dropping what is unread."""
+        """As `receive`, after dropping the unread bytes."""
         count = receive_into(self._view)
         self.start = 0
         self.end = count or 0
@@ -100,7 +100,7 @@ class RequestBuffer:
     def next_frame(self) -> memoryview | None:
         """The next whole request without its length prefix, or None: receive more.
 
-        The view is valid until the next `space()`; who keeps bytes longer copies them, or calls `leave_memory`.
+        The view is valid until the next `space()`; to keep bytes longer, copy them or call `leave_memory`.
         Raises MalformedFrame: the length is negative or above `request_bytes_max`.
         """
         begin = self.start + LENGTH_BYTES
@@ -125,11 +125,11 @@ class RequestBuffer:
         return begin + size <= self.end or size > self.request_bytes_max
 
     def leave_memory(self) -> None:
-        """Frames that were taken stay valid as long as somebody holds a view of them; unread bytes move elsewhere."""
+        """Leave the memory to the frames that were taken, whose views stay valid; unread bytes move to a new buffer."""
         self._move_to(bytearray(max(SHARED_BYTES, self.end - self.start)))
 
     def put(self, data: bytes | memoryview) -> None:
-        """Begin anew with `data` as the unread bytes; those that were unread are dropped."""
+        """Drop the unread bytes and use `data` as unread bytes."""
         count = len(data)
         if count > len(self._buffer):
             self._buffer = bytearray(count)
@@ -138,15 +138,15 @@ class RequestBuffer:
         self.start, self.end = 0, count
 
     def unread(self) -> memoryview:
-        """The bytes received and not yet read, where they are."""
+        """A view of the unread bytes."""
         return self._view[self.start : self.end]
 
     def clear(self) -> None:
-        """Drop what is unread."""
+        """Drop the unread bytes."""
         self.start = self.end = 0
 
     def wanted_bytes(self) -> int:
-        """The size of buffer for the unread bytes and, as far as it is believed, the rest of their frame."""
+        """The buffer size for the unread bytes and the rest of their frame (whose size is trusted in part)."""
         unread = self.end - self.start
         return unread if self.has_frame else self._wanted_bytes(unread)
 
@@ -182,12 +182,12 @@ class RequestBuffer:
 
 
 class ReceiveBuffers:
-    """What the connections of one server receive into.
+    """The buffers into which the connections of one server receive.
 
     buffer = buffers.fetch(kept); receive; take frames; kept = buffers.keep(buffer)
 
-    Where nothing is kept, `shared.receive_anew(...)` does for `fetch` and `receive`. `kept` is what a connection holds
-    between two receives: None as a rule, a copy of at most COPIED_BYTES_MAX, or a buffer of the size of its frame.
+    If nothing is kept, `shared.receive_anew(...)` replaces `fetch` and `receive`. `kept` is what a connection keeps
+    between two receives: usually None, else a copy of at most COPIED_BYTES_MAX, or a buffer of the size of its frame.
     """
 
     __slots__ = ("_request_bytes_max", "_spare", "_spare_was_used", "shared")
@@ -199,7 +199,7 @@ class ReceiveBuffers:
         self._spare_was_used = False
 
     def fetch(self, kept: bytes | RequestBuffer | None) -> RequestBuffer:
-        """The buffer to receive into and to take frames from, with what was kept at its front."""
+        """The buffer to receive into and to take frames from; kept bytes are at its front."""
         if kept is None:
             self.shared.clear()  # a connection that failed may have left bytes
             return self.shared
@@ -209,7 +209,7 @@ class ReceiveBuffers:
         return self.shared
 
     def keep(self, buffer: RequestBuffer) -> bytes | RequestBuffer | None:
-        """Take the unread bytes out of the buffer that `fetch` gave: they are the connection's now."""
+        """Move the unread bytes out of the buffer of `fetch`: the connection keeps them."""
         unread = buffer.end - buffer.start
         if buffer is self.shared:
             if not unread:
@@ -229,7 +229,7 @@ class ReceiveBuffers:
         return None
 
     def trim(self) -> None:
-        """Give back the memory of large frames, if none have come since it was last called."""
+        """Free the memory of large frames, if none have come since the last call."""
         if not self._spare_was_used:
             self._spare.clear()
         self._spare_was_used = False
@@ -242,7 +242,7 @@ class ReceiveBuffers:
 
 
 def begins_with_frame(kept: bytes | RequestBuffer | None, request_bytes_max: int) -> bool:
-    """Whether a whole frame waits in what a connection has kept, or one whose size is wrong."""
+    """Whether a connection's kept bytes begin with a whole frame, or with one of invalid size."""
     if kept is None:
         return False
     if isinstance(kept, RequestBuffer):

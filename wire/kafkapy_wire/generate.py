@@ -221,7 +221,7 @@ class ModuleWriter:
         return arguments
 
     def _default(self, message: Json, field: Json) -> str:
-        given = field.get("default")  # a JSON null counts as no default, as it does in Apache Kafka's generator
+        given = field.get("default")  # JSON null means no default, as in Apache Kafka's generator
         if given == "null":
             return "default=None"
         kind = field["type"]

@@ -1,4 +1,4 @@
-"""Integers out of texts that others wrote: settings, names of resources and files, arguments.
+"""Parses integers in text from outside: settings, names of resources and files, arguments.
 
 `int()` takes blanks and underscores, raises for more than 4,300 digits, and is quadratic below that. This takes what
 Java's `Long.parseLong` takes, in time that is linear in the text.
@@ -16,9 +16,9 @@ INT64_MAX = (1 << 63) - 1
 
 
 def parse_integer(text: str, low: int = -INT64_MAX - 1, high: int = INT64_MAX) -> int | None:
-    """The decimal integer that `text` is, within `[low, high]`; None: it is none, or outside.
+    """The decimal integer in `text`; None if it is not an integer, or not within `[low, high]`.
 
-    A sign and leading zeros may be there, blanks may not. `low` and `high` are 64-bit integers themselves.
+    A sign and leading zeros are allowed, blanks are not. `low` and `high` are 64-bit integers.
     """
     match = _INTEGER.fullmatch(text)
     if match is None or text in ("", "+", "-") or len(match[1]) > _DIGITS_MAX:

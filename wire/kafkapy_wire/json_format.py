@@ -39,9 +39,9 @@ def to_json(message: Message, version: int) -> dict[str, JsonValue]:
 def from_json(cls: type[M], json: JsonValue, version: int) -> M:
     """The message. Tagged fields may be missing, all others of the version must be there.
 
-    Raises ValueError with the path of what is wrong (`FetchRequest.topics[0].partitions`); UnsupportedVersion: the
+    Raises ValueError with the path of the wrong field (`FetchRequest.topics[0].partitions`); UnsupportedVersion: the
     message has no such version. Unlike Kafka's converter this one refuses names that the version does not know,
-    because they are typing errors more often than not.
+    because they are mostly typing errors.
     """
     check_version(cls, version)
     flexible = version in cls.__schema__.flexible_versions

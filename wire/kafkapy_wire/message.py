@@ -1,4 +1,4 @@
-"""What every message class is made of: declared once for all versions, encoded by `codec`, printed by `json_format`.
+"""The base of all message classes: declared once for all versions, encoded by `codec`, printed by `json_format`.
 
     class HeartbeatRequest(Message, api_key=12, kind="request", versions="0-4", flexible="4+"):
         group_id: str = field("string", "0+", default="", entity="groupId")
@@ -26,9 +26,9 @@ Kind: TypeAlias = "str | type[Struct] | Sequence[str | type[Struct]]"
 
 
 class EncodedStructs(NamedTuple):
-    """An array of structs that was encoded before, in the version of the message that it goes into.
+    """An array of structs that is encoded already, in the version of its message.
 
-    The kind "encoded" of a field, for messages of ours that are the schema's on the wire: they are encoded only.
+    A field of kind "encoded", for message classes of ours that are only encoded, and equal the schema's on the wire.
     """
 
     struct_count: int
@@ -133,7 +133,7 @@ def field(
 
 
 class Schema:
-    """What the schema says about a whole message: `HeartbeatRequest.__schema__`."""
+    """The schema of a whole message: `HeartbeatRequest.__schema__`."""
 
     __slots__ = ("api_key", "flexible", "kind", "listeners", "name", "versions")
 

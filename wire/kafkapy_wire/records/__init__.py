@@ -1,10 +1,10 @@
 """Record batches v2 (KIP-98), the only message format that Kafka 4 stores.
 
 batch       the header: reading, splitting, CRC-32C, stamping base offset and leader epoch in place
-record      what a record is; decoding, building: the records inside one batch
-control     control records: transaction markers and what the quorum writes about itself
-validation  what Kafka checks in a batch that a client produced (imported by who needs it)
-rewrite     a batch with another codec, timestamp type or offsets (imported by who needs it)
+record      one record; decoding, building: the records inside one batch
+control     control records: transaction markers and those of the quorum
+validation  Kafka's checks of a produced batch (import it where needed)
+rewrite     a batch with another codec, timestamp type or offsets (import it where needed)
 
 ```
 base_offset i64 | batch_length i32 | partition_leader_epoch i32 | magic i8 | crc u32 |   <- 21 bytes not under the CRC

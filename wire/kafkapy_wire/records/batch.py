@@ -1,4 +1,4 @@
-"""The header of a record batch: what the broker reads and writes without looking at the records."""
+"""The header of a record batch, which the broker reads and writes without decoding records."""
 
 import struct
 from collections.abc import Iterator
@@ -132,7 +132,7 @@ class BatchHeader:
 
     @property
     def has_delete_horizon(self) -> bool:
-        """Set by compaction (KIP-534): `base_timestamp` is then when tombstones and markers may go."""
+        """Set by compaction (KIP-534): `base_timestamp` is then the time when tombstones and markers may go."""
         return self.attributes & DELETE_HORIZON_BIT != 0
 
     @property
@@ -171,7 +171,7 @@ def read_batch_header(buffer: bytes | bytearray | memoryview, position: int = 0)
 def split_batches(buffer: bytes | bytearray | memoryview) -> Iterator[tuple[BatchHeader, memoryview]]:
     """Each whole batch with its header; the views pin `buffer`.
 
-    Raises MalformedMessage where a batch cannot be one or goes beyond the end.
+    Raises MalformedMessage: a batch has an invalid header, or is longer than the buffer.
     """
     view = memoryview(buffer)
     position = 0
@@ -191,8 +191,8 @@ def crc_matches(batch: bytes | bytearray | memoryview) -> bool:
 
 def batch_crc(batch: bytes | bytearray | memoryview) -> int:
     """CRC-32C of the bytes from `attributes` to the end of `batch`."""
-    # google_crc32c takes nothing but bytes. A copy of a whole megabyte is fresh memory from the kernel each time, which
-    # costs more than the checksum; pieces are not.
+    # google_crc32c takes only bytes. A copy of a whole megabyte needs new memory from the kernel each time, which
+    # costs more than the checksum; small pieces reuse memory.
     view = memoryview(batch)[CRC_COVERS_FROM:]
     crc = crc32c(bytes(view[:CRC_PIECE_BYTES]))
     for position in range(CRC_PIECE_BYTES, len(view), CRC_PIECE_BYTES):
@@ -201,6 +201,6 @@ def batch_crc(batch: bytes | bytearray | memoryview) -> int:
 
 
 def stamp(batch: bytearray | memoryview, position: int, base_offset: int, partition_leader_epoch: int) -> None:
-    """Write what the leader decides into the batch at `position`; neither field is under the CRC."""
+    """Write base offset and leader epoch into the batch at `position`; the CRC covers neither."""
     _BASE_OFFSET.pack_into(batch, position, base_offset)
     _INT32.pack_into(batch, position + BATCH_OVERHEAD_BYTES, partition_leader_epoch)

@@ -25,7 +25,7 @@ NO_TIMESTAMP = -1
 
 
 class BatchFields(TypedDict, total=False):
-    """What a batch is built with beside its records; see `build_batch_and_header` for the defaults."""
+    """The fields of a batch other than its records; see `build_batch_and_header` for the defaults."""
 
     base_offset: int
     compression: Compression
@@ -40,7 +40,7 @@ class BatchFields(TypedDict, total=False):
 
 
 class BuiltBatch:
-    """A batch that this process has built: `data`, and `header`, which says what is in it without reading it again."""
+    """A batch that this process has built: `data`, and its decoded `header`."""
 
     __slots__ = ("data", "header")
 

@@ -21,7 +21,7 @@ END_TRANSACTION_MARKER_VERSION: Final = 0
 
 
 class ControlRecordType(IntEnum):
-    """What a control record says. `UNKNOWN` is never written: it stands for a type of a later Kafka, to be skipped."""
+    """The type of a control record. `UNKNOWN` is never written: it is a type of a later Kafka, to be skipped."""
 
     UNKNOWN = -1
     ABORT = 0
@@ -34,12 +34,12 @@ class ControlRecordType(IntEnum):
 
 
 def control_record_key(control_type: ControlRecordType) -> bytes:
-    """The key that says what a control record is."""
+    """The key of a control record with this type."""
     return _KEY.pack(CONTROL_RECORD_KEY_VERSION, control_type)
 
 
 def read_control_record_type(key: bytes | None) -> ControlRecordType:
-    """The type in the key of a control record. A later version of the key may have more fields behind it.
+    """The type in the key of a control record. A later version of the key may have more fields.
 
     Raises MalformedMessage: no key, one that is too short, or a negative version.
     """

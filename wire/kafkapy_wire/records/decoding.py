@@ -19,11 +19,11 @@ def decode_records(
     max_bytes: int = DECOMPRESSED_BYTES_MAX,
     record_bytes_max: int = RECORD_BYTES_MAX,
 ) -> Iterator[Record]:
-    """The records of one whole batch, decompressed. The CRC is not looked at.
+    """The records of one whole batch, decompressed. The CRC is not checked.
 
-    Offsets are what the deltas say; in a produced batch they count from 0 without gaps (`validation` checks that), in a
-    compacted one gaps are right. With LOG_APPEND_TIME every record has the batch's `max_timestamp`.
-    Raises MalformedMessage, while iterating: the batch or a record in it is not what it says, or is larger than
+    Offsets come from the deltas. In a produced batch they count from 0 without gaps (`validation` checks that); a
+    compacted batch may have gaps. With LOG_APPEND_TIME every record has the batch's `max_timestamp`.
+    Raises MalformedMessage, while iterating: the batch or a record in it is invalid, or is larger than
     `max_bytes` when decompressed; RecordTooLarge: a record of a compressed batch is larger than `record_bytes_max`.
     """
     header = read_batch_header(batch)
@@ -34,7 +34,7 @@ def decode_records(
 
 
 def plain_records(header: BatchHeader, batch: bytes | bytearray | memoryview, max_bytes: int) -> bytes:
-    """What follows the header, decompressed."""
+    """The bytes after the header, decompressed."""
     return decompress(memoryview(batch)[BATCH_HEADER_BYTES:], header.compression, max_bytes)
 
 
@@ -69,7 +69,7 @@ def decode_plain_records(header: BatchHeader, data: bytes, count: int | None = N
             if zigzag & 1 or end > data_end:
                 raise MalformedMessage(f"record of {zigzag >> 1} bytes, {data_end - position} are left")
 
-            position += 1  # attributes: no bit of them means anything
+            position += 1  # attributes: no bit has a meaning
             zigzag = data[position]
             position += 1
             if zigzag >= 0x80:

@@ -1,4 +1,4 @@
-"""A record before it has an offset, and after.
+"""A record without an offset (`NewRecord`), and one with its offset (`Record`).
 
 ```
 length varint | attributes i8 (0) | timestamp delta varlong | offset delta varint |

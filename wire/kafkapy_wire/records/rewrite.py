@@ -1,4 +1,4 @@
-"""A batch that is stored otherwise than its producer sent it: another timestamp type, another codec, new offsets."""
+"""Changes to a produced batch before it is stored: another timestamp type, another codec, new offsets."""
 
 import struct
 
@@ -28,7 +28,7 @@ _MAX_TIMESTAMP_POSITION = 35
 def stamp_timestamps(batch: bytearray | memoryview, timestamp_type: TimestampType, max_timestamp: int) -> None:
     """Write the topic's timestamp type and the largest timestamp into one whole batch, in place, with a new CRC.
 
-    With LOG_APPEND_TIME `max_timestamp` is the time of the append. Nothing happens where both stand there already.
+    With LOG_APPEND_TIME `max_timestamp` is the time of the append. If both are there already, nothing is written.
     """
     (attributes,) = _ATTRIBUTES.unpack_from(batch, _ATTRIBUTES_POSITION)
     wanted = attributes & ~TIMESTAMP_TYPE_BIT
@@ -49,7 +49,7 @@ def recompress(
     *,
     max_bytes: int = DECOMPRESSED_BYTES_MAX,
 ) -> bytearray:
-    """The same records in another codec (`compression.type` of a topic), all other fields as they were.
+    """The same records in another codec (`compression.type` of a topic); all other fields stay.
 
     Raises MalformedMessage: the batch cannot be decompressed within `max_bytes`.
     """
@@ -84,7 +84,7 @@ def renumber(
     *,
     max_bytes: int = DECOMPRESSED_BYTES_MAX,
 ) -> bytes:
-    """The same records with offsets counted one by one, for producers whose offset deltas have gaps.
+    """The same records with consecutive offsets, for producers whose offset deltas have gaps.
 
     Raises MalformedMessage: the batch cannot be decoded, or is larger than `max_bytes` when decompressed.
     """

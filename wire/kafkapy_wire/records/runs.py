@@ -1,6 +1,6 @@
-"""A batch's records some at a time, so that no batch takes more memory than a few pieces of it.
+"""Reads the records of a batch in runs, so that no batch takes more memory than a few pieces of it.
 
-A batch may hold a million records in two kilobytes. Who looks into one takes runs: so many whole records as lie in a
+A batch may have a million records in two kilobytes. So its records are read in runs: as many whole records as are in a
 piece of its decompressed bytes, found by their lengths alone.
 """
 
@@ -40,7 +40,7 @@ def record_runs(
     """(count, the plain bytes of so many records), one run after the other. One is as long as its longest record, or a
     piece of the decompressed batch.
 
-    Only the lengths are looked at: the runs have `header.record_count` records in all, to the byte.
+    Only the lengths are checked: the runs have exactly `header.record_count` records, without other bytes.
     Raises MalformedMessage, while iterating; RecordTooLarge, which holds for compressed batches only.
     """
     if header.record_count < 0:
@@ -76,7 +76,7 @@ def record_pieces(
     max_bytes: int = DECOMPRESSED_BYTES_MAX,
     record_bytes_max: int = RECORD_BYTES_MAX,
 ) -> Iterator[tuple[int, bytes]]:
-    """The same for who looks at each record anyway: those of a small batch come at once, and nothing was looked at."""
+    """As `record_runs`, for callers that decode each record anyway: a small batch is one run, unchecked."""
     is_compressed = header.attributes & COMPRESSION_MASK
     if header.record_count >= 0 and (
         record_bytes_max >= RECORD_BYTES_MAX if is_compressed else len(batch) <= SMALL_BYTES
@@ -84,7 +84,7 @@ def record_pieces(
         try:
             data = decompress(memoryview(batch)[BATCH_HEADER_BYTES:], header.compression, min(max_bytes, SMALL_BYTES))
         except MalformedMessage:
-            pass  # as a rule it is too large; otherwise what follows says so again
+            pass  # usually it is too large; any other damage is found below
         else:
             yield header.record_count, data
             return
@@ -133,7 +133,7 @@ def whole_records(
 def _same_length(
     data: bytes | memoryview, position: int, number: int, count: int, first: int, record_bytes: int
 ) -> tuple[int, int, int]:
-    """Pass over records that begin with the byte `first`; (number, position, records until this is worth a try)."""
+    """Skip records that begin with the byte `first`; (number, position, records until the next attempt)."""
     together = _BLOCK_RECORDS_MIN
     while True:
         end = position + together * record_bytes

@@ -1,7 +1,7 @@
-"""What Kafka checks in the records of a produce request, in its order: request, batch, and every record.
+"""Kafka's checks of the records of a produce request, in its order: request, batch, and every record.
 
-The first two look at the header and the CRC alone. The third decodes each record, so it is for the batches where the
-header cannot answer: `must_look_inside` says which.
+The first two use only the header and the CRC. The third decodes each record, so it is used only for batches whose
+header is not enough: see `must_look_inside`.
 """
 
 import struct
@@ -45,7 +45,7 @@ RECORD_ERRORS_MAX: Final = 100
 
 _LENGTH_AND_MAGIC = struct.Struct(">i4xb")  # in every format
 _LENGTH_POSITION = 8
-_OLD_BATCH_LENGTH_MIN = 14  # what Kafka asks of a batch before it knows the format
+_OLD_BATCH_LENGTH_MIN = 14  # Kafka's minimum for a batch before it knows the format
 
 _LZ4_FLAGS_POSITION: Final = BATCH_HEADER_BYTES + 4  # behind the frame's magic number
 _LZ4_INDEPENDENT_BLOCKS: Final = 0x20
@@ -87,12 +87,12 @@ class RecordsRejected(KafkaError):
 
 
 class RequestRejected(RecordsRejected):
-    """No produce request may carry these bytes: refused before anyone looks at the partition."""
+    """No produce request may have these bytes: it is refused before the partition is looked up."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecordRules:
-    """What a topic's settings ask of each record."""
+    """The rules of a topic's settings for each record."""
 
     timestamp_type: TimestampType = TimestampType.CREATE_TIME
     timestamp_before_max_ms: int = UNLIMITED_MS
@@ -102,7 +102,7 @@ class RecordRules:
 
 @dataclass(frozen=True, slots=True)
 class RecordFacts:
-    """What the records of a batch say, where the header only claims it.
+    """Facts from the records of a batch, which its header may have wrong.
 
     With `offsets_are_consecutive` False the batch must be rebuilt before it is stored (`rewrite.renumber`). Offsets are
     counted from the batch's first record; -1 where no record has a timestamp.
@@ -115,9 +115,9 @@ class RecordFacts:
 
 def good_plain_batch(records: bytes | bytearray | memoryview, max_message_bytes: int) -> BatchHeader | None:
     """The header, if `records` are one batch that is not compressed and neither `only_batch` nor
-    `validate_produced_batch` refuse. None: these two say what it is.
+    `validate_produced_batch` would refuse it. None: call these two.
 
-    As nearly every small batch is good, this asks all their questions at once: 1.1 µs instead of 2.2.
+    As nearly every small batch is valid, this does all their checks at once: 1.1 µs instead of 2.2.
     """
     size = len(records)
     if not BATCH_HEADER_BYTES <= size <= max_message_bytes or size > CRC_PIECE_BYTES:
@@ -137,11 +137,11 @@ def good_plain_batch(records: bytes | bytearray | memoryview, max_message_bytes:
 
 
 def only_batch(records: bytes | bytearray | memoryview, api_version: int) -> tuple[BatchHeader, memoryview]:
-    """The one batch that a produce request may carry for a partition. Kafka drops a partial one behind it, so do we.
+    """The one batch that a produce request may have for a partition. A partial batch after it is dropped, as in Kafka.
 
     Raises RequestRejected INVALID_RECORD: none, several, or of an old format; CORRUPT_MESSAGE: no batch at all has such
     a length or magic; UNSUPPORTED_COMPRESSION_TYPE: zstd before Produce v7, or a codec id that has no codec.
-    Differs: for such an id Apache Kafka answers UNKNOWN_SERVER_ERROR, an exception that nobody caught.
+    Differs: for such an id Apache Kafka answers UNKNOWN_SERVER_ERROR, from an uncaught exception.
     """
     view = memoryview(records)
     first_bytes = _whole_batch_bytes(view, is_first=True)
@@ -181,7 +181,7 @@ def only_batch(records: bytes | bytearray | memoryview, api_version: int) -> tup
 
 
 def _whole_batch_bytes(view: memoryview, *, is_first: bool) -> int:
-    """Size of the batch at the start of `view`, in any message format; 0 where no whole one is left."""
+    """Size of the batch at the start of `view`, in any message format; 0 if it is not whole."""
     if len(view) < _LENGTH_POSITION + _LENGTH_AND_MAGIC.size:
         return 0
     length, magic = _LENGTH_AND_MAGIC.unpack_from(view, _LENGTH_POSITION)
@@ -198,7 +198,7 @@ def _whole_batch_bytes(view: memoryview, *, is_first: bool) -> int:
 def validate_produced_batch(
     header: BatchHeader, batch: bytes | bytearray | memoryview, *, topic_partition: str, max_message_bytes: int
 ) -> None:
-    """What can be said about one whole batch of a client without decoding it; `topic_partition` is for the message.
+    """Check one whole batch of a client without decoding it; `topic_partition` is for the message.
 
     Raises RecordsRejected INVALID_RECORD: offsets not from 0 or not as many as records, a control batch, a producer id
     without sequence, too many records, lz4 that Java's clients do not read; MESSAGE_TOO_LARGE: above
@@ -250,7 +250,7 @@ def _has_dependent_lz4_blocks(header: BatchHeader, batch: bytes | bytearray | me
 
 
 def must_look_inside(header: BatchHeader, rules: RecordRules, now_ms: int) -> bool:
-    """Whether only the records can tell that the batch keeps to the rules, even if its header is right.
+    """Whether the records must be decoded to check the rules, even if the header is right.
 
     `walk_records` tells whether the batch can be read, and whether its `max_timestamp` is that of its records.
     """
@@ -273,11 +273,11 @@ def walk_records(
     record_bytes_max: int = RECORD_BYTES_MAX,
     piece_count: int | None = None,
 ) -> int:
-    """The highest timestamp of a batch that holds the records that it counts, to the byte; -1 if all are lower.
+    """The highest timestamp of a batch, after a check that it has exactly its count of records; -1 if all are lower.
 
-    Lengths are walked and timestamps looked at, nothing else is decoded. That is a seventh of what decoding costs, and
-    keeps out what no consumer could read: a body that cannot be decompressed, a record that ends elsewhere than it
-    says, bytes behind the last one. With `piece_count`, `batch` is no batch but so many plain records of it.
+    Only lengths and timestamps are read. That takes a seventh of the time of decoding, and
+    refuses batches that no consumer could read: a body that cannot be decompressed, a record whose length is
+    wrong, bytes after the last record. With `piece_count`, `batch` is that many plain records instead.
     Raises RecordsRejected INVALID_RECORD; with max.decompressed.message.bytes also where a compressed one is larger.
     """
     data, position, count = batch, BATCH_HEADER_BYTES, header.record_count
@@ -338,11 +338,11 @@ def validate_records(
     max_bytes: int = DECOMPRESSED_BYTES_MAX,
     record_bytes_max: int = RECORD_BYTES_MAX,
 ) -> RecordFacts:
-    """Every record of a produced batch held against the rules.
+    """Check every record of a produced batch against the rules.
 
     Raises RecordsRejected INVALID_TIMESTAMP: outside the bounds, or stamped by the client as LOG_APPEND_TIME;
     INVALID_RECORD: no key in a compacted topic, or the batch cannot be decoded within `max_bytes`.
-    Differs: to what cannot be decompressed Apache Kafka answers UNKNOWN_SERVER_ERROR, an exception that nobody caught.
+    Differs: if the batch cannot be decompressed, Apache Kafka answers UNKNOWN_SERVER_ERROR, from an uncaught exception.
     """
     max_timestamp = NO_TIMESTAMP
     offset_delta_of_max_timestamp = -1
@@ -376,7 +376,7 @@ def validate_records(
 
 
 def _timestamp_problem(header: BatchHeader, record: Record, rules: RecordRules, now_ms: int) -> str | None:
-    """Kafka's own order of questions: a batch of type LOG_APPEND_TIME passes if its timestamp is within the bounds."""
+    """Checks in Kafka's order: a batch of type LOG_APPEND_TIME passes if its timestamp is within the bounds."""
     if rules.timestamp_type is TimestampType.CREATE_TIME and record.timestamp != NO_TIMESTAMP:
         age_ms = now_ms - record.timestamp
         if age_ms > rules.timestamp_before_max_ms or -age_ms > rules.timestamp_after_max_ms:

@@ -45,7 +45,7 @@ def decode_unsigned_varint(data: bytes | bytearray | memoryview, position: int) 
 
 
 def decode_unsigned_varlong(data: bytes | bytearray | memoryview, position: int) -> tuple[int, int]:
-    """The same with 64 bits, in ten bytes at most."""
+    """As `decode_unsigned_varint`, with 64 bits in at most ten bytes."""
     zigzag = 0
     for shift in (0, 7, 14, 21, 28, 35, 42, 49, 56, 63):
         byte = data[position]
