@@ -309,6 +309,7 @@ class LargeRequest(Unfinished):
         decoding: Generator[None, None, tuple[Message, int]],
     ) -> None:
         super().__init__(dispatcher, version, context, None, _decode(decoding), holds_frame=True)
+        self.is_large = True
         self._handled: Unfinished | None = None
 
     def go_on(self, value: Answer, outbox: Outbox, error: Exception | None = None) -> bool:

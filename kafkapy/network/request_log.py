@@ -109,6 +109,7 @@ class LoggedUnfinished(Unfinished):
         self, dispatcher: LoggingDispatcher, inner: Unfinished, context: RequestContext, asked: str, begun: float
     ) -> None:
         super().__init__(dispatcher, inner._version, context, None, inner.waits_for, inner.holds_frame)
+        self.is_large = inner.is_large
         self._logging = dispatcher
         self._inner = inner
         self._asked = asked
