@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import trio.testing
 
+from kafkapy.network import dispatch
 from kafkapy_wire.api_keys import API_VERSIONS, ApiKey
 from tests.apis.long_arrays import ALL_PATHS, request_with
 from tests.shell.running_node import connect, make_coordinators, running_node, trio_test
@@ -22,7 +23,11 @@ SETTINGS = {"transaction.state.log.num.partitions": "1", "offsets.topic.num.part
 
 
 @pytest.mark.parametrize("key", sorted({key for key, _ in ALL_PATHS}))
-def test_a_request_of_many_entries_leaves_no_cycles(key: ApiKey, tmp_path: Path) -> None:
+def test_a_request_of_many_entries_leaves_no_cycles(
+    key: ApiKey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dispatch, "within_turn", lambda _steps, _turn: None)  # as if there were even more entries
+
     @trio_test
     async def run() -> None:
         garbage = {}
