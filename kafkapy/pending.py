@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 import trio
 
-from kafkapy.errors import CloseConnection
+from kafkapy.errors import CloseConnection, without_frames
 from kafkapy.turns import Turn
 from kafkapy_wire.errors import KafkaError
 
@@ -47,8 +47,12 @@ class Pending(Generic[T]):
 
     def result(self) -> T:
         """The answer. Raises the error of `refuse`. To be called only when `settled`."""
-        if self._error is not None:
-            raise self._error
+        error = self._error
+        if error is not None:
+            try:
+                raise error
+            finally:
+                del self, error  # this frame is in the error's traceback: a cycle that only the collector would free
         assert self._value is not _NOT_YET, "not settled yet"
         return cast("T", self._value)
 
@@ -56,7 +60,7 @@ class Pending(Generic[T]):
         self._settle(value)
 
     def refuse(self, error: KafkaError | CloseConnection) -> None:
-        self._error = error
+        self._error = without_frames(error)
         self._settle(None)
 
     def _settle(self, value: object) -> None:
@@ -99,8 +103,11 @@ class Pending(Generic[T]):
         following: Pending[R] = Pending(self.abandon)
 
         def start_second(first: Pending[T]) -> None:
+            if first._error is not None:
+                following.refuse(first._error)
+                return
             try:
-                second = go_on(first.result())
+                second = go_on(cast("T", first._value))
             except REFUSALS as error:
                 following.refuse(error)
             else:

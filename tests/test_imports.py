@@ -40,6 +40,7 @@ FLOORS: tuple[dict[str, str], ...] = (
         "errors": "what ends a node or a connection: needs nothing",
         "bugs": "where tracebacks of our own are kept: needs nothing",
         "turns": "shares of the event loop, by the machine's clock: needs nothing",
+        "collector": "when Python looks for garbage: needs nothing",
         "high_watermark": "what waits for an offset of a log: needs nothing",
         "log_lines": "how a line of the log looks, whatever a client has sent: needs nothing",
         "settings": "texts to typed attributes: asks nobody what they are for",

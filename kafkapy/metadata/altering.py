@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar
 
+from kafkapy.errors import without_frames
 from kafkapy.settings.alter import (
     Changes,
     Operation,
@@ -112,7 +113,7 @@ def decide_alter_configs(
             records += config_records(image, key, _decide_changes(resource, settings, image))
             errors.append(None)
         except KafkaError as error:
-            errors.append(error)
+            errors.append(without_frames(error))
     return Decision([] if validate_only else records, errors)
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from kafkapy.errors import without_frames
 from kafkapy.turns import Turn
 from kafkapy_wire.errors import KafkaError
 
@@ -76,6 +77,6 @@ async def decide_in_turns(
         try:
             answered.append((batch, await answer.wait()))
         except KafkaError as error:
-            answered.append((batch, error))
+            answered.append((batch, without_frames(error)))
         await turn.share()
     return answered

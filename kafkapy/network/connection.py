@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
+from kafkapy.collector import full_collections
 from kafkapy.context import RequestContext
 from kafkapy.errors import CloseConnection, NotServed
 from kafkapy.network.complaints import Complaints
@@ -300,7 +301,16 @@ class Connection:
             waits_for.when_settled(self._settled)
         else:
             self._scope = trio.CancelScope()
-            self._shared.start_task(self._run, waits_for)
+            if unfinished.is_large:
+                full_collections.begin()
+            self._shared.start_task(self._run_large if unfinished.is_large else self._run, waits_for)
+
+    async def _run_large(self, coroutine: Coroutine[object, object, Answer]) -> None:
+        """What comes next of the request begins before this ends, so that no full collection finds a gap between."""
+        try:
+            await self._run(coroutine)
+        finally:
+            full_collections.end()
 
     async def _run(self, coroutine: Coroutine[object, object, Answer]) -> None:
         """Await a handler's coroutine, in a task of its own."""

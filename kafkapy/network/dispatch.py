@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import trio
 
-from kafkapy.errors import NotServed
+from kafkapy.errors import NotServed, without_frames
 from kafkapy.network.api_table import ApiTable
 from kafkapy.network.long_messages import (
     AT_ONCE_BYTES_MAX,
@@ -160,7 +160,7 @@ class Dispatcher:
             if response.__class__ is Pending and response.settled:
                 response = response.result()
         except KafkaError as refusal:
-            error = refusal
+            error = without_frames(refusal)
         unfinished = Unfinished(self, version, context, request, response, api.has_records)
         unfinished.is_large = True
         if error is None and response is not None and not isinstance(response, Message):
@@ -309,6 +309,7 @@ class LargeRequest(Unfinished):
         decoding: Generator[None, None, tuple[Message, int]],
     ) -> None:
         super().__init__(dispatcher, version, context, None, _decode(decoding), holds_frame=True)
+        self.is_large = True
         self._handled: Unfinished | None = None
 
     def go_on(self, value: Answer, outbox: Outbox, error: Exception | None = None) -> bool:

@@ -11,12 +11,14 @@ from __future__ import annotations
 import logging
 from itertools import islice
 from time import perf_counter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from kafkapy.log_lines import shown
 from kafkapy.network.dispatch import Dispatcher, Unfinished
+from kafkapy.network.long_messages import AT_ONCE_BYTES_MAX, ELEMENTS_MAX, within_turn
+from kafkapy.turns import Turn
 from kafkapy_wire.api_keys import API_VERSIONS, ApiKey, request_class, request_header_version, response_class
-from kafkapy_wire.codec import decode, decode_from, encode
+from kafkapy_wire.codec import decode_from, decoder_in_steps, encode
 from kafkapy_wire.errors import ErrorCode, MalformedMessage
 from kafkapy_wire.message import Message, Struct
 from kafkapy_wire.messages.request_header import RequestHeader
@@ -31,12 +33,15 @@ if TYPE_CHECKING:
     from kafkapy_controller.image import TopicImage
     from kafkapy_wire.uuid import Uuid
 
+M = TypeVar("M", bound=Message)
+
 logger = logging.getLogger("kafkapy.requests")
 
 NOTHING: Final = "no answer"
+LONG_ANSWER: Final = "a long answer"
 NAMES_MAX: Final = 5
 DECODED_BYTES_MAX: Final = 2 * 1024 * 1024
-"""A longer request is told without names: it is decoded once more for them, and in one go."""
+"""A longer request is told without names: it is decoded once more for them."""
 ERRORS_MAX: Final = 3
 STRUCTS_MAX: Final = 1_000
 """Of an answer: how many are looked at for errors."""
@@ -93,7 +98,9 @@ class LoggingDispatcher(Dispatcher):
         response_class_, version = response_class(api_key), context.api_version
         if type(response) is not response_class_ and version in response_class_.__schema__.valid_versions:
             # Partly encoded already: its content cannot be read.
-            response = decode(response_class_, encode(response, version), version)
+            decoded = _decoded_in_a_turn(response_class_, encode(response, version), 0, version)
+            self._said = LONG_ANSWER if decoded is None else _said(decoded[0])
+            return
         self._said = _said(response)
 
     def answered(self, api_key: ApiKey, size_bytes: int, context: RequestContext) -> None:
@@ -109,6 +116,7 @@ class LoggedUnfinished(Unfinished):
         self, dispatcher: LoggingDispatcher, inner: Unfinished, context: RequestContext, asked: str, begun: float
     ) -> None:
         super().__init__(dispatcher, inner._version, context, None, inner.waits_for, inner.holds_frame)
+        self.is_large = inner.is_large
         self._logging = dispatcher
         self._inner = inner
         self._asked = asked
@@ -154,9 +162,12 @@ def _asked(frame: memoryview, context: RequestContext) -> str:
     try:
         _, position = decode_from(RequestHeader, frame, 0, request_header_version(key, version))
         # From a copy: the records in a frame may be changed in place, and its buffer is used again.
-        request, _ = decode_from(request_class(key), bytes(frame), position, version)
+        decoded = _decoded_in_a_turn(request_class(key), bytes(frame), position, version)
     except (MalformedMessage, ValueError):  # also if there is no such version
+        decoded = None
+    if decoded is None:
         return f"{name} v{version}"
+    request, _ = decoded
     names = list(islice(names_in(request, context.broker.metadata.image.topics_by_id), NAMES_MAX + 1))
     session_id = getattr(request, "session_id", 0)
     if not names and session_id:
@@ -164,6 +175,13 @@ def _asked(frame: memoryview, context: RequestContext) -> str:
     more = ", ..." if len(names) > NAMES_MAX else ""
     of = f" of {', '.join(names[:NAMES_MAX])}{more}" if names else ""
     return f"{name} v{version}{of}"
+
+
+def _decoded_in_a_turn(cls: type[M], content: bytes, position: int, version: int) -> tuple[M, int] | None:
+    """What `decode_from` returns; None if others would wait too long for it. Raises MalformedMessage."""
+    if len(content) <= AT_ONCE_BYTES_MAX:
+        return decode_from(cls, content, position, version)
+    return within_turn(decoder_in_steps(cls, version)(memoryview(content), position, ELEMENTS_MAX), Turn())
 
 
 def names_in(struct: Struct, topics: Mapping[Uuid, TopicImage], inside: str = "") -> Iterator[str]:
