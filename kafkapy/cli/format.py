@@ -87,6 +87,14 @@ def _format(arguments: argparse.Namespace) -> None:
     given = _given(arguments)
     settings = Settings.parse(given)
     directory = _directory(arguments, settings)
+    if directory.exists() and not directory.is_dir():
+        raise FormatError(
+            f"cannot use the data directory {directory} (is a file, not a directory): name another directory"
+        )
+    if arguments.cluster_id is not None and not arguments.cluster_id.strip():
+        raise FormatError(
+            "--cluster-id is empty: leave it out for a new id, or set the variable that it was to come from"
+        )
     if arguments.standalone and settings.node.controller_quorum_voters:
         raise FormatError(STANDALONE_WITH_VOTERS)
     directory_id = random_uuid()

@@ -88,7 +88,7 @@ def port_number(text: str) -> int:
     """An argument type. Raises argparse.ArgumentTypeError."""
     from argparse import ArgumentTypeError
 
-    if not text.isdecimal() or len(text) > PORT_DIGITS_MAX or int(text) > PORT_MAX:
+    if not (text.isascii() and text.isdecimal()) or len(text) > PORT_DIGITS_MAX or int(text) > PORT_MAX:
         raise ArgumentTypeError(f"{text!r} is not a port: it is a number from 0 to {PORT_MAX}, and 0 takes a free one")
     return int(text)
 
