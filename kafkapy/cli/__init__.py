@@ -170,6 +170,6 @@ def _overview() -> str:
         "Commands other than start find the broker by -b HOST:PORT, else by the variable KAFKA_BOOTSTRAP_SERVERS, else",
         "at localhost:9092.",
         "",
-        "`kafkapy COMMAND --help` tells what a command takes; `kafkapy --version` prints the version.",
+        "`kafkapy COMMAND --help` lists the options of a command; `kafkapy --version` prints the version.",
     ]
     return "\n".join(lines)

@@ -42,7 +42,7 @@ def add_connection_arguments(parser: argparse.ArgumentParser) -> None:
         type=positive_seconds,
         default=argparse.SUPPRESS,
         metavar="SECONDS",
-        help=f"how long to wait for an answer, and to try again (default: {DEFAULT_TIMEOUT_SECONDS:g})",
+        help=f"how long to wait for an answer, retries included (default: {DEFAULT_TIMEOUT_SECONDS:g})",
     )
 
 
