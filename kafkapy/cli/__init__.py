@@ -38,6 +38,15 @@ _BEFORE_COMMAND = ("-b", "--bootstrap-server", "--timeout")
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
+    from kafkapy.client.streams import flush_messages
+
+    try:
+        return _main(argv)
+    finally:
+        flush_messages()
+
+
+def _main(argv: list[str] | None) -> int:
     from kafkapy.client.streams import discard_output, flush_output, prepare_streams, say
 
     arguments = sys.argv[1:] if argv is None else argv
