@@ -225,7 +225,7 @@ def _serve(
 
 async def _stop_with_parent(parent: Parent, stop: trio.Event) -> None:
     await parent.ended()
-    logging.getLogger("kafkapy.start").info("the process that has started this one is gone")
+    logging.getLogger("kafkapy.start").info("the process that started this broker has ended: stopping")
     stop.set()
 
 

@@ -138,7 +138,10 @@ def test_a_directory_is_formatted_once(tmp_path: Path, capsys: pytest.CaptureFix
             "You cannot specify controller.quorum.voters and format the node with --initial-controllers or --stand",
         ),
         (["-t", ""], "--cluster-id is empty: leave it out for a new id, or set the variable"),
-        (["-t", "two words"], "the cluster id 'two words' has characters that no cluster id has"),
+        (
+            ["-t", "two words"],
+            "the cluster id 'two words' is not valid: it may hold visible ASCII characters, no spaces",
+        ),
     ],
 )
 def test_what_cannot_be_formatted_leaves_nothing(
