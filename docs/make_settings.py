@@ -26,22 +26,23 @@ INTRODUCTION = """\
 Every setting of Apache Kafka 4.4.0, and what becomes of it on a single node of kafkapy.
 
 * **honoured**: it does what Kafka's documentation says, within the limits named here. A test shows its effect.
-* **harmless**: it is accepted and changes nothing, and nobody can tell. The reason says why.
+* **harmless**: it is accepted and has no effect, and a client cannot notice that. The reason says why.
 * **refused**: the node does not start with it, and AlterConfigs refuses it, unless its value is Kafka's default. If it
   were ignored, something would be open or lost.
-* **later**: it has a meaning that kafkapy does not know yet. The node starts, and AlterConfigs takes it, with one line
-  in the log that says what is missing and what to do.
+* **later**: kafkapy does not do yet what Kafka does with it. The node starts, and AlterConfigs accepts it, with one
+  line in the log that says what is missing and what to do.
 
 A value is written as in Kafka's `server.properties`. It may be given in such a file, as a `KAFKA_*` variable, or as
-`--override NAME=VALUE`; the later wins. `${provider:key}` in a value is refused: configuration providers are not asked.
+`--override NAME=VALUE`; of these three, the last wins. `${provider:key}` in a value is refused: kafkapy does
+not ask configuration providers.
 A listener's own value, `listener.name.<listener>.<setting>`, is honoured for `max.connections` and
 `max.connection.creation.rate`.
 
 Besides settings, these variables are known. `CLUSTER_ID`, `KAFKA_CLUSTER_ID` or `KAFKA_KRAFT_CLUSTER_ID` is the id that
 a new data directory gets; one that has an id keeps it. `KAFKA_CREATE_TOPICS=orders:3:1,table:1:1:compact` makes topics
 before anybody connects (name, partitions, replicas, cleanup.policy). `KAFKA_ADVERTISED_HOST_NAME` and
-`KAFKA_ADVERTISED_PORT` are a listener, where no listeners are given. Variables of applications, of the images' scripts
-and of Kubernetes (`KAFKA_BOOTSTRAP_SERVERS`, `KAFKA_HEAP_OPTS`, `KAFKA_SERVICE_HOST`) are passed over.
+`KAFKA_ADVERTISED_PORT` are used if no listeners are given. Variables of applications, of the images' scripts
+and of Kubernetes (`KAFKA_BOOTSTRAP_SERVERS`, `KAFKA_HEAP_OPTS`, `KAFKA_SERVICE_HOST`) are ignored.
 
 Written by `python docs/make_settings.py` from `kafkapy/settings/support_table.py`.
 

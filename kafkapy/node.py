@@ -202,7 +202,7 @@ class Node:
         try:
             await create_given_topics(self.broker.controller, self._topics)
         except KafkaError as error:
-            raise StartupError(f"cannot create a topic that is to be there from the start: {_words(error)}") from error
+            raise StartupError(f"cannot create a topic of KAFKA_CREATE_TOPICS: {_words(error)}") from error
 
     async def _stop_when_the_disk_fails(self) -> None:
         """Raises ShutdownError after the disk has failed and requests under way are answered."""
@@ -221,7 +221,7 @@ class Node:
                 continue  # a quorum of one voter has no other controller to connect
             if listener.security_protocol != "PLAINTEXT":
                 raise StartupError(
-                    f"listener {listener} wants {listener.security_protocol}, which kafkapy does not speak yet: "
+                    f"listener {listener} wants {listener.security_protocol}, which kafkapy does not support yet: "
                     "use PLAINTEXT"
                 )
             sock = bind(listener)

@@ -32,6 +32,40 @@ def test_modules_that_the_documents_name_exist() -> None:
             assert exists, f"{document.relative_to(ROOT)} names {name}"
 
 
+def test_the_architecture_has_every_module() -> None:
+    """But for modules of one API or command each, the client of the command line, and messages."""
+    listed_elsewhere = ("apis", "cli", "client", "documentation", "messages", "record_formats", "records", "schemas")
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    sources = ("kafkapy", "wire/kafkapy_wire", "log/kafkapy_log", "controller/kafkapy_controller")
+    missing = [
+        str(path.relative_to(ROOT))
+        for source in sources
+        for path in sorted((ROOT / source).rglob("[a-z]*.py"))
+        if not set(path.relative_to(ROOT).parts[:-1]) & set(listed_elsewhere)
+        and not re.search(rf"\b{path.stem}\.py\b|`{path.stem}`", text)
+    ]
+    assert missing == []
+
+
+def test_the_readme_leads_to_every_command_and_page() -> None:
+    from kafkapy.cli import COMMANDS
+
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    for command in COMMANDS:
+        assert re.search(rf"kafkapy {command}\b", text) or command == "start", command
+    for page in (ROOT / "docs").glob("*.md"):
+        assert f"docs/{page.name}" in text, page.name
+
+
+def test_the_page_on_testing_lists_what_the_ready_file_holds() -> None:
+    from kafkapy.cli import ready
+
+    keys = set(re.findall(r'^ +"(\w+)": ', Path(ready.__file__).read_text(encoding="utf-8"), re.MULTILINE))
+    assert {"bootstrap_servers", "pid"} <= keys
+    text = (ROOT / "docs" / "testing.md").read_text(encoding="utf-8")
+    assert {key for key in keys if f"`{key}`" not in text} == set()
+
+
 def test_the_architecture_has_every_room() -> None:
     text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     named = set(re.findall(r"^\| `(\w+)/?` \|", text, re.MULTILINE))

@@ -38,6 +38,15 @@ _BEFORE_COMMAND = ("-b", "--bootstrap-server", "--timeout")
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
+    from kafkapy.client.streams import flush_messages
+
+    try:
+        return _main(argv)
+    finally:
+        flush_messages()
+
+
+def _main(argv: list[str] | None) -> int:
     from kafkapy.client.streams import discard_output, flush_output, prepare_streams, say
 
     arguments = sys.argv[1:] if argv is None else argv
@@ -170,6 +179,6 @@ def _overview() -> str:
         "Commands other than start find the broker by -b HOST:PORT, else by the variable KAFKA_BOOTSTRAP_SERVERS, else",
         "at localhost:9092.",
         "",
-        "`kafkapy COMMAND --help` tells what a command takes; `kafkapy --version` prints the version.",
+        "`kafkapy COMMAND --help` lists the options of a command; `kafkapy --version` prints the version.",
     ]
     return "\n".join(lines)

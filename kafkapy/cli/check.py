@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kafkapy.client.command_line import count_or_zero
 from kafkapy.client.streams import say
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--examples",
-        type=int,
+        type=count_or_zero,
         default=EXAMPLES,
         metavar="N",
         help=f"how many of each kind to show (default: {EXAMPLES})",

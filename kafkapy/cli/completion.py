@@ -87,6 +87,8 @@ def _option_words(place: _Place) -> list[str]:
 
 
 def _bash(places: list[_Place]) -> str:
+    started = next(place for place in places if place.path == ("start",))  # `kafkapy --port` is `kafkapy start --port`
+    first_options = dict.fromkeys(["--version", "-b", "--bootstrap-server", "--timeout", *_option_words(started)])
     lines = [
         "# bash completion for kafkapy: source <(kafkapy completion bash)",
         "_kafkapy() {",
@@ -123,7 +125,7 @@ def _bash(places: list[_Place]) -> str:
             lines.append('            [[ $word == -* ]] || { COMPREPLY=($(compgen -f -- "$word")); return; }')
         lines.append("            ;;")
     lines += [
-        f"        *) offered='{' '.join(COMMANDS)}'; flags='--help --version -b --bootstrap-server --timeout';;",
+        f"        *) offered='{' '.join(COMMANDS)}'; flags='{' '.join(first_options)}';;",
         "    esac",
         '    if [[ $word == -* ]]; then COMPREPLY=($(compgen -W "$flags" -- "$word"))',
         '    else COMPREPLY=($(compgen -W "$offered" -- "$word")); fi',

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from kafkapy.client.command_line import (
     add_connection_arguments,
     add_json_argument,
+    node_number,
     parse_settings,
-    partition_number,
     print_json,
     print_table,
     run_command,
@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for command in (describe, change, delete):
         whose = command.add_mutually_exclusive_group(required=True)
         whose.add_argument("--topic", "-t", metavar="T", help="the settings of a topic")
-        whose.add_argument("--broker", type=partition_number, metavar="N", help="of one broker, by its node id")
+        whose.add_argument("--broker", type=node_number, metavar="N", help="of one broker, by its node id")
         whose.add_argument("--broker-default", action="store_true", help="of all brokers, unless a broker has its own")
         whose.add_argument("--group", "-g", metavar="G", help="of a group")
         add_connection_arguments(command)

@@ -124,6 +124,8 @@ def _consume(arguments: argparse.Namespace, cluster: Cluster) -> int:
                 raise ClientError(f"--{option} and --group exclude each other: the group decides who reads what")
     if arguments.partition is not None and len(arguments.topics) != 1:
         raise ClientError("--partition is for one topic")
+    if arguments.exit_at_end and not subscription.partitions:
+        raise ClientError(f"no topic matches the pattern {arguments.include!r}: `kafkapy topics list` prints the names")
     consumption = Consumption(arguments, cluster, subscription)
     if arguments.group is None:
         consumption.read_alone()

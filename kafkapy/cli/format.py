@@ -29,7 +29,7 @@ STANDALONE_WITH_VOTERS = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", nargs="?", metavar="SERVER.PROPERTIES", help="a file of settings by Kafka's names")
-    parser.add_argument("-c", "--config", metavar="FILE", help="the same")
+    parser.add_argument("-c", "--config", metavar="FILE", help="the same as SERVER.PROPERTIES, as kafka-storage has it")
     parser.add_argument(
         "--override", action="append", default=[], metavar="NAME=VALUE", help="a setting that wins over the file"
     )
@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-r",
         "--release-version",
         metavar="VERSION",
-        help="the release whose features the cluster begins with: 3.9, 4.4-IV2 (default: the newest)",
+        help="the release or metadata.version that the cluster begins with: 3.9, 4.4-IV2 (default: the newest)",
     )
     parser.add_argument(
         "-f",
@@ -56,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-s",
         "--standalone",
         action="store_true",
-        help="the log says that this node votes alone (so without controller.quorum.voters)",
+        help="this node is the only voter, and the metadata log says so (the default without controller.quorum.voters)",
     )
 
 
@@ -87,6 +87,14 @@ def _format(arguments: argparse.Namespace) -> None:
     given = _given(arguments)
     settings = Settings.parse(given)
     directory = _directory(arguments, settings)
+    if directory.exists() and not directory.is_dir():
+        raise FormatError(
+            f"cannot use the data directory {directory} (is a file, not a directory): name another directory"
+        )
+    if arguments.cluster_id is not None and not arguments.cluster_id.strip():
+        raise FormatError(
+            "--cluster-id is empty: leave it out for a new id, or set the variable that it was to come from"
+        )
     if arguments.standalone and settings.node.controller_quorum_voters:
         raise FormatError(STANDALONE_WITH_VOTERS)
     directory_id = random_uuid()

@@ -10,6 +10,8 @@ from kafkapy.client.command_line import (
     complain,
     counted,
     milliseconds,
+    offset_distance,
+    offset_number,
     print_json,
     print_table,
     run_command,
@@ -61,8 +63,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     where = reset.add_mutually_exclusive_group(required=True)
     where.add_argument("--to-earliest", action="store_true", help="to the first record that is kept")
     where.add_argument("--to-latest", action="store_true", help="to the end: the group reads only new records")
-    where.add_argument("--to-offset", type=int, metavar="N", help="to this offset")
-    where.add_argument("--shift-by", type=int, metavar="N", help="forward by N records, back with a negative N")
+    where.add_argument("--to-offset", type=offset_number, metavar="N", help="to this offset")
+    where.add_argument(
+        "--shift-by", type=offset_distance, metavar="N", help="forward by N records, back with a negative N"
+    )
     where.add_argument(
         "--to-datetime",
         metavar="TIME",

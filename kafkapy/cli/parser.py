@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -12,6 +13,10 @@ from kafkapy.client.streams import say
 
 if TYPE_CHECKING:
     from _typeshed import SupportsWrite
+
+
+_LONG_WORD = re.compile(r"([^\s']{60})[^\s']{40,}")
+_REQUIRED = "the following arguments are required: "  # argparse's words
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -32,7 +37,8 @@ class CommandParser(argparse.ArgumentParser):
     ) -> argparse.Namespace:
         parsed, rest = self.parse_known_args(args, namespace)
         if rest:
-            self.error(self._excess(parsed, rest[0]))
+            asked = self._asked(parsed)
+            asked.error(asked._excess(rest[0]))
         return parsed
 
     def parse_intermixed_args(  # type: ignore[override]  # as above
@@ -40,7 +46,7 @@ class CommandParser(argparse.ArgumentParser):
     ) -> argparse.Namespace:
         parsed, rest = self.parse_known_intermixed_args(args, namespace)
         if rest:
-            self.error(self._excess(parsed, rest[0]))
+            self.error(self._excess(rest[0]))
         return parsed
 
     def print_help(self, file: SupportsWrite[str] | None = None) -> None:
@@ -49,19 +55,28 @@ class CommandParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         text = " ".join(message.split())
+        if text == f"{_REQUIRED}COMMAND" and self.subcommands is not None:
+            text = f"name one of its commands: {', '.join(self.subcommands.choices)}"
+        elif text.startswith(_REQUIRED):
+            # argparse names arguments that may be missing, too, where options stand between arguments.
+            optional = {str(action.metavar) for action in self._actions if action.nargs in ("?", "*")}
+            missing = [name for name in text.removeprefix(_REQUIRED).split(", ") if name not in optional]
+            text = _REQUIRED + ", ".join(missing)
+        text = _LONG_WORD.sub(r"\1...", text)
         say(f"{self.prog}: {text}; `{self.prog} --help` tells what it takes\n")
         sys.exit(2)
 
-    def _excess(self, parsed: argparse.Namespace, argument: str) -> str:
+    def _asked(self, parsed: argparse.Namespace) -> CommandParser:
+        """The parser of the subcommand that was asked for, or this one."""
+        if self.subcommands is None:
+            return self
+        return self.subcommands.choices.get(getattr(parsed, self.subcommands.dest, ""), self)
+
+    def _excess(self, argument: str) -> str:
         if not argument.startswith("-"):
             return f"{argument!r} is one argument too many"
         option = argument.partition("=")[0]
-        known = [*self._option_string_actions]
-        if self.subcommands is not None:
-            subcommand = self.subcommands.choices.get(getattr(parsed, self.subcommands.dest, ""))
-            if subcommand is not None:
-                known += subcommand._option_string_actions
-        return f"there is no option {option!r}{did_you_mean(option, known)}"
+        return f"there is no option {option!r}{did_you_mean(option, self._option_string_actions)}"
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is None or value in action.choices:

@@ -96,6 +96,10 @@ def _produce(arguments: argparse.Namespace, cluster: Cluster) -> int:
     from kafkapy.client.producer import Producer
     from kafkapy_wire.compression import Compression
 
+    if arguments.keep_partition and not wants_json(arguments):
+        raise ClientError("--keep-partition is for --json: other records have no partition")
+    if arguments.key is not None and arguments.key_separator is not None:
+        raise ClientError("--key and --key-separator exclude each other: each says what the key is")
     maker = JsonRecordMaker(arguments) if wants_json(arguments) else RecordMaker(arguments)
     producer = Producer(
         cluster,

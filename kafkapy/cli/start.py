@@ -30,9 +30,9 @@ PORT_DIGITS_MAX = 5
 
 
 EPILOG = (
-    "What holds when a setting is given more than once: --override, --port, --host and --data-dir, then the KAFKA_* "
-    "variables (KAFKA_NUM_PARTITIONS is num.partitions), then the file, then the defaults. These are Apache Kafka's, "
-    "but for a few that docs/compatibility.md lists."
+    "If a setting is given more than once, --override, --port, --host and --data-dir win over the KAFKA_* variables "
+    "(KAFKA_NUM_PARTITIONS is num.partitions), and those win over the file. The defaults are Apache Kafka's, but for a "
+    "few that docs/compatibility.md lists."
 )
 
 
@@ -61,20 +61,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"where data is kept across restarts (default: log.dirs, else ./{DEFAULT_DATA_DIRECTORY})",
     )
     where.add_argument(
-        "--ephemeral", action="store_true", help="keep data in a temporary directory and delete it at the end"
+        "--ephemeral",
+        action="store_true",
+        help="keep data in a temporary directory and delete it when the broker stops",
     )
     parser.add_argument(
         "--exit-with-parent",
         action="store_true",
-        help="stop when the process that has started this one is gone, even if it was killed",
+        help="stop when the process that started the broker ends, even if it was killed",
     )
     parser.add_argument(
-        "--json", action="store_true", help="print one line of JSON, not two of text, once clients can connect"
+        "--json",
+        action="store_true",
+        help="once clients can connect, print one line of JSON instead of two lines of text",
     )
     parser.add_argument(
         "--ready-file",
         metavar="FILE",
-        help="write that line of JSON to FILE once clients can connect; FILE is removed at the end",
+        help="once clients can connect, write the line of --json to FILE; remove FILE when the broker stops",
     )
     parser.add_argument(
         "--log-level",
@@ -88,7 +92,7 @@ def port_number(text: str) -> int:
     """An argument type. Raises argparse.ArgumentTypeError."""
     from argparse import ArgumentTypeError
 
-    if not text.isdecimal() or len(text) > PORT_DIGITS_MAX or int(text) > PORT_MAX:
+    if not (text.isascii() and text.isdecimal()) or len(text) > PORT_DIGITS_MAX or int(text) > PORT_MAX:
         raise ArgumentTypeError(f"{text!r} is not a port: it is a number from 0 to {PORT_MAX}, and 0 takes a free one")
     return int(text)
 
@@ -221,7 +225,7 @@ def _serve(
 
 async def _stop_with_parent(parent: Parent, stop: trio.Event) -> None:
     await parent.ended()
-    logging.getLogger("kafkapy.start").info("the process that has started this one is gone")
+    logging.getLogger("kafkapy.start").info("the process that started this broker has ended: stopping")
     stop.set()
 
 

@@ -23,8 +23,12 @@ class Subscription:
 
     def __init__(self, cluster: Cluster, names: Sequence[str], pattern: str | None) -> None:
         """Raises ClientError: neither names nor a pattern, or both; no such topic; not a regular expression."""
-        if bool(names) == (pattern is not None):
+        if not names and pattern is None:
             raise ClientError("name one or more topics, or give a pattern with --include")
+        if names and pattern is not None:
+            raise ClientError(
+                "TOPIC and --include exclude each other: a pattern can name topics too, as in 'orders|users'"
+            )
         self._cluster = cluster
         self._pattern = None if pattern is None else _compiled(pattern)
         self._next_look = time.monotonic() + LOOK_SECONDS

@@ -11,9 +11,10 @@ from kafkapy.client.command_line import (
     milliseconds,
     offset_number,
     parse_settings,
-    positive_count,
+    partition_count,
     print_json,
     print_table,
+    replica_count,
     run_command,
     wants_json,
 )
@@ -40,12 +41,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     create = commands.add_parser("create", help="make topics")
     create.add_argument("names", nargs="+", metavar="NAME")
     create.add_argument(
-        "--partitions", "-p", type=positive_count, metavar="N", help="(default: the broker's num.partitions)"
+        "--partitions", "-p", type=partition_count, metavar="N", help="(default: the broker's num.partitions)"
     )
     create.add_argument(
         "--replication-factor",
         "-r",
-        type=positive_count,
+        type=replica_count,
         metavar="N",
         help="(default: the broker's default.replication.factor)",
     )
@@ -60,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     alter = commands.add_parser("alter", help="add partitions")
     alter.add_argument("names", nargs="+", metavar="NAME")
-    alter.add_argument("--partitions", "-p", type=positive_count, metavar="N", required=True, help="the new total")
+    alter.add_argument("--partitions", "-p", type=partition_count, metavar="N", required=True, help="the new total")
 
     delete = commands.add_parser("delete", help="delete topics and all their records")
     delete.add_argument("names", nargs="+", metavar="NAME")

@@ -10,6 +10,7 @@ from string import hexdigits
 from typing import TextIO
 
 from kafkapy.cli.parser import CommandParser
+from kafkapy.client.command_line import message_version
 from kafkapy.client.streams import say
 from kafkapy_wire.catalog import UnknownSchema, message_class, schema_name
 from kafkapy_wire.codec import decode, encode
@@ -90,7 +91,7 @@ def _add_common_arguments(parser: argparse.ArgumentParser, content: str, content
         help="FetchRequest, TopicRecord, or in full messages/FetchRequest, records/metadata/TopicRecord",
     )
     parser.add_argument("content", nargs="?", metavar=content, help=content_help)
-    parser.add_argument("--version", type=int, metavar="N", help="the message's version")
+    parser.add_argument("--version", type=message_version, metavar="N", help="the message's version")
     parser.add_argument(
         "--jsonl",
         action="store_true",
@@ -154,14 +155,17 @@ def _decode_whole(arguments: argparse.Namespace) -> str:
     data = _parse_hex(_given_text(given))
     try:
         if arguments.records:
-            documents = decode_batches(data)
+            documents = [*decode_batches(data)]
+            match documents:
+                case [{"problem": problem}]:
+                    raise BadInput(str(problem))
         elif arguments.response_to is not None:
             api_key, version = parse_api(arguments.response_to)
             documents = [decode_response(frame, api_key, version) for frame in split_frames(data)]
         else:
             documents = [decode_request(frame) for frame in split_frames(data)]
-    except NoFrame as problem:
-        raise BadInput(str(problem)) from None
+    except NoFrame as error:
+        raise BadInput(str(error)) from None
     return "".join(json.dumps(document, ensure_ascii=False, indent=2) + "\n" for document in documents)
 
 
@@ -192,7 +196,9 @@ def _converted_lines(lines: TextIO, convert: Convert) -> Iterator[str]:
 
 def _convert_arguments(arguments: argparse.Namespace) -> str:
     if arguments.message is None or arguments.content is None or arguments.version is None:
-        raise BadInput("MESSAGE, --version and the content are needed (or --jsonl)")
+        content = "HEX" if arguments.wire_command == "decode" else "JSON"
+        hint = ", or --frame HEX for a whole request" if arguments.wire_command == "decode" else ""
+        raise BadInput(f"give MESSAGE, --version N and {content}{hint}, or --jsonl")
     content = _given_text(arguments.content)
     given: dict[str, JsonValue] = {"schema": arguments.message, "version": arguments.version}
     if arguments.wire_command == "decode":

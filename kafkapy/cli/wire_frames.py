@@ -50,7 +50,7 @@ def split_frames(data: bytes) -> list[bytes]:
 def decode_request(frame: bytes) -> dict[str, JsonValue]:
     """Raises NoFrame."""
     if len(frame) < 8:
-        raise NoFrame(f"{len(frame)} bytes are no request: its header has 8 and more")
+        raise NoFrame(f"{len(frame)} bytes are not a request: a request has at least 8")
     key, version = int.from_bytes(frame[:2], "big", signed=True), int.from_bytes(frame[2:4], "big", signed=True)
     api_key = _api_key(key, frame)
     _check_version(api_key, version, frame)

@@ -15,7 +15,7 @@ from kafkapy.client.cluster import Cluster, parse_bootstrap
 from kafkapy.client.errors import ClientError
 from kafkapy.client.interrupts import interruptible
 from kafkapy.client.streams import say
-from kafkapy_wire.integer_text import INT32_MAX, parse_integer
+from kafkapy_wire.integer_text import INT32_MAX, INT64_MAX, parse_integer
 
 BOOTSTRAP_VARIABLE = "KAFKA_BOOTSTRAP_SERVERS"
 DEFAULT_BOOTSTRAP = "localhost:9092"
@@ -25,6 +25,7 @@ Cell = str | int | None
 
 _DATE_DIGITS_MAX = 8  # 20260131 is a date
 _INT64_DIGITS_MAX = 19
+INT16_MAX = (1 << 15) - 1
 
 
 def add_connection_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +42,7 @@ def add_connection_arguments(parser: argparse.ArgumentParser) -> None:
         type=positive_seconds,
         default=argparse.SUPPRESS,
         metavar="SECONDS",
-        help=f"how long to wait for an answer, and to try again (default: {DEFAULT_TIMEOUT_SECONDS:g})",
+        help=f"how long to wait for an answer, retries included (default: {DEFAULT_TIMEOUT_SECONDS:g})",
     )
 
 
@@ -159,25 +160,47 @@ def positive_seconds(text: str) -> float:
     return seconds
 
 
+# Argument types for whole numbers. All raise argparse.ArgumentTypeError, whose text says what would be right.
+
+
 def positive_count(text: str) -> int:
-    """An argument type. Raises argparse.ArgumentTypeError."""
-    number = parse_integer(text, 1)
-    if number is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
-    return number
+    return _number(text, 1, INT64_MAX, "a number above 0")
+
+
+def count_or_zero(text: str) -> int:
+    return _number(text, 0, INT64_MAX, "a number, 0 or above")
+
+
+def partition_count(text: str) -> int:
+    return _number(text, 1, INT32_MAX, f"a number from 1 to {INT32_MAX}")
+
+
+def replica_count(text: str) -> int:
+    return _number(text, 1, INT16_MAX, f"a number from 1 to {INT16_MAX}")
 
 
 def offset_number(text: str) -> int:
-    """An argument type. Raises argparse.ArgumentTypeError."""
-    number = parse_integer(text, 0)
-    if number is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is not an offset")
-    return number
+    return _number(text, 0, INT64_MAX, "an offset: it is a number, 0 or above")
+
+
+def offset_distance(text: str) -> int:
+    return _number(text, -INT64_MAX, INT64_MAX, "a number of records, such as 5 or -5")
 
 
 def partition_number(text: str) -> int:
-    """An argument type. Raises argparse.ArgumentTypeError."""
-    number = parse_integer(text, 0, INT32_MAX)
+    return _number(text, 0, INT32_MAX, "the number of a partition: it is 0 or above")
+
+
+def node_number(text: str) -> int:
+    return _number(text, 0, INT32_MAX, "a node id: it is a number, 0 or above")
+
+
+def message_version(text: str) -> int:
+    return _number(text, 0, INT16_MAX, "the version of a message: it is a number, 0 or above")
+
+
+def _number(text: str, low: int, high: int, what: str) -> int:
+    number = parse_integer(text, low, high)
     if number is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is not the number of a partition")
+        raise argparse.ArgumentTypeError(f"{text!r} is not {what}")
     return number

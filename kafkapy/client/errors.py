@@ -62,6 +62,8 @@ _WORDS = {
     ErrorCode.TOPIC_ALREADY_EXISTS: "exists already",
     ErrorCode.INVALID_PARTITIONS: "the number of partitions is below 1, or not above the present one",
     ErrorCode.INVALID_REPLICATION_FACTOR: "more replicas than brokers, or less than 1",
+    ErrorCode.INVALID_TOPIC_EXCEPTION: "a name has 1 to 249 of the characters a-z, A-Z, 0-9, '.', '_' and '-'",
+    ErrorCode.INVALID_GROUP_ID: "the name of a group may not be empty",
     ErrorCode.MESSAGE_TOO_LARGE: "a record is larger than max.message.bytes allows",
     ErrorCode.OFFSET_OUT_OF_RANGE: "there is no such offset",
     ErrorCode.GROUP_ID_NOT_FOUND: "does not exist",

@@ -48,6 +48,16 @@ def say(text: str) -> None:
         pass
 
 
+def flush_messages() -> None:
+    """Drop what standard error does not take: otherwise the interpreter, which flushes it last, exits with 120."""
+    try:
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, 2)
+        os.close(null)
+
+
 def is_terminal(stream: object) -> bool:
     """Whether a person sits at the other end."""
     try:

@@ -41,6 +41,7 @@ _PASSING_SUFFIXES: Final = (DELETED_SUFFIX, ".swap", ".cleaned", ".part")
 """Of a file that is being made or removed: what stands before them says what it is."""
 _LOCK: Final = ".lock"
 _METADATA: Final = "metadata"
+_FOREIGN: Final = "not a file that Kafka writes: passed over"
 
 _SMALL_FILES: Final[dict[str, Callable[[bytes], Iterator[Row]]]] = {
     RECOVERY_POINT_CHECKPOINT: small_files.dump_offset_checkpoint,
@@ -60,7 +61,17 @@ def dump(path: Path, *, decoder: str | None = None, with_records: bool = True) -
 
     `decoder` is a name of DECODERS, None: what the directory's name says. A link inside a directory is not followed.
     """
-    yield from _dump(path, decoder, with_records=with_records, depth=0)
+    is_empty = True
+    for row in _dump(path, decoder, with_records=with_records, depth=0):
+        is_empty = False
+        if row.kind is Kind.NOTE and row.fields["text"] == _FOREIGN and not path.is_dir():
+            yield problem(
+                "not a file that Kafka writes: its name does not say what it holds, as 00000000000000000000.log does"
+            )
+        else:
+            yield row
+    if is_empty:
+        yield problem(f"there are no files in {path}")
 
 
 def _dump(path: Path, decoder: str | None, *, with_records: bool, depth: int) -> Iterator[Row]:
@@ -95,7 +106,7 @@ def _dump_file(file: BinaryIO, path: Path, decoder: str | None, *, with_records:
         return
     found = _OFFSET_NAME.fullmatch(name)
     if found is None:
-        yield note("the lock of the data directory" if name == _LOCK else "not a file that Kafka writes: passed over")
+        yield note("the lock of the data directory" if name == _LOCK else _FOREIGN)
         return
     base_offset, suffix = int(found[1]), found[2]
     if suffix == LOG_SUFFIX:
@@ -111,7 +122,7 @@ def _dump_file(file: BinaryIO, path: Path, decoder: str | None, *, with_records:
     elif suffix == SNAPSHOT_SUFFIX:
         yield from _dump_small(file, small_files.dump_producer_snapshot)
     else:
-        yield note("not a file that Kafka writes: passed over")
+        yield note(_FOREIGN)
 
 
 def _dump_small(file: BinaryIO, dump_data: Callable[[bytes], Iterator[Row]]) -> Iterator[Row]:

@@ -50,7 +50,7 @@ def _unusable(where: str, error: OSError, family: socket.AddressFamily, address:
     if error.errno == errno.EADDRINUSE:
         advice = _advice_for_a_port_in_use(family, address)
     elif error.errno == errno.EADDRNOTAVAIL:
-        advice = "is not an address of this machine: set `listeners` to one that is"
+        advice = "is not an address of this machine: give --host or `listeners` one that is"
     elif error.errno == errno.EACCES:
         advice = "may not be used by this user: take a port above 1023"
     else:
@@ -84,7 +84,7 @@ def _resolve(listener: Listener, where: str) -> tuple[socket.AddressFamily, tupl
     except OSError as error:
         raise StartupError(
             f"cannot resolve the host of listener {listener.name}://{where} ({error.strerror}): "
-            "set `listeners` to an address of this machine"
+            "give --host or `listeners` an address of this machine"
         ) from error
     # Of a name with both kinds of addresses (localhost) the IPv4 address, as every client tries that.
     family, _, _, _, address = min(found, key=lambda entry: entry[0] != socket.AF_INET)

@@ -68,9 +68,11 @@ def parse_protocol_map(text: str, setting: str = "listener.security.protocol.map
         name, colon, protocol = entry.rpartition(":")
         protocol = protocol.strip().upper()
         if not colon:
-            raise SettingsError(f"Error parsing configuration property '{setting}': {entry} is not NAME:PROTOCOL")
+            raise SettingsError(
+                f"Error parsing configuration property '{setting}': {entry} is not NAME:PROTOCOL", setting
+            )
         if protocol not in SECURITY_PROTOCOLS:
-            raise SettingsError(f"Invalid security protocol `{protocol}` defined in {setting}")
+            raise SettingsError(f"Invalid security protocol `{protocol}` defined in {setting}", setting)
         protocols[name.strip().upper()] = protocol
     return protocols
 
@@ -79,29 +81,33 @@ def parse_listeners(setting: str, elements: Iterable[str], protocols: Mapping[st
     """Raises SettingsError: not `name://host:port`, a name without a security protocol, or a name used twice."""
     texts = [element.strip() for element in elements if element.strip()]
     if not texts:
-        raise SettingsError(f"Configuration '{setting}' must not be empty. Valid values include: any non-empty value")
+        raise SettingsError(
+            f"Configuration '{setting}' must not be empty. Valid values include: any non-empty value", setting
+        )
     shown = shortened(f"[{', '.join(texts)}]")
-    listeners = tuple(_parse_listener(text, shown, protocols) for text in texts)
+    listeners = tuple(_parse_listener(setting, text, shown, protocols) for text in texts)
     if len({listener.name for listener in listeners}) < len(listeners):
         raise SettingsError(
             f"Error creating broker listeners from '{shown}': "
-            f"Each listener must have a different name, {setting}: {shown}"
+            f"Each listener must have a different name, {setting}: {shown}",
+            setting,
         )
     return listeners
 
 
-def _parse_listener(text: str, shown: str, protocols: Mapping[str, str]) -> Listener:
+def _parse_listener(setting: str, text: str, shown: str, protocols: Mapping[str, str]) -> Listener:
     match = _LISTENER.fullmatch(text)
     if match is None:
-        raise SettingsError(f"Unable to parse a listener name from {shortened(text)}")
+        raise SettingsError(f"Unable to parse a listener name from {shortened(text)}", setting)
     name, port = match["name"].upper(), parse_integer(match["port"], -1, 65_535)
     if port is None:  # Kafka only fails when it binds
         told = shortened(match["port"])
-        raise SettingsError(f"Error creating broker listeners from '{shown}': {told} is not a port (0-65535)")
+        raise SettingsError(f"Error creating broker listeners from '{shown}': {told} is not a port (0-65535)", setting)
     protocol = protocols.get(name)
     if protocol is None:
         raise SettingsError(
-            f"Error creating broker listeners from '{shown}': No security protocol defined for listener {name}"
+            f"Error creating broker listeners from '{shown}': No security protocol defined for listener {name}",
+            setting,
         )
     host = match["ipv6"] if match["ipv6"] is not None else match["host"]
     return Listener(name, host, max(port, 0), protocol)
@@ -118,7 +124,8 @@ def check_ports(setting: str, listeners: Iterable[Listener]) -> None:
         if len(sharing) > 2 or (len(sharing) == 2 and len({":" in one.host for one in sharing}) < 2):
             raise SettingsError(
                 f"Error creating broker listeners from '{shown}': "
-                f"Each listener must have a different port, {setting}: {shown}"
+                f"Each listener must have a different port, {setting}: {shown}",
+                setting,
             )
 
 
@@ -130,7 +137,8 @@ def checked_advertised(
         if listener.host in ("0.0.0.0", "::"):
             raise SettingsError(
                 f"advertised.listeners cannot use the nonroutable meta-address {listener.host}. "
-                "Use a routable IP address."
+                "Use a routable IP address.",
+                "advertised.listeners",
             )
     names = {listener.name for listener in listeners}
     for listener in advertised:
@@ -138,7 +146,8 @@ def checked_advertised(
             raise SettingsError(
                 "advertised.listeners listener names must be equal to or a subset of the ones defined in listeners. "
                 f"Found {listener.name}. The valid options based on the current configuration are "
-                f"{','.join(sorted(names))}"
+                f"{','.join(sorted(names))}",
+                "advertised.listeners",
             )
     return tuple(listener for listener in advertised if listener.name not in controller_names)
 
@@ -148,13 +157,15 @@ def check_inter_broker(name: str, protocols: Mapping[str, str], advertised: tupl
     if name not in protocols:
         raise SettingsError(
             f"Listener with name {name} defined in inter.broker.listener.name not found in "
-            "listener.security.protocol.map."
+            "listener.security.protocol.map.",
+            "inter.broker.listener.name",
         )
     names = [listener.name for listener in advertised]
     if name not in names:
         raise SettingsError(
             "inter.broker.listener.name must be a listener name defined in advertised.listeners. "
-            f"The valid options based on currently configured listeners are {','.join(names)}"
+            f"The valid options based on currently configured listeners are {','.join(names)}",
+            "inter.broker.listener.name",
         )
 
 

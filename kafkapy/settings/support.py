@@ -165,10 +165,10 @@ def _refuse_directories(values: Mapping[str, Value]) -> None:
     name = "log.dirs" if "log.dirs" in values else "log.dir"
     directories = _list(values, name)
     if len(directories) > 1:
-        reason = "kafkapy keeps its data in one, so that what is in the others would be missing"
+        reason = "kafkapy uses one directory, so data in the others would be missing"
         raise _refused(f"{name} with {len(directories)} directories", name, reason, "name one")
     if directories and directories[0].startswith("~"):
-        reason = "only a shell knows what ~ stands for, so that this would be a directory of that name"
+        reason = "only a shell replaces ~, so this would be a directory with ~ as its name"
         raise _refused(f"{name}={shortened(directories[0])}", name, reason, "write the whole path")
 
 
@@ -212,8 +212,8 @@ def refuse_lockout(dynamic: AbstractSet[str], values: Mapping[str, Value], liste
 
 def _locks_out(name: str) -> SettingsError:
     return SettingsError(
-        f"{name}=0 would let nobody connect any more, to undo it either; if you mean it, give it where the node is "
-        "started",
+        f"with {name}=0 no client could connect any more, not even to undo it; if you want that, set it in the "
+        "file or the options that the node is started with",
         name,
     )
 

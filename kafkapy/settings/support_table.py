@@ -40,7 +40,7 @@ _DECOMPRESSED = "a batch takes at most 64 MiB decompressed in any case, or max.m
 # Why a node does not start, and what to do about it.
 NO_ACLS = ("there are no ACLs, so that every client would be allowed everything", "remove it, or use Apache Kafka")
 NO_CONFIG_PROVIDERS = (
-    "configuration providers are not asked, so that the value would be that text itself",
+    "kafkapy does not ask configuration providers, so this text itself would be the value",
     "write the value, or give it by a KAFKA_* variable",
 )
 _POLICIES = (

@@ -65,7 +65,9 @@ def read_identity(directory: Path) -> Identity | None:
 def check_cluster_id(cluster_id: str) -> None:
     """Raises StoreError: the cluster id cannot be written into meta.properties."""
     if not _CLUSTER_ID.fullmatch(cluster_id) or set(cluster_id) & set("\\:=#!"):
-        raise StoreError(f"the cluster id {cluster_id[:40]!r} has characters that no cluster id has")
+        raise StoreError(
+            f"the cluster id {cluster_id[:40]!r} is not valid: it may hold visible ASCII characters, no spaces"
+        )
 
 
 def write_identity(directory: Path, identity: Identity, *, fsync: bool) -> None:

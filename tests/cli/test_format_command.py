@@ -137,7 +137,11 @@ def test_a_directory_is_formatted_once(tmp_path: Path, capsys: pytest.CaptureFix
             ["-s", "--override", "controller.quorum.voters=1@localhost:9093"],
             "You cannot specify controller.quorum.voters and format the node with --initial-controllers or --stand",
         ),
-        (["-t", "two words"], "the cluster id 'two words' has characters that no cluster id has"),
+        (["-t", ""], "--cluster-id is empty: leave it out for a new id, or set the variable"),
+        (
+            ["-t", "two words"],
+            "the cluster id 'two words' is not valid: it may hold visible ASCII characters, no spaces",
+        ),
     ],
 )
 def test_what_cannot_be_formatted_leaves_nothing(
@@ -147,6 +151,13 @@ def test_what_cannot_be_formatted_leaves_nothing(
     assert line.startswith(f"kafkapy: {says}")
     assert len(line) < 1_000
     assert not (tmp_path / "data").exists()
+
+
+def test_a_file_is_no_data_directory(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    says = f"kafkapy: cannot use the data directory {file} (is a file, not a directory): name another directory"
+    assert refused(capsys, "--data-dir", str(file)) == says
 
 
 def test_a_directory_in_use_is_not_formatted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

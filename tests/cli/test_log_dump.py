@@ -252,6 +252,15 @@ def test_what_is_no_file_of_kafka(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "(No such file or directory)" in capsys.readouterr().out
 
 
+def test_a_file_that_was_named_and_says_nothing_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A script that reads the exit code learns that nothing was checked."""
+    (tmp_path / "segment.log").write_bytes(bytes(100))
+    (tmp_path / "empty").mkdir()
+    for name, reason in (("segment.log", "! not a file that Kafka writes: "), ("empty", "! there are no files in ")):
+        assert main(["log", "dump", str(tmp_path / name)]) == 1
+        assert reason in capsys.readouterr().out
+
+
 def test_damage_of_any_kind_is_no_reason_for_a_traceback(data: Path, tmp_path: Path) -> None:
     """Bytes flipped, cut out, put in; whole files of noise under every name."""
     seeded = random.Random(SEED)

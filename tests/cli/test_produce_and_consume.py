@@ -201,7 +201,9 @@ def test_several_topics_and_those_that_match(kafkapy: Kafkapy, topic: str) -> No
     assert kafkapy("consume", "--include", f"{topic}-", *read).out == "", "the whole name must match"
     for arguments, reason in (
         ([], "name one or more topics, or give a pattern with --include"),
-        ([topic, "--include", "x"], "name one or more topics, or give a pattern with --include"),
+        ([topic, "--include", "x"], "TOPIC and --include exclude each other"),
+        (["--include", "no-such-topic.*", "--exit-at-end"], "no topic matches the pattern 'no-such-topic.*'"),
+        (["a/b", "--exit-at-end"], "a name has 1 to 249 of the characters "),
         (["--include", "("], "--include '(' is not a regular expression: "),
         ([f"{topic}-a", f"{topic}-b", "-p", "0"], "--partition is for one topic"),
         ([f"{topic}-a", f"{topic}-z"], f"topic '{topic}-z' does not exist"),
@@ -319,6 +321,16 @@ def test_options_that_the_lines_say_themselves(kafkapy: Kafkapy, topic: str) -> 
         (["--keep-partition", "-p", "0"], "--keep-partition and --partition exclude each other"),
     ):
         result = kafkapy("produce", topic, "--json", *options, stdin=b"{}\n")
+        assert (result.exit_code, result.err.count("\n")) == (1, 1)
+        assert reason in result.err
+
+
+def test_options_that_go_with_others_are_not_passed_over(kafkapy: Kafkapy, topic: str) -> None:
+    for options, reason in (
+        (["--keep-partition"], "--keep-partition is for --json"),
+        (["-k", "k", "-K", ":"], "--key and --key-separator exclude each other"),
+    ):
+        result = kafkapy("produce", topic, *options, "a:b")
         assert (result.exit_code, result.err.count("\n")) == (1, 1)
         assert reason in result.err
 

@@ -107,13 +107,16 @@ def test_input_that_is_closed_is_one_line_and_exit_code_1(bootstrap: str, direct
     assert "Bad file descriptor" in done.stderr
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"], ids=["buffered", "unbuffered"])
 @pytest.mark.parametrize("name", FAILING)
-def test_a_failure_that_nobody_can_be_told_of_keeps_its_exit_code(bootstrap: str, directory: Path, name: str) -> None:
+def test_a_failure_that_nobody_can_be_told_of_keeps_its_exit_code(
+    bootstrap: str, directory: Path, name: str, unbuffered: str
+) -> None:
     told = run("", FAILING[name], bootstrap, directory)
     assert told.returncode in (1, 2)
     assert told.stderr.count("\n") == 1
     for redirection in ("2>&-", "2>/dev/full", ">&- 2>&- <&-"):
-        done = run(redirection, FAILING[name], bootstrap, directory)
+        done = run(redirection, FAILING[name], bootstrap, directory, PYTHONUNBUFFERED=unbuffered)
         assert (done.returncode, done.stderr) == (told.returncode, "")
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from kafkapy.cli import COMMANDS, command_parser, main
 from kafkapy.cli.parser import CommandParser
+from kafkapy.client.command_line import positive_seconds
 
 
 def all_parsers() -> Iterator[tuple[str, CommandParser]]:
@@ -70,8 +71,8 @@ def test_every_default_is_explained() -> None:
         (
             ["topics", "create", "t", "--partitons=3"],
             (
-                "kafkapy topics: there is no option '--partitons' (did you mean '--partitions'?); "
-                "`kafkapy topics --help` tells what it takes"
+                "kafkapy topics create: there is no option '--partitons' (did you mean '--partitions'?); "
+                "`kafkapy topics create --help` tells what it takes"
             ),
         ),
         (
@@ -80,6 +81,24 @@ def test_every_default_is_explained() -> None:
                 "kafkapy consume: argument --isolation-level: there is no 'read_comitted' (did you mean "
                 "'read_committed'?): it is one of read_uncommitted, read_committed; "
                 "`kafkapy consume --help` tells what it takes"
+            ),
+        ),
+        (
+            ["topics", "list", "orders"],
+            (
+                "kafkapy topics list: 'orders' is one argument too many; "
+                "`kafkapy topics list --help` tells what it takes"
+            ),
+        ),
+        (
+            ["log"],
+            "kafkapy log: name one of its commands: dump; `kafkapy log --help` tells what it takes",
+        ),
+        (
+            ["produce"],
+            (
+                "kafkapy produce: the following arguments are required: TOPIC; "
+                "`kafkapy produce --help` tells what it takes"
             ),
         ),
         (
@@ -96,6 +115,37 @@ def test_wrong_usage_is_one_line_with_the_nearest_word(
 ) -> None:
     assert main(arguments) == 2
     assert capsys.readouterr().err == line + "\n"
+
+
+@pytest.mark.parametrize("text", ["x", "9" * 30, "9" * 5_000, "1.5", "0x10", ""])
+def test_every_number_is_checked_as_the_arguments_are_read(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """In plain words, and within what its field in a request can hold: what cannot be encoded is not sent."""
+    count = 0
+    for command, parser in all_parsers():
+        for action in arguments_of(parser):
+            if action.type is None or (action.type is positive_seconds and text == "1.5"):
+                continue
+            count += 1
+            with pytest.raises(SystemExit) as end:
+                parser.parse_args([action.option_strings[0], text])
+            said = capsys.readouterr().err
+            assert end.value.code == 2
+            assert " is not " in said, f"{command}: {action.option_strings}: {said}"
+            assert "invalid" not in said, f"{command}: {action.option_strings}: {said}"
+            assert said.count("\n") == 1
+            assert len(said) < 300, f"{command}: {action.option_strings}: {said}"
+    assert count >= 15
+
+
+def test_partitions_and_replicas_have_the_bounds_of_their_fields(capsys: pytest.CaptureFixture[str]) -> None:
+    for option, most in (("--partitions", 2**31 - 1), ("--replication-factor", 2**15 - 1)):
+        assert main(["topics", "create", "t", option, str(most + 1)]) == 2
+        assert f"is not a number from 1 to {most}; " in capsys.readouterr().err
+
+
+def test_digits_of_other_scripts_are_no_port(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--port", "\u0663"]) == 2
+    assert "is not a port" in capsys.readouterr().err
 
 
 def test_help_of_a_command(capsys: pytest.CaptureFixture[str]) -> None:
@@ -143,6 +193,7 @@ def test_bash_completes_commands_options_and_names(capsys: pytest.CaptureFixture
     assert completed(bash, "kafkapy", "groups", "describe", "a") == {"a-group"}
     assert completed(bash, "kafkapy", "consume", "t", "--isolation-level", "read_c") == {"read_committed"}
     assert completed(bash, "kafkapy", "completion", "f") == {"fish"}
+    assert completed(bash, "kafkapy", "--exit") == {"--exit-with-parent"}
     assert completed(bash, "kafkapy", "start", "--exit") == {"--exit-with-parent"}
 
 

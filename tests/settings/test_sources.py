@@ -117,6 +117,29 @@ def test_a_mistyped_value_is_one_line_that_says_where() -> None:
     assert str(caught.value) == expected
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("listeners", "localhost:9092"),
+        ("listeners", ","),
+        ("listeners", "PLAINTEXT://:99999"),
+        ("listeners", "INSIDE://:9092"),
+        ("listeners", "PLAINTEXT://:1,PLAINTEXT://:2"),
+        ("advertised.listeners", "PLAINTEXT://localhost"),
+        ("advertised.listeners", "PLAINTEXT://0.0.0.0:9092"),
+        ("listener.security.protocol.map", "PLAINTEXT"),
+        ("listener.security.protocol.map", "PLAINTEXT:NONE"),
+        ("inter.broker.listener.name", "INSIDE"),
+    ],
+)
+def test_a_listener_that_cannot_be_is_told_with_where_it_was_given(name: str, value: str) -> None:
+    """Kafka's own words name no setting, and a container has several with addresses."""
+    variable = f"KAFKA_{name.upper().replace('.', '_')}"
+    with pytest.raises(SettingsError) as caught:
+        Settings.parse(gather(None, {variable: value}))
+    assert str(caught.value).endswith(f" (given by {variable})")
+
+
 @pytest.mark.parametrize("override", ["num.partitions", "=3", ""])
 def test_an_override_without_name_or_value_is_an_error(override: str) -> None:
     with pytest.raises(SettingsError, match="expected name=value"):

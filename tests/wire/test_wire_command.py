@@ -58,8 +58,8 @@ def test_a_dash_reads_standard_input(monkeypatch: pytest.MonkeyPatch, capsys: py
         (["decode", "HeartbeatRequest", "--version", "9", "00"], "has versions 0-4, not 9"),
         (["decode", "HeartbeatRequest", "--version", "0", "0x"], "not hexadecimal: 'x' at position 1"),
         (["decode", "HeartbeatRequest", "--version", "0", "00 0"], "a byte is two digits without a space between them"),
-        (["decode", "HeartbeatRequest", "--version", "0"], "are needed"),
-        (["decode"], "are needed"),
+        (["decode", "HeartbeatRequest", "--version", "0"], "give MESSAGE, --version N and "),
+        (["decode"], "give MESSAGE, --version N and "),
         (["encode", "HeartbeatRequest", "--version", "0", "{"], "not JSON"),
         (["encode", "HeartbeatRequest", "--version", "0", "{}"], "HeartbeatRequest.groupId is missing"),
         (["encode", "HeartbeatRequest", "--version", "0", "[" * 100_000], "not JSON"),
@@ -194,7 +194,7 @@ def test_two_kilobytes_of_millions_of_records_are_shown_in_part(capsys: pytest.C
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["--frame", "00"], "1 bytes are no request"),
+        (["--frame", "00"], "1 bytes are not a request"),
         (["--frame", "ffff 0000 00000001 ffff"], "there is no API key -1"),
         (["--frame", "0000 0063 00000001 ffff"], "Produce has versions"),
         (
