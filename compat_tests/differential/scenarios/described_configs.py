@@ -8,6 +8,7 @@ from compat_tests.differential.scenarios.configs import (
     BROKER,
     BROKER_LOGGER,
     CLIENT_METRICS,
+    DELETE,
     GROUP,
     SET,
     TOPIC,
@@ -65,6 +66,17 @@ def every_type(peer: Peer) -> None:
         ask(peer, kind, name, label=f"type {kind} {name!r}", everything=True)
         ask(peer, kind, name, "no.such", "interval.ms", label=f"type {kind} {name!r}, some")
         ask(peer, kind, name, label=f"type {kind} {name!r}, no keys")
+
+
+@scenario
+def a_setting_that_nobody_knows(peer: Peer) -> None:
+    for name in ("", "1"):
+        peer.ask(incremental(BROKER, name, ("described.no.such", SET, "1")), label=f"broker {name!r}")
+        # Apache Kafka's broker replays it after the controller has answered.
+        request = describe(BROKER, name, "described.no.such")
+        peer.until(request, lambda answer: answer.results[0].configs, "the setting is there")
+        ask(peer, BROKER, name, "described.no.such", label=f"broker {name!r}, unknown setting")
+        peer.quietly(incremental(BROKER, name, ("described.no.such", DELETE, None)))
 
 
 @scenario
