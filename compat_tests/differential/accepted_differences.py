@@ -62,6 +62,12 @@ ACCEPTED: tuple[Accepted, ...] = (
         "text that is no text is malformed; Apache Kafka puts replacement characters in its place",
     ),
     Accepted(
+        "handshakes.sasl_where_there_is_none",
+        "*",
+        "SASL is not served yet; Apache Kafka says ILLEGAL_SASL_STATE where a listener has none",
+        apache="0000004d0*",
+    ),
+    Accepted(
         "produce.null_records",
         "Produce v*",
         "Apache Kafka fails with NullPointerException and never answers; kafkapy says INVALID_RECORD",
@@ -175,6 +181,22 @@ ACCEPTED: tuple[Accepted, ...] = (
         "Produce v* next: *",
         "Apache Kafka remembers the lowest sequence it has asked the coordinator for, since batches may overtake each "
         "other while it waits, and a duplicate's counts; kafkapy asks and appends at once, so that nothing overtakes",
+    ),
+    *(
+        Accepted(
+            "special_offsets.a_log_whose_last_segment_is_not_the_latest",
+            f"ListOffsets v* {left} left, *",
+            "Apache Kafka looks into a segment below the log start offset until it deletes it, five minutes later, and "
+            "finds a deleted record or none; kafkapy finds the first record that can be read",
+        )
+        for left in ("three", "one")
+    ),
+    Accepted(
+        "special_offsets.a_compacted_log",
+        "ListOffsets v* compacted, *",
+        "Apache Kafka takes the file's time for the latest timestamp of a segment that compaction has left empty, and "
+        "finds nothing in it; kafkapy finds the first record",
+        apache="-1",
     ),
     Accepted(
         "transactions_isolation.levels_that_are_none",

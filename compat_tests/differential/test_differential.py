@@ -41,6 +41,7 @@ SETTINGS = {
     "transaction.state.log.num.partitions": "4",
     "transaction.state.log.replication.factor": "1",
     "transaction.state.log.min.isr": "1",
+    "log.cleaner.backoff.ms": "200",
     # Time enough for every scenario that is not about them, little enough to wait for.
     "transactional.id.expiration.ms": "4000",
     "transaction.remove.expired.transaction.cleanup.interval.ms": "100",

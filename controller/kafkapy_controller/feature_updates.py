@@ -52,7 +52,9 @@ def decide_update_features(
         _check(image, update, current, proposed, node_id)
         if level != current:
             records.append(FeatureLevelRecord(name=name, feature_level=level))
-    results = [UpdatableFeatureResult(feature=name, error_message="NONE") for name in updates]  # before version 2
+    results = [  # before version 2
+        UpdatableFeatureResult(feature=update.feature, error_message="NONE") for update in request.feature_updates
+    ]
     response = UpdateFeaturesResponse(error_message=None, results=results)
     return Decision([] if request.validate_only else records, response)
 

@@ -3,7 +3,8 @@
 v2 flexible
 
 Offset -1 is the high watermark. When the answer leaves, records below the offset cannot be read any more. A segment is
-deleted when all its records are below the offset.
+deleted when all its records are below the offset. A partition named twice is answered once:
+its last offset counts.
 
 Errors  UNKNOWN_TOPIC_OR_PARTITION
         OFFSET_OUT_OF_RANGE       below 0 or above the high watermark
@@ -41,13 +42,18 @@ UNKNOWN_LOW_WATERMARK = -1
 async def handle(request: DeleteRecordsRequest, context: RequestContext) -> DeleteRecordsResponse:
     topics = []
     turn = Turn()
+    wanted_of: dict[str, dict[int, DeleteRecordsPartition]] = {}
     for topic in request.topics:
-        answers = []
         for wanted in topic.partitions:
-            answers.append(_delete(topic.name, wanted, context))
+            wanted_of.setdefault(topic.name, {})[wanted.partition_index] = wanted
             await turn.share()
-        topics.append(DeleteRecordsTopicResult(name=topic.name, partitions=answers))
         await turn.share()
+    for name, partitions in wanted_of.items():
+        answers = []
+        for wanted in partitions.values():
+            answers.append(_delete(name, wanted, context))
+            await turn.share()
+        topics.append(DeleteRecordsTopicResult(name=name, partitions=answers))
     deleted = [answer for topic in topics for answer in topic.partitions if not answer.error_code]
     if deleted:
         try:

@@ -173,7 +173,8 @@ def _result(
         is_sensitive=entry.is_sensitive,
         synonyms=synonyms,
         config_type=entry.config_type,
-        documentation=None if sentence_on is None else sentence_on(entry.name),
+        # Nobody knows what a setting of unknown type is.
+        documentation=sentence_on(entry.name) if sentence_on is not None and entry.config_type else None,
     )
 
 

@@ -11,6 +11,9 @@ Errors  UNKNOWN_TOPIC_OR_PARTITION, FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH, K
         UNSUPPORTED_VERSION   a special timestamp that this version does not know
         INVALID_REQUEST       the partition is named twice
         INVALID_RECORD        a record is larger than max.decompressed.message.bytes
+
+Differs: the first record that can be read is found. Apache Kafka may find a deleted one or none while a segment has
+         only deleted records, and none while compaction has left a segment empty.
 """
 
 from __future__ import annotations
@@ -63,26 +66,24 @@ FIRST_VERSION = {
 
 
 async def handle(request: ListOffsetsRequest, context: RequestContext) -> ListOffsetsResponse:
-    times_named: Counter[tuple[str, int]] = Counter()
-    response = ListOffsetsResponse()
+    counts: Counter[tuple[str, int]] = Counter()
     turn = Turn()
     for topic in request.topics:
         for wanted in topic.partitions:
-            times_named[topic.name, wanted.partition_index] += 1
+            counts[topic.name, wanted.partition_index] += 1
             await turn.share()
         await turn.share()
+    answered: dict[str, ListOffsetsTopicResponse] = {}
     for topic in request.topics:
         await turn.share()
-        answers: list[ListOffsetsPartitionResponse] = []
-        answered: set[int] = set()
         for wanted in topic.partitions:
             await turn.share()
-            if wanted.partition_index in answered:
+            count = counts.pop((topic.name, wanted.partition_index), 0)
+            if not count:
                 continue  # a partition named twice is answered once
-            answered.add(wanted.partition_index)
             answer = ListOffsetsPartitionResponse(partition_index=wanted.partition_index)
             try:
-                if times_named[topic.name, wanted.partition_index] > 1:
+                if count > 1:
                     raise KafkaError(ErrorCode.INVALID_REQUEST)
                 _check_timestamp(wanted.timestamp, context.api_version)
                 partition = context.broker.partitions.leader(topic.name, wanted.partition_index)
@@ -94,9 +95,11 @@ async def handle(request: ListOffsetsRequest, context: RequestContext) -> ListOf
                 answer.error_code = error.code
                 if error.code is ErrorCode.KAFKA_STORAGE_ERROR:
                     context.broker.disk.unreadable(error)
-            answers.append(answer)
-        response.topics.append(ListOffsetsTopicResponse(name=topic.name, partitions=answers))
-    return response
+            # A topic named twice is answered once, one without partitions not at all.
+            if topic.name not in answered:
+                answered[topic.name] = ListOffsetsTopicResponse(name=topic.name)
+            answered[topic.name].partitions.append(answer)
+    return ListOffsetsResponse(topics=list(answered.values()))
 
 
 def _check_timestamp(timestamp: int, version: int) -> None:
@@ -134,7 +137,7 @@ async def _find(times: LogTimes, timestamp: int) -> TimestampAndOffset | None:
     batch = times.batch_of_max() if timestamp == SpecialTimestamp.MAX_TIMESTAMP else times.batch_for(timestamp)
     while batch is not None:
         found = await _first_record(times, batch)
-        if found is not None:
+        if found is not None or batch.is_only:
             return found
         batch = times.batch_for(batch.timestamp, batch.next_offset)
     return None

@@ -28,7 +28,8 @@ Errors  INVALID_REQUIRED_ACKS         acks is not -1, 0 or 1
         TRANSACTIONAL_ID_AUTHORIZATION_FAILED    the request has no transactional id
 
 Differs: if the disk is full, the broker keeps running and takes records again once there is room
-(docs/when-the-disk-is-full.md); Apache Kafka's broker halts.
+(docs/when-the-disk-is-full.md); Apache Kafka's broker halts. If a request names a partition twice (no client does),
+both batches are appended; Apache Kafka appends the last one only.
 """
 
 from __future__ import annotations

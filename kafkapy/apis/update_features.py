@@ -5,7 +5,8 @@ v1 upgrade_type, validate_only   v2 one error for the whole request (KIP-1022)
 Errors  INVALID_UPDATE_VERSION  a level that a node does not support, or that needs a level of another feature; a lower
                                 level, unless upgrade_type allows it; a metadata.version that would lose records
         KAFKA_STORAGE_ERROR     the metadata log cannot be written
-All levels change, or none.
+All levels change, or none. Of a feature named twice the last level counts.
+Differs: of several features that cannot change the first one is named; Apache Kafka names one by a hash table's order.
 Not done: kraft.version from 0 to 1, which moves the list of voters from the settings into the metadata log.
 """
 

@@ -180,7 +180,7 @@ class FetchSessionCache:
             if session_id != INVALID_SESSION_ID:
                 self._drop(session_id)
             partitions = wanted_partitions(request) if wanted is None else wanted
-            if epoch == FINAL_EPOCH or not partitions:
+            if epoch == FINAL_EPOCH:
                 return FetchPlan(partitions)
             return FetchPlan(partitions, session=self._create(partitions, version, now_ms))
         session = self._sessions.get(session_id)

@@ -235,7 +235,7 @@ def _check_threads(settings: Settings, changed: Settings) -> None:
     before, after = _number(settings, "log.cleaner.threads"), _number(changed, "log.cleaner.threads")
     if after < before // 2:
         _refuse_dynamic(f"Log cleaner threads cannot be reduced to less than half the current value {before}")
-    if after > before * 2:
+    if after > max(before, 1) * 2:  # none may become some again, or a 0 would stay for good
         _refuse_dynamic(f"Log cleaner threads cannot be increased to more than double the current value {before}")
 
 

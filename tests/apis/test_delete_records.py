@@ -48,6 +48,22 @@ def test_records_below_the_offset_are_gone(version: int, tmp_path: Path) -> None
 
 
 @trio_test
+async def test_of_a_partition_named_twice_the_last_offset_counts(tmp_path: Path) -> None:
+    async with running_node(tmp_path) as node, connect(node) as client:
+        await client.create_topic("orders")
+        await client.produce("orders", b"a", b"b", b"c")
+        for offsets, expected in (((2, 1), (ErrorCode.NONE, 1)), ((3, 99), (ErrorCode.OFFSET_OUT_OF_RANGE, -1))):
+            topics = [
+                DeleteRecordsTopic(name="orders", partitions=[DeleteRecordsPartition(partition_index=0, offset=offset)])
+                for offset in offsets
+            ]
+            request = DeleteRecordsRequest(topics=topics, timeout_ms=1_000)
+            (topic,) = (await client.ask(request, DeleteRecordsResponse, 2)).topics
+            assert [(one.error_code, one.low_watermark) for one in topic.partitions] == [expected]
+        assert await client.offset("orders", -2) == 1
+
+
+@trio_test
 async def test_the_answer_outlives_a_crash(tmp_path: Path) -> None:
     async with running_node(tmp_path / "killed") as node, connect(node) as client:
         await client.create_topic("orders")

@@ -125,6 +125,33 @@ def test_records_without_a_timestamp_have_their_first_as_the_latest(version: int
     run()
 
 
+@trio_test
+async def test_a_log_whose_first_timestamps_are_below_minus_one_has_no_latest(tmp_path: Path) -> None:
+    """As in Apache Kafka, which looks for -1 in the log's first batch only."""
+    async with running_node(tmp_path) as node, connect(node) as client:
+        await client.create_topic("orders")
+        for timestamp in (-5, -1):
+            await client.produce("orders", b"a", b"b", timestamp=timestamp)
+        assert await ask(client, MAX_TIMESTAMP) == NOTHING
+
+
+@trio_test
+async def test_a_topic_named_twice_is_answered_once_and_one_without_partitions_not_at_all(tmp_path: Path) -> None:
+    async with running_node(tmp_path) as node, connect(node) as client:
+        await fill(client)
+        request = a_request(LATEST)
+        for other in (a_request(topic="payments"), a_request(LATEST, topic="other"), a_request()):
+            request.topics += other.topics
+        second = ListOffsetsPartition(partition_index=1, timestamp=LATEST)
+        request.topics.append(ListOffsetsTopic(name="orders", partitions=[second]))
+        response = await client.ask(request, ListOffsetsResponse, 11)
+        assert {topic.name: [one.partition_index for one in topic.partitions] for topic in response.topics} == {
+            "orders": [0, 1],
+            "other": [0],
+        }
+        assert len(response.topics) == 2
+
+
 @pytest.mark.parametrize("codec", [Compression.NONE, Compression.ZSTD])
 @pytest.mark.parametrize("claimed", [100, 299, 301, 1 << 40])
 def test_what_the_header_claims_of_timestamps_is_not_believed(claimed: int, codec: Compression, tmp_path: Path) -> None:

@@ -83,6 +83,13 @@ def test_an_older_broker_holds_the_others_back() -> None:
     assert "Broker 2 only supports versions 0-0" in refusal(image, ("group.version", 1, UP))
 
 
+def test_a_feature_named_twice_is_answered_twice_and_its_last_level_counts() -> None:
+    keys = [FeatureUpdateKey(feature="group.version", max_version_level=level, upgrade_type=UP) for level in (9, 1)]
+    request = UpdateFeaturesRequest(feature_updates=keys)
+    results = decide_update_features(at_level(HIGHEST), request, 1).response.results
+    assert [(result.feature, result.error_code) for result in results] == [("group.version", 0)] * 2
+
+
 def test_one_refusal_refuses_all() -> None:
     image = updated(cluster(), ("group.version", 0, DOWN), ("streams.version", 0, DOWN))
     assert not {"group.version", "streams.version"} & image.features.keys()

@@ -100,6 +100,13 @@ def test_partitions_are_added_updated_and_forgotten() -> None:
     assert plan.partitions[key(0)].fetch_offset == 99
 
 
+def test_a_session_may_begin_with_nothing() -> None:
+    sessions = cache()
+    session_id = open_session(sessions)
+    plan = sessions.begin(request(3, session_id=session_id, epoch=1), VERSION, 0)
+    assert (plan.session_id, told(plan)) == (session_id, [3])
+
+
 def test_a_session_without_partitions_ends() -> None:
     sessions = cache()
     session_id = open_session(sessions, 0)

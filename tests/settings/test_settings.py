@@ -8,9 +8,11 @@ import sys
 import pytest
 
 from kafkapy.settings import Settings, SettingsError
+from kafkapy.settings.alter import check_broker
 from kafkapy.settings.log_settings import log_settings
 from kafkapy.settings.parse import Value
 from kafkapy_log.settings import LogSettings
+from kafkapy_wire.errors import KafkaError
 from kafkapy_wire.records import Compression, TimestampType
 
 BOTH = "PLAINTEXT://:9092,CONTROLLER://:9093"
@@ -212,3 +214,12 @@ def test_a_start_without_settings_reads_no_tables() -> None:
 def test_the_data_is_in_log_dirs_else_in_log_dir() -> None:
     assert Settings({"log.dir": "/one"}).log.directories == ("/one",)
     assert Settings({"log.dir": "/one", "log.dirs": "/other"}).log.directories == ("/other",)
+
+
+def test_log_cleaner_threads_can_be_raised_from_none() -> None:
+    """Double of 0 is 0: a broker would compact nothing for good."""
+    none = Settings({}, dynamic_default={"log.cleaner.threads": "0"})
+    check_broker(none, {"log.cleaner.threads": "2"}, per_broker=False)
+    check_broker(none, {}, per_broker=False)
+    with pytest.raises(KafkaError, match="cannot be increased to more than double"):
+        check_broker(none, {"log.cleaner.threads": "3"}, per_broker=False)

@@ -228,6 +228,10 @@ def the_broker_is_changed(peer: Peer) -> None:
             peer.ask_versions(incremental(BROKER, name, (key, SET, value)), f"{label} {key}")
     for name in ("2", "x", "-1"):
         peer.ask_versions(incremental(BROKER, name, ("log.flush.interval.ms", SET, "1")), f"broker {name!r}")
+    # Without threads kafkapy would compact nothing for the scenarios that come.
+    for name in ("", "1"):
+        for key in ("no.such.setting", "log.cleaner.threads"):
+            peer.quietly(incremental(BROKER, name, (key, DELETE, None)))
 
 
 @scenario
