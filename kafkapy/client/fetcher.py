@@ -86,14 +86,16 @@ class Fetcher:
     def poll(self, timeout_seconds: float) -> list[Chunk]:
         """What has come, waiting at most `timeout_seconds` for something. Raises Refused, TryAgain, ClientError."""
         if not self.positions:
-            select.select([], [], [], timeout_seconds)
+            select.poll().poll(timeout_seconds * 1_000)
             return []
         self._cluster.retrying(self._ask_leaders)
-        leader_ids = {self._connections[leader_id]: leader_id for leader_id in self._in_flight}
-        readable, _, _ = select.select(list(leader_ids), [], [], timeout_seconds)
+        leader_ids = {self._connections[leader_id].fileno(): leader_id for leader_id in self._in_flight}
+        answers = select.poll()  # select() takes no descriptor above 1023
+        for descriptor in leader_ids:
+            answers.register(descriptor, select.POLLIN)
         chunks: list[Chunk] = []
-        for connection in readable:
-            chunks += self._receive(leader_ids[connection])
+        for descriptor, _ in answers.poll(timeout_seconds * 1_000):
+            chunks += self._receive(leader_ids[descriptor])
         return chunks
 
     def _ask_leaders(self) -> None:

@@ -104,12 +104,20 @@ def read_input() -> bytes:
         try:
             return os.read(descriptor, READ_BYTES)
         except BlockingIOError:
-            from select import select
+            from select import POLLIN
 
-            select([descriptor], [], [])
+            _wait_for(descriptor, POLLIN)
 
 
 def _wait_until_writable() -> None:
-    from select import select
+    from select import POLLOUT
 
-    select([], [sys.stdout.fileno()], [])
+    _wait_for(sys.stdout.fileno(), POLLOUT)
+
+
+def _wait_for(descriptor: int, events: int) -> None:
+    from select import poll
+
+    polled = poll()
+    polled.register(descriptor, events)
+    polled.poll()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import socket
 import struct
 import time
@@ -281,6 +283,20 @@ def test_fetching_from_two_leaders_one_of_which_moves(fake_cluster: FakeCluster)
         fake_cluster.log = {0: [b"a0", b"b0"], 1: [b"a1", b"b1"]}
         assert read(fetcher, 2) == {b"b0", b"b1"}
         assert fetcher.positions == {("t", 0): 2, ("t", 1): 2}
+
+
+def test_a_process_may_have_more_than_a_thousand_open_files(fake_cluster: FakeCluster) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, 4_096)), hard))
+    opened = [os.open(os.devnull, os.O_RDONLY) for _ in range(1_100)]
+    try:
+        fake_cluster.log = {0: [b"a"]}
+        with fake_cluster.connect() as cluster, Fetcher(cluster, {("t", 0): 0}) as fetcher:
+            assert read(fetcher, 1) == {b"a"}
+    finally:
+        for descriptor in opened:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_answers_for_an_assignment_that_has_ended_are_dropped(fake_cluster: FakeCluster) -> None:
