@@ -1,4 +1,4 @@
-"""For all tests: what they start is stopped by Ctrl-C, and the end says what to install for those that were skipped."""
+"""For all tests: what they start obeys signals, and the end says what to install for those that were skipped."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from collections import Counter
 
 import pytest
 
-# A shell without job control has its background programs ignore SIGINT, and so would every program that they start.
+# A shell without job control has its background programs ignore SIGINT, and `nohup` has what it starts ignore SIGHUP.
+# So would every program that a test starts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # Missing program -> how Debian and Ubuntu call the package that has it.
 PACKAGES = {"kcat": "kcat", "java": "default-jdk", "mvn": "maven", "go": "golang", "node": "nodejs", "npm": "npm"}
