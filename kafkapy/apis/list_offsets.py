@@ -135,12 +135,11 @@ async def _look_up(
 async def _find(times: LogTimes, timestamp: int) -> TimestampAndOffset | None:
     """The first record at or after the timestamp. Other tasks get turns while batches are read."""
     batch = times.batch_of_max() if timestamp == SpecialTimestamp.MAX_TIMESTAMP else times.batch_for(timestamp)
+    found = None
     while batch is not None:
         found = await _first_record(times, batch)
-        if found is not None or batch.is_only:
-            return found
-        batch = times.batch_for(batch.timestamp, batch.next_offset)
-    return None
+        batch = times.next_batch(batch, found)
+    return found
 
 
 async def _first_record(times: LogTimes, batch: TimestampedBatch) -> TimestampAndOffset | None:

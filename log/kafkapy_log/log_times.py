@@ -46,11 +46,16 @@ class LogTimes:
         with self._files.storage_errors:
             return batch.first_record()
 
+    def next_batch(self, batch: TimestampedBatch, found: TimestampAndOffset | None) -> TimestampedBatch | None:
+        """Where a look-up goes on that has `found` this in `batch`; None if it is over. Raises StorageError."""
+        if found is not None or batch.is_only:
+            return None
+        return self.batch_for(batch.timestamp, batch.next_offset)
+
     def first_record(self, batch: TimestampedBatch | None) -> TimestampAndOffset | None:
         """The record that the header of `batch` promises, or the first one in a later batch. Raises as `look_into`."""
+        found = None
         while batch is not None:
             found = self.look_into(batch)
-            if found is not None or batch.is_only:
-                return found
-            batch = self.batch_for(batch.timestamp, batch.next_offset)
-        return None
+            batch = self.next_batch(batch, found)
+        return found
