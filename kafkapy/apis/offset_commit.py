@@ -27,13 +27,13 @@ from typing import TYPE_CHECKING
 from kafkapy.coordinators.group.offset_commits import (
     TopicOutcome,
     TopicToCommit,
+    answers,
     commit_in_turns,
     is_long,
     merged,
     resolve,
 )
 from kafkapy.pending import Pending, attempt, settled
-from kafkapy.turns import Turn, each_in_turns
 from kafkapy_wire.messages.offset_commit import (
     OffsetCommitResponse,
     OffsetCommitResponsePartition,
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
     from kafkapy.context import RequestContext
     from kafkapy_wire.errors import ErrorCode, KafkaError
-    from kafkapy_wire.messages.offset_commit import OffsetCommitRequest, OffsetCommitRequestTopic
+    from kafkapy_wire.messages.offset_commit import OffsetCommitRequest
 
 FIRST_VERSION_WITH_TOPIC_IDS = 10
 
@@ -55,8 +55,7 @@ def handle(
 ) -> Pending[OffsetCommitResponse] | Coroutine[object, object, OffsetCommitResponse]:
     if is_long(request.topics):
         return _commit_in_turns(request, context)
-    asked = [_asked(topic) for topic in request.topics]
-    return _commit(asked, request, context).map(_response)
+    return _commit([TopicToCommit.of(topic) for topic in request.topics], request, context).map(_response)
 
 
 def _commit(
@@ -72,21 +71,10 @@ def _commit(
 
 
 async def _commit_in_turns(request: OffsetCommitRequest, context: RequestContext) -> OffsetCommitResponse:
-    asked = await each_in_turns(_asked, request.topics)
-    outcomes = await commit_in_turns(asked, lambda piece: _commit(piece, request, context))
-    response = OffsetCommitResponse()
-    turn = Turn()
-    for topic in outcomes:
-        partitions = await each_in_turns(_committed, topic.partitions)
-        response.topics.append(
-            OffsetCommitResponseTopic(name=topic.name, topic_id=topic.topic_id, partitions=partitions)
-        )
-        await turn.share()
-    return response
-
-
-def _asked(topic: OffsetCommitRequestTopic) -> TopicToCommit:
-    return TopicToCommit(topic.name, topic.topic_id, topic.partitions)
+    topics = await commit_in_turns(
+        request.topics, lambda piece: _commit(piece, request, context), OffsetCommitResponseTopic, _committed
+    )
+    return OffsetCommitResponse(topics=topics)
 
 
 def _committed(outcome: tuple[int, ErrorCode]) -> OffsetCommitResponsePartition:
@@ -94,18 +82,9 @@ def _committed(outcome: tuple[int, ErrorCode]) -> OffsetCommitResponsePartition:
 
 
 def _response(topics: list[TopicOutcome]) -> OffsetCommitResponse:
-    return OffsetCommitResponse(
-        topics=[
-            OffsetCommitResponseTopic(
-                name=topic.name,
-                topic_id=topic.topic_id,
-                partitions=[_committed(outcome) for outcome in topic.partitions],
-            )
-            for topic in topics
-        ]
-    )
+    return OffsetCommitResponse(topics=answers(topics, OffsetCommitResponseTopic, _committed))
 
 
 def error_response(request: OffsetCommitRequest, error: KafkaError) -> OffsetCommitResponse:
-    asked = [_asked(topic) for topic in request.topics]
+    asked = [TopicToCommit.of(topic) for topic in request.topics]
     return _response([topic.refused(error.code) for topic in asked])

@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING
 from kafkapy.coordinators.group.offset_commits import (
     TopicOutcome,
     TopicToCommit,
+    answers,
     commit_in_turns,
     is_long,
     merged,
@@ -36,12 +37,10 @@ from kafkapy.coordinators.group.offset_commits import (
 from kafkapy.coordinators.transaction.enlisting import Enlisting
 from kafkapy.coordinators.transaction.transaction import ProducerIdAndEpoch
 from kafkapy.pending import Pending, attempt, settled
-from kafkapy.turns import Turn, each_in_turns
 from kafkapy_controller.topic_names import OFFSETS_TOPIC
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.txn_offset_commit import (
     TxnOffsetCommitRequest,
-    TxnOffsetCommitRequestTopic,
     TxnOffsetCommitResponse,
     TxnOffsetCommitResponsePartition,
     TxnOffsetCommitResponseTopic,
@@ -67,20 +66,10 @@ def handle(
 
 
 async def _commit_in_turns(request: TxnOffsetCommitRequest, context: RequestContext) -> TxnOffsetCommitResponse:
-    asked = await each_in_turns(_asked_topic, request.topics)
-    response = TxnOffsetCommitResponse()
-    turn = Turn()
-    for topic in await commit_in_turns(asked, lambda piece: _commit(piece, request, context)):
-        partitions = await each_in_turns(_committed, topic.partitions)
-        response.topics.append(
-            TxnOffsetCommitResponseTopic(name=topic.name, topic_id=topic.topic_id, partitions=partitions)
-        )
-        await turn.share()
-    return response
-
-
-def _asked_topic(topic: TxnOffsetCommitRequestTopic) -> TopicToCommit:
-    return TopicToCommit(topic.name, topic.topic_id, topic.partitions)
+    topics = await commit_in_turns(
+        request.topics, lambda piece: _commit(piece, request, context), TxnOffsetCommitResponseTopic, _committed
+    )
+    return TxnOffsetCommitResponse(topics=topics)
 
 
 def _committed(outcome: tuple[int, ErrorCode]) -> TxnOffsetCommitResponsePartition:
@@ -111,20 +100,11 @@ def _commit(
 
 
 def _asked(request: TxnOffsetCommitRequest) -> list[TopicToCommit]:
-    return [_asked_topic(topic) for topic in request.topics]
+    return [TopicToCommit.of(topic) for topic in request.topics]
 
 
 def _response(topics: list[TopicOutcome]) -> TxnOffsetCommitResponse:
-    return TxnOffsetCommitResponse(
-        topics=[
-            TxnOffsetCommitResponseTopic(
-                name=topic.name,
-                topic_id=topic.topic_id,
-                partitions=[_committed(outcome) for outcome in topic.partitions],
-            )
-            for topic in topics
-        ]
-    )
+    return TxnOffsetCommitResponse(topics=answers(topics, TxnOffsetCommitResponseTopic, _committed))
 
 
 def _enlist(request: TxnOffsetCommitRequest, index: int, context: RequestContext) -> Pending[None]:

@@ -109,7 +109,7 @@ class MemoryLog:
 
 def to_commit(request: OffsetCommitRequest) -> list[TopicToCommit]:
     """Its topics, as the handler gives those that exist to the coordinator."""
-    return [TopicToCommit(topic.name, topic.topic_id, topic.partitions) for topic in request.topics]
+    return [TopicToCommit.of(topic) for topic in request.topics]
 
 
 class Metadata:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
-from kafkapy.turns import Turn
+from kafkapy.turns import Turn, each_in_turns
 from kafkapy_wire.errors import ErrorCode
 
 if TYPE_CHECKING:
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from kafkapy.pending import Pending
     from kafkapy_controller.image import MetadataImage
     from kafkapy_wire.uuid import Uuid
+
+A = TypeVar("A")
+P = TypeVar("P")
 
 
 class OffsetToCommit(Protocol):
@@ -31,12 +34,29 @@ class OffsetToCommit(Protocol):
     def committed_metadata(self) -> str | None: ...
 
 
+class Topic(Protocol):
+    """One topic of either request, as it is in the request."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def topic_id(self) -> Uuid: ...
+
+    @property
+    def partitions(self) -> Sequence[OffsetToCommit]: ...
+
+
 class TopicToCommit(NamedTuple):
     """One topic of either request. Those that are known to exist have both name and id."""
 
     name: str
     topic_id: Uuid
     partitions: Sequence[OffsetToCommit]
+
+    @classmethod
+    def of(cls, topic: Topic) -> TopicToCommit:
+        return cls(topic.name, topic.topic_id, topic.partitions)
 
     def refused(self, error: ErrorCode) -> TopicOutcome:
         return TopicOutcome(
@@ -82,22 +102,34 @@ def merged(refused: list[TopicOutcome], committed: list[TopicOutcome]) -> list[T
     if not refused:
         return committed
     by_topic: dict[tuple[str, Uuid], TopicOutcome] = {}
-    for topic in (*refused, *committed):
+    _merge_into(by_topic, refused)
+    _merge_into(by_topic, committed)
+    return list(by_topic.values())
+
+
+def _merge_into(by_topic: dict[tuple[str, Uuid], TopicOutcome], outcomes: Iterable[TopicOutcome]) -> None:
+    for topic in outcomes:
         first = by_topic.setdefault((topic.name, topic.topic_id), topic)
         if first is not topic:
             first.partitions.extend(topic.partitions)
-    return list(by_topic.values())
+
+
+def answers(
+    outcomes: Iterable[TopicOutcome], answer: Callable[..., A], partition_answer: Callable[[tuple[int, ErrorCode]], P]
+) -> list[A]:
+    """The topics of a response: `answer` is the response's class of a topic."""
+    return [
+        answer(
+            name=topic.name,
+            topic_id=topic.topic_id,
+            partitions=[partition_answer(outcome) for outcome in topic.partitions],
+        )
+        for topic in outcomes
+    ]
 
 
 PARTITIONS_AT_ONCE_MAX = 500
 """Of a commit, decided and stored as one batch: a few milliseconds."""
-
-
-class Topic(Protocol):
-    """One topic of either request, as it is in the request."""
-
-    @property
-    def partitions(self) -> Sequence[OffsetToCommit]: ...
 
 
 def is_long(topics: Sequence[Topic]) -> bool:
@@ -124,15 +156,20 @@ def pieces_of(asked: Iterable[TopicToCommit]) -> Iterator[list[TopicToCommit]]:
 
 
 async def commit_in_turns(
-    asked: Sequence[TopicToCommit], commit: Callable[[list[TopicToCommit]], Pending[list[TopicOutcome]]]
-) -> list[TopicOutcome]:
-    """Call `commit` for each piece of a long request, one after the other; the answers, each topic once."""
+    topics: Sequence[Topic],
+    commit: Callable[[list[TopicToCommit]], Pending[list[TopicOutcome]]],
+    answer: Callable[..., A],
+    partition_answer: Callable[[tuple[int, ErrorCode]], P],
+) -> list[A]:
+    """Call `commit` for each piece of a long request in turn. Answers as `answers` does, with each topic once."""
     turn = Turn()
     by_topic: dict[tuple[str, Uuid], TopicOutcome] = {}
-    for piece in pieces_of(asked):
-        for topic in await commit(piece).wait():
-            first = by_topic.setdefault((topic.name, topic.topic_id), topic)
-            if first is not topic:
-                first.partitions.extend(topic.partitions)
+    for piece in pieces_of(await each_in_turns(TopicToCommit.of, topics)):
+        _merge_into(by_topic, await commit(piece).wait())
         await turn.share()
-    return list(by_topic.values())
+    answered = []
+    for topic in by_topic.values():
+        partitions = await each_in_turns(partition_answer, topic.partitions)
+        answered.append(answer(name=topic.name, topic_id=topic.topic_id, partitions=partitions))
+        await turn.share()
+    return answered
