@@ -85,12 +85,8 @@ def listen_at(given: GivenSettings, *, host: str | None, port: int | None) -> No
             given.add("advertised.listeners", changed, origin)
 
 
-def read_properties_file(file: Path) -> dict[str, str]:
-    """A server.properties. Raises SettingsError: it cannot be read. UTF-8, or else Latin-1 as Java reads it."""
-    return _read_properties_file(file, [])
-
-
 def _read_properties_file(file: Path, warnings: list[str]) -> dict[str, str]:
+    """A server.properties. Raises SettingsError: it cannot be read. UTF-8, or else Latin-1 as Java reads it."""
     from kafkapy.settings.properties import parse_properties
 
     if (other := OTHER_FORMATS.get(file.suffix.lower())) is not None:
