@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from kafkapy_wire.errors import ErrorCode, KafkaError
+from kafkapy_wire.uuid import ONE_UUID
 
 NAME_LENGTH_MAX = 249
 """A partition's directory is called NAME-INDEX, and a file name has at most 255 bytes."""
 
 CLUSTER_METADATA_TOPIC = "__cluster_metadata"
+METADATA_TOPIC_ID = ONE_UUID
 OFFSETS_TOPIC = "__consumer_offsets"
 TRANSACTION_TOPIC = "__transaction_state"
 SHARE_STATE_TOPIC = "__share_group_state"

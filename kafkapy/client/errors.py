@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kafkapy_wire.errors import ErrorCode
+from kafkapy_wire.errors import ErrorCode, error_code
 
 
 class ClientError(Exception):
@@ -44,14 +44,6 @@ def check(code: int, what: str, message: str | None = None) -> None:
     if error.retriable:
         raise TryAgain(text, refresh_metadata=error.refreshes_metadata)
     raise Refused(error, text)
-
-
-def error_code(code: int) -> ErrorCode:
-    """The code by its name; one of a later Kafka is UNKNOWN_SERVER_ERROR."""
-    try:
-        return ErrorCode(code)
-    except ValueError:
-        return ErrorCode.UNKNOWN_SERVER_ERROR
 
 
 _WORDS = {

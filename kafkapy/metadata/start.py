@@ -19,12 +19,11 @@ from kafkapy_controller.metadata_version import METADATA_VERSION
 from kafkapy_controller.quorum_state import QuorumState, decode_quorum_state
 from kafkapy_controller.raft.epoch_history import EpochHistory
 from kafkapy_controller.raft.quorum import Quorum, QuorumTimeouts
-from kafkapy_controller.topic_names import CLUSTER_METADATA_TOPIC
+from kafkapy_controller.topic_names import CLUSTER_METADATA_TOPIC, METADATA_TOPIC_ID
 from kafkapy_controller.voters import MembershipHistory, ReplicaKey
 from kafkapy_log import LogSettings
 from kafkapy_log.durable_files import read_file
 from kafkapy_wire.errors import MalformedMessage
-from kafkapy_wire.uuid import ONE_UUID
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +37,6 @@ if TYPE_CHECKING:
     from kafkapy_controller.voters import QuorumMembership
     from kafkapy_log import LogStore, PartitionLog
 
-METADATA_TOPIC_ID = ONE_UUID
 QUORUM_STATE_BYTES_MAX = 1 << 20
 
 

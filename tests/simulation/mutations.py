@@ -112,7 +112,8 @@ def _divergence_by_offset_alone() -> Any:
     original = leading._divergence_or_snapshot
 
     def place(core: QuorumCore, request: Fetch) -> Any:
-        own = core.epochs.epoch_at(request.fetch_offset - 1)
+        epochs, offset = core.epochs, request.fetch_offset
+        own = next((e for e in range(core.epoch, 0, -1) if epochs.end_of(e - 1).end_offset < offset), 0)
         return original(core, request._replace(last_fetched_epoch=own) if request.fetch_offset else request)
 
     return patch.object(leading, "_divergence_or_snapshot", place)

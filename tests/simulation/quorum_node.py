@@ -6,7 +6,7 @@ from collections.abc import Callable
 from random import Random
 from typing import NamedTuple
 
-from kafkapy_controller.metadata_batches import SnapshotId, read_batches
+from kafkapy_controller.metadata_batches import SnapshotId
 from kafkapy_controller.raft.epoch_history import EpochHistory
 from kafkapy_controller.raft.messages import FetchResult, FetchSnapshotResult, Request, Result
 from kafkapy_controller.raft.quorum import (
@@ -33,7 +33,7 @@ from kafkapy_controller.raft.quorum import (
 from kafkapy_controller.voters import MembershipHistory, QuorumMembership, ReplicaKey
 from kafkapy_wire.error_code import ErrorCode
 from kafkapy_wire.record_formats.metadata import NoOpRecord
-from tests.simulation.environment import Disk, EventQueue, Network, Snapshot
+from tests.simulation.environment import Disk, EventQueue, Network, Snapshot, control_records
 
 REQUEST_TIMEOUT_MS = 1500
 SNAPSHOT_PART_BYTES = 300
@@ -125,11 +125,10 @@ class QuorumNode:
         if snapshot is not None:
             members = MembershipHistory(snapshot.membership, snapshot.snapshot_id.end_offset - 1)
         for entry in self.disk.entries:
-            for batch in read_batches(entry.data):
-                for record in batch.control_records:
-                    changed = members.latest.replay(record)
-                    if changed != members.latest and record.offset > members.latest_offset:
-                        members.add(record.offset, changed)
+            for record in control_records(entry.data):
+                changed = members.latest.replay(record)
+                if changed != members.latest and record.offset > members.latest_offset:
+                    members.add(record.offset, changed)
         self.quorum = Quorum(
             self.key,
             self.disk.quorum_state,
@@ -257,11 +256,7 @@ class QuorumNode:
             return
         disk = Disk()
         disk.append(bytes(self._part))
-        members = self.first_members
-        for entry in disk.entries:
-            for batch in read_batches(entry.data):
-                for record in batch.control_records:
-                    members = members.replay(record)
+        members = disk.membership(self.first_members)
         snapshot = Snapshot(part.snapshot, tuple(disk.entries), members)
         assert disk.end_offset == part.snapshot.end_offset
         self.disk.install(snapshot)

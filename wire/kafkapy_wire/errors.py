@@ -6,11 +6,19 @@ from typing import Final
 
 from kafkapy_wire.error_code import ErrorCode
 
-__all__ = ["ErrorCode", "KafkaError", "MalformedFrame", "MalformedMessage", "UnsupportedVersion", "cut"]
+__all__ = ["ErrorCode", "KafkaError", "MalformedFrame", "MalformedMessage", "UnsupportedVersion", "cut", "error_code"]
 
 
 MESSAGE_CHARACTERS_MAX: Final = 2_000
 """A string has at most 32,767 bytes on the wire, and a name from a client may nearly be as long."""
+
+
+def error_code(code: int) -> ErrorCode:
+    """The code by its name; one of a later Kafka is UNKNOWN_SERVER_ERROR."""
+    try:
+        return ErrorCode(code)
+    except ValueError:
+        return ErrorCode.UNKNOWN_SERVER_ERROR
 
 
 def cut(text: str, characters_max: int) -> str:

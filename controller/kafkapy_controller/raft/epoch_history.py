@@ -63,8 +63,3 @@ class EpochHistory:
         if index < len(self._starts):
             return EpochEnd(found, self._starts[index])
         return EpochEnd(found, self.end_offset if index else 0)
-
-    def epoch_at(self, offset: int) -> int:
-        """The epoch of the record at `offset`, which the log has; 0 below all that it knows."""
-        index = bisect_right(self._starts, offset)
-        return self._epochs[index - 1] if index else 0

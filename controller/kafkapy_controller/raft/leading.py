@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from kafkapy_controller.metadata_batches import SnapshotId, build_control_batch
 from kafkapy_controller.quorum_state import NOBODY
 from kafkapy_controller.raft.core import Answer, QuorumCore
@@ -96,8 +98,7 @@ def _answer_fetch(core: QuorumCore, parked: ParkedFetch) -> None:
     core.out.answers.append(Answer(parked.reply_to, _result(core, None), records_from))
 
 
-def _answer_parked(core: QuorumCore, leader: Leader, which: object) -> None:
-    assert callable(which)
+def _answer_parked(core: QuorumCore, leader: Leader, which: Callable[[ParkedFetch], bool]) -> None:
     ready = [each for each in leader.parked if which(each)]
     leader.parked = [each for each in leader.parked if not which(each)]
     for each in ready:

@@ -6,7 +6,7 @@ malformed. Imported only by a node that has other nodes to talk to.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol, TypeVar
 
 from kafkapy_controller.metadata_batches import SnapshotId
@@ -29,10 +29,9 @@ from kafkapy_controller.raft.messages import (
     VoterChangeResult,
     VoteResult,
 )
-from kafkapy_controller.topic_names import CLUSTER_METADATA_TOPIC
+from kafkapy_controller.topic_names import CLUSTER_METADATA_TOPIC, METADATA_TOPIC_ID
 from kafkapy_controller.voters import LATEST_KRAFT_VERSION, ReplicaKey, Voter, VoterEndpoint
-from kafkapy_wire.error_code import ErrorCode
-from kafkapy_wire.errors import MalformedMessage
+from kafkapy_wire.errors import MalformedMessage, error_code
 from kafkapy_wire.message import Message
 from kafkapy_wire.messages import (
     add_raft_voter,
@@ -44,14 +43,13 @@ from kafkapy_wire.messages import (
     update_raft_voter,
     vote,
 )
-from kafkapy_wire.uuid import ONE_UUID
 
-METADATA_TOPIC_ID = ONE_UUID
 FETCH_BYTES_MAX = 8 << 20
 """Of one Fetch or FetchSnapshot: as much as Apache Kafka's nodes ask for (KafkaRaftClient.MAX_FETCH_SIZE_BYTES)."""
 UNKNOWN_HIGH_WATERMARK = 2**63 - 1
 """What the field's default says: the replica knows of no high watermark to wait for (KIP-1166)."""
 
+E = TypeVar("E")
 P = TypeVar("P")
 P_co = TypeVar("P_co", covariant=True)
 
@@ -95,11 +93,11 @@ def _endpoints_of(leader_id: int, endpoints: Iterable[_NodeEndpoint], listener_n
     return tuple(VoterEndpoint(listener_name, each.host, each.port) for each in endpoints if each.node_id == leader_id)
 
 
-def _error(code: int) -> ErrorCode:
-    try:
-        return ErrorCode(code)
-    except ValueError:
-        return ErrorCode.UNKNOWN_SERVER_ERROR
+def _leader_endpoint(
+    node_endpoint: Callable[..., E], result: VoteResult | EpochResult | FetchResult | FetchSnapshotResult
+) -> list[E]:
+    """The first endpoint of the leader as a response has it; `node_endpoint` is the response's class."""
+    return [node_endpoint(node_id=result.leader_id, host=each.host, port=each.port) for each in result.endpoints[:1]]
 
 
 def _bytes(records: object) -> bytes:
@@ -318,9 +316,7 @@ def encode_result(request: Request, result: Result) -> Message:
             )
             return vote.VoteResponse(
                 topics=[vote.VoteResponseTopicData(topic_name=CLUSTER_METADATA_TOPIC, partitions=[voted])],
-                node_endpoints=[
-                    vote.NodeEndpoint(node_id=result.leader_id, host=e.host, port=e.port) for e in result.endpoints[:1]
-                ],
+                node_endpoints=_leader_endpoint(vote.NodeEndpoint, result),
             )
         case BeginQuorumEpoch(), EpochResult():
             begun = begin_quorum_epoch.BeginQuorumEpochResponsePartitionData(
@@ -332,10 +328,7 @@ def encode_result(request: Request, result: Result) -> Message:
                         topic_name=CLUSTER_METADATA_TOPIC, partitions=[begun]
                     )
                 ],
-                node_endpoints=[
-                    begin_quorum_epoch.NodeEndpoint(node_id=result.leader_id, host=e.host, port=e.port)
-                    for e in result.endpoints[:1]
-                ],
+                node_endpoints=_leader_endpoint(begin_quorum_epoch.NodeEndpoint, result),
             )
         case EndQuorumEpoch(), EpochResult():
             ended = end_quorum_epoch.EndQuorumEpochResponsePartitionData(
@@ -347,10 +340,7 @@ def encode_result(request: Request, result: Result) -> Message:
                         topic_name=CLUSTER_METADATA_TOPIC, partitions=[ended]
                     )
                 ],
-                node_endpoints=[
-                    end_quorum_epoch.NodeEndpoint(node_id=result.leader_id, host=e.host, port=e.port)
-                    for e in result.endpoints[:1]
-                ],
+                node_endpoints=_leader_endpoint(end_quorum_epoch.NodeEndpoint, result),
             )
         case Fetch(), FetchResult():
             return _encode_fetch_result(result)
@@ -385,9 +375,7 @@ def _encode_fetch_result(result: FetchResult) -> fetch.FetchResponse:
         responses=[
             fetch.FetchableTopicResponse(topic=CLUSTER_METADATA_TOPIC, topic_id=METADATA_TOPIC_ID, partitions=[data])
         ],
-        node_endpoints=[
-            fetch.NodeEndpoint(node_id=result.leader_id, host=e.host, port=e.port) for e in result.endpoints[:1]
-        ],
+        node_endpoints=_leader_endpoint(fetch.NodeEndpoint, result),
     )
 
 
@@ -406,10 +394,7 @@ def _encode_snapshot_result(
     )
     return fetch_snapshot.FetchSnapshotResponse(
         topics=[fetch_snapshot.FetchSnapshotResponseTopicSnapshot(name=CLUSTER_METADATA_TOPIC, partitions=[part])],
-        node_endpoints=[
-            fetch_snapshot.NodeEndpoint(node_id=result.leader_id, host=e.host, port=e.port)
-            for e in result.endpoints[:1]
-        ],
+        node_endpoints=_leader_endpoint(fetch_snapshot.NodeEndpoint, result),
     )
 
 
@@ -423,29 +408,29 @@ def decode_result(message: Message, listener_name: str) -> Result:
         | update_raft_voter.UpdateRaftVoterResponse,
     )
     if code and not is_change:
-        raise MalformedMessage(f"{type(message).__name__} with {_error(code).name}")
+        raise MalformedMessage(f"{type(message).__name__} with {error_code(code).name}")
     match message:
         case vote.VoteResponse():
             voted = _only(message.topics)
             endpoints = _endpoints_of(voted.leader_id, message.node_endpoints, listener_name)
             return VoteResult(
-                _error(voted.error_code), voted.leader_id, voted.leader_epoch, voted.vote_granted, endpoints
+                error_code(voted.error_code), voted.leader_id, voted.leader_epoch, voted.vote_granted, endpoints
             )
         case begin_quorum_epoch.BeginQuorumEpochResponse():
             begun = _only(message.topics)
             endpoints = _endpoints_of(begun.leader_id, message.node_endpoints, listener_name)
-            return EpochResult(_error(begun.error_code), begun.leader_id, begun.leader_epoch, endpoints)
+            return EpochResult(error_code(begun.error_code), begun.leader_id, begun.leader_epoch, endpoints)
         case end_quorum_epoch.EndQuorumEpochResponse():
             ended = _only(message.topics)
             endpoints = _endpoints_of(ended.leader_id, message.node_endpoints, listener_name)
-            return EpochResult(_error(ended.error_code), ended.leader_id, ended.leader_epoch, endpoints)
+            return EpochResult(error_code(ended.error_code), ended.leader_id, ended.leader_epoch, endpoints)
         case fetch.FetchResponse():
             return _decode_fetch_result(message, listener_name)
         case fetch_snapshot.FetchSnapshotResponse():
             part = _only(message.topics)
             leader = part.current_leader
             return FetchSnapshotResult(
-                _error(part.error_code),
+                error_code(part.error_code),
                 leader.leader_id,
                 leader.leader_epoch,
                 part.size,
@@ -454,11 +439,11 @@ def decode_result(message: Message, listener_name: str) -> Result:
                 _endpoints_of(leader.leader_id, message.node_endpoints, listener_name),
             )
         case add_raft_voter.AddRaftVoterResponse() | remove_raft_voter.RemoveRaftVoterResponse():
-            return VoterChangeResult(_error(message.error_code), message.error_message)
+            return VoterChangeResult(error_code(message.error_code), message.error_message)
         case update_raft_voter.UpdateRaftVoterResponse():
             who = message.current_leader
             where = (VoterEndpoint(listener_name, who.host, who.port),) if who.host else ()
-            return VoterChangeResult(_error(message.error_code), None, who.leader_id, who.leader_epoch, where)
+            return VoterChangeResult(error_code(message.error_code), None, who.leader_id, who.leader_epoch, where)
     raise MalformedMessage(f"{type(message).__name__} is not a message of the quorum")
 
 
@@ -466,7 +451,7 @@ def _decode_fetch_result(message: fetch.FetchResponse, listener_name: str) -> Fe
     data = _only(message.responses)
     diverging, snapshot, leader = data.diverging_epoch, data.snapshot_id, data.current_leader
     return FetchResult(
-        _error(data.error_code),
+        error_code(data.error_code),
         leader.leader_id,
         leader.leader_epoch,
         data.high_watermark,

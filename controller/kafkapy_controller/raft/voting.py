@@ -14,9 +14,8 @@ from kafkapy_controller.raft.messages import (
     VoteResult,
 )
 from kafkapy_controller.raft.roles import Candidate, Follower, Leader, Prospective, Resigned, Unattached, Votes
-from kafkapy_controller.voters import ReplicaKey
+from kafkapy_controller.voters import ReplicaKey, same_directory
 from kafkapy_wire.error_code import ErrorCode
-from kafkapy_wire.uuid import ZERO_UUID
 
 # Requests of others
 
@@ -105,10 +104,10 @@ def _answer_epoch(core: QuorumCore, reply_to: object, error: ErrorCode) -> None:
 
 
 def _is_me(core: QuorumCore, voter: ReplicaKey) -> bool:
-    """Whether a vote request is for this node's directory id."""
-    if voter.node_id != core.me.node_id:
-        return voter.node_id == NOBODY
-    return ZERO_UUID in (voter.directory_id, core.me.directory_id) or voter.directory_id == core.me.directory_id
+    """Whether a request is for this node with this disk; one that names no voter is for whoever gets it."""
+    if voter.node_id == NOBODY:
+        return True
+    return voter.node_id == core.me.node_id and same_directory(voter.directory_id, core.me.directory_id)
 
 
 # The epoch and leader in any result
