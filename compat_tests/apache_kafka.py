@@ -103,6 +103,18 @@ def jar_directory(version: str = KAFKA_VERSION) -> Path:
     return maven_jars(_JAVA_DIRECTORY / "pom.xml", "apache-kafka", version)
 
 
+def compiled_java(name: str, source: Path, pom: Path, jars: Path) -> str:
+    """The class path of `jars` (named by `pom`) and of `source` compiled with them. Raises MissingTool."""
+    target = cache_directory() / f"{name}-{content_key(pom, source)}"
+    with file_lock(target.with_suffix(".lock")):
+        if not target.exists():
+            partial = target.with_suffix(".partial")
+            command = [require_tool("javac"), "-d", str(partial), "-cp", f"{jars}/*", str(source)]
+            subprocess.run(command, check=True, timeout=MAVEN_TIMEOUT_SECONDS)
+            partial.rename(target)
+    return f"{jars}/*:{target}"
+
+
 def maven_jars(pom: Path, name: str, version: str = KAFKA_VERSION) -> Path:
     """The directory with the jars that the pom names, filled by Maven when this is the first time.
 

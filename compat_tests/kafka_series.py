@@ -14,11 +14,8 @@ from typing import Any, Self
 from compat_tests.apache_kafka import (
     CLUSTER_ID,
     JVM_FLAGS,
-    MAVEN_TIMEOUT_SECONDS,
     ApacheKafka,
-    cache_directory,
-    content_key,
-    file_lock,
+    compiled_java,
     jar_directory,
     require_tool,
 )
@@ -148,12 +145,4 @@ class SeriesBroker:
 
 def _classpath() -> str:
     """The release's jars and the compiled series. Raises MissingTool."""
-    jars = jar_directory()
-    target = cache_directory() / f"kafka-series-{content_key(_JAVA_DIRECTORY / 'pom.xml', _SOURCE)}"
-    with file_lock(target.with_suffix(".lock")):
-        if not target.exists():
-            partial = target.with_suffix(".partial")
-            command = [require_tool("javac"), "-d", str(partial), "-cp", f"{jars}/*", str(_SOURCE)]
-            subprocess.run(command, check=True, timeout=MAVEN_TIMEOUT_SECONDS)
-            partial.rename(target)
-    return f"{jars}/*:{target}"
+    return compiled_java("kafka-series", _SOURCE, _JAVA_DIRECTORY / "pom.xml", jar_directory())

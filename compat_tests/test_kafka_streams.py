@@ -19,10 +19,7 @@ import pytest
 
 from compat_tests.apache_kafka import (
     JVM_FLAGS,
-    MAVEN_TIMEOUT_SECONDS,
-    cache_directory,
-    content_key,
-    file_lock,
+    compiled_java,
     maven_jars,
     require_tool,
 )
@@ -47,16 +44,8 @@ LINES_A_PART = 150
 
 def classpath() -> str:
     """Streams' jars and the compiled word count. Raises MissingTool."""
-    jars = maven_jars(STREAMS_DIRECTORY / "pom.xml", "kafka-streams")
-    source = STREAMS_DIRECTORY / "WordCount.java"
-    target = cache_directory() / f"word-count-{content_key(STREAMS_DIRECTORY / 'pom.xml', source)}"
-    with file_lock(target.with_suffix(".lock")):
-        if not target.exists():
-            partial = target.with_suffix(".partial")
-            command = [require_tool("javac"), "-d", str(partial), "-cp", f"{jars}/*", str(source)]
-            subprocess.run(command, check=True, timeout=MAVEN_TIMEOUT_SECONDS)
-            partial.rename(target)
-    return f"{jars}/*:{target}"
+    pom = STREAMS_DIRECTORY / "pom.xml"
+    return compiled_java("word-count", STREAMS_DIRECTORY / "WordCount.java", pom, maven_jars(pom, "kafka-streams"))
 
 
 class WordCount:
