@@ -9,9 +9,11 @@ A key, a value or a header's value is a string, null, or `{"base64": ...}` for b
 from __future__ import annotations
 
 import json
-from base64 import b64decode, b64encode
+from base64 import b64decode
 from binascii import Error as Base64Error
 from typing import TYPE_CHECKING, NamedTuple
+
+from kafkapy_wire.records.record_text import header_name, json_bytes
 
 if TYPE_CHECKING:
     from kafkapy_wire.records import Record, TimestampType
@@ -49,21 +51,6 @@ def record_line(topic: str, partition: int, record: Record, timestamp_type: Time
         "headers": [[header_name(name), json_bytes(value)] for name, value in record.headers],
     }
     return json.dumps(document, ensure_ascii=False).encode()
-
-
-def json_bytes(data: bytes | None) -> str | dict[str, str] | None:
-    """Text as a string; what is not UTF-8 as `{"base64": ...}`, so that nothing is lost."""
-    if data is None:
-        return None
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        return {"base64": b64encode(data).decode()}
-
-
-def header_name(name: str) -> str:
-    """The name of a header as text; bytes of it that are not UTF-8 are replaced."""
-    return name.encode(errors="surrogateescape").decode(errors="replace")
 
 
 def parse_record_line(line: bytes) -> RecordLine:

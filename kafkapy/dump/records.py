@@ -6,7 +6,7 @@ version before a value. `__cluster_metadata` has three varints before a value: v
 
 from __future__ import annotations
 
-from base64 import b64decode, b64encode
+from base64 import b64decode
 from collections.abc import Callable
 from functools import cache
 from importlib import import_module
@@ -17,6 +17,7 @@ from kafkapy_wire.errors import MalformedMessage
 from kafkapy_wire.json_format import to_json
 from kafkapy_wire.message import Message
 from kafkapy_wire.records import ControlRecordType, read_control_record_type, read_coordinator_epoch
+from kafkapy_wire.records.record_text import json_bytes
 from kafkapy_wire.records.varint import decode_unsigned_varint
 
 if TYPE_CHECKING:
@@ -43,23 +44,8 @@ _TRANSACTION_STATES: Final = (
 _FRAME_VERSIONS: Final = (0, 1)
 
 
-def bytes_value(data: bytes | None) -> JsonValue:
-    """Text as a string, other bytes as `{"base64": ...}`."""
-    if data is None:
-        return None
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        return {"base64": b64encode(data).decode()}
-
-
-def text_value(text: str) -> str:
-    """The name of a header: bytes of it that are not UTF-8 are replaced."""
-    return text.encode(errors="surrogateescape").decode(errors="replace")
-
-
 def plain_fields(record: Record) -> dict[str, JsonValue]:
-    return {"key": bytes_value(record.key), "payload": bytes_value(record.value)}
+    return {"key": json_bytes(record.key), "payload": json_bytes(record.value)}
 
 
 def control_fields(record: Record) -> dict[str, JsonValue]:

@@ -19,6 +19,7 @@ from kafkapy_wire.records import (
     decode_records,
     read_batch_header,
 )
+from kafkapy_wire.records.record_text import header_name, json_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -115,12 +116,10 @@ def record_rows(header: BatchHeader, batch: bytes, decode: RecordDecoder | None)
 
 
 def _record_fields(header: BatchHeader, record: Record) -> dict[str, JsonValue]:
-    from kafkapy.dump.records import bytes_value, text_value
-
     sequence = -1
     if header.base_sequence >= 0:
         sequence = (header.base_sequence + record.offset - header.base_offset) & 0x7FFFFFFF
-    headers: list[JsonValue] = [[text_value(name), bytes_value(value)] for name, value in record.headers]
+    headers: list[JsonValue] = [[header_name(name), json_bytes(value)] for name, value in record.headers]
     return {
         "offset": record.offset,
         timestamp_name(header.timestamp_type): record.timestamp,
