@@ -1,6 +1,6 @@
-"""What a request handler may use: the parts of a running broker.
+"""What a request handler may use: the parts of a running node, and those of its broker.
 
-`node.py` builds it once all parts exist, so no handler ever sees a partly built broker.
+`node.py` builds them once all parts exist, so no handler ever sees a partly built broker.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from kafkapy.coordinators.group import GroupCoordinator
     from kafkapy.coordinators.transaction import MarkerWriter, PartitionEnlister, TransactionCoordinator
     from kafkapy.fetching.sessions import FetchSessionCache
+    from kafkapy.metadata.metadata_log import MetadataLog
     from kafkapy.metadata.ports import Controller
     from kafkapy.metadata.producer_ids import ProducerIds
     from kafkapy.metadata.publisher import MetadataPublisher
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Broker:
-    """References to the parts of one broker. Each part owns its state."""
+class NodeParts:
+    """References to the parts of every node, whatever its roles. Each part owns its state."""
 
     node_id: int
     cluster_id: str
@@ -33,6 +34,14 @@ class Broker:
     settings: CurrentSettings
     metadata: MetadataPublisher
     controller: Controller
+    """Active while this node leads the quorum; otherwise it refuses everything with NOT_CONTROLLER."""
+    quorum: MetadataLog
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Broker(NodeParts):
+    """References to the parts of one broker."""
+
     partitions: PartitionManager
     checkpoints: Checkpoints
     flusher: Flusher

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from kafkapy.broker import Broker
+    from kafkapy.broker import Broker, NodeParts
     from kafkapy_controller.image import Endpoint
 
 ANONYMOUS = "User:ANONYMOUS"
@@ -39,16 +39,19 @@ class Client:
         return f"{self.peer_host}:{self.peer_port}"
 
 
-class RequestContext:
-    """The request's header, its client and the broker's parts.
+class NodeContext:
+    """The request's header, its client and the node's parts: for requests that a controller serves, too.
 
     One object a connection: a connection handles one request at a time, so its header fields are renewed in place.
     """
 
-    __slots__ = ("api_version", "broker", "client", "client_id", "correlation_id")
+    __slots__ = ("api_version", "client", "client_id", "correlation_id", "node")
 
-    def __init__(self, broker: Broker, client: Client) -> None:
-        self.broker = broker
+    at_controller = True
+    """Whether the request came to a controller listener."""
+
+    def __init__(self, node: NodeParts, client: Client) -> None:
+        self.node = node
         self.client = client
         self.api_version = 0
         self.correlation_id = 0
@@ -57,3 +60,15 @@ class RequestContext:
     def advertised_host(self, endpoint: Endpoint) -> str:
         """The host this client connects to: the advertised one, else the address that it has connected to."""
         return endpoint.host or self.client.local_host
+
+
+class RequestContext(NodeContext):
+    """The same for a request to a broker, with all of the broker's parts."""
+
+    __slots__ = ("broker",)
+
+    at_controller = False
+
+    def __init__(self, broker: Broker, client: Client) -> None:
+        super().__init__(broker, client)
+        self.broker = broker

@@ -18,6 +18,7 @@ import trio
 from kafkapy.broker import Broker
 from kafkapy.bugs import Bugs
 from kafkapy.clock import WallClock
+from kafkapy.context import RequestContext
 from kafkapy.coordinators.group import GroupCoordinator
 from kafkapy.coordinators.topic_log import TopicCoordinatorLog
 from kafkapy.coordinators.transaction import MarkerWriter, PartitionEnlister, TransactionCoordinator
@@ -35,7 +36,7 @@ from kafkapy.metadata.start import start_controller
 from kafkapy.network.advertised import address_text
 from kafkapy.network.dispatch import Dispatcher
 from kafkapy.network.listeners import bind, listen
-from kafkapy.network.server import Server
+from kafkapy.network.server import Server, Service
 from kafkapy.partitions.checkpoints import Checkpoints
 from kafkapy.partitions.disk_watch import DiskWatch
 from kafkapy.partitions.flushing import Flusher
@@ -149,7 +150,7 @@ class Node:
             listening = self._bind(parts)
             self.broker = await self._bring_up(parts)
             self.housekeeping = Housekeeping(self.broker, self.store, self.bugs, fsync=self.durable)
-            self.server = Server(self.broker, self.dispatcher, self.bugs)
+            self.server = Server(self.broker, self.bugs)
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self.clock.run)
                 nursery.start_soon(self.housekeeping.run)
@@ -164,9 +165,9 @@ class Node:
                 await self.clock.wait(loaded, COORDINATORS_LOAD_SECONDS * 1_000)
                 await self._create_topics()
                 async with trio.open_nursery() as serving:
+                    await serving.start(partial(self.server.serve, self.stopping, drain_seconds=DRAIN_SECONDS))
                     self._listen(listening)
-                    serve = partial(self.server.serve, listening, self.stopping, drain_seconds=DRAIN_SECONDS)
-                    serving.start_soon(serve)
+                    self.server.accept_at(listening, Service(self.dispatcher, partial(RequestContext, self.broker)))
                     logger.info("node %d started", self.node_id)
                     yield self
                     logger.info("stopping")
@@ -417,6 +418,7 @@ class Node:
             settings=self.settings,
             metadata=metadata,
             controller=controller,
+            quorum=self.metadata_log,
             partitions=partitions,
             checkpoints=Checkpoints(store, partitions),
             flusher=flusher,

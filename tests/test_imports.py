@@ -57,6 +57,9 @@ FLOORS: tuple[dict[str, str], ...] = (
         "fetching": "reads partitions for one client, and waits for their news",
     },
     {
+        "peers": "requests to other nodes; needs no room but to be told who leads",
+    },
+    {
         "coordinators": "state in internal topics: appends to partitions, follows images",
         "replication": "(to come) followers: fetch from leaders, move partitions' high watermarks, change the ISR",
         "security": "(to come) who a client is and what it may do, by settings and images",

@@ -1,7 +1,8 @@
 """One module an API key. This table is the list of what the broker answers, in key order.
 
-Dispatch and ApiVersions read the same table, so what is announced and what is served cannot drift apart. A module is
-imported when its first request arrives: start-up pays for none of them. Each module has
+Dispatch and ApiVersions read the same table, so what is announced and what is served cannot drift apart. There are two:
+`API_MODULES` for listeners of brokers, `CONTROLLER_API_MODULES` for those of controllers; a handler of the second takes
+a `NodeContext`. A module is imported when its first request arrives: start-up pays for none of them. Each module has
 
     handle(request, context) -> response | None, or a coroutine of it when it must wait
     error_response(request, error: KafkaError) -> response      optional: for a KafkaError that `handle` raises
@@ -16,7 +17,7 @@ from __future__ import annotations
 
 from kafkapy_wire.api_keys import ApiKey
 
-__all__ = ["API_MODULES"]
+__all__ = ["API_MODULES", "CONTROLLER_API_MODULES"]
 
 API_MODULES: dict[ApiKey, str] = {
     ApiKey.PRODUCE: "produce",
@@ -62,4 +63,24 @@ API_MODULES: dict[ApiKey, str] = {
     ApiKey.LIST_TRANSACTIONS: "list_transactions",
     ApiKey.LIST_CONFIG_RESOURCES: "list_config_resources",
     ApiKey.DESCRIBE_TOPIC_PARTITIONS: "describe_topic_partitions",
+}
+
+CONTROLLER_API_MODULES: dict[ApiKey, str] = {
+    key: API_MODULES[key]
+    for key in (
+        ApiKey.API_VERSIONS,
+        ApiKey.CREATE_TOPICS,
+        ApiKey.DELETE_TOPICS,
+        ApiKey.DESCRIBE_CONFIGS,
+        ApiKey.ALTER_CONFIGS,
+        ApiKey.CREATE_PARTITIONS,
+        ApiKey.ELECT_LEADERS,
+        ApiKey.INCREMENTAL_ALTER_CONFIGS,
+        ApiKey.ALTER_PARTITION_REASSIGNMENTS,
+        ApiKey.LIST_PARTITION_REASSIGNMENTS,
+        ApiKey.DESCRIBE_QUORUM,
+        ApiKey.UPDATE_FEATURES,
+        ApiKey.DESCRIBE_CLUSTER,
+        ApiKey.UNREGISTER_BROKER,
+    )
 }

@@ -21,14 +21,14 @@ from kafkapy_wire.messages.alter_configs import (
 )
 
 if TYPE_CHECKING:
-    from kafkapy.context import RequestContext
+    from kafkapy.context import NodeContext
     from kafkapy_wire.errors import KafkaError
     from kafkapy_wire.messages.alter_configs import AlterConfigsResource
 
 
-async def handle(request: AlterConfigsRequest, context: RequestContext) -> AlterConfigsResponse:
+async def handle(request: AlterConfigsRequest, context: NodeContext) -> AlterConfigsResponse:
     altered = await alter_configs(
-        context.broker.controller, request.resources, _change, validate_only=request.validate_only
+        context.node.controller, request.resources, _change, validate_only=request.validate_only
     )
     return AlterConfigsResponse(responses=await each_in_turns(lambda one: _response(*one), altered))
 

@@ -26,14 +26,14 @@ from kafkapy_wire.messages.alter_partition_reassignments import (
 )
 
 if TYPE_CHECKING:
-    from kafkapy.context import RequestContext
+    from kafkapy.context import NodeContext
     from kafkapy_wire.errors import KafkaError
 
 
 async def handle(
-    request: AlterPartitionReassignmentsRequest, context: RequestContext
+    request: AlterPartitionReassignmentsRequest, context: NodeContext
 ) -> AlterPartitionReassignmentsResponse:
-    return await context.broker.controller.alter_partition_reassignments(request)
+    return await context.node.controller.alter_partition_reassignments(request)
 
 
 def error_response(

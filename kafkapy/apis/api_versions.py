@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kafkapy.apis import API_MODULES
+from kafkapy.apis import API_MODULES, CONTROLLER_API_MODULES
 from kafkapy_controller.features import KRAFT_VERSION, SUPPORTED_FEATURES
 from kafkapy_wire.api_keys import API_VERSIONS, ApiKey
 from kafkapy_wire.errors import ErrorCode
@@ -31,7 +31,7 @@ from kafkapy_wire.messages.api_versions import (
 )
 
 if TYPE_CHECKING:
-    from kafkapy.context import RequestContext
+    from kafkapy.context import NodeContext
     from kafkapy_controller.image import MetadataImage
 
 NO_NODE = -1
@@ -39,7 +39,7 @@ SOFTWARE_NAME_MAX = 100  # characters that are kept for each connection
 _SOFTWARE_NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.")
 
 
-def handle(request: ApiVersionsRequest, context: RequestContext) -> ApiVersionsResponse:
+def handle(request: ApiVersionsRequest, context: NodeContext) -> ApiVersionsResponse:
     served = API_VERSIONS[ApiKey.API_VERSIONS]
     if not served.min_version <= context.api_version <= served.max_version:
         own = ApiVersion(api_key=ApiKey.API_VERSIONS, min_version=served.min_version, max_version=served.max_version)
@@ -48,11 +48,11 @@ def handle(request: ApiVersionsRequest, context: RequestContext) -> ApiVersionsR
         names = request.client_software_name, request.client_software_version
         if not all(map(_is_software_name, names)) or (request.cluster_id is None) != (request.node_id == NO_NODE):
             return ApiVersionsResponse(error_code=ErrorCode.INVALID_REQUEST)
-        expected, here = (request.cluster_id, request.node_id), (context.broker.cluster_id, context.broker.node_id)
+        expected, here = (request.cluster_id, request.node_id), (context.node.cluster_id, context.node.node_id)
         if request.cluster_id is not None and expected != here:
             return ApiVersionsResponse(error_code=ErrorCode.REBOOTSTRAP_REQUIRED)
         context.client.software_name, context.client.software_version = [name[:SOFTWARE_NAME_MAX] for name in names]
-    image = context.broker.metadata.image
+    image = context.node.metadata.image
     return ApiVersionsResponse(
         api_keys=[
             ApiVersion(
@@ -60,7 +60,7 @@ def handle(request: ApiVersionsRequest, context: RequestContext) -> ApiVersionsR
                 min_version=0 if key is ApiKey.PRODUCE else API_VERSIONS[key].min_version,
                 max_version=API_VERSIONS[key].max_version,
             )
-            for key in API_MODULES
+            for key in (CONTROLLER_API_MODULES if context.at_controller else API_MODULES)
         ],
         supported_features=[
             SupportedFeatureKey(name=name, min_version=low, max_version=high)

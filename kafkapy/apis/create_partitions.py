@@ -26,12 +26,12 @@ from kafkapy_wire.messages.create_partitions import (
 )
 
 if TYPE_CHECKING:
-    from kafkapy.context import RequestContext
+    from kafkapy.context import NodeContext
     from kafkapy_wire.errors import KafkaError
 
 
-async def handle(request: CreatePartitionsRequest, context: RequestContext) -> CreatePartitionsResponse:
-    return await context.broker.controller.create_partitions(request)
+async def handle(request: CreatePartitionsRequest, context: NodeContext) -> CreatePartitionsResponse:
+    return await context.node.controller.create_partitions(request)
 
 
 def error_response(request: CreatePartitionsRequest, error: KafkaError) -> CreatePartitionsResponse:

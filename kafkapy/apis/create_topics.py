@@ -26,12 +26,12 @@ from typing import TYPE_CHECKING
 from kafkapy_wire.messages.create_topics import CreatableTopicResult, CreateTopicsRequest, CreateTopicsResponse
 
 if TYPE_CHECKING:
-    from kafkapy.context import RequestContext
+    from kafkapy.context import NodeContext
     from kafkapy_wire.errors import KafkaError
 
 
-async def handle(request: CreateTopicsRequest, context: RequestContext) -> CreateTopicsResponse:
-    return await context.broker.controller.create_topics(request)
+async def handle(request: CreateTopicsRequest, context: NodeContext) -> CreateTopicsResponse:
+    return await context.node.controller.create_topics(request)
 
 
 def error_response(request: CreateTopicsRequest, error: KafkaError) -> CreateTopicsResponse:

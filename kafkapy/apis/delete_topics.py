@@ -21,17 +21,17 @@ from kafkapy_wire.messages.delete_topics import DeletableTopicResult, DeleteTopi
 from kafkapy_wire.uuid import ZERO_UUID
 
 if TYPE_CHECKING:
-    from kafkapy.context import RequestContext
+    from kafkapy.context import NodeContext
 
 FIRST_VERSION_WITH_DELETION_DISABLED = 3
 
 
-async def handle(request: DeleteTopicsRequest, context: RequestContext) -> DeleteTopicsResponse:
-    if not context.broker.settings.now.topics.delete_topic_enable:
+async def handle(request: DeleteTopicsRequest, context: NodeContext) -> DeleteTopicsResponse:
+    if not context.node.settings.now.topics.delete_topic_enable:
         if context.api_version < FIRST_VERSION_WITH_DELETION_DISABLED:
             raise KafkaError(ErrorCode.INVALID_REQUEST)
         raise KafkaError(ErrorCode.TOPIC_DELETION_DISABLED)
-    return await context.broker.controller.delete_topics(request)
+    return await context.node.controller.delete_topics(request)
 
 
 def error_response(request: DeleteTopicsRequest, error: KafkaError) -> DeleteTopicsResponse:

@@ -19,13 +19,13 @@ from kafkapy_wire.messages.describe_cluster import (
 )
 
 if TYPE_CHECKING:
-    from kafkapy.context import RequestContext
+    from kafkapy.context import NodeContext
 
 BROKERS = 1
 CONTROLLERS = 2
 
 
-def handle(request: DescribeClusterRequest, context: RequestContext) -> DescribeClusterResponse:
+def handle(request: DescribeClusterRequest, context: NodeContext) -> DescribeClusterResponse:
     if request.endpoint_type == CONTROLLERS:
         raise KafkaError(
             ErrorCode.MISMATCHED_ENDPOINT_TYPE,
@@ -33,7 +33,7 @@ def handle(request: DescribeClusterRequest, context: RequestContext) -> Describe
         )
     if request.endpoint_type != BROKERS:
         raise KafkaError(ErrorCode.UNSUPPORTED_ENDPOINT_TYPE, f"Unsupported endpoint type {request.endpoint_type}")
-    this_broker = context.broker
+    this_broker = context.node
     listener_name = context.client.listener_name
     brokers = [
         DescribeClusterBroker(

@@ -33,7 +33,7 @@ from kafkapy_wire.messages.describe_configs import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from kafkapy.context import RequestContext
+    from kafkapy.context import NodeContext
     from kafkapy.settings import Settings
     from kafkapy.settings.current import CurrentSettings
     from kafkapy.settings.describe import Entry
@@ -49,18 +49,18 @@ UNKNOWN_TYPE_MESSAGE = (
 
 
 def handle(
-    request: DescribeConfigsRequest, context: RequestContext
+    request: DescribeConfigsRequest, context: NodeContext
 ) -> DescribeConfigsResponse | Coroutine[object, object, DescribeConfigsResponse]:
     if len(request.resources) > DESCRIBED_AT_ONCE_MAX:
         return _describe_in_turns(request, context)
-    image = context.broker.metadata.image
+    image = context.node.metadata.image
     return DescribeConfigsResponse(
-        results=[_described(resource, request, context.broker.settings, image) for resource in request.resources]
+        results=[_described(resource, request, context.node.settings, image) for resource in request.resources]
     )
 
 
-async def _describe_in_turns(request: DescribeConfigsRequest, context: RequestContext) -> DescribeConfigsResponse:
-    image = context.broker.metadata.image
+async def _describe_in_turns(request: DescribeConfigsRequest, context: NodeContext) -> DescribeConfigsResponse:
+    image = context.node.metadata.image
     response = DescribeConfigsResponse()
     described: set[object] = set()
     turn = Turn()
@@ -68,7 +68,7 @@ async def _describe_in_turns(request: DescribeConfigsRequest, context: RequestCo
         key = _key(resource)
         if key not in described:
             described.add(key)
-            response.results.append(_described(resource, request, context.broker.settings, image))
+            response.results.append(_described(resource, request, context.node.settings, image))
         if turn.is_over:
             await turn.share()
     return response

@@ -27,7 +27,7 @@ from kafkapy_wire.uuid import ZERO_UUID
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from kafkapy.context import RequestContext
+    from kafkapy.context import NodeContext
     from kafkapy_controller.raft.description import QuorumDescription, ReplicaProgress
 
 FIRST_VERSION_WITH_DIRECTORIES = 2
@@ -38,7 +38,7 @@ MESSAGES = {
 }
 
 
-async def handle(request: DescribeQuorumRequest, context: RequestContext) -> DescribeQuorumResponse:
+async def handle(request: DescribeQuorumRequest, context: NodeContext) -> DescribeQuorumResponse:
     turn = Turn()
     response = DescribeQuorumResponse()
     is_about_metadata = False
@@ -53,7 +53,7 @@ async def handle(request: DescribeQuorumRequest, context: RequestContext) -> Des
         await turn.share()
     if len(request.topics) != 1 or not is_about_metadata:
         return response
-    quorum = context.broker.controller.describe_quorum()
+    quorum = context.node.controller.describe_quorum()
     has_directories = context.api_version >= FIRST_VERSION_WITH_DIRECTORIES
     if quorum is None:
         described = _refused(0, ErrorCode.NOT_LEADER_OR_FOLLOWER)

@@ -28,15 +28,15 @@ from kafkapy_wire.messages.elect_leaders import (
 )
 
 if TYPE_CHECKING:
-    from kafkapy.context import RequestContext
+    from kafkapy.context import NodeContext
 
 
 FIRST_VERSION_WITH_ERROR = 1
 
 
-async def handle(request: ElectLeadersRequest, context: RequestContext) -> ElectLeadersResponse:
+async def handle(request: ElectLeadersRequest, context: NodeContext) -> ElectLeadersResponse:
     try:
-        return await context.broker.controller.elect_leaders(request)
+        return await context.node.controller.elect_leaders(request)
     except KafkaError as error:
         response = error_response(request, error)
         response.error_code = error.code if context.api_version >= FIRST_VERSION_WITH_ERROR else ErrorCode.NONE

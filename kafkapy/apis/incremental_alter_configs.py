@@ -33,14 +33,14 @@ from kafkapy_wire.messages.incremental_alter_configs import (
 )
 
 if TYPE_CHECKING:
-    from kafkapy.context import RequestContext
+    from kafkapy.context import NodeContext
     from kafkapy_wire.errors import KafkaError
     from kafkapy_wire.messages.incremental_alter_configs import AlterConfigsResource
 
 
-async def handle(request: IncrementalAlterConfigsRequest, context: RequestContext) -> IncrementalAlterConfigsResponse:
+async def handle(request: IncrementalAlterConfigsRequest, context: NodeContext) -> IncrementalAlterConfigsResponse:
     altered = await alter_configs(
-        context.broker.controller, request.resources, _change, validate_only=request.validate_only
+        context.node.controller, request.resources, _change, validate_only=request.validate_only
     )
     return IncrementalAlterConfigsResponse(responses=await each_in_turns(lambda one: _response(*one), altered))
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 from kafkapy_controller.reassignments import reassignments_under_way
 
 if TYPE_CHECKING:
-    from kafkapy.context import RequestContext
+    from kafkapy.context import NodeContext
     from kafkapy_wire.messages.list_partition_reassignments import (
         ListPartitionReassignmentsRequest,
         ListPartitionReassignmentsResponse,
     )
 
 
-def handle(request: ListPartitionReassignmentsRequest, context: RequestContext) -> ListPartitionReassignmentsResponse:
-    return reassignments_under_way(context.broker.metadata.image, request.topics)
+def handle(request: ListPartitionReassignmentsRequest, context: NodeContext) -> ListPartitionReassignmentsResponse:
+    return reassignments_under_way(context.node.metadata.image, request.topics)

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 from kafkapy_wire.messages.unregister_broker import UnregisterBrokerRequest, UnregisterBrokerResponse
 
 if TYPE_CHECKING:
-    from kafkapy.context import RequestContext
+    from kafkapy.context import NodeContext
     from kafkapy.pending import Pending
 
 
-def handle(request: UnregisterBrokerRequest, context: RequestContext) -> Pending[UnregisterBrokerResponse]:
-    unregistered = context.broker.controller.unregister_broker(request.broker_id)
+def handle(request: UnregisterBrokerRequest, context: NodeContext) -> Pending[UnregisterBrokerResponse]:
+    unregistered = context.node.controller.unregister_broker(request.broker_id)
     return unregistered.map(lambda _: UnregisterBrokerResponse())

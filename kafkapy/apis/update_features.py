@@ -17,15 +17,15 @@ from typing import TYPE_CHECKING
 from kafkapy_wire.messages.update_features import UpdateFeaturesRequest, UpdateFeaturesResponse
 
 if TYPE_CHECKING:
-    from kafkapy.context import RequestContext
+    from kafkapy.context import NodeContext
     from kafkapy.pending import Pending
     from kafkapy_wire.errors import KafkaError
 
 FAILED = "The update failed for all features since the following feature had an error: "
 
 
-def handle(request: UpdateFeaturesRequest, context: RequestContext) -> Pending[UpdateFeaturesResponse]:
-    return context.broker.controller.update_features(request)
+def handle(request: UpdateFeaturesRequest, context: NodeContext) -> Pending[UpdateFeaturesResponse]:
+    return context.node.controller.update_features(request)
 
 
 def error_response(_request: UpdateFeaturesRequest, error: KafkaError) -> UpdateFeaturesResponse:

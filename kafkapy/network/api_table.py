@@ -5,7 +5,6 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from kafkapy.apis import API_MODULES
 from kafkapy.errors import NotServed
 from kafkapy_wire.api_keys import (
     API_VERSIONS,
@@ -19,9 +18,8 @@ from kafkapy_wire.codec import decoder, decoder_in_steps, encoder
 from kafkapy_wire.message import parse_versions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Mapping
 
-    from kafkapy.context import RequestContext
     from kafkapy_wire.errors import KafkaError
     from kafkapy_wire.message import Message, Struct
 
@@ -31,11 +29,11 @@ class Api:
 
     __slots__ = ("error_response", "handle", "has_records", "key", "versions")
 
-    def __init__(self, key: ApiKey) -> None:
-        module = import_module(f"kafkapy.apis.{API_MODULES[key]}")
+    def __init__(self, key: ApiKey, module_name: str) -> None:
+        module = import_module(f"kafkapy.apis.{module_name}")
         self.key = key
         self.versions = range(API_VERSIONS[key].min_version, API_VERSIONS[key].max_version + 1)
-        self.handle: Callable[[Any, RequestContext], Any] = module.handle
+        self.handle: Callable[[Any, Any], Any] = module.handle
         self.has_records = _has_records(request_class(key))
         """Whether a decoded request has views of its frame; everything but records is copied."""
         self.error_response: Callable[[Any, KafkaError], Message]
@@ -81,7 +79,9 @@ class ApiVersion:
 class ApiTable:
     """The API keys and versions that were used so far, by the first four bytes of a request."""
 
-    def __init__(self) -> None:
+    def __init__(self, modules: Mapping[ApiKey, str]) -> None:
+        """`modules`: see `kafkapy.apis`."""
+        self._modules = modules
         self._apis: dict[int, Api] = {}
         self.versions: dict[int, ApiVersion] = {}
 
@@ -92,11 +92,12 @@ class ApiTable:
         """
         key, number = key_and_version >> 16, key_and_version & 0xFFFF
         signed = number - 0x10000 if number > 0x7FFF else number
-        if key not in API_MODULES:
+        module_name = self._modules.get(key)  # type: ignore[call-overload]  # an IntEnum is looked up by its number
+        if module_name is None:
             raise NotServed(key, signed, range(0), is_known=key in API_VERSIONS)
         api = self._apis.get(key)
         if api is None:
-            api = self._apis[key] = Api(ApiKey(key))
+            api = self._apis[key] = Api(ApiKey(key), module_name)
         if number in api.versions:
             version = self.versions[key_and_version] = ApiVersion(api, number)
             return version

@@ -24,7 +24,6 @@ from typing import TYPE_CHECKING, Final
 import trio
 
 from kafkapy.collector import full_collections
-from kafkapy.context import RequestContext
 from kafkapy.errors import CloseConnection, NotServed
 from kafkapy.network.complaints import Complaints
 from kafkapy.network.outbox import Outbox
@@ -37,9 +36,9 @@ from kafkapy_wire.framing import begins_with_frame
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
-    from kafkapy.broker import Broker
+    from kafkapy.broker import NodeParts
     from kafkapy.bugs import Bugs
-    from kafkapy.context import Client
+    from kafkapy.context import NodeContext
     from kafkapy.network.dispatch import Answer, Dispatcher, Unfinished
     from kafkapy.network.socket_loop import SocketLoop
     from kafkapy.network.transport import Transport
@@ -72,12 +71,11 @@ FOREIGN_GREETINGS: Final[tuple[tuple[bytes, str], ...]] = (
 class SharedParts:
     """The parts that all connections of a server share."""
 
-    __slots__ = ("broker", "buffers", "bugs", "complaints", "dispatcher", "loop", "on_closed", "start_task")
+    __slots__ = ("buffers", "bugs", "complaints", "loop", "node", "on_closed", "start_task")
 
     def __init__(
         self,
-        broker: Broker,
-        dispatcher: Dispatcher,
+        node: NodeParts,
         loop: SocketLoop,
         buffers: ReceiveBuffers,
         bugs: Bugs,
@@ -86,12 +84,11 @@ class SharedParts:
         ],
         on_closed: Callable[[Connection], None],
     ) -> None:
-        self.broker = broker
-        self.dispatcher = dispatcher
+        self.node = node
         self.loop = loop
         self.buffers = buffers
         self.bugs = bugs
-        self.complaints = Complaints(logger, broker.clock)
+        self.complaints = Complaints(logger, node.clock)
         self.start_task = start_task
         self.on_closed = on_closed
 
@@ -103,6 +100,7 @@ class Connection:
         "_closed",
         "_closing",
         "_context",
+        "_dispatcher",
         "_finishing",
         "_greeted",
         "_interest",
@@ -119,8 +117,8 @@ class Connection:
         "last_active_ms",
     )
 
-    def __init__(self, transport: Transport, client: Client, shared: SharedParts) -> None:
-        self.client = client
+    def __init__(self, transport: Transport, context: NodeContext, dispatcher: Dispatcher, shared: SharedParts) -> None:
+        self.client = context.client
         self.is_active = True
         """Whether bytes have come from the peer, or left for it, since this was last set to False."""
         self.last_active_ms = 0.0
@@ -128,7 +126,8 @@ class Connection:
         self._shared = shared
         self._transport = transport
         self._outbox = Outbox(transport)
-        self._context = RequestContext(shared.broker, client)
+        self._context = context
+        self._dispatcher = dispatcher
         self._kept: bytes | RequestBuffer | None = None  # received bytes that are not handled yet
         self._unfinished: Unfinished | None = None
         self._scope: trio.CancelScope | None = None  # of the task of `_unfinished`, if it has one
@@ -223,7 +222,7 @@ class Connection:
 
     def _handle(self, buffer: RequestBuffer, until: float) -> None:
         """Handle the whole frames that have come, until the time is up, and send their answers."""
-        answer, context, outbox = self._shared.dispatcher.answer, self._context, self._outbox
+        answer, context, outbox = self._dispatcher.answer, self._context, self._outbox
         while (frame := buffer.next_frame()) is not None:
             self._greeted = True
             unfinished = answer(frame, context, outbox)
@@ -290,7 +289,7 @@ class Connection:
 
     @property
     def _request_bytes_max(self) -> int:
-        return self._shared.broker.settings.now.network.socket_request_max_bytes
+        return self._shared.node.settings.now.network.socket_request_max_bytes
 
     # -- a request that waits
 
@@ -469,7 +468,7 @@ class Connection:
             return
         self._is_blocked = True
         self._watch()
-        self._shared.broker.clock.call_later(LAST_ANSWERS_MS, self.close)
+        self._shared.node.clock.call_later(LAST_ANSWERS_MS, self.close)
 
     def _explain(self, error: MalformedFrame) -> str:
         """The log message for a frame of absurd size: which protocol it probably is."""

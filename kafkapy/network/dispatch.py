@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import trio
 
+from kafkapy.apis import API_MODULES
 from kafkapy.errors import NotServed, without_frames
 from kafkapy.network.api_table import ApiTable
 from kafkapy.network.long_messages import (
@@ -32,9 +33,9 @@ from kafkapy_wire.message import Message
 from kafkapy_wire.messages.request_header import RequestHeader
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Generator
+    from collections.abc import Coroutine, Generator, Mapping
 
-    from kafkapy.context import RequestContext
+    from kafkapy.context import NodeContext
     from kafkapy.network.api_table import ApiVersion
     from kafkapy.network.outbox import Outbox
     from kafkapy.network.stages import Accounts, FaultDoor, Gate
@@ -55,15 +56,16 @@ _HEADER = struct.Struct(">iih")  # API key and version, correlation id, length o
 class Dispatcher:
     """Decodes, handles and answers the requests of a node; one call for each frame."""
 
-    def __init__(self) -> None:
-        self._table = ApiTable()
+    def __init__(self, modules: Mapping[ApiKey, str] = API_MODULES) -> None:
+        """`modules`: the table of `kafkapy.apis` that the listener serves."""
+        self._table = ApiTable(modules)
         self._versions = self._table.versions
         self.gate: Gate | None = None
         self.faults: FaultDoor | None = None
         """Who injects faults, if anybody does."""
         self.accounts: Accounts | None = None
 
-    def answer(self, frame: memoryview, context: RequestContext, outbox: Outbox) -> Unfinished | None:
+    def answer(self, frame: memoryview, context: NodeContext, outbox: Outbox) -> Unfinished | None:
         """Handle one request and append its answer to `outbox`; if it has to wait, return it as `Unfinished`.
 
         Raises MalformedMessage: the bytes are no such request; CloseConnection: not served, or the handler says so.
@@ -135,7 +137,7 @@ class Dispatcher:
         unfinished = InSteps(self, version, context, steps, holds_frame)
         return None if unfinished.go_on(None, outbox) else unfinished
 
-    def _load(self, key_and_version: int, frame: memoryview, size: int, context: RequestContext) -> ApiVersion:
+    def _load(self, key_and_version: int, frame: memoryview, size: int, context: NodeContext) -> ApiVersion:
         """Raises NotServed, for a log line with the client id."""
         try:
             return self._table.load(key_and_version)
@@ -145,7 +147,7 @@ class Dispatcher:
             raise
 
     def _handle_large(
-        self, request: Message, version: ApiVersion, context: RequestContext, outbox: Outbox
+        self, request: Message, version: ApiVersion, context: NodeContext, outbox: Outbox
     ) -> Unfinished | None:
         """The rest of `answer`, for a request that took longer than a turn to decode."""
         api = version.api
@@ -167,7 +169,7 @@ class Dispatcher:
             return unfinished
         return None if unfinished.go_on(response, outbox, error) else unfinished
 
-    def _all_steps(self, version: ApiVersion, request: Message, context: RequestContext) -> Steps:
+    def _all_steps(self, version: ApiVersion, request: Message, context: NodeContext) -> Steps:
         """Handle a request through all stages, for a dispatcher with a gate or with faults."""
         api, gate, faults = version.api, self.gate, self.faults
         try:
@@ -194,7 +196,7 @@ class Dispatcher:
             response = (yield instead) if isinstance(instead, Pending) else instead
         return response
 
-    def _append(self, response: Message, version: ApiVersion, context: RequestContext, outbox: Outbox) -> None:
+    def _append(self, response: Message, version: ApiVersion, context: NodeContext, outbox: Outbox) -> None:
         accounts = self.accounts
         if accounts is not None:
             accounts.before_encoding(version.api.key, response, context)
@@ -205,9 +207,7 @@ class Dispatcher:
         if accounts is not None:
             accounts.answered(version.api.key, size, context)
 
-    def append_encoded(
-        self, encoded: EncodedAnswer, version: ApiVersion, context: RequestContext, outbox: Outbox
-    ) -> None:
+    def append_encoded(self, encoded: EncodedAnswer, version: ApiVersion, context: NodeContext, outbox: Outbox) -> None:
         """Append an answer that was encoded in turns."""
         size = outbox.append_encoded(encoded.data, encoded.ranges, context.correlation_id, version.tagged_header)
         if self.accounts is not None:
@@ -226,7 +226,7 @@ class Unfinished:
         self,
         dispatcher: Dispatcher,
         version: ApiVersion,
-        context: RequestContext,
+        context: NodeContext,
         request: Message | None,
         waits_for: Later,
         holds_frame: bool,  # by position: it is made for every fetch that waits
@@ -305,7 +305,7 @@ class LargeRequest(Unfinished):
         self,
         dispatcher: Dispatcher,
         version: ApiVersion,
-        context: RequestContext,
+        context: NodeContext,
         decoding: Generator[None, None, tuple[Message, int]],
     ) -> None:
         super().__init__(dispatcher, version, context, None, _decode(decoding), holds_frame=True)
@@ -342,7 +342,7 @@ class InSteps(Unfinished):
     __slots__ = ("_steps",)
 
     def __init__(
-        self, dispatcher: Dispatcher, version: ApiVersion, context: RequestContext, steps: Steps, holds_frame: bool
+        self, dispatcher: Dispatcher, version: ApiVersion, context: NodeContext, steps: Steps, holds_frame: bool
     ) -> None:
         super().__init__(dispatcher, version, context, None, Pending(), holds_frame)
         self._steps = steps

@@ -8,7 +8,7 @@ from kafkapy.log_lines import shown
 from kafkapy_wire.api_keys import API_VERSIONS, ApiKey
 
 if TYPE_CHECKING:
-    from kafkapy.context import RequestContext
+    from kafkapy.context import NodeContext
     from kafkapy.errors import NotServed
 
 _CONSUMER_GROUPS = "set group.protocol=classic in its configuration"
@@ -40,7 +40,7 @@ ADVICE: Final[dict[ApiKey, str]] = {
 OTHERWISE: Final = "docs/compatibility.md lists what is served"
 
 
-def explain(error: NotServed, context: RequestContext) -> str:
+def explain(error: NotServed, context: NodeContext) -> str:
     """The log line."""
     client = "a client" if context.client_id is None else f"client {shown(context.client_id)!r}"
     try:

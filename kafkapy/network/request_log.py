@@ -27,7 +27,7 @@ from kafkapy_wire.uuid import ZERO_UUID, uuid_text
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from kafkapy.context import RequestContext
+    from kafkapy.context import NodeContext
     from kafkapy.network.dispatch import Answer
     from kafkapy.network.outbox import Outbox
     from kafkapy_controller.image import TopicImage
@@ -58,10 +58,10 @@ class LoggingDispatcher(Dispatcher):
     def __init__(self) -> None:
         super().__init__()
         self.accounts = self  # it is called with every answer before that is encoded
-        self._current: RequestContext | None = None  # whose answer is being made now
+        self._current: NodeContext | None = None  # whose answer is being made now
         self._said = NOTHING
 
-    def answer(self, frame: memoryview, context: RequestContext, outbox: Outbox) -> Unfinished | None:
+    def answer(self, frame: memoryview, context: NodeContext, outbox: Outbox) -> Unfinished | None:
         asked = _asked(frame, context)
         begun = perf_counter()
         before = self.begin(context)
@@ -78,13 +78,13 @@ class LoggingDispatcher(Dispatcher):
         _log(context, asked, said, begun)
         return None
 
-    def begin(self, context: RequestContext) -> tuple[RequestContext | None, str]:
+    def begin(self, context: NodeContext) -> tuple[NodeContext | None, str]:
         """The answer of `context` is made from now on. Returns the argument for `end`."""
         before = self._current, self._said
         self._current, self._said = context, NOTHING
         return before
 
-    def end(self, before: tuple[RequestContext | None, str]) -> str:
+    def end(self, before: tuple[NodeContext | None, str]) -> str:
         """The answer since `begin`, or NOTHING."""
         said = self._said
         self._current, self._said = before
@@ -92,7 +92,7 @@ class LoggingDispatcher(Dispatcher):
 
     # -- as its own accounts
 
-    def before_encoding(self, api_key: ApiKey, response: Message, context: RequestContext) -> None:
+    def before_encoding(self, api_key: ApiKey, response: Message, context: NodeContext) -> None:
         if context is not self._current:
             return
         response_class_, version = response_class(api_key), context.api_version
@@ -103,7 +103,7 @@ class LoggingDispatcher(Dispatcher):
             return
         self._said = _said(response)
 
-    def answered(self, api_key: ApiKey, size_bytes: int, context: RequestContext) -> None:
+    def answered(self, api_key: ApiKey, size_bytes: int, context: NodeContext) -> None:
         """The size is not logged."""
 
 
@@ -113,7 +113,7 @@ class LoggedUnfinished(Unfinished):
     __slots__ = ("_asked", "_begun", "_inner", "_logging", "_said")
 
     def __init__(
-        self, dispatcher: LoggingDispatcher, inner: Unfinished, context: RequestContext, asked: str, begun: float
+        self, dispatcher: LoggingDispatcher, inner: Unfinished, context: NodeContext, asked: str, begun: float
     ) -> None:
         super().__init__(dispatcher, inner._version, context, None, inner.waits_for, inner.holds_frame)
         self.is_large = inner.is_large
@@ -144,13 +144,13 @@ class LoggedUnfinished(Unfinished):
         _log(self._context, self._asked, "given up, the client is gone", self._begun)
 
 
-def _log(context: RequestContext, asked: str, said: str, begun: float) -> None:
+def _log(context: NodeContext, asked: str, said: str, begun: float) -> None:
     milliseconds = (perf_counter() - begun) * 1_000
     client_id = "no client id" if context.client_id is None else repr(shown(context.client_id))
     logger.debug("%s %s: %s -> %s in %.2f ms", context.client, client_id, asked, said, milliseconds)
 
 
-def _asked(frame: memoryview, context: RequestContext) -> str:
+def _asked(frame: memoryview, context: NodeContext) -> str:
     """`Fetch v12 of orders-0, orders-1`; of an invalid frame, what can be read of it."""
     if len(frame) > DECODED_BYTES_MAX:
         frame = frame[:8]  # reading its names would take long: only key and version
@@ -168,7 +168,7 @@ def _asked(frame: memoryview, context: RequestContext) -> str:
     if decoded is None:
         return f"{name} v{version}"
     request, _ = decoded
-    names = list(islice(names_in(request, context.broker.metadata.image.topics_by_id), NAMES_MAX + 1))
+    names = list(islice(names_in(request, context.node.metadata.image.topics_by_id), NAMES_MAX + 1))
     session_id = getattr(request, "session_id", 0)
     if not names and session_id:
         names = [f"fetch session {session_id}"]  # which has the partitions

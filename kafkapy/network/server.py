@@ -7,7 +7,7 @@ import logging
 import math
 import socket
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import trio
 
@@ -21,9 +21,12 @@ from kafkapy.network.transport import PlainTransport
 from kafkapy_wire.framing import ReceiveBuffers
 
 if TYPE_CHECKING:
-    from kafkapy.broker import Broker
+    from collections.abc import Callable, Iterable
+
+    from kafkapy.broker import NodeParts
     from kafkapy.bugs import Bugs
     from kafkapy.clock import Timer
+    from kafkapy.context import NodeContext
     from kafkapy.network.dispatch import Dispatcher
     from kafkapy.settings import Listener, Settings
 
@@ -37,48 +40,60 @@ ACCEPT_RETRY_MS = 100
 ACCEPT_ERRORS_THAT_PASS = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 
+class Service(NamedTuple):
+    """What the clients of a listener are served: a dispatcher's APIs, on the parts that `context_of` gives them."""
+
+    dispatcher: Dispatcher
+    context_of: Callable[[Client], NodeContext]
+
+
 class Server:
     """The listeners of a node and its open connections."""
 
-    def __init__(self, broker: Broker, dispatcher: Dispatcher, bugs: Bugs) -> None:
-        self._broker = broker
-        self._dispatcher = dispatcher
+    def __init__(self, node: NodeParts, bugs: Bugs) -> None:
+        self._node = node
         self._bugs = bugs
-        self._settings = broker.settings
-        self._clock = broker.clock
-        self._admission = Admission(broker.settings, broker.clock)
+        self._settings = node.settings
+        self._clock = node.clock
+        self._admission = Admission(node.settings, node.clock)
         self._connections: set[Connection] = set()
         self._listening: list[_Listening] = []
         self._all_closed = trio.Event()
+        self._shared: SharedParts | None = None  # while it serves
 
     @property
     def connections(self) -> frozenset[Connection]:
         """A snapshot of the open connections."""
         return frozenset(self._connections)
 
+    def accept_at(self, listening: Iterable[tuple[Listener, socket.socket]], service: Service) -> None:
+        """Accept connections of these listeners from now on; while `serve` runs."""
+        assert self._shared is not None, "it does not serve yet"
+        self._listening += [
+            _Listening(listener.name, sock, service, self, self._shared) for listener, sock in listening
+        ]
+
     async def serve(
-        self, listening: list[tuple[Listener, socket.socket]], stopping: trio.Event, *, drain_seconds: float
+        self,
+        stopping: trio.Event,
+        *,
+        drain_seconds: float,
+        task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
     ) -> None:
-        """Accept connections until `stopping` is set; then requests under way get `drain_seconds`."""
+        """Serve connections until `stopping` is set; then requests under way get `drain_seconds`."""
         loop = SocketLoop()
         buffers = ReceiveBuffers(self._settings.now.network.socket_request_max_bytes)
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._admission.host_limits.run)
                 await self._admission.host_limits.resolved()
-                shared = SharedParts(
-                    self._broker,
-                    self._dispatcher,
-                    loop,
-                    buffers,
-                    self._bugs,
-                    nursery.start_soon,
-                    self._disconnected,
+                self._shared = SharedParts(
+                    self._node, loop, buffers, self._bugs, nursery.start_soon, self._disconnected
                 )
-                self._listening = [_Listening(listener.name, sock, self, shared) for listener, sock in listening]
                 self._settings.subscribe(self._follow_settings)
                 nursery.start_soon(self._close_idle, buffers)
                 nursery.start_soon(loop.run)
+                task_status.started()
                 await stopping.wait()
                 self._clock.release()
                 for one in self._listening:
@@ -116,15 +131,16 @@ class Server:
                 listening.pause(ACCEPT_RETRY_MS)
                 return
             try:
-                self._connect(client, address, listening.name, shared)
+                self._connect(client, address, listening, shared)
             except Exception as error:
                 # A bug with one new connection must not affect the others.
                 client.close()
                 self._bugs.report(f"in accepting a connection of listener {listening.name}", error)
 
     def _connect(
-        self, client: socket.socket, address: tuple[str, int], listener_name: str, shared: SharedParts
+        self, client: socket.socket, address: tuple[str, int], listening: _Listening, shared: SharedParts
     ) -> None:
+        listener_name = listening.name
         # Most connections are idle, and between the same few addresses: they share these texts.
         host = sys.intern(address[0].removeprefix(MAPPED_IPV4))
         self._admission.count_accepted(listener_name)
@@ -139,7 +155,8 @@ class Server:
             self._set_buffers(client)
             local_host = sys.intern(client.getsockname()[0].removeprefix(MAPPED_IPV4))
             peer = Client(listener_name, host, address[1], local_host)
-            connection = Connection(PlainTransport(client), peer, shared)
+            service = listening.service
+            connection = Connection(PlainTransport(client), service.context_of(peer), service.dispatcher, shared)
         except OSError as error:
             logger.debug("a client hung up while it was accepted: %s", error)
             client.close()
@@ -202,15 +219,16 @@ class Server:
 class _Listening:
     """A listener on the loop. While it is paused, new connections stay in the backlog."""
 
-    __slots__ = ("_clock", "_has_waited", "_is_paused", "_retry", "_server", "_shared", "name", "socket")
+    __slots__ = ("_clock", "_has_waited", "_is_paused", "_retry", "_server", "_shared", "name", "service", "socket")
 
-    def __init__(self, name: str, sock: socket.socket, server: Server, shared: SharedParts) -> None:
+    def __init__(self, name: str, sock: socket.socket, service: Service, server: Server, shared: SharedParts) -> None:
         self.name = name
         self.socket = sock
+        self.service = service
         self._server = server
         self._shared = shared
         self._is_paused = False
-        self._clock = shared.broker.clock
+        self._clock = shared.node.clock
         self._retry: Timer | None = None
         self._has_waited = False
         shared.loop.add(sock.fileno(), self, READ)

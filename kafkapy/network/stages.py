@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 if TYPE_CHECKING:
-    from kafkapy.context import RequestContext
+    from kafkapy.context import NodeContext
     from kafkapy.pending import Pending
     from kafkapy_wire.api_keys import ApiKey
     from kafkapy_wire.message import Message
@@ -22,25 +22,25 @@ if TYPE_CHECKING:
 
 
 class Gate(Protocol):
-    def __call__(self, api_key: ApiKey, request: Message, context: RequestContext, /) -> Message | None:
+    def __call__(self, api_key: ApiKey, request: Message, context: NodeContext, /) -> Message | None:
         """An answer to give without doing the work, or None: go on. May raise KafkaError or CloseConnection."""
 
 
 class FaultDoor(Protocol):
     """Both calls may return a Pending (a delay, a barrier), and raise CloseConnection."""
 
-    def after_decoding(self, api_key: ApiKey, request: Message, context: RequestContext) -> MessageOrLater:
+    def after_decoding(self, api_key: ApiKey, request: Message, context: NodeContext) -> MessageOrLater:
         """An answer to give without doing the work, or None: go on. May raise KafkaError."""
 
     def before_answering(
-        self, api_key: ApiKey, request: Message, response: Message | None, context: RequestContext
+        self, api_key: ApiKey, request: Message, response: Message | None, context: NodeContext
     ) -> MessageOrLater:
         """The answer to give for work that was done; None gives none. `response` is None for acks=0."""
 
 
 class Accounts(Protocol):
-    def before_encoding(self, api_key: ApiKey, response: Message, context: RequestContext) -> None:
+    def before_encoding(self, api_key: ApiKey, response: Message, context: NodeContext) -> None:
         """Called with each response before it is encoded: the place to set `response.throttle_time_ms`."""
 
-    def answered(self, api_key: ApiKey, size_bytes: int, context: RequestContext) -> None:
+    def answered(self, api_key: ApiKey, size_bytes: int, context: NodeContext) -> None:
         """Called when an answer is encoded, with its bytes on the wire."""

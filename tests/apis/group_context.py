@@ -40,6 +40,7 @@ def make_context(version: int, lab: GroupLab | None = None, *, client_id: str | 
         settings=lab.settings,
         metadata=metadata,
         controller=absent,
+        quorum=absent,
         partitions=absent,
         checkpoints=absent,
         flusher=absent,

@@ -87,6 +87,7 @@ class Lab:
             settings=self.settings,
             metadata=self.metadata,
             controller=self.controller,
+            quorum=self.metadata_log,
             partitions=absent,
             checkpoints=absent,
             flusher=absent,

@@ -8,7 +8,7 @@ import pytest
 
 from kafkapy.apis import API_MODULES, heartbeat
 from kafkapy.broker import Broker
-from kafkapy.context import Client, RequestContext
+from kafkapy.context import Client, NodeContext, RequestContext
 from kafkapy.errors import CloseConnection
 from kafkapy.network.api_table import Api
 from kafkapy.network.dispatch import COPIED_FRAME_BYTES_MAX, Dispatcher, Unfinished
@@ -55,7 +55,7 @@ class Handled:
         self.result: object = HeartbeatResponse(error_code=1)
         monkeypatch.setattr(heartbeat, "handle", self._handle)
 
-    def _handle(self, request: HeartbeatRequest, _context: RequestContext) -> object:
+    def _handle(self, request: HeartbeatRequest, _context: NodeContext) -> object:
         self.requests.append(request)
         if isinstance(self.result, Exception):
             raise self.result
@@ -153,13 +153,13 @@ class Door:
         self.after = after
         self.seen: list[Answer] = []
 
-    def after_decoding(self, api_key: ApiKey, request: Message, context: RequestContext) -> Answer:
+    def after_decoding(self, api_key: ApiKey, request: Message, context: NodeContext) -> Answer:
         assert api_key is ApiKey.HEARTBEAT
         if isinstance(self.before, Exception):
             raise self.before
         return cast("Answer", self.before)
 
-    def before_answering(self, api_key: ApiKey, request: Message, response: Answer, context: RequestContext) -> Answer:
+    def before_answering(self, api_key: ApiKey, request: Message, response: Answer, context: NodeContext) -> Answer:
         self.seen.append(response)
         return response if self.after == "the same" else cast("Answer", self.after)
 
@@ -200,7 +200,7 @@ def test_a_delay_before_and_after_the_work_and_within_it(handled: Handled) -> No
 
 
 def test_a_gate_refuses_before_the_work(handled: Handled) -> None:
-    def gate(api_key: ApiKey, request: Message, context: RequestContext) -> Answer:
+    def gate(api_key: ApiKey, request: Message, context: NodeContext) -> Answer:
         assert isinstance(request, HeartbeatRequest)
         return HeartbeatResponse(error_code=30) if request.generation_id == 3 else None
 
@@ -217,11 +217,11 @@ def test_accounts_set_the_throttle_time_and_hear_of_sizes(handled: Handled) -> N
     class Accounts:
         sizes: list[int] = []
 
-        def before_encoding(self, api_key: ApiKey, response: Message, context: RequestContext) -> None:
+        def before_encoding(self, api_key: ApiKey, response: Message, context: NodeContext) -> None:
             assert isinstance(response, HeartbeatResponse)
             response.throttle_time_ms = 77
 
-        def answered(self, api_key: ApiKey, size_bytes: int, context: RequestContext) -> None:
+        def answered(self, api_key: ApiKey, size_bytes: int, context: NodeContext) -> None:
             self.sizes.append(size_bytes)
 
     accounts = handled.dispatcher.accounts = Accounts()
@@ -269,7 +269,7 @@ def test_records_outlive_their_frame_while_the_request_waits(
 
     kept: list[ProduceRequest] = []
 
-    def handle(request: ProduceRequest, _context: RequestContext) -> object:
+    def handle(request: ProduceRequest, _context: NodeContext) -> object:
         kept.append(request)
         return Pending[Answer]()
 
@@ -288,7 +288,7 @@ def test_records_outlive_their_frame_while_the_request_waits(
 @pytest.mark.parametrize("key", list(API_MODULES), ids=lambda key: key.name)
 def test_every_api_has_a_place_for_its_errors(key: ApiKey) -> None:
     """It is found when it is loaded: an error without a place would reach the client as success."""
-    api = Api(key)
+    api = Api(key, API_MODULES[key])
     error = KafkaError(ErrorCode.CLUSTER_AUTHORIZATION_FAILED, "no")
     if key is ApiKey.PRODUCE:
         with pytest.raises(CloseConnection, match="CLUSTER_AUTHORIZATION_FAILED"):
@@ -305,7 +305,8 @@ def test_every_api_has_a_place_for_its_errors(key: ApiKey) -> None:
 def test_a_produce_that_fails_as_a_whole_fails_for_each_partition() -> None:
     data = [PartitionProduceData(index=1), PartitionProduceData(index=2)]
     request = ProduceRequest(acks=-1, topic_data=[TopicProduceData(name="t", partition_data=data)])
-    response = Api(ApiKey.PRODUCE).error_response(request, KafkaError(ErrorCode.NOT_LEADER_OR_FOLLOWER))
+    api = Api(ApiKey.PRODUCE, API_MODULES[ApiKey.PRODUCE])
+    response = api.error_response(request, KafkaError(ErrorCode.NOT_LEADER_OR_FOLLOWER))
     (topic,) = response.responses  # type: ignore[attr-defined]
     assert [
         (one.index, one.error_code) for one in cast("list[PartitionProduceResponse]", topic.partition_responses)

@@ -12,7 +12,7 @@ import pytest
 import trio
 import trio.testing
 
-from kafkapy.context import RequestContext
+from kafkapy.context import NodeContext
 from kafkapy.network import socket_loop
 from kafkapy.network.connection import WAITING_BYTES_MAX
 from kafkapy.network.poller import SelectorPoller
@@ -61,11 +61,11 @@ class HeldAnswers:
         self._held = held
         self._waiting: list[tuple[Pending[Message | None], Message | None]] = []
 
-    def after_decoding(self, api_key: ApiKey, request: Message, context: RequestContext) -> None:
+    def after_decoding(self, api_key: ApiKey, request: Message, context: NodeContext) -> None:
         pass
 
     def before_answering(
-        self, api_key: ApiKey, request: Message, response: Message | None, context: RequestContext
+        self, api_key: ApiKey, request: Message, response: Message | None, context: NodeContext
     ) -> Message | Pending[Message | None] | None:
         if api_key != self._held or response is None:
             return response

@@ -1,0 +1,12 @@
+"""Connections to other nodes of the cluster.
+
+peer.py     one node at one address: requests and their answers, one at a time
+peers.py    all of them, by address or by broker id
+channel.py  the active controller, wherever it is
+"""
+
+from kafkapy.peers.channel import ControllerChannel
+from kafkapy.peers.peer import Peer, PeerUnavailable
+from kafkapy.peers.peers import Peers
+
+__all__ = ["ControllerChannel", "Peer", "PeerUnavailable", "Peers"]

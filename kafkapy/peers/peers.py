@@ -1,0 +1,40 @@
+"""The other nodes of the cluster, by address or by broker id."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kafkapy.peers.peer import Peer, PeerUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kafkapy_controller.image import Endpoint
+
+
+class Peers:
+    """Keeps a `Peer` for each address and purpose: a long poll for one purpose does not hold up another."""
+
+    def __init__(self, broker_endpoint: Callable[[int], Endpoint | None], *, client_id: str) -> None:
+        """`broker_endpoint`: where a broker serves other brokers, by the newest image; None: it is not running."""
+        self._broker_endpoint = broker_endpoint
+        self._client_id = client_id
+        self._peers: dict[tuple[str, int, str], Peer] = {}
+
+    def at(self, host: str, port: int, purpose: str) -> Peer:
+        """The node at an address."""
+        peer = self._peers.get((host, port, purpose))
+        if peer is None:
+            peer = self._peers[host, port, purpose] = Peer(host, port, client_id=f"{self._client_id}-{purpose}")
+        return peer
+
+    def broker(self, broker_id: int, purpose: str) -> Peer:
+        """The broker with this id. Raises PeerUnavailable: it is not registered, or fenced."""
+        endpoint = self._broker_endpoint(broker_id)
+        if endpoint is None:
+            raise PeerUnavailable(f"broker {broker_id} is not running")
+        return self.at(endpoint.host, endpoint.port, purpose)
+
+    def close(self) -> None:
+        for peer in self._peers.values():
+            peer.close()
