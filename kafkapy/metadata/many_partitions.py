@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from kafkapy.metadata.deadlines import check_deadline
 from kafkapy.metadata.in_batches import decide_in_turns
+from kafkapy.turns import Turn, each_in_turns
 from kafkapy_controller.elections import decide_elect_leaders
 from kafkapy_controller.reassignments import decide_alter_reassignments
 from kafkapy_wire.errors import ErrorCode, KafkaError
@@ -63,18 +64,19 @@ async def elect_leaders(controller: Decider, request: ElectLeadersRequest) -> El
     check_deadline(request.timeout_ms)
     is_everything = wanted is None
     if wanted is None:
-        wanted = [
-            TopicPartitions(topic=topic.name, partitions=list(range(len(topic.partitions))))
-            for topic in controller.image.topics.values()
-        ]
+        wanted = await each_in_turns(
+            lambda topic: TopicPartitions(topic=topic.name, partitions=list(range(len(topic.partitions)))),
+            list(controller.image.topics.values()),
+        )
 
     async def decide(piece: list[tuple[int, Sequence[int]]]) -> Pending[ElectLeadersResponse]:
         asked = [TopicPartitions(topic=wanted[place].topic, partitions=list(indexes)) for place, indexes in piece]
         part = ElectLeadersRequest(election_type=request.election_type, topic_partitions=asked)
         return controller.commit(decide_elect_leaders(controller.image, part))
 
-    results = [ReplicaElectionResult(topic=each.topic) for each in wanted]
-    for piece, answer in await decide_in_turns(pieces([each.partitions for each in wanted]), decide):
+    turn = Turn()
+    results = await each_in_turns(lambda each: ReplicaElectionResult(topic=each.topic), wanted)
+    for piece, answer in await decide_in_turns(pieces(each.partitions for each in wanted), decide):
         for position, (place, indexes) in enumerate(piece):
             if isinstance(answer, KafkaError):
                 found = [
@@ -86,6 +88,7 @@ async def elect_leaders(controller: Decider, request: ElectLeadersRequest) -> El
             if is_everything:
                 found = [result for result in found if result.error_code != ErrorCode.ELECTION_NOT_NEEDED]
             results[place].partition_result += found
+        await turn.share()
     return ElectLeadersResponse(replica_election_results=results)
 
 
@@ -107,8 +110,9 @@ async def alter_partition_reassignments(
         )
         return controller.commit(decide_alter_reassignments(controller.image, part, allows_unclean_election))
 
-    responses = [ReassignableTopicResponse(name=each.name) for each in wanted]
-    for piece, answer in await decide_in_turns(pieces([each.partitions for each in wanted]), decide):
+    turn = Turn()
+    responses = await each_in_turns(lambda each: ReassignableTopicResponse(name=each.name), wanted)
+    for piece, answer in await decide_in_turns(pieces(each.partitions for each in wanted), decide):
         for position, (place, some) in enumerate(piece):
             if isinstance(answer, KafkaError):
                 responses[place].partitions += [
@@ -119,6 +123,7 @@ async def alter_partition_reassignments(
                 ]
             else:
                 responses[place].partitions += answer.responses[position].partitions
+        await turn.share()
     return AlterPartitionReassignmentsResponse(
         allow_replication_factor_change=request.allow_replication_factor_change,
         error_message=None,
