@@ -32,7 +32,7 @@ from kafkapy.metadata.internal_topics import create_given_topics, create_interna
 from kafkapy.metadata.metadata_log import METADATA_DIRECTORY
 from kafkapy.metadata.producer_ids import ProducerIds
 from kafkapy.metadata.publisher import MetadataPublisher
-from kafkapy.metadata.start import start_controller
+from kafkapy.metadata.start import QuorumMember, open_metadata
 from kafkapy.network.advertised import address_text
 from kafkapy.network.dispatch import Dispatcher
 from kafkapy.network.listeners import bind, listen
@@ -288,16 +288,17 @@ class Node:
     def _start_controller(self, store: LogStore, metadata: MetadataPublisher) -> QuorumController:
         """The controller, with the metadata of the directory, or with that of a new cluster. Blocks."""
         self._check_metadata_log(store)
-        controller, self.metadata_log = start_controller(
+        controller, self.metadata_log = open_metadata(
             store,
             self.node_id,
-            own_quorum(self.settings.now, parse_uuid(store.directory_id)),
+            QuorumMember(own_quorum(self.settings.now, parse_uuid(store.directory_id))),
             self.settings,
             metadata,
             self.clock,
             random=self.random,
             fsync=self.durable,
         )
+        self.metadata_log.start()
         self.metadata_log.report_to(self.disk)
         return controller
 

@@ -66,6 +66,15 @@ API_MODULES: dict[ApiKey, str] = {
 }
 
 CONTROLLER_API_MODULES: dict[ApiKey, str] = {
+    ApiKey.FETCH: "raft_fetch",
+    ApiKey.VOTE: "vote",
+    ApiKey.BEGIN_QUORUM_EPOCH: "begin_quorum_epoch",
+    ApiKey.END_QUORUM_EPOCH: "end_quorum_epoch",
+    ApiKey.FETCH_SNAPSHOT: "fetch_snapshot",
+    ApiKey.ADD_RAFT_VOTER: "add_raft_voter",
+    ApiKey.REMOVE_RAFT_VOTER: "remove_raft_voter",
+    ApiKey.UPDATE_RAFT_VOTER: "update_raft_voter",
+} | {
     key: API_MODULES[key]
     for key in (
         ApiKey.API_VERSIONS,

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from kafkapy.settings import Settings
     from kafkapy.settings.current import CurrentSettings
     from kafkapy_controller.decision import Decision
+    from kafkapy_controller.image import MetadataImage
     from kafkapy_controller.metadata_records import MetadataRecord
     from kafkapy_controller.producer_ids import ProducerIdBlock
     from kafkapy_controller.raft.description import QuorumDescription
@@ -63,46 +64,73 @@ class _Prepared(NamedTuple):
 
 
 class QuorumController:
-    """Decides for the quorum that this node leads. Made by `start_controller`."""
+    """Decides for the quorum while this node leads it; otherwise it refuses with NOT_CONTROLLER."""
 
-    def __init__(self, log: MetadataLog, loader: MetadataLoader, settings: CurrentSettings, random: Random) -> None:
+    def __init__(
+        self,
+        log: MetadataLog,
+        loader: MetadataLoader,
+        settings: CurrentSettings,
+        random: Random,
+        bootstrap: Sequence[MetadataRecord],
+    ) -> None:
+        """`bootstrap`: what a new cluster begins with."""
         self._log = log
         self._loader = loader
         self._node_settings = settings
         self.random = random
-        self.image = loader.image
-        """Of everything appended: what the next decision is made on."""
+        self.is_active = False
+        """Whether this node leads and its image has everything that former leaders have appended."""
+        self._image = loader.image
+        self._bootstrap = bootstrap
         self._settings_at: tuple[Settings, Mapping[str, str], Mapping[str, str], Settings] | None = None
         self._creation: tuple[Settings, TopicCreation] | None = None
         self._broker: tuple[int, int] = (-1, -1)  # id and epoch of the broker in this process
+        log.on_leading = self._begin
+        log.on_resigned = self._end
 
-    def lead(self, bootstrap: Sequence[MetadataRecord]) -> None:
-        """Become leader, complete what the last leader left unfinished; in a new cluster write `bootstrap`. Blocks.
+    @property
+    def image(self) -> MetadataImage:
+        """Of everything appended: what the next decision is made on. Raises KafkaError NOT_CONTROLLER: not active."""
+        if not self.is_active:
+            raise KafkaError(ErrorCode.NOT_CONTROLLER, "This node is not the active controller.")
+        return self._image
+
+    def _begin(self) -> None:
+        """This node leads: complete what the last leader left unfinished; in a new cluster write `bootstrap`.
 
         A cluster is new as long as it has no metadata.version; then the records are written at that of `bootstrap`.
-        Raises KafkaError KAFKA_STORAGE_ERROR, OSError.
+        Raises KafkaError KAFKA_STORAGE_ERROR: nothing has changed.
         """
-        self._log.lead()
-        self._replayed(MetadataDelta(self.image))  # the record of a new leader only moves the offset
-        begins = not self.image.metadata_version
-        level = features_in(bootstrap)[METADATA_VERSION] if begins else self.image.metadata_version
-        if self.image.open_transaction is not None:
+        self._image = image = self._loader.image
+        level = image.metadata_version
+        records: list[MetadataRecord] = []
+        if image.open_transaction is not None:
             from kafkapy_wire.record_formats.metadata import AbortTransactionRecord
 
-            self._append([AbortTransactionRecord(reason="the controller stopped within the transaction")], level)
-        if begins:
+            records.append(AbortTransactionRecord(reason="the controller stopped within the transaction"))
+        if not level:
+            level = features_in(self._bootstrap)[METADATA_VERSION]
             min_insync_replicas = self._node_settings.now.topic_defaults.min_insync_replicas
-            self._append(decide_bootstrap(bootstrap, min_insync_replicas).records, level)
-        self._log.flush()
+            records += decide_bootstrap(self._bootstrap, min_insync_replicas).records
+        if records:
+            self._append_at(records, level)
+        else:
+            self._replayed(MetadataDelta(image))  # the record of a new leader only moves the offset
+        self.is_active = True
+
+    def _end(self) -> None:
+        self.is_active = False
 
     def close(self) -> None:
-        """Fence the broker of this process and resign: further requests are refused."""
+        """Fence the broker that `register_broker` has registered, and resign: further requests are refused."""
         from kafkapy_controller.registration import decide_stop_broker
 
-        records = decide_stop_broker(self.image, self._broker[0]).records
-        if records and not self._log.log.has_failed:
+        if self.is_active and not self._log.log.has_failed:
+            records = decide_stop_broker(self.image, self._broker[0]).records
             try:
-                self._append(records)
+                if records:
+                    self._append(records)
             except KafkaError as error:  # the broker stays unfenced, as after a kill; the next start handles that
                 logger.info("cannot note the end of this run: %s", error.message)
         self._log.resign()
@@ -245,10 +273,11 @@ class QuorumController:
         without turns.
         """
         for _ in range(PREPARED_TIMES_MAX):
-            image = self.image
+            image, end_offset = self.image, self._log.end_offset
             decision = decide()
             prepared = await self._prepare(decision.records)
-            if self.image is image:
+            # The quorum appends records of its own, too, which are in no image.
+            if self.image is image and self._log.end_offset == end_offset:
                 return self._answer_of(decision, partial(self._append_prepared, prepared) if prepared else None)
         return self.commit(decide())
 
@@ -283,17 +312,17 @@ class QuorumController:
                 return
         self._log.when_committed(release)
 
-    def _append(self, records: Sequence[MetadataRecord], metadata_version: int | None = None) -> None:
-        """Append and replay, by default at the image's metadata.version.
+    def _append(self, records: Sequence[MetadataRecord]) -> None:
+        """Append and replay. Raises KafkaError: KAFKA_STORAGE_ERROR, NOT_CONTROLLER; then nothing has changed."""
+        self._append_at(records, self.image.metadata_version)
 
-        Raises KafkaError KAFKA_STORAGE_ERROR: then nothing has changed.
-        """
-        delta = MetadataDelta(self.image)
+    def _append_at(self, records: Sequence[MetadataRecord], metadata_version: int) -> None:
+        delta = MetadataDelta(self._image)
         for record in records:
             delta.replay(record)
-        self._log.append(records, self.image.metadata_version if metadata_version is None else metadata_version)
+        self._log.append(records, metadata_version)
         self._replayed(delta)
 
     def _replayed(self, delta: MetadataDelta) -> None:
-        self.image = delta.apply(self._log.end_offset - 1, self._log.epoch)
-        self._loader.decided(self.image, delta)
+        self._image = delta.apply(self._log.end_offset - 1, self._log.epoch)
+        self._loader.decided(self._image, delta)

@@ -14,6 +14,7 @@ from kafkapy.metadata.broken import BEGIN_ANEW, RESTORE_OR_BEGIN_ANEW, BrokenMet
 from kafkapy_controller.delta import MetadataDelta
 from kafkapy_controller.image import EMPTY_IMAGE, MetadataImage
 from kafkapy_controller.metadata_batches import SnapshotId, read_batches, read_snapshot
+from kafkapy_controller.voters import MembershipHistory
 from kafkapy_wire.errors import MalformedMessage
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class MetadataLoader:
         self.bootstrap_records: list[MetadataRecord] = []
         """What the snapshot at offset 0 holds: the first leader of the cluster puts it into the log (KIP-1170)."""
         self.image = EMPTY_IMAGE
-        self._log = log
+        self.log = log
         self._publisher = publisher
         self._next_offset = 0
         self._decided: deque[_Decided] = deque()
@@ -59,7 +60,7 @@ class MetadataLoader:
         Raises BrokenMetadata: it is damaged, or the log does not go with it; OSError.
         """
         snapshots = sorted(filter(None, (SnapshotId.parse(path.name) for path in directory.iterdir())), reverse=True)
-        start, end = self._log.log_start_offset, self._log.log_end_offset
+        start, end = self.log.log_start_offset, self.log.log_end_offset
         if snapshots:
             newest = snapshots[0]
             file = directory / newest.file_name
@@ -98,6 +99,37 @@ class MetadataLoader:
         self._next_offset = snapshot.end_offset
         self._publish(image, delta)
 
+    def membership_history(self) -> MembershipHistory:
+        """The voters by offset of the log, whose control records are read from where the snapshot ends on.
+
+        Raises BrokenMetadata: the log cannot be read.
+        """
+        history = MembershipHistory(self.membership, self._next_offset - 1)
+        offset, end_offset = self._next_offset, self.log.log_end_offset
+        while offset < end_offset:
+            piece = self.log.read(offset, REPLAY_READ_BYTES)
+            data = piece.read()
+            piece.release()
+            try:
+                for batch in read_batches(data, offset):
+                    for record in batch.control_records:
+                        changed = history.latest.replay(record)
+                        if changed != history.latest and record.offset >= self._next_offset:
+                            history.add(record.offset, changed)
+                    offset = batch.last_offset + 1
+            except (MalformedMessage, ValueError, KeyError) as error:
+                raise unreadable(self._segment_file(), error) from error
+        return history
+
+    @property
+    def next_offset(self) -> int:
+        """Everything below is in `image`."""
+        return self._next_offset
+
+    def forget_decided(self) -> None:
+        """This node does not lead any more: what it has decided may be truncated, and is read from the log if not."""
+        self._decided.clear()
+
     def decided(self, image: MetadataImage, delta: MetadataDelta) -> None:
         """This node has appended a decision: `delta` leads from its previous image to `image`."""
         assert delta.base is (self._decided[-1].image if self._decided else self.image), "an image was left out"
@@ -113,8 +145,8 @@ class MetadataLoader:
             decided = self._decided.popleft()
             self._next_offset = decided.image.offset + 1
             self._publish(decided.image, decided.delta)
-        while self._next_offset < high_watermark:
-            assert not self._decided, "a decision ends within what is committed"
+        # A record of the quorum itself, with the voters, may be committed before the decision behind it.
+        while self._next_offset < high_watermark and not self._decided:
             try:
                 self._read_piece(high_watermark)
             except (MalformedMessage, ValueError, KeyError) as error:
@@ -122,7 +154,7 @@ class MetadataLoader:
 
     def _read_piece(self, end_offset: int) -> None:
         """Replay at most `REPLAY_READ_BYTES` of the log, in whole batches, none of them beyond `end_offset`."""
-        piece = self._log.read(self._next_offset, REPLAY_READ_BYTES, up_to_offset=end_offset)
+        piece = self.log.read(self._next_offset, REPLAY_READ_BYTES, up_to_offset=end_offset)
         data = piece.read()
         piece.release()
         delta, epoch, next_offset = MetadataDelta(self.image), self.image.epoch, self._next_offset
@@ -141,8 +173,8 @@ class MetadataLoader:
 
     def _segment_file(self) -> Path:
         """The file that holds the next record to be read."""
-        segments = [path for path in self._log.directory.glob("*.log") if path.stem.isdecimal()]
-        return max((path for path in segments if int(path.stem) <= self._next_offset), default=self._log.directory)
+        segments = [path for path in self.log.directory.glob("*.log") if path.stem.isdecimal()]
+        return max((path for path in segments if int(path.stem) <= self._next_offset), default=self.log.directory)
 
     def _at_kraft_version(self, image: MetadataImage) -> MetadataImage:
         """The image with the kraft.version that the control records have."""

@@ -1,8 +1,10 @@
 """The log of `__cluster_metadata-0` and the shell of the quorum that keeps it: it does what `Quorum.step` asks for.
 
-Records are committed after their fsync; in an ephemeral directory, at once. One task syncs (`run`): records appended
-during one fsync share the next. At each commit the images are published first, then the high watermark releases the
-answers that wait for it.
+Records are synced before they are counted; in an ephemeral directory they count at once. One task syncs (`run`):
+records appended during one fsync share the next. At each commit the images are published first, then the high
+watermark releases the answers that wait for it, and then the quorum's messages leave.
+
+A node that leads decides (`append`), others follow. `on_leading` and `on_resigned` tell its controller.
 """
 
 from __future__ import annotations
@@ -13,29 +15,47 @@ from typing import TYPE_CHECKING
 import trio
 
 from kafkapy.high_watermark import HighWatermark
-from kafkapy_controller.quorum_state import encode_quorum_state
-from kafkapy_controller.raft.quorum import Append, AppendPrepared, Effects, Flushed, NotAppended, Start, Stop
+from kafkapy.pending import Pending
+from kafkapy_controller.quorum_state import NOBODY, encode_quorum_state
+from kafkapy_controller.raft.quorum import (
+    Append,
+    Appended,
+    AppendPrepared,
+    Asked,
+    Effects,
+    Flushed,
+    NotAppended,
+    Start,
+    Stop,
+    Tick,
+)
+from kafkapy_controller.raft.roles import Leader
 from kafkapy_controller.topic_names import CLUSTER_METADATA_TOPIC
 from kafkapy_log import StorageError
 from kafkapy_log.durable_files import replace_file
+from kafkapy_wire.errors import ErrorCode, KafkaError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from kafkapy.clock import Clock
+    from kafkapy.clock import Clock, Timer
     from kafkapy.metadata.loader import MetadataLoader
+    from kafkapy.metadata.quorum_network import QuorumNetwork
     from kafkapy.partitions.disk_watch import DiskWatch
     from kafkapy_controller.metadata_records import MetadataRecord
+    from kafkapy_controller.raft.core import Answer
     from kafkapy_controller.raft.description import QuorumDescription
-    from kafkapy_controller.raft.quorum import Quorum
+    from kafkapy_controller.raft.messages import Request, Result
+    from kafkapy_controller.raft.quorum import Event, Quorum
     from kafkapy_log import Flush, PartitionLog
-    from kafkapy_wire.errors import KafkaError
 
 logger = logging.getLogger("kafkapy.controller")
 
 METADATA_DIRECTORY = f"{CLUSTER_METADATA_TOPIC}-0"
 QUORUM_STATE_FILE = "quorum-state"
+ANSWER_BYTES_MAX = 1 << 20
+"""Of the records in one answer to a Fetch of the metadata: a turn of the loop or two at the other end."""
 
 
 class MetadataLog:
@@ -46,6 +66,15 @@ class MetadataLog:
     ) -> None:
         self.log = log
         """To be read only."""
+        self.network: QuorumNetwork | None = None
+        """Who sends to the other nodes of the quorum; None while there are none."""
+        self.on_leading: Callable[[], None] = _nothing
+        """Called when this node leads and its published image has everything that former leaders have appended."""
+        self.on_resigned: Callable[[], None] = _nothing
+        """Called when this node does not lead any more, before waiting answers are refused with NOT_CONTROLLER."""
+        self.failed = trio.Event()
+        """The node must stop: the log or the quorum cannot go on. `failure` says why."""
+        self.failure: Exception | None = None
         self._directory = directory
         self._quorum = quorum
         self._loader = loader
@@ -54,6 +83,9 @@ class MetadataLog:
         self._high_watermark = HighWatermark(0)
         self._disk: DiskWatch | None = None
         self._wanted: trio.Event | None = None  # set when records wait for an fsync; not None while `run` runs
+        self._timer: Timer | None = None
+        self._led_epoch = NOBODY  # the epoch that this node leads, as far as others have been told
+        self._has_told_leading = False
 
     def report_to(self, disk: DiskWatch) -> None:
         """Report disk errors to this from now on. Before, a disk error ends the start with its own message."""
@@ -62,6 +94,10 @@ class MetadataLog:
     @property
     def leader_id(self) -> int:
         return self._quorum.leader_id
+
+    @property
+    def is_leader(self) -> bool:
+        return self._quorum.is_leader
 
     @property
     def epoch(self) -> int:
@@ -77,25 +113,157 @@ class MetadataLog:
         """Records below it are committed."""
         return self._high_watermark.offset
 
+    @property
+    def quorum(self) -> Quorum:
+        """To be read only."""
+        return self._quorum
+
+    def leader_address(self) -> tuple[str, int] | None:
+        """Where another node that leads is reached; None while no leader is known, or this node leads."""
+        quorum = self._quorum
+        if quorum.leader_id in (NOBODY, quorum.me.node_id):
+            return None
+        for endpoint in quorum.leader_endpoints:
+            return endpoint.host, endpoint.port
+        return None if self.network is None else self.network.address_of(quorum.leader_id)
+
     def describe_quorum(self) -> QuorumDescription | None:
         """The state of the quorum; None if this node does not lead."""
         from kafkapy_controller.raft.description import describe
 
         return describe(self._quorum, self._clock.now_ms())
 
-    # Appending
+    # Steps
 
-    def lead(self) -> None:
-        """Become the leader of a new epoch. Raises KafkaError KAFKA_STORAGE_ERROR, OSError."""
-        self._execute(self._quorum.step(Start(), self._clock.now_ms()))
-        logger.debug("leads the quorum in epoch %d at offset %d", self._quorum.epoch, self._quorum.log_end_offset)
+    def start(self) -> None:
+        """Take part in the quorum. The only voter leads a new epoch at once. Raises KafkaError, OSError."""
+        self._execute(self._quorum.step(Start(), self._clock.now_ms()), sync=False)
+        if self._note_leadership():
+            self.flush()
+        self._arm()
+
+    def ask(self, request: Request) -> Pending[Result]:
+        """The quorum's answer to a request of another node."""
+        answer: Pending[Result] = Pending()
+        self.step(Asked(answer, request))
+        if not answer.settled and self.failure is not None:
+            answer.refuse(KafkaError(ErrorCode.UNKNOWN_SERVER_ERROR, "the controller of this node has stopped"))
+        return answer
+
+    def step(self, event: Event) -> None:
+        """Have the quorum take an event, and do what it asks for. If that fails, the node must stop: see `failed`."""
+        if self.failure is not None:
+            return
+        try:
+            self._execute(self._quorum.step(event, self._clock.now_ms()), sync=True)
+            if self._note_leadership():
+                self._ask_for_sync()
+            self._arm()
+        except StorageError as error:
+            if not self._undo_append(error):
+                self._fail(error)
+        except Exception as error:  # QuorumBroken, BrokenMetadata, OSError, or a mistake of ours
+            self._fail(error)
+
+    def _undo_append(self, error: StorageError) -> bool:
+        """Whether the disk is full, so that what was to be appended was not, and may be tried again later."""
+        self._tell_disk(error)
+        if self.log.has_failed or self.log.log_end_offset >= self._quorum.log_end_offset:
+            return False
+        self._quorum.step(NotAppended(self.log.log_end_offset), self._clock.now_ms())
+        self._note_leadership()
+        self._arm()
+        return True
+
+    def _fail(self, error: Exception) -> None:
+        self.failure = error
+        self.failed.set()
+        self._high_watermark.refuse(KafkaError(ErrorCode.UNKNOWN_SERVER_ERROR, f"the metadata log has failed: {error}"))
+
+    def _execute(self, effects: Effects, *, sync: bool) -> None:
+        """Do what a step asks for. With `sync`, ask for an fsync of what is appended."""
+        if effects.quorum_state is not None:
+            membership = self._quorum.membership
+            content = encode_quorum_state(effects.quorum_state, membership.kraft_version, membership.voter_ids)
+            replace_file(self._directory / QUORUM_STATE_FILE, content.encode(), fsync=self._fsync)
+        if effects.truncate_to is not None:
+            self.log.truncate_to(effects.truncate_to, now_ms=self._clock.now_ms())
+            assert self.log.log_end_offset == self._quorum.log_end_offset
+        if effects.batch is not None:
+            # The batch is appended unchanged: the quorum has set, or checked, its offsets and epoch.
+            self.log.append_as_follower(effects.batch, now_ms=self._clock.now_ms())
+            assert self.log.log_end_offset == self._quorum.log_end_offset
+        if effects.high_watermark is not None:
+            self._loader.commit(effects.high_watermark)
+            self._high_watermark.advance(effects.high_watermark)
+        for send in effects.sends:
+            assert self.network is not None, f"nobody is there to send {send} to"
+            self.network.send(send)
+        for answer in effects.answers:
+            self._answer(answer)
+        if effects.batch is not None:
+            if self._quorum.is_leader and self.network is not None:
+                self._execute(self._quorum.step(Appended(), self._clock.now_ms()), sync=sync)
+            if sync:
+                self._ask_for_sync()
+
+    def _answer(self, answer: Answer) -> None:
+        pending, result = answer.reply_to, answer.result
+        assert isinstance(pending, Pending)
+        if answer.records_from is not None:
+            piece = self.log.read(answer.records_from, ANSWER_BYTES_MAX)
+            result = result._replace(records=piece.read())  # type: ignore[call-arg]  # it is a FetchResult
+            piece.release()
+        pending.answer(result)
+
+    def _note_leadership(self) -> bool:
+        """Tell the controller when this node begins to lead, once it may decide, and when it ends.
+
+        Returns whether it has begun, and has perhaps appended something. Raises KafkaError KAFKA_STORAGE_ERROR.
+        """
+        quorum = self._quorum
+        led_epoch = quorum.epoch if quorum.is_leader else NOBODY
+        if led_epoch != self._led_epoch:
+            if self._led_epoch != NOBODY:
+                logger.info("no longer leads the quorum: epoch %d is over", self._led_epoch)
+                self.on_resigned()
+                self._loader.forget_decided()
+                self._high_watermark.refuse(KafkaError(ErrorCode.NOT_CONTROLLER))
+            self._led_epoch = led_epoch
+            self._has_told_leading = False
+            if led_epoch != NOBODY:
+                logger.debug("leads the quorum in epoch %d at offset %d", led_epoch, quorum.log_end_offset)
+        role = quorum.role
+        may_decide = isinstance(role, Leader) and self._loader.next_offset >= role.epoch_start_offset
+        if not may_decide or self._has_told_leading:
+            return False
+        self.on_leading()
+        self._has_told_leading = True
+        return True
+
+    def _arm(self) -> None:
+        deadline_ms = self._quorum.deadline_ms
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if deadline_ms is not None and self.failure is None:
+            self._timer = self._clock.call_later(max(deadline_ms - self._clock.now_ms(), 0), self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        self.step(Tick())
+
+    # Appending
 
     def resign(self) -> None:
         """Stop leading: further appends are refused."""
-        self._quorum.step(Stop(), self._clock.now_ms())
+        self.step(Stop())
 
     def append(self, records: Sequence[MetadataRecord], metadata_version: int) -> None:
-        """Append the records as one batch. Raises KafkaError KAFKA_STORAGE_ERROR: then the log is as it was."""
+        """Append the records as one batch.
+
+        Raises KafkaError: KAFKA_STORAGE_ERROR, and then the log is as it was; NOT_CONTROLLER, this node does not lead.
+        """
         self._append(Append(records, metadata_version))
 
     def prepare(self, encoded_records: Sequence[bytes]) -> AppendPrepared:
@@ -107,53 +275,45 @@ class MetadataLog:
         self._append(prepared)
 
     def _append(self, event: Append | AppendPrepared) -> None:
+        if self.failure is not None or not self._quorum.is_leader:
+            raise KafkaError(ErrorCode.NOT_CONTROLLER)
         effects = self._quorum.step(event, self._clock.now_ms())
         try:
-            self._execute(effects)
+            self._execute(effects, sync=False)
         except StorageError as error:
-            self._quorum.step(NotAppended(self.log.log_end_offset), self._clock.now_ms())
-            self._tell_disk(error)
+            self._undo_append(error)
             raise
+        self._arm()
         if self._disk is not None and self._disk.refusing:
             self._disk.accepted(self.log.topic_partition)
-
-    def _execute(self, effects: Effects) -> None:
-        if effects.quorum_state is not None:
-            membership = self._quorum.membership
-            content = encode_quorum_state(effects.quorum_state, membership.kraft_version, membership.voter_ids)
-            replace_file(self._directory / QUORUM_STATE_FILE, content.encode(), fsync=self._fsync)
-        if effects.batch is not None:
-            # The batch is appended unchanged: the quorum has set its offsets and epoch.
-            self.log.append_as_follower(effects.batch, now_ms=self._clock.now_ms())
-            assert self.log.log_end_offset == self._quorum.log_end_offset
-        if effects.high_watermark is not None:
-            self._loader.commit(effects.high_watermark)
-            self._high_watermark.advance(effects.high_watermark)
 
     # Committing
 
     def when_committed(self, release: Callable[[KafkaError | None], None]) -> None:
         """Ask for an fsync, and call `release(None)` once everything appended so far is committed.
 
-        `release(error)` is called with KAFKA_STORAGE_ERROR if the flush has failed. If the error passes and a later
-        flush succeeds, the records are committed nevertheless. `release` must neither wait nor raise.
+        `release(error)` is called with KAFKA_STORAGE_ERROR if the flush has failed (if the error passes and a later
+        flush succeeds, the records are committed nevertheless), and with NOT_CONTROLLER if this node does not lead any
+        more (then nobody knows what becomes of the records). `release` must neither wait nor raise.
         """
         end_offset = self._quorum.log_end_offset
         self._high_watermark.release_at(end_offset, release)
-        if self._high_watermark.offset >= end_offset:
-            return
+        if self._high_watermark.offset < end_offset:
+            self._ask_for_sync()
+
+    def _ask_for_sync(self) -> None:
         if self.log.failure is not None:
             # After a failed fsync the kernel may have dropped the data: a second fsync that succeeds proves nothing.
             self._high_watermark.refuse(StorageError(METADATA_DIRECTORY, self.log.failure))
         elif not self._fsync:
-            self._flushed(end_offset)
+            self._flushed(self.log.log_end_offset)
         elif self._wanted is not None:
             self._wanted.set()
         else:
             self._flush_here()
 
     def flush(self) -> None:
-        """Sync and commit all appended records. Blocks the event loop. Raises KafkaError KAFKA_STORAGE_ERROR."""
+        """Sync all appended records. Blocks the event loop. Raises KafkaError KAFKA_STORAGE_ERROR."""
         if self._fsync:
             self.log.flushing.flush()
         self._flushed(self._quorum.log_end_offset)
@@ -197,7 +357,7 @@ class MetadataLog:
         self.log.flushing.end(flush)
 
     def _flushed(self, end_offset: int) -> None:
-        self._execute(self._quorum.step(Flushed(end_offset), self._clock.now_ms()))
+        self.step(Flushed(end_offset))
 
     def _not_flushed(self, error: StorageError) -> None:
         self._tell_disk(error)
@@ -206,3 +366,7 @@ class MetadataLog:
     def _tell_disk(self, error: StorageError) -> None:
         if self._disk is not None:
             self._disk.note_disk_error(self.log, error)
+
+
+def _nothing() -> None:
+    """The default of `on_leading` and `on_resigned`."""

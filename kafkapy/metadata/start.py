@@ -1,8 +1,8 @@
-"""From a data directory to the controller that leads it."""
+"""From a data directory to the log and the controller of this node in the quorum."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from kafkapy.metadata.broken import BrokenMetadata, unreadable
 from kafkapy.metadata.controller import QuorumController
@@ -24,6 +24,7 @@ from kafkapy_controller.voters import MembershipHistory, ReplicaKey
 from kafkapy_log import LogSettings
 from kafkapy_log.durable_files import read_file
 from kafkapy_wire.errors import MalformedMessage
+from kafkapy_wire.uuid import parse_uuid
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,16 +35,31 @@ if TYPE_CHECKING:
     from kafkapy.settings import Settings
     from kafkapy.settings.current import CurrentSettings
     from kafkapy_controller.image import MetadataImage
-    from kafkapy_controller.voters import QuorumMembership
-    from kafkapy_log import LogStore, PartitionLog
+    from kafkapy_controller.voters import QuorumMembership, VoterEndpoint
+    from kafkapy_log import LogStore
 
 QUORUM_STATE_BYTES_MAX = 1 << 20
 
 
-def start_controller(
+class QuorumMember(NamedTuple):
+    """What this node is in the quorum."""
+
+    membership: QuorumMembership
+    """For a new directory. One that is formatted keeps what it says: the voters in its snapshot or log, otherwise
+    kraft.version 0, with the voters in the settings."""
+    may_vote: bool = True
+    """Whether it is a controller."""
+    endpoints: tuple[VoterEndpoint, ...] = ()
+    """Where it serves other controllers."""
+    bootstrap_count: int = 0
+    """How many controller.quorum.bootstrap.servers there are."""
+    timeouts: QuorumTimeouts = QuorumTimeouts()
+
+
+def open_metadata(
     store: LogStore,
     node_id: int,
-    membership: QuorumMembership,
+    member: QuorumMember,
     settings: CurrentSettings,
     publisher: MetadataPublisher,
     clock: Clock,
@@ -51,10 +67,10 @@ def start_controller(
     random: Random,
     fsync: bool = False,
 ) -> tuple[QuorumController, MetadataLog]:
-    """Load the metadata, become leader of a new epoch, bootstrap a new cluster, publish the image. Blocks.
+    """Load the metadata that is known to be committed, and publish its image. Blocks.
 
-    `membership` is for a new directory. One that is formatted keeps what it says: the voters in its snapshot or log,
-    otherwise kraft.version 0, with the voters in the settings.
+    `MetadataLog.start` begins to take part in the quorum: a node that votes alone then leads a new epoch, bootstraps a
+    new cluster, and publishes the image of its whole log.
     Raises BrokenMetadata; KafkaError KAFKA_STORAGE_ERROR; OSError.
     """
     directory = store.directory / METADATA_DIRECTORY
@@ -62,47 +78,58 @@ def start_controller(
     log_settings = _log_settings(settings.now)
     log = store.create(CLUSTER_METADATA_TOPIC, 0, METADATA_TOPIC_ID, now_ms=now_ms, settings=log_settings)
     log.update_settings(log_settings)  # a store that had to recover has opened it with others
+    membership = member.membership
     if not log.log_end_offset and not is_formatted(directory):
         format_directory(directory, membership, now_ms)
     loader = MetadataLoader(log, membership._replace(kraft_version=0), publisher)
     loader.load_snapshot(directory)
-    loader.commit(log.log_end_offset)  # there is one voter, so every record of this node's log is committed
+    votes_alone = loader.membership.voter_ids == [node_id] and member.may_vote
+    if votes_alone:
+        loader.commit(log.log_end_offset)  # every record of this node's log is committed
+        votes_alone = loader.membership.voter_ids == [node_id]
     _check_features(directory, loader.image)
-    state = _read_quorum_state(directory / QUORUM_STATE_FILE)
-    quorum = _quorum(directory, node_id, state, loader.membership, log, random)
+    state = _read_quorum_state(directory / QUORUM_STATE_FILE, votes_alone=votes_alone)
+    quorum = _quorum(store, node_id, member, state, loader, votes_alone=votes_alone, random=random)
     begins = not loader.image.metadata_version
     bootstrap = bootstrap_records(directory, loader.bootstrap_records) if begins else ()
     if not begins or loader.bootstrap_records:
         warn_of_damaged_bootstrap(directory)
     metadata_log = MetadataLog(directory, log, quorum, loader, clock, fsync=fsync)
-    controller = QuorumController(metadata_log, loader, settings, random)
-    controller.lead(bootstrap)
-    return controller, metadata_log
+    return QuorumController(metadata_log, loader, settings, random, bootstrap), metadata_log
 
 
 def _quorum(
-    directory: Path,
+    store: LogStore,
     node_id: int,
+    member: QuorumMember,
     state: QuorumState,
-    membership: QuorumMembership,
-    log: PartitionLog,
+    loader: MetadataLoader,
+    *,
+    votes_alone: bool,
     random: Random,
 ) -> Quorum:
-    """Raises BrokenMetadata: this node is not the only voter."""
-    if membership.voter_ids != [node_id]:
-        reason = f"node {node_id} cannot lead alone: the quorum's voters are {membership.voter_ids}"
-        raise unreadable(directory, ValueError(reason))
-    me = ReplicaKey(node_id, membership.voters[0].directory_id)
-    # With a single voter no logs are compared, so only the last epoch matters.
-    last_epoch = log.leader_epochs.latest_epoch
-    epochs = [(last_epoch, log.log_start_offset)] if last_epoch >= 0 else []
+    log = loader.log
+    membership = loader.membership
+    if votes_alone:
+        # No logs are compared, so only the last epoch matters; and nothing of its log can be truncated.
+        last_epoch = log.leader_epochs.latest_epoch
+        epochs = [(last_epoch, log.log_start_offset)] if last_epoch >= 0 else []
+        me = ReplicaKey(node_id, membership.voters[0].directory_id)
+        members = MembershipHistory(membership)
+    else:
+        epochs = log.leader_epochs.entries
+        me = ReplicaKey(node_id, parse_uuid(store.directory_id))
+        members = loader.membership_history()
     return Quorum(
         me,
         state,
-        MembershipHistory(membership),
+        members,
         EpochHistory(epochs, end_offset=log.log_end_offset),
-        timeouts=QuorumTimeouts(),
+        timeouts=member.timeouts,
         random=random,
+        endpoints=member.endpoints,
+        bootstrap_count=member.bootstrap_count,
+        may_vote=member.may_vote,
     )
 
 
@@ -119,7 +146,7 @@ def _check_features(directory: Path, image: MetadataImage) -> None:
         )
 
 
-def _read_quorum_state(file: Path) -> QuorumState:
+def _read_quorum_state(file: Path, *, votes_alone: bool) -> QuorumState:
     """The quorum-state file of the last run. Raises BrokenMetadata, OSError."""
     try:
         content = read_file(file)
@@ -130,9 +157,11 @@ def _read_quorum_state(file: Path) -> QuorumState:
         return QuorumState()
     except (MalformedMessage, ValueError) as error:
         # A vote must be remembered only with several voters. The epoch of a single voter is in its log.
-        raise unreadable(
-            file, error, "delete it: this node votes alone, and its log says what the file said"
-        ) from error
+        if votes_alone:
+            advice = "delete it: this node votes alone, and its log says what the file said"
+        else:
+            advice = "format the directory anew: a node that has forgotten its vote must not vote in the same quorum"
+        raise unreadable(file, error, advice) from error
 
 
 def _log_settings(settings: Settings) -> LogSettings:

@@ -20,7 +20,7 @@ from kafkapy.context import Client, RequestContext
 from kafkapy.metadata.dynamic_settings import DynamicSettings
 from kafkapy.metadata.producer_ids import ProducerIds
 from kafkapy.metadata.publisher import MetadataPublisher
-from kafkapy.metadata.start import start_controller
+from kafkapy.metadata.start import QuorumMember, open_metadata
 from kafkapy.partitions.disk_watch import DiskWatch
 from kafkapy.settings import Settings
 from kafkapy.settings.current import CurrentSettings
@@ -62,16 +62,17 @@ class Lab:
         disk = DiskWatch(directory, clock)
         voter = Voter(1, self.directory_id, (VoterEndpoint("CONTROLLER", "localhost", 9093),))
         try:
-            self.controller, self.metadata_log = start_controller(
+            self.controller, self.metadata_log = open_metadata(
                 self.store,
                 1,
-                QuorumMembership(kraft_version, (voter,)),
+                QuorumMember(QuorumMembership(kraft_version, (voter,))),
                 self.settings,
                 self.metadata,
                 clock,
                 random=Random(next(SEEDS)),
                 fsync=fsync,
             )
+            self.metadata_log.start()
         except BaseException:
             self.store.close(clean=False)
             raise

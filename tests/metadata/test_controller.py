@@ -16,10 +16,9 @@ from kafkapy.settings.alter import Operation, OperationOn
 from kafkapy_controller import MetadataImage
 from kafkapy_controller.delta import MetadataDelta
 from kafkapy_controller.image import ConfigResourceType
-from kafkapy_controller.metadata_batches import build_metadata_batch, build_snapshot, read_batches, read_snapshot
+from kafkapy_controller.metadata_batches import build_metadata_batch, read_batches, read_snapshot
 from kafkapy_controller.metadata_records import MetadataRecord
 from kafkapy_controller.quorum_state import decode_quorum_state
-from kafkapy_controller.voters import QuorumMembership, Voter
 from kafkapy_log import Flush
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.create_topics import CreateTopicsRequest
@@ -147,16 +146,6 @@ def test_damaged_metadata_is_refused_in_one_line_that_says_what_to_do(tmp_path: 
     with pytest.raises(BrokenMetadata, match=rf"{name} cannot be read \(.*\): delete it") as raised:
         Lab(tmp_path, {}, fsync=False, kraft_version=1)
     assert "\n" not in str(raised.value)
-
-
-def test_a_quorum_of_others_is_not_led(tmp_path: Path) -> None:
-    with lab(tmp_path) as node:
-        pass
-    other = QuorumMembership(1, (Voter(2, random_uuid(), ()),))
-    snapshot = build_snapshot([], other, 30, now_ms=0)
-    (tmp_path / METADATA / f"{node.image.offset + 2:020d}-0000000002.checkpoint").write_bytes(snapshot)
-    with pytest.raises(BrokenMetadata, match=r"node 1 cannot lead alone: the quorum's voters are \[2\]"):
-        Lab(tmp_path, {}, fsync=False, kraft_version=1)
 
 
 def test_a_transaction_that_was_not_finished_is_aborted(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from kafkapy_wire.records.batch import (
     read_batch_header,
     split_batches,
     stamp,
+    whole_batches_bytes,
 )
 from kafkapy_wire.records.building import build_batch
 from kafkapy_wire.records.control import (
@@ -54,4 +55,5 @@ __all__ = [
     "read_coordinator_epoch",
     "split_batches",
     "stamp",
+    "whole_batches_bytes",
 ]

@@ -184,6 +184,21 @@ def split_batches(buffer: bytes | bytearray | memoryview) -> Iterator[tuple[Batc
         position = end
 
 
+def whole_batches_bytes(buffer: bytes | bytearray | memoryview) -> int:
+    """How many bytes of `buffer` are whole batches: the last one of a Fetch's answer may be cut off.
+
+    Raises MalformedMessage: a batch has an invalid header.
+    """
+    view = memoryview(buffer)
+    position = 0
+    while len(view) - position >= BATCH_HEADER_BYTES:
+        end = position + read_batch_header(view, position).size_bytes
+        if end > len(view):
+            break
+        position = end
+    return position
+
+
 def crc_matches(batch: bytes | bytearray | memoryview) -> bool:
     """Whether the CRC-32C of one whole batch is what its header says. The caller has read the header before."""
     return CRC.pack(batch_crc(batch)) == memoryview(batch)[CRC_POSITION:CRC_COVERS_FROM]

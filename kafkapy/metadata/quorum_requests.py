@@ -1,0 +1,41 @@
+"""Requests of other nodes to the quorum, and its answers, as Kafka's messages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kafkapy.pending import Pending, settled
+from kafkapy_controller.raft.rpc import decode_request, encode_result
+from kafkapy_wire.api_keys import ApiKey, response_class
+from kafkapy_wire.errors import ErrorCode, KafkaError, MalformedMessage
+
+if TYPE_CHECKING:
+    from kafkapy.metadata.metadata_log import MetadataLog
+    from kafkapy_wire.message import Message
+
+
+def ask_quorum(quorum: MetadataLog, cluster_id: str, message: Message) -> Pending[Message]:
+    """The quorum's answer to a message, from which the handler's API key is known.
+
+    Refused as a whole with INCONSISTENT_CLUSTER_ID, a node of another cluster asks; INVALID_REQUEST, it is about
+    another partition than `__cluster_metadata-0`.
+    """
+    asked_for = getattr(message, "cluster_id", None)
+    if asked_for not in (None, cluster_id):
+        return settled(_refused(message, ErrorCode.INCONSISTENT_CLUSTER_ID))
+    try:
+        request = decode_request(message)
+    except MalformedMessage:
+        return settled(_refused(message, ErrorCode.INVALID_REQUEST))
+    return quorum.ask(request).map(lambda result: encode_result(request, result))
+
+
+def error_response(message: Message, error: KafkaError) -> Message:
+    """The answer with an error of the whole request: every message of the quorum has a place for it."""
+    return _refused(message, error.code)
+
+
+def _refused(message: Message, code: ErrorCode) -> Message:
+    response: Message = response_class(ApiKey(message.__schema__.api_key))()
+    response.error_code = code  # type: ignore[attr-defined]
+    return response
