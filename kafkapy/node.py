@@ -27,8 +27,8 @@ from kafkapy.fetching.sessions import FetchSessionCache
 from kafkapy.housekeeping import Housekeeping
 from kafkapy.metadata.broken import BrokenMetadata
 from kafkapy.metadata.dynamic_settings import DynamicSettings
-from kafkapy.metadata.formatting import controller_endpoint, own_quorum
 from kafkapy.metadata.internal_topics import create_given_topics, create_internal_topic
+from kafkapy.metadata.membership import controller_endpoints, quorum_of
 from kafkapy.metadata.metadata_log import METADATA_DIRECTORY
 from kafkapy.metadata.producer_ids import ProducerIds
 from kafkapy.metadata.publisher import MetadataPublisher
@@ -291,7 +291,7 @@ class Node:
         controller, self.metadata_log = open_metadata(
             store,
             self.node_id,
-            QuorumMember(own_quorum(self.settings.now, parse_uuid(store.directory_id))),
+            QuorumMember(quorum_of(self.settings.now, parse_uuid(store.directory_id))),
             self.settings,
             metadata,
             self.clock,
@@ -372,9 +372,9 @@ class Node:
             rack=settings.node.broker_rack,
             log_dirs=[parse_uuid(store.directory_id)],
         )
-        address = controller_endpoint(settings)
-        endpoint = Endpoint(address.name, address.host, address.port, SECURITY_PROTOCOLS.index("PLAINTEXT"))
-        await controller.register_controller(registration._replace(endpoints=[endpoint])).wait()
+        plaintext = SECURITY_PROTOCOLS.index("PLAINTEXT")
+        endpoints = [Endpoint(one.name, one.host, one.port, plaintext) for one in controller_endpoints(settings)]
+        await controller.register_controller(registration._replace(endpoints=endpoints)).wait()
         return await controller.register_broker(registration).wait()
 
     def _assemble(

@@ -50,14 +50,14 @@ FLOORS: tuple[dict[str, str], ...] = (
         "pending": "an answer that comes later, or is refused with one of `errors`",
     },
     {
+        "peers": "requests to other nodes: needs only the time, and is told who leads",
+    },
+    {
         "partitions": "logs with a role: appends, commits and cleans without knowing who asks",
     },
     {
         "metadata": "a log like the partitions', whose records become images; its errors go to their disk watch",
         "fetching": "reads partitions for one client, and waits for their news",
-    },
-    {
-        "peers": "requests to other nodes; needs no room but to be told who leads",
     },
     {
         "coordinators": "state in internal topics: appends to partitions, follows images",

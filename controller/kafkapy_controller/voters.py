@@ -126,10 +126,11 @@ def leader_change_record(
 
 
 def membership_records(membership: QuorumMembership, now_ms: int) -> list[NewRecord]:
-    """The control records of a membership, for a log or a snapshot."""
+    """The control records of a membership, for a log or a snapshot: no voters where none are known yet."""
     version = k_raft_version_record.KRaftVersionRecord(version=0, k_raft_version=membership.kraft_version)
     key = control_record_key(ControlRecordType.KRAFT_VERSION)
-    return [NewRecord(now_ms, key, encode(version, 0)), voters_record_of(membership, now_ms)]
+    voters = [voters_record_of(membership, now_ms)] if membership.voters else []
+    return [NewRecord(now_ms, key, encode(version, 0)), *voters]
 
 
 def voters_record_of(membership: QuorumMembership, now_ms: int) -> NewRecord:

@@ -1,4 +1,4 @@
-"""EndQuorumEpoch (API key 54), versions 0-1: the leader of the quorum resigns; the successors that it prefers may stand at once (KIP-595).
+"""EndQuorumEpoch (API key 54), versions 0-1: the leader of the quorum resigns, and prefers some successors (KIP-595).
 
 v1 directory ids and the leader's endpoints (KIP-853)
 

@@ -77,7 +77,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _format(arguments: argparse.Namespace) -> None:
-    from kafkapy.metadata.formatting import FormatError, format_data_directory, own_quorum
+    from kafkapy.metadata.formatting import FormatError, format_data_directory
+    from kafkapy.metadata.membership import quorum_of
     from kafkapy.settings import Settings
     from kafkapy_controller.features import FeatureError, features_of_new_cluster
     from kafkapy_controller.metadata_version import METADATA_VERSION, level_name, parse_release_version
@@ -98,7 +99,7 @@ def _format(arguments: argparse.Namespace) -> None:
     if arguments.standalone and settings.node.controller_quorum_voters:
         raise FormatError(STANDALONE_WITH_VOTERS)
     directory_id = random_uuid()
-    membership = own_quorum(settings, directory_id)
+    membership = quorum_of(settings, directory_id)
     try:
         features = features_of_new_cluster(
             _features(arguments.feature),

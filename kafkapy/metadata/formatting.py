@@ -18,7 +18,6 @@ from kafkapy.metadata.metadata_log import METADATA_DIRECTORY
 from kafkapy_controller.bootstrap import feature_records, features_in
 from kafkapy_controller.metadata_batches import SnapshotId, build_snapshot, read_snapshot
 from kafkapy_controller.metadata_version import METADATA_VERSION
-from kafkapy_controller.voters import LATEST_KRAFT_VERSION, QuorumMembership, Voter, VoterEndpoint
 from kafkapy_log.durable_files import read_file, replace_file
 from kafkapy_log.identity import check_cluster_id, lock_directory, read_identity, write_identity
 from kafkapy_wire.errors import MalformedMessage
@@ -27,40 +26,18 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from kafkapy.settings import Settings
     from kafkapy_controller.metadata_records import MetadataRecord
+    from kafkapy_controller.voters import QuorumMembership
     from kafkapy_log.identity import Identity
-    from kafkapy_wire.uuid import Uuid
 
 logger = logging.getLogger("kafkapy.controller")
 
 BOOTSTRAP_FILE = "bootstrap.checkpoint"
 FIRST_SNAPSHOT = SnapshotId(0, 0)
 
-# Nobody connects to it while the quorum has one member; Kafka wants to see one when it boots on the directory.
-DEFAULT_CONTROLLER_ENDPOINT = VoterEndpoint("CONTROLLER", "localhost", 9093)
-
 
 class FormatError(Exception):
     """The directory cannot be formatted with these options; nothing was written. The message is for the user."""
-
-
-def own_quorum(settings: Settings, directory_id: Uuid) -> QuorumMembership:
-    """The quorum of a new data directory: this node is the only voter.
-
-    With controller.quorum.voters the settings say who votes (kraft.version 0); otherwise the log does, as after
-    `kafka-storage format --standalone` (KIP-853).
-    """
-    voters_in_log = not settings.node.controller_quorum_voters
-    voter = Voter(settings.node.node_id, directory_id, (controller_endpoint(settings),))
-    return QuorumMembership(LATEST_KRAFT_VERSION if voters_in_log else 0, (voter,))
-
-
-def controller_endpoint(settings: Settings) -> VoterEndpoint:
-    """The endpoint at which other controllers would connect to this one."""
-    name = settings.network.controller_listener_names[0]
-    own = next((listener for listener in settings.listeners if listener.name == name), None)
-    return VoterEndpoint(name, own.host or "localhost", own.port) if own else DEFAULT_CONTROLLER_ENDPOINT
 
 
 def format_data_directory(

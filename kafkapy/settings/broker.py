@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING
 from kafkapy.settings import listeners as rules
 from kafkapy.settings.area import Area
 from kafkapy.settings.different_defaults import DIFFERENT_DEFAULTS
+from kafkapy.settings.endpoints import endpoints_of
 from kafkapy.settings.errors import SettingsError, invalid_value
 from kafkapy.settings.given import GivenSettings
 from kafkapy.settings.group import GroupSettings, group_defaults
 from kafkapy.settings.listeners import Listener, listeners_text
+from kafkapy.settings.node import NodeSettings, check_auto_join
 from kafkapy.settings.topic import LONG_MAX, TopicSettings, topic_defaults
 
 if TYPE_CHECKING:
@@ -33,45 +35,6 @@ NOTHING_COUNTED: Mapping[str, int] = {}
 
 # Apache Kafka changes these while it runs.
 STATIC_HERE = frozenset({"listeners", "listener.security.protocol.map"})
-
-
-class NodeSettings(Area):
-    """The node's id, its roles and its controllers."""
-
-    node_id: int = 1
-    process_roles: tuple[str, ...] = ("broker", "controller")
-    broker_rack: str | None = None
-    controller_quorum_voters: tuple[str, ...] = ()
-    controller_quorum_bootstrap_servers: tuple[str, ...] = ()
-    controller_quorum_election_timeout_ms: int = 1_000
-    controller_quorum_election_backoff_max_ms: int = 1_000
-    controller_quorum_fetch_timeout_ms: int = 2_000
-    controller_quorum_request_timeout_ms: int = 2_000
-    controller_quorum_retry_backoff_ms: int = 20
-    controller_quorum_append_linger_ms: int = 25
-    controller_quorum_fetch_max_bytes: int = 1_048_576
-    controller_quorum_fetch_snapshot_max_bytes: int = 1_048_576
-    controller_quorum_auto_join_enable: bool = False
-    broker_heartbeat_interval_ms: int = 2_000
-    broker_session_timeout_ms: int = 9_000
-    initial_broker_registration_timeout_ms: int = 60_000
-    controlled_shutdown_enable: bool = True
-    metadata_log_dir: str | None = None
-    metadata_log_segment_bytes: int = 1_073_741_824
-    metadata_log_segment_ms: int = 604_800_000
-    metadata_log_max_record_bytes_between_snapshots: int = 20_971_520
-    metadata_log_max_snapshot_interval_ms: int = 3_600_000
-    metadata_max_idle_interval_ms: int = 500
-    metadata_max_retention_bytes: int = 104_857_600
-    metadata_max_retention_ms: int = 604_800_000
-
-    @property
-    def is_broker(self) -> bool:
-        return "broker" in self.process_roles
-
-    @property
-    def is_controller(self) -> bool:
-        return "controller" in self.process_roles
 
 
 class NetworkSettings(Area):
@@ -88,6 +51,9 @@ class NetworkSettings(Area):
     connections_max_idle_ms: int = 600_000
     connection_failed_authentication_delay_ms: int = 100
     request_timeout_ms: int = 30_000
+    controller_socket_timeout_ms: int = 30_000
+    socket_connection_setup_timeout_ms: int = 10_000
+    socket_connection_setup_timeout_max_ms: int = 30_000
     inter_broker_listener_name: str | None = None
     security_inter_broker_protocol: str = "PLAINTEXT"
     controller_listener_names: tuple[str, ...] = ("CONTROLLER",)
@@ -245,6 +211,8 @@ class ReplicationSettings(Area):
     auto_leader_rebalance_enable: bool = True
     leader_imbalance_check_interval_seconds: int = 300
     unclean_leader_election_interval_ms: int = 300_000
+    leader_replication_throttled_rate: int = LONG_MAX
+    follower_replication_throttled_rate: int = LONG_MAX
 
 
 class SecuritySettings(Area):
@@ -298,22 +266,26 @@ class Settings:
 
     `listeners` is where the node listens, controllers' listeners too; `advertised_listeners` is what it tells clients.
     An advertised host is empty when the user gave none and the listener binds every interface: the node then answers
-    each client with an address that this client can reach.
+    each client with an address that this client can reach. `advertised_controllers` is what other controllers are told.
+    `quorum` is the node's place in the quorum, and `has_others` tells whether the settings name other nodes at all.
     """
 
     __slots__ = (
         "_asked_listeners",
         "_values",
+        "advertised_controllers",
         "advertised_listeners",
         "dynamic_broker",
         "dynamic_default",
         "given",
         "group_defaults",
         "groups",
+        "has_others",
         "listeners",
         "log",
         "network",
         "node",
+        "quorum",
         "quotas",
         "replication",
         "security",
@@ -357,7 +329,14 @@ class Settings:
         self.quotas = QuotaSettings().with_settings(values)
         self.topic_defaults = topic_defaults(values) if values else TopicSettings()
         self.group_defaults = group_defaults(values) if values else GroupSettings()
-        self.listeners, self.advertised_listeners = self._parse_listeners(texts)
+        self.quorum = self.node.quorum
+        names, inter_broker = self.network.controller_listener_names, self.network.inter_broker_listener_name
+        if inter_broker is not None and "security.inter.broker.protocol" in texts:
+            raise SettingsError(
+                "Only one of inter.broker.listener.name and security.inter.broker.protocol should be set."
+            )
+        endpoints = endpoints_of(texts, names, inter_broker, self.quorum)
+        self.listeners, self.advertised_listeners, self.advertised_controllers, self.has_others = endpoints
         self._asked_listeners = self.listeners
         if texts:
             from kafkapy.settings.support import refuse_lockout, refuse_what_is_not_served
@@ -423,6 +402,7 @@ class Settings:
             setattr(changed, name, getattr(self, name))  # a slot has no other way in
         changed.listeners = _with_ports(self.listeners, ports)
         changed.advertised_listeners = _with_ports(self.advertised_listeners, ports)
+        changed.advertised_controllers = _with_ports(self.advertised_controllers, ports)
         return changed
 
     def topic_settings(self, overrides: Mapping[str, str] = NOTHING) -> TopicSettings:
@@ -470,32 +450,6 @@ class Settings:
         value = self._values.get(f"listener.name.{listener_name.lower()}.{name}")
         assert value is None or isinstance(value, int), f"{name} is {value!r}"
         return value
-
-    def _parse_listeners(self, texts: Mapping[str, str]) -> tuple[tuple[Listener, ...], tuple[Listener, ...]]:
-        network = self.network
-        protocols = dict(rules.DEFAULT_PROTOCOL_MAP)
-        if "listener.security.protocol.map" in texts:
-            protocols = rules.parse_protocol_map(texts["listener.security.protocol.map"])
-        for name in network.controller_listener_names:
-            protocols.setdefault(name.upper(), "PLAINTEXT")
-        own = texts.get("listeners", DIFFERENT_DEFAULTS["listeners"][0]).split(",")
-        listeners = rules.parse_listeners("listeners", own, protocols)
-        rules.check_ports("listeners", listeners)
-        brokers = tuple(listener for listener in listeners if listener.name not in network.controller_listener_names)
-        if "advertised.listeners" in texts:
-            elements = texts["advertised.listeners"].split(",")
-            advertised = rules.parse_listeners("advertised.listeners", elements, protocols)
-            advertised = rules.checked_advertised(advertised, listeners, network.controller_listener_names)
-        else:
-            advertised = tuple(listener.reachable() for listener in brokers)
-        inter_broker = network.inter_broker_listener_name
-        if inter_broker is not None and "security.inter.broker.protocol" in texts:
-            raise SettingsError(
-                "Only one of inter.broker.listener.name and security.inter.broker.protocol should be set."
-            )
-        if inter_broker is not None and self.node.is_broker:
-            rules.check_inter_broker(inter_broker.upper(), protocols, advertised)
-        return listeners, advertised
 
 
 def _without_listeners(dynamic: Mapping[str, str]) -> Mapping[str, str]:
@@ -555,6 +509,18 @@ def _check_together(values: Mapping[str, Value]) -> None:
             "property is set.",
             "max.connections.per.ip",
         )
+    replication = ReplicationSettings().with_settings(values)
+    if replication.replica_fetch_wait_max_ms > replication.replica_socket_timeout_ms:
+        raise SettingsError(
+            "requirement failed: replica.socket.timeout.ms should always be at least replica.fetch.wait.max.ms to "
+            "prevent unnecessary socket timeouts"
+        )
+    if replication.replica_fetch_wait_max_ms > replication.replica_lag_time_max_ms:
+        raise SettingsError(
+            "requirement failed: replica.fetch.wait.max.ms should always be less than or equal to "
+            "replica.lag.time.max.ms to prevent frequent changes in ISR"
+        )
+    check_auto_join(values)
     for kind in ("consumer", "share", "streams"):
         if not any(name.startswith(f"group.{kind}.") for name in values):
             continue

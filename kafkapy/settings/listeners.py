@@ -35,9 +35,12 @@ class Listener:
     def with_port(self, port: int) -> Listener:
         return Listener(self.name, self.host, port, self.security_protocol)
 
+    def with_host(self, host: str) -> Listener:
+        return Listener(self.name, host, self.port, self.security_protocol)
+
     def reachable(self) -> Listener:
         """The listener to advertise if none was given: this one, without a host if it binds every interface."""
-        return Listener(self.name, "", self.port, self.security_protocol) if self.host in _EVERY_INTERFACE else self
+        return self.with_host("") if self.host in _EVERY_INTERFACE else self
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Listener) and self._key() == other._key()
@@ -129,10 +132,8 @@ def check_ports(setting: str, listeners: Iterable[Listener]) -> None:
             )
 
 
-def checked_advertised(
-    advertised: tuple[Listener, ...], listeners: tuple[Listener, ...], controller_names: Iterable[str]
-) -> tuple[Listener, ...]:
-    """What clients are told, without the controllers' listeners. Raises SettingsError: they could not reach it."""
+def check_routable(advertised: Iterable[Listener]) -> None:
+    """Raises SettingsError: nobody could connect to one of these."""
     for listener in advertised:
         if listener.host in ("0.0.0.0", "::"):
             raise SettingsError(
@@ -140,6 +141,10 @@ def checked_advertised(
                 "Use a routable IP address.",
                 "advertised.listeners",
             )
+
+
+def check_advertised_names(advertised: Iterable[Listener], listeners: Iterable[Listener]) -> None:
+    """What a broker advertises must be listeners. Raises SettingsError."""
     names = {listener.name for listener in listeners}
     for listener in advertised:
         if listener.name not in names:
@@ -149,7 +154,6 @@ def checked_advertised(
                 f"{','.join(sorted(names))}",
                 "advertised.listeners",
             )
-    return tuple(listener for listener in advertised if listener.name not in controller_names)
 
 
 def check_inter_broker(name: str, protocols: Mapping[str, str], advertised: tuple[Listener, ...]) -> None:

@@ -26,13 +26,11 @@ from kafkapy.settings.given import GivenSettings
 from kafkapy.settings.listeners import parse_counts_by_host
 from kafkapy.settings.parse import Value, default_value, parse_value
 from kafkapy.settings.support_table import HARMLESS, HONOURED, LATER, NO_CONFIG_PROVIDERS, REFUSED
-from kafkapy_wire.integer_text import parse_integer
 
 # Settings that may differ from listener to listener. Those of SASL and TLS have no effect without such listeners.
 PER_LISTENER = frozenset({"max.connection.creation.rate", "max.connections"})
 SERVED_REBALANCE_PROTOCOLS = ("classic",)
 SERVED_SECURITY_PROTOCOL = "PLAINTEXT"
-BOTH_ROLES = {"broker", "controller"}
 
 # `${provider:key}` and `${provider:path:key}` (KIP-297): `${env:HOME}`, `${file:/etc/secrets:password}`.
 _VARIABLE = re.compile(r"\$\{[^{}:]*:[^{}]*\}")
@@ -120,7 +118,7 @@ def refuse_what_is_not_served(texts: Mapping[str, str], values: Mapping[str, Val
             raise _refused(name if is_secret else f"{name}={shortened(text)}", name, *NO_CONFIG_PROVIDERS)
         if support.state == REFUSED and _has_meaning(name, text) and not _is_allowed(name, values):
             raise _refused(name, name, support.reason, support.advice)
-    for rule in (_refuse_directories, _refuse_other_roles, _refuse_other_protocols):
+    for rule in (_refuse_directories, _refuse_other_protocols):
         rule(values)
 
 
@@ -136,29 +134,12 @@ def _list(values: Mapping[str, Value], name: str) -> tuple[str, ...]:
 
 def _is_allowed(name: str, values: Mapping[str, Value]) -> bool:
     match name:
-        case "controller.quorum.voters":
-            return _names_this_node_alone(values)
-        case "controller.quorum.bootstrap.servers":
-            return len(_list(values, name)) == 1
         case "metadata.log.dir":
             directories = _list(values, "log.dirs") or _list(values, "log.dir")
             return os.path.normpath(str(values[name])) in map(os.path.normpath, directories)
         case "replica.selector.class":  # Kafka's default; each partition has one replica, so its selector has no choice
             return values[name] == "org.apache.kafka.common.replica.RackAwareReplicaSelector"
     return False
-
-
-def _names_this_node_alone(values: Mapping[str, Value]) -> bool:
-    voters = _list(values, "controller.quorum.voters")
-    node_id = values.get("node.id", 1)
-    voter_id = voters[0].partition("@")[0] if voters else ""
-    if len(voters) == 1 and parse_integer(voter_id) != node_id:
-        raise SettingsError(
-            f"requirement failed: If process.roles contains the 'controller' role, the node id {node_id} must be "
-            f"included in the set of voters controller.quorum.voters=Set({shortened(voter_id)})",
-            "controller.quorum.voters",
-        )
-    return len(voters) == 1
 
 
 def _refuse_directories(values: Mapping[str, Value]) -> None:
@@ -170,14 +151,6 @@ def _refuse_directories(values: Mapping[str, Value]) -> None:
     if directories and directories[0].startswith("~"):
         reason = "only a shell replaces ~, so this would be a directory with ~ as its name"
         raise _refused(f"{name}={shortened(directories[0])}", name, reason, "write the whole path")
-
-
-def _refuse_other_roles(values: Mapping[str, Value]) -> None:
-    name = "process.roles"
-    roles = _list(values, name)
-    if roles and set(roles) != BOTH_ROLES:
-        reason = "a node is broker and controller in one, and joins no others"
-        raise _refused(f"{name}={','.join(roles)}", name, reason, f"write {name}=broker,controller, or remove it")
 
 
 def _refuse_other_protocols(values: Mapping[str, Value]) -> None:

@@ -50,10 +50,6 @@ _POLICIES = (
 _QUOTA_CALLBACK = ("Java classes cannot be run, so that no client would have its quotas", "remove it")
 _PRINCIPAL_BUILDER = ("Java classes cannot be run, so that clients would have other principals", "remove it")
 _REPLICA_SELECTOR = ("Java classes cannot be run, so that consumers would read from other replicas", "remove it")
-_SEVERAL_NODES = (
-    "a node of kafkapy is alone, so that records would have one replica where several are expected",
-    "name this node only, or use Apache Kafka for a cluster",
-)
 _METADATA_ELSEWHERE = (
     "the metadata log is in the data directory, so that what is in the other would be missing",
     "remove it; a __cluster_metadata-0 that is elsewhere belongs into the directory of log.dirs",
@@ -76,7 +72,8 @@ BROKER: Table = {
         "": """
             advertised.listeners auto.create.topics.enable broker.id broker.rack compression.gzip.level
             compression.lz4.level compression.type compression.zstd.level connections.max.idle.ms
-            controller.listener.names default.replication.factor delete.topic.enable fetch.max.bytes
+            controller.listener.names controller.quorum.bootstrap.servers controller.quorum.voters
+            default.replication.factor delete.topic.enable fetch.max.bytes
             group.initial.rebalance.delay.ms group.max.session.timeout.ms group.max.size group.min.session.timeout.ms
             inter.broker.listener.name log.cleaner.backoff.ms log.cleaner.dedupe.buffer.size
             log.cleaner.delete.retention.ms log.cleaner.enable log.cleaner.io.buffer.load.factor
@@ -90,7 +87,7 @@ BROKER: Table = {
             log.segment.delete.delay.ms max.connection.creation.rate max.connections max.connections.per.ip
             max.connections.per.ip.overrides max.incremental.fetch.session.cache.slots
             max.request.partition.size.limit message.max.bytes metadata.log.segment.bytes metadata.log.segment.ms
-            node.id num.partitions offset.metadata.max.bytes offsets.commit.timeout.ms
+            node.id num.partitions offset.metadata.max.bytes offsets.commit.timeout.ms process.roles
             offsets.retention.check.interval.ms offsets.retention.minutes offsets.topic.compression.codec
             offsets.topic.num.partitions offsets.topic.replication.factor offsets.topic.segment.bytes
             producer.id.expiration.check.interval.ms producer.id.expiration.ms
@@ -109,7 +106,6 @@ BROKER: Table = {
             listener.security.protocol.map listeners
         """,
         "one directory: a node with further entries does not start": "log.dirs",
-        "`broker,controller`: a node with one role alone does not start": "process.roles",
         "`classic`: a node with another protocol in its list does not start": "group.coordinator.rebalance.protocols",
         "PLAINTEXT: a node with another protocol does not start": "security.inter.broker.protocol",
         "at most as many as the partition has replicas": "min.insync.replicas",
@@ -214,7 +210,6 @@ BROKER: Table = {
         NO_ACLS: "authorizer.class.name",
         _QUOTA_CALLBACK: "client.quota.callback.class",
         NO_CONFIG_PROVIDERS: "config.providers",
-        _SEVERAL_NODES: "controller.quorum.bootstrap.servers controller.quorum.voters",
         _METADATA_ELSEWHERE: "metadata.log.dir",
         _PRINCIPAL_BUILDER: "principal.builder.class",
         _REMOTE_STORAGE: "remote.log.storage.system.enable",

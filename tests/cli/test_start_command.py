@@ -374,7 +374,7 @@ def test_a_full_disk_refuses_what_does_not_fit_and_spoils_nothing_else(tmp_path:
         ("listeners=PLAINTEXT://192.0.2.1:0", "192.0.2.1:0 is not an address of this machine"),
         ("advertised.listeners=PLAINTEXT://0.0.0.0:9092", "0.0.0.0"),
         ("node.id=-1", "Invalid value -1 for configuration node.id: Value must be at least 0"),
-        ("process.roles=controller", "a node is broker and controller in one"),
+        ("process.roles=controller", "controller.quorum.voters must contain a parseable set of controllers"),
         ("authorizer.class.name=com.acme.Authorizer", "there are no ACLs"),
     ],
 )

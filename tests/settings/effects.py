@@ -57,7 +57,10 @@ BROKER_EFFECTS = {
     """,
     "settings/test_settings.py::test_the_data_is_in_log_dirs_else_in_log_dir": "log.dir log.dirs",
     "settings/test_support.py::test_what_would_open_or_lose_something_is_refused": """
-        group.coordinator.rebalance.protocols process.roles security.inter.broker.protocol
+        group.coordinator.rebalance.protocols security.inter.broker.protocol
+    """,
+    "settings/test_roles.py::test_where_others_find_a_node": """
+        controller.quorum.bootstrap.servers controller.quorum.voters process.roles
     """,
     "shell/test_running_and_stopping.py::test_a_topic_made_by_a_metadata_request_is_there_at_once_and_for_good": """
         num.partitions

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kafkapy.settings import broker, catalog, definitions, generate
+from kafkapy.settings import broker, catalog, definitions, generate, node
 from kafkapy.settings.area import Area
 from kafkapy.settings.different_defaults import DIFFERENT_DEFAULTS
 from kafkapy.settings.group import GroupSettings
@@ -12,7 +12,7 @@ from kafkapy.settings.parse import default_value, parse_value
 from kafkapy.settings.topic import TopicSettings
 
 BROKER_AREAS: list[type[Area]] = [
-    broker.NodeSettings,
+    node.NodeSettings,
     broker.NetworkSettings,
     broker.LogManagerSettings,
     broker.TopicCreationSettings,
@@ -37,7 +37,7 @@ def test_all_of_kafkas_settings_are_there() -> None:
 
 @pytest.mark.parametrize("area", [*BROKER_AREAS, TopicSettings, GroupSettings])
 def test_fields_have_kafkas_names_types_and_defaults(area: type[Area]) -> None:
-    table = {**catalog.broker_definitions(), **catalog.own_definitions()}
+    table = {**catalog.broker_definitions(), **catalog.dynamic_only_definitions(), **catalog.own_definitions()}
     if area is TopicSettings:
         table = dict(catalog.topic_definitions())
     elif area is GroupSettings:
