@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from kafkapy.partitions.disk_watch import DiskWatch
     from kafkapy.partitions.flushing import Flusher
     from kafkapy.partitions.manager import PartitionManager
+    from kafkapy.peers.channel import ControllerChannel
     from kafkapy.settings.current import CurrentSettings
 
 
@@ -42,6 +43,7 @@ class NodeParts:
 class Broker(NodeParts):
     """References to the parts of one broker."""
 
+    to_controller: ControllerChannel
     partitions: PartitionManager
     checkpoints: Checkpoints
     flusher: Flusher

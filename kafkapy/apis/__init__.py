@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from kafkapy_wire.api_keys import ApiKey
 
-__all__ = ["API_MODULES", "CONTROLLER_API_MODULES"]
+__all__ = ["API_MODULES", "CONTROLLER_API_MODULES", "FORWARDABLE"]
 
 API_MODULES: dict[ApiKey, str] = {
     ApiKey.PRODUCE: "produce",
@@ -63,6 +63,8 @@ API_MODULES: dict[ApiKey, str] = {
     ApiKey.LIST_TRANSACTIONS: "list_transactions",
     ApiKey.LIST_CONFIG_RESOURCES: "list_config_resources",
     ApiKey.DESCRIBE_TOPIC_PARTITIONS: "describe_topic_partitions",
+    ApiKey.ADD_RAFT_VOTER: "add_raft_voter",
+    ApiKey.REMOVE_RAFT_VOTER: "remove_raft_voter",
 }
 
 CONTROLLER_API_MODULES: dict[ApiKey, str] = {
@@ -71,9 +73,8 @@ CONTROLLER_API_MODULES: dict[ApiKey, str] = {
     ApiKey.BEGIN_QUORUM_EPOCH: "begin_quorum_epoch",
     ApiKey.END_QUORUM_EPOCH: "end_quorum_epoch",
     ApiKey.FETCH_SNAPSHOT: "fetch_snapshot",
-    ApiKey.ADD_RAFT_VOTER: "add_raft_voter",
-    ApiKey.REMOVE_RAFT_VOTER: "remove_raft_voter",
     ApiKey.UPDATE_RAFT_VOTER: "update_raft_voter",
+    ApiKey.ENVELOPE: "envelope",
 } | {
     key: API_MODULES[key]
     for key in (
@@ -91,5 +92,34 @@ CONTROLLER_API_MODULES: dict[ApiKey, str] = {
         ApiKey.UPDATE_FEATURES,
         ApiKey.DESCRIBE_CLUSTER,
         ApiKey.UNREGISTER_BROKER,
+        ApiKey.ADD_RAFT_VOTER,
+        ApiKey.REMOVE_RAFT_VOTER,
     )
 }
+
+FORWARDABLE = frozenset(
+    {
+        ApiKey.CREATE_TOPICS,
+        ApiKey.DELETE_TOPICS,
+        ApiKey.CREATE_ACLS,
+        ApiKey.DELETE_ACLS,
+        ApiKey.ALTER_CONFIGS,
+        ApiKey.CREATE_PARTITIONS,
+        ApiKey.CREATE_DELEGATION_TOKEN,
+        ApiKey.RENEW_DELEGATION_TOKEN,
+        ApiKey.EXPIRE_DELEGATION_TOKEN,
+        ApiKey.ELECT_LEADERS,
+        ApiKey.INCREMENTAL_ALTER_CONFIGS,
+        ApiKey.ALTER_PARTITION_REASSIGNMENTS,
+        ApiKey.LIST_PARTITION_REASSIGNMENTS,
+        ApiKey.ALTER_CLIENT_QUOTAS,
+        ApiKey.ALTER_USER_SCRAM_CREDENTIALS,
+        ApiKey.DESCRIBE_QUORUM,
+        ApiKey.UPDATE_FEATURES,
+        ApiKey.UNREGISTER_BROKER,
+        ApiKey.ADD_RAFT_VOTER,
+        ApiKey.REMOVE_RAFT_VOTER,
+        ApiKey.UNREGISTER_CONTROLLER,
+    }
+)
+"""What a broker forwards to the active controller, unless that is in its own process."""

@@ -39,6 +39,9 @@ class Controller(Protocol):
     whose `timeout_ms` is not positive is refused with REQUEST_TIMED_OUT and not begun.
     """
 
+    is_active: bool
+    """Whether it decides. Otherwise everything but the first three is refused with NOT_CONTROLLER."""
+
     @property
     def leader_id(self) -> int: ...
 

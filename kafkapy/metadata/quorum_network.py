@@ -15,7 +15,6 @@ from kafkapy.peers.peer import PeerUnavailable
 from kafkapy_controller.quorum_state import NOBODY
 from kafkapy_controller.raft.messages import Fetch, FetchResult, FetchSnapshot, Request, Result
 from kafkapy_controller.raft.quorum import Answered, Failed
-from kafkapy_controller.raft.rpc import decode_result, encode_request
 from kafkapy_wire.errors import MalformedMessage
 from kafkapy_wire.records import whole_batches_bytes
 
@@ -59,6 +58,8 @@ class QuorumNetwork:
         self._nursery: trio.Nursery | None = None
         self._unsent: list[Send] = []  # before `run` runs
         self._failing: set[int] = set()
+        self._asking = 0  # requests under way that do not wait for records
+        self._answered = trio.Event()
 
     def address_of(self, node_id: int) -> tuple[str, int] | None:
         """Where a node of the quorum serves the others; None if nobody has said so."""
@@ -94,8 +95,17 @@ class QuorumNetwork:
             finally:
                 self._nursery = None
 
+    async def drain(self, seconds: float) -> None:
+        """Return when every request but the waiting Fetch is answered, or `seconds` have passed."""
+        with trio.move_on_after(seconds):
+            while self._asking:
+                self._answered = trio.Event()
+                await self._answered.wait()
+
     async def _ask(self, send: Send) -> None:
         request = send.request
+        waits = isinstance(request, Fetch)
+        self._asking += not waits
         try:
             result = await self._answer_to(send.to, request)
         except (PeerUnavailable, MalformedMessage) as error:
@@ -104,6 +114,9 @@ class QuorumNetwork:
         else:
             self._note_success(send.to)
             self.step(Answered(send.to, request, result))
+        finally:
+            self._asking -= not waits
+            self._answered.set()
 
     async def _answer_to(self, node_id: int, request: Request) -> Result:
         """Raises PeerUnavailable, MalformedMessage."""
@@ -112,6 +125,8 @@ class QuorumNetwork:
             raise PeerUnavailable(f"nobody has said where node {node_id} listens")
         purpose = "quorum-fetch" if isinstance(request, Fetch | FetchSnapshot) else "quorum"
         peer = self._peers.at(*address, purpose)
+        from kafkapy_controller.raft.rpc import decode_result, encode_request  # only a node that asks others needs it
+
         message = encode_request(request, self._cluster_id)
         answer = await peer.ask(message, timeout_ms=self._request_timeout_ms)
         result = decode_result(answer, self._listener_name)
@@ -125,14 +140,15 @@ class QuorumNetwork:
         self.last_failure = str(error)
         if node_id not in self._failing:
             self._failing.add(node_id)
-            logger.info("node %s of the quorum does not answer: %s", self._name(node_id), error)
+            logger.info("node %s of the quorum does not answer: %s", self.name_of(node_id), error)
 
     def _note_success(self, node_id: int) -> None:
         if node_id in self._failing:
             self._failing.discard(node_id)
-            logger.info("node %s of the quorum answers again", self._name(node_id))
+            logger.info("node %s of the quorum answers again", self.name_of(node_id))
 
-    def _name(self, node_id: int) -> str:
+    def name_of(self, node_id: int) -> str:
+        """Id and address, for a line of the log."""
         address = self.address_of(node_id)
         where = "" if address is None else f"{address[0]}:{address[1]}"
         return where if node_id < NOBODY else f"{node_id} ({where})"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from importlib import import_module
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from kafkapy.apis.served import Api
 from kafkapy.errors import NotServed
 from kafkapy_wire.api_keys import (
     API_VERSIONS,
@@ -15,44 +16,12 @@ from kafkapy_wire.api_keys import (
     response_header_version,
 )
 from kafkapy_wire.codec import decoder, decoder_in_steps, encoder
-from kafkapy_wire.message import parse_versions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
 
-    from kafkapy_wire.errors import KafkaError
-    from kafkapy_wire.message import Message, Struct
-
-
-class Api:
-    """One API key: its handler, and its answer if the handler raises KafkaError."""
-
-    __slots__ = ("error_response", "handle", "has_records", "key", "versions")
-
-    def __init__(self, key: ApiKey, module_name: str) -> None:
-        module = import_module(f"kafkapy.apis.{module_name}")
-        self.key = key
-        self.versions = range(API_VERSIONS[key].min_version, API_VERSIONS[key].max_version + 1)
-        self.handle: Callable[[Any, Any], Any] = module.handle
-        self.has_records = _has_records(request_class(key))
-        """Whether a decoded request has views of its frame; everything but records is copied."""
-        self.error_response: Callable[[Any, KafkaError], Message]
-        if hasattr(module, "error_response"):
-            self.error_response = module.error_response
-        else:
-            fields = response_class(key).__fields__
-            carried = [parse_versions(field.versions) for field in fields if field.name == "error_code"]
-            assert any(all(number in versions for number in self.versions) for versions in carried), (
-                f"{module.__name__} needs an error_response: not every version of its answer has an error of its own"
-            )
-            self.error_response = self._top_level_error
-
-    def _top_level_error(self, _request: Message, error: KafkaError) -> Message:
-        response = response_class(self.key)()
-        for name, value in (("error_code", error.code), ("error_message", error.message)):
-            if hasattr(response, name):
-                setattr(response, name, value)
-        return response
+    from kafkapy.context import RequestContext
+    from kafkapy_wire.message import Message
 
 
 class ApiVersion:
@@ -79,9 +48,10 @@ class ApiVersion:
 class ApiTable:
     """The API keys and versions that were used so far, by the first four bytes of a request."""
 
-    def __init__(self, modules: Mapping[ApiKey, str]) -> None:
-        """`modules`: see `kafkapy.apis`."""
+    def __init__(self, modules: Mapping[ApiKey, str], forwardable: frozenset[ApiKey] = frozenset()) -> None:
+        """`modules`: see `kafkapy.apis`. `forwardable`: requests for the active controller, on whatever node it is."""
         self._modules = modules
+        self._forwardable = forwardable
         self._apis: dict[int, Api] = {}
         self.versions: dict[int, ApiVersion] = {}
 
@@ -98,6 +68,8 @@ class ApiTable:
         api = self._apis.get(key)
         if api is None:
             api = self._apis[key] = Api(ApiKey(key), module_name)
+            if api.key in self._forwardable:
+                api.handle = partial(_handle_or_forward, api.key, api.handle)
         if number in api.versions:
             version = self.versions[key_and_version] = ApiVersion(api, number)
             return version
@@ -106,9 +78,12 @@ class ApiTable:
         raise NotServed(key, signed, api.versions)
 
 
-def _has_records(struct: type[Struct]) -> bool:
-    for field in struct.__fields__:
-        kind = field.kind[0] if isinstance(field.kind, list) else field.kind
-        if kind == "records" or (isinstance(kind, type) and _has_records(kind)):
-            return True
-    return False
+def _handle_or_forward(
+    key: ApiKey, handle: Callable[[Any, Any], Any], request: Message, context: RequestContext
+) -> object:
+    """What the handler returns if the active controller is in this process; otherwise its answer, from elsewhere."""
+    if context.node.controller.is_active:
+        return handle(request, context)
+    from kafkapy.apis.forwarding import forward
+
+    return forward(key, request, context)

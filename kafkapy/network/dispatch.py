@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import trio
 
-from kafkapy.apis import API_MODULES
+from kafkapy.apis import API_MODULES, FORWARDABLE
 from kafkapy.errors import NotServed, without_frames
 from kafkapy.network.api_table import ApiTable
 from kafkapy.network.long_messages import (
@@ -56,9 +56,11 @@ _HEADER = struct.Struct(">iih")  # API key and version, correlation id, length o
 class Dispatcher:
     """Decodes, handles and answers the requests of a node; one call for each frame."""
 
-    def __init__(self, modules: Mapping[ApiKey, str] = API_MODULES) -> None:
-        """`modules`: the table of `kafkapy.apis` that the listener serves."""
-        self._table = ApiTable(modules)
+    def __init__(
+        self, modules: Mapping[ApiKey, str] = API_MODULES, forwardable: frozenset[ApiKey] = FORWARDABLE
+    ) -> None:
+        """`modules`: the table of `kafkapy.apis` that the listener serves; `forwardable` is for brokers' listeners."""
+        self._table = ApiTable(modules, forwardable)
         self._versions = self._table.versions
         self.gate: Gate | None = None
         self.faults: FaultDoor | None = None

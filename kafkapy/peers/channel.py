@@ -60,7 +60,7 @@ class ControllerChannel:
                 except PeerUnavailable as error:
                     why = str(error)
                 else:
-                    if answer is not None and not _says_not_controller(answer):
+                    if answer is not None and not says_not_controller(answer):
                         return answer
                 await self._clock.sleep(RETRY_MS)
         message = f"The active controller has not answered within {timeout_ms:.0f} ms: {why}"
@@ -76,8 +76,8 @@ class ControllerChannel:
         return await self._peers.at(*address, PURPOSE).ask(request, timeout_ms=timeout_ms)
 
 
-def _says_not_controller(answer: Message) -> bool:
-    """Whether the answer, or its first part (a topic of CreateTopics), has the error NOT_CONTROLLER."""
+def says_not_controller(answer: Message) -> bool:
+    """Whether the answer, or the first part of it (a topic of CreateTopics), has the error NOT_CONTROLLER."""
     code = getattr(answer, "error_code", None)
     if code is not None:
         return bool(code == ErrorCode.NOT_CONTROLLER)

@@ -41,6 +41,7 @@ def make_context(version: int, lab: GroupLab | None = None, *, client_id: str | 
         metadata=metadata,
         controller=absent,
         quorum=absent,
+        to_controller=absent,
         partitions=absent,
         checkpoints=absent,
         flusher=absent,

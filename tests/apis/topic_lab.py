@@ -89,6 +89,7 @@ class Lab:
             metadata=self.metadata,
             controller=self.controller,
             quorum=self.metadata_log,
+            to_controller=absent,
             partitions=absent,
             checkpoints=absent,
             flusher=absent,

@@ -68,6 +68,7 @@ STAGED = """
 import os, signal, sys
 from kafkapy.cli import ephemeral, main, start, stop_signals
 from kafkapy.node import Node
+from kafkapy.node.broker_part import BrokerPart
 from kafkapy_log import LogStore
 
 def then_signal(owner, name):
@@ -79,14 +80,14 @@ def then_signal(owner, name):
     setattr(owner, name, wrapped)
 
 owner, name = sys.argv[2].split(".")
-then_signal({"start": start, "Node": Node, "LogStore": LogStore, "Directory": ephemeral.EphemeralDirectory,
+then_signal({"start": start, "Node": Node, "BrokerPart": BrokerPart, "LogStore": LogStore, "Directory": ephemeral.EphemeralDirectory,
              "StopSignals": stop_signals.StopSignals}[owner], name)
 sys.exit(main(sys.argv[3:]))
 """
 
 STAGES = (
     "StopSignals.__enter__", "start._settings", "Directory.__init__", "Node.__init__", "LogStore._load",
-    "Node._assemble", "Node._listen",
+    "BrokerPart._assemble", "Node._serve",
 )  # fmt: skip
 
 
@@ -155,16 +156,16 @@ def test_only_directories_that_nobody_owns_are_removed(tmp_path: Path, monkeypat
 HELD = """
 import sys, socket
 from kafkapy.cli import main
-from kafkapy.node import Node
+from kafkapy.node.broker_part import BrokerPart
 
-recover = Node._recover
+recover = BrokerPart._recover
 
-async def held(node, store):
-    print(node.settings.now.listeners[0].port, flush=True)
+async def held(part, store):
+    print(part._settings.now.listeners[0].port, flush=True)
     sys.stdin.readline()
-    await recover(node, store)
+    await recover(part, store)
 
-Node._recover = held
+BrokerPart._recover = held
 sys.exit(main(sys.argv[1:]))
 """
 

@@ -92,7 +92,8 @@ def make_plausible(source: random.Random, struct: Struct, version: int, topic_id
             if isinstance(value, str):
                 setattr(struct, field.name, source.choice(NAMES))
             elif isinstance(value, int) and not isinstance(value, bool):
-                setattr(struct, field.name, source.choice(NUMBERS))
+                number = source.choice(NUMBERS)
+                setattr(struct, field.name, abs(number) if field.kind == "uint16" else number)
             elif field.kind == "uuid" and topic_ids:
                 setattr(struct, field.name, source.choice(topic_ids))
 

@@ -7,10 +7,10 @@ from typing import cast
 import pytest
 
 from kafkapy.apis import API_MODULES, heartbeat
+from kafkapy.apis.served import Api
 from kafkapy.broker import Broker
 from kafkapy.context import Client, NodeContext, RequestContext
 from kafkapy.errors import CloseConnection
-from kafkapy.network.api_table import Api
 from kafkapy.network.dispatch import COPIED_FRAME_BYTES_MAX, Dispatcher, Unfinished
 from kafkapy.network.outbox import Outbox
 from kafkapy.pending import Pending

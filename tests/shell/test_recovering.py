@@ -9,7 +9,8 @@ import pytest
 import trio
 import trio.testing
 
-import kafkapy.node
+import kafkapy.node.broker_part
+import kafkapy.node.node
 from kafkapy.cli.progress import RecoveryProgress
 from kafkapy.coordinators.group import GroupCoordinator
 from kafkapy.errors import StartupError
@@ -87,7 +88,7 @@ async def test_progress_is_told_and_a_stop_is_heard(tmp_path: Path, monkeypatch:
     async with running_node(tmp_path) as node, connect(node) as client:
         await fill(client)
     pretend_a_crash(tmp_path)
-    monkeypatch.setattr(kafkapy.node, "RECOVERY_TURN_SECONDS", 0)
+    monkeypatch.setattr(kafkapy.node.broker_part, "RECOVERY_TURN_SECONDS", 0)
     told: list[tuple[int, int]] = []
     with trio.CancelScope() as scope:
 
@@ -160,7 +161,7 @@ def test_coordinators_that_take_long_to_load_do_not_keep_the_listeners_waiting(
             request = FindCoordinatorRequest(key_type=0, coordinator_keys=["group"])
             await client.ask(request, FindCoordinatorResponse, 4)  # makes the topic
         monkeypatch.setattr(GroupCoordinator, "load", late)
-        monkeypatch.setattr(kafkapy.node, "COORDINATORS_LOAD_SECONDS", 0)
+        monkeypatch.setattr(kafkapy.node.node, "COORDINATORS_LOAD_SECONDS", 0)
         async with running_node(tmp_path) as node, connect(node) as client:
             assert await heartbeat(client) == ErrorCode.COORDINATOR_LOAD_IN_PROGRESS
             may_load.set()

@@ -13,6 +13,7 @@ from kafkapy.clock import ManualClock, Timer
 from kafkapy_wire.api_keys import API_VERSIONS, ApiKey, request_class
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.message import Message
+from kafkapy_wire.messages.add_raft_voter import AddRaftVoterRequest
 from kafkapy_wire.messages.alter_partition_reassignments import (
     AlterPartitionReassignmentsRequest,
     ReassignablePartition,
@@ -100,6 +101,7 @@ REQUESTS: dict[ApiKey, Callable[[], Message]] = {
     ),
     ApiKey.LIST_PARTITION_REASSIGNMENTS: lambda: ListPartitionReassignmentsRequest(topics=None),
     ApiKey.UPDATE_FEATURES: UpdateFeaturesRequest,
+    ApiKey.ADD_RAFT_VOTER: lambda: AddRaftVoterRequest(voter_id=2),
     ApiKey.CREATE_PARTITIONS: lambda: CreatePartitionsRequest(topics=[CreatePartitionsTopic(name="orders", count=3)]),
 }
 

@@ -1,0 +1,60 @@
+"""A broker forwards the requests that only the active controller can answer, each in an Envelope (KIP-590)."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING, Final
+
+from kafkapy_wire.api_keys import request_header_version, response_class, response_header_version
+from kafkapy_wire.codec import decode, decode_from, encode
+from kafkapy_wire.errors import ErrorCode, KafkaError, MalformedMessage, error_code
+from kafkapy_wire.messages.default_principal_data import DefaultPrincipalData
+from kafkapy_wire.messages.envelope import EnvelopeRequest, EnvelopeResponse
+from kafkapy_wire.messages.request_header import RequestHeader
+from kafkapy_wire.messages.response_header import ResponseHeader
+
+if TYPE_CHECKING:
+    from kafkapy.context import RequestContext
+    from kafkapy_wire.api_keys import ApiKey
+    from kafkapy_wire.message import Message
+
+TIMEOUT_MS: Final = 30_000
+"""How long a request may look for the active controller, as in Apache Kafka (request.timeout.ms of brokers)."""
+
+
+async def forward(key: ApiKey, request: Message, context: RequestContext) -> Message:
+    """The active controller's answer. Raises KafkaError: REQUEST_TIMED_OUT, and what the controller says of it all."""
+    version = context.api_version
+    header = RequestHeader(
+        request_api_key=key,
+        request_api_version=version,
+        correlation_id=context.correlation_id,
+        client_id=context.client_id,
+    )
+    envelope = EnvelopeRequest(
+        request_data=encode(header, request_header_version(key, version)) + encode(request, version),
+        request_principal=_principal(context.client.principal),
+        client_host_address=_packed(context.client.peer_host),
+    )
+    answer = await context.broker.to_controller.ask(envelope, timeout_ms=TIMEOUT_MS)
+    assert isinstance(answer, EnvelopeResponse)
+    if answer.error_code:
+        raise KafkaError(error_code(answer.error_code))
+    data = memoryview(answer.response_data or b"")
+    try:
+        _, position = decode_from(ResponseHeader, data, 0, response_header_version(key, version))
+        return decode(response_class(key), data[position:], version)
+    except MalformedMessage as error:
+        raise KafkaError(ErrorCode.UNKNOWN_SERVER_ERROR, f"the controller's answer cannot be read: {error}") from error
+
+
+def _principal(principal: str) -> bytes:
+    kind, _, name = principal.partition(":")
+    return b"\0\0" + encode(DefaultPrincipalData(type=kind, name=name), 0)
+
+
+def _packed(host: str) -> bytes:
+    """An address as 4 or 16 bytes."""
+    if ":" in host:
+        return socket.inet_pton(socket.AF_INET6, host.partition("%")[0])
+    return socket.inet_pton(socket.AF_INET, host)

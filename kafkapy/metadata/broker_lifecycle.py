@@ -1,0 +1,208 @@
+"""A broker's registration with the active controller, and its session there (KIP-631).
+
+A broker registers when it starts, and is fenced: it has no part in its partitions. It sends heartbeats. When it has the
+metadata up to its registration, the controller unfences it and makes it leader where it may. When the broker stops, it
+asks first that its partitions be led by others. If the controller does not hear of it for broker.session.timeout.ms, it
+is fenced again.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+import trio
+
+from kafkapy.errors import StartupError
+from kafkapy_wire.errors import ErrorCode, KafkaError, error_code
+from kafkapy_wire.messages.broker_heartbeat import BrokerHeartbeatRequest, BrokerHeartbeatResponse
+from kafkapy_wire.messages.broker_registration import (
+    BrokerRegistrationRequest,
+    BrokerRegistrationResponse,
+    Feature,
+    Listener,
+)
+
+if TYPE_CHECKING:
+    from kafkapy.clock import Clock
+    from kafkapy.metadata.publisher import MetadataPublisher
+    from kafkapy.peers.channel import ControllerChannel
+    from kafkapy.settings.current import CurrentSettings
+    from kafkapy_controller.delta import MetadataDelta
+    from kafkapy_controller.image import MetadataImage
+    from kafkapy_controller.registration import NodeRegistration
+
+logger = logging.getLogger("kafkapy.broker")
+
+NO_EPOCH: Final = -1
+RETRY_MS: Final = 100
+SHUTDOWN_MS_MAX: Final = 5_000
+"""How long a stopping broker waits at most for others to take its partitions over."""
+
+
+class BrokerLifecycle:
+    """One broker's registration. `epoch` is its broker epoch, once it is registered."""
+
+    def __init__(
+        self,
+        registration: NodeRegistration,
+        cluster_id: str,
+        channel: ControllerChannel,
+        publisher: MetadataPublisher,
+        settings: CurrentSettings,
+        clock: Clock,
+        *,
+        previous_epoch: int = NO_EPOCH,
+    ) -> None:
+        """`previous_epoch`: that of the run which stopped cleanly on this directory, by its shutdown marker."""
+        self.epoch = NO_EPOCH
+        self._registration = registration
+        self._cluster_id = cluster_id
+        self._channel = channel
+        self._publisher = publisher
+        self._settings = settings
+        self._clock = clock
+        self._previous_epoch = previous_epoch
+        self._is_stopping = False
+        self._soon = trio.Event()
+        self._unfenced = trio.Event()
+        self._may_stop = trio.Event()
+        publisher.subscribe(self._follow_metadata)
+
+    @property
+    def node_id(self) -> int:
+        return self._registration.node_id
+
+    def registered(self, epoch: int) -> None:
+        """The controller of this process has registered the broker in this epoch."""
+        self.epoch = epoch
+
+    async def register(self) -> None:
+        """Register, as soon as there is an active controller.
+
+        Raises StartupError: the controller refuses this broker.
+        """
+        deadline_ms = self._clock.monotonic_ms() + self._settings.now.node.initial_broker_registration_timeout_ms
+        is_said = False
+        while True:
+            code = await self._register_once()
+            if code is ErrorCode.NONE:
+                logger.debug("broker %d is registered in epoch %d", self.node_id, self.epoch)
+                return
+            if code is ErrorCode.DUPLICATE_BROKER_REGISTRATION:
+                # The session of the last run, which was killed, may have to end first. Or another node has this id.
+                if self._clock.monotonic_ms() > deadline_ms:
+                    raise StartupError(
+                        f"another running broker has node.id={self.node_id} (DUPLICATE_BROKER_REGISTRATION): give this "
+                        "one another id, or stop the other one"
+                    )
+                if not is_said:
+                    is_said = True
+                    logger.info("broker %d is still registered: waiting until its last session ends", self.node_id)
+            elif code not in (ErrorCode.NOT_CONTROLLER, ErrorCode.REQUEST_TIMED_OUT, ErrorCode.UNKNOWN_SERVER_ERROR):
+                advice = _ADVICE.get(code, "see its log")
+                raise StartupError(f"the active controller refuses broker {self.node_id}: {code.name}: {advice}")
+            await self._clock.sleep(RETRY_MS)
+
+    async def _register_once(self) -> ErrorCode:
+        registration = self._registration
+        request = BrokerRegistrationRequest(
+            broker_id=registration.node_id,
+            cluster_id=self._cluster_id,
+            incarnation_id=registration.incarnation_id,
+            listeners=[
+                Listener(name=e.name, host=e.host, port=e.port, security_protocol=e.security_protocol)
+                for e in registration.endpoints
+            ],
+            features=[
+                Feature(name=name, min_supported_version=low, max_supported_version=high)
+                for name, (low, high) in registration.features.items()
+            ],
+            rack=registration.rack,
+            log_dirs=list(registration.log_dirs),
+            previous_broker_epoch=self._previous_epoch,
+        )
+        try:
+            answer = await self._channel.ask(request, timeout_ms=self._request_timeout_ms)
+        except KafkaError as error:
+            return error.code
+        assert isinstance(answer, BrokerRegistrationResponse)
+        if not answer.error_code:
+            self.epoch = answer.broker_epoch
+        return error_code(answer.error_code)
+
+    @property
+    def _request_timeout_ms(self) -> int:
+        return self._settings.now.node.broker_session_timeout_ms // 2
+
+    async def caught_up(self) -> None:
+        """Wait until the published image has the registration."""
+        while self._publisher.image.offset < self.epoch:
+            self._soon = trio.Event()
+            await self._soon.wait()
+
+    async def unfenced(self) -> None:
+        """Wait until the published image says that the broker has a part in its partitions."""
+        await self._unfenced.wait()
+
+    async def run(self) -> None:
+        """Send heartbeats until cancelled."""
+        while True:
+            self._soon = trio.Event()
+            interval_ms = self._settings.now.node.broker_heartbeat_interval_ms
+            answered = await self._beat(interval_ms)
+            if self._soon.is_set():
+                continue
+            if not answered or not self._unfenced.is_set() or self._is_stopping:
+                interval_ms = min(RETRY_MS, interval_ms)
+            await self._clock.wait(self._soon, interval_ms)
+
+    async def _beat(self, timeout_ms: int) -> bool:
+        """Send one heartbeat; whether the controller has taken it."""
+        request = BrokerHeartbeatRequest(
+            broker_id=self.node_id,
+            broker_epoch=self.epoch,
+            current_metadata_offset=self._publisher.image.offset,
+            want_shut_down=self._is_stopping,
+        )
+        try:
+            answer = await self._channel.ask(request, timeout_ms=timeout_ms)
+        except KafkaError as error:
+            logger.debug("no heartbeat: %s", error.message)
+            return False
+        assert isinstance(answer, BrokerHeartbeatResponse)
+        code = error_code(answer.error_code)
+        if code in (ErrorCode.STALE_BROKER_EPOCH, ErrorCode.BROKER_ID_NOT_REGISTERED):
+            logger.warning("broker %d is not registered any more (%s): it registers again", self.node_id, code.name)
+            await self._register_once()
+            return False
+        if code is not ErrorCode.NONE:
+            logger.warning("the active controller refuses a heartbeat of broker %d: %s", self.node_id, code.name)
+            return False
+        if answer.should_shut_down:
+            self._may_stop.set()
+        return True
+
+    async def hand_over(self) -> None:
+        """Have other brokers lead what this one leads, for a clean stop; bounded in time. `run` must be running."""
+        self._is_stopping = True
+        self._soon.set()
+        if not await self._clock.wait(self._may_stop, SHUTDOWN_MS_MAX):
+            logger.warning(
+                "broker %d stops although others have not taken over within %d ms", self.node_id, SHUTDOWN_MS_MAX
+            )
+
+    def _follow_metadata(self, image: MetadataImage, _delta: MetadataDelta) -> None:
+        if image.offset < self.epoch or self._unfenced.is_set():
+            return
+        self._soon.set()
+        broker = image.brokers.get(self.node_id)
+        if broker is not None and broker.epoch == self.epoch and not broker.fenced:
+            self._unfenced.set()
+
+
+_ADVICE = {
+    ErrorCode.INCONSISTENT_CLUSTER_ID: "its directory belongs to another cluster: name the directory of this one",
+    ErrorCode.UNSUPPORTED_VERSION: "the cluster uses a feature at a level that this release does not have",
+    ErrorCode.INVALID_REGISTRATION: "it was registered with other roles, or lacks a listener that others need",
+}

@@ -1,0 +1,225 @@
+"""What a broker has: its partitions, its coordinators, and its registration with the active controller."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from functools import partial
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import trio
+
+from kafkapy.broker import Broker
+from kafkapy.coordinators.group import GroupCoordinator
+from kafkapy.coordinators.topic_log import TopicCoordinatorLog
+from kafkapy.coordinators.transaction import MarkerWriter, PartitionEnlister, TransactionCoordinator
+from kafkapy.fetching.sessions import FetchSessionCache
+from kafkapy.metadata.dynamic_settings import DynamicSettings
+from kafkapy.metadata.internal_topics import create_internal_topic
+from kafkapy.metadata.producer_ids import ProducerIds
+from kafkapy.partitions.checkpoints import Checkpoints
+from kafkapy.partitions.flushing import Flusher
+from kafkapy.partitions.log_cleaning import LogCleaning
+from kafkapy.partitions.manager import PartitionManager
+from kafkapy.settings.listeners import SECURITY_PROTOCOLS
+from kafkapy_controller.image import Endpoint
+from kafkapy_controller.topic_names import OFFSETS_TOPIC, TRANSACTION_TOPIC
+from kafkapy_log import StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import ExitStack
+    from random import Random
+
+    from kafkapy.bugs import Bugs
+    from kafkapy.clock import Clock
+    from kafkapy.metadata.broker_lifecycle import BrokerLifecycle
+    from kafkapy.node.quorum_part import QuorumPart
+    from kafkapy.partitions.disk_watch import DiskWatch
+    from kafkapy.partitions.topic_settings import TopicSettingsSource
+    from kafkapy.settings.current import CurrentSettings
+    from kafkapy_log import LogStore
+
+RECOVERY_TURN_SECONDS = 0.05
+FETCH_SESSION_EVICTION_MS = 120_000
+
+
+class BrokerPart:
+    """The parts of a broker, made in order by `start`."""
+
+    broker: Broker
+    log_cleaning: LogCleaning
+    lifecycle: BrokerLifecycle | None = None
+    """None in a quorum of one, whose controller registers the broker of its own process."""
+
+    def __init__(
+        self,
+        quorum: QuorumPart,
+        settings: CurrentSettings,
+        topic_settings: TopicSettingsSource,
+        clock: Clock,
+        disk: DiskWatch,
+        bugs: Bugs,
+        *,
+        random: Random,
+        durable: bool,
+        kept: bool,
+        on_recovery: Callable[[int, int], None],
+    ) -> None:
+        self._quorum = quorum
+        self._settings = settings
+        self._clock = clock
+        self._disk = disk
+        self._bugs = bugs
+        self._random = random
+        self._durable = durable
+        self._kept = kept
+        self._on_recovery = on_recovery
+        self._flusher = Flusher(clock, disk)
+        self._partitions = PartitionManager(
+            quorum.store,
+            settings.now.node.node_id,
+            topic_settings,
+            clock,
+            disk,
+            self._flusher if durable else None,
+        )
+        self._broker_epoch = -1
+
+    def close_logs(self) -> None:
+        """Close the logs; those that are kept cleanly, with the broker epoch once there is one. Blocks.
+
+        Raises OSError, StorageError: some could not be closed cleanly.
+        """
+        store = self._quorum.store
+        # The directory was lost and may be another broker's by now: write no file into it.
+        if not self._kept or store.why_lost() is not None:
+            with suppress(StorageError):  # the disk has failed for this log before; nobody opens these files again
+                store.close(clean=False)
+            return
+        epoch = self._broker_epoch if self.lifecycle is None else self.lifecycle.epoch
+        store.close(self._partitions.high_watermarks(), broker_epoch=epoch)
+
+    async def start(self, parts: ExitStack, nursery: trio.Nursery) -> None:
+        """Register the broker, recover its logs, follow the metadata. Raises StartupError, StoreError, KafkaError."""
+        if self._quorum.is_alone:
+            self._follow_metadata()
+            await self._recover(self._quorum.store)
+            registration = self._quorum.registration(self._endpoints())
+            await self._quorum.register_controller()
+            self._broker_epoch = await self._quorum.controller.register_broker(registration).wait()
+            self._assemble(parts)
+            return
+        from kafkapy.metadata.broker_lifecycle import BrokerLifecycle
+
+        lifecycle = self.lifecycle = BrokerLifecycle(
+            self._quorum.registration(self._endpoints()),
+            self._quorum.store.cluster_id,
+            self._quorum.channel,
+            self._quorum.publisher,
+            self._settings,
+            self._clock,
+        )
+        await lifecycle.register()
+        nursery.start_soon(lifecycle.run)
+        await lifecycle.caught_up()
+        self._follow_metadata()
+        await self._recover(self._quorum.store)
+        self._assemble(parts)
+
+    def _endpoints(self) -> list[Endpoint]:
+        return [
+            Endpoint(each.name, each.host, each.port, SECURITY_PROTOCOLS.index(each.security_protocol))
+            for each in self._settings.now.advertised_listeners
+        ]
+
+    def _follow_metadata(self) -> None:
+        """Update the settings, then the partitions, then log cleaning with each new image, beginning with this one."""
+        metadata, partitions = self._quorum.publisher, self._partitions
+        dynamic_settings = DynamicSettings(self._settings)
+        dynamic_settings.load(metadata.image)
+        partitions.load(metadata.image)
+        self._settings.subscribe(partitions.follow_settings)
+        self.log_cleaning = LogCleaning(
+            self._settings,
+            self._clock,
+            partitions,
+            self._quorum.store,
+            self._disk,
+            self._bugs,
+            fsync=self._durable,
+        )
+        metadata.subscribe(dynamic_settings.follow_metadata)
+        metadata.subscribe(partitions.follow_metadata)
+        metadata.subscribe(self.log_cleaning.follow_metadata)
+
+    async def _recover(self, store: LogStore) -> None:
+        """Recover every partition after an unclean stop. A turn at a time, so that it can be interrupted.
+
+        This is done before the ports open: recovering a large log would hold up all clients. Raises StoreError.
+        """
+        count = store.unrecovered_count
+        while remaining := store.unrecovered_count:
+            self._on_recovery(count - remaining, count)
+            store.recover(self._clock.now_ms(), partial(_is_past, perf_counter() + RECOVERY_TURN_SECONDS))
+            await trio.lowlevel.checkpoint()
+        if count:
+            self._on_recovery(count, count)
+
+    def _assemble(self, parts: ExitStack) -> None:
+        """The broker, with its coordinators."""
+        quorum, settings = self._quorum, self._settings
+        store, metadata, controller, partitions = quorum.store, quorum.publisher, quorum.controller, self._partitions
+
+        async def create_topic(name: str) -> None:
+            await create_internal_topic(controller, name, settings.now)
+
+        producer_ids = ProducerIds(controller.allocate_producer_ids)
+        groups = GroupCoordinator(
+            settings,
+            self._clock,
+            TopicCoordinatorLog(OFFSETS_TOPIC, partitions, self._clock, create_topic),
+            metadata,
+            self._random,
+        )
+        parts.callback(groups.close)
+        markers = MarkerWriter(partitions, groups, self._clock)
+        transactions = TransactionCoordinator(
+            settings,
+            self._clock,
+            TopicCoordinatorLog(TRANSACTION_TOPIC, partitions, self._clock, create_topic),
+            metadata,
+            producer_ids.next,
+            markers,
+        )
+        parts.callback(transactions.close)
+        metadata.subscribe(groups.follow_metadata)
+        metadata.subscribe(transactions.follow_metadata)
+        self.broker = Broker(
+            node_id=quorum.parts.node_id,
+            cluster_id=quorum.parts.cluster_id,
+            clock=self._clock,
+            settings=settings,
+            metadata=metadata,
+            controller=controller,
+            quorum=quorum.metadata_log,
+            to_controller=quorum.channel,
+            partitions=partitions,
+            checkpoints=Checkpoints(store, partitions),
+            flusher=self._flusher,
+            disk=self._disk,
+            fetch_sessions=FetchSessionCache(
+                slots=settings.now.replication.max_incremental_fetch_session_cache_slots,
+                eviction_ms=FETCH_SESSION_EVICTION_MS,
+                rng=self._random,
+            ),
+            groups=groups,
+            transactions=transactions,
+            enlister=PartitionEnlister(transactions),
+            markers=markers,
+            producer_ids=producer_ids,
+        )
+
+
+def _is_past(moment: float) -> bool:
+    return perf_counter() > moment

@@ -1,0 +1,370 @@
+"""One node in one process: its settings and ports, and the order in which its parts start and stop.
+
+A port that is open has a working broker, or controller, behind it. Ports are bound first, as their numbers are
+registered. Then the metadata is loaded, and controllers are served, so that the quorum can elect a leader. A broker
+registers, recovers its logs and loads its coordinators; when it has its part in its partitions, clients are served.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import ExitStack, asynccontextmanager
+from functools import partial
+from random import Random
+from typing import TYPE_CHECKING
+
+import trio
+
+from kafkapy.apis import CONTROLLER_API_MODULES
+from kafkapy.bugs import Bugs
+from kafkapy.clock import WallClock
+from kafkapy.context import NodeContext, RequestContext
+from kafkapy.errors import ShutdownError, StartupError
+from kafkapy.housekeeping import Housekeeping
+from kafkapy.metadata.broken import BrokenMetadata
+from kafkapy.metadata.internal_topics import create_given_topics
+from kafkapy.network.advertised import address_text
+from kafkapy.network.dispatch import Dispatcher
+from kafkapy.network.listeners import bind, listen
+from kafkapy.network.server import Server, Service
+from kafkapy.node.broker_part import BrokerPart
+from kafkapy.node.quorum_part import QuorumPart
+from kafkapy.partitions.disk_watch import DiskWatch
+from kafkapy.partitions.topic_settings import TopicSettingsSource
+from kafkapy.settings.current import CurrentSettings
+from kafkapy_log import LogStore, StoreError
+from kafkapy_log.disk_errors import what_to_do
+from kafkapy_wire.errors import KafkaError, MalformedMessage
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+    from pathlib import Path
+
+    from kafkapy.broker import Broker, NodeParts
+    from kafkapy.clock import Clock
+    from kafkapy.metadata.metadata_log import MetadataLog
+    from kafkapy.partitions.log_cleaning import LogCleaning
+    from kafkapy.settings import Settings
+    from kafkapy.settings.given import GivenTopic
+    from kafkapy.settings.listeners import Listener
+
+logger = logging.getLogger("kafkapy.node")
+
+# Connections wait so long for the coordinators to load. After that, requests get COORDINATOR_LOAD_IN_PROGRESS.
+COORDINATORS_LOAD_SECONDS = 0.25
+DRAIN_SECONDS = 0.05  # how long open requests may take after a stop was asked for
+LEAVING_SECONDS = 0.2  # how long the other controllers may take to hear that this one resigns
+
+Bound = list[tuple["Listener", "socket.socket"]]
+
+
+class Node:
+    """One process's node. Served within `started()`; `broker` has the parts that requests use."""
+
+    broker: Broker
+    """There once the node is up, for as long as it serves, if it is a broker."""
+    parts: NodeParts
+    store: LogStore
+    metadata_log: MetadataLog
+    server: Server
+    log_cleaning: LogCleaning
+    housekeeping: Housekeeping
+
+    def __init__(
+        self,
+        settings: Settings,
+        data_directory: Path,
+        *,
+        durable: bool = True,
+        kept: bool = True,
+        clock: Clock | None = None,
+        random: Random | None = None,
+        cluster_id: str | None = None,
+        topics: Iterable[GivenTopic] = (),
+        sockets: Mapping[str, socket.socket] | None = None,
+    ) -> None:
+        """Without `durable` nothing waits for the disk. Without `kept` the logs are not closed cleanly at the end, only
+        their descriptors: for a directory that is deleted then.
+
+        Whatever is left to chance asks `random`, the machine's own when there is none. `cluster_id` is for a new
+        directory: one that has an id keeps it. `topics` are made before anybody connects, if they are not there.
+        `sockets` are bound ones, by listener name, for listeners that need not be bound here.
+        """
+        self.settings = CurrentSettings(settings)
+        self._cluster_id = cluster_id
+        self._topics = tuple(topics)
+        self._sockets = sockets or {}
+        self.data_directory = data_directory
+        self.durable = durable
+        self.kept = kept
+        self.bugs = Bugs()
+        self.clock = clock or WallClock()
+        self.clock.bugs = self.bugs
+        self.random = random or Random()
+        self.disk = DiskWatch(data_directory, self.clock)
+        self.dispatcher = _dispatcher()
+        self.on_recovery: Callable[[int, int], None] = _show_no_progress
+        """Called now and then, while what an unclean stop left is recovered: partitions done, of how many."""
+        self.on_closing: Callable[[], None] = _ignore_closing
+        """Called when the node has stopped serving and closes its logs, which may take the disk a while."""
+        self.stopping = trio.Event()
+        self._was_started = False
+
+    @property
+    def node_id(self) -> int:
+        return self.settings.now.node.node_id
+
+    @property
+    def bootstrap_address(self) -> str:
+        """`host:port` of the first listener for clients."""
+        return address_text(self.settings.now.advertised_listeners[0])
+
+    @asynccontextmanager
+    async def started(self) -> AsyncIterator[Node]:
+        """Serve within the block; afterwards open requests get `DRAIN_SECONDS` and the logs are closed.
+
+        What the block raises comes out as it is. A node is started once. Raises StartupError: it cannot start;
+        ShutdownError: it has served and stopped, yet not cleanly. Their messages say what to do.
+        """
+        if self._was_started:
+            raise RuntimeError("a node is started once: make another")
+        self._was_started = True
+        parts = ExitStack()  # closes in reverse order whatever was opened, even if the start failed half way
+        cause: BaseException | None = None
+        failure: Exception | None = None
+        try:
+            self._tell_what_has_no_effect()
+            at_brokers, at_controllers = self._bind(parts)
+            quorum = self._open(parts, listens=bool(at_controllers))
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self.clock.run)
+                nursery.start_soon(self._stop_when_something_fails)
+                async with trio.open_nursery() as serving:
+                    self.server = Server(self.parts, self.bugs)
+                    await serving.start(partial(self.server.serve, self.stopping, drain_seconds=DRAIN_SECONDS))
+                    if at_controllers:
+                        self._serve(at_controllers, Service(_controller_dispatcher(), partial(NodeContext, self.parts)))
+                    if not quorum.is_alone:
+                        await nursery.start(quorum.run)
+                        await quorum.join()
+                    if self.settings.now.quorum.is_broker:
+                        await self._start_broker(parts, nursery, quorum)
+                        context_of = partial(RequestContext, self.broker)
+                        self._serve(at_brokers, Service(self.dispatcher, context_of))
+                    elif quorum.is_alone:
+                        nursery.start_soon(quorum.run)
+                    if self.settings.now.quorum.is_controller and not quorum.is_alone:
+                        nursery.start_soon(quorum.register_controller)
+                    logger.info("node %d started", self.node_id)
+                    yield self
+                    logger.info("stopping")
+                    await self._leave(quorum)
+                    self.stopping.set()
+                nursery.cancel_scope.cancel()
+        except BaseExceptionGroup as group:
+            cause = _cause(group)
+        finally:
+            self.on_closing()
+            try:
+                parts.close()
+            except (OSError, KafkaError) as error:
+                failure = error  # raised here, it would hide the exception that the block has raised
+        if cause is not None:
+            raise cause
+        if failure is not None:
+            raise ShutdownError(
+                f"the logs in {self.data_directory} could not be closed cleanly ({_words(failure)}): "
+                f"{what_to_do(failure)}; the next start recovers them"
+            ) from failure
+        logger.info("stopped: the logs in %s are closed", self.data_directory)
+
+    def _tell_what_has_no_effect(self) -> None:
+        settings = self.settings.now
+        if settings.given:
+            from kafkapy.settings.support import lines_about
+
+            for line in lines_about(settings.given, [listener.name for listener in settings.listeners]):
+                logger.warning("%s", line)
+
+    async def _create_topics(self) -> None:
+        """Create the given topics that do not exist. Raises StartupError: one cannot be created."""
+        try:
+            await create_given_topics(self.broker.controller, self._topics)
+        except KafkaError as error:
+            raise StartupError(f"cannot create a topic of KAFKA_CREATE_TOPICS: {_words(error)}") from error
+
+    async def _stop_when_something_fails(self) -> None:
+        """Raises ShutdownError after the disk or the metadata log has failed and requests under way are answered."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._stop_after, self.disk.failed, lambda: self.disk.failure)
+            nursery.start_soon(self._stop_after, self.metadata_log.failed, self._why_metadata_failed)
+
+    async def _stop_after(self, failed: trio.Event, why: Callable[[], str]) -> None:
+        await failed.wait()
+        self.stopping.set()
+        await self.clock.sleep(DRAIN_SECONDS * 1_000)
+        raise ShutdownError(why())
+
+    def _why_metadata_failed(self) -> str:
+        failure = self.metadata_log.failure
+        if failure is not None and not isinstance(failure, OSError | KafkaError | BrokenMetadata):
+            logger.error("the metadata log of node %d cannot go on", self.node_id, exc_info=failure)
+        return f"the metadata log of node {self.node_id} cannot go on: {failure}"
+
+    def _bind(self, parts: ExitStack) -> tuple[Bound, Bound]:
+        """Bind the port of every listener: those of the broker, those of the controller.
+
+        A port that the system chose goes into the settings.
+        """
+        at_brokers: Bound = []
+        at_controllers: Bound = []
+        ports: dict[str, int] = {}
+        settings = self.settings.now
+        for listener in settings.listeners:
+            if listener.security_protocol != "PLAINTEXT":
+                raise StartupError(
+                    f"listener {listener} wants {listener.security_protocol}, which kafkapy does not support yet: "
+                    "use PLAINTEXT"
+                )
+            sock = self._sockets.get(listener.name) or bind(listener)
+            parts.callback(sock.close)
+            logger.info("listener %s: %s port %d", listener.name, listener.host or "*", sock.getsockname()[1])
+            is_for_controllers = listener.name in settings.network.controller_listener_names
+            (at_controllers if is_for_controllers else at_brokers).append((listener, sock))
+            ports[listener.name] = sock.getsockname()[1]
+        self.settings.change(settings.with_ports(ports))
+        return at_brokers, at_controllers
+
+    def _serve(self, bound: Bound, service: Service) -> None:
+        """Open the ports. Raises StartupError: another process listens there since they were bound."""
+        for listener, sock in bound:
+            listen(listener, sock, backlog=self.settings.now.network.socket_listen_backlog_size)
+        self.server.accept_at(bound, service)
+
+    def _open(self, parts: ExitStack, *, listens: bool) -> QuorumPart:
+        """Open the data directory and its metadata. Raises StartupError. Blocks."""
+        self._topic_settings = TopicSettingsSource(self.settings)
+        try:
+            quorum = QuorumPart(
+                self.settings,
+                self.data_directory,
+                self._topic_settings,
+                self.clock,
+                self.disk,
+                random=self.random,
+                cluster_id=self._cluster_id,
+                durable=self.durable,
+                listens=listens,
+            )
+        except (StoreError, BrokenMetadata) as error:
+            raise StartupError(str(error)) from error
+        except (KafkaError, MalformedMessage, OSError) as error:
+            raise self._unusable(error) from error
+        self.store, self.metadata_log, self.parts = quorum.store, quorum.metadata_log, quorum.parts
+        if self.settings.now.quorum.is_broker:
+            self._broker_part = BrokerPart(
+                quorum,
+                self.settings,
+                self._topic_settings,
+                self.clock,
+                self.disk,
+                self.bugs,
+                random=self.random,
+                durable=self.durable,
+                kept=self.kept,
+                on_recovery=self.on_recovery,
+            )
+            parts.callback(self._broker_part.close_logs)
+        else:
+            parts.callback(quorum.store.close, {} if self.kept else None, clean=self.kept)
+        parts.callback(quorum.peers.close)
+        parts.callback(quorum.controller.close)
+        return quorum
+
+    async def _start_broker(self, parts: ExitStack, nursery: trio.Nursery, quorum: QuorumPart) -> None:
+        """Start all that a broker needs. Raises StartupError."""
+        part = self._broker_part
+        try:
+            await part.start(parts, nursery)
+        except (StoreError, BrokenMetadata) as error:
+            raise StartupError(str(error)) from error
+        except (KafkaError, MalformedMessage, OSError) as error:
+            raise self._unusable(error) from error
+        broker = self.broker = part.broker
+        if quorum.is_alone:  # before, its commits need no task
+            nursery.start_soon(quorum.run)
+        self.log_cleaning = part.log_cleaning
+        self.housekeeping = Housekeeping(broker, self.store, self.bugs, fsync=self.durable)
+        nursery.start_soon(self.housekeeping.run)
+        for each in (broker.flusher, broker.groups, broker.transactions, broker.producer_ids):
+            nursery.start_soon(each.run)
+        nursery.start_soon(self.log_cleaning.run)
+        if part.lifecycle is not None:
+            await part.lifecycle.unfenced()
+        loaded = trio.Event()
+        nursery.start_soon(self._load_coordinators, loaded)
+        await self.clock.wait(loaded, COORDINATORS_LOAD_SECONDS * 1_000)
+        await self._create_topics()
+
+    async def _leave(self, quorum: QuorumPart) -> None:
+        """Hand over what this node leads to others, if there are any."""
+        if quorum.is_alone:
+            return
+        settings = self.settings.now
+        lifecycle = self._broker_part.lifecycle if settings.quorum.is_broker else None
+        if lifecycle is not None and settings.node.controlled_shutdown_enable:
+            await lifecycle.hand_over()
+        await quorum.leave(LEAVING_SECONDS)
+
+    def _unusable(self, error: KafkaError | MalformedMessage | OSError) -> StartupError:
+        return StartupError(
+            f"cannot use the data directory {self.data_directory} ({_words(error)}): {what_to_do(error)}"
+        )
+
+    async def _load_coordinators(self, loaded: trio.Event) -> None:
+        """Replay the topics of the coordinators. Raises StartupError."""
+        try:
+            await self.broker.groups.load()
+            await self.broker.transactions.load()
+        except (KafkaError, OSError) as error:
+            raise self._unusable(error) from error
+        logger.debug("coordinators of groups and transactions loaded")
+        loaded.set()
+
+
+def _dispatcher() -> Dispatcher:
+    """The dispatcher; if debug lines are on, one that logs every request."""
+    if logging.getLogger("kafkapy.requests").isEnabledFor(logging.DEBUG):
+        from kafkapy.network.request_log import LoggingDispatcher
+
+        return LoggingDispatcher()
+    return Dispatcher()
+
+
+def _controller_dispatcher() -> Dispatcher:
+    """For requests of other nodes, and of tools that ask controllers."""
+    return Dispatcher(CONTROLLER_API_MODULES, frozenset())
+
+
+def _show_no_progress(_done: int, _count: int) -> None:
+    """The default `progress`: shows nothing."""
+
+
+def _ignore_closing() -> None:
+    """The default callback at a stop: does nothing."""
+
+
+def _cause(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The exception that made the tasks of a node stop; the exception group if there are several."""
+    causes = group.split(trio.Cancelled)[1]
+    if causes is None:
+        return group
+    cause: BaseException = causes
+    while isinstance(cause, BaseExceptionGroup) and len(cause.exceptions) == 1:
+        cause = cause.exceptions[0]
+    return cause
+
+
+def _words(error: BaseException) -> str:
+    return (error.message if isinstance(error, KafkaError) else None) or str(error)

@@ -1,0 +1,300 @@
+"""What every node has: its data directory, its place in the quorum of controllers, and the metadata."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import trio
+
+from kafkapy.broker import NodeParts
+from kafkapy.errors import StartupError
+from kafkapy.metadata.membership import check_membership, check_start, controller_endpoints, quorum_of
+from kafkapy.metadata.metadata_log import METADATA_DIRECTORY
+from kafkapy.metadata.publisher import MetadataPublisher
+from kafkapy.metadata.start import QuorumMember, open_metadata
+from kafkapy.peers.channel import ControllerChannel
+from kafkapy.peers.peers import Peers
+from kafkapy.settings.listeners import SECURITY_PROTOCOLS
+from kafkapy_controller.features import SUPPORTED_FEATURES
+from kafkapy_controller.image import Endpoint
+from kafkapy_controller.registration import NodeRegistration
+from kafkapy_controller.topic_names import CLUSTER_METADATA_TOPIC
+from kafkapy_log import LogStore
+from kafkapy_log.checkpoint_files import META_PROPERTIES
+from kafkapy_wire.errors import KafkaError
+from kafkapy_wire.uuid import parse_uuid, random_uuid
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from random import Random
+
+    from kafkapy.clock import Clock
+    from kafkapy.partitions.disk_watch import DiskWatch
+    from kafkapy.partitions.topic_settings import TopicSettingsSource
+    from kafkapy.settings.current import CurrentSettings
+    from kafkapy_wire.message import Message
+
+logger = logging.getLogger("kafkapy.node")
+
+WAITING_SAID_AFTER_MS = 1_000
+WAITING_SAID_AGAIN_MS = 30_000
+
+
+class QuorumPart:
+    """The directory and the metadata of a node. Made with its directory open; `join` takes part in the quorum."""
+
+    def __init__(
+        self,
+        settings: CurrentSettings,
+        data_directory: Path,
+        topic_settings: TopicSettingsSource,
+        clock: Clock,
+        disk: DiskWatch,
+        *,
+        random: Random,
+        cluster_id: str | None,
+        durable: bool,
+        listens: bool,
+    ) -> None:
+        """`listens`: whether other controllers can connect to this node.
+
+        Blocks. Raises StartupError, StoreError, BrokenMetadata, KafkaError, MalformedMessage, OSError.
+        """
+        self._settings = settings
+        self._clock = clock
+        self._random = random
+        self._incarnation_id = random_uuid(random)
+        now = settings.now
+        check_start(now, data_directory, cluster_id)
+        _check_identity(data_directory)
+        self.store = LogStore.open(
+            data_directory,
+            node_id=now.node.node_id,
+            now_ms=clock.now_ms(),
+            cluster_id=None if (data_directory / META_PROPERTIES).exists() else cluster_id,
+            settings_for=topic_settings.of_log,
+            tell=disk.damaged,
+            fsync=durable,
+            recover=False,
+        )
+        for file in self.store.unreadable_files:
+            logger.warning("%s cannot be read (%s): %s", *file)
+        if cluster_id not in (None, self.store.cluster_id):
+            logger.warning(
+                "the data directory %s keeps its cluster id %s, although %s is asked for",
+                data_directory,
+                self.store.cluster_id,
+                cluster_id,
+            )
+        try:
+            self._open_metadata(data_directory, disk, durable=durable, listens=listens)
+        except BaseException:
+            self.store.close(clean=False)
+            raise
+
+    def _open_metadata(self, data_directory: Path, disk: DiskWatch, *, durable: bool, listens: bool) -> None:
+        settings, now = self._settings, self._settings.now
+        self._check_metadata_log(data_directory)
+        self.directory_id = parse_uuid(self.store.directory_id)
+        membership = quorum_of(now, self.directory_id)
+        member = QuorumMember(
+            membership,
+            may_vote=now.quorum.is_controller,
+            endpoints=controller_endpoints(now) if now.quorum.is_controller else (),
+            bootstrap_count=0 if now.quorum.voters else len(now.quorum.bootstrap_servers),
+            timeouts=now.node.raft_timeouts,
+        )
+        self.publisher = MetadataPublisher()
+        self.controller, self.metadata_log = open_metadata(
+            self.store,
+            now.node.node_id,
+            member,
+            settings,
+            self.publisher,
+            self._clock,
+            random=self._random,
+            fsync=durable,
+        )
+        quorum = self.metadata_log.quorum
+        check_membership(now, data_directory, quorum.membership, log_is_empty=not self.metadata_log.log.log_end_offset)
+        self.is_alone = quorum.membership.voter_ids == [now.node.node_id] and now.quorum.is_controller
+        """Whether this node is the only voter, so that it leads without asking anybody."""
+        self.peers = Peers(self._broker_endpoint, client_id=f"node-{now.node.node_id}")
+        self.channel = ControllerChannel(self, self.peers, self._clock, self._handle_here)
+        if listens or not self.is_alone:
+            from kafkapy.metadata.quorum_network import QuorumNetwork
+
+            self.metadata_log.network = network = QuorumNetwork(
+                quorum,
+                self.peers,
+                cluster_id=self.store.cluster_id,
+                listener_name=now.network.controller_listener_names[0],
+                bootstrap_servers=now.quorum.bootstrap_servers,
+                request_timeout_ms=now.node.controller_quorum_request_timeout_ms,
+                registered=self._controller_address,
+            )
+            network.step = self.metadata_log.step
+        if self.is_alone:
+            self.metadata_log.start()
+        self.metadata_log.report_to(disk)
+        self.parts = NodeParts(
+            node_id=now.node.node_id,
+            cluster_id=self.store.cluster_id,
+            clock=self._clock,
+            settings=settings,
+            metadata=self.publisher,
+            controller=self.controller,
+            quorum=self.metadata_log,
+        )
+
+    # Who leads: see `kafkapy.peers.channel.Leadership`
+
+    @property
+    def is_active(self) -> bool:
+        return self.controller.is_active
+
+    def leader_address(self) -> tuple[str, int] | None:
+        return self.metadata_log.leader_address()
+
+    async def _handle_here(self, request: Message) -> Message:
+        """The answer of the controller of this node, as a controller listener gives it."""
+        from kafkapy.apis import CONTROLLER_API_MODULES
+        from kafkapy.apis.served import Api, answer_of
+        from kafkapy.context import Client, NodeContext
+        from kafkapy_wire.api_keys import ApiKey
+
+        key = ApiKey(request.__schema__.api_key)
+        api = Api(key, CONTROLLER_API_MODULES[key])
+        name = self._settings.now.network.controller_listener_names[0]
+        context = NodeContext(self.parts, Client(name, "127.0.0.1", 0, "127.0.0.1"))
+        context.api_version = api.versions[-1]
+        return await answer_of(api, request, context)
+
+    def _controller_address(self, node_id: int) -> tuple[str, int] | None:
+        controller = self.publisher.image.controllers.get(node_id)
+        if controller is not None:
+            for name in self._settings.now.network.controller_listener_names:
+                endpoint = controller.endpoints.get(name)
+                if endpoint is not None:
+                    return endpoint.host, endpoint.port
+        return None
+
+    def _broker_endpoint(self, broker_id: int) -> Endpoint | None:
+        broker = self.publisher.image.brokers.get(broker_id)
+        if broker is None or broker.fenced:
+            return None
+        return broker.endpoints.get(self._settings.now.inter_broker_listener_name)
+
+    # Life
+
+    async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Sync, and talk to the other nodes of the quorum, until cancelled."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self.metadata_log.run)
+            if self.metadata_log.network is not None:
+                nursery.start_soon(self.metadata_log.network.run)
+            task_status.started()
+
+    async def join(self) -> None:
+        """Take part in the quorum, and wait until it has a leader. Says now and then whom it waits for."""
+        if self.is_alone:
+            return
+        self.metadata_log.start()
+        asked_ms = self._clock.monotonic_ms()
+        said_ms = asked_ms + WAITING_SAID_AFTER_MS - WAITING_SAID_AGAIN_MS
+        while self.metadata_log.leader_id < 0:
+            now_ms = self._clock.monotonic_ms()
+            if now_ms - said_ms >= WAITING_SAID_AGAIN_MS:
+                said_ms = now_ms
+                logger.warning("%s", self._whom_it_waits_for())
+            await self._clock.sleep(10)
+
+    async def leave(self, seconds: float) -> None:
+        """Resign, if this node leads, and give the others `seconds` to hear of it."""
+        self.metadata_log.resign()
+        if self.metadata_log.network is not None:
+            await self.metadata_log.network.drain(seconds)
+
+    def _whom_it_waits_for(self) -> str:
+        quorum, network = self.metadata_log.quorum, self.metadata_log.network
+        assert network is not None
+        others = [network.name_of(voter.node_id) for voter in quorum.other_voters]
+        servers = ", ".join(map(str, self._settings.now.quorum.bootstrap_servers))
+        who = f"voters {', '.join(others)}" if others else f"the controllers at {servers}"
+        why = f"; the last to be asked: {network.last_failure}" if network.last_failure else ""
+        return f"waiting for a leader of the quorum among {who}{why}"
+
+    def registration(self, endpoints: list[Endpoint]) -> NodeRegistration:
+        """What this node says of itself when it registers."""
+        return NodeRegistration(
+            node_id=self._settings.now.node.node_id,
+            incarnation_id=self._incarnation_id,
+            endpoints=endpoints,
+            features=SUPPORTED_FEATURES,
+            rack=self._settings.now.node.broker_rack,
+            log_dirs=[self.directory_id],
+        )
+
+    async def register_controller(self) -> None:
+        """Register this controller with the active one; again and again, until it is done."""
+        now = self._settings.now
+        endpoints = [
+            Endpoint(each.name, each.host, each.port, SECURITY_PROTOCOLS.index("PLAINTEXT"))
+            for each in controller_endpoints(now)
+        ]
+        registration = self.registration(endpoints)
+        if self.controller.is_active:
+            await self.controller.register_controller(registration).wait()
+            return
+        from kafkapy_wire.messages.controller_registration import ControllerRegistrationRequest, Feature, Listener
+
+        request = ControllerRegistrationRequest(
+            controller_id=registration.node_id,
+            incarnation_id=registration.incarnation_id,
+            listeners=[
+                Listener(name=e.name, host=e.host, port=e.port, security_protocol=e.security_protocol)
+                for e in endpoints
+            ],
+            features=[
+                Feature(name=name, min_supported_version=low, max_supported_version=high)
+                for name, (low, high) in registration.features.items()
+            ],
+        )
+        while True:
+            try:
+                answer = await self.channel.ask(request, timeout_ms=now.node.controller_quorum_request_timeout_ms)
+            except KafkaError as error:
+                logger.debug("controller %d is not registered yet: %s", registration.node_id, error.message)
+                continue
+            code = getattr(answer, "error_code", 0)
+            if not code:
+                return
+            logger.warning("the active controller refuses controller %d: error %d", registration.node_id, code)
+            await self._clock.sleep(WAITING_SAID_AFTER_MS)
+
+    def _check_metadata_log(self, data_directory: Path) -> None:
+        """Refuse a directory without metadata log: its topics would be taken for deleted ones. Raises StartupError."""
+        log = self.store.get(CLUSTER_METADATA_TOPIC, 0, now_ms=self._clock.now_ms())
+        if log is not None and log.log_end_offset:
+            return
+        topics = sorted({topic for topic, _ in self.store if topic != CLUSTER_METADATA_TOPIC})
+        has_others = self._settings.now.has_others  # then the log may come from them
+        if topics or (log is not None and self.store.had_clean_shutdown and not has_others):
+            raise StartupError(
+                f"{data_directory / METADATA_DIRECTORY} is missing or empty, although this directory was in use"
+                f"{f' and holds topics ({topics[0]}, ...)' if topics else ''}: restore it from a copy, or name another "
+                "directory"
+            )
+
+
+def _check_identity(data_directory: Path) -> None:
+    """Refuse a directory that has metadata but no meta.properties: a new cluster id would not fit its metadata.
+
+    Raises StartupError.
+    """
+    path = data_directory / META_PROPERTIES
+    if not path.exists() and any((data_directory / METADATA_DIRECTORY).glob("*.log")):
+        raise StartupError(
+            f"{path} is missing, although this directory was in use: restore it from a copy, or name another directory"
+        )
