@@ -395,7 +395,7 @@ class Node:
         groups = GroupCoordinator(
             self.settings,
             self.clock,
-            TopicCoordinatorLog(OFFSETS_TOPIC, partitions, self.clock, create_topic),
+            TopicCoordinatorLog(OFFSETS_TOPIC, partitions, metadata, self.clock, create_topic, node_id=self.node_id),
             metadata,
             self.random,
         )
@@ -404,7 +404,9 @@ class Node:
         transactions = TransactionCoordinator(
             self.settings,
             self.clock,
-            TopicCoordinatorLog(TRANSACTION_TOPIC, partitions, self.clock, create_topic),
+            TopicCoordinatorLog(
+                TRANSACTION_TOPIC, partitions, metadata, self.clock, create_topic, node_id=self.node_id
+            ),
             metadata,
             producer_ids.next,
             markers,
