@@ -4,13 +4,14 @@ v1 key_type, error_message, throttle_time_ms    v3 flexible    v4 several keys a
 v6 share partitions: the key is GROUP_ID:TOPIC_ID:PARTITION (KIP-932)
 
 Errors  INVALID_REQUEST            a key type that does not exist, or not in this version; a malformed share key
-        COORDINATOR_NOT_AVAILABLE  the coordinator's topic could not be created, or the broker is not registered yet
+        COORDINATOR_NOT_AVAILABLE  the coordinator's topic could not be created; or its partition has no leader that
+                                   is running and serves this listener
 Differs: the first request creates the coordinator's topic and waits until it exists; Apache Kafka creates it in the
          background and answers COORDINATOR_NOT_AVAILABLE meanwhile. If __consumer_offsets has a record that cannot be
          read, Apache Kafka answers NOT_COORDINATOR to all requests about the groups of that partition; here the record
          is skipped, with a line in the log. If a request names more than 100 keys, one that it names twice is answered
          once.
-Not done: more than one broker: this one answers for every key.
+Not done: share partitions have no coordinator yet: this broker answers for each of them.
 """
 
 from __future__ import annotations
@@ -64,11 +65,12 @@ def handle(
         found = [_find_one_of_many(key, key_type, context) for key in request.coordinator_keys]
         return all_of(found).map(lambda coordinators: FindCoordinatorResponse(coordinators=coordinators))
 
-    def answer(endpoint: Endpoint) -> FindCoordinatorResponse:
+    def answer(found: tuple[int, Endpoint]) -> FindCoordinatorResponse:
+        broker_id, endpoint = found
         # Without an error Apache Kafka answers the message "NONE".
         return FindCoordinatorResponse(
             error_message="NONE",
-            node_id=context.broker.node_id,
+            node_id=broker_id,
             host=context.advertised_host(endpoint),
             port=endpoint.port,
         )
@@ -90,9 +92,10 @@ async def _find_in_turns(
 
 
 def _find_one_of_many(key: str, key_type: int, context: RequestContext) -> Pending[Coordinator]:
-    def answer(endpoint: Endpoint) -> Coordinator:
+    def answer(found: tuple[int, Endpoint]) -> Coordinator:
+        broker_id, endpoint = found
         host = context.advertised_host(endpoint)
-        return Coordinator(key=key, error_message="", node_id=context.broker.node_id, host=host, port=endpoint.port)
+        return Coordinator(key=key, error_message="", node_id=broker_id, host=host, port=endpoint.port)
 
     def refuse(error: KafkaError) -> Coordinator:
         # As in Apache Kafka, only a key type that does not exist at all gets a message here.
@@ -103,32 +106,33 @@ def _find_one_of_many(key: str, key_type: int, context: RequestContext) -> Pendi
     return attempt(lambda: _find(key, key_type, context)).map(answer).otherwise(refuse)
 
 
-def _find(key: str, key_type: int, context: RequestContext) -> Pending[Endpoint]:
-    """Raises KafkaError INVALID_REQUEST; is refused with COORDINATOR_NOT_AVAILABLE."""
+def _find(key: str, key_type: int, context: RequestContext) -> Pending[tuple[int, Endpoint]]:
+    """The coordinating broker. Raises KafkaError INVALID_REQUEST; is refused with COORDINATOR_NOT_AVAILABLE."""
+    broker = context.broker
     match key_type:
         case CoordinatorType.GROUP:
-            ready = context.broker.groups.when_ready()
+            found = broker.groups.when_ready(key).map(lambda _: broker.groups.coordinator_of(key))
         case CoordinatorType.TRANSACTION:
-            ready = context.broker.transactions.when_ready()
+            found = broker.transactions.when_ready(key).map(lambda _: broker.transactions.coordinator_of(key))
         case CoordinatorType.SHARE:
             if context.api_version < FIRST_VERSION_WITH_SHARE_KEYS or not _is_share_key(key):
                 raise KafkaError(ErrorCode.INVALID_REQUEST)
-            ready = settled(None)
+            found = settled(broker.node_id)
         case _:
             raise KafkaError(ErrorCode.INVALID_REQUEST)
-    endpoint = ready.map(lambda _: _own_endpoint(context))
-    return endpoint.otherwise(_not_available)
+    return found.map(lambda broker_id: _endpoint(broker_id, context)).otherwise(_not_available)
 
 
-def _own_endpoint(context: RequestContext) -> Endpoint:
-    broker = context.broker.metadata.image.brokers.get(context.broker.node_id)
-    endpoint = None if broker is None else broker.endpoints.get(context.client.listener_name)
+def _endpoint(broker_id: int, context: RequestContext) -> tuple[int, Endpoint]:
+    """The broker with its endpoint on the client's listener. Raises KafkaError(COORDINATOR_NOT_AVAILABLE)."""
+    broker = context.broker.metadata.image.brokers.get(broker_id)
+    endpoint = None if broker is None or broker.fenced else broker.endpoints.get(context.client.listener_name)
     if endpoint is None:
         raise KafkaError(ErrorCode.COORDINATOR_NOT_AVAILABLE)
-    return endpoint
+    return broker_id, endpoint
 
 
-def _not_available(error: KafkaError) -> Endpoint:
+def _not_available(error: KafkaError) -> tuple[int, Endpoint]:
     raise KafkaError(ErrorCode.COORDINATOR_NOT_AVAILABLE) from error
 
 

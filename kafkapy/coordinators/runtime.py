@@ -4,29 +4,29 @@ A coordinator's state is cut into shards, one a partition of its internal topic.
 records and a response. `CoordinatorRuntime.execute` appends the records as one batch and *replays* them, which is the
 only thing that changes what must survive a restart, in one `def`: between the check of a decision and the change made
 by its records nothing else runs. The answer, and what else follows from the decision, leaves when the partition's high
-watermark has passed everything it rests on. Loading a shard is replaying its partition, so a restart cannot know more
-or less than the log.
+watermark has passed everything it rests on. Loading a shard is replaying its partition, so a restart, or another
+leader, cannot know more or less than the log. `serving.py` has the shards of those partitions that this broker leads.
 """
 
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 import trio
 
-from kafkapy.coordinators.loading import PartitionLoading, in_one_line
+from kafkapy.coordinators.ports import Shard
+from kafkapy.coordinators.serving import Serving
 from kafkapy.pending import Pending, all_of, settled
-from kafkapy_wire.errors import ErrorCode, KafkaError, MalformedMessage
+from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.records import Compression, NewRecord
 from kafkapy_wire.records.building import build_batch_and_header
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from kafkapy.clock import Clock
-    from kafkapy.high_watermark import HighWatermark
-    from kafkapy_wire.records.building import BuiltBatch
+    from kafkapy.coordinators.ports import CoordinatorLog, CoordinatorRecord, Position
 
 logger = logging.getLogger("kafkapy.coordinators")
 
@@ -34,19 +34,13 @@ NO_PRODUCER_ID = -1
 NO_PRODUCER_EPOCH = -1
 
 T = TypeVar("T")
-ShardT = TypeVar("ShardT", bound="Shard")
+ShardT = TypeVar("ShardT", bound=Shard)
+
+NO_LEADER = -1
 
 COMMIT_TIMEOUT_MS = 5_000
-
-LOAD_TURN_BATCHES_MAX = 500
-"""Batches replayed before other tasks get a turn: a few milliseconds."""
-
-
-class CoordinatorRecord(NamedTuple):
-    """One record of a coordinator's topic. Two bytes of type begin a key, of version a value; no value deletes."""
-
-    key: bytes
-    value: bytes | None
+METADATA_WAIT_MS = 1_000
+"""How long a request waits, after the controller has created the topic, until this broker hears of it."""
 
 
 class TransactionalProducer(NamedTuple):
@@ -73,61 +67,6 @@ class Decision(NamedTuple, Generic[T]):
 NOTHING: Decision[None] = Decision((), None)
 
 
-class Position(NamedTuple):
-    """The log end offset and the high watermark of a partition."""
-
-    end_offset: int
-    committed: HighWatermark
-
-
-class CoordinatorLog(Protocol):
-    """What a coordinator needs of its internal topic. Partitions are `[0, partition_count)`."""
-
-    @property
-    def partition_count(self) -> int:
-        """0 as long as the topic does not exist."""
-
-    async def create_topic(self) -> None:
-        """Create the topic if it does not exist; returns when every partition takes appends."""
-
-    def append(self, partition: int, batch: BuiltBatch) -> Position:
-        """Append a batch and return the position after it. Raises KafkaError: NOT_LEADER_OR_FOLLOWER,
-        NOT_ENOUGH_REPLICAS, KAFKA_STORAGE_ERROR.
-        """
-
-    def position(self, partition: int) -> Position:
-        """The position of the log. Raises KafkaError(NOT_LEADER_OR_FOLLOWER)."""
-
-    def read_batches(self, partition: int) -> Iterator[memoryview]:
-        """Whole batches from the log start to the end. A view is valid until the next one is asked for.
-
-        Raises KafkaError; MalformedMessage: the bytes after the last batch are not a batch.
-        """
-
-
-class Shard(Protocol):
-    """State held by one partition of a coordinator's topic."""
-
-    unknown_records: dict[int, int]
-    """Type of record -> how many of it were replayed without effect: a later Kafka wrote them."""
-
-    def replay(self, record: CoordinatorRecord, producer_id: int) -> None:
-        """Apply one record, written by a transaction of `producer_id` when that is not -1.
-
-        Raises MalformedMessage, UnsupportedVersion: the record is invalid, and nothing has changed. Records of this
-        coordinator's own decisions never raise.
-        """
-
-    def replay_end_transaction(self, producer_id: int, *, committed: bool) -> None:
-        """Apply a transaction marker."""
-
-    def loaded(self) -> None:
-        """The whole log is replayed: the shard is in charge from now on."""
-
-    def resign(self) -> None:
-        """The shard is no longer in charge: stop its timers, answer parked requests with NOT_COORDINATOR."""
-
-
 class CoordinatorRuntime(Generic[ShardT]):
     """The shards of one coordinator and the way into its topic."""
 
@@ -138,28 +77,32 @@ class CoordinatorRuntime(Generic[ShardT]):
         clock: Clock,
         new_shard: Callable[[int], ShardT],
         *,
+        when_loaded: Callable[[list[tuple[int, ShardT]]], None],
         compression: Compression = Compression.NONE,
         base_sequence: int = 0,
         commit_timeout_ms: Callable[[], int] = lambda: COMMIT_TIMEOUT_MS,
     ) -> None:
-        """`base_sequence` is what Apache Kafka writes in this topic's batches, although there is no producer id.
+        """`when_loaded` is called with the (partition, shard) pairs that have just been loaded.
 
+        `base_sequence` is what Apache Kafka writes in this topic's batches, although there is no producer id.
         A decision that is not committed within `commit_timeout_ms` is answered with COORDINATOR_NOT_AVAILABLE; its
         records stay.
         """
         self._topic = topic
         self._log = log
         self._clock = clock
-        self._new_shard = new_shard
+        self._when_loaded = when_loaded
         self._compression = compression
         self._base_sequence = base_sequence
         self._commit_timeout_ms = commit_timeout_ms
-        self._shards: dict[int, ShardT] = {}
-        self._unreadable: set[int] = set()
-        """Partitions that could not be replayed: what they hold is not served until the next start."""
-        self._loading = trio.Lock()
-        self._wanted = trio.Event()
-        self._waiting_until_ready: list[Pending[None]] = []
+        self._serving: Serving[ShardT] = Serving(topic, log, new_shard)
+        self._shards = self._serving.shards
+        self._waiting: dict[int, dict[object, Callable[[KafkaError | None], None]]] = {}
+        """By partition, how each answer is settled that waits for a commit."""
+        self._topic_wanted = trio.Event()
+        self._load_wanted = trio.Event()
+        self._topic_changed = trio.Event()
+        self._waiting_until_ready: list[tuple[str, Pending[None]]] = []
         self._said = ""  # the last logged reason why the topic could not be created
 
     @property
@@ -168,9 +111,11 @@ class CoordinatorRuntime(Generic[ShardT]):
 
     @property
     def shards(self) -> list[ShardT]:
-        """All shards that are served. Raises KafkaError(COORDINATOR_LOAD_IN_PROGRESS): some are being replayed."""
-        served = [partition for partition in range(self.partition_count) if partition not in self._unreadable]
-        return [self.shard(partition) for partition in served]
+        """The shards of the partitions that this broker leads and can replay.
+
+        Raises KafkaError(COORDINATOR_LOAD_IN_PROGRESS): some are being replayed.
+        """
+        return [self.shard(partition) for partition in self._serving.served_partitions()]
 
     def loaded_shards(self) -> list[tuple[int, ShardT]]:
         """(partition, shard) of the shards that are loaded."""
@@ -178,14 +123,26 @@ class CoordinatorRuntime(Generic[ShardT]):
 
     def shard(self, partition: int) -> ShardT:
         """Raises KafkaError: COORDINATOR_LOAD_IN_PROGRESS, the partition is still being replayed; NOT_COORDINATOR, it
-        cannot be, as in Apache Kafka.
+        is led elsewhere, or cannot be replayed, as in Apache Kafka.
         """
         try:
             return self._shards[partition]
         except KeyError:
-            if partition in self._unreadable:
-                raise KafkaError(ErrorCode.NOT_COORDINATOR) from None
-            raise KafkaError(ErrorCode.COORDINATOR_LOAD_IN_PROGRESS) from None
+            raise self._serving.why_not_served(partition) from None
+
+    def serves(self, partition: int, shard: ShardT) -> bool:
+        """Whether this very shard is still in charge: after a change of leadership another one may be."""
+        return self._shards.get(partition) is shard
+
+    def leader_epoch(self, partition: int) -> int:
+        """The leader epoch in which the shard was loaded. Raises KafkaError as `shard`."""
+        self.shard(partition)
+        return self._serving.terms[partition].leader_epoch
+
+    def leader_of(self, key: str) -> int:
+        """The broker that coordinates this group or transactional id; -1: none, now."""
+        count = self.partition_count
+        return self._log.leader_id(partition_for(key, count)) if count else NO_LEADER
 
     def execute(
         self, partition: int, decision: Decision[T], producer: TransactionalProducer | None = None
@@ -204,25 +161,29 @@ class CoordinatorRuntime(Generic[ShardT]):
             for record in decision.records:
                 shard.replay(record, producer_id)
         else:
+            try:
+                position = self._log.position(partition)
+            except KafkaError as error:
+                raise KafkaError(ErrorCode.NOT_COORDINATOR) from error
             if decision.apply is not None:
                 decision.apply()
-            position = self._log.position(partition)
         if position.committed.offset < position.end_offset:
-            return self._when_committed(position, decision)
+            return self._when_committed(partition, position, decision)
         if decision.then is not None:
             decision.then(None)
         return settled(decision.response)
 
     def is_committed(self, partition: int) -> bool:
-        """Whether all records of the shard's partition are committed."""
-        position = self._log.position(partition)
+        """Whether all records of the shard's partition are committed. Raises KafkaError(NOT_COORDINATOR)."""
+        position = self._position(partition)
         return position.committed.offset >= position.end_offset
 
     def read(self, partition: int, answer: T) -> Pending[T]:
         """An answer read from a shard: it leaves when all records of the shard's partition are committed."""
-        if self.is_committed(partition):
+        position = self._position(partition)
+        if position.committed.offset >= position.end_offset:
             return settled(answer)
-        return self._when_committed(self._log.position(partition), Decision((), answer))
+        return self._when_committed(partition, position, Decision((), answer))
 
     def read_all(self, answer: T) -> Pending[T]:
         """An answer read from all shards: it leaves when the records of all their partitions are committed."""
@@ -245,12 +206,22 @@ class CoordinatorRuntime(Generic[ShardT]):
         except KafkaError as error:
             raise KafkaError(_append_error_as_seen_by_clients(error.code)) from error
 
-    def _when_committed(self, position: Position, decision: Decision[T]) -> Pending[T]:
+    def _position(self, partition: int) -> Position:
+        try:
+            return self._log.position(partition)
+        except KafkaError as error:
+            raise KafkaError(ErrorCode.NOT_COORDINATOR) from error
+
+    # -- waiting for commits
+
+    def _when_committed(self, partition: int, position: Position, decision: Decision[T]) -> Pending[T]:
         pending: Pending[T] = Pending()
+        waiting = self._waiting.setdefault(partition, {})
 
         def settle(error: KafkaError | None) -> None:
-            if pending.settled:
+            if waiting.pop(pending, None) is None:
                 return
+            timer.cancel()
             if decision.then is not None:
                 decision.then(error)
             if error is None:
@@ -258,55 +229,91 @@ class CoordinatorRuntime(Generic[ShardT]):
             else:
                 pending.refuse(error)
 
+        waiting[pending] = settle
         timer = self._clock.call_later(
             self._commit_timeout_ms(), lambda: settle(KafkaError(ErrorCode.COORDINATOR_NOT_AVAILABLE))
         )
-
-        def release(error: KafkaError | None) -> None:
-            timer.cancel()
-            settle(None if error is None else KafkaError(_append_error_as_seen_by_clients(error.code)))
-
-        position.committed.release_at(position.end_offset, release)
+        position.committed.release_at(
+            position.end_offset,
+            lambda error: settle(None if error is None else KafkaError(_wait_error_as_seen_by_clients(error.code))),
+        )
         return pending
 
-    @property
-    def is_ready(self) -> bool:
-        """Whether the topic exists and every shard that can be replayed can be used."""
-        count = self.partition_count
-        return count > 0 and len(self._shards) + len(self._unreadable) >= count
+    # -- the topic, and who leads its partitions
 
-    def when_ready(self) -> Pending[None]:
-        """Answered when the topic exists and every shard is loaded. Creates the topic if it is missing.
+    def when_ready(self, key: str) -> Pending[None]:
+        """Answered when the topic exists, and the shard of `key` is loaded, if this broker leads its partition. Creates
+        the topic if it is missing.
 
         A topic that was just created has nothing to replay, so the first request to a fresh node needs no retry.
         Refused with COORDINATOR_NOT_AVAILABLE: the disk has no room for it. Others wait for the same creation.
         """
-        if self.is_ready:
+        if self._is_ready(key):
             return settled(None)
         ready: Pending[None] = Pending()
-        self._waiting_until_ready.append(ready)
-        self._wanted.set()
+        self._waiting_until_ready.append((key, ready))
+        self._topic_wanted.set()
+        self._load_wanted.set()
         return ready
 
+    def _is_ready(self, key: str) -> bool:
+        count = self.partition_count
+        return count > 0 and not self._serving.is_loading(partition_for(key, count))
+
+    def _tell_who_is_ready(self) -> None:
+        waiting, self._waiting_until_ready = self._waiting_until_ready, []
+        for key, ready in waiting:
+            if self._is_ready(key):
+                ready.answer(None)
+            else:
+                self._waiting_until_ready.append((key, ready))
+
+    def follow_leadership(self) -> None:
+        """The topic was created, changed or deleted: give up the shards of partitions that are led elsewhere now, or in
+        another term, and have those loaded that this broker leads.
+        """
+        for partition, shard in self._serving.take_lost():
+            self._resign(partition, shard)
+        self._load_wanted.set()
+        changed, self._topic_changed = self._topic_changed, trio.Event()
+        changed.set()
+        self._tell_who_is_ready()
+
+    def resign(self) -> None:
+        """Give up every shard: the node stops."""
+        for partition, shard in self._serving.take_all():
+            self._resign(partition, shard)
+
+    def _resign(self, partition: int, shard: ShardT) -> None:
+        """Refuse what waits for commits, then what waits for other members: the former may set timers anew."""
+        for settle in list(self._waiting.pop(partition, {}).values()):
+            settle(KafkaError(ErrorCode.NOT_COORDINATOR))
+        shard.resign()
+
     async def run(self) -> None:
-        """Create the topic and load it when `when_ready` is called, until cancelled."""
+        """Create the topic when `when_ready` is called, and load what this broker leads of it; until cancelled."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._create_when_wanted)
+            nursery.start_soon(self._load_when_wanted)
+
+    async def _create_when_wanted(self) -> None:
         while True:
-            await self._wanted.wait()
-            self._wanted = trio.Event()
-            error: KafkaError | None = None
+            await self._topic_wanted.wait()
+            self._topic_wanted = trio.Event()
+            error = KafkaError(ErrorCode.COORDINATOR_NOT_AVAILABLE)
             try:
                 if not self.partition_count:
                     await self._create_topic()
-                await self.load()  # also if a client created the topic, or added partitions
+                    if not self.partition_count:  # another node has created it: the metadata will tell
+                        await self._clock.wait(self._topic_changed, METADATA_WAIT_MS)
             except KafkaError as failure:
-                error = failure
-                if failure.code is ErrorCode.KAFKA_STORAGE_ERROR:
-                    error = KafkaError(ErrorCode.COORDINATOR_NOT_AVAILABLE)
-            waiting, self._waiting_until_ready = self._waiting_until_ready, []
-            for ready in waiting:
-                if error is None:
-                    ready.answer(None)
-                else:
+                if failure.code is not ErrorCode.KAFKA_STORAGE_ERROR:
+                    error = failure
+            if self.partition_count:
+                self._load_wanted.set()
+            else:
+                waiting, self._waiting_until_ready = self._waiting_until_ready, []
+                for _, ready in waiting:
                     ready.refuse(error)
 
     async def _create_topic(self) -> None:
@@ -321,78 +328,26 @@ class CoordinatorRuntime(Generic[ShardT]):
             raise
         self._said = ""
 
+    async def _load_when_wanted(self) -> None:
+        while True:
+            await self._load_wanted.wait()
+            self._load_wanted = trio.Event()
+            await self._load(raises=False)
+
+    async def load(self) -> None:
+        """Replay every partition that is led here and not loaded yet. Raises KafkaError, OSError."""
+        await self._load(raises=True)
+
+    async def _load(self, *, raises: bool) -> None:
+        loaded = await self._serving.load(raises=raises, bugs=self._clock.bugs, progress=self._tell_who_is_ready)
+        self._when_loaded(loaded)
+        self._tell_who_is_ready()
+
     def end_transaction(self, partition: int, producer_id: int, *, committed: bool) -> None:
         """A marker was appended to the partition. If the shard is still loading, it will replay the marker itself."""
         shard = self._shards.get(partition)
         if shard is not None:
             shard.replay_end_transaction(producer_id, committed=committed)
-
-    async def load(self) -> None:
-        """Replay every partition that is not loaded yet; other tasks get their turns meanwhile. Raises KafkaError."""
-        unknown: dict[int, int] = {}
-        async with self._loading:  # a second caller returns when the first one has loaded the shards
-            for partition in range(self.partition_count):
-                if partition not in self._shards and partition not in self._unreadable:
-                    for record_type, count in (await self._load_partition(partition)).items():
-                        unknown[record_type] = unknown.get(record_type, 0) + count
-        for record_type, count in sorted(unknown.items()):
-            logger.warning("skipped %d records of type %d, which is unknown, in %s", count, record_type, self._topic)
-
-    async def _load_partition(self, partition: int) -> dict[int, int]:
-        """Load one partition; returns the number of records of unknown types. An unreadable one is not served."""
-        name = f"{self._topic}-{partition}"
-        shard = self._new_shard(partition)
-
-        def replay(key: bytes, value: bytes | None, producer_id: int) -> None:
-            shard.replay(CoordinatorRecord(key, value), producer_id)
-
-        def replay_end_transaction(producer_id: int, committed: bool) -> None:
-            shard.replay_end_transaction(producer_id, committed=committed)
-
-        loading = PartitionLoading(name, replay, replay_end_transaction)
-        try:
-            for batch_index, batch in enumerate(self._log.read_batches(partition), start=1):
-                loading.take(batch)
-                if batch_index % LOAD_TURN_BATCHES_MAX == 0:
-                    await trio.lowlevel.checkpoint()
-            loading.end()
-            self._shards[partition] = shard
-            shard.loaded()
-        except MalformedMessage as error:
-            logger.error(
-                "%s cannot be read to its end (%s): what it holds is not served (NOT_COORDINATOR); "
-                "restore its directory from a copy and start again",
-                name,
-                in_one_line(error),
-            )
-            self._give_up(partition, shard)
-            return {}
-        except (KafkaError, OSError):
-            raise
-        except Exception as error:
-            # A bug that stored bytes cause at every start: the other partitions must be served all the same.
-            self._report_bug(f"in replaying {name}, which is not served now (NOT_COORDINATOR)", error)
-            self._give_up(partition, shard)
-            return {}
-        return shard.unknown_records
-
-    def _give_up(self, partition: int, shard: ShardT) -> None:
-        self._shards.pop(partition, None)
-        self._unreadable.add(partition)
-        shard.resign()
-
-    def _report_bug(self, where: str, error: Exception) -> None:
-        if self._clock.bugs is None:
-            raise error
-        self._clock.bugs.report(where, error)
-
-    def resign(self) -> None:
-        """Give up every shard: the topic was deleted, or the node stops."""
-        shards = list(self._shards.values())
-        self._shards.clear()
-        self._unreadable.clear()
-        for shard in shards:
-            shard.resign()
 
 
 def partition_for(key: str, partition_count: int) -> int:
@@ -410,9 +365,23 @@ def partition_for(key: str, partition_count: int) -> int:
 
 def _append_error_as_seen_by_clients(error: ErrorCode) -> ErrorCode:
     match error:
-        case ErrorCode.UNKNOWN_TOPIC_OR_PARTITION | ErrorCode.NOT_ENOUGH_REPLICAS | ErrorCode.REQUEST_TIMED_OUT:
+        case (
+            ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+            | ErrorCode.NOT_ENOUGH_REPLICAS
+            | ErrorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND
+            | ErrorCode.REQUEST_TIMED_OUT
+        ):
             return ErrorCode.COORDINATOR_NOT_AVAILABLE
+        case ErrorCode.MESSAGE_TOO_LARGE | ErrorCode.RECORD_LIST_TOO_LARGE:
+            return ErrorCode.UNKNOWN_SERVER_ERROR
         case ErrorCode.NOT_LEADER_OR_FOLLOWER | ErrorCode.KAFKA_STORAGE_ERROR:
             return ErrorCode.NOT_COORDINATOR
         case _:
             return error
+
+
+def _wait_error_as_seen_by_clients(error: ErrorCode) -> ErrorCode:
+    """Of records that were appended: when a partition is given up, all that waits for it hears NOT_COORDINATOR."""
+    if error is ErrorCode.UNKNOWN_TOPIC_OR_PARTITION:
+        return ErrorCode.NOT_COORDINATOR
+    return _append_error_as_seen_by_clients(error)

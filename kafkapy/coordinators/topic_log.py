@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kafkapy.coordinators.runtime import Position
+from kafkapy.coordinators.ports import Position, Term
+from kafkapy_controller.image import NO_LEADER
 from kafkapy_log import StorageError
 from kafkapy_wire.errors import ErrorCode, KafkaError, MalformedMessage
 from kafkapy_wire.records import split_batches
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
     from kafkapy.clock import Clock
+    from kafkapy.metadata.ports import Metadata
     from kafkapy.partitions.manager import PartitionManager
     from kafkapy.partitions.partition import Partition
     from kafkapy_log import FileSlice
@@ -22,19 +24,42 @@ LOAD_READ_BYTES = 5 << 20
 
 
 class TopicCoordinatorLog:
-    """`__consumer_offsets`, or another topic of a coordinator, with its partitions led by this broker."""
+    """`__consumer_offsets`, or another topic of a coordinator. This broker reads and appends where it leads.
+
+    Who leads is what the newest image says, which `partitions` has followed before anybody asks here.
+    """
 
     def __init__(
-        self, topic: str, partitions: PartitionManager, clock: Clock, create_topic: Callable[[str], Awaitable[None]]
+        self,
+        topic: str,
+        partitions: PartitionManager,
+        metadata: Metadata,
+        clock: Clock,
+        create_topic: Callable[[str], Awaitable[None]],
+        *,
+        node_id: int,
     ) -> None:
         self._topic = topic
         self._partitions = partitions
+        self._metadata = metadata
         self._clock = clock
         self._create_topic = create_topic
+        self._node_id = node_id
 
     @property
     def partition_count(self) -> int:
         return self._partitions.count(self._topic)
+
+    def leader_id(self, partition: int) -> int:
+        topic = self._metadata.image.topics.get(self._topic)
+        return NO_LEADER if topic is None else topic.partitions[partition].leader
+
+    def term(self, partition: int) -> Term | None:
+        topic = self._metadata.image.topics.get(self._topic)
+        if topic is None or partition >= len(topic.partitions):
+            return None
+        state = topic.partitions[partition]
+        return Term(topic.topic_id, state.leader_epoch) if state.leader == self._node_id else None
 
     async def create_topic(self) -> None:
         if not self.partition_count:
@@ -50,10 +75,6 @@ class TopicCoordinatorLog:
         """Raises KafkaError."""
         leader = self._leader(partition)
         return Position(leader.log.log_end_offset, leader.committed)
-
-    def leader_epoch(self, partition: int) -> int:
-        """Raises KafkaError."""
-        return self._leader(partition).leader_epoch
 
     def read_batches(self, partition: int) -> Iterator[memoryview]:
         """Whole batches from the log start to the end, read in pieces of `LOAD_READ_BYTES`.

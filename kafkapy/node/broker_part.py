@@ -169,6 +169,7 @@ class BrokerPart:
     def _assemble(self, parts: ExitStack) -> None:
         """The broker, with its coordinators."""
         quorum, settings = self._quorum, self._settings
+        node_id = settings.now.node.node_id
         store, metadata, controller, partitions = quorum.store, quorum.publisher, quorum.controller, self._partitions
 
         async def create_topic(name: str) -> None:
@@ -178,7 +179,7 @@ class BrokerPart:
         groups = GroupCoordinator(
             settings,
             self._clock,
-            TopicCoordinatorLog(OFFSETS_TOPIC, partitions, self._clock, create_topic),
+            TopicCoordinatorLog(OFFSETS_TOPIC, partitions, metadata, self._clock, create_topic, node_id=node_id),
             metadata,
             self._random,
         )
@@ -187,7 +188,7 @@ class BrokerPart:
         transactions = TransactionCoordinator(
             settings,
             self._clock,
-            TopicCoordinatorLog(TRANSACTION_TOPIC, partitions, self._clock, create_topic),
+            TopicCoordinatorLog(TRANSACTION_TOPIC, partitions, metadata, self._clock, create_topic, node_id=node_id),
             metadata,
             producer_ids.next,
             markers,

@@ -76,7 +76,7 @@ def answer(
         if ready:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(groups.run)
-                await groups.when_ready().wait()
+                await groups.when_ready("a-group").wait()
                 nursery.cancel_scope.cancel()
         pending = handle(request, context)
         if not isinstance(pending, Pending):

@@ -14,6 +14,7 @@ from kafkapy.apis import (
     list_groups,
     sync_group,
 )
+from kafkapy_controller.image import BrokerImage, Endpoint
 from kafkapy_wire.codec import encode
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.delete_groups import DeleteGroupsRequest
@@ -24,8 +25,9 @@ from kafkapy_wire.messages.join_group import JoinGroupRequest, JoinGroupRequestP
 from kafkapy_wire.messages.leave_group import LeaveGroupRequest, MemberIdentity
 from kafkapy_wire.messages.list_groups import ListGroupsRequest
 from kafkapy_wire.messages.sync_group import SyncGroupRequest
+from kafkapy_wire.uuid import ZERO_UUID
 from tests.apis.group_context import HOST, NODE_ID, PORT, answer, make_context, make_lab
-from tests.coordinators.group_lab import GroupLab
+from tests.coordinators.group_lab import OTHER_NODE_ID, PARTITION_COUNT, GroupLab
 
 SHARE_KEY = "g:AAAAAAAAAAAAAAAAAAAAAQ:0"
 
@@ -179,3 +181,33 @@ def test_find_without_a_registered_broker() -> None:
     response = answer(find_coordinator.handle, FindCoordinatorRequest(key="g"), make_context(3, lab))
     assert (response.error_code, response.node_id, response.port) == (ErrorCode.COORDINATOR_NOT_AVAILABLE, -1, -1)
     assert response.error_message == "The coordinator is not available."
+
+
+@pytest.mark.parametrize(
+    ("fenced", "listener", "error"),
+    [
+        (False, "PLAINTEXT", ErrorCode.NONE),
+        (True, "PLAINTEXT", ErrorCode.COORDINATOR_NOT_AVAILABLE),
+        (False, "INTERNAL", ErrorCode.COORDINATOR_NOT_AVAILABLE),
+    ],
+)
+def test_find_a_coordinator_on_another_broker(fenced: bool, listener: str, error: ErrorCode) -> None:
+    lab = make_lab()
+    endpoints = {listener: Endpoint(listener, "other.example", 9_999, 0)}
+    other = BrokerImage(OTHER_NODE_ID, 2, ZERO_UUID, endpoints, {}, fenced=fenced)
+    lab.metadata.image = lab.metadata.image._replace(brokers={**lab.metadata.image.brokers, OTHER_NODE_ID: other})
+    lab.log.led_elsewhere.update(range(PARTITION_COUNT))
+    for version in (3, 6):
+        request = FindCoordinatorRequest(key="g", coordinator_keys=["g"])
+        response = answer(find_coordinator.handle, request, make_context(version, lab))
+        found = response if version < 4 else response.coordinators[0]
+        assert found.error_code == error
+        expected = (-1, "", -1) if error else (OTHER_NODE_ID, "other.example", 9_999)
+        assert (found.node_id, found.host, found.port) == expected
+
+
+def test_find_a_coordinator_that_is_not_registered() -> None:
+    lab = make_lab()
+    lab.log.led_elsewhere.update(range(PARTITION_COUNT))
+    response = answer(find_coordinator.handle, FindCoordinatorRequest(key="g"), make_context(3, lab))
+    assert response.error_code == ErrorCode.COORDINATOR_NOT_AVAILABLE

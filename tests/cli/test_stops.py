@@ -80,7 +80,8 @@ def then_signal(owner, name):
     setattr(owner, name, wrapped)
 
 owner, name = sys.argv[2].split(".")
-then_signal({"start": start, "Node": Node, "BrokerPart": BrokerPart, "LogStore": LogStore, "Directory": ephemeral.EphemeralDirectory,
+then_signal({"start": start, "Node": Node, "BrokerPart": BrokerPart, "LogStore": LogStore,
+             "Directory": ephemeral.EphemeralDirectory,
              "StopSignals": stop_signals.StopSignals}[owner], name)
 sys.exit(main(sys.argv[3:]))
 """

@@ -7,7 +7,7 @@ from inspect import iscoroutinefunction
 import pytest
 import trio
 
-from tests.coordinators.group_lab import GroupLab
+from tests.coordinators.group_lab import GROUP, GroupLab
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
             for argument in arguments.values():
                 if isinstance(argument, GroupLab):
                     argument.start(nursery)
-                    await argument.groups.when_ready().wait()
+                    await argument.groups.when_ready(GROUP).wait()
             try:
                 await test(**arguments)
             except Exception as failure:  # raised outside: a nursery would hide it in a group

@@ -12,7 +12,8 @@ from kafkapy.clock import ManualClock
 from kafkapy.coordinators.group import GroupCoordinator, refused_join
 from kafkapy.coordinators.group.classic_member import Caller
 from kafkapy.coordinators.group.offset_commits import TopicToCommit
-from kafkapy.coordinators.runtime import Position, partition_for
+from kafkapy.coordinators.ports import Position, Term
+from kafkapy.coordinators.runtime import partition_for
 from kafkapy.high_watermark import HighWatermark
 from kafkapy.pending import Pending, attempt
 from kafkapy.settings import Settings
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+NODE_ID, OTHER_NODE_ID = 1, 2
+FIRST_LEADER_EPOCH = 7
 GROUP = "readers"
 PARTITION_COUNT = 3
 SESSION_MS = 10_000
@@ -53,7 +56,7 @@ SUBSCRIPTION = b"\0\1" + b"\0\0\0\1" + b"\0\1t" + b"\xff\xff\xff\xff" + b"\0\0\0
 
 
 class MemoryLog:
-    """`coordinators.runtime.CoordinatorLog` in memory."""
+    """`coordinators.ports.CoordinatorLog` in memory. This broker leads all partitions but those `led_elsewhere`."""
 
     def __init__(self) -> None:
         self.batches: list[list[bytes]] = []
@@ -63,10 +66,20 @@ class MemoryLog:
         """False: nothing is committed before `commit` is called."""
         self.refuse_appends_with: ErrorCode | None = None
         self.creations = 0
+        self.leader_epochs = [FIRST_LEADER_EPOCH] * PARTITION_COUNT
+        self.led_elsewhere: set[int] = set()
 
     @property
     def partition_count(self) -> int:
         return len(self.batches)
+
+    def leader_id(self, partition: int) -> int:
+        return OTHER_NODE_ID if partition in self.led_elsewhere else NODE_ID
+
+    def term(self, partition: int) -> Term | None:
+        if partition >= len(self.batches) or partition in self.led_elsewhere:
+            return None
+        return Term(ZERO_UUID, self.leader_epochs[partition])
 
     async def create_topic(self) -> None:
         await trio.lowlevel.checkpoint()
@@ -185,7 +198,7 @@ class GroupLab:
 
         As clients do, have the coordinator looked for before, so that its topic is there.
         """
-        await self.groups.when_ready().wait()
+        await self.groups.when_ready(GROUP).wait()
         asked: Asked[T] = Asked()
         attempt(ask).otherwise(refuse).when_settled(asked.settle)
         await trio.testing.wait_all_tasks_blocked()

@@ -31,7 +31,7 @@ def commit_request(offset: int) -> OffsetCommitRequest:
 
 
 async def test_an_offset_commit_is_answered_once_it_is_committed(lab: GroupLab) -> None:
-    await lab.groups.when_ready().wait()
+    await lab.groups.when_ready(GROUP).wait()
     lab.log.commits_at_once = False
     request = commit_request(5)
     pending = lab.groups.commit_offsets(request, to_commit(request), 9)
@@ -71,7 +71,7 @@ async def test_a_commit_that_takes_too_long_is_answered(lab: GroupLab) -> None:
 
 async def test_offsets_commit_timeout_ms_is_how_long_that_is(lab: GroupLab) -> None:
     lab.use_settings(offsets_commit_timeout_ms=70)
-    await lab.groups.when_ready().wait()
+    await lab.groups.when_ready(GROUP).wait()
     await lab.commit(1)
     lab.log.commits_at_once = False
     request = commit_request(2)

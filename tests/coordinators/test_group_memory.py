@@ -10,7 +10,7 @@ from kafkapy.coordinators.group.classic_group import ClassicGroup
 from kafkapy.coordinators.group.offset_store import OffsetStore
 from kafkapy.coordinators.group.offsets import Offsets
 from kafkapy.coordinators.group.records import CommittedOffset, offset_commit, read_record
-from kafkapy.coordinators.runtime import CoordinatorRecord
+from kafkapy.coordinators.ports import CoordinatorRecord
 from kafkapy.settings import Settings
 from kafkapy.settings.current import CurrentSettings
 from kafkapy_wire.uuid import random_uuid

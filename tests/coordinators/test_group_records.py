@@ -7,7 +7,8 @@ import pytest
 from kafkapy.coordinators.group import records
 from kafkapy.coordinators.group.classic_group import ClassicGroup
 from kafkapy.coordinators.group.records import CommittedOffset, GroupMetadataRecord, OffsetCommitRecord
-from kafkapy.coordinators.runtime import CoordinatorRecord, partition_for
+from kafkapy.coordinators.ports import CoordinatorRecord
+from kafkapy.coordinators.runtime import partition_for
 from kafkapy_wire.errors import MalformedMessage
 from kafkapy_wire.record_formats.group_coordinator import LegacyOffsetCommitKey, LegacyOffsetCommitValue
 from kafkapy_wire.records import NewRecord, build_batch, stamp

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kafkapy.coordinators.group.classic_state import ClassicGroupState
-from kafkapy.coordinators.runtime import LOAD_TURN_BATCHES_MAX
+from kafkapy.coordinators.serving import LOAD_TURN_BATCHES_MAX
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.join_group import JoinGroupResponse
 from kafkapy_wire.messages.sync_group import SyncGroupResponse
@@ -113,7 +113,7 @@ async def test_requests_during_loading_are_told_to_come_again(lab: GroupLab) -> 
 async def test_first_requests_of_many_clients_create_the_topic_once(lab: GroupLab) -> None:
     async with trio.open_nursery() as nursery:
         for _ in range(5):
-            nursery.start_soon(lab.groups.when_ready().wait)
+            nursery.start_soon(lab.groups.when_ready(GROUP).wait)
             nursery.start_soon(lab.commit)
     assert lab.log.creations == 1
 

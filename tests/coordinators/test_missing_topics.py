@@ -98,7 +98,7 @@ async def test_after_the_topic_of_groups_was_deleted(lab: GroupLab) -> None:
     deleted_topic(lab.groups.follow_metadata, "__consumer_offsets")
     codes = {what: code_of(ask) for what, ask in requests_about_groups(lab).items()}
     assert codes == dict.fromkeys(codes, ErrorCode.NOT_COORDINATOR)
-    await lab.groups.when_ready().wait()
+    await lab.groups.when_ready(GROUP).wait()
     assert lab.committed() == -1
 
 
@@ -137,7 +137,7 @@ async def test_why_the_topic_cannot_be_created_is_said_once(caplog: pytest.LogCa
 
     async def find() -> ErrorCode:
         try:
-            await groups.when_ready().wait()
+            await groups.when_ready(GROUP).wait()
         except KafkaError as error:
             return error.code
         return ErrorCode.NONE

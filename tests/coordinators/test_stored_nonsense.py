@@ -16,7 +16,8 @@ import trio.testing
 from kafkapy.bugs import Bugs
 from kafkapy.coordinators.group.records import CommittedOffset, offset_commit, offset_tombstone
 from kafkapy.coordinators.loading import SKIPPED_LINES_MAX
-from kafkapy.coordinators.runtime import CoordinatorRecord, partition_for
+from kafkapy.coordinators.ports import CoordinatorRecord
+from kafkapy.coordinators.runtime import partition_for
 from kafkapy_wire.codec import encode
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.record_formats.group_coordinator import GroupMetadataKey, GroupMetadataValue, MemberMetadata

@@ -189,6 +189,7 @@ async def test_nothing_is_written_once_the_coordinators_topic_is_deleted() -> No
         topic = TopicRecord(name="__transaction_state", topic_id=topic_id)
         delta = MetadataDelta(replayed(MetadataImage(), [topic], 0))
         delta.replay(RemoveTopicRecord(topic_id=topic_id))
+        lab.log.batches = []
         lab.transactions.follow_metadata(MetadataImage(), delta)
         for _ in PARTITIONS:
             await lab.turn()

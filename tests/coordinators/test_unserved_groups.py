@@ -7,7 +7,8 @@ import logging
 import pytest
 
 from kafkapy.coordinators.group.records import CommittedOffset, group_tombstone, offset_commit
-from kafkapy.coordinators.runtime import CoordinatorRecord, partition_for
+from kafkapy.coordinators.ports import CoordinatorRecord
+from kafkapy.coordinators.runtime import partition_for
 from kafkapy_wire.codec import encode
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.message import Message

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, TypeVar
 import trio
 
 from kafkapy.clock import ManualClock
-from kafkapy.coordinators.runtime import CoordinatorRecord, partition_for
+from kafkapy.coordinators.ports import CoordinatorRecord
+from kafkapy.coordinators.runtime import partition_for
 from kafkapy.coordinators.transaction import TransactionCoordinator
 from kafkapy.coordinators.transaction.records import read_record
 from kafkapy.coordinators.transaction.transaction import ProducerIdAndEpoch
@@ -32,11 +33,6 @@ TIMEOUT_MS = 60_000
 OLD, NEW = 0, 2  # client versions
 
 
-class TransactionLog(MemoryLog):
-    def leader_epoch(self, partition: int) -> int:
-        return 7
-
-
 class NotedMarkers:
     """`written` in order; `refuse` has the error for a partition."""
 
@@ -54,7 +50,7 @@ class NotedMarkers:
 class TransactionLab:
     def __init__(self, *, transaction_version: int = 2, **settings: int | bool) -> None:
         self.clock = ManualClock()
-        self.log = TransactionLog()
+        self.log = MemoryLog()
         self.metadata = Metadata()
         self.metadata.image = MetadataImage(features={"transaction.version": transaction_version})
         given = Settings({})
@@ -95,7 +91,7 @@ class TransactionLab:
     async def init(
         self, expected: ProducerIdAndEpoch | None = None, *, name: str = ID, timeout_ms: int = TIMEOUT_MS
     ) -> ProducerIdAndEpoch:
-        await self._outcome(self.transactions.when_ready())  # as clients do, which look for the coordinator first
+        await self._outcome(self.transactions.when_ready(name))  # as clients do, which look for the coordinator first
         return await self._outcome(self.transactions.init_producer_id(name, timeout_ms, expected))
 
     def add(self, producer: ProducerIdAndEpoch, *indexes: int, name: str = ID, client_version: int = NEW) -> None:

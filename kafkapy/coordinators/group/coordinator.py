@@ -1,6 +1,7 @@
-"""One node's groups: what the handlers of the group APIs call.
+"""The groups that this broker coordinates: what the handlers of the group APIs call.
 
-Each group belongs to the shard of its partition of `__consumer_offsets`. Methods return pending answers, settled when
+Each group belongs to the shard of its partition of `__consumer_offsets`, and the leader of that partition coordinates
+it: every other broker refuses requests about it with NOT_COORDINATOR. Methods return pending answers, settled when
 all records that they depend on are committed: usually at once. JoinGroup and SyncGroup wait for other
 members. The first FindCoordinator of a cluster creates `__consumer_offsets` and waits for it; as long as the
 topic does not exist, every other request about a group is refused with NOT_COORDINATOR.
@@ -35,11 +36,11 @@ if TYPE_CHECKING:
     from kafkapy.coordinators.group.offset_commits import TopicOutcome, TopicToCommit
     from kafkapy.coordinators.group.records import CommittedOffset
     from kafkapy.coordinators.group.shard import GroupShard
-    from kafkapy.coordinators.runtime import CoordinatorLog
+    from kafkapy.coordinators.ports import CoordinatorLog
     from kafkapy.metadata.ports import Metadata
     from kafkapy.settings.current import CurrentSettings
     from kafkapy_controller.delta import MetadataDelta
-    from kafkapy_controller.image import MetadataImage
+    from kafkapy_controller.image import MetadataImage, TopicImage
     from kafkapy_wire.messages.describe_groups import DescribedGroup
     from kafkapy_wire.messages.heartbeat import HeartbeatRequest
     from kafkapy_wire.messages.join_group import JoinGroupRequest, JoinGroupResponse
@@ -88,10 +89,12 @@ class GroupCoordinator:
             log,
             clock,
             self._new_shard,
+            when_loaded=self._follow_loaded,
             compression=Compression(settings.now.groups.offsets_topic_compression_codec),
             commit_timeout_ms=lambda: settings.now.groups.offsets_commit_timeout_ms,
         )
         self._retention = Deadline(clock, self._expire_offsets)
+        self._topic: TopicImage | None = None  # `__consumer_offsets`, as it was when its leaders were last followed
 
     # -- life
 
@@ -102,8 +105,6 @@ class GroupCoordinator:
         listeners after it, or clients must retry.
         """
         await self._runtime.load()
-        self._tell_of_unserved_groups()
-        self._drop_offsets_of_missing_partitions(self._metadata.image)
         self._retention.set(self._settings.now.groups.offsets_retention_check_interval_ms)
 
     def close(self) -> None:
@@ -111,34 +112,53 @@ class GroupCoordinator:
         self._retention.cancel()
         self._runtime.resign()
 
-    def _tell_of_unserved_groups(self) -> None:
+    def _follow_loaded(self, loaded: list[tuple[int, GroupShard]]) -> None:
+        self._tell_of_unserved_groups(loaded)
+        self._drop_offsets_of_missing_partitions(loaded, self._metadata.image)
+
+    def _tell_of_unserved_groups(self, loaded: list[tuple[int, GroupShard]]) -> None:
         counts: dict[str, int] = {}
-        for _, shard in self._runtime.loaded_shards():
+        for _, shard in loaded:
             for group in shard.unserved.values():
                 counts[group.group_type.value] = counts.get(group.group_type.value, 0) + 1
         for name, count in sorted(counts.items()):
             logger.warning("%d stored groups of type %s cannot be joined: they are not served yet", count, name)
 
     async def run(self) -> None:
-        """Create `__consumer_offsets` when a request needs it, until cancelled."""
+        """Create `__consumer_offsets` when a request needs it, and load the partitions that this broker leads, until
+        cancelled.
+        """
         await self._runtime.run()
 
-    def when_ready(self) -> Pending[None]:
-        """Answered when `__consumer_offsets` exists and is loaded. Creates the topic if it is missing.
+    def when_ready(self, group_id: str) -> Pending[None]:
+        """Answered when `__consumer_offsets` exists, and the group's partition is loaded if this broker leads it.
+        Creates the topic if it is missing.
 
-        Refused with COORDINATOR_NOT_AVAILABLE, COORDINATOR_LOAD_IN_PROGRESS.
+        Refused with COORDINATOR_NOT_AVAILABLE, or what the controller has said about the new topic.
         """
-        return self._runtime.when_ready()
+        return self._runtime.when_ready(group_id)
 
-    def follow_metadata(self, _image: MetadataImage, delta: MetadataDelta) -> None:
-        """Drop the offsets of topics that were deleted."""
+    def coordinator_of(self, group_id: str) -> int:
+        """The broker that coordinates the group; -1: none, now."""
+        return self._runtime.leader_of(group_id)
+
+    def follow_metadata(self, image: MetadataImage, delta: MetadataDelta) -> None:
+        """Take over and give up groups, as the leaders of their partitions change; drop the offsets of topics that were
+        deleted. The partitions must have followed the image before.
+        """
         deleted = {topic.name for topic in delta.deleted_topics}
-        if OFFSETS_TOPIC in deleted:
-            self._runtime.resign()
-        self._drop_offsets(deleted, lambda _topic, _partition, _committed: False)
+        topic = image.topics.get(OFFSETS_TOPIC)
+        if topic is not self._topic or OFFSETS_TOPIC in deleted:
+            self._topic = topic
+            self._runtime.follow_leadership()
+        self._drop_offsets(self._runtime.loaded_shards(), deleted, lambda _topic, _partition, _committed: False)
 
-    def _drop_offsets_of_missing_partitions(self, image: MetadataImage) -> None:
-        """Drop the offsets of partitions that were deleted while this node was down."""
+    def _drop_offsets_of_missing_partitions(self, loaded: list[tuple[int, GroupShard]], image: MetadataImage) -> None:
+        """Drop the offsets of partitions that were deleted while nobody had loaded them.
+
+        None is missing because this broker's metadata is behind: whoever coordinated these groups before has stopped
+        when it learnt of the next leader, and this broker knows all that is older than that.
+        """
 
         def still_exists(topic: str, partition: int, committed: CommittedOffset) -> bool:
             found = image.topics.get(topic)
@@ -146,15 +166,20 @@ class GroupCoordinator:
                 return False
             return committed.topic_id in (ZERO_UUID, found.topic_id)
 
-        topics = {topic for _, shard in self._runtime.loaded_shards() for topic in shard.offsets.topics}
-        self._drop_offsets(topics, still_exists)
+        topics = {topic for _, shard in loaded for topic in shard.offsets.topics}
+        self._drop_offsets(loaded, topics, still_exists)
 
-    def _drop_offsets(self, topics: Iterable[str], keep: Callable[[str, int, CommittedOffset], bool]) -> None:
+    def _drop_offsets(
+        self,
+        shards: list[tuple[int, GroupShard]],
+        topics: Iterable[str],
+        keep: Callable[[str, int, CommittedOffset], bool],
+    ) -> None:
         for topic in sorted(topics):
-            for partition, shard in self._runtime.loaded_shards():
+            for partition, shard in shards:
                 records = shard.offsets.delete_topic(topic, partial(keep, topic))
                 if records:
-                    self._execute_unasked(partition, Decision(records, None))
+                    self._execute_unasked(partition, shard, Decision(records, None))
 
     # -- membership
 
@@ -329,7 +354,8 @@ class GroupCoordinator:
         return sum([len(shard.groups) + len(shard.unserved) for _, shard in self._runtime.loaded_shards()])
 
     def list_groups(self, states: Iterable[str], types: Iterable[str]) -> Pending[list[ListedGroup]]:
-        """All groups, or those in one of the states and of one of the types, whatever their case.
+        """The groups that this broker coordinates, or those in one of the states and of one of the types, whatever
+        their case.
 
         Raises KafkaError(COORDINATOR_LOAD_IN_PROGRESS).
         """
@@ -371,7 +397,8 @@ class GroupCoordinator:
     def _find_any(self, group_id: str) -> tuple[int, GroupShard]:
         """As `_find`, for APIs that allow an empty group id: very old consumers commit offsets with it.
 
-        Raises KafkaError: NOT_COORDINATOR, there is no `__consumer_offsets`; COORDINATOR_LOAD_IN_PROGRESS.
+        Raises KafkaError: NOT_COORDINATOR, another broker leads the group's partition, or there is no
+        `__consumer_offsets`; COORDINATOR_LOAD_IN_PROGRESS.
         """
         partition_count = self._runtime.partition_count
         if not partition_count:
@@ -382,12 +409,20 @@ class GroupCoordinator:
     def _new_shard(self, partition: int) -> GroupShard:
         from kafkapy.coordinators.group.shard import GroupShard  # with the record formats, 10 ms a fresh node saves
 
-        return GroupShard(self._settings, self._clock, self._random, partial(self._execute_unasked, partition))
+        def execute(decision: Decision[None]) -> bool:
+            return self._execute_unasked(partition, shard, decision)
 
-    def _execute_unasked(self, partition: int, decision: Decision[None]) -> bool:
+        shard = GroupShard(self._settings, self._clock, self._random, execute)
+        return shard
+
+    def _execute_unasked(self, partition: int, shard: GroupShard, decision: Decision[None]) -> bool:
         """Execute a decision of a timer. False: the append failed, and nothing has changed; the next
         timer tries again. The disk watch logs a full disk.
+
+        A shard that is not in charge any more writes nothing, and its timers are not to come again.
         """
+        if not self._runtime.serves(partition, shard):
+            return True
         try:
             self._runtime.execute(partition, decision)
         except KafkaError as error:
@@ -399,4 +434,4 @@ class GroupCoordinator:
         self._retention.set(self._settings.now.groups.offsets_retention_check_interval_ms)
         for partition, shard in self._runtime.loaded_shards():
             for group_id in list(shard.groups):
-                self._execute_unasked(partition, shard.expire_offsets(group_id))
+                self._execute_unasked(partition, shard, shard.expire_offsets(group_id))

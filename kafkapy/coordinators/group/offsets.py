@@ -11,7 +11,8 @@ from kafkapy.coordinators.group.classic_state import ClassicGroupState
 from kafkapy.coordinators.group.offset_commits import TopicOutcome
 from kafkapy.coordinators.group.offset_store import OffsetStore
 from kafkapy.coordinators.group.records import CommittedOffset, OffsetCommitRecord, offset_commit, offset_tombstone
-from kafkapy.coordinators.runtime import CoordinatorRecord, Decision
+from kafkapy.coordinators.ports import CoordinatorRecord
+from kafkapy.coordinators.runtime import Decision
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.uuid import ZERO_UUID
 

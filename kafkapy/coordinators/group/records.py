@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kafkapy.coordinators.group.classic_group import FIRST_GENERATION, GENERATION_MAX
 from kafkapy.coordinators.group.unserved_groups import TYPE_OF_RECORD, UnservedGroupRecord
-from kafkapy.coordinators.runtime import CoordinatorRecord
+from kafkapy.coordinators.ports import CoordinatorRecord
 from kafkapy_wire.codec import decode, encode
 from kafkapy_wire.errors import MalformedMessage
 from kafkapy_wire.record_formats.group_coordinator import (

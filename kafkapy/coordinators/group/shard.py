@@ -18,7 +18,8 @@ from kafkapy.coordinators.group.records import (
     read_record,
 )
 from kafkapy.coordinators.group.unserved_groups import UnservedGroup, UnservedGroupRecord
-from kafkapy.coordinators.runtime import NOTHING, CoordinatorRecord, Decision
+from kafkapy.coordinators.ports import CoordinatorRecord
+from kafkapy.coordinators.runtime import NOTHING, Decision
 from kafkapy_wire.errors import ErrorCode, KafkaError
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Final, NamedTuple
 
-from kafkapy.coordinators.runtime import CoordinatorRecord
+from kafkapy.coordinators.ports import CoordinatorRecord
 
 
 class GroupType(Enum):

@@ -1,27 +1,28 @@
-"""One node's transactional ids: what the handlers of the transaction APIs call.
+"""The transactional ids that this broker coordinates: what the handlers of the transaction APIs call.
 
-Each transactional id lives in the shard of its partition of `__transaction_state`. A transaction ends in three steps,
+Each transactional id lives in the shard of its partition of `__transaction_state`, and the leader of that partition
+coordinates it: every other broker refuses requests about it with NOT_COORDINATOR. A transaction ends in three steps,
 each of which may be the last one before a crash: PrepareCommit or PrepareAbort is stored and the end is decided;
 markers go to every partition; CompleteCommit or CompleteAbort is stored. After a restart, decided transactions are
-completed.
+completed, and so they are by the next leader.
 
 Each step waits until the one before it is committed. Where commits need not wait for a disk or for followers all three
 are one turn of the event loop, so that no client ever meets a transaction between them, unless it has very many
 partitions or a disk refuses a marker: see endings.py.
 
-As long as `__transaction_state` does not exist nobody has a transactional id, and requests about one hear just that.
-Apache Kafka answers NOT_COORDINATOR then.
+As long as `__transaction_state` does not exist every request about a transactional id is refused with NOT_COORDINATOR.
 """
 
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
 from kafkapy.coordinators.runtime import CoordinatorRuntime, Decision, partition_for
 from kafkapy.coordinators.transaction.endings import Endings
 from kafkapy.coordinators.transaction.markers import Marker
-from kafkapy.pending import Pending, settled
+from kafkapy.pending import Pending, attempt, settled
 from kafkapy.turns import Turn
 from kafkapy_controller.topic_names import TRANSACTION_TOPIC
 from kafkapy_wire.errors import ErrorCode, KafkaError
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from kafkapy.clock import Clock
-    from kafkapy.coordinators.transaction.ports import Markers, TransactionLog
+    from kafkapy.coordinators.ports import CoordinatorLog
+    from kafkapy.coordinators.transaction.ports import Markers
     from kafkapy.coordinators.transaction.shard import TransactionShard
     from kafkapy.coordinators.transaction.transaction import (
         ProducerIdAndEpoch,
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
     from kafkapy.metadata.ports import Metadata
     from kafkapy.settings.current import CurrentSettings
     from kafkapy_controller.delta import MetadataDelta
-    from kafkapy_controller.image import MetadataImage
+    from kafkapy_controller.image import MetadataImage, TopicImage
 
 logger = logging.getLogger("kafkapy.transactions")
 
@@ -56,21 +58,26 @@ class TransactionCoordinator:
         self,
         settings: CurrentSettings,
         clock: Clock,
-        log: TransactionLog,
+        log: CoordinatorLog,
         metadata: Metadata,
         next_producer_id: Callable[[], Pending[int]],
         markers: Markers,
     ) -> None:
         self._settings = settings
         self._clock = clock
-        self._log = log
         self._metadata = metadata
         self._next_producer_id = next_producer_id
         self._runtime: CoordinatorRuntime[TransactionShard] = CoordinatorRuntime(
-            TRANSACTION_TOPIC, log, clock, lambda _: self._new_shard(), base_sequence=NO_SEQUENCE
+            TRANSACTION_TOPIC,
+            log,
+            clock,
+            lambda _: self._new_shard(),
+            when_loaded=self._end_what_was_decided,
+            base_sequence=NO_SEQUENCE,
         )
         self._endings = Endings(clock, markers, self._marker_of, self._complete)
         self._uncommitted: set[str] = set()  # decided transactions whose record was not committed at once
+        self._topic: TopicImage | None = None  # `__transaction_state`, as it was when its leaders were last followed
 
     # -- life
 
@@ -81,26 +88,38 @@ class TransactionCoordinator:
 
     def close(self) -> None:
         """Stop: nothing is appended any more."""
-        self._uncommitted.clear()
-        self._endings.give_up()
         self._runtime.resign()
 
     async def run(self) -> None:
-        """Create `__transaction_state` when a request needs it, until cancelled."""
+        """Create `__transaction_state` when a request needs it, and load what this broker leads of it; until
+        cancelled.
+        """
         await self._runtime.run()
 
-    def when_ready(self) -> Pending[None]:
-        """Answered when `__transaction_state` exists and is loaded. Creates the topic if it is missing.
+    def when_ready(self, transactional_id: str) -> Pending[None]:
+        """Answered when `__transaction_state` exists, and the partition of the id is loaded if this broker leads it.
+        Creates the topic if it is missing.
 
-        Refused with COORDINATOR_NOT_AVAILABLE, COORDINATOR_LOAD_IN_PROGRESS.
+        Refused with COORDINATOR_NOT_AVAILABLE, or what the controller has said about the new topic.
         """
-        return self._runtime.when_ready()
+        return self._runtime.when_ready(transactional_id)
 
-    def follow_metadata(self, _image: MetadataImage, delta: MetadataDelta) -> None:
-        if any(topic.name == TRANSACTION_TOPIC for topic in delta.deleted_topics):
-            self._runtime.resign()
-            self._uncommitted.clear()
-            self._endings.give_up()
+    def coordinator_of(self, transactional_id: str) -> int:
+        """The broker that coordinates the transactional id; -1: none, now."""
+        return self._runtime.leader_of(transactional_id)
+
+    def follow_metadata(self, image: MetadataImage, delta: MetadataDelta) -> None:
+        """Take over and give up transactional ids, as the leaders of their partitions change. The partitions must have
+        followed the image before.
+        """
+        topic = image.topics.get(TRANSACTION_TOPIC)
+        if topic is not self._topic or any(topic.name == TRANSACTION_TOPIC for topic in delta.deleted_topics):
+            self._topic = topic
+            self._runtime.follow_leadership()
+
+    def _give_up(self, transactional_ids: Iterable[str]) -> None:
+        self._uncommitted.difference_update(transactional_ids)
+        self._endings.give_up(transactional_ids)
 
     @property
     def transaction_version(self) -> int:
@@ -225,18 +244,37 @@ class TransactionCoordinator:
             for transaction in shard.timed_out(self._clock.now_ms()):
                 await self._abort_timed_out(partition, shard, transaction)
 
+    def _end_what_was_decided(self, loaded: list[tuple[int, TransactionShard]]) -> None:
+        """Complete the transactions that earlier coordinators have decided, once their records are committed: until
+        then another leader may come that does not know of the decision.
+        """
+        for partition, shard in loaded:
+            decided = shard.ending()
+            if not decided:
+                continue
+            self._uncommitted.update([transaction.transactional_id for transaction in decided])
+            committed = attempt(partial(self._runtime.read, partition, None))
+            committed.when_settled(partial(self._end_what_was_committed, partition, shard))
+
     def _end_what_was_left(self) -> None:
         """Write the markers of decisions that were answered with an error and committed later all the same."""
         for partition, shard in self._runtime.loaded_shards():
-            for transactional_id in self._uncommitted & shard.transactions.keys():
-                transaction = shard.transactions[transactional_id]
-                if self._runtime.is_committed(partition):
-                    self._uncommitted.discard(transactional_id)
-                    if transaction.is_ending and transactional_id not in self._endings:
-                        self._finish(transaction)
+            self._end_what_was_committed(partition, shard)
+
+    def _end_what_was_committed(self, partition: int, shard: TransactionShard, _: object = None) -> None:
+        if not self._runtime.serves(partition, shard):
+            return
+        for transactional_id in sorted(self._uncommitted & shard.transactions.keys()):
+            transaction = shard.transactions[transactional_id]
+            if self._runtime.is_committed(partition):
+                self._uncommitted.discard(transactional_id)
+                if transaction.is_ending and transactional_id not in self._endings:
+                    self._finish(transaction)
 
     async def _abort_timed_out(self, partition: int, shard: TransactionShard, transaction: Transaction) -> None:
         def decide(spare_producer_id: int | None) -> Pending[Transaction]:
+            if not self._runtime.serves(partition, shard):
+                raise KafkaError(ErrorCode.NOT_COORDINATOR)
             if shard.transactions.get(transaction.transactional_id) != transaction:
                 return settled(transaction)  # the transaction has changed while this waited for a producer id
             decision = shard.abort_unasked(transaction, spare_producer_id, self._clock.now_ms())
@@ -279,7 +317,7 @@ class TransactionCoordinator:
             transaction.producer_id,
             transaction.producer_epoch,
             transaction.is_committing,
-            self._log.leader_epoch(partition),
+            self._runtime.leader_epoch(partition),
             transaction.client_version,
         )
 
@@ -304,8 +342,8 @@ class TransactionCoordinator:
         longer_than_ms: int,
         matches: Callable[[str], object] | None,
     ) -> list[Transaction]:
-        """Transactional ids that match all filters: status, producer id, running time, pattern. No status, no
-        producer id and a negative time match everything.
+        """Transactional ids of this broker that match all filters: status, producer id, running time, pattern. No
+        status, no producer id and a negative time match everything.
 
         Raises KafkaError(COORDINATOR_LOAD_IN_PROGRESS).
         """
@@ -334,7 +372,9 @@ class TransactionCoordinator:
         return self._find(transactional_id)
 
     def _find(self, transactional_id: str) -> tuple[int, TransactionShard]:
-        """Raises KafkaError: NOT_COORDINATOR, there is no `__transaction_state`; COORDINATOR_LOAD_IN_PROGRESS."""
+        """Raises KafkaError: NOT_COORDINATOR, another broker leads the partition of the id, or there is no
+        `__transaction_state`; COORDINATOR_LOAD_IN_PROGRESS.
+        """
         partition_count = self._runtime.partition_count
         if not partition_count:
             raise KafkaError(ErrorCode.NOT_COORDINATOR)
@@ -345,7 +385,7 @@ class TransactionCoordinator:
         # With the record formats, what a fresh node saves until it has a transaction.
         from kafkapy.coordinators.transaction.shard import TransactionShard
 
-        return TransactionShard(lambda: self.transaction_version, self._finish)
+        return TransactionShard(lambda: self.transaction_version, self._give_up)
 
     def _execute_unasked(self, partition: int, decision: Decision[None]) -> None:
         try:

@@ -21,7 +21,7 @@ from kafkapy.turns import Turn
 from kafkapy_wire.errors import ErrorCode, KafkaError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from kafkapy.clock import Clock, Timer
     from kafkapy.coordinators.transaction.markers import Marker
@@ -92,16 +92,17 @@ class Endings:
             await trio.lowlevel.checkpoint()
             self._take_turn()
 
-    def give_up(self) -> None:
-        """This node is no longer the coordinator: the new one writes the remaining markers."""
-        for timer in (self._next_turn, self._retry):
-            if timer is not None:
-                timer.cancel()
-        self._next_turn = self._retry = None
-        endings, self._endings = self._endings, {}
-        for ending in endings.values():
-            if not ending.tried.settled:
+    def give_up(self, transactional_ids: Iterable[str]) -> None:
+        """This broker no longer coordinates these: the new coordinator writes the remaining markers."""
+        for transactional_id in transactional_ids:
+            ending = self._endings.pop(transactional_id, None)
+            if ending is not None and not ending.tried.settled:
                 ending.tried.answer(ErrorCode.NOT_COORDINATOR)
+        if not self._endings:
+            for timer in (self._next_turn, self._retry):
+                if timer is not None:
+                    timer.cancel()
+            self._next_turn = self._retry = None
 
     # -- turns
 

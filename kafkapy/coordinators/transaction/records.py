@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from kafkapy.coordinators.runtime import CoordinatorRecord
+from kafkapy.coordinators.ports import CoordinatorRecord
 from kafkapy.coordinators.transaction.transaction import NO_PRODUCER_ID, Transaction, TransactionStatus
 from kafkapy_wire.codec import decode, encode
 from kafkapy_wire.errors import MalformedMessage

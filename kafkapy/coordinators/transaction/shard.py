@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from kafkapy.coordinators.runtime import CoordinatorRecord, Decision
+from kafkapy.coordinators.ports import CoordinatorRecord
+from kafkapy.coordinators.runtime import Decision
 from kafkapy.coordinators.transaction.records import read_record, transaction_record, transaction_tombstone
 from kafkapy.coordinators.transaction.transaction import (
     ENDING,
@@ -39,11 +40,11 @@ class ProducerIdNeeded(Exception):
 
 
 class TransactionShard:
-    """`transaction_version` is the cluster's feature level; `finish` writes the markers of a decided transaction."""
+    """`transaction_version` is the cluster's feature level; `give_up` stops writing the markers of what was decided."""
 
-    def __init__(self, transaction_version: Callable[[], int], finish: Callable[[Transaction], None]) -> None:
+    def __init__(self, transaction_version: Callable[[], int], give_up: Callable[[Iterable[str]], None]) -> None:
         self._transaction_version = transaction_version
-        self._finish = finish
+        self._give_up = give_up
         self.transactions: dict[str, Transaction] = {}
         self.unknown_records: dict[int, int] = {}
         self._last_epoch: int | None = None  # kept in memory with the record that is appended now; not stored
@@ -266,13 +267,15 @@ class TransactionShard:
         """Nothing in this topic is written in a transaction."""
 
     def loaded(self) -> None:
-        """Complete the transactions that were decided before the coordinator stopped."""
-        for transaction in list(self.transactions.values()):
-            if transaction.status in ENDING:
-                self._finish(transaction)
+        """Nothing to do: the coordinator completes what was decided before, once that is committed."""
+
+    def ending(self) -> list[Transaction]:
+        """Transactions that are decided and not complete."""
+        return [transaction for transaction in self.transactions.values() if transaction.status in ENDING]
 
     def resign(self) -> None:
-        """Nothing to do: no request is parked here."""
+        """The next coordinator writes the remaining markers. No request is parked here."""
+        self._give_up(self.transactions.keys())
 
 
 def _needed(spare_producer_id: int | None) -> int:
