@@ -63,6 +63,7 @@ API_MODULES: dict[ApiKey, str] = {
     ApiKey.LIST_TRANSACTIONS: "list_transactions",
     ApiKey.LIST_CONFIG_RESOURCES: "list_config_resources",
     ApiKey.DESCRIBE_TOPIC_PARTITIONS: "describe_topic_partitions",
+    ApiKey.UNREGISTER_CONTROLLER: "unregister_controller",
 }
 
 CONTROLLER_API_MODULES: dict[ApiKey, str] = {
@@ -74,6 +75,12 @@ CONTROLLER_API_MODULES: dict[ApiKey, str] = {
     ApiKey.ADD_RAFT_VOTER: "add_raft_voter",
     ApiKey.REMOVE_RAFT_VOTER: "remove_raft_voter",
     ApiKey.UPDATE_RAFT_VOTER: "update_raft_voter",
+    ApiKey.ALTER_PARTITION: "alter_partition",
+    ApiKey.BROKER_REGISTRATION: "broker_registration",
+    ApiKey.BROKER_HEARTBEAT: "broker_heartbeat",
+    ApiKey.ALLOCATE_PRODUCER_IDS: "allocate_producer_ids",
+    ApiKey.CONTROLLER_REGISTRATION: "controller_registration",
+    ApiKey.ASSIGN_REPLICAS_TO_DIRS: "assign_replicas_to_dirs",
 } | {
     key: API_MODULES[key]
     for key in (
@@ -91,5 +98,6 @@ CONTROLLER_API_MODULES: dict[ApiKey, str] = {
         ApiKey.UPDATE_FEATURES,
         ApiKey.DESCRIBE_CLUSTER,
         ApiKey.UNREGISTER_BROKER,
+        ApiKey.UNREGISTER_CONTROLLER,
     )
 }
