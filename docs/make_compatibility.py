@@ -32,17 +32,17 @@ Written by `python docs/make_compatibility.py`: change the places it reads.
 
 
 def api_rows() -> list[str]:
-    from kafkapy.apis import API_MODULES
+    from kafkapy.apis import API_MODULES, CONTROLLER_API_MODULES
     from kafkapy_wire.api_keys import API_VERSIONS
 
     rows = ["| API | key | versions | differs, not done |", "|---|---|---|---|"]
-    for key, module in API_MODULES.items():
+    modules = {*API_MODULES.items(), *CONTROLLER_API_MODULES.items()}
+    for key, module in sorted(modules):
         docstring = ast.get_docstring(ast.parse((ROOT / "kafkapy" / "apis" / f"{module}.py").read_text())) or ""
         said = " ".join(f"**{name}** {text}" for name, text in sections(docstring).items())
         served = API_VERSIONS[key]
-        rows.append(
-            f"| {served.message_name} | {key.value} | {served.min_version}-{served.max_version} | {escaped(said)} |"
-        )
+        name = served.message_name + (" (controllers)" if API_MODULES.get(key, module) != module else "")
+        rows.append(f"| {name} | {key.value} | {served.min_version}-{served.max_version} | {escaped(said)} |")
     return rows
 
 

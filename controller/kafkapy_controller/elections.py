@@ -5,7 +5,7 @@ from __future__ import annotations
 from kafkapy_controller.decision import Decision
 from kafkapy_controller.image import NO_LEADER, MetadataImage, PartitionImage, TopicImage
 from kafkapy_controller.metadata_records import MetadataRecord
-from kafkapy_controller.partition_changes import Election, partition_change
+from kafkapy_controller.partition_changes import Election, PartitionChanges, TopicRules
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.elect_leaders import (
     ElectLeadersRequest,
@@ -18,7 +18,9 @@ from kafkapy_wire.messages.elect_leaders import (
 ELECTIONS = {0: Election.PREFERRED, 1: Election.UNCLEAN}
 
 
-def decide_elect_leaders(image: MetadataImage, request: ElectLeadersRequest) -> Decision[ElectLeadersResponse]:
+def decide_elect_leaders(
+    image: MetadataImage, rules: TopicRules, request: ElectLeadersRequest
+) -> Decision[ElectLeadersResponse]:
     """Records of the leaders that change, and a result for each of the partitions that the request lists.
 
     Raises KafkaError INVALID_REQUEST: there is no such type of election.
@@ -27,10 +29,13 @@ def decide_elect_leaders(image: MetadataImage, request: ElectLeadersRequest) -> 
     if election is None:
         raise KafkaError(ErrorCode.INVALID_REQUEST, f"Unknown election type {request.election_type}")
     records: list[MetadataRecord] = []
+    changes = PartitionChanges(image, rules)
     results = [
         ReplicaElectionResult(
             topic=asked.topic,
-            partition_result=[_elect(image, asked.topic, index, election, records) for index in asked.partitions],
+            partition_result=[
+                _elect(image, changes, asked.topic, index, election, records) for index in asked.partitions
+            ],
         )
         for asked in request.topic_partitions or ()
     ]
@@ -38,18 +43,25 @@ def decide_elect_leaders(image: MetadataImage, request: ElectLeadersRequest) -> 
 
 
 def _elect(
-    image: MetadataImage, name: str, index: int, election: Election, records: list[MetadataRecord]
+    image: MetadataImage,
+    changes: PartitionChanges,
+    name: str,
+    index: int,
+    election: Election,
+    records: list[MetadataRecord],
 ) -> PartitionResult:
     """The result for one partition; a record that it takes is added to `records`."""
     try:
-        record = _elected(image, name, index, election)
+        record = _elected(image, changes, name, index, election)
     except KafkaError as error:
         return PartitionResult(partition_id=index, error_code=error.code, error_message=error.message)
     records.append(record)
     return PartitionResult(partition_id=index, error_message=None)
 
 
-def _elected(image: MetadataImage, name: str, index: int, election: Election) -> MetadataRecord:
+def _elected(
+    image: MetadataImage, changes: PartitionChanges, name: str, index: int, election: Election
+) -> MetadataRecord:
     """Raises KafkaError: there is no such partition, it needs no election, or no replica can be elected."""
     topic, partition = _find(image, name, index)
     leads_as_wanted = (
@@ -57,7 +69,7 @@ def _elected(image: MetadataImage, name: str, index: int, election: Election) ->
     )
     if leads_as_wanted:
         raise KafkaError(ErrorCode.ELECTION_NOT_NEEDED, "Leader election not needed for topic partition.")
-    record = partition_change(image, topic.topic_id, index, partition, partition, election)
+    record = changes.record(topic, index, election=election)
     if record is None:
         if election is Election.PREFERRED:
             raise KafkaError(ErrorCode.PREFERRED_LEADER_NOT_AVAILABLE, "The preferred leader was not available.")

@@ -6,14 +6,14 @@ metadata.version may fall only if no level in between has added records or field
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import IntEnum
 
 from kafkapy_controller.decision import Decision
 from kafkapy_controller.features import FEATURE_LEVELS, KRAFT_VERSION, SUPPORTED_FEATURES
 from kafkapy_controller.image import MetadataImage
 from kafkapy_controller.metadata_records import MetadataRecord
-from kafkapy_controller.metadata_version import METADATA_VERSION
+from kafkapy_controller.metadata_version import CONTROLLER_REGISTRATION, METADATA_VERSION
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.update_features import (
     FeatureUpdateKey,
@@ -37,11 +37,12 @@ class UpgradeType(IntEnum):
 
 
 def decide_update_features(
-    image: MetadataImage, request: UpdateFeaturesRequest, node_id: int
+    image: MetadataImage, request: UpdateFeaturesRequest, node_id: int, voter_ids: Iterable[int] = ()
 ) -> Decision[UpdateFeaturesResponse]:
     """Records of the levels that change: all that the request asks for, or none.
 
-    `node_id` is this controller's. Raises KafkaError INVALID_UPDATE_VERSION for the first level that is not possible.
+    `node_id` is this controller's, `voter_ids` are those of the quorum.
+    Raises KafkaError INVALID_UPDATE_VERSION for the first level that is not possible.
     """
     updates = {update.feature: update for update in request.feature_updates}
     proposed = {**image.features, **{name: update.max_version_level for name, update in updates.items()}}
@@ -49,7 +50,7 @@ def decide_update_features(
     for update in updates.values():
         name, level = update.feature, update.max_version_level
         current = image.kraft_version if name == KRAFT_VERSION else image.features.get(name, 0)
-        _check(image, update, current, proposed, node_id)
+        _check(image, update, current, proposed, node_id, voter_ids)
         if level != current:
             records.append(FeatureLevelRecord(name=name, feature_level=level))
     results = [  # before version 2
@@ -60,7 +61,12 @@ def decide_update_features(
 
 
 def _check(
-    image: MetadataImage, update: FeatureUpdateKey, current: int, proposed: Mapping[str, int], node_id: int
+    image: MetadataImage,
+    update: FeatureUpdateKey,
+    current: int,
+    proposed: Mapping[str, int],
+    node_id: int,
+    voter_ids: Iterable[int],
 ) -> None:
     """Raises KafkaError INVALID_UPDATE_VERSION: the feature cannot have this level."""
     name, level, upgrade_type = update.feature, update.max_version_level, update.upgrade_type
@@ -68,7 +74,7 @@ def _check(
         raise _invalid(name, level, "The controller does not support the given upgrade type.")
     if level < 0:
         raise _invalid(name, level, "A feature version cannot be less than 0.")
-    for reason in _unsupported_by(image, name, level, node_id):
+    for reason in _unsupported_by(image, name, level, node_id, voter_ids):
         raise _invalid(name, level, reason)
     if level < current and upgrade_type == UpgradeType.UPGRADE:
         raise _invalid(
@@ -104,20 +110,28 @@ def _check_metadata_version(level: int, current: int, upgrade_type: int) -> None
         )
 
 
-def _unsupported_by(image: MetadataImage, name: str, level: int, node_id: int) -> Iterator[str]:
-    """Why some nodes of the cluster do not support the level, this controller first."""
+def _unsupported_by(
+    image: MetadataImage, name: str, level: int, node_id: int, voter_ids: Iterable[int]
+) -> Iterator[str]:
+    """Why some nodes of the cluster do not support the level: this controller, brokers, then the other controllers."""
+    if name not in SUPPORTED_FEATURES and not level:
+        yield f"Feature {name} not found."
     nodes = [(f"Local controller {node_id}", SUPPORTED_FEATURES)]
     nodes += [(f"Broker {broker.broker_id}", broker.features) for _, broker in sorted(image.brokers.items())]
-    nodes += [
-        (f"Controller {controller.controller_id}", controller.features)
-        for _, controller in sorted(image.controllers.items())
-    ]
+    if image.metadata_version >= CONTROLLER_REGISTRATION:
+        nodes += [
+            (f"Controller {controller.controller_id}", controller.features)
+            for _, controller in sorted(image.controllers.items())
+            if controller.controller_id != node_id
+        ]
     for node, features in nodes:
-        supported = features.get(name)
-        if supported is None:
-            yield f"{node} does not support this feature." if level else f"Feature {name} not found."
-        elif not supported[0] <= level <= supported[1]:
-            yield f"{node} only supports versions {supported[0]}-{supported[1]}"
+        low, high = features.get(name, (0, 0))  # a node that does not know a feature can only work without it
+        if not low <= level <= high:
+            yield f"{node} only supports versions {low}-{high}" if high else f"{node} does not support this feature."
+    if image.metadata_version >= CONTROLLER_REGISTRATION:
+        for voter_id in voter_ids:
+            if voter_id != node_id and voter_id not in image.controllers:
+                yield f"controller {voter_id} has not registered, and may not support this feature"
 
 
 def _invalid(name: str, level: int, reason: str) -> KafkaError:

@@ -106,6 +106,23 @@ class BrokerImage(NamedTuple):
     log_dirs: tuple[Uuid, ...] = ()
     cordoned_log_dirs: tuple[Uuid, ...] | None = None
 
+    @property
+    def is_active(self) -> bool:
+        """Whether it may lead partitions and be in sync: it is unfenced and does not stop."""
+        return not (self.fenced or self.in_controlled_shutdown)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether a log directory of it is not cordoned (KIP-1066), so that it takes new replicas."""
+        return not self.log_dirs or not set(self.log_dirs) <= set(self.cordoned_log_dirs or ())
+
+    def has_online(self, directory: Uuid) -> bool:
+        """Whether a replica in that log directory can serve."""
+        if directory == LOST_DIRECTORY:
+            return False
+        # Only a directory that is named can be missing; the reserved ids below 100 (KIP-858) name none.
+        return not self.log_dirs or directory[:15] == bytes(15) or directory in self.log_dirs
+
 
 class ControllerImage(NamedTuple):
     controller_id: int
@@ -167,10 +184,7 @@ class MetadataImage(NamedTuple):
     def is_online(self, broker_id: int, directory: Uuid = MIGRATING_DIRECTORY) -> bool:
         """Whether the broker is unfenced and the directory online, so that the replica can serve."""
         broker = self.brokers.get(broker_id)
-        if broker is None or broker.fenced or directory == LOST_DIRECTORY:
-            return False
-        # Only a directory that is named can be missing; the reserved ids below 100 (KIP-858) name none.
-        return not broker.log_dirs or directory[:15] == bytes(15) or directory in broker.log_dirs
+        return broker is not None and not broker.fenced and broker.has_online(directory)
 
 
 EMPTY_IMAGE = MetadataImage()

@@ -51,6 +51,8 @@ LATEST_METADATA_VERSION = max(LEVEL_NAMES)
 BROKER_REGISTRATION_OF_MIGRATION = 8
 """RegisterBrokerRecord 2: whether the broker is on its way from ZooKeeper (KIP-866)."""
 SCRAM = 11
+NO_EPOCH_FOR_A_SMALLER_ISR = 12
+"""Below it, the leader epoch also rises when a replica leaves the ISR (KAFKA-15021)."""
 METADATA_TRANSACTIONS = 13
 """Records between BeginTransactionRecord and EndTransactionRecord count together (KIP-868)."""
 DELEGATION_TOKENS = 14

@@ -22,7 +22,10 @@ def place_replicas(
 
     Raises KafkaError INVALID_REPLICATION_FACTOR: there are too few brokers, or all are fenced.
     """
-    usable = sorted((broker for broker in brokers if _takes_replicas(broker)), key=lambda broker: broker.broker_id)
+    usable = sorted(
+        (broker for broker in brokers if broker.has_room and not broker.in_controlled_shutdown),
+        key=lambda broker: broker.broker_id,
+    )
     unfenced_count = sum(not broker.fenced for broker in usable)
     if replication_factor <= 0:
         raise KafkaError(
@@ -58,10 +61,17 @@ def check_manual_replicas(
         raise KafkaError(code, "The manual partition assignment includes an empty replica list.")
     previous: int | None = None
     for broker_id in sorted(replicas):
-        if broker_id not in image.brokers:
+        broker = image.brokers.get(broker_id)
+        if broker is None:
             raise KafkaError(
                 code,
                 f"The manual partition assignment includes broker {broker_id}, but no such broker is registered.",
+            )
+        if not broker.has_room:
+            raise KafkaError(
+                code,
+                f"The manual partition assignment includes broker {broker_id}, but all its log directories are "
+                "cordoned.",
             )
         if broker_id == previous:
             raise KafkaError(code, f"The manual partition assignment includes the broker {broker_id} more than once.")
@@ -80,13 +90,6 @@ def default_directory(image: MetadataImage, broker_id: int) -> Uuid:
     if not log_dirs:
         return MIGRATING_DIRECTORY
     return log_dirs[0] if len(log_dirs) == 1 else UNASSIGNED_DIRECTORY
-
-
-def _takes_replicas(broker: BrokerImage) -> bool:
-    if broker.in_controlled_shutdown:
-        return False
-    cordoned = broker.cordoned_log_dirs or ()
-    return not (broker.log_dirs and set(broker.log_dirs) <= set(cordoned))
 
 
 class _Rack:

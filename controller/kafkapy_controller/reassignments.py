@@ -1,17 +1,17 @@
 """The controller's decision about AlterPartitionReassignments (KIP-455): moving replicas to other brokers.
 
-A reassignment adds replicas, waits until they are in sync, and then removes others. On a single node no new replica
-gets in sync; one that only removes replicas is complete at once, and others can be listed and cancelled.
+A reassignment adds replicas, waits until they are in sync, and then removes others: the AlterPartition that brings the
+last of them into the ISR completes it. One that only removes replicas is complete at once if all that stay are in sync.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from kafkapy_controller.decision import Decision
 from kafkapy_controller.image import MetadataImage, PartitionImage, TopicImage
 from kafkapy_controller.metadata_records import MetadataRecord
-from kafkapy_controller.partition_changes import is_reassigned, partition_change
+from kafkapy_controller.partition_changes import Election, PartitionChanges, TopicRules, is_reassigned
 from kafkapy_controller.placement import check_manual_replicas
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.alter_partition_reassignments import (
@@ -30,12 +30,10 @@ from kafkapy_wire.messages.list_partition_reassignments import (
 
 
 def decide_alter_reassignments(
-    image: MetadataImage, request: AlterPartitionReassignmentsRequest, allows_unclean_election: Callable[[str], bool]
+    image: MetadataImage, rules: TopicRules, request: AlterPartitionReassignmentsRequest
 ) -> Decision[AlterPartitionReassignmentsResponse]:
-    """Records of the partitions whose replicas change, and a result for each partition asked for.
-
-    `allows_unclean_election` is called with a topic's name.
-    """
+    """Records of the partitions whose replicas change, and a result for each partition asked for."""
+    changes = PartitionChanges(image, rules)
     records: list[MetadataRecord] = []
     responses: list[ReassignableTopicResponse] = []
     for asked in request.topics:
@@ -44,11 +42,13 @@ def decide_alter_reassignments(
             result = ReassignablePartitionResponse(partition_index=wanted.partition_index, error_message=None)
             try:
                 topic, partition = _find(image, asked.name, wanted.partition_index)
-                target = _target(image, topic, wanted, partition, request, allows_unclean_election)
+                target = _target(image, topic, wanted, partition, request, rules)
             except KafkaError as error:
                 result.error_code, result.error_message = error.code, error.message
             else:
-                record = partition_change(image, topic.topic_id, wanted.partition_index, partition, target)
+                # Only a cancellation may take what remains: the others keep at least one replica in sync.
+                election = Election.ONLINE if wanted.replicas is not None else None
+                record = changes.record(topic, wanted.partition_index, target, election)
                 if record is not None:
                     records.append(record)
             results.append(result)
@@ -78,10 +78,10 @@ def _target(
     wanted: ReassignablePartition,
     partition: PartitionImage,
     request: AlterPartitionReassignmentsRequest,
-    allows_unclean_election: Callable[[str], bool],
+    rules: TopicRules,
 ) -> PartitionImage:
     if wanted.replicas is None:
-        return _reverted(topic.name, wanted.partition_index, partition, allows_unclean_election)
+        return _reverted(topic.name, wanted.partition_index, partition, rules)
     replicas = tuple(wanted.replicas)
     check_manual_replicas(image, replicas)
     if not request.allow_replication_factor_change:
@@ -100,16 +100,19 @@ def _target(
     )
 
 
-def _reverted(
-    name: str, index: int, partition: PartitionImage, allows_unclean_election: Callable[[str], bool]
-) -> PartitionImage:
+def _reverted(name: str, index: int, partition: PartitionImage, rules: TopicRules) -> PartitionImage:
     """The partition without its adding replicas, and with its removing ones."""
     if not is_reassigned(partition):
         raise KafkaError(ErrorCode.NO_REASSIGNMENT_IN_PROGRESS)
     replicas = tuple([broker_id for broker_id in partition.replicas if broker_id not in partition.adding_replicas])
     isr = tuple([broker_id for broker_id in partition.isr if broker_id not in partition.adding_replicas])
+    if not replicas:
+        raise KafkaError(
+            ErrorCode.INVALID_REPLICA_ASSIGNMENT,
+            "Invalid replica assignment: addingReplicas contains all replicas.",
+        )
     if not isr:  # every in-sync replica would be removed, and the others may lack committed records
-        if not allows_unclean_election(name):
+        if not rules.allows_unclean_election(name):
             raise KafkaError(
                 ErrorCode.INVALID_REPLICA_ASSIGNMENT,
                 f"Unable to revert partition assignment for {name}:{index} because it would require an unclean leader "

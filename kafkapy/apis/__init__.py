@@ -65,6 +65,7 @@ API_MODULES: dict[ApiKey, str] = {
     ApiKey.DESCRIBE_TOPIC_PARTITIONS: "describe_topic_partitions",
     ApiKey.ADD_RAFT_VOTER: "add_raft_voter",
     ApiKey.REMOVE_RAFT_VOTER: "remove_raft_voter",
+    ApiKey.UNREGISTER_CONTROLLER: "unregister_controller",
 }
 
 CONTROLLER_API_MODULES: dict[ApiKey, str] = {
@@ -75,6 +76,12 @@ CONTROLLER_API_MODULES: dict[ApiKey, str] = {
     ApiKey.FETCH_SNAPSHOT: "fetch_snapshot",
     ApiKey.UPDATE_RAFT_VOTER: "update_raft_voter",
     ApiKey.ENVELOPE: "envelope",
+    ApiKey.ALTER_PARTITION: "alter_partition",
+    ApiKey.BROKER_REGISTRATION: "broker_registration",
+    ApiKey.BROKER_HEARTBEAT: "broker_heartbeat",
+    ApiKey.ALLOCATE_PRODUCER_IDS: "allocate_producer_ids",
+    ApiKey.CONTROLLER_REGISTRATION: "controller_registration",
+    ApiKey.ASSIGN_REPLICAS_TO_DIRS: "assign_replicas_to_dirs",
 } | {
     key: API_MODULES[key]
     for key in (
@@ -94,6 +101,7 @@ CONTROLLER_API_MODULES: dict[ApiKey, str] = {
         ApiKey.UNREGISTER_BROKER,
         ApiKey.ADD_RAFT_VOTER,
         ApiKey.REMOVE_RAFT_VOTER,
+        ApiKey.UNREGISTER_CONTROLLER,
     )
 }
 

@@ -38,6 +38,8 @@ NO_EPOCH: Final = -1
 RETRY_MS: Final = 100
 SHUTDOWN_MS_MAX: Final = 5_000
 """How long a stopping broker waits at most for others to take its partitions over."""
+LOST_CONTROLLER_MS: Final = 1_000
+"""A stopping broker that has had no answer for so long stops without one: the controllers may be stopping, too."""
 
 
 class BrokerLifecycle:
@@ -64,6 +66,7 @@ class BrokerLifecycle:
         self._clock = clock
         self._previous_epoch = previous_epoch
         self._is_stopping = False
+        self._answered_ms = 0.0
         self._soon = trio.Event()
         self._unfenced = trio.Event()
         self._may_stop = trio.Event()
@@ -171,6 +174,7 @@ class BrokerLifecycle:
             logger.debug("no heartbeat: %s", error.message)
             return False
         assert isinstance(answer, BrokerHeartbeatResponse)
+        self._answered_ms = self._clock.monotonic_ms()
         code = error_code(answer.error_code)
         if code in (ErrorCode.STALE_BROKER_EPOCH, ErrorCode.BROKER_ID_NOT_REGISTERED):
             logger.warning("broker %d is not registered any more (%s): it registers again", self.node_id, code.name)
@@ -187,10 +191,15 @@ class BrokerLifecycle:
         """Have other brokers lead what this one leads, for a clean stop; bounded in time. `run` must be running."""
         self._is_stopping = True
         self._soon.set()
-        if not await self._clock.wait(self._may_stop, SHUTDOWN_MS_MAX):
-            logger.warning(
-                "broker %d stops although others have not taken over within %d ms", self.node_id, SHUTDOWN_MS_MAX
-            )
+        asked_ms = self._answered_ms = self._clock.monotonic_ms()
+        while not await self._clock.wait(self._may_stop, RETRY_MS):
+            now_ms = self._clock.monotonic_ms()
+            if now_ms - self._answered_ms > LOST_CONTROLLER_MS:
+                logger.info("broker %d stops without handing over: there is no active controller", self.node_id)
+                return
+            if now_ms - asked_ms > SHUTDOWN_MS_MAX:
+                logger.warning("broker %d stops although others have not taken over everything", self.node_id)
+                return
 
     def _follow_metadata(self, image: MetadataImage, _delta: MetadataDelta) -> None:
         if image.offset < self.epoch or self._unfenced.is_set():

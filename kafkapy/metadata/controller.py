@@ -26,22 +26,28 @@ if TYPE_CHECKING:
     from random import Random
 
     from kafkapy.metadata.altering import ResourceChange
+    from kafkapy.metadata.broker_control import BrokerControl
     from kafkapy.metadata.loader import MetadataLoader
     from kafkapy.metadata.metadata_log import MetadataLog
     from kafkapy.settings import Settings
     from kafkapy.settings.current import CurrentSettings
+    from kafkapy.settings.topic import TopicSettings
     from kafkapy_controller.decision import Decision
     from kafkapy_controller.image import MetadataImage
     from kafkapy_controller.metadata_records import MetadataRecord
+    from kafkapy_controller.partition_changes import TopicRules
     from kafkapy_controller.producer_ids import ProducerIdBlock
     from kafkapy_controller.raft.description import QuorumDescription
     from kafkapy_controller.raft.quorum import AppendPrepared
     from kafkapy_controller.registration import NodeRegistration
     from kafkapy_controller.topics import TopicCreation
+    from kafkapy_wire.messages.alter_partition import AlterPartitionRequest, AlterPartitionResponse
     from kafkapy_wire.messages.alter_partition_reassignments import (
         AlterPartitionReassignmentsRequest,
         AlterPartitionReassignmentsResponse,
     )
+    from kafkapy_wire.messages.assign_replicas_to_dirs import AssignReplicasToDirsRequest, AssignReplicasToDirsResponse
+    from kafkapy_wire.messages.controller_registration import ControllerRegistrationRequest
     from kafkapy_wire.messages.create_partitions import CreatePartitionsRequest, CreatePartitionsResponse
     from kafkapy_wire.messages.create_topics import CreateTopicsRequest, CreateTopicsResponse
     from kafkapy_wire.messages.delete_topics import DeleteTopicsRequest, DeleteTopicsResponse
@@ -86,6 +92,9 @@ class QuorumController:
         self._settings_at: tuple[Settings, Mapping[str, str], Mapping[str, str], Settings] | None = None
         self._creation: tuple[Settings, TopicCreation] | None = None
         self._broker: tuple[int, int] = (-1, -1)  # id and epoch of the broker in this process
+        self._brokers: BrokerControl | None = None
+        self._has_brokers = trio.Event()
+        self._topic_rules: TopicRules | None = None
         log.on_leading = self._begin
         log.on_resigned = self._end
 
@@ -118,9 +127,13 @@ class QuorumController:
         else:
             self._replayed(MetadataDelta(image))  # the record of a new leader only moves the offset
         self.is_active = True
+        if self._brokers is not None:
+            self._brokers.notice_leadership()
 
     def _end(self) -> None:
         self.is_active = False
+        if self._brokers is not None:
+            self._brokers.notice_leadership()
 
     def close(self) -> None:
         """Fence the broker that `register_broker` has registered, and resign: further requests are refused."""
@@ -138,6 +151,16 @@ class QuorumController:
     @property
     def leader_id(self) -> int:
         return self._log.leader_id
+
+    @property
+    def epoch(self) -> int:
+        """The epoch of the quorum."""
+        return self._log.epoch
+
+    @property
+    def end_offset(self) -> int:
+        """Of the metadata log: where the next record will be."""
+        return self._log.end_offset
 
     def describe_quorum(self) -> QuorumDescription | None:
         return self._log.describe_quorum()
@@ -164,7 +187,7 @@ class QuorumController:
     ) -> Pending[list[KafkaError | None]]:
         from kafkapy.metadata.altering import decide_alter_configs
 
-        decision = decide_alter_configs(self.image, self._settings(), asked, validate_only=validate_only)
+        decision = decide_alter_configs(self.image, self.settings, asked, validate_only=validate_only)
         answer: Pending[list[KafkaError | None]] = Pending()
 
         def release(error: KafkaError | None) -> None:
@@ -183,36 +206,72 @@ class QuorumController:
     ) -> AlterPartitionReassignmentsResponse:
         from kafkapy.metadata.many_partitions import alter_partition_reassignments
 
-        return await alter_partition_reassignments(self, request, self._allows_unclean_election)
+        return await alter_partition_reassignments(self, request)
 
-    def _allows_unclean_election(self, topic: str) -> bool:
-        own = self.image.resource_configs(ConfigResourceType.TOPIC, topic)
-        return self._settings().topic_settings(own).unclean_leader_election_enable
+    async def alter_partition(self, request: AlterPartitionRequest, version: int) -> AlterPartitionResponse:
+        from kafkapy.metadata.many_replicas import alter_partition
+
+        return await alter_partition(self, request, version)
+
+    async def assign_replicas_to_dirs(self, request: AssignReplicasToDirsRequest) -> AssignReplicasToDirsResponse:
+        from kafkapy.metadata.many_replicas import assign_replicas_to_dirs
+
+        return await assign_replicas_to_dirs(self, request)
 
     def update_features(self, request: UpdateFeaturesRequest) -> Pending[UpdateFeaturesResponse]:
         from kafkapy_controller.feature_updates import decide_update_features
 
-        return self.commit(decide_update_features(self.image, request, self.leader_id))
+        return self.commit(
+            decide_update_features(self.image, request, self.leader_id, self._loader.membership.voter_ids)
+        )
 
-    def unregister_broker(self, broker_id: int) -> Pending[None]:
-        from kafkapy_controller.unregistration import decide_unregister_broker
-
-        if broker_id == self._broker[0]:
+    async def unregister_broker(self, broker_id: int) -> None:
+        if broker_id == self._broker[0] and len(self.image.brokers) == 1:
             raise KafkaError(
                 ErrorCode.INVALID_REQUEST,
-                f"Broker ID {broker_id} is this node, which is running: it cannot be unregistered",
+                f"Broker ID {broker_id} is this node, which is running alone: it cannot be unregistered",
             )
-        return self.commit(decide_unregister_broker(self.image, broker_id))
+        await self.brokers.unregister(broker_id)
 
-    def allocate_producer_ids(self) -> Pending[ProducerIdBlock]:
+    def allocate_producer_ids(self, broker_id: int | None = None, broker_epoch: int = -1) -> Pending[ProducerIdBlock]:
         from kafkapy_controller.producer_ids import decide_allocate_producer_ids
 
-        return self.commit(decide_allocate_producer_ids(self.image, *self._broker))
+        if broker_id is None:
+            broker_id, broker_epoch = self._broker
+        return self.commit(decide_allocate_producer_ids(self.image, broker_id, broker_epoch))
+
+    # Nodes
+
+    @property
+    def brokers(self) -> BrokerControl:
+        """Registrations, heartbeats and chores: what a node with the only broker of its cluster does without."""
+        if self._brokers is None:
+            from kafkapy.metadata.broker_control import BrokerControl
+
+            session_timeout_ms = self._node_settings.now.node.broker_session_timeout_ms
+            self._brokers = BrokerControl(self, self._log.clock, session_timeout_ms)
+            self._has_brokers.set()
+        return self._brokers
+
+    async def run(self) -> None:
+        """Watch over the brokers, once there are others than that of this process, until cancelled."""
+        await self._has_brokers.wait()
+        await self.brokers.run()
 
     def register_controller(self, registration: NodeRegistration) -> Pending[None]:
         from kafkapy_controller.registration import decide_register_controller
 
         return self.commit(decide_register_controller(self.image, registration))
+
+    def controller_registration(self, request: ControllerRegistrationRequest) -> Pending[None]:
+        from kafkapy_controller.registration import decide_controller_registration
+
+        return self.commit(decide_controller_registration(self.image, request))
+
+    def unregister_controller(self, controller_id: int) -> Pending[None]:
+        from kafkapy_controller.registration import decide_unregister_controller
+
+        return self.commit(decide_unregister_controller(self.image, controller_id, self.leader_id))
 
     def register_broker(self, registration: NodeRegistration) -> Pending[int]:
         from kafkapy_controller.registration import decide_start_broker
@@ -221,11 +280,14 @@ class QuorumController:
         answer = self.commit(decision)
         if self._log.end_offset > decision.response:  # the broker epoch is the offset of the registration record
             self._broker = (registration.node_id, decision.response)
+            if self._brokers is not None:
+                self._brokers.note_started(self.image.brokers[registration.node_id])
         return answer
 
     # Settings for decisions
 
-    def _settings(self) -> Settings:
+    @property
+    def settings(self) -> Settings:
         """The node's settings with the dynamic ones of the latest image, which may not be published yet."""
         now = self._node_settings.now
         default = self.image.resource_configs(ConfigResourceType.BROKER, "")
@@ -235,8 +297,24 @@ class QuorumController:
             kept = self._settings_at = (now, default, broker, now.with_dynamic(default, broker))
         return kept[3]
 
+    @property
+    def topic_rules(self) -> TopicRules:
+        rules = self._topic_rules
+        if rules is None:
+            from kafkapy_controller.partition_changes import TopicRules
+
+            rules = self._topic_rules = TopicRules(
+                lambda topic: self._topic_settings(topic).min_insync_replicas,
+                lambda topic: self._topic_settings(topic).unclean_leader_election_enable,
+            )
+        return rules
+
+    def _topic_settings(self, topic: str) -> TopicSettings:
+        own = self.image.resource_configs(ConfigResourceType.TOPIC, topic)
+        return self.settings.topic_settings(own) if own else self.settings.topic_defaults
+
     def topic_creation(self) -> TopicCreation:
-        settings, creation = self._settings(), self._creation
+        settings, creation = self.settings, self._creation
         if creation is None or creation[0] is not settings:
             from kafkapy.metadata.topic_creation import topic_creation
 

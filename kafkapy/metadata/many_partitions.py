@@ -30,11 +30,12 @@ from kafkapy_wire.messages.elect_leaders import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from kafkapy.pending import Pending
     from kafkapy_controller.decision import Decision
     from kafkapy_controller.image import MetadataImage
+    from kafkapy_controller.partition_changes import TopicRules
 
 R = TypeVar("R")
 P = TypeVar("P")
@@ -49,6 +50,9 @@ class Decider(Protocol):
     @property
     def image(self) -> MetadataImage:
         """The image of all appended records."""
+
+    @property
+    def topic_rules(self) -> TopicRules: ...
 
     def commit(self, decision: Decision[R]) -> Pending[R]: ...
 
@@ -72,7 +76,7 @@ async def elect_leaders(controller: Decider, request: ElectLeadersRequest) -> El
     async def decide(piece: list[tuple[int, Sequence[int]]]) -> Pending[ElectLeadersResponse]:
         asked = [TopicPartitions(topic=wanted[place].topic, partitions=list(indexes)) for place, indexes in piece]
         part = ElectLeadersRequest(election_type=request.election_type, topic_partitions=asked)
-        return controller.commit(decide_elect_leaders(controller.image, part))
+        return controller.commit(decide_elect_leaders(controller.image, controller.topic_rules, part))
 
     turn = Turn()
     results = await each_in_turns(lambda each: ReplicaElectionResult(topic=each.topic), wanted)
@@ -93,9 +97,9 @@ async def elect_leaders(controller: Decider, request: ElectLeadersRequest) -> El
 
 
 async def alter_partition_reassignments(
-    controller: Decider, request: AlterPartitionReassignmentsRequest, allows_unclean_election: Callable[[str], bool]
+    controller: Decider, request: AlterPartitionReassignmentsRequest
 ) -> AlterPartitionReassignmentsResponse:
-    """Raises KafkaError REQUEST_TIMED_OUT. `allows_unclean_election` is called with the name of a topic."""
+    """Raises KafkaError REQUEST_TIMED_OUT."""
     wanted = request.topics
     if not wanted:
         return AlterPartitionReassignmentsResponse()  # with its empty message, as Apache Kafka's
@@ -108,7 +112,7 @@ async def alter_partition_reassignments(
         part = AlterPartitionReassignmentsRequest(
             topics=asked, allow_replication_factor_change=request.allow_replication_factor_change
         )
-        return controller.commit(decide_alter_reassignments(controller.image, part, allows_unclean_election))
+        return controller.commit(decide_alter_reassignments(controller.image, controller.topic_rules, part))
 
     turn = Turn()
     responses = await each_in_turns(lambda each: ReassignableTopicResponse(name=each.name), wanted)

@@ -92,6 +92,11 @@ class MetadataLog:
         self._disk = disk
 
     @property
+    def clock(self) -> Clock:
+        """Of the node."""
+        return self._clock
+
+    @property
     def leader_id(self) -> int:
         return self._quorum.leader_id
 

@@ -8,16 +8,20 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kafkapy.metadata.altering import ResourceChange
+    from kafkapy.metadata.broker_control import BrokerControl
     from kafkapy.pending import Pending
     from kafkapy_controller.image import MetadataImage
     from kafkapy_controller.producer_ids import ProducerIdBlock
     from kafkapy_controller.raft.description import QuorumDescription
     from kafkapy_controller.registration import NodeRegistration
     from kafkapy_wire.errors import KafkaError
+    from kafkapy_wire.messages.alter_partition import AlterPartitionRequest, AlterPartitionResponse
     from kafkapy_wire.messages.alter_partition_reassignments import (
         AlterPartitionReassignmentsRequest,
         AlterPartitionReassignmentsResponse,
     )
+    from kafkapy_wire.messages.assign_replicas_to_dirs import AssignReplicasToDirsRequest, AssignReplicasToDirsResponse
+    from kafkapy_wire.messages.controller_registration import ControllerRegistrationRequest
     from kafkapy_wire.messages.create_partitions import CreatePartitionsRequest, CreatePartitionsResponse
     from kafkapy_wire.messages.create_topics import CreateTopicsRequest, CreateTopicsResponse
     from kafkapy_wire.messages.delete_topics import DeleteTopicsRequest, DeleteTopicsResponse
@@ -69,13 +73,33 @@ class Controller(Protocol):
     def update_features(self, request: UpdateFeaturesRequest) -> Pending[UpdateFeaturesResponse]:
         """Raises KafkaError INVALID_UPDATE_VERSION."""
 
-    def unregister_broker(self, broker_id: int) -> Pending[None]:
-        """Raises KafkaError: BROKER_ID_NOT_REGISTERED; INVALID_REQUEST, the id is this node's own."""
+    async def unregister_broker(self, broker_id: int) -> None:
+        """Raises KafkaError: BROKER_ID_NOT_REGISTERED; INVALID_REQUEST, it is this node's own, and the only one."""
 
-    def allocate_producer_ids(self) -> Pending[ProducerIdBlock]:
-        """The next block of producer ids, for the broker of this node."""
+    def unregister_controller(self, controller_id: int) -> Pending[None]:
+        """Raises KafkaError: CONTROLLER_ID_NOT_REGISTERED, UNSUPPORTED_VERSION; INVALID_REQUEST, the id is its own."""
 
     def register_controller(self, registration: NodeRegistration) -> Pending[None]: ...
+
+    # Requests of other nodes
+
+    @property
+    def brokers(self) -> BrokerControl:
+        """Registrations and heartbeats of brokers."""
+
+    async def alter_partition(self, request: AlterPartitionRequest, version: int) -> AlterPartitionResponse:
+        """`version` is the request's. Raises KafkaError STALE_BROKER_EPOCH."""
+
+    async def assign_replicas_to_dirs(self, request: AssignReplicasToDirsRequest) -> AssignReplicasToDirsResponse:
+        """Raises KafkaError: UNSUPPORTED_VERSION, STALE_BROKER_EPOCH."""
+
+    def allocate_producer_ids(self, broker_id: int | None = None, broker_epoch: int = -1) -> Pending[ProducerIdBlock]:
+        """The next block of producer ids, by default for this node's broker. Raises KafkaError STALE_BROKER_EPOCH."""
+
+    def controller_registration(self, request: ControllerRegistrationRequest) -> Pending[None]:
+        """Raises KafkaError: UNSUPPORTED_VERSION, INVALID_REGISTRATION."""
+
+    # The broker of this process
 
     def register_broker(self, registration: NodeRegistration) -> Pending[int]:
         """Register and unfence the broker of this node; it leads its partitions again. Answers the broker epoch."""

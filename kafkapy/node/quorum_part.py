@@ -194,6 +194,7 @@ class QuorumPart:
             nursery.start_soon(self.metadata_log.run)
             if self.metadata_log.network is not None:
                 nursery.start_soon(self.metadata_log.network.run)
+                nursery.start_soon(self.controller.run)
             task_status.started()
 
     async def join(self) -> None:

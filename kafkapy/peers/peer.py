@@ -99,8 +99,7 @@ class Peer:
             try:
                 self._stream = await trio.open_tcp_stream(self.host, self.port)
             except OSError as error:
-                reason = error.__cause__ if isinstance(error.__cause__, OSError) else error
-                raise PeerUnavailable(f"no connection to {self} ({reason.strerror or reason})") from None
+                raise PeerUnavailable(f"no connection to {self} ({_reason(error)})") from None
         if scope.cancelled_caught:
             raise PeerUnavailable(f"no connection to {self} within {CONNECT_SECONDS:.0f} s")
         request = ApiVersionsRequest(client_software_name="kafkapy", client_software_version=__version__)
@@ -174,3 +173,12 @@ def _has_hung_up(sock: trio.socket.SocketType) -> bool:
     finally:
         raw.detach()
     return True
+
+
+def _reason(error: OSError) -> str:
+    """Why no address of a host could be connected to: the first reason of what trio has tried."""
+    tried = error.__cause__
+    if isinstance(tried, BaseExceptionGroup):
+        tried = tried.exceptions[0]
+    cause = tried if isinstance(tried, OSError) else error
+    return cause.strerror or str(cause)

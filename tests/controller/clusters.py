@@ -11,6 +11,7 @@ from kafkapy_controller.features import SUPPORTED_FEATURES, features_of_new_clus
 from kafkapy_controller.image import EMPTY_IMAGE, Endpoint, MetadataImage
 from kafkapy_controller.metadata_records import MetadataRecord
 from kafkapy_controller.metadata_version import LATEST_METADATA_VERSION
+from kafkapy_controller.partition_changes import TopicRules
 from kafkapy_controller.registration import NodeRegistration, decide_start_broker
 from kafkapy_controller.topics import TopicCreation, decide_create_topics
 from kafkapy_wire.errors import ErrorCode, KafkaError
@@ -72,6 +73,11 @@ def cluster(
         epoch = image.brokers[broker_id].epoch
         image = apply(image, [BrokerRegistrationChangeRecord(broker_id=broker_id, broker_epoch=epoch, fenced=1)])
     return image
+
+
+def rules(min_insync_replicas: int = 1, *, unclean: bool = False) -> TopicRules:
+    """The settings of all topics."""
+    return TopicRules(lambda _: min_insync_replicas, lambda _: unclean)
 
 
 def topic(

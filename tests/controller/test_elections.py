@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 
 from kafkapy_controller.elections import decide_elect_leaders
+from kafkapy_controller.features import ELR_FEATURE
 from kafkapy_controller.image import NO_LEADER, LeaderRecoveryState, MetadataImage, PartitionImage
 from kafkapy_controller.unregistration import decide_unregister_broker
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.elect_leaders import ElectLeadersRequest, TopicPartitions
 from kafkapy_wire.record_formats.metadata import BrokerRegistrationChangeRecord, PartitionChangeRecord
 
-from .clusters import apply, cluster, topic, with_topics
+from .clusters import apply, cluster, rules, topic, with_topics
 
 PREFERRED, UNCLEAN = 0, 1
 
@@ -33,7 +34,7 @@ def led_by(leader: int, *, isr: list[int], replicas: list[int], fenced: tuple[in
 def elected(image: MetadataImage, election_type: int) -> tuple[ErrorCode, PartitionImage]:
     asked = [TopicPartitions(topic="a", partitions=[0])]
     request = ElectLeadersRequest(election_type=election_type, topic_partitions=asked)
-    decision = decide_elect_leaders(image, request)
+    decision = decide_elect_leaders(image, rules(), request)
     (result,) = [result for topic in decision.response.replica_election_results for result in topic.partition_result]
     return ErrorCode(result.error_code), apply(image, decision.records).topics["a"].partitions[0]
 
@@ -78,11 +79,11 @@ def test_a_clean_leader_goes_before_an_unclean_one() -> None:
 def test_unknown_partitions_and_types() -> None:
     image = led_by(1, isr=[1], replicas=[1])
     asked = [TopicPartitions(topic="a", partitions=[1, -1]), TopicPartitions(topic="c", partitions=[0])]
-    response = decide_elect_leaders(image, ElectLeadersRequest(topic_partitions=asked)).response
+    response = decide_elect_leaders(image, rules(), ElectLeadersRequest(topic_partitions=asked)).response
     codes = {result.error_code for each in response.replica_election_results for result in each.partition_result}
     assert codes == {ErrorCode.UNKNOWN_TOPIC_OR_PARTITION}
     with pytest.raises(KafkaError) as refusal:
-        decide_elect_leaders(image, ElectLeadersRequest(election_type=2, topic_partitions=asked))
+        decide_elect_leaders(image, rules(), ElectLeadersRequest(election_type=2, topic_partitions=asked))
     assert refusal.value.code is ErrorCode.INVALID_REQUEST
 
 
@@ -90,7 +91,7 @@ def test_unknown_partitions_and_types() -> None:
 
 
 def unregistered(image: MetadataImage, broker_id: int) -> MetadataImage:
-    return apply(image, decide_unregister_broker(image, broker_id).records)
+    return apply(image, decide_unregister_broker(image, rules(), broker_id).records)
 
 
 def test_an_unregistered_broker_is_in_no_isr_and_leads_nothing() -> None:
@@ -100,13 +101,23 @@ def test_an_unregistered_broker_is_in_no_isr_and_leads_nothing() -> None:
     assert (partition.leader, partition.isr, partition.replicas) == (1, (1,), (2, 1))
 
 
-def test_the_last_one_in_sync_stays_there_without_leading() -> None:
+def test_the_last_one_in_sync_becomes_eligible_without_leading() -> None:
+    """KIP-966: it is the only one with everything that was committed, if it ever comes back."""
     after = unregistered(led_by(2, isr=[2], replicas=[2, 1]), 2)
     partition = after.topics["a"].partitions[0]
+    assert (partition.leader, partition.isr) == (NO_LEADER, ())
+    assert (partition.eligible_leader_replicas, partition.last_known_elr) == ((2,), (2,))
+
+
+def test_without_eligible_leader_replicas_the_last_one_in_sync_stays_there() -> None:
+    image = led_by(2, isr=[2], replicas=[2, 1])
+    image = image._replace(features={name: level for name, level in image.features.items() if name != ELR_FEATURE})
+    partition = unregistered(image, 2).topics["a"].partitions[0]
     assert (partition.leader, partition.isr) == (NO_LEADER, (2,))
+    assert (partition.eligible_leader_replicas, partition.last_known_elr) == ((), ())
 
 
 def test_a_broker_that_is_not_registered() -> None:
     with pytest.raises(KafkaError) as refusal:
-        decide_unregister_broker(cluster(), 9)
+        decide_unregister_broker(cluster(), rules(), 9)
     assert refusal.value.code is ErrorCode.BROKER_ID_NOT_REGISTERED

@@ -80,7 +80,7 @@ def test_an_older_broker_holds_the_others_back() -> None:
     image = cluster([1, 2])
     older = image.brokers[2]._replace(features={**SUPPORTED_FEATURES, "group.version": (0, 0)})
     image = image._replace(brokers={**image.brokers, 2: older}, features={METADATA_VERSION: HIGHEST})
-    assert "Broker 2 only supports versions 0-0" in refusal(image, ("group.version", 1, UP))
+    assert "Broker 2 does not support this feature." in refusal(image, ("group.version", 1, UP))
 
 
 def test_a_feature_named_twice_is_answered_twice_and_its_last_level_counts() -> None:

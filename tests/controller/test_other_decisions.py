@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from kafkapy_controller.bootstrap import decide_bootstrap, feature_records
 from kafkapy_controller.configs import config_records
 from kafkapy_controller.image import EMPTY_IMAGE, ConfigResourceType
 from kafkapy_controller.producer_ids import ProducerIdBlock, decide_allocate_producer_ids
+from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.record_formats import metadata as m
 
 from .clusters import apply, cluster, topic, with_topics
@@ -33,9 +36,22 @@ def test_another_minimum_of_in_sync_replicas_clears_the_eligible_leaders() -> No
 
 def test_producer_ids_come_in_blocks_that_do_not_overlap() -> None:
     image = cluster()
-    first = decide_allocate_producer_ids(image, 1, 7)
-    second = decide_allocate_producer_ids(apply(image, first.records), 1, 7)
+    epoch = image.brokers[1].epoch
+    first = decide_allocate_producer_ids(image, 1, epoch)
+    second = decide_allocate_producer_ids(apply(image, first.records), 1, epoch)
     assert (first.response, second.response) == (ProducerIdBlock(0, 1000), ProducerIdBlock(1000, 1000))
+
+
+def test_producer_ids_are_for_registered_brokers_and_come_to_an_end() -> None:
+    image = cluster()
+    epoch = image.brokers[1].epoch
+    for broker_id, broker_epoch in ((1, epoch - 1), (2, epoch)):
+        with pytest.raises(KafkaError) as refusal:
+            decide_allocate_producer_ids(image, broker_id, broker_epoch)
+        assert refusal.value.code is ErrorCode.STALE_BROKER_EPOCH
+    with pytest.raises(KafkaError) as refusal:
+        decide_allocate_producer_ids(image._replace(next_producer_id=2**63 - 1_000), 1, epoch)
+    assert refusal.value.code is ErrorCode.UNKNOWN_SERVER_ERROR
 
 
 def test_a_cluster_begins_with_the_features_of_its_release_in_one_transaction() -> None:

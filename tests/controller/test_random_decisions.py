@@ -7,20 +7,37 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kafkapy_controller.broker_transitions import Transition, decide_transition
 from kafkapy_controller.configs import config_records
-from kafkapy_controller.image import ConfigResourceType, MetadataImage, TopicImage
+from kafkapy_controller.image import NO_LEADER, ConfigResourceType, MetadataImage, TopicImage
+from kafkapy_controller.isr_changes import decide_alter_partition
+from kafkapy_controller.leader_balance import decide_elections
 from kafkapy_controller.metadata_batches import build_metadata_batch, read_batches
 from kafkapy_controller.metadata_records import MetadataRecord
+from kafkapy_controller.partition_changes import Election, TopicRules, all_partitions
 from kafkapy_controller.producer_ids import decide_allocate_producer_ids
-from kafkapy_controller.registration import decide_start_broker, decide_stop_broker
+from kafkapy_controller.reassignments import decide_alter_reassignments
+from kafkapy_controller.registration import decide_register_broker, decide_start_broker, decide_stop_broker
 from kafkapy_controller.topic_names import metric_name
 from kafkapy_controller.topics import decide_create_partitions, decide_create_topics, decide_delete_topics
 from kafkapy_wire.errors import ErrorCode
+from kafkapy_wire.messages.alter_partition import (
+    AlterPartitionRequest,
+    AlterPartitionRequestPartitionData,
+    AlterPartitionRequestTopicData,
+    BrokerState,
+)
+from kafkapy_wire.messages.alter_partition_reassignments import (
+    AlterPartitionReassignmentsRequest,
+    ReassignablePartition,
+    ReassignableTopic,
+)
 from kafkapy_wire.messages.create_partitions import CreatePartitionsRequest, CreatePartitionsTopic
 from kafkapy_wire.messages.delete_topics import DeleteTopicsRequest
 
-from .clusters import apply, cluster, create_request, creation, registration, replayed, topic
+from .clusters import apply, cluster, create_request, creation, registration, replayed, rules, topic
 
+SHUTDOWNS = (Transition.CLEAN_SHUTDOWN, Transition.UNCLEAN_SHUTDOWN)
 NAMES = st.sampled_from(["a", "b", "c.d", "c_d", "bad name"])
 STEPS = st.one_of(
     st.tuples(st.just("create"), st.lists(st.tuples(NAMES, st.integers(-1, 3), st.integers(-1, 3)), max_size=3)),
@@ -30,14 +47,43 @@ STEPS = st.one_of(
     st.tuples(st.just("producer ids"), st.none()),
     st.tuples(st.just("restart"), st.integers(1, 3)),
     st.tuples(st.just("stop"), st.integers(1, 3)),
+    st.tuples(st.just("transition"), st.tuples(st.sampled_from(Transition), st.integers(1, 3))),
+    st.tuples(st.just("register"), st.tuples(st.integers(1, 3), st.booleans())),
+    st.tuples(st.just("in sync"), st.tuples(NAMES, st.integers(0, 2), st.sets(st.integers(1, 3), min_size=1))),
+    st.tuples(st.just("move"), st.tuples(NAMES, st.integers(0, 2), st.none() | st.permutations([1, 2, 3]))),
+    st.tuples(st.just("elect"), st.sampled_from([None, *Election])),
 )
+RULES = st.builds(lambda least, unclean: rules(least, unclean=unclean), st.integers(1, 3), st.booleans())
 
 
-def decide(image: MetadataImage, step: tuple[str, object], random: Random) -> list[MetadataRecord]:
+def decide(
+    image: MetadataImage, step: tuple[str, object], random: Random, topic_rules: TopicRules
+) -> list[MetadataRecord]:
     match step:
+        case "transition", (Transition() as transition, int(broker_id)):
+            if broker_id not in image.brokers or transition is Transition.UNREGISTERING:
+                return []  # unregistered brokers keep their replicas, which other steps take for registered ones
+            if transition in SHUTDOWNS and image.brokers[broker_id].is_active:
+                return []
+            return decide_transition(image, topic_rules, broker_id, transition).records
+        case "register", (int(broker_id), bool(is_clean)):
+            shutdown = Transition.CLEAN_SHUTDOWN if is_clean else Transition.UNCLEAN_SHUTDOWN
+            asked = registration(broker_id)
+            return decide_register_broker(image, topic_rules, asked, shutdown, image.offset + 1).records
+        case "in sync", (str(name), int(index), set(isr)):
+            return in_sync(image, topic_rules, name, index, isr)
+        case "move", (str(name), int(index), replicas):
+            assert replicas is None or isinstance(replicas, list)
+            partition = ReassignablePartition(partition_index=index, replicas=replicas and replicas[: index + 1])
+            request = AlterPartitionReassignmentsRequest(topics=[ReassignableTopic(name=name, partitions=[partition])])
+            return decide_alter_reassignments(image, topic_rules, request).records
+        case "elect", election:
+            assert election is None or isinstance(election, Election)
+            keys = [(topic.topic_id, index) for topic, index, _ in all_partitions(image)]
+            return decide_elections(image, topic_rules, keys, election).records
         case "create", list(wanted):
-            request = create_request(*(topic(name, count, replication) for name, count, replication in wanted))
-            decision = decide_create_topics(image, request, creation())
+            creating = create_request(*(topic(name, count, replication) for name, count, replication in wanted))
+            decision = decide_create_topics(image, creating, creation())
             assert len(decision.response.topics) == len({name for name, _, _ in wanted})
             made = sum(result.error_code == ErrorCode.NONE for result in decision.response.topics)
             assert bool(decision.records) == bool(made)
@@ -51,12 +97,40 @@ def decide(image: MetadataImage, step: tuple[str, object], random: Random) -> li
             assert value is None or isinstance(value, str)
             return config_records(image, (int(ConfigResourceType.TOPIC), name), {"retention.ms": value})
         case "producer ids", _:
-            return decide_allocate_producer_ids(image, 1, 0).records
-        case "restart", int(broker_id):
+            return decide_allocate_producer_ids(image, 1, image.brokers[1].epoch).records
+        case "restart", int(broker_id) if all(b.fenced for b in image.brokers.values() if b.broker_id != broker_id):
             return decide_start_broker(image, registration(broker_id), image.offset + 1).records
         case "stop", int(broker_id):
             return decide_stop_broker(image, broker_id).records
     return []
+
+
+def in_sync(
+    image: MetadataImage, topic_rules: TopicRules, name: str, index: int, isr: set[int]
+) -> list[MetadataRecord]:
+    """What the leader of the partition asks for, if it has one."""
+    topic = image.topics.get(name)
+    if topic is None or index >= len(topic.partitions) or topic.partitions[index].leader == NO_LEADER:
+        return []
+    partition = topic.partitions[index]
+    request = AlterPartitionRequest(
+        broker_id=partition.leader,
+        broker_epoch=image.brokers[partition.leader].epoch,
+        topics=[
+            AlterPartitionRequestTopicData(
+                topic_id=topic.topic_id,
+                partitions=[
+                    AlterPartitionRequestPartitionData(
+                        partition_index=index,
+                        leader_epoch=partition.leader_epoch,
+                        partition_epoch=partition.partition_epoch,
+                        new_isr_with_epochs=[BrokerState(broker_id=each) for each in sorted(isr)],
+                    )
+                ],
+            )
+        ],
+    )
+    return decide_alter_partition(image, topic_rules, request, version=3).records
 
 
 def check_whole(image: MetadataImage) -> None:
@@ -69,9 +143,14 @@ def check_whole(image: MetadataImage) -> None:
         assert found.partitions
         for partition in found.partitions:
             assert set(partition.replicas) <= image.brokers.keys()
+            assert len(set(partition.isr)) == len(partition.isr)
             assert set(partition.isr) <= set(partition.replicas)
-            assert partition.leader in partition.isr
             assert len(partition.directories) == len(partition.replicas)
+            assert partition.leader == NO_LEADER or partition.leader in partition.isr
+            eligible = set(partition.eligible_leader_replicas)
+            assert eligible <= set(partition.replicas) - set(partition.isr)
+            # Somebody has what was committed, or at least led last.
+            assert partition.isr or eligible or partition.last_known_elr
     assert {metric: set(names) for metric, names in image.names_by_metric_name.items()} == alike
     topics_with_configs = {name for kind, name in image.configs if kind == ConfigResourceType.TOPIC}
     assert topics_with_configs <= image.topics.keys()
@@ -80,13 +159,15 @@ def check_whole(image: MetadataImage) -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(STEPS, max_size=25), st.integers())
-def test_any_decisions_keep_the_image_whole_and_replay_to_it(steps: list[tuple[str, object]], seed: int) -> None:
+@given(st.lists(STEPS, max_size=25), RULES, st.integers())
+def test_any_decisions_keep_the_image_whole_and_replay_to_it(
+    steps: list[tuple[str, object]], topic_rules: TopicRules, seed: int
+) -> None:
     random = Random(seed)
     start = image = cluster([1, 2, 3])
     log = b""
     for step in steps:
-        records = decide(image, step, random)
+        records = decide(image, step, random, topic_rules)
         if not records:
             continue
         log += build_metadata_batch(records, 30, base_offset=image.offset + 1, epoch=1, now_ms=0)

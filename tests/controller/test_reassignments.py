@@ -22,7 +22,7 @@ from kafkapy_wire.record_formats.metadata import (
     PartitionChangeRecord,
 )
 
-from .clusters import apply, cluster, directory_of, topic, with_topics
+from .clusters import apply, cluster, directory_of, rules, topic, with_topics
 
 
 def move(
@@ -36,7 +36,7 @@ def move(
 ) -> Decision[AlterPartitionReassignmentsResponse]:
     wanted = ReassignableTopic(name=name, partitions=[ReassignablePartition(partition_index=index, replicas=replicas)])
     request = AlterPartitionReassignmentsRequest(topics=[wanted], allow_replication_factor_change=not same_factor)
-    return decide_alter_reassignments(image, request, lambda _: unclean)
+    return decide_alter_reassignments(image, rules(unclean=unclean), request)
 
 
 def error_of(decision: Decision[AlterPartitionReassignmentsResponse]) -> ErrorCode:

@@ -1,0 +1,125 @@
+"""AlterPartition and AssignReplicasToDirs: a broker may name every partition of which it has a replica.
+
+So they are decided in pieces, as what administrators ask for (`many_partitions`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kafkapy.metadata.in_batches import decide_in_turns
+from kafkapy.metadata.many_partitions import pieces
+from kafkapy.turns import Turn, each_in_turns
+from kafkapy_controller.directory_assignments import decide_assign_replicas
+from kafkapy_controller.isr_changes import decide_alter_partition
+from kafkapy_wire.errors import KafkaError
+from kafkapy_wire.messages.alter_partition import (
+    AlterPartitionRequest,
+    AlterPartitionRequestPartitionData,
+    AlterPartitionRequestTopicData,
+    AlterPartitionResponse,
+    AlterPartitionResponsePartitionData,
+    AlterPartitionResponseTopicData,
+)
+from kafkapy_wire.messages.assign_replicas_to_dirs import (
+    AssignReplicasToDirsRequest,
+    AssignReplicasToDirsRequestDirectoryData,
+    AssignReplicasToDirsRequestPartitionData,
+    AssignReplicasToDirsRequestTopicData,
+    AssignReplicasToDirsResponse,
+    AssignReplicasToDirsResponseDirectoryData,
+    AssignReplicasToDirsResponsePartitionData,
+    AssignReplicasToDirsResponseTopicData,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kafkapy.metadata.many_partitions import Decider
+    from kafkapy.pending import Pending
+
+
+async def alter_partition(controller: Decider, request: AlterPartitionRequest, version: int) -> AlterPartitionResponse:
+    """`version` is the request's. Raises KafkaError STALE_BROKER_EPOCH."""
+    wanted = request.topics
+    if not wanted:
+        return AlterPartitionResponse()
+
+    async def decide(
+        piece: list[tuple[int, Sequence[AlterPartitionRequestPartitionData]]],
+    ) -> Pending[AlterPartitionResponse]:
+        part = AlterPartitionRequest(
+            broker_id=request.broker_id,
+            broker_epoch=request.broker_epoch,
+            topics=[
+                AlterPartitionRequestTopicData(topic_id=wanted[place].topic_id, partitions=list(some))
+                for place, some in piece
+            ],
+        )
+        return controller.commit(decide_alter_partition(controller.image, controller.topic_rules, part, version))
+
+    turn = Turn()
+    results = await each_in_turns(lambda each: AlterPartitionResponseTopicData(topic_id=each.topic_id), wanted)
+    for piece, answer in await decide_in_turns(pieces(each.partitions for each in wanted), decide):
+        for position, (place, some) in enumerate(piece):
+            if isinstance(answer, KafkaError):
+                results[place].partitions += [
+                    AlterPartitionResponsePartitionData(partition_index=each.partition_index, error_code=answer.code)
+                    for each in some
+                ]
+            else:
+                results[place].partitions += answer.topics[position].partitions
+        await turn.share()
+    return AlterPartitionResponse(topics=results)
+
+
+async def assign_replicas_to_dirs(
+    controller: Decider, request: AssignReplicasToDirsRequest
+) -> AssignReplicasToDirsResponse:
+    """Raises KafkaError: UNSUPPORTED_VERSION, STALE_BROKER_EPOCH."""
+    wanted = [(directory.id, topic) for directory in request.directories for topic in directory.topics]
+    if not wanted:
+        decision = decide_assign_replicas(controller.image, controller.topic_rules, request)
+        return await controller.commit(decision).wait()
+
+    async def decide(
+        piece: list[tuple[int, Sequence[AssignReplicasToDirsRequestPartitionData]]],
+    ) -> Pending[AssignReplicasToDirsResponse]:
+        part = AssignReplicasToDirsRequest(
+            broker_id=request.broker_id,
+            broker_epoch=request.broker_epoch,
+            directories=[
+                AssignReplicasToDirsRequestDirectoryData(
+                    id=wanted[place][0],
+                    topics=[
+                        AssignReplicasToDirsRequestTopicData(topic_id=wanted[place][1].topic_id, partitions=list(some))
+                    ],
+                )
+                for place, some in piece
+            ],
+        )
+        return controller.commit(decide_assign_replicas(controller.image, controller.topic_rules, part))
+
+    turn = Turn()
+    results = [AssignReplicasToDirsResponseTopicData(topic_id=topic.topic_id) for _, topic in wanted]
+    for piece, answer in await decide_in_turns(pieces(topic.partitions for _, topic in wanted), decide):
+        for position, (place, some) in enumerate(piece):
+            if isinstance(answer, KafkaError):
+                results[place].partitions += [
+                    AssignReplicasToDirsResponsePartitionData(
+                        partition_index=each.partition_index, error_code=answer.code
+                    )
+                    for each in some
+                ]
+            else:
+                results[place].partitions += answer.directories[position].topics[0].partitions
+        await turn.share()
+    following = iter(results)
+    return AssignReplicasToDirsResponse(
+        directories=[
+            AssignReplicasToDirsResponseDirectoryData(
+                id=directory.id, topics=[next(following) for _ in directory.topics]
+            )
+            for directory in request.directories
+        ]
+    )
