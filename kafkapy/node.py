@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from kafkapy.clock import Clock
     from kafkapy.metadata.controller import QuorumController
     from kafkapy.metadata.metadata_log import MetadataLog
+    from kafkapy.metadata.snapshot_generator import SnapshotGenerator
     from kafkapy.settings import Settings
     from kafkapy.settings.given import GivenTopic
     from kafkapy.settings.listeners import Listener
@@ -81,6 +82,7 @@ class Node:
     """There once the node is up, for as long as it serves."""
     store: LogStore
     metadata_log: MetadataLog
+    snapshot_generator: SnapshotGenerator
     server: Server
     log_cleaning: LogCleaning
     housekeeping: Housekeeping
@@ -154,6 +156,7 @@ class Node:
                 nursery.start_soon(self.clock.run)
                 nursery.start_soon(self.housekeeping.run)
                 nursery.start_soon(self.metadata_log.run)
+                nursery.start_soon(self.snapshot_generator.run, self.bugs)
                 broker = self.broker
                 for part in (broker.flusher, broker.groups, broker.transactions, broker.producer_ids):
                     nursery.start_soon(part.run)
@@ -287,7 +290,7 @@ class Node:
     def _start_controller(self, store: LogStore, metadata: MetadataPublisher) -> QuorumController:
         """The controller, with the metadata of the directory, or with that of a new cluster. Blocks."""
         self._check_metadata_log(store)
-        controller, self.metadata_log = start_controller(
+        controller, self.metadata_log, self.snapshot_generator = start_controller(
             store,
             self.node_id,
             own_quorum(self.settings.now, parse_uuid(store.directory_id)),
@@ -298,6 +301,7 @@ class Node:
             fsync=self.durable,
         )
         self.metadata_log.report_to(self.disk)
+        self.snapshot_generator.report_to(self.disk)
         return controller
 
     def _follow_metadata(self, metadata: MetadataPublisher, partitions: PartitionManager, store: LogStore) -> None:

@@ -14,13 +14,15 @@ from kafkapy.metadata.formatting import (
 )
 from kafkapy.metadata.loader import MetadataLoader
 from kafkapy.metadata.metadata_log import METADATA_DIRECTORY, QUORUM_STATE_FILE, MetadataLog
+from kafkapy.metadata.quorum_start import align_log, quorum_start
+from kafkapy.metadata.snapshot_generator import SnapshotGenerator
+from kafkapy.metadata.snapshots import SnapshotFiles
 from kafkapy_controller.features import unsupported
 from kafkapy_controller.metadata_version import METADATA_VERSION
 from kafkapy_controller.quorum_state import QuorumState, decode_quorum_state
-from kafkapy_controller.raft.epoch_history import EpochHistory
-from kafkapy_controller.raft.quorum import Quorum, QuorumTimeouts
+from kafkapy_controller.raft.quorum import Quorum, QuorumTimeouts, SnapshotStored
 from kafkapy_controller.topic_names import CLUSTER_METADATA_TOPIC, METADATA_TOPIC_ID
-from kafkapy_controller.voters import MembershipHistory, ReplicaKey
+from kafkapy_controller.voters import ReplicaKey
 from kafkapy_log import LogSettings
 from kafkapy_log.durable_files import read_file
 from kafkapy_wire.errors import MalformedMessage
@@ -31,11 +33,12 @@ if TYPE_CHECKING:
 
     from kafkapy.clock import Clock
     from kafkapy.metadata.publisher import MetadataPublisher
+    from kafkapy.metadata.quorum_start import QuorumStart
     from kafkapy.settings import Settings
     from kafkapy.settings.current import CurrentSettings
     from kafkapy_controller.image import MetadataImage
     from kafkapy_controller.voters import QuorumMembership
-    from kafkapy_log import LogStore, PartitionLog
+    from kafkapy_log import LogStore
 
 QUORUM_STATE_BYTES_MAX = 1 << 20
 
@@ -50,7 +53,7 @@ def start_controller(
     *,
     random: Random,
     fsync: bool = False,
-) -> tuple[QuorumController, MetadataLog]:
+) -> tuple[QuorumController, MetadataLog, SnapshotGenerator]:
     """Load the metadata, become leader of a new epoch, bootstrap a new cluster, publish the image. Blocks.
 
     `membership` is for a new directory. One that is formatted keeps what it says: the voters in its snapshot or log,
@@ -64,46 +67,64 @@ def start_controller(
     log.update_settings(log_settings)  # a store that had to recover has opened it with others
     if not log.log_end_offset and not is_formatted(directory):
         format_directory(directory, membership, now_ms)
+    snapshots = SnapshotFiles(directory, fsync=fsync)
+    snapshots.load()
     loader = MetadataLoader(log, membership._replace(kraft_version=0), publisher)
-    loader.load_snapshot(directory)
+    loader.load_snapshot(snapshots)
+    align_log(log, snapshots, now_ms)
+    begin = quorum_start(log, snapshots, loader.membership)
     loader.commit(log.log_end_offset)  # there is one voter, so every record of this node's log is committed
     _check_features(directory, loader.image)
     state = _read_quorum_state(directory / QUORUM_STATE_FILE)
-    quorum = _quorum(directory, node_id, state, loader.membership, log, random)
+    quorum = _quorum(directory, node_id, state, begin, random)
     begins = not loader.image.metadata_version
     bootstrap = bootstrap_records(directory, loader.bootstrap_records) if begins else ()
     if not begins or loader.bootstrap_records:
         warn_of_damaged_bootstrap(directory)
     metadata_log = MetadataLog(directory, log, quorum, loader, clock, fsync=fsync)
     controller = QuorumController(metadata_log, loader, settings, random)
+
+    def stored(event: SnapshotStored) -> None:
+        quorum.step(event, clock.now_ms())  # one voter has nothing to do then
+
+    generator = SnapshotGenerator(
+        snapshots,
+        log,
+        publisher,
+        settings.now,
+        clock,
+        membership_at=lambda offset: quorum.members.at(offset),
+        stored=stored,
+    )
     controller.lead(bootstrap)
-    return controller, metadata_log
+    return controller, metadata_log, generator
 
 
 def _quorum(
     directory: Path,
     node_id: int,
     state: QuorumState,
-    membership: QuorumMembership,
-    log: PartitionLog,
+    begin: QuorumStart,
     random: Random,
 ) -> Quorum:
     """Raises BrokenMetadata: this node is not the only voter."""
+    membership = begin.members.latest
     if membership.voter_ids != [node_id]:
         reason = f"node {node_id} cannot lead alone: the quorum's voters are {membership.voter_ids}"
         raise unreadable(directory, ValueError(reason))
     me = ReplicaKey(node_id, membership.voters[0].directory_id)
-    # With a single voter no logs are compared, so only the last epoch matters.
-    last_epoch = log.leader_epochs.latest_epoch
-    epochs = [(last_epoch, log.log_start_offset)] if last_epoch >= 0 else []
-    return Quorum(
+    quorum = Quorum(
         me,
         state,
-        MembershipHistory(membership),
-        EpochHistory(epochs, end_offset=log.log_end_offset),
+        begin.members,
+        begin.epochs,
         timeouts=QuorumTimeouts(),
         random=random,
+        snapshot=begin.snapshot,
     )
+    quorum.log_start_offset = begin.log_start_offset
+    quorum.log_start_epoch = begin.log_start_epoch
+    return quorum
 
 
 def _check_features(directory: Path, image: MetadataImage) -> None:
