@@ -100,13 +100,17 @@ class SnapshotGenerator:
             await self._clock.wait(self._due, self._wait_ms())
             self._due = trio.Event()
             try:
-                if self._is_due():
-                    await self._write(self._publisher.image)
-                await self._clean()
+                await self.check()
             except StorageError as error:
                 self._note(error)
             except Exception as error:
                 bugs.report("in the generation of metadata snapshots", error)
+
+    async def check(self) -> None:
+        """Write a snapshot if one is due, and delete what has expired. Raises StorageError."""
+        if self._is_due():
+            await self._write(self._publisher.image)
+        await self._clean()
 
     # When
 
@@ -240,10 +244,12 @@ class SnapshotGenerator:
             self._disk.note_disk_error(self._log, error)
         elif error.subject not in self._refused:
             self._refused.add(error.subject)
+            reason = (error.cause.strerror if isinstance(error.cause, OSError) else None) or error.cause
             logger.warning(
-                "a snapshot of the metadata cannot be written or deleted (%s): nothing is lost, as the metadata log "
-                "stays as it is, and it is tried again later; %s",
-                error.message,
+                "%s cannot be written, read or deleted (%s): no metadata is lost, as the metadata log stays as it is, "
+                "and it is tried again later; %s",
+                error.subject,
+                reason,
                 error.what_to_do,
             )
 
