@@ -157,9 +157,11 @@ def _read_quorum_state(file: Path) -> QuorumState:
 
 
 def _log_settings(settings: Settings) -> LogSettings:
+    node = settings.node
     return LogSettings(
-        segment_bytes=settings.node.metadata_log_segment_bytes,
-        segment_ms=settings.node.metadata_log_segment_ms,
+        segment_bytes=node.internal_metadata_log_segment_bytes or node.metadata_log_segment_bytes,
+        segment_ms=node.metadata_log_segment_ms,
+        file_delete_delay_ms=node.internal_metadata_delete_delay_millis,
         retention_bytes=-1,
         retention_ms=-1,
         delete=False,

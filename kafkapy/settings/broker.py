@@ -64,6 +64,8 @@ class NodeSettings(Area):
     metadata_max_idle_interval_ms: int = 500
     metadata_max_retention_bytes: int = 104_857_600
     metadata_max_retention_ms: int = 604_800_000
+    internal_metadata_log_segment_bytes: int | None = None
+    internal_metadata_delete_delay_millis: int = 60_000
 
     @property
     def is_broker(self) -> bool:
