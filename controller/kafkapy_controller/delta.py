@@ -161,7 +161,8 @@ class MetadataDelta:
                 )
         for name in self.created_topics:
             if (metric := metric_name(name)) is not None:
-                changed[metric] = (*changed.get(metric, names.get(metric, ())), name)
+                # In order: who has read a snapshot does not know which of them was made first.
+                changed[metric] = tuple(sorted((*changed.get(metric, names.get(metric, ())), name)))
         return _with_changes(names, changed)
 
     def _apply_configs(self) -> Mapping[ConfigResource, Mapping[str, str]]:

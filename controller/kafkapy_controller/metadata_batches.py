@@ -7,13 +7,16 @@ that begins with SnapshotHeader, batches of records, a control batch with Snapsh
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from itertools import islice
+from struct import Struct
+from typing import Final, NamedTuple
 
 from kafkapy_controller.metadata_records import MetadataRecord, decode_metadata_record, encode_metadata_record
 from kafkapy_controller.voters import QuorumMembership, membership_records
-from kafkapy_wire.codec import encode
+from kafkapy_wire.codec import decode, encode
 from kafkapy_wire.errors import MalformedMessage
 from kafkapy_wire.records import (
+    BATCH_HEADER_BYTES,
     ControlRecordType,
     NewRecord,
     Record,
@@ -24,6 +27,13 @@ from kafkapy_wire.records import (
     read_control_record_type,
     split_batches,
 )
+from kafkapy_wire.records.batch import BATCH_OVERHEAD_BYTES, CONTROL_BIT
+
+BATCH_RECORDS_MAX: Final = 200
+"""Of a batch in a snapshot: it is encoded in one turn of the event loop."""
+
+_LENGTH_AND_ATTRIBUTES: Final = Struct(">8xi9xh")
+assert _LENGTH_AND_ATTRIBUTES.size == 23
 
 
 class MetadataBatch(NamedTuple):
@@ -110,15 +120,21 @@ def build_control_batch(records: Iterable[NewRecord], *, base_offset: int, epoch
     return build_batch(records, base_offset=base_offset, partition_leader_epoch=epoch, is_control=True)
 
 
-def build_snapshot(
-    records: Sequence[MetadataRecord],
+def snapshot_batches(
+    records: Iterable[MetadataRecord],
     membership: QuorumMembership | None,
     metadata_version: int,
     *,
     now_ms: int,
     last_contained_ms: int = 0,
-) -> bytes:
-    """A whole snapshot. Offsets count from 0 and epochs are 0: the file's name has the real ones."""
+    epoch: int = 0,
+) -> Iterator[bytes]:
+    """The batches of a snapshot, one after the other: records are taken when their batch is.
+
+    Offsets count from 0: the file's name has the real ones. `membership` is None at kraft.version 0, where the log does
+    not say who votes. `last_contained_ms` is the time of the last record that the snapshot stands for, `epoch` its
+    epoch.
+    """
     from kafkapy_wire.messages.snapshot_footer_record import SnapshotFooterRecord
     from kafkapy_wire.messages.snapshot_header_record import SnapshotHeaderRecord
 
@@ -126,19 +142,97 @@ def build_snapshot(
     first = [NewRecord(now_ms, control_record_key(ControlRecordType.SNAPSHOT_HEADER), encode(header, 0))]
     if membership is not None:
         first += membership_records(membership, now_ms)
+    yield build_control_batch(first, base_offset=0, epoch=epoch)
+    next_offset, rest = len(first), iter(records)
+    while encoded := [encode_metadata_record(record, metadata_version) for record in islice(rest, BATCH_RECORDS_MAX)]:
+        yield build_encoded_batch(encoded, base_offset=next_offset, epoch=epoch, now_ms=now_ms)
+        next_offset += len(encoded)
     footer = encode(SnapshotFooterRecord(version=0), 0)
     last = [NewRecord(now_ms, control_record_key(ControlRecordType.SNAPSHOT_FOOTER), footer)]
-    pieces = [build_control_batch(first, base_offset=0, epoch=0)]
-    if records:
-        pieces.append(build_metadata_batch(records, metadata_version, base_offset=len(first), epoch=0, now_ms=now_ms))
-    pieces.append(build_control_batch(last, base_offset=len(first) + len(records), epoch=0))
-    return b"".join(pieces)
+    yield build_control_batch(last, base_offset=next_offset, epoch=epoch)
+
+
+def build_snapshot(
+    records: Iterable[MetadataRecord],
+    membership: QuorumMembership | None,
+    metadata_version: int,
+    *,
+    now_ms: int,
+    last_contained_ms: int = 0,
+) -> bytes:
+    """A whole small snapshot; see `snapshot_batches`."""
+    return b"".join(
+        snapshot_batches(records, membership, metadata_version, now_ms=now_ms, last_contained_ms=last_contained_ms)
+    )
 
 
 def read_snapshot(data: bytes) -> list[MetadataBatch]:
     """All batches of a snapshot. Raises MalformedMessage: torn or damaged; a whole one ends with its footer."""
     batches = list(read_batches(data, 0))
-    last = batches[-1].control_records if batches else ()
-    if not last or read_control_record_type(last[-1].key) is not ControlRecordType.SNAPSHOT_FOOTER:
-        raise MalformedMessage("the snapshot has no footer")
+    check_footer(batches[-1] if batches else None)
     return batches
+
+
+def check_footer(last: MetadataBatch | None) -> None:
+    """Raises MalformedMessage: the last batch of the file is not that with which a snapshot ends."""
+    records = last.control_records if last is not None else ()
+    if not records or read_control_record_type(records[-1].key) is not ControlRecordType.SNAPSHOT_FOOTER:
+        raise MalformedMessage("the snapshot has no footer")
+
+
+def check_header(first: MetadataBatch) -> int:
+    """The time of the last record that a snapshot stands for, from its first batch.
+
+    Raises MalformedMessage: a snapshot does not begin with that batch.
+    """
+    from kafkapy_wire.messages.snapshot_header_record import SnapshotHeaderRecord
+
+    records = first.control_records
+    if not records or read_control_record_type(records[0].key) is not ControlRecordType.SNAPSHOT_HEADER:
+        raise MalformedMessage("the snapshot has no header")
+    return decode(SnapshotHeaderRecord, records[0].value or b"", 0).last_contained_log_timestamp
+
+
+def control_records_in(data: bytes | memoryview) -> Iterator[Record]:
+    """The control records of whole log bytes; nothing else of them is decoded.
+
+    Raises MalformedMessage: the bytes are not batches, or a control batch is damaged.
+    """
+    view, position = memoryview(data), 0
+    while position < len(view):
+        size, is_control = _size_and_kind(view, position)
+        if is_control:
+            for header, batch in split_batches(view[position : position + size]):
+                if not crc_matches(batch):
+                    raise MalformedMessage(f"the batch at offset {header.base_offset} does not match its CRC")
+                yield from decode_records(batch)
+        position += size
+
+
+def whole_batches_end(data: bytes) -> tuple[int, int]:
+    """(end of the last whole batch in `data`, size of the batch that begins there).
+
+    The size is 0 when `data` ends before the length of that batch is told, or when the length makes no sense.
+    """
+    position = 0
+    while position + BATCH_OVERHEAD_BYTES <= len(data):
+        size = int.from_bytes(data[position + 8 : position + 12], "big", signed=True) + BATCH_OVERHEAD_BYTES
+        if size < BATCH_HEADER_BYTES:
+            return position, 0
+        if size > len(data) - position:
+            return position, size
+        position += size
+    return position, 0
+
+
+def _size_and_kind(view: memoryview, position: int) -> tuple[int, bool]:
+    """The size of the batch at `position`, and whether it is a control batch. A fifth of what decoding a header costs:
+    a log has thousands of batches with metadata for each with control records.
+    """
+    if position + BATCH_HEADER_BYTES > len(view):
+        raise MalformedMessage(f"a batch header takes {BATCH_HEADER_BYTES} bytes, {len(view) - position} are left")
+    batch_length, attributes = _LENGTH_AND_ATTRIBUTES.unpack_from(view, position)
+    size: int = batch_length + BATCH_OVERHEAD_BYTES
+    if not BATCH_HEADER_BYTES <= size <= len(view) - position:
+        raise MalformedMessage(f"batch of {size} bytes, {len(view) - position} are left")
+    return size, bool(attributes & CONTROL_BIT)

@@ -8,4 +8,7 @@ internal_topics    topics made because they are needed         formatting       
 many_topics        requests about topics, decided              in_batches        those about very many of them
 encoded_topics     what Metadata answers of each, encoded
 dynamic_settings   settings that AlterConfigs has stored       producer_ids      ids from the controller's blocks
+snapshots          the .checkpoint files beside the log        snapshot_content  one of them, read whole
+snapshot_generator writes them and deletes old ones            snapshot_install  the leader's replaces the log
+quorum_start       what the quorum must know of log and snapshots
 """

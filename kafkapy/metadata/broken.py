@@ -15,10 +15,21 @@ BEGIN_ANEW = (
     "empty directory with `kafkapy format`"
 )
 """What to do about a file of a cluster that has not begun."""
+FETCH_AGAIN = (
+    "the node has kept its own metadata; start it again and it fetches the leader's snapshot again, and if that fails "
+    "too, see the disk and the memory of the leader"
+)
+"""What to do about a snapshot that has come from the leader."""
 
 
 class BrokenMetadata(Exception):
     """This node cannot start from its metadata directory. The message says what to do."""
+
+
+def log_file(directory: Path, offset: int) -> Path:
+    """The file of the log in `directory` that holds the record at `offset`."""
+    segments = [path for path in directory.glob("*.log") if path.stem.isdecimal()]
+    return max((path for path in segments if int(path.stem) <= offset), default=directory)
 
 
 def unreadable(file: Path, error: Exception, what_to_do: str = RESTORE_OR_BEGIN_ANEW) -> BrokenMetadata:

@@ -1,8 +1,9 @@
 """From committed records to published images: the same at the start, as leader, and as follower.
 
 A node loads the newest snapshot, then the log up to the high watermark, then records as the high watermark passes
-them. A leader has replayed its own decisions already: their images and deltas are published when their records are
-committed, and the records are not read again.
+them. A follower that was away for long gets a snapshot of its leader while it runs. A leader has replayed its own
+decisions already: their images and deltas are published when their records are committed, and the records are not read
+again.
 """
 
 from __future__ import annotations
@@ -10,18 +11,21 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
-from kafkapy.metadata.broken import BEGIN_ANEW, RESTORE_OR_BEGIN_ANEW, BrokenMetadata, unreadable
+from kafkapy.metadata.broken import BEGIN_ANEW, FETCH_AGAIN, RESTORE_OR_BEGIN_ANEW, BrokenMetadata, log_file, unreadable
+from kafkapy.metadata.snapshot_content import read_snapshot_content
 from kafkapy_controller.delta import MetadataDelta
 from kafkapy_controller.image import EMPTY_IMAGE, MetadataImage
-from kafkapy_controller.metadata_batches import SnapshotId, read_batches, read_snapshot
-from kafkapy_controller.voters import MembershipHistory
+from kafkapy_controller.metadata_batches import read_batches
 from kafkapy_wire.errors import MalformedMessage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from kafkapy.metadata.publisher import MetadataPublisher
+    from kafkapy.metadata.snapshot_content import SnapshotContent
+    from kafkapy.metadata.snapshots import SnapshotFiles
+    from kafkapy_controller.metadata_batches import SnapshotId
     from kafkapy_controller.metadata_records import MetadataRecord
     from kafkapy_controller.voters import QuorumMembership
     from kafkapy_log import PartitionLog
@@ -46,80 +50,69 @@ class MetadataLoader:
     def __init__(self, log: PartitionLog, membership: QuorumMembership, publisher: MetadataPublisher) -> None:
         """`membership` is used until a snapshot or the log has another."""
         self.membership = membership
+        self._first_membership = membership
         self.bootstrap_records: list[MetadataRecord] = []
         """What the snapshot at offset 0 holds: the first leader of the cluster puts it into the log (KIP-1170)."""
         self.image = EMPTY_IMAGE
-        self.log = log
+        self._log = log
         self._publisher = publisher
         self._next_offset = 0
         self._decided: deque[_Decided] = deque()
 
-    def load_snapshot(self, directory: Path) -> None:
+    def load_snapshot(self, snapshots: SnapshotFiles) -> None:
         """Take in the newest snapshot, if there is one. The one at offset 0 was there before the cluster began.
 
-        Raises BrokenMetadata: it is damaged, or the log does not go with it; OSError.
+        Raises BrokenMetadata: it is damaged, or the log begins after it; OSError.
         """
-        snapshots = sorted(filter(None, (SnapshotId.parse(path.name) for path in directory.iterdir())), reverse=True)
-        start, end = self.log.log_start_offset, self.log.log_end_offset
-        if snapshots:
-            newest = snapshots[0]
-            file = directory / newest.file_name
+        newest = snapshots.newest
+        if newest is not None:
+            file = snapshots.path(newest)
             try:
-                self._load_snapshot(file, newest)
+                content = read_snapshot_content(file, newest, self._first_membership)
             except (MalformedMessage, ValueError, KeyError) as error:
-                if end == newest.end_offset == 0:
-                    raise unreadable(file, error, BEGIN_ANEW) from error
-                before = snapshots[1].end_offset if len(snapshots) > 1 else 0
-                if start <= before and newest.end_offset <= end:
-                    # The log begins where the snapshot before this one ends, or at offset 0.
-                    raise unreadable(file, error, "delete it: the log has all that the file said") from error
-                raise unreadable(file, error) from error
-        if end < self._next_offset:
-            raise BrokenMetadata(
-                f"{directory} cannot be read (its log ends at {end}, before its snapshot at {self._next_offset}): "
-                f"{RESTORE_OR_BEGIN_ANEW}"
-            )
+                what_to_do = self._what_to_do_without(snapshots.known)
+                raise unreadable(file, error, what_to_do) from error
+            self.bootstrap_records = content.bootstrap_records
+            self._take(content)
+        start = self._log.log_start_offset
         if start > self._next_offset:
             raise BrokenMetadata(
-                f"{directory} cannot be read (its log starts at {start}, and no snapshot says what was before): "
-                f"{RESTORE_OR_BEGIN_ANEW}"
+                f"{self._log.directory} cannot be read (its log starts at {start}, and no snapshot says what was "
+                f"before): {RESTORE_OR_BEGIN_ANEW}"
             )
 
-    def _load_snapshot(self, file: Path, snapshot: SnapshotId) -> None:
-        """Raises MalformedMessage, ValueError, KeyError."""
-        delta = MetadataDelta(self.image)
-        for batch in read_snapshot(file.read_bytes()):
-            self._take_control_records(batch.control_records)
-            if not snapshot.end_offset:
-                self.bootstrap_records += batch.records
-                continue
-            for record in batch.records:
-                delta.replay(record)
-        image = self._at_kraft_version(delta.apply(snapshot.end_offset - 1, snapshot.epoch))
-        self._next_offset = snapshot.end_offset
-        self._publish(image, delta)
+    def _what_to_do_without(self, snapshots: Sequence[SnapshotId]) -> str:
+        """What the user can do when the newest of these is damaged."""
+        start, end, newest = self._log.log_start_offset, self._log.log_end_offset, snapshots[-1]
+        if end == newest.end_offset == 0:
+            return BEGIN_ANEW
+        before = snapshots[-2].end_offset if len(snapshots) > 1 else 0
+        if start <= before and newest.end_offset <= end:
+            # The log begins where the snapshot before this one ends, or at offset 0.
+            return "delete it: the log has all that the file said"
+        return RESTORE_OR_BEGIN_ANEW
 
-    def membership_history(self) -> MembershipHistory:
-        """The voters by offset of the log, whose control records are read from where the snapshot ends on.
+    def read_installed(self, file: Path, snapshot: SnapshotId) -> SnapshotContent:
+        """Read a snapshot of the leader, for `install`. Blocks; any thread, while no other image is published.
 
-        Raises BrokenMetadata: the log cannot be read.
+        Raises BrokenMetadata: it is damaged; OSError.
         """
-        history = MembershipHistory(self.membership, self._next_offset - 1)
-        offset, end_offset = self._next_offset, self.log.log_end_offset
-        while offset < end_offset:
-            piece = self.log.read(offset, REPLAY_READ_BYTES)
-            data = piece.read()
-            piece.release()
-            try:
-                for batch in read_batches(data, offset):
-                    for record in batch.control_records:
-                        changed = history.latest.replay(record)
-                        if changed != history.latest and record.offset >= self._next_offset:
-                            history.add(record.offset, changed)
-                    offset = batch.last_offset + 1
-            except (MalformedMessage, ValueError, KeyError) as error:
-                raise unreadable(self._segment_file(), error) from error
-        return history
+        try:
+            return read_snapshot_content(file, snapshot, self._first_membership, self.image)
+        except (MalformedMessage, ValueError, KeyError) as error:
+            raise unreadable(file, error, FETCH_AGAIN) from error
+
+    def install(self, content: SnapshotContent) -> None:
+        """The snapshot has replaced the log: publish its image, with a delta that tells what has changed."""
+        assert not self._decided, "only a follower gets a snapshot"
+        self._take(content)
+
+    def _take(self, content: SnapshotContent) -> None:
+        assert content.delta.base is self.image, "another image was published meanwhile"
+        assert content.snapshot.end_offset >= self._next_offset, (content.snapshot, self._next_offset)
+        self.membership = content.membership
+        self._next_offset = content.snapshot.end_offset
+        self._publish(content.image, content.delta)
 
     @property
     def next_offset(self) -> int:
@@ -150,11 +143,11 @@ class MetadataLoader:
             try:
                 self._read_piece(high_watermark)
             except (MalformedMessage, ValueError, KeyError) as error:
-                raise unreadable(self._segment_file(), error) from error
+                raise unreadable(log_file(self._log.directory, self._next_offset), error) from error
 
     def _read_piece(self, end_offset: int) -> None:
         """Replay at most `REPLAY_READ_BYTES` of the log, in whole batches, none of them beyond `end_offset`."""
-        piece = self.log.read(self._next_offset, REPLAY_READ_BYTES, up_to_offset=end_offset)
+        piece = self._log.read(self._next_offset, REPLAY_READ_BYTES, up_to_offset=end_offset)
         data = piece.read()
         piece.release()
         delta, epoch, next_offset = MetadataDelta(self.image), self.image.epoch, self._next_offset
@@ -170,11 +163,6 @@ class MetadataLoader:
         image = self._at_kraft_version(delta.apply(next_offset - 1, epoch))
         self._next_offset = next_offset
         self._publish(image, delta)
-
-    def _segment_file(self) -> Path:
-        """The file that holds the next record to be read."""
-        segments = [path for path in self.log.directory.glob("*.log") if path.stem.isdecimal()]
-        return max((path for path in segments if int(path.stem) <= self._next_offset), default=self.log.directory)
 
     def _at_kraft_version(self, image: MetadataImage) -> MetadataImage:
         """The image with the kraft.version that the control records have."""

@@ -10,6 +10,7 @@ A node that leads decides (`append`), others follow. `on_leading` and `on_resign
 from __future__ import annotations
 
 import logging
+from collections import deque
 from typing import TYPE_CHECKING
 
 import trio
@@ -25,6 +26,7 @@ from kafkapy_controller.raft.quorum import (
     Effects,
     Flushed,
     NotAppended,
+    SnapshotNotStored,
     Start,
     Stop,
     Tick,
@@ -42,9 +44,10 @@ if TYPE_CHECKING:
     from kafkapy.clock import Clock, Timer
     from kafkapy.metadata.loader import MetadataLoader
     from kafkapy.metadata.quorum_network import QuorumNetwork
+    from kafkapy.metadata.snapshots import SnapshotFiles
     from kafkapy.partitions.disk_watch import DiskWatch
     from kafkapy_controller.metadata_records import MetadataRecord
-    from kafkapy_controller.raft.core import Answer
+    from kafkapy_controller.raft.core import Answer, SnapshotPart
     from kafkapy_controller.raft.description import QuorumDescription
     from kafkapy_controller.raft.messages import Request, Result
     from kafkapy_controller.raft.quorum import Event, Quorum
@@ -62,7 +65,15 @@ class MetadataLog:
     """Appends what its leader decides and says when it is committed. The log store closes `log`."""
 
     def __init__(
-        self, directory: Path, log: PartitionLog, quorum: Quorum, loader: MetadataLoader, clock: Clock, *, fsync: bool
+        self,
+        directory: Path,
+        log: PartitionLog,
+        quorum: Quorum,
+        loader: MetadataLoader,
+        snapshots: SnapshotFiles,
+        clock: Clock,
+        *,
+        fsync: bool,
     ) -> None:
         self.log = log
         """To be read only."""
@@ -72,17 +83,23 @@ class MetadataLog:
         """Called when this node leads and its published image has everything that former leaders have appended."""
         self.on_resigned: Callable[[], None] = _nothing
         """Called when this node does not lead any more, before waiting answers are refused with NOT_CONTROLLER."""
+        self.on_truncated: Callable[[], None] = _nothing
+        """Called when the log was cut, before anything is appended: its recovery point is to be noted on the disk."""
         self.failed = trio.Event()
         """The node must stop: the log or the quorum cannot go on. `failure` says why."""
         self.failure: Exception | None = None
         self._directory = directory
         self._quorum = quorum
         self._loader = loader
+        self._snapshots = snapshots
         self._clock = clock
         self._fsync = fsync
         self._high_watermark = HighWatermark(0)
         self._disk: DiskWatch | None = None
         self._wanted: trio.Event | None = None  # set when records wait for an fsync; not None while `run` runs
+        self._nursery: trio.Nursery | None = None  # while `run` runs
+        self._is_storing = False  # a part of a snapshot: events wait for it
+        self._waiting: deque[Event] = deque()
         self._timer: Timer | None = None
         self._led_epoch = NOBODY  # the epoch that this node leads, as far as others have been told
         self._has_told_leading = False
@@ -159,6 +176,9 @@ class MetadataLog:
         """Have the quorum take an event, and do what it asks for. If that fails, the node must stop: see `failed`."""
         if self.failure is not None:
             return
+        if self._is_storing:
+            self._waiting.append(event)
+            return
         try:
             self._execute(self._quorum.step(event, self._clock.now_ms()), sync=True)
             if self._note_leadership():
@@ -194,6 +214,7 @@ class MetadataLog:
         if effects.truncate_to is not None:
             self.log.truncate_to(effects.truncate_to, now_ms=self._clock.now_ms())
             assert self.log.log_end_offset == self._quorum.log_end_offset
+            self.on_truncated()
         if effects.batch is not None:
             # The batch is appended unchanged: the quorum has set, or checked, its offsets and epoch.
             self.log.append_as_follower(effects.batch, now_ms=self._clock.now_ms())
@@ -201,25 +222,79 @@ class MetadataLog:
         if effects.high_watermark is not None:
             self._loader.commit(effects.high_watermark)
             self._high_watermark.advance(effects.high_watermark)
-        for send in effects.sends:
-            assert self.network is not None, f"nobody is there to send {send} to"
-            self.network.send(send)
-        for answer in effects.answers:
-            self._answer(answer)
+        if effects.snapshot_part is not None:
+            assert self._nursery is not None, "a snapshot comes while the log runs"
+            self._is_storing = True
+            self._nursery.start_soon(self._store_part, effects.snapshot_part, effects)
+            return
+        self._let_leave(effects)
         if effects.batch is not None:
             if self._quorum.is_leader and self.network is not None:
                 self._execute(self._quorum.step(Appended(), self._clock.now_ms()), sync=sync)
             if sync:
                 self._ask_for_sync()
 
+    def _let_leave(self, effects: Effects) -> None:
+        for send in effects.sends:
+            assert self.network is not None, f"nobody is there to send {send} to"
+            self.network.send(send)
+        for answer in effects.answers:
+            self._answer(answer)
+
+    async def _store_part(self, part: SnapshotPart, effects: Effects) -> None:
+        """Store a part of the leader's snapshot; with the last one it takes the place of the log."""
+        from kafkapy.metadata.snapshot_install import install, receive
+
+        try:
+            content = await trio.to_thread.run_sync(receive, part, self._snapshots, self._loader)
+        except StorageError as error:
+            self._tell_disk(error)
+            next_event: Event | None = SnapshotNotStored()
+        except Exception as error:  # BrokenMetadata: what the leader has sent cannot be read
+            self._fail(error)
+            return
+        else:
+            self._let_leave(effects)
+            next_event = None
+            if content is not None:
+                try:
+                    next_event = install(content, self._snapshots, self.log, self._loader, self._clock.now_ms())
+                except (StorageError, OSError) as error:
+                    self._fail(error)
+                    return
+                self.on_truncated()
+        self._is_storing = False
+        waiting, self._waiting = self._waiting, deque()
+        if next_event is not None:
+            waiting.appendleft(next_event)
+        while waiting:
+            self.step(waiting.popleft())
+
     def _answer(self, answer: Answer) -> None:
         pending, result = answer.reply_to, answer.result
         assert isinstance(pending, Pending)
+        if answer.part_of is not None:
+            assert self._nursery is not None, "others ask while the log runs"
+            self._nursery.start_soon(self._answer_part, pending, answer)
+            return
         if answer.records_from is not None:
             piece = self.log.read(answer.records_from, ANSWER_BYTES_MAX)
             result = result._replace(records=piece.read())  # type: ignore[call-arg]  # it is a FetchResult
             piece.release()
         pending.answer(result)
+
+    async def _answer_part(self, pending: Pending[Result], answer: Answer) -> None:
+        """Answer with a part of a snapshot."""
+        from kafkapy_controller.raft.messages import FetchSnapshotResult
+
+        request, result = answer.part_of, answer.result
+        assert request is not None
+        assert isinstance(result, FetchSnapshotResult)
+        try:
+            pending.answer(await trio.to_thread.run_sync(self._snapshots.part_for, request, result))
+        except StorageError as error:
+            self._tell_disk(error)
+            pending.refuse(KafkaError(ErrorCode.UNKNOWN_SERVER_ERROR, str(error)))
 
     def _note_leadership(self) -> bool:
         """Tell the controller when this node begins to lead, once it may decide, and when it ends.
@@ -333,13 +408,16 @@ class MetadataLog:
     async def run(self) -> None:
         """Sync appended records until cancelled. Before and afterwards `when_committed` syncs at once, and blocks."""
         self._wanted = trio.Event()
-        try:
-            while True:
-                await self._wanted.wait()
-                self._wanted = trio.Event()
-                await self._flush_in_a_thread()
-        finally:
-            self._wanted = None
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            try:
+                while True:
+                    await self._wanted.wait()
+                    self._wanted = trio.Event()
+                    await self._flush_in_a_thread()
+            finally:
+                self._wanted = None
+                self._nursery = None
 
     async def _flush_in_a_thread(self) -> None:
         """Shielded: a flush that has begun must end, as answers wait for it."""

@@ -14,13 +14,15 @@ from kafkapy.metadata.formatting import (
 )
 from kafkapy.metadata.loader import MetadataLoader
 from kafkapy.metadata.metadata_log import METADATA_DIRECTORY, QUORUM_STATE_FILE, MetadataLog
+from kafkapy.metadata.quorum_start import align_log, quorum_start
+from kafkapy.metadata.snapshot_generator import SnapshotGenerator
+from kafkapy.metadata.snapshots import SnapshotFiles
 from kafkapy_controller.features import unsupported
 from kafkapy_controller.metadata_version import METADATA_VERSION
 from kafkapy_controller.quorum_state import QuorumState, decode_quorum_state
-from kafkapy_controller.raft.epoch_history import EpochHistory
 from kafkapy_controller.raft.quorum import Quorum, QuorumTimeouts
 from kafkapy_controller.topic_names import CLUSTER_METADATA_TOPIC, METADATA_TOPIC_ID
-from kafkapy_controller.voters import MembershipHistory, ReplicaKey
+from kafkapy_controller.voters import ReplicaKey
 from kafkapy_log import LogSettings
 from kafkapy_log.durable_files import read_file
 from kafkapy_wire.errors import MalformedMessage
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
     from kafkapy.clock import Clock
     from kafkapy.metadata.publisher import MetadataPublisher
+    from kafkapy.metadata.quorum_start import QuorumStart
     from kafkapy.settings import Settings
     from kafkapy.settings.current import CurrentSettings
     from kafkapy_controller.image import MetadataImage
@@ -66,7 +69,7 @@ def open_metadata(
     *,
     random: Random,
     fsync: bool = False,
-) -> tuple[QuorumController, MetadataLog]:
+) -> tuple[QuorumController, MetadataLog, SnapshotGenerator]:
     """Load the metadata that is known to be committed, and publish its image. Blocks.
 
     `MetadataLog.start` begins to take part in the quorum: a node that votes alone then leads a new epoch, bootstraps a
@@ -79,58 +82,55 @@ def open_metadata(
     log = store.create(CLUSTER_METADATA_TOPIC, 0, METADATA_TOPIC_ID, now_ms=now_ms, settings=log_settings)
     log.update_settings(log_settings)  # a store that had to recover has opened it with others
     membership = member.membership
-    if not log.log_end_offset and not is_formatted(directory):
+    if not log.log_end_offset and not is_formatted(directory) and membership.voters:
         format_directory(directory, membership, now_ms)
+    snapshots = SnapshotFiles(directory, fsync=fsync)
+    snapshots.load()
     loader = MetadataLoader(log, membership._replace(kraft_version=0), publisher)
-    loader.load_snapshot(directory)
-    votes_alone = loader.membership.voter_ids == [node_id] and member.may_vote
+    loader.load_snapshot(snapshots)
+    align_log(log, snapshots, now_ms)
+    begin = quorum_start(log, snapshots, loader.membership)
+    votes_alone = begin.members.latest.voter_ids == [node_id] and member.may_vote
     if votes_alone:
         loader.commit(log.log_end_offset)  # every record of this node's log is committed
-        votes_alone = loader.membership.voter_ids == [node_id]
     _check_features(directory, loader.image)
     state = _read_quorum_state(directory / QUORUM_STATE_FILE, votes_alone=votes_alone)
-    quorum = _quorum(store, node_id, member, state, loader, votes_alone=votes_alone, random=random)
+    # Of an only voter the log says which directory it votes with, whatever has become of meta.properties.
+    directory_id = begin.members.latest.voters[0].directory_id if votes_alone else parse_uuid(store.directory_id)
+    quorum = _quorum(ReplicaKey(node_id, directory_id), member, state, begin, random)
     begins = not loader.image.metadata_version
     bootstrap = bootstrap_records(directory, loader.bootstrap_records) if begins else ()
     if not begins or loader.bootstrap_records:
         warn_of_damaged_bootstrap(directory)
-    metadata_log = MetadataLog(directory, log, quorum, loader, clock, fsync=fsync)
-    return QuorumController(metadata_log, loader, settings, random, bootstrap), metadata_log
+    metadata_log = MetadataLog(directory, log, quorum, loader, snapshots, clock, fsync=fsync)
+    generator = SnapshotGenerator(
+        snapshots,
+        log,
+        publisher,
+        settings.now,
+        clock,
+        membership_at=lambda offset: quorum.members.at(offset),
+        stored=metadata_log.step,
+    )
+    return QuorumController(metadata_log, loader, settings, random, bootstrap), metadata_log, generator
 
 
-def _quorum(
-    store: LogStore,
-    node_id: int,
-    member: QuorumMember,
-    state: QuorumState,
-    loader: MetadataLoader,
-    *,
-    votes_alone: bool,
-    random: Random,
-) -> Quorum:
-    log = loader.log
-    membership = loader.membership
-    if votes_alone:
-        # No logs are compared, so only the last epoch matters; and nothing of its log can be truncated.
-        last_epoch = log.leader_epochs.latest_epoch
-        epochs = [(last_epoch, log.log_start_offset)] if last_epoch >= 0 else []
-        me = ReplicaKey(node_id, membership.voters[0].directory_id)
-        members = MembershipHistory(membership)
-    else:
-        epochs = log.leader_epochs.entries
-        me = ReplicaKey(node_id, parse_uuid(store.directory_id))
-        members = loader.membership_history()
-    return Quorum(
+def _quorum(me: ReplicaKey, member: QuorumMember, state: QuorumState, begin: QuorumStart, random: Random) -> Quorum:
+    quorum = Quorum(
         me,
         state,
-        members,
-        EpochHistory(epochs, end_offset=log.log_end_offset),
+        begin.members,
+        begin.epochs,
         timeouts=member.timeouts,
         random=random,
         endpoints=member.endpoints,
         bootstrap_count=member.bootstrap_count,
+        snapshot=begin.snapshot,
         may_vote=member.may_vote,
     )
+    quorum.log_start_offset = begin.log_start_offset
+    quorum.log_start_epoch = begin.log_start_epoch
+    return quorum
 
 
 def _check_features(directory: Path, image: MetadataImage) -> None:
@@ -165,9 +165,11 @@ def _read_quorum_state(file: Path, *, votes_alone: bool) -> QuorumState:
 
 
 def _log_settings(settings: Settings) -> LogSettings:
+    node = settings.node
     return LogSettings(
-        segment_bytes=settings.node.metadata_log_segment_bytes,
-        segment_ms=settings.node.metadata_log_segment_ms,
+        segment_bytes=node.internal_metadata_log_segment_bytes or node.metadata_log_segment_bytes,
+        segment_ms=node.metadata_log_segment_ms,
+        file_delete_delay_ms=node.internal_metadata_delete_delay_millis,
         retention_bytes=-1,
         retention_ms=-1,
         delete=False,

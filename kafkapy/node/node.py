@@ -146,14 +146,14 @@ class Node:
                     if at_controllers:
                         self._serve(at_controllers, Service(_controller_dispatcher(), partial(NodeContext, self.parts)))
                     if not quorum.is_alone:
-                        await nursery.start(quorum.run)
+                        await nursery.start(quorum.run, self.bugs)
                         await quorum.join()
                     if self.settings.now.quorum.is_broker:
                         await self._start_broker(parts, nursery, quorum)
                         context_of = partial(RequestContext, self.broker)
                         self._serve(at_brokers, Service(self.dispatcher, context_of))
                     elif quorum.is_alone:
-                        nursery.start_soon(quorum.run)
+                        nursery.start_soon(quorum.run, self.bugs)
                     if self.settings.now.quorum.is_controller and not quorum.is_alone:
                         nursery.start_soon(quorum.register_controller)
                     logger.info("node %d started", self.node_id)
@@ -293,7 +293,7 @@ class Node:
             raise self._unusable(error) from error
         broker = self.broker = part.broker
         if quorum.is_alone:  # before, its commits need no task
-            nursery.start_soon(quorum.run)
+            nursery.start_soon(quorum.run, self.bugs)
         self.log_cleaning = part.log_cleaning
         self.housekeeping = Housekeeping(broker, self.store, self.bugs, fsync=self.durable)
         nursery.start_soon(self.housekeeping.run)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from random import Random
 
+    from kafkapy.bugs import Bugs
     from kafkapy.clock import Clock
     from kafkapy.partitions.disk_watch import DiskWatch
     from kafkapy.partitions.topic_settings import TopicSettingsSource
@@ -106,7 +107,7 @@ class QuorumPart:
             timeouts=now.node.raft_timeouts,
         )
         self.publisher = MetadataPublisher()
-        self.controller, self.metadata_log = open_metadata(
+        self.controller, self.metadata_log, self.snapshot_generator = open_metadata(
             self.store,
             now.node.node_id,
             member,
@@ -137,7 +138,9 @@ class QuorumPart:
             network.step = self.metadata_log.step
         if self.is_alone:
             self.metadata_log.start()
+        self.metadata_log.on_truncated = self._note_recovery_point
         self.metadata_log.report_to(disk)
+        self.snapshot_generator.report_to(disk)
         self.parts = NodeParts(
             node_id=now.node.node_id,
             cluster_id=self.store.cluster_id,
@@ -147,6 +150,10 @@ class QuorumPart:
             controller=self.controller,
             quorum=self.metadata_log,
         )
+
+    def _note_recovery_point(self) -> None:
+        """The metadata log was cut: what is appended now is not on the disk, whatever the checkpoint says."""
+        self.store.write_checkpoints({})
 
     # Who leads: see `kafkapy.peers.channel.Leadership`
 
@@ -188,10 +195,11 @@ class QuorumPart:
 
     # Life
 
-    async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+    async def run(self, bugs: Bugs, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Sync, and talk to the other nodes of the quorum, until cancelled."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.metadata_log.run)
+            nursery.start_soon(self.snapshot_generator.run, bugs)
             if self.metadata_log.network is not None:
                 nursery.start_soon(self.metadata_log.network.run)
                 nursery.start_soon(self.controller.run)

@@ -28,10 +28,6 @@ _STREAMS_GROUPS = (
 )
 _TIERED_STORAGE = ("there is no tiered storage", "all segments stay in log.dirs; remove the setting")
 _METRICS = ("there are no JMX metrics, and Java classes cannot be run", "remove the setting; nothing else changes")
-_METADATA_SNAPSHOTS = (
-    "the metadata log is kept whole, without snapshots",
-    "remove the setting; a node that makes millions of topics should get a new directory now and then",
-)
 _DELEGATION_TOKENS = ("there are no delegation tokens", _REMOVE)
 _PREALLOCATION = ("segment files grow as they are written, and reserve no room", "keep some room on the disk free")
 
@@ -75,7 +71,8 @@ BROKER: Table = {
             controller.listener.names controller.quorum.bootstrap.servers controller.quorum.voters
             default.replication.factor delete.topic.enable fetch.max.bytes
             group.initial.rebalance.delay.ms group.max.session.timeout.ms group.max.size group.min.session.timeout.ms
-            inter.broker.listener.name log.cleaner.backoff.ms log.cleaner.dedupe.buffer.size
+            inter.broker.listener.name internal.metadata.delete.delay.millis internal.metadata.log.segment.bytes
+            log.cleaner.backoff.ms log.cleaner.dedupe.buffer.size
             log.cleaner.delete.retention.ms log.cleaner.enable log.cleaner.io.buffer.load.factor
             log.cleaner.io.max.bytes.per.second log.cleaner.max.compaction.lag.ms log.cleaner.min.cleanable.ratio
             log.cleaner.min.compaction.lag.ms log.cleaner.threads log.cleanup.policy log.dir
@@ -86,8 +83,10 @@ BROKER: Table = {
             log.retention.ms log.roll.hours log.roll.jitter.hours log.roll.jitter.ms log.roll.ms log.segment.bytes
             log.segment.delete.delay.ms max.connection.creation.rate max.connections max.connections.per.ip
             max.connections.per.ip.overrides max.incremental.fetch.session.cache.slots
-            max.request.partition.size.limit message.max.bytes metadata.log.segment.bytes metadata.log.segment.ms
-            node.id num.partitions offset.metadata.max.bytes offsets.commit.timeout.ms process.roles
+            max.request.partition.size.limit message.max.bytes metadata.log.max.record.bytes.between.snapshots
+            metadata.log.max.snapshot.interval.ms metadata.log.segment.bytes metadata.log.segment.ms
+            metadata.max.retention.bytes metadata.max.retention.ms node.id num.partitions offset.metadata.max.bytes
+            offsets.commit.timeout.ms process.roles
             offsets.retention.check.interval.ms offsets.retention.minutes offsets.topic.compression.codec
             offsets.topic.num.partitions offsets.topic.replication.factor offsets.topic.segment.bytes
             producer.id.expiration.check.interval.ms producer.id.expiration.ms
@@ -266,11 +265,6 @@ BROKER: Table = {
         _METRICS: """
             kafka.metrics.polling.interval.secs kafka.metrics.reporters metric.reporters metrics.num.samples
             metrics.recording.level metrics.sample.window.ms
-        """,
-        _METADATA_SNAPSHOTS: """
-            internal.metadata.delete.delay.millis internal.metadata.log.segment.bytes
-            metadata.log.max.record.bytes.between.snapshots metadata.log.max.snapshot.interval.ms
-            metadata.max.retention.bytes metadata.max.retention.ms
         """,
         _PREALLOCATION: "log.preallocate",
         _TIERED_STORAGE: """

@@ -21,6 +21,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
+from threading import Lock
 from typing import Final, NamedTuple
 
 from kafkapy_log.checkpoint_files import (
@@ -105,6 +106,7 @@ class LogStore:
         self._deleted: list[Path] = []
         self._unrecovered: dict[TopicPartition, None] = {}
         self._checkpoints_written: dict[str, bytes] = {}
+        self._writes_checkpoints = Lock()
 
     @classmethod
     def open(
@@ -301,14 +303,12 @@ class LogStore:
         self.replace_checkpoints(self.checkpoints(high_watermarks))
 
     def replace_checkpoints(self, files: list[tuple[str, bytes]]) -> None:
-        """Write the files of `checkpoints` whose content has changed. Blocks; any thread, one at a time.
-
-        Raises OSError.
-        """
-        for name, content in files:
-            if self._checkpoints_written.pop(name, None) != content:
-                replace_file(self.directory / name, content, fsync=self._fsync)
-            self._checkpoints_written[name] = content
+        """Write the files of `checkpoints` whose content has changed. Blocks; any thread. Raises OSError."""
+        with self._writes_checkpoints:
+            for name, content in files:
+                if self._checkpoints_written.pop(name, None) != content:
+                    replace_file(self.directory / name, content, fsync=self._fsync)
+                self._checkpoints_written[name] = content
 
     def checkpoints(self, high_watermarks: Mapping[TopicPartition, int]) -> list[tuple[str, bytes]]:
         """(file name, content) of the three files, to be written by `replace_checkpoints` in a worker thread."""

@@ -62,7 +62,7 @@ class Lab:
         disk = DiskWatch(directory, clock)
         voter = Voter(1, self.directory_id, (VoterEndpoint("CONTROLLER", "localhost", 9093),))
         try:
-            self.controller, self.metadata_log = open_metadata(
+            self.controller, self.metadata_log, self.snapshot_generator = open_metadata(
                 self.store,
                 1,
                 QuorumMember(QuorumMembership(kraft_version, (voter,))),

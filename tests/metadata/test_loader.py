@@ -11,6 +11,7 @@ import pytest
 from kafkapy.metadata.altering import ResourceChange
 from kafkapy.metadata.loader import MetadataLoader
 from kafkapy.metadata.publisher import MetadataPublisher
+from kafkapy.metadata.snapshots import SnapshotFiles
 from kafkapy.settings.alter import Operation, OperationOn
 from kafkapy_controller import ConfigResourceType, MetadataImage
 from kafkapy_controller.delta import MetadataDelta
@@ -41,7 +42,9 @@ class Follower:
         self.seen = record(publisher)
         self.publisher = publisher
         self.loader = MetadataLoader(node.metadata_log.log, NO_MEMBERS, publisher)
-        self.loader.load_snapshot(directory / "__cluster_metadata-0")
+        snapshots = SnapshotFiles(directory / "__cluster_metadata-0", fsync=False)
+        snapshots.load()
+        self.loader.load_snapshot(snapshots)
 
 
 def record(publisher: MetadataPublisher) -> list[Seen]:

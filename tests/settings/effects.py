@@ -27,6 +27,21 @@ BROKER_EFFECTS = {
     """,
     "coordinators/test_commit_rule.py::test_offsets_commit_timeout_ms_is_how_long_that_is": "offsets.commit.timeout.ms",
     "coordinators/test_transaction_coordinator.py::test_what_initialisation_refuses": "transaction.max.timeout.ms",
+    "metadata/test_snapshot_generator.py::test_a_snapshot_is_written_after_so_long_if_something_was_committed": """
+        metadata.log.max.snapshot.interval.ms
+    """,
+    "metadata/test_snapshot_generator.py::test_a_snapshot_is_written_after_so_many_bytes_of_the_log": """
+        metadata.log.max.record.bytes.between.snapshots
+    """,
+    "metadata/test_snapshot_generator.py::test_old_snapshots_go_when_they_and_the_log_are_too_large": """
+        metadata.max.retention.bytes
+    """,
+    "metadata/test_snapshot_generator.py::test_a_snapshot_that_is_too_old_goes_and_the_log_begins_after_it": """
+        metadata.max.retention.ms
+    """,
+    "metadata/test_snapshot_generator.py::test_segments_below_the_log_start_are_deleted_after_their_delay": """
+        internal.metadata.delete.delay.millis internal.metadata.log.segment.bytes
+    """,
     "network/test_admission.py::test_a_listener_has_a_rate_of_its_own": "max.connection.creation.rate",
     "network/test_admission.py::test_connections_beyond_the_rate_wait_for_their_time": """
         quota.window.num quota.window.size.seconds

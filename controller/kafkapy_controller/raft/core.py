@@ -74,7 +74,12 @@ class SnapshotPart(NamedTuple):
     snapshot: SnapshotId
     position: int
     data: bytes
-    is_last: bool
+    size: int
+    """Of the whole snapshot."""
+
+    @property
+    def is_last(self) -> bool:
+        return self.position + len(self.data) == self.size
 
 
 class Effects(NamedTuple):
@@ -82,7 +87,7 @@ class Effects(NamedTuple):
 
     1. Write `quorum_state` and make it durable: a vote that is forgotten might be given twice.
     2. Truncate the log to `truncate_to`.
-    3. Store `snapshot_part`, durably if it is the last.
+    3. Store `snapshot_part`, durably if it is the last, or say `SnapshotNotStored`.
     4. Append `batch` (one or more batches), which begins at the log's end, and say `Appended`; once it is durable, say
        so with `Flushed`.
     5. Apply everything below `high_watermark`: it is committed, and no crash takes it back.

@@ -175,15 +175,26 @@ def fetched_snapshot(core: QuorumCore, from_id: int, request: FetchSnapshot, res
         return
     download = role.download
     wrong = result.position != download.position or len(result.data) > result.size - result.position
+    wrong = wrong or (download.position > 0 and result.size != download.size)
     if result.error is not ErrorCode.NONE or result.epoch != core.epoch or wrong or not result.data:
         role.download = None  # deleted, or another snapshot: the next Fetch names the newest one
         role.fetch_at_ms = core.now_ms + core.timeouts.backoff_ms
         return
     _heard_of_leader(core, role)
-    is_last = result.position + len(result.data) == result.size
-    core.out.snapshot_part = SnapshotPart(download.snapshot, download.position, result.data, is_last)
+    part = SnapshotPart(download.snapshot, download.position, result.data, result.size)
+    core.out.snapshot_part = part
+    download.size = result.size
     download.position += len(result.data)
-    role.installing = is_last
+    role.installing = part.is_last
+
+
+def not_stored(core: QuorumCore) -> None:
+    """A request for the next part, if there was one in the same step, was not sent."""
+    if isinstance(core.role, Follower):
+        core.role.fetching = False
+        core.role.download = None
+        core.role.installing = False
+        core.role.fetch_at_ms = core.now_ms + core.timeouts.backoff_max_ms
 
 
 def installed(core: QuorumCore, snapshot: SnapshotId, membership: QuorumMembership) -> None:

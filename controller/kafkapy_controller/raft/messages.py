@@ -16,6 +16,9 @@ from kafkapy_wire.error_code import ErrorCode
 
 Endpoints = tuple[VoterEndpoint, ...]
 
+FETCH_BYTES_MAX = 8 << 20
+"""Of one Fetch or FetchSnapshot: as much as Apache Kafka's nodes ask for (KafkaRaftClient.MAX_FETCH_SIZE_BYTES)."""
+
 
 class Vote(NamedTuple):
     """Vote (API key 52). A pre-vote asks whether a vote would be granted, and changes no epoch (KIP-996)."""
@@ -98,6 +101,7 @@ class FetchSnapshot(NamedTuple):
     epoch: int
     snapshot: SnapshotId
     position: int
+    max_bytes: int = FETCH_BYTES_MAX
 
 
 class FetchSnapshotResult(NamedTuple):

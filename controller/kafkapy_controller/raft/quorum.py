@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NOTHING", "Answer", "Answered", "Append", "AppendPrepared", "Appended", "Asked", "Effects", "Event", "Failed",
-    "Flushed", "NotAppended", "Quorum", "QuorumTimeouts", "Send", "SnapshotInstalled", "SnapshotPart", "SnapshotStored",
-    "Start", "Stop", "Tick",
+    "Flushed", "NotAppended", "Quorum", "QuorumTimeouts", "Send", "SnapshotInstalled", "SnapshotNotStored",
+    "SnapshotPart", "SnapshotStored", "Start", "Stop", "Tick",
 ]  # fmt: skip
 
 
@@ -103,6 +103,10 @@ class SnapshotInstalled(NamedTuple):
     membership: QuorumMembership
 
 
+class SnapshotNotStored(NamedTuple):
+    """The disk has refused the last `snapshot_part`: the download begins again, later."""
+
+
 class SnapshotStored(NamedTuple):
     """This node has written a snapshot of what is committed; its log begins at `log_start_offset` now.
 
@@ -120,7 +124,7 @@ class Stop(NamedTuple):
 
 Event = (
     Start | Tick | Asked | Answered | Failed | Append | AppendPrepared | Appended | NotAppended | Flushed
-    | SnapshotInstalled | SnapshotStored | Stop
+    | SnapshotInstalled | SnapshotNotStored | SnapshotStored | Stop
 )  # fmt: skip
 
 
@@ -219,6 +223,10 @@ class Quorum(QuorumCore):
                 from kafkapy_controller.raft import following
 
                 following.installed(self, snapshot, membership)
+            case SnapshotNotStored():
+                from kafkapy_controller.raft import following
+
+                following.not_stored(self)
             case SnapshotStored(newest, oldest, log_start_offset):
                 self._snapshot_stored(newest, oldest, log_start_offset)
             case Stop():

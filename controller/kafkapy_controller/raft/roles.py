@@ -101,11 +101,13 @@ class Candidate:
 class SnapshotDownload:
     """A snapshot that is being fetched from the leader: bytes below `position` are stored."""
 
-    __slots__ = ("position", "snapshot")
+    __slots__ = ("position", "size", "snapshot")
 
     def __init__(self, snapshot: SnapshotId) -> None:
         self.snapshot = snapshot
         self.position = 0
+        self.size = 0
+        """Of the whole snapshot, as the first part has said it."""
 
 
 class Follower:

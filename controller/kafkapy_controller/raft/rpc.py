@@ -12,6 +12,7 @@ from typing import Protocol, TypeVar
 from kafkapy_controller.metadata_batches import SnapshotId
 from kafkapy_controller.raft.epoch_history import EpochEnd
 from kafkapy_controller.raft.messages import (
+    FETCH_BYTES_MAX,
     AddVoter,
     BeginQuorumEpoch,
     Endpoints,
@@ -44,8 +45,6 @@ from kafkapy_wire.messages import (
     vote,
 )
 
-FETCH_BYTES_MAX = 8 << 20
-"""Of one Fetch or FetchSnapshot: as much as Apache Kafka's nodes ask for (KafkaRaftClient.MAX_FETCH_SIZE_BYTES)."""
 UNKNOWN_HIGH_WATERMARK = 2**63 - 1
 """What the field's default says: the replica knows of no high watermark to wait for (KIP-1166)."""
 
@@ -181,7 +180,7 @@ def encode_request(request: Request, cluster_id: str) -> Message:
             return fetch_snapshot.FetchSnapshotRequest(
                 cluster_id=cluster_id,
                 replica_id=request.replica.node_id,
-                max_bytes=FETCH_BYTES_MAX,
+                max_bytes=request.max_bytes,
                 topics=[
                     fetch_snapshot.FetchSnapshotRequestTopicSnapshot(
                         name=CLUSTER_METADATA_TOPIC,
@@ -292,6 +291,7 @@ def decode_request(message: Message) -> Request:
                 part.current_leader_epoch,
                 SnapshotId(part.snapshot_id.end_offset, part.snapshot_id.epoch),
                 part.position,
+                message.max_bytes,
             )
         case add_raft_voter.AddRaftVoterRequest():
             added = Voter(message.voter_id, message.voter_directory_id, _named(message.listeners))
