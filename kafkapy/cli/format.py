@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from kafkapy.settings import GivenSettings, Settings
+    from kafkapy_controller.voters import QuorumMembership
+    from kafkapy_wire.record_formats.metadata import UserScramCredentialRecord
+    from kafkapy_wire.uuid import Uuid
 
 SHOWN_MAX = 40
 """Characters of a wrong value that an error shows."""
@@ -25,6 +28,11 @@ STANDALONE_WITH_VOTERS = (
     "If you want to use dynamic quorum, please remove controller.quorum.voters and specify "
     "controller.quorum.bootstrap.servers instead."
 )
+NO_VOTERS = (
+    "Because controller.quorum.voters is not set on this controller, you must specify one of the following: "
+    "--standalone, --initial-controllers, or --no-initial-controllers."
+)
+SALT_CHARACTERS = 26  # letters and digits, with as much chance as Apache Kafka's 130 bits
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,10 +61,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-g", "--ignore-formatted", action="store_true", help="succeed when the directory is formatted already"
     )
     parser.add_argument(
+        "-S",
+        "--add-scram",
+        action="append",
+        default=[],
+        metavar="CREDENTIAL",
+        help="a user of SASL/SCRAM: SCRAM-SHA-256=[name=alice,password=secret] or SCRAM-SHA-512=[...], also with "
+        'iterations=8192, and with salt="...",saltedpassword="..." in base64; may be given more than once',
+    )
+    voters = parser.add_mutually_exclusive_group()
+    voters.add_argument(
         "-s",
         "--standalone",
         action="store_true",
-        help="this node is the only voter, and the metadata log says so (the default without controller.quorum.voters)",
+        help="this node is the only voter, and the metadata log says so (the default for a node alone)",
+    )
+    voters.add_argument(
+        "-I",
+        "--initial-controllers",
+        metavar="VOTERS",
+        help="the voters of a new cluster, ID@HOST:PORT:DIRECTORY_ID,...: the same list for each of them",
+    )
+    voters.add_argument(
+        "-N",
+        "--no-initial-controllers",
+        action="store_true",
+        help="a node that comes to a cluster: it learns from the other controllers who votes",
     )
 
 
@@ -78,10 +108,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _format(arguments: argparse.Namespace) -> None:
     from kafkapy.metadata.formatting import FormatError, format_data_directory
-    from kafkapy.metadata.membership import quorum_of
+    from kafkapy.metadata.membership import names_others
     from kafkapy.settings import Settings
-    from kafkapy_controller.features import FeatureError, features_of_new_cluster
-    from kafkapy_controller.metadata_version import METADATA_VERSION, level_name, parse_release_version
+    from kafkapy_controller.metadata_version import METADATA_VERSION, level_name
     from kafkapy_log.identity import Identity, read_identity
     from kafkapy_wire.uuid import random_uuid, uuid_text
 
@@ -96,17 +125,11 @@ def _format(arguments: argparse.Namespace) -> None:
         raise FormatError(
             "--cluster-id is empty: leave it out for a new id, or set the variable that it was to come from"
         )
-    if arguments.standalone and settings.node.controller_quorum_voters:
-        raise FormatError(STANDALONE_WITH_VOTERS)
-    directory_id = random_uuid()
-    membership = quorum_of(settings, directory_id)
     try:
-        features = features_of_new_cluster(
-            _features(arguments.feature),
-            None if arguments.release_version is None else parse_release_version(arguments.release_version),
-            voters_in_log=membership.kraft_version > 0,
-        )
-    except (FeatureError, ValueError) as error:
+        membership, directory_id = _membership(arguments, settings)
+        features = _new_features(arguments, settings)
+        credentials = _credentials(arguments.add_scram, features[METADATA_VERSION])
+    except ValueError as error:
         raise FormatError(str(error)) from error
     node_id = settings.node.node_id
     present = read_identity(directory)
@@ -124,11 +147,84 @@ def _format(arguments: argparse.Namespace) -> None:
     if present is not None and arguments.ignore_formatted:
         print("All of the log directories are already formatted.")
         return
-    cluster_id = arguments.cluster_id or given.cluster_id or uuid_text(random_uuid())
-    identity = Identity(cluster_id, node_id, directory_id)
-    format_data_directory(directory, identity, membership, features, time.time_ns() // 1_000_000)
-    kind = "dynamic metadata voter directory" if membership.kraft_version else "metadata directory"
+    cluster_id = arguments.cluster_id or given.cluster_id
+    if cluster_id is None and (arguments.initial_controllers or names_others(settings)):
+        raise FormatError(
+            "--cluster-id is missing, and this node is one of several: format all of them with one and the same id, "
+            f"as in --cluster-id {uuid_text(random_uuid())}"
+        )
+    format_data_directory(
+        directory,
+        Identity(cluster_id or uuid_text(random_uuid()), node_id, directory_id),
+        membership,
+        features,
+        time.time_ns() // 1_000_000,
+        credentials=credentials,
+        is_controller=settings.node.is_controller,
+    )
+    kind = "metadata directory"
+    if membership.kraft_version and membership.voters:
+        is_voter = membership.voter(node_id) is not None
+        kind = f"dynamic metadata {'voter ' if is_voter else ''}directory"
     print(f"Formatting {kind} {directory} with {METADATA_VERSION} {level_name(features[METADATA_VERSION])}.")
+
+
+def _membership(arguments: argparse.Namespace, settings: Settings) -> tuple[QuorumMembership, Uuid]:
+    """Who votes, and the id of this directory. Raises FormatError, ValueError."""
+    from kafkapy.metadata.formatting import FormatError
+    from kafkapy.metadata.membership import names_others, own_voter, parse_initial_controllers, quorum_of
+    from kafkapy_controller.voters import LATEST_KRAFT_VERSION, QuorumMembership
+    from kafkapy_wire.uuid import random_uuid
+
+    node, directory_id = settings.node, random_uuid()
+    voters_in_settings = bool(settings.quorum.voters)
+    if voters_in_settings and (arguments.standalone or arguments.initial_controllers is not None):
+        raise FormatError(STANDALONE_WITH_VOTERS)
+    if arguments.standalone:
+        if not node.is_controller:
+            raise FormatError("You can only use --standalone on a controller.")
+        return QuorumMembership(LATEST_KRAFT_VERSION, (own_voter(settings, directory_id),)), directory_id
+    if arguments.initial_controllers is not None:
+        name = settings.network.controller_listener_names[0]
+        voters = parse_initial_controllers(arguments.initial_controllers, name)
+        membership = QuorumMembership(LATEST_KRAFT_VERSION, voters)
+        own = membership.voter(node.node_id)
+        return membership, directory_id if own is None else own.directory_id
+    if arguments.no_initial_controllers and not voters_in_settings:
+        return QuorumMembership(LATEST_KRAFT_VERSION, ()), directory_id
+    if node.is_controller and not voters_in_settings and names_others(settings):
+        raise FormatError(NO_VOTERS)
+    return quorum_of(settings, directory_id), directory_id
+
+
+def _new_features(arguments: argparse.Namespace, settings: Settings) -> dict[str, int]:
+    """Raises ValueError."""
+    from kafkapy_controller.features import features_of_new_cluster
+    from kafkapy_controller.metadata_version import parse_release_version
+
+    release = arguments.release_version
+    return features_of_new_cluster(
+        _features(arguments.feature),
+        None if release is None else parse_release_version(release),
+        voters_in_log=not settings.quorum.voters,
+    )
+
+
+def _credentials(texts: Iterable[str], metadata_version: int) -> list[UserScramCredentialRecord]:
+    """Raises ValueError with Kafka's words."""
+    from secrets import choice
+    from string import ascii_lowercase, digits
+
+    from kafkapy_controller.metadata_version import SCRAM
+    from kafkapy_controller.scram import NEEDS_LEVEL, credential_record, parse_scram_argument
+
+    records = []
+    for text in texts:
+        if metadata_version < SCRAM:
+            raise ValueError(NEEDS_LEVEL)
+        salt = "".join(choice(ascii_lowercase + digits) for _ in range(SALT_CHARACTERS))
+        records.append(credential_record(parse_scram_argument(text), salt.encode()))
+    return records
 
 
 def _given(arguments: argparse.Namespace) -> GivenSettings:

@@ -28,6 +28,8 @@ T = TypeVar("T")
 
 BACKOFF_MIN_SECONDS = 0.02
 BACKOFF_MAX_SECONDS = 0.5
+CONTROLLERS = 2
+"""The type of endpoint, in DescribeCluster, of controllers' listeners (KIP-919)."""
 UNKNOWN_TOPIC_SECONDS = 3.0
 """How long a topic may stay unknown: a broker that creates topics automatically answers so until it is there."""
 
@@ -84,6 +86,24 @@ class Cluster:
                 time.sleep(backoff_seconds * random.uniform(0.8, 1.2))
                 backoff_seconds = min(2 * backoff_seconds, BACKOFF_MAX_SECONDS)
 
+    def changing(self, attempt: Callable[[], object], done: ErrorCode) -> None:
+        """As `retrying`, for a change that is made once: from the second attempt on, `done` says that it was made.
+
+        A connection may be lost after the request has left, and before its answer comes.
+        """
+        attempts = 0
+
+        def once_more() -> None:
+            nonlocal attempts
+            attempts += 1
+            try:
+                attempt()
+            except Refused as error:
+                if attempts == 1 or error.code != done:
+                    raise
+
+        self.retrying(once_more)
+
     def any_broker(self) -> Connection:
         """An open connection to any broker. Raises ConnectionLost: none can be reached."""
         for connection in self._connections.values():
@@ -99,6 +119,24 @@ class Cluster:
         raise ConnectionLost(
             f"{failure}: start a broker there with `kafkapy start`, or name yours with -b HOST:PORT"
         ) from None
+
+    def for_administration(self) -> Connection:
+        """A connection for what the active controller decides: to any broker, which passes it on.
+
+        Where the bootstrap server is a controller's listener, it is to the active controller.
+        """
+        connection = self.any_broker()
+        if connection.supports(ApiKey.METADATA):
+            return connection
+        from kafkapy_wire.messages.describe_cluster import DescribeClusterRequest, DescribeClusterResponse
+
+        request = DescribeClusterRequest(endpoint_type=CONTROLLERS)
+        answer = self.ask_once(connection, request, DescribeClusterResponse)
+        check(answer.error_code, "the cluster", answer.error_message)
+        for controller in answer.brokers:
+            if controller.broker_id == answer.controller_id:
+                return self._connection((controller.host, controller.port))
+        raise TryAgain("the controllers have no leader")
 
     def broker(self, node_id: int) -> Connection:
         """An open connection to one broker. Raises TryAgain: it is not known (yet) or cannot be reached."""

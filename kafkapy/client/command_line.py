@@ -195,6 +195,11 @@ def node_number(text: str) -> int:
     return _number(text, 0, INT32_MAX, "a node id: it is a number, 0 or above")
 
 
+def node_numbers(text: str) -> list[int]:
+    """`1,2,3`, each once."""
+    return list(dict.fromkeys(node_number(part.strip()) for part in text.split(",")))
+
+
 def message_version(text: str) -> int:
     return _number(text, 0, INT16_MAX, "the version of a message: it is a number, 0 or above")
 

@@ -40,10 +40,16 @@ def check(code: int, what: str, message: str | None = None) -> None:
     if code == 0:
         return
     error = error_code(code)
-    text = f"{what}: {message or _plain_words(error)} ({error.name})"
+    text = f"{what}: {error_text(code, message)}"
     if error.retriable:
         raise TryAgain(text, refresh_metadata=error.refreshes_metadata)
     raise Refused(error, text)
+
+
+def error_text(code: int, message: str | None = None) -> str:
+    """What a code means, in the broker's words if it has said any, and its name."""
+    error = error_code(code)
+    return f"{message or _plain_words(error)} ({error.name})"
 
 
 _WORDS = {
@@ -59,6 +65,12 @@ _WORDS = {
     ErrorCode.MESSAGE_TOO_LARGE: "a record is larger than max.message.bytes allows",
     ErrorCode.OFFSET_OUT_OF_RANGE: "there is no such offset",
     ErrorCode.GROUP_ID_NOT_FOUND: "does not exist",
+    ErrorCode.BROKER_ID_NOT_REGISTERED: "is not registered",
+    ErrorCode.NO_REASSIGNMENT_IN_PROGRESS: "no reassignment is in progress",
+    ErrorCode.PREFERRED_LEADER_NOT_AVAILABLE: "its preferred leader is not in sync, or not there",
+    ErrorCode.ELIGIBLE_LEADERS_NOT_AVAILABLE: "none of its replicas is there",
+    ErrorCode.DUPLICATE_VOTER: "is a voter already",
+    ErrorCode.VOTER_NOT_FOUND: "is no voter",
     ErrorCode.NON_EMPTY_GROUP: "has active members: stop them first",
     ErrorCode.UNKNOWN_MEMBER_ID: "has active members: stop them first",
     ErrorCode.COORDINATOR_NOT_AVAILABLE: "has no coordinator yet",

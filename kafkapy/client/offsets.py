@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from kafkapy.client.cluster import Cluster
 from kafkapy.client.errors import ClientError, TryAgain, check
+from kafkapy.client.topics import describe_topics
 from kafkapy_wire.messages.list_offsets import (
     ListOffsetsPartition,
     ListOffsetsRequest,
@@ -76,14 +77,18 @@ def both_ends(cluster: Cluster, partitions: Mapping[Partition, object]) -> dict[
     return {key: (starts[key], ends[key]) for key in partitions}
 
 
-def named_partitions(cluster: Cluster, names: Sequence[str]) -> list[Partition]:
-    """Of `TOPIC` all partitions, of `TOPIC:0,2` those. Raises ClientError: there is no such topic or partition."""
+def named_partitions(cluster: Cluster, names: Sequence[str], *, complete: bool = True) -> list[Partition]:
+    """Of `TOPIC` all partitions, of `TOPIC:0,2` those. Waits for each to have a leader, unless `complete` is False.
+
+    Raises ClientError: there is no such topic or partition.
+    """
     partitions = set()
     for wanted in names:
         name, colon, indexes = wanted.rpartition(":")
         if not colon:
             name = wanted
-        known = [str(partition.partition_index) for partition in cluster.topic(name).partitions]
+        topic = cluster.topic(name) if complete else describe_topics(cluster, [name])[0]
+        known = [str(partition.partition_index) for partition in topic.partitions]
         for index in indexes.split(",") if colon else known:
             if index not in known:
                 raise ClientError(f"topic {name!r} has no partition {index!r}: they are numbered 0 to {known[-1]}")

@@ -2,7 +2,8 @@
 
 ```
 meta.properties                               which cluster and node the directory belongs to
-__cluster_metadata-0/0...0-0...0.checkpoint   the features that the cluster begins with; who votes (kraft.version 1)
+__cluster_metadata-0/0...0-0...0.checkpoint   what the cluster begins with: its features, credentials of users, and who
+                                              votes (kraft.version 1); controllers have it
 bootstrap.checkpoint                          the features, as Apache Kafka before 4.4 wrote them: read, not written
 ```
 """
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from kafkapy_controller.metadata_records import MetadataRecord
     from kafkapy_controller.voters import QuorumMembership
     from kafkapy_log.identity import Identity
+    from kafkapy_wire.record_formats.metadata import UserScramCredentialRecord
 
 logger = logging.getLogger("kafkapy.controller")
 
@@ -41,10 +43,18 @@ class FormatError(Exception):
 
 
 def format_data_directory(
-    directory: Path, identity: Identity, membership: QuorumMembership, features: Mapping[str, int], now_ms: int
+    directory: Path,
+    identity: Identity,
+    membership: QuorumMembership,
+    features: Mapping[str, int],
+    now_ms: int,
+    *,
+    credentials: Sequence[UserScramCredentialRecord] = (),
+    is_controller: bool = True,
 ) -> None:
     """Format a data directory. meta.properties, by which a broker recognises it, is written last.
 
+    A node that is no controller gets the metadata from one: its directory has meta.properties alone.
     Raises FormatError, StoreError: it is formatted, in use, or holds data; OSError.
     """
     check_cluster_id(identity.cluster_id)
@@ -59,7 +69,10 @@ def format_data_directory(
         metadata_directory = directory / METADATA_DIRECTORY
         if any(metadata_directory.glob("*.log")):
             raise FormatError(f"{metadata_directory} holds the metadata of a cluster: format an empty directory")
-        format_directory(metadata_directory, membership, now_ms, features=features, fsync=True)
+        if is_controller:
+            format_directory(
+                metadata_directory, membership, now_ms, features=features, credentials=credentials, fsync=True
+            )
         write_identity(directory, identity, fsync=True)
     finally:
         os.close(lock)
@@ -77,11 +90,15 @@ def format_directory(
     now_ms: int,
     *,
     features: Mapping[str, int] | None = None,
+    credentials: Sequence[UserScramCredentialRecord] = (),
     fsync: bool = False,
 ) -> None:
-    """Write who votes, and the features that the cluster begins with (None: this release's). Raises OSError."""
+    """Write who votes, the features (None: this release's) and the credentials that the cluster begins with.
+
+    Raises OSError.
+    """
     metadata_directory.mkdir(exist_ok=True)
-    records = feature_records(features)
+    records = [*feature_records(features), *credentials]
     voters = membership if membership.kraft_version > 0 else None
     level = features_in(records)[METADATA_VERSION]
     snapshot = build_snapshot(records, voters, level, now_ms=now_ms, last_contained_ms=now_ms)

@@ -10,14 +10,18 @@ from kafkapy.settings.endpoints import DEFAULT_CONTROLLER_PORT, own_host_name
 from kafkapy.settings.quorum import BOOTSTRAP_SERVERS, VOTERS
 from kafkapy_controller.voters import LATEST_KRAFT_VERSION, QuorumMembership, Voter, VoterEndpoint
 from kafkapy_log.identity import read_identity
-from kafkapy_wire.uuid import ZERO_UUID, random_uuid, uuid_text
+from kafkapy_wire.integer_text import INT32_MAX, parse_integer
+from kafkapy_wire.uuid import ZERO_UUID, Uuid, parse_uuid, random_uuid, uuid_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from kafkapy.settings import Settings
-    from kafkapy_wire.uuid import Uuid
+
+PORT_MAX = 65_535
+# They stand for directories that nobody knows, and for one that is lost (KIP-858).
+RESERVED_DIRECTORY_IDS = (ZERO_UUID, Uuid(bytes(15) + b"\1"))
 
 
 def quorum_of(settings: Settings, directory_id: Uuid) -> QuorumMembership:
@@ -47,6 +51,61 @@ def quorum_of(settings: Settings, directory_id: Uuid) -> QuorumMembership:
     if names_others(settings):
         return QuorumMembership(LATEST_KRAFT_VERSION, ())
     return QuorumMembership(LATEST_KRAFT_VERSION, (own_voter(settings, directory_id),))
+
+
+def parse_initial_controllers(text: str, listener_name: str) -> tuple[Voter, ...]:
+    """The voters that `--initial-controllers` names: `id@host:port:directory id` each, a host with colons in brackets.
+
+    Raises ValueError, which begins with Apache Kafka's words.
+    """
+    voters: dict[int, Voter] = {}
+    for entry in filter(None, map(str.strip, text.split(","))):
+        try:
+            voter = _parse_initial_controller(entry, listener_name)
+        except ValueError as error:
+            raise ValueError(f"{error} {entry[:80]!r} is not of the form ID@HOST:PORT:DIRECTORY_ID") from None
+        if voter.node_id in voters:
+            raise ValueError(f"Node id {voter.node_id} was specified more than once.")
+        if voter.directory_id in RESERVED_DIRECTORY_IDS:
+            reserved, other = uuid_text(voter.directory_id), uuid_text(random_uuid())
+            raise ValueError(
+                f"the directory ID {reserved} is reserved: choose another for node {voter.node_id}, such as {other}"
+            )
+        voters[voter.node_id] = voter
+    if not voters:
+        raise ValueError("No voters given. --initial-controllers takes ID@HOST:PORT:DIRECTORY_ID,...")
+    return QuorumMembership(LATEST_KRAFT_VERSION, ()).with_voters(tuple(voters.values())).voters
+
+
+def _parse_initial_controller(entry: str, listener_name: str) -> Voter:
+    id_text, at, rest = entry.partition("@")
+    if not at:
+        raise ValueError("No @ found in dynamic voter string.")
+    node_id = parse_integer(id_text, -INT32_MAX - 1, INT32_MAX)
+    if node_id is None:
+        raise ValueError("Failed to parse node id in dynamic voter string.")
+    if node_id < 0:
+        raise ValueError(f"Invalid negative node id {node_id} in dynamic voter string.")
+    bracketed = rest.startswith("[")
+    host, bracket, rest = rest[1:].partition("]") if bracketed else ("", "", rest)
+    if bracketed and not bracket:
+        raise ValueError("Hostname began with left bracket, but no right bracket was found.")
+    plain, colon, rest = rest.partition(":")
+    if not colon or (bracketed and plain):
+        raise ValueError("No colon following hostname could be found.")
+    port_text, colon, directory_text = rest.partition(":")
+    if not colon:
+        raise ValueError("No colon following port could be found.")
+    port = parse_integer(port_text, -INT32_MAX - 1, INT32_MAX)
+    if port is None:
+        raise ValueError("Failed to parse port in dynamic voter string.")
+    if not 0 <= port <= PORT_MAX:
+        raise ValueError(f"Invalid port {port} in dynamic voter string.")
+    try:
+        directory_id = parse_uuid(directory_text)
+    except ValueError:
+        raise ValueError("Failed to parse directory ID in dynamic voter string.") from None
+    return Voter(node_id, directory_id, (VoterEndpoint(listener_name, host or plain or "localhost", port),))
 
 
 def own_voter(settings: Settings, directory_id: Uuid) -> Voter:

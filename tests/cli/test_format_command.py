@@ -12,6 +12,7 @@ from kafkapy.cli import main
 from kafkapy_controller.metadata_batches import read_snapshot
 from kafkapy_controller.voters import QuorumMembership
 from kafkapy_log import LogStore
+from kafkapy_log.identity import read_identity
 from kafkapy_wire.messages.api_versions import ApiVersionsRequest, ApiVersionsResponse
 from kafkapy_wire.record_formats.metadata import FeatureLevelRecord
 from kafkapy_wire.uuid import uuid_text
@@ -193,3 +194,75 @@ def test_the_cluster_id_of_the_environment_is_taken_where_none_is_given(
     other = "MkU3OEVBNTcwNTJENDM2Qg"
     assert main(["format", "-t", other, "--data-dir", str(tmp_path / "other")]) == 0
     assert f"cluster.id={other}\n" in (tmp_path / "other" / "meta.properties").read_text()
+
+
+# -- several nodes
+
+VOTERS = "1@localhost:9093:3Db5QLSqSZieL3rJBUUegA,2@other:9093:Kz0l_VXNQTmFZfDmVVOgSw"
+OF_SEVERAL = ["--override", "controller.quorum.bootstrap.servers=localhost:9093,other:9093"]
+LISTENERS = ["--override", "listeners=PLAINTEXT://localhost:9092,CONTROLLER://localhost:9093"]
+
+
+def membership_in(directory: Path) -> QuorumMembership:
+    membership = QuorumMembership(0, ())
+    for batch in read_snapshot((directory / FIRST_SNAPSHOT).read_bytes()):
+        for record in batch.control_records:
+            membership = membership.replay(record)
+    return membership
+
+
+def test_initial_controllers_are_the_voters_each_with_its_directory(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    common = ["format", "-t", CLUSTER_ID, "-I", VOTERS, *OF_SEVERAL, *LISTENERS]
+    for node_id, kind in (("1", "dynamic metadata voter"), ("2", "dynamic metadata voter"), ("3", "dynamic metadata")):
+        directory = tmp_path / node_id
+        assert main([*common, "--data-dir", str(directory), "--override", f"node.id={node_id}"]) == 0
+        assert capsys.readouterr().out.startswith(f"Formatting {kind} directory {directory} with ")
+        membership = membership_in(directory)
+        assert membership == membership_in(tmp_path / "1")
+        assert membership.kraft_version == 1
+        identity = read_identity(directory)
+        assert identity is not None
+        own = membership.voter(identity.node_id)
+        assert (own.directory_id if own is not None else None) == (identity.directory_id if node_id != "3" else None)
+    assert [(one.node_id, one.endpoints[0].host) for one in membership.voters] == [(1, "localhost"), (2, "other")]
+
+
+def test_a_controller_that_comes_to_a_cluster_knows_no_voters(tmp_path: Path) -> None:
+    assert main(["format", "-t", "x", "-N", *OF_SEVERAL, *LISTENERS, "--data-dir", str(tmp_path)]) == 0
+    assert membership_in(tmp_path) == QuorumMembership(1, ())
+
+
+def test_a_broker_has_no_metadata_of_its_own(tmp_path: Path) -> None:
+    roles = ["--override", "process.roles=broker"]
+    assert main(["format", "-t", "x", *roles, *OF_SEVERAL, "--data-dir", str(tmp_path)]) == 0
+    assert {path.name for path in tmp_path.rglob("*") if path.is_file()} == {".lock", "meta.properties"}
+
+
+def test_nodes_of_several_are_not_formatted_with_an_id_each(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    where = ["--data-dir", str(tmp_path / "data"), *LISTENERS]
+    assert refused(capsys, *where, *OF_SEVERAL, "-N").startswith("kafkapy: --cluster-id is missing, and this node is ")
+    assert refused(capsys, *where, "-I", VOTERS).startswith("kafkapy: --cluster-id is missing, and this node is ")
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_reserved_id_is_no_directory(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    line = refused(capsys, "-t", "x", "-I", "1@h:9093:AAAAAAAAAAAAAAAAAAAAAQ", "--data-dir", str(tmp_path / "data"))
+    assert line.startswith("kafkapy: the directory ID AAAAAAAAAAAAAAAAAAAAAQ is reserved: choose another for node 1, ")
+
+
+def test_users_of_scram_are_in_the_metadata_of_the_new_cluster(tmp_path: Path) -> None:
+    """The keys are those that Apache Kafka's tool makes of the same salt and passwords."""
+    credentials = ["SCRAM-SHA-256=[name=alice,salt=N3E=,saltedpassword=YCE=]", "SCRAM-SHA-512=[name=bob,password=x]"]
+    assert main(["format", *(f"--add-scram={one}" for one in credentials), "--data-dir", str(tmp_path)]) == 0
+
+    async def stored() -> None:
+        async with running_node(tmp_path) as node:
+            alice = node.broker.metadata.image.scram_credentials["alice", 1]
+            assert (alice.salt, alice.iterations) == (b"7q", 4096)
+            assert alice.stored_key[:4] == bytes(byte % 256 for byte in (-24, -19, 126, 121))
+            assert alice.server_key[:4] == bytes(byte % 256 for byte in (-51, -17, 17, 77))
+            assert len(node.broker.metadata.image.scram_credentials["bob", 2].stored_key) == 64
+
+    trio.run(stored)
