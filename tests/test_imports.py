@@ -84,6 +84,9 @@ FLOORS: tuple[dict[str, str], ...] = (
         "node": "builds all of it, starts it and stops it in order",
     },
     {
+        "cluster": "several nodes in one process",
+    },
+    {
         "control": "(to come) what is asked of a running node from outside its protocol: faults, time, state",
     },
     {

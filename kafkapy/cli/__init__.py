@@ -23,7 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "consume": ("kafkapy.cli.consume", "print the records of topics"),
     "groups": ("kafkapy.cli.groups", "list and describe consumer groups, move their offsets"),
     "configs": ("kafkapy.cli.configs", "show and change settings of topics, brokers and groups"),
-    "cluster": ("kafkapy.cli.cluster", "show a running cluster, move replicas, elect leaders, change voters"),
+    "cluster": ("kafkapy.cli.cluster", "start a cluster; show one that runs, move replicas, elect leaders"),
     "log": ("kafkapy.cli.log", "print what Kafka's files on the disk hold"),
     "check": ("kafkapy.cli.check", "look for anomalies in a history of client operations"),
     "wire": ("kafkapy.cli.wire", "decode and encode protocol messages"),

@@ -26,6 +26,9 @@ VERBS = ("describe", "reassign", "elect-leaders", "unregister", "voters")
 
 def add_arguments(parser: CommandParser) -> None:
     """The arguments of `kafkapy cluster`."""
+    from kafkapy.cli import cluster_start
+
+    cluster_start.add_arguments(parser)
     add_connection_arguments(parser)
     commands = parser.add_subparsers(dest="cluster_command", metavar="COMMAND")
 
@@ -118,8 +121,12 @@ def _add_reassign_arguments(reassign: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Exit code 0, or 1 after one line on standard error."""
     command = arguments.cluster_command
+    if command is None and arguments.nodes is not None:
+        from kafkapy.cli import cluster_start
+
+        return cluster_start.run(arguments)
     if command is None:
-        say(f"kafkapy cluster: name one of its commands: {', '.join(VERBS)}; `kafkapy cluster --help` tells more\n")
+        say(f"kafkapy cluster: `kafkapy cluster --nodes 3` starts one; for one that runs: {', '.join(VERBS)}\n")
         return 2
     return run_command(f"cluster {command}", arguments, _body)
 

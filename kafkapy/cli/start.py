@@ -17,6 +17,7 @@ from kafkapy.client.streams import say
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable
 
     import trio
 
@@ -98,16 +99,21 @@ def port_number(text: str) -> int:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    return with_one_line_for_errors(arguments.log_level, lambda: _run(arguments))
+
+
+def with_one_line_for_errors(log_level: str, serve: Callable[[], int]) -> int:
+    """The exit code of `serve`, whose log goes to standard error; 1 after the line of an error that ends it."""
     from kafkapy.errors import ShutdownError, StartupError
     from kafkapy.log_lines import LineFormatter
     from kafkapy.settings import SettingsError
 
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(LineFormatter())
-    logging.basicConfig(level=arguments.log_level.upper(), handlers=[handler])
+    logging.basicConfig(level=log_level.upper(), handlers=[handler])
     logging.raiseExceptions = False  # where the log itself cannot be written, a traceback cannot either
     try:
-        return _run(arguments)
+        return serve()
     except (StartupError, ShutdownError, SettingsError, OSError) as error:
         say(f"kafkapy: {error}\n")
         return 1
@@ -122,7 +128,7 @@ def _run(arguments: argparse.Namespace) -> int:
         watchdog = Watchdog(signals)
         watchdog.start()
         settings = _settings(arguments)
-        _raise_open_files_limit()
+        raise_open_files_limit()
         announcement = Announcement(as_json=arguments.json, ready_file=arguments.ready_file)
         if not arguments.ephemeral:
             _serve(settings, data_directory(settings), signals, watchdog, announcement, parent)
@@ -235,7 +241,7 @@ def _remove_abandoned() -> None:
     remove_abandoned()
 
 
-def _raise_open_files_limit() -> None:
+def raise_open_files_limit() -> None:
     """As high as this user may, as the JVM does: connections and segments take a descriptor each."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:

@@ -307,15 +307,18 @@ class Node:
         await self.clock.wait(loaded, COORDINATORS_LOAD_SECONDS * 1_000)
         await self._create_topics()
 
-    async def _leave(self, quorum: QuorumPart) -> None:
-        """Hand over what this node leads to others, if there are any."""
-        if quorum.is_alone:
-            return
+    async def hand_over(self) -> None:
+        """Have other brokers lead what this one leads; the node is to stop. Bounded in time."""
         settings = self.settings.now
         lifecycle = self._broker_part.lifecycle if settings.quorum.is_broker else None
         if lifecycle is not None and settings.node.controlled_shutdown_enable:
             await lifecycle.hand_over()
-        await quorum.leave(LEAVING_SECONDS)
+
+    async def _leave(self, quorum: QuorumPart) -> None:
+        """Hand over what this node leads to others, if there are any."""
+        if not quorum.is_alone:
+            await self.hand_over()
+            await quorum.leave(LEAVING_SECONDS)
 
     def _unusable(self, error: KafkaError | MalformedMessage | OSError) -> StartupError:
         return StartupError(

@@ -1,0 +1,167 @@
+"""`kafkapy cluster --nodes 3`: a cluster in one process, until it is stopped."""
+
+from __future__ import annotations
+
+import gc
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kafkapy.cli.start import port_number, raise_open_files_limit, with_one_line_for_errors
+from kafkapy.client.streams import discard_output
+
+if TYPE_CHECKING:
+    import argparse
+
+    from kafkapy.cli.stop_signals import StopSignals
+    from kafkapy.cli.watchdog import Watchdog
+    from kafkapy.cluster import Cluster
+
+DEFAULT_DATA_DIRECTORY = "kafkapy-cluster-data"
+NODES_MAX = 100
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `kafkapy cluster` without a verb."""
+    start = parser.add_argument_group("starting a cluster in this process")
+    start.add_argument("--nodes", type=node_count, metavar="N", help="start N brokers, which are controllers, too")
+    start.add_argument(
+        "--controllers",
+        type=node_count,
+        metavar="N",
+        help="start N controllers in nodes of their own beside the brokers",
+    )
+    start.add_argument(
+        "--racks", type=rack_names, default=(), metavar="A,B,C", help="racks, which go round the brokers"
+    )
+    start.add_argument(
+        "--port",
+        type=port_number,
+        default=9092,
+        metavar="N",
+        help="the first broker's port, the next has N + 1 (default: 9092); 0 takes free ones, which are printed",
+    )
+    start.add_argument(
+        "--host", default="localhost", metavar="HOST", help="where all nodes listen (default: localhost)"
+    )
+    start.add_argument(
+        "--override",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a setting of all nodes, by Kafka's name; may be given more than once",
+    )
+    where = start.add_mutually_exclusive_group()
+    where.add_argument(
+        "--data-dir",
+        default=DEFAULT_DATA_DIRECTORY,
+        metavar="DIR",
+        help=f"where data is kept across restarts, a directory for each node (default: ./{DEFAULT_DATA_DIRECTORY})",
+    )
+    where.add_argument(
+        "--ephemeral", action="store_true", help="keep data in a temporary directory, and delete it at the end"
+    )
+    start.add_argument(
+        "--log-level",
+        default="warning",
+        choices=["debug", "info", "warning", "error"],
+        help="what to log on standard error (default: warning)",
+    )
+
+
+def node_count(text: str) -> int:
+    """An argument type. Raises argparse.ArgumentTypeError."""
+    from argparse import ArgumentTypeError
+
+    if not (text.isascii() and text.isdecimal()) or len(text) > len(str(NODES_MAX)) or not 1 <= int(text) <= NODES_MAX:
+        raise ArgumentTypeError(f"{text!r} is not a number of nodes from 1 to {NODES_MAX}")
+    return int(text)
+
+
+def rack_names(text: str) -> tuple[str, ...]:
+    """An argument type. Raises argparse.ArgumentTypeError."""
+    from argparse import ArgumentTypeError
+
+    names = tuple(name.strip() for name in text.split(","))
+    if not all(names):
+        raise ArgumentTypeError(f"{text!r}: write names of racks with commas between them")
+    return names
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Exit code 0, or 1 after one line on standard error."""
+    return with_one_line_for_errors(arguments.log_level, lambda: _run(arguments))
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from kafkapy.cli.stop_signals import StopSignals
+    from kafkapy.cli.watchdog import Watchdog
+
+    with StopSignals() as signals:
+        watchdog = Watchdog(signals)
+        watchdog.start()
+        raise_open_files_limit()
+        if not arguments.ephemeral:
+            _serve(arguments, Path(arguments.data_dir), signals, watchdog)
+            return 0
+        from kafkapy.cli.ephemeral import EphemeralDirectory
+
+        ephemeral = EphemeralDirectory()
+        watchdog.last_act = ephemeral.remove
+        with ephemeral as directory:
+            _serve(arguments, directory, signals, watchdog)
+    return 0
+
+
+def _serve(arguments: argparse.Namespace, directory: Path, signals: StopSignals, watchdog: Watchdog) -> None:
+    import trio
+
+    from kafkapy.cluster import Cluster, members_of
+    from kafkapy.settings.sources import collect_settings
+
+    given = collect_settings(overrides=arguments.override)
+    cluster = Cluster(
+        directory,
+        members_of(arguments.nodes, arguments.controllers, arguments.racks),
+        settings=given,
+        host=arguments.host,
+        port=arguments.port,
+        durable=not arguments.ephemeral,
+        kept=not arguments.ephemeral,
+        cluster_id=given.cluster_id,
+        topics=given.topics,
+    )
+
+    async def main() -> None:
+        stop = trio.Event()
+        token = trio.lowlevel.current_trio_token()
+        watchdog.watch(token)
+        signals.tell(lambda: token.run_sync_soon(stop.set, idempotent=True))
+        try:
+            async with cluster.started():
+                gc.freeze()
+                watchdog.is_serving = True
+                _say(cluster)
+                await stop.wait()
+        finally:
+            signals.ignore()
+
+    try:
+        if not signals.asked:
+            trio.run(main)
+    finally:
+        watchdog.rest()
+
+
+def _say(cluster: Cluster) -> None:
+    """On standard output: the line that clients need, and a line for each node."""
+    lines = [f"bootstrap: {cluster.bootstrap_servers}"]
+    for member in cluster.members:
+        node = cluster.nodes[member.node_id]
+        listeners = ", ".join(f"{one.name} {one.host}:{one.port}" for one in node.settings.now.listeners)
+        rack = "" if member.rack is None else f" in rack {member.rack}"
+        kept = f", data in {node.data_directory}" if node.kept else ""
+        lines.append(f"node {member.node_id} ({member.roles}){rack}: {listeners}{kept}")
+    try:
+        print("\n".join(lines), flush=True)
+    except OSError:
+        discard_output()

@@ -1,0 +1,269 @@
+"""Several nodes in one process: a cluster for a test or for a developer's machine.
+
+Every node has its own ports, its own directory and its own place in the quorum, as in a process of its own. They talk
+to one another by sockets only.
+"""
+
+from __future__ import annotations
+
+import socket
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, NamedTuple
+
+import trio
+
+from kafkapy.errors import StartupError
+from kafkapy.node import Node
+from kafkapy.settings import Settings
+from kafkapy_log.identity import read_identity
+from kafkapy_wire.uuid import random_uuid, uuid_text
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from kafkapy.clock import Clock
+    from kafkapy.settings.given import GivenTopic
+
+BROKER_LISTENER = "PLAINTEXT"
+CONTROLLER_LISTENER = "CONTROLLER"
+REPLICAS = 3
+"""How many replicas topics have in a cluster that is large enough."""
+ELECTION_TIMEOUT_MS = 100
+"""Nodes of one process answer within a moment: a leader need not be waited for as long as over a network."""
+
+
+class Member(NamedTuple):
+    """A node of the cluster before it is started."""
+
+    node_id: int
+    roles: str
+    rack: str | None = None
+
+
+def members_of(nodes: int, controllers: int | None = None, racks: Sequence[str] = ()) -> list[Member]:
+    """The members of a cluster of `nodes` brokers, which are controllers, too, if no number of controllers is given.
+
+    Racks go round among the brokers.
+    """
+    roles = "broker,controller" if controllers is None else "broker"
+    brokers = [Member(n + 1, roles, racks[n % len(racks)] if racks else None) for n in range(nodes)]
+    return brokers + [Member(nodes + 1 + n, "controller") for n in range(controllers or 0)]
+
+
+class Cluster:
+    """Nodes in one process, each in a directory of its own below `directory`. Served within `started()`."""
+
+    def __init__(
+        self,
+        directory: Path,
+        members: Sequence[Member],
+        *,
+        settings: Mapping[str, str] | None = None,
+        host: str = "localhost",
+        port: int = 0,
+        durable: bool = True,
+        kept: bool = True,
+        cluster_id: str | None = None,
+        topics: Iterable[GivenTopic] = (),
+        clock: Clock | None = None,
+    ) -> None:
+        """`settings` hold for all nodes. Brokers listen at `port`, `port + 1`, ...; at free ports if it is 0.
+
+        `durable`, `kept` and `topics`: see `Node`. A directory that has a cluster keeps its id.
+        """
+        self.directory = directory
+        self.members = tuple(members)
+        self.nodes: dict[int, Node] = {}
+        """The nodes that were started, by id."""
+        self._given = dict(settings or {})
+        self._host = host
+        self._port = port
+        self._durable = durable
+        self._kept = kept
+        self._cluster_id = cluster_id
+        self._topics = tuple(topics)
+        self._clock = clock
+        self._addresses: dict[tuple[int, str], tuple[str, int]] = {}
+        self._nursery: trio.Nursery | None = None
+        self._stops: dict[int, _Stop] = {}
+
+    @property
+    def cluster_id(self) -> str:
+        return next(iter(self.nodes.values())).store.cluster_id
+
+    @property
+    def bootstrap_servers(self) -> str:
+        """`host:port,host:port`: the brokers, whether they run or not."""
+        brokers = [address for (_, name), address in self._addresses.items() if name == BROKER_LISTENER]
+        return ",".join(f"{host}:{port}" for host, port in brokers)
+
+    @asynccontextmanager
+    async def started(self) -> AsyncIterator[Cluster]:
+        """All nodes serve within the block. Raises StartupError, ShutdownError: see `Node.started`."""
+        self._cluster_id = self._own_cluster_id()
+        sockets = self._bind()
+        try:
+            async with trio.open_nursery() as nursery:
+                self._nursery = nursery
+                async with trio.open_nursery() as starting:
+                    for member in self.members:
+                        starting.start_soon(self._start, member, sockets[member.node_id])
+                yield self
+                await self.stop()
+        except BaseExceptionGroup as group:
+            raise _only(group) from group
+        finally:
+            self._nursery = None
+            for bound in sockets.values():
+                for sock in bound.values():
+                    sock.close()
+
+    async def start(self, node_id: int) -> Node:
+        """Start a node again that was stopped or killed, at the addresses that it had."""
+        if node_id in self._stops:
+            raise RuntimeError(f"node {node_id} runs already")
+        member = next(each for each in self.members if each.node_id == node_id)
+        names = [name for known, name in self._addresses if known == node_id]
+        await self._start(member, {name: _bound(*self._addresses[node_id, name]) for name in names})
+        return self.nodes[node_id]
+
+    async def stop(self, node_id: int | None = None) -> None:
+        """Stop a node in order, so that others take its partitions over; without an id all of them, brokers first."""
+        if node_id is not None:
+            await self._stops[node_id].stop()
+            return
+        stops = list(self._stops.values())
+        for steps in ([each.hand_over for each in stops], [each.stop for each in stops]):
+            async with trio.open_nursery() as nursery:
+                for step in steps:
+                    nursery.start_soon(step)
+
+    async def kill(self, node_id: int) -> None:
+        """End a node as SIGKILL does: nobody is told, connections break, and nothing more is written."""
+        await self._stops[node_id].kill()
+
+    def _own_cluster_id(self) -> str:
+        for member in self.members:
+            identity = read_identity(self._directory_of(member.node_id))
+            if identity is not None:
+                return identity.cluster_id
+        return self._cluster_id or uuid_text(random_uuid())
+
+    def _directory_of(self, node_id: int) -> Path:
+        return self.directory / f"node-{node_id}"
+
+    def _bind(self) -> dict[int, dict[str, socket.socket]]:
+        """Bound sockets by node id and listener: all ports are known before the first node starts.
+
+        Raises StartupError: a port is taken.
+        """
+        sockets: dict[int, dict[str, socket.socket]] = {}
+        port = self._port
+        for member in self.members:
+            bound = sockets[member.node_id] = {}
+            if "broker" in member.roles:
+                bound[BROKER_LISTENER] = _bound(self._host, port)
+                port += port > 0
+            if "controller" in member.roles:
+                bound[CONTROLLER_LISTENER] = _bound(self._host, 0)
+            for name, sock in bound.items():
+                self._addresses[member.node_id, name] = (self._host, sock.getsockname()[1])
+        return sockets
+
+    def _settings_of(self, member: Member) -> Settings:
+        """Kafka's settings of one node."""
+        brokers = sum("broker" in each.roles for each in self.members)
+        replicas = str(min(REPLICAS, brokers))
+        own = {name: address for (node_id, name), address in self._addresses.items() if node_id == member.node_id}
+        voters = [each.node_id for each in self.members if "controller" in each.roles]
+        values = {
+            "default.replication.factor": replicas,
+            "offsets.topic.replication.factor": replicas,
+            "transaction.state.log.replication.factor": replicas,
+            "transaction.state.log.min.isr": str(min(2, brokers)),
+            "share.coordinator.state.topic.replication.factor": replicas,
+            "share.coordinator.state.topic.min.isr": str(min(2, brokers)),
+            "controller.quorum.election.timeout.ms": str(ELECTION_TIMEOUT_MS),
+            **self._given,
+            "node.id": str(member.node_id),
+            "process.roles": member.roles,
+            "controller.listener.names": CONTROLLER_LISTENER,
+            "controller.quorum.voters": ",".join(
+                f"{node_id}@{host}:{port}"
+                for node_id in voters
+                for host, port in [self._addresses[node_id, CONTROLLER_LISTENER]]
+            ),
+            "listeners": ",".join(f"{name}://{host}:{port}" for name, (host, port) in own.items()),
+        }
+        if member.rack is not None:
+            values["broker.rack"] = member.rack
+        return Settings.parse(values)
+
+    async def _start(self, member: Member, sockets: Mapping[str, socket.socket]) -> None:
+        assert self._nursery is not None, "the cluster does not run"
+        node = Node(
+            self._settings_of(member),
+            self._directory_of(member.node_id),
+            durable=self._durable,
+            kept=self._kept,
+            clock=self._clock,
+            cluster_id=self._cluster_id,
+            topics=self._topics if member is self.members[0] else (),
+            sockets=sockets,
+        )
+        stop = _Stop(node)
+        await self._nursery.start(self._serve, node, stop)
+
+    async def _serve(self, node: Node, stop: _Stop, task_status: trio.TaskStatus[None]) -> None:
+        try:
+            with stop.scope:
+                async with node.started():
+                    self.nodes[node.node_id] = node
+                    self._stops[node.node_id] = stop
+                    task_status.started()
+                    await stop.asked.wait()
+        finally:
+            self._stops.pop(node.node_id, None)
+            stop.done.set()
+
+
+class _Stop:
+    """How one node is ended, and when it is."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self.asked = trio.Event()
+        self.scope = trio.CancelScope()
+        self.done = trio.Event()
+
+    async def hand_over(self) -> None:
+        """While its controllers run, a broker is told at once that it may stop."""
+        await self._node.hand_over()
+
+    async def stop(self) -> None:
+        self.asked.set()
+        await self.done.wait()
+
+    async def kill(self) -> None:
+        self._node.kept = False
+        self.scope.cancel()
+        await self.done.wait()
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    from kafkapy.network.listeners import bind
+    from kafkapy.settings.listeners import Listener
+
+    return bind(Listener(BROKER_LISTENER, host, port, "PLAINTEXT"))
+
+
+def _only(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The error that ended the cluster: those that it has caused are cancellations."""
+    causes = group.split(trio.Cancelled)[1] or group
+    while isinstance(causes, BaseExceptionGroup):
+        first = next((each for each in causes.exceptions if isinstance(each, StartupError)), causes.exceptions[0])
+        if not isinstance(first, BaseExceptionGroup):
+            return first
+        causes = first
+    return causes
