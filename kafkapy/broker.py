@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from kafkapy.partitions.flushing import Flusher
     from kafkapy.partitions.manager import PartitionManager
     from kafkapy.peers.channel import ControllerChannel
+    from kafkapy.replication import Replication
     from kafkapy.settings.current import CurrentSettings
 
 
@@ -49,6 +50,7 @@ class Broker(NodeParts):
     flusher: Flusher
     disk: DiskWatch
     fetch_sessions: FetchSessionCache
+    replication: Replication
     groups: GroupCoordinator
     transactions: TransactionCoordinator
     enlister: PartitionEnlister

@@ -61,7 +61,7 @@ FLOORS: tuple[dict[str, str], ...] = (
     },
     {
         "coordinators": "state in internal topics: appends to partitions, follows images",
-        "replication": "(to come) followers: fetch from leaders, move partitions' high watermarks, change the ISR",
+        "replication": "followers fetch from leaders, leaders propose ISRs: moves the offsets of partitions",
         "security": "(to come) who a client is and what it may do, by settings and images",
     },
     {

@@ -11,6 +11,11 @@ leaves at once if a partition has an error, if a fetch offset is in an older seg
 offset is above what may be read, or if none of the partitions exists. If only some do not exist, the answer waits and
 then has their errors. A wait also ends when a partition is deleted or has a new leader, and when a segment is rolled.
 
+Followers (`replica_state`, before v15 `replica_id`) read up to the log end; that they ask from an offset commits what
+is below it. Consumers read what is committed, from v11 on also of a follower, which knows it a moment later; with
+replica.selector.class=org.apache.kafka.common.replica.RackAwareReplicaSelector the leader sends them to a replica in
+their rack, by `preferred_read_replica` (KIP-392).
+
 A session by topic ids remembers the name of each topic since its partition was added. If the topic is deleted, the
 partition is answered with UNKNOWN_TOPIC_OR_PARTITION; if another topic then gets the name, with INCONSISTENT_TOPIC_ID.
 
@@ -19,10 +24,14 @@ Errors  per response   FETCH_SESSION_ID_NOT_FOUND, INVALID_FETCH_SESSION_EPOCH, 
                        UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_ID, INCONSISTENT_TOPIC_ID, NOT_LEADER_OR_FOLLOWER
                        FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH   the client's leader epoch is older, newer
                        KAFKA_STORAGE_ERROR          the disk failed
+        v16: with NOT_LEADER_OR_FOLLOWER and FENCED_LEADER_EPOCH the answer says who leads, and where (KIP-951)
+        of a follower  UNKNOWN_LEADER_EPOCH         it is no replica of the partition, as far as this leader knows
+                       NOT_LEADER_OR_FOLLOWER       the broker has registered again since (KIP-903)
 
 Differs: if a client closes or half-closes its connection while its Fetch waits, neither the Fetch nor the requests
 behind it are answered, and those requests are not carried out. Apache Kafka waits, then answers them all.
-Not done: followers' fetches (a single node has no followers).
+         Where replica.selector.class sends consumers to followers, a risen high watermark is sent at once. In Apache
+         Kafka it waits for the next records, or for replica.fetch.wait.max.ms.
 """
 
 from __future__ import annotations
@@ -30,25 +39,38 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from kafkapy.fetching.reading import READ_AT_ONCE_MAX, FetchTerms, Reading
+from kafkapy.fetching.reading import OTHER_LEADER, READ_AT_ONCE_MAX, FetchTerms, Reading
 from kafkapy.fetching.sessions import wanted_in_turns
 from kafkapy.fetching.waiting import Fetching, LongFetching
+from kafkapy.metadata.current_leaders import current_leader
 from kafkapy.partitions.opening import OPENED_AT_ONCE_MAX, open_in_turns, to_be_opened
 from kafkapy.pending import Pending
 from kafkapy.turns import Turn
 from kafkapy_wire.errors import ErrorCode
-from kafkapy_wire.messages.fetch import FetchableTopicResponse, FetchRequest, FetchResponse, PartitionData
+from kafkapy_wire.messages.fetch import (
+    FetchableTopicResponse,
+    FetchRequest,
+    FetchResponse,
+    LeaderIdAndEpoch,
+    NodeEndpoint,
+    PartitionData,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Generator
     from typing import TypeAlias
 
+    from kafkapy.broker import Broker
     from kafkapy.context import RequestContext
+    from kafkapy.fetching.reading import ReplicaSelector
     from kafkapy.fetching.sessions import FetchedPartition, FetchKey, FetchPlan
     from kafkapy_wire.errors import KafkaError
 
 READ_COMMITTED = 1
+FIRST_VERSION_WITH_RACK = 11
 FIRST_VERSION_WITH_TOPIC_IDS = 13
+FIRST_VERSION_WITH_REPLICA_STATE = 15
+FIRST_VERSION_WITH_ENDPOINTS = 16
 NAMED_AT_ONCE_MAX = 1_000
 """Partitions: a millisecond."""
 STEP_PARTITIONS = 256
@@ -68,7 +90,11 @@ def handle(
         if count > NAMED_AT_ONCE_MAX:
             return _begin_in_turns(request, context)
     broker = context.broker
-    plan = broker.fetch_sessions.begin(request, context.api_version, broker.clock.monotonic_ms(), wanted)
+    version = context.api_version
+    replica_id = request.replica_id if version < FIRST_VERSION_WITH_REPLICA_STATE else request.replica_state.replica_id
+    plan = broker.fetch_sessions.begin(
+        request, version, broker.clock.monotonic_ms(), wanted, is_follower=replica_id >= 0
+    )
     if plan.error:
         return FetchResponse(error_code=plan.error)
     partitions = plan.partitions
@@ -77,10 +103,16 @@ def handle(
         min(request.min_bytes, max_bytes),
         max_bytes,
         request.isolation_level == READ_COMMITTED,
-        context.api_version >= FIRST_VERSION_WITH_TOPIC_IDS,
-        max(request.replica_id, request.replica_state.replica_id),
+        version >= FIRST_VERSION_WITH_TOPIC_IDS,
+        version < FIRST_VERSION_WITH_RACK,
     )
-    reading = Reading(partitions, terms, broker.partitions, broker.disk)
+    if replica_id < 0:
+        selector = (
+            None if broker.settings.now.replication.replica_selector_class is None else _selector(request, context)
+        )
+        reading = Reading(partitions, terms, broker.partitions, broker.disk, selector)
+    else:
+        reading = _replica_reading(replica_id, request.replica_state.replica_epoch, plan, terms, broker)
     max_wait_ms = request.max_wait_ms if partitions else 0
     if wanted is None and len(partitions) > OPENED_AT_ONCE_MAX and broker.partitions.has_unopened:
         named = [
@@ -90,6 +122,32 @@ def handle(
         if closed:
             return _open_and_fetch(closed, plan, reading, max_wait_ms, context)
     return _fetch(plan, reading, max_wait_ms, context)
+
+
+def _selector(request: FetchRequest, context: RequestContext) -> ReplicaSelector | None:
+    """Where consumers are sent to replicas in their rack: who chooses for this one."""
+    if not request.rack_id:
+        return None
+    from kafkapy.fetching.rack_selector import RackSelector
+
+    node = context.node
+    return RackSelector(request.rack_id, context.client.listener_name, node.metadata.image.brokers, node.node_id)
+
+
+def _replica_reading(replica_id: int, broker_epoch: int, plan: FetchPlan, terms: FetchTerms, broker: Broker) -> Reading:
+    """What reads for a follower."""
+    from kafkapy.fetching.replica_reading import FetchingReplica, ReplicaReading
+
+    return ReplicaReading(
+        plan.partitions,
+        terms,
+        broker.partitions,
+        broker.disk,
+        FetchingReplica(replica_id, broker_epoch),
+        broker.replication.leader_quota,
+        broker.clock,
+        tells_commits=broker.settings.now.replication.replica_selector_class is not None,
+    )
 
 
 async def _begin_in_turns(request: FetchRequest, context: RequestContext) -> Later:
@@ -119,17 +177,17 @@ def _fetch(plan: FetchPlan, reading: Reading, max_wait_ms: int, context: Request
     """The answer, pending if there is not enough or it takes more than one turn to read."""
     clock = context.broker.clock
     if len(plan.partitions) > READ_AT_ONCE_MAX:
-        answering = partial(_response_in_steps, plan, reading)
-        return LongFetching(reading, clock, max_wait_ms, partial(_response, plan, reading), answering).begin(
+        answering = partial(_response_in_steps, plan, reading, context)
+        return LongFetching(reading, clock, max_wait_ms, partial(_response, plan, reading, context), answering).begin(
             is_read=False
         )
     is_read = reading.go_on()
     if is_read and (max_wait_ms <= 0 or reading.is_enough):
-        return _response(plan, reading)
-    return Fetching(reading, clock, max_wait_ms, partial(_response, plan, reading)).begin(is_read=is_read)
+        return _response(plan, reading, context)
+    return Fetching(reading, clock, max_wait_ms, partial(_response, plan, reading, context)).begin(is_read=is_read)
 
 
-def _response(plan: FetchPlan, reading: Reading) -> FetchResponse:
+def _response(plan: FetchPlan, reading: Reading, context: RequestContext) -> FetchResponse:
     if plan.is_overtaken:
         reading.release()
         return FetchResponse(error_code=ErrorCode.INVALID_FETCH_SESSION_EPOCH, session_id=plan.session_id)
@@ -144,19 +202,47 @@ def _response(plan: FetchPlan, reading: Reading) -> FetchResponse:
             response.responses.append(topic)
         topic.partitions.append(data)
     reading.results = []
+    if reading.has_other_leaders and context.api_version >= FIRST_VERSION_WITH_ENDPOINTS:
+        _add_leaders(response, context)
+    if reading.reads_uncommitted:
+        reading.note_sent()
     return response
 
 
-def _response_in_steps(plan: FetchPlan, reading: Reading) -> Generator[None, None, FetchResponse]:
+def _add_leaders(response: FetchResponse, context: RequestContext) -> None:
+    """Say of the partitions that are led elsewhere who leads them, and where (KIP-951)."""
+    for topic in response.responses:
+        for data in topic.partitions:
+            if data.error_code not in OTHER_LEADER:
+                continue
+            leader = current_leader(
+                context.node.metadata.image, topic.topic_id, data.partition_index, context.client.listener_name
+            )
+            data.current_leader = LeaderIdAndEpoch(leader_id=leader.leader_id, leader_epoch=leader.leader_epoch)
+            if leader.broker is not None and leader.endpoint is not None:
+                endpoint = NodeEndpoint(
+                    node_id=leader.leader_id,
+                    host=context.advertised_host(leader.endpoint),
+                    port=leader.endpoint.port,
+                    rack=leader.broker.rack,
+                )
+                if endpoint not in response.node_endpoints:
+                    response.node_endpoints.append(endpoint)
+
+
+def _response_in_steps(
+    plan: FetchPlan, reading: Reading, context: RequestContext
+) -> Generator[None, None, FetchResponse]:
     """The response for very many partitions: yields after some of them, and returns the whole response."""
     results, reading.results = reading.results, []
     response = FetchResponse(session_id=plan.session_id)
     topics = response.responses
     for start in range(0, len(results), STEP_PARTITIONS):
         reading.results = results[start : start + STEP_PARTITIONS]
-        part = _response(plan, reading)
+        part = _response(plan, reading, context)
         if part.error_code:
             return part
+        response.node_endpoints += [node for node in part.node_endpoints if node not in response.node_endpoints]
         more = part.responses
         if topics and more and (topics[-1].topic, topics[-1].topic_id) == (more[0].topic, more[0].topic_id):
             topics[-1].partitions += more[0].partitions

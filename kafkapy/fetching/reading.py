@@ -11,7 +11,7 @@ has another leader. A log start offset that moves does not end the wait.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
 
 from kafkapy.turns import Turn
 from kafkapy_log import FileSlice, StorageError
@@ -25,7 +25,7 @@ from kafkapy_wire.messages.fetch import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from kafkapy.fetching.sessions import FetchedPartition, FetchKey
     from kafkapy.partitions.disk_watch import DiskWatch
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 # range costs. Measured with the benchmark's rows for produce-to-consumer latency and for batches out.
 FILE_RANGE_BYTES_MIN = 32_768
 DOES_NOT_EXIST = (ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, ErrorCode.UNKNOWN_TOPIC_ID)
+OTHER_LEADER = (ErrorCode.NOT_LEADER_OR_FOLLOWER, ErrorCode.FENCED_LEADER_EPOCH)
 TURN_PARTITIONS = 16  # between two looks at the clock
 READ_AT_ONCE_MAX = 64  # partitions: more are read in turns from the first on
 
@@ -46,8 +47,15 @@ _NO_LEADER = LeaderIdAndEpoch()
 _NO_SNAPSHOT = SnapshotId()
 
 
+class ReplicaSelector(Protocol):
+    """Chooses the replica that a consumer is to read from (KIP-392)."""
+
+    def preferred(self, partition: Partition, fetch_offset: int) -> int:
+        """The id of a follower that has the record at `fetch_offset`; -1: the leader."""
+
+
 class FetchTerms(NamedTuple):
-    """The fields of a fetch request that are not about one partition. `replica_id` -1: a consumer."""
+    """The fields of a fetch request that are not about one partition."""
 
     min_bytes: int
     max_bytes: int
@@ -55,7 +63,8 @@ class FetchTerms(NamedTuple):
     """read_committed: up to the last stable offset, with the aborted transactions."""
     by_id: bool
     """Topics are named by their ids."""
-    replica_id: int
+    leader_only: bool
+    """Followers are not read, either: the client does not know that it might."""
 
 
 class _Counted:
@@ -84,10 +93,12 @@ class Reading:
         "_disk",
         "_is_anew",
         "_partitions",
+        "_selector",
         "_terms",
         "_unknown",
         "_wanted",
         "found",
+        "has_other_leaders",
         "readable_bytes",
         "results",
         "urgent",
@@ -99,11 +110,13 @@ class Reading:
         terms: FetchTerms,
         partitions: PartitionManager,
         disk: DiskWatch,
+        selector: ReplicaSelector | None = None,
     ) -> None:
         self._wanted = wanted
         self._terms = terms
         self._partitions = partitions
         self._disk = disk
+        self._selector = selector
         self.results: list[tuple[FetchKey, PartitionData]] = []
         self.found: dict[Partition, FetchedPartition] = {}
         self.readable_bytes = 0
@@ -111,6 +124,8 @@ class Reading:
         """Counted as long as `readable_bytes` are fewer than `min_bytes`: what the sizes have cut off is in it."""
         self.urgent = False
         """The fetch is answered now, whatever there is to read: an error, a divergence, a fetch offset elsewhere."""
+        self.has_other_leaders = False
+        """A partition was refused with one of `OTHER_LEADER`: the answer says who leads (KIP-951)."""
         self._unknown: dict[FetchKey, PartitionData] = {}
         """Partitions that did not exist when the fetch came, which is what it is told of them in the end, too."""
         self._is_anew = False
@@ -118,6 +133,9 @@ class Reading:
         self._at: Iterator[tuple[FetchKey, FetchedPartition]] = iter(list(wanted.items()))
         self._counts_bytes = False
         self._counted: dict[Partition, _Counted] = {}
+
+    reads_uncommitted: ClassVar[bool] = False
+    """Records are read as soon as they are appended: by followers."""
 
     @property
     def is_enough(self) -> bool:
@@ -167,6 +185,10 @@ class Reading:
                 self._counts_bytes = True
         return self._counts_bytes
 
+    def watch(self, partition: Partition, watcher: object, tell: Callable[[Partition, bool], None]) -> None:
+        """Have `tell` called with what may be enough for the fetch, until `partition.unwatch(watcher)`."""
+        partition.watch(watcher, tell)
+
     def park(self, partition: Partition) -> None:
         """Note where the fetch offset of a partition lies, and count what is there; sets `is_enough`."""
         if self._counts_bytes:
@@ -193,7 +215,7 @@ class Reading:
                 self.urgent = True
             elif wanted.fetch_offset < end_offset:
                 self._count(partition, wanted, end_offset)
-            if wanted.last_fetched_epoch >= 0 and _divergence(partition, wanted) is not None:
+            if wanted.last_fetched_epoch >= 0 and divergence_of(partition, wanted) is not None:
                 self.urgent = True
         except KafkaError:
             self.urgent = True
@@ -228,12 +250,12 @@ class Reading:
         try:
             partition = self._find(wanted)
             data.aborted_transactions = None  # an unknown partition has an empty list instead: as in Kafka
-            if self._terms.replica_id >= 0:
-                raise KafkaError(ErrorCode.NOT_LEADER_OR_FOLLOWER)  # a single node has no followers
             # Other APIs refuse negative epochs other than -1; a fetch takes every negative epoch for "not given".
             if wanted.current_leader_epoch >= 0:
                 partition.check_leader_epoch(wanted.current_leader_epoch)
             self.found[partition] = wanted
+            if self._selector is not None and partition.leads:
+                data.preferred_read_replica = self._selector.preferred(partition, wanted.fetch_offset)
             self._fill(data, partition, wanted, room)
         except KafkaError as error:
             self._note_error(data, wanted, error)
@@ -246,8 +268,10 @@ class Reading:
 
     def _find(self, wanted: FetchedPartition) -> Partition:
         if not self._terms.by_id:
-            return self._partitions.leader(wanted.topic_name, wanted.index)
-        partition = self._partitions.leader_by_id(wanted.topic_id, wanted.index)
+            if self._terms.leader_only:
+                return self._partitions.leader(wanted.topic_name, wanted.index)
+            return self._partitions.replica(wanted.topic_name, wanted.index)
+        partition = self._partitions.replica_by_id(wanted.topic_id, wanted.index)
         wanted.topic_name = partition.topic
         return partition
 
@@ -266,6 +290,8 @@ class Reading:
             data.high_watermark = data.last_stable_offset = data.log_start_offset = -1
         elif code is ErrorCode.KAFKA_STORAGE_ERROR:
             self._disk.unreadable(error)
+        elif code in OTHER_LEADER:
+            self.has_other_leaders = True
 
     def _fill(self, data: PartitionData, partition: Partition, wanted: FetchedPartition, room: int) -> None:
         log = partition.log
@@ -274,8 +300,11 @@ class Reading:
         data.high_watermark = partition.committed.offset
         data.last_stable_offset = partition.last_stable_offset
         data.log_start_offset = start_offset = log.log_start_offset
+        if data.preferred_read_replica >= 0:
+            self.urgent = True
+            return
         if wanted.last_fetched_epoch >= 0:
-            divergence = _divergence(partition, wanted)
+            divergence = divergence_of(partition, wanted)
             if divergence is not None:
                 data.diverging_epoch = divergence
                 self.urgent = True
@@ -317,6 +346,9 @@ class Reading:
         else:
             data.records = piece
 
+    def note_sent(self) -> None:
+        """To be called when the answer to a follower is sent."""
+
     def release(self) -> None:
         """Release the file ranges that will not be sent."""
         for _, data in self.results:
@@ -337,13 +369,13 @@ def _id_is_known(unknown: tuple[FetchKey, PartitionData]) -> bool:
     return unknown[1].error_code != ErrorCode.UNKNOWN_TOPIC_ID
 
 
-def _divergence(partition: Partition, wanted: FetchedPartition) -> EpochEndOffset | None:
+def divergence_of(partition: Partition, wanted: FetchedPartition) -> EpochEndOffset | None:
     """The epoch and offset at which the fetcher's log diverges from this one; None if it does not.
 
-    Raises KafkaError OFFSET_OUT_OF_RANGE: the epoch was never led.
+    Raises KafkaError OFFSET_OUT_OF_RANGE: the epoch was never led, or the fetch offset is below the log start.
     """
     epoch, end_offset = partition.log.end_offset_for_epoch(wanted.last_fetched_epoch)
-    if epoch < 0:
+    if epoch < 0 or wanted.fetch_offset < partition.log.log_start_offset:
         raise KafkaError(ErrorCode.OFFSET_OUT_OF_RANGE)
     if end_offset < wanted.fetch_offset or epoch < wanted.last_fetched_epoch:
         return EpochEndOffset(epoch=epoch, end_offset=end_offset)

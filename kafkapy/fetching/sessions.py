@@ -39,6 +39,7 @@ class FetchedPartition:
         "fetch_offset",
         "index",
         "last_fetched_epoch",
+        "log_start_offset",
         "max_bytes",
         "told_high_watermark",
         "told_log_start_offset",
@@ -60,6 +61,7 @@ class FetchedPartition:
         self.current_leader_epoch = wanted.current_leader_epoch
         self.last_fetched_epoch = wanted.last_fetched_epoch
         self.max_bytes = wanted.partition_max_bytes
+        self.log_start_offset = wanted.log_start_offset
 
     def note_told(self, data: PartitionData) -> bool:
         """Remember `data` as sent to the consumer. Returns whether it differs from what was sent before: only
@@ -71,6 +73,7 @@ class FetchedPartition:
             or data.error_code != ErrorCode.NONE
             or data.diverging_epoch.epoch != -1
             or bool(data.records)
+            or data.preferred_read_replica >= 0
         )
         if data.error_code == ErrorCode.NONE:
             self.told_high_watermark = data.high_watermark
@@ -84,15 +87,22 @@ class FetchedPartition:
 class FetchSession:
     """The partitions of one consumer, in the order in which they are read."""
 
-    __slots__ = ("created_ms", "epoch", "id", "last_used_ms", "partitions", "uses_topic_ids")
+    __slots__ = ("created_ms", "epoch", "id", "is_follower", "last_used_ms", "partitions", "uses_topic_ids")
 
     def __init__(
-        self, session_id: int, partitions: dict[FetchKey, FetchedPartition], now_ms: float, *, uses_topic_ids: bool
+        self,
+        session_id: int,
+        partitions: dict[FetchKey, FetchedPartition],
+        now_ms: float,
+        *,
+        uses_topic_ids: bool,
+        is_follower: bool = False,
     ) -> None:
         self.id = session_id
         self.epoch = 1  # the session epoch that the next request must have
         self.partitions = partitions
         self.uses_topic_ids = uses_topic_ids
+        self.is_follower = is_follower
         self.created_ms = self.last_used_ms = now_ms
 
     def advance_epoch(self) -> None:
@@ -150,8 +160,8 @@ class FetchPlan:
 class FetchSessionCache:
     """All sessions of a node, at most `slots` of them.
 
-    When it is full, a session that was not used for `eviction_ms` makes room; otherwise the newcomer gets none, which
-    is an ordinary answer (session id 0).
+    When it is full, a session that was not used for `eviction_ms` makes room, and for a follower the oldest one of a
+    consumer does; otherwise the newcomer gets none, which is an ordinary answer (session id 0).
     """
 
     def __init__(self, *, slots: int, eviction_ms: int, rng: Random) -> None:
@@ -170,6 +180,8 @@ class FetchSessionCache:
         version: int,
         now_ms: float,
         wanted: dict[FetchKey, FetchedPartition] | None = None,
+        *,
+        is_follower: bool = False,
     ) -> FetchPlan:
         """Find or make the session of `request`; its epoch moves on at once.
 
@@ -182,7 +194,7 @@ class FetchSessionCache:
             partitions = wanted_partitions(request) if wanted is None else wanted
             if epoch == FINAL_EPOCH:
                 return FetchPlan(partitions)
-            return FetchPlan(partitions, session=self._create(partitions, version, now_ms))
+            return FetchPlan(partitions, session=self._create(partitions, version, now_ms, is_follower))
         session = self._sessions.get(session_id)
         if session is None:
             return FetchPlan({}, error=ErrorCode.FETCH_SESSION_ID_NOT_FOUND)
@@ -223,16 +235,19 @@ class FetchSessionCache:
             for index in forgotten.partitions:
                 partitions.pop(FetchKey((name, index)), None)
 
-    def _create(self, partitions: dict[FetchKey, FetchedPartition], version: int, now_ms: float) -> FetchSession | None:
+    def _create(
+        self, partitions: dict[FetchKey, FetchedPartition], version: int, now_ms: float, is_follower: bool
+    ) -> FetchSession | None:
         if len(partitions) > PARTITIONS_PER_SESSION_MAX:
             return None
         is_full = len(self._sessions) >= self._slots or self._partition_count + len(partitions) > PARTITIONS_MAX
-        if is_full and not self._evict(now_ms):
+        if is_full and not self._evict(now_ms, is_follower):
             return None
         session_id = INVALID_SESSION_ID
         while session_id == INVALID_SESSION_ID or session_id in self._sessions:
             session_id = self._random.randint(1, 0x7FFF_FFFF)
-        session = FetchSession(session_id, partitions, now_ms, uses_topic_ids=version >= TOPIC_IDS_VERSION)
+        by_id = version >= TOPIC_IDS_VERSION
+        session = FetchSession(session_id, partitions, now_ms, uses_topic_ids=by_id, is_follower=is_follower)
         self._sessions[session_id] = session
         self._partition_count += len(partitions)
         return session
@@ -242,9 +257,12 @@ class FetchSessionCache:
         if session is not None:
             self._partition_count -= len(session.partitions)
 
-    def _evict(self, now_ms: float) -> bool:
+    def _evict(self, now_ms: float, is_follower: bool) -> bool:
         stalest = min(self._sessions.values(), key=lambda session: session.last_used_ms, default=None)
-        if stalest is None or now_ms - stalest.last_used_ms < self._eviction_ms:
+        if stalest is not None and now_ms - stalest.last_used_ms < self._eviction_ms:
+            consumers = [session for session in self._sessions.values() if is_follower and not session.is_follower]
+            stalest = min(consumers, key=lambda session: session.last_used_ms, default=None)
+        if stalest is None:
             return False
         self._drop(stalest.id)
         return True

@@ -99,12 +99,14 @@ class Fetching:
             self._parking = iter(self._watched)
             self._go_on_parking()
             return
-        self._reads_news = len(self._watched) == 1 and not counts_bytes
+        self._reads_news = len(self._watched) == 1 and not counts_bytes and not self._reading.reads_uncommitted
+        # A follower's fetch commits records, and a client that is answered may have appended others meanwhile.
+        looks_again = counts_bytes or self._reading.reads_uncommitted
         for partition in self._watched:
-            partition.watch(self, self._news)
-            if counts_bytes:
+            self._reading.watch(partition, self, self._news)
+            if looks_again:
                 self._reading.park(partition)
-        if counts_bytes and self._reading.is_enough:
+        if looks_again and self._reading.is_enough:
             self._answer_soon(at_once=False)
 
     def _go_on_parking(self) -> None:
@@ -113,7 +115,7 @@ class Fetching:
         turn = Turn()
         assert self._parking is not None
         for count, partition in enumerate(self._parking, 1):
-            partition.watch(self, self._news)
+            self._reading.watch(partition, self, self._news)
             self._reading.park(partition)
             if not count % TURN_PARTITIONS and turn.is_over:
                 self._next_turn = self._clock.call_in_turn(self._go_on_parking)

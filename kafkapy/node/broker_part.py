@@ -21,6 +21,7 @@ from kafkapy.partitions.checkpoints import Checkpoints
 from kafkapy.partitions.flushing import Flusher
 from kafkapy.partitions.log_cleaning import LogCleaning
 from kafkapy.partitions.manager import PartitionManager
+from kafkapy.replication import Replication
 from kafkapy.settings.listeners import SECURITY_PROTOCOLS
 from kafkapy_controller.image import Endpoint
 from kafkapy_controller.topic_names import OFFSETS_TOPIC, TRANSACTION_TOPIC
@@ -84,7 +85,25 @@ class BrokerPart:
             disk,
             self._flusher if durable else None,
         )
+        self._checkpoints = Checkpoints(quorum.store, self._partitions)
+        self._replication = Replication(
+            settings.now.node.node_id,
+            settings,
+            clock,
+            self._partitions,
+            self._checkpoints,
+            disk,
+            bugs,
+            sources=quorum.peers,
+            controller=quorum.channel,
+            broker_epoch=lambda: self._epoch,
+        )
         self._broker_epoch = -1
+
+    @property
+    def _epoch(self) -> int:
+        """The broker epoch of the present registration; -1 before there is one."""
+        return self._broker_epoch if self.lifecycle is None else self.lifecycle.epoch
 
     def close_logs(self) -> None:
         """Close the logs; those that are kept cleanly, with the broker epoch once there is one. Blocks.
@@ -97,8 +116,7 @@ class BrokerPart:
             with suppress(StorageError):  # the disk has failed for this log before; nobody opens these files again
                 store.close(clean=False)
             return
-        epoch = self._broker_epoch if self.lifecycle is None else self.lifecycle.epoch
-        store.close(self._partitions.high_watermarks(), broker_epoch=epoch)
+        store.close(self._partitions.high_watermarks(), broker_epoch=self._epoch)
 
     async def start(self, parts: ExitStack, nursery: trio.Nursery) -> None:
         """Register the broker, recover its logs, follow the metadata. Raises StartupError, StoreError, KafkaError."""
@@ -170,7 +188,7 @@ class BrokerPart:
         """The broker, with its coordinators."""
         quorum, settings = self._quorum, self._settings
         node_id = settings.now.node.node_id
-        store, metadata, controller, partitions = quorum.store, quorum.publisher, quorum.controller, self._partitions
+        metadata, controller, partitions = quorum.publisher, quorum.controller, self._partitions
 
         async def create_topic(name: str) -> None:
             await create_internal_topic(controller, name, settings.now)
@@ -206,7 +224,7 @@ class BrokerPart:
             quorum=quorum.metadata_log,
             to_controller=quorum.channel,
             partitions=partitions,
-            checkpoints=Checkpoints(store, partitions),
+            checkpoints=self._checkpoints,
             flusher=self._flusher,
             disk=self._disk,
             fetch_sessions=FetchSessionCache(
@@ -214,6 +232,7 @@ class BrokerPart:
                 eviction_ms=FETCH_SESSION_EVICTION_MS,
                 rng=self._random,
             ),
+            replication=self._replication,
             groups=groups,
             transactions=transactions,
             enlister=PartitionEnlister(transactions),

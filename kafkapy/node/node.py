@@ -297,7 +297,7 @@ class Node:
         self.log_cleaning = part.log_cleaning
         self.housekeeping = Housekeeping(broker, self.store, self.bugs, fsync=self.durable)
         nursery.start_soon(self.housekeeping.run)
-        for each in (broker.flusher, broker.groups, broker.transactions, broker.producer_ids):
+        for each in (broker.flusher, broker.replication, broker.groups, broker.transactions, broker.producer_ids):
             nursery.start_soon(each.run)
         nursery.start_soon(self.log_cleaning.run)
         if part.lifecycle is not None:

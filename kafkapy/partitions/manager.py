@@ -10,29 +10,36 @@ assigned to this broker, and whether this broker leads it (NOT_LEADER_OR_FOLLOWE
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
 from kafkapy.partitions.partition import Partition
-from kafkapy_controller.image import EMPTY_IMAGE, ConfigResourceType
+from kafkapy.partitions.replica import SharedParts
+from kafkapy.partitions.role_changes import RoleChanges
+from kafkapy_controller.image import EMPTY_IMAGE, NO_LEADER, ConfigResourceType
 from kafkapy_controller.topic_names import CLUSTER_METADATA_TOPIC
 from kafkapy_log import StorageError, StoreError, TopicPartition
 from kafkapy_wire.errors import ErrorCode, KafkaError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from kafkapy.clock import Clock
     from kafkapy.partitions.disk_watch import DiskWatch
     from kafkapy.partitions.flushing import Flusher
+    from kafkapy.partitions.followers import IsrChanges
     from kafkapy.partitions.topic_settings import TopicSettingsSource
     from kafkapy.settings import Settings
     from kafkapy_controller.delta import MetadataDelta
-    from kafkapy_controller.image import MetadataImage, TopicImage
+    from kafkapy_controller.image import MetadataImage, PartitionImage, TopicImage
     from kafkapy_log import LogSettings, LogStore
     from kafkapy_wire.uuid import Uuid
 
 logger = logging.getLogger("kafkapy.partitions")
+
+REOPEN_DELAY_MS = 1_000
+"""After which a log is opened again that the disk refused, for a replica that follows."""
 
 
 class PartitionManager:
@@ -54,6 +61,9 @@ class PartitionManager:
         self._disk = disk
         self._flusher = flusher
         self._image = EMPTY_IMAGE
+        self._shared = SharedParts(node_id, disk, lag_time_max_ms=settings.replica_lag_time_max_ms)
+        self._roles = RoleChanges(clock, self._apply_role)
+        self._on_role: Callable[[Partition], None] = _ignore_role
         self._by_name: dict[tuple[str, int], Partition] = {}
         self._by_id: dict[tuple[Uuid, int], Partition] = {}
         # A log is opened, or made, when it is first asked for: thousands of partitions start, and are created, at once.
@@ -83,10 +93,7 @@ class PartitionManager:
         """As `leader`, but UNKNOWN_TOPIC_ID, or UNKNOWN_TOPIC_OR_PARTITION if only the partition is unknown."""
         partition = self._by_id.get((topic_id, index))
         if partition is None:
-            topic = self._image.topics_by_id.get(topic_id)
-            if topic is None:
-                raise KafkaError(ErrorCode.UNKNOWN_TOPIC_ID)
-            partition = self._open(topic.name, index)
+            partition = self.replica_by_id(topic_id, index)
         if not partition.leads:
             raise KafkaError(ErrorCode.NOT_LEADER_OR_FOLLOWER)
         return partition
@@ -98,6 +105,16 @@ class PartitionManager:
         """
         partition = self._by_name.get((topic, index))
         return self._open(topic, index) if partition is None else partition
+
+    def replica_by_id(self, topic_id: Uuid, index: int) -> Partition:
+        """As `replica`, but UNKNOWN_TOPIC_ID, or UNKNOWN_TOPIC_OR_PARTITION if only the partition is unknown."""
+        partition = self._by_id.get((topic_id, index))
+        if partition is not None:
+            return partition
+        topic = self._image.topics_by_id.get(topic_id)
+        if topic is None:
+            raise KafkaError(ErrorCode.UNKNOWN_TOPIC_ID)
+        return self._open(topic.name, index)
 
     def stored(self, topic: str, index: int) -> Partition | None:
         """The replica if something was ever stored in it: for readers that need not make an empty log.
@@ -171,28 +188,49 @@ class PartitionManager:
 
     # -- following the metadata
 
+    def replicate(self, isr_changes: IsrChanges, on_role: Callable[[Partition], None]) -> None:
+        """From now on ask for other ISRs by `isr_changes`, and call `on_role` with each replica that gets a role or
+        whose role changes; at once with those that are open. To be called before `load`.
+        """
+        self._shared.isr_changes = isr_changes
+        self._on_role = on_role
+
     def load(self, image: MetadataImage) -> None:
         """Add the replicas that the image assigns to this broker, and rename logs that have no topic."""
         self._use(image)
+        followed = []
         for topic in image.topics.values():
             for index, state in enumerate(topic.partitions):
                 if self._node_id in state.replicas:
                     self._unopened.add((topic.name, index))
+                    if self._is_followed(state):
+                        followed.append((topic.name, index))
         self._set_strays_aside()
+        self._roles.add_later(followed)
+
+    def _is_followed(self, state: PartitionImage) -> bool:
+        """Whether this replica has a leader elsewhere: then it fetches, whether anybody asks for it or not."""
+        return state.leader not in (self._node_id, NO_LEADER)
 
     def _use(self, image: MetadataImage) -> None:
         self._image = image
+        self._shared.brokers.use(image)
         self._settings.use(image)
 
     def _set_strays_aside(self) -> None:
-        """Rename the logs of topics that the metadata does not have. Usually the topic was deleted just before the node
-        was killed; but metadata that has lost its last records looks the same, so the logs are kept.
+        """Rename the logs that the metadata does not have, or not on this broker. Usually the topic was deleted, or the
+        replica moved, while the node was down; but metadata that has lost its last records looks the same, so the logs
+        are kept.
         """
         for topic, index in self._store:
             if topic == CLUSTER_METADATA_TOPIC:
                 continue
             known = self._image.topics.get(topic)
             if known is not None and self._store.topic_id(topic, index) in (None, known.topic_id):
+                if (topic, index) in self._unopened:
+                    continue
+                stray = self._store.set_aside(topic, index)
+                logger.warning("the metadata has no replica of %s-%d here: its log is now %s", topic, index, stray)
                 continue
             stray = self._store.set_aside(topic, index)
             logger.warning("the metadata has no topic for %s-%d: its log is now %s", topic, index, stray)
@@ -206,20 +244,43 @@ class PartitionManager:
                 self._remove(topic, index)
         for name in delta.created_topics:
             logger.info("topic %s created, partitions: %d", name, len(image.topics[name].partitions))
-        now_ms = self._clock.now_ms()
+        changed = []
         for name, index in delta.changed_partitions:
             topic = image.topics[name]
             state = topic.partitions[index]
-            partition = self._by_id.get((topic.topic_id, index))
             if self._node_id not in state.replicas:
                 self._remove(topic, index)
-            elif partition is not None:
-                partition.become(state, now_ms=now_ms)
+            elif (topic.topic_id, index) in self._by_id:
+                changed.append((name, index))
             else:
                 self._unopened.add((name, index))
+                if self._is_followed(state):
+                    changed.append((name, index))
+        self._roles.add(changed)
         for resource_type, name in delta.changed_configs:
             if resource_type == ConfigResourceType.TOPIC:
                 self._update_settings(name)
+
+    def _apply_role(self, name: str, index: int) -> None:
+        """Give an open replica the role that the newest image says; open one that is followed."""
+        topic = self._image.topics.get(name)
+        if topic is None:
+            return
+        partition = self._by_id.get((topic.topic_id, index))
+        if partition is not None:
+            partition.become(topic.partitions[index], now_ms=self._clock.now_ms())
+            self._on_role(partition)
+        elif (name, index) in self._unopened and self._is_followed(topic.partitions[index]):
+            try:
+                self._open(name, index)
+            except StorageError as error:
+                if error.passes:
+                    again = partial(self._roles.add_later, [(name, index)])
+                    self._clock.call_later(REOPEN_DELAY_MS, again)
+                else:
+                    logger.error("cannot open the log of %s-%d, which is not replicated here: %s", name, index, error)
+            except KafkaError as error:
+                logger.error("cannot open the log of %s-%d, which is not replicated here: %s", name, index, error)
 
     def follow_settings(self, _settings: Settings) -> None:
         """The broker's settings changed: the topics' defaults with them."""
@@ -269,15 +330,14 @@ class PartitionManager:
             image.partitions[index],
             log,
             settings,
-            self._disk,
-            node_id=self._node_id,
-            lag_time_max_ms=self._settings.replica_lag_time_max_ms,
+            self._shared,
             now_ms=now_ms,
             high_watermark=self._store.high_watermark(topic, index),
         )
         partition.use_flusher(self._flusher)
         logger.debug("opened %s, offsets %d to %d", partition, log.log_start_offset, log.log_end_offset)
         self._by_name[topic, index] = self._by_id[image.topic_id, index] = partition
+        self._on_role(partition)
         return partition
 
     def _remove(self, topic: TopicImage, index: int) -> None:
@@ -294,4 +354,9 @@ class PartitionManager:
             logger.error("cannot delete the log of %s-%d: %s", topic.name, index, error)
         if partition is not None:
             partition.retire()
+            self._on_role(partition)
         self._disk.gone(f"{topic.name}-{index}")
+
+
+def _ignore_role(_: Partition) -> None:
+    """Without other brokers, roles are nobody's business."""

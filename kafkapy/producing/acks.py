@@ -55,7 +55,7 @@ class AckWait:
             return  # its timeout was over before
         if error is not None:
             _refuse(answer, error.code)
-        elif self._acks == ALL and partition.is_under_min_isr:
+        elif self._acks == ALL and partition.had_too_few_acks:
             _refuse(answer, ErrorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND)
         if self._begun and not self._waiting:
             self._finish()

@@ -47,6 +47,7 @@ def make_context(version: int, lab: GroupLab | None = None, *, client_id: str | 
         flusher=absent,
         disk=absent,
         fetch_sessions=absent,
+        replication=absent,
         groups=lab.groups,
         transactions=transactions,
         enlister=absent,

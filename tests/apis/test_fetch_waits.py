@@ -347,18 +347,21 @@ async def test_enough_that_comes_after_the_log_start_has_moved_ends_the_wait(tmp
 
 
 @pytest.mark.parametrize(
-    ("leader", "epoch_given", "code"),
+    ("leader", "epoch_given", "version", "code"),
     [
-        (1, True, ErrorCode.FENCED_LEADER_EPOCH),
-        (2, True, ErrorCode.NOT_LEADER_OR_FOLLOWER),
-        (2, False, ErrorCode.NOT_LEADER_OR_FOLLOWER),
-        (1, False, None),
+        (1, True, 12, ErrorCode.FENCED_LEADER_EPOCH),
+        (2, True, 12, ErrorCode.FENCED_LEADER_EPOCH),
+        (2, False, 10, ErrorCode.NOT_LEADER_OR_FOLLOWER),
+        (2, False, 11, None),
+        (1, False, 12, None),
     ],
 )
 def test_a_new_leader_epoch_ends_the_wait_of_who_named_the_old_one(
-    leader: int, epoch_given: bool, code: ErrorCode | None, tmp_path: Path
+    leader: int, epoch_given: bool, version: int, code: ErrorCode | None, tmp_path: Path
 ) -> None:
-    """A new leader ends it for everybody (KIP-320)."""
+    """A new leader ends it for those that cannot read from a follower, which they can from version 11 on (KIP-320,
+    KIP-392).
+    """
 
     @trio_test
     async def run() -> None:
@@ -367,7 +370,7 @@ def test_a_new_leader_epoch_ends_the_wait_of_who_named_the_old_one(
             partition = node.broker.partitions.leader("orders", 0)
             request = waiting_fetch("orders")
             request.topics[0].partitions[0].current_leader_epoch = partition.leader_epoch if epoch_given else -1
-            await client.send(request, 12)
+            await client.send(request, version)
             await until_parked(node)
             state = PartitionImage((1, 2), (1,), leader=leader, leader_epoch=partition.leader_epoch + 1)
             partition.become(state, now_ms=0)

@@ -95,6 +95,7 @@ class Lab:
             flusher=absent,
             disk=disk,
             fetch_sessions=absent,
+            replication=absent,
             groups=absent,
             transactions=absent,
             enlister=absent,

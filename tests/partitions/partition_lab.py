@@ -7,9 +7,11 @@ from pathlib import Path
 from kafkapy.clock import ManualClock
 from kafkapy.partitions.disk_watch import DiskWatch
 from kafkapy.partitions.flushing import Flusher
+from kafkapy.partitions.followers import IsrProposal, Proposer
 from kafkapy.partitions.partition import Partition
+from kafkapy.partitions.replica import SharedParts
 from kafkapy.settings import Settings
-from kafkapy_controller.image import PartitionImage, TopicImage
+from kafkapy_controller.image import BrokerImage, MetadataImage, PartitionImage, TopicImage
 from kafkapy_log import AppendResult, LogSettings, PartitionLog
 from kafkapy_wire.records import NewRecord, Record, build_batch, decode_records, split_batches
 from kafkapy_wire.uuid import random_uuid
@@ -40,6 +42,9 @@ class PartitionLab:
         if flush_messages is not None:
             given["log.flush.interval.messages"] = str(flush_messages)
         log = PartitionLog.open(directory, LogSettings(), now_ms=self.now_ms, clean=True)
+        self.proposals: list[IsrProposal] = []
+        self.shared = SharedParts(HERE, self.disk, lag_time_max_ms=LAG_MS, isr_changes=self)
+        self.register()
         topic = TopicImage("orders", random_uuid(), ())
         self.partition = Partition(
             topic,
@@ -47,13 +52,21 @@ class PartitionLab:
             state(replicas=replicas, isr=isr, leader=leader),
             log,
             Settings(given).topic_settings(),
-            self.disk,
-            node_id=HERE,
-            lag_time_max_ms=LAG_MS,
+            self.shared,
             now_ms=self.now_ms,
         )
         self.partition.use_flusher(self.flusher)
         self.released: list[str] = []
+
+    def register(self, **changes: object) -> None:
+        """Have the metadata say of the other broker what differs from: epoch 0, unfenced."""
+        broker = BrokerImage(OTHER, 0, random_uuid(), {}, {}, fenced=False)._replace(**changes)  # type: ignore[arg-type]
+        self.shared.brokers.use(MetadataImage(brokers={OTHER: broker}))
+
+    def submit(self, partition: Proposer, proposal: IsrProposal) -> None:
+        """The partition proposes an ISR."""
+        assert partition is self.partition
+        self.proposals.append(proposal)
 
     def produce(self, *values: bytes) -> AppendResult:
         return self.partition.append_produced(batch(*values), now_ms=self.now_ms, request_version=9)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from kafkapy.high_watermark import HighWatermark
-from kafkapy.partitions.partition import Role
+from kafkapy.partitions.replica import Role
 from kafkapy.producing.acks import AckWait
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.produce import PartitionProduceResponse, ProduceResponse

@@ -1,0 +1,159 @@
+"""Replication of one broker: what it follows, and the ISRs of what it leads.
+
+A node that is alone in its cluster has nothing to replicate: all but this module is imported when the first partition
+has another replica.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import trio
+
+from kafkapy.turns import Turn
+from kafkapy_wire.errors import KafkaError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kafkapy.bugs import Bugs
+    from kafkapy.clock import Clock
+    from kafkapy.fetching.replication_quota import ReplicationQuota
+    from kafkapy.partitions.checkpoints import Checkpoints
+    from kafkapy.partitions.disk_watch import DiskWatch
+    from kafkapy.partitions.followers import IsrProposal, Proposer
+    from kafkapy.partitions.manager import PartitionManager
+    from kafkapy.partitions.partition import Partition
+    from kafkapy.replication.fetchers import Fetchers
+    from kafkapy.replication.isr_requests import IsrRequests
+    from kafkapy.replication.ports import Controller, Sources
+    from kafkapy.settings.current import CurrentSettings
+
+ASK_AGAIN_MS: Final = 50
+ANSWER_TIMEOUT_MS: Final = 30_000
+SHRINK_INTERVAL_MS_MIN: Final = 10
+
+
+class Replication:
+    """Made before the metadata is loaded; replicates while `run` runs."""
+
+    def __init__(
+        self,
+        node_id: int,
+        settings: CurrentSettings,
+        clock: Clock,
+        partitions: PartitionManager,
+        checkpoints: Checkpoints,
+        disk: DiskWatch,
+        bugs: Bugs,
+        *,
+        sources: Sources,
+        controller: Controller,
+        broker_epoch: Callable[[], int],
+    ) -> None:
+        """`broker_epoch` is that of this broker's present registration."""
+        self._node_id = node_id
+        self._settings = settings
+        self._clock = clock
+        self._partitions = partitions
+        self._checkpoints = checkpoints
+        self._disk = disk
+        self._bugs = bugs
+        self._sources = sources
+        self._controller = controller
+        self._broker_epoch = broker_epoch
+        self._leader_quota: ReplicationQuota | None = None
+        self._fetchers: Fetchers | None = None
+        self._isr_requests: IsrRequests | None = None
+        self._isr_proposed = trio.Event()
+        self._has_other_replicas = trio.Event()
+        partitions.replicate(self, self._note_role)
+
+    @property
+    def leader_quota(self) -> ReplicationQuota:
+        """How much may be sent to followers."""
+        if self._leader_quota is None:
+            from kafkapy.fetching.replication_quota import ReplicationQuota, Side
+
+            self._leader_quota = ReplicationQuota(Side.LEADER, self._node_id, self._settings, self._clock)
+        return self._leader_quota
+
+    def submit(self, partition: Proposer, proposal: IsrProposal) -> None:
+        """Ask the controller for the ISR that a partition has proposed."""
+        if self._isr_requests is None:
+            from kafkapy.replication.isr_requests import IsrRequests
+
+            self._isr_requests = IsrRequests(self._node_id)
+        self._isr_requests.submit(partition, proposal)
+        self._isr_proposed.set()
+
+    def _note_role(self, partition: Partition) -> None:
+        if len(partition.replicas) > 1 and not self._has_other_replicas.is_set():
+            self._has_other_replicas.set()
+        if self._fetchers is None:
+            if partition.leads or partition.leader_id < 0:
+                return
+            self._fetchers = self._make_fetchers()
+        self._fetchers.note_role(partition)
+
+    def _make_fetchers(self) -> Fetchers:
+        from kafkapy.fetching.replication_quota import ReplicationQuota, Side
+        from kafkapy.replication.fetcher import Replica
+        from kafkapy.replication.fetchers import Fetchers
+        from kafkapy.replication.following import Following
+
+        self._has_other_replicas.set()
+        quota = ReplicationQuota(Side.FOLLOWER, self._node_id, self._settings, self._clock)
+        following = Following(
+            self._node_id, self._settings, quota, lambda: Replica(self._node_id, self._broker_epoch())
+        )
+        return Fetchers(
+            following, self._settings, self._clock, self._sources, self._checkpoints, self._disk, self._bugs
+        )
+
+    async def run(self) -> None:
+        """Replicate, until cancelled."""
+        await self._has_other_replicas.wait()
+        if self._fetchers is None:
+            self._fetchers = self._make_fetchers()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._fetchers.run)
+            nursery.start_soon(self._ask_for_isrs)
+            nursery.start_soon(self._shrink_isrs)
+
+    async def _ask_for_isrs(self) -> None:
+        """Send what is proposed to the controller, one request at a time."""
+        while True:
+            requests = self._isr_requests
+            if not requests:
+                self._isr_proposed = trio.Event()
+                await self._isr_proposed.wait()
+                continue
+            if await self._ask_for_isrs_once(requests):
+                await self._clock.sleep(ASK_AGAIN_MS)
+
+    async def _ask_for_isrs_once(self, requests: IsrRequests) -> bool:
+        """Returns whether something must be asked for again."""
+        from kafkapy_wire.messages.alter_partition import AlterPartitionResponse
+
+        try:
+            answer = await self._controller.ask(
+                requests.next_request(self._broker_epoch()), timeout_ms=ANSWER_TIMEOUT_MS
+            )
+        except KafkaError:  # no controller in all that time
+            requests.lost()
+            return True
+        assert isinstance(answer, AlterPartitionResponse), answer
+        return requests.take(answer, self._clock.now_ms())
+
+    async def _shrink_isrs(self) -> None:
+        """Twice in replica.lag.time.max.ms, have every partition look for followers that lag."""
+        while True:
+            interval_ms = self._settings.now.replication.replica_lag_time_max_ms // 2
+            await self._clock.sleep(max(interval_ms, SHRINK_INTERVAL_MS_MIN))
+            turn = Turn()
+            for partition in self._partitions.opened():
+                if partition.followers is not None:
+                    partition.shrink_isr(now_ms=self._clock.now_ms())
+                if turn.is_over:
+                    await turn.share()
