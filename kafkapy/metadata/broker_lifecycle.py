@@ -67,7 +67,8 @@ class BrokerLifecycle:
         self._previous_epoch = previous_epoch
         self._is_stopping = False
         self._answered_ms = 0.0
-        self._soon = trio.Event()
+        self._soon = trio.Event()  # set when a heartbeat is due before its time
+        self._published = trio.Event()  # set when there is a newer image
         self._unfenced = trio.Event()
         self._may_stop = trio.Event()
         publisher.subscribe(self._follow_metadata)
@@ -141,8 +142,8 @@ class BrokerLifecycle:
     async def caught_up(self) -> None:
         """Wait until the published image has the registration."""
         while self._publisher.image.offset < self.epoch:
-            self._soon = trio.Event()
-            await self._soon.wait()
+            self._published = trio.Event()
+            await self._published.wait()
 
     async def unfenced(self) -> None:
         """Wait until the published image says that the broker has a part in its partitions."""
@@ -202,6 +203,7 @@ class BrokerLifecycle:
                 return
 
     def _follow_metadata(self, image: MetadataImage, _delta: MetadataDelta) -> None:
+        self._published.set()
         if image.offset < self.epoch or self._unfenced.is_set():
             return
         self._soon.set()
