@@ -19,7 +19,7 @@ from kafkapy_log.identity import read_identity
 from kafkapy_wire.uuid import random_uuid, uuid_text
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from kafkapy.clock import Clock
@@ -87,6 +87,11 @@ class Cluster:
         self._addresses: dict[tuple[int, str], tuple[str, int]] = {}
         self._nursery: trio.Nursery | None = None
         self._stops: dict[int, _Stop] = {}
+
+    @property
+    def running(self) -> Collection[int]:
+        """The ids of the nodes that serve."""
+        return self._stops.keys()
 
     @property
     def cluster_id(self) -> str:

@@ -62,6 +62,10 @@ PREPARED_TIMES_MAX = 3
 """So often a large decision is prepared anew because another was appended meanwhile."""
 
 
+KNOWN_MS_MAX = 500
+"""How long the answer to CreateTopics waits at most for brokers to know the topics."""
+
+
 class _Prepared(NamedTuple):
     """A large decision whose records are encoded and replayed, but not appended yet."""
 
@@ -170,7 +174,7 @@ class QuorumController:
     async def create_topics(self, request: CreateTopicsRequest) -> CreateTopicsResponse:
         from kafkapy.metadata.many_topics import create_topics
 
-        return await create_topics(self, request)
+        return await self._known_to_brokers(await create_topics(self, request), request.timeout_ms)
 
     async def delete_topics(self, request: DeleteTopicsRequest) -> DeleteTopicsResponse:
         from kafkapy.metadata.many_topics import delete_topics
@@ -180,7 +184,20 @@ class QuorumController:
     async def create_partitions(self, request: CreatePartitionsRequest) -> CreatePartitionsResponse:
         from kafkapy.metadata.many_topics import create_partitions
 
-        return await create_partitions(self, request)
+        return await self._known_to_brokers(await create_partitions(self, request), request.timeout_ms)
+
+    async def _known_to_brokers(self, answer: R, timeout_ms: int) -> R:
+        """`answer`, when all running brokers have what was decided, so that a client may go to any of them.
+
+        It does not wait for one that is slow, nor beyond the time of the request.
+        """
+        if self._brokers is not None and self.is_active:
+            running = [
+                broker.broker_id for broker in self._image.unfenced_brokers() if broker.broker_id != self._log.node_id
+            ]
+            if running:
+                await self._log.applied_by(running, self._log.end_offset, min(timeout_ms, KNOWN_MS_MAX))
+        return answer
 
     def alter_configs(
         self, asked: Sequence[ResourceChange], *, validate_only: bool

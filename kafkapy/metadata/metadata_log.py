@@ -38,7 +38,7 @@ from kafkapy_log.durable_files import replace_file
 from kafkapy_wire.errors import ErrorCode, KafkaError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from kafkapy.clock import Clock, Timer
@@ -101,6 +101,7 @@ class MetadataLog:
         self._is_storing = False  # a part of a snapshot: events wait for it
         self._waiting: deque[Event] = deque()
         self._timer: Timer | None = None
+        self._awaited: list[tuple[frozenset[int], int, trio.Event]] = []  # see `applied_by`
         self._led_epoch = NOBODY  # the epoch that this node leads, as far as others have been told
         self._has_told_leading = False
 
@@ -112,6 +113,10 @@ class MetadataLog:
     def clock(self) -> Clock:
         """Of the node."""
         return self._clock
+
+    @property
+    def node_id(self) -> int:
+        return self._quorum.me.node_id
 
     @property
     def leader_id(self) -> int:
@@ -184,6 +189,8 @@ class MetadataLog:
             if self._note_leadership():
                 self._ask_for_sync()
             self._arm()
+            if self._awaited:
+                self._look_at_replicas()
         except StorageError as error:
             if not self._undo_append(error):
                 self._fail(error)
@@ -380,6 +387,26 @@ class MetadataLog:
         self._high_watermark.release_at(end_offset, release)
         if self._high_watermark.offset < end_offset:
             self._ask_for_sync()
+
+    async def applied_by(self, node_ids: Iterable[int], end_offset: int, timeout_ms: float) -> None:
+        """Return when these nodes have applied everything below `end_offset`, but after `timeout_ms` at the latest."""
+        role = self._quorum.role
+        awaited = frozenset(node_ids)
+        if not isinstance(role, Leader) or role.have_applied(awaited, end_offset):
+            return
+        event = trio.Event()
+        entry = (awaited, end_offset, event)
+        self._awaited.append(entry)
+        try:
+            await self._clock.wait(event, timeout_ms)
+        finally:
+            self._awaited.remove(entry)
+
+    def _look_at_replicas(self) -> None:
+        role = self._quorum.role
+        for node_ids, end_offset, event in self._awaited:
+            if not isinstance(role, Leader) or role.have_applied(node_ids, end_offset):
+                event.set()
 
     def _ask_for_sync(self) -> None:
         if self.log.failure is not None:

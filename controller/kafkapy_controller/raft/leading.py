@@ -47,6 +47,7 @@ def fetch(core: QuorumCore, reply_to: object, request: Fetch) -> None:
     if request.replica.node_id >= 0:
         progress = leader.progress_of(request.replica)
         progress.fetched(request.fetch_offset, core.log_end_offset, core.now_ms)
+        progress.high_watermark = max(progress.high_watermark, request.high_watermark)
         advance(core, leader)
     if not isinstance(core.role, Leader):  # it was removed, and that is committed now
         leader_id, epoch, endpoints = core.known_leader()

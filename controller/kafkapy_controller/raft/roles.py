@@ -29,6 +29,10 @@ CAUGHT_UP_WITHIN_MS = 3_600_000
 """A new voter must have been at the leader's log end within this time (Kafka's hour)."""
 
 
+REPLICAS_MAX = 1_000
+"""Replicas that a leader remembers: anybody can fetch under any id."""
+
+
 class Unattached:
     """Knows of no leader in this epoch, and looks for one among the bootstrap servers and voters."""
 
@@ -148,10 +152,12 @@ class Resigned:
 class Progress:
     """What the leader knows of another replica by its fetches. Times are in ms; -1: never."""
 
-    __slots__ = ("last_caught_up_ms", "last_fetch_ms", "leader_end_at_last_fetch", "log_end_offset")
+    __slots__ = ("high_watermark", "last_caught_up_ms", "last_fetch_ms", "leader_end_at_last_fetch", "log_end_offset")
 
     def __init__(self) -> None:
         self.log_end_offset = -1
+        self.high_watermark = -1
+        """The replica has applied everything below, by its last fetch (KIP-1166)."""
         self.last_fetch_ms = -1
         self.last_caught_up_ms = -1
         self.leader_end_at_last_fetch = -1
@@ -216,7 +222,16 @@ class Leader:
         for known, progress in self.progress.items():
             if known.node_id == replica.node_id and same_directory(known.directory_id, replica.directory_id):
                 return progress
+        if len(self.progress) >= REPLICAS_MAX:
+            del self.progress[min(self.progress, key=lambda known: self.progress[known].last_fetch_ms)]
         return self.progress.setdefault(replica, Progress())
+
+    def have_applied(self, node_ids: Iterable[int], end_offset: int) -> bool:
+        """Whether these nodes have said by a fetch that they have applied everything below `end_offset`."""
+        offsets: dict[int, int] = {}
+        for known, progress in self.progress.items():
+            offsets[known.node_id] = max(offsets.get(known.node_id, -1), progress.high_watermark)
+        return all(offsets.get(node_id, -1) >= end_offset for node_id in node_ids)
 
     def refusals(self, epoch: int) -> list[tuple[object, Result]]:
         """Refusals of the requests that wait at a former leader: their senders must find the new one."""

@@ -1,0 +1,193 @@
+"""Three nodes in one process: they form, replicate, lose a node and take it back, over real sockets."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import trio
+
+from kafkapy.cluster import Cluster, Member, members_of
+from kafkapy_controller.image import PartitionImage
+from kafkapy_wire.errors import ErrorCode
+from kafkapy_wire.messages.create_topics import CreatableTopic, CreateTopicsRequest, CreateTopicsResponse
+from kafkapy_wire.messages.describe_cluster import DescribeClusterRequest, DescribeClusterResponse
+from kafkapy_wire.messages.describe_quorum import (
+    DescribeQuorumRequest,
+    DescribeQuorumRequestPartitionData,
+    DescribeQuorumRequestTopicData,
+    DescribeQuorumResponse,
+)
+from kafkapy_wire.messages.metadata import MetadataRequest, MetadataRequestTopic, MetadataResponse
+from tests.shell.running_node import batch, connect, trio_test
+
+FAST = {
+    "broker.heartbeat.interval.ms": "50",
+    "broker.session.timeout.ms": "400",
+    "controller.quorum.fetch.timeout.ms": "300",
+    "controller.quorum.request.timeout.ms": "300",
+    "replica.lag.time.max.ms": "500",
+}
+"""Failures are noticed within a moment, unless the machine is very busy; then only later."""
+
+
+@asynccontextmanager
+async def cluster(
+    directory: Path, members: list[Member] | None = None, settings: Mapping[str, str] = FAST, *, durable: bool = False
+) -> AsyncIterator[Cluster]:
+    made = Cluster(directory, members or members_of(3), settings=settings, host="127.0.0.1", durable=durable)
+    async with made.started():
+        yield made
+
+
+def active(made: Cluster) -> int | None:
+    """The node whose controller is active."""
+    found = [
+        node_id for node_id, node in made.nodes.items() if node_id in made.running and node.parts.controller.is_active
+    ]
+    return found[0] if found else None
+
+
+async def until_active(made: Cluster) -> int:
+    await until(lambda: active(made) is not None)
+    found = active(made)
+    assert found is not None
+    return found
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for a state of several nodes, some of which may be restarted meanwhile."""
+    while not condition():  # noqa: ASYNC110  # no single event stands for it
+        await trio.sleep(0.01)
+
+
+def partition(made: Cluster, node_id: int, topic: str) -> PartitionImage:
+    """The topic's first partition as a node knows it."""
+    return made.nodes[node_id].parts.metadata.image.topics[topic].partitions[0]
+
+
+async def create(made: Cluster, node_id: int, topic: str, **configs: str) -> None:
+    """By a request to one node, which may not be the controller."""
+    async with connect(made.nodes[node_id]) as client:
+        asked = CreatableTopic(name=topic, num_partitions=1, replication_factor=3)
+        answer = await client.ask(CreateTopicsRequest(topics=[asked], timeout_ms=10_000), CreateTopicsResponse)
+        assert answer.topics[0].error_code == ErrorCode.NONE, answer
+
+
+async def produce(made: Cluster, topic: str, value: bytes) -> int:
+    """With acks=all, to whoever leads; its offset."""
+    while True:
+        any_node = next(iter(made.running))
+        leader = partition(made, any_node, topic).leader
+        if leader in made.running:
+            async with connect(made.nodes[leader]) as client:
+                answer = await client.produce_batch(topic, batch([value]))
+                if answer.error_code == ErrorCode.NONE:
+                    return answer.base_offset
+                assert answer.error_code in (
+                    ErrorCode.NOT_LEADER_OR_FOLLOWER, ErrorCode.NOT_ENOUGH_REPLICAS,
+                    ErrorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND, ErrorCode.REQUEST_TIMED_OUT,
+                ), answer  # fmt: skip
+        await trio.sleep(0.01)
+
+
+@trio_test
+async def test_a_topic_can_be_used_on_every_broker_when_it_is_created(tmp_path: Path) -> None:
+    async with cluster(tmp_path) as made:
+        for count, node_id in enumerate(made.nodes, 1):
+            await create(made, node_id, f"t{count}")
+            for other in made.nodes.values():
+                async with connect(other) as client:
+                    asked = MetadataRequest(topics=[MetadataRequestTopic(name=f"t{count}")])
+                    answer = await client.ask(asked, MetadataResponse)
+                    assert [broker.node_id for broker in answer.brokers] == [1, 2, 3]
+                    assert answer.topics[0].error_code == ErrorCode.NONE
+                    assert sorted(answer.topics[0].partitions[0].isr_nodes) == [1, 2, 3]
+            leader = partition(made, node_id, f"t{count}").leader
+            async with connect(made.nodes[leader]) as client:
+                assert await client.produce(f"t{count}", b"first") == 0
+        images = {node.parts.metadata.image.offset: node.parts.metadata.image for node in made.nodes.values()}
+        assert len(images) == 1
+
+
+@trio_test
+async def test_what_was_acknowledged_outlives_every_broker_in_turn(tmp_path: Path) -> None:
+    async with cluster(tmp_path) as made:
+        await create(made, 1, "t")
+        values = []
+        for round_number in range(3):
+            values.append(b"before %d" % round_number)
+            await produce(made, "t", values[-1])
+            leader = partition(made, next(iter(made.running)), "t").leader
+            await made.kill(leader)
+            values.append(b"after %d" % round_number)
+            await produce(made, "t", values[-1])
+            await made.start(leader)
+            await until(lambda: len(partition(made, next(iter(made.running)), "t").isr) == 3)
+        leader = partition(made, 1, "t").leader
+        async with connect(made.nodes[leader]) as client:
+            assert await client.values("t") == values
+
+
+@trio_test
+async def test_a_new_controller_goes_on_where_the_killed_one_was(tmp_path: Path) -> None:
+    async with cluster(tmp_path) as made:
+        await create(made, 2, "before")
+        first = await until_active(made)
+        await made.kill(first)
+        second = await until_active(made)
+        assert second != first
+        metadata = made.nodes[second].parts.metadata
+        assert "before" in metadata.image.topics
+        await until(lambda: metadata.image.brokers[first].fenced)
+        other = next(node_id for node_id in made.running if node_id != second)
+        async with connect(made.nodes[other]) as client:
+            asked = CreatableTopic(name="after", num_partitions=1, replication_factor=2)
+            answer = await client.ask(CreateTopicsRequest(topics=[asked], timeout_ms=10_000), CreateTopicsResponse)
+            assert answer.topics[0].error_code == ErrorCode.NONE, answer
+        await made.start(first)
+        await until(lambda: "after" in made.nodes[first].parts.metadata.image.topics)
+
+
+@trio_test
+async def test_a_node_that_stops_in_order_hands_its_partitions_over(tmp_path: Path) -> None:
+    async with cluster(tmp_path) as made:
+        await create(made, 1, "t")
+        await produce(made, "t", b"first")
+        leader = partition(made, 1, "t").leader
+        await made.stop(leader)
+        other = next(iter(made.running))
+        state = partition(made, other, "t")
+        assert state.leader in made.running
+        assert leader not in state.isr
+        assert await produce(made, "t", b"second") == 1
+
+
+@trio_test
+async def test_it_comes_back_after_all_have_stopped(tmp_path: Path) -> None:
+    async with cluster(tmp_path, durable=True) as made:
+        await create(made, 1, "t")
+        await produce(made, "t", b"first")
+        cluster_id = made.cluster_id
+    async with cluster(tmp_path, durable=True) as made:
+        assert made.cluster_id == cluster_id
+        assert await produce(made, "t", b"second") == 1
+        leader = partition(made, 1, "t").leader
+        async with connect(made.nodes[leader]) as client:
+            assert await client.values("t") == [b"first", b"second"]
+
+
+@trio_test
+async def test_controllers_can_have_nodes_of_their_own(tmp_path: Path) -> None:
+    members = members_of(2, controllers=1, racks=("a", "b"))
+    async with cluster(tmp_path, members) as made, connect(made.nodes[1]) as client:
+        described = await client.ask(DescribeClusterRequest(), DescribeClusterResponse)
+        assert [(broker.broker_id, broker.rack) for broker in described.brokers] == [(1, "a"), (2, "b")]
+        asked = DescribeQuorumRequestTopicData(
+            topic_name="__cluster_metadata", partitions=[DescribeQuorumRequestPartitionData(partition_index=0)]
+        )
+        quorum = await client.ask(DescribeQuorumRequest(topics=[asked]), DescribeQuorumResponse)
+        state = quorum.topics[0].partitions[0]
+        assert (state.leader_id, [each.replica_id for each in state.current_voters]) == (3, [3])
+        assert sorted(each.replica_id for each in state.observers) == [1, 2]
