@@ -12,8 +12,15 @@ import trio
 from kafkapy.broker import Broker
 from kafkapy.coordinators.group import GroupCoordinator
 from kafkapy.coordinators.topic_log import TopicCoordinatorLog
-from kafkapy.coordinators.transaction import MarkerWriter, PartitionEnlister, TransactionCoordinator
+from kafkapy.coordinators.transaction import (
+    MarkerChannels,
+    MarkerWriter,
+    PartitionEnlister,
+    RemoteEnlister,
+    TransactionCoordinator,
+)
 from kafkapy.fetching.sessions import FetchSessionCache
+from kafkapy.metadata.active_controller import ActiveController
 from kafkapy.metadata.dynamic_settings import DynamicSettings
 from kafkapy.metadata.internal_topics import create_internal_topic
 from kafkapy.metadata.producer_ids import ProducerIds
@@ -38,6 +45,7 @@ if TYPE_CHECKING:
     from kafkapy.partitions.disk_watch import DiskWatch
     from kafkapy.partitions.topic_settings import TopicSettingsSource
     from kafkapy.settings.current import CurrentSettings
+    from kafkapy_controller.producer_ids import ProducerIdBlock
     from kafkapy_log import LogStore
 
 RECOVERY_TURN_SECONDS = 0.05
@@ -49,6 +57,8 @@ class BrokerPart:
 
     broker: Broker
     log_cleaning: LogCleaning
+    marker_channels: MarkerChannels
+    remote_enlister: RemoteEnlister
     lifecycle: BrokerLifecycle | None = None
     """None in a quorum of one, whose controller registers the broker of its own process."""
 
@@ -97,8 +107,11 @@ class BrokerPart:
             with suppress(StorageError):  # the disk has failed for this log before; nobody opens these files again
                 store.close(clean=False)
             return
-        epoch = self._broker_epoch if self.lifecycle is None else self.lifecycle.epoch
-        store.close(self._partitions.high_watermarks(), broker_epoch=epoch)
+        store.close(self._partitions.high_watermarks(), broker_epoch=self._registered_epoch)
+
+    @property
+    def _registered_epoch(self) -> int:
+        return self._broker_epoch if self.lifecycle is None else self.lifecycle.epoch
 
     async def start(self, parts: ExitStack, nursery: trio.Nursery) -> None:
         """Register the broker, recover its logs, follow the metadata. Raises StartupError, StoreError, KafkaError."""
@@ -173,9 +186,13 @@ class BrokerPart:
         store, metadata, controller, partitions = quorum.store, quorum.publisher, quorum.controller, self._partitions
 
         async def create_topic(name: str) -> None:
-            await create_internal_topic(controller, name, settings.now)
+            await create_internal_topic(active_controller, name, settings.now)
 
-        producer_ids = ProducerIds(controller.allocate_producer_ids)
+        async def allocate_producer_ids() -> ProducerIdBlock:
+            return await active_controller.allocate_producer_ids(node_id, self._registered_epoch)
+
+        active_controller = ActiveController(controller, quorum.channel)
+        producer_ids = ProducerIds(allocate_producer_ids)
         groups = GroupCoordinator(
             settings,
             self._clock,
@@ -185,13 +202,15 @@ class BrokerPart:
         )
         parts.callback(groups.close)
         markers = MarkerWriter(partitions, groups, self._clock)
+        self.marker_channels = MarkerChannels(markers, metadata, quorum.peers, settings, node_id=node_id)
+        self.remote_enlister = RemoteEnlister(quorum.peers, settings)
         transactions = TransactionCoordinator(
             settings,
             self._clock,
             TopicCoordinatorLog(TRANSACTION_TOPIC, partitions, metadata, self._clock, create_topic, node_id=node_id),
             metadata,
             producer_ids.next,
-            markers,
+            self.marker_channels,
         )
         parts.callback(transactions.close)
         metadata.subscribe(groups.follow_metadata)
@@ -216,7 +235,7 @@ class BrokerPart:
             ),
             groups=groups,
             transactions=transactions,
-            enlister=PartitionEnlister(transactions),
+            enlister=PartitionEnlister(transactions, self.remote_enlister, self._clock, settings, node_id=node_id),
             markers=markers,
             producer_ids=producer_ids,
         )
