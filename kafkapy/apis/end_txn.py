@@ -14,10 +14,10 @@ Errors  INVALID_REQUEST              an empty transactional id
         CONCURRENT_TRANSACTIONS      the transaction is still being completed: try again
         NOT_COORDINATOR              `__transaction_state` was deleted meanwhile
         COORDINATOR_LOAD_IN_PROGRESS
-Differs: the answer leaves after every transaction marker is written. Apache Kafka answers before, so for some
-         milliseconds it may answer the next request with CONCURRENT_TRANSACTIONS. For the same reason, a Produce of the
-         old epoch that is pipelined behind the EndTxn is refused here with INVALID_PRODUCER_EPOCH; Apache Kafka may
-         still append it.
+Differs: the answer leaves after every transaction marker is written, or after 200 ms if other brokers have not written
+         theirs by then. Apache Kafka answers before, so for some milliseconds it may answer the next request with
+         CONCURRENT_TRANSACTIONS. For the same reason, a Produce of the old epoch that is pipelined behind the EndTxn is
+         refused here with INVALID_PRODUCER_EPOCH; Apache Kafka may still append it.
 """
 
 from __future__ import annotations

@@ -126,12 +126,14 @@ def _may_make_topics(request: MetadataRequest, context: RequestContext) -> bool:
 
 
 async def _make(context: RequestContext, missing: list[str]) -> None:
+    from kafkapy.metadata.active_controller import ActiveController
     from kafkapy.metadata.internal_topics import create_missing_topics
 
+    controller = ActiveController(context.broker.controller, context.broker.to_controller)
     try:
         if len(missing) > PARTITIONS_PER_REQUEST_MAX:
             raise KafkaError(ErrorCode.POLICY_VIOLATION, f"a request may make {PARTITIONS_PER_REQUEST_MAX} topics")
-        created = await create_missing_topics(context.broker.controller, missing, context.broker.settings.now)
+        created = await create_missing_topics(controller, missing, context.broker.settings.now)
         _log_created(created, context)
     except KafkaError as error:
         # The client gets UNKNOWN_TOPIC_OR_PARTITION, as from Apache Kafka; the reason goes to the broker's log.

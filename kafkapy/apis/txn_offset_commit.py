@@ -18,7 +18,10 @@ Errors  UNKNOWN_TOPIC_OR_PARTITION  no such topic (before v6) or partition
                                     ILLEGAL_GENERATION)
         ILLEGAL_GENERATION          not the group's generation
         UNKNOWN_MEMBER_ID, FENCED_INSTANCE_ID
-        COORDINATOR_LOAD_IN_PROGRESS (before v2 COORDINATOR_NOT_AVAILABLE)
+        INVALID_TXN_STATE           the transaction has ended while its coordinator was asked
+        NOT_COORDINATOR             another broker coordinates the group
+        COORDINATOR_LOAD_IN_PROGRESS (before v2 COORDINATOR_NOT_AVAILABLE); also if the transaction coordinator has not
+                                    answered
 """
 
 from __future__ import annotations
@@ -87,6 +90,8 @@ def _commit(
     def refuse(error: KafkaError) -> list[TopicOutcome]:
         code = error.code
         version = context.api_version
+        if code is ErrorCode.NETWORK_EXCEPTION:
+            code = ErrorCode.COORDINATOR_LOAD_IN_PROGRESS  # clients try that again without looking for coordinators
         if code is ErrorCode.COORDINATOR_LOAD_IN_PROGRESS and version < FIRST_VERSION_WITH_LOAD_IN_PROGRESS:
             code = ErrorCode.COORDINATOR_NOT_AVAILABLE
         return [topic.refused(code) for topic in known]
@@ -118,11 +123,16 @@ def _enlist(request: TxnOffsetCommitRequest, index: int, context: RequestContext
             enlisting = Enlisting.ADD
     partition = context.broker.partitions.leader(OFFSETS_TOPIC, index)
     producer = ProducerIdAndEpoch(request.producer_id, request.producer_epoch)
+    producers = partition.log.producers
+    guard = producers.guard(producer.producer_id)
 
     def check(outcome: Mapping[Partition, Verification | KafkaError]) -> None:
         said = outcome[partition]
         if isinstance(said, KafkaError):
             raise said
+        if producers.guard(producer.producer_id) is not guard and not producers.has_open_transaction(*producer):
+            # Its marker has come meanwhile: no other would end what is committed now (KIP-890).
+            raise KafkaError(ErrorCode.INVALID_TXN_STATE)
 
     return context.broker.enlister.enlist(request.transactional_id, producer, [partition], enlisting).map(check)
 

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from kafkapy_wire.errors import ErrorCode, KafkaError
+from kafkapy_wire.errors import ErrorCode, KafkaError, error_code
 from kafkapy_wire.messages.create_topics import CreatableTopic, CreatableTopicConfig, CreateTopicsRequest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from kafkapy.metadata.ports import Controller
     from kafkapy.settings import Settings
     from kafkapy.settings.given import GivenTopic
+    from kafkapy_wire.messages.create_topics import CreateTopicsResponse
 
 
-async def create_missing_topics(controller: Controller, names: Iterable[str], settings: Settings) -> list[str]:
+class TopicCreator(Protocol):
+    """The active controller: see `active_controller.ActiveController`."""
+
+    async def create_topics(self, request: CreateTopicsRequest) -> CreateTopicsResponse: ...
+
+
+async def create_missing_topics(controller: TopicCreator, names: Iterable[str], settings: Settings) -> list[str]:
     """Create the topics that do not exist, and return their names. It is no error if another request is faster.
 
     Raises KafkaError with the first failure.
@@ -23,7 +29,7 @@ async def create_missing_topics(controller: Controller, names: Iterable[str], se
     return await _create(controller, [topic_to_create(name, settings) for name in names])
 
 
-async def create_given_topics(controller: Controller, topics: Iterable[GivenTopic]) -> None:
+async def create_given_topics(controller: TopicCreator, topics: Iterable[GivenTopic]) -> None:
     """Create the topics that the user has given for the start. Raises KafkaError, whose message names the topic."""
     for topic in topics:
         try:
@@ -32,11 +38,11 @@ async def create_given_topics(controller: Controller, topics: Iterable[GivenTopi
             raise KafkaError(error.code, f"{topic.name}: {error.message}") from error
 
 
-async def _create(controller: Controller, topics: list[CreatableTopic]) -> list[str]:
+async def _create(controller: TopicCreator, topics: list[CreatableTopic]) -> list[str]:
     response = await controller.create_topics(CreateTopicsRequest(topics=topics))
     for result in response.topics:
         if result.error_code not in (ErrorCode.NONE, ErrorCode.TOPIC_ALREADY_EXISTS):
-            raise KafkaError(ErrorCode(result.error_code), result.error_message)
+            raise KafkaError(error_code(result.error_code), result.error_message)
     return [result.name for result in response.topics if result.error_code == ErrorCode.NONE]
 
 
@@ -86,7 +92,7 @@ def topic_to_create(name: str, settings: Settings) -> CreatableTopic:
     return _topic(name, -1, -1, {})
 
 
-async def create_internal_topic(controller: Controller, name: str, settings: Settings) -> None:
+async def create_internal_topic(controller: TopicCreator, name: str, settings: Settings) -> None:
     """As `create_missing_topics`, for a coordinator's topic; the error's message also says which setting to change."""
     try:
         await create_missing_topics(controller, [name], settings)

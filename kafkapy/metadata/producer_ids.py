@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import trio
 
@@ -11,24 +11,30 @@ from kafkapy.pending import Pending, settled
 from kafkapy_wire.errors import ErrorCode, KafkaError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
-    from kafkapy.pending import Pending
     from kafkapy_controller.producer_ids import ProducerIdBlock
+
+NEXT_BLOCK_AT: Final = 0.9
+"""When so much of a block is used, the next one is asked for, as in Apache Kafka: the controller may be slow."""
 
 
 class ProducerIds:
-    """Hands out ids of the current block; `run` asks for the next one when it is used up."""
+    """Hands out ids of the current block; `run` asks for the next one before that is used up."""
 
-    def __init__(self, allocate_block: Callable[[], Pending[ProducerIdBlock]]) -> None:
+    def __init__(self, allocate_block: Callable[[], Awaitable[ProducerIdBlock]]) -> None:
+        """`allocate_block` may raise KafkaError."""
         self._allocate_block = allocate_block
-        self._block = iter(range(0))
+        self._ids = range(0)
+        self._following: range | None = None
+        self._ask_below = 0
+        """So many ids left in the block, and the next one is asked for."""
         self._waiting: deque[Pending[int]] = deque()
         self._wanted = trio.Event()
 
     def next(self) -> Pending[int]:
-        """A new producer id. Refused with COORDINATOR_LOAD_IN_PROGRESS if the controller cannot write to its log."""
-        producer_id = next(self._block, None)
+        """A new producer id. Refused with COORDINATOR_LOAD_IN_PROGRESS if the controller gives none now."""
+        producer_id = self._take()
         if producer_id is not None:
             return settled(producer_id)
         pending: Pending[int] = Pending()
@@ -36,22 +42,42 @@ class ProducerIds:
         self._wanted.set()
         return pending
 
+    def _take(self) -> int | None:
+        if not self._ids and self._following is not None:
+            self._use(self._following)
+            self._following = None
+        if not self._ids:
+            return None
+        producer_id = self._ids[0]
+        self._ids = self._ids[1:]
+        if len(self._ids) <= self._ask_below and self._following is None:
+            self._wanted.set()
+        return producer_id
+
+    def _use(self, ids: range) -> None:
+        self._ids = ids
+        self._ask_below = len(ids) - int(len(ids) * NEXT_BLOCK_AT)
+
     async def run(self) -> None:
         """Get a new block from the controller whenever one is needed, until cancelled."""
         while True:
             await self._wanted.wait()
             self._wanted = trio.Event()
             try:
-                first, count = await self._allocate_block().wait()
+                first, count = await self._allocate_block()
             except KafkaError:
                 # Apache Kafka answers this while its controller gives no block; every client retries.
                 waiting, self._waiting = self._waiting, deque()
                 for pending in waiting:
                     pending.refuse(KafkaError(ErrorCode.COORDINATOR_LOAD_IN_PROGRESS))
                 continue
-            self._block = iter(range(first, first + count))
+            block = range(first, first + count)
+            if self._ids:
+                self._following = block
+            else:
+                self._use(block)
             while self._waiting:
-                producer_id = next(self._block, None)
+                producer_id = self._take()
                 if producer_id is None:
                     self._wanted.set()
                     break

@@ -12,8 +12,15 @@ import trio
 from kafkapy.broker import Broker
 from kafkapy.coordinators.group import GroupCoordinator
 from kafkapy.coordinators.topic_log import TopicCoordinatorLog
-from kafkapy.coordinators.transaction import MarkerWriter, PartitionEnlister, TransactionCoordinator
+from kafkapy.coordinators.transaction import (
+    MarkerChannels,
+    MarkerWriter,
+    PartitionEnlister,
+    RemoteEnlister,
+    TransactionCoordinator,
+)
 from kafkapy.fetching.sessions import FetchSessionCache
+from kafkapy.metadata.active_controller import ActiveController
 from kafkapy.metadata.dynamic_settings import DynamicSettings
 from kafkapy.metadata.internal_topics import create_internal_topic
 from kafkapy.metadata.producer_ids import ProducerIds
@@ -39,6 +46,7 @@ if TYPE_CHECKING:
     from kafkapy.partitions.disk_watch import DiskWatch
     from kafkapy.partitions.topic_settings import TopicSettingsSource
     from kafkapy.settings.current import CurrentSettings
+    from kafkapy_controller.producer_ids import ProducerIdBlock
     from kafkapy_log import LogStore
 
 RECOVERY_TURN_SECONDS = 0.05
@@ -50,6 +58,8 @@ class BrokerPart:
 
     broker: Broker
     log_cleaning: LogCleaning
+    marker_channels: MarkerChannels
+    remote_enlister: RemoteEnlister
     lifecycle: BrokerLifecycle | None = None
     """None in a quorum of one, whose controller registers the broker of its own process."""
 
@@ -191,9 +201,13 @@ class BrokerPart:
         metadata, controller, partitions = quorum.publisher, quorum.controller, self._partitions
 
         async def create_topic(name: str) -> None:
-            await create_internal_topic(controller, name, settings.now)
+            await create_internal_topic(active_controller, name, settings.now)
 
-        producer_ids = ProducerIds(controller.allocate_producer_ids)
+        async def allocate_producer_ids() -> ProducerIdBlock:
+            return await active_controller.allocate_producer_ids(node_id, self._epoch)
+
+        active_controller = ActiveController(controller, quorum.channel)
+        producer_ids = ProducerIds(allocate_producer_ids)
         groups = GroupCoordinator(
             settings,
             self._clock,
@@ -203,13 +217,15 @@ class BrokerPart:
         )
         parts.callback(groups.close)
         markers = MarkerWriter(partitions, groups, self._clock)
+        self.marker_channels = MarkerChannels(markers, metadata, quorum.peers, settings, node_id=node_id)
+        self.remote_enlister = RemoteEnlister(quorum.peers, settings)
         transactions = TransactionCoordinator(
             settings,
             self._clock,
             TopicCoordinatorLog(TRANSACTION_TOPIC, partitions, metadata, self._clock, create_topic, node_id=node_id),
             metadata,
             producer_ids.next,
-            markers,
+            self.marker_channels,
         )
         parts.callback(transactions.close)
         metadata.subscribe(groups.follow_metadata)
@@ -235,7 +251,7 @@ class BrokerPart:
             replication=self._replication,
             groups=groups,
             transactions=transactions,
-            enlister=PartitionEnlister(transactions),
+            enlister=PartitionEnlister(transactions, self.remote_enlister, self._clock, settings, node_id=node_id),
             markers=markers,
             producer_ids=producer_ids,
         )

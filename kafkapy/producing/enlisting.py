@@ -34,6 +34,7 @@ _RETRIABLE = frozenset(
     {
         ErrorCode.COORDINATOR_LOAD_IN_PROGRESS,
         ErrorCode.COORDINATOR_NOT_AVAILABLE,
+        ErrorCode.NETWORK_EXCEPTION,
         ErrorCode.NOT_COORDINATOR,
     }
 )
@@ -75,7 +76,8 @@ def enlist(
     Raises NotEnlisted for the whole request: TRANSACTIONAL_ID_AUTHORIZATION_FAILED, there is no transactional id;
     INVALID_PRODUCER_ID_MAPPING, the batches are of several producers.
     """
-    if request.transactional_id is None:
+    transactional_id = request.transactional_id
+    if transactional_id is None:
         raise NotEnlisted(ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
     producers: set[ProducerIdAndEpoch] = set()
     partitions: list[Partition] = []
@@ -93,7 +95,12 @@ def enlist(
     if not partitions:
         return settled({})
     (producer,) = producers
-    guards = {partition: partition.log.producers.guard(producer.producer_id) for partition in partitions}
+    guards: dict[Partition, object] = {}
+
+    def ask() -> Pending[dict[Partition, Verification | KafkaError]]:
+        for partition in partitions:
+            guards[partition] = partition.log.producers.guard(producer.producer_id)
+        return enlister.enlist(transactional_id, producer, partitions, _enlisting(version))
 
     def answer(
         outcome: dict[Partition, Verification | KafkaError],
@@ -105,7 +112,7 @@ def enlist(
             for partition, said in outcome.items()
         }
 
-    return enlister.enlist(request.transactional_id, producer, partitions, _enlisting(version)).map(answer)
+    return enlister.again_while_ending(ask).map(answer)
 
 
 def _enlisting(version: int) -> Enlisting:

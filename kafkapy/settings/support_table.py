@@ -66,6 +66,7 @@ Table = Mapping[str, Mapping[str | tuple[str, str], str]]
 BROKER: Table = {
     HONOURED: {
         "": """
+            add.partitions.to.txn.retry.backoff.max.ms add.partitions.to.txn.retry.backoff.ms
             advertised.listeners auto.create.topics.enable broker.id broker.rack compression.gzip.level
             compression.lz4.level compression.type compression.zstd.level connections.max.idle.ms
             controller.listener.names controller.quorum.bootstrap.servers controller.quorum.voters
@@ -90,8 +91,8 @@ BROKER: Table = {
             offsets.retention.check.interval.ms offsets.retention.minutes offsets.topic.compression.codec
             offsets.topic.num.partitions offsets.topic.replication.factor offsets.topic.segment.bytes
             producer.id.expiration.check.interval.ms producer.id.expiration.ms
-            replica.high.watermark.checkpoint.interval.ms socket.listen.backlog.size socket.receive.buffer.bytes
-            socket.request.max.bytes socket.send.buffer.bytes
+            replica.high.watermark.checkpoint.interval.ms request.timeout.ms socket.listen.backlog.size
+            socket.receive.buffer.bytes socket.request.max.bytes socket.send.buffer.bytes
             transaction.abort.timed.out.transaction.cleanup.interval.ms transaction.max.timeout.ms
             transaction.partition.verification.enable transaction.remove.expired.transaction.cleanup.interval.ms
             transaction.state.log.min.isr transaction.state.log.num.partitions
@@ -111,9 +112,6 @@ BROKER: Table = {
         _DECOMPRESSED: "max.decompressed.message.bytes",
     },
     HARMLESS: {
-        "the coordinator is in the same process and is waited for, not asked again": """
-            add.partitions.to.txn.retry.backoff.max.ms add.partitions.to.txn.retry.backoff.ms
-        """,
         "there is one data directory, and nothing moves to another": """
             alter.log.dirs.replication.quota.window.num alter.log.dirs.replication.quota.window.size.seconds
             num.replica.alter.log.dirs.threads
@@ -168,7 +166,7 @@ BROKER: Table = {
             replication.quota.window.size.seconds
         """,
         _NO_REMOTE_PEERS: """
-            request.timeout.ms socket.connection.setup.timeout.max.ms socket.connection.setup.timeout.ms
+            socket.connection.setup.timeout.max.ms socket.connection.setup.timeout.ms
         """,
         "a start takes less than a second, and a recovery says how far it is": "server.max.startup.time.ms",
         "without a plug-in that takes them no client sends its metrics": "telemetry.max.bytes",

@@ -100,7 +100,7 @@ class Lab:
             transactions=absent,
             enlister=absent,
             markers=absent,
-            producer_ids=ProducerIds(self.controller.allocate_producer_ids),
+            producer_ids=ProducerIds(lambda: self.controller.allocate_producer_ids().wait()),
         )
         self.broker_epoch = self.run(self.controller.register_broker(self.registration(1, host)).wait())
 

@@ -42,6 +42,10 @@ BROKER_EFFECTS = {
     "metadata/test_snapshot_generator.py::test_segments_below_the_log_start_are_deleted_after_their_delay": """
         internal.metadata.delete.delay.millis internal.metadata.log.segment.bytes
     """,
+    "coordinators/test_two_brokers.py::test_a_produce_waits_a_little_for_the_end_of_the_transaction_before": """
+        add.partitions.to.txn.retry.backoff.max.ms add.partitions.to.txn.retry.backoff.ms
+    """,
+    "coordinators/test_two_brokers.py::test_markers_that_are_not_committed_in_time_are_answered": "request.timeout.ms",
     "network/test_admission.py::test_a_listener_has_a_rate_of_its_own": "max.connection.creation.rate",
     "network/test_admission.py::test_connections_beyond_the_rate_wait_for_their_time": """
         quota.window.num quota.window.size.seconds

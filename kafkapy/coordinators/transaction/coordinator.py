@@ -116,6 +116,7 @@ class TransactionCoordinator:
         if topic is not self._topic or any(topic.name == TRANSACTION_TOPIC for topic in delta.deleted_topics):
             self._topic = topic
             self._runtime.follow_leadership()
+        self._endings.follow_metadata()
 
     def _give_up(self, transactional_ids: Iterable[str]) -> None:
         self._uncommitted.difference_update(transactional_ids)

@@ -3,9 +3,10 @@
 A transaction may have thousands of partitions, so its markers are written in turns of the event loop, and other clients
 are answered between them. Most transactions need one turn, that of the EndTxn request: then no other request
 sees them unfinished. Until the last marker is written a transaction stays PrepareCommit or PrepareAbort. So after
-a crash the next start writes all markers again, also those that were written before.
+a crash, or when the coordinator moves, the next one writes all markers again, also those that were written before.
 
-A marker counts when it is committed. If the disk refuses a marker, it is tried again every MARKER_RETRY_MS.
+A marker counts when it is committed. One that was refused (by a full disk, by a broker that does not lead the partition
+any more) is tried again after MARKER_RETRY_MS, and then ever more rarely.
 """
 
 from __future__ import annotations
@@ -30,7 +31,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("kafkapy.transactions")
 
-MARKER_RETRY_MS = 1_000
+MARKER_RETRY_MS = 50
+MARKER_RETRY_MS_MAX = 1_000
+ANSWER_WAIT_MS = 200
+"""How long the answer to an EndTxn waits for markers that other brokers write, or followers do not have yet."""
 
 _WRITTEN_OR_GONE = (ErrorCode.NONE, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
 _FENCED = (ErrorCode.INVALID_PRODUCER_EPOCH, ErrorCode.TRANSACTION_COORDINATOR_FENCED)
@@ -39,20 +43,32 @@ _FENCED = (ErrorCode.INVALID_PRODUCER_EPOCH, ErrorCode.TRANSACTION_COORDINATOR_F
 class Ending:
     """One decided transaction. `tried` is answered when every partition has been tried once, and if no marker was
     refused, when the transaction is complete: NONE, whatever the disks said; NOT_COORDINATOR, when this node gave the
-    transaction up before.
+    transaction up before. It does not wait for other brokers for longer than ANSWER_WAIT_MS.
     """
 
-    __slots__ = ("is_fenced", "refused", "transaction", "tried", "uncommitted_count", "untried")
+    __slots__ = ("is_fenced", "patience", "refused", "told", "transaction", "tried", "unknown", "untried")
 
     def __init__(self, transaction: Transaction) -> None:
         self.transaction = transaction
         self.untried = sorted(transaction.partitions, reverse=True)  # taken from the end
         self.refused: list[TopicPartition] = []
-        self.uncommitted_count = 0
-        """Markers that are appended, and not committed yet."""
+        self.unknown: dict[TopicPartition, Pending[ErrorCode]] = {}
+        """Markers that are sent to other brokers, or appended and not committed yet."""
         self.is_fenced = False
         """Another coordinator leads the partition now, and writes the remaining markers, as in Apache Kafka."""
         self.tried: Pending[ErrorCode] = Pending()
+        self.patience: Timer | None = None
+        self.told: set[ErrorCode] = set()
+        """The errors that the log has a line about."""
+
+    def give_up(self) -> None:
+        """Another coordinator writes the remaining markers: those that were not sent yet are not sent any more."""
+        if self.patience is not None:
+            self.patience.cancel()
+        for written in self.unknown.values():
+            written.abandon()
+        if not self.tried.settled:
+            self.tried.answer(ErrorCode.NOT_COORDINATOR)
 
 
 class Endings:
@@ -75,12 +91,14 @@ class Endings:
         self._endings: dict[str, Ending] = {}
         self._next_turn: Timer | None = None
         self._retry: Timer | None = None
+        self._retry_ms = MARKER_RETRY_MS
 
     def __contains__(self, transactional_id: str) -> bool:
         return transactional_id in self._endings
 
     def begin(self, transaction: Transaction) -> Pending[ErrorCode]:
         """Write markers for one turn; further turns write the rest. Returns `Ending.tried`."""
+        self.give_up([transaction.transactional_id])
         ending = self._endings[transaction.transactional_id] = Ending(transaction)
         self._write(ending)
         self._go_on()
@@ -96,8 +114,8 @@ class Endings:
         """This broker no longer coordinates these: the new coordinator writes the remaining markers."""
         for transactional_id in transactional_ids:
             ending = self._endings.pop(transactional_id, None)
-            if ending is not None and not ending.tried.settled:
-                ending.tried.answer(ErrorCode.NOT_COORDINATOR)
+            if ending is not None:
+                ending.give_up()
         if not self._endings:
             for timer in (self._next_turn, self._retry):
                 if timer is not None:
@@ -122,24 +140,37 @@ class Endings:
         if self._next_turn is None and any(ending.untried for ending in self._endings.values()):
             self._next_turn = self._clock.call_later(0, self._take_turn)
 
+    def follow_metadata(self) -> None:
+        """Other brokers lead some partitions now: what was refused is tried again soon."""
+        if self._retry is not None and self._retry_ms > MARKER_RETRY_MS:
+            self._retry.cancel()
+            self._retry_ms = MARKER_RETRY_MS
+            self._retry = self._clock.call_later(MARKER_RETRY_MS, self._try_again)
+
+    def _try_later(self) -> None:
+        if self._retry is None:
+            self._retry = self._clock.call_later(self._retry_ms, self._try_again)
+            self._retry_ms = min(self._retry_ms * 2, MARKER_RETRY_MS_MAX)
+
     def _try_again(self) -> None:
         self._retry = None
         for ending in list(self._endings.values()):
-            if not ending.untried and not ending.uncommitted_count:
+            if not ending.untried and (ending.refused or not ending.unknown):
                 ending.untried, ending.refused = sorted(ending.refused, reverse=True), []
                 self._write(ending)
+        if self._retry is None:
+            self._retry_ms = MARKER_RETRY_MS  # nothing was refused
         self._go_on()
 
     def _write(self, ending: Ending) -> None:
         """Write markers for one turn. When the last one is committed, store that the transaction is complete."""
-        transaction = ending.transaction
         try:
             self._write_markers(ending)
         except KafkaError as error:
-            logger.log(_level(error.code), "cannot end the transaction of %s: %s", transaction.transactional_id, error)
+            _tell(ending, error.code, "write the markers")
             ending.refused += ending.untried
             ending.untried.clear()
-        if not ending.untried and not ending.uncommitted_count:
+        if not ending.untried:
             self._after_the_last(ending)
 
     def _write_markers(self, ending: Ending) -> None:
@@ -152,29 +183,23 @@ class Endings:
             if written.settled:
                 self._note(ending, partition, written.result())
             else:
-                ending.uncommitted_count += 1
+                ending.unknown[partition] = written
                 written.when_settled(partial(self._committed, ending, partition))
             if turn.is_over:
                 return
 
     def _committed(self, ending: Ending, partition: TopicPartition, written: Pending[ErrorCode]) -> None:
-        ending.uncommitted_count -= 1
+        ending.unknown.pop(partition, None)
         if self._endings.get(ending.transaction.transactional_id) is not ending:
             return  # given up meanwhile
         self._note(ending, partition, written.result())
-        if not ending.untried and not ending.uncommitted_count:
+        if not ending.untried and not ending.unknown:
             self._after_the_last(ending)
 
     def _note(self, ending: Ending, partition: TopicPartition, error: ErrorCode) -> None:
         if error in _WRITTEN_OR_GONE:
             return
-        logger.log(
-            _level(error),
-            "cannot write the marker of %s into %s-%d: %s",
-            ending.transaction.transactional_id,
-            *partition,
-            error.name,
-        )
+        _tell(ending, error, f"write the marker into {partition[0]}-{partition[1]}")
         if error in _FENCED:
             ending.is_fenced = True
             ending.untried.clear()
@@ -182,29 +207,42 @@ class Endings:
             ending.refused.append(partition)
 
     def _after_the_last(self, ending: Ending) -> None:
-        """Every partition has been tried."""
+        """Every partition has been tried; what became of some markers may be unknown yet."""
+        if ending.unknown:
+            if ending.refused:
+                self._try_later()
+            if ending.patience is None:
+                ending.patience = self._clock.call_later(ANSWER_WAIT_MS, partial(self._has_tried, ending))
+            return
         transactional_id = ending.transaction.transactional_id
         if not ending.is_fenced and not ending.refused:
             try:
                 completed = self._complete(ending.transaction)
             except KafkaError as error:
-                logger.log(_level(error.code), "cannot end the transaction of %s: %s", transactional_id, error)
+                _tell(ending, error.code, "complete the transaction")
             else:
                 del self._endings[transactional_id]
                 completed.when_settled(lambda _: self._has_tried(ending))
                 return
         if ending.is_fenced:
             del self._endings[transactional_id]
-        elif self._retry is None:
-            self._retry = self._clock.call_later(MARKER_RETRY_MS, self._try_again)
+        else:
+            self._try_later()
         self._has_tried(ending)
 
     def _has_tried(self, ending: Ending) -> None:
+        if ending.patience is not None:
+            ending.patience.cancel()
         if not ending.tried.settled:
             ending.tried.answer(ErrorCode.NONE)
 
 
-def _level(error: ErrorCode) -> int:
-    """The log level: the disk watch has logged a full disk already, and each marker is retried every second."""
-    waits_for_disk = error in (ErrorCode.KAFKA_STORAGE_ERROR, ErrorCode.NOT_COORDINATOR)
-    return logging.INFO if waits_for_disk else logging.ERROR
+def _tell(ending: Ending, error: ErrorCode, what: str) -> None:
+    """Log the error once for each ending, which is tried again and again.
+
+    One that passes is no more than information: the disk watch has logged a full disk already, and leaders move.
+    """
+    if error not in ending.told:
+        ending.told.add(error)
+        level = logging.INFO if error.retriable else logging.ERROR
+        logger.log(level, "%s: cannot %s: %s", ending.transaction.transactional_id, what, error.name)

@@ -12,15 +12,19 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from kafkapy.pending import Pending, attempt, settled
+from kafkapy_controller.image import NO_LEADER
 from kafkapy_log import Verification
 from kafkapy_wire.errors import ErrorCode, KafkaError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
+    from kafkapy.clock import Clock
     from kafkapy.coordinators.transaction.coordinator import TransactionCoordinator
-    from kafkapy.coordinators.transaction.transaction import ProducerIdAndEpoch
+    from kafkapy.coordinators.transaction.remote_enlisting import Errors, RemoteEnlister
+    from kafkapy.coordinators.transaction.transaction import ProducerIdAndEpoch, TopicPartition
     from kafkapy.partitions.partition import Partition
+    from kafkapy.settings.current import CurrentSettings
 
 NOT_ADDED = "Partition was not added to the transaction"
 
@@ -34,10 +38,22 @@ class Enlisting(Enum):
 
 
 class PartitionEnlister:
-    """Asks the transaction coordinator of this node, which is the only one."""
+    """Asks the transaction coordinator: the one here, or through `remote` one on another broker."""
 
-    def __init__(self, transactions: TransactionCoordinator) -> None:
+    def __init__(
+        self,
+        transactions: TransactionCoordinator,
+        remote: RemoteEnlister,
+        clock: Clock,
+        settings: CurrentSettings,
+        *,
+        node_id: int,
+    ) -> None:
         self._transactions = transactions
+        self._remote = remote
+        self._clock = clock
+        self._settings = settings
+        self._node_id = node_id
 
     def enlist(
         self, transactional_id: str, producer: ProducerIdAndEpoch, partitions: Iterable[Partition], enlisting: Enlisting
@@ -45,8 +61,8 @@ class PartitionEnlister:
         """For each partition: the `Verification` for its log, or the error.
 
         Errors: INVALID_PRODUCER_ID_MAPPING, INVALID_PRODUCER_EPOCH, CONCURRENT_TRANSACTIONS, INVALID_REQUEST (empty
-        transactional id), COORDINATOR_LOAD_IN_PROGRESS, COORDINATOR_NOT_AVAILABLE; TRANSACTION_ABORTABLE, for old
-        clients INVALID_TXN_STATE.
+        transactional id), COORDINATOR_LOAD_IN_PROGRESS, COORDINATOR_NOT_AVAILABLE, NOT_COORDINATOR, NETWORK_EXCEPTION;
+        TRANSACTION_ABORTABLE, for old clients INVALID_TXN_STATE.
         """
         outcome: dict[Partition, Verification | KafkaError] = {}
         unknown: dict[tuple[str, int], Partition] = {}
@@ -60,36 +76,78 @@ class PartitionEnlister:
         if enlisting is not Enlisting.ADD and not self._transactions.verifies_partitions:
             return settled(outcome | dict.fromkeys(unknown.values(), Verification.IN_TRANSACTION))
 
-        def ask() -> Pending[dict[Partition, Verification | KafkaError]]:
-            if enlisting is Enlisting.ADD:
-                from kafkapy.coordinators.transaction.transaction import EPOCH_BUMP_VERSION  # not needed at start
-
-                added = self._transactions.add_partitions(transactional_id, producer, unknown, EPOCH_BUMP_VERSION)
-                return added.map(lambda _: outcome | dict.fromkeys(unknown.values(), Verification.ADDED))
-            return self._transactions.missing_partitions(transactional_id, producer, unknown).map(check)
-
-        def check(missing: set[tuple[str, int]]) -> dict[Partition, Verification | KafkaError]:
+        def conclude(errors: Errors) -> dict[Partition, Verification | KafkaError]:
+            verified = Verification.ADDED if enlisting is Enlisting.ADD else Verification.IN_TRANSACTION
             for key, partition in unknown.items():
-                outcome[partition] = _not_in_transaction(enlisting) if key in missing else Verification.IN_TRANSACTION
+                error = errors.get(key, ErrorCode.NONE)
+                outcome[partition] = verified if error is ErrorCode.NONE else _as_seen_by_writers(error, enlisting)
             return outcome
 
         def refuse(error: KafkaError) -> dict[Partition, Verification | KafkaError]:
-            return outcome | dict.fromkeys(unknown.values(), _as_seen_by_writers(error))
+            code = error.code
+            return outcome | {partition: _as_seen_by_writers(code, enlisting) for partition in unknown.values()}
 
-        return attempt(ask).otherwise(refuse)
+        return (
+            attempt(lambda: self._ask(transactional_id, producer, list(unknown), enlisting))
+            .map(conclude)
+            .otherwise(refuse)
+        )
+
+    def _ask(
+        self,
+        transactional_id: str,
+        producer: ProducerIdAndEpoch,
+        partitions: list[TopicPartition],
+        enlisting: Enlisting,
+    ) -> Pending[Errors]:
+        """The errors of partitions that have some. Raises KafkaError, or is refused with one, for all of them."""
+        coordinator = self._transactions.coordinator_of(transactional_id)
+        if coordinator == NO_LEADER:  # or no `__transaction_state`, and so no transaction
+            raise KafkaError(ErrorCode.COORDINATOR_NOT_AVAILABLE)
+        if coordinator != self._node_id:
+            verify_only = enlisting is not Enlisting.ADD
+            return self._remote.ask(coordinator, transactional_id, producer, partitions, verify_only=verify_only)
+        if enlisting is Enlisting.ADD:
+            from kafkapy.coordinators.transaction.transaction import EPOCH_BUMP_VERSION  # not needed at start
+
+            added = self._transactions.add_partitions(transactional_id, producer, partitions, EPOCH_BUMP_VERSION)
+            return added.map(lambda _: {})
+        missing = self._transactions.missing_partitions(transactional_id, producer, partitions)
+        return missing.map(lambda names: dict.fromkeys(names, ErrorCode.TRANSACTION_ABORTABLE))
+
+    def again_while_ending(
+        self, ask: Callable[[], Pending[dict[Partition, Verification | KafkaError]]]
+    ) -> Pending[dict[Partition, Verification | KafkaError]]:
+        """`ask()`, which enlists; and again as long as the producer's previous transaction is being completed: its
+        markers may be on their way to other brokers. As in Apache Kafka, every add.partitions.to.txn.retry.backoff.ms
+        for add.partitions.to.txn.retry.backoff.max.ms.
+        """
+        settings = self._settings.now.transactions
+        until_ms = self._clock.monotonic_ms() + settings.add_partitions_to_txn_retry_backoff_max_ms
+
+        def go_on(
+            outcome: dict[Partition, Verification | KafkaError],
+        ) -> Pending[dict[Partition, Verification | KafkaError]]:
+            if not any(_is_ending(said) for said in outcome.values()) or self._clock.monotonic_ms() >= until_ms:
+                return settled(outcome)
+            later: Pending[dict[Partition, Verification | KafkaError]] = Pending()
+            self._clock.call_later(
+                settings.add_partitions_to_txn_retry_backoff_ms, lambda: later.follow(attempt(ask).and_then(go_on))
+            )
+            return later
+
+        return ask().and_then(go_on)
 
 
-def _not_in_transaction(enlisting: Enlisting) -> KafkaError:
-    if enlisting is Enlisting.CHECK_FOR_OLD_CLIENT:
-        return KafkaError(ErrorCode.INVALID_TXN_STATE, NOT_ADDED)
-    return KafkaError(ErrorCode.TRANSACTION_ABORTABLE)
+def _is_ending(said: Verification | KafkaError) -> bool:
+    return isinstance(said, KafkaError) and said.code is ErrorCode.CONCURRENT_TRANSACTIONS
 
 
-def _as_seen_by_writers(error: KafkaError) -> KafkaError:
-    match error.code:
+def _as_seen_by_writers(code: ErrorCode, enlisting: Enlisting) -> KafkaError:
+    match code:
         case ErrorCode.PRODUCER_FENCED:  # fatal to a producer; a produce that comes late need not be
             return KafkaError(ErrorCode.INVALID_PRODUCER_EPOCH)
-        case ErrorCode.NOT_COORDINATOR:  # there is no `__transaction_state`, so no transaction
-            return KafkaError(ErrorCode.COORDINATOR_NOT_AVAILABLE)
+        case ErrorCode.TRANSACTION_ABORTABLE if enlisting is Enlisting.CHECK_FOR_OLD_CLIENT:
+            return KafkaError(ErrorCode.INVALID_TXN_STATE, NOT_ADDED)
         case _:
-            return error
+            return KafkaError(code)
