@@ -49,10 +49,7 @@ def decide_controller_registration(image: MetadataImage, request: ControllerRegi
     Raises KafkaError: UNSUPPORTED_VERSION, INVALID_REGISTRATION.
     """
     if image.metadata_version < CONTROLLER_REGISTRATION:
-        raise KafkaError(
-            ErrorCode.UNSUPPORTED_VERSION,
-            "The current MetadataVersion is too old to support controller registrations.",
-        )
+        raise KafkaError(ErrorCode.UNSUPPORTED_VERSION, "The version of API is not supported.")
     registration = _of_controller(request)
     _check_entries(registration)
     return decide_register_controller(image, registration)
