@@ -233,7 +233,7 @@ class ApacheKafka:
 
     `settings` overrides what is below by Kafka's names. With `data_dir` the directory is the caller's: it is formatted
     when it is not yet, and it stays. `voters_in_log`: the quorum's voters are in the metadata log (kraft.version 1,
-    KIP-853), as kafkapy writes them, not in the settings.
+    KIP-853), as kafkapy writes them, not in the settings. `release_version` is the metadata.version of a new cluster.
     """
 
     def __init__(
@@ -246,6 +246,7 @@ class ApacheKafka:
         log_level: str = "INFO",
         voters_in_log: bool = False,
         version: str = KAFKA_VERSION,
+        release_version: str | None = None,
     ) -> None:
         self._port = port or free_port()
         self._controller_port = free_port()
@@ -282,6 +283,8 @@ class ApacheKafka:
             del self.settings["controller.quorum.voters"]
             self.settings["controller.quorum.bootstrap.servers"] = f"127.0.0.1:{self._controller_port}"
             self._format_options = ("--standalone",)
+        if release_version is not None:
+            self._format_options += ("--release-version", release_version)
 
     @property
     def port(self) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum, auto
+from math import inf
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 NOT_IN_SHUTDOWN: Final = -1
 NO_OFFSET: Final = -1
+FOREVER: Final = inf
 
 VERY_LATE: Final = 0.5
 """In session timeouts: so long after a session has timed out, it is not known whether the broker was silent."""
@@ -48,7 +50,7 @@ class _Session:
         """The broker has caught up once it has replayed the record there."""
         self.contact_ms: float | None = None
         """Of the last heartbeat; None before the first one, and after the session has timed out."""
-        self.metadata_offset = NO_OFFSET
+        self.metadata_offset: float = NO_OFFSET
         self.shutdown_offset = NOT_IN_SHUTDOWN
         """The other brokers must have replayed the record there before this one may stop."""
 
@@ -84,6 +86,11 @@ class BrokerHeartbeats:
         """A heartbeat of this registration has come, or something else that shows that the broker is alive."""
         self._session(broker).contact_ms = now_ms
 
+    def keep(self, broker: BrokerImage) -> None:
+        """The broker is in the process of this controller: it lives as long as this, and sends no heartbeats."""
+        session = self._session(broker)
+        session.contact_ms = session.metadata_offset = FOREVER
+
     def note_registered(self, broker_id: int, epoch: int, registration_offset: int) -> None:
         """The broker has registered by the record at that offset. With a new epoch its former session is over."""
         session = self._sessions.get(broker_id)
@@ -115,7 +122,8 @@ class BrokerHeartbeats:
     def deadline_ms(self) -> float | None:
         """When `take_expired` has something to do next, unless heartbeats come; None: there is no session."""
         contacts = [session.contact_ms for session in self._sessions.values() if session.contact_ms is not None]
-        return min(contacts) + self.session_timeout_ms if contacts else None
+        first_ms = min(contacts, default=FOREVER)
+        return None if first_ms == FOREVER else first_ms + self.session_timeout_ms
 
     # States
 
@@ -160,7 +168,7 @@ class BrokerHeartbeats:
             and broker.epoch == session.epoch
             and not broker.fenced
         ]
-        return min(offsets, default=float("inf"))
+        return min(offsets, default=FOREVER)
 
     def _session(self, broker: BrokerImage) -> _Session:
         session = self._sessions.get(broker.broker_id)

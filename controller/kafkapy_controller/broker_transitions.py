@@ -16,12 +16,11 @@ from kafkapy_controller.image import NO_LEADER, BrokerImage, MetadataImage, Part
 from kafkapy_controller.metadata_records import MetadataRecord
 from kafkapy_controller.metadata_version import CORDONED_LOG_DIRS, DIRECTORY_ASSIGNMENT
 from kafkapy_controller.partition_changes import BrokerTransition, PartitionChanges, TopicRules, all_partitions
+from kafkapy_controller.registration import FENCE, UNFENCE
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.record_formats.metadata import BrokerRegistrationChangeRecord, UnregisterBrokerRecord
 from kafkapy_wire.uuid import Uuid
 
-FENCE = 1
-UNFENCE = -1
 IN_CONTROLLED_SHUTDOWN = 1
 
 PartitionKey = tuple[Uuid, int]

@@ -51,7 +51,7 @@ def decide_update_features(
         name, level = update.feature, update.max_version_level
         current = image.kraft_version if name == KRAFT_VERSION else image.features.get(name, 0)
         _check(image, update, current, proposed, node_id, voter_ids)
-        if level != current:
+        if name != KRAFT_VERSION:  # whose level no FeatureLevelRecord says
             records.append(FeatureLevelRecord(name=name, feature_level=level))
     results = [  # before version 2
         UpdatableFeatureResult(feature=update.feature, error_message="NONE") for update in request.feature_updates

@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from kafkapy_controller.broker_transitions import (
-    FENCE,
-    UNFENCE,
-    PartitionKey,
-    Transition,
-    partition_records,
-    partitions_of,
-)
 from kafkapy_controller.decision import Decision
-from kafkapy_controller.features import ELR_FEATURE, KRAFT_VERSION
 from kafkapy_controller.image import (
     NO_LEADER,
     Endpoint,
@@ -25,15 +16,9 @@ from kafkapy_controller.image import (
 from kafkapy_controller.metadata_records import MetadataRecord
 from kafkapy_controller.metadata_version import (
     CONTROLLER_REGISTRATION,
-    CONTROLLER_UNREGISTRATION,
     CORDONED_LOG_DIRS,
     DIRECTORY_ASSIGNMENT,
-    METADATA_VERSION,
 )
-from kafkapy_controller.partition_changes import TopicRules, all_partitions
-from kafkapy_wire.errors import ErrorCode, KafkaError
-from kafkapy_wire.messages.broker_registration import BrokerRegistrationRequest
-from kafkapy_wire.messages.controller_registration import ControllerRegistrationRequest
 from kafkapy_wire.record_formats.metadata import (
     BrokerEndpoint,
     BrokerFeature,
@@ -43,18 +28,11 @@ from kafkapy_wire.record_formats.metadata import (
     PartitionChangeRecord,
     RegisterBrokerRecord,
     RegisterControllerRecord,
-    UnregisterControllerRecord,
 )
-from kafkapy_wire.uuid import Uuid, uuid_text
+from kafkapy_wire.uuid import Uuid
 
-FIRST_VERSION_WITH_PREVIOUS_EPOCH = 3
-"""Of BrokerRegistration. A broker that sends an older one cannot say that it has stopped in order."""
-
-ENTRIES_MAX = 1_000
-"""Listeners, features and log directories of one node. Its record must stay far below what a follower can fetch."""
-
-SECURITY_PROTOCOLS = range(4)
-"""0 PLAINTEXT, 1 SSL, 2 SASL_PLAINTEXT, 3 SASL_SSL."""
+FENCE = 1
+UNFENCE = -1
 
 
 class NodeRegistration(NamedTuple):
@@ -66,26 +44,6 @@ class NodeRegistration(NamedTuple):
     features: Mapping[str, tuple[int, int]]
     rack: str | None = None
     log_dirs: Sequence[Uuid] = ()
-
-    @classmethod
-    def of_broker(cls, request: BrokerRegistrationRequest) -> NodeRegistration:
-        return cls(
-            node_id=request.broker_id,
-            incarnation_id=request.incarnation_id,
-            endpoints=[Endpoint(e.name, e.host, e.port, e.security_protocol) for e in request.listeners],
-            features={f.name: (f.min_supported_version, f.max_supported_version) for f in request.features},
-            rack=request.rack,
-            log_dirs=request.log_dirs,
-        )
-
-    @classmethod
-    def of_controller(cls, request: ControllerRegistrationRequest) -> NodeRegistration:
-        return cls(
-            node_id=request.controller_id,
-            incarnation_id=request.incarnation_id,
-            endpoints=[Endpoint(e.name, e.host, e.port, e.security_protocol) for e in request.listeners],
-            features={f.name: (f.min_supported_version, f.max_supported_version) for f in request.features},
-        )
 
 
 # Controllers
@@ -111,184 +69,10 @@ def decide_register_controller(image: MetadataImage, registration: NodeRegistrat
     return Decision([record], None)
 
 
-def decide_controller_registration(image: MetadataImage, request: ControllerRegistrationRequest) -> Decision[None]:
-    """As `decide_register_controller`, asked for by another node.
-
-    Raises KafkaError: UNSUPPORTED_VERSION, INVALID_REGISTRATION.
-    """
-    if image.metadata_version < CONTROLLER_REGISTRATION:
-        raise KafkaError(
-            ErrorCode.UNSUPPORTED_VERSION,
-            "The current MetadataVersion is too old to support controller registrations.",
-        )
-    registration = NodeRegistration.of_controller(request)
-    _check_entries(registration)
-    return decide_register_controller(image, registration)
-
-
-def decide_unregister_controller(image: MetadataImage, controller_id: int, active_id: int) -> Decision[None]:
-    """Remove the registration of a controller that will not return; `active_id` is this controller's.
-
-    Raises KafkaError: INVALID_REQUEST, UNSUPPORTED_VERSION, CONTROLLER_ID_NOT_REGISTERED.
-    """
-    if controller_id == active_id:
-        raise KafkaError(ErrorCode.INVALID_REQUEST, "Controller cannot unregister itself while it is active.")
-    if image.metadata_version < CONTROLLER_UNREGISTRATION:
-        raise KafkaError(
-            ErrorCode.UNSUPPORTED_VERSION,
-            "The current MetadataVersion is too old to support controller unregistration.",
-        )
-    if controller_id not in image.controllers:
-        raise KafkaError(
-            ErrorCode.CONTROLLER_ID_NOT_REGISTERED, f"Controller ID {controller_id} is not currently registered."
-        )
-    return Decision([UnregisterControllerRecord(controller_id=controller_id)], None)
-
-
 # Brokers
 
 
-def check_broker_registration(
-    image: MetadataImage, request: BrokerRegistrationRequest, *, cluster_id: str, has_session: bool
-) -> NodeRegistration:
-    """The registration that the request asks for.
-
-    `has_session`: the broker that is registered with the id is alive. Raises KafkaError: INCONSISTENT_CLUSTER_ID,
-    DUPLICATE_BROKER_REGISTRATION, BROKER_ID_NOT_REGISTERED, INVALID_REGISTRATION, UNSUPPORTED_VERSION. The order of the
-    checks is Apache Kafka's.
-    """
-    if request.cluster_id != cluster_id:
-        raise KafkaError(
-            ErrorCode.INCONSISTENT_CLUSTER_ID,
-            f"Expected cluster ID {cluster_id}, but got cluster ID {request.cluster_id}",
-        )
-    existing = image.brokers.get(request.broker_id)
-    if existing is not None and has_session and existing.incarnation_id != request.incarnation_id:
-        raise KafkaError(
-            ErrorCode.DUPLICATE_BROKER_REGISTRATION,
-            "Another broker is registered with that broker id. If the broker was recently restarted this should "
-            "self-resolve once the heartbeat manager expires the broker's session.",
-        )
-    if request.is_migrating_zk_broker:
-        raise KafkaError(ErrorCode.BROKER_ID_NOT_REGISTERED, "Controller does not support registering ZK brokers.")
-    registration = NodeRegistration.of_broker(request)
-    _check_entries(registration)
-    if image.metadata_version >= DIRECTORY_ASSIGNMENT:
-        _check_directories(image, registration)
-    _check_features(image, registration)
-    return registration
-
-
-def _check_entries(registration: NodeRegistration) -> None:
-    """What Apache Kafka's controller would fail on (it then answers UNKNOWN_SERVER_ERROR and resigns)."""
-    for count, what in (
-        (len(registration.endpoints), "listeners"),
-        (len(registration.features), "features"),
-        (len(registration.log_dirs), "log directories"),
-    ):
-        if count > ENTRIES_MAX:
-            raise KafkaError(
-                ErrorCode.INVALID_REGISTRATION, f"The request has {count} {what}, more than {ENTRIES_MAX}."
-            )
-    for endpoint in registration.endpoints:
-        if endpoint.security_protocol not in SECURITY_PROTOCOLS:
-            raise KafkaError(
-                ErrorCode.INVALID_REGISTRATION,
-                f"Unknown security protocol {endpoint.security_protocol} in listener {endpoint.name}",
-            )
-
-
-def _check_directories(image: MetadataImage, registration: NodeRegistration) -> None:
-    code = ErrorCode.INVALID_REGISTRATION
-    if not registration.log_dirs:
-        raise KafkaError(code, "No directories specified in request")
-    if any(_is_reserved(directory) for directory in registration.log_dirs):
-        raise KafkaError(code, "Reserved directory ID in request")
-    if len(set(registration.log_dirs)) != len(registration.log_dirs):
-        raise KafkaError(code, "Duplicate directory ID in request")
-    owners = {
-        directory: broker.broker_id
-        for broker in image.brokers.values()
-        if broker.broker_id != registration.node_id
-        for directory in broker.log_dirs
-    }
-    for directory in registration.log_dirs:
-        if directory in owners:
-            raise KafkaError(
-                code, f"Broker {owners[directory]} is already registered with directory {uuid_text(directory)}"
-            )
-
-
-def _is_reserved(directory: Uuid) -> bool:
-    """Whether KIP-858 keeps the id for itself: the first hundred."""
-    return int.from_bytes(directory, "big") < 100
-
-
-def _check_features(image: MetadataImage, registration: NodeRegistration) -> None:
-    finalized = {**image.features, KRAFT_VERSION: image.kraft_version}
-    for name, (low, high) in registration.features.items():
-        _check_range(name, finalized.get(name, 0), low, high)
-    if METADATA_VERSION not in registration.features:
-        raise KafkaError(ErrorCode.INVALID_REGISTRATION, "Request features do not contain 'metadata.version'")
-    for name, level in finalized.items():
-        if level and name not in registration.features:
-            _check_range(name, level, 0, 0)
-
-
-def _check_range(name: str, level: int, low: int, high: int) -> None:
-    if not low <= level <= high:
-        raise KafkaError(
-            ErrorCode.UNSUPPORTED_VERSION,
-            f"Unable to register because the broker does not support finalized version {level} of {name}. The broker "
-            f"wants a version between {low} and {high}, inclusive.",
-        )
-
-
-def shutdown_before(image: MetadataImage, request: BrokerRegistrationRequest, version: int) -> Transition | None:
-    """How the former incarnation of the broker has ended; None: it has not, this is the same one.
-
-    `version` is the request's.
-    """
-    existing = image.brokers.get(request.broker_id)
-    if existing is not None and existing.incarnation_id == request.incarnation_id:
-        return None
-    if not image.features.get(ELR_FEATURE, 0):
-        return Transition.CLEAN_SHUTDOWN
-    is_clean = (
-        version >= FIRST_VERSION_WITH_PREVIOUS_EPOCH
-        and existing is not None
-        and request.previous_broker_epoch == existing.epoch
-    )
-    return Transition.CLEAN_SHUTDOWN if is_clean else Transition.UNCLEAN_SHUTDOWN
-
-
-def decide_register_broker(
-    image: MetadataImage,
-    rules: TopicRules,
-    registration: NodeRegistration,
-    shutdown: Transition | None,
-    next_offset: int,
-    keys: Iterable[PartitionKey] | None = None,
-) -> Decision[int]:
-    """Register a broker that `check_broker_registration` has let pass; the response is its broker epoch.
-
-    A new incarnation is fenced until its heartbeats say that it has caught up, and is taken out of the ISRs that the
-    former one was in; `keys` are the partitions that may still have to change for that, None: all of the broker.
-    The same incarnation keeps its epoch and its state.
-    """
-    existing = image.brokers.get(registration.node_id)
-    if shutdown is None:
-        assert existing is not None, registration
-        record = _broker_record(image, registration, existing.epoch)
-        record.fenced, record.in_controlled_shutdown = existing.fenced, existing.in_controlled_shutdown
-        return Decision([record], existing.epoch)
-    if keys is None:
-        keys = partitions_of(image, registration.node_id, shutdown)
-    records = partition_records(image, rules, registration.node_id, shutdown, keys)
-    return Decision([*records, _broker_record(image, registration, next_offset)], next_offset)
-
-
-def _broker_record(image: MetadataImage, registration: NodeRegistration, broker_epoch: int) -> RegisterBrokerRecord:
+def broker_record(image: MetadataImage, registration: NodeRegistration, broker_epoch: int) -> RegisterBrokerRecord:
     """Of its log directories the record says what the level of metadata.version can say."""
     return RegisterBrokerRecord(
         broker_id=registration.node_id,
@@ -308,24 +92,29 @@ def _broker_record(image: MetadataImage, registration: NodeRegistration, broker_
     )
 
 
-# The only broker of a cluster, beside its controller
+# The only broker of a cluster, in the process of the only controller
+
+
+def has_other_brokers(image: MetadataImage, broker_id: int) -> bool:
+    """Whether another broker runs, as far as is known."""
+    return any(not broker.fenced for broker in image.brokers.values() if broker.broker_id != broker_id)
 
 
 def decide_start_broker(image: MetadataImage, registration: NodeRegistration, next_offset: int) -> Decision[int]:
     """Register a broker that starts, unfence it, and make it leader where possible; the response is its broker epoch.
 
-    For a cluster with one broker, beside its only controller. In general there are three steps (BrokerRegistration,
-    heartbeats until the broker has caught up, then unfencing); this broker has caught up from the start, and nobody
-    else can lead its partitions, so that it keeps them even if it was killed. The broker epoch is the registration's
-    own offset, `next_offset`, so that no two registrations share one.
+    In general there are three steps (BrokerRegistration, heartbeats until the broker has caught up, then unfencing);
+    this broker has caught up from the start, and nobody else can lead its partitions, so that it keeps them even if it
+    was killed. The broker epoch is the registration's own offset, `next_offset`, so that no two share one.
     """
-    registered = _broker_record(image, registration, next_offset)
+    registered = broker_record(image, registration, next_offset)
     if image.metadata_version >= CORDONED_LOG_DIRS:
         registered.cordoned_log_dirs = []  # otherwise the broker's first heartbeat says it
     unfenced = BrokerRegistrationChangeRecord(broker_id=registration.node_id, broker_epoch=next_offset, fenced=UNFENCE)
     elections = [
         change
-        for topic, index, partition in all_partitions(image)
+        for topic in image.topics.values()
+        for index, partition in enumerate(topic.partitions)
         if (change := _elect(topic.topic_id, index, partition, registration.node_id)) is not None
     ]
     records: list[MetadataRecord] = [registered, unfenced, *elections]
@@ -333,7 +122,7 @@ def decide_start_broker(image: MetadataImage, registration: NodeRegistration, ne
 
 
 def decide_stop_broker(image: MetadataImage, broker_id: int) -> Decision[None]:
-    """Fence the only broker at its clean stop.
+    """Fence the broker at its clean stop.
 
     Otherwise an Apache Kafka that starts on the directory next takes the broker for alive and refuses its
     registration until the session has timed out. Its partitions keep it as leader: with no other broker there is nobody

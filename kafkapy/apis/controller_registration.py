@@ -20,4 +20,4 @@ if TYPE_CHECKING:
 
 def handle(request: ControllerRegistrationRequest, context: NodeContext) -> Pending[ControllerRegistrationResponse]:
     registered = context.node.controller.controller_registration(request)
-    return registered.map(lambda _: ControllerRegistrationResponse(error_message=None))
+    return registered.map(lambda _: ControllerRegistrationResponse())

@@ -20,4 +20,4 @@ if TYPE_CHECKING:
 
 def handle(request: UnregisterControllerRequest, context: NodeContext) -> Pending[UnregisterControllerResponse]:
     unregistered = context.node.controller.unregister_controller(request.controller_id)
-    return unregistered.map(lambda _: UnregisterControllerResponse(error_message=None))
+    return unregistered.map(lambda _: UnregisterControllerResponse())

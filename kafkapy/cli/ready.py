@@ -80,13 +80,16 @@ def ready_line(node: Node, address: str | None) -> str:
 
 
 def listening(node: Node) -> list[Listener]:
-    """Where clients connect, with the ports that the system has chosen."""
-    return list(node.settings.now.broker_listeners)
+    """Where clients connect, with the ports that the system has chosen; if it is no broker, where controllers do."""
+    settings = node.settings.now
+    return list(settings.broker_listeners if settings.quorum.is_broker else settings.controller_listeners)
 
 
 def _two_lines(node: Node, address: str | None) -> str:
     """Where clients find it and how to try it."""
     kept = f"data in {node.data_directory}" if node.kept else "ephemeral"
+    if not node.settings.now.quorum.is_broker:
+        return f"kafkapy controller {node.node_id} listens at {_address(listening(node)[0])} ({kept}); Ctrl-C stops it"
     listener, told = listening(node)[0], node.settings.now.advertised_listeners[0]
     if listener.port != told.port:
         kept = f"its own port is {listener.port}; {kept}"

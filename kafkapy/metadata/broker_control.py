@@ -28,7 +28,7 @@ from kafkapy_controller.chores import Chore, ControllerChores
 from kafkapy_controller.decision import Decision
 from kafkapy_controller.leader_balance import decide_elections, partitions_led_by_another, partitions_to_recover
 from kafkapy_controller.partition_changes import Election
-from kafkapy_controller.registration import (
+from kafkapy_controller.registration_requests import (
     check_broker_registration,
     decide_register_broker,
     shutdown_before,
@@ -67,6 +67,10 @@ class ActiveController(Protocol):
 
     @property
     def is_active(self) -> bool: ...
+
+    @property
+    def own_broker(self) -> BrokerImage | None:
+        """The broker that this controller has registered, as it is in the same process and nobody else is asked."""
 
     @property
     def image(self) -> MetadataImage:
@@ -112,6 +116,7 @@ class BrokerControl:
         else:
             now_ms = self._clock.monotonic_ms()
             self._heartbeats.activate(self._controller.image, now_ms)
+            self.note_own_broker()
             self._chores.activate(_intervals(self._controller.settings), now_ms)
         self._wake.set()
 
@@ -214,9 +219,11 @@ class BrokerControl:
         await (await carry_out(self._controller, broker, Transition.UNREGISTERING)).wait()
         logger.info("broker %d is unregistered", broker_id)
 
-    def note_started(self, broker: BrokerImage) -> None:
-        """The broker of this process has registered: its session begins."""
-        self._touch(broker)
+    def note_own_broker(self) -> None:
+        """The broker of this process may have been registered: its session begins, and does not end."""
+        broker = self._controller.own_broker
+        if broker is not None:
+            self._heartbeats.keep(broker)
 
     def _touch(self, broker: BrokerImage) -> None:
         had_deadline = self._heartbeats.deadline_ms is not None

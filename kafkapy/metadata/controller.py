@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from kafkapy.settings.current import CurrentSettings
     from kafkapy.settings.topic import TopicSettings
     from kafkapy_controller.decision import Decision
-    from kafkapy_controller.image import MetadataImage
+    from kafkapy_controller.image import BrokerImage, MetadataImage
     from kafkapy_controller.metadata_records import MetadataRecord
     from kafkapy_controller.partition_changes import TopicRules
     from kafkapy_controller.producer_ids import ProducerIdBlock
@@ -97,7 +97,7 @@ class QuorumController:
         self._creation: tuple[Settings, TopicCreation] | None = None
         self._broker: tuple[int, int] = (-1, -1)  # id and epoch of the broker in this process
         self._brokers: BrokerControl | None = None
-        self._has_brokers = trio.Event()
+        self._has_brokers = trio.Event()  # there may be others than that of this process
         self._topic_rules: TopicRules | None = None
         log.on_leading = self._begin
         log.on_resigned = self._end
@@ -141,16 +141,24 @@ class QuorumController:
 
     def close(self) -> None:
         """Fence the broker that `register_broker` has registered, and resign: further requests are refused."""
-        from kafkapy_controller.registration import decide_stop_broker
-
         if self.is_active and not self._log.log.has_failed:
-            records = decide_stop_broker(self.image, self._broker[0]).records
+            records = self._stop_broker()
             try:
                 if records:
                     self._append(records)
             except KafkaError as error:  # the broker stays unfenced, as after a kill; the next start handles that
                 logger.info("cannot note the end of this run: %s", error.message)
         self._log.resign()
+
+    def _stop_broker(self) -> list[MetadataRecord]:
+        from kafkapy_controller.registration import decide_stop_broker, has_other_brokers
+
+        own = self.own_broker
+        if own is None or not has_other_brokers(self.image, own.broker_id):
+            return decide_stop_broker(self.image, self._broker[0]).records
+        from kafkapy_controller.broker_transitions import Transition, decide_transition
+
+        return decide_transition(self.image, self.topic_rules, own.broker_id, Transition.FENCING).records
 
     @property
     def leader_id(self) -> int:
@@ -259,21 +267,31 @@ class QuorumController:
 
     # Nodes
 
+    async def run(self) -> None:
+        """Do what time asks for, until cancelled: nothing, as long as this node has the only broker of its cluster."""
+        own = self.own_broker if self.is_active else None
+        if not self.is_active or any(broker is not own for broker in self.image.brokers.values()):
+            self._has_brokers.set()
+        await self._has_brokers.wait()
+        await self.brokers.run()
+
     @property
     def brokers(self) -> BrokerControl:
         """Registrations, heartbeats and chores: what a node with the only broker of its cluster does without."""
         if self._brokers is None:
+            self._has_brokers.set()
             from kafkapy.metadata.broker_control import BrokerControl
 
             session_timeout_ms = self._node_settings.now.node.broker_session_timeout_ms
             self._brokers = BrokerControl(self, self._log.clock, session_timeout_ms)
-            self._has_brokers.set()
         return self._brokers
 
-    async def run(self) -> None:
-        """Watch over the brokers, once there are others than that of this process, until cancelled."""
-        await self._has_brokers.wait()
-        await self.brokers.run()
+    @property
+    def own_broker(self) -> BrokerImage | None:
+        """The broker that `register_broker` has registered."""
+        broker_id, epoch = self._broker
+        broker = self.image.brokers.get(broker_id)
+        return broker if broker is not None and broker.epoch == epoch else None
 
     def register_controller(self, registration: NodeRegistration) -> Pending[None]:
         from kafkapy_controller.registration import decide_register_controller
@@ -281,24 +299,31 @@ class QuorumController:
         return self.commit(decide_register_controller(self.image, registration))
 
     def controller_registration(self, request: ControllerRegistrationRequest) -> Pending[None]:
-        from kafkapy_controller.registration import decide_controller_registration
+        from kafkapy_controller.registration_requests import decide_controller_registration
 
         return self.commit(decide_controller_registration(self.image, request))
 
     def unregister_controller(self, controller_id: int) -> Pending[None]:
-        from kafkapy_controller.registration import decide_unregister_controller
+        from kafkapy_controller.registration_requests import decide_unregister_controller
 
         return self.commit(decide_unregister_controller(self.image, controller_id, self.leader_id))
 
-    def register_broker(self, registration: NodeRegistration) -> Pending[int]:
-        from kafkapy_controller.registration import decide_start_broker
+    def register_broker(self, registration: NodeRegistration, previous_epoch: int = -1) -> Pending[int]:
+        from kafkapy_controller.registration import decide_start_broker, has_other_brokers
 
-        decision = decide_start_broker(self.image, registration, self._log.end_offset)
+        image, next_offset = self.image, self._log.end_offset
+        if has_other_brokers(image, registration.node_id):
+            from kafkapy_controller.registration_requests import decide_start_among_others, shutdown_of
+
+            shutdown = shutdown_of(image, registration.node_id, previous_epoch)
+            decision = decide_start_among_others(image, self.topic_rules, registration, shutdown, next_offset)
+        else:
+            decision = decide_start_broker(image, registration, next_offset)
         answer = self.commit(decision)
         if self._log.end_offset > decision.response:  # the broker epoch is the offset of the registration record
             self._broker = (registration.node_id, decision.response)
             if self._brokers is not None:
-                self._brokers.note_started(self.image.brokers[registration.node_id])
+                self._brokers.note_own_broker()
         return answer
 
     # Settings for decisions

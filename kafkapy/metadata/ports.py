@@ -101,5 +101,8 @@ class Controller(Protocol):
 
     # The broker of this process
 
-    def register_broker(self, registration: NodeRegistration) -> Pending[int]:
-        """Register and unfence the broker of this node; it leads its partitions again. Answers the broker epoch."""
+    def register_broker(self, registration: NodeRegistration, previous_epoch: int = -1) -> Pending[int]:
+        """Register and unfence the broker of this node; it leads its partitions again. Answers the broker epoch.
+
+        `previous_epoch`: that of the run which stopped in order on this directory, by its shutdown marker.
+        """

@@ -135,7 +135,9 @@ class BrokerPart:
             await self._recover(self._quorum.store)
             registration = self._quorum.registration(self._endpoints())
             await self._quorum.register_controller()
-            self._broker_epoch = await self._quorum.controller.register_broker(registration).wait()
+            self._broker_epoch = await self._quorum.controller.register_broker(
+                registration, self._quorum.store.previous_broker_epoch
+            ).wait()
             self._assemble(parts)
             return
         from kafkapy.metadata.broker_lifecycle import BrokerLifecycle

@@ -154,6 +154,7 @@ class Node:
                         self._serve(at_brokers, Service(self.dispatcher, context_of))
                     elif quorum.is_alone:
                         nursery.start_soon(quorum.run, self.bugs)
+                        await quorum.register_controller()
                     if self.settings.now.quorum.is_controller and not quorum.is_alone:
                         nursery.start_soon(quorum.register_controller)
                     logger.info("node %d started", self.node_id)

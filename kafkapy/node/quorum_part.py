@@ -202,7 +202,8 @@ class QuorumPart:
             nursery.start_soon(self.snapshot_generator.run, bugs)
             if self.metadata_log.network is not None:
                 nursery.start_soon(self.metadata_log.network.run)
-                nursery.start_soon(self.controller.run)
+                if self._settings.now.quorum.is_controller:
+                    nursery.start_soon(self.controller.run)
             task_status.started()
 
     async def join(self) -> None:

@@ -119,6 +119,18 @@ def test_a_controller_that_becomes_active_again_begins_with_new_sessions() -> No
     assert following(heartbeats, image) is UNFENCED
 
 
+def test_the_broker_of_the_controllers_own_process_lives_as_long_as_it() -> None:
+    image = cluster([1, 2])
+    heartbeats = active(image)
+    heartbeats.keep(image.brokers[1])
+    assert expired(heartbeats, image, TIMEOUT_MS + 1) == [2]
+    assert heartbeats.deadline_ms is None
+    assert heartbeats.has_session(image.brokers[1], FAR)
+    heartbeats.touch(image.brokers[2], TIMEOUT_MS + 2)
+    heartbeats.begin_controlled_shutdown(image.brokers[2], 50)
+    assert following(heartbeats, image, 2, want_shut_down=True) is SHUTDOWN_NOW, "it knows everything at once"
+
+
 # States
 
 

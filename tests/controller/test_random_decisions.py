@@ -17,7 +17,8 @@ from kafkapy_controller.metadata_records import MetadataRecord
 from kafkapy_controller.partition_changes import Election, TopicRules, all_partitions
 from kafkapy_controller.producer_ids import decide_allocate_producer_ids
 from kafkapy_controller.reassignments import decide_alter_reassignments
-from kafkapy_controller.registration import decide_register_broker, decide_start_broker, decide_stop_broker
+from kafkapy_controller.registration import decide_start_broker, decide_stop_broker
+from kafkapy_controller.registration_requests import decide_register_broker
 from kafkapy_controller.topic_names import metric_name
 from kafkapy_controller.topics import decide_create_partitions, decide_create_topics, decide_delete_topics
 from kafkapy_wire.errors import ErrorCode

@@ -193,6 +193,18 @@ def test_a_log_directory_that_has_failed_costs_its_partitions(node: Lab) -> None
     assert [(p.leader, p.isr) for p in partitions(node, "a")] == [(1, (1,)), (2, (2, 1))]
 
 
+def test_the_broker_beside_the_controller_hands_over_when_it_stops_and_starts_among_others(tmp_path: Path) -> None:
+    first = Lab(tmp_path, {}, fsync=False, kraft_version=1)
+    join(first, 2)
+    first.create(assigned("a", [1, 2], [2, 1]), assigned("mine", [1]))
+    first.close()
+    with lab(tmp_path) as again:
+        assert [(p.leader, p.isr) for p in partitions(again, "a")] == [(2, (2,)), (2, (2,))]
+        assert [(p.leader, p.isr) for p in partitions(again, "mine")] == [(1, (1,))]
+        assert not again.image.brokers[1].fenced
+        assert again.image.brokers[1].epoch == again.broker_epoch > first.broker_epoch
+
+
 # Many partitions
 
 

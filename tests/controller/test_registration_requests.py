@@ -9,13 +9,15 @@ from kafkapy_controller.features import ELR_FEATURE, KRAFT_VERSION, SUPPORTED_FE
 from kafkapy_controller.image import MetadataImage
 from kafkapy_controller.metadata_version import METADATA_VERSION
 from kafkapy_controller.partition_changes import TopicRules
-from kafkapy_controller.registration import (
+from kafkapy_controller.registration_requests import (
     ENTRIES_MAX,
     check_broker_registration,
     decide_controller_registration,
     decide_register_broker,
+    decide_start_among_others,
     decide_unregister_controller,
     shutdown_before,
+    shutdown_of,
 )
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.broker_registration import BrokerRegistrationRequest, Feature, Listener
@@ -24,7 +26,7 @@ from kafkapy_wire.messages.controller_registration import Listener as Controller
 from kafkapy_wire.record_formats.metadata import RegisterBrokerRecord
 from kafkapy_wire.uuid import ZERO_UUID, Uuid, random_uuid
 
-from .clusters import apply, cluster, directory_of, rules, topic, with_topics
+from .clusters import apply, cluster, directory_of, registration, rules, topic, with_topics
 
 CLUSTER = "the-cluster"
 
@@ -60,9 +62,9 @@ def registered(
     version: int = 4,
     topic_rules: TopicRules | None = None,
 ) -> tuple[int, MetadataImage]:
-    registration = check_broker_registration(image, asked, cluster_id=CLUSTER, has_session=False)
+    checked = check_broker_registration(image, asked, cluster_id=CLUSTER, has_session=False)
     shutdown = shutdown_before(image, asked, version)
-    decision = decide_register_broker(image, topic_rules or rules(), registration, shutdown, image.offset + 1)
+    decision = decide_register_broker(image, topic_rules or rules(), checked, shutdown, image.offset + 1)
     return decision.response, apply(image, decision.records)
 
 
@@ -194,10 +196,28 @@ def test_a_broker_that_was_killed_does_not() -> None:
 
 def test_the_registration_comes_last_in_its_decision() -> None:
     image = with_topics(cluster([1, 2]), topic("a", assignments=[(0, [1, 2])]))
-    registration = check_broker_registration(image, request(1), cluster_id=CLUSTER, has_session=False)
-    decision = decide_register_broker(image, rules(), registration, Transition.UNCLEAN_SHUTDOWN, image.offset + 1)
+    checked = check_broker_registration(image, request(1), cluster_id=CLUSTER, has_session=False)
+    decision = decide_register_broker(image, rules(), checked, Transition.UNCLEAN_SHUTDOWN, image.offset + 1)
     assert isinstance(decision.records[-1], RegisterBrokerRecord)
     assert len(decision.records) == 2
+
+
+# A broker in the process of the only controller, while others run
+
+
+def test_it_is_registered_and_unfenced_at_once_and_its_partitions_are_led_by_others() -> None:
+    image = with_topics(cluster([1, 2]), topic("a", assignments=[(0, [1, 2])]), topic("alone", assignments=[(0, [1])]))
+    for previous_epoch, eligible in ((image.brokers[1].epoch, (1,)), (-1, ())):
+        shutdown = shutdown_of(image, 1, previous_epoch)
+        decision = decide_start_among_others(
+            image, rules(min_insync_replicas=2), registration(1), shutdown, image.offset + 1
+        )
+        after = apply(image, decision.records)
+        assert (after.brokers[1].epoch, after.brokers[1].fenced) == (decision.response, False)
+        assert isr(after) == ((2,), eligible, 2)
+        alone = after.topics["alone"].partitions[0]
+        assert (alone.leader, alone.isr) == (1, (1,))
+        assert alone.leader_recovery_state == (0 if eligible else 1), "its last records may be lost"
 
 
 # Controllers
