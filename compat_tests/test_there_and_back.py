@@ -3,7 +3,8 @@
 In each round the broker of the turn takes records, groups' commits, transactions, topics and settings of every kind.
 Then it stops and the other one starts on the very directory: clients see there what they saw before (`ClusterView`),
 and those that stayed connected (members of groups, idempotent and transactional producers) go on in the next round as
-after any restart of a broker. `kafka-dump-log` has no complaint about any file that kafkapy left.
+after any restart of a broker. Each writes snapshots of the metadata and deletes the log that they cover, so that the
+other one starts from them. `kafka-dump-log` has no complaint about any file that kafkapy left.
 """
 
 from __future__ import annotations
@@ -54,7 +55,15 @@ pytestmark = pytest.mark.usefixtures("java")
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
 SEGMENT_BYTES = 1 << 20  # Apache Kafka allows no smaller segments (KIP-1030)
 TRANSACTION_TIMEOUT_MS = 600_000  # nothing times out while the brokers change
-BROKER_SETTINGS = SETTINGS | {"transaction.state.log.num.partitions": "4", "log.cleaner.backoff.ms": "100"}
+BROKER_SETTINGS = SETTINGS | {
+    "transaction.state.log.num.partitions": "4",
+    "log.cleaner.backoff.ms": "100",
+    # A snapshot of the metadata every few topics, and none but the newest is kept, so that the log begins after it.
+    "metadata.log.max.record.bytes.between.snapshots": "2000",
+    "metadata.max.retention.ms": "0",
+}
+METADATA = "__cluster_metadata-0"
+FIRST_SNAPSHOT = "00000000000000000000-0000000000.checkpoint"
 
 TOPIC_SETTINGS = {
     "partitioned": {},
@@ -112,10 +121,16 @@ def test_each_starts_where_the_other_was_killed(tmp_path: Path) -> None:
     dump_every_file(directory)
 
 
+def newest_snapshot(directory: Path) -> str:
+    """The name of the newest snapshot of the metadata; names are in the order of their offsets."""
+    return max((path.name for path in (directory / METADATA).glob("*.checkpoint")), default="")
+
+
 class Journey:
     """A directory on its way between two brokers on one port, and the clients that come along."""
 
-    def __init__(self, kafkapy: KafkapyProcess, apache_kafka: ApacheKafka) -> None:
+    def __init__(self, directory: Path, kafkapy: KafkapyProcess, apache_kafka: ApacheKafka) -> None:
+        self.directory = directory
         self.kafkapy = kafkapy
         self.apache_kafka = apache_kafka
         self.left: ClusterView | None = None
@@ -134,7 +149,7 @@ class Journey:
         theirs = ApacheKafka(BROKER_SETTINGS | sessions, data_dir=directory, voters_in_log=voters_in_log)
         ours = KafkapyProcess(BROKER_SETTINGS, data_dir=directory, port=theirs.port)
         with closing(ours), closing(theirs):
-            yield cls(ours, theirs)
+            yield cls(directory, ours, theirs)
             assert not ours.bugs()
 
     def arrive(self, broker: Broker) -> None:
@@ -152,6 +167,7 @@ class Journey:
     def round(self, broker: Broker, *, kill: bool = False) -> None:
         """Start the broker, use it, and end it."""
         turn, self._turns = self._turns, self._turns + 1
+        newest = newest_snapshot(self.directory)
         self.arrive(broker)
         if turn == 0:
             self._create_topics(broker)
@@ -164,6 +180,10 @@ class Journey:
         self._delete_a_topic(turn, broker)
         self.left = view(broker, self._offsets_only)
         self._check(self.left, turn)
+        eventually(lambda: newest_snapshot(self.directory) > newest, "a snapshot of the metadata is written")
+        if broker is self.kafkapy:
+            first = self.directory / METADATA / FIRST_SNAPSHOT
+            eventually(lambda: not first.exists(), "the metadata log begins after a snapshot")
         broker.stop(kill=kill)
 
     def _client(self, name: str, make: Callable[[], Any]) -> Any:
