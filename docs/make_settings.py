@@ -23,7 +23,7 @@ PAGE = Path(__file__).parent / "settings.md"
 INTRODUCTION = """\
 # Settings
 
-Every setting of Apache Kafka 4.4.0, and what becomes of it on a single node of kafkapy.
+Every setting of Apache Kafka 4.4.0, and what becomes of it on a node of kafkapy.
 
 * **honoured**: it does what Kafka's documentation says, within the limits named here. A test shows its effect.
 * **harmless**: it is accepted and has no effect, and a client cannot notice that. The reason says why.
@@ -39,7 +39,8 @@ A listener's own value, `listener.name.<listener>.<setting>`, is honoured for `m
 `max.connection.creation.rate`.
 
 Besides settings, these variables are known. `CLUSTER_ID`, `KAFKA_CLUSTER_ID` or `KAFKA_KRAFT_CLUSTER_ID` is the id that
-a new data directory gets; one that has an id keeps it. `KAFKA_CREATE_TOPICS=orders:3:1,table:1:1:compact` makes topics
+a new data directory gets; one that has an id keeps it, and a node of several needs one
+([A cluster](cluster.md)). `KAFKA_CREATE_TOPICS=orders:3:1,table:1:1:compact` makes topics
 before anybody connects (name, partitions, replicas, cleanup.policy). `KAFKA_ADVERTISED_HOST_NAME` and
 `KAFKA_ADVERTISED_PORT` are used if no listeners are given. Variables of applications, of the images' scripts
 and of Kubernetes (`KAFKA_BOOTSTRAP_SERVERS`, `KAFKA_HEAP_OPTS`, `KAFKA_SERVICE_HOST`) are ignored.

@@ -2,7 +2,8 @@
 
 v1 endpoint_type: brokers or controllers (KIP-919)   v2 fenced brokers if the request asks for them (KIP-1073)
 
-Errors  MISMATCHED_ENDPOINT_TYPE   a broker's listener is asked for controllers
+Errors  MISMATCHED_ENDPOINT_TYPE   a broker's listener is asked for controllers, or a controller's for brokers
+        INVALID_REQUEST            the same in v0, which can only ask for brokers
         UNSUPPORTED_ENDPOINT_TYPE  endpoint_type is neither brokers nor controllers
 """
 
@@ -23,35 +24,51 @@ if TYPE_CHECKING:
 
 BROKERS = 1
 CONTROLLERS = 2
+TYPE_NAMES = {BROKERS: "BROKER", CONTROLLERS: "CONTROLLER"}
 
 
 def handle(request: DescribeClusterRequest, context: NodeContext) -> DescribeClusterResponse:
-    if request.endpoint_type == CONTROLLERS:
-        raise KafkaError(
-            ErrorCode.MISMATCHED_ENDPOINT_TYPE,
-            "The request was sent to an endpoint of type BROKER, but we wanted an endpoint of type CONTROLLER",
-        )
-    if request.endpoint_type != BROKERS:
-        raise KafkaError(ErrorCode.UNSUPPORTED_ENDPOINT_TYPE, f"Unsupported endpoint type {request.endpoint_type}")
-    this_broker = context.node
+    _check_endpoint_type(request, context)
+    image = context.node.metadata.image
     listener_name = context.client.listener_name
-    brokers = [
-        DescribeClusterBroker(
-            broker_id=broker_id,
-            host=context.advertised_host(endpoint),
-            port=endpoint.port,
-            rack=broker.rack,
-            is_fenced=broker.fenced,
-        )
-        for broker_id, broker in sorted(this_broker.metadata.image.brokers.items())
-        if (request.include_fenced_brokers or not broker.fenced)
-        and (endpoint := broker.endpoints.get(listener_name)) is not None
-    ]
+    if context.at_controller:
+        nodes = [
+            DescribeClusterBroker(broker_id=controller_id, host=context.advertised_host(endpoint), port=endpoint.port)
+            for controller_id, controller in sorted(image.controllers.items())
+            if (endpoint := controller.endpoints.get(listener_name)) is not None
+        ]
+    else:
+        nodes = [
+            DescribeClusterBroker(
+                broker_id=broker_id,
+                host=context.advertised_host(endpoint),
+                port=endpoint.port,
+                rack=broker.rack,
+                is_fenced=broker.fenced,
+            )
+            for broker_id, broker in sorted(image.brokers.items())
+            if (request.include_fenced_brokers or not broker.fenced)
+            and (endpoint := broker.endpoints.get(listener_name)) is not None
+        ]
     return DescribeClusterResponse(
-        cluster_id=this_broker.cluster_id,
-        controller_id=this_broker.controller.leader_id,
-        brokers=brokers,
+        endpoint_type=CONTROLLERS if context.at_controller else BROKERS,
+        cluster_id=context.node.cluster_id,
+        controller_id=context.node.controller.leader_id,
+        brokers=nodes,
         cluster_authorized_operations=(
             ALL_CLUSTER_OPERATIONS if request.include_cluster_authorized_operations else NO_OPERATIONS
         ),
     )
+
+
+def _check_endpoint_type(request: DescribeClusterRequest, context: NodeContext) -> None:
+    """Raises KafkaError: the request is for another kind of listener."""
+    if request.endpoint_type not in TYPE_NAMES:
+        raise KafkaError(ErrorCode.UNSUPPORTED_ENDPOINT_TYPE, f"Unsupported endpoint type {request.endpoint_type}")
+    here = CONTROLLERS if context.at_controller else BROKERS
+    if request.endpoint_type != here:
+        raise KafkaError(
+            ErrorCode.MISMATCHED_ENDPOINT_TYPE if context.api_version else ErrorCode.INVALID_REQUEST,
+            f"The request was sent to an endpoint of type {TYPE_NAMES[here]}, but we wanted an endpoint of type "
+            f"{TYPE_NAMES[request.endpoint_type]}",
+        )

@@ -67,6 +67,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="keep data in a temporary directory and delete it when the broker stops",
     )
     parser.add_argument(
+        "--cluster-id",
+        metavar="ID",
+        help="the id that a new data directory gets: the same for all nodes of a cluster (default: $CLUSTER_ID, else a "
+        "new one for a node that is alone)",
+    )
+    parser.add_argument(
         "--exit-with-parent",
         action="store_true",
         help="stop when the process that started the broker ends, even if it was killed",
@@ -96,6 +102,18 @@ def port_number(text: str) -> int:
     if not (text.isascii() and text.isdecimal()) or len(text) > PORT_DIGITS_MAX or int(text) > PORT_MAX:
         raise ArgumentTypeError(f"{text!r} is not a port: it is a number from 0 to {PORT_MAX}, and 0 takes a free one")
     return int(text)
+
+
+def cluster_id(text: str) -> str:
+    """What `--cluster-id` names. Raises SettingsError."""
+    from kafkapy.settings import SettingsError
+    from kafkapy_log.identity import StoreError, check_cluster_id
+
+    try:
+        check_cluster_id(text)
+    except StoreError as error:
+        raise SettingsError(f"--cluster-id: {error}") from error
+    return text
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -151,6 +169,8 @@ def _settings(arguments: argparse.Namespace) -> Settings:
     if arguments.data_dir is not None:
         overrides.append(f"log.dirs={arguments.data_dir}")
     given = collect_settings(arguments.config, overrides=overrides)
+    if arguments.cluster_id is not None:
+        given.cluster_id = cluster_id(arguments.cluster_id)
     if arguments.port is not None or arguments.host is not None:
         listen_at(given, host=arguments.host, port=arguments.port)
     return Settings.parse(given)

@@ -53,48 +53,56 @@ class _Plan:
             self.loads[broker] += 1
 
     def level(self) -> None:
-        """Move replicas from the fullest broker to the emptiest, while one has at least two more than the other.
+        """Move replicas from fuller brokers to emptier ones, while one has at least two more than another.
 
         Each move makes the sum of the squares smaller, so that this ends.
         """
-        while True:
-            ordered = sorted(self.loads, key=lambda broker: (self.loads[broker], broker))
-            if not self._move_one(ordered):
-                return
+        while self._moved_some():
+            pass
 
-    def _move_one(self, ordered: Sequence[int]) -> bool:
-        for fullest in reversed(ordered):
-            for emptiest in ordered:
-                if self.loads[fullest] - self.loads[emptiest] < 2:
-                    break
-                partition = self._movable(fullest, emptiest)
-                if partition is not None:
-                    replicas = self.replicas[partition]
-                    replicas[replicas.index(fullest)] = emptiest
-                    self.loads[fullest] -= 1
-                    self.loads[emptiest] += 1
-                    return True
-        return False
+    def _moved_some(self) -> bool:
+        moved = False
+        ordered = sorted(self.loads, key=lambda broker: (self.loads[broker], broker))
+        for fuller in reversed(ordered):
+            for emptier in ordered:
+                moved |= self._even_out(fuller, emptier)
+        return moved
 
-    def _movable(self, source: int, target: int) -> Partition | None:
-        """A partition whose replica may move without being in fewer racks than before."""
-        for partition, replicas in self.replicas.items():
-            if source in replicas and target not in replicas:
-                others = [broker for broker in replicas if broker != source]
-                racks_before = self._used_racks(replicas)
-                if len(self._used_racks([*others, target])) >= len(racks_before):
-                    return partition
-        return None
+    def _even_out(self, fuller: int, emptier: int) -> bool:
+        """Move replicas that may: of partitions that are in no fewer racks afterwards."""
+        moved = False
+        for replicas in self.replicas.values():
+            if self.loads[fuller] - self.loads[emptier] < 2:
+                break
+            if fuller in replicas and emptier not in replicas:
+                others = [broker for broker in replicas if broker != fuller]
+                if len(self._used_racks([*others, emptier])) >= len(self._used_racks(replicas)):
+                    replicas[replicas.index(fuller)] = emptier
+                    self.loads[fuller] -= 1
+                    self.loads[emptier] += 1
+                    moved = True
+        return moved
 
     def _used_racks(self, brokers: Sequence[int]) -> set[str | None]:
         return {rack for broker in brokers if (rack := self._racks.get(broker)) is not None}
 
     def with_leaders(self) -> Replicas:
-        """The replicas, each time with one in front that leads few partitions; the present one if that is as good."""
+        """The replicas, those in front chosen so that brokers lead equally many; the present one where that is so."""
+        leaders = {partition: replicas[0] for partition, replicas in self.replicas.items()}
         leads = dict.fromkeys(self.loads, 0)
-        planned: Replicas = {}
-        for partition, replicas in self.replicas.items():
-            leader = min(replicas, key=lambda broker: (leads[broker], replicas.index(broker)))
+        for leader in leaders.values():
             leads[leader] += 1
-            planned[partition] = [leader, *(broker for broker in replicas if broker != leader)]
-        return planned
+        improved = True
+        while improved:  # as in `level`, each change makes the sum of the squares smaller
+            improved = False
+            for partition, replicas in self.replicas.items():
+                leader, other = leaders[partition], min(replicas, key=lambda broker: (leads[broker], broker))
+                if leads[leader] - leads[other] >= 2:
+                    leaders[partition] = other
+                    leads[leader] -= 1
+                    leads[other] += 1
+                    improved = True
+        return {
+            partition: [leaders[partition], *(broker for broker in replicas if broker != leaders[partition])]
+            for partition, replicas in self.replicas.items()
+        }

@@ -145,8 +145,8 @@ def check_start(settings: Settings, directory: Path, cluster_id: str | None) -> 
     identity = read_identity(directory)
     if identity is None and cluster_id is None:
         raise StartupError(
-            f"{_others(settings)}, and {directory} belongs to no cluster yet: give all nodes of the cluster one and "
-            f"the same id, as in CLUSTER_ID={uuid_text(random_uuid())}; each of them would make up its own"
+            f"{_others(settings)}, and {directory} belongs to no cluster yet: start all nodes of the cluster with one "
+            f"and the same id, as in CLUSTER_ID={uuid_text(random_uuid())}, or --cluster-id"
         )
     if identity is not None and cluster_id not in (None, identity.cluster_id):
         raise StartupError(

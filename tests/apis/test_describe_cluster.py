@@ -1,4 +1,4 @@
-"""DescribeCluster: brokers of this listener, and what Kafka says when controllers are asked of a broker."""
+"""DescribeCluster: the brokers or controllers of this listener, and what Kafka says when the others are asked for."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from kafkapy.apis import describe_cluster
+from kafkapy.context import Client, NodeContext
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.describe_cluster import DescribeClusterRequest, DescribeClusterResponse
 from kafkapy_wire.record_formats import metadata as m
@@ -66,3 +67,46 @@ def test_controllers_are_not_asked_of_a_broker(
 
 def context_call(node: Lab, endpoint_type: int) -> None:
     describe_cluster.handle(DescribeClusterRequest(endpoint_type=endpoint_type), node.context(2))
+
+
+def at_controller(node: Lab, version: int) -> NodeContext:
+    context = NodeContext(node.broker, Client("CONTROLLER", "127.0.0.1", 50_000, "reached.example"))
+    context.api_version = version
+    return context
+
+
+def test_a_controllers_listener_tells_the_controllers(tmp_path: Path) -> None:
+    with lab(tmp_path) as node:
+        for controller_id, name, host in ((3, "CONTROLLER", ""), (2, "CONTROLLER", "two"), (4, "OTHER", "four")):
+            endpoint = m.ControllerEndpoint(name=name, host=host, port=9093)
+            node.change_metadata(m.RegisterControllerRecord(controller_id=controller_id, end_points=[endpoint]))
+        response = describe_cluster.handle(DescribeClusterRequest(endpoint_type=2), at_controller(node, 2))
+        assert (response.endpoint_type, response.cluster_id, response.controller_id) == (2, node.broker.cluster_id, 1)
+        told = [(one.broker_id, one.host, one.port) for one in response.brokers]
+        assert told == [(2, "two", 9093), (3, "reached.example", 9093)]
+
+
+@pytest.mark.parametrize(
+    ("endpoint_type", "version", "code", "message"),
+    [
+        (
+            1,
+            1,
+            ErrorCode.MISMATCHED_ENDPOINT_TYPE,
+            "The request was sent to an endpoint of type CONTROLLER, but we wanted an endpoint of type BROKER",
+        ),
+        (
+            1,
+            0,
+            ErrorCode.INVALID_REQUEST,
+            "The request was sent to an endpoint of type CONTROLLER, but we wanted an endpoint of type BROKER",
+        ),
+        (3, 2, ErrorCode.UNSUPPORTED_ENDPOINT_TYPE, "Unsupported endpoint type 3"),
+    ],
+)
+def test_brokers_are_not_asked_of_a_controller(
+    tmp_path: Path, endpoint_type: int, version: int, code: ErrorCode, message: str
+) -> None:
+    with lab(tmp_path) as node, pytest.raises(KafkaError) as raised:
+        describe_cluster.handle(DescribeClusterRequest(endpoint_type=endpoint_type), at_controller(node, version))
+    assert (raised.value.code, raised.value.message) == (code, message)

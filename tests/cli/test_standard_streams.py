@@ -22,6 +22,7 @@ PRINTING: dict[str, list[str]] = {
     "consume": ["consume", "printed", "--from-beginning", "--exit-at-end"],
     "groups": ["groups", "list"],
     "configs": ["configs", "describe", "--broker", "1", "--all"],
+    "cluster": ["cluster", "describe"],
     "log": ["log", "dump", "."],
     "check": ["check", "history"],
     "wire": ["wire", "list", "Heartbeat"],
@@ -33,11 +34,13 @@ PRINTING: dict[str, list[str]] = {
 READING: dict[str, list[str]] = {
     "produce": ["produce", "read"],
     "check": ["check", "-"],
+    "cluster reassign": ["cluster", "reassign", "-", "--execute"],
     "wire decode": ["wire", "decode", "HeartbeatRequest", "--version", "0", "-"],
     "wire decode --frame": ["wire", "decode", "--frame", "-"],
     "wire encode --jsonl": ["wire", "encode", "--jsonl"],
 }
 FAILING: dict[str, list[str]] = {
+    "cluster": ["cluster", "unregister", "99"],
     "topics": ["topics", "describe", "no-such-topic"],
     "usage": ["topics", "lst"],
     "command": ["topcis"],

@@ -38,7 +38,14 @@ def test_every_argument_is_explained() -> None:
 def test_every_default_is_explained() -> None:
     """Of every option that takes a value and may be left out, and does not narrow what is done."""
     narrowing = {"--partition", "--include", "--header", "--group", "--topic", "--null-marker", "--config", "--allow"}
-    special = {"--override", "--response-to", "--ready-file", "--version", "--feature"}  # nothing happens without them
+    special = {
+        "--override",
+        "--response-to",
+        "--ready-file",
+        "--version",
+        "--feature",
+        "--add-scram",
+    }  # nothing happens without them
     for command, parser in all_parsers():
         exclusive = {action for group in parser._mutually_exclusive_groups for action in group._group_actions}
         for action in arguments_of(parser):
@@ -127,7 +134,7 @@ def test_every_number_is_checked_as_the_arguments_are_read(text: str, capsys: py
                 continue
             count += 1
             with pytest.raises(SystemExit) as end:
-                parser.parse_args([action.option_strings[0], text])
+                parser.parse_args([*action.option_strings[:1], text])
             said = capsys.readouterr().err
             assert end.value.code == 2
             assert " is not " in said, f"{command}: {action.option_strings}: {said}"

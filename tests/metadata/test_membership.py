@@ -94,7 +94,7 @@ def test_a_new_node_of_several_needs_their_cluster_id(tmp_path: Path, given: dic
     with pytest.raises(StartupError) as caught:
         check_start(Settings(given), tmp_path, None)
     line = str(caught.value)
-    assert line.startswith(f"{named}, and {tmp_path} belongs to no cluster yet: give all nodes")
+    assert line.startswith(f"{named}, and {tmp_path} belongs to no cluster yet: start all nodes")
     assert "CLUSTER_ID=" in line
     check_start(Settings(given), tmp_path, ID)
     write(tmp_path)

@@ -1,0 +1,454 @@
+"""`kafkapy cluster` and its verbs: on one node, and on three that a fake plays."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kafkapy_wire.errors import ErrorCode
+from kafkapy_wire.message import Message
+from kafkapy_wire.messages import describe_cluster, describe_quorum, metadata
+from kafkapy_wire.messages.add_raft_voter import AddRaftVoterRequest, AddRaftVoterResponse
+from kafkapy_wire.messages.alter_partition_reassignments import (
+    AlterPartitionReassignmentsRequest,
+    AlterPartitionReassignmentsResponse,
+    ReassignablePartitionResponse,
+    ReassignableTopicResponse,
+)
+from kafkapy_wire.messages.describe_configs import (
+    DescribeConfigsRequest,
+    DescribeConfigsResourceResult,
+    DescribeConfigsResponse,
+    DescribeConfigsResult,
+)
+from kafkapy_wire.messages.elect_leaders import (
+    ElectLeadersRequest,
+    ElectLeadersResponse,
+    PartitionResult,
+    ReplicaElectionResult,
+)
+from kafkapy_wire.messages.list_partition_reassignments import (
+    ListPartitionReassignmentsRequest,
+    ListPartitionReassignmentsResponse,
+    OngoingPartitionReassignment,
+    OngoingTopicReassignment,
+)
+from kafkapy_wire.messages.remove_raft_voter import RemoveRaftVoterRequest, RemoveRaftVoterResponse
+from kafkapy_wire.messages.unregister_broker import UnregisterBrokerRequest, UnregisterBrokerResponse
+from kafkapy_wire.messages.unregister_controller import UnregisterControllerRequest, UnregisterControllerResponse
+from kafkapy_wire.uuid import Uuid, parse_uuid, uuid_text
+from tests.cli.conftest import Kafkapy, Result
+from tests.cli.fake_broker import FakeBroker
+
+OFFLINE, SHORT, WHOLE = 0, 1, 2  # partitions of the topic `orders`
+DIRECTORIES = [Uuid(bytes([node_id] * 16)) for node_id in range(6)]
+NOW = 1_000_000
+
+
+class FakeCluster:
+    """Brokers 1 to 3, of which the third is dead; they are the controllers, and node 4 observes them."""
+
+    def __init__(self) -> None:
+        self.refused: dict[type[Message], ErrorCode] = {}
+        self.moving: dict[int, OngoingPartitionReassignment] = {}
+        self.port = 0
+
+    def answer(self, request: Message) -> Message:
+        code = self.refused.get(type(request), ErrorCode.NONE)
+        match request:
+            case metadata.MetadataRequest():
+                return self._metadata()
+            case describe_cluster.DescribeClusterRequest():
+                return self._nodes()
+            case describe_quorum.DescribeQuorumRequest():
+                return quorum()
+            case DescribeConfigsRequest():
+                config = DescribeConfigsResourceResult(name="min.insync.replicas", value="2")
+                return DescribeConfigsResponse(
+                    results=[
+                        DescribeConfigsResult(resource_type=2, resource_name=one.resource_name, configs=[config])
+                        for one in request.resources
+                    ]
+                )
+            case AlterPartitionReassignmentsRequest():
+                return self._reassign(request)
+            case ListPartitionReassignmentsRequest():
+                return self._moves()
+            case ElectLeadersRequest():
+                return elected()
+            case UnregisterBrokerRequest():
+                return UnregisterBrokerResponse(error_code=code, error_message=None)
+            case UnregisterControllerRequest():
+                return UnregisterControllerResponse(error_code=code, error_message=None)
+            case AddRaftVoterRequest():
+                return AddRaftVoterResponse(error_code=code, error_message=None)
+            case RemoveRaftVoterRequest():
+                return RemoveRaftVoterResponse(error_code=code, error_message=None)
+        raise AssertionError(request)
+
+    def _metadata(self) -> metadata.MetadataResponse:
+        partitions = [
+            metadata.MetadataResponsePartition(
+                partition_index=index, leader_id=leader, replica_nodes=[1, 2, 3], isr_nodes=isr
+            )
+            for index, leader, isr in ((OFFLINE, -1, [3]), (SHORT, 1, [2, 1]), (WHOLE, 2, [1, 2, 3]))
+        ]
+        return metadata.MetadataResponse(
+            brokers=[metadata.MetadataResponseBroker(node_id=one, host="127.0.0.1", port=self.port) for one in (1, 2)],
+            topics=[metadata.MetadataResponseTopic(name="orders", partitions=partitions)],
+        )
+
+    def _nodes(self) -> describe_cluster.DescribeClusterResponse:
+        brokers = [
+            describe_cluster.DescribeClusterBroker(
+                broker_id=one, host=f"host{one}", port=9092, rack=f"rack{one}" if one < 3 else None, is_fenced=one == 3
+            )
+            for one in (3, 1, 2)
+        ]
+        return describe_cluster.DescribeClusterResponse(cluster_id="the-cluster", controller_id=2, brokers=brokers)
+
+    def _reassign(self, request: AlterPartitionReassignmentsRequest) -> AlterPartitionReassignmentsResponse:
+        code = self.refused.get(AlterPartitionReassignmentsRequest, ErrorCode.NONE)
+        return AlterPartitionReassignmentsResponse(
+            error_message=None,
+            responses=[
+                ReassignableTopicResponse(
+                    name=topic.name,
+                    partitions=[
+                        ReassignablePartitionResponse(
+                            partition_index=one.partition_index, error_code=code, error_message=None
+                        )
+                        for one in topic.partitions
+                    ],
+                )
+                for topic in request.topics
+            ],
+        )
+
+    def _moves(self) -> ListPartitionReassignmentsResponse:
+        topics = [OngoingTopicReassignment(name="orders", partitions=list(self.moving.values()))] if self.moving else []
+        return ListPartitionReassignmentsResponse(error_message=None, topics=topics)
+
+
+def quorum() -> describe_quorum.DescribeQuorumResponse:
+    def state(node_id: int, end: int, caught_up_ms: int) -> describe_quorum.ReplicaState:
+        return describe_quorum.ReplicaState(
+            replica_id=node_id,
+            replica_directory_id=DIRECTORIES[node_id],
+            log_end_offset=end,
+            last_fetch_timestamp=caught_up_ms,
+            last_caught_up_timestamp=caught_up_ms,
+        )
+
+    partition = describe_quorum.DescribeQuorumResponsePartitionData(
+        error_message=None,
+        leader_id=2,
+        leader_epoch=7,
+        high_watermark=99,
+        current_voters=[state(2, 100, NOW), state(1, 100, NOW - 400), state(3, -1, -1)],
+        observers=[state(4, 88, NOW - 2_500)],
+    )
+    listener = describe_quorum.Listener(name="CONTROLLER", host="host2", port=9093)
+    return describe_quorum.DescribeQuorumResponse(
+        error_message=None,
+        topics=[
+            describe_quorum.DescribeQuorumResponseTopicData(topic_name="__cluster_metadata", partitions=[partition])
+        ],
+        nodes=[describe_quorum.Node(node_id=2, listeners=[listener])],
+    )
+
+
+def elected() -> ElectLeadersResponse:
+    outcomes = (
+        (OFFLINE, ErrorCode.ELIGIBLE_LEADERS_NOT_AVAILABLE),
+        (SHORT, ErrorCode.NONE),
+        (WHOLE, ErrorCode.ELECTION_NOT_NEEDED),
+    )
+    results = [PartitionResult(partition_id=index, error_code=code, error_message=None) for index, code in outcomes]
+    return ElectLeadersResponse(
+        replica_election_results=[ReplicaElectionResult(topic="orders", partition_result=results)]
+    )
+
+
+class Three:
+    """A fake cluster, and the command line in front of it."""
+
+    def __init__(self, run: Kafkapy, cluster: FakeCluster, server: FakeBroker) -> None:
+        self._run = run
+        self.cluster = cluster
+        self._server = server
+
+    def __call__(self, *argv: str, stdin: bytes = b"") -> Result:
+        where = ("-b", f"127.0.0.1:{self._server.port}", "--timeout", "0.3")
+        return self._run("cluster", *argv, *where, stdin=stdin)
+
+    def asked(self, kind: type[Message]) -> list[Message]:
+        return [request for request in self._server.asked if isinstance(request, kind)]
+
+
+@pytest.fixture
+def three(run: Kafkapy) -> Iterator[Three]:
+    cluster = FakeCluster()
+    with FakeBroker(cluster.answer) as server:
+        cluster.port = server.port
+        yield Three(run, cluster, server)
+
+
+# -- describe
+
+
+def test_describe_shows_controllers_brokers_and_partitions_with_a_problem(three: Three) -> None:
+    result = three("describe")
+    assert (result.exit_code, result.err) == (0, "")
+    one, two, three_, four = (uuid_text(each) for each in DIRECTORIES[1:5])
+    assert result.lines == [
+        "cluster the-cluster",
+        "controller 2  epoch 7  high watermark 99",
+        "",
+        "NODE  ROLE      LAG  CAUGHT UP  DIRECTORY               ENDPOINTS",
+        f"   1  voter       0  0.4 s ago  {one}  -",
+        f"   2  leader      0  0.0 s ago  {two}  host2:9093",
+        f"   3  voter       -  -          {three_}  -",
+        f"   4  observer   12  2.5 s ago  {four}  -",
+        "",
+        "BROKER  STATE   RACK   ADDRESS",
+        "     1  alive   rack1  host1:9092",
+        "     2  alive   rack2  host2:9092",
+        "     3  fenced  -      host3:9092",
+        "",
+        "3 partitions: 1 offline, 1 below min.insync.replicas, 2 under-replicated",
+        "PARTITION  LEADER  REPLICAS  ISR  PROBLEM",
+        "orders-0        -  1,2,3     3    offline, below min.insync.replicas 2, under-replicated",
+        "orders-1        1  1,2,3     1,2  under-replicated",
+    ]
+
+
+def test_describe_as_json(three: Three) -> None:
+    document = json.loads(three("describe", "--json").out)
+    assert document["cluster_id"] == "the-cluster"
+    controllers = document["controllers"]
+    assert (controllers["leader"], controllers["epoch"], controllers["high_watermark"]) == (2, 7, 99)
+    assert [(one["id"], one["lag"]) for one in controllers["voters"]] == [(1, 0), (2, 0), (3, None)]
+    assert [(one["id"], one["lag"], one["directory_id"]) for one in controllers["observers"]] == [
+        (4, 12, uuid_text(DIRECTORIES[4]))
+    ]
+    assert controllers["voters"][1]["endpoints"] == [{"name": "CONTROLLER", "host": "host2", "port": 9093}]
+    assert [(one["id"], one["fenced"], one["rack"]) for one in document["brokers"]] == [
+        (1, False, "rack1"),
+        (2, False, "rack2"),
+        (3, True, None),
+    ]
+    partitions = document["partitions"]
+    assert partitions["count"] == 3
+    assert [one["partition"] for one in partitions["offline"]] == [OFFLINE]
+    assert [one["partition"] for one in partitions["under_min_isr"]] == [OFFLINE]
+    assert [(one["partition"], one["isr"]) for one in partitions["under_replicated"]] == [
+        (OFFLINE, [3]),
+        (SHORT, [1, 2]),
+    ]
+
+
+def test_one_node_describes_itself(kafkapy: Kafkapy, topic: str) -> None:
+    assert kafkapy("topics", "create", topic).exit_code == 0
+    document = json.loads(kafkapy("cluster", "describe", "--json").out)
+    assert [(one["id"], one["lag"]) for one in document["controllers"]["voters"]] == [(1, 0)]
+    assert [(one["id"], one["fenced"]) for one in document["brokers"]] == [(1, False)]
+    assert document["partitions"]["count"] >= 1
+    assert kafkapy("cluster", "describe").lines[0] == f"cluster {document['cluster_id']}"
+
+
+# -- reassign
+
+
+def test_replicas_are_spread_over_the_brokers_that_are_named(three: Three) -> None:
+    result = three("reassign", "--topic", "orders", "--to", "1,2", "-r", "2")
+    assert result.exit_code == 0
+    assert result.lines == [
+        "PARTITION  REPLICAS  TO",
+        "orders-0   1,2,3     2,1",
+        "orders-1   1,2,3     1,2",
+        "orders-2   1,2,3     1,2",
+        "3 partitions would move: --execute does it",
+    ]
+    assert three.asked(AlterPartitionReassignmentsRequest) == []
+    generated = three("reassign", "--topic", "orders:1", "--to", "2", "-r", "1", "--generate")
+    assert json.loads(generated.out) == {
+        "version": 1,
+        "partitions": [{"topic": "orders", "partition": 1, "replicas": [2]}],
+    }
+    shown = json.loads(three("reassign", "-", "--json", stdin=generated.out.encode()).out)
+    assert shown["proposed"] == json.loads(generated.out)
+    assert shown["current"]["partitions"] == [{"topic": "orders", "partition": 1, "replicas": [1, 2, 3]}]
+
+
+def test_a_plan_is_executed_and_verified(three: Three, tmp_path: Path) -> None:
+    plan = tmp_path / "plan.json"
+    entries = [{"topic": "orders", "partition": index, "replicas": [1, 2]} for index in (SHORT, WHOLE)]
+    plan.write_text(json.dumps({"version": 1, "partitions": entries}))
+    result = three("reassign", str(plan), "--execute")
+    assert result.exit_code == 0
+    assert result.out == "moving 2 partitions: `kafkapy cluster reassign --list` shows what is under way\n"
+    (request,) = three.asked(AlterPartitionReassignmentsRequest)
+    assert isinstance(request, AlterPartitionReassignmentsRequest)
+    asked = [(one.partition_index, one.replicas) for one in request.topics[0].partitions]
+    assert asked == [(SHORT, [1, 2]), (WHOLE, [1, 2])]
+
+    three.cluster.moving[SHORT] = OngoingPartitionReassignment(
+        partition_index=SHORT, replicas=[1, 2, 3], removing_replicas=[3]
+    )
+    verified = three("reassign", str(plan), "--verify")
+    assert verified.exit_code == 1
+    assert verified.lines == [
+        "PARTITION  STATE      REPLICAS  PLAN",
+        "orders-1   moving     1,2,3     1,2",
+        "orders-2   elsewhere  1,2,3     1,2",
+    ]
+    assert three("reassign", "--list").lines == [
+        "PARTITION  REPLICAS  ADDING  REMOVING",
+        "orders-1   1,2,3          -  3",
+    ]
+    assert three("reassign", "--cancel").out == "cancelled the move of partition orders-1\n"
+    cancelled = three.asked(AlterPartitionReassignmentsRequest)[-1]
+    assert isinstance(cancelled, AlterPartitionReassignmentsRequest)
+    assert [(one.partition_index, one.replicas) for one in cancelled.topics[0].partitions] == [(SHORT, None)]
+
+    still = three("reassign", str(plan), "--execute", "--wait", "0.01")
+    assert still.exit_code == 1
+    assert "not all partitions have moved within 0.01 s; they go on moving" in still.err
+    three.cluster.moving.clear()
+    assert three("reassign", str(plan), "--execute", "--wait", "5").out == "moved 2 partitions\n"
+    assert three("reassign", "--list").out == three("reassign", "--cancel").out == "no partition moves\n"
+
+
+def test_moves_that_are_refused_are_told_one_by_one(three: Three) -> None:
+    three.cluster.refused[AlterPartitionReassignmentsRequest] = ErrorCode.INVALID_REPLICA_ASSIGNMENT
+    result = three("reassign", "--topic", "orders:1", "--to", "1,2", "-r", "2", "--execute")
+    assert (result.exit_code, result.out) == (1, "")
+    assert result.err == (
+        "kafkapy cluster reassign: partition orders-1: invalid replica assignment (INVALID_REPLICA_ASSIGNMENT)\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--to", "9"], "there is no broker 9 in the cluster: there is 1,2,3"),
+        (["--to", "1,3"], "broker 3 is fenced, so that nothing can move there: start it, or leave it out"),
+        (["--to", "1,2"], "partition orders-0 should have 3 replicas, and --to names 2 brokers: name more, or add"),
+        ([], "name the brokers with --to, as in --to 1,2,3, or a plan"),
+        (["--to", "1", "plan.json"], "a plan says all: leave out --to"),
+        (["--verify"], "--verify needs the plan that was executed"),
+        (["no-such-file"], "cannot read no-such-file: No such file or directory"),
+        (["--to", "1", "--wait", "5"], "--wait goes with --execute or --verify"),
+        (["--to", "1", "--topic", "orders:8"], "topic 'orders' has no partition '8'"),
+    ],
+)
+def test_what_cannot_be_moved_is_said_in_one_line(three: Three, arguments: list[str], says: str) -> None:
+    result = three("reassign", *arguments)
+    assert (result.exit_code, result.out) == (1, "")
+    assert result.err.startswith(f"kafkapy cluster reassign: {says}")
+    assert result.err.count("\n") == 1
+
+
+# -- elections, nodes and voters
+
+
+def test_elections_are_told_and_those_that_failed_count(three: Three) -> None:
+    result = three("elect-leaders")
+    assert result.exit_code == 1
+    assert result.lines == ["partition orders-1 has another leader", "1 partition needed no election"]
+    assert result.err == (
+        "kafkapy cluster elect-leaders: partition orders-0: none of its replicas is there "
+        "(ELIGIBLE_LEADERS_NOT_AVAILABLE)\n"
+    )
+    document = json.loads(three("elect-leaders", "--topic", "orders:0,1", "--unclean", "--json").out)
+    assert document["elected"] == [{"topic": "orders", "partition": SHORT}]
+    assert document["not_needed"] == 1
+    everywhere, named = three.asked(ElectLeadersRequest)
+    assert isinstance(everywhere, ElectLeadersRequest)
+    assert isinstance(named, ElectLeadersRequest)
+    assert (everywhere.election_type, everywhere.topic_partitions) == (0, None)
+    assert named.election_type == 1
+    assert [(one.topic, one.partitions) for one in named.topic_partitions or ()] == [("orders", [0, 1])]
+    assert "--unclean needs --topic" in three("elect-leaders", "--unclean").err
+
+
+def test_nodes_are_unregistered(three: Three) -> None:
+    assert three("unregister", "3").out == "unregistered broker 3\n"
+    assert three("unregister", "3", "--controller").out == "unregistered controller 3\n"
+    three.cluster.refused[UnregisterBrokerRequest] = ErrorCode.BROKER_ID_NOT_REGISTERED
+    result = three("unregister", "9")
+    assert result.exit_code == 1
+    assert result.err == "kafkapy cluster unregister: broker 9: is not registered (BROKER_ID_NOT_REGISTERED)\n"
+
+
+def test_an_observer_becomes_a_voter_with_the_directory_that_it_follows_with(three: Three) -> None:
+    told = uuid_text(DIRECTORIES[4])
+    assert three("voters", "add", "4@host4:9093").out == f"node 4 votes (directory id {told})\n"
+    assert three("voters", "add", f"5@[::1]:9093:{told}").exit_code == 0
+    observed, named = three.asked(AddRaftVoterRequest)
+    assert isinstance(observed, AddRaftVoterRequest)
+    assert isinstance(named, AddRaftVoterRequest)
+    assert (observed.voter_id, observed.voter_directory_id) == (4, DIRECTORIES[4])
+    assert [(one.name, one.host, one.port) for one in observed.listeners] == [("CONTROLLER", "host4", 9093)]
+    assert (named.voter_id, named.voter_directory_id) == (5, parse_uuid(told))
+    assert named.listeners[0].host == "::1"
+
+
+def test_a_voter_is_removed_with_the_directory_that_it_votes_with(three: Three) -> None:
+    told = uuid_text(DIRECTORIES[3])
+    assert three("voters", "remove", "3").out == f"node 3 votes no more (directory id {told})\n"
+    assert three("voters", "remove", f"9:{told}").exit_code == 0
+    asked = three.asked(RemoveRaftVoterRequest)
+    assert [(one.voter_id, one.voter_directory_id) for one in asked if isinstance(one, RemoveRaftVoterRequest)] == [
+        (3, DIRECTORIES[3]),
+        (9, DIRECTORIES[3]),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["add", "4"], "'4' is not ID@HOST:PORT or ID@HOST:PORT:DIRECTORY_ID"),
+        (["add", "4@host"], "'4@host' is not ID@HOST:PORT"),
+        (["add", "4@host:0"], "'4@host:0' is not ID@HOST:PORT"),
+        (["add", "4@host:9093:xx"], "'xx' is not the id of a directory"),
+        (["add", "1@host:9093"], "node 1 is a voter already"),
+        (
+            ["add", "9@host:9093"],
+            "node 9 does not follow the controllers yet (voters: 1, 2, 3; observers: 4): start",
+        ),
+        (["remove", "x"], "'x' is not ID or ID:DIRECTORY_ID"),
+        (["remove", "4"], "node 4 is no voter: the voters are 1, 2, 3"),
+    ],
+)
+def test_voters_that_cannot_be_changed(three: Three, arguments: list[str], says: str) -> None:
+    result = three("voters", *arguments)
+    assert (result.exit_code, result.out) == (1, "")
+    assert result.err.startswith(f"kafkapy cluster voters: {says}")
+    assert result.err.count("\n") == 1
+
+
+def test_a_change_that_was_made_before_its_answer_was_lost_is_done(run: Kafkapy) -> None:
+    cluster = FakeCluster()
+    lost: list[Message] = []
+
+    def answer(request: Message) -> Message | None:
+        if isinstance(request, UnregisterBrokerRequest) and not lost:
+            lost.append(request)
+            cluster.refused[UnregisterBrokerRequest] = ErrorCode.BROKER_ID_NOT_REGISTERED
+            return None
+        return cluster.answer(request)
+
+    with FakeBroker(answer) as server:
+        result = run("cluster", "unregister", "3", "-b", f"127.0.0.1:{server.port}", "--timeout", "5")
+    assert (result.exit_code, result.out) == (0, "unregistered broker 3\n")
+
+
+def test_a_verb_is_needed(run: Kafkapy) -> None:
+    result = run("cluster")
+    assert result.exit_code == 2
+    assert result.err.startswith("kafkapy cluster: name one of its commands: describe, reassign, elect-leaders, ")
