@@ -204,7 +204,7 @@ class QuorumController:
                 broker.broker_id for broker in self._image.unfenced_brokers() if broker.broker_id != self._log.node_id
             ]
             if running:
-                await self._log.applied_by(running, self._log.end_offset, min(timeout_ms, KNOWN_MS_MAX))
+                await self._log.replica_waits.applied_by(running, self._log.end_offset, min(timeout_ms, KNOWN_MS_MAX))
         return answer
 
     def alter_configs(

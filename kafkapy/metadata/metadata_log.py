@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from kafkapy.high_watermark import HighWatermark
+from kafkapy.metadata.replica_waits import ReplicaWaits
 from kafkapy.pending import Pending
 from kafkapy_controller.quorum_state import NOBODY, encode_quorum_state
 from kafkapy_controller.raft.quorum import (
@@ -38,7 +39,7 @@ from kafkapy_log.durable_files import replace_file
 from kafkapy_wire.errors import ErrorCode, KafkaError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from kafkapy.clock import Clock, Timer
@@ -88,6 +89,7 @@ class MetadataLog:
         self.failed = trio.Event()
         """The node must stop: the log or the quorum cannot go on. `failure` says why."""
         self.failure: Exception | None = None
+        self.replica_waits = ReplicaWaits(quorum, clock)
         self._directory = directory
         self._quorum = quorum
         self._loader = loader
@@ -101,7 +103,6 @@ class MetadataLog:
         self._is_storing = False  # a part of a snapshot: events wait for it
         self._waiting: deque[Event] = deque()
         self._timer: Timer | None = None
-        self._awaited: list[tuple[frozenset[int], int, trio.Event]] = []  # see `applied_by`
         self._led_epoch = NOBODY  # the epoch that this node leads, as far as others have been told
         self._has_told_leading = False
 
@@ -189,8 +190,7 @@ class MetadataLog:
             if self._note_leadership():
                 self._ask_for_sync()
             self._arm()
-            if self._awaited:
-                self._look_at_replicas()
+            self.replica_waits.note_step()
         except StorageError as error:
             if not self._undo_append(error):
                 self._fail(error)
@@ -387,26 +387,6 @@ class MetadataLog:
         self._high_watermark.release_at(end_offset, release)
         if self._high_watermark.offset < end_offset:
             self._ask_for_sync()
-
-    async def applied_by(self, node_ids: Iterable[int], end_offset: int, timeout_ms: float) -> None:
-        """Return when these nodes have applied everything below `end_offset`, but after `timeout_ms` at the latest."""
-        role = self._quorum.role
-        awaited = frozenset(node_ids)
-        if not isinstance(role, Leader) or role.have_applied(awaited, end_offset):
-            return
-        event = trio.Event()
-        entry = (awaited, end_offset, event)
-        self._awaited.append(entry)
-        try:
-            await self._clock.wait(event, timeout_ms)
-        finally:
-            self._awaited.remove(entry)
-
-    def _look_at_replicas(self) -> None:
-        role = self._quorum.role
-        for node_ids, end_offset, event in self._awaited:
-            if not isinstance(role, Leader) or role.have_applied(node_ids, end_offset):
-                event.set()
 
     def _ask_for_sync(self) -> None:
         if self.log.failure is not None:

@@ -115,6 +115,7 @@ class OneBroker:
             flusher=absent,
             disk=disk,
             fetch_sessions=absent,
+            replication=absent,
             groups=self.groups,
             transactions=self.transactions,
             enlister=self.enlister,
