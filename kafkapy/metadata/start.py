@@ -57,6 +57,8 @@ class QuorumMember(NamedTuple):
     bootstrap_count: int = 0
     """How many controller.quorum.bootstrap.servers there are."""
     timeouts: QuorumTimeouts = QuorumTimeouts()
+    auto_join: bool = False
+    """Whether it becomes a voter by itself."""
 
 
 def open_metadata(
@@ -127,6 +129,7 @@ def _quorum(me: ReplicaKey, member: QuorumMember, state: QuorumState, begin: Quo
         bootstrap_count=member.bootstrap_count,
         snapshot=begin.snapshot,
         may_vote=member.may_vote,
+        auto_join=member.auto_join,
     )
     quorum.log_start_offset = begin.log_start_offset
     quorum.log_start_epoch = begin.log_start_epoch

@@ -60,6 +60,7 @@ class Server:
         self._listening: list[_Listening] = []
         self._all_closed = trio.Event()
         self._shared: SharedParts | None = None  # while it serves
+        self._lingers = True
 
     @property
     def connections(self) -> frozenset[Connection]:
@@ -73,6 +74,12 @@ class Server:
             _Listening(listener.name, sock, service, self, self._shared) for listener, sock in listening
         ]
 
+    def stop_lingering(self) -> None:
+        """The node waits for answers of others from now on: see `SocketLoop.lingers`."""
+        self._lingers = False
+        if self._shared is not None:
+            self._shared.loop.lingers = False
+
     async def serve(
         self,
         stopping: trio.Event,
@@ -82,6 +89,7 @@ class Server:
     ) -> None:
         """Serve connections until `stopping` is set; then requests under way get `drain_seconds`."""
         loop = SocketLoop()
+        loop.lingers = self._lingers
         buffers = ReceiveBuffers(self._settings.now.network.socket_request_max_bytes)
         try:
             async with trio.open_nursery() as nursery:

@@ -76,6 +76,9 @@ class SocketLoop:
         self._trying_again = Chances()
         self.has_answered = False
         """Set when an answer was sent: the client may send its next request at once, so the loop may linger."""
+        self.lingers = True
+        """Whether it lingers and tries again at all. Not in a node that waits for answers of others: trio would notice
+        those late, and every record that followers fetch is such an answer."""
         self.tasks = 0
         """How many tasks work for requests: while there are any, the loop does not linger."""
 
@@ -196,7 +199,7 @@ class SocketLoop:
 
     def _may_expect(self, chances: Chances) -> bool:
         """Whether a request is likely to come now, and no other task would be kept waiting by the loop."""
-        return self.has_answered and not self.tasks and not self._runnable.count and chances.take()
+        return self.has_answered and self.lingers and not self.tasks and not self._runnable.count and chances.take()
 
     def _try_again(self, descriptor: int, one: Served, until: float) -> None:
         """Serve a socket as long as its next request is there."""

@@ -142,6 +142,7 @@ class Node:
                 nursery.start_soon(self._stop_when_something_fails)
                 async with trio.open_nursery() as serving:
                     self.server = Server(self.parts, self.bugs)
+                    quorum.peers.on_first = self.server.stop_lingering
                     await serving.start(partial(self.server.serve, self.stopping, drain_seconds=DRAIN_SECONDS))
                     if at_controllers:
                         self._serve(at_controllers, Service(_controller_dispatcher(), partial(NodeContext, self.parts)))

@@ -105,6 +105,7 @@ class QuorumPart:
             endpoints=controller_endpoints(now) if now.quorum.is_controller else (),
             bootstrap_count=0 if now.quorum.voters else len(now.quorum.bootstrap_servers),
             timeouts=now.node.raft_timeouts,
+            auto_join=now.node.controller_quorum_auto_join_enable,
         )
         self.publisher = MetadataPublisher()
         self.controller, self.metadata_log, self.snapshot_generator = open_metadata(

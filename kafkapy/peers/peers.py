@@ -20,11 +20,15 @@ class Peers:
         self._broker_endpoint = broker_endpoint
         self._client_id = client_id
         self._peers: dict[tuple[str, int, str], Peer] = {}
+        self.on_first: Callable[[], object] = _nothing
+        """Called when the first other node is to be asked."""
 
     def at(self, host: str, port: int, purpose: str) -> Peer:
         """The node at an address."""
         peer = self._peers.get((host, port, purpose))
         if peer is None:
+            if not self._peers:
+                self.on_first()
             peer = self._peers[host, port, purpose] = Peer(host, port, client_id=f"{self._client_id}-{purpose}")
         return peer
 
@@ -38,3 +42,7 @@ class Peers:
     def close(self) -> None:
         for peer in self._peers.values():
             peer.close()
+
+
+def _nothing() -> None:
+    """The default of `on_first`."""

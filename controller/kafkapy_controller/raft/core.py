@@ -148,6 +148,7 @@ class QuorumCore:
         bootstrap_count: int = 0,
         snapshot: SnapshotId | None = None,
         may_vote: bool = True,
+        auto_join: bool = False,
     ) -> None:
         self.me = me
         self.members = members
@@ -158,6 +159,8 @@ class QuorumCore:
         self.bootstrap_count = bootstrap_count
         self.snapshot = snapshot
         self.may_vote = may_vote
+        self.auto_join = auto_join
+        """Whether this node asks to become a voter (KIP-1186), if it may vote."""
         self.epoch = max(state.leader_epoch, epochs.last_epoch)
         self.voted: ReplicaKey | None = None
         self.leader_id = NOBODY
@@ -333,7 +336,12 @@ class QuorumCore:
         self.epoch = epoch
         self.leader_id = leader_id
         self.leader_endpoints = endpoints
-        self.role = Follower(leader_id, self.now_ms + self.timeouts.fetch_ms, fetch_at_ms=self.now_ms)
+        self.role = Follower(
+            leader_id,
+            self.now_ms + self.timeouts.fetch_ms,
+            fetch_at_ms=self.now_ms,
+            voter_change_at_ms=self.now_ms + self.timeouts.fetch_ms,
+        )
         self._persist()
 
     def become_resigned(self) -> None:

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from kafkapy_controller.metadata_batches import SnapshotId
 from kafkapy_controller.raft.core import QuorumCore, SnapshotPart
-from kafkapy_controller.raft.messages import Fetch, FetchResult, FetchSnapshot, FetchSnapshotResult
+from kafkapy_controller.raft.messages import (
+    AddVoter,
+    Fetch,
+    FetchResult,
+    FetchSnapshot,
+    FetchSnapshotResult,
+    RemoveVoter,
+    UpdateVoter,
+)
 from kafkapy_controller.raft.roles import Follower, SnapshotDownload, Unattached
 from kafkapy_controller.raft.voting import learn
-from kafkapy_controller.voters import MembershipHistory, QuorumMembership
+from kafkapy_controller.voters import MembershipHistory, QuorumMembership, ReplicaKey, Voter
 from kafkapy_wire.error_code import ErrorCode
 from kafkapy_wire.errors import MalformedMessage
 from kafkapy_wire.records import crc_matches, decode_records, split_batches
@@ -27,9 +35,33 @@ def tick(core: QuorumCore) -> None:
             core.become_prospective()
         else:
             core.become_unattached(core.epoch)
-    elif core.may_fetch(role) and core.now_ms >= role.fetch_at_ms:
+        return
+    if core.now_ms >= role.voter_change_at_ms:
+        change = voter_change(core)
+        if change is not None:
+            role.voter_change_at_ms = core.now_ms + core.timeouts.fetch_ms
+            core.send(role.leader_id, change)
+    if core.may_fetch(role) and core.now_ms >= role.fetch_at_ms:
         role.fetching = True
         core.send(role.leader_id, _next_request(core, role))
+
+
+def voter_change(core: QuorumCore) -> AddVoter | RemoveVoter | UpdateVoter | None:
+    """What this node asks its leader for: a voter says where it is now; a controller with `auto_join` wants to vote.
+
+    One that has voted with another disk has its former self removed first (KIP-853, KIP-1186).
+    """
+    if core.membership.kraft_version < 1 or not core.may_vote or not core.endpoints:
+        return None
+    own = Voter(core.me.node_id, core.me.directory_id, core.endpoints)
+    known = core.membership.voter(core.me.node_id)
+    if core.membership.votes(core.me):
+        return None if known == own else UpdateVoter(core.epoch, own)
+    if not core.auto_join:
+        return None
+    if known is not None:
+        return RemoveVoter(ReplicaKey(known.node_id, known.directory_id))
+    return AddVoter(own, ack_when_committed=False)
 
 
 def _next_request(core: QuorumCore, role: Follower) -> Fetch | FetchSnapshot:

@@ -164,7 +164,11 @@ class Quorum(QuorumCore):
                 if role.votes.missing:
                     due.append(role.votes.ask_at_ms)
             case Follower():
+                from kafkapy_controller.raft.following import voter_change
+
                 due = [role.fetch_deadline_ms]
+                if voter_change(self) is not None:
+                    due.append(role.voter_change_at_ms)
                 if self.may_fetch(role):
                     due.append(role.fetch_at_ms)
             case Resigned():
@@ -322,6 +326,7 @@ class Quorum(QuorumCore):
     def _answered(self, from_id: int, request: Request, result: Result) -> None:
         from kafkapy_controller.raft import following, leading, voting
         from kafkapy_controller.raft.messages import (
+            AddVoter,
             BeginQuorumEpoch,
             EndQuorumEpoch,
             EpochResult,
@@ -329,7 +334,10 @@ class Quorum(QuorumCore):
             FetchResult,
             FetchSnapshot,
             FetchSnapshotResult,
+            RemoveVoter,
+            UpdateVoter,
             Vote,
+            VoterChangeResult,
             VoteResult,
         )
 
@@ -342,12 +350,23 @@ class Quorum(QuorumCore):
                 following.fetched(self, from_id, request, result)
             case FetchSnapshot(), FetchSnapshotResult():
                 following.fetched_snapshot(self, from_id, request, result)
+            case AddVoter() | RemoveVoter() | UpdateVoter(), VoterChangeResult():
+                pass  # the log tells whether the voters have changed; if not, the request is repeated
             case _:
                 raise AssertionError(f"{result} does not answer {request}")
 
     def _failed(self, from_id: int, request: Request) -> None:
         from kafkapy_controller.raft import following, leading, voting
-        from kafkapy_controller.raft.messages import BeginQuorumEpoch, EndQuorumEpoch, Fetch, FetchSnapshot, Vote
+        from kafkapy_controller.raft.messages import (
+            AddVoter,
+            BeginQuorumEpoch,
+            EndQuorumEpoch,
+            Fetch,
+            FetchSnapshot,
+            RemoveVoter,
+            UpdateVoter,
+            Vote,
+        )
 
         match request:
             case Vote():
@@ -356,5 +375,7 @@ class Quorum(QuorumCore):
                 leading.epoch_answered(self, from_id, request, None)
             case Fetch() | FetchSnapshot():
                 following.failed(self, from_id, request)
+            case AddVoter() | RemoveVoter() | UpdateVoter():
+                pass  # it is repeated
             case _:
                 raise AssertionError(f"a node of the quorum does not send {request}")

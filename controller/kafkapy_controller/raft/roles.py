@@ -124,13 +124,16 @@ class Follower:
         "installing",
         "leader_high_watermark",
         "leader_id",
+        "voter_change_at_ms",
     )
 
-    def __init__(self, leader_id: int, fetch_deadline_ms: int, fetch_at_ms: int) -> None:
+    def __init__(self, leader_id: int, fetch_deadline_ms: int, fetch_at_ms: int, voter_change_at_ms: int) -> None:
         self.leader_id = leader_id
         self.fetch_deadline_ms = fetch_deadline_ms
         self.fetch_at_ms = fetch_at_ms
         """When to fetch; meaningless while `fetching`."""
+        self.voter_change_at_ms = voter_change_at_ms
+        """When to ask the leader for a change of the voters that concerns this node, if one is needed then."""
         self.fetching = False
         self.installing = False
         """The last part of a snapshot has come, and takes the log's place."""
