@@ -15,6 +15,8 @@ from collections.abc import Mapping
 
 HONOURED, HARMLESS, REFUSED, LATER = "honoured", "harmless", "refused", "later"
 
+_SEVERAL_NODES = "in a cluster; a node alone has nobody to wait for"
+
 # What is missing, and what to do about it.
 _REMOVE = "remove the setting"
 _CONSUMER_GROUPS = (
@@ -99,6 +101,14 @@ BROKER: Table = {
             transaction.state.log.replication.factor transaction.state.log.segment.bytes
             transactional.id.expiration.ms
         """,
+        _SEVERAL_NODES: """
+            auto.leader.rebalance.enable broker.heartbeat.interval.ms broker.session.timeout.ms
+            controlled.shutdown.enable controller.quorum.election.backoff.max.ms
+            controller.quorum.election.timeout.ms controller.quorum.fetch.timeout.ms
+            controller.quorum.request.timeout.ms controller.quorum.retry.backoff.ms
+            initial.broker.registration.timeout.ms leader.imbalance.check.interval.seconds
+            unclean.leader.election.enable unclean.leader.election.interval.ms
+        """,
         "by the rates of max.connection.creation.rate; client quotas come later": """
             quota.window.num quota.window.size.seconds
         """,
@@ -116,19 +126,12 @@ BROKER: Table = {
             alter.log.dirs.replication.quota.window.num alter.log.dirs.replication.quota.window.size.seconds
             num.replica.alter.log.dirs.threads
         """,
-        "each partition has one replica, which leads": """
-            auto.leader.rebalance.enable leader.imbalance.check.interval.seconds unclean.leader.election.enable
-            unclean.leader.election.interval.ms
-        """,
-        "broker and controller are one process": """
-            broker.heartbeat.interval.ms broker.session.timeout.ms controlled.shutdown.enable
-            initial.broker.registration.timeout.ms controller.socket.timeout.ms
-        """,
-        "this node is the only voter": """
-            controller.quorum.append.linger.ms controller.quorum.election.backoff.max.ms
-            controller.quorum.election.timeout.ms controller.quorum.fetch.max.bytes
-            controller.quorum.fetch.snapshot.max.bytes controller.quorum.fetch.timeout.ms
-            controller.quorum.request.timeout.ms controller.quorum.retry.backoff.ms
+        "requests to the controller have timeouts by what they are for: a heartbeat interval, half a session": (
+            "controller.socket.timeout.ms"
+        ),
+        "the leader appends each decision at once": "controller.quorum.append.linger.ms",
+        "pieces of the metadata log and of its snapshots have at most a megabyte, Kafka's default": """
+            controller.quorum.fetch.max.bytes controller.quorum.fetch.snapshot.max.bytes
         """,
         "Kafka's controller logs slow events of its own by it": """
             controller.performance.always.log.threshold.ms controller.performance.sample.period.ms
@@ -297,11 +300,11 @@ TOPIC: Table = {
             retention.bytes retention.ms segment.bytes segment.index.bytes segment.jitter.ms segment.ms
         """,
         "at most as many as the partition has replicas": "min.insync.replicas",
+        _SEVERAL_NODES: "unclean.leader.election.enable",
         _DECOMPRESSED: "max.decompressed.message.bytes",
     },
     HARMLESS: {
         _ONE_NODE: "follower.replication.throttled.replicas leader.replication.throttled.replicas",
-        "each partition has one replica, which leads": "unclean.leader.election.enable",
     },
     REFUSED: {
         # In Kafka's words, since Kafka refuses it too while remote.log.storage.system.enable is false.

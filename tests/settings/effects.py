@@ -46,6 +46,40 @@ BROKER_EFFECTS = {
         add.partitions.to.txn.retry.backoff.max.ms add.partitions.to.txn.retry.backoff.ms
     """,
     "coordinators/test_two_brokers.py::test_markers_that_are_not_committed_in_time_are_answered": "request.timeout.ms",
+    "metadata/test_cluster_settings.py::test_a_broker_is_fenced_when_its_session_is_over": "broker.session.timeout.ms",
+    "metadata/test_cluster_settings.py::test_a_broker_that_stops_hands_over_what_it_leads_unless_it_should_not": """
+        controlled.shutdown.enable
+    """,
+    "metadata/test_cluster_settings.py::test_a_fetch_that_fails_is_repeated_after_the_retry_backoff": """
+        controller.quorum.retry.backoff.ms
+    """,
+    "metadata/test_cluster_settings.py::test_a_follower_gives_its_leader_up_after_the_fetch_timeout": """
+        controller.quorum.fetch.timeout.ms
+    """,
+    "metadata/test_cluster_settings.py::test_a_replica_that_is_not_in_sync_leads_only_if_that_is_wanted": """
+        unclean.leader.election.enable
+    """,
+    "metadata/test_cluster_settings.py::test_a_voter_without_a_leader_waits_for_an_election_timeout": """
+        controller.quorum.election.timeout.ms
+    """,
+    "metadata/test_cluster_settings.py::test_an_id_that_lives_elsewhere_is_waited_for_for_a_time": """
+        initial.broker.registration.timeout.ms
+    """,
+    "metadata/test_cluster_settings.py::test_an_unfenced_broker_sends_a_heartbeat_each_interval": """
+        broker.heartbeat.interval.ms
+    """,
+    "metadata/test_cluster_settings.py::test_later_successors_of_a_leader_wait_at_most_the_election_backoff": """
+        controller.quorum.election.backoff.max.ms
+    """,
+    "metadata/test_cluster_settings.py::test_other_controllers_have_the_request_timeout_to_answer": """
+        controller.quorum.request.timeout.ms
+    """,
+    "metadata/test_cluster_settings.py::test_partitions_without_a_leader_are_looked_at_each_interval": """
+        unclean.leader.election.interval.ms
+    """,
+    "metadata/test_cluster_settings.py::test_preferred_leaders_come_back_at_the_interval_if_that_is_wanted": """
+        auto.leader.rebalance.enable leader.imbalance.check.interval.seconds
+    """,
     "network/test_admission.py::test_a_listener_has_a_rate_of_its_own": "max.connection.creation.rate",
     "network/test_admission.py::test_connections_beyond_the_rate_wait_for_their_time": """
         quota.window.num quota.window.size.seconds
@@ -147,6 +181,9 @@ BROKER_EFFECTS = {
 }
 
 TOPIC_EFFECTS = {
+    "metadata/test_cluster_settings.py::test_partitions_without_a_leader_are_looked_at_each_interval": """
+        unclean.leader.election.enable
+    """,
     "apis/test_compressed_batches.py::test_a_record_has_max_decompressed_message_bytes_at_most": """
         max.decompressed.message.bytes
     """,
