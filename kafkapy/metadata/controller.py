@@ -199,7 +199,7 @@ class QuorumController:
 
         It does not wait for one that is slow, nor beyond the time of the request.
         """
-        if self._brokers is not None and self.is_active:
+        if self._log.network is not None and self.is_active:
             running = [
                 broker.broker_id for broker in self._image.unfenced_brokers() if broker.broker_id != self._log.node_id
             ]
