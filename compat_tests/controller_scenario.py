@@ -52,6 +52,11 @@ from kafkapy_wire.messages.create_topics import (
     CreateTopicsRequest,
 )
 from kafkapy_wire.messages.elect_leaders import ElectLeadersRequest, TopicPartitions
+from kafkapy_wire.messages.incremental_alter_configs import (
+    AlterableConfig,
+    AlterConfigsResource,
+    IncrementalAlterConfigsRequest,
+)
 from kafkapy_wire.messages.list_partition_reassignments import ListPartitionReassignmentsRequest
 from kafkapy_wire.messages.unregister_broker import UnregisterBrokerRequest
 from kafkapy_wire.messages.unregister_controller import UnregisterControllerRequest
@@ -72,6 +77,7 @@ FEATURES = {
 }
 """What a broker of Apache Kafka 4.4.0 supports."""
 PREFERRED, UNCLEAN = 0, 1
+BROKER, SET = 4, 0
 UPGRADE, SAFE_DOWNGRADE = 1, 2
 
 Plain = Any
@@ -296,6 +302,11 @@ class Script:
             result.topic_id = ZERO_UUID
         self.steps.append((f"CREATE_TOPICS {name}", answer, []))
         self._note_what_came_of_it()
+
+    def configure(self, broker: str, name: str, value: str) -> None:
+        config = AlterableConfig(name=name, config_operation=SET, value=value)
+        resource = AlterConfigsResource(resource_type=BROKER, resource_name=broker, configs=[config])
+        self.ask(f"{name}={value} of broker {broker}", IncrementalAlterConfigsRequest(resources=[resource]), 1)
 
     def elect(self, label: str, election_type: int, topic: str, *indexes: int) -> None:
         asked = [TopicPartitions(topic=topic, partitions=list(indexes))]
@@ -545,6 +556,10 @@ def feature_levels(s: Script) -> None:
     s.update("unknown", "other.version", 1)
     s.update("no such type", "group.version", 1, upgrade_type=7)
     s.update("really", "share.version", 0, upgrade_type=SAFE_DOWNGRADE, validate=False)
+    s.configure("1", "min.insync.replicas", "3")
+    s.update("eligible leaders from now on", "eligible.leader.replicas.version", 1, validate=False)
+    s.configure("2", "min.insync.replicas", "3")
+    s.configure("", "min.insync.replicas", "2")
     keep_alive(s)
 
 

@@ -18,8 +18,8 @@ from compat_tests.controller_scenario import CONTROLLER_ID, SESSION_MS, Script, 
 from compat_tests.kafkapy_process import KafkapyProcess, kafkapy_command
 from compat_tests.tools import need
 
-LEVELS = ("3.5-IV2", "4.4-IV2")
-"""Without and with directories, eligible leader replicas, and leader epochs that stay when the ISR shrinks."""
+LEVELS = ("3.5-IV2", "4.0-IV3", "4.4-IV2")
+"""A leader epoch for each smaller ISR; eligible leader replicas (KIP-966) that are switched on later; all features."""
 
 
 def settings(port: int, data_dir: Path) -> dict[str, str]:

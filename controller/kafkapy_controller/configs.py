@@ -12,6 +12,30 @@ from kafkapy_wire.record_formats.metadata import ClearElrRecord, ConfigRecord
 MIN_INSYNC_REPLICAS = "min.insync.replicas"
 
 
+def eligible_leader_records(image: MetadataImage, min_insync_replicas: int) -> list[MetadataRecord]:
+    """What must change when eligible leader replicas (KIP-966) are switched on.
+
+    They depend on min.insync.replicas, which must then be the same on all nodes: the cluster's default gets a value,
+    `min_insync_replicas` if it has none, and no broker has one of its own.
+    """
+    records: list[MetadataRecord] = []
+    broker, cluster_default = int(ConfigResourceType.BROKER), ""
+    if MIN_INSYNC_REPLICAS not in image.resource_configs(broker, cluster_default):
+        records.append(
+            ConfigRecord(
+                resource_type=broker,
+                resource_name=cluster_default,
+                name=MIN_INSYNC_REPLICAS,
+                value=str(min_insync_replicas),
+            )
+        )
+    return records + [
+        ConfigRecord(resource_type=broker, resource_name=name, name=MIN_INSYNC_REPLICAS, value=None)
+        for (resource_type, name), values in sorted(image.configs.items())
+        if resource_type == broker and name and MIN_INSYNC_REPLICAS in values
+    ]
+
+
 def config_records(
     image: MetadataImage, resource: ConfigResource, values: Mapping[str, str | None]
 ) -> list[MetadataRecord]:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from enum import IntEnum
 
+from kafkapy_controller.configs import eligible_leader_records
 from kafkapy_controller.decision import Decision
-from kafkapy_controller.features import FEATURE_LEVELS, KRAFT_VERSION, SUPPORTED_FEATURES
+from kafkapy_controller.features import ELR_FEATURE, FEATURE_LEVELS, KRAFT_VERSION, SUPPORTED_FEATURES
 from kafkapy_controller.image import MetadataImage
 from kafkapy_controller.metadata_records import MetadataRecord
 from kafkapy_controller.metadata_version import CONTROLLER_REGISTRATION, METADATA_VERSION
@@ -37,11 +38,16 @@ class UpgradeType(IntEnum):
 
 
 def decide_update_features(
-    image: MetadataImage, request: UpdateFeaturesRequest, node_id: int, voter_ids: Iterable[int] = ()
+    image: MetadataImage,
+    request: UpdateFeaturesRequest,
+    node_id: int,
+    voter_ids: Iterable[int] = (),
+    min_insync_replicas: int = 1,
 ) -> Decision[UpdateFeaturesResponse]:
     """Records of the levels that change: all that the request asks for, or none.
 
-    `node_id` is this controller's, `voter_ids` are those of the quorum.
+    `node_id` is this controller's, `voter_ids` are those of the quorum. `min_insync_replicas` is what this node was
+    started with.
     Raises KafkaError INVALID_UPDATE_VERSION for the first level that is not possible.
     """
     updates = {update.feature: update for update in request.feature_updates}
@@ -53,6 +59,8 @@ def decide_update_features(
         _check(image, update, current, proposed, node_id, voter_ids)
         if name != KRAFT_VERSION:  # whose level no FeatureLevelRecord says
             records.append(FeatureLevelRecord(name=name, feature_level=level))
+    if ELR_FEATURE in updates and updates[ELR_FEATURE].max_version_level > 0:
+        records = [*eligible_leader_records(image, min_insync_replicas), *records]
     results = [  # before version 2
         UpdatableFeatureResult(feature=update.feature, error_message="NONE") for update in request.feature_updates
     ]

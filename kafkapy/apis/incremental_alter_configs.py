@@ -4,7 +4,7 @@ v1 flexible
 
 If one resource fails, the others are changed all the same. Of one resource all operations are carried out, or none.
 
-Errors  INVALID_REQUEST             a name or resource twice, a null value, another broker's id, a setting of a broker
+Errors  INVALID_REQUEST             a name or resource twice, a null value, the id of no node, a setting of a broker
                                     that is not dynamic or cannot have this value, an unknown resource type
         INVALID_CONFIG              a value that a topic, group or subscription cannot have; APPEND or SUBTRACT of a
                                     setting that is not a list
@@ -15,7 +15,8 @@ Not done: a broker's loggers; `listeners` and `listener.security.protocol.map` o
 it starts. Both are refused.
 Differs: a broker's `advertised.listeners` can be changed, since a container's port is often known only after its start.
 A value after which no client could connect, not even to undo it (max.connections=0), is refused. A setting that has no
-effect here (docs/settings.md) is stored, with one line in the log.
+effect here (docs/settings.md) is stored, with one line in the log. The settings of a broker can be changed at every
+broker of the cluster; Apache Kafka's brokers take their own only.
 """
 
 from __future__ import annotations

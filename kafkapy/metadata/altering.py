@@ -126,12 +126,12 @@ def _check_at_broker(resource: ResourceChange, settings: Settings, image: Metada
         raise KafkaError(ErrorCode.INVALID_REQUEST, f"Null value not supported for : {', '.join(nulls)}")
     match resource.resource_type:
         case ConfigResourceType.BROKER_LOGGER if not resource.replaces:
-            _check_node_id(resource.name, settings, "Unexpected node id. Expected {}, but received {}")
+            _check_node_id(resource.name, settings, image, "Unexpected node id. Expected {}, but received {}")
             if names:
                 raise KafkaError(ErrorCode.INVALID_CONFIG, f"Logger {names[0]} does not exist!")
         case ConfigResourceType.BROKER:
             if resource.name:
-                _check_node_id(resource.name, settings, "Unexpected broker id, expected {}, but received {}")
+                _check_node_id(resource.name, settings, image, "Unexpected broker id, expected {}, but received {}")
             current = image.resource_configs(resource.resource_type, resource.name)
             if resource.replaces:
                 values = {name: value for name, _, value in resource.operations if value is not None}
@@ -145,11 +145,12 @@ def _check_at_broker(resource: ResourceChange, settings: Settings, image: Metada
             raise KafkaError(ErrorCode.INVALID_REQUEST, f"Unknown resource type {unknown}")
 
 
-def _check_node_id(name: str, settings: Settings, message: str) -> None:
+def _check_node_id(name: str, settings: Settings, image: MetadataImage, message: str) -> None:
+    """The node is this one, or another one of the cluster, whose broker may have forwarded the request."""
     node_id = parse_integer(name, -INT32_MAX - 1, INT32_MAX)
     if node_id is None:
         raise KafkaError(ErrorCode.INVALID_REQUEST, f"Node id must be an integer, but it is: {shortened(name)}")
-    if node_id != settings.node.node_id:
+    if node_id != settings.node.node_id and node_id not in image.brokers and node_id not in image.controllers:
         raise KafkaError(ErrorCode.INVALID_REQUEST, message.format(settings.node.node_id, name))
 
 

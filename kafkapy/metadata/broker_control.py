@@ -60,6 +60,12 @@ _TRANSITIONS = {
     BrokerControlState.CONTROLLED_SHUTDOWN: Transition.CONTROLLED_SHUTDOWN,
     BrokerControlState.SHUTDOWN_NOW: Transition.FENCING,
 }
+_WORDS = {
+    BrokerControlState.FENCED: "fenced",
+    BrokerControlState.UNFENCED: "unfenced",
+    BrokerControlState.CONTROLLED_SHUTDOWN: "in controlled shutdown",
+    BrokerControlState.SHUTDOWN_NOW: "fenced, and may stop",
+}
 
 
 class ActiveController(Protocol):
@@ -175,7 +181,7 @@ class BrokerControl:
         self._heartbeats.note_offset(broker, request.current_metadata_offset)
         if following is not current and not (broker.fenced and following.is_fenced):
             await carry_out(controller, broker, _TRANSITIONS[following])
-            logger.info("broker %d was %s and is %s now", broker.broker_id, _name(current), _name(following))
+            logger.info("broker %d was %s and is %s now", broker.broker_id, _WORDS[current], _WORDS[following])
         if following is BrokerControlState.CONTROLLED_SHUTDOWN:
             self._heartbeats.begin_controlled_shutdown(broker, controller.end_offset - 1)
         await self._note_directories(request)
@@ -319,10 +325,6 @@ def _intervals(settings: Settings) -> dict[Chore, float]:
     if replication.auto_leader_rebalance_enable:
         intervals[Chore.ELECT_PREFERRED] = replication.leader_imbalance_check_interval_seconds * 1_000
     return intervals
-
-
-def _name(state: BrokerControlState) -> str:
-    return state.name.lower().replace("_", " ")
 
 
 def _said_of(shutdown: Transition | None) -> str:

@@ -246,8 +246,10 @@ class QuorumController:
     def update_features(self, request: UpdateFeaturesRequest) -> Pending[UpdateFeaturesResponse]:
         from kafkapy_controller.feature_updates import decide_update_features
 
+        voters = self._loader.membership.voter_ids
+        static = self._node_settings.now.with_dynamic({}, {}).topic_defaults
         return self.commit(
-            decide_update_features(self.image, request, self.leader_id, self._loader.membership.voter_ids)
+            decide_update_features(self.image, request, self.leader_id, voters, static.min_insync_replicas)
         )
 
     async def unregister_broker(self, broker_id: int) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from kafkapy_controller.feature_updates import LEVELS_WITH_NEW_RECORDS, decide_update_features
-from kafkapy_controller.features import SUPPORTED_FEATURES
-from kafkapy_controller.image import MetadataImage
+from kafkapy_controller.features import ELR_FEATURE, SUPPORTED_FEATURES
+from kafkapy_controller.image import ConfigResourceType, MetadataImage
 from kafkapy_controller.metadata_version import METADATA_VERSION
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.update_features import FeatureUpdateKey, UpdateFeaturesRequest
@@ -63,6 +63,23 @@ def test_the_same_level_changes_nothing() -> None:
     for name, level in image.features.items():
         assert updated(image, (name, level, UP)) is not None
         assert updated(image, (name, level, SAFELY_DOWN)).features == image.features
+
+
+def test_eligible_leaders_are_switched_on_with_their_minimum() -> None:
+    image = cluster()
+    image = image._replace(features={name: level for name, level in image.features.items() if name != ELR_FEATURE})
+    request = UpdateFeaturesRequest(feature_updates=[FeatureUpdateKey(feature=ELR_FEATURE, max_version_level=1)])
+    after = apply(image, decide_update_features(image, request, 1, (1,), 2).records)
+    assert after.features[ELR_FEATURE] == 1
+    assert after.resource_configs(ConfigResourceType.BROKER, "") == {"min.insync.replicas": "2"}
+
+
+def test_a_voter_that_has_not_registered_holds_the_others_back() -> None:
+    request = UpdateFeaturesRequest(feature_updates=[FeatureUpdateKey(feature="group.version", max_version_level=1)])
+    with pytest.raises(KafkaError) as refused:
+        decide_update_features(cluster(), request, 1, (1, 2))
+    assert refused.value.message is not None
+    assert "controller 2 has not registered, and may not support this feature" in refused.value.message
 
 
 def test_levels_that_nobody_supports() -> None:

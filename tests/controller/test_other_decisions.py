@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kafkapy_controller.bootstrap import decide_bootstrap, feature_records
-from kafkapy_controller.configs import config_records
+from kafkapy_controller.configs import config_records, eligible_leader_records
 from kafkapy_controller.image import EMPTY_IMAGE, ConfigResourceType
 from kafkapy_controller.producer_ids import ProducerIdBlock, decide_allocate_producer_ids
 from kafkapy_wire.errors import ErrorCode, KafkaError
@@ -32,6 +32,23 @@ def test_another_minimum_of_in_sync_replicas_clears_the_eligible_leaders() -> No
     assert len(config_records(cluster(), (BROKER, "1"), {"min.insync.replicas": "2"})) == 1
     without_the_feature = config_records(EMPTY_IMAGE, (TOPIC, "a"), {"min.insync.replicas": "2"})
     assert len(without_the_feature) == 1
+
+
+def test_eligible_leaders_need_one_minimum_for_all_nodes() -> None:
+    """KIP-966: when the feature is switched on."""
+    image = cluster()
+    assert eligible_leader_records(image, 2) == [
+        m.ConfigRecord(resource_type=BROKER, resource_name="", name="min.insync.replicas", value="2")
+    ]
+    configs = {
+        (int(BROKER), ""): {"min.insync.replicas": "3"},
+        (int(BROKER), "1"): {"min.insync.replicas": "1"},
+        (int(BROKER), "2"): {"log.cleaner.threads": "1"},
+        (int(TOPIC), "1"): {"min.insync.replicas": "1"},
+    }
+    assert eligible_leader_records(image._replace(configs=configs), 2) == [
+        m.ConfigRecord(resource_type=BROKER, resource_name="1", name="min.insync.replicas", value=None)
+    ]
 
 
 def test_producer_ids_come_in_blocks_that_do_not_overlap() -> None:

@@ -12,10 +12,12 @@ import trio.testing
 
 from kafkapy.apis import broker_heartbeat, broker_registration
 from kafkapy.clock import ManualClock
+from kafkapy.metadata.altering import ResourceChange
 from kafkapy.metadata.broker_changes import PARTITIONS_PER_PIECE
 from kafkapy.metadata.broker_control import BrokerControl
+from kafkapy.settings.alter import Operation, OperationOn
 from kafkapy_controller.features import SUPPORTED_FEATURES
-from kafkapy_controller.image import NO_LEADER, MetadataImage, PartitionImage
+from kafkapy_controller.image import NO_LEADER, ConfigResourceType, MetadataImage, PartitionImage
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.alter_partition import (
     AlterPartitionRequest,
@@ -203,6 +205,17 @@ def test_the_broker_beside_the_controller_hands_over_when_it_stops_and_starts_am
         assert [(p.leader, p.isr) for p in partitions(again, "mine")] == [(1, (1,))]
         assert not again.image.brokers[1].fenced
         assert again.image.brokers[1].epoch == again.broker_epoch > first.broker_epoch
+
+
+def test_settings_of_other_brokers_come_through_any_node(node: Lab) -> None:
+    join(node, 2)
+    for name, code in (("2", None), ("3", ErrorCode.INVALID_REQUEST)):
+        change = ResourceChange(
+            ConfigResourceType.BROKER, name, [OperationOn("log.cleaner.threads", Operation.SET, "2")], False
+        )
+        (error,) = node.run(node.controller.alter_configs([change], validate_only=False).wait())
+        assert (error and error.code) == code
+    assert node.image.resource_configs(ConfigResourceType.BROKER, "2") == {"log.cleaner.threads": "2"}
 
 
 # Many partitions
