@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from kafkapy_wire.message import Message
 
 TIMEOUT_MS: Final = 30_000
-"""How long a request may look for the active controller, as in Apache Kafka (request.timeout.ms of brokers)."""
+"""How long a request may look for the active controller, as in Apache Kafka (request.timeout.ms of brokers). One that
+says how long it may take has no longer."""
 
 
 async def forward(key: ApiKey, request: Message, context: RequestContext) -> Message:
@@ -36,7 +37,8 @@ async def forward(key: ApiKey, request: Message, context: RequestContext) -> Mes
         request_principal=_principal(context.client.principal),
         client_host_address=_packed(context.client.peer_host),
     )
-    answer = await context.broker.to_controller.ask(envelope, timeout_ms=TIMEOUT_MS)
+    timeout_ms = min(TIMEOUT_MS, max(getattr(request, "timeout_ms", TIMEOUT_MS), 0))
+    answer = await context.broker.to_controller.ask(envelope, timeout_ms=timeout_ms)
     assert isinstance(answer, EnvelopeResponse)
     if answer.error_code:
         raise KafkaError(error_code(answer.error_code))

@@ -84,7 +84,7 @@ def open_metadata(
     log = store.create(CLUSTER_METADATA_TOPIC, 0, METADATA_TOPIC_ID, now_ms=now_ms, settings=log_settings)
     log.update_settings(log_settings)  # a store that had to recover has opened it with others
     membership = member.membership
-    if not log.log_end_offset and not is_formatted(directory) and membership.voters:
+    if not log.log_end_offset and not is_formatted(directory) and member.may_vote:
         format_directory(directory, membership, now_ms)
     snapshots = SnapshotFiles(directory, fsync=fsync)
     snapshots.load()

@@ -71,8 +71,8 @@ BROKER: Table = {
             add.partitions.to.txn.retry.backoff.max.ms add.partitions.to.txn.retry.backoff.ms
             advertised.listeners auto.create.topics.enable broker.id broker.rack compression.gzip.level
             compression.lz4.level compression.type compression.zstd.level connections.max.idle.ms
-            controller.listener.names controller.quorum.bootstrap.servers controller.quorum.voters
-            default.replication.factor delete.topic.enable fetch.max.bytes
+            controller.listener.names controller.quorum.auto.join.enable controller.quorum.bootstrap.servers
+            controller.quorum.voters default.replication.factor delete.topic.enable fetch.max.bytes
             group.initial.rebalance.delay.ms group.max.session.timeout.ms group.max.size group.min.session.timeout.ms
             inter.broker.listener.name internal.metadata.delete.delay.millis internal.metadata.log.segment.bytes
             log.cleaner.backoff.ms log.cleaner.dedupe.buffer.size
@@ -216,7 +216,6 @@ BROKER: Table = {
         _REPLICA_SELECTOR: "replica.selector.class",
     },
     LATER: {
-        ("a node of kafkapy joins no other controllers", _REMOVE): "controller.quorum.auto.join.enable",
         ("nothing is throttled yet", _REMOVE): "controller.quota.window.num controller.quota.window.size.seconds",
         ("new partitions go into the one data directory all the same", _REMOVE): "cordoned.log.dirs",
         _DELEGATION_TOKENS: """

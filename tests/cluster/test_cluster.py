@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 import trio
 
 from kafkapy.cluster import Cluster, Member, members_of
+from kafkapy.node import Node
+from kafkapy.settings import Settings
 from kafkapy_controller.image import PartitionImage
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.create_topics import CreatableTopic, CreateTopicsRequest, CreateTopicsResponse
@@ -20,7 +23,9 @@ from kafkapy_wire.messages.describe_quorum import (
     DescribeQuorumResponse,
 )
 from kafkapy_wire.messages.metadata import MetadataRequest, MetadataRequestTopic, MetadataResponse
-from tests.shell.running_node import batch, connect, trio_test
+from kafkapy_wire.messages.produce import ProduceResponse
+from kafkapy_wire.uuid import random_uuid, uuid_text
+from tests.shell.running_node import batch, connect, produce_request, trio_test
 
 FAST = {
     "broker.heartbeat.interval.ms": "50",
@@ -191,3 +196,68 @@ async def test_controllers_can_have_nodes_of_their_own(tmp_path: Path) -> None:
         state = quorum.topics[0].partitions[0]
         assert (state.leader_id, [each.replica_id for each in state.current_voters]) == (3, [3])
         assert sorted(each.replica_id for each in state.observers) == [1, 2]
+
+
+@trio_test
+async def test_a_minority_answers_what_it_knows_and_refuses_the_rest_in_time(tmp_path: Path) -> None:
+    async with cluster(tmp_path) as made:
+        await create(made, 1, "t")
+        await produce(made, "t", b"first")
+        leader = partition(made, 1, "t").leader
+        for other in set(made.running) - {leader}:
+            await made.kill(other)
+        async with connect(made.nodes[leader]) as client:
+            assert await client.values("t") == [b"first"]
+            known = await client.ask(MetadataRequest(topics=[MetadataRequestTopic(name="t")]), MetadataResponse)
+            assert known.topics[0].error_code == ErrorCode.NONE
+            late = produce_request("t", batch([b"second"]))
+            late.timeout_ms = 300
+            answer = (await client.ask(late, ProduceResponse, 12)).responses[0].partition_responses[0]
+            assert answer.error_code in (ErrorCode.REQUEST_TIMED_OUT, ErrorCode.NOT_ENOUGH_REPLICAS)
+            await until(lambda: not made.nodes[leader].parts.controller.is_active)
+            asked = CreateTopicsRequest(topics=[CreatableTopic(name="u", num_partitions=1)], timeout_ms=300)
+            created = await client.ask(asked, CreateTopicsResponse)
+            assert created.topics[0].error_code == ErrorCode.REQUEST_TIMED_OUT
+            assert await client.values("t") == [b"first"]
+        await made.start(next(each.node_id for each in made.members if each.node_id not in made.running))
+        assert await produce(made, "t", b"third") in (1, 2)
+
+
+@trio_test
+async def test_a_standalone_controller_takes_brokers_and_voters_in(tmp_path: Path) -> None:
+    """As after `kafka-storage format --standalone`: others find it by controller.quorum.bootstrap.servers (KIP-853)."""
+    cluster_id = uuid_text(random_uuid())
+
+    def node(node_id: int, roles: str, bootstrap: str, **more: str) -> Node:
+        listeners = {"broker": "PLAINTEXT://127.0.0.1:0", "controller": "CONTROLLER://127.0.0.1:0"}
+        settings = {
+            "node.id": str(node_id),
+            "process.roles": roles,
+            "listeners": ",".join(listeners[role] for role in roles.split(",")),
+            "controller.listener.names": "CONTROLLER",
+            "controller.quorum.bootstrap.servers": bootstrap,
+            "controller.quorum.election.timeout.ms": "100",
+            **FAST,
+            **more,
+        }
+        return Node(Settings(settings), tmp_path / str(node_id), durable=False, cluster_id=cluster_id)
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    first = node(
+        1, "broker,controller", f"127.0.0.1:{port}", listeners=f"PLAINTEXT://127.0.0.1:0,CONTROLLER://127.0.0.1:{port}"
+    )
+    async with first.started():
+        joining = {"controller.quorum.auto.join.enable": "true"}
+        second = node(2, "broker,controller", f"127.0.0.1:{port}", **joining)
+        third = node(3, "broker", f"127.0.0.1:{port}")
+        async with second.started(), third.started():
+            quorum = first.metadata_log.quorum
+            await until(lambda: quorum.membership.voter_ids == [1, 2])
+            await until(lambda: second.metadata_log.quorum.membership.voter_ids == [1, 2])
+            assert sorted(first.parts.metadata.image.brokers) == [1, 2, 3]
+            assert third.metadata_log.quorum.membership.voter_ids == [1, 2]
+            async with connect(third) as client:
+                asked = CreatableTopic(name="t", num_partitions=1, replication_factor=3)
+                answer = await client.ask(CreateTopicsRequest(topics=[asked], timeout_ms=10_000), CreateTopicsResponse)
+                assert answer.topics[0].error_code == ErrorCode.NONE, answer

@@ -21,6 +21,9 @@ BROKER_EFFECTS = {
     "apis/test_transaction_apis.py::test_without_verification_an_older_produce_is_believed": """
         transaction.partition.verification.enable
     """,
+    "cluster/test_cluster.py::test_a_standalone_controller_takes_brokers_and_voters_in": """
+        controller.quorum.auto.join.enable
+    """,
     "coordinators/test_classic_membership.py::test_group_max_size": "group.max.size",
     "coordinators/test_classic_membership.py::test_initial_rebalance_delay_is_extended_by_new_members": """
         group.initial.rebalance.delay.ms

@@ -264,6 +264,8 @@ def _append_members(core: QuorumCore, voters: tuple[Voter, ...], reply_to: objec
     )
     core.change_members(core.log_end_offset, membership)
     core.append(batch, 1)
+    # Others vote now, who had no reason to fetch in time before.
+    core.role.quorum_deadline_ms = core.now_ms + core.timeouts.quorum_ms
     core.role.change = VoterChange(core.log_end_offset, reply_to, core.now_ms + timeout_ms)
 
 
