@@ -114,6 +114,8 @@ def handle(
     else:
         reading = _replica_reading(replica_id, request.replica_state.replica_epoch, plan, terms, broker)
     max_wait_ms = request.max_wait_ms if partitions else 0
+    if replica_id >= 0 and max_wait_ms > 0:
+        max_wait_ms = broker.replication.awaited.max_wait_ms(replica_id, request.topics, max_wait_ms)
     if wanted is None and len(partitions) > OPENED_AT_ONCE_MAX and broker.partitions.has_unopened:
         named = [
             (wanted.topic_id if terms.by_id else wanted.topic_name, wanted.index) for wanted in partitions.values()
@@ -177,14 +179,20 @@ def _fetch(plan: FetchPlan, reading: Reading, max_wait_ms: int, context: Request
     """The answer, pending if there is not enough or it takes more than one turn to read."""
     clock = context.broker.clock
     if len(plan.partitions) > READ_AT_ONCE_MAX:
+        answer = partial(_response, plan, reading, context)
         answering = partial(_response_in_steps, plan, reading, context)
-        return LongFetching(reading, clock, max_wait_ms, partial(_response, plan, reading, context), answering).begin(
-            is_read=False
-        )
+        return _begin(LongFetching(reading, clock, max_wait_ms, answer, answering), reading, context, is_read=False)
     is_read = reading.go_on()
     if is_read and (max_wait_ms <= 0 or reading.is_enough):
         return _response(plan, reading, context)
-    return Fetching(reading, clock, max_wait_ms, partial(_response, plan, reading, context)).begin(is_read=is_read)
+    answer = partial(_response, plan, reading, context)
+    return _begin(Fetching(reading, clock, max_wait_ms, answer), reading, context, is_read=is_read)
+
+
+def _begin(fetching: Fetching, reading: Reading, context: RequestContext, *, is_read: bool) -> Pending[FetchResponse]:
+    if reading.follower_id >= 0:
+        context.broker.replication.awaited.add_waiting(reading.follower_id, fetching)
+    return fetching.begin(is_read=is_read)
 
 
 def _response(plan: FetchPlan, reading: Reading, context: RequestContext) -> FetchResponse:
@@ -204,30 +212,31 @@ def _response(plan: FetchPlan, reading: Reading, context: RequestContext) -> Fet
     reading.results = []
     if reading.has_other_leaders and context.api_version >= FIRST_VERSION_WITH_ENDPOINTS:
         _add_leaders(response, context)
-    if reading.reads_uncommitted:
+    if reading.follower_id >= 0:
         reading.note_sent()
     return response
 
 
 def _add_leaders(response: FetchResponse, context: RequestContext) -> None:
     """Say of the partitions that are led elsewhere who leads them, and where (KIP-951)."""
+    image, listener_name = context.node.metadata.image, context.client.listener_name
+    known: set[int] = set()
     for topic in response.responses:
         for data in topic.partitions:
             if data.error_code not in OTHER_LEADER:
                 continue
-            leader = current_leader(
-                context.node.metadata.image, topic.topic_id, data.partition_index, context.client.listener_name
-            )
+            leader = current_leader(image, topic.topic_id, data.partition_index, listener_name)
             data.current_leader = LeaderIdAndEpoch(leader_id=leader.leader_id, leader_epoch=leader.leader_epoch)
-            if leader.broker is not None and leader.endpoint is not None:
-                endpoint = NodeEndpoint(
-                    node_id=leader.leader_id,
-                    host=context.advertised_host(leader.endpoint),
-                    port=leader.endpoint.port,
-                    rack=leader.broker.rack,
+            if leader.broker is not None and leader.endpoint is not None and leader.leader_id not in known:
+                known.add(leader.leader_id)
+                response.node_endpoints.append(
+                    NodeEndpoint(
+                        node_id=leader.leader_id,
+                        host=context.advertised_host(leader.endpoint),
+                        port=leader.endpoint.port,
+                        rack=leader.broker.rack,
+                    )
                 )
-                if endpoint not in response.node_endpoints:
-                    response.node_endpoints.append(endpoint)
 
 
 def _response_in_steps(

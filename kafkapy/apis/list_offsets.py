@@ -7,7 +7,12 @@ A timestamp >= 0 asks for the first record at or after it; if there is none, the
 Negative timestamps have special meanings: see `SpecialTimestamp`. There is no tiered storage: the local log is the
 whole log, and no segment is tiered or pending upload.
 
-Errors  UNKNOWN_TOPIC_OR_PARTITION, FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH, KAFKA_STORAGE_ERROR
+A consumer (`replica_id` -1) is told of committed records only, a follower (its broker id) and a debugging client (-2)
+of all records. A debugging client may ask a follower, too.
+
+Errors  UNKNOWN_TOPIC_OR_PARTITION, NOT_LEADER_OR_FOLLOWER, FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH,
+        KAFKA_STORAGE_ERROR
+        OFFSET_NOT_AVAILABLE  a new leader has yet to learn what is committed; before v5 LEADER_NOT_AVAILABLE (KIP-207)
         UNSUPPORTED_VERSION   a special timestamp that this version does not know
         INVALID_REQUEST       the partition is named twice
         INVALID_RECORD        a record is larger than max.decompressed.message.bytes
@@ -43,7 +48,10 @@ if TYPE_CHECKING:
     from kafkapy_wire.messages.list_offsets import ListOffsetsPartition
 
 READ_COMMITTED = 1
+CONSUMER = -1
+DEBUGGING = -2
 FIRST_VERSION_WITH_LEADER_EPOCH = 4
+FIRST_VERSION_WITH_OFFSET_NOT_AVAILABLE = 5
 
 
 class SpecialTimestamp(IntEnum):
@@ -86,13 +94,20 @@ async def handle(request: ListOffsetsRequest, context: RequestContext) -> ListOf
                 if count > 1:
                     raise KafkaError(ErrorCode.INVALID_REQUEST)
                 _check_timestamp(wanted.timestamp, context.api_version)
-                partition = context.broker.partitions.leader(topic.name, wanted.partition_index)
+                partitions = context.broker.partitions
+                find = partitions.replica if request.replica_id == DEBUGGING else partitions.leader
+                partition = find(topic.name, wanted.partition_index)
                 partition.check_leader_epoch(wanted.current_leader_epoch)
                 await _look_up(partition, wanted, request, answer)
                 if context.api_version < FIRST_VERSION_WITH_LEADER_EPOCH:
                     answer.leader_epoch = -1
             except KafkaError as error:
                 answer.error_code = error.code
+                if (
+                    error.code is ErrorCode.OFFSET_NOT_AVAILABLE
+                    and context.api_version < FIRST_VERSION_WITH_OFFSET_NOT_AVAILABLE
+                ):
+                    answer.error_code = ErrorCode.LEADER_NOT_AVAILABLE
                 if error.code is ErrorCode.KAFKA_STORAGE_ERROR:
                     context.broker.disk.unreadable(error)
             # A topic named twice is answered once, one without partitions not at all.
@@ -115,10 +130,17 @@ async def _look_up(
 ) -> None:
     """Fill in the offset that is found; the answer's default is that none was."""
     log = partition.log
-    committed_only = request.isolation_level == READ_COMMITTED
-    readable_end = partition.last_stable_offset if committed_only else partition.high_watermark
+    is_consumer = request.replica_id == CONSUMER
+    if not is_consumer:
+        readable_end = log.log_end_offset
+    elif request.isolation_level == READ_COMMITTED:
+        readable_end = partition.last_stable_offset
+    else:
+        readable_end = partition.high_watermark
     match wanted.timestamp:
         case SpecialTimestamp.LATEST:
+            if is_consumer:
+                _check_available(partition)
             answer.offset = readable_end
             answer.leader_epoch = log.leader_epochs.latest_epoch
         case SpecialTimestamp.EARLIEST | SpecialTimestamp.EARLIEST_LOCAL:
@@ -130,6 +152,17 @@ async def _look_up(
             found = await _find(log.times, wanted.timestamp)
             if found is not None and found.offset < readable_end:
                 answer.timestamp, answer.offset, answer.leader_epoch = found.timestamp, found.offset, found.leader_epoch
+            elif is_consumer:
+                _check_available(partition)
+
+
+def _check_available(partition: Partition) -> None:
+    """Raises KafkaError OFFSET_NOT_AVAILABLE: records of earlier leaders may be committed, and this one does not know.
+
+    The offsets of its answers would go back (KIP-207).
+    """
+    if partition.leads and partition.high_watermark < partition.epoch_start_offset:
+        raise KafkaError(ErrorCode.OFFSET_NOT_AVAILABLE)
 
 
 async def _find(times: LogTimes, timestamp: int) -> TimestampAndOffset | None:

@@ -10,7 +10,7 @@ committed.
 Errors  INVALID_REQUIRED_ACKS         acks is not -1, 0 or 1
         UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_ID
         INVALID_TOPIC_EXCEPTION       an internal topic, from anyone but an admin client
-        NOT_LEADER_OR_FOLLOWER        another broker leads the partition
+        NOT_LEADER_OR_FOLLOWER        another broker leads the partition; v10: the answer says which, and where
         NOT_ENOUGH_REPLICAS           acks=all and the ISR is below min.insync.replicas (or the number of replicas)
         NOT_ENOUGH_REPLICAS_AFTER_APPEND    the same, found when the records were committed
         REQUEST_TIMED_OUT             appended, but not replicated as acks asks for within timeout_ms
@@ -34,9 +34,11 @@ both batches are appended; Apache Kafka appends the last one only.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from kafkapy.errors import CloseConnection
+from kafkapy.metadata.current_leaders import current_leader
 from kafkapy.partitions.looking import check_beside
 from kafkapy.partitions.opening import OPENED_AT_ONCE_MAX, open_in_turns, to_be_opened
 from kafkapy.pending import Pending, settled
@@ -50,6 +52,7 @@ from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.produce import (
     BatchIndexAndErrorMessage,
     LeaderIdAndEpoch,
+    NodeEndpoint,
     PartitionProduceResponse,
     ProduceRequest,
     ProduceResponse,
@@ -75,6 +78,7 @@ if TYPE_CHECKING:
 ADMIN_CLIENT_ID = "__admin_client"
 NOTHING_ENLISTED: Mapping[Partition, Enlisted | NotEnlisted] = {}
 UNASKED = Enlisted(Verification.NONE, UNGUARDED)
+FIRST_VERSION_WITH_ENDPOINTS = 10
 FIRST_VERSION_WITH_TOPIC_IDS = 13
 APPENDED_AT_ONCE_MAX = 64  # partitions: two milliseconds
 COMPRESSED_AT_ONCE_MAX = 4  # batches: a small one may take two milliseconds, too
@@ -271,8 +275,10 @@ def _append_one(
         responses=[TopicProduceResponse(name=topic.name, topic_id=topic.topic_id, partition_responses=[answer])]
     )
     if partition is None or wait_for is None or wait_for.offset > last_offset:
+        if answer.error_code == ErrorCode.NOT_LEADER_OR_FOLLOWER:
+            _add_leaders(context, response)
         return response
-    wait = AckWait(response, acks)
+    wait = AckWait(response, acks, partial(_add_leaders, context))
     wait.add(partition, answer, last_offset + 1)
     return wait.begin(request.timeout_ms, context.broker.clock)
 
@@ -376,13 +382,15 @@ class Appending:
             acks = self._request.acks
             if acks and (partition.committed if acks == ALL else partition.stored).offset <= result.last_offset:
                 if self._wait is None:
-                    self._wait = AckWait(self._response, acks)
+                    self._wait = AckWait(self._response, acks, partial(_add_leaders, self._context))
                 self._wait.add(partition, answer, result.last_offset + 1)
         answers.append(answer)
 
     def answer(self) -> Answer:
         """The answer, after all appends. Raises CloseConnection: an error with acks=0, which has no answer."""
         request = self._request
+        if self._failed is not None:
+            _add_leaders(self._context, self._response)
         if self._wait is not None:
             return self._wait.begin(request.timeout_ms, self._context.broker.clock)
         if request.acks:
@@ -393,6 +401,31 @@ class Appending:
                 f"a produce request with acks=0 failed with {error}, which only this can tell the client"
             )
         return None
+
+
+def _add_leaders(context: RequestContext, response: ProduceResponse) -> None:
+    """Say of the partitions that are led elsewhere who leads them, and where (KIP-951)."""
+    if context.api_version < FIRST_VERSION_WITH_ENDPOINTS:
+        return
+    by_id = context.api_version >= FIRST_VERSION_WITH_TOPIC_IDS
+    image, listener_name = context.node.metadata.image, context.client.listener_name
+    known = {endpoint.node_id for endpoint in response.node_endpoints}
+    for topic in response.responses:
+        for answer in topic.partition_responses:
+            if answer.error_code != ErrorCode.NOT_LEADER_OR_FOLLOWER:
+                continue
+            leader = current_leader(image, topic.topic_id if by_id else topic.name, answer.index, listener_name)
+            answer.current_leader = LeaderIdAndEpoch(leader_id=leader.leader_id, leader_epoch=leader.leader_epoch)
+            if leader.broker is not None and leader.endpoint is not None and leader.leader_id not in known:
+                known.add(leader.leader_id)
+                response.node_endpoints.append(
+                    NodeEndpoint(
+                        node_id=leader.leader_id,
+                        host=context.advertised_host(leader.endpoint),
+                        port=leader.endpoint.port,
+                        rack=leader.broker.rack,
+                    )
+                )
 
 
 def _refuse(answer: PartitionProduceResponse, partition: Partition | None, error: KafkaError) -> None:

@@ -11,7 +11,7 @@ has another leader. A log start offset that moves does not end the wait.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from kafkapy.turns import Turn
 from kafkapy_log import FileSlice, StorageError
@@ -134,8 +134,8 @@ class Reading:
         self._counts_bytes = False
         self._counted: dict[Partition, _Counted] = {}
 
-    reads_uncommitted: ClassVar[bool] = False
-    """Records are read as soon as they are appended: by followers."""
+    follower_id = -1
+    """The broker that fetches, as follower; -1: a consumer."""
 
     @property
     def is_enough(self) -> bool:

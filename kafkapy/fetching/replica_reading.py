@@ -8,7 +8,7 @@ nothing to read is answered, too, as soon as the high watermark rises above what
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from kafkapy.fetching.reading import FILE_RANGE_BYTES_MIN, Reading, divergence_of
 from kafkapy_log import StorageError
@@ -37,9 +37,7 @@ class FetchingReplica(NamedTuple):
 class ReplicaReading(Reading):
     """The partitions of one fetch of a follower. With `tells_commits` a risen high watermark is news, too."""
 
-    __slots__ = ("_clock", "_quota", "_replica", "_tells_commits", "_throttled")
-
-    reads_uncommitted: ClassVar[bool] = True
+    __slots__ = ("_broker_epoch", "_clock", "_quota", "_tells_commits", "_throttled", "follower_id")
 
     def __init__(
         self,
@@ -54,7 +52,8 @@ class ReplicaReading(Reading):
         tells_commits: bool,
     ) -> None:
         super().__init__(wanted, terms, partitions, disk)
-        self._replica = replica
+        self.follower_id = replica.broker_id
+        self._broker_epoch = replica.broker_epoch
         self._quota = quota
         self._clock = clock
         self._tells_commits = tells_commits
@@ -84,11 +83,11 @@ class ReplicaReading(Reading):
             if not self._is_anew:
                 # Before the read: a client that is answered by this may append more, at once.
                 partition.follower_fetched(
-                    self._replica.broker_id,
+                    self.follower_id,
                     offset,
                     now_ms=self._clock.now_ms(),
                     log_start_offset=wanted.log_start_offset,
-                    broker_epoch=self._replica.broker_epoch,
+                    broker_epoch=self._broker_epoch,
                 )
         data.high_watermark = partition.committed.offset
         data.last_stable_offset = partition.last_stable_offset
@@ -127,7 +126,7 @@ class ReplicaReading(Reading):
         return (
             self._quota.is_for(partition)
             and followers is not None
-            and self._replica.broker_id not in followers.isr
+            and self.follower_id not in followers.isr
             and self._quota.is_exceeded()
         )
 

@@ -41,6 +41,7 @@ class FetchedPartition:
         "last_fetched_epoch",
         "log_start_offset",
         "max_bytes",
+        "must_be_told",
         "told_high_watermark",
         "told_log_start_offset",
         "topic_id",
@@ -54,6 +55,8 @@ class FetchedPartition:
         self.index = wanted.partition
         self.told_high_watermark = -1
         self.told_log_start_offset = -1
+        self.must_be_told = False
+        """The next answer has the partition even if nothing has changed."""
         self.update(wanted)
 
     def update(self, wanted: FetchPartition) -> None:
@@ -74,7 +77,9 @@ class FetchedPartition:
             or data.diverging_epoch.epoch != -1
             or bool(data.records)
             or data.preferred_read_replica >= 0
+            or self.must_be_told
         )
+        self.must_be_told = False
         if data.error_code == ErrorCode.NONE:
             self.told_high_watermark = data.high_watermark
             self.told_log_start_offset = data.log_start_offset
@@ -230,6 +235,8 @@ class FetchSessionCache:
                     )
                 else:
                     known.update(wanted)
+                    # A follower that names it again may have thrown away the last answer, and the high watermark in it.
+                    known.must_be_told = session.is_follower
         for forgotten in request.forgotten_topics_data:
             name = forgotten.topic_id if session.uses_topic_ids else forgotten.topic
             for index in forgotten.partitions:

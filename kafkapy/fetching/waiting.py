@@ -30,6 +30,7 @@ class Fetching:
         "_clock",
         "_deadline",
         "_is_due",
+        "_is_given_up",
         "_max_wait_ms",
         "_next_turn",
         "_parking",
@@ -52,6 +53,7 @@ class Fetching:
         self._is_due = max_wait_ms <= 0  # the next reading is the answer
         self._reads_news = False  # to read one partition costs no more than a look at it
         self._took_turns = False
+        self._is_given_up = False
         self.pending: Pending[FetchResponse] = Pending(self._give_up)
 
     def begin(self, *, is_read: bool) -> Pending[FetchResponse]:
@@ -91,7 +93,7 @@ class Fetching:
         self._next_turn = None
         self._watched = list(self._reading.found)
         if self._deadline is None:
-            self._deadline = self._clock.call_later(self._max_wait_ms, self._end_wait)
+            self._deadline = self._clock.call_later(self._max_wait_ms, self.end_wait)
         counts_bytes = self._reading.begin_to_wait()
         if self._took_turns:
             self._reading.release()  # reading them again takes long: the file ranges are not kept meanwhile
@@ -99,9 +101,9 @@ class Fetching:
             self._parking = iter(self._watched)
             self._go_on_parking()
             return
-        self._reads_news = len(self._watched) == 1 and not counts_bytes and not self._reading.reads_uncommitted
+        self._reads_news = len(self._watched) == 1 and not counts_bytes and self._reading.follower_id < 0
         # A follower's fetch commits records, and a client that is answered may have appended others meanwhile.
-        looks_again = counts_bytes or self._reading.reads_uncommitted
+        looks_again = counts_bytes or self._reading.follower_id >= 0
         for partition in self._watched:
             self._reading.watch(partition, self, self._news)
             if looks_again:
@@ -135,7 +137,13 @@ class Fetching:
         if self._parking is None and self._reading.is_enough:  # not before all partitions are watched
             self._answer_soon(at_once=at_once)
 
-    def _end_wait(self) -> None:
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it is neither answered nor given up."""
+        return not self._is_given_up and not self.pending.settled
+
+    def end_wait(self) -> None:
+        """Answer with what there is."""
         if self._next_turn is None:
             self._answer_soon(at_once=True)
         else:
@@ -168,6 +176,7 @@ class Fetching:
 
     def _give_up(self) -> None:
         """The client has disconnected."""
+        self._is_given_up = True
         self._unwatch()
         for timer in (self._deadline, self._next_turn):
             if timer is not None:

@@ -181,6 +181,7 @@ class BrokerPart:
         )
         metadata.subscribe(dynamic_settings.follow_metadata)
         metadata.subscribe(partitions.follow_metadata)
+        metadata.subscribe(self._replication.follow_metadata)
         metadata.subscribe(self.log_cleaning.follow_metadata)
 
     async def _recover(self, store: LogStore) -> None:

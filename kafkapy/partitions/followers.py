@@ -123,13 +123,16 @@ class Followers:
         if proposal is not None and state.partition_epoch > proposal.partition_epoch:
             self.proposal = None
 
-    def begin_epoch(self, end_offset: int, now_ms: int) -> None:
-        """A leader epoch begins at `end_offset`. Members of the ISR have replica.lag.time.max.ms to catch up."""
-        for replica, follower in self._states.items():
-            in_sync = replica in self.isr
-            follower.caught_up_ms = now_ms if in_sync else NEVER_MS
-            follower.fetched_ms = now_ms if in_sync and follower.end_offset >= 0 else NEVER_MS
-            follower.leader_end_offset = end_offset
+    def begin_epoch(self, now_ms: int) -> None:
+        """A leader epoch begins. Members of the ISR have replica.lag.time.max.ms to catch up.
+
+        Nothing is known of followers any more, even if this broker led before: others may have led in epochs between,
+        of which it has not heard, and the followers have truncated for them.
+        """
+        self._states = {replica: FollowerState() for replica in self._states}
+        for replica in self.isr:
+            if (follower := self._states.get(replica)) is not None:
+                follower.caught_up_ms = now_ms
 
     # -- fetches
 

@@ -49,11 +49,11 @@ class Partition(Replica):
     """
 
     __slots__ = (
-        "_epoch_start_offset",
         "_flush_asked",
         "_flusher",
         "_followers",
         "_low_watermark",
+        "epoch_start_offset",
         "leader_id",
         "leads",
         "partition_epoch",
@@ -77,7 +77,8 @@ class Partition(Replica):
         super().__init__(topic, index, log, shared, high_watermark=high_watermark)
         self._flusher: Flusher | None = None  # where flush.messages asks for it
         self._flush_asked = False  # an append waits for an fsync; later appends wait for it, too
-        self._epoch_start_offset = log.log_end_offset
+        self.epoch_start_offset = log.log_end_offset
+        """Where the leader epoch of this leader begins."""
         self._followers: Followers | None = None  # of a leader that is not the only replica
         self._low_watermark: HighWatermark | None = None  # while DeleteRecords waits for followers
         self.settings = settings
@@ -137,10 +138,10 @@ class Partition(Replica):
         self._followers = followers
         if state.leader_epoch > self.leader_epoch:
             self.leader_epoch = state.leader_epoch
-            self._epoch_start_offset = end_offset = self.log.log_end_offset
+            self.epoch_start_offset = end_offset = self.log.log_end_offset
             self.log.leader_epochs.assign(state.leader_epoch, end_offset)
             if followers is not None:
-                followers.begin_epoch(end_offset, now_ms)
+                followers.begin_epoch(now_ms)
         if not self._flush_asked:
             self.stored.advance(self.log.log_end_offset)
         self._advance(now_ms)
@@ -326,7 +327,7 @@ class Partition(Replica):
         """Whether a follower may join the ISR: it has reached the high watermark and the start of this leader epoch."""
         followers = self._followers
         return followers is not None and followers.may_join(
-            replica_id, max(self.committed.offset, self._epoch_start_offset)
+            replica_id, max(self.committed.offset, self.epoch_start_offset)
         )
 
     def _propose_isr(self, followers: Followers, isr: Iterable[int]) -> None:

@@ -13,6 +13,8 @@ from kafkapy.pending import Pending
 from kafkapy_wire.errors import ErrorCode, KafkaError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from kafkapy.clock import Clock, Timer
     from kafkapy.partitions.partition import Partition
     from kafkapy_wire.messages.produce import PartitionProduceResponse, ProduceResponse
@@ -23,7 +25,12 @@ ALL: Final = -1
 class AckWait:
     """The pending answer to one produce whose records are appended, but not yet stored or committed as acks asks."""
 
-    def __init__(self, response: ProduceResponse, acks: int) -> None:
+    def __init__(
+        self, response: ProduceResponse, acks: int, on_lost_lead: Callable[[ProduceResponse], None] | None = None
+    ) -> None:
+        """`on_lost_lead` is called with the response before it is sent, if another broker leads a partition now."""
+        self._on_lost_lead = on_lost_lead
+        self._lost_lead = False
         self.pending: Pending[ProduceResponse | None] = Pending()
         self._response = response
         self._acks = acks
@@ -55,6 +62,7 @@ class AckWait:
             return  # its timeout was over before
         if error is not None:
             _refuse(answer, error.code)
+            self._lost_lead = self._lost_lead or error.code is ErrorCode.NOT_LEADER_OR_FOLLOWER
         elif self._acks == ALL and partition.had_too_few_acks:
             _refuse(answer, ErrorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND)
         if self._begun and not self._waiting:
@@ -69,6 +77,8 @@ class AckWait:
     def _finish(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
+        if self._lost_lead and self._on_lost_lead is not None:
+            self._on_lost_lead(self._response)
         if not self.pending.settled:
             self.pending.answer(self._response)
 

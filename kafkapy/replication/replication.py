@@ -24,10 +24,13 @@ if TYPE_CHECKING:
     from kafkapy.partitions.followers import IsrProposal, Proposer
     from kafkapy.partitions.manager import PartitionManager
     from kafkapy.partitions.partition import Partition
+    from kafkapy.replication.awaited_partitions import AwaitedPartitions
     from kafkapy.replication.fetchers import Fetchers
     from kafkapy.replication.isr_requests import IsrRequests
     from kafkapy.replication.ports import Controller, Sources
     from kafkapy.settings.current import CurrentSettings
+    from kafkapy_controller.delta import MetadataDelta
+    from kafkapy_controller.image import MetadataImage
 
 ASK_AGAIN_MS: Final = 50
 ANSWER_TIMEOUT_MS: Final = 30_000
@@ -63,6 +66,7 @@ class Replication:
         self._controller = controller
         self._broker_epoch = broker_epoch
         self._leader_quota: ReplicationQuota | None = None
+        self._awaited: AwaitedPartitions | None = None
         self._fetchers: Fetchers | None = None
         self._isr_requests: IsrRequests | None = None
         self._isr_proposed = trio.Event()
@@ -77,6 +81,20 @@ class Replication:
 
             self._leader_quota = ReplicationQuota(Side.LEADER, self._node_id, self._settings, self._clock)
         return self._leader_quota
+
+    @property
+    def awaited(self) -> AwaitedPartitions:
+        """What followers have yet to name in their fetches."""
+        if self._awaited is None:
+            from kafkapy.replication.awaited_partitions import AwaitedPartitions
+
+            self._awaited = AwaitedPartitions(self._node_id, self._clock)
+        return self._awaited
+
+    def follow_metadata(self, image: MetadataImage, delta: MetadataDelta) -> None:
+        """Called with each new image, after the partitions have it."""
+        if len(image.brokers) > 1 and delta.changed_partitions:
+            self.awaited.follow_metadata(image, delta)
 
     def submit(self, partition: Proposer, proposal: IsrProposal) -> None:
         """Ask the controller for the ISR that a partition has proposed."""

@@ -103,8 +103,9 @@ def state(
     epoch: int = 0,
     isr: tuple[int, ...] = (HERE, OTHER),
     replicas: tuple[int, ...] = (HERE, OTHER),
+    partition_epoch: int = 0,
 ) -> PartitionImage:
-    return PartitionImage(replicas, isr, leader=leader, leader_epoch=epoch)
+    return PartitionImage(replicas, isr, leader=leader, leader_epoch=epoch, partition_epoch=partition_epoch)
 
 
 def batch(*values: bytes, base_offset: int = 0, leader_epoch: int = 0) -> bytes:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import inspect
 import random
-import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +28,21 @@ from kafkapy.partitions.manager import PartitionManager
 from kafkapy.partitions.partition import Partition
 from kafkapy.partitions.topic_settings import TopicSettingsSource
 from kafkapy.pending import Pending
+from kafkapy.replication.awaited_partitions import AwaitedPartitions
 from kafkapy.replication.fetcher import Fetcher, Replica, Then
 from kafkapy.replication.following import Following, Lane
 from kafkapy.replication.isr_requests import IsrRequests
 from kafkapy.settings import Settings
 from kafkapy.settings.current import CurrentSettings
 from kafkapy_controller.delta import MetadataDelta
-from kafkapy_controller.image import BrokerImage, Endpoint, MetadataImage, PartitionImage, TopicImage
+from kafkapy_controller.image import (
+    BrokerImage,
+    ConfigResourceType,
+    Endpoint,
+    MetadataImage,
+    PartitionImage,
+    TopicImage,
+)
 from kafkapy_log import LogStore
 from kafkapy_wire.codec import decode, encode
 from kafkapy_wire.errors import ErrorCode
@@ -118,7 +125,9 @@ class LabBroker:
             checkpoints=Checkpoints(self.store, self.partitions),
             flusher=absent,
             disk=self.disk,
-            fetch_sessions=FetchSessionCache(slots=10, eviction_ms=60_000, rng=random.Random(self.id)),
+            fetch_sessions=FetchSessionCache(
+                slots=10, eviction_ms=60_000, rng=random.Random(self.id * 1_000 + self.epoch)
+            ),
             replication=metadata,
             groups=absent,
             transactions=absent,
@@ -126,6 +135,7 @@ class LabBroker:
             markers=absent,
             producer_ids=absent,
         )
+        self.awaited = AwaitedPartitions(self.id, clock)
         self.leader_quota = ReplicationQuota(Side.LEADER, self.id, self.settings, clock)
         self.live = True
         self.epoch += 1
@@ -156,6 +166,7 @@ class LabBroker:
     def follow(self, image: MetadataImage, delta: MetadataDelta) -> None:
         self.image = image
         self.partitions.follow_metadata(image, delta)
+        self.awaited.follow_metadata(image, delta)
 
     def partition(self, index: int = 0) -> Partition:
         return self.partitions.replica(TOPIC, index)
@@ -168,9 +179,8 @@ class LabBroker:
 
     # -- as a server
 
-    def handle(self, request: Message, version: int, *, rack: bool = False) -> Pending[Any] | Message:
+    def handle(self, request: Message, version: int) -> Pending[Any] | Message:
         """The answer to a request that has passed the codec; pending if it waits."""
-        del rack
         context = RequestContext(self.broker, Client("PLAINTEXT", "127.0.0.1", 50_000, "127.0.0.1"))
         context.api_version = version
         received = decode(type(request), encode(request, version), version)
@@ -208,11 +218,14 @@ class ReplicationLab:
         partition_count: int = 1,
         replicas: tuple[int, ...] | None = None,
         given: dict[str, str] | None = None,
+        topic_settings: dict[str, str] | None = None,
         racks: Iterable[str | None] = (),
         start: bool = True,
     ) -> None:
         self.clock = LabClock()
         self.bugs = Bugs()
+        self.on_step: Callable[[LabBroker, Then], None] = lambda _broker, _then: None
+        """Called with each step of a follower's work on an answer."""
         self.cut: set[tuple[int, int]] = set()
         """(from, to) pairs of brokers between which nothing passes."""
         settings = {
@@ -241,6 +254,7 @@ class ReplicationLab:
             },
             topics={TOPIC: topic},
             topics_by_id={TOPIC_ID: topic},
+            configs={(ConfigResourceType.TOPIC, TOPIC): topic_settings or {}},
         )
         self.brokers = {
             broker_id: LabBroker(self, broker_id, directory / f"broker-{broker_id}", settings) for broker_id in ids
@@ -341,8 +355,11 @@ class ReplicationLab:
                 del broker.in_flight[lane]
                 broker.following.fetchers[lane].lost(self.clock.monotonic_ms())
 
-    def step(self, broker: LabBroker) -> bool:
-        """Have a broker send what it has to send, and take what has been answered. Returns whether anything was."""
+    def step(self, broker: LabBroker, *, publish: bool = True) -> bool:
+        """Have a broker send what it has to send, and take what has been answered. Returns whether anything was.
+
+        Without `publish` the brokers do not hear of an ISR that was changed by it.
+        """
         did = False
         for lane, fetcher in list(broker.following.fetchers.items()):
             did |= self._send(broker, lane, fetcher)
@@ -352,7 +369,8 @@ class ReplicationLab:
             version = 3
             received = decode(AlterPartitionRequest, encode(request, version), version)
             broker.isr_requests.take(self.alter_partition(received), self.clock.now_ms())
-            self.publish()
+            if publish:
+                self.publish()
             did = True
         return did
 
@@ -387,6 +405,7 @@ class ReplicationLab:
         """Have a follower take an answer."""
         assert isinstance(request, FetchRequest | ListOffsetsRequest), request
         for then in fetcher.take(request, answer, now_ms=self.clock.monotonic_ms(), wall_ms=self.clock.now_ms()):
+            self.on_step(broker, then)
             if then is Then.CHECKPOINT:
                 broker.store.write_checkpoints(broker.partitions.high_watermarks())
 
@@ -475,7 +494,3 @@ def code_of(answer: Pending[ProduceResponse | None]) -> ErrorCode | None:
     response = answer.result()
     assert response is not None
     return ErrorCode(response.responses[0].partition_responses[0].error_code)
-
-
-def copy_directory(broker: LabBroker, to: Path) -> None:
-    shutil.copytree(broker.directory, to)
