@@ -25,6 +25,7 @@ from kafkapy_controller.raft.quorum import (
     QuorumTimeouts,
     SnapshotInstalled,
     SnapshotNotStored,
+    SnapshotStored,
     Start,
     Tick,
 )
@@ -124,3 +125,16 @@ def test_after_a_part_that_the_disk_refuses_the_download_begins_again_later(part
     assert follower.now_ms >= refused_at_ms + QuorumTimeouts().backoff_max_ms
     follower.told(request, FetchResult(ErrorCode.NONE, LEADER, 5, 60, snapshot=SNAPSHOT))
     assert follower.part(0, 90) == SnapshotPart(SNAPSHOT, 0, DATA, 90)
+
+
+def test_a_snapshot_of_its_own_is_forgotten_when_the_leaders_has_come_before_it_was_said() -> None:
+    follower = Downloading()
+    assert follower.part(0, 90) is not None
+    follower.quorum.step(SnapshotInstalled(SNAPSHOT, MEMBERS), follower.now_ms)
+    own = SnapshotId(20, 3)
+    follower.quorum.step(SnapshotStored(own, own, 20), follower.now_ms)
+    assert follower.quorum.snapshot == SNAPSHOT
+    assert (follower.quorum.log_start_offset, follower.quorum.log_start_epoch) == (50, 4)
+    later = SnapshotId(50, 4)
+    follower.quorum.step(SnapshotStored(later, later, 50), follower.now_ms)
+    assert follower.quorum.snapshot == later

@@ -286,6 +286,8 @@ class Quorum(QuorumCore):
         return not self.other_voters and self.membership.votes(self.me) and not leader.parked and leader.change is None
 
     def _snapshot_stored(self, newest: SnapshotId, oldest: SnapshotId, log_start_offset: int) -> None:
+        if self.snapshot is not None and newest < self.snapshot:
+            return  # one of the leader's, which is later, has taken the log's place before this was said
         assert newest.end_offset <= self.high_watermark, (newest, self.high_watermark)
         assert log_start_offset in (0, oldest.end_offset), (log_start_offset, oldest)
         self.snapshot = newest
