@@ -239,11 +239,16 @@ class TransactionCoordinator:
     # -- time
 
     async def abort_timed_out(self) -> None:
-        """Abort transactions that are open for longer than their timeout, and fence their producers."""
+        """Abort transactions that are open for longer than their timeout, and fence their producers.
+
+        Returns when all of that is decided; commits and markers may come later.
+        """
         self._end_what_was_left()
+        turn = Turn()
         for partition, shard in self._runtime.loaded_shards():
             for transaction in shard.timed_out(self._clock.now_ms()):
-                await self._abort_timed_out(partition, shard, transaction)
+                self._abort_timed_out(partition, shard, transaction)
+                await turn.share()
 
     def _end_what_was_decided(self, loaded: list[tuple[int, TransactionShard]]) -> None:
         """Complete the transactions that earlier coordinators have decided, once their records are committed: until
@@ -255,14 +260,21 @@ class TransactionCoordinator:
                 continue
             self._uncommitted.update([transaction.transactional_id for transaction in decided])
             committed = attempt(partial(self._runtime.read, partition, None))
-            committed.when_settled(partial(self._end_what_was_committed, partition, shard))
+            committed.when_settled(partial(self._end_what_was_loaded, partition, shard))
+
+    def _end_what_was_loaded(self, partition: int, shard: TransactionShard, committed: Pending[None]) -> None:
+        try:
+            committed.result()
+        except KafkaError:
+            return  # it takes long, and `abort_timed_out` comes back to it; or the partition is led elsewhere
+        self._end_what_was_committed(partition, shard)
 
     def _end_what_was_left(self) -> None:
         """Write the markers of decisions that were answered with an error and committed later all the same."""
         for partition, shard in self._runtime.loaded_shards():
             self._end_what_was_committed(partition, shard)
 
-    def _end_what_was_committed(self, partition: int, shard: TransactionShard, _: object = None) -> None:
+    def _end_what_was_committed(self, partition: int, shard: TransactionShard) -> None:
         if not self._runtime.serves(partition, shard):
             return
         for transactional_id in sorted(self._uncommitted & shard.transactions.keys()):
@@ -272,27 +284,31 @@ class TransactionCoordinator:
                 if transaction.is_ending and transactional_id not in self._endings:
                     self._finish(transaction)
 
-    async def _abort_timed_out(self, partition: int, shard: TransactionShard, transaction: Transaction) -> None:
+    def _abort_timed_out(self, partition: int, shard: TransactionShard, transaction: Transaction) -> None:
         def decide(spare_producer_id: int | None) -> Pending[Transaction]:
             if not self._runtime.serves(partition, shard):
                 raise KafkaError(ErrorCode.NOT_COORDINATOR)
             if shard.transactions.get(transaction.transactional_id) != transaction:
-                return settled(transaction)  # the transaction has changed while this waited for a producer id
+                return settled(transaction)  # the transaction has changed while this waited
             decision = shard.abort_unasked(transaction, spare_producer_id, self._clock.now_ms())
             return self._decided(partition, decision)
 
-        try:
-            aborted = await self._with_spare_producer_id(decide).wait()
-        except KafkaError as error:
-            logger.error("cannot abort the transaction of %s: %s", transaction.transactional_id, error)
-            return
-        if aborted.is_ending:
-            logger.info(
-                "aborting the transaction of %s: open for more than %d ms",
-                transaction.transactional_id,
-                transaction.timeout_ms,
-            )
-            self._finish(aborted)
+        def finish(aborted: Pending[Transaction]) -> None:
+            try:
+                decided = aborted.result()
+            except KafkaError as error:
+                level = logging.INFO if error.code.retriable else logging.ERROR
+                logger.log(level, "cannot abort the transaction of %s: %s", transaction.transactional_id, error)
+                return
+            if decided.is_ending:
+                logger.info(
+                    "aborting the transaction of %s: open for more than %d ms",
+                    transaction.transactional_id,
+                    transaction.timeout_ms,
+                )
+                self._finish(decided)
+
+        attempt(lambda: self._with_spare_producer_id(decide)).when_settled(finish)
 
     def remove_expired(self) -> None:
         """Forget transactional ids that nobody has used for transactional.id.expiration.ms."""
