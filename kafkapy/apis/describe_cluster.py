@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kafkapy.apis.metadata import ALL_CLUSTER_OPERATIONS, NO_OPERATIONS
+from kafkapy.apis.metadata import ALL_CLUSTER_OPERATIONS, NO_OPERATIONS, controller_for_clients
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.describe_cluster import (
     DescribeClusterBroker,
@@ -33,10 +33,11 @@ def handle(request: DescribeClusterRequest, context: NodeContext) -> DescribeClu
     listener_name = context.client.listener_name
     if context.at_controller:
         nodes = [
-            DescribeClusterBroker(broker_id=controller_id, host=context.advertised_host(endpoint), port=endpoint.port)
-            for controller_id, controller in sorted(image.controllers.items())
+            DescribeClusterBroker(broker_id=node_id, host=context.advertised_host(endpoint), port=endpoint.port)
+            for node_id, controller in sorted(image.controllers.items())
             if (endpoint := controller.endpoints.get(listener_name)) is not None
         ]
+        controller_id = context.node.controller.leader_id
     else:
         nodes = [
             DescribeClusterBroker(
@@ -50,10 +51,11 @@ def handle(request: DescribeClusterRequest, context: NodeContext) -> DescribeClu
             if (request.include_fenced_brokers or not broker.fenced)
             and (endpoint := broker.endpoints.get(listener_name)) is not None
         ]
+        controller_id = controller_for_clients([node.broker_id for node in nodes if not node.is_fenced], context)
     return DescribeClusterResponse(
         endpoint_type=CONTROLLERS if context.at_controller else BROKERS,
         cluster_id=context.node.cluster_id,
-        controller_id=context.node.controller.leader_id,
+        controller_id=controller_id,
         brokers=nodes,
         cluster_authorized_operations=(
             ALL_CLUSTER_OPERATIONS if request.include_cluster_authorized_operations else NO_OPERATIONS

@@ -44,9 +44,9 @@ from kafkapy_wire.messages.metadata import (
 from kafkapy_wire.uuid import ZERO_UUID
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterator
+    from collections.abc import Coroutine, Iterator, Sequence
 
-    from kafkapy.context import RequestContext
+    from kafkapy.context import NodeContext, RequestContext
     from kafkapy_controller.image import MetadataImage, PartitionImage, TopicImage
     from kafkapy_wire.messages.metadata import MetadataRequestTopic
     from kafkapy_wire.uuid import Uuid
@@ -54,6 +54,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("kafkapy.apis.metadata")
 
 NO_OPERATIONS = -2147483648
+NO_CONTROLLER = -1
 """The value for: the request did not ask for the allowed operations."""
 ALL_TOPIC_OPERATIONS = 3_576
 """A bit for each AclOperation a topic knows: 3 READ to 8 DESCRIBE, 10 and 11 DESCRIBE_, ALTER_CONFIGS."""
@@ -240,16 +241,28 @@ async def _fill_in_turns(topics: _Topics, image: MetadataImage) -> None:
 def _response(
     request: MetadataRequest, image: MetadataImage, context: RequestContext, topics: EncodedStructs
 ) -> Answer:
-    broker = context.broker
+    brokers = _brokers(image, context)
     return Answer(
-        brokers=_brokers(image, context),
-        cluster_id=broker.cluster_id,
-        controller_id=broker.controller.leader_id,
+        brokers=brokers,
+        cluster_id=context.node.cluster_id,
+        controller_id=controller_for_clients([broker.node_id for broker in brokers], context),
         topics=topics,
         cluster_authorized_operations=(
             ALL_CLUSTER_OPERATIONS if request.include_cluster_authorized_operations else NO_OPERATIONS
         ),
     )
+
+
+def controller_for_clients(broker_ids: Sequence[int], context: NodeContext) -> int:
+    """Which of these brokers clients are to take for the controller; -1: none of them can be.
+
+    It is the active controller if that is a broker, too. Clients cannot reach other controllers, and any broker
+    forwards to them what they have to decide: Apache Kafka names any broker in all cases.
+    """
+    for node_id in (context.node.controller.leader_id, context.node.node_id):
+        if node_id in broker_ids:
+            return node_id
+    return next(iter(broker_ids), NO_CONTROLLER)
 
 
 def _brokers(image: MetadataImage, context: RequestContext) -> list[MetadataResponseBroker]:

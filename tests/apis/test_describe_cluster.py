@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from kafkapy.apis import describe_cluster
+from kafkapy.apis import describe_cluster, metadata
 from kafkapy.context import Client, NodeContext
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.describe_cluster import DescribeClusterRequest, DescribeClusterResponse
+from kafkapy_wire.messages.metadata import MetadataRequest
 from kafkapy_wire.record_formats import metadata as m
 
 from .topic_lab import Lab, lab
@@ -44,6 +45,27 @@ def test_fenced_brokers_come_when_asked_for_and_other_listeners_never(tmp_path: 
         assert [broker.broker_id for broker in ask(node).brokers] == [1]
         brokers = ask(node, include_fenced_brokers=True).brokers
         assert [(broker.broker_id, broker.is_fenced) for broker in brokers] == [(1, False), (2, True)]
+
+
+def test_clients_are_told_of_a_controller_that_they_can_reach(tmp_path: Path) -> None:
+    """An admin client sends to the controller of these answers; one that is no broker here it cannot look up."""
+    with lab(tmp_path) as node:
+
+        def controllers() -> set[int]:
+            return {
+                node.call(metadata, MetadataRequest(topics=[]), 12).controller_id,
+                ask(node).controller_id,
+                ask(node, include_fenced_brokers=True).controller_id,
+            }
+
+        endpoint = m.BrokerEndpoint(name="PLAINTEXT", host="other", port=9092)
+        for broker_id in (0, 2):
+            node.change_metadata(m.RegisterBrokerRecord(broker_id=broker_id, end_points=[endpoint], fenced=False))
+        assert controllers() == {1}
+        for broker_id, left in ((1, {0}), (0, {2}), (2, {-1})):
+            epoch = node.image.brokers[broker_id].epoch
+            node.change_metadata(m.FenceBrokerRecord(id=broker_id, epoch=epoch))
+            assert controllers() == left
 
 
 @pytest.mark.parametrize(
