@@ -101,6 +101,7 @@ class QuorumController:
         self._topic_rules: TopicRules | None = None
         log.on_leading = self._begin
         log.on_resigned = self._end
+        log.on_quorum_record = self._follow_quorum_record
 
     @property
     def image(self) -> MetadataImage:
@@ -138,6 +139,10 @@ class QuorumController:
         self.is_active = False
         if self._brokers is not None:
             self._brokers.notice_leadership()
+
+    def _follow_quorum_record(self) -> None:
+        """The quorum has appended a record of its own, about the voters: the image only moves on."""
+        self._replayed(MetadataDelta(self._image))
 
     def close(self) -> None:
         """Fence the broker that `register_broker` has registered, and resign: further requests are refused."""
@@ -246,7 +251,7 @@ class QuorumController:
     def update_features(self, request: UpdateFeaturesRequest) -> Pending[UpdateFeaturesResponse]:
         from kafkapy_controller.feature_updates import decide_update_features
 
-        voters = self._loader.membership.voter_ids
+        voters = self._log.quorum.membership.voter_ids
         static = self._node_settings.now.with_dynamic({}, {}).topic_defaults
         return self.commit(
             decide_update_features(self.image, request, self.leader_id, voters, static.min_insync_replicas)

@@ -84,6 +84,8 @@ class MetadataLog:
         """Called when this node leads and its published image has everything that former leaders have appended."""
         self.on_resigned: Callable[[], None] = _nothing
         """Called when this node does not lead any more, before waiting answers are refused with NOT_CONTROLLER."""
+        self.on_quorum_record: Callable[[], None] = _nothing
+        """Called when the quorum has appended a record of its own to the log that this node decides about."""
         self.on_truncated: Callable[[], None] = _nothing
         """Called when the log was cut, before anything is appended: its recovery point is to be noted on the disk."""
         self.failed = trio.Event()
@@ -213,7 +215,7 @@ class MetadataLog:
         self._high_watermark.refuse(KafkaError(ErrorCode.UNKNOWN_SERVER_ERROR, f"the metadata log has failed: {error}"))
 
     def _execute(self, effects: Effects, *, sync: bool) -> None:
-        """Do what a step asks for. With `sync`, ask for an fsync of what is appended."""
+        """Do what a step asks for. With `sync`, it was no decision: ask for an fsync of what is appended."""
         if effects.quorum_state is not None:
             membership = self._quorum.membership
             content = encode_quorum_state(effects.quorum_state, membership.kraft_version, membership.voter_ids)
@@ -226,6 +228,8 @@ class MetadataLog:
             # The batch is appended unchanged: the quorum has set, or checked, its offsets and epoch.
             self.log.append_as_follower(effects.batch, now_ms=self._clock.now_ms())
             assert self.log.log_end_offset == self._quorum.log_end_offset
+            if sync and self._has_told_leading and self._quorum.is_leader:
+                self.on_quorum_record()
         if effects.high_watermark is not None:
             self._loader.commit(effects.high_watermark)
             self._high_watermark.advance(effects.high_watermark)
