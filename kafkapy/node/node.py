@@ -98,6 +98,7 @@ class Node:
         self.data_directory = data_directory
         self.durable = durable
         self.kept = kept
+        """May be set to False while the node runs: its end is then that of a killed one."""
         self.bugs = Bugs()
         self.clock = clock or WallClock()
         self.clock.bugs = self.bugs
@@ -274,15 +275,24 @@ class Node:
                 self.bugs,
                 random=self.random,
                 durable=self.durable,
-                kept=self.kept,
+                kept=lambda: self.kept,
                 on_recovery=self.on_recovery,
             )
             parts.callback(self._broker_part.close_logs)
         else:
-            parts.callback(quorum.store.close, {} if self.kept else None, clean=self.kept)
+            parts.callback(self._close_store)
         parts.callback(quorum.peers.close)
-        parts.callback(quorum.controller.close)
+        parts.callback(self._close_controller, quorum)
         return quorum
+
+    def _close_store(self) -> None:
+        """Of a node that is no broker."""
+        self.store.close({} if self.kept else None, clean=self.kept)
+
+    def _close_controller(self, quorum: QuorumPart) -> None:
+        """Say that the broker has stopped; nobody reads it where the directory is thrown away, or after a kill."""
+        if self.kept:
+            quorum.controller.close()
 
     async def _start_broker(self, parts: ExitStack, nursery: trio.Nursery, quorum: QuorumPart) -> None:
         """Start all that a broker needs. Raises StartupError."""
