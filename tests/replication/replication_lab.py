@@ -110,6 +110,8 @@ class LabBroker:
             lambda: Replica(self.id, self.epoch),
         )
         self.partitions.replicate(self, self._note_role)
+        if lab.replicate is not None:
+            lab.replicate(self)
         absent: Any = Absent()
         metadata: Any = self
         self.broker = Broker(
@@ -220,8 +222,10 @@ class ReplicationLab:
         given: dict[str, str] | None = None,
         topic_settings: dict[str, str] | None = None,
         racks: Iterable[str | None] = (),
-        start: bool = True,
+        replicate: Callable[[LabBroker], None] | None = None,
     ) -> None:
+        """`replicate` is called with each broker that starts, and may have it replicate in another way."""
+        self.replicate = replicate
         self.clock = LabClock()
         self.bugs = Bugs()
         self.on_step: Callable[[LabBroker, Then], None] = lambda _broker, _then: None
@@ -259,9 +263,8 @@ class ReplicationLab:
         self.brokers = {
             broker_id: LabBroker(self, broker_id, directory / f"broker-{broker_id}", settings) for broker_id in ids
         }
-        if start:
-            for broker in self.brokers.values():
-                broker.start()
+        for broker in self.brokers.values():
+            broker.start()
 
     def __getitem__(self, broker_id: int) -> LabBroker:
         return self.brokers[broker_id]
