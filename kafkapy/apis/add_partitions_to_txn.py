@@ -13,6 +13,7 @@ Errors  UNKNOWN_TOPIC_OR_PARTITION   and OPERATION_NOT_ATTEMPTED for the others
         PRODUCER_FENCED              another epoch; before v2 INVALID_PRODUCER_EPOCH
         CONCURRENT_TRANSACTIONS      the previous transaction is still being completed: try again
         TRANSACTION_ABORTABLE        verify_only, and the partition is not in the transaction
+        NOT_COORDINATOR              another broker coordinates the transactional id
         COORDINATOR_LOAD_IN_PROGRESS
 Differs: if a request names a transactional id twice (no broker does), both entries are carried out; Apache Kafka
          carries out the first one twice. A v4 request without transactions gets an empty answer; Apache Kafka never

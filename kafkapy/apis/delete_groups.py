@@ -6,6 +6,7 @@ A group named twice is answered once.
 
 Errors  GROUP_ID_NOT_FOUND  no such group
         NON_EMPTY_GROUP     the group has members
+        NOT_COORDINATOR     another broker coordinates the group
         COORDINATOR_LOAD_IN_PROGRESS
 """
 

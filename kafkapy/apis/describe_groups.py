@@ -4,6 +4,7 @@ v1 throttle_time_ms    v3 authorized operations (KIP-430)    v4 group_instance_i
 v6 GROUP_ID_NOT_FOUND with a message (KIP-1043)
 
 Errors  GROUP_ID_NOT_FOUND  no such group; before v6 it is described as Dead, without an error
+        NOT_COORDINATOR     another broker coordinates the group
         COORDINATOR_LOAD_IN_PROGRESS
 Differs: if a request names more than 50 groups, one that it names twice is answered once.
 """

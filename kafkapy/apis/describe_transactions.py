@@ -2,6 +2,7 @@
 
 Errors  TRANSACTIONAL_ID_NOT_FOUND
         INVALID_REQUEST  an empty transactional id
+        NOT_COORDINATOR  another broker coordinates the transactional id
         COORDINATOR_LOAD_IN_PROGRESS
 Differs: if a request names more than 50 transactional ids, one that it names twice is answered once.
 """

@@ -12,7 +12,7 @@ Errors  INVALID_REQUEST              an empty transactional id
         INVALID_TXN_STATE            no transaction to commit (before v5: or to abort); or it was aborted instead of
                                      committed, or the other way round
         CONCURRENT_TRANSACTIONS      the transaction is still being completed: try again
-        NOT_COORDINATOR              `__transaction_state` was deleted meanwhile
+        NOT_COORDINATOR              another broker coordinates the transactional id
         COORDINATOR_LOAD_IN_PROGRESS
 Differs: the answer leaves after every transaction marker is written, or after 200 ms if other brokers have not written
          theirs by then. Apache Kafka answers before, so for some milliseconds it may answer the next request with

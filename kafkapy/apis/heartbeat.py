@@ -7,6 +7,7 @@ Errors  INVALID_GROUP_ID       the group id is empty
         FENCED_INSTANCE_ID     another member has taken over this group_instance_id
         ILLEGAL_GENERATION     generation_id is not the group's
         REBALANCE_IN_PROGRESS  the member must join again
+        NOT_COORDINATOR        another broker coordinates the group
         COORDINATOR_LOAD_IN_PROGRESS
 """
 

@@ -13,7 +13,7 @@ Errors  INVALID_REQUEST              an empty transactional id; a producer id wi
         PRODUCER_FENCED              another producer has the transactional id now; before v4 INVALID_PRODUCER_EPOCH
         CONCURRENT_TRANSACTIONS      a transaction is still being completed: try again
         UNKNOWN_SERVER_ERROR         the transactional id has reached the last epoch, 32766, and the request has another
-        NOT_COORDINATOR              there is no `__transaction_state`: FindCoordinator creates it
+        NOT_COORDINATOR              another broker coordinates the transactional id; there is no `__transaction_state`
         COORDINATOR_LOAD_IN_PROGRESS
 Differs: a request that is pipelined behind another one of the same transactional id succeeds; Apache Kafka may answer
 CONCURRENT_TRANSACTIONS.

@@ -16,6 +16,7 @@ Errors  INVALID_GROUP_ID             the group id is empty
         GROUP_MAX_SIZE_REACHED       the group has group.max.size members
         UNKNOWN_SERVER_ERROR         a group_instance_id with a member id that was given to a dynamic member
         REBALANCE_IN_PROGRESS        the member has sent another JoinGroup on another connection, which gets the answer
+        NOT_COORDINATOR              another broker coordinates the group
         COORDINATOR_LOAD_IN_PROGRESS
 Differs: if a member sends JoinGroup again on another connection, the first one is answered with REBALANCE_IN_PROGRESS;
          Apache Kafka never answers it.

@@ -4,6 +4,7 @@ v1 throttle_time_ms    v3 several members at once, static ones by group_instance
 v4 flexible    v5 reason (KIP-800)
 
 Errors  INVALID_GROUP_ID    the group id is empty
+        NOT_COORDINATOR     another broker coordinates the group
         COORDINATOR_LOAD_IN_PROGRESS
  of one member, before v3 of the request:
         UNKNOWN_MEMBER_ID   no such member, or no such group

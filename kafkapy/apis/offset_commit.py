@@ -16,6 +16,7 @@ Errors  UNKNOWN_TOPIC_OR_PARTITION  no such topic (before v10) or partition
         UNKNOWN_MEMBER_ID           no such member; or the member id is empty, and the group has members
         FENCED_INSTANCE_ID          another member has taken over this group_instance_id
         REBALANCE_IN_PROGRESS       the group waits for the assignment of this generation
+        NOT_COORDINATOR             another broker coordinates the group
         COORDINATOR_LOAD_IN_PROGRESS
 Differs: a commit of more than 500 partitions is stored in several batches, so it may be larger than max.message.bytes.
 """

@@ -3,6 +3,7 @@
 Errors  INVALID_GROUP_ID            the group id is empty
         GROUP_ID_NOT_FOUND          no such group
         NON_EMPTY_GROUP             the group has members that are not consumers, so their topics are unknown
+        NOT_COORDINATOR             another broker coordinates the group
         COORDINATOR_LOAD_IN_PROGRESS
  of one partition:
         UNKNOWN_TOPIC_OR_PARTITION  no such topic or partition

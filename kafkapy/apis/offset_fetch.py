@@ -9,6 +9,7 @@ a group that does not exist.
 
 Errors  UNKNOWN_TOPIC_ID              no such topic (v10)
         UNSTABLE_OFFSET_COMMIT        require_stable, and an open transaction commits an offset of this partition
+        NOT_COORDINATOR               another broker coordinates the group
         COORDINATOR_LOAD_IN_PROGRESS  of the group; in v1, which has no field for it, of each partition
 Differs: if a request names more than 500 partitions or 50 groups, one that it names twice is answered once.
 """
@@ -113,7 +114,10 @@ async def _fetch_group_in_turns(
     if group.topics is not None:
         topics = group.topics
     else:
-        committed = context.broker.groups.committed_partitions(group.group_id)
+        try:
+            committed = context.broker.groups.committed_partitions(group.group_id)
+        except KafkaError as error:
+            return OffsetFetchResponseGroup(group_id=group.group_id, error_code=error.code)
         topics = [
             OffsetFetchRequestTopics(name=name, partition_indexes=sorted(committed[name])) for name in sorted(committed)
         ]

@@ -10,6 +10,7 @@ Errors  INVALID_GROUP_ID             the group id is empty
         ILLEGAL_GENERATION           generation_id is not the group's
         INCONSISTENT_GROUP_PROTOCOL  not the group's protocol; from v5 on, also a request without a protocol
         REBALANCE_IN_PROGRESS        the member must join again
+        NOT_COORDINATOR              another broker coordinates the group
         COORDINATOR_LOAD_IN_PROGRESS
 Differs: if a member sends SyncGroup again on another connection, the first one is answered with REBALANCE_IN_PROGRESS;
          if the member leaves while its SyncGroup waits, with UNKNOWN_MEMBER_ID. Apache Kafka answers neither.

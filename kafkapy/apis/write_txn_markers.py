@@ -8,7 +8,7 @@ without a request.
 The answer has each producer id, topic and partition once, even if the request names it twice, and leaves out markers
 without partitions.
 
-Errors  UNKNOWN_TOPIC_OR_PARTITION
+Errors  UNKNOWN_TOPIC_OR_PARTITION      no such partition, or this broker has no replica of it
         INVALID_REQUEST                 a negative producer id or epoch
         INVALID_PRODUCER_EPOCH          older than the partition's epoch of this producer; from transaction version 2 on
                                         also the same
@@ -92,6 +92,10 @@ async def _outcome(written: Pending[ErrorCode], until_ms: float, clock: Clock) -
 def _write(topic: str, index: int, marker: Marker, context: RequestContext) -> Pending[ErrorCode]:
     if marker.producer_id < 0 or marker.producer_epoch < 0:
         return settled(ErrorCode.INVALID_REQUEST)  # such a marker must not be stored: no reader accepts it
+    found = context.broker.metadata.image.topics.get(topic)
+    partitions = () if found is None else found.partitions
+    if not 0 <= index < len(partitions) or context.broker.node_id not in partitions[index].replicas:
+        return settled(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)  # as in Apache Kafka, whose coordinator asks again
     return context.broker.markers.write(topic, index, marker)
 
 
