@@ -12,6 +12,8 @@ from kafkapy.client.streams import discard_output
 if TYPE_CHECKING:
     import argparse
 
+    import trio
+
     from kafkapy.cli.stop_signals import StopSignals
     from kafkapy.cli.watchdog import Watchdog
     from kafkapy.cluster import Cluster
@@ -141,11 +143,13 @@ def _serve(arguments: argparse.Namespace, directory: Path, signals: StopSignals,
         watchdog.watch(token)
         signals.tell(lambda: token.run_sync_soon(stop.set, idempotent=True))
         try:
-            async with cluster.started():
-                gc.freeze()
-                watchdog.is_serving = True
-                _say(cluster)
-                await stop.wait()
+            with trio.CancelScope() as starting:
+                trio.lowlevel.spawn_system_task(_stop_forming, stop, watchdog, starting)
+                async with cluster.started():
+                    gc.freeze()
+                    watchdog.is_serving = True
+                    _say(cluster)
+                    await stop.wait()
         finally:
             signals.ignore()
 
@@ -154,6 +158,13 @@ def _serve(arguments: argparse.Namespace, directory: Path, signals: StopSignals,
             trio.run(main)
     finally:
         watchdog.rest()
+
+
+async def _stop_forming(stop: trio.Event, watchdog: Watchdog, starting: trio.CancelScope) -> None:
+    """Nodes that do not come to be a cluster obey, too."""
+    await stop.wait()
+    if not watchdog.is_serving:
+        starting.cancel()
 
 
 def _say(cluster: Cluster) -> None:

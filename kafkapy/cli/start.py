@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from kafkapy.cli.stop_signals import StopSignals
     from kafkapy.cli.watchdog import Watchdog
+    from kafkapy.node import Node
     from kafkapy.settings import Settings
 
 DEFAULT_DATA_DIRECTORY = "kafkapy-data"
@@ -230,6 +231,7 @@ def _serve(
                         starting.cancel()  # the next start goes on from here
 
                 node.on_recovery = recovering
+                trio.lowlevel.spawn_system_task(_stop_waiting, node, stop, starting)
                 async with node.started():
                     # What a start has made lives as long as the process: the collector need not walk it again.
                     gc.freeze()
@@ -253,6 +255,13 @@ async def _stop_with_parent(parent: Parent, stop: trio.Event) -> None:
     await parent.ended()
     logging.getLogger("kafkapy.start").info("the process that started this broker has ended: stopping")
     stop.set()
+
+
+async def _stop_waiting(node: Node, stop: trio.Event, starting: trio.CancelScope) -> None:
+    """A node whose quorum does not come about obeys, too."""
+    await stop.wait()
+    if node.waits_for_others:
+        starting.cancel()
 
 
 def _remove_abandoned() -> None:

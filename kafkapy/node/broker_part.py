@@ -126,7 +126,9 @@ class BrokerPart:
             with suppress(StorageError):  # the disk has failed for this log before; nobody opens these files again
                 store.close(clean=False)
             return
-        store.close(self._partitions.high_watermarks(), broker_epoch=self._epoch)
+        # A start that was given up before the broker had registered leaves the marker as it was.
+        epoch = store.previous_broker_epoch if self._epoch < 0 else self._epoch
+        store.close(self._partitions.high_watermarks(), broker_epoch=epoch)
 
     async def start(self, parts: ExitStack, nursery: trio.Nursery) -> None:
         """Register the broker, recover its logs, follow the metadata. Raises StartupError, StoreError, KafkaError."""

@@ -110,6 +110,8 @@ class Node:
         self.on_closing: Callable[[], None] = _ignore_closing
         """Called when the node has stopped serving and closes its logs, which may take the disk a while."""
         self.stopping = trio.Event()
+        self.waits_for_others = False
+        """Whether the start waits for other nodes of the cluster, which may take for ever; it can be cancelled then."""
         self._was_started = False
 
     @property
@@ -148,6 +150,7 @@ class Node:
                     if at_controllers:
                         self._serve(at_controllers, Service(_controller_dispatcher(), partial(NodeContext, self.parts)))
                     if not quorum.is_alone:
+                        self.waits_for_others = True
                         await nursery.start(quorum.run, self.bugs)
                         await quorum.join()
                     if self.settings.now.quorum.is_broker:
@@ -159,6 +162,7 @@ class Node:
                         await quorum.register_controller()
                     if self.settings.now.quorum.is_controller and not quorum.is_alone:
                         nursery.start_soon(quorum.register_controller)
+                    self.waits_for_others = False
                     logger.info("node %d started", self.node_id)
                     yield self
                     logger.info("stopping")

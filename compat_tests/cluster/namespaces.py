@@ -1,0 +1,102 @@
+"""A network of the nodes' own: each node in a network namespace with an address, all on one bridge. Needs root.
+
+A cut is made inside the node's namespace: what it sends to an address goes down a hole. Then no connection between the
+two works, new or old, as when a cable is out; nobody is told.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+IP_TIMEOUT_SECONDS = 10.0
+_SHARED = Path("/run/netns")
+
+
+class Namespaces:
+    """As many namespaces as nodes, from entering to leaving; `hosts` are their addresses, `host` is the tests' own."""
+
+    def __init__(self, count: int) -> None:
+        number = os.getpid() % 65_536  # of two runs at a time, each has names and a network of its own
+        self._name = f"kp{number:x}"
+        self._network = f"10.{number // 256}.{number % 256}"
+        self.host = f"{self._network}.254"
+        self.hosts = [f"{self._network}.{n + 1}" for n in range(count)]
+        self._cuts: set[tuple[str, str]] = set()
+
+    @staticmethod
+    def can_be_made() -> bool:
+        """Whether this machine and this user allow it."""
+        if os.geteuid() or shutil.which("ip") is None:
+            return False
+        name = f"kp{os.getpid() % 65_536:x}probe"
+        made = subprocess.run(["ip", "netns", "add", name], capture_output=True, timeout=IP_TIMEOUT_SECONDS)
+        if made.returncode:
+            return False
+        bridge = ["ip", "-n", name, "link", "add", "probe", "type", "bridge"]
+        works = not subprocess.run(bridge, capture_output=True, timeout=IP_TIMEOUT_SECONDS).returncode
+        _ip("netns", "del", name)
+        return works
+
+    def within(self, host: str) -> list[str]:
+        """A command runs in that node's namespace after these words."""
+        return ["ip", "netns", "exec", self._namespace(host)]
+
+    def __enter__(self) -> Self:
+        try:
+            _ip("link", "add", self._name, "type", "bridge")
+            _ip("addr", "add", f"{self.host}/24", "dev", self._name)
+            _ip("link", "set", self._name, "up")
+            for n, host in enumerate(self.hosts):
+                namespace, cable = self._namespace(host), f"{self._name}v{n}"
+                _ip("netns", "add", namespace)
+                _ip("link", "add", cable, "type", "veth", "peer", "name", "eth0", "netns", namespace)
+                _ip("link", "set", cable, "master", self._name, "up")
+                _ip("-n", namespace, "addr", "add", f"{host}/24", "dev", "eth0")
+                _ip("-n", namespace, "link", "set", "eth0", "up")
+                _ip("-n", namespace, "link", "set", "lo", "up")
+                _ip("-n", namespace, "link", "add", "hole", "type", "dummy")
+                _ip("-n", namespace, "link", "set", "hole", "up")
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def cut(self, host: str, others: Iterable[str]) -> None:
+        """What `host` sends to `others` is lost from now on: nodes, or `self.host` for the clients."""
+        for other in others:
+            if (host, other) not in self._cuts:
+                self._cuts.add((host, other))
+                _ip("-n", self._namespace(host), "route", "add", f"{other}/32", "dev", "hole")
+
+    def mend(self) -> None:
+        """Take all cuts back."""
+        while self._cuts:
+            host, other = self._cuts.pop()
+            _ip("-n", self._namespace(host), "route", "del", f"{other}/32", "dev", "hole")
+
+    def close(self) -> None:
+        """Cables go with their namespaces."""
+        for host in self.hosts:
+            if (_SHARED / self._namespace(host)).exists():
+                _ip("netns", "del", self._namespace(host))
+        subprocess.run(["ip", "link", "del", self._name], capture_output=True, timeout=IP_TIMEOUT_SECONDS)
+
+    def _namespace(self, host: str) -> str:
+        return f"{self._name}-{host.rpartition('.')[2]}"
+
+
+def _ip(*arguments: str) -> None:
+    done = subprocess.run(["ip", *arguments], capture_output=True, text=True, timeout=IP_TIMEOUT_SECONDS)
+    if done.returncode:
+        raise OSError(f"ip {' '.join(arguments)}: {done.stderr.strip()}")

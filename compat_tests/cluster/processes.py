@@ -1,0 +1,90 @@
+"""A cluster whose nodes are processes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from compat_tests.apache_kafka import CLUSTER_ID
+from compat_tests.cluster.namespaces import Namespaces
+from compat_tests.cluster.node_process import APACHE, KAFKAPY, NodeProcess
+from compat_tests.cluster.properties import SETTINGS, places_of, server_properties
+
+
+class ClusterProcesses:
+    """Nodes 1, 2, ..., each a process with a server.properties of its own; static voters, one cluster id for all.
+
+    `controllers`: so many nodes are controllers only, and the others only brokers. `apache`: the ids of the nodes that
+    are Apache Kafka's. `settings` by Kafka's names, for all nodes. With `namespaces` each node has an address of its
+    own, which can be cut off.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        nodes: int = 3,
+        *,
+        controllers: int | None = None,
+        apache: Collection[int] = (),
+        settings: Mapping[str, str] | None = None,
+        namespaces: Namespaces | None = None,
+    ) -> None:
+        places = places_of(nodes, controllers, namespaces.hosts if namespaces is not None else ())
+        values = {**SETTINGS, **(settings or {})}
+        self.cluster_id = CLUSTER_ID
+        self.namespaces = namespaces
+        self.nodes = {
+            place.node_id: NodeProcess(
+                APACHE if place.node_id in apache else KAFKAPY,
+                place,
+                directory / f"node-{place.node_id}",
+                server_properties(place, places, directory / f"node-{place.node_id}" / "data", values),
+                cluster_id=CLUSTER_ID,
+                within=namespaces.within(place.host) if namespaces is not None else (),
+            )
+            for place in places
+        }
+
+    @property
+    def brokers(self) -> list[NodeProcess]:
+        return [node for node in self.nodes.values() if node.place.is_broker]
+
+    @property
+    def bootstrap(self) -> str:
+        """`host:port,host:port`: all brokers, whether they run or not."""
+        return ",".join(node.bootstrap for node in self.brokers)
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def start(self, order: Iterable[int] | None = None) -> None:
+        """Start all nodes, by these ids in this order, and wait until all serve."""
+        nodes = [self.nodes[node_id] for node_id in (self.nodes if order is None else order)]
+        for node in nodes:
+            node.start(wait=False)
+        for node in nodes:
+            node.wait_until_ready()
+
+    def close(self) -> None:
+        """Kill what runs."""
+        for node in self.nodes.values():
+            node.close()
+
+    def output(self) -> str:
+        """What each node printed, for a failure message."""
+        return "\n".join(f"node {node.node_id} printed:\n{node.output()}" for node in self.nodes.values())
+
+    def bugs(self) -> str:
+        return "\n".join(bugs for node in self.nodes.values() if (bugs := node.bugs()))
