@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kafkapy.apis.metadata import ALL_CLUSTER_OPERATIONS, NO_OPERATIONS
+from kafkapy.metadata.told_controller import told_controller
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.describe_cluster import (
     DescribeClusterBroker,
@@ -31,13 +32,15 @@ def handle(request: DescribeClusterRequest, context: NodeContext) -> DescribeClu
     _check_endpoint_type(request, context)
     image = context.node.metadata.image
     listener_name = context.client.listener_name
+    controller_id = context.node.controller.leader_id
     if context.at_controller:
         nodes = [
-            DescribeClusterBroker(broker_id=controller_id, host=context.advertised_host(endpoint), port=endpoint.port)
-            for controller_id, controller in sorted(image.controllers.items())
+            DescribeClusterBroker(broker_id=node_id, host=context.advertised_host(endpoint), port=endpoint.port)
+            for node_id, controller in sorted(image.controllers.items())
             if (endpoint := controller.endpoints.get(listener_name)) is not None
         ]
     else:
+        controller_id = told_controller(image, controller_id, context.node.node_id)
         nodes = [
             DescribeClusterBroker(
                 broker_id=broker_id,
@@ -53,7 +56,7 @@ def handle(request: DescribeClusterRequest, context: NodeContext) -> DescribeClu
     return DescribeClusterResponse(
         endpoint_type=CONTROLLERS if context.at_controller else BROKERS,
         cluster_id=context.node.cluster_id,
-        controller_id=context.node.controller.leader_id,
+        controller_id=controller_id,
         brokers=nodes,
         cluster_authorized_operations=(
             ALL_CLUSTER_OPERATIONS if request.include_cluster_authorized_operations else NO_OPERATIONS

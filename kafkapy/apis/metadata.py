@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING
 
 from kafkapy.log_lines import shown
 from kafkapy.metadata.encoded_topics import EncodedTopic, Form
+from kafkapy.metadata.told_controller import told_controller
 from kafkapy.turns import Turn
 from kafkapy_controller.image import NO_LEADER
 from kafkapy_controller.topic_names import INTERNAL_TOPICS, is_valid_topic_name
@@ -244,7 +245,7 @@ def _response(
     return Answer(
         brokers=_brokers(image, context),
         cluster_id=broker.cluster_id,
-        controller_id=broker.controller.leader_id,
+        controller_id=told_controller(image, broker.controller.leader_id, broker.node_id),
         topics=topics,
         cluster_authorized_operations=(
             ALL_CLUSTER_OPERATIONS if request.include_cluster_authorized_operations else NO_OPERATIONS

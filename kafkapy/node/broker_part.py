@@ -74,7 +74,7 @@ class BrokerPart:
         *,
         random: Random,
         durable: bool,
-        kept: bool,
+        kept: Callable[[], bool],
         on_recovery: Callable[[int, int], None],
     ) -> None:
         self._quorum = quorum
@@ -122,7 +122,7 @@ class BrokerPart:
         """
         store = self._quorum.store
         # The directory was lost and may be another broker's by now: write no file into it.
-        if not self._kept or store.why_lost() is not None:
+        if not self._kept() or store.why_lost() is not None:
             with suppress(StorageError):  # the disk has failed for this log before; nobody opens these files again
                 store.close(clean=False)
             return
@@ -149,6 +149,7 @@ class BrokerPart:
             self._quorum.publisher,
             self._settings,
             self._clock,
+            previous_epoch=self._quorum.store.previous_broker_epoch,
         )
         await lifecycle.register()
         nursery.start_soon(lifecycle.run)

@@ -157,7 +157,7 @@ class Node:
                         nursery.start_soon(quorum.run, self.bugs)
                         await quorum.register_controller()
                     if self.settings.now.quorum.is_controller and not quorum.is_alone:
-                        nursery.start_soon(quorum.register_controller)
+                        nursery.start_soon(quorum.keep_controller_registered)
                     logger.info("node %d started", self.node_id)
                     yield self
                     logger.info("stopping")
@@ -274,15 +274,26 @@ class Node:
                 self.bugs,
                 random=self.random,
                 durable=self.durable,
-                kept=self.kept,
+                kept=lambda: self.kept,
                 on_recovery=self.on_recovery,
             )
             parts.callback(self._broker_part.close_logs)
         else:
-            parts.callback(quorum.store.close, {} if self.kept else None, clean=self.kept)
+            parts.callback(self._close_controllers_logs, quorum)
         parts.callback(quorum.peers.close)
-        parts.callback(quorum.controller.close)
+        parts.callback(self._close_controller, quorum)
         return quorum
+
+    def _close_controllers_logs(self, quorum: QuorumPart) -> None:
+        """Raises OSError, StorageError: some could not be closed cleanly."""
+        quorum.store.close({} if self.kept else None, clean=self.kept)
+
+    def _close_controller(self, quorum: QuorumPart) -> None:
+        """If the directory is kept, the metadata gets to know that the broker of this node has stopped."""
+        if self.kept:
+            quorum.controller.close()
+        else:
+            quorum.metadata_log.resign()
 
     async def _start_broker(self, parts: ExitStack, nursery: trio.Nursery, quorum: QuorumPart) -> None:
         """Start all that a broker needs. Raises StartupError."""

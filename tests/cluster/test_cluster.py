@@ -11,6 +11,7 @@ import trio
 from kafkapy.cluster import Cluster, Member, members_of
 from kafkapy_controller.image import PartitionImage
 from kafkapy_wire.errors import ErrorCode
+from kafkapy_wire.messages.broker_registration import BrokerRegistrationRequest, BrokerRegistrationResponse
 from kafkapy_wire.messages.create_topics import CreatableTopic, CreateTopicsRequest, CreateTopicsResponse
 from kafkapy_wire.messages.describe_cluster import DescribeClusterRequest, DescribeClusterResponse
 from kafkapy_wire.messages.describe_quorum import (
@@ -191,3 +192,39 @@ async def test_controllers_can_have_nodes_of_their_own(tmp_path: Path) -> None:
         state = quorum.topics[0].partitions[0]
         assert (state.leader_id, [each.replica_id for each in state.current_voters]) == (3, [3])
         assert sorted(each.replica_id for each in state.observers) == [1, 2]
+        # Clients send requests for the controller to a broker, which forwards them: node 3 serves no clients.
+        metadata = await client.ask(MetadataRequest(topics=[]), MetadataResponse)
+        assert (described.controller_id, metadata.controller_id) == (1, 1)
+
+
+@trio_test
+async def test_a_controller_registers_again_when_its_registration_is_taken_away(tmp_path: Path) -> None:
+    async with cluster(tmp_path, members_of(1, controllers=3)) as made:
+        leader = await until_active(made)
+        controllers, metadata = made.nodes[leader].parts.controller, made.nodes[leader].parts.metadata
+        await until(lambda: sorted(metadata.image.controllers) == [2, 3, 4])
+        other = next(node_id for node_id in (2, 3, 4) if node_id != leader)
+        before = metadata.image.controllers[other]
+        await controllers.unregister_controller(other).wait()
+        await until(lambda: metadata.image.controllers.get(other) == before)
+
+
+@trio_test
+async def test_a_broker_that_has_stopped_in_order_says_so_when_it_comes_back(tmp_path: Path) -> None:
+    """The controller takes it for complete then: it stays an eligible leader (KIP-966)."""
+    async with cluster(tmp_path, members_of(2, controllers=1), durable=True) as made:
+        brokers = made.nodes[3].parts.controller.brokers
+        registered: list[tuple[int, int]] = []
+        register = brokers.register
+
+        async def note(request: BrokerRegistrationRequest, version: int, cluster_id: str) -> BrokerRegistrationResponse:
+            registered.append((request.broker_id, request.previous_broker_epoch))
+            return await register(request, version, cluster_id)
+
+        brokers.register = note  # type: ignore[method-assign]  # it only listens
+        epoch = made.nodes[1].parts.metadata.image.brokers[2].epoch
+        await made.stop(2)
+        await made.start(2)
+        await made.kill(2)
+        await made.start(2)
+        assert {previous for broker_id, previous in registered if broker_id == 2} == {epoch, -1}
