@@ -19,7 +19,7 @@ from kafkapy_wire.errors import MalformedMessage
 from kafkapy_wire.records import whole_batches_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from kafkapy.peers.peers import Peers
     from kafkapy_controller.raft.quorum import Event, Quorum, Send
@@ -58,7 +58,7 @@ class QuorumNetwork:
         self._nursery: trio.Nursery | None = None
         self._unsent: list[Send] = []  # before `run` runs
         self._failing: set[int] = set()
-        self._asking = 0  # requests under way that do not wait for records
+        self._asking = 0  # requests to be answered that do not wait for records
         self._answered = trio.Event()
 
     def address_of(self, node_id: int) -> tuple[str, int] | None:
@@ -78,6 +78,7 @@ class QuorumNetwork:
 
     def send(self, send: Send) -> None:
         """Send a request; `step` gets the answer."""
+        self._asking += not isinstance(send.request, Fetch)
         if self._nursery is None:
             self._unsent.append(send)
         else:
@@ -102,10 +103,12 @@ class QuorumNetwork:
                 self._answered = trio.Event()
                 await self._answered.wait()
 
+    def reaches_any(self, node_ids: Iterable[int]) -> bool:
+        """Whether one of these nodes has answered its last request, or was not asked yet."""
+        return any(node_id not in self._failing for node_id in node_ids)
+
     async def _ask(self, send: Send) -> None:
         request = send.request
-        waits = isinstance(request, Fetch)
-        self._asking += not waits
         try:
             result = await self._answer_to(send.to, request)
         except (PeerUnavailable, MalformedMessage) as error:
@@ -115,7 +118,7 @@ class QuorumNetwork:
             self._note_success(send.to)
             self.step(Answered(send.to, request, result))
         finally:
-            self._asking -= not waits
+            self._asking -= not isinstance(request, Fetch)
             self._answered.set()
 
     async def _answer_to(self, node_id: int, request: Request) -> Result:

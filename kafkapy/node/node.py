@@ -161,7 +161,7 @@ class Node:
                         nursery.start_soon(quorum.run, self.bugs)
                         await quorum.register_controller()
                     if self.settings.now.quorum.is_controller and not quorum.is_alone:
-                        nursery.start_soon(quorum.register_controller)
+                        nursery.start_soon(quorum.keep_controller_registered)
                     self.waits_for_others = False
                     logger.info("node %d started", self.node_id)
                     yield self
@@ -284,19 +284,21 @@ class Node:
             )
             parts.callback(self._broker_part.close_logs)
         else:
-            parts.callback(self._close_store)
+            parts.callback(self._close_controllers_logs, quorum)
         parts.callback(quorum.peers.close)
         parts.callback(self._close_controller, quorum)
         return quorum
 
-    def _close_store(self) -> None:
-        """Of a node that is no broker."""
-        self.store.close({} if self.kept else None, clean=self.kept)
+    def _close_controllers_logs(self, quorum: QuorumPart) -> None:
+        """Raises OSError, StorageError: some could not be closed cleanly."""
+        quorum.store.close({} if self.kept else None, clean=self.kept)
 
     def _close_controller(self, quorum: QuorumPart) -> None:
-        """Say that the broker has stopped; nobody reads it where the directory is thrown away, or after a kill."""
+        """If the directory is kept, the metadata gets to know that the broker of this node has stopped."""
         if self.kept:
             quorum.controller.close()
+        else:
+            quorum.metadata_log.resign()
 
     async def _start_broker(self, parts: ExitStack, nursery: trio.Nursery, quorum: QuorumPart) -> None:
         """Start all that a broker needs. Raises StartupError."""

@@ -18,11 +18,11 @@ from kafkapy.peers.peers import Peers
 from kafkapy.settings.listeners import SECURITY_PROTOCOLS
 from kafkapy_controller.features import SUPPORTED_FEATURES
 from kafkapy_controller.image import Endpoint
+from kafkapy_controller.quorum_state import NOBODY
 from kafkapy_controller.registration import NodeRegistration
 from kafkapy_controller.topic_names import CLUSTER_METADATA_TOPIC
 from kafkapy_log import LogStore
 from kafkapy_log.checkpoint_files import META_PROPERTIES
-from kafkapy_wire.errors import KafkaError
 from kafkapy_wire.uuid import parse_uuid, random_uuid
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ logger = logging.getLogger("kafkapy.node")
 
 WAITING_SAID_AFTER_MS = 1_000
 WAITING_SAID_AGAIN_MS = 30_000
+HANDED_OVER_POLL_MS = 5
 
 
 class QuorumPart:
@@ -222,10 +223,20 @@ class QuorumPart:
             await self._clock.sleep(10)
 
     async def leave(self, seconds: float) -> None:
-        """Resign, if this node leads, and give the others `seconds` to hear of it."""
-        self.metadata_log.resign()
-        if self.metadata_log.network is not None:
-            await self.metadata_log.network.drain(seconds)
+        """Resign, if this node leads: give the others `seconds` to hear of it, and vote until another leads.
+
+        The wait for another is at most controller.quorum.election.timeout.ms: they may be stopping, too.
+        """
+        log, network = self.metadata_log, self.metadata_log.network
+        was_leader = log.is_leader
+        log.resign()
+        if network is None:
+            return
+        await network.drain(seconds)
+        if was_leader and network.reaches_any(voter.node_id for voter in log.quorum.other_voters):
+            with trio.move_on_after(self._settings.now.node.raft_timeouts.election_ms / 1_000):
+                while log.leader_id in (NOBODY, log.node_id):
+                    await self._clock.sleep(HANDED_OVER_POLL_MS)
 
     def _whom_it_waits_for(self) -> str:
         quorum, network = self.metadata_log.quorum, self.metadata_log.network
@@ -248,41 +259,29 @@ class QuorumPart:
         )
 
     async def register_controller(self) -> None:
-        """Register this controller with the active one; again and again, until it is done."""
-        now = self._settings.now
-        endpoints = [
-            Endpoint(each.name, each.host, each.port, SECURITY_PROTOCOLS.index("PLAINTEXT"))
-            for each in controller_endpoints(now)
-        ]
-        registration = self.registration(endpoints)
-        if self.controller.is_active:
-            await self.controller.register_controller(registration).wait()
-            return
-        from kafkapy_wire.messages.controller_registration import ControllerRegistrationRequest, Feature, Listener
+        """Register this controller, which is the active one of a quorum of one."""
+        await self.controller.register_controller(self._controller_registration()).wait()
 
-        request = ControllerRegistrationRequest(
-            controller_id=registration.node_id,
-            incarnation_id=registration.incarnation_id,
-            listeners=[
-                Listener(name=e.name, host=e.host, port=e.port, security_protocol=e.security_protocol)
-                for e in endpoints
-            ],
-            features=[
-                Feature(name=name, min_supported_version=low, max_supported_version=high)
-                for name, (low, high) in registration.features.items()
-            ],
+    async def keep_controller_registered(self) -> None:
+        """Register this controller with the active one, again whenever that is due, until cancelled."""
+        from kafkapy.metadata.controller_lifecycle import ControllerLifecycle
+
+        lifecycle = ControllerLifecycle(
+            self._controller_registration(),
+            self.channel,
+            self.publisher,
+            self._clock,
+            request_timeout_ms=self._settings.now.node.controller_quorum_request_timeout_ms,
         )
-        while True:
-            try:
-                answer = await self.channel.ask(request, timeout_ms=now.node.controller_quorum_request_timeout_ms)
-            except KafkaError as error:
-                logger.debug("controller %d is not registered yet: %s", registration.node_id, error.message)
-                continue
-            code = getattr(answer, "error_code", 0)
-            if not code:
-                return
-            logger.warning("the active controller refuses controller %d: error %d", registration.node_id, code)
-            await self._clock.sleep(WAITING_SAID_AFTER_MS)
+        await lifecycle.run()
+
+    def _controller_registration(self) -> NodeRegistration:
+        return self.registration(
+            [
+                Endpoint(each.name, each.host, each.port, SECURITY_PROTOCOLS.index("PLAINTEXT"))
+                for each in controller_endpoints(self._settings.now)
+            ]
+        )
 
     def _check_metadata_log(self, data_directory: Path) -> None:
         """Refuse a directory without metadata log: its topics would be taken for deleted ones. Raises StartupError."""

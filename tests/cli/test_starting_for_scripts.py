@@ -64,6 +64,28 @@ def test_a_line_of_json_says_all_that_a_script_needs(tmp_path: Path) -> None:
         assert stopped(process) == (0, "", "")
 
 
+def test_a_controller_that_is_no_broker_says_where_it_listens(tmp_path: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    (tmp_path / "controller.properties").write_text(
+        "process.roles=controller\nnode.id=3\ncontroller.listener.names=CONTROLLER\n"
+        f"listeners=CONTROLLER://127.0.0.1:{port}\ncontroller.quorum.voters=3@127.0.0.1:{port}\n"
+    )
+    start = (tmp_path / "controller.properties", "--data-dir", tmp_path / "data")
+    assert main(["format", "-t", "5L6g3nShT-eMCtK--X86sw", *map(str, start)]) == 0
+    with launched(*start) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert line.startswith(f"kafkapy controller 3 listens at 127.0.0.1:{port} (data in ")
+        assert stopped(process)[0] == 0
+    with launched(*start, "--json") as process:
+        assert process.stdout is not None
+        told = json.loads(process.stdout.readline())
+        assert told["listeners"] == {"CONTROLLER": f"127.0.0.1:{port}"}
+        assert stopped(process)[0] == 0
+
+
 def test_a_ready_file_is_there_as_long_as_the_broker_serves(tmp_path: Path) -> None:
     ready = tmp_path / "ready"
     ready.write_text("of a broker that was killed")

@@ -217,6 +217,9 @@ async def test_controllers_can_have_nodes_of_their_own(tmp_path: Path) -> None:
         state = quorum.topics[0].partitions[0]
         assert (state.leader_id, [each.replica_id for each in state.current_voters]) == (3, [3])
         assert sorted(each.replica_id for each in state.observers) == [1, 2]
+        # Clients send requests for the controller to a broker, which forwards them: node 3 serves no clients.
+        metadata = await client.ask(MetadataRequest(topics=[]), MetadataResponse)
+        assert (described.controller_id, metadata.controller_id) == (1, 1)
 
 
 @trio_test
@@ -282,3 +285,15 @@ async def test_a_standalone_controller_takes_brokers_and_voters_in(tmp_path: Pat
                 asked = CreatableTopic(name="t", num_partitions=1, replication_factor=3)
                 answer = await client.ask(CreateTopicsRequest(topics=[asked], timeout_ms=10_000), CreateTopicsResponse)
                 assert answer.topics[0].error_code == ErrorCode.NONE, answer
+
+
+@trio_test
+async def test_a_controller_registers_again_when_its_registration_is_taken_away(tmp_path: Path) -> None:
+    async with cluster(tmp_path, members_of(1, controllers=3)) as made:
+        leader = await until_active(made)
+        controllers, metadata = made.nodes[leader].parts.controller, made.nodes[leader].parts.metadata
+        await until(lambda: sorted(metadata.image.controllers) == [2, 3, 4])
+        other = next(node_id for node_id in (2, 3, 4) if node_id != leader)
+        before = metadata.image.controllers[other]
+        await controllers.unregister_controller(other).wait()
+        await until(lambda: metadata.image.controllers.get(other) == before)

@@ -1,4 +1,4 @@
-"""The tasks that fetch: one for each broker, begun and ended as leaders move; what goes wrong costs a while and a line."""
+"""The tasks that fetch: one for each broker, begun and ended as leaders move; what fails costs a while and a line."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def test_a_removed_replica_is_given_up_and_its_log_renamed_to_be_deleted(lab: Re
     with pytest.raises(KafkaError) as refused:
         lab[3].partition()
     assert refused.value.code is ErrorCode.NOT_LEADER_OR_FOLLOWER
-    assert [path.name for path in lab[3].store.take_deleted()][0].endswith("-delete")
+    assert next(path.name for path in lab[3].store.take_deleted()).endswith("-delete")
     assert not any(len(fetcher) for fetcher in lab[3].following.fetchers.values())
 
 
