@@ -6,13 +6,14 @@ to one another by sockets only.
 
 from __future__ import annotations
 
+import logging
 import socket
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 import trio
 
-from kafkapy.errors import StartupError
+from kafkapy.errors import ShutdownError, StartupError
 from kafkapy.node import Node
 from kafkapy.settings import Settings
 from kafkapy_log.identity import read_identity
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
     from kafkapy.clock import Clock
     from kafkapy.settings.given import GivenTopic
+
+logger = logging.getLogger("kafkapy.cluster")
 
 BROKER_LISTENER = "PLAINTEXT"
 CONTROLLER_LISTENER = "CONTROLLER"
@@ -87,6 +90,8 @@ class Cluster:
         self._addresses: dict[tuple[int, str], tuple[str, int]] = {}
         self._nursery: trio.Nursery | None = None
         self._stops: dict[int, _Stop] = {}
+        self.failures: dict[int, ShutdownError] = {}
+        """Why nodes have ended by themselves, by id: the others go on."""
 
     @property
     def running(self) -> Collection[int]:
@@ -228,6 +233,9 @@ class Cluster:
                     self._stops[node.node_id] = stop
                     task_status.started()
                     await stop.asked.wait()
+        except ShutdownError as error:
+            logger.error("node %d has ended: %s", node.node_id, error)
+            self.failures[node.node_id] = error
         finally:
             self._stops.pop(node.node_id, None)
             stop.done.set()

@@ -93,10 +93,18 @@ def read_batches(data: bytes | memoryview, next_offset: int | None = None) -> It
             elif record.value is None:
                 raise MalformedMessage(f"the metadata record at offset {record.offset} is empty")
             else:
-                records.append(decode_metadata_record(record.value))
+                records.append(_decoded(record.value, record.offset))
         yield MetadataBatch(
             header.base_offset, header.last_offset, header.partition_leader_epoch, records, control_records
         )
+
+
+def _decoded(value: bytes, offset: int) -> MetadataRecord:
+    """Raises MalformedMessage, with the offset."""
+    try:
+        return decode_metadata_record(value)
+    except MalformedMessage as error:
+        raise MalformedMessage(f"the metadata record at offset {offset}: {error}") from error
 
 
 def build_metadata_batch(

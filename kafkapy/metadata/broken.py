@@ -34,7 +34,11 @@ def log_file(directory: Path, offset: int) -> Path:
 
 def unreadable(file: Path, error: Exception, what_to_do: str = RESTORE_OR_BEGIN_ANEW) -> BrokenMetadata:
     """The error to raise when reading the file or replaying its records has raised `error`."""
-    reason = str(error)
+    return BrokenMetadata(f"{file} cannot be read ({reason_of(error)}): {what_to_do}")
+
+
+def reason_of(error: Exception) -> str:
+    """Why reading or replaying records has raised `error`."""
     if isinstance(error, KeyError):
-        reason = f"a record changes {error.args[0]!r}, which no record before it has made"
-    return BrokenMetadata(f"{file} cannot be read ({reason}): {what_to_do}")
+        return f"a record changes {error.args[0]!r}, which no record before it has made"
+    return str(error)

@@ -11,7 +11,15 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
-from kafkapy.metadata.broken import BEGIN_ANEW, FETCH_AGAIN, RESTORE_OR_BEGIN_ANEW, BrokenMetadata, log_file, unreadable
+from kafkapy.metadata.broken import (
+    BEGIN_ANEW,
+    FETCH_AGAIN,
+    RESTORE_OR_BEGIN_ANEW,
+    BrokenMetadata,
+    log_file,
+    reason_of,
+    unreadable,
+)
 from kafkapy.metadata.snapshot_content import read_snapshot_content
 from kafkapy_controller.delta import MetadataDelta
 from kafkapy_controller.image import EMPTY_IMAGE, MetadataImage
@@ -155,8 +163,8 @@ class MetadataLoader:
             # A read begins at the batch that holds the offset; a snapshot may end within one.
             skip = max(self._next_offset - batch.base_offset, 0)
             self._take_control_records(batch.control_records[skip:])
-            for record in batch.records[skip:]:
-                delta.replay(record)
+            for offset, record in enumerate(batch.records[skip:], batch.base_offset + skip):
+                _replay(delta, record, offset)
             next_offset, epoch = batch.last_offset + 1, batch.epoch
         if next_offset == self._next_offset:
             raise ValueError(f"it has no batch at {next_offset}, although the log ends at {end_offset}")
@@ -176,3 +184,11 @@ class MetadataLoader:
     def _take_control_records(self, records: Iterable[Record]) -> None:
         for record in records:
             self.membership = self.membership.replay(record)
+
+
+def _replay(delta: MetadataDelta, record: MetadataRecord, offset: int) -> None:
+    """Raises ValueError, with the offset: what the record changes is not there."""
+    try:
+        delta.replay(record)
+    except (MalformedMessage, ValueError, KeyError) as error:
+        raise ValueError(f"the {type(record).__name__} at offset {offset}: {reason_of(error)}") from error

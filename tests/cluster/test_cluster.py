@@ -248,6 +248,21 @@ async def test_a_minority_answers_what_it_knows_and_refuses_the_rest_in_time(tmp
 
 
 @trio_test
+async def test_a_record_that_cannot_be_read_ends_a_node_in_order_and_is_named(tmp_path: Path) -> None:
+    async with cluster(tmp_path) as made:
+        leader = await until_active(made)
+        log = made.nodes[leader].metadata_log
+        offset = log.end_offset
+        log.append_prepared(log.prepare([b"\1\xff\x7f\0nobody knows it"]))
+        log.when_committed(lambda _error: None)
+        await until(lambda: len(made.failures) == 2)
+        assert leader not in made.failures
+        for node_id, failure in made.failures.items():
+            assert f"node-{node_id}/__cluster_metadata-0/00000000000000000000.log" in str(failure)
+            assert f"offset {offset}" in str(failure)
+
+
+@trio_test
 async def test_a_standalone_controller_takes_brokers_and_voters_in(tmp_path: Path) -> None:
     """As after `kafka-storage format --standalone`: others find it by controller.quorum.bootstrap.servers (KIP-853)."""
     cluster_id = uuid_text(random_uuid())
