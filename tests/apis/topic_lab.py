@@ -18,6 +18,7 @@ from kafkapy.broker import Broker
 from kafkapy.clock import ManualClock
 from kafkapy.context import Client, RequestContext
 from kafkapy.metadata.dynamic_settings import DynamicSettings
+from kafkapy.metadata.many_topics import create_topics
 from kafkapy.metadata.producer_ids import ProducerIds
 from kafkapy.metadata.publisher import MetadataPublisher
 from kafkapy.metadata.start import QuorumMember, open_metadata
@@ -152,7 +153,8 @@ class Lab:
         self.metadata.image = apply(self.image, records, self.image.epoch)
 
     def create(self, *topics: CreatableTopic) -> None:
-        response = self.run(self.controller.create_topics(CreateTopicsRequest(topics=list(topics))))
+        """As CreateTopics, but without the wait until other brokers, which do not exist, know the topics."""
+        response = self.run(create_topics(self.controller, CreateTopicsRequest(topics=list(topics))))
         assert all(result.error_code == 0 for result in response.topics), response
 
     def close(self, *, clean: bool = True) -> None:
