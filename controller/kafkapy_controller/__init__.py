@@ -7,7 +7,7 @@ metadata_records   the 27 record formats: frames, and the version of each that a
 metadata_version, features   the levels of metadata.version and of the other features, what a new cluster begins with
 metadata_batches   batches and snapshots of them
 image_records, image_difference   an image as records, for a snapshot; from one image to a later one
-snapshot_policy    when a snapshot is written, and which are kept
+snapshot_schedule, snapshot_policy   when a snapshot is written, and which are kept
 topics             decide: CreateTopics, DeleteTopics, CreatePartitions      topic_names, placement: their rules
 elections, reassignments, feature_updates, unregistration                    decide: requests of administrators
 partition_changes  the resulting change of a partition

@@ -15,7 +15,7 @@ import trio
 
 from kafkapy_controller.metadata_batches import SnapshotId
 from kafkapy_controller.raft.quorum import SnapshotStored
-from kafkapy_controller.snapshot_policy import SnapshotSchedule, StoredSnapshot
+from kafkapy_controller.snapshot_schedule import SnapshotSchedule
 from kafkapy_log import StorageError
 from kafkapy_wire.errors import MalformedMessage
 from kafkapy_wire.records import BATCH_HEADER_BYTES, read_batch_header
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from kafkapy.settings import Settings
     from kafkapy_controller.delta import MetadataDelta
     from kafkapy_controller.image import MetadataImage
+    from kafkapy_controller.snapshot_policy import StoredSnapshot
     from kafkapy_controller.voters import QuorumMembership
     from kafkapy_log import PartitionLog
 

@@ -13,13 +13,11 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 from bisect import insort
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from kafkapy_controller.metadata_batches import SnapshotId, check_header, read_batches, whole_batches_end
-from kafkapy_controller.snapshot_policy import StoredSnapshot
 from kafkapy_log import StorageError
 from kafkapy_log.disk_errors import StorageErrors
 from kafkapy_log.durable_files import fsync_fd, fsync_path
@@ -32,13 +30,12 @@ if TYPE_CHECKING:
 
     from kafkapy_controller.raft.core import SnapshotPart
     from kafkapy_controller.raft.messages import FetchSnapshot, FetchSnapshotResult
+    from kafkapy_controller.snapshot_policy import StoredSnapshot
 
 PART_BYTES_MAX: Final = 1 << 20
 """Of one answer to FetchSnapshot."""
 FIRST_BYTES: Final = 64 * 1024
 """The first batch of a snapshot has the header and the voters."""
-
-_LEFTOVER = re.compile(r"\d{20}-\d{10}.*\.checkpoint\.(part|deleted)")
 
 
 class SnapshotFiles:
@@ -56,7 +53,7 @@ class SnapshotFiles:
             snapshot = SnapshotId.parse(name)
             if snapshot is not None:
                 insort(self._known, snapshot)
-            elif _LEFTOVER.fullmatch(name):
+            elif _is_leftover(name):
                 (self.directory / name).unlink(missing_ok=True)
 
     @property
@@ -157,6 +154,8 @@ class SnapshotFiles:
 
     def look_at(self, snapshot: SnapshotId) -> StoredSnapshot:
         """What retention must know of it. Any thread. Raises StorageError."""
+        from kafkapy_controller.snapshot_policy import StoredSnapshot
+
         path = self.path(snapshot)
         with StorageErrors(path):
             fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -209,6 +208,15 @@ class SnapshotWriter:
         fd, self._fd = self._fd, -1
         if fd >= 0:
             os.close(fd)
+
+
+def _is_leftover(name: str) -> bool:
+    """Whether a file of this name is a snapshot that was not finished, or was to be deleted. Apache Kafka has a number
+    between the epoch and the dot.
+    """
+    offset, dash, rest = name[:20], name[20:21], name[21:31]
+    is_snapshot = offset.isdecimal() and dash == "-" and rest.isdecimal() and len(rest) == 10
+    return is_snapshot and name.endswith((".checkpoint.part", ".checkpoint.deleted"))
 
 
 def remove(paths: Sequence[Path]) -> None:

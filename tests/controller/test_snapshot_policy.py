@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from kafkapy_controller.metadata_batches import SnapshotId
 from kafkapy_controller.snapshot_policy import (
     SnapshotRetention,
-    SnapshotSchedule,
     StoredSegment,
     StoredSnapshot,
     expired_count,
 )
+from kafkapy_controller.snapshot_schedule import SnapshotSchedule
 
 WITHOUT_LIMITS = SnapshotRetention(-1, -1)
 
