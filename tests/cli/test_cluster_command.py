@@ -451,4 +451,7 @@ def test_a_change_that_was_made_before_its_answer_was_lost_is_done(run: Kafkapy)
 def test_a_verb_is_needed(run: Kafkapy) -> None:
     result = run("cluster")
     assert result.exit_code == 2
-    assert result.err.startswith("kafkapy cluster: name one of its commands: describe, reassign, elect-leaders, ")
+    assert result.err == (
+        "kafkapy cluster: `kafkapy cluster --nodes 3` starts one; for one that runs: describe, reassign, elect-leaders, "
+        "unregister, voters\n"
+    )
