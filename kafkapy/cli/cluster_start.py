@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--controllers",
         type=node_count,
         metavar="N",
-        help="start N controllers in nodes of their own beside the brokers (default: none, the brokers are controllers)",
+        help="start N controllers in nodes of their own (default: none, the brokers are controllers)",
     )
     start.add_argument(
         "--racks",

@@ -201,7 +201,27 @@ def lines_about(given: Mapping[str, str], listener_names: Iterable[str]) -> list
     for name, why in unserved_by_brokers(given, listener_names):
         told = f"{name} (given by {origins[name]})" if name in origins else name
         lines.append(f"{told} has no effect: {why}")
-    return lines
+    return lines + _sessions_too_short(given)
+
+
+def _sessions_too_short(given: Mapping[str, str]) -> list[str]:
+    """Apache Kafka only warns of it, too: the two are settings of different nodes, a broker's and the controllers'."""
+    heartbeat, session = "broker.heartbeat.interval.ms", "broker.session.timeout.ms"
+    if heartbeat not in given and session not in given:
+        return []
+    values = []
+    for name in (heartbeat, session):
+        definition = broker_definition(name)
+        assert definition is not None, name
+        value = parse_value(definition, given[name]) if name in given else default_value(definition)
+        assert isinstance(value, int), value
+        values.append(value)
+    if 2 * values[0] <= values[1]:
+        return []
+    return [
+        f"{heartbeat}={values[0]} is more than half of {session}={values[1]}, so that a broker is fenced when one "
+        "heartbeat is late: make the session longer or the interval shorter"
+    ]
 
 
 def unserved_by_brokers(values: Mapping[str, str], listener_names: Iterable[str]) -> Iterator[tuple[str, str]]:

@@ -242,6 +242,12 @@ def test_a_setting_with_a_meaning_that_does_nothing_is_told_in_one_line() -> Non
     assert line.startswith("group.consumer.max.size (given by KAFKA_GROUP_CONSUMER_MAX_SIZE) has no effect: ")
 
 
+def test_sessions_that_one_late_heartbeat_ends_are_told() -> None:
+    assert told(broker_heartbeat_interval_ms="100", broker_session_timeout_ms="200") == []
+    (line,) = told(broker_session_timeout_ms="3999")
+    assert line.startswith("broker.heartbeat.interval.ms=2000 is more than half of broker.session.timeout.ms=3999, ")
+
+
 def another_value(definition: Definition) -> str:
     """One that is allowed, and no default."""
     if definition.name == "group.consumer.migration.policy":
