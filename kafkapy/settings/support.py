@@ -219,8 +219,10 @@ def _sessions_too_short(given: Mapping[str, str]) -> list[str]:
     if 2 * values[0] <= values[1]:
         return []
     return [
-        (f"{heartbeat}={values[0]} is more than half of {session}={values[1]}, so that a broker is fenced when one "
-        "heartbeat is late: make the session longer or the interval shorter")
+        (
+            f"{heartbeat}={values[0]} is more than half of {session}={values[1]}, so that a broker is fenced when one "
+            "heartbeat is late: make the session longer or the interval shorter"
+        )
     ]
 
 
