@@ -385,6 +385,28 @@ def test_a_setting_that_cannot_be(override: str, told: str, tmp_path: Path) -> N
     assert told in refused(*arguments)
 
 
+OF_THREE = (
+    "--override=listeners=PLAINTEXT://127.0.0.1:0,CONTROLLER://127.0.0.1:0",
+    "--override=controller.quorum.voters=1@127.0.0.1:1,2@127.0.0.1:2,3@127.0.0.1:3",
+)
+
+
+def test_a_node_of_several_does_not_make_up_a_cluster_id(tmp_path: Path) -> None:
+    line = refused("--data-dir", str(tmp_path), *OF_THREE)
+    assert line.startswith(f"kafkapy: controller.quorum.voters names 3 nodes (1, 2, 3), and {tmp_path} belongs to no ")
+    assert "CLUSTER_ID=" in line
+    assert not (tmp_path / "meta.properties").exists()
+
+
+def test_a_directory_of_another_cluster_or_another_node_is_refused(tmp_path: Path) -> None:
+    assert main(["format", "--data-dir", str(tmp_path), "--cluster-id", "one", *OF_THREE]) == 0
+    told = f"Invalid cluster.id in: {tmp_path}/meta.properties. Expected other, but read one"
+    assert told in refused("--data-dir", str(tmp_path), "--cluster-id", "other", *OF_THREE)
+    told = f"{tmp_path} belongs to node.id 1, not 2: set node.id=1, or name another directory"
+    assert told in refused("--data-dir", str(tmp_path), "--override=node.id=2", *OF_THREE)
+    assert "--cluster-id: the cluster id 'two words' is not valid" in refused("--cluster-id", "two words")
+
+
 def test_a_data_directory_that_only_a_shell_knows() -> None:
     assert "log.dirs=~/data is refused: only a shell replaces ~" in refused("--port", "0", "--data-dir=~/data")
 
