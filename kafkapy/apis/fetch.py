@@ -40,7 +40,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from kafkapy.fetching.reading import OTHER_LEADER, READ_AT_ONCE_MAX, FetchTerms, Reading
-from kafkapy.fetching.sessions import wanted_in_turns
+from kafkapy.fetching.sessions import wanted_in_turns, wanted_partitions
 from kafkapy.fetching.waiting import Fetching, LongFetching
 from kafkapy.metadata.current_leaders import current_leader
 from kafkapy.partitions.opening import OPENED_AT_ONCE_MAX, open_in_turns, to_be_opened
@@ -62,8 +62,9 @@ if TYPE_CHECKING:
 
     from kafkapy.broker import Broker
     from kafkapy.context import RequestContext
+    from kafkapy.fetching.fetch_key import FetchKey
     from kafkapy.fetching.reading import ReplicaSelector
-    from kafkapy.fetching.sessions import FetchedPartition, FetchKey, FetchPlan
+    from kafkapy.fetching.sessions import FetchedPartition, FetchPlan
     from kafkapy_wire.errors import KafkaError
 
 READ_COMMITTED = 1
@@ -112,15 +113,18 @@ def handle(
         )
         reading = Reading(partitions, terms, broker.partitions, broker.disk, selector)
     else:
+        if plan.session is not None and plan.session.progress is not None:
+            named = wanted_partitions(request) if wanted is None else wanted
+            plan.session.progress.begin_fetch(replica_id, named, broker.clock.now_ms())
         reading = _replica_reading(replica_id, request.replica_state.replica_epoch, plan, terms, broker)
     max_wait_ms = request.max_wait_ms if partitions else 0
     if replica_id >= 0 and max_wait_ms > 0:
         max_wait_ms = broker.replication.awaited.max_wait_ms(replica_id, request.topics, max_wait_ms)
     if wanted is None and len(partitions) > OPENED_AT_ONCE_MAX and broker.partitions.has_unopened:
-        named = [
-            (wanted.topic_id if terms.by_id else wanted.topic_name, wanted.index) for wanted in partitions.values()
-        ]
-        closed = to_be_opened(named, broker.partitions)
+        closed = to_be_opened(
+            [(one.topic_id if terms.by_id else one.topic_name, one.index) for one in partitions.values()],
+            broker.partitions,
+        )
         if closed:
             return _open_and_fetch(closed, plan, reading, max_wait_ms, context)
     return _fetch(plan, reading, max_wait_ms, context)
@@ -141,7 +145,7 @@ def _replica_reading(replica_id: int, broker_epoch: int, plan: FetchPlan, terms:
     from kafkapy.fetching.replica_reading import FetchingReplica, ReplicaReading
 
     return ReplicaReading(
-        plan.partitions,
+        plan,
         terms,
         broker.partitions,
         broker.disk,
@@ -178,7 +182,8 @@ async def _open_and_fetch(
 def _fetch(plan: FetchPlan, reading: Reading, max_wait_ms: int, context: RequestContext) -> Later:
     """The answer, pending if there is not enough or it takes more than one turn to read."""
     clock = context.broker.clock
-    if len(plan.partitions) > READ_AT_ONCE_MAX:
+    count = len(plan.partitions) if reading.follower_id < 0 else reading.read_count
+    if count > READ_AT_ONCE_MAX:
         answer = partial(_response, plan, reading, context)
         answering = partial(_response_in_steps, plan, reading, context)
         return _begin(LongFetching(reading, clock, max_wait_ms, answer, answering), reading, context, is_read=False)

@@ -27,7 +27,8 @@ from kafkapy_wire.messages.fetch import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from kafkapy.fetching.sessions import FetchedPartition, FetchKey
+    from kafkapy.fetching.fetch_key import FetchKey
+    from kafkapy.fetching.sessions import FetchedPartition
     from kafkapy.partitions.disk_watch import DiskWatch
     from kafkapy.partitions.manager import PartitionManager
     from kafkapy.partitions.partition import Partition
@@ -142,6 +143,11 @@ class Reading:
         min_bytes = self._terms.min_bytes
         return self.urgent or self.readable_bytes >= min_bytes or self._available_bytes >= min_bytes or not self.found
 
+    @property
+    def read_count(self) -> int:
+        """How many partitions are to be read."""
+        return len(self._wanted)
+
     def begin_anew(self) -> None:
         """Begin to read every partition again from its fetch offset."""
         self.release()
@@ -188,6 +194,9 @@ class Reading:
     def watch(self, partition: Partition, watcher: object, tell: Callable[[Partition, bool], None]) -> None:
         """Have `tell` called with what may be enough for the fetch, until `partition.unwatch(watcher)`."""
         partition.watch(watcher, tell)
+
+    def wait(self, tell: Callable[[Partition, bool], None] | None) -> None:
+        """The fetch begins to wait; None: it waits no more. For those that watch their partitions all the time."""
 
     def park(self, partition: Partition) -> None:
         """Note where the fetch offset of a partition lies, and count what is there; sets `is_enough`."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from kafkapy.fetching.fetch_key import FetchKey
 from kafkapy.fetching.reading import FILE_RANGE_BYTES_MIN, Reading, divergence_of
 from kafkapy_log import StorageError
 from kafkapy_wire.errors import ErrorCode, KafkaError
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from kafkapy.clock import Clock
     from kafkapy.fetching.reading import FetchTerms
     from kafkapy.fetching.replication_quota import ReplicationQuota
-    from kafkapy.fetching.sessions import FetchedPartition, FetchKey
+    from kafkapy.fetching.sessions import FetchedPartition, FetchPlan
     from kafkapy.partitions.disk_watch import DiskWatch
     from kafkapy.partitions.manager import PartitionManager
     from kafkapy.partitions.partition import Partition
@@ -37,11 +38,21 @@ class FetchingReplica(NamedTuple):
 class ReplicaReading(Reading):
     """The partitions of one fetch of a follower. With `tells_commits` a risen high watermark is news, too."""
 
-    __slots__ = ("_broker_epoch", "_clock", "_quota", "_tells_commits", "_throttled", "follower_id")
+    __slots__ = (
+        "_broker_epoch",
+        "_clock",
+        "_complete",
+        "_progress",
+        "_quota",
+        "_session",
+        "_tells_commits",
+        "_throttled",
+        "follower_id",
+    )
 
     def __init__(
         self,
-        wanted: dict[FetchKey, FetchedPartition],
+        plan: FetchPlan,
         terms: FetchTerms,
         partitions: PartitionManager,
         disk: DiskWatch,
@@ -51,13 +62,30 @@ class ReplicaReading(Reading):
         *,
         tells_commits: bool,
     ) -> None:
-        super().__init__(wanted, terms, partitions, disk)
+        self._session = plan.partitions
+        self._progress = None if plan.session is None else plan.session.progress
+        super().__init__(self._to_be_read(), terms, partitions, disk)
         self.follower_id = replica.broker_id
         self._broker_epoch = replica.broker_epoch
         self._quota = quota
         self._clock = clock
         self._tells_commits = tells_commits
         self._throttled: list[PartitionData] = []
+        self._complete: list[tuple[FetchKey, int]] = []
+        """Partitions of which this answer has all that there is, with the number of their news."""
+
+    def _to_be_read(self) -> dict[FetchKey, FetchedPartition]:
+        """The partitions with news for the follower; all where no session remembers what it knows."""
+        if self._progress is None:
+            return self._session
+        return {key: self._session[key] for key in self._progress.unread if key in self._session}
+
+    @property
+    def is_enough(self) -> bool:
+        if self._progress is None or not self._progress.has_partitions:
+            return super().is_enough
+        min_bytes = self._terms.min_bytes
+        return self.urgent or self.readable_bytes >= min_bytes or self._available_bytes >= min_bytes
 
     def _find(self, wanted: FetchedPartition) -> Partition:
         if not self._terms.by_id:
@@ -92,8 +120,19 @@ class ReplicaReading(Reading):
         data.high_watermark = partition.committed.offset
         data.last_stable_offset = partition.last_stable_offset
         data.log_start_offset = log.log_start_offset
-        if data.diverging_epoch.epoch < 0:
-            self._read_records(data, partition, wanted, room)
+        if data.diverging_epoch.epoch >= 0:
+            return
+        self._read_records(data, partition, wanted, room)
+        if self._progress is not None:
+            key = self._key(wanted)
+            self._progress.found(key, partition)
+            followers = partition.followers
+            in_sync = followers is not None and self.follower_id in followers.isr
+            if in_sync and (bool(data.records) or offset >= log.log_end_offset):
+                self._complete.append((key, self._progress.unread.get(key, 0)))
+
+    def _key(self, wanted: FetchedPartition) -> FetchKey:
+        return FetchKey((wanted.topic_id if self._terms.by_id else wanted.topic_name, wanted.index))
 
     def _read_records(self, data: PartitionData, partition: Partition, wanted: FetchedPartition, room: int) -> None:
         log, offset = partition.log, wanted.fetch_offset
@@ -132,23 +171,51 @@ class ReplicaReading(Reading):
 
     def begin_anew(self) -> None:
         self._throttled = []
+        self._complete = []
+        self._wanted = self._to_be_read()
         super().begin_anew()
 
     def note_sent(self) -> None:
+        if self._progress is not None:
+            self._progress.sent(self._complete)
+            self._complete = []
         if self._throttled:
             self._quota.record(sum(len(data.records) for data in self._throttled if data.records is not None))
+            self._throttled = []
 
     def _count(self, partition: Partition, wanted: FetchedPartition, end_offset: int) -> None:
         if not self._is_throttled(partition):
             super()._count(partition, wanted, end_offset)
 
     def watch(self, partition: Partition, watcher: object, tell: Callable[[Partition, bool], None]) -> None:
-        partition.watch(watcher, tell, appends=True)
-        if self._tells_commits:
-            partition.watch(watcher, tell)
+        if self._progress is None:
+            partition.watch(watcher, tell, appends=True)
+            if self._tells_commits:
+                partition.watch(watcher, tell)
+
+    def wait(self, tell: Callable[[Partition, bool], None] | None) -> None:
+        if self._progress is None:
+            return
+        self._progress.wait(tell)
+        if tell is not None:
+            for partition in self._progress.partitions_of_unread():  # perhaps since they were read
+                self.look_again(partition)
 
     def look_again(self, partition: Partition) -> None:
-        super().look_again(partition)
         wanted = self.found.get(partition)
-        if self._tells_commits and wanted is not None and partition.committed.offset > wanted.told_high_watermark >= 0:
+        if wanted is None and self._progress is not None:
+            key = self._progress.key_of(partition)
+            wanted = None if key is None else self._session.get(key)
+            if wanted is None:
+                return
+            self.found[partition] = wanted
+            if self._counts_bytes:
+                self.park(partition)
+                return
+        super().look_again(partition)
+        if wanted is None:
+            return
+        if self._tells_commits and partition.committed.offset > wanted.told_high_watermark >= 0:
             self.urgent = True
+        if self._progress is not None and (self.urgent or self._available_bytes):
+            self._progress.mark(self._key(wanted))  # what ends the wait is in the answer

@@ -7,8 +7,9 @@ partitions go into the response.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NewType
+from typing import TYPE_CHECKING
 
+from kafkapy.fetching.fetch_key import FetchKey
 from kafkapy.turns import Turn
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.uuid import ZERO_UUID, Uuid
@@ -17,9 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from random import Random
 
+    from kafkapy.fetching.follower_progress import FollowerProgress
     from kafkapy_wire.messages.fetch import FetchPartition, FetchRequest, PartitionData
-
-FetchKey = NewType("FetchKey", tuple[str | Uuid, int])  # (topic name below version 13, topic id from it on; partition)
 
 INVALID_SESSION_ID = 0
 INITIAL_EPOCH = 0  # a full fetch that asks for a session
@@ -92,7 +92,7 @@ class FetchedPartition:
 class FetchSession:
     """The partitions of one consumer, in the order in which they are read."""
 
-    __slots__ = ("created_ms", "epoch", "id", "is_follower", "last_used_ms", "partitions", "uses_topic_ids")
+    __slots__ = ("created_ms", "epoch", "id", "last_used_ms", "partitions", "progress", "uses_topic_ids")
 
     def __init__(
         self,
@@ -101,13 +101,14 @@ class FetchSession:
         now_ms: float,
         *,
         uses_topic_ids: bool,
-        is_follower: bool = False,
+        progress: FollowerProgress | None = None,
     ) -> None:
+        """`progress` is given for a follower's."""
         self.id = session_id
         self.epoch = 1  # the session epoch that the next request must have
         self.partitions = partitions
         self.uses_topic_ids = uses_topic_ids
-        self.is_follower = is_follower
+        self.progress = progress
         self.created_ms = self.last_used_ms = now_ms
 
     def advance_epoch(self) -> None:
@@ -214,7 +215,7 @@ class FetchSessionCache:
         self._update(session, request)
         self._partition_count += len(session.partitions) - count
         if not session.partitions:
-            del self._sessions[session.id]
+            self._drop(session.id)
             return FetchPlan({})
         if len(session.partitions) > PARTITIONS_PER_SESSION_MAX:
             self._drop(session_id)
@@ -236,11 +237,13 @@ class FetchSessionCache:
                 else:
                     known.update(wanted)
                     # A follower that names it again may have thrown away the last answer, and the high watermark in it.
-                    known.must_be_told = session.is_follower
+                    known.must_be_told = session.progress is not None
         for forgotten in request.forgotten_topics_data:
             name = forgotten.topic_id if session.uses_topic_ids else forgotten.topic
             for index in forgotten.partitions:
                 partitions.pop(FetchKey((name, index)), None)
+                if session.progress is not None:
+                    session.progress.forget(FetchKey((name, index)))
 
     def _create(
         self, partitions: dict[FetchKey, FetchedPartition], version: int, now_ms: float, is_follower: bool
@@ -253,8 +256,13 @@ class FetchSessionCache:
         session_id = INVALID_SESSION_ID
         while session_id == INVALID_SESSION_ID or session_id in self._sessions:
             session_id = self._random.randint(1, 0x7FFF_FFFF)
+        progress = None
+        if is_follower:
+            from kafkapy.fetching.follower_progress import FollowerProgress
+
+            progress = FollowerProgress()
         by_id = version >= TOPIC_IDS_VERSION
-        session = FetchSession(session_id, partitions, now_ms, uses_topic_ids=by_id, is_follower=is_follower)
+        session = FetchSession(session_id, partitions, now_ms, uses_topic_ids=by_id, progress=progress)
         self._sessions[session_id] = session
         self._partition_count += len(partitions)
         return session
@@ -263,11 +271,13 @@ class FetchSessionCache:
         session = self._sessions.pop(session_id, None)
         if session is not None:
             self._partition_count -= len(session.partitions)
+            if session.progress is not None:
+                session.progress.close()
 
     def _evict(self, now_ms: float, is_follower: bool) -> bool:
         stalest = min(self._sessions.values(), key=lambda session: session.last_used_ms, default=None)
         if stalest is not None and now_ms - stalest.last_used_ms < self._eviction_ms:
-            consumers = [session for session in self._sessions.values() if is_follower and not session.is_follower]
+            consumers = [session for session in self._sessions.values() if is_follower and session.progress is None]
             stalest = min(consumers, key=lambda session: session.last_used_ms, default=None)
         if stalest is None:
             return False

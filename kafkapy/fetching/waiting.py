@@ -95,6 +95,7 @@ class Fetching:
         if self._deadline is None:
             self._deadline = self._clock.call_later(self._max_wait_ms, self.end_wait)
         counts_bytes = self._reading.begin_to_wait()
+        self._reading.wait(self._news)
         if self._took_turns:
             self._reading.release()  # reading them again takes long: the file ranges are not kept meanwhile
             self._reads_news = False
@@ -161,6 +162,7 @@ class Fetching:
             self._next_turn = self._clock.call_in_turn(self._read_again)
 
     def _unwatch(self) -> None:
+        self._reading.wait(None)
         for partition in self._watched:
             partition.unwatch(self)
         self._watched = []

@@ -41,7 +41,7 @@ class FollowerState:
         self.caught_up_ms = NEVER_MS
         """When it last had all that the leader had."""
         self.fetched_ms = NEVER_MS
-        self.leader_end_offset = 0
+        self.leader_end_offset = UNKNOWN_OFFSET
         """Where the leader's log ended at its last fetch."""
         self.broker_epoch: int | None = None
         """Of its last fetch; -1 if the fetch has named none, None before the first."""
@@ -154,7 +154,7 @@ class Followers:
         # Caught up: it has all that the leader had at the follower's previous fetch (Apache Kafka's ReplicaState).
         if fetch_offset >= end_offset:
             follower.caught_up_ms = max(follower.caught_up_ms, now_ms)
-        elif fetch_offset >= follower.leader_end_offset:
+        elif 0 <= follower.leader_end_offset <= fetch_offset:
             follower.caught_up_ms = max(follower.caught_up_ms, follower.fetched_ms)
         changed = fetch_offset != follower.end_offset
         follower.end_offset = fetch_offset
@@ -163,6 +163,14 @@ class Followers:
         follower.leader_end_offset = max(end_offset, follower.leader_end_offset)
         follower.broker_epoch = broker_epoch
         return changed
+
+    def note_caught_up(self, replica_id: int, fetched_ms: int) -> None:
+        """A session of the follower, which had named this partition before, has last fetched at `fetched_ms`; nothing
+        was appended since its fetch of this partition, but just now.
+        """
+        follower = self._states.get(replica_id)
+        if follower is not None and 0 <= follower.leader_end_offset <= follower.end_offset:
+            follower.caught_up_ms = max(follower.caught_up_ms, fetched_ms)
 
     def may_join(self, replica_id: int, from_offset: int) -> bool:
         """Whether a follower that is not in the ISR may join it: it has all records below `from_offset`, and the

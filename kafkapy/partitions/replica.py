@@ -124,8 +124,9 @@ class Replica:
     def log_start_moved(self) -> None:
         """To be called after DeleteRecords or retention has moved the log start offset forward.
 
-        Watchers are not called: as in Apache Kafka, a parked fetch learns the new offset when its wait ends.
+        As in Apache Kafka, a parked fetch learns the new offset when its wait ends.
         """
+        self._tell_append_watchers()  # followers, whose next answer has it
         if self.committed.offset < self.log.log_start_offset:
             self.committed.advance(self.log.log_start_offset)
             self._tell_watchers()
@@ -205,8 +206,9 @@ class Replica:
 
     def watch(self, watcher: object, tell: Callable[[Self, bool], None], *, appends: bool = False) -> None:
         """Until `unwatch`, call `tell(partition, at_once)` when records become readable, are truncated, or the role
-        changes; with `appends` when records are appended, or the role changes. `tell` must not wait or raise. If
-        `at_once` is False, many watchers are called in a row: `tell` must then leave longer work to a turn of its own.
+        changes; with `appends` when records are appended, the log start has moved, or the role changes. `tell` must not
+        wait or raise. If `at_once` is False, many watchers are called in a row: `tell` must then leave longer work to a
+        turn of its own.
         """
         (self._append_watchers if appends else self._watchers)[watcher] = tell
 

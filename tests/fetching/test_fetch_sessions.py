@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 
-from kafkapy.fetching.sessions import FINAL_EPOCH, INITIAL_EPOCH, FetchKey, FetchPlan, FetchSessionCache
+from kafkapy.fetching.fetch_key import FetchKey
+from kafkapy.fetching.sessions import FINAL_EPOCH, INITIAL_EPOCH, FetchPlan, FetchSessionCache
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.fetch import FetchPartition, FetchRequest, FetchTopic, ForgottenTopic, PartitionData
 

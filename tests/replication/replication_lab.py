@@ -124,7 +124,7 @@ class LabBroker:
             quorum=absent,
             to_controller=absent,
             partitions=self.partitions,
-            checkpoints=Checkpoints(self.store, self.partitions),
+            checkpoints=WrittenAtOnce(self.store, self.partitions),
             flusher=absent,
             disk=self.disk,
             fetch_sessions=FetchSessionCache(
@@ -196,6 +196,13 @@ class LabBroker:
             answer = trio.run(wait)
         assert isinstance(answer, Pending | Message), answer
         return answer
+
+
+class WrittenAtOnce(Checkpoints):
+    """Without a worker thread."""
+
+    async def write(self) -> None:
+        self._store.write_checkpoints(self._partitions.high_watermarks())
 
 
 class LabClock(ManualClock):
