@@ -18,6 +18,7 @@ __all__ = ["COMMANDS", "command_parser", "main"]
 COMMANDS: dict[str, tuple[str, str]] = {
     "start": ("kafkapy.cli.start", "start a broker (the default)"),
     "format": ("kafkapy.cli.format", "make a data directory for a broker, as kafka-storage does"),
+    "random-uuid": ("kafkapy.cli.random_uuid", "print an id for a new cluster, or for a directory of a voter"),
     "topics": ("kafkapy.cli.topics", "list, create, describe, alter and delete topics, delete records"),
     "produce": ("kafkapy.cli.produce", "send records to a topic"),
     "consume": ("kafkapy.cli.consume", "print the records of topics"),
@@ -174,7 +175,7 @@ def _overview() -> str:
         "",
         "commands:",
     ]
-    lines += [f"  {name:<10} {summary}" for name, (_, summary) in COMMANDS.items()]
+    lines += [f"  {name:<11} {summary}" for name, (_, summary) in COMMANDS.items()]
     lines += [
         "",
         "Commands other than start find the broker by -b HOST:PORT, else by the variable KAFKA_BOOTSTRAP_SERVERS, else",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kafkapy.client.command_line import Cell, counted, print_json, print_table, wants_json
+from kafkapy.client.command_line import Cell, complain, counted, print_json, print_table, wants_json
+from kafkapy.client.errors import TryAgain
 from kafkapy.client.nodes import ClusterNodes, describe_nodes
 from kafkapy.client.partition_health import MIN_ISR, PartitionHealth, partition_health
 from kafkapy.client.quorum import Quorum, Replica, describe_quorum
@@ -20,23 +21,37 @@ SHOWN_PARTITIONS_MAX = 50
 
 
 def describe(arguments: argparse.Namespace, cluster: Cluster) -> int:
-    quorum = describe_quorum(cluster)
+    """Exit code 1 if only the brokers could be asked: without a leader of the controllers they still answer."""
     nodes = describe_nodes(cluster)
     # A controller's listener knows no topics.
     count, unhealthy = (0, []) if nodes.are_controllers else partition_health(cluster)
+    quorum, failure = None, None
+    try:
+        quorum = describe_quorum(cluster)
+    except TryAgain as error:
+        failure = f"the controllers have no leader that answers: {error}"
     if wants_json(arguments):
         print_json(_as_json(quorum, nodes, count, unhealthy))
-        return 0
+    else:
+        _print(quorum, nodes, count, unhealthy)
+    if failure is not None:
+        complain("cluster describe", failure)
+    return 0 if failure is None else 1
+
+
+def _print(quorum: Quorum | None, nodes: ClusterNodes, count: int, unhealthy: list[PartitionHealth]) -> None:
     print(f"cluster {nodes.cluster_id}")
-    print(f"controller {quorum.leader_id}  epoch {quorum.epoch}  high watermark {quorum.high_watermark}")
-    print()
-    _print_quorum(quorum)
+    if quorum is None:
+        print("controller unknown")
+    else:
+        print(f"controller {quorum.leader_id}  epoch {quorum.epoch}  high watermark {quorum.high_watermark}")
+        print()
+        _print_quorum(quorum)
     print()
     _print_nodes(nodes)
     if not nodes.are_controllers:
         print()
         _print_partitions(count, unhealthy)
-    return 0
 
 
 def _print_quorum(quorum: Quorum) -> None:
@@ -104,16 +119,12 @@ def _print_partitions(count: int, unhealthy: list[PartitionHealth]) -> None:
         print(f"and {len(unhealthy) - SHOWN_PARTITIONS_MAX} more: --json lists all")
 
 
-def _as_json(quorum: Quorum, nodes: ClusterNodes, count: int, unhealthy: list[PartitionHealth]) -> dict[str, object]:
+def _as_json(
+    quorum: Quorum | None, nodes: ClusterNodes, count: int, unhealthy: list[PartitionHealth]
+) -> dict[str, object]:
     document: dict[str, object] = {
         "cluster_id": nodes.cluster_id,
-        "controllers": {
-            "leader": quorum.leader_id,
-            "epoch": quorum.epoch,
-            "high_watermark": quorum.high_watermark,
-            "voters": [_replica_json(quorum, one) for one in quorum.voters],
-            "observers": [_replica_json(quorum, one) for one in quorum.observers],
-        },
+        "controllers": None if quorum is None else _quorum_json(quorum),
     }
     if nodes.are_controllers:
         return document
@@ -128,6 +139,16 @@ def _as_json(quorum: Quorum, nodes: ClusterNodes, count: int, unhealthy: list[Pa
         "under_replicated": [_partition_json(one) for one in unhealthy if one.is_under_replicated],
     }
     return document
+
+
+def _quorum_json(quorum: Quorum) -> dict[str, object]:
+    return {
+        "leader": quorum.leader_id,
+        "epoch": quorum.epoch,
+        "high_watermark": quorum.high_watermark,
+        "voters": [_replica_json(quorum, one) for one in quorum.voters],
+        "observers": [_replica_json(quorum, one) for one in quorum.observers],
+    }
 
 
 def _replica_json(quorum: Quorum, replica: Replica) -> dict[str, object]:

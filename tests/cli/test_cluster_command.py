@@ -68,7 +68,7 @@ class FakeCluster:
             case describe_cluster.DescribeClusterRequest():
                 return self._nodes()
             case describe_quorum.DescribeQuorumRequest():
-                return quorum()
+                return quorum(code)
             case DescribeConfigsRequest():
                 config = DescribeConfigsResourceResult(name="min.insync.replicas", value="2")
                 return DescribeConfigsResponse(
@@ -137,7 +137,7 @@ class FakeCluster:
         return ListPartitionReassignmentsResponse(error_message=None, topics=topics)
 
 
-def quorum() -> describe_quorum.DescribeQuorumResponse:
+def quorum(code: ErrorCode) -> describe_quorum.DescribeQuorumResponse:
     def state(node_id: int, end: int, caught_up_ms: int) -> describe_quorum.ReplicaState:
         return describe_quorum.ReplicaState(
             replica_id=node_id,
@@ -148,6 +148,7 @@ def quorum() -> describe_quorum.DescribeQuorumResponse:
         )
 
     partition = describe_quorum.DescribeQuorumResponsePartitionData(
+        error_code=code,
         error_message=None,
         leader_id=2,
         leader_epoch=7,
@@ -253,6 +254,23 @@ def test_describe_as_json(three: Three) -> None:
         (OFFLINE, [3]),
         (SHORT, [1, 2]),
     ]
+
+
+def test_without_a_leader_of_the_controllers_the_brokers_are_described(three: Three) -> None:
+    three.cluster.refused[describe_quorum.DescribeQuorumRequest] = ErrorCode.NOT_LEADER_OR_FOLLOWER
+    result = three("describe")
+    assert result.exit_code == 1
+    assert result.lines[:5] == [
+        "cluster the-cluster",
+        "controller unknown",
+        "",
+        "BROKER  STATE   RACK   ADDRESS",
+        "     1  alive   rack1  host1:9092",
+    ]
+    assert result.err.startswith("kafkapy cluster describe: the controllers have no leader that answers: ")
+    document = json.loads(three("describe", "--json").out)
+    assert document["controllers"] is None
+    assert len(document["brokers"]) == 3
 
 
 def test_one_node_describes_itself(kafkapy: Kafkapy, topic: str) -> None:

@@ -15,7 +15,7 @@ from kafkapy_log import LogStore
 from kafkapy_log.identity import read_identity
 from kafkapy_wire.messages.api_versions import ApiVersionsRequest, ApiVersionsResponse
 from kafkapy_wire.record_formats.metadata import FeatureLevelRecord
-from kafkapy_wire.uuid import uuid_text
+from kafkapy_wire.uuid import parse_uuid, uuid_text
 from tests.shell.running_node import connect, running_node
 
 CLUSTER_ID = "5L6g3nShT-eMCtK--X86sw"
@@ -266,3 +266,12 @@ def test_users_of_scram_are_in_the_metadata_of_the_new_cluster(tmp_path: Path) -
             assert len(node.broker.metadata.image.scram_credentials["bob", 2].stored_key) == 64
 
     trio.run(stored)
+
+
+def test_ids_are_printed_for_clusters_and_directories(capsys: pytest.CaptureFixture[str]) -> None:
+    printed = []
+    for _ in range(2):
+        assert main(["random-uuid"]) == 0
+        printed.append(capsys.readouterr().out.removesuffix("\n"))
+    assert len({parse_uuid(text) for text in printed}) == 2
+    assert [len(text) for text in printed] == [22, 22]

@@ -23,6 +23,7 @@ PRINTING: dict[str, list[str]] = {
     "groups": ["groups", "list"],
     "configs": ["configs", "describe", "--broker", "1", "--all"],
     "cluster": ["cluster", "describe"],
+    "random-uuid": ["random-uuid"],
     "log": ["log", "dump", "."],
     "check": ["check", "history"],
     "wire": ["wire", "list", "Heartbeat"],
