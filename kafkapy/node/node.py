@@ -235,6 +235,7 @@ class Node:
                     "use PLAINTEXT"
                 )
             sock = self._sockets.get(listener.name) or bind(listener)
+            sock.setblocking(False)
             parts.callback(sock.close)
             logger.info("listener %s: %s port %d", listener.name, listener.host or "*", sock.getsockname()[1])
             is_for_controllers = listener.name in settings.network.controller_listener_names

@@ -76,6 +76,8 @@ class NodeSettings(Area):
             fetch_ms=self.controller_quorum_fetch_timeout_ms,
             backoff_ms=self.controller_quorum_retry_backoff_ms,
             backoff_max_ms=self.controller_quorum_election_backoff_max_ms,
+            # A follower whose fetch waits longer than its fetch timeout would give its leader up.
+            fetch_max_wait_ms=min(QuorumTimeouts().fetch_max_wait_ms, self.controller_quorum_fetch_timeout_ms // 2),
         )
 
 
