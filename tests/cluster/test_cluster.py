@@ -255,7 +255,7 @@ async def test_a_record_that_cannot_be_read_ends_a_node_in_order_and_is_named(tm
         offset = log.end_offset
         log.append_prepared(log.prepare([b"\1\xff\x7f\0nobody knows it"]))
         log.when_committed(lambda _error: None)
-        await until(lambda: len(made.failures) == 2)
+        await until(lambda: bool(made.failures))
         assert leader not in made.failures
         for node_id, failure in made.failures.items():
             assert f"node-{node_id}/__cluster_metadata-0/00000000000000000000.log" in str(failure)

@@ -248,4 +248,4 @@ def test_the_timeouts_of_the_quorum() -> None:
         "controller.quorum.retry.backoff.ms": "3",
         "controller.quorum.election.backoff.max.ms": "44",
     }
-    assert Settings(given).node.raft_timeouts == QuorumTimeouts(11, 22, 3, 44)
+    assert Settings(given).node.raft_timeouts == QuorumTimeouts(11, 22, 3, 44, fetch_max_wait_ms=11)
