@@ -1,9 +1,9 @@
 """A broker's registration with the active controller, and its session there (KIP-631).
 
 A broker registers when it starts, and is fenced: it has no part in its partitions. It sends heartbeats. When it has the
-metadata up to its registration, the controller unfences it and makes it leader where it may. When the broker stops, it
-asks first that its partitions be led by others. If the controller does not hear of it for broker.session.timeout.ms, it
-is fenced again.
+metadata up to its registration and has recovered its logs, the controller unfences it and makes it leader where it may.
+When the broker stops, it asks first that its partitions be led by others. If the controller does not hear of it for
+broker.session.timeout.ms, it is fenced again.
 """
 
 from __future__ import annotations
@@ -65,6 +65,7 @@ class BrokerLifecycle:
         self._settings = settings
         self._clock = clock
         self._previous_epoch = previous_epoch
+        self._is_ready = False
         self._is_stopping = False
         self._answered_ms = 0.0
         self._soon = trio.Event()  # set when a heartbeat is due before its time
@@ -145,6 +146,11 @@ class BrokerLifecycle:
             self._published = trio.Event()
             await self._published.wait()
 
+    def ready(self) -> None:
+        """The broker has recovered its logs and may lead partitions: from now on it asks to be unfenced."""
+        self._is_ready = True
+        self._soon.set()
+
     async def unfenced(self) -> None:
         """Wait until the published image says that the broker has a part in its partitions."""
         await self._unfenced.wait()
@@ -167,6 +173,7 @@ class BrokerLifecycle:
             broker_id=self.node_id,
             broker_epoch=self.epoch,
             current_metadata_offset=self._publisher.image.offset,
+            want_fence=not self._is_ready,
             want_shut_down=self._is_stopping,
         )
         try:

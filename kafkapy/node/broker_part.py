@@ -159,6 +159,7 @@ class BrokerPart:
         self._follow_metadata()
         await self._recover(self._quorum.store)
         self._assemble(parts)
+        lifecycle.ready()
 
     def _endpoints(self) -> list[Endpoint]:
         return [

@@ -291,6 +291,29 @@ def test_an_id_that_lives_elsewhere_is_waited_for_for_a_time() -> None:
     trio.run(play)
 
 
+def test_a_broker_asks_to_be_unfenced_when_its_logs_are_recovered() -> None:
+    """Before, it could not serve what it would be made leader of."""
+    wanted: list[bool] = []
+
+    def heard(request: Message) -> Message:
+        assert isinstance(request, BrokerHeartbeatRequest)
+        wanted.append(request.want_fence)
+        return BrokerHeartbeatResponse(is_fenced=request.want_fence)
+
+    async def play() -> None:
+        async with ticking() as clock, trio.open_nursery() as nursery:
+            broker, _ = lifecycle(clock, MetadataPublisher(), heard)
+            nursery.start_soon(broker.run)
+            await trio.testing.wait_all_tasks_blocked()
+            assert set(wanted) == {True}
+            broker.ready()
+            await trio.testing.wait_all_tasks_blocked()
+            assert wanted[-1] is False
+            nursery.cancel_scope.cancel()
+
+    trio.run(play)
+
+
 def test_an_unfenced_broker_sends_a_heartbeat_each_interval() -> None:
     def heard(request: Message) -> Message:
         assert isinstance(request, BrokerHeartbeatRequest)
