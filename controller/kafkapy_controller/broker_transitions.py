@@ -157,7 +157,8 @@ def failed_directories(image: MetadataImage, broker: BrokerImage, offline: Itera
     """Those of the offline directories that the registration still names."""
     if image.metadata_version < DIRECTORY_ASSIGNMENT:
         return []
-    return [directory for directory in broker.log_dirs if directory in set(offline)]
+    named = set(offline)
+    return [directory for directory in broker.log_dirs if directory in named]
 
 
 def directory_records(

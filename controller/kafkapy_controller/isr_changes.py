@@ -63,14 +63,11 @@ class _Deciding:
         if not 0 <= index < len(topic.partitions):
             return _refused(asked, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
         partition = self._changed.get((topic.topic_id, index), topic.partitions[index])
-        isr = self._asked_isr(asked)
         try:
-            self._check(partition, asked, isr)
+            isr = self._checked_isr(partition, asked)
         except KafkaError as error:
             return _refused(asked, error.code)
-        target = partition._replace(
-            isr=tuple([state.broker_id for state in isr]), leader_recovery_state=asked.leader_recovery_state
-        )
+        target = partition._replace(isr=isr, leader_recovery_state=asked.leader_recovery_state)
         record = self._changes.record(topic, index, target, before=partition)
         if record is not None:
             self.records.append(record)
@@ -87,14 +84,7 @@ class _Deciding:
             partition_epoch=partition.partition_epoch,
         )
 
-    def _asked_isr(self, asked: AlterPartitionRequestPartitionData) -> list[BrokerState]:
-        if self._has_broker_epochs:
-            return asked.new_isr_with_epochs
-        return [BrokerState(broker_id=broker_id, broker_epoch=ANY_EPOCH) for broker_id in asked.new_isr]
-
-    def _check(
-        self, partition: PartitionImage, asked: AlterPartitionRequestPartitionData, isr: list[BrokerState]
-    ) -> None:
+    def _checked_isr(self, partition: PartitionImage, asked: AlterPartitionRequestPartitionData) -> tuple[int, ...]:
         """Raises KafkaError: the leader must not change its ISR so. The order of the checks is Apache Kafka's."""
         if asked.leader_epoch > partition.leader_epoch or asked.partition_epoch > partition.partition_epoch:
             # The broker knows more than this controller, so that it cannot be the active one.
@@ -105,20 +95,28 @@ class _Deciding:
             raise KafkaError(ErrorCode.INVALID_REQUEST)
         if asked.partition_epoch < partition.partition_epoch:
             raise KafkaError(ErrorCode.INVALID_UPDATE_VERSION)
-        broker_ids = [state.broker_id for state in isr]
+        isr = asked.new_isr_with_epochs if self._has_broker_epochs else asked.new_isr
+        if len(isr) > len(partition.replicas):
+            raise KafkaError(ErrorCode.INVALID_REQUEST)
+        states = [
+            each if isinstance(each, BrokerState) else BrokerState(broker_id=each, broker_epoch=ANY_EPOCH)
+            for each in isr
+        ]
+        broker_ids = tuple([state.broker_id for state in states])
         members = set(broker_ids)
         if len(members) < len(broker_ids) or not members <= set(partition.replicas):
             raise KafkaError(ErrorCode.INVALID_REQUEST)
         if partition.leader not in members:
             raise KafkaError(ErrorCode.INVALID_REQUEST)
         self._check_recovery(partition, asked, len(members))
-        if not all(self._is_eligible(state) for state in isr):
+        if not all(self._is_eligible(state) for state in states):
             raise KafkaError(ErrorCode.INELIGIBLE_REPLICA)
+        return broker_ids
 
     def _check_recovery(
         self, partition: PartitionImage, asked: AlterPartitionRequestPartitionData, member_count: int
     ) -> None:
-        """As `_check`. Differs: on a state that does not exist Apache Kafka's controller resigns."""
+        """As `_checked_isr`. Differs: on a state that does not exist Apache Kafka's controller resigns."""
         state = asked.leader_recovery_state
         if state not in LeaderRecoveryState.__members__.values():
             raise KafkaError(ErrorCode.INVALID_REQUEST)

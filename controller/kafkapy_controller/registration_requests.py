@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sized
 
 from kafkapy_controller.broker_transitions import (
     PartitionKey,
@@ -50,8 +50,9 @@ def decide_controller_registration(image: MetadataImage, request: ControllerRegi
     """
     if image.metadata_version < CONTROLLER_REGISTRATION:
         raise KafkaError(ErrorCode.UNSUPPORTED_VERSION, "The version of API is not supported.")
+    _check_counts(listeners=request.listeners, features=request.features)
     registration = _of_controller(request)
-    _check_entries(registration)
+    _check_protocols(registration)
     return decide_register_controller(image, registration)
 
 
@@ -100,25 +101,27 @@ def check_broker_registration(
         )
     if request.is_migrating_zk_broker:
         raise KafkaError(ErrorCode.BROKER_ID_NOT_REGISTERED, "Controller does not support registering ZK brokers.")
+    _check_counts(listeners=request.listeners, features=request.features, log_directories=request.log_dirs)
     registration = _of_broker(request)
-    _check_entries(registration)
+    _check_protocols(registration)
     if image.metadata_version >= DIRECTORY_ASSIGNMENT:
         _check_directories(image, registration)
     _check_features(image, registration)
     return registration
 
 
-def _check_entries(registration: NodeRegistration) -> None:
-    """What Apache Kafka's controller would fail on (it then answers UNKNOWN_SERVER_ERROR and resigns)."""
-    for count, what in (
-        (len(registration.endpoints), "listeners"),
-        (len(registration.features), "features"),
-        (len(registration.log_dirs), "log directories"),
-    ):
-        if count > ENTRIES_MAX:
+def _check_counts(**entries: Sized) -> None:
+    """Before anything is made of them. Raises KafkaError INVALID_REGISTRATION."""
+    for what, listed in entries.items():
+        if len(listed) > ENTRIES_MAX:
             raise KafkaError(
-                ErrorCode.INVALID_REGISTRATION, f"The request has {count} {what}, more than {ENTRIES_MAX}."
+                ErrorCode.INVALID_REGISTRATION,
+                f"The request has {len(listed)} {what.replace('_', ' ')}, more than {ENTRIES_MAX}.",
             )
+
+
+def _check_protocols(registration: NodeRegistration) -> None:
+    """What Apache Kafka's controller would fail on (it then answers UNKNOWN_SERVER_ERROR and resigns)."""
     for endpoint in registration.endpoints:
         if endpoint.security_protocol not in SECURITY_PROTOCOLS:
             raise KafkaError(

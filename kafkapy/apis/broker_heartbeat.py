@@ -3,6 +3,7 @@
 v1 offline_log_dirs (KIP-858)   v2 cordoned_log_dirs (KIP-1066)
 
 Errors  STALE_BROKER_EPOCH   no broker has the id and epoch: it was unregistered, or another incarnation has registered
+        INVALID_REQUEST      more log directories than a broker can have
         NOT_CONTROLLER       this node is not the active controller
         KAFKA_STORAGE_ERROR  the metadata log cannot be written
 A fenced broker is unfenced once it has replayed its own registration. One that wants to stop is told to

@@ -29,6 +29,7 @@ from kafkapy_controller.decision import Decision
 from kafkapy_controller.leader_balance import decide_elections, partitions_led_by_another, partitions_to_recover
 from kafkapy_controller.partition_changes import Election
 from kafkapy_controller.registration_requests import (
+    ENTRIES_MAX,
     check_broker_registration,
     decide_register_broker,
     shutdown_before,
@@ -193,7 +194,12 @@ class BrokerControl:
         return await controller.commit(Decision([], response)).wait()
 
     async def _note_directories(self, request: BrokerHeartbeatRequest) -> None:
-        """Log directories that have failed, or take no more replicas, as the heartbeat says."""
+        """Log directories that have failed, or take no more replicas, as the heartbeat says.
+
+        Raises KafkaError INVALID_REQUEST: they are more than a broker can have registered.
+        """
+        if max(len(request.offline_log_dirs), len(request.cordoned_log_dirs or ())) > ENTRIES_MAX:
+            raise KafkaError(ErrorCode.INVALID_REQUEST, f"A broker has no more than {ENTRIES_MAX} log directories.")
         controller = self._controller
         broker = check_broker_epoch(controller.image, request.broker_id, request.broker_epoch)
         failed = failed_directories(controller.image, broker, request.offline_log_dirs)

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from kafkapy.metadata.many_partitions import Decider
     from kafkapy.pending import Pending
+    from kafkapy_wire.uuid import Uuid
 
 
 async def alter_partition(controller: Decider, request: AlterPartitionRequest, version: int) -> AlterPartitionResponse:
@@ -77,7 +78,13 @@ async def assign_replicas_to_dirs(
     controller: Decider, request: AssignReplicasToDirsRequest
 ) -> AssignReplicasToDirsResponse:
     """Raises KafkaError: UNSUPPORTED_VERSION, STALE_BROKER_EPOCH."""
-    wanted = [(directory.id, topic) for directory in request.directories for topic in directory.topics]
+    wanted: list[tuple[Uuid, AssignReplicasToDirsRequestTopicData]] = []
+    turn = Turn()
+    for directory in request.directories:
+        for topic in directory.topics:
+            wanted.append((directory.id, topic))
+            if turn.is_over:
+                await turn.share()
     if not wanted:
         decision = decide_assign_replicas(controller.image, controller.topic_rules, request)
         return await controller.commit(decision).wait()
@@ -100,8 +107,7 @@ async def assign_replicas_to_dirs(
         )
         return controller.commit(decide_assign_replicas(controller.image, controller.topic_rules, part))
 
-    turn = Turn()
-    results = [AssignReplicasToDirsResponseTopicData(topic_id=topic.topic_id) for _, topic in wanted]
+    results = await each_in_turns(lambda each: AssignReplicasToDirsResponseTopicData(topic_id=each[1].topic_id), wanted)
     for piece, answer in await decide_in_turns(pieces(topic.partitions for _, topic in wanted), decide):
         for position, (place, some) in enumerate(piece):
             if isinstance(answer, KafkaError):
@@ -114,12 +120,11 @@ async def assign_replicas_to_dirs(
             else:
                 results[place].partitions += answer.directories[position].topics[0].partitions
         await turn.share()
-    following = iter(results)
-    return AssignReplicasToDirsResponse(
-        directories=[
-            AssignReplicasToDirsResponseDirectoryData(
-                id=directory.id, topics=[next(following) for _ in directory.topics]
-            )
-            for directory in request.directories
-        ]
-    )
+    response, start = AssignReplicasToDirsResponse(), 0
+    for directory in request.directories:
+        end = start + len(directory.topics)
+        named = AssignReplicasToDirsResponseDirectoryData(id=directory.id, topics=results[start:end])
+        response.directories.append(named)
+        start = end
+        await turn.share()
+    return response

@@ -135,6 +135,7 @@ def test_only_the_leader_may_ask_and_only_for_assigned_replicas() -> None:
     assert code(image, asked(image, [1, 4])) is ErrorCode.INVALID_REQUEST
     assert code(image, asked(image, [1, 2, 2])) is ErrorCode.INVALID_REQUEST
     assert code(image, asked(image, [])) is ErrorCode.INVALID_REQUEST
+    assert code(image, asked(image, list(range(1, 2_000)))) is ErrorCode.INVALID_REQUEST
 
 
 def test_partitions_that_do_not_exist() -> None:

@@ -218,6 +218,13 @@ def test_settings_of_other_brokers_come_through_any_node(node: Lab) -> None:
     assert node.image.resource_configs(ConfigResourceType.BROKER, "2") == {"log.cleaner.threads": "2"}
 
 
+def test_more_log_directories_than_a_broker_can_have_are_refused(node: Lab) -> None:
+    join(node, 2)
+    with pytest.raises(KafkaError) as refusal:
+        node.run(node.controller.brokers.heartbeat(heartbeat(node, 2, cordoned_log_dirs=[random_uuid()] * 1_001)))
+    assert refusal.value.code is ErrorCode.INVALID_REQUEST
+
+
 # Many partitions
 
 
