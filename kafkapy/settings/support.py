@@ -137,7 +137,7 @@ def _is_allowed(name: str, values: Mapping[str, Value]) -> bool:
         case "metadata.log.dir":
             directories = _list(values, "log.dirs") or _list(values, "log.dir")
             return os.path.normpath(str(values[name])) in map(os.path.normpath, directories)
-        case "replica.selector.class":  # Kafka's default; each partition has one replica, so its selector has no choice
+        case "replica.selector.class":  # Kafka's own, which is built in
             return values[name] == "org.apache.kafka.common.replica.RackAwareReplicaSelector"
     return False
 

@@ -55,7 +55,6 @@ _METADATA_ELSEWHERE = (
 _REMOTE_STORAGE = ("there is no tiered storage, so that records would not go where they are to be kept", "remove it")
 
 # Why it does not matter.
-_ONE_NODE = "a node alone has nobody to fetch from, to elect or to wait for"
 _NO_THREADS = "one task serves all requests, and worker threads are started when they are needed"
 _NO_PURGATORY = "requests that wait are forgotten at once when they are answered"
 _NO_TLS = "only listeners with TLS use it, and those are refused until there is TLS"
@@ -107,6 +106,9 @@ BROKER: Table = {
             controller.quorum.election.timeout.ms controller.quorum.fetch.timeout.ms
             controller.quorum.request.timeout.ms controller.quorum.retry.backoff.ms
             initial.broker.registration.timeout.ms leader.imbalance.check.interval.seconds
+            num.replica.fetchers replica.fetch.backoff.ms replica.fetch.max.bytes replica.fetch.min.bytes
+            replica.fetch.response.max.bytes replica.fetch.wait.max.ms replica.lag.time.max.ms
+            replica.socket.timeout.ms replication.quota.window.num replication.quota.window.size.seconds
             unclean.leader.election.enable unclean.leader.election.interval.ms
         """,
         "by the rates of max.connection.creation.rate; client quotas come later": """
@@ -162,12 +164,7 @@ BROKER: Table = {
         "the metadata log is written only when something changes": """
             internal.metadata.max.batch.size.in.bytes metadata.max.idle.interval.ms
         """,
-        _ONE_NODE: """
-            num.replica.fetchers replica.fetch.backoff.ms replica.fetch.max.bytes replica.fetch.min.bytes
-            replica.fetch.response.max.bytes replica.fetch.wait.max.ms replica.lag.time.max.ms
-            replica.socket.receive.buffer.bytes replica.socket.timeout.ms replication.quota.window.num
-            replication.quota.window.size.seconds
-        """,
+        "the system sizes the buffers of connections between brokers": "replica.socket.receive.buffer.bytes",
         _NO_REMOTE_PEERS: """
             socket.connection.setup.timeout.max.ms socket.connection.setup.timeout.ms
         """,
@@ -299,12 +296,12 @@ TOPIC: Table = {
             retention.bytes retention.ms segment.bytes segment.index.bytes segment.jitter.ms segment.ms
         """,
         "at most as many as the partition has replicas": "min.insync.replicas",
-        _SEVERAL_NODES: "unclean.leader.election.enable",
+        _SEVERAL_NODES: """
+            follower.replication.throttled.replicas leader.replication.throttled.replicas unclean.leader.election.enable
+        """,
         _DECOMPRESSED: "max.decompressed.message.bytes",
     },
-    HARMLESS: {
-        _ONE_NODE: "follower.replication.throttled.replicas leader.replication.throttled.replicas",
-    },
+    HARMLESS: {},
     REFUSED: {
         # In Kafka's words, since Kafka refuses it too while remote.log.storage.system.enable is false.
         _REMOTE_STORAGE: "remote.storage.enable",
@@ -357,7 +354,9 @@ BESIDES: Table = {
         """,
         "there are no configuration providers": "config.providers.",
         # These three exist only as dynamic settings: no properties file knows them.
-        _ONE_NODE: "follower.replication.throttled.rate leader.replication.throttled.rate",
+        "it is set by AlterConfigs while the cluster runs": """
+            follower.replication.throttled.rate leader.replication.throttled.rate
+        """,
         "there is one data directory, and nothing moves to another": "replica.alter.log.dirs.io.max.bytes.per.second",
     },
     REFUSED: {

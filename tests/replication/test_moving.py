@@ -91,6 +91,7 @@ def test_a_throttle_holds_back_who_is_not_in_sync(side: str, replicas: str, tmp_
             "replica.fetch.max.bytes": "600",
             "replica.fetch.response.max.bytes": "600",
         },
+        # leader.replication.throttled.replicas, follower.replication.throttled.replicas
         topic_settings={f"{side}.replication.throttled.replicas": replicas},
     )
     for _ in range(40):

@@ -108,6 +108,18 @@ BROKER_EFFECTS = {
     """,
     "partitions/test_log_cleaning.py::test_without_the_cleaner_nothing_is_compacted": "log.cleaner.enable",
     "partitions/test_two_replicas.py::test_below_min_insync_replicas_nothing_is_committed": "min.insync.replicas",
+    "replication/test_replication_settings.py::test_an_error_is_followed_by_the_backoff": "replica.fetch.backoff.ms",
+    "replication/test_replication_settings.py::test_so_many_fetchers_for_each_source": "num.replica.fetchers",
+    "replication/test_replication_settings.py::test_the_isr_shrinks_by_who_was_not_caught_up_for_the_lag_time": """
+        replica.lag.time.max.ms
+    """,
+    "replication/test_replication_settings.py::test_the_rate_of_replication_is_that_of_the_last_windows": """
+        replication.quota.window.num replication.quota.window.size.seconds
+    """,
+    "replication/test_replication_settings.py::test_the_sizes_and_the_wait_of_a_followers_fetch": """
+        replica.fetch.max.bytes replica.fetch.min.bytes replica.fetch.response.max.bytes replica.fetch.wait.max.ms
+    """,
+    "replication/test_fetchers.py::test_followers_fetch_and_move_with_their_leader": "replica.socket.timeout.ms",
     "settings/test_settings.py::test_a_topic_takes_the_brokers_value_in_its_smallest_unit": """
         log.flush.scheduler.interval.ms
     """,
@@ -184,6 +196,9 @@ BROKER_EFFECTS = {
 }
 
 TOPIC_EFFECTS = {
+    "replication/test_moving.py::test_a_throttle_holds_back_who_is_not_in_sync": """
+        follower.replication.throttled.replicas leader.replication.throttled.replicas
+    """,
     "metadata/test_cluster_settings.py::test_partitions_without_a_leader_are_looked_at_each_interval": """
         unclean.leader.election.enable
     """,
