@@ -115,6 +115,21 @@ BROKER_EFFECTS = {
     "settings/test_support.py::test_what_would_open_or_lose_something_is_refused": """
         group.coordinator.rebalance.protocols security.inter.broker.protocol
     """,
+    "replication/test_fetchers.py::test_followers_fetch_and_move_with_their_leader": "replica.socket.timeout.ms",
+    "replication/test_fetchers.py::test_several_fetchers_share_the_partitions_of_a_broker": "num.replica.fetchers",
+    "replication/test_follower_reads.py::test_a_consumer_is_sent_to_the_replica_in_its_rack": "replica.selector.class",
+    "replication/test_hostile_leaders.py::test_damaged_records_are_not_stored_and_are_asked_for_again": """
+        replica.fetch.backoff.ms
+    """,
+    "replication/test_replication_settings.py::test_a_follower_that_is_behind_for_so_long_leaves_the_isr": """
+        replica.lag.time.max.ms
+    """,
+    "replication/test_replication_settings.py::test_a_followers_fetch_asks_for_what_is_set": """
+        replica.fetch.max.bytes replica.fetch.min.bytes replica.fetch.response.max.bytes replica.fetch.wait.max.ms
+    """,
+    "replication/test_replication_settings.py::test_a_throttle_measures_over_its_windows": """
+        replication.quota.window.num replication.quota.window.size.seconds
+    """,
     "settings/test_roles.py::test_where_others_find_a_node": """
         controller.quorum.bootstrap.servers controller.quorum.voters process.roles
     """,
@@ -184,6 +199,9 @@ BROKER_EFFECTS = {
 }
 
 TOPIC_EFFECTS = {
+    "replication/test_moving.py::test_a_throttle_holds_back_who_is_not_in_sync": """
+        follower.replication.throttled.replicas leader.replication.throttled.replicas
+    """,
     "metadata/test_cluster_settings.py::test_partitions_without_a_leader_are_looked_at_each_interval": """
         unclean.leader.election.enable
     """,
