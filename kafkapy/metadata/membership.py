@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from kafkapy.errors import StartupError
 from kafkapy.settings.endpoints import DEFAULT_CONTROLLER_PORT, own_host_name
-from kafkapy.settings.quorum import BOOTSTRAP_SERVERS, VOTERS
+from kafkapy.settings.listeners import BOOTSTRAP_SERVERS, VOTERS
 from kafkapy_controller.voters import LATEST_KRAFT_VERSION, QuorumMembership, Voter, VoterEndpoint
 from kafkapy_log.identity import read_identity
 from kafkapy_wire.integer_text import INT32_MAX, parse_integer

@@ -336,7 +336,8 @@ class Settings:
                 "Only one of inter.broker.listener.name and security.inter.broker.protocol should be set."
             )
         endpoints = endpoints_of(texts, names, inter_broker, self.quorum)
-        self.listeners, self.advertised_listeners, self.advertised_controllers, self.has_others = endpoints
+        self.listeners, self.advertised_listeners = endpoints.listeners, endpoints.advertised
+        self.advertised_controllers, self.has_others = endpoints.controllers, endpoints.has_others
         self._asked_listeners = self.listeners
         if texts:
             from kafkapy.settings.support import refuse_lockout, refuse_what_is_not_served

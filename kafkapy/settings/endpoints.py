@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from kafkapy.settings import listeners as rules
 from kafkapy.settings.different_defaults import DIFFERENT_DEFAULTS
 from kafkapy.settings.errors import SettingsError
-from kafkapy.settings.listeners import Listener
-from kafkapy.settings.quorum import BOOTSTRAP_SERVERS, NOT_ROUTABLE, VOTERS
+from kafkapy.settings.listeners import BOOTSTRAP_SERVERS, NOT_ROUTABLE, VOTERS, Listener
 
 if TYPE_CHECKING:
     from kafkapy.settings.quorum import QuorumSettings
@@ -23,16 +22,26 @@ NAMES = "controller.listener.names"
 DEFAULT_CONTROLLER_PORT = 9093
 
 
-class Endpoints(NamedTuple):
-    """`listeners`: where the node listens. The others are what it tells clients and brokers, and other controllers."""
+class Endpoints:
+    """Where a node listens, and what it tells others. Immutable."""
 
-    listeners: tuple[Listener, ...]
-    advertised: tuple[Listener, ...]
-    """Of the broker; a host is empty where each client is told the address by which it has come."""
-    controllers: tuple[Listener, ...]
-    """Of the controller, in the order of `controller.listener.names`; empty on a node that is none."""
-    has_others: bool
-    """Whether the settings name other nodes."""
+    __slots__ = ("advertised", "controllers", "has_others", "listeners")
+
+    def __init__(
+        self,
+        listeners: tuple[Listener, ...],
+        advertised: tuple[Listener, ...],
+        controllers: tuple[Listener, ...],
+        *,
+        has_others: bool,
+    ) -> None:
+        self.listeners = listeners
+        self.advertised = advertised
+        """Of the broker; a host is empty where each client is told the address by which it has come."""
+        self.controllers = controllers
+        """Of the controller, in the order of `controller.listener.names`; empty on a node that is none."""
+        self.has_others = has_others
+        """Whether the settings name other nodes."""
 
 
 def endpoints_of(
@@ -60,7 +69,7 @@ def endpoints_of(
         _check_roles(quorum, listeners, controllers, controller_names, inter_broker, has_others=has_others)
     brokers = tuple(one for one in (listeners if given is None else given) if one.name not in controller_names)
     if not quorum.is_broker:
-        return Endpoints(listeners, (), controllers, has_others)
+        return Endpoints(listeners, (), controllers, has_others=has_others)
     if not brokers:
         raise SettingsError(
             "requirement failed: There must be at least one broker advertised listener. Perhaps all listeners appear "
@@ -78,7 +87,7 @@ def endpoints_of(
         rules.check_inter_broker(inter_broker.upper(), protocols, brokers)
     elif has_others and len(brokers) > 1 and "PLAINTEXT" not in [one.name for one in brokers]:
         rules.check_inter_broker("PLAINTEXT", rules.DEFAULT_PROTOCOL_MAP, brokers)
-    return Endpoints(listeners, brokers, controllers, has_others)
+    return Endpoints(listeners, brokers, controllers, has_others=has_others)
 
 
 @functools.cache

@@ -12,13 +12,16 @@ from collections.abc import Callable, Iterable, Mapping
 from kafkapy.settings.errors import SettingsError, shortened
 from kafkapy_wire.integer_text import parse_integer
 
+VOTERS = "controller.quorum.voters"
+BOOTSTRAP_SERVERS = "controller.quorum.bootstrap.servers"
+NOT_ROUTABLE = ("0.0.0.0", "::")
 SECURITY_PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 DEFAULT_PROTOCOL_MAP: Mapping[str, str] = {name: name for name in SECURITY_PROTOCOLS}
 
 _LISTENER = re.compile(
     r"(?P<name>.*)://(?:\[(?P<ipv6>[0-9a-zA-Z\-%._:]*)\]|(?P<host>[0-9a-zA-Z\-%._]*)):(?P<port>-?\d+)"
 )
-_EVERY_INTERFACE = ("0.0.0.0", "::", "")
+_EVERY_INTERFACE = (*NOT_ROUTABLE, "")
 
 
 class Listener:
@@ -135,7 +138,7 @@ def check_ports(setting: str, listeners: Iterable[Listener]) -> None:
 def check_routable(advertised: Iterable[Listener]) -> None:
     """Raises SettingsError: nobody could connect to one of these."""
     for listener in advertised:
-        if listener.host in ("0.0.0.0", "::"):
+        if listener.host in NOT_ROUTABLE:
             raise SettingsError(
                 f"advertised.listeners cannot use the nonroutable meta-address {listener.host}. "
                 "Use a routable IP address.",

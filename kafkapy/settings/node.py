@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from kafkapy.settings.area import Area
 from kafkapy.settings.errors import SettingsError
-from kafkapy.settings.quorum import QuorumSettings, parse_bootstrap_servers, parse_voters
+from kafkapy.settings.quorum import QuorumSettings
 from kafkapy.settings.topic import LONG_MAX
 
 if TYPE_CHECKING:
+    from kafkapy.settings.addresses import HostPort, QuorumVoter
     from kafkapy_controller.raft.core import QuorumTimeouts
 
 
@@ -59,12 +60,19 @@ class NodeSettings(Area):
     @property
     def quorum(self) -> QuorumSettings:
         """The roles, the voters and the bootstrap servers. Raises SettingsError: an address is not valid."""
+        voters: tuple[QuorumVoter, ...] = ()
+        bootstrap_servers: tuple[HostPort, ...] = ()
+        if self.controller_quorum_voters or self.controller_quorum_bootstrap_servers:
+            from kafkapy.settings.addresses import parse_bootstrap_servers, parse_voters
+
+            voters = parse_voters(self.controller_quorum_voters)
+            bootstrap_servers = parse_bootstrap_servers(self.controller_quorum_bootstrap_servers)
         return QuorumSettings(
             self.node_id,
             is_broker=self.is_broker,
             is_controller=self.is_controller,
-            voters=parse_voters(self.controller_quorum_voters),
-            bootstrap_servers=parse_bootstrap_servers(self.controller_quorum_bootstrap_servers),
+            voters=voters,
+            bootstrap_servers=bootstrap_servers,
         )
 
     @property

@@ -2,47 +2,34 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
-from kafkapy.settings.errors import SettingsError, shortened
-from kafkapy_wire.integer_text import INT32_MAX, parse_integer
-
-VOTERS = "controller.quorum.voters"
-BOOTSTRAP_SERVERS = "controller.quorum.bootstrap.servers"
-NOT_ROUTABLE = ("0.0.0.0", "::")
-
-_ADDRESS = re.compile(r"\[?(?P<host>[0-9a-zA-Z\-%._:]+?)\]?:(?P<port>\d+)")
+if TYPE_CHECKING:
+    from kafkapy.settings.addresses import HostPort, QuorumVoter
 
 
-class HostPort(NamedTuple):
-    """Where a controller is."""
+class QuorumSettings:
+    """This node's place in the quorum. Immutable.
 
-    host: str
-    port: int
+    `voters` are those of `controller.quorum.voters`, each id once; empty: the metadata log says who votes (KIP-853).
+    """
 
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+    __slots__ = ("bootstrap_servers", "is_broker", "is_controller", "node_id", "voters")
 
-
-class QuorumVoter(NamedTuple):
-    """A controller that votes in a static quorum (kraft.version 0), and where it is."""
-
-    node_id: int
-    host: str
-    port: int
-
-
-class QuorumSettings(NamedTuple):
-    """This node's place in the quorum."""
-
-    node_id: int
-    is_broker: bool
-    is_controller: bool
-    voters: tuple[QuorumVoter, ...]
-    """Of `controller.quorum.voters`, each id once; empty: the metadata log says who votes (KIP-853)."""
-    bootstrap_servers: tuple[HostPort, ...]
+    def __init__(
+        self,
+        node_id: int,
+        *,
+        is_broker: bool,
+        is_controller: bool,
+        voters: tuple[QuorumVoter, ...],
+        bootstrap_servers: tuple[HostPort, ...],
+    ) -> None:
+        self.node_id = node_id
+        self.is_broker = is_broker
+        self.is_controller = is_controller
+        self.voters = voters
+        self.bootstrap_servers = bootstrap_servers
 
     @property
     def own_voter(self) -> QuorumVoter | None:
@@ -56,41 +43,3 @@ class QuorumSettings(NamedTuple):
     def voter_ids_text(self) -> str:
         """As Apache Kafka shows them: `Set(1, 2)`."""
         return f"Set({', '.join(str(voter.node_id) for voter in self.voters)})"
-
-
-def parse_voters(entries: Iterable[str]) -> tuple[QuorumVoter, ...]:
-    """`id@host:port` each -> the voters; of two entries with one id the last counts. Raises SettingsError."""
-    voters: dict[int, QuorumVoter] = {}
-    for entry in entries:
-        id_text, _, address = entry.partition("@")
-        node_id = parse_integer(id_text, 0, INT32_MAX)
-        if node_id is None:
-            raise SettingsError(f"Failed to parse voter ID as an integer from {shortened(id_text)}", VOTERS)
-        host, port = _parse_address(address, entry, VOTERS, "{id}@{host}:{port}")
-        voters[node_id] = QuorumVoter(node_id, host, port)
-    return tuple(voters.values())
-
-
-def parse_bootstrap_servers(entries: Iterable[str]) -> tuple[HostPort, ...]:
-    """`host:port` each. Raises SettingsError."""
-    return tuple(dict.fromkeys(_parse_address(one, one, BOOTSTRAP_SERVERS, "{host}:{port}") for one in entries))
-
-
-def _parse_address(text: str, entry: str, setting: str, form: str) -> HostPort:
-    match = _ADDRESS.fullmatch(text.rpartition("://")[2])
-    if match is None:
-        raise SettingsError(
-            f"Failed to parse host name from entry {shortened(entry)} for the configuration {setting}. Each entry "
-            f"should be in the form `{form}`.",
-            setting,
-        )
-    port = parse_integer(match["port"], 0, 65_535)
-    if port is None:
-        raise SettingsError(f"{setting}: the port of {shortened(entry)} is out of range (0-65535)", setting)
-    if match["host"] in NOT_ROUTABLE:
-        raise SettingsError(
-            f"{setting}: Host string ({match['host']}) is not routeable; write the address at which the other nodes "
-            "find that controller",
-            setting,
-        )
-    return HostPort(match["host"], port)

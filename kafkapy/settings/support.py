@@ -31,6 +31,7 @@ from kafkapy.settings.support_table import HARMLESS, HONOURED, LATER, NO_CONFIG_
 PER_LISTENER = frozenset({"max.connection.creation.rate", "max.connections"})
 SERVED_REBALANCE_PROTOCOLS = ("classic",)
 SERVED_SECURITY_PROTOCOL = "PLAINTEXT"
+SERVED_REPLICA_SELECTOR = "org.apache.kafka.common.replica.RackAwareReplicaSelector"
 
 # `${provider:key}` and `${provider:path:key}` (KIP-297): `${env:HOME}`, `${file:/etc/secrets:password}`.
 _VARIABLE = re.compile(r"\$\{[^{}:]*:[^{}]*\}")
@@ -118,7 +119,7 @@ def refuse_what_is_not_served(texts: Mapping[str, str], values: Mapping[str, Val
             raise _refused(name if is_secret else f"{name}={shortened(text)}", name, *NO_CONFIG_PROVIDERS)
         if support.state == REFUSED and _has_meaning(name, text) and not _is_allowed(name, values):
             raise _refused(name, name, support.reason, support.advice)
-    for rule in (_refuse_directories, _refuse_other_protocols):
+    for rule in (_refuse_directories, _refuse_other_protocols, _refuse_other_selectors):
         rule(values)
 
 
@@ -137,8 +138,6 @@ def _is_allowed(name: str, values: Mapping[str, Value]) -> bool:
         case "metadata.log.dir":
             directories = _list(values, "log.dirs") or _list(values, "log.dir")
             return os.path.normpath(str(values[name])) in map(os.path.normpath, directories)
-        case "replica.selector.class":  # Kafka's own, which is built in
-            return values[name] == "org.apache.kafka.common.replica.RackAwareReplicaSelector"
     return False
 
 
@@ -164,6 +163,14 @@ def _refuse_other_protocols(values: Mapping[str, Value]) -> None:
     if protocol != SERVED_SECURITY_PROTOCOL:
         reason = f"only {SERVED_SECURITY_PROTOCOL} is spoken so far"
         raise _refused(f"{name}={protocol}", name, reason, f"write {SERVED_SECURITY_PROTOCOL}, or remove it")
+
+
+def _refuse_other_selectors(values: Mapping[str, Value]) -> None:
+    name = "replica.selector.class"
+    selector = values.get(name)
+    if selector not in (None, "", SERVED_REPLICA_SELECTOR):
+        reason = "Java classes cannot be run, so that consumers would read from other replicas"
+        raise _refused(name, name, reason, f"write {SERVED_REPLICA_SELECTOR}, or remove it")
 
 
 def refuse_lockout(dynamic: AbstractSet[str], values: Mapping[str, Value], listener_names: Iterable[str]) -> None:

@@ -47,7 +47,6 @@ _POLICIES = (
 )
 _QUOTA_CALLBACK = ("Java classes cannot be run, so that no client would have its quotas", "remove it")
 _PRINCIPAL_BUILDER = ("Java classes cannot be run, so that clients would have other principals", "remove it")
-_REPLICA_SELECTOR = ("Java classes cannot be run, so that consumers would read from other replicas", "remove it")
 _METADATA_ELSEWHERE = (
     "the metadata log is in the data directory, so that what is in the other would be missing",
     "remove it; a __cluster_metadata-0 that is elsewhere belongs into the directory of log.dirs",
@@ -59,7 +58,6 @@ _NO_THREADS = "one task serves all requests, and worker threads are started when
 _NO_PURGATORY = "requests that wait are forgotten at once when they are answered"
 _NO_TLS = "only listeners with TLS use it, and those are refused until there is TLS"
 _NO_SASL = "only listeners with SASL use it, and those are refused until there is SASL"
-_NO_REMOTE_PEERS = "a node alone opens no connections to others"
 
 # State -> reason, or what is missing and what to do -> names.
 Table = Mapping[str, Mapping[str | tuple[str, str], str]]
@@ -105,12 +103,14 @@ BROKER: Table = {
             controlled.shutdown.enable controller.quorum.election.backoff.max.ms
             controller.quorum.election.timeout.ms controller.quorum.fetch.timeout.ms
             controller.quorum.request.timeout.ms controller.quorum.retry.backoff.ms
-            initial.broker.registration.timeout.ms leader.imbalance.check.interval.seconds
-            num.replica.fetchers replica.fetch.backoff.ms replica.fetch.max.bytes replica.fetch.min.bytes
-            replica.fetch.response.max.bytes replica.fetch.wait.max.ms replica.lag.time.max.ms
-            replica.socket.timeout.ms replication.quota.window.num replication.quota.window.size.seconds
-            unclean.leader.election.enable unclean.leader.election.interval.ms
+            initial.broker.registration.timeout.ms leader.imbalance.check.interval.seconds num.replica.fetchers
+            replica.fetch.backoff.ms replica.fetch.max.bytes replica.fetch.min.bytes replica.fetch.response.max.bytes
+            replica.fetch.wait.max.ms replica.lag.time.max.ms replica.socket.timeout.ms replication.quota.window.num
+            replication.quota.window.size.seconds unclean.leader.election.enable unclean.leader.election.interval.ms
         """,
+        "Apache Kafka's RackAwareReplicaSelector, or none: a node with another does not start": (
+            "replica.selector.class"
+        ),
         "by the rates of max.connection.creation.rate; client quotas come later": """
             quota.window.num quota.window.size.seconds
         """,
@@ -164,8 +164,8 @@ BROKER: Table = {
         "the metadata log is written only when something changes": """
             internal.metadata.max.batch.size.in.bytes metadata.max.idle.interval.ms
         """,
-        "the system sizes the buffers of connections between brokers": "replica.socket.receive.buffer.bytes",
-        _NO_REMOTE_PEERS: """
+        "the system chooses the buffers of connections to other nodes": "replica.socket.receive.buffer.bytes",
+        "a connection to another node has the time that its first request has": """
             socket.connection.setup.timeout.max.ms socket.connection.setup.timeout.ms
         """,
         "a start takes less than a second, and a recovery says how far it is": "server.max.startup.time.ms",
@@ -210,7 +210,6 @@ BROKER: Table = {
         _METADATA_ELSEWHERE: "metadata.log.dir",
         _PRINCIPAL_BUILDER: "principal.builder.class",
         _REMOTE_STORAGE: "remote.log.storage.system.enable",
-        _REPLICA_SELECTOR: "replica.selector.class",
     },
     LATER: {
         ("nothing is throttled yet", _REMOVE): "controller.quota.window.num controller.quota.window.size.seconds",
@@ -297,11 +296,11 @@ TOPIC: Table = {
         """,
         "at most as many as the partition has replicas": "min.insync.replicas",
         _SEVERAL_NODES: """
-            follower.replication.throttled.replicas leader.replication.throttled.replicas unclean.leader.election.enable
+            follower.replication.throttled.replicas leader.replication.throttled.replicas
+            unclean.leader.election.enable
         """,
         _DECOMPRESSED: "max.decompressed.message.bytes",
     },
-    HARMLESS: {},
     REFUSED: {
         # In Kafka's words, since Kafka refuses it too while remote.log.storage.system.enable is false.
         _REMOTE_STORAGE: "remote.storage.enable",
@@ -340,6 +339,9 @@ GROUP: Table = {
 # Settings that are not in Apache Kafka 4.4.0's lists but in users' files: removed ones, and those of plug-ins.
 # A name that ends in a dot stands for all that begin with it.
 BESIDES: Table = {
+    HONOURED: {
+        _SEVERAL_NODES: "follower.replication.throttled.rate leader.replication.throttled.rate",
+    },
     HARMLESS: {
         "Apache Kafka has removed it, and ignores it too": """
             auto.include.jmx.reporter broker.id.generation.enable control.plane.listener.name
@@ -354,9 +356,6 @@ BESIDES: Table = {
         """,
         "there are no configuration providers": "config.providers.",
         # These three exist only as dynamic settings: no properties file knows them.
-        "it is set by AlterConfigs while the cluster runs": """
-            follower.replication.throttled.rate leader.replication.throttled.rate
-        """,
         "there is one data directory, and nothing moves to another": "replica.alter.log.dirs.io.max.bytes.per.second",
     },
     REFUSED: {

@@ -81,7 +81,10 @@ def test_a_replica_that_comes_back_begins_with_nothing_of_before(lab: Replicatio
 @pytest.mark.parametrize("side", ["leader", "follower"])
 @pytest.mark.parametrize("replicas", ["*", "0:1,0:2"])
 def test_a_throttle_holds_back_who_is_not_in_sync(side: str, replicas: str, tmp_path: Path) -> None:
-    """By leader.replication.throttled.rate, or that of the follower: KIP-73."""
+    """By leader.replication.throttled.rate, or that of the follower (KIP-73).
+
+    The topic's leader.replication.throttled.replicas and follower.replication.throttled.replicas say for which ones.
+    """
     lab = ReplicationLab(
         tmp_path,
         2,

@@ -127,6 +127,7 @@ BROKER_EFFECTS = {
     "settings/test_support.py::test_what_would_open_or_lose_something_is_refused": """
         group.coordinator.rebalance.protocols security.inter.broker.protocol
     """,
+    "replication/test_follower_reads.py::test_a_consumer_is_sent_to_the_replica_in_its_rack": "replica.selector.class",
     "settings/test_roles.py::test_where_others_find_a_node": """
         controller.quorum.bootstrap.servers controller.quorum.voters process.roles
     """,

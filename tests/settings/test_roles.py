@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 
 from kafkapy.settings import Settings, SettingsError
-from kafkapy.settings.quorum import HostPort, QuorumVoter
+from kafkapy.settings.addresses import HostPort, QuorumVoter
 from kafkapy_controller.raft.core import QuorumTimeouts
 
 BOTH = "listeners=PLAINTEXT://h:9092,CONTROLLER://:9093"
