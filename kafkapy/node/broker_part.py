@@ -157,6 +157,17 @@ class BrokerPart:
         nursery.start_soon(lifecycle.run)
         await lifecycle.caught_up()
         self._follow_metadata()
+        from kafkapy.metadata.directory_assignments import DirectoryAssignments
+
+        assignments = DirectoryAssignments(
+            self._quorum.parts.node_id,
+            self._quorum.directory_id,
+            self._quorum.channel,
+            self._quorum.publisher,
+            self._clock,
+            lambda: self._epoch,
+        )
+        nursery.start_soon(assignments.run)
         await self._recover(self._quorum.store)
         self._assemble(parts)
         lifecycle.ready()

@@ -6,6 +6,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from shutil import rmtree
 
 import pytest
 import trio
@@ -158,6 +159,27 @@ async def test_a_new_controller_goes_on_where_the_killed_one_was(tmp_path: Path)
             assert answer.topics[0].error_code == ErrorCode.NONE, answer
         await made.start(first)
         await until(lambda: "after" in made.nodes[first].parts.metadata.image.topics)
+
+
+@trio_test
+async def test_a_broker_that_comes_back_with_an_empty_disk_catches_up_and_leads(tmp_path: Path) -> None:
+    """Its directory has a new id, and a replica counts as offline until the metadata has it there."""
+    async with cluster(tmp_path, members_of(2, controllers=1), FAST, durable=True) as made:
+        asked = CreatableTopic(name="t", num_partitions=1, replication_factor=2)
+        async with connect(made.nodes[1]) as client:
+            answer = await client.ask(CreateTopicsRequest(topics=[asked], timeout_ms=10_000), CreateTopicsResponse)
+            assert answer.topics[0].error_code == ErrorCode.NONE, answer
+        await produce(made, "t", b"first")
+        await made.stop(2)
+        rmtree(tmp_path / "node-2")
+        node = await made.start(2)
+        await until(lambda: len(partition(made, 1, "t").isr) == 2)
+        own = node.parts.metadata.image.brokers[2].log_dirs[0]
+        await until(lambda: own in partition(made, 1, "t").directories)
+        await made.stop(1)
+        assert await produce(made, "t", b"second") == 1
+        async with connect(made.nodes[2]) as client:
+            assert await client.values("t") == [b"first", b"second"]
 
 
 @trio_test
