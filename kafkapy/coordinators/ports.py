@@ -32,6 +32,10 @@ class Term(NamedTuple):
     topic_id: Uuid
     leader_epoch: int
 
+    @property
+    def following(self) -> Term:
+        return self._replace(leader_epoch=self.leader_epoch + 1)
+
 
 class CoordinatorLog(Protocol):
     """What a coordinator needs of its internal topic. Partitions are `[0, partition_count)`."""

@@ -135,7 +135,7 @@ class CoordinatorRuntime(Generic[ShardT]):
         return self._shards.get(partition) is shard
 
     def leader_epoch(self, partition: int) -> int:
-        """The leader epoch in which the shard was loaded. Raises KafkaError as `shard`."""
+        """The leader epoch in which the shard is in charge. Raises KafkaError as `shard`."""
         self.shard(partition)
         return self._serving.terms[partition].leader_epoch
 

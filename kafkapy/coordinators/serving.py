@@ -1,8 +1,9 @@
 """The shards that this broker serves: one for each partition of the coordinator's topic that it leads.
 
-A shard is loaded in one *term*, which is one leadership of its partition. It is given up when the term is over, also if
-this broker leads the partition in the next one, too: then it is loaded again, so that it knows what the log says, no
-more and no less. A load whose term ends meanwhile is dropped.
+A shard is loaded in one *term*, which is one leadership of its partition, and given up when the term is over. It stays
+only if this broker leads in the very next leader epoch, too, as after a reassignment: then nobody else can have led in
+between. If an epoch was missed, the shard is loaded again, so that it knows what the log says, no more and no less. A
+load whose term ends meanwhile is dropped.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class Serving(Generic[ShardT]):
         self.shards: dict[int, ShardT] = {}
         """Those that are loaded, by partition. Others read it, and only this class changes it."""
         self.terms: dict[int, Term] = {}
-        """The term in which each of them was loaded."""
+        """The term of each of them."""
         self._unreadable: dict[int, Term] = {}
         """Partitions that could not be replayed: what they hold is not served until the next term, or start."""
         self._loading = trio.Lock()
@@ -68,8 +69,14 @@ class Serving(Generic[ShardT]):
 
     def take_lost(self) -> list[tuple[int, ShardT]]:
         """Stop serving the shards whose term is over, and return them."""
-        lost = [partition for partition, term in self.terms.items() if self._log.term(partition) != term]
-        return [(partition, self._remove(partition)) for partition in lost]
+        lost = []
+        for partition, term in list(self.terms.items()):
+            now = self._log.term(partition)
+            if now is not None and now in (term, term.following):
+                self.terms[partition] = now
+            else:
+                lost.append((partition, self._remove(partition)))
+        return lost
 
     def take_all(self) -> list[tuple[int, ShardT]]:
         """Stop serving every shard, and return them."""
