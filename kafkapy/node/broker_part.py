@@ -102,6 +102,7 @@ class BrokerPart:
             clock,
             self._partitions,
             self._checkpoints,
+            self._flusher if durable else None,
             disk,
             bugs,
             sources=quorum.peers,

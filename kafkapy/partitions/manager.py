@@ -182,6 +182,10 @@ class PartitionManager:
         """The high watermarks of opened partitions, for replication-offset-checkpoint."""
         return {TopicPartition(*key): partition.high_watermark for key, partition in self._by_name.items()}
 
+    def is_live(self, broker_id: int) -> bool:
+        """Whether the broker is registered and unfenced."""
+        return self._shared.brokers.is_alive(broker_id)
+
     def settings_for(self, topic_partition: TopicPartition) -> LogSettings:
         """The settings for the logs of a topic."""
         return self._settings.of_log(topic_partition)

@@ -269,6 +269,13 @@ class Partition(Replica):
         else:  # enough was appended during the flush to need another, and `_appended` has asked for it
             self._store(max(self.stored.offset, self.log.recovery_point))
 
+    @property
+    def must_flush(self) -> bool:
+        """Of a follower: whether flush.messages asks for a flush before it tells the leader what it has."""
+        return self._flusher is not None and (
+            self.log.flushing.unflushed_record_count >= self.settings.flush_messages and not self.log.has_failed
+        )
+
     def flush_if_due(self) -> None:
         """Ask again after a failed flush; otherwise the records stay invisible until the next append."""
         if self._flusher is not None and self._flush_asked:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from kafkapy.clock import Clock
     from kafkapy_controller.delta import MetadataDelta
@@ -38,7 +38,9 @@ class WaitingFetch(Protocol):
 class AwaitedPartitions:
     """Which follower has yet to name which partitions, and the fetches of each follower that wait."""
 
-    def __init__(self, node_id: int, clock: Clock) -> None:
+    def __init__(self, node_id: int, clock: Clock, is_live: Callable[[int], bool]) -> None:
+        """`is_live`: whether there is such a broker, and it is not fenced."""
+        self._is_live = is_live
         self._node_id = node_id
         self._clock = clock
         self._awaited: dict[int, dict[tuple[Uuid, int], float]] = {}  # by follower: until when
@@ -84,7 +86,9 @@ class AwaitedPartitions:
         return min(max_wait_ms, SHORT_WAIT_MS)
 
     def add_waiting(self, follower: int, waiting: WaitingFetch) -> None:
-        """A fetch of a follower begins to wait."""
+        """A fetch of a follower begins to wait. What comes from no broker is not kept."""
+        if not self._is_live(follower):
+            return
         self._waiting[follower] = [
             *(other for other in self._waiting.get(follower, ()) if other.is_waiting),
             waiting,

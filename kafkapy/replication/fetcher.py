@@ -150,6 +150,8 @@ class Fetcher:
         self._delayed: dict[Key, None] = {}
         self._asking: dict[Key, None] = {}  # those that are not FETCHING
         self._held_back: dict[Key, None] = {}  # by follower.replication.throttled.rate
+        self.unflushed: list[Partition] = []
+        """Those that flush.messages asks to sync before the next request, which tells the leader what they have."""
         self._outage_ms = 0.0  # how long the last wait was, if the leader has not answered since
         self.needs_checkpoint = False
         """A log was truncated by `add`: its recovery point must be on the disk before the next answer is worked on."""
@@ -358,6 +360,8 @@ class Fetcher:
                 yield Then.CHECKPOINT
                 self._append(partition, piece, data, wall_ms)
             yield Then.TURN
+        if partition.must_flush:
+            self.unflushed.append(partition)
         end_offset = partition.log.log_end_offset
         followed.is_in_sync = end_offset >= data.high_watermark
         if end_offset != followed.asked_offset or partition.log.log_start_offset != start_offset:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from kafkapy.partitions.replica import Role
 from kafkapy.peers import PeerUnavailable
 from kafkapy.replication.fetcher import Then
 from kafkapy.turns import Turn
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from kafkapy.clock import Clock
     from kafkapy.partitions.checkpoints import Checkpoints
     from kafkapy.partitions.disk_watch import DiskWatch
+    from kafkapy.partitions.flushing import Flusher
     from kafkapy.partitions.partition import Partition
     from kafkapy.replication.fetcher import Fetcher
     from kafkapy.replication.following import Following, Lane
@@ -45,6 +47,7 @@ class Fetchers:
         clock: Clock,
         sources: Sources,
         checkpoints: Checkpoints,
+        flusher: Flusher | None,
         disk: DiskWatch,
         bugs: Bugs,
     ) -> None:
@@ -53,6 +56,7 @@ class Fetchers:
         self._clock = clock
         self._sources = sources
         self._checkpoints = checkpoints
+        self._flusher = flusher
         self._disk = disk
         self._bugs = bugs
         self._more: dict[Lane, trio.Event] = {}  # of each task: set when there is more to fetch
@@ -124,6 +128,19 @@ class Fetchers:
                 await self._write_checkpoint()
             elif turn.is_over:
                 await turn.share()
+        if fetcher.unflushed:
+            await self._flush(fetcher)
+
+    async def _flush(self, fetcher: Fetcher) -> None:
+        """Return when what was appended is synced, where flush.messages asks for it: then acks=all means that, too."""
+        assert self._flusher is not None, "nobody asks for a flush where nothing is synced"
+        partitions, fetcher.unflushed = fetcher.unflushed, []
+        while partitions := [each for each in partitions if each.role is Role.FOLLOWER and each.must_flush]:
+            for partition in partitions:
+                self._flusher.ask(partition.log)
+            await self._flusher.flushed()
+            if any(each.must_flush for each in partitions):  # the disk has refused it
+                await self._clock.sleep(self._settings.now.replication.replica_fetch_backoff_ms)
 
     async def _write_checkpoint(self) -> None:
         """Returns once the recovery points of truncated logs are on the disk."""

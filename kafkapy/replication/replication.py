@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from kafkapy.fetching.replication_quota import ReplicationQuota
     from kafkapy.partitions.checkpoints import Checkpoints
     from kafkapy.partitions.disk_watch import DiskWatch
+    from kafkapy.partitions.flushing import Flusher
     from kafkapy.partitions.followers import IsrProposal, Proposer
     from kafkapy.partitions.manager import PartitionManager
     from kafkapy.partitions.partition import Partition
@@ -47,6 +48,7 @@ class Replication:
         clock: Clock,
         partitions: PartitionManager,
         checkpoints: Checkpoints,
+        flusher: Flusher | None,
         disk: DiskWatch,
         bugs: Bugs,
         *,
@@ -54,12 +56,13 @@ class Replication:
         controller: Controller,
         broker_epoch: Callable[[], int],
     ) -> None:
-        """`broker_epoch` is that of this broker's present registration."""
+        """`broker_epoch` is that of this broker's present registration. Without `flusher` nothing is ever synced."""
         self._node_id = node_id
         self._settings = settings
         self._clock = clock
         self._partitions = partitions
         self._checkpoints = checkpoints
+        self._flusher = flusher
         self._disk = disk
         self._bugs = bugs
         self._sources = sources
@@ -88,7 +91,7 @@ class Replication:
         if self._awaited is None:
             from kafkapy.replication.awaited_partitions import AwaitedPartitions
 
-            self._awaited = AwaitedPartitions(self._node_id, self._clock)
+            self._awaited = AwaitedPartitions(self._node_id, self._clock, self._partitions.is_live)
         return self._awaited
 
     def follow_metadata(self, image: MetadataImage, delta: MetadataDelta) -> None:
@@ -126,7 +129,14 @@ class Replication:
             self._node_id, self._settings, quota, lambda: Replica(self._node_id, self._broker_epoch())
         )
         return Fetchers(
-            following, self._settings, self._clock, self._sources, self._checkpoints, self._disk, self._bugs
+            following,
+            self._settings,
+            self._clock,
+            self._sources,
+            self._checkpoints,
+            self._flusher,
+            self._disk,
+            self._bugs,
         )
 
     async def run(self) -> None:

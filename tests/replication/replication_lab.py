@@ -23,6 +23,7 @@ from kafkapy.fetching.replication_quota import ReplicationQuota, Side
 from kafkapy.fetching.sessions import FetchSessionCache
 from kafkapy.partitions.checkpoints import Checkpoints
 from kafkapy.partitions.disk_watch import DiskWatch
+from kafkapy.partitions.flushing import Flusher
 from kafkapy.partitions.followers import IsrProposal, Proposer
 from kafkapy.partitions.manager import PartitionManager
 from kafkapy.partitions.partition import Partition
@@ -101,7 +102,8 @@ class LabBroker:
             settings_for=topic_settings.of_log,
             fsync=False,
         )
-        self.partitions = PartitionManager(self.store, self.id, topic_settings, clock, self.disk)
+        self.flusher = Flusher(clock, self.disk)
+        self.partitions = PartitionManager(self.store, self.id, topic_settings, clock, self.disk, self.flusher)
         self.isr_requests = IsrRequests(self.id)
         self.following = Following(
             self.id,
@@ -137,7 +139,7 @@ class LabBroker:
             markers=absent,
             producer_ids=absent,
         )
-        self.awaited = AwaitedPartitions(self.id, clock)
+        self.awaited = AwaitedPartitions(self.id, clock, self.partitions.is_live)
         self.leader_quota = ReplicationQuota(Side.LEADER, self.id, self.settings, clock)
         self.live = True
         self.epoch += 1

@@ -13,6 +13,7 @@ import trio.testing
 
 from kafkapy.bugs import Bugs
 from kafkapy.partitions.checkpoints import Checkpoints
+from kafkapy.partitions.flushing import Flusher
 from kafkapy.peers import PeerUnavailable
 from kafkapy.pending import Pending
 from kafkapy.replication import Replication
@@ -48,6 +49,7 @@ class Network:
                 broker.lab.clock,
                 broker.partitions,
                 Checkpoints(broker.store, broker.partitions),
+                broker.flusher,
                 broker.disk,
                 self.bugs,
                 sources=self,
@@ -76,6 +78,8 @@ class Network:
     async def running(self) -> AsyncIterator[None]:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.lab.clock.run)
+            for broker in self.lab.brokers.values():
+                nursery.start_soon(broker.flusher.run)
             for replication in self.replications:
                 nursery.start_soon(replication.run)
             await self.settle()
@@ -246,3 +250,31 @@ async def test_the_isr_shrinks_and_grows_as_soon_as_there_is_a_controller(networ
         for _ in range(4):
             await network.pass_time(BACKOFF_MS)
         assert sorted(lab.state().isr) == [1, 2, 3]
+
+
+@trio_test
+async def test_a_follower_tells_what_it_has_after_the_fsync_that_flush_messages_asks_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in Apache Kafka, whose followers sync within the append: acks=all then means that all have synced."""
+    network = Network(tmp_path, log_flush_interval_messages="1")
+    lab = network.lab
+    flushed = Flusher.flushed
+    waiting = trio.Event()
+
+    async def slow(self: Flusher) -> None:
+        await flushed(self)
+        if self is lab[3].flusher:
+            await waiting.wait()
+
+    monkeypatch.setattr(Flusher, "flushed", slow)
+    async with network.running():
+        answer = lab.produce(1, b"a")
+        await network.settle()
+        assert [broker.values() for broker in lab.brokers.values()] == [[b"a"]] * 3
+        assert code_of(answer) is None
+        waiting.set()
+        await network.settle()
+        assert code_of(answer) is ErrorCode.NONE
+        assert lab[3].partition().log.flushing.unflushed_record_count == 0
+    lab.close()
