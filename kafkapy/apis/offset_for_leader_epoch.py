@@ -5,7 +5,9 @@ v3 replica id    v4 flexible
 `leader_epoch` in the answer is the largest known epoch that is not above the requested one. `end_offset` is the start
 of the epoch after it, or the log end offset (KIP-101, KIP-279). Both are -1 if no such epoch is known.
 
-Errors  UNKNOWN_TOPIC_OR_PARTITION, FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH
+Errors  UNKNOWN_TOPIC_OR_PARTITION, NOT_LEADER_OR_FOLLOWER, FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH
+
+Followers of kafkapy do not send it: the leader tells them by Fetch where their logs diverge (KIP-595).
 """
 
 from __future__ import annotations

@@ -168,11 +168,15 @@ class Replication:
             answer = await self._controller.ask(
                 requests.next_request(self._broker_epoch()), timeout_ms=ANSWER_TIMEOUT_MS
             )
+            assert isinstance(answer, AlterPartitionResponse), answer
+            return requests.take(answer, self._clock.now_ms())
         except KafkaError:  # no controller in all that time
             requests.lost()
-            return True
-        assert isinstance(answer, AlterPartitionResponse), answer
-        return requests.take(answer, self._clock.now_ms())
+        except Exception as error:
+            # A bug costs these ISRs a while: they are asked for again.
+            self._bugs.report("in changing ISRs", error)
+            requests.lost()
+        return True
 
     async def _shrink_isrs(self) -> None:
         """Twice in replica.lag.time.max.ms, have every partition look for followers that lag."""
@@ -182,6 +186,9 @@ class Replication:
             turn = Turn()
             for partition in self._partitions.opened():
                 if partition.followers is not None:
-                    partition.shrink_isr(now_ms=self._clock.now_ms())
+                    try:
+                        partition.shrink_isr(now_ms=self._clock.now_ms())
+                    except Exception as error:
+                        self._bugs.report(f"in looking for followers of {partition} that lag", error)
                 if turn.is_over:
                     await turn.share()

@@ -8,7 +8,8 @@ import pytest
 
 from kafkapy.fetching.replica_reading import ReplicaReading
 from kafkapy_wire.errors import ErrorCode
-from tests.replication.replication_lab import LAG_MS, ReplicationLab, code_of
+from kafkapy_wire.messages.fetch import FetchPartition, FetchRequest, FetchResponse, FetchTopic, ReplicaState
+from tests.replication.replication_lab import LAG_MS, TOPIC, TOPIC_ID, ReplicationLab, code_of
 
 
 def test_one_record_costs_the_reading_of_one_partition(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,3 +106,35 @@ def test_what_a_session_watches_ends_with_it(lab: ReplicationLab) -> None:
     for session_id in list(sessions._sessions):
         sessions._drop(session_id)
     assert not partition.is_watched
+
+
+@pytest.mark.parametrize("version", [12, 14, 17])
+def test_who_pretends_to_be_a_follower_gets_nothing_and_leaves_nothing(version: int, lab: ReplicationLab) -> None:
+    asked = FetchPartition(partition=0, fetch_offset=0, partition_max_bytes=1_000)
+    topic = FetchTopic(topic=TOPIC, topic_id=TOPIC_ID, partitions=[asked])
+    request = FetchRequest(topics=[topic], max_bytes=1_000, max_wait_ms=60_000, min_bytes=1, session_epoch=0)
+    if version < 15:
+        request.replica_id = 99
+    else:
+        request.replica_state = ReplicaState(replica_id=99, replica_epoch=5)
+    watched = len(lab[1].partition()._append_watchers)
+    answer = lab[1].handle(request, version)
+    assert isinstance(answer, FetchResponse)
+    assert answer.responses[0].partitions[0].error_code == ErrorCode.UNKNOWN_LEADER_EPOCH
+    assert len(lab[1].partition()._append_watchers) == watched
+    assert lab[1].awaited._waiting.keys() <= {2, 3}
+
+
+def test_the_fetch_of_an_earlier_run_of_a_broker_is_refused(lab: ReplicationLab) -> None:
+    lab.register(2, epoch=9)
+    lab.publish()
+    asked = FetchPartition(partition=0, fetch_offset=0, partition_max_bytes=1_000)
+    request = FetchRequest(
+        topics=[FetchTopic(topic_id=TOPIC_ID, partitions=[asked])],
+        replica_state=ReplicaState(replica_id=2, replica_epoch=8),
+    )
+    answer = lab[1].handle(request, 17)
+    assert isinstance(answer, FetchResponse)
+    (data,) = answer.responses[0].partitions
+    assert data.error_code == ErrorCode.NOT_LEADER_OR_FOLLOWER
+    assert (data.current_leader.leader_id, data.current_leader.leader_epoch) == (1, 0)
