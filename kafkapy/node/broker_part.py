@@ -13,10 +13,8 @@ from kafkapy.broker import Broker
 from kafkapy.coordinators.group import GroupCoordinator
 from kafkapy.coordinators.topic_log import TopicCoordinatorLog
 from kafkapy.coordinators.transaction import (
-    MarkerChannels,
     MarkerWriter,
     PartitionEnlister,
-    RemoteEnlister,
     TransactionCoordinator,
 )
 from kafkapy.fetching.sessions import FetchSessionCache
@@ -35,12 +33,13 @@ from kafkapy_controller.topic_names import OFFSETS_TOPIC, TRANSACTION_TOPIC
 from kafkapy_log import StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from contextlib import ExitStack
     from random import Random
 
     from kafkapy.bugs import Bugs
     from kafkapy.clock import Clock
+    from kafkapy.coordinators.transaction.ports import Markers
     from kafkapy.metadata.broker_lifecycle import BrokerLifecycle
     from kafkapy.node.quorum_part import QuorumPart
     from kafkapy.partitions.disk_watch import DiskWatch
@@ -58,8 +57,8 @@ class BrokerPart:
 
     broker: Broker
     log_cleaning: LogCleaning
-    marker_channels: MarkerChannels
-    remote_enlister: RemoteEnlister
+    senders: tuple[Callable[[], Awaitable[None]], ...] = ()
+    """What sends the transaction coordinator's requests to other brokers, to be run as tasks."""
     lifecycle: BrokerLifecycle | None = None
     """None in a quorum of one, whose controller registers the broker of its own process."""
 
@@ -236,15 +235,22 @@ class BrokerPart:
         )
         parts.callback(groups.close)
         markers = MarkerWriter(partitions, groups, self._clock)
-        self.marker_channels = MarkerChannels(markers, metadata, quorum.peers, settings, node_id=node_id)
-        self.remote_enlister = RemoteEnlister(quorum.peers, settings)
+        remote_enlister: RemoteEnlister | None = None
+        all_markers: Markers = markers
+        if quorum.metadata_log.network is not None:  # other brokers may come
+            from kafkapy.coordinators.transaction.marker_channels import MarkerChannels
+            from kafkapy.coordinators.transaction.remote_enlisting import RemoteEnlister
+
+            all_markers = channels = MarkerChannels(markers, metadata, quorum.peers, settings, node_id=node_id)
+            remote_enlister = RemoteEnlister(quorum.peers, settings)
+            self.senders = (channels.run, remote_enlister.run)
         transactions = TransactionCoordinator(
             settings,
             self._clock,
             TopicCoordinatorLog(TRANSACTION_TOPIC, partitions, metadata, self._clock, create_topic, node_id=node_id),
             metadata,
             producer_ids.next,
-            self.marker_channels,
+            all_markers,
         )
         parts.callback(transactions.close)
         metadata.subscribe(groups.follow_metadata)
@@ -270,7 +276,7 @@ class BrokerPart:
             replication=self._replication,
             groups=groups,
             transactions=transactions,
-            enlister=PartitionEnlister(transactions, self.remote_enlister, self._clock, settings, node_id=node_id),
+            enlister=PartitionEnlister(transactions, remote_enlister, self._clock, settings, node_id=node_id),
             markers=markers,
             producer_ids=producer_ids,
         )

@@ -318,8 +318,8 @@ class Node:
         nursery.start_soon(self.housekeeping.run)
         for each in (broker.flusher, broker.replication, broker.groups, broker.transactions, broker.producer_ids):
             nursery.start_soon(each.run)
-        nursery.start_soon(part.marker_channels.run)
-        nursery.start_soon(part.remote_enlister.run)
+        for send in part.senders:
+            nursery.start_soon(send)
         nursery.start_soon(self.log_cleaning.run)
         if part.lifecycle is not None:
             await part.lifecycle.unfenced()

@@ -39,7 +39,7 @@ from tests.coordinators.two_brokers import BOTH, DATA_TOPIC, PARTITION_COUNTS, F
 
 STEPS = 600
 TRIES_AT_REST = 4
-SEEDS = range(20)
+SEEDS = range(12)
 COMMITTING_GROUP = name_in(OFFSETS_TOPIC, 0)
 MEMBERS_GROUP = "members"
 TIMES_MS = (1, 20, 60, 200, 1_000, 6_000)

@@ -25,12 +25,12 @@ from kafkapy.context import Client, RequestContext
 from kafkapy.coordinators.group import GroupCoordinator
 from kafkapy.coordinators.topic_log import TopicCoordinatorLog
 from kafkapy.coordinators.transaction import (
-    MarkerChannels,
     MarkerWriter,
     PartitionEnlister,
-    RemoteEnlister,
     TransactionCoordinator,
 )
+from kafkapy.coordinators.transaction.marker_channels import MarkerChannels
+from kafkapy.coordinators.transaction.remote_enlisting import RemoteEnlister
 from kafkapy.metadata.publisher import MetadataPublisher
 from kafkapy.partitions.disk_watch import DiskWatch
 from kafkapy.partitions.manager import PartitionManager
@@ -348,6 +348,7 @@ async def with_brokers(lab: TwoBrokers, test: Callable[[], Any]) -> None:
     with lab.closing():
         async with trio.open_nursery() as nursery:
             lab.nursery = nursery
+            nursery.start_soon(lab.clock.run)  # time stands still, but longer work is done in turns
             for broker in lab.brokers.values():
                 broker.start(nursery)
             lab.create_topics()

@@ -15,15 +15,6 @@ broker_queues.py     one request at a time to each broker
 
 from kafkapy.coordinators.transaction.coordinator import TransactionCoordinator
 from kafkapy.coordinators.transaction.enlisting import Enlisting, PartitionEnlister
-from kafkapy.coordinators.transaction.marker_channels import MarkerChannels
 from kafkapy.coordinators.transaction.markers import MarkerWriter
-from kafkapy.coordinators.transaction.remote_enlisting import RemoteEnlister
 
-__all__ = [
-    "Enlisting",
-    "MarkerChannels",
-    "MarkerWriter",
-    "PartitionEnlister",
-    "RemoteEnlister",
-    "TransactionCoordinator",
-]
+__all__ = ["Enlisting", "MarkerWriter", "PartitionEnlister", "TransactionCoordinator"]

@@ -38,12 +38,15 @@ class Enlisting(Enum):
 
 
 class PartitionEnlister:
-    """Asks the transaction coordinator: the one here, or through `remote` one on another broker."""
+    """Asks the transaction coordinator: the one here, or through `remote` one on another broker.
+
+    `remote` is None where no other broker can come.
+    """
 
     def __init__(
         self,
         transactions: TransactionCoordinator,
-        remote: RemoteEnlister,
+        remote: RemoteEnlister | None,
         clock: Clock,
         settings: CurrentSettings,
         *,
@@ -105,6 +108,7 @@ class PartitionEnlister:
         if coordinator == NO_LEADER:  # or no `__transaction_state`, and so no transaction
             raise KafkaError(ErrorCode.COORDINATOR_NOT_AVAILABLE)
         if coordinator != self._node_id:
+            assert self._remote is not None, f"broker {coordinator} coordinates, and there is no other broker"
             verify_only = enlisting is not Enlisting.ADD
             return self._remote.ask(coordinator, transactional_id, producer, partitions, verify_only=verify_only)
         if enlisting is Enlisting.ADD:
