@@ -274,15 +274,19 @@ class Node:
                 self.bugs,
                 random=self.random,
                 durable=self.durable,
-                kept=self.kept,
                 on_recovery=self.on_recovery,
             )
-            parts.callback(self._broker_part.close_logs)
-        else:
-            parts.callback(quorum.store.close, {} if self.kept else None, clean=self.kept)
+        parts.callback(self._close_logs, quorum)
         parts.callback(quorum.peers.close)
         parts.callback(quorum.controller.close)
         return quorum
+
+    def _close_logs(self, quorum: QuorumPart) -> None:
+        """Close the logs, cleanly if they are kept: that is not known before the end. Raises OSError, StorageError."""
+        if self.settings.now.quorum.is_broker:
+            self._broker_part.close_logs(kept=self.kept)
+        else:
+            quorum.store.close({} if self.kept else None, clean=self.kept)
 
     async def _start_broker(self, parts: ExitStack, nursery: trio.Nursery, quorum: QuorumPart) -> None:
         """Start all that a broker needs. Raises StartupError."""
