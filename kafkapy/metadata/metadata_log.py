@@ -167,6 +167,8 @@ class MetadataLog:
 
     def start(self) -> None:
         """Take part in the quorum. The only voter leads a new epoch at once. Raises KafkaError, OSError."""
+        if self._fsync:  # the quorum counts on all of the log, also on what a killed process wrote and has not synced
+            self.log.flushing.flush()
         self._execute(self._quorum.step(Start(), self._clock.now_ms()), sync=False)
         if self._note_leadership():
             self.flush()

@@ -73,7 +73,6 @@ class BrokerPart:
         *,
         random: Random,
         durable: bool,
-        kept: Callable[[], bool],
         on_recovery: Callable[[int, int], None],
     ) -> None:
         self._quorum = quorum
@@ -83,7 +82,6 @@ class BrokerPart:
         self._bugs = bugs
         self._random = random
         self._durable = durable
-        self._kept = kept
         self._on_recovery = on_recovery
         self._flusher = Flusher(clock, disk)
         self._partitions = PartitionManager(
@@ -115,14 +113,14 @@ class BrokerPart:
         """The broker epoch of the present registration; -1 before there is one."""
         return self._broker_epoch if self.lifecycle is None else self.lifecycle.epoch
 
-    def close_logs(self) -> None:
-        """Close the logs; those that are kept cleanly, with the broker epoch once there is one. Blocks.
+    def close_logs(self, *, kept: bool) -> None:
+        """Close the logs; those that are `kept` cleanly, with the broker epoch once there is one. Blocks.
 
         Raises OSError, StorageError: some could not be closed cleanly.
         """
         store = self._quorum.store
         # The directory was lost and may be another broker's by now: write no file into it.
-        if not self._kept() or store.why_lost() is not None:
+        if not kept or store.why_lost() is not None:
             with suppress(StorageError):  # the disk has failed for this log before; nobody opens these files again
                 store.close(clean=False)
             return

@@ -280,19 +280,19 @@ class Node:
                 self.bugs,
                 random=self.random,
                 durable=self.durable,
-                kept=lambda: self.kept,
                 on_recovery=self.on_recovery,
             )
-            parts.callback(self._broker_part.close_logs)
-        else:
-            parts.callback(self._close_controllers_logs, quorum)
+        parts.callback(self._close_logs, quorum)
         parts.callback(quorum.peers.close)
         parts.callback(self._close_controller, quorum)
         return quorum
 
-    def _close_controllers_logs(self, quorum: QuorumPart) -> None:
-        """Raises OSError, StorageError: some could not be closed cleanly."""
-        quorum.store.close({} if self.kept else None, clean=self.kept)
+    def _close_logs(self, quorum: QuorumPart) -> None:
+        """Close the logs, cleanly if they are kept: that is not known before the end. Raises OSError, StorageError."""
+        if self.settings.now.quorum.is_broker:
+            self._broker_part.close_logs(kept=self.kept)
+        else:
+            quorum.store.close({} if self.kept else None, clean=self.kept)
 
     def _close_controller(self, quorum: QuorumPart) -> None:
         """If the directory is kept, the metadata gets to know that the broker of this node has stopped."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import trio
 
 from kafkapy.peers.peer import PeerUnavailable
+from kafkapy_wire.api_keys import ApiKey
 from kafkapy_wire.errors import ErrorCode, KafkaError
 
 if TYPE_CHECKING:
@@ -21,7 +22,15 @@ logger = logging.getLogger("kafkapy.peers")
 
 RETRY_MS = 50
 """Before the controller is asked again, or looked for, after it could not answer."""
-PURPOSE = "controller-channel"
+# A request that has no answer for long must not hold up heartbeats, or the broker is fenced: as in Apache Kafka, what a
+# broker sends by itself has connections of its own, and all else shares one.
+PURPOSES = {
+    ApiKey.BROKER_REGISTRATION: "heartbeat-channel",
+    ApiKey.BROKER_HEARTBEAT: "heartbeat-channel",
+    ApiKey.ALTER_PARTITION: "alter-partition-channel",
+    ApiKey.ASSIGN_REPLICAS_TO_DIRS: "directory-assignments-channel",
+}
+OTHER_PURPOSES = "controller-channel"
 
 
 class Leadership(Protocol):
@@ -73,7 +82,8 @@ class ControllerChannel:
         address = self._leadership.leader_address()
         if address is None:
             return None
-        return await self._peers.at(*address, PURPOSE).ask(request, timeout_ms=timeout_ms)
+        purpose = PURPOSES.get(ApiKey(request.__schema__.api_key), OTHER_PURPOSES)
+        return await self._peers.at(*address, purpose).ask(request, timeout_ms=timeout_ms)
 
 
 def says_not_controller(answer: Message) -> bool:

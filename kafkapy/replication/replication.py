@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from kafkapy_controller.image import MetadataImage
 
 ASK_AGAIN_MS: Final = 50
-ANSWER_TIMEOUT_MS: Final = 30_000
 SHRINK_INTERVAL_MS_MIN: Final = 10
 
 
@@ -164,10 +163,10 @@ class Replication:
         """Returns whether something must be asked for again."""
         from kafkapy_wire.messages.alter_partition import AlterPartitionResponse
 
+        # Not longer than that: another controller may be active meanwhile, and until it is asked no ISR changes.
+        timeout_ms = self._settings.now.node.broker_session_timeout_ms // 2
         try:
-            answer = await self._controller.ask(
-                requests.next_request(self._broker_epoch()), timeout_ms=ANSWER_TIMEOUT_MS
-            )
+            answer = await self._controller.ask(requests.next_request(self._broker_epoch()), timeout_ms=timeout_ms)
             assert isinstance(answer, AlterPartitionResponse), answer
             return requests.take(answer, self._clock.now_ms())
         except KafkaError:  # no controller in all that time

@@ -197,6 +197,22 @@ async def test_a_node_that_stops_in_order_hands_its_partitions_over(tmp_path: Pa
 
 
 @trio_test
+async def test_the_controller_knows_a_stop_in_order_from_a_kill(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """After a kill a broker may have lost records, and is no eligible leader any more (KIP-966)."""
+    caplog.set_level("INFO", "kafkapy.controller")
+    async with cluster(tmp_path) as made:
+        await made.stop(3)
+        await made.start(3)
+        assert "; its last run had ended in order" in caplog.text
+        assert "; its last run did not end in order" not in caplog.text
+        await made.kill(3)
+        await made.start(3)
+        assert "; its last run did not end in order" in caplog.text
+
+
+@trio_test
 async def test_it_comes_back_after_all_have_stopped(tmp_path: Path) -> None:
     async with cluster(tmp_path, durable=True) as made:
         await create(made, 1, "t")
