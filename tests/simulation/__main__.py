@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 
-from tests.simulation.auditor import Violation
+from tests.simulation.environment import Violation
 from tests.simulation.simulation import QuorumSimulation
 
 

@@ -5,12 +5,8 @@ from __future__ import annotations
 from kafkapy_controller.raft.messages import Fetch, Request, Result, Vote, VoteResult
 from kafkapy_controller.raft.roles import Leader
 from kafkapy_wire.records import ControlRecordType, read_control_record_type
-from tests.simulation.environment import Entry, control_records
+from tests.simulation.environment import Entry, Violation, control_records
 from tests.simulation.quorum_node import QuorumNode
-
-
-class Violation(AssertionError):
-    """Something that Raft promises did not hold."""
 
 
 class Auditor:

@@ -16,6 +16,10 @@ from kafkapy_controller.voters import QuorumMembership
 from kafkapy_wire.records import Record, split_batches
 
 
+class Violation(AssertionError):
+    """Something that Raft promises did not hold."""
+
+
 class EventQueue:
     """Simulated time in ms: `run` calls what is due, in the order of times, then of entering."""
 

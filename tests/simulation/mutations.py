@@ -229,6 +229,9 @@ MUTATIONS: dict[str, Plant] = {
     "half of the voters elect": _quorum_of_one_less,
     "a commit is counted from an old epoch": _commit_without_own_epoch,
     "the high watermark is the leader's alone": lambda: _majority_offset(lambda offsets: offsets[0]),
+    "a new leader tells the high watermark that it had as a follower": lambda: patch.object(
+        QuorumCore, "told_high_watermark", lambda core: core.high_watermark
+    ),
     "half of the voters commit": lambda: _majority_offset(lambda offsets: offsets[(len(offsets) - 1) // 2]),
     "all of the voters are needed to commit": _expect_everybody_at_the_end,
     "a leader counts what it has not synced": _count_unsynced,

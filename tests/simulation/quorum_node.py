@@ -30,10 +30,11 @@ from kafkapy_controller.raft.quorum import (
     Stop,
     Tick,
 )
+from kafkapy_controller.raft.roles import Follower
 from kafkapy_controller.voters import MembershipHistory, QuorumMembership, ReplicaKey
 from kafkapy_wire.error_code import ErrorCode
 from kafkapy_wire.record_formats.metadata import NoOpRecord
-from tests.simulation.environment import Disk, EventQueue, Network, Snapshot, control_records
+from tests.simulation.environment import Disk, EventQueue, Network, Snapshot, Violation, control_records
 
 REQUEST_TIMEOUT_MS = 1500
 SNAPSHOT_PART_BYTES = 300
@@ -369,9 +370,24 @@ class QuorumNode:
             awaited = self._awaited.pop(caller.request_id, None)
             if awaited is not None:
                 to, request = awaited
+                self._check_told(to, result)
                 self.step(Answered(to, request, result))
 
         self._when_running(take)
+
+    def _check_told(self, leader_id: int, result: Result) -> None:
+        """A follower of Apache Kafka ends when its leader tells a high watermark below the one that it knows."""
+        assert self.quorum is not None
+        role = self.quorum.role
+        if not isinstance(result, FetchResult) or not isinstance(role, Follower) or role.leader_id != leader_id:
+            return
+        if result.error is ErrorCode.NONE and result.epoch == self.quorum.epoch and result.high_watermark >= 0:
+            known = self.quorum.high_watermark
+            if result.high_watermark < known:
+                raise Violation(
+                    f"leader {leader_id} tells node {self.node_id}, which knows {known} as committed, "
+                    f"the high watermark {result.high_watermark}"
+                )
 
     def _timed_out(self, generation: int, request_id: int) -> None:
         if generation != self.generation or self.quorum is None:

@@ -9,8 +9,8 @@ from kafkapy_controller.raft.following import QuorumBroken
 from kafkapy_controller.raft.quorum import QuorumTimeouts
 from kafkapy_controller.voters import QuorumMembership, ReplicaKey
 from kafkapy_wire.uuid import ZERO_UUID, Uuid
-from tests.simulation.auditor import Auditor, Violation
-from tests.simulation.environment import EventQueue, Network, NetworkFaults
+from tests.simulation.auditor import Auditor
+from tests.simulation.environment import EventQueue, Network, NetworkFaults, Violation
 from tests.simulation.quorum_node import QuorumNode
 from tests.simulation.workload import Clients, Misfortune, voter_of
 

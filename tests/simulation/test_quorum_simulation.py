@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from tests.simulation.auditor import Violation
+from tests.simulation.environment import Violation
 from tests.simulation.mutations import FIRST_SEED, MUTATIONS
 from tests.simulation.simulation import QuorumSimulation
 

@@ -9,8 +9,8 @@ from kafkapy_controller.raft.messages import AddVoter, RemoveVoter
 from kafkapy_controller.raft.roles import Leader
 from kafkapy_controller.voters import ReplicaKey, Voter, VoterEndpoint
 from kafkapy_wire.uuid import Uuid
-from tests.simulation.auditor import Auditor, Violation
-from tests.simulation.environment import EventQueue, Network, NetworkFaults
+from tests.simulation.auditor import Auditor
+from tests.simulation.environment import EventQueue, Network, NetworkFaults, Violation
 from tests.simulation.quorum_node import QuorumNode
 
 

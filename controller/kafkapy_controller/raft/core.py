@@ -217,6 +217,14 @@ class QuorumCore:
             return self.me.node_id, self.epoch, self.endpoints
         return self.leader_id, self.epoch, self.leader_endpoints
 
+    def told_high_watermark(self) -> int:
+        """What a leader says that is committed; -1 until it has committed a record of its own epoch.
+
+        Before, a follower may know a higher one, and one of Apache Kafka ends when its leader's high watermark falls.
+        """
+        assert isinstance(self.role, Leader), self.role
+        return self.high_watermark if self.high_watermark > self.role.epoch_start_offset else -1
+
     def election_timeout_ms(self) -> int:
         return self.timeouts.election_ms + self.random.randrange(self.timeouts.election_ms)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kafkapy_controller.raft.roles import Leader, Progress
 from kafkapy_controller.voters import ReplicaKey, Voter
+from kafkapy_wire.uuid import ZERO_UUID
 
 if TYPE_CHECKING:
     from kafkapy_controller.raft.core import QuorumCore
@@ -42,7 +43,9 @@ def describe(core: QuorumCore, now_ms: int) -> QuorumDescription | None:
     voters = []
     for voter in core.membership.voters:
         if voter.node_id == core.me.node_id:
-            voters.append(ReplicaProgress(voter.node_id, voter.directory_id, core.log_end_offset, now_ms, now_ms))
+            # Up to kraft.version 0 voters have no directory ids, as far as others are told.
+            directory_id = voter.directory_id if core.membership.kraft_version else ZERO_UUID
+            voters.append(ReplicaProgress(voter.node_id, directory_id, core.log_end_offset, now_ms, now_ms))
         else:
             key = ReplicaKey(voter.node_id, voter.directory_id)
             voters.append(_described(key, leader.progress_of(key)))
@@ -51,7 +54,7 @@ def describe(core: QuorumCore, now_ms: int) -> QuorumDescription | None:
     ]
     endpoints = core.membership.voters
     return QuorumDescription(
-        core.me.node_id, core.epoch, core.high_watermark, tuple(voters), tuple(observers), endpoints
+        core.me.node_id, core.epoch, core.told_high_watermark(), tuple(voters), tuple(observers), endpoints
     )
 
 

@@ -81,7 +81,7 @@ def _result(core: QuorumCore, where: EpochEnd | SnapshotId | None) -> FetchResul
         ErrorCode.NONE,
         core.me.node_id,
         core.epoch,
-        core.high_watermark,
+        core.told_high_watermark(),
         diverging=where if isinstance(where, EpochEnd) else None,
         snapshot=where if isinstance(where, SnapshotId) else None,
         endpoints=core.endpoints,
@@ -90,7 +90,7 @@ def _result(core: QuorumCore, where: EpochEnd | SnapshotId | None) -> FetchResul
 
 def _can_answer_now(core: QuorumCore, request: Fetch) -> bool:
     """Whether there are records, or a high watermark, that the replica does not have (KIP-1166)."""
-    return request.fetch_offset < core.log_end_offset or 0 <= request.high_watermark < core.high_watermark
+    return request.fetch_offset < core.log_end_offset or 0 <= request.high_watermark < core.told_high_watermark()
 
 
 def _answer_fetch(core: QuorumCore, parked: ParkedFetch) -> None:
