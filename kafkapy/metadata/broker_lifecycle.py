@@ -79,8 +79,10 @@ class BrokerLifecycle:
         return self._registration.node_id
 
     def registered(self, epoch: int) -> None:
-        """The controller of this process has registered the broker in this epoch."""
+        """The controller of this process has registered and unfenced the broker, in this epoch."""
         self.epoch = epoch
+        self._is_ready = True
+        self._unfenced.set()
 
     async def register(self) -> None:
         """Register, as soon as there is an active controller.

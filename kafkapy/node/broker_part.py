@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from kafkapy.partitions.disk_watch import DiskWatch
     from kafkapy.partitions.topic_settings import TopicSettingsSource
     from kafkapy.settings.current import CurrentSettings
+    from kafkapy_controller.delta import MetadataDelta
+    from kafkapy_controller.image import MetadataImage
     from kafkapy_controller.producer_ids import ProducerIdBlock
     from kafkapy_log import LogStore
 
@@ -60,7 +62,7 @@ class BrokerPart:
     senders: tuple[Callable[[], Awaitable[None]], ...] = ()
     """What sends the transaction coordinator's requests to other brokers, to be run as tasks."""
     lifecycle: BrokerLifecycle | None = None
-    """None in a quorum of one, whose controller registers the broker of its own process."""
+    """None in a quorum of one to which nobody can come: its controller registers the broker of its own process."""
 
     def __init__(
         self,
@@ -139,18 +141,12 @@ class BrokerPart:
                 registration, self._quorum.store.previous_broker_epoch
             ).wait()
             self._assemble(parts)
+            if self._quorum.metadata_log.network is not None:  # others may come, and one of them may lead then
+                self.lifecycle = self._lifecycle()
+                self.lifecycle.registered(self._broker_epoch)
+                nursery.start_soon(self._keep_session_among_others, self.lifecycle)
             return
-        from kafkapy.metadata.broker_lifecycle import BrokerLifecycle
-
-        lifecycle = self.lifecycle = BrokerLifecycle(
-            self._quorum.registration(self._endpoints()),
-            self._quorum.store.cluster_id,
-            self._quorum.channel,
-            self._quorum.publisher,
-            self._settings,
-            self._clock,
-            previous_epoch=self._quorum.store.previous_broker_epoch,
-        )
+        lifecycle = self.lifecycle = self._lifecycle()
         await lifecycle.register()
         nursery.start_soon(lifecycle.run)
         await lifecycle.caught_up()
@@ -169,6 +165,31 @@ class BrokerPart:
         await self._recover(self._quorum.store)
         self._assemble(parts)
         lifecycle.ready()
+
+    async def _keep_session_among_others(self, lifecycle: BrokerLifecycle) -> None:
+        """Send heartbeats once there is another node, whose controller may become the active one."""
+        came = trio.Event()
+
+        def look(_image: MetadataImage, _delta: MetadataDelta) -> None:
+            if self._quorum.has_others:
+                came.set()
+
+        self._quorum.publisher.subscribe(look)
+        await came.wait()
+        await lifecycle.run()
+
+    def _lifecycle(self) -> BrokerLifecycle:
+        from kafkapy.metadata.broker_lifecycle import BrokerLifecycle
+
+        return BrokerLifecycle(
+            self._quorum.registration(self._endpoints()),
+            self._quorum.store.cluster_id,
+            self._quorum.channel,
+            self._quorum.publisher,
+            self._settings,
+            self._clock,
+            previous_epoch=self._quorum.store.previous_broker_epoch,
+        )
 
     def _endpoints(self) -> list[Endpoint]:
         return [

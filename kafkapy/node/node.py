@@ -337,7 +337,7 @@ class Node:
 
     async def _leave(self, quorum: QuorumPart) -> None:
         """Hand over what this node leads to others, if there are any."""
-        if not quorum.is_alone:
+        if quorum.has_others:
             await self.hand_over()
             await quorum.leave(LEAVING_SECONDS)
 

@@ -122,7 +122,7 @@ class QuorumPart:
         quorum = self.metadata_log.quorum
         check_membership(now, data_directory, quorum.membership, log_is_empty=not self.metadata_log.log.log_end_offset)
         self.is_alone = quorum.membership.voter_ids == [now.node.node_id] and now.quorum.is_controller
-        """Whether this node is the only voter, so that it leads without asking anybody."""
+        """Whether this node is the only voter when it starts, so that it leads without asking anybody."""
         self.peers = Peers(self._broker_endpoint, client_id=f"node-{now.node.node_id}")
         self.channel = ControllerChannel(self, self.peers, self._clock, self._handle_here)
         if listens or not self.is_alone:
@@ -156,6 +156,16 @@ class QuorumPart:
     def _note_recovery_point(self) -> None:
         """The metadata log was cut: what is appended now is not on the disk, whatever the checkpoint says."""
         self.store.write_checkpoints({})
+
+    @property
+    def has_others(self) -> bool:
+        """Whether there are other nodes now, for which it makes a difference that this one stops."""
+        node_id = self.parts.node_id
+        return (
+            not self.is_alone
+            or self.metadata_log.quorum.membership.voter_ids != [node_id]
+            or any(broker_id != node_id for broker_id in self.publisher.image.brokers)
+        )
 
     # Who leads: see `kafkapy.peers.channel.Leadership`
 

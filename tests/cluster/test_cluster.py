@@ -16,6 +16,7 @@ from kafkapy.node import Node
 from kafkapy.settings import Settings
 from kafkapy_controller.image import PartitionImage
 from kafkapy_wire.errors import ErrorCode
+from kafkapy_wire.messages.broker_heartbeat import BrokerHeartbeatRequest, BrokerHeartbeatResponse
 from kafkapy_wire.messages.create_topics import CreatableTopic, CreateTopicsRequest, CreateTopicsResponse
 from kafkapy_wire.messages.describe_cluster import DescribeClusterRequest, DescribeClusterResponse
 from kafkapy_wire.messages.describe_quorum import (
@@ -338,6 +339,19 @@ async def test_a_standalone_controller_takes_brokers_and_voters_in(tmp_path: Pat
                 asked = CreatableTopic(name="t", num_partitions=1, replication_factor=3)
                 answer = await client.ask(CreateTopicsRequest(topics=[asked], timeout_ms=10_000), CreateTopicsResponse)
                 assert answer.topics[0].error_code == ErrorCode.NONE, answer
+            # The broker beside the first controller has a session with the second one, too.
+            heard: list[int] = []
+            beat = second.parts.controller.brokers.heartbeat
+
+            async def note(request: BrokerHeartbeatRequest) -> BrokerHeartbeatResponse:
+                heard.append(request.broker_id)
+                return await beat(request)
+
+            second.parts.controller.brokers.heartbeat = note  # type: ignore[method-assign]  # it only listens
+            await until(lambda: second.parts.controller.is_active or first.metadata_log.is_leader)
+            if not second.parts.controller.is_active:
+                first.metadata_log.resign()
+            await until(lambda: 1 in heard)
 
 
 @trio_test
