@@ -37,8 +37,9 @@ from kafkapy_wire.records import (
     read_batch_header,
     split_batches,
 )
+from tests.cluster.bounds import cluster_test
 from tests.cluster.test_cluster import FAST, cluster
-from tests.shell.running_node import bytes_of, connect, trio_test
+from tests.shell.running_node import bytes_of, connect
 
 R = TypeVar("R", bound=Message)
 
@@ -141,7 +142,7 @@ async def spread(made: Cluster) -> dict[str, int]:
         await trio.sleep(0.05)
 
 
-@trio_test
+@cluster_test
 async def test_committed_offsets_outlive_their_coordinators(tmp_path: Path) -> None:
     async with cluster(tmp_path, settings=SETTINGS) as made:
         await create_topic(made, 1)
@@ -155,7 +156,7 @@ async def test_committed_offsets_outlive_their_coordinators(tmp_path: Path) -> N
         assert await committed(made, "a") == [10]
 
 
-@trio_test
+@cluster_test
 async def test_a_member_goes_on_with_the_next_coordinator(tmp_path: Path) -> None:
     async with cluster(tmp_path, settings=SETTINGS) as made:
         protocols = [JoinGroupRequestProtocol(name="range", metadata=b"m")]
@@ -282,7 +283,7 @@ def batches_of(data: PartitionData) -> list[tuple[BatchHeader, list[Record]]]:
     return [(read_batch_header(batch), list(decode_records(batch))) for _, batch in split_batches(bytes_of(data))]
 
 
-@trio_test
+@cluster_test
 async def test_a_transaction_over_three_brokers_outlives_its_coordinator(tmp_path: Path) -> None:
     """Its partitions are led by all three; its coordinator is killed while it is open, and after it has ended."""
     async with cluster(tmp_path, settings=SETTINGS) as made:

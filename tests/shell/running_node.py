@@ -68,13 +68,13 @@ SIZE = Format(">i")
 TOPIC, BROKER = 2, 4  # resource types of the config APIs
 
 
-def trio_test(test: Callable[P, Awaitable[None]]) -> Callable[P, None]:
+def trio_test(test: Callable[P, Awaitable[None]], *, seconds_max: float = TEST_SECONDS_MAX) -> Callable[P, None]:
     """Run an async test under trio, and end it when it hangs."""
 
     @wraps(test)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         async def bounded() -> None:
-            with trio.fail_after(TEST_SECONDS_MAX):
+            with trio.fail_after(seconds_max):
                 await test(*args, **kwargs)
 
         trio.run(bounded)
