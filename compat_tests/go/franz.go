@@ -20,7 +20,7 @@ type franz struct{}
 var franzMetadata = kgo.MetadataMinAge(20 * time.Millisecond)
 
 func (franz) create(ctx context.Context, bootstrap, topic string, partitions int32) error {
-	cl, err := kadm.NewOptClient(kgo.SeedBrokers(bootstrap), franzMetadata)
+	cl, err := kadm.NewOptClient(kgo.SeedBrokers(brokers(bootstrap)...), franzMetadata)
 	if err != nil {
 		return err
 	}
@@ -41,7 +41,7 @@ func (franz) produce(bootstrap, topic, codec string, records <-chan record, done
 	}
 	// Idempotent: that is what franz-go is by default.
 	cl, err := kgo.NewClient(
-		kgo.SeedBrokers(bootstrap), franzMetadata, kgo.DefaultProduceTopic(topic), kgo.AllowAutoTopicCreation(),
+		kgo.SeedBrokers(brokers(bootstrap)...), franzMetadata, kgo.DefaultProduceTopic(topic), kgo.AllowAutoTopicCreation(),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchCompression(codecs[codec]),
 		kgo.ProducerBatchMaxBytes(16<<20), kgo.ProducerLinger(2*time.Millisecond), kgo.MaxBufferedRecords(1<<20),
 		kgo.RetryBackoffFn(func(int) time.Duration { return 50 * time.Millisecond }),
@@ -98,7 +98,7 @@ func (franz) consume(
 		offset = kgo.NewOffset().AfterMilli(from)
 	}
 	cl, err := kgo.NewClient(
-		kgo.SeedBrokers(bootstrap), franzMetadata, kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(offset),
+		kgo.SeedBrokers(brokers(bootstrap)...), franzMetadata, kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(offset),
 		kgo.KeepControlRecords(), // so that one we should not have written is seen
 	)
 	if err != nil {
@@ -146,7 +146,7 @@ func (franz) member(ctx context.Context, m membership) error {
 		}
 	}
 	options := []kgo.Opt{
-		kgo.SeedBrokers(m.bootstrap), franzMetadata, kgo.ConsumerGroup(m.group), kgo.ConsumeTopics(m.topic),
+		kgo.SeedBrokers(brokers(m.bootstrap)...), franzMetadata, kgo.ConsumerGroup(m.group), kgo.ConsumeTopics(m.topic),
 		kgo.SessionTimeout(m.sessionTimeout), kgo.HeartbeatInterval(heartbeatInterval),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.DisableAutoCommit(),
 		kgo.OnPartitionsAssigned(change(false)), kgo.OnPartitionsRevoked(change(true)),
@@ -181,7 +181,7 @@ func (franz) member(ctx context.Context, m membership) error {
 func (franz) admin(
 	ctx context.Context, bootstrap, topic, group string, timestamp int64,
 ) (round adminRound, err error) {
-	cl, err := kadm.NewOptClient(kgo.SeedBrokers(bootstrap), franzMetadata)
+	cl, err := kadm.NewOptClient(kgo.SeedBrokers(brokers(bootstrap)...), franzMetadata)
 	if err != nil {
 		return round, err
 	}

@@ -22,6 +22,7 @@ import (
 	"os"
 	"os/signal"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -87,6 +88,11 @@ const earliest = int64(-2) // as ListOffsets says it
 type membership struct {
 	bootstrap, group, topic, instance string
 	sessionTimeout                    time.Duration
+}
+
+// brokers is BOOTSTRAP as a list: host:port, several with commas between them.
+func brokers(bootstrap string) []string {
+	return strings.Split(bootstrap, ",")
 }
 
 var output sync.Mutex

@@ -23,7 +23,7 @@ func saramaConfig() *sarama.Config {
 }
 
 func (saramaClient) create(_ context.Context, bootstrap, topic string, partitions int32) error {
-	admin, err := sarama.NewClusterAdmin([]string{bootstrap}, saramaConfig())
+	admin, err := sarama.NewClusterAdmin(brokers(bootstrap), saramaConfig())
 	if err != nil {
 		return err
 	}
@@ -51,7 +51,7 @@ func (saramaClient) produce(bootstrap, topic, codec string, records <-chan recor
 	if err := config.Producer.Compression.UnmarshalText([]byte(codec)); err != nil {
 		return err
 	}
-	producer, err := sarama.NewAsyncProducer([]string{bootstrap}, config)
+	producer, err := sarama.NewAsyncProducer(brokers(bootstrap), config)
 	if err != nil {
 		return err
 	}
@@ -110,7 +110,7 @@ func (saramaClient) consume(
 ) error {
 	config := saramaConfig()
 	config.Consumer.Return.Errors = true
-	cl, err := sarama.NewClient([]string{bootstrap}, config)
+	cl, err := sarama.NewClient(brokers(bootstrap), config)
 	if err != nil {
 		return err
 	}
@@ -209,7 +209,7 @@ func (saramaClient) member(ctx context.Context, m membership) error {
 	config.Consumer.Group.Rebalance.Retry.Backoff = 100 * time.Millisecond
 	config.Consumer.MaxWaitTime = 100 * time.Millisecond
 	config.Consumer.Group.Rebalance.GroupStrategies = []sarama.BalanceStrategy{sarama.NewBalanceStrategySticky()}
-	group, err := sarama.NewConsumerGroup([]string{m.bootstrap}, m.group, config)
+	group, err := sarama.NewConsumerGroup(brokers(m.bootstrap), m.group, config)
 	if err != nil {
 		return err
 	}
@@ -226,7 +226,7 @@ func (saramaClient) member(ctx context.Context, m membership) error {
 func (saramaClient) admin(
 	_ context.Context, bootstrap, topic, group string, timestamp int64,
 ) (round adminRound, err error) {
-	cl, err := sarama.NewClient([]string{bootstrap}, saramaConfig())
+	cl, err := sarama.NewClient(brokers(bootstrap), saramaConfig())
 	if err != nil {
 		return round, err
 	}

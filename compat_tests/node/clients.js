@@ -39,7 +39,7 @@ const bytes = text => (text === null ? null : Buffer.from(text, 'base64'))
 function connect(bootstrap, retries = 100) {
   return new Kafka({
     clientId: 'kafkapy-compat',
-    brokers: [bootstrap],
+    brokers: bootstrap.split(','),
     logLevel: logLevel.ERROR,
     // Standard output is for what the test reads.
     logCreator: () => ({ log }) => console.error(JSON.stringify(log)),
