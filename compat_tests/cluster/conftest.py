@@ -14,6 +14,7 @@ from typing import Protocol
 import pytest
 
 from compat_tests.apache_kafka import jar_directory
+from compat_tests.cluster.looking import until_coordinators_loaded
 from compat_tests.cluster.processes import ClusterProcesses
 from compat_tests.tools import need
 
@@ -55,6 +56,7 @@ def _module_cluster(
 ) -> Iterator[ClusterProcesses]:
     directory = tmp_path_factory.mktemp("cluster")
     with ClusterProcesses(directory / "nodes", apache=apache_ids(request.config, 3)) as cluster:
+        until_coordinators_loaded(cluster.bootstrap)  # KafkaJS takes COORDINATOR_LOAD_IN_PROGRESS for a crash
         yield cluster
 
 

@@ -1,17 +1,33 @@
-"""What an unmodified admin client sees of a cluster."""
+"""What unmodified admin clients see of a cluster: leaders, replicas in sync, coordinators, the controller.
+
+Most of it is librdkafka, which goes on with another broker when one is gone.
+"""
 
 from __future__ import annotations
 
+import gc
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
 import pytest
 
-from compat_tests.deadlines import eventually
+from compat_tests.deadlines import PATIENCE_SECONDS, eventually
 
+confluent_kafka = pytest.importorskip("confluent_kafka")
+confluent_admin = pytest.importorskip("confluent_kafka.admin")
 kafka_admin = pytest.importorskip("kafka.admin")
 kafka_errors = pytest.importorskip("kafka.errors")
+
+ASK_SECONDS = 5.0
+QUICK = {
+    "reconnect.backoff.ms": 20,
+    "reconnect.backoff.max.ms": 100,
+    "retry.backoff.ms": 20,
+    "socket.timeout.ms": 3_000,
+    "log_level": 0,
+}
 
 
 class PartitionView(NamedTuple):
@@ -22,73 +38,121 @@ class PartitionView(NamedTuple):
     isr: list[int]
 
 
+def librdkafka(bootstrap: str) -> Any:
+    """An admin client."""
+    return confluent_admin.AdminClient({"bootstrap.servers": bootstrap, **QUICK})
+
+
 @contextmanager
 def admin_client(bootstrap: str) -> Iterator[Any]:
-    client = kafka_admin.KafkaAdminClient(
-        bootstrap_servers=bootstrap,
-        retry_backoff_ms=50,
-        reconnect_backoff_ms=20,
-        reconnect_backoff_max_ms=100,
-        request_timeout_ms=3_000,
-    )
-    try:
-        yield client
-    finally:
-        client.close()
+    """That of kafka-python."""
+    # kafka-python 3.0 leaves the sockets of connections that were refused to the garbage collector.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        client = kafka_admin.KafkaAdminClient(
+            bootstrap_servers=bootstrap,
+            retry_backoff_ms=50,
+            reconnect_backoff_ms=20,
+            reconnect_backoff_max_ms=100,
+            request_timeout_ms=3_000,
+        )
+        try:
+            yield client
+        finally:
+            client.close()
+            del client
+            gc.collect()
+
+
+def create_topic(bootstrap: str, name: str, partitions: int = 1, replicas: int = 3, **settings: str) -> None:
+    """Settings by Kafka's names, dots as underscores; `partitions` is their number."""
+    configs = {key.replace("_", "."): value for key, value in settings.items()}
+    client = librdkafka(bootstrap)
+    (future,) = client.create_topics([confluent_admin.NewTopic(name, partitions, replicas, config=configs)]).values()
+    future.result(PATIENCE_SECONDS)
 
 
 def partitions_of(bootstrap: str, topic: str) -> dict[int, PartitionView]:
     """By index; none while the topic is not known there."""
-    with admin_client(bootstrap) as admin:
-        return partitions_seen(admin, topic)
+    return partitions_seen(librdkafka(bootstrap), topic)
 
 
-def partitions_seen(admin: Any, topic: str) -> dict[int, PartitionView]:
-    described = admin.describe_topics([topic])
+def partitions_seen(client: Any, topic: str) -> dict[int, PartitionView]:
+    found = client.list_topics(topic, timeout=PATIENCE_SECONDS).topics[topic]
     return {
-        each["partition_index"]: PartitionView(
-            each["leader_id"], list(each["replica_nodes"]), sorted(each["isr_nodes"])
-        )
-        for one in described
-        for each in one["partitions"]
+        index: PartitionView(each.leader, list(each.replicas), sorted(each.isrs))
+        for index, each in found.partitions.items()
     }
 
 
-def until_in_sync(bootstrap: str, topic: str, replicas: int = 3, seconds: float = 30.0) -> dict[int, PartitionView]:
+def until_in_sync(bootstrap: str, topic: str, replicas: int = 3) -> dict[int, PartitionView]:
     """Return when every partition of the topic has a leader and so many replicas in sync."""
-    with admin_client(bootstrap) as admin:
+    client = librdkafka(bootstrap)
 
-        def in_sync() -> dict[int, PartitionView] | None:
-            seen = partitions_seen(admin, topic)
-            whole = all(each.leader >= 0 and len(each.isr) == replicas for each in seen.values())
-            return seen if seen and whole else None
+    def in_sync() -> dict[int, PartitionView] | None:
+        seen = partitions_seen(client, topic)
+        whole = all(each.leader >= 0 and len(each.isr) == replicas for each in seen.values())
+        return seen if seen and whole else None
 
-        found = eventually(in_sync, f"{replicas} replicas of each partition of {topic} are in sync", seconds=seconds)
+    found = eventually(in_sync, f"{replicas} replicas of each partition of {topic} are in sync")
     assert found is not None
     return found
 
 
-def controller_of(bootstrap: str) -> int:
-    """The active controller."""
-    with admin_client(bootstrap) as admin:
-
-        def leader() -> int:
-            with suppress(kafka_errors.KafkaError):
-                (topic,) = admin.describe_metadata_quorum()["topics"]
-                return max(0, int(topic["partitions"][0]["leader_id"]))
-            return 0
-
-        return eventually(leader, "the quorum has a leader")
-
-
 def brokers_seen(bootstrap: str) -> set[int]:
     """The ids of the brokers that clients are told of."""
-    with admin_client(bootstrap) as admin:
-        return {broker["broker_id"] for broker in admin.describe_cluster()["brokers"]}
+    return set(librdkafka(bootstrap).list_topics(timeout=PATIENCE_SECONDS).brokers)
 
 
-def create_topic(bootstrap: str, name: str, partitions: int = 1, replicas: int = 3, **settings: str) -> None:
-    """Settings by Kafka's names, dots as underscores. Asked of whatever broker answers first."""
-    configs = {key.replace("_", "."): value for key, value in settings.items()}
-    with admin_client(bootstrap) as admin:
-        admin.create_topics({name: {"num_partitions": partitions, "replication_factor": replicas, "configs": configs}})
+def elect_preferred(bootstrap: str) -> None:
+    """Every partition is led by its first replica again, if that is in sync."""
+    client = librdkafka(bootstrap)  # gives up what it was asked for when nobody holds it any more
+    client.elect_leaders(confluent_kafka.ElectionType.PREFERRED, None).result(PATIENCE_SECONDS)
+
+
+def controller_of(bootstrap: str) -> int:
+    """The active controller."""
+
+    def leader() -> int:
+        # A broker that is gone is still told of for a while, and kafka-python may choose it.
+        with suppress(kafka_errors.KafkaError), admin_client(bootstrap) as admin:
+            (topic,) = admin.describe_metadata_quorum()["topics"]
+            return max(0, int(topic["partitions"][0]["leader_id"]))
+        return 0
+
+    return eventually(leader, "the quorum has a leader")
+
+
+def group_on(bootstrap: str, node_id: int, name: str) -> str:
+    """The name of a group that this broker coordinates now; it begins with `name`."""
+    client = librdkafka(bootstrap)
+    names = (f"{name}-{n}" for n in range(200))
+    return next(group for group in names if coordinator_of(client, group) == node_id)
+
+
+def until_coordinators_loaded(bootstrap: str, partitions: int = 6) -> None:
+    """Return when groups find their coordinators at work, in whatever partition of __consumer_offsets they are."""
+    client = librdkafka(bootstrap)
+    for n in range(8 * partitions):  # groups are spread by a hash: no partition is likely to be left out
+        coordinator_of(client, f"nobody-{n}")
+
+
+def coordinator_of(client: Any, group: str) -> int:
+    """Which broker coordinates the group, once one does."""
+
+    told = ""
+
+    def found() -> int:
+        nonlocal told
+        try:
+            (future,) = client.describe_consumer_groups([group], request_timeout=ASK_SECONDS).values()
+            return int(future.result().coordinator.id)
+        except confluent_kafka.KafkaException as error:
+            told = str(error)
+        return 0
+
+    try:
+        return eventually(found, f"a coordinator of group {group}")
+    except AssertionError as error:
+        error.add_note(f"the last to be told was {told}")
+        raise
