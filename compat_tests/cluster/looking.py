@@ -19,6 +19,7 @@ confluent_kafka = pytest.importorskip("confluent_kafka")
 confluent_admin = pytest.importorskip("confluent_kafka.admin")
 kafka_admin = pytest.importorskip("kafka.admin")
 kafka_errors = pytest.importorskip("kafka.errors")
+kafka_structs = pytest.importorskip("kafka.structs")
 
 ASK_SECONDS = 5.0
 QUICK = {
