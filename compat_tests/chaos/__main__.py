@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -22,6 +23,8 @@ def main() -> int:
     arguments = parser.parse_args()
     directory = arguments.directory or Path(tempfile.mkdtemp(prefix="kafkapy-chaos-"))
     directory.mkdir(parents=True, exist_ok=True)
+
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that no node and no network is left behind
 
     def tell(text: str) -> None:
         print(text, flush=True)
