@@ -19,6 +19,16 @@ confluent_kafka = pytest.importorskip("confluent_kafka")
 confluent_admin = pytest.importorskip("confluent_kafka.admin")
 kafka_admin = pytest.importorskip("kafka.admin")
 kafka_errors = pytest.importorskip("kafka.errors")
+kafka_structs = pytest.importorskip("kafka.structs")
+
+ASK_SECONDS = 5.0
+QUICK = {
+    "reconnect.backoff.ms": 20,
+    "reconnect.backoff.max.ms": 100,
+    "retry.backoff.ms": 20,
+    "socket.timeout.ms": 3_000,
+    "log_level": 0,
+}
 
 ASK_SECONDS = 5.0
 QUICK = {

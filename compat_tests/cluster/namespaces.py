@@ -1,7 +1,7 @@
 """A network of the nodes' own: each node in a network namespace with an address, all on one bridge. Needs root.
 
-A cut is made inside the node's namespace: what it sends to an address goes down a hole. Then no connection between the
-two works, new or old, as when a cable is out; nobody is told.
+A cut is made inside the node's namespace: what it sends to an address goes down a hole, a bridge that leads nowhere.
+Then no connection between the two works, new or old, as when a cable is out; nobody is told.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Self
 
 IP_TIMEOUT_SECONDS = 10.0
+NOBODY = "02:00:00:00:00:01"
 _SHARED = Path("/run/netns")
 
 
@@ -53,14 +54,14 @@ class Namespaces:
             _ip("addr", "add", f"{self.host}/24", "dev", self._name)
             _ip("link", "set", self._name, "up")
             for n, host in enumerate(self.hosts):
-                namespace, cable = self._namespace(host), f"{self._name}v{n}"
+                namespace, cable = self._namespace(host), self._cable(n)
                 _ip("netns", "add", namespace)
                 _ip("link", "add", cable, "type", "veth", "peer", "name", "eth0", "netns", namespace)
                 _ip("link", "set", cable, "master", self._name, "up")
                 _ip("-n", namespace, "addr", "add", f"{host}/24", "dev", "eth0")
                 _ip("-n", namespace, "link", "set", "eth0", "up")
                 _ip("-n", namespace, "link", "set", "lo", "up")
-                _ip("-n", namespace, "link", "add", "hole", "type", "dummy")
+                _ip("-n", namespace, "link", "add", "hole", "type", "bridge")
                 _ip("-n", namespace, "link", "set", "hole", "up")
         except BaseException:
             self.close()
@@ -77,7 +78,10 @@ class Namespaces:
         for other in others:
             if (host, other) not in self._cuts:
                 self._cuts.add((host, other))
-                _ip("-n", self._namespace(host), "route", "add", f"{other}/32", "dev", "hole")
+                in_it = ("-n", self._namespace(host))
+                # With a neighbour who is known nobody is asked for, so that no error comes back.
+                _ip(*in_it, "neigh", "replace", other, "lladdr", NOBODY, "dev", "hole", "nud", "permanent")
+                _ip(*in_it, "route", "add", f"{other}/32", "dev", "hole")
 
     def mend(self) -> None:
         """Take all cuts back."""
@@ -86,11 +90,15 @@ class Namespaces:
             _ip("-n", self._namespace(host), "route", "del", f"{other}/32", "dev", "hole")
 
     def close(self) -> None:
-        """Cables go with their namespaces."""
-        for host in self.hosts:
+        """Take away whatever is there. A namespace lives on as long as the kernel has packets for it to send."""
+        for n, host in enumerate(self.hosts):
+            _ip_if_there("link", "del", self._cable(n))
             if (_SHARED / self._namespace(host)).exists():
                 _ip("netns", "del", self._namespace(host))
-        subprocess.run(["ip", "link", "del", self._name], capture_output=True, timeout=IP_TIMEOUT_SECONDS)
+        _ip_if_there("link", "del", self._name)
+
+    def _cable(self, n: int) -> str:
+        return f"{self._name}v{n}"
 
     def _namespace(self, host: str) -> str:
         return f"{self._name}-{host.rpartition('.')[2]}"
@@ -100,3 +108,7 @@ def _ip(*arguments: str) -> None:
     done = subprocess.run(["ip", *arguments], capture_output=True, text=True, timeout=IP_TIMEOUT_SECONDS)
     if done.returncode:
         raise OSError(f"ip {' '.join(arguments)}: {done.stderr.strip()}")
+
+
+def _ip_if_there(*arguments: str) -> None:
+    subprocess.run(["ip", *arguments], capture_output=True, timeout=IP_TIMEOUT_SECONDS)

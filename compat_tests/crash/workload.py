@@ -133,21 +133,21 @@ def run_crashes(
         except KafkapyFailed as failed:
             outcome.problems.append(_shortened(str(failed)))
             came_back = False
-        _stop([*producers, *cleaning.producers], outcome)
+        stop_clients([*producers, *cleaning.producers], outcome)
         if came_back:
-            _drain(auditors[0], consumers, outcome, transactions=transactions)
-        _stop(consumers, outcome)
-        _stop([*auditors, *cleaning.readers], outcome)
+            drain(auditors[0], consumers, outcome, transactions=transactions)
+        stop_clients(consumers, outcome)
+        stop_clients([*auditors, *cleaning.readers], outcome)
         if bugs := broker.bugs():
             outcome.problems.append(f"a bug in the broker:\n{bugs}")
     if transactions and came_back:
-        outcome.problems += _transformed_once(auditors[0])
+        outcome.problems += transformed_once(auditors[0])
     outcome.problems += cleaning.judge()
     outcome.cleanings, outcome.cleaning = cleaning.watch.cleanings, cleaning.summary()
     outcome.client_aborts = sum(client.abort_count for client in everybody if isinstance(client, ClientProcess))
     processes = [client for client in (*producers, *consumers) if isinstance(client, ClientProcess)]
     whole = directory / "history.jsonl"
-    merge_histories([own_part, *(_part_of(directory, client.name) for client in processes)], whole)
+    merge_histories([own_part, *(part_of(directory, client.name) for client in processes)], whole)
     outcome.judge(whole)
     outcome.seconds = time.monotonic() - began
     return outcome
@@ -181,7 +181,7 @@ def _clients(
 
         def client_process(kind: str, name: str, **arguments: object) -> ClientProcess:
             return ClientProcess(
-                _part_of(directory, name),
+                part_of(directory, name),
                 kind=kind,
                 name=name,
                 bootstrap=bootstrap,
@@ -197,7 +197,7 @@ def _clients(
     return producers, consumers
 
 
-def _part_of(directory: Path, name: str) -> Path:
+def part_of(directory: Path, name: str) -> Path:
     return directory / f"history-of-{name}.jsonl"
 
 
@@ -258,7 +258,7 @@ def _killed_after_start(broker: KafkapyProcess, seconds: float) -> bool:
     return True
 
 
-def _stop(clients: Sequence[Worker], outcome: Outcome) -> None:
+def stop_clients(clients: Sequence[Worker], outcome: Outcome) -> None:
     for client in clients:
         client.stopping.set()
     for client in clients:
@@ -269,7 +269,7 @@ def _stop(clients: Sequence[Worker], outcome: Outcome) -> None:
             outcome.problems.append(problem)
 
 
-def _drain(auditor: Auditor, consumers: Sequence[Worker], outcome: Outcome, *, transactions: bool) -> None:
+def drain(auditor: Auditor, consumers: Sequence[Worker], outcome: Outcome, *, transactions: bool) -> None:
     """Wait until everything was transformed: `transformed` has as many visible records as `plain`."""
     if not transactions:
         return
@@ -289,7 +289,7 @@ def _drain(auditor: Auditor, consumers: Sequence[Worker], outcome: Outcome, *, t
     )
 
 
-def _transformed_once(auditor: Auditor) -> list[str]:
+def transformed_once(auditor: Auditor) -> list[str]:
     """Problems: a record of `plain` that has no visible record in `transformed`, or more than one."""
     made = Counter(value.rpartition("#")[0] for value in auditor.polled["transformed"])
     given = Counter(auditor.polled["plain"])

@@ -1,0 +1,29 @@
+"""The short form of the chaos test; `python -m compat_tests.chaos` is the long one."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("confluent_kafka")
+pytest.importorskip("aiokafka")
+
+from compat_tests.chaos.run import Chaos
+
+SECONDS = 15.0
+
+
+@pytest.mark.usefixtures("java", "go_program", "kcat")
+def test_nothing_is_lost_while_nodes_have_troubles(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """Another seed a day would find more, and would fail the change of somebody who has nothing to do with it."""
+    seed = int(os.environ.get("KAFKAPY_CHAOS_SEED", "1"))
+    apache = request.config.getoption("--broker") == "apache"
+    chaos = Chaos(tmp_path, nodes=3, seed=seed, seconds=SECONDS, tell=print, apache=apache)
+    outcome = chaos.run()
+    print(chaos.summary)
+    assert outcome.problems == [], f"seed {seed}"
+    assert chaos.met.total() >= 3
+    assert outcome.acknowledged > 500
+    assert outcome.transactions > 20
