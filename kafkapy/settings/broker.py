@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from kafkapy.settings import listeners as rules
 from kafkapy.settings.area import Area
-from kafkapy.settings.different_defaults import DIFFERENT_DEFAULTS
+from kafkapy.settings.different_defaults import different_defaults, of_several_nodes
 from kafkapy.settings.endpoints import endpoints_of
 from kafkapy.settings.errors import SettingsError, invalid_value
 from kafkapy.settings.given import GivenSettings
@@ -339,12 +339,21 @@ class Settings:
         self.listeners, self.advertised_listeners = endpoints.listeners, endpoints.advertised
         self.advertised_controllers, self.has_others = endpoints.controllers, endpoints.has_others
         self._asked_listeners = self.listeners
+        if self.has_others:
+            self._take_defaults_of_several_nodes(values)
         if texts:
             from kafkapy.settings.support import refuse_lockout, refuse_what_is_not_served
 
             refuse_what_is_not_served(texts, values)
             listener_names = [listener.name for listener in self.broker_listeners]
             refuse_lockout(dynamic_default.keys() | dynamic_broker.keys(), values, listener_names)
+
+    def _take_defaults_of_several_nodes(self, values: Mapping[str, Value]) -> None:
+        """Topics of the coordinators have Kafka's replicas; one replica would be lost with its broker."""
+        values = {**_typed_values(of_several_nodes()), **values}
+        self.groups = self.groups.with_settings(values)
+        self.share = self.share.with_settings(values)
+        self.transactions = self.transactions.with_settings(values)
 
     @classmethod
     def parse(cls, values: Mapping[str, str]) -> Settings:
@@ -360,7 +369,7 @@ class Settings:
     @property
     def static(self) -> Mapping[str, str]:
         """The values that count as given in the properties file: what the user gave, and kafkapy's own defaults."""
-        static = {**{name: ours for name, (ours, _, _) in DIFFERENT_DEFAULTS.items()}, **self.given}
+        static = {**different_defaults(has_others=self.has_others), **self.given}
         static["node.id"] = static["broker.id"] = str(self.node.node_id)
         if any(listener.port == 0 for listener in self._asked_listeners):
             static["listeners"] = listeners_text(self.listeners)

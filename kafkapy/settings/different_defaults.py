@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+WORKS_ON_ONE_NODE = "works on one node; Kafka's default holds if the settings name other nodes"
+
 # Name -> (our default, Kafka's, why). They count as given in the node's properties file: DescribeConfigs calls them
 # STATIC_BROKER_CONFIG, with Kafka's own default behind them. A value of the user's always wins.
 DIFFERENT_DEFAULTS: Mapping[str, tuple[str, str | None, str]] = {
@@ -19,12 +21,28 @@ DIFFERENT_DEFAULTS: Mapping[str, tuple[str, str | None, str]] = {
         "a test broker is open to the network only if you ask for it",
     ),
     "node.id": ("1", None, "Kafka has no default; a node alone needs none"),
-    "offsets.topic.replication.factor": ("1", "3", "works on one node"),
+    "offsets.topic.replication.factor": ("1", "3", WORKS_ON_ONE_NODE),
     "process.roles": ("broker,controller", None, "Kafka has no default; a node alone is both"),
     "socket.receive.buffer.bytes": ("409600", "102400", "fewer turns for a megabyte: less CPU, twice the rate"),
     "socket.send.buffer.bytes": ("409600", "102400", "fewer turns for a megabyte: less CPU, twice the rate"),
-    "share.coordinator.state.topic.min.isr": ("1", "2", "works on one node"),
-    "share.coordinator.state.topic.replication.factor": ("1", "3", "works on one node"),
-    "transaction.state.log.min.isr": ("1", "2", "works on one node"),
-    "transaction.state.log.replication.factor": ("1", "3", "works on one node"),
+    "share.coordinator.state.topic.min.isr": ("1", "2", WORKS_ON_ONE_NODE),
+    "share.coordinator.state.topic.replication.factor": ("1", "3", WORKS_ON_ONE_NODE),
+    "transaction.state.log.min.isr": ("1", "2", WORKS_ON_ONE_NODE),
+    "transaction.state.log.replication.factor": ("1", "3", WORKS_ON_ONE_NODE),
 }
+
+
+def different_defaults(*, has_others: bool) -> Mapping[str, str]:
+    """Those that hold; `has_others`: the settings name other nodes."""
+    return {
+        name: ours
+        for name, (ours, _, why) in DIFFERENT_DEFAULTS.items()
+        if not (has_others and why == WORKS_ON_ONE_NODE)
+    }
+
+
+def of_several_nodes() -> Mapping[str, str]:
+    """Kafka's defaults that take the place of ours where the settings name other nodes."""
+    return {
+        name: kafkas for name, (_, kafkas, why) in DIFFERENT_DEFAULTS.items() if kafkas and why == WORKS_ON_ONE_NODE
+    }

@@ -249,3 +249,17 @@ def test_the_timeouts_of_the_quorum() -> None:
         "controller.quorum.election.backoff.max.ms": "44",
     }
     assert Settings(given).node.raft_timeouts == QuorumTimeouts(11, 22, 3, 44, fetch_max_wait_ms=11)
+
+
+def test_a_node_of_several_has_the_replicas_of_kafkas_defaults() -> None:
+    """One replica of `__consumer_offsets` would be lost with its broker."""
+    voters = {"controller.quorum.voters": "1@a:9093,2@b:9093", "listeners": "PLAINTEXT://a:9092,CONTROLLER://a:9093"}
+    alone, several = Settings(), Settings(voters)
+    assert (alone.groups.offsets_topic_replication_factor, alone.transactions.transaction_state_log_min_isr) == (1, 1)
+    assert several.groups.offsets_topic_replication_factor == 3
+    assert several.transactions.transaction_state_log_replication_factor == 3
+    assert several.transactions.transaction_state_log_min_isr == 2
+    assert "offsets.topic.replication.factor" in alone.static
+    assert "offsets.topic.replication.factor" not in several.static
+    given = Settings({**voters, "offsets.topic.replication.factor": "2"})
+    assert given.groups.offsets_topic_replication_factor == 2
