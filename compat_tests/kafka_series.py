@@ -1,4 +1,4 @@
-"""Apache Kafka in one JVM that starts, stops, formats and reads many directories in turn: its start is paid once."""
+"""Apache Kafka in one JVM that formats and reads directories, and starts and stops nodes: its start is paid once."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from compat_tests.apache_kafka import (
 from compat_tests.orphans import dying_with_us
 
 STOP_TIMEOUT_SECONDS = 20.0
+START_TIMEOUT_SECONDS = 90
 _JAVA_DIRECTORY = Path(__file__).parent / "java"
 _SOURCE = _JAVA_DIRECTORY / "KafkaSeries.java"
 
@@ -31,14 +32,15 @@ class KafkaRefused(Exception):
 
 
 class KafkaSeries:
-    """One JVM. Tasks are done one after the other; at most one broker runs at a time."""
+    """One JVM. Tasks are done one after the other; nodes run beside one another."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, log_level: str = "WARN") -> None:
         self._work = Path(tempfile.mkdtemp(prefix="kafka-series-"))
         self._log_file = self._work / "log"
         command = [
             *(require_tool("java"), "-Xmx512m", *JVM_FLAGS),
             f"-Dlog4j2.configurationFile={_JAVA_DIRECTORY / 'log4j2.properties'}",
+            f"-Dkafkapy.log.level={log_level}",
             *("-cp", _classpath(), "KafkaSeries"),
         ]
         with self._log_file.open("wb") as log:
@@ -66,6 +68,15 @@ class KafkaSeries:
         self._process.stdout.close()
         shutil.rmtree(self._work, ignore_errors=True)
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def kill(self) -> None:
+        """End the JVM with all its nodes, as SIGKILL does; nothing can be asked of it any more."""
+        self._process.kill()
+        self._process.wait(STOP_TIMEOUT_SECONDS)
+
     def do(self, *words: str) -> Any:
         """What a task of KafkaSeries.java comes to. Raises KafkaRefused."""
         assert self._process.stdin is not None
@@ -80,12 +91,28 @@ class KafkaSeries:
             raise KafkaRefused(answer["failed"])
         return answer["done"]
 
+    def begin(self, properties: Path) -> None:
+        """Have the node of these settings start, which may need others."""
+        self.do("begin", str(properties))
+
+    def wait_for_start(self, properties: Path) -> None:
+        """Return when the node has started. Raises KafkaRefused."""
+        self.do("started", str(properties), str(START_TIMEOUT_SECONDS))
+
+    def stop(self, properties: Path) -> None:
+        """Stop the node in order."""
+        self.do("stop", str(properties))
+
     def log(self) -> str:
         return self._log_file.read_text(errors="replace")
 
     def format(self, broker: SeriesBroker, *options: str) -> str:
         """`kafka-storage format` with the broker's settings; what it has printed. Raises KafkaRefused."""
-        answer = self.do("format", "--config", str(broker.properties), "--cluster-id", CLUSTER_ID, *options)
+        return self.format_with(broker.properties, *options)
+
+    def format_with(self, properties: Path, *options: str) -> str:
+        """`kafka-storage format` with a file of settings; what it has printed. Raises KafkaRefused."""
+        answer = self.do("format", "--config", str(properties), "--cluster-id", CLUSTER_ID, *options)
         if answer["exit code"]:
             raise KafkaRefused(answer["printed"])
         printed: str = answer["printed"]
@@ -121,7 +148,7 @@ class SeriesBroker:
 
     @property
     def pid(self) -> int:
-        return self._series._process.pid
+        return self._series.pid
 
     @property
     def data_dir(self) -> Path:
@@ -129,11 +156,12 @@ class SeriesBroker:
 
     def start(self) -> None:
         """Returns when the broker serves. Raises KafkaRefused."""
-        self._series.do("start", str(self.properties))
+        self._series.begin(self.properties)
+        self._series.wait_for_start(self.properties)
 
     def stop(self, *, kill: bool = False) -> None:
         assert not kill, "the JVM is to live on"
-        self._series.do("stop")
+        self._series.stop(self.properties)
 
     def output(self) -> str:
         return self._series.log()

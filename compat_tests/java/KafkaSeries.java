@@ -9,8 +9,13 @@ import java.io.InputStreamReader;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
+import java.util.HashMap;
+import java.util.Map;
 import java.util.Properties;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
 import kafka.server.KafkaConfig;
 import kafka.server.KafkaRaftServer;
 import kafka.tools.StorageTool;
@@ -28,8 +33,8 @@ import org.apache.kafka.server.common.FeatureVersion;
 import org.apache.kafka.server.common.MetadataVersion;
 
 /**
- * Apache Kafka in one JVM for many short tasks, so that its start is paid once. A task is a line of words with tabs
- * between them; the answer is a line of JSON: {"done": ...} or {"failed": "class: message"}.
+ * Apache Kafka in one JVM for many short tasks and several nodes, so that its start is paid once. A task is a line of
+ * words with tabs between them; the answer is a line of JSON: {"done": ...} or {"failed": "class: message"}.
  */
 public class KafkaSeries {
     private static final ObjectMapper MAPPER = new ObjectMapper();
@@ -37,7 +42,18 @@ public class KafkaSeries {
         MetadataRecordType.BEGIN_TRANSACTION_RECORD,
         MetadataRecordType.END_TRANSACTION_RECORD,
         MetadataRecordType.ABORT_TRANSACTION_RECORD);
-    private static KafkaRaftServer server;
+    private static final Map<String, Node> NODES = new HashMap<>();
+
+    /** A node that starts in a thread of its own: a member of a quorum waits for the other members. */
+    private static class Node {
+        final KafkaRaftServer server;
+        final CompletableFuture<Void> started;
+
+        Node(String properties) throws Exception {
+            server = new KafkaRaftServer(new KafkaConfig(Utils.loadProps(properties)), Time.SYSTEM);
+            started = CompletableFuture.runAsync(server::startup, task -> new Thread(task).start());
+        }
+    }
 
     public static void main(String[] arguments) throws Exception {
         PrintStream answers = System.out;
@@ -68,12 +84,18 @@ public class KafkaSeries {
                 return format(rest);
             case "records":
                 return records(new File(rest[0]));
-            case "start":
-                Properties properties = Utils.loadProps(rest[0]);
-                server = new KafkaRaftServer(new KafkaConfig(properties), Time.SYSTEM);
-                server.startup();
+            case "begin":
+                NODES.put(rest[0], new Node(rest[0]));
+                return MAPPER.createObjectNode();
+            case "started":
+                try {
+                    NODES.get(rest[0]).started.get(Long.parseLong(rest[1]), TimeUnit.SECONDS);
+                } catch (ExecutionException failure) {
+                    throw failure.getCause() instanceof Exception cause ? cause : failure;
+                }
                 return MAPPER.createObjectNode();
             case "stop":
+                KafkaRaftServer server = NODES.remove(rest[0]).server;
                 server.shutdown();
                 server.awaitShutdown();
                 return MAPPER.createObjectNode();
