@@ -20,6 +20,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -199,25 +200,54 @@ def java_tool(
 
 
 def java_tools(*calls: tuple[str, ...], timeout: float = 120.0) -> list[tuple[int, str]]:
-    """The exit code and the output of each tool, which is called with its class and its arguments.
+    """The exit code and the output of each tool, which is called with its class and its arguments; see `JavaTools`."""
+    with JavaTools(timeout) as tools:
+        return [tools.run(*call) for call in calls]
 
-    All of them run in one JVM: its start takes longer than most tools do.
+
+class JavaTools:
+    """Tools that run one after the other in one JVM, as its start takes longer than most tools do.
+
+    All of them, from entering to leaving, have `timeout` seconds.
     """
-    command = java_command(str(_JAVA_DIRECTORY / "Tools.java"))
-    done = subprocess.run(
-        command,
-        input="".join("\t".join(call) + "\n" for call in calls),
-        capture_output=True,
-        encoding="utf-8",
-        env={**os.environ, "LC_ALL": "C.UTF-8"},
-        timeout=timeout,
-    )
-    results, position = [], 0
-    for found in re.finditer(r"\n--- exit code (\d+)\n", done.stdout):
-        results.append((int(found[1]), done.stdout[position : found.start()]))
-        position = found.end()
-    assert len(results) == len(calls), done.stdout + done.stderr
-    return results
+
+    def __init__(self, timeout: float = 120.0) -> None:
+        self._timeout = timeout
+
+    def __enter__(self) -> Self:
+        self._errors = tempfile.TemporaryFile("w+", encoding="utf-8")
+        self._process = subprocess.Popen(
+            dying_with_us(java_command(str(_JAVA_DIRECTORY / "Tools.java"))),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            encoding="utf-8",
+            env={**os.environ, "LC_ALL": "C.UTF-8"},
+        )
+        self._killer = threading.Timer(self._timeout, self._process.kill)
+        self._killer.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._errors, self._process:  # closes its standard input, which ends it
+            self._process.kill()
+        self._killer.cancel()
+
+    def run(self, main_class: str, *arguments: str) -> tuple[int, str]:
+        """The exit code and what it printed."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write("\t".join((main_class, *arguments)) + "\n")
+        self._process.stdin.flush()
+        printed: list[str] = []
+        for line in self._process.stdout:
+            if found := re.fullmatch(r"--- exit code (\d+)\n", line):
+                return int(found[1]), "".join(printed).removesuffix("\n")
+            printed.append(line)
+        self._errors.seek(0)
+        raise AssertionError(f"{main_class} {arguments}: the JVM ended\n{''.join(printed)}{self._errors.read()}")
 
 
 def free_port() -> int:
