@@ -132,11 +132,15 @@ class Chaos:
         merge_histories([part for part in parts if part.exists()], whole)
         outcome.judge(whole)
         self.met = troubles.met
+        errors = [text for each in producers if isinstance(each, IdempotentProducer) for text in each.fatal_errors]
+        for text in errors:
+            self._tell(f"a producer has ended itself: {text}")
         met = ", ".join(f"{kind} {count}" for kind, count in sorted(self.met.items()))
         self.summary = (
             f"{self.met.total()} troubles ({met}); {outcome.acknowledged} records acknowledged, "
             f"{outcome.transactions} transactions ended, {administrator.answers} admin requests done; "
-            f"aborts of librdkafka: {outcome.client_aborts}; problems: {len(outcome.problems)}"
+            f"clients of librdkafka that aborted or hung: {outcome.client_aborts}, "
+            f"producers with a fatal error: {len(errors)}; problems: {len(outcome.problems)}"
         )
 
     def _clients(self, bootstrap: str, history: HistoryFile) -> tuple[list[Worker], list[Worker]]:

@@ -4,7 +4,9 @@
 
 It works until its standard input ends. A transactional producer of librdkafka 2.16 whose broker went away may end its
 process by an assertion (`txn_req_cnt > 0`: an answer to AddPartitionsToTxn, sent twice, comes in the next transaction).
-For the history that is a crash of the client like any other, and one more thing a broker must live with.
+Or it waits for ever in send_offsets_to_transaction, whatever the timeout: a handle of a broker that went away keeps the
+request. A client that has written nothing for STUCK_SECONDS_MAX is killed.
+For the history both are a crash of the client like any other, and one more thing a broker must live with.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 from compat_tests.crash.clients import Client
@@ -24,6 +27,7 @@ from compat_tests.crash.transactions import TransactionalProducer
 from compat_tests.orphans import dying_with_us
 
 END_TIMEOUT_SECONDS = 150.0
+STUCK_SECONDS_MAX = 45.0  # longer than a transaction's timeout
 KINDS = {"keyed": KeyedTransactions, "transactional": TransactionalProducer, "transformer": Transformer}
 
 
@@ -73,15 +77,18 @@ class ClientProcess(threading.Thread):
             dying_with_us(command), stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=_ROOT
         )
         assert process.stdin is not None
+        began = time.time()
+        self._history.touch()
         while process.poll() is None and not self.stopping.wait(0.05):
-            pass
+            if time.time() - max(began, self._history.stat().st_mtime) > STUCK_SECONDS_MAX:
+                process.kill()
         try:
             _, errors = process.communicate(timeout=END_TIMEOUT_SECONDS)  # closes its standard input
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()
             raise AssertionError(f"{self.name} does not end") from None
-        if process.returncode == -signal.SIGABRT:
+        if process.returncode in (-signal.SIGABRT, -signal.SIGKILL):
             self.abort_count += 1
             with HistoryFile(self._history) as history:
                 history.event(self.name, "info", "crash")

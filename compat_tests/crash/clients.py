@@ -11,7 +11,7 @@ import threading
 from abc import ABC, abstractmethod
 from typing import Any
 
-from confluent_kafka import Producer
+from confluent_kafka import KafkaError, KafkaException, Producer
 
 from compat_tests.crash.history_file import HistoryFile
 
@@ -97,19 +97,48 @@ class IdempotentProducer(Sending):
         self.topic = topic
         self.partitions = partitions
         self.sent_count = 0
+        self.fatal_errors: list[str] = []
+        """Each ended a producer, which was made anew, as an application does: what it had sent last has no answer."""
+        self._has_failed = False
 
     def open(self) -> None:
         self.producer = Producer(
-            {**self.connection, "enable.idempotence": True, "linger.ms": 2, "message.timeout.ms": 60_000}
+            {
+                **self.connection,
+                "enable.idempotence": True,
+                "linger.ms": 2,
+                "message.timeout.ms": 60_000,
+                "error_cb": self._note_error,
+            }
         )
 
+    def _note_error(self, error: Any) -> None:
+        if error.fatal():
+            self.fatal_errors.append(str(error))
+            self._has_failed = True
+
     def step(self) -> None:
+        if self._has_failed:
+            self.note("info", "crash")
+            self.producer.purge()
+            self.producer.flush(0)
+            self._has_failed = False
+            self.open()
         if len(self.producer) < OUTSTANDING_MAX:
-            for _ in range(self.random.randint(1, 10)):
-                self.send(self.topic, self.random.randrange(self.partitions), f"{self.name}-{self.sent_count}")
-                self.sent_count += 1
+            self._send_burst()
         self.producer.poll(0)
         self.pause(self.random.uniform(0.0, 0.2))
+
+    def _send_burst(self) -> None:
+        for _ in range(self.random.randint(1, 10)):
+            self.sent_count += 1
+            try:
+                self.send(self.topic, self.random.randrange(self.partitions), f"{self.name}-{self.sent_count}")
+            except KafkaException as failed:
+                if failed.args[0].code() != KafkaError._FATAL:
+                    raise
+                self._has_failed = True
+                return
 
     def close(self) -> None:
         self.producer.flush(60)

@@ -273,9 +273,8 @@ def drain(auditor: Auditor, consumers: Sequence[Worker], outcome: Outcome, *, tr
     """Wait until everything was transformed: `transformed` has as many visible records as `plain`."""
     if not transactions:
         return
-    deadline = time.monotonic() + DRAIN_SECONDS
     quiet_since, before = time.monotonic(), (-1, -1)
-    while time.monotonic() < deadline:
+    while time.monotonic() - quiet_since < DRAIN_SECONDS:
         counts = len(auditor.polled["plain"]), len(auditor.polled["transformed"])
         if counts != before:
             quiet_since, before = time.monotonic(), counts
@@ -285,7 +284,7 @@ def drain(auditor: Auditor, consumers: Sequence[Worker], outcome: Outcome, *, tr
             return
         time.sleep(0.1)
     outcome.problems.append(
-        f"stuck: {before[0]} records were visible, {before[1]} transformed ones after {DRAIN_SECONDS:.0f} s"
+        f"stuck: {before[0]} records are visible, {before[1]} transformed ones, and no more for {DRAIN_SECONDS:.0f} s"
     )
 
 
