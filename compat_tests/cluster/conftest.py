@@ -22,7 +22,9 @@ from compat_tests.tools import need
 class NewCluster(Protocol):
     """A cluster for one test, which is not started yet. Settings by Kafka's names, dots as underscores."""
 
-    def __call__(self, nodes: int = 3, controllers: int | None = None, **settings: str) -> ClusterProcesses: ...
+    def __call__(
+        self, nodes: int = 3, controllers: int | None = None, voters_in_log: bool = False, **settings: str
+    ) -> ClusterProcesses: ...
 
 
 @pytest.fixture
@@ -31,13 +33,16 @@ def new_cluster(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[NewC
     clusters: list[ClusterProcesses] = []
     with ExitStack() as closing:
 
-        def make(nodes: int = 3, controllers: int | None = None, **settings: str) -> ClusterProcesses:
+        def make(
+            nodes: int = 3, controllers: int | None = None, voters_in_log: bool = False, **settings: str
+        ) -> ClusterProcesses:
             cluster = ClusterProcesses(
                 tmp_path / f"cluster-{len(clusters)}",
                 nodes,
                 controllers=controllers,
                 apache=apache_ids(request.config, nodes + (controllers or 0)),
                 settings={name.replace("_", "."): value for name, value in settings.items()},
+                voters_in_log=voters_in_log,
             )
             closing.callback(cluster.close)
             clusters.append(cluster)

@@ -49,6 +49,7 @@ class NodeProcess:
         within: Sequence[str] = (),
         format_options: Sequence[str] = (),
     ) -> None:
+        """`format_options` are those of kafka-storage and of `kafkapy format`, which then makes the directory."""
         self.release = release
         self.place = place
         self.log_dir = directory / "data"
@@ -86,7 +87,8 @@ class NodeProcess:
         """Start it, and unless it is said otherwise `wait_until_ready`."""
         assert self._process is None, f"node {self.node_id} runs already"
         self._ready_file.unlink(missing_ok=True)
-        if self.release is APACHE and not (self.log_dir / "meta.properties").exists():
+        to_be_formatted = self.release is APACHE or self._format_options
+        if to_be_formatted and not (self.log_dir / "meta.properties").exists():
             self._format()
         with self._output_file.open("ab") as output:
             self._started_at = output.tell()
@@ -188,8 +190,12 @@ class NodeProcess:
         return "Kafka Server started" in self.last_output()
 
     def _format(self) -> None:
-        """kafkapy formats a new directory by itself, Apache Kafka does not."""
-        named = ("--cluster-id", self._cluster_id, "--config", str(self.properties), "--ignore-formatted")
-        done = java_tool(STORAGE, "format", *named, *self._format_options)
+        """kafkapy formats a new directory by itself where there is nothing to choose, Apache Kafka does not."""
+        options = ("--cluster-id", self._cluster_id, "--config", str(self.properties), *self._format_options)
+        if self.release is KAFKAPY:
+            command = [kafkapy_command(), "format", *options]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=START_SECONDS_MAX)
+        else:
+            done = java_tool(STORAGE, "format", *options, "--ignore-formatted")
         if done.returncode:
-            raise ApacheKafkaFailed(f"kafka-storage format:\n{done.stdout}{done.stderr}")
+            raise self.release.failed(f"node {self.node_id} cannot be formatted:\n{done.stdout}{done.stderr}")

@@ -18,7 +18,8 @@ class ClusterProcesses:
 
     `controllers`: so many nodes are controllers only, and the others only brokers. `apache`: the ids of the nodes that
     are Apache Kafka's. `settings` by Kafka's names, for all nodes. With `namespaces` each node has an address of its
-    own, which can be cut off.
+    own, which can be cut off. With `voters_in_log` the metadata log has the voters (kraft.version 1, KIP-853): in the
+    beginning that is the first controller alone.
     """
 
     def __init__(
@@ -30,9 +31,17 @@ class ClusterProcesses:
         apache: Collection[int] = (),
         settings: Mapping[str, str] | None = None,
         namespaces: Namespaces | None = None,
+        voters_in_log: bool = False,
     ) -> None:
         places = places_of(nodes, controllers, namespaces.hosts if namespaces is not None else ())
         values = {**SETTINGS, **(settings or {})}
+        controllers_at = [f"{each.host}:{each.controller_port}" for each in places if each.is_controller]
+        first = next(each.node_id for each in places if each.is_controller)
+        if voters_in_log:
+            values |= {
+                "controller.quorum.voters": "",
+                "controller.quorum.bootstrap.servers": ",".join(controllers_at),
+            }
         self.cluster_id = CLUSTER_ID
         self.namespaces = namespaces
         self.nodes = {
@@ -43,6 +52,7 @@ class ClusterProcesses:
                 server_properties(place, places, directory / f"node-{place.node_id}" / "data", values),
                 cluster_id=CLUSTER_ID,
                 within=namespaces.within(place.host) if namespaces is not None else (),
+                format_options=_format_options(place.node_id == first) if voters_in_log else (),
             )
             for place in places
         }
@@ -88,3 +98,7 @@ class ClusterProcesses:
 
     def bugs(self) -> str:
         return "\n".join(bugs for node in self.nodes.values() if (bugs := node.bugs()))
+
+
+def _format_options(is_first: bool) -> tuple[str, ...]:
+    return ("--standalone",) if is_first else ("--no-initial-controllers",)

@@ -17,6 +17,7 @@ from compat_tests.apache_kafka import (
     JavaTools,
     java_command,
 )
+from compat_tests.cluster.conftest import NewCluster
 from compat_tests.cluster.looking import controller_of, create_topic, partitions_of, until_in_sync
 from compat_tests.cluster.processes import ClusterProcesses
 from compat_tests.cluster.sending import send_all
@@ -276,3 +277,36 @@ def test_groups_settings_and_transactions(cluster: ClusterProcesses, tool: Tools
         lambda: f"{topic}:1:12" in tool(GET_OFFSETS, "--topic", topic), "a marker ends the transaction in partition 1"
     )
     assert "10" not in tool(TRANSACTIONS, "describe-producers", "--topic", topic, "--partition", "1").split()[-1]
+
+
+def test_controllers_come_and_go(new_cluster: NewCluster) -> None:
+    """Voters of the metadata log (KIP-853): one in the beginning, then three, then two without the first."""
+    cluster = new_cluster(3, voters_in_log=True)
+    cluster.start()
+    with JavaTools() as tools:
+        tool = Tools(tools, cluster.bootstrap)
+
+        def voters() -> list[int]:
+            status = tool(QUORUM, "describe", "--status")
+            found = re.search(r"^CurrentVoters: +(.*)$", status, re.MULTILINE)
+            assert found is not None
+            return [voter["id"] for voter in json.loads(found[1])]
+
+        assert voters() == [1]
+        assert re.search(r"Feature: kraft.version.*FinalizedVersionLevel: 1", tool(FEATURES, "describe"))
+        for node_id in (2, 3):
+            added = tool(QUORUM, "--command-config", str(cluster.nodes[node_id].properties), "add-controller")
+            assert f"Added controller {node_id} with directory id" in added
+        assert voters() == [1, 2, 3]
+        replication = tool(QUORUM, "describe", "--replication")
+        directory = next(line.split()[1] for line in replication.splitlines() if re.match(r"1\s", line))
+        gone = ("--controller-id", "1", "--controller-directory-id", directory)
+        assert f"Removed KRaft controller 1 with directory id {directory}" in tool(QUORUM, "remove-controller", *gone)
+        assert voters() == [2, 3]
+        eventually(lambda: controller_of(cluster.bootstrap) in {2, 3}, "another controller is active")
+        again = tool(QUORUM, "remove-controller", *gone, exit_code=1)
+        assert "VoterNotFoundException" in again
+    create_topic(cluster.bootstrap, "orders", 3)
+    until_in_sync(cluster.bootstrap, "orders")
+    cluster.nodes[1].stop()
+    create_topic(cluster.bootstrap, "payments", 3, replicas=2)
