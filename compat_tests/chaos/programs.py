@@ -74,6 +74,8 @@ class Program(Client):
             self.hear()
             assert self.process.stdin is not None
             self.process.stdin.close()
+            assert self._reading is not None
+            self._reading.close()
 
     def ask_to_end(self) -> None:
         self.process.terminate()

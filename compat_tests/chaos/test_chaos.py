@@ -12,7 +12,7 @@ pytest.importorskip("aiokafka")
 
 from compat_tests.chaos.run import Chaos
 
-SECONDS = 15.0
+SECONDS = 20.0
 
 
 @pytest.mark.usefixtures("java", "go_program", "kcat")

@@ -7,6 +7,7 @@ Then no connection between the two works, new or old, as when a cable is out; no
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterable
@@ -15,6 +16,7 @@ from types import TracebackType
 from typing import Self
 
 IP_TIMEOUT_SECONDS = 10.0
+PREFIX = "kp"
 NOBODY = "02:00:00:00:00:01"
 _SHARED = Path("/run/netns")
 
@@ -23,8 +25,9 @@ class Namespaces:
     """As many namespaces as nodes, from entering to leaving; `hosts` are their addresses, `host` is the tests' own."""
 
     def __init__(self, count: int) -> None:
-        number = os.getpid() % 65_536  # of two runs at a time, each has names and a network of its own
-        self._name = f"kp{number:x}"
+        # Of two runs at a time, each has names and a network of its own.
+        self._name = f"{PREFIX}{os.getpid():x}"
+        number = os.getpid() % 65_536
         self._network = f"10.{number // 256}.{number % 256}"
         self.host = f"{self._network}.254"
         self.hosts = [f"{self._network}.{n + 1}" for n in range(count)]
@@ -35,7 +38,7 @@ class Namespaces:
         """Whether this machine and this user allow it."""
         if os.geteuid() or shutil.which("ip") is None:
             return False
-        name = f"kp{os.getpid() % 65_536:x}probe"
+        name = f"{PREFIX}{os.getpid():x}-probe"
         made = subprocess.run(["ip", "netns", "add", name], capture_output=True, timeout=IP_TIMEOUT_SECONDS)
         if made.returncode:
             return False
@@ -49,6 +52,7 @@ class Namespaces:
         return ["ip", "netns", "exec", self._namespace(host)]
 
     def __enter__(self) -> Self:
+        _remove_abandoned()
         try:
             _ip("link", "add", self._name, "type", "bridge")
             _ip("addr", "add", f"{self.host}/24", "dev", self._name)
@@ -108,6 +112,15 @@ def _ip(*arguments: str) -> None:
     done = subprocess.run(["ip", *arguments], capture_output=True, text=True, timeout=IP_TIMEOUT_SECONDS)
     if done.returncode:
         raise OSError(f"ip {' '.join(arguments)}: {done.stderr.strip()}")
+
+
+def _remove_abandoned() -> None:
+    """Take away the namespaces of runs that were killed."""
+    for path in _SHARED.glob(f"{PREFIX}*-*") if _SHARED.exists() else ():
+        owner = re.fullmatch(rf"({PREFIX}([0-9a-f]+))-\w+", path.name)
+        if owner is not None and not Path(f"/proc/{int(owner[2], 16)}").exists():
+            _ip_if_there("netns", "del", path.name)
+            _ip_if_there("link", "del", owner[1])
 
 
 def _ip_if_there(*arguments: str) -> None:
