@@ -1,0 +1,40 @@
+"""Whole clusters under seeded misfortune, and what the simulation is worth: it finds planted mistakes."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from tests.simulation.auditor import Violation
+from tests.simulation.cluster_mutations import CLUSTER_MUTATIONS, FIRST_SEED
+from tests.simulation.cluster_simulation import ClusterSimulation
+
+# The long form: python -m tests.simulation --cluster --seeds 10000, and --mutations 100
+SEEDS = int(os.environ.get("KAFKAPY_CLUSTER_SIMULATION_SEEDS", "6"))
+SEEDS_UNTIL_FOUND = 60
+
+
+@pytest.mark.parametrize("seed", range(SEEDS))
+def test_nothing_that_kafka_promises_is_broken(seed: int) -> None:
+    ClusterSimulation(seed).run()
+
+
+def test_a_run_is_the_same_each_time() -> None:
+    runs = [ClusterSimulation(3) for _ in range(2)]
+    for run in runs:
+        run.run()
+    assert runs[0].trace == runs[1].trace
+    assert runs[0].queue.count == runs[1].queue.count
+
+
+@pytest.mark.parametrize("mutation", CLUSTER_MUTATIONS)
+def test_the_simulation_of_clusters_finds(mutation: str) -> None:
+    with CLUSTER_MUTATIONS[mutation]():
+        first = FIRST_SEED[mutation]
+        for seed in [*range(first, SEEDS_UNTIL_FOUND), *range(first)]:
+            try:
+                ClusterSimulation(seed).run()
+            except Violation:
+                return
+    pytest.fail(f"{mutation}: not found in {SEEDS_UNTIL_FOUND} seeds")
