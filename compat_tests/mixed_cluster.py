@@ -21,7 +21,7 @@ from typing import Any, NamedTuple, Self
 from compat_tests.apache_kafka import CLUSTER_ID, free_port
 from compat_tests.deadlines import eventually
 from compat_tests.differential.peer import Connection, ConnectionClosed, api_key_of
-from compat_tests.kafka_series import KafkaSeries
+from compat_tests.kafka_series import START_TIMEOUT_SECONDS, KafkaSeries
 from compat_tests.kafkapy_process import STOP_TIMEOUT_SECONDS, TRACEBACK, KafkapyFailed, kafkapy_command
 from compat_tests.orphans import dying_with_us
 from kafkapy_wire.api_keys import API_VERSIONS
@@ -43,6 +43,7 @@ USUAL = (
     "NotControllerException",  # a request that comes while controllers change
     "to exist, but it was missing. Creating...",  # a partition that was added to a topic
     "controller event queue overloaded",  # a machine that is busy
+    "Exceptionally slow controller event",
 )
 """Errors that Apache Kafka logs among its own nodes, too."""
 
@@ -93,6 +94,7 @@ class MixedCluster:
     """Started within `with`.
 
     With `first_voters` the quorum is dynamic (kraft.version 1) and begins with these; otherwise all controllers vote.
+    The cluster begins at the metadata.version of `release`, at the newest if it is not given.
     """
 
     def __init__(
@@ -102,6 +104,7 @@ class MixedCluster:
         *,
         settings: Mapping[str, str] | None = None,
         first_voters: Sequence[int] = (),
+        release: str | None = None,
         log_level: str = "INFO",
     ) -> None:
         self.directory = directory
@@ -109,6 +112,7 @@ class MixedCluster:
         self._ports = {member.node_id: (free_port(), free_port()) for member in members}
         self._given = dict(settings or {})
         self._first_voters = tuple(first_voters)
+        self._release = release
         self._log_level = log_level
         self._directory_ids = {node_id: uuid_text(random_uuid()) for node_id in self.members}
         self._series: KafkaSeries | None = None
@@ -211,12 +215,12 @@ class MixedCluster:
             member = self.members[node_id]
             text = "".join(f"{name}={value}\n" for name, value in self._settings_of(member).items())
             self._properties(node_id).write_text(text)
-            options: list[str] = []
+            options = [] if self._release is None else ["--release-version", self._release]
             if node_id in first:
                 voters = (f"{i}@127.0.0.1:{self.controller_port(i)}:{self._directory_ids[i]}" for i in first)
-                options = ["--initial-controllers", ",".join(voters)]
+                options += ["--initial-controllers", ",".join(voters)]
             elif first and member.is_controller:
-                options = ["--no-initial-controllers"]
+                options += ["--no-initial-controllers"]
             if member.kind is Kind.APACHE:
                 self.series.format_with(self._properties(node_id), *options)
             else:
@@ -270,7 +274,7 @@ class MixedCluster:
                 raise KafkapyFailed(f"node {node_id} ended with {process.returncode}:\n{printed}")
             return STARTED.search(printed) is not None
 
-        eventually(started, f"node {node_id} has started")
+        eventually(started, f"node {node_id} has started", seconds=START_TIMEOUT_SECONDS)
 
     def pause(self, node_id: int) -> None:
         """Stop the process of a node, of Apache Kafka all of them, until `go_on`."""
@@ -368,7 +372,9 @@ class MixedCluster:
 
     def next_leader(self, leader_id: int) -> int:
         """The controller that leads when `leader_id` does not any more."""
-        return eventually(lambda: leader != leader_id and leader if (leader := self.leader()) >= 0 else 0, "a leader")
+        return eventually(
+            lambda: leader != leader_id and leader if (leader := self.leader()) >= 0 else 0, "a leader", seconds=90
+        )
 
     def metadata(self, node_id: int) -> list[Mapping[str, Any]]:
         """The records in the metadata log of a node, read by Apache Kafka's code."""

@@ -8,13 +8,14 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from compat_tests.apache_kafka import CLUSTER_ID, java_tools
-from compat_tests.deadlines import eventually
+from compat_tests.deadlines import eventually as eventually_within
 from compat_tests.mixed_cluster import MixedCluster, members
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.add_raft_voter import AddRaftVoterRequest, Listener
@@ -29,12 +30,18 @@ from kafkapy_wire.messages.create_topics import (
     CreatableTopicConfig,
     CreateTopicsRequest,
 )
+from kafkapy_wire.messages.describe_topic_partitions import DescribeTopicPartitionsRequest, TopicRequest
 from kafkapy_wire.messages.incremental_alter_configs import (
     AlterableConfig,
     AlterConfigsResource,
     IncrementalAlterConfigsRequest,
 )
 from kafkapy_wire.messages.metadata import MetadataRequest, MetadataRequestTopic, MetadataResponsePartition
+from kafkapy_wire.messages.offset_for_leader_epoch import (
+    OffsetForLeaderEpochRequest,
+    OffsetForLeaderPartition,
+    OffsetForLeaderTopic,
+)
 from kafkapy_wire.messages.remove_raft_voter import RemoveRaftVoterRequest
 from kafkapy_wire.messages.update_features import FeatureUpdateKey, UpdateFeaturesRequest
 
@@ -47,6 +54,8 @@ GROUPS = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand"
 TRANSACTIONS = "org.apache.kafka.tools.TransactionsCommand"
 TOPIC_RESOURCE, SET = 2, 0
 DOWNGRADE, UPGRADE = 2, 1
+eventually = partial(eventually_within, seconds=90)
+"""Up to six nodes and a JVM may have two cores."""
 
 
 @contextmanager
@@ -101,6 +110,24 @@ def until_replicas(cluster: MixedCluster, node_id: int, topic: str, replicas: Se
     eventually(
         lambda: sorted(partitions(cluster, node_id, topic)[0].isr_nodes) == sorted(replicas), "the replicas have moved"
     )
+
+
+def eligible_leaders(cluster: MixedCluster, node_id: int, topic: str) -> list[int]:
+    """Of the first partition, beside those in sync (KIP-966)."""
+    request = DescribeTopicPartitionsRequest(topics=[TopicRequest(name=topic)])
+    found = cluster.ask(cluster.port(node_id), request).topics[0].partitions[0]
+    return sorted(found.eligible_leader_replicas or [])
+
+
+def end_of_epoch(cluster: MixedCluster, node_id: int, topic: str, epoch: int) -> tuple[int, int]:
+    """Leader epoch and end offset of the first partition, by its leader (OffsetForLeaderEpoch)."""
+    wanted = OffsetForLeaderPartition(partition=0, leader_epoch=epoch)
+    request = OffsetForLeaderEpochRequest(
+        replica_id=-1, topics=[OffsetForLeaderTopic(topic=topic, partitions=[wanted])]
+    )
+    found = cluster.ask(cluster.port(node_id), request).topics[0].partitions[0]
+    assert found.error_code == ErrorCode.NONE, found
+    return found.leader_epoch, found.end_offset
 
 
 def leaders(cluster: MixedCluster, node_id: int, topic: str) -> list[int]:
@@ -247,6 +274,13 @@ def test_records_come_whole_from_leaders_and_followers_of_both_kinds(mixed: Mixe
         until_in_sync(mixed, broker_id, "records")
     more("again")
     assert consume(mixed.bootstrap, "records", 3) == expected
+    # Below min.insync.replicas those that leave the ISR stay eligible leaders, whoever decides and whoever is asked.
+    mixed.stop(1)
+    mixed.stop(2)
+    assert eligible_leaders(mixed, 3, "records") == [2]
+    mixed.start(1, 2)
+    until_in_sync(mixed, 2, "records")
+    eventually(lambda: eligible_leaders(mixed, 1, "records") == eligible_leaders(mixed, 2, "records") == [], "in sync")
 
 
 def test_groups_and_transactions_span_brokers_of_both_kinds(mixed: MixedCluster) -> None:
@@ -303,13 +337,17 @@ def test_groups_and_transactions_span_brokers_of_both_kinds(mixed: MixedCluster)
 # Logs that differ
 
 
-@pytest.mark.parametrize("first", [1, 2])
-def test_records_that_only_a_dead_leader_had_are_truncated_when_it_comes_back(tmp_path: Path, first: int) -> None:
-    """Broker 1 is kafkapy's, broker 2 Apache Kafka's: each is once the one whose log diverges."""
+@pytest.mark.parametrize(("first", "release"), [(1, None), (2, "3.9")])
+def test_records_that_only_a_dead_leader_had_are_truncated_when_it_comes_back(
+    tmp_path: Path, first: int, release: str | None
+) -> None:
+    """Broker 1 is kafkapy's, broker 2 Apache Kafka's: each is once the one whose log diverges. At two levels of
+    metadata.version.
+    """
     other = 3 - first
     nodes = members(kafkapy=[(100, "controller"), (1, "broker")], apache=[(2, "broker")])
     settings = {"replica.lag.time.max.ms": "60000"}
-    with checked(MixedCluster(tmp_path, nodes, settings=settings)) as cluster:
+    with checked(MixedCluster(tmp_path, nodes, settings=settings, release=release)) as cluster:
         create(cluster, other, "t", [[first, other]])
         produce(at(cluster, first), "t", {0: [f"both-{number}" for number in range(20)]})
         cluster.pause(other)
@@ -325,8 +363,10 @@ def test_records_that_only_a_dead_leader_had_are_truncated_when_it_comes_back(tm
         assert len(kept[0]) < 20 + 15 + 2
         cluster.start(first)
         until_in_sync(cluster, other, "t")
+        epochs = [end_of_epoch(cluster, other, "t", epoch) for epoch in (0, 1)]
         cluster.stop(other)
         assert leaders(cluster, first, "t") == [first]
+        assert [end_of_epoch(cluster, first, "t", epoch) for epoch in (0, 1)] == epochs
         assert consume(at(cluster, first), "t", 1) == kept
 
 
