@@ -8,15 +8,13 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from compat_tests.apache_kafka import CLUSTER_ID, java_tools
-from compat_tests.deadlines import eventually as eventually_within
-from compat_tests.mixed_cluster import MixedCluster, members
+from compat_tests.mixed_cluster import MixedCluster, eventually
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.add_raft_voter import AddRaftVoterRequest, Listener
 from kafkapy_wire.messages.alter_partition_reassignments import (
@@ -54,8 +52,6 @@ GROUPS = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand"
 TRANSACTIONS = "org.apache.kafka.tools.TransactionsCommand"
 TOPIC_RESOURCE, SET = 2, 0
 DOWNGRADE, UPGRADE = 2, 1
-eventually = partial(eventually_within, seconds=90)
-"""Up to six nodes and a JVM may have two cores."""
 
 
 @contextmanager
@@ -187,17 +183,15 @@ def consume(servers: str, topic: str, count: int) -> dict[int, list[str]]:
 
 # A quorum of two kafkapy controllers and one of Apache Kafka
 
-KKA = members(
-    kafkapy=[(100, "controller"), (101, "controller"), (1, "broker"), (3, "broker")],
-    apache=[(102, "controller"), (2, "broker")],
-)
+OURS = {100: "controller", 101: "controller", 1: "broker", 3: "broker"}
+THEIRS = {102: "controller", 2: "broker"}
 BROKERS = (1, 2, 3)
 
 
 @pytest.fixture(scope="module")
 def mixed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MixedCluster]:
     """Controllers 100 and 101 and brokers 1 and 3 are kafkapy's, controller 102 and broker 2 are Apache Kafka's."""
-    with checked(MixedCluster(tmp_path_factory.mktemp("mixed"), KKA)) as cluster:
+    with checked(MixedCluster(tmp_path_factory.mktemp("mixed"), kafkapy=OURS, apache=THEIRS)) as cluster:
         yield cluster
 
 
@@ -243,7 +237,7 @@ def test_controllers_of_both_kinds_lead_in_turn_and_write_one_log(mixed: MixedCl
         described = mixed.describe_quorum(mixed.leader())
         assert described is not None
         everybody = [*described.current_voters, *described.observers]
-        return len(everybody) == len(KKA) and len({each.log_end_offset for each in everybody}) == 1
+        return len(everybody) == len(mixed.places) and len({each.log_end_offset for each in everybody}) == 1
 
     eventually(same_ends, "all nodes have the whole log")
     logs = [mixed.metadata(node_id) for node_id in (100, 101, 102, *BROKERS)]
@@ -345,15 +339,15 @@ def test_records_that_only_a_dead_leader_had_are_truncated_when_it_comes_back(
     metadata.version.
     """
     other = 3 - first
-    nodes = members(kafkapy=[(100, "controller"), (1, "broker")], apache=[(2, "broker")])
+    ours, theirs = {100: "controller", 1: "broker"}, {2: "broker"}
     settings = {"replica.lag.time.max.ms": "60000"}
-    with checked(MixedCluster(tmp_path, nodes, settings=settings, release=release)) as cluster:
+    with checked(MixedCluster(tmp_path, kafkapy=ours, apache=theirs, settings=settings, release=release)) as cluster:
         create(cluster, other, "t", [[first, other]])
         produce(at(cluster, first), "t", {0: [f"both-{number}" for number in range(20)]})
         cluster.pause(other)
         for batch in range(3):
             produce(at(cluster, first), "t", {0: [f"lost-{batch}-{number}" for number in range(5)]}, acks="1")
-        cluster.stop(first, kill=True)
+        cluster.kill(first)
         cluster.go_on(other)
         eventually(lambda: leaders(cluster, other, "t") == [other], "the other broker leads")
         produce(at(cluster, other), "t", {0: ["new-1", "new-2"]})
@@ -375,9 +369,9 @@ def test_records_that_only_a_dead_leader_had_are_truncated_when_it_comes_back(
 
 def test_snapshots_of_the_metadata_are_fetched_from_either_kind(tmp_path: Path) -> None:
     """A controller that was away gets the snapshot of a leader of the other kind, in both directions."""
-    nodes = members(kafkapy=[(100, "controller"), (101, "controller"), (1, "broker")], apache=[(102, "controller")])
+    ours, theirs = {100: "controller", 101: "controller", 1: "broker"}, {102: "controller"}
     settings = {"metadata.log.max.record.bytes.between.snapshots": "2000", "metadata.max.retention.ms": "0"}
-    with checked(MixedCluster(tmp_path, nodes, settings=settings)) as cluster:
+    with checked(MixedCluster(tmp_path, kafkapy=ours, apache=theirs, settings=settings)) as cluster:
         made = 0
 
         def log_begins(node_id: int) -> int:
@@ -416,7 +410,7 @@ def test_snapshots_of_the_metadata_are_fetched_from_either_kind(tmp_path: Path) 
             cluster.start(leader)
         cluster.stop(100)
         shutil.rmtree(cluster.data_dir(100))
-        cluster.format([100])
+        cluster.format(100)
         make_topics()
         assert cluster.leader() == 102
         cluster.start(100)
@@ -429,8 +423,8 @@ def test_snapshots_of_the_metadata_are_fetched_from_either_kind(tmp_path: Path) 
 
 def test_voters_of_either_kind_are_added_and_removed_by_leaders_of_either_kind(tmp_path: Path) -> None:
     """kraft.version 1: it begins with a controller of Apache Kafka alone, and ends without it."""
-    nodes = members(kafkapy=[(101, "controller"), (1, "broker")], apache=[(100, "controller"), (102, "controller")])
-    cluster = MixedCluster(tmp_path, nodes, first_voters=[100])
+    ours, theirs = {101: "controller", 1: "broker"}, {100: "controller", 102: "controller"}
+    cluster = MixedCluster(tmp_path, kafkapy=ours, apache=theirs, first_voters=[100])
 
     def voters() -> list[int]:
         described = cluster.describe_quorum(eventually(lambda: max(cluster.leader(), 0), "a leader"))
