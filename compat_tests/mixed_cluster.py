@@ -1,8 +1,8 @@
-"""A cluster of processes in which some nodes are kafkapy's and some are Apache Kafka's.
+"""A cluster in which some nodes are kafkapy's and some are Apache Kafka's.
 
-Every node has a properties file with Kafka's settings, and a directory that its own tool has formatted. The nodes of
-Apache Kafka share one JVM. Whoever looks at the cluster asks its nodes by requests; the logs of both kinds are read for
-what must not be in them.
+Every node has a properties file with Kafka's settings, and a directory that its own tool has formatted. kafkapy's nodes
+are processes; those of Apache Kafka share one JVM, which also reads files. Whoever looks at the cluster asks its nodes
+by requests; the logs of both kinds are read for what must not be in them.
 """
 
 from __future__ import annotations
@@ -13,17 +13,18 @@ import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from enum import Enum
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
-from compat_tests.apache_kafka import CLUSTER_ID, free_port
-from compat_tests.deadlines import eventually
+from compat_tests.apache_kafka import CLUSTER_ID
+from compat_tests.cluster.node_process import KAFKAPY, STOP_SECONDS_MAX, NodeProcess
+from compat_tests.cluster.properties import SETTINGS, NodePlace, free_ports, server_properties
+from compat_tests.deadlines import eventually as eventually_within
 from compat_tests.differential.peer import Connection, ConnectionClosed, api_key_of
 from compat_tests.kafka_series import KafkaSeries
-from compat_tests.kafkapy_process import STOP_TIMEOUT_SECONDS, TRACEBACK, KafkapyFailed, kafkapy_command
-from compat_tests.orphans import dying_with_us
+from compat_tests.kafkapy_process import TRACEBACK, kafkapy_command
 from kafkapy_wire.api_keys import API_VERSIONS
 from kafkapy_wire.message import Message
 from kafkapy_wire.messages.describe_quorum import (
@@ -35,7 +36,7 @@ from kafkapy_wire.messages.describe_quorum import DescribeQuorumRequestPartition
 from kafkapy_wire.messages.describe_quorum import DescribeQuorumRequestTopicData as AskedTopic
 from kafkapy_wire.uuid import Uuid, parse_uuid, random_uuid, uuid_text
 
-STARTED = re.compile(r"node \d+ started")
+HOST = "127.0.0.1"
 METADATA_TOPIC = "__cluster_metadata"
 LOG_ENTRY = re.compile(r"^\[[^]]*\] ", re.MULTILINE)
 SHOWN_CHARACTERS_MAX = 3_000
@@ -43,84 +44,58 @@ USUAL = (
     "NotControllerException",  # a request that comes while controllers change
     "to exist, but it was missing. Creating...",  # a partition that was added to a topic
     "controller event queue overloaded",  # a machine that is busy
+    "Exceptionally slow controller event",
 )
 """Errors that Apache Kafka logs among its own nodes, too."""
-
-SETTINGS = {
-    "controller.listener.names": "CONTROLLER",
-    "inter.broker.listener.name": "PLAINTEXT",
-    "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
-    "controller.quorum.election.timeout.ms": "300",
-    "controller.quorum.election.backoff.max.ms": "100",
-    "controller.quorum.fetch.timeout.ms": "1000",
-    "controller.quorum.request.timeout.ms": "1000",
-    "broker.session.timeout.ms": "3000",
-    "broker.heartbeat.interval.ms": "200",
-    "replica.lag.time.max.ms": "3000",
-    "offsets.topic.num.partitions": "4",
-    "transaction.state.log.num.partitions": "4",
-    "group.initial.rebalance.delay.ms": "0",
-}
-
-
-class Kind(Enum):
-    KAFKAPY = "kafkapy"
-    APACHE = "apache"
-
-
-class Member(NamedTuple):
-    """A node of the cluster: `roles` as in process.roles."""
-
-    node_id: int
-    kind: Kind
-    roles: str
-
-    @property
-    def is_broker(self) -> bool:
-        return "broker" in self.roles
-
-    @property
-    def is_controller(self) -> bool:
-        return "controller" in self.roles
-
-
-def members(**roles_of: Sequence[tuple[int, str]]) -> list[Member]:
-    """`members(kafkapy=[(1, "controller")], apache=[(2, "broker")])`."""
-    return [Member(node_id, Kind(kind), roles) for kind, nodes in roles_of.items() for node_id, roles in nodes]
+eventually = partial(eventually_within, seconds=90)
+"""Up to six nodes and a JVM may have two cores."""
 
 
 class MixedCluster:
-    """Started within `with`.
+    """Started within `with`. Nodes are given as their ids and process.roles.
 
     With `first_voters` the quorum is dynamic (kraft.version 1) and begins with these; otherwise all controllers vote.
+    The cluster begins at the metadata.version of `release`, at the newest if it is not given.
     """
 
     def __init__(
         self,
         directory: Path,
-        members: Sequence[Member],
         *,
+        kafkapy: Mapping[int, str],
+        apache: Mapping[int, str],
         settings: Mapping[str, str] | None = None,
         first_voters: Sequence[int] = (),
-        log_level: str = "INFO",
+        release: str | None = None,
     ) -> None:
-        self.directory = directory
-        self.members = {member.node_id: member for member in members}
-        self._ports = {member.node_id: (free_port(), free_port()) for member in members}
+        roles_of = {**kafkapy, **apache}
+        ports = free_ports(2 * len(roles_of))
+        self.places = {
+            node_id: NodePlace(node_id, roles, HOST, *ports[2 * n : 2 * n + 2])
+            for n, (node_id, roles) in enumerate(roles_of.items())
+        }
+        self._apache = frozenset(apache)
+        self._directory = directory
         self._given = dict(settings or {})
         self._first_voters = tuple(first_voters)
-        self._log_level = log_level
-        self._directory_ids = {node_id: uuid_text(random_uuid()) for node_id in self.members}
+        self._release = release
+        self._directory_ids = {node_id: uuid_text(random_uuid()) for node_id in roles_of}
         self._series: KafkaSeries | None = None
-        self._processes: dict[int, subprocess.Popen[bytes]] = {}
-        self._positions: dict[int, int] = {}  # of the logs, when a node was started
         self._dead_logs = ""  # of JVMs that were killed
-        directory.mkdir(parents=True, exist_ok=True)
+        self._processes = {
+            node_id: NodeProcess(
+                KAFKAPY, self.places[node_id], self._home(node_id), self._text_of(node_id), cluster_id=CLUSTER_ID
+            )
+            for node_id in kafkapy
+        }
+        for node_id in apache:
+            self._home(node_id).mkdir(parents=True)
+            self._properties(node_id).write_text(self._text_of(node_id))
 
     def __enter__(self) -> Self:
         try:
-            self.format()
-            self.start()
+            self.format(*self.places)
+            self.start(*self.places)
         except BaseException:
             print(self.output())
             self.close()
@@ -136,64 +111,46 @@ class MixedCluster:
 
     # Where things are
 
-    def broker_port(self, node_id: int) -> int:
-        return self._ports[node_id][0]
-
     def controller_port(self, node_id: int) -> int:
-        return self._ports[node_id][1]
+        return self.places[node_id].controller_port
 
     def port(self, node_id: int) -> int:
-        """Of the listener that the node's requests of administrators go to."""
-        return self.broker_port(node_id) if self.members[node_id].is_broker else self.controller_port(node_id)
+        """Of the broker."""
+        return self.places[node_id].port
 
     @property
     def bootstrap(self) -> str:
         """The brokers, whether they run or not."""
-        return ",".join(f"127.0.0.1:{self.broker_port(each)}" for each, m in self.members.items() if m.is_broker)
-
-    def data_dir(self, node_id: int) -> Path:
-        return self.directory / f"node-{node_id}"
+        return ",".join(each.bootstrap for each in self.places.values() if each.is_broker)
 
     @property
     def controllers(self) -> list[int]:
-        return [each.node_id for each in self.members.values() if each.is_controller]
+        return [each.node_id for each in self.places.values() if each.is_controller]
+
+    def _home(self, node_id: int) -> Path:
+        return self._directory / f"node-{node_id}"
+
+    def data_dir(self, node_id: int) -> Path:
+        return self._home(node_id) / "data"
 
     def _properties(self, node_id: int) -> Path:
-        return self.directory / f"node-{node_id}.properties"
+        return self._home(node_id) / "server.properties"
 
-    def _log_file(self, node_id: int) -> Path:
-        return self.directory / f"node-{node_id}.log"
-
-    def _settings_of(self, member: Member) -> dict[str, str]:
-        broker_port, controller_port = self._ports[member.node_id]
-        listeners = [f"PLAINTEXT://127.0.0.1:{broker_port}"] * member.is_broker
-        listeners += [f"CONTROLLER://127.0.0.1:{controller_port}"] * member.is_controller
-        if self._first_voters:
-            servers = ",".join(f"127.0.0.1:{self.controller_port(each)}" for each in self.controllers)
-            quorum = {"controller.quorum.bootstrap.servers": servers}
-        else:
-            voters = ",".join(f"{each}@127.0.0.1:{self.controller_port(each)}" for each in self.controllers)
-            quorum = {"controller.quorum.voters": voters}
-        brokers = sum(each.is_broker for each in self.members.values())
-        replicas = str(max(1, min(brokers, 3)))
-        common = dict(SETTINGS)
-        if not member.is_broker:
-            del common["inter.broker.listener.name"]
-        return {
-            **common,
+    def _text_of(self, node_id: int) -> str:
+        replicas = str(min(3, max(1, sum(each.is_broker for each in self.places.values()))))
+        settings = {
+            **SETTINGS,
             "default.replication.factor": replicas,
+            "min.insync.replicas": "1",
             "offsets.topic.replication.factor": replicas,
             "transaction.state.log.replication.factor": replicas,
             "transaction.state.log.min.isr": "1",
-            "share.coordinator.state.topic.replication.factor": replicas,
-            "share.coordinator.state.topic.min.isr": "1",
             **self._given,
-            "node.id": str(member.node_id),
-            "process.roles": member.roles,
-            "listeners": ",".join(listeners),
-            "log.dirs": str(self.data_dir(member.node_id)),
-            **quorum,
         }
+        if self._first_voters:
+            servers = ",".join(f"{HOST}:{self.controller_port(each)}" for each in self.controllers)
+            settings |= {"controller.quorum.voters": "", "controller.quorum.bootstrap.servers": servers}
+        return server_properties(self.places[node_id], [*self.places.values()], self.data_dir(node_id), settings)
 
     # Life
 
@@ -201,76 +158,39 @@ class MixedCluster:
     def series(self) -> KafkaSeries:
         """The JVM of Apache Kafka's nodes, which can also read files."""
         if self._series is None:
-            self._series = KafkaSeries(log_level=self._log_level)
+            self._series = KafkaSeries(log_level="INFO")
         return self._series
 
-    def format(self, node_ids: Sequence[int] | None = None) -> None:
-        """Have the tools of these nodes, of all if not given, format their directories."""
+    def format(self, *node_ids: int) -> None:
+        """Have these nodes' own tools format their directories."""
         first = self._first_voters
-        for node_id in self.members if node_ids is None else node_ids:
-            member = self.members[node_id]
-            text = "".join(f"{name}={value}\n" for name, value in self._settings_of(member).items())
-            self._properties(node_id).write_text(text)
-            options: list[str] = []
+        for node_id in node_ids:
+            options = [] if self._release is None else ["--release-version", self._release]
             if node_id in first:
-                voters = (f"{i}@127.0.0.1:{self.controller_port(i)}:{self._directory_ids[i]}" for i in first)
-                options = ["--initial-controllers", ",".join(voters)]
-            elif first and member.is_controller:
-                options = ["--no-initial-controllers"]
-            if member.kind is Kind.APACHE:
-                self.series.format_with(self._properties(node_id), *options)
+                voters = (f"{i}@{HOST}:{self.controller_port(i)}:{self._directory_ids[i]}" for i in first)
+                options += ["--initial-controllers", ",".join(voters)]
+            elif first and self.places[node_id].is_controller:
+                options += ["--no-initial-controllers"]
+            file = self._properties(node_id)
+            if node_id in self._apache:
+                self.series.format_with(file, *options)
             else:
-                command = [
-                    kafkapy_command(),
-                    "format",
-                    "-t",
-                    CLUSTER_ID,
-                    "-c",
-                    str(self._properties(node_id)),
-                    *options,
-                ]
-                done = subprocess.run(command, capture_output=True, text=True, timeout=STOP_TIMEOUT_SECONDS)
+                command = [kafkapy_command(), "format", "--cluster-id", CLUSTER_ID, "--config", str(file), *options]
+                done = subprocess.run(command, capture_output=True, text=True, timeout=STOP_SECONDS_MAX)
                 assert not done.returncode, done.stdout + done.stderr
 
     def start(self, *node_ids: int) -> None:
-        """Start these nodes, all of them at once if none is named, and return when each has started."""
-        chosen = node_ids or tuple(self.members)
-        for node_id in chosen:
-            self.begin(node_id)
-        for node_id in chosen:
-            self.wait_for_start(node_id)
-
-    def begin(self, node_id: int) -> None:
-        """Have a node start; it may wait for others."""
-        if self.members[node_id].kind is Kind.APACHE:
-            self.series.begin(self._properties(node_id))
-            return
-        command = [kafkapy_command(), "start", "--log-level", "info", str(self._properties(node_id))]
-        self._positions[node_id] = len(self._log_of(node_id))
-        with self._log_file(node_id).open("ab") as log:
-            self._processes[node_id] = subprocess.Popen(
-                dying_with_us(command),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, "PYTHONUNBUFFERED": "1"},
-                start_new_session=True,
-            )
-
-    def wait_for_start(self, node_id: int) -> None:
-        if self.members[node_id].kind is Kind.APACHE:
-            self.series.wait_for_start(self._properties(node_id))
-            return
-        process = self._processes[node_id]
-        position = self._positions[node_id]
-
-        def started() -> bool:
-            printed = self._log_of(node_id)[position:]
-            if process.poll() is not None:
-                raise KafkapyFailed(f"node {node_id} ended with {process.returncode}:\n{printed}")
-            return STARTED.search(printed) is not None
-
-        eventually(started, f"node {node_id} has started")
+        """Start these nodes at once, and return when each of them has started."""
+        for node_id in node_ids:
+            if node_id in self._apache:
+                self.series.begin(self._properties(node_id))
+            else:
+                self._processes[node_id].start(wait=False)
+        for node_id in node_ids:
+            if node_id in self._apache:
+                self.series.wait_for_start(self._properties(node_id))
+            else:
+                self._processes[node_id].wait_until_ready()
 
     def pause(self, node_id: int) -> None:
         """Stop the process of a node, of Apache Kafka all of them, until `go_on`."""
@@ -280,35 +200,30 @@ class MixedCluster:
         os.kill(self._pid(node_id), signal.SIGCONT)
 
     def _pid(self, node_id: int) -> int:
-        return self.series.pid if self.members[node_id].kind is Kind.APACHE else self._processes[node_id].pid
+        return self.series.pid if node_id in self._apache else self._processes[node_id].pid
 
-    def stop(self, node_id: int, *, kill: bool = False) -> None:
-        """End a node in order. With `kill` as SIGKILL does: of Apache Kafka all nodes, as they share a JVM."""
-        if self.members[node_id].kind is Kind.APACHE:
-            if kill:
-                self._dead_logs += self.series.log()
-                self.series.kill()
-                self.series.close()
-                self._series = None
-            else:
-                self.series.stop(self._properties(node_id))
-            return
-        process = self._processes.pop(node_id)
-        process.send_signal(signal.SIGKILL if kill else signal.SIGTERM)
-        try:
-            process.wait(STOP_TIMEOUT_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(STOP_TIMEOUT_SECONDS)
-            raise KafkapyFailed(f"TERM did not stop node {node_id}:\n{self._log_of(node_id)}") from None
-        assert kill or process.returncode == 0, self._log_of(node_id)
+    def stop(self, node_id: int) -> None:
+        """Stop a node in order."""
+        if node_id in self._apache:
+            self.series.stop(self._properties(node_id))
+        else:
+            assert self._processes[node_id].stop() == 0, self._processes[node_id].last_output()
+
+    def kill(self, node_id: int) -> None:
+        """As SIGKILL does: of Apache Kafka all nodes, as they share a JVM."""
+        if node_id in self._apache:
+            self._dead_logs += self.series.log()
+            self._end_series()
+        else:
+            self._processes[node_id].kill()
 
     def close(self) -> None:
-        """End all of them at once, for a directory that nobody reads any more."""
+        """End all of them at once, for directories that nobody reads any more."""
         for process in self._processes.values():
-            process.kill()
-        for process in self._processes.values():
-            process.wait(STOP_TIMEOUT_SECONDS)
+            process.close()
+        self._end_series()
+
+    def _end_series(self) -> None:
         if self._series is not None:
             self._series.kill()
             self._series.close()
@@ -316,23 +231,19 @@ class MixedCluster:
 
     # Logs
 
-    def _log_of(self, node_id: int) -> str:
-        file = self._log_file(node_id)
-        return file.read_text(errors="replace") if file.exists() else ""
-
     def apache_log(self) -> str:
         """What the nodes of Apache Kafka have logged."""
         return self._dead_logs + ("" if self._series is None else self._series.log())
 
     def output(self) -> str:
         """All logs, for the report of a test that failed."""
-        ours = "".join(f"--- node {each}\n{self._log_of(each)}" for each in self.members if self._log_of(each))
+        ours = "".join(f"--- node {node_id}\n{each.output()}" for node_id, each in self._processes.items())
         return f"{ours}--- Apache Kafka\n{self.apache_log()}"
 
     def complaints(self) -> list[str]:
         """Errors in the logs of Apache Kafka's nodes, but for those that its own clusters have, and errors in ours."""
         theirs = [entry for entry in LOG_ENTRY.split(self.apache_log()) if entry.startswith(("ERROR", "FATAL"))]
-        ours = [self._log_of(each) for each in self.members]
+        ours = [each.bugs() or each.output() for each in self._processes.values()]
         return [entry[:SHOWN_CHARACTERS_MAX] for entry in theirs if not any(usual in entry for usual in USUAL)] + [
             text for text in ours if TRACEBACK in text or " ERROR " in text
         ]
@@ -368,7 +279,9 @@ class MixedCluster:
 
     def next_leader(self, leader_id: int) -> int:
         """The controller that leads when `leader_id` does not any more."""
-        return eventually(lambda: leader != leader_id and leader if (leader := self.leader()) >= 0 else 0, "a leader")
+        return eventually(
+            lambda: leader != leader_id and leader if (leader := self.leader()) >= 0 else 0, "a leader", seconds=90
+        )
 
     def metadata(self, node_id: int) -> list[Mapping[str, Any]]:
         """The records in the metadata log of a node, read by Apache Kafka's code."""

@@ -14,8 +14,7 @@ from typing import Any
 import pytest
 
 from compat_tests.apache_kafka import CLUSTER_ID, java_tools
-from compat_tests.deadlines import eventually
-from compat_tests.mixed_cluster import MixedCluster, members
+from compat_tests.mixed_cluster import MixedCluster, eventually
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.add_raft_voter import AddRaftVoterRequest, Listener
 from kafkapy_wire.messages.alter_partition_reassignments import (
@@ -29,12 +28,18 @@ from kafkapy_wire.messages.create_topics import (
     CreatableTopicConfig,
     CreateTopicsRequest,
 )
+from kafkapy_wire.messages.describe_topic_partitions import DescribeTopicPartitionsRequest, TopicRequest
 from kafkapy_wire.messages.incremental_alter_configs import (
     AlterableConfig,
     AlterConfigsResource,
     IncrementalAlterConfigsRequest,
 )
 from kafkapy_wire.messages.metadata import MetadataRequest, MetadataRequestTopic, MetadataResponsePartition
+from kafkapy_wire.messages.offset_for_leader_epoch import (
+    OffsetForLeaderEpochRequest,
+    OffsetForLeaderPartition,
+    OffsetForLeaderTopic,
+)
 from kafkapy_wire.messages.remove_raft_voter import RemoveRaftVoterRequest
 from kafkapy_wire.messages.update_features import FeatureUpdateKey, UpdateFeaturesRequest
 
@@ -103,6 +108,24 @@ def until_replicas(cluster: MixedCluster, node_id: int, topic: str, replicas: Se
     )
 
 
+def eligible_leaders(cluster: MixedCluster, node_id: int, topic: str) -> list[int]:
+    """Of the first partition, beside those in sync (KIP-966)."""
+    request = DescribeTopicPartitionsRequest(topics=[TopicRequest(name=topic)])
+    found = cluster.ask(cluster.port(node_id), request).topics[0].partitions[0]
+    return sorted(found.eligible_leader_replicas or [])
+
+
+def end_of_epoch(cluster: MixedCluster, node_id: int, topic: str, epoch: int) -> tuple[int, int]:
+    """Leader epoch and end offset of the first partition, by its leader (OffsetForLeaderEpoch)."""
+    wanted = OffsetForLeaderPartition(partition=0, leader_epoch=epoch)
+    request = OffsetForLeaderEpochRequest(
+        replica_id=-1, topics=[OffsetForLeaderTopic(topic=topic, partitions=[wanted])]
+    )
+    found = cluster.ask(cluster.port(node_id), request).topics[0].partitions[0]
+    assert found.error_code == ErrorCode.NONE, found
+    return found.leader_epoch, found.end_offset
+
+
 def leaders(cluster: MixedCluster, node_id: int, topic: str) -> list[int]:
     return [each.leader_id for each in partitions(cluster, node_id, topic)]
 
@@ -160,17 +183,15 @@ def consume(servers: str, topic: str, count: int) -> dict[int, list[str]]:
 
 # A quorum of two kafkapy controllers and one of Apache Kafka
 
-KKA = members(
-    kafkapy=[(100, "controller"), (101, "controller"), (1, "broker"), (3, "broker")],
-    apache=[(102, "controller"), (2, "broker")],
-)
+OURS = {100: "controller", 101: "controller", 1: "broker", 3: "broker"}
+THEIRS = {102: "controller", 2: "broker"}
 BROKERS = (1, 2, 3)
 
 
 @pytest.fixture(scope="module")
 def mixed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MixedCluster]:
     """Controllers 100 and 101 and brokers 1 and 3 are kafkapy's, controller 102 and broker 2 are Apache Kafka's."""
-    with checked(MixedCluster(tmp_path_factory.mktemp("mixed"), KKA)) as cluster:
+    with checked(MixedCluster(tmp_path_factory.mktemp("mixed"), kafkapy=OURS, apache=THEIRS)) as cluster:
         yield cluster
 
 
@@ -216,7 +237,7 @@ def test_controllers_of_both_kinds_lead_in_turn_and_write_one_log(mixed: MixedCl
         described = mixed.describe_quorum(mixed.leader())
         assert described is not None
         everybody = [*described.current_voters, *described.observers]
-        return len(everybody) == len(KKA) and len({each.log_end_offset for each in everybody}) == 1
+        return len(everybody) == len(mixed.places) and len({each.log_end_offset for each in everybody}) == 1
 
     eventually(same_ends, "all nodes have the whole log")
     logs = [mixed.metadata(node_id) for node_id in (100, 101, 102, *BROKERS)]
@@ -247,6 +268,13 @@ def test_records_come_whole_from_leaders_and_followers_of_both_kinds(mixed: Mixe
         until_in_sync(mixed, broker_id, "records")
     more("again")
     assert consume(mixed.bootstrap, "records", 3) == expected
+    # Below min.insync.replicas those that leave the ISR stay eligible leaders, whoever decides and whoever is asked.
+    mixed.stop(1)
+    mixed.stop(2)
+    assert eligible_leaders(mixed, 3, "records") == [2]
+    mixed.start(1, 2)
+    until_in_sync(mixed, 2, "records")
+    eventually(lambda: eligible_leaders(mixed, 1, "records") == eligible_leaders(mixed, 2, "records") == [], "in sync")
 
 
 def test_groups_and_transactions_span_brokers_of_both_kinds(mixed: MixedCluster) -> None:
@@ -303,19 +331,23 @@ def test_groups_and_transactions_span_brokers_of_both_kinds(mixed: MixedCluster)
 # Logs that differ
 
 
-@pytest.mark.parametrize("first", [1, 2])
-def test_records_that_only_a_dead_leader_had_are_truncated_when_it_comes_back(tmp_path: Path, first: int) -> None:
-    """Broker 1 is kafkapy's, broker 2 Apache Kafka's: each is once the one whose log diverges."""
+@pytest.mark.parametrize(("first", "release"), [(1, None), (2, "3.9")])
+def test_records_that_only_a_dead_leader_had_are_truncated_when_it_comes_back(
+    tmp_path: Path, first: int, release: str | None
+) -> None:
+    """Broker 1 is kafkapy's, broker 2 Apache Kafka's: each is once the one whose log diverges. At two levels of
+    metadata.version.
+    """
     other = 3 - first
-    nodes = members(kafkapy=[(100, "controller"), (1, "broker")], apache=[(2, "broker")])
+    ours, theirs = {100: "controller", 1: "broker"}, {2: "broker"}
     settings = {"replica.lag.time.max.ms": "60000"}
-    with checked(MixedCluster(tmp_path, nodes, settings=settings)) as cluster:
+    with checked(MixedCluster(tmp_path, kafkapy=ours, apache=theirs, settings=settings, release=release)) as cluster:
         create(cluster, other, "t", [[first, other]])
         produce(at(cluster, first), "t", {0: [f"both-{number}" for number in range(20)]})
         cluster.pause(other)
         for batch in range(3):
             produce(at(cluster, first), "t", {0: [f"lost-{batch}-{number}" for number in range(5)]}, acks="1")
-        cluster.stop(first, kill=True)
+        cluster.kill(first)
         cluster.go_on(other)
         eventually(lambda: leaders(cluster, other, "t") == [other], "the other broker leads")
         produce(at(cluster, other), "t", {0: ["new-1", "new-2"]})
@@ -325,8 +357,10 @@ def test_records_that_only_a_dead_leader_had_are_truncated_when_it_comes_back(tm
         assert len(kept[0]) < 20 + 15 + 2
         cluster.start(first)
         until_in_sync(cluster, other, "t")
+        epochs = [end_of_epoch(cluster, other, "t", epoch) for epoch in (0, 1)]
         cluster.stop(other)
         assert leaders(cluster, first, "t") == [first]
+        assert [end_of_epoch(cluster, first, "t", epoch) for epoch in (0, 1)] == epochs
         assert consume(at(cluster, first), "t", 1) == kept
 
 
@@ -335,9 +369,9 @@ def test_records_that_only_a_dead_leader_had_are_truncated_when_it_comes_back(tm
 
 def test_snapshots_of_the_metadata_are_fetched_from_either_kind(tmp_path: Path) -> None:
     """A controller that was away gets the snapshot of a leader of the other kind, in both directions."""
-    nodes = members(kafkapy=[(100, "controller"), (101, "controller"), (1, "broker")], apache=[(102, "controller")])
+    ours, theirs = {100: "controller", 101: "controller", 1: "broker"}, {102: "controller"}
     settings = {"metadata.log.max.record.bytes.between.snapshots": "2000", "metadata.max.retention.ms": "0"}
-    with checked(MixedCluster(tmp_path, nodes, settings=settings)) as cluster:
+    with checked(MixedCluster(tmp_path, kafkapy=ours, apache=theirs, settings=settings)) as cluster:
         made = 0
 
         def log_begins(node_id: int) -> int:
@@ -376,7 +410,7 @@ def test_snapshots_of_the_metadata_are_fetched_from_either_kind(tmp_path: Path) 
             cluster.start(leader)
         cluster.stop(100)
         shutil.rmtree(cluster.data_dir(100))
-        cluster.format([100])
+        cluster.format(100)
         make_topics()
         assert cluster.leader() == 102
         cluster.start(100)
@@ -389,8 +423,8 @@ def test_snapshots_of_the_metadata_are_fetched_from_either_kind(tmp_path: Path) 
 
 def test_voters_of_either_kind_are_added_and_removed_by_leaders_of_either_kind(tmp_path: Path) -> None:
     """kraft.version 1: it begins with a controller of Apache Kafka alone, and ends without it."""
-    nodes = members(kafkapy=[(101, "controller"), (1, "broker")], apache=[(100, "controller"), (102, "controller")])
-    cluster = MixedCluster(tmp_path, nodes, first_voters=[100])
+    ours, theirs = {101: "controller", 1: "broker"}, {100: "controller", 102: "controller"}
+    cluster = MixedCluster(tmp_path, kafkapy=ours, apache=theirs, first_voters=[100])
 
     def voters() -> list[int]:
         described = cluster.describe_quorum(eventually(lambda: max(cluster.leader(), 0), "a leader"))
