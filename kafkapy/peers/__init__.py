@@ -1,8 +1,9 @@
 """Connections to other nodes of the cluster.
 
-peer.py     one node at one address: requests and their answers, one at a time
-peers.py    all of them, by address or by broker id
-channel.py  the active controller, wherever it is
+peer.py         one node at one address: requests and their answers, one at a time
+peer_socket.py  the connection to it
+peers.py        all of them, by address or by broker id
+channel.py      the active controller, wherever it is
 """
 
 from kafkapy.peers.channel import ControllerChannel
