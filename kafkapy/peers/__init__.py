@@ -4,10 +4,11 @@ peer.py         one node at one address: requests and their answers, one at a ti
 peer_socket.py  the connection to it
 peers.py        all of them, by address or by broker id
 channel.py      the active controller, wherever it is
+unavailable.py  what requests fail with
 """
 
 from kafkapy.peers.channel import ControllerChannel
-from kafkapy.peers.peer import Peer, PeerUnavailable
 from kafkapy.peers.peers import Peers
+from kafkapy.peers.unavailable import PeerUnavailable
 
-__all__ = ["ControllerChannel", "Peer", "PeerUnavailable", "Peers"]
+__all__ = ["ControllerChannel", "PeerUnavailable", "Peers"]

@@ -13,6 +13,7 @@ import trio
 
 from kafkapy import __version__
 from kafkapy.peers.peer_socket import NoAnswer, PeerSocket
+from kafkapy.peers.unavailable import PeerUnavailable
 from kafkapy_wire.api_keys import API_VERSIONS, ApiKey, request_header_version, response_class, response_header_version
 from kafkapy_wire.codec import decode, decode_from, encode, encoder
 from kafkapy_wire.errors import ErrorCode, MalformedMessage, UnsupportedVersion
@@ -28,13 +29,6 @@ _NEGOTIATED_VERSION: Final = 3
 _INT32 = struct.Struct(">i")
 _INT16 = struct.Struct(">h")
 _CORRELATION_ID_AT: Final = 8  # after the length of the frame, the API key and the version
-
-
-class PeerUnavailable(Exception):
-    """The request has no answer: no connection, none in time, or bytes that are no answer. The message says why.
-
-    The peer may have done what was asked.
-    """
 
 
 class Peer:

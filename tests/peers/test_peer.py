@@ -10,7 +10,8 @@ import pytest
 import trio
 import trio.testing
 
-from kafkapy.peers import Peer, PeerUnavailable
+from kafkapy.peers import PeerUnavailable
+from kafkapy.peers.peer import Peer
 from kafkapy.peers.peer_socket import RECEIVED_AT_ONCE, SMALL_BYTES
 from kafkapy_wire.api_keys import ApiKey
 from kafkapy_wire.codec import decode_from, encode
