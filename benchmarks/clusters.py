@@ -73,7 +73,14 @@ def apache_kafka() -> Peer:
     def commands(launch: Launch) -> list[list[str]]:
         return [kafka_start(_properties_file(launch, node_id)) for node_id in _node_ids()]
 
-    return Peer("kafka", f"Apache Kafka {KAFKA_VERSION}", install_kafka, commands, prepare, node_count=NODE_COUNT)
+    return Peer(
+        "kafka",
+        f"Apache Kafka {KAFKA_VERSION}",
+        install_kafka,
+        commands,
+        prepare,
+        node_count=NODE_COUNT,
+    )
 
 
 def _properties(launch: Launch, settings: Mapping[str, str]) -> list[Path]:
