@@ -1,4 +1,7 @@
-"""`python -m benchmarks`: kafkapy beside Apache Kafka, kfake and librdkafka's mock, as a table, JSON and a picture."""
+"""`python -m benchmarks`: kafkapy beside Apache Kafka, kfake and librdkafka's mock, as a table, JSON and a picture.
+
+With --cluster: clusters of three nodes, of kafkapy and of Apache Kafka.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +14,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchmarks import installation, plot, profiling, report, targets
+from benchmarks.clusters import CLUSTERS
 from benchmarks.measurement import FULL, QUICK, Results, Row, Scale
 from benchmarks.peers import PEERS, Peer
-from benchmarks.rows import ROWS
+from benchmarks.rows import CLUSTER_ROWS, ROWS
 from benchmarks.runner import FAILURES, run_row
 from compat_tests.apache_kafka import ApacheKafkaFailed, MissingTool
 
 RESULTS_DIRECTORY = Path(__file__).resolve().parent / "results"
 ROW_NAMES = [row.name for row in ROWS]
+CLUSTER_ROW_NAMES = [row.name for row in CLUSTER_ROWS]
 
 
 def main() -> int:
@@ -37,9 +42,12 @@ def main() -> int:
             file = arguments.output / f"profile-{row.name}.pstats"
             print(f"{profiling.profile(row, scale, file)}\n\nall of it: {file}")
             return 0
-        rows = [row for row in ROWS if row.name in arguments.only]
+        rows = [row for row in (CLUSTER_ROWS if arguments.cluster else ROWS) if row.name in arguments.only]
+        makers = CLUSTERS if arguments.cluster else PEERS
+        peers = [make() for name, make in makers.items() if name in arguments.peers]
         held_to = targets.merged(targets.TARGETS, targets.no_worse_than(arguments.before))
-        return _compare(rows, [PEERS[name]() for name in arguments.peers], scale, held_to, arguments.output)
+        figures = arguments.output / ("cluster.json" if arguments.cluster else "latest.json")
+        return _compare(rows, peers, scale, held_to, figures)
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     except (MissingTool, ApacheKafkaFailed, *FAILURES) as error:
@@ -49,20 +57,37 @@ def main() -> int:
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--cluster", action="store_true", help="clusters of three nodes instead of single brokers")
     parser.add_argument("--quick", action="store_true", help="less work and fewer rounds: to see that it runs")
     parser.add_argument(
-        "--only", type=_names(ROW_NAMES), default=ROW_NAMES, metavar="ROW[,ROW]", help=", ".join(ROW_NAMES)
+        "--only",
+        type=_names(ROW_NAMES + CLUSTER_ROW_NAMES),
+        metavar="ROW[,ROW]",
+        help=f"{', '.join(ROW_NAMES)}; of clusters: {', '.join(CLUSTER_ROW_NAMES)}",
     )
     parser.add_argument("--rounds", type=int, metavar="N", help="how often each peer is measured in turn")
     parser.add_argument(
-        "--peers", type=_names(list(PEERS)), default=list(PEERS), metavar="PEER[,PEER]", help=", ".join(PEERS)
+        "--peers",
+        type=_names(list(dict.fromkeys([*PEERS, *CLUSTERS]))),
+        metavar="PEER[,PEER]",
+        help=f"{', '.join(PEERS)}; of clusters: {', '.join(CLUSTERS)}",
     )
     parser.add_argument(
         "--before", type=_earlier_run, default={}, metavar="LATEST.JSON", help="an earlier run: no row may be worse"
     )
     parser.add_argument("--profile", choices=ROW_NAMES, metavar="ROW", help="kafkapy under cProfile instead")
     parser.add_argument("--output", type=Path, default=RESULTS_DIRECTORY, metavar="DIRECTORY")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    for option, known in (
+        ("only", CLUSTER_ROW_NAMES if arguments.cluster else ROW_NAMES),
+        ("peers", list(CLUSTERS if arguments.cluster else PEERS)),
+    ):
+        chosen = getattr(arguments, option)
+        if chosen is None:
+            setattr(arguments, option, known)
+        elif not set(chosen) <= set(known):
+            parser.error(f"--{option} takes {', '.join(known)} {'with' if arguments.cluster else 'without'} --cluster")
+    return arguments
 
 
 def _names(known: list[str]) -> Callable[[str], list[str]]:
@@ -85,7 +110,7 @@ def _earlier_run(text: str) -> dict[str, float]:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 
-def _compare(rows: Sequence[Row], peers: Sequence[Peer], scale: Scale, held_to: report.Targets, output: Path) -> int:
+def _compare(rows: Sequence[Row], peers: Sequence[Peer], scale: Scale, held_to: report.Targets, figures: Path) -> int:
     installation.program()  # the yardsticks of `start` run in it, whoever takes part
     results = Results()
     peers = [peer for peer in peers if _install(peer, results)]
@@ -103,10 +128,9 @@ def _compare(rows: Sequence[Row], peers: Sequence[Peer], scale: Scale, held_to: 
     print(report.table(rows, peers, results, held_to))
     if notes := report.footnotes(results, peers):
         print(f"\n{notes}")
-    output.mkdir(parents=True, exist_ok=True)
-    figures = output / "latest.json"
+    figures.parent.mkdir(parents=True, exist_ok=True)
     figures.write_text(report.as_json(rows, peers, scale, results, held_to, run))
-    written = [figures, *plot.draw(rows, results, run, output)]
+    written = [figures, *plot.draw(rows, results, run, figures.parent)]
     print(f"\nwritten: {', '.join(map(str, written))}")
     return 1 if results.failed else 0
 

@@ -64,6 +64,7 @@ class Scale:
     transactions: int
     compaction_mb: int
     big_log_mb: int
+    cluster_partitions: int
 
 
 FULL = Scale(
@@ -85,6 +86,7 @@ FULL = Scale(
     transactions=500,
     compaction_mb=256,
     big_log_mb=10_000,
+    cluster_partitions=10_000,
 )
 QUICK = Scale(
     name="quick",
@@ -103,6 +105,7 @@ QUICK = Scale(
     transactions=150,
     compaction_mb=64,
     big_log_mb=512,
+    cluster_partitions=1_000,
 )
 
 Figures = Mapping[str, float]  # metric key -> value, of one round

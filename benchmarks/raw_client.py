@@ -154,11 +154,16 @@ def ask_api_versions(address: Address, *, timeout_seconds: float) -> dict[int, r
 
 
 def create_topics_request(
-    names: list[str], *, partition_count: int = 1, configs: Mapping[str, str] | None = None
+    names: list[str],
+    *,
+    partition_count: int = 1,
+    replication_factor: int = 1,
+    configs: Mapping[str, str] | None = None,
 ) -> CreateTopicsRequest:
     given = [CreatableTopicConfig(name=name, value=value) for name, value in (configs or {}).items()]
     topics = [
-        CreatableTopic(name=name, num_partitions=partition_count, replication_factor=1, configs=given) for name in names
+        CreatableTopic(name=name, num_partitions=partition_count, replication_factor=replication_factor, configs=given)
+        for name in names
     ]
     return CreateTopicsRequest(topics=topics, timeout_ms=TIMEOUT_SECONDS * 1000)
 

@@ -17,11 +17,14 @@ from benchmarks.rows import (
     big_log,
     compaction,
     connections,
+    failover,
+    formed,
     idempotence,
     idle_connections,
     latency,
     life,
     pipeline,
+    replication,
     restart,
     start,
     stop,
@@ -32,7 +35,8 @@ from benchmarks.rows import (
 SUBJECT = "kafkapy"
 REFERENCE = "kafka"
 KFAKE = "kfake"
-NAMES = {REFERENCE: "Kafka", KFAKE: "kfake"}
+PROCESSES = "processes"
+NAMES = {REFERENCE: "Kafka", KFAKE: "kfake", PROCESSES: "three processes"}
 
 START_SECONDS_MAX = 0.25
 START_YARDSTICK_TIMES_MAX = 1.6  # a slow machine is slow for `import trio` too
@@ -46,6 +50,9 @@ KILLED_RESTART_SECONDS_MAX = 3.0
 # A log of 10 GB against one of 10 MB: as much as two processes that did the same differ by.
 BIG_LOG_MORE_RATIO_MAX = 1.05
 BIG_LOG_MORE_MB_MAX = 3.0
+FORMED_SECONDS_MAX = 0.6
+FORMED_MB_MAX = 60.0
+FAILOVER_SHORT_SECONDS_MAX = 0.3
 NO_WORSE_RATIO_MIN = 0.9  # of the gain over Apache Kafka: two runs of the same code differ by that much
 
 
@@ -73,27 +80,28 @@ def _big_log(results: Results) -> bool | None:
     return big_mb <= max(small_mb * BIG_LOG_MORE_RATIO_MAX, small_mb + BIG_LOG_MORE_MB_MAX)
 
 
-def _at_most(metric: Metric, most: float, unit: str = "") -> Target:
+def _at_most(metric: Metric, most: float, unit: str = "", subject: str = SUBJECT) -> Target:
     def judge(results: Results) -> bool | None:
-        value = results.median(metric.key, SUBJECT)
+        value = results.median(metric.key, subject)
         return None if value is None else value <= most
 
     return Target(f"≤ {most:g} {unit}".rstrip(), judge)
 
 
-def _against(metric: Metric, peer: str, times: float = 1.0) -> Target:
+def _against(metric: Metric, peer: str, times: float = 1.0, subject: str = SUBJECT) -> Target:
     """The figure at least (where more is better) or at most `times` that of a peer."""
     higher = metric.better is Better.HIGHER
 
     def judge(results: Results) -> bool | None:
-        value = results.median(metric.key, SUBJECT)
+        value = results.median(metric.key, subject)
         other = results.median(metric.key, peer)
         if value is None or other is None:
             return None
         return value >= times * other if higher else value <= times * other
 
     factor = "" if times == 1 else f"{times:g}x "
-    return Target(f"{'≥' if higher else '≤'} {factor}{NAMES[peer]}", judge)
+    who = "" if subject == SUBJECT else f" ({NAMES[subject]})"
+    return Target(f"{'≥' if higher else '≤'} {factor}{NAMES[peer]}{who}", judge)
 
 
 def times_better(results: Results, metric: Metric, who: str) -> float | None:
@@ -144,8 +152,8 @@ def _each(metrics: Iterable[Metric], *conditions: Callable[[Metric], Target]) ->
     return {metric.key: tuple(condition(metric) for condition in conditions) for metric in metrics}
 
 
-def _kafka(times: float = 1.0) -> Callable[[Metric], Target]:
-    return lambda metric: _against(metric, REFERENCE, times)
+def _kafka(times: float = 1.0, subject: str = SUBJECT) -> Callable[[Metric], Target]:
+    return lambda metric: _against(metric, REFERENCE, times, subject)
 
 
 def _kfake(times: float = 1.0) -> Callable[[Metric], Target]:
@@ -188,6 +196,18 @@ TARGETS: dict[str, tuple[Target, ...]] = {
     restart.KILLED_SERVED.key: (_at_most(restart.KILLED_SERVED, KILLED_RESTART_SECONDS_MAX, "s"),),
     stop.STOP_SECONDS.key: (_at_most(stop.STOP_SECONDS, STOP_5000_SECONDS_MAX, "s"),),
     big_log.BIG_MB.key: (Target("≤ with 10 MB, but 5 % or 3 MB", _big_log),),
+    formed.FORMED_SECONDS.key: (_at_most(formed.FORMED_SECONDS, FORMED_SECONDS_MAX, "s"),),
+    formed.FORMED_MB.key: (_at_most(formed.FORMED_MB, FORMED_MB_MAX, "MB"),),
+    **_each(
+        [replication.REPLICATED_P50, replication.REPLICATED_P99, replication.REPLICATED_RATE],
+        _kafka(),
+        _kafka(subject=PROCESSES),
+    ),
+    **_each([replication.REPLICATED_BATCH_CPU], _kafka(0.5), _kafka(0.5, subject=PROCESSES)),
+    **_each(
+        failover.FAILOVER_SHORT_GAPS,
+        lambda metric: _at_most(metric, FAILOVER_SHORT_SECONDS_MAX, "s", subject=PROCESSES),
+    ),
 }
 NO_WORSE: tuple[Metric, ...] = (
     start.START_SECONDS,

@@ -1,24 +1,28 @@
-"""What is measured, one module a family of rows; ROWS has them in the order of the table."""
+"""What is measured, one module a family of rows; ROWS and CLUSTER_ROWS have them in the order of the tables."""
 
 from __future__ import annotations
 
 from benchmarks.measurement import Row
 from benchmarks.rows.batches import BATCHES
 from benchmarks.rows.big_log import BIG_LOG
+from benchmarks.rows.cluster_partitions import CLUSTER_PARTITIONS
 from benchmarks.rows.compaction import COMPACTION
 from benchmarks.rows.connections import CONNECTIONS
+from benchmarks.rows.failover import FAILOVER, FAILOVER_SHORT
+from benchmarks.rows.formed import FORMED
 from benchmarks.rows.idempotence import IDEMPOTENCE
 from benchmarks.rows.idle_connections import IDLE_CONNECTIONS
 from benchmarks.rows.latency import DELIVERY_LATENCY, PRODUCE_LATENCY
 from benchmarks.rows.life import LIFE
 from benchmarks.rows.pipeline import PIPELINE
+from benchmarks.rows.replication import REPLICATION
 from benchmarks.rows.restart import RESTART
 from benchmarks.rows.start import START
 from benchmarks.rows.stop import STOP
 from benchmarks.rows.topics import CREATE, TOPICS
 from benchmarks.rows.transactions import TRANSACTIONS
 
-__all__ = ["ROWS"]
+__all__ = ["CLUSTER_ROWS", "ROWS"]
 
 ROWS: tuple[Row, ...] = (
     START,
@@ -38,3 +42,4 @@ ROWS: tuple[Row, ...] = (
     STOP,
     BIG_LOG,  # the last: the disk goes on writing after it
 )
+CLUSTER_ROWS: tuple[Row, ...] = (FORMED, REPLICATION, FAILOVER, FAILOVER_SHORT, CLUSTER_PARTITIONS)

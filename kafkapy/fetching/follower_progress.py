@@ -34,6 +34,7 @@ class FollowerProgress:
         "_news_count",
         "_partition_of",
         "_tell",
+        "_tell_commit",
         "unread",
     )
 
@@ -45,6 +46,7 @@ class FollowerProgress:
         self._follower_id = -1
         self._fetched_ms = 0
         self._tell: Callable[[Partition, bool], None] | None = None
+        self._tell_commit: Callable[[Partition, bool], None] | None = None
         # Bound once: every partition of the session holds them.
         self._appended: Callable[[Partition, bool], None] = self._note_append
         self._committed: Callable[[Partition, bool], None] = self._note_commit
@@ -90,9 +92,13 @@ class FollowerProgress:
             if self.unread.get(key) == news:
                 del self.unread[key]
 
-    def wait(self, tell: Callable[[Partition, bool], None] | None) -> None:
-        """Call `tell(partition, at_once)` with news that may end the wait of a fetch; None: no fetch waits."""
+    def wait(self, tell: Callable[[Partition, bool], None] | None, *, for_commits: bool = False) -> None:
+        """Call `tell(partition, at_once)` with news that may end the wait of a fetch; None: no fetch waits.
+
+        Those are appends and changes of the role, and with `for_commits` a high watermark that has moved.
+        """
         self._tell = tell
+        self._tell_commit = tell if for_commits else None
 
     def _note_append(self, partition: Partition, at_once: bool) -> None:
         key = self._key_of[partition]
@@ -104,8 +110,8 @@ class FollowerProgress:
 
     def _note_commit(self, partition: Partition, at_once: bool) -> None:
         self.mark(self._key_of[partition])
-        if self._tell is not None:
-            self._tell(partition, at_once)
+        if self._tell_commit is not None:
+            self._tell_commit(partition, at_once)
 
     def forget(self, key: FetchKey) -> None:
         """The session does not have the partition any more."""

@@ -383,9 +383,14 @@ def divergence_of(partition: Partition, wanted: FetchedPartition) -> EpochEndOff
 
     Raises KafkaError OFFSET_OUT_OF_RANGE: the epoch was never led, or the fetch offset is below the log start.
     """
-    epoch, end_offset = partition.log.end_offset_for_epoch(wanted.last_fetched_epoch)
-    if epoch < 0 or wanted.fetch_offset < partition.log.log_start_offset:
+    log, offset = partition.log, wanted.fetch_offset
+    if wanted.last_fetched_epoch == log.leader_epochs.latest_epoch and (
+        log.log_start_offset <= offset <= log.log_end_offset
+    ):
+        return None  # as a rule
+    epoch, end_offset = log.end_offset_for_epoch(wanted.last_fetched_epoch)
+    if epoch < 0 or offset < log.log_start_offset:
         raise KafkaError(ErrorCode.OFFSET_OUT_OF_RANGE)
-    if end_offset < wanted.fetch_offset or epoch < wanted.last_fetched_epoch:
+    if end_offset < offset or epoch < wanted.last_fetched_epoch:
         return EpochEndOffset(epoch=epoch, end_offset=end_offset)
     return None

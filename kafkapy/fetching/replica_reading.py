@@ -196,10 +196,11 @@ class ReplicaReading(Reading):
     def wait(self, tell: Callable[[Partition, bool], None] | None) -> None:
         if self._progress is None:
             return
-        self._progress.wait(tell)
+        self._progress.wait(tell, for_commits=self._tells_commits)
         if tell is not None:
-            for partition in self._progress.partitions_of_unread():  # perhaps since they were read
-                self.look_again(partition)
+            for partition in self._progress.partitions_of_unread():
+                if partition not in self.found:  # there is news since the reading began
+                    self.look_again(partition)
 
     def look_again(self, partition: Partition) -> None:
         wanted = self.found.get(partition)

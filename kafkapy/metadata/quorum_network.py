@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from kafkapy.peers.peer import PeerUnavailable
+from kafkapy.peers import PeerUnavailable
 from kafkapy_controller.quorum_state import NOBODY
 from kafkapy_controller.raft.messages import Fetch, FetchResult, FetchSnapshot, Request, Result
 from kafkapy_controller.raft.quorum import Answered, Failed

@@ -75,10 +75,10 @@ class Server:
         ]
 
     def stop_lingering(self) -> None:
-        """The node waits for answers of others from now on: see `SocketLoop.lingers`."""
+        """The node waits for answers of others from now on: see `SocketLoop.stop_lingering`."""
         self._lingers = False
         if self._shared is not None:
-            self._shared.loop.lingers = False
+            self._shared.loop.stop_lingering()
 
     async def serve(
         self,
@@ -89,7 +89,8 @@ class Server:
     ) -> None:
         """Serve connections until `stopping` is set; then requests under way get `drain_seconds`."""
         loop = SocketLoop()
-        loop.lingers = self._lingers
+        if not self._lingers:
+            loop.stop_lingering()
         buffers = ReceiveBuffers(self._settings.now.network.socket_request_max_bytes)
         try:
             async with trio.open_nursery() as nursery:

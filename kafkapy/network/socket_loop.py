@@ -76,11 +76,16 @@ class SocketLoop:
         self._trying_again = Chances()
         self.has_answered = False
         """Set when an answer was sent: the client may send its next request at once, so the loop may linger."""
-        self.lingers = True
-        """Whether it lingers and tries again at all. Not in a node that waits for answers of others: trio would notice
-        those late, and every record that followers fetch is such an answer."""
+        self._lingers = True
         self.tasks = 0
         """How many tasks work for requests: while there are any, the loop does not linger."""
+
+    def stop_lingering(self) -> None:
+        """Neither linger nor try again any more. For a node that waits for answers of others: trio would notice those
+        late, and every record that followers fetch is such an answer.
+        """
+        self._lingers = False
+        self._runnable.end()
 
     def add(self, fd: int, served: Served, interest: int) -> None:
         self._served[fd] = served
@@ -117,7 +122,8 @@ class SocketLoop:
 
     async def run(self) -> None:
         """Serve until cancelled."""
-        self._runnable.begin()
+        if self._lingers:
+            self._runnable.begin()
         try:
             await self._run()
         finally:
@@ -199,7 +205,7 @@ class SocketLoop:
 
     def _may_expect(self, chances: Chances) -> bool:
         """Whether a request is likely to come now, and no other task would be kept waiting by the loop."""
-        return self.has_answered and self.lingers and not self.tasks and not self._runnable.count and chances.take()
+        return self.has_answered and self._lingers and not self.tasks and not self._runnable.count and chances.take()
 
     def _try_again(self, descriptor: int, one: Served, until: float) -> None:
         """Serve a socket as long as its next request is there."""
@@ -255,12 +261,18 @@ class RunnableTasks(trio.abc.Instrument):
     def __init__(self) -> None:
         self.count = 0
 
+        self._counts = False
+
     def begin(self) -> None:
         self.count = 1  # correct from trio's first wait on
+        self._counts = True
         trio.lowlevel.add_instrument(self)
 
     def end(self) -> None:
-        trio.lowlevel.remove_instrument(self)
+        """May be called again."""
+        if self._counts:
+            self._counts = False
+            trio.lowlevel.remove_instrument(self)
 
     def before_io_wait(self, timeout: float) -> None:
         if timeout:  # trio would not wait if a task could run

@@ -1,12 +1,14 @@
 """Connections to other nodes of the cluster.
 
-peer.py     one node at one address: requests and their answers, one at a time
-peers.py    all of them, by address or by broker id
-channel.py  the active controller, wherever it is
+peer.py         one node at one address: requests and their answers, one at a time
+peer_socket.py  the connection to it
+peers.py        all of them, by address or by broker id
+channel.py      the active controller, wherever it is
+unavailable.py  what requests fail with
 """
 
 from kafkapy.peers.channel import ControllerChannel
-from kafkapy.peers.peer import Peer, PeerUnavailable
 from kafkapy.peers.peers import Peers
+from kafkapy.peers.unavailable import PeerUnavailable
 
-__all__ = ["ControllerChannel", "Peer", "PeerUnavailable", "Peers"]
+__all__ = ["ControllerChannel", "PeerUnavailable", "Peers"]

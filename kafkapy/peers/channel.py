@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import trio
 
-from kafkapy.peers.peer import PeerUnavailable
+from kafkapy.peers.unavailable import PeerUnavailable
 from kafkapy_wire.api_keys import ApiKey
 from kafkapy_wire.errors import ErrorCode, KafkaError
 

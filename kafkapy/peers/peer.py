@@ -6,15 +6,16 @@ next request makes another.
 
 from __future__ import annotations
 
-import socket
 import struct
 from typing import TYPE_CHECKING, Final
 
 import trio
 
 from kafkapy import __version__
+from kafkapy.peers.peer_socket import NoAnswer, PeerSocket
+from kafkapy.peers.unavailable import PeerUnavailable
 from kafkapy_wire.api_keys import API_VERSIONS, ApiKey, request_header_version, response_class, response_header_version
-from kafkapy_wire.codec import decode, decode_from, encode
+from kafkapy_wire.codec import decode, decode_from, encode, encoder
 from kafkapy_wire.errors import ErrorCode, MalformedMessage, UnsupportedVersion
 from kafkapy_wire.messages.api_versions import ApiVersionsRequest, ApiVersionsResponse
 from kafkapy_wire.messages.request_header import RequestHeader
@@ -23,20 +24,11 @@ from kafkapy_wire.messages.response_header import ResponseHeader
 if TYPE_CHECKING:
     from kafkapy_wire.message import Message
 
-RESPONSE_BYTES_MAX: Final = 256 << 20
-"""Above this it is not an answer: nodes send at most what a fetch asked for, or one batch if that is larger."""
-RECEIVED_AT_ONCE: Final = 1 << 20  # what a peer announces is not allocated before it comes
 CONNECT_SECONDS: Final = 10.0
 _NEGOTIATED_VERSION: Final = 3
 _INT32 = struct.Struct(">i")
 _INT16 = struct.Struct(">h")
-
-
-class PeerUnavailable(Exception):
-    """The request has no answer: no connection, none in time, or bytes that are no answer. The message says why.
-
-    The peer may have done what was asked.
-    """
+_CORRELATION_ID_AT: Final = 8  # after the length of the frame, the API key and the version
 
 
 class Peer:
@@ -47,9 +39,10 @@ class Peer:
         self.port = port
         self._client_id = client_id
         self._lock = trio.Lock()
-        self._stream: trio.SocketStream | None = None
+        self._socket: PeerSocket | None = None
         self._versions: dict[int, tuple[int, int]] = {}
         self._correlation_id = 0
+        self._headers: dict[tuple[ApiKey, int], bytes] = {}  # of requests, with room for the length of the frame
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}"
@@ -68,21 +61,26 @@ class Peer:
     async def ask(self, request: Message, *, timeout_ms: float, version: int | None = None) -> Message:
         """The answer to `request`, in `version` or the newest that both have. Raises PeerUnavailable."""
         with trio.move_on_after(timeout_ms / 1_000):
-            async with self._lock:
-                try:
-                    return await self._ask(request, version)
-                except BaseException:
-                    self.close()  # what is left of the answer would be taken for that of the next request
-                    raise
+            try:
+                self._lock.acquire_nowait()
+            except trio.WouldBlock:
+                await self._lock.acquire()
+            try:
+                return await self._ask(request, version)
+            except BaseException:
+                self.close()  # what is left of the answer would be taken for that of the next request
+                raise
+            finally:
+                self._lock.release()
         raise PeerUnavailable(f"the node at {self} has not answered within {timeout_ms:.0f} ms")
 
     def close(self) -> None:
-        stream, self._stream = self._stream, None
-        if stream is not None:
-            stream.socket.close()
+        sock, self._socket = self._socket, None
+        if sock is not None:
+            sock.close()
 
     async def _ask(self, request: Message, version: int | None) -> Message:
-        if self._stream is None or _has_hung_up(self._stream.socket):
+        if self._socket is None or self._socket.has_hung_up():
             self.close()
             await self._connect()
         key = ApiKey(request.__schema__.api_key)
@@ -97,7 +95,7 @@ class Peer:
     async def _connect(self) -> None:
         with trio.move_on_after(CONNECT_SECONDS) as scope:
             try:
-                self._stream = await trio.open_tcp_stream(self.host, self.port)
+                self._socket = await PeerSocket.connect(self.host, self.port)
             except OSError as error:
                 raise PeerUnavailable(f"no connection to {self} ({_reason(error)})") from None
         if scope.cancelled_caught:
@@ -113,66 +111,38 @@ class Peer:
 
     async def _exchange(self, request: Message, key: ApiKey, version: int) -> memoryview:
         """Send a request and receive the answer to it, without its header."""
-        assert self._stream is not None
-        self._correlation_id = (self._correlation_id + 1) & 0x7FFFFFFF
-        header = RequestHeader(
-            request_api_key=key,
-            request_api_version=version,
-            correlation_id=self._correlation_id,
-            client_id=self._client_id,
-        )
+        sock = self._socket
+        assert sock is not None
+        frame = self._frame(request, key, version)
         try:
-            frame = encode(header, request_header_version(key, version)) + encode(request, version)
-        except UnsupportedVersion as error:
-            raise PeerUnavailable(f"the node at {self} is too old for this: {error}") from None
+            answer = await sock.exchange(frame)
+        except NoAnswer as error:
+            raise PeerUnavailable(f"the node at {self} {error}") from None
+        except (trio.ClosedResourceError, OSError) as error:
+            raise PeerUnavailable(f"lost the connection to {self} ({error})") from None
         try:
-            await self._stream.send_all(_INT32.pack(len(frame)) + frame)
-            (size,) = _INT32.unpack(await self._receive(4))
-            if not 4 <= size <= RESPONSE_BYTES_MAX:
-                raise PeerUnavailable(f"what listens at {self} does not speak Kafka's protocol")
-            answer = memoryview(await self._receive(size))
-        except (trio.BrokenResourceError, trio.ClosedResourceError, OSError) as error:
-            reason = error.__cause__ or error
-            raise PeerUnavailable(f"lost the connection to {self} ({reason})") from None
-        header_version = response_header_version(key, version)
-        try:
-            answer_header, position = decode_from(ResponseHeader, answer, 0, header_version)
+            header, position = decode_from(ResponseHeader, answer, 0, response_header_version(key, version))
         except MalformedMessage:
-            raise PeerUnavailable(f"what listens at {self} does not speak Kafka's protocol") from None
-        if answer_header.correlation_id != self._correlation_id:
+            raise PeerUnavailable(f"the node at {self} does not speak Kafka's protocol") from None
+        if header.correlation_id != self._correlation_id:
             raise PeerUnavailable(f"the node at {self} answered another request than the one it was sent")
         return answer[position:]
 
-    async def _receive(self, size: int) -> bytearray:
-        assert self._stream is not None
-        sock = self._stream.socket
-        received = bytearray(min(size, RECEIVED_AT_ONCE))
-        position = 0
-        while position < size:
-            if position == len(received):
-                received += bytes(min(size - position, max(position, RECEIVED_AT_ONCE)))
-            count = await sock.recv_into(memoryview(received)[position:])
-            if not count:
-                raise PeerUnavailable(f"{self} closed the connection")
-            position += count
-        return received
-
-
-def _has_hung_up(sock: trio.socket.SocketType) -> bool:
-    """Whether the peer has closed an idle connection (or sent something that nobody has asked for)."""
-    try:
-        raw = socket.socket(fileno=sock.fileno())
-    except OSError:
-        return True
-    try:
-        raw.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
-    finally:
-        raw.detach()
-    return True
+    def _frame(self, request: Message, key: ApiKey, version: int) -> bytearray:
+        """The next request, with its header and its length. Raises PeerUnavailable: `version` cannot say it."""
+        header = self._headers.get((key, version))
+        if header is None:
+            fields = RequestHeader(request_api_key=key, request_api_version=version, client_id=self._client_id)
+            header = self._headers[key, version] = bytes(4) + encode(fields, request_header_version(key, version))
+        frame = bytearray(header)
+        try:
+            encoder(type(request), version)(request, frame, None)
+        except UnsupportedVersion as error:
+            raise PeerUnavailable(f"the node at {self} is too old for this: {error}") from None
+        self._correlation_id = (self._correlation_id + 1) & 0x7FFFFFFF
+        _INT32.pack_into(frame, 0, len(frame) - 4)
+        _INT32.pack_into(frame, _CORRELATION_ID_AT, self._correlation_id)
+        return frame
 
 
 def _reason(error: OSError) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kafkapy.peers.peer import Peer, PeerUnavailable
+from kafkapy.peers.unavailable import PeerUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from kafkapy.peers.peer import Peer
     from kafkapy_controller.image import Endpoint
 
 
@@ -27,6 +28,8 @@ class Peers:
         """The node at an address."""
         peer = self._peers.get((host, port, purpose))
         if peer is None:
+            from kafkapy.peers.peer import Peer  # not by a node that is alone
+
             if not self._peers:
                 self.on_first()
             peer = self._peers[host, port, purpose] = Peer(host, port, client_id=f"{self._client_id}-{purpose}")

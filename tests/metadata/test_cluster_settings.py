@@ -20,7 +20,8 @@ from kafkapy.metadata.broker_lifecycle import BrokerLifecycle
 from kafkapy.metadata.membership import quorum_of
 from kafkapy.metadata.publisher import MetadataPublisher
 from kafkapy.node import Node
-from kafkapy.peers.peer import Peer, PeerUnavailable
+from kafkapy.peers import PeerUnavailable
+from kafkapy.peers.peer import Peer
 from kafkapy.settings import Settings
 from kafkapy.settings.current import CurrentSettings
 from kafkapy_controller.delta import MetadataDelta

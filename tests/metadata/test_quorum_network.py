@@ -8,7 +8,7 @@ import trio
 import trio.testing
 
 from kafkapy.metadata.quorum_network import QuorumNetwork
-from kafkapy.peers.peer import PeerUnavailable
+from kafkapy.peers import PeerUnavailable
 from kafkapy_controller.raft.messages import EndQuorumEpoch, Fetch, Request
 from kafkapy_controller.raft.quorum import Answered, Event, Failed, Send
 from kafkapy_controller.voters import ReplicaKey
