@@ -11,9 +11,9 @@ import os
 import sys
 import time
 
-from tests.simulation.auditor import Violation
 from tests.simulation.cluster_mutations import CLUSTER_MUTATIONS
 from tests.simulation.cluster_simulation import ClusterSimulation
+from tests.simulation.environment import Violation
 from tests.simulation.mutations import MUTATIONS
 from tests.simulation.simulation import QuorumSimulation
 

@@ -9,8 +9,8 @@ from kafkapy.partitions.partition import Partition
 from kafkapy_controller.image import NO_LEADER, BrokerImage, MetadataImage, PartitionImage
 from kafkapy_wire.records import split_batches
 from kafkapy_wire.uuid import Uuid
-from tests.simulation.auditor import Violation
 from tests.simulation.cluster_node import ClusterNode
+from tests.simulation.environment import Violation
 
 Key: TypeAlias = tuple[Uuid, int]
 READ_BYTES = 1 << 24

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from random import Random
 from typing import TYPE_CHECKING
 
-from kafkapy.peers.peer import PeerUnavailable
+from kafkapy.peers.unavailable import PeerUnavailable
 from kafkapy_wire.api_keys import API_VERSIONS, ApiKey, response_class
 from kafkapy_wire.codec import decode, encode
 from kafkapy_wire.message import Message

@@ -13,13 +13,12 @@ from pathlib import Path
 from random import Random
 from unittest.mock import patch
 
-from tests.simulation.auditor import Violation
 from tests.simulation.cluster_auditor import ClusterAuditor
 from tests.simulation.cluster_misfortune import ClusterMisfortune
 from tests.simulation.cluster_network import ClusterNetwork, SimulatedPeer
 from tests.simulation.cluster_node import ClusterNode
 from tests.simulation.cluster_workload import ClusterClients
-from tests.simulation.environment import EventQueue, NetworkFaults
+from tests.simulation.environment import EventQueue, NetworkFaults, Violation
 from tests.simulation.tasks import in_place_of_trio, running_process
 
 TROUBLE_MS = 14_000

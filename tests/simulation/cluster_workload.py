@@ -23,11 +23,10 @@ from kafkapy_wire.messages.fetch import FetchPartition, FetchRequest, FetchTopic
 from kafkapy_wire.messages.produce import PartitionProduceData, ProduceRequest, TopicProduceData
 from kafkapy_wire.records import NewRecord, build_batch, split_batches
 from kafkapy_wire.uuid import Uuid
-from tests.simulation.auditor import Violation
 from tests.simulation.cluster_auditor import ClusterAuditor, Key
 from tests.simulation.cluster_network import BROKER_PORT, CONTROLLER_PORT, ClusterNetwork
 from tests.simulation.cluster_node import ClusterNode
-from tests.simulation.environment import EventQueue
+from tests.simulation.environment import EventQueue, Violation
 from tests.simulation.tasks import EPOCH_MS
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ import os
 
 import pytest
 
-from tests.simulation.auditor import Violation
 from tests.simulation.cluster_mutations import CLUSTER_MUTATIONS, FIRST_SEED
 from tests.simulation.cluster_simulation import ClusterSimulation
+from tests.simulation.environment import Violation
 
 # The long form: python -m tests.simulation --cluster --seeds 10000, and --mutations 100
 SEEDS = int(os.environ.get("KAFKAPY_CLUSTER_SIMULATION_SEEDS", "6"))
