@@ -109,7 +109,7 @@ class ClusterSimulation:
         try:
             with (
                 in_place_of_trio(),
-                patch("kafkapy.peers.peers.Peer", SimulatedPeer),
+                patch("kafkapy.peers.peer.Peer", SimulatedPeer),
                 patch.object(os, "urandom", self.random.randbytes),
             ):
                 yield
