@@ -60,16 +60,12 @@ def create_assigned_topic(connection: Connection, name: str, assignments: Mappin
     )
     request = CreateTopicsRequest(topics=[topic], timeout_ms=TIMEOUT_SECONDS * 1000)
 
-    asked = 0
-
     def ask() -> bool:
-        nonlocal asked
-        asked += 1
         created = connection.call(ApiKey.CREATE_TOPICS, request, CREATE_TOPICS_VERSION, CreateTopicsResponse)
         error = created.topics[0].error_code if created.topics else ErrorCode.NONE
         if error == ErrorCode.NOT_CONTROLLER:
             return False  # with short timeouts on a busy machine another one is elected now and then
-        if asked == 1 or error != ErrorCode.TOPIC_ALREADY_EXISTS:  # the one before may have created it
+        if error != ErrorCode.TOPIC_ALREADY_EXISTS:  # and then one that has not answered may have created it
             check_created([name], created)
         return True
 

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
     from kafkapy.bugs import Bugs
 
+LATE_MS = 10.0
+"""A timer that is later than this fires after what has come meanwhile was handled. The process did not run, or the loop
+was held up: heartbeats, fetches and votes that came in time lie in the sockets, and nobody is to be missed for that."""
 PURGED_COUNT_MIN = 64  # cancelled timers that are not worth a new heap
 
 
@@ -224,6 +227,9 @@ class WallClock:
 
     async def _run_timers(self) -> None:
         while True:
+            pause_ms = self._pause_ms()
+            if pause_ms is not None and pause_ms < -LATE_MS:
+                await trio.lowlevel.checkpoint()  # all that can run by now is run before this returns
             await self._fire_due_in_turns()
             self._earlier_timer = trio.Event()
             pause_ms = self._pause_ms()

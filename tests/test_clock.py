@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 import trio
 import trio.testing
 
 from kafkapy.bugs import Bugs
-from kafkapy.clock import PURGED_COUNT_MIN, ManualClock, WallClock
+from kafkapy.clock import LATE_MS, PURGED_COUNT_MIN, ManualClock, WallClock
 from tests.memory import traced
 
 
@@ -97,6 +99,41 @@ def test_run_fires_a_timer_that_is_earlier_than_the_one_it_sleeps_for() -> None:
             nursery.cancel_scope.cancel()
 
     trio.run(main)
+
+
+def test_after_a_stall_what_has_come_is_handled_before_timers_fire() -> None:
+    """A heartbeat that came in time, while the process did not run, is not missed."""
+
+    async def main() -> None:
+        clock = WallClock()
+        happened: list[str] = []
+        ours, peer = socket.socketpair()
+
+        async def receive() -> None:
+            await trio.lowlevel.wait_readable(ours)
+            happened.append(ours.recv(100).decode())
+
+        with ours, peer:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(clock.run)
+                for _ in range(10):  # trio runs tasks that are ready at once in any order
+                    over = trio.Event()
+                    nursery.start_soon(receive)
+                    await trio.testing.wait_all_tasks_blocked()
+                    clock.call_later(1, partial(happened.append, "missed"))
+                    clock.call_later(1, over.set)
+                    peer.send(b"heard")
+                    _stall((LATE_MS + 5) / 1_000)
+                    await over.wait()
+                nursery.cancel_scope.cancel()
+        assert happened == ["heard", "missed"] * 10
+
+    trio.run(main)
+
+
+def _stall(seconds: float) -> None:
+    """The process does not run."""
+    time.sleep(seconds)
 
 
 def test_timers_that_were_cancelled_do_not_pile_up() -> None:
