@@ -109,7 +109,7 @@ class ClusterSimulation:
         try:
             with (
                 in_place_of_trio(),
-                patch("kafkapy.peers.peers.Peer", SimulatedPeer),
+                patch("kafkapy.peers.peer.Peer", SimulatedPeer),
                 patch.object(os, "urandom", self.random.randbytes),
             ):
                 yield
@@ -142,6 +142,7 @@ class ClusterSimulation:
         self.misfortune.is_active = False
         self.clients.administers = False
         self.network.cut.clear()
+        self.network.late_ms = {}
         self.network.faults = NetworkFaults()
         for node in self.nodes.values():
             node.fsync_ms = (1, 5)
