@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
+from kafkapy_wire.api_keys import ApiKey
 from tests.simulation.cluster_auditor import ClusterAuditor
 from tests.simulation.cluster_network import ClusterNetwork
 from tests.simulation.cluster_node import ClusterNode
@@ -42,7 +43,7 @@ class ClusterMisfortune:
         kinds: list[Callable[[], str]] = [
             self._kill, self._kill_most, self._pause, self._cut, self._cut_off_leader, self._cut_off_controller,
             self._cut_one_way, self._heal, self._weather, self._turn_clock, self._stop_in_order, self._fragile,
-            self._slow_disk, self._depose, self._kill_leader,
+            self._slow_disk, self._depose, self._kill_leader, self._late_isrs, self._late_isrs,
         ]  # fmt: skip
         self._kinds = random.sample(kinds, random.choice([2, 3, 4, 6, len(kinds)]))
         if loses_disks:
@@ -171,6 +172,12 @@ class ClusterMisfortune:
             slow=random.choice([0.0, 0.02, 0.1]),
         )
         return f"{self._network.faults}"
+
+    def _late_isrs(self) -> str:
+        """Leaders' AlterPartition comes when the partition may have another leader."""
+        late_ms = self._random.choice([(0, 0), (50, 500), (300, 2_500)])
+        self._network.late_ms = {ApiKey.ALTER_PARTITION: late_ms}
+        return f"AlterPartition is late by {late_ms} ms"
 
     # -- clocks and disks
 

@@ -36,6 +36,8 @@ class ClusterNetwork(Network):
         self.nodes: dict[int, ClusterNode] = {}
         self.says_broken = 0.5
         """The chance that who asks hears that a message was lost, instead of nothing."""
+        self.late_ms: dict[ApiKey, tuple[int, int]] = {}
+        """How much later requests of these kinds come than others: what they ask for may be out of date by then."""
 
     def request(self, sender: int, host: str, port: int, key: ApiKey, version: int, body: bytes, reply: Reply) -> None:
         """Send a request; `reply` may be called late, several times or never."""
@@ -51,7 +53,11 @@ class ClusterNetwork(Network):
 
         if (sender, receiver.node_id) in self.cut:
             return
-        self.deliver(sender, receiver.node_id, arrive)
+        late_ms = self._random.randint(*self.late_ms[key]) if key in self.late_ms else 0
+        if late_ms:
+            self._queue.after(late_ms, lambda: self.deliver(sender, receiver.node_id, arrive))
+        else:
+            self.deliver(sender, receiver.node_id, arrive)
         if self.faults.loss and self._random.random() < self.faults.loss * self.says_broken:
             self._queue.after(self._random.randint(1, 50), lambda: reply(None))
 

@@ -142,6 +142,7 @@ class ClusterSimulation:
         self.misfortune.is_active = False
         self.clients.administers = False
         self.network.cut.clear()
+        self.network.late_ms = {}
         self.network.faults = NetworkFaults()
         for node in self.nodes.values():
             node.fsync_ms = (1, 5)
