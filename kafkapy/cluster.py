@@ -34,6 +34,10 @@ REPLICAS = 3
 """How many replicas topics have in a cluster that is large enough."""
 ELECTION_TIMEOUT_MS = 100
 """Nodes of one process answer within a moment: a leader need not be waited for as long as over a network."""
+HEARTBEAT_INTERVAL_MS = 500
+SESSION_TIMEOUT_MS = 4_000
+"""So long a killed broker is missed, and so long a cluster takes to come back that was killed as a whole: its brokers may
+register again only when their old sessions are over. Less would take a busy process for a dead one."""
 
 
 class Member(NamedTuple):
@@ -195,6 +199,8 @@ class Cluster:
             "share.coordinator.state.topic.replication.factor": replicas,
             "share.coordinator.state.topic.min.isr": str(min(2, brokers)),
             "controller.quorum.election.timeout.ms": str(ELECTION_TIMEOUT_MS),
+            "broker.heartbeat.interval.ms": str(HEARTBEAT_INTERVAL_MS),
+            "broker.session.timeout.ms": str(SESSION_TIMEOUT_MS),
             **self._given,
             "node.id": str(member.node_id),
             "process.roles": member.roles,
