@@ -36,8 +36,8 @@ ELECTION_TIMEOUT_MS = 100
 """Nodes of one process answer within a moment: a leader need not be waited for as long as over a network."""
 HEARTBEAT_INTERVAL_MS = 500
 SESSION_TIMEOUT_MS = 4_000
-"""So long a killed broker is missed, and so long a cluster takes to come back that was killed as a whole: its brokers may
-register again only when their old sessions are over. Less would take a busy process for a dead one."""
+"""So long a killed broker is missed, and so long a cluster takes to come back that was killed as a whole: its brokers
+may register again only when their old sessions are over. Less would take a busy process for a dead one."""
 
 
 class Member(NamedTuple):
