@@ -125,6 +125,9 @@ class ClusterAuditor:
         if node.quorum.metadata_log.failure is not None:
             failure = node.quorum.metadata_log.failure
             raise Violation(f"the metadata log of node {node.node_id} has failed: {failure!r}") from failure
+        durable, synced = node.quorum.metadata_log.quorum.durable_offset, node.quorum.metadata_log.log.recovery_point
+        if durable > synced:
+            raise Violation(f"node {node.node_id} counts its metadata as durable up to {durable}: {synced} is synced")
         image = node.image
         if image is not self._image_of.get(node.node_id):
             self._image_of[node.node_id] = image
