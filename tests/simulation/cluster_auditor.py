@@ -125,6 +125,9 @@ class ClusterAuditor:
         if node.quorum.metadata_log.failure is not None:
             failure = node.quorum.metadata_log.failure
             raise Violation(f"the metadata log of node {node.node_id} has failed: {failure!r}") from failure
+        durable, synced = node.quorum.metadata_log.quorum.durable_offset, node.quorum.metadata_log.log.recovery_point
+        if durable > synced:
+            raise Violation(f"node {node.node_id} counts its metadata as durable up to {durable}: {synced} is synced")
         image = node.image
         if image is not self._image_of.get(node.node_id):
             self._image_of[node.node_id] = image
@@ -317,6 +320,8 @@ class ClusterAuditor:
     def acknowledged(self, key: Key, offset: int, crc: int) -> None:
         """A producer has heard that its batch is committed (acks=all)."""
         history = self.history(key)
+        if key not in self._partitions_of_newest:
+            return  # its leader has committed it and heard of the deletion within one event
         batch = history.at(offset)
         if batch is None or batch.crc != crc or batch.base_offset != offset:
             raise Violation(f"{key}: {crc} at {offset} is acknowledged, and {batch} is committed")
