@@ -116,6 +116,7 @@ class ReplicaReading(Reading):
                     now_ms=self._clock.now_ms(),
                     log_start_offset=wanted.log_start_offset,
                     broker_epoch=self._broker_epoch,
+                    current_leader_epoch=wanted.current_leader_epoch,
                 )
         data.high_watermark = partition.committed.offset
         data.last_stable_offset = partition.last_stable_offset

@@ -295,14 +295,17 @@ class Partition(Replica):
         now_ms: int,
         log_start_offset: int = -1,
         broker_epoch: int = UNKNOWN_BROKER_EPOCH,
+        current_leader_epoch: int = -1,
     ) -> None:
         """A follower asks for records from `fetch_offset`, so it has all records below; its log begins at
         `log_start_offset`. Raises KafkaError UNKNOWN_LEADER_EPOCH: as far as this leader knows, it has no replica of
-        this partition; NOT_LEADER_OR_FOLLOWER: the fetch comes from an earlier run of the broker.
+        this partition in this epoch, NOT_LEADER_OR_FOLLOWER if it names no epoch; NOT_LEADER_OR_FOLLOWER, too, if the
+        fetch comes from an earlier run of the broker.
         """
         followers = self._followers
         if followers is None or replica_id not in followers:
-            raise KafkaError(ErrorCode.UNKNOWN_LEADER_EPOCH)
+            names_epoch = current_leader_epoch >= 0
+            raise KafkaError(ErrorCode.UNKNOWN_LEADER_EPOCH if names_epoch else ErrorCode.NOT_LEADER_OR_FOLLOWER)
         if self._shared.brokers.is_stale(replica_id, broker_epoch):
             raise KafkaError(ErrorCode.NOT_LEADER_OR_FOLLOWER)
         has_moved = followers.fetched(

@@ -150,6 +150,9 @@ def test_who_is_no_replica_does_not_move_the_high_watermark(tmp_path: Path) -> N
     lab = PartitionLab(tmp_path)
     with pytest.raises(KafkaError) as refused:
         lab.partition.follower_fetched(3, 0, now_ms=lab.now_ms)
+    assert refused.value.code is ErrorCode.NOT_LEADER_OR_FOLLOWER
+    with pytest.raises(KafkaError) as refused:
+        lab.partition.follower_fetched(3, 0, now_ms=lab.now_ms, current_leader_epoch=lab.partition.leader_epoch)
     assert refused.value.code is ErrorCode.UNKNOWN_LEADER_EPOCH
 
 

@@ -120,7 +120,7 @@ def test_who_pretends_to_be_a_follower_gets_nothing_and_leaves_nothing(version: 
     watched = len(lab[1].partition()._append_watchers)
     answer = lab[1].handle(request, version)
     assert isinstance(answer, FetchResponse)
-    assert answer.responses[0].partitions[0].error_code == ErrorCode.UNKNOWN_LEADER_EPOCH
+    assert answer.responses[0].partitions[0].error_code == ErrorCode.NOT_LEADER_OR_FOLLOWER
     assert len(lab[1].partition()._append_watchers) == watched
     assert lab[1].awaited._waiting.keys() <= {2, 3}
 
