@@ -253,7 +253,7 @@ MUTATIONS: dict[str, Plant] = {
 
 FIRST_SEED: dict[str, int] = {
     "two votes in an epoch": 6,
-    "logs are compared by length alone": 13,
+    "logs are compared by length alone": 77,
     "half of the voters elect": 2,
     "epochs are not truncated with the log": 5,
     "a leader ignores a higher epoch": 13,
