@@ -135,26 +135,29 @@ def controller_of(bootstrap: str) -> int:
 
 def group_on(bootstrap: str, node_id: int, name: str) -> str:
     """The name of a group that this broker coordinates now; it begins with `name`."""
-    client = librdkafka(bootstrap)
     names = (f"{name}-{n}" for n in range(200))
-    return next(group for group in names if coordinator_of(client, group) == node_id)
+    return next(group for group in names if coordinator_of(bootstrap, group) == node_id)
 
 
 def until_coordinators_loaded(bootstrap: str, partitions: int = 6) -> None:
     """Return when groups find their coordinators at work, in whatever partition of __consumer_offsets they are."""
-    client = librdkafka(bootstrap)
     for n in range(8 * partitions):  # groups are spread by a hash: no partition is likely to be left out
-        coordinator_of(client, f"nobody-{n}")
+        coordinator_of(bootstrap, f"nobody-{n}")
 
 
-def coordinator_of(client: Any, group: str) -> int:
-    """Which broker coordinates the group, once one does."""
+def coordinator_of(bootstrap: str, group: str) -> int:
+    """Which broker coordinates the group, once one does.
+
+    A client asks once: librdkafka 2.16 seems to keep the coordinator that it was told for its admin requests, and was
+    seen to get NOT_COORDINATOR from it for 30 s after another leader was elected.
+    """
 
     told = ""
 
     def found() -> int:
         nonlocal told
         try:
+            client = librdkafka(bootstrap)
             (future,) = client.describe_consumer_groups([group], request_timeout=ASK_SECONDS).values()
             return int(future.result().coordinator.id)
         except confluent_kafka.KafkaException as error:
