@@ -21,6 +21,7 @@ from kafkapy.clock import WallClock
 from kafkapy.context import NodeContext, RequestContext
 from kafkapy.errors import ShutdownError, StartupError
 from kafkapy.housekeeping import Housekeeping
+from kafkapy.metadata.active_controller import ActiveController
 from kafkapy.metadata.broken import BrokenMetadata
 from kafkapy.metadata.internal_topics import create_given_topics
 from kafkapy.network.advertised import address_text
@@ -34,7 +35,7 @@ from kafkapy.partitions.topic_settings import TopicSettingsSource
 from kafkapy.settings.current import CurrentSettings
 from kafkapy_log import LogStore, StoreError
 from kafkapy_log.disk_errors import what_to_do
-from kafkapy_wire.errors import KafkaError, MalformedMessage
+from kafkapy_wire.errors import ErrorCode, KafkaError, MalformedMessage
 
 if TYPE_CHECKING:
     import socket
@@ -53,6 +54,8 @@ logger = logging.getLogger("kafkapy.node")
 
 # Connections wait so long for the coordinators to load. After that, requests get COORDINATOR_LOAD_IN_PROGRESS.
 COORDINATORS_LOAD_SECONDS = 0.25
+OTHER_BROKERS_SECONDS = 30  # how long the start waits for brokers that are to have replicas of given topics
+OTHER_BROKERS_CHECK_SECONDS = 0.1
 DRAIN_SECONDS = 0.05  # how long open requests may take after a stop was asked for
 LEAVING_SECONDS = 0.2  # how long the other controllers may take to hear that this one resigns
 
@@ -194,12 +197,22 @@ class Node:
             for line in lines_about(settings.given, [listener.name for listener in settings.listeners]):
                 logger.warning("%s", line)
 
-    async def _create_topics(self) -> None:
-        """Create the given topics that do not exist. Raises StartupError: one cannot be created."""
-        try:
-            await create_given_topics(self.broker.controller, self._topics)
-        except KafkaError as error:
-            raise StartupError(f"cannot create a topic of KAFKA_CREATE_TOPICS: {_words(error)}") from error
+    async def _create_topics(self, quorum: QuorumPart) -> None:
+        """Create the given topics that do not exist. Raises StartupError: one cannot be created.
+
+        In a cluster the brokers that are to have the replicas may start later than this one.
+        """
+        controller = ActiveController(self.broker.controller, self.broker.to_controller)
+        deadline = trio.current_time() + (OTHER_BROKERS_SECONDS if quorum.has_others else 0)
+        while self._topics:
+            try:
+                await create_given_topics(controller, self._topics)
+                break
+            except KafkaError as error:
+                is_early = error.code is ErrorCode.INVALID_REPLICATION_FACTOR and trio.current_time() < deadline
+                if not is_early:
+                    raise StartupError(f"cannot create a topic of KAFKA_CREATE_TOPICS: {_words(error)}") from error
+            await trio.sleep(OTHER_BROKERS_CHECK_SECONDS)
 
     async def _stop_when_something_fails(self) -> None:
         """Raises ShutdownError after the disk or the metadata log has failed and requests under way are answered."""
@@ -326,7 +339,7 @@ class Node:
         loaded = trio.Event()
         nursery.start_soon(self._load_coordinators, loaded)
         await self.clock.wait(loaded, COORDINATORS_LOAD_SECONDS * 1_000)
-        await self._create_topics()
+        await self._create_topics(quorum)
 
     async def hand_over(self) -> None:
         """Have other brokers lead what this one leads; the node is to stop. Bounded in time."""

@@ -14,6 +14,7 @@ import trio
 from kafkapy.cluster import Cluster, Member, members_of
 from kafkapy.node import Node
 from kafkapy.settings import Settings
+from kafkapy.settings.given import GivenTopic
 from kafkapy_controller.image import PartitionImage
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.broker_heartbeat import BrokerHeartbeatRequest, BrokerHeartbeatResponse
@@ -122,6 +123,18 @@ async def test_a_topic_can_be_used_on_every_broker_when_it_is_created(tmp_path: 
                 assert await client.produce(f"t{count}", b"first") == 0
         images = {node.parts.metadata.image.offset: node.parts.metadata.image for node in made.nodes.values()}
         assert len(images) == 1
+
+
+@cluster_test
+async def test_given_topics_have_their_replicas_when_the_cluster_serves(tmp_path: Path) -> None:
+    """The node that makes them may be up before the others, and need not be the active controller."""
+    given = [GivenTopic("a", 2, 3, {}), GivenTopic("b", 1, 1, {"retention.ms": "1000"})]
+    made = Cluster(tmp_path, members_of(3), host="127.0.0.1", topics=given)
+    for _ in range(3):  # the second and third start find them
+        async with made.started():
+            image = made.nodes[1].parts.metadata.image
+            assert sorted(image.topics) == ["a", "b"]
+            assert [sorted(found.replicas) for found in image.topics["a"].partitions] == [[1, 2, 3]] * 2
 
 
 @cluster_test
