@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from compat_tests.broker import Broker
+from compat_tests.client_scenarios import START_MS
 from compat_tests.conftest import StartBroker
 from compat_tests.deadlines import PATIENCE_SECONDS, eventually
 
@@ -342,7 +343,7 @@ def test_admin_client_round(broker: Broker, new_name: Callable[..., str]) -> Non
 
     producer = confluent_kafka.Producer({"bootstrap.servers": broker.bootstrap})
     for n in range(10):
-        producer.produce(topic, str(n), partition=0, timestamp=1_700_000_000_000 + n)
+        producer.produce(topic, str(n), partition=0, timestamp=START_MS + n)
     producer.flush(PATIENCE_SECONDS)
     partition = confluent_kafka.TopicPartition(topic, 0)
 
@@ -353,7 +354,7 @@ def test_admin_client_round(broker: Broker, new_name: Callable[..., str]) -> Non
 
     spec = confluent_admin.OffsetSpec
     assert (offset(spec.earliest()), offset(spec.latest()), offset(spec.max_timestamp())) == (0, 10, 9)
-    assert offset(spec.for_timestamp(1_700_000_000_004)) == 4
+    assert offset(spec.for_timestamp(START_MS + 4)) == 4
     cut = confluent_kafka.TopicPartition(topic, 0, 3)
     assert admin.delete_records([cut])[cut].result(PATIENCE_SECONDS).low_watermark == 3
     assert offset(spec.earliest()) == 3

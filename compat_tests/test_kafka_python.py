@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from compat_tests.broker import Broker
+from compat_tests.client_scenarios import START_MS
 from compat_tests.deadlines import PATIENCE_SECONDS, eventually
 
 kafka = pytest.importorskip("kafka")
@@ -69,12 +70,12 @@ def test_headers_tombstones_and_unicode_survive(broker: Broker, producer: Any, n
     topic = new_name()
     key, value = "clé-日本語-🔑".encode(), "значение-🎁".encode()
     headers = [("trace-é", b"\x00\xff"), ("empty", b""), ("trace-é", b"again")]
-    producer.send(topic, key=key, value=value, headers=headers, timestamp_ms=1_700_000_000_123).get(PATIENCE_SECONDS)
+    producer.send(topic, key=key, value=value, headers=headers, timestamp_ms=START_MS + 123).get(PATIENCE_SECONDS)
     producer.send(topic, key=key, value=None).get(PATIENCE_SECONDS)
     producer.send(topic, key=None, value=b"").get(PATIENCE_SECONDS)
     with consumer(broker, topic) as client:
         first, tombstone, empty = consume(client, 3)
-    assert (first.key, first.value, first.timestamp) == (key, value, 1_700_000_000_123)
+    assert (first.key, first.value, first.timestamp) == (key, value, START_MS + 123)
     assert list(first.headers) == headers
     assert (tombstone.key, tombstone.value) == (key, None)
     assert (empty.key, empty.value) == (None, b"")
@@ -97,7 +98,7 @@ def test_group_resumes_where_it_committed(broker: Broker, producer: Any, new_nam
 def test_seek_by_time(broker: Broker, producer: Any, new_name: Callable[..., str]) -> None:
     topic = new_name()
     partition = TopicPartition(topic, 0)
-    base_ms = 1_700_000_000_000
+    base_ms = START_MS
     for n in range(20):
         producer.send(topic, str(n).encode(), partition=0, timestamp_ms=base_ms + 1_000 * n)
     producer.flush(timeout=PATIENCE_SECONDS)
@@ -192,7 +193,7 @@ def test_admin_deletes_records_and_lists_offsets(
     topic = new_name()
     partition = TopicPartition(topic, 0)
     for n in range(10):
-        producer.send(topic, str(n).encode(), partition=0, timestamp_ms=1_700_000_000_000 + (n * 7) % 10)
+        producer.send(topic, str(n).encode(), partition=0, timestamp_ms=START_MS + (n * 7) % 10)
     producer.flush(timeout=PATIENCE_SECONDS)
     assert admin.delete_records({partition: 4})[partition]["low_watermark"] == 4
 
