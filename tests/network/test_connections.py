@@ -14,7 +14,7 @@ import trio
 import trio.testing
 
 from kafkapy.apis import list_offsets
-from kafkapy.network import admission
+from kafkapy.network import admission, host_limits
 from kafkapy.node import Node
 from kafkapy_wire.api_keys import API_VERSIONS, ApiKey
 from kafkapy_wire.codec import decode
@@ -263,7 +263,10 @@ async def test_connections_leave_descriptors_for_the_logs(
 
 
 @trio_test
-async def test_connections_of_one_address_are_limited(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_connections_of_one_address_are_limited(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(host_limits, "RESOLVED_BEFORE_ACCEPTING_SECONDS", 60)  # a busy machine resolves late
     settings = {"max.connections.per.ip": "1", "max.connections.per.ip.overrides": "127.0.0.2:0,localhost:2"}
     async with running_node(tmp_path, settings) as node:
         async with connect(node) as first, connect(node) as second, connect(node) as third:
