@@ -22,18 +22,23 @@ class HostLimits:
 
     def __init__(self) -> None:
         self._overrides: Mapping[str, int] = {}
+        self._addresses: dict[str, list[str]] = {}
+        """Those of names, as they were resolved last."""
         self._allowed: dict[str, int] = {}
         self._changed = trio.Event()
         self._resolved = trio.Event()
 
     def use(self, overrides: Mapping[str, int]) -> None:
-        """Use these counts, by address or name, from now on."""
-        if overrides is self._overrides:
+        """Use these counts, by address or name, from now on. A name keeps its addresses until it is resolved anew."""
+        if overrides == self._overrides:  # equal ones come with every change of any setting: what is resolved stays
             return
         self._overrides = overrides
-        self._allowed = {
-            address: count for host, count in overrides.items() if (address := address_of(host)) is not None
-        }
+        self._addresses = {host: known for host, known in self._addresses.items() if host in overrides}
+        self._allowed = {}
+        for host, count in overrides.items():
+            address = address_of(host)
+            addresses = self._addresses.get(host, ()) if address is None else (address,)
+            self._allowed.update(dict.fromkeys(addresses, count))
         self._resolved = trio.Event()
         self._changed.set()
 
@@ -59,6 +64,7 @@ class HostLimits:
                     continue
                 if overrides is not self._overrides:
                     break
+                self._addresses[name] = addresses
                 self._allowed.update(dict.fromkeys(addresses, overrides[name]))
             if overrides is self._overrides:
                 self._resolved.set()

@@ -142,7 +142,7 @@ class Node:
         try:
             self._tell_what_has_no_effect()
             at_brokers, at_controllers = self._bind(parts)
-            quorum = self._open(parts, listens=bool(at_controllers))
+            quorum = self._quorum = self._open(parts, listens=bool(at_controllers))
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self.clock.run)
                 nursery.start_soon(self._stop_when_something_fails)
@@ -169,7 +169,7 @@ class Node:
                     logger.info("node %d started", self.node_id)
                     yield self
                     logger.info("stopping")
-                    await self._leave(quorum)
+                    await self._leave()
                     self.stopping.set()
                 nursery.cancel_scope.cancel()
         except BaseExceptionGroup as group:
@@ -342,17 +342,19 @@ class Node:
         await self._create_topics(quorum)
 
     async def hand_over(self) -> None:
-        """Have other brokers lead what this one leads; the node is to stop. Bounded in time."""
+        """Have other brokers lead what this one leads, if there are any; the node is to stop. Bounded in time."""
+        if not self._quorum.has_others:
+            return
         settings = self.settings.now
         lifecycle = self._broker_part.lifecycle if settings.quorum.is_broker else None
         if lifecycle is not None and settings.node.controlled_shutdown_enable:
             await lifecycle.hand_over()
 
-    async def _leave(self, quorum: QuorumPart) -> None:
+    async def _leave(self) -> None:
         """Hand over what this node leads to others, if there are any."""
-        if quorum.has_others:
-            await self.hand_over()
-            await quorum.leave(LEAVING_SECONDS)
+        await self.hand_over()
+        if self._quorum.has_others:
+            await self._quorum.leave(LEAVING_SECONDS)
 
     def _unusable(self, error: KafkaError | MalformedMessage | OSError) -> StartupError:
         return StartupError(

@@ -230,13 +230,17 @@ async def test_names_are_resolved_beside_the_event_loop(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(host_limits, "_resolve", resolve)
     limits = HostLimits()
-    limits.use({"broken": 1, "unknown": 2, "known": 3, "10.0.0.9": 4, "::ffff:10.0.0.8": 5})
+    given = {"broken": 1, "unknown": 2, "known": 3, "10.0.0.9": 4, "::ffff:10.0.0.8": 5}
+    limits.use(given)
     assert (limits.allowed("10.0.0.9"), limits.allowed("10.0.0.8"), limits.allowed("10.0.0.1")) == (4, 5, None)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(limits.run)
         await limits.resolved()
         assert (limits.allowed("10.0.0.1"), limits.allowed("10.0.0.2")) == (3, 3)
+        limits.use(dict(given))  # as when another setting has changed
+        assert limits.allowed("10.0.0.1") == 3
         limits.use({"known": 7})
+        assert limits.allowed("10.0.0.1") == 7  # before it is resolved again, it has its old addresses
         await limits.resolved()
         assert (limits.allowed("10.0.0.1"), limits.allowed("10.0.0.9")) == (7, None)
         nursery.cancel_scope.cancel()
