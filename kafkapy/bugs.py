@@ -34,6 +34,12 @@ class Bugs:
         """The latest bugs, at most `KEPT_MAX`."""
         return tuple(self._kept)
 
+    def take(self) -> tuple[Bug, ...]:
+        """The latest bugs, which are kept no longer."""
+        taken = self.kept
+        self._kept.clear()
+        return taken
+
     def report(self, where: str, error: Exception) -> None:
         """Log the exception with its traceback and keep it. `where` says what was being done, for the log line."""
         self.count += 1

@@ -275,19 +275,34 @@ class WallClock:
 class ManualClock(WallClock):
     """Time as a test wants it: it passes by itself until `freeze`, and moves by `advance` and `jump` at any time."""
 
-    def __init__(self, *, frozen: bool = False) -> None:
+    def __init__(self, *, frozen: bool = False, like: ManualClock | None = None) -> None:
+        """A clock that is frozen from the start, or shows what another one shows."""
         super().__init__()
         self._frozen: tuple[int, float] | None = None
+        self._behind_ms = 0
+        """How far the wall clock is behind what the monotonic clock was advanced by."""
         if frozen:
             self.freeze()
+        if like is not None:
+            self._offset_ms, self._behind_ms, self._frozen = like._offset_ms, like._behind_ms, like._frozen
 
     @property
     def timer_count(self) -> int:
         """The number of timers in memory, including cancelled ones."""
         return len(self._timers)
 
+    @property
+    def is_frozen(self) -> bool:
+        return self._frozen is not None
+
+    def next_timer_ms(self) -> int | None:
+        """Milliseconds until the next timer is due, 0 if it is overdue; None without a timer."""
+        self._timers.drop_cancelled()
+        deadline_ms = self._timers.next_deadline_ms
+        return None if deadline_ms is None else max(0, math.ceil(deadline_ms - self.monotonic_ms()))
+
     def now_ms(self) -> int:
-        return super().now_ms() if self._frozen is None else self._frozen[0]
+        return super().now_ms() - self._behind_ms if self._frozen is None else self._frozen[0]
 
     def monotonic_ms(self) -> float:
         return super().monotonic_ms() if self._frozen is None else self._frozen[1]
@@ -295,7 +310,7 @@ class ManualClock(WallClock):
     def freeze(self) -> None:
         """From now on time stands still."""
         if self._frozen is None:
-            self._frozen = super().now_ms(), super().monotonic_ms()
+            self._frozen = self.now_ms(), super().monotonic_ms()
             self._earlier_timer.set()
 
     def release(self) -> None:
@@ -305,6 +320,11 @@ class ManualClock(WallClock):
             self._offset_ms += stood_at_ms - super().monotonic_ms()
             self._earlier_timer.set()
 
+    def reset(self) -> None:
+        """Show the machine's time again, which may be earlier: for nodes that have forgotten what they were told."""
+        self.release()
+        self._behind_ms = int(self._offset_ms)
+
     def advance(self, milliseconds: int) -> None:
         if self._frozen is not None and milliseconds >= 0:
             self._frozen = self._frozen[0] + milliseconds, self._frozen[1] + milliseconds
@@ -312,12 +332,9 @@ class ManualClock(WallClock):
 
     def jump(self) -> int | None:
         """Move to the deadline of the next timer and fire it. Returns the milliseconds moved; None without a timer."""
-        self._timers.drop_cancelled()
-        deadline_ms = self._timers.next_deadline_ms
-        if deadline_ms is None:
-            return None
-        distance_ms = max(0, math.ceil(deadline_ms - self.monotonic_ms()))
-        self.advance(distance_ms)
+        distance_ms = self.next_timer_ms()
+        if distance_ms is not None:
+            self.advance(distance_ms)
         return distance_ms
 
     def _pause_ms(self) -> float | None:

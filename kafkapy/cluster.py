@@ -20,7 +20,7 @@ from kafkapy_log.identity import read_identity
 from kafkapy_wire.uuid import random_uuid, uuid_text
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from kafkapy.clock import Clock
@@ -73,11 +73,12 @@ class Cluster:
         kept: bool = True,
         cluster_id: str | None = None,
         topics: Iterable[GivenTopic] = (),
-        clock: Clock | None = None,
+        new_clock: Callable[[], Clock] | None = None,
     ) -> None:
         """`settings` hold for all nodes. Brokers listen at `port`, `port + 1`, ...; at free ports if it is 0.
 
-        `durable`, `kept` and `topics`: see `Node`. A directory that has a cluster keeps its id.
+        `durable`, `kept` and `topics`: see `Node`. A directory that has a cluster keeps its id. Every node has a clock
+        of its own, made by `new_clock`.
         """
         self.directory = directory
         self.members = tuple(members)
@@ -90,7 +91,7 @@ class Cluster:
         self._kept = kept
         self._cluster_id = cluster_id
         self._topics = tuple(topics)
-        self._clock = clock
+        self._new_clock = new_clock
         self._addresses: dict[tuple[int, str], tuple[str, int]] = {}
         self._nursery: trio.Nursery | None = None
         self._stops: dict[int, _Stop] = {}
@@ -111,6 +112,15 @@ class Cluster:
         """`host:port,host:port`: the brokers, whether they run or not."""
         brokers = [address for (_, name), address in self._addresses.items() if name == BROKER_LISTENER]
         return ",".join(f"{host}:{port}" for host, port in brokers)
+
+    def addresses(self, node_id: int) -> list[tuple[str, int]]:
+        """(host, port) of every listener of a node, whether it runs or not."""
+        return [address for (known, _), address in self._addresses.items() if known == node_id]
+
+    def broker_address(self, node_id: int) -> str | None:
+        """`host:port` where clients connect to a node; None: it is no broker."""
+        address = self._addresses.get((node_id, BROKER_LISTENER))
+        return None if address is None else f"{address[0]}:{address[1]}"
 
     @asynccontextmanager
     async def started(self) -> AsyncIterator[Cluster]:
@@ -159,12 +169,13 @@ class Cluster:
 
     def _own_cluster_id(self) -> str:
         for member in self.members:
-            identity = read_identity(self._directory_of(member.node_id))
+            identity = read_identity(self.directory_of(member.node_id))
             if identity is not None:
                 return identity.cluster_id
         return self._cluster_id or uuid_text(random_uuid())
 
-    def _directory_of(self, node_id: int) -> Path:
+    def directory_of(self, node_id: int) -> Path:
+        """Where a node of this id has its data."""
         return self.directory / f"node-{node_id}"
 
     def _bind(self) -> dict[int, dict[str, socket.socket]]:
@@ -220,10 +231,10 @@ class Cluster:
         assert self._nursery is not None, "the cluster does not run"
         node = Node(
             self._settings_of(member),
-            self._directory_of(member.node_id),
+            self.directory_of(member.node_id),
             durable=self._durable,
             kept=self._kept,
-            clock=self._clock,
+            clock=None if self._new_clock is None else self._new_clock(),
             cluster_id=self._cluster_id,
             topics=self._topics if member is self.members[0] else (),
             sockets=sockets,

@@ -94,7 +94,7 @@ def test_run_fires_a_timer_that_is_earlier_than_the_one_it_sleeps_for() -> None:
             clock.call_later(600_000, lambda: None)
             await trio.testing.wait_all_tasks_blocked()
             clock.call_later(1, fired.set)
-            with trio.fail_after(10):
+            with trio.fail_after(60):
                 await fired.wait()
             nursery.cancel_scope.cancel()
 
@@ -229,7 +229,7 @@ def test_frozen_time_stands_still_until_it_is_moved() -> None:
             assert (clock.now_ms(), clock.monotonic_ms()) == (before[0] + 1, before[1] + 1)
             clock.call_later(5, lambda: fired.append("b"))
             clock.release()
-            with trio.fail_after(10):
+            with trio.fail_after(60):
                 while fired[-1] != "b":
                     await trio.lowlevel.checkpoint()
             assert clock.monotonic_ms() < before[1] + 10_000

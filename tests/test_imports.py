@@ -42,6 +42,8 @@ FLOORS: tuple[dict[str, str], ...] = (
         "turns": "shares of the event loop, by the machine's clock: needs nothing",
         "collector": "when Python looks for garbage: needs nothing",
         "high_watermark": "what waits for an offset of a log: needs nothing",
+        "nearest": "what a misspelt name was meant to be: needs nothing",
+        "ephemeral": "a directory that is gone afterwards: needs nothing",
         "log_lines": "how a line of the log looks, whatever a client has sent: needs nothing",
         "settings": "texts to typed attributes: asks nobody what they are for",
     },
@@ -87,10 +89,10 @@ FLOORS: tuple[dict[str, str], ...] = (
         "cluster": "several nodes in one process",
     },
     {
-        "control": "(to come) what is asked of a running node from outside its protocol: faults, time, state",
+        "control": "what is asked of a running node from outside its protocol: faults, time, state",
     },
     {
-        "testing": "(to come) the test kit: nodes in a test, moved by `control`",
+        "testing": "the test kit: nodes in a test, moved by `control`",
     },
     {
         "cli": "the command line: starts a node, or is a client of one",

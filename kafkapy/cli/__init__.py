@@ -161,7 +161,7 @@ def _no_command(name: str) -> str:
 
 
 def _nearest(name: str) -> str:
-    from kafkapy.client.nearest import did_you_mean
+    from kafkapy.nearest import did_you_mean
 
     return did_you_mean(name, COMMANDS)
 

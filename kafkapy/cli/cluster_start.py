@@ -109,7 +109,7 @@ def _run(arguments: argparse.Namespace) -> int:
         if not arguments.ephemeral:
             _serve(arguments, Path(arguments.data_dir), signals, watchdog)
             return 0
-        from kafkapy.cli.ephemeral import EphemeralDirectory
+        from kafkapy.ephemeral import EphemeralDirectory
 
         ephemeral = EphemeralDirectory()
         watchdog.last_act = ephemeral.remove

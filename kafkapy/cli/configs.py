@@ -126,7 +126,7 @@ def _delete(arguments: argparse.Namespace, cluster: Cluster) -> int:
 def _require_known(resource: Resource, names: Iterable[str], known: Collection[str]) -> None:
     """Raises ClientError, with the nearest known name."""
     from kafkapy.client.errors import ClientError
-    from kafkapy.client.nearest import did_you_mean
+    from kafkapy.nearest import did_you_mean
 
     for name in names:
         if name not in known:
@@ -135,7 +135,7 @@ def _require_known(resource: Resource, names: Iterable[str], known: Collection[s
 
 def _hints(cluster: Cluster, resource: Resource, names: Iterable[str]) -> str:
     """What was meant by names that the broker does not list."""
-    from kafkapy.client.nearest import did_you_mean
+    from kafkapy.nearest import did_you_mean
 
     known = _known_names(cluster, resource)
     return "".join(did_you_mean(name, known) for name in names if name not in known)

@@ -8,8 +8,8 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from kafkapy.client.nearest import did_you_mean
 from kafkapy.client.streams import say
+from kafkapy.nearest import did_you_mean
 
 if TYPE_CHECKING:
     from _typeshed import SupportsWrite

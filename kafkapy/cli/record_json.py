@@ -63,7 +63,7 @@ def parse_record_line(line: bytes) -> RecordLine:
         raise NotARecord('not a JSON object like {"key": "k", "value": "v"}')
     for name in document:
         if name not in _FIELDS:
-            from kafkapy.client.nearest import did_you_mean
+            from kafkapy.nearest import did_you_mean
 
             raise NotARecord(f"there is no field {name!r}{did_you_mean(name, _FIELDS)}")
     return RecordLine(

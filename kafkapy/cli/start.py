@@ -152,7 +152,7 @@ def _run(arguments: argparse.Namespace) -> int:
         if not arguments.ephemeral:
             _serve(settings, data_directory(settings), signals, watchdog, announcement, parent)
             return 0
-        from kafkapy.cli.ephemeral import EphemeralDirectory
+        from kafkapy.ephemeral import EphemeralDirectory
 
         ephemeral = EphemeralDirectory()
         watchdog.last_act = ephemeral.remove
@@ -265,7 +265,7 @@ async def _stop_waiting(node: Node, stop: trio.Event, starting: trio.CancelScope
 
 
 def _remove_abandoned() -> None:
-    from kafkapy.cli.ephemeral import remove_abandoned
+    from kafkapy.ephemeral import remove_abandoned
 
     remove_abandoned()
 

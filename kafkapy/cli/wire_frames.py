@@ -77,7 +77,7 @@ def parse_api(text: str) -> tuple[ApiKey, int]:
     by_name |= {key.name.lower(): key for key in API_VERSIONS}
     key = by_name.get(short.lower())
     if key is None:
-        from kafkapy.client.nearest import did_you_mean
+        from kafkapy.nearest import did_you_mean
 
         raise NoFrame(
             f"there is no API {name!r}{did_you_mean(short, [api.message_name for api in API_VERSIONS.values()])}"

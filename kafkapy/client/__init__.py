@@ -6,7 +6,7 @@ connection     one socket to one broker: versions negotiated, one request in fli
 cluster        bootstrap, metadata, leaders, coordinators, and trying again
 topics, configs, groups, offsets      what the commands of these names ask and change
 quorum, nodes, partition_health, elections, reassignments, spreading   what `kafkapy cluster` asks and changes
-partitioner, producer                 records to partitions to leaders
+producer       records to partitions to leaders
 fetcher                               records from leaders
 assignor, group_member                a member of a classic consumer group
 records        deleting records
@@ -14,7 +14,6 @@ command_line   arguments and output that the commands share
 patience       telling the user what is waited for
 interrupts     signals that end a command in order
 streams        standard input, output and error, closed or full
-nearest        what a misspelt name was meant to be
 
 Not done: TLS, SASL.
 """

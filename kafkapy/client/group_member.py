@@ -10,14 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
-from kafkapy.client.assignor import (
-    RANGE,
-    assign_ranges,
-    decode_assignment,
-    decode_subscription,
-    encode_assignment,
-    encode_subscription,
-)
+from kafkapy.client.assignor import RANGE, assign_ranges
 from kafkapy.client.cluster import Cluster
 from kafkapy.client.connection import Connection
 from kafkapy.client.errors import ClientError, ConnectionLost, TryAgain, check
@@ -25,6 +18,12 @@ from kafkapy.client.groups import OFFSET_VERSION_WITH_NAMES_MAX, offset_commit_t
 from kafkapy.client.interrupts import uninterrupted
 from kafkapy.client.offsets import Partition
 from kafkapy_wire.api_keys import ApiKey
+from kafkapy_wire.consumer_protocol import (
+    decode_assignment,
+    decode_subscription,
+    encode_assignment,
+    encode_subscription,
+)
 from kafkapy_wire.errors import ErrorCode, MalformedMessage
 from kafkapy_wire.messages.heartbeat import HeartbeatRequest, HeartbeatResponse
 from kafkapy_wire.messages.join_group import (

@@ -141,7 +141,7 @@ def _describe_classic_group(
 
 def _assigned_partitions(assignment: bytes) -> tuple[Partition, ...]:
     """What a member was given; nothing while the group rebalances, or when its assignor has a format of its own."""
-    from kafkapy.client.assignor import decode_assignment
+    from kafkapy_wire.consumer_protocol import decode_assignment
     from kafkapy_wire.errors import MalformedMessage
 
     try:

@@ -7,7 +7,6 @@ import random
 from kafkapy.client.cluster import Cluster
 from kafkapy.client.connection import Connection
 from kafkapy.client.errors import ClientError, Refused, TryAgain, check
-from kafkapy.client.partitioner import partition_for_key
 from kafkapy_wire.api_keys import ApiKey
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.init_producer_id import InitProducerIdRequest, InitProducerIdResponse
@@ -18,6 +17,7 @@ from kafkapy_wire.messages.produce import (
     ProduceResponse,
     TopicProduceData,
 )
+from kafkapy_wire.partitioner import partition_for_key
 from kafkapy_wire.records import Compression, NewRecord, build_batch
 
 BATCH_BYTES = 512 * 1024

@@ -144,6 +144,11 @@ class Connection:
         return str(self.client)
 
     @property
+    def client_id(self) -> str | None:
+        """That of the latest request."""
+        return self._context.client_id
+
+    @property
     def busy(self) -> bool:
         """Whether a request waits for its answer, or an answer for the client."""
         return self._unfinished is not None or self._is_blocked

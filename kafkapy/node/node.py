@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from kafkapy.clock import Clock
     from kafkapy.metadata.metadata_log import MetadataLog
     from kafkapy.partitions.log_cleaning import LogCleaning
+    from kafkapy.peers import Peers
     from kafkapy.settings import Settings
     from kafkapy.settings.given import GivenTopic
     from kafkapy.settings.listeners import Listener
@@ -70,6 +71,7 @@ class Node:
     parts: NodeParts
     store: LogStore
     metadata_log: MetadataLog
+    peers: Peers
     server: Server
     log_cleaning: LogCleaning
     housekeeping: Housekeeping
@@ -283,6 +285,7 @@ class Node:
         except (KafkaError, MalformedMessage, OSError) as error:
             raise self._unusable(error) from error
         self.store, self.metadata_log, self.parts = quorum.store, quorum.metadata_log, quorum.parts
+        self.peers = quorum.peers
         if self.settings.now.quorum.is_broker:
             self._broker_part = BrokerPart(
                 quorum,

@@ -21,11 +21,12 @@ class Peers:
         self._broker_endpoint = broker_endpoint
         self._client_id = client_id
         self._peers: dict[tuple[str, int, str], Peer] = {}
+        self._cut: set[tuple[str, int]] = set()
         self.on_first: Callable[[], object] = _nothing
         """Called when the first other node is to be asked."""
 
     def at(self, host: str, port: int, purpose: str) -> Peer:
-        """The node at an address."""
+        """The node at an address. Raises PeerUnavailable: the link to it is cut."""
         peer = self._peers.get((host, port, purpose))
         if peer is None:
             from kafkapy.peers.peer import Peer  # not by a node that is alone
@@ -33,6 +34,8 @@ class Peers:
             if not self._peers:
                 self.on_first()
             peer = self._peers[host, port, purpose] = Peer(host, port, client_id=f"{self._client_id}-{purpose}")
+        if (host, port) in self._cut:
+            raise PeerUnavailable(f"the link to {peer} is cut")
         return peer
 
     def broker(self, broker_id: int, purpose: str) -> Peer:
@@ -41,6 +44,21 @@ class Peers:
         if endpoint is None:
             raise PeerUnavailable(f"broker {broker_id} is not running")
         return self.at(endpoint.host, endpoint.port, purpose)
+
+    def cut(self, host: str, port: int) -> None:
+        """From now on no request reaches this address, and those under way have no answer."""
+        self._cut.add((host, port))
+        for (known_host, known_port, _), peer in self._peers.items():
+            if (known_host, known_port) == (host, port):
+                peer.close()
+
+    def heal(self, host: str, port: int) -> None:
+        """Requests reach this address again."""
+        self._cut.discard((host, port))
+
+    def heal_all(self) -> None:
+        """Requests reach every address again."""
+        self._cut.clear()
 
     def close(self) -> None:
         for peer in self._peers.values():

@@ -368,7 +368,7 @@ async def test_a_parked_read_committed_fetch_wakes_when_the_transaction_ends(tmp
         assert await producer.produce(12, sequence=1) is NONE
         await until_parked(node)
         assert await producer.end() is NONE
-        with trio.fail_after(5):
+        with trio.fail_after(60):
             answer = await reader.receive(FetchResponse)
         assert answer.responses[0].partitions[0].last_stable_offset == 3
 

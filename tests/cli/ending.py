@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import AnyStr
 
-END_SECONDS_MAX = 20
+END_SECONDS_MAX = 60
 
 
 @contextmanager

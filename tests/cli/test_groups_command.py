@@ -144,7 +144,7 @@ def test_two_members_share_partitions_and_hand_them_over(
                     wait_for(kafkapy, group, is_all_committed)
                 finally:
                     second.send_signal(2)
-                assert second.wait(timeout=10) == 130
+                assert second.wait(timeout=60) == 130
             assert [len(partitions) for partitions in wait_for_owners(kafkapy, group, 1)] == [2]
             kafkapy("produce", topic, "c0", "-p", "0")
             assert first.stdout.readline() == "c0\n"
@@ -153,7 +153,7 @@ def test_two_members_share_partitions_and_hand_them_over(
             wait_for(kafkapy, group, is_all_committed)
         finally:
             first.send_signal(2)
-        assert first.wait(timeout=10) == 130
+        assert first.wait(timeout=60) == 130
     (document,) = json.loads(kafkapy("groups", "describe", group, "--json").out)
     assert (document["state"], [line["committed"] for line in document["offsets"]]) == ("Empty", [3, 2])
 

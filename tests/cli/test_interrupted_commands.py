@@ -26,7 +26,7 @@ from tests.cli.conftest import Kafkapy
 from tests.cli.ending import ending
 from tests.cli.fake_broker import FakeBroker
 
-SECONDS_MAX = 20
+SECONDS_MAX = 60
 
 
 class InterruptedSocket:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from kafkapy.client.partitioner import partition_for_key
+from kafkapy_wire.partitioner import partition_for_key
 from tests.cli.conftest import Kafkapy, Result
 from tests.cli.ending import ending
 
@@ -159,7 +159,7 @@ def test_following_prints_what_comes_and_ctrl_c_ends_it(kafkapy: Kafkapy, bootst
             kafkapy("produce", topic, value)
             assert consumer.stdout.readline() == value + "\n"
         consumer.send_signal(2)
-        out, err = consumer.communicate(timeout=10)
+        out, err = consumer.communicate(timeout=60)
     assert (consumer.returncode, out, err) == (130, "", "")
 
 
@@ -174,7 +174,7 @@ def test_live_input_is_sent_line_by_line(kafkapy: Kafkapy, bootstrap: str, topic
             assert kafkapy("consume", topic, "--offset", str(number) if number else "earliest", "-n", "1").lines == [
                 str(number)
             ]
-        _, err = producer.communicate(timeout=10)
+        _, err = producer.communicate(timeout=60)
     assert (producer.returncode, err) == (0, f"sent 3 records to {topic}\n")
 
 
@@ -186,7 +186,7 @@ def test_a_reader_that_leaves_early_is_no_error(kafkapy: Kafkapy, bootstrap: str
         assert consumer.stderr is not None
         consumer.stdout.read(100)
         consumer.stdout.close()
-        assert consumer.wait(timeout=10) == 0
+        assert consumer.wait(timeout=60) == 0
         assert consumer.stderr.read() == b""
 
 
@@ -230,7 +230,7 @@ def test_a_topic_that_comes_later_is_read_from_its_start(
         kafkapy("produce", f"{topic}-c", "third")
         assert consumer.stdout.readline() == "third\n"
         consumer.send_signal(signal.SIGINT)
-        out, err = consumer.communicate(timeout=20)
+        out, err = consumer.communicate(timeout=60)
     assert (consumer.returncode, out, err) == (130, "", "")
 
 

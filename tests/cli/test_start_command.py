@@ -26,7 +26,7 @@ from kafkapy_wire.errors import ErrorCode
 from tests.cli.ending import ending
 from tests.shell.running_node import Client, batch, connect, running_node, trio_test
 
-SECONDS_MAX = 20
+SECONDS_MAX = 60
 LISTENS = re.compile(r"kafkapy listens at (\S+):(\d+) \((.*)\); Ctrl-C stops it")
 
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from kafkapy.cli.ephemeral import LOCK, PREFIX, UNLOCKED_SECONDS_MAX, EphemeralDirectory, remove_abandoned
 from kafkapy.cli.stop_signals import stop_signals
+from kafkapy.ephemeral import LOCK, PREFIX, UNLOCKED_SECONDS_MAX, EphemeralDirectory, remove_abandoned
 from tests.cli.ending import ending
 from tests.cli.test_start_command import SECONDS_MAX, Broker, command, environment, produce_and_read, started
 
@@ -66,7 +66,8 @@ def test_a_broker_that_is_started_with_nohup_survives_a_hang_up(tmp_path: Path) 
 
 STAGED = """
 import os, signal, sys
-from kafkapy.cli import ephemeral, main, start, stop_signals
+from kafkapy import ephemeral
+from kafkapy.cli import main, start, stop_signals
 from kafkapy.node import Node
 from kafkapy.node.broker_part import BrokerPart
 from kafkapy_log import LogStore

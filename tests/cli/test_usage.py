@@ -178,7 +178,7 @@ kafkapy() {
 def completed(script: str, *words: str) -> set[str]:
     """What bash offers for the last of the words."""
     asking = f'{script}{NAMES}COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _kafkapy; printf "%s\\n" "${{COMPREPLY[@]}}"'
-    done = subprocess.run(["bash", "-c", asking, "bash", *words], capture_output=True, text=True, timeout=20)
+    done = subprocess.run(["bash", "-c", asking, "bash", *words], capture_output=True, text=True, timeout=60)
     assert done.stderr == ""
     return set(done.stdout.split())
 
@@ -210,5 +210,5 @@ def test_other_shells_read_their_scripts(shell: str, capsys: pytest.CaptureFixtu
             for option in action.option_strings:
                 assert option.lstrip("-") in text
     if (path := shutil.which(shell)) is not None:
-        done = subprocess.run([path, "-n"], input=text, capture_output=True, text=True, timeout=20)
+        done = subprocess.run([path, "-n"], input=text, capture_output=True, text=True, timeout=60)
         assert (done.returncode, done.stderr) == (0, "")

@@ -6,15 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kafkapy.client.assignor import (
-    assign_ranges,
+from kafkapy.client.assignor import assign_ranges
+from kafkapy_wire.consumer_protocol import (
     decode_assignment,
     decode_subscription,
     encode_assignment,
     encode_subscription,
 )
-from kafkapy.client.partitioner import murmur2, partition_for_key
 from kafkapy_wire.errors import MalformedMessage
+from kafkapy_wire.partitioner import murmur2, partition_for_key
 
 
 @pytest.mark.parametrize(

@@ -155,7 +155,7 @@ async def run_round(seed: int, node: Node, errors: InternalErrors) -> None:
                     pass
     if errors.seen:
         raise AssertionError("\n".join(errors.seen))
-    with trio.fail_after(10):
+    with trio.fail_after(60):
         async with connect(node) as client:
             await check(client, f"honest-{seed}")
 

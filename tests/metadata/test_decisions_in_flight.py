@@ -80,7 +80,7 @@ async def all_decided(node: Node, disk: HeldDisk, clients: list[Client], request
     disk.hold()
     for count, (client, request) in enumerate(zip(clients, requests, strict=True), 1):
         await client.send(request)
-        with trio.fail_after(5):
+        with trio.fail_after(60):
             await until_parked(node, count)
     disk.release()
 
@@ -178,7 +178,7 @@ def test_what_is_being_made_is_not_visible_yet_and_made_once(tmp_path: Path, dis
             disk.hold()
             for count, client in enumerate(clients[:2], 1):
                 await client.send(ask)
-                with trio.fail_after(5):
+                with trio.fail_after(60):
                     await until_parked(node, count)
             seen = await clients[2].ask(look, MetadataResponse)
             assert seen.topics[0].error_code == ErrorCode.UNKNOWN_TOPIC_OR_PARTITION

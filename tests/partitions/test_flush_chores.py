@@ -37,7 +37,7 @@ from tests.shell.running_node import (
     until_parked,
 )
 
-WAIT_SECONDS_MAX = 10
+WAIT_SECONDS_MAX = 60
 
 
 class SlowDisk:

@@ -23,7 +23,7 @@ from tests.shell.running_node import trio_test
 
 VERSION = 17
 TOPIC_ID = Uuid(b"topic-id-is-here")
-LIMIT_SECONDS = 10
+LIMIT_SECONDS = 60
 
 Answering = Callable[[trio.SocketStream, int], Awaitable[None]]
 

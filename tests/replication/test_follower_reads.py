@@ -220,7 +220,7 @@ def delete(lab: ReplicationLab, meanwhile: Any) -> DeleteRecordsResponse:
         answers.append(await delete_records.handle(request, context))
 
     async def main() -> None:
-        with trio.fail_after(10):
+        with trio.fail_after(60):
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(ask)
                 await trio.testing.wait_all_tasks_blocked()

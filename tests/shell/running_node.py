@@ -63,7 +63,7 @@ from kafkapy_wire.uuid import Uuid
 R = TypeVar("R", bound=Message)
 P = ParamSpec("P")
 
-TEST_SECONDS_MAX = 20
+TEST_SECONDS_MAX = 90
 SIZE = Format(">i")
 TOPIC, BROKER = 2, 4  # resource types of the config APIs
 

@@ -17,7 +17,7 @@ from kafkapy.settings import Settings
 from tests.shell.running_node import connect, running_node
 
 CASES = int(os.environ.get("KAFKAPY_DAMAGED_FILES", "120"))  # the long form: KAFKAPY_DAMAGED_FILES=5000
-SECONDS_MAX = 20
+SECONDS_MAX = 60
 METADATA = "__cluster_metadata-0"
 SMALL_FILES = (
     "meta.properties",

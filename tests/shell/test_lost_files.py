@@ -224,7 +224,7 @@ async def test_a_topic_that_is_deleted_during_a_flush_is_no_loss(
     errors: list[OSError | None] = []
 
     def late(flushes: list[Flush], *, fsync: bool) -> list[OSError | None]:
-        assert may_go_on.acquire(timeout=10)
+        assert may_go_on.acquire(timeout=60)
         errors.extend(sync_all(flushes, fsync=fsync))
         return errors
 

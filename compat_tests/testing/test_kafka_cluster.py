@@ -1,0 +1,184 @@
+"""Three nodes in a test: what happens to unmodified clients when nodes come, go and cannot reach one another."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from kafkapy.testing import Kafka, NewRecord, NotYet
+
+confluent_kafka = pytest.importorskip("confluent_kafka")
+
+SOON = 30.0
+
+
+def producer_of(kafka: Kafka, **settings: Any) -> Any:
+    return confluent_kafka.Producer({"bootstrap.servers": kafka.bootstrap_servers, "acks": "all", **settings})
+
+
+def create_replicated(kafka: Kafka, name: str = "orders") -> None:
+    kafka.create_topic(name, 1, replicas=3, settings={"min.insync.replicas": 2})
+
+
+def test_what_is_known_of_the_nodes(kafka_cluster: Kafka) -> None:
+    nodes = kafka_cluster.nodes()
+    assert [(each.node_id, each.rack) for each in nodes] == [(1, "a"), (2, "b"), (3, "c")]
+    assert all(each.is_running for each in nodes)
+    assert ",".join(str(each.address) for each in nodes) == kafka_cluster.bootstrap_servers
+    assert sum(each.is_active_controller for each in nodes) == 1
+    assert all(each.roles == ("broker", "controller") for each in nodes)
+
+
+def test_a_killed_leader_is_replaced_and_comes_back(kafka_cluster: Kafka) -> None:
+    create_replicated(kafka_cluster)
+    kafka_cluster.produce("orders", "a")
+    leader = kafka_cluster.topic("orders").partitions[0].leader
+    kafka_cluster.kill_node(leader)
+    assert [each.node_id for each in kafka_cluster.nodes() if not each.is_running] == [leader]
+    assert kafka_cluster.wait_for_topic("orders", timeout=SOON).partitions[0].leader != leader
+    producer = producer_of(kafka_cluster)
+    producer.produce("orders", b"b")
+    assert producer.flush(SOON) == 0
+    kafka_cluster.start_node(leader)
+    wait_for_isr(kafka_cluster, {1, 2, 3})
+    assert [each.value for each in kafka_cluster.records("orders")] == [b"a", b"b"]
+
+
+def test_a_wiped_node_is_filled_again(kafka_cluster: Kafka) -> None:
+    create_replicated(kafka_cluster)
+    kafka_cluster.produce("orders", "a")
+    with pytest.raises(LookupError, match="node 2 runs: stop or kill it first"):
+        kafka_cluster.wipe_node(2)
+    kafka_cluster.stop_node(2)
+    kafka_cluster.wipe_node(2)
+    kafka_cluster.start_node(2)
+    wait_for_isr(kafka_cluster, {1, 2, 3})
+    kafka_cluster.move_leader("orders", 0, 2)
+    assert [each.value for each in kafka_cluster.records("orders")] == [b"a"]
+
+
+def test_an_isr_shrinks_while_a_link_is_cut_and_writes_are_refused(kafka_cluster: Kafka) -> None:
+    create_replicated(kafka_cluster)
+    kafka_cluster.move_leader("orders", 0, 1)
+    producer = producer_of(kafka_cluster, **{"message.timeout.ms": 60_000, "retries": 0})
+    for follower in (2, 3):
+        kafka_cluster.cut_link(follower, 1, both_ways=False)
+    kafka_cluster.clock.advance(31)  # replica.lag.time.max.ms
+    wait_for_isr(kafka_cluster, {1})
+    refused: list[Any] = []
+    producer.produce("orders", b"refused", on_delivery=lambda error, _message: refused.append(error))
+    producer.flush(SOON)
+    assert [each.code() for each in refused] == [confluent_kafka.KafkaError.NOT_ENOUGH_REPLICAS]
+    for follower in (2, 3):
+        kafka_cluster.heal_link(follower, 1, both_ways=False)
+    wait_for_isr(kafka_cluster, {1, 2, 3})
+    producer.produce("orders", b"taken")
+    assert producer.flush(SOON) == 0
+    assert [each.value for each in kafka_cluster.records("orders")] == [b"taken"]
+
+
+def test_a_leader_moves_under_a_producer(kafka_cluster: Kafka) -> None:
+    create_replicated(kafka_cluster)
+    producer = producer_of(kafka_cluster)
+    for number in range(30):
+        producer.produce("orders", b"%d" % number)
+        if number % 10 == 5:
+            producer.flush(SOON)
+            kafka_cluster.move_leader("orders", 0, number % 3 + 1)
+    assert producer.flush(SOON) == 0
+    assert sorted(int(each.value or b"") for each in kafka_cluster.records("orders")) == list(range(30))
+    with pytest.raises(LookupError, match="broker 9 has no replica of orders-0"):
+        kafka_cluster.move_leader("orders", 0, 9)
+
+
+def test_a_coordinator_moves_under_a_group(kafka_cluster: Kafka) -> None:
+    create_replicated(kafka_cluster)
+    kafka_cluster.produce("orders", *(NewRecord(value=b"%d" % number) for number in range(5)))
+    consumer = confluent_kafka.Consumer(
+        {
+            "bootstrap.servers": kafka_cluster.bootstrap_servers,
+            "group.id": "g",
+            "auto.offset.reset": "earliest",
+            "auto.commit.interval.ms": 100,
+        }
+    )
+    try:
+        consumer.subscribe(["orders"])
+        seen: list[Any] = []
+        until = time.monotonic() + SOON
+        while len(seen) < 5 and time.monotonic() < until:
+            message = consumer.poll(0.2)
+            if message is not None and message.error() is None:
+                seen.append(message.value())
+        coordinator = kafka_cluster.wait_for_group("g", timeout=SOON).coordinator
+        kafka_cluster.move_group_coordinator("g", coordinator % 3 + 1)
+        kafka_cluster.produce("orders", "after")
+        while len(seen) < 6 and time.monotonic() < until:
+            message = consumer.poll(0.2)
+            if message is not None and message.error() is None:
+                seen.append(message.value())
+        assert seen[-1] == b"after"
+        group = kafka_cluster.wait_for_lag("g", timeout=SOON)
+        assert group.coordinator == coordinator % 3 + 1
+    finally:
+        consumer.close()
+
+
+def test_a_snapshot_of_all_nodes_is_gone_back_to(kafka_cluster: Kafka) -> None:
+    create_replicated(kafka_cluster)
+    kafka_cluster.produce("orders", "a")
+    kafka_cluster.take_snapshot("one")
+    kafka_cluster.produce("orders", "b")
+    kafka_cluster.kill_node(3)
+    kafka_cluster.restore_snapshot("one")
+    kafka_cluster.wait_for_topic("orders", timeout=SOON)
+    assert [each.value for each in kafka_cluster.wait_for_records("orders", timeout=SOON)] == [b"a"]
+    producer = producer_of(kafka_cluster)
+    producer.produce("orders", b"c")
+    assert producer.flush(SOON) == 0
+
+
+def test_reset_brings_back_what_was_broken(kafka_cluster: Kafka) -> None:
+    create_replicated(kafka_cluster)
+    kafka_cluster.kill_node(1)
+    kafka_cluster.cut_link(2, 3)
+    kafka_cluster.reset()
+    assert all(each.is_running for each in kafka_cluster.nodes())
+    create_replicated(kafka_cluster)
+    producer = producer_of(kafka_cluster)
+    producer.produce("orders", b"a")
+    assert producer.flush(SOON) == 0
+
+
+def test_verbs_for_nodes_that_are_not_there_say_what_there_is(kafka_cluster: Kafka) -> None:
+    with pytest.raises(LookupError, match="no node 7 is running; running: 1, 2, 3"):
+        kafka_cluster.kill_node(7)
+    with pytest.raises(LookupError, match="there is no node 7; there are 1, 2, 3"):
+        kafka_cluster.start_node(7)
+    with pytest.raises(LookupError, match="node 1 runs already"):
+        kafka_cluster.start_node(1)
+
+
+def test_controllers_of_their_own() -> None:
+    with Kafka(nodes=1, controllers=3, topics={"orders": 1}) as kafka:
+        assert [each.roles for each in kafka.nodes()] == [("broker",), *[("controller",)] * 3]
+        active = next(each.node_id for each in kafka.nodes() if each.is_active_controller)
+        kafka.kill_node(active)
+        kafka.create_topic("more")
+        assert kafka.topics() == ["more", "orders"]
+
+
+def wait_for_isr(kafka: Kafka, isr: set[int]) -> None:
+    until = time.monotonic() + SOON
+    now: tuple[int, ...] = ()
+    while time.monotonic() < until:
+        try:
+            now = kafka.topic("orders").partitions[0].isr
+        except NotYet:
+            continue
+        if set(now) == isr:
+            return
+        time.sleep(0.01)
+    raise AssertionError(f"the ISR is {now}, not {isr}")

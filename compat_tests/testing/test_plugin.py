@@ -1,0 +1,237 @@
+"""pytest's fixtures, in test runs of their own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("confluent_kafka")
+pytest.importorskip("kafka")
+pytest.importorskip("aiokafka")
+
+ROOT = Path(__file__).parents[2]
+QUIET = ["-q", "-p", "no:cacheprovider", "-W", "ignore::DeprecationWarning"]
+
+
+def run(directory: Path, text: str, *options: str, plugin: bool = True) -> tuple[int, str]:
+    """Exit code and output of pytest on one file."""
+    (directory / "test_it.py").write_text(text)
+    command = [sys.executable, "-m", "pytest", *QUIET, *options, "test_it.py"]
+    if plugin and not _is_registered():
+        command[3:3] = ["-p", "kafkapy.testing.plugin"]
+    done = subprocess.run(
+        command, cwd=directory, capture_output=True, text=True, timeout=120, env=dict(os.environ), check=False
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def _is_registered() -> bool:
+    from importlib.metadata import entry_points
+
+    return any(each.name == "kafkapy" for each in entry_points(group="pytest11"))
+
+
+FIXTURES = """
+import asyncio
+import unittest
+
+import pytest
+import trio
+
+
+def test_it_is_fresh(kafka):
+    assert kafka.topics() == []
+    kafka.produce("orders", "a")
+
+
+def test_it_is_fresh_again(kafka, kafka_topic):
+    assert kafka.topics() == [kafka_topic] == ["test_it_is_fresh_again"]
+
+
+@pytest.mark.kafka(topics={"orders": 3}, settings={"log.retention.hours": 1})
+class TestMarked:
+    def test_topics(self, kafka):
+        assert len(kafka.topic("orders").partitions) == 3
+
+    @pytest.mark.kafka(topics={"payments": {"partitions": 2, "settings": {"cleanup.policy": "compact"}}})
+    def test_nearer_markers_win(self, kafka):
+        assert kafka.topics() == ["payments"]
+
+
+@pytest.mark.kafka(topics={"orders": {"replicas": 3}})
+def test_cluster(kafka_cluster):
+    assert len(kafka_cluster.nodes()) == 3
+    assert len(kafka_cluster.topic("orders").partitions[0].replicas) == 3
+
+
+@pytest.mark.kafka(client="confluent-kafka")
+def test_confluent_kafka(kafka, kafka_producer, kafka_consumer, kafka_admin):
+    producer = kafka_producer(linger_ms=0)
+    producer.produce("orders", b"v")
+    producer.flush(30)
+    consumer = kafka_consumer("orders", group_id="g")
+    message = None
+    while message is None or message.error():
+        message = consumer.poll(1)
+    assert message.value() == b"v"
+    assert "orders" in kafka_admin().list_topics(timeout=30).topics
+
+
+@pytest.mark.kafka(client="kafka-python")
+def test_kafka_python(kafka, kafka_producer, kafka_consumer, kafka_admin):
+    kafka_producer().send("orders", b"v").get(30)
+    assert next(kafka_consumer("orders", group_id="g")).value == b"v"
+    assert "orders" in kafka_admin().list_topics()
+
+
+@pytest.mark.kafka(client="aiokafka")
+def test_aiokafka(async_kafka, kafka_producer, kafka_consumer):
+    async def main():
+        async with kafka_producer() as producer:
+            await producer.send_and_wait("orders", b"v")
+        assert [record.value for record in await async_kafka.records("orders")] == [b"v"]
+        async with kafka_consumer("orders") as consumer:
+            assert (await consumer.getone()).value == b"v"
+
+    asyncio.run(main())
+
+
+def test_trio(async_kafka):
+    async def main():
+        await async_kafka.produce("orders", "v")
+        assert len(await async_kafka.wait_for_records("orders")) == 1
+
+    trio.run(main)
+
+
+class TestUnittest(unittest.TestCase):
+    @pytest.fixture(autouse=True)
+    def use(self, kafka):
+        self.kafka = kafka
+
+    def test_it(self):
+        self.assertEqual(self.kafka.topics(), [])
+"""
+
+
+@pytest.mark.parametrize("options", [(), ("-n", "2")], ids=["alone", "xdist"])
+def test_every_fixture(tmp_path: Path, options: tuple[str, ...]) -> None:
+    code, output = run(tmp_path, FIXTURES, "-W", "error::kafkapy.testing.pool.ClientLeftOpen", *options)
+    assert code == 0, output
+    assert "10 passed" in output
+
+
+def test_a_failed_test_says_what_its_broker_saw(tmp_path: Path) -> None:
+    code, output = run(
+        tmp_path,
+        """
+def test_it(kafka):
+    kafka.produce("orders", "a", "b")
+    kafka.commit_offsets("readers", {("orders", 0): 1})
+    assert kafka.records("orders") == []
+""",
+    )
+    assert code == 1
+    report = output[output.index("- Kafka -") :]
+    assert "topic orders: high watermarks 2" in report
+    assert "group readers: Empty, lag 1" in report
+    assert "committed orders-0: 1" in report
+    assert "topic orders created" in report
+
+
+def test_a_client_left_open_is_named(tmp_path: Path) -> None:
+    code, output = run(
+        tmp_path,
+        """
+from kafka import KafkaConsumer
+
+def test_it(kafka):
+    global consumer
+    kafka.create_topic("orders")
+    consumer = KafkaConsumer("orders", bootstrap_servers=kafka.bootstrap_servers, group_id="g", client_id="leaked")
+    while not consumer.assignment():
+        consumer.poll(100)
+
+def test_the_next_one_is_not_blamed(kafka):
+    pass
+""",
+    )
+    assert code == 0, output
+    lines = [line for line in output.splitlines() if "ClientLeftOpen: " in line]
+    assert len(lines) == 1, output
+    assert "client 'leaked' (kafka-python" in lines[0]
+    assert "member of group 'g' with orders-0" in lines[0]
+
+
+def test_a_bug_of_the_broker_fails_the_test_that_met_it(tmp_path: Path) -> None:
+    code, output = run(
+        tmp_path,
+        """
+def test_it(kafka, monkeypatch):
+    import kafkapy.apis.metadata as api
+    from kafka import KafkaConsumer
+    from kafkapy.network.api_table import ApiTable
+
+    def broken(request, context):
+        raise ZeroDivisionError("planted")
+
+    consumer = KafkaConsumer(bootstrap_servers=kafka.bootstrap_servers)
+    import gc
+    from kafkapy.apis.served import Api
+    for each in gc.get_objects():
+        if isinstance(each, Api) and each.handle is api.handle:
+            monkeypatch.setattr(each, "handle", broken)
+    try:
+        consumer.topics()
+    except Exception:
+        pass
+    consumer.close()
+
+def test_the_next_one_passes(kafka):
+    pass
+""",
+    )
+    assert code == 1, output
+    assert "kafkapy has made a mistake of its own" in output
+    assert "ZeroDivisionError: planted" in output
+    assert "1 error" in output
+
+
+@pytest.mark.parametrize(
+    ("marker", "said"),
+    [
+        ("nodez=3", "there is no argument 'nodez' (did you mean 'nodes'?)"),
+        ("3", "takes named arguments only"),
+        ("settings={'log.retention.ms': 'soon'}", "log.retention.ms"),
+        ("isolation='container'", "there is no isolation 'container'"),
+        ("client='kafkajs'", "there is no client library 'kafkajs'"),
+    ],
+)
+def test_a_wrong_marker_is_refused_in_one_line(tmp_path: Path, marker: str, said: str) -> None:
+    code, output = run(
+        tmp_path,
+        f"import pytest\n@pytest.mark.kafka({marker})\ndef test_it(kafka, kafka_producer): pass\n",
+        "--tb=short",
+    )
+    assert code == 1, output
+    assert said in output
+    assert "Traceback" not in output
+
+
+def test_it_can_be_turned_off_and_costs_nothing_where_it_is_not_used(tmp_path: Path) -> None:
+    text = """
+import sys
+
+def test_it():
+    loaded = {name for name in sys.modules if name == "trio" or name.startswith("kafkapy")}
+    assert loaded <= {"kafkapy", "kafkapy.testing", "kafkapy.testing.plugin"}, loaded
+"""
+    code, output = run(tmp_path, text)
+    assert code == 0, output
+    code, output = run(tmp_path, "def test_it(kafka): pass", "-p", "no:kafkapy", plugin=False)
+    assert code == 1
+    assert "fixture 'kafka' not found" in output

@@ -1,0 +1,165 @@
+"""Groups as their coordinators know them, and what is committed in their names.
+
+Every broker is asked for what it coordinates. Nobody asks FindCoordinator: that would make `__consumer_offsets`, and
+looking changes nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kafkapy.control.nodes import check
+from kafkapy.control.values import Group, Member
+from kafkapy_wire.consumer_protocol import decode_assignment
+from kafkapy_wire.errors import ErrorCode, KafkaError, MalformedMessage
+from kafkapy_wire.messages.delete_groups import DeleteGroupsRequest, DeleteGroupsResponse
+from kafkapy_wire.messages.describe_groups import DescribeGroupsRequest, DescribeGroupsResponse
+from kafkapy_wire.messages.find_coordinator import FindCoordinatorRequest, FindCoordinatorResponse
+from kafkapy_wire.messages.list_groups import ListGroupsRequest, ListGroupsResponse
+from kafkapy_wire.messages.offset_commit import (
+    OffsetCommitRequest,
+    OffsetCommitRequestPartition,
+    OffsetCommitRequestTopic,
+    OffsetCommitResponse,
+)
+from kafkapy_wire.messages.offset_fetch import (
+    OffsetFetchRequest,
+    OffsetFetchRequestGroup,
+    OffsetFetchResponse,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from kafkapy.control.nodes import ControlledNodes
+    from kafkapy.control.values import TopicPartition
+    from kafkapy.node import Node
+    from kafkapy_wire.messages.describe_groups import DescribedGroupMember
+    from kafkapy_wire.messages.offset_fetch import OffsetFetchResponseTopics
+
+GROUP_KEY_TYPE = 0
+NO_OFFSET = -1
+SIMPLE_CONSUMER = -1
+"""The generation of a commit by somebody who is no member: taken while the group is empty."""
+
+
+async def list_groups(nodes: ControlledNodes) -> list[str]:
+    """The ids of all groups, in order."""
+    return sorted([group_id for node in nodes.brokers for group_id in await _listed(nodes, node)])
+
+
+async def describe_group(nodes: ControlledNodes, group_id: str) -> Group:
+    """A group, its members, its offsets and its lag. Raises LookupError: there is no such group."""
+    for node in nodes.brokers:
+        group_type = (await _listed(nodes, node)).get(group_id)
+        if group_type is not None:
+            return await _describe(nodes, node, group_id, group_type)
+    raise LookupError(f"there is no group {group_id!r}")
+
+
+async def commit_offsets(nodes: ControlledNodes, group_id: str, offsets: Mapping[TopicPartition, int]) -> None:
+    """Commit offsets in the name of a group, which has no members now. The group is made if there is none.
+
+    Raises KafkaError: UNKNOWN_MEMBER_ID, it has members; UNKNOWN_TOPIC_OR_PARTITION.
+    """
+    topics: dict[str, OffsetCommitRequestTopic] = {}
+    for (topic, index), offset in offsets.items():
+        wanted = topics.get(topic)
+        if wanted is None:
+            topic_id = nodes.topic(topic).topic_id
+            wanted = topics[topic] = OffsetCommitRequestTopic(name=topic, topic_id=topic_id, partitions=[])
+        wanted.partitions.append(OffsetCommitRequestPartition(partition_index=index, committed_offset=offset))
+    request = OffsetCommitRequest(
+        group_id=group_id, generation_id_or_member_epoch=SIMPLE_CONSUMER, topics=list(topics.values())
+    )
+    answer = await nodes.ask(await _coordinator(nodes, group_id), request, OffsetCommitResponse)
+    for answered in answer.topics:
+        for partition in answered.partitions:
+            check(partition.error_code)
+
+
+async def delete_group(nodes: ControlledNodes, group_id: str) -> None:
+    """Delete a group with its offsets. Raises KafkaError: NON_EMPTY_GROUP, GROUP_ID_NOT_FOUND."""
+    answer = await nodes.ask(
+        await _coordinator(nodes, group_id), DeleteGroupsRequest(groups_names=[group_id]), DeleteGroupsResponse
+    )
+    check(answer.results[0].error_code, answer.results[0].error_message)
+
+
+async def _coordinator(nodes: ControlledNodes, group_id: str) -> Node:
+    """The broker that coordinates a group; makes `__consumer_offsets` if it is not there."""
+    request = FindCoordinatorRequest(key_type=GROUP_KEY_TYPE, coordinator_keys=[group_id])
+    answer = await nodes.ask(nodes.brokers[0], request, FindCoordinatorResponse)
+    found = answer.coordinators[0]
+    check(found.error_code, found.error_message)
+    return nodes.broker(found.node_id)
+
+
+async def _listed(nodes: ControlledNodes, node: Node) -> dict[str, str]:
+    """Id and type of the groups that a broker coordinates; none while it loads them."""
+    answer = await nodes.ask(node, ListGroupsRequest(), ListGroupsResponse)
+    if answer.error_code == ErrorCode.COORDINATOR_LOAD_IN_PROGRESS:
+        return {}
+    check(answer.error_code)
+    return {group.group_id: group.group_type for group in answer.groups}
+
+
+async def _describe(nodes: ControlledNodes, node: Node, group_id: str, group_type: str) -> Group:
+    described = (await nodes.ask(node, DescribeGroupsRequest(groups=[group_id]), DescribeGroupsResponse)).groups[0]
+    if described.error_code == ErrorCode.GROUP_ID_NOT_FOUND:
+        raise LookupError(f"there is no group {group_id!r}")
+    check(described.error_code, described.error_message)
+    request = OffsetFetchRequest(groups=[OffsetFetchRequestGroup(group_id=group_id, member_epoch=-1, topics=None)])
+    fetched = (await nodes.ask(node, request, OffsetFetchResponse)).groups[0]
+    check(fetched.error_code)
+    members = tuple(_member(member) for member in described.members)
+    offsets = {
+        (_name(nodes, topic), partition.partition_index): partition.committed_offset
+        for topic in fetched.topics
+        for partition in topic.partitions
+    }
+    wanted = {*offsets, *(partition for member in members for partition in member.partitions)}
+    return Group(
+        group_id=group_id,
+        group_type=group_type.lower(),
+        state=described.group_state,
+        protocol=described.protocol_data,
+        coordinator=node.node_id,
+        members=members,
+        offsets=offsets,
+        lag=_lag(nodes, offsets, wanted),
+    )
+
+
+def _name(nodes: ControlledNodes, topic: OffsetFetchResponseTopics) -> str:
+    known = nodes.image.topics_by_id.get(topic.topic_id)
+    return topic.name if known is None else known.name
+
+
+def _member(member: DescribedGroupMember) -> Member:
+    try:
+        partitions = tuple(decode_assignment(member.member_assignment))
+    except MalformedMessage:  # none yet, or its assignor has a format of its own
+        partitions = ()
+    return Member(
+        member_id=member.member_id,
+        instance_id=member.group_instance_id,
+        client_id=member.client_id,
+        host=member.client_host,
+        partitions=partitions,
+    )
+
+
+def _lag(
+    nodes: ControlledNodes, offsets: Mapping[TopicPartition, int], wanted: Iterable[TopicPartition]
+) -> dict[TopicPartition, int]:
+    """For partitions with a leader; from the log's start where nothing is committed."""
+    lag = {}
+    for topic, index in wanted:
+        try:
+            led = nodes.leader(topic, index)
+        except (LookupError, KafkaError):
+            continue
+        start = offsets.get((topic, index), NO_OFFSET)
+        lag[topic, index] = max(0, led.high_watermark - max(start, led.log.log_start_offset))
+    return lag

@@ -1,0 +1,140 @@
+"""What operations work on: the nodes that run in this process, and requests to them without sockets.
+
+Neither faults nor recordings nor authorization meet such requests: they are the test's own look at the state.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+import trio
+
+from kafkapy.apis import API_MODULES
+from kafkapy.apis.served import Api, answer_of
+from kafkapy.context import Client, NodeContext, RequestContext
+from kafkapy_wire.api_keys import ApiKey
+from kafkapy_wire.errors import KafkaError, error_code
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from kafkapy.cluster import Cluster
+    from kafkapy.control.clocks import NodeClocks
+    from kafkapy.node import Node
+    from kafkapy.partitions.partition import Partition
+    from kafkapy_controller.image import MetadataImage, TopicImage
+    from kafkapy_wire.message import Message
+
+R = TypeVar("R", bound="Message")
+
+CLIENT_ID = "kafkapy-control"
+LOOPBACK = "127.0.0.1"
+LOOK_AGAIN_SECONDS = 0.005
+"""How often a state is looked at that no single event stands for."""
+
+
+class ControlledNodes:
+    """The nodes of one cluster, which may be one node, and their clocks."""
+
+    def __init__(self, cluster: Cluster, clocks: NodeClocks, snapshots: Path) -> None:
+        """`snapshots`: the directory that keeps them."""
+        self.cluster = cluster
+        self.clocks = clocks
+        self.snapshots = snapshots
+        self.settings_at_start = dict(self.image.configs)
+        """Those that are kept in the metadata: `reset` goes back to them."""
+        self._apis: dict[ApiKey, Api] = {}
+
+    @property
+    def brokers(self) -> list[Node]:
+        """The running nodes that are brokers, by id."""
+        return [node for node in self.running() if node.settings.now.quorum.is_broker]
+
+    def broker(self, node_id: int) -> Node:
+        """A broker that runs. Raises LookupError: there is none of this id."""
+        for node in self.brokers:
+            if node.node_id == node_id:
+                return node
+        running = ", ".join(str(node.node_id) for node in self.brokers) or "none"
+        raise LookupError(f"no broker {node_id} is running; running: {running}")
+
+    def node(self, node_id: int) -> Node:
+        """A node that runs. Raises LookupError."""
+        return self.cluster.nodes[self.running_id(node_id)]
+
+    def running_id(self, node_id: int) -> int:
+        """The same id. Raises LookupError: no such node runs."""
+        if node_id not in self.cluster.running:
+            running = ", ".join(map(str, sorted(self.cluster.running))) or "none"
+            raise LookupError(f"no node {node_id} is running; running: {running}")
+        return node_id
+
+    def active_controller_id(self) -> int | None:
+        """The id of the node whose controller is active; None: there is none now."""
+        return next((node.node_id for node in self.running() if node.parts.controller.is_active), None)
+
+    def running(self) -> Iterator[Node]:
+        for node_id in sorted(self.cluster.running):
+            yield self.cluster.nodes[node_id]
+
+    @property
+    def image(self) -> MetadataImage:
+        """The newest image that a broker has. Raises LookupError: no broker runs."""
+        images = [node.broker.metadata.image for node in self.brokers]
+        if not images:
+            raise LookupError("no broker is running")
+        return max(images, key=lambda image: image.offset)
+
+    def topic(self, name: str) -> TopicImage:
+        """Raises LookupError: there is no such topic."""
+        found = self.image.topics.get(name)
+        if found is None:
+            raise LookupError(f"there is no topic {name!r}")
+        return found
+
+    def leader(self, topic: str, index: int) -> Partition:
+        """A partition where it is led. Raises KafkaError: it has no leader now, or that one does not know yet."""
+        partitions = self.topic(topic).partitions
+        if not 0 <= index < len(partitions):
+            raise LookupError(f"topic {topic!r} has the partitions 0 to {len(partitions) - 1}, and no {index}")
+        leader_id = partitions[index].leader
+        if leader_id not in self.cluster.running:
+            raise LookupError(f"partition {topic}-{index} has no leader that runs")
+        return self.broker(leader_id).broker.partitions.leader(topic, index)
+
+    async def controller(self) -> int:
+        """The id of the node whose controller is active; waits for one."""
+        while (node_id := self.active_controller_id()) is None:  # noqa: ASYNC110  # nobody sets an event for it
+            await trio.sleep(LOOK_AGAIN_SECONDS)
+        return node_id
+
+    async def ask(self, node: Node, request: Message, response_class: type[R]) -> R:
+        """The answer of one broker to a request in its newest version; errors are in it."""
+        return await self._answer(request, RequestContext(node.broker, _client(node)), response_class)
+
+    async def ask_controller(self, request: Message, response_class: type[R]) -> R:
+        """The answer of the active controller, wherever it is; errors are in it."""
+        node = self.node(await self.controller())
+        return await self._answer(request, NodeContext(node.parts, _client(node)), response_class)
+
+    async def _answer(self, request: Message, context: NodeContext, response_class: type[R]) -> R:
+        key = ApiKey(type(request).__schema__.api_key)
+        api = self._apis.get(key)
+        if api is None:
+            api = self._apis[key] = Api(key, API_MODULES[key])
+        context.client_id = CLIENT_ID
+        context.api_version = api.versions[-1]
+        answer = await answer_of(api, request, context)
+        assert isinstance(answer, response_class)
+        return answer
+
+
+def _client(node: Node) -> Client:
+    return Client(node.settings.now.listeners[0].name, LOOPBACK, 0, LOOPBACK)
+
+
+def check(code: int, message: str | None = None) -> None:
+    """Raises KafkaError, unless the code of an answer is NONE."""
+    if code:
+        raise KafkaError(error_code(code), message)

@@ -1,0 +1,78 @@
+"""The table of all operations, by the name that every door has for them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from kafkapy.control import (
+    bugs,
+    connections,
+    groups,
+    leadership,
+    members,
+    records,
+    state,
+    time,
+    topics,
+    transactions,
+    waits,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from kafkapy.control.nodes import ControlledNodes
+
+    Operation = Callable[..., Awaitable[Any]]
+
+OPERATIONS: dict[str, Operation] = {
+    "topics": topics.list_topics,
+    "topic": topics.describe_topic,
+    "create_topic": topics.create_topic,
+    "delete_topics": topics.delete_topics,
+    "records": records.read_records,
+    "produce": records.produce,
+    "groups": groups.list_groups,
+    "group": groups.describe_group,
+    "commit_offsets": groups.commit_offsets,
+    "delete_group": groups.delete_group,
+    "transactions": transactions.list_transactions,
+    "transaction": transactions.describe_transaction,
+    "connections": connections.list_connections,
+    "close_connections": connections.close_connections,
+    "wait_for_topic": waits.wait_for_topic,
+    "wait_for_records": waits.wait_for_records,
+    "wait_for_group": waits.wait_for_group,
+    "wait_for_lag": waits.wait_for_lag,
+    "wait_for_transaction": waits.wait_for_transaction,
+    "wait_for_client": waits.wait_for_client,
+    "time": time.read_time,
+    "freeze_time": time.freeze_time,
+    "release_time": time.release_time,
+    "advance_time": time.advance_time,
+    "jump_time": time.jump_time,
+    "nodes": members.list_nodes,
+    "stop_node": members.stop_node,
+    "kill_node": members.kill_node,
+    "start_node": members.start_node,
+    "restart_node": members.restart_node,
+    "wipe_node": members.wipe_node,
+    "cut_link": members.cut_link,
+    "heal_link": members.heal_link,
+    "move_leader": leadership.move_leader,
+    "move_group_coordinator": leadership.move_group_coordinator,
+    "move_transaction_coordinator": leadership.move_transaction_coordinator,
+    "reset": state.reset,
+    "take_snapshot": state.take_snapshot,
+    "restore_snapshot": state.restore_snapshot,
+    "snapshots": state.list_snapshots,
+    "take_bugs": bugs.take_bugs,
+}
+"""The first argument of each are the `ControlledNodes`."""
+
+NAMES: dict[Operation, str] = {operation: name for name, operation in OPERATIONS.items()}
+
+
+async def perform(nodes: ControlledNodes, name: str, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
+    """The result of an operation. Raises what it raises."""
+    return await OPERATIONS[name](nodes, *arguments, **named)

@@ -1,0 +1,151 @@
+"""A fresh cluster within milliseconds, and named states to go back to. Ports stay what they are."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import trio
+
+from kafkapy.control.nodes import LOOK_AGAIN_SECONDS, check
+from kafkapy_wire.messages.delete_topics import DeleteTopicsRequest, DeleteTopicsResponse, DeleteTopicState
+from kafkapy_wire.messages.incremental_alter_configs import (
+    AlterableConfig,
+    AlterConfigsResource,
+    IncrementalAlterConfigsRequest,
+    IncrementalAlterConfigsResponse,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from kafkapy.control.nodes import ControlledNodes
+
+TIMEOUT_MS = 10_000
+SET = 0
+DELETE = 1
+TOPIC_RESOURCE = 2
+LEFT_OUT = shutil.ignore_patterns("*-delete", "*.deleted", "*.cleaned", "*.tmp")
+"""What worker threads are deleting or making: a start deletes them, too."""
+
+
+async def reset(nodes: ControlledNodes) -> None:
+    """Bring the cluster back to its start: no topics, no groups, no transactions, no settings changed since.
+
+    Nodes that were stopped or killed are started, cut links healed, and time goes with the machine's again. Ports and
+    connections stay: a client that is still there finds that its topics are gone.
+    """
+    nodes.clocks.reset()
+    missing = [member.node_id for member in nodes.cluster.members if member.node_id not in nodes.cluster.running]
+    await _start(nodes, missing)
+    for node in nodes.running():
+        node.peers.heal_all()
+    await _delete_topics(nodes)
+    await _forget_settings(nodes)
+
+
+async def _delete_topics(nodes: ControlledNodes) -> None:
+    """All of them, the coordinators' own, too: groups and transactions go with these."""
+    names = list(nodes.image.topics)
+    if not names:
+        return
+    wanted = [DeleteTopicState(name=name) for name in names]
+    answer = await nodes.ask_controller(DeleteTopicsRequest(topics=wanted, timeout_ms=TIMEOUT_MS), DeleteTopicsResponse)
+    for topic in answer.responses:
+        check(topic.error_code, topic.error_message)
+    await _follow(nodes)
+
+
+async def _forget_settings(nodes: ControlledNodes) -> None:
+    """Undo what was changed since the start, resource by resource."""
+    resources = []
+    for (kind, name), settings in nodes.image.configs.items():
+        if kind == TOPIC_RESOURCE:
+            continue
+        before = nodes.settings_at_start.get((kind, name), {})
+        changes = [AlterableConfig(name=each, config_operation=DELETE) for each in settings.keys() - before.keys()] + [
+            AlterableConfig(name=each, config_operation=SET, value=value)
+            for each, value in before.items()
+            if settings.get(each) != value
+        ]
+        if changes:
+            resources.append(AlterConfigsResource(resource_type=kind, resource_name=name, configs=changes))
+    if not resources:
+        return
+    answer = await nodes.ask(
+        nodes.brokers[0], IncrementalAlterConfigsRequest(resources=resources), IncrementalAlterConfigsResponse
+    )
+    for response in answer.responses:
+        check(response.error_code, response.error_message)
+    await _follow(nodes)
+
+
+async def _follow(nodes: ControlledNodes) -> None:
+    """Wait until every broker has the newest image."""
+    newest = nodes.image.offset
+    while any(node.broker.metadata.image.offset < newest for node in nodes.brokers):  # noqa: ASYNC110  # for a moment
+        await trio.sleep(LOOK_AGAIN_SECONDS)
+
+
+async def take_snapshot(nodes: ControlledNodes, name: str) -> None:
+    """Keep the present state of all nodes under a name, in place of an earlier one of that name.
+
+    A single node serves nothing while its files are copied, so the state is that of one moment, and connections stay.
+    The nodes of a larger cluster are stopped in order and started again: connections break. Raises ValueError: its name
+    cannot be one.
+    """
+    target = _snapshot_path(nodes, name)
+    cluster = nodes.cluster
+    stopped = list(cluster.running) if len(cluster.members) > 1 else []
+    if stopped:
+        for node_id in stopped:
+            cluster.nodes[node_id].kept = True
+        await cluster.stop()
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    for member in cluster.members:
+        source = cluster.directory_of(member.node_id)
+        if source.is_dir():
+            shutil.copytree(source, target / source.name, ignore=LEFT_OUT)
+    await _start(nodes, stopped)
+
+
+async def restore_snapshot(nodes: ControlledNodes, name: str) -> None:
+    """Go back to a snapshot: nodes are killed and start again from its files, at their addresses.
+
+    Connections break; clients make them anew. Raises LookupError: there is no such snapshot.
+    """
+    source = _snapshot_path(nodes, name)
+    if not source.is_dir():
+        raise LookupError(
+            f"there is no snapshot {name!r}; there are: {', '.join(await list_snapshots(nodes)) or 'none'}"
+        )
+    cluster = nodes.cluster
+    for node_id in list(cluster.running):
+        await cluster.kill(node_id)
+    for member in cluster.members:
+        target = cluster.directory_of(member.node_id)
+        shutil.rmtree(target, ignore_errors=True)
+        if (source / target.name).is_dir():
+            shutil.copytree(source / target.name, target)
+    nodes.clocks.reset()
+    await _start(nodes, [member.node_id for member in cluster.members])
+
+
+async def _start(nodes: ControlledNodes, node_ids: list[int]) -> None:
+    """All at once: none of them is served before there is a quorum."""
+    async with trio.open_nursery() as nursery:
+        for node_id in node_ids:
+            nursery.start_soon(nodes.cluster.start, node_id)
+
+
+async def list_snapshots(nodes: ControlledNodes) -> list[str]:
+    """The names of the snapshots, in order."""
+    return sorted(path.name for path in nodes.snapshots.iterdir()) if nodes.snapshots.is_dir() else []
+
+
+def _snapshot_path(nodes: ControlledNodes, name: str) -> Path:
+    """Raises ValueError: such a name would be a path."""
+    if not name or name.startswith(".") or "/" in name or "\0" in name:
+        raise ValueError(f"{name!r} is no name for a snapshot: letters, digits and dashes are")
+    return nodes.snapshots / name

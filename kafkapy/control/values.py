@@ -1,0 +1,167 @@
+"""Plain values that operations take and return: frozen dataclasses, so that every door can carry them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+Headers: TypeAlias = tuple[tuple[str, bytes | None], ...]
+TopicPartition: TypeAlias = tuple[str, int]
+Isolation: TypeAlias = Literal["read_committed", "read_uncommitted"]
+
+
+class NotYet(TimeoutError):
+    """What was waited for has not come in time; the message says what there was instead."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """A record as it lies in its partition."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp_ms: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers = ()
+    control: str | None = None
+    """COMMIT or ABORT: a marker that ends a transaction, and no client's record."""
+    producer_id: int = -1
+    is_transactional: bool = False
+
+    def header(self, name: str) -> bytes | None:
+        """The value of the last header of this name. Raises KeyError: there is none."""
+        for each, value in reversed(self.headers):
+            if each == name:
+                return value
+        raise KeyError(name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewRecord:
+    """A record to be stored. Without a partition its key chooses one, as in Kafka's own producer."""
+
+    value: bytes | None
+    key: bytes | None = None
+    headers: Headers = ()
+    timestamp_ms: int | None = None
+    """None: the node's clock."""
+    partition: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """Where a record was stored."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartitionState:
+    """One partition as its leader knows it."""
+
+    leader: int
+    """The id of a broker; -1: none."""
+    leader_epoch: int
+    replicas: tuple[int, ...]
+    isr: tuple[int, ...]
+    log_start_offset: int
+    high_watermark: int
+    last_stable_offset: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Topic:
+    """A topic and its partitions, in their order."""
+
+    name: str
+    topic_id: str
+    partitions: tuple[PartitionState, ...]
+    settings: dict[str, str]
+    """Those that are set on the topic itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """A member of a group and what it was given."""
+
+    member_id: str
+    instance_id: str | None
+    client_id: str
+    host: str
+    partitions: tuple[TopicPartition, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """A group as its coordinator knows it."""
+
+    group_id: str
+    group_type: str
+    """Kafka's words: classic, consumer, share, streams."""
+    state: str
+    """Kafka's words: Stable, PreparingRebalance, CompletingRebalance, Empty, Dead."""
+    protocol: str
+    coordinator: int
+    members: tuple[Member, ...]
+    offsets: dict[TopicPartition, int]
+    """What is committed."""
+    lag: dict[TopicPartition, int]
+    """Records between what is committed and the high watermark, for each partition that is committed or assigned."""
+
+    @property
+    def total_lag(self) -> int:
+        return sum(self.lag.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transaction:
+    """A transaction of a transactional id."""
+
+    transactional_id: str
+    state: str
+    """Kafka's words: Empty, Ongoing, PrepareCommit, PrepareAbort, CompleteCommit, CompleteAbort."""
+    producer_id: int
+    producer_epoch: int
+    coordinator: int
+    partitions: tuple[TopicPartition, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """A client's connection."""
+
+    node: int
+    listener: str
+    address: str
+    client_id: str | None
+    software: str
+    """Name and version as the client says, or `unknown unknown`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Time:
+    """The nodes' clock."""
+
+    now_ms: int
+    """Since 1970."""
+    is_frozen: bool
+    next_timer_ms: int | None
+    """Milliseconds until the next timer is due; None: there is none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeState:
+    """A node of the cluster."""
+
+    node_id: int
+    roles: tuple[str, ...]
+    """broker, controller, or both."""
+    rack: str | None
+    address: str | None
+    """Where clients connect; None: it is no broker."""
+    is_running: bool
+    is_active_controller: bool

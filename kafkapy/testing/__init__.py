@@ -1,0 +1,67 @@
+"""A Kafka inside your tests: it starts in some milliseconds, does what it is told, and shows what happened.
+
+    from kafkapy.testing import Kafka
+
+    with Kafka(topics={"orders": 3}) as kafka:
+        producer = Producer({"bootstrap.servers": kafka.bootstrap_servers})
+        ...
+        kafka.wait_for_records("orders", 1)
+        assert kafka.records("orders")[0].value == b"..."
+
+`AsyncKafka` has the same names, awaited, under trio and asyncio. pytest's fixtures are in `plugin`.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kafkapy.control.values import (
+        Connection,
+        Group,
+        Member,
+        NewRecord,
+        NodeState,
+        PartitionState,
+        Record,
+        Stored,
+        Time,
+        Topic,
+        Transaction,
+    )
+    from kafkapy.testing.async_kafka import AsyncKafka
+    from kafkapy.testing.errors import HangingTeardown, KafkaNotStarted, KafkaStopped, NotYet
+    from kafkapy.testing.kafka import Kafka
+
+__all__ = [
+    "AsyncKafka",
+    "Connection",
+    "Group",
+    "HangingTeardown",
+    "Kafka",
+    "KafkaNotStarted",
+    "KafkaStopped",
+    "Member",
+    "NewRecord",
+    "NodeState",
+    "NotYet",
+    "PartitionState",
+    "Record",
+    "Stored",
+    "Time",
+    "Topic",
+    "Transaction",
+]
+
+_MODULES = {
+    "AsyncKafka": "kafkapy.testing.async_kafka",
+    "Kafka": "kafkapy.testing.kafka",
+    **dict.fromkeys(("HangingTeardown", "KafkaNotStarted", "KafkaStopped", "NotYet"), "kafkapy.testing.errors"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Modules are imported when they are first used: pytest imports this package in every project."""
+    from importlib import import_module
+
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_MODULES.get(name, "kafkapy.control.values")), name)

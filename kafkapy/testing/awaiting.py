@@ -1,0 +1,41 @@
+"""Waiting for another thread from trio and from asyncio."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+import trio
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Future
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+
+async def result_of(future: Future[T]) -> T:
+    """The result of a future that another thread settles. Cancelled, it does not wait for it."""
+    if not trio.lowlevel.in_trio_task():
+        import asyncio
+
+        return await asyncio.wrap_future(future)
+    token = trio.lowlevel.current_trio_token()
+    settled = trio.Event()
+
+    def tell(_future: Future[Any]) -> None:
+        token.run_sync_soon(settled.set)
+
+    future.add_done_callback(tell)
+    await settled.wait()
+    return future.result()
+
+
+async def in_worker(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call something that blocks in a thread, and wait for it to the end."""
+    if trio.lowlevel.in_trio_task():
+        with trio.CancelScope(shield=True):
+            return await trio.to_thread.run_sync(lambda: function(*args, **kwargs))
+    import asyncio
+
+    return await asyncio.to_thread(function, *args, **kwargs)

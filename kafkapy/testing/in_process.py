@@ -1,0 +1,107 @@
+"""A cluster in a process of its own: whatever the test's process does (forks, blocks, crashes) does not touch it."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import threading
+from concurrent.futures import Future
+from contextlib import suppress
+from itertools import count
+from typing import TYPE_CHECKING, Any, Final
+
+from kafkapy.testing.errors import HangingTeardown, KafkaNotStarted, KafkaStopped
+from kafkapy.testing.pipe import receive, send
+
+if TYPE_CHECKING:
+    from kafkapy.testing.options import Options
+
+STOP_SECONDS: Final = 10.0
+
+
+class InProcess:
+    """Runs a cluster in a process; operations on it, from any thread. As `InThread`."""
+
+    def __init__(self, options: Options) -> None:
+        """Returns when it serves. Raises KafkaNotStarted."""
+        self._pipe, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "kafkapy.testing.process", str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+            )
+        self._sending = threading.Lock()
+        self._numbers = count()
+        self._waiting: dict[int, Future[Any]] = {}
+        self._failure: BaseException | None = None
+        try:
+            send(self._pipe, options)
+            kind, what = receive(self._pipe)
+        except (EOFError, OSError) as error:
+            raise KafkaNotStarted(f"its process ended with code {self._end()}") from error
+        if kind == "failed":
+            self._end()
+            raise KafkaNotStarted(str(what)) from None
+        self.started = what
+        threading.Thread(target=self._listen, name="kafkapy", daemon=True).start()
+
+    def submit(self, name: str, *arguments: Any, **named: Any) -> Future[Any]:
+        """Perform an operation. Raises KafkaStopped."""
+        future: Future[Any] = Future()
+        number = next(self._numbers)
+        self._waiting[number] = future
+        try:
+            with self._sending:
+                send(self._pipe, (number, name, arguments, named))
+        except OSError:
+            self._waiting.pop(number, None)
+            raise self._stopped() from self._failure
+        return future
+
+    @property
+    def log(self) -> list[str]:
+        lines: list[str] = self.submit("log").result()
+        return lines
+
+    def stop(self) -> None:
+        """Raises HangingTeardown: it has not stopped in time, and was killed; what it failed with, if it has."""
+        with suppress(OSError):
+            self._pipe.shutdown(socket.SHUT_WR)
+        try:
+            self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+            raise HangingTeardown(
+                f"the Kafka has not stopped within {STOP_SECONDS:.0f} s: its process was killed"
+            ) from None
+        finally:
+            self._pipe.close()
+        if self._failure is not None:
+            raise self._failure
+
+    def _listen(self) -> None:
+        with suppress(EOFError):
+            while True:
+                message = receive(self._pipe)
+                if message[0] == "failed":
+                    self._failure = message[1]
+                    break
+                number, result, error = message
+                future = self._waiting.pop(number)
+                if error is None:
+                    future.set_result(result)
+                else:
+                    future.set_exception(error)
+        while self._waiting:
+            _, future = self._waiting.popitem()
+            future.set_exception(self._stopped())
+
+    def _stopped(self) -> KafkaStopped:
+        return KafkaStopped(f"the Kafka has stopped: {self._failure or 'its process has ended'}")
+
+    def _end(self) -> int:
+        self._pipe.close()
+        return self._process.wait()

@@ -1,0 +1,85 @@
+"""A cluster in a thread of this process: up in some ten milliseconds."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import traceback
+from concurrent.futures import Future
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+import trio
+
+from kafkapy.errors import StartupError
+from kafkapy.testing.errors import HangingTeardown, KafkaNotStarted, KafkaStopped
+from kafkapy.testing.server import Server, Started
+from kafkapy_wire.errors import KafkaError
+
+if TYPE_CHECKING:
+    from kafkapy.testing.options import Options
+
+STOP_SECONDS: Final = 10.0
+
+
+class InThread:
+    """Runs a cluster in a thread; operations on it, from any thread."""
+
+    def __init__(self, options: Options) -> None:
+        """Returns when it serves. Raises KafkaNotStarted."""
+        self._server = Server(options)
+        self._started: Future[Started] = Future()
+        self._failure: BaseException | None = None
+        # A daemon: a test run that is interrupted must not wait for it.
+        self._thread = threading.Thread(target=self._run, name="kafkapy", daemon=True)
+        self._thread.start()
+        try:
+            self.started = self._started.result()
+        except (StartupError, KafkaError, ValueError) as error:
+            self._thread.join()
+            raise KafkaNotStarted(str(error)) from None
+
+    def submit(self, name: str, *arguments: Any, **named: Any) -> Future[Any]:
+        """Perform an operation. Raises KafkaStopped."""
+        future: Future[Any] = Future()
+
+        def done(result: Any, error: BaseException | None) -> None:
+            if error is None:
+                future.set_result(result)
+            else:
+                future.set_exception(error)
+
+        try:
+            self._server.call(name, arguments, named, done)
+        except trio.RunFinishedError:
+            raise KafkaStopped(f"the Kafka has stopped: {self._failure or 'its block has ended'}") from self._failure
+        return future
+
+    @property
+    def log(self) -> list[str]:
+        return self._server.log.lines
+
+    def stop(self) -> None:
+        """Raises HangingTeardown: it has not stopped in time; what it failed with, if it has."""
+        with suppress(trio.RunFinishedError):  # it may have ended by itself
+            self._server.stop()
+        self._thread.join(STOP_SECONDS)
+        if self._thread.is_alive():
+            raise HangingTeardown(
+                f"the Kafka has not stopped within {STOP_SECONDS:.0f} s; its thread is here:\n{self._stack()}"
+            )
+        if self._failure is not None:
+            raise self._failure
+
+    def _run(self) -> None:
+        try:
+            self._server.run(self._started.set_result)
+        except BaseException as error:
+            if self._started.done():
+                self._failure = error
+            else:
+                self._started.set_exception(error)
+
+    def _stack(self) -> str:
+        frame = sys._current_frames().get(self._thread.ident or -1)
+        return "" if frame is None else "".join(traceback.format_stack(frame))

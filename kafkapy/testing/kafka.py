@@ -1,0 +1,373 @@
+"""`Kafka`: the test kit's face for synchronous code. `async_kafka.py` is made from this file by `generate.py`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec, Self, TypeVar
+
+from kafkapy.control import bugs, connections, groups, leadership, members, records, state, time, topics, waits
+from kafkapy.control import transactions as transactions_
+from kafkapy.control.operations import NAMES
+from kafkapy.control.values import NewRecord
+from kafkapy.testing.clients import config_for
+from kafkapy.testing.options import Options
+from kafkapy.testing.running import running
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+    from types import TracebackType
+
+    from kafkapy.control.nodes import ControlledNodes
+    from kafkapy.control.values import (
+        Connection,
+        Group,
+        Isolation,
+        NodeState,
+        Record,
+        Stored,
+        Time,
+        Topic,
+        TopicPartition,
+        Transaction,
+    )
+    from kafkapy.testing.options import Topics
+    from kafkapy.testing.running import Face, Running
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+WAIT_SECONDS = waits.TIMEOUT
+
+
+class Kafka:
+    """A Kafka cluster, of one node unless asked otherwise; it serves within its `with` block.
+
+    Every method works on the nodes themselves, not through their protocol. Methods may be called from any thread.
+    Errors of Kafka are raised as `kafkapy_wire.errors.KafkaError`, what is not there as LookupError, waits that are
+    over as `NotYet`.
+    """
+
+    def __init__(
+        self,
+        *,
+        nodes: int = 1,
+        controllers: int | None = None,
+        racks: tuple[str, ...] = (),
+        settings: Mapping[str, object] | None = None,
+        topics: Topics | None = None,
+        host: str = "localhost",
+        port: int = 0,
+        isolation: Literal["thread", "process"] = "thread",
+        log_level: str = "info",
+    ) -> None:
+        """`settings` are Kafka's, for all nodes. `topics` are there when it serves: `{"orders": 3}` names the number
+        of partitions; `{"orders": {"partitions": 3, "replicas": 2, "settings": {...}}}` says more.
+
+        `controllers`: so many nodes more that are controllers only. `racks` go round among the brokers. Ports are
+        free ones, unless `port` names that of the first broker. `isolation`: in a thread of this process, or in a
+        process of its own.
+        """
+        self._options = Options(
+            nodes=nodes,
+            controllers=controllers,
+            racks=tuple(racks),
+            settings={name: setting_text(value) for name, value in (settings or {}).items()},
+            topics=dict(topics or {}),
+            host=host,
+            port=port,
+            log_level=log_level,
+        )
+        self._isolation = isolation
+        self._running: Running | None = None
+        self.clock = Clock(self)
+
+    @classmethod
+    def of(cls, other: Face) -> Self:
+        """The same running cluster with the other kind of methods; it ends with the block of the `other`."""
+        face = cls()
+        face._running = other._run
+        return face
+
+    def __enter__(self) -> Self:
+        """Raises KafkaNotStarted."""
+        self._running = self._start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Raises HangingTeardown, and what the cluster has ended with by itself."""
+        self._stop()
+
+    # -- what clients need
+
+    @property
+    def bootstrap_servers(self) -> str:
+        """`host:port`, with commas between them."""
+        return self._run.started.bootstrap_servers
+
+    @property
+    def cluster_id(self) -> str:
+        return self._run.started.cluster_id
+
+    def config_for(self, client: str) -> dict[str, object]:
+        """What a client needs to connect, in the words of its library: confluent_kafka, librdkafka, kafka-python,
+        aiokafka, java. Raises ValueError: there is no such library here.
+        """
+        return config_for(client, self.bootstrap_servers)
+
+    # -- topics and records
+
+    def topics(self) -> list[str]:
+        """The names of all topics but Kafka's own, in order."""
+        return self._call(topics.list_topics)
+
+    def topic(self, name: str) -> Topic:
+        """A topic with its partitions: leaders, replicas, offsets. Raises LookupError: there is none."""
+        return self._call(topics.describe_topic, name)
+
+    def create_topic(
+        self,
+        name: str,
+        partitions: int | None = None,
+        *,
+        replicas: int | None = None,
+        settings: Mapping[str, object] | None = None,
+    ) -> None:
+        """Make a topic; it can be used on every broker when this returns. Raises KafkaError: TOPIC_ALREADY_EXISTS."""
+        texts = {setting: setting_text(value) for setting, value in (settings or {}).items()}
+        return self._call(topics.create_topic, name, partitions, replicas, texts)
+
+    def delete_topics(self, *names: str) -> None:
+        """Delete topics. Raises KafkaError: one does not exist; the others are deleted."""
+        return self._call(topics.delete_topics, *names)
+
+    def produce(self, topic: str, *values: bytes | str | NewRecord) -> list[Stored]:
+        """Store records as a producer with acks=all does, and return where. The topic is made if there is none.
+
+        A text is stored as UTF-8. `NewRecord` has key, headers, timestamp and partition, too.
+        """
+        return self._call(records.produce, topic, [_new_record(value) for value in values])
+
+    def records(
+        self,
+        topic: str,
+        partition: int | None = None,
+        *,
+        isolation: Isolation = "read_committed",
+        control: bool = False,
+    ) -> list[Record]:
+        """All records of a topic that a consumer gets from the earliest offset on, by partition and offset.
+
+        With `control` the markers of transactions, too. Raises LookupError: there is no such topic.
+        """
+        return self._call(records.read_records, topic, partition, isolation, control)
+
+    # -- groups, transactions, connections
+
+    def groups(self) -> list[str]:
+        """The ids of all groups, in order."""
+        return self._call(groups.list_groups)
+
+    def group(self, group_id: str) -> Group:
+        """A group: state, members and what they were given, offsets, lag. Raises LookupError: there is none."""
+        return self._call(groups.describe_group, group_id)
+
+    def commit_offsets(self, group_id: str, offsets: Mapping[TopicPartition, int]) -> None:
+        """Commit `{("orders", 0): 5}` in the name of a group without members. Raises KafkaError."""
+        return self._call(groups.commit_offsets, group_id, dict(offsets))
+
+    def delete_group(self, group_id: str) -> None:
+        """Delete a group with its offsets. Raises KafkaError: NON_EMPTY_GROUP, GROUP_ID_NOT_FOUND."""
+        return self._call(groups.delete_group, group_id)
+
+    def transactions(self) -> list[Transaction]:
+        """All transactional ids, in order, with their present or last transaction."""
+        return self._call(transactions_.list_transactions)
+
+    def transaction(self, transactional_id: str) -> Transaction:
+        """The present or last transaction of an id. Raises LookupError: there is no such id."""
+        return self._call(transactions_.describe_transaction, transactional_id)
+
+    def connections(self) -> list[Connection]:
+        """The open connections of clients."""
+        return self._call(connections.list_connections)
+
+    def close_connections(self, client_id: str | None = None) -> int:
+        """Close the connections of one client, or of all. Returns how many."""
+        return self._call(connections.close_connections, client_id)
+
+    # -- waiting in place of sleeping; `timeout` in seconds of real time
+
+    def wait_for_topic(self, name: str, partitions: int = 1, *, timeout: float = WAIT_SECONDS) -> Topic:
+        """Until a topic has at least so many partitions, and all are led. Raises NotYet."""
+        return self._call(waits.wait_for_topic, name, partitions, timeout)
+
+    def wait_for_records(
+        self,
+        topic: str,
+        count: int = 1,
+        *,
+        partition: int | None = None,
+        isolation: Isolation = "read_committed",
+        timeout: float = WAIT_SECONDS,
+    ) -> list[Record]:
+        """Until a consumer could read so many records; returns all that there are. Raises NotYet."""
+        return self._call(waits.wait_for_records, topic, count, partition, isolation, timeout)
+
+    def wait_for_group(
+        self, group_id: str, members: int = 1, *, state: str = waits.STABLE, timeout: float = WAIT_SECONDS
+    ) -> Group:
+        """Until a group has exactly so many members and this state (Stable, Empty, ...). Raises NotYet."""
+        return self._call(waits.wait_for_group, group_id, members, state, timeout)
+
+    def wait_for_lag(self, group_id: str, lag: int = 0, *, timeout: float = WAIT_SECONDS) -> Group:
+        """Until a group has committed all but `lag` records. Raises NotYet."""
+        return self._call(waits.wait_for_lag, group_id, lag, timeout)
+
+    def wait_for_transaction(self, transactional_id: str, *, timeout: float = WAIT_SECONDS) -> Transaction:
+        """Until the latest transaction of an id is over, with its markers written. Raises NotYet."""
+        return self._call(waits.wait_for_transaction, transactional_id, timeout)
+
+    def wait_for_client(
+        self, client_id: str, *, connected: bool = True, timeout: float = WAIT_SECONDS
+    ) -> list[Connection]:
+        """Until a client is connected, or with `connected=False` until it is gone. Raises NotYet."""
+        return self._call(waits.wait_for_client, client_id, connected, timeout)
+
+    # -- nodes
+
+    def nodes(self) -> list[NodeState]:
+        """Every node of the cluster, running or not, by id."""
+        return self._call(members.list_nodes)
+
+    def stop_node(self, node_id: int) -> None:
+        """Stop a node in order: others take over what it leads."""
+        return self._call(members.stop_node, node_id)
+
+    def kill_node(self, node_id: int) -> None:
+        """End a node as SIGKILL does: connections break and nobody is told."""
+        return self._call(members.kill_node, node_id)
+
+    def start_node(self, node_id: int) -> None:
+        """Start a node again, at its addresses."""
+        return self._call(members.start_node, node_id)
+
+    def restart_node(self, node_id: int) -> None:
+        """Stop a node in order and start it again."""
+        return self._call(members.restart_node, node_id)
+
+    def wipe_node(self, node_id: int) -> None:
+        """Delete all that a node has stored; it must not run."""
+        return self._call(members.wipe_node, node_id)
+
+    def cut_link(self, sender: int, receiver: int, *, both_ways: bool = True) -> None:
+        """Let no request of one node reach another, nor the other way round. Clients still reach both."""
+        return self._call(members.cut_link, sender, receiver, both_ways)
+
+    def heal_link(self, sender: int, receiver: int, *, both_ways: bool = True) -> None:
+        """Undo `cut_link`."""
+        return self._call(members.heal_link, sender, receiver, both_ways)
+
+    def move_leader(self, topic: str, partition: int, broker: int) -> None:
+        """Have another replica in sync lead a partition."""
+        return self._call(leadership.move_leader, topic, partition, broker)
+
+    def move_group_coordinator(self, group_id: str, broker: int) -> None:
+        """Have another broker coordinate a group."""
+        return self._call(leadership.move_group_coordinator, group_id, broker)
+
+    def move_transaction_coordinator(self, transactional_id: str, broker: int) -> None:
+        """Have another broker coordinate a transactional id."""
+        return self._call(leadership.move_transaction_coordinator, transactional_id, broker)
+
+    # -- state
+
+    def reset(self) -> None:
+        """Begin anew: no topics, groups, transactions or changed settings; all nodes run, links are healed, the clock
+        shows the time. Ports and connections stay.
+        """
+        return self._call(state.reset)
+
+    def take_snapshot(self, name: str) -> None:
+        """Keep the present state under a name. Connections stay with one node, and break with more."""
+        return self._call(state.take_snapshot, name)
+
+    def restore_snapshot(self, name: str) -> None:
+        """Go back to a snapshot, at the same addresses. Connections break. Raises LookupError: there is none."""
+        return self._call(state.restore_snapshot, name)
+
+    def snapshots(self) -> list[str]:
+        """The names of the snapshots, in order."""
+        return self._call(state.list_snapshots)
+
+    # -- what happened
+
+    @property
+    def log(self) -> list[str]:
+        """The latest lines of the nodes' log."""
+        return self._run.log
+
+    def take_bugs(self) -> list[str]:
+        """Tracebacks of the nodes' own mistakes since the last call: there should be none."""
+        return self._call(bugs.take_bugs)
+
+    def _call(
+        self, operation: Callable[Concatenate[ControlledNodes, P], Awaitable[T]], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        result: T = self._run.submit(NAMES[operation], *args, **kwargs).result()
+        return result
+
+    @property
+    def _run(self) -> Running:
+        if self._running is None:
+            raise RuntimeError("the Kafka does not run: use it within its `with` block")
+        return self._running
+
+    def _start(self) -> Running:
+        return running(self._options, self._isolation)
+
+    def _stop(self) -> None:
+        run, self._running = self._run, None
+        run.stop()
+
+
+class Clock:
+    """The nodes' clock: sessions, time-outs, retention, expiry and fetch waits follow it, clients do not."""
+
+    def __init__(self, kafka: Kafka) -> None:
+        self._kafka = kafka
+
+    def read(self) -> Time:
+        """What it shows, and when the next timer is due."""
+        return self._kafka._call(time.read_time)
+
+    def freeze(self) -> Time:
+        """Time stands still until it is moved or released."""
+        return self._kafka._call(time.freeze_time)
+
+    def release(self) -> Time:
+        """Time passes by itself again, from where it stands."""
+        return self._kafka._call(time.release_time)
+
+    def advance(self, seconds: float) -> Time:
+        """Move time forward: what falls due happens at once. Raises ValueError: time does not go back."""
+        return self._kafka._call(time.advance_time, round(seconds * 1_000))
+
+    def jump(self) -> Time:
+        """Move time to the next timer and fire it."""
+        return self._kafka._call(time.jump_time)
+
+
+def setting_text(value: object) -> str:
+    """A setting as it stands in a properties file."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list | tuple):
+        return ",".join(map(str, value))
+    return str(value)
+
+
+def _new_record(value: bytes | str | NewRecord) -> NewRecord:
+    if isinstance(value, NewRecord):
+        return value
+    return NewRecord(value=value.encode() if isinstance(value, str) else value)

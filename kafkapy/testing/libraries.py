@@ -1,0 +1,122 @@
+"""Clients of the client library that is installed, ready to use in a test."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Self
+
+from kafkapy.testing.clients import config_for
+
+if TYPE_CHECKING:
+    from kafkapy.testing.kafka import Kafka
+
+PACKAGES = {"confluent-kafka": "confluent_kafka", "kafka-python": "kafka", "aiokafka": "aiokafka"}
+"""In the order in which they are chosen."""
+
+
+class Clients(ExitStack):
+    """Makes clients of one library, which are closed at the end of the block."""
+
+    def __init__(self, library: str, bootstrap_servers: str) -> None:
+        super().__init__()
+        self._config = config_for(library, bootstrap_servers)
+        self._package: Any = import_module(PACKAGES[library])
+
+    def __enter__(self) -> Self:
+        super().__enter__()
+        return self
+
+    def producer(self, **settings: Any) -> Any:
+        raise NotImplementedError
+
+    def consumer(self, *topics: str, group_id: str | None = None, **settings: Any) -> Any:
+        raise NotImplementedError
+
+    def admin(self, **settings: Any) -> Any:
+        raise NotImplementedError
+
+
+class ConfluentKafka(Clients):
+    """Settings in librdkafka's words with `_` for `.` (`enable_auto_commit=False`), callbacks in the package's own."""
+
+    def producer(self, **settings: Any) -> Any:
+        producer = self._package.Producer({**self._config, **_dotted(settings)})
+        self.callback(producer.flush, 10)
+        return producer
+
+    def consumer(self, *topics: str, group_id: str | None = None, **settings: Any) -> Any:
+        config = {
+            **self._config,
+            "auto.offset.reset": "earliest",
+            "group.id": group_id or "kafkapy-test",
+            **_dotted(settings),
+        }
+        consumer = self._package.Consumer(config)
+        self.callback(consumer.close)
+        if topics:
+            consumer.subscribe(list(topics))
+        return consumer
+
+    def admin(self, **settings: Any) -> Any:
+        return import_module("confluent_kafka.admin").AdminClient({**self._config, **_dotted(settings)})
+
+
+class KafkaPython(Clients):
+    """Settings in kafka-python's own words."""
+
+    def producer(self, **settings: Any) -> Any:
+        producer = self._package.KafkaProducer(**{**self._config, **settings})
+        self.callback(producer.close, 10)
+        return producer
+
+    def consumer(self, *topics: str, group_id: str | None = None, **settings: Any) -> Any:
+        config = {**self._config, "auto_offset_reset": "earliest", "group_id": group_id, **settings}
+        consumer = self._package.KafkaConsumer(*topics, **config)
+        self.callback(consumer.close)
+        return consumer
+
+    def admin(self, **settings: Any) -> Any:
+        admin = self._package.KafkaAdminClient(**{**self._config, **settings})
+        self.callback(admin.close)
+        return admin
+
+
+class Aiokafka(Clients):
+    """Settings in aiokafka's own words. The test starts its clients: `async with kafka_producer() as producer`."""
+
+    def producer(self, **settings: Any) -> Any:
+        return self._package.AIOKafkaProducer(**{**self._config, **settings})
+
+    def consumer(self, *topics: str, group_id: str | None = None, **settings: Any) -> Any:
+        config = {**self._config, "auto_offset_reset": "earliest", "group_id": group_id, **settings}
+        return self._package.AIOKafkaConsumer(*topics, **config)
+
+    def admin(self, **settings: Any) -> Any:
+        return import_module("aiokafka.admin").AIOKafkaAdminClient(**{**self._config, **settings})
+
+
+_CLIENTS: dict[str, type[Clients]] = {
+    "confluent-kafka": ConfluentKafka,
+    "kafka-python": KafkaPython,
+    "aiokafka": Aiokafka,
+}
+
+
+def clients_of(library: str, kafka: Kafka) -> Clients:
+    """The clients of this library, or with "" of the first one that is installed. Raises ValueError, ImportError."""
+    if not library:
+        installed = [name for name, package in PACKAGES.items() if find_spec(package) is not None]
+        if not installed:
+            raise ImportError(f"no Kafka client library is installed: install one of {', '.join(PACKAGES)}")
+        library = installed[0]
+    if library not in _CLIENTS:
+        raise ValueError(f"there is no client library {library!r}: there are {', '.join(_CLIENTS)}")
+    if find_spec(PACKAGES[library]) is None:
+        raise ImportError(f"{library} is not installed")
+    return _CLIENTS[library](library, kafka.bootstrap_servers)
+
+
+def _dotted(settings: dict[str, Any]) -> dict[str, Any]:
+    return {name if callable(value) else name.replace("_", "."): value for name, value in settings.items()}

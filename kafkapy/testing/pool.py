@@ -1,0 +1,118 @@
+"""The clusters of a test session: one of each kind, brought back to a fresh state for each test."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+from kafkapy.testing.kafka import Kafka
+
+if TYPE_CHECKING:
+    from kafkapy.control.values import Connection
+    from kafkapy.testing.options import Topics
+
+CLUSTERS_MAX: Final = 4
+"""How many kinds are kept running; the one that was used longest ago is stopped for another."""
+LEAVING_SECONDS: Final = 0.1
+"""How long the connections of clients that were just closed may take to end."""
+LOG_LINES_SHOWN: Final = 100
+
+
+class ClientLeftOpen(UserWarning):
+    """A client that a test has made was still connected at the end of the test."""
+
+
+class Pool:
+    """Starts clusters when they are first asked for."""
+
+    def __init__(self) -> None:
+        self._running: dict[str, Kafka] = {}
+
+    def use(self, *, topics: Topics | None = None, **kind: Any) -> Used:
+        """A cluster of this kind with a fresh state and these topics. Raises KafkaNotStarted."""
+        key = repr(sorted(kind.items()))
+        kafka = self._running.pop(key, None)
+        if kafka is None:
+            while len(self._running) >= CLUSTERS_MAX:
+                _stop(self._running.pop(next(iter(self._running))))
+            kafka = Kafka(**kind)
+            kafka.__enter__()
+        else:
+            kafka.reset()
+        self._running[key] = kafka
+        for name, wanted in (topics or {}).items():
+            kafka.create_topic(name, **({"partitions": wanted} if isinstance(wanted, int) else dict(wanted)))
+        return Used(kafka)
+
+    def stop(self) -> None:
+        """Raises HangingTeardown, and what a cluster has ended with by itself."""
+        running, self._running = self._running, {}
+        for kafka in running.values():
+            _stop(kafka)
+
+
+class Used:
+    """A cluster while one test uses it."""
+
+    def __init__(self, kafka: Kafka) -> None:
+        self.kafka = kafka
+        self._connected = set(kafka.connections())
+        self._log_lines = len(kafka.log)
+
+    def left_open(self) -> list[str]:
+        """A line for each client that was connected in this test and still is."""
+        until = time.monotonic() + LEAVING_SECONDS
+        while (opened := self._opened()) and time.monotonic() < until:
+            time.sleep(LEAVING_SECONDS / 20)
+        lines = []
+        for client_id in sorted({each.client_id or "" for each in opened}):
+            of_client = [each for each in opened if (each.client_id or "") == client_id]
+            addresses = ", ".join(each.address for each in of_client)
+            lines.append(
+                f"client {client_id!r} ({of_client[0].software}) was left open: connected from {addresses}"
+                f"{self._held_by(client_id)}"
+            )
+        return lines
+
+    def seen(self) -> str:
+        """What the cluster knows now, for the report of a test that has failed."""
+        kafka = self.kafka
+        lines: list[str] = []
+        with suppress(Exception):  # a cluster that is broken must not hide the failure
+            for topic in kafka.topics():
+                ends = ", ".join(str(each.high_watermark) for each in kafka.topic(topic).partitions)
+                lines.append(f"topic {topic}: high watermarks {ends}")
+            for group_id in kafka.groups():
+                group = kafka.group(group_id)
+                lines.append(f"group {group_id}: {group.state}, lag {group.total_lag}")
+                for member in group.members:
+                    given = ", ".join(f"{topic}-{index}" for topic, index in member.partitions) or "nothing"
+                    lines.append(f"    {member.client_id} at {member.host} has {given}")
+                for (topic, index), offset in sorted(group.offsets.items()):
+                    lines.append(f"    committed {topic}-{index}: {offset}")
+            for transaction in kafka.transactions():
+                where = ", ".join(f"{topic}-{index}" for topic, index in transaction.partitions)
+                lines.append(f"transaction {transaction.transactional_id}: {transaction.state} {where}")
+            lines += [
+                f"connection from {each.address} to node {each.node}: {each.client_id} ({each.software})"
+                for each in kafka.connections()
+            ]
+            lines += kafka.log[self._log_lines :][-LOG_LINES_SHOWN:]
+        return "\n".join(lines)
+
+    def _opened(self) -> list[Connection]:
+        return [each for each in self.kafka.connections() if each not in self._connected]
+
+    def _held_by(self, client_id: str) -> str:
+        held = [
+            f"; member of group {group_id!r} with {', '.join(f'{topic}-{index}' for topic, index in member.partitions)}"
+            for group_id in self.kafka.groups()
+            for member in self.kafka.group(group_id).members
+            if member.client_id == client_id
+        ]
+        return "".join(held)
+
+
+def _stop(kafka: Kafka) -> None:
+    kafka.__exit__(None, None, None)

@@ -1,0 +1,74 @@
+"""`python -m kafkapy.testing.process FD`: a cluster in a process of its own, asked over a socket pair.
+
+It ends when the other end of the socket does, so it never outlives the test's process.
+"""
+
+from __future__ import annotations
+
+import pickle
+import signal
+import socket
+import sys
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from kafkapy.testing.pipe import receive, send
+from kafkapy.testing.server import Server
+
+if TYPE_CHECKING:
+    from kafkapy.testing.server import Started
+
+
+def main() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C at the terminal is for the test's process
+    pipe = socket.socket(fileno=int(sys.argv[1]))
+    sending = threading.Lock()
+
+    def answer(message: Any) -> None:
+        with sending, suppress(OSError):
+            send(pipe, message)
+
+    server = Server(receive(pipe))
+
+    def started(what: Started) -> None:
+        answer(("started", what))
+        threading.Thread(target=listen, daemon=True).start()
+
+    def listen() -> None:
+        with suppress(EOFError, trio.RunFinishedError):
+            while True:
+                number, name, arguments, named = receive(pipe)
+                if name == "log":
+                    answer((number, server.log.lines, None))
+                else:
+                    server.call(name, arguments, named, _answer_to(number, answer))
+        with suppress(trio.RunFinishedError):
+            server.stop()
+
+    try:
+        server.run(started)
+    except Exception as error:
+        answer(("failed", _portable(error)))
+
+
+def _answer_to(number: int, answer: Any) -> Any:
+    def done(result: Any, error: BaseException | None) -> None:
+        answer((number, result, None if error is None else _portable(error)))
+
+    return done
+
+
+def _portable(error: BaseException) -> BaseException:
+    """The same exception if it can be sent, or else its words."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""A cluster that runs somewhere, and is asked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from kafkapy.testing.options import Options
+    from kafkapy.testing.server import Started
+
+Where: TypeAlias = Literal["thread", "process"]
+
+
+class Running(Protocol):
+    """In a thread or in a process: the caller sees no difference."""
+
+    started: Started
+
+    @property
+    def log(self) -> list[str]:
+        """The latest lines of the log."""
+
+    def submit(self, name: str, *arguments: Any, **named: Any) -> Future[Any]:
+        """Perform an operation. Raises KafkaStopped."""
+
+    def stop(self) -> None:
+        """Raises HangingTeardown, and what it has ended with by itself."""
+
+
+class Face(Protocol):
+    """`Kafka` or `AsyncKafka`."""
+
+    @property
+    def _run(self) -> Running: ...
+
+
+def running(options: Options, where: Where) -> Running:
+    """Returns when the cluster serves. Raises KafkaNotStarted; ValueError: there is no such isolation."""
+    if where == "thread":
+        from kafkapy.testing.in_thread import InThread
+
+        return InThread(options)
+    if where == "process":
+        from kafkapy.testing.in_process import InProcess
+
+        return InProcess(options)
+    raise ValueError(f"there is no isolation {where!r}: there are thread and process")

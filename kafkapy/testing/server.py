@@ -1,0 +1,117 @@
+"""A cluster on an event loop of its own, and operations on it: what a thread or a process of the test kit runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import trio
+
+from kafkapy.cluster import Cluster, members_of
+from kafkapy.control.clocks import NodeClocks
+from kafkapy.control.nodes import ControlledNodes
+from kafkapy.control.operations import perform
+from kafkapy.control.topics import create_topic
+from kafkapy.ephemeral import EphemeralDirectory
+from kafkapy.testing.errors import KafkaStopped
+from kafkapy.testing.log_capture import LogCapture
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kafkapy.testing.options import Options
+
+
+class Started(NamedTuple):
+    """What is known of a cluster once it serves, and does not change."""
+
+    bootstrap_servers: str
+    cluster_id: str
+
+
+class Server:
+    """Serves a cluster until it is told to stop. All methods but `call` and `stop` belong to its event loop."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self.log = LogCapture(options.log_level)
+        self._token: trio.lowlevel.TrioToken | None = None
+        self._nursery: trio.Nursery | None = None
+        self._nodes: ControlledNodes | None = None
+        self._stop = trio.Event()
+
+    def run(self, started: Callable[[Started], object]) -> None:
+        """Until `stop`; `started` is called when all nodes serve. Raises StartupError, KafkaError, ValueError."""
+        with self.log, EphemeralDirectory() as directory:
+            trio.run(self._serve, directory, started)
+
+    def call(
+        self,
+        name: str,
+        arguments: tuple[Any, ...],
+        named: dict[str, Any],
+        done: Callable[[Any, BaseException | None], object],
+    ) -> None:
+        """Perform an operation; `done` gets its result, or what it has raised. Any thread, once it has started.
+
+        Raises trio.RunFinishedError: it has stopped.
+        """
+        assert self._token is not None
+        self._token.run_sync_soon(self._begin, name, arguments, named, done)
+
+    def stop(self) -> None:
+        """Any thread. Raises trio.RunFinishedError: it has stopped."""
+        assert self._token is not None
+        self._token.run_sync_soon(self._stop.set, idempotent=True)
+
+    async def _serve(self, directory: Any, started: Callable[[Started], object]) -> None:
+        options = self._options
+        clocks = NodeClocks()
+        cluster = Cluster(
+            directory / "nodes",
+            members_of(options.nodes, options.controllers, options.racks),
+            settings=options.settings,
+            host=options.host,
+            port=options.port,
+            durable=False,
+            kept=False,
+            new_clock=clocks.new,
+        )
+        async with cluster.started(), trio.open_nursery() as nursery:
+            self._nodes = ControlledNodes(cluster, clocks, directory / "snapshots")
+            await self._create_topics(self._nodes)
+            self._token, self._nursery = trio.lowlevel.current_trio_token(), nursery
+            started(Started(cluster.bootstrap_servers, cluster.cluster_id))
+            await self._stop.wait()
+            nursery.cancel_scope.cancel()
+
+    async def _create_topics(self, nodes: ControlledNodes) -> None:
+        for name, wanted in self._options.topics.items():
+            await create_topic(nodes, name, **({"partitions": wanted} if isinstance(wanted, int) else wanted))  # type: ignore[arg-type]
+
+    def _begin(
+        self,
+        name: str,
+        arguments: tuple[Any, ...],
+        named: dict[str, Any],
+        done: Callable[[Any, BaseException | None], object],
+    ) -> None:
+        assert self._nursery is not None
+        self._nursery.start_soon(self._perform, name, arguments, named, done)
+
+    async def _perform(
+        self,
+        name: str,
+        arguments: tuple[Any, ...],
+        named: dict[str, Any],
+        done: Callable[[Any, BaseException | None], object],
+    ) -> None:
+        assert self._nodes is not None
+        try:
+            result = await perform(self._nodes, name, arguments, named)
+        except Exception as error:
+            done(None, error)
+        except BaseException:
+            done(None, KafkaStopped(f"the Kafka was stopped during {name}"))
+            raise
+        else:
+            done(result, None)
