@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kafkapy.peers.identity import NODE_SOFTWARE
+
 if TYPE_CHECKING:
     from kafkapy.broker import Broker, NodeParts
+    from kafkapy.releases import ApiLimits
     from kafkapy_controller.image import Endpoint
 
 ANONYMOUS = "User:ANONYMOUS"
@@ -56,6 +59,13 @@ class NodeContext:
         self.api_version = 0
         self.correlation_id = 0
         self.client_id: str | None = None
+
+    @property
+    def api_limits(self) -> ApiLimits | None:
+        """What this client may use, if that is less than is served. Other nodes may use all."""
+        if self.at_controller or self.client.software_name == NODE_SOFTWARE:
+            return None
+        return self.node.api_limits
 
     def advertised_host(self, endpoint: Endpoint) -> str:
         """The host this client connects to: the advertised one, else the address that it has connected to."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import trio
 
 from kafkapy import __version__
+from kafkapy.peers.identity import NODE_SOFTWARE
 from kafkapy.peers.peer_socket import NoAnswer, PeerSocket
 from kafkapy.peers.unavailable import PeerUnavailable
 from kafkapy_wire.api_keys import API_VERSIONS, ApiKey, request_header_version, response_class, response_header_version
@@ -100,7 +101,7 @@ class Peer:
                 raise PeerUnavailable(f"no connection to {self} ({_reason(error)})") from None
         if scope.cancelled_caught:
             raise PeerUnavailable(f"no connection to {self} within {CONNECT_SECONDS:.0f} s")
-        request = ApiVersionsRequest(client_software_name="kafkapy", client_software_version=__version__)
+        request = ApiVersionsRequest(client_software_name=NODE_SOFTWARE, client_software_version=__version__)
         body = await self._exchange(request, ApiKey.API_VERSIONS, _NEGOTIATED_VERSION)
         is_fallback = bytes(body[:2]) == _INT16.pack(ErrorCode.UNSUPPORTED_VERSION)
         try:
