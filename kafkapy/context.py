@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import TYPE_CHECKING
 
 from kafkapy.peers.identity import NODE_SOFTWARE
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
 ANONYMOUS = "User:ANONYMOUS"
 
+_numbers = count(1)
+
 
 class Client:
     """What the broker knows of the client at the other end of a connection."""
@@ -20,6 +23,7 @@ class Client:
     __slots__ = (
         "listener_name",
         "local_host",
+        "number",
         "peer_host",
         "peer_port",
         "principal",
@@ -28,6 +32,8 @@ class Client:
     )
 
     def __init__(self, listener_name: str, peer_host: str, peer_port: int, local_host: str) -> None:
+        self.number = next(_numbers)
+        """Of the connection, in this process."""
         self.listener_name = listener_name
         self.peer_host = peer_host
         self.peer_port = peer_port

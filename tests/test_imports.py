@@ -82,6 +82,9 @@ FLOORS: tuple[dict[str, str], ...] = (
         "housekeeping": "chores by the clock: calls the broker's parts, and no request calls it",
     },
     {
+        "recording": "what went over connections, taken at the dispatcher",
+    },
+    {
         "node": "builds all of it, starts it and stops it in order",
     },
     {

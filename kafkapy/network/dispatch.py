@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
 
 import trio
 
@@ -72,6 +72,8 @@ class Dispatcher:
         self.faults: FaultDoor | None = None
         """Who injects faults, if anybody does."""
         self.accounts: Accounts | None = None
+        self.tap: Tap | None = None
+        """Who records requests, if anybody does."""
 
     def answer(self, frame: memoryview, context: NodeContext, outbox: Outbox) -> Unfinished | None:
         """Handle one request and append its answer to `outbox`; if it has to wait, return it as `Unfinished`.
@@ -375,3 +377,8 @@ class InSteps(Unfinished):
         except Exception as error:
             return self._steps.throw(error)
         return self._steps.send(value)
+
+
+class Tap(Protocol):
+    def answer(self, frame: memoryview, context: NodeContext, outbox: Outbox, /) -> Unfinished | None:
+        """Called by connections in the place of `Dispatcher.answer`, which it calls."""

@@ -79,6 +79,32 @@ class Outbox:
         buffer += data
         return size
 
+    @property
+    def end(self) -> tuple[int, int]:
+        """Where the next answer begins: for `copy_since`, before anything is sent."""
+        return len(self.buffer), len(self._ranges)
+
+    def copy_since(self, begin: tuple[int, int], bytes_max: int) -> tuple[bytes, int]:
+        """What was appended since `end` was `begin`: a copy of its bytes, of no more than `bytes_max`, and their count.
+
+        Raises OSError: a segment file cannot be read.
+        """
+        start, first = begin
+        buffer, ranges = self.buffer, self._ranges[first:]
+        size = len(buffer) - start
+        if not ranges:
+            return bytes(buffer[start : start + bytes_max]), size
+        size += sum(len(piece) for _, piece in ranges)
+        copy = bytearray()
+        for before, piece in ranges:
+            copy += buffer[start:before]
+            start = before
+            if len(copy) + len(piece) > bytes_max:
+                return bytes(copy[:bytes_max]), size
+            copy += piece.read()
+        copy += buffer[start:]
+        return bytes(copy[:bytes_max]), size
+
     def pump(self) -> bool:
         """Send what the socket takes now. True: all has left; False: call again when the socket is writable.
 

@@ -116,6 +116,8 @@ class Node:
         self.api_limits = _api_limits(as_kafka, cap_apis or {})
         """What clients may use, if that is less than is served."""
         self.dispatcher = _dispatcher(self.api_limits)
+        """Of the listeners for clients and brokers."""
+        self.controller_dispatcher = _controller_dispatcher()
         self.on_recovery: Callable[[int, int], None] = _show_no_progress
         """Called now and then, while what an unclean stop left is recovered: partitions done, of how many."""
         self.on_closing: Callable[[], None] = _ignore_closing
@@ -159,7 +161,9 @@ class Node:
                     quorum.peers.on_first = self.server.stop_lingering
                     await serving.start(partial(self.server.serve, self.stopping, drain_seconds=DRAIN_SECONDS))
                     if at_controllers:
-                        self._serve(at_controllers, Service(_controller_dispatcher(), partial(NodeContext, self.parts)))
+                        self._serve(
+                            at_controllers, Service(self.controller_dispatcher, partial(NodeContext, self.parts))
+                        )
                     if not quorum.is_alone:
                         self.waits_for_others = True
                         await nursery.start(quorum.run, self.bugs)
