@@ -134,47 +134,54 @@ class Tap:
         size = len(frame)
         kept = bytes(frame if size <= KEPT_BYTES_MAX else frame[:CUT_BYTES])
         number = next(_numbers)
-        begin = outbox.end
-        begun_ns = self._clock_began_ns + perf_counter_ns()
+        start = len(outbox.buffer)
+        begun_ns = perf_counter_ns() + self._clock_began_ns
         try:
             unfinished = self._dispatcher.answer(frame, context, outbox)
         except Exception as error:
-            exchange = OpenExchange(number, begun_ns, self._origin, client, kept, size, ())
-            exchange.end(Outcome.CLOSED, self.now_ns(), reason=str(error) or type(error).__name__)
-            self._add(exchange.entry(), len(kept), client)
+            self._closed(OpenExchange(number, begun_ns, self._origin, client, kept, size, ()), error)
             raise
+        # A node says that it is one in its first request.
+        recorders = self._recorders if client.software_name != NODE_SOFTWARE else self._of_nodes
         if unfinished is not None:
-            recorders = self._of_nodes if client.software_name == NODE_SOFTWARE else self._recorders
             exchange = OpenExchange(number, begun_ns, self._origin, client, kept, size, recorders)
             for recorder in recorders:
                 recorder.add(exchange, len(kept))
             return RecordedUnfinished(self, self._dispatcher, unfinished, context, exchange)
-        ended_ns = self._clock_began_ns + perf_counter_ns()
-        answer, answer_size = copied(outbox, begin)
+        ended_ns = perf_counter_ns() + self._clock_began_ns
+        buffer = outbox.buffer
+        answer_size = len(buffer) - start
+        if outbox.ranges or not 0 < answer_size <= KEPT_BYTES_MAX:
+            answer, answer_size = copied(outbox, start)
+        else:  # as a rule
+            answer = bytes(buffer[start + SIZE_BYTES :])
         outcome = ANSWERED if answer_size else NOT_ANSWERED
-        self._add(
-            (number, begun_ns, ended_ns, self._origin, client, kept, size, answer, answer_size, outcome, ""),
-            len(kept) + len(answer),
-            client,
-        )
+        entry = (number, begun_ns, ended_ns, self._origin, client, kept, size, answer, answer_size, outcome, "")
+        for recorder in recorders:
+            recorder.add(entry, len(kept) + len(answer))
         return None
 
-    def _add(self, entry: Entry, size_bytes: int, client: Client) -> None:
-        # A node says that it is one in its first request.
-        for recorder in self._of_nodes if client.software_name == NODE_SOFTWARE else self._recorders:
-            recorder.add(entry, size_bytes)
+    def _closed(self, exchange: OpenExchange, error: Exception) -> None:
+        """The broker closes the connection for that reason."""
+        exchange.end(Outcome.CLOSED, self.now_ns(), reason=reason_of(error))
+        for recorder in self._recorders if exchange.client.software_name != NODE_SOFTWARE else self._of_nodes:
+            recorder.add(exchange.entry(), len(exchange.frame))
+
+
+def reason_of(error: Exception) -> str:
+    return str(error) or type(error).__name__
 
 
 ANSWERED: Final = Outcome.ANSWERED
 NOT_ANSWERED: Final = Outcome.NOT_ANSWERED
 
 
-def copied(outbox: Outbox, begin: tuple[int, int]) -> tuple[bytes, int]:
+def copied(outbox: Outbox, begin: int) -> tuple[bytes, int]:
     """The answer since then without its size, and its bytes on the wire."""
     try:
         data, size = outbox.copy_since(begin, KEPT_BYTES_MAX)
     except OSError:  # a segment file that cannot be read: sending it fails likewise
-        data, size = b"", outbox.end[0] - begin[0]
+        data, size = b"", len(outbox.buffer) - begin
     if len(data) != size:
         data = data[:CUT_BYTES]
     return data[SIZE_BYTES:], size
@@ -195,11 +202,11 @@ class RecordedUnfinished(Unfinished):
         self._exchange = exchange
 
     def go_on(self, value: Answer, outbox: Outbox, error: Exception | None = None) -> bool:
-        begin = outbox.end
+        begin = len(outbox.buffer)
         try:
             is_answered = self._inner.go_on(value, outbox, error)
         except Exception as failure:
-            self._exchange.end(Outcome.CLOSED, self._tap.now_ns(), reason=str(failure) or type(failure).__name__)
+            self._exchange.end(Outcome.CLOSED, self._tap.now_ns(), reason=reason_of(failure))
             raise
         self.waits_for = self._inner.waits_for
         self.is_large = self._inner.is_large
