@@ -16,7 +16,7 @@ from pathlib import Path
 from benchmarks import installation, plot, profiling, report, targets
 from benchmarks.clusters import CLUSTERS
 from benchmarks.measurement import FULL, QUICK, Results, Row, Scale
-from benchmarks.peers import PEERS, Peer
+from benchmarks.peers import ON_DEMAND, PEERS, Peer
 from benchmarks.rows import CLUSTER_ROWS, ROWS
 from benchmarks.runner import FAILURES, run_row
 from compat_tests.apache_kafka import ApacheKafkaFailed, MissingTool
@@ -43,7 +43,7 @@ def main() -> int:
             print(f"{profiling.profile(row, scale, file)}\n\nall of it: {file}")
             return 0
         rows = [row for row in (CLUSTER_ROWS if arguments.cluster else ROWS) if row.name in arguments.only]
-        makers = CLUSTERS if arguments.cluster else PEERS
+        makers = CLUSTERS if arguments.cluster else {**PEERS, **ON_DEMAND}
         peers = [make() for name, make in makers.items() if name in arguments.peers]
         held_to = targets.merged(targets.TARGETS, targets.no_worse_than(arguments.before))
         figures = arguments.output / ("cluster.json" if arguments.cluster else "latest.json")
@@ -68,9 +68,9 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, metavar="N", help="how often each peer is measured in turn")
     parser.add_argument(
         "--peers",
-        type=_names(list(dict.fromkeys([*PEERS, *CLUSTERS]))),
+        type=_names(list(dict.fromkeys([*PEERS, *ON_DEMAND, *CLUSTERS]))),
         metavar="PEER[,PEER]",
-        help=f"{', '.join(PEERS)}; of clusters: {', '.join(CLUSTERS)}",
+        help=f"{', '.join(PEERS)}; on demand: {', '.join(ON_DEMAND)}; of clusters: {', '.join(CLUSTERS)}",
     )
     parser.add_argument(
         "--before", type=_earlier_run, default={}, metavar="LATEST.JSON", help="an earlier run: no row may be worse"
@@ -85,7 +85,7 @@ def _parse() -> argparse.Namespace:
         chosen = getattr(arguments, option)
         if chosen is None:
             setattr(arguments, option, known)
-        elif not set(chosen) <= set(known):
+        elif not set(chosen) <= {*known, *(() if arguments.cluster or option == "only" else ON_DEMAND)}:
             parser.error(f"--{option} takes {', '.join(known)} {'with' if arguments.cluster else 'without'} --cluster")
     return arguments
 

@@ -271,6 +271,16 @@ def kafkapy(wrapper: tuple[str, ...] = ()) -> Peer:
     return Peer("kafkapy", "kafkapy", installation.program, commands)
 
 
+def kafkapy_recording() -> Peer:
+    """kafkapy that records every request and its answer; only measured when it is asked for."""
+
+    def commands(launch: Launch) -> list[list[str]]:
+        program = installation.ROOT / "benchmarks" / "recording_process.py"
+        return [[str(installation.python()), str(program), str(launch.port), str(launch.data)]]
+
+    return Peer("recording", "kafkapy, recording", installation.program, commands)
+
+
 def kafkapy_options(launch: Launch) -> list[str]:
     """Where it keeps its data, and its settings."""
     where = ["--data-dir", str(launch.data)] if launch.durable else ["--ephemeral"]
@@ -387,3 +397,6 @@ PEERS: Mapping[str, Callable[[], Peer]] = {
     "kfake": kfake,
     "mock": librdkafka_mock,
 }
+
+ON_DEMAND: Mapping[str, Callable[[], Peer]] = {"recording": kafkapy_recording}
+"""Measured only if --peers names them."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from kafkapy.partitions.flushing import Flusher
     from kafkapy.partitions.manager import PartitionManager
     from kafkapy.peers.channel import ControllerChannel
+    from kafkapy.releases import ApiLimits
     from kafkapy.replication import Replication
     from kafkapy.settings.current import CurrentSettings
 
@@ -38,6 +39,8 @@ class NodeParts:
     controller: Controller
     """Active while this node leads the quorum; otherwise it refuses everything with NOT_CONTROLLER."""
     quorum: MetadataLog
+    api_limits: ApiLimits | None = None
+    """What clients may use at a broker's listeners, if that is less than it serves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -74,11 +74,13 @@ class Cluster:
         cluster_id: str | None = None,
         topics: Iterable[GivenTopic] = (),
         new_clock: Callable[[], Clock] | None = None,
+        as_kafka: str | None = None,
+        cap_apis: Mapping[str, int | None] | None = None,
     ) -> None:
         """`settings` hold for all nodes. Brokers listen at `port`, `port + 1`, ...; at free ports if it is 0.
 
-        `durable`, `kept` and `topics`: see `Node`. A directory that has a cluster keeps its id. Every node has a clock
-        of its own, made by `new_clock`.
+        `durable`, `kept`, `topics`, `as_kafka` and `cap_apis`: see `Node`. A directory that has a cluster keeps its id.
+        Every node has a clock of its own, made by `new_clock`.
         """
         self.directory = directory
         self.members = tuple(members)
@@ -92,6 +94,8 @@ class Cluster:
         self._cluster_id = cluster_id
         self._topics = tuple(topics)
         self._new_clock = new_clock
+        self._as_kafka = as_kafka
+        self._cap_apis = cap_apis
         self._addresses: dict[tuple[int, str], tuple[str, int]] = {}
         self._nursery: trio.Nursery | None = None
         self._stops: dict[int, _Stop] = {}
@@ -238,6 +242,8 @@ class Cluster:
             cluster_id=self._cluster_id,
             topics=self._topics if member is self.members[0] else (),
             sockets=sockets,
+            as_kafka=self._as_kafka,
+            cap_apis=self._cap_apis,
         )
         stop = _Stop(node)
         await self._nursery.start(self._serve, node, stop)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import TYPE_CHECKING
+
+from kafkapy.peers.identity import NODE_SOFTWARE
 
 if TYPE_CHECKING:
     from kafkapy.broker import Broker, NodeParts
+    from kafkapy.releases import ApiLimits
     from kafkapy_controller.image import Endpoint
 
 ANONYMOUS = "User:ANONYMOUS"
+
+_numbers = count(1)
 
 
 class Client:
@@ -17,6 +23,7 @@ class Client:
     __slots__ = (
         "listener_name",
         "local_host",
+        "number",
         "peer_host",
         "peer_port",
         "principal",
@@ -25,6 +32,8 @@ class Client:
     )
 
     def __init__(self, listener_name: str, peer_host: str, peer_port: int, local_host: str) -> None:
+        self.number = next(_numbers)
+        """Of the connection, in this process."""
         self.listener_name = listener_name
         self.peer_host = peer_host
         self.peer_port = peer_port
@@ -56,6 +65,13 @@ class NodeContext:
         self.api_version = 0
         self.correlation_id = 0
         self.client_id: str | None = None
+
+    @property
+    def api_limits(self) -> ApiLimits | None:
+        """What this client may use, if that is less than is served. Other nodes may use all."""
+        if self.at_controller or self.client.software_name == NODE_SOFTWARE:
+            return None
+        return self.node.api_limits
 
     def advertised_host(self, endpoint: Endpoint) -> str:
         """The host this client connects to: the advertised one, else the address that it has connected to."""

@@ -49,6 +49,7 @@ FLOORS: tuple[dict[str, str], ...] = (
     },
     {
         "clock": "time and timers; what a timer's callback raises goes to `bugs`",
+        "releases": "what brokers of each release announce; a name that is none is refused as a setting is",
         "pending": "an answer that comes later, or is refused with one of `errors`",
     },
     {
@@ -81,6 +82,9 @@ FLOORS: tuple[dict[str, str], ...] = (
     {
         "network": "bytes to requests to bytes: looks handlers up in the table of `apis`",
         "housekeeping": "chores by the clock: calls the broker's parts, and no request calls it",
+    },
+    {
+        "recording": "what went over connections, taken at the dispatcher",
     },
     {
         "node": "builds all of it, starts it and stops it in order",

@@ -11,7 +11,7 @@ Errors  UNSUPPORTED_VERSION   the ApiVersions version of the request is not serv
 
 Produce is announced from version 0 although 3 is the lowest version served: librdkafka below 2.11 takes the lowest
 announced version as a sign of whether the broker knows message format v2 (KAFKA-18659). The answer always has response
-header version 0.
+header version 0. With --as-kafka the answer is that of a broker of that release: see `kafkapy.releases`.
 """
 
 from __future__ import annotations
@@ -40,9 +40,10 @@ _SOFTWARE_NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNO
 
 
 def handle(request: ApiVersionsRequest, context: NodeContext) -> ApiVersionsResponse:
-    served = API_VERSIONS[ApiKey.API_VERSIONS]
-    if not served.min_version <= context.api_version <= served.max_version:
-        own = ApiVersion(api_key=ApiKey.API_VERSIONS, min_version=served.min_version, max_version=served.max_version)
+    announced = _announced(context)
+    low, high = announced[ApiKey.API_VERSIONS]
+    if not low <= context.api_version <= high:
+        own = ApiVersion(api_key=ApiKey.API_VERSIONS, min_version=low, max_version=high)
         return ApiVersionsResponse(error_code=ErrorCode.UNSUPPORTED_VERSION, api_keys=[own])
     if context.api_version >= 3:
         names = request.client_software_name, request.client_software_version
@@ -52,28 +53,36 @@ def handle(request: ApiVersionsRequest, context: NodeContext) -> ApiVersionsResp
         if request.cluster_id is not None and expected != here:
             return ApiVersionsResponse(error_code=ErrorCode.REBOOTSTRAP_REQUIRED)
         context.client.software_name, context.client.software_version = [name[:SOFTWARE_NAME_MAX] for name in names]
-    image = context.node.metadata.image
+        announced = _announced(context)  # which may depend on the software
+    limits, image = context.api_limits, context.node.metadata.image
+    release = None if limits is None else limits.release
+    is_kraft = release is None or release.is_kraft
+    supported = SUPPORTED_FEATURES if release is None else release.features
     return ApiVersionsResponse(
-        api_keys=[
-            ApiVersion(
-                api_key=key,
-                min_version=0 if key is ApiKey.PRODUCE else API_VERSIONS[key].min_version,
-                max_version=API_VERSIONS[key].max_version,
-            )
-            for key in (CONTROLLER_API_MODULES if context.at_controller else API_MODULES)
-        ],
+        api_keys=[ApiVersion(api_key=key, min_version=low, max_version=high) for key, (low, high) in announced.items()],
         supported_features=[
             SupportedFeatureKey(name=name, min_version=low, max_version=high)
-            for name, (low, high) in SUPPORTED_FEATURES.items()
+            for name, (low, high) in supported.items()
             # Before version 4 clients cannot read a minimum of 0 (KIP-1022), so features with one are left out.
             if low > 0 or context.api_version >= 4
         ],
-        finalized_features_epoch=image.offset,
+        finalized_features_epoch=image.offset if release is None or is_kraft else release.finalized_epoch,
         finalized_features=[
             FinalizedFeatureKey(name=name, min_version_level=level, max_version_level=level)
             for name, level in _finalized(image)
+            if name in supported
         ],
     )
+
+
+def _announced(context: NodeContext) -> dict[int, tuple[int, int]]:
+    """The lowest and the highest version by API key."""
+    served: dict[int, tuple[int, int]] = {
+        key: (0 if key is ApiKey.PRODUCE else API_VERSIONS[key].min_version, API_VERSIONS[key].max_version)
+        for key in (CONTROLLER_API_MODULES if context.at_controller else API_MODULES)
+    }
+    limits = context.api_limits
+    return served if limits is None else limits.announced(served)
 
 
 def _finalized(image: MetadataImage) -> list[tuple[str, int]]:

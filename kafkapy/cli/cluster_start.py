@@ -6,7 +6,7 @@ import gc
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kafkapy.cli.start import port_number, raise_open_files_limit, with_one_line_for_errors
+from kafkapy.cli.start import add_release_arguments, caps, port_number, raise_open_files_limit, with_one_line_for_errors
 from kafkapy.client.streams import discard_output
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=VALUE",
         help="a setting of all nodes, by Kafka's name; may be given more than once",
     )
+    add_release_arguments(start)
     where = start.add_mutually_exclusive_group()
     where.add_argument(
         "--data-dir",
@@ -135,6 +136,8 @@ def _serve(arguments: argparse.Namespace, directory: Path, signals: StopSignals,
         kept=not arguments.ephemeral,
         cluster_id=given.cluster_id,
         topics=given.topics,
+        as_kafka=given.as_kafka if arguments.as_kafka is None else arguments.as_kafka,
+        cap_apis=caps(arguments.cap_api),
     )
 
     async def main() -> None:

@@ -17,7 +17,7 @@ from kafkapy.client.streams import say
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     import trio
 
@@ -73,6 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the id that a new data directory gets: the same for all nodes of a cluster (default: $CLUSTER_ID, else a "
         "new one for a node that is alone)",
     )
+    add_release_arguments(parser)
     parser.add_argument(
         "--exit-with-parent",
         action="store_true",
@@ -94,6 +95,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=["debug", "info", "warning", "error"],
         help="what to log on standard error; debug has a line for each request (default: warning)",
     )
+
+
+def add_release_arguments(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+    parser.add_argument(
+        "--as-kafka",
+        metavar="RELEASE",
+        help="announce and accept what brokers of this release of Apache Kafka did, such as 2.8: 2.4 to 4.4 are known "
+        "(default: $KAFKAPY_AS_KAFKA, else everything that kafkapy serves)",
+    )
+    parser.add_argument(
+        "--cap-api",
+        action="append",
+        default=[],
+        metavar="API=VERSION",
+        help="announce and accept no higher version of an API (Fetch=11), or not the API at all (Fetch=none); may be "
+        "given more than once",
+    )
+
+
+def caps(texts: Iterable[str]) -> dict[str, int | None]:
+    """What `--cap-api` names. Raises SettingsError."""
+    if not texts:
+        return {}
+    from kafkapy.releases.limits import parse_cap
+
+    return dict(map(parse_cap, texts))
 
 
 def port_number(text: str) -> int:
@@ -172,6 +199,9 @@ def _settings(arguments: argparse.Namespace) -> Settings:
     given = collect_settings(arguments.config, overrides=overrides)
     if arguments.cluster_id is not None:
         given.cluster_id = cluster_id(arguments.cluster_id)
+    if arguments.as_kafka is not None:
+        given.as_kafka = arguments.as_kafka
+    given.cap_apis = caps(arguments.cap_api)
     if arguments.port is not None or arguments.host is not None:
         listen_at(given, host=arguments.host, port=arguments.port)
     return Settings.parse(given)
@@ -211,6 +241,8 @@ def _serve(
         kept=not ephemeral,
         cluster_id=given.cluster_id,
         topics=given.topics,
+        as_kafka=given.as_kafka,
+        cap_apis=given.cap_apis,
     )
     node.on_closing = watchdog.rest
     progress = RecoveryProgress(sys.stderr, monotonic)

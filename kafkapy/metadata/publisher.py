@@ -30,6 +30,10 @@ class MetadataPublisher:
         """
         self._subscribers.append(callback)
 
+    def unsubscribe(self, callback: Callable[[MetadataImage, MetadataDelta], None]) -> None:
+        """Call it no longer. Not within a callback."""
+        self._subscribers.remove(callback)
+
     def publish(self, image: MetadataImage, delta: MetadataDelta) -> None:
         self.image = image
         for callback in self._subscribers:

@@ -29,6 +29,7 @@ from kafkapy_wire.errors import MalformedMessage
 from kafkapy_wire.uuid import parse_uuid
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
     from random import Random
 
@@ -71,11 +72,13 @@ def open_metadata(
     *,
     random: Random,
     fsync: bool = False,
+    features: Mapping[str, int] | None = None,
 ) -> tuple[QuorumController, MetadataLog, SnapshotGenerator]:
     """Load the metadata that is known to be committed, and publish its image. Blocks.
 
     `MetadataLog.start` begins to take part in the quorum: a node that votes alone then leads a new epoch, bootstraps a
-    new cluster, and publishes the image of its whole log.
+    new cluster, and publishes the image of its whole log. `features`: those of a cluster that begins here; None: this
+    release's.
     Raises BrokenMetadata; KafkaError KAFKA_STORAGE_ERROR; OSError.
     """
     directory = store.directory / METADATA_DIRECTORY
@@ -85,7 +88,7 @@ def open_metadata(
     log.update_settings(log_settings)  # a store that had to recover has opened it with others
     membership = member.membership
     if not log.log_end_offset and not is_formatted(directory) and member.may_vote:
-        format_directory(directory, membership, now_ms)
+        format_directory(directory, membership, now_ms, features=features)
     snapshots = SnapshotFiles(directory, fsync=fsync)
     snapshots.load()
     loader = MetadataLoader(log, membership._replace(kraft_version=0), publisher)

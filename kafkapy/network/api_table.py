@@ -20,7 +20,8 @@ from kafkapy_wire.codec import decoder, decoder_in_steps, encoder
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
 
-    from kafkapy.context import RequestContext
+    from kafkapy.context import NodeContext, RequestContext
+    from kafkapy.releases import ApiLimits
     from kafkapy_wire.message import Message
 
 
@@ -48,15 +49,24 @@ class ApiVersion:
 class ApiTable:
     """The API keys and versions that were used so far, by the first four bytes of a request."""
 
-    def __init__(self, modules: Mapping[ApiKey, str], forwardable: frozenset[ApiKey] = frozenset()) -> None:
-        """`modules`: see `kafkapy.apis`. `forwardable`: requests for the active controller, on whatever node it is."""
+    def __init__(
+        self,
+        modules: Mapping[ApiKey, str],
+        forwardable: frozenset[ApiKey] = frozenset(),
+        limits: ApiLimits | None = None,
+    ) -> None:
+        """`modules`: see `kafkapy.apis`. `forwardable`: requests for the active controller, on whatever node it is.
+        `limits`: what clients may use; not other nodes.
+        """
         self._modules = modules
         self._forwardable = forwardable
+        self._limits = limits
+        self._for_nodes: dict[int, ApiVersion] = {}
         self._apis: dict[int, Api] = {}
         self.versions: dict[int, ApiVersion] = {}
 
-    def load(self, key_and_version: int) -> ApiVersion:
-        """Load an API version and add it to `versions`. Raises NotServed.
+    def load(self, key_and_version: int, context: NodeContext) -> ApiVersion:
+        """Load an API version and add it to `versions`, if every client may use it. Raises NotServed.
 
         ApiVersions is served in every version: an unknown one is answered in version 0 (KIP-511), and not added.
         """
@@ -70,12 +80,19 @@ class ApiTable:
             api = self._apis[key] = Api(ApiKey(key), module_name)
             if api.key in self._forwardable:
                 api.handle = partial(_handle_or_forward, api.key, api.handle)
-        if number in api.versions:
+        limits = self._limits
+        if number in api.versions and (limits is None or limits.accepts(key, number)):
             version = self.versions[key_and_version] = ApiVersion(api, number)
             return version
+        if number in api.versions and context.api_limits is None:
+            found = self._for_nodes.get(key_and_version)
+            if found is None:
+                found = self._for_nodes[key_and_version] = ApiVersion(api, number)
+            return found
         if api.key is ApiKey.API_VERSIONS:
             return ApiVersion(api, 0)
-        raise NotServed(key, signed, api.versions)
+        served = api.versions if limits is None else limits.accepted(key, api.versions)
+        raise NotServed(key, signed, served)
 
 
 def _handle_or_forward(

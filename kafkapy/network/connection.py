@@ -227,7 +227,8 @@ class Connection:
 
     def _handle(self, buffer: RequestBuffer, until: float) -> None:
         """Handle the whole frames that have come, until the time is up, and send their answers."""
-        answer, context, outbox = self._dispatcher.answer, self._context, self._outbox
+        dispatcher, context, outbox = self._dispatcher, self._context, self._outbox
+        answer = dispatcher.answer if dispatcher.tap is None else dispatcher.tap.answer
         while (frame := buffer.next_frame()) is not None:
             self._greeted = True
             unfinished = answer(frame, context, outbox)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
 
 import trio
 
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from kafkapy.network.api_table import ApiVersion
     from kafkapy.network.outbox import Outbox
     from kafkapy.network.stages import Accounts, FaultDoor, Gate
+    from kafkapy.releases import ApiLimits
 
     Answer: TypeAlias = Message | None  # None: no answer is sent
     Later: TypeAlias = Pending[Answer] | Coroutine[object, object, Answer]
@@ -57,15 +58,22 @@ class Dispatcher:
     """Decodes, handles and answers the requests of a node; one call for each frame."""
 
     def __init__(
-        self, modules: Mapping[ApiKey, str] = API_MODULES, forwardable: frozenset[ApiKey] = FORWARDABLE
+        self,
+        modules: Mapping[ApiKey, str] = API_MODULES,
+        forwardable: frozenset[ApiKey] = FORWARDABLE,
+        limits: ApiLimits | None = None,
     ) -> None:
-        """`modules`: the table of `kafkapy.apis` that the listener serves; `forwardable` is for brokers' listeners."""
-        self._table = ApiTable(modules, forwardable)
+        """`modules`: the table of `kafkapy.apis` that the listener serves; `forwardable` and `limits` are for brokers'
+        listeners.
+        """
+        self._table = ApiTable(modules, forwardable, limits)
         self._versions = self._table.versions
         self.gate: Gate | None = None
         self.faults: FaultDoor | None = None
         """Who injects faults, if anybody does."""
         self.accounts: Accounts | None = None
+        self.tap: Tap | None = None
+        """Who records requests, if anybody does."""
 
     def answer(self, frame: memoryview, context: NodeContext, outbox: Outbox) -> Unfinished | None:
         """Handle one request and append its answer to `outbox`; if it has to wait, return it as `Unfinished`.
@@ -142,7 +150,7 @@ class Dispatcher:
     def _load(self, key_and_version: int, frame: memoryview, size: int, context: NodeContext) -> ApiVersion:
         """Raises NotServed, for a log line with the client id."""
         try:
-            return self._table.load(key_and_version)
+            return self._table.load(key_and_version, context)
         except NotServed:
             name = frame[CLIENT_ID_AT : CLIENT_ID_AT + size]
             context.client_id = str(name, "utf-8", "replace") if size >= 0 else None
@@ -369,3 +377,8 @@ class InSteps(Unfinished):
         except Exception as error:
             return self._steps.throw(error)
         return self._steps.send(value)
+
+
+class Tap(Protocol):
+    def answer(self, frame: memoryview, context: NodeContext, outbox: Outbox, /) -> Unfinished | None:
+        """Called by connections in the place of `Dispatcher.answer`, which it calls."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from kafkapy.apis import API_MODULES
 from kafkapy.log_lines import shown
 from kafkapy_wire.api_keys import API_VERSIONS, ApiKey
 
 if TYPE_CHECKING:
     from kafkapy.context import NodeContext
     from kafkapy.errors import NotServed
+    from kafkapy.releases import ApiLimits
 
 _CONSUMER_GROUPS = "set group.protocol=classic in its configuration"
 _STREAMS_GROUPS = "set group.protocol=classic in the configuration of the streams application"
@@ -56,6 +58,14 @@ def explain(error: NotServed, context: NodeContext) -> str:
             first, last = error.served[0], error.served[-1]
             age = "older" if error.version > last else "newer"
             advice = f"versions {first} to {last} are served, so use {'an' if age == 'older' else 'a'} {age} client"
+            if context.api_limits is not None and error.version in range(api.min_version, api.max_version + 1):
+                advice = f"versions {first} to {last} are served, {_why_no_others(context.api_limits)}"
+        elif key in API_MODULES and context.api_limits is not None:
+            advice = f"it is not announced, {_why_no_others(context.api_limits)}"
         else:
             advice = ADVICE.get(key, OTHERWISE)
     return f"closing the connection from {context.client}: {client} asks for {what}, which is not served: {advice}"
+
+
+def _why_no_others(limits: ApiLimits) -> str:
+    return "by --cap-api" if limits.release is None else f"as by Apache Kafka {limits.release.name} (--as-kafka)"

@@ -35,14 +35,15 @@ class Outbox:
     `pump()` sends what the socket takes. The buffer is emptied once everything has left.
     """
 
-    __slots__ = ("_ranges", "_sent_bytes", "_sent_of_range", "_transport", "buffer")
+    __slots__ = ("_sent_bytes", "_sent_of_range", "_transport", "buffer", "ranges")
 
     def __init__(self, transport: Transport) -> None:
         self.buffer = bytearray()
         """Its length is the memory that answers take; file ranges do not count."""
         self._transport = transport
         self._sent_bytes = 0
-        self._ranges: list[tuple[int, FileSlice]] = []
+        self.ranges: list[tuple[int, FileSlice]] = []
+        """Each with the position of the buffer before which it is sent."""
         self._sent_of_range = 0
 
     def append(
@@ -53,7 +54,7 @@ class Outbox:
         tagged_header: bool,  # by position: it is called for every answer
     ) -> int:
         """Encode one answer after the unsent ones. Returns its bytes on the wire, including the four of its size."""
-        buffer, ranges = self.buffer, self._ranges
+        buffer, ranges = self.buffer, self.ranges
         start, first_range = len(buffer), len(ranges)
         buffer += (_TAGGED_HEADER if tagged_header else _HEADER).pack(0, correlation_id)
         encode(response, buffer, ranges)  # type: ignore[arg-type]  # every range of ours is a FileSlice
@@ -73,11 +74,32 @@ class Outbox:
         start = len(buffer) + header.size
         size = header.size + len(data)
         for position, piece in ranges:
-            self._ranges.append((start + position, piece))  # type: ignore[arg-type]  # every range of ours is a FileSlice
+            self.ranges.append((start + position, piece))  # type: ignore[arg-type]  # every range of ours is a FileSlice
             size += len(piece)  # type: ignore[arg-type]
         buffer += header.pack(size - 4, correlation_id)
         buffer += data
         return size
+
+    def copy_since(self, start: int, bytes_max: int) -> tuple[bytes, int]:
+        """The answer that was appended when `buffer` had `start` bytes: a copy of `bytes_max` bytes of it or fewer, and
+        their count in all.
+
+        Raises OSError: a segment file cannot be read.
+        """
+        buffer = self.buffer
+        size = len(buffer) - start
+        # A range of the answer before may stand at its end, where this one begins, but every answer has a header.
+        ranges = [each for each in self.ranges if each[0] > start]
+        size += sum(len(piece) for _, piece in ranges)
+        copy = bytearray()
+        for before, piece in ranges:
+            copy += buffer[start:before]
+            start = before
+            if len(copy) + len(piece) > bytes_max:
+                return bytes(copy[:bytes_max]), size
+            copy += piece.read()
+        copy += buffer[start : start + bytes_max]
+        return bytes(copy[:bytes_max]), size
 
     def pump(self) -> bool:
         """Send what the socket takes now. True: all has left; False: call again when the socket is writable.
@@ -86,7 +108,7 @@ class Outbox:
         connection is finished.
         """
         buffer = self.buffer
-        if not self._ranges and not self._sent_bytes:  # as a rule
+        if not self.ranges and not self._sent_bytes:  # as a rule
             if not buffer:
                 return True
             sent = self._transport.send(buffer)
@@ -95,13 +117,13 @@ class Outbox:
                 return True
             self._sent_bytes = sent
             return False
-        while self._ranges:
-            before, piece = self._ranges[0]
+        while self.ranges:
+            before, piece = self.ranges[0]
             if not self._send_up_to(before):
                 return False
             if not self._send_range(piece):
                 return False
-            del self._ranges[0]
+            del self.ranges[0]
             piece.release()
         if not self._send_up_to(len(buffer)):
             return False
@@ -111,9 +133,9 @@ class Outbox:
 
     def discard(self) -> None:
         """Drop the unsent answers: the connection is finished."""
-        for _, piece in self._ranges:
+        for _, piece in self.ranges:
             piece.release()
-        self._ranges = []
+        self.ranges = []
         self.buffer = bytearray()
         self._sent_bytes = self._sent_of_range = 0
 

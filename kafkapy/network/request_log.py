@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from kafkapy.context import NodeContext
     from kafkapy.network.dispatch import Answer
     from kafkapy.network.outbox import Outbox
+    from kafkapy.releases import ApiLimits
     from kafkapy_controller.image import TopicImage
     from kafkapy_wire.uuid import Uuid
 
@@ -55,8 +56,8 @@ PARTITIONS_FIELDS: Final = frozenset({"partitions", "partition_indexes"})
 class LoggingDispatcher(Dispatcher):
     """A dispatcher that logs every request when its answer is appended to the outbox."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, limits: ApiLimits | None = None) -> None:
+        super().__init__(limits=limits)
         self.accounts = self  # it is called with every answer before that is encoded
         self._current: NodeContext | None = None  # whose answer is being made now
         self._said = NOTHING

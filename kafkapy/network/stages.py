@@ -6,6 +6,7 @@ gate      before `handle`: authorization, quotas
 faults    around `handle`: injected faults. An operation is never changed half way: a request that it refuses after
           decoding was not carried out, one whose answer it withholds was
 accounts  after the answer: throttling, and counting of bytes
+tap       around all of it (`dispatch.Tap`): sees the bytes of each request and its answer, and changes neither
 """
 
 from __future__ import annotations

@@ -282,6 +282,7 @@ class BrokerPart:
             metadata=metadata,
             controller=controller,
             quorum=quorum.metadata_log,
+            api_limits=quorum.parts.api_limits,
             to_controller=quorum.channel,
             partitions=partitions,
             checkpoints=self._checkpoints,

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from kafkapy.metadata.metadata_log import MetadataLog
     from kafkapy.partitions.log_cleaning import LogCleaning
     from kafkapy.peers import Peers
+    from kafkapy.releases import ApiLimits
     from kafkapy.settings import Settings
     from kafkapy.settings.given import GivenTopic
     from kafkapy.settings.listeners import Listener
@@ -88,6 +89,8 @@ class Node:
         cluster_id: str | None = None,
         topics: Iterable[GivenTopic] = (),
         sockets: Mapping[str, socket.socket] | None = None,
+        as_kafka: str | None = None,
+        cap_apis: Mapping[str, int | None] | None = None,
     ) -> None:
         """Without `durable` nothing waits for the disk. Without `kept` the logs are not closed cleanly at the end, only
         their descriptors: for a directory that is deleted then.
@@ -95,6 +98,9 @@ class Node:
         Whatever is left to chance asks `random`, the machine's own when there is none. `cluster_id` is for a new
         directory: one that has an id keeps it. `topics` are made before anybody connects, if they are not there.
         `sockets` are bound ones, by listener name, for listeners that need not be bound here.
+
+        To clients the node is a broker of the release `as_kafka` (`2.8`); `cap_apis` has the highest versions of single
+        APIs (`{"Fetch": 11}`; None: not served). Raises SettingsError: there is no such release, API or version.
         """
         self.settings = CurrentSettings(settings)
         self._cluster_id = cluster_id
@@ -109,7 +115,11 @@ class Node:
         self.clock.bugs = self.bugs
         self.random = random or Random()
         self.disk = DiskWatch(data_directory, self.clock)
-        self.dispatcher = _dispatcher()
+        self.api_limits = _api_limits(as_kafka, cap_apis or {})
+        """What clients may use, if that is less than is served."""
+        self.dispatcher = _dispatcher(self.api_limits)
+        """Of the listeners for clients and brokers."""
+        self.controller_dispatcher = _controller_dispatcher()
         self.on_recovery: Callable[[int, int], None] = _show_no_progress
         """Called now and then, while what an unclean stop left is recovered: partitions done, of how many."""
         self.on_closing: Callable[[], None] = _ignore_closing
@@ -153,7 +163,9 @@ class Node:
                     quorum.peers.on_first = self.server.stop_lingering
                     await serving.start(partial(self.server.serve, self.stopping, drain_seconds=DRAIN_SECONDS))
                     if at_controllers:
-                        self._serve(at_controllers, Service(_controller_dispatcher(), partial(NodeContext, self.parts)))
+                        self._serve(
+                            at_controllers, Service(self.controller_dispatcher, partial(NodeContext, self.parts))
+                        )
                     if not quorum.is_alone:
                         self.waits_for_others = True
                         await nursery.start(quorum.run, self.bugs)
@@ -279,6 +291,7 @@ class Node:
                 cluster_id=self._cluster_id,
                 durable=self.durable,
                 listens=listens,
+                limits=self.api_limits,
             )
         except (StoreError, BrokenMetadata) as error:
             raise StartupError(str(error)) from error
@@ -375,13 +388,22 @@ class Node:
         loaded.set()
 
 
-def _dispatcher() -> Dispatcher:
+def _api_limits(as_kafka: str | None, cap_apis: Mapping[str, int | None]) -> ApiLimits | None:
+    """Raises SettingsError."""
+    if as_kafka is None and not cap_apis:
+        return None
+    from kafkapy.releases import limits_of
+
+    return limits_of(as_kafka, cap_apis)
+
+
+def _dispatcher(limits: ApiLimits | None) -> Dispatcher:
     """The dispatcher; if debug lines are on, one that logs every request."""
     if logging.getLogger("kafkapy.requests").isEnabledFor(logging.DEBUG):
         from kafkapy.network.request_log import LoggingDispatcher
 
-        return LoggingDispatcher()
-    return Dispatcher()
+        return LoggingDispatcher(limits)
+    return Dispatcher(limits=limits)
 
 
 def _controller_dispatcher() -> Dispatcher:

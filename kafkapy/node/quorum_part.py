@@ -16,7 +16,7 @@ from kafkapy.metadata.start import QuorumMember, open_metadata
 from kafkapy.peers.channel import ControllerChannel
 from kafkapy.peers.peers import Peers
 from kafkapy.settings.listeners import SECURITY_PROTOCOLS
-from kafkapy_controller.features import SUPPORTED_FEATURES
+from kafkapy_controller.features import KRAFT_VERSION, SUPPORTED_FEATURES, features_of_new_cluster
 from kafkapy_controller.image import Endpoint
 from kafkapy_controller.quorum_state import NOBODY
 from kafkapy_controller.registration import NodeRegistration
@@ -26,6 +26,7 @@ from kafkapy_log.checkpoint_files import META_PROPERTIES
 from kafkapy_wire.uuid import parse_uuid, random_uuid
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
     from random import Random
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from kafkapy.clock import Clock
     from kafkapy.partitions.disk_watch import DiskWatch
     from kafkapy.partitions.topic_settings import TopicSettingsSource
+    from kafkapy.releases import ApiLimits, Release
     from kafkapy.settings.current import CurrentSettings
     from kafkapy_wire.message import Message
 
@@ -58,14 +60,16 @@ class QuorumPart:
         cluster_id: str | None,
         durable: bool,
         listens: bool,
+        limits: ApiLimits | None = None,
     ) -> None:
-        """`listens`: whether other controllers can connect to this node.
+        """`listens`: whether other controllers can connect to this node. `limits`: a release to be imitated.
 
         Blocks. Raises StartupError, StoreError, BrokenMetadata, KafkaError, MalformedMessage, OSError.
         """
         self._settings = settings
         self._clock = clock
         self._random = random
+        self._limits = limits
         self._incarnation_id = random_uuid(random)
         now = settings.now
         check_start(now, data_directory, cluster_id)
@@ -118,7 +122,9 @@ class QuorumPart:
             self._clock,
             random=self._random,
             fsync=durable,
+            features=self._features_of_new_cluster(),
         )
+        self._check_release(data_directory)
         quorum = self.metadata_log.quorum
         check_membership(now, data_directory, quorum.membership, log_is_empty=not self.metadata_log.log.log_end_offset)
         self.is_alone = quorum.membership.voter_ids == [now.node.node_id] and now.quorum.is_controller
@@ -151,7 +157,44 @@ class QuorumPart:
             metadata=self.publisher,
             controller=self.controller,
             quorum=self.metadata_log,
+            api_limits=self._limits,
         )
+
+    @property
+    def _release(self) -> Release | None:
+        """The release that is imitated in what its clusters can be; None: as by this release."""
+        release = None if self._limits is None else self._limits.release
+        return None if release is None or not release.is_kraft else release
+
+    def _features_of_new_cluster(self) -> Mapping[str, int] | None:
+        """Features that a cluster begins with which begins here; None: those of this release."""
+        release = self._release
+        if release is None:
+            return None
+        levels = features_of_new_cluster({}, release.metadata_version, voters_in_log=True)
+        return {name: min(level, release.features.get(name, (0, 0))[1]) for name, level in levels.items()}
+
+    def _features(self) -> Mapping[str, tuple[int, int]]:
+        """Which levels of features this node supports, as it registers with them."""
+        release = self._release
+        if release is None:
+            return SUPPORTED_FEATURES
+        # Before 3.9 a quorum had no kraft.version: here it may keep its voters in its log all the same.
+        return {KRAFT_VERSION: SUPPORTED_FEATURES[KRAFT_VERSION], **release.features}
+
+    def _check_release(self, data_directory: Path) -> None:
+        """Raises StartupError: the release that is to be imitated could not read the cluster's metadata."""
+        release = self._release
+        if release is None:
+            return
+        for name, level in self.publisher.image.features.items():
+            low, high = release.features.get(name, (0, 0))
+            if level and not low <= level <= high:
+                levels = f"levels {low} to {high} of it" if high else "no such feature"
+                raise StartupError(
+                    f"cannot be taken for Apache Kafka {release.name} with the cluster in {data_directory}: its {name} "
+                    f"is at level {level}, and that release knows {levels}: name another directory, or use --ephemeral"
+                )
 
     def _note_recovery_point(self) -> None:
         """The metadata log was cut: what is appended now is not on the disk, whatever the checkpoint says."""
@@ -263,7 +306,7 @@ class QuorumPart:
             node_id=self._settings.now.node.node_id,
             incarnation_id=self._incarnation_id,
             endpoints=endpoints,
-            features=SUPPORTED_FEATURES,
+            features=self._features(),
             rack=self._settings.now.node.broker_rack,
             log_dirs=[self.directory_id],
         )

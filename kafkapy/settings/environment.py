@@ -143,6 +143,11 @@ def cluster_id_in(environ: Mapping[str, str]) -> str | None:
     return next((value for variable in CLUSTER_IDS if (value := environ.get(variable, "").strip())), None)
 
 
+def as_kafka_in(environ: Mapping[str, str]) -> str | None:
+    """The release of Apache Kafka to be taken for: KAFKAPY_AS_KAFKA."""
+    return environ.get("KAFKAPY_AS_KAFKA", "").strip() or None
+
+
 def topics_in(environ: Mapping[str, str]) -> list[GivenTopic]:
     """KAFKA_CREATE_TOPICS: `name:partitions:replicas[:cleanup.policy]`, separated by commas or whatever
     KAFKA_CREATE_TOPICS_SEPARATOR says. Raises SettingsError.

@@ -17,10 +17,11 @@ class GivenTopic(NamedTuple):
 class GivenSettings(dict[str, str]):
     """Values by Kafka's names, each with its `origins`: a file, a variable, an option. Made by `sources.gather`.
 
-    Besides settings: the cluster id that a new directory gets, and the topics that are there from the start.
+    Besides settings: the cluster id that a new directory gets, the topics that are there from the start, the release of
+    Apache Kafka to be taken for, and the highest versions of APIs.
     """
 
-    __slots__ = ("cluster_id", "origins", "topics", "warnings")
+    __slots__ = ("as_kafka", "cap_apis", "cluster_id", "origins", "topics", "warnings")
 
     def __init__(self) -> None:
         super().__init__()
@@ -28,6 +29,8 @@ class GivenSettings(dict[str, str]):
         self.warnings: list[str] = []
         self.cluster_id: str | None = None
         self.topics: list[GivenTopic] = []
+        self.as_kafka: str | None = None
+        self.cap_apis: dict[str, int | None] = {}
 
     def add(self, name: str, value: str, origin: str) -> None:
         self[name] = value

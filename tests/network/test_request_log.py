@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import re
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import trio
@@ -190,7 +192,8 @@ async def test_a_client_that_asks_for_what_is_not_served_is_told_of_at_info(
 
 
 def explained(key: int, version: int, served: range) -> str:
-    context = RequestContext(None, Peer("PLAINTEXT", "127.0.0.1", 4711, "127.0.0.1"))  # type: ignore[arg-type]  # unused
+    without_limits: Any = SimpleNamespace(api_limits=None)
+    context = RequestContext(without_limits, Peer("PLAINTEXT", "127.0.0.1", 4711, "127.0.0.1"))
     context.client_id = "old"
     return explain(NotServed(key, version, served), context)
 

@@ -1,0 +1,20 @@
+"""Requests and their answers, as they were: recorded at the dispatcher of a node, decoded when somebody looks.
+
+    recording = Recording()
+    recording.attach(node.dispatcher, node.node_id, node.broker.metadata)
+    ...
+    recording.assert_sequence("ApiVersions", "Metadata", "Produce", client="billing")
+    assert recording.last("Produce").errors == ()
+
+recording.py  what was recorded: counted, filtered, compared with what was expected
+exchange.py   one request with its answer
+tap.py        takes the bytes of both at a dispatcher
+selection.py  filters: by API, client, topic, group, ...
+names.py      the topics, groups and errors in messages; names of topics that requests give by id
+"""
+
+from kafkapy.recording.exchange import Exchange, Outcome
+from kafkapy.recording.recording import NotRecorded, Recording
+from kafkapy.recording.selection import InvalidFilter
+
+__all__ = ["Exchange", "InvalidFilter", "NotRecorded", "Outcome", "Recording"]
