@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kafkapy.clock import Clock
+    from kafkapy.faults import FaultEngine
     from kafkapy.settings.given import GivenTopic
 
 logger = logging.getLogger("kafkapy.cluster")
@@ -74,10 +75,11 @@ class Cluster:
         cluster_id: str | None = None,
         topics: Iterable[GivenTopic] = (),
         clock: Clock | None = None,
+        faults: FaultEngine | None = None,
     ) -> None:
         """`settings` hold for all nodes. Brokers listen at `port`, `port + 1`, ...; at free ports if it is 0.
 
-        `durable`, `kept` and `topics`: see `Node`. A directory that has a cluster keeps its id.
+        `durable`, `kept`, `topics` and `faults`: see `Node`. A directory that has a cluster keeps its id.
         """
         self.directory = directory
         self.members = tuple(members)
@@ -91,6 +93,7 @@ class Cluster:
         self._cluster_id = cluster_id
         self._topics = tuple(topics)
         self._clock = clock
+        self._faults = faults
         self._addresses: dict[tuple[int, str], tuple[str, int]] = {}
         self._nursery: trio.Nursery | None = None
         self._stops: dict[int, _Stop] = {}
@@ -227,6 +230,7 @@ class Cluster:
             cluster_id=self._cluster_id,
             topics=self._topics if member is self.members[0] else (),
             sockets=sockets,
+            faults=self._faults,
         )
         stop = _Stop(node)
         await self._nursery.start(self._serve, node, stop)
