@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kafkapy.clock import Clock
+    from kafkapy.faults import FaultEngine
     from kafkapy.settings.given import GivenTopic
 
 logger = logging.getLogger("kafkapy.cluster")
@@ -76,11 +77,12 @@ class Cluster:
         new_clock: Callable[[], Clock] | None = None,
         as_kafka: str | None = None,
         cap_apis: Mapping[str, int | None] | None = None,
+        faults: FaultEngine | None = None,
     ) -> None:
         """`settings` hold for all nodes. Brokers listen at `port`, `port + 1`, ...; at free ports if it is 0.
 
-        `durable`, `kept`, `topics`, `as_kafka` and `cap_apis`: see `Node`. A directory that has a cluster keeps its id.
-        Every node has a clock of its own, made by `new_clock`.
+        `durable`, `kept`, `topics`, `as_kafka`, `cap_apis` and `faults`: see `Node`. A directory that has a cluster
+        keeps its id. Every node has a clock of its own, made by `new_clock`.
         """
         self.directory = directory
         self.members = tuple(members)
@@ -96,6 +98,7 @@ class Cluster:
         self._new_clock = new_clock
         self._as_kafka = as_kafka
         self._cap_apis = cap_apis
+        self._faults = faults
         self._addresses: dict[tuple[int, str], tuple[str, int]] = {}
         self._nursery: trio.Nursery | None = None
         self._stops: dict[int, _Stop] = {}
@@ -244,6 +247,7 @@ class Cluster:
             sockets=sockets,
             as_kafka=self._as_kafka,
             cap_apis=self._cap_apis,
+            faults=self._faults,
         )
         stop = _Stop(node)
         await self._nursery.start(self._serve, node, stop)

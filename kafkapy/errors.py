@@ -19,6 +19,15 @@ class CloseConnection(Exception):
     """This request ends its connection, as it does in Apache Kafka; the message is the log line's reason."""
 
 
+class InjectedEnd(CloseConnection):
+    """An injected fault ends the connection, after `last_bytes`; with `resets` by a TCP reset."""
+
+    def __init__(self, message: str, *, last_bytes: bytes = b"", resets: bool = False) -> None:
+        super().__init__(message)
+        self.last_bytes = last_bytes
+        self.resets = resets
+
+
 class NotServed(CloseConnection):
     """A request of an API or a version that is not served. `served`: the versions that are, perhaps none.
 

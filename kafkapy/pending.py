@@ -169,6 +169,12 @@ class LongPending(Pending[T]):
     __slots__ = ()
 
 
+class NoAnswer(Pending[None]):
+    """What a request waits for that is never answered (an injected fault). It is abandoned when the client hangs up."""
+
+    __slots__ = ()
+
+
 def settled(value: T) -> Pending[T]:
     """A Pending that has its answer already."""
     pending: Pending[T] = Pending()

@@ -80,6 +80,7 @@ FLOORS: tuple[dict[str, str], ...] = (
         "apis": "one module an API key: translates between a message and the rooms below",
     },
     {
+        "faults": "what is done to requests, answers and connections because a test wants it: stages of a dispatcher",
         "network": "bytes to requests to bytes: looks handlers up in the table of `apis`",
         "housekeeping": "chores by the clock: calls the broker's parts, and no request calls it",
     },

@@ -180,6 +180,11 @@ class FetchSessionCache:
     def __len__(self) -> int:
         return len(self._sessions)
 
+    def partitions_of(self, session_id: int) -> tuple[FetchedPartition, ...]:
+        """What a session has; nothing if there is no such session."""
+        session = self._sessions.get(session_id)
+        return () if session is None else tuple(session.partitions.values())
+
     def begin(
         self,
         request: FetchRequest,

@@ -24,11 +24,12 @@ from typing import TYPE_CHECKING, Final
 import trio
 
 from kafkapy.collector import full_collections
-from kafkapy.errors import CloseConnection, NotServed
+from kafkapy.errors import CloseConnection, InjectedEnd
 from kafkapy.network.complaints import Complaints
+from kafkapy.network.ends import log_end
 from kafkapy.network.outbox import Outbox
 from kafkapy.network.poller import BROKEN, HANG_UP, READ, WRITE
-from kafkapy.pending import Pending
+from kafkapy.pending import NoAnswer, Pending
 from kafkapy_wire.api_keys import ApiKey
 from kafkapy_wire.errors import KafkaError, MalformedFrame, MalformedMessage
 from kafkapy_wire.framing import begins_with_frame
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from kafkapy.context import NodeContext
     from kafkapy.network.dispatch import Answer, Dispatcher, Unfinished
     from kafkapy.network.socket_loop import SocketLoop
-    from kafkapy.network.transport import Transport
+    from kafkapy.network.transport import PacedTransport, Transport
     from kafkapy_wire.framing import ReceiveBuffers, RequestBuffer
 
 logger = logging.getLogger("kafkapy.connection")
@@ -54,18 +55,6 @@ LAST_ANSWERS_MS: Final = 1_000  # how long a peer that misbehaved may take to re
 # A request of these is given up when its client hangs up while it waits. Every other one does what it was asked for to
 # the end, as in Apache Kafka: a client may well commit its offsets and close, and no operation is left half done.
 ONLY_WAIT: Final = frozenset({ApiKey.FETCH, ApiKey.JOIN_GROUP, ApiKey.SYNC_GROUP})
-
-# Protocols that users point at a Kafka port by mistake, by their first bytes.
-FOREIGN_GREETINGS: Final[tuple[tuple[bytes, str], ...]] = (
-    (b"GET ", "an HTTP request"),
-    (b"POST", "an HTTP request"),
-    (b"HEAD", "an HTTP request"),
-    (b"PUT ", "an HTTP request"),
-    (b"OPTI", "an HTTP request"),
-    (b"PRI ", "an HTTP/2 request"),
-    (b"\x16\x03", "a TLS handshake; this listener's security protocol is PLAINTEXT"),
-    (b"SSH-", "an SSH client"),
-)
 
 
 class SharedParts:
@@ -108,6 +97,7 @@ class Connection:
         "_is_queued",
         "_kept",
         "_outbox",
+        "_paced",
         "_scope",
         "_shared",
         "_transport",
@@ -135,6 +125,7 @@ class Connection:
         self._greeted = False
         self._is_blocked = False
         self._is_queued = False
+        self._paced: PacedTransport | None = None  # for a connection that injected faults make slow
         self._finishing = False
         self._closing = False
         self._closed = False
@@ -254,6 +245,8 @@ class Connection:
         if self._outbox.pump():
             if self._is_blocked:
                 self._is_blocked = False
+                if self._paced is not None:
+                    self._paced.all_left()
                 if self._closing:
                     self.close()
                     return False
@@ -266,9 +259,8 @@ class Connection:
         return False
 
     def _note_blocked(self) -> None:
-        if not self._is_blocked:
-            self._is_blocked = True
-            self._watch()
+        self._is_blocked = True
+        self._watch()
 
     def _queue(self) -> None:
         if not self._is_queued:
@@ -281,7 +273,7 @@ class Connection:
             return
         interest = READ
         if self._is_blocked:
-            interest = WRITE
+            interest = WRITE if self._paced is None or not self._paced.is_stalled else 0
         elif self._closing or self._finishing:
             interest = 0
         elif self._unfinished is not None and self._kept is not None:
@@ -368,13 +360,14 @@ class Connection:
     @property
     def _only_waits(self) -> bool:
         """Whether the waiting request is abandoned when the client hangs up."""
-        return self._unfinished is not None and self._unfinished.api_key in ONLY_WAIT
+        unfinished = self._unfinished
+        return unfinished is not None and _is_abandoned_alone(unfinished)
 
     def _abandon(self, unfinished: Unfinished) -> None:
         """The client has disconnected: abandon the request if its API is in `ONLY_WAIT`. Others are carried out, and
         `_continue_request` drops their answers.
         """
-        if unfinished.api_key not in ONLY_WAIT:
+        if not _is_abandoned_alone(unfinished):
             return
         self._unfinished = None
         unfinished.abandoned()
@@ -386,6 +379,25 @@ class Connection:
                 waits_for.abandon()
             except Exception as error:
                 self._shared.bugs.report(f"in giving up a request of {self}", error)
+
+    # -- injected faults
+
+    def paced(self, make: Callable[[Transport], PacedTransport]) -> PacedTransport:
+        """The transport, as slow as faults want it; `make` is called for the first of them."""
+        if self._paced is None:
+            self._transport = self._paced = make(self._transport)
+            self._outbox.use_transport(self._transport)
+        return self._paced
+
+    def go_on_sending(self) -> None:
+        """The paced transport takes bytes again."""
+        if self._closed:
+            return
+        try:
+            if self._pump() and self._kept is not None:
+                self._queue()
+        except Exception as error:
+            self._fail(error)
 
     # -- the end
 
@@ -440,18 +452,12 @@ class Connection:
         if isinstance(error, OSError):
             logger.debug("the peer at %s is gone: %s", self, error)
             self.close()
-        elif isinstance(error, NotServed):
-            from kafkapy.network.not_served import explain
-
-            # A client that asks for an API of Kafka that is not served can often do without: no warning.
-            if error.is_known and not error.served:
-                logger.info("%s", explain(error, self._context))
-            else:
-                self._shared.complaints.warn("%s", explain(error, self._context))
-            self._send_last_answers()
         elif isinstance(error, (MalformedFrame, MalformedMessage, CloseConnection)):
-            told = self._explain(error) if isinstance(error, MalformedFrame) else str(error)
-            self._shared.complaints.warn("closing the connection from %s: %s", self, told)
+            log_end(error, self._context, self._shared.complaints, is_greeted=self._greeted)
+            if isinstance(error, InjectedEnd):
+                self._outbox.append_bytes(error.last_bytes)
+                if error.resets:
+                    self._transport.reset()
             self._send_last_answers()
         else:
             # A bug of ours costs this client its connection, and no other client; the log has the traceback.
@@ -476,11 +482,7 @@ class Connection:
         self._watch()
         self._shared.node.clock.call_later(LAST_ANSWERS_MS, self.close)
 
-    def _explain(self, error: MalformedFrame) -> str:
-        """The log message for a frame of absurd size: which protocol it probably is."""
-        if not self._greeted:
-            start = error.size.to_bytes(4, "big", signed=True)
-            for greeting, what in FOREIGN_GREETINGS:
-                if start.startswith(greeting):
-                    return f"this is a Kafka port, the peer sent {what}"
-        return str(error)
+
+def _is_abandoned_alone(unfinished: Unfinished) -> bool:
+    """Whether nothing but its answer is lost if the request is given up."""
+    return unfinished.api_key in ONLY_WAIT or isinstance(unfinished.waits_for, NoAnswer)

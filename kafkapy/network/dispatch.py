@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from kafkapy.context import NodeContext
     from kafkapy.network.api_table import ApiVersion
     from kafkapy.network.outbox import Outbox
-    from kafkapy.network.stages import Accounts, FaultDoor, Gate
+    from kafkapy.network.stages import Accounts, FaultDoor, Gate, Injection
     from kafkapy.releases import ApiLimits
 
     Answer: TypeAlias = Message | None  # None: no answer is sent
@@ -182,29 +182,25 @@ class Dispatcher:
     def _all_steps(self, version: ApiVersion, request: Message, context: NodeContext) -> Steps:
         """Handle a request through all stages, for a dispatcher with a gate or with faults."""
         api, gate, faults = version.api, self.gate, self.faults
+        injection: Injection | None = None
         try:
             response = gate(api.key, request, context) if gate is not None else None
-            if response is None and faults is not None:
-                injected = faults.after_decoding(api.key, request, context)
-                response = (yield injected) if isinstance(injected, Pending) else injected
             if response is not None:
                 return response
-            handled = api.handle(request, context)
-        except KafkaError as error:
-            return api.error_response(request, error)
-        if handled is None or isinstance(handled, Message):
-            response = handled
-        else:
-            try:
+            injection = faults.meet(api, request, context) if faults is not None else None
+            if injection is not None:
+                response = yield from injection.before()
+                request = injection.request
+            handled = api.handle(request, context) if response is None else response
+            if handled is None or isinstance(handled, Message):
+                response = handled
+            else:
                 response = yield handled
                 while isinstance(response, Pending):  # a coroutine has done what it had to do, and now waits
                     response = yield response
-            except KafkaError as error:
-                response = api.error_response(request, error)
-        if faults is not None:
-            instead = faults.before_answering(api.key, request, response, context)
-            response = (yield instead) if isinstance(instead, Pending) else instead
-        return response
+        except KafkaError as error:
+            response = api.error_response(request, without_frames(error))
+        return response if injection is None else (yield from injection.after(response))
 
     def _append(self, response: Message, version: ApiVersion, context: NodeContext, outbox: Outbox) -> None:
         accounts = self.accounts

@@ -101,6 +101,14 @@ class Outbox:
         copy += buffer[start : start + bytes_max]
         return bytes(copy[:bytes_max]), size
 
+    def append_bytes(self, data: bytes) -> None:
+        """Append a part of an answer, as the last bytes of the connection."""
+        self.buffer += data
+
+    def use_transport(self, transport: Transport) -> None:
+        """Send through another transport from now on."""
+        self._transport = transport
+
     def pump(self) -> bool:
         """Send what the socket takes now. True: all has left; False: call again when the socket is writable.
 

@@ -67,6 +67,10 @@ class Server:
         """A snapshot of the open connections."""
         return frozenset(self._connections)
 
+    def connection_of(self, client: Client) -> Connection | None:
+        """The connection of a client, as long as it is open; looked for among all."""
+        return next((connection for connection in self._connections if connection.client is client), None)
+
     def accept_at(self, listening: Iterable[tuple[Listener, socket.socket]], service: Service) -> None:
         """Accept connections of these listeners from now on; while `serve` runs."""
         assert self._shared is not None, "it does not serve yet"

@@ -3,23 +3,26 @@
 Without stages a request costs one attribute test for each of them. In the order in which they are called:
 
 gate      before `handle`: authorization, quotas
-faults    around `handle`: injected faults. An operation is never changed half way: a request that it refuses after
-          decoding was not carried out, one whose answer it withholds was
+faults    around `handle`: injected faults. An operation is never changed half way: what it refuses was not carried
+          out, and what its answer withholds was
 accounts  after the answer: throttling, and counting of bytes
 tap       around all of it (`dispatch.Tap`): sees the bytes of each request and its answer, and changes neither
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine, Generator
+
+    from kafkapy.apis.served import Api
     from kafkapy.context import NodeContext
     from kafkapy.pending import Pending
     from kafkapy_wire.api_keys import ApiKey
     from kafkapy_wire.message import Message
 
-    MessageOrLater: TypeAlias = Message | Pending[Message | None] | None
+    Steps: TypeAlias = Generator[Pending[Any] | Coroutine[object, object, Any], Message | None, Message | None]
 
 
 class Gate(Protocol):
@@ -28,15 +31,28 @@ class Gate(Protocol):
 
 
 class FaultDoor(Protocol):
-    """Both calls may return a Pending (a delay, a barrier), and raise CloseConnection."""
+    def meet(self, api: Api, request: Message, context: NodeContext, /) -> Injection | None:
+        """What to do to the request; None: nothing. Called once for each request, before it is handled."""
 
-    def after_decoding(self, api_key: ApiKey, request: Message, context: NodeContext) -> MessageOrLater:
-        """An answer to give without doing the work, or None: go on. May raise KafkaError."""
 
-    def before_answering(
-        self, api_key: ApiKey, request: Message, response: Message | None, context: NodeContext
-    ) -> MessageOrLater:
-        """The answer to give for work that was done; None gives none. `response` is None for acks=0."""
+class Injection(Protocol):
+    """What injected faults do to one request.
+
+    `before` and `after` are generators: they yield a Pending or coroutine to wait for, are sent its result, and return
+    an answer. They may raise CloseConnection.
+    """
+
+    request: Message
+    """What is left of the request when `before` has returned: what it refuses is taken out."""
+
+    def before(self) -> Steps:
+        """Called before the request is handled. An answer takes the place of handling it; None: go on.
+
+        May raise KafkaError: the request is refused with this.
+        """
+
+    def after(self, response: Message | None) -> Steps:
+        """Returns the answer to give; None gives none. `response` is None for acks=0."""
 
 
 class Accounts(Protocol):

@@ -8,10 +8,11 @@ before it can write, `send` returns 0 until `receive_into` was called again.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Protocol
+import socket
+from struct import pack
+from typing import Final, Protocol
 
-if TYPE_CHECKING:
-    import socket
+ON_WITHOUT_WAITING: Final = pack("ii", 1, 0)  # of SO_LINGER
 
 
 class Transport(Protocol):
@@ -29,7 +30,20 @@ class Transport(Protocol):
     def send_file(self, fd: int, position: int, count: int, /) -> int:
         """As `send`, for `count` bytes of a file from `position` on. Raises FileEndsEarly: no byte is at `position`."""
 
+    def reset(self) -> None:
+        """`close` will reset the connection: the peer gets no FIN, and no bytes that are still under way."""
+
     def close(self) -> None: ...
+
+
+class PacedTransport(Transport, Protocol):
+    """One that takes bytes when it wants to, and tells its connection when that is."""
+
+    is_stalled: bool
+    """It takes none now, whether the socket would or not."""
+
+    def all_left(self) -> None:
+        """All answers that the connection had have left."""
 
 
 class FileEndsEarly(OSError):
@@ -68,6 +82,9 @@ class PlainTransport:
         if not sent:
             raise FileEndsEarly(f"the file ends at {position}, {count} bytes more were promised")
         return sent
+
+    def reset(self) -> None:
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, ON_WITHOUT_WAITING)
 
     def close(self) -> None:
         self._fd = -1  # the number may be reused

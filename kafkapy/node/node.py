@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
     from kafkapy.broker import Broker, NodeParts
     from kafkapy.clock import Clock
+    from kafkapy.faults import FaultEngine
     from kafkapy.metadata.metadata_log import MetadataLog
     from kafkapy.partitions.log_cleaning import LogCleaning
     from kafkapy.peers import Peers
@@ -91,13 +92,15 @@ class Node:
         sockets: Mapping[str, socket.socket] | None = None,
         as_kafka: str | None = None,
         cap_apis: Mapping[str, int | None] | None = None,
+        faults: FaultEngine | None = None,
     ) -> None:
         """Without `durable` nothing waits for the disk. Without `kept` the logs are not closed cleanly at the end, only
         their descriptors: for a directory that is deleted then.
 
         Whatever is left to chance asks `random`, the machine's own when there is none. `cluster_id` is for a new
         directory: one that has an id keeps it. `topics` are made before anybody connects, if they are not there.
-        `sockets` are bound ones, by listener name, for listeners that need not be bound here.
+        `sockets` are bound ones, by listener name, for listeners that need not be bound here. Requests meet the
+        `faults` of the engine, which may be that of other nodes, too.
 
         To clients the node is a broker of the release `as_kafka` (`2.8`); `cap_apis` has the highest versions of single
         APIs (`{"Fetch": 11}`; None: not served). Raises SettingsError: there is no such release, API or version.
@@ -106,6 +109,7 @@ class Node:
         self._cluster_id = cluster_id
         self._topics = tuple(topics)
         self._sockets = sockets or {}
+        self._faults = faults
         self.data_directory = data_directory
         self.durable = durable
         self.kept = kept
@@ -163,6 +167,7 @@ class Node:
                     quorum.peers.on_first = self.server.stop_lingering
                     await serving.start(partial(self.server.serve, self.stopping, drain_seconds=DRAIN_SECONDS))
                     if at_controllers:
+                        self._meet_faults(self.controller_dispatcher, self.parts, parts)
                         self._serve(
                             at_controllers, Service(self.controller_dispatcher, partial(NodeContext, self.parts))
                         )
@@ -173,6 +178,7 @@ class Node:
                     if self.settings.now.quorum.is_broker:
                         await self._start_broker(parts, nursery, quorum)
                         context_of = partial(RequestContext, self.broker)
+                        self._meet_faults(self.dispatcher, self.broker, parts)
                         self._serve(at_brokers, Service(self.dispatcher, context_of))
                     elif quorum.is_alone:
                         nursery.start_soon(quorum.run, self.bugs)
@@ -202,6 +208,10 @@ class Node:
                 f"{what_to_do(failure)}; the next start recovers them"
             ) from failure
         logger.info("stopped: the logs in %s are closed", self.data_directory)
+
+    def _meet_faults(self, dispatcher: Dispatcher, node: NodeParts, parts: ExitStack) -> None:
+        if self._faults is not None:
+            parts.callback(self._faults.attach(node, dispatcher, self.server.connection_of))
 
     def _tell_what_has_no_effect(self) -> None:
         settings = self.settings.now

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
@@ -27,6 +27,9 @@ from kafkapy_wire.messages.produce import (
 )
 from kafkapy_wire.messages.request_header import RequestHeader
 from tests.network.test_outbox import SlowTransport
+
+if TYPE_CHECKING:
+    from kafkapy.network.stages import Steps
 
 Answer = Message | None
 
@@ -146,22 +149,31 @@ def test_a_coroutine_is_for_somebody_else_to_await(handled: Handled) -> None:
 
 
 class Door:
-    """A fault door that answers what it is told, at both places."""
+    """A fault door, and its own injection: it gives the answers it is told, before the work and after it."""
 
     def __init__(self, before: object = None, after: object = "the same") -> None:
-        self.before = before
-        self.after = after
+        self._before = before
+        self._after = after
         self.seen: list[Answer] = []
+        self.request: Message = HeartbeatRequest()
 
-    def after_decoding(self, api_key: ApiKey, request: Message, context: NodeContext) -> Answer:
-        assert api_key is ApiKey.HEARTBEAT
-        if isinstance(self.before, Exception):
-            raise self.before
-        return cast("Answer", self.before)
+    def meet(self, api: Api, request: Message, context: NodeContext) -> Door:
+        assert api.key is ApiKey.HEARTBEAT
+        self.request = request
+        return self
 
-    def before_answering(self, api_key: ApiKey, request: Message, response: Answer, context: NodeContext) -> Answer:
+    def before(self) -> Steps:
+        if isinstance(self._before, Exception):
+            raise self._before
+        if isinstance(self._before, Pending):
+            return (yield self._before)
+        return cast("Answer", self._before)
+
+    def after(self, response: Answer) -> Steps:
         self.seen.append(response)
-        return response if self.after == "the same" else cast("Answer", self.after)
+        if isinstance(self._after, Pending):
+            return (yield self._after)
+        return response if self._after == "the same" else cast("Answer", self._after)
 
 
 def test_a_fault_before_the_work(handled: Handled) -> None:
@@ -171,6 +183,30 @@ def test_a_fault_before_the_work(handled: Handled) -> None:
     assert handled.answer() is None
     assert handled.sent() == [9, ErrorCode.NOT_COORDINATOR]
     assert not handled.requests
+
+
+def test_a_request_from_which_a_fault_has_taken_something(handled: Handled) -> None:
+    smaller = HeartbeatRequest(group_id="g", generation_id=4)
+
+    class Taking(Door):
+        def before(self) -> Steps:
+            self.request = smaller
+            yield from ()
+            return None
+
+    handled.dispatcher.faults = Taking()
+    assert handled.answer() is None
+    assert handled.requests == [smaller]
+
+
+def test_a_request_that_a_door_lets_pass(handled: Handled) -> None:
+    class Open:
+        def meet(self, api: Api, request: Message, context: NodeContext) -> None:
+            return None
+
+    handled.dispatcher.faults = Open()
+    assert handled.answer() is None
+    assert handled.sent() == [1]
 
 
 def test_a_fault_after_the_work(handled: Handled) -> None:

@@ -45,6 +45,9 @@ class SlowTransport:
         self.received += taken
         return len(taken)
 
+    def reset(self) -> None:
+        raise AssertionError("no test resets this connection")
+
     def close(self) -> None:
         pass
 

@@ -21,6 +21,7 @@ import trio
 import trio.testing
 
 from kafkapy.clock import Clock, ManualClock
+from kafkapy.faults import FaultEngine
 from kafkapy.node import Node
 from kafkapy.settings import Settings
 from kafkapy_wire.api_keys import API_VERSIONS, ApiKey, request_header_version, response_header_version
@@ -84,11 +85,17 @@ def trio_test(test: Callable[P, Awaitable[None]], *, seconds_max: float = TEST_S
 
 @asynccontextmanager
 async def running_node(
-    directory: Path, settings: Mapping[str, str] | None = None, *, durable: bool = False, clock: Clock | None = None
+    directory: Path,
+    settings: Mapping[str, str] | None = None,
+    *,
+    durable: bool = False,
+    clock: Clock | None = None,
+    faults: FaultEngine | None = None,
 ) -> AsyncIterator[Node]:
     """A node on a free port of 127.0.0.1, its data in `directory`."""
     given = {"listeners": "PLAINTEXT://127.0.0.1:0", **(settings or {})}
-    async with Node(Settings(given), directory, durable=durable, clock=clock or ManualClock()).started() as node:
+    clock = clock or ManualClock()
+    async with Node(Settings(given), directory, durable=durable, clock=clock, faults=faults).started() as node:
         yield node
 
 

@@ -12,12 +12,11 @@ import pytest
 import trio
 import trio.testing
 
-from kafkapy.context import NodeContext
+from kafkapy.faults import Fault, FaultEngine
 from kafkapy.network import socket_loop
 from kafkapy.network.connection import WAITING_BYTES_MAX
 from kafkapy.network.poller import SelectorPoller
 from kafkapy.node import Node
-from kafkapy.pending import Pending
 from kafkapy_wire.api_keys import ApiKey, response_class
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.message import Message
@@ -54,34 +53,12 @@ UNREAD = 20  # answers, far more than the sockets hold
 IDLE = {"connections.max.idle.ms": "5000"}
 
 
-class HeldAnswers:
+def hold(node: Node, key: ApiKey) -> Fault:
     """Requests are done as always. The answers to those of one API key wait until `release`."""
-
-    def __init__(self, held: ApiKey) -> None:
-        self._held = held
-        self._waiting: list[tuple[Pending[Message | None], Message | None]] = []
-
-    def after_decoding(self, api_key: ApiKey, request: Message, context: NodeContext) -> None:
-        pass
-
-    def before_answering(
-        self, api_key: ApiKey, request: Message, response: Message | None, context: NodeContext
-    ) -> Message | Pending[Message | None] | None:
-        if api_key != self._held or response is None:
-            return response
-        pending: Pending[Message | None] = Pending()
-        self._waiting.append((pending, response))
-        return pending
-
-    def release(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        for pending, response in waiting:
-            pending.answer(response)
-
-
-def hold(node: Node, key: ApiKey) -> HeldAnswers:
-    node.dispatcher.faults = held = HeldAnswers(key)
-    return held
+    engine = FaultEngine()
+    engine.attach(node.parts, node.dispatcher, node.server.connection_of)
+    answered = {"where": "acks != 0"} if key is ApiKey.PRODUCE else {}
+    return engine.add({"api": key.name, "hold": "after", **answered})
 
 
 async def until_connected(node: Node, count: int) -> None:
@@ -180,7 +157,7 @@ async def test_answers_before_a_fetch_that_is_given_up_still_leave(tmp_path: Pat
         await until_parked(node)
         await leaving.stream.send_eof()
         await trio.testing.wait_all_tasks_blocked()
-        held.release()
+        held.release(1)
         await leaving.receive(ProduceResponse)
         await leaving.receive(MetadataResponse)
         assert await leaving.closed_by_broker()
@@ -267,12 +244,12 @@ def test_a_request_that_does_something_is_answered_after_a_half_close(what: str,
             await until_parked(node)
             await leaving.stream.send_eof()
             await trio.testing.wait_all_tasks_blocked()
-            held.release()
+            held.release(1)
             await leaving.receive(response_class(key))
             if behind:
                 await leaving.receive(MetadataResponse)
                 await until_parked(node)
-                held.release()
+                held.release(1)
                 await leaving.receive(response_class(key))
             assert await leaving.closed_by_broker()
             await until_connected(node, 1)
@@ -293,7 +270,7 @@ async def test_frames_that_are_in_the_socket_at_a_half_close_are_answered(tmp_pa
         async with trio.open_nursery() as nursery:
             nursery.start_soon(leaving.stream.send_all, frames)
             await trio.testing.wait_all_tasks_blocked()
-            held.release()
+            held.release(1)
         await leaving.stream.send_eof()
         await leaving.receive(response_class(ApiKey.CREATE_TOPICS))
         for _ in range(3):
@@ -313,7 +290,7 @@ async def test_a_reset_ends_the_connection_while_a_request_is_done(tmp_path: Pat
             await trio.testing.wait_all_tasks_blocked()
             leaving.stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         await until_connected(node, 1)
-        held.release()
+        held.release(1)
         assert await other.values("others") == [b"a"]
 
 
