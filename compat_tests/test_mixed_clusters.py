@@ -480,3 +480,33 @@ def test_voters_of_either_kind_are_added_and_removed_by_leaders_of_either_kind(t
         produce(at(cluster, 1), "after", {0: ["first"]})
         assert consume(at(cluster, 1), "after", 1) == {0: ["first"]}
         assert cluster.complaints() == []
+
+
+@pytest.mark.parametrize("leader_kind", ["kafkapy", "apache"])
+def test_a_leader_of_either_kind_moves_voters_of_both_kinds_into_the_log(tmp_path: Path, leader_kind: str) -> None:
+    """kraft.version 0 to 1: each voter has told the leader its directory."""
+    ours, theirs = {101: "controller", 1: "broker"}, {100: "controller"}
+    cluster = MixedCluster(tmp_path, kafkapy={**ours, 102: "controller"}, apache=theirs)
+    wanted = {101, 102} if leader_kind == "kafkapy" else {100}
+    asked = UpdateFeaturesRequest(
+        timeout_ms=10_000,
+        feature_updates=[FeatureUpdateKey(feature="kraft.version", max_version_level=1, upgrade_type=UPGRADE)],
+    )
+    with cluster:
+        while (leader := eventually(lambda: max(cluster.leader(), 0), "a leader")) not in wanted:
+            cluster.stop(leader)
+            cluster.next_leader(leader)
+            cluster.start(leader)
+        eventually(
+            lambda: cluster.ask(cluster.controller_port(leader), asked).error_code == ErrorCode.NONE, "it is upgraded"
+        )
+        described = cluster.describe_quorum(leader)
+        assert described is not None
+        directories = {each.replica_id: each.replica_directory_id for each in described.current_voters}
+        assert directories == {node_id: cluster.directory_id(node_id) for node_id in (100, 101, 102)}
+        assert {each.replica_id for each in described.observers} == {1}
+        request = RemoveRaftVoterRequest(
+            cluster_id=CLUSTER_ID, voter_id=102, voter_directory_id=cluster.directory_id(102)
+        )
+        assert cluster.ask(cluster.controller_port(leader), request).error_code == ErrorCode.NONE
+        create(cluster, 1, "after", [[1]])

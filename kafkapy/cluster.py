@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import socket
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 import trio
@@ -31,6 +31,7 @@ logger = logging.getLogger("kafkapy.cluster")
 
 BROKER_LISTENER = "PLAINTEXT"
 CONTROLLER_LISTENER = "CONTROLLER"
+CONTROLLER_PORTS_FILE = "controller-ports"
 REPLICAS = 3
 """How many replicas topics have in a cluster that is large enough."""
 ELECTION_TIMEOUT_MS = 100
@@ -192,16 +193,32 @@ class Cluster:
         """
         sockets: dict[int, dict[str, socket.socket]] = {}
         port = self._port
+        ports_before = self._controller_ports_before()
         for member in self.members:
             bound = sockets[member.node_id] = {}
             if "broker" in member.roles:
                 bound[BROKER_LISTENER] = _bound(self._host, port)
                 port += port > 0
             if "controller" in member.roles:
-                bound[CONTROLLER_LISTENER] = _bound(self._host, 0)
+                bound[CONTROLLER_LISTENER] = _bound_again(self._host, ports_before.get(member.node_id, 0))
             for name, sock in bound.items():
                 self._addresses[member.node_id, name] = (self._host, sock.getsockname()[1])
+        self._note_controller_ports()
         return sockets
+
+    def _controller_ports_before(self) -> dict[int, int]:
+        """The port of each controller in the last run: at kraft.version 1 the metadata says where the voters are."""
+        try:
+            lines = (self.directory / CONTROLLER_PORTS_FILE).read_text().splitlines()
+            return {int(node_id): int(port) for node_id, port in map(str.split, lines)}
+        except (FileNotFoundError, ValueError):
+            return {}
+
+    def _note_controller_ports(self) -> None:
+        ports = {node_id: port for (node_id, name), (_, port) in self._addresses.items() if name == CONTROLLER_LISTENER}
+        self.directory.mkdir(parents=True, exist_ok=True)
+        lines = "".join(f"{node_id} {port}\n" for node_id, port in ports.items())
+        (self.directory / CONTROLLER_PORTS_FILE).write_text(lines)
 
     def _settings_of(self, member: Member) -> Settings:
         """Kafka's settings of one node."""
@@ -296,6 +313,14 @@ def _bound(host: str, port: int) -> socket.socket:
     from kafkapy.settings.listeners import Listener
 
     return bind(Listener(BROKER_LISTENER, host, port, "PLAINTEXT"))
+
+
+def _bound_again(host: str, port: int) -> socket.socket:
+    """At this port, or at a free one if another process has it now."""
+    if port:
+        with suppress(StartupError):
+            return _bound(host, port)
+    return _bound(host, 0)
 
 
 def _only(group: BaseExceptionGroup[BaseException]) -> BaseException:

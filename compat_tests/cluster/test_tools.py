@@ -310,3 +310,37 @@ def test_controllers_come_and_go(new_cluster: NewCluster) -> None:
     until_in_sync(cluster.bootstrap, "orders")
     cluster.nodes[1].stop()
     create_topic(cluster.bootstrap, "payments", 3, replicas=2)
+
+
+def test_static_voters_move_into_the_metadata_log(new_cluster: NewCluster) -> None:
+    """kraft.version 0 to 1 (KIP-853): then a controller can be removed, and added again."""
+    cluster = new_cluster(3)
+    cluster.start()
+    with JavaTools() as tools:
+        tool = Tools(tools, cluster.bootstrap)
+        up = ("upgrade", "--feature", "kraft.version=1")
+
+        def level() -> str:
+            found = re.search(r"Feature: kraft.version.*FinalizedVersionLevel: (\d)", tool(FEATURES, "describe"))
+            assert found is not None
+            return found[1]
+
+        def directories() -> dict[int, str]:
+            lines = tool(QUORUM, "describe", "--replication").splitlines()
+            return {int(line.split()[0]): line.split()[1] for line in lines if re.match(r"\d\s", line)}
+
+        assert level() == "0"
+        nobody = "AAAAAAAAAAAAAAAAAAAAAA"
+        eventually(
+            lambda: tools.run(FEATURES, "--bootstrap-server", cluster.bootstrap, *up)[0] == 0, "all have said so"
+        )
+        assert level() == "1"
+        assert "kraft.version was upgraded to 1." in tool(FEATURES, *up)
+        known = directories()
+        assert sorted(known) == [1, 2, 3]
+        assert nobody not in known.values()
+        removed = tool(QUORUM, "remove-controller", "--controller-id", "3", "--controller-directory-id", known[3])
+        assert "Removed KRaft controller 3" in removed
+        added = tool(QUORUM, "--command-config", str(cluster.nodes[3].properties), "add-controller")
+        assert "Added controller 3 with directory id" in added
+        assert directories() == known

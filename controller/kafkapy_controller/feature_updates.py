@@ -6,7 +6,7 @@ metadata.version may fall only if no level in between has added records or field
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import IntEnum
 
 from kafkapy_controller.configs import eligible_leader_records
@@ -43,11 +43,12 @@ def decide_update_features(
     node_id: int,
     voter_ids: Iterable[int] = (),
     min_insync_replicas: int = 1,
+    upgrade_refusal: Callable[[], str | None] = lambda: None,
 ) -> Decision[UpdateFeaturesResponse]:
     """Records of the levels that change: all that the request asks for, or none.
 
     `node_id` is this controller's, `voter_ids` are those of the quorum. `min_insync_replicas` is what this node was
-    started with.
+    started with. `upgrade_refusal` says why the quorum cannot go to kraft.version 1; see `upgrades_quorum`.
     Raises KafkaError INVALID_UPDATE_VERSION for the first level that is not possible.
     """
     updates = {update.feature: update for update in request.feature_updates}
@@ -57,6 +58,9 @@ def decide_update_features(
         name, level = update.feature, update.max_version_level
         current = image.kraft_version if name == KRAFT_VERSION else image.features.get(name, 0)
         _check(image, update, current, proposed, node_id, voter_ids)
+        refusal = upgrade_refusal() if name == KRAFT_VERSION and level > current else None
+        if refusal is not None:
+            raise KafkaError(ErrorCode.INVALID_UPDATE_VERSION, refusal)
         if name != KRAFT_VERSION:  # whose level no FeatureLevelRecord says
             records.append(FeatureLevelRecord(name=name, feature_level=level))
     if ELR_FEATURE in updates and updates[ELR_FEATURE].max_version_level > 0:
@@ -66,6 +70,15 @@ def decide_update_features(
     ]
     response = UpdateFeaturesResponse(error_message=None, results=results)
     return Decision([] if request.validate_only else records, response)
+
+
+def upgrades_quorum(image: MetadataImage, request: UpdateFeaturesRequest) -> bool:
+    """Whether the list of voters moves from the settings into the metadata log (KIP-853).
+
+    No record of a decision says so: the quorum appends one of its own. `request` was let pass on `image`.
+    """
+    levels = {update.feature: update.max_version_level for update in request.feature_updates}
+    return not request.validate_only and levels.get(KRAFT_VERSION, 0) > image.kraft_version
 
 
 def _check(
@@ -97,8 +110,6 @@ def _check(
         _check_metadata_version(level, current, upgrade_type)
     if name == KRAFT_VERSION and level < current:
         raise _invalid(name, level, "Can't downgrade the version of this feature.")
-    if name == KRAFT_VERSION and level > current:
-        raise _invalid(name, level, "Voters that stand in the settings cannot be moved into the metadata log yet.")
     needed = FEATURE_LEVELS[name][level - 1].metadata_version_min if level and name in FEATURE_LEVELS else 0
     if proposed.get(METADATA_VERSION, 0) < needed:
         reason = f"{name} could not be set to {level} because it depends on {METADATA_VERSION} level {needed}"

@@ -10,6 +10,8 @@ from kafkapy_wire.uuid import ZERO_UUID, Uuid, parse_uuid, uuid_text
 
 NOBODY = -1
 INT32_MAX = 2**31 - 1
+EPOCH_MAX = INT32_MAX - 1
+"""A node that has seen this epoch stands for no election any more, and believes nobody who says a higher one."""
 
 
 class QuorumState(NamedTuple):
@@ -58,6 +60,6 @@ def decode_quorum_state(text: str) -> QuorumState:
     for name, number in (("leaderId", state.leader_id), ("votedId", state.voted_id)):
         if not NOBODY <= number <= INT32_MAX:
             raise MalformedMessage(f"{name} {number} is no id of a node")
-    if not 0 <= state.leader_epoch < INT32_MAX:  # the next one must fit, too
+    if not 0 <= state.leader_epoch <= EPOCH_MAX:
         raise MalformedMessage(f"leaderEpoch {state.leader_epoch} is no epoch")
     return state

@@ -7,7 +7,8 @@ Errors  INVALID_UPDATE_VERSION  a level that a node does not support, or that ne
         KAFKA_STORAGE_ERROR     the metadata log cannot be written
 All levels change, or none. Of a feature named twice the last level counts.
 Differs: of several features that cannot change the first one is named; Apache Kafka names one by a hash table's order.
-Not done: kraft.version from 0 to 1, which moves the list of voters from the settings into the metadata log.
+kraft.version from 0 to 1 moves the list of voters from the settings into the metadata log (KIP-853). Every voter must
+have said to the present leader that it supports that, which it does a few seconds after an election.
 """
 
 from __future__ import annotations

@@ -249,13 +249,27 @@ class QuorumController:
         return await assign_replicas_to_dirs(self, request)
 
     def update_features(self, request: UpdateFeaturesRequest) -> Pending[UpdateFeaturesResponse]:
-        from kafkapy_controller.feature_updates import decide_update_features
+        from kafkapy_controller.feature_updates import decide_update_features, upgrades_quorum
 
-        voters = self._log.quorum.membership.voter_ids
+        image, quorum = self.image, self._log.quorum
         static = self._node_settings.now.with_dynamic({}, {}).topic_defaults
-        return self.commit(
-            decide_update_features(self.image, request, self.leader_id, voters, static.min_insync_replicas)
+        decision = decide_update_features(
+            image,
+            request,
+            self.leader_id,
+            quorum.membership.voter_ids,
+            static.min_insync_replicas,
+            quorum.upgrade_refusal,
         )
+
+        def append() -> None:
+            if decision.records:
+                self._append(decision.records)
+            if upgrades_quorum(image, request):
+                self._log.upgrade_quorum()
+                self._follow_quorum_record()
+
+        return self._answer_of(decision, append)
 
     async def unregister_broker(self, broker_id: int) -> None:
         if broker_id == self._broker[0] and len(self.image.brokers) == 1:
@@ -451,5 +465,6 @@ class QuorumController:
         self._replayed(delta)
 
     def _replayed(self, delta: MetadataDelta) -> None:
-        self._image = delta.apply(self._log.end_offset - 1, self._log.epoch)
+        image, kraft_version = delta.apply(self._log.end_offset - 1, self._log.epoch), self._log.kraft_version
+        self._image = image if image.kraft_version == kraft_version else image._replace(kraft_version=kraft_version)
         self._loader.decided(self._image, delta)

@@ -145,6 +145,7 @@ class MetadataLoader:
         while self._decided and self._decided[0].image.offset < high_watermark:
             decided = self._decided.popleft()
             self._next_offset = decided.image.offset + 1
+            self.membership = self.membership._replace(kraft_version=decided.image.kraft_version)
             self._publish(decided.image, decided.delta)
         # A record of the quorum itself, with the voters, may be committed before the decision behind it.
         while self._next_offset < high_watermark and not self._decided:

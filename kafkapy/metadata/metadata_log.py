@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from kafkapy.high_watermark import HighWatermark
+from kafkapy.metadata.quorum_answers import QuorumAnswers
 from kafkapy.metadata.replica_waits import ReplicaWaits
 from kafkapy.pending import Pending
 from kafkapy_controller.quorum_state import NOBODY, encode_quorum_state
@@ -25,12 +26,14 @@ from kafkapy_controller.raft.quorum import (
     AppendPrepared,
     Asked,
     Effects,
+    Failed,
     Flushed,
     NotAppended,
     SnapshotNotStored,
     Start,
     Stop,
     Tick,
+    UpgradeQuorum,
 )
 from kafkapy_controller.raft.roles import Leader
 from kafkapy_controller.topic_names import CLUSTER_METADATA_TOPIC
@@ -48,7 +51,7 @@ if TYPE_CHECKING:
     from kafkapy.metadata.snapshots import SnapshotFiles
     from kafkapy.partitions.disk_watch import DiskWatch
     from kafkapy_controller.metadata_records import MetadataRecord
-    from kafkapy_controller.raft.core import Answer, SnapshotPart
+    from kafkapy_controller.raft.core import SnapshotPart
     from kafkapy_controller.raft.description import QuorumDescription
     from kafkapy_controller.raft.messages import Request, Result
     from kafkapy_controller.raft.quorum import Event, Quorum
@@ -58,8 +61,6 @@ logger = logging.getLogger("kafkapy.controller")
 
 METADATA_DIRECTORY = f"{CLUSTER_METADATA_TOPIC}-0"
 QUORUM_STATE_FILE = "quorum-state"
-ANSWER_BYTES_MAX = 1 << 20
-"""Of the records in one answer to a Fetch of the metadata: a turn of the loop or two at the other end."""
 
 
 class MetadataLog:
@@ -98,6 +99,7 @@ class MetadataLog:
         self._snapshots = snapshots
         self._clock = clock
         self._fsync = fsync
+        self._answers = QuorumAnswers(log, snapshots, self._tell_disk)
         self._high_watermark = HighWatermark(0)
         self._disk: DiskWatch | None = None
         self._wanted: trio.Event | None = None  # set when records wait for an fsync; not None while `run` runs
@@ -105,6 +107,7 @@ class MetadataLog:
         self._is_storing = False  # a part of a snapshot: events wait for it
         self._waiting: deque[Event] = deque()
         self._timer: Timer | None = None
+        self._rejected: str | None = None  # what was said last of records that were not taken
         self._led_epoch = NOBODY  # the epoch that this node leads, as far as others have been told
         self._has_told_leading = False
 
@@ -133,6 +136,11 @@ class MetadataLog:
     def epoch(self) -> int:
         """The epoch of the quorum."""
         return self._quorum.epoch
+
+    @property
+    def kraft_version(self) -> int:
+        """By all records of the log, committed or not."""
+        return self._quorum.membership.kraft_version
 
     @property
     def end_offset(self) -> int:
@@ -190,25 +198,33 @@ class MetadataLog:
             self._waiting.append(event)
             return
         try:
-            self._execute(self._quorum.step(event, self._clock.now_ms()), sync=True)
+            effects = self._quorum.step(event, self._clock.now_ms())
+            try:
+                self._execute(effects, sync=True)
+            except StorageError as error:
+                if not self._undo_append(error, effects):
+                    raise
+                return
             if self._note_leadership():
                 self._ask_for_sync()
             self._arm()
             self.replica_waits.note_step()
-        except StorageError as error:
-            if not self._undo_append(error):
-                self._fail(error)
-        except Exception as error:  # QuorumBroken, BrokenMetadata, OSError, or a mistake of ours
+        except Exception as error:  # StorageError, QuorumBroken, BrokenMetadata, OSError, or a mistake of ours
             self._fail(error)
 
-    def _undo_append(self, error: StorageError) -> bool:
-        """Whether the disk is full, so that what was to be appended was not, and may be tried again later."""
+    def _undo_append(self, error: StorageError, effects: Effects) -> bool:
+        """Whether the disk is full, so that the batch of `effects` was not appended, and may be tried again later."""
         self._tell_disk(error)
         if self.log.has_failed or self.log.log_end_offset >= self._quorum.log_end_offset:
             return False
-        self._quorum.step(NotAppended(self.log.log_end_offset), self._clock.now_ms())
+        self._execute(self._quorum.step(NotAppended(self.log.log_end_offset), self._clock.now_ms()), sync=True)
         self._note_leadership()
         self._arm()
+        for answer in effects.answers:
+            assert isinstance(answer.reply_to, Pending)
+            answer.reply_to.refuse(error)
+        for send in effects.sends:
+            self.step(Failed(send.to, send.request))
         return True
 
     def _fail(self, error: Exception) -> None:
@@ -226,6 +242,9 @@ class MetadataLog:
             self.log.truncate_to(effects.truncate_to, now_ms=self._clock.now_ms())
             assert self.log.log_end_offset == self._quorum.log_end_offset
             self.on_truncated()
+        if effects.rejected is not None and effects.rejected != self._rejected:
+            logger.warning("%s: they are fetched again", effects.rejected)
+            self._rejected = effects.rejected
         if effects.batch is not None:
             # The batch is appended unchanged: the quorum has set, or checked, its offsets and epoch.
             self.log.append_as_follower(effects.batch, now_ms=self._clock.now_ms())
@@ -252,7 +271,7 @@ class MetadataLog:
             assert self.network is not None, f"nobody is there to send {send} to"
             self.network.send(send)
         for answer in effects.answers:
-            self._answer(answer)
+            self._answers.give(answer, self._nursery)
 
     async def _store_part(self, part: SnapshotPart, effects: Effects) -> None:
         """Store a part of the leader's snapshot; with the last one it takes the place of the log."""
@@ -282,32 +301,6 @@ class MetadataLog:
             waiting.appendleft(next_event)
         while waiting:
             self.step(waiting.popleft())
-
-    def _answer(self, answer: Answer) -> None:
-        pending, result = answer.reply_to, answer.result
-        assert isinstance(pending, Pending)
-        if answer.part_of is not None:
-            assert self._nursery is not None, "others ask while the log runs"
-            self._nursery.start_soon(self._answer_part, pending, answer)
-            return
-        if answer.records_from is not None:
-            piece = self.log.read(answer.records_from, ANSWER_BYTES_MAX)
-            result = result._replace(records=piece.read())  # type: ignore[call-arg]  # it is a FetchResult
-            piece.release()
-        pending.answer(result)
-
-    async def _answer_part(self, pending: Pending[Result], answer: Answer) -> None:
-        """Answer with a part of a snapshot."""
-        from kafkapy_controller.raft.messages import FetchSnapshotResult
-
-        request, result = answer.part_of, answer.result
-        assert request is not None
-        assert isinstance(result, FetchSnapshotResult)
-        try:
-            pending.answer(await trio.to_thread.run_sync(self._snapshots.part_for, request, result))
-        except StorageError as error:
-            self._tell_disk(error)
-            pending.refuse(KafkaError(ErrorCode.UNKNOWN_SERVER_ERROR, str(error)))
 
     def _note_leadership(self) -> bool:
         """Tell the controller when this node begins to lead, once it may decide, and when it ends.
@@ -367,14 +360,18 @@ class MetadataLog:
         """As `append`."""
         self._append(prepared)
 
-    def _append(self, event: Append | AppendPrepared) -> None:
+    def upgrade_quorum(self) -> None:
+        """From kraft.version 0 to 1: the log says who votes from now on. As `append`."""
+        self._append(UpgradeQuorum())
+
+    def _append(self, event: Append | AppendPrepared | UpgradeQuorum) -> None:
         if self.failure is not None or not self._quorum.is_leader:
             raise KafkaError(ErrorCode.NOT_CONTROLLER)
         effects = self._quorum.step(event, self._clock.now_ms())
         try:
             self._execute(effects, sync=False)
         except StorageError as error:
-            self._undo_append(error)
+            self._undo_append(error, effects)
             raise
         self._arm()
         if self._disk is not None and self._disk.refusing:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kafkapy_controller.feature_updates import LEVELS_WITH_NEW_RECORDS, decide_update_features
+from kafkapy_controller.feature_updates import LEVELS_WITH_NEW_RECORDS, decide_update_features, upgrades_quorum
 from kafkapy_controller.features import ELR_FEATURE, SUPPORTED_FEATURES
 from kafkapy_controller.image import ConfigResourceType, MetadataImage
 from kafkapy_controller.metadata_version import METADATA_VERSION
@@ -22,13 +22,17 @@ def at_level(level: int) -> MetadataImage:
     return apply(cluster(), [FeatureLevelRecord(name=METADATA_VERSION, feature_level=level)])
 
 
-def updated(image: MetadataImage, *updates: tuple[str, int, int], validate_only: bool = False) -> MetadataImage:
-    """Raises KafkaError."""
+def asked(*updates: tuple[str, int, int], validate_only: bool = False) -> UpdateFeaturesRequest:
     keys = [
         FeatureUpdateKey(feature=name, max_version_level=level, upgrade_type=upgrade_type)
         for name, level, upgrade_type in updates
     ]
-    request = UpdateFeaturesRequest(feature_updates=keys, validate_only=validate_only)
+    return UpdateFeaturesRequest(feature_updates=keys, validate_only=validate_only)
+
+
+def updated(image: MetadataImage, *updates: tuple[str, int, int], validate_only: bool = False) -> MetadataImage:
+    """Raises KafkaError."""
+    request = asked(*updates, validate_only=validate_only)
     return apply(image, decide_update_features(image, request, 1).records)
 
 
@@ -125,4 +129,10 @@ def test_the_kraft_version_is_the_quorums() -> None:
     image = cluster()._replace(kraft_version=1)
     assert updated(image, ("kraft.version", 1, UP)).features == image.features
     assert "Can't downgrade the version of this feature." in refusal(image, ("kraft.version", 0, DOWN))
-    assert "cannot be moved" in refusal(image._replace(kraft_version=0), ("kraft.version", 1, UP))
+    static = image._replace(kraft_version=0)
+    assert decide_update_features(static, asked(("kraft.version", 1, UP)), 1).records == []
+    with pytest.raises(KafkaError, match="not all"):
+        decide_update_features(static, asked(("kraft.version", 1, UP)), 1, upgrade_refusal=lambda: "not all")
+    assert upgrades_quorum(static, asked(("kraft.version", 1, UP)))
+    assert not upgrades_quorum(static, asked(("kraft.version", 1, UP), validate_only=True))
+    assert not upgrades_quorum(image, asked(("kraft.version", 1, UP)))

@@ -206,6 +206,8 @@ class QuorumNode:
             if self.disk_is_full:
                 self._truncate(self.disk.end_offset)
                 self.step(NotAppended(self.disk.end_offset))
+                for send in effects.sends:
+                    self.step(Failed(send.to, send.request))
                 return False
             self.disk.append(effects.batch)
             assert self.disk.end_offset == self.quorum.log_end_offset

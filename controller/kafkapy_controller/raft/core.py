@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from kafkapy_controller.metadata_batches import SnapshotId, build_control_batch
-from kafkapy_controller.quorum_state import NOBODY, QuorumState
+from kafkapy_controller.quorum_state import EPOCH_MAX, NOBODY, QuorumState
 from kafkapy_controller.raft.epoch_history import EpochHistory
 from kafkapy_controller.raft.roles import (
     Candidate,
@@ -83,7 +83,8 @@ class SnapshotPart(NamedTuple):
 
 
 class Effects(NamedTuple):
-    """What the caller owes the quorum state machine, in this order. When one fails, those after it must not happen.
+    """What the caller owes the quorum state machine, in this order. When one fails, those after it must not happen:
+    then each of `sends` is said with `Failed`, and whoever waits for one of `answers` must hear of it.
 
     1. Write `quorum_state` and make it durable: a vote that is forgotten might be given twice.
     2. Truncate the log to `truncate_to`.
@@ -92,6 +93,7 @@ class Effects(NamedTuple):
        so with `Flushed`.
     5. Apply everything below `high_watermark`: it is committed, and no crash takes it back.
     6. `sends` and `answers` may leave.
+    `rejected` is for the log: what the leader has sent, and why it was not taken.
     """
 
     quorum_state: QuorumState | None = None
@@ -101,6 +103,7 @@ class Effects(NamedTuple):
     high_watermark: int | None = None
     sends: tuple[Send, ...] = ()
     answers: tuple[Answer, ...] = ()
+    rejected: str | None = None
 
 
 NOTHING = Effects()
@@ -109,7 +112,9 @@ NOTHING = Effects()
 class Outbox:
     """The effects of the running step."""
 
-    __slots__ = ("answers", "batch", "high_watermark", "quorum_state", "sends", "snapshot_part", "truncate_to")
+    __slots__ = (
+        "answers", "batch", "high_watermark", "quorum_state", "rejected", "sends", "snapshot_part", "truncate_to",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.quorum_state: QuorumState | None = None
@@ -119,6 +124,7 @@ class Outbox:
         self.high_watermark: int | None = None
         self.sends: list[Send] = []
         self.answers: list[Answer] = []
+        self.rejected: str | None = None
 
     def effects(self) -> Effects:
         return Effects(
@@ -129,6 +135,7 @@ class Outbox:
             self.high_watermark,
             tuple(self.sends),
             tuple(self.answers),
+            self.rejected,
         )
 
 
@@ -192,7 +199,13 @@ class QuorumCore:
         A node whose removal may be in its log only must be able to: of two voters, the other cannot be elected
         without its vote, and its log is shorter (Ongaro's thesis, 4.2.2). Its own vote does not count then.
         """
-        return self.may_vote and any(each.votes(self.me) for each in self.members.since(self.high_watermark))
+        is_voter = self.may_vote and any(each.votes(self.me) for each in self.members.since(self.high_watermark))
+        return is_voter and self.may_stand_again
+
+    @property
+    def may_stand_again(self) -> bool:
+        """Whether there may be another epoch that this node begins: it does not stop, and is not at the last one."""
+        return not self.is_stopping and self.epoch < EPOCH_MAX
 
     @property
     def other_voters(self) -> list[Voter]:

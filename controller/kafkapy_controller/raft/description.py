@@ -24,7 +24,7 @@ class ReplicaProgress(NamedTuple):
 
 
 class QuorumDescription(NamedTuple):
-    """The quorum; observers are replicas that have fetched and do not vote."""
+    """The quorum; observers are replicas that do not vote and have fetched lately."""
 
     leader_id: int
     epoch: int
@@ -50,7 +50,9 @@ def describe(core: QuorumCore, now_ms: int) -> QuorumDescription | None:
             key = ReplicaKey(voter.node_id, voter.directory_id)
             voters.append(_described(key, leader.progress_of(key)))
     observers = [
-        _described(key, progress) for key, progress in leader.progress.items() if not core.membership.votes(key)
+        _described(key, progress)
+        for key, progress in leader.progress.items()
+        if not core.membership.votes(key) and progress.fetches(now_ms)
     ]
     endpoints = core.membership.voters
     return QuorumDescription(

@@ -12,6 +12,7 @@ from kafkapy_controller.raft.messages import (
     FetchSnapshotResult,
     RemoveVoter,
     UpdateVoter,
+    VoterChangeResult,
 )
 from kafkapy_controller.raft.roles import Follower, SnapshotDownload, Unattached
 from kafkapy_controller.raft.voting import learn
@@ -22,7 +23,7 @@ from kafkapy_wire.records import crc_matches, decode_records, split_batches
 
 
 class QuorumBroken(Exception):
-    """The leader contradicts committed records, or sends invalid batches: this node must stop."""
+    """The leader contradicts committed records: this node must stop."""
 
 
 def tick(core: QuorumCore) -> None:
@@ -49,11 +50,15 @@ def tick(core: QuorumCore) -> None:
 def voter_change(core: QuorumCore) -> AddVoter | RemoveVoter | UpdateVoter | None:
     """What this node asks its leader for: a voter says where it is now; a controller with `auto_join` wants to vote.
 
+    At kraft.version 0 a voter says it once to each leader, so that an upgrade can put it into the log.
     One that has voted with another disk has its former self removed first (KIP-853, KIP-1186).
     """
-    if core.membership.kraft_version < 1 or not core.may_vote or not core.endpoints:
+    if not core.may_vote or not core.endpoints:
         return None
     own = Voter(core.me.node_id, core.me.directory_id, core.endpoints)
+    if core.membership.kraft_version < 1:
+        is_known = not core.membership.votes(core.me) or (isinstance(core.role, Follower) and core.role.has_said)
+        return None if is_known else UpdateVoter(core.epoch, own)
     known = core.membership.voter(core.me.node_id)
     if core.membership.votes(core.me):
         return None if known == own else UpdateVoter(core.epoch, own)
@@ -78,7 +83,7 @@ def _next_request(core: QuorumCore, role: Follower) -> Fetch | FetchSnapshot:
 
 
 def fetched(core: QuorumCore, from_id: int, request: Fetch, result: FetchResult) -> None:
-    """Raises QuorumBroken: the leader asks to truncate committed records, or has sent invalid batches."""
+    """Raises QuorumBroken: the leader contradicts committed records."""
     if not learn(core, result.leader_id, result.epoch, result.endpoints):
         return
     role = _awaiting(core, from_id, request)
@@ -97,6 +102,13 @@ def fetched(core: QuorumCore, from_id: int, request: Fetch, result: FetchResult)
         _append(core, role, result.records)
     else:
         commit(core, role)
+
+
+def voter_updated(core: QuorumCore, from_id: int, request: UpdateVoter, result: VoterChangeResult) -> None:
+    """A leader that cannot take it at kraft.version 0 (before Apache Kafka 4.1) is not told again."""
+    role = core.role
+    if isinstance(role, Follower) and role.leader_id == from_id and request.epoch == core.epoch:
+        role.has_said = role.has_said or result.error in (ErrorCode.NONE, ErrorCode.UNSUPPORTED_VERSION)
 
 
 def failed(core: QuorumCore, from_id: int, request: Fetch | FetchSnapshot) -> None:
@@ -147,7 +159,7 @@ def _truncate(core: QuorumCore, role: Follower, request: Fetch, result: FetchRes
 
 
 def _append(core: QuorumCore, role: Follower, records: bytes) -> None:
-    """Append whole batches at the log's end, after all of them are checked."""
+    """Append whole batches at the log's end, after all of them are checked. Damaged ones are fetched again, later."""
     end_offset, epoch, membership = core.log_end_offset, core.epochs.last_epoch, core.membership
     entries: list[tuple[int, int, int]] = []
     changes: list[tuple[int, QuorumMembership]] = []
@@ -163,10 +175,12 @@ def _append(core: QuorumCore, role: Follower, records: bytes) -> None:
                         changes.append((record.offset, membership))
             end_offset, epoch = header.last_offset + 1, header.partition_leader_epoch
             entries.append((epoch, header.base_offset, end_offset))
+            if epoch > core.epoch:
+                raise MalformedMessage(f"a batch of epoch {epoch}, which is newer than the leader's {core.epoch}")
     except MalformedMessage as error:
-        raise QuorumBroken(f"leader {role.leader_id} sent what is no log: {error}") from error
-    if epoch > core.epoch:
-        raise QuorumBroken(f"leader {role.leader_id} of epoch {core.epoch} sent records of epoch {epoch}")
+        core.out.rejected = f"the metadata records from node {role.leader_id} cannot be taken: {error}"
+        role.fetch_at_ms = core.now_ms + core.timeouts.backoff_max_ms
+        return
     for entry in entries:
         core.epochs.append(*entry)
     for offset, changed in changes:

@@ -23,16 +23,26 @@ from kafkapy_controller.raft.messages import (
 )
 from kafkapy_controller.raft.roles import Leader, ParkedFetch, VoterChange
 from kafkapy_controller.raft.voting import learn
-from kafkapy_controller.voters import QuorumMembership, ReplicaKey, Voter, voters_record_of
+from kafkapy_controller.voters import (
+    LATEST_KRAFT_VERSION,
+    QuorumMembership,
+    ReplicaKey,
+    Voter,
+    membership_records,
+    voters_record_of,
+)
 from kafkapy_wire.error_code import ErrorCode
+from kafkapy_wire.uuid import ZERO_UUID
+
+ENDPOINTS_MAX = 100
+"""Listeners of one voter. Its record must stay far below what a follower can fetch."""
 
 # Fetches
 
 
 def fetch(core: QuorumCore, reply_to: object, request: Fetch) -> None:
-    error = core.refusal_for_epoch(request.epoch)
-    if error is ErrorCode.NONE and request.fetch_offset < 0:
-        error = ErrorCode.INVALID_REQUEST
+    is_invalid = min(request.fetch_offset, request.last_fetched_epoch, request.epoch, request.max_wait_ms) < 0
+    error = ErrorCode.INVALID_REQUEST if is_invalid else core.refusal_for_epoch(request.epoch)
     if error is not ErrorCode.NONE:
         leader_id, epoch, endpoints = core.known_leader()
         core.answer(reply_to, FetchResult(error, leader_id, epoch, endpoints=endpoints))
@@ -199,7 +209,7 @@ def epoch_answered(
 
 def add_voter(core: QuorumCore, reply_to: object, request: AddVoter) -> None:
     voter = request.voter
-    refusal = _refusal_of_change(core)
+    refusal = _refusal_of_asker(core) or _refusal_of_voter(core, voter) or _refusal_of_change(core)
     if refusal is None and core.membership.voter(voter.node_id) is not None:
         refusal = ErrorCode.DUPLICATE_VOTER, f"node {voter.node_id} votes already: remove it first"
     key = ReplicaKey(voter.node_id, voter.directory_id)
@@ -216,7 +226,10 @@ def add_voter(core: QuorumCore, reply_to: object, request: AddVoter) -> None:
 
 
 def remove_voter(core: QuorumCore, reply_to: object, request: RemoveVoter) -> None:
-    refusal = _refusal_of_change(core)
+    refusal = _refusal_of_asker(core)
+    if refusal is None and (request.voter.node_id < 0 or request.voter.directory_id == ZERO_UUID):
+        refusal = ErrorCode.INVALID_REQUEST, "a voter has an id and a directory id"
+    refusal = refusal or _refusal_of_change(core)
     voter = core.membership.voter(request.voter.node_id)
     if refusal is None and (voter is None or voter.directory_id != request.voter.directory_id):
         refusal = ErrorCode.VOTER_NOT_FOUND, f"node {request.voter.node_id} with that directory does not vote"
@@ -230,29 +243,91 @@ def remove_voter(core: QuorumCore, reply_to: object, request: RemoveVoter) -> No
 
 
 def update_voter(core: QuorumCore, reply_to: object, request: UpdateVoter) -> None:
+    """A voter of kraft.version 0 says it once to each leader, which remembers it for an upgrade."""
     error = core.refusal_for_epoch(request.epoch)
-    refusal = (error, "ask the leader of this epoch") if error is not ErrorCode.NONE else _refusal_of_change(core)
-    key = ReplicaKey(request.voter.node_id, request.voter.directory_id)
+    key, kraft_version = ReplicaKey(request.voter.node_id, request.voter.directory_id), core.membership.kraft_version
+    low, high = request.kraft_versions
+    refusal: Refusal | None = (error, "ask the leader of this epoch") if error is not ErrorCode.NONE else None
+    refusal = refusal or _refusal_of_voter(core, request.voter)
+    if refusal is None and not 0 <= low <= high:
+        refusal = ErrorCode.INVALID_REQUEST, f"{low} to {high} are no levels of kraft.version"
+    refusal = refusal or _refusal_for_now(core)
+    if refusal is None and not low <= kraft_version <= high:
+        refusal = ErrorCode.INVALID_REQUEST, f"the voters must support kraft.version {kraft_version}"
     if refusal is None and not core.membership.votes(key):
         refusal = ErrorCode.VOTER_NOT_FOUND, f"node {key.node_id} with that directory does not vote"
     if refusal is not None:
         core.answer(reply_to, _changed(core, *refusal))
         return
+    assert isinstance(core.role, Leader)
+    if kraft_version < 1:
+        core.role.said[key.node_id] = request
+        _note_fetch(core, core.role, key)
+        core.answer(reply_to, _changed(core, ErrorCode.NONE))
+        return
     others = tuple(each for each in core.membership.voters if each.node_id != key.node_id)
     _append_members(core, (*others, request.voter), reply_to, core.timeouts.quorum_ms)
+    _answer_change_now(core, reply_to)
 
 
-def _refusal_of_change(core: QuorumCore) -> tuple[ErrorCode, str] | None:
-    leader = core.role
-    if not isinstance(leader, Leader):
-        return ErrorCode.NOT_LEADER_OR_FOLLOWER, "this node does not lead the quorum"
-    if core.membership.kraft_version < 1:
-        return ErrorCode.UNSUPPORTED_VERSION, "the voters of kraft.version 0 stand in controller.quorum.voters"
-    if core.high_watermark <= leader.epoch_start_offset:
-        return ErrorCode.REQUEST_TIMED_OUT, "the leader has committed nothing in its epoch yet"
-    if leader.change is not None:
-        return ErrorCode.REQUEST_TIMED_OUT, "another change of the voters is not committed yet"
+def upgrade_refusal(core: QuorumCore) -> str | None:
+    """Why the quorum cannot go from kraft.version 0 to 1; None: it can (KIP-853)."""
+    assert isinstance(core.role, Leader), core.role
+    said = core.role.said
+    if all(voter.node_id in said and said[voter.node_id].kraft_versions[1] >= 1 for voter in core.other_voters):
+        return None
+    return "Invalid upgrade of kraft.version to KRAFT_VERSION_1 because not all of the voters support it"
+
+
+def upgrade(core: QuorumCore) -> None:
+    """From now on the log says who votes: with the directories and addresses that the voters themselves have said."""
+    assert isinstance(core.role, Leader), core.role
+    assert upgrade_refusal(core) is None
+    me = Voter(core.me.node_id, core.me.directory_id, core.endpoints)
+    voters = (me, *(core.role.said[voter.node_id].voter for voter in core.other_voters))
+    membership = QuorumMembership(LATEST_KRAFT_VERSION, ()).with_voters(voters)
+    records = membership_records(membership, core.now_ms)
+    core.change_members(core.log_end_offset + len(records) - 1, membership)
+    core.append(build_control_batch(records, base_offset=core.log_end_offset, epoch=core.epoch), len(records))
+    core.role.change = VoterChange(core.log_end_offset, None, core.now_ms)
+
+
+Refusal = tuple[ErrorCode, str]
+
+
+def _refusal_of_asker(core: QuorumCore) -> Refusal | None:
+    if isinstance(core.role, Leader):
+        return None
+    return ErrorCode.NOT_LEADER_OR_FOLLOWER, "this node does not lead the quorum"
+
+
+def _refusal_of_voter(core: QuorumCore, voter: Voter) -> Refusal | None:
+    """What is said of a voter must be whole: other voters are to find it."""
+    if voter.node_id < 0 or voter.directory_id == ZERO_UUID:
+        return ErrorCode.INVALID_REQUEST, "a voter has an id and a directory id"
+    if len(voter.endpoints) > ENDPOINTS_MAX:
+        return ErrorCode.INVALID_REQUEST, f"a voter has at most {ENDPOINTS_MAX} listeners"
+    listener = core.endpoints[0].name if core.endpoints else None
+    if listener is not None and listener not in [endpoint.name for endpoint in voter.endpoints]:
+        return ErrorCode.INVALID_REQUEST, f"a voter must say where it has the listener {listener} of controllers"
     return None
+
+
+def _refusal_for_now(core: QuorumCore) -> Refusal | None:
+    """What passes."""
+    assert isinstance(core.role, Leader)
+    if core.role.change is not None:
+        return ErrorCode.REQUEST_TIMED_OUT, "another change of the voters is not committed yet"
+    if core.high_watermark <= core.role.epoch_start_offset:
+        return ErrorCode.REQUEST_TIMED_OUT, "the leader has committed nothing in its epoch yet"
+    return None
+
+
+def _refusal_of_change(core: QuorumCore) -> Refusal | None:
+    refusal = _refusal_for_now(core)
+    if refusal is None and core.membership.kraft_version < 1:
+        refusal = ErrorCode.UNSUPPORTED_VERSION, "the voters of kraft.version 0 stand in controller.quorum.voters"
+    return refusal
 
 
 def _append_members(core: QuorumCore, voters: tuple[Voter, ...], reply_to: object, timeout_ms: int) -> None:
@@ -267,6 +342,16 @@ def _append_members(core: QuorumCore, voters: tuple[Voter, ...], reply_to: objec
     # Others vote now, who had no reason to fetch in time before.
     core.role.quorum_deadline_ms = core.now_ms + core.timeouts.quorum_ms
     core.role.change = VoterChange(core.log_end_offset, reply_to, core.now_ms + timeout_ms)
+
+
+def change_not_appended(core: QuorumCore, leader: Leader, end_offset: int) -> None:
+    """The log still ends at `end_offset`: a change of the voters beyond it is none."""
+    change = leader.change
+    if change is None or change.end_offset <= end_offset:
+        return
+    leader.change = None
+    if change.reply_to is not None:
+        core.answer(change.reply_to, _changed(core, ErrorCode.KAFKA_STORAGE_ERROR, "the metadata log is full"))
 
 
 def _answer_change_now(core: QuorumCore, reply_to: object) -> None:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from kafkapy_controller.metadata_batches import SnapshotId
 from kafkapy_controller.quorum_state import NOBODY
 from kafkapy_controller.raft.epoch_history import EpochEnd
-from kafkapy_controller.voters import ReplicaKey, Voter, VoterEndpoint
+from kafkapy_controller.voters import LATEST_KRAFT_VERSION, ReplicaKey, Voter, VoterEndpoint
 from kafkapy_wire.error_code import ErrorCode
 
 Endpoints = tuple[VoterEndpoint, ...]
@@ -130,10 +130,12 @@ class RemoveVoter(NamedTuple):
 
 
 class UpdateVoter(NamedTuple):
-    """UpdateRaftVoter (82): a voter tells the leader its endpoints."""
+    """UpdateRaftVoter (82): a voter tells the leader its endpoints, its directory, and what it supports."""
 
     epoch: int
     voter: Voter
+    kraft_versions: tuple[int, int] = (0, LATEST_KRAFT_VERSION)
+    """The lowest and the highest kraft.version that the voter supports."""
 
 
 class VoterChangeResult(NamedTuple):

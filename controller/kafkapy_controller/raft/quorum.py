@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kafkapy_controller.metadata_batches import SnapshotId, build_encoded_batch, build_metadata_batch
 from kafkapy_controller.metadata_records import MetadataRecord
+from kafkapy_controller.quorum_state import EPOCH_MAX
 from kafkapy_controller.raft.core import (
     NOTHING,
     Answer,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = [
     "NOTHING", "Answer", "Answered", "Append", "AppendPrepared", "Appended", "Asked", "Effects", "Event", "Failed",
     "Flushed", "NotAppended", "Quorum", "QuorumTimeouts", "Send", "SnapshotInstalled", "SnapshotNotStored",
-    "SnapshotPart", "SnapshotStored", "Start", "Stop", "Tick",
+    "SnapshotPart", "SnapshotStored", "Start", "Stop", "Tick", "UpgradeQuorum",
 ]  # fmt: skip
 
 
@@ -80,6 +81,10 @@ class AppendPrepared(NamedTuple):
     record_count: int
 
 
+class UpgradeQuorum(NamedTuple):
+    """From kraft.version 0 to 1, which nothing speaks against (`Quorum.upgrade_refusal`)."""
+
+
 class Appended(NamedTuple):
     """The log has the last `batch`: followers may fetch it."""
 
@@ -123,8 +128,8 @@ class Stop(NamedTuple):
 
 
 Event = (
-    Start | Tick | Asked | Answered | Failed | Append | AppendPrepared | Appended | NotAppended | Flushed
-    | SnapshotInstalled | SnapshotNotStored | SnapshotStored | Stop
+    Start | Tick | Asked | Answered | Failed | Append | AppendPrepared | UpgradeQuorum | Appended | NotAppended
+    | Flushed | SnapshotInstalled | SnapshotNotStored | SnapshotStored | Stop
 )  # fmt: skip
 
 
@@ -134,6 +139,12 @@ class Quorum(QuorumCore):
     def prepare(self, encoded_records: Sequence[bytes], now_ms: int) -> bytes:
         """The batch of a leader's large decision, for `AppendPrepared`; no state changes."""
         return build_encoded_batch(encoded_records, base_offset=self.log_end_offset, epoch=self.epoch, now_ms=now_ms)
+
+    def upgrade_refusal(self) -> str | None:
+        """Of a leader at kraft.version 0: why it cannot go to 1; None: it can."""
+        from kafkapy_controller.raft.leading import upgrade_refusal
+
+        return upgrade_refusal(self)
 
     @property
     def is_leader(self) -> bool:
@@ -146,7 +157,8 @@ class Quorum(QuorumCore):
         self._take(event)
         deadline_ms = self.deadline_ms
         is_due = deadline_ms is not None and deadline_ms <= now_ms
-        if is_due and not isinstance(event, Append | AppendPrepared):  # its sends would have to wait for the append
+        if is_due and not isinstance(event, Append | AppendPrepared | UpgradeQuorum):
+            # After a decision its sends would have to wait for the append.
             self._tick()
         return self.out.effects()
 
@@ -172,7 +184,7 @@ class Quorum(QuorumCore):
                 if self.may_fetch(role):
                     due.append(role.fetch_at_ms)
             case Resigned():
-                due = [role.election_deadline_ms] if not self.is_stopping else []
+                due = [role.election_deadline_ms] if self.may_stand_again else []
             case Leader():
                 due = [parked.deadline_ms for parked in role.parked]
                 if role.change is not None and role.change.reply_to is not None:
@@ -214,6 +226,10 @@ class Quorum(QuorumCore):
             case AppendPrepared(batch, record_count):
                 assert read_batch_header(batch).base_offset == self.log_end_offset, "something was appended in between"
                 self._append(batch, record_count)
+            case UpgradeQuorum():
+                from kafkapy_controller.raft import leading
+
+                leading.upgrade(self)
             case Appended():
                 if isinstance(self.role, Leader) and self.role.parked:
                     from kafkapy_controller.raft import leading
@@ -237,6 +253,10 @@ class Quorum(QuorumCore):
                 self.is_stopping = True
                 if isinstance(self.role, Leader):
                     self.become_resigned()
+                elif isinstance(self.role, Prospective | Candidate):
+                    from kafkapy_controller.raft import voting
+
+                    voting.give_up(self)
 
     def _start(self) -> None:
         if self.may_stand and not self.other_voters:
@@ -245,7 +265,7 @@ class Quorum(QuorumCore):
             self.become_candidate()
             self.become_leader()
             return
-        if self.leader_id == self.me.node_id:
+        if self.leader_id == self.me.node_id and self.may_stand_again:
             # What it knew as the leader of this epoch is gone, and nobody leads an epoch twice.
             self.become_unattached(self.epoch + 1)
             return
@@ -265,8 +285,12 @@ class Quorum(QuorumCore):
         role = self.role
         if isinstance(role, Follower):
             role.fetch_at_ms = self.now_ms + self.timeouts.backoff_max_ms
-        elif isinstance(role, Leader) and end_offset <= role.epoch_start_offset:
-            self.become_resigned()  # it could not append its first record as leader
+        elif isinstance(role, Leader):
+            from kafkapy_controller.raft import leading
+
+            leading.change_not_appended(self, role, end_offset)
+            if end_offset <= role.epoch_start_offset:
+                self.become_resigned()  # it could not append its first record as leader
 
     def _flushed(self, end_offset: int) -> None:
         if isinstance(self.role, Resigned | Leader | Follower) or end_offset <= self.log_end_offset:
@@ -343,6 +367,9 @@ class Quorum(QuorumCore):
             VoteResult,
         )
 
+        if result.epoch > EPOCH_MAX:
+            self._failed(from_id, request)
+            return
         match request, result:
             case Vote(), VoteResult():
                 voting.voted(self, from_id, request, result)
@@ -352,7 +379,9 @@ class Quorum(QuorumCore):
                 following.fetched(self, from_id, request, result)
             case FetchSnapshot(), FetchSnapshotResult():
                 following.fetched_snapshot(self, from_id, request, result)
-            case AddVoter() | RemoveVoter() | UpdateVoter(), VoterChangeResult():
+            case UpdateVoter(), VoterChangeResult():
+                following.voter_updated(self, from_id, request, result)
+            case AddVoter() | RemoveVoter(), VoterChangeResult():
                 pass  # the log tells whether the voters have changed; if not, the request is repeated
             case _:
                 raise AssertionError(f"{result} does not answer {request}")

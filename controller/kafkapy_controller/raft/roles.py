@@ -23,11 +23,10 @@ from kafkapy_controller.voters import QuorumMembership, ReplicaKey, same_directo
 from kafkapy_wire.error_code import ErrorCode
 
 if TYPE_CHECKING:
-    from kafkapy_controller.raft.messages import Fetch, Result
+    from kafkapy_controller.raft.messages import Fetch, Result, UpdateVoter
 
-CAUGHT_UP_WITHIN_MS = 3_600_000
-"""A new voter must have been at the leader's log end within this time (Kafka's hour)."""
-
+OBSERVER_SESSION_MS = 300_000
+"""A replica without a vote that has not fetched for so long is gone, as in Apache Kafka."""
 
 REPLICAS_MAX = 1_000
 """Replicas that a leader remembers: anybody can fetch under any id."""
@@ -121,6 +120,7 @@ class Follower:
         "fetch_deadline_ms",
         "fetching",
         "has_fetched",
+        "has_said",
         "installing",
         "leader_high_watermark",
         "leader_id",
@@ -139,6 +139,8 @@ class Follower:
         """The last part of a snapshot has come, and takes the log's place."""
         self.has_fetched = False
         """The leader was there in this epoch: no pre-vote is granted against it."""
+        self.has_said = False
+        """The leader knows what this voter has to say of itself."""
         self.download: SnapshotDownload | None = None
         self.leader_high_watermark = 0
 
@@ -175,6 +177,10 @@ class Progress:
         self.leader_end_at_last_fetch = leader_end_offset
         self.last_fetch_ms = now_ms
 
+    def fetches(self, now_ms: int) -> bool:
+        """Whether the replica has been there lately."""
+        return self.last_fetch_ms >= 0 and now_ms - self.last_fetch_ms < OBSERVER_SESSION_MS
+
 
 class ParkedFetch(NamedTuple):
     reply_to: object
@@ -203,6 +209,7 @@ class Leader:
         "parked",
         "progress",
         "quorum_deadline_ms",
+        "said",
     )
 
     def __init__(self, epoch_start_offset: int, quorum_deadline_ms: int, begin_at_ms: int) -> None:
@@ -219,6 +226,8 @@ class Leader:
         """Which voters have fetched since the quorum deadline was set."""
         self.beginning: set[int] = set()
         """Voters with a BeginQuorumEpoch on its way."""
+        self.said: dict[int, UpdateVoter] = {}
+        """What voters of kraft.version 0 have said of themselves."""
 
     def progress_of(self, replica: ReplicaKey) -> Progress:
         """The progress of a replica. At kraft.version 0 a missing directory id equals every id."""
@@ -261,8 +270,9 @@ class Leader:
         return offsets[len(offsets) // 2]
 
     def is_caught_up(self, replica: ReplicaKey, now_ms: int) -> bool:
-        last = self.progress_of(replica).last_caught_up_ms
-        return last >= 0 and now_ms - last < CAUGHT_UP_WITHIN_MS
+        """Whether the replica may become a voter: it is there, and has had the whole log once."""
+        progress = self.progress_of(replica)
+        return progress.last_caught_up_ms >= 0 and progress.fetches(now_ms)
 
 
 Role = Unattached | Prospective | Candidate | Leader | Follower | Resigned

@@ -31,7 +31,7 @@ from kafkapy_controller.raft.messages import (
     VoteResult,
 )
 from kafkapy_controller.topic_names import CLUSTER_METADATA_TOPIC, METADATA_TOPIC_ID
-from kafkapy_controller.voters import LATEST_KRAFT_VERSION, ReplicaKey, Voter, VoterEndpoint
+from kafkapy_controller.voters import ReplicaKey, Voter, VoterEndpoint
 from kafkapy_wire.errors import MalformedMessage, error_code
 from kafkapy_wire.message import Message
 from kafkapy_wire.messages import (
@@ -44,6 +44,7 @@ from kafkapy_wire.messages import (
     update_raft_voter,
     vote,
 )
+from kafkapy_wire.uuid import ZERO_UUID
 
 UNKNOWN_HIGH_WATERMARK = 2**63 - 1
 """What the field's default says: the replica knows of no high watermark to wait for (KIP-1166)."""
@@ -77,10 +78,15 @@ class _Listener(Protocol):
 
 
 def _only(topics: Sequence[_Topic[P]]) -> P:
-    """The one partition. Raises MalformedMessage: none, or several."""
+    """The one partition, which is that of the quorum. Raises MalformedMessage: none, several, or another one."""
     if len(topics) != 1 or len(topics[0].partitions) != 1:
         raise MalformedMessage("a message of the quorum names exactly one partition")
-    return topics[0].partitions[0]
+    topic, partition = topics[0], topics[0].partitions[0]
+    named = {getattr(topic, field, None) for field in ("topic_name", "topic", "name", "topic_id")}
+    indexes = {getattr(partition, field, 0) for field in ("partition_index", "partition", "index")}
+    if named.isdisjoint((CLUSTER_METADATA_TOPIC, METADATA_TOPIC_ID)) or indexes != {0}:
+        raise MalformedMessage(f"a message of the quorum is about {CLUSTER_METADATA_TOPIC}-0")
+    return partition
 
 
 def _named(listeners: Iterable[_Listener]) -> Endpoints:
@@ -220,7 +226,7 @@ def encode_request(request: Request, cluster_id: str) -> Message:
                 voter_directory_id=voter.directory_id,
                 listeners=[update_raft_voter.Listener(name=e.name, host=e.host, port=e.port) for e in voter.endpoints],
                 k_raft_version_feature=update_raft_voter.KRaftVersionFeature(
-                    min_supported_version=0, max_supported_version=LATEST_KRAFT_VERSION
+                    min_supported_version=request.kraft_versions[0], max_supported_version=request.kraft_versions[1]
                 ),
             )
 
@@ -270,7 +276,7 @@ def decode_request(message: Message) -> Request:
             ended = _only(message.topics)
             successors = tuple(
                 ReplicaKey(each.candidate_id, each.candidate_directory_id) for each in ended.preferred_candidates
-            )
+            ) or tuple(ReplicaKey(node_id, ZERO_UUID) for node_id in ended.preferred_successors)  # version 0
             return EndQuorumEpoch(ended.leader_id, ended.leader_epoch, successors, _named(message.leader_endpoints))
         case fetch.FetchRequest():
             wanted = _only(message.topics)
@@ -300,7 +306,9 @@ def decode_request(message: Message) -> Request:
             return RemoveVoter(ReplicaKey(message.voter_id, message.voter_directory_id))
         case update_raft_voter.UpdateRaftVoterRequest():
             updated = Voter(message.voter_id, message.voter_directory_id, _named(message.listeners))
-            return UpdateVoter(message.current_leader_epoch, updated)
+            supported = message.k_raft_version_feature
+            versions = supported.min_supported_version, supported.max_supported_version
+            return UpdateVoter(message.current_leader_epoch, updated, versions)
     raise MalformedMessage(f"{type(message).__name__} is not a message of the quorum")
 
 
@@ -456,7 +464,7 @@ def _decode_fetch_result(message: fetch.FetchResponse, listener_name: str) -> Fe
         leader.leader_epoch,
         data.high_watermark,
         EpochEnd(diverging.epoch, diverging.end_offset) if diverging.epoch >= 0 else None,
-        SnapshotId(snapshot.end_offset, snapshot.epoch) if snapshot.end_offset >= 0 else None,
+        SnapshotId(snapshot.end_offset, snapshot.epoch) if min(snapshot.end_offset, snapshot.epoch) >= 0 else None,
         _bytes(data.records),
         _endpoints_of(leader.leader_id, message.node_endpoints, listener_name),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kafkapy_controller.quorum_state import NOBODY
+from kafkapy_controller.quorum_state import EPOCH_MAX, NOBODY
 from kafkapy_controller.raft.core import QuorumCore
 from kafkapy_controller.raft.messages import (
     BeginQuorumEpoch,
@@ -16,6 +16,7 @@ from kafkapy_controller.raft.messages import (
 from kafkapy_controller.raft.roles import Candidate, Follower, Leader, Prospective, Resigned, Unattached, Votes
 from kafkapy_controller.voters import ReplicaKey, same_directory
 from kafkapy_wire.error_code import ErrorCode
+from kafkapy_wire.uuid import ZERO_UUID
 
 # Requests of others
 
@@ -25,23 +26,37 @@ def vote(core: QuorumCore, reply_to: object, request: Vote) -> None:
         leader_id, epoch, endpoints = core.known_leader()
         core.answer(reply_to, VoteResult(error, leader_id, epoch, granted, endpoints))
 
+    if not _may_be_asked(request):
+        return answer(ErrorCode.INVALID_REQUEST)
     if request.epoch < core.epoch:
         return answer(ErrorCode.FENCED_LEADER_EPOCH)
+    if request.candidate.node_id < 0:
+        return answer(ErrorCode.INVALID_REQUEST)
     if not _is_me(core, request.voter):
         return answer(ErrorCode.INVALID_VOTER_KEY)
     if request.epoch > core.epoch:
         core.become_unattached(request.epoch)
     grants = _grants_pre_vote if request.pre_vote else _grants_vote
     granted = grants(core, request)
-    if granted and not request.pre_vote:
+    if granted and not request.pre_vote and core.voted is None:
         core.vote_for(request.candidate)
     return answer(ErrorCode.NONE, granted=granted)
+
+
+def _may_be_asked(request: Vote) -> bool:
+    """Whether a candidate can have such a log: a vote is for an epoch that is newer than all records of it."""
+    last_epoch_max = request.epoch if request.pre_vote else request.epoch - 1
+    is_possible = 0 <= request.last_epoch <= last_epoch_max and request.log_end_offset >= 0
+    return is_possible and request.epoch <= EPOCH_MAX
 
 
 def _grants_vote(core: QuorumCore, request: Vote) -> bool:
     """Grant one vote an epoch, to a candidate whose log is not shorter. The epoch is the candidate's already."""
     if core.voted is not None:
-        return core.voted == request.candidate and core.leader_id == NOBODY and _may_elect(core)
+        # After a restart at kraft.version 0 the directory is not known any more: the file does not have it.
+        is_same = core.voted.directory_id in (ZERO_UUID, request.candidate.directory_id)
+        is_same = is_same and core.voted.node_id == request.candidate.node_id
+        return is_same and core.leader_id == NOBODY and _may_elect(core)
     if not _may_elect(core) or core.leader_id != NOBODY:
         return False
     return core.is_up_to_date(request.last_epoch, request.log_end_offset)
@@ -91,7 +106,7 @@ def _succession_delay_ms(core: QuorumCore, successors: tuple[ReplicaKey, ...]) -
 def _refusal_of_leader(core: QuorumCore, leader_id: int, epoch: int) -> ErrorCode:
     if epoch < core.epoch:
         return ErrorCode.FENCED_LEADER_EPOCH
-    if leader_id < 0 or leader_id == core.me.node_id:
+    if leader_id < 0 or leader_id == core.me.node_id or epoch > EPOCH_MAX:
         return ErrorCode.INVALID_REQUEST
     if epoch == core.epoch and core.leader_id not in (NOBODY, leader_id):
         return ErrorCode.INVALID_REQUEST
@@ -115,6 +130,7 @@ def _is_me(core: QuorumCore, voter: ReplicaKey) -> bool:
 
 def learn(core: QuorumCore, leader_id: int, epoch: int, endpoints: Endpoints) -> bool:
     """Learn epoch and leader from another node. Returns whether this node is still in the same epoch."""
+    leader_id = max(leader_id, NOBODY)
     if epoch > core.epoch:
         if leader_id in (NOBODY, core.me.node_id):
             core.become_unattached(epoch)
@@ -194,7 +210,7 @@ def tick(core: QuorumCore) -> None:
         give_up(core)
     elif isinstance(role, Candidate) and now_ms >= role.election_deadline_ms:
         core.become_prospective()
-    elif isinstance(role, Resigned) and now_ms >= role.election_deadline_ms and not core.is_stopping:
+    elif isinstance(role, Resigned) and core.may_stand_again and now_ms >= role.election_deadline_ms:
         # It may neither vote nor lead again in the epoch that it has led: begin the next epoch.
         core.become_unattached(core.epoch + 1)
     elect(core)
