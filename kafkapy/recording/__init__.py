@@ -11,10 +11,14 @@ exchange.py   one request with its answer
 tap.py        takes the bytes of both at a dispatcher
 selection.py  filters: by API, client, topic, group, ...
 names.py      the topics, groups and errors in messages; names of topics that requests give by id
+as_json.py    an exchange as plain values; records.py: and the records in it
+session.py    JSON lines, from which a session can be sent again
+pcapng.py     a capture for Wireshark
 """
 
+from kafkapy.recording.as_json import exchange_as_json
 from kafkapy.recording.exchange import Exchange, Outcome
 from kafkapy.recording.recording import NotRecorded, Recording
 from kafkapy.recording.selection import InvalidFilter
 
-__all__ = ["Exchange", "InvalidFilter", "NotRecorded", "Outcome", "Recording"]
+__all__ = ["Exchange", "InvalidFilter", "NotRecorded", "Outcome", "Recording", "exchange_as_json"]

@@ -13,6 +13,7 @@ from kafkapy.recording.tap import OpenExchange, Tap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
     from typing import TypeAlias, Unpack
 
     from kafkapy.metadata.publisher import MetadataPublisher
@@ -193,6 +194,24 @@ class Recording:
         if self.dropped:
             lines.insert(0, f"({self.dropped} older exchanges were dropped)")
         return "\n".join(lines)
+
+    def write_json_lines(self, path: Path, api: Api = None, /, **given: Unpack[Filter]) -> int:
+        """Write the exchanges that are meant to a file, a line of JSON each. From it they can be sent again.
+
+        Returns their number. Raises InvalidFilter; OSError.
+        """
+        from kafkapy.recording.session import write_json_lines
+
+        return write_json_lines(self.select(api, **given), path)
+
+    def write_pcapng(self, path: Path, api: Api = None, /, **given: Unpack[Filter]) -> int:
+        """Write the exchanges that are meant as a capture for Wireshark, whose Kafka dissector reads it.
+
+        Returns the number of its packets. Raises InvalidFilter; OSError.
+        """
+        from kafkapy.recording.pcapng import write_pcapng
+
+        return write_pcapng(self.select(api, **given), path)
 
     def _summary(self) -> str:
         exchanges = self.select()
