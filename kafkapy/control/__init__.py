@@ -10,6 +10,7 @@ values         what operations take and return
 topics, records, groups, transactions, connections      looking at them and changing them
 waits          until something is so
 time, clocks   the nodes' clocks
+faults, recording   the doors to these rooms
 members        nodes that are stopped, killed, started again, wiped
 leadership     who leads a partition, who coordinates a group
 state          a fresh cluster within milliseconds; snapshots and going back to them

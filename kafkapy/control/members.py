@@ -47,7 +47,7 @@ async def start_node(nodes: ControlledNodes, node_id: int) -> None:
         raise LookupError(f"there is no node {node_id}; there are {', '.join(map(str, known))}")
     if node_id in nodes.cluster.running:
         raise LookupError(f"node {node_id} runs already")
-    await nodes.cluster.start(node_id)
+    await nodes.start([node_id])
 
 
 async def restart_node(nodes: ControlledNodes, node_id: int) -> None:

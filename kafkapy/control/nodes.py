@@ -16,13 +16,15 @@ from kafkapy_wire.api_keys import ApiKey
 from kafkapy_wire.errors import KafkaError, error_code
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from kafkapy.cluster import Cluster
     from kafkapy.control.clocks import NodeClocks
+    from kafkapy.faults import FaultEngine
     from kafkapy.node import Node
     from kafkapy.partitions.partition import Partition
+    from kafkapy.recording import Recording
     from kafkapy_controller.image import MetadataImage, TopicImage
     from kafkapy_wire.message import Message
 
@@ -37,10 +39,14 @@ LOOK_AGAIN_SECONDS = 0.005
 class ControlledNodes:
     """The nodes of one cluster, which may be one node, and their clocks."""
 
-    def __init__(self, cluster: Cluster, clocks: NodeClocks, snapshots: Path) -> None:
-        """`snapshots`: the directory that keeps them."""
+    def __init__(
+        self, cluster: Cluster, clocks: NodeClocks, faults: FaultEngine, recording: Recording, snapshots: Path
+    ) -> None:
+        """`snapshots`: the directory that keeps them. `faults` is the engine that all the nodes have."""
         self.cluster = cluster
         self.clocks = clocks
+        self.faults = faults
+        self.recording = recording
         self.snapshots = snapshots
         self.settings_at_start = dict(self.image.configs)
         """Those that are kept in the metadata: `reset` goes back to them."""
@@ -58,6 +64,19 @@ class ControlledNodes:
                 return node
         running = ", ".join(str(node.node_id) for node in self.brokers) or "none"
         raise LookupError(f"no broker {node_id} is running; running: {running}")
+
+    async def start(self, node_ids: Iterable[int]) -> None:
+        """Start nodes again, at their addresses; together, as one alone may wait for a quorum."""
+        async with trio.open_nursery() as nursery:
+            for node_id in node_ids:
+                nursery.start_soon(self._start, node_id)
+
+    async def _start(self, node_id: int) -> None:
+        self.record(await self.cluster.start(node_id))
+
+    def record(self, node: Node) -> None:
+        """Record the requests of clients that come to a node."""
+        self.recording.attach(node.dispatcher, node.node_id, node.parts.metadata)
 
     def node(self, node_id: int) -> Node:
         """A node that runs. Raises LookupError."""

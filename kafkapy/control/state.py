@@ -30,14 +30,17 @@ LEFT_OUT = shutil.ignore_patterns("*-delete", "*.deleted", "*.cleaned", "*.tmp")
 
 
 async def reset(nodes: ControlledNodes) -> None:
-    """Bring the cluster back to its start: no topics, no groups, no transactions, no settings changed since.
+    """Bring the cluster back to its start: no topics, no groups, no transactions, no settings changed since, no
+    faults, an empty recording.
 
     Nodes that were stopped or killed are started, cut links healed, and time goes with the machine's again. Ports and
     connections stay: a client that is still there finds that its topics are gone.
     """
+    nodes.faults.clear()
+    nodes.recording.clear()
     nodes.clocks.reset()
     missing = [member.node_id for member in nodes.cluster.members if member.node_id not in nodes.cluster.running]
-    await _start(nodes, missing)
+    await nodes.start(missing)
     for node in nodes.running():
         node.peers.heal_all()
     await _delete_topics(nodes)
@@ -107,7 +110,7 @@ async def take_snapshot(nodes: ControlledNodes, name: str) -> None:
         source = cluster.directory_of(member.node_id)
         if source.is_dir():
             shutil.copytree(source, target / source.name, ignore=LEFT_OUT)
-    await _start(nodes, stopped)
+    await nodes.start(stopped)
 
 
 async def restore_snapshot(nodes: ControlledNodes, name: str) -> None:
@@ -129,14 +132,7 @@ async def restore_snapshot(nodes: ControlledNodes, name: str) -> None:
         if (source / target.name).is_dir():
             shutil.copytree(source / target.name, target)
     nodes.clocks.reset()
-    await _start(nodes, [member.node_id for member in cluster.members])
-
-
-async def _start(nodes: ControlledNodes, node_ids: list[int]) -> None:
-    """All at once: none of them is served before there is a quorum."""
-    async with trio.open_nursery() as nursery:
-        for node_id in node_ids:
-            nursery.start_soon(nodes.cluster.start, node_id)
+    await nodes.start([member.node_id for member in cluster.members])
 
 
 async def list_snapshots(nodes: ControlledNodes) -> list[str]:

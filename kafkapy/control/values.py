@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 Headers: TypeAlias = tuple[tuple[str, bytes | None], ...]
 TopicPartition: TypeAlias = tuple[str, int]
@@ -151,6 +151,23 @@ class Time:
     is_frozen: bool
     next_timer_ms: int | None
     """Milliseconds until the next timer is due; None: there is none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultState:
+    """A fault and what it has done."""
+
+    fault_id: int
+    rule: dict[str, Any]
+    """As it was given."""
+    matched: int
+    """How many requests have met the rule, whether it did something to them or not."""
+    fired: int
+    """To how many requests it did something."""
+    held: int
+    """How many requests wait for its release."""
+    is_spent: bool
+    """Whether it does nothing any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from kafkapy.log_lines import shown
-from kafkapy.recording.names import GROUP, TOPIC, TRANSACTIONAL_ID, errors_in, names_in
+from kafkapy.recording.names import GROUP, TOPIC, TRANSACTIONAL_ID, errors_in, names_in, topic_ids_in
 from kafkapy_wire.api_keys import (
     API_VERSIONS,
     ApiKey,
@@ -73,8 +73,8 @@ class Exchange:
     def __init__(self, entry: Entry) -> None:
         (
             self.number,
-            self._begun_ns,
-            self._ended_ns,
+            self.begun_ns,
+            self.ended_ns,
             self._origin,
             self._client,
             self.request_frame,
@@ -90,10 +90,23 @@ class Exchange:
         self.api_version = int.from_bytes(frame[2:4], "big", signed=True)
         self.correlation_id = int.from_bytes(frame[4:8], "big", signed=True)
 
+    def __reduce__(self) -> tuple[type[Exchange], tuple[Entry]]:
+        """For another process: there the names of topics that go by id must be known."""
+        origin = Origin(self.node_id, self.topic_ids.__getitem__)
+        return Exchange, (
+            (
+                *(self.number, self.begun_ns, self.ended_ns, origin, self._client, self.request_frame),
+                *(self._request_size, self.response_frame, self._response_size, self.outcome, self.reason),
+            ),
+        )
+
     number: int
     """Of this request in this process: they come in this order, over all nodes."""
     node_id: int
     """The node that it came to."""
+    begun_ns: int
+    ended_ns: int
+    """Nanoseconds since 1970; of one that waits, when it began."""
     api_key: int
     api_version: int
     correlation_id: int
@@ -139,16 +152,16 @@ class Exchange:
     @property
     def time_ms(self) -> float:
         """When the request was handled first, in milliseconds since 1970, by the machine's clock."""
-        return self._begun_ns / 1_000_000
+        return self.begun_ns / 1_000_000
 
     @property
     def time(self) -> datetime:
-        return datetime.fromtimestamp(self._begun_ns / 1_000_000_000, UTC)
+        return datetime.fromtimestamp(self.begun_ns / 1_000_000_000, UTC)
 
     @property
     def duration_ms(self) -> float | None:
         """Until the answer was made; None while it waits."""
-        return None if self.outcome is Outcome.WAITING else (self._ended_ns - self._begun_ns) / 1_000_000
+        return None if self.outcome is Outcome.WAITING else (self.ended_ns - self.begun_ns) / 1_000_000
 
     # -- the client
 
@@ -226,15 +239,19 @@ class Exchange:
         except (MalformedMessage, KeyError, ValueError):  # also if there is no such API or version
             return None
 
+    @property
+    def response_version(self) -> int:
+        """The version of the answer: that of the request, but for an ApiVersions in an unknown version (KIP-511)."""
+        is_unknown = self.api_key == ApiKey.API_VERSIONS and self.response_frame[4:6] == UNSUPPORTED_VERSION
+        return 0 if is_unknown else self.api_version
+
     @cached_property
     def response(self) -> Message | None:
         """The decoded answer; None: there is none, or it was too long to be kept."""
-        frame, version = self.response_frame, self.api_version
+        frame, version = self.response_frame, self.response_version
         if not frame or len(frame) + SIZE_BYTES != self._response_size:
             return None
         try:
-            if self.api_key == ApiKey.API_VERSIONS and frame[4:6] == UNSUPPORTED_VERSION:
-                version = 0  # KIP-511
             _, position = decode_from(ResponseHeader, frame, 0, response_header_version(self.api_key, version))
             return decode_from(response_class(self.api_key), frame, position, version)[0]
         except (MalformedMessage, KeyError, ValueError):  # an injected fault may have made it so
@@ -258,6 +275,12 @@ class Exchange:
     def topics(self) -> frozenset[str]:
         """The names of the topics in the request or its answer. A fetch that goes on with a session names none."""
         return frozenset(self._names.get(TOPIC, ()))
+
+    @property
+    def topic_ids(self) -> dict[Uuid, str]:
+        """The names of the topics that go by id in the request or its answer."""
+        messages = [each for each in (self.request, self.response) if each is not None]
+        return {topic_id: self._origin.topic_name(topic_id) for each in messages for topic_id in topic_ids_in(each)}
 
     @property
     def groups(self) -> frozenset[str]:

@@ -71,6 +71,17 @@ def names_in(message: Message, topic_name: Callable[[Uuid], str]) -> dict[str, s
     return found
 
 
+def topic_ids_in(message: Message) -> set[Uuid]:
+    """The ids of topics in the message."""
+    found = set()
+    for struct in islice(_structs(message), STRUCTS_MAX):
+        for field in struct.__fields__:
+            if field.kind == "uuid" and field.name == "topic_id":
+                found.add(getattr(struct, field.name))
+    found.discard(ZERO_UUID)
+    return found
+
+
 def errors_in(message: Message) -> tuple[str, ...]:
     """The names of the errors in a response, each once, in their order."""
     codes: dict[int, None] = {}

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from kafkapy.control.values import (
         Connection,
+        FaultState,
         Group,
         Member,
         NewRecord,
@@ -27,24 +28,34 @@ if TYPE_CHECKING:
         Topic,
         Transaction,
     )
-    from kafkapy.testing.async_kafka import AsyncKafka
+    from kafkapy.faults import InvalidRule
+    from kafkapy.recording import Exchange, InvalidFilter, NotRecorded, Recorded
+    from kafkapy.testing.async_kafka import AsyncFault, AsyncKafka
     from kafkapy.testing.errors import HangingTeardown, KafkaNotStarted, KafkaStopped, NotYet
-    from kafkapy.testing.kafka import Kafka
+    from kafkapy.testing.kafka import Fault, Kafka
 
 __all__ = [
+    "AsyncFault",
     "AsyncKafka",
     "Connection",
+    "Exchange",
+    "Fault",
+    "FaultState",
     "Group",
     "HangingTeardown",
+    "InvalidFilter",
+    "InvalidRule",
     "Kafka",
     "KafkaNotStarted",
     "KafkaStopped",
     "Member",
     "NewRecord",
     "NodeState",
+    "NotRecorded",
     "NotYet",
     "PartitionState",
     "Record",
+    "Recorded",
     "Stored",
     "Time",
     "Topic",
@@ -52,8 +63,10 @@ __all__ = [
 ]
 
 _MODULES = {
-    "AsyncKafka": "kafkapy.testing.async_kafka",
-    "Kafka": "kafkapy.testing.kafka",
+    **dict.fromkeys(("AsyncFault", "AsyncKafka"), "kafkapy.testing.async_kafka"),
+    **dict.fromkeys(("Fault", "Kafka"), "kafkapy.testing.kafka"),
+    **dict.fromkeys(("Exchange", "InvalidFilter", "NotRecorded", "Recorded"), "kafkapy.recording"),
+    "InvalidRule": "kafkapy.faults",
     **dict.fromkeys(("HangingTeardown", "KafkaNotStarted", "KafkaStopped", "NotYet"), "kafkapy.testing.errors"),
 }
 

@@ -13,15 +13,18 @@ TARGET = Path(__file__).parent / "async_kafka.py"
 
 _HEADER = '"""`AsyncKafka`: `Kafka`, awaited, under trio and asyncio. Made from kafka.py by generate.py."""'
 _FUNCTION = re.compile(r"^    def \w+\((?:[^\n]*\n(?:    {2,}[^\n]*\n|    \) [^\n]*\n|\n(?=        ))*)", re.MULTILINE)
-_ASKS = ("self._call(", "self._kafka._call(", ".result()", "self._start()", "self._stop()", "running(self", ".stop()")
+_ASKS = (
+    *("self._call(", "self._kafka._call(", ".result()", "def __enter__"),
+    *("self._start()", "self._stop()", "self.remove()", "running(self", "run.stop()"),
+)
 _REPLACED = (
-    (r"\bClock\b", "AsyncClock"),
+    (r"\b(Clock|Faults?)\b(?=\(|[,:)\]]| =)", r"Async\1"),
     (r"\bKafka\b(?=[,:)\]]| =)", "AsyncKafka"),
     (r"__enter__", "__aenter__"),
     (r"__exit__", "__aexit__"),
     (r"`with` block", "`async with` block"),
     (r"(self\._(?:kafka\._)?call)\(", r"await \1("),
-    (r"(self\._(?:start|stop)\(\))", r"await \1"),
+    (r"(self\.(?:_start|_stop|remove)\(\))", r"await \1"),
     (r"= (self\._run\.submit\(.*\))\.result\(\)", r"= await result_of(\1)"),
     (r"return running\((.*)\)", r"return await in_worker(running, \1)"),
     (r"run\.stop\(\)", "await in_worker(run.stop)"),
@@ -33,14 +36,14 @@ def generated() -> str:
     """The text of async_kafka.py."""
     text = SOURCE.read_text(encoding="utf-8")
     text = _FUNCTION.sub(_made_async, text)
-    text = text.replace("class Kafka:", "class AsyncKafka:").replace("class Clock:", "class AsyncClock:")
+    text = re.sub(r"^class (\w+):", r"class Async\1:", text, flags=re.MULTILINE)
     text = _HEADER + text[text.index("\n") :]
     return text.replace(_IMPORT, "from kafkapy.testing.awaiting import in_worker, result_of\n" + _IMPORT)
 
 
 def _made_async(found: re.Match[str]) -> str:
     function = found.group()
-    asks = any(each in function for each in _ASKS) and "@property" not in function
+    asks = any(each in function for each in _ASKS)
     for pattern, replacement in _REPLACED:
         function = re.sub(pattern, replacement, function)
     return function.replace("    def ", "    async def ", 1) if asks else function

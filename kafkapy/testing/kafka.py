@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec, Self, TypeVar, Unpack
 
-from kafkapy.control import bugs, connections, groups, leadership, members, records, state, time, topics, waits
+from kafkapy.control import (
+    bugs,
+    connections,
+    faults,
+    groups,
+    leadership,
+    members,
+    recording,
+    records,
+    state,
+    time,
+    topics,
+    waits,
+)
 from kafkapy.control import transactions as transactions_
 from kafkapy.control.operations import NAMES
 from kafkapy.control.values import NewRecord
@@ -19,6 +32,7 @@ if TYPE_CHECKING:
     from kafkapy.control.nodes import ControlledNodes
     from kafkapy.control.values import (
         Connection,
+        FaultState,
         Group,
         Isolation,
         NodeState,
@@ -29,6 +43,8 @@ if TYPE_CHECKING:
         TopicPartition,
         Transaction,
     )
+    from kafkapy.recording import Recorded
+    from kafkapy.recording.selection import Filter
     from kafkapy.testing.options import Topics
     from kafkapy.testing.running import Face, Running
 
@@ -56,11 +72,16 @@ class Kafka:
         topics: Topics | None = None,
         host: str = "localhost",
         port: int = 0,
+        as_kafka: str | None = None,
         isolation: Literal["thread", "process"] = "thread",
+        record: bool = True,
         log_level: str = "info",
     ) -> None:
         """`settings` are Kafka's, for all nodes. `topics` are there when it serves: `{"orders": 3}` names the number
         of partitions; `{"orders": {"partitions": 3, "replicas": 2, "settings": {...}}}` says more.
+
+        `as_kafka`: the release of Apache Kafka whose brokers clients are to see, such as "2.8". `record`: keep what
+        clients ask and what they are answered.
 
         `controllers`: so many nodes more that are controllers only. `racks` go round among the brokers. Ports are
         free ones, unless `port` names that of the first broker. `isolation`: in a thread of this process, or in a
@@ -74,11 +95,14 @@ class Kafka:
             topics=dict(topics or {}),
             host=host,
             port=port,
+            as_kafka=as_kafka,
+            record=record,
             log_level=log_level,
         )
         self._isolation = isolation
         self._running: Running | None = None
         self.clock = Clock(self)
+        self.faults = Faults(self)
 
     @classmethod
     def of(cls, other: Face) -> Self:
@@ -302,6 +326,24 @@ class Kafka:
 
     # -- what happened
 
+    def recorded(self, api: str | None = None, **given: Unpack[Filter]) -> Recorded:
+        """What clients have asked and what they were answered, in order: `kafka.recorded("Produce", topic="orders")`.
+
+        Filters: client, topic, group, transactional_id, node, connection, listener, software, error, outcome, after.
+        The result has `count`, `last`, `assert_sequence`, `by_client`, `timeline`. Raises InvalidFilter.
+        """
+        return self._call(recording.recorded, api, **given)
+
+    def wait_for_requests(
+        self, api: str | None = None, count: int = 1, *, timeout: float = WAIT_SECONDS, **given: Unpack[Filter]
+    ) -> Recorded:
+        """Until so many requests were recorded, of an API and a filter as in `recorded`. Raises NotYet."""
+        return self._call(recording.wait_for_requests, api, count, timeout, **given)
+
+    def clear_recording(self) -> None:
+        """Forget what was recorded so far."""
+        return self._call(recording.clear_recording)
+
     @property
     def log(self) -> list[str]:
         """The latest lines of the nodes' log."""
@@ -329,6 +371,65 @@ class Kafka:
     def _stop(self) -> None:
         run, self._running = self._run, None
         run.stop()
+
+
+class Faults:
+    """What is done to requests, answers and connections because the test wants it. `docs/faults.md` has the fields."""
+
+    def __init__(self, kafka: Kafka) -> None:
+        self._kafka = kafka
+
+    def add(self, **rule: object) -> Fault:
+        """`kafka.faults.add(api="Produce", topic="orders", error="NOT_LEADER_OR_FOLLOWER", times=2)`.
+
+        Raises InvalidRule: the field, the reason and the nearest valid choice; also if it could never match.
+        """
+        added = self._kafka._call(faults.add_faults, [rule])
+        return Fault(self._kafka, added[0].fault_id)
+
+    def all(self) -> list[FaultState]:
+        """Those that were added and not removed, in their order."""
+        return self._kafka._call(faults.list_faults)
+
+    def clear(self) -> None:
+        """Remove all."""
+        return self._kafka._call(faults.clear_faults)
+
+    def unfired(self) -> list[FaultState]:
+        """Those with `must_fire` that never fired."""
+        return self._kafka._call(faults.unfired_faults)
+
+
+class Fault:
+    """A fault that was added; removed at the end of its `with` block, if it has one."""
+
+    def __init__(self, kafka: Kafka, fault_id: int) -> None:
+        self._kafka = kafka
+        self.fault_id = fault_id
+
+    def read(self) -> FaultState:
+        """How often it has matched and fired, and what it holds."""
+        return self._kafka._call(faults.describe_fault, self.fault_id)
+
+    def wait(self, fired: int = 1, *, held: int = 0, timeout: float = WAIT_SECONDS) -> FaultState:
+        """Until it has fired so often, and holds so many requests. Raises NotYet."""
+        return self._kafka._call(faults.wait_for_fault, self.fault_id, fired, held, timeout)
+
+    def release(self, count: int | None = None) -> int:
+        """Let requests that it holds go on; all, and later ones, without a count. Returns how many."""
+        return self._kafka._call(faults.release_fault, self.fault_id, count)
+
+    def remove(self) -> FaultState:
+        """Requests that it holds go on; connections whose answers it withholds are closed."""
+        return self._kafka._call(faults.remove_fault, self.fault_id)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.remove()
 
 
 class Clock:

@@ -24,4 +24,7 @@ class Options:
     topics: Topics = field(default_factory=dict)
     host: str = "localhost"
     port: int = 0
+    as_kafka: str | None = None
+    """The release of Apache Kafka to be taken for, such as 2.8."""
+    record: bool = True
     log_level: str = "info"

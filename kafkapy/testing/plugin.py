@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from kafkapy.testing.pool import Used
 
 MARKER = "kafka"
-ARGUMENTS = ("nodes", "controllers", "racks", "settings", "topics", "host", "port", "isolation", "log_level", "client")
+ARGUMENTS = (
+    *("nodes", "controllers", "racks", "settings", "topics", "host", "port", "as_kafka"),
+    *("isolation", "record", "log_level", "client"),
+)
 NODES_OF_A_CLUSTER = 3
 _pool_key = pytest.StashKey[Any]()
 _used_key = pytest.StashKey[list["Used"]]()
@@ -140,8 +143,12 @@ def _use(request: pytest.FixtureRequest, *, nodes: int) -> Iterator[Kafka]:
         pytest.fail(f"@pytest.mark.kafka: {error}", pytrace=False)
     item.stash.setdefault(_used_key, []).append(used)
     yield used.kafka
+    unfired = used.kafka.faults.unfired()
     for left_open in used.left_open():
         warnings.warn(ClientLeftOpen(left_open), stacklevel=1)
+    if unfired:
+        names = "\n".join(f"fault {each.fault_id} {each.rule}: {each.matched} requests matched" for each in unfired)
+        pytest.fail(f"faults that must fire have not fired:\n{names}", pytrace=False)
     bugs = used.kafka.take_bugs()
     if bugs:
         pytest.fail("kafkapy has made a mistake of its own:\n" + "\n".join(bugs), pytrace=False)

@@ -17,6 +17,8 @@ CLUSTERS_MAX: Final = 4
 LEAVING_SECONDS: Final = 0.1
 """How long the connections of clients that were just closed may take to end."""
 LOG_LINES_SHOWN: Final = 100
+REQUESTS_SHOWN: Final = 20
+"""The latest ones of each client."""
 
 
 class ClientLeftOpen(UserWarning):
@@ -98,6 +100,13 @@ class Used:
                 f"connection from {each.address} to node {each.node}: {each.client_id} ({each.software})"
                 for each in kafka.connections()
             ]
+            lines += [
+                f"fault {each.fault_id} {each.rule}: {each.matched} requests matched, fired for {each.fired}"
+                for each in kafka.faults.all()
+            ]
+            for client_id, exchanges in kafka.recorded().by_client().items():
+                lines.append(f"requests of {client_id!r}:")
+                lines += [f"    {exchange}" for exchange in exchanges[-REQUESTS_SHOWN:]]
             lines += kafka.log[self._log_lines :][-LOG_LINES_SHOWN:]
         return "\n".join(lines)
 

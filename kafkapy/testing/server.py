@@ -12,6 +12,8 @@ from kafkapy.control.nodes import ControlledNodes
 from kafkapy.control.operations import perform
 from kafkapy.control.topics import create_topic
 from kafkapy.ephemeral import EphemeralDirectory
+from kafkapy.faults import FaultEngine
+from kafkapy.recording import Recording
 from kafkapy.testing.errors import KafkaStopped
 from kafkapy.testing.log_capture import LogCapture
 
@@ -65,7 +67,7 @@ class Server:
 
     async def _serve(self, directory: Any, started: Callable[[Started], object]) -> None:
         options = self._options
-        clocks = NodeClocks()
+        clocks, faults = NodeClocks(), FaultEngine()
         cluster = Cluster(
             directory / "nodes",
             members_of(options.nodes, options.controllers, options.racks),
@@ -75,9 +77,14 @@ class Server:
             durable=False,
             kept=False,
             new_clock=clocks.new,
+            as_kafka=options.as_kafka,
+            faults=faults,
         )
         async with cluster.started(), trio.open_nursery() as nursery:
-            self._nodes = ControlledNodes(cluster, clocks, directory / "snapshots")
+            self._nodes = ControlledNodes(cluster, clocks, faults, Recording(), directory / "snapshots")
+            if options.record:
+                for node in self._nodes.running():
+                    self._nodes.record(node)
             await self._create_topics(self._nodes)
             self._token, self._nursery = trio.lowlevel.current_trio_token(), nursery
             started(Started(cluster.bootstrap_servers, cluster.cluster_id))

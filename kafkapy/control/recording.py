@@ -1,0 +1,39 @@
+"""What clients have asked and what they were answered; see `kafkapy.recording`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from kafkapy.control.nodes import LOOK_AGAIN_SECONDS
+from kafkapy.control.values import NotYet
+from kafkapy.recording.exchanges import Recorded
+
+if TYPE_CHECKING:
+    from kafkapy.control.nodes import ControlledNodes
+
+TIMEOUT = 10.0
+
+
+async def recorded(nodes: ControlledNodes, /, api: str | None = None, **given: Any) -> Recorded:
+    """The exchanges that are meant, oldest first; see `Exchanges.select`. Raises InvalidFilter."""
+    return Recorded(nodes.recording.select(api, **given), nodes.recording.dropped)
+
+
+async def clear_recording(nodes: ControlledNodes) -> None:
+    """Forget what was recorded so far."""
+    nodes.recording.clear()
+
+
+async def wait_for_requests(
+    nodes: ControlledNodes, /, api: str | None = None, count: int = 1, timeout: float = TIMEOUT, **given: Any
+) -> Recorded:
+    """Until so many of these were recorded. Raises NotYet, InvalidFilter."""
+    found = await recorded(nodes, api, **given)
+    with trio.move_on_after(timeout):
+        while len(found) < count:
+            await trio.sleep(LOOK_AGAIN_SECONDS)
+            found = await recorded(nodes, api, **given)
+        return found
+    raise NotYet(f"waited {timeout:g} s for {count} requests {api or ''} {given or ''}; there are {len(found)}")
