@@ -34,6 +34,22 @@ func (franz) create(ctx context.Context, bootstrap, topic string, partitions int
 	})
 }
 
+func (franz) guess(ctx context.Context, bootstrap string) (string, error) {
+	cl, err := kadm.NewOptClient(kgo.SeedBrokers(brokers(bootstrap)...))
+	if err != nil {
+		return "", err
+	}
+	defer cl.Close()
+	versions, err := cl.ApiVersions(ctx)
+	if err != nil {
+		return "", err
+	}
+	for _, each := range versions.Sorted() {
+		return each.VersionGuess(), each.Err
+	}
+	return "", errors.New("no broker has answered")
+}
+
 func (franz) produce(bootstrap, topic, codec string, records <-chan record, done func(outcome)) error {
 	codecs := map[string]kgo.CompressionCodec{
 		"none": kgo.NoCompression(), "gzip": kgo.GzipCompression(), "snappy": kgo.SnappyCompression(),

@@ -10,6 +10,8 @@
 //	    A group member until SIGTERM; says what it is assigned and what it reads, and commits what it said.
 //	clients franz|sarama admin BOOTSTRAP TOPIC GROUP TIMESTAMP_MS
 //	    A round of admin calls on a topic with ten records; one JSON object of what came back.
+//	clients franz guess BOOTSTRAP
+//	    Which release of Apache Kafka the broker seems to be, by the versions that it announces.
 //
 // Lines are JSON. Keys and values are base64, a tombstone's value is null.
 package main
@@ -146,6 +148,15 @@ func readRecords(records chan<- record) {
 }
 
 func run(arguments []string) error {
+	if len(arguments) == 3 && arguments[0] == "franz" && arguments[1] == "guess" {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		guess, err := (franz{}).guess(ctx, arguments[2])
+		if err == nil {
+			say(map[string]string{"guess": guess})
+		}
+		return err
+	}
 	clients := map[string]client{"franz": franz{}, "sarama": saramaClient{}}
 	if len(arguments) < 5 || clients[arguments[0]] == nil {
 		return fmt.Errorf("usage: clients franz|sarama create|produce|consume|member|admin BOOTSTRAP ...")
