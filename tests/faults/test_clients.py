@@ -311,3 +311,98 @@ def test_a_group_reads_every_record_once(rules: list[Rule], read: Read, node: No
     node.clear()
     send_by_confluent_kafka(node.bootstrap, topic, [b"one more"])
     assert read(node.bootstrap, topic, f"group-{topic}", 1) == [b"one more"], "the others are committed"
+
+
+# -- transactions, damaged records, barriers
+
+
+def commit_by_confluent_kafka(bootstrap: str, topic: str, transactional_id: str) -> None:
+    producer = confluent_kafka.Producer(
+        {
+            "bootstrap.servers": bootstrap,
+            "transactional.id": transactional_id,
+            "retry.backoff.ms": 10,
+            "reconnect.backoff.ms": 10,
+            "reconnect.backoff.max.ms": 50,
+        }
+    )
+    producer.init_transactions(PATIENCE_MS / 1_000)
+    producer.begin_transaction()
+    producer.produce(topic, b"in a transaction", partition=0)
+    producer.commit_transaction(PATIENCE_MS / 1_000)
+
+
+def commit_by_kafka_python(bootstrap: str, topic: str, transactional_id: str) -> None:
+    producer = kafka.KafkaProducer(
+        bootstrap_servers=bootstrap, transactional_id=transactional_id, retry_backoff_ms=10, reconnect_backoff_ms=10
+    )
+    try:
+        producer.init_transactions()
+        producer.begin_transaction()
+        producer.send(topic, b"in a transaction", partition=0)
+        producer.commit_transaction()
+    finally:
+        producer.close()
+
+
+def commit_by_aiokafka(bootstrap: str, topic: str, transactional_id: str) -> None:
+    async def run() -> None:
+        producer = aiokafka.AIOKafkaProducer(
+            bootstrap_servers=bootstrap, transactional_id=transactional_id, retry_backoff_ms=10
+        )
+        await producer.start()
+        try:
+            async with producer.transaction():
+                await producer.send_and_wait(topic, b"in a transaction", partition=0)
+        finally:
+            await producer.stop()
+
+    asyncio.run(run())
+
+
+COMMITTERS = [commit_by_confluent_kafka, commit_by_kafka_python, commit_by_aiokafka]
+
+
+@pytest.mark.parametrize("commit", COMMITTERS, ids=[each.__name__[10:] for each in COMMITTERS])
+def test_a_transaction_whose_answers_are_lost_is_committed_once(
+    commit: Callable[[str, str, str], None], node: NodeInThread, topic: str
+) -> None:
+    faults = node.add(
+        {"api": "FindCoordinator", "transactional_id": "t-*", "error": "COORDINATOR_NOT_AVAILABLE", "times": 1},
+        {"api": "EndTxn", "transactional_id": "t-*", "error": "CONCURRENT_TRANSACTIONS", "times": 1},
+        {
+            "api": "EndTxn",
+            "transactional_id": f"t-{topic}",
+            "where": "committed == true",
+            "disconnect": "after",
+            "times": 1,
+        },
+    )
+    commit(node.bootstrap, topic, f"t-{topic}")
+    assert [fault.rule for fault in faults if not fault.fired] == []
+    node.clear()
+    assert read_by_kafka_python(node.bootstrap, topic, f"group-{topic}", 1) == [b"in a transaction"]
+
+
+def test_damaged_records_are_noticed_by_a_client_that_checks(node: NodeInThread, topic: str) -> None:
+    send_by_confluent_kafka(node.bootstrap, topic, SENT)
+    (fault,) = node.add({"api": "Fetch", "topic": topic, "corrupt_crc": True})
+    with pytest.raises(kafka.errors.KafkaError, match=r"(?i)crc|corrupt"):
+        read_by_kafka_python(node.bootstrap, topic, f"group-{topic}", 1)
+    assert fault.fired
+    node.clear()
+    assert read_by_kafka_python(node.bootstrap, topic, f"group-{topic}", len(SENT)) == SENT
+
+
+def test_a_record_is_not_acknowledged_while_its_produce_is_held(node: NodeInThread, topic: str) -> None:
+    (fault,) = node.add({"api": "Produce", "topic": topic, "hold": "after"})
+    told: list[object] = []
+    producer = confluent_kafka.Producer({"bootstrap.servers": node.bootstrap, "linger.ms": 0})
+    producer.produce(topic, b"held", partition=0, on_delivery=lambda error, _: told.append(error))
+    node.wait_held(fault)
+    assert producer.flush(0.2) == 1
+    assert told == []
+    assert node.values(topic) == [b"held"]
+    node.release(fault)
+    assert producer.flush(PATIENCE_MS / 1_000) == 0
+    assert told == [None]
