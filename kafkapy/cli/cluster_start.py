@@ -6,6 +6,7 @@ import gc
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kafkapy.cli.fault_file import add_faults_argument, faults_from_start, say_what_never_fired
 from kafkapy.cli.start import add_release_arguments, caps, port_number, raise_open_files_limit, with_one_line_for_errors
 from kafkapy.client.streams import discard_output
 
@@ -57,6 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a setting of all nodes, by Kafka's name; may be given more than once",
     )
     add_release_arguments(start)
+    add_faults_argument(start)
     where = start.add_mutually_exclusive_group()
     where.add_argument(
         "--data-dir",
@@ -126,6 +128,7 @@ def _serve(arguments: argparse.Namespace, directory: Path, signals: StopSignals,
     from kafkapy.settings.sources import collect_settings
 
     given = collect_settings(overrides=arguments.override)
+    faults = faults_from_start(arguments)
     cluster = Cluster(
         directory,
         members_of(arguments.nodes, arguments.controllers, arguments.racks),
@@ -138,6 +141,7 @@ def _serve(arguments: argparse.Namespace, directory: Path, signals: StopSignals,
         topics=given.topics,
         as_kafka=given.as_kafka if arguments.as_kafka is None else arguments.as_kafka,
         cap_apis=caps(arguments.cap_api),
+        faults=faults,
     )
 
     async def main() -> None:
@@ -153,6 +157,7 @@ def _serve(arguments: argparse.Namespace, directory: Path, signals: StopSignals,
                     watchdog.is_serving = True
                     _say(cluster)
                     await stop.wait()
+                    say_what_never_fired(faults)
         finally:
             signals.ignore()
 

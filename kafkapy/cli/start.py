@@ -11,6 +11,7 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING
 
+from kafkapy.cli.fault_file import add_faults_argument, faults_from_start, say_what_never_fired
 from kafkapy.cli.parent import Parent
 from kafkapy.cli.ready import Announcement
 from kafkapy.client.streams import say
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from kafkapy.cli.stop_signals import StopSignals
     from kafkapy.cli.watchdog import Watchdog
+    from kafkapy.faults import FaultEngine
     from kafkapy.node import Node
     from kafkapy.settings import Settings
 
@@ -74,6 +76,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "new one for a node that is alone)",
     )
     add_release_arguments(parser)
+    add_faults_argument(parser)
     parser.add_argument(
         "--exit-with-parent",
         action="store_true",
@@ -174,17 +177,18 @@ def _run(arguments: argparse.Namespace) -> int:
         watchdog = Watchdog(signals)
         watchdog.start()
         settings = _settings(arguments)
+        faults = faults_from_start(arguments)
         raise_open_files_limit()
         announcement = Announcement(as_json=arguments.json, ready_file=arguments.ready_file)
         if not arguments.ephemeral:
-            _serve(settings, data_directory(settings), signals, watchdog, announcement, parent)
+            _serve(settings, data_directory(settings), signals, watchdog, announcement, parent, faults)
             return 0
         from kafkapy.ephemeral import EphemeralDirectory
 
         ephemeral = EphemeralDirectory()
         watchdog.last_act = ephemeral.remove
         with ephemeral as directory:
-            _serve(settings, directory, signals, watchdog, announcement, parent, ephemeral=True)
+            _serve(settings, directory, signals, watchdog, announcement, parent, faults, ephemeral=True)
     return 0
 
 
@@ -220,6 +224,7 @@ def _serve(
     watchdog: Watchdog,
     announcement: Announcement,
     parent: Parent | None = None,
+    faults: FaultEngine | None = None,
     *,
     ephemeral: bool = False,
 ) -> None:
@@ -243,6 +248,7 @@ def _serve(
         topics=given.topics,
         as_kafka=given.as_kafka,
         cap_apis=given.cap_apis,
+        faults=faults,
     )
     node.on_closing = watchdog.rest
     progress = RecoveryProgress(sys.stderr, monotonic)
@@ -273,6 +279,7 @@ def _serve(
                         if ephemeral:
                             Thread(target=_remove_abandoned, daemon=True).start()
                         await stop.wait()
+                    say_what_never_fired(faults)
         finally:
             signals.ignore()
 

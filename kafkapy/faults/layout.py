@@ -143,6 +143,12 @@ class Layout:
                 return depth
         return 0
 
+    @property
+    def is_answered_as_asked(self) -> bool:
+        """Whether the answer has the levels of the request, or more, or fewer: a path then means the same in both."""
+        answered = [level.kind for level in self.levels]
+        return all(kind == other for (kind, _), other in zip(self.asked, answered, strict=False))
+
     def paths(self, request: Message) -> Iterator[Path]:
         """The paths of what the request names. A path ends early where a list is null: that means all."""
         if self.version in _EMPTY_MEANS_ALL.get(self.key, ()) and not getattr(request, self.asked[0][1].name):

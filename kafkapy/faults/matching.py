@@ -122,8 +122,8 @@ class Matcher:
         """The API, or its version if another version is different."""
         key, version = self._layout.key, self._layout.version
         name = API_VERSIONS[key].message_name
-        others = [_fields_of(layout) for layout in layouts_of(key)]
-        here = _fields_of(self._layout)
+        others = [selecting_fields(layout) for layout in layouts_of(key)]
+        here = selecting_fields(self._layout)
         in_version = f" v{version}" if any(field in other for other in others) and field not in here else ""
         known = ", ".join(here) or "no names"
         return Never(InvalidRule(field, f"a {name} request{in_version} {what}; a rule about it may have: {known}"))
@@ -155,6 +155,10 @@ class Matcher:
             if rule.at not in layout.errors_at:
                 raise Never(unknown("at", f"place for an error in the answer of {name}", rule.at, layout.errors_at))
             depth = layout.depth_of(rule.at)
+            if depth and self._entries and not layout.is_answered_as_asked:
+                raise Never(
+                    InvalidRule("at", f"the answer of {name} does not say which {rule.at} is about what was asked")
+                )
             if 0 < depth < deepest:
                 raise Never(InvalidRule("at", f"{rule.at} is not as far inside as what the rule selects", None))
             return depth
@@ -162,8 +166,9 @@ class Matcher:
             return 0  # refused as a whole, as the API does it
         depths = [depth for depth, level in enumerate(layout.levels, 1) if level.error is not None and depth >= deepest]
         if not depths:
+            kind = layout.levels[deepest - 1].kind
             raise Never(
-                InvalidRule("error", f"the answer of {name} has no error for each {layout.levels[deepest - 1].kind}")
+                InvalidRule("error", f"the answer of {name} has no error for each {kind}: say where it is by `at`")
             )
         return max([depth for depth in depths if depth <= layout.requested_depth], default=depths[0])
 
@@ -200,7 +205,11 @@ class Matcher:
             paths = list(_all_paths(self._layout, request, context)) if self.error_depth else []
             return Selected(self._layout, _everything, paths, is_whole=True)
         paths = [path for path in _all_paths(self._layout, request, context) if selects(path)]
-        return Selected(self._layout, selects, paths, is_whole=False) if paths else None
+        if not paths:
+            return None
+        # Where the answer has other levels than the request, nothing of it is selected in particular.
+        in_answer = selects if self._layout.is_answered_as_asked else _everything
+        return Selected(self._layout, in_answer, paths, is_whole=False)
 
     def _is_key_wanted(self, request: Any) -> bool:
         """Of FindCoordinator, as far as the request has one type of keys, and before version 4 one key."""
@@ -216,7 +225,6 @@ class Matcher:
             return None
         asked = [kind for kind, _ in self._layout.asked]
         answered = [level.kind for level in self._layout.levels]
-        # Where request and answer have other levels, a path is one of the request's.
         by_depth = [tests.get(kind) for kind in (answered if len(answered) >= len(asked) else asked)]
 
         def selects(path: Path) -> bool:
@@ -320,7 +328,7 @@ def session_paths(layout: Layout, request: Message, context: NodeContext) -> lis
     return [(TopicId(one.topic_name, one.topic_id), one.index) for one in sessions.partitions_of(session_id)]
 
 
-def _fields_of(layout: Layout) -> list[str]:
+def selecting_fields(layout: Layout) -> list[str]:
     """The fields of a rule that select something of such a request."""
     kinds = layout.kinds
     found: list[str] = [

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from kafkapy.faults.values import JsonValue
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Rule(RuleFields):
     """A rule that was checked: made by `Rule.parse`."""
 
@@ -57,6 +57,9 @@ class Rule(RuleFields):
             else:
                 described[name] = read.to_json(value)
         return described
+
+    def __repr__(self) -> str:
+        return f"Rule({self})"
 
     def __str__(self) -> str:
         return ", ".join(f"{name}={json.dumps(value)}" for name, value in self.described().items())

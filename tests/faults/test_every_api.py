@@ -1,0 +1,140 @@
+"""Every API and version: an error can be put at each place that its answer has for one, and the answer be encoded."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from kafkapy.apis import API_MODULES, CONTROLLER_API_MODULES
+from kafkapy.apis.served import Api
+from kafkapy.bugs import Bugs
+from kafkapy.context import Client, NodeContext
+from kafkapy.errors import CloseConnection
+from kafkapy.faults import Rule
+from kafkapy.faults.fault import Fault
+from kafkapy.faults.injection import Firing, Injection
+from kafkapy.faults.layout import TOP, Layout, layouts_of
+from kafkapy.faults.timers import RealTimers
+from kafkapy_controller.image import EMPTY_IMAGE
+from kafkapy_wire.api_keys import API_VERSIONS, ApiKey, request_class, response_class
+from kafkapy_wire.codec import decode, encode
+from kafkapy_wire.errors import ErrorCode
+from kafkapy_wire.message import Message, Struct, parse_versions
+from kafkapy_wire.uuid import Uuid
+
+SERVED = sorted({**CONTROLLER_API_MODULES, **API_MODULES}.items())
+TOPIC_ID = Uuid(bytes(15) + b"\x07")
+
+
+def filled(struct: type[Struct], version: int) -> Any:
+    """With one element in every array, and texts that are not empty."""
+    values: dict[str, Any] = {}
+    for field in struct.__fields__:
+        if version not in parse_versions(field.versions):
+            continue
+        kind = field.kind
+        if isinstance(kind, list):
+            element = kind[0]
+            values[field.name] = [filled(element, version) if isinstance(element, type) else _simple(str(element))]
+        elif isinstance(kind, type):
+            values[field.name] = filled(kind, version)
+        elif kind in ("string", "uuid"):
+            values[field.name] = _simple(kind)
+    return struct(**values)
+
+
+def _simple(kind: str) -> object:
+    return {"string": "x", "uuid": TOPIC_ID, "bytes": b""}.get(kind, 0)
+
+
+def answered(api: Api, layout: Layout, rule: dict[str, object], request: Message) -> Message | None:
+    """What a request comes to that nothing but the fault answers; None: its connection is closed."""
+    context = NodeContext(
+        cast(Any, SimpleNamespace(node_id=1, metadata=SimpleNamespace(image=EMPTY_IMAGE))), Client("L", "::1", 1, "::1")
+    )
+    context.api_version = layout.version
+    fault = Fault(1, Rule.parse({"sender": "anyone", **rule}))
+    met = fault.meet(api.key, request, context)
+    assert met is not None, "the rule meets the request"
+    injection = Injection(api, request, context, RealTimers(Bugs()))
+    injection.add(Firing(fault, *met))
+    try:
+        response = _result(injection.before())
+        if response is None:
+            response = response_class(api.key)()  # of the entries that are left: none
+        return _result(injection.after(response))
+    except CloseConnection:
+        return None
+
+
+def _result(steps: Any) -> Message | None:
+    try:
+        next(steps)
+    except StopIteration as end:
+        return cast("Message | None", end.value)
+    raise AssertionError("nothing is to be waited for")
+
+
+def errors_at(layout: Layout, response: Message, place: str) -> list[int]:
+    if place == TOP:
+        assert layout.top_error is not None
+        return [getattr(response, layout.top_error)]
+    structs: list[Any] = [response]
+    for level in layout.levels:
+        assert level.answered is not None
+        structs = [entry for struct in structs for entry in getattr(struct, level.answered.name)]
+        if level.kind == place:
+            assert level.error is not None
+            return [getattr(entry, level.error) for entry in structs]
+    raise AssertionError(place)
+
+
+@pytest.mark.parametrize(("key", "module"), SERVED, ids=[API_VERSIONS[key].message_name for key, _ in SERVED])
+def test_an_error_at_each_place_of_the_answer(key: ApiKey, module: str) -> None:
+    api = Api(key, module)
+    name = API_VERSIONS[key].message_name
+    for layout in layouts_of(key):
+        version = layout.version
+        request = decode(request_class(key), encode(filled(request_class(key), version), version), version)
+        for place in layout.errors_at:
+            rule = {
+                "api": name,
+                "version": version,
+                "error": "CLUSTER_AUTHORIZATION_FAILED",
+                "at": place,
+                "message": "m",
+            }
+            response = answered(api, layout, rule, request)
+            if response is None:
+                assert key is ApiKey.PRODUCE, "only acks=0 has no answer"
+                continue
+            response = decode(response_class(key), encode(response, version), version)
+            codes = errors_at(layout, response, place)
+            assert set(codes) <= {ErrorCode.CLUSTER_AUTHORIZATION_FAILED}, (version, place)
+            depth = layout.depth_of(place)
+            assert codes or depth > layout.requested_depth, f"{name} v{version} at {place}: the entry is in the answer"
+
+
+def test_the_fields_that_select_something_of_each_api() -> None:
+    """Whoever adds an API sees what rules can select of it."""
+    found = {}
+    for key, _ in SERVED:
+        layout = layouts_of(key)[-1]
+        kinds = [kind for kind, _ in layout.asked]
+        found[API_VERSIONS[key].message_name] = (sorted(layout.given_once), kinds, list(layout.errors_at))
+    assert found["Produce"] == (["transactional_id"], ["topic", "partition"], ["partition"])
+    assert found["Fetch"] == ([], ["topic", "partition"], ["top", "partition"])
+    assert found["Metadata"] == ([], ["topic"], ["top", "topic", "partition"])
+    assert found["OffsetFetch"] == ([], ["group", "topic", "partition"], ["group", "partition"])
+    assert found["TxnOffsetCommit"] == (["group", "member", "transactional_id"], ["topic", "partition"], ["partition"])
+    assert found["LeaveGroup"] == (["group"], ["member"], ["top", "member"])
+    assert found["AddPartitionsToTxn"] == ([], ["transactional_id", "topic", "partition"], ["top", "partition"])
+    assert found["WriteTxnMarkers"] == ([], ["producer", "topic", "partition"], ["partition"])
+    assert found["FindCoordinator"] == ([], ["key"], ["key"])
+    assert found["DescribeConfigs"] == ([], ["resource"], ["resource"])
+    assert found["DeleteGroups"] == ([], ["group"], ["group"])
+    assert found["JoinGroup"] == (["group", "member"], [], ["top"])
+    without_place = {name for name, (_, _, places) in found.items() if not places}
+    assert without_place == set(), "every answer has a place for an error"
