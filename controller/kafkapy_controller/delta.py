@@ -24,6 +24,7 @@ from kafkapy_controller.image import (
 )
 from kafkapy_controller.layered_map import LayeredMap
 from kafkapy_controller.metadata_records import MetadataRecord
+from kafkapy_controller.topic_changes import TopicChange
 from kafkapy_controller.topic_names import metric_name
 from kafkapy_wire.record_formats import metadata as m
 from kafkapy_wire.uuid import Uuid
@@ -58,8 +59,7 @@ class MetadataDelta:
     def __init__(self, base: MetadataImage = EMPTY_IMAGE) -> None:
         self.base = base
         """The image before it."""
-        # Topic id -> (name, partitions by index), or None: deleted. Partitions arrive one record at a time.
-        self._changed_topics: dict[Uuid, tuple[str, dict[int, PartitionImage]] | None] = {}
+        self._changed_topics: dict[Uuid, TopicChange | None] = {}  # None: deleted
         self._changed_configs: dict[ConfigResource, dict[str, str]] = {}  # settings of each now; empty: none
         self._maps: dict[str, dict[Any, Any]] = {}
         self._next_producer_id = base.next_producer_id
@@ -112,7 +112,7 @@ class MetadataDelta:
     def created_topics(self) -> list[str]:
         """Names, in the order of their records. One that was deleted and created again is also in `deleted_topics`."""
         known = self.base.topics_by_id
-        return [change[0] for topic_id, change in self._changed_topics.items() if change and topic_id not in known]
+        return [change.name for topic_id, change in self._changed_topics.items() if change and topic_id not in known]
 
     @property
     def changed_configs(self) -> AbstractSet[ConfigResource]:
@@ -123,24 +123,16 @@ class MetadataDelta:
         """(topic, partition) of every partition that is new or differs from the base image."""
         changed: list[tuple[str, int]] = []
         for topic_id, change in self._changed_topics.items():
-            if change is None:
-                continue
-            name, partitions = change
-            before = self.base.topics_by_id.get(topic_id)
-            old = before.partitions if before else ()
-            changed += [(name, i) for i in sorted(partitions) if i >= len(old) or old[i] is not partitions[i]]
+            if change is not None:
+                before = self.base.topics_by_id.get(topic_id)
+                changed += [(change.name, index) for index in change.differing(before.partitions if before else ())]
         return changed
 
     def _apply_topics(self) -> dict[str, Any]:
         base, changed = self.base, {}
         for topic_id, change in self._changed_topics.items():
             if change is not None:
-                name, partitions = change
-                try:
-                    in_order = tuple([partitions[i] for i in range(len(partitions))])
-                except KeyError as missing:
-                    raise ValueError(f"partition {missing} of topic {name} was not made, but later ones were") from None
-                changed[topic_id] = TopicImage(name, topic_id, in_order)
+                changed[topic_id] = TopicImage(change.name, topic_id, change.partitions())
         by_name = {topic.name: topic for topic in changed.values()}
         # Deletions first: a topic that was created again under its name must not be removed with the old one.
         gone = self.deleted_topics
@@ -178,10 +170,10 @@ class MetadataDelta:
     # Topics and partitions
 
     def _replay_topic(self, record: m.TopicRecord) -> None:
-        self._changed_topics[record.topic_id] = (record.name, {})
+        self._changed_topics[record.topic_id] = TopicChange(record.name)
 
     def _replay_remove_topic(self, record: m.RemoveTopicRecord) -> None:
-        name, _ = self._topic(record.topic_id)
+        name = self._topic(record.topic_id).name
         before = self.base.topics_by_id.get(record.topic_id)
         if before is not None:
             self._changed_topics[record.topic_id] = None
@@ -193,19 +185,19 @@ class MetadataDelta:
         if self._configs(resource):
             self._changed_configs[resource] = {}
 
-    def _topic(self, topic_id: Uuid) -> tuple[str, dict[int, PartitionImage]]:
+    def _topic(self, topic_id: Uuid) -> TopicChange:
         """The topic as replayed so far, ready to be changed. Raises KeyError: no such topic id."""
         change = self._changed_topics.get(topic_id)
         if change is None:
             if topic_id in self._changed_topics:
                 raise KeyError(topic_id)
             topic = self.base.topics_by_id[topic_id]
-            change = self._changed_topics[topic_id] = (topic.name, dict(enumerate(topic.partitions)))
+            change = self._changed_topics[topic_id] = TopicChange(topic.name, topic.partitions)
         return change
 
     def _replay_partition(self, record: m.PartitionRecord) -> None:
         replicas = tuple(record.replicas)
-        self._topic(record.topic_id)[1][record.partition_id] = PartitionImage(
+        self._topic(record.topic_id)[record.partition_id] = PartitionImage(
             replicas=replicas,
             isr=tuple(record.isr),
             leader=record.leader,
@@ -221,7 +213,7 @@ class MetadataDelta:
         )
 
     def _replay_partition_change(self, record: m.PartitionChangeRecord) -> None:
-        partitions = self._topic(record.topic_id)[1]
+        partitions = self._topic(record.topic_id)
         partitions[record.partition_id] = merge_partition_change(partitions[record.partition_id], record)
 
     def _replay_clear_elr(self, record: m.ClearElrRecord) -> None:
@@ -231,13 +223,13 @@ class MetadataDelta:
             if change is None:
                 names.pop(topic_id, None)
             else:
-                names[topic_id] = change[0]
+                names[topic_id] = change.name
         for topic_id, name in names.items():
             if record.topic_name in ("", name):
                 self._clear_elr(topic_id)
 
     def _clear_elr(self, topic_id: Uuid) -> None:
-        _, partitions = self._topic(topic_id)
+        partitions = self._topic(topic_id)
         for index, partition in partitions.items():
             if partition.eligible_leader_replicas or partition.last_known_elr:
                 partitions[index] = partition._replace(
