@@ -17,9 +17,9 @@ class ClusterProcesses:
     """Nodes 1, 2, ..., each a process with a server.properties of its own; static voters, one cluster id for all.
 
     `controllers`: so many nodes are controllers only, and the others only brokers. `apache`: the ids of the nodes that
-    are Apache Kafka's. `settings` by Kafka's names, for all nodes. With `namespaces` each node has an address of its
-    own, which can be cut off. With `voters_in_log` the metadata log has the voters (kraft.version 1, KIP-853): in the
-    beginning that is the first controller alone.
+    are Apache Kafka's. `settings` by Kafka's names, for all nodes, `own_settings` for one by its id. With `namespaces`
+    each node has an address of its own, which can be cut off. With `voters_in_log` the metadata log has the voters
+    (kraft.version 1, KIP-853): in the beginning that is the first controller alone.
     """
 
     def __init__(
@@ -30,6 +30,7 @@ class ClusterProcesses:
         controllers: int | None = None,
         apache: Collection[int] = (),
         settings: Mapping[str, str] | None = None,
+        own_settings: Mapping[int, Mapping[str, str]] | None = None,
         namespaces: Namespaces | None = None,
         voters_in_log: bool = False,
     ) -> None:
@@ -49,7 +50,12 @@ class ClusterProcesses:
                 APACHE if place.node_id in apache else KAFKAPY,
                 place,
                 directory / f"node-{place.node_id}",
-                server_properties(place, places, directory / f"node-{place.node_id}" / "data", values),
+                server_properties(
+                    place,
+                    places,
+                    directory / f"node-{place.node_id}" / "data",
+                    {**values, **(own_settings or {}).get(place.node_id, {})},
+                ),
                 cluster_id=CLUSTER_ID,
                 within=namespaces.within(place.host) if namespaces is not None else (),
                 format_options=_format_options(place.node_id == first) if voters_in_log else (),

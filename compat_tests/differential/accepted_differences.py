@@ -195,6 +195,27 @@ ACCEPTED: tuple[Accepted, ...] = (
         "finds nothing in it; kafkapy finds the first record",
         apache="-1",
     ),
+    *(
+        Accepted(
+            scenario,
+            where,
+            "a broker that leads in a newer epoch says so at once to a fetch that waits; Apache Kafka after the wait",
+            apache="after the wait",
+        )
+        for scenario, where in (
+            ("cluster_moves.the_preferred_leader_is_elected", "Fetch v* waits, epoch 0 at 2: (when)"),
+            ("cluster_moves.a_follower_is_moved_away", "Fetch v* waits, epoch 0 at 1: (when)"),
+        )
+    ),
+    *(
+        Accepted(
+            "cluster_administration.settings_at_any_broker",
+            f"{api} v* broker '{broker}', validate only at *: responses[{broker}].error_*",
+            "the settings of a broker can be changed at every broker; Apache Kafka's brokers take their own only",
+        )
+        for api in ("IncrementalAlterConfigs", "AlterConfigs")
+        for broker in (2, 9)
+    ),
     Accepted(
         "transactions_isolation.levels_that_are_none",
         "* isolation *",

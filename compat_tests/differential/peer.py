@@ -145,19 +145,24 @@ class Pending:
 
 @dataclass
 class Peer:
-    """One of the two brokers, as the scenarios see it. `name` is for failure messages only."""
+    """One of the two brokers, as the scenarios see it. `name` is for failure messages only.
+
+    `place` is said with each request: which broker of a cluster it is.
+    """
 
     name: str
     host: str
     port: int
     data_dir: Path | None
     transcript: list[Answer] = field(default_factory=list)
+    place: str = ""
 
     def __post_init__(self) -> None:
         self._connections: list[Connection] = []
         self._main: Connection | None = None
         self._waiting: list[Pending] = []
-        self.normaliser = Normaliser(self.host, self.port, self.data_dir)
+        data_dirs = {self.data_dir: "<data directory>"} if self.data_dir else {}
+        self.normaliser = Normaliser(self.host, {self.port: "<port>"}, data_dirs)
         self.topic_ids: dict[str, bytes] = {}
 
     def __enter__(self) -> Self:
@@ -227,7 +232,8 @@ class Peer:
         self.ask_each(type(request), lambda _: request, label, versions)
 
     def record_answer(self, pending: Pending) -> Any:
-        name = f"{API_VERSIONS[pending.key].message_name} v{pending.version} {pending.label}".rstrip()
+        what = f"{API_VERSIONS[pending.key].message_name} v{pending.version} {pending.label}"
+        name = f"{what.rstrip()} {self.place}".rstrip()
         message: Message | None = None
         plain: Plain
         if pending in self._waiting:
@@ -252,6 +258,10 @@ class Peer:
     def note(self, label: str, plain: Plain) -> None:
         """Write something else down that both brokers must agree on."""
         self.transcript.append(Answer(label, plain))
+
+    def reconnect(self) -> None:
+        """Ask on a new connection from now on: the broker was stopped."""
+        self._main = None
 
     def _forget(self, connection: Connection) -> None:
         connection.close()

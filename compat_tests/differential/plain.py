@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeAlias
 
@@ -23,7 +24,7 @@ ADDRESS_IN_TEXT = re.compile(r"(?:localhost|127\.0\.0\.1):\d+")
 # Two brokers may list these in any order: clients look them up by name. Sorted by what names an element.
 SORT_FIELDS = (
     *("name", "topic", "topic_name", "group_id", "resource_name", "partition_index", "partition", "index", "api_key"),
-    *("member_id", "producer_id", "node_id", "broker_id", "key", "log_dir", "resource_type"),
+    *("member_id", "producer_id", "node_id", "broker_id", "replica_id", "key", "log_dir", "resource_type"),
 )
 
 # Apache Kafka answers these in an order that means something: by name, page by page.
@@ -36,10 +37,11 @@ NUMBER_SETS = {"TopicData.partitions"}
 class Normaliser:
     """Turns one broker's answers into plain values. It remembers names: the same id gets the same name again."""
 
-    def __init__(self, host: str, port: int, data_dir: Path | None) -> None:
-        self._port = port
+    def __init__(self, host: str, ports: Mapping[int, str], data_dirs: Mapping[Path, str]) -> None:
+        """`ports` and `data_dirs` with the names that they get."""
+        self._ports = ports
         self._hosts = {host, "localhost", "127.0.0.1"}
-        self._data_dir = str(data_dir) if data_dir else None
+        self._data_dirs = {str(path): name for path, name in data_dirs.items()}
         self._uuids: dict[bytes, str] = {}
         self._texts: dict[str, str] = {}
         self._producer_ids: dict[int, str] = {}
@@ -84,6 +86,8 @@ class Normaliser:
                 plain[field.name] = self._producer_id(value)
             elif field.name in {"total_bytes", "usable_bytes"}:
                 plain[field.name] = "<bytes>" if value > 0 else value
+            elif field.name == "controller_id" and _names_a_broker(struct, value):
+                plain[field.name] = "<one of the brokers>"
             elif field.name == "finalized_features_epoch":
                 plain[field.name] = "<epoch>" if value > 0 else value
             else:
@@ -110,8 +114,8 @@ class Normaliser:
     def _text(self, value: str) -> str:
         for text, name in self._texts.items():
             value = value.replace(text, name)
-        if self._data_dir:
-            value = value.replace(self._data_dir, "<data directory>")
+        for path, name in self._data_dirs.items():
+            value = value.replace(path, name)
         if value in self._hosts:
             return "<host>"
         for topic_id, name in self._uuids.items():
@@ -122,8 +126,8 @@ class Normaliser:
         return ADDRESS_IN_TEXT.sub("<address>", value)
 
     def _number(self, value: int) -> Plain:
-        if value == self._port:
-            return "<port>"
+        if value in self._ports:
+            return self._ports[value]
         if abs(value - time.time() * 1000) < NOW_TOLERANCE_MS:
             return "<now>"
         return value
@@ -164,6 +168,12 @@ class Normaliser:
         if whole_bytes < len(value):
             batches.append(f"part of a batch, {len(value) - whole_bytes} bytes")
         return batches
+
+
+def _names_a_broker(struct: Struct, node_id: int) -> bool:
+    """With KRaft clients are told of any broker as the controller, since each knows the way to the active one."""
+    brokers = getattr(struct, "brokers", [])
+    return node_id in {getattr(each, "node_id", None) or getattr(each, "broker_id", None) for each in brokers}
 
 
 def _whole_batches_bytes(value: bytes | bytearray | memoryview) -> int:

@@ -14,8 +14,7 @@ import pytest
 from compat_tests.apache_kafka import ApacheKafka, jar_directory
 from compat_tests.broker import Broker
 from compat_tests.differential import scenarios
-from compat_tests.differential.accepted_differences import ACCEPTED
-from compat_tests.differential.comparison import differences, report
+from compat_tests.differential.judging import judge
 from compat_tests.differential.peer import Peer
 from compat_tests.differential.registry import SCENARIOS
 from compat_tests.kafkapy_process import KafkapyProcess
@@ -98,15 +97,4 @@ def test_both_brokers_answer_the_same(
         if bugs := tested_broker.bugs(position):
             pytest.fail(f"a bug in the broker:\n{bugs}", pytrace=False)
         told_by_apache.result()
-    assert theirs.transcript, "a scenario that asks nothing compares nothing"
-    found = list(differences(ours.transcript, theirs.transcript))
-    accepted = [entry for entry in ACCEPTED if entry.scenario == name]
-    if request.config.getoption("--broker") == "apache":
-        accepted = []
-    unexplained = [one for one in found if not any(entry.covers(one) for entry in accepted)]
-    outdated = [entry.where for entry in accepted if not any(entry.covers(one) for one in found)]
-    if unexplained:
-        text = f"{len(unexplained)} unexplained differences\n" + report(unexplained)
-        pytest.fail(text, pytrace=False)  # an assert would have pytest explain the list, which takes minutes
-    if outdated:
-        pytest.fail("accepted_differences.py lists what is no longer true: " + "; ".join(outdated), pytrace=False)
+    judge(name, ours.transcript, theirs.transcript, request.config)

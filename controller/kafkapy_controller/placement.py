@@ -1,8 +1,9 @@
 """Which brokers hold the replicas of new partitions, and which may.
 
 As in Apache Kafka: leaders go round the racks, and within a rack round its brokers; followers continue over the other
-racks, so that each rack gets its share of leaders and replicas. Brokers that are fenced may follow but not lead. Where
-the round starts is random, otherwise the first broker would lead the only partition of every small topic.
+racks, so that each rack gets its share of leaders and replicas. Brokers that are fenced may follow but not lead, those
+in controlled shutdown get no replicas until they are down, which is when they are fenced. Where the round starts is
+random, otherwise the first broker would lead the only partition of every small topic.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ def place_replicas(
     Raises KafkaError INVALID_REPLICATION_FACTOR: there are too few brokers, or all are fenced.
     """
     usable = sorted(
-        (broker for broker in brokers if broker.has_room and not broker.in_controlled_shutdown),
+        (each for each in brokers if each.has_room and (each.fenced or not each.in_controlled_shutdown)),
         key=lambda broker: broker.broker_id,
     )
     unfenced_count = sum(not broker.fenced for broker in usable)

@@ -1,6 +1,8 @@
 """DescribeProducers (API key 61), version 0: the active producers of partitions (KIP-664).
 
-Errors  UNKNOWN_TOPIC_OR_PARTITION, INVALID_TOPIC_EXCEPTION
+A follower answers what it knows, too.
+
+Errors  UNKNOWN_TOPIC_OR_PARTITION, INVALID_TOPIC_EXCEPTION, NOT_LEADER_OR_FOLLOWER (this broker has no replica)
 Differs: if a request names more than 100 partitions of a topic, one that it names twice is answered once.
 """
 
@@ -50,7 +52,7 @@ def _describe(topic: str, index: int, context: RequestContext) -> PartitionRespo
         check_topic_name(topic)
         if not context.broker.partitions.count(topic):
             raise KafkaError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, "This server does not host this topic-partition.")
-        partition = context.broker.partitions.leader(topic, index)
+        partition = context.broker.partitions.replica(topic, index)
     except KafkaError as error:
         answer.error_code = error.code
         answer.error_message = error.message

@@ -7,8 +7,10 @@ do not exist do not count towards the limit.
 Errors  UNKNOWN_TOPIC_OR_PARTITION  no such topic
         INVALID_TOPIC_EXCEPTION     not a topic's name
         INVALID_REQUEST             the request does not name the cursor's topic, or the cursor's partition is negative
-        LEADER_NOT_AVAILABLE        a partition without a leader
-        LISTENER_NOT_FOUND          the partition's leader has no listener with the name of the client's listener
+
+A partition without a leader, or whose leader has no listener with the name of the client's, has leader_id -1 and no
+error, other than in Metadata.
+
 Differs: an empty topic name is answered with INVALID_TOPIC_EXCEPTION; Apache Kafka answers UNKNOWN_SERVER_ERROR for
 every topic of such a request.
 """
@@ -116,7 +118,6 @@ def _partition(
 ) -> wire.DescribeTopicPartitionsResponsePartition:
     error = partition_error(partition, image, listener_name)
     return wire.DescribeTopicPartitionsResponsePartition(
-        error_code=error,
         partition_index=index,
         leader_id=NO_LEADER if error else partition.leader,
         leader_epoch=partition.leader_epoch,

@@ -95,9 +95,11 @@ async def handle(request: ListOffsetsRequest, context: RequestContext) -> ListOf
                     raise KafkaError(ErrorCode.INVALID_REQUEST)
                 _check_timestamp(wanted.timestamp, context.api_version)
                 partitions = context.broker.partitions
-                find = partitions.replica if request.replica_id == DEBUGGING else partitions.leader
-                partition = find(topic.name, wanted.partition_index)
-                partition.check_leader_epoch(wanted.current_leader_epoch)
+                if request.replica_id == DEBUGGING:
+                    partition = partitions.replica(topic.name, wanted.partition_index)
+                    partition.check_leader_epoch(wanted.current_leader_epoch)
+                else:
+                    partition = partitions.leader(topic.name, wanted.partition_index, wanted.current_leader_epoch)
                 await _look_up(partition, wanted, request, answer)
                 if context.api_version < FIRST_VERSION_WITH_LEADER_EPOCH:
                     answer.leader_epoch = -1

@@ -44,8 +44,7 @@ async def handle(request: OffsetForLeaderEpochRequest, context: RequestContext) 
 def _end_of_epoch(topic: str, wanted: OffsetForLeaderPartition, context: RequestContext) -> EpochEndOffset:
     answer = EpochEndOffset(partition=wanted.partition)
     try:
-        partition = context.broker.partitions.leader(topic, wanted.partition)
-        partition.check_leader_epoch(wanted.current_leader_epoch)
+        partition = context.broker.partitions.leader(topic, wanted.partition, wanted.current_leader_epoch)
         answer.leader_epoch, answer.end_offset = partition.log.end_offset_for_epoch(wanted.leader_epoch)
     except KafkaError as error:
         answer.error_code = error.code

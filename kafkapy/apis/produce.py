@@ -252,6 +252,7 @@ def _append_one(
     last_offset = -1
     try:
         partition = _find(topic, data.index, request, context)
+        _check_isr(partition, acks)
         base_offset, last_offset, log_append_time_ms, log_start_offset = partition.append_produced(
             data.records if data.records is not None else b"",
             now_ms=context.broker.clock.now_ms(),
@@ -357,6 +358,7 @@ class Appending:
             said = enlisted.get(partition, UNASKED) if enlisted else UNASKED
             if isinstance(said, NotEnlisted):
                 raise said
+            _check_isr(partition, self._request.acks)
             if isinstance(checked, KafkaError):
                 raise checked
             records = data.records if data.records is not None else b""
@@ -452,9 +454,13 @@ def _find(topic: TopicProduceData, index: int, request: ProduceRequest, context:
         partition = partitions.leader(topic.name, index)
     if partition.topic in INTERNAL_TOPICS and context.client_id != ADMIN_CLIENT_ID:
         raise KafkaError(ErrorCode.INVALID_TOPIC_EXCEPTION)
-    if request.acks == ALL and partition.is_under_min_isr:
-        raise KafkaError(ErrorCode.NOT_ENOUGH_REPLICAS)
     return partition
+
+
+def _check_isr(partition: Partition, acks: int) -> None:
+    """Raises KafkaError NOT_ENOUGH_REPLICAS."""
+    if acks == ALL and partition.is_under_min_isr:
+        raise KafkaError(ErrorCode.NOT_ENOUGH_REPLICAS)
 
 
 def error_response(request: ProduceRequest, error: KafkaError) -> ProduceResponse:

@@ -217,8 +217,6 @@ class Reading:
             if self._find(wanted) is not partition:
                 self.urgent = True
                 return
-            if wanted.current_leader_epoch >= 0:
-                partition.check_leader_epoch(wanted.current_leader_epoch)
             end_offset = self._readable_end(partition)
             if wanted.fetch_offset > end_offset:
                 self.urgent = True
@@ -259,9 +257,6 @@ class Reading:
         try:
             partition = self._find(wanted)
             data.aborted_transactions = None  # an unknown partition has an empty list instead: as in Kafka
-            # Other APIs refuse negative epochs other than -1; a fetch takes every negative epoch for "not given".
-            if wanted.current_leader_epoch >= 0:
-                partition.check_leader_epoch(wanted.current_leader_epoch)
             self.found[partition] = wanted
             if self._selector is not None and partition.leads:
                 data.preferred_read_replica = self._selector.preferred(partition, wanted.fetch_offset)
@@ -276,12 +271,17 @@ class Reading:
         self.results.append((key, data))
 
     def _find(self, wanted: FetchedPartition) -> Partition:
-        if not self._terms.by_id:
-            if self._terms.leader_only:
-                return self._partitions.leader(wanted.topic_name, wanted.index)
-            return self._partitions.replica(wanted.topic_name, wanted.index)
-        partition = self._partitions.replica_by_id(wanted.topic_id, wanted.index)
-        wanted.topic_name = partition.topic
+        """The partition, in the leader epoch that the client knows."""
+        # Other APIs refuse negative epochs other than -1; a fetch takes every negative epoch for "not given".
+        epoch = max(-1, wanted.current_leader_epoch)
+        if self._terms.by_id:
+            partition = self._partitions.replica_by_id(wanted.topic_id, wanted.index)
+            wanted.topic_name = partition.topic
+        elif self._terms.leader_only:
+            return self._partitions.leader(wanted.topic_name, wanted.index, epoch)
+        else:
+            partition = self._partitions.replica(wanted.topic_name, wanted.index)
+        partition.check_leader_epoch(epoch)
         return partition
 
     def _note_error(self, data: PartitionData, wanted: FetchedPartition, error: KafkaError) -> None:

@@ -89,8 +89,8 @@ class ReplicaReading(Reading):
 
     def _find(self, wanted: FetchedPartition) -> Partition:
         if not self._terms.by_id:
-            return self._partitions.leader(wanted.topic_name, wanted.index)
-        partition = self._partitions.leader_by_id(wanted.topic_id, wanted.index)
+            return self._partitions.leader(wanted.topic_name, wanted.index, max(-1, wanted.current_leader_epoch))
+        partition = self._partitions.leader_by_id(wanted.topic_id, wanted.index, max(-1, wanted.current_leader_epoch))
         wanted.topic_name = partition.topic
         return partition
 

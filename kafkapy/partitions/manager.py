@@ -77,23 +77,29 @@ class PartitionManager:
 
     # -- one partition
 
-    def leader(self, topic: str, index: int) -> Partition:
-        """The partition, which this broker leads.
+    def leader(self, topic: str, index: int, current_leader_epoch: int = -1) -> Partition:
+        """The partition, which this broker leads, in the leader epoch that the client knows (-1: it knows none).
 
-        Raises KafkaError: UNKNOWN_TOPIC_OR_PARTITION, NOT_LEADER_OR_FOLLOWER, KAFKA_STORAGE_ERROR.
+        Raises KafkaError: UNKNOWN_TOPIC_OR_PARTITION, KAFKA_STORAGE_ERROR, FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH,
+        NOT_LEADER_OR_FOLLOWER. As in Apache Kafka a follower looks at the epoch before it says that it does not lead:
+        a client whose metadata is older learns that it is.
         """
         partition = self._by_name.get((topic, index))
         if partition is None:
             partition = self._open(topic, index)
+        if current_leader_epoch != -1:
+            partition.check_leader_epoch(current_leader_epoch)
         if not partition.leads:
             raise KafkaError(ErrorCode.NOT_LEADER_OR_FOLLOWER)
         return partition
 
-    def leader_by_id(self, topic_id: Uuid, index: int) -> Partition:
+    def leader_by_id(self, topic_id: Uuid, index: int, current_leader_epoch: int = -1) -> Partition:
         """As `leader`, but UNKNOWN_TOPIC_ID, or UNKNOWN_TOPIC_OR_PARTITION if only the partition is unknown."""
         partition = self._by_id.get((topic_id, index))
         if partition is None:
             partition = self.replica_by_id(topic_id, index)
+        if current_leader_epoch != -1:
+            partition.check_leader_epoch(current_leader_epoch)
         if not partition.leads:
             raise KafkaError(ErrorCode.NOT_LEADER_OR_FOLLOWER)
         return partition

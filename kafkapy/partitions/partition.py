@@ -343,7 +343,10 @@ class Partition(Replica):
     def _propose_isr(self, followers: Followers, isr: Iterable[int]) -> None:
         changes = self._shared.isr_changes
         if changes is not None:
-            proposal = followers.propose(isr, leader_epoch=self.leader_epoch, partition_epoch=self.partition_epoch)
+            # In the order of their ids, as Apache Kafka does: clients are shown the ISR as its leader has proposed it.
+            proposal = followers.propose(
+                sorted(isr), leader_epoch=self.leader_epoch, partition_epoch=self.partition_epoch
+            )
             changes.submit(self, proposal)
 
     def isr_changed(

@@ -2,6 +2,9 @@
 
 acks=1     the leader has stored them: at once, or after the fsync that flush.messages asks for
 acks=all   the high watermark has passed them: the whole ISR has them
+
+An answer with an error still says where the records were appended, as in Apache Kafka: they are in the leader's log.
+Only if the disk has failed, it does not.
 """
 
 from __future__ import annotations
@@ -61,16 +64,18 @@ class AckWait:
         if answer is None:
             return  # its timeout was over before
         if error is not None:
-            _refuse(answer, error.code)
+            answer.error_code = error.code
+            if error.code is ErrorCode.KAFKA_STORAGE_ERROR:  # the fsync belongs to the append
+                answer.base_offset = answer.log_start_offset = answer.log_append_time_ms = -1
             self._lost_lead = self._lost_lead or error.code is ErrorCode.NOT_LEADER_OR_FOLLOWER
         elif self._acks == ALL and partition.had_too_few_acks:
-            _refuse(answer, ErrorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND)
+            answer.error_code = ErrorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND
         if self._begun and not self._waiting:
             self._finish()
 
     def _time_is_up(self) -> None:
         for answer in self._waiting.values():
-            _refuse(answer, ErrorCode.REQUEST_TIMED_OUT)
+            answer.error_code = ErrorCode.REQUEST_TIMED_OUT
         self._waiting.clear()
         self._finish()
 
@@ -81,8 +86,3 @@ class AckWait:
             self._on_lost_lead(self._response)
         if not self.pending.settled:
             self.pending.answer(self._response)
-
-
-def _refuse(answer: PartitionProduceResponse, code: ErrorCode) -> None:
-    answer.error_code = code
-    answer.base_offset = answer.log_start_offset = answer.log_append_time_ms = -1

@@ -62,6 +62,13 @@ def test_brokers_that_shut_down_or_are_cordoned_get_nothing() -> None:
     assert place(image, 4, 1) == [(3,)] * 4
 
 
+def test_a_broker_that_was_shut_down_counts_as_any_other_that_is_down() -> None:
+    """Otherwise three brokers, of which one is restarted, could not hold a topic of three replicas."""
+    image = cluster([1, 2, 3], fenced=[3])
+    image = apply(image, [m.BrokerRegistrationChangeRecord(broker_id=3, broker_epoch=0, in_controlled_shutdown=1)])
+    assert sorted(place(image, 1, 3)[0]) == [1, 2, 3]
+
+
 @pytest.mark.parametrize(
     ("fenced", "replication", "message"),
     [

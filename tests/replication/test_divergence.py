@@ -95,7 +95,7 @@ def test_an_empty_disk_is_filled(lab: ReplicationLab) -> None:
     assert lab[2].values() == []
     lab.pass_time(2_000)
     assert lab[2].values() == [b"%d" % number for number in range(5)]
-    assert lab.state().isr == (1, 3, 2)
+    assert lab.state().isr == (1, 2, 3)
 
 
 def test_an_older_disk_catches_up_and_what_it_alone_has_goes(lab: ReplicationLab, tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ def test_a_follower_that_may_join_later_is_asked_about_with_each_fetch(lab: Repl
     lab.register(2, fenced=False)
     lab.publish()
     lab.pass_time(600)
-    assert lab.state().isr == (1, 3, 2)
+    assert lab.state().isr == (1, 2, 3)
 
 
 def test_the_log_start_reaches_followers_without_records(lab: ReplicationLab) -> None:

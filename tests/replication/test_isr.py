@@ -57,6 +57,13 @@ def test_a_proposal_names_the_epochs_of_the_brokers(proposing: Proposing) -> Non
     assert (asked.leader_epoch, asked.partition_epoch, asked.leader_recovery_state) == (0, 0, 0)
 
 
+def test_the_isr_is_proposed_in_the_order_of_the_brokers_ids(tmp_path: Path) -> None:
+    """As Apache Kafka's leaders do: Metadata shows the ISR in this order."""
+    lab = PartitionLab(tmp_path, replicas=(HERE, OTHER, 3), isr=(3, HERE))
+    lab.partition.follower_fetched(OTHER, 0, now_ms=lab.now_ms, broker_epoch=0)
+    assert [proposal.isr for proposal in lab.proposals] == [(HERE, OTHER, 3)]
+
+
 def test_until_the_answer_the_high_watermark_waits_for_the_larger_isr(proposing: Proposing) -> None:
     lab = proposing.lab
     lab.now_ms += LAG_MS + 1  # the follower is not about to join for having been caught up

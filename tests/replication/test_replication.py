@@ -42,7 +42,7 @@ def test_a_follower_that_is_cut_off_leaves_the_isr_and_comes_back(lab: Replicati
     assert (lab.state().isr, code_of(answer)) == ((1, 3), ErrorCode.NONE)
     lab.cut = set()
     lab.pass_time(2_000)
-    assert lab.state().isr == (1, 3, 2)
+    assert lab.state().isr == (1, 2, 3)
     assert lab[2].values() == [b"a"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from compat_tests.differential.cluster_peer import elections
 from compat_tests.differential.peer import Peer
 from compat_tests.differential.registry import scenario
 from compat_tests.differential.scenarios.administration import update
@@ -35,11 +36,6 @@ FEATURES = (
 def moves(topic: str, *wanted: tuple[int, list[int] | None]) -> AlterPartitionReassignmentsRequest:
     partitions = [ReassignablePartition(partition_index=index, replicas=replicas) for index, replicas in wanted]
     return AlterPartitionReassignmentsRequest(topics=[ReassignableTopic(name=topic, partitions=partitions)])
-
-
-def elections(topic: str, *partitions: int, election_type: int = 0) -> ElectLeadersRequest:
-    chosen = [TopicPartitions(topic=topic, partitions=list(partitions))]
-    return ElectLeadersRequest(election_type=election_type, topic_partitions=chosen)
 
 
 @scenario

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from compat_tests.differential.cluster_peer import elections
 from compat_tests.differential.peer import Peer
 from compat_tests.differential.registry import scenario
-from compat_tests.differential.scenarios.cluster_changes import elections, moves
+from compat_tests.differential.scenarios.cluster_changes import moves
 from compat_tests.differential.scenarios.fetch import fetch, filled, partition
 from compat_tests.differential.scenarios.fetch_waiting import answered
 from compat_tests.differential.scenarios.group_offsets import commit
