@@ -125,6 +125,24 @@ def test_who_pretends_to_be_a_follower_gets_nothing_and_leaves_nothing(version: 
     assert lab[1].awaited._waiting.keys() <= {2, 3}
 
 
+@pytest.mark.parametrize(("fetch_offset", "last_fetched_epoch"), [(7, -1), (1, 0), (1, 3)])
+def test_a_broker_without_a_replica_is_not_told_to_truncate(
+    fetch_offset: int, last_fetched_epoch: int, lab: ReplicationLab
+) -> None:
+    """This leader has yet to hear that the broker has one, or will hear that it leads no more."""
+    lab.change(leader=1)
+    asked = FetchPartition(
+        partition=0, current_leader_epoch=1, fetch_offset=fetch_offset, last_fetched_epoch=last_fetched_epoch
+    )
+    request = FetchRequest(
+        topics=[FetchTopic(topic_id=TOPIC_ID, partitions=[asked])], replica_state=ReplicaState(replica_id=9)
+    )
+    answer = lab[1].handle(request, 17)
+    assert isinstance(answer, FetchResponse)
+    data = answer.responses[0].partitions[0]
+    assert (data.error_code, data.diverging_epoch.epoch) == (ErrorCode.UNKNOWN_LEADER_EPOCH, -1)
+
+
 def test_the_fetch_of_an_earlier_run_of_a_broker_is_refused(lab: ReplicationLab) -> None:
     lab.register(2, epoch=9)
     lab.publish()
