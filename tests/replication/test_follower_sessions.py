@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from kafkapy.fetching.fetch_key import FetchKey
+from kafkapy.fetching.follower_progress import FollowerProgress
 from kafkapy.fetching.replica_reading import ReplicaReading
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.fetch import FetchPartition, FetchRequest, FetchResponse, FetchTopic, ReplicaState
@@ -106,6 +108,32 @@ def test_what_a_session_watches_ends_with_it(lab: ReplicationLab) -> None:
     for session_id in list(sessions._sessions):
         sessions._drop(session_id)
     assert not partition.is_watched
+
+
+def test_a_session_that_was_given_up_watches_nothing(lab: ReplicationLab) -> None:
+    """Each lost answer ends one. Its watchers would be called with each append, until the cache is full."""
+    partition = lab[1].partition()
+    watched = len(partition._append_watchers)
+    for _ in range(5):
+        lab.forget_requests_to(lab[1])
+        lab.pass_time(2_000)
+    lab.produce(1, b"a")
+    lab.run()
+    assert lab[2].values() == [b"a"]
+    assert len(partition._append_watchers) == watched
+
+
+def test_a_fetch_that_outlives_its_session_watches_nothing(lab: ReplicationLab) -> None:
+    for broker_id in (2, 3):
+        lab[broker_id].crash()
+    partition = lab[1].partition()
+    progress = FollowerProgress()
+    key = FetchKey((TOPIC_ID, 0))
+    progress.begin_fetch(2, [key], 0)
+    progress.close()
+    watched = len(partition._append_watchers)
+    progress.found(key, partition)
+    assert len(partition._append_watchers) == watched
 
 
 @pytest.mark.parametrize("version", [12, 14, 17])
