@@ -131,7 +131,10 @@ class BrokerPart:
         store.close(self._partitions.high_watermarks(), broker_epoch=epoch)
 
     async def start(self, parts: ExitStack, nursery: trio.Nursery) -> None:
-        """Register the broker, recover its logs, follow the metadata. Raises StartupError, StoreError, KafkaError."""
+        """Register the broker, recover its logs, follow the metadata; `join` comes when it can be asked.
+
+        Raises StartupError, StoreError, KafkaError.
+        """
         if self._quorum.is_alone:
             self._follow_metadata()
             await self._recover(self._quorum.store)
@@ -164,7 +167,15 @@ class BrokerPart:
         nursery.start_soon(assignments.run)
         await self._recover(self._quorum.store)
         self._assemble(parts)
-        lifecycle.ready()
+
+    async def join(self) -> None:
+        """Have a part in the partitions, in a cluster: returns when the controller has unfenced this broker.
+
+        Clients and followers come as soon as they hear of it: before, the logs are recovered and the ports open.
+        """
+        if self.lifecycle is not None:
+            self.lifecycle.ready()
+            await self.lifecycle.unfenced()
 
     async def _keep_session_among_others(self, lifecycle: BrokerLifecycle) -> None:
         """Send heartbeats once there is another node, whose controller may become the active one."""

@@ -12,6 +12,7 @@ import pytest
 import trio
 
 from kafkapy.cluster import Cluster, Member, members_of
+from kafkapy.metadata.broker_lifecycle import BrokerLifecycle
 from kafkapy.node import Node
 from kafkapy.settings import Settings
 from kafkapy.settings.given import GivenTopic
@@ -312,6 +313,40 @@ async def test_a_record_that_cannot_be_read_ends_a_node_in_order_and_is_named(tm
         for node_id, failure in made.failures.items():
             assert f"node-{node_id}/__cluster_metadata-0/00000000000000000000.log" in str(failure)
             assert f"offset {offset}" in str(failure)
+
+
+@cluster_test
+async def test_a_broker_can_be_connected_to_when_it_asks_to_be_unfenced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The controller may make it lead at once, and followers and clients come."""
+    ready = BrokerLifecycle.ready
+    connected = []
+
+    def connect_and_be_ready(lifecycle: BrokerLifecycle) -> None:
+        (endpoint,) = lifecycle._registration.endpoints
+        with socket.socket() as sock:
+            connected.append(sock.connect_ex((endpoint.host, endpoint.port)))
+        ready(lifecycle)
+
+    monkeypatch.setattr(BrokerLifecycle, "ready", connect_and_be_ready)
+    async with cluster(tmp_path, members_of(2, controllers=1)):
+        assert connected == [0, 0]
+
+
+@cluster_test
+async def test_a_node_whose_disk_fails_hands_over_what_it_leads(tmp_path: Path) -> None:
+    """Otherwise its partitions would have no leader until its session ends."""
+    async with cluster(tmp_path, settings={"broker.session.timeout.ms": "600000"}) as made:
+        await create(made, 1, "t")
+        first = partition(made, 1, "t").leader
+        assert await produce(made, "t", b"first") == 0
+        other = next(node_id for node_id in made.running if node_id != first)
+        made.nodes[first].disk.lost("the data directory is gone")
+        await until(lambda: partition(made, other, "t").leader not in (first, -1))
+        await until(lambda: first in made.failures)
+        assert "the data directory is gone" in str(made.failures[first])
+        assert await produce(made, "t", b"second") == 1
 
 
 @cluster_test
