@@ -42,7 +42,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from kafkapy.fetching.reading import OTHER_LEADER, READ_AT_ONCE_MAX, FetchTerms, Reading
-from kafkapy.fetching.sessions import wanted_in_turns, wanted_partitions
+from kafkapy.fetching.sessions import FollowerId, wanted_in_turns, wanted_partitions
 from kafkapy.fetching.waiting import Fetching, LongFetching
 from kafkapy.metadata.current_leaders import current_leader
 from kafkapy.partitions.opening import OPENED_AT_ONCE_MAX, open_in_turns, to_be_opened
@@ -95,9 +95,8 @@ def handle(
     broker = context.broker
     version = context.api_version
     replica_id = request.replica_id if version < FIRST_VERSION_WITH_REPLICA_STATE else request.replica_state.replica_id
-    plan = broker.fetch_sessions.begin(
-        request, version, broker.clock.monotonic_ms(), wanted, is_follower=replica_id >= 0
-    )
+    follower = None if replica_id < 0 else FollowerId(replica_id, context.client_id)
+    plan = broker.fetch_sessions.begin(request, version, broker.clock.monotonic_ms(), wanted, follower=follower)
     if plan.error:
         return FetchResponse(error_code=plan.error)
     partitions = plan.partitions

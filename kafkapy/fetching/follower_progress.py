@@ -30,6 +30,7 @@ class FollowerProgress:
         "_committed",
         "_fetched_ms",
         "_follower_id",
+        "_is_closed",
         "_key_of",
         "_news_count",
         "_partition_of",
@@ -45,6 +46,7 @@ class FollowerProgress:
         self._partition_of: dict[FetchKey, Partition] = {}
         self._follower_id = -1
         self._fetched_ms = 0
+        self._is_closed = False
         self._tell: Callable[[Partition, bool], None] | None = None
         self._tell_commit: Callable[[Partition, bool], None] | None = None
         # Bound once: every partition of the session holds them.
@@ -75,7 +77,12 @@ class FollowerProgress:
         return [self._partition_of[key] for key in self.unread if key in self._partition_of]
 
     def found(self, key: FetchKey, partition: Partition) -> None:
-        """A partition of the session was found: watch it, until the session ends or forgets it."""
+        """A partition of the session was found: watch it, until the session ends or forgets it.
+
+        A fetch that is read in turns may outlive its session.
+        """
+        if self._is_closed:
+            return
         known = self._partition_of.get(key)
         if known is partition:
             return
@@ -127,6 +134,7 @@ class FollowerProgress:
 
     def close(self) -> None:
         """The session has ended."""
+        self._is_closed = True
         for partition in self._key_of:
             partition.unwatch(self)
         self._key_of, self._partition_of, self.unread = {}, {}, {}

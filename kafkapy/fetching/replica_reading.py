@@ -100,6 +100,8 @@ class ReplicaReading(Reading):
     def _fill(self, data: PartitionData, partition: Partition, wanted: FetchedPartition, room: int) -> None:
         log = partition.log
         offset = wanted.fetch_offset
+        # First: who has no replica here must not truncate, or begin anew, by what this leader answers.
+        partition.check_follower(self.follower_id, wanted.current_leader_epoch)
         if wanted.last_fetched_epoch >= 0:
             divergence = divergence_of(partition, wanted)
             if divergence is not None:

@@ -7,7 +7,7 @@ partitions go into the response.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from kafkapy.fetching.fetch_key import FetchKey
 from kafkapy.turns import Turn
@@ -29,6 +29,14 @@ PARTITIONS_PER_SESSION_MAX = 10_000
 """A fetch of more gets no session, and names them all each time."""
 PARTITIONS_MAX = 1_000_000
 """Of all sessions together: 250 MB."""
+
+
+class FollowerId(NamedTuple):
+    """Which fetcher of which broker a session is for: with num.replica.fetchers a broker has several, and each has a
+    client id of its own."""
+
+    broker_id: int
+    client_id: str | None
 
 
 class FetchedPartition:
@@ -92,7 +100,7 @@ class FetchedPartition:
 class FetchSession:
     """The partitions of one consumer, in the order in which they are read."""
 
-    __slots__ = ("created_ms", "epoch", "id", "last_used_ms", "partitions", "progress", "uses_topic_ids")
+    __slots__ = ("created_ms", "epoch", "follower", "id", "last_used_ms", "partitions", "progress", "uses_topic_ids")
 
     def __init__(
         self,
@@ -101,13 +109,15 @@ class FetchSession:
         now_ms: float,
         *,
         uses_topic_ids: bool,
+        follower: FollowerId | None = None,
         progress: FollowerProgress | None = None,
     ) -> None:
-        """`progress` is given for a follower's."""
+        """`follower` and `progress` are given for a follower's."""
         self.id = session_id
         self.epoch = 1  # the session epoch that the next request must have
         self.partitions = partitions
         self.uses_topic_ids = uses_topic_ids
+        self.follower = follower
         self.progress = progress
         self.created_ms = self.last_used_ms = now_ms
 
@@ -167,13 +177,15 @@ class FetchSessionCache:
     """All sessions of a node, at most `slots` of them.
 
     When it is full, a session that was not used for `eviction_ms` makes room, and for a follower the oldest one of a
-    consumer does; otherwise the newcomer gets none, which is an ordinary answer (session id 0).
+    consumer does; otherwise the newcomer gets none, which is an ordinary answer (session id 0). A follower that begins
+    a session has given up its former one: that one would watch all its partitions, at a cost with each append.
     """
 
     def __init__(self, *, slots: int, eviction_ms: int, rng: Random) -> None:
         self._slots = slots
         self._eviction_ms = eviction_ms
         self._sessions: dict[int, FetchSession] = {}
+        self._of_followers: dict[FollowerId, int] = {}
         self._partition_count = 0
         self._random = rng
 
@@ -192,11 +204,12 @@ class FetchSessionCache:
         now_ms: float,
         wanted: dict[FetchKey, FetchedPartition] | None = None,
         *,
-        is_follower: bool = False,
+        follower: FollowerId | None = None,
     ) -> FetchPlan:
         """Find or make the session of `request`; its epoch moves on at once.
 
-        `wanted`: the result of `wanted_partitions` for the request, if the caller has it.
+        `wanted`: the result of `wanted_partitions` for the request, if the caller has it. `follower`: who it is, if it
+        is no consumer.
         """
         session_id, epoch = request.session_id, request.session_epoch
         if epoch in (INITIAL_EPOCH, FINAL_EPOCH):
@@ -205,7 +218,7 @@ class FetchSessionCache:
             partitions = wanted_partitions(request) if wanted is None else wanted
             if epoch == FINAL_EPOCH:
                 return FetchPlan(partitions)
-            return FetchPlan(partitions, session=self._create(partitions, version, now_ms, is_follower))
+            return FetchPlan(partitions, session=self._create(partitions, version, now_ms, follower))
         session = self._sessions.get(session_id)
         if session is None:
             return FetchPlan({}, error=ErrorCode.FETCH_SESSION_ID_NOT_FOUND)
@@ -222,7 +235,8 @@ class FetchSessionCache:
         if not session.partitions:
             self._drop(session.id)
             return FetchPlan({})
-        if len(session.partitions) > PARTITIONS_PER_SESSION_MAX:
+        grows_too_much = len(session.partitions) > count and self._partition_count > PARTITIONS_MAX
+        if grows_too_much or len(session.partitions) > PARTITIONS_PER_SESSION_MAX:
             self._drop(session_id)
             return FetchPlan({}, error=ErrorCode.FETCH_SESSION_ID_NOT_FOUND)
         session.last_used_ms = now_ms
@@ -251,23 +265,28 @@ class FetchSessionCache:
                     session.progress.forget(FetchKey((name, index)))
 
     def _create(
-        self, partitions: dict[FetchKey, FetchedPartition], version: int, now_ms: float, is_follower: bool
+        self, partitions: dict[FetchKey, FetchedPartition], version: int, now_ms: float, follower: FollowerId | None
     ) -> FetchSession | None:
+        if follower is not None and (former := self._of_followers.get(follower)) is not None:
+            self._drop(former)
         if len(partitions) > PARTITIONS_PER_SESSION_MAX:
             return None
-        is_full = len(self._sessions) >= self._slots or self._partition_count + len(partitions) > PARTITIONS_MAX
-        if is_full and not self._evict(now_ms, is_follower):
-            return None
+        while len(self._sessions) >= self._slots or self._partition_count + len(partitions) > PARTITIONS_MAX:
+            if not self._evict(now_ms, for_follower=follower is not None):
+                return None
         session_id = INVALID_SESSION_ID
         while session_id == INVALID_SESSION_ID or session_id in self._sessions:
             session_id = self._random.randint(1, 0x7FFF_FFFF)
         progress = None
-        if is_follower:
+        if follower is not None:
             from kafkapy.fetching.follower_progress import FollowerProgress
 
             progress = FollowerProgress()
+            self._of_followers[follower] = session_id
         by_id = version >= TOPIC_IDS_VERSION
-        session = FetchSession(session_id, partitions, now_ms, uses_topic_ids=by_id, progress=progress)
+        session = FetchSession(
+            session_id, partitions, now_ms, uses_topic_ids=by_id, follower=follower, progress=progress
+        )
         self._sessions[session_id] = session
         self._partition_count += len(partitions)
         return session
@@ -276,13 +295,15 @@ class FetchSessionCache:
         session = self._sessions.pop(session_id, None)
         if session is not None:
             self._partition_count -= len(session.partitions)
+            if session.follower is not None:
+                del self._of_followers[session.follower]
             if session.progress is not None:
                 session.progress.close()
 
-    def _evict(self, now_ms: float, is_follower: bool) -> bool:
+    def _evict(self, now_ms: float, *, for_follower: bool) -> bool:
         stalest = min(self._sessions.values(), key=lambda session: session.last_used_ms, default=None)
         if stalest is not None and now_ms - stalest.last_used_ms < self._eviction_ms:
-            consumers = [session for session in self._sessions.values() if is_follower and session.progress is None]
+            consumers = [session for session in self._sessions.values() if for_follower and session.progress is None]
             stalest = min(consumers, key=lambda session: session.last_used_ms, default=None)
         if stalest is None:
             return False

@@ -2,7 +2,8 @@
 
 A port that is open has a working broker, or controller, behind it. Ports are bound first, as their numbers are
 registered. Then the metadata is loaded, and controllers are served, so that the quorum can elect a leader. A broker
-registers, recovers its logs and loads its coordinators; when it has its part in its partitions, clients are served.
+registers and recovers its logs. In a cluster it then serves, and asks to be unfenced: it is asked for what it leads as
+soon as it does. One that is alone loads its coordinators first.
 """
 
 from __future__ import annotations
@@ -176,10 +177,7 @@ class Node:
                         await nursery.start(quorum.run, self.bugs)
                         await quorum.join()
                     if self.settings.now.quorum.is_broker:
-                        await self._start_broker(parts, nursery, quorum)
-                        context_of = partial(RequestContext, self.broker)
-                        self._meet_faults(self.dispatcher, self.broker, parts)
-                        self._serve(at_brokers, Service(self.dispatcher, context_of))
+                        await self._start_broker(parts, nursery, quorum, at_brokers)
                     elif quorum.is_alone:
                         nursery.start_soon(quorum.run, self.bugs)
                         await quorum.register_controller()
@@ -247,7 +245,9 @@ class Node:
     async def _stop_after(self, failed: trio.Event, why: Callable[[], str]) -> None:
         await failed.wait()
         self.stopping.set()
-        await self.clock.sleep(DRAIN_SECONDS * 1_000)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self.hand_over)  # else what it leads would have no leader until its session ends
+            nursery.start_soon(self.clock.sleep, DRAIN_SECONDS * 1_000)
         raise ShutdownError(why())
 
     def _why_metadata_failed(self) -> str:
@@ -340,8 +340,8 @@ class Node:
         else:
             quorum.metadata_log.resign()
 
-    async def _start_broker(self, parts: ExitStack, nursery: trio.Nursery, quorum: QuorumPart) -> None:
-        """Start all that a broker needs. Raises StartupError."""
+    async def _start_broker(self, parts: ExitStack, nursery: trio.Nursery, quorum: QuorumPart, bound: Bound) -> None:
+        """Start all that a broker needs, and serve. Raises StartupError."""
         part = self._broker_part
         try:
             await part.start(parts, nursery)
@@ -360,12 +360,18 @@ class Node:
         for send in part.senders:
             nursery.start_soon(send)
         nursery.start_soon(self.log_cleaning.run)
-        if part.lifecycle is not None:
-            await part.lifecycle.unfenced()
+        self._meet_faults(self.dispatcher, broker, parts)
+        serve = partial(self._serve, bound, Service(self.dispatcher, partial(RequestContext, broker)))
+        if not quorum.is_alone:
+            # As in Apache Kafka, before the controller makes it lead anything. Until then clients are told of others.
+            serve()
+        await part.join()
         loaded = trio.Event()
         nursery.start_soon(self._load_coordinators, loaded)
         await self.clock.wait(loaded, COORDINATORS_LOAD_SECONDS * 1_000)
         await self._create_topics(quorum)
+        if quorum.is_alone:  # then the first client finds all as it will be
+            serve()
 
     async def hand_over(self) -> None:
         """Have other brokers lead what this one leads, if there are any; the node is to stop. Bounded in time."""

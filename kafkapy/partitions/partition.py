@@ -287,6 +287,18 @@ class Partition(Replica):
 
     # -- followers
 
+    def check_follower(self, replica_id: int, current_leader_epoch: int = -1) -> Followers:
+        """What is known of the followers, of which a broker that fetches must be one.
+
+        Raises KafkaError: as far as this leader knows, it has no replica of this partition in this epoch
+        (UNKNOWN_LEADER_EPOCH, or NOT_LEADER_OR_FOLLOWER if it names no epoch).
+        """
+        followers = self._followers
+        if followers is None or replica_id not in followers:
+            names_epoch = current_leader_epoch >= 0
+            raise KafkaError(ErrorCode.UNKNOWN_LEADER_EPOCH if names_epoch else ErrorCode.NOT_LEADER_OR_FOLLOWER)
+        return followers
+
     def follower_fetched(
         self,
         replica_id: int,
@@ -298,14 +310,10 @@ class Partition(Replica):
         current_leader_epoch: int = -1,
     ) -> None:
         """A follower asks for records from `fetch_offset`, so it has all records below; its log begins at
-        `log_start_offset`. Raises KafkaError UNKNOWN_LEADER_EPOCH: as far as this leader knows, it has no replica of
-        this partition in this epoch, NOT_LEADER_OR_FOLLOWER if it names no epoch; NOT_LEADER_OR_FOLLOWER, too, if the
-        fetch comes from an earlier run of the broker.
+        `log_start_offset`. Raises KafkaError as `check_follower` does; NOT_LEADER_OR_FOLLOWER, too, if the fetch comes
+        from an earlier run of the broker.
         """
-        followers = self._followers
-        if followers is None or replica_id not in followers:
-            names_epoch = current_leader_epoch >= 0
-            raise KafkaError(ErrorCode.UNKNOWN_LEADER_EPOCH if names_epoch else ErrorCode.NOT_LEADER_OR_FOLLOWER)
+        followers = self.check_follower(replica_id, current_leader_epoch)
         if self._shared.brokers.is_stale(replica_id, broker_epoch):
             raise KafkaError(ErrorCode.NOT_LEADER_OR_FOLLOWER)
         has_moved = followers.fetched(

@@ -99,13 +99,24 @@ class Then(Enum):
 class Followed:
     """One partition that is fetched. `due_ms`: not before then."""
 
-    __slots__ = ("asked_offset", "delay_ms", "due_ms", "is_in_sync", "leader_epoch", "partition", "stage")
+    __slots__ = (
+        "asked_offset",
+        "asked_start_offset",
+        "delay_ms",
+        "due_ms",
+        "is_in_sync",
+        "leader_epoch",
+        "partition",
+        "stage",
+    )
 
     def __init__(self, partition: Partition) -> None:
         self.partition = partition
         self.leader_epoch = partition.leader_epoch
         self.stage = Stage.FETCHING
         self.asked_offset = -1
+        self.asked_start_offset = -1
+        """What the leader was last told of the log start, which retention may have moved since."""
         self.due_ms = 0.0
         self.delay_ms = 0.0
         """How long the last wait was, if nothing has succeeded since."""
@@ -153,8 +164,10 @@ class Fetcher:
         self.unflushed: list[Partition] = []
         """Those that flush.messages asks to sync before the next request, which tells the leader what they have."""
         self._outage_ms = 0.0  # how long the last wait was, if the leader has not answered since
-        self.needs_checkpoint = False
-        """A log was truncated by `add`: its recovery point must be on the disk before the next answer is worked on."""
+        self._needs_checkpoint = False
+        """Logs were truncated: their recovery points must be on the disk before anything is appended to them. A
+        failover may truncate thousands at once, and the checkpoint has all logs: it is written once for an answer.
+        """
 
     def __len__(self) -> int:
         return len(self._followed)
@@ -179,7 +192,7 @@ class Fetcher:
                 partition.truncate_to(partition.high_watermark, now_ms=wall_ms)
             except StorageError as error:
                 self._storage_failed(key, followed, error, now_ms)
-            self.needs_checkpoint = True
+            self._needs_checkpoint = True
 
     def remove(self, key: Key) -> None:
         """Do not follow the partition any more."""
@@ -227,6 +240,7 @@ class Fetcher:
             followed = self._followed[key]
             log = followed.partition.log
             followed.asked_offset = offset = log.log_end_offset
+            followed.asked_start_offset = log.log_start_offset
             wanted[key] = FetchPartition(
                 partition=key[1],
                 current_leader_epoch=followed.leader_epoch,
@@ -290,11 +304,18 @@ class Fetcher:
 
         Partitions may be added and removed between two steps.
         """
+        yield from self._checkpoint_if_needed()
         if isinstance(answer, FetchResponse):
             yield from self._take_fetched(answer, now_ms, wall_ms)
         elif isinstance(answer, ListOffsetsResponse):
             assert isinstance(request, ListOffsetsRequest), request
             yield from self._take_offsets(request, answer, now_ms, wall_ms)
+        yield from self._checkpoint_if_needed()
+
+    def _checkpoint_if_needed(self) -> Iterator[Then]:
+        if self._needs_checkpoint:
+            self._needs_checkpoint = False
+            yield Then.CHECKPOINT
 
     def _take_fetched(self, response: FetchResponse, now_ms: float, wall_ms: int) -> Iterator[Then]:
         if response.error_code in SESSION_ERRORS:
@@ -329,6 +350,9 @@ class Fetcher:
     def _is_still_asked(self, followed: Followed) -> bool:
         return followed.is_current and followed.partition.log.log_end_offset == followed.asked_offset
 
+    def _is_still_followed(self, key: Key, followed: Followed) -> bool:
+        return followed.is_current and self._followed.get(key) is followed
+
     def _take_partition(
         self, key: Key, followed: Followed, data: PartitionData, now_ms: float, wall_ms: int
     ) -> Iterator[Then]:
@@ -342,11 +366,10 @@ class Fetcher:
             return
         followed.delay_ms = 0.0
         if data.diverging_epoch.epoch >= 0:
-            yield from self._truncate(key, followed, data, now_ms, wall_ms)
+            self._truncate(key, followed, data, now_ms, wall_ms)
             return
-        start_offset = partition.log.log_start_offset
         for piece in _pieces(data.records):
-            if not (followed.is_current and self._followed.get(key) is followed):
+            if not self._is_still_followed(key, followed):
                 return  # another leader, while others had their turn
             try:
                 self._append(partition, piece, data, wall_ms)
@@ -358,13 +381,15 @@ class Fetcher:
                 # The leader's log begins within a batch, after DeleteRecords: the batch comes whole.
                 partition.start_over_at(error.first_offset, now_ms=wall_ms)
                 yield Then.CHECKPOINT
+                if not self._is_still_followed(key, followed):
+                    return  # another leader, while the checkpoint was written
                 self._append(partition, piece, data, wall_ms)
             yield Then.TURN
         if partition.must_flush:
             self.unflushed.append(partition)
         end_offset = partition.log.log_end_offset
         followed.is_in_sync = end_offset >= data.high_watermark
-        if end_offset != followed.asked_offset or partition.log.log_start_offset != start_offset:
+        if end_offset != followed.asked_offset or partition.log.log_start_offset != followed.asked_start_offset:
             self._changed[key] = None
 
     def _append(self, partition: Partition, piece: memoryview, data: PartitionData, wall_ms: int) -> None:
@@ -377,9 +402,7 @@ class Fetcher:
         if len(piece) and self._quota.is_for(partition):
             self._quota.record(len(piece))
 
-    def _truncate(
-        self, key: Key, followed: Followed, data: PartitionData, now_ms: float, wall_ms: int
-    ) -> Iterator[Then]:
+    def _truncate(self, key: Key, followed: Followed, data: PartitionData, now_ms: float, wall_ms: int) -> None:
         partition, diverging = followed.partition, data.diverging_epoch
         log, high_watermark = partition.log, partition.high_watermark
         before = log.log_end_offset, log.leader_epochs.latest_epoch
@@ -398,20 +421,18 @@ class Fetcher:
             high_watermark,
         )
         self._changed[key] = None
-        yield Then.CHECKPOINT
+        self._needs_checkpoint = True
 
     def _refused(self, key: Key, followed: Followed, code: int, now_ms: float) -> None:
         if code == ErrorCode.FENCED_LEADER_EPOCH:
             self._give_up(key, followed, f"leader epoch {followed.leader_epoch} is over", level=logging.INFO)
             return
         name = ErrorCode(code).name if code in ErrorCode.__members__.values() else str(code)
-        if code not in NOT_YET_KNOWN:
-            logger.error("%s: broker %d answers a fetch with %s", followed.partition, self.source_id, name)
-        else:
-            logger.debug("%s: broker %d does not lead it yet (%s)", followed.partition, self.source_id, name)
         if code in NOT_YET_KNOWN:
+            logger.debug("%s: broker %d does not lead it yet (%s)", followed.partition, self.source_id, name)
             self._try_soon(key, followed, now_ms)
         else:
+            logger.error("%s: broker %d answers a fetch with %s", followed.partition, self.source_id, name)
             self._back_off(key, followed, now_ms)
 
     def _delay(self, key: Key, followed: Followed, now_ms: float, delay_ms: float) -> None:
@@ -470,7 +491,7 @@ class Fetcher:
                 if key is None or followed is None or followed.stage is not stage or not self._is_still_asked(followed):
                     continue
                 try:
-                    yield from self._take_offset(key, followed, answer, now_ms, wall_ms)
+                    self._take_offset(key, followed, answer, now_ms, wall_ms)
                 except StorageError as error:
                     self._storage_failed(key, followed, error, now_ms)
                 yield Then.TURN
@@ -481,7 +502,7 @@ class Fetcher:
 
     def _take_offset(
         self, key: Key, followed: Followed, answer: ListOffsetsPartitionResponse, now_ms: float, wall_ms: int
-    ) -> Iterator[Then]:
+    ) -> None:
         """Raises StorageError."""
         if answer.error_code or answer.offset < 0:
             self._refused(key, followed, answer.error_code or ErrorCode.UNKNOWN_SERVER_ERROR, now_ms)
@@ -515,7 +536,7 @@ class Fetcher:
             self._try_soon(key, followed, now_ms)
             return
         self._fetch_on(key, followed)
-        yield Then.CHECKPOINT
+        self._needs_checkpoint = True
 
 
 def _pieces(records: Records | None) -> Iterator[memoryview]:

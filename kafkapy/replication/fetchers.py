@@ -95,11 +95,11 @@ class Fetchers:
                 if not await self._wait(lane, fetcher):
                     return
                 continue
-            answer = await connection.ask(request, self._settings.now.replication.replica_socket_timeout_ms)
-            if answer is None:
-                fetcher.lost(self._clock.monotonic_ms())
-                continue
             try:
+                answer = await connection.ask(request, self._settings.now.replication.replica_socket_timeout_ms)
+                if answer is None:
+                    fetcher.lost(self._clock.monotonic_ms())
+                    continue
                 await self._take(fetcher, request, answer)
             except Exception as error:
                 # A bug costs these partitions a while, but not the replication of the others.
@@ -118,9 +118,6 @@ class Fetchers:
         return False
 
     async def _take(self, fetcher: Fetcher, request: FetchRequest | ListOffsetsRequest, answer: Message) -> None:
-        if fetcher.needs_checkpoint:
-            fetcher.needs_checkpoint = False
-            await self._write_checkpoint()
         turn = Turn()
         now_ms, wall_ms = self._clock.monotonic_ms(), self._clock.now_ms()
         for then in fetcher.take(request, answer, now_ms=now_ms, wall_ms=wall_ms):

@@ -12,6 +12,8 @@ import pytest
 import trio
 
 from kafkapy.cluster import Cluster, Member, members_of
+from kafkapy.errors import StartupError
+from kafkapy.metadata.broker_lifecycle import BrokerLifecycle
 from kafkapy.node import Node
 from kafkapy.settings import Settings
 from kafkapy.settings.given import GivenTopic
@@ -258,6 +260,54 @@ async def test_a_broker_says_whether_its_last_run_ended_in_order(
 
 
 @cluster_test
+async def test_a_broker_whose_files_are_gone_does_not_say_that_its_last_run_ended_in_order(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It would be eligible to lead without records."""
+    caplog.set_level("INFO", "kafkapy.controller")
+    async with cluster(tmp_path, settings=FAST) as made:
+        await create(made, 1, "t")
+        await produce(made, "t", b"first")
+        await until(lambda: made.nodes[3].broker.partitions.replica("t", 0).high_watermark == 1)
+        await made.stop(3)
+        rmtree(tmp_path / "node-3" / "t-0")
+        caplog.clear()
+        await made.start(3)
+        assert "its last run did not end in order" in caplog.text
+        await until(lambda: set(partition(made, 1, "t").isr) == {1, 2, 3})
+
+
+@pytest.mark.parametrize("clean", [False, True])
+@cluster_test
+async def test_a_broker_that_has_lost_its_metadata_gets_it_again(
+    clean: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It has never voted, and the controllers say which topics there are."""
+    async with cluster(tmp_path, members_of(1, controllers=1), FAST, durable=True) as made:
+        async with connect(made.nodes[1]) as client:
+            await client.create_topic("t")
+            await client.produce("t", b"first")
+        await (made.stop(1) if clean else made.kill(1))
+        rmtree(tmp_path / "node-1" / "__cluster_metadata-0")
+        node = await made.start(1)
+        assert "this broker gets the metadata from the controllers again" in caplog.text
+        async with connect(node) as client:
+            assert await client.values("t") == [b"first"]
+            assert await client.produce("t", b"second") == 1
+
+
+@cluster_test
+async def test_a_controller_that_has_lost_its_metadata_does_not_start(tmp_path: Path) -> None:
+    async with cluster(tmp_path, settings=FAST) as made:
+        await create(made, 1, "t")
+        await until(lambda: (tmp_path / "node-3" / "t-0").exists())
+        await made.stop(3)
+        rmtree(tmp_path / "node-3" / "__cluster_metadata-0")
+        with pytest.raises(StartupError, match="another directory, which the other nodes fill"):
+            await made.start(3)
+
+
+@cluster_test
 async def test_controllers_can_have_nodes_of_their_own(tmp_path: Path) -> None:
     members = members_of(2, controllers=1, racks=("a", "b"))
     async with cluster(tmp_path, members) as made, connect(made.nodes[1]) as client:
@@ -312,6 +362,40 @@ async def test_a_record_that_cannot_be_read_ends_a_node_in_order_and_is_named(tm
         for node_id, failure in made.failures.items():
             assert f"node-{node_id}/__cluster_metadata-0/00000000000000000000.log" in str(failure)
             assert f"offset {offset}" in str(failure)
+
+
+@cluster_test
+async def test_a_broker_can_be_connected_to_when_it_asks_to_be_unfenced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The controller may make it lead at once, and followers and clients come."""
+    ready = BrokerLifecycle.ready
+    connected = []
+
+    def connect_and_be_ready(lifecycle: BrokerLifecycle) -> None:
+        (endpoint,) = lifecycle._registration.endpoints
+        with socket.socket() as sock:
+            connected.append(sock.connect_ex((endpoint.host, endpoint.port)))
+        ready(lifecycle)
+
+    monkeypatch.setattr(BrokerLifecycle, "ready", connect_and_be_ready)
+    async with cluster(tmp_path, members_of(2, controllers=1)):
+        assert connected == [0, 0]
+
+
+@cluster_test
+async def test_a_node_whose_disk_fails_hands_over_what_it_leads(tmp_path: Path) -> None:
+    """Otherwise its partitions would have no leader until its session ends."""
+    async with cluster(tmp_path, settings={"broker.session.timeout.ms": "600000"}) as made:
+        await create(made, 1, "t")
+        first = partition(made, 1, "t").leader
+        assert await produce(made, "t", b"first") == 0
+        other = next(node_id for node_id in made.running if node_id != first)
+        made.nodes[first].disk.lost("the data directory is gone")
+        await until(lambda: partition(made, other, "t").leader not in (first, -1))
+        await until(lambda: first in made.failures)
+        assert "the data directory is gone" in str(made.failures[first])
+        assert await produce(made, "t", b"second") == 1
 
 
 @cluster_test

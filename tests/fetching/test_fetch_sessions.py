@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import random
 
+import pytest
+
 from kafkapy.fetching.fetch_key import FetchKey
-from kafkapy.fetching.sessions import FINAL_EPOCH, INITIAL_EPOCH, FetchPlan, FetchSessionCache
+from kafkapy.fetching.sessions import FINAL_EPOCH, INITIAL_EPOCH, FetchPlan, FetchSessionCache, FollowerId
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.fetch import FetchPartition, FetchRequest, FetchTopic, ForgottenTopic, PartitionData
 
@@ -146,6 +148,44 @@ def test_a_full_cache_gives_no_session_until_one_is_stale() -> None:
     assert sessions.begin(request(1), VERSION, 500).session_id == 0
     assert sessions.begin(request(1), VERSION, 2_000).session_id != 0
     assert len(sessions) == 1
+
+
+def test_a_follower_has_one_session_for_each_of_its_fetchers() -> None:
+    sessions = cache()
+    fetchers = [FollowerId(2, "broker-2-fetcher-0"), FollowerId(2, "broker-2-fetcher-1"), FollowerId(3, None)]
+    for _ in range(3):
+        for follower in fetchers:
+            assert sessions.begin(request(0, 1), VERSION, 0, follower=follower).session_id
+    assert len(sessions) == 3
+
+
+def test_a_session_that_a_follower_has_closed_is_not_that_of_its_next_one() -> None:
+    sessions = cache()
+    follower = FollowerId(2, None)
+    first = sessions.begin(request(0), VERSION, 0, follower=follower).session_id
+    sessions.begin(request(0, session_id=first, epoch=FINAL_EPOCH), VERSION, 0, follower=follower)
+    assert len(sessions) == 0
+    second = sessions.begin(request(0), VERSION, 0, follower=follower).session_id
+    assert not sessions.begin(request(session_id=second, epoch=1), VERSION, 0, follower=follower).error
+
+
+def test_a_follower_makes_all_the_room_that_its_partitions_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kafkapy.fetching.sessions.PARTITIONS_MAX", 6)
+    sessions = cache()
+    for index in range(6):
+        open_session(sessions, index)
+    assert sessions.begin(request(0, 1, 2, 3), VERSION, 0).session_id == 0
+    assert sessions.begin(request(0, 1, 2, 3), VERSION, 0, follower=FollowerId(2, None)).session_id
+    assert len(sessions) == 3
+
+
+def test_a_session_does_not_grow_beyond_what_all_may_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kafkapy.fetching.sessions.PARTITIONS_MAX", 6)
+    sessions = cache()
+    small, large = open_session(sessions, 0), open_session(sessions, 1, 2, 3, 4, 5)
+    grown = sessions.begin(request(1, session_id=small, epoch=1), VERSION, 0)
+    assert grown.error is ErrorCode.FETCH_SESSION_ID_NOT_FOUND
+    assert not sessions.begin(request(session_id=large, epoch=1), VERSION, 0).error
 
 
 def test_epochs_wrap_to_one() -> None:

@@ -10,9 +10,10 @@ import pytest
 import trio
 import trio.testing
 
-from kafkapy.peers import PeerUnavailable
+from kafkapy.peers import Peers, PeerUnavailable
 from kafkapy.peers.peer import Peer
 from kafkapy.peers.peer_socket import RECEIVED_AT_ONCE, SMALL_BYTES
+from kafkapy.turns import Turn
 from kafkapy_wire.api_keys import ApiKey
 from kafkapy_wire.codec import decode_from, encode
 from kafkapy_wire.messages.api_versions import ApiVersion, ApiVersionsResponse
@@ -209,3 +210,59 @@ async def test_closing_a_peer_ends_the_wait_for_its_answer() -> None:
         nursery.start_soon(close)
         with pytest.raises(PeerUnavailable, match="lost the connection"):
             await ask(peer)
+
+
+@trio_test
+async def test_a_long_answer_is_decoded_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A follower of ten thousand partitions gets one when it begins a session."""
+    monkeypatch.setattr("kafkapy.turns.TURN_SECONDS", 0.0)
+    partitions = [PartitionData(partition_index=index, records=b"") for index in range(5_000)]
+    body = encode(FetchResponse(responses=[FetchableTopicResponse(topic_id=TOPIC_ID, partitions=partitions)]), VERSION)
+
+    async def answer(stream: trio.SocketStream, correlation_id: int) -> None:
+        await stream.send_all(struct.pack(">iix", 5 + len(body), correlation_id) + body)
+
+    shared = 0
+    share = Turn.share
+
+    async def count_and_share(turn: Turn) -> None:
+        nonlocal shared
+        shared += 1
+        await share(turn)
+
+    monkeypatch.setattr(Turn, "share", count_and_share)
+    async with other_node(answer) as (_, peer):
+        answered = await ask(peer)
+    assert [each.partition_index for each in answered.responses[0].partitions] == list(range(5_000))
+    assert shared >= 5
+
+
+@pytest.mark.parametrize("garbage", [b"\0", bytes(100)])
+@trio_test
+async def test_bytes_behind_a_long_answer_are_no_answer(garbage: bytes) -> None:
+    async def answer(stream: trio.SocketStream, correlation_id: int) -> None:
+        frame = fetched(100_000, correlation_id) + garbage
+        await stream.send_all(struct.pack(">i", len(frame) - 4) + frame[4:])
+
+    async with other_node(answer) as (_, peer):
+        with pytest.raises(PeerUnavailable, match="sent an invalid answer to FETCH"):
+            await ask(peer)
+
+
+@trio_test
+async def test_connections_to_where_a_node_was_are_closed() -> None:
+    """It comes back at another address each time."""
+
+    async def answer(stream: trio.SocketStream, correlation_id: int) -> None:
+        await stream.send_all(fetched(10, correlation_id))
+
+    peers = Peers(lambda _: None, client_id="test")
+    asked = []
+    for _ in range(3):
+        async with other_node(answer) as (_, at):
+            asked.append(peers.at(at.host, at.port, "fetch"))
+            await ask(asked[-1])
+            held = [peer for peer in asked if peer._socket is not None]
+            assert held == asked[-1:]
+        await trio.testing.wait_all_tasks_blocked()
+    peers.close()

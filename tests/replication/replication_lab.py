@@ -183,10 +183,11 @@ class LabBroker:
 
     # -- as a server
 
-    def handle(self, request: Message, version: int) -> Pending[Any] | Message:
+    def handle(self, request: Message, version: int, client_id: str | None = None) -> Pending[Any] | Message:
         """The answer to a request that has passed the codec; pending if it waits."""
         context = RequestContext(self.broker, Client("PLAINTEXT", "127.0.0.1", 50_000, "127.0.0.1"))
         context.api_version = version
+        context.client_id = client_id
         received = decode(type(request), encode(request, version), version)
         module: Any = {FetchRequest: fetch, ListOffsetsRequest: list_offsets, ProduceRequest: produce}[type(request)]
         answer: Any = module.handle(received, context)
@@ -396,7 +397,8 @@ class ReplicationLab:
         if not source.live or (broker.id, source.id) in self.cut:
             fetcher.lost(self.clock.monotonic_ms())
             return True
-        broker.in_flight[lane] = InFlight(request, source.handle(request, VERSIONS[type(request)]))
+        answer = source.handle(request, VERSIONS[type(request)], f"replica-fetcher-{lane.number}")
+        broker.in_flight[lane] = InFlight(request, answer)
         return True
 
     def _take(self, broker: LabBroker, lane: Lane, fetcher: Fetcher) -> bool:

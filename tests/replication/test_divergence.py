@@ -7,6 +7,7 @@ from pathlib import Path
 
 from kafkapy.replication.fetcher import Then
 from kafkapy_wire.errors import ErrorCode
+from tests.partitions.partition_lab import batch
 from tests.replication.replication_lab import LAG_MS, ReplicationLab, code_of
 
 
@@ -166,6 +167,25 @@ def test_the_recovery_point_is_noted_before_anything_is_appended_to_a_truncated_
     checkpoint = steps.index((Then.CHECKPOINT, 1))
     assert all(end_offset <= 2 for _, end_offset in steps[:checkpoint])
     assert steps[-1][1] == 3
+
+
+def test_one_checkpoint_for_all_logs_that_an_answer_truncates(tmp_path: Path) -> None:
+    """It has the recovery points of all logs: one for each truncated log would take a failover of thousands minutes."""
+    lab = ReplicationLab(tmp_path, 2, partition_count=20)
+    lab.run()
+    for index in range(20):
+        lab[2].partition(index).append_from_leader(
+            batch(b"lost"), leader_high_watermark=0, leader_log_start_offset=0, now_ms=0
+        )
+    steps: list[Then] = []
+    lab.on_step = lambda _, then: steps.append(then)
+    for index in range(20):
+        lab.change(index, leader=1, tell=False)
+    lab.publish()
+    lab.pass_time(1_000)
+    assert [lab[2].values(index) for index in range(20)] == [[]] * 20
+    assert steps.count(Then.CHECKPOINT) == 1
+    lab.close()
 
 
 def test_without_leader_epochs_what_may_not_be_committed_goes(lab: ReplicationLab) -> None:

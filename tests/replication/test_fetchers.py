@@ -64,7 +64,7 @@ class Network:
         self.purposes.add((broker_id, purpose))
         if broker_id in self.down:
             raise PeerUnavailable(f"broker {broker_id} is not running")
-        return Source(self.lab[broker_id])
+        return Source(self.lab[broker_id], purpose)
 
     async def ask(self, request: Message, *, timeout_ms: float) -> Message:
         assert isinstance(request, AlterPartitionRequest)
@@ -99,13 +99,14 @@ class Network:
 class Source:
     """A connection to one broker."""
 
-    def __init__(self, broker: LabBroker) -> None:
+    def __init__(self, broker: LabBroker, purpose: str) -> None:
         self._broker = broker
+        self._purpose = purpose
 
     async def ask(self, request: Message, *, timeout_ms: float) -> Message:
         assert timeout_ms == 30_000, "replica.socket.timeout.ms"
         version = VERSIONS[type(request)]
-        answer = self._broker.handle(request, version)
+        answer = self._broker.handle(request, version, self._purpose)
         if isinstance(answer, Pending):
             answer = await answer.wait()
         await trio.lowlevel.checkpoint()

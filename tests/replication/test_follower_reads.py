@@ -188,6 +188,14 @@ def test_deleted_records_are_gone_from_all_replicas_when_it_is_answered(racks: R
     assert [racks[broker_id].partition().log.log_start_offset for broker_id in (1, 2, 3)] == [1, 1, 1]
 
 
+def test_a_deletion_that_the_retention_of_a_follower_has_made_before_is_answered(racks: ReplicationLab) -> None:
+    racks.run()
+    racks[2].partition().delete_records_before(1, now_ms=0)
+    response = delete(racks, lambda: racks.pass_time(500))
+    assert response.topics[0].partitions[0].error_code == ErrorCode.NONE
+    assert response.topics[0].partitions[0].low_watermark == 1
+
+
 def test_a_deletion_that_a_live_follower_does_not_make_times_out(racks: ReplicationLab) -> None:
     racks.cut = {(2, 1)}
     racks.forget_requests_to(racks[1])

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from kafkapy.fetching.fetch_key import FetchKey
+from kafkapy.fetching.follower_progress import FollowerProgress
 from kafkapy.fetching.replica_reading import ReplicaReading
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.fetch import FetchPartition, FetchRequest, FetchResponse, FetchTopic, ReplicaState
@@ -108,6 +110,32 @@ def test_what_a_session_watches_ends_with_it(lab: ReplicationLab) -> None:
     assert not partition.is_watched
 
 
+def test_a_session_that_was_given_up_watches_nothing(lab: ReplicationLab) -> None:
+    """Each lost answer ends one. Its watchers would be called with each append, until the cache is full."""
+    partition = lab[1].partition()
+    watched = len(partition._append_watchers)
+    for _ in range(5):
+        lab.forget_requests_to(lab[1])
+        lab.pass_time(2_000)
+    lab.produce(1, b"a")
+    lab.run()
+    assert lab[2].values() == [b"a"]
+    assert len(partition._append_watchers) == watched
+
+
+def test_a_fetch_that_outlives_its_session_watches_nothing(lab: ReplicationLab) -> None:
+    for broker_id in (2, 3):
+        lab[broker_id].crash()
+    partition = lab[1].partition()
+    progress = FollowerProgress()
+    key = FetchKey((TOPIC_ID, 0))
+    progress.begin_fetch(2, [key], 0)
+    progress.close()
+    watched = len(partition._append_watchers)
+    progress.found(key, partition)
+    assert len(partition._append_watchers) == watched
+
+
 @pytest.mark.parametrize("version", [12, 14, 17])
 def test_who_pretends_to_be_a_follower_gets_nothing_and_leaves_nothing(version: int, lab: ReplicationLab) -> None:
     asked = FetchPartition(partition=0, fetch_offset=0, partition_max_bytes=1_000)
@@ -123,6 +151,24 @@ def test_who_pretends_to_be_a_follower_gets_nothing_and_leaves_nothing(version: 
     assert answer.responses[0].partitions[0].error_code == ErrorCode.NOT_LEADER_OR_FOLLOWER
     assert len(lab[1].partition()._append_watchers) == watched
     assert lab[1].awaited._waiting.keys() <= {2, 3}
+
+
+@pytest.mark.parametrize(("fetch_offset", "last_fetched_epoch"), [(7, -1), (1, 0), (1, 3)])
+def test_a_broker_without_a_replica_is_not_told_to_truncate(
+    fetch_offset: int, last_fetched_epoch: int, lab: ReplicationLab
+) -> None:
+    """This leader has yet to hear that the broker has one, or will hear that it leads no more."""
+    lab.change(leader=1)
+    asked = FetchPartition(
+        partition=0, current_leader_epoch=1, fetch_offset=fetch_offset, last_fetched_epoch=last_fetched_epoch
+    )
+    request = FetchRequest(
+        topics=[FetchTopic(topic_id=TOPIC_ID, partitions=[asked])], replica_state=ReplicaState(replica_id=9)
+    )
+    answer = lab[1].handle(request, 17)
+    assert isinstance(answer, FetchResponse)
+    data = answer.responses[0].partitions[0]
+    assert (data.error_code, data.diverging_epoch.epoch) == (ErrorCode.UNKNOWN_LEADER_EPOCH, -1)
 
 
 def test_the_fetch_of_an_earlier_run_of_a_broker_is_refused(lab: ReplicationLab) -> None:

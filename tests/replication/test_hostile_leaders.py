@@ -232,6 +232,20 @@ def test_a_leader_that_changes_between_two_turns_of_an_answer(hostile: Hostile) 
     assert hostile.follower.partition().log.log_end_offset == PIECE_BATCHES_MAX
 
 
+@pytest.mark.parametrize("leader", [1, 2])
+def test_a_leader_that_changes_while_a_checkpoint_is_written(leader: int, hostile: Hostile) -> None:
+    """The log has begun anew, within a batch of the old leader: what the new one has there nobody knows."""
+    hostile.follower.partition().start_over_at(2, now_ms=0)
+    request = hostile.request()
+    assert isinstance(request, FetchRequest)
+    assert request.topics[0].partitions[0].fetch_offset == 2
+    steps = hostile.fetcher.take(request, response(records=batch(b"a", b"b", b"c")), now_ms=0.0, wall_ms=0)
+    assert next(steps) is Then.CHECKPOINT
+    hostile.lab.change(leader=leader)
+    assert list(steps) == [Then.TURN]
+    assert hostile.values == []
+
+
 @pytest.mark.parametrize("seed", range(30))
 def test_random_bytes_are_survived(seed: int, hostile: Hostile, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.CRITICAL)

@@ -178,9 +178,8 @@ class ClusterNode(Process):
         housekeeping = Housekeeping(broker, self.quorum.store, self.bugs, fsync=True)
         for each in (housekeeping, broker.flusher, broker.replication):
             nursery.start_soon(each.run)
-        if part.lifecycle is not None:
-            await part.lifecycle.unfenced()
         self.serves_brokers = True
+        await part.join()
         self.trace("serves")
 
     def kill(self) -> None:
