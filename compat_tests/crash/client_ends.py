@@ -33,6 +33,12 @@ OWN_ENDS = (
         r"^stuck in `self\.producer\.send_offsets_to_transaction\(.*CALL_TIMEOUT_SECONDS\)`, "
         r"(?:[2-9]\d|\d{3,}) s after it wrote its last line$",
     ),
+    # franz-go 1.22 asks another time when the coordinator cannot be reached, but not when the broker that it asks for
+    # the coordinator cannot be: a node that is down, or cut off.
+    OwnEnd(
+        "franz-go gave up as it reached no broker to ask for a coordinator",
+        r"^unable to dial: dial tcp [\d.]+:\d+: (?:connect: connection refused|i/o timeout)$",
+    ),
 )
 
 

@@ -27,6 +27,7 @@ def test_a_client_that_the_test_made_anew_is_no_news() -> None:
     [
         "python: rdkafka_txnmgr.c:1: function: Assertion `rk->rk_eos.txn_req_cnt > 0' failed.",
         f"stuck in `{IN_TRANSACTION}`, 101 s after it wrote its last line",
+        "unable to dial: dial tcp 10.0.0.1:9092: connect: connection refused",
     ],
 )
 def test_ends_that_no_broker_can_prevent_are_counted(error: str) -> None:
