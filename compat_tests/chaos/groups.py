@@ -14,62 +14,50 @@ from typing import Any
 from confluent_kafka import ConsumerGroupState, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
-from compat_tests.cluster.looking import admin_client, kafka_errors
+from compat_tests.chaos.committed import Address, CommittedOffsets, NotTold, Place
 from compat_tests.crash.clients import Client
 from compat_tests.crash.history_file import HistoryFile
 
 ASK_SECONDS = 5.0
 REST_SECONDS_MAX = 60.0
+PAUSE_SECONDS = 0.2
 EXAMPLES = 5
-
-Place = tuple[str, int]
 
 
 class GroupWatch(Client):
     """Asks again and again where each group stands. `members` is how many it has, by group.
 
-    Committed offsets are asked for by kafka-python: librdkafka 2.16 ends the process when an admin client is told that
-    the coordinator has moved (rd_kafka_handle_OffsetFetch asks a consumer group to look for it, and there is none).
+    A coordinator that was cut off tells what it knows until it hears that there is another one: an answer is compared
+    with the one before of the same broker, and at rest with the last ones of all.
     """
 
     def __init__(
         self, name: str, bootstrap: str, history: HistoryFile, seed: int, *, members: Mapping[str, int]
     ) -> None:
         super().__init__(name, bootstrap, history, seed)
-        self.bootstrap = bootstrap
+        self.offsets = CommittedOffsets(bootstrap, self.random)
         self.members = dict(members)
         self.answers = 0
         self.went_back: list[str] = []
-        self._committed: dict[str, dict[Place, int]] = {group: {} for group in members}
+        self._told: dict[tuple[str, Address], dict[Place, int]] = {}
 
     def open(self) -> None: ...
 
     def step(self) -> None:
-        with suppress(kafka_errors.KafkaError), admin_client(self.bootstrap) as client:
-            while not self.stopping.is_set():
-                self.stepped_at = time.monotonic()
-                for group in self.members:
-                    self._ask(group, client)
-                self.pause(1.0)
-        self.pause(0.1)
+        for group in self.members:
+            with suppress(NotTold):
+                self._committed(group)
+        self.pause(0.5)
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        self.offsets.close()
 
-    def _ask(self, group: str, client: Any) -> dict[Place, int]:
-        """The committed offsets, which must not be lower than those of an earlier answer."""
-        found = {
-            (place.topic, place.partition): committed.offset
-            for place, committed in client.list_group_offsets(group)[group].items()
-            if committed.offset >= 0
-        }
+    def _committed(self, group: str) -> dict[Place, int]:
+        """Raises NotTold."""
+        broker, found = self.offsets.ask(group)
         self.answers += 1
-        before = self._committed[group]
-        for place, offset in before.items():
-            if found.get(place, -1) < offset:
-                self.went_back.append(
-                    f"group {group} in {place[0]}-{place[1]}: {offset} was committed, then {found.get(place)}"
-                )
-        self._committed[group] = found
+        self.went_back += _went_back(group, self._told.get((group, broker), {}), found)
+        self._told[group, broker] = found
         return found
 
     def problems_at_rest(self, seen_to: Mapping[str, Mapping[Place, int]]) -> list[str]:
@@ -81,13 +69,14 @@ class GroupWatch(Client):
         left = ["never asked"]
         while left and time.monotonic() < deadline:
             try:
-                with admin_client(self.bootstrap) as client:
-                    left = [problem for group in self.members for problem in self._left(group, seen_to[group], client)]
-            except (KafkaException, kafka_errors.KafkaError) as failed:
+                left = [problem for group in self.members for problem in self._left(group, seen_to[group])]
+            except (KafkaException, NotTold) as failed:
                 left = [f"groups cannot be asked for: {failed}"]
-        return [*self.went_back, *left]
+            time.sleep(PAUSE_SECONDS)
+        self.offsets.close()
+        return [*dict.fromkeys(self.went_back), *left]
 
-    def _left(self, group: str, seen_to: Mapping[Place, int], client: Any) -> list[str]:
+    def _left(self, group: str, seen_to: Mapping[Place, int]) -> list[str]:
         librdkafka: Any = AdminClient(self.connection)
         (future,) = librdkafka.describe_consumer_groups([group], request_timeout=ASK_SECONDS).values()
         described = future.result()
@@ -100,7 +89,10 @@ class GroupWatch(Client):
             (each.topic, each.partition) for member in described.members for each in member.assignment.topic_partitions
         )
         problems += [f"group {group}: {place} has {owners[place]} owners" for place in seen_to if owners[place] != 1]
-        committed = self._ask(group, client)
+        committed = self._committed(group)
+        for (of_group, _), told in self._told.items():
+            if of_group == group:
+                problems += _went_back(group, told, committed)
         ends = _ends(librdkafka, committed)
         for place, offset in committed.items():
             if offset > ends[place]:
@@ -109,6 +101,14 @@ class GroupWatch(Client):
             if committed.get(place, 0) < offset:
                 problems.append(f"group {group} has committed {committed.get(place)} in {place} instead of {offset}")
         return problems
+
+
+def _went_back(group: str, before: Mapping[Place, int], now: Mapping[Place, int]) -> list[str]:
+    return [
+        f"group {group} in {place[0]}-{place[1]}: {offset} was committed, then {now.get(place)}"
+        for place, offset in before.items()
+        if now.get(place, -1) < offset
+    ]
 
 
 def _ends(librdkafka: Any, places: Collection[Place]) -> dict[Place, int]:

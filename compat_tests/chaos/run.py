@@ -10,14 +10,16 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
+from itertools import repeat
 from pathlib import Path
 
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
 from compat_tests.chaos.clients import REPLICAS, TOPICS, Clients, Worker
-from compat_tests.chaos.groups import GroupWatch, Place, Reading, read_history, unseen_records
+from compat_tests.chaos.committed import Place
+from compat_tests.chaos.groups import GroupWatch, Reading, read_history, unseen_records
 from compat_tests.chaos.quiet import NotAtRest, differing_replicas
 from compat_tests.chaos.troubles import FAILURES, Troubles
 from compat_tests.cluster.looking import until_coordinators_loaded
@@ -48,17 +50,22 @@ class Chaos:
         seconds: float,
         tell: Callable[[str], None],
         apache: bool = False,
+        kinds: Sequence[str] = (),
     ) -> None:
+        """`kinds`: the troubles, one after the other, in place of those that the seed draws; at most for `seconds`."""
         self.outcome = Outcome()
         self.summary = ""
         self.met: Counter[str] = Counter()
         """The troubles that there were."""
         self.groups: dict[str, Reading] = {}
+        self.admin_requests: dict[str, int] = {}
+        """How many were done, by administrator."""
         self._directory = directory
         self._nodes = nodes
         self._seed = seed
         self._seconds = seconds
         self._apache = apache
+        self._kinds = kinds
         self._tell_user = tell
         self._began = time.monotonic()
         self._log = directory / "log"
@@ -108,8 +115,10 @@ class Chaos:
         came_to_rest = False
         try:
             deadline = time.monotonic() + self._seconds
-            while time.monotonic() < deadline and not any(client.failure for client in everybody):
-                troubles.one()
+            for kind in self._kinds or repeat(None):
+                if time.monotonic() > deadline or any(client.failure for client in everybody):
+                    break
+                troubles.one(kind)
             troubles.end()
             came_to_rest = True
         except (NotAtRest, *FAILURES) as failed:
@@ -142,7 +151,8 @@ class Chaos:
         self.groups = groups
         met = ", ".join(f"{kind} {count}" for kind, count in sorted(self.met.items()))
         rebalances = ", ".join(f"{group} {reading.rebalanced}" for group, reading in sorted(groups.items()))
-        answers = ", ".join(f"{each.name} {each.answers}" for each in clients.administrators)
+        self.admin_requests = {each.name: each.answers for each in clients.administrators}
+        answers = ", ".join(f"{name} {count}" for name, count in self.admin_requests.items())
         self.summary = (
             f"{self.met.total()} troubles ({met}); {outcome.acknowledged} records acknowledged, "
             f"{outcome.transactions} transactions ended; members were told of a rebalance: {rebalances}; "

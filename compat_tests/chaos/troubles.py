@@ -66,10 +66,17 @@ class Troubles:
             }
         self._kinds = kinds
 
-    def one(self) -> None:
-        """One trouble and its end; now and then a wait until the cluster is at rest. Raises NotAtRest."""
+    def one(self, kind: str | None = None) -> None:
+        """One trouble and its end, of this kind if there is any; now and then a wait until the cluster is at rest.
+
+        Nothing is done where a trouble of that kind is not possible. Raises NotAtRest.
+        """
         names = [name for name in self._kinds if self._is_possible(name)]
-        kind = self._chance.choices(names, [self._kinds[name][0] for name in names])[0]
+        if kind is None:
+            kind = self._chance.choices(names, [self._kinds[name][0] for name in names])[0]
+        elif kind not in names:
+            self._tell(f"{kind}: not possible here")
+            return
         self.met[kind] += 1
         self._kinds[kind][1]()
         if self._chance.random() < CALM_CHANCE:
