@@ -12,6 +12,7 @@ from compat_tests.cluster.looking import librdkafka
 from compat_tests.cluster.processes import ClusterProcesses
 
 PAUSE_SECONDS = 0.1
+ANSWER_SECONDS_MAX = 60.0
 
 
 class NotAtRest(Exception):
@@ -32,6 +33,21 @@ class Quiet:
     def wait_without(self, node_id: int, seconds: float) -> None:
         """The same as far as it can be without that node."""
         self._wait({node.node_id for node in self._cluster.brokers} - {node_id}, seconds)
+
+    def wait_for_broker(self, node_id: int, seconds: float) -> None:
+        """Return when clients are told of that broker. Raises NotAtRest."""
+        deadline = time.monotonic() + seconds
+        while node_id not in self._brokers():
+            if time.monotonic() > deadline:
+                raise NotAtRest(f"nobody is told of broker {node_id} after {seconds:.0f} s")
+            time.sleep(PAUSE_SECONDS)
+
+    def _brokers(self) -> Collection[int]:
+        try:
+            found: dict[int, object] = self._client.list_topics(timeout=5).brokers
+        except confluent_kafka.KafkaException:
+            return ()
+        return found
 
     def _wait(self, brokers: set[int], seconds: float) -> None:
         deadline = time.monotonic() + seconds
@@ -60,11 +76,30 @@ class Quiet:
 
     def replicas(self, topic: str) -> dict[int, list[int]]:
         """The replicas of each partition; nothing if nobody answers."""
+        return {index: replicas for (name, index), replicas in self._assigned().items() if name == topic}
+
+    def partitions(self) -> list[tuple[str, int]]:
+        """All that there are; none if nobody answers."""
+        return list(self._assigned())
+
+    def held_by(self, node_id: int) -> list[tuple[str, int]]:
+        """The partitions that this broker has replicas of, or is yet to give up. Raises NotAtRest: nobody answers."""
+        deadline = time.monotonic() + ANSWER_SECONDS_MAX
+        while not (assigned := self._assigned()):
+            if time.monotonic() > deadline:
+                raise NotAtRest(f"nobody has told which replicas there are, for {ANSWER_SECONDS_MAX:.0f} s")
+        return [partition for partition, replicas in assigned.items() if node_id in replicas]
+
+    def _assigned(self) -> dict[tuple[str, int], list[int]]:
         try:
-            found = self._client.list_topics(topic, timeout=5).topics[topic].partitions
+            topics = self._client.list_topics(timeout=5).topics
         except confluent_kafka.KafkaException:
             return {}
-        return {index: list(partition.replicas) for index, partition in found.items()}
+        return {
+            (name, index): list(partition.replicas)
+            for name, topic in topics.items()
+            for index, partition in topic.partitions.items()
+        }
 
     def elect_preferred(self) -> None:
         self._client.elect_leaders(confluent_kafka.ElectionType.PREFERRED, None)

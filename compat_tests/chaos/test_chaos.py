@@ -12,7 +12,8 @@ pytest.importorskip("aiokafka")
 
 from compat_tests.chaos.run import Chaos
 
-SECONDS = 20.0
+SECONDS_MAX = 60.0
+KINDS = ("kill", "add a broker", "cut from peers", "pause", "remove a broker", "stop")
 
 
 @pytest.mark.usefixtures("java", "go_program", "kcat")
@@ -20,10 +21,13 @@ def test_nothing_is_lost_while_nodes_have_troubles(tmp_path: Path, request: pyte
     """Another seed a day would find more, and would fail the change of somebody who has nothing to do with it."""
     seed = int(os.environ.get("KAFKAPY_CHAOS_SEED", "1"))
     apache = request.config.getoption("--broker") == "apache"
-    chaos = Chaos(tmp_path, nodes=3, seed=seed, seconds=SECONDS, tell=print, apache=apache)
+    chaos = Chaos(tmp_path, nodes=3, seed=seed, seconds=SECONDS_MAX, tell=print, apache=apache, kinds=KINDS)
     outcome = chaos.run()
     print(chaos.summary)
     assert outcome.problems == [], f"seed {seed}"
     assert chaos.met.total() >= 3
     assert outcome.acknowledged > 500
     assert outcome.transactions > 20
+    assert set(chaos.groups) == {"readers", "transformers", "java"}
+    assert all(reading.rebalanced for reading in chaos.groups.values())
+    assert all(count > 0 for count in chaos.admin_requests.values())

@@ -2,7 +2,7 @@
 
 At most one node has a trouble at a time, but for the trouble that kills a majority at once: a process that is killed
 leaves what it has written. Before a disk is emptied the cluster is at rest, and afterwards again: what was acknowledged
-is on the other nodes then.
+is on the other nodes then. A broker that is added is like the others until it is removed: other troubles meet it, too.
 """
 
 from __future__ import annotations
@@ -10,19 +10,21 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from compat_tests.apache_kafka import ApacheKafkaFailed
-from compat_tests.chaos.quiet import Quiet
+from compat_tests.chaos.clients import REPLICAS
+from compat_tests.chaos.quiet import NotAtRest, Quiet
 from compat_tests.cluster.looking import admin_client, kafka_errors, kafka_structs
 from compat_tests.cluster.node_process import NodeProcess
 from compat_tests.cluster.processes import ClusterProcesses
+from compat_tests.command_line import ClusterCommand
 from compat_tests.kafkapy_process import KafkapyFailed
 
 REST_SECONDS_MAX = 60.0
+ASK_AGAIN_SECONDS = 2.0
 CALM_CHANCE = 0.3
-REPLICAS = 3
 
 
 class Troubles:
@@ -54,6 +56,8 @@ class Troubles:
             "elect": (2, self._elect),
             "reassign": (3, self._reassign if dynamic else self._elect),
         }
+        if cluster.spares:
+            kinds |= {"add a broker": (6, self._add), "remove a broker": (4, self._remove)}
         if cluster.namespaces is not None:
             kinds |= {
                 "cut off": (3, self._cut_off),
@@ -62,10 +66,17 @@ class Troubles:
             }
         self._kinds = kinds
 
-    def one(self) -> None:
-        """One trouble and its end; now and then a wait until the cluster is at rest. Raises NotAtRest."""
-        names = list(self._kinds)
-        kind = self._chance.choices(names, [self._kinds[name][0] for name in names])[0]
+    def one(self, kind: str | None = None) -> None:
+        """One trouble and its end, of this kind if there is any; now and then a wait until the cluster is at rest.
+
+        Nothing is done where a trouble of that kind is not possible. Raises NotAtRest.
+        """
+        names = [name for name in self._kinds if self._is_possible(name)]
+        if kind is None:
+            kind = self._chance.choices(names, [self._kinds[name][0] for name in names])[0]
+        elif kind not in names:
+            self._tell(f"{kind}: not possible here")
+            return
         self.met[kind] += 1
         self._kinds[kind][1]()
         if self._chance.random() < CALM_CHANCE:
@@ -166,13 +177,68 @@ class Troubles:
         topic = self._chance.choice(self._topics)
         brokers = [node.node_id for node in self._cluster.brokers]
         wanted = {
-            kafka_structs.TopicPartition(topic, index): self._chance.sample(brokers, min(REPLICAS, len(brokers)))
+            (topic, index): self._chance.sample(brokers, min(REPLICAS, len(brokers)))
             for index in self._quiet.replicas(topic)
             if self._chance.random() < 0.7
         }
-        self._tell(f"reassigned: { ({f'{topic}-{tp.partition}': replicas for tp, replicas in wanted.items()}) }")
+        self._tell(f"reassigned: { ({f'{topic}-{index}': replicas for (_, index), replicas in wanted.items()}) }")
+        self._ask_to_move(wanted)
+
+    def _is_possible(self, kind: str) -> bool:
+        match kind:
+            case "add a broker":
+                return bool(self._cluster.spares)
+            case "remove a broker":
+                return bool(self._added())
+            case _:
+                return True
+
+    def _added(self) -> list[NodeProcess]:
+        return [node for node in self._cluster.brokers if not node.place.is_controller]
+
+    def _add(self) -> None:
+        """A new broker, which gets replicas of everything, coordinators' partitions too."""
+        node = self._cluster.add_spare()
+        self._tell(f"node {node.node_id}: added")
+        self._start(node)
+        self._quiet.wait_for_broker(node.node_id, REST_SECONDS_MAX)
+        others = [each.node_id for each in self._cluster.brokers if each is not node]
+        wanted = {
+            partition: [node.node_id, *self._chance.sample(others, min(REPLICAS, len(others)) - 1)]
+            for partition in self._quiet.partitions()
+            if self._chance.random() < 0.4
+        }
+        self._ask_to_move(wanted)
+
+    def _remove(self) -> None:
+        """As Kafka's documentation has it: its replicas move to other brokers, it stops, it is unregistered."""
+        self.rest()
+        node = self._chance.choice(self._added())
+        self._tell(f"node {node.node_id}: its replicas move to others")
+        others = [each.node_id for each in self._cluster.brokers if each is not node]
+        wanted: dict[tuple[str, int], list[int]] = {}
+        began = time.monotonic()
+        while held := self._quiet.held_by(node.node_id):
+            if time.monotonic() - began > REST_SECONDS_MAX:
+                raise NotAtRest(f"node {node.node_id} still holds replicas of {held} after {REST_SECONDS_MAX:.0f} s")
+            for partition in held:
+                wanted.setdefault(partition, self._chance.sample(others, min(REPLICAS, len(others))))
+            self._ask_to_move({partition: wanted[partition] for partition in held})
+            time.sleep(ASK_AGAIN_SECONDS)
+        self._tell(f"node {node.node_id}: holds nothing after {time.monotonic() - began:.1f} s; removed")
+        if self._chance.random() < 0.5:
+            node.stop()
+        else:
+            node.kill()
+        ClusterCommand(self._cluster.bootstrap)("unregister", str(node.node_id))
+        self._cluster.make_spare(node.node_id)
+        self.rest()
+
+    def _ask_to_move(self, wanted: Mapping[tuple[str, int], list[int]]) -> None:
+        """What is not answered is not done, or later: who needs it asks again."""
+        moves = {kafka_structs.TopicPartition(*partition): replicas for partition, replicas in wanted.items()}
         with suppress(kafka_errors.KafkaError), admin_client(self._cluster.bootstrap) as admin:
-            admin.alter_partition_reassignments(wanted)
+            admin.alter_partition_reassignments(moves)
 
     def _cut_off(self) -> None:
         """From everybody."""

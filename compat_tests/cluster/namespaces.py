@@ -1,5 +1,7 @@
 """A network of the nodes' own: each node in a network namespace with an address, all on one bridge. Needs root.
 
+The bridge is in a namespace, too: packet filters of the machine (Docker's drop what bridges forward) do not see it.
+
 A cut is made inside the node's namespace: what it sends to an address goes down a hole, a bridge that leads nowhere.
 Then no connection between the two works, new or old, as when a cable is out; nobody is told.
 """
@@ -54,14 +56,21 @@ class Namespaces:
     def __enter__(self) -> Self:
         _remove_abandoned()
         try:
-            _ip("link", "add", self._name, "type", "bridge")
+            _ip("netns", "add", self._middle)
+            _ip("-n", self._middle, "link", "add", "bridge", "type", "bridge")
+            _ip("-n", self._middle, "link", "set", "bridge", "up")
+            _ip("link", "add", self._name, "type", "veth", "peer", "name", "tests", "netns", self._middle)
             _ip("addr", "add", f"{self.host}/24", "dev", self._name)
             _ip("link", "set", self._name, "up")
+            _ip("-n", self._middle, "link", "set", "tests", "master", "bridge", "up")
             for n, host in enumerate(self.hosts):
-                namespace, cable = self._namespace(host), self._cable(n)
+                namespace, cable = self._namespace(host), f"node{n}"
                 _ip("netns", "add", namespace)
-                _ip("link", "add", cable, "type", "veth", "peer", "name", "eth0", "netns", namespace)
-                _ip("link", "set", cable, "master", self._name, "up")
+                _ip(
+                    *("-n", self._middle, "link", "add", cable, "type", "veth"),
+                    *("peer", "name", "eth0", "netns", namespace),
+                )
+                _ip("-n", self._middle, "link", "set", cable, "master", "bridge", "up")
                 _ip("-n", namespace, "addr", "add", f"{host}/24", "dev", "eth0")
                 _ip("-n", namespace, "link", "set", "eth0", "up")
                 _ip("-n", namespace, "link", "set", "lo", "up")
@@ -95,14 +104,15 @@ class Namespaces:
 
     def close(self) -> None:
         """Take away whatever is there. A namespace lives on as long as the kernel has packets for it to send."""
-        for n, host in enumerate(self.hosts):
-            _ip_if_there("link", "del", self._cable(n))
-            if (_SHARED / self._namespace(host)).exists():
-                _ip("netns", "del", self._namespace(host))
+        for namespace in (*map(self._namespace, self.hosts), self._middle):
+            if (_SHARED / namespace).exists():
+                _ip("netns", "del", namespace)
         _ip_if_there("link", "del", self._name)
 
-    def _cable(self, n: int) -> str:
-        return f"{self._name}v{n}"
+    @property
+    def _middle(self) -> str:
+        """The namespace of the bridge."""
+        return f"{self._name}-middle"
 
     def _namespace(self, host: str) -> str:
         return f"{self._name}-{host.rpartition('.')[2]}"

@@ -19,7 +19,8 @@ class ClusterProcesses:
     `controllers`: so many nodes are controllers only, and the others only brokers. `apache`: the ids of the nodes that
     are Apache Kafka's. `settings` by Kafka's names, for all nodes, `own_settings` for one by its id. With `namespaces`
     each node has an address of its own, which can be cut off. With `voters_in_log` the metadata log has the voters
-    (kraft.version 1, KIP-853): in the beginning that is the first controller alone.
+    (kraft.version 1, KIP-853): in the beginning that is the first controller alone. `spare_brokers` more nodes are no
+    part of the cluster until they are added, and again when they were taken away.
     """
 
     def __init__(
@@ -33,8 +34,10 @@ class ClusterProcesses:
         own_settings: Mapping[int, Mapping[str, str]] | None = None,
         namespaces: Namespaces | None = None,
         voters_in_log: bool = False,
+        spare_brokers: int = 0,
     ) -> None:
-        places = places_of(nodes, controllers, namespaces.hosts if namespaces is not None else ())
+        hosts = namespaces.hosts if namespaces is not None else ()
+        places = places_of(nodes, controllers, hosts, spare_brokers=spare_brokers)
         values = {**SETTINGS, **(settings or {})}
         controllers_at = [f"{each.host}:{each.controller_port}" for each in places if each.is_controller]
         first = next(each.node_id for each in places if each.is_controller)
@@ -45,7 +48,7 @@ class ClusterProcesses:
             }
         self.cluster_id = CLUSTER_ID
         self.namespaces = namespaces
-        self.nodes = {
+        everybody = {
             place.node_id: NodeProcess(
                 APACHE if place.node_id in apache else KAFKAPY,
                 place,
@@ -62,6 +65,21 @@ class ClusterProcesses:
             )
             for place in places
         }
+        count = len(places) - spare_brokers
+        self.nodes = dict(list(everybody.items())[:count])
+        self.spares = dict(list(everybody.items())[count:])
+        self._everybody = list(everybody.values())
+
+    def add_spare(self) -> NodeProcess:
+        """A spare broker becomes a node of the cluster; the caller starts it."""
+        node_id = min(self.spares)
+        node = self.nodes[node_id] = self.spares.pop(node_id)
+        return node
+
+    def make_spare(self, node_id: int) -> None:
+        """A node that does not run is no part of the cluster any more, and has an empty disk."""
+        self.nodes[node_id].empty_disk()
+        self.spares[node_id] = self.nodes.pop(node_id)
 
     @property
     def brokers(self) -> list[NodeProcess]:
@@ -95,15 +113,15 @@ class ClusterProcesses:
 
     def close(self) -> None:
         """Kill what runs."""
-        for node in self.nodes.values():
+        for node in self._everybody:
             node.close()
 
     def output(self) -> str:
         """What each node printed, for a failure message."""
-        return "\n".join(f"node {node.node_id} printed:\n{node.output()}" for node in self.nodes.values())
+        return "\n".join(f"node {node.node_id} printed:\n{node.output()}" for node in self._everybody)
 
     def bugs(self) -> str:
-        return "\n".join(bugs for node in self.nodes.values() if (bugs := node.bugs()))
+        return "\n".join(bugs for node in self._everybody if (bugs := node.bugs()))
 
 
 def _format_options(is_first: bool) -> tuple[str, ...]:

@@ -54,12 +54,15 @@ class NodePlace:
         return f"{self.host}:{self.port}"
 
 
-def places_of(nodes: int, controllers: int | None = None, hosts: Sequence[str] = ()) -> list[NodePlace]:
+def places_of(
+    nodes: int, controllers: int | None = None, hosts: Sequence[str] = (), *, spare_brokers: int = 0
+) -> list[NodePlace]:
     """So many brokers, which are controllers, too, if no number of controllers is given: those have the next ids.
 
-    Each listens at its own of `hosts`, else at 127.0.0.1.
+    Last come the spare brokers. Each listens at its own of `hosts`, else at 127.0.0.1.
     """
     roles = ["broker,controller" if controllers is None else "broker"] * nodes + ["controller"] * (controllers or 0)
+    roles += ["broker"] * spare_brokers
     ports = free_ports(2 * len(roles))
     return [
         NodePlace(

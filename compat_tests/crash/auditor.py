@@ -21,6 +21,8 @@ class Auditor(Client):
         self.isolation = isolation
         self.partitions = [(topic, number) for topic, count in topics.items() for number in range(count)]
         self.polled: dict[str, list[str]] = {topic: [] for topic in topics}
+        self.places: set[tuple[str, int, int]] = set()
+        """Topic, partition and offset of each record polled."""
 
     def open(self) -> None:
         self.consumer = self._consumer()
@@ -58,6 +60,7 @@ class Auditor(Client):
                 self.ended.discard((topic, partition))
                 records.append((topic, partition, offset, value))
                 self.polled[topic].append(value)
+                self.places.add((topic, partition, offset))
             elif error.name() == "_PARTITION_EOF":
                 self.ended.add((where[0], int(where[1] or 0)))
             elif error.name() in ("_AUTO_OFFSET_RESET", "OFFSET_OUT_OF_RANGE"):
@@ -69,6 +72,7 @@ class Auditor(Client):
         """A consumer anew reads all from the beginning to the end: that is the final poll."""
         self.consumer.close()
         self.polled = {topic: [] for topic in self.polled}
+        self.places = set()
         self.open()
         deadline = threading.Event()
         timer = threading.Timer(120, deadline.set)

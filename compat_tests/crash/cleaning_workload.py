@@ -13,6 +13,7 @@ from pathlib import Path
 
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
+from compat_tests.crash.client_ends import client_ends
 from compat_tests.crash.client_process import ClientProcess
 from compat_tests.crash.clients import Client, IdempotentProducer
 from compat_tests.crash.compacted import KeyedProducer, TableReader
@@ -114,7 +115,8 @@ class CleaningWorkload:
         lines = whole.read_text().splitlines()
         self.compaction.judge(lines)
         self.retention.judge(lines)
-        problems = [f"{COMPACTED}: {text}" for text in self.compaction.problems.texts()]
+        problems = client_ends(lines).problems()
+        problems += [f"{COMPACTED}: {text}" for text in self.compaction.problems.texts()]
         problems += [f"{RETAINED}: {text}" for text in self.retention.problems.texts()]
         if not self.watch.cleanings[COMPACTED]:
             problems.append(f"{COMPACTED} was never cleaned: this run proves nothing of cleaning")

@@ -2,21 +2,21 @@
 
     python -m compat_tests.crash.client_process '{"kind": "transactional", "name": "tx-0", ...}'
 
-It works until its standard input ends. A transactional producer of librdkafka 2.16 whose broker went away may end its
-process by an assertion (`txn_req_cnt > 0`: an answer to AddPartitionsToTxn, sent twice, comes in the next transaction).
-Or it waits for ever in send_offsets_to_transaction, whatever the timeout: a handle of a broker that went away keeps the
-request. A client that has written nothing for STUCK_SECONDS_MAX is killed.
-For the history both are a crash of the client like any other, and one more thing a broker must live with.
+It works until its standard input ends, or until a step takes longer than STUCK_SECONDS_MAX. For the history an end by
+an assertion of librdkafka and such a step are crashes of the client like any other, and one more thing a broker must
+live with; whether the client alone is to blame is for `client_ends` to judge.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+import traceback
 from pathlib import Path
 
 from compat_tests.crash.clients import Client
@@ -27,7 +27,8 @@ from compat_tests.crash.transactions import TransactionalProducer
 from compat_tests.orphans import dying_with_us
 
 END_TIMEOUT_SECONDS = 150.0
-STUCK_SECONDS_MAX = 45.0  # longer than a transaction's timeout
+STUCK_SECONDS_MAX = 100.0  # longer than all that a step waits for by itself
+STUCK_EXIT_CODE = 99
 KINDS = {"keyed": KeyedTransactions, "transactional": TransactionalProducer, "transformer": Transformer}
 
 
@@ -37,6 +38,7 @@ def main() -> int:
         kind = KINDS[arguments.pop("kind")]
         client: Client = kind(history=history, **arguments)
         client.start()
+        threading.Thread(target=_end_when_stuck, args=[client], daemon=True).start()
         stopper = threading.Thread(target=_stop_at_the_end_of_input, args=[client], daemon=True)
         stopper.start()
         client.join()
@@ -49,6 +51,17 @@ def main() -> int:
 def _stop_at_the_end_of_input(client: Client) -> None:
     sys.stdin.read()
     client.stopping.set()
+
+
+def _end_when_stuck(client: Client) -> None:
+    """Say which call does not return, and since when."""
+    while time.monotonic() - client.stepped_at < STUCK_SECONDS_MAX:
+        time.sleep(1)
+    assert client.ident is not None
+    where = traceback.extract_stack(sys._current_frames()[client.ident])[-1].line
+    silent = time.monotonic() - client.noted_at
+    print(f"stuck in `{where}`, {silent:.0f} s after it wrote its last line", file=sys.stderr, flush=True)
+    os._exit(STUCK_EXIT_CODE)
 
 
 class ClientProcess(threading.Thread):
@@ -77,21 +90,18 @@ class ClientProcess(threading.Thread):
             dying_with_us(command), stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=_ROOT
         )
         assert process.stdin is not None
-        began = time.time()
-        self._history.touch()
         while process.poll() is None and not self.stopping.wait(0.05):
-            if time.time() - max(began, self._history.stat().st_mtime) > STUCK_SECONDS_MAX:
-                process.kill()
+            pass
         try:
             _, errors = process.communicate(timeout=END_TIMEOUT_SECONDS)  # closes its standard input
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()
             raise AssertionError(f"{self.name} does not end") from None
-        if process.returncode in (-signal.SIGABRT, -signal.SIGKILL):
+        if process.returncode in (-signal.SIGABRT, STUCK_EXIT_CODE):
             self.abort_count += 1
             with HistoryFile(self._history) as history:
-                history.event(self.name, "info", "crash")
+                history.event(self.name, "info", "crash", error=errors.strip()[-2000:])
             return not self.stopping.is_set()
         if process.returncode:
             raise AssertionError(f"{self.name} ended with {process.returncode}: {errors.strip()[-2000:]}")

@@ -1,13 +1,15 @@
 """What all clients of the crash tests are: unmodified librdkafka, each in a thread, each writing down what it does.
 
 They live through the crashes of the broker as an application would: what can be tried again is, what cannot is given up
-and written down as unknown. A client that must be made anew says so by a `crash` line.
+and written down as unknown. A client that must be made anew says so by a `crash` line, with the error that forced it
+to as `error`: `client_ends` knows which may be.
 """
 
 from __future__ import annotations
 
 import random
 import threading
+import time
 from abc import ABC, abstractmethod
 from typing import Any
 
@@ -41,11 +43,14 @@ class Client(threading.Thread, ABC):
         self.random = random.Random(f"{seed} {name}")
         self.stopping = threading.Event()
         self.failure: BaseException | None = None
+        self.stepped_at = self.noted_at = time.monotonic()
+        """When its last step began, and when it wrote its last line."""
 
     def run(self) -> None:
         try:
             self.open()
             while not self.stopping.is_set():
+                self.stepped_at = time.monotonic()
                 self.step()
             self.close()
         except BaseException as error:  # told to the main thread, which fails the run by it
@@ -53,6 +58,7 @@ class Client(threading.Thread, ABC):
 
     def note(self, kind: str, function: str, **fields: object) -> None:
         self.history.event(self.name, kind, function, **fields)
+        self.noted_at = time.monotonic()
 
     def pause(self, seconds: float) -> None:
         self.stopping.wait(seconds)
@@ -97,9 +103,8 @@ class IdempotentProducer(Sending):
         self.topic = topic
         self.partitions = partitions
         self.sent_count = 0
-        self.fatal_errors: list[str] = []
-        """Each ended a producer, which was made anew, as an application does: what it had sent last has no answer."""
-        self._has_failed = False
+        self._fatal_error: str | None = None
+        """Ends this producer; another is made, as an application does: what was sent last has no answer."""
 
     def open(self) -> None:
         self.producer = Producer(
@@ -114,15 +119,14 @@ class IdempotentProducer(Sending):
 
     def _note_error(self, error: Any) -> None:
         if error.fatal():
-            self.fatal_errors.append(str(error))
-            self._has_failed = True
+            self._fatal_error = str(error)
 
     def step(self) -> None:
-        if self._has_failed:
-            self.note("info", "crash")
+        if self._fatal_error is not None:
+            self.note("info", "crash", error=self._fatal_error)
             self.producer.purge()
             self.producer.flush(0)
-            self._has_failed = False
+            self._fatal_error = None
             self.open()
         if len(self.producer) < OUTSTANDING_MAX:
             self._send_burst()
@@ -137,7 +141,7 @@ class IdempotentProducer(Sending):
             except KafkaException as failed:
                 if failed.args[0].code() != KafkaError._FATAL:
                     raise
-                self._has_failed = True
+                self._fatal_error = self._fatal_error or str(failed.args[0])
                 return
 
     def close(self) -> None:

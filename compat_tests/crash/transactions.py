@@ -63,11 +63,8 @@ class Transactional(Sending):
                     self.note("fail", "end", commit=True, error=str(error))
                     self.end(commit=False)
                     return False
-                # Fatal. One such is of the protocol before KIP-890, also with Apache Kafka: the broker was killed
-                # before it heard of the first partition, so that the abort meets the transaction before this one, and
-                # gets INVALID_TXN_STATE.
                 self.note("info", "end", commit=commit, error=str(error))
-                self.crash()
+                self.crash(str(error))
                 return False
             self.producer.poll(0)
             self.note("ok", "end", commit=commit)
@@ -85,9 +82,9 @@ class Transactional(Sending):
         while len(self.producer) and time.monotonic() < deadline:
             self.producer.flush(1)
 
-    def crash(self) -> None:
+    def crash(self, error: str | None = None) -> None:
         """Another producer with the same transactional id: what the old one had open is aborted."""
-        self.note("info", "crash")
+        self.note("info", "crash", **({"error": error} if error is not None else {}))
         with suppress(KafkaException):  # one that has failed for good says so again
             self.producer.purge()
             self.producer.flush(0)
@@ -96,7 +93,7 @@ class Transactional(Sending):
     def in_transaction(self, failed: KafkaException) -> None:
         """What to do when a call in a transaction failed."""
         if failed.args[0].fatal():
-            self.crash()
+            self.crash(str(failed.args[0]))
         else:
             self.end(commit=False)
 

@@ -31,6 +31,7 @@ from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-def
 from compat_tests.crash import cleaning_workload
 from compat_tests.crash.auditor import Auditor
 from compat_tests.crash.cleaning_workload import CleaningWatch, CleaningWorkload
+from compat_tests.crash.client_ends import ClientEnds, client_ends_in
 from compat_tests.crash.client_process import ClientProcess
 from compat_tests.crash.clients import Client, IdempotentProducer
 from compat_tests.crash.group_clients import GroupConsumer
@@ -50,7 +51,7 @@ KILLED_WHILE_STARTING = 0.2
 KILLED_WHILE_CLEANING = 0.3  # how often a kill waits for a cleaning
 CALM = 0.1  # how often a kill waits until groups have had the time to rebalance
 CALM_SECONDS = 3.0
-DRAIN_SECONDS = 60.0
+DRAIN_SECONDS = 150.0  # longer than a member of a group may be stuck
 CHECK_TIMEOUT_SECONDS = 600.0
 PRINTED_LINES_MAX = 50
 
@@ -63,7 +64,7 @@ class Outcome:
     def __init__(self) -> None:
         self.kills = 0
         self.kills_while_starting = 0
-        self.client_aborts = 0  # librdkafka ended its process by an assertion
+        self.ends = ClientEnds()
         self.seconds = 0.0
         self.start_seconds: list[float] = []
         self.acknowledged = 0
@@ -79,12 +80,15 @@ class Outcome:
         return (
             f"{self.kills} kills ({self.kills_while_starting} while starting) in {self.seconds:.0f} s; "
             f"{self.acknowledged} records acknowledged, {self.transactions} transactions ended; "
-            f"start after a kill: median {middle}; aborts of librdkafka: {self.client_aborts}; "
+            f"start after a kill: median {middle}; "
+            f"clients that ended by their own fault: {self.ends.summary()}; "
             f"problems: {len(self.problems)}\n{self.cleaning}"
         )
 
     def judge(self, history: Path) -> None:
-        """Ask `kafkapy check`; its anomalies become problems."""
+        """Ask `kafkapy check`; its anomalies become problems, and so do clients that had to end."""
+        self.ends = client_ends_in(history)
+        self.problems += self.ends.problems()
         checked = subprocess.run(
             [kafkapy_command(), "check", "--json", str(history)],
             capture_output=True,
@@ -144,7 +148,6 @@ def run_crashes(
         outcome.problems += transformed_once(auditors[0])
     outcome.problems += cleaning.judge()
     outcome.cleanings, outcome.cleaning = cleaning.watch.cleanings, cleaning.summary()
-    outcome.client_aborts = sum(client.abort_count for client in everybody if isinstance(client, ClientProcess))
     processes = [client for client in (*producers, *consumers) if isinstance(client, ClientProcess)]
     whole = directory / "history.jsonl"
     merge_histories([own_part, *(part_of(directory, client.name) for client in processes)], whole)

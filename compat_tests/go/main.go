@@ -8,6 +8,8 @@
 //	    COUNT records of all partitions, without a group.
 //	clients franz|sarama member BOOTSTRAP GROUP TOPIC SESSION_TIMEOUT_MS [INSTANCE_ID]
 //	    A group member until SIGTERM; says what it is assigned and what it reads, and commits what it said.
+//	clients franz group BOOTSTRAP GROUP TOPIC,TOPIC SESSION_TIMEOUT_MS [TRANSACTIONAL_ID]
+//	    A group member that does what it is told, a line at a time: see workInGroup.
 //	clients franz|sarama admin BOOTSTRAP TOPIC GROUP TIMESTAMP_MS
 //	    A round of admin calls on a topic with ten records; one JSON object of what came back.
 //	clients franz guess BOOTSTRAP
@@ -204,6 +206,19 @@ func run(arguments []string) error {
 		ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 		defer cancel()
 		return c.member(ctx, m)
+	case "group":
+		milliseconds, err := strconv.Atoi(rest[2])
+		if err != nil {
+			return err
+		}
+		place := workplace{
+			bootstrap: bootstrap, group: rest[0], topics: strings.Split(rest[1], ","),
+			sessionTimeout: time.Duration(milliseconds) * time.Millisecond,
+		}
+		if len(rest) > 3 {
+			place.transactionalID = rest[3]
+		}
+		return workInGroup(place)
 	case "admin":
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()

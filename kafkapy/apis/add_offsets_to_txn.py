@@ -8,7 +8,7 @@ it: TxnOffsetCommit adds that partition for them.
 Errors  INVALID_REQUEST              an empty transactional id
         INVALID_PRODUCER_ID_MAPPING  no such transactional id, or another producer has it
         PRODUCER_FENCED              another epoch; before v2 INVALID_PRODUCER_EPOCH
-        CONCURRENT_TRANSACTIONS      the previous transaction is still being completed: try again
+        CONCURRENT_TRANSACTIONS      the previous transaction is still being completed, whoever asks: try again
         NOT_COORDINATOR              another broker coordinates the transactional id
         COORDINATOR_LOAD_IN_PROGRESS
 """

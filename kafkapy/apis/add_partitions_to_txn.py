@@ -11,7 +11,7 @@ Errors  UNKNOWN_TOPIC_OR_PARTITION   and OPERATION_NOT_ATTEMPTED for the others
         INVALID_REQUEST              an empty transactional id
         INVALID_PRODUCER_ID_MAPPING  no such transactional id, or another producer has it
         PRODUCER_FENCED              another epoch; before v2 INVALID_PRODUCER_EPOCH
-        CONCURRENT_TRANSACTIONS      the previous transaction is still being completed: try again
+        CONCURRENT_TRANSACTIONS      the previous transaction is still being completed, whoever asks: try again
         TRANSACTION_ABORTABLE        verify_only, and the partition is not in the transaction
         NOT_COORDINATOR              another broker coordinates the transactional id
         COORDINATOR_LOAD_IN_PROGRESS

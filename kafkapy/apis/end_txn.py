@@ -11,7 +11,7 @@ Errors  INVALID_REQUEST              an empty transactional id
         PRODUCER_FENCED              another epoch; before v2 INVALID_PRODUCER_EPOCH
         INVALID_TXN_STATE            no transaction to commit (before v5: or to abort); or it was aborted instead of
                                      committed, or the other way round
-        CONCURRENT_TRANSACTIONS      the transaction is still being completed: try again
+        CONCURRENT_TRANSACTIONS      the transaction is still being completed: try again. From v5 on whoever asks
         NOT_COORDINATOR              another broker coordinates the transactional id
         COORDINATOR_LOAD_IN_PROGRESS
 Differs: the answer leaves after every transaction marker is written, or after 200 ms if other brokers have not written

@@ -11,7 +11,7 @@ left a transaction open, it is aborted first: the answer is CONCURRENT_TRANSACTI
 Errors  INVALID_REQUEST              an empty transactional id; a producer id without epoch, or an epoch without id
         INVALID_TRANSACTION_TIMEOUT  not between 1 ms and transaction.max.timeout.ms
         PRODUCER_FENCED              another producer has the transactional id now; before v4 INVALID_PRODUCER_EPOCH
-        CONCURRENT_TRANSACTIONS      a transaction is still being completed: try again
+        CONCURRENT_TRANSACTIONS      a transaction is still being completed, whoever asks: try again
         UNKNOWN_SERVER_ERROR         the transactional id has reached the last epoch, 32766, and the request has another
         NOT_COORDINATOR              another broker coordinates the transactional id; there is no `__transaction_state`
         COORDINATOR_LOAD_IN_PROGRESS

@@ -9,7 +9,15 @@ import pytest
 
 from kafkapy.coordinators.transaction.transaction import EPOCH_MAX, ProducerIdAndEpoch
 from kafkapy_wire.errors import ErrorCode, KafkaError
-from tests.coordinators.transaction_lab import NEW, OLD, TransactionLab, error_of
+from tests.coordinators.transaction_lab import ID, NEW, OLD, TransactionLab, error_of
+
+
+def error_of_verify(lab: TransactionLab, producer: ProducerIdAndEpoch) -> ErrorCode:
+    try:
+        lab.transactions.missing_partitions(ID, producer, [("t", 0)]).result()
+    except KafkaError as error:
+        return error.code
+    return ErrorCode.NONE
 
 
 def error_of_add(lab: TransactionLab, producer: ProducerIdAndEpoch) -> ErrorCode:
@@ -241,13 +249,49 @@ async def test_markers_that_a_disk_refuses_are_tried_again() -> None:
     assert error_of_add(lab, following) is ErrorCode.CONCURRENT_TRANSACTIONS
     assert await error_of(lab.init()) is ErrorCode.CONCURRENT_TRANSACTIONS
     assert await error_of(lab.end(producer)) is ErrorCode.CONCURRENT_TRANSACTIONS
-    assert await error_of(lab.end(producer, commit=False)) is ErrorCode.INVALID_TXN_STATE
     lab.clock.advance(1_000)
     assert lab.state() == "PrepareCommit"
     lab.markers.refuse.clear()
     lab.clock.advance(1_000)
     assert lab.state() == "CompleteCommit"
     assert [index for _, index, _ in lab.markers.written] == [1, 0]
+
+
+@pytest.mark.parametrize("client_version", [OLD, NEW])
+async def test_while_markers_are_missing_everybody_is_to_ask_again(client_version: int) -> None:
+    """Apache Kafka looks at the producer afterwards; first only in an EndTxn before version 5, and to verify.
+
+    So a producer that was told its next epoch and aborts its next transaction at once is not told that it is fenced.
+    """
+    lab = TransactionLab()
+    producer = await lab.init()
+    lab.add(producer, 0)
+    lab.markers.refuse["t", 0] = ErrorCode.KAFKA_STORAGE_ERROR
+    following = await lab.end(producer, client_version=client_version)
+    stranger = ProducerIdAndEpoch(producer.producer_id + 7, following.epoch)
+    later = ProducerIdAndEpoch(producer.producer_id, following.epoch + 1)
+    again, fenced = ErrorCode.CONCURRENT_TRANSACTIONS, ErrorCode.PRODUCER_FENCED
+    for each in (producer, following, later, stranger):
+        assert error_of_add(lab, each) is again, each
+        assert await error_of(lab.init(each)) is again, each
+    for commit in (True, False):
+        codes = [
+            await error_of(lab.end(each, commit=commit, client_version=client_version))
+            for each in (following, later, stranger)
+        ]
+        if client_version == NEW:
+            assert codes == [again, again, again]
+            assert await error_of(lab.end(producer, commit=commit)) is again
+        else:
+            assert codes == [again, fenced, ErrorCode.INVALID_PRODUCER_ID_MAPPING]
+    assert error_of_verify(lab, following) is again
+    assert error_of_verify(lab, later) is fenced
+    assert error_of_verify(lab, stranger) is ErrorCode.INVALID_PRODUCER_ID_MAPPING
+    lab.markers.refuse.clear()
+    lab.clock.advance(1_000)
+    assert lab.state() == "CompleteCommit"
+    if client_version == NEW:
+        assert (await lab.end(following, commit=False)).epoch == following.epoch + 1
 
 
 async def test_a_deleted_topic_needs_no_marker() -> None:

@@ -100,7 +100,7 @@ async def test_others_have_their_turns_between_the_markers(*, commit: bool) -> N
                 next_epoch = ProducerIdAndEpoch(producer.producer_id, producer.epoch + 1)
                 assert error_of_add(lab, next_epoch) is ErrorCode.CONCURRENT_TRANSACTIONS
                 assert await error_of(lab.end(producer, commit=commit)) is ErrorCode.CONCURRENT_TRANSACTIONS
-                assert await error_of(lab.end(producer, commit=not commit)) is ErrorCode.INVALID_TXN_STATE
+                assert await error_of(lab.end(producer, commit=not commit)) is ErrorCode.CONCURRENT_TRANSACTIONS
                 assert await error_of(lab.init()) is ErrorCode.CONCURRENT_TRANSACTIONS
                 await lab.transactions.abort_timed_out()
                 lab.transactions.remove_expired()

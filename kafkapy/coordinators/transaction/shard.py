@@ -75,10 +75,9 @@ class TransactionShard:
         transaction = self.transactions.get(transactional_id)
         if transaction is None:
             transaction = Transaction(transactional_id, _needed(spare_producer_id), timeout_ms=timeout_ms)
+        _refuse_while_ending(transaction)
         if expected is not None and not _may_be(transaction, expected):
             raise KafkaError(ErrorCode.PRODUCER_FENCED)
-        if transaction.status in ENDING:
-            raise KafkaError(ErrorCode.CONCURRENT_TRANSACTIONS)
         if transaction.status is _ONGOING:
             return self.abort_unasked(transaction, spare_producer_id, now_ms)
         goes_on = expected is not None
@@ -106,7 +105,9 @@ class TransactionShard:
         now_ms: int,
     ) -> Decision[None]:
         """Raises KafkaError: INVALID_PRODUCER_ID_MAPPING, PRODUCER_FENCED, CONCURRENT_TRANSACTIONS."""
-        transaction = self._writable(transactional_id, producer)
+        if transactional_id in self.transactions:
+            _refuse_while_ending(self.transactions[transactional_id])
+        transaction = self._current(transactional_id, producer)
         added = frozenset(partitions)
         if transaction.status is _ONGOING and added <= transaction.partitions:
             return Decision((), None)
@@ -117,15 +118,15 @@ class TransactionShard:
         self, transactional_id: str, producer: ProducerIdAndEpoch, partitions: Iterable[TopicPartition]
     ) -> set[TopicPartition]:
         """The partitions that are not in the transaction. Raises KafkaError as `add_partitions` does."""
-        transaction = self._writable(transactional_id, producer)
+        transaction = self._current(transactional_id, producer)
+        _refuse_while_ending(transaction)
         return set(partitions) - transaction.partitions
 
-    def _writable(self, transactional_id: str, producer: ProducerIdAndEpoch) -> Transaction:
+    def _current(self, transactional_id: str, producer: ProducerIdAndEpoch) -> Transaction:
+        """Raises KafkaError: INVALID_PRODUCER_ID_MAPPING, PRODUCER_FENCED."""
         transaction = self.transaction(transactional_id, producer.producer_id)
         if transaction.producer_epoch != producer.epoch:
             raise KafkaError(ErrorCode.PRODUCER_FENCED)
-        if transaction.status in ENDING:
-            raise KafkaError(ErrorCode.CONCURRENT_TRANSACTIONS)
         return transaction
 
     def end(
@@ -148,6 +149,7 @@ class TransactionShard:
         transaction = self.transactions.get(transactional_id)
         if transaction is None:
             raise KafkaError(ErrorCode.INVALID_PRODUCER_ID_MAPPING)
+        _refuse_while_ending(transaction)
         # The answer to a first request may have been lost: it had the epoch before, or the last one of the id before.
         retried_rotation = (
             transaction.previous_producer_id == producer.producer_id
@@ -166,10 +168,6 @@ class TransactionShard:
                 if commit is not (status is _COMPLETE_COMMIT):
                     raise _other_end(transaction, commit=commit)
                 return Decision((), transaction)
-        elif status in ENDING:
-            if not is_retry:
-                raise KafkaError(ErrorCode.PRODUCER_FENCED)
-            raise _still_ending(transaction, commit=commit)
         elif not is_current:
             raise KafkaError(ErrorCode.PRODUCER_FENCED)
         if commit and status is not _ONGOING:
@@ -186,14 +184,11 @@ class TransactionShard:
         self, transactional_id: str, producer: ProducerIdAndEpoch, *, commit: bool, now_ms: int
     ) -> Decision[Transaction]:
         """`end` before transaction version 2, where a retry looks like a new request."""
-        transaction = self.transaction(transactional_id, producer.producer_id)
-        if transaction.producer_epoch != producer.epoch:
-            raise KafkaError(ErrorCode.PRODUCER_FENCED)
+        transaction = self._current(transactional_id, producer)
+        _refuse_while_ending(transaction)
         status = transaction.status
         if status is (_COMPLETE_COMMIT if commit else _COMPLETE_ABORT):
             return Decision((), transaction)
-        if status in ENDING:
-            raise _still_ending(transaction, commit=commit)
         if status is not _ONGOING:
             raise _other_end(transaction, commit=commit)
         return self._becomes(
@@ -311,7 +306,12 @@ def _other_end(transaction: Transaction, *, commit: bool) -> KafkaError:
     return KafkaError(ErrorCode.INVALID_TXN_STATE)
 
 
-def _still_ending(transaction: Transaction, *, commit: bool) -> KafkaError:
-    if commit is not transaction.is_committing:
-        return _other_end(transaction, commit=commit)
-    return KafkaError(ErrorCode.CONCURRENT_TRANSACTIONS)
+def _refuse_while_ending(transaction: Transaction) -> None:
+    """Raises KafkaError: CONCURRENT_TRANSACTIONS.
+
+    Apache Kafka asks for this before it looks at the producer, but for verifications and EndTxn before version 5. It
+    matters: a producer that was told its next epoch, and aborts its next transaction before the markers of the last one
+    are written, must not be told that it is fenced.
+    """
+    if transaction.status in ENDING:
+        raise KafkaError(ErrorCode.CONCURRENT_TRANSACTIONS)

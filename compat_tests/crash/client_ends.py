@@ -1,0 +1,82 @@
+"""Clients that ended by themselves: which errors are the client's own doing. Whatever is not proven here is a problem.
+
+A `crash` line of a history has an `error` where the client could not go on. One without was the test's own idea.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+EXAMPLES = 3
+
+
+@dataclass(frozen=True)
+class OwnEnd:
+    """An end of a client that no broker can prevent, and why."""
+
+    name: str
+    pattern: str
+
+
+OWN_ENDS = (
+    # An answer to AddPartitionsToTxn that was sent twice comes in the next transaction, which has no request open.
+    OwnEnd("librdkafka asserted txn_req_cnt > 0", r"rk->rk_eos\.txn_req_cnt > 0"),
+    # The call is given CALL_TIMEOUT_SECONDS and must return by then, whatever brokers do. A handle of a broker that
+    # went away keeps the request.
+    OwnEnd(
+        "librdkafka overran the timeout of send_offsets_to_transaction",
+        r"^stuck in `self\.producer\.send_offsets_to_transaction\(.*CALL_TIMEOUT_SECONDS\)`, "
+        r"(?:[2-9]\d|\d{3,}) s after it wrote its last line$",
+    ),
+    # franz-go 1.22 asks another time when the coordinator cannot be reached, but not when the broker that it asks for
+    # the coordinator cannot be: a node that is down, or cut off.
+    OwnEnd(
+        "franz-go gave up as it reached no broker to ask for a coordinator",
+        r"^unable to dial: dial tcp [\d.]+:\d+: (?:connect: connection refused|i/o timeout)$",
+    ),
+)
+
+
+@dataclass
+class ClientEnds:
+    own: Counter[str] = field(default_factory=Counter)
+    unexplained: dict[str, list[str]] = field(default_factory=dict)
+    """Errors by client."""
+
+    def problems(self) -> list[str]:
+        return [
+            f"{process} ended by itself {len(errors)} times: {errors[:EXAMPLES]}"
+            for process, errors in sorted(self.unexplained.items())
+        ]
+
+    def summary(self) -> str:
+        return ", ".join(f"{name} {count}" for name, count in sorted(self.own.items())) or "none"
+
+
+def client_ends(history: Iterable[str]) -> ClientEnds:
+    """What the `crash` lines of a history say."""
+    ends = ClientEnds()
+    for text in history:
+        if '"f":"crash"' not in text:
+            continue
+        line = json.loads(text)
+        error = line.get("error")
+        if error is None:
+            continue
+        for own in OWN_ENDS:
+            if re.search(own.pattern, error):
+                ends.own[own.name] += 1
+                break
+        else:
+            ends.unexplained.setdefault(line["process"], []).append(error)
+    return ends
+
+
+def client_ends_in(path: Path) -> ClientEnds:
+    with path.open() as lines:
+        return client_ends(lines)
