@@ -50,6 +50,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a setting that wins over the file and the KAFKA_* variables; may be given more than once",
     )
     parser.add_argument(
+        "--default",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a setting that holds if nothing else gives it; may be given more than once",
+    )
+    parser.add_argument(
         "--port",
         type=port_number,
         metavar="N",
@@ -87,6 +94,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--ready-file",
         metavar="FILE",
         help="once clients can connect, write the line of --json to FILE; remove FILE when the broker stops",
+    )
+    parser.add_argument(
+        "--kafka-log-lines",
+        action="store_true",
+        help="once clients can connect, also print the lines of Apache Kafka's log that scripts wait for",
     )
     parser.add_argument(
         "--log-level",
@@ -148,7 +160,9 @@ def _run(arguments: argparse.Namespace) -> int:
         watchdog.start()
         settings = _settings(arguments)
         raise_open_files_limit()
-        announcement = Announcement(as_json=arguments.json, ready_file=arguments.ready_file)
+        announcement = Announcement(
+            as_json=arguments.json, ready_file=arguments.ready_file, kafka_log_lines=arguments.kafka_log_lines
+        )
         if not arguments.ephemeral:
             _serve(settings, data_directory(settings), signals, watchdog, announcement, parent)
             return 0
@@ -169,7 +183,7 @@ def _settings(arguments: argparse.Namespace) -> Settings:
     overrides = list(arguments.override)
     if arguments.data_dir is not None:
         overrides.append(f"log.dirs={arguments.data_dir}")
-    given = collect_settings(arguments.config, overrides=overrides)
+    given = collect_settings(arguments.config, overrides=overrides, defaults=arguments.default)
     if arguments.cluster_id is not None:
         given.cluster_id = cluster_id(arguments.cluster_id)
     if arguments.port is not None or arguments.host is not None:
