@@ -52,6 +52,11 @@ Written by `python docs/make_settings.py` from `kafkapy/settings/support_table.p
 `kafkapy.retention.from.last.write` (boolean, `false`; of a broker, also while it runs). With `true`, a segment counts
 as old for `retention.ms` only when its last write is that long ago, too. It is for tests that stamp records 1970: by
 their timestamps alone, Apache Kafka deletes those with its next check, in the middle of the test, and so does kafkapy.
+
+`kafkapy.gateway.is.host` (boolean, `false`; of a broker, from its start). Where no host is advertised, each client is
+told the address that it has connected to. With `true`, a client that comes from the default gateway is told `localhost`
+instead. It is for containers, and the image sets it: there the gateway is the machine of the container, whose clients
+come by a published port.
 """
 
 BESIDES = """\

@@ -38,7 +38,9 @@ class Client:
         self.peer_host = peer_host
         self.peer_port = peer_port
         self.local_host = local_host
-        """The address of ours that the peer has connected to: it can reach that one."""
+        """A host of ours that the peer can reach: the address that it has connected to. In a container, a peer on the
+        machine of the container comes through a published port, and cannot always reach that address: localhost.
+        """
         self.principal = ANONYMOUS
         """Who it is, as ACLs name it (`User:alice`)."""
         self.software_name = "unknown"

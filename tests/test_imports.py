@@ -103,13 +103,19 @@ FLOORS: tuple[dict[str, str], ...] = (
         "cli": "the command line: starts a node, or is a client of one",
     },
     {
+        "image": "what the container image runs: a start with the image's defaults",
+    },
+    {
+        "tools": "Kafka's own command names: words for the command line, its client, and the image's start",
+    },
+    {
         "__main__": "`python -m kafkapy` is the command line",
     },
 )
 # These import no room, so that nothing of a broker can be the cause of what they find; these alone may import them.
 APART = {
     "dump": ("prints Kafka's files: it reads any broker's", {"cli"}),
-    "client": ("the command line's Kafka client: it speaks to any broker", {"cli"}),
+    "client": ("the command line's Kafka client: it speaks to any broker", {"cli", "image", "tools"}),
     "history": ("the checker of histories: sans-IO", {"cli"}),
 }
 TEST_KIT = "kafkapy.testing"

@@ -31,52 +31,16 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "completion": ("kafkapy.cli.completion", "print the completion script of a shell"),
 }
 
-# What comes with an installation, and is missing when a bare checkout is on Python's path.
-_NEEDED = frozenset({"cramjam", "google_crc32c", "kafkapy_controller", "kafkapy_log", "kafkapy_wire", "re2", "trio"})
-
 # Options that every client command takes, and that may stand before its name.
 _BEFORE_COMMAND = ("-b", "--bootstrap-server", "--timeout")
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    from kafkapy.client.streams import flush_messages
-
-    try:
-        return _main(argv)
-    finally:
-        flush_messages()
-
-
-def _main(argv: list[str] | None) -> int:
-    from kafkapy.client.streams import discard_output, flush_output, prepare_streams, say
+    from kafkapy.cli.running import run_to_exit_code
 
     arguments = sys.argv[1:] if argv is None else argv
-    prepare_streams()
-    exit_code = 0
-    try:
-        try:
-            exit_code = _run(arguments)
-        except SystemExit as end:  # argparse has said what is wrong, or has printed the help
-            exit_code = end.code if isinstance(end.code, int) else 0
-        except KeyboardInterrupt as end:
-            exit_code = getattr(end, "exit_code", 130)
-        flush_output()
-    except ModuleNotFoundError as error:
-        module = (error.name or "").partition(".")[0]
-        if module not in _NEEDED:
-            raise
-        say(f"kafkapy: the module {module} is not installed: run `pip install .` in the checkout, or ./start\n")
-        return 1
-    except BrokenPipeError:
-        # Whoever read our output has seen enough. Standard output must not fail again when the interpreter flushes it.
-        discard_output()
-    except OSError as error:
-        discard_output()
-        what = f"cannot use {error.filename}" if error.filename else "cannot write to standard output"
-        say(f"kafkapy: {what} ({error.strerror})\n")
-        return exit_code or 1
-    return exit_code
+    return run_to_exit_code(lambda: _run(arguments))
 
 
 def _run(arguments: list[str]) -> int:

@@ -23,6 +23,7 @@ from kafkapy_wire.integer_text import parse_integer
 if TYPE_CHECKING:
     import argparse
 
+    from kafkapy.cli.record_text import Format
     from kafkapy.cli.subscription import Subscription
     from kafkapy.client.cluster import Cluster
     from kafkapy.client.fetcher import Chunk, Fetcher
@@ -140,7 +141,16 @@ def _consume(arguments: argparse.Namespace, cluster: Cluster) -> int:
 class Consumption:
     """One run of the command: what was printed so far, and when it is enough."""
 
-    def __init__(self, arguments: argparse.Namespace, cluster: Cluster, subscription: Subscription) -> None:
+    def __init__(
+        self,
+        arguments: argparse.Namespace,
+        cluster: Cluster,
+        subscription: Subscription,
+        *,
+        format_record: Format | None = None,
+        line_end: bytes = b"\n",
+    ) -> None:
+        """`format_record` is how a record is printed, in place of what the arguments say."""
         from kafkapy.cli.record_text import json_format, text_format
 
         self.count = 0
@@ -151,7 +161,8 @@ class Consumption:
         self._subscription = subscription
         self._from_ms = None if arguments.from_datetime is None else milliseconds(arguments.from_datetime)
         self._read_committed = arguments.isolation_level == "read_committed"
-        self._format = json_format if wants_json(arguments) else text_format(arguments)
+        self._format = format_record or (json_format if wants_json(arguments) else text_format(arguments))
+        self._line_end = line_end
         self._ends: dict[Partition, int] = {}
         self._last_record_at = time.monotonic()
 
@@ -280,7 +291,7 @@ class Consumption:
                     records = records[:left]
             if records:
                 lines = [self._format(chunk.partition, record, timestamp_type) for record, timestamp_type in records]
-                write_output(b"\n".join(lines) + b"\n")
+                write_output(self._line_end.join(lines) + self._line_end)
                 self._last_record_at = time.monotonic()
             self.count += len(records)
             self.consumed[chunk.partition] = next_offset

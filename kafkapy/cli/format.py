@@ -41,6 +41,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--override", action="append", default=[], metavar="NAME=VALUE", help="a setting that wins over the file"
     )
+    parser.add_argument(
+        "--default",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a setting that holds if nothing else gives it",
+    )
     parser.add_argument("--data-dir", metavar="DIR", help="the directory (default: log.dirs, else ./kafkapy-data)")
     parser.add_argument("-t", "--cluster-id", metavar="ID", help="the cluster's id (default: a new one)")
     parser.add_argument(
@@ -237,7 +244,7 @@ def _given(arguments: argparse.Namespace) -> GivenSettings:
     if arguments.data_dir is not None:
         overrides.append(f"log.dirs={arguments.data_dir}")
     file = arguments.config if arguments.file is None else arguments.file
-    return collect_settings(file, overrides=overrides)
+    return collect_settings(file, overrides=overrides, defaults=arguments.default)
 
 
 def _directory(arguments: argparse.Namespace, settings: Settings) -> Path:

@@ -180,14 +180,14 @@ def _offset_lines(cluster: Cluster, group: GroupDescription, committed: dict[Par
 
     owners = {partition: member for member in group.members for partition in member.partitions}
     partitions = sorted(committed.keys() | owners.keys())
-    ends = both_ends(cluster, dict.fromkeys(_existing(cluster, partitions)))
+    ends = both_ends(cluster, dict.fromkeys(existing_partitions(cluster, partitions)))
     return [
         _OffsetLine(partition, committed.get(partition), ends.get(partition), owners.get(partition))
         for partition in partitions
     ]
 
 
-def _existing(cluster: Cluster, partitions: list[Partition]) -> list[Partition]:
+def existing_partitions(cluster: Cluster, partitions: list[Partition]) -> list[Partition]:
     """Those that have a leader: offsets outlive a deleted topic for a while."""
     topics = sorted({topic for topic, _ in partitions})
     if not topics:
@@ -266,7 +266,7 @@ def _reset_offsets(arguments: argparse.Namespace, cluster: Cluster) -> int:
     from kafkapy.client.groups import commit_offsets, committed_offsets
     from kafkapy.client.offsets import both_ends
 
-    _require_no_members(cluster, arguments.group)
+    require_no_members(cluster, arguments.group)
     committed = committed_offsets(cluster, arguments.group)
     partitions = _wanted_partitions(cluster, arguments, committed)
     ends = both_ends(cluster, dict.fromkeys(partitions))
@@ -292,7 +292,7 @@ def _reset_offsets(arguments: argparse.Namespace, cluster: Cluster) -> int:
     return 0
 
 
-def _require_no_members(cluster: Cluster, group_id: str) -> None:
+def require_no_members(cluster: Cluster, group_id: str) -> None:
     """Raises ClientError. A group that does not exist has none: its first offsets make it."""
     from kafkapy.client.errors import ClientError, Refused
     from kafkapy.client.groups import describe_group
@@ -316,7 +316,7 @@ def _wanted_partitions(
     from kafkapy.client.offsets import named_partitions
 
     if not arguments.topic:
-        partitions = sorted(_existing(cluster, list(committed)))
+        partitions = sorted(existing_partitions(cluster, list(committed)))
         if not partitions:
             raise ClientError(f"group {arguments.group!r} has no offsets yet: say which with --topic")
         return partitions

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from kafkapy.client.command_line import (
     add_connection_arguments,
@@ -112,12 +112,12 @@ def _produce(arguments: argparse.Namespace, cluster: Cluster) -> int:
     if arguments.records and arguments.records != ["-"]:
         batches: Iterable[list[bytes]] = [[os.fsencode(record) for record in arguments.records]]
     else:
-        batches = _lines_of_standard_input(is_quiet=arguments.quiet)
+        batches = lines_of_standard_input(is_quiet=arguments.quiet)
     try:
-        _send(producer, maker, batches, progress)
+        send_lines(producer, maker, batches, progress)
     except KeyboardInterrupt:
         progress.end()
-        _send_the_rest(producer, cluster)
+        send_the_rest(producer, cluster)
         raise
     finally:
         progress.end()
@@ -126,7 +126,7 @@ def _produce(arguments: argparse.Namespace, cluster: Cluster) -> int:
     return 0
 
 
-def _send_the_rest(producer: Producer, cluster: Cluster) -> None:
+def send_the_rest(producer: Producer, cluster: Cluster) -> None:
     """What was read before the command was interrupted."""
     cluster.hurry(LAST_FLUSH_SECONDS)
     try:
@@ -137,9 +137,15 @@ def _send_the_rest(producer: Producer, cluster: Cluster) -> None:
         )
 
 
-def _send(
-    producer: Producer, maker: RecordMaker | JsonRecordMaker, batches: Iterable[list[bytes]], progress: Progress
-) -> None:
+class Maker(Protocol):
+    """Lines to records, each with the partition that it must go to, None: any."""
+
+    def make(self, line: bytes, number: int, /) -> tuple[NewRecord, int | None]:
+        """Raises ClientError: the line with this number is no record."""
+
+
+def send_lines(producer: Producer, maker: Maker, batches: Iterable[list[bytes]], progress: Progress) -> None:
+    """Send a record for each line, as the lines come. Raises ClientError."""
     number = 0
     try:
         for lines in batches:
@@ -251,7 +257,7 @@ class Progress:
             self._is_line_open = False
 
 
-def _lines_of_standard_input(*, is_quiet: bool) -> Iterator[list[bytes]]:
+def lines_of_standard_input(*, is_quiet: bool) -> Iterator[list[bytes]]:
     """Whole lines as they come, without their ends; the last one may lack it. Raises ClientError: it cannot be read."""
     if is_terminal(sys.stdin) and not is_quiet:
         say("a record each line, Ctrl-D ends\n")

@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 class Announcement:
     """What is said once clients can connect, and to whom."""
 
-    def __init__(self, *, as_json: bool = False, ready_file: str | None = None) -> None:
+    def __init__(self, *, as_json: bool = False, ready_file: str | None = None, kafka_log_lines: bool = False) -> None:
         """Raises StartupError: the file cannot be made."""
         self._as_json = as_json
+        self._kafka_log_lines = kafka_log_lines
         self._file: _ReadyFile | None = None
         if ready_file is not None:
             try:
@@ -57,6 +58,10 @@ class Announcement:
         """On standard output. Nobody needs to be there to read it."""
         try:
             print(ready_line(node, address) if self._as_json else _two_lines(node, address), flush=True)
+            if self._kafka_log_lines:
+                from kafkapy.cli.kafka_log_lines import log_lines
+
+                print(log_lines(node.node_id, is_broker=node.settings.now.quorum.is_broker), flush=True)
         except OSError:  # a reader that is gone, a full disk
             discard_output()
 

@@ -52,6 +52,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a setting that wins over the file and the KAFKA_* variables; may be given more than once",
     )
     parser.add_argument(
+        "--default",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a setting that holds if nothing else gives it; may be given more than once",
+    )
+    parser.add_argument(
         "--port",
         type=port_number,
         metavar="N",
@@ -91,6 +98,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--ready-file",
         metavar="FILE",
         help="once clients can connect, write the line of --json to FILE; remove FILE when the broker stops",
+    )
+    parser.add_argument(
+        "--kafka-log-lines",
+        action="store_true",
+        help="once clients can connect, also print the lines of Apache Kafka's log that scripts wait for",
     )
     parser.add_argument(
         "--log-level",
@@ -179,7 +191,9 @@ def _run(arguments: argparse.Namespace) -> int:
         settings = _settings(arguments)
         faults = faults_from_start(arguments)
         raise_open_files_limit()
-        announcement = Announcement(as_json=arguments.json, ready_file=arguments.ready_file)
+        announcement = Announcement(
+            as_json=arguments.json, ready_file=arguments.ready_file, kafka_log_lines=arguments.kafka_log_lines
+        )
         if not arguments.ephemeral:
             _serve(settings, data_directory(settings), signals, watchdog, announcement, parent, faults)
             return 0
@@ -200,7 +214,7 @@ def _settings(arguments: argparse.Namespace) -> Settings:
     overrides = list(arguments.override)
     if arguments.data_dir is not None:
         overrides.append(f"log.dirs={arguments.data_dir}")
-    given = collect_settings(arguments.config, overrides=overrides)
+    given = collect_settings(arguments.config, overrides=overrides, defaults=arguments.default)
     if arguments.cluster_id is not None:
         given.cluster_id = cluster_id(arguments.cluster_id)
     if arguments.as_kafka is not None:

@@ -51,14 +51,20 @@ class Resource:
             self.words = f"{'topic' if type_id == TOPIC else 'group'} {name!r}"
 
 
-def describe_configs(cluster: Cluster, resource: Resource) -> list[DescribeConfigsResourceResult]:
-    """Every setting of the resource with its value and source, by name. Raises Refused."""
+def describe_configs(
+    cluster: Cluster, resource: Resource, *, synonyms: bool = False
+) -> list[DescribeConfigsResourceResult]:
+    """Every setting of the resource with its value and source, by name; with `synonyms` all it is made from.
+
+    Raises Refused.
+    """
     request = DescribeConfigsRequest(
         resources=[
             DescribeConfigsResource(
                 resource_type=resource.type_id, resource_name=resource.name, configuration_keys=None
             )
-        ]
+        ],
+        include_synonyms=synonyms,
     )
 
     def attempt() -> list[DescribeConfigsResourceResult]:

@@ -38,7 +38,8 @@ class Connection:
         self._correlation_id = 0
         self._awaited: tuple[int, int] | None = None
         """(API key, version) of the request in flight: its answer, and perhaps a part of the request, is on its way."""
-        self._versions: dict[int, tuple[int, int]] = {}
+        self.versions: dict[int, tuple[int, int]] = {}
+        """API key -> (lowest version, highest version) that the broker serves."""
         try:
             self._socket = socket.create_connection((host, port), timeout=timeout_seconds)
         except socket.gaierror as error:
@@ -66,7 +67,7 @@ class Connection:
 
     def supports(self, key: ApiKey, version: int = 0) -> bool:
         """Whether the broker knows this version of an API, or a later one."""
-        return key in self._versions and self._versions[key][1] >= version
+        return key in self.versions and self.versions[key][1] >= version
 
     def request(
         self, message: Message, response_class: type[R], *, timeout_seconds: float, version_max: int | None = None
@@ -118,13 +119,13 @@ class Connection:
             answer = decode(ApiVersionsResponse, body, 0 if is_fallback else _API_VERSIONS_VERSION)
         except MalformedMessage:
             raise ClientError(f"what listens at {self.address} does not speak Kafka's protocol") from None
-        self._versions = {api.api_key: (api.min_version, api.max_version) for api in answer.api_keys}
+        self.versions = {api.api_key: (api.min_version, api.max_version) for api in answer.api_keys}
 
     def _choose_version(self, key: ApiKey, version_max: int | None) -> int:
-        if key not in self._versions:
+        if key not in self.versions:
             raise ClientError(f"the broker at {self.address} does not know {key.name}: is it too old, or a controller?")
         ours = API_VERSIONS[key]
-        theirs_min, theirs_max = self._versions[key]
+        theirs_min, theirs_max = self.versions[key]
         version = min(ours.max_version, theirs_max, ours.max_version if version_max is None else version_max)
         if version < max(ours.min_version, theirs_min):
             raise ClientError(

@@ -13,6 +13,7 @@ import trio
 
 from kafkapy.context import Client
 from kafkapy.network.admission import Admission
+from kafkapy.network.advertised import default_gateways
 from kafkapy.network.connection import Connection, SharedParts
 from kafkapy.network.host_limits import MAPPED_IPV4
 from kafkapy.network.poller import READ
@@ -166,8 +167,7 @@ class Server:
             # As in Apache Kafka: a peer whose machine is gone sends no FIN, and a parked request may wait for weeks.
             client.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             self._set_buffers(client)
-            local_host = sys.intern(client.getsockname()[0].removeprefix(MAPPED_IPV4))
-            peer = Client(listener_name, host, address[1], local_host)
+            peer = Client(listener_name, host, address[1], self._host_for(client, host))
             service = listening.service
             connection = Connection(PlainTransport(client), service.context_of(peer), service.dispatcher, shared)
         except OSError as error:
@@ -179,6 +179,12 @@ class Server:
         self._admission.connected(listener_name, host)
         if self._admission.is_protected(listener_name) and self._admission.is_beyond_max():
             self._make_room(listener_name)
+
+    def _host_for(self, client: socket.socket, peer_host: str) -> str:
+        """By which host this client reaches the broker where none is advertised."""
+        if self._settings.now.network.kafkapy_gateway_is_host and peer_host in default_gateways():
+            return "localhost"
+        return sys.intern(client.getsockname()[0].removeprefix(MAPPED_IPV4))
 
     def _make_room(self, protected: str) -> None:
         """Close the connection of another listener that has been idle for longest, as Apache Kafka does."""

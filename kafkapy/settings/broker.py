@@ -57,6 +57,7 @@ class NetworkSettings(Area):
     inter_broker_listener_name: str | None = None
     security_inter_broker_protocol: str = "PLAINTEXT"
     controller_listener_names: tuple[str, ...] = ("CONTROLLER",)
+    kafkapy_gateway_is_host: bool = False
 
 
 class LogManagerSettings(Area):

@@ -22,6 +22,7 @@ DYNAMIC_ONLY: tuple[definitions.Row, ...] = tuple(
 
 # Settings that Apache Kafka does not have.
 OWN: tuple[definitions.Row, ...] = (
+    ("kafkapy.gateway.is.host", "BOOLEAN", "false", None, "LOW", False, False, ()),
     ("kafkapy.retention.from.last.write", "BOOLEAN", "false", None, "LOW", False, True, ()),
 )
 

@@ -24,19 +24,26 @@ _HOST = re.compile(r"://[^,]*:(?=\d)")
 
 
 def collect_settings(
-    file: Path | str | None = None, environ: Mapping[str, str] | None = None, overrides: Iterable[str] = ()
+    file: Path | str | None = None,
+    environ: Mapping[str, str] | None = None,
+    overrides: Iterable[str] = (),
+    defaults: Iterable[str] = (),
 ) -> GivenSettings:
     """`gather` from this process's environment, with a line in the log for each name that nobody knows."""
-    given = gather(None if file is None else Path(file), os.environ if environ is None else environ, overrides)
+    environ = os.environ if environ is None else environ
+    given = gather(None if file is None else Path(file), environ, overrides, defaults)
     for warning in given.warnings:
         logger.warning("%s", warning)
     return given
 
 
 def gather(
-    file: Path | None = None, environ: Mapping[str, str] | None = None, overrides: Iterable[str] = ()
+    file: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    overrides: Iterable[str] = (),
+    defaults: Iterable[str] = (),
 ) -> GivenSettings:
-    """Everything that the user gave: `overrides` (name=value each) over `environ` over `file`.
+    """Everything that the user gave: `overrides` (name=value each) over `environ` over `file` over `defaults`.
 
     Raises SettingsError: the file cannot be read, or an override has no "=".
     """
@@ -52,18 +59,28 @@ def gather(
     for name, (value, variable) in environment.items():
         given.add(name, value, variable)
     for override in overrides:
-        name, equals, value = override.partition("=")
-        if not equals or not name.strip():
-            raise SettingsError(f"--override {shortened(override)}: expected name=value")
-        given.add(name.strip(), value.strip(), f"--override {name.strip()}")
+        name, value = _name_and_value("--override", override)
+        given.add(name, value, f"--override {name}")
     if "listeners" not in given and "advertised.listeners" in environment:
         # The image of Apache Kafka: whoever says only what to advertise listens there on every interface.
         advertised, variable = environment["advertised.listeners"]
         given.add("listeners", _HOST.sub("://0.0.0.0:", advertised), variable)
+    for default in defaults:
+        name, value = _name_and_value("--default", default)
+        if name not in given:
+            given.add(name, value, f"--default {name}")
     for name in given:
         if not is_known(name):
             given.warnings.append(_unknown(name, given.origins[name]))
     return given
+
+
+def _name_and_value(option: str, text: str) -> tuple[str, str]:
+    """Raises SettingsError."""
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        raise SettingsError(f"{option} {shortened(text)}: expected name=value")
+    return name.strip(), value.strip()
 
 
 def listen_at(given: GivenSettings, *, host: str | None, port: int | None) -> None:

@@ -40,7 +40,16 @@ def test_every_default_is_explained() -> None:
     """Of every option that takes a value and may be left out, and does not narrow what is done."""
     narrowing = {"--partition", "--include", "--header", "--group", "--topic", "--null-marker", "--config", "--allow"}
     # Nothing happens without them.
-    special = {"--override", "--response-to", "--ready-file", "--version", "--feature", "--add-scram", "--nodes"}
+    special = {
+        "--override",
+        "--default",
+        "--response-to",
+        "--ready-file",
+        "--version",
+        "--feature",
+        "--add-scram",
+        "--nodes",
+    }
     for command, parser in all_parsers():
         exclusive = {action for group in parser._mutually_exclusive_groups for action in group._group_actions}
         for action in arguments_of(parser):

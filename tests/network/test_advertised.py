@@ -1,17 +1,19 @@
-"""Which advertised listener is told to whoever starts a node: one that resolves here."""
+"""Which advertised listener is told to whoever starts a node, and which host to clients where none is advertised."""
 
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 
 import pytest
 import trio
 import trio.testing
 
-from kafkapy.network import advertised
-from kafkapy.network.advertised import resolving_address
+from kafkapy.network import advertised, server
+from kafkapy.network.advertised import default_gateways, resolving_address
 from kafkapy.settings import Settings
-from tests.shell.running_node import trio_test
+from kafkapy_wire.messages.metadata import MetadataRequest, MetadataResponse
+from tests.shell.running_node import connect, running_node, trio_test
 
 
 async def chosen(text: str) -> str | None:
@@ -55,3 +57,31 @@ def test_a_resolver_that_is_not_there_holds_nobody_up(monkeypatch: pytest.Monkey
     monkeypatch.setattr(trio.to_thread, "run_sync", never)
     clock = trio.testing.MockClock(autojump_threshold=0)
     assert trio.run(chosen, "A://kafka:9092", clock=clock) is None
+
+
+ROUTES = """\
+Iface	Destination	Gateway 	Flags	RefCnt	Use	Metric	Mask		MTU	Window	IRTT
+eth0	00000000	010011AC	0003	0	0	0	00000000	0	0	0
+eth0	000011AC	00000000	0001	0	0	0	0000FFFF	0	0	0
+eth1	00000000	00000000	0001	0	0	0	00000000	0	0	0
+"""
+
+
+def test_the_gateways_are_those_of_default_routes(tmp_path: Path) -> None:
+    file = tmp_path / "route"
+    assert default_gateways(file) == frozenset()
+    file.write_text(ROUTES)
+    assert default_gateways(file) == {"172.17.0.1"}
+
+
+@pytest.mark.parametrize(("given", "told"), [("true", "localhost"), ("false", "127.0.0.1")])
+@trio_test
+async def test_a_client_from_the_gateway_is_told_localhost(
+    given: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a container it has come by a published port; here the gateway is this machine."""
+    monkeypatch.setattr(server, "default_gateways", lambda: frozenset({"127.0.0.1"}))
+    settings = {"listeners": "PLAINTEXT://:0", "kafkapy.gateway.is.host": given}
+    async with running_node(tmp_path, settings) as node, connect(node) as client:
+        answer = await client.ask(MetadataRequest(topics=[]), MetadataResponse, 12)
+        assert [broker.host for broker in answer.brokers] == [told]

@@ -53,6 +53,19 @@ def test_overrides_win_over_variables_over_the_file(tmp_path: Path) -> None:
     assert given == {"num.partitions": "1", "num.io.threads": "2", "num.network.threads": "3"}
 
 
+def test_a_default_holds_where_nothing_else_gives_the_setting(tmp_path: Path) -> None:
+    file = tmp_path / "server.properties"
+    file.write_text("num.partitions=1\n")
+    defaults = ["num.partitions=9", "num.io.threads=9", "num.network.threads=9", "listeners=PLAINTEXT://:9"]
+    environ = {"KAFKA_ADVERTISED_LISTENERS": "PLAINTEXT://host:1", "KAFKA_NUM_IO_THREADS": "2"}
+    given = gather(file, environ, ["num.network.threads=3"], defaults)
+    assert (given["num.partitions"], given["num.io.threads"], given["num.network.threads"]) == ("1", "2", "3")
+    assert given["listeners"] == "PLAINTEXT://0.0.0.0:1", "made from what is advertised, which the user has given"
+    assert gather(defaults=defaults).origins["listeners"] == "--default listeners"
+    with pytest.raises(SettingsError, match="--default x: expected name=value"):
+        gather(defaults=["x"])
+
+
 @pytest.mark.parametrize(
     ("variable", "name"),
     [

@@ -91,6 +91,8 @@ BROKERS = {
     "system.",
     "socket.request.max.bytes": "The largest request, in bytes: a connection that sends a larger one is closed.",
     "socket.send.buffer.bytes": "The system's send buffer of each connection, in bytes; -1 leaves it to the system.",
+    "kafkapy.gateway.is.host": "Whether clients that come from the default gateway are told `localhost` where no host "
+    "is advertised; only kafkapy has it, for containers.",
     # Data directories and what works on them
     "kafkapy.retention.from.last.write": "Whether retention by time counts from the last write to a segment instead of "
     "its records' timestamps; only kafkapy has it.",

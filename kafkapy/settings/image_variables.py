@@ -1,0 +1,109 @@
+"""What only a container image reads from its environment: the variables of Bitnami's and Confluent's images besides
+settings, values in files, and what asks for security.
+
+A plain `kafkapy start` does not look at these: on a developer's machine they may belong to another program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from kafkapy.settings.environment import CLUSTER_IDS, setting_name
+from kafkapy.settings.errors import SettingsError, shortened
+
+DEFAULT_CLUSTER_ID = "5L6g3nShT-eMCtK--X86sw"
+"""What Apache Kafka's image gives to all nodes of a cluster whose user has named none."""
+
+_ASK_FOR_SASL = (
+    "KAFKA_CLIENT_USERS",
+    "KAFKA_CLIENT_PASSWORDS",
+    "KAFKA_INTER_BROKER_USER",
+    "KAFKA_INTER_BROKER_PASSWORD",
+    "KAFKA_CONTROLLER_USER",
+    "KAFKA_CONTROLLER_PASSWORD",
+)
+_ASK_FOR_TLS = (
+    "KAFKA_TLS_TYPE",
+    "KAFKA_TLS_CLIENT_AUTH",
+    "KAFKA_CERTIFICATE_PASSWORD",
+    "KAFKA_SSL_KEYSTORE_FILENAME",
+    "KAFKA_SSL_KEYSTORE_CREDENTIALS",
+    "KAFKA_SSL_KEY_CREDENTIALS",
+    "KAFKA_SSL_TRUSTSTORE_FILENAME",
+    "KAFKA_SSL_TRUSTSTORE_CREDENTIALS",
+)
+_LOGIN_CONFIG = "-Djava.security.auth.login.config="
+_FILE = "_FILE"
+_FILE_BYTES_MAX = 1024 * 1024
+# ZooKeeper's way to have an id chosen; node.id has a default here.
+_CHOSEN_ID = "-1"
+_BROKER_IDS = ("KAFKA_BROKER_ID", "KAFKA_CFG_BROKER_ID")
+
+
+def image_variables(environ: Mapping[str, str], is_known: Callable[[str], bool]) -> dict[str, str]:
+    """`environ` as a start in a container reads it. Raises SettingsError: it asks for what there is not yet."""
+    variables = _with_values_in_files(environ, is_known)
+    for variable in _BROKER_IDS:
+        if variables.get(variable, "").strip() == _CHOSEN_ID:
+            del variables[variable]
+    _refuse_security(variables)
+    if _names_other_nodes(variables) and not any(variables.get(name, "").strip() for name in CLUSTER_IDS):
+        variables["CLUSTER_ID"] = DEFAULT_CLUSTER_ID
+    return variables
+
+
+def _with_values_in_files(environ: Mapping[str, str], is_known: Callable[[str], bool]) -> dict[str, str]:
+    """KAFKA_X from the file that KAFKA_X_FILE names, unless that is the name of a setting itself.
+
+    Raises SettingsError: a file cannot be read.
+    """
+    variables = dict(environ)
+    for variable, path in environ.items():
+        plain = variable.removesuffix(_FILE)
+        if plain == variable or not path or not variable.startswith("KAFKA_") or _is_setting(variable, is_known):
+            continue
+        if _is_setting(plain, is_known) or plain in (*_ASK_FOR_SASL, *_ASK_FOR_TLS):
+            del variables[variable]
+            if plain not in environ:
+                variables[plain] = _content(path, variable)
+    return variables
+
+
+def _content(path: str, variable: str) -> str:
+    """Raises SettingsError."""
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(_FILE_BYTES_MAX).decode().rstrip("\r\n")
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise SettingsError(f"{variable}: cannot read {shortened(path)} ({reason})") from None
+
+
+def _is_setting(variable: str, is_known: Callable[[str], bool]) -> bool:
+    name = setting_name(variable.removeprefix("KAFKA_").removeprefix("CFG_"), is_known)
+    return name is not None and is_known(name)
+
+
+def _refuse_security(variables: Mapping[str, str]) -> None:
+    """Raises SettingsError. Listeners that want TLS or SASL are refused by the node."""
+    for what, names in (("SASL", _ASK_FOR_SASL), ("TLS", _ASK_FOR_TLS)):
+        given = [name for name in names if variables.get(name)]
+        if given:
+            raise SettingsError(
+                f"{' and '.join(given)} ask for {what}, which kafkapy does not support yet: leave them out, and use "
+                "PLAINTEXT listeners"
+                if len(given) > 1
+                else f"{given[0]} asks for {what}, which kafkapy does not support yet: leave it out, and use PLAINTEXT "
+                "listeners"
+            )
+    if _LOGIN_CONFIG in variables.get("KAFKA_OPTS", ""):
+        raise SettingsError(
+            f"KAFKA_OPTS asks for SASL ({_LOGIN_CONFIG}...), which kafkapy does not support yet: leave it out, and use "
+            "PLAINTEXT listeners"
+        )
+
+
+def _names_other_nodes(variables: Mapping[str, str]) -> bool:
+    names = ("CONTROLLER_QUORUM_VOTERS", "CONTROLLER_QUORUM_BOOTSTRAP_SERVERS")
+    return any(variables.get(f"KAFKA_{cfg}{name}", "").strip() for cfg in ("", "CFG_") for name in names)

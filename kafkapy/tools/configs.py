@@ -1,0 +1,174 @@
+"""Show and change settings of topics, brokers and groups while they run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kafkapy.client.errors import ClientError
+from kafkapy.tools.tool_parser import add_client_settings_arguments, add_ignored, run_tool
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping
+
+    from kafkapy.client.cluster import Cluster
+    from kafkapy.client.configs import Resource
+    from kafkapy_wire.messages.describe_configs import DescribeConfigsResourceResult
+
+_TYPES = ("topics", "brokers", "groups", "users", "clients", "ips", "broker-loggers", "client-metrics")
+_SERVED_TYPES = ("topics", "brokers", "groups")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--bootstrap-server", metavar="HOST:PORT")
+    parser.add_argument("--bootstrap-controller", metavar="HOST:PORT")
+    add_client_settings_arguments(parser)
+    actions = parser.add_mutually_exclusive_group(required=True)
+    for action in ("alter", "describe"):
+        actions.add_argument(f"--{action}", action="store_const", dest="action", const=action)
+    parser.add_argument("--entity-type", choices=_TYPES, metavar="TYPE")
+    parser.add_argument("--entity-name", metavar="NAME")
+    parser.add_argument("--entity-default", action="store_true")
+    for kind in ("topic", "broker", "group"):
+        parser.add_argument(f"--{kind}", metavar="NAME", help=f"--entity-type {kind}s --entity-name NAME")
+    for kind in ("user", "client", "ip", "client-metrics", "broker-logger"):
+        parser.add_argument(f"--{kind}", dest="not_served", metavar="NAME")
+    parser.add_argument("--add-config", metavar="NAME=VALUE,NAME=[VALUE,VALUE]")
+    parser.add_argument("--add-config-file", metavar="FILE")
+    parser.add_argument("--delete-config", metavar="NAME,NAME")
+    parser.add_argument("--all", action="store_true")
+    add_ignored(parser, "--force")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    arguments.bootstrap_server = arguments.bootstrap_server or arguments.bootstrap_controller
+    return run_tool(arguments, _alter if arguments.action == "alter" else _describe, failed="Error: ")
+
+
+def _entity(arguments: argparse.Namespace) -> tuple[str, str | None]:
+    """(topics, brokers or groups; the name: "" for the default of all, None for each). Raises ClientError."""
+    for kind in ("topic", "broker", "group"):
+        name = getattr(arguments, kind)
+        if name is not None:
+            return f"{kind}s", name
+    kind = arguments.entity_type
+    if kind is None and arguments.not_served is None:
+        raise ClientError("name what it is about: --entity-type topics --entity-name NAME")
+    if kind not in _SERVED_TYPES:
+        raise ClientError(
+            f"settings of {kind or 'users and clients'} are not there yet: there is no SASL and there are no quotas; "
+            f"there are settings of {', '.join(_SERVED_TYPES)}"
+        )
+    return kind, "" if arguments.entity_default else arguments.entity_name
+
+
+def _resources(arguments: argparse.Namespace, cluster: Cluster) -> list[tuple[Resource, str]]:
+    """Each with Kafka's words for it. Raises ClientError."""
+    from kafkapy.client.configs import BROKER, GROUP, TOPIC, Resource
+
+    kind, name = _entity(arguments)
+    type_id = {"topics": TOPIC, "brokers": BROKER, "groups": GROUP}[kind]
+    words = kind.removesuffix("s")
+    if name is not None and not (name == "" and kind == "brokers"):
+        if not name:
+            raise ClientError(f"--entity-default is for brokers: {kind} have no common settings of their own")
+        if kind == "brokers" and not (name.isascii() and name.isdecimal() and len(name) <= 10):
+            raise ClientError(f"The entity name for brokers must be a valid integer broker id, found: {name}")
+        return [(Resource(type_id, name), f"{words} {name}")]
+    if name is not None:
+        return [(Resource(type_id, ""), "brokers")]
+    if arguments.action == "alter":
+        raise ClientError("--alter needs --entity-name or --entity-default")
+    names = _names(cluster, kind)
+    found = [(Resource(type_id, one), f"{words} {one}") for one in names]
+    return [*found, (Resource(type_id, ""), "brokers")] if kind == "brokers" else found
+
+
+def _names(cluster: Cluster, kind: str) -> list[str]:
+    if kind == "topics":
+        from kafkapy.client.topics import list_topics
+
+        return [topic.name or "" for topic in list_topics(cluster, include_internal=True)]
+    if kind == "brokers":
+        return [str(node_id) for node_id in cluster.broker_ids()]
+    from kafkapy.client.groups import list_groups
+
+    return [group.group_id for group in list_groups(cluster)]
+
+
+def _describe(arguments: argparse.Namespace, cluster: Cluster) -> int:
+    from kafkapy.client.configs import describe_configs, is_own
+
+    for resource, words in _resources(arguments, cluster):
+        configs = describe_configs(cluster, resource, synonyms=True)
+        if not arguments.all:
+            configs = [config for config in configs if is_own(resource, config)]
+        is_default = words == "brokers"
+        kind = "All" if arguments.all else "Dynamic"
+        print(f"Default configs for {words} in the cluster are:" if is_default else f"{kind} configs for {words} are:")
+        for config in configs:
+            print(f"  {config.name}={_shown(config)} sensitive={str(config.is_sensitive).lower()} {_synonyms(config)}")
+    return 0
+
+
+def _shown(config: DescribeConfigsResourceResult) -> str:
+    return "null" if config.value is None else config.value
+
+
+def _synonyms(config: DescribeConfigsResourceResult) -> str:
+    from kafkapy.client.configs import SOURCES
+
+    told = [f"{SOURCES.get(one.source, 'UNKNOWN')}:{one.name}={one.value}" for one in config.synonyms]
+    return f"synonyms={{{', '.join(told)}}}"
+
+
+def _alter(arguments: argparse.Namespace, cluster: Cluster) -> int:
+    from kafkapy.client.configs import alter_configs
+
+    changed = _changed(arguments)
+    deleted = [name.strip() for name in (arguments.delete_config or "").split(",") if name.strip()]
+    if not changed and not deleted:
+        raise ClientError("At least one of --add-config, --add-config-file, or --delete-config must be specified")
+    ((resource, words),) = _resources(arguments, cluster)
+    alter_configs(cluster, resource, changed, deleted)
+    words = "default config for brokers in the cluster" if words == "brokers" else f"config for {words}"
+    print(f"Completed updating {words}.")
+    return 0
+
+
+def _changed(arguments: argparse.Namespace) -> Mapping[str, str]:
+    """Raises ClientError."""
+    if arguments.add_config_file is not None:
+        from pathlib import Path
+
+        from kafkapy.settings.properties import parse_properties
+
+        try:
+            return parse_properties(Path(arguments.add_config_file).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ClientError(f"cannot read {arguments.add_config_file}: {error}") from None
+    return parse_added(arguments.add_config or "")
+
+
+def parse_added(text: str) -> dict[str, str]:
+    """`NAME=VALUE,NAME=[VALUE,VALUE]`: commas within brackets belong to the value. Raises ClientError."""
+    found: dict[str, str] = {}
+    position = 0
+    while position < len(text):
+        name, equals, rest = text[position:].partition("=")
+        if not equals or not name.strip():
+            raise ClientError(f"{text[position:]!r} is not NAME=VALUE")
+        position += len(name) + 1
+        if rest.startswith("["):
+            value, bracket, _ = rest[1:].partition("]")
+            if not bracket:
+                raise ClientError(f"{name.strip()}={rest!r}: there is no ] behind the [")
+            position += len(value) + 2
+        else:
+            value = rest.partition(",")[0]
+            position += len(value)
+        found[name.strip()] = value
+        if position < len(text) and text[position] != ",":
+            raise ClientError(f"{text[position:]!r}: a comma is missing before it")
+        position += 1
+    return found

@@ -1,0 +1,85 @@
+"""What only an image reads from its environment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kafkapy.settings import SettingsError
+from kafkapy.settings.image_variables import DEFAULT_CLUSTER_ID, image_variables
+from kafkapy.settings.sources import gather, is_known
+
+
+def read(**environ: str) -> dict[str, str]:
+    return image_variables(environ, is_known)
+
+
+@pytest.mark.parametrize(
+    ("variable", "word"),
+    [
+        ("KAFKA_CLIENT_USERS", "SASL"),
+        ("KAFKA_CLIENT_PASSWORDS_FILE", "SASL"),
+        ("KAFKA_INTER_BROKER_PASSWORD", "SASL"),
+        ("KAFKA_TLS_TYPE", "TLS"),
+        ("KAFKA_SSL_KEYSTORE_FILENAME", "TLS"),
+        ("KAFKA_OPTS", "SASL"),
+    ],
+)
+def test_what_asks_for_security_is_refused_in_one_line(variable: str, word: str, tmp_path: Path) -> None:
+    file = tmp_path / "jaas.conf"
+    file.write_text("secret")
+    value = str(file) if variable.endswith("_FILE") else f"-Djava.security.auth.login.config={file}"
+    with pytest.raises(SettingsError) as error:
+        read(**{variable: value})
+    message = str(error.value)
+    assert message.startswith(variable.removesuffix("_FILE"))
+    assert f"asks for {word}" in message
+    assert "\n" not in message
+
+
+def test_several_are_named_together() -> None:
+    with pytest.raises(SettingsError, match="KAFKA_CLIENT_USERS and KAFKA_CLIENT_PASSWORDS ask for SASL"):
+        read(KAFKA_CLIENT_USERS="a", KAFKA_CLIENT_PASSWORDS="b")
+
+
+def test_empty_variables_and_those_of_bitnamis_defaults_ask_for_nothing() -> None:
+    environ = {"ALLOW_PLAINTEXT_LISTENER": "yes", "KAFKA_CLIENT_USERS": "", "KAFKA_OPTS": "-Xmx1G", "PATH": "/bin"}
+    assert read(**environ) == environ
+
+
+def test_values_come_from_files(tmp_path: Path) -> None:
+    file = tmp_path / "partitions"
+    file.write_text("7\n")
+    variables = read(KAFKA_CFG_NUM_PARTITIONS_FILE=str(file), KAFKA_NUM_IO_THREADS_FILE=str(file), OTHER_FILE="/no")
+    given = gather(environ=variables)
+    assert (given["num.partitions"], given["num.io.threads"]) == ("7", "7")
+    assert not given.warnings
+
+
+def test_a_value_wins_over_its_file() -> None:
+    variables = read(KAFKA_NUM_PARTITIONS="2", KAFKA_NUM_PARTITIONS_FILE="/there/is/no/such/file")
+    assert gather(environ=variables)["num.partitions"] == "2"
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe"])
+def test_a_file_that_cannot_be_read_is_named(content: bytes | None, tmp_path: Path) -> None:
+    file = tmp_path / "value"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(SettingsError, match=r"^KAFKA_NUM_PARTITIONS_FILE: cannot read .*value \("):
+        read(KAFKA_NUM_PARTITIONS_FILE=str(file))
+
+
+@pytest.mark.parametrize("variable", ["KAFKA_BROKER_ID", "KAFKA_CFG_BROKER_ID"])
+def test_a_broker_id_that_zookeeper_would_choose_is_left_out(variable: str) -> None:
+    assert read(**{variable: "-1"}) == {}
+    assert read(**{variable: "3"}) == {variable: "3"}
+
+
+@pytest.mark.parametrize("prefix", ["KAFKA_", "KAFKA_CFG_"])
+def test_all_nodes_of_a_cluster_get_one_id_if_none_is_named(prefix: str) -> None:
+    voters = {f"{prefix}CONTROLLER_QUORUM_VOTERS": "1@a:9093,2@b:9093"}
+    assert read(**voters)["CLUSTER_ID"] == DEFAULT_CLUSTER_ID
+    assert "CLUSTER_ID" not in read(**voters, KAFKA_KRAFT_CLUSTER_ID="mine")
+    assert "CLUSTER_ID" not in read()
