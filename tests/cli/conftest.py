@@ -16,6 +16,7 @@ import pytest
 
 from kafkapy.cli import main
 from tests.cli.ending import ending
+from tests.cli.slowness import without_slowness
 
 START_SECONDS = 20.0
 
@@ -88,7 +89,7 @@ def run(capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPat
                 exit_code = int(usage.code or 0)
         feeder.join()
         captured = capfdbinary.readouterr()
-        return Result(exit_code, captured.out.decode(), captured.err.decode())
+        return Result(exit_code, captured.out.decode(), without_slowness(captured.err.decode()))
 
     return call
 

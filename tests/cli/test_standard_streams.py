@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from kafkapy.cli import COMMANDS
+from tests.cli.slowness import without_slowness
 
 SECONDS_MAX = 30
 ROOT = Path(__file__).parent.parent.parent
@@ -57,7 +58,7 @@ def run(
     redirections: str, arguments: list[str], bootstrap: str, directory: Path, **variables: str
 ) -> subprocess.CompletedProcess[str]:
     """A command behind a shell's redirections."""
-    return subprocess.run(
+    done = subprocess.run(
         ["sh", "-c", f'exec "$@" {redirections}', "sh", sys.executable, "-m", "kafkapy", *arguments],
         capture_output=True,
         text=True,
@@ -66,6 +67,8 @@ def run(
         cwd=directory,
         env={**os.environ, "KAFKA_BOOTSTRAP_SERVERS": bootstrap, **variables},
     )
+    done.stderr = without_slowness(done.stderr)
+    return done
 
 
 @pytest.fixture(scope="module")
