@@ -75,13 +75,14 @@ class Kafka:
         as_kafka: str | None = None,
         isolation: Literal["thread", "process"] = "thread",
         record: bool = True,
+        control: bool = False,
         log_level: str = "info",
     ) -> None:
         """`settings` are Kafka's, for all nodes. `topics` are there when it serves: `{"orders": 3}` names the number
         of partitions; `{"orders": {"partitions": 3, "replicas": 2, "settings": {...}}}` says more.
 
         `as_kafka`: the release of Apache Kafka whose brokers clients are to see, such as "2.8". `record`: keep what
-        clients ask and what they are answered.
+        clients ask and what they are answered. `control`: serve the same by HTTP, at `control_url`.
 
         `controllers`: so many nodes more that are controllers only. `racks` go round among the brokers. Ports are
         free ones, unless `port` names that of the first broker. `isolation`: in a thread of this process, or in a
@@ -97,6 +98,7 @@ class Kafka:
             port=port,
             as_kafka=as_kafka,
             record=record,
+            control=control,
             log_level=log_level,
         )
         self._isolation = isolation
@@ -132,6 +134,14 @@ class Kafka:
     @property
     def cluster_id(self) -> str:
         return self._run.started.cluster_id
+
+    @property
+    def control_url(self) -> str:
+        """Where the control API is. Raises RuntimeError: it was not asked for."""
+        url = self._run.started.control_url
+        if url is None:
+            raise RuntimeError("the control API was not asked for: Kafka(control=True)")
+        return url
 
     def config_for(self, client: str) -> dict[str, object]:
         """What a client needs to connect, in the words of its library: confluent_kafka, librdkafka, kafka-python,

@@ -27,4 +27,6 @@ class Options:
     as_kafka: str | None = None
     """The release of Apache Kafka to be taken for, such as 2.8."""
     record: bool = True
+    control: bool = False
+    """Whether the control API is served, at a free port."""
     log_level: str = "info"

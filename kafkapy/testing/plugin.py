@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 MARKER = "kafka"
 ARGUMENTS = (
     *("nodes", "controllers", "racks", "settings", "topics", "host", "port", "as_kafka"),
-    *("isolation", "record", "log_level", "client"),
+    *("isolation", "record", "control", "log_level", "client"),
 )
 NODES_OF_A_CLUSTER = 3
 _pool_key = pytest.StashKey[Any]()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import trio
 
+from kafkapy.bugs import Bugs
 from kafkapy.cluster import Cluster, members_of
 from kafkapy.control.clocks import NodeClocks
 from kafkapy.control.nodes import ControlledNodes
@@ -28,6 +29,7 @@ class Started(NamedTuple):
 
     bootstrap_servers: str
     cluster_id: str
+    control_url: str | None
 
 
 class Server:
@@ -36,6 +38,7 @@ class Server:
     def __init__(self, options: Options) -> None:
         self._options = options
         self.log = LogCapture(options.log_level)
+        self._bugs = Bugs()
         self._token: trio.lowlevel.TrioToken | None = None
         self._nursery: trio.Nursery | None = None
         self._nodes: ControlledNodes | None = None
@@ -87,9 +90,18 @@ class Server:
                     self._nodes.record(node)
             await self._create_topics(self._nodes)
             self._token, self._nursery = trio.lowlevel.current_trio_token(), nursery
-            started(Started(cluster.bootstrap_servers, cluster.cluster_id))
+            control_url = await self._open_control(nursery, self._nodes) if options.control else None
+            started(Started(cluster.bootstrap_servers, cluster.cluster_id, control_url))
             await self._stop.wait()
             nursery.cancel_scope.cancel()
+
+    async def _open_control(self, nursery: trio.Nursery, nodes: ControlledNodes) -> str:
+        """Serve the control API; returns its address. Raises StartupError."""
+        from kafkapy.control.http.serve import ControlApi
+
+        api = ControlApi("127.0.0.1", 0, None)
+        await nursery.start(api.serve, nodes, self._bugs)
+        return api.url
 
     async def _create_topics(self, nodes: ControlledNodes) -> None:
         for name, wanted in self._options.topics.items():
