@@ -15,8 +15,7 @@ import trio
 
 from kafkapy.apis import API_MODULES, FORWARDABLE
 from kafkapy.errors import NotServed, without_frames
-from kafkapy.network.api_table import ApiTable
-from kafkapy.network.long_messages import (
+from kafkapy.long_messages import (
     AT_ONCE_BYTES_MAX,
     ELEMENTS_MAX,
     EncodedAnswer,
@@ -24,6 +23,7 @@ from kafkapy.network.long_messages import (
     to_the_end,
     within_turn,
 )
+from kafkapy.network.api_table import ApiTable
 from kafkapy.pending import Pending
 from kafkapy.turns import Turn
 from kafkapy_wire.api_keys import ApiKey
