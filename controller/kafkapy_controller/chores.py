@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import Enum, auto
 
-MORE_AFTER_MS = 10
-"""Until a chore that has left work undone is due again."""
-
 
 class Chore(Enum):
     """Fencing brokers whose session has timed out is none of these: `BrokerHeartbeats` knows its own deadline."""
@@ -16,6 +13,8 @@ class Chore(Enum):
     """Every leader.imbalance.check.interval.seconds, if auto.leader.rebalance.enable."""
     ELECT_FOR_LEADERLESS = auto()
     """Every unclean.leader.election.interval.ms, and when a controller becomes active."""
+    WRITE_NO_OP = auto()
+    """Every metadata.max.idle.interval.ms: replicas that have an idle log are told from those that lag (KIP-835)."""
 
 
 class ControllerChores:
@@ -41,11 +40,6 @@ class ControllerChores:
         for chore in due:
             self._due_ms[chore] = now_ms + self._intervals_ms[chore]
         return due
-
-    def again_soon(self, chore: Chore, now_ms: float) -> None:
-        """The chore has failed or has left work undone."""
-        if chore in self._due_ms:
-            self._due_ms[chore] = now_ms + MORE_AFTER_MS
 
     @property
     def deadline_ms(self) -> float | None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from kafkapy.apis import CONTROLLER_API_MODULES, FORWARDABLE
 from kafkapy.apis.served import Api, answer_of
 from kafkapy.context import Client, NodeContext
+from kafkapy.long_messages import decoded, encoded
 from kafkapy.peers.channel import says_not_controller
 from kafkapy_wire.api_keys import ApiKey, request_class, request_header_version, response_header_version
 from kafkapy_wire.codec import decode, decode_from, encode
@@ -37,7 +38,7 @@ async def handle(request: EnvelopeRequest, context: NodeContext) -> EnvelopeResp
     client.principal = _principal(request.request_principal)
     inside = NodeContext(context.node, client)
     try:
-        header, body = _decode(memoryview(request.request_data))
+        header, body = await _decode(memoryview(request.request_data))
     except MalformedMessage as error:
         raise KafkaError(ErrorCode.INVALID_REQUEST) from error
     api = Api(ApiKey(header.request_api_key), CONTROLLER_API_MODULES[ApiKey(header.request_api_key)])
@@ -49,10 +50,10 @@ async def handle(request: EnvelopeRequest, context: NodeContext) -> EnvelopeResp
     answer_header = encode(
         ResponseHeader(correlation_id=header.correlation_id), response_header_version(api.key, inside.api_version)
     )
-    return EnvelopeResponse(response_data=answer_header + encode(answer, inside.api_version))
+    return EnvelopeResponse(response_data=answer_header + await encoded(answer, inside.api_version))
 
 
-def _decode(data: memoryview) -> tuple[RequestHeader, Message]:
+async def _decode(data: memoryview) -> tuple[RequestHeader, Message]:
     """The request inside. Raises MalformedMessage; KafkaError: INVALID_REQUEST, UNSUPPORTED_VERSION."""
     first, _ = decode_from(RequestHeader, data, 0, 1)
     key, version = first.request_api_key, first.request_api_version
@@ -62,7 +63,7 @@ def _decode(data: memoryview) -> tuple[RequestHeader, Message]:
     if version not in Api(api_key, CONTROLLER_API_MODULES[api_key]).versions:
         raise KafkaError(ErrorCode.UNSUPPORTED_VERSION)
     header, position = decode_from(RequestHeader, data, 0, request_header_version(key, version))
-    return header, decode(request_class(api_key), data[position:], version)
+    return header, await decoded(request_class(api_key), data, position, version)
 
 
 def _address(packed: bytes) -> str:

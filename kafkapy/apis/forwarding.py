@@ -5,8 +5,9 @@ from __future__ import annotations
 import socket
 from typing import TYPE_CHECKING, Final
 
+from kafkapy.long_messages import decoded, encoded
 from kafkapy_wire.api_keys import request_header_version, response_class, response_header_version
-from kafkapy_wire.codec import decode, decode_from, encode
+from kafkapy_wire.codec import decode_from, encode
 from kafkapy_wire.errors import ErrorCode, KafkaError, MalformedMessage, error_code
 from kafkapy_wire.messages.default_principal_data import DefaultPrincipalData
 from kafkapy_wire.messages.envelope import EnvelopeRequest, EnvelopeResponse
@@ -33,7 +34,7 @@ async def forward(key: ApiKey, request: Message, context: RequestContext) -> Mes
         client_id=context.client_id,
     )
     envelope = EnvelopeRequest(
-        request_data=encode(header, request_header_version(key, version)) + encode(request, version),
+        request_data=encode(header, request_header_version(key, version)) + await encoded(request, version),
         request_principal=_principal(context.client.principal),
         client_host_address=_packed(context.client.peer_host),
     )
@@ -45,7 +46,8 @@ async def forward(key: ApiKey, request: Message, context: RequestContext) -> Mes
     data = memoryview(answer.response_data or b"")
     try:
         _, position = decode_from(ResponseHeader, data, 0, response_header_version(key, version))
-        return decode(response_class(key), data[position:], version)
+        # It is about what is there, which may be more than was asked for; its bytes are bounded.
+        return await decoded(response_class(key), data, position, version, elements_max=len(data))
     except MalformedMessage as error:
         raise KafkaError(ErrorCode.UNKNOWN_SERVER_ERROR, f"the controller's answer cannot be read: {error}") from error
 

@@ -37,6 +37,7 @@ from kafkapy_controller.registration_requests import (
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.broker_heartbeat import BrokerHeartbeatRequest, BrokerHeartbeatResponse
 from kafkapy_wire.messages.broker_registration import BrokerRegistrationRequest, BrokerRegistrationResponse
+from kafkapy_wire.record_formats.metadata import NoOpRecord
 from kafkapy_wire.uuid import uuid_text
 
 if TYPE_CHECKING:
@@ -109,6 +110,7 @@ class BrokerControl:
         self._heartbeats = BrokerHeartbeats(session_timeout_ms)
         self._chores = ControllerChores()
         self._active_epoch = -1  # of the quorum, that the sessions belong to; -1: this controller is not active
+        self._idle_since = -1  # where the metadata log ended when it was looked at last
         self._wake = trio.Event()  # what `run` waits for has changed
         self.notice_leadership()
 
@@ -124,6 +126,7 @@ class BrokerControl:
             now_ms = self._clock.monotonic_ms()
             self._heartbeats.activate(self._controller.image, now_ms)
             self.note_own_broker()
+            self._idle_since = self._controller.end_offset
             self._chores.activate(_intervals(self._controller.settings), now_ms)
         self._wake.set()
 
@@ -276,9 +279,18 @@ class BrokerControl:
             await self._fence(broker)
         for chore in self._chores.take_due(now_ms):
             try:
-                await self._elect(chore)
+                if chore is Chore.WRITE_NO_OP:
+                    self._write_no_op()
+                else:
+                    await self._elect(chore)
             except KafkaError as error:
                 logger.info("cannot elect leaders now: %s", error)
+
+    def _write_no_op(self) -> None:
+        """Write a record that says nothing, unless there was another since the last time."""
+        if self._controller.end_offset == self._idle_since:
+            self._controller.commit(Decision([NoOpRecord()], None))
+        self._idle_since = self._controller.end_offset
 
     async def _fence(self, broker: BrokerImage) -> None:
         logger.info(
@@ -326,8 +338,10 @@ class BrokerControl:
 
 
 def _intervals(settings: Settings) -> dict[Chore, float]:
-    replication = settings.replication
+    replication, idle_interval_ms = settings.replication, settings.node.metadata_max_idle_interval_ms
     intervals: dict[Chore, float] = {Chore.ELECT_FOR_LEADERLESS: replication.unclean_leader_election_interval_ms}
+    if idle_interval_ms:
+        intervals[Chore.WRITE_NO_OP] = idle_interval_ms
     if replication.auto_leader_rebalance_enable:
         intervals[Chore.ELECT_PREFERRED] = replication.leader_imbalance_check_interval_seconds * 1_000
     return intervals

@@ -27,7 +27,7 @@ from kafkapy_controller.metadata_batches import read_batches
 from kafkapy_wire.errors import MalformedMessage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from kafkapy.metadata.publisher import MetadataPublisher
@@ -40,6 +40,9 @@ if TYPE_CHECKING:
     from kafkapy_wire.records import Record
 
 REPLAY_READ_BYTES = 1 << 20
+PIECE_BYTES = 16 * 1024
+"""About 200 partitions: a few milliseconds from reading them to the last who follows the metadata."""
+RECORDS_PER_STEP = 100
 
 
 class _Decided(NamedTuple):
@@ -138,25 +141,39 @@ class MetadataLoader:
         self._decided.append(_Decided(image, delta))
 
     def commit(self, high_watermark: int) -> None:
+        """As `load`, in one go: while nobody is served."""
+        for _ in self.load(high_watermark, REPLAY_READ_BYTES):
+            pass
+
+    def load(self, high_watermark: int, piece_bytes: int = PIECE_BYTES) -> Iterator[None]:
         """Publish everything below `high_watermark`: decisions of this node, otherwise records read from the log.
 
-        Raises BrokenMetadata when the log cannot be read; what was decided here is not read.
+        Between two steps of the iterator, which take a few milliseconds each, others may have their turns; nothing
+        else is committed or installed meanwhile. Raises BrokenMetadata when the log cannot be read; what was decided
+        here is not read.
         """
+        is_first = True
         while self._decided and self._decided[0].image.offset < high_watermark:
+            if not is_first:
+                yield
+            is_first = False
             decided = self._decided.popleft()
             self._next_offset = decided.image.offset + 1
             self.membership = self.membership._replace(kraft_version=decided.image.kraft_version)
             self._publish(decided.image, decided.delta)
         # A record of the quorum itself, with the voters, may be committed before the decision behind it.
         while self._next_offset < high_watermark and not self._decided:
+            if not is_first:
+                yield
+            is_first = False
             try:
-                self._read_piece(high_watermark)
+                yield from self._read_piece(high_watermark, piece_bytes)
             except (MalformedMessage, ValueError, KeyError) as error:
                 raise unreadable(log_file(self._log.directory, self._next_offset), error) from error
 
-    def _read_piece(self, end_offset: int) -> None:
-        """Replay at most `REPLAY_READ_BYTES` of the log, in whole batches, none of them beyond `end_offset`."""
-        piece = self._log.read(self._next_offset, REPLAY_READ_BYTES, up_to_offset=end_offset)
+    def _read_piece(self, end_offset: int, piece_bytes: int) -> Iterator[None]:
+        """Replay at most `piece_bytes` of the log, but a whole batch, in whole batches, none beyond `end_offset`."""
+        piece = self._log.read(self._next_offset, piece_bytes, up_to_offset=end_offset)
         data = piece.read()
         piece.release()
         delta, epoch, next_offset = MetadataDelta(self.image), self.image.epoch, self._next_offset
@@ -166,6 +183,8 @@ class MetadataLoader:
             self._take_control_records(batch.control_records[skip:])
             for offset, record in enumerate(batch.records[skip:], batch.base_offset + skip):
                 _replay(delta, record, offset)
+                if not offset % RECORDS_PER_STEP:
+                    yield
             next_offset, epoch = batch.last_offset + 1, batch.epoch
         if next_offset == self._next_offset:
             raise ValueError(f"it has no batch at {next_offset}, although the log ends at {end_offset}")

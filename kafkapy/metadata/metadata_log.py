@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING
 import trio
 
 from kafkapy.high_watermark import HighWatermark
+from kafkapy.metadata.metadata_sync import MetadataSync
 from kafkapy.metadata.quorum_answers import QuorumAnswers
 from kafkapy.metadata.replica_waits import ReplicaWaits
 from kafkapy.pending import Pending
+from kafkapy.turns import Turn
 from kafkapy_controller.quorum_state import NOBODY, encode_quorum_state
 from kafkapy_controller.raft.quorum import (
     Append,
@@ -42,7 +44,7 @@ from kafkapy_log.durable_files import replace_file
 from kafkapy_wire.errors import ErrorCode, KafkaError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from kafkapy.clock import Clock, Timer
@@ -55,7 +57,7 @@ if TYPE_CHECKING:
     from kafkapy_controller.raft.description import QuorumDescription
     from kafkapy_controller.raft.messages import Request, Result
     from kafkapy_controller.raft.quorum import Event, Quorum
-    from kafkapy_log import Flush, PartitionLog
+    from kafkapy_log import PartitionLog
 
 logger = logging.getLogger("kafkapy.controller")
 
@@ -102,9 +104,9 @@ class MetadataLog:
         self._answers = QuorumAnswers(log, snapshots, self._tell_disk)
         self._high_watermark = HighWatermark(0)
         self._disk: DiskWatch | None = None
-        self._wanted: trio.Event | None = None  # set when records wait for an fsync; not None while `run` runs
+        self._sync = MetadataSync(log, self._flushed, self._not_flushed, fsync=fsync)
         self._nursery: trio.Nursery | None = None  # while `run` runs
-        self._is_storing = False  # a part of a snapshot: events wait for it
+        self._is_busy = False  # a part of a snapshot is stored, or a long log is loaded: events wait for it
         self._waiting: deque[Event] = deque()
         self._timer: Timer | None = None
         self._rejected: str | None = None  # what was said last of records that were not taken
@@ -194,7 +196,7 @@ class MetadataLog:
         """Have the quorum take an event, and do what it asks for. If that fails, the node must stop: see `failed`."""
         if self.failure is not None:
             return
-        if self._is_storing:
+        if self._is_busy:
             self._waiting.append(event)
             return
         try:
@@ -206,7 +208,7 @@ class MetadataLog:
                     raise
                 return
             if self._note_leadership():
-                self._ask_for_sync()
+                self._sync.ask()
             self._arm()
             self.replica_waits.note_step()
         except Exception as error:  # StorageError, QuorumBroken, BrokenMetadata, OSError, or a mistake of ours
@@ -252,11 +254,45 @@ class MetadataLog:
             if sync and self._has_told_leading and self._quorum.is_leader:
                 self.on_quorum_record()
         if effects.high_watermark is not None:
-            self._loader.commit(effects.high_watermark)
+            turn, loading = Turn(), self._loader.load(effects.high_watermark)
+            for _ in loading:
+                if turn.is_over and self._nursery is not None:
+                    self._is_busy = True
+                    self._nursery.start_soon(self._load_the_rest, loading, effects, sync)
+                    return
+        self._finish(effects, sync=sync)
+
+    async def _load_the_rest(self, loading: Iterator[None], effects: Effects, sync: bool) -> None:
+        """What is left of a step whose records take longer than a turn to load."""
+        turn = Turn()
+        try:
+            for _ in loading:
+                await turn.share()
+            self._is_busy = False
+            self._finish(effects, sync=sync)
+            if self._note_leadership():
+                self._sync.ask()
+            self._arm()
+            self._take_waiting()
+        except Exception as error:  # as in `step`
+            self._fail(error)
+        except BaseException:  # cancelled: what is left is loaded with the next step, if there is one
+            self._is_busy = False
+            raise
+
+    def _take_waiting(self) -> None:
+        """Take the events that have come meanwhile."""
+        waiting, self._waiting = self._waiting, deque()
+        while waiting:
+            self.step(waiting.popleft())
+
+    def _finish(self, effects: Effects, *, sync: bool) -> None:
+        """The last effects of a step: everything below the high watermark is published."""
+        if effects.high_watermark is not None:
             self._high_watermark.advance(effects.high_watermark)
         if effects.snapshot_part is not None:
             assert self._nursery is not None, "a snapshot comes while the log runs"
-            self._is_storing = True
+            self._is_busy = True
             self._nursery.start_soon(self._store_part, effects.snapshot_part, effects)
             return
         self._let_leave(effects)
@@ -264,7 +300,7 @@ class MetadataLog:
             if self._quorum.is_leader and self.network is not None:
                 self._execute(self._quorum.step(Appended(), self._clock.now_ms()), sync=sync)
             if sync:
-                self._ask_for_sync()
+                self._sync.ask()
 
     def _let_leave(self, effects: Effects) -> None:
         for send in effects.sends:
@@ -295,12 +331,10 @@ class MetadataLog:
                     self._fail(error)
                     return
                 self.on_truncated()
-        self._is_storing = False
-        waiting, self._waiting = self._waiting, deque()
+        self._is_busy = False
         if next_event is not None:
-            waiting.appendleft(next_event)
-        while waiting:
-            self.step(waiting.popleft())
+            self._waiting.appendleft(next_event)
+        self._take_waiting()
 
     def _note_leadership(self) -> bool:
         """Tell the controller when this node begins to lead, once it may decide, and when it ends.
@@ -320,8 +354,9 @@ class MetadataLog:
             if led_epoch != NOBODY:
                 logger.debug("leads the quorum in epoch %d at offset %d", led_epoch, quorum.log_end_offset)
         role = quorum.role
-        may_decide = isinstance(role, Leader) and self._loader.next_offset >= role.epoch_start_offset
-        if not may_decide or self._has_told_leading:
+        if self._is_busy or self._has_told_leading or not isinstance(role, Leader):
+            return False
+        if self._loader.next_offset < role.epoch_start_offset:
             return False
         self.on_leading()
         self._has_told_leading = True
@@ -389,65 +424,20 @@ class MetadataLog:
         end_offset = self._quorum.log_end_offset
         self._high_watermark.release_at(end_offset, release)
         if self._high_watermark.offset < end_offset:
-            self._ask_for_sync()
-
-    def _ask_for_sync(self) -> None:
-        if self.log.failure is not None:
-            # After a failed fsync the kernel may have dropped the data: a second fsync that succeeds proves nothing.
-            self._high_watermark.refuse(StorageError(METADATA_DIRECTORY, self.log.failure))
-        elif not self._fsync:
-            self._flushed(self.log.log_end_offset)
-        elif self._wanted is not None:
-            self._wanted.set()
-        else:
-            self._flush_here()
+            self._sync.ask()
 
     def flush(self) -> None:
         """Sync all appended records. Blocks the event loop. Raises KafkaError KAFKA_STORAGE_ERROR."""
-        if self._fsync:
-            self.log.flushing.flush()
-        self._flushed(self._quorum.log_end_offset)
-
-    def _flush_here(self) -> None:
-        """Flush on this thread: at the start, before `run`, the event loop has nothing else to do."""
-        try:
-            self.flush()
-        except StorageError as error:
-            self._not_flushed(error)
+        self._sync.flush()
 
     async def run(self) -> None:
         """Sync appended records until cancelled. Before and afterwards `when_committed` syncs at once, and blocks."""
-        self._wanted = trio.Event()
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
             try:
-                while True:
-                    await self._wanted.wait()
-                    self._wanted = trio.Event()
-                    await self._flush_in_a_thread()
+                await self._sync.run()
             finally:
-                self._wanted = None
                 self._nursery = None
-
-    async def _flush_in_a_thread(self) -> None:
-        """Shielded: a flush that has begun must end, as answers wait for it."""
-        try:
-            flush = self.log.flushing.begin()
-            if flush is not None:
-                with trio.CancelScope(shield=True):
-                    await self._sync(flush)
-        except StorageError as error:
-            self._not_flushed(error)
-        else:
-            self._flushed(self.log.recovery_point)
-
-    async def _sync(self, flush: Flush) -> None:
-        try:
-            await trio.to_thread.run_sync(flush.sync)
-        except OSError as error:
-            self.log.flushing.end(flush, error)
-            raise StorageError(METADATA_DIRECTORY, error) from error
-        self.log.flushing.end(flush)
 
     def _flushed(self, end_offset: int) -> None:
         self.step(Flushed(end_offset))

@@ -15,14 +15,14 @@ import trio
 
 from kafkapy.apis import API_MODULES, FORWARDABLE
 from kafkapy.errors import NotServed, without_frames
-from kafkapy.network.api_table import ApiTable
-from kafkapy.network.long_messages import (
+from kafkapy.long_messages import (
     AT_ONCE_BYTES_MAX,
     ELEMENTS_MAX,
     EncodedAnswer,
     has_many_entries,
     within_turn,
 )
+from kafkapy.network.api_table import ApiTable
 from kafkapy.pending import Pending
 from kafkapy.turns import Turn, to_the_end
 from kafkapy_wire.api_keys import ApiKey

@@ -14,8 +14,8 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from kafkapy.log_lines import shown
+from kafkapy.long_messages import AT_ONCE_BYTES_MAX, ELEMENTS_MAX, within_turn
 from kafkapy.network.dispatch import Dispatcher, Unfinished
-from kafkapy.network.long_messages import AT_ONCE_BYTES_MAX, ELEMENTS_MAX, within_turn
 from kafkapy.turns import Turn
 from kafkapy_wire.api_keys import API_VERSIONS, ApiKey, request_class, request_header_version, response_class
 from kafkapy_wire.codec import decode_from, decoder_in_steps, encode

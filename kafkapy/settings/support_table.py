@@ -103,7 +103,8 @@ BROKER: Table = {
             controlled.shutdown.enable controller.quorum.election.backoff.max.ms
             controller.quorum.election.timeout.ms controller.quorum.fetch.timeout.ms
             controller.quorum.request.timeout.ms controller.quorum.retry.backoff.ms
-            initial.broker.registration.timeout.ms leader.imbalance.check.interval.seconds num.replica.fetchers
+            initial.broker.registration.timeout.ms leader.imbalance.check.interval.seconds
+            metadata.max.idle.interval.ms num.replica.fetchers
             replica.fetch.backoff.ms replica.fetch.max.bytes replica.fetch.min.bytes replica.fetch.response.max.bytes
             replica.fetch.wait.max.ms replica.lag.time.max.ms replica.socket.timeout.ms replication.quota.window.num
             replication.quota.window.size.seconds unclean.leader.election.enable unclean.leader.election.interval.ms
@@ -161,9 +162,9 @@ BROKER: Table = {
         "the file is written together with the recovery points, and before a DeleteRecords is answered": (
             "log.flush.start.offset.checkpoint.interval.ms"
         ),
-        "the metadata log is written only when something changes": """
-            internal.metadata.max.batch.size.in.bytes metadata.max.idle.interval.ms
-        """,
+        "batches of the metadata log are those of one decision, cut to some hundred records": (
+            "internal.metadata.max.batch.size.in.bytes"
+        ),
         "the system chooses the buffers of connections to other nodes": "replica.socket.receive.buffer.bytes",
         "a connection to another node has the time that its first request has": """
             socket.connection.setup.timeout.max.ms socket.connection.setup.timeout.ms

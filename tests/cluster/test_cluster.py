@@ -110,7 +110,7 @@ async def produce(made: Cluster, topic: str, value: bytes) -> int:
 
 @cluster_test
 async def test_a_topic_can_be_used_on_every_broker_when_it_is_created(tmp_path: Path) -> None:
-    async with cluster(tmp_path) as made:
+    async with cluster(tmp_path, settings={"metadata.max.idle.interval.ms": "0"}) as made:
         for count, node_id in enumerate(made.nodes, 1):
             await create(made, node_id, f"t{count}")
             for other in made.nodes.values():

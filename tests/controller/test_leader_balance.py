@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kafkapy_controller.broker_transitions import Transition, decide_transition
-from kafkapy_controller.chores import MORE_AFTER_MS, Chore, ControllerChores
+from kafkapy_controller.chores import Chore, ControllerChores
 from kafkapy_controller.image import NO_LEADER, LeaderRecoveryState, MetadataImage
 from kafkapy_controller.leader_balance import decide_elections, partitions_led_by_another, partitions_to_recover
 from kafkapy_controller.partition_changes import Election
@@ -73,13 +73,8 @@ def test_missing_leaders_are_due_at_once_and_everything_again_by_its_interval() 
     assert chores.deadline_ms == 1_200
     assert chores.take_due(1_199) == []
     assert set(chores.take_due(1_300)) == {PREFERRED, LEADERLESS}
-    chores.again_soon(PREFERRED, 1_300)
-    assert chores.deadline_ms == 1_300 + MORE_AFTER_MS
-    assert chores.take_due(1_310) == [PREFERRED]
     chores.deactivate()
     assert (chores.deadline_ms, chores.take_due(9_999)) == (None, [])
-    chores.again_soon(PREFERRED, 9_999)
-    assert chores.deadline_ms is None
 
 
 def test_no_preferred_elections_without_their_interval() -> None:

@@ -182,6 +182,28 @@ def test_preferred_leaders_come_back_at_the_interval_if_that_is_wanted(
         trio.run(play)
 
 
+@pytest.mark.parametrize(("interval_ms", "written"), [(2_000, 3), (0, 0)])
+def test_an_idle_controller_writes_a_record_each_interval(tmp_path: Path, interval_ms: int, written: int) -> None:
+    given = {"metadata.max.idle.interval.ms": str(interval_ms), "broker.session.timeout.ms": "60000"}
+    with lab(tmp_path, given) as node:
+        join(node, 2)
+
+        async def play() -> None:
+            async with running(node) as clock:
+                before = node.image
+                await pass_time(clock, 2_000)
+                assert node.image.offset == before.offset, "the registrations were new"
+                for _ in range(3):
+                    await pass_time(clock, 2_000)
+                assert node.image.offset == before.offset + written
+                assert node.image._replace(offset=0) == before._replace(offset=0)
+                await node.controller.brokers.heartbeat(heartbeat(node, 2, want_fence=True))
+                await pass_time(clock, 2_000)
+                assert node.image.offset == before.offset + written + 1, "it was not idle"
+
+        trio.run(play)
+
+
 def leaderless(node: Lab) -> None:
     """A topic `u` whose only replica in sync, 2, is gone; 3 is there."""
     join(node, 2, 3)

@@ -143,3 +143,22 @@ def test_an_image_that_does_not_follow_the_last_one_is_a_bug(tmp_path: Path) -> 
         follower = Follower(node, tmp_path)
         with pytest.raises(AssertionError, match="an image was left out"):
             follower.loader.decided(node.image, MetadataDelta(node.image))
+
+
+def test_a_long_log_is_loaded_in_many_short_steps(tmp_path: Path) -> None:
+    with lab(tmp_path) as node:
+        for number in range(30):
+            node.create(topic(f"t{number}", 50))
+        node.create(topic("large", 700))  # in batches of their own
+        follower = Follower(node, tmp_path)
+        steps = 0
+        for _ in follower.loader.load(node.metadata_log.high_watermark):
+            steps += 1
+            assert follower.loader.image == follower.publisher.image
+        assert follower.loader.image == node.image
+        assert steps > 2_200 / 200
+        changed = [len(seen.partitions) for seen in follower.seen]
+        assert max(changed) < 2_200 / 3, "an image has a few of the changes"
+        assert list(follower.loader.load(node.metadata_log.high_watermark)) == []
+        node.create(topic("one", 10))
+        assert list(follower.loader.load(node.metadata_log.high_watermark)) == [], "what is short is loaded at once"

@@ -71,6 +71,9 @@ BROKER_EFFECTS = {
     "metadata/test_cluster_settings.py::test_an_unfenced_broker_sends_a_heartbeat_each_interval": """
         broker.heartbeat.interval.ms
     """,
+    "metadata/test_cluster_settings.py::test_an_idle_controller_writes_a_record_each_interval": """
+        metadata.max.idle.interval.ms
+    """,
     "metadata/test_cluster_settings.py::test_later_successors_of_a_leader_wait_at_most_the_election_backoff": """
         controller.quorum.election.backoff.max.ms
     """,

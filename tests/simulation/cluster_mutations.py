@@ -262,7 +262,7 @@ def _keeps_what_it_decided() -> Any:
 
 
 def _answers_before_the_commit() -> Any:
-    return patch.object(MetadataLog, "when_committed", lambda log, release: (release(None), log._ask_for_sync())[0])
+    return patch.object(MetadataLog, "when_committed", lambda log, release: (release(None), log._sync.ask())[0])
 
 
 def _does_not_sync_at_the_start() -> Any:

@@ -51,6 +51,7 @@ BASE_SETTINGS = {
     "controller.quorum.request.timeout.ms": "800",
     "controller.quorum.election.backoff.max.ms": "300",
     "leader.imbalance.check.interval.seconds": "3",
+    "metadata.max.idle.interval.ms": "0",
     "initial.broker.registration.timeout.ms": "600000",
     "unclean.leader.election.enable": "false",
 }

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from kafkapy.turns import Turn
-from kafkapy_wire.message import Struct
+from kafkapy.turns import Turn, to_the_end
+from kafkapy_wire.codec import decoder, decoder_in_steps, encoder, encoder_in_steps
+from kafkapy_wire.errors import MalformedMessage
+from kafkapy_wire.message import Message, Struct
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-    from kafkapy_wire.message import Message
-
 T = TypeVar("T")
+M = TypeVar("M", bound=Message)
 
 AT_ONCE_BYTES_MAX: Final = 16 * 1024
 """A request of so many bytes has a few thousand entries at most: a millisecond or two."""
@@ -38,6 +39,33 @@ def within_turn(steps: Generator[None, None, T], turn: Turn) -> T | None:
     except StopIteration as end:
         value: T = end.value
         return value
+
+
+async def decoded(
+    cls: type[M], data: memoryview, position: int, version: int, *, elements_max: int = ELEMENTS_MAX
+) -> M:
+    """The message that `data` has from `position` to its end.
+
+    Raises MalformedMessage: it is none, or a long one with more than `elements_max` elements.
+    """
+    message: M
+    if len(data) - position <= AT_ONCE_BYTES_MAX:
+        message, end = decoder(cls, version)(data, position)
+    else:
+        message, end = await to_the_end(decoder_in_steps(cls, version)(data, position, elements_max))
+    if end != len(data):
+        raise MalformedMessage(f"{cls.__name__} v{version}: {len(data) - end} bytes after the message's end")
+    return message
+
+
+async def encoded(message: Message, version: int) -> bytearray:
+    """The bytes of a message without records."""
+    out = bytearray()
+    if has_many_entries(message):
+        await to_the_end(encoder_in_steps(type(message), version)(message, out, None))
+    else:
+        encoder(type(message), version)(message, out, None)
+    return out
 
 
 class EncodedAnswer:
