@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="FIELD",
         help="a field of answers that may differ, besides those that differ by nature: Kafka's name of it, or "
-        "API.FIELD; may be given more than once",
+        "API.FIELD; may be given more than once (default: none)",
     )
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     add_connection_arguments(parser)
