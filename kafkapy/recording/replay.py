@@ -1,7 +1,9 @@
 """A recorded session is sent again, to any broker, until an answer differs.
 
 Requests and answers follow in the order of the recording: a request leaves when all answers that had come before it
-have come again. So a fetch that waited for a produce waits for it again. Pauses of the clients are left out.
+have come again. So a fetch that waited for a produce waits for it again. Pauses of the clients are left out. A broker
+that is not ready yet where the recorded one was (Apache Kafka's coordinators, when their topics are new) is asked once
+more, as clients do.
 
 Not done: TLS and SASL, whose secrets a recording does not have.
 """
@@ -11,14 +13,14 @@ from __future__ import annotations
 import socket
 import struct
 from dataclasses import dataclass
-from time import monotonic
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Final
 
 from kafkapy.log_lines import shown
 from kafkapy.recording.differences import IGNORED, Comparison
 from kafkapy.recording.exchange import Exchange, Outcome
 from kafkapy.recording.learned_ids import LearnedIds
-from kafkapy_wire.api_keys import request_class, request_header_version
+from kafkapy_wire.api_keys import ApiKey, request_class, request_header_version
 from kafkapy_wire.codec import decode_from, encode
 from kafkapy_wire.messages.request_header import RequestHeader
 
@@ -28,6 +30,19 @@ if TYPE_CHECKING:
 TIMEOUT_SECONDS: Final = 10.0
 ANSWER_BYTES_MAX: Final = 256 * 1024 * 1024
 SHOWN_CHARACTERS_MAX: Final = 200
+ASKED_AGAIN_SECONDS: Final = 0.05
+NOT_READY: Final = frozenset(
+    {
+        "COORDINATOR_LOAD_IN_PROGRESS",
+        "COORDINATOR_NOT_AVAILABLE",
+        "NOT_COORDINATOR",
+        "CONCURRENT_TRANSACTIONS",
+        "LEADER_NOT_AVAILABLE",
+        "UNKNOWN_TOPIC_OR_PARTITION",
+        "UNKNOWN_TOPIC_ID",
+    }
+)
+"""Errors that clients wait out: nothing was done. Not for Produce, of which a part may have been done."""
 _SIZE: Final = struct.Struct(">i")
 
 
@@ -160,8 +175,15 @@ class _Player:
             return None
         if exchange.outcome is Outcome.NOT_ANSWERED:
             return None
-        duration_ms = exchange.duration_ms or 0.0
-        answer = _receive(sock, self._timeout_seconds + duration_ms / 1_000)
+        seconds = self._timeout_seconds + (exchange.duration_ms or 0.0) / 1_000
+        deadline = monotonic() + seconds
+        answer = _receive(sock, seconds)
+        while isinstance(answer, bytes) and self._is_not_ready(exchange, answer) and monotonic() < deadline:
+            sleep(ASKED_AGAIN_SECONDS)
+            if not self._send(exchange):
+                answer = None
+                break
+            answer = _receive(sock, seconds)
         if exchange.outcome is Outcome.CLOSED:
             if answer is not None and not isinstance(answer, str):
                 return _outcome(exchange, "an answer")
@@ -172,6 +194,13 @@ class _Player:
         if isinstance(answer, str):
             return _outcome(exchange, answer)
         return self._compare(exchange, answer)
+
+    def _is_not_ready(self, exchange: Exchange, answer: bytes) -> bool:
+        """Whether the recorded broker could do it, and this one cannot yet."""
+        if NOT_READY.intersection(exchange.errors) or exchange.response is None or exchange.api_key == ApiKey.PRODUCE:
+            return False
+        errors = exchange.with_answer(answer).errors
+        return bool(errors) and NOT_READY.issuperset(errors)
 
     def _compare(self, exchange: Exchange, answer: bytes) -> Difference | None:
         recorded = exchange.response

@@ -16,6 +16,7 @@ from kafkapy.node import Node
 from kafkapy.recording import Exchange, Recording
 from kafkapy.recording.replay import Replayed, ReplayFailed, replay
 from kafkapy.recording.session import read_json_lines
+from kafkapy_wire.codec import encode
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.add_partitions_to_txn import (
     AddPartitionsToTxnRequest,
@@ -25,6 +26,7 @@ from kafkapy_wire.messages.add_partitions_to_txn import (
 from kafkapy_wire.messages.api_versions import ApiVersionsRequest, ApiVersionsResponse
 from kafkapy_wire.messages.end_txn import EndTxnRequest, EndTxnResponse
 from kafkapy_wire.messages.fetch import FetchResponse
+from kafkapy_wire.messages.find_coordinator import Coordinator, FindCoordinatorRequest, FindCoordinatorResponse
 from kafkapy_wire.messages.heartbeat import HeartbeatRequest, HeartbeatResponse
 from kafkapy_wire.messages.init_producer_id import InitProducerIdRequest, InitProducerIdResponse
 from kafkapy_wire.messages.join_group import JoinGroupRequest, JoinGroupRequestProtocol, JoinGroupResponse
@@ -255,17 +257,18 @@ def test_a_fetch_that_the_client_gave_up_is_given_up(tmp_path: Path) -> None:
 
 
 @contextmanager
-def listening(answer: bytes | None) -> Iterator[int]:
-    """A port where each connection is sent that after its first bytes; None: it is closed."""
+def listening(*answers: bytes) -> Iterator[int]:
+    """A port with one connection, whose requests get these answers; then it is closed."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve() -> None:
             sock, _ = server.accept()
             with sock:
-                sock.recv(1 << 16)
-                if answer is not None:
+                for answer in answers:
+                    if not sock.recv(1 << 16):
+                        return
                     sock.sendall(answer)
-                    sock.recv(1 << 16)
+                sock.recv(1 << 16)
 
         thread = threading.Thread(target=serve)
         thread.start()
@@ -273,21 +276,48 @@ def listening(answer: bytes | None) -> Iterator[int]:
         thread.join(SECONDS_MAX)
 
 
+def found_coordinator(code: ErrorCode) -> bytes:
+    coordinator = Coordinator(key="g", error_code=code, node_id=1, host="a", port=1)
+    content = b"\0\0\0\1\0" + encode(FindCoordinatorResponse(coordinators=[coordinator]), 4)
+    return len(content).to_bytes(4, "big") + content
+
+
+@pytest.mark.parametrize(
+    ("codes", "difference"),
+    [
+        ([ErrorCode.COORDINATOR_NOT_AVAILABLE, ErrorCode.COORDINATOR_LOAD_IN_PROGRESS, ErrorCode.NONE], None),
+        ([ErrorCode.COORDINATOR_NOT_AVAILABLE, ErrorCode.GROUP_AUTHORIZATION_FAILED], "GROUP_AUTHORIZATION_FAILED"),
+    ],
+)
+def test_a_broker_that_is_not_ready_is_asked_again(
+    codes: list[ErrorCode], difference: str | None, tmp_path: Path
+) -> None:
+    async def session(_node: Node, client: Client, _other: Client) -> None:
+        request = FindCoordinatorRequest(key_type=0, coordinator_keys=["g"])
+        await client.ask(request, FindCoordinatorResponse, 4)
+
+    (exchange,) = record(tmp_path, session)
+    with listening(*map(found_coordinator, codes)) as port:
+        result = replay([exchange], "127.0.0.1", port, timeout_seconds=SECONDS_MAX / 2)
+    assert (result.requests, result.answers) == (1, 1)
+    assert (None if result.difference is None else result.difference.replayed) == difference
+
+
 @pytest.mark.parametrize(
     ("answer", "told"),
     [
-        (None, "the outcome: recorded was an answer, and this time it is the broker has closed the connection"),
+        (b"", "the outcome: recorded was an answer, and this time it is the broker has closed the connection"),
         (b"\x7f\xff\xff\xff", "the outcome: recorded was an answer, and this time it is an answer of 2147483647 bytes"),
         (b"\0\0\0\5\0\0\0\1\7", "the answer: recorded was a valid one, and this time it is bytes that are none"),
         (b"\0\0", "the outcome: recorded was an answer, and this time it is no answer within 0.5 s"),
     ],
 )
-def test_a_broker_that_answers_nonsense(answer: bytes | None, told: str, tmp_path: Path) -> None:
+def test_a_broker_that_answers_nonsense(answer: bytes, told: str, tmp_path: Path) -> None:
     async def session(_node: Node, client: Client, _other: Client) -> None:
         await client.ask(MetadataRequest(topics=[]), MetadataResponse)
 
     (exchange,) = record(tmp_path, session)
-    with listening(answer) as port:
+    with listening(*([answer] if answer else [])) as port:
         result = replay([exchange], "127.0.0.1", port, timeout_seconds=0.5)
     assert str(result.difference).splitlines()[1] == told
 
