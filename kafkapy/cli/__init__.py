@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "cluster": ("kafkapy.cli.cluster", "start a cluster; show one that runs, move replicas, elect leaders"),
     "log": ("kafkapy.cli.log", "print what Kafka's files on the disk hold"),
     "check": ("kafkapy.cli.check", "look for anomalies in a history of client operations"),
+    "replay": ("kafkapy.cli.replay", "send a recorded session again, and show the first difference"),
     "wire": ("kafkapy.cli.wire", "decode and encode protocol messages"),
     "completion": ("kafkapy.cli.completion", "print the completion script of a shell"),
 }

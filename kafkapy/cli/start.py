@@ -125,7 +125,7 @@ def add_release_arguments(parser: argparse.ArgumentParser | argparse._ArgumentGr
         default=[],
         metavar="API=VERSION",
         help="announce and accept no higher version of an API (Fetch=11), or not the API at all (Fetch=none); may be "
-        "given more than once",
+        "given more than once (default: as --as-kafka says)",
     )
 
 

@@ -15,6 +15,7 @@ names.py      the topics, groups and errors in messages; names of topics that re
 as_json.py    an exchange as plain values; records.py: and the records in it
 session.py    JSON lines, from which a session can be sent again
 pcapng.py     a capture for Wireshark
+replay.py     a session sent again; differences.py: what may differ; learned_ids.py: ids of this run in the requests
 """
 
 from kafkapy.recording.as_json import exchange_as_json

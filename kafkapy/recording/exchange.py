@@ -209,6 +209,15 @@ class Exchange:
 
     # -- the messages
 
+    def with_answer(self, frame: bytes) -> Exchange:
+        """The same request with another answer."""
+        return Exchange(
+            (
+                *(self.number, self.begun_ns, self.ended_ns, self._origin, self._client, self.request_frame),
+                *(self._request_size, frame, len(frame) + SIZE_BYTES, Outcome.ANSWERED, ""),
+            )
+        )
+
     @property
     def request_size_bytes(self) -> int:
         """On the wire, with the four bytes of the size."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import trio
+from kafkapy.network.long_messages import AT_ONCE_BYTES_MAX
 
 from kafkapy.cluster import Cluster, members_of
 from kafkapy.node import Node
@@ -362,3 +364,39 @@ def test_requests_of_nodes_are_recorded_if_they_are_wanted(with_nodes: bool, tmp
             assert {each.api for each in recording} == {"CreateTopics", "Metadata", "Produce"}
 
     run()
+
+
+@trio_test
+async def test_requests_that_are_decoded_and_answered_in_turns_are_recorded(tmp_path: Path) -> None:
+    async with recorded_node(tmp_path) as (_, recording, client):
+        names = [MetadataRequestTopic(name=f"no-such-topic-{n}") for n in range(20_000)]
+        request = MetadataRequest(topics=names, allow_auto_topic_creation=False)
+        assert len(client.frame(request, answered=False)) > AT_ONCE_BYTES_MAX
+        response = await client.ask(request, MetadataResponse)
+        exchange = recording.last("Metadata")
+        assert exchange.response == response
+        assert isinstance(exchange.request, MetadataRequest)
+        assert exchange.request.topics is not None
+        assert len(exchange.request.topics) == len(names)
+        assert exchange.errors == ("UNKNOWN_TOPIC_OR_PARTITION",)
+
+
+@trio_test
+async def test_requests_are_logged_and_recorded_at_the_same_time(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, logger="kafkapy.requests")
+    async with recorded_node(tmp_path) as (node, recording, client), connect(node) as producer:
+        await client.create_topic("orders")
+        await client.send(fetch_request({"orders": {0: 0}}, max_wait_ms=10_000), 12)
+        await until_parked(node)
+        await producer.produce("orders", b"one")
+        await client.receive(FetchResponse)
+        assert [(each.api, each.errors) for each in recording] == [
+            ("CreateTopics", ()),
+            ("Fetch", ()),
+            ("Produce", ()),
+        ]
+        assert [each.outcome for each in recording] == [Outcome.ANSWERED] * 3
+    told = [record.getMessage() for record in caplog.records if record.name == "kafkapy.requests"]
+    assert [re.sub(r".*: (\w+) v.*", r"\1", line) for line in told] == ["CreateTopics", "Fetch", "Produce"]
