@@ -9,6 +9,7 @@ conversation    a program that does what it is told, a line at a time
 group_programs  members of groups and transactions in Go and Java, by conversation
 admin           clients that make, change and delete topics
 committed       committed offsets, asked for without a client library
+sequences       what must hold of idempotent producers beyond what was acknowledged
 groups          what must hold of groups: offsets never go back, and at rest every group has seen everything
 run             all of it together, and the verdict
 """

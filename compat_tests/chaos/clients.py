@@ -69,6 +69,10 @@ class Clients:
     def processes(self) -> list[ClientProcess]:
         return [client for client in (*self.producers, *self.consumers) if isinstance(client, ClientProcess)]
 
+    def idempotent_producers(self) -> set[str]:
+        """The names of those that write down what they send in the order in which they send it."""
+        return {each.name for each in self.producers if isinstance(each, IdempotentProducer | ProducingProgram)}
+
     def everybody(self) -> list[Worker]:
         return [*self.administrators, *self.producers, *self.consumers]
 

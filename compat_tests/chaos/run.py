@@ -21,6 +21,7 @@ from compat_tests.chaos.clients import REPLICAS, TOPICS, Clients, Worker
 from compat_tests.chaos.committed import Place
 from compat_tests.chaos.groups import GroupWatch, Reading, read_history, unseen_records
 from compat_tests.chaos.quiet import NotAtRest, differing_replicas
+from compat_tests.chaos.sequences import broken_sequences
 from compat_tests.chaos.troubles import FAILURES, Troubles
 from compat_tests.cluster.looking import until_coordinators_loaded
 from compat_tests.cluster.namespaces import Namespaces
@@ -147,6 +148,8 @@ class Chaos:
         groups = read_history(whole)
         if came_to_rest:
             outcome.problems += unseen_records(groups, auditors[0].places)
+            with whole.open() as lines:
+                outcome.problems += broken_sequences(lines, clients.idempotent_producers(), auditors[1].name)
         self.met = troubles.met
         self.groups = groups
         met = ", ".join(f"{kind} {count}" for kind, count in sorted(self.met.items()))

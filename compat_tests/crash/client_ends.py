@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+TRANSACTION_TIMEOUT_MS = 30_000
 EXAMPLES = 3
 
 
@@ -21,6 +22,8 @@ class OwnEnd:
 
     name: str
     pattern: str
+    seconds_open_min: float = 0.0
+    """The client's transaction had begun at least so long before."""
 
 
 OWN_ENDS = (
@@ -37,7 +40,19 @@ OWN_ENDS = (
     # the coordinator cannot be: a node that is down, or cut off.
     OwnEnd(
         "franz-go gave up as it reached no broker to ask for a coordinator",
-        r"^unable to dial: dial tcp [\d.]+:\d+: (?:connect: connection refused|i/o timeout)$",
+        r"^(?:unable to commit transaction offsets: )?unable to dial: dial tcp [\d.]+:\d+: "
+        r"(?:connect: connection refused|i/o timeout)$",
+    ),
+    # Seen once in hours. The C code of confluent-kafka 2.16 has raised something that Python does not take for an
+    # exception: no answer of a broker may come to that.
+    OwnEnd(
+        "confluent-kafka raised a str", r"^_PyErr_SetObject: exception <class 'str'> is not a BaseException subclass$"
+    ),
+    # The coordinator aborts such a transaction and fences its producer. All clients have this timeout.
+    OwnEnd(
+        "a transaction was open for longer than transaction.timeout.ms",
+        r"code=_FENCED|ProducerFencedException|PRODUCER_FENCED|INVALID_PRODUCER_EPOCH",
+        seconds_open_min=TRANSACTION_TIMEOUT_MS / 1000,
     ),
 )
 
@@ -61,19 +76,24 @@ class ClientEnds:
 def client_ends(history: Iterable[str]) -> ClientEnds:
     """What the `crash` lines of a history say."""
     ends = ClientEnds()
+    begun: dict[str, int] = {}
     for text in history:
-        if '"f":"crash"' not in text:
+        if '"f":"begin"' not in text and '"f":"crash"' not in text:
             continue
         line = json.loads(text)
-        error = line.get("error")
-        if error is None:
+        process, now = line["process"], line["time"]
+        if line["f"] == "begin":
+            begun[process] = now
+            continue
+        seconds_open = (now - begun.pop(process, now)) / 1e9
+        if (error := line.get("error")) is None:
             continue
         for own in OWN_ENDS:
-            if re.search(own.pattern, error):
+            if re.search(own.pattern, error) and seconds_open >= own.seconds_open_min:
                 ends.own[own.name] += 1
                 break
         else:
-            ends.unexplained.setdefault(line["process"], []).append(error)
+            ends.unexplained.setdefault(process, []).append(error)
     return ends
 
 

@@ -77,6 +77,8 @@ class Sending(Client):
     """What the clients that send have in common."""
 
     producer: Producer
+    dropped_count = 0
+    """Of what was sent by this producer, how much the client gave up that may have reached a broker."""
 
     def send(self, topic: str, partition: int, value: str) -> None:
         self.note("invoke", "send", topic=topic, partition=partition, value=value)
@@ -87,6 +89,7 @@ class Sending(Client):
                 place = {"offset": offset} if offset >= 0 else {}
                 self.note("ok", "send", topic=topic, partition=message.partition(), value=value, **place)
             else:
+                self.dropped_count += error.code() == KafkaError._PURGE_QUEUE
                 self.note("info", "send", topic=topic, partition=partition, value=value, error=str(error))
 
         self.producer.produce(topic, value, partition=partition, on_delivery=ended)
@@ -128,9 +131,12 @@ class IdempotentProducer(Sending):
             self.producer.flush(0)
             self._fatal_error = None
             self.open()
-        if len(self.producer) < OUTSTANDING_MAX:
-            self._send_burst()
-        self.producer.poll(0)
+        try:
+            if len(self.producer) < OUTSTANDING_MAX:
+                self._send_burst()
+            self.producer.poll(0)
+        except SystemError as broken:  # of the C code of confluent-kafka, which `client_ends` knows
+            self._fatal_error = str(broken)
         self.pause(self.random.uniform(0.0, 0.2))
 
     def _send_burst(self) -> None:

@@ -11,13 +11,20 @@ from compat_tests.crash.client_ends import client_ends
 IN_TRANSACTION = "self.producer.send_offsets_to_transaction(offsets, metadata, CALL_TIMEOUT_SECONDS)"
 
 
-def crash(error: str | None = None) -> str:
-    fields = {} if error is None else {"error": error}
-    return json.dumps({"time": 1, "process": "p", "type": "info", "f": "crash", **fields}, separators=(",", ":"))
+FENCED = 'KafkaError{FATAL,code=_FENCED,val=-144,str="Producer attempted an operation with an old epoch"}'
+
+
+def line(function: str, seconds: float, **fields: str) -> str:
+    event = {"time": int(seconds * 1e9), "process": "p", "type": "info", "f": function, **fields}
+    return json.dumps(event, separators=(",", ":"))
+
+
+def crash(error: str | None = None, seconds: float = 100) -> str:
+    return line("crash", seconds, **({} if error is None else {"error": error}))
 
 
 def test_a_client_that_the_test_made_anew_is_no_news() -> None:
-    ends = client_ends([crash(), '{"time":2,"process":"p","type":"info","f":"send","error":"timed out"}'])
+    ends = client_ends([crash(), line("send", 101, error="timed out")])
     assert ends.problems() == []
     assert ends.summary() == "none"
 
@@ -27,13 +34,21 @@ def test_a_client_that_the_test_made_anew_is_no_news() -> None:
     [
         "python: rdkafka_txnmgr.c:1: function: Assertion `rk->rk_eos.txn_req_cnt > 0' failed.",
         f"stuck in `{IN_TRANSACTION}`, 101 s after it wrote its last line",
+        "_PyErr_SetObject: exception <class 'str'> is not a BaseException subclass",
         "unable to dial: dial tcp 10.0.0.1:9092: connect: connection refused",
+        "unable to commit transaction offsets: unable to dial: dial tcp 10.0.0.1:9092: i/o timeout",
     ],
 )
 def test_ends_that_no_broker_can_prevent_are_counted(error: str) -> None:
     ends = client_ends([crash(error), crash(error)])
     assert ends.problems() == []
     assert ends.own.total() == 2
+
+
+def test_only_a_transaction_that_has_timed_out_is_fenced() -> None:
+    assert client_ends([line("begin", 10), crash(FENCED, 41)]).problems() == []
+    assert client_ends([line("begin", 10), crash(FENCED, 39)]).problems() != []
+    assert client_ends([line("begin", 10), crash(None, 11), crash(FENCED, 50)]).problems() != []
 
 
 @pytest.mark.parametrize(
