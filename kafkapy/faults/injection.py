@@ -36,6 +36,13 @@ class Firing(NamedTuple):
     matcher: Matcher
     selected: Selected
 
+    @property
+    def changes_answer(self) -> bool:
+        """Whether the answer must be there with all its fields, even if parts of it are encoded already."""
+        rule = self.fault.rule
+        changes = rule.error, rule.edit, rule.throttle_time_ms
+        return rule.corrupt_crc or any(change is not None for change in changes)
+
 
 class Injection:
     """One request that faults have met. `before` and `after` are called once each, and driven by the dispatcher."""
@@ -92,7 +99,7 @@ class Injection:
 
     def after(self, response: Answer) -> Steps:
         """The answer as the faults leave it. Raises CloseConnection."""
-        if response is not None:
+        if response is not None and any(firing.changes_answer for firing in self._firings):
             response = plain(response, self._api.key, self._context.api_version)
         for firing in reversed(self._firings):  # what an earlier rule refuses, a later one does not
             if firing.fault.rule.error is not None:

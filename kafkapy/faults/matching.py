@@ -29,6 +29,7 @@ from kafkapy.faults.layout import (
 from kafkapy.faults.message_fields import has_records
 from kafkapy.faults.rule_fields import ANYONE, NODES, RuleFields
 from kafkapy_wire.api_keys import API_VERSIONS, ApiKey, request_class, response_class
+from kafkapy_wire.message import parse_versions
 from kafkapy_wire.uuid import ZERO_UUID
 
 if TYPE_CHECKING:
@@ -144,6 +145,9 @@ class Matcher:
             if not edit.path.present(version):
                 name = API_VERSIONS[key].message_name
                 raise Never(InvalidRule("edit", f"{name}Response v{version} has no field {path}"))
+            if edit.value is None and version not in parse_versions(edit.path.last.nullable):
+                name = API_VERSIONS[key].message_name
+                raise Never(InvalidRule("edit", f"{path} of {name}Response v{version} is never null"))
             edits.append(edit)
         return edits
 
