@@ -556,3 +556,17 @@ async def test_several_faults_of_one_request(tmp_path: Path) -> None:
         later = engine.add({"api": "Produce", "disconnect": "before"})
         await client.ask(produce_to(("orders", 0)), ProduceResponse, 12)
         assert (ends.fired, later.matched) == (1, 0)
+
+
+@trio_test
+async def test_ten_thousand_partitions_are_refused_in_one_request(tmp_path: Path) -> None:
+    """The work grows with their number: with its square it would take longer than a test may."""
+    indexes = range(10_000)
+    async with node_with_faults(tmp_path) as (engine, node, client):
+        engine.add({"api": "Produce", "topic": "orders", "error": "KAFKA_STORAGE_ERROR"})
+        ids = {name: topic.topic_id for name, topic in node.broker.metadata.image.topics.items()}
+        request = produce_to(("others", 0), *(("orders", index) for index in indexes), ids=ids)
+        response = await client.ask(request, ProduceResponse)
+        codes = {topic.topic_id: [one.error_code for one in topic.partition_responses] for topic in response.responses}
+        refused = [int(ErrorCode.KAFKA_STORAGE_ERROR)] * len(indexes)
+        assert codes == {ids["others"]: [0], ids["orders"]: refused}
