@@ -21,6 +21,7 @@ from kafkapy.faults.paced_transport import ClosingLater, PacedTransport
 from kafkapy.faults.rule import Rule
 from kafkapy.faults.rule_fields import CONNECTION, FIELDS
 from kafkapy.faults.timers import RealTimers
+from kafkapy_wire.api_keys import API_VERSIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -189,9 +190,8 @@ class FaultEngine:
 
     def _tell(self, fault: Fault, api_key: ApiKey, request: Message, context: NodeContext) -> None:
         if logger.isEnabledFor(logging.INFO):
-            logger.info(
-                "%s fires for a request of %s: API key %d v%d", fault, context.client, api_key, context.api_version
-            )
+            name, version = API_VERSIONS[api_key].message_name, context.api_version
+            logger.info("%s fires for %s v%d of %s", fault, name, version, context.client)
         if self.on_fired is not None:
             self.on_fired(FiredFault(fault, api_key, request, context))
 
