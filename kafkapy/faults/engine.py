@@ -180,13 +180,16 @@ class FaultEngine:
                 continue
             self._tell(fault, api.key, request, context)
             if injection is None:
-                injection = Injection(api, request, context, self._timers)
+                injection = Injection(api, request, context, self._timers, partial(self._serves, context.node))
             self._pace(fault, context)
             if not injection.add(Firing(fault, *met)):
                 break
         if is_spent:
             self._open_or_close_doors()
         return injection
+
+    def _serves(self, parts: NodeParts) -> bool:
+        return any(served.parts is parts for served in self._served)
 
     def _tell(self, fault: Fault, api_key: ApiKey, request: Message, context: NodeContext) -> None:
         if logger.isEnabledFor(logging.INFO):

@@ -62,7 +62,7 @@ def answered(
     fault = Fault(1, Rule.parse({"sender": "anyone", **rule}))
     met = fault.meet(api.key, request, context)
     assert met is not None, "the rule meets the request"
-    injection = Injection(api, request, context, RealTimers(Bugs()))
+    injection = Injection(api, request, context, RealTimers(Bugs()), lambda: True)
     injection.add(Firing(fault, *met))
     try:
         response = _result(injection.before())

@@ -13,6 +13,7 @@ import trio.testing
 from kafkapy.faults import FaultEngine, FiredFault, InvalidRule, UnknownFault
 from kafkapy.node import Node
 from kafkapy_wire.errors import ErrorCode
+from kafkapy_wire.messages.create_topics import CreatableTopic, CreateTopicsRequest
 from kafkapy_wire.messages.fetch import FetchResponse
 from kafkapy_wire.messages.find_coordinator import FindCoordinatorRequest, FindCoordinatorResponse
 from kafkapy_wire.messages.heartbeat import HeartbeatRequest, HeartbeatResponse
@@ -593,3 +594,19 @@ async def test_the_log_tells_of_faults(tmp_path: Path, caplog: pytest.LogCapture
     assert "Produce v12 of others-0 -> NOT_LEADER_OR_FOLLOWER" in caplog.text
     assert 'fault 3 (api="Metadata", black_hole="after") was removed' in caplog.text
     assert not [record for record in caplog.records if record.levelname in ("WARNING", "ERROR")]
+
+
+@trio_test
+async def test_a_request_that_is_held_over_the_end_of_its_node_is_not_carried_out(tmp_path: Path) -> None:
+    engine = FaultEngine()
+    async with running_node(tmp_path, faults=engine) as node, connect(node) as client, connect(node) as other:
+        await client.create_topic("orders")
+        fault = engine.add({"api": ["Produce", "CreateTopics"], "hold": "before"})
+        await client.send(produce_request("orders", batch([b"x"])), 12)
+        await other.send(CreateTopicsRequest(topics=[CreatableTopic(name="new", num_partitions=1)]))
+        await fault.wait_held(2)
+    assert fault.release() == 2
+    assert engine.bugs.count == node.bugs.count == 0
+    async with running_node(tmp_path, faults=engine) as node, connect(node) as client:
+        assert await client.values("orders") == []
+        assert "new" not in node.broker.metadata.image.topics
