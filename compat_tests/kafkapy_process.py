@@ -42,7 +42,7 @@ class KafkapyProcess:
 
     Without `data_dir` it runs `--ephemeral`: its data goes when it stops, so it cannot be restarted. With one it comes
     back on the same port with the same data. Everything it prints is in `output`. `within` is a command that runs it in
-    a place of its own, and becomes it; `faults` is a file of faults.
+    a place of its own, and becomes it. `options` are more arguments for `kafkapy start`.
     """
 
     def __init__(
@@ -52,12 +52,12 @@ class KafkapyProcess:
         data_dir: Path | None = None,
         port: int = 0,
         within: Sequence[str] = (),
-        faults: Path | None = None,
+        options: Sequence[str] = (),
     ) -> None:
         self.settings = dict(settings or {})
         self.data_dir = data_dir
         self._within = within
-        self._faults = faults
+        self._options = options
         self._port = port
         self._work = Path(tempfile.mkdtemp(prefix="kafkapy-process-"))
         self._log_file = self._work / "output"
@@ -96,16 +96,14 @@ class KafkapyProcess:
         """Start, on the port of before if there was one, and return when it listens. Raises KafkapyFailed."""
         assert self._process is None, "already running"
         where = ["--ephemeral"] if self.data_dir is None else ["--data-dir", str(self.data_dir)]
-        faults = [] if self._faults is None else ["--faults", str(self._faults)]
         overrides = [part for name, value in self.settings.items() for part in ("--override", f"{name}={value}")]
+        arguments = [*overrides, *self._options]
         position = len(self.output())
         with self._log_file.open("ab") as log:
             self._process = subprocess.Popen(
                 [
                     *self._within,
-                    *dying_with_us(
-                        [kafkapy_command(), "start", *where, "--port", str(self._port), *faults, *overrides]
-                    ),
+                    *dying_with_us([kafkapy_command(), "start", *where, "--port", str(self._port), *arguments]),
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -31,7 +31,7 @@ def failing_broker(tmp_path: Path) -> Iterator[KafkapyProcess]:
     file = tmp_path / "faults.json"
     file.write_text(json.dumps([{**rule, "must_fire": True} for rule in RULES]))
     settings = {"offsets.topic.num.partitions": "1"}
-    with KafkapyProcess(settings, data_dir=tmp_path / "data", faults=file) as broker:
+    with KafkapyProcess(settings, data_dir=tmp_path / "data", options=("--faults", str(file))) as broker:
         yield broker
         assert broker.bugs() == ""
         broker.stop()
