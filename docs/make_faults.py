@@ -177,6 +177,7 @@ The coordinator is not there yet, twice for each start of the test:
 | reset_peer | `reset_peer` |
 | slicer | `slicer_bytes`, `slicer_variation_bytes`, `slicer_delay_ms` |
 | limit_data | `limit_data_bytes` |
+| down | `disconnect = "before"`, without an API |
 | toxicity | `probability` |
 
 They are about answers (downstream). They hold for a connection from the first request on that meets the rule, until

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from kafkapy.apis import API_MODULES, CONTROLLER_API_MODULES
 from kafkapy.faults.invalid_rule import InvalidRule
-from kafkapy.faults.matching import NODE_APIS, Never, matcher_of
-from kafkapy.faults.rule_fields import AFTER, BEFORE, CLIENTS, CONNECTION, FIELDS, NODES, WHAT, RuleFields
+from kafkapy.faults.matching import Never, matcher_of
+from kafkapy.faults.rule_fields import AFTER, BEFORE, CONNECTION, FIELDS, WHAT, RuleFields
 from kafkapy_wire.api_keys import API_VERSIONS, ApiKey
 
 if TYPE_CHECKING:
@@ -109,8 +109,6 @@ def _check_reach(rule: RuleFields) -> None:
                 f"{known.message_name} has versions {known.min_version} to {known.max_version}",
                 str(known.max_version if rule.version.first > known.max_version else known.min_version),
             )
-        if rule.sender == CLIENTS and key in NODE_APIS:
-            raise InvalidRule("sender", f"only nodes send {known.message_name}", NODES)
     reasons = _reasons_against(rule, rule.api)
     if reasons:
         raise next(iter(reasons.values()))

@@ -21,6 +21,7 @@ from kafkapy.faults.paced_transport import ClosingLater, PacedTransport
 from kafkapy.faults.rule import Rule
 from kafkapy.faults.rule_fields import CONNECTION, FIELDS
 from kafkapy.faults.timers import RealTimers
+from kafkapy_wire.api_keys import API_VERSIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -179,7 +180,7 @@ class FaultEngine:
                 continue
             self._tell(fault, api.key, request, context)
             if injection is None:
-                injection = Injection(api, request, context, self._timers)
+                injection = Injection(api, request, context, self._timers, partial(self._serves, context.node))
             self._pace(fault, context)
             if not injection.add(Firing(fault, *met)):
                 break
@@ -187,11 +188,13 @@ class FaultEngine:
             self._open_or_close_doors()
         return injection
 
+    def _serves(self, parts: NodeParts) -> bool:
+        return any(served.parts is parts for served in self._served)
+
     def _tell(self, fault: Fault, api_key: ApiKey, request: Message, context: NodeContext) -> None:
         if logger.isEnabledFor(logging.INFO):
-            logger.info(
-                "%s fires for a request of %s: API key %d v%d", fault, context.client, api_key, context.api_version
-            )
+            name, version = API_VERSIONS[api_key].message_name, context.api_version
+            logger.info("%s fires for %s v%d of %s", fault, name, version, context.client)
         if self.on_fired is not None:
             self.on_fired(FiredFault(fault, api_key, request, context))
 

@@ -17,7 +17,7 @@ from kafkapy_wire.errors import KafkaError
 from kafkapy_wire.message import Message
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Generator
+    from collections.abc import Callable, Coroutine, Generator
 
     from kafkapy.apis.served import Api
     from kafkapy.context import NodeContext
@@ -36,16 +36,32 @@ class Firing(NamedTuple):
     matcher: Matcher
     selected: Selected
 
+    @property
+    def changes_answer(self) -> bool:
+        """Whether the answer must be there with all its fields, even if parts of it are encoded already."""
+        rule = self.fault.rule
+        changes = rule.error, rule.edit, rule.throttle_time_ms
+        return rule.corrupt_crc or any(change is not None for change in changes)
+
 
 class Injection:
     """One request that faults have met. `before` and `after` are called once each, and driven by the dispatcher."""
 
-    def __init__(self, api: Api, request: Message, context: NodeContext, timers: RealTimers) -> None:
+    def __init__(
+        self,
+        api: Api,
+        request: Message,
+        context: NodeContext,
+        timers: RealTimers,
+        still_served: Callable[[], bool],
+    ) -> None:
+        """`still_served`: whether the node has not stopped meanwhile."""
         self.request = request
         """What is left to be handled of the request."""
         self._api = api
         self._context = context
         self._timers = timers
+        self._still_served = still_served
         self._firings: list[Firing] = []
         self._refusals: dict[int, Refusal] = {}
         self._nothing_is_left = False
@@ -86,13 +102,15 @@ class Injection:
             self._end_connection(fault, BEFORE)
             if rule.error is not None and not rule.applied and not matcher.error_depth:
                 return self._refused(fault)
+        if not self._still_served():
+            raise InjectedEnd("the node has stopped while faults held the request")
         if self._nothing_is_left:
             return response_class(self._api.key)()
         return (yield from self._stale())
 
     def after(self, response: Answer) -> Steps:
         """The answer as the faults leave it. Raises CloseConnection."""
-        if response is not None:
+        if response is not None and any(firing.changes_answer for firing in self._firings):
             response = plain(response, self._api.key, self._context.api_version)
         for firing in reversed(self._firings):  # what an earlier rule refuses, a later one does not
             if firing.fault.rule.error is not None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from kafkapy_wire.errors import cut
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+REASON_CHARACTERS_MAX: Final = 1_000
 
 
 class InvalidRule(ValueError):
@@ -15,6 +19,7 @@ class InvalidRule(ValueError):
     """
 
     def __init__(self, field: str, reason: str, nearest: str | None = None) -> None:
+        reason = cut(reason, REASON_CHARACTERS_MAX)  # it may quote what was given
         super().__init__(field, reason, nearest)
         self.field = field
         self.reason = reason
@@ -40,6 +45,15 @@ def nearest_of(name: str, known: Iterable[str]) -> str | None:
     return None if best is None else by_plain[best]
 
 
+def shown(value: object) -> str:
+    """The value as its author wrote it, cut."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):
+        return "a value that is too long to be shown"  # a number of thousands of digits, thousands of brackets
+    return text if len(text) <= 80 else f"{text[:80]}..."
+
+
 def _plain(name: str) -> str:
     return name.replace("_", "").replace("-", "").lower()
 
@@ -51,4 +65,4 @@ def unknown(field: str, what: str, given: object, known: Iterable[str]) -> Inval
     if len(names) == 1:
         nearest = names[0]
     choices = f"; it is one of {', '.join(names)}" if len(names) <= 12 and nearest is None else ""
-    return InvalidRule(field, f"{given!r} is no {what}{choices}", nearest)
+    return InvalidRule(field, f"{shown(given)} is no {what}{choices}", nearest)

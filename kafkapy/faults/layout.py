@@ -84,6 +84,12 @@ class Level(NamedTuple):
     """The attribute of an answered entry with the error code."""
 
     @property
+    def list_name(self) -> str:
+        """The attribute of the answer's list."""
+        assert self.answered is not None, f"the answer has no {self.kind}"
+        return self.answered.name
+
+    @property
     def entry(self) -> type[Struct]:
         """The class of an answered entry."""
         assert self.answered is not None, f"the answer has no {self.kind}"

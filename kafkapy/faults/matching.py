@@ -27,8 +27,9 @@ from kafkapy.faults.layout import (
     layouts_of,
 )
 from kafkapy.faults.message_fields import has_records
-from kafkapy.faults.rule_fields import ANYONE, NODES, RuleFields
+from kafkapy.faults.rule_fields import ANYONE, CLIENTS, NODES, RuleFields
 from kafkapy_wire.api_keys import API_VERSIONS, ApiKey, request_class, response_class
+from kafkapy_wire.message import parse_versions
 from kafkapy_wire.uuid import ZERO_UUID
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
 NODE_APIS: Final = frozenset((CONTROLLER_API_MODULES.keys() - API_MODULES.keys()) | {ApiKey.WRITE_TXN_MARKERS})
 """Only nodes send these."""
+FOLLOWERS_APIS: Final = (ApiKey.FETCH, ApiKey.LIST_OFFSETS, ApiKey.OFFSET_FOR_LEADER_EPOCH)
 STALE_APIS: Final = (ApiKey.METADATA, ApiKey.DESCRIBE_TOPIC_PARTITIONS)
 FIRST_ADD_PARTITIONS_OF_NODES: Final = 4
 FIRST_FETCH_WITH_REPLICA_STATE: Final = 15
@@ -85,6 +87,7 @@ class Matcher:
         self.edits: list[Edit] = self._edits() if rule.edit is not None else []
         self.error_depth = self._error_depth() if rule.error is not None else 0
         """In the paths of the entries that get the error; 0: the answer as a whole."""
+        self._check_sender()
         self._check_actions()
 
     # -- is it possible?
@@ -144,6 +147,9 @@ class Matcher:
             if not edit.path.present(version):
                 name = API_VERSIONS[key].message_name
                 raise Never(InvalidRule("edit", f"{name}Response v{version} has no field {path}"))
+            if edit.value is None and version not in parse_versions(edit.path.last.nullable):
+                name = API_VERSIONS[key].message_name
+                raise Never(InvalidRule("edit", f"{path} of {name}Response v{version} is never null"))
             edits.append(edit)
         return edits
 
@@ -174,6 +180,14 @@ class Matcher:
 
     def _selecting_kinds(self) -> list[str]:
         return [*self._entries, *([KEY] if self._by_key and KEY not in self._layout.given_once else [])]
+
+    def _check_sender(self) -> None:
+        rule, layout = self._rule, self._layout
+        name = API_VERSIONS[layout.key].message_name
+        if rule.sender == NODES and not _nodes_send(layout):
+            raise Never(InvalidRule("sender", f"nodes never send {name} v{layout.version} to each other", CLIENTS))
+        if rule.sender == CLIENTS and _only_nodes_send(layout):
+            raise Never(InvalidRule("sender", f"only nodes send {name} v{layout.version}", NODES))
 
     def _check_actions(self) -> None:
         rule, layout = self._rule, self._layout
@@ -274,16 +288,25 @@ def _is_any(patterns: tuple[Pattern, ...], text: str) -> bool:
 
 def _is_from(sender: str | None, layout: Layout, request: Message) -> bool:
     """Whether the request is from one that the rule is about."""
-    if sender == ANYONE or (sender is None and layout.key in NODE_APIS):
+    if sender == ANYONE or (sender is None and _only_nodes_send(layout)):
         return True
     return _is_of_node(layout, request) == (sender == NODES)
 
 
-def _is_of_node(layout: Layout, request: Message) -> bool:
-    if layout.key in NODE_APIS:
-        return True
+def _only_nodes_send(layout: Layout) -> bool:
     if layout.key is ApiKey.ADD_PARTITIONS_TO_TXN:
         return layout.version >= FIRST_ADD_PARTITIONS_OF_NODES
+    return layout.key in NODE_APIS
+
+
+def _nodes_send(layout: Layout) -> bool:
+    """Followers send some requests of consumers, too, with their replica id."""
+    return _only_nodes_send(layout) or layout.key in FOLLOWERS_APIS
+
+
+def _is_of_node(layout: Layout, request: Message) -> bool:
+    if _only_nodes_send(layout):
+        return True
     if layout.key is ApiKey.FETCH and layout.version >= FIRST_FETCH_WITH_REPLICA_STATE:
         return bool(request.replica_state.replica_id >= 0)  # type: ignore[attr-defined]  # a FetchRequest
     return bool(getattr(request, "replica_id", -1) >= 0)

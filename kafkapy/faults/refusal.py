@@ -12,17 +12,17 @@ from copy import copy
 from typing import TYPE_CHECKING, Any, Final
 
 from kafkapy.errors import CloseConnection
+from kafkapy.faults.by_path import ByPath
 from kafkapy.faults.layout import TopicId, id_of, set_id
 from kafkapy.faults.matching import session_paths
 from kafkapy_wire.api_keys import ApiKey, response_class
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.message import Message, Struct, parse_versions
-from kafkapy_wire.uuid import ZERO_UUID
 
 if TYPE_CHECKING:
     from kafkapy.apis.served import Api
     from kafkapy.context import NodeContext
-    from kafkapy.faults.layout import EntryId, Path
+    from kafkapy.faults.layout import Path
     from kafkapy.faults.matching import Selected
     from kafkapy.faults.rule_fields import RuleFields
 
@@ -42,7 +42,7 @@ class Refusal:
         self._selected = selected
         self._depth = depth
         self._error = KafkaError(rule.error, rule.message)
-        self._refused = list(dict.fromkeys(path[:depth] for path in selected.paths if len(path) >= depth))
+        self._refused = dict.fromkeys(path[:depth] for path in selected.paths if len(path) >= depth)
         """The paths of what the request names and does not get."""
         self._request = request
         self._context = context
@@ -86,66 +86,67 @@ class Refusal:
             response = response_class(layout.key)()
         self._tell_session()
         named = self._named_entries()
-        is_everything = layout.key is ApiKey.METADATA and layout.version == 0 and self._took_all()
-        left = list(self._refused)
+        left: ByPath[None] = ByPath()
+        for path in self._refused:
+            left.put(path, None)
+        if layout.key is ApiKey.METADATA and layout.version == 0 and self._took_all():
+            response = copy(response)
+            setattr(response, layout.levels[0].list_name, [])  # an empty list has asked for all topics
         answer: Message = self._refuse_in(response, 0, (), named, left)
-        if is_everything:  # an empty list has asked for all topics
-            setattr(answer, layout.levels[0].answered.name, [])  # type: ignore[union-attr]
-            left = list(self._refused)
+        places: ByPath[Any] = ByPath()
+        if left:
+            self._note_places(answer, (), places)
         for path in left:
-            self._add(answer, path, named)
+            self._add(answer, path, named, places)
         return answer
 
     def _took_all(self) -> bool:
         return bool(self._refused) and all(self._takes(path) for path in self._selected.layout.paths(self._request))
 
-    def _named_entries(self) -> dict[Path, Struct]:
+    def _named_entries(self) -> ByPath[Struct]:
         """The entries as the API answers a request that it refuses as a whole."""
-        layout = self._selected.layout
+        found: ByPath[Struct] = ByPath()
         try:
             whole = self._api.error_response(self._request, self._error)
         except CloseConnection:
-            return {}
-        found: dict[Path, Struct] = {}
+            return found
+        levels = self._selected.layout.levels
 
         def collect(struct: object, depth: int, above: Path) -> None:
-            level = layout.levels[depth]
-            assert level.answered is not None
-            for entry in getattr(struct, level.answered.name):
+            level = levels[depth]
+            for entry in getattr(struct, level.list_name):
                 path = (*above, id_of(entry, level.kind))
                 if depth + 1 == self._depth:
-                    found[path] = entry
+                    found.put(path, entry)
                 else:
                     collect(entry, depth + 1, path)
 
-        if type(whole) is response_class(layout.key):
+        if type(whole) is response_class(self._api.key):
             collect(whole, 0, ())
         return found
 
-    def _refuse_in(self, struct: Any, depth: int, above: Path, named: dict[Path, Struct], left: list[Path]) -> Any:
+    def _refuse_in(self, struct: Any, depth: int, above: Path, named: ByPath[Struct], left: ByPath[None]) -> Any:
         """A copy in which the selected entries have the error. They are removed from `left`."""
         level = self._selected.layout.levels[depth]
-        assert level.answered is not None
         changed = copy(struct)
         entries = []
-        for entry in getattr(struct, level.answered.name):
+        for entry in getattr(struct, level.list_name):
             path = (*above, id_of(entry, level.kind))
-            known = next((each for each in left if _is_same(each[: depth + 1], path)), None)
+            is_innermost = depth + 1 == self._depth
+            known = left.pop(path) if is_innermost else None
             if known is None and not self._selected.selects(path):
                 entries.append(entry)
-            elif depth + 1 < self._depth:
-                entries.append(self._refuse_in(entry, depth + 1, path, named, left))
-            else:
-                if known is not None:
-                    left.remove(known)
+            elif is_innermost:
                 entries.append(self._refused_entry(known or path, named, entry))
-        setattr(changed, level.answered.name, entries)
+            else:
+                entries.append(self._refuse_in(entry, depth + 1, path, named, left))
+        setattr(changed, level.list_name, entries)
         return changed
 
-    def _refused_entry(self, path: Path, named: dict[Path, Struct], answered: Struct | None = None) -> Struct:
+    def _refused_entry(self, path: Path, named: ByPath[Struct], answered: Struct | None = None) -> Struct:
         level = self._selected.layout.levels[self._depth - 1]
         assert level.error is not None
-        entry: Any = next((each for known, each in named.items() if _is_same(known, path)), None)
+        entry: Any = named.get(path)
         if entry is None and answered is not None:
             entry = copy(answered)
             if self._error.code is ErrorCode.LEADER_NOT_AVAILABLE and hasattr(entry, "leader_id"):
@@ -164,31 +165,28 @@ class Refusal:
             each.name == "error_message" and version in parse_versions(each.versions) for each in entry.__fields__
         )
 
-    def _add(self, answer: Any, path: Path, named: dict[Path, Struct]) -> None:
+    def _note_places(self, struct: Any, path: Path, places: ByPath[Any]) -> None:
+        """The entries of an answer that others are in, by path."""
+        if len(path) == self._depth - 1:
+            return
+        level = self._selected.layout.levels[len(path)]
+        for entry in getattr(struct, level.list_name):
+            inner = (*path, id_of(entry, level.kind))
+            places.put(inner, entry)
+            self._note_places(entry, inner, places)
+
+    def _add(self, answer: Any, path: Path, named: ByPath[Struct], places: ByPath[Any]) -> None:
         """Add the entry of a path that the answer does not have, with those around it."""
+        levels = self._selected.layout.levels
         place = answer
-        for depth, entry_id in enumerate(path):
-            level = self._selected.layout.levels[depth]
-            assert level.answered is not None
-            entries = getattr(place, level.answered.name)
-            if depth + 1 == len(path):
-                entries.append(self._refused_entry(path, named))
-                return
-            inner = next((each for each in entries if _is_same_id(id_of(each, level.kind), entry_id)), None)
+        for depth in range(1, len(path)):
+            above = path[:depth]
+            inner = places.get(above)
             if inner is None:
+                level = levels[depth - 1]
                 inner = level.entry()
-                set_id(inner, level.kind, entry_id)
-                entries.append(inner)
+                set_id(inner, level.kind, above[-1])
+                getattr(place, level.list_name).append(inner)
+                places.put(above, inner)
             place = inner
-
-
-def _is_same(one: Path, other: Path) -> bool:
-    return len(one) == len(other) and all(map(_is_same_id, one, other))
-
-
-def _is_same_id(one: EntryId, other: EntryId) -> bool:
-    """Topics are the same if their names or their ids are: a request may have one of them, and the answer both."""
-    if isinstance(one, TopicId) and isinstance(other, TopicId):
-        is_same_name = bool(one.name) and one.name == other.name
-        return is_same_name or (one.topic_id != ZERO_UUID and one.topic_id == other.topic_id)
-    return one == other
+        getattr(place, levels[len(path) - 1].list_name).append(self._refused_entry(path, named))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from kafkapy.faults import values as read
 from kafkapy.faults.checks import check
-from kafkapy.faults.invalid_rule import InvalidRule, unknown
+from kafkapy.faults.invalid_rule import InvalidRule, shown, unknown
 from kafkapy.faults.rule_fields import FIELDS, RuleFields
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Rule(RuleFields):
     def parse(cls, given: Mapping[str, object]) -> Rule:
         """The rule of these JSON values. Raises InvalidRule: it is wrong, or could never match or do anything."""
         if not isinstance(given, dict):
-            raise InvalidRule("rule", f"it is an object of fields, not {read.shown(given)}")
+            raise InvalidRule("rule", f"it is an object of fields, not {shown(given)}")
         parsed: dict[str, object] = {}
         for name, value in given.items():
             known = FIELDS.get(name)
@@ -65,6 +65,7 @@ class Rule(RuleFields):
         return ", ".join(f"{name}={json.dumps(value)}" for name, value in self.described().items())
 
 
+NAME_SHOWN_MAX: Final = 80
 _ELSEWHERE: Final = {
     "apis": "api",
     "key": "api",
@@ -94,6 +95,6 @@ def _unknown_field(name: object) -> InvalidRule:
     if isinstance(name, str) and name in _ELSEWHERE:
         return InvalidRule(name, "a rule has no such field", _ELSEWHERE[name])
     if not isinstance(name, str):
-        return InvalidRule("rule", f"names of fields are texts, not {read.shown(name)}")
+        return InvalidRule("rule", f"names of fields are texts, not {shown(name)}")
     refused = unknown(name, "field of a rule", name, FIELDS)
-    return InvalidRule(name, "a rule has no such field", refused.nearest)
+    return InvalidRule(name[:NAME_SHOWN_MAX] or "rule", "a rule has no such field", refused.nearest)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import math
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, TypeVar
 
-from kafkapy.faults.invalid_rule import InvalidRule, unknown
+from kafkapy.faults.invalid_rule import InvalidRule, shown, unknown
 from kafkapy.faults.patterns import Pattern
 from kafkapy_wire.api_keys import API_VERSIONS, ApiKey
 from kafkapy_wire.errors import ErrorCode
@@ -22,8 +21,8 @@ INT32_MAX: Final = 0x7FFF_FFFF
 INT64_MAX: Final = 0x7FFF_FFFF_FFFF_FFFF
 ELEMENTS_MAX: Final = 1_000
 """Of a list in a rule."""
-TEXT_CHARACTERS_MAX: Final = 32_767
-"""No name on the wire is longer."""
+TEXT_BYTES_MAX: Final = 32_767
+"""No text on the wire is longer."""
 
 
 class Versions(NamedTuple):
@@ -50,9 +49,18 @@ def read_list(field: str, value: object, read: Callable[[str, object], T]) -> tu
 def read_text(field: str, value: object) -> str:
     if not isinstance(value, str):
         raise InvalidRule(field, f"it is a text, not {shown(value)}")
-    if len(value) > TEXT_CHARACTERS_MAX:
-        raise InvalidRule(field, f"it has at most {TEXT_CHARACTERS_MAX} characters, not {len(value)}")
+    check_text(field, value)
     return value
+
+
+def check_text(field: str, value: str) -> None:
+    """Raises InvalidRule: it could not be sent."""
+    try:
+        size = len(value.encode())
+    except UnicodeEncodeError:
+        raise InvalidRule(field, "it has half a character (a surrogate), which UTF-8 cannot have") from None
+    if size > TEXT_BYTES_MAX:
+        raise InvalidRule(field, f"it has {size} bytes in UTF-8, and at most {TEXT_BYTES_MAX} can be sent")
 
 
 def read_bool(field: str, value: object) -> bool:
@@ -65,7 +73,7 @@ def read_whole(field: str, value: object, least: int, most: int = INT32_MAX) -> 
     if isinstance(value, bool) or not isinstance(value, int):
         raise InvalidRule(field, f"it is a whole number, not {shown(value)}")
     if not least <= value <= most:
-        raise InvalidRule(field, f"it is a whole number from {least} to {most}, not {value}")
+        raise InvalidRule(field, f"it is a whole number from {least} to {most}, not {shown(value)}")
     return value
 
 
@@ -86,7 +94,8 @@ def read_milliseconds(field: str, value: object) -> int:
 
 
 def read_probability(field: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or not 0 < value <= 1:
+    # Compared before it is made a float, which not every whole number can be.
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1:
         raise InvalidRule(field, f"it is a number above 0, and at most 1, not {shown(value)}")
     return float(value)
 
@@ -133,7 +142,7 @@ def read_error_code(field: str, value: object) -> ErrorCode:
         try:
             return ErrorCode(value)
         except ValueError:
-            raise InvalidRule(field, f"Apache Kafka has no error code {value}") from None
+            raise InvalidRule(field, f"Apache Kafka has no error code {shown(value)}") from None
     if isinstance(value, str) and value.upper() in ErrorCode.__members__:
         return ErrorCode[value.upper()]
     raise unknown(field, "error code of Apache Kafka", value, ErrorCode.__members__)
@@ -183,9 +192,3 @@ def to_json(value: object) -> JsonValue:
         return uuid_text(Uuid(value))
     assert isinstance(value, bool | int | float | str), f"no value of a rule: {value!r}"
     return value
-
-
-def shown(value: object) -> str:
-    """The value as its author wrote it, cut."""
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:80]}..."

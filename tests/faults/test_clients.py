@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Callable, Iterator
 from itertools import count
 from typing import Any
@@ -14,6 +15,9 @@ from tests.faults.node_in_thread import NodeInThread
 aiokafka = pytest.importorskip("aiokafka")
 confluent_kafka = pytest.importorskip("confluent_kafka")
 kafka = pytest.importorskip("kafka")
+
+# kafka-python and aiokafka leave sockets that the broker has closed to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 SENT = [f"{number}".encode() for number in range(5)]
 PATIENCE_MS = 20_000
@@ -27,6 +31,7 @@ def shared_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeInThre
     settings = {"offsets.topic.num.partitions": "1", "transaction.state.log.num.partitions": "1"}
     with NodeInThread(tmp_path_factory.mktemp("node"), settings) as node:
         yield node
+    gc.collect()
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -16,13 +17,14 @@ from kafkapy.faults import Rule
 from kafkapy.faults.fault import Fault
 from kafkapy.faults.injection import Firing, Injection
 from kafkapy.faults.layout import TOP, Layout, layouts_of
+from kafkapy.faults.message_fields import find_field
 from kafkapy.faults.timers import RealTimers
 from kafkapy_controller.image import EMPTY_IMAGE
 from kafkapy_wire.api_keys import API_VERSIONS, ApiKey, request_class, response_class
 from kafkapy_wire.codec import decode, encode
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.message import Message, Struct, parse_versions
-from kafkapy_wire.uuid import Uuid
+from kafkapy_wire.uuid import Uuid, parse_uuid, uuid_text
 
 SERVED = sorted({**CONTROLLER_API_MODULES, **API_MODULES}.items())
 TOPIC_ID = Uuid(bytes(15) + b"\x07")
@@ -49,8 +51,10 @@ def _simple(kind: str) -> object:
     return {"string": "x", "uuid": TOPIC_ID, "bytes": b""}.get(kind, 0)
 
 
-def answered(api: Api, layout: Layout, rule: dict[str, object], request: Message) -> Message | None:
-    """What a request comes to that nothing but the fault answers; None: its connection is closed."""
+def answered(
+    api: Api, layout: Layout, rule: dict[str, object], request: Message, done: Message | None = None
+) -> Message | None:
+    """What a request comes to whose handler answers `done`, else nothing; None: its connection is closed."""
     context = NodeContext(
         cast(Any, SimpleNamespace(node_id=1, metadata=SimpleNamespace(image=EMPTY_IMAGE))), Client("L", "::1", 1, "::1")
     )
@@ -58,12 +62,12 @@ def answered(api: Api, layout: Layout, rule: dict[str, object], request: Message
     fault = Fault(1, Rule.parse({"sender": "anyone", **rule}))
     met = fault.meet(api.key, request, context)
     assert met is not None, "the rule meets the request"
-    injection = Injection(api, request, context, RealTimers(Bugs()))
+    injection = Injection(api, request, context, RealTimers(Bugs()), lambda: True)
     injection.add(Firing(fault, *met))
     try:
         response = _result(injection.before())
         if response is None:
-            response = response_class(api.key)()  # of the entries that are left: none
+            response = done or response_class(api.key)()
         return _result(injection.after(response))
     except CloseConnection:
         return None
@@ -138,3 +142,36 @@ def test_the_fields_that_select_something_of_each_api() -> None:
     assert found["JoinGroup"] == (["group", "member"], [], ["top"])
     without_place = {name for name, (_, _, places) in found.items() if not places}
     assert without_place == set(), "every answer has a place for an error"
+
+
+def leaves(struct: type[Struct], version: int, above: str = "") -> Iterator[tuple[str, Any]]:
+    """The fields of an answer that have no fields of their own, by path, with a value to write into each."""
+    for field in struct.__fields__:
+        if version not in parse_versions(field.versions):
+            continue
+        path = above + field.json_name
+        kind: Any = field.kind[0] if isinstance(field.kind, list) else field.kind
+        if isinstance(kind, type):
+            yield from leaves(kind, version, path + ".")
+        elif kind not in ("records", "bytes"):
+            value = {"string": "new", "uuid": uuid_text(TOPIC_ID), "bool": True, "float64": 1.5}.get(kind, 7)
+            yield path, [value] if isinstance(field.kind, list) else value
+
+
+@pytest.mark.parametrize(("key", "module"), SERVED, ids=[API_VERSIONS[key].message_name for key, _ in SERVED])
+def test_every_field_of_an_answer_can_be_edited(key: ApiKey, module: str) -> None:
+    api = Api(key, module)
+    for layout in layouts_of(key):
+        version = layout.version
+        request = decode(request_class(key), encode(filled(request_class(key), version), version), version)
+        edits = dict(leaves(response_class(key), version))
+        rule: dict[str, object] = {"api": API_VERSIONS[key].message_name, "version": version, "edit": edits}
+        whole = filled(response_class(key), version)
+        response = answered(api, layout, rule, request, whole)
+        assert response is not None
+        again = decode(response_class(key), encode(response, version), version)
+        for path, value in edits.items():
+            field_path = find_field("edit", path, response_class(key))
+            found = list(field_path.values(again))
+            wanted = value[0] if isinstance(value, list) else value
+            assert found == [parse_uuid(wanted) if found[0].__class__ is bytes else wanted], (version, path)

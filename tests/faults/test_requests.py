@@ -13,6 +13,7 @@ import trio.testing
 from kafkapy.faults import FaultEngine, FiredFault, InvalidRule, UnknownFault
 from kafkapy.node import Node
 from kafkapy_wire.errors import ErrorCode
+from kafkapy_wire.messages.create_topics import CreatableTopic, CreateTopicsRequest
 from kafkapy_wire.messages.fetch import FetchResponse
 from kafkapy_wire.messages.find_coordinator import FindCoordinatorRequest, FindCoordinatorResponse
 from kafkapy_wire.messages.heartbeat import HeartbeatRequest, HeartbeatResponse
@@ -490,7 +491,6 @@ async def test_who_is_met(tmp_path: Path) -> None:
         assert await meets(where=["generationId in [3, 4]", 'groupInstanceId matches "i-*"'])
         assert not await meets(where=["generationId == 4", "groupInstanceId == null"])
         assert await meets(sender="anyone")
-        assert not await meets(sender="nodes")
 
 
 @trio_test
@@ -556,3 +556,57 @@ async def test_several_faults_of_one_request(tmp_path: Path) -> None:
         later = engine.add({"api": "Produce", "disconnect": "before"})
         await client.ask(produce_to(("orders", 0)), ProduceResponse, 12)
         assert (ends.fired, later.matched) == (1, 0)
+
+
+@trio_test
+async def test_ten_thousand_partitions_are_refused_in_one_request(tmp_path: Path) -> None:
+    """The work grows with their number: with its square it would take longer than a test may."""
+    indexes = range(10_000)
+    async with node_with_faults(tmp_path) as (engine, node, client):
+        engine.add({"api": "Produce", "topic": "orders", "error": "KAFKA_STORAGE_ERROR"})
+        ids = {name: topic.topic_id for name, topic in node.broker.metadata.image.topics.items()}
+        request = produce_to(("others", 0), *(("orders", index) for index in indexes), ids=ids)
+        response = await client.ask(request, ProduceResponse)
+        codes = {topic.topic_id: [one.error_code for one in topic.partition_responses] for topic in response.responses}
+        refused = [int(ErrorCode.KAFKA_STORAGE_ERROR)] * len(indexes)
+        assert codes == {ids["others"]: [0], ids["orders"]: refused}
+
+
+@trio_test
+async def test_the_log_tells_of_faults(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """At info what fires; with a line for each request at debug, too, all faults work as they do without."""
+    with caplog.at_level("DEBUG", "kafkapy"):
+        async with node_with_faults(tmp_path) as (engine, node, client), connect(node) as other, connect(node) as lost:
+            closes = engine.add({"name": "closes", "api": "Produce", "disconnect": "middle", "times": 1})
+            await other.send(produce_request("others", batch([b"x"])), 12)
+            with pytest.raises(EOFError):
+                await other.receive(ProduceResponse)
+            engine.add({"api": "Produce", "error": "NOT_LEADER_OR_FOLLOWER", "delay_ms": 1, "times": 1})
+            await client.produce_batch("others", batch([b"x"]))
+            hole = engine.add({"api": "Metadata", "black_hole": "after"})
+            await lost.send(MetadataRequest(topics=[]))
+            await until_parked(node)
+            engine.remove(hole.id)
+            assert await lost.closed_by_broker()
+            assert closes.fired == 1
+    assert "fault 1 (closes) fires for Produce v12 of 127.0.0.1:" in caplog.text
+    assert "Produce v12 of others-0 -> connection closed: fault 1 (closes) has fired" in caplog.text
+    assert "Produce v12 of others-0 -> NOT_LEADER_OR_FOLLOWER" in caplog.text
+    assert 'fault 3 (api="Metadata", black_hole="after") was removed' in caplog.text
+    assert not [record for record in caplog.records if record.levelname in ("WARNING", "ERROR")]
+
+
+@trio_test
+async def test_a_request_that_is_held_over_the_end_of_its_node_is_not_carried_out(tmp_path: Path) -> None:
+    engine = FaultEngine()
+    async with running_node(tmp_path, faults=engine) as node, connect(node) as client, connect(node) as other:
+        await client.create_topic("orders")
+        fault = engine.add({"api": ["Produce", "CreateTopics"], "hold": "before"})
+        await client.send(produce_request("orders", batch([b"x"])), 12)
+        await other.send(CreateTopicsRequest(topics=[CreatableTopic(name="new", num_partitions=1)]))
+        await fault.wait_held(2)
+    assert fault.release() == 2
+    assert engine.bugs.count == node.bugs.count == 0
+    async with running_node(tmp_path, faults=engine) as node, connect(node) as client:
+        assert await client.values("orders") == []
+        assert "new" not in node.broker.metadata.image.topics

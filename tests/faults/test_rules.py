@@ -93,6 +93,13 @@ WRONG: list[tuple[dict[str, object], str, str, str | None]] = [
     ({"api": "Fetch", "stale_metadata": True}, "stale_metadata", "is not metadata", "Metadata"),
     ({"api": "Vote", "throttle_time_ms": 1}, "throttle_time_ms", "no such field", None),
     ({"api": "Vote", "sender": "clients", "delay_ms": 1}, "sender", "only nodes send Vote", "nodes"),
+    ({"api": "Produce", "sender": "nodes", "delay_ms": 1}, "sender", "nodes never send Produce", "clients"),
+    (
+        {"api": "AddPartitionsToTxn", "version": "4+", "sender": "clients", "delay_ms": 1},
+        "sender",
+        "only nodes send",
+        "nodes",
+    ),
     ({"api": "SaslHandshake", "delay_ms": 1}, "api", "is not served", None),
     ({"group": "g", "corrupt_crc": True}, "corrupt_crc", "no API has all of group, corrupt_crc", None),
     # fields of requests and answers

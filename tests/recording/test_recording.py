@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 import trio
-from kafkapy.network.long_messages import AT_ONCE_BYTES_MAX
 
 from kafkapy.cluster import Cluster, members_of
+from kafkapy.long_messages import AT_ONCE_BYTES_MAX
 from kafkapy.node import Node
 from kafkapy.recording import InvalidFilter, NotRecorded, Outcome, Recording
 from kafkapy.recording.recording import ENTRY_BYTES
