@@ -81,7 +81,7 @@ def _list(arguments: argparse.Namespace, cluster: Cluster) -> int:
             columns.append(column)
             for row, value in zip(rows, values, strict=True):
                 row.append(value)
-    print(table(columns, [max([25, *(len(row[0]) for row in rows)]), *[20] * (len(columns) - 1)], rows))
+    print(table(columns, [25, *[20] * (len(columns) - 1)], rows))
     return 0
 
 
