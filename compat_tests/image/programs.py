@@ -15,6 +15,13 @@ from compat_tests.tools import build
 
 HERE = Path(__file__).parent
 SECONDS_MAX = 120.0
+SWITCHES = {
+    # Ryuk, which removes what a killed test leaves, is an image of its own that need not be there.
+    "TESTCONTAINERS_RYUK_DISABLED": "true",
+    "TESTCONTAINERS_CHECKS_DISABLE": "true",
+    # Where these tests run in a container, ports are published beside them: the daemon is this machine's.
+    "TESTCONTAINERS_HOST_OVERRIDE": "localhost",
+}
 
 
 def run_program(command: list[str], environment: Mapping[str, str] | None = None) -> str:
@@ -30,10 +37,6 @@ def run_program(command: list[str], environment: Mapping[str, str] | None = None
     )
     assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}{done.stderr}"
     return done.stdout
-
-
-# Ryuk, which removes what a killed test leaves, is an image of its own that need not be there.
-SWITCHES = {"TESTCONTAINERS_RYUK_DISABLED": "true", "TESTCONTAINERS_CHECKS_DISABLE": "true"}
 
 
 def python_program() -> list[str]:
