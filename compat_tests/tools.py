@@ -50,7 +50,7 @@ def go_clients() -> Path:
     with file_lock(target.with_suffix(".lock")):
         if not target.exists():
             partial = target.with_suffix(".partial")
-            _build([go, "build", "-mod=readonly", "-o", str(partial), "."], _GO_DIRECTORY)
+            build([go, "build", "-mod=readonly", "-o", str(partial), "."], _GO_DIRECTORY)
             partial.rename(target)
     return target
 
@@ -68,12 +68,12 @@ def node_clients() -> Path:
             partial.mkdir()
             for source in sources:
                 shutil.copy(source, partial)
-            _build([npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts"], partial)
+            build([npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts"], partial)
             partial.rename(target)
     return target
 
 
-def _build(command: list[str], directory: Path) -> None:
+def build(command: list[str], directory: Path) -> None:
     """Run `command`, again when it fails: what fails here is nearly always the network."""
     for attempt in range(BUILD_ATTEMPTS):
         result = subprocess.run(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from kafkapy_controller import image_records
 from kafkapy_controller.decision import Decision
 from kafkapy_controller.image import (
     NO_LEADER,
@@ -119,6 +120,16 @@ def decide_start_broker(image: MetadataImage, registration: NodeRegistration, ne
     ]
     records: list[MetadataRecord] = [registered, unfenced, *elections]
     return Decision(records, next_offset)
+
+
+def decide_advertise(image: MetadataImage, broker_id: int, endpoints: Sequence[Endpoint]) -> Decision[None]:
+    """Register the broker with other endpoints; its epoch, and whatever it leads, stay what they are."""
+    broker = image.brokers.get(broker_id)
+    advertised = {endpoint.name: endpoint for endpoint in endpoints}
+    if broker is None or broker.endpoints == advertised:
+        return Decision([], None)
+    record = image_records.broker_record(broker._replace(endpoints=advertised), image.metadata_version)
+    return Decision([record], None)
 
 
 def decide_stop_broker(image: MetadataImage, broker_id: int) -> Decision[None]:

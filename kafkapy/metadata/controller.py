@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from kafkapy.settings.current import CurrentSettings
     from kafkapy.settings.topic import TopicSettings
     from kafkapy_controller.decision import Decision
-    from kafkapy_controller.image import BrokerImage, MetadataImage
+    from kafkapy_controller.image import BrokerImage, Endpoint, MetadataImage
     from kafkapy_controller.metadata_records import MetadataRecord
     from kafkapy_controller.partition_changes import TopicRules
     from kafkapy_controller.producer_ids import ProducerIdBlock
@@ -346,6 +346,11 @@ class QuorumController:
             if self._brokers is not None:
                 self._brokers.note_own_broker()
         return answer
+
+    def advertise(self, broker_id: int, endpoints: Sequence[Endpoint]) -> Pending[None]:
+        from kafkapy_controller.registration import decide_advertise
+
+        return self.commit(decide_advertise(self.image, broker_id, endpoints))
 
     # Settings for decisions
 

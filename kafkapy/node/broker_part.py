@@ -31,6 +31,7 @@ from kafkapy.settings.listeners import SECURITY_PROTOCOLS
 from kafkapy_controller.image import Endpoint
 from kafkapy_controller.topic_names import OFFSETS_TOPIC, TRANSACTION_TOPIC
 from kafkapy_log import StorageError
+from kafkapy_wire.errors import KafkaError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -151,6 +152,7 @@ class BrokerPart:
                 registration, self._previous_epoch
             ).wait()
             self._assemble(parts)
+            nursery.start_soon(self._follow_advertised_listeners)
             if self._quorum.metadata_log.network is not None:  # others may come, and one of them may lead then
                 self.lifecycle = self._lifecycle()
                 self.lifecycle.registered(self._broker_epoch)
@@ -183,6 +185,21 @@ class BrokerPart:
         if self.lifecycle is not None:
             self.lifecycle.ready()
             await self.lifecycle.unfenced()
+
+    async def _follow_advertised_listeners(self) -> None:
+        """While the broker is alone: where it is advertised becomes known as soon as that setting is changed.
+
+        Among others it becomes known with the next start, as in Apache Kafka.
+        """
+        changed = trio.Event()
+        self._settings.subscribe(lambda _: changed.set())
+        while True:
+            await changed.wait()
+            changed = trio.Event()
+            controller = self._quorum.controller
+            if controller.is_active and not self._quorum.has_others:
+                with suppress(KafkaError):  # the disk is full, which the disk watch has told
+                    await controller.advertise(self._settings.now.node.node_id, self._endpoints()).wait()
 
     async def _keep_session_among_others(self, lifecycle: BrokerLifecycle) -> None:
         """Send heartbeats once there is another node, whose controller may become the active one."""

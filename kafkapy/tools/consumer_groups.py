@@ -81,7 +81,11 @@ def _list(arguments: argparse.Namespace, cluster: Cluster) -> int:
             columns.append(column)
             for row, value in zip(rows, values, strict=True):
                 row.append(value)
-    print(table(columns, [max([25, *(len(row[0]) for row in rows)]), *[20] * (len(columns) - 1)], rows))
+    widths = [
+        max([least, *(len(row[column]) for row in rows)]) + 10
+        for column, least in enumerate([15, 10, 10][: len(columns)])
+    ]
+    print(table(columns, widths, rows))
     return 0
 
 

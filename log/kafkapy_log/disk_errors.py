@@ -5,6 +5,7 @@ write, and after any failed fsync, the content of the file is unknown: the log r
 """
 
 import errno
+import os
 from typing import Final, Self
 
 from kafkapy_log.indexes import CorruptIndexError
@@ -90,4 +91,7 @@ def what_to_do(error: BaseException | None) -> str:
         return "see what the system's log (`dmesg`) says of the disk"
     if number in (errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP):
         return "name another directory"
+    if number in (errno.EACCES, errno.EPERM):
+        owner = f"{os.geteuid()}:{os.getegid()}"
+        return f"give it to the user of this process (`chown -R {owner}`), or name another directory"
     return "check its owner and permissions, or name another directory"

@@ -453,7 +453,8 @@ def test_a_stop_on_a_full_disk_keeps_everything_for_the_next_start(
     [
         (errno.ENOSPC, "make room on the disk"),
         (errno.EROFS, "make its file system writable, or name another directory"),
-        (errno.EACCES, "check its owner and permissions, or name another directory"),
+        (errno.EACCES, r"give it to the user of this process \(`chown -R \d+:\d+`\), or name another directory"),
+        (errno.EINVAL, "check its owner and permissions, or name another directory"),
         (errno.EIO, r"see what the system's log \(`dmesg`\) says of the disk"),
         (errno.EMFILE, r"raise the limit of open files \(`ulimit -n`\)"),
         (errno.EFBIG, r"raise the limit of the size of files \(`ulimit -f`\)"),
@@ -500,7 +501,7 @@ def test_what_passes() -> None:
     assert not passes(SyncFailed(errno.ENOSPC, "full"))
     assert not passes(OSError(errno.EIO, "broken"))
     assert not passes(None)
-    assert what_to_do(OSError("without a number")) == what_to_do(OSError(errno.EPERM, "not yours"))
+    assert what_to_do(OSError("without a number")) == what_to_do(OSError(errno.EINVAL, "not allowed"))
     assert what_to_do(ValueError("garbage")) == "restore it from a copy, or name another directory"
 
 

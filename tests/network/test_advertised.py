@@ -11,9 +11,10 @@ import trio.testing
 
 from kafkapy.network import advertised, server
 from kafkapy.network.advertised import default_gateways, resolving_address
+from kafkapy.node import Node
 from kafkapy.settings import Settings
 from kafkapy_wire.messages.metadata import MetadataRequest, MetadataResponse
-from tests.shell.running_node import connect, running_node, trio_test
+from tests.shell.running_node import Client, connect, running_node, trio_test
 
 
 async def chosen(text: str) -> str | None:
@@ -85,3 +86,27 @@ async def test_a_client_from_the_gateway_is_told_localhost(
     async with running_node(tmp_path, settings) as node, connect(node) as client:
         answer = await client.ask(MetadataRequest(topics=[]), MetadataResponse, 12)
         assert [broker.host for broker in answer.brokers] == [told]
+
+
+@trio_test
+async def test_a_running_broker_is_advertised_elsewhere_and_keeps_what_it_leads(tmp_path: Path) -> None:
+    async with running_node(tmp_path) as node, connect(node) as client:
+        await client.create_topic("orders")
+        before = node.broker.metadata.image
+        for told in (("elsewhere", 7), ("127.0.0.1", node_port(node))):
+            await client.alter_config(4, "1", "advertised.listeners", f"PLAINTEXT://{told[0]}:{told[1]}")
+            with trio.fail_after(10):
+                while (await advertised_address(client)) != told:
+                    await trio.lowlevel.checkpoint()
+        image = node.broker.metadata.image
+        assert image.brokers[1] == before.brokers[1]
+        assert image.topics["orders"].partitions == before.topics["orders"].partitions
+
+
+async def advertised_address(client: Client) -> tuple[str, int]:
+    (broker,) = (await client.ask(MetadataRequest(topics=[]), MetadataResponse, 12)).brokers
+    return broker.host, broker.port
+
+
+def node_port(node: Node) -> int:
+    return node.settings.now.listeners[0].port

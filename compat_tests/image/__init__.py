@@ -1,0 +1,5 @@
+"""The image of `docker/`: the settings of the images whose place it takes, their tools, and test frameworks.
+
+docker_image          the image, built once; its containers
+programs              programs that use the modules of testcontainers, in four languages
+"""
