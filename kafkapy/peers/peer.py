@@ -74,6 +74,10 @@ class Peer:
                 self._lock.release()
         raise PeerUnavailable(f"the node at {self} has not answered within {timeout_ms:.0f} ms")
 
+    def has_hung_up(self) -> bool:
+        """Whether nobody asks it, and it has closed the connection."""
+        return not self._lock.locked() and self._socket is not None and self._socket.has_hung_up()
+
     def close(self) -> None:
         sock, self._socket = self._socket, None
         if sock is not None:

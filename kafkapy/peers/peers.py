@@ -32,6 +32,7 @@ class Peers:
 
             if not self._peers:
                 self.on_first()
+            self._forget_hung_up()
             peer = self._peers[host, port, purpose] = Peer(host, port, client_id=f"{self._client_id}-{purpose}")
         return peer
 
@@ -41,6 +42,14 @@ class Peers:
         if endpoint is None:
             raise PeerUnavailable(f"broker {broker_id} is not running")
         return self.at(endpoint.host, endpoint.port, purpose)
+
+    def _forget_hung_up(self) -> None:
+        """Close idle connections that the other node has closed: a node may come back at another address, again and
+        again, and nobody asks at the old one."""
+        for key, peer in list(self._peers.items()):
+            if peer.has_hung_up():
+                peer.close()
+                del self._peers[key]
 
     def close(self) -> None:
         for peer in self._peers.values():

@@ -10,7 +10,7 @@ import pytest
 import trio
 import trio.testing
 
-from kafkapy.peers import PeerUnavailable
+from kafkapy.peers import Peers, PeerUnavailable
 from kafkapy.peers.peer import Peer
 from kafkapy.peers.peer_socket import RECEIVED_AT_ONCE, SMALL_BYTES
 from kafkapy_wire.api_keys import ApiKey
@@ -209,3 +209,22 @@ async def test_closing_a_peer_ends_the_wait_for_its_answer() -> None:
         nursery.start_soon(close)
         with pytest.raises(PeerUnavailable, match="lost the connection"):
             await ask(peer)
+
+
+@trio_test
+async def test_connections_to_where_a_node_was_are_closed() -> None:
+    """It comes back at another address each time."""
+
+    async def answer(stream: trio.SocketStream, correlation_id: int) -> None:
+        await stream.send_all(fetched(10, correlation_id))
+
+    peers = Peers(lambda _: None, client_id="test")
+    asked = []
+    for _ in range(3):
+        async with other_node(answer) as (_, at):
+            asked.append(peers.at(at.host, at.port, "fetch"))
+            await ask(asked[-1])
+            held = [peer for peer in asked if peer._socket is not None]
+            assert held == asked[-1:]
+        await trio.testing.wait_all_tasks_blocked()
+    peers.close()
