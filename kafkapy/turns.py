@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import trio
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -112,6 +112,18 @@ class Turn:
         if perf_counter() > self._ends:
             await _queue_of_this_run().wait()
             self._ends = perf_counter() + TURN_SECONDS
+
+
+async def to_the_end(steps: Generator[None, None, T]) -> T:
+    """Run the generator to its end and return its result; other tasks get turns meanwhile."""
+    turn = Turn()
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            value: T = end.value
+            return value
+        await turn.share()
 
 
 SORTED_AT_ONCE_MAX: Final = 2_000

@@ -21,11 +21,10 @@ from kafkapy.network.long_messages import (
     ELEMENTS_MAX,
     EncodedAnswer,
     has_many_entries,
-    to_the_end,
     within_turn,
 )
 from kafkapy.pending import Pending
-from kafkapy.turns import Turn
+from kafkapy.turns import Turn, to_the_end
 from kafkapy_wire.api_keys import ApiKey
 from kafkapy_wire.codec import decoder, encoder, encoder_in_steps
 from kafkapy_wire.errors import KafkaError, MalformedMessage

@@ -40,18 +40,6 @@ def within_turn(steps: Generator[None, None, T], turn: Turn) -> T | None:
         return value
 
 
-async def to_the_end(steps: Generator[None, None, T]) -> T:
-    """Run the generator to its end and return its result; other tasks get turns meanwhile."""
-    turn = Turn()
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            value: T = end.value
-            return value
-        await turn.share()
-
-
 class EncodedAnswer:
     """The bytes of a response, and the records among them that are not bytes-like (see `codec.encode_segments`)."""
 

@@ -13,6 +13,7 @@ import trio.testing
 from kafkapy.peers import Peers, PeerUnavailable
 from kafkapy.peers.peer import Peer
 from kafkapy.peers.peer_socket import RECEIVED_AT_ONCE, SMALL_BYTES
+from kafkapy.turns import Turn
 from kafkapy_wire.api_keys import ApiKey
 from kafkapy_wire.codec import decode_from, encode
 from kafkapy_wire.messages.api_versions import ApiVersion, ApiVersionsResponse
@@ -208,6 +209,43 @@ async def test_closing_a_peer_ends_the_wait_for_its_answer() -> None:
 
         nursery.start_soon(close)
         with pytest.raises(PeerUnavailable, match="lost the connection"):
+            await ask(peer)
+
+
+@trio_test
+async def test_a_long_answer_is_decoded_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A follower of ten thousand partitions gets one when it begins a session."""
+    monkeypatch.setattr("kafkapy.turns.TURN_SECONDS", 0.0)
+    partitions = [PartitionData(partition_index=index, records=b"") for index in range(5_000)]
+    body = encode(FetchResponse(responses=[FetchableTopicResponse(topic_id=TOPIC_ID, partitions=partitions)]), VERSION)
+
+    async def answer(stream: trio.SocketStream, correlation_id: int) -> None:
+        await stream.send_all(struct.pack(">iix", 5 + len(body), correlation_id) + body)
+
+    shared = 0
+    share = Turn.share
+
+    async def count_and_share(turn: Turn) -> None:
+        nonlocal shared
+        shared += 1
+        await share(turn)
+
+    monkeypatch.setattr(Turn, "share", count_and_share)
+    async with other_node(answer) as (_, peer):
+        answered = await ask(peer)
+    assert [each.partition_index for each in answered.responses[0].partitions] == list(range(5_000))
+    assert shared >= 5
+
+
+@pytest.mark.parametrize("garbage", [b"\0", bytes(100)])
+@trio_test
+async def test_bytes_behind_a_long_answer_are_no_answer(garbage: bytes) -> None:
+    async def answer(stream: trio.SocketStream, correlation_id: int) -> None:
+        frame = fetched(100_000, correlation_id) + garbage
+        await stream.send_all(struct.pack(">i", len(frame) - 4) + frame[4:])
+
+    async with other_node(answer) as (_, peer):
+        with pytest.raises(PeerUnavailable, match="sent an invalid answer to FETCH"):
             await ask(peer)
 
 
