@@ -115,6 +115,13 @@ class BrokerPart:
         """The broker epoch of the present registration; -1 before there is one."""
         return self._broker_epoch if self.lifecycle is None else self.lifecycle.epoch
 
+    @property
+    def _previous_epoch(self) -> int:
+        """That of the last run, if it has ended in order and all that it left is there: it may lead then, as far as it
+        was in sync (KIP-966). -1 otherwise."""
+        store = self._quorum.store
+        return -1 if store.lost() else store.previous_broker_epoch
+
     def close_logs(self, *, kept: bool) -> None:
         """Close the logs; those that are `kept` cleanly, with the broker epoch once there is one. Blocks.
 
@@ -141,7 +148,7 @@ class BrokerPart:
             registration = self._quorum.registration(self._endpoints())
             await self._quorum.register_controller()
             self._broker_epoch = await self._quorum.controller.register_broker(
-                registration, self._quorum.store.previous_broker_epoch
+                registration, self._previous_epoch
             ).wait()
             self._assemble(parts)
             if self._quorum.metadata_log.network is not None:  # others may come, and one of them may lead then
@@ -199,7 +206,7 @@ class BrokerPart:
             self._quorum.publisher,
             self._settings,
             self._clock,
-            previous_epoch=self._quorum.store.previous_broker_epoch,
+            previous_epoch=self._previous_epoch,
         )
 
     def _endpoints(self) -> list[Endpoint]:

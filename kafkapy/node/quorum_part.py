@@ -294,17 +294,28 @@ class QuorumPart:
         )
 
     def _check_metadata_log(self, data_directory: Path) -> None:
-        """Refuse a directory without metadata log: its topics would be taken for deleted ones. Raises StartupError."""
+        """Refuse the directory of a controller without its metadata log, in which it may have voted: its topics would
+        be taken for deleted ones. A broker alone waits for the controllers' metadata anyway. Raises StartupError.
+        """
         log = self.store.get(CLUSTER_METADATA_TOPIC, 0, now_ms=self._clock.now_ms())
         if log is not None and log.log_end_offset:
             return
         topics = sorted({topic for topic, _ in self.store if topic != CLUSTER_METADATA_TOPIC})
+        if not self._settings.now.quorum.is_controller:
+            if topics:
+                logger.warning(
+                    "%s is missing or empty, although this directory holds topics (%s, ...): this broker gets the "
+                    "metadata from the controllers again",
+                    data_directory / METADATA_DIRECTORY,
+                    topics[0],
+                )
+            return
         has_others = self._settings.now.has_others  # then the log may come from them
         if topics or (log is not None and self.store.had_clean_shutdown and not has_others):
             raise StartupError(
                 f"{data_directory / METADATA_DIRECTORY} is missing or empty, although this directory was in use"
                 f"{f' and holds topics ({topics[0]}, ...)' if topics else ''}: restore it from a copy, or name another "
-                "directory"
+                f"directory{', which the other nodes fill' if has_others else ''}"
             )
 
 

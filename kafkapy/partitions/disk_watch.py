@@ -127,6 +127,17 @@ class DiskWatch:
                 damage.kept_in,
             )
 
+    def lost_records(self, log: PartitionLog, high_watermark: int) -> None:
+        """The log ends below the high watermark of the last checkpoint."""
+        logger.warning(
+            "%s: its log ends at offset %d, although records below offset %d were committed: files are missing. If "
+            "another broker leads the partition, the records are fetched from there; otherwise restore the files from "
+            "a copy",
+            log.topic_partition,
+            log.log_end_offset,
+            high_watermark,
+        )
+
     def lost(self, reason: str) -> None:
         """Files that the node writes to were deleted or replaced: end the node, as it would lose all further writes."""
         if not self.failed.is_set():

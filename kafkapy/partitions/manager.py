@@ -238,6 +238,9 @@ class PartitionManager:
                 continue
             stray = self._store.set_aside(topic, index)
             logger.warning("the metadata has no topic for %s-%d: its log is now %s", topic, index, stray)
+        for lost in self._store.lost():
+            if lost not in self._unopened:
+                self._store.forget_offsets(lost)
 
     def follow_metadata(self, image: MetadataImage, delta: MetadataDelta) -> None:
         """Create, change and remove replicas as in `delta`; `image` is the state after it."""
@@ -327,6 +330,11 @@ class PartitionManager:
                 self._disk.unreadable(error)
             raise
         log.update_settings(for_log)  # recovery has opened the log before the topic's own settings were known
+        high_watermark = self._store.high_watermark(topic, index)
+        if high_watermark > log.log_end_offset:
+            is_empty = log.log_start_offset == log.log_end_offset
+            if is_empty or self._store.had_clean_shutdown:  # otherwise recovery has said what it cut off
+                self._disk.lost_records(log, high_watermark)
         self._unopened.remove((topic, index))
         partition = Partition(
             image,
@@ -336,7 +344,7 @@ class PartitionManager:
             settings,
             self._shared,
             now_ms=now_ms,
-            high_watermark=self._store.high_watermark(topic, index),
+            high_watermark=high_watermark,
         )
         partition.use_flusher(self._flusher)
         logger.debug("opened %s, offsets %d to %d", partition, log.log_start_offset, log.log_end_offset)

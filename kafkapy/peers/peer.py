@@ -159,6 +159,7 @@ async def _decode(cls: type[Message], body: memoryview, version: int) -> Message
     """The answer, decoded in turns if it is long. Raises MalformedMessage."""
     if len(body) <= AT_ONCE_BYTES_MAX:
         return decode(cls, body, version)
+    message: Message
     message, end = await to_the_end(decoder_in_steps(cls, version)(body, 0, ELEMENTS_MAX))
     if end != len(body):
         raise MalformedMessage(f"{len(body) - end} bytes after the message")

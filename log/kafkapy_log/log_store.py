@@ -20,6 +20,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Final, NamedTuple
@@ -280,8 +281,7 @@ class LogStore:
         del self._known[topic_partition]
         self._unrecovered.pop(topic_partition, None)
         self._topic_ids.pop(topic_partition, None)
-        for offsets in (self._recovery_points, self._log_start_offsets, self._high_watermarks):
-            offsets.pop(topic_partition, None)
+        self.forget_offsets(topic_partition)
         return renamed
 
     def take_deleted(self) -> list[Path]:
@@ -417,13 +417,14 @@ class LogStore:
                 return
 
     def _load(self) -> None:
-        self._recovery_points = self._read_checkpoint(
+        read = partial(_read_checkpoint, self.directory, self.unreadable_files)
+        self._recovery_points = read(
             RECOVERY_POINT_CHECKPOINT, "after an unclean stop every log is recovered from its beginning"
         )
-        self._log_start_offsets = self._read_checkpoint(
+        self._log_start_offsets = read(
             LOG_START_OFFSET_CHECKPOINT, "records that DeleteRecords has deleted may be readable again"
         )
-        self._high_watermarks = self._read_checkpoint(REPLICATION_CHECKPOINT, "high watermarks are found anew")
+        self._high_watermarks = read(REPLICATION_CHECKPOINT, "high watermarks are found anew")
         names: list[str] = []
         with os.scandir(self.directory) as entries:
             names.extend(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
@@ -435,16 +436,16 @@ class LogStore:
         if not self.had_clean_shutdown:
             self._unrecovered = dict(self._known)
 
-    def _read_checkpoint(self, name: str, without_it: str) -> dict[TopicPartition, int]:
-        """The entries of a checkpoint; none if it is missing or damaged: then recovery reads more."""
-        path = self.directory / name
-        try:
-            return parse_offset_checkpoint(read_file(path))
-        except FileNotFoundError:
-            return {}
-        except CorruptFileError as error:
-            self.unreadable_files.append(UnreadableFile(path, str(error), without_it))
-            return {}
+    def lost(self) -> list[TopicPartition]:
+        """Partitions that had records at the last checkpoint, and have no directory any more."""
+        had_records = {each: offset for each, offset in self._high_watermarks.items() if offset}
+        had_records |= {each: offset for each, offset in self._recovery_points.items() if offset}
+        return [each for each in had_records if each not in self._known]
+
+    def forget_offsets(self, topic_partition: TopicPartition) -> None:
+        """The partition is not this broker's any more: the next checkpoints are without it."""
+        for offsets in (self._recovery_points, self._log_start_offsets, self._high_watermarks):
+            offsets.pop(topic_partition, None)
 
     def _open_log(
         self, topic_partition: TopicPartition, now_ms: int, *, settings: LogSettings | None = None
@@ -473,6 +474,20 @@ def remove_directories(directories: list[Path]) -> None:
 
     for directory in directories:
         shutil.rmtree(directory, ignore_errors=True)
+
+
+def _read_checkpoint(
+    directory: Path, unreadable_files: list[UnreadableFile], name: str, without_it: str
+) -> dict[TopicPartition, int]:
+    """The entries of a checkpoint; none if it is missing or damaged: then recovery reads more."""
+    path = directory / name
+    try:
+        return parse_offset_checkpoint(read_file(path))
+    except FileNotFoundError:
+        return {}
+    except CorruptFileError as error:
+        unreadable_files.append(UnreadableFile(path, str(error), without_it))
+        return {}
 
 
 def _take_clean_shutdown_marker(directory: Path, *, fsync: bool) -> int | None:

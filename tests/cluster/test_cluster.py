@@ -12,6 +12,7 @@ import pytest
 import trio
 
 from kafkapy.cluster import Cluster, Member, members_of
+from kafkapy.errors import StartupError
 from kafkapy.metadata.broker_lifecycle import BrokerLifecycle
 from kafkapy.node import Node
 from kafkapy.settings import Settings
@@ -256,6 +257,54 @@ async def test_a_broker_says_whether_its_last_run_ended_in_order(
         await made.kill(3)
         await made.start(3)
         assert "its last run did not end in order" in caplog.text
+
+
+@cluster_test
+async def test_a_broker_whose_files_are_gone_does_not_say_that_its_last_run_ended_in_order(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It would be eligible to lead without records."""
+    caplog.set_level("INFO", "kafkapy.controller")
+    async with cluster(tmp_path, settings=FAST) as made:
+        await create(made, 1, "t")
+        await produce(made, "t", b"first")
+        await until(lambda: made.nodes[3].broker.partitions.replica("t", 0).high_watermark == 1)
+        await made.stop(3)
+        rmtree(tmp_path / "node-3" / "t-0")
+        caplog.clear()
+        await made.start(3)
+        assert "its last run did not end in order" in caplog.text
+        await until(lambda: set(partition(made, 1, "t").isr) == {1, 2, 3})
+
+
+@pytest.mark.parametrize("clean", [False, True])
+@cluster_test
+async def test_a_broker_that_has_lost_its_metadata_gets_it_again(
+    clean: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It has never voted, and the controllers say which topics there are."""
+    async with cluster(tmp_path, members_of(1, controllers=1), FAST, durable=True) as made:
+        async with connect(made.nodes[1]) as client:
+            await client.create_topic("t")
+            await client.produce("t", b"first")
+        await (made.stop(1) if clean else made.kill(1))
+        rmtree(tmp_path / "node-1" / "__cluster_metadata-0")
+        node = await made.start(1)
+        assert "this broker gets the metadata from the controllers again" in caplog.text
+        async with connect(node) as client:
+            assert await client.values("t") == [b"first"]
+            assert await client.produce("t", b"second") == 1
+
+
+@cluster_test
+async def test_a_controller_that_has_lost_its_metadata_does_not_start(tmp_path: Path) -> None:
+    async with cluster(tmp_path, settings=FAST) as made:
+        await create(made, 1, "t")
+        await until(lambda: (tmp_path / "node-3" / "t-0").exists())
+        await made.stop(3)
+        rmtree(tmp_path / "node-3" / "__cluster_metadata-0")
+        with pytest.raises(StartupError, match="another directory, which the other nodes fill"):
+            await made.start(3)
 
 
 @cluster_test

@@ -118,6 +118,35 @@ def test_nothing_is_written_into_a_directory_that_has_taken_the_place(tmp_path: 
     assert [path.name for path in data.iterdir()] == [".lock"]
 
 
+@pytest.mark.parametrize("lose", [delete_partition, delete_segment])
+@trio_test
+async def test_records_that_were_lost_while_the_node_was_down_are_missed(
+    tmp_path: Path, lose: Loss, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running_node(tmp_path) as node, connect(node) as client:
+        await client.create_topic("orders")
+        for _ in range(3):
+            await client.produce("orders", b"lost")
+    lose(tmp_path)
+    for _ in range(2):
+        async with running_node(tmp_path) as node, connect(node) as client:
+            await client.produce("orders", b"more")
+    said = [record.getMessage() for record in caplog.records if "were committed" in record.getMessage()]
+    assert len(said) == 1
+    assert said[0].startswith("orders-0: its log ends at offset 0, although records below offset 3 were committed")
+
+
+@trio_test
+async def test_what_was_lost_of_a_partition_that_is_gone_is_forgotten(tmp_path: Path) -> None:
+    async with running_node(tmp_path) as node, connect(node) as client:
+        await client.create_topic("orders")
+        await client.produce("orders", b"lost")
+    (tmp_path / "replication-offset-checkpoint").write_text("0\n2\ngone 0 7\norders 0 1\n")
+    delete_partition(tmp_path)
+    async with running_node(tmp_path) as node:
+        assert node.store.lost() == [("orders", 0)]
+
+
 @trio_test
 async def test_a_segment_that_is_gone_is_missed_and_not_made_anew(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
