@@ -9,6 +9,7 @@ from kafkapy.client.command_line import (
     add_json_argument,
     node_number,
     node_numbers,
+    positive_count,
     positive_seconds,
     replica_count,
     run_command,
@@ -106,7 +107,12 @@ def _add_reassign_arguments(reassign: argparse.ArgumentParser) -> None:
     mode.add_argument("--dry-run", action="store_true", help="only show what would move (the default)")
     mode.add_argument("--generate", action="store_true", help="print the plan as JSON: it can be executed later")
     mode.add_argument("--execute", action="store_true", help="move them")
-    mode.add_argument("--verify", action="store_true", help="show which partitions are where the plan wants them")
+    mode.add_argument(
+        "--verify",
+        action="store_true",
+        help="show which partitions are where the plan wants them, without a plan which still move; take throttles "
+        "away when all is done",
+    )
     mode.add_argument("--list", action="store_true", help="show what moves now")
     mode.add_argument("--cancel", action="store_true", help="stop moves: all, or those of a plan or of --topic")
     reassign.add_argument(
@@ -114,6 +120,18 @@ def _add_reassign_arguments(reassign: argparse.ArgumentParser) -> None:
         type=positive_seconds,
         metavar="SECONDS",
         help="with --execute or --verify: wait so long for the moves to be done (default: do not wait)",
+    )
+    reassign.add_argument(
+        "--throttle",
+        type=positive_count,
+        metavar="BYTES",
+        help="with --execute: each broker sends and fetches so many bytes a second for the moves (default: no bound). "
+        "--wait, --verify and --cancel take the bound away when the moves are over",
+    )
+    reassign.add_argument(
+        "--preserve-throttles",
+        action="store_true",
+        help="with --wait, --verify or --cancel: leave the throttles as they are",
     )
     add_json_argument(reassign)
 

@@ -23,7 +23,7 @@ from kafkapy.client.reassignments import (
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from kafkapy.client.cluster import Cluster
     from kafkapy.client.offsets import Partition
@@ -35,10 +35,14 @@ LOOK_SECONDS = 0.2
 def reassign(arguments: argparse.Namespace, cluster: Cluster) -> int:
     if arguments.wait is not None and not (arguments.execute or arguments.verify):
         raise ClientError("--wait goes with --execute or --verify")
+    if arguments.throttle is not None and not arguments.execute:
+        raise ClientError("--throttle goes with --execute")
     if arguments.list:
         return _list(arguments, cluster)
     if arguments.cancel:
         return _cancel(arguments, cluster)
+    if arguments.verify and arguments.plan is None:
+        return _verify_all(arguments, cluster)
     planned = _planned(arguments, cluster)
     if arguments.verify:
         return _verify(arguments, cluster, planned)
@@ -49,7 +53,7 @@ def reassign(arguments: argparse.Namespace, cluster: Cluster) -> int:
     _require_existing(planned, present)
     changed = {partition: replicas for partition, replicas in planned.items() if replicas != present[partition]}
     if arguments.execute:
-        return _execute(arguments, cluster, changed)
+        return _execute(arguments, cluster, changed, present)
     if wants_json(arguments):
         print_json(
             {"current": plan_document({one: present[one] for one in changed}), "proposed": plan_document(changed)}
@@ -69,8 +73,6 @@ def _planned(arguments: argparse.Namespace, cluster: Cluster) -> Replicas:
         if arguments.to is not None or arguments.topic is not None or arguments.replication_factor is not None:
             raise ClientError("a plan says all: leave out --to, --topic and --replication-factor, or the plan")
         return _read_plan(arguments.plan)
-    if arguments.verify:
-        raise ClientError("--verify needs the plan that was executed")
     if arguments.to is None:
         raise ClientError("name the brokers with --to, as in --to 1,2,3, or a plan")
     return _spread(arguments, cluster)
@@ -129,7 +131,11 @@ def _require_existing(planned: Replicas, present: Replicas) -> None:
             raise ClientError(f"topic {topic!r} has no partition {index}")
 
 
-def _execute(arguments: argparse.Namespace, cluster: Cluster, changed: Replicas) -> int:
+def _execute(arguments: argparse.Namespace, cluster: Cluster, changed: Replicas, present: Replicas) -> int:
+    if changed and arguments.throttle is not None:
+        from kafkapy.client.throttles import routes, throttle
+
+        throttle(cluster, routes(changed, present, moves_under_way(cluster)), arguments.throttle)
     refused = begin_moves(cluster, changed) if changed else {}
     moving = [partition for partition in sorted(changed) if partition not in refused]
     is_done = not moving
@@ -141,20 +147,47 @@ def _execute(arguments: argparse.Namespace, cluster: Cluster, changed: Replicas)
         print(f"moved {counted(len(moving), 'partition')}")
     elif moving:
         print(f"moving {counted(len(moving), 'partition')}: `kafkapy cluster reassign --list` shows what is under way")
+        if arguments.throttle is not None:
+            print("the throttle holds until `kafkapy cluster reassign --verify` finds that nothing moves any more")
     elif not refused:
         print("all partitions are where they should be")
+    if is_done:
+        _take_throttles_away(arguments, cluster, {topic for topic, _ in changed})
     _complain_of(refused)
     if moving and arguments.wait is not None and not is_done:
         complain("cluster reassign", f"not all partitions have moved within {arguments.wait:g} s; they go on moving")
     return 0 if not refused and (is_done or arguments.wait is None) else 1
 
 
-def _wait(cluster: Cluster, partitions: Sequence[Partition], seconds: float) -> dict[Partition, Move]:
-    """What still moves when it is done, or the time is over."""
+def _wait(cluster: Cluster, partitions: Sequence[Partition] | None, seconds: float) -> dict[Partition, Move]:
+    """What still moves of these partitions, of all with None, when it is done, or the time is over."""
     deadline = Deadline(seconds)
     while (moving := moves_under_way(cluster, partitions)) and not deadline.is_over():
         time.sleep(min(LOOK_SECONDS, deadline.remaining()))
     return moving
+
+
+def _take_throttles_away(arguments: argparse.Namespace, cluster: Cluster, topics: Collection[str]) -> None:
+    """The moves of these topics are over. Throttles are for a topic, and for a broker: other moves need theirs."""
+    if arguments.preserve_throttles or not topics or moves_under_way(cluster):
+        return
+    from kafkapy.client.throttles import take_throttles_away
+
+    throttled = take_throttles_away(cluster, topics)
+    if throttled and not wants_json(arguments):
+        print(f"took away the throttles of {counted(len(throttled), 'topic')} and of all brokers")
+
+
+def _verify_all(arguments: argparse.Namespace, cluster: Cluster) -> int:
+    """Without a plan: whether anything moves."""
+    from kafkapy.client.topics import list_topics
+
+    moving = _wait(cluster, None, arguments.wait or 0)
+    _show_moves(arguments, moving)
+    if not moving:
+        topics = [topic.name or "" for topic in list_topics(cluster, include_internal=True)]
+        _take_throttles_away(arguments, cluster, topics)
+    return 1 if moving else 0
 
 
 def _verify(arguments: argparse.Namespace, cluster: Cluster, planned: Replicas) -> int:
@@ -167,6 +200,7 @@ def _verify(arguments: argparse.Namespace, cluster: Cluster, planned: Replicas) 
             states[partition] = "moving"
         else:
             states[partition] = "done" if present[partition] == replicas else "elsewhere"
+    is_done = set(states.values()) == {"done"}
     if wants_json(arguments):
         print_json(
             [
@@ -177,11 +211,17 @@ def _verify(arguments: argparse.Namespace, cluster: Cluster, planned: Replicas) 
     else:
         rows = [[_name(one), state, _ids(present[one]), _ids(planned[one])] for one, state in states.items()]
         print_table(["PARTITION", "STATE", "REPLICAS", "PLAN"], rows)
-    return 0 if set(states.values()) == {"done"} else 1
+    if is_done:
+        _take_throttles_away(arguments, cluster, {topic for topic, _ in planned})
+    return 0 if is_done else 1
 
 
 def _list(arguments: argparse.Namespace, cluster: Cluster) -> int:
-    moving = moves_under_way(cluster)
+    _show_moves(arguments, moves_under_way(cluster))
+    return 0
+
+
+def _show_moves(arguments: argparse.Namespace, moving: Mapping[Partition, Move]) -> None:
     if wants_json(arguments):
         print_json(
             [
@@ -203,7 +243,6 @@ def _list(arguments: argparse.Namespace, cluster: Cluster) -> int:
         print_table(["PARTITION", "REPLICAS", "ADDING", "REMOVING"], rows)
     else:
         print("no partition moves")
-    return 0
 
 
 def _cancel(arguments: argparse.Namespace, cluster: Cluster) -> int:
@@ -224,6 +263,7 @@ def _cancel(arguments: argparse.Namespace, cluster: Cluster) -> int:
             print(f"cancelled the move of partition {_name(partition)}")
         if not moving:
             print("no partition moves")
+    _take_throttles_away(arguments, cluster, {topic for topic, _ in chosen or cancelled})
     _complain_of(refused)
     return 1 if refused else 0
 

@@ -5,7 +5,7 @@ deadline       how long an operation may go on trying
 connection     one socket to one broker: versions negotiated, one request in flight
 cluster        bootstrap, metadata, leaders, coordinators, and trying again
 topics, configs, groups, offsets      what the commands of these names ask and change
-quorum, nodes, partition_health, elections, reassignments, spreading   what `kafkapy cluster` asks and changes
+quorum, nodes, partition_health, elections, reassignments, spreading, throttles  what `kafkapy cluster` asks and changes
 partitioner, producer                 records to partitions to leaders
 fetcher                               records from leaders
 assignor, group_member                a member of a classic consumer group

@@ -13,185 +13,19 @@ import pytest
 
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.message import Message
-from kafkapy_wire.messages import describe_cluster, describe_quorum, metadata
-from kafkapy_wire.messages.add_raft_voter import AddRaftVoterRequest, AddRaftVoterResponse
-from kafkapy_wire.messages.alter_partition_reassignments import (
-    AlterPartitionReassignmentsRequest,
-    AlterPartitionReassignmentsResponse,
-    ReassignablePartitionResponse,
-    ReassignableTopicResponse,
-)
-from kafkapy_wire.messages.describe_configs import (
-    DescribeConfigsRequest,
-    DescribeConfigsResourceResult,
-    DescribeConfigsResponse,
-    DescribeConfigsResult,
-)
-from kafkapy_wire.messages.elect_leaders import (
-    ElectLeadersRequest,
-    ElectLeadersResponse,
-    PartitionResult,
-    ReplicaElectionResult,
-)
-from kafkapy_wire.messages.list_partition_reassignments import (
-    ListPartitionReassignmentsRequest,
-    ListPartitionReassignmentsResponse,
-    OngoingPartitionReassignment,
-    OngoingTopicReassignment,
-)
-from kafkapy_wire.messages.remove_raft_voter import RemoveRaftVoterRequest, RemoveRaftVoterResponse
-from kafkapy_wire.messages.unregister_broker import UnregisterBrokerRequest, UnregisterBrokerResponse
-from kafkapy_wire.messages.unregister_controller import UnregisterControllerRequest, UnregisterControllerResponse
-from kafkapy_wire.uuid import Uuid, parse_uuid, uuid_text
+from kafkapy_wire.messages import describe_quorum
+from kafkapy_wire.messages.add_raft_voter import AddRaftVoterRequest
+from kafkapy_wire.messages.alter_partition_reassignments import AlterPartitionReassignmentsRequest
+from kafkapy_wire.messages.elect_leaders import ElectLeadersRequest
+from kafkapy_wire.messages.incremental_alter_configs import IncrementalAlterConfigsRequest
+from kafkapy_wire.messages.list_partition_reassignments import OngoingPartitionReassignment
+from kafkapy_wire.messages.remove_raft_voter import RemoveRaftVoterRequest
+from kafkapy_wire.messages.unregister_broker import UnregisterBrokerRequest
+from kafkapy_wire.uuid import parse_uuid, uuid_text
 from tests.cli.conftest import START_SECONDS, Kafkapy, Result
 from tests.cli.ending import ending
 from tests.cli.fake_broker import FakeBroker
-
-OFFLINE, SHORT, WHOLE = 0, 1, 2  # partitions of the topic `orders`
-DIRECTORIES = [Uuid(bytes([node_id] * 16)) for node_id in range(6)]
-NOW = 1_000_000
-
-
-class FakeCluster:
-    """Brokers 1 to 3, of which the third is dead; they are the controllers, and node 4 observes them."""
-
-    def __init__(self) -> None:
-        self.refused: dict[type[Message], ErrorCode] = {}
-        self.moving: dict[int, OngoingPartitionReassignment] = {}
-        self.port = 0
-
-    def answer(self, request: Message) -> Message:
-        code = self.refused.get(type(request), ErrorCode.NONE)
-        match request:
-            case metadata.MetadataRequest():
-                return self._metadata()
-            case describe_cluster.DescribeClusterRequest():
-                return self._nodes()
-            case describe_quorum.DescribeQuorumRequest():
-                return quorum(code)
-            case DescribeConfigsRequest():
-                config = DescribeConfigsResourceResult(name="min.insync.replicas", value="2")
-                return DescribeConfigsResponse(
-                    results=[
-                        DescribeConfigsResult(resource_type=2, resource_name=one.resource_name, configs=[config])
-                        for one in request.resources
-                    ]
-                )
-            case AlterPartitionReassignmentsRequest():
-                return self._reassign(request)
-            case ListPartitionReassignmentsRequest():
-                return self._moves()
-            case ElectLeadersRequest():
-                return elected()
-            case UnregisterBrokerRequest():
-                return UnregisterBrokerResponse(error_code=code, error_message=None)
-            case UnregisterControllerRequest():
-                return UnregisterControllerResponse(error_code=code, error_message=None)
-            case AddRaftVoterRequest():
-                return AddRaftVoterResponse(error_code=code, error_message=None)
-            case RemoveRaftVoterRequest():
-                return RemoveRaftVoterResponse(error_code=code, error_message=None)
-        raise AssertionError(request)
-
-    def _metadata(self) -> metadata.MetadataResponse:
-        partitions = [
-            metadata.MetadataResponsePartition(
-                partition_index=index, leader_id=leader, replica_nodes=[1, 2, 3], isr_nodes=isr
-            )
-            for index, leader, isr in ((OFFLINE, -1, [3]), (SHORT, 1, [2, 1]), (WHOLE, 2, [1, 2, 3]))
-        ]
-        return metadata.MetadataResponse(
-            brokers=[metadata.MetadataResponseBroker(node_id=one, host="127.0.0.1", port=self.port) for one in (1, 2)],
-            topics=[metadata.MetadataResponseTopic(name="orders", partitions=partitions)],
-        )
-
-    def _nodes(self) -> describe_cluster.DescribeClusterResponse:
-        brokers = [
-            describe_cluster.DescribeClusterBroker(
-                broker_id=one, host=f"host{one}", port=9092, rack=f"rack{one}" if one < 3 else None, is_fenced=one == 3
-            )
-            for one in (3, 1, 2)
-        ]
-        return describe_cluster.DescribeClusterResponse(cluster_id="the-cluster", controller_id=2, brokers=brokers)
-
-    def _reassign(self, request: AlterPartitionReassignmentsRequest) -> AlterPartitionReassignmentsResponse:
-        code = self.refused.get(AlterPartitionReassignmentsRequest, ErrorCode.NONE)
-        return AlterPartitionReassignmentsResponse(
-            error_message=None,
-            responses=[
-                ReassignableTopicResponse(
-                    name=topic.name,
-                    partitions=[
-                        ReassignablePartitionResponse(
-                            partition_index=one.partition_index, error_code=code, error_message=None
-                        )
-                        for one in topic.partitions
-                    ],
-                )
-                for topic in request.topics
-            ],
-        )
-
-    def _moves(self) -> ListPartitionReassignmentsResponse:
-        topics = [OngoingTopicReassignment(name="orders", partitions=list(self.moving.values()))] if self.moving else []
-        return ListPartitionReassignmentsResponse(error_message=None, topics=topics)
-
-
-def quorum(code: ErrorCode) -> describe_quorum.DescribeQuorumResponse:
-    def state(node_id: int, end: int, caught_up_ms: int) -> describe_quorum.ReplicaState:
-        return describe_quorum.ReplicaState(
-            replica_id=node_id,
-            replica_directory_id=DIRECTORIES[node_id],
-            log_end_offset=end,
-            last_fetch_timestamp=caught_up_ms,
-            last_caught_up_timestamp=caught_up_ms,
-        )
-
-    partition = describe_quorum.DescribeQuorumResponsePartitionData(
-        error_code=code,
-        error_message=None,
-        leader_id=2,
-        leader_epoch=7,
-        high_watermark=99,
-        current_voters=[state(2, 100, NOW), state(1, 100, NOW - 400), state(3, -1, -1)],
-        observers=[state(4, 88, NOW - 2_500)],
-    )
-    listener = describe_quorum.Listener(name="CONTROLLER", host="host2", port=9093)
-    return describe_quorum.DescribeQuorumResponse(
-        error_message=None,
-        topics=[
-            describe_quorum.DescribeQuorumResponseTopicData(topic_name="__cluster_metadata", partitions=[partition])
-        ],
-        nodes=[describe_quorum.Node(node_id=2, listeners=[listener])],
-    )
-
-
-def elected() -> ElectLeadersResponse:
-    outcomes = (
-        (OFFLINE, ErrorCode.ELIGIBLE_LEADERS_NOT_AVAILABLE),
-        (SHORT, ErrorCode.NONE),
-        (WHOLE, ErrorCode.ELECTION_NOT_NEEDED),
-    )
-    results = [PartitionResult(partition_id=index, error_code=code, error_message=None) for index, code in outcomes]
-    return ElectLeadersResponse(
-        replica_election_results=[ReplicaElectionResult(topic="orders", partition_result=results)]
-    )
-
-
-class Three:
-    """A fake cluster, and the command line in front of it."""
-
-    def __init__(self, run: Kafkapy, cluster: FakeCluster, server: FakeBroker) -> None:
-        self._run = run
-        self.cluster = cluster
-        self._server = server
-
-    def __call__(self, *argv: str, stdin: bytes = b"") -> Result:
-        where = ("-b", f"127.0.0.1:{self._server.port}", "--timeout", "0.3")
-        return self._run("cluster", *argv, *where, stdin=stdin)
-
-    def asked(self, kind: type[Message]) -> list[Message]:
-        return [request for request in self._server.asked if isinstance(request, kind)]
+from tests.cli.fake_cluster import DIRECTORIES, OFFLINE, SHORT, WHOLE, FakeCluster, Three
 
 
 @pytest.fixture
@@ -345,6 +179,78 @@ def test_a_plan_is_executed_and_verified(three: Three, tmp_path: Path) -> None:
     assert three("reassign", "--list").out == three("reassign", "--cancel").out == "no partition moves\n"
 
 
+def plan_of(path: Path, **replicas: list[int]) -> str:
+    entries = [{"topic": "orders", "partition": int(name[1:]), "replicas": ids} for name, ids in replicas.items()]
+    path.write_text(json.dumps({"version": 1, "partitions": entries}))
+    return str(path)
+
+
+RATES = {"leader.replication.throttled.rate": "5000", "follower.replication.throttled.rate": "5000"}
+
+
+def test_a_throttle_is_for_those_who_send_and_for_those_who_get(three: Three, tmp_path: Path) -> None:
+    """As with kafka-reassign-partitions: what moves already is throttled, too. Broker 3 is down."""
+    plan = plan_of(tmp_path / "plan", p1=[2, 7], p2=[1, 2])
+    three.cluster.moving[OFFLINE] = OngoingPartitionReassignment(
+        partition_index=OFFLINE, replicas=[1, 2, 3, 8], adding_replicas=[8]
+    )
+    result = three("reassign", plan, "--execute", "--throttle", "5000")
+    assert result.exit_code == 0
+    assert result.lines[1] == (
+        "the throttle holds until `kafkapy cluster reassign --verify` finds that nothing moves any more"
+    )
+    assert three.cluster.throttles == {
+        (2, "orders"): {
+            "leader.replication.throttled.replicas": "0:1,0:2,0:3,1:1,1:2,1:3",
+            "follower.replication.throttled.replicas": "0:8,1:7",
+        },
+        (4, "1"): RATES,
+        (4, "2"): RATES,
+    }
+    asked = [type(request) for request in three.asked(Message)]
+    assert asked.index(IncrementalAlterConfigsRequest) < asked.index(AlterPartitionReassignmentsRequest)
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [["--verify"], ["plan", "--verify"], ["--cancel", "--topic", "orders"], ["plan", "--execute", "--wait", "5"]],
+)
+def test_the_verb_that_finishes_takes_the_throttles_away(three: Three, tmp_path: Path, verb: list[str]) -> None:
+    is_executed = "--execute" in verb
+    plan = plan_of(tmp_path / "plan", p1=[1, 2] if is_executed else [1, 2, 3])
+    argv = ["reassign", *(plan if word == "plan" else word for word in verb)]
+    moving = OngoingPartitionReassignment(partition_index=SHORT, replicas=[1, 2, 3], removing_replicas=[3])
+
+    def begin() -> dict[tuple[int, str], dict[str, str]]:
+        three.cluster.settings = {
+            (2, "orders"): {"leader.replication.throttled.replicas": "1:1", "retention.ms": "7"},
+            (4, "1"): {**RATES, "log.cleaner.threads": "2"},
+            (4, "2"): dict(RATES),
+        }
+        return {resource: dict(settings) for resource, settings in three.cluster.settings.items()}
+
+    before = begin()
+    three.cluster.moving[SHORT] = moving
+    three(*argv[:-1], "0.01") if is_executed else three(*argv)
+    assert three.cluster.throttles == before
+    three.cluster.moving.clear()
+    assert three(*argv, "--preserve-throttles").exit_code == 0
+    assert three.cluster.throttles == before
+    result = three(*argv)
+    assert result.lines[-1] == "took away the throttles of 1 topic and of all brokers"
+    assert three.cluster.throttles == {(2, "orders"): {"retention.ms": "7"}, (4, "1"): {"log.cleaner.threads": "2"}}
+    assert "throttles" not in three(*argv).out
+
+
+def test_a_throttle_that_is_refused_moves_nothing(three: Three, tmp_path: Path) -> None:
+    three.cluster.refused[IncrementalAlterConfigsRequest] = ErrorCode.INVALID_CONFIG
+    plan = plan_of(tmp_path / "plan", p1=[1, 7])
+    result = three("reassign", plan, "--execute", "--throttle", "5")
+    assert (result.exit_code, result.out) == (1, "")
+    assert "INVALID_CONFIG" in result.err
+    assert three.asked(AlterPartitionReassignmentsRequest) == []
+
+
 def test_moves_that_are_refused_are_told_one_by_one(three: Three) -> None:
     three.cluster.refused[AlterPartitionReassignmentsRequest] = ErrorCode.INVALID_REPLICA_ASSIGNMENT
     result = three("reassign", "--topic", "orders:1", "--to", "1,2", "-r", "2", "--execute")
@@ -362,7 +268,7 @@ def test_moves_that_are_refused_are_told_one_by_one(three: Three) -> None:
         (["--to", "1,2"], "partition orders-0 should have 3 replicas, and --to names 2 brokers: name more, or add"),
         ([], "name the brokers with --to, as in --to 1,2,3, or a plan"),
         (["--to", "1", "plan.json"], "a plan says all: leave out --to"),
-        (["--verify"], "--verify needs the plan that was executed"),
+        (["--to", "1", "--throttle", "5"], "--throttle goes with --execute"),
         (["no-such-file"], "cannot read no-such-file: No such file or directory"),
         (["--to", "1", "--wait", "5"], "--wait goes with --execute or --verify"),
         (["--to", "1", "--topic", "orders:8"], "topic 'orders' has no partition '8'"),
@@ -519,9 +425,14 @@ def test_three_nodes_in_one_process(run: Kafkapy) -> None:
             ]
             assert (seen["partitions"]["count"], seen["partitions"]["under_replicated"]) == (4, [])
         moved = kafkapy(
-            "cluster", "reassign", "--topic", "t", "--to", "1,2,3", "-r", "3", "--execute", "--wait", "20", at=1
+            *("cluster", "reassign", "--topic", "t", "--to", "1,2,3", "-r", "3"),
+            *("--execute", "--wait", "20", "--throttle", "10000000"),
+            at=1,
         )
-        assert (moved.exit_code, moved.out) == (0, "moved 4 partitions\n")
+        assert moved.exit_code == 0
+        assert moved.lines == ["moved 4 partitions", "took away the throttles of 1 topic and of all brokers"]
+        for resource in (["t"], ["--broker", "1"], ["--broker", "3"]):
+            assert "throttled" not in kafkapy("configs", "describe", *resource).out
         away = kafkapy("cluster", "reassign", "--to", "1,2", "-r", "2", "--execute", "--wait", "20")
         assert (away.exit_code, away.out) == (0, "moved 4 partitions\n")
         described = json.loads(kafkapy("topics", "describe", "t", "--json", at=1).out)
