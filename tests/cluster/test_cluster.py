@@ -19,8 +19,20 @@ from kafkapy.settings import Settings
 from kafkapy.settings.given import GivenTopic
 from kafkapy_controller.image import PartitionImage
 from kafkapy_wire.errors import ErrorCode
+from kafkapy_wire.messages.alter_partition_reassignments import (
+    AlterPartitionReassignmentsRequest,
+    AlterPartitionReassignmentsResponse,
+    ReassignablePartition,
+    ReassignableTopic,
+)
 from kafkapy_wire.messages.broker_heartbeat import BrokerHeartbeatRequest, BrokerHeartbeatResponse
-from kafkapy_wire.messages.create_topics import CreatableTopic, CreateTopicsRequest, CreateTopicsResponse
+from kafkapy_wire.messages.create_topics import (
+    CreatableReplicaAssignment,
+    CreatableTopic,
+    CreatableTopicConfig,
+    CreateTopicsRequest,
+    CreateTopicsResponse,
+)
 from kafkapy_wire.messages.describe_cluster import DescribeClusterRequest, DescribeClusterResponse
 from kafkapy_wire.messages.describe_quorum import (
     DescribeQuorumRequest,
@@ -32,7 +44,7 @@ from kafkapy_wire.messages.metadata import MetadataRequest, MetadataRequestTopic
 from kafkapy_wire.messages.produce import ProduceResponse
 from kafkapy_wire.uuid import random_uuid, uuid_text
 from tests.cluster.bounds import cluster_test
-from tests.shell.running_node import batch, connect, produce_request
+from tests.shell.running_node import Client, batch, connect, produce_request
 
 FAST = {
     "broker.heartbeat.interval.ms": "100",
@@ -461,3 +473,47 @@ async def test_a_controller_registers_again_when_its_registration_is_taken_away(
         before = metadata.image.controllers[other]
         await controllers.unregister_controller(other).wait()
         await until(lambda: metadata.image.controllers.get(other) == before)
+
+
+@cluster_test
+async def test_a_move_that_is_taken_back_leaves_nothing(tmp_path: Path) -> None:
+    """Throttled, it would take minutes. The new replicas are given up while they copy."""
+    slow = {"follower.replication.throttled.rate": "1000", "leader.replication.throttled.rate": "1000"}
+    async with cluster(tmp_path, settings=slow) as made, connect(made.nodes[1]) as client:
+        asked = CreatableTopic(
+            name="t",
+            assignments=[CreatableReplicaAssignment(partition_index=0, broker_ids=[1])],
+            num_partitions=-1,
+            replication_factor=-1,
+            configs=[
+                CreatableTopicConfig(name=f"{side}.replication.throttled.replicas", value="*")
+                for side in ("leader", "follower")
+            ],
+        )
+        answer = await client.ask(CreateTopicsRequest(topics=[asked], timeout_ms=10_000), CreateTopicsResponse)
+        assert answer.topics[0].error_code == ErrorCode.NONE
+        for _ in range(100):
+            await client.produce("t", bytes(10_000))
+        for _ in range(2):
+            await reassign(client, [2, 3])
+            assert partition(made, 1, "t").adding_replicas == (2, 3)
+            await until(lambda: all((tmp_path / f"node-{node_id}" / "t-0").exists() for node_id in (2, 3)))
+            await reassign(client, None)
+            await until(lambda: all(partition(made, node_id, "t").replicas == (1,) for node_id in (1, 2, 3)))
+            for node_id in (1, 2, 3):
+                state = partition(made, node_id, "t")
+                assert state[1:3] == ((1,), 1)
+                assert (state.adding_replicas, state.removing_replicas) == ((), ())
+            for node_id in (2, 3):
+                assert not (tmp_path / f"node-{node_id}" / "t-0").exists()
+        assert await client.produce("t", b"last") == 100
+
+
+async def reassign(client: Client, replicas: list[int] | None) -> None:
+    """Move the first partition of t there; with None take the move back."""
+    asked = ReassignablePartition(partition_index=0, replicas=replicas)
+    request = AlterPartitionReassignmentsRequest(
+        topics=[ReassignableTopic(name="t", partitions=[asked])], timeout_ms=10_000
+    )
+    answer = await client.ask(request, AlterPartitionReassignmentsResponse)
+    assert answer.responses[0].partitions[0].error_code == ErrorCode.NONE
