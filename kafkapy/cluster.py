@@ -129,9 +129,7 @@ class Cluster:
             raise _only(group) from group
         finally:
             self._nursery = None
-            for bound in sockets.values():
-                for sock in bound.values():
-                    sock.close()
+            _close(sockets)
 
     async def start(self, node_id: int) -> Node:
         """Start a node again that was stopped or killed, at the addresses that it had."""
@@ -174,15 +172,19 @@ class Cluster:
         """
         sockets: dict[int, dict[str, socket.socket]] = {}
         port = self._port
-        for member in self.members:
-            bound = sockets[member.node_id] = {}
-            if "broker" in member.roles:
-                bound[BROKER_LISTENER] = _bound(self._host, port)
-                port += port > 0
-            if "controller" in member.roles:
-                bound[CONTROLLER_LISTENER] = _bound(self._host, 0)
-            for name, sock in bound.items():
-                self._addresses[member.node_id, name] = (self._host, sock.getsockname()[1])
+        try:
+            for member in self.members:
+                bound = sockets[member.node_id] = {}
+                if "broker" in member.roles:
+                    bound[BROKER_LISTENER] = _bound(self._host, port)
+                    port += port > 0
+                if "controller" in member.roles:
+                    bound[CONTROLLER_LISTENER] = _bound(self._host, 0)
+                for name, sock in bound.items():
+                    self._addresses[member.node_id, name] = (self._host, sock.getsockname()[1])
+        except BaseException:
+            _close(sockets)
+            raise
         return sockets
 
     def _settings_of(self, member: Member) -> Settings:
@@ -275,6 +277,12 @@ def _bound(host: str, port: int) -> socket.socket:
     from kafkapy.settings.listeners import Listener
 
     return bind(Listener(BROKER_LISTENER, host, port, "PLAINTEXT"))
+
+
+def _close(sockets: Mapping[int, Mapping[str, socket.socket]]) -> None:
+    for bound in sockets.values():
+        for sock in bound.values():
+            sock.close()
 
 
 def _only(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -14,9 +14,11 @@ import trio
 from kafkapy.cluster import Cluster, Member, members_of
 from kafkapy.errors import StartupError
 from kafkapy.metadata.broker_lifecycle import BrokerLifecycle
+from kafkapy.network.listeners import bind
 from kafkapy.node import Node
 from kafkapy.settings import Settings
 from kafkapy.settings.given import GivenTopic
+from kafkapy.settings.listeners import Listener
 from kafkapy_controller.image import PartitionImage
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.alter_partition_reassignments import (
@@ -239,6 +241,25 @@ async def test_the_controller_knows_a_stop_in_order_from_a_kill(
         await made.kill(3)
         await made.start(3)
         assert "; its last run did not end in order" in caplog.text
+
+
+@cluster_test
+async def test_a_cluster_that_does_not_get_all_its_ports_keeps_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    got: list[socket.socket] = []
+
+    def bind_two(listener: Listener) -> socket.socket:
+        if len(got) == 2:
+            raise StartupError("the port is taken")
+        got.append(bind(listener))
+        return got[-1]
+
+    monkeypatch.setattr("kafkapy.network.listeners.bind", bind_two)
+    with pytest.raises(StartupError, match="the port is taken"):
+        async with cluster(tmp_path):
+            pass
+    assert [sock.fileno() for sock in got] == [-1, -1]
 
 
 @cluster_test
