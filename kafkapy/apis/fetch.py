@@ -215,14 +215,14 @@ def _response(plan: FetchPlan, reading: Reading, context: RequestContext) -> Fet
         topic.partitions.append(data)
     reading.results = []
     if reading.has_other_leaders and context.api_version >= FIRST_VERSION_WITH_ENDPOINTS:
-        _add_leaders(response, context)
+        _add_leaders(response, context, with_endpoints=reading.follower_id < 0)
     if reading.follower_id >= 0:
         reading.note_sent()
     return response
 
 
-def _add_leaders(response: FetchResponse, context: RequestContext) -> None:
-    """Say of the partitions that are led elsewhere who leads them, and where (KIP-951)."""
+def _add_leaders(response: FetchResponse, context: RequestContext, *, with_endpoints: bool) -> None:
+    """Say of the partitions that are led elsewhere who leads them, and where (KIP-951). Followers know where."""
     image, listener_name = context.node.metadata.image, context.client.listener_name
     known: set[int] = set()
     for topic in response.responses:
@@ -231,7 +231,8 @@ def _add_leaders(response: FetchResponse, context: RequestContext) -> None:
                 continue
             leader = current_leader(image, topic.topic_id, data.partition_index, listener_name)
             data.current_leader = LeaderIdAndEpoch(leader_id=leader.leader_id, leader_epoch=leader.leader_epoch)
-            if leader.broker is not None and leader.endpoint is not None and leader.leader_id not in known:
+            is_told_where = not with_endpoints or leader.leader_id in known
+            if leader.broker is not None and leader.endpoint is not None and not is_told_where:
                 known.add(leader.leader_id)
                 response.node_endpoints.append(
                     NodeEndpoint(
