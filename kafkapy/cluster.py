@@ -147,9 +147,7 @@ class Cluster:
             raise _only(group) from group
         finally:
             self._nursery = None
-            for bound in sockets.values():
-                for sock in bound.values():
-                    sock.close()
+            _close(sockets)
 
     async def start(self, node_id: int) -> Node:
         """Start a node again that was stopped or killed, at the addresses that it had."""
@@ -194,15 +192,19 @@ class Cluster:
         sockets: dict[int, dict[str, socket.socket]] = {}
         port = self._port
         ports_before = self._controller_ports_before()
-        for member in self.members:
-            bound = sockets[member.node_id] = {}
-            if "broker" in member.roles:
-                bound[BROKER_LISTENER] = _bound(self._host, port)
-                port += port > 0
-            if "controller" in member.roles:
-                bound[CONTROLLER_LISTENER] = _bound_again(self._host, ports_before.get(member.node_id, 0))
-            for name, sock in bound.items():
-                self._addresses[member.node_id, name] = (self._host, sock.getsockname()[1])
+        try:
+            for member in self.members:
+                bound = sockets[member.node_id] = {}
+                if "broker" in member.roles:
+                    bound[BROKER_LISTENER] = _bound(self._host, port)
+                    port += port > 0
+                if "controller" in member.roles:
+                    bound[CONTROLLER_LISTENER] = _bound_again(self._host, ports_before.get(member.node_id, 0))
+                for name, sock in bound.items():
+                    self._addresses[member.node_id, name] = (self._host, sock.getsockname()[1])
+        except BaseException:
+            _close(sockets)
+            raise
         self._note_controller_ports()
         return sockets
 
@@ -321,6 +323,12 @@ def _bound_again(host: str, port: int) -> socket.socket:
         with suppress(StartupError):
             return _bound(host, port)
     return _bound(host, 0)
+
+
+def _close(sockets: Mapping[int, Mapping[str, socket.socket]]) -> None:
+    for bound in sockets.values():
+        for sock in bound.values():
+            sock.close()
 
 
 def _only(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -57,7 +57,7 @@ async def handle(request: DescribeLogDirsRequest, context: RequestContext) -> De
     return DescribeLogDirsResponse(
         results=[
             DescribeLogDirsResult(
-                log_dir=str(directory),
+                log_dir=str(directory.absolute()),
                 topics=list(topics.values()),
                 total_bytes=space.f_frsize * space.f_blocks,
                 usable_bytes=space.f_frsize * space.f_bavail,

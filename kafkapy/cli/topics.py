@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from kafkapy.client.command_line import (
     add_connection_arguments,
     add_json_argument,
+    complain,
     counted,
     milliseconds,
     offset_number,
@@ -156,13 +157,18 @@ def _describe(arguments: argparse.Namespace, cluster: Cluster) -> int:
         topics = describe_topics(cluster, list(dict.fromkeys(arguments.names)))
     else:
         topics = list_topics(cluster, include_internal=False)
+    silent: dict[int, str] = {}
     if wants_json(arguments):
-        print_json([_as_json(topic, cluster) for topic in topics])
-        return 0
-    for number, topic in enumerate(topics):
-        if number:
-            print()
-        _print_topic(topic, cluster)
+        print_json([_as_json(topic, cluster, silent) for topic in topics])
+    else:
+        for number, topic in enumerate(topics):
+            if number:
+                print()
+            _print_topic(topic, cluster, silent)
+    for broker_id, why in sorted(silent.items()):
+        complain(
+            "topics describe", f"where the partitions that broker {broker_id} leads begin and end is unknown: {why}"
+        )
     return 0
 
 
@@ -214,7 +220,7 @@ def _delete_records(arguments: argparse.Namespace, cluster: Cluster) -> int:
     return 0
 
 
-def _print_topic(topic: MetadataResponseTopic, cluster: Cluster) -> None:
+def _print_topic(topic: MetadataResponseTopic, cluster: Cluster, silent: dict[int, str]) -> None:
     from kafkapy_wire.uuid import uuid_text
 
     print(
@@ -223,7 +229,7 @@ def _print_topic(topic: MetadataResponseTopic, cluster: Cluster) -> None:
     )
     for name, value in _changed_settings(topic, cluster).items():
         print(f"  {name}={value}")
-    ends = _offsets(topic, cluster)
+    ends = _offsets(topic, cluster, silent)
     rows = []
     for partition in topic.partitions:
         start, end = ends.get(partition.partition_index, (None, None))
@@ -240,10 +246,10 @@ def _print_topic(topic: MetadataResponseTopic, cluster: Cluster) -> None:
     print_table(["PARTITION", "LEADER", "REPLICAS", "ISR", "START", "END"], rows)
 
 
-def _as_json(topic: MetadataResponseTopic, cluster: Cluster) -> dict[str, object]:
+def _as_json(topic: MetadataResponseTopic, cluster: Cluster, silent: dict[int, str]) -> dict[str, object]:
     from kafkapy_wire.uuid import uuid_text
 
-    ends = _offsets(topic, cluster)
+    ends = _offsets(topic, cluster, silent)
     partitions = []
     for partition in topic.partitions:
         start, end = ends.get(partition.partition_index, (None, None))
@@ -281,9 +287,12 @@ def _changed_settings(topic: MetadataResponseTopic, cluster: Cluster) -> dict[st
     return {config.name: config.value for config in describe_configs(cluster, resource) if is_own(resource, config)}
 
 
-def _offsets(topic: MetadataResponseTopic, cluster: Cluster) -> dict[int, tuple[int, int]]:
-    """Partition -> (log start offset, high watermark), of those that have a leader to ask."""
-    from kafkapy.client.offsets import both_ends
+def _offsets(topic: MetadataResponseTopic, cluster: Cluster, silent: dict[int, str]) -> dict[int, tuple[int, int]]:
+    """Partition -> (log start offset, high watermark), of those whose leader answers; `silent`: why others do not."""
+    from kafkapy.client.offsets import ends_as_far_as_known
 
-    with_leader = {(topic.name or "", p.partition_index): None for p in topic.partitions if p.leader_id >= 0}
-    return {index: ends for (_, index), ends in both_ends(cluster, with_leader).items()}
+    leaders: dict[int, list[tuple[str, int]]] = {}
+    for partition in topic.partitions:
+        if partition.leader_id >= 0:
+            leaders.setdefault(partition.leader_id, []).append((topic.name or "", partition.partition_index))
+    return {index: ends for (_, index), ends in ends_as_far_as_known(cluster, leaders, silent).items()}

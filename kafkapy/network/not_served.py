@@ -19,7 +19,6 @@ _SHARE_GROUPS = "share groups are not served yet, so use a consumer group"
 _ACLS = "there is no authorizer, and every client may do everything"
 _SASL = "set security.protocol=PLAINTEXT, for SASL is not served yet"
 _TOKENS = "delegation tokens are not served, so connect without one"
-_ONE_DIRECTORY = "a broker has one data directory, and there is no other to move a replica to"
 _QUOTAS = "quotas are not served yet, and no client is throttled"
 
 ADVICE: Final[dict[ApiKey, str]] = {
@@ -34,7 +33,6 @@ ADVICE: Final[dict[ApiKey, str]] = {
     ApiKey.DESCRIBE_DELEGATION_TOKEN: _TOKENS,
     ApiKey.DESCRIBE_CLIENT_QUOTAS: _QUOTAS,
     ApiKey.ALTER_CLIENT_QUOTAS: _QUOTAS,
-    ApiKey.ALTER_REPLICA_LOG_DIRS: _ONE_DIRECTORY,
     ApiKey.CONSUMER_GROUP_HEARTBEAT: _CONSUMER_GROUPS,
     ApiKey.STREAMS_GROUP_HEARTBEAT: _STREAMS_GROUPS,
     ApiKey.SHARE_GROUP_HEARTBEAT: _SHARE_GROUPS,

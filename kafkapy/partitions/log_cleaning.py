@@ -21,15 +21,10 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
+from kafkapy.partitions.cleaner_checkpoints import CleanerCheckpoints
 from kafkapy.turns import Turn, short_turns
 from kafkapy_controller.image import ConfigResourceType
-from kafkapy_log.checkpoint_files import (
-    CLEANER_CHECKPOINT,
-    CorruptFileError,
-    TopicPartition,
-    offset_checkpoint,
-    parse_offset_checkpoint,
-)
+from kafkapy_log.checkpoint_files import TopicPartition
 from kafkapy_log.disk_errors import StorageError
 from kafkapy_wire.errors import KafkaError
 
@@ -82,8 +77,8 @@ class LogCleaning:
         self._disk = disk
         self._bugs = bugs
         self._fsync = fsync
-        self._checkpoints: dict[TopicPartition, int] = {}
-        self._checkpoint_lock = trio.Lock()  # the file is written by one thread at a time
+        self._checkpoints = CleanerCheckpoints(store, disk)
+        partitions.when_truncated(self._checkpoints.note_truncation)
         self._choosing = trio.Lock()  # held while a worker chooses a log, so that no other worker chooses the same
         self._under_way: dict[Partition, CleaningPlan] = {}
         self._uncleanable: dict[Partition, str] = {}
@@ -123,21 +118,23 @@ class LogCleaning:
 
     async def run(self) -> None:
         """Run retention and compaction until cancelled. A cleaning that is interrupted leaves its log unchanged."""
-        self._load_checkpoints()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._retain_regularly)
             nursery.start_soon(self._retain_what_changed)
+            nursery.start_soon(self._checkpoints.run)
             if self._settings.now.log.log_cleaner_enable:
                 nursery.start_soon(self._compact)
 
     def follow_metadata(self, _image: MetadataImage, delta: MetadataDelta) -> None:
-        """Apply changed settings at once; stop the cleaning of deleted topics."""
+        """Apply changed settings at once; stop the cleaning of replicas that were deleted or moved away."""
         for topic in delta.deleted_topics:
-            for partition in [*self._uncleanable, *self._under_way]:
-                if partition.topic_id == topic.topic_id:
-                    self._uncleanable.pop(partition, None)
-            for known in [known for known in self._checkpoints if known.topic == topic.name]:
-                del self._checkpoints[known]
+            self._checkpoints.forget_topic(topic.name)
+        for name, index in delta.changed_partitions:
+            known = TopicPartition(name, index)
+            if known not in self._store:  # moved away
+                self._checkpoints.forget(known)
+        for partition in [partition for partition in self._uncleanable if not self._is_there(partition)]:
+            del self._uncleanable[partition]
         for resource_type, name in delta.changed_configs:
             if resource_type == ConfigResourceType.TOPIC:
                 self._changed_topics.add(name)
@@ -224,7 +221,7 @@ class LogCleaning:
             if settings is None:
                 settings = topics[known.topic] = self._partitions.settings_for(known)
             if settings.compact:
-                closed.append((known, settings, self._checkpoints.get(known)))
+                closed.append((known, settings, self._checkpoints.of(known)))
 
         def look_at(some: list[tuple[TopicPartition, LogSettings, int | None]]) -> list[TopicPartition]:
             from kafkapy_log.cleanable import may_be_due
@@ -299,7 +296,7 @@ class LogCleaning:
         if log.has_failed or not log.has_rolled or not self._is_there(partition):
             return None
         known = TopicPartition(partition.topic, partition.index)
-        checkpoint = self._checkpoints.get(known)
+        checkpoint = self._checkpoints.of(known)
         try:
             cleanable = log.compaction.find_cleanable(
                 checkpoint, high_watermark=partition.high_watermark, now_ms=self._clock.now_ms()
@@ -312,7 +309,7 @@ class LogCleaning:
             return None
         if cleanable.checkpoint_is_wrong and checkpoint is not None:
             # The same holds when retention has moved the log start past it, as in each log of `compact,delete`.
-            del self._checkpoints[known]
+            self._checkpoints.forget(known)
             if not log.settings.delete:
                 logger.warning(
                     "%s: cleaner checkpoint %d is outside the log: cleaning starts over", partition, checkpoint
@@ -390,8 +387,8 @@ class LogCleaning:
         )
         if self._is_there(partition):
             self._delete_old_segments(partition)
-            self._checkpoints[TopicPartition(partition.topic, partition.index)] = end_offset
-            await self._write_checkpoints()
+            self._checkpoints.cleaned(partition, end_offset)
+            await self._checkpoints.write()
         return True
 
     async def _clean_in_thread(self, partition: Partition, plan: CleaningPlan) -> int:
@@ -434,31 +431,6 @@ class LogCleaning:
         """Do not clean the log again until the next start. Apache Kafka, too, marks such a partition as uncleanable."""
         self._uncleanable[partition] = reason
         logger.error("cannot clean %s, leaving it as it is: %s", partition, reason)
-
-    # -- the checkpoint file
-
-    def _load_checkpoints(self) -> None:
-        from kafkapy_log.durable_files import read_file
-
-        try:
-            self._checkpoints = parse_offset_checkpoint(read_file(self._store.directory / CLEANER_CHECKPOINT))
-        except FileNotFoundError:
-            self._checkpoints = {}
-        except (CorruptFileError, OSError) as error:
-            logger.warning("%s cannot be read, cleaning starts over: %s", CLEANER_CHECKPOINT, error)
-            self._checkpoints = {}
-
-    async def _write_checkpoints(self) -> None:
-        async with self._checkpoint_lock:
-            content = offset_checkpoint({known: end for known, end in self._checkpoints.items() if self._knows(known)})
-            files = [(CLEANER_CHECKPOINT, content)]
-            try:
-                await trio.to_thread.run_sync(self._store.replace_checkpoints, files)
-            except OSError as error:
-                self._disk.put_off(f"writing {CLEANER_CHECKPOINT}", error)
-
-    def _knows(self, topic_partition: TopicPartition) -> bool:
-        return topic_partition in self._store
 
 
 def _is_due(partition: Partition, cleanable: Cleanable) -> bool:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from kafkapy.partitions.disk_watch import DiskWatch
     from kafkapy.partitions.flushing import Flusher
     from kafkapy.partitions.followers import IsrChanges
+    from kafkapy.partitions.replica import Replica
     from kafkapy.partitions.topic_settings import TopicSettingsSource
     from kafkapy.settings import Settings
     from kafkapy_controller.delta import MetadataDelta
@@ -204,6 +205,10 @@ class PartitionManager:
         """
         self._shared.isr_changes = isr_changes
         self._on_role = on_role
+
+    def when_truncated(self, note: Callable[[Replica], None]) -> None:
+        """From now on call `note` with each replica whose log was truncated."""
+        self._shared.on_truncated = note
 
     def load(self, image: MetadataImage) -> None:
         """Add the replicas that the image assigns to this broker, and rename logs that have no topic."""

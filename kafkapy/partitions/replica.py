@@ -36,9 +36,12 @@ class Role(Enum):
 
 
 class SharedParts:
-    """What all partitions of a broker share. Without `isr_changes` no ISR is changed."""
+    """What all partitions of a broker share. Without `isr_changes` no ISR is changed.
 
-    __slots__ = ("brokers", "disk", "isr_changes", "lag_time_max_ms", "node_id")
+    `on_truncated` is called with each replica whose log was truncated.
+    """
+
+    __slots__ = ("brokers", "disk", "isr_changes", "lag_time_max_ms", "node_id", "on_truncated")
 
     def __init__(
         self, node_id: int, disk: DiskWatch, *, lag_time_max_ms: int, isr_changes: IsrChanges | None = None
@@ -47,7 +50,12 @@ class SharedParts:
         self.disk = disk
         self.lag_time_max_ms = lag_time_max_ms
         self.isr_changes = isr_changes
+        self.on_truncated: Callable[[Replica], None] = _ignore_truncation
         self.brokers = LiveBrokers()
+
+
+def _ignore_truncation(_: Replica) -> None:
+    """Where nothing is compacted, nobody need know."""
 
 
 class Replica:
@@ -200,6 +208,7 @@ class Replica:
         self.stored.restart(end_offset)
         if self.committed.offset > end_offset or self.committed.offset < self.log.log_start_offset:
             self.committed.restart(max(self.log.log_start_offset, min(self.committed.offset, end_offset)))
+        self._shared.on_truncated(self)
         self._tell_watchers()
 
     # -- news

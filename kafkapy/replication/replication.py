@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from kafkapy.replication.fetchers import Fetchers
     from kafkapy.replication.isr_requests import IsrRequests
     from kafkapy.replication.ports import Controller, Sources
+    from kafkapy.settings import Settings
     from kafkapy.settings.current import CurrentSettings
     from kafkapy_controller.delta import MetadataDelta
     from kafkapy_controller.image import MetadataImage
@@ -73,7 +74,9 @@ class Replication:
         self._isr_requests: IsrRequests | None = None
         self._isr_proposed = trio.Event()
         self._has_other_replicas = trio.Event()
+        self._fetcher_count = settings.now.replication.num_replica_fetchers
         partitions.replicate(self, self._note_role)
+        settings.subscribe(self._follow_settings)
 
     @property
     def leader_quota(self) -> ReplicationQuota:
@@ -115,6 +118,13 @@ class Replication:
                 return
             self._fetchers = self._make_fetchers()
         self._fetchers.note_role(partition)
+
+    def _follow_settings(self, settings: Settings) -> None:
+        """num.replica.fetchers may change while the broker runs: partitions move to other fetchers."""
+        count, self._fetcher_count = self._fetcher_count, settings.replication.num_replica_fetchers
+        if self._fetchers is not None and count != self._fetcher_count:
+            for partition in self._partitions.opened():
+                self._fetchers.note_role(partition)
 
     def _make_fetchers(self) -> Fetchers:
         from kafkapy.fetching.replication_quota import ReplicationQuota, Side

@@ -1,4 +1,4 @@
-"""DescribeLogDirs: what the data directory holds."""
+"""DescribeLogDirs: what the data directory holds; AlterReplicaLogDirs: it is the only one."""
 
 from __future__ import annotations
 
@@ -7,13 +7,19 @@ from pathlib import Path
 import pytest
 
 from kafkapy_wire.errors import ErrorCode
+from kafkapy_wire.messages.alter_replica_log_dirs import (
+    AlterReplicaLogDir,
+    AlterReplicaLogDirsRequest,
+    AlterReplicaLogDirsResponse,
+    AlterReplicaLogDirTopic,
+)
 from kafkapy_wire.messages.describe_log_dirs import (
     DescribableLogDirTopic,
     DescribeLogDirsRequest,
     DescribeLogDirsResponse,
     DescribeLogDirsResult,
 )
-from tests.shell.running_node import batch, connect, running_node, trio_test
+from tests.shell.running_node import Client, batch, connect, running_node, trio_test
 
 
 def sizes(result: DescribeLogDirsResult) -> dict[tuple[str, int], int]:
@@ -67,3 +73,45 @@ async def test_a_partition_that_cannot_be_read_does_not_hide_the_others(tmp_path
         assert list(sizes(result)) == [("orders", 1)]
         answer = await client.produce_batch("orders", batch([b"a"]), 0)
         assert answer.error_code == ErrorCode.KAFKA_STORAGE_ERROR
+
+
+@trio_test
+async def test_a_relative_directory_is_told_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As by Apache Kafka: tools name it again, and know nothing of where the broker was started."""
+    monkeypatch.chdir(tmp_path)
+    async with running_node(Path("data")) as node, connect(node) as client:
+        (result,) = (await client.ask(DescribeLogDirsRequest(topics=None), DescribeLogDirsResponse)).results
+        assert result.log_dir == str(tmp_path / "data")
+        await client.create_topic("orders")
+        assert await alter(client, result.log_dir, "orders", 0) == {("orders", 0): ErrorCode.NONE}
+
+
+@pytest.mark.parametrize(
+    ("path", "topic", "index", "code"),
+    [
+        ("here", "orders", 0, ErrorCode.NONE),
+        ("here", "orders", 7, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION),
+        ("here", "unknown", 0, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION),
+        ("elsewhere", "orders", 0, ErrorCode.LOG_DIR_NOT_FOUND),
+        ("elsewhere", "unknown", 0, ErrorCode.LOG_DIR_NOT_FOUND),
+        ("elsewhere", "x" * 213, 0, ErrorCode.LOG_DIR_NOT_FOUND),
+        ("elsewhere", "x" * 214, 0, ErrorCode.INVALID_TOPIC_EXCEPTION),
+    ],
+)
+@trio_test
+async def test_a_replica_stays_where_it_is(path: str, topic: str, index: int, code: ErrorCode, tmp_path: Path) -> None:
+    directory = tmp_path / "here"
+    async with running_node(directory) as node, connect(node) as client:
+        await client.create_topic("orders")
+        assert await alter(client, str(tmp_path / path), topic, index) == {(topic, index): code}
+        assert not (directory / "orders-0").exists()
+
+
+async def alter(client: Client, path: str, topic: str, index: int) -> dict[tuple[str, int], int]:
+    asked = AlterReplicaLogDir(path=path, topics=[AlterReplicaLogDirTopic(name=topic, partitions=[index])])
+    answer = await client.ask(AlterReplicaLogDirsRequest(dirs=[asked]), AlterReplicaLogDirsResponse)
+    return {
+        (of_topic.topic_name, result.partition_index): result.error_code
+        for of_topic in answer.results
+        for result in of_topic.partitions
+    }

@@ -3,8 +3,19 @@
 from __future__ import annotations
 
 import json
+import socket
 
+import pytest
+
+from kafkapy_wire.message import Message
+from kafkapy_wire.messages import list_offsets, metadata
+from kafkapy_wire.messages.describe_configs import (
+    DescribeConfigsRequest,
+    DescribeConfigsResponse,
+    DescribeConfigsResult,
+)
 from tests.cli.conftest import Kafkapy
+from tests.cli.fake_broker import FakeBroker
 
 
 def test_a_topics_life(kafkapy: Kafkapy, topic: str) -> None:
@@ -120,3 +131,71 @@ def test_records_that_cannot_be_deleted(kafkapy: Kafkapy, topic: str) -> None:
         assert reason in result.err
     for wrong in ([topic], [topic, "--all", "--before-offset", "1"], [topic, "--before-offset", "-1"]):
         assert kafkapy("topics", "delete-records", *wrong).exit_code == 2
+
+
+class LosingLeader:
+    """Broker 1 leads partition 0, and broker 2 is dead and leads partition 1, until `next_leader` is elected."""
+
+    def __init__(self, next_leader: int) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as closed:
+            self.ports = {1: 0, 2: closed.getsockname()[1]}
+        self.next_leader = next_leader
+        self.asked_metadata = 0
+
+    def answer(self, request: Message) -> Message:
+        match request:
+            case metadata.MetadataRequest():
+                self.asked_metadata += 1
+                return self._metadata(self.next_leader if self.asked_metadata > 3 else 2)
+            case DescribeConfigsRequest():
+                result = DescribeConfigsResult(resource_type=2, resource_name="orders", configs=[])
+                return DescribeConfigsResponse(results=[result])
+            case list_offsets.ListOffsetsRequest():
+                return self._ends(request)
+        raise AssertionError(request)
+
+    def _metadata(self, leader: int) -> metadata.MetadataResponse:
+        return metadata.MetadataResponse(
+            brokers=[
+                metadata.MetadataResponseBroker(node_id=one, host="127.0.0.1", port=port)
+                for one, port in self.ports.items()
+            ],
+            topics=[
+                metadata.MetadataResponseTopic(
+                    name="orders",
+                    partitions=[
+                        metadata.MetadataResponsePartition(
+                            partition_index=index, leader_id=leads, replica_nodes=[1, 2], isr_nodes=[1, 2]
+                        )
+                        for index, leads in ((0, 1), (1, leader))
+                    ],
+                )
+            ],
+        )
+
+    def _ends(self, request: list_offsets.ListOffsetsRequest) -> Message:
+        (topic,) = request.topics
+        answers = [
+            list_offsets.ListOffsetsPartitionResponse(
+                partition_index=asked.partition_index, offset=3 if asked.timestamp == -2 else 9
+            )
+            for asked in topic.partitions
+        ]
+        return list_offsets.ListOffsetsResponse(
+            topics=[list_offsets.ListOffsetsTopicResponse(name="orders", partitions=answers)]
+        )
+
+
+@pytest.mark.parametrize(("next_leader", "ends"), [(2, [None, None]), (-1, [None, None]), (1, [3, 9])])
+def test_what_is_known_of_a_topic_is_shown_while_a_leader_is_dead(
+    run: Kafkapy, next_leader: int, ends: list[int | None]
+) -> None:
+    cluster = LosingLeader(next_leader)
+    with FakeBroker(cluster.answer) as broker:
+        cluster.ports[1] = broker.port
+        result = run("topics", "describe", "orders", "--json", "-b", f"127.0.0.1:{broker.port}", "--timeout", "1")
+    assert result.exit_code == 0
+    shown = [(one["log_start_offset"], one["high_watermark"]) for one in json.loads(result.out)[0]["partitions"]]
+    assert shown == [(3, 9), tuple(ends)]
+    unknown = "where the partitions that broker 2 leads begin and end is unknown"
+    assert (unknown in result.err) == (next_leader == 2)

@@ -14,13 +14,27 @@ import trio
 from kafkapy.cluster import Cluster, Member, members_of
 from kafkapy.errors import StartupError
 from kafkapy.metadata.broker_lifecycle import BrokerLifecycle
+from kafkapy.network.listeners import bind
 from kafkapy.node import Node
 from kafkapy.settings import Settings
 from kafkapy.settings.given import GivenTopic
+from kafkapy.settings.listeners import Listener
 from kafkapy_controller.image import PartitionImage
 from kafkapy_wire.errors import ErrorCode
+from kafkapy_wire.messages.alter_partition_reassignments import (
+    AlterPartitionReassignmentsRequest,
+    AlterPartitionReassignmentsResponse,
+    ReassignablePartition,
+    ReassignableTopic,
+)
 from kafkapy_wire.messages.broker_heartbeat import BrokerHeartbeatRequest, BrokerHeartbeatResponse
-from kafkapy_wire.messages.create_topics import CreatableTopic, CreateTopicsRequest, CreateTopicsResponse
+from kafkapy_wire.messages.create_topics import (
+    CreatableReplicaAssignment,
+    CreatableTopic,
+    CreatableTopicConfig,
+    CreateTopicsRequest,
+    CreateTopicsResponse,
+)
 from kafkapy_wire.messages.describe_cluster import DescribeClusterRequest, DescribeClusterResponse
 from kafkapy_wire.messages.describe_quorum import (
     DescribeQuorumRequest,
@@ -32,7 +46,7 @@ from kafkapy_wire.messages.metadata import MetadataRequest, MetadataRequestTopic
 from kafkapy_wire.messages.produce import ProduceResponse
 from kafkapy_wire.uuid import random_uuid, uuid_text
 from tests.cluster.bounds import cluster_test
-from tests.shell.running_node import batch, connect, produce_request
+from tests.shell.running_node import Client, batch, connect, produce_request
 
 FAST = {
     "broker.heartbeat.interval.ms": "100",
@@ -227,6 +241,25 @@ async def test_the_controller_knows_a_stop_in_order_from_a_kill(
         await made.kill(3)
         await made.start(3)
         assert "; its last run did not end in order" in caplog.text
+
+
+@cluster_test
+async def test_a_cluster_that_does_not_get_all_its_ports_keeps_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    got: list[socket.socket] = []
+
+    def bind_two(listener: Listener) -> socket.socket:
+        if len(got) == 2:
+            raise StartupError("the port is taken")
+        got.append(bind(listener))
+        return got[-1]
+
+    monkeypatch.setattr("kafkapy.network.listeners.bind", bind_two)
+    with pytest.raises(StartupError, match="the port is taken"):
+        async with cluster(tmp_path):
+            pass
+    assert [sock.fileno() for sock in got] == [-1, -1]
 
 
 @cluster_test
@@ -461,3 +494,47 @@ async def test_a_controller_registers_again_when_its_registration_is_taken_away(
         before = metadata.image.controllers[other]
         await controllers.unregister_controller(other).wait()
         await until(lambda: metadata.image.controllers.get(other) == before)
+
+
+@cluster_test
+async def test_a_move_that_is_taken_back_leaves_nothing(tmp_path: Path) -> None:
+    """Throttled, it would take minutes. The new replicas are given up while they copy."""
+    slow = {"follower.replication.throttled.rate": "1000", "leader.replication.throttled.rate": "1000"}
+    async with cluster(tmp_path, settings=slow) as made, connect(made.nodes[1]) as client:
+        asked = CreatableTopic(
+            name="t",
+            assignments=[CreatableReplicaAssignment(partition_index=0, broker_ids=[1])],
+            num_partitions=-1,
+            replication_factor=-1,
+            configs=[
+                CreatableTopicConfig(name=f"{side}.replication.throttled.replicas", value="*")
+                for side in ("leader", "follower")
+            ],
+        )
+        answer = await client.ask(CreateTopicsRequest(topics=[asked], timeout_ms=10_000), CreateTopicsResponse)
+        assert answer.topics[0].error_code == ErrorCode.NONE
+        for _ in range(100):
+            await client.produce("t", bytes(10_000))
+        for _ in range(2):
+            await reassign(client, [2, 3])
+            assert partition(made, 1, "t").adding_replicas == (2, 3)
+            await until(lambda: all((tmp_path / f"node-{node_id}" / "t-0").exists() for node_id in (2, 3)))
+            await reassign(client, None)
+            await until(lambda: all(partition(made, node_id, "t").replicas == (1,) for node_id in (1, 2, 3)))
+            for node_id in (1, 2, 3):
+                state = partition(made, node_id, "t")
+                assert state[1:3] == ((1,), 1)
+                assert (state.adding_replicas, state.removing_replicas) == ((), ())
+            for node_id in (2, 3):
+                assert not (tmp_path / f"node-{node_id}" / "t-0").exists()
+        assert await client.produce("t", b"last") == 100
+
+
+async def reassign(client: Client, replicas: list[int] | None) -> None:
+    """Move the first partition of t there; with None take the move back."""
+    asked = ReassignablePartition(partition_index=0, replicas=replicas)
+    request = AlterPartitionReassignmentsRequest(
+        topics=[ReassignableTopic(name="t", partitions=[asked])], timeout_ms=10_000
+    )
+    answer = await client.ask(request, AlterPartitionReassignmentsResponse)
+    assert answer.responses[0].partitions[0].error_code == ErrorCode.NONE

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import trio
@@ -13,7 +15,8 @@ import trio.testing
 from kafkapy import turns
 from kafkapy.node import Node
 from kafkapy.partitions.log_cleaning import IoThrottle, Pace
-from kafkapy_log.checkpoint_files import CLEANER_CHECKPOINT, parse_offset_checkpoint
+from kafkapy_controller.image import PartitionImage
+from kafkapy_log.checkpoint_files import CLEANER_CHECKPOINT, TopicPartition, parse_offset_checkpoint
 from kafkapy_wire.messages.delete_records import (
     DeleteRecordsPartition,
     DeleteRecordsRequest,
@@ -130,6 +133,29 @@ async def test_compaction_runs_beside_clients_and_leaves_a_checkpoint(tmp_path: 
         node.clock.advance(HOUR_MS)
         await trio.testing.wait_all_tasks_blocked()
         assert node.log_cleaning.statistics().cleanings == 0, "what is clean is not cleaned again"
+
+
+@trio_test
+async def test_what_follows_a_truncation_is_not_taken_for_clean(tmp_path: Path) -> None:
+    """An unclean leader has truncated its followers below what they had compacted; or the replica was moved away."""
+    async with running_node(tmp_path, RARELY) as node, connect(node) as client:
+        await client.create_topic("table", cleanup_policy="compact", internal_segment_bytes=SMALL_SEGMENTS)
+        await produce_keyed(client, "table", "abcabcabcabcab", timestamp=node.clock.now_ms())
+        node.clock.advance(HOUR_MS)
+        path = tmp_path / CLEANER_CHECKPOINT
+        await until(path.exists)
+        (before,) = parse_offset_checkpoint(path.read_bytes()).values()
+        partition = node.broker.partitions.leader("table", 0)
+        partition.become(PartitionImage((1, 2), (2,), leader=2, leader_epoch=9, partition_epoch=9), now_ms=0)
+        partition.truncate_to(before - 2, now_ms=0)
+        end = partition.log.active_base_offset
+        assert end < before
+        await until(lambda: parse_offset_checkpoint(path.read_bytes()) == {("table", 0): end})
+
+        node.store.delete("table", 0)
+        moved: Any = SimpleNamespace(deleted_topics=(), changed_configs=frozenset(), changed_partitions={("table", 0)})
+        node.log_cleaning.follow_metadata(node.parts.metadata.image, moved)
+        assert node.log_cleaning._checkpoints.of(TopicPartition("table", 0)) is None
 
 
 @trio_test

@@ -20,6 +20,7 @@ from kafkapy.replication import Replication
 from kafkapy.replication.fetcher import Fetcher, Then
 from kafkapy.replication.fetchers import LINGER_MS
 from kafkapy.replication.replication import ASK_AGAIN_MS
+from kafkapy.settings import Settings
 from kafkapy_wire.codec import decode, encode
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.message import Message
@@ -184,6 +185,28 @@ async def test_several_fetchers_share_the_partitions_of_a_broker(tmp_path: Path)
         await network.pass_time(5)
         assert {code_of(answer) for answer in answers} == {ErrorCode.NONE}
         assert network.purposes == {(1, f"replica-fetcher-{number}") for number in range(3)}
+    lab.close()
+
+
+@pytest.mark.parametrize(("before", "after"), [(1, 3), (3, 1)])
+@trio_test
+async def test_num_replica_fetchers_changes_while_the_brokers_run(tmp_path: Path, before: int, after: int) -> None:
+    network = Network(tmp_path, num_replica_fetchers=str(before))
+    lab = network.lab
+    async with network.running():
+        state = lab.state()
+        topic = lab.image.topics["orders"]._replace(partitions=(state,) * 10)
+        lab.image = lab.image._replace(topics={"orders": topic}, topics_by_id={topic.topic_id: topic})
+        lab.publish()
+        await network.settle()
+        for broker in lab.brokers.values():
+            broker.settings.change(Settings({"node.id": str(broker.id), "num.replica.fetchers": str(after)}))
+        await network.pass_time(1_000)
+        network.purposes.clear()
+        answers = [lab.produce(1, b"a", index=index) for index in range(10)]
+        await network.pass_time(5)
+        assert {code_of(answer) for answer in answers} == {ErrorCode.NONE}
+        assert network.purposes == {(1, f"replica-fetcher-{number}") for number in range(after)}
     lab.close()
 
 

@@ -80,6 +80,9 @@ class SimulatedPeer:
     def __str__(self) -> str:
         return f"{self.host}:{self.port}"
 
+    def has_hung_up(self) -> bool:
+        return False
+
     def version_of(self, key: ApiKey, version_max: int | None = None) -> int:
         newest = API_VERSIONS[key].max_version
         return newest if version_max is None else min(newest, version_max)

@@ -1,4 +1,4 @@
-"""DescribeLogDirs, DescribeProducers, InitProducerId, FindCoordinator."""
+"""DescribeLogDirs, AlterReplicaLogDirs, DescribeProducers, InitProducerId, FindCoordinator."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ from compat_tests.differential.peer import Peer, versions_of
 from compat_tests.differential.registry import scenario
 from compat_tests.differential.scenarios.produce import batch, produce
 from kafkapy_wire.api_keys import ApiKey
+from kafkapy_wire.messages.alter_replica_log_dirs import (
+    AlterReplicaLogDir,
+    AlterReplicaLogDirsRequest,
+    AlterReplicaLogDirTopic,
+)
 from kafkapy_wire.messages.describe_log_dirs import DescribableLogDirTopic, DescribeLogDirsRequest
 from kafkapy_wire.messages.describe_producers import DescribeProducersRequest, TopicRequest
 from kafkapy_wire.messages.find_coordinator import FindCoordinatorRequest
@@ -29,6 +34,29 @@ def log_directories(peer: Peer) -> None:
         for directory in answer.results:
             directory.topics = [topic for topic in directory.topics if topic.name == "log-dirs"]
         peer.note(f"DescribeLogDirs v{version} all", peer.normaliser.plain(answer, version))
+
+
+@scenario
+def replicas_to_log_directories(peer: Peer) -> None:
+    peer.create_topic("to-dirs", 2)
+    (present,) = peer.quietly(DescribeLogDirsRequest(topics=[])).results
+    for label, path in {"where it is": present.log_dir, "elsewhere": "/no/such/directory", "nowhere": ""}.items():
+        for name, indexes in {
+            "to-dirs": [0, 1],
+            "to-dirs ": [0],
+            "to-dirs-unknown": [0],
+            "to-dirs-" + "x" * 205: [0, 10],
+            "to-dirs-" + "x" * 240: [0],
+        }.items():
+            for partitions in (indexes, [7, -1], [0, 0], []):
+                topics = [AlterReplicaLogDirTopic(name=name, partitions=partitions)]
+                request = AlterReplicaLogDirsRequest(dirs=[AlterReplicaLogDir(path=path, topics=topics)])
+                peer.ask_versions(request, f"{label}: {name} {partitions}")
+    one = [AlterReplicaLogDirTopic(name="to-dirs", partitions=[0])]
+    for first, second in ((present.log_dir, "/no/such"), ("/no/such", present.log_dir)):
+        dirs = [AlterReplicaLogDir(path=path, topics=one) for path in (first, second)]
+        peer.ask_versions(AlterReplicaLogDirsRequest(dirs=dirs), f"twice, {'last' if first == '/no/such' else 'first'}")
+    peer.ask_versions(AlterReplicaLogDirsRequest(dirs=[]), "nothing")
 
 
 @scenario

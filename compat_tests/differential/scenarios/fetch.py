@@ -7,7 +7,7 @@ from compat_tests.differential.registry import scenario
 from compat_tests.differential.scenarios.produce import UNKNOWN_ID, batch, produce
 from kafkapy_wire.api_keys import ApiKey
 from kafkapy_wire.messages.delete_records import DeleteRecordsPartition, DeleteRecordsRequest, DeleteRecordsTopic
-from kafkapy_wire.messages.fetch import FetchPartition, FetchRequest, FetchTopic, ForgottenTopic
+from kafkapy_wire.messages.fetch import FetchPartition, FetchRequest, FetchTopic, ForgottenTopic, ReplicaState
 from kafkapy_wire.uuid import ZERO_UUID, Uuid
 
 
@@ -231,6 +231,16 @@ def replicas_are_refused(peer: Peer) -> None:
             request = fetch(peer, version, "fetch-replica", partition())
             request.replica_id = replica_id
             peer.ask(request, version, f"replica {replica_id}")
+    # Whether it has a replica is asked before all that would have it truncate, or begin anew.
+    for offset, current, last in ((99, -1, -1), (99, 0, 0), (-1, 0, -1), (1, 0, 7), (1, -1, 7), (1, 7, 0), (1, -1, 0)):
+        for version in (12, 17):
+            asked = partition(0, offset, current_leader_epoch=current, last_fetched_epoch=last)
+            request = fetch(peer, version, "fetch-replica", asked)
+            if version < 15:
+                request.replica_id = 7
+            else:
+                request.replica_state = ReplicaState(replica_id=7)
+            peer.ask(request, version, f"from {offset}, leader epoch {current}, last epoch {last}")
 
 
 @scenario
