@@ -30,6 +30,7 @@ BACKOFF_MIN_SECONDS = 0.02
 BACKOFF_MAX_SECONDS = 0.5
 CONTROLLERS = 2
 """The type of endpoint, in DescribeCluster, of controllers' listeners (KIP-919)."""
+_FIRST_FIND_COORDINATOR_WITH_KEYS = 4  # Kafka 3.0
 UNKNOWN_TOPIC_SECONDS = 3.0
 """How long a topic may stay unknown: a broker that creates topics automatically answers so until it is there."""
 
@@ -204,10 +205,13 @@ class Cluster:
         """The broker that coordinates a group. Raises TryAgain, Refused."""
         from kafkapy_wire.messages.find_coordinator import FindCoordinatorRequest, FindCoordinatorResponse
 
-        request = FindCoordinatorRequest(coordinator_keys=[group_id])
         connection = self.any_broker()
+        is_old = not connection.supports(ApiKey.FIND_COORDINATOR, _FIRST_FIND_COORDINATOR_WITH_KEYS)
+        request = (
+            FindCoordinatorRequest(key=group_id) if is_old else FindCoordinatorRequest(coordinator_keys=[group_id])
+        )
         answer = self.ask_once(connection, request, FindCoordinatorResponse)
-        (found,) = answer.coordinators
+        found = answer if is_old else answer.coordinators[0]
         check(found.error_code, f"group {group_id!r}", found.error_message)
         self._addresses.setdefault(found.node_id, (found.host, found.port))
         return found.node_id

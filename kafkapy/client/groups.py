@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 OFFSET_VERSION_WITH_NAMES_MAX = 9
 """From OffsetCommit and OffsetFetch v10 on topics go by id; names need no look-up."""
+_FIRST_REQUIRE_STABLE = 7  # of OffsetFetch: Kafka 2.5
+_FIRST_OFFSET_FETCH_OF_GROUPS = 8  # Kafka 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,25 +171,30 @@ def committed_offsets(
     from kafkapy_wire.messages.offset_fetch import (
         OffsetFetchRequest,
         OffsetFetchRequestGroup,
+        OffsetFetchRequestTopic,
         OffsetFetchRequestTopics,
         OffsetFetchResponse,
     )
 
-    topics = None
-    if partitions is not None:
-        topics = [
-            OffsetFetchRequestTopics(name=topic, partition_indexes=indexes)
-            for topic, indexes in indexes_by_topic(partitions).items()
-        ]
-    request = OffsetFetchRequest(
-        groups=[OffsetFetchRequestGroup(group_id=group_id, topics=topics)], require_stable=read_committed
-    )
+    wanted = None if partitions is None else indexes_by_topic(partitions).items()
 
     def attempt() -> dict[Partition, int]:
-        answer = cluster.ask_once(
-            cluster.coordinator(group_id), request, OffsetFetchResponse, version_max=OFFSET_VERSION_WITH_NAMES_MAX
-        )
-        (group,) = answer.groups
+        coordinator = cluster.coordinator(group_id)
+        request = OffsetFetchRequest()
+        request.require_stable = read_committed and coordinator.supports(ApiKey.OFFSET_FETCH, _FIRST_REQUIRE_STABLE)
+        is_old = not coordinator.supports(ApiKey.OFFSET_FETCH, _FIRST_OFFSET_FETCH_OF_GROUPS)
+        if is_old:
+            request.group_id = group_id
+            request.topics = None
+            if wanted is not None:
+                request.topics = [OffsetFetchRequestTopic(name=name, partition_indexes=each) for name, each in wanted]
+        else:
+            topics = None
+            if wanted is not None:
+                topics = [OffsetFetchRequestTopics(name=name, partition_indexes=each) for name, each in wanted]
+            request.groups = [OffsetFetchRequestGroup(group_id=group_id, topics=topics)]
+        answer = cluster.ask_once(coordinator, request, OffsetFetchResponse, version_max=OFFSET_VERSION_WITH_NAMES_MAX)
+        group = answer if is_old else answer.groups[0]
         check(group.error_code, f"group {group_id!r}")
         found = {}
         for topic in group.topics:

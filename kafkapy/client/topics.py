@@ -6,8 +6,11 @@ from collections.abc import Mapping, Sequence
 
 from kafkapy.client.cluster import Cluster
 from kafkapy.client.errors import Refused, check
+from kafkapy_wire.api_keys import ApiKey
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.metadata import MetadataResponseTopic
+
+_FIRST_DELETE_TOPICS_WITH_IDS = 6  # Kafka 2.8
 
 
 def list_topics(cluster: Cluster, *, include_internal: bool) -> list[MetadataResponseTopic]:
@@ -64,10 +67,14 @@ def delete_topic(cluster: Cluster, name: str) -> None:
     """Raises Refused, UNKNOWN_TOPIC_OR_PARTITION where it does not exist."""
     from kafkapy_wire.messages.delete_topics import DeleteTopicsRequest, DeleteTopicsResponse, DeleteTopicState
 
-    by_name = DeleteTopicsRequest(topics=[DeleteTopicState(name=name)], timeout_ms=timeout_ms(cluster))
-
     def attempt() -> None:
-        (deleted,) = cluster.ask_once(cluster.any_broker(), by_name, DeleteTopicsResponse).responses
+        connection = cluster.any_broker()
+        by_name = DeleteTopicsRequest(timeout_ms=timeout_ms(cluster))
+        if connection.supports(ApiKey.DELETE_TOPICS, _FIRST_DELETE_TOPICS_WITH_IDS):
+            by_name.topics = [DeleteTopicState(name=name)]
+        else:
+            by_name.topic_names = [name]
+        (deleted,) = cluster.ask_once(connection, by_name, DeleteTopicsResponse).responses
         _check_existing(deleted.error_code, name, deleted.error_message)
 
     cluster.retrying(attempt)

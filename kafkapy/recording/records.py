@@ -13,15 +13,24 @@ if TYPE_CHECKING:
     from kafkapy_wire.records import Record
 
 DECOMPRESSED_BYTES_MAX: Final = 16 * 1024 * 1024
-"""Of a batch: a larger one stays encoded."""
+"""Of the batches in one field: if they have more, they stay encoded."""
 
 
 def batches_as_json(records: RecordBytes) -> list[JsonValue]:
-    """Each batch with its records. Bytes that are no UTF-8 become `{"base64": ...}`. Raises MalformedMessage."""
-    return [_batch(header, batch) for header, batch in split_batches(records)]
+    """Each batch with its records. Bytes that are no UTF-8 become `{"base64": ...}`.
+
+    Raises MalformedMessage: one is not valid, or they have more than DECOMPRESSED_BYTES_MAX.
+    """
+    left = DECOMPRESSED_BYTES_MAX
+    batches: list[JsonValue] = []
+    for header, batch in split_batches(records):
+        decoded = list(decode_records(batch, max_bytes=left))
+        left = max(0, left - sum(len(each.key or b"") + len(each.value or b"") for each in decoded))
+        batches.append(_batch(header, decoded))
+    return batches
 
 
-def _batch(header: BatchHeader, batch: memoryview) -> JsonValue:
+def _batch(header: BatchHeader, records: list[Record]) -> JsonValue:
     return {
         "baseOffset": header.base_offset,
         "partitionLeaderEpoch": header.partition_leader_epoch,
@@ -32,7 +41,7 @@ def _batch(header: BatchHeader, batch: memoryview) -> JsonValue:
         "producerId": header.producer_id,
         "producerEpoch": header.producer_epoch,
         "baseSequence": header.base_sequence,
-        "records": [_record(record) for record in decode_records(batch, max_bytes=DECOMPRESSED_BYTES_MAX)],
+        "records": [_record(record) for record in records],
     }
 
 

@@ -398,6 +398,25 @@ def test_the_release_of_the_environment_is_announced_unless_an_option_names_anot
             assert broker.stop() == (0, "")
 
 
+@pytest.mark.parametrize("release", ["2.4", "2.8", "3.3"])
+def test_the_other_commands_can_use_an_old_broker(release: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with started("start", "--ephemeral", "--port", "0", "--as-kafka", release) as broker:
+        for told, command_line in (
+            ("created topic orders", "topics create orders --partitions 2"),
+            ("sent 1 record", "produce orders one"),
+            ("one", "consume orders --group audit --from-beginning --exit-at-end"),
+            ("audit", "groups list"),
+            ("orders", "groups describe audit"),
+            ("orders", "groups reset-offsets audit --topic orders --to-earliest --execute"),
+            ("deleted group audit", "groups delete audit"),
+            ("deleted topic orders", "topics delete orders"),
+        ):
+            assert main([*command_line.split(), "-b", f"{broker.host}:{broker.port}"]) == 0, capsys.readouterr()
+            captured = capsys.readouterr()
+            assert told in captured.out + captured.err, (command_line, captured)
+        assert broker.stop() == (0, "")
+
+
 @pytest.mark.parametrize(
     ("override", "told"),
     [

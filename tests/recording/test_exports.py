@@ -14,16 +14,19 @@ import pytest
 import trio
 
 from kafkapy.context import Client as Peer
-from kafkapy.recording import Exchange, Outcome, Recording, exchange_as_json
+from kafkapy.recording import Exchange, Outcome, Recording, exchange_as_json, records
 from kafkapy.recording.exchange import Origin
 from kafkapy.recording.pcapng import write_pcapng
 from kafkapy.recording.session import InvalidSession, read_json_lines, write_json_lines
 from kafkapy.recording.tap import KEPT_BYTES_MAX
+from kafkapy_wire.compression import Compression
+from kafkapy_wire.errors import MalformedMessage
 from kafkapy_wire.messages.api_versions import ApiVersionsRequest, ApiVersionsResponse
 from kafkapy_wire.messages.create_topics import CreatableTopic, CreateTopicsRequest, CreateTopicsResponse
 from kafkapy_wire.messages.fetch import FetchResponse
 from kafkapy_wire.messages.heartbeat import HeartbeatRequest, HeartbeatResponse
 from kafkapy_wire.messages.metadata import MetadataRequest, MetadataResponse
+from kafkapy_wire.records import NewRecord, build_batch
 from kafkapy_wire.uuid import uuid_text
 from tests.shell.running_node import Client, batch, connect, fetch_request, produce_request, running_node
 
@@ -89,6 +92,15 @@ def test_an_exchange_as_json(tmp_path: Path) -> None:
     fetched: Any = exchange_as_json(recording.last("Fetch"))["response"]
     batches = fetched["responses"][0]["partitions"][0]["records"]
     assert [each["value"] for one in batches for each in one["records"]] == ["one", {"base64": "/wA="}, None]
+
+
+def test_records_that_grow_too_large_stay_encoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(records, "DECOMPRESSED_BYTES_MAX", 2_000)
+    small = build_batch([NewRecord(1, None, bytes(500))], compression=Compression.GZIP)
+    large = build_batch([NewRecord(1, None, bytes(1_900))], compression=Compression.GZIP)
+    assert len(records.batches_as_json(small + small)) == len(records.batches_as_json(large)) + 1 == 2
+    with pytest.raises(MalformedMessage):
+        records.batches_as_json(small + large)
 
 
 def test_json_lines_are_read_back(tmp_path: Path) -> None:

@@ -323,6 +323,21 @@ async def test_several_recordings_each_have_what_came_while_they_were_on(tmp_pat
 
 
 @trio_test
+async def test_a_request_that_waits_when_the_recording_stops_is_answered_in_it(tmp_path: Path) -> None:
+    async with recorded_node(tmp_path) as (node, recording, client), connect(node) as producer:
+        await client.create_topic("orders")
+        await client.send(fetch_request({"orders": {0: 0}}, max_wait_ms=10_000), 12)
+        await until_parked(node)
+        recording.stop()
+        await producer.produce("orders", b"one")
+        await client.receive(FetchResponse)
+        assert [(each.api, each.outcome) for each in recording] == [
+            ("CreateTopics", Outcome.ANSWERED),
+            ("Fetch", Outcome.ANSWERED),
+        ]
+
+
+@trio_test
 async def test_what_ends_is_told_to_watchers(tmp_path: Path) -> None:
     async with recorded_node(tmp_path) as (node, recording, client), connect(node) as producer:
         await client.create_topic("orders")
