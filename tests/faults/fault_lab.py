@@ -1,4 +1,4 @@
-"""A node with faults, and requests about several partitions: what tests of faults are built with."""
+"""A node with a fault engine, and requests to it."""
 
 from __future__ import annotations
 
@@ -50,3 +50,9 @@ def errors_of(response: ProduceResponse) -> dict[tuple[str, int], int]:
     return {
         (topic.name, one.index): one.error_code for topic in response.responses for one in topic.partition_responses
     }
+
+
+async def stored(client: Client) -> list[bytes | None]:
+    return [value for index in range(3) for value in await client.values("orders", index)] + await client.values(
+        "others"
+    )

@@ -1,4 +1,4 @@
-"""The engine of faults on a running node: who is met, how often, and what is told of it."""
+"""Several faults, those that have done their part, and what is told of them."""
 
 from __future__ import annotations
 
@@ -23,71 +23,6 @@ from tests.shell.running_node import (
     trio_test,
     until_parked,
 )
-
-
-@trio_test
-async def test_how_often(tmp_path: Path) -> None:
-    async with node_with_faults(tmp_path) as (engine, _, client):
-
-        async def refused(count: int = 8, **when: object) -> list[int]:
-            """Which of so many requests are refused, the first being 1."""
-            fault = engine.add({"api": "Heartbeat", "error": "NOT_COORDINATOR", **when})
-            codes = [
-                (await client.ask(HeartbeatRequest(group_id="g"), HeartbeatResponse)).error_code for _ in range(count)
-            ]
-            found = [number for number, code in enumerate(codes, 1) if code == ErrorCode.NOT_COORDINATOR]
-            assert fault.fired == len(found)
-            engine.clear()
-            return found
-
-        await client.find_coordinator("g")
-        assert await refused() == [1, 2, 3, 4, 5, 6, 7, 8]
-        assert await refused(times=2) == [1, 2]
-        assert await refused(nth=3) == [3]
-        assert await refused(nth=[1, 4]) == [1, 4]
-        assert await refused(every=3) == [3, 6]
-        assert await refused(every=2, skip=1, times=2) == [3, 5]
-        assert await refused(skip=6) == [7, 8]
-        by_chance = await refused(40, probability=0.5, seed=3)
-        assert by_chance == await refused(40, probability=0.5, seed=3)
-        assert 5 < len(by_chance) < 35
-        assert by_chance != await refused(40, probability=0.5, seed=4)
-
-
-@trio_test
-async def test_who_is_met(tmp_path: Path) -> None:
-    async with node_with_faults(tmp_path) as (engine, node, client):
-        heartbeat = HeartbeatRequest(group_id="g", member_id="m-1", generation_id=4, group_instance_id="i-1")
-        client.client_id = "billing[1]"
-
-        async def meets(**which: object) -> bool:
-            fault = engine.add({"api": "Heartbeat", "error": "UNKNOWN_SERVER_ERROR", **which})
-            answer = await client.ask(heartbeat, HeartbeatResponse)
-            assert (answer.error_code == ErrorCode.UNKNOWN_SERVER_ERROR) == bool(fault.fired) == bool(fault.matched)
-            engine.remove(fault.id)
-            return bool(fault.fired)
-
-        assert await meets(version=4)
-        assert not await meets(version="0-3")
-        assert await meets(broker=node.node_id)
-        assert not await meets(broker=[node.node_id + 1])
-        assert await meets(listener="PLAIN*")
-        assert not await meets(listener="EXTERNAL")
-        assert await meets(client_id="billing[?]")
-        assert not await meets(client_id=["bill", "b"])
-        assert await meets(client_software="unknown", client_version="*")
-        assert not await meets(client_software="librdkafka")
-        assert await meets(principal="User:ANONYMOUS")
-        assert not await meets(principal="User:alice")
-        assert await meets(group=["x", "g"])
-        assert not await meets(group="G")
-        assert await meets(member="m-*")
-        assert await meets(member="i-1")
-        assert not await meets(member="m")
-        assert await meets(where="generationId >= 4")
-        assert await meets(where=["generationId in [3, 4]", 'groupInstanceId matches "i-*"'])
-        assert not await meets(where=["generationId == 4", "groupInstanceId == null"])
-        assert await meets(sender="anyone")
 
 
 @trio_test
@@ -153,6 +88,20 @@ async def test_several_faults_of_one_request(tmp_path: Path) -> None:
         later = engine.add({"api": "Produce", "disconnect": "before"})
         await client.ask(produce_to(("orders", 0)), ProduceResponse, 12)
         assert (ends.fired, later.matched) == (1, 0)
+
+
+@trio_test
+async def test_ten_thousand_partitions_are_refused_in_one_request(tmp_path: Path) -> None:
+    """The work grows with their number: with its square it would take longer than a test may."""
+    indexes = range(10_000)
+    async with node_with_faults(tmp_path) as (engine, node, client):
+        engine.add({"api": "Produce", "topic": "orders", "error": "KAFKA_STORAGE_ERROR"})
+        ids = {name: topic.topic_id for name, topic in node.broker.metadata.image.topics.items()}
+        request = produce_to(("others", 0), *(("orders", index) for index in indexes), ids=ids)
+        response = await client.ask(request, ProduceResponse)
+        codes = {topic.topic_id: [one.error_code for one in topic.partition_responses] for topic in response.responses}
+        refused = [int(ErrorCode.KAFKA_STORAGE_ERROR)] * len(indexes)
+        assert codes == {ids["others"]: [0], ids["orders"]: refused}
 
 
 @trio_test
