@@ -142,7 +142,10 @@ class FaultEngine:
     def attach(
         self, parts: NodeParts, dispatcher: HasDoor, connection_of: Callable[[Client], PacedConnection | None]
     ) -> Callable[[], None]:
-        """Requests that come to this dispatcher meet the faults from now on. Returns what ends that."""
+        """Requests that come to this dispatcher meet the faults from now on. Returns what ends that.
+
+        `parts` are those that the contexts of its requests have: of a broker, its `Broker`.
+        """
         served = _Served(parts, dispatcher, connection_of, ClosingLater(self._timers))
         self._served.append(served)
         for fault in self._faults.values():

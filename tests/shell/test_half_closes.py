@@ -56,7 +56,7 @@ IDLE = {"connections.max.idle.ms": "5000"}
 def hold(node: Node, key: ApiKey) -> Fault:
     """Requests are done as always. The answers to those of one API key wait until `release`."""
     engine = FaultEngine()
-    engine.attach(node.parts, node.dispatcher, node.server.connection_of)
+    engine.attach(node.broker, node.dispatcher, node.server.connection_of)
     answered = {"where": "acks != 0"} if key is ApiKey.PRODUCE else {}
     return engine.add({"api": key.name, "hold": "after", **answered})
 
