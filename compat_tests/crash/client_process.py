@@ -2,9 +2,9 @@
 
     python -m compat_tests.crash.client_process '{"kind": "transactional", "name": "tx-0", ...}'
 
-It works until its standard input ends, or until nothing was answered for STUCK_SECONDS_MAX within a step. For the history an end by
-an assertion of librdkafka and such a step are crashes of the client like any other, and one more thing a broker must
-live with; whether the client alone is to blame is for `client_ends` to judge.
+It works until its standard input ends, or until it got no answer for STUCK_SECONDS_MAX within a step. For the history
+an end by an assertion of librdkafka and such a step are crashes of the client like any other, and one more thing a
+broker must live with; whether the client alone is to blame is for `client_ends` to judge.
 """
 
 from __future__ import annotations
