@@ -27,10 +27,11 @@ from compat_tests.cluster.looking import until_coordinators_loaded
 from compat_tests.cluster.namespaces import Namespaces
 from compat_tests.cluster.processes import ClusterProcesses
 from compat_tests.crash.auditor import Auditor
-from compat_tests.crash.history_file import HistoryFile, merge_histories
+from compat_tests.crash.history_file import HistoryFile, last_acknowledged, merge_histories
 from compat_tests.crash.workload import Outcome, drain, part_of, stop_clients, transformed_once
 
 SPARES = 1
+GO_ON_SECONDS_MAX = 120.0  # a client that is stuck is made anew after 100 s
 SETTINGS = {
     "broker.session.timeout.ms": "2000",
     "broker.heartbeat.interval.ms": "300",
@@ -125,6 +126,8 @@ class Chaos:
         except (NotAtRest, *FAILURES) as failed:
             outcome.problems.append(str(failed)[-4000:])
         self._tell("the troubles are over")
+        if came_to_rest:
+            outcome.problems += _not_going_on(clients, history, self._directory)
         stop_clients([*clients.producers, *clients.administrators], outcome)
         if came_to_rest:
             drain(auditors[0], clients.consumers, outcome, transactions=True)
@@ -168,6 +171,21 @@ class Chaos:
         with self._log.open("a") as log:
             log.write(line + "\n")
         self._tell_user(line)
+
+
+def _not_going_on(clients: Clients, history: HistoryFile, directory: Path) -> list[str]:
+    """Problems: producers that get no record acknowledged, now that nothing hinders them any more."""
+    began, deadline = time.monotonic_ns(), time.monotonic() + GO_ON_SECONDS_MAX
+    left = {client.name for client in clients.producers if client.failure is None}
+    processes = {client.name for client in clients.processes()}
+    while left and time.monotonic() < deadline:
+        time.sleep(0.1)
+        for name in sorted(left):
+            part = part_of(directory, name)
+            at = last_acknowledged(part) if name in processes else history.acknowledged_at.get(name, 0)
+            if at > began:
+                left.discard(name)
+    return [f"{name} has had nothing acknowledged for {GO_ON_SECONDS_MAX:.0f} s at rest" for name in sorted(left)]
 
 
 def _create_topics(bootstrap: str) -> None:

@@ -89,7 +89,7 @@ def client_ends(history: Iterable[str]) -> ClientEnds:
         if (error := line.get("error")) is None:
             continue
         for own in OWN_ENDS:
-            if re.search(own.pattern, error) and seconds_open >= own.seconds_open_min:
+            if re.search(own.pattern, error, re.MULTILINE) and seconds_open >= own.seconds_open_min:
                 ends.own[own.name] += 1
                 break
         else:

@@ -2,9 +2,9 @@
 
     python -m compat_tests.crash.client_process '{"kind": "transactional", "name": "tx-0", ...}'
 
-It works until its standard input ends, or until a step takes longer than STUCK_SECONDS_MAX. For the history an end by
-an assertion of librdkafka and such a step are crashes of the client like any other, and one more thing a broker must
-live with; whether the client alone is to blame is for `client_ends` to judge.
+It works until its standard input ends, or until it got no answer for STUCK_SECONDS_MAX within a step. For the history
+an end by an assertion of librdkafka and such a step are crashes of the client like any other, and one more thing a
+broker must live with; whether the client alone is to blame is for `client_ends` to judge.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def _stop_at_the_end_of_input(client: Client) -> None:
 
 def _end_when_stuck(client: Client) -> None:
     """Say which call does not return, and since when."""
-    while time.monotonic() - client.stepped_at < STUCK_SECONDS_MAX:
+    while time.monotonic() - client.went_on_at < STUCK_SECONDS_MAX:
         time.sleep(1)
     assert client.ident is not None
     where = traceback.extract_stack(sys._current_frames()[client.ident])[-1].line

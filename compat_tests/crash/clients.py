@@ -43,14 +43,14 @@ class Client(threading.Thread, ABC):
         self.random = random.Random(f"{seed} {name}")
         self.stopping = threading.Event()
         self.failure: BaseException | None = None
-        self.stepped_at = self.noted_at = time.monotonic()
-        """When its last step began, and when it wrote its last line."""
+        self.went_on_at = self.noted_at = time.monotonic()
+        """When it got an answer or began a step, and when it wrote its last line."""
 
     def run(self) -> None:
         try:
             self.open()
             while not self.stopping.is_set():
-                self.stepped_at = time.monotonic()
+                self.went_on_at = time.monotonic()
                 self.step()
             self.close()
         except BaseException as error:  # told to the main thread, which fails the run by it
@@ -59,6 +59,8 @@ class Client(threading.Thread, ABC):
     def note(self, kind: str, function: str, **fields: object) -> None:
         self.history.event(self.name, kind, function, **fields)
         self.noted_at = time.monotonic()
+        if kind != "invoke":
+            self.went_on_at = self.noted_at
 
     def pause(self, seconds: float) -> None:
         self.stopping.wait(seconds)

@@ -124,12 +124,15 @@ def _enlist(request: TxnOffsetCommitRequest, index: int, context: RequestContext
     partition = context.broker.partitions.leader(OFFSETS_TOPIC, index)
     producer = ProducerIdAndEpoch(request.producer_id, request.producer_epoch)
     producers = partition.log.producers
-    guard = producers.guard(producer.producer_id)
+    guard, leader_epoch = producers.guard(producer.producer_id), partition.leader_epoch
 
     def check(outcome: Mapping[Partition, Verification | KafkaError]) -> None:
         said = outcome[partition]
         if isinstance(said, KafkaError):
             raise said
+        if not partition.leads or partition.leader_epoch != leader_epoch:
+            # The log may have been truncated: what it says of the producer says nothing of the transaction.
+            raise KafkaError(ErrorCode.NOT_COORDINATOR)
         if producers.guard(producer.producer_id) is not guard and not producers.has_open_transaction(*producer):
             # Its marker has come meanwhile: no other would end what is committed now (KIP-890).
             raise KafkaError(ErrorCode.INVALID_TXN_STATE)

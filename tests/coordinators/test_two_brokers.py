@@ -19,6 +19,11 @@ from kafkapy_wire.messages.add_partitions_to_txn import AddPartitionsToTxnReques
 from kafkapy_wire.messages.end_txn import EndTxnRequest
 from kafkapy_wire.messages.find_coordinator import FindCoordinatorRequest
 from kafkapy_wire.messages.init_producer_id import InitProducerIdRequest
+from kafkapy_wire.messages.offset_commit import (
+    OffsetCommitRequest,
+    OffsetCommitRequestPartition,
+    OffsetCommitRequestTopic,
+)
 from kafkapy_wire.messages.offset_fetch import (
     OffsetFetchRequest,
     OffsetFetchRequestGroup,
@@ -49,6 +54,9 @@ from tests.coordinators.two_brokers import (
 
 NONE = ErrorCode.NONE
 LAST_PRODUCE_BY_NAME = 12
+OFFSET_OF_NOBODY = OffsetCommitRequestTopic(
+    name=DATA_TOPIC, partitions=[OffsetCommitRequestPartition(partition_index=1, committed_offset=1)]
+)
 
 
 def name_in(topic: str, index: int) -> str:
@@ -134,16 +142,18 @@ class Producer:
         ]
 
     async def commit_offset(self, offset: int, version: int = 5) -> ErrorCode:
+        answer = await self.ask(self.lab.leader(OFFSETS_TOPIC, 1), self.commit_request(offset), version)
+        return ErrorCode(answer.topics[0].partitions[0].error_code)
+
+    def commit_request(self, offset: int) -> TxnOffsetCommitRequest:
         partition = TxnOffsetCommitRequestPartition(partition_index=0, committed_offset=offset)
-        request = TxnOffsetCommitRequest(
+        return TxnOffsetCommitRequest(
             transactional_id=ID,
             group_id=GROUP,
             producer_id=self.identity.producer_id,
             producer_epoch=self.identity.epoch,
             topics=[TxnOffsetCommitRequestTopic(name=DATA_TOPIC, partitions=[partition])],
         )
-        answer = await self.ask(self.lab.leader(OFFSETS_TOPIC, 1), request, version)
-        return ErrorCode(answer.topics[0].partitions[0].error_code)
 
     async def end(self, *, commit: bool = True) -> ErrorCode:
         answer = await self.ask(self.coordinator, self.end_request(commit=commit), 4 if self.old else 5)
@@ -507,5 +517,52 @@ def test_offsets_that_come_after_the_end_of_their_transaction(tmp_path: Path) ->
         await lab.quiet()
         assert answers == [ErrorCode.INVALID_TXN_STATE]
         assert await committed(producer) == -1
+
+    begin(lab, test)
+
+
+def test_offsets_that_come_to_a_coordinator_which_has_moved_meanwhile(tmp_path: Path) -> None:
+    """It has asked whether they belong to the transaction, and follows, its log cut, when it is answered.
+
+    That says nothing of the transaction: the client is to ask the new coordinator, not to give the transaction up.
+    """
+    lab = TwoBrokers(tmp_path)
+
+    async def test() -> None:
+        producer = Producer(lab)
+        await producer.init()
+        assert await producer.commit_offset(7) is NONE
+        assert await producer.end() is NONE
+        old_coordinator = lab.brokers[SECOND]
+        answers: list[ErrorCode] = []
+
+        async def commit_in_transaction() -> None:
+            request = producer.commit_request(8)
+            answer = await old_coordinator.ask(request, 5)
+            answers.append(ErrorCode(answer.topics[0].partitions[0].error_code))
+
+        async def commit_what_nobody_replicates() -> None:
+            await old_coordinator.ask(OffsetCommitRequest(group_id=GROUP, topics=[OFFSET_OF_NOBODY]), 9)
+
+        held = lab.hold(AddPartitionsToTxnRequest)
+        lab.nursery.start_soon(commit_in_transaction)
+        lab.nursery.start_soon(commit_what_nobody_replicates)
+        await lab.quiet()
+        lab.replicate(TRANSACTION_TOPIC, 0)
+        await lab.quiet()
+        log = old_coordinator.replica(OFFSETS_TOPIC, 1).log
+        end_offset = log.log_end_offset
+        lab.move(OFFSETS_TOPIC, 1)
+        for node_id in (FIRST, SECOND):
+            lab.hear(node_id)
+        await lab.quiet()
+        lab.replicate_all()
+        assert log.log_end_offset < end_offset
+        held.set()
+        await lab.quiet()
+        assert answers == [ErrorCode.NOT_COORDINATOR]
+        assert await producer.commit_offset(8) is NONE
+        assert await producer.end() is NONE
+        assert await committed(producer) == 8
 
     begin(lab, test)
