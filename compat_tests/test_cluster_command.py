@@ -66,6 +66,10 @@ def test_replicas_that_are_where_they_should_be_stay(
     refused = kafkapy("reassign", str(plan), "--execute", code=1)
     assert f"partition {topic}-0: " in refused
     assert "(INVALID_REPLICA_ASSIGNMENT)" in refused
+    throttled = kafkapy("reassign", str(plan), "--execute", "--throttle", "5000", code=1)
+    assert "(INVALID_REPLICA_ASSIGNMENT)" in throttled
+    for whose in (["--topic", topic], ["--broker", "1"]):
+        assert "throttled" not in kafkapy("describe", *whose, command="configs")
     assert "there is no broker 9" in kafkapy("reassign", "--topic", topic, "--to", "1,9", code=1)
 
 
