@@ -50,9 +50,9 @@ class QuorumMembership(NamedTuple):
         return next((voter for voter in self.voters if voter.node_id == node_id), None)
 
     def votes(self, replica: ReplicaKey) -> bool:
-        """Whether `replica` is a voter. Directory ids are compared if both are known."""
+        """Whether `replica` is a voter: with this disk, if it is known which disk votes."""
         voter = self.voter(replica.node_id)
-        return voter is not None and same_directory(voter.directory_id, replica.directory_id)
+        return voter is not None and voter.directory_id in (ZERO_UUID, replica.directory_id)
 
     def with_voters(self, voters: tuple[Voter, ...]) -> QuorumMembership:
         return self._replace(voters=tuple(sorted(voters, key=lambda voter: voter.node_id)))

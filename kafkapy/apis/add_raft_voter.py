@@ -6,7 +6,9 @@ Errors  NOT_LEADER_OR_FOLLOWER   this node does not lead the quorum
         UNSUPPORTED_VERSION      kraft.version is 0: the voters stand in controller.quorum.voters
         DUPLICATE_VOTER          the node votes already
         REQUEST_TIMED_OUT        the node has not caught up, or another change is not committed yet
-        INCONSISTENT_CLUSTER_ID, INVALID_REQUEST
+        INVALID_REQUEST          no id or directory id, no listener of controllers, or too many listeners
+        KAFKA_STORAGE_ERROR      the metadata log cannot be written
+        INCONSISTENT_CLUSTER_ID
 """
 
 from __future__ import annotations

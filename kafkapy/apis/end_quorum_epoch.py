@@ -4,6 +4,7 @@ v1 directory ids and the leader's endpoints (KIP-853)
 
 Errors  per response   INCONSISTENT_CLUSTER_ID, INVALID_REQUEST
         per partition  FENCED_LEADER_EPOCH   this node knows a higher epoch
+                       INVALID_REQUEST       no node, this one, or another one leads that epoch
 """
 
 from __future__ import annotations

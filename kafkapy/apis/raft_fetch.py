@@ -5,7 +5,7 @@ v12 last fetched epoch, diverging epoch, snapshot id   v17 directory ids (KIP-85
 Errors  per response   INCONSISTENT_CLUSTER_ID, INVALID_REQUEST
         per partition  NOT_LEADER_OR_FOLLOWER                     this node does not lead the quorum
                        FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH  the epoch of the request is older, newer
-                       INVALID_REQUEST                            the fetch offset is negative
+                       INVALID_REQUEST                            an offset, an epoch or the time to wait is negative
 This is the Fetch of controller listeners; that of brokers is in `fetch.py`.
 """
 

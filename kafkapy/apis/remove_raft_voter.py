@@ -4,7 +4,9 @@ Errors  NOT_LEADER_OR_FOLLOWER   this node does not lead the quorum
         UNSUPPORTED_VERSION      kraft.version is 0: the voters stand in controller.quorum.voters
         VOTER_NOT_FOUND          no voter has this id and directory id
         REQUEST_TIMED_OUT        another change is not committed yet
-        INCONSISTENT_CLUSTER_ID, INVALID_REQUEST
+        INVALID_REQUEST          no id or directory id, or no voter would be left
+        KAFKA_STORAGE_ERROR      the metadata log cannot be written
+        INCONSISTENT_CLUSTER_ID
 """
 
 from __future__ import annotations

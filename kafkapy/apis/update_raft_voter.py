@@ -2,7 +2,10 @@
 
 Errors  NOT_LEADER_OR_FOLLOWER                     this node does not lead the quorum
         FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH  the epoch of the request is older, newer
-        UNSUPPORTED_VERSION, VOTER_NOT_FOUND, REQUEST_TIMED_OUT, INCONSISTENT_CLUSTER_ID, INVALID_REQUEST
+        INVALID_REQUEST                            no directory id, no listener of controllers, too many listeners, or
+                                                   the quorum's kraft.version is not supported
+        VOTER_NOT_FOUND, REQUEST_TIMED_OUT, KAFKA_STORAGE_ERROR, INCONSISTENT_CLUSTER_ID
+At kraft.version 0 the leader remembers it until it resigns, for an upgrade; from 1 on it writes the voters anew.
 """
 
 from __future__ import annotations

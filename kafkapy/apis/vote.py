@@ -3,7 +3,8 @@
 v1 voter id and directory ids (KIP-853)   v2 pre-votes (KIP-996)
 
 Errors  per response   INCONSISTENT_CLUSTER_ID, INVALID_REQUEST
-        per partition  FENCED_LEADER_EPOCH   this node knows a higher epoch
+        per partition  INVALID_REQUEST       a candidate can have no such id, epoch or log
+                       FENCED_LEADER_EPOCH   this node knows a higher epoch
                        INVALID_VOTER_KEY     the vote of another voter is asked for
 """
 

@@ -25,7 +25,7 @@ from kafkapy_wire.records import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from kafkapy_wire.records import BatchHeader
 
@@ -57,11 +57,15 @@ class PartitionLoading:
         self._replay_end_transaction = replay_end_transaction
         self._skipped = 0
 
-    def take(self, batch: memoryview) -> None:
-        """Replay one stored batch; invalid records are skipped. Raises MalformedMessage: `batch` is not a batch."""
+    def take(self, batch: memoryview) -> Iterator[None]:
+        """Replay one stored batch, a record a step; invalid records are skipped.
+
+        Raises MalformedMessage: `batch` is not a batch.
+        """
         header = read_batch_header(batch)
         if not crc_matches(batch):
             self._skip(f"the records at offsets {header.base_offset} to {header.last_offset}", "their CRC is wrong")
+            yield
             return
         offset = header.base_offset
         try:
@@ -71,6 +75,7 @@ class PartitionLoading:
                     self._replay_record(header, record)
                 except (MalformedMessage, UnsupportedVersion) as error:
                     self._skip(f"the record at offset {record.offset}", error)
+                yield
         except MalformedMessage as error:
             self._skip(f"the records at offsets {offset} to {header.last_offset}", error)
 

@@ -27,8 +27,8 @@ logger = logging.getLogger("kafkapy.coordinators")
 
 ShardT = TypeVar("ShardT", bound=Shard)
 
-LOAD_TURN_BATCHES_MAX = 500
-"""Batches replayed before other tasks get a turn: a few milliseconds."""
+LOAD_TURN_RECORDS_MAX = 500
+"""Records replayed before other tasks get a turn: a few milliseconds. A batch may have many thousands."""
 
 
 class Serving(Generic[ShardT]):
@@ -135,9 +135,9 @@ class Serving(Generic[ShardT]):
 
         loading = PartitionLoading(name, replay, replay_end_transaction)
         try:
-            for batch_index, batch in enumerate(self._log.read_batches(partition), start=1):
-                loading.take(batch)
-                if batch_index % LOAD_TURN_BATCHES_MAX == 0:
+            steps = (None for batch in self._log.read_batches(partition) for _ in loading.take(batch))
+            for count, _ in enumerate(steps, start=1):
+                if count % LOAD_TURN_RECORDS_MAX == 0:
                     await trio.lowlevel.checkpoint()
                     if self._log.term(partition) != term:
                         logger.info("%s is not loaded: its leadership has moved meanwhile", name)

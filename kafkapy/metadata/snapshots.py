@@ -134,7 +134,7 @@ class SnapshotFiles:
 
         Raises StorageError.
         """
-        if request.snapshot not in self._known:
+        if request.snapshot not in self._known or not request.snapshot.end_offset:  # 0-0 is each node's own
             return result._replace(error=ErrorCode.SNAPSHOT_NOT_FOUND)
         path = self.path(request.snapshot)
         try:

@@ -7,6 +7,7 @@ from collections import deque
 import pytest
 
 from kafkapy_controller.metadata_batches import read_batches
+from kafkapy_controller.metadata_records import MetadataRecord
 from kafkapy_controller.raft.description import describe
 from kafkapy_controller.raft.messages import (
     AddVoter,
@@ -16,10 +17,11 @@ from kafkapy_controller.raft.messages import (
     UpdateVoter,
     VoterChangeResult,
 )
-from kafkapy_controller.raft.quorum import Answered, Asked, NotAppended, Quorum, UpgradeQuorum
+from kafkapy_controller.raft.quorum import Answered, Append, Asked, NotAppended, Quorum, UpgradeQuorum
 from kafkapy_controller.raft.roles import OBSERVER_SESSION_MS
 from kafkapy_controller.voters import QuorumMembership, ReplicaKey
 from kafkapy_wire.error_code import ErrorCode
+from kafkapy_wire.record_formats.metadata import NoOpRecord
 from kafkapy_wire.uuid import ZERO_UUID
 from tests.controller.quorum_lab import answers_of, ask, commit, fetch, key, leader, quorum, store, tick, voter
 
@@ -103,6 +105,7 @@ def test_an_observer_that_does_not_fetch_is_no_longer_described_and_nor_is_a_vot
 # From kraft.version 0 to 1
 
 
+RECORDS: list[MetadataRecord] = [NoOpRecord()]
 CHANGED = VoterChangeResult(ErrorCode.NONE, None, 2, 0)
 
 
@@ -172,3 +175,29 @@ def test_an_upgrade_that_is_truncated_leaves_a_static_quorum() -> None:
     core.step(NotAppended(end_offset), core.now_ms)
     assert core.membership.kraft_version == 0
     assert code(core, AddVoter(voter(4))) is ErrorCode.UNSUPPORTED_VERSION
+
+
+# Disks
+
+
+def test_a_replica_that_does_not_say_which_disk_it_has_does_not_count_as_the_voter() -> None:
+    core = leader()
+    store(core, core.step(Append(RECORDS, 30), core.now_ms))
+    committed = core.high_watermark
+    for directory_id in (ZERO_UUID, key(4).directory_id):
+        stranger = fetch(core, 2)._replace(replica=ReplicaKey(2, directory_id))
+        core.step(Asked("stranger", stranger), core.now_ms)
+        assert core.high_watermark == committed < core.log_end_offset
+        assert not core.membership.votes(stranger.replica)
+    commit(core)
+
+
+def test_after_an_upgrade_only_the_disk_that_votes_counts() -> None:
+    core = leader(kraft_version=0)
+    for node_id in (2, 3):
+        assert code(core, UpdateVoter(core.epoch, voter(node_id))) is ErrorCode.NONE
+    store(core, core.step(UpgradeQuorum(), core.now_ms))
+    for directory_id in (ZERO_UUID, key(4).directory_id):
+        core.step(Asked("stranger", fetch(core, 2)._replace(replica=ReplicaKey(2, directory_id))), core.now_ms)
+        assert core.high_watermark < core.log_end_offset
+    commit(core)

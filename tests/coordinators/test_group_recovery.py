@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kafkapy.coordinators.group.classic_state import ClassicGroupState
-from kafkapy.coordinators.serving import LOAD_TURN_BATCHES_MAX
+from kafkapy.coordinators.serving import LOAD_TURN_RECORDS_MAX
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.join_group import JoinGroupResponse
 from kafkapy_wire.messages.sync_group import SyncGroupResponse
@@ -95,7 +95,7 @@ async def test_restart_during_a_rebalance_returns_to_the_last_stable_generation(
 
 async def test_requests_during_loading_are_told_to_come_again(lab: GroupLab) -> None:
     member_id, generation_id = await lab.stable_member()
-    for _ in range(LOAD_TURN_BATCHES_MAX + 1):
+    for _ in range(LOAD_TURN_RECORDS_MAX + 1):
         await lab.commit(5, member_id=member_id, generation_id=generation_id)
     lab.groups = lab._coordinator()
     assert lab.nursery is not None

@@ -10,7 +10,7 @@ import trio
 import trio.testing
 
 from kafkapy.coordinators.runtime import METADATA_WAIT_MS, partition_for
-from kafkapy.coordinators.serving import LOAD_TURN_BATCHES_MAX
+from kafkapy.coordinators.serving import LOAD_TURN_RECORDS_MAX
 from kafkapy.coordinators.transaction.transaction import ProducerIdAndEpoch
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.offset_commit import (
@@ -249,20 +249,20 @@ async def test_a_load_that_is_overtaken_is_dropped(lab: GroupLab) -> None:
     lab.log = log = WatchedLog()
     lab.groups = groups = lab._coordinator()
     await groups.when_ready(GROUP).wait()
-    for offset in range(LOAD_TURN_BATCHES_MAX + 10):
+    for offset in range(LOAD_TURN_RECORDS_MAX + 10):
         await lab.commit(offset)
     move_away(lab, HERE)
     log.reads = 0
     log.when_read = lambda count: move_away(lab, HERE) if count == 5 else None
     move_back(lab, HERE)
     await trio.testing.wait_all_tasks_blocked()
-    assert log.reads == LOAD_TURN_BATCHES_MAX, "it stops after the turn in which it was overtaken"
+    assert log.reads == LOAD_TURN_RECORDS_MAX, "it stops after the turn in which it was overtaken"
     assert HERE not in dict(groups._runtime.loaded_shards())
     assert await lab.commit() == NOT_COORDINATOR
     log.when_read = None
     move_back(lab, HERE)
     await trio.testing.wait_all_tasks_blocked()
-    assert lab.committed() == LOAD_TURN_BATCHES_MAX + 9
+    assert lab.committed() == LOAD_TURN_RECORDS_MAX + 9
 
 
 class BrokenLog(MemoryLog):

@@ -71,6 +71,7 @@ class ClusterSimulation:
         if not text.startswith("    "):
             nodes = ", ".join(self._said_of(node) for node in self.nodes.values())
             text = f"{text:<60} [{nodes}]"
+        text = text.replace(f"{self._directory}/", "")  # another one in each run
         self.trace.append(f"{self.queue.now_ms:>6} ms  {text}")
 
     def _said_of(self, node: ClusterNode) -> str:

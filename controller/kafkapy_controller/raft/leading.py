@@ -54,7 +54,7 @@ def fetch(core: QuorumCore, reply_to: object, request: Fetch) -> None:
     if where is not None:
         core.answer(reply_to, _result(core, where))
         return
-    if request.replica.node_id >= 0:
+    if request.replica.node_id >= 0 and not _conceals_its_disk(core, request.replica):
         progress = leader.progress_of(request.replica)
         progress.fetched(request.fetch_offset, core.log_end_offset, core.now_ms)
         progress.high_watermark = max(progress.high_watermark, request.high_watermark)
@@ -69,6 +69,12 @@ def fetch(core: QuorumCore, reply_to: object, request: Fetch) -> None:
     else:
         _answer_parked(core, leader, lambda other: other.fetch.replica == request.replica)
         leader.parked.append(parked)
+
+
+def _conceals_its_disk(core: QuorumCore, replica: ReplicaKey) -> bool:
+    """Whether a replica has the id of a voter, and does not say whether it is the one: it must not count as that."""
+    voter = core.membership.voter(replica.node_id)
+    return voter is not None and replica.directory_id == ZERO_UUID != voter.directory_id
 
 
 def _divergence_or_snapshot(core: QuorumCore, request: Fetch) -> EpochEnd | SnapshotId | None:
@@ -286,6 +292,7 @@ def upgrade(core: QuorumCore) -> None:
     me = Voter(core.me.node_id, core.me.directory_id, core.endpoints)
     voters = (me, *(core.role.said[voter.node_id].voter for voter in core.other_voters))
     membership = QuorumMembership(LATEST_KRAFT_VERSION, ()).with_voters(voters)
+    core.role.note_directories(voters)
     records = membership_records(membership, core.now_ms)
     core.change_members(core.log_end_offset + len(records) - 1, membership)
     core.append(build_control_batch(records, base_offset=core.log_end_offset, epoch=core.epoch), len(records))

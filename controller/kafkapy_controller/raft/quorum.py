@@ -293,8 +293,7 @@ class Quorum(QuorumCore):
                 self.become_resigned()  # it could not append its first record as leader
 
     def _flushed(self, end_offset: int) -> None:
-        if isinstance(self.role, Resigned | Leader | Follower) or end_offset <= self.log_end_offset:
-            self.durable_offset = max(self.durable_offset, min(end_offset, self.log_end_offset))
+        self.durable_offset = max(self.durable_offset, min(end_offset, self.log_end_offset))
         if isinstance(self.role, Leader):
             if self.commit_majority(self.role) and not self._is_alone(self.role):
                 from kafkapy_controller.raft import leading

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kafkapy_controller.metadata_batches import SnapshotId
 from kafkapy_controller.quorum_state import NOBODY
-from kafkapy_controller.voters import QuorumMembership, ReplicaKey, same_directory
+from kafkapy_controller.voters import QuorumMembership, ReplicaKey, Voter, same_directory
 from kafkapy_wire.error_code import ErrorCode
 
 if TYPE_CHECKING:
@@ -237,6 +237,14 @@ class Leader:
         if len(self.progress) >= REPLICAS_MAX:
             del self.progress[min(self.progress, key=lambda known: self.progress[known].last_fetch_ms)]
         return self.progress.setdefault(replica, Progress())
+
+    def note_directories(self, voters: Iterable[Voter]) -> None:
+        """Until now the progress of a node was that of any of its disks."""
+        for voter in voters:
+            key = ReplicaKey(voter.node_id, voter.directory_id)
+            progress = self.progress_of(key)
+            self.progress = {known: each for known, each in self.progress.items() if each is not progress}
+            self.progress[key] = progress
 
     def have_applied(self, node_ids: Iterable[int], end_offset: int) -> bool:
         """Whether these nodes have said by a fetch that they have applied everything below `end_offset`."""
