@@ -217,6 +217,12 @@ ACCEPTED: tuple[Accepted, ...] = (
         for broker in (2, 9)
     ),
     Accepted(
+        "cluster_failures.one_broker_is_killed_and_another_stopped",
+        "JoinGroup v9 1 is left, new group at 1: *",
+        "below min.insync.replicas the group coordinator refuses what has to be stored; Apache Kafka appends it and "
+        "waits",
+    ),
+    Accepted(
         "transactions_isolation.levels_that_are_none",
         "* isolation *",
         "Apache Kafka fails with an internal error; kafkapy takes it for READ_UNCOMMITTED",

@@ -15,7 +15,7 @@ from compat_tests.differential.scenarios.offsets import list_offsets
 from compat_tests.differential.scenarios.produce import batch, produce
 from kafkapy_wire.messages.delete_topics import DeleteTopicsRequest, DeleteTopicState
 
-WAIT_MS = 4_000
+WAIT_MS = 3_500
 
 
 def waiting_fetches(cluster: ClusterPeer, topic: str, offset: int, **current: int) -> list[Pending]:
