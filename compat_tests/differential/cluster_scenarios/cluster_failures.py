@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from compat_tests.differential.cluster_peer import EVERYBODY, ClusterPeer, Led, coordinated_by, elections
-from compat_tests.differential.cluster_scenarios.cluster_coordinators import joining_id
+from compat_tests.differential.cluster_scenarios.cluster_coordinators import (
+    NOT_COORDINATOR_YET,
+    await_groups,
+    joining_id,
+)
 from compat_tests.differential.cluster_scenarios.cluster_replicas import write
 from compat_tests.differential.cluster_scenarios.cluster_views import quorum_at
 from compat_tests.differential.peer import Peer, Pending
@@ -18,9 +24,11 @@ from compat_tests.differential.scenarios.offsets import list_offsets
 from compat_tests.differential.scenarios.produce import batch, produce
 from compat_tests.differential.scenarios.topics import create, topic
 from compat_tests.differential.transactional_producer import TransactionalProducer
+from kafkapy_wire.messages.delete_records import DeleteRecordsPartition, DeleteRecordsRequest, DeleteRecordsTopic
 from kafkapy_wire.messages.describe_cluster import DescribeClusterRequest
 from kafkapy_wire.messages.describe_groups import DescribeGroupsRequest
 from kafkapy_wire.messages.describe_topic_partitions import DescribeTopicPartitionsRequest, TopicRequest
+from kafkapy_wire.messages.describe_transactions import DescribeTransactionsRequest
 from kafkapy_wire.messages.find_coordinator import FindCoordinatorRequest
 from kafkapy_wire.messages.init_producer_id import InitProducerIdRequest
 from kafkapy_wire.messages.offset_for_leader_epoch import (
@@ -50,6 +58,11 @@ def appended(leader: Peer, name: str, end_offset: int) -> None:
         lambda answer: answer.topics[0].partitions[0].end_offset >= end_offset,
         "records are appended",
     )
+
+
+def delete_records(name: str, offset: int, *, timeout_ms: int) -> DeleteRecordsRequest:
+    cut = [DeleteRecordsPartition(partition_index=0, offset=offset)]
+    return DeleteRecordsRequest(topics=[DeleteRecordsTopic(name=name, partitions=cut)], timeout_ms=timeout_ms)
 
 
 @cluster_scenario
@@ -94,12 +107,16 @@ def a_follower_does_not_answer(cluster: ClusterPeer) -> None:
             posted.append(leader.post(send(leader, name, time_ms), 13, f"{name}, has time"))
             appended(leader, name, 3)
             posted.append(leader.post(send(leader, name, 60_000, acks=1), 13, f"{name}, acks 1"))
+            appended(leader, name, 4)
             fetched = fetch(leader, 18, name, partition(offset=1), max_wait_ms=6_000, min_bytes=1)
             posted.append(leader.post(fetched, 18, f"{name}, has time"))
+            cutting = delete_records(name, 1, timeout_ms=2_000)
+            posted.append(leader.post(cutting, 2, f"{name}, has little time"))
         for pending in posted:
             pending.answer()
         for name in ("paused-one", "paused-two"):
             cluster.await_led(name, Led(1, (1,)))
+            leader.ask(delete_records(name, 1, timeout_ms=20_000), label=f"{name}, the leader is alone")
             leader.ask(by_name(name), label="the leader is alone")
             for acks in (-1, 1):
                 leader.ask(send(leader, name, 3_000, acks=acks), label=f"{name}, acks {acks}, the leader is alone")
@@ -188,6 +205,11 @@ def one_broker_is_killed_and_another_stopped(cluster: ClusterPeer) -> None:
 
     # Killed: nobody is told. Clients find their connections closed, then a new leader.
     old, group = cluster.at(3), coordinated_by(3, "killed")
+    with_members = coordinated_by(3, "goes-on")
+    survivor, generation = stable(old, with_members, session_ms=300_000)
+    old.normaliser.name_text(survivor, "<the survivor>")
+    orphan = TransactionalProducer.ready(old, coordinated_by(3, "orphan"), epoch=1)
+    cluster.at(1).quietly(orphan.produce(13, names[0], partition=1), 13)
     stable(old, group)
     posted = [
         old.post(fetch(old, 18, names[0], partition(0, 2), max_wait_ms=30_000, min_bytes=1), 18, "waits"),
@@ -204,6 +226,23 @@ def one_broker_is_killed_and_another_stopped(cluster: ClusterPeer) -> None:
     for name in names:
         cluster.await_high_watermarks(name)
     seen(cluster, "3 is dead", names)
+    new = cluster.at(1)
+    await_groups(new, with_members)
+    new.ask(beat(with_members, generation, survivor), label="3 is dead")
+    new.ask(commit(new, 10, with_members, names[0], 5, member=survivor, generation=generation), 10, "3 is dead")
+    new.ask(DescribeGroupsRequest(groups=[with_members, group]), label="3 is dead")
+    orphan = replace(orphan, peer=new)
+    new.until(
+        DescribeTransactionsRequest(transactional_ids=[orphan.name]),
+        lambda answer: answer.transaction_states[0].error_code not in NOT_COORDINATOR_YET,
+        "the transaction is loaded",
+    )
+    orphan.described("3 is dead")
+    new.ask(orphan.produce(13, names[0], partition=1, sequence=1), 13, "in a transaction, 3 is dead")
+    ended = new.ask(orphan.end(committed=True), 5, "3 is dead")
+    orphan.await_complete()
+    orphan.described("committed, 3 is dead")
+    orphan.after(ended).described("next, 3 is dead")
     quorum_at(cluster.at(1), "3 is dead", 0)
     cluster.at(2).ask(FindCoordinatorRequest(key_type=0, coordinator_keys=[group]), label="3 is dead")
     for peer in cluster.running:
