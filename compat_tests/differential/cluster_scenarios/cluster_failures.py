@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from compat_tests.differential.cluster_peer import EVERYBODY, ClusterPeer, Led, coordinated_by, elections
+from compat_tests.differential.cluster_peer import (
+    COORDINATORS_TOPICS,
+    EVERYBODY,
+    ClusterPeer,
+    Led,
+    coordinated_by,
+    elections,
+)
 from compat_tests.differential.cluster_scenarios.cluster_coordinators import (
     NOT_COORDINATOR_YET,
     await_groups,
@@ -133,7 +140,16 @@ def a_follower_does_not_answer(cluster: ClusterPeer) -> None:
 
 @cluster_scenario
 def an_unclean_leader_is_elected(cluster: ClusterPeer) -> None:
-    """Broker 2 falls behind, then broker 3, which has the last records, does not answer any more."""
+    """Broker 2 falls behind, then broker 3, which has the last records, does not answer any more.
+
+    It has the only replicas of a group's and a transactional id's partition, too.
+    """
+    cluster.create_coordinators_topics()
+    producer = TransactionalProducer.ready(cluster.at(3), coordinated_by(3, "deserted"), epoch=1)
+    stable(cluster.at(3), coordinated_by(3, "deserted"))
+    for name in COORDINATORS_TOPICS:
+        cluster.at(1).quietly(moves(name, (2, [3])))
+        cluster.await_led(name, Led(1, EVERYBODY), Led(2, EVERYBODY), Led(3, (3,)))
     cluster.create_topic("unclean", [3, 2], config=ONE)
     write(cluster.at(3), "unclean", b"kept")
     cluster.pause(2)
@@ -150,6 +166,7 @@ def an_unclean_leader_is_elected(cluster: ClusterPeer) -> None:
             peer.ask(fetch(peer, 18, "unclean", partition()), label="nobody leads")
             peer.ask(list_offsets("unclean", -1), label="nobody leads")
             peer.ask(elections("unclean", 0), label="nobody leads")
+            nobody_coordinates(peer, producer)
         cluster.at(2).ask(elections("unclean", 0, election_type=1), label="unclean")
         cluster.at(2).ask(elections("unclean", 0, election_type=1), label="unclean again")
         cluster.await_led("unclean", Led(2, (2,)))
@@ -169,6 +186,23 @@ def an_unclean_leader_is_elected(cluster: ClusterPeer) -> None:
     cluster.await_high_watermarks("unclean")
     for peer in cluster.running:
         peer.ask(fetch(peer, 18, "unclean", partition()), label="in the end")
+    for name in COORDINATORS_TOPICS:
+        cluster.at(1).quietly(moves(name, (2, [3, 1, 2])))
+        cluster.await_led(name, *(Led(None, EVERYBODY) for _ in EVERYBODY))
+
+
+def nobody_coordinates(peer: Peer, producer: TransactionalProducer) -> None:
+    group, label = coordinated_by(3, "deserted"), "nobody coordinates"
+    for version in (0, 3, 6):
+        find = FindCoordinatorRequest(key=group) if version < 4 else FindCoordinatorRequest(coordinator_keys=[group])
+        peer.ask(find, version, label)
+    peer.ask(FindCoordinatorRequest(key_type=1, coordinator_keys=[producer.name]), label=f"{label}, transactions")
+    peer.ask(beat(group, 1, "nobody"), label=label)
+    peer.ask(join(group), label=label)
+    peer.ask(fetch_offsets(peer, 9, group, None), 9, label)
+    asked = replace(producer, peer=peer)
+    peer.ask(asked.initialise(), label=label)
+    peer.ask(asked.end(committed=True), label=label)
 
 
 def seen(cluster: ClusterPeer, label: str, names: tuple[str, ...]) -> None:
