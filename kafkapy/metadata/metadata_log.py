@@ -62,6 +62,13 @@ ANSWER_BYTES_MAX = 1 << 20
 """Of the records in one answer to a Fetch of the metadata: a turn of the loop or two at the other end."""
 
 
+def not_controller(leader_id: int, node_id: int) -> KafkaError:
+    """NOT_CONTROLLER, in Apache Kafka's words: administrators see from them whom to ask."""
+    if leader_id in (NOBODY, node_id):
+        return KafkaError(ErrorCode.NOT_CONTROLLER, "No controller appears to be active.")
+    return KafkaError(ErrorCode.NOT_CONTROLLER, f"The active controller appears to be node {leader_id}.")
+
+
 class MetadataLog:
     """Appends what its leader decides and says when it is committed. The log store closes `log`."""
 
@@ -321,7 +328,7 @@ class MetadataLog:
                 logger.info("no longer leads the quorum: epoch %d is over", self._led_epoch)
                 self.on_resigned()
                 self._loader.forget_decided()
-                self._high_watermark.refuse(KafkaError(ErrorCode.NOT_CONTROLLER))
+                self._high_watermark.refuse(not_controller(self.leader_id, self.node_id))
             self._led_epoch = led_epoch
             self._has_told_leading = False
             if led_epoch != NOBODY:
@@ -369,7 +376,7 @@ class MetadataLog:
 
     def _append(self, event: Append | AppendPrepared) -> None:
         if self.failure is not None or not self._quorum.is_leader:
-            raise KafkaError(ErrorCode.NOT_CONTROLLER)
+            raise not_controller(self.leader_id, self.node_id)
         effects = self._quorum.step(event, self._clock.now_ms())
         try:
             self._execute(effects, sync=False)
