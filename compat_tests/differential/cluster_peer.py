@@ -62,11 +62,13 @@ class ClusterPeer:
             properties = (node.log_dir / "meta.properties").read_text().splitlines()
             (directory_id,) = (line.partition("=")[2] for line in properties if line.startswith("directory.id="))
             self.normaliser.name_uuid(parse_uuid(directory_id), f"the directory of {node.node_id}")
-        self._peers = {node_id: self._peer_of(node_id) for node_id in processes.nodes}
+        self._peers, self._controllers = {}, {}
+        for node_id, node in processes.nodes.items():
+            self._peers[node_id] = self._peer_of(node_id, node.place.port, f"at {node_id}")
+            self._controllers[node_id] = self._peer_of(node_id, node.place.controller_port, f"at controller {node_id}")
 
-    def _peer_of(self, node_id: int) -> Peer:
-        place = self._processes.nodes[node_id].place
-        peer = Peer(f"{self.name} {node_id}", place.host, place.port, None, self.transcript, f"at {node_id}")
+    def _peer_of(self, node_id: int, port: int, place: str) -> Peer:
+        peer = Peer(f"{self.name} {node_id}", "127.0.0.1", port, None, self.transcript, place)
         peer.normaliser = self.normaliser
         peer.topic_ids = self.topic_ids
         return peer
@@ -77,11 +79,16 @@ class ClusterPeer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for peer in self._peers.values():
+        for peer in (*self._peers.values(), *self._controllers.values()):
             peer.__exit__(kind, error, trace)
 
     def at(self, node_id: int) -> Peer:
         return self._peers[node_id]
+
+    @property
+    def controllers(self) -> list[Peer]:
+        """The controllers' listeners of all nodes; the first one's controller is the active one."""
+        return list(self._controllers.values())
 
     @property
     def running(self) -> list[Peer]:
