@@ -216,6 +216,22 @@ ACCEPTED: tuple[Accepted, ...] = (
         for broker in (2, 9)
     ),
     Accepted(
+        "cluster_views.controllers_are_asked",
+        "IncrementalAlterConfigs v1 change at controller 1: responses[9].error_*",
+        "of a broker that does not exist: one answer at brokers and controllers, that of Apache Kafka's brokers",
+    ),
+    Accepted(
+        "cluster_views.controllers_are_asked",
+        "DescribeQuorum v2 as it is at controller *: topics[0].partitions[0].error_message",
+        "the same error, in its own words",
+    ),
+    Accepted(
+        "cluster_failures.one_broker_is_killed_and_another_stopped",
+        "JoinGroup v9 1 is left, new group at 1: *",
+        "below min.insync.replicas the group coordinator refuses what has to be stored; Apache Kafka appends it and "
+        "waits",
+    ),
+    Accepted(
         "transactions_isolation.levels_that_are_none",
         "* isolation *",
         "Apache Kafka fails with an internal error; kafkapy takes it for READ_UNCOMMITTED",

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Self
 from compat_tests.cluster.processes import ClusterProcesses
 from compat_tests.differential.peer import LATEST_TIMESTAMP, Answer, Peer
 from compat_tests.differential.plain import Normaliser
+from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.create_topics import (
     CreatableReplicaAssignment,
     CreatableTopic,
@@ -24,7 +25,7 @@ from kafkapy_wire.messages.elect_leaders import ElectLeadersRequest, TopicPartit
 from kafkapy_wire.messages.fetch import FetchPartition, FetchRequest, FetchTopic
 from kafkapy_wire.messages.find_coordinator import FindCoordinatorRequest
 from kafkapy_wire.messages.list_offsets import ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic
-from kafkapy_wire.messages.metadata import MetadataRequest, MetadataRequestTopic
+from kafkapy_wire.messages.metadata import MetadataRequest, MetadataRequestTopic, MetadataResponsePartition
 from kafkapy_wire.uuid import parse_uuid
 
 CHANGE_SECONDS_MAX = 60.0
@@ -61,11 +62,13 @@ class ClusterPeer:
             properties = (node.log_dir / "meta.properties").read_text().splitlines()
             (directory_id,) = (line.partition("=")[2] for line in properties if line.startswith("directory.id="))
             self.normaliser.name_uuid(parse_uuid(directory_id), f"the directory of {node.node_id}")
-        self._peers = {node_id: self._peer_of(node_id) for node_id in processes.nodes}
+        self._peers, self._controllers = {}, {}
+        for node_id, node in processes.nodes.items():
+            self._peers[node_id] = self._peer_of(node_id, node.place.port, f"at {node_id}")
+            self._controllers[node_id] = self._peer_of(node_id, node.place.controller_port, f"at controller {node_id}")
 
-    def _peer_of(self, node_id: int) -> Peer:
-        place = self._processes.nodes[node_id].place
-        peer = Peer(f"{self.name} {node_id}", place.host, place.port, None, self.transcript, f"at {node_id}")
+    def _peer_of(self, node_id: int, port: int, place: str) -> Peer:
+        peer = Peer(f"{self.name} {node_id}", "127.0.0.1", port, None, self.transcript, place)
         peer.normaliser = self.normaliser
         peer.topic_ids = self.topic_ids
         return peer
@@ -76,11 +79,16 @@ class ClusterPeer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for peer in self._peers.values():
+        for peer in (*self._peers.values(), *self._controllers.values()):
             peer.__exit__(kind, error, trace)
 
     def at(self, node_id: int) -> Peer:
         return self._peers[node_id]
+
+    @property
+    def controllers(self) -> list[Peer]:
+        """The controllers' listeners of all nodes; the first one's controller is the active one."""
+        return list(self._controllers.values())
 
     @property
     def running(self) -> list[Peer]:
@@ -139,7 +147,7 @@ class ClusterPeer:
             )
 
     def await_led(self, topic: str, *partitions: Led) -> None:
-        """Every running broker says that the partitions are led like this, and their leaders lead."""
+        """Every running broker says that the partitions are led like this, and those with a replica know it."""
         topics = [MetadataRequestTopic(name=topic)]
         request = MetadataRequest(topics=topics, allow_auto_topic_creation=False)
 
@@ -156,16 +164,29 @@ class ClusterPeer:
             answer = _until(partial(peer.quietly, request), as_wanted, f"{peer.name}: {topic} is led by {partitions}")
             self.topic_ids[topic] = answer.topics[0].topic_id
             self.normaliser.name_uuid(answer.topics[0].topic_id, topic)
-        for index, wanted in enumerate(partitions):
-            if wanted.leader is None or wanted.leader < 0:
-                continue
-            ends = [ListOffsetsPartition(partition_index=index, timestamp=LATEST_TIMESTAMP)]
-            ask_end = ListOffsetsRequest(replica_id=-1, topics=[ListOffsetsTopic(name=topic, partitions=ends)])
-            _until(
-                partial(self.at(wanted.leader).quietly, ask_end),
-                lambda answer: answer.topics[0].partitions[0].error_code == 0,
-                f"{self.name}: {topic}-{index} is led",
-            )
+        answer = self.running[0].quietly(request)
+        for partition in answer.topics[0].partitions:
+            self._await_roles(topic, partition)
+
+    def _await_roles(self, topic: str, partition: MetadataResponsePartition) -> None:
+        """Each replica knows the leader epoch, and the leader leads.
+
+        Apache Kafka's brokers tell clients of a change a moment before they make it.
+        """
+        asked = ListOffsetsPartition(
+            partition_index=partition.partition_index,
+            current_leader_epoch=partition.leader_epoch,
+            timestamp=LATEST_TIMESTAMP,
+        )
+        request = ListOffsetsRequest(replica_id=-1, topics=[ListOffsetsTopic(name=topic, partitions=[asked])])
+        for node_id in partition.replica_nodes:
+            if self.at(node_id) in self.running:
+                expected = ErrorCode.NONE if node_id == partition.leader_id else ErrorCode.NOT_LEADER_OR_FOLLOWER
+                _until(
+                    partial(self.at(node_id).quietly, request),
+                    partial(_has_code, expected),
+                    f"{self.name} {node_id} knows the leader of {topic}-{partition.partition_index}",
+                )
 
     def await_replicas(self, topic: str, index: int, replicas: Sequence[int]) -> None:
         """Every running broker says that these are the replicas, in this order."""
@@ -249,6 +270,10 @@ def creation(name: str, *replicas: Sequence[int], config: Mapping[str, str] | No
         name=name, num_partitions=-1, replication_factor=-1, assignments=assignments, configs=configs
     )
     return CreateTopicsRequest(topics=[topic], timeout_ms=10_000)
+
+
+def _has_code(expected: ErrorCode, answer: Any) -> bool:
+    return bool(answer.topics[0].partitions[0].error_code == expected)
 
 
 def _until(ask: Callable[[], Any], done: Callable[[Any], bool], what: str) -> Any:

@@ -8,7 +8,8 @@ Errors  INVALID_GROUP_ID       the group id is empty
         ILLEGAL_GENERATION     generation_id is not the group's
         REBALANCE_IN_PROGRESS  the member must join again
         NOT_COORDINATOR        another broker coordinates the group
-        COORDINATOR_LOAD_IN_PROGRESS
+
+While the group is loaded, every heartbeat is answered without an error, as in Apache Kafka: members have to do nothing.
 """
 
 from __future__ import annotations
@@ -16,13 +17,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kafkapy.pending import Pending, attempt
+from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.heartbeat import HeartbeatResponse
 
 if TYPE_CHECKING:
     from kafkapy.context import RequestContext
+    from kafkapy_wire.errors import KafkaError
     from kafkapy_wire.messages.heartbeat import HeartbeatRequest
 
 
 def handle(request: HeartbeatRequest, context: RequestContext) -> Pending[HeartbeatResponse]:
     outcome = attempt(lambda: context.broker.groups.heartbeat(request))
-    return outcome.otherwise(lambda error: error.code).map(lambda code: HeartbeatResponse(error_code=code))
+    return outcome.otherwise(_code_of).map(lambda code: HeartbeatResponse(error_code=code))
+
+
+def _code_of(error: KafkaError) -> ErrorCode:
+    return ErrorCode.NONE if error.code is ErrorCode.COORDINATOR_LOAD_IN_PROGRESS else error.code

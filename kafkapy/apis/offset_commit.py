@@ -19,6 +19,10 @@ Errors  UNKNOWN_TOPIC_OR_PARTITION  no such topic (before v10) or partition
         NOT_COORDINATOR             another broker coordinates the group
         COORDINATOR_LOAD_IN_PROGRESS
 Differs: a commit of more than 500 partitions is stored in several batches, so it may be larger than max.message.bytes.
+         If __consumer_offsets has fewer replicas in sync than min.insync.replicas, a commit is refused with
+         COORDINATOR_NOT_AVAILABLE at once, and the offsets stay as they are. Apache Kafka answers the same after
+         offsets.commit.timeout.ms, and the new offsets hold later, when there are enough replicas. Until then it
+         answers heartbeats like that, too.
 """
 
 from __future__ import annotations

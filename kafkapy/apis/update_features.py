@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.update_features import UpdateFeaturesRequest, UpdateFeaturesResponse
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ def handle(request: UpdateFeaturesRequest, context: NodeContext) -> Pending[Upda
 
 
 def error_response(_request: UpdateFeaturesRequest, error: KafkaError) -> UpdateFeaturesResponse:
+    about_features = error.code not in (ErrorCode.NOT_CONTROLLER, ErrorCode.REQUEST_TIMED_OUT)
     return UpdateFeaturesResponse(
         error_code=error.code,
-        error_message=f"{FAILED}{error.message}",
+        error_message=f"{FAILED}{error.message}" if about_features else error.message,
     )

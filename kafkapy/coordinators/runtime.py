@@ -11,13 +11,14 @@ leader, cannot know more or less than the log. `serving.py` has the shards of th
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Generic, NamedTuple, NoReturn, TypeVar
 
 import trio
 
 from kafkapy.coordinators.ports import Shard
 from kafkapy.coordinators.serving import Serving
-from kafkapy.pending import Pending, all_of, settled
+from kafkapy.pending import Pending, all_of, attempt, settled
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.records import Compression, NewRecord
 from kafkapy_wire.records.building import build_batch_and_header
@@ -186,8 +187,13 @@ class CoordinatorRuntime(Generic[ShardT]):
         return self._when_committed(partition, position, Decision((), answer))
 
     def read_all(self, answer: T) -> Pending[T]:
-        """An answer read from all shards: it leaves when the records of all their partitions are committed."""
-        return all_of([self.read(partition, None) for partition in self._shards]).map(lambda _: answer)
+        """An answer read from all shards: it leaves when the records of all their partitions are committed.
+
+        Raises KafkaError(COORDINATOR_LOAD_IN_PROGRESS), or is refused with it, if a partition has moved to another
+        broker meanwhile: clients ask again, as they do while one is loaded.
+        """
+        reads = [attempt(partial(self.read, partition, None)) for partition in self._shards]
+        return all_of(reads).otherwise(_refuse_list).map(lambda _: answer)
 
     def _append(
         self, partition: int, records: Sequence[CoordinatorRecord], producer: TransactionalProducer | None
@@ -361,6 +367,12 @@ def partition_for(key: str, partition_count: int) -> int:
         if code == 1 << 31:  # -Integer.MIN_VALUE overflows in Java; Kafka's Utils.abs makes it 0
             code = 0
     return code % partition_count
+
+
+def _refuse_list(error: KafkaError) -> NoReturn:
+    if error.code is ErrorCode.NOT_COORDINATOR:
+        raise KafkaError(ErrorCode.COORDINATOR_LOAD_IN_PROGRESS) from error
+    raise error
 
 
 def _append_error_as_seen_by_clients(error: ErrorCode) -> ErrorCode:

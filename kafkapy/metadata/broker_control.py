@@ -76,6 +76,9 @@ class ActiveController(Protocol):
     @property
     def is_active(self) -> bool: ...
 
+    def not_active(self) -> KafkaError:
+        """The error for requests that another controller should get."""
+
     @property
     def own_broker(self) -> BrokerImage | None:
         """The broker that this controller has registered, as it is in the same process and nobody else is asked."""
@@ -249,7 +252,7 @@ class BrokerControl:
     def _check_active(self) -> None:
         self.notice_leadership()
         if self._active_epoch < 0:
-            raise KafkaError(ErrorCode.NOT_CONTROLLER)
+            raise self._controller.not_active()
 
     # By the clock
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import trio
 
+from kafkapy.metadata.metadata_log import not_controller
 from kafkapy.pending import Pending
 from kafkapy.turns import Turn
 from kafkapy_controller.bootstrap import decide_bootstrap, features_in
@@ -107,8 +108,12 @@ class QuorumController:
     def image(self) -> MetadataImage:
         """Of everything appended: what the next decision is made on. Raises KafkaError NOT_CONTROLLER: not active."""
         if not self.is_active:
-            raise KafkaError(ErrorCode.NOT_CONTROLLER, "This node is not the active controller.")
+            raise self.not_active()
         return self._image
+
+    def not_active(self) -> KafkaError:
+        """NOT_CONTROLLER, with the node to ask instead."""
+        return not_controller(self._log.leader_id, self._log.node_id)
 
     def _begin(self) -> None:
         """This node leads: complete what the last leader left unfinished; in a new cluster write `bootstrap`.

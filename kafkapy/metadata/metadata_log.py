@@ -65,6 +65,13 @@ METADATA_DIRECTORY = f"{CLUSTER_METADATA_TOPIC}-0"
 QUORUM_STATE_FILE = "quorum-state"
 
 
+def not_controller(leader_id: int, node_id: int) -> KafkaError:
+    """NOT_CONTROLLER, in Apache Kafka's words: administrators see from them whom to ask."""
+    if leader_id in (NOBODY, node_id):
+        return KafkaError(ErrorCode.NOT_CONTROLLER, "No controller appears to be active.")
+    return KafkaError(ErrorCode.NOT_CONTROLLER, f"The active controller appears to be node {leader_id}.")
+
+
 class MetadataLog:
     """Appends what its leader decides and says when it is committed. The log store closes `log`."""
 
@@ -348,7 +355,7 @@ class MetadataLog:
                 logger.info("no longer leads the quorum: epoch %d is over", self._led_epoch)
                 self.on_resigned()
                 self._loader.forget_decided()
-                self._high_watermark.refuse(KafkaError(ErrorCode.NOT_CONTROLLER))
+                self._high_watermark.refuse(not_controller(self.leader_id, self.node_id))
             self._led_epoch = led_epoch
             self._has_told_leading = False
             if led_epoch != NOBODY:
@@ -401,7 +408,7 @@ class MetadataLog:
 
     def _append(self, event: Append | AppendPrepared | UpgradeQuorum) -> None:
         if self.failure is not None or not self._quorum.is_leader:
-            raise KafkaError(ErrorCode.NOT_CONTROLLER)
+            raise not_controller(self.leader_id, self.node_id)
         effects = self._quorum.step(event, self._clock.now_ms())
         try:
             self._execute(effects, sync=False)

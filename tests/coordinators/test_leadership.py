@@ -30,6 +30,7 @@ from tests.coordinators.group_lab import (
     MemoryLog,
     to_commit,
 )
+from tests.coordinators.test_commit_rule import commit_request
 from tests.coordinators.test_missing_topics import code_of, requests_about_groups, requests_about_transactions
 from tests.coordinators.transaction_lab import ID, TransactionLab
 
@@ -173,6 +174,19 @@ async def test_lists_have_what_is_led_here(lab: GroupLab) -> None:
     assert lab.groups.coordinator_of(elsewhere) == OTHER_NODE_ID
     move_away(lab, HERE)
     assert lab.groups.list_groups((), ()).result() == []
+
+
+async def test_a_list_that_loses_a_partition_while_it_waits_is_to_be_asked_again(lab: GroupLab) -> None:
+    """Clients do that for COORDINATOR_LOAD_IN_PROGRESS; NOT_COORDINATOR is no answer to a list in Apache Kafka."""
+    await lab.commit(1)
+    lab.log.commits_at_once = False
+    request = commit_request(2)
+    lab.groups.commit_offsets(request, to_commit(request), 9)
+    listed = lab.groups.list_groups((), ())
+    move_away(lab, HERE)
+    with pytest.raises(KafkaError) as refused:
+        listed.result()
+    assert refused.value.code is LOADING
 
 
 async def test_requests_about_transactional_ids_elsewhere() -> None:

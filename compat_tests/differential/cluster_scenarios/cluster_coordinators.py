@@ -10,7 +10,7 @@ from compat_tests.differential.registry import cluster_scenario
 from compat_tests.differential.scenarios.cluster_changes import moves
 from compat_tests.differential.scenarios.group_offsets import commit
 from compat_tests.differential.scenarios.group_offsets import fetch as fetch_offsets
-from compat_tests.differential.scenarios.groups import beat, join, joined, leave, sync
+from compat_tests.differential.scenarios.groups import beat, join, joined, leave, stable, sync
 from compat_tests.differential.transactional_producer import TransactionalProducer
 from kafkapy_wire.api_keys import ApiKey
 from kafkapy_wire.message import Message
@@ -172,21 +172,13 @@ def move_coordinator(cluster: ClusterPeer, topic: str, index: int, to: int) -> N
     cluster.await_led(topic, *(Led(to if each == index else each + 1) for each in range(3)))
 
 
-def ask_until_settled(peer: Peer, request: Message, label: str, version: int | None = None) -> None:
-    """The answer after COORDINATOR_LOAD_IN_PROGRESS and the like, which may come or not."""
-
-    def code(answer: object) -> int:
-        found = getattr(answer, "error_code", None)
-        if found is None:
-            (topic,) = answer.topics  # type: ignore[attr-defined]  # an OffsetCommitResponse
-            found = topic.partitions[0].error_code
-        return int(found)
-
-    while True:
-        answer = peer.quietly(request, version)
-        if code(answer) not in NOT_COORDINATOR_YET:
-            peer.note(f"{label} {peer.place}", peer.normaliser.plain(answer, 0))
-            return
+def await_groups(peer: Peer, group: str) -> None:
+    """The broker has loaded the group. Until then a heartbeat is answered as if all was well."""
+    peer.until(
+        DescribeGroupsRequest(groups=[group]),
+        lambda answer: answer.groups[0].error_code not in NOT_COORDINATOR_YET,
+        f"{group} is loaded",
+    )
 
 
 @cluster_scenario
@@ -194,13 +186,11 @@ def a_group_moves(cluster: ClusterPeer) -> None:
     cluster.create_coordinators_topics()
     cluster.create_topic("group-moves", [1, 2, 3])
     old, new = cluster.at(1), cluster.at(2)
-    stable, rebalancing, unsynced = (coordinated_by(1, f"moves-{kind}") for kind in ("stable", "rebalances", "syncs"))
+    group, rebalancing, unsynced = (coordinated_by(1, f"moves-{kind}") for kind in ("stable", "rebalances", "syncs"))
 
-    first = joined(old, stable)
-    for peer in cluster.running:
-        peer.normaliser.name_text(first.member_id, "<first member>")
-    old.quietly(sync(stable, 1, first.member_id, first.member_id))
-    old.ask(commit(old, 10, stable, "group-moves", 7, member=first.member_id, generation=1), label="before")
+    member, first = stable(old, group)
+    old.normaliser.name_text(member, "<first member>")
+    old.ask(commit(old, 10, group, "group-moves", 7, member=member, generation=first), label="before")
 
     joined(old, rebalancing)
     generation, follower = two_members(old, unsynced)
@@ -213,23 +203,25 @@ def a_group_moves(cluster: ClusterPeer) -> None:
     for pending in posted:
         pending.answer()
     for label, request in {
-        "heartbeat": beat(stable, 1, first.member_id),
-        "commit": commit(old, 10, stable, "group-moves", 8, member=first.member_id, generation=1),
-        "join": join(stable, first.member_id),
-        "find": FindCoordinatorRequest(key_type=0, coordinator_keys=[stable]),
+        "heartbeat": beat(group, first, member),
+        "commit": commit(old, 10, group, "group-moves", 8, member=member, generation=first),
+        "join": join(group, member),
+        "find": FindCoordinatorRequest(key_type=0, coordinator_keys=[group]),
     }.items():
         old.ask(request, label=f"{label} at the old one")
-    ask_until_settled(new, beat(stable, 1, first.member_id), "heartbeat at the new one")
-    new.ask(DescribeGroupsRequest(groups=[stable, rebalancing, unsynced]), label="at the new one")
-    new.ask(fetch_offsets(new, 10, stable, {"group-moves": [0]}), label="at the new one")
-    new.ask(commit(new, 10, stable, "group-moves", 9, member=first.member_id, generation=1), label="at the new one")
-    new.ask(beat(stable, 2, first.member_id), label="other generation")
+    await_groups(new, group)
+    new.ask(beat(group, first, member), label="at the new one")
+    new.ask(DescribeGroupsRequest(groups=[group, rebalancing, unsynced]), label="at the new one")
+    new.ask(fetch_offsets(new, 10, group, {"group-moves": [0]}), label="at the new one")
+    new.ask(commit(new, 10, group, "group-moves", 9, member=member, generation=first), label="at the new one")
+    new.ask(beat(group, first + 1, member), label="other generation")
     new.ask(beat(rebalancing, 1, "nobody"), label="the one that rebalanced")
     move_coordinator(cluster, CONSUMER_OFFSETS, 0, to=1)
-    new.ask(beat(stable, 1, first.member_id), label="after it has moved back")
-    ask_until_settled(old, beat(stable, 1, first.member_id), "heartbeat after it has moved back")
-    old.ask(fetch_offsets(old, 10, stable, {"group-moves": [0]}), label="after it has moved back")
-    old.ask(leave(stable, MemberIdentity(member_id=first.member_id)), label="after it has moved back")
+    new.ask(beat(group, first, member), label="after it has moved back")
+    await_groups(old, group)
+    old.ask(beat(group, first, member), label="after it has moved back")
+    old.ask(fetch_offsets(old, 10, group, {"group-moves": [0]}), label="after it has moved back")
+    old.ask(leave(group, MemberIdentity(member_id=member)), label="after it has moved back")
 
 
 @cluster_scenario
@@ -281,6 +273,7 @@ def a_transaction_moves(cluster: ClusterPeer) -> None:
 def joining_id(peer: Peer, group: str) -> str:
     """A member id for who joins."""
     answer = peer.quietly(join(group))
+    assert answer.member_id, answer
     peer.normaliser.name_text(answer.member_id, f"<who joins {group}>")
     return str(answer.member_id)
 

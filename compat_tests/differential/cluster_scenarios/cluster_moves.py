@@ -13,9 +13,12 @@ from compat_tests.differential.scenarios.fetch import fetch, partition
 from compat_tests.differential.scenarios.metadata import by_name
 from compat_tests.differential.scenarios.offsets import list_offsets
 from compat_tests.differential.scenarios.produce import batch, produce
+from compat_tests.differential.transactional_producer import NEVER_MEANT, now_ms
 from kafkapy_wire.messages.delete_topics import DeleteTopicsRequest, DeleteTopicState
+from kafkapy_wire.messages.describe_producers import DescribeProducersRequest, TopicRequest
+from kafkapy_wire.messages.init_producer_id import InitProducerIdRequest
 
-WAIT_MS = 4_000
+WAIT_MS = 3_500
 
 
 def waiting_fetches(cluster: ClusterPeer, topic: str, offset: int, **current: int) -> list[Pending]:
@@ -91,6 +94,45 @@ def a_follower_is_moved_away(cluster: ClusterPeer) -> None:
         cluster.await_led("move-follower", Led(1, (1, 3)))
 
     while_it_moves(cluster, "move-follower", "the follower is replaced", move)
+
+
+@cluster_scenario
+def a_producer_goes_on_at_the_next_leader(cluster: ClusterPeer) -> None:
+    """Idempotent: what the old leader knew of its sequences is known to the new one."""
+    cluster.create_topic("move-idempotent", [1, 2])
+    request = InitProducerIdRequest(transactional_id=None, transaction_timeout_ms=1_000)
+    given = cluster.at(3).until(request, lambda answer: answer.error_code == 0, "a block of producer ids")
+    producer_id = given.producer_id
+
+    def send(node_id: int, sequence: int, label: str, *, epoch: int = 0, other: int = 0) -> None:
+        peer = cluster.at(node_id)
+        records = batch(
+            b"one",
+            b"two",
+            timestamp=now_ms(),
+            producer_id=producer_id + other,
+            producer_epoch=epoch,
+            base_sequence=sequence,
+        )
+        peer.ask(produce(peer, 13, "move-idempotent", records), 13, f"{label}, sequence {sequence}")
+
+    send(1, 0, "before")
+    send(1, 2, "before")
+    cluster.at(1).quietly(moves("move-idempotent", (0, [2, 1])))
+    cluster.at(1).quietly(elections("move-idempotent", 0))
+    cluster.await_led("move-idempotent", Led(2, (1, 2)))
+    for sequence in (2, 0, 8, 4, 4, 3):
+        send(2, sequence, "after")
+    send(2, 6, "of nobody", other=NEVER_MEANT)
+    send(2, 6, "older epoch", epoch=-1)
+    send(2, 6, "newer epoch", epoch=1)
+    send(2, 0, "newer epoch", epoch=1)
+    send(2, 2, "older epoch")
+    cluster.await_high_watermarks("move-idempotent")
+    for peer in cluster.running:
+        topics = [TopicRequest(name="move-idempotent", partition_indexes=[0])]
+        peer.ask(DescribeProducersRequest(topics=topics), label="in the end")
+        peer.ask(fetch(peer, 18, "move-idempotent", partition()), 18, "in the end")
 
 
 @cluster_scenario

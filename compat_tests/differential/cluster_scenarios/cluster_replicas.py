@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from compat_tests.differential.cluster_peer import ClusterPeer, Led, elections
+from compat_tests.differential.cluster_peer import ClusterPeer, Led, coordinated_by, elections
 from compat_tests.differential.peer import Peer, versions_of
 from compat_tests.differential.registry import cluster_scenario
 from compat_tests.differential.scenarios.cluster_changes import moves
 from compat_tests.differential.scenarios.fetch import fetch, partition
 from compat_tests.differential.scenarios.offsets import list_offsets
 from compat_tests.differential.scenarios.produce import batch, produce
+from compat_tests.differential.transactional_producer import TransactionalProducer
 from kafkapy_wire.api_keys import ApiKey
 from kafkapy_wire.messages.delete_records import DeleteRecordsPartition, DeleteRecordsRequest, DeleteRecordsTopic
 from kafkapy_wire.messages.describe_producers import DescribeProducersRequest, TopicRequest
@@ -152,6 +153,33 @@ def producers_are_described(cluster: ClusterPeer) -> None:
             peer.ask(DescribeProducersRequest(topics=topics), label=f"{role}, partition {index}")
         topics = [TopicRequest(name="roles-nobody", partition_indexes=[0])]
         peer.ask(DescribeProducersRequest(topics=topics), label=f"{role}, no such topic")
+
+
+@cluster_scenario
+def transactions_are_read_from_followers(cluster: ClusterPeer) -> None:
+    """One committed, one aborted, one open: what is stable, and what was aborted, at every replica."""
+    cluster.create_coordinators_topics()
+    cluster.create_topic("roles-stable", [1, 2])
+    leader = cluster.at(1)
+    producer = TransactionalProducer.ready(leader, coordinated_by(1, "stable"), epoch=1)
+    for committed in (True, False):
+        producer = producer.opened("roles-stable", 0).ended(committed=committed)
+    producer.opened("roles-stable", 0)
+    write(leader, "roles-stable", b"plain")
+    cluster.await_high_watermarks("roles-stable")
+    for role, peer in (("leader", leader), ("follower", cluster.at(2)), ("stranger", cluster.at(3))):
+        for isolation_level in (0, 1):
+            for version in (4, 11, 18):
+                for offset in (0, 2, 4, 6):
+                    request = fetch(
+                        peer, version, "roles-stable", partition(offset=offset), isolation_level=isolation_level
+                    )
+                    peer.ask(request, version, f"{role}, isolation {isolation_level}, offset {offset}")
+            latest = list_offsets("roles-stable", -1, isolation_level=isolation_level)
+            peer.ask(latest, label=f"{role}, isolation {isolation_level}")
+        topics = [TopicRequest(name="roles-stable", partition_indexes=[0])]
+        peer.ask(DescribeProducersRequest(topics=topics), label=role)
+    producer.ended(committed=True)
 
 
 @cluster_scenario

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from compat_tests.differential.cluster_peer import ClusterPeer
+from compat_tests.differential.cluster_peer import ClusterPeer, creation, elections
 from compat_tests.differential.peer import Peer
 from compat_tests.differential.registry import cluster_scenario
+from compat_tests.differential.scenarios.administration import update
+from compat_tests.differential.scenarios.cluster_changes import moves
+from compat_tests.differential.scenarios.configs import BROKER, SET, TOPIC, describe, incremental
 from compat_tests.differential.scenarios.metadata import by_name
 from compat_tests.differential.scenarios.produce import batch, produce
 from kafkapy_wire.messages.describe_cluster import DescribeClusterRequest
+from kafkapy_wire.messages.describe_groups import DescribeGroupsRequest
 from kafkapy_wire.messages.describe_log_dirs import DescribableLogDirTopic, DescribeLogDirsRequest
 from kafkapy_wire.messages.describe_quorum import (
     DescribeQuorumRequest,
@@ -19,6 +23,9 @@ from kafkapy_wire.messages.describe_topic_partitions import (
     DescribeTopicPartitionsRequestCursor,
     TopicRequest,
 )
+from kafkapy_wire.messages.find_coordinator import FindCoordinatorRequest
+from kafkapy_wire.messages.list_partition_reassignments import ListPartitionReassignmentsRequest
+from kafkapy_wire.messages.unregister_broker import UnregisterBrokerRequest
 
 QUORUM_NUMBERS = ("high_watermark", "leader_epoch", "log_end_offset", "last_fetch_timestamp")
 
@@ -38,6 +45,33 @@ def clusters_are_described(cluster: ClusterPeer) -> None:
             for endpoint_type in (1, 2, 0):
                 request = DescribeClusterRequest(include_fenced_brokers=fenced, endpoint_type=endpoint_type)
                 peer.ask_versions(request, f"fenced {fenced}, endpoints {endpoint_type}")
+
+
+@cluster_scenario
+def controllers_are_asked(cluster: ClusterPeer) -> None:
+    """What administrators may send to controllers (KIP-919), and what brokers alone answer."""
+    for peer in cluster.controllers:
+        for fenced in (False, True):
+            for endpoint_type in (1, 2, 0):
+                request = DescribeClusterRequest(include_fenced_brokers=fenced, endpoint_type=endpoint_type)
+                peer.ask_versions(request, f"fenced {fenced}, endpoints {endpoint_type}")
+        for label, message in {
+            "topics": by_name("views-controllers"),
+            "creation": creation("views-controllers", [1, 9]),
+            "election": elections("views-controllers", 0),
+            "reassignment": moves("views-controllers", (0, [1])),
+            "listing": ListPartitionReassignmentsRequest(topics=None),
+            "settings": describe(BROKER, "1", "log.cleaner.threads"),
+            "settings of nobody": describe(BROKER, "9", "log.cleaner.threads"),
+            "change": incremental(BROKER, "9", ("log.cleaner.threads", SET, "many")),
+            "change of a topic": incremental(TOPIC, "views-controllers", ("retention.ms", SET, "1")),
+            "unregistering": UnregisterBrokerRequest(broker_id=9),
+            "features": update(("metadata.version", 99, 1)),
+            "groups": DescribeGroupsRequest(groups=["views"]),
+            "coordinator": FindCoordinatorRequest(coordinator_keys=["views"]),
+        }.items():
+            peer.ask(message, label=label)
+        quorum_at(peer, "as it is", 0)
 
 
 @cluster_scenario
