@@ -75,7 +75,7 @@ def test_one_broker_becomes_healthy(example: str, image: str, tmp_path: Path) ->
         def is_healthy() -> bool:
             health = kafka.state()["Health"]
             assert isinstance(health, dict)
-            return health["Status"] == "healthy"
+            return bool(health["Status"] == "healthy")
 
         eventually(is_healthy, "a healthy broker")
         topics = kafka.exec("kafka-topics", "--list", "--bootstrap-server", "kafka:9092")
