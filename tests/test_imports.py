@@ -119,7 +119,7 @@ APART = {
     "client": ("the command line's Kafka client: it speaks to any broker", {"cli", "image", "tools"}),
     "history": ("the checker of histories: sans-IO", {"cli"}),
 }
-PUBLIC = {"kafkapy.testing", "kafkapy.tools", "kafkapy.testing.containers", "kafkapy.releases"}
+PUBLIC = {"kafkapy.testing", "kafkapy.testing.containers", "kafkapy.releases"}
 FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 
 
