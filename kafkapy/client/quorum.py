@@ -176,6 +176,11 @@ def remove_voter(cluster: Cluster, node_id: int, directory_id: Uuid | None) -> U
         if not found:
             ids = ", ".join(str(one.node_id) for one in quorum.voters)
             raise ClientError(f"node {node_id} is no voter: the voters are {ids}")
+        if found[0] == ZERO_UUID:
+            raise ClientError(
+                f"the voters stand in controller.quorum.voters (kraft.version 0), so node {node_id} votes while it is "
+                "named there; `kafka-features upgrade --feature kraft.version=1` moves them into the metadata log"
+            )
         directory_id = found[0]
     request = RemoveRaftVoterRequest(cluster_id=None, voter_id=node_id, voter_directory_id=directory_id)
 

@@ -111,7 +111,9 @@ class Used:
         return "\n".join(lines)
 
     def _opened(self) -> list[Connection]:
-        return [each for each in self.kafka.connections() if each not in self._connected]
+        # One that has asked nothing yet may be a node's.
+        asking = [each for each in self.kafka.connections() if each.client_id is not None]
+        return [each for each in asking if each not in self._connected]
 
     def _held_by(self, client_id: str) -> str:
         held = [

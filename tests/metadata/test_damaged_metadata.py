@@ -218,7 +218,7 @@ TOPIC_ID = random_uuid()
         ([m.UnregisterControllerRecord(controller_id=9)], "a record changes 9, which no record before it has made"),
         (
             [m.TopicRecord(name="x", topic_id=TOPIC_ID), m.PartitionRecord(topic_id=TOPIC_ID, partition_id=3)],
-            "partition 0 of topic x was not made, but later ones were",
+            "partition 0 of topic x was not made, but others were",
         ),
         (
             [
