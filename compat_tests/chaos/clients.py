@@ -19,8 +19,7 @@ from compat_tests.chaos.admin import Administrator, LibrdkafkaAdministrator, Pro
 from compat_tests.chaos.group_programs import MemberProgram, TransformingProgram
 from compat_tests.chaos.programs import JavaConsumer, JavaProducer, KcatProducer, ProducingProgram
 from compat_tests.crash.client_process import ClientProcess
-from compat_tests.crash.clients import Client, IdempotentProducer
-from compat_tests.crash.group_clients import GroupConsumer
+from compat_tests.crash.clients import Client
 from compat_tests.crash.history_file import HistoryFile
 from compat_tests.crash.workload import part_of
 from compat_tests.tools import go_clients
@@ -71,7 +70,8 @@ class Clients:
 
     def idempotent_producers(self) -> set[str]:
         """The names of those that write down what they send in the order in which they send it."""
-        return {each.name for each in self.producers if isinstance(each, IdempotentProducer | ProducingProgram)}
+        programs = {each.name for each in self.producers if isinstance(each, ProducingProgram)}
+        return programs | {each.name for each in self.processes() if each.kind == "idempotent"}
 
     def everybody(self) -> list[Worker]:
         return [*self.administrators, *self.producers, *self.consumers]
@@ -90,17 +90,17 @@ class Clients:
 
     def _add_librdkafka(self) -> None:
         common = (self._bootstrap, self._history, self._seed)
+        partitions = {"partitions": PARTITIONS}
         self.producers += [
-            IdempotentProducer(f"producer-{n}", *common, topic="plain", partitions=PARTITIONS) for n in range(2)
-        ]
-        self.producers += [self._process("transactional", f"tx-{n}", topic="transactional") for n in range(2)]
-        self.consumers += [
-            GroupConsumer(f"member-{n}", *common, group="readers", topics=list(GROUP_TOPICS["readers"]))
+            self._process(kind, f"{name}-{n}", topic=topic, **partitions)
+            for kind, name, topic in (("idempotent", "producer", "plain"), ("transactional", "tx", "transactional"))
             for n in range(2)
         ]
-        self.consumers.append(
-            self._process("transformer", "transformer", group="transformers", source="plain", target="transformed")
-        )
+        self.consumers += [
+            self._process("member", f"member-{n}", group="readers", topics=GROUP_TOPICS["readers"]) for n in range(2)
+        ]
+        transforming = {"group": "transformers", "source": "plain", "target": "transformed"}
+        self.consumers.append(self._process("transformer", "transformer", **transforming, **partitions))
         self.members.update(readers=2, transformers=1)
         self.administrators.append(LibrdkafkaAdministrator("administrator", *common, replicas=REPLICAS))
 
@@ -111,7 +111,6 @@ class Clients:
             name=name,
             bootstrap=self._bootstrap,
             seed=self._seed,
-            partitions=PARTITIONS,
             **arguments,
         )
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 TRANSACTION_TIMEOUT_MS = 30_000
+SEGMENTATION_FAULT = "segmentation fault"
 EXAMPLES = 3
 
 
@@ -43,6 +44,8 @@ OWN_ENDS = (
         r"^(?:unable to commit transaction offsets: )?unable to dial: dial tcp [\d.]+:\d+: "
         r"(?:connect: connection refused|i/o timeout)$",
     ),
+    # Whatever a broker answers, a client must not read where there is nothing.
+    OwnEnd("a segmentation fault of librdkafka", rf"^{SEGMENTATION_FAULT}$"),
     # Seen once in hours. The C code of confluent-kafka 2.16 has raised something that Python does not take for an
     # exception: no answer of a broker may come to that.
     OwnEnd(

@@ -19,9 +19,10 @@ import time
 import traceback
 from pathlib import Path
 
-from compat_tests.crash.clients import Client
+from compat_tests.crash.client_ends import SEGMENTATION_FAULT
+from compat_tests.crash.clients import Client, IdempotentProducer
 from compat_tests.crash.compacted import KeyedTransactions
-from compat_tests.crash.group_clients import Transformer
+from compat_tests.crash.group_clients import GroupConsumer, Transformer
 from compat_tests.crash.history_file import HistoryFile
 from compat_tests.crash.transactions import TransactionalProducer
 from compat_tests.orphans import dying_with_us
@@ -29,7 +30,13 @@ from compat_tests.orphans import dying_with_us
 END_TIMEOUT_SECONDS = 150.0
 STUCK_SECONDS_MAX = 100.0  # longer than all that a step waits for by itself
 STUCK_EXIT_CODE = 99
-KINDS = {"keyed": KeyedTransactions, "transactional": TransactionalProducer, "transformer": Transformer}
+KINDS = {
+    "idempotent": IdempotentProducer,
+    "keyed": KeyedTransactions,
+    "member": GroupConsumer,
+    "transactional": TransactionalProducer,
+    "transformer": Transformer,
+}
 
 
 def main() -> int:
@@ -72,6 +79,7 @@ class ClientProcess(threading.Thread):
         self.stopping = threading.Event()
         self.failure: BaseException | None = None
         self.abort_count = 0
+        self.kind = str(arguments["kind"])
         self._history = history
         self._arguments = arguments
 
@@ -98,10 +106,11 @@ class ClientProcess(threading.Thread):
             process.kill()
             process.communicate()
             raise AssertionError(f"{self.name} does not end") from None
-        if process.returncode in (-signal.SIGABRT, STUCK_EXIT_CODE):
+        if process.returncode in (-signal.SIGABRT, -signal.SIGSEGV, STUCK_EXIT_CODE):
             self.abort_count += 1
+            error = SEGMENTATION_FAULT if process.returncode == -signal.SIGSEGV else errors.strip()[-2000:]
             with HistoryFile(self._history) as history:
-                history.event(self.name, "info", "crash", error=errors.strip()[-2000:])
+                history.event(self.name, "info", "crash", error=error)
             return not self.stopping.is_set()
         if process.returncode:
             raise AssertionError(f"{self.name} ended with {process.returncode}: {errors.strip()[-2000:]}")

@@ -36,7 +36,7 @@ CONNECTION: dict[str, str | int | float | bool] = {
 class Client(threading.Thread, ABC):
     """A thread that works in steps until it is told to stop. What ends it early is in `failure`."""
 
-    def __init__(self, name: str, bootstrap: str, history: HistoryFile, seed: int) -> None:
+    def __init__(self, name: str, bootstrap: str, history: HistoryFile, seed: int | str) -> None:
         super().__init__(name=name, daemon=True)
         self.connection = {"bootstrap.servers": bootstrap, **CONNECTION}
         self.history = history
@@ -102,9 +102,18 @@ class IdempotentProducer(Sending):
     """Numbered records with acks=all, in bursts, to all partitions of a topic."""
 
     def __init__(
-        self, name: str, bootstrap: str, history: HistoryFile, seed: int, *, topic: str, partitions: int
+        self,
+        name: str,
+        bootstrap: str,
+        history: HistoryFile,
+        seed: int,
+        *,
+        topic: str,
+        partitions: int,
+        incarnation: int = 0,
     ) -> None:
         super().__init__(name, bootstrap, history, seed)
+        self.prefix = f"{name}.{incarnation}" if incarnation else name
         self.topic = topic
         self.partitions = partitions
         self.sent_count = 0
@@ -145,7 +154,7 @@ class IdempotentProducer(Sending):
         for _ in range(self.random.randint(1, 10)):
             self.sent_count += 1
             try:
-                self.send(self.topic, self.random.randrange(self.partitions), f"{self.name}-{self.sent_count}")
+                self.send(self.topic, self.random.randrange(self.partitions), f"{self.prefix}-{self.sent_count}")
             except KafkaException as failed:
                 if failed.args[0].code() != KafkaError._FATAL:
                     raise

@@ -116,9 +116,17 @@ class GroupConsumer(Client):
     """A member of a group that commits what it polled, leaves now and then, and resumes where the group committed."""
 
     def __init__(
-        self, name: str, bootstrap: str, history: HistoryFile, seed: int, *, group: str, topics: list[str]
+        self,
+        name: str,
+        bootstrap: str,
+        history: HistoryFile,
+        seed: int,
+        *,
+        group: str,
+        topics: list[str],
+        incarnation: int = 0,
     ) -> None:
-        super().__init__(name, bootstrap, history, seed)
+        super().__init__(name, bootstrap, history, f"{seed}.{incarnation}" if incarnation else seed)
         self.group = group
         self.topics = topics
 

@@ -34,6 +34,7 @@ def test_a_client_that_the_test_made_anew_is_no_news() -> None:
     [
         "python: rdkafka_txnmgr.c:1: function: Assertion `rk->rk_eos.txn_req_cnt > 0' failed.",
         f"%1|1795886436.435|TXNERR|rdkafka\nstuck in `{IN_TRANSACTION}`, 101 s after it wrote its last line",
+        "segmentation fault",
         "_PyErr_SetObject: exception <class 'str'> is not a BaseException subclass",
         "unable to dial: dial tcp 10.0.0.1:9092: connect: connection refused",
         "unable to commit transaction offsets: unable to dial: dial tcp 10.0.0.1:9092: i/o timeout",
