@@ -10,7 +10,9 @@ from compat_tests.cluster.processes import ClusterProcesses
 
 RACKS = {1: "a", 2: "b", 3: "c"}
 SETTINGS = {
-    "replica.lag.time.max.ms": "3000",
+    # A broker is missed late enough that a busy machine is not taken for a dead one.
+    "broker.session.timeout.ms": "4000",
+    "replica.lag.time.max.ms": "4000",
     # Leaders move when a scenario says so, and at no other time.
     "auto.leader.rebalance.enable": "false",
     "replica.selector.class": "org.apache.kafka.common.replica.RackAwareReplicaSelector",

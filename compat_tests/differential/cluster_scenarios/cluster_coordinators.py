@@ -285,6 +285,11 @@ def two_members(peer: Peer, group: str) -> tuple[int, str]:
     member = joining_id(peer, group)
     beside, again = peer.connect(), peer.connect()
     first = beside.post(join(group, member), 9)
+    peer.until(
+        DescribeGroupsRequest(groups=[group]),
+        lambda answer: answer.groups[0].group_state == "PreparingRebalance",
+        f"{group} waits for its leader",
+    )
     second = again.post(join(group, leader), 9)
     answer: Any = beside.receive(ApiKey.JOIN_GROUP, 9, first)
     assert answer.error_code == 0, answer

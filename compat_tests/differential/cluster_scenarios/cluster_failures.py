@@ -234,7 +234,7 @@ def one_broker_is_killed_and_another_stopped(cluster: ClusterPeer) -> None:
     kept = coordinated_by(1, "kept")
     member, _ = stable(cluster.at(1), kept, session_ms=300_000)
     cluster.at(1).normaliser.name_text(member, "<the member>")
-    producer = TransactionalProducer.ready(cluster.at(1), coordinated_by(1, "kept"), epoch=1)
+    producer = TransactionalProducer.ready(cluster.at(1), coordinated_by(1, "kept"), epoch=1, timeout_ms=900_000)
     producer.opened(names[0], 1)
 
     # Killed: nobody is told. Clients find their connections closed, then a new leader.
@@ -242,7 +242,7 @@ def one_broker_is_killed_and_another_stopped(cluster: ClusterPeer) -> None:
     with_members = coordinated_by(3, "goes-on")
     survivor, generation = stable(old, with_members, session_ms=300_000)
     old.normaliser.name_text(survivor, "<the survivor>")
-    orphan = TransactionalProducer.ready(old, coordinated_by(3, "orphan"), epoch=1)
+    orphan = TransactionalProducer.ready(old, coordinated_by(3, "orphan"), epoch=1, timeout_ms=900_000)
     cluster.at(1).quietly(orphan.produce(13, names[0], partition=1), 13)
     stable(old, group)
     posted = [

@@ -102,6 +102,7 @@ def a_producer_goes_on_at_the_next_leader(cluster: ClusterPeer) -> None:
     cluster.create_topic("move-idempotent", [1, 2])
     request = InitProducerIdRequest(transactional_id=None, transaction_timeout_ms=1_000)
     given = cluster.at(3).until(request, lambda answer: answer.error_code == 0, "a block of producer ids")
+    cluster.at(3).note("the producer", cluster.normaliser.plain(given, 5))
     producer_id = given.producer_id
 
     def send(node_id: int, sequence: int, label: str, *, epoch: int = 0, other: int = 0) -> None:
