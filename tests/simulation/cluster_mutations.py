@@ -249,12 +249,12 @@ def _shutdowns_are_clean() -> Any:
 
 
 def _publishes_what_is_not_committed() -> Any:
-    original = MetadataLoader.commit
+    original = MetadataLoader.load
 
-    def commit(loader: MetadataLoader, high_watermark: int) -> None:
-        original(loader, loader._log.log_end_offset if not loader._decided else high_watermark)
+    def load(loader: MetadataLoader, high_watermark: int, *piece_bytes: int) -> Iterator[None]:
+        return original(loader, loader._log.log_end_offset if not loader._decided else high_watermark, *piece_bytes)
 
-    return patch.object(MetadataLoader, "commit", commit)
+    return patch.object(MetadataLoader, "load", load)
 
 
 def _keeps_what_it_decided() -> Any:
@@ -269,11 +269,11 @@ def _does_not_sync_at_the_start() -> Any:
     original = MetadataLog.start
 
     def start(log: MetadataLog) -> None:
-        log._fsync = False
+        log._fsync = log._sync._fsync = False
         try:
             original(log)
         finally:
-            log._fsync = True
+            log._fsync = log._sync._fsync = True
 
     return patch.object(MetadataLog, "start", start)
 
@@ -313,12 +313,13 @@ CLUSTER_MUTATIONS: dict[str, Plant] = {
 
 FIRST_SEED: dict[str, int] = {
     "a replica joins the ISR too early": 1,
-    "the high watermark does not wait for who is about to join": 4,
+    "the high watermark does not wait for who is about to join": 19,
     "a stale AlterPartition is accepted": 23,
-    "a replica that is not eligible is elected": 3,
-    "a fenced broker stays in sync": 13,
-    "an unclean shutdown is taken for a clean one": 29,
-    "metadata is published before it is committed": 6,
+    "a replica that is not eligible is elected": 4,
+    "a fenced broker stays in sync": 18,
+    "an unclean shutdown is taken for a clean one": 69,
+    "metadata is published before it is committed": 10,
+    "a deposed controller keeps what it has decided": 1,
     "the controller answers before the commit": 1,
     "a deposed controller goes on": 1,
     "metadata of a killed process counts as synced": 1,

@@ -12,7 +12,7 @@ from tests.simulation.environment import Violation
 
 # The long form: python -m tests.simulation --cluster --seeds 10000, and --mutations 100
 SEEDS = int(os.environ.get("KAFKAPY_CLUSTER_SIMULATION_SEEDS", "6"))
-SEEDS_UNTIL_FOUND = 60
+SEEDS_UNTIL_FOUND = 80
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))
