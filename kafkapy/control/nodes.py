@@ -11,6 +11,7 @@ import trio
 
 from kafkapy.apis import API_MODULES
 from kafkapy.apis.served import Api, answer_of
+from kafkapy.bugs import Bugs
 from kafkapy.context import Client, NodeContext, RequestContext
 from kafkapy_wire.api_keys import ApiKey
 from kafkapy_wire.errors import KafkaError, error_code
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from kafkapy.node import Node
     from kafkapy.partitions.partition import Partition
     from kafkapy.recording import Recording
-    from kafkapy_controller.image import MetadataImage, TopicImage
+    from kafkapy_controller.image import MetadataImage, PartitionImage, TopicImage
     from kafkapy_wire.message import Message
 
 R = TypeVar("R", bound="Message")
@@ -48,6 +49,8 @@ class ControlledNodes:
         self.faults = faults
         self.recording = recording
         self.snapshots = snapshots
+        self.bugs = Bugs()
+        """Mistakes that operations have met."""
         self.settings_at_start = dict(self.image.configs)
         """Those that are kept in the metadata: `reset` goes back to them."""
         self._apis: dict[ApiKey, Api] = {}
@@ -112,12 +115,16 @@ class ControlledNodes:
             raise LookupError(f"there is no topic {name!r}")
         return found
 
-    def leader(self, topic: str, index: int) -> Partition:
-        """A partition where it is led. Raises KafkaError: it has no leader now, or that one does not know yet."""
+    def check_partition(self, topic: str, index: int) -> PartitionImage:
+        """Raises LookupError: there is no such topic or partition."""
         partitions = self.topic(topic).partitions
         if not 0 <= index < len(partitions):
             raise LookupError(f"topic {topic!r} has the partitions 0 to {len(partitions) - 1}, and no {index}")
-        leader_id = partitions[index].leader
+        return partitions[index]
+
+    def leader(self, topic: str, index: int) -> Partition:
+        """A partition where it is led. Raises KafkaError: it has no leader now, or that one does not know yet."""
+        leader_id = self.check_partition(topic, index).leader
         if leader_id not in self.cluster.running:
             raise LookupError(f"partition {topic}-{index} has no leader that runs")
         return self.broker(leader_id).broker.partitions.leader(topic, index)

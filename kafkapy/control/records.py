@@ -45,10 +45,14 @@ NOT_STORED_YET = (
 async def produce(nodes: ControlledNodes, topic: str, records: Sequence[NewRecord]) -> list[Stored]:
     """Store records and return where, in their order. A topic that does not exist is made.
 
-    Records without partition and key go round the partitions, beginning with 0. Raises KafkaError.
+    Records without partition and key go round the partitions, beginning with 0. Raises LookupError: a record names a
+    partition that is not there, and none is stored; KafkaError.
     """
     await ensure_topic(nodes, topic)
     image = nodes.topic(topic)
+    for record in records:
+        if record.partition is not None:
+            nodes.check_partition(topic, record.partition)
     by_partition: dict[int, list[int]] = {}
     for number, record in enumerate(records):
         by_partition.setdefault(_partition_of(record, number, len(image.partitions)), []).append(number)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import trio
 
-from kafkapy.bugs import Bugs
 from kafkapy.cluster import Cluster, members_of
 from kafkapy.control.clocks import NodeClocks
 from kafkapy.control.nodes import ControlledNodes
@@ -38,7 +37,6 @@ class Server:
     def __init__(self, options: Options) -> None:
         self._options = options
         self.log = LogCapture(options.log_level)
-        self._bugs = Bugs()
         self._token: trio.lowlevel.TrioToken | None = None
         self._nursery: trio.Nursery | None = None
         self._nodes: ControlledNodes | None = None
@@ -100,7 +98,7 @@ class Server:
         from kafkapy.control.http.serve import ControlApi
 
         api = ControlApi("127.0.0.1", 0, None)
-        await nursery.start(api.serve, nodes, self._bugs)
+        await nursery.start(api.serve, nodes)
         return api.url
 
     async def _create_topics(self, nodes: ControlledNodes) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import trio
 from starlette.applications import Starlette
-from starlette.responses import JSONResponse, StreamingResponse
+from starlette.requests import ClientDisconnect
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from kafkapy.control.http.arguments import InvalidArgument, read_arguments, read_texts
+from kafkapy.control.http.arguments import InvalidArgument, read_arguments, read_json, read_texts
 from kafkapy.control.http.as_json import as_json
 from kafkapy.control.http.events import events_of
 from kafkapy.control.http.openapi import description
@@ -25,18 +29,18 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from starlette.requests import Request
-    from starlette.responses import Response
+    from starlette.types import Send
 
-    from kafkapy.bugs import Bugs
     from kafkapy.control.http.guard import Guard
     from kafkapy.control.nodes import ControlledNodes
 
 BODY_BYTES_MAX = 64 * 1024 * 1024
+LENGTH_DIGITS_MAX = len(str(BODY_BYTES_MAX))
 
 
-def make_app(nodes: ControlledNodes, guard: Guard, bugs: Bugs) -> Starlette:
+def make_app(nodes: ControlledNodes, guard: Guard) -> Starlette:
     """The application that serves the operations on these nodes."""
-    door = _Door(nodes, guard, bugs)
+    door = _Door(nodes, guard)
     return Starlette(
         routes=[
             Route("/live", door.live),
@@ -48,11 +52,25 @@ def make_app(nodes: ControlledNodes, guard: Guard, bugs: Bugs) -> Starlette:
     )
 
 
+class BodyTooLong(ValueError):
+    def __str__(self) -> str:
+        return f"the body is longer than {BODY_BYTES_MAX} bytes"
+
+
+class _Stream(StreamingResponse):
+    """Ends its source with itself, not when the collector finds it."""
+
+    async def stream_response(self, send: Send) -> None:
+        source = self.body_iterator
+        assert isinstance(source, AsyncGenerator)
+        async with aclosing(source):
+            await super().stream_response(send)
+
+
 class _Door:
-    def __init__(self, nodes: ControlledNodes, guard: Guard, bugs: Bugs) -> None:
+    def __init__(self, nodes: ControlledNodes, guard: Guard) -> None:
         self._nodes = nodes
         self._guard = guard
-        self._bugs = bugs
 
     def guarded(self, endpoint: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
         async def pass_or_refuse(request: Request) -> Response:
@@ -72,24 +90,32 @@ class _Door:
         return JSONResponse(description())
 
     async def events(self, _request: Request) -> Response:
-        return StreamingResponse(events_of(self._nodes), media_type="text/event-stream")
+        return _Stream(events_of(self._nodes), media_type="text/event-stream")
 
     async def operate(self, request: Request) -> Response:
         name = request.path_params["operation"]
         if name not in OPERATIONS:
-            return _error(404, "UnknownOperation", f"there is no operation {name!r}{did_you_mean(name, OPERATIONS)}")
+            return _error(
+                404, "UnknownOperation", f"there is no operation {name!r:.100}{did_you_mean(name, OPERATIONS)}"
+            )
         signature = signature_of(name)
-        if request.method == "GET" and not signature.only_looks:
+        if request.method != "POST" and not signature.only_looks:  # HEAD comes with GET
             return _error(405, "ChangesState", f"{name!r} changes something: ask for it by POST", allow="POST")
         try:
             positional, named = read_arguments(signature, await _given(request, signature))
-            result = await perform(self._nodes, name, tuple(positional), named)
+            asked = partial(perform, self._nodes, name, tuple(positional), named)
+            # What has begun to change something is carried through, whoever listens; a wait is for its asker alone.
+            result = await (_while_asked(request, asked) if signature.only_looks else asked())
             return JSONResponse(as_json(result))
         except Exception as error:
-            return self._refused(name, error)
+            if isinstance(reason := _only(error), ClientDisconnect):
+                return Response()  # to nobody
+            return self._refused(name, reason)
 
     def _refused(self, name: str, error: Exception) -> Response:
         match error:
+            case BodyTooLong():
+                return _error(413, "BodyTooLong", str(error), field="body")
             case InvalidArgument() | InvalidRule() | InvalidFilter():
                 found = {"field": error.field, "reason": error.reason, "nearest": error.nearest}
                 return _error(400, type(error).__name__, str(error), **found)
@@ -97,27 +123,52 @@ class _Door:
                 return _error(504, "NotYet", str(error))
             case KafkaError():
                 return _error(409, error.code.name, str(error), code=int(error.code))
-            case LookupError():
+            case LookupError() if not isinstance(error, KeyError | IndexError):  # those are nobody's answer
                 return _error(404, "NotFound", str(error.args[0]) if error.args else str(error))
             case ValueError() | RuntimeError():
                 return _error(400, type(error).__name__, str(error))
-        self._bugs.report(f"in the control operation {name}", error)
+        self._nodes.bugs.report(f"in the control operation {name}", error)
         return _error(500, "Bug", f"{type(error).__name__}: {error}: this is a mistake of kafkapy's")
+
+
+async def _while_asked(request: Request, asked: Callable[[], Awaitable[object]]) -> object:
+    """What is asked for, unless the asker leaves before it comes. Raises ClientDisconnect; what `asked` raises."""
+    async with trio.open_nursery(strict_exception_groups=True) as nursery:
+
+        async def leave() -> None:
+            while (await request.receive())["type"] != "http.disconnect":
+                pass
+            raise ClientDisconnect
+
+        nursery.start_soon(leave)
+        found = await asked()
+        nursery.cancel_scope.cancel()
+    return found
+
+
+def _only(error: Exception) -> Exception:
+    """The error itself where a nursery has wrapped it; of several the first."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 async def _given(request: Request, signature: Any) -> object:
     """Raises InvalidArgument."""
-    if request.method == "GET":
+    if request.method != "POST":
         return read_texts(signature, request.query_params.multi_items())
+    length = request.headers.get("content-length", "")
+    if length.isdecimal() and (len(length) > LENGTH_DIGITS_MAX or int(length) > BODY_BYTES_MAX):
+        raise BodyTooLong
     body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > BODY_BYTES_MAX:
-            raise InvalidArgument("body", f"it is longer than {BODY_BYTES_MAX} bytes")
-    try:
-        return json.loads(body) if body else {}
-    except (ValueError, RecursionError) as error:
-        raise InvalidArgument("body", f"that is not JSON: {error}") from None
+    stream = request.stream()
+    assert isinstance(stream, AsyncGenerator)
+    async with aclosing(stream):
+        async for part in stream:
+            body += part
+            if len(body) > BODY_BYTES_MAX:
+                raise BodyTooLong
+    return read_json(body) if body else {}
 
 
 def _error(status: int, kind: str, message: str, *, allow: str | None = None, **more: object) -> Response:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import re
 import types
 from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from difflib import get_close_matches
+from math import isfinite
+from reprlib import Repr
 from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from kafkapy.control import values
@@ -17,6 +21,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from kafkapy.control.http.signatures import Signature
+
+
+FIELD_SHOWN_MAX = 200
+DEPTH_MAX = 32
+"""How deep lists and objects may lie in one another where their form is free, as in rules of faults."""
+INDEX_MAX = 2**31 - 1
+INDEX_DIGITS_MAX = len(str(INDEX_MAX))
+WHOLE_NUMBERS = range(-(2**63), 2**63)
+_ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_brief = Repr()
+_brief.maxstring = _brief.maxother = _brief.maxlong = 100
 
 
 class InvalidArgument(ValueError):
@@ -30,6 +46,34 @@ class InvalidArgument(ValueError):
 
     def __str__(self) -> str:
         return f"{self.field}: {self.reason}" + ("" if self.nearest is None else f" (did you mean {self.nearest!r}?)")
+
+
+def shown(value: object) -> str:
+    """A value as an error names it: of bounded size and depth."""
+    return _brief.repr(value)
+
+
+def read_json(body: bytes | bytearray) -> object:
+    """Raises InvalidArgument: it is no JSON, or holds what no text and no number of ours can be."""
+    try:
+        text = body.decode()
+        found = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
+        if _ESCAPED_SURROGATE.search(text) and _SURROGATE.search(json.dumps(found, ensure_ascii=False)):
+            raise ValueError("half of a surrogate pair is no character")
+        return found
+    except (ValueError, RecursionError) as error:
+        raise InvalidArgument("body", f"that is not JSON: {error}") from None
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not isfinite(number):
+        raise ValueError(f"{text:.100} is too large")
+    return number
 
 
 def read_arguments(signature: Signature, given: object) -> tuple[list[Any], dict[str, Any]]:
@@ -46,6 +90,8 @@ def read_arguments(signature: Signature, given: object) -> tuple[list[Any], dict
             positional = _read(list[argument.kind], given.get(name, []), name)  # type: ignore[name-defined]
         elif given.get(name) is not None:
             named[name] = _read(argument.kind, given[name], name)
+            if name == "timeout" and named[name] < 0:
+                raise InvalidArgument(name, "it is negative")
         elif argument.default is REQUIRED:
             raise InvalidArgument(name, f"{signature.name!r} needs it")
     return positional, named
@@ -95,12 +141,15 @@ def _read(kind: Any, value: Any, field: str) -> Any:
 
 def _read_plain(kind: Any, value: Any, field: str) -> Any:
     if kind in (Any, object):
+        _check_depth(value, field)
         return value
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+    if kind is float and isinstance(value, int) and not isinstance(value, bool) and value in WHOLE_NUMBERS:
         return float(value)
     if not isinstance(value, kind) or (kind is not bool and isinstance(value, bool)):
         words = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
-        raise InvalidArgument(field, f"{words[kind]} is expected, not {value!r:.100}")
+        raise InvalidArgument(field, f"{words[kind]} is expected, not {shown(value)}")
+    if kind is int and value not in WHOLE_NUMBERS:
+        raise InvalidArgument(field, f"{shown(value)} is not a number of 64 bits")
     return value
 
 
@@ -124,7 +173,7 @@ def _read_mapping(kind: Any, value: Any, field: str) -> Any:
             raise InvalidArgument(f"{field}.{topic}", 'an object by partition is expected, such as {"0": 5}')
         for index, each in within.items():
             where = f"{field}.{topic}.{index}"
-            found[topic, _number(index, where)] = _read(value_kind, each, where)
+            found[topic, _index(index, where)] = _read(value_kind, each, where)
     return found
 
 
@@ -153,15 +202,37 @@ def _read_bytes(value: Any, field: str) -> bytes:
     raise InvalidArgument(field, 'a text or {"base64": ...} is expected')
 
 
+def _index(text: str, field: str) -> int:
+    """The number of a partition, which JSON has as the name of a field."""
+    if not (text.isascii() and text.isdecimal() and len(text) <= INDEX_DIGITS_MAX and int(text) <= INDEX_MAX):
+        raise InvalidArgument(field, f"{shown(text)} is no number of a partition")
+    return int(text)
+
+
 def _number(text: str, field: str) -> int | float:
     try:
         return int(text)
     except ValueError:
         pass
     try:
-        return float(text)
+        return _finite(text)
     except ValueError:
-        raise InvalidArgument(field, f"a number is expected, not {text!r:.100}") from None
+        raise InvalidArgument(field, f"a number is expected, not {shown(text)}") from None
+
+
+def _check_depth(value: object, field: str) -> None:
+    """Raises InvalidArgument: it is deeper than anything that is meant."""
+    layer = [value]
+    for _ in range(DEPTH_MAX):
+        layer = [
+            each
+            for container in layer
+            if isinstance(container, list | dict)
+            for each in (container.values() if isinstance(container, dict) else container)
+        ]
+        if not layer:
+            return
+    raise InvalidArgument(field, f"lists and objects lie more than {DEPTH_MAX} deep in one another")
 
 
 def _without_none(kind: Any) -> Any:
@@ -172,4 +243,4 @@ def _without_none(kind: Any) -> Any:
 
 def _unknown(field: str, reason: str, known: Iterable[str], name: str | None = None) -> InvalidArgument:
     near = get_close_matches(name or field, list(known), n=1)
-    return InvalidArgument(field, reason, near[0] if near else None)
+    return InvalidArgument(field[:FIELD_SHOWN_MAX], reason, near[0] if near else None)

@@ -6,6 +6,7 @@ A browser sends the name that the page was loaded by as Host: a page that points
 
 from __future__ import annotations
 
+import re
 from hmac import compare_digest
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+_HOST = re.compile(r"^(?:\[([^]]*)\]|([^:]*))(?::[0-9]*)?$", re.ASCII)
+"""A name or an address, with or without a port."""
 LOCAL_NAMES = ("localhost", "host.docker.internal")
 
 
@@ -27,17 +30,17 @@ class Guard:
         API listens.
         """
         self._token = token
-        self._names = {*LOCAL_NAMES, host}
+        self._names = {*LOCAL_NAMES, host.lower()}
 
     def refusal(self, request: Request) -> Response | None:
         """The answer to a request that must not pass."""
-        name = request.headers.get("host", "").rpartition(":")[0] or request.headers.get("host", "")
         if self._token is not None:
             scheme, _, token = request.headers.get("authorization", "").partition(" ")
             if scheme.lower() == "bearer" and compare_digest(token.strip().encode(), self._token.encode()):
                 return None
             return _refusal(401, "NotAuthorized", "send the token of this API: Authorization: Bearer TOKEN")
-        if not self._is_known(name.strip("[]")):
+        name = _HOST.sub(r"\1\2", request.headers.get("host", "")).lower()
+        if not self._is_known(name):
             return _refusal(
                 403, "UnknownHost", f"this API does not listen as {name!r:.100}: use localhost or its address"
             )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import socket
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
@@ -12,7 +14,6 @@ import trio
 from kafkapy.errors import StartupError
 
 if TYPE_CHECKING:
-    from kafkapy.bugs import Bugs
     from kafkapy.control.nodes import ControlledNodes
 
 logger = logging.getLogger("kafkapy.control")
@@ -54,7 +55,6 @@ class ControlApi:
     async def serve(
         self,
         nodes: ControlledNodes,
-        bugs: Bugs,
         *,
         task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
     ) -> None:
@@ -74,15 +74,31 @@ class ControlApi:
                 await nursery.start(
                     partial(
                         serve,
-                        cast("Any", make_app(nodes, self._guard, bugs)),
+                        cast("Any", make_app(nodes, self._guard)),
                         config,
                         shutdown_trigger=trio.sleep_forever,
                     )
                 )
+                nursery.start_soon(self._hang_up_at_the_end)
                 logger.info("the control API is at %s", self.url)
                 task_status.started()
         finally:
             self._socket.close()
+
+    async def _hang_up_at_the_end(self) -> None:
+        """Break connections, so that no answer to somebody who does not read keeps the API from stopping.
+
+        hypercorn shields what it sends, and tells nobody which connections it has: they are those of this process that
+        have the listener's address.
+        """
+        try:
+            await trio.sleep_forever()
+        finally:
+            address = self._socket.getsockname()
+            for name in os.listdir("/dev/fd"):
+                with suppress(OSError), socket.socket(fileno=os.dup(int(name))) as connection:
+                    if connection.getsockname() == address:
+                        connection.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """If it was not served."""
