@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import gc
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kafkapy.cli.control_at_start import add_control_argument, control_from_start
 from kafkapy.cli.fault_file import add_faults_argument, faults_from_start, say_what_never_fired
+from kafkapy.cli.ready import control_line
 from kafkapy.cli.start import add_release_arguments, caps, port_number, raise_open_files_limit, with_one_line_for_errors
 from kafkapy.client.streams import discard_output
 
@@ -59,6 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_release_arguments(start)
     add_faults_argument(start)
+    add_control_argument(start)
     where = start.add_mutually_exclusive_group()
     where.add_argument(
         "--data-dir",
@@ -129,6 +133,9 @@ def _serve(arguments: argparse.Namespace, directory: Path, signals: StopSignals,
 
     given = collect_settings(overrides=arguments.override)
     faults = faults_from_start(arguments)
+    control = control_from_start(arguments, faults)
+    if control is not None:
+        faults = control.faults
     cluster = Cluster(
         directory,
         members_of(arguments.nodes, arguments.controllers, arguments.racks),
@@ -142,6 +149,7 @@ def _serve(arguments: argparse.Namespace, directory: Path, signals: StopSignals,
         as_kafka=given.as_kafka if arguments.as_kafka is None else arguments.as_kafka,
         cap_apis=caps(arguments.cap_api),
         faults=faults,
+        new_clock=None if control is None else control.clocks.new,
     )
 
     async def main() -> None:
@@ -155,8 +163,11 @@ def _serve(arguments: argparse.Namespace, directory: Path, signals: StopSignals,
                 async with cluster.started():
                     gc.freeze()
                     watchdog.is_serving = True
-                    _say(cluster)
-                    await stop.wait()
+                    async with AsyncExitStack() as served:
+                        if control is not None:
+                            await served.enter_async_context(control.serving(cluster, directory / "snapshots"))
+                        _say(cluster, None if control is None else control.url)
+                        await stop.wait()
                     say_what_never_fired(faults)
         finally:
             signals.ignore()
@@ -175,7 +186,7 @@ async def _stop_forming(stop: trio.Event, watchdog: Watchdog, starting: trio.Can
         starting.cancel()
 
 
-def _say(cluster: Cluster) -> None:
+def _say(cluster: Cluster, control_url: str | None) -> None:
     """On standard output: the line that clients need, and a line for each node."""
     lines = [f"bootstrap: {cluster.bootstrap_servers}"]
     for member in cluster.members:
@@ -184,6 +195,8 @@ def _say(cluster: Cluster) -> None:
         rack = "" if member.rack is None else f" in rack {member.rack}"
         kept = f", data in {node.data_directory}" if node.kept else ""
         lines.append(f"node {member.node_id} ({member.roles}){rack}: {listeners}{kept}")
+    if control_url is not None:
+        lines.append(control_line(control_url))
     try:
         print("\n".join(lines), flush=True)
     except OSError:

@@ -24,9 +24,17 @@ if TYPE_CHECKING:
 class Announcement:
     """What is said once clients can connect, and to whom."""
 
-    def __init__(self, *, as_json: bool = False, ready_file: str | None = None, kafka_log_lines: bool = False) -> None:
-        """Raises StartupError: the file cannot be made."""
+    def __init__(
+        self,
+        *,
+        as_json: bool = False,
+        ready_file: str | None = None,
+        kafka_log_lines: bool = False,
+        control_url: str | None = None,
+    ) -> None:
+        """`control_url`: where the control API is, if it is served. Raises StartupError: the file cannot be made."""
         self._as_json = as_json
+        self._control_url = control_url
         self._kafka_log_lines = kafka_log_lines
         self._file: _ReadyFile | None = None
         if ready_file is not None:
@@ -46,7 +54,7 @@ class Announcement:
             yield
             return
         try:
-            self._file.write(ready_line(node, address))
+            self._file.write(ready_line(node, address, self._control_url))
         except OSError as error:
             raise StartupError(f"cannot write the ready file ({error.strerror})") from error
         try:
@@ -57,7 +65,12 @@ class Announcement:
     def say(self, node: Node, address: str | None) -> None:
         """On standard output. Nobody needs to be there to read it."""
         try:
-            print(ready_line(node, address) if self._as_json else _two_lines(node, address), flush=True)
+            if self._as_json:
+                print(ready_line(node, address, self._control_url), flush=True)
+            else:
+                print(_two_lines(node, address), flush=True)
+                if self._control_url is not None:
+                    print(control_line(self._control_url), flush=True)
             if self._kafka_log_lines:
                 from kafkapy.cli.kafka_log_lines import log_lines
 
@@ -66,7 +79,11 @@ class Announcement:
             discard_output()
 
 
-def ready_line(node: Node, address: str | None) -> str:
+def control_line(url: str) -> str:
+    return f"control API at {url}"
+
+
+def ready_line(node: Node, address: str | None, control_url: str | None = None) -> str:
     """A JSON object: what a script needs to use the broker, and to stop it."""
     import json
 
@@ -81,6 +98,8 @@ def ready_line(node: Node, address: str | None) -> str:
         "ephemeral": not node.kept,
         "pid": os.getpid(),
     }
+    if control_url is not None:
+        document["control_url"] = control_url
     return json.dumps(document, ensure_ascii=False)
 
 

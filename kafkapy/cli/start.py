@@ -6,11 +6,12 @@ import gc
 import logging
 import resource
 import sys
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING
 
+from kafkapy.cli.control_at_start import add_control_argument, control_from_start
 from kafkapy.cli.fault_file import add_faults_argument, faults_from_start, say_what_never_fired
 from kafkapy.cli.parent import Parent
 from kafkapy.cli.ready import Announcement
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     import trio
 
+    from kafkapy.cli.control_at_start import ControlAtStart
     from kafkapy.cli.stop_signals import StopSignals
     from kafkapy.cli.watchdog import Watchdog
     from kafkapy.faults import FaultEngine
@@ -84,6 +86,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_release_arguments(parser)
     add_faults_argument(parser)
+    add_control_argument(parser)
     parser.add_argument(
         "--exit-with-parent",
         action="store_true",
@@ -190,19 +193,28 @@ def _run(arguments: argparse.Namespace) -> int:
         watchdog.start()
         settings = _settings(arguments)
         faults = faults_from_start(arguments)
+        control = control_from_start(arguments, faults)
+        if control is not None:
+            from kafkapy.control.cluster import check_alone
+
+            check_alone(settings)
+            faults = control.faults
         raise_open_files_limit()
         announcement = Announcement(
-            as_json=arguments.json, ready_file=arguments.ready_file, kafka_log_lines=arguments.kafka_log_lines
+            as_json=arguments.json,
+            ready_file=arguments.ready_file,
+            kafka_log_lines=arguments.kafka_log_lines,
+            control_url=None if control is None else control.url,
         )
         if not arguments.ephemeral:
-            _serve(settings, data_directory(settings), signals, watchdog, announcement, parent, faults)
+            _serve(settings, data_directory(settings), signals, watchdog, announcement, parent, faults, control)
             return 0
         from kafkapy.ephemeral import EphemeralDirectory
 
         ephemeral = EphemeralDirectory()
         watchdog.last_act = ephemeral.remove
         with ephemeral as directory:
-            _serve(settings, directory, signals, watchdog, announcement, parent, faults, ephemeral=True)
+            _serve(settings, directory, signals, watchdog, announcement, parent, faults, control, ephemeral=True)
     return 0
 
 
@@ -239,6 +251,7 @@ def _serve(
     announcement: Announcement,
     parent: Parent | None = None,
     faults: FaultEngine | None = None,
+    control: ControlAtStart | None = None,
     *,
     ephemeral: bool = False,
 ) -> None:
@@ -263,6 +276,7 @@ def _serve(
         as_kafka=given.as_kafka,
         cap_apis=given.cap_apis,
         faults=faults,
+        clock=None if control is None else control.clocks.new(),
     )
     node.on_closing = watchdog.rest
     progress = RecoveryProgress(sys.stderr, monotonic)
@@ -289,7 +303,11 @@ def _serve(
                     gc.freeze()
                     watchdog.is_serving = True
                     address = await resolving_address(node.settings.now.advertised_listeners)
-                    with announcement.made(node, address):
+                    async with AsyncExitStack() as served:
+                        if control is not None:
+                            snapshots = data_directory.with_name(f"{data_directory.name}-snapshots")
+                            await served.enter_async_context(control.serving_one(node, snapshots))
+                        served.enter_context(announcement.made(node, address))
                         if ephemeral:
                             Thread(target=_remove_abandoned, daemon=True).start()
                         await stop.wait()

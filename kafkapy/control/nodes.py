@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from kafkapy.cluster import Cluster
     from kafkapy.control.clocks import NodeClocks
+    from kafkapy.control.cluster import ControlledCluster
     from kafkapy.faults import FaultEngine
     from kafkapy.node import Node
     from kafkapy.partitions.partition import Partition
@@ -41,7 +41,7 @@ class ControlledNodes:
     """The nodes of one cluster, which may be one node, and their clocks."""
 
     def __init__(
-        self, cluster: Cluster, clocks: NodeClocks, faults: FaultEngine, recording: Recording, snapshots: Path
+        self, cluster: ControlledCluster, clocks: NodeClocks, faults: FaultEngine, recording: Recording, snapshots: Path
     ) -> None:
         """`snapshots`: the directory that keeps them. `faults` is the engine that all the nodes have."""
         self.cluster = cluster

@@ -1,0 +1,93 @@
+"""The cluster that operations work on: all nodes of `kafkapy.cluster.Cluster`, or one node that is a process."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from kafkapy.cluster import Member
+from kafkapy.errors import StartupError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+    from pathlib import Path
+
+    from kafkapy.errors import ShutdownError
+    from kafkapy.node import Node
+    from kafkapy.settings import Settings
+
+
+class ControlledCluster(Protocol):
+    """What `ControlledNodes` needs; see `kafkapy.cluster.Cluster`."""
+
+    nodes: dict[int, Node]
+    failures: dict[int, ShutdownError]
+
+    @property
+    def members(self) -> Sequence[Member]: ...
+    @property
+    def running(self) -> Collection[int]: ...
+    def addresses(self, node_id: int) -> list[tuple[str, int]]: ...
+    def broker_address(self, node_id: int) -> str | None: ...
+    def directory_of(self, node_id: int) -> Path: ...
+    async def start(self, node_id: int) -> Node: ...
+    async def stop(self, node_id: int | None = None) -> None: ...
+    async def kill(self, node_id: int) -> None: ...
+
+
+class IsThisProcess(RuntimeError):
+    """A node cannot be stopped by what runs inside of it."""
+
+
+def check_alone(settings: Settings) -> None:
+    """Raises StartupError: the node's cluster has others, which this process cannot ask."""
+    quorum = settings.quorum
+    if not (quorum.is_broker and quorum.is_controller) or quorum.has_other_voters:
+        raise StartupError(
+            "the control API of `kafkapy start` is for a node that is alone, broker and controller: use "
+            "`kafkapy cluster --nodes N --control PORT` for a cluster"
+        )
+
+
+class OneNode:
+    """A node that is a process of its own, and runs as long as that does."""
+
+    def __init__(self, node: Node) -> None:
+        self.nodes = {node.node_id: node}
+        self.failures: dict[int, ShutdownError] = {}
+        self._node = node
+
+    @property
+    def members(self) -> Sequence[Member]:
+        settings = self._node.settings.now
+        quorum = settings.quorum
+        roles = [*(["broker"] if quorum.is_broker else []), *(["controller"] if quorum.is_controller else [])]
+        return (Member(self._node.node_id, ",".join(roles), settings.node.broker_rack),)
+
+    @property
+    def running(self) -> Collection[int]:
+        return self.nodes.keys()
+
+    def addresses(self, node_id: int) -> list[tuple[str, int]]:
+        return [(each.host, each.port) for each in self.nodes[node_id].settings.now.listeners]
+
+    def broker_address(self, node_id: int) -> str | None:
+        return self.nodes[node_id].bootstrap_address
+
+    def directory_of(self, node_id: int) -> Path:
+        return self.nodes[node_id].data_directory
+
+    async def start(self, node_id: int) -> Node:
+        raise self._refused(node_id)
+
+    async def stop(self, node_id: int | None = None) -> None:
+        raise self._refused(node_id)
+
+    async def kill(self, node_id: int) -> None:
+        raise self._refused(node_id)
+
+    def _refused(self, node_id: int | None) -> IsThisProcess:
+        node_id = self._node.node_id if node_id is None else node_id
+        return IsThisProcess(
+            f"node {node_id} is the process that serves this API, so that it cannot be started, stopped or killed "
+            "here: signal the process, or use `kafkapy cluster --control`"
+        )
