@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "groups": ("kafkapy.cli.groups", "list and describe consumer groups, move their offsets"),
     "configs": ("kafkapy.cli.configs", "show and change settings of topics, brokers and groups"),
     "cluster": ("kafkapy.cli.cluster", "start a cluster; show one that runs, move replicas, elect leaders"),
+    "control": ("kafkapy.cli.control", "ask a running node or cluster for what tests need: faults, time, records"),
     "log": ("kafkapy.cli.log", "print what Kafka's files on the disk hold"),
     "check": ("kafkapy.cli.check", "look for anomalies in a history of client operations"),
     "replay": ("kafkapy.cli.replay", "send a recorded session again, and show the first difference"),
@@ -93,6 +94,7 @@ def command_parser(name: str) -> CommandParser:
         prog=f"kafkapy {name}",
         description=f"{summary[0].upper()}{summary[1:]}.",
         epilog=getattr(module, "EPILOG", None),
+        add_help=not getattr(module, "HAS_OWN_HELP", False),
     )
     module.add_arguments(parser)
     return parser

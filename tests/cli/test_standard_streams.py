@@ -33,6 +33,7 @@ PRINTING: dict[str, list[str]] = {
     "start": ["start", "--help"],
     "produce": ["produce", "--help"],
     "format": ["format", "--help"],
+    "control": ["control", "--help"],
 }
 READING: dict[str, list[str]] = {
     "produce": ["produce", "read"],
