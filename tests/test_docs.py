@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 SOURCES = ("kafkapy", "wire", "log", "controller", "tests", "compat_tests", "benchmarks", "docs", "examples")
 
 
-@pytest.mark.parametrize("script", ["make_compatibility.py", "make_faults.py", "make_settings.py"])
+@pytest.mark.parametrize("script", ["make_compatibility.py", "make_faults.py", "make_openapi.py", "make_settings.py"])
 def test_a_page_that_is_made_is_up_to_date(script: str) -> None:
     command = [sys.executable, f"docs/{script}", "--check"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
