@@ -257,15 +257,9 @@ class QuorumController:
         from kafkapy_controller.feature_updates import decide_update_features, upgrades_quorum
 
         image, quorum = self.image, self._log.quorum
-        static = self._node_settings.now.with_dynamic({}, {}).topic_defaults
-        decision = decide_update_features(
-            image,
-            request,
-            self.leader_id,
-            quorum.membership.voter_ids,
-            static.min_insync_replicas,
-            quorum.upgrade_refusal,
-        )
+        min_isr = self._node_settings.now.with_dynamic({}, {}).topic_defaults.min_insync_replicas
+        voter_ids, refusal = quorum.membership.voter_ids, quorum.upgrade_refusal
+        decision = decide_update_features(image, request, self.leader_id, voter_ids, min_isr, refusal)
 
         def append() -> None:
             if decision.records:
