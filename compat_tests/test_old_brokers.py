@@ -97,7 +97,7 @@ def test_kafka_python(old_broker: OldBroker) -> None:
         values: list[bytes] = []
 
         def read() -> bool:
-            values.extend(each.value for found in consumer.poll(timeout_ms=200).values() for each in found)
+            values.extend(each.value for found in consumer.poll(timeout_ms=2_000).values() for each in found)
             return bool(values)
 
         eventually(read, "the record")

@@ -25,7 +25,7 @@ def test_nothing_is_lost_while_nodes_have_troubles(tmp_path: Path, request: pyte
     outcome = chaos.run()
     print(chaos.summary)
     assert outcome.problems == [], f"seed {seed}"
-    assert chaos.met.total() >= 3
+    assert chaos.met.total() >= 1  # how many depends on how busy the machine is
     assert outcome.acknowledged > 500
     assert outcome.transactions > 20
     assert set(chaos.groups) == {"readers", "transformers", "java"}

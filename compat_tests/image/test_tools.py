@@ -145,4 +145,7 @@ def test_the_tools_print_what_kafkas_print(kafkapy_broker: Broker, new_name: Cal
         for tool, java_class, arguments in same_output(name):
             exit_code, printed = run_ours(tool, *arguments, *server)
             wanted = tools.run(java_class, *arguments, *server)
-            assert (exit_code, printed.strip("\n")) == (wanted[0], wanted[1].strip("\n")), f"{tool} {arguments}"
+            ours, theirs = printed.strip("\n").split("\n"), wanted[1].strip("\n").split("\n")
+            if "--list" in arguments:  # Kafka prints groups in the order of a hash table
+                ours, theirs = sorted(ours), sorted(theirs)
+            assert (exit_code, ours) == (wanted[0], theirs), f"{tool} {arguments}"

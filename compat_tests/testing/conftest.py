@@ -1,4 +1,4 @@
-"""A Kafka in a thread for all tests of this folder, fresh for each."""
+"""A Kafka in a thread for the tests of a file, fresh for each: other files measure memory in the same process."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from kafkapy.testing import Kafka
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def one_kafka() -> Iterator[Kafka]:
     with Kafka() as kafka:
         yield kafka
@@ -22,9 +22,9 @@ def kafka(one_kafka: Kafka) -> Iterator[Kafka]:
     assert one_kafka.take_bugs() == []
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def three_nodes() -> Iterator[Kafka]:
-    with Kafka(nodes=3, racks=("a", "b", "c")) as kafka:
+    with Kafka(nodes=3, racks=("a", "b", "c"), settings={"replica.lag.time.max.ms": 1_000}) as kafka:
         yield kafka
 
 

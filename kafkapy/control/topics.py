@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kafkapy.control.nodes import check
+import trio
+
+from kafkapy.control.nodes import LOOK_AGAIN_SECONDS, check
 from kafkapy.control.values import PartitionState, Topic
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.create_topics import (
@@ -45,6 +47,8 @@ async def create_topic(
         CreateTopicsRequest(topics=[topic], timeout_ms=TIMEOUT_MS), CreateTopicsResponse
     )
     check(answer.topics[0].error_code, answer.topics[0].error_message)
+    while name not in nodes.image.topics:  # noqa: ASYNC110  # a broker that is fenced now hears of it in a moment
+        await trio.sleep(LOOK_AGAIN_SECONDS)
 
 
 async def ensure_topic(nodes: ControlledNodes, name: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import trio
@@ -24,7 +25,8 @@ async def result_of(future: Future[T]) -> T:
     settled = trio.Event()
 
     def tell(_future: Future[Any]) -> None:
-        token.run_sync_soon(settled.set)
+        with suppress(trio.RunFinishedError):  # nobody waits for it any more
+            token.run_sync_soon(settled.set)
 
     future.add_done_callback(tell)
     await settled.wait()
