@@ -94,7 +94,7 @@ class AsyncKafka:
             controllers=controllers,
             racks=tuple(racks),
             settings={name: setting_text(value) for name, value in (settings or {}).items()},
-            topics=dict(topics or {}),
+            topics=topics or {},
             host=host,
             port=port,
             as_kafka=as_kafka,
