@@ -19,6 +19,22 @@ A test of a client needs a broker that fails as told: an error for one partition
 work was done, a connection that ends in the middle. A *rule* says which requests, when, and what happens to them; a
 *fault* is a rule in force. Written by `python docs/make_faults.py`.
 
+## In a test
+
+```python
+def test_an_order_is_sent_again(kafka):
+    fault = kafka.faults.add(api="Produce", topic="orders", error="NOT_LEADER_OR_FOLLOWER", times=2, must_fire=True)
+    place_order(kafka.bootstrap_servers, "alice", "1 tea")  # your code
+    assert fault.read().fired == 2
+```
+
+The arguments are the fields below; [Testing with kafkapy](testing.md) has the fixture. `fault.wait(fired=2)` and
+`fault.wait(held=1)` return when that has happened, `fault.release()` lets held requests go on, `fault.remove()` ends
+it, and so does a `with` block: `with kafka.faults.add(...):`. Each test begins without faults, and fails if one with
+`must_fire` never fired. With `async_kafka` each of these is awaited: `fault = await async_kafka.faults.add(...)`.
+
+A retry of a client waits: set its `retry.backoff.ms` (kafka-python, aiokafka: `retry_backoff_ms`) to 10.
+
 ## From a file
 
 ```toml
@@ -45,6 +61,8 @@ nothing is started, and one line says which field, why, and what was probably me
 each fault with `must_fire` that never fired.
 
 ## In Python, beside a node
+
+Code that runs a `Node` or a `Cluster` itself, under trio, gives it an engine; a test with the fixture needs none.
 
 ```python
 engine = FaultEngine()

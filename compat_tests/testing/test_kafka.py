@@ -122,7 +122,7 @@ def test_a_group_and_its_lag(kafka: Kafka) -> None:
             kafka.delete_group("g")
         assert refused.value.code is ErrorCode.NON_EMPTY_GROUP
     kafka.wait_for_client("reader", connected=False)
-    kafka.wait_for_group("g", members=0, state="Empty")
+    kafka.wait_for_group("g", members=0)
     kafka.delete_group("g")
     assert kafka.groups() == []
 
@@ -166,7 +166,7 @@ def test_a_member_that_is_silent_for_its_session_is_out_when_time_has_moved(kafk
         kafka.wait_for_group("g", members=1)
         kafka.clock.freeze()
         kafka.clock.advance(60)
-        kafka.wait_for_group("g", members=0, state="Empty")
+        kafka.wait_for_group("g", members=0)
         kafka.clock.release()
 
 
@@ -258,6 +258,26 @@ def test_reset_keeps_connections_and_forgets_everything_else(kafka: Kafka) -> No
     producer.produce("orders", b"after")
     producer.flush(SOON)
     assert [each.value for each in kafka.wait_for_records("orders")] == [b"after"]
+
+
+def test_reset_brings_back_the_topics_of_the_start() -> None:
+    with Kafka(topics={"orders": 3, "payments": {"partitions": 2, "settings": {"cleanup.policy": "compact"}}}) as kafka:
+        kafka.produce("orders", "a")
+        kafka.create_topic("other")
+        kafka.reset()
+        assert kafka.topics() == ["orders", "payments"]
+        assert len(kafka.topic("orders").partitions) == 3
+        assert kafka.records("orders") == []
+
+
+def test_what_is_wrong_is_said_with_what_was_meant(kafka: Kafka) -> None:
+    kafka.create_topic("orders")
+    with pytest.raises(LookupError, match=r"there is no topic 'oders' \(did you mean 'orders'\?\)"):
+        kafka.records("oders")
+    with pytest.raises(TypeError, match="is text, bytes or a NewRecord"):
+        kafka.produce("orders", {"item": "tea"})  # type: ignore[arg-type]
+    with pytest.raises(NotYet, match="for 1 of Produce with topic='orders'; there are 0"):
+        kafka.wait_for_requests("Produce", topic="orders", timeout=0)
 
 
 def test_a_snapshot_is_gone_back_to(kafka: Kafka) -> None:

@@ -139,6 +139,15 @@ def test_a_snapshot_of_all_nodes_is_gone_back_to(kafka_cluster: Kafka) -> None:
     assert producer.flush(SOON) == 0
 
 
+def test_offsets_are_committed_while_a_coordinator_is_replaced(kafka_cluster: Kafka) -> None:
+    kafka_cluster.create_topic("orders", 1)
+    kafka_cluster.commit_offsets("g", {("orders", 0): 0})
+    kafka_cluster.kill_node(kafka_cluster.group("g").coordinator)
+    kafka_cluster.commit_offsets("g", {("orders", 0): 0})
+    kafka_cluster.delete_group("g")
+    assert kafka_cluster.groups() == []
+
+
 def test_reset_brings_back_what_was_broken(kafka_cluster: Kafka) -> None:
     create_replicated(kafka_cluster)
     kafka_cluster.kill_node(1)

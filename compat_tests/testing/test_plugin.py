@@ -209,6 +209,16 @@ def test_the_next_one_passes(kafka):
         ("settings={'log.retention.ms': 'soon'}", "log.retention.ms"),
         ("isolation='container'", "there is no isolation 'container'"),
         ("client='kafkajs'", "there is no client library 'kafkajs'"),
+        ("nodes='3'", "nodes is a whole number from 1 on, not '3'"),
+        ("nodes=0", "nodes is a whole number from 1 on, not 0"),
+        ("topics=['orders']", 'topics are written {"orders": 3}'),
+        ("topics={'orders': '3'}", "topic 'orders' is written with the number of its partitions"),
+        ("topics={'orders': {'partition': 3}}", "there is no 'partition' (did you mean 'partitions'?)"),
+        ("topics={'orders': {'replicas': 3}}", "INVALID_REPLICATION_FACTOR"),
+        ("topics={'orders': {'settings': {'retention': 1}}}", "Unknown topic config name: retention"),
+        ("settings={'min.insync.replica': 2}", "(did you mean 'min.insync.replicas'?)"),
+        ("settings={'message_max_bytes': 2}", "(did you mean 'message.max.bytes'?)"),
+        ("settings={'retention.ms': 2}", "(did you mean 'log.retention.ms'?)"),
     ],
 )
 def test_a_wrong_marker_is_refused_in_one_line(tmp_path: Path, marker: str, said: str) -> None:
@@ -220,6 +230,23 @@ def test_a_wrong_marker_is_refused_in_one_line(tmp_path: Path, marker: str, said
     assert code == 1, output
     assert said in output
     assert "Traceback" not in output
+    assert "another exception" not in output
+
+
+def test_a_fault_that_did_not_fire_is_no_second_error_of_a_failed_test(tmp_path: Path) -> None:
+    text = """
+def test_it(kafka):
+    kafka.faults.add(api="Produce", error="NOT_LEADER_OR_FOLLOWER", must_fire=True)
+    assert {}
+"""
+    code, output = run(tmp_path, text.format("False"))
+    assert code == 1
+    assert "1 failed" in output
+    assert "error in" not in output
+    assert 'fault 1 (api="Produce", must_fire=true, error="NOT_LEADER_OR_FOLLOWER"): 0 requests matched' in output
+    code, output = run(tmp_path, text.format("True"))
+    assert code == 1
+    assert "faults that must fire have not fired" in output
 
 
 def test_it_can_be_turned_off_and_costs_nothing_where_it_is_not_used(tmp_path: Path) -> None:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kafkapy.control.nodes import check
+import trio
+
+from kafkapy.control.nodes import LOOK_AGAIN_SECONDS, check
 from kafkapy.control.values import Group, Member
 from kafkapy_wire.consumer_protocol import decode_assignment
 from kafkapy_wire.errors import ErrorCode, KafkaError, MalformedMessage
@@ -29,7 +31,7 @@ from kafkapy_wire.messages.offset_fetch import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from kafkapy.control.nodes import ControlledNodes
     from kafkapy.control.values import TopicPartition
@@ -39,6 +41,12 @@ if TYPE_CHECKING:
 
 GROUP_KEY_TYPE = 0
 NO_OFFSET = -1
+TIMEOUT_SECONDS = 10
+NOT_COORDINATED_YET = (
+    ErrorCode.COORDINATOR_NOT_AVAILABLE,
+    ErrorCode.COORDINATOR_LOAD_IN_PROGRESS,
+    ErrorCode.NOT_COORDINATOR,
+)
 SIMPLE_CONSUMER = -1
 """The generation of a commit by somebody who is no member: taken while the group is empty."""
 
@@ -72,27 +80,52 @@ async def commit_offsets(nodes: ControlledNodes, group_id: str, offsets: Mapping
     request = OffsetCommitRequest(
         group_id=group_id, generation_id_or_member_epoch=SIMPLE_CONSUMER, topics=list(topics.values())
     )
-    answer = await nodes.ask(await _coordinator(nodes, group_id), request, OffsetCommitResponse)
-    for answered in answer.topics:
-        for partition in answered.partitions:
-            check(partition.error_code)
+
+    async def commit(coordinator: Node) -> None:
+        answer = await nodes.ask(coordinator, request, OffsetCommitResponse)
+        for answered in answer.topics:
+            for partition in answered.partitions:
+                check(partition.error_code)
+
+    await _by_coordinator(nodes, group_id, commit)
 
 
 async def delete_group(nodes: ControlledNodes, group_id: str) -> None:
     """Delete a group with its offsets. Raises KafkaError: NON_EMPTY_GROUP, GROUP_ID_NOT_FOUND."""
-    answer = await nodes.ask(
-        await _coordinator(nodes, group_id), DeleteGroupsRequest(groups_names=[group_id]), DeleteGroupsResponse
-    )
-    check(answer.results[0].error_code, answer.results[0].error_message)
+
+    async def delete(coordinator: Node) -> None:
+        answer = await nodes.ask(coordinator, DeleteGroupsRequest(groups_names=[group_id]), DeleteGroupsResponse)
+        check(answer.results[0].error_code, answer.results[0].error_message)
+
+    await _by_coordinator(nodes, group_id, delete)
+
+
+async def _by_coordinator(nodes: ControlledNodes, group_id: str, change: Callable[[Node], Awaitable[None]]) -> None:
+    """As a client does, try again while the group has no coordinator, or a new one. Raises KafkaError."""
+    refusal = KafkaError(ErrorCode.COORDINATOR_NOT_AVAILABLE)
+    with trio.move_on_after(TIMEOUT_SECONDS):
+        while True:
+            try:
+                await change(await _coordinator(nodes, group_id))
+                return
+            except KafkaError as error:
+                if error.code not in NOT_COORDINATED_YET:
+                    raise
+                refusal = error
+            await trio.sleep(LOOK_AGAIN_SECONDS)
+    raise refusal
 
 
 async def _coordinator(nodes: ControlledNodes, group_id: str) -> Node:
-    """The broker that coordinates a group; makes `__consumer_offsets` if it is not there."""
+    """The broker that coordinates a group; makes `__consumer_offsets` if it is not there. Raises KafkaError."""
     request = FindCoordinatorRequest(key_type=GROUP_KEY_TYPE, coordinator_keys=[group_id])
     answer = await nodes.ask(nodes.brokers[0], request, FindCoordinatorResponse)
     found = answer.coordinators[0]
     check(found.error_code, found.error_message)
-    return nodes.broker(found.node_id)
+    try:
+        return nodes.broker(found.node_id)
+    except LookupError as error:  # it was killed a moment ago
+        raise KafkaError(ErrorCode.COORDINATOR_NOT_AVAILABLE, str(error)) from None
 
 
 async def _listed(nodes: ControlledNodes, node: Node) -> dict[str, str]:

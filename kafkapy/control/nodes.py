@@ -13,11 +13,12 @@ from kafkapy.apis import API_MODULES
 from kafkapy.apis.served import Api, answer_of
 from kafkapy.bugs import Bugs
 from kafkapy.context import Client, NodeContext, RequestContext
+from kafkapy.nearest import did_you_mean
 from kafkapy_wire.api_keys import ApiKey
 from kafkapy_wire.errors import KafkaError, error_code
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from kafkapy.control.clocks import NodeClocks
@@ -53,6 +54,8 @@ class ControlledNodes:
         """Mistakes that operations have met."""
         self.settings_at_start = dict(self.image.configs)
         """Those that are kept in the metadata: `reset` goes back to them."""
+        self.topics_at_start: Mapping[str, int | Mapping[str, object]] = {}
+        """Those that the cluster was asked to begin with: `reset` makes them anew."""
         self._apis: dict[ApiKey, Api] = {}
 
     @property
@@ -112,7 +115,7 @@ class ControlledNodes:
         """Raises LookupError: there is no such topic."""
         found = self.image.topics.get(name)
         if found is None:
-            raise LookupError(f"there is no topic {name!r}")
+            raise LookupError(f"there is no topic {name!r}{did_you_mean(name, self.image.topics)}")
         return found
 
     def check_partition(self, topic: str, index: int) -> PartitionImage:

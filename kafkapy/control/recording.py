@@ -36,4 +36,7 @@ async def wait_for_requests(
             await trio.sleep(LOOK_AGAIN_SECONDS)
             found = await recorded(nodes, api, **given)
         return found
-    raise NotYet(f"waited {timeout:g} s for {count} requests {api or ''} {given or ''}; there are {len(found)}")
+    wanted = " with ".join(
+        [api or "requests of any API", *[", ".join(f"{name}={value!r}" for name, value in given.items())] * bool(given)]
+    )
+    raise NotYet(f"waited {timeout:g} s for {count} of {wanted}; there are {len(found)}")

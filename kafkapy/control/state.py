@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from kafkapy.control.nodes import LOOK_AGAIN_SECONDS, check
+from kafkapy.control.topics import create_topic
 from kafkapy_wire.messages.delete_topics import DeleteTopicsRequest, DeleteTopicsResponse, DeleteTopicState
 from kafkapy_wire.messages.incremental_alter_configs import (
     AlterableConfig,
@@ -30,8 +31,8 @@ LEFT_OUT = shutil.ignore_patterns("*-delete", "*.deleted", "*.cleaned", "*.tmp")
 
 
 async def reset(nodes: ControlledNodes) -> None:
-    """Bring the cluster back to its start: no topics, no groups, no transactions, no settings changed since, no
-    faults, an empty recording.
+    """Bring the cluster back to its start: only the topics that it began with, and these empty, no groups, no
+    transactions, no settings changed since, no faults, an empty recording.
 
     Nodes that were stopped or killed are started, cut links healed, and time goes with the machine's again. Ports and
     connections stay: a client that is still there finds that its topics are gone.
@@ -45,6 +46,12 @@ async def reset(nodes: ControlledNodes) -> None:
         node.peers.heal_all()
     await _delete_topics(nodes)
     await _forget_settings(nodes)
+    await create_topics_of_start(nodes)
+
+
+async def create_topics_of_start(nodes: ControlledNodes) -> None:
+    for name, wanted in nodes.topics_at_start.items():
+        await create_topic(nodes, name, **({"partitions": wanted} if isinstance(wanted, int) else wanted))  # type: ignore[arg-type]
 
 
 async def _delete_topics(nodes: ControlledNodes) -> None:

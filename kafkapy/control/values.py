@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -168,6 +169,11 @@ class FaultState:
     """How many requests wait for its release."""
     is_spent: bool
     """Whether it does nothing any more."""
+
+    def __str__(self) -> str:
+        return (
+            f"fault {self.fault_id} ({', '.join(f'{name}={json.dumps(value)}' for name, value in self.rule.items())})"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 TIMEOUT = 10.0
 """Seconds."""
 STABLE = "Stable"
+EMPTY = "Empty"
 UNFINISHED = ("Ongoing", "PrepareCommit", "PrepareAbort")
 
 
@@ -80,9 +81,12 @@ async def wait_for_records(
 
 
 async def wait_for_group(
-    nodes: ControlledNodes, group_id: str, members: int = 1, state: str = STABLE, timeout: float = TIMEOUT
+    nodes: ControlledNodes, group_id: str, members: int = 1, state: str | None = None, timeout: float = TIMEOUT
 ) -> Group:
-    """Until a group has exactly so many members and this state (Kafka's words: Stable, Empty, ...). Raises NotYet."""
+    """Until a group has exactly so many members and this state (Kafka's words: Stable, Empty, ...), which is Stable,
+    or Empty without members, unless it is given. Raises NotYet.
+    """
+    state = state or (STABLE if members else EMPTY)
 
     def said(group: Group) -> str:
         return f"group {group_id!r} is {group.state} with {_counted(len(group.members), 'member')}"

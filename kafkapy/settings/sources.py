@@ -143,15 +143,25 @@ def is_known(name: str) -> bool:
     return broker_definition(name) is not None or support_of(name) is not None
 
 
-def _unknown(name: str, origin: str) -> str:
+def nearest_setting(name: str, similarity: float) -> str | None:
+    """The broker's setting that is probably meant by an unknown name; for a topic's setting, the broker's one."""
     from difflib import get_close_matches
 
     from kafkapy.settings.catalog import broker_definitions, topic_definitions
+
+    topic = topic_definitions().get(name)
+    if topic is not None and topic.synonyms:
+        return topic.synonyms[0]
+    return next(iter(get_close_matches(name, broker_definitions(), n=1, cutoff=similarity)), None)
+
+
+def _unknown(name: str, origin: str) -> str:
+    from kafkapy.settings.catalog import topic_definitions
 
     name, origin = shortened(name), shortened(origin)
     topic = topic_definitions().get(name)
     if topic is not None and topic.synonyms:
         return f"Unknown setting {name} (given by {origin}): a topic's setting; a broker's is {topic.synonyms[0]}"
-    nearest = get_close_matches(name, broker_definitions(), n=1, cutoff=0.6)
-    hint = f": did you mean {nearest[0]}?" if nearest else ""
+    nearest = nearest_setting(name, 0.6)
+    hint = f": did you mean {nearest}?" if nearest else ""
     return f"Unknown setting {name} (given by {origin}){hint}"

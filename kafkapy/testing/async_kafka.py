@@ -94,7 +94,7 @@ class AsyncKafka:
             controllers=controllers,
             racks=tuple(racks),
             settings={name: setting_text(value) for name, value in (settings or {}).items()},
-            topics=dict(topics or {}),
+            topics=topics or {},
             host=host,
             port=port,
             as_kafka=as_kafka,
@@ -250,9 +250,11 @@ class AsyncKafka:
         return await self._call(waits.wait_for_records, topic, count, partition, isolation, timeout)
 
     async def wait_for_group(
-        self, group_id: str, members: int = 1, *, state: str = waits.STABLE, timeout: float = WAIT_SECONDS
+        self, group_id: str, members: int = 1, *, state: str | None = None, timeout: float = WAIT_SECONDS
     ) -> Group:
-        """Until a group has exactly so many members and this state (Stable, Empty, ...). Raises NotYet."""
+        """Until a group has exactly so many members and this state (Stable, Empty, ...): Stable, or Empty without
+        members, unless it is given. Raises NotYet.
+        """
         return await self._call(waits.wait_for_group, group_id, members, state, timeout)
 
     async def wait_for_lag(self, group_id: str, lag: int = 0, *, timeout: float = WAIT_SECONDS) -> Group:
@@ -318,8 +320,8 @@ class AsyncKafka:
     # -- state
 
     async def reset(self) -> None:
-        """Begin anew: no topics, groups, transactions or changed settings; all nodes run, links are healed, the clock
-        shows the time. Ports and connections stay.
+        """Begin anew: the topics that `Kafka` was given, empty, and no others; no groups, transactions or changed
+        settings; all nodes run, links are healed, the clock shows the time. Ports and connections stay.
         """
         return await self._call(state.reset)
 
@@ -480,6 +482,11 @@ def setting_text(value: object) -> str:
 
 
 def _new_record(value: bytes | str | NewRecord) -> NewRecord:
+    """Raises TypeError."""
     if isinstance(value, NewRecord):
         return value
+    if not isinstance(value, str | bytes):
+        raise TypeError(
+            f"the value of a record is text, bytes or a NewRecord, not {value!r}: json.dumps(...) makes a text of data"
+        )
     return NewRecord(value=value.encode() if isinstance(value, str) else value)

@@ -7,6 +7,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Self
 
+from kafkapy.nearest import did_you_mean
 from kafkapy.testing.clients import config_for
 
 if TYPE_CHECKING:
@@ -112,7 +113,9 @@ def clients_of(library: str, kafka: Kafka) -> Clients:
             raise ImportError(f"no Kafka client library is installed: install one of {', '.join(PACKAGES)}")
         library = installed[0]
     if library not in _CLIENTS:
-        raise ValueError(f"there is no client library {library!r}: there are {', '.join(_CLIENTS)}")
+        raise ValueError(
+            f"there is no client library {library!r}{did_you_mean(library, _CLIENTS)}: there are {', '.join(_CLIENTS)}"
+        )
     if find_spec(PACKAGES[library]) is None:
         raise ImportError(f"{library} is not installed")
     return _CLIENTS[library](library, kafka.bootstrap_servers)

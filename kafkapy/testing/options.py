@@ -5,8 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
+from kafkapy.nearest import did_you_mean
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+WANTED_OF_A_TOPIC = ("partitions", "replicas", "settings")
+SIMILARITY = 0.8
+"""An unknown setting is refused if a known one is so much like it; otherwise it is passed on, as Apache Kafka does."""
 
 Topics: TypeAlias = "Mapping[str, int | Mapping[str, object]]"
 """By name: how many partitions, or `{"partitions": 3, "replicas": 2, "settings": {"cleanup.policy": "compact"}}`."""
@@ -30,3 +36,39 @@ class Options:
     control: bool = False
     """Whether the control API is served, at a free port."""
     log_level: str = "info"
+
+    def __post_init__(self) -> None:
+        """Raises ValueError: what is wrong, and how it is written."""
+        for name, value, least in (("nodes", self.nodes, 1), ("controllers", self.controllers or 0, 0)):
+            if isinstance(value, bool) or not isinstance(value, int) or value < least:
+                raise ValueError(f"{name} is a whole number from {least} on, not {value!r}")
+        check_settings(self.settings)
+        check_topics(self.topics)
+
+
+def check_settings(settings: Mapping[str, str]) -> None:
+    """Raises ValueError: one is misspelt. Apache Kafka starts without it."""
+    from kafkapy.settings.sources import is_known, nearest_setting
+
+    for name in settings:
+        if not is_known(name) and (meant := nearest_setting(name, SIMILARITY)):
+            raise ValueError(f"there is no setting {name!r} of a broker (did you mean {meant!r}?)")
+
+
+def check_topics(topics: object) -> None:
+    """Raises ValueError: these are no `Topics`."""
+    if not hasattr(topics, "items"):
+        raise ValueError(f'topics are written {{"orders": 3}}, with the number of partitions, and not {topics!r}')
+    for name, wanted in topics.items():
+        if isinstance(wanted, int):
+            continue
+        if not hasattr(wanted, "keys"):
+            raise ValueError(
+                f"topic {name!r} is written with the number of its partitions, or with "
+                f'{{"partitions": 3, "replicas": 2, "settings": {{...}}}}, and not {wanted!r}'
+            )
+        for key in wanted.keys() - set(WANTED_OF_A_TOPIC):
+            raise ValueError(
+                f"topic {name!r}: there is no {key!r}{did_you_mean(key, WANTED_OF_A_TOPIC)}: "
+                f"there are {', '.join(WANTED_OF_A_TOPIC)}"
+            )

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
@@ -32,6 +32,7 @@ ARGUMENTS = (
 NODES_OF_A_CLUSTER = 3
 _pool_key = pytest.StashKey[Any]()
 _used_key = pytest.StashKey[list["Used"]]()
+_failed_key = pytest.StashKey[bool]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -117,6 +118,7 @@ def pytest_runtest_makereport(
     """A test that fails says what its broker saw."""
     report = yield
     if report.failed:
+        item.stash[_failed_key] = True
         for used in item.stash.get(_used_key, []):
             report.sections.append(("Kafka", used.seen()))
     return report
@@ -125,6 +127,7 @@ def pytest_runtest_makereport(
 def _use(request: pytest.FixtureRequest, *, nodes: int) -> Iterator[Kafka]:
     from kafkapy.testing.errors import KafkaNotStarted
     from kafkapy.testing.pool import ClientLeftOpen, Pool
+    from kafkapy_wire.errors import KafkaError
 
     config, item = request.config, request.node
     if _pool_key not in config.stash:
@@ -136,18 +139,18 @@ def _use(request: pytest.FixtureRequest, *, nodes: int) -> Iterator[Kafka]:
         from kafkapy.nearest import did_you_mean
 
         name = min(unknown)
-        pytest.fail(f"@pytest.mark.kafka: there is no argument {name!r}{did_you_mean(name, ARGUMENTS)}", pytrace=False)
+        _refuse(f"there is no argument {name!r}{did_you_mean(name, ARGUMENTS)}: there are {', '.join(ARGUMENTS)}")
     try:
         used = config.stash[_pool_key].use(**{"nodes": nodes, **asked})
-    except (TypeError, ValueError, KafkaNotStarted) as error:
-        pytest.fail(f"@pytest.mark.kafka: {error}", pytrace=False)
+    except (TypeError, ValueError, KafkaError, KafkaNotStarted) as error:
+        _refuse(str(error))
     item.stash.setdefault(_used_key, []).append(used)
     yield used.kafka
     unfired = used.kafka.faults.unfired()
     for left_open in used.left_open():
         warnings.warn(ClientLeftOpen(left_open), stacklevel=1)
-    if unfired:
-        names = "\n".join(f"fault {each.fault_id} {each.rule}: {each.matched} requests matched" for each in unfired)
+    if unfired and not item.stash.get(_failed_key, False):  # a test that has failed may not have come to them
+        names = "\n".join(f"{each}: {each.matched} requests matched" for each in unfired)
         pytest.fail(f"faults that must fire have not fired:\n{names}", pytrace=False)
     bugs = used.kafka.take_bugs()
     if bugs:
@@ -159,7 +162,7 @@ def _asked(request: pytest.FixtureRequest) -> dict[str, Any]:
     asked: dict[str, Any] = {}
     for marker in reversed(list(request.node.iter_markers(MARKER))):
         if marker.args:
-            pytest.fail("@pytest.mark.kafka takes named arguments only: nodes=3, topics={...}", pytrace=False)
+            _refuse("it takes named arguments only: nodes=3, topics={...}")
         asked.update(marker.kwargs)
     return asked
 
@@ -171,4 +174,8 @@ def _clients(request: pytest.FixtureRequest, kafka: Kafka) -> Any:
     try:
         return clients_of(library, kafka)
     except (ValueError, ImportError) as error:
-        pytest.fail(str(error), pytrace=False)
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
+
+
+def _refuse(reason: str) -> NoReturn:
+    raise pytest.fail.Exception(f"@pytest.mark.kafka: {reason}", pytrace=False) from None

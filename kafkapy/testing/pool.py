@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from kafkapy.testing.kafka import Kafka
+from kafkapy.testing.options import check_topics
 
 if TYPE_CHECKING:
     from kafkapy.control.values import Connection
@@ -32,7 +33,11 @@ class Pool:
         self._running: dict[str, Kafka] = {}
 
     def use(self, *, topics: Topics | None = None, **kind: Any) -> Used:
-        """A cluster of this kind with a fresh state and these topics. Raises KafkaNotStarted."""
+        """A cluster of this kind with a fresh state and these topics.
+
+        Raises KafkaNotStarted; ValueError: there is no such kind; KafkaError: a topic is refused.
+        """
+        check_topics(topics or {})
         key = repr(sorted(kind.items()))
         kafka = self._running.pop(key, None)
         if kafka is None:
@@ -100,10 +105,7 @@ class Used:
                 f"connection from {each.address} to node {each.node}: {each.client_id} ({each.software})"
                 for each in kafka.connections()
             ]
-            lines += [
-                f"fault {each.fault_id} {each.rule}: {each.matched} requests matched, fired for {each.fired}"
-                for each in kafka.faults.all()
-            ]
+            lines += [f"{each}: {each.matched} requests matched, fired for {each.fired}" for each in kafka.faults.all()]
             for client_id, exchanges in kafka.recorded().by_client().items():
                 lines.append(f"requests of {client_id!r}:")
                 lines += [f"    {exchange}" for exchange in exchanges[-REQUESTS_SHOWN:]]

@@ -10,7 +10,7 @@ from kafkapy.cluster import Cluster, members_of
 from kafkapy.control.clocks import NodeClocks
 from kafkapy.control.nodes import ControlledNodes
 from kafkapy.control.operations import perform
-from kafkapy.control.topics import create_topic
+from kafkapy.control.state import create_topics_of_start
 from kafkapy.ephemeral import EphemeralDirectory
 from kafkapy.faults import FaultEngine
 from kafkapy.recording import Recording
@@ -86,7 +86,8 @@ class Server:
             if options.record:
                 for node in self._nodes.running():
                     self._nodes.record(node)
-            await self._create_topics(self._nodes)
+            self._nodes.topics_at_start = options.topics
+            await create_topics_of_start(self._nodes)
             self._token, self._nursery = trio.lowlevel.current_trio_token(), nursery
             control_url = await self._open_control(nursery, self._nodes) if options.control else None
             started(Started(cluster.bootstrap_servers, cluster.cluster_id, control_url))
@@ -100,10 +101,6 @@ class Server:
         api = ControlApi("127.0.0.1", 0, None)
         await nursery.start(api.serve, nodes)
         return api.url
-
-    async def _create_topics(self, nodes: ControlledNodes) -> None:
-        for name, wanted in self._options.topics.items():
-            await create_topic(nodes, name, **({"partitions": wanted} if isinstance(wanted, int) else wanted))  # type: ignore[arg-type]
 
     def _begin(
         self,
