@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import trio
@@ -24,7 +25,8 @@ async def result_of(future: Future[T]) -> T:
     settled = trio.Event()
 
     def tell(_future: Future[Any]) -> None:
-        token.run_sync_soon(settled.set)
+        with suppress(trio.RunFinishedError):  # who waited was cancelled, and is gone
+            token.run_sync_soon(settled.set)
 
     future.add_done_callback(tell)
     await settled.wait()
@@ -38,4 +40,16 @@ async def in_worker(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs)
             return await trio.to_thread.run_sync(lambda: function(*args, **kwargs))
     import asyncio
 
-    return await asyncio.to_thread(function, *args, **kwargs)
+    work = asyncio.ensure_future(asyncio.to_thread(function, *args, **kwargs))
+    cancelled = 0
+    while not work.done():
+        try:
+            await asyncio.wait([work])
+        except asyncio.CancelledError:
+            cancelled += 1
+    task = asyncio.current_task()
+    assert task is not None
+    for _ in range(cancelled):  # now it may be: whoever holds the result can end it
+        task.uncancel()
+        task.cancel()
+    return work.result()
