@@ -12,8 +12,8 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
 from kafkapy.testing.errors import HangingTeardown, KafkaNotStarted, KafkaStopped
+from kafkapy.testing.owner import Owner
 from kafkapy.testing.pipe import receive, send
-from kafkapy.testing.running import Owner
 
 if TYPE_CHECKING:
     from kafkapy.testing.options import Options

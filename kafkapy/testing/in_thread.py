@@ -13,7 +13,7 @@ import trio
 
 from kafkapy.errors import StartupError
 from kafkapy.testing.errors import HangingTeardown, KafkaNotStarted, KafkaStopped
-from kafkapy.testing.running import Owner
+from kafkapy.testing.owner import Owner
 from kafkapy.testing.server import Server, Started
 from kafkapy_wire.errors import KafkaError
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
-
-from kafkapy.testing.errors import KafkaStopped
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -30,25 +27,6 @@ class Running(Protocol):
 
     def stop(self) -> None:
         """Raises HangingTeardown, and what it has ended with by itself."""
-
-
-class Owner:
-    """The process that has started a cluster: a fork of it has neither its threads nor a pipe of its own."""
-
-    def __init__(self) -> None:
-        self._process_id = os.getpid()
-
-    @property
-    def is_here(self) -> bool:
-        return os.getpid() == self._process_id
-
-    def check(self) -> None:
-        """Raises KafkaStopped: this is a fork."""
-        if not self.is_here:
-            raise KafkaStopped(
-                f"the Kafka belongs to process {self._process_id}, and this is a fork of it: ask it there. Clients may "
-                "connect from here; a fork that needs a Kafka of its own makes one"
-            )
 
 
 class Face(Protocol):
