@@ -155,7 +155,14 @@ class Cluster:
             raise RuntimeError(f"node {node_id} runs already")
         member = next(each for each in self.members if each.node_id == node_id)
         names = [name for known, name in self._addresses if known == node_id]
-        await self._start(member, {name: _bound(*self._addresses[node_id, name]) for name in names})
+        bound: dict[str, socket.socket] = {}
+        try:
+            for name in names:
+                bound[name] = _bound(*self._addresses[node_id, name])
+            await self._start(member, bound)
+        except BaseException:
+            _close({node_id: bound})
+            raise
         return self.nodes[node_id]
 
     async def stop(self, node_id: int | None = None) -> None:

@@ -32,7 +32,8 @@ async def list_nodes(nodes: ControlledNodes) -> list[NodeState]:
 
 async def stop_node(nodes: ControlledNodes, node_id: int) -> None:
     """Stop a node in order: other nodes take over what it leads. Raises LookupError: it does not run."""
-    await nodes.cluster.stop(nodes.running_id(node_id))
+    async with nodes.changing[nodes.running_id(node_id)]:
+        await nodes.cluster.stop(nodes.running_id(node_id))
 
 
 async def kill_node(nodes: ControlledNodes, node_id: int) -> None:
@@ -53,7 +54,7 @@ async def start_node(nodes: ControlledNodes, node_id: int) -> None:
 async def restart_node(nodes: ControlledNodes, node_id: int) -> None:
     """Stop a node in order and start it again. Raises LookupError: it does not run."""
     await stop_node(nodes, node_id)
-    await start_node(nodes, node_id)
+    await nodes.start([node_id])
 
 
 async def wipe_node(nodes: ControlledNodes, node_id: int) -> None:
@@ -63,9 +64,10 @@ async def wipe_node(nodes: ControlledNodes, node_id: int) -> None:
     """
     if node_id not in [member.node_id for member in nodes.cluster.members]:
         raise LookupError(f"there is no node {node_id}")
-    if node_id in nodes.cluster.running:
-        raise LookupError(f"node {node_id} runs: stop or kill it first")
-    await trio.to_thread.run_sync(shutil.rmtree, nodes.cluster.directory_of(node_id), True)
+    async with nodes.changing[node_id]:
+        if node_id in nodes.cluster.running:
+            raise LookupError(f"node {node_id} runs: stop or kill it first")
+        await trio.to_thread.run_sync(shutil.rmtree, nodes.cluster.directory_of(node_id), True)
 
 
 async def cut_link(nodes: ControlledNodes, sender: int, receiver: int, both_ways: bool = True) -> None:

@@ -5,7 +5,8 @@ Neither faults nor recordings nor authorization meet such requests: they are the
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import trio
 
@@ -13,12 +14,13 @@ from kafkapy.apis import API_MODULES
 from kafkapy.apis.served import Api, answer_of
 from kafkapy.bugs import Bugs
 from kafkapy.context import Client, NodeContext, RequestContext
+from kafkapy.control.values import NotYet
 from kafkapy.nearest import did_you_mean
 from kafkapy_wire.api_keys import ApiKey
 from kafkapy_wire.errors import KafkaError, error_code
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from kafkapy.control.clocks import NodeClocks
@@ -34,6 +36,8 @@ R = TypeVar("R", bound="Message")
 
 CLIENT_ID = "kafkapy-control"
 LOOPBACK = "127.0.0.1"
+ANSWER_SECONDS: Final = 30.0
+"""Of real time: what waits for nodes that do not run, or for a clock that is frozen, may never come."""
 LOOK_AGAIN_SECONDS = 0.005
 """How often a state is looked at that no single event stands for."""
 
@@ -56,6 +60,10 @@ class ControlledNodes:
         """Those that are kept in the metadata: `reset` goes back to them."""
         self.topics_at_start: Mapping[str, int | Mapping[str, object]] = {}
         """Those that the cluster was asked to begin with: `reset` makes them anew."""
+        self.changing = {member.node_id: trio.Lock() for member in cluster.members}
+        """By node id; held by the call that starts, stops or empties the node. A kill does not wait for it."""
+        self.changing_all = trio.Lock()
+        """Held by the call that changes the cluster as a whole."""
         self._apis: dict[ApiKey, Api] = {}
 
     @property
@@ -72,13 +80,51 @@ class ControlledNodes:
         raise LookupError(f"no broker {node_id} is running; running: {running}")
 
     async def start(self, node_ids: Iterable[int]) -> None:
-        """Start nodes again, at their addresses; together, as one alone may wait for a quorum."""
-        async with trio.open_nursery() as nursery:
-            for node_id in node_ids:
-                nursery.start_soon(self._start, node_id)
+        """Start nodes again, at their addresses; together, as one alone may wait for a quorum.
 
-    async def _start(self, node_id: int) -> None:
-        self.record(await self.cluster.start(node_id))
+        One that runs is left alone; one that another call is starting is waited for. Raises StartupError.
+        """
+        try:
+            async with trio.open_nursery() as nursery:
+                for node_id in node_ids:
+                    nursery.start_soon(self._start_one, node_id)
+        except ExceptionGroup as group:
+            raise group.exceptions[0] from None
+
+    async def _start_one(self, node_id: int) -> None:
+        async with self.changing[node_id]:
+            if node_id not in self.cluster.running:
+                self.record(await self.cluster.start(node_id))
+
+    @asynccontextmanager
+    async def none_running(self, *, killed: bool) -> AsyncIterator[None]:
+        """In the block no node runs, and no other call starts one; those that ran are running again after it.
+
+        They are stopped in order, or `killed`: then all nodes run after the block. Raises NotYet, StartupError.
+        """
+        again = list(self.changing) if killed else list(self.cluster.running)
+        try:
+            async with AsyncExitStack() as held:
+                for node_id, lock in self.changing.items():
+                    with trio.move_on_after(ANSWER_SECONDS) as patience:
+                        await held.enter_async_context(lock)
+                    if patience.cancelled_caught:
+                        raise NotYet(
+                            f"waited {ANSWER_SECONDS:g} s for node {node_id}, which another call starts or stops: "
+                            "it may wait for other nodes, which do not run"
+                        )
+                await self._end_all(killed=killed)
+                yield
+        finally:
+            await self.start(again)
+
+    async def _end_all(self, *, killed: bool) -> None:
+        if not killed:
+            for node_id in self.cluster.running:
+                self.cluster.nodes[node_id].kept = True
+            await self.cluster.stop()
+        for node_id in list(self.cluster.running):
+            await self.cluster.kill(node_id)
 
     def record(self, node: Node) -> None:
         """Record the requests of clients that come to a node."""
@@ -133,17 +179,31 @@ class ControlledNodes:
         return self.broker(leader_id).broker.partitions.leader(topic, index)
 
     async def controller(self) -> int:
-        """The id of the node whose controller is active; waits for one."""
-        while (node_id := self.active_controller_id()) is None:  # noqa: ASYNC110  # nobody sets an event for it
-            await trio.sleep(LOOK_AGAIN_SECONDS)
-        return node_id
+        """The id of the node whose controller is active; waits for one. Raises NotYet."""
+        with self._patience("an active controller"):
+            while (node_id := self.active_controller_id()) is None:  # noqa: ASYNC110  # nobody sets an event for it
+                await trio.sleep(LOOK_AGAIN_SECONDS)
+            return node_id
+        raise AssertionError  # not reached
+
+    @contextmanager
+    def _patience(self, wanted: str) -> Iterator[None]:
+        """Raises NotYet: the block has not ended in time."""
+        with trio.move_on_after(ANSWER_SECONDS) as patience:
+            yield
+        if patience.cancelled_caught:
+            missing = [str(node_id) for node_id in self.changing if node_id not in self.cluster.running]
+            raise NotYet(
+                f"waited {ANSWER_SECONDS:g} s for {wanted}; nodes that do not run: {', '.join(missing) or 'none'}"
+                f"{'; the clock is frozen' if self.clocks.is_frozen else ''}"
+            )
 
     async def ask(self, node: Node, request: Message, response_class: type[R]) -> R:
-        """The answer of one broker to a request in its newest version; errors are in it."""
+        """The answer of one broker to a request in its newest version; errors are in it. Raises NotYet."""
         return await self._answer(request, RequestContext(node.broker, _client(node)), response_class)
 
     async def ask_controller(self, request: Message, response_class: type[R]) -> R:
-        """The answer of the active controller, wherever it is; errors are in it."""
+        """The answer of the active controller, wherever it is; errors are in it. Raises NotYet."""
         node = self.node(await self.controller())
         return await self._answer(request, NodeContext(node.parts, _client(node)), response_class)
 
@@ -154,7 +214,8 @@ class ControlledNodes:
             api = self._apis[key] = Api(key, API_MODULES[key])
         context.client_id = CLIENT_ID
         context.api_version = api.versions[-1]
-        answer = await answer_of(api, request, context)
+        with self._patience(f"the answer to {type(request).__name__}"):
+            answer = await answer_of(api, request, context)
         assert isinstance(answer, response_class)
         return answer
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from kafkapy.control.nodes import ControlledNodes
 
 TIMEOUT_MS = 10_000
+NAME_CHARACTERS_MAX = 60
+_SNAPSHOT_NAME = re.compile(rf"\w[\w. -]{{0,{NAME_CHARACTERS_MAX - 1}}}")
 SET = 0
 DELETE = 1
 TOPIC_RESOURCE = 2
@@ -37,16 +40,16 @@ async def reset(nodes: ControlledNodes) -> None:
     Nodes that were stopped or killed are started, cut links healed, and time goes with the machine's again. Ports and
     connections stay: a client that is still there finds that its topics are gone.
     """
-    nodes.faults.clear()
-    nodes.recording.clear()
-    nodes.clocks.reset()
-    missing = [member.node_id for member in nodes.cluster.members if member.node_id not in nodes.cluster.running]
-    await nodes.start(missing)
-    for node in nodes.running():
-        node.peers.heal_all()
-    await _delete_topics(nodes)
-    await _forget_settings(nodes)
-    await create_topics_of_start(nodes)
+    async with nodes.changing_all:
+        nodes.faults.clear()
+        nodes.recording.clear()
+        nodes.clocks.reset()
+        await nodes.start(nodes.changing)
+        for node in nodes.running():
+            node.peers.heal_all()
+        await _delete_topics(nodes)
+        await _forget_settings(nodes)
+        await create_topics_of_start(nodes)
 
 
 async def create_topics_of_start(nodes: ControlledNodes) -> None:
@@ -105,19 +108,21 @@ async def take_snapshot(nodes: ControlledNodes, name: str) -> None:
     cannot be one.
     """
     target = _snapshot_path(nodes, name)
-    cluster = nodes.cluster
-    stopped = list(cluster.running) if len(cluster.members) > 1 else []
-    if stopped:
-        for node_id in stopped:
-            cluster.nodes[node_id].kept = True
-        await cluster.stop()
+    async with nodes.changing_all:
+        if len(nodes.changing) > 1:
+            async with nodes.none_running(killed=False):
+                _copy_nodes(nodes, target)
+        else:
+            _copy_nodes(nodes, target)
+
+
+def _copy_nodes(nodes: ControlledNodes, target: Path) -> None:
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
-    for member in cluster.members:
-        source = cluster.directory_of(member.node_id)
+    for node_id in nodes.changing:
+        source = nodes.cluster.directory_of(node_id)
         if source.is_dir():
             shutil.copytree(source, target / source.name, ignore=LEFT_OUT)
-    await nodes.start(stopped)
 
 
 async def restore_snapshot(nodes: ControlledNodes, name: str) -> None:
@@ -130,16 +135,13 @@ async def restore_snapshot(nodes: ControlledNodes, name: str) -> None:
         raise LookupError(
             f"there is no snapshot {name!r}; there are: {', '.join(await list_snapshots(nodes)) or 'none'}"
         )
-    cluster = nodes.cluster
-    for node_id in list(cluster.running):
-        await cluster.kill(node_id)
-    for member in cluster.members:
-        target = cluster.directory_of(member.node_id)
-        shutil.rmtree(target, ignore_errors=True)
-        if (source / target.name).is_dir():
-            shutil.copytree(source / target.name, target)
-    nodes.clocks.reset()
-    await nodes.start([member.node_id for member in cluster.members])
+    async with nodes.changing_all, nodes.none_running(killed=True):
+        for node_id in nodes.changing:
+            target = nodes.cluster.directory_of(node_id)
+            shutil.rmtree(target, ignore_errors=True)
+            if (source / target.name).is_dir():
+                shutil.copytree(source / target.name, target)
+        nodes.clocks.reset()
 
 
 async def list_snapshots(nodes: ControlledNodes) -> list[str]:
@@ -148,7 +150,10 @@ async def list_snapshots(nodes: ControlledNodes) -> list[str]:
 
 
 def _snapshot_path(nodes: ControlledNodes, name: str) -> Path:
-    """Raises ValueError: such a name would be a path."""
-    if not name or name.startswith(".") or "/" in name or "\0" in name:
-        raise ValueError(f"{name!r} is no name for a snapshot: letters, digits and dashes are")
+    """Raises ValueError: there can be no directory of this name, or it would be elsewhere."""
+    if not isinstance(name, str) or not _SNAPSHOT_NAME.fullmatch(name):
+        raise ValueError(
+            f"{str(name)[:NAME_CHARACTERS_MAX]!r} is no name for a snapshot: up to {NAME_CHARACTERS_MAX} letters, "
+            "digits, dashes, dots and spaces are, with a letter or digit first"
+        )
     return nodes.snapshots / name

@@ -115,7 +115,9 @@ class AsyncKafka:
         return face
 
     async def __aenter__(self) -> Self:
-        """Raises KafkaNotStarted."""
+        """Raises KafkaNotStarted; RuntimeError: it runs already."""
+        if self._running is not None:
+            raise RuntimeError("the Kafka runs already: one object is one cluster at a time")
         self._running = await self._start()
         return self
 

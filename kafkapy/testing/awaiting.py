@@ -25,7 +25,7 @@ async def result_of(future: Future[T]) -> T:
     settled = trio.Event()
 
     def tell(_future: Future[Any]) -> None:
-        with suppress(trio.RunFinishedError):  # nobody waits for it any more
+        with suppress(trio.RunFinishedError):  # who waited was cancelled, and is gone
             token.run_sync_soon(settled.set)
 
     future.add_done_callback(tell)
@@ -40,4 +40,16 @@ async def in_worker(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs)
             return await trio.to_thread.run_sync(lambda: function(*args, **kwargs))
     import asyncio
 
-    return await asyncio.to_thread(function, *args, **kwargs)
+    work = asyncio.ensure_future(asyncio.to_thread(function, *args, **kwargs))
+    cancelled = 0
+    while not work.done():
+        try:
+            await asyncio.wait([work])
+        except asyncio.CancelledError:
+            cancelled += 1
+    task = asyncio.current_task()
+    assert task is not None
+    for _ in range(cancelled):  # now it may be: whoever holds the result can end it
+        task.uncancel()
+        task.cancel()
+    return work.result()

@@ -12,6 +12,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
 from kafkapy.testing.errors import HangingTeardown, KafkaNotStarted, KafkaStopped
+from kafkapy.testing.owner import Owner
 from kafkapy.testing.pipe import receive, send
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ class InProcess:
 
     def __init__(self, options: Options) -> None:
         """Returns when it serves. Raises KafkaNotStarted."""
+        self._owner = Owner()
         self._pipe, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
@@ -41,6 +43,9 @@ class InProcess:
             kind, what = receive(self._pipe)
         except (EOFError, OSError) as error:
             raise KafkaNotStarted(f"its process ended with code {self._end()}") from error
+        except BaseException:  # as Ctrl-C: nobody will stop it
+            self._end()
+            raise
         if kind == "failed":
             self._end()
             raise KafkaNotStarted(str(what)) from None
@@ -49,7 +54,9 @@ class InProcess:
 
     def submit(self, name: str, *arguments: Any, **named: Any) -> Future[Any]:
         """Perform an operation. Raises KafkaStopped."""
+        self._owner.check()
         future: Future[Any] = Future()
+        future.set_running_or_notify_cancel()  # a caller that is cancelled does not wait for it, but it goes on
         number = next(self._numbers)
         self._waiting[number] = future
         try:
@@ -58,6 +65,9 @@ class InProcess:
         except OSError:
             self._waiting.pop(number, None)
             raise self._stopped() from self._failure
+        except BaseException:  # as of a value that cannot be pickled
+            self._waiting.pop(number, None)
+            raise
         return future
 
     @property
@@ -67,6 +77,8 @@ class InProcess:
 
     def stop(self) -> None:
         """Raises HangingTeardown: it has not stopped in time, and was killed; what it failed with, if it has."""
+        if not self._owner.is_here:
+            return
         with suppress(OSError):
             self._pipe.shutdown(socket.SHUT_WR)
         try:

@@ -13,6 +13,7 @@ import trio
 
 from kafkapy.errors import StartupError
 from kafkapy.testing.errors import HangingTeardown, KafkaNotStarted, KafkaStopped
+from kafkapy.testing.owner import Owner
 from kafkapy.testing.server import Server, Started
 from kafkapy_wire.errors import KafkaError
 
@@ -27,6 +28,7 @@ class InThread:
 
     def __init__(self, options: Options) -> None:
         """Returns when it serves. Raises KafkaNotStarted."""
+        self._owner = Owner()
         self._server = Server(options)
         self._started: Future[Started] = Future()
         self._failure: BaseException | None = None
@@ -38,10 +40,15 @@ class InThread:
         except (StartupError, KafkaError, ValueError) as error:
             self._thread.join()
             raise KafkaNotStarted(str(error)) from None
+        except BaseException:  # as Ctrl-C: nobody will stop it
+            self._started.add_done_callback(self._stop_if_started)
+            raise
 
     def submit(self, name: str, *arguments: Any, **named: Any) -> Future[Any]:
         """Perform an operation. Raises KafkaStopped."""
+        self._owner.check()
         future: Future[Any] = Future()
+        future.set_running_or_notify_cancel()  # a caller that is cancelled does not wait for it, but it goes on
 
         def done(result: Any, error: BaseException | None) -> None:
             if error is None:
@@ -61,6 +68,8 @@ class InThread:
 
     def stop(self) -> None:
         """Raises HangingTeardown: it has not stopped in time; what it failed with, if it has."""
+        if not self._owner.is_here:
+            return
         with suppress(trio.RunFinishedError):  # it may have ended by itself
             self._server.stop()
         self._thread.join(STOP_SECONDS)
@@ -79,6 +88,11 @@ class InThread:
                 self._failure = error
             else:
                 self._started.set_exception(error)
+
+    def _stop_if_started(self, started: Future[Started]) -> None:
+        if started.exception() is None:
+            with suppress(trio.RunFinishedError):
+                self._server.stop()
 
     def _stack(self) -> str:
         frame = sys._current_frames().get(self._thread.ident or -1)

@@ -114,7 +114,9 @@ class Kafka:
         return face
 
     def __enter__(self) -> Self:
-        """Raises KafkaNotStarted."""
+        """Raises KafkaNotStarted; RuntimeError: it runs already."""
+        if self._running is not None:
+            raise RuntimeError("the Kafka runs already: one object is one cluster at a time")
         self._running = self._start()
         return self
 

@@ -110,7 +110,10 @@ class Server:
         done: Callable[[Any, BaseException | None], object],
     ) -> None:
         assert self._nursery is not None
-        self._nursery.start_soon(self._perform, name, arguments, named, done)
+        try:
+            self._nursery.start_soon(self._perform, name, arguments, named, done)
+        except RuntimeError:  # its nursery is closed, and its event loop runs for a moment yet
+            done(None, KafkaStopped("the Kafka has stopped: its block has ended"))
 
     async def _perform(
         self,
