@@ -143,6 +143,15 @@ def test_it(kafka):
     assert "topic orders created" in report
 
 
+def test_a_wait_that_is_over_shows_the_test_and_not_the_kit(tmp_path: Path) -> None:
+    code, output = run(tmp_path, 'def test_it(kafka):\n    kafka.wait_for_records("orders", 3, timeout=0)\n')
+    assert code == 1
+    assert "NotYet: waited 0 s for 3 records (read_committed) in topic 'orders'" in output
+    assert 'kafka.wait_for_records("orders", 3, timeout=0)' in output
+    for inside in ("waits.py", "server.py", "operations.py"):
+        assert inside not in output
+
+
 def test_a_client_left_open_is_named(tmp_path: Path) -> None:
     code, output = run(
         tmp_path,

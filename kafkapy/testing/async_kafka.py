@@ -371,6 +371,7 @@ class AsyncKafka:
     async def _call(
         self, operation: Callable[Concatenate[ControlledNodes, P], Awaitable[T]], *args: P.args, **kwargs: P.kwargs
     ) -> T:
+        __tracebackhide__ = True
         result: T = await result_of(self._run.submit(NAMES[operation], *args, **kwargs))
         return result
 

@@ -370,6 +370,7 @@ class Kafka:
     def _call(
         self, operation: Callable[Concatenate[ControlledNodes, P], Awaitable[T]], *args: P.args, **kwargs: P.kwargs
     ) -> T:
+        __tracebackhide__ = True
         result: T = self._run.submit(NAMES[operation], *args, **kwargs).result()
         return result
 

@@ -11,11 +11,14 @@ from kafkapy.control.clocks import NodeClocks
 from kafkapy.control.nodes import ControlledNodes
 from kafkapy.control.operations import perform
 from kafkapy.control.state import create_topics_of_start
+from kafkapy.control.values import NotYet
 from kafkapy.ephemeral import EphemeralDirectory
-from kafkapy.faults import FaultEngine
+from kafkapy.faults import FaultEngine, InvalidRule
 from kafkapy.recording import Recording
+from kafkapy.recording.selection import InvalidFilter
 from kafkapy.testing.errors import KafkaStopped
 from kafkapy.testing.log_capture import LogCapture
+from kafkapy_wire.errors import KafkaError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -126,9 +129,14 @@ class Server:
         try:
             result = await perform(self._nodes, name, arguments, named)
         except Exception as error:
-            done(None, error)
+            # What is wrong is in the caller's code, and its report should show that, and no frame of this thread's.
+            done(None, error.with_traceback(None) if _is_of_caller(error) else error)
         except BaseException:
             done(None, KafkaStopped(f"the Kafka was stopped during {name}"))
             raise
         else:
             done(result, None)
+
+
+def _is_of_caller(error: Exception) -> bool:
+    return isinstance(error, NotYet | KafkaError | InvalidRule | InvalidFilter) or type(error) is LookupError
