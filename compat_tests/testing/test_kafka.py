@@ -303,6 +303,17 @@ def test_a_snapshot_is_gone_back_to(kafka: Kafka) -> None:
         kafka.take_snapshot("../elsewhere")
 
 
+def test_values_that_cannot_be_are_refused(kafka: Kafka) -> None:
+    kafka.produce("orders", "a")
+    with pytest.raises(ValueError, match="there are read_committed and read_uncommitted"):
+        kafka.records("orders", isolation="committed")  # type: ignore[arg-type]
+    for seconds in (1e300, 1e15):
+        with pytest.raises(ValueError, match="the year 9999"):
+            kafka.clock.advance(seconds)
+    before = kafka.clock.read().now_ms
+    assert kafka.clock.advance(100 * 365 * 86_400).now_ms >= before + 100 * 365 * 86_400_000
+
+
 def test_connections_can_be_closed(kafka: Kafka) -> None:
     kafka.produce("orders", "a")
     with consuming(kafka, "orders", client_id="victim") as consumer:

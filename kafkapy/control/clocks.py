@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Final
 from weakref import WeakSet
 
 from kafkapy.clock import ManualClock
+
+END_MS: Final = 253_402_300_799_999
+"""The end of the year 9999: sums of times stay within Kafka's int64."""
 
 
 class NodeClocks:
@@ -44,7 +48,9 @@ class NodeClocks:
             clock.reset()
 
     def advance(self, milliseconds: int) -> None:
-        """Raises ValueError: time does not go back."""
+        """Raises ValueError: time does not go back, nor beyond the year 9999."""
+        if self.now_ms() + milliseconds > END_MS:
+            raise ValueError("time goes to the end of the year 9999 at most")
         for clock in self._all():
             clock.advance(milliseconds)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import trio
 
 from kafkapy.control.nodes import LOOK_AGAIN_SECONDS, check
 from kafkapy.control.topics import ensure_topic
-from kafkapy.control.values import NewRecord, Record, Stored
+from kafkapy.control.values import Isolation, NewRecord, Record, Stored
 from kafkapy.turns import Turn
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.produce import PartitionProduceData, ProduceRequest, ProduceResponse, TopicProduceData
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from kafkapy.control.nodes import ControlledNodes
-    from kafkapy.control.values import Isolation
     from kafkapy.partitions.partition import Partition
     from kafkapy_wire.records import BatchHeader
 
@@ -108,8 +107,10 @@ async def read_records(
     """All records of a topic or of one of its partitions, by partition and offset: what a consumer gets that begins at
     the earliest offset, with `control` the markers of transactions, too.
 
-    Raises LookupError: there is no such topic; KafkaError.
+    Raises LookupError: there is no such topic; ValueError: there is no such isolation; KafkaError.
     """
+    if isolation not in get_args(Isolation):
+        raise ValueError(f"there is no isolation {isolation!r}: there are {' and '.join(get_args(Isolation))}")
     indexes = range(len(nodes.topic(topic).partitions)) if partition is None else (partition,)
     found: list[Record] = []
     turn = Turn()

@@ -29,7 +29,7 @@ async def release_time(nodes: ControlledNodes) -> Time:
 
 
 async def advance_time(nodes: ControlledNodes, milliseconds: int) -> Time:
-    """Move time forward and fire what falls due. Raises ValueError: time does not go back."""
+    """Move time forward and fire what falls due. Raises ValueError: time does not go back, nor beyond 9999."""
     nodes.clocks.advance(milliseconds)
     return await read_time(nodes)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from enum import Enum
 from functools import cached_property
+from struct import Struct
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from kafkapy.log_lines import shown
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 SIZE_BYTES: Final = 4
 """Before each request and each answer."""
 TOPICS_SHOWN_MAX: Final = 5
+_HEADER_BEGIN: Final = Struct(">hhi")
+"""API key, version, correlation id."""
+_NO_HEADER: Final = (-1, -1, -1)
 
 
 class Outcome(Enum):
@@ -86,9 +90,10 @@ class Exchange:
         ) = entry
         self.node_id = self._origin.node_id
         frame = self.request_frame
-        self.api_key = int.from_bytes(frame[:2], "big", signed=True)
-        self.api_version = int.from_bytes(frame[2:4], "big", signed=True)
-        self.correlation_id = int.from_bytes(frame[4:8], "big", signed=True)
+        # A frame that is too short for a header asks for nothing, rather than for key 0, which is Produce.
+        self.api_key, self.api_version, self.correlation_id = (
+            _HEADER_BEGIN.unpack_from(frame) if len(frame) >= _HEADER_BEGIN.size else _NO_HEADER
+        )
 
     def __reduce__(self) -> tuple[type[Exchange], tuple[Entry]]:
         """For another process: there the names of topics that go by id must be known."""

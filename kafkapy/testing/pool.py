@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any, Final
 
+from kafkapy.log_lines import shown
 from kafkapy.testing.kafka import Kafka
 from kafkapy.testing.options import check_topics
 
@@ -43,10 +44,11 @@ class Pool:
         if kafka is None:
             while len(self._running) >= CLUSTERS_MAX:
                 _stop(self._running.pop(next(iter(self._running))))
+        elif not _is_fresh(kafka):
+            kafka = None
+        if kafka is None:
             kafka = Kafka(**kind)
             kafka.__enter__()
-        else:
-            kafka.reset()
         self._running[key] = kafka
         for name, wanted in (topics or {}).items():
             kafka.create_topic(name, **({"partitions": wanted} if isinstance(wanted, int) else dict(wanted)))
@@ -55,8 +57,9 @@ class Pool:
     def stop(self) -> None:
         """Raises HangingTeardown, and what a cluster has ended with by itself."""
         running, self._running = self._running, {}
-        for kafka in running.values():
-            _stop(kafka)
+        with ExitStack() as stops:
+            for kafka in running.values():
+                stops.callback(_stop, kafka)
 
 
 class Used:
@@ -92,17 +95,17 @@ class Used:
                 lines.append(f"topic {topic}: high watermarks {ends}")
             for group_id in kafka.groups():
                 group = kafka.group(group_id)
-                lines.append(f"group {group_id}: {group.state}, lag {group.total_lag}")
+                lines.append(f"group {shown(group_id)}: {group.state}, lag {group.total_lag}")
                 for member in group.members:
                     given = ", ".join(f"{topic}-{index}" for topic, index in member.partitions) or "nothing"
-                    lines.append(f"    {member.client_id} at {member.host} has {given}")
+                    lines.append(f"    {shown(member.client_id)} at {member.host} has {given}")
                 for (topic, index), offset in sorted(group.offsets.items()):
                     lines.append(f"    committed {topic}-{index}: {offset}")
             for transaction in kafka.transactions():
                 where = ", ".join(f"{topic}-{index}" for topic, index in transaction.partitions)
-                lines.append(f"transaction {transaction.transactional_id}: {transaction.state} {where}")
+                lines.append(f"transaction {shown(transaction.transactional_id)}: {transaction.state} {where}")
             lines += [
-                f"connection from {each.address} to node {each.node}: {each.client_id} ({each.software})"
+                f"connection from {each.address} to node {each.node}: {shown(str(each.client_id))} ({each.software})"
                 for each in kafka.connections()
             ]
             lines += [f"{each}: {each.matched} requests matched, fired for {each.fired}" for each in kafka.faults.all()]
@@ -125,6 +128,20 @@ class Used:
             if member.client_id == client_id
         ]
         return "".join(held)
+
+
+def _is_fresh(kafka: Kafka) -> bool:
+    """Whether a cluster could be brought back to a fresh state; one that could not, or has ended, is stopped."""
+    try:
+        kafka.reset()
+    except Exception:  # a test may have broken it in any way: the next test has another
+        with suppress(Exception):
+            _stop(kafka)
+        return False
+    except BaseException:  # as Ctrl-C: nobody will stop it
+        _stop(kafka)
+        raise
+    return True
 
 
 def _stop(kafka: Kafka) -> None:
