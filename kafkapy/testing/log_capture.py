@@ -18,6 +18,9 @@ _LEVELS: Final = ("debug", "info", "warning", "error")
 _current: ContextVar[object] = ContextVar("kafkapy cluster")
 """The cluster that runs here. Worker threads of an event loop have its context."""
 _changing_level = threading.Lock()
+_level_before: list[int] = []
+"""The loggers' level before the first of the clusters that run now; empty: none does."""
+_running: set[object] = set()
 
 
 class LogCapture(logging.Handler):
@@ -44,6 +47,9 @@ class LogCapture(logging.Handler):
     def __enter__(self) -> Self:
         _current.set(self)
         with _changing_level:
+            if not _running:
+                _level_before[:] = [self._logger.level]
+            _running.add(self)
             if self._logger.level == logging.NOTSET or self._logger.level > self.level:
                 self._logger.setLevel(self.level)
             self._logger.addHandler(self)
@@ -52,4 +58,8 @@ class LogCapture(logging.Handler):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._logger.removeHandler(self)
+        with _changing_level:
+            self._logger.removeHandler(self)
+            _running.discard(self)
+            if not _running:
+                self._logger.setLevel(_level_before[0])
