@@ -5,8 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """` (did you mean 'retention.ms'?)`, or nothing where no known name is like this one."""
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that is most like this one; None: nothing is like it."""
     from difflib import get_close_matches
 
-    return "".join(f" (did you mean {match!r}?)" for match in get_close_matches(name, list(known), n=1))
+    return next(iter(get_close_matches(name, list(known), n=1)), None)
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """` (did you mean 'retention.ms'?)`, or nothing where no known name is like this one."""
+    match = nearest(name, known)
+    return "" if match is None else f" (did you mean {match!r}?)"

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Final
 import trio
 
 from kafkapy import __version__
+from kafkapy.long_messages import decoded
 from kafkapy.peers.identity import NODE_SOFTWARE
 from kafkapy.peers.peer_socket import NoAnswer, PeerSocket
 from kafkapy.peers.unavailable import PeerUnavailable
-from kafkapy.turns import to_the_end
 from kafkapy_wire.api_keys import API_VERSIONS, ApiKey, request_header_version, response_class, response_header_version
-from kafkapy_wire.codec import decode, decode_from, decoder_in_steps, encode, encoder
+from kafkapy_wire.codec import decode, decode_from, encode, encoder
 from kafkapy_wire.errors import ErrorCode, MalformedMessage, UnsupportedVersion
 from kafkapy_wire.messages.api_versions import ApiVersionsRequest, ApiVersionsResponse
 from kafkapy_wire.messages.request_header import RequestHeader
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS: Final = 10.0
 _NEGOTIATED_VERSION: Final = 3
-AT_ONCE_BYTES_MAX: Final = 16 << 10
-"""An answer of so many bytes is decoded within a millisecond or two."""
 ELEMENTS_MAX: Final = 1_000_000
 """Of all arrays of an answer: more than the partitions of any broker. As many bytes as an answer may have could be
 hundreds of millions of elements."""
@@ -99,7 +97,7 @@ class Peer:
             version = self.version_of(key)
         body = await self._exchange(request, key, version)
         try:
-            return await _decode(response_class(key), body, version)
+            return await decoded(response_class(key), body, 0, version, elements_max=ELEMENTS_MAX)
         except MalformedMessage as error:
             raise PeerUnavailable(f"the node at {self} sent an invalid answer to {key.name}: {error}") from None
 
@@ -154,17 +152,6 @@ class Peer:
         _INT32.pack_into(frame, 0, len(frame) - 4)
         _INT32.pack_into(frame, _CORRELATION_ID_AT, self._correlation_id)
         return frame
-
-
-async def _decode(cls: type[Message], body: memoryview, version: int) -> Message:
-    """The answer, decoded in turns if it is long. Raises MalformedMessage."""
-    if len(body) <= AT_ONCE_BYTES_MAX:
-        return decode(cls, body, version)
-    message: Message
-    message, end = await to_the_end(decoder_in_steps(cls, version)(body, 0, ELEMENTS_MAX))
-    if end != len(body):
-        raise MalformedMessage(f"{len(body) - end} bytes after the message")
-    return message
 
 
 def _reason(error: OSError) -> str:

@@ -9,13 +9,13 @@ from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
-from difflib import get_close_matches
 from math import isfinite
 from reprlib import Repr
 from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from kafkapy.control import values
 from kafkapy.control.http.signatures import REQUIRED
+from kafkapy.nearest import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -120,8 +120,7 @@ def _read(kind: Any, value: Any, field: str) -> Any:
     if origin is Literal:
         choices = get_args(kind)
         if value not in choices:
-            near = get_close_matches(str(value), choices, n=1)
-            raise InvalidArgument(field, f"it is one of {', '.join(choices)}", near[0] if near else None)
+            raise InvalidArgument(field, f"it is one of {', '.join(choices)}", nearest(str(value), choices))
         return value
     if origin in (list, Sequence) or (origin is tuple and get_args(kind)[1:] == (...,)):
         if not isinstance(value, list):
@@ -242,5 +241,4 @@ def _without_none(kind: Any) -> Any:
 
 
 def _unknown(field: str, reason: str, known: Iterable[str], name: str | None = None) -> InvalidArgument:
-    near = get_close_matches(name or field, list(known), n=1)
-    return InvalidArgument(field[:FIELD_SHOWN_MAX], reason, near[0] if near else None)
+    return InvalidArgument(field[:FIELD_SHOWN_MAX], reason, nearest(name or field, known))
