@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import os
 import resource
 import signal
 import sys
@@ -30,6 +31,9 @@ def main() -> int:
     """0: all measured; 1: something failed, then the table says what."""
     arguments = _parse()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # unwinds, and so stops the brokers
+    # The brokers are those installed, not a tree that the caller's shell points at, and their modules are compiled.
+    for variable in ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"):
+        os.environ.pop(variable, None)
     # 1,000 connections take a descriptor each here, and each in the broker, which inherits the limit.
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
