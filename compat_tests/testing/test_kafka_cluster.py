@@ -59,6 +59,29 @@ def test_a_wiped_node_is_filled_again(kafka_cluster: Kafka) -> None:
     assert [each.value for each in kafka_cluster.records("orders")] == [b"a"]
 
 
+def test_an_isr_shrinks_while_links_are_cut_and_writes_are_refused(kafka_cluster: Kafka) -> None:
+    create_replicated(kafka_cluster)
+    kafka_cluster.move_leader("orders", 0, 1)
+    for follower in (2, 3):
+        kafka_cluster.cut_link(follower, 1, both_ways=False)
+    # Without a record that they lack followers stay in the ISR however long they cannot fetch, as in Kafka.
+    producer = producer_of(kafka_cluster, acks="1")
+    producer.produce("orders", b"by the leader alone")
+    assert producer.flush(SOON) == 0
+    wait_for_isr(kafka_cluster, {1})
+    producer = producer_of(kafka_cluster, **{"message.timeout.ms": 60_000, "retries": 0})
+    refused: list[Any] = []
+    producer.produce("orders", b"refused", on_delivery=lambda error, _message: refused.append(error))
+    producer.flush(SOON)
+    assert [each.code() for each in refused] == [confluent_kafka.KafkaError.NOT_ENOUGH_REPLICAS]
+    for follower in (2, 3):
+        kafka_cluster.heal_link(follower, 1, both_ways=False)
+    wait_for_isr(kafka_cluster, {1, 2, 3})
+    producer.produce("orders", b"taken")
+    assert producer.flush(SOON) == 0
+    assert [each.value for each in kafka_cluster.records("orders")] == [b"by the leader alone", b"taken"]
+
+
 def test_a_leader_moves_under_a_producer(kafka_cluster: Kafka) -> None:
     create_replicated(kafka_cluster)
     producer = producer_of(kafka_cluster)

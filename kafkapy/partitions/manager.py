@@ -376,7 +376,7 @@ class PartitionManager:
         except KafkaError as error:
             logger.error("cannot delete the log of %s-%d: %s", topic.name, index, error)
         if partition is not None:
-            partition.retire()
+            partition.retire(moved=topic.topic_id in self._image.topics_by_id)
             self._on_role(partition)
         self._disk.gone(f"{topic.name}-{index}")
 

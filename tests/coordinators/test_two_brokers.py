@@ -383,6 +383,36 @@ def test_a_marker_follows_its_partition_to_the_new_leader(tmp_path: Path) -> Non
     begin(lab, test)
 
 
+def test_a_marker_that_is_not_committed_when_its_partition_is_handed_over_is_written_again(tmp_path: Path) -> None:
+    """The coordinator leads the partition itself until a reassignment takes its replica away."""
+    lab = TwoBrokers(tmp_path)
+
+    async def test() -> None:
+        producer = Producer(lab)
+        await producer.init()
+        await producer.produce(0)
+        lab.replicate_all()
+        coordinator = producer.coordinator
+        lab.nursery.start_soon(coordinator.ask, producer.end_request(commit=True))
+        await lab.quiet()
+        for _ in range(2):
+            lab.replicate(TRANSACTION_TOPIC, 0)
+        await lab.quiet()
+        lab.hand_over(DATA_TOPIC, 0)
+        for node_id in (FIRST, SECOND):
+            lab.hear(node_id)
+        for _ in range(3):
+            await lab.quiet()
+            lab.clock.advance(MARKER_RETRY_MS_MAX)
+            lab.replicate(TRANSACTION_TOPIC, 0)
+        await lab.quiet()
+        assert lab.leader(DATA_TOPIC, 0).node_id == SECOND
+        assert markers(lab, 0) == [ControlRecordType.COMMIT]
+        assert coordinator.transactions.describe(ID).result().status.text == "CompleteCommit"
+
+    begin(lab, test)
+
+
 def test_an_answer_does_not_wait_for_long_for_markers_on_other_brokers(tmp_path: Path) -> None:
     """Apache Kafka waits for none. While they are written, the next transaction has to wait."""
     lab = TwoBrokers(tmp_path)

@@ -200,6 +200,7 @@ class TwoBrokers:
         self._topic_ids = {topic: Uuid(topic.encode().ljust(16, b"-")[:16]) for topic in PARTITION_COUNTS}
         self.leaders: dict[tuple[str, int], tuple[int, int]] = {}
         """(topic, partition) -> leader, leader epoch, as the controller knows them."""
+        self._alone: set[tuple[str, int]] = set()  # their leader has the only replica
         self.brokers = {node_id: OneBroker(self, node_id, directory / str(node_id)) for node_id in BOTH}
 
     async def create_nothing(self, topic: str) -> None:
@@ -250,6 +251,20 @@ class TwoBrokers:
             [PartitionChangeRecord(partition_id=index, topic_id=self._topic_ids[topic], leader=leader)]
         )
 
+    def hand_over(self, topic: str, index: int) -> None:
+        """The controller leaves the partition to the follower alone, as at the end of a reassignment."""
+        now, epoch = self.leaders[topic, index]
+        left = FIRST + SECOND - now
+        self.leaders[topic, index] = (left, epoch + 1)
+        self._alone.add((topic, index))
+        self._batches.append(
+            [
+                PartitionChangeRecord(
+                    partition_id=index, topic_id=self._topic_ids[topic], leader=left, replicas=[left], isr=[left]
+                )
+            ]
+        )
+
     def hear(self, node_id: int, count: int = 1 << 30) -> None:
         """A broker learns of so many more changes."""
         broker = self.brokers[node_id]
@@ -267,7 +282,9 @@ class TwoBrokers:
     # -- replication
 
     def replicate(self, topic: str, index: int) -> None:
-        """One fetch of the follower, if both know who leads."""
+        """One fetch of the follower, if there is one and both know who leads."""
+        if (topic, index) in self._alone:
+            return
         node_id, epoch = self.leaders[topic, index]
         leader = self.brokers[node_id].replica(topic, index)
         follower_id = FIRST + SECOND - node_id

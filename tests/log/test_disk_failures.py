@@ -382,10 +382,13 @@ def test_a_cleaning_that_fails_leaves_the_log_as_it_was_or_cleaned(
             assert not list(log.directory.glob("*.cleaned")), "their bytes are of use to others"
             clean_log(log)
             assert len(values(log, gaps=True)) < 24
-        found = values(new_log(tmp_path / "killed", settings), gaps=True)
+        killed = new_log(tmp_path / "killed", settings)
+        found = values(killed, gaps=True)
         assert found[23] == b"023" * 40
         assert all(value == b"%03d" % offset * 40 for offset, value in found.items())
         shutil.rmtree(tmp_path / "killed")
+        for each in (log, killed):
+            each.close(clean=False)
     assert 10 < call < 99
 
 

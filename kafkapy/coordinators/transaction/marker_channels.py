@@ -67,14 +67,15 @@ class MarkerChannels:
         """NONE once the marker is committed; UNKNOWN_TOPIC_OR_PARTITION, the cluster has no such partition; otherwise
         what its leader has answered, NETWORK_EXCEPTION if it has not, NOT_LEADER_OR_FOLLOWER if there is none.
 
-        A marker whose answer is abandoned is not sent any more.
+        A marker whose answer is abandoned is not sent any more. Only the metadata says that a partition is gone; a
+        broker that does not have it, be it this one, may have handed it over.
         """
         found = self._metadata.image.topics.get(topic)
         if found is None or index >= len(found.partitions):
             return settled(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
         leader = found.partitions[index].leader
         if leader == self._node_id:
-            return self._here.write(topic, index, marker)
+            return self._here.write(topic, index, marker).map(_gone_from_there)
         if leader == NO_LEADER:
             return settled(ErrorCode.NOT_LEADER_OR_FOLLOWER)
         queued = _Queued(topic, index, marker)
@@ -95,11 +96,13 @@ class MarkerChannels:
             errors = _errors(cast("WriteTxnMarkersResponse", answer))
         for one in sent:
             code = errors.get((one.marker.producer_id, one.topic, one.index), ErrorCode.NETWORK_EXCEPTION)
-            if code is ErrorCode.UNKNOWN_TOPIC_OR_PARTITION:
-                # By this broker's metadata it exists, so the other one has not heard of it yet, or has just lost it.
-                code = ErrorCode.NOT_LEADER_OR_FOLLOWER
-            one.written.answer(code)
+            one.written.answer(_gone_from_there(code))
         return left
+
+
+def _gone_from_there(code: ErrorCode) -> ErrorCode:
+    """By this broker's metadata the partition existed, so its leader has not heard of it yet, or has just lost it."""
+    return ErrorCode.NOT_LEADER_OR_FOLLOWER if code is ErrorCode.UNKNOWN_TOPIC_OR_PARTITION else code
 
 
 def _chosen(queued: list[_Queued]) -> tuple[list[_Queued], list[_Queued]]:
