@@ -108,13 +108,18 @@ class ClientProcess(threading.Thread):
             raise AssertionError(f"{self.name} does not end") from None
         if process.returncode in (-signal.SIGABRT, -signal.SIGSEGV, STUCK_EXIT_CODE):
             self.abort_count += 1
-            error = SEGMENTATION_FAULT if process.returncode == -signal.SIGSEGV else errors.strip()[-2000:]
+            error = SEGMENTATION_FAULT if process.returncode == -signal.SIGSEGV else _both_ends(errors.strip())
             with HistoryFile(self._history) as history:
                 history.event(self.name, "info", "crash", error=error)
             return not self.stopping.is_set()
         if process.returncode:
-            raise AssertionError(f"{self.name} ended with {process.returncode}: {errors.strip()[-2000:]}")
+            raise AssertionError(f"{self.name} ended with {process.returncode}: {_both_ends(errors.strip())}")
         return False
+
+
+def _both_ends(text: str, length: int = 1_000) -> str:
+    """An assertion is printed first, and a traceback's error last; the stacks of all threads come between them."""
+    return text if len(text) <= 2 * length else f"{text[:length]}\n...\n{text[-length:]}"
 
 
 _ROOT = Path(__file__).parents[2]

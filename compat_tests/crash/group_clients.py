@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import suppress
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
 from compat_tests.crash.clients import CALL_TIMEOUT_SECONDS, Client
 from compat_tests.crash.history_file import HistoryFile
@@ -14,6 +14,8 @@ from compat_tests.crash.transactions import Transactional
 
 # Shorter than a calm between kills: a restarted coordinator waits that long for a member whose client has given up.
 SESSION_TIMEOUT_MS = 1000
+
+_OUT_OF_RANGE = (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE, KafkaError._LOG_TRUNCATION)
 
 
 class GroupReading:
@@ -31,7 +33,10 @@ class GroupReading:
                 **client.connection,
                 "group.id": group,
                 "isolation.level": "read_committed",
-                "auto.offset.reset": "earliest",
+                # A broker that was cut off may still take itself for the leader, and have less than was committed. A
+                # client that has just started cannot know (Java's and franz-go's commit leader epochs for that); being
+                # sent back to the beginning by it would look like a loss.
+                "auto.offset.reset": "error",
                 "enable.auto.commit": False,
                 "session.timeout.ms": SESSION_TIMEOUT_MS,
                 "heartbeat.interval.ms": SESSION_TIMEOUT_MS // 4,
@@ -48,10 +53,14 @@ class GroupReading:
             message = self.consumer.poll(seconds)
             if message is None:
                 return
-            if message.error() is None:
+            error = message.error()
+            if error is None:
                 topic, partition, offset, value = record_of(message)
                 self.batch.append((topic, partition, offset, value))
                 self.positions[topic, partition] = offset + 1
+            elif error.code() in _OUT_OF_RANGE:
+                self.resume(self.consumer.assignment())
+                return
 
     def tell(self) -> None:
         """Write the batch down, and forget it."""
