@@ -164,9 +164,7 @@ class Partition(Replica):
         self.role, self.leads = Role.FOLLOWER, False
         self.leader_id = -1
         self._followers = None
-        self._lose_lead(
-            KafkaError(ErrorCode.NOT_LEADER_OR_FOLLOWER if moved else ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
-        )
+        self._lose_lead(KafkaError(ErrorCode.NOT_LEADER_OR_FOLLOWER if moved else ErrorCode.UNKNOWN_TOPIC_OR_PARTITION))
 
     def _lose_lead(self, error: KafkaError) -> None:
         self._refuse_waiting(error)
