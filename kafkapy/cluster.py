@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import trio
 
+from kafkapy.clock import WallClock
 from kafkapy.errors import ShutdownError, StartupError
 from kafkapy.node import Node
 from kafkapy.settings import Settings
@@ -83,7 +84,8 @@ class Cluster:
         """`settings` hold for all nodes. Brokers listen at `port`, `port + 1`, ...; at free ports if it is 0.
 
         `durable`, `kept`, `topics`, `as_kafka`, `cap_apis` and `faults`: see `Node`. A directory that has a cluster
-        keeps its id. Every node has a clock of its own, made by `new_clock`.
+        keeps its id. Every node has a clock of its own, made by `new_clock`; among themselves the nodes then go by the
+        machine's time.
         """
         self.directory = directory
         self.members = tuple(members)
@@ -268,6 +270,7 @@ class Cluster:
             durable=self._durable,
             kept=self._kept,
             clock=None if self._new_clock is None else self._new_clock(),
+            liveness_clock=None if self._new_clock is None else WallClock(),
             cluster_id=self._cluster_id,
             topics=self._topics if member is self.members[0] else (),
             sockets=sockets,

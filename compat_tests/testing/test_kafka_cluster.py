@@ -46,6 +46,20 @@ def test_a_killed_leader_is_replaced_and_comes_back(kafka_cluster: Kafka) -> Non
     assert [each.value for each in kafka_cluster.records("orders")] == [b"a", b"b"]
 
 
+def test_a_node_that_was_stopped_in_order_need_not_wait_for_its_session(kafka_cluster: Kafka) -> None:
+    create_replicated(kafka_cluster)
+    kafka_cluster.produce("orders", "a")
+    lines = len(kafka_cluster.log)
+    for node_id in (1, 2, 3):
+        kafka_cluster.restart_node(node_id)
+    wait_for_isr(kafka_cluster, {1, 2, 3})
+    said = "\n".join(kafka_cluster.log[lines:])
+    assert said.count("has registered with epoch") == 3
+    assert "is still registered" not in said
+    assert "did not end in order" not in said
+    assert [each.value for each in kafka_cluster.records("orders")] == [b"a"]
+
+
 def test_a_wiped_node_is_filled_again(kafka_cluster: Kafka) -> None:
     create_replicated(kafka_cluster)
     kafka_cluster.produce("orders", "a")
@@ -80,6 +94,33 @@ def test_an_isr_shrinks_while_links_are_cut_and_writes_are_refused(kafka_cluster
     producer.produce("orders", b"taken")
     assert producer.flush(SOON) == 0
     assert [each.value for each in kafka_cluster.records("orders")] == [b"by the leader alone", b"taken"]
+
+
+def test_nodes_do_not_miss_each_other_when_time_is_moved(kafka_cluster: Kafka) -> None:
+    create_replicated(kafka_cluster)
+    kafka_cluster.produce("orders", "a")
+    lines = len(kafka_cluster.log)
+    for _ in range(3):
+        kafka_cluster.clock.advance(600)
+    kafka_cluster.produce("orders", "b")
+    wait_for_isr(kafka_cluster, {1, 2, 3})
+    said = "\n".join(kafka_cluster.log[lines:])
+    assert "fenced" not in said
+    assert "leads the quorum" not in said
+    assert [each.value for each in kafka_cluster.records("orders")] == [b"a", b"b"]
+
+
+def test_nodes_go_on_while_time_stands_still(kafka_cluster: Kafka) -> None:
+    create_replicated(kafka_cluster)
+    kafka_cluster.clock.freeze()
+    leader = kafka_cluster.topic("orders").partitions[0].leader
+    kafka_cluster.kill_node(leader)
+    assert kafka_cluster.wait_for_topic("orders", timeout=SOON).partitions[0].leader != leader
+    kafka_cluster.produce("orders", "a")
+    kafka_cluster.start_node(leader)
+    wait_for_isr(kafka_cluster, {1, 2, 3})
+    kafka_cluster.clock.release()
+    assert [each.value for each in kafka_cluster.records("orders")] == [b"a"]
 
 
 def test_a_leader_moves_under_a_producer(kafka_cluster: Kafka) -> None:

@@ -33,7 +33,8 @@ async def list_nodes(nodes: ControlledNodes) -> list[NodeState]:
 async def stop_node(nodes: ControlledNodes, node_id: int) -> None:
     """Stop a node in order: other nodes take over what it leads. Raises LookupError: it does not run."""
     async with nodes.changing[nodes.running_id(node_id)]:
-        await nodes.cluster.stop(nodes.running_id(node_id))
+        nodes.node(node_id).kept = True  # the next start finds that it has ended, and need not wait for its session
+        await nodes.cluster.stop(node_id)
 
 
 async def kill_node(nodes: ControlledNodes, node_id: int) -> None:

@@ -71,6 +71,7 @@ class BrokerPart:
         settings: CurrentSettings,
         topic_settings: TopicSettingsSource,
         clock: Clock,
+        liveness_clock: Clock,
         disk: DiskWatch,
         bugs: Bugs,
         *,
@@ -81,6 +82,7 @@ class BrokerPart:
         self._quorum = quorum
         self._settings = settings
         self._clock = clock
+        self._liveness_clock = liveness_clock
         self._disk = disk
         self._bugs = bugs
         self._random = random
@@ -105,6 +107,7 @@ class BrokerPart:
             self._flusher if durable else None,
             disk,
             bugs,
+            liveness_clock=liveness_clock,
             sources=quorum.peers,
             controller=quorum.channel,
             broker_epoch=lambda: self._epoch,
@@ -170,7 +173,7 @@ class BrokerPart:
             self._quorum.directory_id,
             self._quorum.channel,
             self._quorum.publisher,
-            self._clock,
+            self._liveness_clock,
             lambda: self._epoch,
         )
         nursery.start_soon(assignments.run)
@@ -222,7 +225,7 @@ class BrokerPart:
             self._quorum.channel,
             self._quorum.publisher,
             self._settings,
-            self._clock,
+            self._liveness_clock,
             previous_epoch=self._previous_epoch,
         )
 

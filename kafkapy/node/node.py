@@ -87,6 +87,7 @@ class Node:
         durable: bool = True,
         kept: bool = True,
         clock: Clock | None = None,
+        liveness_clock: Clock | None = None,
         random: Random | None = None,
         cluster_id: str | None = None,
         topics: Iterable[GivenTopic] = (),
@@ -97,6 +98,10 @@ class Node:
     ) -> None:
         """Without `durable` nothing waits for the disk. Without `kept` the logs are not closed cleanly at the end, only
         their descriptors: for a directory that is deleted then.
+
+        All that clients can see goes by `clock`, the machine's time when there is none: dates, sessions of groups,
+        retention. Elections, heartbeats and sessions of brokers, and replication go by `liveness_clock`, the same one
+        unless there is another: a test that moves time must not have the nodes miss each other.
 
         Whatever is left to chance asks `random`, the machine's own when there is none. `cluster_id` is for a new
         directory: one that has an id keeps it. `topics` are made before anybody connects, if they are not there.
@@ -117,7 +122,8 @@ class Node:
         """May be set to False while the node runs: its end is then that of a killed one."""
         self.bugs = Bugs()
         self.clock = clock or WallClock()
-        self.clock.bugs = self.bugs
+        self.liveness_clock = liveness_clock or self.clock
+        self.clock.bugs = self.liveness_clock.bugs = self.bugs
         self.random = random or Random()
         self.disk = DiskWatch(data_directory, self.clock)
         self.api_limits = _api_limits(as_kafka, cap_apis or {})
@@ -161,7 +167,8 @@ class Node:
             at_brokers, at_controllers = self._bind(parts)
             quorum = self._quorum = self._open(parts, listens=bool(at_controllers))
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self.clock.run)
+                for clock in {self.clock, self.liveness_clock}:
+                    nursery.start_soon(clock.run)
                 nursery.start_soon(self._stop_when_something_fails)
                 async with trio.open_nursery() as serving:
                     self.server = Server(self.parts, self.bugs)
@@ -296,6 +303,7 @@ class Node:
                 self.data_directory,
                 self._topic_settings,
                 self.clock,
+                self.liveness_clock,
                 self.disk,
                 random=self.random,
                 cluster_id=self._cluster_id,
@@ -315,6 +323,7 @@ class Node:
                 self.settings,
                 self._topic_settings,
                 self.clock,
+                self.liveness_clock,
                 self.disk,
                 self.bugs,
                 random=self.random,

@@ -54,6 +54,7 @@ class QuorumPart:
         data_directory: Path,
         topic_settings: TopicSettingsSource,
         clock: Clock,
+        liveness_clock: Clock,
         disk: DiskWatch,
         *,
         random: Random,
@@ -68,6 +69,7 @@ class QuorumPart:
         """
         self._settings = settings
         self._clock = clock
+        self._liveness_clock = liveness_clock
         self._random = random
         self._limits = limits
         self._incarnation_id = random_uuid(random)
@@ -119,7 +121,7 @@ class QuorumPart:
             member,
             settings,
             self.publisher,
-            self._clock,
+            self._liveness_clock,
             random=self._random,
             fsync=durable,
             features=self._features_of_new_cluster(),
@@ -130,7 +132,7 @@ class QuorumPart:
         self.is_alone = quorum.membership.voter_ids == [now.node.node_id] and now.quorum.is_controller
         """Whether this node is the only voter when it starts, so that it leads without asking anybody."""
         self.peers = Peers(self._broker_endpoint, client_id=f"node-{now.node.node_id}")
-        self.channel = ControllerChannel(self, self.peers, self._clock, self._handle_here)
+        self.channel = ControllerChannel(self, self.peers, self._liveness_clock, self._handle_here)
         if listens or not self.is_alone:
             from kafkapy.metadata.quorum_network import QuorumNetwork
 
@@ -266,14 +268,14 @@ class QuorumPart:
         if self.is_alone:
             return
         self.metadata_log.start()
-        asked_ms = self._clock.monotonic_ms()
+        asked_ms = self._liveness_clock.monotonic_ms()
         said_ms = asked_ms + WAITING_SAID_AFTER_MS - WAITING_SAID_AGAIN_MS
         while self.metadata_log.leader_id < 0:
-            now_ms = self._clock.monotonic_ms()
+            now_ms = self._liveness_clock.monotonic_ms()
             if now_ms - said_ms >= WAITING_SAID_AGAIN_MS:
                 said_ms = now_ms
                 logger.warning("%s", self._whom_it_waits_for())
-            await self._clock.sleep(10)
+            await self._liveness_clock.sleep(10)
 
     async def leave(self, seconds: float) -> None:
         """Resign, if this node leads: give the others `seconds` to hear of it, and vote until another leads.
@@ -289,7 +291,7 @@ class QuorumPart:
         if was_leader and network.reaches_any(voter.node_id for voter in log.quorum.other_voters):
             with trio.move_on_after(self._settings.now.node.raft_timeouts.election_ms / 1_000):
                 while log.leader_id in (NOBODY, log.node_id):
-                    await self._clock.sleep(HANDED_OVER_POLL_MS)
+                    await self._liveness_clock.sleep(HANDED_OVER_POLL_MS)
 
     def _whom_it_waits_for(self) -> str:
         quorum, network = self.metadata_log.quorum, self.metadata_log.network
@@ -323,7 +325,7 @@ class QuorumPart:
             self._controller_registration(),
             self.channel,
             self.publisher,
-            self._clock,
+            self._liveness_clock,
             request_timeout_ms=self._settings.now.node.controller_quorum_request_timeout_ms,
         )
         await lifecycle.run()
@@ -340,7 +342,7 @@ class QuorumPart:
         """Refuse the directory of a controller without its metadata log, in which it may have voted: its topics would
         be taken for deleted ones. A broker alone waits for the controllers' metadata anyway. Raises StartupError.
         """
-        log = self.store.get(CLUSTER_METADATA_TOPIC, 0, now_ms=self._clock.now_ms())
+        log = self.store.get(CLUSTER_METADATA_TOPIC, 0, now_ms=self._liveness_clock.now_ms())
         if log is not None and log.log_end_offset:
             return
         topics = sorted({topic for topic, _ in self.store if topic != CLUSTER_METADATA_TOPIC})

@@ -45,6 +45,7 @@ class Fetchers:
         following: Following,
         settings: CurrentSettings,
         clock: Clock,
+        liveness_clock: Clock,
         sources: Sources,
         checkpoints: Checkpoints,
         flusher: Flusher | None,
@@ -54,6 +55,7 @@ class Fetchers:
         self._following = following
         self._settings = settings
         self._clock = clock
+        self._liveness_clock = liveness_clock
         self._sources = sources
         self._checkpoints = checkpoints
         self._flusher = flusher
@@ -65,7 +67,9 @@ class Fetchers:
 
     def note_role(self, partition: Partition) -> None:
         """A replica has got a role, or was retired."""
-        lane = self._following.note_role(partition, now_ms=self._clock.monotonic_ms(), wall_ms=self._clock.now_ms())
+        lane = self._following.note_role(
+            partition, now_ms=self._liveness_clock.monotonic_ms(), wall_ms=self._clock.now_ms()
+        )
         if lane is None:
             return
         if lane in self._more:
@@ -90,7 +94,7 @@ class Fetchers:
         fetcher = self._following.fetchers[lane]
         connection = _Connection(lane, self._sources)
         while True:
-            request = fetcher.next_request(self._clock.monotonic_ms())
+            request = fetcher.next_request(self._liveness_clock.monotonic_ms())
             if request is None:
                 if not await self._wait(lane, fetcher):
                     return
@@ -98,20 +102,22 @@ class Fetchers:
             try:
                 answer = await connection.ask(request, self._settings.now.replication.replica_socket_timeout_ms)
                 if answer is None:
-                    fetcher.lost(self._clock.monotonic_ms())
+                    fetcher.lost(self._liveness_clock.monotonic_ms())
                     continue
                 await self._take(fetcher, request, answer)
             except Exception as error:
                 # A bug costs these partitions a while, but not the replication of the others.
                 self._bugs.report(f"in the replication from broker {fetcher.source_id}", error)
-                fetcher.lost(self._clock.monotonic_ms())
+                fetcher.lost(self._liveness_clock.monotonic_ms())
 
     async def _wait(self, lane: Lane, fetcher: Fetcher) -> bool:
         """Wait until a partition is due or added. Returns False if there was none for a while: the task is to end."""
-        now_ms = self._clock.monotonic_ms()
+        now_ms = self._liveness_clock.monotonic_ms()
         due_ms = fetcher.next_due_ms(now_ms)
         more = self._more[lane] = trio.Event()
-        if await self._clock.wait(more, LINGER_MS if due_ms is None else max(0.0, due_ms - now_ms)) or len(fetcher):
+        if await self._liveness_clock.wait(more, LINGER_MS if due_ms is None else max(0.0, due_ms - now_ms)) or len(
+            fetcher
+        ):
             return True
         self._following.end(lane)
         del self._more[lane]
@@ -119,7 +125,7 @@ class Fetchers:
 
     async def _take(self, fetcher: Fetcher, request: FetchRequest | ListOffsetsRequest, answer: Message) -> None:
         turn = Turn()
-        now_ms, wall_ms = self._clock.monotonic_ms(), self._clock.now_ms()
+        now_ms, wall_ms = self._liveness_clock.monotonic_ms(), self._clock.now_ms()
         for then in fetcher.take(request, answer, now_ms=now_ms, wall_ms=wall_ms):
             if then is Then.CHECKPOINT:
                 await self._write_checkpoint()
@@ -137,7 +143,7 @@ class Fetchers:
                 self._flusher.ask(partition.log)
             await self._flusher.flushed()
             if any(each.must_flush for each in partitions):  # the disk has refused it
-                await self._clock.sleep(self._settings.now.replication.replica_fetch_backoff_ms)
+                await self._liveness_clock.sleep(self._settings.now.replication.replica_fetch_backoff_ms)
 
     async def _write_checkpoint(self) -> None:
         """Returns once the recovery points of truncated logs are on the disk."""
@@ -146,7 +152,7 @@ class Fetchers:
                 await self._checkpoints.write()
             except OSError as error:
                 self._disk.put_off("writing checkpoints", error)
-                await self._clock.sleep(self._settings.now.replication.replica_fetch_backoff_ms)
+                await self._liveness_clock.sleep(self._settings.now.replication.replica_fetch_backoff_ms)
             else:
                 return
 

@@ -134,6 +134,20 @@ def test_an_id_in_use_is_refused_until_its_session_is_over(node: Lab) -> None:
     assert node.image.brokers[2].fenced
 
 
+def test_a_broker_that_shows_how_its_last_run_ended_need_not_wait_for_its_session(node: Lab) -> None:
+    join(node, 2)
+    request = registration(node, 2)
+    request.previous_broker_epoch = node.image.brokers[2].epoch
+    node.run(node.controller.brokers.register(request, 4, node.broker.cluster_id))
+    assert node.image.brokers[2].epoch > request.previous_broker_epoch
+    beat(node, 2)
+    request = registration(node, 2)
+    request.previous_broker_epoch = node.image.brokers[2].epoch - 1
+    with pytest.raises(KafkaError) as refusal:
+        node.run(node.controller.brokers.register(request, 4, node.broker.cluster_id))
+    assert refusal.value.code is ErrorCode.DUPLICATE_BROKER_REGISTRATION, "an older run"
+
+
 def test_heartbeats_of_former_registrations_are_stale(node: Lab) -> None:
     join(node, 2)
     unregistered = heartbeat(node, 2)

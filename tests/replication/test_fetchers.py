@@ -53,6 +53,7 @@ class Network:
                 broker.flusher,
                 broker.disk,
                 self.bugs,
+                liveness_clock=broker.lab.clock,
                 sources=self,
                 controller=self,
                 broker_epoch=lambda: broker.epoch,

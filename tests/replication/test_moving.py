@@ -50,7 +50,7 @@ def test_a_leader_that_is_removed_is_given_up(lab: ReplicationLab) -> None:
     lab.run()
     waiting = lab.produce(1, b"b")
     lab.change(replicas=(2, 3), isr=(2, 3), leader=2)
-    assert code_of(waiting) is ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+    assert code_of(waiting) is ErrorCode.NOT_LEADER_OR_FOLLOWER
     answer = lab.produce(2, b"c")
     lab.pass_time(100)
     assert code_of(answer) is ErrorCode.NONE

@@ -146,6 +146,7 @@ class ClusterNode(Process):
             self.directory,
             topic_settings,
             clock,  # type: ignore[arg-type]
+            clock,  # type: ignore[arg-type]
             disk,
             random=self._random,
             cluster_id=CLUSTER_ID,
@@ -158,6 +159,7 @@ class ClusterNode(Process):
                 quorum,
                 settings,
                 topic_settings,
+                clock,  # type: ignore[arg-type]
                 clock,  # type: ignore[arg-type]
                 disk,
                 bugs,
