@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+from kafkapy_log import LogStore
 from kafkapy_log.file_pool import FilePool
 
 
@@ -13,14 +16,28 @@ from kafkapy_log.file_pool import FilePool
 def _descriptors_closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A store that crashes is not closed, so that its descriptors would stay for as long as the test process lives."""
     pools: list[FilePool] = []
-    make = FilePool.__init__
+    stores: list[LogStore] = []
+    make_pool, make_store, close_store = FilePool.__init__, LogStore.__init__, LogStore.close
 
-    def make_and_note(pool: FilePool, open_files_max: int | None = None) -> None:
-        make(pool, open_files_max)
+    def note_pool(pool: FilePool, *arguments: Any, **named: Any) -> None:
+        make_pool(pool, *arguments, **named)
         pools.append(pool)
 
-    monkeypatch.setattr(FilePool, "__init__", make_and_note)
+    def note_store(store: LogStore, *arguments: Any, **named: Any) -> None:
+        make_store(store, *arguments, **named)
+        stores.append(store)
+
+    def note_close(store: LogStore, *arguments: Any, **named: Any) -> None:
+        stores.remove(store)
+        close_store(store, *arguments, **named)
+
+    monkeypatch.setattr(FilePool, "__init__", note_pool)
+    monkeypatch.setattr(LogStore, "__init__", note_store)
+    monkeypatch.setattr(LogStore, "close", note_close)
     yield
+    monkeypatch.undo()
     for pool in pools:
         for file in list(pool._open):
             pool.close(file)
+    for store in stores:
+        os.close(store._lock_fd)
