@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from http.client import HTTPConnection
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
@@ -312,6 +314,19 @@ def request_api_versions(kafka: Kafka, count: int = 1) -> None:
             sock.sendall(len(frame).to_bytes(4, "big") + frame)
             size = int.from_bytes(sock.recv(4, socket.MSG_WAITALL), "big")
             assert len(sock.recv(size, socket.MSG_WAITALL)) == size
+
+
+def test_a_stop_leaves_no_descriptor_open(tmp_path: Path) -> None:
+    """Of all that the process has open some are copied, to find the connections that are to be closed."""
+    files = [(tmp_path / str(index)).open("w") for index in range(20)]
+    with Kafka(control=True):
+        pass  # what the first one opens for good, like the event loop of the process
+    before = len(os.listdir("/dev/fd"))
+    with Kafka(control=True) as kafka:
+        assert ask(kafka, "GET", "/v1/topics") == (200, [])
+    assert len(os.listdir("/dev/fd")) == before
+    for file in files:
+        file.close()
 
 
 def test_readers_that_never_read_hold_up_nobody_and_no_stop() -> None:

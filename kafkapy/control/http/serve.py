@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import stat
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
@@ -96,9 +97,11 @@ class ControlApi:
         finally:
             address = self._socket.getsockname()
             for name in os.listdir("/dev/fd"):
-                with suppress(OSError), socket.socket(fileno=os.dup(int(name))) as connection:
-                    if connection.getsockname() == address:
-                        connection.shutdown(socket.SHUT_RDWR)
+                with suppress(OSError):  # what is no socket would keep its copy open
+                    if stat.S_ISSOCK(os.fstat(int(name)).st_mode):
+                        with socket.socket(fileno=os.dup(int(name))) as connection:
+                            if connection.getsockname() == address:
+                                connection.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """If it was not served."""
