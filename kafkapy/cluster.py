@@ -307,8 +307,18 @@ class _Stop:
         self.done = trio.Event()
 
     async def hand_over(self) -> None:
-        """While its controllers run, a broker is told at once that it may stop."""
-        await self._node.hand_over()
+        """While its controllers run, a broker is told at once that it may stop.
+
+        A node that ends meanwhile, since its disk failed or it was killed, has no clock that would end the wait.
+        """
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._cancel_when_done, nursery.cancel_scope)
+            await self._node.hand_over()
+            nursery.cancel_scope.cancel()
+
+    async def _cancel_when_done(self, scope: trio.CancelScope) -> None:
+        await self.done.wait()
+        scope.cancel()
 
     async def stop(self) -> None:
         self.asked.set()

@@ -398,6 +398,20 @@ async def test_a_record_that_cannot_be_read_ends_a_node_in_order_and_is_named(tm
 
 
 @cluster_test
+async def test_a_node_that_ends_while_it_hands_over_does_not_keep_the_cluster_from_stopping(tmp_path: Path) -> None:
+    async with cluster(tmp_path) as made:
+        await until_active(made)
+        for node_id in (2, 3):
+            await made.kill(node_id)
+        lifecycle = made.nodes[1]._broker_part.lifecycle
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(made.stop)
+            await until(lambda: lifecycle._is_stopping)
+            await made.kill(1)
+    assert not made.running
+
+
+@cluster_test
 async def test_a_broker_can_be_connected_to_when_it_asks_to_be_unfenced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
