@@ -155,7 +155,7 @@ def an_unclean_leader_is_elected(cluster: ClusterPeer) -> None:
     cluster.pause(2)
     try:
         cluster.await_led("unclean", Led(3, (3,)))
-        # A fetch that broker 2 has sent before waits for replica.fetch.wait.max.ms, 500: it must not bring what is lost.
+        # What broker 2 asked for before waits for replica.fetch.wait.max.ms, 500, and must not bring what is lost.
         leader = cluster.at(3)
         leader.quietly(fetch(leader, 18, "unclean", partition(offset=1), max_wait_ms=600, min_bytes=1))
         write(leader, "unclean", b"lost", b"lost, too")
