@@ -64,6 +64,7 @@ each fault with `must_fire` that never fired.
 
 Code that runs a `Node` or a `Cluster` itself, under trio, gives it an engine; a test with the fixture needs none.
 
+<!-- not run: a part of a program that runs a node -->
 ```python
 engine = FaultEngine()
 async with Node(settings, directory, faults=engine).started():

@@ -12,7 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 SOURCES = ("kafkapy", "wire", "log", "controller", "tests", "compat_tests", "benchmarks", "docs", "examples")
-FILES = (".ci", "start", "test", "lint", "setup", "conftest.py", "pyproject.toml", "MANIFEST.in")
+FILES = (".ci", "start", "test", "lint", "setup", "conftest.py", "mkdocs.yml", "pyproject.toml", "MANIFEST.in")
 TEXTS = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE")
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "node_modules", "results", "*.egg-info", ".hypothesis")
 
