@@ -104,13 +104,16 @@ def jar_directory(version: str = KAFKA_VERSION) -> Path:
     return maven_jars(_JAVA_DIRECTORY / "pom.xml", "apache-kafka", version)
 
 
-def compiled_java(name: str, source: Path, pom: Path, jars: Path) -> str:
-    """The class path of `jars` (named by `pom`) and of `source` compiled with them. Raises MissingTool."""
-    target = cache_directory() / f"{name}-{content_key(pom, source)}"
+def compiled_java(name: str, source: Path, pom: Path, jars: Path, *more: Path) -> str:
+    """The class path of `jars` (named by `pom`) and of `source` compiled with them, and with `more` sources.
+
+    Raises MissingTool.
+    """
+    target = cache_directory() / f"{name}-{content_key(pom, source, *more)}"
     with file_lock(target.with_suffix(".lock")):
         if not target.exists():
             partial = target.with_suffix(".partial")
-            command = [require_tool("javac"), "-d", str(partial), "-cp", f"{jars}/*", str(source)]
+            command = [require_tool("javac"), "-d", str(partial), "-cp", f"{jars}/*", str(source), *map(str, more)]
             subprocess.run(command, check=True, timeout=MAVEN_TIMEOUT_SECONDS)
             partial.rename(target)
     return f"{jars}/*:{target}"

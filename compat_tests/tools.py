@@ -45,7 +45,7 @@ def need_tool(name: str) -> str:
 def go_clients() -> Path:
     """The program of compat_tests/go, built by `go` when its sources are new. Raises MissingTool."""
     go = require_tool("go")
-    sources = sorted(p for p in _GO_DIRECTORY.iterdir() if p.suffix in {".go", ".mod", ".sum"})
+    sources = sorted(p for p in _GO_DIRECTORY.rglob("*") if p.suffix in {".go", ".mod", ".sum"})
     target = cache_directory() / f"go-clients-{content_key(*sources)}"
     with file_lock(target.with_suffix(".lock")):
         if not target.exists():
@@ -59,7 +59,7 @@ def node_clients() -> Path:
     """A directory with the programs of compat_tests/node and their installed modules. Raises MissingTool."""
     require_tool("node")
     npm = require_tool("npm")
-    sources = sorted(p for p in _NODE_DIRECTORY.iterdir() if p.suffix in {".js", ".json"})
+    sources = sorted(p for p in _NODE_DIRECTORY.iterdir() if p.suffix in {".js", ".cjs", ".json"})
     target = cache_directory() / f"node-clients-{content_key(*sources)}"
     with file_lock(target.with_suffix(".lock")):
         if not target.exists():

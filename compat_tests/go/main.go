@@ -14,6 +14,8 @@
 //	    A round of admin calls on a topic with ten records; one JSON object of what came back.
 //	clients franz guess BOOTSTRAP
 //	    Which release of Apache Kafka the broker seems to be, by the versions that it announces.
+//	clients franz control BOOTSTRAP URL TOKEN
+//	    Drives itself into faults by the control API; one JSON object of what it met.
 //
 // Lines are JSON. Keys and values are base64, a tombstone's value is null.
 package main
@@ -156,6 +158,13 @@ func run(arguments []string) error {
 		guess, err := (franz{}).guess(ctx, arguments[2])
 		if err == nil {
 			say(map[string]string{"guess": guess})
+		}
+		return err
+	}
+	if len(arguments) == 5 && arguments[0] == "franz" && arguments[1] == "control" {
+		found, err := driveControl(arguments[2], arguments[3], arguments[4])
+		if err == nil {
+			say(found)
 		}
 		return err
 	}

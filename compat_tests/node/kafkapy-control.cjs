@@ -1,0 +1,1 @@
+../../examples/control/kafkapy-control.cjs
