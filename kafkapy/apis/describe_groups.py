@@ -59,7 +59,7 @@ def _describe(group_id: str, context: RequestContext) -> Pending[DescribedGroup]
             return DescribedGroup(group_id=group_id, group_state="Dead")
         return DescribedGroup(group_id=group_id, group_state="Dead", error_code=error.code, error_message=error.message)
 
-    return attempt(lambda: context.broker.groups.describe_group(group_id)).otherwise(refuse)
+    return attempt(lambda: context.broker.groups.classic.describe_group(group_id)).otherwise(refuse)
 
 
 def error_response(request: DescribeGroupsRequest, error: KafkaError) -> DescribeGroupsResponse:

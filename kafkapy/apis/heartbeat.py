@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def handle(request: HeartbeatRequest, context: RequestContext) -> Pending[HeartbeatResponse]:
-    outcome = attempt(lambda: context.broker.groups.heartbeat(request))
+    outcome = attempt(lambda: context.broker.groups.classic.heartbeat(request))
     return outcome.otherwise(_code_of).map(lambda code: HeartbeatResponse(error_code=code))
 
 

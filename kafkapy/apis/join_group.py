@@ -34,8 +34,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kafkapy.coordinators.group import refused_join
-from kafkapy.coordinators.group.classic_member import Caller
+from kafkapy.coordinators.group.classic.member import Caller
+from kafkapy.coordinators.group.classic.requests import refused_join
 from kafkapy.pending import Pending, attempt
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def handle(request: JoinGroupRequest, context: RequestContext) -> Pending[JoinGr
     if version == 0:
         request.rebalance_timeout_ms = request.session_timeout_ms
     caller = Caller(version, context.client_id or "", java_address_text(context.client.peer_host))
-    outcome = attempt(lambda: context.broker.groups.join_group(request, caller))
+    outcome = attempt(lambda: context.broker.groups.classic.join_group(request, caller))
     outcome = outcome.otherwise(lambda error: refused_join(request.member_id, error))
     return outcome.map(_with_a_protocol) if version < FIRST_VERSION_WITH_NULL_PROTOCOL else outcome
 

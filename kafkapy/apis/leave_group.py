@@ -44,7 +44,7 @@ def handle(
             return LeaveGroupResponse(error_code=responses[0].error_code)
         return LeaveGroupResponse(members=responses)
 
-    outcome = attempt(lambda: context.broker.groups.leave_group(request.group_id, members))
+    outcome = attempt(lambda: context.broker.groups.classic.leave_group(request.group_id, members))
     return outcome.map(answer).otherwise(lambda error: LeaveGroupResponse(error_code=error.code))
 
 
@@ -54,7 +54,7 @@ async def _leave_in_turns(request: LeaveGroupRequest, context: RequestContext) -
     try:
         for start in range(0, len(request.members), MEMBERS_AT_ONCE_MAX):
             members = request.members[start : start + MEMBERS_AT_ONCE_MAX]
-            response.members += await context.broker.groups.leave_group(request.group_id, members).wait()
+            response.members += await context.broker.groups.classic.leave_group(request.group_id, members).wait()
             await turn.share()
     except KafkaError as error:
         return LeaveGroupResponse(error_code=error.code)

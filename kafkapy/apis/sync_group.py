@@ -38,5 +38,5 @@ def handle(request: SyncGroupRequest, context: RequestContext) -> Pending[SyncGr
     names_protocol = request.protocol_type is not None and request.protocol_name is not None
     if context.api_version >= FIRST_VERSION_WITH_PROTOCOL and not names_protocol:
         return settled(SyncGroupResponse(error_code=ErrorCode.INCONSISTENT_GROUP_PROTOCOL))
-    outcome = attempt(lambda: context.broker.groups.sync_group(request))
+    outcome = attempt(lambda: context.broker.groups.classic.sync_group(request))
     return outcome.otherwise(lambda error: SyncGroupResponse(error_code=error.code))

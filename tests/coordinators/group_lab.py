@@ -9,8 +9,9 @@ import trio
 import trio.testing
 
 from kafkapy.clock import ManualClock
-from kafkapy.coordinators.group import GroupCoordinator, refused_join
-from kafkapy.coordinators.group.classic_member import Caller
+from kafkapy.coordinators.group import GroupCoordinator
+from kafkapy.coordinators.group.classic.member import Caller
+from kafkapy.coordinators.group.classic.requests import refused_join
 from kafkapy.coordinators.group.offset_commits import TopicToCommit
 from kafkapy.coordinators.ports import Position, Term
 from kafkapy.coordinators.runtime import partition_for
@@ -38,7 +39,7 @@ from kafkapy_wire.uuid import ZERO_UUID, Uuid
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from kafkapy.coordinators.group.classic_group import ClassicGroup
+    from kafkapy.coordinators.group.classic.group import ClassicGroup
     from kafkapy_wire.messages.describe_groups import DescribedGroup
 
 T = TypeVar("T")
@@ -228,7 +229,7 @@ class GroupLab:
         )
         caller = Caller(version, client_id, "/127.0.0.1")
         return await self.ask(
-            lambda: self.groups.join_group(request, caller),
+            lambda: self.groups.classic.join_group(request, caller),
             lambda error: refused_join(member_id, error),
         )
 
@@ -261,7 +262,7 @@ class GroupLab:
             ],
         )
         return await self.ask(
-            lambda: self.groups.sync_group(request), lambda error: SyncGroupResponse(error_code=error.code)
+            lambda: self.groups.classic.sync_group(request), lambda error: SyncGroupResponse(error_code=error.code)
         )
 
     def heartbeat(
@@ -271,14 +272,14 @@ class GroupLab:
             group_id=group_id, generation_id=generation_id, member_id=member_id, group_instance_id=instance_id
         )
         try:
-            return self.groups.heartbeat(request).result()
+            return self.groups.classic.heartbeat(request).result()
         except KafkaError as error:
             return error.code
 
     def leave(self, member_id: str, *, group_id: str = GROUP, instance_id: str | None = None) -> ErrorCode:
         identity = MemberIdentity(member_id=member_id, group_instance_id=instance_id)
         try:
-            return ErrorCode(self.groups.leave_group(group_id, [identity]).result()[0].error_code)
+            return ErrorCode(self.groups.classic.leave_group(group_id, [identity]).result()[0].error_code)
         except KafkaError as error:
             return error.code
 
@@ -333,15 +334,17 @@ class GroupLab:
     # -- what tests look at
 
     def describe(self, group_id: str = GROUP) -> DescribedGroup:
-        return self.groups.describe_group(group_id).result()
+        return self.groups.classic.describe_group(group_id).result()
 
     def state(self, group_id: str = GROUP) -> str:
         listed = {group.group_id: group.group_state for group in self.groups.list_groups((), ()).result()}
         return listed.get(group_id, "none")
 
     def group(self, group_id: str = GROUP) -> ClassicGroup:
-        _, shard = self.groups._find_any(group_id)
-        return shard.groups[group_id]
+        _, shard = self.groups._shards.find_any(group_id)
+        group = shard.classic.get(group_id)
+        assert group is not None, f"{group_id} is not a classic group"
+        return group
 
     # -- groups in a known state
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kafkapy.coordinators.group.classic_state import PREVIOUS_STATES, ClassicGroupState
+from kafkapy.coordinators.group.classic.state import PREVIOUS_STATES, ClassicGroupState
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.list_groups import ListedGroup
 from tests.coordinators.group_lab import GroupLab

@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 import trio.testing
 
-from kafkapy.coordinators.group.records import empty_generation
+from kafkapy.coordinators.group.classic.group_record import empty_generation
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.offset_commit import (
     OffsetCommitRequest,

@@ -6,10 +6,10 @@ import sys
 
 import pytest
 
-from kafkapy.coordinators.group.classic_group import ClassicGroup
+from kafkapy.coordinators.group.classic.group import ClassicGroup
 from kafkapy.coordinators.group.offset_store import OffsetStore
 from kafkapy.coordinators.group.offsets import Offsets
-from kafkapy.coordinators.group.records import CommittedOffset, offset_commit, read_record
+from kafkapy.coordinators.group.records import CommittedOffset, offset_commit, read_offset_commit, unframed
 from kafkapy.coordinators.ports import CoordinatorRecord
 from kafkapy.settings import Settings
 from kafkapy.settings.current import CurrentSettings
@@ -43,7 +43,7 @@ def test_a_committed_offset_takes_few_bytes(partition_count: int, bytes_max: int
     def replay() -> Offsets:
         offsets = Offsets(CurrentSettings(Settings({})))
         for record in records:
-            offsets.replay(read_record(record), -1)  # type: ignore[arg-type]  # of an offset
+            offsets.replay(read_offset_commit(*unframed(record.key), record.value), -1)
         return offsets
 
     replay()

@@ -10,7 +10,7 @@ import trio.testing
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kafkapy.coordinators.group.classic_state import ClassicGroupState
+from kafkapy.coordinators.group.classic.state import ClassicGroupState
 from kafkapy.coordinators.serving import LOAD_TURN_RECORDS_MAX
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.join_group import JoinGroupResponse
@@ -46,12 +46,12 @@ def durable(lab: GroupLab) -> Durable:
             },
         )
         for _, shard in lab.groups._runtime.loaded_shards()
-        for group in shard.groups.values()
+        for group in shard.classic._groups()
     ]
     offsets = {
-        group_id: shard.offsets.committed.of_group(group_id)
+        group.group_id: shard.offsets.committed.of_group(group.group_id)
         for _, shard in lab.groups._runtime.loaded_shards()
-        for group_id in shard.groups
+        for group in shard.groups
     }
     return sorted(groups, key=lambda group: group[0]), offsets
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 import trio
 
-from kafkapy.coordinators.group.classic_member import Caller
+from kafkapy.coordinators.group.classic.member import Caller
 from kafkapy.coordinators.transaction.transaction import ProducerIdAndEpoch
 from kafkapy.pending import Pending, attempt
 from kafkapy_controller.delta import MetadataDelta
@@ -44,7 +44,7 @@ def requests_about_groups(lab: GroupLab) -> dict[str, Callable[[], Pending[objec
 
     def join(member_id: str) -> Pending[object]:
         request = JoinGroupRequest(group_id=GROUP, member_id=member_id, session_timeout_ms=SESSION_MS)
-        return groups.join_group(request, caller).map(lambda answer: answer)
+        return groups.classic.join_group(request, caller).map(lambda answer: answer)
 
     def commit(generation: int) -> Pending[object]:
         request = OffsetCommitRequest(group_id=GROUP, generation_id_or_member_epoch=generation)
@@ -53,15 +53,15 @@ def requests_about_groups(lab: GroupLab) -> dict[str, Callable[[], Pending[objec
     return {
         "JoinGroup": lambda: join(""),
         "JoinGroup of a member": lambda: join("member"),
-        "SyncGroup": lambda: groups.sync_group(SyncGroupRequest(group_id=GROUP)).map(lambda answer: answer),
-        "Heartbeat": lambda: groups.heartbeat(HeartbeatRequest(group_id=GROUP)).map(lambda answer: answer),
-        "LeaveGroup": lambda: groups.leave_group(GROUP, []).map(lambda answer: answer),
+        "SyncGroup": lambda: groups.classic.sync_group(SyncGroupRequest(group_id=GROUP)).map(lambda answer: answer),
+        "Heartbeat": lambda: groups.classic.heartbeat(HeartbeatRequest(group_id=GROUP)).map(lambda answer: answer),
+        "LeaveGroup": lambda: groups.classic.leave_group(GROUP, []).map(lambda answer: answer),
         "OffsetCommit": lambda: commit(-1),
         "OffsetCommit of a member": lambda: commit(3),
         "OffsetFetch": lambda: groups.fetch_offsets(GROUP, wanted, require_stable=False).map(lambda answer: answer),
         "OffsetFetch of all": lambda: groups.fetch_offsets(GROUP, None, require_stable=True).map(lambda answer: answer),
         "OffsetDelete": lambda: groups.delete_offsets(GROUP, []).map(lambda answer: answer),
-        "DescribeGroups": lambda: groups.describe_group(GROUP).map(lambda answer: answer),
+        "DescribeGroups": lambda: groups.classic.describe_group(GROUP).map(lambda answer: answer),
         "DeleteGroups": lambda: groups.delete_group(GROUP).map(lambda answer: answer),
     }
 

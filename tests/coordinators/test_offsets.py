@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kafkapy.coordinators.group.classic_group import CONSUMER_PROTOCOL_TYPE
+from kafkapy.coordinators.group.classic.group import CONSUMER_PROTOCOL_TYPE
 from kafkapy.coordinators.group.records import CommittedOffset, offset_commit
 from kafkapy.coordinators.runtime import partition_for
 from kafkapy_controller.delta import MetadataDelta

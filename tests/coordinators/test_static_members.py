@@ -109,7 +109,7 @@ async def test_one_who_has_left_by_instance_id_is_unknown_to_the_rest_of_the_req
         MemberIdentity(member_id="another", group_instance_id="one"),
         MemberIdentity(member_id="another", group_instance_id="two"),
     ]
-    answers = lab.groups.leave_group(GROUP, identities).result()
+    answers = lab.groups.classic.leave_group(GROUP, identities).result()
     expected = [ErrorCode.NONE, ErrorCode.UNKNOWN_MEMBER_ID, ErrorCode.FENCED_INSTANCE_ID]
     assert [answer.error_code for answer in answers] == expected
 

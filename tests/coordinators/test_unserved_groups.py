@@ -6,7 +6,8 @@ import logging
 
 import pytest
 
-from kafkapy.coordinators.group.records import CommittedOffset, group_tombstone, offset_commit
+from kafkapy.coordinators.group.classic.records import group_tombstone
+from kafkapy.coordinators.group.records import CommittedOffset, offset_commit
 from kafkapy.coordinators.ports import CoordinatorRecord
 from kafkapy.coordinators.runtime import partition_for
 from kafkapy_wire.codec import encode

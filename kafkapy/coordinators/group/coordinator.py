@@ -14,17 +14,14 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from kafkapy.coordinators.deadline import Deadline
-from kafkapy.coordinators.runtime import (
-    CoordinatorRuntime,
-    Decision,
-    TransactionalProducer,
-    partition_for,
-)
-from kafkapy.pending import Pending, settled
+from kafkapy.coordinators.group.classic.requests import ClassicRequests
+from kafkapy.coordinators.group.group import Committer
+from kafkapy.coordinators.group.shards import GroupShards
+from kafkapy.coordinators.runtime import Decision, TransactionalProducer, partition_for
+from kafkapy.pending import Pending
 from kafkapy.turns import Turn, each_in_turns
 from kafkapy_controller.topic_names import OFFSETS_TOPIC
 from kafkapy_wire.errors import ErrorCode, KafkaError
-from kafkapy_wire.records import Compression
 from kafkapy_wire.uuid import ZERO_UUID
 
 if TYPE_CHECKING:
@@ -32,7 +29,6 @@ if TYPE_CHECKING:
     from random import Random
 
     from kafkapy.clock import Clock
-    from kafkapy.coordinators.group.classic_member import Caller
     from kafkapy.coordinators.group.offset_commits import TopicOutcome, TopicToCommit
     from kafkapy.coordinators.group.records import CommittedOffset
     from kafkapy.coordinators.group.shard import GroupShard
@@ -41,37 +37,16 @@ if TYPE_CHECKING:
     from kafkapy.settings.current import CurrentSettings
     from kafkapy_controller.delta import MetadataDelta
     from kafkapy_controller.image import MetadataImage, TopicImage
-    from kafkapy_wire.messages.describe_groups import DescribedGroup
-    from kafkapy_wire.messages.heartbeat import HeartbeatRequest
-    from kafkapy_wire.messages.join_group import JoinGroupRequest, JoinGroupResponse
-    from kafkapy_wire.messages.leave_group import MemberIdentity, MemberResponse
     from kafkapy_wire.messages.list_groups import ListedGroup
     from kafkapy_wire.messages.offset_commit import OffsetCommitRequest
     from kafkapy_wire.messages.offset_delete import OffsetDeleteRequestTopic, OffsetDeleteResponseTopic
     from kafkapy_wire.messages.offset_fetch import OffsetFetchRequestTopics, OffsetFetchResponseTopics
-    from kafkapy_wire.messages.sync_group import SyncGroupRequest, SyncGroupResponse
     from kafkapy_wire.messages.txn_offset_commit import TxnOffsetCommitRequest
 
 logger = logging.getLogger("kafkapy.groups")
 
 FIRST_COMMIT_VERSION_WITH_GROUP_ID_NOT_FOUND = 9
 FIRST_TRANSACTIONAL_COMMIT_VERSION_WITH_GROUP_ID_NOT_FOUND = 6
-
-_FORGETS_MEMBER_ID = (
-    ErrorCode.GROUP_MAX_SIZE_REACHED,
-    ErrorCode.UNKNOWN_SERVER_ERROR,
-    ErrorCode.NOT_COORDINATOR,
-    ErrorCode.COORDINATOR_NOT_AVAILABLE,
-    ErrorCode.COORDINATOR_LOAD_IN_PROGRESS,
-)
-
-
-def refused_join(member_id: str, error: KafkaError) -> JoinGroupResponse:
-    """The answer to a JoinGroup with an error. After some errors the client must drop its member id."""
-    from kafkapy_wire.messages.join_group import JoinGroupResponse
-
-    forgets_id = error.code in _FORGETS_MEMBER_ID
-    return JoinGroupResponse(error_code=error.code, member_id="" if forgets_id else member_id, protocol_name=None)
 
 
 class GroupCoordinator:
@@ -82,17 +57,10 @@ class GroupCoordinator:
     ) -> None:
         self._settings = settings
         self._clock = clock
-        self._random = random  # for member ids
         self._metadata = metadata
-        self._runtime: CoordinatorRuntime[GroupShard] = CoordinatorRuntime(
-            OFFSETS_TOPIC,
-            log,
-            clock,
-            self._new_shard,
-            when_loaded=self._follow_loaded,
-            compression=Compression(settings.now.groups.offsets_topic_compression_codec),
-            commit_timeout_ms=lambda: settings.now.groups.offsets_commit_timeout_ms,
-        )
+        self._shards = GroupShards(settings, clock, log, metadata, random, self._follow_loaded)
+        self._runtime = self._shards.runtime
+        self.classic = ClassicRequests(settings, self._shards)
         self._retention = Deadline(clock, self._expire_offsets)
         self._topic: TopicImage | None = None  # `__consumer_offsets`, as it was when its leaders were last followed
 
@@ -117,10 +85,13 @@ class GroupCoordinator:
         self._drop_offsets_of_missing_partitions(loaded, self._metadata.image)
 
     def _tell_of_unserved_groups(self, loaded: list[tuple[int, GroupShard]]) -> None:
+        from kafkapy.coordinators.group.unserved import UnservedGroup
+
         counts: dict[str, int] = {}
         for _, shard in loaded:
-            for group in shard.unserved.values():
-                counts[group.group_type.value] = counts.get(group.group_type.value, 0) + 1
+            for group in shard.groups:
+                if isinstance(group, UnservedGroup):
+                    counts[group.group_type.value] = counts.get(group.group_type.value, 0) + 1
         for name, count in sorted(counts.items()):
             logger.warning("%d stored groups of type %s cannot be joined: they are not served yet", count, name)
 
@@ -151,6 +122,8 @@ class GroupCoordinator:
         if topic is not self._topic or OFFSETS_TOPIC in deleted:
             self._topic = topic
             self._runtime.follow_leadership()
+        for _, shard in self._runtime.loaded_shards():
+            shard.follow_metadata(image, delta)
         self._drop_offsets(self._runtime.loaded_shards(), deleted, lambda _topic, _partition, _committed: False)
 
     def _drop_offsets_of_missing_partitions(self, loaded: list[tuple[int, GroupShard]], image: MetadataImage) -> None:
@@ -179,69 +152,7 @@ class GroupCoordinator:
             for partition, shard in shards:
                 records = shard.offsets.delete_topic(topic, partial(keep, topic))
                 if records:
-                    self._execute_unasked(partition, shard, Decision(records, None))
-
-    # -- membership
-
-    def join_group(self, request: JoinGroupRequest, caller: Caller) -> Pending[JoinGroupResponse]:
-        """Answered when the join phase ends. Raises KafkaError, or is refused with one."""
-        if not request.group_id:
-            raise KafkaError(ErrorCode.INVALID_GROUP_ID)
-        settings = self._settings.now.groups
-        shortest_ms, longest_ms = settings.group_min_session_timeout_ms, settings.group_max_session_timeout_ms
-        if not shortest_ms <= request.session_timeout_ms <= longest_ms:
-            raise KafkaError(ErrorCode.INVALID_SESSION_TIMEOUT)
-        partition, shard = self._find(request.group_id)
-        created: Pending[None] | None = None
-        if not request.member_id and request.group_id not in shard.groups:
-            created = self._runtime.execute(partition, shard.create_group(request.group_id))
-        group = shard.groups.get(request.group_id)
-        if group is None:
-            raise KafkaError(ErrorCode.UNKNOWN_MEMBER_ID)
-        parked: Pending[JoinGroupResponse] = Pending()
-        self._runtime.execute(partition, shard.classic.join(group, request, caller, parked))
-        return parked if created is None or created.settled else created.and_then(lambda _: parked)
-
-    def sync_group(self, request: SyncGroupRequest) -> Pending[SyncGroupResponse]:
-        """Answered when the leader has sent the assignment. Raises KafkaError."""
-        partition, shard = self._find(request.group_id)
-        group = shard.groups.get(request.group_id)
-        if group is None:
-            raise KafkaError(ErrorCode.UNKNOWN_MEMBER_ID)
-        parked: Pending[SyncGroupResponse] = Pending()
-        self._runtime.execute(partition, shard.classic.sync(group, request, parked))
-        return parked
-
-    def heartbeat(self, request: HeartbeatRequest) -> Pending[ErrorCode]:
-        """NONE, or REBALANCE_IN_PROGRESS.
-
-        Raises KafkaError: INVALID_GROUP_ID, UNKNOWN_MEMBER_ID, ILLEGAL_GENERATION, FENCED_INSTANCE_ID.
-        """
-        partition, shard = self._find(request.group_id)
-        group = shard.groups.get(request.group_id)
-        if group is None:
-            raise KafkaError(ErrorCode.UNKNOWN_MEMBER_ID)
-        error = shard.classic.heartbeat(group, request.member_id, request.group_instance_id, request.generation_id)
-        return self._runtime.read(partition, error)
-
-    def leave_group(self, group_id: str, members: list[MemberIdentity]) -> Pending[list[MemberResponse]]:
-        """One response for each member. In a group that does not exist, each is an UNKNOWN_MEMBER_ID."""
-        partition, shard = self._find(group_id)
-        group = shard.groups.get(group_id)
-        if group is None:
-            from kafkapy_wire.messages.leave_group import MemberResponse
-
-            return settled(
-                [
-                    MemberResponse(
-                        member_id=member.member_id,
-                        group_instance_id=member.group_instance_id,
-                        error_code=ErrorCode.UNKNOWN_MEMBER_ID,
-                    )
-                    for member in members
-                ]
-            )
-        return self._runtime.execute(partition, shard.classic.leave(group, members))
+                    self._shards.execute_unasked(partition, shard, Decision(records, None))
 
     # -- offsets
 
@@ -254,11 +165,11 @@ class GroupCoordinator:
         UNKNOWN_MEMBER_ID, FENCED_INSTANCE_ID, REBALANCE_IN_PROGRESS.
         """
         generation_id = request.generation_id_or_member_epoch
-        partition, shard = self._find_any(request.group_id)
+        partition, shard = self._shards.find_any(request.group_id)
         group = shard.groups.get(request.group_id)
         if group is not None:
-            shard.classic.validate_commit(group, request.member_id, request.group_instance_id, generation_id)
-            shard.classic.keep_session(group, request.member_id)
+            group.validate_commit(Committer(request.member_id, request.group_instance_id, generation_id, api_version))
+            group.note_commit(request.member_id)
         elif generation_id >= 0:
             if api_version >= FIRST_COMMIT_VERSION_WITH_GROUP_ID_NOT_FOUND:
                 raise KafkaError(ErrorCode.GROUP_ID_NOT_FOUND)
@@ -285,18 +196,18 @@ class GroupCoordinator:
         if request.group_id and not self._runtime.partition_count:
             # Apache Kafka looks up the partition's leader first, and there is no partition.
             raise KafkaError(ErrorCode.COORDINATOR_NOT_AVAILABLE)
-        partition, _ = self._find(request.group_id)
+        partition, _ = self._shards.find(request.group_id)
         return enlist(partition).and_then(lambda _: self._commit_transactional_offsets(request, topics, api_version))
 
     def _commit_transactional_offsets(
         self, request: TxnOffsetCommitRequest, topics: Sequence[TopicToCommit], api_version: int
     ) -> Pending[list[TopicOutcome]]:
-        partition, shard = self._find(request.group_id)
+        partition, shard = self._shards.find(request.group_id)
         group = shard.groups.get(request.group_id)
         generation_id = request.generation_id_or_member_epoch
         if group is not None:
-            shard.classic.validate_transactional_commit(
-                group, request.member_id, request.group_instance_id, generation_id
+            group.validate_commit(
+                Committer(request.member_id, request.group_instance_id, generation_id, api_version, True)
             )
         elif generation_id >= 0:
             if api_version >= FIRST_TRANSACTIONAL_COMMIT_VERSION_WITH_GROUP_ID_NOT_FOUND:
@@ -324,7 +235,7 @@ class GroupCoordinator:
 
         A group that does not exist has none. Raises KafkaError as `_find_any`.
         """
-        partition, shard = self._find_any(group_id)
+        partition, shard = self._shards.find_any(group_id)
         if topics is None:
             offsets = shard.offsets.fetch_all(group_id, require_stable=require_stable)
         else:
@@ -333,17 +244,17 @@ class GroupCoordinator:
 
     def offset_count(self, group_id: str) -> int:
         """How many offsets the group has committed. Raises KafkaError(COORDINATOR_LOAD_IN_PROGRESS)."""
-        return self._find_any(group_id)[1].offsets.committed.count(group_id)
+        return self._shards.find_any(group_id)[1].offsets.committed.count(group_id)
 
     def committed_partitions(self, group_id: str) -> dict[str, list[int]]:
         """topic -> partitions that the group has committed. Raises KafkaError(COORDINATOR_LOAD_IN_PROGRESS)."""
-        return self._find_any(group_id)[1].offsets.committed.partitions_of(group_id)
+        return self._shards.find_any(group_id)[1].offsets.committed.partitions_of(group_id)
 
     def delete_offsets(
         self, group_id: str, topics: Sequence[OffsetDeleteRequestTopic]
     ) -> Pending[list[OffsetDeleteResponseTopic]]:
         """Raises KafkaError: INVALID_GROUP_ID, GROUP_ID_NOT_FOUND, NON_EMPTY_GROUP (not a consumer group)."""
-        partition, shard = self._find(group_id)
+        partition, shard = self._shards.find(group_id)
         return self._runtime.execute(partition, shard.delete_offsets(group_id, topics))
 
     # -- administration
@@ -351,7 +262,7 @@ class GroupCoordinator:
     @property
     def group_count(self) -> int:
         """The number of groups in loaded partitions."""
-        return sum([len(shard.groups) + len(shard.unserved) for _, shard in self._runtime.loaded_shards()])
+        return sum([len(shard.groups) for _, shard in self._runtime.loaded_shards()])
 
     def list_groups(self, states: Iterable[str], types: Iterable[str]) -> Pending[list[ListedGroup]]:
         """The groups that this broker coordinates, or those in one of the states and of one of the types, whatever
@@ -376,62 +287,13 @@ class GroupCoordinator:
                     await turn.share()
         return await self._runtime.read_all(groups).wait()
 
-    def describe_group(self, group_id: str) -> Pending[DescribedGroup]:
-        """Raises KafkaError: GROUP_ID_NOT_FOUND, COORDINATOR_LOAD_IN_PROGRESS."""
-        partition, shard = self._find_any(group_id)
-        return self._runtime.read(partition, shard.describe(shard.group(group_id)))
-
     def delete_group(self, group_id: str) -> Pending[ErrorCode]:
         """NONE, GROUP_ID_NOT_FOUND, NON_EMPTY_GROUP. Raises KafkaError COORDINATOR_LOAD_IN_PROGRESS, or of the log."""
-        partition, shard = self._find_any(group_id)
+        partition, shard = self._shards.find_any(group_id)
         return self._runtime.execute(partition, shard.delete_group(group_id))
-
-    # -- shards
-
-    def _find(self, group_id: str) -> tuple[int, GroupShard]:
-        """Raises KafkaError: INVALID_GROUP_ID (empty), and as `_find_any`."""
-        if not group_id:
-            raise KafkaError(ErrorCode.INVALID_GROUP_ID)
-        return self._find_any(group_id)
-
-    def _find_any(self, group_id: str) -> tuple[int, GroupShard]:
-        """As `_find`, for APIs that allow an empty group id: very old consumers commit offsets with it.
-
-        Raises KafkaError: NOT_COORDINATOR, another broker leads the group's partition, or there is no
-        `__consumer_offsets`; COORDINATOR_LOAD_IN_PROGRESS.
-        """
-        partition_count = self._runtime.partition_count
-        if not partition_count:
-            raise KafkaError(ErrorCode.NOT_COORDINATOR)
-        partition = partition_for(group_id, partition_count)
-        return partition, self._runtime.shard(partition)
-
-    def _new_shard(self, partition: int) -> GroupShard:
-        from kafkapy.coordinators.group.shard import GroupShard  # with the record formats, 10 ms a fresh node saves
-
-        def execute(decision: Decision[None]) -> bool:
-            return self._execute_unasked(partition, shard, decision)
-
-        shard = GroupShard(self._settings, self._clock, self._random, execute)
-        return shard
-
-    def _execute_unasked(self, partition: int, shard: GroupShard, decision: Decision[None]) -> bool:
-        """Execute a decision of a timer. False: the append failed, and nothing has changed; the next
-        timer tries again. The disk watch logs a full disk.
-
-        A shard that is not in charge any more writes nothing, and its timers are not to come again.
-        """
-        if not self._runtime.serves(partition, shard):
-            return True
-        try:
-            self._runtime.execute(partition, decision)
-        except KafkaError as error:
-            logger.info("cannot write to __consumer_offsets-%d: %s", partition, error)
-            return False
-        return True
 
     def _expire_offsets(self) -> None:
         self._retention.set(self._settings.now.groups.offsets_retention_check_interval_ms)
         for partition, shard in self._runtime.loaded_shards():
-            for group_id in list(shard.groups):
-                self._execute_unasked(partition, shard, shard.expire_offsets(group_id))
+            for group in shard.groups:
+                self._shards.execute_unasked(partition, shard, shard.expire_offsets(group))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kafkapy.coordinators.group.classic_state import ClassicGroupState
 from kafkapy.coordinators.group.offset_commits import TopicOutcome
 from kafkapy.coordinators.group.offset_store import OffsetStore
 from kafkapy.coordinators.group.records import CommittedOffset, OffsetCommitRecord, offset_commit, offset_tombstone
@@ -19,7 +18,7 @@ from kafkapy_wire.uuid import ZERO_UUID
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from kafkapy.coordinators.group.classic_group import ClassicGroup
+    from kafkapy.coordinators.group.group import Group
     from kafkapy.coordinators.group.offset_commits import OffsetToCommit, TopicToCommit
     from kafkapy.settings.current import CurrentSettings
     from kafkapy_wire.messages.offset_delete import OffsetDeleteRequestTopic, OffsetDeleteResponseTopic
@@ -86,7 +85,7 @@ class Offsets:
         return ErrorCode.NONE
 
     def delete(
-        self, group: ClassicGroup, topics: Sequence[OffsetDeleteRequestTopic]
+        self, group: Group, topics: Sequence[OffsetDeleteRequestTopic]
     ) -> Decision[list[OffsetDeleteResponseTopic]]:
         """Delete offsets of topics that the group does not read any more. It is no error if there is no offset."""
         from kafkapy_wire.messages.offset_delete import OffsetDeleteResponsePartition, OffsetDeleteResponseTopic
@@ -139,24 +138,13 @@ class Offsets:
         """Every topic that some group has committed for."""
         return {topic for store in (self.committed, *self._pending.values()) for topic in store.topics}
 
-    def expire(self, group: ClassicGroup, now_ms: int) -> tuple[list[CoordinatorRecord], bool]:
-        """Tombstones for expired offsets, and whether the group then has no offsets left (KIP-211).
-
-        The age counts from the commit, but in a group that was joined and is now empty from when it became so. A
-        group that is neither empty, nor stable with known subscriptions, keeps everything.
-        """
+    def expire(self, group: Group, now_ms: int) -> tuple[list[CoordinatorRecord], bool]:
+        """Tombstones for expired offsets, and whether the group then has no offsets left (KIP-211)."""
         offsets = self.committed.of_group(group.group_id)
         if not offsets:
             return [], group.group_id not in self._groups_in_transactions()
-        if group.protocol_type is None:
-            counts_from_ms = None
-        elif group.state is ClassicGroupState.EMPTY:
-            counts_from_ms = group.state_timestamp_ms
-        elif (
-            group.is_consumer_group and group.subscribed_topics is not None and group.state is ClassicGroupState.STABLE
-        ):
-            counts_from_ms = None
-        else:
+        age = group.offset_age()
+        if age is None:
             return [], False
         retention_ms = self._settings.now.groups.offsets_retention_minutes * 60_000
 
@@ -165,7 +153,7 @@ class Offsets:
                 return False
             if committed.expire_timestamp_ms is not None:
                 return now_ms >= committed.expire_timestamp_ms
-            since_ms = committed.commit_timestamp_ms if counts_from_ms is None else counts_from_ms
+            since_ms = committed.commit_timestamp_ms if age.since_ms is None else age.since_ms
             return now_ms - since_ms >= retention_ms
 
         all_expired = True

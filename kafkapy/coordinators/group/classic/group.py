@@ -1,6 +1,6 @@
 """A classic group: its members, its state, and the rules that depend on nothing else.
 
-Who joins when, and what follows, is `rebalance.py` and `classic_protocol.py`.
+Who joins when, and what follows, is `rebalance.py` and `protocol.py`.
 """
 
 from __future__ import annotations
@@ -9,15 +9,24 @@ import logging
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from kafkapy.coordinators.group.classic_member import ClassicMember, Protocols
-from kafkapy.coordinators.group.classic_state import PREVIOUS_STATES, ClassicGroupState
+from kafkapy.coordinators.group.classic.member import ClassicMember, Protocols, member_from_record
+from kafkapy.coordinators.group.classic.records import group_tombstone
+from kafkapy.coordinators.group.classic.state import (
+    FIRST_GENERATION,
+    GENERATION_MAX,
+    PREVIOUS_STATES,
+    ClassicGroupState,
+)
+from kafkapy.coordinators.group.group import GroupType, OffsetAge
 from kafkapy_wire.errors import ErrorCode, KafkaError, MalformedMessage
-from kafkapy_wire.messages.join_group import JoinGroupResponse, JoinGroupResponseMember
+from kafkapy_wire.messages.join_group import JoinGroupResponse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from kafkapy.coordinators.deadline import Deadline
+    from kafkapy.coordinators.group.group import Committer
+    from kafkapy.coordinators.ports import CoordinatorRecord
     from kafkapy.pending import Pending
     from kafkapy_wire.messages.sync_group import SyncGroupResponse
     from kafkapy_wire.record_formats.group_coordinator import GroupMetadataValue, MemberMetadata
@@ -25,14 +34,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger("kafkapy.groups")
 
 CONSUMER_PROTOCOL_TYPE = "consumer"
-GROUP_TYPE = "classic"
-GENERATION_MAX = 2**31 - 1
-FIRST_GENERATION = 0
-"""Follows the highest that fits into a message. (Apache Kafka's becomes negative, which elsewhere means: no member.)"""
 
 
 class ClassicGroup:
-    """Members in the order in which they joined; the first one leads until it leaves."""
+    """A `Group`. Members in the order in which they joined; the first one leads until it leaves."""
 
     __slots__ = (
         "awaiting_join_count",
@@ -55,6 +60,9 @@ class ClassicGroup:
         "supporters",
         "sync_deadline",
     )
+
+    group_type = GroupType.CLASSIC
+    expires = True
 
     def __init__(self, group_id: str) -> None:
         self.group_id = group_id
@@ -97,6 +105,14 @@ class ClassicGroup:
 
     def is_in(self, *states: ClassicGroupState) -> bool:
         return self.state in states
+
+    @property
+    def state_name(self) -> str:
+        return self.state.value
+
+    @property
+    def is_empty(self) -> bool:
+        return self.state is ClassicGroupState.EMPTY
 
     @property
     def can_rebalance(self) -> bool:
@@ -267,20 +283,66 @@ class ClassicGroup:
                 del self.supporters[name]
 
     def _read_subscriptions(self) -> frozenset[str] | None:
-        if not self.is_consumer_group:
-            return None
-        if not self.members:
+        if not self.members and self.is_consumer_group:
             return frozenset()
-        if self.protocol_name is None:
+        if self.protocol_name is None or not self.is_consumer_group:
             return None
-        topics: set[str] = set()
         try:
-            for member in self.members.values():
-                topics.update(subscribed_topics(member.metadata(self.protocol_name)))
+            return frozenset(
+                topic for member in self.members.values() for topic in member.subscribed_topics(self.protocol_name)
+            )
         except MalformedMessage as error:
             logger.warning("group %s: cannot read the subscription of a member: %s", self.group_id, error)
             return None
-        return frozenset(topics)
+
+    # -- offsets
+
+    def validate_commit(self, committer: Committer) -> None:
+        """Whether such a member may commit offsets. An admin client or a consumer that assigns itself its partitions
+        has no member id and generation -1, and may commit only while the group has no members; in a transaction at any
+        time, as older producers send no member id: the transaction has fenced others.
+
+        Raises KafkaError: UNKNOWN_MEMBER_ID, FENCED_INSTANCE_ID, ILLEGAL_GENERATION, REBALANCE_IN_PROGRESS.
+        """
+        member_id, group_instance_id, generation_id = committer.member_id, committer.group_instance_id, committer.epoch
+        if generation_id < 0 and self.is_empty:
+            return
+        if generation_id < 0 and committer.is_transactional and not (member_id or group_instance_id):
+            return
+        if generation_id < 0 and not member_id and group_instance_id is None:
+            raise KafkaError(ErrorCode.UNKNOWN_MEMBER_ID)
+        self.validate_member(member_id, group_instance_id)
+        if generation_id != self.generation_id:
+            raise KafkaError(ErrorCode.ILLEGAL_GENERATION)
+        if self.state is ClassicGroupState.COMPLETING_REBALANCE and not committer.is_transactional:
+            raise KafkaError(ErrorCode.REBALANCE_IN_PROGRESS)
+
+    def note_commit(self, member_id: str) -> None:
+        """A commit counts as a heartbeat, but not while the leader assigns."""
+        member = self.members.get(member_id)
+        if member is not None and self.is_in(ClassicGroupState.STABLE, ClassicGroupState.PREPARING_REBALANCE):
+            member.keep_session()
+
+    def validate_fetch(self, member_id: str | None, member_epoch: int) -> None:
+        """Everybody may."""
+
+    def validate_offset_deletion(self) -> None:
+        """While a group that is not of consumers has members, it is unknown what it reads.
+
+        Raises KafkaError(NON_EMPTY_GROUP).
+        """
+        if not self.is_empty and not self.is_consumer_group:
+            raise KafkaError(ErrorCode.NON_EMPTY_GROUP)
+
+    def offset_age(self) -> OffsetAge | None:
+        """In a group that was joined and is now empty, offsets grow old from when it became so. A group that is neither
+        empty, nor stable with known subscriptions, keeps everything (KIP-211).
+        """
+        if self.is_empty and self.protocol_type is not None:
+            return OffsetAge(self.state_timestamp_ms)
+        is_known = self.is_consumer_group and self.subscribed_topics is not None
+        at_rest = self.protocol_type is None or (is_known and self.state is ClassicGroupState.STABLE)
+        return OffsetAge(None) if at_rest else None
 
     # -- deadlines of the phases
 
@@ -330,37 +392,16 @@ class ClassicGroup:
             protocol_type=self.protocol_type, protocol_name=self.protocol_name, assignment=member.assignment
         )
 
-    def join_response(
-        self, member: ClassicMember, *, with_members: bool, skip_assignment: bool = False
-    ) -> JoinGroupResponse:
-        """The JoinGroup answer of `member` for the current generation; that of the leader has all members."""
-        members = self._members_for_leader() if with_members else []
-        return JoinGroupResponse(
-            generation_id=self.generation_id,
-            protocol_type=self.protocol_type,
-            protocol_name=self.protocol_name,
-            leader=self.leader or "",
-            skip_assignment=skip_assignment,
-            member_id=member.member_id,
-            members=members,
-        )
+    # -- records
 
-    def _members_for_leader(self) -> list[JoinGroupResponseMember]:
-        return [
-            JoinGroupResponseMember(
-                member_id=member.member_id,
-                group_instance_id=member.group_instance_id,
-                metadata=member.metadata(self.protocol_name),
-            )
-            for member in self.members.values()
-        ]
-
-    # -- replay
+    def tombstones(self) -> list[CoordinatorRecord]:
+        return [group_tombstone(self.group_id)]
 
     def replay(self, value: GroupMetadataValue) -> None:
         """Take over the state in a GroupMetadata record. Present members keep their parked requests and sessions.
 
-        Its member ids are unique (`records.read_record`); no other field is checked, and the disk may have damaged it.
+        Its member ids are unique (`records.read_group_metadata`); no other field is checked, and the disk may have
+        damaged it.
         """
         self.is_stored = True
         stored = {member.member_id: member for member in value.members}
@@ -371,7 +412,8 @@ class ClassicGroup:
         for member_id, record in stored.items():
             known = self.members.get(member_id)
             if known is None:
-                self._replay_member(record, value)
+                self.protocol_type = value.protocol_type
+                self.add(member_from_record(record, value), None)
             else:
                 known.assignment = record.assignment
         self.generation_id = value.generation
@@ -382,23 +424,6 @@ class ClassicGroup:
         self.state = ClassicGroupState.STABLE if self.members else ClassicGroupState.EMPTY
         self.state_timestamp_ms = None if value.current_state_timestamp == -1 else value.current_state_timestamp
         self.subscribed_topics = self._read_subscriptions()
-
-    def _replay_member(self, record: MemberMetadata, value: GroupMetadataValue) -> None:
-        """A member from a stored record, which has only the protocol that the group selected."""
-        member = ClassicMember(
-            member_id=record.member_id,
-            group_instance_id=record.group_instance_id,
-            client_id=record.client_id,
-            client_host=record.client_host,
-            # Records before Kafka 0.10.1 have no rebalance timeout.
-            rebalance_timeout_ms=record.rebalance_timeout if record.rebalance_timeout != -1 else record.session_timeout,
-            session_timeout_ms=record.session_timeout,
-            protocol_type=value.protocol_type,
-            protocols=((value.protocol or "", record.subscription),),
-            assignment=record.assignment,
-        )
-        self.protocol_type = value.protocol_type
-        self.add(member, None)
 
     def all_deadlines(self) -> Iterable[Deadline]:
         """Every timer that may fire for this group."""
@@ -420,15 +445,3 @@ def _is_as_stored(member: ClassicMember, record: MemberMetadata, value: GroupMet
         and member.protocol_type == value.protocol_type
         and member.metadata(value.protocol) == record.subscription
     )
-
-
-def subscribed_topics(subscription: bytes) -> list[str]:
-    """The topics in a consumer's metadata, whatever its version: version 0 begins all of them.
-
-    Raises MalformedMessage.
-    """
-    from kafkapy_wire.codec import decode_from
-    from kafkapy_wire.messages.consumer_protocol_subscription import ConsumerProtocolSubscription
-
-    message, _ = decode_from(ConsumerProtocolSubscription, memoryview(subscription), 2, 0)
-    return message.topics

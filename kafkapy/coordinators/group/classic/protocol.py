@@ -7,10 +7,11 @@ import uuid
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from kafkapy.coordinators.group.classic_member import ClassicMember, protocols_of
-from kafkapy.coordinators.group.classic_state import ClassicGroupState
-from kafkapy.coordinators.group.rebalance import NEW_MEMBER_JOIN_TIMEOUT_MS, Rebalancer
-from kafkapy.coordinators.group.records import group_metadata
+from kafkapy.coordinators.group.classic.answers import join_response
+from kafkapy.coordinators.group.classic.group_record import group_metadata
+from kafkapy.coordinators.group.classic.member import ClassicMember, protocols_of
+from kafkapy.coordinators.group.classic.rebalance import NEW_MEMBER_JOIN_TIMEOUT_MS, Rebalancer
+from kafkapy.coordinators.group.classic.state import ClassicGroupState
 from kafkapy.coordinators.runtime import NOTHING, Decision
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.join_group import JoinGroupResponse
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from random import Random
 
-    from kafkapy.coordinators.group.classic_group import ClassicGroup
-    from kafkapy.coordinators.group.classic_member import Caller
+    from kafkapy.coordinators.group.classic.group import ClassicGroup
+    from kafkapy.coordinators.group.classic.member import Caller
     from kafkapy.pending import Pending
     from kafkapy.settings.current import CurrentSettings
     from kafkapy_wire.messages.join_group import JoinGroupRequest
@@ -143,7 +144,7 @@ class ClassicProtocol:
         # While the leader assigns, an unchanged member must have missed its answer. In a stable group an unchanged
         # follower may as well stay; the leader joins again in order to have everything assigned anew.
         if is_unchanged and (group.state is _COMPLETING or (group.state is _STABLE and not is_leader)):
-            response = group.join_response(member, with_members=is_leader and group.state is _COMPLETING)
+            response = join_response(group, member, with_members=is_leader and group.state is _COMPLETING)
             return Decision((), None, then=partial(_answer_or_refuse, parked, response))
         self._update(group, request, member, parked)
         self._rebalancer.prepare_or_complete_join(group, _reason(f"{member.member_id} joins again", request))
@@ -208,10 +209,10 @@ class ClassicProtocol:
             if caller.api_version >= FIRST_VERSION_SKIPPING_ASSIGNMENT:
                 # KIP-814: the answer names the leader and all members, and the leader must not assign.
                 is_leader = member.member_id == group.leader
-                response = group.join_response(member, with_members=is_leader, skip_assignment=is_leader)
+                response = join_response(group, member, with_members=is_leader, skip_assignment=is_leader)
             else:
                 # An older client would assign if it learnt that it leads: its answer names its former id as leader.
-                response = group.join_response(member, with_members=False)
+                response = join_response(group, member, with_members=False)
                 response.leader = leader_before or ""
             group.answer_join(member, response)
 
@@ -290,39 +291,6 @@ class ClassicProtocol:
         # A member may beat between its JoinGroup answer and its SyncGroup. Apache Kafka answers NONE to that, although
         # the table in its ClassicGroupState says REBALANCE_IN_PROGRESS.
         return ErrorCode.REBALANCE_IN_PROGRESS if group.state is _PREPARING else ErrorCode.NONE
-
-    def keep_session(self, group: ClassicGroup, member_id: str) -> None:
-        """An offset commit counts as a heartbeat, but not while the leader assigns."""
-        member = group.members.get(member_id)
-        if member is not None and group.is_in(_STABLE, _PREPARING):
-            self._rebalancer.expect_heartbeat(group, member)
-
-    def validate_commit(
-        self, group: ClassicGroup, member_id: str, group_instance_id: str | None, generation_id: int
-    ) -> None:
-        """Whether such a member may commit offsets. An admin client or a consumer that assigns itself its partitions
-        has no member id and generation -1, and may commit only while the group has no members.
-
-        Raises KafkaError: UNKNOWN_MEMBER_ID, FENCED_INSTANCE_ID, ILLEGAL_GENERATION, REBALANCE_IN_PROGRESS.
-        """
-        if generation_id < 0 and group.state is _EMPTY:
-            return
-        if generation_id < 0 and not member_id and group_instance_id is None:
-            raise KafkaError(ErrorCode.UNKNOWN_MEMBER_ID)
-        self._validate(group, member_id, group_instance_id, generation_id)
-        if group.state is _COMPLETING:
-            raise KafkaError(ErrorCode.REBALANCE_IN_PROGRESS)
-
-    def validate_transactional_commit(
-        self, group: ClassicGroup, member_id: str, group_instance_id: str | None, generation_id: int
-    ) -> None:
-        """As `validate_commit`, in a transaction. Older producers send no member id: the transaction has fenced others.
-
-        Raises KafkaError: UNKNOWN_MEMBER_ID, FENCED_INSTANCE_ID, ILLEGAL_GENERATION.
-        """
-        if generation_id < 0 and (group.state is _EMPTY or not (member_id or group_instance_id)):
-            return
-        self._validate(group, member_id, group_instance_id, generation_id)
 
     # -- LeaveGroup
 

@@ -35,3 +35,7 @@ PREVIOUS_STATES: dict[ClassicGroupState, frozenset[ClassicGroupState]] = {
     _DEAD: frozenset(ClassicGroupState),
 }
 """From which states each state may be entered. Replay is not bound by it: a log tells of results, not of phases."""
+
+GENERATION_MAX = 2**31 - 1
+FIRST_GENERATION = 0
+"""Follows the highest that fits into a message. (Apache Kafka's becomes negative, which elsewhere means: no member.)"""

@@ -3,7 +3,7 @@
     prepare             members are asked to join; the join deadline is set
     _end_join_phase     members that have not joined are removed
     _complete_join      the others get the new generation; the sync deadline is set
-    (leader's SyncGroup, in classic_protocol.py)
+    (leader's SyncGroup, in protocol.py)
     leaving             members leave
     _expire_*           a deadline passed: the member or the phase is given up
 
@@ -19,8 +19,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from kafkapy.coordinators.deadline import Deadline
-from kafkapy.coordinators.group.classic_state import ClassicGroupState
-from kafkapy.coordinators.group.records import empty_generation
+from kafkapy.coordinators.group.classic.answers import join_response
+from kafkapy.coordinators.group.classic.group_record import empty_generation
+from kafkapy.coordinators.group.classic.state import ClassicGroupState
 from kafkapy.coordinators.runtime import NOTHING, Decision
 from kafkapy_wire.errors import ErrorCode
 
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from kafkapy.clock import Clock
-    from kafkapy.coordinators.group.classic_group import ClassicGroup
-    from kafkapy.coordinators.group.classic_member import ClassicMember
+    from kafkapy.coordinators.group.classic.group import ClassicGroup
+    from kafkapy.coordinators.group.classic.member import ClassicMember
     from kafkapy.settings.current import CurrentSettings
 
 logger = logging.getLogger("kafkapy.groups")
@@ -155,7 +156,7 @@ class Rebalancer:
     def _announce_generation(self, group: ClassicGroup) -> None:
         logger.info("group %s: generation %d, members: %d", group.group_id, group.generation_id, len(group.members))
         for member in group.members.values():
-            group.answer_join(member, group.join_response(member, with_members=member.member_id == group.leader))
+            group.answer_join(member, join_response(group, member, with_members=member.member_id == group.leader))
             self.expect_heartbeat(group, member)
             member.is_new = False
             group.pending_syncs[member.member_id] = None

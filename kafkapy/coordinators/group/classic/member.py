@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from kafkapy.pending import Pending
     from kafkapy_wire.messages.join_group import JoinGroupRequestProtocol, JoinGroupResponse
     from kafkapy_wire.messages.sync_group import SyncGroupResponse
+    from kafkapy_wire.record_formats.group_coordinator import GroupMetadataValue, MemberMetadata
 
 Protocols = tuple[tuple[str, bytes], ...]
 """(name, metadata) of each protocol a member supports, the one it likes best first."""
@@ -106,6 +107,17 @@ class ClassicMember:
         """What the member sent for that protocol; empty when it does not support it."""
         return next((metadata for name, metadata in self.protocols if name == protocol_name), b"")
 
+    def subscribed_topics(self, protocol_name: str) -> list[str]:
+        """The topics in a consumer's metadata, whatever its version: version 0 begins all of them.
+
+        Raises MalformedMessage.
+        """
+        from kafkapy_wire.codec import decode_from
+        from kafkapy_wire.messages.consumer_protocol_subscription import ConsumerProtocolSubscription
+
+        message, _ = decode_from(ConsumerProtocolSubscription, memoryview(self.metadata(protocol_name)), 2, 0)
+        return message.topics
+
     def supports(self, protocol_name: str) -> bool:
         return any(name == protocol_name for name, _ in self.protocols)
 
@@ -113,7 +125,28 @@ class ClassicMember:
         """The first candidate in the member's order of preference. Every member supports at least one."""
         return next(name for name, _ in self.protocols if name in candidates)
 
+    def keep_session(self) -> None:
+        """The member has shown that it is alive."""
+        if self.session is not None:
+            self.session.set(self.session_timeout_ms)
+
     @property
     def keeps_session_by_waiting(self) -> bool:
         """A parked request keeps the session, except the first JoinGroup: its client may be gone without a FIN."""
         return not self.is_new and (self.join is not None or self.sync is not None)
+
+
+def member_from_record(record: MemberMetadata, value: GroupMetadataValue) -> ClassicMember:
+    """A member as it was stored, which has only the protocol that the group selected."""
+    return ClassicMember(
+        member_id=record.member_id,
+        group_instance_id=record.group_instance_id,
+        client_id=record.client_id,
+        client_host=record.client_host,
+        # Records before Kafka 0.10.1 have no rebalance timeout.
+        rebalance_timeout_ms=record.rebalance_timeout if record.rebalance_timeout != -1 else record.session_timeout,
+        session_timeout_ms=record.session_timeout,
+        protocol_type=value.protocol_type,
+        protocols=((value.protocol or "", record.subscription),),
+        assignment=record.assignment,
+    )
