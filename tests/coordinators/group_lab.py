@@ -153,7 +153,7 @@ class Asked(Generic[T]):
 class GroupLab:
     def __init__(self, **settings: int) -> None:
         self.nursery: trio.Nursery | None = None
-        self.clock = ManualClock()
+        self.clock = ManualClock(frozen=True)
         self.log = MemoryLog()
         self.metadata = Metadata()
         self.add_topic("t", 2)

@@ -49,7 +49,7 @@ class NotedMarkers:
 
 class TransactionLab:
     def __init__(self, *, transaction_version: int = 2, **settings: int | bool) -> None:
-        self.clock = ManualClock()
+        self.clock = ManualClock(frozen=True)
         self.log = MemoryLog()
         self.metadata = Metadata()
         self.metadata.image = MetadataImage(features={"transaction.version": transaction_version})

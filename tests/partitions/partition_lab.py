@@ -34,7 +34,7 @@ class PartitionLab:
         flush_messages: int | None = None,
     ) -> None:
         self.directory = directory
-        self.clock = ManualClock()
+        self.clock = ManualClock(frozen=True)
         self.disk = DiskWatch(directory, self.clock)
         self.flusher = Flusher(self.clock, self.disk)
         self.now_ms = 1_000_000
