@@ -316,8 +316,9 @@ class ManualClock(WallClock):
     def release(self) -> None:
         """From now on time passes by itself, from where it stands."""
         if self._frozen is not None:
-            stood_at_ms, self._frozen = self._frozen[1], None
-            self._offset_ms += stood_at_ms - super().monotonic_ms()
+            (stood_at_ms, stood_at_monotonic_ms), self._frozen = self._frozen, None
+            self._offset_ms += stood_at_monotonic_ms - super().monotonic_ms()
+            self._behind_ms += self.now_ms() - stood_at_ms  # offsets are not whole: it could go back a millisecond
             self._earlier_timer.set()
 
     def reset(self) -> None:

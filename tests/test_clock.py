@@ -238,6 +238,18 @@ def test_frozen_time_stands_still_until_it_is_moved() -> None:
     trio.run(main)
 
 
+def test_released_time_goes_on_from_where_it_stood_and_never_back() -> None:
+    clock, shown = ManualClock(), []
+    clock.advance(1_000)
+    for _ in range(500):
+        clock.freeze()
+        shown.append(clock.now_ms())
+        clock.release()
+        shown.append(clock.now_ms())
+    assert shown == sorted(shown)
+    assert shown[-1] - shown[0] < 10_000
+
+
 def test_time_jumps_to_the_next_deadline() -> None:
     clock, fired = ManualClock(frozen=True), []
     assert clock.jump() is None
