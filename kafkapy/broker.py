@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from kafkapy.clock import Clock
     from kafkapy.coordinators.group import GroupCoordinator
+    from kafkapy.coordinators.share import ShareCoordinator
     from kafkapy.coordinators.transaction import MarkerWriter, PartitionEnlister, TransactionCoordinator
     from kafkapy.fetching.sessions import FetchSessionCache
     from kafkapy.metadata.metadata_log import MetadataLog
@@ -56,6 +57,7 @@ class Broker(NodeParts):
     replication: Replication
     groups: GroupCoordinator
     transactions: TransactionCoordinator
+    share_coordinator: ShareCoordinator
     enlister: PartitionEnlister
     markers: MarkerWriter
     producer_ids: ProducerIds

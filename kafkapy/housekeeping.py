@@ -52,6 +52,8 @@ class Housekeeping:
                 (self.flush_what_is_due, _flush_interval_ms),
                 (self.abort_timed_out_transactions, _transaction_timeout_interval_ms),
                 (self.expire_transactional_ids, _transactional_id_expiration_interval_ms),
+                (self.prune_share_state, _share_state_pruning_interval_ms),
+                (self.make_share_snapshots, _share_snapshot_interval_ms),
                 (self.look_for_lost_files, lambda _settings: LOSS_CHECK_INTERVAL_MS),
             ):
                 nursery.start_soon(self._every, interval_ms, chore)
@@ -159,6 +161,14 @@ class Housekeeping:
         """Forget transactional ids that nobody has used for transactional.id.expiration.ms."""
         self._broker.transactions.remove_expired()
 
+    async def prune_share_state(self) -> None:
+        """Delete records of `__share_group_state` that later snapshots have made needless."""
+        await self._broker.share_coordinator.prune()
+
+    async def make_share_snapshots(self) -> None:
+        """Store the state of share partitions again that do not change, so that older records can be deleted."""
+        await self._broker.share_coordinator.make_snapshots()
+
 
 def _checkpoint_interval_ms(settings: Settings) -> int:
     return settings.replication.replica_high_watermark_checkpoint_interval_ms
@@ -190,6 +200,14 @@ def _transaction_timeout_interval_ms(settings: Settings) -> int:
 
 def _transactional_id_expiration_interval_ms(settings: Settings) -> int:
     return settings.transactions.transaction_remove_expired_transaction_cleanup_interval_ms
+
+
+def _share_state_pruning_interval_ms(settings: Settings) -> int:
+    return settings.share.share_coordinator_state_topic_prune_interval_ms
+
+
+def _share_snapshot_interval_ms(settings: Settings) -> int:
+    return settings.share.share_coordinator_cold_partition_snapshot_interval_ms
 
 
 def _remove(directories: list[Path], files: list[Path]) -> None:

@@ -11,7 +11,6 @@ Differs: the first request creates the coordinator's topic and waits until it ex
          read, Apache Kafka answers NOT_COORDINATOR to all requests about the groups of that partition; here the record
          is skipped, with a line in the log. If a request names more than 100 keys, one that it names twice is answered
          once.
-Not done: share partitions have no coordinator yet: this broker answers for each of them.
 """
 
 from __future__ import annotations
@@ -19,11 +18,11 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from kafkapy.pending import Pending, all_in_turns, all_of, attempt, settled
+from kafkapy.coordinators.share import SharePartitionKey
+from kafkapy.pending import Pending, all_in_turns, all_of, attempt
 from kafkapy.turns import unique_in_turns
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.find_coordinator import Coordinator, FindCoordinatorResponse
-from kafkapy_wire.uuid import parse_uuid
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -115,9 +114,10 @@ def _find(key: str, key_type: int, context: RequestContext) -> Pending[tuple[int
         case CoordinatorType.TRANSACTION:
             found = broker.transactions.when_ready(key).map(lambda _: broker.transactions.coordinator_of(key))
         case CoordinatorType.SHARE:
-            if context.api_version < FIRST_VERSION_WITH_SHARE_KEYS or not _is_share_key(key):
-                raise KafkaError(ErrorCode.INVALID_REQUEST)
-            found = settled(broker.node_id)
+            share_partition = _share_partition(key, context.api_version)
+            found = broker.share_coordinator.when_ready(share_partition).map(
+                lambda _: broker.share_coordinator.coordinator_of(share_partition)
+            )
         case _:
             raise KafkaError(ErrorCode.INVALID_REQUEST)
     return found.map(lambda broker_id: _endpoint(broker_id, context)).otherwise(_not_available)
@@ -136,15 +136,14 @@ def _not_available(error: KafkaError) -> tuple[int, Endpoint]:
     raise KafkaError(ErrorCode.COORDINATOR_NOT_AVAILABLE) from error
 
 
-def _is_share_key(key: str) -> bool:
-    group_id, topic_id, partition = [*key.rsplit(":", 2), "", ""][:3]
-    if not group_id or not partition.isdecimal():
-        return False
+def _share_partition(key: str, api_version: int) -> SharePartitionKey:
+    """Raises KafkaError(INVALID_REQUEST)."""
     try:
-        parse_uuid(topic_id)
-    except ValueError:
-        return False
-    return True
+        if api_version >= FIRST_VERSION_WITH_SHARE_KEYS:
+            return SharePartitionKey.parse(key)
+    except ValueError as error:
+        raise KafkaError(ErrorCode.INVALID_REQUEST) from error
+    raise KafkaError(ErrorCode.INVALID_REQUEST)
 
 
 def _text(error: ErrorCode) -> str:

@@ -41,7 +41,7 @@ _NO_PRODUCER_ID: Final = -1
 class PartitionLoading:
     """One partition being replayed, batch by batch; then `end`.
 
-    `replay(key, value, producer_id)` is called for each record, with producer id -1 if it was not written in a
+    `replay(key, value, producer_id, offset)` is called for each record, with producer id -1 if it was not written in a
     transaction, and `replay_end_transaction(producer_id, committed)` each marker. Where they raise MalformedMessage or
     UnsupportedVersion, they have changed nothing.
     """
@@ -49,7 +49,7 @@ class PartitionLoading:
     def __init__(
         self,
         name: str,
-        replay: Callable[[bytes, bytes | None, int], None],
+        replay: Callable[[bytes, bytes | None, int, int], None],
         replay_end_transaction: Callable[[int, bool], None],
     ) -> None:
         self._name = name
@@ -92,7 +92,8 @@ class PartitionLoading:
         elif record.key is None:
             raise MalformedMessage("it has no key")
         else:
-            self._replay(record.key, record.value, header.producer_id if header.is_transactional else _NO_PRODUCER_ID)
+            producer_id = header.producer_id if header.is_transactional else _NO_PRODUCER_ID
+            self._replay(record.key, record.value, producer_id, record.offset)
 
     def _skip(self, what: str, reason: Exception | str) -> None:
         self._skipped += 1

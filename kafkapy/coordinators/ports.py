@@ -77,8 +77,8 @@ class Shard(Protocol):
     unknown_records: dict[int, int]
     """Type of record -> how many of it were replayed without effect: a later Kafka wrote them."""
 
-    def replay(self, record: CoordinatorRecord, producer_id: int) -> None:
-        """Apply one record, written by a transaction of `producer_id` when that is not -1.
+    def replay(self, record: CoordinatorRecord, producer_id: int, offset: int) -> None:
+        """Apply the record at `offset` of the partition, written by a transaction of `producer_id` when that is not -1.
 
         Raises MalformedMessage, UnsupportedVersion: the record is invalid, and nothing has changed. Records of this
         coordinator's own decisions never raise.

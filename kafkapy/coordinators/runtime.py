@@ -159,8 +159,9 @@ class CoordinatorRuntime(Generic[ShardT]):
                 decision.apply()
             shard = self._shards[partition]
             producer_id = NO_PRODUCER_ID if producer is None else producer.producer_id
-            for record in decision.records:
-                shard.replay(record, producer_id)
+            first_offset = position.end_offset - len(decision.records)
+            for offset, record in enumerate(decision.records, first_offset):
+                shard.replay(record, producer_id, offset)
         else:
             try:
                 position = self._log.position(partition)

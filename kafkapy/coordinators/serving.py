@@ -127,8 +127,8 @@ class Serving(Generic[ShardT]):
         name = f"{self._topic}-{partition}"
         shard = self._new_shard(partition)
 
-        def replay(key: bytes, value: bytes | None, producer_id: int) -> None:
-            shard.replay(CoordinatorRecord(key, value), producer_id)
+        def replay(key: bytes, value: bytes | None, producer_id: int, offset: int) -> None:
+            shard.replay(CoordinatorRecord(key, value), producer_id, offset)
 
         def replay_end_transaction(producer_id: int, committed: bool) -> None:
             shard.replay_end_transaction(producer_id, committed=committed)

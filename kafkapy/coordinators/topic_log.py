@@ -76,6 +76,10 @@ class TopicCoordinatorLog:
         leader = self._leader(partition)
         return Position(leader.log.log_end_offset, leader.committed)
 
+    def delete_records_before(self, partition: int, offset: int) -> None:
+        """Delete the records before `offset`, as DeleteRecords does. Raises KafkaError."""
+        self._leader(partition).delete_records_before(offset, now_ms=self._clock.now_ms())
+
     def read_batches(self, partition: int) -> Iterator[memoryview]:
         """Whole batches from the log start to the end, read in pieces of `LOAD_READ_BYTES`.
 

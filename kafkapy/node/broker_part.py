@@ -11,6 +11,7 @@ import trio
 
 from kafkapy.broker import Broker
 from kafkapy.coordinators.group import GroupCoordinator
+from kafkapy.coordinators.share import ShareCoordinator
 from kafkapy.coordinators.topic_log import TopicCoordinatorLog
 from kafkapy.coordinators.transaction import (
     MarkerWriter,
@@ -29,7 +30,7 @@ from kafkapy.partitions.manager import PartitionManager
 from kafkapy.replication import Replication
 from kafkapy.settings.listeners import SECURITY_PROTOCOLS
 from kafkapy_controller.image import Endpoint
-from kafkapy_controller.topic_names import OFFSETS_TOPIC, TRANSACTION_TOPIC
+from kafkapy_controller.topic_names import OFFSETS_TOPIC, SHARE_STATE_TOPIC, TRANSACTION_TOPIC
 from kafkapy_log import StorageError
 from kafkapy_wire.errors import KafkaError
 
@@ -310,8 +311,16 @@ class BrokerPart:
             all_markers,
         )
         parts.callback(transactions.close)
+        share_coordinator = ShareCoordinator(
+            settings,
+            self._clock,
+            TopicCoordinatorLog(SHARE_STATE_TOPIC, partitions, metadata, self._clock, create_topic, node_id=node_id),
+            metadata,
+        )
+        parts.callback(share_coordinator.close)
         metadata.subscribe(groups.follow_metadata)
         metadata.subscribe(transactions.follow_metadata)
+        metadata.subscribe(share_coordinator.follow_metadata)
         self.broker = Broker(
             node_id=quorum.parts.node_id,
             cluster_id=quorum.parts.cluster_id,
@@ -334,6 +343,7 @@ class BrokerPart:
             replication=self._replication,
             groups=groups,
             transactions=transactions,
+            share_coordinator=share_coordinator,
             enlister=PartitionEnlister(transactions, remote_enlister, self._clock, settings, node_id=node_id),
             markers=markers,
             producer_ids=producer_ids,

@@ -364,7 +364,14 @@ class Node:
         self.log_cleaning = part.log_cleaning
         self.housekeeping = Housekeeping(broker, self.store, self.bugs, fsync=self.durable)
         nursery.start_soon(self.housekeeping.run)
-        for each in (broker.flusher, broker.replication, broker.groups, broker.transactions, broker.producer_ids):
+        for each in (
+            broker.flusher,
+            broker.replication,
+            broker.groups,
+            broker.transactions,
+            broker.share_coordinator,
+            broker.producer_ids,
+        ):
             nursery.start_soon(each.run)
         for send in part.senders:
             nursery.start_soon(send)
@@ -407,9 +414,10 @@ class Node:
         try:
             await self.broker.groups.load()
             await self.broker.transactions.load()
+            await self.broker.share_coordinator.load()
         except (KafkaError, OSError) as error:
             raise self._unusable(error) from error
-        logger.debug("coordinators of groups and transactions loaded")
+        logger.debug("coordinators of groups, transactions and share partitions loaded")
         loaded.set()
 
 

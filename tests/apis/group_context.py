@@ -8,7 +8,7 @@ import trio
 
 from kafkapy.broker import Broker
 from kafkapy.context import Client, RequestContext
-from kafkapy.pending import Pending
+from kafkapy.pending import Pending, settled
 from kafkapy_controller.image import BrokerImage, Endpoint
 from kafkapy_wire.uuid import ZERO_UUID, Uuid
 from tests.apis.topic_lab import Absent
@@ -27,12 +27,23 @@ TOPIC_ID = Uuid(b"t" * 16)
 UNKNOWN_ID = Uuid(b"?" * 16)
 
 
+class ReadyShareCoordinator:
+    """This broker coordinates every share partition."""
+
+    def when_ready(self, _key: object) -> Pending[None]:
+        return settled(None)
+
+    def coordinator_of(self, _key: object) -> int:
+        return NODE_ID
+
+
 def make_context(version: int, lab: GroupLab | None = None, *, client_id: str | None = "client") -> RequestContext:
     """What a handler reads: the node's groups, its metadata with the topic `t` of two partitions, the connection."""
     lab = lab or make_lab()
     absent: Any = Absent()
     transactions: Any = lab.groups  # only `when_ready` is asked of it, as of the group coordinator
     metadata: Any = lab.metadata
+    share_coordinator: Any = ReadyShareCoordinator()
     broker = Broker(
         node_id=NODE_ID,
         cluster_id="a-cluster",
@@ -50,6 +61,7 @@ def make_context(version: int, lab: GroupLab | None = None, *, client_id: str | 
         replication=absent,
         groups=lab.groups,
         transactions=transactions,
+        share_coordinator=share_coordinator,
         enlister=absent,
         markers=absent,
         producer_ids=absent,

@@ -99,6 +99,7 @@ class Lab:
             replication=absent,
             groups=absent,
             transactions=absent,
+            share_coordinator=absent,
             enlister=absent,
             markers=absent,
             producer_ids=ProducerIds(lambda: self.controller.allocate_producer_ids().wait()),

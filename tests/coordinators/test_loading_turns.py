@@ -35,7 +35,7 @@ class CountingShard:
         self.replayed = 0
         self.unknown_records: dict[int, int] = {}
 
-    def replay(self, _record: object, _producer_id: int) -> None:
+    def replay(self, _record: object, _producer_id: int, _offset: int) -> None:
         self.replayed += 1
 
     def loaded(self) -> None:

@@ -118,6 +118,7 @@ class OneBroker:
             replication=absent,
             groups=self.groups,
             transactions=self.transactions,
+            share_coordinator=absent,
             enlister=self.enlister,
             markers=markers,
             producer_ids=absent,

@@ -135,6 +135,7 @@ class LabBroker:
             replication=metadata,
             groups=absent,
             transactions=absent,
+            share_coordinator=absent,
             enlister=absent,
             markers=absent,
             producer_ids=absent,

@@ -119,7 +119,7 @@ class GroupShard:
 
     # -- replay
 
-    def replay(self, record: CoordinatorRecord, producer_id: int) -> None:
+    def replay(self, record: CoordinatorRecord, producer_id: int, offset: int) -> None:  # noqa: ARG002 - of pruned topics
         record_type, key = unframed(record.key)
         if record_type in _OFFSET_RECORDS:
             commit = read_offset_commit(record_type, key, record.value)

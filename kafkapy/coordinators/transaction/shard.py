@@ -245,7 +245,7 @@ class TransactionShard:
 
     # -- replay
 
-    def replay(self, record: CoordinatorRecord, producer_id: int) -> None:  # noqa: ARG002 - of transactional records
+    def replay(self, record: CoordinatorRecord, producer_id: int, offset: int) -> None:  # noqa: ARG002 - of other topics
         read = read_record(record)
         if read is None:
             record_type = int.from_bytes(record.key[:2])
