@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from kafkapy.releases import ApiLimits
     from kafkapy.replication import Replication
     from kafkapy.settings.current import CurrentSettings
+    from kafkapy.sharing.sharing import Sharing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +59,7 @@ class Broker(NodeParts):
     groups: GroupCoordinator
     transactions: TransactionCoordinator
     share_coordinator: ShareCoordinator
+    sharing: Sharing
     enlister: PartitionEnlister
     markers: MarkerWriter
     producer_ids: ProducerIds

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from kafkapy.peers.identity import NODE_SOFTWARE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from kafkapy.broker import Broker, NodeParts
     from kafkapy.releases import ApiLimits
     from kafkapy_controller.image import Endpoint
@@ -21,6 +23,7 @@ class Client:
     """What the broker knows of the client at the other end of a connection."""
 
     __slots__ = (
+        "_closers",
         "listener_name",
         "local_host",
         "number",
@@ -45,9 +48,22 @@ class Client:
         """Who it is, as ACLs name it (`User:alice`)."""
         self.software_name = "unknown"
         self.software_version = "unknown"
+        self._closers: list[Callable[[], None]] | None = None
 
     def __str__(self) -> str:
         return f"{self.peer_host}:{self.peer_port}"
+
+    def when_closed(self, callback: Callable[[], None]) -> None:
+        """Call `callback` when the connection is closed."""
+        if self._closers is None:
+            self._closers = []
+        self._closers.append(callback)
+
+    def closed(self) -> None:
+        """The connection is closed."""
+        closers, self._closers = self._closers, None
+        for closer in closers or ():
+            closer()
 
 
 class NodeContext:

@@ -189,6 +189,20 @@ def refused(error: KafkaError | CloseConnection) -> Pending[T]:
     return pending
 
 
+def detached(asked: Pending[T]) -> Pending[T]:
+    """Settled as `asked` is. If the result is abandoned, `asked` and what follows from it go on."""
+    answer: Pending[T] = Pending()
+
+    def copy(asked: Pending[T]) -> None:
+        try:
+            answer.answer(asked.result())
+        except REFUSALS as error:
+            answer.refuse(error)
+
+    asked.when_settled(copy)
+    return answer
+
+
 def attempt(ask: Callable[[], Pending[T]]) -> Pending[T]:
     """The Pending that `ask` returns; if `ask` raises one of `REFUSALS`, a Pending refused with that error."""
     try:

@@ -69,6 +69,7 @@ FLOORS: tuple[dict[str, str], ...] = (
         "security": "(to come) who a client is and what it may do, by settings and images",
     },
     {
+        "sharing": "what share groups get of partitions: stores its state through the share coordinator",
         "producing": "from a Produce to partitions: asks the transaction coordinator first, then waits for acks",
     },
     {

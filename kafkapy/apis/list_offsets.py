@@ -24,15 +24,12 @@ Differs: the first record that can be read is found. Apache Kafka may find a del
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import suppress
 from enum import IntEnum
-from functools import partial
 from typing import TYPE_CHECKING
 
-from kafkapy.partitions.looking import look_beside
+from kafkapy.partitions.finding import find_by_time
 from kafkapy.turns import Turn
-from kafkapy_log.append_validation import AT_ONCE_DECOMPRESSED_BYTES_MAX
-from kafkapy_wire.errors import ErrorCode, KafkaError, MalformedMessage
+from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.list_offsets import (
     ListOffsetsPartitionResponse,
     ListOffsetsRequest,
@@ -43,8 +40,6 @@ from kafkapy_wire.messages.list_offsets import (
 if TYPE_CHECKING:
     from kafkapy.context import RequestContext
     from kafkapy.partitions.partition import Partition
-    from kafkapy_log.log_times import LogTimes
-    from kafkapy_log.segment_list import TimestampAndOffset, TimestampedBatch
     from kafkapy_wire.messages.list_offsets import ListOffsetsPartition
 
 READ_COMMITTED = 1
@@ -151,7 +146,8 @@ async def _look_up(
         case SpecialTimestamp.LATEST_TIERED | SpecialTimestamp.EARLIEST_PENDING_UPLOAD:
             pass
         case _:
-            found = await _find(log.times, wanted.timestamp)
+            of_max = wanted.timestamp == SpecialTimestamp.MAX_TIMESTAMP
+            found = await find_by_time(log.times, wanted.timestamp, of_max=of_max)
             if found is not None and found.offset < readable_end:
                 answer.timestamp, answer.offset, answer.leader_epoch = found.timestamp, found.offset, found.leader_epoch
             elif is_consumer:
@@ -165,23 +161,6 @@ def _check_available(partition: Partition) -> None:
     """
     if partition.leads and partition.high_watermark < partition.epoch_start_offset:
         raise KafkaError(ErrorCode.OFFSET_NOT_AVAILABLE)
-
-
-async def _find(times: LogTimes, timestamp: int) -> TimestampAndOffset | None:
-    """The first record at or after the timestamp. Other tasks get turns while batches are read."""
-    batch = times.batch_of_max() if timestamp == SpecialTimestamp.MAX_TIMESTAMP else times.batch_for(timestamp)
-    found = None
-    while batch is not None:
-        found = await _first_record(times, batch)
-        batch = times.next_batch(batch, found)
-    return found
-
-
-async def _first_record(times: LogTimes, batch: TimestampedBatch) -> TimestampAndOffset | None:
-    if not batch.takes_long:
-        with suppress(MalformedMessage):  # as a rule it is larger than that; otherwise what follows says so again
-            return batch.first_record(AT_ONCE_DECOMPRESSED_BYTES_MAX)
-    return await look_beside(partial(times.look_into, batch))
 
 
 def error_response(request: ListOffsetsRequest, error: KafkaError) -> ListOffsetsResponse:

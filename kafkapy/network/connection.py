@@ -54,7 +54,7 @@ WAITING_BYTES_MAX: Final = 64 * 1024  # received of the next request while one w
 LAST_ANSWERS_MS: Final = 1_000  # how long a peer that misbehaved may take to read its last answers
 # A request of these is given up when its client hangs up while it waits. Every other one does what it was asked for to
 # the end, as in Apache Kafka: a client may well commit its offsets and close, and no operation is left half done.
-ONLY_WAIT: Final = frozenset({ApiKey.FETCH, ApiKey.JOIN_GROUP, ApiKey.SYNC_GROUP})
+ONLY_WAIT: Final = frozenset({ApiKey.FETCH, ApiKey.JOIN_GROUP, ApiKey.SYNC_GROUP, ApiKey.SHARE_FETCH})
 
 
 class SharedParts:
@@ -440,6 +440,7 @@ class Connection:
         self._outbox.discard()
         self._kept = None
         shared.on_closed(self)
+        self.client.closed()
         if self._unfinished is not None:
             self._abandon(self._unfinished)
 

@@ -29,6 +29,7 @@ from kafkapy.partitions.log_cleaning import LogCleaning
 from kafkapy.partitions.manager import PartitionManager
 from kafkapy.replication import Replication
 from kafkapy.settings.listeners import SECURITY_PROTOCOLS
+from kafkapy.sharing.sharing import Sharing
 from kafkapy_controller.image import Endpoint
 from kafkapy_controller.topic_names import OFFSETS_TOPIC, SHARE_STATE_TOPIC, TRANSACTION_TOPIC
 from kafkapy_log import StorageError
@@ -318,9 +319,21 @@ class BrokerPart:
             metadata,
         )
         parts.callback(share_coordinator.close)
+        sharing = Sharing(
+            share_coordinator,
+            quorum.peers,
+            partitions,
+            metadata,
+            settings,
+            self._clock,
+            self._random,
+            node_id=node_id,
+        )
+        parts.callback(sharing.close)
         metadata.subscribe(groups.follow_metadata)
         metadata.subscribe(transactions.follow_metadata)
         metadata.subscribe(share_coordinator.follow_metadata)
+        metadata.subscribe(sharing.follow_metadata)
         self.broker = Broker(
             node_id=quorum.parts.node_id,
             cluster_id=quorum.parts.cluster_id,
@@ -344,6 +357,7 @@ class BrokerPart:
             groups=groups,
             transactions=transactions,
             share_coordinator=share_coordinator,
+            sharing=sharing,
             enlister=PartitionEnlister(transactions, remote_enlister, self._clock, settings, node_id=node_id),
             markers=markers,
             producer_ids=producer_ids,

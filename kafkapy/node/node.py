@@ -370,6 +370,7 @@ class Node:
             broker.groups,
             broker.transactions,
             broker.share_coordinator,
+            broker.sharing,
             broker.producer_ids,
         ):
             nursery.start_soon(each.run)

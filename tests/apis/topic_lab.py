@@ -100,6 +100,7 @@ class Lab:
             groups=absent,
             transactions=absent,
             share_coordinator=absent,
+            sharing=absent,
             enlister=absent,
             markers=absent,
             producer_ids=ProducerIds(lambda: self.controller.allocate_producer_ids().wait()),

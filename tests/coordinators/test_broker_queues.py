@@ -8,8 +8,8 @@ import pytest
 import trio
 import trio.testing
 
+from kafkapy.coordinators.broker_queues import BrokerQueues
 from kafkapy.coordinators.transaction import marker_channels, remote_enlisting
-from kafkapy.coordinators.transaction.broker_queues import BrokerQueues
 from kafkapy.coordinators.transaction.marker_channels import MarkerChannels
 from kafkapy.coordinators.transaction.markers import Marker
 from kafkapy.coordinators.transaction.remote_enlisting import RemoteEnlister

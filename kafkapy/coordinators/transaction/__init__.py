@@ -10,7 +10,6 @@ marker_channels.py   the same into partitions that other brokers lead
 ports.py             what it needs of the rest of the node
 enlisting.py         is this partition in the producer's transaction? asked before anything transactional is stored
 remote_enlisting.py  the same, asked of coordinators on other brokers
-broker_queues.py     one request at a time to each broker
 """
 
 from kafkapy.coordinators.transaction.coordinator import TransactionCoordinator

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final, cast
 
-from kafkapy.coordinators.transaction.broker_queues import BrokerQueues
+from kafkapy.coordinators.broker_queues import BrokerQueues
 from kafkapy.peers import PeerUnavailable
 from kafkapy.pending import Pending, settled
 from kafkapy_controller.image import NO_LEADER
