@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from kafkapy.coordinators.deadline import Deadline
 from kafkapy.coordinators.group.classic.requests import ClassicRequests
+from kafkapy.coordinators.group.consumer.requests import ConsumerRequests
 from kafkapy.coordinators.group.group import Committer
 from kafkapy.coordinators.group.shards import GroupShards
 from kafkapy.coordinators.runtime import Decision, TransactionalProducer, partition_for
@@ -61,6 +62,7 @@ class GroupCoordinator:
         self._shards = GroupShards(settings, clock, log, metadata, random, self._follow_loaded)
         self._runtime = self._shards.runtime
         self.classic = ClassicRequests(settings, self._shards)
+        self.consumer = ConsumerRequests(settings, self._shards)
         self._retention = Deadline(clock, self._expire_offsets)
         self._topic: TopicImage | None = None  # `__consumer_offsets`, as it was when its leaders were last followed
 
@@ -168,7 +170,8 @@ class GroupCoordinator:
         partition, shard = self._shards.find_any(request.group_id)
         group = shard.groups.get(request.group_id)
         if group is not None:
-            group.validate_commit(Committer(request.member_id, request.group_instance_id, generation_id, api_version))
+            committer = Committer(request.member_id, request.group_instance_id, generation_id, api_version)
+            group.validate_commit(committer, topics)
             group.note_commit(request.member_id)
         elif generation_id >= 0:
             if api_version >= FIRST_COMMIT_VERSION_WITH_GROUP_ID_NOT_FOUND:
@@ -206,9 +209,10 @@ class GroupCoordinator:
         group = shard.groups.get(request.group_id)
         generation_id = request.generation_id_or_member_epoch
         if group is not None:
-            group.validate_commit(
-                Committer(request.member_id, request.group_instance_id, generation_id, api_version, True)
+            committer = Committer(
+                request.member_id, request.group_instance_id, generation_id, api_version, is_transactional=True
             )
+            group.validate_commit(committer, topics)
         elif generation_id >= 0:
             if api_version >= FIRST_TRANSACTIONAL_COMMIT_VERSION_WITH_GROUP_ID_NOT_FOUND:
                 raise KafkaError(ErrorCode.GROUP_ID_NOT_FOUND)

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from kafkapy_wire.errors import MalformedMessage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from random import Random
 
     from kafkapy.clock import Clock
+    from kafkapy.coordinators.group.offset_commits import TopicToCommit
     from kafkapy.coordinators.ports import CoordinatorRecord
     from kafkapy.coordinators.runtime import Decision
     from kafkapy.metadata.ports import Metadata
@@ -93,8 +94,8 @@ class Group(Protocol):
     def tombstones(self) -> list[CoordinatorRecord]:
         """Tombstones for all its records, in the order in which Apache Kafka can load them; none for its offsets."""
 
-    def validate_commit(self, committer: Committer) -> None:
-        """Raises KafkaError: `committer` may not commit offsets."""
+    def validate_commit(self, committer: Committer, topics: Sequence[TopicToCommit]) -> None:
+        """Raises KafkaError: `committer` may not commit offsets for these topics, which exist."""
 
     def note_commit(self, member_id: str) -> None:
         """A member has committed offsets, which shows that it is alive."""

@@ -13,14 +13,14 @@ from random import Random
 
 import pytest
 
-from compat_tests.apache_kafka import JVM_FLAGS, compiled_java, jar_directory
-from compat_tests.tools import need, require_tool
+from compat_tests.apache_kafka import JVM_FLAGS, compiled_java, jar_directory, require_tool
+from compat_tests.tools import need
 from kafkapy.coordinators.group.assignors.java_order import member_order
 from kafkapy.coordinators.group.assignors.registry import ASSIGNORS
 from kafkapy.coordinators.group.assignors.specification import GroupSpec, MemberSpec, Target
 from kafkapy_wire.uuid import Uuid
 
-JAVA = Path(__file__).parent / "java"
+JAVA = Path(__file__).parents[2] / "compat_tests" / "java"
 SEEDS = range(250)
 STEPS = 8
 
@@ -82,7 +82,7 @@ class Group:
         self.members: dict[str, MemberSpec] = {}
         for _ in range(random.choice((1, 2, 3, 5, 14))):
             self.add_topic()
-        self.shared = frozenset(random.sample([*self.counts], random.randint(1, len(self.counts))))
+        self.shared = self.some_topics()
         for _ in range(random.choice((1, 2, 3, 7, 13, 30))):
             self.join()
 
@@ -90,8 +90,9 @@ class Group:
         self.counts[Uuid(self.random.randbytes(16))] = self.random.choice((1, 1, 2, 3, 4, 7, 16, 33, 100))
 
     def subscription(self) -> frozenset[Uuid]:
-        if self.is_homogeneous:
-            return self.shared
+        return self.shared if self.is_homogeneous else self.some_topics()
+
+    def some_topics(self) -> frozenset[Uuid]:
         return frozenset(self.random.sample([*self.counts], self.random.randint(1, len(self.counts))))
 
     def join(self) -> None:
