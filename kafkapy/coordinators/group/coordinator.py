@@ -101,7 +101,7 @@ class GroupCoordinator:
         """Create `__consumer_offsets` when a request needs it, and load the partitions that this broker leads, until
         cancelled.
         """
-        await self._runtime.run()
+        await self._shards.run()
 
     def when_ready(self, group_id: str) -> Pending[None]:
         """Answered when `__consumer_offsets` exists, and the group's partition is loaded if this broker leads it.
@@ -233,13 +233,23 @@ class GroupCoordinator:
         return partition_for(group_id, count)
 
     def fetch_offsets(
-        self, group_id: str, topics: Sequence[OffsetFetchRequestTopics] | None, *, require_stable: bool
+        self,
+        group_id: str,
+        topics: Sequence[OffsetFetchRequestTopics] | None,
+        *,
+        require_stable: bool,
+        member_id: str | None = None,
+        member_epoch: int = -1,
     ) -> Pending[list[OffsetFetchResponseTopics]]:
         """Committed offsets of those topics, or of all (None); ids of the latter are left to the caller.
 
-        A group that does not exist has none. Raises KafkaError as `_find_any`.
+        A group that does not exist has none. Raises KafkaError as `GroupShards.find_any`, and of members of consumer
+        groups: UNKNOWN_MEMBER_ID, STALE_MEMBER_EPOCH.
         """
         partition, shard = self._shards.find_any(group_id)
+        group = shard.groups.get(group_id)
+        if group is not None:
+            group.validate_fetch(member_id, member_epoch)
         if topics is None:
             offsets = shard.offsets.fetch_all(group_id, require_stable=require_stable)
         else:

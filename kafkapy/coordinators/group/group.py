@@ -9,7 +9,7 @@ One name is one group: `GroupDirectory` has all of a shard.
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 from kafkapy_wire.errors import MalformedMessage
 
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from kafkapy.settings.current import CurrentSettings
     from kafkapy_controller.delta import MetadataDelta
     from kafkapy_controller.image import MetadataImage
+
+
+T = TypeVar("T")
 
 
 class GroupType(Enum):
@@ -176,6 +179,13 @@ class GroupDirectory:
             self._groups[group_id] = self._name_only(group_id)
 
 
+class InBackground(Protocol):
+    """Has work done that takes too long for the event loop."""
+
+    def __call__(self, work: Callable[[], T], then: Callable[[T], None]) -> None:
+        """Call `work` in a worker thread, later `then` with its result in the event loop."""
+
+
 class ShardParts(NamedTuple):
     """What a kind is given. `execute` appends and replays a decision that no request asked for; False: refused."""
 
@@ -185,3 +195,4 @@ class ShardParts(NamedTuple):
     metadata: Metadata
     directory: GroupDirectory
     execute: Callable[[Decision[None]], bool]
+    in_background: InBackground

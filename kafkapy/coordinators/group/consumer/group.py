@@ -108,9 +108,10 @@ class ConsumerGroup:
 
     def validate_fetch(self, member_id: str | None, member_epoch: int) -> None:
         """Raises KafkaError: UNKNOWN_MEMBER_ID, STALE_MEMBER_EPOCH, ILLEGAL_GENERATION (a classic member)."""
-        if member_id is None and member_epoch < 0:
-            return
-        validate_epoch(self.member(member_id or ""), member_epoch)
+        if member_id is not None:
+            validate_epoch(self.member(member_id), member_epoch)
+        elif member_epoch >= 0:
+            raise KafkaError(ErrorCode.UNKNOWN_SERVER_ERROR)  # as Apache Kafka: an epoch of nobody
 
     def validate_offset_deletion(self) -> None:
         """Offsets of topics that nobody reads may always be deleted."""

@@ -22,7 +22,7 @@ from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.record_formats.group_coordinator import ConsumerGroupCurrentMemberAssignmentKey
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from kafkapy.coordinators.group.classic.member import Caller
     from kafkapy.coordinators.group.group import ShardParts
@@ -48,6 +48,10 @@ class ConsumerGroups:
         self._parts = parts
         self._directory = parts.directory
         self._is_in_charge = False
+        self._resolving: set[str] = set()
+        """Groups whose patterns are being matched."""
+        self._newest_topic_version = parts.metadata.image.offset
+        """The offset of the metadata in which the newest topic came."""
         self.membership = Membership(parts)
 
     # -- requests
@@ -87,6 +91,35 @@ class ConsumerGroups:
     def describe(self, group_id: str) -> DescribedGroup:
         """Raises KafkaError(GROUP_ID_NOT_FOUND)."""
         return described(self.group(group_id), self.membership.default_assignor, self._parts.metadata.image)
+
+    # -- patterns
+
+    def refresh_patterns(self, group_id: str) -> None:
+        """Have the topics of the group's patterns found, if that is due: matching many names takes time."""
+        group = self._directory.get(group_id)
+        if not isinstance(group, ConsumerGroup) or not group.subscriptions.patterns or group_id in self._resolving:
+            return
+        from kafkapy.coordinators.group.consumer.patterns import is_refresh_due, matches
+
+        interval_ms = self._parts.settings.now.groups.group_consumer_regex_refresh_interval_ms
+        if not is_refresh_due(group, self._parts.clock.now_ms(), interval_ms, self._newest_topic_version):
+            return
+        image = self._parts.metadata.image
+        patterns = [*group.subscriptions.patterns]
+        self._resolving.add(group_id)
+        self._parts.in_background(
+            lambda: matches(patterns, image.topics), lambda matched: self._take_topics(group_id, matched, image.offset)
+        )
+
+    def _take_topics(self, group_id: str, matched: Mapping[str, frozenset[str]], version: int) -> None:
+        from kafkapy.coordinators.group.consumer.patterns import resolution
+
+        self._resolving.discard(group_id)
+        group = self._directory.get(group_id)
+        if isinstance(group, ConsumerGroup) and self._is_in_charge:
+            now_ms = self._parts.clock.now_ms()
+            # If the append is refused, the next heartbeat has them found again.
+            self._parts.execute(resolution(group, matched, self._parts.metadata.image, version, now_ms))
 
     # -- GroupKind
 
@@ -129,8 +162,10 @@ class ConsumerGroups:
             for deadline in (*group.sessions.values(), *group.revocations.values()):
                 deadline.cancel()
 
-    def follow_metadata(self, image: MetadataImage, delta: MetadataDelta) -> None:  # noqa: ARG002
+    def follow_metadata(self, image: MetadataImage, delta: MetadataDelta) -> None:
         """Groups whose topics have changed look at them with the next heartbeat."""
+        if delta.created_topics:
+            self._newest_topic_version = image.offset
         changed = {*delta.created_topics, *(topic.name for topic in delta.deleted_topics)}
         changed |= {topic for topic, _ in delta.changed_partitions}
         for group in self._groups():
