@@ -25,6 +25,7 @@ ADDRESS_IN_TEXT = re.compile(r"(?:localhost|127\.0\.0\.1):\d+")
 SORT_FIELDS = (
     *("name", "topic", "topic_name", "group_id", "resource_name", "partition_index", "partition", "index", "api_key"),
     *("member_id", "producer_id", "node_id", "broker_id", "replica_id", "key", "log_dir", "resource_type"),
+    "topic_id",
 )
 
 # Apache Kafka answers these in an order that means something: by name, page by page.
@@ -32,6 +33,7 @@ ORDERED = {"DescribeTopicPartitionsResponse.topics", "DescribeTopicPartitionsRes
 
 # Sets of numbers on the other side; elsewhere the order of numbers counts (the first replica is the preferred leader).
 NUMBER_SETS = {"TopicData.partitions"}
+TEXT_SETS = {"Member.subscribed_topic_names"}
 
 
 class Normaliser:
@@ -95,6 +97,8 @@ class Normaliser:
             qualified = f"{type(struct).__name__}.{field.name}"
             if qualified in NUMBER_SETS:
                 plain[field.name] = [self.plain(number, version) for number in sorted(value)]
+            elif qualified in TEXT_SETS:
+                plain[field.name] = [self.plain(text, version) for text in sorted(value)]
             elif isinstance(value, list) and qualified not in ORDERED:
                 plain[field.name] = _sorted(plain[field.name])
         if struct.unknown_tagged_fields:

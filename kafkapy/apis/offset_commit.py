@@ -13,6 +13,8 @@ Errors  UNKNOWN_TOPIC_OR_PARTITION  no such topic (before v10) or partition
         GROUP_ID_NOT_FOUND          the request has a generation, but there is no such group (before v9
                                     ILLEGAL_GENERATION)
         ILLEGAL_GENERATION          generation_id is not the group's
+        STALE_MEMBER_EPOCH          not the consumer member's epoch, or it has owned a partition only later
+        UNSUPPORTED_VERSION         a consumer member commits before v9
         UNKNOWN_MEMBER_ID           no such member; or the member id is empty, and the group has members
         FENCED_INSTANCE_ID          another member has taken over this group_instance_id
         REBALANCE_IN_PROGRESS       the group waits for the assignment of this generation

@@ -9,6 +9,8 @@ a group that does not exist.
 
 Errors  UNKNOWN_TOPIC_ID              no such topic (v10)
         UNSTABLE_OFFSET_COMMIT        require_stable, and an open transaction commits an offset of this partition
+        UNKNOWN_MEMBER_ID             member_id is no member of the consumer group (v9)
+        STALE_MEMBER_EPOCH            member_epoch is not the member's (v9); ILLEGAL_GENERATION of a classic member
         NOT_COORDINATOR               another broker coordinates the group
         COORDINATOR_LOAD_IN_PROGRESS  of the group; in v1, which has no field for it, of each partition
 Differs: if a request names more than 500 partitions or 50 groups, one that it names twice is answered once.
@@ -123,7 +125,9 @@ async def _fetch_group_in_turns(
         ]
     for pieces, goes_on in _pieces(await _unique(topics)):
         await turn.share()
-        part = OffsetFetchRequestGroup(group_id=group.group_id, topics=pieces)
+        part = OffsetFetchRequestGroup(
+            group_id=group.group_id, member_id=group.member_id, member_epoch=group.member_epoch, topics=pieces
+        )
         by_name = group.topics is None
         fetched = await _fetch(part, context, require_stable=require_stable, by_name=by_name).wait()
         if fetched.error_code:
@@ -202,7 +206,15 @@ def _fetch(
     def refuse(error: KafkaError) -> OffsetFetchResponseGroup:
         return OffsetFetchResponseGroup(group_id=group.group_id, error_code=error.code)
 
-    outcome = attempt(lambda: context.broker.groups.fetch_offsets(group.group_id, known, require_stable=require_stable))
+    outcome = attempt(
+        lambda: context.broker.groups.fetch_offsets(
+            group.group_id,
+            known,
+            require_stable=require_stable,
+            member_id=group.member_id,
+            member_epoch=group.member_epoch,
+        )
+    )
     return outcome.map(answer).otherwise(refuse)
 
 

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from kafkapy.errors import NotServed
     from kafkapy.releases import ApiLimits
 
-_CONSUMER_GROUPS = "set group.protocol=classic in its configuration"
 _STREAMS_GROUPS = "set group.protocol=classic in the configuration of the streams application"
 _SHARE_GROUPS = "share groups are not served yet, so use a consumer group"
 _ACLS = "there is no authorizer, and every client may do everything"
@@ -33,7 +32,6 @@ ADVICE: Final[dict[ApiKey, str]] = {
     ApiKey.DESCRIBE_DELEGATION_TOKEN: _TOKENS,
     ApiKey.DESCRIBE_CLIENT_QUOTAS: _QUOTAS,
     ApiKey.ALTER_CLIENT_QUOTAS: _QUOTAS,
-    ApiKey.CONSUMER_GROUP_HEARTBEAT: _CONSUMER_GROUPS,
     ApiKey.STREAMS_GROUP_HEARTBEAT: _STREAMS_GROUPS,
     ApiKey.SHARE_GROUP_HEARTBEAT: _SHARE_GROUPS,
     ApiKey.SHARE_FETCH: _SHARE_GROUPS,

@@ -19,10 +19,6 @@ _SEVERAL_NODES = "in a cluster; a node alone has nobody to wait for"
 
 # What is missing, and what to do about it.
 _REMOVE = "remove the setting"
-_CONSUMER_GROUPS = (
-    "consumer groups of the new protocol (KIP-848) are not served yet",
-    "let consumers use group.protocol=classic, their default",
-)
 _SHARE_GROUPS = ("share groups (KIP-932) are not served yet", "use Apache Kafka for what needs them")
 _STREAMS_GROUPS = (
     "streams groups (KIP-1071) are not served yet",
@@ -34,6 +30,8 @@ _DELEGATION_TOKENS = ("there are no delegation tokens", _REMOVE)
 _PREALLOCATION = ("segment files grow as they are written, and reserve no room", "keep some room on the disk free")
 
 _DECOMPRESSED = "a batch takes at most 64 MiB decompressed in any case, or max.message.bytes if that is more"
+
+_COMPUTED_AT_ONCE = "an assignment takes a few milliseconds, and is made with the heartbeat that asks for it"
 
 # Why a node does not start, and what to do about it.
 NO_ACLS = ("there are no ACLs, so that every client would be allowed everything", "remove it, or use Apache Kafka")
@@ -70,6 +68,12 @@ BROKER: Table = {
             compression.lz4.level compression.type compression.zstd.level connections.max.idle.ms
             controller.listener.names controller.quorum.auto.join.enable controller.quorum.bootstrap.servers
             controller.quorum.voters default.replication.factor delete.topic.enable fetch.max.bytes
+            group.consumer.assignment.interval.ms group.consumer.assignors group.consumer.heartbeat.interval.ms
+            group.consumer.max.assignment.interval.ms group.consumer.max.heartbeat.interval.ms
+            group.consumer.max.session.timeout.ms group.consumer.max.size group.consumer.migration.policy
+            group.consumer.min.assignment.interval.ms group.consumer.min.heartbeat.interval.ms
+            group.consumer.min.session.timeout.ms group.consumer.regex.refresh.interval.ms
+            group.consumer.session.timeout.ms
             group.initial.rebalance.delay.ms group.max.session.timeout.ms group.max.size group.min.session.timeout.ms
             inter.broker.listener.name internal.metadata.delete.delay.millis internal.metadata.log.segment.bytes
             log.cleaner.backoff.ms log.cleaner.dedupe.buffer.size
@@ -140,6 +144,7 @@ BROKER: Table = {
             controller.performance.always.log.threshold.ms controller.performance.sample.period.ms
         """,
         "every listener begins to accept when the node can answer": "early.start.listeners",
+        _COMPUTED_AT_ONCE: "group.consumer.assignor.offload.enable",
         _NO_PURGATORY: """
             delete.records.purgatory.purge.interval.requests fetch.purgatory.purge.interval.requests
             producer.purgatory.purge.interval.requests share.fetch.purgatory.purge.interval.requests
@@ -218,14 +223,6 @@ BROKER: Table = {
         _DELEGATION_TOKENS: """
             delegation.token.expiry.check.interval.ms delegation.token.expiry.time.ms
             delegation.token.max.lifetime.ms delegation.token.secret.key
-        """,
-        _CONSUMER_GROUPS: """
-            group.consumer.assignment.interval.ms group.consumer.assignor.offload.enable group.consumer.assignors
-            group.consumer.heartbeat.interval.ms group.consumer.max.assignment.interval.ms
-            group.consumer.max.heartbeat.interval.ms group.consumer.max.session.timeout.ms group.consumer.max.size
-            group.consumer.migration.policy group.consumer.min.assignment.interval.ms
-            group.consumer.min.heartbeat.interval.ms group.consumer.min.session.timeout.ms
-            group.consumer.regex.refresh.interval.ms group.consumer.session.timeout.ms
         """,
         _SHARE_GROUPS: """
             errors.deadletterqueue.auto.create.topics.enable errors.deadletterqueue.topic.name.prefix
@@ -317,11 +314,13 @@ TOPIC: Table = {
 }
 
 GROUP: Table = {
+    HONOURED: {
+        "": "consumer.assignment.interval.ms consumer.heartbeat.interval.ms consumer.session.timeout.ms",
+    },
+    HARMLESS: {
+        _COMPUTED_AT_ONCE: "consumer.assignor.offload.enable",
+    },
     LATER: {
-        _CONSUMER_GROUPS: """
-            consumer.assignment.interval.ms consumer.assignor.offload.enable consumer.heartbeat.interval.ms
-            consumer.session.timeout.ms
-        """,
         _SHARE_GROUPS: """
             errors.deadletterqueue.copy.record.enable errors.deadletterqueue.topic.name share.assignment.interval.ms
             share.assignor.offload.enable share.auto.offset.reset share.delivery.count.limit

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from kafkapy.coordinators.deadline import Deadline
 from kafkapy.coordinators.group.classic.requests import ClassicRequests
+from kafkapy.coordinators.group.consumer.requests import ConsumerRequests
 from kafkapy.coordinators.group.group import Committer
 from kafkapy.coordinators.group.shards import GroupShards
 from kafkapy.coordinators.runtime import Decision, TransactionalProducer, partition_for
@@ -61,6 +62,7 @@ class GroupCoordinator:
         self._shards = GroupShards(settings, clock, log, metadata, random, self._follow_loaded)
         self._runtime = self._shards.runtime
         self.classic = ClassicRequests(settings, self._shards)
+        self.consumer = ConsumerRequests(settings, self._shards)
         self._retention = Deadline(clock, self._expire_offsets)
         self._topic: TopicImage | None = None  # `__consumer_offsets`, as it was when its leaders were last followed
 
@@ -99,7 +101,7 @@ class GroupCoordinator:
         """Create `__consumer_offsets` when a request needs it, and load the partitions that this broker leads, until
         cancelled.
         """
-        await self._runtime.run()
+        await self._shards.run()
 
     def when_ready(self, group_id: str) -> Pending[None]:
         """Answered when `__consumer_offsets` exists, and the group's partition is loaded if this broker leads it.
@@ -168,7 +170,8 @@ class GroupCoordinator:
         partition, shard = self._shards.find_any(request.group_id)
         group = shard.groups.get(request.group_id)
         if group is not None:
-            group.validate_commit(Committer(request.member_id, request.group_instance_id, generation_id, api_version))
+            committer = Committer(request.member_id, request.group_instance_id, generation_id, api_version)
+            group.validate_commit(committer, topics)
             group.note_commit(request.member_id)
         elif generation_id >= 0:
             if api_version >= FIRST_COMMIT_VERSION_WITH_GROUP_ID_NOT_FOUND:
@@ -206,9 +209,10 @@ class GroupCoordinator:
         group = shard.groups.get(request.group_id)
         generation_id = request.generation_id_or_member_epoch
         if group is not None:
-            group.validate_commit(
-                Committer(request.member_id, request.group_instance_id, generation_id, api_version, True)
+            committer = Committer(
+                request.member_id, request.group_instance_id, generation_id, api_version, is_transactional=True
             )
+            group.validate_commit(committer, topics)
         elif generation_id >= 0:
             if api_version >= FIRST_TRANSACTIONAL_COMMIT_VERSION_WITH_GROUP_ID_NOT_FOUND:
                 raise KafkaError(ErrorCode.GROUP_ID_NOT_FOUND)
@@ -229,13 +233,23 @@ class GroupCoordinator:
         return partition_for(group_id, count)
 
     def fetch_offsets(
-        self, group_id: str, topics: Sequence[OffsetFetchRequestTopics] | None, *, require_stable: bool
+        self,
+        group_id: str,
+        topics: Sequence[OffsetFetchRequestTopics] | None,
+        *,
+        require_stable: bool,
+        member_id: str | None = None,
+        member_epoch: int = -1,
     ) -> Pending[list[OffsetFetchResponseTopics]]:
         """Committed offsets of those topics, or of all (None); ids of the latter are left to the caller.
 
-        A group that does not exist has none. Raises KafkaError as `_find_any`.
+        A group that does not exist has none. Raises KafkaError as `GroupShards.find_any`, and of members of consumer
+        groups: UNKNOWN_MEMBER_ID, STALE_MEMBER_EPOCH.
         """
         partition, shard = self._shards.find_any(group_id)
+        group = shard.groups.get(group_id)
+        if group is not None:
+            group.validate_fetch(member_id, member_epoch)
         if topics is None:
             offsets = shard.offsets.fetch_all(group_id, require_stable=require_stable)
         else:

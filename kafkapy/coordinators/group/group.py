@@ -9,21 +9,25 @@ One name is one group: `GroupDirectory` has all of a shard.
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 from kafkapy_wire.errors import MalformedMessage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from random import Random
 
     from kafkapy.clock import Clock
+    from kafkapy.coordinators.group.offset_commits import TopicToCommit
     from kafkapy.coordinators.ports import CoordinatorRecord
     from kafkapy.coordinators.runtime import Decision
     from kafkapy.metadata.ports import Metadata
     from kafkapy.settings.current import CurrentSettings
     from kafkapy_controller.delta import MetadataDelta
     from kafkapy_controller.image import MetadataImage
+
+
+T = TypeVar("T")
 
 
 class GroupType(Enum):
@@ -93,8 +97,8 @@ class Group(Protocol):
     def tombstones(self) -> list[CoordinatorRecord]:
         """Tombstones for all its records, in the order in which Apache Kafka can load them; none for its offsets."""
 
-    def validate_commit(self, committer: Committer) -> None:
-        """Raises KafkaError: `committer` may not commit offsets."""
+    def validate_commit(self, committer: Committer, topics: Sequence[TopicToCommit]) -> None:
+        """Raises KafkaError: `committer` may not commit offsets for these topics, which exist."""
 
     def note_commit(self, member_id: str) -> None:
         """A member has committed offsets, which shows that it is alive."""
@@ -175,6 +179,13 @@ class GroupDirectory:
             self._groups[group_id] = self._name_only(group_id)
 
 
+class InBackground(Protocol):
+    """Has work done that takes too long for the event loop."""
+
+    def __call__(self, work: Callable[[], T], then: Callable[[T], None]) -> None:
+        """Call `work` in a worker thread, later `then` with its result in the event loop."""
+
+
 class ShardParts(NamedTuple):
     """What a kind is given. `execute` appends and replays a decision that no request asked for; False: refused."""
 
@@ -184,3 +195,4 @@ class ShardParts(NamedTuple):
     metadata: Metadata
     directory: GroupDirectory
     execute: Callable[[Decision[None]], bool]
+    in_background: InBackground

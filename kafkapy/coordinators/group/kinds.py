@@ -30,7 +30,15 @@ def make_kind(group_type: GroupType, parts: ShardParts) -> GroupKind:
             from kafkapy.coordinators.group.classic.kind import ClassicGroups
 
             return ClassicGroups(parts)
+        case GroupType.CONSUMER if _serves(group_type, parts):
+            from kafkapy.coordinators.group.consumer.kind import ConsumerGroups
+
+            return ConsumerGroups(parts)
         case _:
             from kafkapy.coordinators.group.unserved import UnservedGroups
 
             return UnservedGroups(group_type, RECORD_TYPES[group_type], parts)
+
+
+def _serves(group_type: GroupType, parts: ShardParts) -> bool:
+    return group_type.value in parts.settings.now.groups.group_coordinator_rebalance_protocols

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from kafkapy.clock import Clock
-    from kafkapy.coordinators.group.group import Group, GroupKind
+    from kafkapy.coordinators.group.group import Group, GroupKind, InBackground
     from kafkapy.coordinators.ports import CoordinatorRecord
     from kafkapy.metadata.ports import Metadata
     from kafkapy.settings.current import CurrentSettings
@@ -46,12 +46,13 @@ class GroupShard:
         random: Random,
         metadata: Metadata,
         execute: Callable[[Decision[None]], bool],
+        in_background: InBackground,
     ) -> None:
         self._clock = clock
         self.unknown_records: dict[int, int] = {}
         self.offsets = Offsets(settings)
         self.groups = GroupDirectory(self.offsets.has_any, ClassicGroup)
-        self._parts = ShardParts(settings, clock, random, metadata, self.groups, execute)
+        self._parts = ShardParts(settings, clock, random, metadata, self.groups, execute, in_background)
         self.classic = ClassicGroups(self._parts)
         self._kinds: dict[GroupType, GroupKind] = {GroupType.CLASSIC: self.classic}
         self._is_loaded = False

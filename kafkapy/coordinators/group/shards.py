@@ -5,6 +5,9 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+import trio
+
+from kafkapy.coordinators.group.background import Background
 from kafkapy.coordinators.runtime import CoordinatorRuntime, partition_for
 from kafkapy_controller.topic_names import OFFSETS_TOPIC
 from kafkapy_wire.errors import ErrorCode, KafkaError
@@ -40,6 +43,7 @@ class GroupShards:
         self._clock = clock
         self._random = random  # for member ids
         self._metadata = metadata
+        self._background = Background()
         self.runtime: CoordinatorRuntime[GroupShard] = CoordinatorRuntime(
             OFFSETS_TOPIC,
             log,
@@ -49,6 +53,12 @@ class GroupShards:
             compression=Compression(settings.now.groups.offsets_topic_compression_codec),
             commit_timeout_ms=lambda: settings.now.groups.offsets_commit_timeout_ms,
         )
+
+    async def run(self) -> None:
+        """What the groups do beside requests, until cancelled."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self.runtime.run)
+            nursery.start_soon(self._background.run)
 
     def find(self, group_id: str) -> tuple[int, GroupShard]:
         """Raises KafkaError: INVALID_GROUP_ID (empty), and as `find_any`."""
@@ -89,5 +99,5 @@ class GroupShards:
         def execute(decision: Decision[None]) -> bool:
             return self.execute_unasked(partition, shard, decision)
 
-        shard = GroupShard(self._settings, self._clock, self._random, self._metadata, execute)
+        shard = GroupShard(self._settings, self._clock, self._random, self._metadata, execute, self._background.do)
         return shard

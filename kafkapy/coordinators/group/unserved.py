@@ -19,7 +19,10 @@ from kafkapy.coordinators.group.records import first_string
 from kafkapy.coordinators.ports import CoordinatorRecord
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from kafkapy.coordinators.group.group import Committer, GroupType, OffsetAge, ShardParts
+    from kafkapy.coordinators.group.offset_commits import TopicToCommit
     from kafkapy_controller.delta import MetadataDelta
     from kafkapy_controller.image import MetadataImage
 
@@ -50,7 +53,7 @@ class UnservedGroup:
         keys = sorted(self.keys, key=lambda key: (self._order.index(int.from_bytes(key[:2])), key))
         return [CoordinatorRecord(key, None) for key in keys]
 
-    def validate_commit(self, committer: Committer) -> None:
+    def validate_commit(self, committer: Committer, topics: Sequence[TopicToCommit]) -> None:
         """Everybody may."""
 
     def note_commit(self, member_id: str) -> None:

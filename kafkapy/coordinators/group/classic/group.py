@@ -22,10 +22,11 @@ from kafkapy_wire.errors import ErrorCode, KafkaError, MalformedMessage
 from kafkapy_wire.messages.join_group import JoinGroupResponse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from kafkapy.coordinators.deadline import Deadline
     from kafkapy.coordinators.group.group import Committer
+    from kafkapy.coordinators.group.offset_commits import TopicToCommit
     from kafkapy.coordinators.ports import CoordinatorRecord
     from kafkapy.pending import Pending
     from kafkapy_wire.messages.sync_group import SyncGroupResponse
@@ -297,7 +298,7 @@ class ClassicGroup:
 
     # -- offsets
 
-    def validate_commit(self, committer: Committer) -> None:
+    def validate_commit(self, committer: Committer, topics: Sequence[TopicToCommit]) -> None:  # noqa: ARG002
         """Whether such a member may commit offsets. An admin client or a consumer that assigns itself its partitions
         has no member id and generation -1, and may commit only while the group has no members; in a transaction at any
         time, as older producers send no member id: the transaction has fenced others.

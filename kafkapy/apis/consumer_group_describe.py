@@ -1,0 +1,63 @@
+"""ConsumerGroupDescribe (API key 69), versions 0-1: state, epochs, members, assignments of consumer groups (KIP-848).
+
+v1 member_type: whether a member uses the classic protocol (KIP-1099)
+
+Errors  INVALID_GROUP_ID     the group id is empty
+        GROUP_ID_NOT_FOUND   no such group, or it is of another type
+        UNSUPPORTED_VERSION  group.coordinator.rebalance.protocols does not name "consumer"
+        NOT_COORDINATOR, COORDINATOR_LOAD_IN_PROGRESS
+Differs: if a request names more than 50 groups, one that it names twice is answered once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kafkapy.apis.describe_groups import ANSWERED_AT_ONCE_MAX, GROUP_OPERATIONS
+from kafkapy.pending import Pending, all_in_turns, all_of, attempt
+from kafkapy.turns import unique_in_turns
+from kafkapy_wire.errors import ErrorCode
+from kafkapy_wire.messages.consumer_group_describe import ConsumerGroupDescribeResponse, DescribedGroup
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from kafkapy.context import RequestContext
+    from kafkapy_wire.errors import KafkaError
+    from kafkapy_wire.messages.consumer_group_describe import ConsumerGroupDescribeRequest
+
+
+def handle(
+    request: ConsumerGroupDescribeRequest, context: RequestContext
+) -> Pending[ConsumerGroupDescribeResponse] | Coroutine[object, object, ConsumerGroupDescribeResponse]:
+    def answer(groups: list[DescribedGroup]) -> ConsumerGroupDescribeResponse:
+        if request.include_authorized_operations:
+            for group in groups:
+                if group.error_code == ErrorCode.NONE:
+                    group.authorized_operations = GROUP_OPERATIONS
+        return ConsumerGroupDescribeResponse(groups=groups)
+
+    if len(request.group_ids) <= ANSWERED_AT_ONCE_MAX:
+        return all_of([_describe(group_id, context) for group_id in request.group_ids]).map(answer)
+
+    async def answer_in_turns() -> ConsumerGroupDescribeResponse:
+        group_ids = await unique_in_turns(request.group_ids)
+        return answer(await all_in_turns(lambda group_id: _describe(group_id, context), group_ids))
+
+    return answer_in_turns()
+
+
+def _describe(group_id: str, context: RequestContext) -> Pending[DescribedGroup]:
+    def refuse(error: KafkaError) -> DescribedGroup:
+        return DescribedGroup(group_id=group_id, error_code=error.code, error_message=error.message)
+
+    return attempt(lambda: context.broker.groups.consumer.describe_group(group_id)).otherwise(refuse)
+
+
+def error_response(request: ConsumerGroupDescribeRequest, error: KafkaError) -> ConsumerGroupDescribeResponse:
+    return ConsumerGroupDescribeResponse(
+        groups=[
+            DescribedGroup(group_id=group_id, error_code=error.code, error_message=error.message)
+            for group_id in request.group_ids
+        ]
+    )
