@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -223,6 +224,15 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     run(*pip, str(wheel), *CLIENTS, *PYTEST, cwd=here, seconds=INSTALL_SECONDS_MAX)
     return interpreter
+
+
+def test_the_new_project_uses_each_fixture() -> None:
+    plugin = (ROOT / "kafkapy" / "testing" / "plugin.py").read_text(encoding="utf-8")
+    fixtures = re.findall(r"^@pytest\.fixture\b.*\n(?:async )?def (\w+)", plugin, re.MULTILINE)
+    assert {"kafka", "async_kafka"} <= set(fixtures)
+    assert [
+        name for name in fixtures if not re.search(rf"^ *(async )?def test_.*\b{name}\b", TESTS, re.MULTILINE)
+    ] == []
 
 
 @pytest.mark.parametrize("options", [(), ("-n", "2")], ids=["alone", "xdist"])
