@@ -179,6 +179,8 @@ def test_a_wiped_node_serves_what_it_has_fetched_again(orders: Kafka) -> None:
     with producing(orders) as send:
         send(b"a")
     follower = leader_of(orders) % 3 + 1
+    with pytest.raises(LookupError, match=f"node {follower} runs: stop or kill it first"):
+        orders.wipe_node(follower)
     orders.stop_node(follower)
     orders.wipe_node(follower)
     orders.start_node(follower)
