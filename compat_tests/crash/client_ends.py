@@ -62,7 +62,7 @@ OWN_ENDS = (
         r"code=_FENCED|ProducerFencedException|PRODUCER_FENCED|INVALID_PRODUCER_EPOCH",
         seconds_open_min=TRANSACTION_TIMEOUT_MS / 1000,
     ),
-    # A node that was cut off from the others takes itself for the coordinator, as with Apache Kafka. A client that still
+    # A node that was cut off from the others takes itself for the coordinator, as in Apache Kafka. A client that still
     # asks it hears of the transaction before, which has ended: such a refusal needs nothing to be stored.
     OwnEnd(
         "a coordinator that was cut off knew of no transaction",
