@@ -26,6 +26,8 @@ START_TIMEOUT_SECONDS = 90.0
 STOP_TIMEOUT_SECONDS = 60.0  # Apache Kafka may need half of it for 5,000 partitions
 POLL_SECONDS = 0.002
 
+NO_LIBRARY = "it is no library of Python"
+NO_STATE = "it has no call for that"
 KEEPS_NOTHING = "it keeps nothing"  # in the table's footnotes: why a peer is left out of rows about stored data
 
 # What Kafka's own scripts give to the JVM when the user sets nothing: kafka-server-start.sh and kafka-run-class.sh.
@@ -278,7 +280,8 @@ def kafkapy_recording() -> Peer:
         program = installation.ROOT / "benchmarks" / "recording_process.py"
         return [[str(installation.python()), str(program), str(launch.port), str(launch.data)]]
 
-    return Peer("recording", "kafkapy, recording", installation.program, commands)
+    left_out = dict.fromkeys(("kit_start", "kit_state"), "it is measured as kafkapy")
+    return Peer("recording", "kafkapy, recording", installation.program, commands, left_out=left_out)
 
 
 def kafkapy_options(launch: Launch) -> list[str]:
@@ -321,7 +324,8 @@ def apache_kafka() -> Peer:
     def commands(launch: Launch) -> list[list[str]]:
         return [kafka_start(launch.work / "server.properties")]
 
-    return Peer("kafka", f"Apache Kafka {KAFKA_VERSION}", install_kafka, commands, format_directory)
+    left_out = {"kit_start": NO_LIBRARY, "kit_state": NO_STATE}
+    return Peer("kafka", f"Apache Kafka {KAFKA_VERSION}", install_kafka, commands, format_directory, left_out=left_out)
 
 
 def install_kafka() -> None:
@@ -354,6 +358,8 @@ def kfake() -> Peer:
         return [[str(kfake_program.program()), str(launch.port)]]
 
     left_out = {
+        "kit_start": NO_LIBRARY,
+        "kit_state": NO_STATE,
         "compaction": "it writes no cleaner-offset-checkpoint to look at",
         "restart": KEEPS_NOTHING,
         "stop": KEEPS_NOTHING,
@@ -375,6 +381,7 @@ def librdkafka_mock() -> Peer:
         return None
 
     left_out = {
+        "kit_state": NO_STATE,
         "delivery": "a produce does not wake its fetches, they answer after max_wait_ms and without the record",
         "batches": "it keeps at most 5 MB a partition",
         "connections": "its listen backlog is 5: every sixth connection waits a second",

@@ -21,6 +21,7 @@ from benchmarks.rows import (
     formed,
     idempotence,
     idle_connections,
+    kit,
     latency,
     life,
     pipeline,
@@ -36,9 +37,14 @@ SUBJECT = "kafkapy"
 REFERENCE = "kafka"
 KFAKE = "kfake"
 PROCESSES = "processes"
-NAMES = {REFERENCE: "Kafka", KFAKE: "kfake", PROCESSES: "three processes"}
+RECORDING = "recording"
+NAMES = {SUBJECT: "kafkapy", REFERENCE: "Kafka", KFAKE: "kfake", PROCESSES: "three processes", RECORDING: "recording"}
 
 START_SECONDS_MAX = 0.25
+KIT_FIRST_SECONDS_MAX = 0.25
+KIT_SECOND_MS_MAX = 30
+KIT_RESET_MS_MAX = 10
+RECORDING_CPU_RATIO_MAX = 1.3
 START_YARDSTICK_TIMES_MAX = 1.6  # a slow machine is slow for `import trio` too
 IDLE_MB_MAX = 45.0
 IDLE_CONNECTION_KB_MAX = 8.0
@@ -165,11 +171,19 @@ TARGETS: dict[str, tuple[Target, ...]] = {
     start.IDLE_MB.key: (_at_most(start.IDLE_MB, IDLE_MB_MAX, "MB"),),
     start.STOP_MS.key: (_at_most(start.STOP_MS, STOP_MS_MAX, "ms"),),
     **_each([life.LIFE_SECONDS], _kafka(0.2)),
+    kit.FIRST_SECONDS.key: (_at_most(kit.FIRST_SECONDS, KIT_FIRST_SECONDS_MAX, "s"),),
+    kit.SECOND_MS.key: (_at_most(kit.SECOND_MS, KIT_SECOND_MS_MAX, "ms"),),
+    kit.RESET_MS.key: (_at_most(kit.RESET_MS, KIT_RESET_MS_MAX, "ms"),),
+    **_each([kit.SUITE_SECONDS, kit.SUITE_EACH_SECONDS], _kafka()),
     **_each([latency.PRODUCE_P50, latency.PRODUCE_P99], _kafka(), _kfake(1.15)),
     **_each([latency.PRODUCE_ALL_P50, latency.PRODUCE_ALL_P99], _kafka()),
     **_each([latency.DELIVERY_P50, latency.DELIVERY_P99], _kfake(1.25)),
     **_each([pipeline.PIPELINED_RATE], _kafka(2), _kfake(0.95)),
-    **_each([pipeline.PIPELINED_CPU], _kfake()),
+    **_each(
+        [pipeline.PIPELINED_CPU],
+        _kfake(),
+        lambda metric: _against(metric, SUBJECT, RECORDING_CPU_RATIO_MAX, subject=RECORDING),
+    ),
     **_each([batches.IN_RATE], _kafka(1.2)),
     **_each([batches.OUT_RATE], _kafka(1.5)),
     **_each([connections.CONNECTIONS_RATE], _kafka(1.5), _kfake(0.7)),

@@ -103,11 +103,24 @@ def test_kafka_python(old_broker: OldBroker) -> None:
         eventually(read, "the record")
         consumer.commit()
     assert values == [b"one"]
+    transactional = {"bootstrap_servers": old_broker.bootstrap, "transactional_id": "of-kafka-python"}
+    with closing(kafka.KafkaProducer(**transactional)) as producer:
+        producer.init_transactions()
+        producer.begin_transaction()
+        producer.send("by-kafka-python", b"two").get(PATIENCE_SECONDS)
+        producer.commit_transaction()
     with closing(kafka_admin.KafkaAdminClient(bootstrap_servers=old_broker.bootstrap)) as admin:
         assert "by-kafka-python" in admin.list_topics()
         admin.create_topics([kafka_admin.NewTopic("more-by-kafka-python", 2, 1)])
+        admin.create_partitions({"more-by-kafka-python": kafka_admin.NewPartitions(3)})
+        admin.describe_configs([kafka_admin.ConfigResource("TOPIC", "more-by-kafka-python")])
         admin.delete_topics(["more-by-kafka-python"])
-    assert old_broker.check_requests() >= {"Produce", "Fetch", "JoinGroup", "OffsetCommit", "CreateTopics"}
+        admin.list_groups()
+        admin.describe_groups(["of-kafka-python"])
+        admin.delete_groups(["of-kafka-python"])
+    assert old_broker.check_requests() >= {
+        *("Produce", "Fetch", "JoinGroup", "OffsetCommit", "CreateTopics", "EndTxn", "DescribeConfigs", "DeleteGroups")
+    }
 
 
 def test_librdkafka(old_broker: OldBroker) -> None:
@@ -159,6 +172,28 @@ def test_the_java_client_of_the_release(old_broker: OldBroker) -> None:
     assert old_broker.check_requests() >= {"Produce", "Fetch", "EndTxn", "DescribeConfigs", "DeleteGroups"}
 
 
+def transform_by_franz_go(program: Path, bootstrap: str, source: str, target: str) -> None:
+    """One record of a group is read, and another one is written, in a transaction."""
+    command = [str(program), "franz", "group", bootstrap, "transforming", source, "10000", "of-franz"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as worker:
+
+        def told(answer: str, **order: object) -> Any:
+            assert worker.stdin is not None
+            assert worker.stdout is not None
+            worker.stdin.write(json.dumps(order) + "\n")
+            worker.stdin.flush()
+            for line in map(json.loads, worker.stdout):
+                assert "failed" not in line, line
+                if answer in line:
+                    return line[answer]
+            raise AssertionError(f"it has ended before it answered to {order}")
+
+        eventually(lambda: bool(told("polled", do="poll", count=1)), "a record")
+        assert told("done", do="begin")
+        told("sent", do="send", topic=target, partition=0, value="x")
+        assert told("committed", do="end", commit=True)
+
+
 def test_franz_go(old_broker: OldBroker, go_program: Path, tmp_path: Path) -> None:
     command = [str(go_program), "franz", "guess", old_broker.bootstrap]
     guessed = subprocess.run(command, capture_output=True, check=True, text=True, timeout=PATIENCE_SECONDS)
@@ -171,4 +206,11 @@ def test_franz_go(old_broker: OldBroker, go_program: Path, tmp_path: Path) -> No
     with client.member(old_broker.bootstrap, "of-franz", "by-franz") as member:
         until_settled([member], 2)
         member.leave()
-    assert old_broker.check_requests() >= {"Produce", "Fetch", "CreateTopics", "JoinGroup", "LeaveGroup"}
+    client.create(old_broker.bootstrap, "ten", 1)
+    client.produce(old_broker.bootstrap, "ten", [Record(b"%d" % number) for number in range(10)])
+    assert client.admin(old_broker.bootstrap, "ten", "of-the-admin", 0)["committed"] == 5
+    transform_by_franz_go(go_program, old_broker.bootstrap, "ten", "by-franz")
+    assert old_broker.check_requests() >= {
+        *("Produce", "Fetch", "CreateTopics", "JoinGroup", "LeaveGroup", "EndTxn", "TxnOffsetCommit"),
+        *("DeleteRecords", "IncrementalAlterConfigs", "DescribeConfigs", "DeleteGroups"),
+    }

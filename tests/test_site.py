@@ -10,7 +10,10 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -98,7 +101,8 @@ def test_the_blocks_of_a_page_are_what_they_say(page: Path) -> None:
             case "toml":
                 tomllib.loads(block.code)
             case "yaml":
-                assert isinstance(yaml.safe_load(block.code), dict | list), block.place
+                for script in scripts(yaml.safe_load(block.code)):
+                    check_shell(replace(block, code=script))
             case "java" | "go" | "javascript":
                 assert is_in_an_example(block), f"{block.place} is in no file below examples/"
 
@@ -112,6 +116,21 @@ def is_in_an_example(block: Block) -> bool:
         if any(lines[at : at + len(wanted)] == wanted for at in range(len(lines))):
             return True
     return False
+
+
+def scripts(configuration: Any) -> Iterator[str]:
+    """What a CI job runs in a shell: `run` of GitHub's steps, `script` of GitLab's jobs."""
+    if isinstance(configuration, dict):
+        for name, value in configuration.items():
+            if name == "run":
+                yield value
+            elif name == "script":
+                yield from value
+            else:
+                yield from scripts(value)
+    elif isinstance(configuration, list):
+        for each in configuration:
+            yield from scripts(each)
 
 
 def check_shell(block: Block) -> None:

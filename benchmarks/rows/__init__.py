@@ -12,6 +12,7 @@ from benchmarks.rows.failover import FAILOVER, FAILOVER_SHORT
 from benchmarks.rows.formed import FORMED
 from benchmarks.rows.idempotence import IDEMPOTENCE
 from benchmarks.rows.idle_connections import IDLE_CONNECTIONS
+from benchmarks.rows.kit import KIT_START, KIT_STATE, KIT_SUITE
 from benchmarks.rows.latency import DELIVERY_LATENCY, PRODUCE_LATENCY
 from benchmarks.rows.life import LIFE
 from benchmarks.rows.pipeline import PIPELINE
@@ -27,6 +28,9 @@ __all__ = ["CLUSTER_ROWS", "ROWS"]
 ROWS: tuple[Row, ...] = (
     START,
     LIFE,
+    KIT_START,
+    KIT_STATE,
+    KIT_SUITE,
     PRODUCE_LATENCY,
     DELIVERY_LATENCY,
     PIPELINE,

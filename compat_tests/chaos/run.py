@@ -147,7 +147,7 @@ class Chaos:
         whole = self._directory / "history.jsonl"
         parts = [history.path, *(part_of(self._directory, client.name) for client in clients.processes())]
         merge_histories([part for part in parts if part.exists()], whole)
-        outcome.judge(whole)
+        outcome.judge(whole, troubles.cuts)
         groups = read_history(whole)
         if came_to_rest:
             outcome.problems += unseen_records(groups, auditors[0].places)

@@ -41,6 +41,8 @@ class Troubles:
         dynamic: bool = True,
     ) -> None:
         self.met: Counter[str] = Counter()
+        self.cuts: list[tuple[float, float]] = []
+        """When, by the monotonic clock, a node could not reach the others although clients could reach it."""
         self._cluster = cluster
         self._chance = chance
         self._topics = topics
@@ -268,12 +270,15 @@ class Troubles:
         if not both_ways:
             others = self._chance.sample(others, self._chance.randint(1, len(others)))
         self._tell(f"node {node.node_id}: {what} for {seconds:.1f} s")
+        began = time.monotonic()
         network.cut(host, [*others, network.host] if clients else others)
         if both_ways:
             for other in others:
                 network.cut(other, [host])
         time.sleep(seconds)
         network.mend()
+        if not clients:
+            self.cuts.append((began, time.monotonic()))
 
 
 FAILURES = (KafkapyFailed, ApacheKafkaFailed)

@@ -8,11 +8,13 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 TRANSACTION_TIMEOUT_MS = 30_000
+AFTER_A_CUT_SECONDS = 2.0
+"""So long after a link was mended may an answer come that a node gave before it knew of anything new."""
 SEGMENTATION_FAULT = "segmentation fault"
 EXAMPLES = 3
 
@@ -25,6 +27,8 @@ class OwnEnd:
     pattern: str
     seconds_open_min: float = 0.0
     """The client's transaction had begun at least so long before."""
+    only_after_a_cut: bool = False
+    """Meanwhile a node could not reach the others, but clients could reach it."""
 
 
 OWN_ENDS = (
@@ -49,7 +53,8 @@ OWN_ENDS = (
     # Seen once in hours. The C code of confluent-kafka 2.16 has raised something that Python does not take for an
     # exception: no answer of a broker may come to that.
     OwnEnd(
-        "confluent-kafka raised a str", r"^_PyErr_SetObject: exception <class 'str'> is not a BaseException subclass$"
+        "confluent-kafka raised a str",
+        r"_PyErr_SetObject: exception <class \\?'str\\?'> is not a BaseException subclass",
     ),
     # The coordinator aborts such a transaction and fences its producer. All clients have this timeout.
     OwnEnd(
@@ -57,7 +62,23 @@ OWN_ENDS = (
         r"code=_FENCED|ProducerFencedException|PRODUCER_FENCED|INVALID_PRODUCER_EPOCH",
         seconds_open_min=TRANSACTION_TIMEOUT_MS / 1000,
     ),
+    # A node that was cut off from the others takes itself for the coordinator, as in Apache Kafka. A client that still
+    # asks it hears of the transaction before, which has ended: such a refusal needs nothing to be stored.
+    OwnEnd(
+        "a coordinator that was cut off knew of no transaction",
+        r"InvalidTxnStateException|INVALID_TXN_STATE",
+        only_after_a_cut=True,
+    ),
 )
+
+
+def is_own_end(error: str) -> bool:
+    """Whether a client may go on with another process, whatever happened to the brokers meanwhile."""
+    return any(
+        re.search(own.pattern, error, re.MULTILINE)
+        for own in OWN_ENDS
+        if not own.seconds_open_min and not own.only_after_a_cut
+    )
 
 
 @dataclass
@@ -76,8 +97,11 @@ class ClientEnds:
         return ", ".join(f"{name} {count}" for name, count in sorted(self.own.items())) or "none"
 
 
-def client_ends(history: Iterable[str]) -> ClientEnds:
-    """What the `crash` lines of a history say."""
+def client_ends(history: Iterable[str], cuts: Sequence[tuple[float, float]] = ()) -> ClientEnds:
+    """What the `crash` lines of a history say.
+
+    `cuts`: when, by the monotonic clock, a node could not reach the others although clients could reach it.
+    """
     ends = ClientEnds()
     begun: dict[str, int] = {}
     for text in history:
@@ -88,11 +112,17 @@ def client_ends(history: Iterable[str]) -> ClientEnds:
         if line["f"] == "begin":
             begun[process] = now
             continue
-        seconds_open = (now - begun.pop(process, now)) / 1e9
+        seconds = now / 1e9
+        seconds_open = seconds - begun.pop(process, now) / 1e9
+        was_cut = any(begin <= seconds and seconds - seconds_open <= end + AFTER_A_CUT_SECONDS for begin, end in cuts)
         if (error := line.get("error")) is None:
             continue
         for own in OWN_ENDS:
-            if re.search(own.pattern, error, re.MULTILINE) and seconds_open >= own.seconds_open_min:
+            if (
+                re.search(own.pattern, error, re.MULTILINE)
+                and seconds_open >= own.seconds_open_min
+                and (was_cut or not own.only_after_a_cut)
+            ):
                 ends.own[own.name] += 1
                 break
         else:
@@ -100,6 +130,6 @@ def client_ends(history: Iterable[str]) -> ClientEnds:
     return ends
 
 
-def client_ends_in(path: Path) -> ClientEnds:
+def client_ends_in(path: Path, cuts: Sequence[tuple[float, float]] = ()) -> ClientEnds:
     with path.open() as lines:
-        return client_ends(lines)
+        return client_ends(lines, cuts)

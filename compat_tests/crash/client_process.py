@@ -19,7 +19,7 @@ import time
 import traceback
 from pathlib import Path
 
-from compat_tests.crash.client_ends import SEGMENTATION_FAULT
+from compat_tests.crash.client_ends import SEGMENTATION_FAULT, is_own_end
 from compat_tests.crash.clients import Client, IdempotentProducer
 from compat_tests.crash.compacted import KeyedTransactions
 from compat_tests.crash.group_clients import GroupConsumer, Transformer
@@ -106,7 +106,8 @@ class ClientProcess(threading.Thread):
             process.kill()
             process.communicate()
             raise AssertionError(f"{self.name} does not end") from None
-        if process.returncode in (-signal.SIGABRT, -signal.SIGSEGV, STUCK_EXIT_CODE):
+        aborted = process.returncode in (-signal.SIGABRT, -signal.SIGSEGV, STUCK_EXIT_CODE)
+        if aborted or (process.returncode and is_own_end(errors)):
             self.abort_count += 1
             error = SEGMENTATION_FAULT if process.returncode == -signal.SIGSEGV else _both_ends(errors.strip())
             with HistoryFile(self._history) as history:

@@ -12,6 +12,7 @@ IN_TRANSACTION = "self.producer.send_offsets_to_transaction(offsets, metadata, C
 
 
 FENCED = 'KafkaError{FATAL,code=_FENCED,val=-144,str="Producer attempted an operation with an old epoch"}'
+NO_TRANSACTION = "caused by org.apache.kafka.common.errors.InvalidTxnStateException: The producer attempted a ..."
 
 
 def line(function: str, seconds: float, **fields: str) -> str:
@@ -36,6 +37,7 @@ def test_a_client_that_the_test_made_anew_is_no_news() -> None:
         f"%1|1795886436.435|TXNERR|rdkafka\nstuck in `{IN_TRANSACTION}`, 101 s after it wrote its last line",
         "segmentation fault",
         "_PyErr_SetObject: exception <class 'str'> is not a BaseException subclass",
+        "SystemError(\"_PyErr_SetObject: exception <class \\'str\\'> is not a BaseException subclass\")",
         "unable to dial: dial tcp 10.0.0.1:9092: connect: connection refused",
         "unable to commit transaction offsets: unable to dial: dial tcp 10.0.0.1:9092: i/o timeout",
     ],
@@ -50,6 +52,14 @@ def test_only_a_transaction_that_has_timed_out_is_fenced() -> None:
     assert client_ends([line("begin", 10), crash(FENCED, 41)]).problems() == []
     assert client_ends([line("begin", 10), crash(FENCED, 39)]).problems() != []
     assert client_ends([line("begin", 10), crash(None, 11), crash(FENCED, 50)]).problems() != []
+
+
+def test_only_a_coordinator_that_was_cut_off_may_know_of_no_transaction() -> None:
+    history = [line("begin", 10), crash(NO_TRANSACTION, 12)]
+    assert client_ends(history, [(11, 11.5)]).problems() == []
+    assert client_ends(history, [(8, 9)]).problems() == []
+    assert client_ends(history, [(6, 7), (13, 14)]).problems() != []
+    assert client_ends(history).problems() != []
 
 
 @pytest.mark.parametrize(

@@ -85,9 +85,9 @@ class Outcome:
             f"problems: {len(self.problems)}\n{self.cleaning}"
         )
 
-    def judge(self, history: Path) -> None:
-        """Ask `kafkapy check`; its anomalies become problems, and so do clients that had to end."""
-        self.ends = client_ends_in(history)
+    def judge(self, history: Path, cuts: Sequence[tuple[float, float]] = ()) -> None:
+        """Ask `kafkapy check`; its anomalies become problems, and so do clients that had to end (see `client_ends`)."""
+        self.ends = client_ends_in(history, cuts)
         self.problems += self.ends.problems()
         checked = subprocess.run(
             [kafkapy_command(), "check", "--json", str(history)],

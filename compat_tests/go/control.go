@@ -37,6 +37,7 @@ type driven struct {
 	Faults     int        `json:"faults"`    // when all were removed
 	PassedMS   int64      `json:"passed_ms"` // between two records, by the broker's clock
 	IsFrozen   []bool     `json:"is_frozen"`
+	Jumped     bool       `json:"jumped"` // and not back
 	Killed     int        `json:"killed"`
 	NotReady   []int      `json:"not_ready"` // nodes, by the health check
 	NotRunning []int      `json:"not_running"`
@@ -191,6 +192,11 @@ func (d drive) meetTheClock(ctx context.Context, found *driven) error {
 	if err != nil {
 		return err
 	}
+	jumped, err := d.control.JumpTime(ctx)
+	if err != nil {
+		return err
+	}
+	found.Jumped = jumped.IsFrozen && jumped.NowMS >= frozen.NowMS
 	topic := kafkapycontrol.Args{
 		"name": "dated", "partitions": 1,
 		"settings": map[string]string{"message.timestamp.type": "LogAppendTime"},
@@ -224,7 +230,10 @@ func (d drive) meetTheClock(ctx context.Context, found *driven) error {
 		fetches.EachRecord(func(r *kgo.Record) { times = append(times, r.Timestamp.UnixMilli()) })
 	}
 	found.PassedMS = times[1] - times[0]
-	released, err := d.control.ReleaseTime(ctx)
+	if _, err := d.control.ReleaseTime(ctx); err != nil {
+		return err
+	}
+	released, err := d.control.Time(ctx)
 	found.IsFrozen = []bool{frozen.IsFrozen, released.IsFrozen}
 	return err
 }

@@ -92,6 +92,7 @@ def check(met: dict[str, Any]) -> None:
         "faults": 0,
         "passed_ms": 3_600_000,
         "is_frozen": [True, False],
+        "jumped": True,
         "not_ready": [killed],
         "not_running": [killed],
         "values": ["tried again", "held", "by another leader"],

@@ -60,19 +60,6 @@ def test_a_node_that_was_stopped_in_order_need_not_wait_for_its_session(kafka_cl
     assert [each.value for each in kafka_cluster.records("orders")] == [b"a"]
 
 
-def test_a_wiped_node_is_filled_again(kafka_cluster: Kafka) -> None:
-    create_replicated(kafka_cluster)
-    kafka_cluster.produce("orders", "a")
-    with pytest.raises(LookupError, match="node 2 runs: stop or kill it first"):
-        kafka_cluster.wipe_node(2)
-    kafka_cluster.stop_node(2)
-    kafka_cluster.wipe_node(2)
-    kafka_cluster.start_node(2)
-    wait_for_isr(kafka_cluster, {1, 2, 3})
-    kafka_cluster.move_leader("orders", 0, 2)
-    assert [each.value for each in kafka_cluster.records("orders")] == [b"a"]
-
-
 def test_an_isr_shrinks_while_links_are_cut_and_writes_are_refused(kafka_cluster: Kafka) -> None:
     create_replicated(kafka_cluster)
     kafka_cluster.move_leader("orders", 0, 1)

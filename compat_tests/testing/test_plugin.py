@@ -152,6 +152,26 @@ def test_a_wait_that_is_over_shows_the_test_and_not_the_kit(tmp_path: Path) -> N
         assert inside not in output
 
 
+def test_a_client_that_nobody_has_any_more_is_not_left_open(tmp_path: Path) -> None:
+    """An error that was caught holds the frame of the test, and so its client, until Python looks for cycles."""
+    code, output = run(
+        tmp_path,
+        """
+import pytest
+from confluent_kafka import KafkaException, Producer
+
+def test_it(kafka):
+    producer = Producer({"bootstrap.servers": kafka.bootstrap_servers})
+    with pytest.raises(KafkaException) as refused:
+        producer.list_topics(timeout=30)
+        raise KafkaException("as a call of the client may raise it")
+""",
+        "-W",
+        "error::kafkapy.testing.pool.ClientLeftOpen",
+    )
+    assert code == 0, output
+
+
 def test_a_client_left_open_is_named(tmp_path: Path) -> None:
     code, output = run(
         tmp_path,

@@ -51,7 +51,7 @@ class RuleFields:
     listener: tuple[Pattern, ...] = _field(WHICH, read.read_pattern, "the name of the listener it came to", many=True)
     sender: str | None = _field(
         WHICH,
-        read.one_of((CLIENTS, NODES, ANYONE)),
+        read.OneOf((CLIENTS, NODES, ANYONE)),
         "`clients`, `nodes` (requests that only nodes send to each other, such as fetches of followers) or `anyone`; "
         "unless it is given, `clients`, for APIs that only nodes use `nodes`",
     )
@@ -88,7 +88,7 @@ class RuleFields:
 
     hold: str | None = _field(
         WHAT,
-        read.one_of((BEFORE, AFTER)),
+        read.OneOf((BEFORE, AFTER)),
         "the request waits until the fault is released or removed: `before` it is carried out, or `after` that, before "
         "it is answered",
     )
@@ -116,16 +116,16 @@ class RuleFields:
     )
     disconnect: str | None = _field(
         WHAT,
-        read.one_of((BEFORE, MIDDLE, AFTER)),
+        read.OneOf((BEFORE, MIDDLE, AFTER)),
         "the connection is closed: `before` the request is carried out, in the `middle` of the answer, or `after` the "
         "request was carried out, without an answer",
     )
     reset_peer: str | None = _field(
-        WHAT, read.one_of((BEFORE, MIDDLE, AFTER)), "as `disconnect`, by a TCP reset instead of an orderly end"
+        WHAT, read.OneOf((BEFORE, MIDDLE, AFTER)), "as `disconnect`, by a TCP reset instead of an orderly end"
     )
     black_hole: str | None = _field(
         WHAT,
-        read.one_of((BEFORE, AFTER)),
+        read.OneOf((BEFORE, AFTER)),
         "nothing more comes on this connection, which stays open: the request is lost `before` it is carried out, or "
         "its answer `after` it; removing the fault closes the connection",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, TypeVar
 
 from kafkapy.faults.invalid_rule import InvalidRule, shown, unknown
@@ -12,7 +13,7 @@ from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.uuid import Uuid, parse_uuid, uuid_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
 JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
 T = TypeVar("T")
@@ -148,15 +149,16 @@ def read_error_code(field: str, value: object) -> ErrorCode:
     raise unknown(field, "error code of Apache Kafka", value, ErrorCode.__members__)
 
 
-def one_of(choices: Iterable[str]) -> Callable[[str, object], str]:
-    names = tuple(choices)
+@dataclass(frozen=True)
+class OneOf:
+    """Reads one of these texts."""
 
-    def read(field: str, value: object) -> str:
-        if isinstance(value, str) and value in names:
+    choices: tuple[str, ...]
+
+    def __call__(self, field: str, value: object) -> str:
+        if isinstance(value, str) and value in self.choices:
             return value
-        raise unknown(field, "choice here", value, names)
-
-    return read
+        raise unknown(field, "choice here", value, self.choices)
 
 
 def read_edits(field: str, value: object) -> tuple[tuple[str, str], ...]:

@@ -404,6 +404,7 @@ async def test_a_node_that_ends_while_it_hands_over_does_not_keep_the_cluster_fr
         for node_id in (2, 3):
             await made.kill(node_id)
         lifecycle = made.nodes[1]._broker_part.lifecycle
+        assert lifecycle is not None
         async with trio.open_nursery() as nursery:
             nursery.start_soon(made.stop)
             await until(lambda: lifecycle._is_stopping)
