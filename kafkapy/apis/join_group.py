@@ -34,8 +34,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kafkapy.coordinators.group.classic.member import Caller
 from kafkapy.coordinators.group.classic.requests import refused_join
+from kafkapy.coordinators.group.group import Caller
 from kafkapy.pending import Pending, attempt
 
 if TYPE_CHECKING:
