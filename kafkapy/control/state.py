@@ -47,6 +47,8 @@ async def reset(nodes: ControlledNodes) -> None:
         await nodes.start(nodes.changing)
         for node in nodes.running():
             node.peers.heal_all()
+            if node.parts.strictness is not None:  # a test of retries wants the first time again
+                node.broker.producer_ids.begin_anew()
         await _delete_topics(nodes)
         await _forget_settings(nodes)
         await create_topics_of_start(nodes)

@@ -22,11 +22,11 @@ from kafkapy.control import transactions as transactions_
 from kafkapy.control.operations import NAMES
 from kafkapy.control.values import NewRecord
 from kafkapy.testing.clients import config_for
-from kafkapy.testing.options import Options
+from kafkapy.testing.options import Options, strict_names
 from kafkapy.testing.running import running
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
     from types import TracebackType
 
     from kafkapy.control.nodes import ControlledNodes
@@ -73,6 +73,7 @@ class Kafka:
         host: str = "localhost",
         port: int = 0,
         as_kafka: str | None = None,
+        strict: bool | Iterable[str] = False,
         isolation: Literal["thread", "process"] = "thread",
         record: bool = True,
         control: bool = False,
@@ -81,8 +82,9 @@ class Kafka:
         """`settings` are Kafka's, for all nodes. `topics` are there when it serves: `{"orders": 3}` names the number
         of partitions; `{"orders": {"partitions": 3, "replicas": 2, "settings": {...}}}` says more.
 
-        `as_kafka`: the release of Apache Kafka whose brokers clients are to see, such as "2.8". `record`: keep what
-        clients ask and what they are answered. `control`: serve the same by HTTP, at `control_url`.
+        `as_kafka`: the release of Apache Kafka whose brokers clients are to see, such as "2.8". `strict`: be no kinder
+        to clients than Apache Kafka is; or only in what is named, `["auto-created-topics"]`: see docs/strict.md.
+        `record`: keep what clients ask and what they are answered. `control`: serve the same by HTTP, at `control_url`.
 
         `controllers`: so many nodes more that are controllers only. `racks` go round among the brokers. Ports are
         free ones, unless `port` names that of the first broker. `isolation`: in a thread of this process, or in a
@@ -97,6 +99,7 @@ class Kafka:
             host=host,
             port=port,
             as_kafka=as_kafka,
+            strict=strict_names(strict),
             record=record,
             control=control,
             log_level=log_level,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -32,6 +33,8 @@ class Options:
     port: int = 0
     as_kafka: str | None = None
     """The release of Apache Kafka to be taken for, such as 2.8."""
+    strict: tuple[str, ...] = ()
+    """The kindnesses that are turned off."""
     record: bool = True
     control: bool = False
     """Whether the control API is served, at a free port."""
@@ -44,6 +47,21 @@ class Options:
                 raise ValueError(f"{name} is a whole number from {least} on, not {value!r}")
         check_settings(self.settings)
         check_topics(self.topics)
+
+
+def strict_names(strict: object) -> tuple[str, ...]:
+    """The kindnesses that are turned off by `strict=True` or `strict=["new-coordinators"]`. Raises ValueError."""
+    if strict is True:
+        return ("all",)
+    if not strict:
+        return ()
+    if isinstance(strict, str) or not isinstance(strict, Iterable):
+        raise ValueError(f'strict is True, or names of kindnesses ["auto-created-topics"], and not {strict!r}')
+    from kafkapy.strictness import strictness_of
+
+    names = tuple(str(name) for name in strict)
+    strictness_of(names)
+    return names
 
 
 def check_settings(settings: Mapping[str, str]) -> None:
