@@ -88,7 +88,7 @@ SWITCHES: Final[dict[str, Switch]] = {
         "If `__consumer_offsets` has fewer replicas in sync than min.insync.replicas, the group coordinator refuses "
         "what it would have to store with COORDINATOR_NOT_AVAILABLE at once, and nothing changes.",
         "It stores what a client asks for, and answers COORDINATOR_NOT_AVAILABLE after offsets.commit.timeout.ms; what "
-        "was stored holds later, when there are enough replicas.",
+        "was stored holds later, when there are enough replicas. Members may join: their SyncGroup is refused.",
     ),
     "fenced-fetches": Switch(
         "If a Fetch waits that names a leader epoch, and the broker leads in a newer epoch meanwhile, it is answered "

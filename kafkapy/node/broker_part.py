@@ -302,6 +302,7 @@ class BrokerPart:
             ),
             metadata,
             self._random,
+            joins_uncommitted=strictness is not None and strictness.group_min_isr,
         )
         parts.callback(groups.close)
         markers = MarkerWriter(partitions, groups, self._clock)

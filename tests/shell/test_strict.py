@@ -39,7 +39,16 @@ from kafkapy_wire.messages.incremental_alter_configs import (
     IncrementalAlterConfigsResponse,
 )
 from kafkapy_wire.messages.init_producer_id import InitProducerIdRequest, InitProducerIdResponse
+from kafkapy_wire.messages.join_group import JoinGroupRequest, JoinGroupRequestProtocol, JoinGroupResponse
+from kafkapy_wire.messages.list_groups import ListGroupsRequest, ListGroupsResponse
 from kafkapy_wire.messages.metadata import MetadataRequest, MetadataRequestTopic, MetadataResponse
+from kafkapy_wire.messages.offset_commit import (
+    OffsetCommitRequest,
+    OffsetCommitRequestPartition,
+    OffsetCommitRequestTopic,
+    OffsetCommitResponse,
+)
+from kafkapy_wire.messages.offset_fetch import OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchResponse
 from tests.shell.running_node import BROKER, TOPIC, Client, connect, port_of, trio_test, until_parked
 
 ID = "orders"
@@ -344,3 +353,65 @@ async def test_a_broker_takes_its_own_settings_only(tmp_path: Path) -> None:
                 ]
                 twice = (BROKER, other, threads, "2")
                 assert {error for error, _ in await changed(client, twice, twice)} == {ErrorCode.INVALID_REQUEST}
+
+
+# -- too few replicas in sync
+
+
+@pytest.mark.parametrize("strict", [("group-min-isr",), ()])
+def test_a_group_coordinator_with_too_few_replicas_in_sync_stores_what_it_cannot_commit_yet(
+    strict: tuple[str, ...], tmp_path: Path
+) -> None:
+    commit = OffsetCommitRequest(
+        group_id="g",
+        generation_id_or_member_epoch=-1,
+        topics=[
+            OffsetCommitRequestTopic(
+                name="t", partitions=[OffsetCommitRequestPartition(partition_index=0, committed_offset=7)]
+            )
+        ],
+    )
+    join = JoinGroupRequest(
+        group_id="another",
+        session_timeout_ms=10_000,
+        rebalance_timeout_ms=10_000,
+        protocol_type="consumer",
+        protocols=[JoinGroupRequestProtocol(name="range", metadata=b"")],
+    )
+    fetch = OffsetFetchRequest(groups=[OffsetFetchRequestGroup(group_id="g", topics=None)])
+    settings = {
+        "min.insync.replicas": "2",
+        "offsets.topic.num.partitions": "1",
+        "offsets.commit.timeout.ms": "300",
+        "broker.session.timeout.ms": "2000",
+    }
+
+    @trio_test
+    async def run() -> None:
+        members = members_of(2, controllers=1)
+        cluster = Cluster(
+            tmp_path, members, settings=settings, host="127.0.0.1", durable=False, kept=False, strict=strict
+        )
+        async with cluster.started(), connect(cluster.nodes[1]) as client:
+            await client.create_topic("t")
+            while await coordinator_error(client, 0) is not NONE:
+                pass
+            await cluster.stop(2)
+            while (await client.ask(ListGroupsRequest(), ListGroupsResponse)).error_code != NONE:
+                pass
+            offsets = cluster.nodes[1].broker.partitions.leader("__consumer_offsets", 0)
+            assert offsets.is_under_min_isr
+            # As in Apache Kafka a member may join; what it would store with its SyncGroup is refused then.
+            joined = await client.ask(join, JoinGroupResponse)
+            expected = ErrorCode.MEMBER_ID_REQUIRED if strict else ErrorCode.COORDINATOR_NOT_AVAILABLE
+            assert joined.error_code == expected
+            answer = await client.ask(commit, OffsetCommitResponse, 9)
+            error = answer.topics[0].partitions[0].error_code
+            assert error == ErrorCode.COORDINATOR_NOT_AVAILABLE
+            await cluster.start(2)
+            while (group := (await client.ask(fetch, OffsetFetchResponse)).groups[0]).error_code != NONE:
+                pass
+            found = [partition.committed_offset for topic in group.topics for partition in topic.partitions]
+            assert found == ([7] if strict else [])
+
+    run()
