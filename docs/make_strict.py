@@ -63,7 +63,7 @@ END = """\
 * A switch works on what clients ask of the broker. The methods of the test kit (`kafka.create_topic`, `kafka.produce`)
   do their work at once, strict or not.
 * `ending-transactions` goes by the broker's clock. While a test holds the time, a transaction is not over until
-  `kafka.clock.advance(150)`.
+  `kafka.clock.advance(0.15)`.
 * A setting that you give wins over Kafka's default: with `settings={"group.initial.rebalance.delay.ms": 0}` there is
   no rebalance delay, strict or not.
 * [Faults](faults.md) answer any request with any error, as often as a test wants. Strictness is for what Apache Kafka

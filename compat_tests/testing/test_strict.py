@@ -116,7 +116,7 @@ def test_the_first_rebalance_waits_for_more_members() -> None:
             consumer.subscribe(["orders"])
             kafka.wait_for_group("readers", 1, state="PreparingRebalance")
             assert consumer.assignment() == []
-            kafka.clock.advance(3_000)
+            kafka.clock.advance(3)
             while not consumer.assignment():
                 consumer.poll(0.05)
             kafka.wait_for_group("readers", 1, state="Stable")

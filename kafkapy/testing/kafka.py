@@ -19,9 +19,10 @@ from kafkapy.control import (
     waits,
 )
 from kafkapy.control import transactions as transactions_
+from kafkapy.control.arguments import check_arguments
 from kafkapy.control.operations import NAMES
-from kafkapy.control.values import NewRecord
 from kafkapy.testing.clients import config_for
+from kafkapy.testing.given_values import milliseconds, new_record, setting_texts, topics_with_texts
 from kafkapy.testing.options import Options, strict_names
 from kafkapy.testing.running import running
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
         FaultState,
         Group,
         Isolation,
+        NewRecord,
         NodeState,
         Record,
         Stored,
@@ -93,9 +95,9 @@ class Kafka:
         self._options = Options(
             nodes=nodes,
             controllers=controllers,
-            racks=tuple(racks),
-            settings={name: setting_text(value) for name, value in (settings or {}).items()},
-            topics=topics or {},
+            racks=tuple(racks) if isinstance(racks, list) else racks,
+            settings=setting_texts(settings),
+            topics=topics_with_texts(topics or {}),
             host=host,
             port=port,
             as_kafka=as_kafka,
@@ -173,8 +175,7 @@ class Kafka:
         settings: Mapping[str, object] | None = None,
     ) -> None:
         """Make a topic; it can be used on every broker when this returns. Raises KafkaError: TOPIC_ALREADY_EXISTS."""
-        texts = {setting: setting_text(value) for setting, value in (settings or {}).items()}
-        return self._call(topics.create_topic, name, partitions, replicas, texts)
+        return self._call(topics.create_topic, name, partitions, replicas, setting_texts(settings))
 
     def delete_topics(self, *names: str) -> None:
         """Delete topics. Raises KafkaError: one does not exist; the others are deleted."""
@@ -185,7 +186,8 @@ class Kafka:
 
         A text is stored as UTF-8. `NewRecord` has key, headers, timestamp and partition, too.
         """
-        return self._call(records.produce, topic, [_new_record(value) for value in values])
+        new = [new_record(value, f"records[{number}]") for number, value in enumerate(values)]
+        return self._call(records.produce, topic, new)
 
     def records(
         self,
@@ -213,7 +215,7 @@ class Kafka:
 
     def commit_offsets(self, group_id: str, offsets: Mapping[TopicPartition, int]) -> None:
         """Commit `{("orders", 0): 5}` in the name of a group without members. Raises KafkaError."""
-        return self._call(groups.commit_offsets, group_id, dict(offsets))
+        return self._call(groups.commit_offsets, group_id, offsets)
 
     def delete_group(self, group_id: str) -> None:
         """Delete a group with its offsets. Raises KafkaError: NON_EMPTY_GROUP, GROUP_ID_NOT_FOUND."""
@@ -374,7 +376,9 @@ class Kafka:
         self, operation: Callable[Concatenate[ControlledNodes, P], Awaitable[T]], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         __tracebackhide__ = True
-        result: T = self._run.submit(NAMES[operation], *args, **kwargs).result()
+        name = NAMES[operation]
+        check_arguments(name, args, kwargs)
+        result: T = self._run.submit(name, *args, **kwargs).result()
         return result
 
     @property
@@ -470,28 +474,8 @@ class Clock:
 
     def advance(self, seconds: float) -> Time:
         """Move time forward: what falls due happens at once. Raises ValueError: time does not go back."""
-        return self._kafka._call(time.advance_time, round(seconds * 1_000))
+        return self._kafka._call(time.advance_time, milliseconds(seconds))
 
     def jump(self) -> Time:
         """Move time to the next timer and fire it."""
         return self._kafka._call(time.jump_time)
-
-
-def setting_text(value: object) -> str:
-    """A setting as it stands in a properties file."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, list | tuple):
-        return ",".join(map(str, value))
-    return str(value)
-
-
-def _new_record(value: bytes | str | NewRecord) -> NewRecord:
-    """Raises TypeError."""
-    if isinstance(value, NewRecord):
-        return value
-    if not isinstance(value, str | bytes):
-        raise TypeError(
-            f"the value of a record is text, bytes or a NewRecord, not {value!r}: json.dumps(...) makes a text of data"
-        )
-    return NewRecord(value=value.encode() if isinstance(value, str) else value)
