@@ -87,8 +87,8 @@ async def _forget_settings(nodes: ControlledNodes) -> None:
             resources.append(AlterConfigsResource(resource_type=kind, resource_name=name, configs=changes))
     if not resources:
         return
-    answer = await nodes.ask(
-        nodes.brokers[0], IncrementalAlterConfigsRequest(resources=resources), IncrementalAlterConfigsResponse
+    answer = await nodes.ask_controller(
+        IncrementalAlterConfigsRequest(resources=resources), IncrementalAlterConfigsResponse
     )
     for response in answer.responses:
         check(response.error_code, response.error_message)
