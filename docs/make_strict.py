@@ -80,6 +80,8 @@ END = """\
 * *A node alone*: `node.id`, `process.roles`, `controller.listener.names` have defaults, and topics of the coordinators
   have one replica, as in the `server.properties` that Apache Kafka ships. With more nodes the replication factors are
   Kafka's.
+* *Races that a broker of one thread does not have*: of two InitProducerId requests for one transactional id at the same
+  moment, Apache Kafka may refuse one with CONCURRENT_TRANSACTIONS.
 * *Not done yet*: what kafkapy does not serve, it does not announce.
 """
 

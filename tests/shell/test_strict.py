@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+import trio
 
 from kafkapy.clock import ManualClock
 from kafkapy.cluster import Cluster, members_of
@@ -23,6 +24,7 @@ from kafkapy_wire.messages.add_partitions_to_txn import (
 from kafkapy_wire.messages.alter_configs import AlterableConfig as ReplacedConfig
 from kafkapy_wire.messages.alter_configs import AlterConfigsRequest, AlterConfigsResponse
 from kafkapy_wire.messages.alter_configs import AlterConfigsResource as ReplacedResource
+from kafkapy_wire.messages.create_topics import CreatableTopic, CreateTopicsRequest, CreateTopicsResponse
 from kafkapy_wire.messages.describe_configs import (
     DescribeConfigsRequest,
     DescribeConfigsResource,
@@ -413,5 +415,45 @@ def test_a_group_coordinator_with_too_few_replicas_in_sync_stores_what_it_cannot
                 pass
             found = [partition.committed_offset for topic in group.topics for partition in topic.partitions]
             assert found == ([7] if strict else [])
+
+    run()
+
+
+@pytest.mark.parametrize("strict", [("follower-high-watermarks",), ()])
+def test_a_follower_hears_of_a_risen_high_watermark_with_the_next_records(
+    strict: tuple[str, ...], tmp_path: Path
+) -> None:
+    settings = {
+        "replica.selector.class": "org.apache.kafka.common.replica.RackAwareReplicaSelector",
+        "replica.fetch.wait.max.ms": "25000",
+        "replica.lag.time.max.ms": "120000",
+    }
+
+    @trio_test
+    async def run() -> None:
+        cluster = Cluster(
+            tmp_path, members_of(2), settings=settings, host="127.0.0.1", durable=False, kept=False, strict=strict
+        )
+        async with cluster.started():
+            replicas = {}
+            async with connect(cluster.nodes[1]) as client:
+                topic = CreatableTopic(name="t", num_partitions=1, replication_factor=2)
+                created = await client.ask(CreateTopicsRequest(topics=[topic], timeout_ms=10_000), CreateTopicsResponse)
+                assert created.topics[0].error_code == NONE
+            for node_id, node in cluster.nodes.items():
+                while "t" not in node.broker.metadata.image.topics:
+                    await trio.lowlevel.checkpoint()
+                replicas[node_id] = node.broker.partitions.replica("t", 0)
+            leader = replicas[1].leader_id
+            follower = replicas[3 - leader]
+            async with connect(cluster.nodes[leader]) as client:
+                for value in (b"a", b"b"):
+                    await client.produce("t", value)
+            # The fetch by which the leader has learnt that both have the second record has brought the first mark only.
+            assert (replicas[leader].committed.offset, follower.log.log_end_offset) == (2, 2)
+            if strict:
+                assert follower.committed.offset == 1
+            while not strict and follower.committed.offset < 2:
+                await trio.lowlevel.checkpoint()
 
     run()
