@@ -79,13 +79,14 @@ class Cluster:
         new_clock: Callable[[], Clock] | None = None,
         as_kafka: str | None = None,
         cap_apis: Mapping[str, int | None] | None = None,
+        strict: Sequence[str] = (),
         faults: FaultEngine | None = None,
     ) -> None:
         """`settings` hold for all nodes. Brokers listen at `port`, `port + 1`, ...; at free ports if it is 0.
 
-        `durable`, `kept`, `topics`, `as_kafka`, `cap_apis` and `faults`: see `Node`. A directory that has a cluster
-        keeps its id. Every node has a clock of its own, made by `new_clock`; among themselves the nodes then go by the
-        machine's time.
+        `durable`, `kept`, `topics`, `as_kafka`, `cap_apis`, `strict` and `faults`: see `Node`. A directory that has a
+        cluster keeps its id. Every node has a clock of its own, made by `new_clock`; among themselves the nodes then go
+        by the machine's time.
         """
         self.directory = directory
         self.members = tuple(members)
@@ -101,6 +102,7 @@ class Cluster:
         self._new_clock = new_clock
         self._as_kafka = as_kafka
         self._cap_apis = cap_apis
+        self._strict = strict
         self._faults = faults
         self._addresses: dict[tuple[int, str], tuple[str, int]] = {}
         self._nursery: trio.Nursery | None = None
@@ -276,6 +278,7 @@ class Cluster:
             sockets=sockets,
             as_kafka=self._as_kafka,
             cap_apis=self._cap_apis,
+            strict=self._strict,
             faults=self._faults,
         )
         stop = _Stop(node)

@@ -47,6 +47,8 @@ async def reset(nodes: ControlledNodes) -> None:
         await nodes.start(nodes.changing)
         for node in nodes.running():
             node.peers.heal_all()
+            if node.parts.strictness is not None:  # a test of retries wants the first time again
+                node.broker.producer_ids.begin_anew()
         await _delete_topics(nodes)
         await _forget_settings(nodes)
         await create_topics_of_start(nodes)
@@ -85,8 +87,8 @@ async def _forget_settings(nodes: ControlledNodes) -> None:
             resources.append(AlterConfigsResource(resource_type=kind, resource_name=name, configs=changes))
     if not resources:
         return
-    answer = await nodes.ask(
-        nodes.brokers[0], IncrementalAlterConfigsRequest(resources=resources), IncrementalAlterConfigsResponse
+    answer = await nodes.ask_controller(
+        IncrementalAlterConfigsRequest(resources=resources), IncrementalAlterConfigsResponse
     )
     for response in answer.responses:
         check(response.error_code, response.error_message)

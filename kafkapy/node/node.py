@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from kafkapy.settings import Settings
     from kafkapy.settings.given import GivenTopic
     from kafkapy.settings.listeners import Listener
+    from kafkapy.strictness import Strictness
 
 logger = logging.getLogger("kafkapy.node")
 
@@ -94,6 +95,7 @@ class Node:
         sockets: Mapping[str, socket.socket] | None = None,
         as_kafka: str | None = None,
         cap_apis: Mapping[str, int | None] | None = None,
+        strict: Iterable[str] = (),
         faults: FaultEngine | None = None,
     ) -> None:
         """Without `durable` nothing waits for the disk. Without `kept` the logs are not closed cleanly at the end, only
@@ -109,9 +111,11 @@ class Node:
         `faults` of the engine, which may be that of other nodes, too.
 
         To clients the node is a broker of the release `as_kafka` (`2.8`); `cap_apis` has the highest versions of single
-        APIs (`{"Fetch": 11}`; None: not served). Raises SettingsError: there is no such release, API or version.
+        APIs (`{"Fetch": 11}`; None: not served). `strict` names kindnesses to turn off (`kafkapy.strictness`). Raises
+        SettingsError: there is no such release, API, version or kindness.
         """
-        self.settings = CurrentSettings(settings)
+        self._strictness = _strictness(strict)
+        self.settings = CurrentSettings(_strict_settings(settings, self._strictness))
         self._cluster_id = cluster_id
         self._topics = tuple(topics)
         self._sockets = sockets or {}
@@ -310,6 +314,7 @@ class Node:
                 durable=self.durable,
                 listens=listens,
                 limits=self.api_limits,
+                strictness=self._strictness,
             )
         except (StoreError, BrokenMetadata) as error:
             raise StartupError(str(error)) from error
@@ -429,6 +434,25 @@ def _api_limits(as_kafka: str | None, cap_apis: Mapping[str, int | None]) -> Api
     from kafkapy.releases import limits_of
 
     return limits_of(as_kafka, cap_apis)
+
+
+def _strictness(names: Iterable[str]) -> Strictness | None:
+    """Raises SettingsError."""
+    names = list(names)
+    if not names:
+        return None
+    from kafkapy.strictness import strictness_of
+
+    return strictness_of(names)
+
+
+def _strict_settings(settings: Settings, strictness: Strictness | None) -> Settings:
+    if strictness is None:
+        return settings
+    from kafkapy.strictness import as_in_kafka
+
+    names = as_in_kafka(strictness)
+    return settings.with_settings_of_kafka(names) if names else settings
 
 
 def _dispatcher(limits: ApiLimits | None) -> Dispatcher:

@@ -14,6 +14,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from kafkapy.control.arguments import InvalidArgument
     from kafkapy.control.values import (
         Connection,
         FaultState,
@@ -43,6 +44,7 @@ __all__ = [
     "FaultState",
     "Group",
     "HangingTeardown",
+    "InvalidArgument",
     "InvalidFilter",
     "InvalidRule",
     "Kafka",
@@ -66,6 +68,7 @@ _MODULES = {
     **dict.fromkeys(("AsyncFault", "AsyncKafka"), "kafkapy.testing.async_kafka"),
     **dict.fromkeys(("Fault", "Kafka"), "kafkapy.testing.kafka"),
     **dict.fromkeys(("Exchange", "InvalidFilter", "NotRecorded", "Recorded"), "kafkapy.recording"),
+    "InvalidArgument": "kafkapy.control.arguments",
     "InvalidRule": "kafkapy.faults",
     **dict.fromkeys(("HangingTeardown", "KafkaNotStarted", "KafkaStopped", "NotYet"), "kafkapy.testing.errors"),
 }

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
+from kafkapy.control.arguments import check
 from kafkapy.nearest import did_you_mean
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
+PORT_MAX = 65_535
 WANTED_OF_A_TOPIC = ("partitions", "replicas", "settings")
 SIMILARITY = 0.8
 """An unknown setting is refused if a known one is so much like it; otherwise it is passed on, as Apache Kafka does."""
+
+_KINDS: Mapping[str, object] = {
+    "racks": tuple[str, ...],
+    "host": str,
+    "port": int,
+    "as_kafka": str | None,
+    "record": bool,
+    "control": bool,
+    "log_level": str,
+}
 
 Topics: TypeAlias = "Mapping[str, int | Mapping[str, object]]"
 """By name: how many partitions, or `{"partitions": 3, "replicas": 2, "settings": {"cleanup.policy": "compact"}}`."""
@@ -32,6 +42,8 @@ class Options:
     port: int = 0
     as_kafka: str | None = None
     """The release of Apache Kafka to be taken for, such as 2.8."""
+    strict: tuple[str, ...] = ()
+    """The kindnesses that are turned off."""
     record: bool = True
     control: bool = False
     """Whether the control API is served, at a free port."""
@@ -42,8 +54,27 @@ class Options:
         for name, value, least in (("nodes", self.nodes, 1), ("controllers", self.controllers or 0, 0)):
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 raise ValueError(f"{name} is a whole number from {least} on, not {value!r}")
+        for name, kind in _KINDS.items():
+            check(kind, getattr(self, name), name)
+        if not 0 <= self.port <= PORT_MAX:
+            raise ValueError(f"port is a number from 0 to {PORT_MAX}, and 0 takes a free one; not {self.port}")
         check_settings(self.settings)
         check_topics(self.topics)
+
+
+def strict_names(strict: object) -> tuple[str, ...]:
+    """The kindnesses that are turned off by `strict=True` or `strict=["new-coordinators"]`. Raises ValueError."""
+    if strict is True:
+        return ("all",)
+    if not strict:
+        return ()
+    if isinstance(strict, str) or not isinstance(strict, Iterable):
+        raise ValueError(f'strict is True, or names of kindnesses ["auto-created-topics"], and not {strict!r}')
+    from kafkapy.strictness import strictness_of
+
+    names = tuple(str(name) for name in strict)
+    strictness_of(names)
+    return names
 
 
 def check_settings(settings: Mapping[str, str]) -> None:
@@ -60,7 +91,8 @@ def check_topics(topics: object) -> None:
     if not hasattr(topics, "items"):
         raise ValueError(f'topics are written {{"orders": 3}}, with the number of partitions, and not {topics!r}')
     for name, wanted in topics.items():
-        if isinstance(wanted, int):
+        check(str, name, "topics: a name")
+        if isinstance(wanted, int) and not isinstance(wanted, bool):
             continue
         if not hasattr(wanted, "keys"):
             raise ValueError(
@@ -72,3 +104,6 @@ def check_topics(topics: object) -> None:
                 f"topic {name!r}: there is no {key!r}{did_you_mean(key, WANTED_OF_A_TOPIC)}: "
                 f"there are {', '.join(WANTED_OF_A_TOPIC)}"
             )
+        check(int | None, wanted.get("partitions"), f"topic {name!r}: partitions")
+        check(int | None, wanted.get("replicas"), f"topic {name!r}: replicas")
+        check(Mapping[str, object] | None, wanted.get("settings"), f"topic {name!r}: settings")

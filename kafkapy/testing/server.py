@@ -82,6 +82,7 @@ class Server:
             kept=False,
             new_clock=clocks.new,
             as_kafka=options.as_kafka,
+            strict=options.strict,
             faults=faults,
         )
         async with cluster.started(), trio.open_nursery() as nursery:

@@ -9,8 +9,8 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from kafkapy import __version__
 from kafkapy.control import values
-from kafkapy.control.http.signatures import REQUIRED, signature_of
 from kafkapy.control.operations import OPERATIONS
+from kafkapy.control.signatures import REQUIRED, signature_of
 from kafkapy.recording.exchanges import Recorded
 
 PLAIN: dict[Any, dict[str, Any]] = {

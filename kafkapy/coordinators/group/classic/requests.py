@@ -44,9 +44,11 @@ def _refused_by_host(error: KafkaError) -> JoinGroupResponse:
 class ClassicRequests:
     """Errors that concern a whole request are raised as KafkaError, unless said otherwise."""
 
-    def __init__(self, settings: CurrentSettings, shards: GroupShards) -> None:
+    def __init__(self, settings: CurrentSettings, shards: GroupShards, *, joins_uncommitted: bool = False) -> None:
+        """With `joins_uncommitted` members may join a new group before the record of it is committed."""
         self._settings = settings
         self._shards = shards
+        self._joins_uncommitted = joins_uncommitted
 
     def join_group(self, request: JoinGroupRequest, caller: Caller) -> Pending[JoinGroupResponse]:
         """Answered when the join phase ends. Raises KafkaError, or is refused with one."""
@@ -71,7 +73,9 @@ class ClassicRequests:
             raise KafkaError(ErrorCode.UNKNOWN_MEMBER_ID)
         parked: Pending[JoinGroupResponse] = Pending()
         self._shards.runtime.execute(partition, shard.classic.protocol.join(group, request, caller, parked))
-        return parked if created is None or created.settled else created.and_then(lambda _: parked)
+        if created is None or created.settled or self._joins_uncommitted:
+            return parked
+        return created.and_then(lambda _: parked)
 
     def sync_group(self, request: SyncGroupRequest) -> Pending[SyncGroupResponse]:
         """Answered when the leader has sent the assignment. Raises KafkaError."""
