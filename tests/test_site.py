@@ -112,7 +112,7 @@ def test_the_blocks_of_a_page_are_what_they_say(page: Path) -> None:
 
 def is_in_an_example(block: Block) -> bool:
     """Line by line, whatever the indentation there: code in other languages is run where it is an example."""
-    suffix = {"java": "java", "go": "go", "javascript": "js"}[block.language]
+    suffix = {"java": "java", "go": "go", "javascript": "*js"}[block.language]
     wanted = [line.strip() for line in block.code.splitlines() if line.strip()]
     for path in (ROOT / "examples").rglob(f"*.{suffix}"):
         lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]

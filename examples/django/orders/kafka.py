@@ -21,7 +21,7 @@ class NotSent(Exception):
 def send(order: Order) -> None:
     """Raises NotSent."""
     results: list[object] = []
-    producer = Producer({"bootstrap.servers": settings.KAFKA_BOOTSTRAP_SERVERS, "message.timeout.ms": 2_000})
+    producer = Producer({"bootstrap.servers": settings.KAFKA_BOOTSTRAP_SERVERS, "message.timeout.ms": 3_000})
     value = json.dumps({"id": order.pk, "customer": order.customer, "item": order.item})
     producer.produce("orders", value, key=order.customer, on_delivery=lambda error, _: results.append(error))
     producer.flush()
