@@ -47,9 +47,12 @@ async def reset(nodes: ControlledNodes) -> None:
         await nodes.start(nodes.changing)
         for node in nodes.running():
             node.peers.heal_all()
-            if node.parts.strictness is not None:  # a test of retries wants the first time again
-                node.broker.producer_ids.begin_anew()
         await _delete_topics(nodes)
+        for node in nodes.brokers:
+            if node.broker.strictness is not None:  # a test of retries wants the first time again
+                node.broker.producer_ids.begin_anew()
+            if node.broker.new_topics is not None:
+                node.broker.new_topics.clear()
         await _forget_settings(nodes)
         await create_topics_of_start(nodes)
 
