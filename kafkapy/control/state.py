@@ -100,7 +100,7 @@ async def _forget_settings(nodes: ControlledNodes) -> None:
 
 async def _follow(nodes: ControlledNodes) -> None:
     """Wait until every broker has the newest image."""
-    newest = nodes.image.offset
+    newest = max(node.parts.metadata.image.offset for node in nodes.running())  # a controller's, as a rule
     while any(node.broker.metadata.image.offset < newest for node in nodes.brokers):  # noqa: ASYNC110  # for a moment
         await trio.sleep(LOOK_AGAIN_SECONDS)
 
