@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from kafkapy_wire.messages.offset_fetch import OffsetFetchResponseTopics
 
 GROUP_KEY_TYPE = 0
+CONSUMER_TYPE = "consumer"
 NO_OFFSET = -1
 TIMEOUT_SECONDS = 10
 NOT_COORDINATED_YET = (
@@ -138,14 +139,11 @@ async def _listed(nodes: ControlledNodes, node: Node) -> dict[str, str]:
 
 
 async def _describe(nodes: ControlledNodes, node: Node, group_id: str, group_type: str) -> Group:
-    described = (await nodes.ask(node, DescribeGroupsRequest(groups=[group_id]), DescribeGroupsResponse)).groups[0]
-    if described.error_code == ErrorCode.GROUP_ID_NOT_FOUND:
-        raise LookupError(f"there is no group {group_id!r}")
-    check(described.error_code, described.error_message)
+    ask_members = _consumer_members if group_type.lower() == CONSUMER_TYPE else _classic_members
+    state, protocol, members = await ask_members(nodes, node, group_id)
     request = OffsetFetchRequest(groups=[OffsetFetchRequestGroup(group_id=group_id, member_epoch=-1, topics=None)])
     fetched = (await nodes.ask(node, request, OffsetFetchResponse)).groups[0]
     check(fetched.error_code)
-    members = tuple(_member(member) for member in described.members)
     offsets = {
         (_name(nodes, topic), partition.partition_index): partition.committed_offset
         for topic in fetched.topics
@@ -155,13 +153,51 @@ async def _describe(nodes: ControlledNodes, node: Node, group_id: str, group_typ
     return Group(
         group_id=group_id,
         group_type=group_type.lower(),
-        state=described.group_state,
-        protocol=described.protocol_data,
+        state=state,
+        protocol=protocol,
         coordinator=node.node_id,
         members=members,
         offsets=offsets,
         lag=_lag(nodes, offsets, wanted),
     )
+
+
+async def _classic_members(nodes: ControlledNodes, node: Node, group_id: str) -> tuple[str, str, tuple[Member, ...]]:
+    """State, protocol and members. Raises LookupError, KafkaError."""
+    described = (await nodes.ask(node, DescribeGroupsRequest(groups=[group_id]), DescribeGroupsResponse)).groups[0]
+    _check_described(group_id, described.error_code, described.error_message)
+    return described.group_state, described.protocol_data, tuple(_member(member) for member in described.members)
+
+
+async def _consumer_members(nodes: ControlledNodes, node: Node, group_id: str) -> tuple[str, str, tuple[Member, ...]]:
+    """State, assignor and members of a group of KIP-848. Raises LookupError, KafkaError."""
+    from kafkapy_wire.messages.consumer_group_describe import (
+        ConsumerGroupDescribeRequest,
+        ConsumerGroupDescribeResponse,
+    )
+
+    request = ConsumerGroupDescribeRequest(group_ids=[group_id])
+    described = (await nodes.ask(node, request, ConsumerGroupDescribeResponse)).groups[0]
+    _check_described(group_id, described.error_code, described.error_message)
+    members = tuple(
+        Member(
+            member_id=member.member_id,
+            instance_id=member.instance_id,
+            client_id=member.client_id,
+            host=member.client_host,
+            partitions=tuple(
+                (topic.topic_name, index) for topic in member.assignment.topic_partitions for index in topic.partitions
+            ),
+        )
+        for member in described.members
+    )
+    return described.group_state, described.assignor_name, members
+
+
+def _check_described(group_id: str, error_code: int, message: str | None) -> None:
+    if error_code == ErrorCode.GROUP_ID_NOT_FOUND:
+        raise LookupError(f"there is no group {group_id!r}")
+    check(error_code, message)
 
 
 def _name(nodes: ControlledNodes, topic: OffsetFetchResponseTopics) -> str:
