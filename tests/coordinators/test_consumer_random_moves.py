@@ -172,6 +172,7 @@ class Moves:
 
     def check(self) -> None:
         if self.lab.state() == "none":
+            self.epochs = (0, 0)  # an empty group without offsets is deleted after a while
             return
         group = self.lab.consumer_group()
         epochs = group.epoch, group.assignment_epoch

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     )
 
 FIRST_VERSION_WITH_MEMBER_ID_OF_THE_CLIENT = 1
+SUBSCRIBED_TOPICS_MAX = 10_000
+"""Topics that a member may name, a few ten milliseconds of work: more belong into a pattern."""
 _LEAVING, _LEAVING_FOR_A_WHILE = -1, -2
 
 
@@ -81,6 +83,9 @@ def _refuse_invalid(request: ConsumerGroupHeartbeatRequest, version: int, assign
             raise _invalid("InstanceId can't be null.")
     elif epoch < _LEAVING_FOR_A_WHILE:
         raise _invalid("MemberEpoch is invalid.")
+    topic_count = len(request.subscribed_topic_names or ())
+    if topic_count > SUBSCRIBED_TOPICS_MAX:
+        raise _invalid(f"SubscribedTopicNames has {topic_count} topics, more than {SUBSCRIBED_TOPICS_MAX}.")
     if request.server_assignor is not None and request.server_assignor not in assignors:
         supported = ", ".join(assignors)
         message = f"ServerAssignor {request.server_assignor} is not supported. Supported assignors: {supported}."
