@@ -234,3 +234,19 @@ async def test_what_a_hostile_member_may_cost_is_bounded(lab: ConsumerLab, monke
     assert codes == [NONE, NONE, NONE, ErrorCode.GROUP_MAX_SIZE_REACHED]
     lab.advance(45_000)
     assert lab.state() == "Empty", "who never beats is gone after a session"
+
+
+async def test_where_the_protocol_is_off_it_is_refused(lab: ConsumerLab) -> None:
+    lab.joins("a", "t")
+    features = lab.metadata.image.features
+    lab.metadata.image = lab.metadata.image._replace(features={"group.version": 0})
+    assert lab.beat("a", 2).error_code == ErrorCode.UNSUPPORTED_VERSION
+    lab.metadata.image = lab.metadata.image._replace(features=features)
+    assert lab.beat("a", 2).error_code == NONE
+    lab.use_settings(group_coordinator_rebalance_protocols=("classic",))
+    await lab.restart()
+    assert lab.beat("a", 2).error_code == ErrorCode.UNSUPPORTED_VERSION
+    assert lab.state() == "Empty", "it is kept, as a group that is not served"
+    lab.use_settings()
+    await lab.restart()
+    assert lab.beat("a", 2).error_code == NONE
