@@ -38,13 +38,13 @@ class IsThisProcess(RuntimeError):
     """A node cannot be stopped by what runs inside of it."""
 
 
-def check_alone(settings: Settings) -> None:
+def check_alone(settings: Settings, what: str, instead: str) -> None:
     """Raises StartupError: the node's cluster has others, which this process cannot ask."""
     quorum = settings.quorum
     if not (quorum.is_broker and quorum.is_controller) or quorum.has_other_voters:
         raise StartupError(
-            "the control API of `kafkapy start` is for a node that is alone, broker and controller: use "
-            "`kafkapy cluster --nodes N --control PORT` for a cluster"
+            f"{what} of `kafkapy start` is for a node that is alone, broker and controller: use "
+            f"`kafkapy cluster --nodes N {instead}` for a cluster"
         )
 
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from kafkapy.node import Node
     from kafkapy.partitions.partition import Partition
     from kafkapy.recording import Recording
+    from kafkapy.seeds import Seed
     from kafkapy_controller.image import MetadataImage, PartitionImage, TopicImage
     from kafkapy_wire.message import Message
 
@@ -60,6 +61,8 @@ class ControlledNodes:
         """Those that are kept in the metadata: `reset` goes back to them."""
         self.topics_at_start: Mapping[str, int | Mapping[str, object]] = {}
         """Those that the cluster was asked to begin with: `reset` makes them anew."""
+        self.seed_at_start: Seed | None = None
+        """What else it was asked to begin with: `reset` applies it anew."""
         self.changing = {member.node_id: trio.Lock() for member in cluster.members}
         """By node id; held by the call that starts, stops or empties the node. A kill does not wait for it."""
         self.changing_all = trio.Lock()

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 from kafkapy.control import (
     bugs,
     connections,
+    export,
     faults,
     groups,
     leadership,
     members,
     recording,
     records,
+    seeding,
     state,
     time,
     topics,
@@ -75,6 +77,8 @@ OPERATIONS: dict[str, Operation] = {
     "move_leader": leadership.move_leader,
     "move_group_coordinator": leadership.move_group_coordinator,
     "move_transaction_coordinator": leadership.move_transaction_coordinator,
+    "seed": seeding.seed,
+    "export": export.export,
     "reset": state.reset,
     "take_snapshot": state.take_snapshot,
     "restore_snapshot": state.restore_snapshot,
@@ -83,9 +87,16 @@ OPERATIONS: dict[str, Operation] = {
 }
 """The first argument of each are the `ControlledNodes`."""
 
-NAMES: dict[Operation, str] = {operation: name for name, operation in OPERATIONS.items()}
+OF_THIS_MACHINE: dict[str, Operation] = {
+    "seed_from": seeding.seed_from,
+    "export_to_file": export.export_to_file,
+}
+"""Those that name files: for the test kit alone."""
+
+_ALL = {**OPERATIONS, **OF_THIS_MACHINE}
+NAMES: dict[Operation, str] = {operation: name for name, operation in _ALL.items()}
 
 
 async def perform(nodes: ControlledNodes, name: str, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
     """The result of an operation. Raises what it raises."""
-    return await OPERATIONS[name](nodes, *arguments, **named)
+    return await _ALL[name](nodes, *arguments, **named)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from kafkapy.control.nodes import LOOK_AGAIN_SECONDS, check
+from kafkapy.control.seeding import apply_seed_at_start
 from kafkapy.control.topics import create_topic
 from kafkapy_wire.messages.delete_topics import DeleteTopicsRequest, DeleteTopicsResponse, DeleteTopicState
 from kafkapy_wire.messages.incremental_alter_configs import (
@@ -34,8 +35,8 @@ LEFT_OUT = shutil.ignore_patterns("*-delete", "*.deleted", "*.cleaned", "*.tmp")
 
 
 async def reset(nodes: ControlledNodes) -> None:
-    """Bring the cluster back to its start: only the topics that it began with, and these empty, no groups, no
-    transactions, no settings changed since, no faults, an empty recording.
+    """Bring the cluster back to its start: only the topics that it began with, and these as they were (empty, or
+    as its seed has them), no other groups, no transactions, no settings changed since, no faults, an empty recording.
 
     Nodes that were stopped or killed are started, cut links healed, and time goes with the machine's again. Ports and
     connections stay: a client that is still there finds that its topics are gone.
@@ -50,6 +51,7 @@ async def reset(nodes: ControlledNodes) -> None:
         await _delete_topics(nodes)
         await _forget_settings(nodes)
         await create_topics_of_start(nodes)
+        await apply_seed_at_start(nodes)
 
 
 async def create_topics_of_start(nodes: ControlledNodes) -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         NodeState,
         PartitionState,
         Record,
+        SeedCounts,
         Stored,
         Time,
         Topic,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     )
     from kafkapy.faults import InvalidRule
     from kafkapy.recording import Exchange, InvalidFilter, NotRecorded, Recorded
+    from kafkapy.seeds import InvalidSeed
     from kafkapy.testing.async_kafka import AsyncFault, AsyncKafka
     from kafkapy.testing.errors import HangingTeardown, KafkaNotStarted, KafkaStopped, NotYet
     from kafkapy.testing.kafka import Fault, Kafka
@@ -45,6 +47,7 @@ __all__ = [
     "HangingTeardown",
     "InvalidFilter",
     "InvalidRule",
+    "InvalidSeed",
     "Kafka",
     "KafkaNotStarted",
     "KafkaStopped",
@@ -56,6 +59,7 @@ __all__ = [
     "PartitionState",
     "Record",
     "Recorded",
+    "SeedCounts",
     "Stored",
     "Time",
     "Topic",
@@ -67,6 +71,7 @@ _MODULES = {
     **dict.fromkeys(("Fault", "Kafka"), "kafkapy.testing.kafka"),
     **dict.fromkeys(("Exchange", "InvalidFilter", "NotRecorded", "Recorded"), "kafkapy.recording"),
     "InvalidRule": "kafkapy.faults",
+    "InvalidSeed": "kafkapy.seeds",
     **dict.fromkeys(("HangingTeardown", "KafkaNotStarted", "KafkaStopped", "NotYet"), "kafkapy.testing.errors"),
 }
 

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec, Self, TypeVar
 from kafkapy.control import (
     bugs,
     connections,
+    export,
     faults,
     groups,
     leadership,
     members,
     recording,
     records,
+    seeding,
     state,
     time,
     topics,
@@ -22,11 +24,12 @@ from kafkapy.control import transactions as transactions_
 from kafkapy.control.operations import NAMES
 from kafkapy.control.values import NewRecord
 from kafkapy.testing.clients import config_for
-from kafkapy.testing.options import Options
+from kafkapy.testing.options import Options, export_path, seed_source
 from kafkapy.testing.running import running
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from pathlib import Path
     from types import TracebackType
 
     from kafkapy.control.nodes import ControlledNodes
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
         Isolation,
         NodeState,
         Record,
+        SeedCounts,
         Stored,
         Time,
         Topic,
@@ -45,7 +49,7 @@ if TYPE_CHECKING:
     )
     from kafkapy.recording import Recorded
     from kafkapy.recording.selection import Filter
-    from kafkapy.testing.options import Topics
+    from kafkapy.testing.options import SeedSource, Topics
     from kafkapy.testing.running import Face, Running
 
 P = ParamSpec("P")
@@ -70,6 +74,7 @@ class Kafka:
         racks: tuple[str, ...] = (),
         settings: Mapping[str, object] | None = None,
         topics: Topics | None = None,
+        seed: SeedSource | None = None,
         host: str = "localhost",
         port: int = 0,
         as_kafka: str | None = None,
@@ -80,6 +85,8 @@ class Kafka:
     ) -> None:
         """`settings` are Kafka's, for all nodes. `topics` are there when it serves: `{"orders": 3}` names the number
         of partitions; `{"orders": {"partitions": 3, "replicas": 2, "settings": {...}}}` says more.
+
+        `seed`: topics with records, and committed offsets, from a file or an object: see `seed`.
 
         `as_kafka`: the release of Apache Kafka whose brokers clients are to see, such as "2.8". `record`: keep what
         clients ask and what they are answered. `control`: serve the same by HTTP, at `control_url`.
@@ -94,6 +101,7 @@ class Kafka:
             racks=tuple(racks),
             settings={name: setting_text(value) for name, value in (settings or {}).items()},
             topics=topics or {},
+            seed=None if seed is None else seed_source(seed),
             host=host,
             port=port,
             as_kafka=as_kafka,
@@ -320,9 +328,33 @@ class Kafka:
 
     # -- state
 
+    def seed(self, seed: SeedSource) -> SeedCounts:
+        """Make topics, store records and commit offsets: all of it, or nothing where something is wrong.
+
+        From a file of JSON lines or YAML, a directory of such files, or an object: `{"topics": {"orders": 3},
+        "records": {"orders": [{"key": "alice", "value": "1 tea"}]}, "groups": {"shop": {"orders": {"0": 1}}}}`.
+        Raises InvalidSeed: the file, the line, the field, the reason and the nearest valid choice; KafkaError.
+        """
+        return self._call(seeding.seed_from, seed_source(seed))
+
+    def export(
+        self,
+        path: str | Path,
+        *,
+        topics: Sequence[str] | None = None,
+        groups: Sequence[str] | None = None,
+        records: bool = True,
+    ) -> SeedCounts:
+        """Write topics, committed records and offsets to a file of JSON lines that `seed` takes: all, or those named.
+
+        Raises LookupError: there is no such topic or group; ValueError: the name of the file does not end in .jsonl.
+        """
+        return self._call(export.export_to_file, export_path(path), topics, groups, records)
+
     def reset(self) -> None:
-        """Begin anew: the topics that `Kafka` was given, empty, and no others; no groups, transactions or changed
-        settings; all nodes run, links are healed, the clock shows the time. Ports and connections stay.
+        """Begin anew: the topics that `Kafka` was given, empty, its seed, and nothing else: no other topics, groups,
+        transactions or changed settings; all nodes run, links are healed, the clock shows the time. Ports and
+        connections stay.
         """
         return self._call(state.reset)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from kafkapy.nearest import did_you_mean
 
@@ -14,6 +15,8 @@ WANTED_OF_A_TOPIC = ("partitions", "replicas", "settings")
 SIMILARITY = 0.8
 """An unknown setting is refused if a known one is so much like it; otherwise it is passed on, as Apache Kafka does."""
 
+SeedSource: TypeAlias = "str | Path | Mapping[str, Any]"
+"""What a seed is given as: the path of a file or of a directory of files, or an object."""
 Topics: TypeAlias = "Mapping[str, int | Mapping[str, object]]"
 """By name: how many partitions, or `{"partitions": 3, "replicas": 2, "settings": {"cleanup.policy": "compact"}}`."""
 
@@ -28,6 +31,8 @@ class Options:
     racks: tuple[str, ...] = ()
     settings: Mapping[str, str] = field(default_factory=dict)
     topics: Topics = field(default_factory=dict)
+    seed: str | Mapping[str, Any] | None = None
+    """An object, or the path of a file or directory: see `kafkapy.seeds`."""
     host: str = "localhost"
     port: int = 0
     as_kafka: str | None = None
@@ -44,6 +49,24 @@ class Options:
                 raise ValueError(f"{name} is a whole number from {least} on, not {value!r}")
         check_settings(self.settings)
         check_topics(self.topics)
+
+
+def seed_source(seed: SeedSource) -> str | Mapping[str, Any]:
+    """The same for another thread or process. Raises TypeError."""
+    if isinstance(seed, str | Path):
+        return str(Path(seed).absolute())
+    if not hasattr(seed, "keys"):
+        raise TypeError(f"a seed is the path of a file or an object with topics, records and groups, not {seed!r}")
+    return seed
+
+
+def export_path(path: str | Path) -> str:
+    """Raises ValueError: a seed could not be read from a file of this name."""
+    from kafkapy.seeds.seed import JSON_LINES
+
+    if Path(path).suffix.lower() not in JSON_LINES:
+        raise ValueError(f"an export is in JSON lines, so that its name ends in {' or '.join(JSON_LINES)}: not {path}")
+    return str(Path(path).absolute())
 
 
 def check_settings(settings: Mapping[str, str]) -> None:

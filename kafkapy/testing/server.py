@@ -10,19 +10,24 @@ from kafkapy.cluster import Cluster, members_of
 from kafkapy.control.clocks import NodeClocks
 from kafkapy.control.nodes import ControlledNodes
 from kafkapy.control.operations import perform
+from kafkapy.control.seeding import apply_seed_at_start, seed_of
 from kafkapy.control.state import create_topics_of_start
 from kafkapy.control.values import NotYet
 from kafkapy.ephemeral import EphemeralDirectory
 from kafkapy.faults import FaultEngine, InvalidRule
 from kafkapy.recording import Recording
 from kafkapy.recording.selection import InvalidFilter
+from kafkapy.seeds import InvalidSeed
+from kafkapy.seeds.plan import Plan
 from kafkapy.testing.errors import KafkaStopped
 from kafkapy.testing.log_capture import LogCapture
 from kafkapy_wire.errors import KafkaError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
+    from kafkapy.seeds import Seed
     from kafkapy.testing.options import Options
 
 
@@ -47,8 +52,11 @@ class Server:
 
     def run(self, started: Callable[[Started], object]) -> None:
         """Until `stop`; `started` is called when all nodes serve. Raises StartupError, KafkaError, ValueError."""
+        seed = None if self._options.seed is None else seed_of(self._options.seed)
+        if seed is not None:
+            Plan.checked(seed)
         with self.log, EphemeralDirectory() as directory:
-            trio.run(self._serve, directory, started)
+            trio.run(self._serve, directory, seed, started)
 
     def call(
         self,
@@ -69,7 +77,7 @@ class Server:
         assert self._token is not None
         self._token.run_sync_soon(self._stop.set, idempotent=True)
 
-    async def _serve(self, directory: Any, started: Callable[[Started], object]) -> None:
+    async def _serve(self, directory: Path, seed: Seed | None, started: Callable[[Started], object]) -> None:
         options = self._options
         clocks, faults = NodeClocks(), FaultEngine()
         cluster = Cluster(
@@ -90,7 +98,9 @@ class Server:
                 for node in self._nodes.running():
                     self._nodes.record(node)
             self._nodes.topics_at_start = options.topics
+            self._nodes.seed_at_start = seed
             await create_topics_of_start(self._nodes)
+            await apply_seed_at_start(self._nodes)
             self._token, self._nursery = trio.lowlevel.current_trio_token(), nursery
             control_url = await self._open_control(nursery, self._nodes) if options.control else None
             started(Started(cluster.bootstrap_servers, cluster.cluster_id, control_url))
@@ -139,4 +149,6 @@ class Server:
 
 
 def _is_of_caller(error: Exception) -> bool:
-    return isinstance(error, NotYet | KafkaError | InvalidRule | InvalidFilter) or type(error) is LookupError
+    return (
+        isinstance(error, NotYet | KafkaError | InvalidRule | InvalidFilter | InvalidSeed) or type(error) is LookupError
+    )
