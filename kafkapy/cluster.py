@@ -182,6 +182,20 @@ class Cluster:
         """End a node as SIGKILL does: nobody is told, connections break, and nothing more is written."""
         await self._stops[node_id].kill()
 
+    def pause(self, node_id: int) -> None:
+        """Suspend a node, as SIGSTOP does: see `Node.pause`. It has to run."""
+        self.nodes[node_id].pause()
+
+    def resume(self, node_id: int) -> None:
+        """Undo `pause`."""
+        self.nodes[node_id].resume()
+
+    def move_to_rack(self, node_id: int, rack: str | None) -> None:
+        """What a node says of its rack from now on; the controller is to be told."""
+        self.members = tuple(each._replace(rack=rack) if each.node_id == node_id else each for each in self.members)
+        if node_id in self._stops:
+            self.nodes[node_id].move_to_rack(rack)
+
     def _own_cluster_id(self) -> str:
         for member in self.members:
             identity = read_identity(self.directory_of(member.node_id))
@@ -309,8 +323,10 @@ class _Stop:
     async def hand_over(self) -> None:
         """While its controllers run, a broker is told at once that it may stop.
 
-        A node that ends meanwhile, since its disk failed or it was killed, has no clock that would end the wait.
+        A node that ends meanwhile, since its disk failed or it was killed, has no clock that would end the wait. One
+        that is paused goes on first.
         """
+        self._node.resume()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._cancel_when_done, nursery.cancel_scope)
             await self._node.hand_over()
@@ -321,6 +337,7 @@ class _Stop:
         scope.cancel()
 
     async def stop(self) -> None:
+        self._node.resume()
         self.asked.set()
         await self.done.wait()
 

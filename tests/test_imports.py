@@ -39,6 +39,7 @@ FLOORS: tuple[dict[str, str], ...] = (
     {
         "errors": "what ends a node or a connection: needs nothing",
         "bugs": "where tracebacks of our own are kept: needs nothing",
+        "suspension": "whether a node is suspended now: needs nothing",
         "turns": "shares of the event loop, by the machine's clock: needs nothing",
         "collector": "when Python looks for garbage: needs nothing",
         "high_watermark": "what waits for an offset of a log: needs nothing",

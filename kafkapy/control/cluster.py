@@ -32,6 +32,9 @@ class ControlledCluster(Protocol):
     async def start(self, node_id: int) -> Node: ...
     async def stop(self, node_id: int | None = None) -> None: ...
     async def kill(self, node_id: int) -> None: ...
+    def pause(self, node_id: int) -> None: ...
+    def resume(self, node_id: int) -> None: ...
+    def move_to_rack(self, node_id: int, rack: str | None) -> None: ...
 
 
 class IsThisProcess(RuntimeError):
@@ -84,6 +87,15 @@ class OneNode:
 
     async def kill(self, node_id: int) -> None:
         raise self._refused(node_id)
+
+    def pause(self, node_id: int) -> None:
+        self.nodes[node_id].pause()
+
+    def resume(self, node_id: int) -> None:
+        self.nodes[node_id].resume()
+
+    def move_to_rack(self, node_id: int, rack: str | None) -> None:
+        self.nodes[node_id].move_to_rack(rack)
 
     def _refused(self, node_id: int | None) -> IsThisProcess:
         node_id = self._node.node_id if node_id is None else node_id

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from kafkapy.control.members import set_rack
 from kafkapy.control.nodes import LOOK_AGAIN_SECONDS, check
 from kafkapy.control.seeding import apply_seed_at_start
 from kafkapy.control.topics import create_topic
@@ -38,20 +39,30 @@ async def reset(nodes: ControlledNodes) -> None:
     """Bring the cluster back to its start: only the topics that it began with, and these as they were (empty, or
     as its seed has them), no other groups, no transactions, no settings changed since, no faults, an empty recording.
 
-    Nodes that were stopped or killed are started, cut links healed, and time goes with the machine's again. Ports and
-    connections stay: a client that is still there finds that its topics are gone.
+    Nodes that were stopped, killed or paused run, in their first racks, cut links are healed, and time goes with the
+    machine's again. Ports and connections stay: a client that is still there finds that its topics are gone.
     """
     async with nodes.changing_all:
         nodes.faults.clear()
         nodes.recording.clear()
         nodes.clocks.reset()
-        await nodes.start(nodes.changing)
+        nodes.kept_out.clear()
         for node in nodes.running():
+            node.resume()
             node.peers.heal_all()
+        await nodes.start(nodes.changing)
+        await _bring_back_racks(nodes)
         await _delete_topics(nodes)
         await _forget_settings(nodes)
         await create_topics_of_start(nodes)
         await apply_seed_at_start(nodes)
+
+
+async def _bring_back_racks(nodes: ControlledNodes) -> None:
+    for member in nodes.cluster.members:
+        rack = nodes.racks_at_start[member.node_id]
+        if member.rack != rack:
+            await set_rack(nodes, member.node_id, rack)
 
 
 async def create_topics_of_start(nodes: ControlledNodes) -> None:

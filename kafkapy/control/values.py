@@ -188,6 +188,8 @@ class NodeState:
     """Where clients connect; None: it is no broker."""
     is_running: bool
     is_active_controller: bool
+    is_paused: bool = False
+    """It runs, and answers nothing: see `pause_node`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,6 +34,7 @@ from kafkapy.node.quorum_part import QuorumPart
 from kafkapy.partitions.disk_watch import DiskWatch
 from kafkapy.partitions.topic_settings import TopicSettingsSource
 from kafkapy.settings.current import CurrentSettings
+from kafkapy.suspension import Suspension
 from kafkapy_log import LogStore, StoreError
 from kafkapy_log.disk_errors import what_to_do
 from kafkapy_wire.errors import ErrorCode, KafkaError, MalformedMessage
@@ -139,6 +140,30 @@ class Node:
         self.waits_for_others = False
         """Whether the start waits for other nodes of the cluster, which may take for ever; it can be cancelled then."""
         self._was_started = False
+        self._suspension = Suspension()
+
+    @property
+    def is_paused(self) -> bool:
+        return self._suspension.is_on
+
+    def pause(self) -> None:
+        """Suspend the node, as SIGSTOP does a process: connections stay open, and nothing is answered or sent."""
+        self._suspension.begin()
+        for clock in {self.clock, self.liveness_clock}:
+            clock.suspend()
+
+    def resume(self) -> None:
+        """Undo `pause`: what came meanwhile is read first, then timers fire that fell due."""
+        self._suspension.end()
+        for clock in {self.clock, self.liveness_clock}:
+            clock.resume()
+
+    def move_to_rack(self, rack: str | None) -> None:
+        """From now on the node says that it stands there, when it registers again; this tells no controller."""
+        self.settings.change(self.settings.now.with_rack(rack))
+        lifecycle = self._broker_part.lifecycle
+        if lifecycle is not None:
+            lifecycle.move_to_rack(rack)
 
     @property
     def node_id(self) -> int:
@@ -171,7 +196,7 @@ class Node:
                     nursery.start_soon(clock.run)
                 nursery.start_soon(self._stop_when_something_fails)
                 async with trio.open_nursery() as serving:
-                    self.server = Server(self.parts, self.bugs)
+                    self.server = Server(self.parts, self.bugs, self._suspension)
                     quorum.peers.on_first = self.server.stop_lingering
                     await serving.start(partial(self.server.serve, self.stopping, drain_seconds=DRAIN_SECONDS))
                     if at_controllers:
@@ -310,6 +335,7 @@ class Node:
                 durable=self.durable,
                 listens=listens,
                 limits=self.api_limits,
+                suspension=self._suspension,
             )
         except (StoreError, BrokenMetadata) as error:
             raise StartupError(str(error)) from error

@@ -306,6 +306,20 @@ class Kafka:
         """Delete all that a node has stored; it must not run."""
         return self._call(members.wipe_node, node_id)
 
+    def pause_node(self, node_id: int) -> None:
+        """Suspend a node, as SIGSTOP does: connections stay open, and it answers nothing. Others miss it after its
+        session.
+        """
+        return self._call(members.pause_node, node_id)
+
+    def resume_node(self, node_id: int) -> None:
+        """Let a node go on that was paused: it answers what came meanwhile."""
+        return self._call(members.resume_node, node_id)
+
+    def set_rack(self, node_id: int, rack: str | None = None) -> None:
+        """Move a broker to another rack, or to none; it keeps running."""
+        return self._call(members.set_rack, node_id, rack)
+
     def cut_link(self, sender: int, receiver: int, *, both_ways: bool = True) -> None:
         """Let no request of one node reach another, nor the other way round. Clients still reach both."""
         return self._call(members.cut_link, sender, receiver, both_ways)
@@ -317,6 +331,14 @@ class Kafka:
     def move_leader(self, topic: str, partition: int, broker: int) -> None:
         """Have another replica in sync lead a partition."""
         return self._call(leadership.move_leader, topic, partition, broker)
+
+    def shrink_isr(self, topic: str, partition: int, broker: int) -> None:
+        """Take a follower out of the ISR of a partition, and keep it out until `expand_isr`."""
+        return self._call(leadership.shrink_isr, topic, partition, broker)
+
+    def expand_isr(self, topic: str, partition: int, broker: int) -> None:
+        """Let a follower that was kept out join the ISR again; returns when it has."""
+        return self._call(leadership.expand_isr, topic, partition, broker)
 
     def move_group_coordinator(self, group_id: str, broker: int) -> None:
         """Have another broker coordinate a group."""
@@ -353,8 +375,8 @@ class Kafka:
 
     def reset(self) -> None:
         """Begin anew: the topics that `Kafka` was given, empty, its seed, and nothing else: no other topics, groups,
-        transactions or changed settings; all nodes run, links are healed, the clock shows the time. Ports and
-        connections stay.
+        transactions or changed settings; all nodes run, in their first racks, links are healed, the clock shows the
+        time. Ports and connections stay.
         """
         return self._call(state.reset)
 

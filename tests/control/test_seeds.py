@@ -225,12 +225,13 @@ def test_nothing_of_a_wrong_seed_is_applied(kafka: Kafka) -> None:
 
 
 def test_a_group_that_has_members_is_refused(kafka: Kafka) -> None:
-    kafka_python = pytest.importorskip("kafka")
+    confluent_kafka = pytest.importorskip("confluent_kafka")
     kafka.produce("orders", "there")
-    consumer = kafka_python.KafkaConsumer("orders", group_id="shop", bootstrap_servers=kafka.bootstrap_servers)
+    consumer = confluent_kafka.Consumer({"bootstrap.servers": kafka.bootstrap_servers, "group.id": "shop"})
     try:
-        while not consumer.assignment():
-            consumer.poll(timeout_ms=100)
+        consumer.subscribe(["orders"])
+        consumer.poll(0)
+        kafka.wait_for_group("shop", 1, timeout=SOON)
         with pytest.raises(InvalidSeed, match=r"groups.shop: group 'shop' has 1 members now, which commit for it"):
             kafka.seed({"groups": {"shop": {"orders": {"0": 1}}}})
     finally:
