@@ -8,7 +8,6 @@ import resource
 import sys
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
-from threading import Thread
 from typing import TYPE_CHECKING
 
 from kafkapy.cli.control_at_start import add_control_argument, control_from_start
@@ -321,7 +320,9 @@ def _serve(
                             )
                         served.enter_context(announcement.made(node, address))
                         if ephemeral:
-                            Thread(target=_remove_abandoned, daemon=True).start()
+                            from kafkapy.ephemeral import remove_abandoned_once
+
+                            remove_abandoned_once()
                         await stop.wait()
                     say_what_never_fired(faults)
         finally:
@@ -345,12 +346,6 @@ async def _stop_waiting(node: Node, stop: trio.Event, starting: trio.CancelScope
     await stop.wait()
     if node.waits_for_others:
         starting.cancel()
-
-
-def _remove_abandoned() -> None:
-    from kafkapy.ephemeral import remove_abandoned
-
-    remove_abandoned()
 
 
 def raise_open_files_limit() -> None:

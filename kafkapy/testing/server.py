@@ -13,7 +13,7 @@ from kafkapy.control.operations import perform
 from kafkapy.control.seeding import apply_seed_at_start, seed_of
 from kafkapy.control.state import create_topics_of_start
 from kafkapy.control.values import NotYet
-from kafkapy.ephemeral import EphemeralDirectory
+from kafkapy.ephemeral import EphemeralDirectory, remove_abandoned_once
 from kafkapy.faults import FaultEngine, InvalidRule
 from kafkapy.recording import Recording
 from kafkapy.recording.selection import InvalidFilter
@@ -103,6 +103,7 @@ class Server:
             await apply_seed_at_start(self._nodes)
             self._token, self._nursery = trio.lowlevel.current_trio_token(), nursery
             control_url = await self._open_control(nursery, self._nodes) if options.control else None
+            remove_abandoned_once()  # of test runs that were killed
             started(Started(cluster.bootstrap_servers, cluster.cluster_id, control_url))
             await self._stop.wait()
             nursery.cancel_scope.cancel()

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, asynccontextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 import trio
 
+from kafkapy.ephemeral import EphemeralDirectory
 from kafkapy.seeds import InvalidSeed, Seed
 
 if TYPE_CHECKING:
@@ -28,8 +27,8 @@ def is_json_lines(request: Request) -> bool:
 @asynccontextmanager
 async def spooled(request: Request) -> AsyncIterator[Seed]:
     """The seed that is sent, while the block runs. Raises InvalidSeed: it cannot be kept; ClientDisconnect."""
-    with TemporaryDirectory(prefix="kafkapy-seed-", ignore_cleanup_errors=True) as directory:
-        path = Path(directory, "seed.jsonl")
+    with EphemeralDirectory() as directory:
+        path = directory / "seed.jsonl"
         stream = request.stream()
         assert isinstance(stream, AsyncGenerator)
         try:
