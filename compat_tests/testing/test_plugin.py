@@ -269,6 +269,7 @@ def test_it(kafka, again):
         ("topics={'orders': {'settings': {'retention': 1}}}", "Unknown topic config name: retention"),
         ("seed={'topics': {'orders': 0}}", "topics.orders: a whole number from 1 to 2147483647 is expected, not 0"),
         ("seed='none.jsonl'", "none.jsonl: it cannot be read: No such file or directory"),
+        ("directory='none'", "none is no directory: there is nothing of that name"),
         ("settings={'min.insync.replica': 2}", "(did you mean 'min.insync.replicas'?)"),
         ("settings={'message_max_bytes': 2}", "(did you mean 'message.max.bytes'?)"),
         ("settings={'retention.ms': 2}", "(did you mean 'log.retention.ms'?)"),

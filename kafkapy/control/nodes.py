@@ -6,7 +6,7 @@ Neither faults nor recordings nor authorization meet such requests: they are the
 from __future__ import annotations
 
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 import trio
 
@@ -43,6 +43,16 @@ LOOK_AGAIN_SECONDS = 0.005
 """How often a state is looked at that no single event stands for."""
 
 
+class Beginning(Protocol):
+    """A directory that the nodes have begun with; see `origin`."""
+
+    def restore_to(self, directory: Path) -> None:
+        """Have the nodes below a directory begin with it, while none runs. Blocks."""
+
+    async def settle(self, nodes: ControlledNodes) -> None:
+        """Once they run: leave behind what belongs to the broker that has written it."""
+
+
 class ControlledNodes:
     """The nodes of one cluster, which may be one node, and their clocks."""
 
@@ -61,6 +71,8 @@ class ControlledNodes:
         """Those that are kept in the metadata: `reset` goes back to them."""
         self.topics_at_start: Mapping[str, int | Mapping[str, object]] = {}
         """Those that the cluster was asked to begin with: `reset` makes them anew."""
+        self.origin: Beginning | None = None
+        """The directory that it began with; None: an empty one. `reset` goes back to it."""
         self.seed_at_start: Seed | None = None
         """What else it was asked to begin with: `reset` applies it anew."""
         self.changing = {member.node_id: trio.Lock() for member in cluster.members}

@@ -23,7 +23,7 @@ from kafkapy_wire.messages.incremental_alter_configs import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from kafkapy.control.nodes import ControlledNodes
+    from kafkapy.control.nodes import Beginning, ControlledNodes
 
 TIMEOUT_MS = 10_000
 NAME_CHARACTERS_MAX = 60
@@ -40,7 +40,8 @@ async def reset(nodes: ControlledNodes) -> None:
     as its seed has them), no other groups, no transactions, no settings changed since, no faults, an empty recording.
 
     Nodes that were stopped, killed or paused run, in their first racks, cut links are healed, and time goes with the
-    machine's again. Ports and connections stay: a client that is still there finds that its topics are gone.
+    machine's again. Ports and connections stay: a client that is still there finds that its topics are gone. A cluster
+    that began with a directory is killed and begins with it again: connections break.
     """
     async with nodes.changing_all:
         nodes.faults.clear()
@@ -50,12 +51,26 @@ async def reset(nodes: ControlledNodes) -> None:
         for node in nodes.running():
             node.resume()
             node.peers.heal_all()
-        await nodes.start(nodes.changing)
-        await _bring_back_racks(nodes)
-        await _delete_topics(nodes)
-        await _forget_settings(nodes)
+        if nodes.origin is None:
+            await nodes.start(nodes.changing)
+            await _bring_back_racks(nodes)
+            await _delete_topics(nodes)
+            await _forget_settings(nodes)
+        else:
+            await _go_back_to(nodes, nodes.origin)
         await create_topics_of_start(nodes)
         await apply_seed_at_start(nodes)
+
+
+async def _go_back_to(nodes: ControlledNodes, origin: Beginning) -> None:
+    """Connections break."""
+    for member in nodes.cluster.members:
+        nodes.cluster.move_to_rack(member.node_id, nodes.racks_at_start[member.node_id])
+    async with nodes.none_running(killed=True):
+        await trio.to_thread.run_sync(
+            origin.restore_to, nodes.cluster.directory_of(nodes.cluster.members[0].node_id).parent
+        )
+    await origin.settle(nodes)
 
 
 async def _bring_back_racks(nodes: ControlledNodes) -> None:

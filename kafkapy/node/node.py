@@ -96,6 +96,7 @@ class Node:
         as_kafka: str | None = None,
         cap_apis: Mapping[str, int | None] | None = None,
         faults: FaultEngine | None = None,
+        must_be_alone: bool = False,
     ) -> None:
         """Without `durable` nothing waits for the disk. Without `kept` the logs are not closed cleanly at the end, only
         their descriptors: for a directory that is deleted then.
@@ -109,6 +110,8 @@ class Node:
         `sockets` are bound ones, by listener name, for listeners that need not be bound here. Requests meet the
         `faults` of the engine, which may be that of other nodes, too.
 
+        `must_be_alone`: refuse a directory whose quorum has other voters, which would be waited for.
+
         To clients the node is a broker of the release `as_kafka` (`2.8`); `cap_apis` has the highest versions of single
         APIs (`{"Fetch": 11}`; None: not served). Raises SettingsError: there is no such release, API or version.
         """
@@ -117,6 +120,7 @@ class Node:
         self._topics = tuple(topics)
         self._sockets = sockets or {}
         self._faults = faults
+        self._must_be_alone = must_be_alone
         self.data_directory = data_directory
         self.durable = durable
         self.kept = kept
@@ -191,6 +195,8 @@ class Node:
             self._tell_what_has_no_effect()
             at_brokers, at_controllers = self._bind(parts)
             quorum = self._quorum = self._open(parts, listens=bool(at_controllers))
+            if self._must_be_alone and not quorum.is_alone:
+                raise StartupError(f"{self.data_directory} is of a quorum of several controllers: {quorum.voters_text}")
             async with trio.open_nursery() as nursery:
                 for clock in {self.clock, self.liveness_clock}:
                     nursery.start_soon(clock.run)

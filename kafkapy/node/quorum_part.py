@@ -297,6 +297,11 @@ class QuorumPart:
                 while log.leader_id in (NOBODY, log.node_id):
                     await self._liveness_clock.sleep(HANDED_OVER_POLL_MS)
 
+    @property
+    def voters_text(self) -> str:
+        """The ids of the voters."""
+        return ", ".join(map(str, self.metadata_log.quorum.membership.voter_ids))
+
     def _whom_it_waits_for(self) -> str:
         quorum, network = self.metadata_log.quorum, self.metadata_log.network
         assert network is not None

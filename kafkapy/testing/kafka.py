@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec, Self, TypeVar, Unpack
 
 from kafkapy.control import (
@@ -29,7 +30,6 @@ from kafkapy.testing.running import running
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
-    from pathlib import Path
     from types import TracebackType
 
     from kafkapy.control.nodes import ControlledNodes
@@ -75,6 +75,7 @@ class Kafka:
         settings: Mapping[str, object] | None = None,
         topics: Topics | None = None,
         seed: SeedSource | None = None,
+        directory: str | Path | None = None,
         host: str = "localhost",
         port: int = 0,
         as_kafka: str | None = None,
@@ -87,6 +88,9 @@ class Kafka:
         of partitions; `{"orders": {"partitions": 3, "replicas": 2, "settings": {...}}}` says more.
 
         `seed`: topics with records, and committed offsets, from a file or an object: see `seed`.
+
+        `directory`: a data directory of Apache Kafka or kafkapy, that of a node which was alone and is stopped, or of
+        `kafkapy cluster`. It is copied, and what is in the copy is the state that this begins with.
 
         `as_kafka`: the release of Apache Kafka whose brokers clients are to see, such as "2.8". `record`: keep what
         clients ask and what they are answered. `control`: serve the same by HTTP, at `control_url`.
@@ -102,6 +106,7 @@ class Kafka:
             settings={name: setting_text(value) for name, value in (settings or {}).items()},
             topics=topics or {},
             seed=None if seed is None else seed_source(seed),
+            directory=None if directory is None else str(Path(directory).absolute()),
             host=host,
             port=port,
             as_kafka=as_kafka,
@@ -374,9 +379,9 @@ class Kafka:
         return self._call(export.export_to_file, export_path(path), topics, groups, records)
 
     def reset(self) -> None:
-        """Begin anew: the topics that `Kafka` was given, empty, its seed, and nothing else: no other topics, groups,
+        """Begin anew: the directory, topics (empty) and seed that `Kafka` was given: no other topics, groups,
         transactions or changed settings; all nodes run, in their first racks, links are healed, the clock shows the
-        time. Ports and connections stay.
+        time. Ports stay, and so do connections, unless a directory was given.
         """
         return self._call(state.reset)
 

@@ -33,6 +33,8 @@ class Options:
     topics: Topics = field(default_factory=dict)
     seed: str | Mapping[str, Any] | None = None
     """An object, or the path of a file or directory: see `kafkapy.seeds`."""
+    directory: str | None = None
+    """A data directory that the cluster begins with a copy of."""
     host: str = "localhost"
     port: int = 0
     as_kafka: str | None = None

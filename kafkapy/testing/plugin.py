@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 MARKER = "kafka"
 ARGUMENTS = (
-    *("nodes", "controllers", "racks", "settings", "topics", "seed", "host", "port", "as_kafka"),
+    *("nodes", "controllers", "racks", "settings", "topics", "seed", "directory", "host", "port", "as_kafka"),
     *("isolation", "record", "control", "log_level", "client"),
 )
 NODES_OF_A_CLUSTER = 3
@@ -140,8 +140,9 @@ def _use(request: pytest.FixtureRequest, *, nodes: int) -> Iterator[Kafka]:
 
         name = min(unknown)
         _refuse(f"there is no argument {name!r}{did_you_mean(name, ARGUMENTS)}: there are {', '.join(ARGUMENTS)}")
-    if isinstance(asked.get("seed"), str):  # a path is one from the test's own directory
-        asked["seed"] = item.path.parent / asked["seed"]
+    for name in ("seed", "directory"):
+        if isinstance(asked.get(name), str):  # a path is one from the test's own directory
+            asked[name] = item.path.parent / asked[name]
     try:
         used = config.stash[_pool_key].use(**{"nodes": nodes, **asked})
     except (TypeError, ValueError, KafkaError, KafkaNotStarted) as error:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import trio
 
-from kafkapy.cluster import Cluster, members_of
+from kafkapy.cluster import Cluster, Member, members_of
 from kafkapy.control.clocks import NodeClocks
 from kafkapy.control.nodes import ControlledNodes
 from kafkapy.control.operations import perform
+from kafkapy.control.origin import Origin
 from kafkapy.control.seeding import apply_seed_at_start, seed_of
 from kafkapy.control.state import create_topics_of_start
 from kafkapy.control.values import NotYet
@@ -24,8 +26,7 @@ from kafkapy.testing.log_capture import LogCapture
 from kafkapy_wire.errors import KafkaError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Sequence
 
     from kafkapy.seeds import Seed
     from kafkapy.testing.options import Options
@@ -80,9 +81,15 @@ class Server:
     async def _serve(self, directory: Path, seed: Seed | None, started: Callable[[Started], object]) -> None:
         options = self._options
         clocks, faults = NodeClocks(), FaultEngine()
+        members: Sequence[Member] = members_of(options.nodes, options.controllers, options.racks)
+        origin = None
+        if options.directory is not None:
+            origin = await trio.to_thread.run_sync(Origin.take, Path(options.directory), directory / "origin", members)
+            members = origin.members
+            await trio.to_thread.run_sync(origin.restore_to, directory / "nodes")
         cluster = Cluster(
             directory / "nodes",
-            members_of(options.nodes, options.controllers, options.racks),
+            members,
             settings=options.settings,
             host=options.host,
             port=options.port,
@@ -91,12 +98,16 @@ class Server:
             new_clock=clocks.new,
             as_kafka=options.as_kafka,
             faults=faults,
+            must_be_alone=origin is not None and len(members) == 1,
         )
         async with cluster.started(), trio.open_nursery() as nursery:
             self._nodes = ControlledNodes(cluster, clocks, faults, Recording(), directory / "snapshots")
             if options.record:
                 for node in self._nodes.running():
                     self._nodes.record(node)
+            if origin is not None:
+                self._nodes.origin = origin
+                await origin.settle(self._nodes)
             self._nodes.topics_at_start = options.topics
             self._nodes.seed_at_start = seed
             await create_topics_of_start(self._nodes)
