@@ -43,6 +43,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="kafkapy",
         help="whom the compatibility tests talk to: kafkapy, or Apache Kafka to check the tests themselves",
     )
+    parser.addoption(
+        "--all-strict",
+        action="store_true",
+        help="the differential tests play every scenario with a strict kafkapy, too, not only what meets a kindness",
+    )
 
 
 @pytest.fixture(scope="session")

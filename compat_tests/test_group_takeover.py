@@ -1,7 +1,7 @@
-"""A consumer group (KIP-848) of Apache Kafka 4.4.0 becomes a classic one with us, and Apache Kafka loads what we made.
+"""A consumer group (KIP-848) moves between Apache Kafka 4.4.0 and us, and becomes a classic one and back on the way.
 
-It writes of a group in other records than of a classic one. Members of the classic protocol that come under its name
-must not leave a mixture of both in `__consumer_offsets`.
+Each reads the records of the other. Members of the classic protocol that come under the group's name must not leave a
+mixture of both kinds of records in `__consumer_offsets`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ RECORD_COUNT = 12
 NOT_LEADER_YET = "partition is not online or is no longer the leader"
 
 
-def test_a_classic_consumer_takes_over_a_consumer_group_and_apache_kafka_goes_on_from_there(tmp_path: Path) -> None:
+def test_a_consumer_group_moves_to_and_fro_with_its_offsets(tmp_path: Path) -> None:
     theirs = ApacheKafka(SETTINGS, data_dir=tmp_path / "data", voters_in_log=True)
     ours = KafkapyProcess(SETTINGS, data_dir=tmp_path / "data", port=theirs.port)
     with closing(ours), closing(theirs):
@@ -51,14 +51,18 @@ def test_a_classic_consumer_takes_over_a_consumer_group_and_apache_kafka_goes_on
 
         ours.start()
         assert groups(ours) == {GROUP: "consumer"}
-        assert consume(ours, 4) == ["3", "4", "5", "6"]
+        assert consume(ours, 2, **{"group.protocol": "consumer"}) == ["3", "4"]
+        assert consume(ours, 2) == ["5", "6"]
         assert groups(ours) == {GROUP: "classic"}
+        assert consume(ours, 1, **{"group.protocol": "consumer"}) == ["7"]
+        assert groups(ours) == {GROUP: "consumer"}
         assert not ours.bugs()
         ours.stop()
 
         theirs.start()
-        eventually(lambda: groups(theirs) == {GROUP: "classic"}, "the group is loaded")
-        assert consume(theirs, 2) == ["7", "8"]
+        eventually(lambda: groups(theirs) == {GROUP: "consumer"}, "the group is loaded")
+        assert consume(theirs, 1) == ["8"]
+        assert groups(theirs) == {GROUP: "classic"}
         # And back to the protocol in which it began.
         assert consume(theirs, 3, **{"group.protocol": "consumer"}) == ["9", "10", "11"]
         assert groups(theirs) == {GROUP: "consumer"}

@@ -24,6 +24,8 @@ The reference is Apache Kafka 4.4.0. `compat_tests/differential/` sends the same
 broker and compares the decoded answers; whatever differs there is listed below, with its reason, and nothing else may.
 What becomes of each setting is in [settings.md](settings.md).
 
+A difference by which kafkapy is kinder to clients has a switch, `--strict NAME`: [strict.md](strict.md).
+
 This holds for every API: there is no throttling, so `throttle_time_ms` is 0 in every answer; and there is no
 authorization, so every client may do everything, and answers list every operation as authorized.
 

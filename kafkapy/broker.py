@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from kafkapy.replication import Replication
     from kafkapy.settings.current import CurrentSettings
     from kafkapy.sharing.sharing import Sharing
+    from kafkapy.strictness import Strictness
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +44,8 @@ class NodeParts:
     quorum: MetadataLog
     api_limits: ApiLimits | None = None
     """What clients may use at a broker's listeners, if that is less than it serves."""
+    strictness: Strictness | None = None
+    """Where the broker is no kinder than Apache Kafka; None: nowhere."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

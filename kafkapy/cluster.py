@@ -79,14 +79,15 @@ class Cluster:
         new_clock: Callable[[], Clock] | None = None,
         as_kafka: str | None = None,
         cap_apis: Mapping[str, int | None] | None = None,
+        strict: Sequence[str] = (),
         faults: FaultEngine | None = None,
         must_be_alone: bool = False,
     ) -> None:
         """`settings` hold for all nodes. Brokers listen at `port`, `port + 1`, ...; at free ports if it is 0.
 
-        `durable`, `kept`, `topics`, `as_kafka`, `cap_apis`, `faults` and `must_be_alone`: see `Node`. A directory that
-        has a cluster keeps its id. Every node has a clock of its own, made by `new_clock`; among themselves the nodes
-        then go by the machine's time.
+        `durable`, `kept`, `topics`, `as_kafka`, `cap_apis`, `strict`, `faults` and `must_be_alone`: see `Node`. A
+        directory that has a cluster keeps its id. Every node has a clock of its own, made by `new_clock`; among
+        themselves the nodes then go by the machine's time.
         """
         self.directory = directory
         self.members = tuple(members)
@@ -102,6 +103,7 @@ class Cluster:
         self._new_clock = new_clock
         self._as_kafka = as_kafka
         self._cap_apis = cap_apis
+        self._strict = strict
         self._faults = faults
         self._must_be_alone = must_be_alone
         self._addresses: dict[tuple[int, str], tuple[str, int]] = {}
@@ -292,6 +294,7 @@ class Cluster:
             sockets=sockets,
             as_kafka=self._as_kafka,
             cap_apis=self._cap_apis,
+            strict=self._strict,
             faults=self._faults,
             must_be_alone=self._must_be_alone,
         )

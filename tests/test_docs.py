@@ -13,11 +13,20 @@ ROOT = Path(__file__).parent.parent
 SOURCES = ("kafkapy", "wire", "log", "controller", "tests", "compat_tests", "benchmarks", "docs", "examples")
 
 
-@pytest.mark.parametrize("script", ["make_compatibility.py", "make_faults.py", "make_openapi.py", "make_settings.py"])
+@pytest.mark.parametrize(
+    "script", ["make_compatibility.py", "make_faults.py", "make_openapi.py", "make_settings.py", "make_strict.py"]
+)
 def test_a_page_that_is_made_is_up_to_date(script: str) -> None:
     command = [sys.executable, f"docs/{script}", "--check"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_every_kindness_with_a_switch_is_a_difference_and_the_other_way_round() -> None:
+    from kafkapy.strictness import SWITCHES
+
+    named = re.findall(r"\(--strict ([a-z-]+)\)", (ROOT / "docs" / "compatibility.md").read_text(encoding="utf-8"))
+    assert set(named) == SWITCHES.keys()
 
 
 def python_files() -> set[str]:

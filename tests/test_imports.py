@@ -53,6 +53,7 @@ FLOORS: tuple[dict[str, str], ...] = (
         "seeds": "what a file says of topics, records and groups, for a broker to begin with: shares of the event loop",
         "clock": "time and timers; what a timer's callback raises goes to `bugs`",
         "releases": "what brokers of each release announce; a name that is none is refused as a setting is",
+        "strictness": "where a broker is no kinder than Apache Kafka; a name that is none is refused as a setting is",
         "pending": "an answer that comes later, or is refused with one of `errors`",
     },
     {

@@ -91,6 +91,9 @@ def test_the_example_of_the_readme_is_the_one_that_is_run() -> None:
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: page.relative_to(ROOT / "docs").as_posix())
 def test_the_blocks_of_a_page_are_what_they_say(page: Path) -> None:
+    assert not re.findall(r"^(?:    )* {1,3}```\w", page.read_text(encoding="utf-8"), re.MULTILINE), (
+        "a block within a list is indented by 4 spaces, or the site ends the list before it"
+    )
     for block in blocks(page):
         assert block.language in LANGUAGES, f"{block.place}: name the language, as in ```sh or ```text"
         match block.language:
@@ -109,7 +112,7 @@ def test_the_blocks_of_a_page_are_what_they_say(page: Path) -> None:
 
 def is_in_an_example(block: Block) -> bool:
     """Line by line, whatever the indentation there: code in other languages is run where it is an example."""
-    suffix = {"java": "java", "go": "go", "javascript": "js"}[block.language]
+    suffix = {"java": "java", "go": "go", "javascript": "*js"}[block.language]
     wanted = [line.strip() for line in block.code.splitlines() if line.strip()]
     for path in (ROOT / "examples").rglob(f"*.{suffix}"):
         lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]

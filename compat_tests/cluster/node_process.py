@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -48,8 +48,11 @@ class NodeProcess:
         cluster_id: str,
         within: Sequence[str] = (),
         format_options: Sequence[str] = (),
+        variables: Mapping[str, str] | None = None,
     ) -> None:
-        """`format_options` are those of kafka-storage and of `kafkapy format`, which then makes the directory."""
+        """`format_options` are those of kafka-storage and of `kafkapy format`, which then makes the directory.
+        `variables` are in its environment.
+        """
         self.release = release
         self.place = place
         self.log_dir = directory / "data"
@@ -59,6 +62,7 @@ class NodeProcess:
         self._cluster_id = cluster_id
         self._within = within
         self._format_options = tuple(format_options)
+        self._variables = dict(variables or {})
         self._process: subprocess.Popen[bytes] | None = None
         self._started_at = 0
         directory.mkdir(parents=True)
@@ -97,7 +101,7 @@ class NodeProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, "CLUSTER_ID": self._cluster_id, "PYTHONUNBUFFERED": "1"},
+                env={**os.environ, "CLUSTER_ID": self._cluster_id, "PYTHONUNBUFFERED": "1", **self._variables},
                 start_new_session=True,
             )
         if wait:

@@ -20,7 +20,8 @@ class ClusterProcesses:
     are Apache Kafka's. `settings` by Kafka's names, for all nodes, `own_settings` for one by its id. With `namespaces`
     each node has an address of its own, which can be cut off. With `voters_in_log` the metadata log has the voters
     (kraft.version 1, KIP-853): in the beginning that is the first controller alone. `spare_brokers` more nodes are no
-    part of the cluster until they are added, and again when they were taken away.
+    part of the cluster until they are added, and again when they were taken away. `variables` are in the environment of
+    all nodes.
     """
 
     def __init__(
@@ -35,6 +36,7 @@ class ClusterProcesses:
         namespaces: Namespaces | None = None,
         voters_in_log: bool = False,
         spare_brokers: int = 0,
+        variables: Mapping[str, str] | None = None,
     ) -> None:
         hosts = namespaces.hosts if namespaces is not None else ()
         places = places_of(nodes, controllers, hosts, spare_brokers=spare_brokers)
@@ -62,6 +64,7 @@ class ClusterProcesses:
                 cluster_id=CLUSTER_ID,
                 within=namespaces.within(place.host) if namespaces is not None else (),
                 format_options=_format_options(place.node_id == first) if voters_in_log else (),
+                variables=variables,
             )
             for place in places
         }

@@ -124,6 +124,7 @@ ACCEPTED: tuple[Accepted, ...] = (
         "metadata.topics_are_created",
         "Metadata v* first: topics[*].*",
         "a topic is there when the answer that made it leaves; Apache Kafka first says UNKNOWN_TOPIC_OR_PARTITION",
+        switch="auto-created-topics",
     ),
     Accepted(
         "metadata.describe_topic_partitions",
@@ -191,6 +192,7 @@ ACCEPTED: tuple[Accepted, ...] = (
             where,
             "a broker that leads in a newer epoch says so at once to a fetch that waits; Apache Kafka after the wait",
             apache="after the wait",
+            switch="fenced-fetches",
         )
         for scenario, where in (
             ("cluster_moves.the_preferred_leader_is_elected", "Fetch v* waits, epoch 0 at 2: (when)"),
@@ -202,6 +204,7 @@ ACCEPTED: tuple[Accepted, ...] = (
             "cluster_administration.settings_at_any_broker",
             f"{api} v* broker '{broker}', validate only at *: responses[{broker}].error_*",
             "the settings of a broker can be changed at every broker; Apache Kafka's brokers take their own only",
+            switch="settings-of-other-brokers",
         )
         for api in ("IncrementalAlterConfigs", "AlterConfigs")
         for broker in (2, 9)
@@ -221,6 +224,7 @@ ACCEPTED: tuple[Accepted, ...] = (
         "JoinGroup v9 1 is left, new group at 1: *",
         "below min.insync.replicas the group coordinator refuses what has to be stored; Apache Kafka appends it and "
         "waits",
+        switch="group-min-isr",
     ),
     Accepted(
         "transactions_isolation.levels_that_are_none",

@@ -24,7 +24,7 @@ SETTINGS = {
 
 
 @contextmanager
-def cluster_of(directory: Path, *, apache: bool) -> Iterator[ClusterProcesses]:
+def cluster_of(directory: Path, *, apache: bool, strict: bool = False) -> Iterator[ClusterProcesses]:
     """Brokers 1, 2 and 3, all of one kind. Node 1 is the only voter, so that the others may die without an election."""
     cluster = ClusterProcesses(
         directory,
@@ -33,6 +33,7 @@ def cluster_of(directory: Path, *, apache: bool) -> Iterator[ClusterProcesses]:
         settings=SETTINGS,
         own_settings={node_id: {"broker.rack": rack} for node_id, rack in RACKS.items()},
         voters_in_log=True,
+        variables={"KAFKAPY_STRICT": "true"} if strict else {},
     )
     try:
         yield cluster

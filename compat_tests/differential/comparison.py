@@ -57,6 +57,8 @@ class Accepted:
     where: str
     reason: str
     apache: str = "*"
+    switch: str | None = None
+    """Of `kafkapy.strictness`, if it is a kindness: a strict kafkapy does not have the difference."""
 
     def covers(self, difference: Difference) -> bool:
         # '[' is a pattern character of fnmatch, and an index here.

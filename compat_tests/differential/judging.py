@@ -11,11 +11,22 @@ from compat_tests.differential.comparison import differences, report
 from compat_tests.differential.peer import Answer
 
 
-def judge(scenario: str, kafkapy: Sequence[Answer], apache: Sequence[Answer], config: pytest.Config) -> None:
-    """Fail the test for a difference that is not accepted, and for an accepted one that is not there."""
+def judge(
+    scenario: str,
+    kafkapy: Sequence[Answer],
+    apache: Sequence[Answer],
+    config: pytest.Config,
+    *,
+    is_strict: bool = False,
+) -> None:
+    """Fail the test for a difference that is not accepted, and for an accepted one that is not there. With `is_strict`
+    no kindness is accepted.
+    """
     assert apache, "a scenario that asks nothing compares nothing"
     found = list(differences(kafkapy, apache))
     accepted = [entry for entry in ACCEPTED if entry.scenario == scenario]
+    if is_strict:
+        accepted = [entry for entry in accepted if entry.switch is None]
     if config.getoption("--broker") == "apache":
         accepted = []
     unexplained = [one for one in found if not any(entry.covers(one) for entry in accepted)]

@@ -305,7 +305,7 @@ def test_a_snapshot_is_gone_back_to(kafka: Kafka) -> None:
 
 def test_values_that_cannot_be_are_refused(kafka: Kafka) -> None:
     kafka.produce("orders", "a")
-    with pytest.raises(ValueError, match="there are read_committed and read_uncommitted"):
+    with pytest.raises(ValueError, match="isolation: it is one of read_committed, read_uncommitted"):
         kafka.records("orders", isolation="committed")  # type: ignore[arg-type]
     for seconds in (1e300, 1e15):
         with pytest.raises(ValueError, match="the year 9999"):

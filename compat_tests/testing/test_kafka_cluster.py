@@ -192,6 +192,26 @@ def test_reset_brings_back_what_was_broken(kafka_cluster: Kafka) -> None:
     assert producer.flush(SOON) == 0
 
 
+def test_reset_takes_settings_back_wherever_the_active_controller_is(kafka_cluster: Kafka) -> None:
+    admin_module = pytest.importorskip("confluent_kafka.admin")
+    if kafka_cluster.nodes()[0].is_active_controller:
+        kafka_cluster.restart_node(1)
+    assert not kafka_cluster.nodes()[0].is_active_controller
+    admin = admin_module.AdminClient({"bootstrap.servers": kafka_cluster.bootstrap_servers})
+
+    def threads(*entries: Any) -> str:
+        broker = admin_module.ConfigResource("BROKER", "2", incremental_configs=list(entries))
+        for changed in admin.incremental_alter_configs([broker], request_timeout=SOON).values() if entries else ():
+            changed.result()
+        (described,) = admin.describe_configs([broker], request_timeout=SOON).values()
+        return str(described.result()["log.cleaner.threads"].value)
+
+    operation = admin_module.AlterConfigOpType.SET
+    assert threads(admin_module.ConfigEntry("log.cleaner.threads", "2", incremental_operation=operation)) == "2"
+    kafka_cluster.reset()
+    assert threads() == "1"
+
+
 def test_verbs_for_nodes_that_are_not_there_say_what_there_is(kafka_cluster: Kafka) -> None:
     with pytest.raises(LookupError, match="no node 7 is running; running: 1, 2, 3"):
         kafka_cluster.kill_node(7)

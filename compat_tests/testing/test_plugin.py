@@ -81,9 +81,10 @@ def test_confluent_kafka(kafka, kafka_producer, kafka_consumer, kafka_admin):
     assert "orders" in kafka_admin().list_topics(timeout=30).topics
 
 
-@pytest.mark.kafka(client="kafka-python")
+@pytest.mark.kafka(client="kafka-python", strict=["auto-created-topics"])
 def test_kafka_python(kafka, kafka_producer, kafka_consumer, kafka_admin):
     kafka_producer().send("orders", b"v").get(30)
+    assert ("UNKNOWN_TOPIC_OR_PARTITION",) in [each.errors for each in kafka.recorded("Metadata").everything()]
     assert next(kafka_consumer("orders", group_id="g")).value == b"v"
     assert "orders" in kafka_admin().list_topics()
 

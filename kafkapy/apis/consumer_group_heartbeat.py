@@ -23,7 +23,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kafkapy.apis.join_group import java_address_text
-from kafkapy.coordinators.group.classic.member import Caller
+from kafkapy.coordinators.group.group import Caller
 from kafkapy.pending import Pending, attempt
 from kafkapy_wire.messages.consumer_group_heartbeat import ConsumerGroupHeartbeatResponse
 

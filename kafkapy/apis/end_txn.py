@@ -16,8 +16,8 @@ Errors  INVALID_REQUEST              an empty transactional id
         COORDINATOR_LOAD_IN_PROGRESS
 Differs: the answer leaves after every transaction marker is written, or after 200 ms if other brokers have not written
          theirs by then. Apache Kafka answers before, so for some milliseconds it may answer the next request with
-         CONCURRENT_TRANSACTIONS. For the same reason, a Produce of the old epoch that is pipelined behind the EndTxn is
-         refused here with INVALID_PRODUCER_EPOCH; Apache Kafka may still append it.
+         CONCURRENT_TRANSACTIONS (--strict ending-transactions). For the same reason, a Produce of the old epoch that is
+         pipelined behind the EndTxn is refused here with INVALID_PRODUCER_EPOCH; Apache Kafka may still append it.
 """
 
 from __future__ import annotations

@@ -31,9 +31,9 @@ Errors  per response   FETCH_SESSION_ID_NOT_FOUND, INVALID_FETCH_SESSION_EPOCH, 
 Differs: if a client closes or half-closes its connection while its Fetch waits, neither the Fetch nor the requests
 behind it are answered, and those requests are not carried out. Apache Kafka waits, then answers them all.
          Where replica.selector.class sends consumers to followers, a risen high watermark is sent at once. In Apache
-         Kafka it waits for the next records, or for replica.fetch.wait.max.ms. If a fetch that waits
-         names a leader epoch, and this broker leads in a newer one meanwhile, the fetch is answered with
-         FENCED_LEADER_EPOCH at once. In Apache Kafka it waits to its end first.
+         Kafka it waits for the next records, or for replica.fetch.wait.max.ms (--strict follower-high-watermarks).
+         If a fetch that waits names a leader epoch, and this broker leads in a newer one meanwhile, the fetch is
+         answered with FENCED_LEADER_EPOCH at once. In Apache Kafka it waits to its end first (--strict fenced-fetches).
 """
 
 from __future__ import annotations
@@ -153,7 +153,8 @@ def _replica_reading(replica_id: int, broker_epoch: int, plan: FetchPlan, terms:
         FetchingReplica(replica_id, broker_epoch),
         broker.replication.leader_quota,
         broker.clock,
-        tells_commits=broker.settings.now.replication.replica_selector_class is not None,
+        tells_commits=broker.settings.now.replication.replica_selector_class is not None
+        and (broker.strictness is None or not broker.strictness.follower_high_watermarks),
     )
 
 

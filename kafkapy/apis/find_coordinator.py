@@ -6,11 +6,11 @@ v6 share partitions: the key is GROUP_ID:TOPIC_ID:PARTITION (KIP-932)
 Errors  INVALID_REQUEST            a key type that does not exist, or not in this version; a malformed share key
         COORDINATOR_NOT_AVAILABLE  the coordinator's topic could not be created; or its partition has no leader that
                                    is running and serves this listener
-Differs: the first request creates the coordinator's topic and waits until it exists; Apache Kafka creates it in the
-         background and answers COORDINATOR_NOT_AVAILABLE meanwhile. If __consumer_offsets has a record that cannot be
-         read, Apache Kafka answers NOT_COORDINATOR to all requests about the groups of that partition; here the record
-         is skipped, with a line in the log. If a request names more than 100 keys, one that it names twice is answered
-         once.
+Differs: the first request creates the coordinator's topic and waits until it exists, and all wait until a coordinator
+         is loaded; Apache Kafka creates it in the background and answers COORDINATOR_NOT_AVAILABLE meanwhile, and waits
+         for no loading (--strict new-coordinators). If __consumer_offsets has a record that cannot be read, Apache
+         Kafka answers NOT_COORDINATOR to all requests about the groups of that partition; here the record is skipped,
+         with a line in the log. If a request names more than 100 keys, one that it names twice is answered once.
 """
 
 from __future__ import annotations
@@ -19,17 +19,28 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from kafkapy.coordinators.share import SharePartitionKey
-from kafkapy.pending import Pending, all_in_turns, all_of, attempt
+from kafkapy.pending import Pending, all_in_turns, all_of, attempt, settled
 from kafkapy.turns import unique_in_turns
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.find_coordinator import Coordinator, FindCoordinatorResponse
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
+    from typing import Protocol, TypeVar
 
     from kafkapy.context import RequestContext
     from kafkapy_controller.image import Endpoint
     from kafkapy_wire.messages.find_coordinator import FindCoordinatorRequest
+
+    Key = TypeVar("Key", contravariant=True)
+
+    class _Coordinator(Protocol[Key]):
+        """Of groups, transactional ids or share partitions."""
+
+        def when_ready(self, key: Key, /) -> Pending[None]: ...
+
+        def coordinator_of(self, key: Key, /) -> int: ...
+
 
 FIRST_VERSION_WITH_KEY_TYPE = 1
 FIRST_VERSION_WITH_KEYS = 4
@@ -110,17 +121,26 @@ def _find(key: str, key_type: int, context: RequestContext) -> Pending[tuple[int
     broker = context.broker
     match key_type:
         case CoordinatorType.GROUP:
-            found = broker.groups.when_ready(key).map(lambda _: broker.groups.coordinator_of(key))
+            found = _found(broker.groups, key, context)
         case CoordinatorType.TRANSACTION:
-            found = broker.transactions.when_ready(key).map(lambda _: broker.transactions.coordinator_of(key))
+            found = _found(broker.transactions, key, context)
         case CoordinatorType.SHARE:
             share_partition = _share_partition(key, context.api_version)
-            found = broker.share_coordinator.when_ready(share_partition).map(
-                lambda _: broker.share_coordinator.coordinator_of(share_partition)
-            )
+            found = _found(broker.share_coordinator, share_partition, context)
         case _:
             raise KafkaError(ErrorCode.INVALID_REQUEST)
     return found.map(lambda broker_id: _endpoint(broker_id, context)).otherwise(_not_available)
+
+
+def _found(coordinator: _Coordinator[Key], key: Key, context: RequestContext) -> Pending[int]:
+    strictness = context.node.strictness
+    if strictness is None or not strictness.new_coordinators:
+        return coordinator.when_ready(key).map(lambda _: coordinator.coordinator_of(key))
+    broker_id = coordinator.coordinator_of(key)
+    if broker_id != NO_NODE:
+        return settled(broker_id)
+    # Answered when the topic is there, and not before, so that the next request finds the coordinator.
+    return coordinator.when_ready(key).map(lambda _: NO_NODE)
 
 
 def _endpoint(broker_id: int, context: RequestContext) -> tuple[int, Endpoint]:

@@ -13,10 +13,11 @@ Errors  INVALID_REQUEST             a name or resource twice, a null value, the 
         UNKNOWN_SERVER_ERROR        an unknown operation (as Apache Kafka 4.4.0)
 Not done: a broker's loggers; `listeners` and `listener.security.protocol.map` of a broker, which binds its sockets when
 it starts. Both are refused.
-Differs: a broker's `advertised.listeners` can be changed, since a container's port is often known only after its start.
-A value after which no client could connect, not even to undo it (max.connections=0), is refused. A setting that has no
-effect here (docs/settings.md) is stored, with one line in the log. The settings of a broker can be changed at every
-broker of the cluster; Apache Kafka's brokers take their own only.
+Differs: a broker's `advertised.listeners` can be changed, since a container's port is often known only after its start
+(--strict advertised-listeners). A value after which no client could connect, not even to undo it (max.connections=0),
+is refused. A setting that has no effect here (docs/settings.md) is stored, with one line in the log. The settings of a
+broker can be changed at every broker of the cluster; Apache Kafka's brokers take their own only (--strict
+settings-of-other-brokers).
 """
 
 from __future__ import annotations

@@ -15,8 +15,9 @@ Errors  INVALID_REQUEST              an empty transactional id; a producer id wi
         UNKNOWN_SERVER_ERROR         the transactional id has reached the last epoch, 32766, and the request has another
         NOT_COORDINATOR              another broker coordinates the transactional id; there is no `__transaction_state`
         COORDINATOR_LOAD_IN_PROGRESS
-Differs: a request that is pipelined behind another one of the same transactional id succeeds; Apache Kafka may answer
-CONCURRENT_TRANSACTIONS.
+Differs: the first request waits until the controller has given the broker a block of producer ids; Apache Kafka answers
+COORDINATOR_LOAD_IN_PROGRESS (--strict producer-id-blocks). A request that is pipelined behind another one of the same
+transactional id succeeds; Apache Kafka may answer CONCURRENT_TRANSACTIONS.
 Not done: two-phase commit (v6, KIP-939).
 """
 

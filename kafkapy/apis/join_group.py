@@ -23,8 +23,10 @@ Differs: if a member sends JoinGroup again on another connection, the first one 
          A consumer group (KIP-848) in a data directory of Apache Kafka becomes a classic one at the first JoinGroup,
          even if it had members.
          If __consumer_offsets has fewer replicas in sync than min.insync.replicas, a JoinGroup that makes a new group
-         is refused with COORDINATOR_NOT_AVAILABLE. Apache Kafka lets members join, and refuses their SyncGroup.
-         With group.initial.rebalance.delay.ms=0, the default here, the first member is answered at once.
+         is refused with COORDINATOR_NOT_AVAILABLE. Apache Kafka lets members join, and refuses their SyncGroup
+         (--strict group-min-isr).
+         With group.initial.rebalance.delay.ms=0, the default here, the first member is answered at once (--strict
+         initial-rebalance-delay).
          If a client closes or half-closes its connection while its JoinGroup waits, neither the JoinGroup nor the
          requests behind it are answered, and those requests are not carried out. Apache Kafka waits, then answers them
          all.
@@ -34,8 +36,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kafkapy.coordinators.group.classic.member import Caller
 from kafkapy.coordinators.group.classic.requests import refused_join
+from kafkapy.coordinators.group.group import Caller
 from kafkapy.pending import Pending, attempt
 
 if TYPE_CHECKING:

@@ -14,9 +14,10 @@ Errors  UNKNOWN_TOPIC_OR_PARTITION  no such topic, and it was not created
         REPLICA_NOT_AVAILABLE       v0: a replica is down; it is left out of the answer
         INVALID_REQUEST             v10-v11: the request has a topic id
         UNKNOWN_SERVER_ERROR        v12+: a topic with neither name nor id
-Differs: a topic that the request creates is in its answer already. Apache Kafka answers UNKNOWN_TOPIC_OR_PARTITION, and
-the client asks again. Therefore an idempotent producer of librdkafka begins 0.4 s later here, as it does with a topic
-that existed before: it asks for its producer id when a second Metadata answer arrives, else only every 500 ms.
+Differs: a topic that the request creates is in its answer already (--strict auto-created-topics). Apache Kafka answers
+UNKNOWN_TOPIC_OR_PARTITION, and the client asks again. Therefore an idempotent producer of librdkafka begins 0.4 s later
+here, as it does with a topic that existed before: it asks for its producer id when a second Metadata answer arrives,
+else only every 500 ms.
 """
 
 from __future__ import annotations
@@ -159,16 +160,16 @@ async def _answer_many(request: MetadataRequest, context: RequestContext) -> Ans
         wanted[topic.name, topic.topic_id] = topic
         if turn.is_over:
             await turn.share()
+    image = known = context.broker.metadata.image
     if not asks_by_id and _may_make_topics(request, context):
-        known = context.broker.metadata.image.topics
         missing = []
         for name, _ in wanted:
-            if name is not None and name not in known and is_valid_topic_name(name):
+            if name is not None and name not in known.topics and is_valid_topic_name(name):
                 missing.append(name)
             await turn.share()
         if missing:
             await _make(context, missing)
-    image = context.broker.metadata.image
+            image = known if _hides_new_topics(context) else context.broker.metadata.image
     pieces: list[EncodedStructs] = []
     of_piece = iter(wanted.values())
     while named := list(islice(of_piece, NAMED_AT_ONCE_MAX)):
@@ -187,9 +188,16 @@ async def _answer_many(request: MetadataRequest, context: RequestContext) -> Ans
 
 
 async def _make_and_answer(request: MetadataRequest, context: RequestContext, missing: list[str]) -> Answer:
+    known = context.broker.metadata.image
     await _make(context, missing)
-    answer = _answer(request, context)
+    answer = _answer(request, context, known if _hides_new_topics(context) else None)
     return answer if isinstance(answer, Answer) else await answer
+
+
+def _hides_new_topics(context: RequestContext) -> bool:
+    """Whether the request that creates a topic does not have it in its answer yet."""
+    strictness = context.node.strictness
+    return strictness is not None and strictness.auto_created_topics
 
 
 def _log_created(names: list[str], context: RequestContext) -> None:
@@ -208,9 +216,14 @@ def _asks_by_id(request: MetadataRequest) -> bool:
     return any(topic.topic_id != ZERO_UUID for topic in request.topics or ())
 
 
-def _answer(request: MetadataRequest, context: RequestContext) -> Answer | Coroutine[object, object, Answer]:
-    """Answer from the newest image; a coroutine if so many topics have to be encoded that other tasks get turns."""
-    image = context.broker.metadata.image
+def _answer(
+    request: MetadataRequest, context: RequestContext, image: MetadataImage | None = None
+) -> Answer | Coroutine[object, object, Answer]:
+    """Answer from an image, the newest one if none is given; a coroutine if so many topics have to be encoded that
+    other tasks get turns.
+    """
+    if image is None:
+        image = context.broker.metadata.image
     topics = _Topics(request, image, context)
     if topics.missing_partition_count > PARTITIONS_PER_TURN_MAX:
         return _answer_in_turns(request, image, context, topics)

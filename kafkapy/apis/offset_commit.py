@@ -24,7 +24,7 @@ Differs: a commit of more than 500 partitions is stored in several batches, so i
          If __consumer_offsets has fewer replicas in sync than min.insync.replicas, a commit is refused with
          COORDINATOR_NOT_AVAILABLE at once, and the offsets stay as they are. Apache Kafka answers the same after
          offsets.commit.timeout.ms, and the new offsets hold later, when there are enough replicas. Until then it
-         answers heartbeats like that, too.
+         answers heartbeats like that, too (--strict group-min-isr).
 """
 
 from __future__ import annotations

@@ -11,7 +11,15 @@ from kafkapy.cli.control_at_start import add_control_argument, control_from_star
 from kafkapy.cli.fault_file import add_faults_argument, faults_from_start, say_what_never_fired
 from kafkapy.cli.ready import control_line
 from kafkapy.cli.seed_file import add_seed_argument, seed_from_start
-from kafkapy.cli.start import add_release_arguments, caps, port_number, raise_open_files_limit, with_one_line_for_errors
+from kafkapy.cli.start import (
+    add_release_arguments,
+    add_strict_argument,
+    caps,
+    port_number,
+    raise_open_files_limit,
+    strict_in,
+    with_one_line_for_errors,
+)
 from kafkapy.client.streams import discard_output
 
 if TYPE_CHECKING:
@@ -62,6 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a setting of all nodes, by Kafka's name; may be given more than once",
     )
     add_release_arguments(start)
+    add_strict_argument(start)
     add_faults_argument(start)
     add_control_argument(start)
     add_seed_argument(start)
@@ -151,6 +160,7 @@ def _serve(arguments: argparse.Namespace, directory: Path, signals: StopSignals,
         topics=given.topics,
         as_kafka=given.as_kafka if arguments.as_kafka is None else arguments.as_kafka,
         cap_apis=caps(arguments.cap_api),
+        strict=strict_in(arguments, given),
         faults=faults,
         new_clock=None if control is None else control.clocks.new,
     )

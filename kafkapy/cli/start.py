@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from kafkapy.faults import FaultEngine
     from kafkapy.node import Node
     from kafkapy.settings import Settings
+    from kafkapy.settings.given import GivenSettings
 
 DEFAULT_DATA_DIRECTORY = "kafkapy-data"
 PORT_MAX = 65_535
@@ -86,6 +87,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "new one for a node that is alone)",
     )
     add_release_arguments(parser)
+    add_strict_argument(parser)
     add_faults_argument(parser)
     add_control_argument(parser)
     add_seed_argument(parser)
@@ -132,6 +134,32 @@ def add_release_arguments(parser: argparse.ArgumentParser | argparse._ArgumentGr
         help="announce and accept no higher version of an API (Fetch=11), or not the API at all (Fetch=none); may be "
         "given more than once (default: as --as-kafka says)",
     )
+
+
+def add_strict_argument(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+    parser.add_argument(
+        "--strict",
+        action="append",
+        nargs="?",
+        const="all",
+        metavar="NAME[,NAME...]",
+        help="be no kinder to clients than Apache Kafka is: in everything, or only in what is named, such as "
+        "auto-created-topics; docs/strict.md lists the names; a file goes before it (default: $KAFKAPY_STRICT, else "
+        "kind)",
+    )
+
+
+def strict_in(arguments: argparse.Namespace, given: GivenSettings) -> list[str]:
+    """The kindnesses that are turned off. Raises SettingsError: a file of settings stands where a name may stand."""
+    from kafkapy.settings import SettingsError
+    from kafkapy.settings.environment import strict_names
+
+    if arguments.strict is None:
+        return given.strict
+    for text in arguments.strict:
+        if text.endswith(".properties"):
+            raise SettingsError(f"there is no kindness {text!r} to turn off: a file goes before --strict")
+    return strict_names(",".join(arguments.strict))
 
 
 def caps(texts: Iterable[str]) -> dict[str, int | None]:
@@ -238,6 +266,7 @@ def _settings(arguments: argparse.Namespace) -> Settings:
     if arguments.as_kafka is not None:
         given.as_kafka = arguments.as_kafka
     given.cap_apis = caps(arguments.cap_api)
+    given.strict = strict_in(arguments, given)
     if arguments.port is not None or arguments.host is not None:
         listen_at(given, host=arguments.host, port=arguments.port)
     return Settings.parse(given)
@@ -282,6 +311,7 @@ def _serve(
         topics=given.topics,
         as_kafka=given.as_kafka,
         cap_apis=given.cap_apis,
+        strict=given.strict,
         faults=faults,
         clock=None if control is None else control.clocks.new(),
     )

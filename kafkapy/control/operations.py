@@ -98,10 +98,10 @@ OF_THIS_MACHINE: dict[str, Operation] = {
 }
 """Those that name files: for the test kit alone."""
 
-_ALL = {**OPERATIONS, **OF_THIS_MACHINE}
-NAMES: dict[Operation, str] = {operation: name for name, operation in _ALL.items()}
+ALL_OPERATIONS = {**OPERATIONS, **OF_THIS_MACHINE}
+NAMES: dict[Operation, str] = {operation: name for name, operation in ALL_OPERATIONS.items()}
 
 
 async def perform(nodes: ControlledNodes, name: str, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
     """The result of an operation. Raises what it raises."""
-    return await _ALL[name](nodes, *arguments, **named)
+    return await ALL_OPERATIONS[name](nodes, *arguments, **named)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -107,10 +107,8 @@ async def read_records(
     """All records of a topic or of one of its partitions, by partition and offset: what a consumer gets that begins at
     the earliest offset, with `control` the markers of transactions, too.
 
-    Raises LookupError: there is no such topic; ValueError: there is no such isolation; KafkaError.
+    Raises LookupError: there is no such topic; KafkaError.
     """
-    if isolation not in get_args(Isolation):
-        raise ValueError(f"there is no isolation {isolation!r}: there are {' and '.join(get_args(Isolation))}")
     indexes = range(len(nodes.topic(topic).partitions)) if partition is None else (partition,)
     found: list[Record] = []
     turn = Turn()

@@ -38,13 +38,16 @@ class TopicCoordinatorLog:
         create_topic: Callable[[str], Awaitable[None]],
         *,
         node_id: int,
+        below_min_isr: bool = False,
     ) -> None:
+        """With `below_min_isr` batches are appended although too few replicas are in sync: their commits wait."""
         self._topic = topic
         self._partitions = partitions
         self._metadata = metadata
         self._clock = clock
         self._create_topic = create_topic
         self._node_id = node_id
+        self._below_min_isr = below_min_isr
 
     @property
     def partition_count(self) -> int:
@@ -68,7 +71,7 @@ class TopicCoordinatorLog:
     def append(self, partition: int, batch: BuiltBatch) -> Position:
         """Raises KafkaError."""
         leader = self._leader(partition)
-        appended = leader.append_internal(batch, now_ms=self._clock.now_ms())
+        appended = leader.append_internal(batch, now_ms=self._clock.now_ms(), below_min_isr=self._below_min_isr)
         return Position(appended.last_offset + 1, leader.committed)
 
     def position(self, partition: int) -> Position:

@@ -22,15 +22,23 @@ NEXT_BLOCK_AT: Final = 0.9
 class ProducerIds:
     """Hands out ids of the current block; `run` asks for the next one before that is used up."""
 
-    def __init__(self, allocate_block: Callable[[], Awaitable[ProducerIdBlock]]) -> None:
-        """`allocate_block` may raise KafkaError."""
+    def __init__(self, allocate_block: Callable[[], Awaitable[ProducerIdBlock]], *, refuses: bool = False) -> None:
+        """`allocate_block` may raise KafkaError. With `refuses` those who would have to wait for a block are refused
+        when it is there, as if the controller had given none.
+        """
         self._allocate_block = allocate_block
+        self._refuses = refuses
         self._ids = range(0)
         self._following: range | None = None
         self._ask_below = 0
         """So many ids left in the block, and the next one is asked for."""
         self._waiting: deque[Pending[int]] = deque()
         self._wanted = trio.Event()
+
+    def begin_anew(self) -> None:
+        """Leave the rest of the blocks: the next id needs a new one, as after a restart."""
+        self._ids = range(0)
+        self._following = None
 
     def next(self) -> Pending[int]:
         """A new producer id. Refused with COORDINATOR_LOAD_IN_PROGRESS if the controller gives none now."""
@@ -66,19 +74,24 @@ class ProducerIds:
             try:
                 first, count = await self._allocate_block()
             except KafkaError:
-                # Apache Kafka answers this while its controller gives no block; every client retries.
-                waiting, self._waiting = self._waiting, deque()
-                for pending in waiting:
-                    pending.refuse(KafkaError(ErrorCode.COORDINATOR_LOAD_IN_PROGRESS))
+                self._refuse_waiting()
                 continue
             block = range(first, first + count)
             if self._ids:
                 self._following = block
             else:
                 self._use(block)
+            if self._refuses:
+                self._refuse_waiting()
             while self._waiting:
                 producer_id = self._take()
                 if producer_id is None:
                     self._wanted.set()
                     break
                 self._waiting.popleft().answer(producer_id)
+
+    def _refuse_waiting(self) -> None:
+        """As Apache Kafka does while its controller gives no block; every client retries."""
+        waiting, self._waiting = self._waiting, deque()
+        for pending in waiting:
+            pending.refuse(KafkaError(ErrorCode.COORDINATOR_LOAD_IN_PROGRESS))

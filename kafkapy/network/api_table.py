@@ -18,11 +18,13 @@ from kafkapy_wire.api_keys import (
 from kafkapy_wire.codec import decoder, decoder_in_steps, encoder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping
+    from collections.abc import Awaitable, Callable, Generator, Mapping
 
     from kafkapy.context import NodeContext, RequestContext
     from kafkapy.releases import ApiLimits
     from kafkapy_wire.message import Message
+
+_ALTERING = (ApiKey.ALTER_CONFIGS, ApiKey.INCREMENTAL_ALTER_CONFIGS)
 
 
 class ApiVersion:
@@ -80,6 +82,8 @@ class ApiTable:
             api = self._apis[key] = Api(ApiKey(key), module_name)
             if api.key in self._forwardable:
                 api.handle = partial(_handle_or_forward, api.key, api.handle)
+            if api.key in _ALTERING and self._forwardable:
+                api.handle = partial(_alter, api, api.handle)
         limits = self._limits
         if number in api.versions and (limits is None or limits.accepts(key, number)):
             version = self.versions[key_and_version] = ApiVersion(api, number)
@@ -93,6 +97,19 @@ class ApiTable:
             return ApiVersion(api, 0)
         served = api.versions if limits is None else limits.accepted(key, api.versions)
         raise NotServed(key, signed, served)
+
+
+def _alter(
+    api: Api, handle: Callable[[Any, Any], Any], request: Any, context: RequestContext
+) -> Awaitable[Message] | Message:
+    """What the handler returns, which with --strict gets no settings of other brokers."""
+    strictness = context.node.strictness
+    if strictness is None or not strictness.settings_of_other_brokers:
+        altered: Awaitable[Message] | Message = handle(request, context)
+        return altered
+    from kafkapy.apis.own_settings import alter_own_settings
+
+    return alter_own_settings(request, context.node.node_id, lambda taken: handle(taken, context), api.error_response)
 
 
 def _handle_or_forward(

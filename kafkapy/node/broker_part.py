@@ -98,6 +98,7 @@ class BrokerPart:
             clock,
             disk,
             self._flusher if durable else None,
+            keeps_fenced_fetches=quorum.parts.strictness is not None and quorum.parts.strictness.fenced_fetches,
         )
         self._checkpoints = Checkpoints(quorum.store, self._partitions)
         self._replication = Replication(
@@ -287,13 +288,24 @@ class BrokerPart:
             return await active_controller.allocate_producer_ids(node_id, self._epoch)
 
         active_controller = ActiveController(controller, quorum.channel)
-        producer_ids = ProducerIds(allocate_producer_ids)
+        strictness = quorum.parts.strictness
+        refuses = strictness is not None and strictness.producer_id_blocks
+        producer_ids = ProducerIds(allocate_producer_ids, refuses=refuses)
         groups = GroupCoordinator(
             settings,
             self._clock,
-            TopicCoordinatorLog(OFFSETS_TOPIC, partitions, metadata, self._clock, create_topic, node_id=node_id),
+            TopicCoordinatorLog(
+                OFFSETS_TOPIC,
+                partitions,
+                metadata,
+                self._clock,
+                create_topic,
+                node_id=node_id,
+                below_min_isr=strictness is not None and strictness.group_min_isr,
+            ),
             metadata,
             self._random,
+            joins_uncommitted=strictness is not None and strictness.group_min_isr,
         )
         parts.callback(groups.close)
         markers = MarkerWriter(partitions, groups, self._clock)
@@ -313,6 +325,7 @@ class BrokerPart:
             metadata,
             producer_ids.next,
             all_markers,
+            ending_ms=0 if strictness is None else strictness.ending_ms,
         )
         parts.callback(transactions.close)
         share_coordinator = ShareCoordinator(
@@ -346,6 +359,7 @@ class BrokerPart:
             controller=controller,
             quorum=quorum.metadata_log,
             api_limits=quorum.parts.api_limits,
+            strictness=quorum.parts.strictness,
             to_controller=quorum.channel,
             partitions=partitions,
             checkpoints=self._checkpoints,

@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from kafkapy.settings import Settings
     from kafkapy.settings.given import GivenTopic
     from kafkapy.settings.listeners import Listener
+    from kafkapy.strictness import Strictness
 
 logger = logging.getLogger("kafkapy.node")
 
@@ -95,6 +96,7 @@ class Node:
         sockets: Mapping[str, socket.socket] | None = None,
         as_kafka: str | None = None,
         cap_apis: Mapping[str, int | None] | None = None,
+        strict: Iterable[str] = (),
         faults: FaultEngine | None = None,
         must_be_alone: bool = False,
     ) -> None:
@@ -113,9 +115,11 @@ class Node:
         `must_be_alone`: refuse a directory whose quorum has other voters, which would be waited for.
 
         To clients the node is a broker of the release `as_kafka` (`2.8`); `cap_apis` has the highest versions of single
-        APIs (`{"Fetch": 11}`; None: not served). Raises SettingsError: there is no such release, API or version.
+        APIs (`{"Fetch": 11}`; None: not served). `strict` names kindnesses to turn off (`kafkapy.strictness`). Raises
+        SettingsError: there is no such release, API, version or kindness.
         """
-        self.settings = CurrentSettings(settings)
+        self._strictness = _strictness(strict)
+        self.settings = CurrentSettings(_strict_settings(settings, self._strictness))
         self._cluster_id = cluster_id
         self._topics = tuple(topics)
         self._sockets = sockets or {}
@@ -342,6 +346,7 @@ class Node:
                 listens=listens,
                 limits=self.api_limits,
                 suspension=self._suspension,
+                strictness=self._strictness,
             )
         except (StoreError, BrokenMetadata) as error:
             raise StartupError(str(error)) from error
@@ -461,6 +466,25 @@ def _api_limits(as_kafka: str | None, cap_apis: Mapping[str, int | None]) -> Api
     from kafkapy.releases import limits_of
 
     return limits_of(as_kafka, cap_apis)
+
+
+def _strictness(names: Iterable[str]) -> Strictness | None:
+    """Raises SettingsError."""
+    names = list(names)
+    if not names:
+        return None
+    from kafkapy.strictness import strictness_of
+
+    return strictness_of(names)
+
+
+def _strict_settings(settings: Settings, strictness: Strictness | None) -> Settings:
+    if strictness is None:
+        return settings
+    from kafkapy.strictness import as_in_kafka
+
+    names = as_in_kafka(strictness)
+    return settings.with_settings_of_kafka(names) if names else settings
 
 
 def _dispatcher(limits: ApiLimits | None) -> Dispatcher:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from kafkapy.partitions.topic_settings import TopicSettingsSource
     from kafkapy.releases import ApiLimits, Release
     from kafkapy.settings.current import CurrentSettings
+    from kafkapy.strictness import Strictness
     from kafkapy.suspension import Suspension
     from kafkapy_wire.message import Message
 
@@ -64,6 +65,7 @@ class QuorumPart:
         listens: bool,
         limits: ApiLimits | None = None,
         suspension: Suspension | None = None,
+        strictness: Strictness | None = None,
     ) -> None:
         """`listens`: whether other controllers can connect to this node. `limits`: a release to be imitated.
         `suspension`: of the node.
@@ -76,6 +78,7 @@ class QuorumPart:
         self._liveness_clock = liveness_clock
         self._random = random
         self._limits = limits
+        self._strictness = strictness
         self._incarnation_id = random_uuid(random)
         now = settings.now
         check_start(now, data_directory, cluster_id)
@@ -164,6 +167,7 @@ class QuorumPart:
             controller=self.controller,
             quorum=self.metadata_log,
             api_limits=self._limits,
+            strictness=self._strictness,
         )
 
     @property

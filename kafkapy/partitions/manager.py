@@ -54,6 +54,8 @@ class PartitionManager:
         clock: Clock,
         disk: DiskWatch,
         flusher: Flusher | None = None,
+        *,
+        keeps_fenced_fetches: bool = False,
     ) -> None:
         self._store = store
         self._node_id = node_id
@@ -63,6 +65,7 @@ class PartitionManager:
         self._flusher = flusher
         self._image = EMPTY_IMAGE
         self._shared = SharedParts(node_id, disk, lag_time_max_ms=settings.replica_lag_time_max_ms)
+        self._shared.keeps_fenced_fetches = keeps_fenced_fetches
         self._roles = RoleChanges(clock, self._apply_role)
         self._on_role: Callable[[Partition], None] = _ignore_role
         self._by_name: dict[tuple[str, int], Partition] = {}

@@ -136,7 +136,9 @@ class Partition(Replica):
             followers = self._followers or Followers(shared.node_id, shared.brokers, shared.lag_time_max_ms)
             followers.lead(state)
         self._followers = followers
+        is_news = True
         if state.leader_epoch > self.leader_epoch:
+            is_news = not self._shared.keeps_fenced_fetches
             self.leader_epoch = state.leader_epoch
             self.epoch_start_offset = end_offset = self.log.log_end_offset
             self.log.leader_epochs.assign(state.leader_epoch, end_offset)
@@ -145,7 +147,8 @@ class Partition(Replica):
         if not self._flush_asked:
             self.stored.advance(self.log.log_end_offset)
         self._advance(now_ms)
-        self._tell_watchers()
+        if is_news:
+            self._tell_watchers()
         self._tell_append_watchers()
 
     def _follow(self, state: PartitionImage) -> None:
@@ -211,14 +214,16 @@ class Partition(Replica):
         self._appended(result.last_offset + 1, now_ms)
         return result
 
-    def append_internal(self, batch: BuiltBatch, *, now_ms: int, transaction_version: int = 0) -> AppendResult:
+    def append_internal(
+        self, batch: BuiltBatch, *, now_ms: int, transaction_version: int = 0, below_min_isr: bool = False
+    ) -> AppendResult:
         """Append a batch that a coordinator of this cluster built. Raises KafkaError; then nothing was stored.
 
-        `transaction_version` is a marker's.
+        `transaction_version` is a marker's. With `below_min_isr` it is appended although too few replicas are in sync.
         """
         if self.role is not Role.LEADER:
             raise KafkaError(ErrorCode.NOT_LEADER_OR_FOLLOWER)
-        if self.is_under_min_isr:
+        if self.is_under_min_isr and not below_min_isr:
             raise KafkaError(ErrorCode.NOT_ENOUGH_REPLICAS)
         try:
             result = self.log.append_built(

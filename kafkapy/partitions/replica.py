@@ -41,7 +41,16 @@ class SharedParts:
     `on_truncated` is called with each replica whose log was truncated.
     """
 
-    __slots__ = ("brokers", "disk", "isr_changes", "kept_out", "lag_time_max_ms", "node_id", "on_truncated")
+    __slots__ = (
+        "brokers",
+        "disk",
+        "isr_changes",
+        "keeps_fenced_fetches",
+        "kept_out",
+        "lag_time_max_ms",
+        "node_id",
+        "on_truncated",
+    )
 
     def __init__(
         self, node_id: int, disk: DiskWatch, *, lag_time_max_ms: int, isr_changes: IsrChanges | None = None
@@ -50,6 +59,8 @@ class SharedParts:
         self.disk = disk
         self.lag_time_max_ms = lag_time_max_ms
         self.isr_changes = isr_changes
+        self.keeps_fenced_fetches = False
+        """Whether a fetch that waits waits on when this broker leads in a newer epoch, although its answer is known."""
         self.on_truncated: Callable[[Replica], None] = _ignore_truncation
         self.brokers = LiveBrokers()
         self.kept_out: Collection[tuple[str, int, int]] = ()

@@ -57,7 +57,7 @@ Test = Callable[["Exchange"], bool]
 
 def api_keys(api: str | int | Iterable[str | int]) -> frozenset[int]:
     """The keys of APIs by their names or numbers. Raises InvalidFilter."""
-    each = (api,) if isinstance(api, str | int) else tuple(api)
+    each = api if isinstance(api, Iterable) and not isinstance(api, str) else (api,)
     return frozenset(_api_key(one) for one in each)
 
 

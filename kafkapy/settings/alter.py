@@ -178,7 +178,8 @@ def check_broker(settings: Settings, values: Mapping[str, str], *, per_broker: b
     Raises KafkaError INVALID_REQUEST: not INVALID_CONFIG, since that is what Kafka has answered from the beginning.
     """
     table = broker_definitions()
-    static_only = [name for name in values if name in table and not table[name].dynamic and name not in DYNAMIC_BESIDES]
+    dynamic_besides = DYNAMIC_BESIDES - settings.as_in_kafka
+    static_only = [name for name in values if name in table and not table[name].dynamic and name not in dynamic_besides]
     _refuse("Cannot update these configs dynamically", static_only)
     _refuse(
         "These security configs can be dynamically updated only per-listener using the listener prefix",

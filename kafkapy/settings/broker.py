@@ -10,15 +10,15 @@ for DescribeConfigs; what AlterConfigs changes is laid over it by `with_dynamic`
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from kafkapy.settings import listeners as rules
 from kafkapy.settings.area import Area
-from kafkapy.settings.different_defaults import different_defaults, of_several_nodes
+from kafkapy.settings.different_defaults import different_defaults, kafkas, of_several_nodes
 from kafkapy.settings.endpoints import endpoints_of
 from kafkapy.settings.errors import SettingsError, invalid_value
-from kafkapy.settings.given import GivenSettings
+from kafkapy.settings.given import GivenSettings, with_settings_of_kafka
 from kafkapy.settings.group import GroupSettings, group_defaults
 from kafkapy.settings.listeners import Listener, listeners_text
 from kafkapy.settings.node import NodeSettings, check_auto_join
@@ -314,6 +314,8 @@ class Settings:
         for layer in (dynamic_default, dynamic_broker):
             texts = _overlaid(texts, layer)
         values = self._values = _typed_values(texts)
+        if self.as_in_kafka:
+            values = {**_typed_values(kafkas(self.as_in_kafka)), **values}
         self.node = NodeSettings().with_settings(values)
         self.network = NetworkSettings().with_settings(values)
         overrides = values.get("max.connections.per.ip.overrides")
@@ -367,10 +369,19 @@ class Settings:
                 raise
             raise SettingsError(f"{error} (given by {origin})", error.name) from error
 
+    def with_settings_of_kafka(self, names: Iterable[str]) -> Settings:
+        """A copy in which these settings are as in Apache Kafka: their defaults, and whether they can be changed."""
+        return Settings(with_settings_of_kafka(self.given, names))
+
+    @property
+    def as_in_kafka(self) -> frozenset[str]:
+        """Settings that are as in Apache Kafka where kafkapy is kinder: see `kafkapy.strictness`."""
+        return self.given.as_in_kafka if isinstance(self.given, GivenSettings) else frozenset()
+
     @property
     def static(self) -> Mapping[str, str]:
         """The values that count as given in the properties file: what the user gave, and kafkapy's own defaults."""
-        static = {**different_defaults(has_others=self.has_others), **self.given}
+        static = {**different_defaults(has_others=self.has_others, but=self.as_in_kafka), **self.given}
         static["node.id"] = static["broker.id"] = str(self.node.node_id)
         if any(listener.port == 0 for listener in self._asked_listeners):
             static["listeners"] = listeners_text(self.listeners)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
+FEWER_TURNS = "fewer turns for a megabyte: less CPU, twice the rate (--strict socket-buffers)"
 WORKS_ON_ONE_NODE = "works on one node; Kafka's default holds if the settings name other nodes"
 
 # Name -> (our default, Kafka's, why). They count as given in the node's properties file: DescribeConfigs calls them
@@ -13,7 +14,7 @@ DIFFERENT_DEFAULTS: Mapping[str, tuple[str, str | None, str]] = {
     "group.initial.rebalance.delay.ms": (
         "0",
         "3000",
-        "the first group is there at once; nobody waits for more members",
+        "the first group is there at once; nobody waits for more members (--strict initial-rebalance-delay)",
     ),
     "listeners": (
         "PLAINTEXT://localhost:9092",
@@ -23,8 +24,8 @@ DIFFERENT_DEFAULTS: Mapping[str, tuple[str, str | None, str]] = {
     "node.id": ("1", None, "Kafka has no default; a node alone needs none"),
     "offsets.topic.replication.factor": ("1", "3", WORKS_ON_ONE_NODE),
     "process.roles": ("broker,controller", None, "Kafka has no default; a node alone is both"),
-    "socket.receive.buffer.bytes": ("409600", "102400", "fewer turns for a megabyte: less CPU, twice the rate"),
-    "socket.send.buffer.bytes": ("409600", "102400", "fewer turns for a megabyte: less CPU, twice the rate"),
+    "socket.receive.buffer.bytes": ("409600", "102400", FEWER_TURNS),
+    "socket.send.buffer.bytes": ("409600", "102400", FEWER_TURNS),
     "share.coordinator.state.topic.min.isr": ("1", "2", WORKS_ON_ONE_NODE),
     "share.coordinator.state.topic.replication.factor": ("1", "3", WORKS_ON_ONE_NODE),
     "transaction.state.log.min.isr": ("1", "2", WORKS_ON_ONE_NODE),
@@ -32,12 +33,12 @@ DIFFERENT_DEFAULTS: Mapping[str, tuple[str, str | None, str]] = {
 }
 
 
-def different_defaults(*, has_others: bool) -> Mapping[str, str]:
-    """Those that hold; `has_others`: the settings name other nodes."""
+def different_defaults(*, has_others: bool, but: Collection[str] = ()) -> Mapping[str, str]:
+    """Those that hold, without those in `but`; `has_others`: the settings name other nodes."""
     return {
         name: ours
         for name, (ours, _, why) in DIFFERENT_DEFAULTS.items()
-        if not (has_others and why == WORKS_ON_ONE_NODE)
+        if name not in but and not (has_others and why == WORKS_ON_ONE_NODE)
     }
 
 
@@ -46,3 +47,8 @@ def of_several_nodes() -> Mapping[str, str]:
     return {
         name: kafkas for name, (_, kafkas, why) in DIFFERENT_DEFAULTS.items() if kafkas and why == WORKS_ON_ONE_NODE
     }
+
+
+def kafkas(names: Collection[str]) -> Mapping[str, str]:
+    """Kafka's defaults of these settings."""
+    return {name: default for name, (_, default, _) in DIFFERENT_DEFAULTS.items() if name in names and default}

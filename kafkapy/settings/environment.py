@@ -148,6 +148,22 @@ def as_kafka_in(environ: Mapping[str, str]) -> str | None:
     return environ.get("KAFKAPY_AS_KAFKA", "").strip() or None
 
 
+def strict_in(environ: Mapping[str, str]) -> list[str]:
+    """The kindnesses that are turned off: KAFKAPY_STRICT has their names with commas between them; true: all."""
+    text = environ.get("KAFKAPY_STRICT", "").strip()
+    if text.lower() in _YES_OR_NO:
+        return ["all"] if _YES_OR_NO[text.lower()] else []
+    return strict_names(text)
+
+
+def strict_names(text: str) -> list[str]:
+    """The names in `auto-created-topics,new-coordinators`."""
+    return [name for name in (part.strip() for part in text.split(",")) if name]
+
+
+_YES_OR_NO = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+
 def topics_in(environ: Mapping[str, str]) -> list[GivenTopic]:
     """KAFKA_CREATE_TOPICS: `name:partitions:replicas[:cleanup.policy]`, separated by commas or whatever
     KAFKA_CREATE_TOPICS_SEPARATOR says. Raises SettingsError.

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from kafkapy.settings.environment import as_kafka_in, cluster_id_in, settings_in, topics_in
+from kafkapy.settings.environment import as_kafka_in, cluster_id_in, settings_in, strict_in, topics_in
 from kafkapy.settings.errors import SettingsError, shortened
 from kafkapy.settings.given import GivenSettings
 from kafkapy.settings.listeners import with_address
@@ -56,6 +56,7 @@ def gather(
     given.cluster_id = cluster_id_in(environ)
     given.topics = topics_in(environ)
     given.as_kafka = as_kafka_in(environ)
+    given.strict = strict_in(environ)
     for name, (value, variable) in environment.items():
         given.add(name, value, variable)
     for override in overrides:

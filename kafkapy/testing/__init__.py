@@ -14,6 +14,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from kafkapy.control.arguments import InvalidArgument
     from kafkapy.control.values import (
         Connection,
         FaultState,
@@ -45,6 +46,7 @@ __all__ = [
     "FaultState",
     "Group",
     "HangingTeardown",
+    "InvalidArgument",
     "InvalidFilter",
     "InvalidRule",
     "InvalidSeed",
@@ -70,6 +72,7 @@ _MODULES = {
     **dict.fromkeys(("AsyncFault", "AsyncKafka"), "kafkapy.testing.async_kafka"),
     **dict.fromkeys(("Fault", "Kafka"), "kafkapy.testing.kafka"),
     **dict.fromkeys(("Exchange", "InvalidFilter", "NotRecorded", "Recorded"), "kafkapy.recording"),
+    "InvalidArgument": "kafkapy.control.arguments",
     "InvalidRule": "kafkapy.faults",
     "InvalidSeed": "kafkapy.seeds",
     **dict.fromkeys(("HangingTeardown", "KafkaNotStarted", "KafkaStopped", "NotYet"), "kafkapy.testing.errors"),

@@ -22,15 +22,25 @@ from kafkapy.control import (
     waits,
 )
 from kafkapy.control import transactions as transactions_
+from kafkapy.control.arguments import check_arguments
 from kafkapy.control.operations import NAMES
-from kafkapy.control.values import NewRecord
 from kafkapy.testing.awaiting import in_worker, result_of
 from kafkapy.testing.clients import config_for
-from kafkapy.testing.options import Options, export_path, seed_source
+from kafkapy.testing.given_values import (
+    directory_path,
+    export_path,
+    milliseconds,
+    new_record,
+    seed_source,
+    setting_texts,
+    topics_with_texts,
+)
+from kafkapy.testing.options import Options, strict_names
 from kafkapy.testing.running import running
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
     from types import TracebackType
 
     from kafkapy.control.nodes import ControlledNodes
@@ -39,6 +49,7 @@ if TYPE_CHECKING:
         FaultState,
         Group,
         Isolation,
+        NewRecord,
         NodeState,
         Record,
         SeedCounts,
@@ -80,6 +91,7 @@ class AsyncKafka:
         host: str = "localhost",
         port: int = 0,
         as_kafka: str | None = None,
+        strict: bool | Iterable[str] = False,
         isolation: Literal["thread", "process"] = "thread",
         record: bool = True,
         control: bool = False,
@@ -93,8 +105,9 @@ class AsyncKafka:
         `directory`: a data directory of Apache Kafka or kafkapy, that of a node which was alone and is stopped, or of
         `kafkapy cluster`. It is copied, and what is in the copy is the state that this begins with.
 
-        `as_kafka`: the release of Apache Kafka whose brokers clients are to see, such as "2.8". `record`: keep what
-        clients ask and what they are answered. `control`: serve the same by HTTP, at `control_url`.
+        `as_kafka`: the release of Apache Kafka whose brokers clients are to see, such as "2.8". `strict`: be no kinder
+        to clients than Apache Kafka is; or only in what is named, `["auto-created-topics"]`: see docs/strict.md.
+        `record`: keep what clients ask and what they are answered. `control`: serve the same by HTTP, at `control_url`.
 
         `controllers`: so many nodes more that are controllers only. `racks` go round among the brokers. Ports are
         free ones, unless `port` names that of the first broker. `isolation`: in a thread of this process, or in a
@@ -103,14 +116,15 @@ class AsyncKafka:
         self._options = Options(
             nodes=nodes,
             controllers=controllers,
-            racks=tuple(racks),
-            settings={name: setting_text(value) for name, value in (settings or {}).items()},
-            topics=topics or {},
+            racks=tuple(racks) if isinstance(racks, list) else racks,
+            settings=setting_texts(settings),
+            topics=topics_with_texts(topics or {}),
             seed=None if seed is None else seed_source(seed),
-            directory=None if directory is None else str(Path(directory).absolute()),
+            directory=directory_path(directory),
             host=host,
             port=port,
             as_kafka=as_kafka,
+            strict=strict_names(strict),
             record=record,
             control=control,
             log_level=log_level,
@@ -184,8 +198,7 @@ class AsyncKafka:
         settings: Mapping[str, object] | None = None,
     ) -> None:
         """Make a topic; it can be used on every broker when this returns. Raises KafkaError: TOPIC_ALREADY_EXISTS."""
-        texts = {setting: setting_text(value) for setting, value in (settings or {}).items()}
-        return await self._call(topics.create_topic, name, partitions, replicas, texts)
+        return await self._call(topics.create_topic, name, partitions, replicas, setting_texts(settings))
 
     async def delete_topics(self, *names: str) -> None:
         """Delete topics. Raises KafkaError: one does not exist; the others are deleted."""
@@ -196,7 +209,8 @@ class AsyncKafka:
 
         A text is stored as UTF-8. `NewRecord` has key, headers, timestamp and partition, too.
         """
-        return await self._call(records.produce, topic, [_new_record(value) for value in values])
+        new = [new_record(value, f"records[{number}]") for number, value in enumerate(values)]
+        return await self._call(records.produce, topic, new)
 
     async def records(
         self,
@@ -224,7 +238,7 @@ class AsyncKafka:
 
     async def commit_offsets(self, group_id: str, offsets: Mapping[TopicPartition, int]) -> None:
         """Commit `{("orders", 0): 5}` in the name of a group without members. Raises KafkaError."""
-        return await self._call(groups.commit_offsets, group_id, dict(offsets))
+        return await self._call(groups.commit_offsets, group_id, offsets)
 
     async def delete_group(self, group_id: str) -> None:
         """Delete a group with its offsets. Raises KafkaError: NON_EMPTY_GROUP, GROUP_ID_NOT_FOUND."""
@@ -431,7 +445,9 @@ class AsyncKafka:
         self, operation: Callable[Concatenate[ControlledNodes, P], Awaitable[T]], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         __tracebackhide__ = True
-        result: T = await result_of(self._run.submit(NAMES[operation], *args, **kwargs))
+        name = NAMES[operation]
+        check_arguments(name, args, kwargs)
+        result: T = await result_of(self._run.submit(name, *args, **kwargs))
         return result
 
     @property
@@ -527,28 +543,8 @@ class AsyncClock:
 
     async def advance(self, seconds: float) -> Time:
         """Move time forward: what falls due happens at once. Raises ValueError: time does not go back."""
-        return await self._kafka._call(time.advance_time, round(seconds * 1_000))
+        return await self._kafka._call(time.advance_time, milliseconds(seconds))
 
     async def jump(self) -> Time:
         """Move time to the next timer and fire it."""
         return await self._kafka._call(time.jump_time)
-
-
-def setting_text(value: object) -> str:
-    """A setting as it stands in a properties file."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, list | tuple):
-        return ",".join(map(str, value))
-    return str(value)
-
-
-def _new_record(value: bytes | str | NewRecord) -> NewRecord:
-    """Raises TypeError."""
-    if isinstance(value, NewRecord):
-        return value
-    if not isinstance(value, str | bytes):
-        raise TypeError(
-            f"the value of a record is text, bytes or a NewRecord, not {value!r}: json.dumps(...) makes a text of data"
-        )
-    return NewRecord(value=value.encode() if isinstance(value, str) else value)

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
+from kafkapy.control.arguments import check
 from kafkapy.nearest import did_you_mean
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
+PORT_MAX = 65_535
 WANTED_OF_A_TOPIC = ("partitions", "replicas", "settings")
 SIMILARITY = 0.8
 """An unknown setting is refused if a known one is so much like it; otherwise it is passed on, as Apache Kafka does."""
+
+_KINDS: Mapping[str, object] = {
+    "racks": tuple[str, ...],
+    "host": str,
+    "port": int,
+    "as_kafka": str | None,
+    "record": bool,
+    "control": bool,
+    "log_level": str,
+}
 
 SeedSource: TypeAlias = "str | Path | Mapping[str, Any]"
 """What a seed is given as: the path of a file or of a directory of files, or an object."""
@@ -39,6 +49,8 @@ class Options:
     port: int = 0
     as_kafka: str | None = None
     """The release of Apache Kafka to be taken for, such as 2.8."""
+    strict: tuple[str, ...] = ()
+    """The kindnesses that are turned off."""
     record: bool = True
     control: bool = False
     """Whether the control API is served, at a free port."""
@@ -49,26 +61,27 @@ class Options:
         for name, value, least in (("nodes", self.nodes, 1), ("controllers", self.controllers or 0, 0)):
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 raise ValueError(f"{name} is a whole number from {least} on, not {value!r}")
+        for name, kind in _KINDS.items():
+            check(kind, getattr(self, name), name)
+        if not 0 <= self.port <= PORT_MAX:
+            raise ValueError(f"port is a number from 0 to {PORT_MAX}, and 0 takes a free one; not {self.port}")
         check_settings(self.settings)
         check_topics(self.topics)
 
 
-def seed_source(seed: SeedSource) -> str | Mapping[str, Any]:
-    """The same for another thread or process. Raises TypeError."""
-    if isinstance(seed, str | Path):
-        return str(Path(seed).absolute())
-    if not hasattr(seed, "keys"):
-        raise TypeError(f"a seed is the path of a file or an object with topics, records and groups, not {seed!r}")
-    return seed
+def strict_names(strict: object) -> tuple[str, ...]:
+    """The kindnesses that are turned off by `strict=True` or `strict=["new-coordinators"]`. Raises ValueError."""
+    if strict is True:
+        return ("all",)
+    if not strict:
+        return ()
+    if isinstance(strict, str) or not isinstance(strict, Iterable):
+        raise ValueError(f'strict is True, or names of kindnesses ["auto-created-topics"], and not {strict!r}')
+    from kafkapy.strictness import strictness_of
 
-
-def export_path(path: str | Path) -> str:
-    """Raises ValueError: a seed could not be read from a file of this name."""
-    from kafkapy.seeds.seed import JSON_LINES
-
-    if Path(path).suffix.lower() not in JSON_LINES:
-        raise ValueError(f"an export is in JSON lines, so that its name ends in {' or '.join(JSON_LINES)}: not {path}")
-    return str(Path(path).absolute())
+    names = tuple(str(name) for name in strict)
+    strictness_of(names)
+    return names
 
 
 def check_settings(settings: Mapping[str, str]) -> None:
@@ -85,7 +98,8 @@ def check_topics(topics: object) -> None:
     if not hasattr(topics, "items"):
         raise ValueError(f'topics are written {{"orders": 3}}, with the number of partitions, and not {topics!r}')
     for name, wanted in topics.items():
-        if isinstance(wanted, int):
+        check(str, name, "topics: a name")
+        if isinstance(wanted, int) and not isinstance(wanted, bool):
             continue
         if not hasattr(wanted, "keys"):
             raise ValueError(
@@ -97,3 +111,6 @@ def check_topics(topics: object) -> None:
                 f"topic {name!r}: there is no {key!r}{did_you_mean(key, WANTED_OF_A_TOPIC)}: "
                 f"there are {', '.join(WANTED_OF_A_TOPIC)}"
             )
+        check(int | None, wanted.get("partitions"), f"topic {name!r}: partitions")
+        check(int | None, wanted.get("replicas"), f"topic {name!r}: replicas")
+        check(Mapping[str, object] | None, wanted.get("settings"), f"topic {name!r}: settings")

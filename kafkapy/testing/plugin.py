@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 MARKER = "kafka"
 ARGUMENTS = (
-    *("nodes", "controllers", "racks", "settings", "topics", "seed", "directory", "host", "port", "as_kafka"),
+    *("nodes", "controllers", "racks", "settings", "topics", "seed", "directory", "host", "port", "as_kafka", "strict"),
     *("isolation", "record", "control", "log_level", "client"),
 )
 NODES_OF_A_CLUSTER = 3
@@ -48,7 +48,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
         "kafka(nodes=1, topics={'orders': 3}, seed='orders.yaml', settings={...}, racks=(), controllers=None, "
-        "isolation='thread', client='confluent-kafka'): the Kafka that the fixtures of this test are to have",
+        "isolation='thread', strict=False, client='confluent-kafka'): the Kafka that the fixtures of this test are to "
+        "have",
     )
 
 

@@ -97,6 +97,7 @@ class Server:
             kept=False,
             new_clock=clocks.new,
             as_kafka=options.as_kafka,
+            strict=options.strict,
             faults=faults,
             must_be_alone=origin is not None and len(members) == 1,
         )

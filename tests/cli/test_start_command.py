@@ -22,9 +22,7 @@ from kafkapy.cli.stop_signals import StopSignals, stop_signals
 from kafkapy.cli.watchdog import Watchdog
 from kafkapy.node import Node
 from kafkapy.settings import Settings
-from kafkapy_wire.api_keys import ApiKey
 from kafkapy_wire.errors import ErrorCode
-from kafkapy_wire.messages.api_versions import ApiVersionsRequest, ApiVersionsResponse
 from tests.cli.ending import ending
 from tests.shell.running_node import Client, batch, connect, running_node, trio_test
 
@@ -361,59 +359,6 @@ def test_a_full_disk_refuses_what_does_not_fit_and_spoils_nothing_else(tmp_path:
     assert (tmp_path / ".kafka_cleanshutdown").exists()
     with started("--port", "0", "--data-dir", tmp_path) as broker:
         assert produce_and_read(broker.port, b"again") == [b"x" * 50_000, b"fits", b"again"]
-        assert broker.stop() == (0, "")
-
-
-@pytest.mark.parametrize(
-    ("arguments", "variables", "told"),
-    [
-        (["start", "--as-kafka", "3.10"], {}, "3.10 is no release of Apache Kafka .*: these are 2.4 to 4.4, .* 3.9$"),
-        (["cluster", "--nodes", "2", "--as-kafka", "x"], {}, "x is no release of Apache Kafka .* nearest is 4.4$"),
-        (["start"], {"KAFKAPY_AS_KAFKA": "2.3"}, "2.3 is no release of Apache Kafka .* nearest is 2.4$"),
-        (["start", "--cap-api", "Fetsh=1"], {}, "there is no API Fetsh: did you mean Fetch?"),
-        (["cluster", "--nodes", "2", "--cap-api", "Fetch"], {}, "Fetch is not API=VERSION, such as Fetch=11"),
-    ],
-)
-def test_a_release_that_there_is_not(
-    arguments: list[str], variables: dict[str, str], told: str, tmp_path: Path
-) -> None:
-    line = refused(*arguments, "--port", "0", "--data-dir", tmp_path / "data", **variables)
-    assert re.search(told, line), line
-    assert not (tmp_path / "data" / "meta.properties").exists()
-
-
-def test_the_release_of_the_environment_is_announced_unless_an_option_names_another(tmp_path: Path) -> None:
-    for options, newest_fetch in (((), 12), (("--as-kafka", "2.4"), 11)):
-        with started("start", "--ephemeral", "--port", "0", *options, KAFKAPY_AS_KAFKA="2.8") as broker:
-
-            @trio_test
-            async def ask(broker: Broker = broker, newest_fetch: int = newest_fetch) -> None:
-                stream = await trio.open_tcp_stream(broker.host, broker.port)
-                request = ApiVersionsRequest(client_software_name="a-test", client_software_version="1")
-                response = await Client(stream).ask(request, ApiVersionsResponse, 3)
-                assert {api.api_key: api.max_version for api in response.api_keys}[ApiKey.FETCH] == newest_fetch
-                await stream.aclose()
-
-            ask()
-            assert broker.stop() == (0, "")
-
-
-@pytest.mark.parametrize("release", ["2.4", "2.8", "3.3"])
-def test_the_other_commands_can_use_an_old_broker(release: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with started("start", "--ephemeral", "--port", "0", "--as-kafka", release) as broker:
-        for told, command_line in (
-            ("created topic orders", "topics create orders --partitions 2"),
-            ("sent 1 record", "produce orders one"),
-            ("one", "consume orders --group audit --from-beginning --exit-at-end"),
-            ("audit", "groups list"),
-            ("orders", "groups describe audit"),
-            ("orders", "groups reset-offsets audit --topic orders --to-earliest --execute"),
-            ("deleted group audit", "groups delete audit"),
-            ("deleted topic orders", "topics delete orders"),
-        ):
-            assert main([*command_line.split(), "-b", f"{broker.host}:{broker.port}"]) == 0, capsys.readouterr()
-            captured = capsys.readouterr()
-            assert told in captured.out + captured.err, (command_line, captured)
         assert broker.stop() == (0, "")
 
 

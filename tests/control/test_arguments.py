@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from kafkapy.control.http.arguments import InvalidArgument, read_arguments, read_json, read_texts
+from kafkapy.control.arguments import InvalidArgument
+from kafkapy.control.http.arguments import read_arguments, read_json, read_texts
 from kafkapy.control.http.as_json import as_json
 from kafkapy.control.http.openapi import description
-from kafkapy.control.http.signatures import LOOKING, REQUIRED, signature_of
 from kafkapy.control.operations import OPERATIONS
+from kafkapy.control.signatures import LOOKING, REQUIRED, signature_of
 from kafkapy.control.values import NewRecord, Record, Stored
 
 

@@ -298,7 +298,7 @@ def test_a_kafka_with_a_wrong_seed_does_not_start(tmp_path: Path) -> None:
         Kafka(seed={"topics": {"orders": {"replicas": 2}}}),
     ):
         pass
-    with pytest.raises(TypeError, match="a seed is the path of a file or an object"):
+    with pytest.raises(TypeError, match="seed: the path of a file or an object with topics, records"):
         Kafka(seed=5)  # type: ignore[arg-type]
 
 

@@ -10,8 +10,8 @@ import trio.testing
 
 from kafkapy.clock import ManualClock
 from kafkapy.coordinators.group import GroupCoordinator
-from kafkapy.coordinators.group.classic.member import Caller
 from kafkapy.coordinators.group.classic.requests import refused_join
+from kafkapy.coordinators.group.group import Caller
 from kafkapy.coordinators.group.offset_commits import TopicToCommit
 from kafkapy.coordinators.ports import Position, Term
 from kafkapy.coordinators.runtime import partition_for
@@ -151,7 +151,7 @@ class Asked(Generic[T]):
 
 
 class GroupLab:
-    def __init__(self, **settings: int) -> None:
+    def __init__(self, **settings: object) -> None:
         self.nursery: trio.Nursery | None = None
         self.clock = ManualClock(frozen=True)
         self.log = MemoryLog()
@@ -159,7 +159,7 @@ class GroupLab:
         self.add_topic("t", 2)
         self.use_settings(**settings)
 
-    def use_settings(self, **settings: int) -> None:
+    def use_settings(self, **settings: object) -> None:
         """Begin anew with these settings, and what is in the log once `restart` is called."""
         given = Settings({})
         given.groups = GroupCoordinatorSettings().replace(settings)

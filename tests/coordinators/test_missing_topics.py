@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 import trio
 
-from kafkapy.coordinators.group.classic.member import Caller
+from kafkapy.coordinators.group.group import Caller
 from kafkapy.coordinators.transaction.transaction import ProducerIdAndEpoch
 from kafkapy.pending import Pending, attempt
 from kafkapy_controller.delta import MetadataDelta

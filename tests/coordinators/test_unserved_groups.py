@@ -54,7 +54,8 @@ def committed(offset: int) -> CoordinatorRecord:
 
 
 async def loaded(lab: GroupLab, *records: CoordinatorRecord) -> None:
-    """A coordinator that finds these records of Apache Kafka's."""
+    """A coordinator that serves classic groups only, and finds these records of Apache Kafka's."""
+    lab.use_settings(group_coordinator_rebalance_protocols=("classic",))
     await lab.log.create_topic()
     batch = build_batch_and_header([NewRecord(1, record.key, record.value) for record in records])
     lab.log.append(partition_for(GROUP, PARTITION_COUNT), batch)

@@ -29,6 +29,29 @@ BROKER_EFFECTS = {
         group.initial.rebalance.delay.ms
     """,
     "coordinators/test_commit_rule.py::test_offsets_commit_timeout_ms_is_how_long_that_is": "offsets.commit.timeout.ms",
+    "coordinators/test_consumer_groups.py::test_a_group_is_not_assigned_more_often_than_its_assignment_interval": """
+        group.consumer.assignment.interval.ms group.consumer.max.assignment.interval.ms
+        group.consumer.min.assignment.interval.ms
+    """,
+    "coordinators/test_consumer_groups.py::test_a_member_that_does_not_beat_is_fenced": """
+        group.consumer.max.session.timeout.ms group.consumer.min.session.timeout.ms group.consumer.session.timeout.ms
+    """,
+    "coordinators/test_consumer_groups.py::test_no_more_members_than_group_consumer_max_size": """
+        group.consumer.max.size
+    """,
+    "coordinators/test_consumer_groups.py::test_the_first_of_group_consumer_assignors_is_the_default": """
+        group.consumer.assignors
+    """,
+    "coordinators/test_consumer_groups.py::test_the_interval_of_heartbeats_is_the_groups_or_the_brokers": """
+        group.consumer.heartbeat.interval.ms group.consumer.max.heartbeat.interval.ms
+        group.consumer.min.heartbeat.interval.ms
+    """,
+    "coordinators/test_consumer_patterns.py::test_patterns_are_matched_again_after_the_refresh_interval": """
+        group.consumer.regex.refresh.interval.ms
+    """,
+    "coordinators/test_group_migration.py::test_the_policy_decides_which_way_groups_may_go": """
+        group.consumer.migration.policy
+    """,
     "coordinators/test_transaction_coordinator.py::test_what_initialisation_refuses": "transaction.max.timeout.ms",
     "metadata/test_snapshot_generator.py::test_a_snapshot_is_written_after_so_long_if_something_was_committed": """
         metadata.log.max.snapshot.interval.ms
@@ -236,5 +259,15 @@ TOPIC_EFFECTS = {
     "settings/test_settings.py::test_log_settings_carry_every_value": "internal.segment.bytes",
     "shell/test_setting_effects.py::test_a_higher_level_compresses_more": """
         compression.gzip.level compression.lz4.level compression.zstd.level
+    """,
+}
+
+GROUP_EFFECTS = {
+    "coordinators/test_consumer_groups.py::test_a_group_is_not_assigned_more_often_than_its_assignment_interval": """
+        consumer.assignment.interval.ms
+    """,
+    "coordinators/test_consumer_groups.py::test_a_member_that_does_not_beat_is_fenced": "consumer.session.timeout.ms",
+    "coordinators/test_consumer_groups.py::test_the_interval_of_heartbeats_is_the_groups_or_the_brokers": """
+        consumer.heartbeat.interval.ms
     """,
 }

@@ -35,7 +35,7 @@ from kafkapy.settings.support import (
 )
 from kafkapy.settings.support_table import HARMLESS, HONOURED, LATER, REFUSED, Table
 from kafkapy_controller.image import MetadataImage
-from tests.settings.effects import BROKER_EFFECTS, TOPIC_EFFECTS
+from tests.settings.effects import BROKER_EFFECTS, GROUP_EFFECTS, TOPIC_EFFECTS
 from tests.shell.running_node import BROKER, TOPIC, connect, running_node, trio_test
 
 TESTS = Path(__file__).parent.parent
@@ -77,7 +77,7 @@ def honoured(support: Mapping[str, object]) -> set[str]:
 def test_each_honoured_setting_has_a_test_in_which_its_effect_is_seen() -> None:
     assert {name for name, _ in shown(BROKER_EFFECTS)} == honoured(broker_support())
     assert {name for name, _ in shown(TOPIC_EFFECTS)} == honoured(topic_support())
-    assert not honoured(group_support()), "give groups a table of effects, too"
+    assert {name for name, _ in shown(GROUP_EFFECTS)} == honoured(group_support())
 
 
 @cache
@@ -91,7 +91,7 @@ def module(path: str) -> tuple[str, dict[str, str]]:
 
 def test_the_tests_of_effects_are_there_and_speak_of_their_settings() -> None:
     """In Kafka's words or as an attribute; what a test is parametrized with stands beside it in its module."""
-    for name, test in [*shown(BROKER_EFFECTS), *shown(TOPIC_EFFECTS)]:
+    for name, test in [*shown(BROKER_EFFECTS), *shown(TOPIC_EFFECTS), *shown(GROUP_EFFECTS)]:
         path, function = test.split("::")
         text, tests = module(path)
         assert function in tests, test
@@ -162,7 +162,7 @@ REFUSALS = [
     ({"metadata.log.dir": "/elsewhere", "log.dirs": "/data"}, "the metadata log is in the data directory"),
     (
         {"group.coordinator.rebalance.protocols": "classic,consumer,share"},
-        "group.coordinator.rebalance.protocols with consumer, share is refused",
+        "group.coordinator.rebalance.protocols with share is refused",
     ),
     ({"security.inter.broker.protocol": "SASL_SSL"}, "only PLAINTEXT is spoken so far"),
     ({"remote.log.storage.system.enable": "true"}, "there is no tiered storage"),
@@ -237,9 +237,9 @@ def test_a_setting_with_a_meaning_that_does_nothing_is_told_in_one_line() -> Non
             "keep some room on the disk free"
         )
     ]
-    given = gather(environ={"KAFKA_GROUP_CONSUMER_MAX_SIZE": "5"})
+    given = gather(environ={"KAFKA_GROUP_STREAMS_MAX_SIZE": "5"})
     (line,) = lines_about(given, [])
-    assert line.startswith("group.consumer.max.size (given by KAFKA_GROUP_CONSUMER_MAX_SIZE) has no effect: ")
+    assert line.startswith("group.streams.max.size (given by KAFKA_GROUP_STREAMS_MAX_SIZE) has no effect: ")
 
 
 def test_sessions_that_one_late_heartbeat_ends_are_told() -> None:

@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 import pytest
 
-from kafkapy.control.http.signatures import LOOKING
 from kafkapy.control.operations import OF_THIS_MACHINE, OPERATIONS
+from kafkapy.control.signatures import LOOKING
 from kafkapy.faults.rule_fields import FIELDS
 from kafkapy.faults.values import OneOf
 

@@ -9,15 +9,20 @@ from compat_tests.differential.peer import Peer, versions_of
 from compat_tests.differential.registry import scenario
 from compat_tests.differential.scenarios.groups import beat, join, leave, sync
 from kafkapy_wire.api_keys import ApiKey
+from kafkapy_wire.codec import encode
 from kafkapy_wire.messages.consumer_group_describe import ConsumerGroupDescribeRequest
 from kafkapy_wire.messages.consumer_group_heartbeat import (
     ConsumerGroupHeartbeatRequest,
     ConsumerGroupHeartbeatRequestTopicPartitions,
 )
+from kafkapy_wire.messages.consumer_protocol_assignment import ConsumerProtocolAssignment
+from kafkapy_wire.messages.consumer_protocol_assignment import TopicPartition as AssignedPartition
+from kafkapy_wire.messages.consumer_protocol_subscription import ConsumerProtocolSubscription, TopicPartition
 from kafkapy_wire.messages.create_partitions import CreatePartitionsRequest, CreatePartitionsTopic
 from kafkapy_wire.messages.delete_groups import DeleteGroupsRequest
 from kafkapy_wire.messages.delete_topics import DeleteTopicsRequest, DeleteTopicState
 from kafkapy_wire.messages.describe_groups import DescribeGroupsRequest
+from kafkapy_wire.messages.join_group import JoinGroupRequest
 from kafkapy_wire.messages.leave_group import MemberIdentity
 from kafkapy_wire.messages.list_groups import ListGroupsRequest
 from kafkapy_wire.messages.offset_commit import (
@@ -103,6 +108,16 @@ def fetching(
     return OffsetFetchRequest(groups=[asked])
 
 
+def topic_for(peer: Peer, group: str, topic: str, partitions: int = 1) -> bytes:
+    """A new topic that the group's coordinator knows; its id. Apache Kafka's learns of it a little later."""
+    topic_id = peer.create_topic(topic, partitions)
+    knows = joining(group, "a", topic)
+    peer.until(knows, lambda answer: bool(answer.assignment.topic_partitions), f"{group} knows {topic}")
+    peer.quietly(heartbeat(group, "a", -1))
+    peer.quietly(DeleteGroupsRequest(groups_names=[group]))
+    return topic_id
+
+
 @scenario
 def consumer_heartbeats_that_are_invalid(peer: Peer) -> None:
     """Each lacks something, or several things: the first check decides."""
@@ -148,7 +163,7 @@ def consumer_heartbeats_that_are_invalid(peer: Peer) -> None:
 @scenario
 def a_consumer_group_from_the_first_member_to_the_last(peer: Peer) -> None:
     group = "consumer-life"
-    topic_id = peer.create_topic("consumer-life", 4)
+    topic_id = topic_for(peer, group, "consumer-life", 4)
     peer.ask(joining(group, "a", "consumer-life"), label="a joins")
     peer.ask(describe(group), label="one member")
     peer.ask(heartbeat(group, "a", 2), label="a goes on")
@@ -182,7 +197,7 @@ def a_consumer_group_from_the_first_member_to_the_last(peer: Peer) -> None:
 @scenario
 def epochs_of_consumer_members(peer: Peer) -> None:
     group = "consumer-epochs"
-    topic_id = peer.create_topic("consumer-epochs", 2)
+    topic_id = topic_for(peer, group, "consumer-epochs", 2)
     peer.quietly(joining(group, "a", "consumer-epochs"))
     for epoch in (1, 3, 100):
         peer.ask(heartbeat(group, "a", epoch), label=f"epoch {epoch}")
@@ -205,7 +220,7 @@ def epochs_of_consumer_members(peer: Peer) -> None:
 @scenario
 def static_consumer_members(peer: Peer) -> None:
     group = "consumer-static"
-    topic_id = peer.create_topic("consumer-static", 3)
+    topic_id = topic_for(peer, group, "consumer-static", 3)
     peer.ask(joining(group, "a", "consumer-static", instance_id="i1"), label="joins")
     peer.ask(joining(group, "b", "consumer-static", instance_id="i1"), label="the instance id is taken")
     peer.ask(heartbeat(group, "b", 2, instance_id="i1"), label="fenced")
@@ -232,7 +247,7 @@ def static_consumer_members(peer: Peer) -> None:
 @scenario
 def offsets_of_consumer_groups(peer: Peer) -> None:
     group, topic = "consumer-offsets", "consumer-offsets"
-    topic_id = peer.create_topic(topic, 3)
+    topic_id = topic_for(peer, group, topic, 3)
     for version in (8, 9, 10):
         peer.ask(committing(group, "a", 1, topic, topic_id, 0), version, "no such group")
         peer.ask(fetching(group, "a", 1, topic, topic_id, 0), version, "no such group")
@@ -281,7 +296,7 @@ def offsets_of_consumer_groups(peer: Peer) -> None:
 @scenario
 def consumer_groups_in_other_apis(peer: Peer) -> None:
     group = "consumer-others"
-    peer.create_topic("consumer-others")
+    topic_for(peer, group, "consumer-others")
     peer.quietly(joining(group, "a", "consumer-others"))
     peer.quietly(joining(f"{group}-2", "a", "consumer-others"))
     peer.quietly(heartbeat(f"{group}-2", "a", -1))
@@ -314,8 +329,8 @@ def consumer_groups_in_other_apis(peer: Peer) -> None:
 
 @scenario
 def names_of_empty_groups_change_hands(peer: Peer) -> None:
-    topic_id = peer.create_topic("consumer-names")
     group = "consumer-names"
+    topic_id = topic_for(peer, group, "consumer-names")
     peer.quietly(committing(group, "", -1, "consumer-names", topic_id, 0), 9)
     peer.ask(heartbeat(group, "a", 1), label="of a group that has only offsets")
     peer.ask(describe(group), label="only offsets")
@@ -334,18 +349,22 @@ def names_of_empty_groups_change_hands(peer: Peer) -> None:
 @scenario
 def topics_of_consumer_groups_change(peer: Peer) -> None:
     group = "consumer-topics"
-    first = peer.create_topic("consumer-topics-1", 2)
+    first = topic_for(peer, group, "consumer-topics-1", 2)
     peer.ask(joining(group, "a", "consumer-topics-1", "consumer-topics-2"), label="one topic is missing")
-    second = peer.create_topic("consumer-topics-2", 1)
-    peer.ask(heartbeat(group, "a", 2), label="it is there")
+    peer.create_topic("consumer-topics-2", 1)
+    peer.until(
+        heartbeat(group, "a", 2, owned={first: range(2)}), lambda answer: answer.member_epoch == 3, "it is there"
+    )
+    peer.ask(describe(group), label="it is there")
     partitions = [CreatePartitionsTopic(name="consumer-topics-1", count=3, assignments=None)]
     peer.quietly(CreatePartitionsRequest(topics=partitions, timeout_ms=10_000))
     peer.await_topic("consumer-topics-1", 3)
-    peer.ask(heartbeat(group, "a", 3), label="more partitions")
+    peer.until(heartbeat(group, "a", 3, owned={}), lambda answer: answer.member_epoch == 4, "more partitions")
+    peer.ask(describe(group), label="more partitions")
     topics = [DeleteTopicState(name="consumer-topics-2")]
-    peer.quietly(DeleteTopicsRequest(topics=topics, topic_names=["consumer-topics-2"], timeout_ms=10_000), 5)
-    peer.ask(heartbeat(group, "a", 4, owned={first: range(3), second: (0,)}), label="a topic is deleted")
-    peer.ask(heartbeat(group, "a", 4, owned={first: range(3)}), label="it has given it up")
+    peer.quietly(DeleteTopicsRequest(topics=topics, timeout_ms=10_000))
+    goes_on = heartbeat(group, "a", 4, owned={first: range(3)})
+    peer.until(goes_on, lambda answer: answer.member_epoch == 5, "the broker knows that the topic is deleted")
     peer.ask(describe(group), label="at the end")
 
 
@@ -353,7 +372,7 @@ def topics_of_consumer_groups_change(peer: Peer) -> None:
 def assignors_of_consumer_groups(peer: Peer) -> None:
     """With one topic: between topics, who gets the odd partition depends on their ids."""
     group, topic = "consumer-assignors", "consumer-assignors"
-    topic_id = peer.create_topic(topic, 7)
+    topic_id = topic_for(peer, group, topic, 7)
     peer.ask(joining(group, "a", topic, server_assignor="range"), label="range")
     peer.ask(joining(group, "b", topic, server_assignor="uniform"), label="one of each")
     peer.ask(describe(group), label="one of each")
@@ -372,7 +391,7 @@ def assignors_of_consumer_groups(peer: Peer) -> None:
 @scenario
 def patterns_of_consumer_groups(peer: Peer) -> None:
     group = "consumer-patterns"
-    first = peer.create_topic("consumer-patterns-1", 2)
+    first = topic_for(peer, group, "consumer-patterns-1", 2)
     for number, pattern in enumerate(("(", "[a", "a**", "a{1001}", "(?=a)", "\\1", "a{2,1}", "*", "(?P<n", "\\pX")):
         refused = joining(f"{group}-{number}", "a", subscribed_topic_names=None, subscribed_topic_regex=pattern)
         peer.ask(refused, label=f"pattern {pattern}")
@@ -399,3 +418,104 @@ def patterns_of_consumer_groups(peer: Peer) -> None:
     peer.ask(heartbeat(group, "a", 4, owned={first: (0,)}, subscribed_topic_regex=""), label="no pattern any more")
     peer.ask(heartbeat(group, "a", 5, subscribed_topic_regex="("), label="a bad pattern later")
     peer.ask(describe(group), label="at the end")
+
+
+def rejoining(group: str, member: str, topic: str, *owned: int, **fields: Any) -> JoinGroupRequest:
+    """A JoinGroup of a consumer that owns partitions already, as cooperative ones do."""
+    request = join(group, member, topics=(topic,), **fields)
+    topics = [TopicPartition(topic=topic, partitions=[*owned])] if owned else []
+    subscribed = ConsumerProtocolSubscription(topics=[topic], user_data=None, owned_partitions=topics)
+    for protocol in request.protocols:
+        protocol.metadata = b"\x00\x01" + encode(subscribed, 1)
+    return request
+
+
+def given(topic: str, *partitions: int) -> bytes:
+    assigned = [AssignedPartition(topic=topic, partitions=[*partitions])]
+    return b"\x00\x01" + encode(ConsumerProtocolAssignment(assigned_partitions=assigned, user_data=None), 1)
+
+
+def classic_member(peer: Peer, group: str, topic: str, *partitions: int) -> tuple[str, int]:
+    """A classic group of one that owns these partitions; its member id and generation."""
+    member = peer.quietly(rejoining(group, "", topic)).member_id
+    answer = peer.quietly(rejoining(group, member, topic))
+    request = sync(group, answer.generation_id, member, member)
+    request.assignments[0].assignment = given(topic, *partitions)
+    assert peer.quietly(request, 4).error_code == 0
+    peer.normaliser.name_text(member, "<classic member>")
+    return member, answer.generation_id
+
+
+NAMED = {"protocol_type": "consumer", "protocol_name": "range"}
+
+
+@scenario
+def a_classic_group_becomes_a_consumer_group_and_back(peer: Peer) -> None:
+    group, topic = "consumer-upgrade", "consumer-upgrade"
+    topic_id = topic_for(peer, group, topic, 4)
+    member, generation = classic_member(peer, group, topic, 0, 1, 2, 3)
+    peer.ask(heartbeat(group, "a", 1), label="no first heartbeat")
+    peer.ask(joining(group, "a", topic), label="a consumer member joins")
+    peer.ask(describe(group), label="both kinds of members")
+    peer.ask(beat(group, generation, member), label="the classic member must join again")
+    peer.ask(beat(group, generation + 1, member), label="a wrong generation")
+    peer.ask(sync(group, generation, member, **NAMED), label="it cannot sync")
+    peer.ask(join(group, "", protocols=("other",)), label="a protocol that the other does not have")
+    peer.ask(join(group, "", protocol_type="connect"), label="another protocol type")
+    again = peer.ask(rejoining(group, member, topic, 0, 1, 2, 3), label="it joins, owning all")
+    peer.ask(sync(group, again.generation_id, member, **NAMED), label="what it may keep")
+    peer.ask(describe(group), label="it must give up two")
+    peer.ask(beat(group, again.generation_id, member), label="it must join again, without them")
+    again = peer.ask(rejoining(group, member, topic, 0, 1), label="it joins, owning two")
+    wrong = {"protocol_type": "consumer", "protocol_name": "x"}
+    peer.ask(sync(group, again.generation_id, member, **wrong), label="another protocol")
+    peer.ask(sync(group, again.generation_id, member, **NAMED), label="its assignment")
+    peer.ask(beat(group, again.generation_id, member), label="stable")
+    peer.ask(committing(group, member, again.generation_id, topic, topic_id, 0), label="it commits")
+    peer.ask(committing(group, member, again.generation_id + 1, topic, topic_id, 0), label="a later generation")
+    peer.ask(committing(group, member, 0, topic, topic_id, 0), label="an earlier generation")
+    peer.ask(heartbeat(group, "a", 2), label="the consumer member gets two")
+    peer.ask(describe(group), label="stable")
+    peer.ask(heartbeat(group, "a", -1), label="the last consumer member leaves")
+    peer.ask(describe(group), label="no consumer group any more")
+    peer.ask(DescribeGroupsRequest(groups=[group]), label="a classic group that rebalances")
+    peer.ask(rejoining(group, member, topic, 0, 1), label="the classic member joins")
+    peer.ask(leave(group, MemberIdentity(member_id=member)), label="it leaves")
+    peer.ask(fetching(group, None, -1, topic, topic_id, 0), label="the offsets are still there")
+
+
+@scenario
+def static_members_migrate(peer: Peer) -> None:
+    group, topic = "consumer-migrates", "consumer-migrates"
+    topic_for(peer, group, topic, 2)
+    peer.quietly(joining(group, "a", topic, instance_id="i"))
+    peer.ask(join(group, "unknown", instance="i", topics=(topic,)), label="another member id")
+    answer = peer.quietly(join(group, "", instance="i", topics=(topic,)))
+    peer.note("it is classic now", answer.generation_id)
+    peer.normaliser.name_text(answer.member_id, "<classic member>")
+    peer.ask(describe(group), label="no consumer group any more")
+    peer.ask(DescribeGroupsRequest(groups=[group]), label="a classic group")
+    synced = sync(group, answer.generation_id, answer.member_id, instance="i", **NAMED)
+    peer.ask(synced, label="its assignment")
+    peer.ask(joining(group, "b", topic, instance_id="i"), label="it speaks the new protocol again")
+    peer.ask(describe(group), label="a consumer group again")
+    peer.ask(beat(group, answer.generation_id, answer.member_id, "i"), label="the classic one is fenced")
+
+
+@scenario
+def classic_members_of_consumer_groups(peer: Peer) -> None:
+    group, topic = "consumer-mixed", "consumer-mixed"
+    topic_for(peer, group, topic, 4)
+    peer.quietly(joining(group, "a", topic))
+    for version in (3, 9):
+        peer.ask(join(group, "", protocols=()), version, label="no protocols")
+    first = peer.quietly(rejoining(group, "", topic), 3)
+    peer.note("a classic member, v3", [first.generation_id, first.protocol_name, first.leader, len(first.members)])
+    peer.normaliser.name_text(first.member_id, "<classic member>")
+    peer.ask(sync(group, first.generation_id, first.member_id, **NAMED), label="nothing yet")
+    peer.ask(sync(group, first.generation_id, MEMBERS["a"], **NAMED), label="a consumer member syncs")
+    peer.ask(beat(group, first.generation_id, first.member_id), label="it waits")
+    peer.ask(describe(group), label="both")
+    several = leave(group, MemberIdentity(member_id=first.member_id), MemberIdentity(group_instance_id="i"))
+    peer.ask(several, label="it leaves, and one that is unknown")
+    peer.ask(describe(group), label="one is left")

@@ -9,7 +9,6 @@
 serve.py      listens, with hypercorn
 app.py        routes, answers, errors
 guard.py      who may ask: Host header, token
-signatures.py what arguments an operation takes, read off its own annotations
 arguments.py  JSON to arguments: wrong ones are refused with the field, the reason, the nearest choice
 as_json.py    values to JSON
 openapi.py    the description

@@ -13,15 +13,16 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from kafkapy.control.arguments import InvalidArgument
 from kafkapy.control.export import Export
-from kafkapy.control.http.arguments import InvalidArgument, read_arguments, read_json, read_texts
+from kafkapy.control.http.arguments import read_arguments, read_json, read_texts
 from kafkapy.control.http.as_json import as_json
 from kafkapy.control.http.events import events_of
 from kafkapy.control.http.openapi import description
 from kafkapy.control.http.seeds import JSON_LINES_TYPE, is_json_lines, spooled
-from kafkapy.control.http.signatures import signature_of
 from kafkapy.control.operations import OPERATIONS, perform
 from kafkapy.control.seeding import apply_seed
+from kafkapy.control.signatures import signature_of
 from kafkapy.control.values import NotYet
 from kafkapy.faults import InvalidRule
 from kafkapy.nearest import did_you_mean

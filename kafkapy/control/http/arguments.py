@@ -10,17 +10,17 @@ from binascii import Error as Base64Error
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from math import isfinite
-from reprlib import Repr
 from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from kafkapy.control import values
-from kafkapy.control.http.signatures import REQUIRED
+from kafkapy.control.arguments import EXPECTED, WHOLE_NUMBERS, InvalidArgument, shown
+from kafkapy.control.signatures import REQUIRED
 from kafkapy.nearest import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from kafkapy.control.http.signatures import Signature
+    from kafkapy.control.signatures import Signature
 
 
 FIELD_SHOWN_MAX = 200
@@ -28,29 +28,8 @@ DEPTH_MAX = 32
 """How deep lists and objects may lie in one another where their form is free, as in rules of faults."""
 INDEX_MAX = 2**31 - 1
 INDEX_DIGITS_MAX = len(str(INDEX_MAX))
-WHOLE_NUMBERS = range(-(2**63), 2**63)
 _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
-_brief = Repr()
-_brief.maxstring = _brief.maxother = _brief.maxlong = 100
-
-
-class InvalidArgument(ValueError):
-    """An argument is refused: which, why, and what was probably meant."""
-
-    def __init__(self, field: str, reason: str, nearest: str | None = None) -> None:
-        super().__init__(field, reason, nearest)
-        self.field = field
-        self.reason = reason
-        self.nearest = nearest
-
-    def __str__(self) -> str:
-        return f"{self.field}: {self.reason}" + ("" if self.nearest is None else f" (did you mean {self.nearest!r}?)")
-
-
-def shown(value: object) -> str:
-    """A value as an error names it: of bounded size and depth."""
-    return _brief.repr(value)
 
 
 def read_json(body: bytes | bytearray) -> object:
@@ -145,8 +124,7 @@ def _read_plain(kind: Any, value: Any, field: str) -> Any:
     if kind is float and isinstance(value, int) and not isinstance(value, bool) and value in WHOLE_NUMBERS:
         return float(value)
     if not isinstance(value, kind) or (kind is not bool and isinstance(value, bool)):
-        words = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
-        raise InvalidArgument(field, f"{words[kind]} is expected, not {shown(value)}")
+        raise InvalidArgument(field, f"{EXPECTED[kind]} is expected, not {shown(value)}")
     if kind is int and value not in WHOLE_NUMBERS:
         raise InvalidArgument(field, f"{shown(value)} is not a number of 64 bits")
     return value

@@ -11,8 +11,8 @@ from kafkapy import __version__
 from kafkapy.control import values
 from kafkapy.control.export import Export
 from kafkapy.control.http.seeds import JSON_LINES_TYPE
-from kafkapy.control.http.signatures import REQUIRED, signature_of
 from kafkapy.control.operations import OPERATIONS
+from kafkapy.control.signatures import REQUIRED, signature_of
 from kafkapy.recording.exchanges import Recorded
 
 PLAIN: dict[Any, dict[str, Any]] = {

@@ -4,6 +4,8 @@ coordinator.py       one node's groups: what the API handlers call (shards.py: h
 shard.py             the groups and offsets of one partition of `__consumer_offsets`; replay
 group.py             what groups of every type have in common; kinds.py: which type owns which records
 classic/             classic groups
+consumer/            consumer groups (KIP-848); migration.py: from one to the other and back
+assignors/           server-side assignors
 unserved.py          stored groups of types that are not served, which are kept and listed
 records.py           Kafka's record formats of offsets
 offsets.py           committed offsets: commit, fetch, delete, expire; offset_store.py: in few bytes

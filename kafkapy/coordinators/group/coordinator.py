@@ -54,14 +54,22 @@ class GroupCoordinator:
     """All groups of this node. Errors that concern a whole request are raised as KafkaError, unless said otherwise."""
 
     def __init__(
-        self, settings: CurrentSettings, clock: Clock, log: CoordinatorLog, metadata: Metadata, random: Random
+        self,
+        settings: CurrentSettings,
+        clock: Clock,
+        log: CoordinatorLog,
+        metadata: Metadata,
+        random: Random,
+        *,
+        joins_uncommitted: bool = False,
     ) -> None:
+        """With `joins_uncommitted` members may join a new group before the record of it is committed."""
         self._settings = settings
         self._clock = clock
         self._metadata = metadata
         self._shards = GroupShards(settings, clock, log, metadata, random, self._follow_loaded)
         self._runtime = self._shards.runtime
-        self.classic = ClassicRequests(settings, self._shards)
+        self.classic = ClassicRequests(settings, self._shards, joins_uncommitted=joins_uncommitted)
         self.consumer = ConsumerRequests(settings, self._shards)
         self._retention = Deadline(clock, self._expire_offsets)
         self._topic: TopicImage | None = None  # `__consumer_offsets`, as it was when its leaders were last followed

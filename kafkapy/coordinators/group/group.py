@@ -9,7 +9,7 @@ One name is one group: `GroupDirectory` has all of a shard.
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from kafkapy_wire.errors import MalformedMessage
 
@@ -25,6 +25,11 @@ if TYPE_CHECKING:
     from kafkapy.settings.current import CurrentSettings
     from kafkapy_controller.delta import MetadataDelta
     from kafkapy_controller.image import MetadataImage
+    from kafkapy_wire.errors import ErrorCode
+    from kafkapy_wire.messages.heartbeat import HeartbeatRequest
+    from kafkapy_wire.messages.join_group import JoinGroupRequest, JoinGroupResponse
+    from kafkapy_wire.messages.leave_group import MemberIdentity, MemberResponse
+    from kafkapy_wire.messages.sync_group import SyncGroupRequest, SyncGroupResponse
 
 
 T = TypeVar("T")
@@ -41,6 +46,14 @@ class GroupType(Enum):
 
 EMPTY_STATE = "Empty"
 """What every type calls a group without members."""
+
+
+class Caller(NamedTuple):
+    """The client of a request. `client_host` is written as Java does: with a slash before the address."""
+
+    api_version: int
+    client_id: str
+    client_host: str
 
 
 class Committer(NamedTuple):
@@ -111,6 +124,20 @@ class Group(Protocol):
 
     def offset_age(self) -> OffsetAge | None:
         """None: no offset expires now."""
+
+
+@runtime_checkable
+class ClassicHost(Protocol):
+    """Serves the requests of the classic protocol to members of its groups, although these are not classic ones."""
+
+    def join_classic(self, request: JoinGroupRequest, caller: Caller) -> Decision[JoinGroupResponse]:
+        """Raises KafkaError, as the others."""
+
+    def sync_classic(self, request: SyncGroupRequest) -> Decision[SyncGroupResponse]: ...
+
+    def heartbeat_classic(self, request: HeartbeatRequest) -> ErrorCode: ...
+
+    def leave_classic(self, group_id: str, members: list[MemberIdentity]) -> Decision[list[MemberResponse]]: ...
 
 
 class GroupKind(Protocol):
@@ -196,3 +223,5 @@ class ShardParts(NamedTuple):
     directory: GroupDirectory
     execute: Callable[[Decision[None]], bool]
     in_background: InBackground
+    rebalance_classic: Callable[[str, str], None]
+    """Ask the members of a classic group, which was a consumer group until now, to join again: (group id, reason)."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from kafkapy.coordinators.group.classic.group import ClassicGroup
 from kafkapy.coordinators.group.classic.kind import ClassicGroups
-from kafkapy.coordinators.group.group import GroupDirectory, GroupType, ShardParts
+from kafkapy.coordinators.group.group import ClassicHost, GroupDirectory, GroupType, ShardParts
 from kafkapy.coordinators.group.kinds import TYPE_OF_RECORD, make_kind
 from kafkapy.coordinators.group.offsets import Offsets
 from kafkapy.coordinators.group.records import RecordType, read_offset_commit, unframed
@@ -52,10 +52,15 @@ class GroupShard:
         self.unknown_records: dict[int, int] = {}
         self.offsets = Offsets(settings)
         self.groups = GroupDirectory(self.offsets.has_any, ClassicGroup)
-        self._parts = ShardParts(settings, clock, random, metadata, self.groups, execute, in_background)
+        self._parts = ShardParts(
+            settings, clock, random, metadata, self.groups, execute, in_background, self._rebalance_classic
+        )
         self.classic = ClassicGroups(self._parts)
         self._kinds: dict[GroupType, GroupKind] = {GroupType.CLASSIC: self.classic}
         self._is_loaded = False
+
+    def _rebalance_classic(self, group_id: str, reason: str) -> None:
+        self.classic.rebalance(group_id, reason)
 
     def kind(self, group_type: GroupType) -> GroupKind:
         """The owner of the groups of that type."""
@@ -65,6 +70,16 @@ class GroupShard:
             if self._is_loaded:
                 kind.loaded()
         return kind
+
+    def classic_host(self, group_id: str) -> ClassicHost | None:
+        """Who serves the classic protocol to the members of a group that is not classic; None: `classic` does, as the
+        group is classic or empty.
+        """
+        group = self.groups.get(group_id)
+        if group is None or group.group_type is GroupType.CLASSIC or group.is_empty:
+            return None
+        kind = self.kind(group.group_type)
+        return kind if isinstance(kind, ClassicHost) else None
 
     # -- decisions about groups of any type (see also `kind` and `offsets`)
 

@@ -16,6 +16,7 @@ As long as `__transaction_state` does not exist every request about a transactio
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -62,10 +63,14 @@ class TransactionCoordinator:
         metadata: Metadata,
         next_producer_id: Callable[[], Pending[int]],
         markers: Markers,
+        *,
+        ending_ms: int = 0,
     ) -> None:
+        """With `ending_ms` the markers of a transaction are written so long after it was decided how it ends."""
         self._settings = settings
         self._clock = clock
         self._metadata = metadata
+        self._ending_ms = ending_ms
         self._next_producer_id = next_producer_id
         self._runtime: CoordinatorRuntime[TransactionShard] = CoordinatorRuntime(
             TRANSACTION_TOPIC,
@@ -219,6 +224,9 @@ class TransactionCoordinator:
         if not transaction.is_ending:
             return settled(transaction.producer)
         completed = transaction.completed(now_ms=transaction.updated_ms)
+        if self._ending_ms:
+            self._finish(transaction)
+            return settled(completed.producer)
 
         def answer(error: ErrorCode) -> ProducerIdAndEpoch:
             if error is not ErrorCode.NONE:
@@ -326,7 +334,19 @@ class TransactionCoordinator:
 
     def _finish(self, transaction: Transaction) -> None:
         """Write the markers of a decided transaction, then its completion. This may return before that."""
-        self._endings.begin(transaction)
+        if not self._ending_ms:
+            self._endings.begin(transaction)
+            return
+
+        def begin() -> None:
+            # It may have been given up meanwhile, or ended when this broker led the partition again.
+            with suppress(KafkaError):
+                _, shard = self._find(transaction.transactional_id)
+                is_open = shard.transactions.get(transaction.transactional_id) == transaction
+                if is_open and transaction.transactional_id not in self._endings:
+                    self._endings.begin(transaction)
+
+        self._clock.call_later(self._ending_ms, begin)
 
     def _marker_of(self, transaction: Transaction) -> Marker:
         partition, _ = self._find(transaction.transactional_id)

@@ -33,6 +33,7 @@ class ClassicGroups:
         self._settings = parts.settings
         self._clock = parts.clock
         self._directory = parts.directory
+        self._is_in_charge = False
         self._rebalancer = Rebalancer(parts.settings, parts.clock, parts.execute)
         self.protocol = ClassicProtocol(parts.settings, self._rebalancer, parts.random)
 
@@ -56,6 +57,12 @@ class ClassicGroups:
             logger.info("the %s group %s is a classic group from now on", group.group_type.value, group_id)
             records = [*group.tombstones(), *records]
         return Decision(records, None)
+
+    def rebalance(self, group_id: str, reason: str) -> None:
+        """Ask the members to join again, if the group can rebalance now."""
+        group = self.get(group_id)
+        if group is not None and group.can_rebalance and group.members:
+            self._rebalancer.prepare(group, reason)
 
     def describe(self, group_id: str) -> DescribedGroup:
         """Only a stable group has its protocol and the members' metadata for it in the answer.
@@ -98,16 +105,24 @@ class ClassicGroups:
                 self._directory.put(group)
             assert isinstance(group, ClassicGroup), f"group {group_id} is a {type(group)}"
             group.replay(value)
+            if self._is_in_charge:
+                for member in group.members.values():
+                    if member.session is None:  # it was a member of a consumer group
+                        self._rebalancer.expect_heartbeat(group, member)
             return
         group = self.get(group_id)
         if group is not None:
             self._directory.remove(group_id)
             for deadline in group.all_deadlines():
                 deadline.cancel()
+            for member in group.members.values():  # the group becomes a consumer group: they go on there
+                group.answer_join(member, ErrorCode.REBALANCE_IN_PROGRESS)
+                group.answer_sync(member, ErrorCode.REBALANCE_IN_PROGRESS)
             group.transition_to(ClassicGroupState.DEAD, self._clock.now_ms())
 
     def loaded(self) -> None:
         """Start the sessions of all members. A group with more than group.max.size members begins a rebalance."""
+        self._is_in_charge = True
         for group in self._groups():
             for member in group.members.values():
                 self._rebalancer.expect_heartbeat(group, member)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Container, Sequence
@@ -23,14 +23,6 @@ def protocols_of(protocols: Sequence[JoinGroupRequestProtocol]) -> Protocols:
     for protocol in protocols:
         by_name.setdefault(protocol.name, protocol.metadata)
     return tuple(by_name.items())
-
-
-class Caller(NamedTuple):
-    """The client of a JoinGroup. `client_host` is written as Java does: with a slash before the address."""
-
-    api_version: int
-    client_id: str
-    client_host: str
 
 
 class ClassicMember:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from kafkapy.coordinators.group.classic.group import ClassicGroup
-    from kafkapy.coordinators.group.classic.member import Caller
+    from kafkapy.coordinators.group.group import Caller
     from kafkapy.pending import Pending
     from kafkapy.settings.current import CurrentSettings
     from kafkapy_wire.messages.join_group import JoinGroupRequest

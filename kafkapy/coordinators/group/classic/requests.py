@@ -8,7 +8,7 @@ from kafkapy.pending import Pending, settled
 from kafkapy_wire.errors import ErrorCode, KafkaError
 
 if TYPE_CHECKING:
-    from kafkapy.coordinators.group.classic.member import Caller
+    from kafkapy.coordinators.group.group import Caller
     from kafkapy.coordinators.group.shards import GroupShards
     from kafkapy.settings.current import CurrentSettings
     from kafkapy_wire.messages.describe_groups import DescribedGroup
@@ -34,12 +34,21 @@ def refused_join(member_id: str, error: KafkaError) -> JoinGroupResponse:
     return JoinGroupResponse(error_code=error.code, member_id="" if forgets_id else member_id, protocol_name=None)
 
 
+def _refused_by_host(error: KafkaError) -> JoinGroupResponse:
+    """Other groups than classic ones say no member id with an error, as in Apache Kafka."""
+    from kafkapy_wire.messages.join_group import JoinGroupResponse
+
+    return JoinGroupResponse(error_code=error.code, protocol_name=None)
+
+
 class ClassicRequests:
     """Errors that concern a whole request are raised as KafkaError, unless said otherwise."""
 
-    def __init__(self, settings: CurrentSettings, shards: GroupShards) -> None:
+    def __init__(self, settings: CurrentSettings, shards: GroupShards, *, joins_uncommitted: bool = False) -> None:
+        """With `joins_uncommitted` members may join a new group before the record of it is committed."""
         self._settings = settings
         self._shards = shards
+        self._joins_uncommitted = joins_uncommitted
 
     def join_group(self, request: JoinGroupRequest, caller: Caller) -> Pending[JoinGroupResponse]:
         """Answered when the join phase ends. Raises KafkaError, or is refused with one."""
@@ -50,6 +59,12 @@ class ClassicRequests:
         if not shortest_ms <= request.session_timeout_ms <= longest_ms:
             raise KafkaError(ErrorCode.INVALID_SESSION_TIMEOUT)
         partition, shard = self._shards.find(request.group_id)
+        host = shard.classic_host(request.group_id)
+        if host is not None:
+            try:
+                return self._shards.runtime.execute(partition, host.join_classic(request, caller))
+            except KafkaError as error:
+                return settled(_refused_by_host(error))
         created: Pending[None] | None = None
         if not request.member_id and shard.classic.get(request.group_id) is None:
             created = self._shards.runtime.execute(partition, shard.classic.create(request.group_id))
@@ -58,11 +73,16 @@ class ClassicRequests:
             raise KafkaError(ErrorCode.UNKNOWN_MEMBER_ID)
         parked: Pending[JoinGroupResponse] = Pending()
         self._shards.runtime.execute(partition, shard.classic.protocol.join(group, request, caller, parked))
-        return parked if created is None or created.settled else created.and_then(lambda _: parked)
+        if created is None or created.settled or self._joins_uncommitted:
+            return parked
+        return created.and_then(lambda _: parked)
 
     def sync_group(self, request: SyncGroupRequest) -> Pending[SyncGroupResponse]:
         """Answered when the leader has sent the assignment. Raises KafkaError."""
         partition, shard = self._shards.find(request.group_id)
+        host = shard.classic_host(request.group_id)
+        if host is not None:
+            return self._shards.runtime.execute(partition, host.sync_classic(request))
         group = shard.classic.get(request.group_id)
         if group is None:
             raise KafkaError(ErrorCode.UNKNOWN_MEMBER_ID)
@@ -76,6 +96,9 @@ class ClassicRequests:
         Raises KafkaError: INVALID_GROUP_ID, UNKNOWN_MEMBER_ID, ILLEGAL_GENERATION, FENCED_INSTANCE_ID.
         """
         partition, shard = self._shards.find(request.group_id)
+        host = shard.classic_host(request.group_id)
+        if host is not None:
+            return self._shards.runtime.read(partition, host.heartbeat_classic(request))
         group = shard.classic.get(request.group_id)
         if group is None:
             raise KafkaError(ErrorCode.UNKNOWN_MEMBER_ID)
@@ -87,6 +110,9 @@ class ClassicRequests:
     def leave_group(self, group_id: str, members: list[MemberIdentity]) -> Pending[list[MemberResponse]]:
         """One response for each member. In a group that does not exist, each is an UNKNOWN_MEMBER_ID."""
         partition, shard = self._shards.find(group_id)
+        host = shard.classic_host(group_id)
+        if host is not None:
+            return self._shards.runtime.execute(partition, host.leave_classic(group_id, members))
         group = shard.classic.get(group_id)
         if group is None:
             from kafkapy_wire.messages.leave_group import MemberResponse

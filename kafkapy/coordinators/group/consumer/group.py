@@ -62,6 +62,10 @@ class ConsumerGroup:
         self.sessions: dict[str, Deadline] = {}
         self.revocations: dict[str, Deadline] = {}
         """Until when members must have given up what they are asked for."""
+        self.joins: dict[str, Deadline] = {}
+        """Until when classic members must have joined again."""
+        self.syncs: dict[str, Deadline] = {}
+        """Until when classic members must have asked for their assignments."""
 
     # -- Group
 
@@ -159,10 +163,18 @@ class ConsumerGroup:
 
     def remove_member(self, member_id: str) -> None:
         self._forget(self.members.pop(member_id, None))
-        for deadlines in (self.sessions, self.revocations):
+        for deadlines in self._deadlines():
             deadline = deadlines.pop(member_id, None)
             if deadline is not None:
                 deadline.cancel()
+
+    def cancel_timers(self) -> None:
+        for deadlines in self._deadlines():
+            for deadline in deadlines.values():
+                deadline.cancel()
+
+    def _deadlines(self) -> tuple[dict[str, Deadline], ...]:
+        return self.sessions, self.revocations, self.joins, self.syncs
 
     def _forget(self, member: ConsumerMember | None) -> None:
         if member is None:

@@ -12,6 +12,12 @@ if TYPE_CHECKING:
 
 
 def group_setting(group_id: str, name: str, settings: GroupCoordinatorSettings, image: MetadataImage) -> int:
-    """`name` is what follows `consumer.` in the setting's name. The controller has checked what is stored."""
+    """`name` is what follows `consumer.` in the setting's name.
+
+    What is stored was checked; but the broker's bounds may be others by now, and they hold.
+    """
     own = image.resource_configs(ConfigResourceType.GROUP, group_id).get(f"consumer.{name}")
-    return settings.setting(f"group.consumer.{name}") if own is None else int(own)
+    if own is None:
+        return settings.setting(f"group.consumer.{name}")
+    low, high = settings.setting(f"group.consumer.min.{name}"), settings.setting(f"group.consumer.max.{name}")
+    return max(low, min(int(own), high))

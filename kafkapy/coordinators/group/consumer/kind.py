@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 import logging
-from functools import partial
 from typing import TYPE_CHECKING
 
-from kafkapy.coordinators.deadline import Deadline
 from kafkapy.coordinators.group.consumer import records
+from kafkapy.coordinators.group.consumer.classic_members import ClassicMembers
 from kafkapy.coordinators.group.consumer.describing import described
 from kafkapy.coordinators.group.consumer.group import ConsumerGroup
-from kafkapy.coordinators.group.consumer.group_settings import group_setting
-from kafkapy.coordinators.group.consumer.member import JOINING_EPOCH, ConsumerMember, MemberState
+from kafkapy.coordinators.group.consumer.member import JOINING_EPOCH
 from kafkapy.coordinators.group.consumer.membership import Membership
 from kafkapy.coordinators.group.consumer.reading import read
+from kafkapy.coordinators.group.consumer.timers import Timers
 from kafkapy.coordinators.group.group import GroupType
 from kafkapy.coordinators.group.records import first_string
-from kafkapy.coordinators.runtime import NOTHING, Decision
 from kafkapy_wire.codec import decode
 from kafkapy_wire.errors import ErrorCode, KafkaError
-from kafkapy_wire.record_formats.group_coordinator import ConsumerGroupCurrentMemberAssignmentKey
+from kafkapy_wire.record_formats.group_coordinator import (
+    ConsumerGroupCurrentMemberAssignmentKey,
+    ConsumerGroupMemberMetadataKey,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
-    from kafkapy.coordinators.group.classic.member import Caller
-    from kafkapy.coordinators.group.group import ShardParts
+    from kafkapy.coordinators.group.group import Caller, ShardParts
     from kafkapy.coordinators.ports import CoordinatorRecord
+    from kafkapy.coordinators.runtime import Decision
     from kafkapy_controller.delta import MetadataDelta
     from kafkapy_controller.image import MetadataImage
     from kafkapy_wire.messages.consumer_group_describe import DescribedGroup
@@ -34,11 +35,12 @@ if TYPE_CHECKING:
         ConsumerGroupHeartbeatRequest,
         ConsumerGroupHeartbeatResponse,
     )
+    from kafkapy_wire.messages.heartbeat import HeartbeatRequest
+    from kafkapy_wire.messages.join_group import JoinGroupRequest, JoinGroupResponse
+    from kafkapy_wire.messages.leave_group import MemberIdentity, MemberResponse
+    from kafkapy_wire.messages.sync_group import SyncGroupRequest, SyncGroupResponse
 
 logger = logging.getLogger("kafkapy.groups")
-
-RETRY_MS = 1_000
-"""A timer whose decision the log has refused comes again."""
 
 
 class ConsumerGroups:
@@ -53,6 +55,8 @@ class ConsumerGroups:
         self._newest_topic_version = parts.metadata.image.offset
         """The offset of the metadata in which the newest topic came."""
         self.membership = Membership(parts)
+        self.timers = Timers(parts, self.membership)
+        self.classic_members = ClassicMembers(parts, self.membership, self.timers)
 
     # -- requests
 
@@ -76,7 +80,7 @@ class ConsumerGroups:
         return self.membership.heartbeat(group, request, caller, written)
 
     def _group_to_join(self, group_id: str, written: list[CoordinatorRecord], *, creates: bool) -> ConsumerGroup:
-        """The group; a new one in place of an empty classic group, whose tombstones are written."""
+        """The group; a new one in place of a classic group, which is empty, or whose members go on in the new one."""
         group = self._directory.get(group_id)
         if group is None and not creates:
             raise KafkaError(ErrorCode.GROUP_ID_NOT_FOUND, f"Consumer group {group_id} not found.")
@@ -86,11 +90,32 @@ class ConsumerGroups:
             logger.info("the empty classic group %s is a consumer group from now on", group_id)
             written += group.tombstones()
             return ConsumerGroup(group_id)
+        if creates and group.group_type is GroupType.CLASSIC:
+            from kafkapy.coordinators.group.migration import upgrade
+
+            upgraded = upgrade(group, self._parts.settings.now.groups, self._parts.metadata.image)
+            logger.info("the classic group %s is a consumer group from now on", group_id)
+            written += upgraded.records
+            return upgraded.group
         return self.group(group_id)
 
     def describe(self, group_id: str) -> DescribedGroup:
         """Raises KafkaError(GROUP_ID_NOT_FOUND)."""
         return described(self.group(group_id), self.membership.default_assignor, self._parts.metadata.image)
+
+    # -- ClassicHost
+
+    def join_classic(self, request: JoinGroupRequest, caller: Caller) -> Decision[JoinGroupResponse]:
+        return self.classic_members.join(self.group(request.group_id), request, caller)
+
+    def sync_classic(self, request: SyncGroupRequest) -> Decision[SyncGroupResponse]:
+        return self.classic_members.sync(self.group(request.group_id), request)
+
+    def heartbeat_classic(self, request: HeartbeatRequest) -> ErrorCode:
+        return self.classic_members.heartbeat(self.group(request.group_id), request)
+
+    def leave_classic(self, group_id: str, members: list[MemberIdentity]) -> Decision[list[MemberResponse]]:
+        return self.classic_members.leave(self.group(group_id), members)
 
     # -- patterns
 
@@ -139,7 +164,11 @@ class ConsumerGroups:
             return  # the tombstone of a group that is gone
         apply(group)
         if self._is_in_charge and record_type == records.CURRENT_ASSIGNMENT:
-            self._watch_revocation(group, decode(ConsumerGroupCurrentMemberAssignmentKey, key, 0).member_id)
+            self.timers.watch_revocation(group, decode(ConsumerGroupCurrentMemberAssignmentKey, key, 0).member_id)
+        elif self._is_in_charge and record_type == records.MEMBER:
+            member_id = decode(ConsumerGroupMemberMetadataKey, key, 0).member_id
+            if member_id not in group.sessions:
+                self.timers.expect_heartbeat(group_id, member_id)
 
     def _remove(self, group_id: str) -> None:
         group = self._directory.get(group_id)
@@ -153,14 +182,13 @@ class ConsumerGroups:
         self._is_in_charge = True
         for group in self._groups():
             for member_id in group.members:
-                self.expect_heartbeat(group.group_id, member_id)
-                self._watch_revocation(group, member_id)
+                self.timers.expect_heartbeat(group.group_id, member_id)
+                self.timers.watch_revocation(group, member_id)
 
     def resign(self) -> None:
         self._is_in_charge = False
         for group in self._groups():
-            for deadline in (*group.sessions.values(), *group.revocations.values()):
-                deadline.cancel()
+            group.cancel_timers()
 
     def follow_metadata(self, image: MetadataImage, delta: MetadataDelta) -> None:
         """Groups whose topics have changed look at them with the next heartbeat."""
@@ -174,60 +202,3 @@ class ConsumerGroups:
 
     def _groups(self) -> Iterator[ConsumerGroup]:
         return (group for group in self._directory if isinstance(group, ConsumerGroup))
-
-    # -- timers
-
-    def expect_heartbeat(self, group_id: str, member_id: str) -> None:
-        """Begin the member's session anew, if it is still there."""
-        group = self._directory.get(group_id)
-        member = group.members.get(member_id) if isinstance(group, ConsumerGroup) else None
-        if member is None:
-            return
-        assert isinstance(group, ConsumerGroup)
-        session = group.sessions.get(member_id)
-        if session is None:
-            session = group.sessions[member_id] = self._deadline(partial(self._expire_session, group_id, member_id))
-        session.set(self._session_ms(group_id, member))
-
-    def _session_ms(self, group_id: str, member: ConsumerMember) -> int:
-        if member.classic is not None:
-            return member.classic.session_timeout_ms
-        image = self._parts.metadata.image
-        return group_setting(group_id, "session.timeout.ms", self._parts.settings.now.groups, image)
-
-    def _expire_session(self, group_id: str, member_id: str) -> Decision[None]:
-        return self._fence(group_id, member_id, "is fenced: its session has ended")
-
-    def _watch_revocation(self, group: ConsumerGroup, member_id: str) -> None:
-        """A member that must give up partitions has its rebalance timeout for it, from when it was told what."""
-        deadline = group.revocations.pop(member_id, None)
-        if deadline is not None:
-            deadline.cancel()
-        member = group.members.get(member_id)
-        if member is None or member.uses_classic_protocol or member.state is not MemberState.UNREVOKED_PARTITIONS:
-            return
-        expire = partial(self._expire_revocation, group.group_id, member_id, member.epoch)
-        deadline = group.revocations[member_id] = self._deadline(expire)
-        deadline.set(max(member.rebalance_timeout_ms, 0))
-
-    def _expire_revocation(self, group_id: str, member_id: str, epoch: int) -> Decision[None]:
-        group = self._directory.get(group_id)
-        member = group.members.get(member_id) if isinstance(group, ConsumerGroup) else None
-        if member is None or member.epoch != epoch:
-            return NOTHING
-        reason = f"is fenced: it has not left epoch {epoch} within {member.rebalance_timeout_ms} ms"
-        return self._fence(group_id, member_id, reason)
-
-    def _fence(self, group_id: str, member_id: str, reason: str) -> Decision[None]:
-        group = self._directory.get(group_id)
-        if not isinstance(group, ConsumerGroup) or member_id not in group.members:
-            return NOTHING
-        return self.membership.fence(group, [group.members[member_id]], reason)
-
-    def _deadline(self, expire: Callable[[], Decision[None]]) -> Deadline:
-        def expired() -> None:
-            if not self._parts.execute(expire()):
-                deadline.set(RETRY_MS)  # the append failed, so nothing has changed
-
-        deadline = Deadline(self._parts.clock, expired)
-        return deadline

@@ -7,8 +7,7 @@ order: the member, the group's epoch, what is to be owned, what the member owns.
 from __future__ import annotations
 
 import logging
-import uuid
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from kafkapy.coordinators.group.consumer import records
 from kafkapy.coordinators.group.consumer.assigning import NextTarget
@@ -27,21 +26,22 @@ from kafkapy_wire.messages.consumer_group_heartbeat import (
     ConsumerGroupHeartbeatResponse,
     ConsumerGroupHeartbeatResponseTopicPartitions,
 )
-from kafkapy_wire.uuid import random_uuid
+from kafkapy_wire.uuid import random_uuid, uuid_text
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from kafkapy.coordinators.group.assignors.specification import Target
-    from kafkapy.coordinators.group.classic.member import Caller
     from kafkapy.coordinators.group.consumer.group import ConsumerGroup
     from kafkapy.coordinators.group.consumer.subscriptions import Subscriptions
-    from kafkapy.coordinators.group.group import ShardParts
+    from kafkapy.coordinators.group.group import Caller, ShardParts
     from kafkapy.coordinators.ports import CoordinatorRecord
     from kafkapy_wire.messages.consumer_group_heartbeat import ConsumerGroupHeartbeatRequest
     from kafkapy_wire.uuid import Uuid
 
 logger = logging.getLogger("kafkapy.groups")
+
+T = TypeVar("T")
 
 
 class PatternChange(NamedTuple):
@@ -91,6 +91,7 @@ class Membership:
         self._clock = parts.clock
         self._random = parts.random
         self._metadata = parts.metadata
+        self._rebalance_classic = parts.rebalance_classic
 
     # -- a heartbeat
 
@@ -238,7 +239,7 @@ class Membership:
     # -- who it is
 
     def new_member_id(self) -> str:
-        return str(uuid.UUID(bytes=random_uuid(self._random)))
+        return uuid_text(random_uuid(self._random))
 
     def refuse_if_full(self, group: ConsumerGroup, member_id: str, instance_id: str | None) -> None:
         """A static member may come back in its own place. Raises KafkaError(GROUP_MAX_SIZE_REACHED)."""
@@ -301,10 +302,10 @@ class Membership:
         """
         response = ConsumerGroupHeartbeatResponse(member_id=member_id, member_epoch=epoch)
         if instance_id is None:
-            return Decision(self.fence(group, [group.member(member_id)], "left").records, response)
+            return _answering(self.fence(group, [group.member(member_id)], "left"), response)
         member = static_holder(group.static_member(instance_id), instance_id, member_id)
         if epoch != LEAVING_STATIC_EPOCH:
-            return Decision(self.fence(group, [member], "left").records, response)
+            return _answering(self.fence(group, [member], "left"), response)
         logger.info("group %s: static member %s left for a while", group.group_id, instance_id)
         away = member._replace(
             epoch=LEAVING_STATIC_EPOCH,
@@ -318,6 +319,9 @@ class Membership:
         if not members:
             return Decision((), None)
         group_id = group.group_id
+        rest_count = len(group.members) - len(members)
+        if rest_count and self.may_downgrade(group, members, rest_count):
+            return self._downgrade_without(group, members, reason)
         written: list[CoordinatorRecord] = []
         for member in members:
             logger.info("group %s: %s %s", group_id, member.member_id, reason)
@@ -331,6 +335,61 @@ class Membership:
             written.append(records.target_epoch(group_id, group.epoch + 1, 0))
         return Decision(written, None)
 
+    # -- the way back to a classic group
+
+    def may_downgrade(self, group: ConsumerGroup, leaving: Collection[ConsumerMember], rest_count: int) -> bool:
+        """Whether all who stay are classic members, and the group may become a classic one."""
+        gone = {member.member_id for member in leaving}
+        rest = [member for member_id, member in group.members.items() if member_id not in gone]
+        if not all(member.uses_classic_protocol for member in rest):
+            return False
+        from kafkapy.coordinators.group.migration import allows_downgrade
+
+        return allows_downgrade(self._settings.now.groups, rest_count)
+
+    def _downgrade_without(
+        self, group: ConsumerGroup, leaving: Collection[ConsumerMember], reason: str
+    ) -> Decision[None]:
+        for member in leaving:
+            logger.info("group %s: %s %s", group.group_id, member.member_id, reason)
+        gone = {member.member_id for member in leaving}
+        rest = [member for member_id, member in group.members.items() if member_id not in gone]
+        why = f"Downgrade group {group.group_id} from consumer to classic for member leaving."
+        return self._downgrade(group, group.tombstones(), rest, group.targets, None, why)
+
+    def downgrade_with(self, draft: Draft, member: ConsumerMember, response: T, *, rebalances: bool) -> Decision[T]:
+        """The classic `member` has taken the place of the last one that did not use the classic protocol."""
+        group = draft.group
+        renamed = {} if draft.replaced is None else {draft.replaced.member_id: member.member_id}
+        tombstones = group.tombstones_with(renamed)
+        members = [*draft.members_with(member).values()]
+        why = f"Downgrade group {group.group_id} from consumer to classic with stale assignment."
+        targets = draft.targets(member)
+        written = [*draft.written, *tombstones]
+        return self._downgrade(group, written, members, targets, response, why if rebalances else None)
+
+    def _downgrade(
+        self,
+        group: ConsumerGroup,
+        written: list[CoordinatorRecord],
+        members: list[ConsumerMember],
+        targets: Mapping[str, Target],
+        response: T,
+        why: str | None,
+    ) -> Decision[T]:
+        """`why`: the classic members are to join again, as they may not have what they were to own."""
+        from kafkapy.coordinators.group.migration import downgrade
+
+        group_id = group.group_id
+        logger.info("the consumer group %s is a classic group from now on", group_id)
+        record = downgrade(group, members, targets, self._metadata.image, self._clock.now_ms())
+
+        def then(error: KafkaError | None) -> None:
+            if error is None and why is not None:
+                self._rebalance_classic(group_id, why)
+
+        return Decision([*written, record], response, then=then)
+
     @staticmethod
     def removal(group_id: str, member_id: str) -> list[CoordinatorRecord]:
         """Assignments before the member: Apache Kafka refuses to load another order."""
@@ -339,6 +398,10 @@ class Membership:
             records.target_tombstone(group_id, member_id),
             records.member_tombstone(group_id, member_id),
         ]
+
+
+def _answering(decision: Decision[None], response: T) -> Decision[T]:
+    return Decision(decision.records, response, decision.then, decision.apply)
 
 
 def static_holder(holder: ConsumerMember | None, instance_id: str, member_id: str) -> ConsumerMember:

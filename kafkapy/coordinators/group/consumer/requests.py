@@ -8,8 +8,8 @@ from kafkapy.coordinators.group.group import GroupType
 from kafkapy_wire.errors import ErrorCode, KafkaError
 
 if TYPE_CHECKING:
-    from kafkapy.coordinators.group.classic.member import Caller
     from kafkapy.coordinators.group.consumer.kind import ConsumerGroups
+    from kafkapy.coordinators.group.group import Caller
     from kafkapy.coordinators.group.shard import GroupShard
     from kafkapy.coordinators.group.shards import GroupShards
     from kafkapy.pending import Pending
@@ -41,7 +41,7 @@ class ConsumerRequests:
         groups = _consumer_groups(shard)
         decision = groups.heartbeat(request, caller)
         answer = self._shards.runtime.execute(partition, decision)
-        groups.expect_heartbeat(request.group_id, decision.response.member_id or "")
+        groups.timers.expect_heartbeat(request.group_id, decision.response.member_id or "")
         groups.refresh_patterns(request.group_id)
         return answer
 

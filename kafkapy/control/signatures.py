@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Unpack, get_type_hints
 
 from kafkapy.control import values
 from kafkapy.control.export import Export
-from kafkapy.control.operations import OPERATIONS
+from kafkapy.control.operations import ALL_OPERATIONS
 from kafkapy.recording.exchanges import Recorded
 from kafkapy.recording.selection import Filter
 
@@ -49,6 +49,8 @@ class Signature(NamedTuple):
     arguments: dict[str, Argument]
     result: Any
     """The type of what it returns."""
+    own_arguments: dict[str, Argument]
+    """Without the filters of exchanges."""
 
     @property
     def only_looks(self) -> bool:
@@ -57,9 +59,10 @@ class Signature(NamedTuple):
 
 @cache
 def signature_of(name: str) -> Signature:
-    operation = OPERATIONS[name]
+    operation = ALL_OPERATIONS[name]
     hints = get_type_hints(operation, localns=_NAMES)
     arguments: dict[str, Argument] = {}
+    own_arguments: dict[str, Argument] = {}
     for parameter in list(inspect.signature(operation).parameters.values())[1:]:
         if parameter.kind is inspect.Parameter.VAR_KEYWORD:  # a filter of exchanges
             filters = get_type_hints(Filter, localns={"Exchange": object})
@@ -67,5 +70,6 @@ def signature_of(name: str) -> Signature:
             continue
         is_list = parameter.kind is inspect.Parameter.VAR_POSITIONAL
         kind = hints[parameter.name]
-        arguments[parameter.name] = Argument(parameter.name, kind, parameter.default, is_list)
-    return Signature(name, inspect.getdoc(operation) or "", arguments, hints["return"])
+        own_arguments[parameter.name] = Argument(parameter.name, kind, parameter.default, is_list)
+        arguments[parameter.name] = own_arguments[parameter.name]
+    return Signature(name, inspect.getdoc(operation) or "", arguments, hints["return"], own_arguments)
