@@ -38,15 +38,27 @@ def written(tmp_path_factory: pytest.TempPathFactory, java: None) -> Path:
             producer.produce("orders", value, key=b"alice", headers={"trace": "1"}, timestamp=5)
             producer.flush(SOON)  # an abort leaves out what was not sent yet
             (producer.commit_transaction if commit else producer.abort_transaction)(SOON)
-        consumer = confluent_kafka.Consumer({"bootstrap.servers": broker.bootstrap, "group.id": "shop"})
-        consumer.commit(offsets=[confluent_kafka.TopicPartition("orders", 0, 2)], asynchronous=False)
-        consumer.close()
+        _commit(broker.bootstrap)
         with (
             pytest.raises(KafkaNotStarted, match="is in use by a broker now: stop it first"),
             Kafka(directory=directory),
         ):
             pass
     return directory
+
+
+def _commit(bootstrap_servers: str) -> None:
+    """As a member, which waits until the broker coordinates its group."""
+    consumer = confluent_kafka.Consumer(
+        {"bootstrap.servers": bootstrap_servers, "group.id": "shop", "enable.auto.commit": False}
+    )
+    consumer.subscribe(["orders"])
+    end = time.monotonic() + SOON
+    while not consumer.assignment():
+        assert time.monotonic() < end
+        consumer.poll(0.1)
+    consumer.commit(offsets=[confluent_kafka.TopicPartition("orders", 0, 2)], asynchronous=False)
+    consumer.close()
 
 
 def read(bootstrap_servers: str, count: int) -> list[Any]:
