@@ -190,7 +190,7 @@ The coordinator is not there yet, twice for each start of the test:
 | Toxiproxy | here |
 |---|---|
 | latency, jitter | `latency_ms`, `jitter_ms` |
-| bandwidth | `bandwidth_bytes_per_second` |
+| bandwidth | `bandwidth_bytes_per_second`; of its upstream, `upload_bytes_per_second` |
 | slow_close | `slow_close_ms` |
 | timeout | `black_hole` with `timeout_ms` |
 | reset_peer | `reset_peer` |

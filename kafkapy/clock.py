@@ -139,6 +139,12 @@ class Clock(Protocol):
     def advance(self, milliseconds: int) -> None:
         """Move the clock forward and fire every timer that fell due, in order of their deadlines."""
 
+    def suspend(self) -> None:
+        """From now on no timer fires, while time passes, as for a process that is stopped."""
+
+    def resume(self) -> None:
+        """What fell due meanwhile fires, late, and timers fire in time again."""
+
     def release(self) -> None:
         """The node stops: from now on time passes by itself, so that every wait on this clock ends."""
 
@@ -156,6 +162,7 @@ class WallClock:
         self._earlier_timer = trio.Event()
         self._in_turn: deque[Timer] = deque()
         self._more_in_turn = trio.Event()
+        self._is_suspended = False
 
     def now_ms(self) -> int:
         return time.time_ns() // 1_000_000 + int(self._offset_ms)
@@ -204,7 +211,19 @@ class WallClock:
         if milliseconds < 0:
             raise ValueError(f"time does not go back: {milliseconds} ms")
         self._offset_ms += milliseconds
-        self._fire_due()
+        if not self._is_suspended:
+            self._fire_due()
+
+    def suspend(self) -> None:
+        """From now on no timer fires, while time passes, as for a process that is stopped."""
+        self._is_suspended = True
+        self._earlier_timer.set()
+
+    def resume(self) -> None:
+        """What fell due meanwhile fires, late, and timers fire in time again."""
+        self._is_suspended = False
+        self._earlier_timer.set()
+        self._more_in_turn.set()
 
     def release(self) -> None:
         """Nothing to do: the machine's time always passes by itself."""
@@ -217,7 +236,7 @@ class WallClock:
     async def _run_in_turn(self) -> None:
         while True:
             turn = Turn()
-            while self._in_turn:
+            while self._in_turn and not self._is_suspended:
                 self._fire(self._in_turn.popleft())
                 if turn.is_over:
                     await trio.lowlevel.checkpoint()
@@ -230,7 +249,8 @@ class WallClock:
             pause_ms = self._pause_ms()
             if pause_ms is not None and pause_ms < -LATE_MS:
                 await trio.lowlevel.checkpoint()  # all that can run by now is run before this returns
-            await self._fire_due_in_turns()
+            if not self._is_suspended:
+                await self._fire_due_in_turns()
             self._earlier_timer = trio.Event()
             pause_ms = self._pause_ms()
             if pause_ms is None:
@@ -240,7 +260,9 @@ class WallClock:
                     await self._earlier_timer.wait()
 
     def _pause_ms(self) -> float | None:
-        """Milliseconds until the next timer; None if there is no timer."""
+        """Milliseconds until the next timer fires; None if none does."""
+        if self._is_suspended:
+            return None
         deadline_ms = self._timers.next_deadline_ms
         return None if deadline_ms is None else deadline_ms - self.monotonic_ms()
 
@@ -339,7 +361,7 @@ class ManualClock(WallClock):
         return distance_ms
 
     def _pause_ms(self) -> float | None:
-        if self._frozen is None:
+        if self._frozen is None or self._is_suspended:
             return super()._pause_ms()
         deadline_ms = self._timers.next_deadline_ms  # a timer with a delay of 0 fires at once
         return 0.0 if deadline_ms is not None and deadline_ms <= self._frozen[1] else None

@@ -81,12 +81,13 @@ class Cluster:
         cap_apis: Mapping[str, int | None] | None = None,
         strict: Sequence[str] = (),
         faults: FaultEngine | None = None,
+        must_be_alone: bool = False,
     ) -> None:
         """`settings` hold for all nodes. Brokers listen at `port`, `port + 1`, ...; at free ports if it is 0.
 
-        `durable`, `kept`, `topics`, `as_kafka`, `cap_apis`, `strict` and `faults`: see `Node`. A directory that has a
-        cluster keeps its id. Every node has a clock of its own, made by `new_clock`; among themselves the nodes then go
-        by the machine's time.
+        `durable`, `kept`, `topics`, `as_kafka`, `cap_apis`, `strict`, `faults` and `must_be_alone`: see `Node`. A
+        directory that has a cluster keeps its id. Every node has a clock of its own, made by `new_clock`; among
+        themselves the nodes then go by the machine's time.
         """
         self.directory = directory
         self.members = tuple(members)
@@ -104,6 +105,7 @@ class Cluster:
         self._cap_apis = cap_apis
         self._strict = strict
         self._faults = faults
+        self._must_be_alone = must_be_alone
         self._addresses: dict[tuple[int, str], tuple[str, int]] = {}
         self._nursery: trio.Nursery | None = None
         self._stops: dict[int, _Stop] = {}
@@ -183,6 +185,20 @@ class Cluster:
     async def kill(self, node_id: int) -> None:
         """End a node as SIGKILL does: nobody is told, connections break, and nothing more is written."""
         await self._stops[node_id].kill()
+
+    def pause(self, node_id: int) -> None:
+        """Suspend a node, as SIGSTOP does: see `Node.pause`. It has to run."""
+        self.nodes[node_id].pause()
+
+    def resume(self, node_id: int) -> None:
+        """Undo `pause`."""
+        self.nodes[node_id].resume()
+
+    def move_to_rack(self, node_id: int, rack: str | None) -> None:
+        """What a node says of its rack from now on; the controller is to be told."""
+        self.members = tuple(each._replace(rack=rack) if each.node_id == node_id else each for each in self.members)
+        if node_id in self._stops:
+            self.nodes[node_id].move_to_rack(rack)
 
     def _own_cluster_id(self) -> str:
         for member in self.members:
@@ -280,6 +296,7 @@ class Cluster:
             cap_apis=self._cap_apis,
             strict=self._strict,
             faults=self._faults,
+            must_be_alone=self._must_be_alone,
         )
         stop = _Stop(node)
         await self._nursery.start(self._serve, node, stop)
@@ -312,8 +329,10 @@ class _Stop:
     async def hand_over(self) -> None:
         """While its controllers run, a broker is told at once that it may stop.
 
-        A node that ends meanwhile, since its disk failed or it was killed, has no clock that would end the wait.
+        A node that ends meanwhile, since its disk failed or it was killed, has no clock that would end the wait. One
+        that is paused goes on first.
         """
+        self._node.resume()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._cancel_when_done, nursery.cancel_scope)
             await self._node.hand_over()
@@ -324,6 +343,7 @@ class _Stop:
         scope.cancel()
 
     async def stop(self) -> None:
+        self._node.resume()
         self.asked.set()
         await self.done.wait()
 

@@ -1,4 +1,4 @@
-"""The directory of `--ephemeral`: deleted at the end, and by the next such start when the process was killed.
+"""The directory of `--ephemeral` and of the test kit: deleted at the end, or by the next such start after a SIGKILL.
 
 ```
 TMPDIR/kafkapy-ephemeral-XXXXXXXX/
@@ -15,7 +15,9 @@ import shutil
 import tempfile
 import time
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
+from threading import Thread
 from typing import Final
 
 PREFIX: Final = "kafkapy-ephemeral-"
@@ -54,6 +56,12 @@ class EphemeralDirectory:
             shutil.rmtree(self._path, ignore_errors=True)
             if not self._path.exists():
                 return
+
+
+@cache
+def remove_abandoned_once() -> None:
+    """As `remove_abandoned`, in a thread, and only with the first call in this process."""
+    Thread(target=remove_abandoned, name="kafkapy-ephemeral", daemon=True).start()
 
 
 def remove_abandoned() -> None:

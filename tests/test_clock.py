@@ -323,3 +323,29 @@ def test_waits_that_are_over_leave_next_to_nothing_among_timers_that_are_pending
     for _ in range(20_000):
         clock.call_later(60_000, lambda: None).cancel()
     assert clock.timer_count <= 2 * len(pending) + PURGED_COUNT_MIN
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_no_timer_fires_while_a_node_is_suspended(frozen: bool) -> None:
+    async def main() -> None:
+        clock = ManualClock(frozen=frozen)
+        fired: list[str] = []
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(clock.run)
+            await trio.testing.wait_all_tasks_blocked()
+            clock.suspend()
+            clock.call_later(0, lambda: fired.append("due at once"))
+            clock.call_later(1_000, lambda: fired.append("advanced over"))
+            clock.call_later(60_000, lambda: fired.append("not yet"))
+            clock.call_in_turn(lambda: fired.append("in turn"))
+            before_ms = clock.monotonic_ms()
+            clock.advance(2_000)
+            assert clock.monotonic_ms() - before_ms >= 2_000
+            await trio.testing.wait_all_tasks_blocked()
+            assert fired == []
+            clock.resume()
+            await trio.testing.wait_all_tasks_blocked()
+            assert sorted(fired) == ["advanced over", "due at once", "in turn"]
+            nursery.cancel_scope.cancel()
+
+    trio.run(main)

@@ -39,6 +39,7 @@ FLOORS: tuple[dict[str, str], ...] = (
     {
         "errors": "what ends a node or a connection: needs nothing",
         "bugs": "where tracebacks of our own are kept: needs nothing",
+        "suspension": "whether a node is suspended now: needs nothing",
         "turns": "shares of the event loop, by the machine's clock: needs nothing",
         "collector": "when Python looks for garbage: needs nothing",
         "high_watermark": "what waits for an offset of a log: needs nothing",
@@ -49,6 +50,7 @@ FLOORS: tuple[dict[str, str], ...] = (
     },
     {
         "long_messages": "long messages decoded and encoded in turns",
+        "seeds": "what a file says of topics, records and groups, for a broker to begin with: shares of the event loop",
         "clock": "time and timers; what a timer's callback raises goes to `bugs`",
         "releases": "what brokers of each release announce; a name that is none is refused as a setting is",
         "strictness": "where a broker is no kinder than Apache Kafka; a name that is none is refused as a setting is",

@@ -231,6 +231,28 @@ def test_the_next_one_passes(kafka):
     assert "1 error" in output
 
 
+def test_a_seed_is_named_from_the_directory_of_its_test(tmp_path: Path) -> None:
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "seed.jsonl").write_text(
+        '{"kind": "topic", "topic": "orders"}\n{"topic": "orders", "value": "1 tea"}\n'
+    )
+    (tmp_path / "tests" / "test_seeded.py").write_text(
+        """
+import pytest
+
+@pytest.mark.parametrize("again", [1, 2])
+@pytest.mark.kafka(seed="seed.jsonl", topics={"others": 1})
+def test_it(kafka, again):
+    assert kafka.topics() == ["orders", "others"]
+    assert [record.value for record in kafka.records("orders")] == [b"1 tea"]
+    kafka.produce("orders", "more")
+"""
+    )
+    code, output = run(tmp_path, "", "tests/test_seeded.py")
+    assert code == 0, output
+    assert "2 passed" in output
+
+
 @pytest.mark.parametrize(
     ("marker", "said"),
     [
@@ -246,6 +268,9 @@ def test_the_next_one_passes(kafka):
         ("topics={'orders': {'partition': 3}}", "there is no 'partition' (did you mean 'partitions'?)"),
         ("topics={'orders': {'replicas': 3}}", "INVALID_REPLICATION_FACTOR"),
         ("topics={'orders': {'settings': {'retention': 1}}}", "Unknown topic config name: retention"),
+        ("seed={'topics': {'orders': 0}}", "topics.orders: a whole number from 1 to 2147483647 is expected, not 0"),
+        ("seed='none.jsonl'", "none.jsonl: it cannot be read: No such file or directory"),
+        ("directory='none'", "none is no directory: there is nothing of that name"),
         ("settings={'min.insync.replica': 2}", "(did you mean 'min.insync.replicas'?)"),
         ("settings={'message_max_bytes': 2}", "(did you mean 'message.max.bytes'?)"),
         ("settings={'retention.ms': 2}", "(did you mean 'log.retention.ms'?)"),

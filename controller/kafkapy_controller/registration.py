@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from kafkapy_controller import image_records
 from kafkapy_controller.decision import Decision
 from kafkapy_controller.image import (
     NO_LEADER,
+    BrokerImage,
     Endpoint,
     LeaderRecoveryState,
     MetadataImage,
@@ -122,14 +123,14 @@ def decide_start_broker(image: MetadataImage, registration: NodeRegistration, ne
     return Decision(records, next_offset)
 
 
-def decide_advertise(image: MetadataImage, broker_id: int, endpoints: Sequence[Endpoint]) -> Decision[None]:
-    """Register the broker with other endpoints; its epoch, and whatever it leads, stay what they are."""
+def decide_change_registration(
+    image: MetadataImage, broker_id: int, change: Callable[[BrokerImage], BrokerImage]
+) -> Decision[None]:
+    """Register the broker with other endpoints, or in another rack; its epoch, and whatever it leads, stay."""
     broker = image.brokers.get(broker_id)
-    advertised = {endpoint.name: endpoint for endpoint in endpoints}
-    if broker is None or broker.endpoints == advertised:
+    if broker is None or (changed := change(broker)) == broker:
         return Decision([], None)
-    record = image_records.broker_record(broker._replace(endpoints=advertised), image.metadata_version)
-    return Decision([record], None)
+    return Decision([image_records.broker_record(changed, image.metadata_version)], None)
 
 
 def decide_stop_broker(image: MetadataImage, broker_id: int) -> Decision[None]:

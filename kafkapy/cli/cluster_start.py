@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from kafkapy.cli.control_at_start import add_control_argument, control_from_start
 from kafkapy.cli.fault_file import add_faults_argument, faults_from_start, say_what_never_fired
 from kafkapy.cli.ready import control_line
+from kafkapy.cli.seed_file import add_seed_argument, seed_from_start
 from kafkapy.cli.start import (
     add_release_arguments,
     add_strict_argument,
@@ -72,6 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_strict_argument(start)
     add_faults_argument(start)
     add_control_argument(start)
+    add_seed_argument(start)
     where = start.add_mutually_exclusive_group()
     where.add_argument(
         "--data-dir",
@@ -143,6 +145,7 @@ def _serve(arguments: argparse.Namespace, directory: Path, signals: StopSignals,
     given = collect_settings(overrides=arguments.override)
     faults = faults_from_start(arguments)
     control = control_from_start(arguments, faults)
+    seed = seed_from_start(arguments)
     if control is not None:
         faults = control.faults
     cluster = Cluster(
@@ -173,9 +176,14 @@ def _serve(arguments: argparse.Namespace, directory: Path, signals: StopSignals,
                 async with cluster.started():
                     gc.freeze()
                     watchdog.is_serving = True
+                    if seed is not None:
+                        await seed.apply_to(cluster, directory, stop)
                     async with AsyncExitStack() as served:
                         if control is not None:
-                            await served.enter_async_context(control.serving(cluster, directory / "snapshots"))
+                            snapshots = directory / "snapshots"
+                            await served.enter_async_context(
+                                control.serving(cluster, snapshots, None if seed is None else seed.seed)
+                            )
                         _say(cluster, None if control is None else control.url)
                         await stop.wait()
                     say_what_never_fired(faults)

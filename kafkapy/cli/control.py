@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from kafkapy.cli.control_address import CONTROL_VARIABLE, TOKEN_VARIABLE, parse_address
+from kafkapy.cli.control_seed import file_in, send_seed, write_export
 from kafkapy.client.command_line import (
     add_json_argument,
     complain,
@@ -21,7 +24,9 @@ from kafkapy.nearest import did_you_mean
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+    from http.client import HTTPResponse
+    from typing import BinaryIO
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 9090
@@ -30,12 +35,14 @@ OK = 200
 WAIT_SECONDS = 10.0
 ANSWER_SECONDS = 60.0
 """How much longer than the operation itself may wait its answer is waited for."""
+PIECE_BYTES = 1 << 20
 CELL_LENGTH_MAX = 60
 HAS_OWN_HELP = True  # that of an operation comes from the API
 EPILOG = (
     "Values are texts; numbers, true and false where the operation takes those; JSON if they begin with { or [. A name "
     "that takes a list may be given more than once. `kafkapy control` alone lists the operations, "
-    "`kafkapy control OPERATION --help` what one takes. docs/control-api.md has examples."
+    "`kafkapy control OPERATION --help` what one takes. `kafkapy control seed FILE` applies a seed, `kafkapy control "
+    "export FILE` writes one, without FILE to standard output. docs/control-api.md has examples."
 )
 
 
@@ -100,13 +107,40 @@ def _perform(arguments: argparse.Namespace, api: _Api) -> None:
     if arguments.help:
         _print_help(name, operations[name], schema)
         return
-    given = _read(name, arguments.values, schema["properties"])
+    words = list(arguments.values)
+    file = file_in(name, words)
+    given = _read(name, words, schema["properties"])
+    if name == "export":
+        with _file_errors(file):
+            write_export(file, api.stream("POST", f"/v1/{name}", given))
+        return
+    if file is not None:
+        with _file_errors(file):
+            _report(arguments, api.checked(*send_seed(file, partial(api.post, f"/v1/{name}"))))
+        return
     timeout = given.get("timeout", WAIT_SECONDS)
     result = api.ask("POST", f"/v1/{name}", given, (timeout if isinstance(timeout, float) else 0) + ANSWER_SECONDS)
+    _report(arguments, result)
+
+
+def _report(arguments: argparse.Namespace, result: Any) -> None:
     if wants_json(arguments):
         print_json(result)
     else:
         _print(result)
+
+
+@contextmanager
+def _file_errors(path: str | None) -> Iterator[None]:
+    """Raises WrongUsage: the file is not what it should be; ClientError: it cannot be written."""
+    try:
+        yield
+    except ValueError as error:  # InvalidSeed
+        raise WrongUsage(str(error)) from None
+    except OSError as error:
+        if path is None:
+            raise
+        raise ClientError(f"{path} cannot be used: {error.strerror or error}") from None
 
 
 class _Api:
@@ -120,20 +154,52 @@ class _Api:
         except ValueError as error:
             raise WrongUsage(f"{'--url' if url is not None else CONTROL_VARIABLE}: {error}") from None
 
+    @property
+    def _where(self) -> str:
+        return f"http://{self._host}:{self._port}"
+
     def ask(self, method: str, path: str, given: object = None, seconds: float = ANSWER_SECONDS) -> Any:
         """What is answered. Raises ClientError: it is refused, or nobody answers."""
+        with self._asked(method, path, None if given is None else json.dumps(given), {}, seconds) as response:
+            answer = json.loads(response.read())
+            if path == DESCRIPTION_PATH and response.status == OK and "paths" not in answer:
+                raise ValueError("no description")
+        return self.checked(response.status, answer)
+
+    def post(self, path: str, body: BinaryIO, headers: Mapping[str, str]) -> tuple[int, Any]:
+        """Status and answer, however long it takes. Raises ClientError: nobody answers."""
+        with self._asked("POST", path, body, headers, None) as response:
+            return response.status, json.loads(response.read())
+
+    def stream(self, method: str, path: str, given: object) -> Iterator[bytes]:
+        """What is answered, in pieces. Raises ClientError: it is refused, or breaks off."""
+        with self._asked(method, path, json.dumps(given), {}, ANSWER_SECONDS) as response:
+            if response.status != OK:
+                self.checked(response.status, json.loads(response.read()))
+            while piece := response.read(PIECE_BYTES):
+                yield piece
+
+    def checked(self, status: int, answer: Any) -> Any:
+        """The same answer. Raises ClientError: it is a refusal."""
+        if status != OK:
+            raise ClientError(_error_in(answer, self._where))
+        return answer
+
+    @contextmanager
+    def _asked(
+        self, method: str, path: str, body: Any, headers: Mapping[str, str], seconds: float | None
+    ) -> Iterator[HTTPResponse]:
+        """Raises ClientError: nobody answers, or not with what the block can read."""
         from http.client import HTTPConnection, HTTPException
 
         connection = HTTPConnection(self._host, self._port, timeout=seconds)
         token = os.environ.get(TOKEN_VARIABLE)
-        where = f"http://{self._host}:{self._port}"
+        where = self._where
         try:
-            body = None if given is None else json.dumps(given)
-            connection.request(method, path, body, {"Authorization": f"Bearer {token}"} if token else {})
-            response = connection.getresponse()
-            answer = json.loads(response.read())
-            if path == DESCRIPTION_PATH and response.status == OK and "paths" not in answer:
-                raise ValueError("no description")
+            connection.request(
+                method, path, body, {**headers, **({"Authorization": f"Bearer {token}"} if token else {})}
+            )
+            yield connection.getresponse()
         except ConnectionRefusedError:
             raise ClientError(
                 f"nothing listens at {where}: start kafkapy with --control {self._port}, or name another "
@@ -145,9 +211,6 @@ class _Api:
             raise ClientError(f"what answers at {where} is not kafkapy's control API") from None
         finally:
             connection.close()
-        if response.status != OK:
-            raise ClientError(_error_in(answer, where))
-        return answer
 
 
 def _error_in(answer: Any, where: str) -> str:

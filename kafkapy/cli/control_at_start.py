@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from kafkapy.control.cluster import ControlledCluster
     from kafkapy.faults import FaultEngine
     from kafkapy.node import Node
+    from kafkapy.seeds import Seed
 
 LOOPBACK: Final = "127.0.0.1"
 
@@ -47,13 +48,16 @@ class ControlAtStart:
         self._recording = Recording()
 
     @asynccontextmanager
-    async def serving(self, cluster: ControlledCluster, snapshots: Path) -> AsyncIterator[None]:
-        """The API is served within the block."""
+    async def serving(
+        self, cluster: ControlledCluster, snapshots: Path, seed: Seed | None = None
+    ) -> AsyncIterator[None]:
+        """The API is served within the block. `seed`: what the cluster has begun with."""
         import trio
 
         from kafkapy.control.nodes import ControlledNodes
 
         nodes = ControlledNodes(cluster, self.clocks, self.faults, self._recording, snapshots)
+        nodes.seed_at_start = seed
         for node in nodes.running():
             nodes.record(node)
         async with trio.open_nursery() as nursery:
@@ -61,11 +65,11 @@ class ControlAtStart:
             yield
             nursery.cancel_scope.cancel()
 
-    def serving_one(self, node: Node, snapshots: Path) -> AbstractAsyncContextManager[None]:
+    def serving_one(self, node: Node, snapshots: Path, seed: Seed | None = None) -> AbstractAsyncContextManager[None]:
         """The same for a node that is this process."""
         from kafkapy.control.cluster import OneNode
 
-        return self.serving(OneNode(node), snapshots)
+        return self.serving(OneNode(node), snapshots, seed)
 
 
 def control_from_start(arguments: argparse.Namespace, faults: FaultEngine | None) -> ControlAtStart | None:

@@ -8,13 +8,13 @@ import resource
 import sys
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
-from threading import Thread
 from typing import TYPE_CHECKING
 
 from kafkapy.cli.control_at_start import add_control_argument, control_from_start
 from kafkapy.cli.fault_file import add_faults_argument, faults_from_start, say_what_never_fired
 from kafkapy.cli.parent import Parent
 from kafkapy.cli.ready import Announcement
+from kafkapy.cli.seed_file import add_seed_argument, seed_from_start
 from kafkapy.client.streams import say
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import trio
 
     from kafkapy.cli.control_at_start import ControlAtStart
+    from kafkapy.cli.seed_file import SeedAtStart
     from kafkapy.cli.stop_signals import StopSignals
     from kafkapy.cli.watchdog import Watchdog
     from kafkapy.faults import FaultEngine
@@ -89,6 +90,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_strict_argument(parser)
     add_faults_argument(parser)
     add_control_argument(parser)
+    add_seed_argument(parser)
     parser.add_argument(
         "--exit-with-parent",
         action="store_true",
@@ -222,11 +224,15 @@ def _run(arguments: argparse.Namespace) -> int:
         settings = _settings(arguments)
         faults = faults_from_start(arguments)
         control = control_from_start(arguments, faults)
-        if control is not None:
+        seed = seed_from_start(arguments)
+        if control is not None or seed is not None:
             from kafkapy.control.cluster import check_alone
 
-            check_alone(settings)
-            faults = control.faults
+            if seed is not None:
+                check_alone(settings, "--seed", "--seed FILE")
+            if control is not None:
+                check_alone(settings, "the control API", "--control PORT")
+                faults = control.faults
         raise_open_files_limit()
         announcement = Announcement(
             as_json=arguments.json,
@@ -235,14 +241,14 @@ def _run(arguments: argparse.Namespace) -> int:
             control_url=None if control is None else control.url,
         )
         if not arguments.ephemeral:
-            _serve(settings, data_directory(settings), signals, watchdog, announcement, parent, faults, control)
+            _serve(settings, data_directory(settings), signals, watchdog, announcement, parent, faults, control, seed)
             return 0
         from kafkapy.ephemeral import EphemeralDirectory
 
         ephemeral = EphemeralDirectory()
         watchdog.last_act = ephemeral.remove
         with ephemeral as directory:
-            _serve(settings, directory, signals, watchdog, announcement, parent, faults, control, ephemeral=True)
+            _serve(settings, directory, signals, watchdog, announcement, parent, faults, control, seed, ephemeral=True)
     return 0
 
 
@@ -281,6 +287,7 @@ def _serve(
     parent: Parent | None = None,
     faults: FaultEngine | None = None,
     control: ControlAtStart | None = None,
+    seed: SeedAtStart | None = None,
     *,
     ephemeral: bool = False,
 ) -> None:
@@ -332,14 +339,20 @@ def _serve(
                     # What a start has made lives as long as the process: the collector need not walk it again.
                     gc.freeze()
                     watchdog.is_serving = True
+                    if seed is not None:
+                        await seed.apply_to_one(node, stop)
                     address = await resolving_address(node.settings.now.advertised_listeners)
                     async with AsyncExitStack() as served:
                         if control is not None:
                             snapshots = data_directory.with_name(f"{data_directory.name}-snapshots")
-                            await served.enter_async_context(control.serving_one(node, snapshots))
+                            await served.enter_async_context(
+                                control.serving_one(node, snapshots, None if seed is None else seed.seed)
+                            )
                         served.enter_context(announcement.made(node, address))
                         if ephemeral:
-                            Thread(target=_remove_abandoned, daemon=True).start()
+                            from kafkapy.ephemeral import remove_abandoned_once
+
+                            remove_abandoned_once()
                         await stop.wait()
                     say_what_never_fired(faults)
         finally:
@@ -363,12 +376,6 @@ async def _stop_waiting(node: Node, stop: trio.Event, starting: trio.CancelScope
     await stop.wait()
     if node.waits_for_others:
         starting.cancel()
-
-
-def _remove_abandoned() -> None:
-    from kafkapy.ephemeral import remove_abandoned
-
-    remove_abandoned()
 
 
 def raise_open_files_limit() -> None:

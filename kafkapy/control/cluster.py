@@ -32,19 +32,22 @@ class ControlledCluster(Protocol):
     async def start(self, node_id: int) -> Node: ...
     async def stop(self, node_id: int | None = None) -> None: ...
     async def kill(self, node_id: int) -> None: ...
+    def pause(self, node_id: int) -> None: ...
+    def resume(self, node_id: int) -> None: ...
+    def move_to_rack(self, node_id: int, rack: str | None) -> None: ...
 
 
 class IsThisProcess(RuntimeError):
     """A node cannot be stopped by what runs inside of it."""
 
 
-def check_alone(settings: Settings) -> None:
+def check_alone(settings: Settings, what: str, instead: str) -> None:
     """Raises StartupError: the node's cluster has others, which this process cannot ask."""
     quorum = settings.quorum
     if not (quorum.is_broker and quorum.is_controller) or quorum.has_other_voters:
         raise StartupError(
-            "the control API of `kafkapy start` is for a node that is alone, broker and controller: use "
-            "`kafkapy cluster --nodes N --control PORT` for a cluster"
+            f"{what} of `kafkapy start` is for a node that is alone, broker and controller: use "
+            f"`kafkapy cluster --nodes N {instead}` for a cluster"
         )
 
 
@@ -84,6 +87,15 @@ class OneNode:
 
     async def kill(self, node_id: int) -> None:
         raise self._refused(node_id)
+
+    def pause(self, node_id: int) -> None:
+        self.nodes[node_id].pause()
+
+    def resume(self, node_id: int) -> None:
+        self.nodes[node_id].resume()
+
+    def move_to_rack(self, node_id: int, rack: str | None) -> None:
+        self.nodes[node_id].move_to_rack(rack)
 
     def _refused(self, node_id: int | None) -> IsThisProcess:
         node_id = self._node.node_id if node_id is None else node_id

@@ -6,7 +6,7 @@ looking changes nothing.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import trio
 
@@ -66,29 +66,53 @@ async def describe_group(nodes: ControlledNodes, group_id: str) -> Group:
     raise LookupError(f"there is no group {group_id!r}")
 
 
+class NewCommit(NamedTuple):
+    """What is to be committed for a partition."""
+
+    offset: int
+    metadata: str = ""
+
+
 async def commit_offsets(nodes: ControlledNodes, group_id: str, offsets: Mapping[TopicPartition, int]) -> None:
     """Commit offsets in the name of a group, which has no members now. The group is made if there is none.
 
     Raises KafkaError: UNKNOWN_MEMBER_ID, it has members; UNKNOWN_TOPIC_OR_PARTITION.
     """
+    await commit(nodes, group_id, {where: NewCommit(offset) for where, offset in offsets.items()})
+
+
+async def commit(nodes: ControlledNodes, group_id: str, commits: Mapping[TopicPartition, NewCommit]) -> None:
+    """As `commit_offsets`."""
     topics: dict[str, OffsetCommitRequestTopic] = {}
-    for (topic, index), offset in offsets.items():
+    for (topic, index), committed in commits.items():
         wanted = topics.get(topic)
         if wanted is None:
             topic_id = nodes.topic(topic).topic_id
             wanted = topics[topic] = OffsetCommitRequestTopic(name=topic, topic_id=topic_id, partitions=[])
-        wanted.partitions.append(OffsetCommitRequestPartition(partition_index=index, committed_offset=offset))
+        wanted.partitions.append(
+            OffsetCommitRequestPartition(
+                partition_index=index, committed_offset=committed.offset, committed_metadata=committed.metadata
+            )
+        )
     request = OffsetCommitRequest(
         group_id=group_id, generation_id_or_member_epoch=SIMPLE_CONSUMER, topics=list(topics.values())
     )
 
-    async def commit(coordinator: Node) -> None:
+    async def ask(coordinator: Node) -> None:
         answer = await nodes.ask(coordinator, request, OffsetCommitResponse)
         for answered in answer.topics:
             for partition in answered.partitions:
                 check(partition.error_code)
 
-    await _by_coordinator(nodes, group_id, commit)
+    await _by_coordinator(nodes, group_id, ask)
+
+
+async def read_commits(nodes: ControlledNodes, group_id: str) -> dict[TopicPartition, NewCommit]:
+    """What a group has committed; nothing, if there is no such group."""
+    for node in nodes.brokers:
+        if group_id in await _listed(nodes, node):
+            return await _committed(nodes, node, group_id)
+    return {}
 
 
 async def delete_group(nodes: ControlledNodes, group_id: str) -> None:
@@ -141,14 +165,7 @@ async def _listed(nodes: ControlledNodes, node: Node) -> dict[str, str]:
 async def _describe(nodes: ControlledNodes, node: Node, group_id: str, group_type: str) -> Group:
     ask_members = _consumer_members if group_type.lower() == CONSUMER_TYPE else _classic_members
     state, protocol, members = await ask_members(nodes, node, group_id)
-    request = OffsetFetchRequest(groups=[OffsetFetchRequestGroup(group_id=group_id, member_epoch=-1, topics=None)])
-    fetched = (await nodes.ask(node, request, OffsetFetchResponse)).groups[0]
-    check(fetched.error_code)
-    offsets = {
-        (_name(nodes, topic), partition.partition_index): partition.committed_offset
-        for topic in fetched.topics
-        for partition in topic.partitions
-    }
+    offsets = {where: each.offset for where, each in (await _committed(nodes, node, group_id)).items()}
     wanted = {*offsets, *(partition for member in members for partition in member.partitions)}
     return Group(
         group_id=group_id,
@@ -198,6 +215,19 @@ def _check_described(group_id: str, error_code: int, message: str | None) -> Non
     if error_code == ErrorCode.GROUP_ID_NOT_FOUND:
         raise LookupError(f"there is no group {group_id!r}")
     check(error_code, message)
+
+
+async def _committed(nodes: ControlledNodes, node: Node, group_id: str) -> dict[TopicPartition, NewCommit]:
+    request = OffsetFetchRequest(groups=[OffsetFetchRequestGroup(group_id=group_id, member_epoch=-1, topics=None)])
+    fetched = (await nodes.ask(node, request, OffsetFetchResponse)).groups[0]
+    check(fetched.error_code)
+    return {
+        (_name(nodes, topic), partition.partition_index): NewCommit(
+            partition.committed_offset, partition.metadata or ""
+        )
+        for topic in fetched.topics
+        for partition in topic.partitions
+    }
 
 
 def _name(nodes: ControlledNodes, topic: OffsetFetchResponseTopics) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import trio
@@ -19,6 +20,8 @@ from kafkapy_wire.messages.alter_partition_reassignments import (
 from kafkapy_wire.messages.elect_leaders import ElectLeadersRequest, ElectLeadersResponse, TopicPartitions
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from kafkapy.control.nodes import ControlledNodes
 
 PREFERRED = 0
@@ -72,6 +75,44 @@ async def move_transaction_coordinator(nodes: ControlledNodes, transactional_id:
     await _move_coordinator(nodes, TRANSACTION_TOPIC, transactional_id, broker)
 
 
+async def shrink_isr(nodes: ControlledNodes, topic: str, partition: int, broker: int) -> None:
+    """Take a follower out of the ISR of a partition, and keep it out until `expand_isr` or `reset`.
+
+    It goes on fetching. Records need no acknowledgement of it, and it cannot lead. Raises LookupError: no such topic or
+    partition, or the broker is no follower there; KafkaError REQUEST_TIMED_OUT.
+    """
+    now = nodes.check_partition(topic, partition)
+    followers = [each for each in now.replicas if each != now.leader]
+    if broker not in followers:
+        what = "leads" if broker == now.leader else "has no replica of"
+        raise LookupError(
+            f"broker {broker} {what} {topic}-{partition}: its followers are {', '.join(map(str, followers)) or 'none'}"
+        )
+    nodes.kept_out.add((topic, partition, broker))
+
+    def leave_out() -> bool:
+        if broker not in nodes.check_partition(topic, partition).isr:
+            return True
+        nodes.leader(topic, partition).leave_out(broker)
+        return False
+
+    await _until(leave_out, f"broker {broker} is in the ISR of {topic}-{partition} yet")
+
+
+async def expand_isr(nodes: ControlledNodes, topic: str, partition: int, broker: int) -> None:
+    """Undo `shrink_isr`: returns when the follower is in the ISR again. Raises LookupError: it was not kept out;
+    KafkaError REQUEST_TIMED_OUT.
+    """
+    nodes.check_partition(topic, partition)
+    if (topic, partition, broker) not in nodes.kept_out:
+        raise LookupError(f"broker {broker} is not kept out of the ISR of {topic}-{partition}")
+    nodes.kept_out.remove((topic, partition, broker))
+    await _until(
+        lambda: broker in nodes.check_partition(topic, partition).isr,
+        f"broker {broker} is not in the ISR of {topic}-{partition} yet",
+    )
+
+
 async def _move_coordinator(nodes: ControlledNodes, topic: str, key: str, broker: int) -> None:
     count = len(nodes.topic(topic).partitions)
     await move_leader(nodes, topic, partition_for(key, count), broker)
@@ -79,13 +120,19 @@ async def _move_coordinator(nodes: ControlledNodes, topic: str, key: str, broker
 
 async def _led_by(nodes: ControlledNodes, topic: str, partition: int, broker: int) -> None:
     """Wait until the new leader knows that it is. Raises KafkaError REQUEST_TIMED_OUT."""
+
+    def leads() -> bool:
+        return nodes.topic(topic).partitions[partition].leader == broker and bool(nodes.leader(topic, partition))
+
+    await _until(leads, f"broker {broker} does not lead {topic}-{partition} yet")
+
+
+async def _until(is_so: Callable[[], bool], otherwise: str) -> None:
+    """Raises KafkaError REQUEST_TIMED_OUT."""
     with trio.move_on_after(TIMEOUT_MS / 1_000):
         while True:
-            try:
-                if nodes.topic(topic).partitions[partition].leader == broker:
-                    nodes.leader(topic, partition)
+            with suppress(LookupError, KafkaError):  # the leader is about to change
+                if is_so():
                     return
-            except (LookupError, KafkaError):
-                pass  # it will lead in a moment
             await trio.sleep(LOOK_AGAIN_SECONDS)
-    raise KafkaError(ErrorCode.REQUEST_TIMED_OUT, f"broker {broker} does not lead {topic}-{partition} yet")
+    raise KafkaError(ErrorCode.REQUEST_TIMED_OUT, otherwise)

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 import trio
 
+from kafkapy.control.nodes import LOOK_AGAIN_SECONDS
 from kafkapy.control.values import NodeState
+from kafkapy_wire.errors import KafkaError
 
 if TYPE_CHECKING:
     from kafkapy.control.nodes import ControlledNodes
+    from kafkapy_controller.image import BrokerImage
+
+MOVE_SECONDS = 30
 
 
 async def list_nodes(nodes: ControlledNodes) -> list[NodeState]:
@@ -25,13 +32,16 @@ async def list_nodes(nodes: ControlledNodes) -> list[NodeState]:
             address=cluster.broker_address(member.node_id),
             is_running=member.node_id in cluster.running,
             is_active_controller=member.node_id == active,
+            is_paused=member.node_id in cluster.running and cluster.nodes[member.node_id].is_paused,
         )
         for member in cluster.members
     ]
 
 
 async def stop_node(nodes: ControlledNodes, node_id: int) -> None:
-    """Stop a node in order: other nodes take over what it leads. Raises LookupError: it does not run."""
+    """Stop a node in order: other nodes take over what it leads. Raises LookupError: it does not run, or is paused."""
+    if nodes.node(node_id).is_paused:
+        raise LookupError(f"node {node_id} is paused, so that it cannot stop in order: resume it first, or kill it")
     async with nodes.changing[nodes.running_id(node_id)]:
         nodes.node(node_id).kept = True  # the next start finds that it has ended, and need not wait for its session
         await nodes.cluster.stop(node_id)
@@ -69,6 +79,53 @@ async def wipe_node(nodes: ControlledNodes, node_id: int) -> None:
         if node_id in nodes.cluster.running:
             raise LookupError(f"node {node_id} runs: stop or kill it first")
         await trio.to_thread.run_sync(shutil.rmtree, nodes.cluster.directory_of(node_id), True)
+
+
+async def pause_node(nodes: ControlledNodes, node_id: int) -> None:
+    """Suspend a node, as SIGSTOP does a process: it answers nothing and sends nothing, and its timers do not fire.
+
+    Connections stay open, and new ones are made. Others miss it when its session with them is over. Raises LookupError:
+    it does not run.
+    """
+    nodes.cluster.pause(nodes.running_id(node_id))
+
+
+async def resume_node(nodes: ControlledNodes, node_id: int) -> None:
+    """Undo `pause_node`: what came meanwhile is answered. Raises LookupError: it does not run, or is not paused."""
+    if not nodes.node(node_id).is_paused:
+        raise LookupError(f"node {node_id} is not paused")
+    nodes.cluster.resume(node_id)
+
+
+async def set_rack(nodes: ControlledNodes, node_id: int, rack: str | None = None) -> None:
+    """Move a broker to another rack, or to none. When this returns every broker says so to clients, and new replicas
+    are placed by it. The node keeps running, and its connections stay.
+
+    Raises LookupError: there is no such broker; ValueError: a rack has a name.
+    """
+    if rack is not None and not rack.strip():
+        raise ValueError("a rack has a name; no rack at all is null")
+    brokers = [member.node_id for member in nodes.cluster.members if "broker" in member.roles]
+    if node_id not in brokers:
+        raise LookupError(f"there is no broker {node_id}; there are {', '.join(map(str, brokers))}")
+    async with nodes.changing[node_id]:
+        nodes.cluster.move_to_rack(node_id, rack)
+    with trio.fail_after(MOVE_SECONDS):
+        while not _stands_in(nodes, node_id, rack):
+            with suppress(KafkaError, LookupError):  # another controller becomes the active one
+                controller = nodes.node(await nodes.controller()).parts.controller
+                await controller.change_registration(node_id, partial(_in_rack, rack)).wait()
+            await trio.sleep(LOOK_AGAIN_SECONDS)
+
+
+def _in_rack(rack: str | None, broker: BrokerImage) -> BrokerImage:
+    return broker._replace(rack=rack)
+
+
+def _stands_in(nodes: ControlledNodes, node_id: int, rack: str | None) -> bool:
+    """As far as every broker knows; one that has never registered will say so when it does."""
+    images = [node.broker.metadata.image for node in nodes.brokers]
+    return all(node_id not in image.brokers or image.brokers[node_id].rack == rack for image in images)
 
 
 async def cut_link(nodes: ControlledNodes, sender: int, receiver: int, both_ways: bool = True) -> None:

@@ -6,7 +6,7 @@ Neither faults nor recordings nor authorization meet such requests: they are the
 from __future__ import annotations
 
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 import trio
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from kafkapy.node import Node
     from kafkapy.partitions.partition import Partition
     from kafkapy.recording import Recording
+    from kafkapy.seeds import Seed
     from kafkapy_controller.image import MetadataImage, PartitionImage, TopicImage
     from kafkapy_wire.message import Message
 
@@ -40,6 +41,16 @@ ANSWER_SECONDS: Final = 30.0
 """Of real time: what waits for nodes that do not run, or for a clock that is frozen, may never come."""
 LOOK_AGAIN_SECONDS = 0.005
 """How often a state is looked at that no single event stands for."""
+
+
+class Beginning(Protocol):
+    """A directory that the nodes have begun with; see `origin`."""
+
+    def restore_to(self, directory: Path) -> None:
+        """Have the nodes below a directory begin with it, while none runs. Blocks."""
+
+    async def settle(self, nodes: ControlledNodes) -> None:
+        """Once they run: leave behind what belongs to the broker that has written it."""
 
 
 class ControlledNodes:
@@ -60,23 +71,34 @@ class ControlledNodes:
         """Those that are kept in the metadata: `reset` goes back to them."""
         self.topics_at_start: Mapping[str, int | Mapping[str, object]] = {}
         """Those that the cluster was asked to begin with: `reset` makes them anew."""
+        self.origin: Beginning | None = None
+        """The directory that it began with; None: an empty one. `reset` goes back to it."""
+        self.seed_at_start: Seed | None = None
+        """What else it was asked to begin with: `reset` applies it anew."""
         self.changing = {member.node_id: trio.Lock() for member in cluster.members}
         """By node id; held by the call that starts, stops or empties the node. A kill does not wait for it."""
+        self.kept_out: set[tuple[str, int, int]] = set()
+        """Topic, partition and broker of replicas that `shrink_isr` keeps out of their ISRs."""
+        for node in self.running():
+            self._keep_out(node)
+        self.racks_at_start = {member.node_id: member.rack for member in cluster.members}
         self.changing_all = trio.Lock()
         """Held by the call that changes the cluster as a whole."""
         self._apis: dict[ApiKey, Api] = {}
 
     @property
     def brokers(self) -> list[Node]:
-        """The running nodes that are brokers, by id."""
-        return [node for node in self.running() if node.settings.now.quorum.is_broker]
+        """The running nodes that are brokers, by id, but for those that are paused: they answer nothing."""
+        return [node for node in self.running() if not node.is_paused and node.settings.now.quorum.is_broker]
 
     def broker(self, node_id: int) -> Node:
-        """A broker that runs. Raises LookupError: there is none of this id."""
+        """A broker that runs. Raises LookupError: there is none of this id, or it is paused."""
         for node in self.brokers:
             if node.node_id == node_id:
                 return node
         running = ", ".join(str(node.node_id) for node in self.brokers) or "none"
+        if node_id in self.cluster.running and self.node(node_id).is_paused:
+            raise LookupError(f"broker {node_id} is paused: it answers nothing until `resume_node`")
         raise LookupError(f"no broker {node_id} is running; running: {running}")
 
     async def start(self, node_ids: Iterable[int]) -> None:
@@ -94,7 +116,13 @@ class ControlledNodes:
     async def _start_one(self, node_id: int) -> None:
         async with self.changing[node_id]:
             if node_id not in self.cluster.running:
-                self.record(await self.cluster.start(node_id))
+                node = await self.cluster.start(node_id)
+                self.record(node)
+                self._keep_out(node)
+
+    def _keep_out(self, node: Node) -> None:
+        if node.settings.now.quorum.is_broker:
+            node.broker.partitions.keep_out_of_isrs(self.kept_out)
 
     @asynccontextmanager
     async def none_running(self, *, killed: bool) -> AsyncIterator[None]:
@@ -143,7 +171,8 @@ class ControlledNodes:
 
     def active_controller_id(self) -> int | None:
         """The id of the node whose controller is active; None: there is none now."""
-        return next((node.node_id for node in self.running() if node.parts.controller.is_active), None)
+        answering = (node for node in self.running() if not node.is_paused)
+        return next((node.node_id for node in answering if node.parts.controller.is_active), None)
 
     def running(self) -> Iterator[Node]:
         for node_id in sorted(self.cluster.running):
@@ -193,8 +222,10 @@ class ControlledNodes:
             yield
         if patience.cancelled_caught:
             missing = [str(node_id) for node_id in self.changing if node_id not in self.cluster.running]
+            paused = ", ".join(str(node.node_id) for node in self.running() if node.is_paused)
             raise NotYet(
                 f"waited {ANSWER_SECONDS:g} s for {wanted}; nodes that do not run: {', '.join(missing) or 'none'}"
+                f"{f'; paused: {paused}' if paused else ''}"
                 f"{'; the clock is frozen' if self.clocks.is_frozen else ''}"
             )
 

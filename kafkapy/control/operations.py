@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 from kafkapy.control import (
     bugs,
     connections,
+    export,
     faults,
     groups,
     leadership,
     members,
     recording,
     records,
+    seeding,
     state,
     time,
     topics,
@@ -70,11 +72,18 @@ OPERATIONS: dict[str, Operation] = {
     "start_node": members.start_node,
     "restart_node": members.restart_node,
     "wipe_node": members.wipe_node,
+    "pause_node": members.pause_node,
+    "resume_node": members.resume_node,
+    "set_rack": members.set_rack,
     "cut_link": members.cut_link,
     "heal_link": members.heal_link,
     "move_leader": leadership.move_leader,
+    "shrink_isr": leadership.shrink_isr,
+    "expand_isr": leadership.expand_isr,
     "move_group_coordinator": leadership.move_group_coordinator,
     "move_transaction_coordinator": leadership.move_transaction_coordinator,
+    "seed": seeding.seed,
+    "export": export.export,
     "reset": state.reset,
     "take_snapshot": state.take_snapshot,
     "restore_snapshot": state.restore_snapshot,
@@ -83,9 +92,16 @@ OPERATIONS: dict[str, Operation] = {
 }
 """The first argument of each are the `ControlledNodes`."""
 
-NAMES: dict[Operation, str] = {operation: name for name, operation in OPERATIONS.items()}
+OF_THIS_MACHINE: dict[str, Operation] = {
+    "seed_from": seeding.seed_from,
+    "export_to_file": export.export_to_file,
+}
+"""Those that name files: for the test kit alone."""
+
+ALL_OPERATIONS = {**OPERATIONS, **OF_THIS_MACHINE}
+NAMES: dict[Operation, str] = {operation: name for name, operation in ALL_OPERATIONS.items()}
 
 
 async def perform(nodes: ControlledNodes, name: str, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
     """The result of an operation. Raises what it raises."""
-    return await OPERATIONS[name](nodes, *arguments, **named)
+    return await ALL_OPERATIONS[name](nodes, *arguments, **named)

@@ -114,7 +114,7 @@ async def read_records(
     turn = Turn()
     for index in indexes:
         led = nodes.leader(topic, index)
-        for header, batch in _batches(led, isolation):
+        for header, batch in read_batches(led, isolation):
             found += _decoded(led, header, batch, control=control)
             await turn.share()
     return found
@@ -144,11 +144,18 @@ def _encoded(record: NewRecord, now_ms: int) -> EncodedRecord:
     return EncodedRecord(timestamp_ms, record.key, record.value, record.headers)
 
 
-def _batches(led: Partition, isolation: Isolation) -> Iterator[tuple[BatchHeader, memoryview]]:
-    """The batches that a consumer gets, each as it is wanted: the log may change between them."""
+def read_batches(
+    led: Partition, isolation: Isolation, start: int | None = None, end_before: int | None = None
+) -> Iterator[tuple[BatchHeader, memoryview]]:
+    """The batches that a consumer gets, each as it is wanted: the log may change between them.
+
+    From the one with `start` on, or the log's start; up to the one that holds the offset before `end_before`.
+    """
     committed_only = isolation == "read_committed"
-    offset = led.log.log_start_offset
-    while offset < (end := _end(led, isolation)):
+    offset = led.log.log_start_offset if start is None else start
+    while (offset := max(offset, led.log.log_start_offset)) < (end := _end(led, isolation)):
+        if end_before is not None and offset >= end_before:
+            return
         data = led.log.read(offset, READ_BYTES, up_to_offset=end).read()
         if not data:
             return

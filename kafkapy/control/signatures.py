@@ -8,7 +8,8 @@ from functools import cache
 from typing import Any, NamedTuple, Unpack, get_type_hints
 
 from kafkapy.control import values
-from kafkapy.control.operations import OPERATIONS
+from kafkapy.control.export import Export
+from kafkapy.control.operations import ALL_OPERATIONS
 from kafkapy.recording.exchanges import Recorded
 from kafkapy.recording.selection import Filter
 
@@ -17,13 +18,14 @@ _NAMES = {
     "Mapping": Mapping,
     "Sequence": Sequence,
     "Recorded": Recorded,
+    "Export": Export,
     "Unpack": Unpack,
     "ControlledNodes": object,
 }
 LOOKING = frozenset(
     {
         *("topics", "topic", "records", "groups", "group", "transactions", "transaction", "connections", "nodes"),
-        *("time", "faults", "fault", "unfired_faults", "recorded", "snapshots"),
+        *("time", "faults", "fault", "unfired_faults", "recorded", "snapshots", "export"),
         *("wait_for_topic", "wait_for_records", "wait_for_group", "wait_for_lag", "wait_for_transaction"),
         *("wait_for_client", "wait_for_fault", "wait_for_requests"),
     }
@@ -57,7 +59,7 @@ class Signature(NamedTuple):
 
 @cache
 def signature_of(name: str) -> Signature:
-    operation = OPERATIONS[name]
+    operation = ALL_OPERATIONS[name]
     hints = get_type_hints(operation, localns=_NAMES)
     arguments: dict[str, Argument] = {}
     own_arguments: dict[str, Argument] = {}

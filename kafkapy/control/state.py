@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from kafkapy.control.members import set_rack
 from kafkapy.control.nodes import LOOK_AGAIN_SECONDS, check
+from kafkapy.control.seeding import apply_seed_at_start
 from kafkapy.control.topics import create_topic
 from kafkapy_wire.messages.delete_topics import DeleteTopicsRequest, DeleteTopicsResponse, DeleteTopicState
 from kafkapy_wire.messages.incremental_alter_configs import (
@@ -21,7 +23,7 @@ from kafkapy_wire.messages.incremental_alter_configs import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from kafkapy.control.nodes import ControlledNodes
+    from kafkapy.control.nodes import Beginning, ControlledNodes
 
 TIMEOUT_MS = 10_000
 NAME_CHARACTERS_MAX = 60
@@ -34,27 +36,53 @@ LEFT_OUT = shutil.ignore_patterns("*-delete", "*.deleted", "*.cleaned", "*.tmp")
 
 
 async def reset(nodes: ControlledNodes) -> None:
-    """Bring the cluster back to its start: only the topics that it began with, and these empty, no groups, no
-    transactions, no settings changed since, no faults, an empty recording.
+    """Bring the cluster back to its start: only the topics that it began with, and these as they were (empty, or
+    as its seed has them), no other groups, no transactions, no settings changed since, no faults, an empty recording.
 
-    Nodes that were stopped or killed are started, cut links healed, and time goes with the machine's again. Ports and
-    connections stay: a client that is still there finds that its topics are gone.
+    Nodes that were stopped, killed or paused run, in their first racks, cut links are healed, and time goes with the
+    machine's again. Ports and connections stay: a client that is still there finds that its topics are gone. A cluster
+    that began with a directory is killed and begins with it again: connections break.
     """
     async with nodes.changing_all:
         nodes.faults.clear()
         nodes.recording.clear()
         nodes.clocks.reset()
-        await nodes.start(nodes.changing)
+        nodes.kept_out.clear()
         for node in nodes.running():
+            node.resume()
             node.peers.heal_all()
-        await _delete_topics(nodes)
-        for node in nodes.brokers:
-            if node.broker.strictness is not None:  # a test of retries wants the first time again
-                node.broker.producer_ids.begin_anew()
-            if node.broker.new_topics is not None:
-                node.broker.new_topics.clear()
-        await _forget_settings(nodes)
+        if nodes.origin is None:
+            await nodes.start(nodes.changing)
+            for node in nodes.brokers:
+                if node.broker.strictness is not None:  # a test of retries wants the first time again
+                    node.broker.producer_ids.begin_anew()
+                if node.broker.new_topics is not None:
+                    node.broker.new_topics.clear()
+            await _bring_back_racks(nodes)
+            await _delete_topics(nodes)
+            await _forget_settings(nodes)
+        else:
+            await _go_back_to(nodes, nodes.origin)
         await create_topics_of_start(nodes)
+        await apply_seed_at_start(nodes)
+
+
+async def _go_back_to(nodes: ControlledNodes, origin: Beginning) -> None:
+    """Connections break."""
+    for member in nodes.cluster.members:
+        nodes.cluster.move_to_rack(member.node_id, nodes.racks_at_start[member.node_id])
+    async with nodes.none_running(killed=True):
+        await trio.to_thread.run_sync(
+            origin.restore_to, nodes.cluster.directory_of(nodes.cluster.members[0].node_id).parent
+        )
+    await origin.settle(nodes)
+
+
+async def _bring_back_racks(nodes: ControlledNodes) -> None:
+    for member in nodes.cluster.members:
+        rack = nodes.racks_at_start[member.node_id]
+        if member.rack != rack:
+            await set_rack(nodes, member.node_id, rack)
 
 
 async def create_topics_of_start(nodes: ControlledNodes) -> None:

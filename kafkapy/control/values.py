@@ -188,3 +188,14 @@ class NodeState:
     """Where clients connect; None: it is no broker."""
     is_running: bool
     is_active_controller: bool
+    is_paused: bool = False
+    """It runs, and answers nothing: see `pause_node`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeedCounts:
+    """How much a seed has that was applied, or an export that was written."""
+
+    topics: int
+    records: int
+    groups: int

@@ -2,6 +2,7 @@
 
 It holds no bytes back in memory: it takes fewer than it could, or none for now, and calls the connection again when
 its time has come. Meanwhile the connection is blocked as by a client that does not read, and reads no requests either.
+Requests that are read slowly stay with the system, which lets the client send no more when it has enough.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ class Transport(Protocol):
 class PacedConnection(Protocol):
     """The connection whose transport this is."""
 
-    def go_on_sending(self) -> None:
-        """To be called when the transport takes bytes again."""
+    def go_on_pacing(self) -> None:
+        """To be called when the transport takes or gives bytes again."""
 
     def paced(self, make: Callable[[Any], PacedTransport], /) -> Any:
         """The PacedTransport of the connection, made by `make` of its own one if it has none."""
@@ -79,6 +80,10 @@ class PacedTransport:
         self._timer: Timer | None = None
         self.is_stalled = False
         """It takes no bytes now, whether the socket would or not; it calls the connection when it does."""
+        self._read_not_before_ms = 0.0
+        self._read_timer: Timer | None = None
+        self.is_read_stalled = False
+        """It gives no bytes now, whether there are any or not; it calls the connection when it does."""
 
     def obey(self, fault: Fault) -> None:
         self._faults.setdefault(fault, 0)
@@ -90,6 +95,10 @@ class PacedTransport:
             self._not_before_ms = 0.0
             self._answers_leave_ms = None
             self._go_on()
+        if self._read_timer is not None and self._read_timer.pending:
+            self._read_timer.cancel()
+            self._read_not_before_ms = 0.0
+            self._read_on()
 
     # -- as a transport
 
@@ -97,7 +106,22 @@ class PacedTransport:
         return self._inner.fileno()
 
     def receive_into(self, view: memoryview, /) -> int | None:
-        return self._inner.receive_into(view)
+        rates = [rate for fault in self._faults if (rate := fault.rule.upload_bytes_per_second) is not None]
+        if not rates:
+            return self._inner.receive_into(view)
+        now_ms = self._timers.now_ms()
+        count: int | None = None
+        if now_ms >= self._read_not_before_ms:
+            rate = min(rates)
+            with view[: max(1, int(rate * BANDWIDTH_STEP_SECONDS))] as piece:
+                count = self._inner.receive_into(piece)
+            if not count:
+                return count
+            self._read_not_before_ms = now_ms + 1_000 * count / rate
+        if not self.is_read_stalled:
+            self.is_read_stalled = True
+            self._read_timer = self._timers.call_later(self._read_not_before_ms - now_ms, self._read_on)
+        return count
 
     def send(self, data: bytearray | memoryview, /) -> int:
         size = self._may_send(len(data))
@@ -124,8 +148,9 @@ class PacedTransport:
         self._inner.reset()
 
     def close(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._read_timer):
+            if timer is not None:
+                timer.cancel()
         delay_ms = max((fault.rule.slow_close_ms or 0 for fault in self._faults), default=0)
         for fault in list(self._faults):
             fault.forget_transport(self)
@@ -184,6 +209,10 @@ class PacedTransport:
             self._timer = self._timers.call_later(delay_ms, self._go_on)
         self.is_stalled = True
 
+    def _read_on(self) -> None:
+        self.is_read_stalled = False
+        self._connection.go_on_pacing()
+
     def _go_on(self) -> None:
         self.is_stalled = False
-        self._connection.go_on_sending()
+        self._connection.go_on_pacing()

@@ -80,6 +80,8 @@ _ELSEWHERE: Final = {
     "latency": "latency_ms",
     "jitter": "jitter_ms",
     "bandwidth": "bandwidth_bytes_per_second",
+    "upload": "upload_bytes_per_second",
+    "upload_bandwidth": "upload_bytes_per_second",
     "slow_close": "slow_close_ms",
     "timeout": "timeout_ms",
     "slicer": "slicer_bytes",

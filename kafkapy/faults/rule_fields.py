@@ -146,6 +146,9 @@ class RuleFields:
 
     latency_ms: int | None = _field(CONNECTION, read.read_milliseconds, "answers leave so much later")
     bandwidth_bytes_per_second: int | None = _field(CONNECTION, read.read_count, "answers leave no faster")
+    upload_bytes_per_second: int | None = _field(
+        CONNECTION, read.read_count, "requests are read no faster; the client waits with what the system does not keep"
+    )
     slicer_bytes: int | None = _field(CONNECTION, read.read_count, "answers leave in pieces of about so many bytes")
     slicer_variation_bytes: int | None = _field(
         CONNECTION, read.read_index, "each piece is longer or shorter by up to so much, by `seed`"

@@ -11,6 +11,9 @@ IMAGE_VARIABLE = "KAFKAPY_IMAGE"
 DATA_DIRECTORY = "/var/lib/kafka/data"
 BITNAMI_VOLUME = "/bitnami/kafka"
 
+SEED_DIRECTORY = "/etc/kafkapy/seed"
+"""Files that are mounted there are what a new broker begins with."""
+
 _FILES = (
     "/mnt/shared/config/server.properties",  # of Apache Kafka's image
     "/bitnami/kafka/config/server.properties",
@@ -22,6 +25,11 @@ _FILES = (
 def settings_file() -> str | None:
     """The first file of settings that is mounted where one of the images looks for it."""
     return next((file for file in _FILES if Path(file).is_file()), None)
+
+
+def seed_directory() -> str | None:
+    """Where seeds are mounted; None: none are."""
+    return SEED_DIRECTORY if Path(SEED_DIRECTORY).is_dir() else None
 
 
 def default_settings() -> list[str]:

@@ -7,7 +7,7 @@ import signal
 from collections.abc import Mapping, Sequence
 
 from kafkapy.client.streams import say
-from kafkapy.image.defaults import default_arguments, settings_file
+from kafkapy.image.defaults import default_arguments, seed_directory, settings_file
 
 # The names of log4j, and those that `--log-level` has.
 _LEVELS = {
@@ -20,6 +20,7 @@ _LEVELS = {
     "FATAL": "error",
     "OFF": "error",
 }
+SEED_VARIABLE = "KAFKAPY_SEED"
 _LEVEL_VARIABLE = "KAFKA_LOG4J_ROOT_LOGLEVEL"
 
 
@@ -48,4 +49,7 @@ def start_arguments(arguments: Sequence[str], variables: Mapping[str, str]) -> l
     file = settings_file()
     if file is not None and not any(argument.endswith(".properties") for argument in arguments):
         options.insert(0, file)
+    seed = seed_directory()
+    if seed is not None and not variables.get(SEED_VARIABLE):
+        options += ["--seed", seed]
     return ["start", *options, *arguments]

@@ -84,6 +84,10 @@ class BrokerLifecycle:
         self._is_ready = True
         self._unfenced.set()
 
+    def move_to_rack(self, rack: str | None) -> None:
+        """Say so with the next registration."""
+        self._registration = self._registration._replace(rack=rack)
+
     async def register(self) -> None:
         """Register, as soon as there is an active controller.
 

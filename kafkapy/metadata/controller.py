@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from kafkapy.settings.current import CurrentSettings
     from kafkapy.settings.topic import TopicSettings
     from kafkapy_controller.decision import Decision
-    from kafkapy_controller.image import BrokerImage, Endpoint, MetadataImage
+    from kafkapy_controller.image import BrokerImage, MetadataImage
     from kafkapy_controller.metadata_records import MetadataRecord
     from kafkapy_controller.partition_changes import TopicRules
     from kafkapy_controller.producer_ids import ProducerIdBlock
@@ -346,10 +346,10 @@ class QuorumController:
                 self._brokers.note_own_broker()
         return answer
 
-    def advertise(self, broker_id: int, endpoints: Sequence[Endpoint]) -> Pending[None]:
-        from kafkapy_controller.registration import decide_advertise
+    def change_registration(self, broker_id: int, change: Callable[[BrokerImage], BrokerImage]) -> Pending[None]:
+        from kafkapy_controller.registration import decide_change_registration
 
-        return self.commit(decide_advertise(self.image, broker_id, endpoints))
+        return self.commit(decide_change_registration(self.image, broker_id, change))
 
     # Settings for decisions
 

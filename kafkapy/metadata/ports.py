@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from kafkapy.metadata.altering import ResourceChange
     from kafkapy.metadata.broker_control import BrokerControl
     from kafkapy.pending import Pending
-    from kafkapy_controller.image import MetadataImage
+    from kafkapy_controller.image import BrokerImage, MetadataImage
     from kafkapy_controller.producer_ids import ProducerIdBlock
     from kafkapy_controller.raft.description import QuorumDescription
     from kafkapy_controller.registration import NodeRegistration
@@ -100,6 +100,9 @@ class Controller(Protocol):
         """Raises KafkaError: UNSUPPORTED_VERSION, INVALID_REGISTRATION."""
 
     # The broker of this process
+
+    def change_registration(self, broker_id: int, change: Callable[[BrokerImage], BrokerImage]) -> Pending[None]:
+        """Register a broker with what `change` returns for it, in the epoch that it has."""
 
     def register_broker(self, registration: NodeRegistration, previous_epoch: int = -1) -> Pending[int]:
         """Register and unfence the broker of this node; it leads its partitions again. Answers the broker epoch.

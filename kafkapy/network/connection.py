@@ -157,6 +157,8 @@ class Connection:
         try:
             if self._interest == READ:
                 self._receive(until)
+                if self._paced is not None:
+                    self._watch()
             elif events & BROKEN:
                 self.close()
             elif events & HANG_UP and self._only_waits:
@@ -238,7 +240,8 @@ class Connection:
         if outbox.buffer:
             self._shared.loop.has_answered = True
             if not outbox.pump():
-                self._note_blocked()
+                self._is_blocked = True
+                self._watch()
 
     def _pump(self) -> bool:
         """Send what the socket takes. Returns whether all has left."""
@@ -255,12 +258,9 @@ class Connection:
                 self.close()
                 return False
             return True
-        self._note_blocked()
-        return False
-
-    def _note_blocked(self) -> None:
         self._is_blocked = True
         self._watch()
+        return False
 
     def _queue(self) -> None:
         if not self._is_queued:
@@ -274,7 +274,7 @@ class Connection:
         interest = READ
         if self._is_blocked:
             interest = WRITE if self._paced is None or not self._paced.is_stalled else 0
-        elif self._closing or self._finishing:
+        elif self._closing or self._finishing or (self._paced is not None and self._paced.is_read_stalled):
             interest = 0
         elif self._unfinished is not None and self._kept is not None:
             enough = begins_with_frame(self._kept, self._request_bytes_max) or len(self._kept) >= WAITING_BYTES_MAX
@@ -389,12 +389,12 @@ class Connection:
             self._outbox.use_transport(self._transport)
         return self._paced
 
-    def go_on_sending(self) -> None:
-        """The paced transport takes bytes again."""
+    def go_on_pacing(self) -> None:
+        """The paced transport takes or gives bytes again."""
         if self._closed:
             return
         try:
-            if self._pump() and self._kept is not None:
+            if self._pump():
                 self._queue()
         except Exception as error:
             self._fail(error)

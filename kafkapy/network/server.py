@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from kafkapy.context import NodeContext
     from kafkapy.network.dispatch import Dispatcher
     from kafkapy.settings import Listener, Settings
+    from kafkapy.suspension import Suspension
 
 logger = logging.getLogger("kafkapy.server")
 
@@ -51,9 +52,10 @@ class Service(NamedTuple):
 class Server:
     """The listeners of a node and its open connections."""
 
-    def __init__(self, node: NodeParts, bugs: Bugs) -> None:
+    def __init__(self, node: NodeParts, bugs: Bugs, suspension: Suspension | None = None) -> None:
         self._node = node
         self._bugs = bugs
+        self._suspension = suspension
         self._settings = node.settings
         self._clock = node.clock
         self._admission = Admission(node.settings, node.clock)
@@ -93,7 +95,7 @@ class Server:
         task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
     ) -> None:
         """Serve connections until `stopping` is set; then requests under way get `drain_seconds`."""
-        loop = SocketLoop()
+        loop = SocketLoop(suspension=self._suspension)
         if not self._lingers:
             loop.stop_lingering()
         buffers = ReceiveBuffers(self._settings.now.network.socket_request_max_bytes)

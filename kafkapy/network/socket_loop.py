@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import trio
 
 from kafkapy.network.poller import READ, open_poller
+from kafkapy.suspension import Suspension
 from kafkapy.turns import TURN_SECONDS
 
 if TYPE_CHECKING:
@@ -59,8 +60,9 @@ class GoesOn(Protocol):
 class SocketLoop:
     """Serves sockets until cancelled."""
 
-    def __init__(self, poller: Poller | None = None) -> None:
+    def __init__(self, poller: Poller | None = None, suspension: Suspension | None = None) -> None:
         self._poller = poller or open_poller()
+        self._suspension = suspension or Suspension()
         self._served: dict[int, Served] = {}
         self._later: deque[GoesOn] = deque()
         self._behind: dict[int, int] = {}
@@ -131,14 +133,18 @@ class SocketLoop:
 
     async def _run(self) -> None:
         poll, served, later, behind, large = self._poller.poll, self._served, self._later, self._behind, self._large
-        fd = self._poller.fileno()
+        fd, suspension = self._poller.fileno(), self._suspension
         while True:
             self._asleep = True
             await trio.lowlevel.wait_readable(fd)
             self._asleep = False
+            if suspension.is_on:
+                await suspension.over()
             turn_ends = perf_counter() + TURN_SECONDS
             ready = poll(0, EVENTS_AT_ONCE)
             while ready or later or behind or large:
+                if suspension.is_on:
+                    await suspension.over()
                 if behind:
                     ready = self._newly_ready(ready)
                 now = perf_counter()

@@ -37,10 +37,12 @@ class Transport(Protocol):
 
 
 class PacedTransport(Transport, Protocol):
-    """One that takes bytes when it wants to, and tells its connection when that is."""
+    """One that takes and gives bytes when it wants to, and tells its connection when that is."""
 
     is_stalled: bool
     """It takes none now, whether the socket would or not."""
+    is_read_stalled: bool
+    """It gives none now, whether there are any or not."""
 
     def all_left(self) -> None:
         """All answers that the connection had have left."""

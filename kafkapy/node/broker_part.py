@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from kafkapy.partitions.topic_settings import TopicSettingsSource
     from kafkapy.settings.current import CurrentSettings
     from kafkapy_controller.delta import MetadataDelta
-    from kafkapy_controller.image import MetadataImage
+    from kafkapy_controller.image import BrokerImage, MetadataImage
     from kafkapy_controller.producer_ids import ProducerIdBlock
     from kafkapy_log import LogStore
 
@@ -205,7 +205,7 @@ class BrokerPart:
             controller = self._quorum.controller
             if controller.is_active and not self._quorum.has_others:
                 with suppress(KafkaError):  # the disk is full, which the disk watch has told
-                    await controller.advertise(self._settings.now.node.node_id, self._endpoints()).wait()
+                    await controller.change_registration(self._settings.now.node.node_id, self._advertised).wait()
 
     async def _keep_session_among_others(self, lifecycle: BrokerLifecycle) -> None:
         """Send heartbeats once there is another node, whose controller may become the active one."""
@@ -231,6 +231,9 @@ class BrokerPart:
             self._liveness_clock,
             previous_epoch=self._previous_epoch,
         )
+
+    def _advertised(self, broker: BrokerImage) -> BrokerImage:
+        return broker._replace(endpoints={endpoint.name: endpoint for endpoint in self._endpoints()})
 
     def _endpoints(self) -> list[Endpoint]:
         return [

@@ -34,6 +34,7 @@ from kafkapy.node.quorum_part import QuorumPart
 from kafkapy.partitions.disk_watch import DiskWatch
 from kafkapy.partitions.topic_settings import TopicSettingsSource
 from kafkapy.settings.current import CurrentSettings
+from kafkapy.suspension import Suspension
 from kafkapy_log import LogStore, StoreError
 from kafkapy_log.disk_errors import what_to_do
 from kafkapy_wire.errors import ErrorCode, KafkaError, MalformedMessage
@@ -97,6 +98,7 @@ class Node:
         cap_apis: Mapping[str, int | None] | None = None,
         strict: Iterable[str] = (),
         faults: FaultEngine | None = None,
+        must_be_alone: bool = False,
     ) -> None:
         """Without `durable` nothing waits for the disk. Without `kept` the logs are not closed cleanly at the end, only
         their descriptors: for a directory that is deleted then.
@@ -110,6 +112,8 @@ class Node:
         `sockets` are bound ones, by listener name, for listeners that need not be bound here. Requests meet the
         `faults` of the engine, which may be that of other nodes, too.
 
+        `must_be_alone`: refuse a directory whose quorum has other voters, which would be waited for.
+
         To clients the node is a broker of the release `as_kafka` (`2.8`); `cap_apis` has the highest versions of single
         APIs (`{"Fetch": 11}`; None: not served). `strict` names kindnesses to turn off (`kafkapy.strictness`). Raises
         SettingsError: there is no such release, API, version or kindness.
@@ -120,6 +124,7 @@ class Node:
         self._topics = tuple(topics)
         self._sockets = sockets or {}
         self._faults = faults
+        self._must_be_alone = must_be_alone
         self.data_directory = data_directory
         self.durable = durable
         self.kept = kept
@@ -143,6 +148,30 @@ class Node:
         self.waits_for_others = False
         """Whether the start waits for other nodes of the cluster, which may take for ever; it can be cancelled then."""
         self._was_started = False
+        self._suspension = Suspension()
+
+    @property
+    def is_paused(self) -> bool:
+        return self._suspension.is_on
+
+    def pause(self) -> None:
+        """Suspend the node, as SIGSTOP does a process: connections stay open, and nothing is answered or sent."""
+        self._suspension.begin()
+        for clock in {self.clock, self.liveness_clock}:
+            clock.suspend()
+
+    def resume(self) -> None:
+        """Undo `pause`: what came meanwhile is read first, then timers fire that fell due."""
+        self._suspension.end()
+        for clock in {self.clock, self.liveness_clock}:
+            clock.resume()
+
+    def move_to_rack(self, rack: str | None) -> None:
+        """From now on the node says that it stands there, when it registers again; this tells no controller."""
+        self.settings.change(self.settings.now.with_rack(rack))
+        lifecycle = self._broker_part.lifecycle
+        if lifecycle is not None:
+            lifecycle.move_to_rack(rack)
 
     @property
     def node_id(self) -> int:
@@ -170,12 +199,14 @@ class Node:
             self._tell_what_has_no_effect()
             at_brokers, at_controllers = self._bind(parts)
             quorum = self._quorum = self._open(parts, listens=bool(at_controllers))
+            if self._must_be_alone and not quorum.is_alone:
+                raise StartupError(f"{self.data_directory} is of a quorum of several controllers: {quorum.voters_text}")
             async with trio.open_nursery() as nursery:
                 for clock in {self.clock, self.liveness_clock}:
                     nursery.start_soon(clock.run)
                 nursery.start_soon(self._stop_when_something_fails)
                 async with trio.open_nursery() as serving:
-                    self.server = Server(self.parts, self.bugs)
+                    self.server = Server(self.parts, self.bugs, self._suspension)
                     quorum.peers.on_first = self.server.stop_lingering
                     await serving.start(partial(self.server.serve, self.stopping, drain_seconds=DRAIN_SECONDS))
                     if at_controllers:
@@ -314,6 +345,7 @@ class Node:
                 durable=self.durable,
                 listens=listens,
                 limits=self.api_limits,
+                suspension=self._suspension,
                 strictness=self._strictness,
             )
         except (StoreError, BrokenMetadata) as error:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from kafkapy.releases import ApiLimits, Release
     from kafkapy.settings.current import CurrentSettings
     from kafkapy.strictness import Strictness
+    from kafkapy.suspension import Suspension
     from kafkapy_wire.message import Message
 
 logger = logging.getLogger("kafkapy.node")
@@ -63,13 +64,16 @@ class QuorumPart:
         durable: bool,
         listens: bool,
         limits: ApiLimits | None = None,
+        suspension: Suspension | None = None,
         strictness: Strictness | None = None,
     ) -> None:
         """`listens`: whether other controllers can connect to this node. `limits`: a release to be imitated.
+        `suspension`: of the node.
 
         Blocks. Raises StartupError, StoreError, BrokenMetadata, KafkaError, MalformedMessage, OSError.
         """
         self._settings = settings
+        self._suspension = suspension
         self._clock = clock
         self._liveness_clock = liveness_clock
         self._random = random
@@ -134,7 +138,7 @@ class QuorumPart:
         check_membership(now, data_directory, quorum.membership, log_is_empty=not self.metadata_log.log.log_end_offset)
         self.is_alone = quorum.membership.voter_ids == [now.node.node_id] and now.quorum.is_controller
         """Whether this node is the only voter when it starts, so that it leads without asking anybody."""
-        self.peers = Peers(self._broker_endpoint, client_id=f"node-{now.node.node_id}")
+        self.peers = Peers(self._broker_endpoint, client_id=f"node-{now.node.node_id}", suspension=self._suspension)
         self.channel = ControllerChannel(self, self.peers, self._liveness_clock, self._handle_here)
         if listens or not self.is_alone:
             from kafkapy.metadata.quorum_network import QuorumNetwork
@@ -296,6 +300,11 @@ class QuorumPart:
             with trio.move_on_after(self._settings.now.node.raft_timeouts.election_ms / 1_000):
                 while log.leader_id in (NOBODY, log.node_id):
                     await self._liveness_clock.sleep(HANDED_OVER_POLL_MS)
+
+    @property
+    def voters_text(self) -> str:
+        """The ids of the voters."""
+        return ", ".join(map(str, self.metadata_log.quorum.membership.voter_ids))
 
     def _whom_it_waits_for(self) -> str:
         quorum, network = self.metadata_log.quorum, self.metadata_log.network

@@ -22,7 +22,7 @@ from kafkapy_log import StorageError, StoreError, TopicPartition
 from kafkapy_wire.errors import ErrorCode, KafkaError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
     from pathlib import Path
 
     from kafkapy.clock import Clock
@@ -78,6 +78,10 @@ class PartitionManager:
     def directory(self) -> Path:
         """The directory of the logs."""
         return self._store.directory
+
+    def keep_out_of_isrs(self, kept_out: Collection[tuple[str, int, int]]) -> None:
+        """Let no replica join its ISR that is in `kept_out` then: (topic, partition, broker)."""
+        self._shared.kept_out = kept_out
 
     # -- one partition
 

@@ -346,6 +346,12 @@ class Partition(Replica):
         if followers is not None and followers.proposal is None and (late := self.out_of_sync(now_ms=now_ms)):
             self._propose_isr(followers, [replica for replica in followers.isr if replica not in late])
 
+    def leave_out(self, replica_id: int) -> None:
+        """Propose an ISR without a follower, unless it is not in it, or another proposal is not answered yet."""
+        followers = self._followers
+        if followers is not None and followers.proposal is None and replica_id in followers.isr:
+            self._propose_isr(followers, [replica for replica in followers.isr if replica != replica_id])
+
     def out_of_sync(self, *, now_ms: int) -> list[int]:
         """Members of the ISR that were not caught up for replica.lag.time.max.ms."""
         return [] if self._followers is None else self._followers.out_of_sync(self.log.log_end_offset, now_ms)
@@ -353,8 +359,10 @@ class Partition(Replica):
     def may_join_isr(self, replica_id: int) -> bool:
         """Whether a follower may join the ISR: it has reached the high watermark and the start of this leader epoch."""
         followers = self._followers
-        return followers is not None and followers.may_join(
-            replica_id, max(self.committed.offset, self.epoch_start_offset)
+        return (
+            followers is not None
+            and followers.may_join(replica_id, max(self.committed.offset, self.epoch_start_offset))
+            and (self.topic, self.index, replica_id) not in self._shared.kept_out
         )
 
     def _propose_isr(self, followers: Followers, isr: Iterable[int]) -> None:

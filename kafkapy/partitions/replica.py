@@ -15,7 +15,7 @@ from kafkapy_log import StorageError
 from kafkapy_wire.errors import ErrorCode, KafkaError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from typing import Self
 
     from kafkapy.partitions.disk_watch import DiskWatch
@@ -41,7 +41,16 @@ class SharedParts:
     `on_truncated` is called with each replica whose log was truncated.
     """
 
-    __slots__ = ("brokers", "disk", "isr_changes", "keeps_fenced_fetches", "lag_time_max_ms", "node_id", "on_truncated")
+    __slots__ = (
+        "brokers",
+        "disk",
+        "isr_changes",
+        "keeps_fenced_fetches",
+        "kept_out",
+        "lag_time_max_ms",
+        "node_id",
+        "on_truncated",
+    )
 
     def __init__(
         self, node_id: int, disk: DiskWatch, *, lag_time_max_ms: int, isr_changes: IsrChanges | None = None
@@ -54,6 +63,8 @@ class SharedParts:
         """Whether a fetch that waits waits on when this broker leads in a newer epoch, although its answer is known."""
         self.on_truncated: Callable[[Replica], None] = _ignore_truncation
         self.brokers = LiveBrokers()
+        self.kept_out: Collection[tuple[str, int, int]] = ()
+        """Topic, partition and broker of replicas that may not join their ISRs, because a test wants it."""
 
 
 def _ignore_truncation(_: Replica) -> None:

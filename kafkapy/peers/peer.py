@@ -16,6 +16,7 @@ from kafkapy.long_messages import decoded
 from kafkapy.peers.identity import NODE_SOFTWARE
 from kafkapy.peers.peer_socket import NoAnswer, PeerSocket
 from kafkapy.peers.unavailable import PeerUnavailable
+from kafkapy.suspension import Suspension
 from kafkapy_wire.api_keys import API_VERSIONS, ApiKey, request_header_version, response_class, response_header_version
 from kafkapy_wire.codec import decode, decode_from, encode, encoder
 from kafkapy_wire.errors import ErrorCode, MalformedMessage, UnsupportedVersion
@@ -39,9 +40,11 @@ _CORRELATION_ID_AT: Final = 8  # after the length of the frame, the API key and 
 class Peer:
     """The node at `host:port`. Its requests wait for one another, so a long poll needs a `Peer` of its own."""
 
-    def __init__(self, host: str, port: int, *, client_id: str) -> None:
+    def __init__(self, host: str, port: int, *, client_id: str, suspension: Suspension | None = None) -> None:
+        """`suspension`: of the node that asks; while it lasts, nothing is sent, and no answer is taken."""
         self.host = host
         self.port = port
+        self._suspension = suspension or Suspension()
         self._client_id = client_id
         self._lock = trio.Lock()
         self._socket: PeerSocket | None = None
@@ -65,6 +68,15 @@ class Peer:
 
     async def ask(self, request: Message, *, timeout_ms: float, version: int | None = None) -> Message:
         """The answer to `request`, in `version` or the newest that both have. Raises PeerUnavailable."""
+        if self._suspension.is_on:
+            await self._suspension.over()
+        try:
+            return await self._ask_in_time(request, timeout_ms, version)
+        finally:
+            if self._suspension.is_on:
+                await self._suspension.over()
+
+    async def _ask_in_time(self, request: Message, timeout_ms: float, version: int | None) -> Message:
         with trio.move_on_after(timeout_ms / 1_000):
             try:
                 self._lock.acquire_nowait()

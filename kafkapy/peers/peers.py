@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kafkapy.peers.unavailable import PeerUnavailable
+from kafkapy.suspension import Suspension
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,8 +17,17 @@ if TYPE_CHECKING:
 class Peers:
     """Keeps a `Peer` for each address and purpose: a long poll for one purpose does not hold up another."""
 
-    def __init__(self, broker_endpoint: Callable[[int], Endpoint | None], *, client_id: str) -> None:
-        """`broker_endpoint`: where a broker serves other brokers, by the newest image; None: it is not running."""
+    def __init__(
+        self,
+        broker_endpoint: Callable[[int], Endpoint | None],
+        *,
+        client_id: str,
+        suspension: Suspension | None = None,
+    ) -> None:
+        """`broker_endpoint`: where a broker serves other brokers, by the newest image; None: it is not running.
+        `suspension`: of the node that asks.
+        """
+        self._suspension = suspension or Suspension()
         self._broker_endpoint = broker_endpoint
         self._client_id = client_id
         self._peers: dict[tuple[str, int, str], Peer] = {}
@@ -34,7 +44,9 @@ class Peers:
             if not self._peers:
                 self.on_first()
             self._forget_hung_up()
-            peer = self._peers[host, port, purpose] = Peer(host, port, client_id=f"{self._client_id}-{purpose}")
+            peer = self._peers[host, port, purpose] = Peer(
+                host, port, client_id=f"{self._client_id}-{purpose}", suspension=self._suspension
+            )
         if (host, port) in self._cut:
             raise PeerUnavailable(f"the link to {peer} is cut")
         return peer

@@ -417,11 +417,21 @@ class Settings:
                 fitting[name] = text
         return fitting
 
-    def with_ports(self, ports: Mapping[str, int]) -> Settings:
-        """A copy with the ports, by listener name, that the system chose for port 0."""
+    def with_rack(self, rack: str | None) -> Settings:
+        """A copy with another broker.rack."""
+        changed = self._copy()
+        changed.node = self.node.replace({"broker_rack": rack})
+        return changed
+
+    def _copy(self) -> Settings:
         changed = object.__new__(Settings)
         for name in self.__slots__:
             setattr(changed, name, getattr(self, name))  # a slot has no other way in
+        return changed
+
+    def with_ports(self, ports: Mapping[str, int]) -> Settings:
+        """A copy with the ports, by listener name, that the system chose for port 0."""
+        changed = self._copy()
         changed.listeners = _with_ports(self.listeners, ports)
         changed.advertised_listeners = _with_ports(self.advertised_listeners, ports)
         changed.advertised_controllers = _with_ports(self.advertised_controllers, ports)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         NodeState,
         PartitionState,
         Record,
+        SeedCounts,
         Stored,
         Time,
         Topic,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     )
     from kafkapy.faults import InvalidRule
     from kafkapy.recording import Exchange, InvalidFilter, NotRecorded, Recorded
+    from kafkapy.seeds import InvalidSeed
     from kafkapy.testing.async_kafka import AsyncFault, AsyncKafka
     from kafkapy.testing.errors import HangingTeardown, KafkaNotStarted, KafkaStopped, NotYet
     from kafkapy.testing.kafka import Fault, Kafka
@@ -47,6 +49,7 @@ __all__ = [
     "InvalidArgument",
     "InvalidFilter",
     "InvalidRule",
+    "InvalidSeed",
     "Kafka",
     "KafkaNotStarted",
     "KafkaStopped",
@@ -58,6 +61,7 @@ __all__ = [
     "PartitionState",
     "Record",
     "Recorded",
+    "SeedCounts",
     "Stored",
     "Time",
     "Topic",
@@ -70,6 +74,7 @@ _MODULES = {
     **dict.fromkeys(("Exchange", "InvalidFilter", "NotRecorded", "Recorded"), "kafkapy.recording"),
     "InvalidArgument": "kafkapy.control.arguments",
     "InvalidRule": "kafkapy.faults",
+    "InvalidSeed": "kafkapy.seeds",
     **dict.fromkeys(("HangingTeardown", "KafkaNotStarted", "KafkaStopped", "NotYet"), "kafkapy.testing.errors"),
 }
 

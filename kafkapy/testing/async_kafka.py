@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec, Self, TypeVar, Unpack
 
 from kafkapy.control import (
     bugs,
     connections,
+    export,
     faults,
     groups,
     leadership,
     members,
     recording,
     records,
+    seeding,
     state,
     time,
     topics,
@@ -23,12 +26,21 @@ from kafkapy.control.arguments import check_arguments
 from kafkapy.control.operations import NAMES
 from kafkapy.testing.awaiting import in_worker, result_of
 from kafkapy.testing.clients import config_for
-from kafkapy.testing.given_values import milliseconds, new_record, setting_texts, topics_with_texts
+from kafkapy.testing.given_values import (
+    directory_path,
+    export_path,
+    milliseconds,
+    new_record,
+    seed_source,
+    setting_texts,
+    topics_with_texts,
+)
 from kafkapy.testing.options import Options, strict_names
 from kafkapy.testing.running import running
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
     from types import TracebackType
 
     from kafkapy.control.nodes import ControlledNodes
@@ -40,6 +52,7 @@ if TYPE_CHECKING:
         NewRecord,
         NodeState,
         Record,
+        SeedCounts,
         Stored,
         Time,
         Topic,
@@ -48,7 +61,7 @@ if TYPE_CHECKING:
     )
     from kafkapy.recording import Recorded
     from kafkapy.recording.selection import Filter
-    from kafkapy.testing.options import Topics
+    from kafkapy.testing.options import SeedSource, Topics
     from kafkapy.testing.running import Face, Running
 
 P = ParamSpec("P")
@@ -73,6 +86,8 @@ class AsyncKafka:
         racks: tuple[str, ...] = (),
         settings: Mapping[str, object] | None = None,
         topics: Topics | None = None,
+        seed: SeedSource | None = None,
+        directory: str | Path | None = None,
         host: str = "localhost",
         port: int = 0,
         as_kafka: str | None = None,
@@ -84,6 +99,11 @@ class AsyncKafka:
     ) -> None:
         """`settings` are Kafka's, for all nodes. `topics` are there when it serves: `{"orders": 3}` names the number
         of partitions; `{"orders": {"partitions": 3, "replicas": 2, "settings": {...}}}` says more.
+
+        `seed`: topics with records, and committed offsets, from a file or an object: see `seed`.
+
+        `directory`: a data directory of Apache Kafka or kafkapy, that of a node which was alone and is stopped, or of
+        `kafkapy cluster`. It is copied, and what is in the copy is the state that this begins with.
 
         `as_kafka`: the release of Apache Kafka whose brokers clients are to see, such as "2.8". `strict`: be no kinder
         to clients than Apache Kafka is; or only in what is named, `["auto-created-topics"]`: see docs/strict.md.
@@ -99,6 +119,8 @@ class AsyncKafka:
             racks=tuple(racks) if isinstance(racks, list) else racks,
             settings=setting_texts(settings),
             topics=topics_with_texts(topics or {}),
+            seed=None if seed is None else seed_source(seed),
+            directory=directory_path(directory),
             host=host,
             port=port,
             as_kafka=as_kafka,
@@ -304,6 +326,20 @@ class AsyncKafka:
         """Delete all that a node has stored; it must not run."""
         return await self._call(members.wipe_node, node_id)
 
+    async def pause_node(self, node_id: int) -> None:
+        """Suspend a node, as SIGSTOP does: connections stay open, and it answers nothing. Others miss it after its
+        session.
+        """
+        return await self._call(members.pause_node, node_id)
+
+    async def resume_node(self, node_id: int) -> None:
+        """Let a node go on that was paused: it answers what came meanwhile."""
+        return await self._call(members.resume_node, node_id)
+
+    async def set_rack(self, node_id: int, rack: str | None = None) -> None:
+        """Move a broker to another rack, or to none; it keeps running."""
+        return await self._call(members.set_rack, node_id, rack)
+
     async def cut_link(self, sender: int, receiver: int, *, both_ways: bool = True) -> None:
         """Let no request of one node reach another, nor the other way round. Clients still reach both."""
         return await self._call(members.cut_link, sender, receiver, both_ways)
@@ -316,6 +352,14 @@ class AsyncKafka:
         """Have another replica in sync lead a partition."""
         return await self._call(leadership.move_leader, topic, partition, broker)
 
+    async def shrink_isr(self, topic: str, partition: int, broker: int) -> None:
+        """Take a follower out of the ISR of a partition, and keep it out until `expand_isr`."""
+        return await self._call(leadership.shrink_isr, topic, partition, broker)
+
+    async def expand_isr(self, topic: str, partition: int, broker: int) -> None:
+        """Let a follower that was kept out join the ISR again; returns when it has."""
+        return await self._call(leadership.expand_isr, topic, partition, broker)
+
     async def move_group_coordinator(self, group_id: str, broker: int) -> None:
         """Have another broker coordinate a group."""
         return await self._call(leadership.move_group_coordinator, group_id, broker)
@@ -326,9 +370,33 @@ class AsyncKafka:
 
     # -- state
 
+    async def seed(self, seed: SeedSource) -> SeedCounts:
+        """Make topics, store records and commit offsets: all of it, or nothing where something is wrong.
+
+        From a file of JSON lines or YAML, a directory of such files, or an object: `{"topics": {"orders": 3},
+        "records": {"orders": [{"key": "alice", "value": "1 tea"}]}, "groups": {"shop": {"orders": {"0": 1}}}}`.
+        Raises InvalidSeed: the file, the line, the field, the reason and the nearest valid choice; KafkaError.
+        """
+        return await self._call(seeding.seed_from, seed_source(seed))
+
+    async def export(
+        self,
+        path: str | Path,
+        *,
+        topics: Sequence[str] | None = None,
+        groups: Sequence[str] | None = None,
+        records: bool = True,
+    ) -> SeedCounts:
+        """Write topics, committed records and offsets to a file of JSON lines that `seed` takes: all, or those named.
+
+        Raises LookupError: there is no such topic or group; ValueError: the name of the file does not end in .jsonl.
+        """
+        return await self._call(export.export_to_file, export_path(path), topics, groups, records)
+
     async def reset(self) -> None:
-        """Begin anew: the topics that `Kafka` was given, empty, and no others; no groups, transactions or changed
-        settings; all nodes run, links are healed, the clock shows the time. Ports and connections stay.
+        """Begin anew: the directory, topics (empty) and seed that `Kafka` was given: no other topics, groups,
+        transactions or changed settings; all nodes run, in their first racks, links are healed, the clock shows the
+        time. Ports stay, and so do connections, unless a directory was given.
         """
         return await self._call(state.reset)
 

@@ -4,16 +4,48 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import isnan
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from kafkapy.control.arguments import InvalidArgument, check, shown
 from kafkapy.control.values import NewRecord
 
 if TYPE_CHECKING:
-    from kafkapy.testing.options import Topics
+    from kafkapy.testing.options import SeedSource, Topics
 
 
 SECONDS_MAX = 1e12
+
+
+def seed_source(seed: SeedSource) -> str | Mapping[str, Any]:
+    """The same for another thread or process. Raises InvalidArgument."""
+    if isinstance(seed, str | Path):
+        return str(Path(seed).absolute())
+    if not isinstance(seed, Mapping):
+        raise InvalidArgument(
+            "seed", f"the path of a file or an object with topics, records and groups is expected, not {shown(seed)}"
+        )
+    return seed
+
+
+def directory_path(directory: str | Path | None) -> str | None:
+    """Raises InvalidArgument."""
+    if directory is None:
+        return None
+    if not isinstance(directory, str | Path):
+        raise InvalidArgument("directory", f"the path of a directory is expected, not {shown(directory)}")
+    return str(Path(directory).absolute())
+
+
+def export_path(path: str | Path) -> str:
+    """Raises InvalidArgument: a seed could not be read from a file of this name."""
+    from kafkapy.seeds.seed import JSON_LINES
+
+    if not isinstance(path, str | Path) or Path(path).suffix.lower() not in JSON_LINES:
+        raise InvalidArgument(
+            "path", f"an export is in JSON lines, so that its name ends in {' or '.join(JSON_LINES)}: not {shown(path)}"
+        )
+    return str(Path(path).absolute())
 
 
 def setting_text(value: object) -> str:

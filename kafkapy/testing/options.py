@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from pathlib import Path
+from typing import Any, TypeAlias
 
 from kafkapy.control.arguments import check
 from kafkapy.nearest import did_you_mean
@@ -24,6 +25,8 @@ _KINDS: Mapping[str, object] = {
     "log_level": str,
 }
 
+SeedSource: TypeAlias = "str | Path | Mapping[str, Any]"
+"""What a seed is given as: the path of a file or of a directory of files, or an object."""
 Topics: TypeAlias = "Mapping[str, int | Mapping[str, object]]"
 """By name: how many partitions, or `{"partitions": 3, "replicas": 2, "settings": {"cleanup.policy": "compact"}}`."""
 
@@ -38,6 +41,10 @@ class Options:
     racks: tuple[str, ...] = ()
     settings: Mapping[str, str] = field(default_factory=dict)
     topics: Topics = field(default_factory=dict)
+    seed: str | Mapping[str, Any] | None = None
+    """An object, or the path of a file or directory: see `kafkapy.seeds`."""
+    directory: str | None = None
+    """A data directory that the cluster begins with a copy of."""
     host: str = "localhost"
     port: int = 0
     as_kafka: str | None = None

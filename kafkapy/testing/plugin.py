@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 MARKER = "kafka"
 ARGUMENTS = (
-    *("nodes", "controllers", "racks", "settings", "topics", "host", "port", "as_kafka", "strict"),
+    *("nodes", "controllers", "racks", "settings", "topics", "seed", "directory", "host", "port", "as_kafka", "strict"),
     *("isolation", "record", "control", "log_level", "client"),
 )
 NODES_OF_A_CLUSTER = 3
@@ -47,8 +47,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
-        "kafka(nodes=1, topics={'orders': 3}, settings={...}, racks=(), controllers=None, isolation='thread', "
-        "strict=False, client='confluent-kafka'): the Kafka that the fixtures of this test are to have",
+        "kafka(nodes=1, topics={'orders': 3}, seed='orders.yaml', settings={...}, racks=(), controllers=None, "
+        "isolation='thread', strict=False, client='confluent-kafka'): the Kafka that the fixtures of this test are to "
+        "have",
     )
 
 
@@ -140,6 +141,9 @@ def _use(request: pytest.FixtureRequest, *, nodes: int) -> Iterator[Kafka]:
 
         name = min(unknown)
         _refuse(f"there is no argument {name!r}{did_you_mean(name, ARGUMENTS)}: there are {', '.join(ARGUMENTS)}")
+    for name in ("seed", "directory"):
+        if isinstance(asked.get(name), str):  # a path is one from the test's own directory
+            asked[name] = item.path.parent / asked[name]
     try:
         used = config.stash[_pool_key].use(**{"nodes": nodes, **asked})
     except (TypeError, ValueError, KafkaError, KafkaNotStarted) as error:

@@ -13,7 +13,7 @@ from kafkapy.testing.options import check_topics
 
 if TYPE_CHECKING:
     from kafkapy.control.values import Connection
-    from kafkapy.testing.options import Topics
+    from kafkapy.testing.options import SeedSource, Topics
 
 CLUSTERS_MAX: Final = 4
 """How many kinds are kept running; the one that was used longest ago is stopped for another."""
@@ -34,10 +34,10 @@ class Pool:
     def __init__(self) -> None:
         self._running: dict[str, Kafka] = {}
 
-    def use(self, *, topics: Topics | None = None, **kind: Any) -> Used:
-        """A cluster of this kind with a fresh state and these topics.
+    def use(self, *, topics: Topics | None = None, seed: SeedSource | None = None, **kind: Any) -> Used:
+        """A cluster of this kind with a fresh state, these topics and what the seed has.
 
-        Raises KafkaNotStarted; ValueError: there is no such kind; KafkaError: a topic is refused.
+        Raises KafkaNotStarted; ValueError: there is no such kind, or InvalidSeed; KafkaError: a topic is refused.
         """
         check_topics(topics or {})
         key = repr(sorted(kind.items()))
@@ -53,6 +53,8 @@ class Pool:
         self._running[key] = kafka
         for name, wanted in (topics or {}).items():
             kafka.create_topic(name, **({"partitions": wanted} if isinstance(wanted, int) else dict(wanted)))
+        if seed is not None:
+            kafka.seed(seed)
         return Used(kafka)
 
     def stop(self) -> None:

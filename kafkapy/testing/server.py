@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import trio
 
-from kafkapy.cluster import Cluster, members_of
+from kafkapy.cluster import Cluster, Member, members_of
 from kafkapy.control.clocks import NodeClocks
 from kafkapy.control.nodes import ControlledNodes
 from kafkapy.control.operations import perform
+from kafkapy.control.origin import Origin
+from kafkapy.control.seeding import apply_seed_at_start, seed_of
 from kafkapy.control.state import create_topics_of_start
 from kafkapy.control.values import NotYet
-from kafkapy.ephemeral import EphemeralDirectory
+from kafkapy.ephemeral import EphemeralDirectory, remove_abandoned_once
 from kafkapy.faults import FaultEngine, InvalidRule
 from kafkapy.recording import Recording
 from kafkapy.recording.selection import InvalidFilter
+from kafkapy.seeds import InvalidSeed
+from kafkapy.seeds.plan import Plan
 from kafkapy.testing.errors import KafkaStopped
 from kafkapy.testing.log_capture import LogCapture
 from kafkapy_wire.errors import KafkaError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from kafkapy.seeds import Seed
     from kafkapy.testing.options import Options
 
 
@@ -47,8 +53,11 @@ class Server:
 
     def run(self, started: Callable[[Started], object]) -> None:
         """Until `stop`; `started` is called when all nodes serve. Raises StartupError, KafkaError, ValueError."""
+        seed = None if self._options.seed is None else seed_of(self._options.seed)
+        if seed is not None:
+            Plan.checked(seed)
         with self.log, EphemeralDirectory() as directory:
-            trio.run(self._serve, directory, started)
+            trio.run(self._serve, directory, seed, started)
 
     def call(
         self,
@@ -69,12 +78,18 @@ class Server:
         assert self._token is not None
         self._token.run_sync_soon(self._stop.set, idempotent=True)
 
-    async def _serve(self, directory: Any, started: Callable[[Started], object]) -> None:
+    async def _serve(self, directory: Path, seed: Seed | None, started: Callable[[Started], object]) -> None:
         options = self._options
         clocks, faults = NodeClocks(), FaultEngine()
+        members: Sequence[Member] = members_of(options.nodes, options.controllers, options.racks)
+        origin = None
+        if options.directory is not None:
+            origin = await trio.to_thread.run_sync(Origin.take, Path(options.directory), directory / "origin", members)
+            members = origin.members
+            await trio.to_thread.run_sync(origin.restore_to, directory / "nodes")
         cluster = Cluster(
             directory / "nodes",
-            members_of(options.nodes, options.controllers, options.racks),
+            members,
             settings=options.settings,
             host=options.host,
             port=options.port,
@@ -84,16 +99,23 @@ class Server:
             as_kafka=options.as_kafka,
             strict=options.strict,
             faults=faults,
+            must_be_alone=origin is not None and len(members) == 1,
         )
         async with cluster.started(), trio.open_nursery() as nursery:
             self._nodes = ControlledNodes(cluster, clocks, faults, Recording(), directory / "snapshots")
             if options.record:
                 for node in self._nodes.running():
                     self._nodes.record(node)
+            if origin is not None:
+                self._nodes.origin = origin
+                await origin.settle(self._nodes)
             self._nodes.topics_at_start = options.topics
+            self._nodes.seed_at_start = seed
             await create_topics_of_start(self._nodes)
+            await apply_seed_at_start(self._nodes)
             self._token, self._nursery = trio.lowlevel.current_trio_token(), nursery
             control_url = await self._open_control(nursery, self._nodes) if options.control else None
+            remove_abandoned_once()  # of test runs that were killed
             started(Started(cluster.bootstrap_servers, cluster.cluster_id, control_url))
             await self._stop.wait()
             nursery.cancel_scope.cancel()
@@ -140,4 +162,6 @@ class Server:
 
 
 def _is_of_caller(error: Exception) -> bool:
-    return isinstance(error, NotYet | KafkaError | InvalidRule | InvalidFilter) or type(error) is LookupError
+    return (
+        isinstance(error, NotYet | KafkaError | InvalidRule | InvalidFilter | InvalidSeed) or type(error) is LookupError
+    )

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from kafkapy_controller.image import LeaderRecoveryState, MetadataImage, PartitionImage
-from kafkapy_controller.registration import decide_register_controller, decide_start_broker, decide_stop_broker
+from kafkapy_controller.registration import (
+    decide_change_registration,
+    decide_register_controller,
+    decide_start_broker,
+    decide_stop_broker,
+)
 from kafkapy_wire.record_formats import metadata as m
 
 from .clusters import apply, cluster, registration, topic, with_topics
@@ -74,6 +79,16 @@ def test_a_broker_that_stops_is_fenced_once() -> None:
     assert stopped.brokers[1].fenced
     assert decide_stop_broker(stopped, 1).records == []
     assert decide_stop_broker(image, 9).records == []
+
+
+def test_a_broker_moves_to_another_rack_and_keeps_its_epoch() -> None:
+    image = cluster([1, 2])
+    before = image.brokers[2]
+    moved = apply(image, decide_change_registration(image, 2, lambda broker: broker._replace(rack="b")).records)
+    assert moved.brokers[2] == before._replace(rack="b")
+    assert moved.brokers[1] == image.brokers[1]
+    assert decide_change_registration(moved, 2, lambda broker: broker._replace(rack="b")).records == []
+    assert decide_change_registration(moved, 9, lambda broker: broker._replace(rack="b")).records == []
 
 
 def test_a_controller_registers_with_its_endpoints() -> None:

@@ -155,6 +155,7 @@ PASSING: dict[str, list[Rule]] = {
         {"latency_ms": 5, "jitter_ms": 5, "slicer_bytes": 20, "slicer_variation_bytes": 10},
         {"bandwidth_bytes_per_second": 50_000},
     ],
+    "slow uploads": [{"upload_bytes_per_second": 20_000}],
 }
 
 

@@ -9,10 +9,20 @@ import trio
 import trio.testing
 
 from kafkapy.faults import FaultEngine
+from kafkapy.faults.paced_transport import BANDWIDTH_STEP_SECONDS
 from kafkapy_wire.messages.fetch import FetchResponse
 from kafkapy_wire.messages.heartbeat import HeartbeatRequest, HeartbeatResponse
 from kafkapy_wire.messages.metadata import MetadataRequest, MetadataResponse
-from tests.shell.running_node import Client, bytes_of, connect, fetch_request, running_node, trio_test, until_parked
+from tests.shell.running_node import (
+    Client,
+    bytes_of,
+    connect,
+    fetch_request,
+    port_of,
+    running_node,
+    trio_test,
+    until_parked,
+)
 
 
 async def seconds_of(call: Callable[[], Awaitable[object]]) -> float:
@@ -74,6 +84,48 @@ async def test_a_slicer_and_a_bandwidth_change_no_byte(tmp_path: Path) -> None:
         for _ in range(2):
             await client.receive(FetchResponse)
         assert trio.current_time() - before >= (2 * len(whole) - 5_000) / 100_000
+        assert node.bugs.count == engine.bugs.count == 0
+
+
+@trio_test
+async def test_a_slow_upload_changes_no_byte_and_ends_with_its_fault(tmp_path: Path) -> None:
+    engine = FaultEngine()
+    async with running_node(tmp_path, faults=engine) as node, connect(node) as client:
+        await client.create_topic("orders")
+        values = [bytes([number]) * 20_000 for number in range(4)]
+        fault = engine.add({"api": "Produce", "upload_bytes_per_second": 200_000})
+        before = trio.current_time()
+        for value in values:
+            await client.produce("orders", value)
+        # The first request was read before it met the fault.
+        assert trio.current_time() - before >= (3 * 20_000 - 200_000 * BANDWIDTH_STEP_SECONDS) / 200_000
+        assert fault.fired == 4
+        async with connect(node) as other:  # which sends no Produce: it was never slow
+            await heartbeat(other)
+        engine.add({"upload_bytes_per_second": 1})
+        await heartbeat(client)
+        await client.send(HeartbeatRequest(group_id="g"))
+        await trio.testing.wait_all_tasks_blocked(0.01)
+        engine.clear()  # what waits is read at once
+        await client.receive(HeartbeatResponse)
+        assert await client.values("orders") == values
+        assert node.bugs.count == engine.bugs.count == 0
+
+
+@trio_test
+async def test_a_client_that_goes_while_it_uploads_slowly_is_let_go(tmp_path: Path) -> None:
+    engine = FaultEngine()
+    async with running_node(tmp_path, faults=engine) as node:
+        fault = engine.add({"upload_bytes_per_second": 20})
+        client = Client(await trio.open_tcp_stream("127.0.0.1", port_of(node)))
+        await heartbeat(client)
+        await client.send(HeartbeatRequest(group_id="g"))
+        await client.stream.aclose()
+        await trio.testing.wait_all_tasks_blocked(0.01)
+        engine.remove(fault.id)
+        with trio.fail_after(30):
+            while node.server.connections:  # noqa: ASYNC110
+                await trio.sleep(0.001)
         assert node.bugs.count == engine.bugs.count == 0
 
 

@@ -25,7 +25,7 @@ RULES: list[dict[str, object]] = [
     {"api": "Fetch", "error": "FETCH_SESSION_ID_NOT_FOUND", "at": "top", "throttle_time_ms": 5},
     {"api": "Produce", "black_hole": "before", "timeout_ms": 100},
     {"topic": "orders", "answer_delay_ms": 5},
-    {"bandwidth_bytes_per_second": 1000, "limit_data_bytes": 0, "slow_close_ms": 5},
+    {"bandwidth_bytes_per_second": 1000, "upload_bytes_per_second": 1000, "limit_data_bytes": 0, "slow_close_ms": 5},
     {"api": "Vote", "reset_peer": "middle"},
     {"api": "BrokerHeartbeat", "sender": "anyone", "delay_ms": 0},
 ]

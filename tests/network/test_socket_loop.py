@@ -13,6 +13,7 @@ import trio.testing
 
 from kafkapy.network.poller import READ, Poller, SelectorPoller, open_poller
 from kafkapy.network.socket_loop import SHARE_SECONDS, SocketLoop
+from kafkapy.suspension import Suspension
 from kafkapy.turns import TURN_SECONDS
 
 
@@ -212,5 +213,29 @@ def test_lingering_pays_off_for_a_client_that_comes_back_at_once_and_gives_up_wh
                 await trio.testing.wait_all_tasks_blocked()
             assert time.perf_counter() - began < 1, "a millisecond for each would be lost if it lingered every time"
             echo.close()
+
+    trio.run(main)
+
+
+def test_a_suspended_node_serves_no_socket_until_it_goes_on() -> None:
+    async def main() -> None:
+        suspension = Suspension()
+        loop = SocketLoop(suspension=suspension)
+        order: list[str] = []
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(loop.run)
+            await trio.testing.wait_all_tasks_blocked()
+            reader = Reader(loop, order, "a")
+            suspension.begin()
+            reader.peer.send(b"12")
+            loop.later(reader)
+            await trio.testing.wait_all_tasks_blocked(0.01)
+            assert order == []
+            suspension.end()
+            await trio.testing.wait_all_tasks_blocked(0.01)
+            assert sorted(order) == ["a", "a", "a goes on"]
+            reader.close()
+            nursery.cancel_scope.cancel()
+        loop.close()
 
     trio.run(main)

@@ -266,3 +266,39 @@ async def test_connections_to_where_a_node_was_are_closed() -> None:
             assert held == asked[-1:]
         await trio.testing.wait_all_tasks_blocked()
     peers.close()
+
+
+@trio_test
+async def test_a_suspended_node_asks_nothing_and_takes_no_answer() -> None:
+    asked: list[int] = []
+
+    async def answer(stream: trio.SocketStream, correlation_id: int) -> None:
+        asked.append(correlation_id)
+        suspension.begin()  # while the answer is on its way
+        await stream.send_all(fetched(0, correlation_id))
+
+    taken: list[FetchResponse] = []
+
+    async def take(peer: Peer) -> None:
+        taken.append(await ask(peer))
+
+    async with other_node(answer) as (_, peer), trio.open_nursery() as nursery:
+        suspension = peer._suspension
+        for count in (1, 2):
+            nursery.start_soon(take, peer)
+            while len(asked) < count:
+                await trio.lowlevel.checkpoint()
+            await trio.testing.wait_all_tasks_blocked(0.01)
+            assert len(taken) == count - 1
+            suspension.end()
+            while len(taken) < count:
+                await trio.lowlevel.checkpoint()
+        suspension.begin()
+        nursery.start_soon(take, peer)
+        await trio.testing.wait_all_tasks_blocked(0.01)
+        assert len(asked) == 2
+        suspension.end()
+        while len(taken) < 3:
+            await trio.lowlevel.checkpoint()
+            if len(asked) == 3:
+                suspension.end()

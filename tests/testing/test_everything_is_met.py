@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import pytest
 
-from kafkapy.control.operations import OPERATIONS
+from kafkapy.control.operations import OF_THIS_MACHINE, OPERATIONS
 from kafkapy.control.signatures import LOOKING
 from kafkapy.faults.rule_fields import FIELDS
 from kafkapy.faults.values import OneOf
@@ -41,6 +41,7 @@ HELD = f"{HERE}/test_faults_and_recording.py::test_a_request_is_held_until_it_is
 VERBS = f"{HERE}/test_verbs_that_clients_meet.py"
 ONE_NODE = f"{HERE}/test_kafka.py"
 THREE_NODES = f"{HERE}/test_kafka_cluster.py"
+NODE_VERBS = f"{HERE}/test_nodes_that_pause_and_move.py"
 CUT = f"{THREE_NODES}::test_an_isr_shrinks_while_links_are_cut_and_writes_are_refused"
 
 FAULTS = {
@@ -97,6 +98,7 @@ FAULTS = {
     # what happens to its connection
     "latency_ms": PYTHON_CLIENTS,
     "bandwidth_bytes_per_second": PYTHON_CLIENTS,
+    "upload_bytes_per_second": PYTHON_CLIENTS,
     "slicer_bytes": PYTHON_CLIENTS,
     "slicer_variation_bytes": PYTHON_CLIENTS,
     "slicer_delay_ms": f"{RULES}::test_a_pause_between_slices_keeps_the_rest_until_the_fault_is_gone",
@@ -126,6 +128,12 @@ VERBS_AND_CLOCK = {
     "start_node": f"{VERBS}::test_a_producer_follows_leaders_that_stop_and_start_and_restart",
     "restart_node": f"{VERBS}::test_a_producer_follows_leaders_that_stop_and_start_and_restart",
     "wipe_node": f"{VERBS}::test_a_wiped_node_serves_what_it_has_fetched_again",
+    "pause_node": f"{NODE_VERBS}::test_a_paused_leader_is_replaced_after_its_session",
+    "resume_node": f"{NODE_VERBS}::test_aiokafka_waits_for_a_paused_node",
+    "set_rack": f"{NODE_VERBS}::test_clients_and_placement_see_another_rack",
+    "shrink_isr": f"{NODE_VERBS}::test_a_follower_stays_out_of_the_isr_until_it_may_join",
+    "expand_isr": f"{NODE_VERBS}::test_a_follower_stays_out_of_the_isr_until_it_may_join",
+    "seed": f"{HERE}/test_seeds.py::test_clients_read_what_was_seeded",
     "cut_link": CUT,
     "heal_link": CUT,
     "move_leader": f"{THREE_NODES}::test_a_leader_moves_under_a_producer",
@@ -225,7 +233,7 @@ def _is_imported(library: str, module: ast.Module) -> bool:
 @cache
 def methods() -> dict[str, str]:
     """The method of the test kit for each operation."""
-    names = {function.__name__: name for name, function in OPERATIONS.items()}
+    names = {function.__name__: name for name, function in {**OPERATIONS, **OF_THIS_MACHINE}.items()}
     found = {}
     for method in ast.walk(ast.parse(FACE.read_text(encoding="utf-8"))):
         if not isinstance(method, ast.FunctionDef):

@@ -14,20 +14,24 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from kafkapy.control.arguments import InvalidArgument
+from kafkapy.control.export import Export
 from kafkapy.control.http.arguments import read_arguments, read_json, read_texts
 from kafkapy.control.http.as_json import as_json
 from kafkapy.control.http.events import events_of
 from kafkapy.control.http.openapi import description
+from kafkapy.control.http.seeds import JSON_LINES_TYPE, is_json_lines, spooled
 from kafkapy.control.operations import OPERATIONS, perform
+from kafkapy.control.seeding import apply_seed
 from kafkapy.control.signatures import signature_of
 from kafkapy.control.values import NotYet
 from kafkapy.faults import InvalidRule
 from kafkapy.nearest import did_you_mean
 from kafkapy.recording import InvalidFilter
+from kafkapy.seeds import InvalidSeed
 from kafkapy_wire.errors import KafkaError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from starlette.requests import Request
     from starlette.types import Send
@@ -103,10 +107,15 @@ class _Door:
         if request.method != "POST" and not signature.only_looks:  # HEAD comes with GET
             return _error(405, "ChangesState", f"{name!r} changes something: ask for it by POST", allow="POST")
         try:
+            if name == "seed" and is_json_lines(request):
+                async with spooled(request) as seed:
+                    return JSONResponse(as_json(await apply_seed(self._nodes, seed)))
             positional, named = read_arguments(signature, await _given(request, signature))
             asked = partial(perform, self._nodes, name, tuple(positional), named)
             # What has begun to change something is carried through, whoever listens; a wait is for its asker alone.
             result = await (_while_asked(request, asked) if signature.only_looks else asked())
+            if isinstance(result, Export):
+                return _Stream(result.pieces(), media_type=JSON_LINES_TYPE)
             return JSONResponse(as_json(result))
         except Exception as error:
             if isinstance(reason := _only(error), ClientDisconnect):
@@ -116,14 +125,18 @@ class _Door:
     def _refused(self, name: str, error: Exception) -> Response:
         match error:
             case BodyTooLong():
-                return _error(413, "BodyTooLong", str(error), field="body")
+                return _error(413, "BodyTooLong", str(error), {"field": "body"})
             case InvalidArgument() | InvalidRule() | InvalidFilter():
                 found = {"field": error.field, "reason": error.reason, "nearest": error.nearest}
-                return _error(400, type(error).__name__, str(error), **found)
+                return _error(400, type(error).__name__, str(error), found)
+            case InvalidSeed():
+                at: dict[str, object] = {"field": error.field, "line": error.line}
+                at |= {"reason": error.reason, "nearest": error.nearest}
+                return _error(400, "InvalidSeed", str(error), at)
             case NotYet():
                 return _error(504, "NotYet", str(error))
             case KafkaError():
-                return _error(409, error.code.name, str(error), code=int(error.code))
+                return _error(409, error.code.name, str(error), {"code": int(error.code)})
             case LookupError() if not isinstance(error, KeyError | IndexError):  # those are nobody's answer
                 return _error(404, "NotFound", str(error.args[0]) if error.args else str(error))
             case ValueError() | RuntimeError():
@@ -172,6 +185,8 @@ async def _given(request: Request, signature: Any) -> object:
     return read_json(body) if body else {}
 
 
-def _error(status: int, kind: str, message: str, *, allow: str | None = None, **more: object) -> Response:
+def _error(
+    status: int, kind: str, message: str, more: Mapping[str, object] | None = None, *, allow: str | None = None
+) -> Response:
     headers = None if allow is None else {"Allow": allow}
-    return JSONResponse({"error": {"kind": kind, "message": message, **more}}, status, headers)
+    return JSONResponse({"error": {"kind": kind, "message": message, **(more or {})}}, status, headers)

@@ -85,7 +85,7 @@ def read_texts(signature: Signature, given: Iterable[tuple[str, str]]) -> dict[s
         value: Any = text
         if kind in (int, float) or kind is bool:
             value = {"true": True, "false": False}.get(text, text) if kind is bool else _number(text, name)
-        if argument is not None and argument.is_list:
+        if argument is not None and (argument.is_list or get_origin(kind) is Sequence):
             found.setdefault(name, []).append(value)
         else:
             found[name] = value

@@ -9,6 +9,8 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from kafkapy import __version__
 from kafkapy.control import values
+from kafkapy.control.export import Export
+from kafkapy.control.http.seeds import JSON_LINES_TYPE
 from kafkapy.control.operations import OPERATIONS
 from kafkapy.control.signatures import REQUIRED, signature_of
 from kafkapy.recording.exchanges import Recorded
@@ -38,6 +40,7 @@ ERROR = {
                 "field": {"type": "string"},
                 "reason": {"type": "string"},
                 "nearest": {"type": ["string", "null"]},
+                "line": {"type": ["integer", "null"]},
                 "code": {"type": "integer"},
             },
             "required": ["kind", "message"],
@@ -45,6 +48,7 @@ ERROR = {
     },
     "required": ["error"],
 }
+LINES: dict[str, Any] = {JSON_LINES_TYPE: {"schema": {"type": "string", "description": "a seed: an entry a line"}}}
 STATUSES = {
     "400": "an argument is wrong: `field`, `reason`, `nearest`; nothing was done",
     "404": "what was named is not there",
@@ -96,7 +100,7 @@ def _path(name: str, schemas: dict[str, Any]) -> dict[str, Any]:
         "responses": {
             "200": {
                 "description": "done",
-                "content": {"application/json": {"schema": _schema(signature.result, schemas)}},
+                "content": _content(signature.result, schemas),
             },
             **{
                 status: {
@@ -107,7 +111,10 @@ def _path(name: str, schemas: dict[str, Any]) -> dict[str, Any]:
             },
         },
     }
-    post = {**operation, "requestBody": {"content": {"application/json": {"schema": body}}}}
+    content: dict[str, Any] = {"application/json": {"schema": body}}
+    if name == "seed":
+        content |= LINES
+    post = {**operation, "requestBody": {"content": content}}
     if not signature.only_looks:
         return {"post": post}
     parameters = [
@@ -115,6 +122,10 @@ def _path(name: str, schemas: dict[str, Any]) -> dict[str, Any]:
         for each, schema in properties.items()
     ]
     return {"get": {**operation, "operationId": f"get_{name}", "parameters": parameters}, "post": post}
+
+
+def _content(result: Any, schemas: dict[str, Any]) -> dict[str, Any]:
+    return LINES if result is Export else {"application/json": {"schema": _schema(result, schemas)}}
 
 
 def _schema(kind: Any, schemas: dict[str, Any]) -> dict[str, Any]:

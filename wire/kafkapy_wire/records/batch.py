@@ -3,7 +3,7 @@
 import struct
 from collections.abc import Iterator
 from enum import IntEnum
-from typing import Final
+from typing import Final, TypeAlias
 
 from google_crc32c import extend as crc32c_extend
 from google_crc32c import value as crc32c
@@ -42,6 +42,9 @@ class TimestampType(IntEnum):
     LOG_APPEND_TIME = 1
 
 
+HeaderFields: TypeAlias = tuple[int, int, int, int, int, int, int, int, int, int, int, int, int]
+
+
 class BatchHeader:
     """The 61 bytes before the records, one attribute a field."""
 
@@ -75,7 +78,7 @@ class BatchHeader:
     base_sequence: int
     record_count: int
 
-    def __init__(self, fields: tuple[int, int, int, int, int, int, int, int, int, int, int, int, int]) -> None:
+    def __init__(self, fields: HeaderFields) -> None:
         """`fields` in the order of the wire."""
         (
             self.base_offset,

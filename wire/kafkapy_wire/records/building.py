@@ -1,6 +1,6 @@
 """Records to the bytes of a batch."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TypedDict, Unpack
 
 from kafkapy_wire.compression import Compression, compress
@@ -15,6 +15,7 @@ from kafkapy_wire.records.batch import (
     TIMESTAMP_TYPE_BIT,
     TRANSACTIONAL_BIT,
     BatchHeader,
+    HeaderFields,
     TimestampType,
     batch_crc,
 )
@@ -113,6 +114,42 @@ def build_batch_and_header(
         base_sequence,
         record_count,
     )
+    return _finished(fields, body)
+
+
+def build_batch_with_gaps(
+    records: Sequence[tuple[int, NewRecord]], last_offset_delta: int, compression: Compression = Compression.NONE
+) -> BuiltBatch:
+    """A batch with gaps between offsets, as compaction leaves them: each record comes with its distance from the
+    batch's first offset. The batch goes on to `last_offset_delta`, whether there is a record or not; it may have none.
+    """
+    pieces: list[bytes] = []
+    base_timestamp = records[0][1].timestamp if records else NO_TIMESTAMP
+    for delta, record in records:
+        _encode_record(pieces, record.timestamp - base_timestamp, delta, record.key, record.value, record.headers)
+    body = b"".join(pieces)
+    if compression is not Compression.NONE:
+        body = compress(body, compression, None)
+    fields = (
+        0,
+        BATCH_HEADER_BYTES - BATCH_OVERHEAD_BYTES + len(body),
+        -1,
+        MAGIC,
+        0,
+        int(compression),
+        last_offset_delta,
+        base_timestamp,
+        max((record.timestamp for _, record in records), default=NO_TIMESTAMP),
+        -1,
+        -1,
+        -1,
+        len(records),
+    )
+    return _finished(fields, body)
+
+
+def _finished(fields: HeaderFields, body: bytes) -> BuiltBatch:
+    """The batch of these header fields, whose CRC is not known yet."""
     batch = bytearray(BATCH_HEADER.pack(*fields))
     batch += body
     header = BatchHeader(fields)

@@ -1,0 +1,41 @@
+"""A seed as the body of a request: lines of JSON, of any length, kept in a file until they are applied."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, asynccontextmanager
+from typing import TYPE_CHECKING, Final
+
+import trio
+
+from kafkapy.ephemeral import EphemeralDirectory
+from kafkapy.seeds import InvalidSeed, Seed
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from starlette.requests import Request
+
+JSON_LINES_TYPE: Final = "application/jsonl"
+JSON_LINES_TYPES: Final = (JSON_LINES_TYPE, "application/x-ndjson", "application/json-lines")
+
+
+def is_json_lines(request: Request) -> bool:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower() in JSON_LINES_TYPES
+
+
+@asynccontextmanager
+async def spooled(request: Request) -> AsyncIterator[Seed]:
+    """The seed that is sent, while the block runs. Raises InvalidSeed: it cannot be kept; ClientDisconnect."""
+    with EphemeralDirectory() as directory:
+        path = directory / "seed.jsonl"
+        stream = request.stream()
+        assert isinstance(stream, AsyncGenerator)
+        try:
+            async with await trio.open_file(path, "wb") as file, aclosing(stream):
+                async for part in stream:
+                    await file.write(part)
+            seed = Seed.spooled(path)
+        except OSError as error:
+            raise InvalidSeed("", f"there is no room for it in {directory}: {error.strerror}") from None
+        yield seed
