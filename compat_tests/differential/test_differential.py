@@ -40,6 +40,7 @@ SETTINGS = {
     "group.min.session.timeout.ms": "100",
     # A member that joins is answered with what it is to own, however soon it comes after another.
     "group.consumer.assignment.interval.ms": "0",
+    "group.share.assignment.interval.ms": "0",
     "socket.receive.buffer.bytes": "102400",
     "socket.send.buffer.bytes": "102400",
     "offsets.topic.num.partitions": "4",

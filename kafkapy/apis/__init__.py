@@ -66,6 +66,8 @@ API_MODULES: dict[ApiKey, str] = {
     ApiKey.CONSUMER_GROUP_DESCRIBE: "consumer_group_describe",
     ApiKey.LIST_CONFIG_RESOURCES: "list_config_resources",
     ApiKey.DESCRIBE_TOPIC_PARTITIONS: "describe_topic_partitions",
+    ApiKey.SHARE_GROUP_HEARTBEAT: "share_group_heartbeat",
+    ApiKey.SHARE_GROUP_DESCRIBE: "share_group_describe",
     ApiKey.SHARE_FETCH: "share_fetch",
     ApiKey.SHARE_ACKNOWLEDGE: "share_acknowledge",
     ApiKey.ADD_RAFT_VOTER: "add_raft_voter",
@@ -75,6 +77,9 @@ API_MODULES: dict[ApiKey, str] = {
     ApiKey.WRITE_SHARE_GROUP_STATE: "write_share_group_state",
     ApiKey.DELETE_SHARE_GROUP_STATE: "delete_share_group_state",
     ApiKey.READ_SHARE_GROUP_STATE_SUMMARY: "read_share_group_state_summary",
+    ApiKey.DESCRIBE_SHARE_GROUP_OFFSETS: "describe_share_group_offsets",
+    ApiKey.ALTER_SHARE_GROUP_OFFSETS: "alter_share_group_offsets",
+    ApiKey.DELETE_SHARE_GROUP_OFFSETS: "delete_share_group_offsets",
     ApiKey.UNREGISTER_CONTROLLER: "unregister_controller",
 }
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 ANSWERED_AT_ONCE_MAX: Final = 100
 
 TEXTS: Final = {
+    ErrorCode.INVALID_GROUP_ID: "The group id is invalid.",
     ErrorCode.NOT_COORDINATOR: "This is not the correct coordinator.",
     ErrorCode.COORDINATOR_LOAD_IN_PROGRESS: "The coordinator is loading and hence can't process requests.",
     ErrorCode.COORDINATOR_NOT_AVAILABLE: "The coordinator is not available.",

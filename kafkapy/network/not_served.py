@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from kafkapy.releases import ApiLimits
 
 _STREAMS_GROUPS = "set group.protocol=classic in the configuration of the streams application"
-_SHARE_GROUPS = "share groups are not served yet, so use a consumer group"
 _ACLS = "there is no authorizer, and every client may do everything"
 _SASL = "set security.protocol=PLAINTEXT, for SASL is not served yet"
 _TOKENS = "delegation tokens are not served, so connect without one"
@@ -33,9 +32,6 @@ ADVICE: Final[dict[ApiKey, str]] = {
     ApiKey.DESCRIBE_CLIENT_QUOTAS: _QUOTAS,
     ApiKey.ALTER_CLIENT_QUOTAS: _QUOTAS,
     ApiKey.STREAMS_GROUP_HEARTBEAT: _STREAMS_GROUPS,
-    ApiKey.SHARE_GROUP_HEARTBEAT: _SHARE_GROUPS,
-    ApiKey.SHARE_FETCH: _SHARE_GROUPS,
-    ApiKey.SHARE_ACKNOWLEDGE: _SHARE_GROUPS,
 }
 OTHERWISE: Final = "docs/compatibility.md lists what is served"
 

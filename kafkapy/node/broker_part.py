@@ -337,6 +337,7 @@ class BrokerPart:
         parts.callback(share_coordinator.close)
         sharing = Sharing(
             share_coordinator,
+            groups.shards,
             quorum.peers,
             partitions,
             metadata,

@@ -19,7 +19,7 @@ _SEVERAL_NODES = "in a cluster; a node alone has nobody to wait for"
 
 # What is missing, and what to do about it.
 _REMOVE = "remove the setting"
-_SHARE_GROUPS = ("share groups (KIP-932) are not served yet", "use Apache Kafka for what needs them")
+_DEAD_LETTERS = ("share groups have no dead letter queue yet", "use Apache Kafka for what needs one")
 _STREAMS_GROUPS = (
     "streams groups (KIP-1071) are not served yet",
     "let Kafka Streams use group.protocol=classic, its default",
@@ -74,6 +74,21 @@ BROKER: Table = {
             group.consumer.min.assignment.interval.ms group.consumer.min.heartbeat.interval.ms
             group.consumer.min.session.timeout.ms group.consumer.regex.refresh.interval.ms
             group.consumer.session.timeout.ms
+            group.share.assignment.interval.ms group.share.delivery.count.limit group.share.heartbeat.interval.ms
+            group.share.initialize.retry.interval.ms group.share.max.assignment.interval.ms
+            group.share.max.delivery.count.limit group.share.max.heartbeat.interval.ms
+            group.share.max.partition.max.record.locks group.share.max.record.lock.duration.ms
+            group.share.max.session.timeout.ms group.share.max.share.sessions group.share.max.size
+            group.share.min.assignment.interval.ms group.share.min.delivery.count.limit
+            group.share.min.heartbeat.interval.ms group.share.min.partition.max.record.locks
+            group.share.min.record.lock.duration.ms group.share.min.session.timeout.ms
+            group.share.partition.max.record.locks group.share.record.lock.duration.ms group.share.session.timeout.ms
+            share.coordinator.cold.partition.snapshot.interval.ms
+            share.coordinator.snapshot.update.records.per.snapshot
+            share.coordinator.state.topic.compression.codec share.coordinator.state.topic.min.isr
+            share.coordinator.state.topic.num.partitions share.coordinator.state.topic.prune.interval.ms
+            share.coordinator.state.topic.replication.factor share.coordinator.state.topic.segment.bytes
+            share.coordinator.write.timeout.ms
             group.initial.rebalance.delay.ms group.max.session.timeout.ms group.max.size group.min.session.timeout.ms
             inter.broker.listener.name internal.metadata.delete.delay.millis internal.metadata.log.segment.bytes
             log.cleaner.backoff.ms log.cleaner.dedupe.buffer.size
@@ -123,7 +138,7 @@ BROKER: Table = {
             listener.security.protocol.map listeners
         """,
         "one directory: a node with further entries does not start": "log.dirs",
-        "`classic`: a node with another protocol in its list does not start": "group.coordinator.rebalance.protocols",
+        "all but `streams`: a node with that in its list does not start": "group.coordinator.rebalance.protocols",
         "PLAINTEXT: a node with another protocol does not start": "security.inter.broker.protocol",
         "at most as many as the partition has replicas": "min.insync.replicas",
         _DECOMPRESSED: "max.decompressed.message.bytes",
@@ -144,7 +159,13 @@ BROKER: Table = {
             controller.performance.always.log.threshold.ms controller.performance.sample.period.ms
         """,
         "every listener begins to accept when the node can answer": "early.start.listeners",
-        _COMPUTED_AT_ONCE: "group.consumer.assignor.offload.enable",
+        _COMPUTED_AT_ONCE: "group.consumer.assignor.offload.enable group.share.assignor.offload.enable",
+        "`simple` is the only one": "group.share.assignors",
+        "the state of share groups is at the share coordinators": "group.share.persister.class.name",
+        "records of coordinators are appended with the request that makes them": """
+            share.coordinator.append.linger.ms share.coordinator.cached.buffer.max.bytes
+        """,
+        "stored state is read in pieces of a fixed size": "share.coordinator.load.buffer.size",
         _NO_PURGATORY: """
             delete.records.purgatory.purge.interval.requests fetch.purgatory.purge.interval.requests
             producer.purgatory.purge.interval.requests share.fetch.purgatory.purge.interval.requests
@@ -157,6 +178,7 @@ BROKER: Table = {
         """,
         _NO_THREADS: """
             background.threads group.coordinator.background.threads group.coordinator.threads num.io.threads
+            share.coordinator.threads
             num.network.threads num.recovery.threads.per.data.dir
         """,
         "a request is handled when it has been read: there is no queue": """
@@ -224,25 +246,9 @@ BROKER: Table = {
             delegation.token.expiry.check.interval.ms delegation.token.expiry.time.ms
             delegation.token.max.lifetime.ms delegation.token.secret.key
         """,
-        _SHARE_GROUPS: """
+        _DEAD_LETTERS: """
             errors.deadletterqueue.auto.create.topics.enable errors.deadletterqueue.topic.name.prefix
-            group.share.assignment.interval.ms group.share.assignor.offload.enable group.share.assignors
-            group.share.delivery.count.limit group.share.dlq.manager.class.name group.share.heartbeat.interval.ms
-            group.share.initialize.retry.interval.ms group.share.max.assignment.interval.ms
-            group.share.max.delivery.count.limit group.share.max.heartbeat.interval.ms
-            group.share.max.partition.max.record.locks group.share.max.record.lock.duration.ms
-            group.share.max.session.timeout.ms group.share.max.share.sessions group.share.max.size
-            group.share.min.assignment.interval.ms group.share.min.delivery.count.limit
-            group.share.min.heartbeat.interval.ms group.share.min.partition.max.record.locks
-            group.share.min.record.lock.duration.ms group.share.min.session.timeout.ms
-            group.share.partition.max.record.locks group.share.persister.class.name
-            group.share.record.lock.duration.ms group.share.session.timeout.ms share.coordinator.append.linger.ms
-            share.coordinator.cached.buffer.max.bytes share.coordinator.cold.partition.snapshot.interval.ms
-            share.coordinator.load.buffer.size share.coordinator.snapshot.update.records.per.snapshot
-            share.coordinator.state.topic.compression.codec share.coordinator.state.topic.min.isr
-            share.coordinator.state.topic.num.partitions share.coordinator.state.topic.prune.interval.ms
-            share.coordinator.state.topic.replication.factor share.coordinator.state.topic.segment.bytes
-            share.coordinator.threads share.coordinator.write.timeout.ms
+            group.share.dlq.manager.class.name
         """,
         _STREAMS_GROUPS: """
             group.streams.acceptable.recovery.lag group.streams.assignment.interval.ms
@@ -304,7 +310,7 @@ TOPIC: Table = {
         _REMOTE_STORAGE: "remote.storage.enable",
     },
     LATER: {
-        _SHARE_GROUPS: "errors.deadletterqueue.group.enable",
+        _DEAD_LETTERS: "errors.deadletterqueue.group.enable",
         _TIERED_STORAGE: """
             local.retention.bytes local.retention.ms remote.copy.lag.bytes remote.copy.lag.ms remote.log.copy.disable
             remote.log.delete.on.disable
@@ -315,18 +321,18 @@ TOPIC: Table = {
 
 GROUP: Table = {
     HONOURED: {
-        "": "consumer.assignment.interval.ms consumer.heartbeat.interval.ms consumer.session.timeout.ms",
-    },
-    HARMLESS: {
-        _COMPUTED_AT_ONCE: "consumer.assignor.offload.enable",
-    },
-    LATER: {
-        _SHARE_GROUPS: """
-            errors.deadletterqueue.copy.record.enable errors.deadletterqueue.topic.name share.assignment.interval.ms
-            share.assignor.offload.enable share.auto.offset.reset share.delivery.count.limit
+        "": """
+            consumer.assignment.interval.ms consumer.heartbeat.interval.ms consumer.session.timeout.ms
+            share.assignment.interval.ms share.auto.offset.reset share.delivery.count.limit
             share.heartbeat.interval.ms share.isolation.level share.partition.max.record.locks
             share.record.lock.duration.ms share.renew.acknowledge.enable share.session.timeout.ms
         """,
+    },
+    HARMLESS: {
+        _COMPUTED_AT_ONCE: "consumer.assignor.offload.enable share.assignor.offload.enable",
+    },
+    LATER: {
+        _DEAD_LETTERS: "errors.deadletterqueue.copy.record.enable errors.deadletterqueue.topic.name",
         _STREAMS_GROUPS: """
             streams.acceptable.recovery.lag streams.assignment.interval.ms streams.assignor.name
             streams.assignor.offload.enable streams.heartbeat.interval.ms streams.initial.rebalance.delay.ms

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from random import Random
 
     from kafkapy.clock import Clock
+    from kafkapy.coordinators.group.shards import GroupShards
+    from kafkapy.coordinators.group.share.offset_requests import ShareGroupOffsets
+    from kafkapy.coordinators.group.share.requests import ShareGroupRequests
     from kafkapy.coordinators.share import ShareCoordinator
     from kafkapy.coordinators.share.persister import SharePersister
     from kafkapy.coordinators.transaction.ports import OtherBrokers
@@ -28,6 +31,7 @@ class Sharing:
     def __init__(
         self,
         coordinator: ShareCoordinator,
+        group_shards: GroupShards,
         others: OtherBrokers,
         partitions: PartitionManager,
         metadata: Metadata,
@@ -38,6 +42,7 @@ class Sharing:
         node_id: int,
     ) -> None:
         self._coordinator = coordinator
+        self._group_shards = group_shards
         self._others = others
         self._leaders = partitions
         self._metadata = metadata
@@ -48,6 +53,7 @@ class Sharing:
         self._persister: SharePersister | None = None
         self._partitions: SharePartitions | None = None
         self._sessions: ShareSessions | None = None
+        self._groups: ShareGroupRequests | None = None
         self._wanted = trio.Event()
 
     @property
@@ -61,6 +67,7 @@ class Sharing:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.persister.run)
             nursery.start_soon(self.partitions.run)
+            nursery.start_soon(self.groups.run)
 
     @property
     def persister(self) -> SharePersister:
@@ -72,6 +79,23 @@ class Sharing:
             )
             self._wanted.set()
         return self._persister
+
+    @property
+    def groups(self) -> ShareGroupRequests:
+        """Those that this broker coordinates."""
+        if self._groups is None:
+            from kafkapy.coordinators.group.share.requests import ShareGroupRequests
+
+            self._groups = ShareGroupRequests(self._group_shards, self.persister)
+        return self._groups
+
+    def group_offsets(self) -> ShareGroupOffsets:
+        """For administrators: how far groups have come."""
+        from kafkapy.coordinators.group.share.offset_requests import ShareGroupOffsets
+        from kafkapy.sharing.latest_offsets import LatestOffsets
+
+        latest = LatestOffsets(self._leaders, self._others, self._metadata, self._settings, node_id=self._node_id)
+        return ShareGroupOffsets(self._group_shards, self.persister, self._metadata, self.groups.states, latest)
 
     @property
     def partitions(self) -> SharePartitions:

@@ -14,7 +14,7 @@ from kafkapy.coordinators.share.records import SnapshotRecord, UpdateRecord
 from kafkapy.coordinators.share.share_state import ShareState
 from kafkapy.coordinators.share.state_batches import StateBatch
 from kafkapy_controller.delta import MetadataDelta
-from kafkapy_wire.errors import ErrorCode
+from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.record_formats.metadata import RemoveTopicRecord
 from kafkapy_wire.uuid import Uuid
 from tests.coordinators.share_lab import ACKNOWLEDGED, ARCHIVED, AVAILABLE, KEY, TOPIC_ID, ShareLab, error_of
@@ -204,3 +204,16 @@ async def test_nothing_uncommitted_is_pruned_or_answered() -> None:
     assert asked.result().leader_epoch == 0
     await lab.coordinator.prune()
     assert lab.log.starts, "the first snapshot is needless now"
+
+
+@trio_test
+async def test_what_is_not_committed_in_time_is_answered() -> None:
+    lab = await started(share_coordinator_write_timeout_ms=700)
+    lab.log.commits_at_once = False
+    asked = lab.coordinator.initialize(KEY, 0, 0)
+    lab.clock.advance(699)
+    assert not asked.settled
+    lab.clock.advance(1)
+    with pytest.raises(KafkaError) as refused:
+        asked.result()
+    assert refused.value.code is ErrorCode.COORDINATOR_NOT_AVAILABLE

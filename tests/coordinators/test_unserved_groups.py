@@ -8,6 +8,7 @@ import pytest
 
 from kafkapy.coordinators.group.classic.records import group_tombstone
 from kafkapy.coordinators.group.records import CommittedOffset, offset_commit
+from kafkapy.coordinators.group.share.records import group_epoch as share_group_epoch
 from kafkapy.coordinators.ports import CoordinatorRecord
 from kafkapy.coordinators.runtime import partition_for
 from kafkapy_wire.codec import encode
@@ -21,7 +22,6 @@ from kafkapy_wire.record_formats.group_coordinator import (
     ConsumerGroupRegularExpressionKey,
     ConsumerGroupTargetAssignmentMemberKey,
     ConsumerGroupTargetAssignmentMetadataKey,
-    ShareGroupMetadataKey,
     StreamsGroupMetadataKey,
 )
 from kafkapy_wire.records import NewRecord
@@ -112,7 +112,7 @@ async def test_the_first_classic_member_makes_it_a_classic_group(lab: GroupLab) 
 
 
 async def test_a_share_group_is_none_for_consumers(lab: GroupLab) -> None:
-    await loaded(lab, CoordinatorRecord(key(11, ShareGroupMetadataKey(group_id=GROUP)), VALUE))
+    await loaded(lab, share_group_epoch(GROUP, 3, 0))
     joined = (await lab.join()).answer
     assert joined.error_code == ErrorCode.INCONSISTENT_GROUP_PROTOCOL
     assert listed(lab) == [(GROUP, "share", "Empty")]

@@ -52,6 +52,47 @@ BROKER_EFFECTS = {
     "coordinators/test_group_migration.py::test_the_policy_decides_which_way_groups_may_go": """
         group.consumer.migration.policy
     """,
+    "coordinators/test_share_coordinator.py::test_what_is_not_committed_in_time_is_answered": """
+        share.coordinator.write.timeout.ms
+    """,
+    "coordinators/test_share_coordinator.py::test_what_later_snapshots_repeat_is_pruned": """
+        share.coordinator.cold.partition.snapshot.interval.ms share.coordinator.snapshot.update.records.per.snapshot
+    """,
+    "sharing/test_share_groups.py::test_a_group_is_not_assigned_more_often_than_its_assignment_interval": """
+        group.share.assignment.interval.ms
+    """,
+    "sharing/test_share_groups.py::test_a_lock_ends_after_its_duration_and_may_be_renewed": """
+        group.share.record.lock.duration.ms
+    """,
+    "sharing/test_share_groups.py::test_a_member_that_does_not_beat_is_fenced": "group.share.session.timeout.ms",
+    "sharing/test_share_groups.py::test_a_record_is_delivered_at_most_so_often": "group.share.delivery.count.limit",
+    "sharing/test_share_groups.py::test_initialization_is_begun_anew_after_the_retry_interval": """
+        group.share.initialize.retry.interval.ms
+    """,
+    "sharing/test_share_groups.py::test_no_more_members_than_group_share_max_size": "group.share.max.size",
+    "sharing/test_share_groups.py::test_no_more_sessions_than_group_share_max_share_sessions": """
+        group.share.max.share.sessions
+    """,
+    "sharing/test_share_groups.py::test_settings_of_a_group_stay_between_those_of_the_broker": """
+        group.share.max.assignment.interval.ms group.share.max.delivery.count.limit
+        group.share.max.heartbeat.interval.ms group.share.max.partition.max.record.locks
+        group.share.max.record.lock.duration.ms group.share.max.session.timeout.ms
+        group.share.min.assignment.interval.ms group.share.min.delivery.count.limit
+        group.share.min.heartbeat.interval.ms group.share.min.partition.max.record.locks
+        group.share.min.record.lock.duration.ms group.share.min.session.timeout.ms
+    """,
+    "sharing/test_share_groups.py::test_so_many_records_may_be_in_flight": "group.share.partition.max.record.locks",
+    "sharing/test_share_groups.py::test_the_interval_of_heartbeats_is_the_groups_or_the_brokers": """
+        group.share.heartbeat.interval.ms
+    """,
+    "sharing/test_share_groups.py::test_the_topic_of_the_share_coordinator_has_its_settings": """
+        share.coordinator.state.topic.compression.codec share.coordinator.state.topic.min.isr
+        share.coordinator.state.topic.num.partitions share.coordinator.state.topic.replication.factor
+        share.coordinator.state.topic.segment.bytes
+    """,
+    "sharing/test_share_groups.py::test_what_later_snapshots_repeat_is_pruned_by_the_clock": """
+        share.coordinator.state.topic.prune.interval.ms
+    """,
     "coordinators/test_transaction_coordinator.py::test_what_initialisation_refuses": "transaction.max.timeout.ms",
     "metadata/test_snapshot_generator.py::test_a_snapshot_is_written_after_so_long_if_something_was_committed": """
         metadata.log.max.snapshot.interval.ms
@@ -263,6 +304,25 @@ TOPIC_EFFECTS = {
 }
 
 GROUP_EFFECTS = {
+    "sharing/test_share_groups.py::test_a_group_is_not_assigned_more_often_than_its_assignment_interval": """
+        share.assignment.interval.ms
+    """,
+    "sharing/test_share_groups.py::test_a_group_that_reads_what_is_committed_waits_for_the_end_of_transactions": """
+        share.isolation.level
+    """,
+    "sharing/test_share_groups.py::test_a_lock_ends_after_its_duration_and_may_be_renewed": """
+        share.record.lock.duration.ms
+    """,
+    "sharing/test_share_groups.py::test_a_member_that_does_not_beat_is_fenced": "share.session.timeout.ms",
+    "sharing/test_share_groups.py::test_a_record_is_delivered_at_most_so_often": "share.delivery.count.limit",
+    "sharing/test_share_groups.py::test_groups_begin_where_they_are_told_to": "share.auto.offset.reset",
+    "sharing/test_share_groups.py::test_locks_are_not_renewed_where_that_is_switched_off": """
+        share.renew.acknowledge.enable
+    """,
+    "sharing/test_share_groups.py::test_so_many_records_may_be_in_flight": "share.partition.max.record.locks",
+    "sharing/test_share_groups.py::test_the_interval_of_heartbeats_is_the_groups_or_the_brokers": """
+        share.heartbeat.interval.ms
+    """,
     "coordinators/test_consumer_groups.py::test_a_group_is_not_assigned_more_often_than_its_assignment_interval": """
         consumer.assignment.interval.ms
     """,

@@ -161,8 +161,8 @@ REFUSALS = [
     ({"log.dirs": "~/data"}, "log.dirs=~/data is refused: only a shell replaces ~"),
     ({"metadata.log.dir": "/elsewhere", "log.dirs": "/data"}, "the metadata log is in the data directory"),
     (
-        {"group.coordinator.rebalance.protocols": "classic,consumer,share"},
-        "group.coordinator.rebalance.protocols with share is refused",
+        {"group.coordinator.rebalance.protocols": "classic,consumer,share,streams"},
+        "group.coordinator.rebalance.protocols with streams is refused",
     ),
     ({"security.inter.broker.protocol": "SASL_SSL"}, "only PLAINTEXT is spoken so far"),
     ({"remote.log.storage.system.enable": "true"}, "there is no tiered storage"),
@@ -315,7 +315,7 @@ async def test_what_is_set_while_the_node_runs_is_told_once(tmp_path: Path, capl
             await client.create_topic(topic, preallocate="true")
         await client.alter_config(TOPIC, "one", "preallocate", "false")
         await client.alter_config(TOPIC, "one", "retention.ms", "1000")
-        await client.alter_config(32, "readers", "share.session.timeout.ms", "50000")
+        await client.alter_config(32, "readers", "streams.session.timeout.ms", "50000")
         await client.alter_config(BROKER, "", "log.preallocate", "true")
         await client.alter_config(BROKER, "1", "log.preallocate", "true")
         await client.alter_config(BROKER, "1", "log.retention.ms", "100000")
@@ -323,7 +323,7 @@ async def test_what_is_set_while_the_node_runs_is_told_once(tmp_path: Path, capl
     lines = [record.getMessage().partition(":")[0] for record in caplog.records if record.levelno >= logging.WARNING]
     assert lines == [
         "preallocate of topic one has no effect",
-        "share.session.timeout.ms of group readers has no effect",
+        "streams.session.timeout.ms of group readers has no effect",
         "log.preallocate of broker (all) has no effect",
         "listener.name.nowhere.max.connections of broker (all) has no effect",
     ]

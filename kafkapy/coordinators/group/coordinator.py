@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from kafkapy.clock import Clock
+    from kafkapy.coordinators.group.group import GroupType
     from kafkapy.coordinators.group.offset_commits import TopicOutcome, TopicToCommit
     from kafkapy.coordinators.group.records import CommittedOffset
     from kafkapy.coordinators.group.shard import GroupShard
@@ -67,7 +68,7 @@ class GroupCoordinator:
         self._settings = settings
         self._clock = clock
         self._metadata = metadata
-        self._shards = GroupShards(settings, clock, log, metadata, random, self._follow_loaded)
+        self._shards = self.shards = GroupShards(settings, clock, log, metadata, random, self._follow_loaded)
         self._runtime = self._shards.runtime
         self.classic = ClassicRequests(settings, self._shards, joins_uncommitted=joins_uncommitted)
         self.consumer = ConsumerRequests(settings, self._shards)
@@ -308,6 +309,11 @@ class GroupCoordinator:
                 if turn.is_over:
                     await turn.share()
         return await self._runtime.read_all(groups).wait()
+
+    def type_of(self, group_id: str) -> GroupType | None:
+        """None: there is no such group. Raises KafkaError as `GroupShards.find_any`."""
+        group = self._shards.find_any(group_id)[1].groups.get(group_id)
+        return None if group is None else group.group_type
 
     def delete_group(self, group_id: str) -> Pending[ErrorCode]:
         """NONE, GROUP_ID_NOT_FOUND, NON_EMPTY_GROUP. Raises KafkaError COORDINATOR_LOAD_IN_PROGRESS, or of the log."""

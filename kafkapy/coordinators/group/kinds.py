@@ -34,6 +34,10 @@ def make_kind(group_type: GroupType, parts: ShardParts) -> GroupKind:
             from kafkapy.coordinators.group.consumer.kind import ConsumerGroups
 
             return ConsumerGroups(parts)
+        case GroupType.SHARE:
+            from kafkapy.coordinators.group.share.kind import ShareGroups
+
+            return ShareGroups(parts)
         case _:
             from kafkapy.coordinators.group.unserved import UnservedGroups
 

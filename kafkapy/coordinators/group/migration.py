@@ -13,9 +13,9 @@ from kafkapy.coordinators.group.classic.records import GROUP_METADATA_VALUE_VERS
 from kafkapy.coordinators.group.consumer import records
 from kafkapy.coordinators.group.consumer.group import ConsumerGroup
 from kafkapy.coordinators.group.consumer.member import ClassicMembership, ConsumerMember
-from kafkapy.coordinators.group.consumer.subscriptions import metadata_hash
 from kafkapy.coordinators.group.embedded_protocol import read_assignment, read_subscription, write_assignment
 from kafkapy.coordinators.group.records import framed
+from kafkapy.coordinators.group.topic_metadata import metadata_hash
 from kafkapy.coordinators.ports import CoordinatorRecord
 from kafkapy_wire.errors import ErrorCode, KafkaError, MalformedMessage
 from kafkapy_wire.record_formats.group_coordinator import GroupMetadataValue, MemberMetadata

@@ -158,20 +158,17 @@ class _Asking:
 
     def go_on(self) -> None:
         self._attempts += 1
-        self._ask(self._key, self._question).when_settled(self._settled)
+        self._ask(self._key, self._question).map(self.answer.answer).otherwise(self._ask_again)
 
-    def _settled(self, asked: Pending[Any]) -> None:
-        try:
-            self.answer.answer(asked.result())
-        except KafkaError as error:
-            if error.code not in ASKED_AGAIN:
-                self._refuse(error.code, error.message)
-            elif self._attempts == ATTEMPTS_MAX:
-                self._refuse(error.code, GAVE_UP.format(self._question.what))
-            else:
-                delay_ms = BACKOFF_MS * 2 ** (self._attempts - 1)
-                jitter = self._random.uniform(1 - BACKOFF_JITTER, 1 + BACKOFF_JITTER)
-                self._clock.call_later(delay_ms * jitter, self.go_on)
+    def _ask_again(self, error: KafkaError) -> None:
+        if error.code not in ASKED_AGAIN:
+            self._refuse(error.code, error.message)
+        elif self._attempts == ATTEMPTS_MAX:
+            self._refuse(error.code, GAVE_UP.format(self._question.what))
+        else:
+            delay_ms = BACKOFF_MS * 2 ** (self._attempts - 1)
+            jitter = self._random.uniform(1 - BACKOFF_JITTER, 1 + BACKOFF_JITTER)
+            self._clock.call_later(delay_ms * jitter, self.go_on)
 
     def _refuse(self, code: ErrorCode, message: str | None) -> None:
         self.answer.refuse(KafkaError(code, f"Error in {self._question.what} RPC. {message or code.name}"))

@@ -70,6 +70,15 @@ def partition_order(partitions: Collection[int]) -> Iterable[int]:
     return _in_buckets(sorted(partitions), int, _copied_capacity(len(partitions)))
 
 
+def share_partition_order(places: Collection[tuple[Uuid, int]]) -> list[tuple[Uuid, int]]:
+    """The keys (topic id, partition) of a map that was made with room for them."""
+
+    def place_hash(place: tuple[Uuid, int]) -> int:
+        return (31 * uuid_hash(place[0]) + place[1]) & _MASK
+
+    return _in_buckets(sorted(places), place_hash, _copied_capacity(len(places)))
+
+
 def _grown_capacity(count: int) -> int:
     capacity = _FIRST_CAPACITY
     while count > capacity * 3 // 4:

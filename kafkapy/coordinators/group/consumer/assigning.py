@@ -9,7 +9,8 @@ from kafkapy.coordinators.group.assignors.java_order import member_order
 from kafkapy.coordinators.group.assignors.registry import ASSIGNORS
 from kafkapy.coordinators.group.assignors.specification import NOTHING, GroupSpec, MemberSpec
 from kafkapy.coordinators.group.consumer import records
-from kafkapy.coordinators.group.consumer.subscriptions import subscribed_topics, topic_ids
+from kafkapy.coordinators.group.consumer.subscriptions import subscribed_topics
+from kafkapy.coordinators.group.topic_metadata import topic_ids
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

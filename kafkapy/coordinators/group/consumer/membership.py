@@ -18,7 +18,8 @@ from kafkapy.coordinators.group.consumer.member import (
     ConsumerMember,
 )
 from kafkapy.coordinators.group.consumer.reconciliation import Step
-from kafkapy.coordinators.group.consumer.subscriptions import metadata_hash, subscribed_topics, topic_ids
+from kafkapy.coordinators.group.consumer.subscriptions import subscribed_topics
+from kafkapy.coordinators.group.topic_metadata import metadata_hash, topic_ids
 from kafkapy.coordinators.runtime import Decision
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.consumer_group_heartbeat import (

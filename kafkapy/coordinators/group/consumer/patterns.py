@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kafkapy.coordinators.group.consumer import records
-from kafkapy.coordinators.group.consumer.subscriptions import ResolvedPattern, metadata_hash
+from kafkapy.coordinators.group.consumer.subscriptions import ResolvedPattern
+from kafkapy.coordinators.group.topic_metadata import metadata_hash
 from kafkapy.coordinators.runtime import Decision
 from kafkapy_wire.errors import ErrorCode, KafkaError
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from hashlib import blake2b
 from typing import TYPE_CHECKING, NamedTuple
 
 from kafkapy.coordinators.group.assignors.java_order import member_order
@@ -12,8 +11,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from kafkapy.coordinators.group.consumer.member import ConsumerMember
-    from kafkapy_controller.image import MetadataImage, TopicImage
-    from kafkapy_wire.uuid import Uuid
 
 
 class ResolvedPattern(NamedTuple):
@@ -88,29 +85,3 @@ def subscribed_topics(member: ConsumerMember, resolved: Mapping[str, ResolvedPat
     if not member.pattern or member.pattern not in resolved:
         return member.topics
     return member.topics | resolved[member.pattern].topics
-
-
-NO_TOPICS_HASH = 0
-
-
-def metadata_hash(topics: Iterable[str], image: MetadataImage) -> int:
-    """A number that changes when one of the topics is created, deleted, or gets partitions.
-
-    Differs: Apache Kafka hashes by XXH3 and includes racks. A group that moves between the two is assigned anew once.
-    """
-    digest = blake2b(digest_size=8)
-    found = [image.topics[topic] for topic in sorted(topics) if topic in image.topics]
-    if not found:
-        return NO_TOPICS_HASH
-    for topic in found:
-        digest.update(_identity(topic))
-    return int.from_bytes(digest.digest(), signed=True)
-
-
-def _identity(topic: TopicImage) -> bytes:
-    return topic.topic_id + len(topic.partitions).to_bytes(4)
-
-
-def topic_ids(topics: Iterable[str], image: MetadataImage) -> frozenset[Uuid]:
-    """The ids of those that exist."""
-    return frozenset(image.topics[topic].topic_id for topic in topics if topic in image.topics)
