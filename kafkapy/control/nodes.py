@@ -71,6 +71,13 @@ class ControlledNodes:
         """The running nodes that are brokers, by id."""
         return [node for node in self.running() if node.settings.now.quorum.is_broker]
 
+    def asked_brokers(self) -> list[Node]:
+        """The brokers that run, at least one. Raises LookupError: none does, so nobody can say what there is."""
+        brokers = self.brokers
+        if not brokers:
+            raise LookupError("no broker is running")
+        return brokers
+
     def broker(self, node_id: int) -> Node:
         """A broker that runs. Raises LookupError: there is none of this id."""
         for node in self.brokers:
@@ -152,10 +159,7 @@ class ControlledNodes:
     @property
     def image(self) -> MetadataImage:
         """The newest image that a broker has. Raises LookupError: no broker runs."""
-        images = [node.broker.metadata.image for node in self.brokers]
-        if not images:
-            raise LookupError("no broker is running")
-        return max(images, key=lambda image: image.offset)
+        return max((node.broker.metadata.image for node in self.asked_brokers()), key=lambda image: image.offset)
 
     def topic(self, name: str) -> TopicImage:
         """Raises LookupError: there is no such topic."""
