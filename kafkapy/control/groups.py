@@ -53,13 +53,13 @@ SIMPLE_CONSUMER = -1
 
 
 async def list_groups(nodes: ControlledNodes) -> list[str]:
-    """The ids of all groups, in order."""
-    return sorted([group_id for node in nodes.brokers for group_id in await _listed(nodes, node)])
+    """The ids of all groups, in order. Raises LookupError: no broker is running."""
+    return sorted([group_id for node in nodes.asked_brokers() for group_id in await _listed(nodes, node)])
 
 
 async def describe_group(nodes: ControlledNodes, group_id: str) -> Group:
     """A group, its members, its offsets and its lag. Raises LookupError: there is no such group."""
-    for node in nodes.brokers:
+    for node in nodes.asked_brokers():
         group_type = (await _listed(nodes, node)).get(group_id)
         if group_type is not None:
             return await _describe(nodes, node, group_id, group_type)
@@ -142,9 +142,11 @@ async def _by_coordinator(nodes: ControlledNodes, group_id: str, change: Callabl
 
 
 async def _coordinator(nodes: ControlledNodes, group_id: str) -> Node:
-    """The broker that coordinates a group; makes `__consumer_offsets` if it is not there. Raises KafkaError."""
+    """The broker that coordinates a group; makes `__consumer_offsets` if it is not there. Raises KafkaError;
+    LookupError: no broker is running.
+    """
     request = FindCoordinatorRequest(key_type=GROUP_KEY_TYPE, coordinator_keys=[group_id])
-    answer = await nodes.ask(nodes.brokers[0], request, FindCoordinatorResponse)
+    answer = await nodes.ask(nodes.asked_brokers()[0], request, FindCoordinatorResponse)
     found = answer.coordinators[0]
     check(found.error_code, found.error_message)
     try:

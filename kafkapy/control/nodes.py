@@ -91,6 +91,13 @@ class ControlledNodes:
         """The running nodes that are brokers, by id, but for those that are paused: they answer nothing."""
         return [node for node in self.running() if not node.is_paused and node.settings.now.quorum.is_broker]
 
+    def asked_brokers(self) -> list[Node]:
+        """The brokers that run, at least one. Raises LookupError: none does, so nobody can say what there is."""
+        brokers = self.brokers
+        if not brokers:
+            raise LookupError("no broker is running")
+        return brokers
+
     def broker(self, node_id: int) -> Node:
         """A broker that runs. Raises LookupError: there is none of this id, or it is paused."""
         for node in self.brokers:
@@ -181,10 +188,7 @@ class ControlledNodes:
     @property
     def image(self) -> MetadataImage:
         """The newest image that a broker has. Raises LookupError: no broker runs."""
-        images = [node.broker.metadata.image for node in self.brokers]
-        if not images:
-            raise LookupError("no broker is running")
-        return max(images, key=lambda image: image.offset)
+        return max((node.broker.metadata.image for node in self.asked_brokers()), key=lambda image: image.offset)
 
     def topic(self, name: str) -> TopicImage:
         """Raises LookupError: there is no such topic."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 async def list_transactions(nodes: ControlledNodes) -> list[Transaction]:
     """All transactional ids, in order, with their present or last transaction."""
     found: list[Transaction] = []
-    for node in nodes.brokers:
+    for node in nodes.asked_brokers():
         listed = await nodes.ask(node, ListTransactionsRequest(), ListTransactionsResponse)
         if listed.error_code == ErrorCode.COORDINATOR_LOAD_IN_PROGRESS:
             continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec, Self, TypeVar, Unpack
 
 from kafkapy.control import (
@@ -131,6 +132,8 @@ class AsyncKafka:
         )
         self._isolation = isolation
         self._running: Running | None = None
+        self._entering = Lock()
+        """Held by the one call that starts it; a second cluster would have nobody who stops it."""
         self.clock = AsyncClock(self)
         self.faults = AsyncFaults(self)
 
@@ -143,9 +146,14 @@ class AsyncKafka:
 
     async def __aenter__(self) -> Self:
         """Raises KafkaNotStarted; RuntimeError: it runs already."""
-        if self._running is not None:
-            raise RuntimeError("the Kafka runs already: one object is one cluster at a time")
-        self._running = await self._start()
+        if not self._entering.acquire(blocking=False):
+            raise RuntimeError("the Kafka is being started already: one object is one cluster at a time")
+        try:
+            if self._running is not None:
+                raise RuntimeError("the Kafka runs already: one object is one cluster at a time")
+            self._running = await self._start()
+        finally:
+            self._entering.release()
         return self
 
     async def __aexit__(

@@ -63,6 +63,8 @@ def setting_texts(settings: Mapping[str, object] | None) -> dict[str, str]:
         return {}
     if not isinstance(settings, Mapping):
         raise InvalidArgument("settings", f'a dictionary {{"retention.ms": 1000}} is expected, not {shown(settings)}')
+    for name in settings:
+        check(str, name, "settings: a name")
     return {name: setting_text(value) for name, value in settings.items()}
 
 

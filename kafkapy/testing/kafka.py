@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec, Self, TypeVar, Unpack
 
 from kafkapy.control import (
@@ -130,6 +131,8 @@ class Kafka:
         )
         self._isolation = isolation
         self._running: Running | None = None
+        self._entering = Lock()
+        """Held by the one call that starts it; a second cluster would have nobody who stops it."""
         self.clock = Clock(self)
         self.faults = Faults(self)
 
@@ -142,9 +145,14 @@ class Kafka:
 
     def __enter__(self) -> Self:
         """Raises KafkaNotStarted; RuntimeError: it runs already."""
-        if self._running is not None:
-            raise RuntimeError("the Kafka runs already: one object is one cluster at a time")
-        self._running = self._start()
+        if not self._entering.acquire(blocking=False):
+            raise RuntimeError("the Kafka is being started already: one object is one cluster at a time")
+        try:
+            if self._running is not None:
+                raise RuntimeError("the Kafka runs already: one object is one cluster at a time")
+            self._running = self._start()
+        finally:
+            self._entering.release()
         return self
 
     def __exit__(

@@ -107,6 +107,8 @@ _CLIENTS: dict[str, type[Clients]] = {
 
 def clients_of(library: str, kafka: Kafka) -> Clients:
     """The clients of this library, or with "" of the first one that is installed. Raises ValueError, ImportError."""
+    if not isinstance(library, str):  # it comes from a marker
+        raise ValueError(f"client is the name of a library ({', '.join(_CLIENTS)}), and not {library!r}")
     if not library:
         installed = [name for name, package in PACKAGES.items() if find_spec(package) is not None]
         if not installed:

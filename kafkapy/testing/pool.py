@@ -7,12 +7,16 @@ import time
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any, Final
 
+from kafkapy.control.values import NotYet
 from kafkapy.log_lines import shown
 from kafkapy.testing.kafka import Kafka
 from kafkapy.testing.options import check_topics
+from kafkapy_wire.errors import KafkaError
 
 if TYPE_CHECKING:
-    from kafkapy.control.values import Connection
+    from collections.abc import Iterator
+
+    from kafkapy.control.values import Connection, Group
     from kafkapy.testing.options import SeedSource, Topics
 
 CLUSTERS_MAX: Final = 4
@@ -92,34 +96,59 @@ class Used:
         return lines
 
     def seen(self) -> str:
-        """What the cluster knows now, for the report of a test that has failed."""
-        kafka = self.kafka
+        """What the cluster knows now, for the report of a test that has failed.
+
+        Where a look at it fails, the report says so, and has the rest: a cluster that is broken must not hide anything.
+        """
         lines: list[str] = []
-        with suppress(Exception):  # a cluster that is broken must not hide the failure
-            for topic in kafka.topics():
-                ends = ", ".join(str(each.high_watermark) for each in kafka.topic(topic).partitions)
-                lines.append(f"topic {topic}: high watermarks {ends}")
-            for group_id in kafka.groups():
-                group = kafka.group(group_id)
-                lines.append(f"group {shown(group_id)}: {group.state}, lag {group.total_lag}")
-                for member in group.members:
-                    given = ", ".join(f"{topic}-{index}" for topic, index in member.partitions) or "nothing"
-                    lines.append(f"    {shown(member.client_id)} at {member.host} has {given}")
-                for (topic, index), offset in sorted(group.offsets.items()):
-                    lines.append(f"    committed {topic}-{index}: {offset}")
-            for transaction in kafka.transactions():
-                where = ", ".join(f"{topic}-{index}" for topic, index in transaction.partitions)
-                lines.append(f"transaction {shown(transaction.transactional_id)}: {transaction.state} {where}")
-            lines += [
-                f"connection from {each.address} to node {each.node}: {shown(str(each.client_id))} ({each.software})"
-                for each in kafka.connections()
-            ]
-            lines += [f"{each}: {each.matched} requests matched, fired for {each.fired}" for each in kafka.faults.all()]
-            for client_id, exchanges in kafka.recorded().by_client().items():
-                lines.append(f"requests of {client_id!r}:")
-                lines += [f"    {exchange}" for exchange in exchanges[-REQUESTS_SHOWN:]]
-            lines += kafka.log[self._log_lines :][-LOG_LINES_SHOWN:]
+        looks = (self._topics, self._groups, self._transactions, self._connections, self._faults, self._requests)
+        for look in (*looks, self._log):
+            try:
+                lines += look()
+            except Exception as error:
+                lines.append(f"{look.__name__[1:]}: they cannot be shown: {type(error).__name__}: {shown(str(error))}")
         return "\n".join(lines)
+
+    def _topics(self) -> Iterator[str]:
+        for topic in self.kafka.topics():
+            ends = ", ".join(str(each.high_watermark) for each in self.kafka.topic(topic).partitions)
+            yield f"topic {topic}: high watermarks {ends}"
+
+    def _groups(self) -> Iterator[str]:
+        for group in self._described_groups():
+            yield f"group {shown(group.group_id)}: {group.state}, lag {group.total_lag}"
+            for member in group.members:
+                given = ", ".join(f"{topic}-{index}" for topic, index in member.partitions) or "nothing"
+                yield f"    {shown(member.client_id)} at {member.host} has {given}"
+            for (topic, index), offset in sorted(group.offsets.items()):
+                yield f"    committed {topic}-{index}: {offset}"
+
+    def _transactions(self) -> Iterator[str]:
+        for transaction in self.kafka.transactions():
+            where = ", ".join(f"{topic}-{index}" for topic, index in transaction.partitions)
+            yield f"transaction {shown(transaction.transactional_id)}: {transaction.state} {where}"
+
+    def _connections(self) -> Iterator[str]:
+        for each in self.kafka.connections():
+            yield f"connection from {each.address} to node {each.node}: {shown(str(each.client_id))} ({each.software})"
+
+    def _faults(self) -> Iterator[str]:
+        for each in self.kafka.faults.all():
+            yield f"{each}: {each.matched} requests matched, fired for {each.fired}"
+
+    def _requests(self) -> Iterator[str]:
+        for client_id, exchanges in self.kafka.recorded().by_client().items():
+            yield f"requests of {client_id!r}:"
+            yield from (f"    {exchange}" for exchange in exchanges[-REQUESTS_SHOWN:])
+
+    def _log(self) -> list[str]:
+        return self.kafka.log[self._log_lines :][-LOG_LINES_SHOWN:]
+
+    def _described_groups(self) -> Iterator[Group]:
+        """All that can be described now: one may end meanwhile, or its coordinator may be moving."""
+        for group_id in self.kafka.groups():
+            with suppress(LookupError, KafkaError, NotYet):
+                yield self.kafka.group(group_id)
 
     def _opened(self) -> list[Connection]:
         # One that has asked nothing yet may be a node's.
@@ -127,13 +156,16 @@ class Used:
         return [each for each in asking if each not in self._connected]
 
     def _held_by(self, client_id: str) -> str:
-        held = [
-            f"; member of group {group_id!r} with {', '.join(f'{topic}-{index}' for topic, index in member.partitions)}"
-            for group_id in self.kafka.groups()
-            for member in self.kafka.group(group_id).members
-            if member.client_id == client_id
-        ]
-        return "".join(held)
+        with suppress(LookupError, KafkaError, NotYet):
+            held = [
+                f"; member of group {group.group_id!r} with "
+                f"{', '.join(f'{topic}-{index}' for topic, index in member.partitions)}"
+                for group in self._described_groups()
+                for member in group.members
+                if member.client_id == client_id
+            ]
+            return "".join(held)
+        return ""
 
 
 def _is_fresh(kafka: Kafka) -> bool:

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import socket
 import struct
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import Any
 
 import pytest
 
-from kafkapy.testing import Kafka
+from kafkapy.testing import Group, Kafka, NotYet
+from kafkapy.testing.libraries import clients_of
 from kafkapy.testing.pool import Pool, Used
 
 ODD_ID = b"\x1b[31mred\r\n\0"
@@ -41,3 +46,69 @@ def test_a_kafka_that_a_test_has_broken_is_not_given_to_the_next() -> None:
         pool.stop()
     with pytest.raises(RuntimeError):
         other.topics()
+
+
+def test_a_report_has_what_can_be_seen_where_one_look_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Kafka(topics={"orders": 1}) as kafka:
+        used = Used(kafka)
+        kafka.commit_offsets("g", {("orders", 0): 0})
+        kafka.commit_offsets("h", {("orders", 0): 0})
+        describe = kafka.group
+
+        def fail() -> None:
+            raise RuntimeError("it has no answer")
+
+        def group(group_id: str) -> Group:
+            if group_id == "g":
+                raise LookupError("it has ended meanwhile")
+            return describe(group_id)
+
+        monkeypatch.setattr(kafka, "group", group)
+        monkeypatch.setattr(kafka, "transactions", fail)
+        seen = used.seen()
+        assert "group h: Empty" in seen
+        assert "transactions: they cannot be shown: RuntimeError: it has no answer" in seen
+        assert "topic __consumer_offsets created" in seen  # of the log, which comes last
+        assert used._held_by("anybody") == ""
+
+
+def test_where_no_broker_runs_nobody_says_that_there_is_nothing() -> None:
+    with Kafka(topics={"orders": 1}) as kafka:
+        kafka.kill_node(1)
+        looks: list[Callable[[], object]] = [
+            kafka.topics,
+            kafka.groups,
+            kafka.transactions,
+            lambda: kafka.group("g"),
+            lambda: kafka.transaction("t"),
+            lambda: kafka.delete_group("g"),
+            lambda: kafka.commit_offsets("g", {("orders", 0): 0}),
+        ]
+        for look in looks:
+            with pytest.raises(LookupError, match="no broker is running"):
+                look()
+        with pytest.raises(NotYet, match="no broker is running"):
+            kafka.wait_for_group("g", timeout=0)
+
+
+def test_one_of_several_threads_starts_it() -> None:
+    kafka = Kafka()
+    meet = Barrier(4)
+
+    def enter(_: int) -> bool:
+        meet.wait()
+        try:
+            kafka.__enter__()
+        except RuntimeError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sum(pool.map(enter, range(4))) == 1
+    kafka.__exit__(None, None, None)
+
+
+@pytest.mark.parametrize("library", [5, ["confluent-kafka"], b"aiokafka"])
+def test_a_marker_names_the_client_library_by_a_text(library: Any) -> None:
+    with pytest.raises(ValueError, match="client is the name of a library"):
+        clients_of(library, Kafka())
