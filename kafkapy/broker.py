@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from kafkapy.coordinators.transaction import MarkerWriter, PartitionEnlister, TransactionCoordinator
     from kafkapy.fetching.sessions import FetchSessionCache
     from kafkapy.metadata.metadata_log import MetadataLog
+    from kafkapy.metadata.new_topics import NewTopics
     from kafkapy.metadata.ports import Controller
     from kafkapy.metadata.producer_ids import ProducerIds
     from kafkapy.metadata.publisher import MetadataPublisher
@@ -66,3 +67,5 @@ class Broker(NodeParts):
     enlister: PartitionEnlister
     markers: MarkerWriter
     producer_ids: ProducerIds
+    new_topics: NewTopics | None = None
+    """Topics that clients are not told of yet, if there are any such."""

@@ -38,6 +38,7 @@ class Strictness(NamedTuple):
 
     advertised_listeners: bool = False
     auto_created_topics: bool = False
+    created_topics: bool = False
     ending_transactions: bool = False
     fenced_fetches: bool = False
     follower_high_watermarks: bool = False
@@ -59,6 +60,11 @@ SWITCHES: Final[dict[str, Switch]] = {
         "A topic that a Metadata request creates is in its answer already.",
         "The Metadata request that creates a topic has UNKNOWN_TOPIC_OR_PARTITION for it in its answer; the next one "
         "has the topic.",
+    ),
+    "created-topics": Switch(
+        "A topic is known to the broker that has answered CreateTopics.",
+        "The first Metadata request that has such a topic, by its name or among all, is answered as if it came before: "
+        "UNKNOWN_TOPIC_OR_PARTITION. Apache Kafka does so if the request comes within some milliseconds.",
     ),
     "new-coordinators": Switch(
         "The first FindCoordinator creates the coordinator's topic, and waits until it exists and is loaded.",

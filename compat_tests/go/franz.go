@@ -14,7 +14,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-type franz struct{}
+// franz is franz-go; serverSide: with the consumer protocol of KIP-848.
+type franz struct{ serverSide bool }
 
 // franzMetadata: a new topic is looked for again at once, where five seconds is the default.
 var franzMetadata = kgo.MetadataMinAge(20 * time.Millisecond)
@@ -141,7 +142,7 @@ func (franz) consume(
 	return nil
 }
 
-func (franz) member(ctx context.Context, m membership) error {
+func (f franz) member(ctx context.Context, m membership) error {
 	var (
 		mutex    sync.Mutex
 		assigned []int32
@@ -167,6 +168,9 @@ func (franz) member(ctx context.Context, m membership) error {
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.DisableAutoCommit(),
 		kgo.OnPartitionsAssigned(change(false)), kgo.OnPartitionsRevoked(change(true)),
 		kgo.OnPartitionsLost(change(true)),
+	}
+	if f.serverSide {
+		options = append(options, kgo.ServerSideBalancer(), kgo.Balancers(kgo.RangeBalancer()))
 	}
 	if m.instance != "" {
 		// An eager balancer takes all partitions away at a rebalance: nobody can overlook that there was one.

@@ -168,9 +168,9 @@ func run(arguments []string) error {
 		}
 		return err
 	}
-	clients := map[string]client{"franz": franz{}, "sarama": saramaClient{}}
+	clients := map[string]client{"franz": franz{}, "franz-848": franz{serverSide: true}, "sarama": saramaClient{}}
 	if len(arguments) < 5 || clients[arguments[0]] == nil {
-		return fmt.Errorf("usage: clients franz|sarama create|produce|consume|member|admin BOOTSTRAP ...")
+		return fmt.Errorf("usage: clients franz|franz-848|sarama create|produce|consume|member|admin BOOTSTRAP ...")
 	}
 	c, bootstrap, rest := clients[arguments[0]], arguments[2], arguments[3:]
 	switch arguments[1] {

@@ -127,6 +127,27 @@ def test_a_group_and_its_lag(kafka: Kafka) -> None:
     assert kafka.groups() == []
 
 
+def test_a_group_of_the_new_protocol_and_its_lag(kafka: Kafka) -> None:
+    """KIP-848: the broker assigns, and the group has an assignor in place of a protocol."""
+    confluent_kafka = pytest.importorskip("confluent_kafka")
+    kafka.create_topic("orders", 2)
+    kafka.produce("orders", "a", "b", "c")
+    settings = {"bootstrap.servers": kafka.bootstrap_servers, "group.id": "g", "group.protocol": "consumer"}
+    consumer = confluent_kafka.Consumer({**settings, "client.id": "reader", "auto.offset.reset": "earliest"})
+    try:
+        consumer.subscribe(["orders"])
+        assert len(consumer.consume(3, timeout=20)) == 3
+        group = kafka.wait_for_group("g", members=1)
+        assert (group.group_type, group.protocol, group.state) == ("consumer", "uniform", "Stable")
+        assert [each.client_id for each in group.members] == ["reader"]
+        assert set(group.members[0].partitions) == {("orders", 0), ("orders", 1)}
+        consumer.commit(asynchronous=False)
+        assert kafka.wait_for_lag("g").total_lag == 0
+    finally:
+        consumer.close()
+    assert kafka.wait_for_group("g", members=0).state == "Empty"
+
+
 def test_a_group_goes_on_from_offsets_that_the_test_has_committed(kafka: Kafka) -> None:
     kafka.produce("orders", "a", "b", "c")
     kafka.commit_offsets("g", {("orders", 0): 2})

@@ -230,6 +230,18 @@ def test_controllers_of_their_own() -> None:
         assert kafka.topics() == ["more", "orders"]
 
 
+def test_what_a_controller_of_its_own_has_deleted_is_gone_when_the_call_returns() -> None:
+    """The broker hears of it a moment later."""
+    with Kafka(nodes=1, controllers=1) as kafka:
+        for _ in range(5):
+            kafka.create_topic("more")
+            kafka.delete_topics("more")
+            assert kafka.topics() == []
+            kafka.create_topic("more")
+            kafka.reset()
+            assert kafka.topics() == []
+
+
 def wait_for_isr(kafka: Kafka, isr: set[int]) -> None:
     until = time.monotonic() + SOON
     now: tuple[int, ...] = ()

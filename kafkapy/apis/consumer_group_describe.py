@@ -4,7 +4,7 @@ v1 member_type: whether a member uses the classic protocol (KIP-1099)
 
 Errors  INVALID_GROUP_ID     the group id is empty
         GROUP_ID_NOT_FOUND   no such group, or it is of another type
-        UNSUPPORTED_VERSION  group.coordinator.rebalance.protocols does not name "consumer"
+        UNSUPPORTED_VERSION  group.coordinator.rebalance.protocols does not name "consumer", or group.version is 0
         NOT_COORDINATOR, COORDINATOR_LOAD_IN_PROGRESS
 Differs: if a request names more than 50 groups, one that it names twice is answered once.
 """

@@ -14,8 +14,12 @@ Errors  INVALID_REQUEST             an id is empty, a first heartbeat lacks what
         FENCED_INSTANCE_ID          another member has this instance_id
         UNRELEASED_INSTANCE_ID      another member has this instance_id and has not left
         GROUP_MAX_SIZE_REACHED      the group has group.consumer.max.size members
-        UNSUPPORTED_VERSION         group.coordinator.rebalance.protocols does not name "consumer"
+        UNSUPPORTED_VERSION         group.coordinator.rebalance.protocols has no "consumer", or group.version is 0
         NOT_COORDINATOR, COORDINATOR_LOAD_IN_PROGRESS, COORDINATOR_NOT_AVAILABLE
+Differs: a member may name 10,000 topics (INVALID_REQUEST), and a group have 10,000 members (GROUP_MAX_SIZE_REACHED);
+         Apache Kafka has no bounds.
+         The hash of a group's topics is another one, so that a group that moves between the two brokers is assigned
+         anew once; its members keep their partitions.
 """
 
 from __future__ import annotations

@@ -15,7 +15,8 @@ Errors  INVALID_TOPIC_EXCEPTION     the name is not allowed, or another topic's 
         KAFKA_STORAGE_ERROR         the metadata log cannot be written
 The topics can be used as soon as the answer arrives.
 Differs: a request about many topics is written to the metadata log in several batches: after a crash in the middle,
-only the first topics of the request exist.
+only the first topics of the request exist. The broker that is asked knows the topics when it answers; in Apache Kafka a
+request that comes within some milliseconds may be answered with UNKNOWN_TOPIC_OR_PARTITION (--strict created-topics).
 Not done: create.topic.policy.class.name.
 """
 

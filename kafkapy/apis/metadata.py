@@ -68,6 +68,7 @@ LOGGED_TOPICS_MAX = 20
 """Of those that are created for one request."""
 NAMED_AT_ONCE_MAX = 500
 """Topics that a request names; a request about more is cut."""
+NOTHING: frozenset[str] = frozenset()
 PARTITIONS_PER_TURN_MAX = 500
 """More than these to be encoded take turns; about 5 microseconds each."""
 
@@ -89,7 +90,10 @@ def handle(request: MetadataRequest, context: RequestContext) -> Answer | Corout
         return _answer_many(request, context)
     _check(request, context.api_version)
     missing = _topics_to_make(request, context)
-    return _make_and_answer(request, context, missing) if missing else _answer(request, context)
+    if missing:
+        return _make_and_answer(request, context, missing)
+    new_topics = context.broker.new_topics
+    return _answer(request, context, hidden=NOTHING if new_topics is None else new_topics.take(request))
 
 
 def error_response(request: MetadataRequest, error: KafkaError) -> MetadataResponse:
@@ -170,6 +174,8 @@ async def _answer_many(request: MetadataRequest, context: RequestContext) -> Ans
         if missing:
             await _make(context, missing)
             image = known if _hides_new_topics(context) else context.broker.metadata.image
+    new_topics = context.broker.new_topics
+    hidden = NOTHING if new_topics is None else new_topics.take(request)
     pieces: list[EncodedStructs] = []
     of_piece = iter(wanted.values())
     while named := list(islice(of_piece, NAMED_AT_ONCE_MAX)):
@@ -179,7 +185,7 @@ async def _answer_many(request: MetadataRequest, context: RequestContext) -> Ans
         part = MetadataRequest(
             topics=named, include_topic_authorized_operations=request.include_topic_authorized_operations
         )
-        topics = _Topics(part, image, context) if named else None
+        topics = _Topics(part, image, context, hidden) if named else None
         if topics is not None:
             await _fill_in_turns(topics, image)
             pieces.append(topics.encoded())
@@ -217,14 +223,17 @@ def _asks_by_id(request: MetadataRequest) -> bool:
 
 
 def _answer(
-    request: MetadataRequest, context: RequestContext, image: MetadataImage | None = None
+    request: MetadataRequest,
+    context: RequestContext,
+    image: MetadataImage | None = None,
+    hidden: frozenset[str] = NOTHING,
 ) -> Answer | Coroutine[object, object, Answer]:
-    """Answer from an image, the newest one if none is given; a coroutine if so many topics have to be encoded that
-    other tasks get turns.
+    """Answer from an image, the newest one if none is given, without the `hidden` topics; a coroutine if so many topics
+    have to be encoded that other tasks get turns.
     """
     if image is None:
         image = context.broker.metadata.image
-    topics = _Topics(request, image, context)
+    topics = _Topics(request, image, context, hidden)
     if topics.missing_partition_count > PARTITIONS_PER_TURN_MAX:
         return _answer_in_turns(request, image, context, topics)
     for index in topics.missing:
@@ -298,8 +307,11 @@ class _Topics:
     Apache Kafka's order is that of a hash table.
     """
 
-    def __init__(self, request: MetadataRequest, image: MetadataImage, context: RequestContext) -> None:
+    def __init__(
+        self, request: MetadataRequest, image: MetadataImage, context: RequestContext, hidden: frozenset[str]
+    ) -> None:
         self._image = image
+        self._hidden = hidden
         self._operations = ALL_TOPIC_OPERATIONS if request.include_topic_authorized_operations else NO_OPERATIONS
         self.form = Form(context.api_version, context.client.listener_name, self._operations)
         self._kept = context.broker.metadata.encoded_topics
@@ -322,7 +334,8 @@ class _Topics:
     def _look_up(self, request: MetadataRequest) -> list[TopicImage]:
         wanted, image = request.topics, self._image
         if wanted is None or (not wanted and self.form.api_version == 0):
-            return list(image.topics.values())
+            topics = list(image.topics.values())
+            return [topic for topic in topics if topic.name not in self._hidden] if self._hidden else topics
         if _asks_by_id(request):
             ids = dict.fromkeys([topic.topic_id for topic in wanted if topic.topic_id != ZERO_UUID])
             by_id = [(topic_id, image.topics_by_id.get(topic_id)) for topic_id in ids]
@@ -334,6 +347,8 @@ class _Topics:
             return [topic for _, topic in by_id if topic is not None]
         names = dict.fromkeys([topic.name for topic in wanted if topic.name is not None])
         by_name = [(name, image.topics.get(name)) for name in names]
+        if self._hidden:
+            by_name = [(name, None if name in self._hidden else topic) for name, topic in by_name]
         self._unknown_names = [_unknown_topic(name, self._operations) for name, topic in by_name if topic is None]
         return [topic for _, topic in by_name if topic is not None]
 

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from kafkapy_wire.messages.offset_fetch import OffsetFetchResponseTopics
 
 GROUP_KEY_TYPE = 0
+CONSUMER_TYPE = "consumer"
 NO_OFFSET = -1
 TIMEOUT_SECONDS = 10
 NOT_COORDINATED_YET = (
@@ -162,23 +163,58 @@ async def _listed(nodes: ControlledNodes, node: Node) -> dict[str, str]:
 
 
 async def _describe(nodes: ControlledNodes, node: Node, group_id: str, group_type: str) -> Group:
-    described = (await nodes.ask(node, DescribeGroupsRequest(groups=[group_id]), DescribeGroupsResponse)).groups[0]
-    if described.error_code == ErrorCode.GROUP_ID_NOT_FOUND:
-        raise LookupError(f"there is no group {group_id!r}")
-    check(described.error_code, described.error_message)
-    members = tuple(_member(member) for member in described.members)
+    ask_members = _consumer_members if group_type.lower() == CONSUMER_TYPE else _classic_members
+    state, protocol, members = await ask_members(nodes, node, group_id)
     offsets = {where: each.offset for where, each in (await _committed(nodes, node, group_id)).items()}
     wanted = {*offsets, *(partition for member in members for partition in member.partitions)}
     return Group(
         group_id=group_id,
         group_type=group_type.lower(),
-        state=described.group_state,
-        protocol=described.protocol_data,
+        state=state,
+        protocol=protocol,
         coordinator=node.node_id,
         members=members,
         offsets=offsets,
         lag=_lag(nodes, offsets, wanted),
     )
+
+
+async def _classic_members(nodes: ControlledNodes, node: Node, group_id: str) -> tuple[str, str, tuple[Member, ...]]:
+    """State, protocol and members. Raises LookupError, KafkaError."""
+    described = (await nodes.ask(node, DescribeGroupsRequest(groups=[group_id]), DescribeGroupsResponse)).groups[0]
+    _check_described(group_id, described.error_code, described.error_message)
+    return described.group_state, described.protocol_data, tuple(_member(member) for member in described.members)
+
+
+async def _consumer_members(nodes: ControlledNodes, node: Node, group_id: str) -> tuple[str, str, tuple[Member, ...]]:
+    """State, assignor and members of a group of KIP-848. Raises LookupError, KafkaError."""
+    from kafkapy_wire.messages.consumer_group_describe import (
+        ConsumerGroupDescribeRequest,
+        ConsumerGroupDescribeResponse,
+    )
+
+    request = ConsumerGroupDescribeRequest(group_ids=[group_id])
+    described = (await nodes.ask(node, request, ConsumerGroupDescribeResponse)).groups[0]
+    _check_described(group_id, described.error_code, described.error_message)
+    members = tuple(
+        Member(
+            member_id=member.member_id,
+            instance_id=member.instance_id,
+            client_id=member.client_id,
+            host=member.client_host,
+            partitions=tuple(
+                (topic.topic_name, index) for topic in member.assignment.topic_partitions for index in topic.partitions
+            ),
+        )
+        for member in described.members
+    )
+    return described.group_state, described.assignor_name, members
+
+
+def _check_described(group_id: str, error_code: int, message: str | None) -> None:
+    if error_code == ErrorCode.GROUP_ID_NOT_FOUND:
+        raise LookupError(f"there is no group {group_id!r}")
+    check(error_code, message)
 
 
 async def _committed(nodes: ControlledNodes, node: Node, group_id: str) -> dict[TopicPartition, NewCommit]:

@@ -53,9 +53,11 @@ async def reset(nodes: ControlledNodes) -> None:
             node.peers.heal_all()
         if nodes.origin is None:
             await nodes.start(nodes.changing)
-            for node in nodes.running():
-                if node.parts.strictness is not None:  # a test of retries wants the first time again
+            for node in nodes.brokers:
+                if node.broker.strictness is not None:  # a test of retries wants the first time again
                     node.broker.producer_ids.begin_anew()
+                if node.broker.new_topics is not None:
+                    node.broker.new_topics.clear()
             await _bring_back_racks(nodes)
             await _delete_topics(nodes)
             await _forget_settings(nodes)
@@ -126,7 +128,7 @@ async def _forget_settings(nodes: ControlledNodes) -> None:
 
 async def _follow(nodes: ControlledNodes) -> None:
     """Wait until every broker has the newest image."""
-    newest = nodes.image.offset
+    newest = max(node.parts.metadata.image.offset for node in nodes.running())  # a controller's, as a rule
     while any(node.broker.metadata.image.offset < newest for node in nodes.brokers):  # noqa: ASYNC110  # for a moment
         await trio.sleep(LOOK_AGAIN_SECONDS)
 

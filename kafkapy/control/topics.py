@@ -65,6 +65,9 @@ async def delete_topics(nodes: ControlledNodes, *names: str) -> None:
     """Delete topics. Raises KafkaError: one does not exist; the others are deleted."""
     wanted = [DeleteTopicState(name=name) for name in names]
     answer = await nodes.ask_controller(DeleteTopicsRequest(topics=wanted, timeout_ms=TIMEOUT_MS), DeleteTopicsResponse)
+    deleted = [topic.topic_id for topic in answer.responses if not topic.error_code]
+    while any(topic_id in nodes.image.topics_by_id for topic_id in deleted):  # noqa: ASYNC110  # as in `create_topic`
+        await trio.sleep(LOOK_AGAIN_SECONDS)
     for topic in answer.responses:
         check(topic.error_code, topic.error_message)
 

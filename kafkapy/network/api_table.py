@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from kafkapy.releases import ApiLimits
     from kafkapy_wire.message import Message
 
-_ALTERING = (ApiKey.ALTER_CONFIGS, ApiKey.INCREMENTAL_ALTER_CONFIGS)
+_STRICT = (ApiKey.CREATE_TOPICS, ApiKey.ALTER_CONFIGS, ApiKey.INCREMENTAL_ALTER_CONFIGS)
+"""What a strict broker does otherwise before or after the active controller decides, on whatever node that is."""
 
 
 class ApiVersion:
@@ -82,8 +83,8 @@ class ApiTable:
             api = self._apis[key] = Api(ApiKey(key), module_name)
             if api.key in self._forwardable:
                 api.handle = partial(_handle_or_forward, api.key, api.handle)
-            if api.key in _ALTERING and self._forwardable:
-                api.handle = partial(_alter, api, api.handle)
+            if api.key in _STRICT and self._forwardable:
+                api.handle = partial(_strictly, api, api.handle)
         limits = self._limits
         if number in api.versions and (limits is None or limits.accepts(key, number)):
             version = self.versions[key_and_version] = ApiVersion(api, number)
@@ -99,17 +100,17 @@ class ApiTable:
         raise NotServed(key, signed, served)
 
 
-def _alter(
+def _strictly(
     api: Api, handle: Callable[[Any, Any], Any], request: Any, context: RequestContext
 ) -> Awaitable[Message] | Message:
-    """What the handler returns, which with --strict gets no settings of other brokers."""
+    """What the handler returns, unless the broker is strict."""
     strictness = context.node.strictness
-    if strictness is None or not strictness.settings_of_other_brokers:
-        altered: Awaitable[Message] | Message = handle(request, context)
-        return altered
-    from kafkapy.apis.own_settings import alter_own_settings
+    if strictness is None:
+        answer: Awaitable[Message] | Message = handle(request, context)
+        return answer
+    from kafkapy.apis.strict import answer_strictly
 
-    return alter_own_settings(request, context.node.node_id, lambda taken: handle(taken, context), api.error_response)
+    return answer_strictly(api, lambda taken: handle(taken, context), request, context.broker, strictness)
 
 
 def _handle_or_forward(

@@ -350,6 +350,11 @@ class BrokerPart:
         metadata.subscribe(transactions.follow_metadata)
         metadata.subscribe(share_coordinator.follow_metadata)
         metadata.subscribe(sharing.follow_metadata)
+        new_topics: NewTopics | None = None
+        if strictness is not None and strictness.created_topics:
+            from kafkapy.metadata.new_topics import NewTopics
+
+            new_topics = NewTopics()
         self.broker = Broker(
             node_id=quorum.parts.node_id,
             cluster_id=quorum.parts.cluster_id,
@@ -359,7 +364,8 @@ class BrokerPart:
             controller=controller,
             quorum=quorum.metadata_log,
             api_limits=quorum.parts.api_limits,
-            strictness=quorum.parts.strictness,
+            strictness=strictness,
+            new_topics=new_topics,
             to_controller=quorum.channel,
             partitions=partitions,
             checkpoints=self._checkpoints,

@@ -48,6 +48,7 @@ class ConsumerLab(GroupLab):
     def __init__(self, **settings: Any) -> None:
         super().__init__(**{"group_consumer_assignment_interval_ms": 0, **settings})
         self.topic_ids: dict[str, Uuid] = {}
+        self.metadata.image = self.metadata.image._replace(features={"group.version": 1})
         self.clock.freeze()
 
     @asynccontextmanager

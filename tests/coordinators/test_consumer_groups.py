@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from kafkapy.coordinators.group.consumer import membership, requests
 from kafkapy_wire.errors import ErrorCode
 from tests.coordinators.consumer_lab import ConsumerLab
 from tests.coordinators.group_lab import GROUP
@@ -223,3 +224,29 @@ async def test_offsets_of_topics_that_members_read_stay(lab: ConsumerLab) -> Non
     lab.beat("a", -1)
     lab.advance(10_080 * 60_000 + 600_000)
     assert lab.state() == "none", "neither members nor offsets are left"
+
+
+async def test_what_a_hostile_member_may_cost_is_bounded(lab: ConsumerLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    many = [f"topic-{n}" for n in range(requests.SUBSCRIBED_TOPICS_MAX + 1)]
+    assert lab.joins("a", *many).error_code == ErrorCode.INVALID_REQUEST
+    monkeypatch.setattr(membership, "MEMBERS_MAX", 3)
+    codes = [lab.joins(f"member-{n}", "t").error_code for n in range(4)]
+    assert codes == [NONE, NONE, NONE, ErrorCode.GROUP_MAX_SIZE_REACHED]
+    lab.advance(45_000)
+    assert lab.state() == "Empty", "who never beats is gone after a session"
+
+
+async def test_where_the_protocol_is_off_it_is_refused(lab: ConsumerLab) -> None:
+    lab.joins("a", "t")
+    features = lab.metadata.image.features
+    lab.metadata.image = lab.metadata.image._replace(features={"group.version": 0})
+    assert lab.beat("a", 2).error_code == ErrorCode.UNSUPPORTED_VERSION
+    lab.metadata.image = lab.metadata.image._replace(features=features)
+    assert lab.beat("a", 2).error_code == NONE
+    lab.use_settings(group_coordinator_rebalance_protocols=("classic",))
+    await lab.restart()
+    assert lab.beat("a", 2).error_code == ErrorCode.UNSUPPORTED_VERSION
+    assert lab.state() == "Empty", "it is kept, as a group that is not served"
+    lab.use_settings()
+    await lab.restart()
+    assert lab.beat("a", 2).error_code == NONE

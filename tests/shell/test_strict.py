@@ -112,6 +112,41 @@ async def test_the_request_that_creates_a_topic_does_not_have_it_yet(tmp_path: P
         assert set(await metadata_errors(client, many)) == {NONE}
 
 
+@trio_test
+async def test_what_a_client_has_created_is_not_known_at_first(tmp_path: Path) -> None:
+    """On whatever node the active controller is; the request that would be the first to have it is answered as if it
+    came before.
+    """
+    cluster = Cluster(tmp_path, members_of(2), host="127.0.0.1", durable=False, kept=False, strict=["created-topics"])
+    async with cluster.started():
+        for node_id, node in cluster.nodes.items():
+            async with connect(node) as client, connect(node) as another:
+                await client.create_topic(f"a{node_id}")
+                await client.create_topic(f"b{node_id}")
+                names = [f"a{node_id}", f"b{node_id}"]
+                every = MetadataRequest(topics=None)
+                for asking in (client, another):
+                    while f"b{node_id}" not in node.broker.metadata.image.topics:
+                        await trio.lowlevel.checkpoint()
+                    assert await metadata_errors(asking, [names[0]]) == [
+                        ErrorCode.UNKNOWN_TOPIC_OR_PARTITION if asking is client else NONE
+                    ]
+                before = await client.ask(every, MetadataResponse)
+                after = await client.ask(every, MetadataResponse)
+                assert {topic.name for topic in after.topics} - {topic.name for topic in before.topics} == {names[1]}
+                many = [*names, *(f"{number}" for number in range(600))]
+                await client.create_topic(f"c{node_id}")
+                while f"c{node_id}" not in node.broker.metadata.image.topics:
+                    await trio.lowlevel.checkpoint()
+                request = MetadataRequest(
+                    topics=[MetadataRequestTopic(name=name) for name in [*many, f"c{node_id}"]],
+                    allow_auto_topic_creation=False,
+                )
+                for expected in (set(names), {*names, f"c{node_id}"}):
+                    answer = await client.ask(request, MetadataResponse)
+                    assert {topic.name for topic in answer.topics if not topic.error_code} == expected
+
+
 # -- coordinators and producer ids
 
 

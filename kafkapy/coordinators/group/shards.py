@@ -42,7 +42,7 @@ class GroupShards:
         self._settings = settings
         self._clock = clock
         self._random = random  # for member ids
-        self._metadata = metadata
+        self.metadata = metadata
         self._background = Background()
         self.runtime: CoordinatorRuntime[GroupShard] = CoordinatorRuntime(
             OFFSETS_TOPIC,
@@ -99,5 +99,5 @@ class GroupShards:
         def execute(decision: Decision[None]) -> bool:
             return self.execute_unasked(partition, shard, decision)
 
-        shard = GroupShard(self._settings, self._clock, self._random, self._metadata, execute, self._background.do)
+        shard = GroupShard(self._settings, self._clock, self._random, self.metadata, execute, self._background.do)
         return shard

@@ -43,6 +43,9 @@ logger = logging.getLogger("kafkapy.groups")
 
 T = TypeVar("T")
 
+MEMBERS_MAX = 10_000
+"""Of a group, whatever group.consumer.max.size says: who makes members that never beat has room for so many."""
+
 
 class PatternChange(NamedTuple):
     """What a member's new pattern means."""
@@ -245,7 +248,7 @@ class Membership:
         """A static member may come back in its own place. Raises KafkaError(GROUP_MAX_SIZE_REACHED)."""
         if instance_id is not None and instance_id in group.static_members:
             return
-        size_max = self._settings.now.groups.group_consumer_max_size
+        size_max = min(self._settings.now.groups.group_consumer_max_size, MEMBERS_MAX)
         if len(group.members) >= size_max and member_id not in group.members:
             message = f"The consumer group has reached its maximum capacity of {size_max} members."
             raise KafkaError(ErrorCode.GROUP_MAX_SIZE_REACHED, message)

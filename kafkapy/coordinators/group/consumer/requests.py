@@ -20,7 +20,10 @@ if TYPE_CHECKING:
         ConsumerGroupHeartbeatResponse,
     )
 
+GROUP_VERSION_FEATURE = "group.version"
 FIRST_VERSION_WITH_MEMBER_ID_OF_THE_CLIENT = 1
+SUBSCRIBED_TOPICS_MAX = 10_000
+"""Topics that a member may name, a few ten milliseconds of work: more belong into a pattern."""
 _LEAVING, _LEAVING_FOR_A_WHILE = -1, -2
 
 
@@ -52,8 +55,12 @@ class ConsumerRequests:
         return self._shards.runtime.read(partition, _consumer_groups(shard).describe(group_id))
 
     def _refuse_unless_served(self) -> None:
-        """Raises KafkaError(UNSUPPORTED_VERSION): group.coordinator.rebalance.protocols does not name it."""
-        if GroupType.CONSUMER.value not in self._settings.now.groups.group_coordinator_rebalance_protocols:
+        """Raises KafkaError(UNSUPPORTED_VERSION): group.coordinator.rebalance.protocols does not name it, or the
+        cluster's group.version is 0, as in one that was made before Kafka 4.0.
+        """
+        protocols = self._settings.now.groups.group_coordinator_rebalance_protocols
+        group_version = self._shards.metadata.image.features.get(GROUP_VERSION_FEATURE, 0)
+        if GroupType.CONSUMER.value not in protocols or not group_version:
             raise KafkaError(ErrorCode.UNSUPPORTED_VERSION)
 
 
@@ -81,6 +88,9 @@ def _refuse_invalid(request: ConsumerGroupHeartbeatRequest, version: int, assign
             raise _invalid("InstanceId can't be null.")
     elif epoch < _LEAVING_FOR_A_WHILE:
         raise _invalid("MemberEpoch is invalid.")
+    topic_count = len(request.subscribed_topic_names or ())
+    if topic_count > SUBSCRIBED_TOPICS_MAX:
+        raise _invalid(f"SubscribedTopicNames has {topic_count} topics, more than {SUBSCRIBED_TOPICS_MAX}.")
     if request.server_assignor is not None and request.server_assignor not in assignors:
         supported = ", ".join(assignors)
         message = f"ServerAssignor {request.server_assignor} is not supported. Supported assignors: {supported}."

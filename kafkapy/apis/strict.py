@@ -1,7 +1,7 @@
-"""AlterConfigs and IncrementalAlterConfigs as Apache Kafka's brokers take them: of settings of brokers, only their own.
+"""Requests for the active controller as a strict broker answers them: what it does before and after that decides.
 
-With --strict settings-of-other-brokers a broker refuses what is about another one, and has the rest of the request
-done.
+With --strict settings-of-other-brokers it refuses what AlterConfigs and IncrementalAlterConfigs want of another broker,
+and has the rest of the request done. With --strict created-topics it does not know at first what CreateTopics has made.
 """
 
 from __future__ import annotations
@@ -13,12 +13,16 @@ from kafkapy.metadata.altering import OPERATIONS_MAX
 from kafkapy.settings.alter import Operation
 from kafkapy.turns import Turn
 from kafkapy_controller.image import ConfigResourceType
+from kafkapy_wire.api_keys import ApiKey
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.integer_text import INT32_MAX, parse_integer
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping
 
+    from kafkapy.apis.served import Api
+    from kafkapy.broker import Broker
+    from kafkapy.strictness import Strictness
     from kafkapy_wire.messages.alter_configs import AlterConfigsRequest, AlterConfigsResource
     from kafkapy_wire.messages.incremental_alter_configs import AlterConfigsResource as IncrementalResource
     from kafkapy_wire.messages.incremental_alter_configs import IncrementalAlterConfigsRequest
@@ -33,7 +37,21 @@ _MESSAGES: Mapping[int, str] = {
 }
 
 
-async def alter_own_settings(
+async def answer_strictly(
+    api: Api, handle: Callable[[Any], Awaitable[Any]], request: Any, broker: Broker, strictness: Strictness
+) -> Any:
+    """The answer to a CreateTopics, AlterConfigs or IncrementalAlterConfigs. Raises KafkaError."""
+    if api.key is not ApiKey.CREATE_TOPICS:
+        if not strictness.settings_of_other_brokers:
+            return await handle(request)
+        return await _alter_own_settings(request, broker.node_id, handle, api.error_response)
+    answer = await handle(request)
+    if broker.new_topics is not None:
+        broker.new_topics.note(request, answer)
+    return answer
+
+
+async def _alter_own_settings(
     request: Request,
     node_id: int,
     alter: Callable[[Request], Awaitable[Response]],
