@@ -127,3 +127,31 @@ def test_an_export_keeps_what_transactions_have_left(kafka: Kafka, tmp_path: Pat
     assert [(r.offset, r.timestamp_ms, r.value, r.headers) for r in kafka.records("orders")] == before
     assert kafka.topic("orders").partitions[0].high_watermark == 6
     assert [each[0] for each in read_by_confluent(kafka, "shop", 1)] == [4]
+
+
+def test_offsets_of_a_group_of_the_new_protocol_are_kept(kafka: Kafka, tmp_path: Path) -> None:
+    """A group of KIP-848 is exported as others are, and offsets are seeded into one that is there."""
+    kafka.produce("orders", "1 tea", "2 coffee", "3 milk")
+    consumer = confluent_kafka.Consumer(
+        {
+            "bootstrap.servers": kafka.bootstrap_servers,
+            "group.id": "shop",
+            "group.protocol": "consumer",
+            "auto.offset.reset": "earliest",
+            "enable.auto.commit": False,
+        }
+    )
+    consumer.subscribe(["orders"])
+    until = time.monotonic() + SOON
+    while (message := consumer.poll(1)) is None:
+        assert time.monotonic() < until
+    consumer.commit(message, asynchronous=False)
+    consumer.close()
+    assert kafka.group("shop").group_type == "consumer"
+    kafka.export(tmp_path / "state.jsonl")
+    kafka.seed({"groups": {"shop": {"orders": {"0": 2}}}})
+    assert kafka.group("shop").offsets == {("orders", 0): 2}
+    kafka.reset()
+    kafka.seed(tmp_path / "state.jsonl")
+    assert kafka.group("shop").offsets == {("orders", 0): 1}
+    assert [each[3] for each in read_by_confluent(kafka, "shop", 2)] == [b"2 coffee", b"3 milk"]

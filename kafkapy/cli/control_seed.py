@@ -12,10 +12,11 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
+from kafkapy.client.errors import ClientError
 from kafkapy.client.streams import write_output
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from kafkapy.seeds import Seed
 
@@ -64,7 +65,8 @@ def _raise_of(seed: Seed, answer: Any) -> None:
 
 
 def write_export(path: str | None, pieces: Iterable[bytes]) -> None:
-    """To standard output, or to a file that is there when it is whole. Raises OSError."""
+    """To standard output, or to a file that is there when it is whole. Raises OSError; ClientError: it breaks off."""
+    pieces = _whole(pieces)
     if path is None:
         for piece in pieces:
             write_output(piece)
@@ -76,3 +78,15 @@ def write_export(path: str | None, pieces: Iterable[bytes]) -> None:
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def _whole(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    from kafkapy.seeds.json_lines import END_BYTES, broken_off_by
+
+    end = b""
+    for piece in pieces:
+        yield piece
+        end = (end + piece)[-END_BYTES:]
+    why = broken_off_by(end)
+    if why is not None:
+        raise ClientError(f"the export has broken off: {why}")

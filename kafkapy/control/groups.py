@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 GROUP_KEY_TYPE = 0
 CONSUMER_TYPE = "consumer"
+SHARE_TYPE = "share"
 NO_OFFSET = -1
 TIMEOUT_SECONDS = 10
 NOT_COORDINATED_YET = (
@@ -108,10 +109,11 @@ async def commit(nodes: ControlledNodes, group_id: str, commits: Mapping[TopicPa
 
 
 async def read_commits(nodes: ControlledNodes, group_id: str) -> dict[TopicPartition, NewCommit]:
-    """What a group has committed; nothing, if there is no such group."""
+    """What a group has committed; nothing, if there is no such group, or its members share (KIP-932)."""
     for node in nodes.brokers:
-        if group_id in await _listed(nodes, node):
-            return await _committed(nodes, node, group_id)
+        group_type = (await _listed(nodes, node)).get(group_id)
+        if group_type is not None:
+            return {} if group_type.lower() == SHARE_TYPE else await _committed(nodes, node, group_id)
     return {}
 
 

@@ -21,7 +21,7 @@ from kafkapy.seeds.entries import (
     read_record,
     read_topic,
 )
-from kafkapy.seeds.invalid_seed import Place, shown
+from kafkapy.seeds.invalid_seed import REASON_CHARACTERS_MAX, Place, shown
 from kafkapy_wire.records.record_text import json_bytes
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     from kafkapy.seeds.entries import Entry
 
+END_BYTES: Final = 8_192
+"""More than the line of an export that has broken off has."""
 LINE_BYTES_MAX: Final = 192 * 1024 * 1024
 """More than a record of Kafka's largest request has as base64."""
 KINDS: Final = ("topic", "record", "group")
@@ -65,6 +67,8 @@ def read_line(line: bytes, place: Place) -> Entry:
         )
     kind = given.pop("kind", "record")
     match kind:
+        case "error":
+            raise place.refusal("", f"the export that wrote this has broken off: {given.get('reason')}")
         case "record":
             return read_record(given.get("topic"), given, place)
         case "topic":
@@ -115,6 +119,19 @@ def group_line(group: SeedGroup) -> bytes:
         committed = {"offset": offset, "metadata": metadata} if metadata else offset
         by_topic.setdefault(topic, {})[str(index)] = committed
     return _line({"kind": "group", "group": group.group_id, "offsets": by_topic})
+
+
+def broken_off_line(reason: str) -> bytes:
+    """The last line of an export that cannot go on: it makes what was written no seed."""
+    return _line({"kind": "error", "reason": reason[:REASON_CHARACTERS_MAX]})
+
+
+def broken_off_by(end: bytes) -> str | None:
+    """Why an export has broken off whose last bytes these are; None: it is whole."""
+    last = end.rstrip(b"\n").rpartition(b"\n")[2]
+    if not last.startswith(b'{"kind": "error"'):
+        return None
+    return str(json.loads(last)["reason"])
 
 
 def _line(given: Mapping[str, Any]) -> bytes:

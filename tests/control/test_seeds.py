@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from kafkapy.cli import main
+from kafkapy.control.export import Export
 from kafkapy.control.seed_records import PartitionWriter
 from kafkapy.testing import InvalidSeed, Kafka, KafkaNotStarted, NewRecord
 from kafkapy_wire.errors import ErrorCode, KafkaError
@@ -429,3 +430,26 @@ def test_files_are_seeded_and_exported_from_a_shell(
     assert refused("export", str(nowhere)) == f"{nowhere} cannot be used: No such file or directory\n"
     assert refused("export", "topics=tabel").startswith("there is no topic 'tabel'")
     assert len(kafka.records("orders")) == 1
+
+
+def test_an_export_that_breaks_off_is_no_seed(
+    kafka: Kafka, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(self: Export) -> AsyncGenerator[bytes, None]:
+        async for line in lines(self):
+            yield line
+        raise KafkaError(ErrorCode.NOT_LEADER_OR_FOLLOWER, "it has moved")
+
+    kafka.seed(SEED)
+    lines = Export._lines
+    monkeypatch.setattr(Export, "_lines", broken)
+    status, body, _ = asked(kafka, "/v1/export", None)
+    assert status == 200
+    (tmp_path / "state.jsonl").write_bytes(body)
+    with pytest.raises(InvalidSeed, match=r"the export that wrote this has broken off: .*it has moved"):
+        kafka.seed(tmp_path / "state.jsonl")
+    assert main(["control", "export", str(tmp_path / "again.jsonl")]) == 1
+    assert "the export has broken off: NOT_LEADER_OR_FOLLOWER: it has moved" in capsys.readouterr().err
+    with pytest.raises(KafkaError, match="it has moved"):
+        kafka.export(tmp_path / "again.jsonl")
+    assert [path.name for path in tmp_path.iterdir()] == ["state.jsonl"]

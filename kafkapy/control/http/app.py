@@ -19,7 +19,7 @@ from kafkapy.control.http.arguments import read_arguments, read_json, read_texts
 from kafkapy.control.http.as_json import as_json
 from kafkapy.control.http.events import events_of
 from kafkapy.control.http.openapi import description
-from kafkapy.control.http.seeds import JSON_LINES_TYPE, is_json_lines, spooled
+from kafkapy.control.http.seeds import JSON_LINES_TYPE, is_json_lines, spooled, to_the_end
 from kafkapy.control.operations import OPERATIONS, perform
 from kafkapy.control.seeding import apply_seed
 from kafkapy.control.signatures import signature_of
@@ -115,7 +115,7 @@ class _Door:
             # What has begun to change something is carried through, whoever listens; a wait is for its asker alone.
             result = await (_while_asked(request, asked) if signature.only_looks else asked())
             if isinstance(result, Export):
-                return _Stream(result.pieces(), media_type=JSON_LINES_TYPE)
+                return _Stream(to_the_end(result), media_type=JSON_LINES_TYPE)
             return JSONResponse(as_json(result))
         except Exception as error:
             if isinstance(reason := _only(error), ClientDisconnect):

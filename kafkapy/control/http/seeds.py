@@ -1,4 +1,4 @@
-"""A seed as the body of a request: lines of JSON, of any length, kept in a file until they are applied."""
+"""Seeds over HTTP: the body of a request is kept in a file until it is applied, an export is sent as it is made."""
 
 from __future__ import annotations
 
@@ -10,14 +10,28 @@ import trio
 
 from kafkapy.ephemeral import EphemeralDirectory
 from kafkapy.seeds import InvalidSeed, Seed
+from kafkapy.seeds.json_lines import broken_off_line
+from kafkapy_wire.errors import KafkaError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from starlette.requests import Request
 
+    from kafkapy.control.export import Export
+
 JSON_LINES_TYPE: Final = "application/jsonl"
 JSON_LINES_TYPES: Final = (JSON_LINES_TYPE, "application/x-ndjson", "application/json-lines")
+
+
+async def to_the_end(export: Export) -> AsyncGenerator[bytes, None]:
+    """An export in pieces. If it cannot go on, its last line says so: the answer has begun, and cannot be an error."""
+    try:
+        async with aclosing(export.pieces()) as pieces:
+            async for piece in pieces:
+                yield piece
+    except (KafkaError, LookupError) as error:
+        yield broken_off_line(str(error.args[0]) if isinstance(error, LookupError) else str(error))
 
 
 def is_json_lines(request: Request) -> bool:
