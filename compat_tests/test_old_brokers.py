@@ -33,7 +33,7 @@ GUESSES = {
     "2.8": "v2.8",
     "3.3": "v3.4",  # the APIs of the two are the same
     "3.6": "v3.6",
-    "3.9": "between v3.6 and v3.7",  # the new consumer groups are not announced before they are served
+    "3.9": "v3.9",
 }
 """What franz-go says."""
 JAVA_SECONDS_MAX = 120

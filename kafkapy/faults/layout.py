@@ -95,6 +95,14 @@ class Level(NamedTuple):
         assert self.answered is not None, f"the answer has no {self.kind}"
         return self.answered.kind[0]  # type: ignore[return-value, index]  # a list with a struct's class
 
+    def new_entry(self, version: int) -> Struct:
+        """An entry with the defaults of its fields; without records where that version has no null for them."""
+        entry = self.entry()
+        for field in entry.__fields__:
+            if field.kind == "records" and (field.nullable is None or version not in parse_versions(field.nullable)):
+                setattr(entry, field.name, b"")
+        return entry
+
 
 class Layout:
     """Of one version of an API: its levels from the outside to the inside."""

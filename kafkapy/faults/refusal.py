@@ -152,7 +152,7 @@ class Refusal:
             if self._error.code is ErrorCode.LEADER_NOT_AVAILABLE and hasattr(entry, "leader_id"):
                 entry.leader_id = NO_LEADER
         elif entry is None:
-            entry = level.entry()
+            entry = level.new_entry(self._selected.layout.version)
             set_id(entry, level.kind, path[-1])
         setattr(entry, level.error, self._error.code)
         if self._error.message is not None and self._has_message(level.entry):
@@ -184,7 +184,7 @@ class Refusal:
             inner = places.get(above)
             if inner is None:
                 level = levels[depth - 1]
-                inner = level.entry()
+                inner = level.new_entry(self._selected.layout.version)
                 set_id(inner, level.kind, above[-1])
                 getattr(place, level.list_name).append(inner)
                 places.put(above, inner)

@@ -239,7 +239,7 @@ def test_the_log_tells_the_life_of_a_topic(tmp_path: Path) -> None:
     lines = [line.split(" ", 2)[2] for line in errors.splitlines()]
     expected = [
         f"INFO kafkapy.node: listener PLAINTEXT: localhost port {broker.port}",
-        "DEBUG kafkapy.node: coordinators of groups and transactions loaded",
+        "DEBUG kafkapy.node: coordinators of groups, transactions and share partitions loaded",
         "INFO kafkapy.node: node 1 started",
         "INFO kafkapy.partitions: topic orders created, partitions: 1",
         "DEBUG kafkapy.partitions: opened orders-0, offsets 0 to 0",

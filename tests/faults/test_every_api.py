@@ -42,13 +42,13 @@ def filled(struct: type[Struct], version: int) -> Any:
             values[field.name] = [filled(element, version) if isinstance(element, type) else _simple(str(element))]
         elif isinstance(kind, type):
             values[field.name] = filled(kind, version)
-        elif kind in ("string", "uuid"):
+        elif kind in ("string", "uuid", "records"):
             values[field.name] = _simple(kind)
     return struct(**values)
 
 
 def _simple(kind: str) -> object:
-    return {"string": "x", "uuid": TOPIC_ID, "bytes": b""}.get(kind, 0)
+    return {"string": "x", "uuid": TOPIC_ID, "bytes": b"", "records": b""}.get(kind, 0)
 
 
 def answered(

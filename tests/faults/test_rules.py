@@ -101,7 +101,12 @@ WRONG: list[tuple[dict[str, object], str, str, str | None]] = [
         "nodes",
     ),
     ({"api": "SaslHandshake", "delay_ms": 1}, "api", "is not served", None),
-    ({"group": "g", "corrupt_crc": True}, "corrupt_crc", "no API has all of group, corrupt_crc", None),
+    (
+        {"transactional_id": "t", "corrupt_crc": True},
+        "corrupt_crc",
+        "no API has all of transactional_id, corrupt_crc",
+        None,
+    ),
     # fields of requests and answers
     ({"api": "Produce", "where": "acks = 1", "error": 1}, "where", "is no operator", "=="),
     ({"api": "Produce", "where": "acks", "error": 1}, "where", "is no condition", None),

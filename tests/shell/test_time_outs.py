@@ -19,6 +19,7 @@ from kafkapy_wire.messages.alter_partition_reassignments import (
     ReassignablePartition,
     ReassignableTopic,
 )
+from kafkapy_wire.messages.consumer_group_heartbeat import ConsumerGroupHeartbeatRequest
 from kafkapy_wire.messages.create_partitions import CreatePartitionsRequest, CreatePartitionsTopic
 from kafkapy_wire.messages.create_topics import CreatableTopic, CreateTopicsRequest
 from kafkapy_wire.messages.delete_records import (
@@ -38,8 +39,10 @@ from kafkapy_wire.messages.offset_commit import (
     OffsetCommitRequestPartition,
     OffsetCommitRequestTopic,
 )
+from kafkapy_wire.messages.share_fetch import FetchPartition, FetchTopic, ShareFetchRequest
 from kafkapy_wire.messages.sync_group import SyncGroupRequest, SyncGroupResponse
 from kafkapy_wire.messages.update_features import UpdateFeaturesRequest
+from kafkapy_wire.uuid import random_uuid
 from tests.shell.running_node import (
     Client,
     batch,
@@ -102,6 +105,24 @@ REQUESTS: dict[ApiKey, Callable[[], Message]] = {
     ApiKey.LIST_PARTITION_REASSIGNMENTS: lambda: ListPartitionReassignmentsRequest(topics=None),
     ApiKey.UPDATE_FEATURES: UpdateFeaturesRequest,
     ApiKey.ADD_RAFT_VOTER: lambda: AddRaftVoterRequest(voter_id=2),
+    ApiKey.CONSUMER_GROUP_HEARTBEAT: lambda: ConsumerGroupHeartbeatRequest(
+        group_id="consumers",
+        member_id="a-member",
+        member_epoch=0,
+        rebalance_timeout_ms=10_000,
+        subscribed_topic_names=["orders"],
+        topic_partitions=[],
+    ),
+    ApiKey.SHARE_FETCH: lambda: ShareFetchRequest(
+        group_id="sharers",
+        member_id=str(random_uuid()),
+        share_session_epoch=0,
+        min_bytes=1,
+        max_bytes=1_000,
+        max_records=10,
+        batch_size=10,
+        topics=[FetchTopic(topic_id=random_uuid(), partitions=[FetchPartition(partition_index=0)])],
+    ),
     ApiKey.CREATE_PARTITIONS: lambda: CreatePartitionsRequest(topics=[CreatePartitionsTopic(name="orders", count=3)]),
 }
 
