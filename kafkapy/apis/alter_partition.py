@@ -16,8 +16,10 @@ Errors of the request:
         NOT_CONTROLLER              this node is not the active controller
         KAFKA_STORAGE_ERROR         the metadata log cannot be written
 An ISR that has all replicas that a reassignment adds completes the reassignment.
-Differs: a leader_recovery_state that does not exist is INVALID_REQUEST; Apache Kafka answers UNKNOWN_SERVER_ERROR, and
-its controller resigns.
+Differs: a request that is read after a later one of the same broker, by an older connection, ends that connection.
+Apache Kafka carries it out, although the leader may have committed records since that the new ISR lacks. A
+leader_recovery_state that does not exist is INVALID_REQUEST; Apache Kafka answers UNKNOWN_SERVER_ERROR, and its
+controller resigns.
 """
 
 from __future__ import annotations
@@ -30,4 +32,5 @@ if TYPE_CHECKING:
 
 
 async def handle(request: AlterPartitionRequest, context: NodeContext) -> AlterPartitionResponse:
-    return await context.node.controller.alter_partition(request, context.api_version)
+    order = context.client.number, context.correlation_id
+    return await context.node.controller.alter_partition(request, context.api_version, order)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 import trio
 
 from kafkapy.metadata.broker_changes import PARTITIONS_PER_PIECE, carry_out, change_in_pieces, change_most_partitions
+from kafkapy.metadata.isr_senders import IsrSenders
 from kafkapy.turns import Turn
 from kafkapy_controller.broker_heartbeats import BrokerControlState, BrokerHeartbeats
 from kafkapy_controller.broker_transitions import (
@@ -111,6 +112,7 @@ class BrokerControl:
         self._controller = controller
         self._clock = clock
         self._heartbeats = BrokerHeartbeats(session_timeout_ms)
+        self.isr_senders = IsrSenders()
         self._chores = ControllerChores()
         self._active_epoch = -1  # of the quorum, that the sessions belong to; -1: this controller is not active
         self._idle_since = -1  # where the metadata log ended when it was looked at last

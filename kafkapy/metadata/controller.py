@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from kafkapy.metadata.altering import ResourceChange
     from kafkapy.metadata.broker_control import BrokerControl
+    from kafkapy.metadata.isr_senders import Order
     from kafkapy.metadata.loader import MetadataLoader
     from kafkapy.metadata.metadata_log import MetadataLog
     from kafkapy.settings import Settings
@@ -243,10 +244,12 @@ class QuorumController:
 
         return await alter_partition_reassignments(self, request)
 
-    async def alter_partition(self, request: AlterPartitionRequest, version: int) -> AlterPartitionResponse:
+    async def alter_partition(
+        self, request: AlterPartitionRequest, version: int, order: Order
+    ) -> AlterPartitionResponse:
         from kafkapy.metadata.many_replicas import alter_partition
 
-        return await alter_partition(self, request, version)
+        return await alter_partition(self, request, version, order)
 
     async def assign_replicas_to_dirs(self, request: AssignReplicasToDirsRequest) -> AssignReplicasToDirsResponse:
         from kafkapy.metadata.many_replicas import assign_replicas_to_dirs

@@ -5,10 +5,10 @@ So they are decided in pieces, as what administrators ask for (`many_partitions`
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from kafkapy.metadata.in_batches import decide_in_turns
-from kafkapy.metadata.many_partitions import pieces
+from kafkapy.metadata.many_partitions import Decider, pieces
 from kafkapy.turns import Turn, each_in_turns
 from kafkapy_controller.directory_assignments import decide_assign_replicas
 from kafkapy_controller.isr_changes import decide_alter_partition
@@ -35,13 +35,29 @@ from kafkapy_wire.messages.assign_replicas_to_dirs import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kafkapy.metadata.many_partitions import Decider
+    from kafkapy.metadata.broker_control import BrokerControl
+    from kafkapy.metadata.isr_senders import Order
     from kafkapy.pending import Pending
     from kafkapy_wire.uuid import Uuid
 
 
-async def alter_partition(controller: Decider, request: AlterPartitionRequest, version: int) -> AlterPartitionResponse:
-    """`version` is the request's. Raises KafkaError STALE_BROKER_EPOCH."""
+class IsrDecider(Decider, Protocol):
+    """The part of the controller that is needed here."""
+
+    @property
+    def brokers(self) -> BrokerControl: ...
+
+
+async def alter_partition(
+    controller: IsrDecider, request: AlterPartitionRequest, version: int, order: Order
+) -> AlterPartitionResponse:
+    """`version` is the request's, `order` tells it from earlier and later ones of the same broker.
+
+    Raises KafkaError STALE_BROKER_EPOCH; CloseConnection: see `isr_senders`.
+    """
+    sender = controller.image.brokers.get(request.broker_id)
+    if sender is not None and sender.epoch == request.broker_epoch:
+        controller.brokers.isr_senders.check(request.broker_id, request.broker_epoch, order)
     wanted = request.topics
     if not wanted:
         return AlterPartitionResponse()

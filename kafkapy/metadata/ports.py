@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
     from kafkapy.metadata.altering import ResourceChange
     from kafkapy.metadata.broker_control import BrokerControl
+    from kafkapy.metadata.isr_senders import Order
     from kafkapy.pending import Pending
     from kafkapy_controller.image import BrokerImage, MetadataImage
     from kafkapy_controller.producer_ids import ProducerIdBlock
@@ -87,7 +88,9 @@ class Controller(Protocol):
     def brokers(self) -> BrokerControl:
         """Registrations and heartbeats of brokers."""
 
-    async def alter_partition(self, request: AlterPartitionRequest, version: int) -> AlterPartitionResponse:
+    async def alter_partition(
+        self, request: AlterPartitionRequest, version: int, order: Order
+    ) -> AlterPartitionResponse:
         """`version` is the request's. Raises KafkaError STALE_BROKER_EPOCH."""
 
     async def assign_replicas_to_dirs(self, request: AssignReplicasToDirsRequest) -> AssignReplicasToDirsResponse:

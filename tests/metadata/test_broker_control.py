@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import trio.testing
 
 from kafkapy.apis import broker_heartbeat, broker_registration
 from kafkapy.clock import ManualClock
+from kafkapy.errors import CloseConnection
 from kafkapy.metadata.altering import ResourceChange
 from kafkapy.metadata.broker_changes import PARTITIONS_PER_PIECE
 from kafkapy.metadata.broker_control import BrokerControl
@@ -304,10 +306,15 @@ def test_many_isrs_change_in_one_request(wide: Lab) -> None:
     assert codes == [ErrorCode.NONE] * WIDE + [ErrorCode.UNKNOWN_TOPIC_OR_PARTITION]
     assert [result.partition_index for result in response.topics[0].partitions] == list(range(WIDE + 1))
     assert {p.isr for p in partitions(wide, "wide")} == {(2,)}
-    assert wide.run(wide.controller.alter_partition(AlterPartitionRequest(broker_id=9), 3)).topics == []
+    assert wide.run(wide.controller.alter_partition(AlterPartitionRequest(broker_id=9), 3, (1, 1))).topics == []
 
 
-def alter(node: Lab, indexes: list[int], isr: list[int]) -> AlterPartitionResponse:
+correlation_ids = count(1)
+
+
+def alter(
+    node: Lab, indexes: list[int], isr: list[int], order: tuple[int, int] | None = None
+) -> AlterPartitionResponse:
     brokers = node.image.brokers
     return node.run(
         node.controller.alter_partition(
@@ -330,8 +337,20 @@ def alter(node: Lab, indexes: list[int], isr: list[int]) -> AlterPartitionRespon
                 ],
             ),
             3,
+            order or (1, next(correlation_ids)),
         )
     )
+
+
+def test_an_old_copy_of_a_request_does_not_change_isrs(wide: Lab) -> None:
+    """It may be read after a later one: by another connection, or by the same one."""
+    assert alter(wide, [0], [2], (5, 7)).topics[0].partitions[0].error_code == ErrorCode.NONE
+    for old in ((4, 9), (5, 6), (5, 7)):
+        with pytest.raises(CloseConnection, match="older than one that has come before"):
+            alter(wide, [1], [2], old)
+    assert partitions(wide, "wide")[1].isr != (2,)
+    assert alter(wide, [1], [2], (6, 1)).topics[0].partitions[0].error_code == ErrorCode.NONE
+    assert partitions(wide, "wide")[1].isr == (2,)
 
 
 # By the clock
@@ -415,7 +434,7 @@ def alter_by(node: Lab, leader: int) -> None:
             )
         ],
     )
-    response = node.run(node.controller.alter_partition(request, 3))
+    response = node.run(node.controller.alter_partition(request, 3, (1, next(correlation_ids))))
     assert {result.error_code for asked in response.topics for result in asked.partitions} == {ErrorCode.NONE}
 
 

@@ -7,6 +7,7 @@ by its timeout. A request that was given up may still arrive: behind later ones,
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import count
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -36,17 +37,33 @@ class ClusterNetwork(Network):
         self.nodes: dict[int, ClusterNode] = {}
         self.says_broken = 0.5
         """The chance that who asks hears that a message was lost, instead of nothing."""
+        self._numbers = count(1)
         self.late_ms: dict[ApiKey, tuple[int, int]] = {}
         """How much later requests of these kinds come than others: what they ask for may be out of date by then."""
 
-    def request(self, sender: int, host: str, port: int, key: ApiKey, version: int, body: bytes, reply: Reply) -> None:
-        """Send a request; `reply` may be called late, several times or never."""
+    def request(
+        self,
+        sender: int,
+        host: str,
+        port: int,
+        key: ApiKey,
+        version: int,
+        body: bytes,
+        reply: Reply,
+    ) -> None:
+        """Send a request, each by a connection of its own; `reply` may be called late, several times or never."""
+        number = next(self._numbers)
         receiver = self.nodes[int(host.removeprefix("node-"))]
         at_controller = port >= CONTROLLER_PORT
 
         def arrive() -> None:
             answered = receiver.serve(
-                at_controller, key, version, body, lambda answer: self._answer(receiver, sender, answer, reply)
+                at_controller,
+                key,
+                version,
+                body,
+                lambda answer: self._answer(receiver, sender, answer, reply),
+                connection=number,
             )
             if not answered:
                 self._answer(receiver, sender, None, reply)
@@ -71,8 +88,8 @@ class SimulatedPeer:
     network: ClusterNetwork
     """Set by the simulation."""
 
-    def __init__(self, host: str, port: int, *, client_id: str) -> None:
-        del client_id
+    def __init__(self, host: str, port: int, *, client_id: str, suspension: object) -> None:
+        del client_id, suspension
         self.host = host
         self.port = port
         self._lock = Lock()

@@ -17,6 +17,7 @@ from kafkapy.apis.served import Api, answer_of
 from kafkapy.broker import Broker
 from kafkapy.bugs import Bugs
 from kafkapy.context import Client, NodeContext, RequestContext
+from kafkapy.errors import CloseConnection
 from kafkapy.housekeeping import Housekeeping
 from kafkapy.node.broker_part import BrokerPart
 from kafkapy.node.quorum_part import QuorumPart
@@ -256,7 +257,9 @@ class ClusterNode(Process):
 
     # Requests
 
-    def serve(self, at_controller: bool, key: ApiKey, version: int, body: bytes, reply: Reply) -> bool:
+    def serve(
+        self, at_controller: bool, key: ApiKey, version: int, body: bytes, reply: Reply, *, connection: int
+    ) -> bool:
         """Take a request. Returns False if nobody listens there."""
         if not (self.is_running and self.has_quorum) or not (at_controller or self.serves_brokers):
             return False
@@ -266,10 +269,12 @@ class ClusterNode(Process):
             if generation == self.generation:
                 reply(answer)
 
-        self.do(lambda: self.spawn(self._answer(at_controller, key, version, body, answered)))
+        self.do(lambda: self.spawn(self._answer(at_controller, key, version, body, answered, connection)))
         return True
 
-    async def _answer(self, at_controller: bool, key: ApiKey, version: int, body: bytes, reply: Reply) -> None:
+    async def _answer(
+        self, at_controller: bool, key: ApiKey, version: int, body: bytes, reply: Reply, connection: int
+    ) -> None:
         api = self._apis.get((at_controller, key))
         if api is None:
             modules = CONTROLLER_API_MODULES if at_controller else API_MODULES
@@ -277,7 +282,12 @@ class ClusterNode(Process):
         request = decode(request_class(key), body, version)
         name = "CONTROLLER" if at_controller else "PLAINTEXT"
         client = Client(name, "127.0.0.1", 1, f"node-{self.node_id}")
+        client.number = connection
         context = NodeContext(self.quorum.parts, client) if at_controller else RequestContext(self.broker, client)
         context.api_version = version
-        answer = await answer_of(api, request, context)
-        reply(bytes(encode(answer, version)))
+        try:
+            answer = await answer_of(api, request, context)
+        except CloseConnection:
+            reply(None)
+        else:
+            reply(bytes(encode(answer, version)))
