@@ -17,6 +17,7 @@ from compat_tests.apache_kafka import JVM_FLAGS, compiled_java, jar_directory, r
 from compat_tests.tools import need
 from kafkapy.coordinators.group.assignors.java_order import member_order
 from kafkapy.coordinators.group.assignors.registry import ASSIGNORS
+from kafkapy.coordinators.group.assignors.simple import SharingMember, simple
 from kafkapy.coordinators.group.assignors.specification import GroupSpec, MemberSpec, Target
 from kafkapy_wire.uuid import Uuid
 
@@ -144,3 +145,32 @@ def test_assignments_are_those_of_apache_kafka(oracle: Oracle, name: str, *, is_
             assert ASSIGNORS[name](spec) == expected, f"seed {seed}, step {step}"
             group.take(expected)
             group.change()
+
+
+ELSEWHERE_PERCENT_MAX = 3
+"""Of assignments of share groups: where Java's tables collide, a partition may go to another member."""
+
+
+@pytest.mark.parametrize("is_homogeneous", [True, False], ids=["same", "mixed"])
+def test_assignments_of_share_groups_are_those_of_apache_kafka(oracle: Oracle, *, is_homogeneous: bool) -> None:
+    different = 0
+    for seed in SEEDS:
+        group = Group(Random(f"simple {is_homogeneous} {seed}"), is_homogeneous=is_homogeneous)
+        for step in range(STEPS):
+            spec = group.spec()
+            expected = oracle.assign("simple", spec)
+            members = {name: SharingMember(member.topic_ids, member.assigned) for name, member in spec.members.items()}
+            assignable = {topic_id: range(count) for topic_id, count in spec.partition_counts.items()}
+            assigned = simple(members, assignable, is_homogeneous=is_homogeneous)
+            different += assigned != expected
+            assert _read(assigned) == _read(expected), f"seed {seed}, step {step}"
+            group.take(expected)
+            group.change()
+    assert different * 100 <= len(SEEDS) * STEPS * ELSEWHERE_PERCENT_MAX
+
+
+def _read(assigned: dict[str, Target]) -> set[tuple[Uuid, int]]:
+    """The partitions that somebody reads."""
+    return {
+        (topic_id, index) for target in assigned.values() for topic_id, indexes in target.items() for index in indexes
+    }

@@ -111,13 +111,12 @@ class ShareMember:
                 return found
             await trio.lowlevel.checkpoint()
 
-    async def acknowledge(self, acks: Acks) -> ShareAcknowledgeResponse:
-        """Of partition 0."""
+    async def acknowledge(self, acks: Acks, index: int = 0) -> ShareAcknowledgeResponse:
         from kafkapy_wire.messages import share_acknowledge as module
 
         self._session_epoch += 1
         partition = module.AcknowledgePartition(
-            partition_index=0,
+            partition_index=index,
             acknowledgement_batches=[
                 module.AcknowledgementBatch(first_offset=first, last_offset=last, acknowledge_types=[kind])
                 for first, last, kind in acks

@@ -70,13 +70,29 @@ def partition_order(partitions: Collection[int]) -> Iterable[int]:
     return _in_buckets(sorted(partitions), int, _copied_capacity(len(partitions)))
 
 
-def share_partition_order(places: Collection[tuple[Uuid, int]]) -> list[tuple[Uuid, int]]:
-    """The keys (topic id, partition) of a map that was made with room for them."""
+def place_order(places: Collection[tuple[Uuid, int]], count: int) -> list[tuple[Uuid, int]]:
+    """The keys (topic id, partition) of a map with room for `count`, in which they were put by `computeIfAbsent`: that
+    puts each before the others of its bucket.
+    """
+    return _in_buckets([*places][::-1], _place_hash, _roomy_capacity(count))
 
-    def place_hash(place: tuple[Uuid, int]) -> int:
-        return (31 * uuid_hash(place[0]) + place[1]) & _MASK
 
-    return _in_buckets(sorted(places), place_hash, _copied_capacity(len(places)))
+def grown_place_order(places: Collection[tuple[Uuid, int]]) -> list[tuple[Uuid, int]]:
+    """The elements of a set that was filled one by one."""
+    return _in_buckets(places, _place_hash, _grown_capacity(len(places)))
+
+
+def number_order(numbers: Collection[int]) -> list[int]:
+    """The elements of a set that was filled one by one, in ascending order."""
+    return _in_buckets(sorted(numbers), int, _grown_capacity(len(numbers)))
+
+
+def _place_hash(place: tuple[Uuid, int]) -> int:
+    return (31 * uuid_hash(place[0]) + place[1]) & _MASK
+
+
+def _roomy_capacity(count: int) -> int:
+    return 1 << (max(int(count / 0.75 + 1), 1) - 1).bit_length()
 
 
 def _grown_capacity(count: int) -> int:
