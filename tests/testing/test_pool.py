@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from kafkapy.testing import Group, Kafka, NotYet
+from kafkapy.testing import Group, Kafka, KafkaNotStarted, NotYet
 from kafkapy.testing.libraries import clients_of
 from kafkapy.testing.pool import Pool, Used
 
@@ -126,3 +126,9 @@ def test_what_a_reset_deletes_leaves_the_disk_without_delay() -> None:
             time.sleep(0.005)
         kafka.produce("orders", "new")
         assert [record.value for record in kafka.records("orders")] == [b"new"]
+
+
+def test_where_no_directory_can_be_made_it_is_not_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", "/proc")  # nobody may write there, not even root
+    with pytest.raises(KafkaNotStarted, match=r"cannot make a directory .*: set TMPDIR"):
+        Kafka().__enter__()
