@@ -20,6 +20,8 @@ from pathlib import Path
 from threading import Thread
 from typing import Final
 
+from kafkapy.errors import StartupError
+
 PREFIX: Final = "kafkapy-ephemeral-"
 LOCK: Final = "owner.lock"
 DATA: Final = "data"
@@ -32,6 +34,16 @@ class EphemeralDirectory:
     """A data directory of this process, until `remove` or the end of the block."""
 
     def __init__(self) -> None:
+        """Raises StartupError: no directory can be made for temporary files."""
+        try:
+            self._make()
+        except OSError as error:
+            raise StartupError(
+                f"cannot make a directory for data that is thrown away ({error.strerror}: {error.filename}): set "
+                "TMPDIR to a directory that can be written and has space"
+            ) from None
+
+    def _make(self) -> None:
         """Raises OSError."""
         while True:
             self._path = Path(tempfile.mkdtemp(prefix=PREFIX))

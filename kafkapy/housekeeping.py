@@ -39,6 +39,7 @@ class Housekeeping:
         self._store = store
         self._bugs = bugs
         self._fsync = fsync
+        self._deleted_is_useless = trio.Event()
 
     async def run(self) -> None:
         """Do every chore at its interval until cancelled."""
@@ -46,7 +47,6 @@ class Housekeeping:
             for chore, interval_ms in (
                 (self.write_checkpoints, _checkpoint_interval_ms),
                 (self.settle_logs, _settling_interval_ms),
-                (self.remove_deleted, _deletion_interval_ms),
                 (self.remove_deleted_segments, _segment_deletion_interval_ms),
                 (self.expire_producers, _producer_expiration_interval_ms),
                 (self.flush_what_is_due, _flush_interval_ms),
@@ -57,13 +57,25 @@ class Housekeeping:
                 (self.look_for_lost_files, lambda _settings: LOSS_CHECK_INTERVAL_MS),
             ):
                 nursery.start_soon(self._every, interval_ms, chore)
+            nursery.start_soon(self._keep_removing_deleted)
             nursery.start_soon(self._keep_recovery_points)
+
+    def remove_deleted_soon(self) -> None:
+        """Do not wait for log.segment.delete.delay.ms: nobody needs what was deleted until now."""
+        self._deleted_is_useless.set()
 
     async def _every(self, interval_ms: Callable[[Settings], int], chore: Callable[[], Awaitable[None]]) -> None:
         never = trio.Event()
         while True:
             await self._broker.clock.wait(never, max(interval_ms(self._broker.settings.now), INTERVAL_MS_MIN))
             await self._do(chore)
+
+    async def _keep_removing_deleted(self) -> None:
+        while True:
+            interval_ms = max(_deletion_interval_ms(self._broker.settings.now), INTERVAL_MS_MIN)
+            await self._broker.clock.wait(self._deleted_is_useless, interval_ms)
+            self._deleted_is_useless = trio.Event()
+            await self._do(self.remove_deleted)
 
     async def _do(self, chore: Callable[[], Awaitable[None]]) -> None:
         try:

@@ -44,12 +44,12 @@ FLOORS: tuple[dict[str, str], ...] = (
         "collector": "when Python looks for garbage: needs nothing",
         "high_watermark": "what waits for an offset of a log: needs nothing",
         "nearest": "what a misspelt name was meant to be: needs nothing",
-        "ephemeral": "a directory that is gone afterwards: needs nothing",
         "log_lines": "how a line of the log looks, whatever a client has sent: needs nothing",
         "settings": "texts to typed attributes: asks nobody what they are for",
     },
     {
         "long_messages": "long messages decoded and encoded in turns",
+        "ephemeral": "a directory that is gone afterwards; where none can be made, nothing starts",
         "seeds": "what a file says of topics, records and groups, for a broker to begin with: shares of the event loop",
         "clock": "time and timers; what a timer's callback raises goes to `bugs`",
         "releases": "what brokers of each release announce; a name that is none is refused as a setting is",

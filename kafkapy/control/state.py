@@ -60,6 +60,8 @@ async def reset(nodes: ControlledNodes) -> None:
                     node.broker.new_topics.clear()
             await _bring_back_racks(nodes)
             await _delete_topics(nodes)
+            for node in nodes.brokers:  # else tests leave more in a minute than a stop has time to delete
+                node.housekeeping.remove_deleted_soon()
             await _forget_settings(nodes)
         else:
             await _go_back_to(nodes, nodes.origin)

@@ -11,7 +11,7 @@ from kafkapy.recording.selection import tests_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+    from os import PathLike
     from typing import TypeAlias, Unpack
 
     from kafkapy.recording.exchange import Exchange
@@ -100,7 +100,7 @@ class Exchanges(ABC):
             lines.insert(0, f"({self.dropped} older exchanges were dropped)")
         return "\n".join(lines)
 
-    def write_json_lines(self, path: Path, api: Api = None, /, **given: Unpack[Filter]) -> int:
+    def write_json_lines(self, path: str | PathLike[str], api: Api = None, /, **given: Unpack[Filter]) -> int:
         """Write the exchanges that are meant to a file, a line of JSON each. From it they can be sent again.
 
         Returns their number. Raises InvalidFilter; OSError.
@@ -109,7 +109,7 @@ class Exchanges(ABC):
 
         return write_json_lines(self.select(api, **given), path)
 
-    def write_pcapng(self, path: Path, api: Api = None, /, **given: Unpack[Filter]) -> int:
+    def write_pcapng(self, path: str | PathLike[str], api: Api = None, /, **given: Unpack[Filter]) -> int:
         """Write the exchanges that are meant as a capture for Wireshark, whose Kafka dissector reads it.
 
         Returns the number of its packets. Raises InvalidFilter; OSError.

@@ -12,13 +12,14 @@ from __future__ import annotations
 import ipaddress
 import struct
 from itertools import count
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
 
 from kafkapy.recording.exchange import SIZE_BYTES, Exchange
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
+    from os import PathLike
 
 KAFKA_PORT: Final = 9092
 LINKTYPE_RAW: Final = 101
@@ -46,9 +47,9 @@ class _Segment(NamedTuple):
     comment: str
 
 
-def write_pcapng(exchanges: Iterable[Exchange], path: Path) -> int:
+def write_pcapng(exchanges: Iterable[Exchange], path: str | PathLike[str]) -> int:
     """Write the capture. Returns the number of its packets. Raises OSError."""
-    with path.open("wb") as file:
+    with Path(path).open("wb") as file:
         return write_capture(exchanges, file)
 
 

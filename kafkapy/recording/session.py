@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from kafkapy.context import Client
@@ -14,7 +15,7 @@ from kafkapy_wire.uuid import Uuid, parse_uuid, uuid_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
+    from os import PathLike
     from typing import TextIO
 
 T = TypeVar("T")
@@ -28,9 +29,9 @@ class InvalidSession(ValueError):
     """A file is no recorded session: the message says which line, and why."""
 
 
-def write_json_lines(exchanges: Iterable[Exchange], path: Path) -> int:
+def write_json_lines(exchanges: Iterable[Exchange], path: str | PathLike[str]) -> int:
     """Write them with their bytes. Returns how many. Raises OSError."""
-    with path.open("w", encoding="utf-8") as file:
+    with Path(path).open("w", encoding="utf-8") as file:
         return write_lines(exchanges, file)
 
 
@@ -43,9 +44,9 @@ def write_lines(exchanges: Iterable[Exchange], file: TextIO) -> int:
     return written
 
 
-def read_json_lines(path: Path) -> list[Exchange]:
+def read_json_lines(path: str | PathLike[str]) -> list[Exchange]:
     """The exchanges of a file. Raises InvalidSession; OSError."""
-    with path.open(encoding="utf-8") as file:
+    with Path(path).open(encoding="utf-8") as file:
         return list(_read(file, str(path)))
 
 

@@ -118,7 +118,8 @@ def test_json_lines_are_read_back(tmp_path: Path) -> None:
         for each in (first, second):  # as exact as a number of JSON is
             each["timeMs"], each["durationMs"] = round(each["timeMs"], 2), round(each["durationMs"], 2)
         assert first == second
-    assert recording.write_json_lines(file, "Produce", topic="orders") == 2
+    assert recording.write_json_lines(str(file), "Produce", topic="orders") == 2
+    assert len(read_json_lines(str(file))) == 2
 
 
 def changed(**values: object) -> Callable[[dict[str, object]], object]:
@@ -194,7 +195,7 @@ def dissected(capture: Path, *fields: str, only: str = "kafka") -> list[list[str
 def test_wireshark_reads_a_capture(tmp_path: Path) -> None:
     recording = record(tmp_path, in_versions_that_wireshark_knows)
     capture = tmp_path / "session.pcapng"
-    packets = recording.write_pcapng(capture)
+    packets = recording.write_pcapng(str(capture))
     assert len(dissected(capture, "frame.number", only="tcp")) == packets
     assert dissected(capture, "frame.number", only=ODD) == []
     requests = dissected(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from kafkapy.testing import Group, Kafka, NotYet
+from kafkapy.testing import Group, Kafka, KafkaNotStarted, NotYet
 from kafkapy.testing.libraries import clients_of
 from kafkapy.testing.pool import Pool, Used
 
@@ -112,3 +113,22 @@ def test_one_of_several_threads_starts_it() -> None:
 def test_a_marker_names_the_client_library_by_a_text(library: Any) -> None:
     with pytest.raises(ValueError, match="client is the name of a library"):
         clients_of(library, Kafka())
+
+
+def test_what_a_reset_deletes_leaves_the_disk_without_delay() -> None:
+    with Kafka(topics={"orders": 1}) as kafka:
+        directory = kafka._run._server._nodes.cluster.directory_of(1)  # type: ignore[attr-defined]
+        kafka.produce("orders", "gone")
+        kafka.reset()
+        until = time.monotonic() + 30  # log.segment.delete.delay.ms is 60 s
+        while left := list(directory.glob("*-delete")):
+            assert time.monotonic() < until, left
+            time.sleep(0.005)
+        kafka.produce("orders", "new")
+        assert [record.value for record in kafka.records("orders")] == [b"new"]
+
+
+def test_where_no_directory_can_be_made_it_is_not_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", "/proc")  # nobody may write there, not even root
+    with pytest.raises(KafkaNotStarted, match=r"cannot make a directory .*: set TMPDIR"):
+        Kafka().__enter__()
