@@ -40,9 +40,9 @@ async def list_nodes(nodes: ControlledNodes) -> list[NodeState]:
 
 async def stop_node(nodes: ControlledNodes, node_id: int) -> None:
     """Stop a node in order: other nodes take over what it leads. Raises LookupError: it does not run, or is paused."""
-    if nodes.node(node_id).is_paused:
-        raise LookupError(f"node {node_id} is paused, so that it cannot stop in order: resume it first, or kill it")
     async with nodes.changing[nodes.running_id(node_id)]:
+        if nodes.node(node_id).is_paused:
+            raise LookupError(f"node {node_id} is paused, so that it cannot stop in order: resume it first, or kill it")
         nodes.node(node_id).kept = True  # the next start finds that it has ended, and need not wait for its session
         await nodes.cluster.stop(node_id)
 
@@ -87,7 +87,8 @@ async def pause_node(nodes: ControlledNodes, node_id: int) -> None:
     Connections stay open, and new ones are made. Others miss it when its session with them is over. Raises LookupError:
     it does not run.
     """
-    nodes.cluster.pause(nodes.running_id(node_id))
+    async with nodes.changing[nodes.running_id(node_id)]:  # one that is stopping would never end
+        nodes.cluster.pause(nodes.running_id(node_id))
 
 
 async def resume_node(nodes: ControlledNodes, node_id: int) -> None:

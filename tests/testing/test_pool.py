@@ -132,3 +132,14 @@ def test_where_no_directory_can_be_made_it_is_not_started(monkeypatch: pytest.Mo
     monkeypatch.setattr("tempfile.tempdir", "/proc")  # nobody may write there, not even root
     with pytest.raises(KafkaNotStarted, match=r"cannot make a directory .*: set TMPDIR"):
         Kafka().__enter__()
+
+
+def test_a_node_that_stops_is_not_paused() -> None:
+    with Kafka(nodes=3) as kafka:
+        for _ in range(3):
+            stop = kafka._run.submit("stop_node", 2)
+            pause = kafka._run.submit("pause_node", 2)  # whichever comes first, the other one is refused
+            refused = [each.exception(timeout=30) for each in (stop, pause)]
+            assert sorted(type(each).__name__ for each in refused) == ["LookupError", "NoneType"]
+            kafka.reset()
+            assert all(node.is_running for node in kafka.nodes())
