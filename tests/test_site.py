@@ -42,7 +42,7 @@ LANGUAGES = {
 # Besides `kafkapy`: what a reader has or is told to install, and the words of the shell.
 PROGRAMS = {
     *("cd", "export", "source", "until", "do", "done", "sleep", "cat", "kill"),
-    *("curl", "docker", "git", "go", "mvn", "node", "npm", "pip", "pytest", "python"),
+    *("curl", "docker", "git", "go", "jq", "mvn", "node", "npm", "pip", "pytest", "python"),
 }
 KAFKAS_TOOLS = re.compile(r"bin/(kafka-[a-z-]+|connect-mirror-maker)\.sh")
 BUILD_SECONDS_MAX = 120
@@ -154,6 +154,7 @@ def commands(script: str) -> list[list[str]]:
     """The simple commands of a script, without assignments before them and redirections behind them."""
     found: list[list[str]] = [[]]
     for line in script.replace("\\\n", " ").splitlines():
+        line = re.sub(r"^\w+=\$\((.*)\)$", r"\1", line)  # noqa: PLW2901 - what a variable gets is a command, too
         lexer = shlex.shlex(line, posix=True, punctuation_chars=";&|<>")
         lexer.whitespace_split = True
         redirected = False
