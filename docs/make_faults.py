@@ -56,9 +56,9 @@ must_fire = true
 
 `kafkapy start --faults faults.toml` has these from its start, and so has each node of `kafkapy cluster --nodes 3
 --faults faults.toml`; the variable `KAFKAPY_FAULTS` names a file, too. The file is TOML, JSON (a list of rules, or
-`{"faults": [...]}`) or YAML (the same as JSON; it needs `pip install "kafkapy-broker[yaml]"`). If one rule is wrong,
-nothing is started, and one line says which field, why, and what was probably meant. When the broker stops, it logs
-each fault with `must_fire` that never fired.
+`{"faults": [...]}`) or YAML (the same as JSON; it needs `pip install './kafkapy[yaml]'`, where `./kafkapy` is [a
+checkout](guides/first-test.md)). If one rule is wrong, nothing is started, and one line says which field, why, and what
+was probably meant. When the broker stops, it logs each fault with `must_fire` that never fired.
 
 ## In Python, beside a node
 

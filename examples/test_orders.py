@@ -1,4 +1,5 @@
-"""Tests with kafkapy's fixtures: `pip install kafkapy-broker confluent-kafka pytest`, then `pytest test_orders.py`.
+"""Tests with kafkapy's fixtures: `pip install ./kafkapy confluent-kafka pytest`, where ./kafkapy is a checkout of its
+repository, then `pytest test_orders.py`.
 
 The fixtures come with the package. One broker, in a thread, serves all tests of a run; each begins with nothing in it.
 """

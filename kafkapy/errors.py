@@ -50,3 +50,8 @@ def without_frames(error: E) -> E:
     """
     error.__cause__ = error.__context__ = None
     return error.with_traceback(None)
+
+
+def how_to_install(extra: str) -> str:
+    """What a message says of packages that only some need; kafkapy itself is in no package index."""
+    return f"run `pip install './kafkapy[{extra}]'`, where ./kafkapy is a checkout of kafkapy's repository"

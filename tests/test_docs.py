@@ -75,6 +75,21 @@ def test_the_page_on_testing_lists_what_the_ready_file_holds() -> None:
     assert {key for key in keys if f"`{key}`" not in text} == set()
 
 
+def test_no_text_says_that_a_package_index_has_kafkapy() -> None:
+    """It has none: what is told to be installed is a checkout, in one form, `pip install './kafkapy[control]'`."""
+    suffixes = {".py", ".md", ".go", ".java", ".js", ".cjs", ".txt"}
+    files = [ROOT / "README.md", *(path for name in SOURCES for path in (ROOT / name).rglob("*"))]
+    told = re.compile(r"""pip install ["']?kafkapy-broker""")
+    assert [
+        str(path.relative_to(ROOT))
+        for path in files
+        if path.suffix in suffixes
+        and "node_modules" not in path.parts
+        and path != Path(__file__)
+        and told.search(path.read_text(encoding="utf-8"))
+    ] == []
+
+
 def test_the_architecture_has_every_room() -> None:
     text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     named = set(re.findall(r"^\| `(\w+)/?` \|", text, re.MULTILINE))

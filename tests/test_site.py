@@ -42,7 +42,7 @@ LANGUAGES = {
 # Besides `kafkapy`: what a reader has or is told to install, and the words of the shell.
 PROGRAMS = {
     *("cd", "export", "source", "until", "do", "done", "sleep", "cat", "kill"),
-    *("curl", "docker", "git", "go", "mvn", "node", "npm", "pip", "pytest", "python"),
+    *("curl", "docker", "git", "go", "jq", "mvn", "node", "npm", "pip", "pytest", "python"),
 }
 KAFKAS_TOOLS = re.compile(r"bin/(kafka-[a-z-]+|connect-mirror-maker)\.sh")
 BUILD_SECONDS_MAX = 120
@@ -110,6 +110,19 @@ def test_the_blocks_of_a_page_are_what_they_say(page: Path) -> None:
                 assert is_in_an_example(block), f"{block.place} is in no file below examples/"
 
 
+def test_options_within_the_text_are_those_of_the_command() -> None:
+    seen = 0
+    for page in [*pages(), ROOT / "README.md"]:
+        text = re.sub(r"^ *```.*?^ *```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+        for found in re.findall(r"(?<!`)`kafkapy ([^`]+)`(?!`)", text):
+            words = found.split()
+            takes = command_parser(words[0] if words[0] in COMMANDS else "start").format_help()
+            for option in re.findall(r"(?<!\S)--[\w-]+", found):
+                assert re.search(rf"{option}\b", takes), f"{page.name}: {found}: there is no {option}"
+                seen += 1
+    assert seen
+
+
 def is_in_an_example(block: Block) -> bool:
     """Line by line, whatever the indentation there: code in other languages is run where it is an example."""
     suffix = {"java": "java", "go": "go", "javascript": "*js"}[block.language]
@@ -154,6 +167,7 @@ def commands(script: str) -> list[list[str]]:
     """The simple commands of a script, without assignments before them and redirections behind them."""
     found: list[list[str]] = [[]]
     for line in script.replace("\\\n", " ").splitlines():
+        line = re.sub(r"^\w+=\$\((.*)\)$", r"\1", line)  # what a variable gets is a command, too
         lexer = shlex.shlex(line, posix=True, punctuation_chars=";&|<>")
         lexer.whitespace_split = True
         redirected = False

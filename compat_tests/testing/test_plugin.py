@@ -144,6 +144,31 @@ def test_it(kafka):
     assert "topic orders created" in report
 
 
+def test_a_failed_test_says_what_readers_with_read_committed_wait_for(tmp_path: Path) -> None:
+    pytest.importorskip("confluent_kafka")
+    code, output = run(
+        tmp_path,
+        """
+def test_it(kafka):
+    from confluent_kafka import Producer
+
+    kafka.create_topic("orders", 1)
+    kafka.produce("orders", "before")
+    producer = Producer({"bootstrap.servers": kafka.bootstrap_servers, "transactional.id": "t"})
+    producer.init_transactions(30)
+    producer.begin_transaction()
+    producer.produce("orders", "open")
+    producer.flush(30)
+    del producer
+    kafka.produce("orders", "behind it")
+    assert len(kafka.records("orders")) == 3
+""",
+    )
+    assert code == 1
+    report = output[output.index("- Kafka -") :]
+    assert "transaction t: Ongoing orders-0\n    orders-0: last stable offset 1, high watermark 3: read_comm" in report
+
+
 def test_a_wait_that_is_over_shows_the_test_and_not_the_kit(tmp_path: Path) -> None:
     code, output = run(tmp_path, 'def test_it(kafka):\n    kafka.wait_for_records("orders", 3, timeout=0)\n')
     assert code == 1

@@ -31,7 +31,7 @@ func startKafkapy(t *testing.T) *Kafkapy {
 		t.Fatal(err)
 	}
 	if err := command.Start(); err != nil {
-		t.Fatalf("%v: pip install 'kafkapy-broker[control]'", err)
+		t.Fatalf("%v: run pip install './kafkapy[control]', where ./kafkapy is a checkout of kafkapy", err)
 	}
 	t.Cleanup(func() {
 		_ = command.Process.Signal(os.Interrupt)

@@ -20,8 +20,8 @@ Errors  INVALID_GROUP_ID             the group id is empty
         COORDINATOR_LOAD_IN_PROGRESS
 Differs: if a member sends JoinGroup again on another connection, the first one is answered with REBALANCE_IN_PROGRESS;
          Apache Kafka never answers it.
-         A consumer group (KIP-848) in a data directory of Apache Kafka becomes a classic one at the first JoinGroup,
-         even if it had members.
+         A streams group in a data directory of Apache Kafka becomes a classic one at the first JoinGroup, even if it
+         had members. So does a consumer group (KIP-848) if group.coordinator.rebalance.protocols has no "consumer".
          If __consumer_offsets has fewer replicas in sync than min.insync.replicas, a JoinGroup that makes a new group
          is refused with COORDINATOR_NOT_AVAILABLE. Apache Kafka lets members join, and refuses their SyncGroup
          (--strict group-min-isr).

@@ -9,18 +9,21 @@ from typing import TYPE_CHECKING
 
 from kafkapy.cli.control_at_start import add_control_argument, control_from_start
 from kafkapy.cli.fault_file import add_faults_argument, faults_from_start, say_what_never_fired
-from kafkapy.cli.ready import control_line
+from kafkapy.cli.parent import Parent
+from kafkapy.cli.ready import Announcement
 from kafkapy.cli.seed_file import add_seed_argument, seed_from_start
 from kafkapy.cli.start import (
     add_release_arguments,
+    add_script_arguments,
     add_strict_argument,
     caps,
     port_number,
     raise_open_files_limit,
+    stop_with_parent,
     strict_in,
     with_one_line_for_errors,
 )
-from kafkapy.client.streams import discard_output
+from kafkapy.client.command_line import add_json_argument, wants_json
 
 if TYPE_CHECKING:
     import argparse
@@ -29,7 +32,6 @@ if TYPE_CHECKING:
 
     from kafkapy.cli.stop_signals import StopSignals
     from kafkapy.cli.watchdog import Watchdog
-    from kafkapy.cluster import Cluster
 
 DEFAULT_DATA_DIRECTORY = "kafkapy-cluster-data"
 NODES_MAX = 100
@@ -74,6 +76,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_faults_argument(start)
     add_control_argument(start)
     add_seed_argument(start)
+    add_script_arguments(start)
+    add_json_argument(start, "once clients can connect, print one line of JSON instead of lines of text")
     where = start.add_mutually_exclusive_group()
     where.add_argument(
         "--data-dir",
@@ -120,23 +124,26 @@ def _run(arguments: argparse.Namespace) -> int:
     from kafkapy.cli.stop_signals import StopSignals
     from kafkapy.cli.watchdog import Watchdog
 
+    parent = Parent() if arguments.exit_with_parent else None
     with StopSignals() as signals:
         watchdog = Watchdog(signals)
         watchdog.start()
         raise_open_files_limit()
         if not arguments.ephemeral:
-            _serve(arguments, Path(arguments.data_dir), signals, watchdog)
+            _serve(arguments, Path(arguments.data_dir), signals, watchdog, parent)
             return 0
         from kafkapy.ephemeral import EphemeralDirectory
 
         ephemeral = EphemeralDirectory()
         watchdog.last_act = ephemeral.remove
         with ephemeral as directory:
-            _serve(arguments, directory, signals, watchdog)
+            _serve(arguments, directory, signals, watchdog, parent)
     return 0
 
 
-def _serve(arguments: argparse.Namespace, directory: Path, signals: StopSignals, watchdog: Watchdog) -> None:
+def _serve(
+    arguments: argparse.Namespace, directory: Path, signals: StopSignals, watchdog: Watchdog, parent: Parent | None
+) -> None:
     import trio
 
     from kafkapy.cluster import Cluster, members_of
@@ -148,6 +155,11 @@ def _serve(arguments: argparse.Namespace, directory: Path, signals: StopSignals,
     seed = seed_from_start(arguments)
     if control is not None:
         faults = control.faults
+    announcement = Announcement(
+        as_json=wants_json(arguments),
+        ready_file=arguments.ready_file,
+        control_url=None if control is None else control.url,
+    )
     cluster = Cluster(
         directory,
         members_of(arguments.nodes, arguments.controllers, arguments.racks),
@@ -170,6 +182,8 @@ def _serve(arguments: argparse.Namespace, directory: Path, signals: StopSignals,
         token = trio.lowlevel.current_trio_token()
         watchdog.watch(token)
         signals.tell(lambda: token.run_sync_soon(stop.set, idempotent=True))
+        if parent is not None:
+            trio.lowlevel.spawn_system_task(stop_with_parent, parent, stop)
         try:
             with trio.CancelScope() as starting:
                 trio.lowlevel.spawn_system_task(_stop_forming, stop, watchdog, starting)
@@ -184,7 +198,7 @@ def _serve(arguments: argparse.Namespace, directory: Path, signals: StopSignals,
                             await served.enter_async_context(
                                 control.serving(cluster, snapshots, None if seed is None else seed.seed)
                             )
-                        _say(cluster, None if control is None else control.url)
+                        served.enter_context(announcement.made_of_cluster(cluster))
                         await stop.wait()
                     say_what_never_fired(faults)
         finally:
@@ -202,20 +216,3 @@ async def _stop_forming(stop: trio.Event, watchdog: Watchdog, starting: trio.Can
     await stop.wait()
     if not watchdog.is_serving:
         starting.cancel()
-
-
-def _say(cluster: Cluster, control_url: str | None) -> None:
-    """On standard output: the line that clients need, and a line for each node."""
-    lines = [f"bootstrap: {cluster.bootstrap_servers}"]
-    for member in cluster.members:
-        node = cluster.nodes[member.node_id]
-        listeners = ", ".join(f"{one.name} {one.host}:{one.port}" for one in node.settings.now.listeners)
-        rack = "" if member.rack is None else f" in rack {member.rack}"
-        kept = f", data in {node.data_directory}" if node.kept else ""
-        lines.append(f"node {member.node_id} ({member.roles}){rack}: {listeners}{kept}")
-    if control_url is not None:
-        lines.append(control_line(control_url))
-    try:
-        print("\n".join(lines), flush=True)
-    except OSError:
-        discard_output()

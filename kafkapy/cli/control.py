@@ -105,7 +105,7 @@ def _perform(arguments: argparse.Namespace, api: _Api) -> None:
         )
     schema = operations[name]["requestBody"]["content"]["application/json"]["schema"]
     if arguments.help:
-        _print_help(name, operations[name], schema)
+        _print_help(name, operations[name], schema, described["components"]["schemas"])
         return
     words = list(arguments.values)
     file = file_in(name, words)
@@ -275,7 +275,7 @@ def _type(schema: Mapping[str, Any]) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def _print_help(name: str, operation: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
+def _print_help(name: str, operation: Mapping[str, Any], schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> None:
     required = schema.get("required", ())
     words = [f"{each}=VALUE" if each in required else f"[{each}=VALUE]" for each in schema["properties"]]
     print(" ".join(["usage: kafkapy control", name, *words]))
@@ -284,18 +284,30 @@ def _print_help(name: str, operation: Mapping[str, Any], schema: Mapping[str, An
         print(f"\n{operation['description']}")
     if words:
         print()
-        rows = [[each, _kind(of), "yes" if each in required else "no"] for each, of in schema["properties"].items()]
+        rows = [
+            [each, _kind(of, schemas), "yes" if each in required else "no"] for each, of in schema["properties"].items()
+        ]
         print_table(["ARGUMENT", "VALUE", "NEEDED"], rows)
 
 
-def _kind(schema: Mapping[str, Any]) -> str:
-    for each in schema.get("anyOf", ()):
-        if each.get("type") != "null":
-            return _kind(each)
+def _kind(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> str:
+    if "anyOf" in schema:
+        kinds = [_kind(each, schemas) for each in schema["anyOf"] if each.get("type") != "null"]
+        return " or ".join(dict.fromkeys(kinds))
+    if "$ref" in schema:
+        within = schemas[schema["$ref"].rpartition("/")[2]]
+        needed = within.get("required", ())
+        return f"{{{', '.join(each if each in needed else f'[{each}]' for each in within['properties'])}}}"
+    if schema.get("type") == "object" and "properties" in schema:
+        return f"{{{', '.join(schema['properties'])}}}"
     if "enum" in schema:
         return " or ".join(map(str, schema["enum"]))
     if schema.get("type") == "array":
-        return f"list of {_kind(schema.get('items', {}))}"
+        items = _kind(schema.get("items", {}), schemas)
+        return f"list of ({items})" if " or " in items else f"list of {items}"
+    if "additionalProperties" in schema:
+        name = "PARTITION" if schema.get("description") == "by partition" else "NAME"
+        return f"{{{name}: {_kind(schema['additionalProperties'], schemas)}}}"
     words = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true or false"}
     return words.get(str(schema.get("type")), "JSON")
 

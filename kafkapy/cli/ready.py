@@ -15,8 +15,9 @@ from kafkapy.client.streams import discard_output, say
 from kafkapy.errors import StartupError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+    from kafkapy.cluster import Cluster
     from kafkapy.node import Node
     from kafkapy.settings import Listener
 
@@ -50,11 +51,30 @@ class Announcement:
         Raises StartupError: the file cannot be written.
         """
         self.say(node, address)
+        with self._in_file(lambda: ready_line(node, address, self._control_url)):
+            yield
+
+    @contextmanager
+    def made_of_cluster(self, cluster: Cluster) -> Iterator[None]:
+        """The same of a cluster in this process. Raises StartupError: the file cannot be written."""
+        if self._as_json:
+            lines = [cluster_line(cluster, self._control_url)]
+        else:
+            lines = _lines_of_cluster(cluster, self._control_url)
+        try:
+            print("\n".join(lines), flush=True)
+        except OSError:
+            discard_output()
+        with self._in_file(lambda: cluster_line(cluster, self._control_url)):
+            yield
+
+    @contextmanager
+    def _in_file(self, line: Callable[[], str]) -> Iterator[None]:
         if self._file is None:
             yield
             return
         try:
-            self._file.write(ready_line(node, address, self._control_url))
+            self._file.write(line())
         except OSError as error:
             raise StartupError(f"cannot write the ready file ({error.strerror})") from error
         try:
@@ -87,26 +107,74 @@ def ready_line(node: Node, address: str | None, control_url: str | None = None) 
     """A JSON object: what a script needs to use the broker, and to stop it."""
     import json
 
-    settings = node.settings.now
     document = {
         "bootstrap_servers": address or _address(listening(node)[0]),
+        **_described(node),
+        **_of_process(node, control_url),
+    }
+    return json.dumps(document, ensure_ascii=False)
+
+
+def cluster_line(cluster: Cluster, control_url: str | None = None) -> str:
+    """The same of a cluster in this process: what differs from node to node is below `nodes`."""
+    import json
+
+    nodes = [
+        {
+            "roles": member.roles,
+            "rack": member.rack,
+            **_described(cluster.nodes[member.node_id]),
+        }
+        for member in cluster.members
+    ]
+    first = cluster.nodes[cluster.members[0].node_id]
+    document = {
+        "bootstrap_servers": cluster.bootstrap_servers,
+        "nodes": nodes,
+        **_of_process(first, control_url),
+    }
+    return json.dumps(document, ensure_ascii=False)
+
+
+def _described(node: Node) -> dict[str, object]:
+    return {
         "listeners": {listener.name: _address(listener) for listener in listening(node)},
-        "advertised_listeners": {listener.name: _address(listener) for listener in settings.advertised_listeners},
+        "advertised_listeners": {
+            listener.name: _address(listener) for listener in node.settings.now.advertised_listeners
+        },
         "node_id": node.node_id,
-        "cluster_id": node.store.cluster_id,
         "data_directory": str(node.data_directory.absolute()),
+    }
+
+
+def _of_process(node: Node, control_url: str | None) -> dict[str, object]:
+    """What all nodes of this process have in common."""
+    return {
+        "cluster_id": node.store.cluster_id,
         "ephemeral": not node.kept,
         "pid": os.getpid(),
+        **({} if control_url is None else {"control_url": control_url}),
     }
-    if control_url is not None:
-        document["control_url"] = control_url
-    return json.dumps(document, ensure_ascii=False)
 
 
 def listening(node: Node) -> list[Listener]:
     """Where clients connect, with the ports that the system has chosen; if it is no broker, where controllers do."""
     settings = node.settings.now
     return list(settings.broker_listeners if settings.quorum.is_broker else settings.controller_listeners)
+
+
+def _lines_of_cluster(cluster: Cluster, control_url: str | None) -> list[str]:
+    """The line that clients need, and a line for each node."""
+    lines = [f"bootstrap: {cluster.bootstrap_servers}"]
+    for member in cluster.members:
+        node = cluster.nodes[member.node_id]
+        listeners = ", ".join(f"{one.name} {one.host}:{one.port}" for one in node.settings.now.listeners)
+        rack = "" if member.rack is None else f" in rack {member.rack}"
+        kept = f", data in {node.data_directory}" if node.kept else ""
+        lines.append(f"node {member.node_id} ({member.roles}){rack}: {listeners}{kept}")
+    if control_url is not None:
+        lines.append(control_line(control_url))
+    return lines
 
 
 def _two_lines(node: Node, address: str | None) -> str:

@@ -91,20 +91,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_faults_argument(parser)
     add_control_argument(parser)
     add_seed_argument(parser)
-    parser.add_argument(
-        "--exit-with-parent",
-        action="store_true",
-        help="stop when the process that started the broker ends, even if it was killed",
-    )
+    add_script_arguments(parser)
     parser.add_argument(
         "--json",
         action="store_true",
         help="once clients can connect, print one line of JSON instead of two lines of text",
-    )
-    parser.add_argument(
-        "--ready-file",
-        metavar="FILE",
-        help="once clients can connect, write the line of --json to FILE; remove FILE when the broker stops",
     )
     parser.add_argument(
         "--kafka-log-lines",
@@ -116,6 +107,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="warning",
         choices=["debug", "info", "warning", "error"],
         help="what to log on standard error; debug has a line for each request (default: warning)",
+    )
+
+
+def add_script_arguments(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+    parser.add_argument(
+        "--exit-with-parent",
+        action="store_true",
+        help="stop when the process that started this one ends, even if it was killed",
+    )
+    parser.add_argument(
+        "--ready-file",
+        metavar="FILE",
+        help="once clients can connect, write the line of --json to FILE; remove FILE at the stop",
     )
 
 
@@ -324,7 +328,7 @@ def _serve(
         watchdog.watch(token)
         signals.tell(lambda: token.run_sync_soon(stop.set, idempotent=True))
         if parent is not None:
-            trio.lowlevel.spawn_system_task(_stop_with_parent, parent, stop)
+            trio.lowlevel.spawn_system_task(stop_with_parent, parent, stop)
         try:
             with trio.CancelScope() as starting:
 
@@ -365,9 +369,9 @@ def _serve(
         watchdog.rest()
 
 
-async def _stop_with_parent(parent: Parent, stop: trio.Event) -> None:
+async def stop_with_parent(parent: Parent, stop: trio.Event) -> None:
     await parent.ended()
-    logging.getLogger("kafkapy.start").info("the process that started this broker has ended: stopping")
+    logging.getLogger("kafkapy.start").info("the process that started this one has ended: stopping")
     stop.set()
 
 

@@ -46,7 +46,7 @@ def add_connection_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_json_argument(parser: argparse.ArgumentParser, help_text: str = "print JSON") -> None:
+def add_json_argument(parser: argparse.ArgumentParser | argparse._ArgumentGroup, help_text: str = "print JSON") -> None:
     parser.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help=help_text)
 
 

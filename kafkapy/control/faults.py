@@ -28,17 +28,20 @@ async def list_faults(nodes: ControlledNodes) -> list[FaultState]:
 
 
 async def describe_fault(nodes: ControlledNodes, fault_id: int) -> FaultState:
-    """Raises UnknownFault."""
+    """A fault: its rule, and how often it has fired. Raises UnknownFault."""
     return _state(nodes.faults.fault(fault_id))
 
 
 async def remove_fault(nodes: ControlledNodes, fault_id: int) -> FaultState:
-    """Requests that it holds go on; connections whose answers it withholds are closed. Raises UnknownFault."""
+    """Remove a fault: requests that it holds go on; connections whose answers it withholds are closed.
+
+    Raises UnknownFault.
+    """
     return _state(nodes.faults.remove(fault_id))
 
 
 async def clear_faults(nodes: ControlledNodes) -> None:
-    """Remove all of them."""
+    """Remove all faults."""
     nodes.faults.clear()
 
 

@@ -17,7 +17,7 @@ TIMEOUT = 10.0
 
 
 async def recorded(nodes: ControlledNodes, /, api: str | None = None, **given: Any) -> Recorded:
-    """The exchanges that are meant, oldest first; see `Exchanges.select`. Raises InvalidFilter."""
+    """Requests with their answers that fit all the filters given, oldest first. Raises InvalidFilter."""
     return Recorded(nodes.recording.select(api, **given), nodes.recording.dropped)
 
 
@@ -29,7 +29,7 @@ async def clear_recording(nodes: ControlledNodes) -> None:
 async def wait_for_requests(
     nodes: ControlledNodes, /, api: str | None = None, count: int = 1, timeout: float = TIMEOUT, **given: Any
 ) -> Recorded:
-    """Until so many of these were recorded. Raises NotYet, InvalidFilter."""
+    """Until so many requests that fit all the filters were recorded. Raises NotYet, InvalidFilter."""
     found = await recorded(nodes, api, **given)
     with trio.move_on_after(timeout):
         while len(found) < count:

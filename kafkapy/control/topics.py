@@ -36,7 +36,7 @@ async def create_topic(
     replicas: int | None = None,
     settings: Mapping[str, str] | None = None,
 ) -> None:
-    """Make a topic; None stands for the broker's default. Raises KafkaError: TOPIC_ALREADY_EXISTS and its like."""
+    """Make a topic; what is not given is the broker's default. Raises KafkaError: TOPIC_ALREADY_EXISTS and its like."""
     topic = CreatableTopic(
         name=name,
         num_partitions=DEFAULT if partitions is None else partitions,
@@ -78,7 +78,10 @@ async def list_topics(nodes: ControlledNodes, internal: bool = False) -> list[st
 
 
 async def describe_topic(nodes: ControlledNodes, name: str) -> Topic:
-    """Raises LookupError: there is no such topic."""
+    """A topic: its settings, and of each partition leader, replicas, ISR and offsets.
+
+    Raises LookupError: there is no such topic.
+    """
     image = nodes.image
     topic = nodes.topic(name)
     return Topic(

@@ -42,7 +42,7 @@ async def list_transactions(nodes: ControlledNodes) -> list[Transaction]:
 
 
 async def describe_transaction(nodes: ControlledNodes, transactional_id: str) -> Transaction:
-    """Raises LookupError: there is no such transactional id."""
+    """The present or last transaction of an id. Raises LookupError: there is no such transactional id."""
     for transaction in await list_transactions(nodes):
         if transaction.transactional_id == transactional_id:
             return transaction

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
+from kafkapy.errors import how_to_install
 from kafkapy.faults.invalid_rule import InvalidRule, unknown
 from kafkapy.faults.rule import Rule
 
@@ -90,7 +91,7 @@ def _parse_yaml(text: str) -> object:
         import yaml
     except ImportError:
         raise InvalidFile(
-            'YAML needs PyYAML, which is not installed: `pip install "kafkapy-broker[yaml]"`, or write TOML or JSON'
+            f"YAML needs PyYAML, which is not installed: {how_to_install('yaml')}, or write TOML or JSON"
         ) from None
     try:
         return yaml.safe_load(text)

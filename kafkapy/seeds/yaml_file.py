@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from kafkapy.errors import how_to_install
 from kafkapy.seeds.document import PlacedDict, PlacedList
 from kafkapy.seeds.invalid_seed import InvalidSeed, shown
 
@@ -12,8 +13,8 @@ try:
 except ImportError as error:
     raise InvalidSeed(
         "",
-        'YAML needs PyYAML, which is not installed: `pip install "kafkapy-broker[yaml]"`, or write JSON lines in a '
-        "file whose name ends in .jsonl",
+        f"YAML needs PyYAML, which is not installed: {how_to_install('yaml')}, or write JSON lines in a file whose "
+        "name ends in .jsonl",
     ) from error
 
 YAML_BYTES_MAX: Final = 16 * 1024 * 1024

@@ -1,4 +1,6 @@
-"""A container of kafkapy's image for testcontainers-python: `pip install 'kafkapy-broker[containers]'`.
+"""A container of kafkapy's image for testcontainers-python.
+
+It needs the package testcontainers: `pip install './kafkapy[containers]'`, where ./kafkapy is a checkout of kafkapy.
 
     with KafkapyContainer() as kafka:
         producer = KafkaProducer(bootstrap_servers=kafka.get_bootstrap_server())

@@ -8,6 +8,7 @@ from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from kafkapy.control.values import NotYet
+from kafkapy.control.waits import UNFINISHED
 from kafkapy.log_lines import shown
 from kafkapy.testing.kafka import Kafka
 from kafkapy.testing.options import check_topics
@@ -16,7 +17,7 @@ from kafkapy_wire.errors import KafkaError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from kafkapy.control.values import Connection, Group
+    from kafkapy.control.values import Connection, Group, Transaction
     from kafkapy.testing.options import SeedSource, Topics
 
 CLUSTERS_MAX: Final = 4
@@ -127,6 +128,19 @@ class Used:
         for transaction in self.kafka.transactions():
             where = ", ".join(f"{topic}-{index}" for topic, index in transaction.partitions)
             yield f"transaction {shown(transaction.transactional_id)}: {transaction.state} {where}"
+            if transaction.state in UNFINISHED:
+                yield from self._held_up(transaction)
+
+    def _held_up(self, transaction: Transaction) -> Iterator[str]:
+        """The partitions where readers with read_committed wait for the end of this open transaction."""
+        for topic, index in transaction.partitions:
+            with suppress(LookupError, KafkaError, NotYet):
+                found = self.kafka.topic(topic).partitions[index]
+                if found.last_stable_offset < found.high_watermark:
+                    yield (
+                        f"    {topic}-{index}: last stable offset {found.last_stable_offset}, high watermark "
+                        f"{found.high_watermark}: read_committed waits for the end of open transactions"
+                    )
 
     def _connections(self) -> Iterator[str]:
         for each in self.kafka.connections():

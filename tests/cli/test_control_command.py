@@ -79,6 +79,9 @@ def test_operations_are_listed_and_described(kafka: Kafka, capsys: pytest.Captur
     told = ran(capsys, "records", "--help")
     assert told.startswith("usage: kafkapy control records topic=VALUE [partition=VALUE]")
     assert "read_committed or read_uncommitted" in told
+    fields = "list of ({value, [key], [headers], [timestamp_ms], [partition]} or text or {base64})"
+    assert fields in ran(capsys, "produce", "--help")
+    assert "{NAME: {PARTITION: whole number}}" in ran(capsys, "commit_offsets", "--help")
     for name in OPERATIONS:
         assert ran(capsys, name, "--help").startswith(f"usage: kafkapy control {name}")
 

@@ -101,6 +101,32 @@ def test_a_ready_file_is_there_as_long_as_the_broker_serves(tmp_path: Path) -> N
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_cluster_says_what_a_script_needs(tmp_path: Path) -> None:
+    """In one line of JSON, and in a file that is there as long as it serves: as a node of `kafkapy start` does."""
+    ready = tmp_path / "ready"
+    data = tmp_path / "data"
+    options = ("--nodes", "2", "--racks", "a,b", "--port", "0", "--data-dir", data, "--control", "0")
+    with launched("cluster", *options, "--json", "--ready-file", ready) as process:
+        assert process.stdout is not None
+        told = json.loads(process.stdout.readline())
+        until(ready)
+        assert json.loads(ready.read_text()) == told
+        assert (told["pid"], told["ephemeral"]) == (process.pid, False)
+        assert told["control_url"].startswith("http://127.0.0.1:")
+        addresses = told["bootstrap_servers"].split(",")
+        assert [node["listeners"] for node in told["nodes"]] == [{"PLAINTEXT": address} for address in addresses]
+        assert [(node["node_id"], node["roles"], node["rack"], node["data_directory"]) for node in told["nodes"]] == [
+            (1, "broker,controller", "a", str(data / "node-1")),
+            (2, "broker,controller", "b", str(data / "node-2")),
+        ]
+        assert f"cluster.id={told['cluster_id']}" in (data / "node-1" / "meta.properties").read_text()
+        for address in addresses:
+            with socket.create_connection(("localhost", int(address.rpartition(":")[2])), SECONDS_MAX):
+                pass
+        assert stopped(process) == (0, "", "")
+    assert not ready.exists()
+
+
 def test_a_ready_file_of_an_earlier_run_is_gone_before_the_start_can_fail(tmp_path: Path) -> None:
     ready = tmp_path / "ready"
     ready.write_text("of a broker that was killed")
@@ -203,11 +229,15 @@ def is_running(pid: int) -> bool:
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="asks /proc whether a process has ended")
-@pytest.mark.parametrize("exits", [True, False], ids=["with", "without"])
-def test_a_broker_ends_with_its_parent_where_asked(exits: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("start", "exits"),
+    [((), True), ((), False), (("cluster", "--nodes", "1"), True)],
+    ids=["with", "without", "cluster"],
+)
+def test_a_broker_ends_with_its_parent_where_asked(start: tuple[str, ...], exits: bool, tmp_path: Path) -> None:
     ready = tmp_path / "ready"
     options = ["--exit-with-parent"] if exits else []
-    broker = command("--port", "0", "--ephemeral", "--ready-file", ready, *options)
+    broker = command(*start, "--port", "0", "--ephemeral", "--ready-file", ready, *options)
     with ending(
         subprocess.Popen(
             [sys.executable, "-c", PARENT, *broker],

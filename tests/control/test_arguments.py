@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -29,6 +30,10 @@ def test_values_of_every_kind() -> None:
             "records": [NewRecord(value=b"a", key=b"\xff", headers=(("h", b"1"), ("n", None))), NewRecord(value=None)],
         },
     )
+    assert read("produce", topic="orders", records=["a", {"base64": "/w=="}])[1]["records"] == [
+        NewRecord(value=b"a"),
+        NewRecord(value=b"\xff"),
+    ]
     assert read("delete_topics", names=["a", "b"]) == (["a", "b"], {})
     assert read("commit_offsets", group_id="g", offsets={"orders": {"0": 5}})[1]["offsets"] == {("orders", 0): 5}
     assert read("wait_for_fault", fault_id=1, timeout=2)[1] == {"fault_id": 1, "timeout": 2.0}
@@ -174,7 +179,9 @@ def test_every_operation_is_described() -> None:
         needed = {each.name for each in arguments.values() if each.default is REQUIRED and not each.is_list}
         assert set(body.get("required", ())) == needed
         assert all(body["properties"].values()), f"{name} has an argument of no known type"
-        assert methods["post"]["summary"]
+        said = [methods["post"]["summary"], methods["post"]["description"]]
+        assert said[0]
+        assert not re.search(r"\bRaises\b|\bNone\b|`\w+\.\w|Error\b", " ".join(said)), f"{name}: that is for Python"
     schemas = document["components"]["schemas"]
     for found in references(document):
         assert found.removeprefix("#/components/schemas/") in schemas

@@ -75,6 +75,10 @@ def test_operations_are_asked_for(kafka: Kafka) -> None:
     [
         ("POST", "/v1/topix", {}, 404, "UnknownOperation", "did you mean 'topic'?"),
         ("POST", "/v1/" + "x" * 5_000, {}, 404, "UnknownOperation", "there is no operation"),
+        ("GET", "/", None, 404, "NotFound", "/openapi.json"),
+        ("GET", "/v1/", None, 404, "NotFound", "/v1/OPERATION"),
+        ("POST", "/live", {}, 405, "MethodNotAllowed", "GET"),
+        ("DELETE", "/v1/topics", None, 405, "MethodNotAllowed", "POST"),
         ("GET", "/v1/reset", None, 405, "ChangesState", "by POST"),
         ("GET", "/v1/topic?name=none", None, 404, "NotFound", "no topic 'none'"),
         ("GET", "/v1/topic", None, 400, "InvalidArgument", "needs it"),

@@ -86,7 +86,7 @@ def test_yaml_without_its_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setitem(sys.modules, "yaml", None)
     file = tmp_path / "a.yaml"
     file.write_text(YAML)
-    with pytest.raises(InvalidFile, match=r"pip install .kafkapy-broker\[yaml\]"):
+    with pytest.raises(InvalidFile, match=r"run `pip install '\./kafkapy\[yaml\]'`, where"):
         load_rules(file)
 
 

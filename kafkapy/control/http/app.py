@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
@@ -53,7 +54,8 @@ def make_app(nodes: ControlledNodes, guard: Guard) -> Starlette:
             Route("/openapi.json", door.guarded(door.describe)),
             Route("/events", door.guarded(door.events)),
             Route("/v1/{operation}", door.guarded(door.operate), methods=["GET", "POST"]),
-        ]
+        ],
+        exception_handlers={404: _nothing_there, 405: _wrong_method},
     )
 
 
@@ -183,6 +185,18 @@ async def _given(request: Request, signature: Any) -> object:
             if len(body) > BODY_BYTES_MAX:
                 raise BodyTooLong
     return read_json(body) if body else {}
+
+
+def _nothing_there(request: Request, _error_raised: Exception) -> Response:
+    where = "operations are at /v1/OPERATION, and /openapi.json describes them"
+    return _error(404, "NotFound", f"there is nothing at {request.url.path!r:.100}: {where}")
+
+
+def _wrong_method(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    allowed = (error.headers or {}).get("Allow", "")
+    message = f"{request.url.path!r:.100} cannot be asked for by {request.method}, but by {allowed}"
+    return _error(405, "MethodNotAllowed", message, allow=allowed)
 
 
 def _error(

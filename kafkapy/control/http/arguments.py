@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin, get
 from kafkapy.control import values
 from kafkapy.control.arguments import EXPECTED, WHOLE_NUMBERS, InvalidArgument, shown
 from kafkapy.control.signatures import REQUIRED
+from kafkapy.control.values import NewRecord
 from kafkapy.nearest import nearest
 
 if TYPE_CHECKING:
@@ -110,6 +111,8 @@ def _read(kind: Any, value: Any, field: str) -> Any:
         return _read_header(kind, value, field)
     if origin in (dict, Mapping):
         return _read_mapping(kind, value, field)
+    if kind is NewRecord and (isinstance(value, str) or (isinstance(value, dict) and value.keys() == {"base64"})):
+        return NewRecord(value=_read_bytes(value, field))  # as `Kafka.produce("orders", "1 tea")`
     if is_dataclass(kind):
         return _read_dataclass(kind, value, field)
     if kind is bytes:

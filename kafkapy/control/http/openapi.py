@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import types
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
@@ -22,7 +23,7 @@ PLAIN: dict[Any, dict[str, Any]] = {
     bool: {"type": "boolean"},
     type(None): {"type": "null"},
 }
-BYTES = {
+BYTES: dict[str, Any] = {
     "description": "a text, or base64 of bytes that are not UTF-8",
     "oneOf": [
         {"type": "string"},
@@ -49,6 +50,7 @@ ERROR = {
     "required": ["error"],
 }
 LINES: dict[str, Any] = {JSON_LINES_TYPE: {"schema": {"type": "string", "description": "a seed: an entry a line"}}}
+_RAISES = re.compile(r"(?:^|(?<=\.) |\n)Raises\b.*", re.DOTALL)
 STATUSES = {
     "400": "an argument is wrong: `field`, `reason`, `nearest`; nothing was done",
     "404": "what was named is not there",
@@ -83,7 +85,7 @@ def _plain_path(summary: str, media_type: str = "application/json") -> dict[str,
 
 def _path(name: str, schemas: dict[str, Any]) -> dict[str, Any]:
     signature = signature_of(name)
-    summary, _, rest = signature.doc.partition("\n\n")
+    summary, rest = told(signature.doc)
     properties, required = {}, []
     for each in signature.arguments.values():
         schema = _schema(each.kind, schemas)
@@ -95,8 +97,8 @@ def _path(name: str, schemas: dict[str, Any]) -> dict[str, Any]:
         body["required"] = required
     operation = {
         "operationId": name,
-        "summary": " ".join(summary.split()),
-        "description": " ".join(rest.split()),
+        "summary": summary,
+        "description": rest,
         "responses": {
             "200": {
                 "description": "done",
@@ -122,6 +124,16 @@ def _path(name: str, schemas: dict[str, Any]) -> dict[str, Any]:
         for each, schema in properties.items()
     ]
     return {"get": {**operation, "operationId": f"get_{name}", "parameters": parameters}, "post": post}
+
+
+def told(doc: str) -> tuple[str, str]:
+    """A docstring to people who know no Python: its first paragraph, and the others.
+
+    They are not told what is raised, which ends a paragraph: the statuses and messages of errors say it to them.
+    """
+    paragraphs = [" ".join(_RAISES.sub("", paragraph).split()) for paragraph in doc.split("\n\n")]
+    summary, *others = [paragraph for paragraph in paragraphs if paragraph]
+    return re.sub(r"^Until\b", "Wait until", summary), " ".join(others)
 
 
 def _content(result: Any, schemas: dict[str, Any]) -> dict[str, Any]:
@@ -165,5 +177,6 @@ def _schema(kind: Any, schemas: dict[str, Any]) -> dict[str, Any]:
                 "properties": {each.name: _schema(hints[each.name], schemas) for each in fields(kind)},
                 "required": [each.name for each in fields(kind) if each.default is MISSING],
             }
-        return {"$ref": f"#/components/schemas/{kind.__name__}"}
+        reference = {"$ref": f"#/components/schemas/{kind.__name__}"}
+        return {"anyOf": [reference, *BYTES["oneOf"]]} if kind is values.NewRecord else reference
     return {}

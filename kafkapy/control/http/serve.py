@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import trio
 
-from kafkapy.errors import StartupError
+from kafkapy.errors import StartupError, how_to_install
 
 if TYPE_CHECKING:
     from kafkapy.control.nodes import ControlledNodes
@@ -32,7 +32,7 @@ class ControlApi:
             import starlette  # noqa: F401
         except ImportError:
             raise StartupError(
-                "the control API needs starlette and hypercorn: pip install 'kafkapy-broker[control]'"
+                f"the control API needs starlette and hypercorn, which are not installed: {how_to_install('control')}"
             ) from None
         from kafkapy.control.http.guard import Guard, is_loopback
 

@@ -27,7 +27,9 @@ final class Kafkapy {
                 .start();
             started = new BufferedReader(new InputStreamReader(process.getInputStream())).readLine();
         } catch (IOException error) {
-            throw new IllegalStateException("kafkapy does not start: pip install 'kafkapy-broker[control]'", error);
+            throw new IllegalStateException(
+                "kafkapy does not start: run pip install './kafkapy[control]', where ./kafkapy is a checkout of kafkapy",
+                error);
         }
         if (started == null) {
             throw new IllegalStateException("kafkapy has ended; standard error says why");
