@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import trio
 
 from kafkapy.control.members import set_rack
 from kafkapy.control.nodes import LOOK_AGAIN_SECONDS, check
-from kafkapy.control.seeding import apply_seed_at_start
+from kafkapy.control.seeding import apply_seed_at_start, seed_of
 from kafkapy.control.topics import create_topic
 from kafkapy_wire.messages.delete_topics import DeleteTopicsRequest, DeleteTopicsResponse, DeleteTopicState
 from kafkapy_wire.messages.incremental_alter_configs import (
@@ -21,6 +21,7 @@ from kafkapy_wire.messages.incremental_alter_configs import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from kafkapy.control.nodes import Beginning, ControlledNodes
@@ -65,6 +66,22 @@ async def reset(nodes: ControlledNodes) -> None:
             await _forget_settings(nodes)
         else:
             await _go_back_to(nodes, nodes.origin)
+        await create_topics_of_start(nodes)
+        await apply_seed_at_start(nodes)
+
+
+async def begin_with(
+    nodes: ControlledNodes,
+    topics: Mapping[str, int | Mapping[str, object]],
+    seed: str | Mapping[str, Any] | None = None,
+) -> None:
+    """Make topics and apply a seed as if the cluster had begun with them: `reset` makes them anew, these and no others.
+
+    Raises KafkaError: a topic is refused; InvalidSeed.
+    """
+    parsed = None if seed is None else await trio.to_thread.run_sync(seed_of, seed)
+    async with nodes.changing_all:
+        nodes.topics_at_start, nodes.seed_at_start = topics, parsed
         await create_topics_of_start(nodes)
         await apply_seed_at_start(nodes)
 

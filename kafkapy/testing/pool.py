@@ -7,8 +7,10 @@ import time
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any, Final
 
+from kafkapy.control import state
 from kafkapy.control.values import NotYet
 from kafkapy.log_lines import shown
+from kafkapy.testing.given_values import seed_source, topics_with_texts
 from kafkapy.testing.kafka import Kafka
 from kafkapy.testing.options import check_topics
 from kafkapy_wire.errors import KafkaError
@@ -55,10 +57,8 @@ class Pool:
             kafka = Kafka(**kind)
             kafka.__enter__()
         self._running[key] = kafka
-        for name, wanted in (topics or {}).items():
-            kafka.create_topic(name, **({"partitions": wanted} if isinstance(wanted, int) else dict(wanted)))
-        if seed is not None:
-            kafka.seed(seed)
+        if topics or seed is not None:
+            kafka._call(state.begin_with, topics_with_texts(topics or {}), None if seed is None else seed_source(seed))
         return Used(kafka)
 
     def stop(self) -> None:
@@ -171,6 +171,7 @@ class Used:
 def _is_fresh(kafka: Kafka) -> bool:
     """Whether a cluster could be brought back to a fresh state; one that could not, or has ended, is stopped."""
     try:
+        kafka._call(state.begin_with, {})  # `reset` makes what the test before has begun with
         kafka.reset()
     except Exception:  # a test may have broken it in any way: the next test has another
         with suppress(Exception):
