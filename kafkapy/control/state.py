@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from kafkapy.control.members import set_rack
+from kafkapy.control.members import join_all, set_rack
 from kafkapy.control.nodes import LOOK_AGAIN_SECONDS, check
 from kafkapy.control.seeding import apply_seed_at_start, seed_of
 from kafkapy.control.topics import create_topic
@@ -40,9 +40,10 @@ async def reset(nodes: ControlledNodes) -> None:
     """Bring the cluster back to its start: only the topics that it began with, and these as they were (empty, or
     as its seed has them), no other groups, no transactions, no settings changed since, no faults, an empty recording.
 
-    Nodes that were stopped, killed or paused run, in their first racks, cut links are healed, and time goes with the
-    machine's again. Ports and connections stay: a client that is still there finds that its topics are gone. A cluster
-    that began with a directory is killed and begins with it again: connections break.
+    Nodes that were stopped, killed or paused run, in their first racks, cut links are healed, every broker has its part
+    in the cluster again, and time goes with the machine's again. Ports and connections stay: a client that is still
+    there finds that its topics are gone. A cluster that began with a directory is killed and begins with it again:
+    connections break.
     """
     async with nodes.changing_all:
         nodes.faults.clear()
@@ -54,6 +55,7 @@ async def reset(nodes: ControlledNodes) -> None:
             node.peers.heal_all()
         if nodes.origin is None:
             await nodes.start(nodes.changing)
+            await join_all(nodes)
             for node in nodes.brokers:
                 if node.broker.strictness is not None:  # a test of retries wants the first time again
                     node.broker.producer_ids.begin_anew()
