@@ -302,6 +302,9 @@ def test_it(kafka):
     code, output = run(tmp_path, text.format("True"))
     assert code == 1
     assert "faults that must fire have not fired" in output
+    code, output = run(tmp_path, text.format("True\n    kafka.reset()"))
+    assert code == 1
+    assert "faults that must fire have not fired" in output
 
 
 def test_it_can_be_turned_off_and_costs_nothing_where_it_is_not_used(tmp_path: Path) -> None:

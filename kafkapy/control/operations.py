@@ -95,7 +95,9 @@ OPERATIONS: dict[str, Operation] = {
 OF_THE_KIT: dict[str, Operation] = {
     "seed_from": seeding.seed_from,
     "export_to_file": export.export_to_file,
+    "begin_test": state.begin_test,
     "begin_with": state.begin_with,
+    "missed_faults": faults.missed_faults,
 }
 """Those that name files, or belong to the life of a test: for the test kit alone."""
 

@@ -46,7 +46,7 @@ async def reset(nodes: ControlledNodes) -> None:
     connections break.
     """
     async with nodes.changing_all:
-        nodes.faults.clear()
+        nodes.faults.start_over()
         nodes.recording.clear()
         nodes.clocks.reset()
         nodes.kept_out.clear()
@@ -70,6 +70,14 @@ async def reset(nodes: ControlledNodes) -> None:
             await _go_back_to(nodes, nodes.origin)
         await create_topics_of_start(nodes)
         await apply_seed_at_start(nodes)
+
+
+async def begin_test(nodes: ControlledNodes) -> None:
+    """As `reset`, for another test: nothing is left of what the one before has begun with, or kept."""
+    async with nodes.changing_all:
+        nodes.topics_at_start, nodes.seed_at_start = {}, None
+    await reset(nodes)
+    nodes.faults.forget()
 
 
 async def begin_with(

@@ -7,9 +7,10 @@ import time
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from kafkapy.control import state
+from kafkapy.control import faults, state
 from kafkapy.control.values import NotYet
 from kafkapy.log_lines import shown
+from kafkapy.testing.errors import not_fired
 from kafkapy.testing.given_values import seed_source, topics_with_texts
 from kafkapy.testing.kafka import Kafka
 from kafkapy.testing.options import check_topics
@@ -76,6 +77,10 @@ class Used:
         self.kafka = kafka
         self._connected = set(kafka.connections())
         self._log_lines = len(kafka.log)
+
+    def missed_faults(self) -> list[str]:
+        """A line for each fault that must fire and never did in this test, also before a reset."""
+        return not_fired(self.kafka._call(faults.missed_faults))
 
     def left_open(self) -> list[str]:
         """A line for each client that was connected in this test and still is."""
@@ -171,8 +176,7 @@ class Used:
 def _is_fresh(kafka: Kafka) -> bool:
     """Whether a cluster could be brought back to a fresh state; one that could not, or has ended, is stopped."""
     try:
-        kafka._call(state.begin_with, {})  # `reset` makes what the test before has begun with
-        kafka.reset()
+        kafka._call(state.begin_test)
     except Exception:  # a test may have broken it in any way: the next test has another
         with suppress(Exception):
             _stop(kafka)
@@ -184,4 +188,4 @@ def _is_fresh(kafka: Kafka) -> bool:
 
 
 def _stop(kafka: Kafka) -> None:
-    kafka.__exit__(None, None, None)
+    kafka._stop()
