@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from kafkapy.control.values import Connection, Group
+    from kafkapy.testing.libraries import Clients
     from kafkapy.testing.options import SeedSource, Topics
 
 CLUSTERS_MAX: Final = 4
@@ -77,13 +78,19 @@ class Used:
         self.kafka = kafka
         self._connected = set(kafka.connections())
         self._log_lines = len(kafka.log)
+        self.clients: list[Clients] = []
+        """Those that the fixtures have made."""
 
     def missed_faults(self) -> list[str]:
         """A line for each fault that must fire and never did in this test, also before a reset."""
         return not_fired(self.kafka._call(faults.missed_faults))
 
-    def left_open(self) -> list[str]:
-        """A line for each client that was connected in this test and still is."""
+    def left_open(self, *, has_failed: bool = False) -> list[str]:
+        """A line for each client that was connected in this test and still is.
+
+        Where the test `has_failed`, its report keeps its clients; the test is not to blame for those of the fixtures.
+        """
+        not_closable = {each for clients in self.clients for each in clients.not_closable} if has_failed else set()
         if self._opened():
             # Clients of confluent-kafka end with their object, and `pytest.raises` keeps the test's frame in a cycle.
             gc.collect()
@@ -91,7 +98,7 @@ class Used:
         while (opened := self._opened()) and time.monotonic() < until:
             time.sleep(LEAVING_SECONDS / 20)
         lines = []
-        for client_id in sorted({each.client_id or "" for each in opened}):
+        for client_id in sorted({each.client_id or "" for each in opened} - not_closable):
             of_client = [each for each in opened if (each.client_id or "") == client_id]
             addresses = ", ".join(each.address for each in of_client)
             lines.append(
