@@ -31,7 +31,8 @@ def test_an_order_is_sent_again(kafka):
 The arguments are the fields below; [Testing with kafkapy](testing.md) has the fixture. `fault.wait(fired=2)` and
 `fault.wait(held=1)` return when that has happened, `fault.release()` lets held requests go on, `fault.remove()` ends
 it, and so does a `with` block: `with kafka.faults.add(...):`. Each test begins without faults, and fails if one with
-`must_fire` never fired. With `async_kafka` each of these is awaited: `fault = await async_kafka.faults.add(...)`.
+`must_fire` never fired. A `with Kafka()` block raises `FaultsNotFired` at its end then, also for faults that a
+`reset()` has removed. With `async_kafka` each of these is awaited: `fault = await async_kafka.faults.add(...)`.
 
 A retry of a client waits: set its `retry.backoff.ms` (kafka-python, aiokafka: `retry_backoff_ms`) to 10.
 

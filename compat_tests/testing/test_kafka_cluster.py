@@ -192,6 +192,22 @@ def test_reset_brings_back_what_was_broken(kafka_cluster: Kafka) -> None:
     assert producer.flush(SOON) == 0
 
 
+def test_topics_that_are_made_after_a_reset_have_whole_isrs(kafka_cluster: Kafka) -> None:
+    """Also where another controller has become the active one, and has fenced the broker that was cut off."""
+    active = next(each.node_id for each in kafka_cluster.nodes() if each.is_active_controller)
+    lines = len(kafka_cluster.log)
+    for other in {1, 2, 3} - {active}:
+        kafka_cluster.cut_link(active, other)
+    until = time.monotonic() + SOON
+    while not any("is fenced: it has sent no heartbeat" in line for line in kafka_cluster.log[lines:]):
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    kafka_cluster.reset()
+    for number in range(5):
+        kafka_cluster.create_topic(f"new-{number}", 3, replicas=3)
+        assert [len(each.isr) for each in kafka_cluster.topic(f"new-{number}").partitions] == [3, 3, 3]
+
+
 def test_reset_takes_settings_back_wherever_the_active_controller_is(kafka_cluster: Kafka) -> None:
     admin_module = pytest.importorskip("confluent_kafka.admin")
     if kafka_cluster.nodes()[0].is_active_controller:

@@ -222,6 +222,28 @@ def test_the_next_one_is_not_blamed(kafka):
     assert "member of group 'g' with orders-0" in lines[0]
 
 
+def test_a_failed_test_is_not_blamed_for_clients_of_the_fixtures(tmp_path: Path) -> None:
+    """Its report keeps the test's frame, and with it clients that only end with their object."""
+    code, output = run(
+        tmp_path,
+        """
+def test_it(kafka, kafka_producer, kafka_consumer, kafka_admin):
+    producer, admin, consumer = kafka_producer(), kafka_admin(**{"client.id": "admin"}), kafka_consumer("orders")
+    producer.produce("orders", b"1 tea")
+    assert producer.flush(30) == 0
+    assert "orders" in admin.list_topics(timeout=30).topics
+    assert consumer.poll(30) is None
+
+def test_the_next_one(kafka, kafka_producer):
+    kafka_producer().close()  # as a program under test may
+    assert kafka.connections() == [] or {each.client_id for each in kafka.connections()} == {"admin"}
+""",
+    )
+    assert code == 1
+    assert "1 failed, 1 passed" in output
+    assert "ClientLeftOpen" not in output
+
+
 def test_a_bug_of_the_broker_fails_the_test_that_met_it(tmp_path: Path) -> None:
     code, output = run(
         tmp_path,
@@ -325,6 +347,9 @@ def test_it(kafka):
     assert "error in" not in output
     assert 'fault 1 (api="Produce", must_fire=true, error="NOT_LEADER_OR_FOLLOWER"): 0 requests matched' in output
     code, output = run(tmp_path, text.format("True"))
+    assert code == 1
+    assert "faults that must fire have not fired" in output
+    code, output = run(tmp_path, text.format("True\n    kafka.reset()"))
     assert code == 1
     assert "faults that must fire have not fired" in output
 

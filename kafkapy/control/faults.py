@@ -9,7 +9,7 @@ import trio
 from kafkapy.control.values import FaultState, NotYet
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from kafkapy.control.nodes import ControlledNodes
     from kafkapy.faults import Fault
@@ -19,12 +19,12 @@ TIMEOUT = 10.0
 
 async def add_faults(nodes: ControlledNodes, rules: Sequence[Mapping[str, object]]) -> list[FaultState]:
     """Add faults by their rules: all of them or none. Raises InvalidRule: field, reason, nearest choice."""
-    return [_state(fault) for fault in nodes.faults.add_all(rules)]
+    return states_of(nodes.faults.add_all(rules))
 
 
 async def list_faults(nodes: ControlledNodes) -> list[FaultState]:
     """The faults that were added and not removed, in their order."""
-    return [_state(fault) for fault in nodes.faults.faults]
+    return states_of(nodes.faults.faults)
 
 
 async def describe_fault(nodes: ControlledNodes, fault_id: int) -> FaultState:
@@ -70,7 +70,17 @@ async def wait_for_fault(
 
 async def unfired_faults(nodes: ControlledNodes) -> list[FaultState]:
     """Faults with `must_fire` that never fired, also those that were removed since all were cleared."""
-    return [_state(fault) for fault in nodes.faults.unfired]
+    return states_of(nodes.faults.unfired)
+
+
+async def missed_faults(nodes: ControlledNodes) -> list[FaultState]:
+    """As `unfired_faults`, and those that a `reset` has removed: who made the cluster hears of all of them."""
+    return states_of(nodes.faults.missed)
+
+
+def states_of(faults: Iterable[Fault]) -> list[FaultState]:
+    """What is known of faults."""
+    return [_state(fault) for fault in faults]
 
 
 def _state(fault: Fault) -> FaultState:

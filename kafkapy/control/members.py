@@ -62,6 +62,28 @@ async def start_node(nodes: ControlledNodes, node_id: int) -> None:
     await nodes.start([node_id])
 
 
+async def join_all(nodes: ControlledNodes) -> None:
+    """Until the active controller hears of every broker and all brokers know that none is fenced: new topics have whole
+    ISRs then, and no session ends because of what went before. Raises NotYet.
+    """
+    if len(nodes.cluster.members) == 1:
+        return
+    with nodes.patience("every broker to be in touch with the active controller"):
+        while True:
+            async with trio.open_nursery() as nursery:
+                for node in nodes.brokers:
+                    nursery.start_soon(node.in_touch)
+            controller = nodes.node(await nodes.controller())
+            images = [node.parts.metadata.image for node in (controller, *nodes.brokers)]
+            if all(_has_part(image.brokers.get(node.node_id)) for image in images for node in nodes.brokers):
+                return
+            await trio.sleep(LOOK_AGAIN_SECONDS)
+
+
+def _has_part(broker: BrokerImage | None) -> bool:
+    return broker is not None and not broker.fenced
+
+
 async def restart_node(nodes: ControlledNodes, node_id: int) -> None:
     """Stop a node in order and start it again. Raises LookupError: it does not run."""
     await stop_node(nodes, node_id)

@@ -213,14 +213,14 @@ class ControlledNodes:
 
     async def controller(self) -> int:
         """The id of the node whose controller is active; waits for one. Raises NotYet."""
-        with self._patience("an active controller"):
+        with self.patience("an active controller"):
             while (node_id := self.active_controller_id()) is None:  # noqa: ASYNC110  # nobody sets an event for it
                 await trio.sleep(LOOK_AGAIN_SECONDS)
             return node_id
         raise AssertionError  # not reached
 
     @contextmanager
-    def _patience(self, wanted: str) -> Iterator[None]:
+    def patience(self, wanted: str) -> Iterator[None]:
         """Raises NotYet: the block has not ended in time."""
         with trio.move_on_after(ANSWER_SECONDS) as patience:
             yield
@@ -249,7 +249,7 @@ class ControlledNodes:
             api = self._apis[key] = Api(key, API_MODULES[key])
         context.client_id = CLIENT_ID
         context.api_version = api.versions[-1]
-        with self._patience(f"the answer to {type(request).__name__}"):
+        with self.patience(f"the answer to {type(request).__name__}"):
             answer = await answer_of(api, request, context)
         assert isinstance(answer, response_class)
         return answer

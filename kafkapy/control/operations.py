@@ -92,13 +92,16 @@ OPERATIONS: dict[str, Operation] = {
 }
 """The first argument of each are the `ControlledNodes`."""
 
-OF_THIS_MACHINE: dict[str, Operation] = {
+OF_THE_KIT: dict[str, Operation] = {
     "seed_from": seeding.seed_from,
     "export_to_file": export.export_to_file,
+    "begin_test": state.begin_test,
+    "begin_with": state.begin_with,
+    "missed_faults": faults.missed_faults,
 }
-"""Those that name files: for the test kit alone."""
+"""Those that name files, or belong to the life of a test: for the test kit alone."""
 
-ALL_OPERATIONS = {**OPERATIONS, **OF_THIS_MACHINE}
+ALL_OPERATIONS = {**OPERATIONS, **OF_THE_KIT}
 NAMES: dict[Operation, str] = {operation: name for name, operation in ALL_OPERATIONS.items()}
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import trio
 
-from kafkapy.control.members import set_rack
+from kafkapy.control.members import join_all, set_rack
 from kafkapy.control.nodes import LOOK_AGAIN_SECONDS, check
-from kafkapy.control.seeding import apply_seed_at_start
+from kafkapy.control.seeding import apply_seed_at_start, seed_of
 from kafkapy.control.topics import create_topic
 from kafkapy_wire.messages.delete_topics import DeleteTopicsRequest, DeleteTopicsResponse, DeleteTopicState
 from kafkapy_wire.messages.incremental_alter_configs import (
@@ -21,6 +21,7 @@ from kafkapy_wire.messages.incremental_alter_configs import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from kafkapy.control.nodes import Beginning, ControlledNodes
@@ -39,12 +40,13 @@ async def reset(nodes: ControlledNodes) -> None:
     """Bring the cluster back to its start: only the topics that it began with, and these as they were (empty, or
     as its seed has them), no other groups, no transactions, no settings changed since, no faults, an empty recording.
 
-    Nodes that were stopped, killed or paused run, in their first racks, cut links are healed, and time goes with the
-    machine's again. Ports and connections stay: a client that is still there finds that its topics are gone. A cluster
-    that began with a directory is killed and begins with it again: connections break.
+    Nodes that were stopped, killed or paused run, in their first racks, cut links are healed, every broker has its part
+    in the cluster again, and time goes with the machine's again. Ports and connections stay: a client that is still
+    there finds that its topics are gone. A cluster that began with a directory is killed and begins with it again:
+    connections break.
     """
     async with nodes.changing_all:
-        nodes.faults.clear()
+        nodes.faults.start_over()
         nodes.recording.clear()
         nodes.clocks.reset()
         nodes.kept_out.clear()
@@ -53,6 +55,7 @@ async def reset(nodes: ControlledNodes) -> None:
             node.peers.heal_all()
         if nodes.origin is None:
             await nodes.start(nodes.changing)
+            await join_all(nodes)
             for node in nodes.brokers:
                 if node.broker.strictness is not None:  # a test of retries wants the first time again
                     node.broker.producer_ids.begin_anew()
@@ -65,6 +68,30 @@ async def reset(nodes: ControlledNodes) -> None:
             await _forget_settings(nodes)
         else:
             await _go_back_to(nodes, nodes.origin)
+        await create_topics_of_start(nodes)
+        await apply_seed_at_start(nodes)
+
+
+async def begin_test(nodes: ControlledNodes) -> None:
+    """As `reset`, for another test: nothing is left of what the one before has begun with, or kept."""
+    async with nodes.changing_all:
+        nodes.topics_at_start, nodes.seed_at_start = {}, None
+    await reset(nodes)
+    nodes.faults.forget()
+
+
+async def begin_with(
+    nodes: ControlledNodes,
+    topics: Mapping[str, int | Mapping[str, object]],
+    seed: str | Mapping[str, Any] | None = None,
+) -> None:
+    """Make topics and apply a seed as if the cluster had begun with them: `reset` makes them anew, these and no others.
+
+    Raises KafkaError: a topic is refused; InvalidSeed.
+    """
+    parsed = None if seed is None else await trio.to_thread.run_sync(seed_of, seed)
+    async with nodes.changing_all:
+        nodes.topics_at_start, nodes.seed_at_start = topics, parsed
         await create_topics_of_start(nodes)
         await apply_seed_at_start(nodes)
 

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("kafkapy.faults")
 
 CONNECTION_FIELDS = tuple(name for name, known in FIELDS.items() if known.kind == CONNECTION)
+MISSED_MAX = 100
+"""So many that must have fired are remembered over a `start_over`."""
 
 
 class UnknownFault(ValueError):
@@ -76,6 +78,7 @@ class FaultEngine:
         self._faults: dict[int, Fault] = {}
         self._ids = 0
         self._missed: list[Fault] = []
+        self._missed_before: list[Fault] = []
         self._served: list[_Served] = []
 
     @property
@@ -88,6 +91,11 @@ class FaultEngine:
         """Faults that must fire and have not, also those that were removed since the last `clear`."""
         waiting = [fault for fault in self._faults.values() if fault.rule.must_fire and not fault.fired]
         return (*self._missed, *waiting)
+
+    @property
+    def missed(self) -> tuple[Fault, ...]:
+        """As `unfired`, and those before a `start_over`."""
+        return (*self._missed_before, *self.unfired)
 
     def add(self, rule: Rule | Mapping[str, object]) -> Fault:
         """Raises InvalidRule: nothing is added. A rule that was added earlier meets a request first."""
@@ -136,6 +144,17 @@ class FaultEngine:
         for fault_id in list(self._faults):
             self.remove(fault_id)
         self._missed = []
+
+    def start_over(self) -> None:
+        """As `clear`, but `missed` remembers who must have fired."""
+        missed = self.missed
+        self.clear()
+        self._missed_before = list(missed[:MISSED_MAX])
+
+    def forget(self) -> None:
+        """As `clear`, and `missed` forgets what was before it, too."""
+        self.clear()
+        self._missed_before = []
 
     # -- the nodes
 

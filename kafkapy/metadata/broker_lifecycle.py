@@ -71,6 +71,7 @@ class BrokerLifecycle:
         self._soon = trio.Event()  # set when a heartbeat is due before its time
         self._published = trio.Event()  # set when there is a newer image
         self._unfenced = trio.Event()
+        self._taken = trio.Event()  # set when the controller has taken another heartbeat
         self._may_stop = trio.Event()
         publisher.subscribe(self._follow_metadata)
 
@@ -161,6 +162,11 @@ class BrokerLifecycle:
         """Wait until the published image says that the broker has a part in its partitions."""
         await self._unfenced.wait()
 
+    async def in_touch(self) -> None:
+        """Wait until the controller has taken another heartbeat: `run` sends it at once."""
+        self._soon.set()
+        await self._taken.wait()
+
     async def run(self) -> None:
         """Send heartbeats until cancelled."""
         while True:
@@ -199,6 +205,8 @@ class BrokerLifecycle:
             return False
         if answer.should_shut_down:
             self._may_stop.set()
+        self._taken.set()
+        self._taken = trio.Event()
         return True
 
     async def hand_over(self) -> None:

@@ -173,6 +173,12 @@ class Node:
         if lifecycle is not None:
             lifecycle.move_to_rack(rack)
 
+    async def in_touch(self) -> None:
+        """Wait until the active controller has taken a heartbeat of this broker, which has others in its cluster."""
+        lifecycle = self._broker_part.lifecycle
+        if lifecycle is not None:
+            await lifecycle.in_touch()
+
     @property
     def node_id(self) -> int:
         return self.settings.now.node.node_id

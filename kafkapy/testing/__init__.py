@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from kafkapy.recording import Exchange, InvalidFilter, NotRecorded, Recorded
     from kafkapy.seeds import InvalidSeed
     from kafkapy.testing.async_kafka import AsyncFault, AsyncKafka
-    from kafkapy.testing.errors import HangingTeardown, KafkaNotStarted, KafkaStopped, NotYet
+    from kafkapy.testing.errors import FaultsNotFired, HangingTeardown, KafkaNotStarted, KafkaStopped, NotYet
     from kafkapy.testing.kafka import Fault, Kafka
 
 __all__ = [
@@ -44,6 +44,7 @@ __all__ = [
     "Exchange",
     "Fault",
     "FaultState",
+    "FaultsNotFired",
     "Group",
     "HangingTeardown",
     "InvalidArgument",
@@ -75,7 +76,9 @@ _MODULES = {
     "InvalidArgument": "kafkapy.control.arguments",
     "InvalidRule": "kafkapy.faults",
     "InvalidSeed": "kafkapy.seeds",
-    **dict.fromkeys(("HangingTeardown", "KafkaNotStarted", "KafkaStopped", "NotYet"), "kafkapy.testing.errors"),
+    **dict.fromkeys(
+        ("FaultsNotFired", "HangingTeardown", "KafkaNotStarted", "KafkaStopped", "NotYet"), "kafkapy.testing.errors"
+    ),
 }
 
 

@@ -27,6 +27,7 @@ from kafkapy.control.arguments import check_arguments
 from kafkapy.control.operations import NAMES
 from kafkapy.testing.awaiting import in_worker, result_of
 from kafkapy.testing.clients import config_for
+from kafkapy.testing.errors import check_fired
 from kafkapy.testing.given_values import (
     directory_path,
     export_path,
@@ -132,8 +133,7 @@ class AsyncKafka:
         )
         self._isolation = isolation
         self._running: Running | None = None
-        self._entering = Lock()
-        """Held by the one call that starts it; a second cluster would have nobody who stops it."""
+        self._entering = Lock()  # held by the one call that starts it: nobody would stop a second cluster
         self.clock = AsyncClock(self)
         self.faults = AsyncFaults(self)
 
@@ -151,7 +151,7 @@ class AsyncKafka:
         try:
             if self._running is not None:
                 raise RuntimeError("the Kafka runs already: one object is one cluster at a time")
-            self._running = await self._start()
+            self._running = await in_worker(running, self._options, self._isolation)
         finally:
             self._entering.release()
         return self
@@ -159,8 +159,10 @@ class AsyncKafka:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Raises HangingTeardown, and what the cluster has ended with by itself."""
-        await self._stop()
+        """Raises HangingTeardown, FaultsNotFired, and what the cluster has ended with by itself."""
+        missed = await self._stop()
+        if kind is None:  # else the block may not have come to them
+            check_fired(missed)
 
     # -- what clients need
 
@@ -464,12 +466,9 @@ class AsyncKafka:
             raise RuntimeError("the Kafka does not run: use it within its `async with` block")
         return self._running
 
-    async def _start(self) -> Running:
-        return await in_worker(running, self._options, self._isolation)
-
-    async def _stop(self) -> None:
+    async def _stop(self) -> list[FaultState]:
         run, self._running = self._run, None
-        await in_worker(run.stop)
+        return await in_worker(run.stop)
 
 
 class AsyncFaults:

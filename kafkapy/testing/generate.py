@@ -15,7 +15,7 @@ _HEADER = '"""`AsyncKafka`: `Kafka`, awaited, under trio and asyncio. Made from 
 _FUNCTION = re.compile(r"^    def \w+\((?:[^\n]*\n(?:    {2,}[^\n]*\n|    \) [^\n]*\n|\n(?=        ))*)", re.MULTILINE)
 _ASKS = (
     *("self._call(", "self._kafka._call(", ".result()", "def __enter__"),
-    *("self._start()", "self._stop()", "self.remove()", "running(self", "run.stop()"),
+    *("self._stop()", "self.remove()", "running(self", "run.stop()"),
 )
 _REPLACED = (
     (r"\b(Clock|Faults?)\b(?=\(|[,:)\]]| =)", r"Async\1"),
@@ -24,9 +24,9 @@ _REPLACED = (
     (r"__exit__", "__aexit__"),
     (r"`with` block", "`async with` block"),
     (r"(self\._(?:kafka\._)?call)\(", r"await \1("),
-    (r"(self\.(?:_start|_stop|remove)\(\))", r"await \1"),
+    (r"(self\.(?:_stop|remove)\(\))", r"await \1"),
     (r"= (self\._run\.submit\(.*\))\.result\(\)", r"= await result_of(\1)"),
-    (r"return running\((.*)\)", r"return await in_worker(running, \1)"),
+    (r"= running\((.*)\)", r"= await in_worker(running, \1)"),
     (r"run\.stop\(\)", "await in_worker(run.stop)"),
 )
 _IMPORT = "from kafkapy.testing.clients import config_for\n"

@@ -16,6 +16,7 @@ from kafkapy.testing.owner import Owner
 from kafkapy.testing.pipe import receive, send
 
 if TYPE_CHECKING:
+    from kafkapy.control.values import FaultState
     from kafkapy.testing.options import Options
 
 STOP_SECONDS: Final = 10.0
@@ -38,6 +39,7 @@ class InProcess:
         self._numbers = count()
         self._waiting: dict[int, Future[Any]] = {}
         self._failure: BaseException | None = None
+        self._missed_faults: list[FaultState] = []
         try:
             send(self._pipe, options)
             kind, what = receive(self._pipe)
@@ -50,7 +52,8 @@ class InProcess:
             self._end()
             raise KafkaNotStarted(str(what)) from None
         self.started = what
-        threading.Thread(target=self._listen, name="kafkapy", daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, name="kafkapy", daemon=True)
+        self._listener.start()
 
     def submit(self, name: str, *arguments: Any, **named: Any) -> Future[Any]:
         """Perform an operation. Raises KafkaStopped."""
@@ -75,14 +78,18 @@ class InProcess:
         lines: list[str] = self.submit("log").result()
         return lines
 
-    def stop(self) -> None:
-        """Raises HangingTeardown: it has not stopped in time, and was killed; what it failed with, if it has."""
+    def stop(self) -> list[FaultState]:
+        """Returns the faults that must fire and never did.
+
+        Raises HangingTeardown: it has not stopped in time, and was killed; what it failed with, if it has.
+        """
         if not self._owner.is_here:
-            return
+            return []
         with suppress(OSError):
             self._pipe.shutdown(socket.SHUT_WR)
         try:
             self._process.wait(STOP_SECONDS)
+            self._listener.join()  # what it has said last is read before its end
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
@@ -93,6 +100,7 @@ class InProcess:
             self._pipe.close()
         if self._failure is not None:
             raise self._failure
+        return self._missed_faults
 
     def _listen(self) -> None:
         with suppress(EOFError):
@@ -101,6 +109,9 @@ class InProcess:
                 if message[0] == "failed":
                     self._failure = message[1]
                     break
+                if message[0] == "missed faults":
+                    self._missed_faults = message[1]
+                    continue
                 number, result, error = message
                 future = self._waiting.pop(number)
                 if error is None:

@@ -18,6 +18,7 @@ from kafkapy.testing.server import Server, Started
 from kafkapy_wire.errors import KafkaError
 
 if TYPE_CHECKING:
+    from kafkapy.control.values import FaultState
     from kafkapy.testing.options import Options
 
 STOP_SECONDS: Final = 10.0
@@ -66,10 +67,13 @@ class InThread:
     def log(self) -> list[str]:
         return self._server.log.lines
 
-    def stop(self) -> None:
-        """Raises HangingTeardown: it has not stopped in time; what it failed with, if it has."""
+    def stop(self) -> list[FaultState]:
+        """Returns the faults that must fire and never did.
+
+        Raises HangingTeardown: it has not stopped in time; what it failed with, if it has.
+        """
         if not self._owner.is_here:
-            return
+            return []
         with suppress(trio.RunFinishedError):  # it may have ended by itself
             self._server.stop()
         self._thread.join(STOP_SECONDS)
@@ -79,6 +83,7 @@ class InThread:
             )
         if self._failure is not None:
             raise self._failure
+        return self._server.missed_faults
 
     def _run(self) -> None:
         try:

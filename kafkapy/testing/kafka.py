@@ -26,6 +26,7 @@ from kafkapy.control import transactions as transactions_
 from kafkapy.control.arguments import check_arguments
 from kafkapy.control.operations import NAMES
 from kafkapy.testing.clients import config_for
+from kafkapy.testing.errors import check_fired
 from kafkapy.testing.given_values import (
     directory_path,
     export_path,
@@ -131,8 +132,7 @@ class Kafka:
         )
         self._isolation = isolation
         self._running: Running | None = None
-        self._entering = Lock()
-        """Held by the one call that starts it; a second cluster would have nobody who stops it."""
+        self._entering = Lock()  # held by the one call that starts it: nobody would stop a second cluster
         self.clock = Clock(self)
         self.faults = Faults(self)
 
@@ -150,7 +150,7 @@ class Kafka:
         try:
             if self._running is not None:
                 raise RuntimeError("the Kafka runs already: one object is one cluster at a time")
-            self._running = self._start()
+            self._running = running(self._options, self._isolation)
         finally:
             self._entering.release()
         return self
@@ -158,8 +158,10 @@ class Kafka:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Raises HangingTeardown, and what the cluster has ended with by itself."""
-        self._stop()
+        """Raises HangingTeardown, FaultsNotFired, and what the cluster has ended with by itself."""
+        missed = self._stop()
+        if kind is None:  # else the block may not have come to them
+            check_fired(missed)
 
     # -- what clients need
 
@@ -463,12 +465,9 @@ class Kafka:
             raise RuntimeError("the Kafka does not run: use it within its `with` block")
         return self._running
 
-    def _start(self) -> Running:
-        return running(self._options, self._isolation)
-
-    def _stop(self) -> None:
+    def _stop(self) -> list[FaultState]:
         run, self._running = self._run, None
-        run.stop()
+        return run.stop()
 
 
 class Faults:

@@ -13,6 +13,7 @@ from kafkapy.testing.clients import config_for
 if TYPE_CHECKING:
     from kafkapy.testing.kafka import Kafka
 
+FLUSH_SECONDS = 10
 PACKAGES = {"confluent-kafka": "confluent_kafka", "kafka-python": "kafka", "aiokafka": "aiokafka"}
 """In the order in which they are chosen."""
 
@@ -24,6 +25,8 @@ class Clients(ExitStack):
         super().__init__()
         self._config = config_for(library, bootstrap_servers)
         self._package: Any = import_module(PACKAGES[library])
+        self.not_closable: set[str] = set()
+        """The client ids of those that the library closes with their object, which a failed test's report keeps."""
 
     def __enter__(self) -> Self:
         super().__enter__()
@@ -43,8 +46,9 @@ class ConfluentKafka(Clients):
     """Settings in librdkafka's words with `_` for `.` (`enable_auto_commit=False`), callbacks in the package's own."""
 
     def producer(self, **settings: Any) -> Any:
-        producer = self._package.Producer({**self._config, **_dotted(settings)})
-        self.callback(producer.flush, 10)
+        config = {**self._config, **_dotted(settings)}
+        producer = self._package.Producer(config)
+        self.callback(self._end_producer, producer, config)
         return producer
 
     def consumer(self, *topics: str, group_id: str | None = None, **settings: Any) -> Any:
@@ -61,7 +65,23 @@ class ConfluentKafka(Clients):
         return consumer
 
     def admin(self, **settings: Any) -> Any:
-        return import_module("confluent_kafka.admin").AdminClient({**self._config, **_dotted(settings)})
+        config = {**self._config, **_dotted(settings)}
+        self._note_not_closable(config)
+        return import_module("confluent_kafka.admin").AdminClient(config)
+
+    def _end_producer(self, producer: Any, config: dict[str, Any]) -> None:
+        try:
+            left = producer.flush(FLUSH_SECONDS)
+        except RuntimeError:  # the test has closed it
+            return
+        # It would wait for messages and for the end of a transaction. Older releases have no `close`.
+        if left or "transactional.id" in config or not hasattr(producer, "close"):
+            self._note_not_closable(config)
+        else:
+            producer.close()
+
+    def _note_not_closable(self, config: dict[str, Any]) -> None:
+        self.not_closable.add(str(config.get("client.id", "rdkafka")))
 
 
 class KafkaPython(Clients):

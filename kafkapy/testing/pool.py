@@ -7,9 +7,12 @@ import time
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any, Final
 
+from kafkapy.control import faults, state
 from kafkapy.control.values import NotYet
 from kafkapy.control.waits import UNFINISHED
 from kafkapy.log_lines import shown
+from kafkapy.testing.errors import not_fired
+from kafkapy.testing.given_values import seed_source, topics_with_texts
 from kafkapy.testing.kafka import Kafka
 from kafkapy.testing.options import check_topics
 from kafkapy_wire.errors import KafkaError
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from kafkapy.control.values import Connection, Group, Transaction
+    from kafkapy.testing.libraries import Clients
     from kafkapy.testing.options import SeedSource, Topics
 
 CLUSTERS_MAX: Final = 4
@@ -56,10 +60,8 @@ class Pool:
             kafka = Kafka(**kind)
             kafka.__enter__()
         self._running[key] = kafka
-        for name, wanted in (topics or {}).items():
-            kafka.create_topic(name, **({"partitions": wanted} if isinstance(wanted, int) else dict(wanted)))
-        if seed is not None:
-            kafka.seed(seed)
+        if topics or seed is not None:
+            kafka._call(state.begin_with, topics_with_texts(topics or {}), None if seed is None else seed_source(seed))
         return Used(kafka)
 
     def stop(self) -> None:
@@ -77,9 +79,19 @@ class Used:
         self.kafka = kafka
         self._connected = set(kafka.connections())
         self._log_lines = len(kafka.log)
+        self.clients: list[Clients] = []
+        """Those that the fixtures have made."""
 
-    def left_open(self) -> list[str]:
-        """A line for each client that was connected in this test and still is."""
+    def missed_faults(self) -> list[str]:
+        """A line for each fault that must fire and never did in this test, also before a reset."""
+        return not_fired(self.kafka._call(faults.missed_faults))
+
+    def left_open(self, *, has_failed: bool = False) -> list[str]:
+        """A line for each client that was connected in this test and still is.
+
+        Where the test `has_failed`, its report keeps its clients; the test is not to blame for those of the fixtures.
+        """
+        not_closable = {each for clients in self.clients for each in clients.not_closable} if has_failed else set()
         if self._opened():
             # Clients of confluent-kafka end with their object, and `pytest.raises` keeps the test's frame in a cycle.
             gc.collect()
@@ -87,7 +99,7 @@ class Used:
         while (opened := self._opened()) and time.monotonic() < until:
             time.sleep(LEAVING_SECONDS / 20)
         lines = []
-        for client_id in sorted({each.client_id or "" for each in opened}):
+        for client_id in sorted({each.client_id or "" for each in opened} - not_closable):
             of_client = [each for each in opened if (each.client_id or "") == client_id]
             addresses = ", ".join(each.address for each in of_client)
             lines.append(
@@ -185,7 +197,7 @@ class Used:
 def _is_fresh(kafka: Kafka) -> bool:
     """Whether a cluster could be brought back to a fresh state; one that could not, or has ended, is stopped."""
     try:
-        kafka.reset()
+        kafka._call(state.begin_test)
     except Exception:  # a test may have broken it in any way: the next test has another
         with suppress(Exception):
             _stop(kafka)
@@ -197,4 +209,4 @@ def _is_fresh(kafka: Kafka) -> bool:
 
 
 def _stop(kafka: Kafka) -> None:
-    kafka.__exit__(None, None, None)
+    kafka._stop()

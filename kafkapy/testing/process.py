@@ -52,6 +52,8 @@ def main() -> None:
         server.run(started)
     except Exception as error:
         answer(("failed", _portable(error)))
+    else:
+        answer(("missed faults", server.missed_faults))
 
 
 def _answer_to(number: int, answer: Any) -> Any:

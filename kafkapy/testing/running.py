@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
+    from kafkapy.control.values import FaultState
     from kafkapy.testing.options import Options
     from kafkapy.testing.server import Started
 
@@ -25,8 +26,10 @@ class Running(Protocol):
     def submit(self, name: str, *arguments: Any, **named: Any) -> Future[Any]:
         """Perform an operation. Raises KafkaStopped."""
 
-    def stop(self) -> None:
-        """Raises HangingTeardown, and what it has ended with by itself."""
+    def stop(self) -> list[FaultState]:
+        """Returns the faults that must fire and never did. Raises HangingTeardown, and what it has ended with by
+        itself.
+        """
 
 
 class Face(Protocol):

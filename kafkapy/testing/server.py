@@ -9,6 +9,7 @@ import trio
 
 from kafkapy.cluster import Cluster, Member, members_of
 from kafkapy.control.clocks import NodeClocks
+from kafkapy.control.faults import states_of
 from kafkapy.control.nodes import ControlledNodes
 from kafkapy.control.operations import perform
 from kafkapy.control.origin import Origin
@@ -28,6 +29,7 @@ from kafkapy_wire.errors import KafkaError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from kafkapy.control.values import FaultState
     from kafkapy.seeds import Seed
     from kafkapy.testing.options import Options
 
@@ -50,6 +52,8 @@ class Server:
         self._nursery: trio.Nursery | None = None
         self._nodes: ControlledNodes | None = None
         self._stop = trio.Event()
+        self.missed_faults: list[FaultState] = []
+        """Once it has stopped: those that must fire and never did."""
 
     def run(self, started: Callable[[Started], object]) -> None:
         """Until `stop`; `started` is called when all nodes serve. Raises StartupError, KafkaError, ValueError."""
@@ -118,6 +122,7 @@ class Server:
             remove_abandoned_once()  # of test runs that were killed
             started(Started(cluster.bootstrap_servers, cluster.cluster_id, control_url))
             await self._stop.wait()
+            self.missed_faults = states_of(faults.missed)
             nursery.cancel_scope.cancel()
 
     async def _open_control(self, nursery: trio.Nursery, nodes: ControlledNodes) -> str:

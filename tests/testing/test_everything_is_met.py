@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import pytest
 
-from kafkapy.control.operations import OF_THIS_MACHINE, OPERATIONS
+from kafkapy.control.operations import OF_THE_KIT, OPERATIONS
 from kafkapy.control.signatures import LOOKING
 from kafkapy.faults.rule_fields import FIELDS
 from kafkapy.faults.values import OneOf
@@ -233,7 +233,7 @@ def _is_imported(library: str, module: ast.Module) -> bool:
 @cache
 def methods() -> dict[str, str]:
     """The method of the test kit for each operation."""
-    names = {function.__name__: name for name, function in {**OPERATIONS, **OF_THIS_MACHINE}.items()}
+    names = {function.__name__: name for name, function in {**OPERATIONS, **OF_THE_KIT}.items()}
     found = {}
     for method in ast.walk(ast.parse(FACE.read_text(encoding="utf-8"))):
         if not isinstance(method, ast.FunctionDef):

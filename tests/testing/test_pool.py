@@ -15,6 +15,7 @@ import pytest
 from kafkapy.testing import Group, Kafka, KafkaNotStarted, NotYet
 from kafkapy.testing.libraries import clients_of
 from kafkapy.testing.pool import Pool, Used
+from kafkapy_wire.errors import KafkaError
 
 ODD_ID = b"\x1b[31mred\r\n\0"
 API_VERSIONS = 18
@@ -47,6 +48,30 @@ def test_a_kafka_that_a_test_has_broken_is_not_given_to_the_next() -> None:
         pool.stop()
     with pytest.raises(RuntimeError):
         other.topics()
+
+
+@pytest.mark.parametrize("isolation", ["thread", "process"])
+def test_a_reset_goes_back_to_what_the_test_began_with_and_not_to_what_another_one_did(isolation: str) -> None:
+    pool = Pool()
+    try:
+        seed = {"records": {"drinks": ["tea"]}, "topics": {"drinks": 1}}
+        topics = {"orders": {"partitions": 2, "settings": {"retention.ms": 1_000}}}
+        kafka = pool.use(isolation=isolation, topics=topics, seed=seed).kafka
+        kafka.produce("orders", "a")
+        kafka.produce("drinks", "cake")
+        kafka.reset()
+        assert kafka.topics() == ["drinks", "orders"]
+        assert kafka.topic("orders").settings == {"retention.ms": "1000"}
+        assert kafka.records("orders") == []
+        assert [record.value for record in kafka.records("drinks")] == [b"tea"]
+        with pytest.raises(KafkaError, match="INVALID_CONFIG"):
+            pool.use(isolation=isolation, topics={"cups": {"settings": {"retention.ms": "long"}}})
+        assert pool.use(isolation=isolation).kafka is kafka
+        assert kafka.topics() == []
+        kafka.reset()
+        assert kafka.topics() == []
+    finally:
+        pool.stop()
 
 
 def test_a_report_has_what_can_be_seen_where_one_look_fails(monkeypatch: pytest.MonkeyPatch) -> None:
