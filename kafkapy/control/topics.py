@@ -8,6 +8,7 @@ import trio
 
 from kafkapy.control.nodes import LOOK_AGAIN_SECONDS, check
 from kafkapy.control.values import PartitionState, Topic
+from kafkapy.nearest import did_you_mean
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.create_topics import (
     CreatableTopic,
@@ -46,9 +47,19 @@ async def create_topic(
     answer = await nodes.ask_controller(
         CreateTopicsRequest(topics=[topic], timeout_ms=TIMEOUT_MS), CreateTopicsResponse
     )
-    check(answer.topics[0].error_code, answer.topics[0].error_message)
+    created = answer.topics[0]
+    message = created.error_message
+    check(created.error_code, f"{message}{_meant(settings)}" if created.error_code and settings else message)
     while name not in nodes.image.topics:  # noqa: ASYNC110  # a broker that is fenced now hears of it in a moment
         await trio.sleep(LOOK_AGAIN_SECONDS)
+
+
+def _meant(settings: Mapping[str, str]) -> str:
+    """What follows a refusal of settings: the known name that is like the first unknown one."""
+    from kafkapy.settings.catalog import topic_definitions
+
+    known = topic_definitions()
+    return next((did_you_mean(name, known) for name in settings if name not in known), "")
 
 
 async def ensure_topic(nodes: ControlledNodes, name: str) -> None:
