@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from _typeshed import SupportsWrite
 
 
+PAGES = "\nWhat is named docs/... here is a page of kafkapy's repository; it is not installed.\n"
+_PAGE = re.compile(r"\bdocs/")
 _LONG_WORD = re.compile(r"([^\s']{60})[^\s']{40,}")
 _REQUIRED = "the following arguments are required: "  # argparse's words
 
@@ -48,6 +50,10 @@ class CommandParser(argparse.ArgumentParser):
         if rest:
             self.error(self._excess(rest[0]))
         return parsed
+
+    def format_help(self) -> str:
+        text = super().format_help()
+        return text + PAGES if _PAGE.search(text) else text
 
     def print_help(self, file: SupportsWrite[str] | None = None) -> None:
         """Raises OSError, which argparse would pass over."""

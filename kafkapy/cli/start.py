@@ -148,8 +148,8 @@ def add_strict_argument(parser: argparse.ArgumentParser | argparse._ArgumentGrou
         const="all",
         metavar="NAME[,NAME...]",
         help="be no kinder to clients than Apache Kafka is: in everything, or only in what is named, such as "
-        "auto-created-topics; docs/strict.md lists the names; a file goes before it (default: $KAFKAPY_STRICT, else "
-        "kind)",
+        "auto-created-topics; docs/strict.md explains the names, and a wrong one is refused with a list of them; a "
+        "file goes before it (default: $KAFKAPY_STRICT, else kind)",
     )
 
 

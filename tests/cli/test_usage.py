@@ -11,7 +11,7 @@ import pytest
 
 from kafkapy.cli import COMMANDS, command_parser, main
 from kafkapy.cli.cluster_start import rack_names
-from kafkapy.cli.parser import CommandParser
+from kafkapy.cli.parser import PAGES, CommandParser
 from kafkapy.client.command_line import positive_seconds
 
 
@@ -221,3 +221,14 @@ def test_other_shells_read_their_scripts(shell: str, capsys: pytest.CaptureFixtu
     if (path := shutil.which(shell)) is not None:
         done = subprocess.run([path, "-n"], input=text, capture_output=True, text=True, timeout=60)
         assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_help_says_where_the_pages_are_that_it_names(capsys: pytest.CaptureFixture[str]) -> None:
+    told = [name for name in COMMANDS if PAGES in help_of(name, capsys)]
+    assert told == [name for name in COMMANDS if "docs/" in help_of(name, capsys).replace(PAGES, "")]
+    assert "start" in told
+
+
+def help_of(name: str, capsys: pytest.CaptureFixture[str]) -> str:
+    assert main([name, "--help"]) == 0
+    return capsys.readouterr().out
