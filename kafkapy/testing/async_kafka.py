@@ -480,6 +480,13 @@ class AsyncFaults:
     async def add(self, **rule: object) -> AsyncFault:
         """`kafka.faults.add(api="Produce", topic="orders", error="NOT_LEADER_OR_FOLLOWER", times=2)`.
 
+        Which requests: api, version, broker, listener, sender, client_id, client_software, client_version, principal,
+        topic, topic_id, partition, group, member, transactional_id, where. Which of these: skip, nth, every,
+        probability, seed, times, must_fire. What is done to a request: hold, delay_ms, answer_delay_ms, jitter_ms,
+        error, at, message, applied, disconnect, reset_peer, black_hole, timeout_ms, throttle_time_ms, edit,
+        corrupt_crc, stale_metadata. To a connection: latency_ms, bandwidth_bytes_per_second, upload_bytes_per_second,
+        slicer_bytes, slicer_variation_bytes, slicer_delay_ms, limit_data_bytes, slow_close_ms. Besides: name.
+
         Raises InvalidRule: the field, the reason and the nearest valid choice; also if it could never match.
         """
         added = await self._kafka._call(faults.add_faults, [rule])

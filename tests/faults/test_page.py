@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 from pathlib import Path
 
-from kafkapy.faults import Rule
+from kafkapy.faults import FIELDS, Rule
 from kafkapy.faults.files import load_rules
 
 PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
@@ -28,3 +29,16 @@ def test_the_file_of_the_page_is_one(tmp_path: Path) -> None:
     file = tmp_path / "faults.toml"
     file.write_text(block)
     assert [rule.name for rule in load_rules(file)] == ["the leader moves twice", "a commit whose answer is lost"]
+
+
+def test_what_an_editor_shows_of_add_names_the_fields() -> None:
+    """`add(**rule)` has no names of its own that an editor could complete."""
+    from kafkapy.testing.kafka import Faults
+
+    doc = inspect.getdoc(Faults.add) or ""
+    kinds = ["Which requests", "Which of these", "What is done to a request", "To a connection", "Besides"]
+    told = re.findall(rf"(?:{'|'.join(kinds)}): ([^.]*)\.", doc)
+    assert [re.findall(r"\w+", each) for each in told] == [
+        [field.name for field in FIELDS.values() if field.kind == kind]
+        for kind in ("which", "when", "what", "connection", "")
+    ]

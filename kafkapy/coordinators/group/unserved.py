@@ -1,13 +1,12 @@
-"""Groups of a type that this broker does not serve, which Apache Kafka has stored.
+"""Groups of a type that this broker does not serve, which another broker has stored: streams groups, and consumer
+groups where group.coordinator.rebalance.protocols does not name them.
 
 They have no members here, even if their records have some. So such a group counts as empty: its committed
 offsets are fetched, committed and deleted as before, and it may be deleted. The first JoinGroup under the name of a
 consumer or streams group makes it a classic one, as Apache Kafka does with an empty group: tombstones for all its
-records, offsets kept. A share group has no offsets for consumers: a JoinGroup is refused with
-INCONSISTENT_GROUP_PROTOCOL, as in Apache Kafka.
+records, offsets kept.
 
-Differs: in Apache Kafka members of a consumer group last until their sessions expire, and a classic member that joins
-meanwhile becomes one of the group. Offsets of a consumer group expire there.
+Differs: in Apache Kafka members of such a group last until their sessions expire, and their offsets expire.
 """
 
 from __future__ import annotations
