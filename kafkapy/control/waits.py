@@ -104,7 +104,10 @@ async def wait_for_lag(nodes: ControlledNodes, group_id: str, lag: int = 0, time
     """Until a group has committed all but `lag` records of the partitions that it reads. Raises NotYet."""
 
     def said(group: Group) -> str:
-        behind = ", ".join(f"{topic}-{index}: {behind}" for (topic, index), behind in sorted(group.lag.items()))
+        behind = ", ".join(
+            f"{topic}-{index}: {behind}{'' if (topic, index) in group.offsets else ' (nothing is committed)'}"
+            for (topic, index), behind in sorted(group.lag.items())
+        )
         return f"group {group_id!r} has a lag of {group.total_lag} ({behind or 'it reads nothing'})"
 
     return await _wait(
