@@ -64,6 +64,10 @@ async def wait_for_records(
 
     async def look() -> list[Record]:
         nonlocal seen, found
+        if topic not in nodes.image.topics:
+            seen, found = -1, []
+            if count > 0:
+                nodes.topic(topic)  # raises, with the name that is meant
         offsets = count_records(nodes, topic, isolation)
         if offsets != seen:  # otherwise nothing can have come
             found = await read_records(nodes, topic, partition, isolation) if topic in nodes.image.topics else []
