@@ -200,6 +200,9 @@ class Cluster:
         if node_id in self._stops:
             self.nodes[node_id].move_to_rack(rack)
 
+    def check_can_restart(self, _what_not: str) -> None:
+        """It can: see `kafkapy.control.cluster.ControlledCluster`."""
+
     def _own_cluster_id(self) -> str:
         for member in self.members:
             identity = read_identity(self.directory_of(member.node_id))

@@ -127,6 +127,22 @@ def test_a_group_and_its_lag(kafka: Kafka) -> None:
     assert kafka.groups() == []
 
 
+def test_partitions_of_which_nothing_is_committed_lag_also_when_the_members_are_gone(kafka: Kafka) -> None:
+    kafka.create_topic("orders", 2)
+    kafka.produce("orders", "a", "b")
+    with consuming(kafka, "orders", group_id="g", enable_auto_commit=False) as consumer:
+        assert len(polled(consumer, 2)) == 2
+        partition = kafka_python.TopicPartition("orders", 0)
+        offset = kafka_python.OffsetAndMetadata
+        consumer.commit({partition: offset(1, "", -1)})
+        assert kafka.group("g").total_lag == 1
+    assert kafka.wait_for_group("g", members=0).lag == {("orders", 0): 0, ("orders", 1): 1}
+    with pytest.raises(NotYet, match=r"orders-0: 0, orders-1: 1 \(nothing is committed\)"):
+        kafka.wait_for_lag("g", timeout=0.05)
+    kafka.commit_offsets("by hand", {("orders", 0): 1})  # no member subscribes to more
+    assert kafka.wait_for_lag("by hand").lag == {("orders", 0): 0}
+
+
 def test_a_group_of_the_new_protocol_and_its_lag(kafka: Kafka) -> None:
     """KIP-848: the broker assigns, and the group has an assignor in place of a protocol."""
     confluent_kafka = pytest.importorskip("confluent_kafka")
@@ -163,8 +179,9 @@ def test_looking_at_what_is_not_there_makes_nothing(kafka: Kafka) -> None:
         kafka.transaction("tx")
     with pytest.raises(NotYet, match="there is no topic 't'"):
         kafka.wait_for_topic("t", timeout=0.02)
-    with pytest.raises(NotYet, match="has 0"):
+    with pytest.raises(NotYet, match="now there is no topic 't'"):
         kafka.wait_for_records("t", timeout=0.02)
+    assert kafka.wait_for_records("t", 0) == []
     assert kafka.topics() == kafka.groups() == []
     assert kafka.transactions() == []
     with consuming(kafka) as consumer:

@@ -174,6 +174,11 @@ class _OffsetLine:
             return None
         return max(0, self.end - max(self.committed, self.start))
 
+    @property
+    def is_unread_without_commit(self) -> bool:
+        """Where a member begins, and so its lag, is for its client to say."""
+        return self.committed is None and self.end is not None and self.end != self.start
+
 
 def _offset_lines(cluster: Cluster, group: GroupDescription, committed: dict[Partition, int]) -> list[_OffsetLine]:
     from kafkapy.client.offsets import both_ends
@@ -205,9 +210,11 @@ def existing_partitions(cluster: Cluster, partitions: list[Partition]) -> list[P
 
 def _print_group(group: GroupDescription, lines: list[_OffsetLine]) -> None:
     total = sum(line.lag or 0 for line in lines)
+    uncommitted = sum(line.is_unread_without_commit for line in lines)
+    also = f" (and nothing is committed for {uncommitted} partition{'s'[: uncommitted > 1]})" if uncommitted else ""
     print(
         f"group {group.group_id}  type {group.group_type}  state {group.state}  assignor {group.assignor or '-'}  "
-        f"coordinator {group.coordinator_id}  members {len(group.members)}  lag {total}"
+        f"coordinator {group.coordinator_id}  members {len(group.members)}  lag {total}{also}"
     )
     if lines:
         rows = []

@@ -35,6 +35,8 @@ class ControlledCluster(Protocol):
     def pause(self, node_id: int) -> None: ...
     def resume(self, node_id: int) -> None: ...
     def move_to_rack(self, node_id: int, rack: str | None) -> None: ...
+    def check_can_restart(self, what_not: str) -> None:
+        """Raises IsThisProcess: its nodes cannot be started again."""
 
 
 class IsThisProcess(RuntimeError):
@@ -96,6 +98,9 @@ class OneNode:
 
     def move_to_rack(self, node_id: int, rack: str | None) -> None:
         self.nodes[node_id].move_to_rack(rack)
+
+    def check_can_restart(self, what_not: str) -> None:
+        raise IsThisProcess(f"{what_not}: {self._refused(None)}")
 
     def _refused(self, node_id: int | None) -> IsThisProcess:
         node_id = self._node.node_id if node_id is None else node_id

@@ -168,9 +168,11 @@ async def _listed(nodes: ControlledNodes, node: Node) -> dict[str, str]:
 
 async def _describe(nodes: ControlledNodes, node: Node, group_id: str, group_type: str) -> Group:
     ask_members = _consumer_members if group_type.lower() == CONSUMER_TYPE else _classic_members
-    state, protocol, members = await ask_members(nodes, node, group_id)
+    state, protocol, members, subscribes = await ask_members(nodes, node, group_id)
     offsets = {where: each.offset for where, each in (await _committed(nodes, node, group_id)).items()}
     wanted = {*offsets, *(partition for member in members for partition in member.partitions)}
+    if subscribes:  # what no member has now, one will have
+        wanted |= _all_partitions(nodes, {topic for topic, _ in wanted})
     return Group(
         group_id=group_id,
         group_type=group_type.lower(),
@@ -183,15 +185,20 @@ async def _describe(nodes: ControlledNodes, node: Node, group_id: str, group_typ
     )
 
 
-async def _classic_members(nodes: ControlledNodes, node: Node, group_id: str) -> tuple[str, str, tuple[Member, ...]]:
-    """State, protocol and members. Raises LookupError, KafkaError."""
+async def _classic_members(
+    nodes: ControlledNodes, node: Node, group_id: str
+) -> tuple[str, str, tuple[Member, ...], bool]:
+    """State, protocol, members, and whether these subscribe. Raises LookupError, KafkaError."""
     described = (await nodes.ask(node, DescribeGroupsRequest(groups=[group_id]), DescribeGroupsResponse)).groups[0]
     _check_described(group_id, described.error_code, described.error_message)
-    return described.group_state, described.protocol_data, tuple(_member(member) for member in described.members)
+    members = tuple(_member(member) for member in described.members)
+    return described.group_state, described.protocol_data, members, described.protocol_type == CONSUMER_TYPE
 
 
-async def _consumer_members(nodes: ControlledNodes, node: Node, group_id: str) -> tuple[str, str, tuple[Member, ...]]:
-    """State, assignor and members of a group of KIP-848. Raises LookupError, KafkaError."""
+async def _consumer_members(
+    nodes: ControlledNodes, node: Node, group_id: str
+) -> tuple[str, str, tuple[Member, ...], bool]:
+    """State, assignor and members of a group of KIP-848, which subscribe. Raises LookupError, KafkaError."""
     from kafkapy_wire.messages.consumer_group_describe import (
         ConsumerGroupDescribeRequest,
         ConsumerGroupDescribeResponse,
@@ -212,7 +219,12 @@ async def _consumer_members(nodes: ControlledNodes, node: Node, group_id: str) -
         )
         for member in described.members
     )
-    return described.group_state, described.assignor_name, members
+    return described.group_state, described.assignor_name, members, True
+
+
+def _all_partitions(nodes: ControlledNodes, topics: Iterable[str]) -> set[TopicPartition]:
+    known = nodes.image.topics
+    return {(topic, index) for topic in topics if topic in known for index in range(len(known[topic].partitions))}
 
 
 def _check_described(group_id: str, error_code: int, message: str | None) -> None:

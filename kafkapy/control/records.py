@@ -84,17 +84,32 @@ async def _store(nodes: ControlledNodes, topic: str, index: int, request: Produc
         while True:
             try:
                 node = nodes.broker(nodes.topic(topic).partitions[index].leader)
+                refusal = _not_replicated(nodes, topic, index)  # the request has no answer until it is
                 answer = (await nodes.ask(node, request, ProduceResponse)).responses[0].partition_responses[0]
                 check(answer.error_code, answer.error_message)
                 return answer.base_offset
             except LookupError as error:
                 refusal = KafkaError(ErrorCode.LEADER_NOT_AVAILABLE, str(error.args[0]))
             except KafkaError as error:
+                if error.code is ErrorCode.REQUEST_TIMED_OUT:
+                    break
                 if error.code not in NOT_STORED_YET:
                     raise
                 refusal = error
             await trio.sleep(LOOK_AGAIN_SECONDS)
+    if refusal.code is ErrorCode.REQUEST_TIMED_OUT:
+        raise _not_replicated(nodes, topic, index)  # with the ISR as it is now
     raise refusal
+
+
+def _not_replicated(nodes: ControlledNodes, topic: str, index: int) -> KafkaError:
+    partition = nodes.check_partition(topic, index)
+    return KafkaError(
+        ErrorCode.REQUEST_TIMED_OUT,
+        f"the records are appended to {topic}-{index}, but were not replicated within {TIMEOUT_MS / 1_000:g} s: a "
+        f"broker of the ISR ({', '.join(map(str, partition.isr))}) does not fetch them from the leader, broker "
+        f"{partition.leader}. Consumers get them once it does, or has left the ISR",
+    )
 
 
 async def read_records(

@@ -76,6 +76,7 @@ async def begin_test(nodes: ControlledNodes) -> None:
     """As `reset`, for another test: nothing is left of what the one before has begun with, or kept."""
     async with nodes.changing_all:
         nodes.topics_at_start, nodes.seed_at_start = {}, None
+        shutil.rmtree(nodes.snapshots, ignore_errors=True)
     await reset(nodes)
     nodes.faults.forget()
 
@@ -166,10 +167,11 @@ async def take_snapshot(nodes: ControlledNodes, name: str) -> None:
     """Keep the present state of all nodes under a name, in place of an earlier one of that name.
 
     A single node serves nothing while its files are copied, so the state is that of one moment, and connections stay.
-    The nodes of a larger cluster are stopped in order and started again: connections break. Raises ValueError: its name
-    cannot be one.
+    The nodes of a larger cluster are stopped in order and started again: connections break. Snapshots stay over a
+    `reset`. Raises ValueError: its name cannot be one; IsThisProcess: nobody could go back to it.
     """
     target = _snapshot_path(nodes, name)
+    nodes.cluster.check_can_restart("no snapshot is taken, as nothing could go back to it")
     async with nodes.changing_all:
         if len(nodes.changing) > 1:
             async with nodes.none_running(killed=False):
@@ -193,6 +195,7 @@ async def restore_snapshot(nodes: ControlledNodes, name: str) -> None:
     Connections break; clients make them anew. Raises LookupError: there is no such snapshot.
     """
     source = _snapshot_path(nodes, name)
+    nodes.cluster.check_can_restart("nothing can go back to a snapshot")
     if not source.is_dir():
         raise LookupError(
             f"there is no snapshot {name!r}; there are: {', '.join(await list_snapshots(nodes)) or 'none'}"

@@ -111,7 +111,10 @@ class Group:
     offsets: dict[TopicPartition, int]
     """What is committed."""
     lag: dict[TopicPartition, int]
-    """Records between what is committed and the high watermark, for each partition that is committed or assigned."""
+    """Records between what is committed, or the log's start, and the high watermark.
+
+    For each partition that is committed or assigned; where members subscribe to topics, for all partitions of these.
+    """
 
     @property
     def total_lag(self) -> int:

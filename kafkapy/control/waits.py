@@ -64,6 +64,10 @@ async def wait_for_records(
 
     async def look() -> list[Record]:
         nonlocal seen, found
+        if topic not in nodes.image.topics:
+            seen, found = -1, []
+            if count > 0:
+                nodes.topic(topic)  # raises, with the name that is meant
         offsets = count_records(nodes, topic, isolation)
         if offsets != seen:  # otherwise nothing can have come
             found = await read_records(nodes, topic, partition, isolation) if topic in nodes.image.topics else []
@@ -104,7 +108,10 @@ async def wait_for_lag(nodes: ControlledNodes, group_id: str, lag: int = 0, time
     """Until a group has committed all but `lag` records of the partitions that it reads. Raises NotYet."""
 
     def said(group: Group) -> str:
-        behind = ", ".join(f"{topic}-{index}: {behind}" for (topic, index), behind in sorted(group.lag.items()))
+        behind = ", ".join(
+            f"{topic}-{index}: {behind}{'' if (topic, index) in group.offsets else ' (nothing is committed)'}"
+            for (topic, index), behind in sorted(group.lag.items())
+        )
         return f"group {group_id!r} has a lag of {group.total_lag} ({behind or 'it reads nothing'})"
 
     return await _wait(

@@ -47,6 +47,11 @@ def test_a_node_is_asked_and_moved_but_not_stopped(tmp_path: Path) -> None:
                 assert "node 1 is the process that serves this API" in ask(url, verb, node_id=1)["message"]
             for verb in ("start_node", "wipe_node"):
                 assert "node 1 runs" in ask(url, verb, node_id=1)["message"]
+            for verb in ("take_snapshot", "restore_snapshot"):
+                message = ask(url, verb, name="s")["message"]
+                assert message.startswith(("no snapshot is taken", "nothing can go back to a snapshot"))
+                assert "node 1 is the process that serves this API" in message
+            assert ask(url, "snapshots") == []
             ask(url, "reset")
             assert ask(url, "topics") == []
             process.terminate()

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from kafkapy.cli import groups
+from kafkapy.client.groups import GroupDescription, GroupMember
 from tests.cli.conftest import Kafkapy
 from tests.cli.ending import ending
 
@@ -53,6 +55,19 @@ def test_describing_a_group_shows_lag(kafkapy: Kafkapy, topic: str, group: str) 
     assert group in [line.split()[0] for line in kafkapy("groups", "list").lines]
     listed = {entry["group"]: entry for entry in json.loads(kafkapy("groups", "list", "--json").out)}
     assert listed[group] == {"group": group, "type": "Classic", "state": "Empty", "protocol_type": "consumer"}
+
+
+def test_a_lag_does_not_hide_records_of_which_nothing_is_committed(capsys: pytest.CaptureFixture[str]) -> None:
+    member = GroupMember("m-1", None, "shop", "127.0.0.1", (("orders", 0), ("orders", 1), ("orders", 2)))
+    group = GroupDescription("g", "Classic", "Stable", "range", 1, (member,))
+    lines = [
+        groups._OffsetLine(("orders", 0), 3, (0, 3), member),
+        groups._OffsetLine(("orders", 1), None, (0, 1), member),
+        groups._OffsetLine(("orders", 2), None, (5, 5), member),
+    ]
+    groups._print_group(group, lines)
+    head = capsys.readouterr().out.splitlines()[0]
+    assert head.endswith("members 1  lag 0 (and nothing is committed for 1 partition)")
 
 
 def test_offsets_of_a_deleted_topic_do_not_hide_the_others(kafkapy: Kafkapy, topic: str, group: str) -> None:

@@ -74,6 +74,21 @@ def test_a_reset_goes_back_to_what_the_test_began_with_and_not_to_what_another_o
         pool.stop()
 
 
+def test_snapshots_stay_over_a_reset_and_not_for_the_next_test() -> None:
+    pool = Pool()
+    try:
+        kafka = pool.use(topics={"orders": 1}).kafka
+        kafka.take_snapshot("one")
+        kafka.reset()
+        assert kafka.snapshots() == ["one"]
+        assert pool.use().kafka is kafka
+        assert kafka.snapshots() == []
+        with pytest.raises(LookupError, match="there is no snapshot 'one'; there are: none"):
+            kafka.restore_snapshot("one")
+    finally:
+        pool.stop()
+
+
 def test_a_report_has_what_can_be_seen_where_one_look_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     with Kafka(topics={"orders": 1}) as kafka:
         used = Used(kafka)
