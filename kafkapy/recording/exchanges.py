@@ -58,6 +58,7 @@ class Exchanges(ABC):
 
     def last(self, api: Api = None, /, **given: Unpack[Filter]) -> Exchange:
         """The newest that is meant. Raises NotRecorded: there is none; InvalidFilter."""
+        __tracebackhide__ = True
         found = self.select(api, **given)
         if not found:
             raise NotRecorded(f"no exchange {_described(api, given)} was recorded{self._summary()}")
@@ -76,6 +77,7 @@ class Exchanges(ABC):
         Others may come between, unless `exactly`; `given` says which are looked at.
         Raises NotRecorded: they did not; InvalidFilter.
         """
+        __tracebackhide__ = True  # a report of pytest shows the test and not this
         steps = [(step, _tests_of_step(step)) for step in expected]
         exchanges = self.select(None, **given)
         found: list[Exchange] = []
