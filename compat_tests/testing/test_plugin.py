@@ -174,8 +174,18 @@ def test_a_wait_that_is_over_shows_the_test_and_not_the_kit(tmp_path: Path) -> N
     assert code == 1
     assert "NotYet: waited 0 s for 3 records (read_committed) in topic 'orders'" in output
     assert 'kafka.wait_for_records("orders", 3, timeout=0)' in output
-    for inside in ("waits.py", "server.py", "operations.py"):
+    assert "kafka = <Kafka of 1 broker at localhost:" in output
+    for inside in ("waits.py", "server.py", "operations.py", "_base.py", "self = None"):
         assert inside not in output
+
+
+@pytest.mark.parametrize("failing", ['assert_sequence("Produce")', 'last("Produce")'])
+def test_what_was_not_recorded_shows_the_test_and_not_the_kit(tmp_path: Path, failing: str) -> None:
+    code, output = run(tmp_path, f"def test_it(kafka):\n    kafka.recorded().{failing}\n")
+    assert code == 1
+    assert f"kafka.recorded().{failing}" in output
+    assert "NotRecorded: " in output
+    assert "exchanges.py" not in output
 
 
 def test_a_client_that_nobody_has_any_more_is_not_left_open(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 SHOWN_MAX: Final = 40
 """Exchanges in the message of a failed assertion."""
+CLIENTS_SHOWN_MAX: Final = 10
 
 
 class NotRecorded(AssertionError):
@@ -58,9 +59,10 @@ class Exchanges(ABC):
 
     def last(self, api: Api = None, /, **given: Unpack[Filter]) -> Exchange:
         """The newest that is meant. Raises NotRecorded: there is none; InvalidFilter."""
+        __tracebackhide__ = True
         found = self.select(api, **given)
         if not found:
-            raise NotRecorded(f"no exchange {_described(api, given)} was recorded{self._summary()}")
+            raise NotRecorded(f"no exchange {_described(api, given)} was recorded{self._summary(given)}")
         return found[-1]
 
     def by_client(self, api: Api = None, /, **given: Unpack[Filter]) -> dict[str | None, list[Exchange]]:
@@ -76,22 +78,25 @@ class Exchanges(ABC):
         Others may come between, unless `exactly`; `given` says which are looked at.
         Raises NotRecorded: they did not; InvalidFilter.
         """
+        __tracebackhide__ = True  # a report of pytest shows the test and not this
         steps = [(step, _tests_of_step(step)) for step in expected]
         exchanges = self.select(None, **given)
-        found: list[Exchange] = []
+        if expected and not exchanges:
+            raise NotRecorded(f"no exchange {_described(None, given)} was recorded{self._summary(given)}")
+        found: list[int] = []
         position = 0
-        for number, (step, tests) in enumerate(steps):
+        for step, tests in steps:
             while position < len(exchanges) and not all(test(exchanges[position]) for test in tests):
                 if exactly:
-                    raise NotRecorded(_unlike(number, step, exchanges, position, self.dropped))
+                    raise NotRecorded(_unlike(step, tests, exchanges, found, position, self.dropped))
                 position += 1
             if position == len(exchanges):
-                raise NotRecorded(_unlike(number, step, exchanges, position, self.dropped))
-            found.append(exchanges[position])
+                raise NotRecorded(_unlike(step, tests, exchanges, found, position, self.dropped))
+            found.append(position)
             position += 1
         if exactly and position < len(exchanges):
-            raise NotRecorded(_unlike(len(steps), "nothing more", exchanges, position, self.dropped))
-        return found
+            raise NotRecorded(_unlike("nothing more", [], exchanges, found, position, self.dropped))
+        return [exchanges[position] for position in found]
 
     def timeline(self, api: Api = None, /, **given: Unpack[Filter]) -> str:
         """A line for each exchange that is meant, after one that says how many older ones were dropped."""
@@ -118,12 +123,14 @@ class Exchanges(ABC):
 
         return write_pcapng(self.select(api, **given), path)
 
-    def _summary(self) -> str:
+    def _summary(self, given: Mapping[str, object]) -> str:
         exchanges = self.select()
         counts = Counter(exchange.api for exchange in exchanges)
         told = ", ".join(f"{number} {api}" for api, number in counts.most_common()) or "nothing"
         dropped = f"; {self.dropped} older exchanges were dropped" if self.dropped else ""
-        return f": there is {told}{dropped}"
+        clients = sorted({str(exchange.client_id) for exchange in exchanges}) if "client" in given else []
+        of_clients = f", of {', '.join(map(repr, clients[:CLIENTS_SHOWN_MAX]))}" if clients else ""
+        return f": there is {told}{of_clients}{dropped}"
 
 
 def _tests_of_step(step: Expected) -> list[Callable[[Exchange], bool]]:
@@ -140,17 +147,36 @@ def _described(api: Api, given: Mapping[str, object]) -> str:
     return " ".join(words) or "at all"
 
 
-def _unlike(number: int, step: object, exchanges: list[Exchange], position: int, dropped: int) -> str:
-    """The message: which one was not found, and what was recorded; `>` marks where it was looked for in vain."""
+def _unlike(
+    step: object,
+    tests: list[Callable[[Exchange], bool]],
+    exchanges: list[Exchange],
+    found: list[int],
+    position: int,
+    dropped: int,
+) -> str:
+    """The message: which one was not found, and what was recorded. Numbers mark what was found; `>` marks where the
+    next one was looked for in vain.
+    """
     wanted = step if isinstance(step, str) else ", ".join(f"{name}={value!r}" for name, value in dict(step).items())  # type: ignore[call-overload]
+    marks = {place: str(number) for number, place in enumerate(found, 1)}
+    marks[position] = ">"
+    width = len(str(len(found)))
     begin = max(0, min(position, len(exchanges)) - SHOWN_MAX // 2)
     shown = exchanges[begin : begin + SHOWN_MAX]
-    lines = [f"{'>' if begin + i == position else ' '} {exchange}" for i, exchange in enumerate(shown)]
+    lines = [f"{marks.get(begin + i, ''):{width}} {exchange}" for i, exchange in enumerate(shown)]
     if position >= len(exchanges):
-        lines.append("> (the end)")
+        lines.append(f"{'>':{width}} (the end)")
     if begin or dropped:
-        lines.insert(0, f"  ({begin} earlier ones are not shown, {dropped} were dropped)")
-    return f"number {number + 1} of what was expected, {wanted}, was not recorded there:\n" + "\n".join(lines)
+        lines.insert(0, f"{'':{width}} ({begin} earlier ones are not shown, {dropped} were dropped)")
+    after = f" after number {len(found)}" if found else ""
+    earlier = 0
+    if tests and found:
+        free = [exchange for place, exchange in enumerate(exchanges[: found[-1]]) if place not in marks]
+        earlier = sum(all(test(exchange) for test in tests) for exchange in free)
+    before = f" (but {'once' if earlier == 1 else f'{earlier} times'} before it)" if earlier else ""
+    head = f"number {len(found) + 1} of what was expected, {wanted}, was not recorded there{after}{before}:"
+    return "\n".join([head, *lines])
 
 
 class Recorded(Exchanges):

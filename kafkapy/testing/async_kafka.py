@@ -38,7 +38,7 @@ from kafkapy.testing.given_values import (
     topics_with_texts,
 )
 from kafkapy.testing.options import Options, strict_names
-from kafkapy.testing.running import running
+from kafkapy.testing.running import described, running
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -163,6 +163,9 @@ class AsyncKafka:
         missed = await self._stop()
         if kind is None:  # else the block may not have come to them
             check_fired(missed)
+
+    def __repr__(self) -> str:
+        return described(type(self).__name__, self._running)
 
     # -- what clients need
 

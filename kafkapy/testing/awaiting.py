@@ -1,4 +1,4 @@
-"""Waiting for another thread from trio and from asyncio."""
+"""Waiting for another thread: without a loop, and from trio and asyncio."""
 
 from __future__ import annotations
 
@@ -15,8 +15,21 @@ T = TypeVar("T")
 P = ParamSpec("P")
 
 
+def outcome_of(future: Future[T]) -> T:
+    """The result of a future that another thread settles. What it raises shows no frame of `concurrent.futures`."""
+    __tracebackhide__ = True
+    error = future.exception()
+    if error is None:
+        return future.result()
+    try:
+        raise error
+    finally:
+        del error, future  # they would hold this frame, and it them
+
+
 async def result_of(future: Future[T]) -> T:
-    """The result of a future that another thread settles. Cancelled, it does not wait for it."""
+    """As `outcome_of`. Cancelled, it does not wait for it."""
+    __tracebackhide__ = True
     if not trio.lowlevel.in_trio_task():
         import asyncio
 
@@ -30,7 +43,7 @@ async def result_of(future: Future[T]) -> T:
 
     future.add_done_callback(tell)
     await settled.wait()
-    return future.result()
+    return outcome_of(future)
 
 
 async def in_worker(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

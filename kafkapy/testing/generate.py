@@ -14,7 +14,7 @@ TARGET = Path(__file__).parent / "async_kafka.py"
 _HEADER = '"""`AsyncKafka`: `Kafka`, awaited, under trio and asyncio. Made from kafka.py by generate.py."""'
 _FUNCTION = re.compile(r"^    def \w+\((?:[^\n]*\n(?:    {2,}[^\n]*\n|    \) [^\n]*\n|\n(?=        ))*)", re.MULTILINE)
 _ASKS = (
-    *("self._call(", "self._kafka._call(", ".result()", "def __enter__"),
+    *("self._call(", "self._kafka._call(", "outcome_of(", "def __enter__"),
     *("self._stop()", "self.remove()", "running(self", "run.stop()"),
 )
 _REPLACED = (
@@ -25,11 +25,11 @@ _REPLACED = (
     (r"`with` block", "`async with` block"),
     (r"(self\._(?:kafka\._)?call)\(", r"await \1("),
     (r"(self\.(?:_stop|remove)\(\))", r"await \1"),
-    (r"= (self\._run\.submit\(.*\))\.result\(\)", r"= await result_of(\1)"),
+    (r"outcome_of\(", "await result_of("),
     (r"= running\((.*)\)", r"= await in_worker(running, \1)"),
     (r"run\.stop\(\)", "await in_worker(run.stop)"),
 )
-_IMPORT = "from kafkapy.testing.clients import config_for\n"
+_IMPORT = "from kafkapy.testing.awaiting import outcome_of\n"
 
 
 def generated() -> str:
@@ -38,7 +38,7 @@ def generated() -> str:
     text = _FUNCTION.sub(_made_async, text)
     text = re.sub(r"^class (\w+):", r"class Async\1:", text, flags=re.MULTILINE)
     text = _HEADER + text[text.index("\n") :]
-    return text.replace(_IMPORT, "from kafkapy.testing.awaiting import in_worker, result_of\n" + _IMPORT)
+    return text.replace(_IMPORT, "from kafkapy.testing.awaiting import in_worker, result_of\n")
 
 
 def _made_async(found: re.Match[str]) -> str:

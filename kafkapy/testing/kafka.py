@@ -25,6 +25,7 @@ from kafkapy.control import (
 from kafkapy.control import transactions as transactions_
 from kafkapy.control.arguments import check_arguments
 from kafkapy.control.operations import NAMES
+from kafkapy.testing.awaiting import outcome_of
 from kafkapy.testing.clients import config_for
 from kafkapy.testing.errors import check_fired
 from kafkapy.testing.given_values import (
@@ -37,7 +38,7 @@ from kafkapy.testing.given_values import (
     topics_with_texts,
 )
 from kafkapy.testing.options import Options, strict_names
-from kafkapy.testing.running import running
+from kafkapy.testing.running import described, running
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -162,6 +163,9 @@ class Kafka:
         missed = self._stop()
         if kind is None:  # else the block may not have come to them
             check_fired(missed)
+
+    def __repr__(self) -> str:
+        return described(type(self).__name__, self._running)
 
     # -- what clients need
 
@@ -456,7 +460,7 @@ class Kafka:
         __tracebackhide__ = True
         name = NAMES[operation]
         check_arguments(name, args, kwargs)
-        result: T = self._run.submit(name, *args, **kwargs).result()
+        result: T = outcome_of(self._run.submit(name, *args, **kwargs))
         return result
 
     @property

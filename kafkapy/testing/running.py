@@ -50,3 +50,12 @@ def running(options: Options, where: Where) -> Running:
 
         return InProcess(options)
     raise ValueError(f"there is no isolation {where!r}: there are thread and process")
+
+
+def described(name: str, run: Running | None) -> str:
+    """For reports: `<Kafka of 1 broker at localhost:9092>`."""
+    if run is None:
+        return f"<{name} that does not run>"
+    addresses = run.started.bootstrap_servers
+    brokers = addresses.count(",") + 1
+    return f"<{name} of {brokers} broker{'s'[: brokers > 1]} at {addresses}>"
