@@ -54,7 +54,7 @@ def test_a_node_is_started_once(three: Kafka) -> None:
 
 def test_a_snapshot_that_cannot_be_made_stops_nothing(three: Kafka) -> None:
     for name in ("x" * 300, "\ud800", 5):
-        with pytest.raises(ValueError, match="no name for a snapshot"):
+        with pytest.raises(ValueError, match=r"no name for a snapshot|^name: "):
             three.take_snapshot(name)  # type: ignore[arg-type]
     assert [node.is_running for node in three.nodes()] == [True, True, True]
 
