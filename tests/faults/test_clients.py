@@ -21,7 +21,7 @@ kafka = pytest.importorskip("kafka")
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 SENT = [f"{number}".encode() for number in range(5)]
-PATIENCE_MS = 20_000
+PATIENCE_MS = 90_000
 POLL_MS = 2_000
 """kafka-python 3.0.12 may forget its assignment when the time of a poll is over just as the group is joined."""
 Rule = dict[str, object]
