@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kafkapy.clock import Clock, Timer
+
+D = TypeVar("D")
+
+
+RETRY_MS = 1_000
+"""A timer whose decision the log has refused comes again."""
+
+
+def deciding_deadline(clock: Clock, execute: Callable[[D], bool], decide: Callable[[], D]) -> Deadline:
+    """A deadline that has a decision made and executed; again after RETRY_MS if the log refuses it."""
+
+    def expired() -> None:
+        if not execute(decide()):
+            deadline.set(RETRY_MS)  # the append failed, so nothing has changed
+
+    deadline = Deadline(clock, expired)
+    return deadline
 
 
 class Deadline:

@@ -6,10 +6,11 @@ import sys
 
 import pytest
 
+from kafkapy.coordinators.framing import unframed
 from kafkapy.coordinators.group.classic.group import ClassicGroup
 from kafkapy.coordinators.group.offset_store import OffsetStore
 from kafkapy.coordinators.group.offsets import Offsets
-from kafkapy.coordinators.group.records import CommittedOffset, offset_commit, read_offset_commit, unframed
+from kafkapy.coordinators.group.records import CommittedOffset, offset_commit, read_offset_commit
 from kafkapy.coordinators.ports import CoordinatorRecord
 from kafkapy.settings import Settings
 from kafkapy.settings.current import CurrentSettings

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from kafkapy.coordinators.framing import unframed
 from kafkapy.coordinators.group import records
 from kafkapy.coordinators.group.classic.group import ClassicGroup
 from kafkapy.coordinators.group.classic.group_record import group_metadata
@@ -47,7 +48,7 @@ GROUP_VALUE = (
 
 
 def read_record(record: CoordinatorRecord) -> OffsetCommitRecord | GroupMetadataRecord:
-    record_type, key = records.unframed(record.key)
+    record_type, key = unframed(record.key)
     if record_type in map(int, RecordType):
         return records.read_offset_commit(record_type, key, record.value)
     return read_group_metadata(key, record.value)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from kafkapy.coordinators.framing import framed
 from kafkapy.coordinators.group.classic.group import ClassicGroup
 from kafkapy.coordinators.group.classic.records import GROUP_METADATA_VALUE_VERSION, group_key
 from kafkapy.coordinators.group.consumer import records
 from kafkapy.coordinators.group.consumer.group import ConsumerGroup
 from kafkapy.coordinators.group.consumer.member import ClassicMembership, ConsumerMember
 from kafkapy.coordinators.group.embedded_protocol import read_assignment, read_subscription, write_assignment
-from kafkapy.coordinators.group.records import framed
 from kafkapy.coordinators.group.topic_metadata import metadata_hash
 from kafkapy.coordinators.ports import CoordinatorRecord
 from kafkapy_wire.errors import ErrorCode, KafkaError, MalformedMessage

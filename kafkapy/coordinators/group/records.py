@@ -10,9 +10,9 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple
 
+from kafkapy.coordinators.framing import framed, unframed
 from kafkapy.coordinators.ports import CoordinatorRecord
-from kafkapy_wire.codec import decode, encode
-from kafkapy_wire.errors import MalformedMessage
+from kafkapy_wire.codec import decode
 from kafkapy_wire.record_formats.group_coordinator import (
     GroupMetadataKey,
     LegacyOffsetCommitKey,
@@ -23,7 +23,7 @@ from kafkapy_wire.record_formats.group_coordinator import (
 from kafkapy_wire.uuid import ZERO_UUID, Uuid
 
 if TYPE_CHECKING:
-    from kafkapy_wire.message import Message
+    pass
 
 
 class RecordType(IntEnum):
@@ -122,13 +122,3 @@ def _offset_key(group_id: str, topic: str, partition: int) -> bytes:
 def first_string(key: memoryview) -> str:
     """The group id that begins the key of every group's record."""
     return decode(GroupMetadataKey, key[: 2 + int.from_bytes(key[:2])], 0).group
-
-
-def framed(number: int, message: Message, version: int | None = None) -> bytes:
-    return number.to_bytes(2, "big") + encode(message, number if version is None else version)
-
-
-def unframed(stored: bytes) -> tuple[int, memoryview]:
-    if len(stored) < 2:
-        raise MalformedMessage(f"{len(stored)} bytes are no key or value of a coordinator")
-    return int.from_bytes(stored[:2], "big"), memoryview(stored)[2:]

@@ -8,12 +8,13 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final
 
+from kafkapy.coordinators.framing import unframed
 from kafkapy.coordinators.group.classic.group import ClassicGroup
 from kafkapy.coordinators.group.classic.kind import ClassicGroups
 from kafkapy.coordinators.group.group import ClassicHost, GroupDirectory, GroupType, ShardParts
 from kafkapy.coordinators.group.kinds import TYPE_OF_RECORD, make_kind
 from kafkapy.coordinators.group.offsets import Offsets
-from kafkapy.coordinators.group.records import RecordType, read_offset_commit, unframed
+from kafkapy.coordinators.group.records import RecordType, read_offset_commit
 from kafkapy.coordinators.runtime import Decision
 from kafkapy_wire.errors import ErrorCode, KafkaError
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from kafkapy_controller.delta import MetadataDelta
     from kafkapy_controller.image import MetadataImage, TopicImage
     from kafkapy_wire.uuid import Uuid
 
@@ -30,6 +31,12 @@ def metadata_hash(topics: Iterable[str], image: MetadataImage) -> int:
 
 def _identity(topic: TopicImage) -> bytes:
     return topic.topic_id + len(topic.partitions).to_bytes(4)
+
+
+def changed_topics(delta: MetadataDelta) -> set[str]:
+    """The names of topics that were created, deleted, or have changed partitions."""
+    changed = {*delta.created_topics, *(topic.name for topic in delta.deleted_topics)}
+    return changed | {topic for topic, _ in delta.changed_partitions}
 
 
 def topic_ids(topics: Iterable[str], image: MetadataImage) -> frozenset[Uuid]:

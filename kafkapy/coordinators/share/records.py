@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from kafkapy.coordinators.framing import framed_record, unframed
 from kafkapy.coordinators.ports import CoordinatorRecord
 from kafkapy.coordinators.share.share_partition_key import SharePartitionKey
 from kafkapy.coordinators.share.share_state import ShareState, ShareStateUpdate
 from kafkapy.coordinators.share.state_batches import StateBatch
-from kafkapy_wire.codec import decode, encode
+from kafkapy_wire.codec import decode
 from kafkapy_wire.errors import MalformedMessage
 from kafkapy_wire.record_formats.share_coordinator import (
     ShareSnapshotKey,
@@ -25,7 +26,6 @@ from kafkapy_wire.record_formats.share_coordinator import (
 
 SHARE_SNAPSHOT: Final = 0
 SHARE_UPDATE: Final = 1
-_VERSION: Final = bytes(2)
 
 
 class SnapshotRecord(NamedTuple):
@@ -57,7 +57,7 @@ def snapshot_record(key: SharePartitionKey, state: ShareState) -> CoordinatorRec
             for first, last, delivery_state, count in state.batches
         ],
     )
-    return CoordinatorRecord(_snapshot_key(key), _VERSION + encode(value, 0))
+    return framed_record(SHARE_SNAPSHOT, _snapshot_key(key), value)
 
 
 def update_record(
@@ -76,11 +76,11 @@ def update_record(
         ],
     )
     update_key = ShareUpdateKey(group_id=key.group_id, topic_id=key.topic_id, partition=key.partition)
-    return CoordinatorRecord(SHARE_UPDATE.to_bytes(2, "big") + encode(update_key, 0), _VERSION + encode(value, 0))
+    return framed_record(SHARE_UPDATE, update_key, value)
 
 
 def tombstone(key: SharePartitionKey) -> CoordinatorRecord:
-    return CoordinatorRecord(_snapshot_key(key), None)
+    return framed_record(SHARE_SNAPSHOT, _snapshot_key(key), None)
 
 
 def read_record(record: CoordinatorRecord) -> SnapshotRecord | UpdateRecord | None:
@@ -88,7 +88,7 @@ def read_record(record: CoordinatorRecord) -> SnapshotRecord | UpdateRecord | No
 
     Raises MalformedMessage, UnsupportedVersion: no coordinator can have written it, or a later one has.
     """
-    record_type, key = _unframed(record.key)
+    record_type, key = unframed(record.key)
     if record_type == SHARE_SNAPSHOT:
         return _read_snapshot(key, record.value)
     if record_type == SHARE_UPDATE:
@@ -97,7 +97,7 @@ def read_record(record: CoordinatorRecord) -> SnapshotRecord | UpdateRecord | No
 
 
 def record_type(record: CoordinatorRecord) -> int:
-    return _unframed(record.key)[0]
+    return unframed(record.key)[0]
 
 
 def _read_snapshot(key: memoryview, value: bytes | None) -> SnapshotRecord:
@@ -105,7 +105,7 @@ def _read_snapshot(key: memoryview, value: bytes | None) -> SnapshotRecord:
     share_partition = SharePartitionKey(named.group_id, named.topic_id, named.partition)
     if value is None:
         return SnapshotRecord(share_partition, None)
-    version, body = _unframed(value)
+    version, body = unframed(value)
     stored = decode(ShareSnapshotValue, body, version)
     state = ShareState(
         stored.snapshot_epoch,
@@ -124,7 +124,7 @@ def _read_update(key: memoryview, value: bytes | None) -> UpdateRecord:
     named = decode(ShareUpdateKey, key, 0)
     if value is None:
         raise MalformedMessage("an update without a value")
-    version, body = _unframed(value)
+    version, body = unframed(value)
     stored = decode(ShareUpdateValue, body, version)
     update = ShareStateUpdate(stored.start_offset, stored.delivery_complete_count, _batches(stored.state_batches))
     return UpdateRecord(
@@ -145,12 +145,5 @@ def _batches(stored: list[ShareSnapshotValueStateBatch] | list[ShareUpdateValueS
     return batches
 
 
-def _snapshot_key(key: SharePartitionKey) -> bytes:
-    snapshot_key = ShareSnapshotKey(group_id=key.group_id, topic_id=key.topic_id, partition=key.partition)
-    return SHARE_SNAPSHOT.to_bytes(2, "big") + encode(snapshot_key, 0)
-
-
-def _unframed(stored: bytes) -> tuple[int, memoryview]:
-    if len(stored) < 2:
-        raise MalformedMessage(f"{len(stored)} bytes are no key or value of a coordinator")
-    return int.from_bytes(stored[:2], "big"), memoryview(stored)[2:]
+def _snapshot_key(key: SharePartitionKey) -> ShareSnapshotKey:
+    return ShareSnapshotKey(group_id=key.group_id, topic_id=key.topic_id, partition=key.partition)

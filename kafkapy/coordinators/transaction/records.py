@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from kafkapy.coordinators.framing import framed_record, unframed
 from kafkapy.coordinators.ports import CoordinatorRecord
 from kafkapy.coordinators.transaction.transaction import NO_PRODUCER_ID, Transaction, TransactionStatus
-from kafkapy_wire.codec import decode, encode
+from kafkapy_wire.codec import decode
 from kafkapy_wire.errors import MalformedMessage
 from kafkapy_wire.record_formats.transaction_coordinator import (
     PartitionsSchema,
@@ -47,12 +48,11 @@ def transaction_record(transaction: Transaction, value_version: int) -> Coordina
         value.previous_producer_id = transaction.previous_producer_id
         value.next_producer_id = transaction.next_producer_id
         value.client_transaction_version = transaction.client_version
-    stored = value_version.to_bytes(2, "big") + encode(value, value_version)
-    return CoordinatorRecord(_key(transaction.transactional_id), stored)
+    return framed_record(TRANSACTION_LOG, _key(transaction.transactional_id), value, value_version)
 
 
 def transaction_tombstone(transactional_id: str) -> CoordinatorRecord:
-    return CoordinatorRecord(_key(transactional_id), None)
+    return framed_record(TRANSACTION_LOG, _key(transactional_id), None)
 
 
 def read_record(record: CoordinatorRecord) -> TransactionRecord | None:
@@ -60,13 +60,13 @@ def read_record(record: CoordinatorRecord) -> TransactionRecord | None:
 
     Raises MalformedMessage, UnsupportedVersion: no coordinator can have written it, or a later one has.
     """
-    record_type, key = _unframed(record.key)
+    record_type, key = unframed(record.key)
     if record_type != TRANSACTION_LOG:
         return None
     transactional_id = decode(TransactionLogKey, key, 0).transactional_id
     if record.value is None:
         return TransactionRecord(transactional_id, None)
-    version, body = _unframed(record.value)
+    version, body = unframed(record.value)
     value = decode(TransactionLogValue, body, version)
     _check(value)
     transaction = Transaction(
@@ -116,11 +116,5 @@ def _grouped(partitions: Iterable[TopicPartition]) -> list[PartitionsSchema]:
     ]
 
 
-def _key(transactional_id: str) -> bytes:
-    return TRANSACTION_LOG.to_bytes(2, "big") + encode(TransactionLogKey(transactional_id=transactional_id), 0)
-
-
-def _unframed(stored: bytes) -> tuple[int, memoryview]:
-    if len(stored) < 2:
-        raise MalformedMessage(f"{len(stored)} bytes are no key or value of a coordinator")
-    return int.from_bytes(stored[:2], "big"), memoryview(stored)[2:]
+def _key(transactional_id: str) -> TransactionLogKey:
+    return TransactionLogKey(transactional_id=transactional_id)

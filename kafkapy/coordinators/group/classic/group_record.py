@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kafkapy.coordinators.framing import framed
 from kafkapy.coordinators.group.classic.records import GROUP_METADATA_VALUE_VERSION, group_key
 from kafkapy.coordinators.group.classic.state import FIRST_GENERATION, GENERATION_MAX
-from kafkapy.coordinators.group.records import framed
 from kafkapy.coordinators.ports import CoordinatorRecord
 from kafkapy_wire.record_formats.group_coordinator import GroupMetadataValue, MemberMetadata
 

@@ -18,7 +18,7 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING
 
-from kafkapy.coordinators.deadline import Deadline
+from kafkapy.coordinators.deadline import RETRY_MS, deciding_deadline
 from kafkapy.coordinators.group.classic.answers import join_response
 from kafkapy.coordinators.group.classic.group_record import empty_generation
 from kafkapy.coordinators.group.classic.state import ClassicGroupState
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from kafkapy.clock import Clock
+    from kafkapy.coordinators.deadline import Deadline
     from kafkapy.coordinators.group.classic.group import ClassicGroup
     from kafkapy.coordinators.group.classic.member import ClassicMember
     from kafkapy.settings.current import CurrentSettings
@@ -36,9 +37,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger("kafkapy.groups")
 
 _EMPTY, _PREPARING, _COMPLETING, _STABLE, _DEAD = ClassicGroupState
-
-RETRY_MS = 1_000
-"""A timer whose decision the log has refused comes again, and a phase that nobody has joined."""
 
 NEW_MEMBER_JOIN_TIMEOUT_MS = 5 * 60 * 1_000
 """How long a first JoinGroup may stay parked. Its client has no member id to send heartbeats with, and if it hung up
@@ -242,9 +240,4 @@ class Rebalancer:
         group.join_deadline.set(delay_ms)
 
     def _deadline(self, expire: Callable[[], Decision[None]]) -> Deadline:
-        def expired() -> None:
-            if not self._execute(expire()):
-                deadline.set(RETRY_MS)  # the append failed, so nothing has changed
-
-        deadline = Deadline(self._clock, expired)
-        return deadline
+        return deciding_deadline(self._clock, self._execute, expire)

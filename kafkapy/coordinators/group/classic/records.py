@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from kafkapy.coordinators.group.records import framed, unframed
+from kafkapy.coordinators.framing import framed, unframed
 from kafkapy.coordinators.ports import CoordinatorRecord
 from kafkapy_wire.codec import decode
 from kafkapy_wire.errors import MalformedMessage

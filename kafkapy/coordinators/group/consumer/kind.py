@@ -15,6 +15,7 @@ from kafkapy.coordinators.group.consumer.reading import read
 from kafkapy.coordinators.group.consumer.timers import Timers
 from kafkapy.coordinators.group.group import GroupType
 from kafkapy.coordinators.group.records import first_string
+from kafkapy.coordinators.group.topic_metadata import changed_topics
 from kafkapy_wire.codec import decode
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.record_formats.group_coordinator import (
@@ -194,8 +195,7 @@ class ConsumerGroups:
         """Groups whose topics have changed look at them with the next heartbeat."""
         if delta.created_topics:
             self._newest_topic_version = image.offset
-        changed = {*delta.created_topics, *(topic.name for topic in delta.deleted_topics)}
-        changed |= {topic for topic, _ in delta.changed_partitions}
+        changed = changed_topics(delta)
         for group in self._groups():
             if group.is_metadata_fresh and not changed.isdisjoint(group.subscriptions.topics(group.resolved)):
                 group.is_metadata_fresh = False

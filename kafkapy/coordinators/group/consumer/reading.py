@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kafkapy.coordinators.framing import unframed
 from kafkapy.coordinators.group.consumer import records
 from kafkapy.coordinators.group.consumer.member import ClassicMembership, ConsumerMember, MemberState, Partitions
 from kafkapy.coordinators.group.consumer.subscriptions import ResolvedPattern
-from kafkapy.coordinators.group.records import unframed
 from kafkapy_wire.codec import decode
 from kafkapy_wire.record_formats.group_coordinator import (
     ConsumerGroupCurrentMemberAssignmentKey,

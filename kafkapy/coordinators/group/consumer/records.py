@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from kafkapy.coordinators.group.records import framed
+from kafkapy.coordinators.framing import framed_record
 from kafkapy.coordinators.ports import CoordinatorRecord
 from kafkapy_wire.record_formats.group_coordinator import (
     ClassicMemberMetadata,
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from kafkapy.coordinators.group.assignors.specification import Target
     from kafkapy.coordinators.group.consumer.member import ConsumerMember, Partitions
     from kafkapy.coordinators.group.consumer.subscriptions import ResolvedPattern
-    from kafkapy_wire.message import Message
 
 GROUP: Final = 3
 PARTITION_METADATA: Final = 4
@@ -44,20 +43,18 @@ TARGET_MEMBER: Final = 7
 CURRENT_ASSIGNMENT: Final = 8
 PATTERN: Final = 16
 
-_VALUE_VERSION: Final = 0
-
 
 def group_epoch(group_id: str, epoch: int, metadata_hash: int) -> CoordinatorRecord:
     value = ConsumerGroupMetadataValue(epoch=epoch, metadata_hash=metadata_hash)
-    return _record(GROUP, ConsumerGroupMetadataKey(group_id=group_id), value)
+    return framed_record(GROUP, ConsumerGroupMetadataKey(group_id=group_id), value)
 
 
 def group_tombstone(group_id: str) -> CoordinatorRecord:
-    return _record(GROUP, ConsumerGroupMetadataKey(group_id=group_id), None)
+    return framed_record(GROUP, ConsumerGroupMetadataKey(group_id=group_id), None)
 
 
 def partition_metadata_tombstone(group_id: str) -> CoordinatorRecord:
-    return _record(PARTITION_METADATA, ConsumerGroupPartitionMetadataKey(group_id=group_id), None)
+    return framed_record(PARTITION_METADATA, ConsumerGroupPartitionMetadataKey(group_id=group_id), None)
 
 
 def member(group_id: str, of: ConsumerMember) -> CoordinatorRecord:
@@ -79,20 +76,20 @@ def member(group_id: str, of: ConsumerMember) -> CoordinatorRecord:
             supported_protocols=[ClassicProtocol(name=name, metadata=metadata) for name, metadata in classic.protocols],
         ),
     )
-    return _record(MEMBER, ConsumerGroupMemberMetadataKey(group_id=group_id, member_id=of.member_id), value)
+    return framed_record(MEMBER, ConsumerGroupMemberMetadataKey(group_id=group_id, member_id=of.member_id), value)
 
 
 def member_tombstone(group_id: str, member_id: str) -> CoordinatorRecord:
-    return _record(MEMBER, ConsumerGroupMemberMetadataKey(group_id=group_id, member_id=member_id), None)
+    return framed_record(MEMBER, ConsumerGroupMemberMetadataKey(group_id=group_id, member_id=member_id), None)
 
 
 def target_epoch(group_id: str, epoch: int, assigned_at_ms: int) -> CoordinatorRecord:
     value = ConsumerGroupTargetAssignmentMetadataValue(assignment_epoch=epoch, assignment_timestamp=assigned_at_ms)
-    return _record(TARGET_METADATA, ConsumerGroupTargetAssignmentMetadataKey(group_id=group_id), value)
+    return framed_record(TARGET_METADATA, ConsumerGroupTargetAssignmentMetadataKey(group_id=group_id), value)
 
 
 def target_epoch_tombstone(group_id: str) -> CoordinatorRecord:
-    return _record(TARGET_METADATA, ConsumerGroupTargetAssignmentMetadataKey(group_id=group_id), None)
+    return framed_record(TARGET_METADATA, ConsumerGroupTargetAssignmentMetadataKey(group_id=group_id), None)
 
 
 def target(group_id: str, member_id: str, of: Target) -> CoordinatorRecord:
@@ -102,11 +99,15 @@ def target(group_id: str, member_id: str, of: Target) -> CoordinatorRecord:
             for topic_id, partitions in of.items()
         ]
     )
-    return _record(TARGET_MEMBER, ConsumerGroupTargetAssignmentMemberKey(group_id=group_id, member_id=member_id), value)
+    return framed_record(
+        TARGET_MEMBER, ConsumerGroupTargetAssignmentMemberKey(group_id=group_id, member_id=member_id), value
+    )
 
 
 def target_tombstone(group_id: str, member_id: str) -> CoordinatorRecord:
-    return _record(TARGET_MEMBER, ConsumerGroupTargetAssignmentMemberKey(group_id=group_id, member_id=member_id), None)
+    return framed_record(
+        TARGET_MEMBER, ConsumerGroupTargetAssignmentMemberKey(group_id=group_id, member_id=member_id), None
+    )
 
 
 def current_assignment(group_id: str, of: ConsumerMember) -> CoordinatorRecord:
@@ -118,23 +119,23 @@ def current_assignment(group_id: str, of: ConsumerMember) -> CoordinatorRecord:
         partitions_pending_revocation=_with_epochs(of.pending_revocation),
     )
     key = ConsumerGroupCurrentMemberAssignmentKey(group_id=group_id, member_id=of.member_id)
-    return _record(CURRENT_ASSIGNMENT, key, value)
+    return framed_record(CURRENT_ASSIGNMENT, key, value)
 
 
 def current_assignment_tombstone(group_id: str, member_id: str) -> CoordinatorRecord:
     key = ConsumerGroupCurrentMemberAssignmentKey(group_id=group_id, member_id=member_id)
-    return _record(CURRENT_ASSIGNMENT, key, None)
+    return framed_record(CURRENT_ASSIGNMENT, key, None)
 
 
 def pattern(group_id: str, text: str, resolved: ResolvedPattern) -> CoordinatorRecord:
     value = ConsumerGroupRegularExpressionValue(
         topics=sorted(resolved.topics), version=resolved.version, timestamp=resolved.resolved_at_ms
     )
-    return _record(PATTERN, ConsumerGroupRegularExpressionKey(group_id=group_id, regular_expression=text), value)
+    return framed_record(PATTERN, ConsumerGroupRegularExpressionKey(group_id=group_id, regular_expression=text), value)
 
 
 def pattern_tombstone(group_id: str, text: str) -> CoordinatorRecord:
-    return _record(PATTERN, ConsumerGroupRegularExpressionKey(group_id=group_id, regular_expression=text), None)
+    return framed_record(PATTERN, ConsumerGroupRegularExpressionKey(group_id=group_id, regular_expression=text), None)
 
 
 def _with_epochs(partitions: Partitions) -> list[ConsumerGroupCurrentMemberAssignmentValueTopicPartitions]:
@@ -144,7 +145,3 @@ def _with_epochs(partitions: Partitions) -> list[ConsumerGroupCurrentMemberAssig
         )
         for topic_id, epochs in partitions.items()
     ]
-
-
-def _record(record_type: int, key: Message, value: Message | None) -> CoordinatorRecord:
-    return CoordinatorRecord(framed(record_type, key, 0), None if value is None else framed(_VALUE_VERSION, value))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from kafkapy.coordinators.deadline import Deadline
+from kafkapy.coordinators.deadline import Deadline, deciding_deadline
 from kafkapy.coordinators.group.consumer.group import ConsumerGroup
 from kafkapy.coordinators.group.consumer.group_settings import group_setting
 from kafkapy.coordinators.group.consumer.member import ConsumerMember, MemberState
@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 
     from kafkapy.coordinators.group.consumer.membership import Membership
     from kafkapy.coordinators.group.group import ShardParts
-
-RETRY_MS = 1_000
-"""A timer whose decision the log has refused comes again."""
 
 
 class Timers:
@@ -103,12 +100,7 @@ class Timers:
         return self._deadline(partial(self._fence, group_id, member_id, reason))
 
     def _deadline(self, expire: Callable[[], Decision[None]]) -> Deadline:
-        def expired() -> None:
-            if not self._parts.execute(expire()):
-                deadline.set(RETRY_MS)  # the append failed, so nothing has changed
-
-        deadline = Deadline(self._parts.clock, expired)
-        return deadline
+        return deciding_deadline(self._parts.clock, self._parts.execute, expire)
 
 
 def _cancel(deadlines: dict[str, Deadline], member_id: str) -> None:

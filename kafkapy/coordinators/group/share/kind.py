@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from kafkapy.coordinators.deadline import Deadline
+from kafkapy.coordinators.deadline import deciding_deadline
 from kafkapy.coordinators.group.group import GroupType
 from kafkapy.coordinators.group.records import first_string
 from kafkapy.coordinators.group.share import records
@@ -15,6 +15,7 @@ from kafkapy.coordinators.group.share.member import JOINING_EPOCH, LEAVING_EPOCH
 from kafkapy.coordinators.group.share.membership import Membership
 from kafkapy.coordinators.group.share.reading import read
 from kafkapy.coordinators.group.share.topic_states import TopicState, TopicStates, merged, name_of
+from kafkapy.coordinators.group.topic_metadata import changed_topics
 from kafkapy.coordinators.runtime import NOTHING, Decision
 from kafkapy_wire.errors import ErrorCode, KafkaError
 
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
     from kafkapy_wire.uuid import Uuid
 
 NO_STATE = "There is no offset information to delete."
-RETRY_MS = 1_000
-"""A timer whose decision the log has refused comes again."""
 
 
 class ShareGroups:
@@ -210,8 +209,7 @@ class ShareGroups:
     def follow_metadata(self, image: MetadataImage, delta: MetadataDelta) -> None:
         """Groups whose topics have changed look at them with the next heartbeat; states of deleted ones are gone."""
         deleted = frozenset(topic.topic_id for topic in delta.deleted_topics)
-        changed = {*delta.created_topics, *(topic.name for topic in delta.deleted_topics)}
-        changed |= {topic for topic, _ in delta.changed_partitions}
+        changed = changed_topics(delta)
         for group in self._groups():
             if group.is_metadata_fresh and not changed.isdisjoint(group.names):
                 group.is_metadata_fresh = False
@@ -232,17 +230,13 @@ class ShareGroups:
             return
         session = group.sessions.get(member_id)
         if session is None:
-            session = group.sessions[member_id] = Deadline(
-                self._parts.clock, partial(self._expire_session, group_id, member_id)
-            )
+            expire = partial(self._expire_session, group_id, member_id)
+            session = group.sessions[member_id] = deciding_deadline(self._parts.clock, self._parts.execute, expire)
         session.set(self._membership.settings_of(group_id).share_session_timeout_ms)
 
-    def _expire_session(self, group_id: str, member_id: str) -> None:
+    def _expire_session(self, group_id: str, member_id: str) -> Decision[None]:
         group = self._directory.get(group_id)
-        member = group.members.get(member_id) if isinstance(group, ShareGroup) else None
-        if member is None:
-            return
-        assert isinstance(group, ShareGroup)
-        written = self._membership.fence(group, member, "is fenced: its session has ended")
-        if not self._parts.execute(Decision(written, None)):
-            group.sessions[member_id].set(RETRY_MS)  # the append failed, so nothing has changed
+        if not isinstance(group, ShareGroup) or member_id not in group.members:
+            return NOTHING
+        written = self._membership.fence(group, group.members[member_id], "is fenced: its session has ended")
+        return Decision(written, None)

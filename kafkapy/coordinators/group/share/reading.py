@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kafkapy.coordinators.group.records import unframed
+from kafkapy.coordinators.framing import unframed
 from kafkapy.coordinators.group.share import records
 from kafkapy.coordinators.group.share.member import NO_EPOCH, ShareMember
 from kafkapy.coordinators.group.share.topic_states import TopicState, TopicStates

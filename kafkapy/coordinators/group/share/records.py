@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from kafkapy.coordinators.group.records import framed
+from kafkapy.coordinators.framing import framed_record
 from kafkapy.coordinators.group.share.topic_states import name_of
 from kafkapy.coordinators.ports import CoordinatorRecord
 from kafkapy_wire.record_formats.group_coordinator import (
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from kafkapy.coordinators.group.share.member import ShareMember
     from kafkapy.coordinators.group.share.topic_states import TopicState, TopicStates
     from kafkapy_controller.image import MetadataImage
-    from kafkapy_wire.message import Message
     from kafkapy_wire.uuid import Uuid
 
 MEMBER: Final = 10
@@ -48,16 +47,15 @@ CURRENT_ASSIGNMENT: Final = 14
 TOPIC_STATES: Final = 15
 
 STABLE: Final = 0
-_VALUE_VERSION: Final = 0
 
 
 def group_epoch(group_id: str, epoch: int, metadata_hash: int) -> CoordinatorRecord:
     value = ShareGroupMetadataValue(epoch=epoch, metadata_hash=metadata_hash)
-    return _record(GROUP, ShareGroupMetadataKey(group_id=group_id), value)
+    return framed_record(GROUP, ShareGroupMetadataKey(group_id=group_id), value)
 
 
 def group_tombstone(group_id: str) -> CoordinatorRecord:
-    return _record(GROUP, ShareGroupMetadataKey(group_id=group_id), None)
+    return framed_record(GROUP, ShareGroupMetadataKey(group_id=group_id), None)
 
 
 def member(group_id: str, of: ShareMember) -> CoordinatorRecord:
@@ -68,20 +66,20 @@ def member(group_id: str, of: ShareMember) -> CoordinatorRecord:
         client_host=of.client_host,
         subscribed_topic_names=sorted(of.topics),
     )
-    return _record(MEMBER, ShareGroupMemberMetadataKey(group_id=group_id, member_id=of.member_id), value)
+    return framed_record(MEMBER, ShareGroupMemberMetadataKey(group_id=group_id, member_id=of.member_id), value)
 
 
 def member_tombstone(group_id: str, member_id: str) -> CoordinatorRecord:
-    return _record(MEMBER, ShareGroupMemberMetadataKey(group_id=group_id, member_id=member_id), None)
+    return framed_record(MEMBER, ShareGroupMemberMetadataKey(group_id=group_id, member_id=member_id), None)
 
 
 def target_epoch(group_id: str, epoch: int, assigned_at_ms: int) -> CoordinatorRecord:
     value = ShareGroupTargetAssignmentMetadataValue(assignment_epoch=epoch, assignment_timestamp=assigned_at_ms)
-    return _record(TARGET_METADATA, ShareGroupTargetAssignmentMetadataKey(group_id=group_id), value)
+    return framed_record(TARGET_METADATA, ShareGroupTargetAssignmentMetadataKey(group_id=group_id), value)
 
 
 def target_epoch_tombstone(group_id: str) -> CoordinatorRecord:
-    return _record(TARGET_METADATA, ShareGroupTargetAssignmentMetadataKey(group_id=group_id), None)
+    return framed_record(TARGET_METADATA, ShareGroupTargetAssignmentMetadataKey(group_id=group_id), None)
 
 
 def target(group_id: str, member_id: str, of: Target) -> CoordinatorRecord:
@@ -91,11 +89,15 @@ def target(group_id: str, member_id: str, of: Target) -> CoordinatorRecord:
             for topic_id, partitions in of.items()
         ]
     )
-    return _record(TARGET_MEMBER, ShareGroupTargetAssignmentMemberKey(group_id=group_id, member_id=member_id), value)
+    return framed_record(
+        TARGET_MEMBER, ShareGroupTargetAssignmentMemberKey(group_id=group_id, member_id=member_id), value
+    )
 
 
 def target_tombstone(group_id: str, member_id: str) -> CoordinatorRecord:
-    return _record(TARGET_MEMBER, ShareGroupTargetAssignmentMemberKey(group_id=group_id, member_id=member_id), None)
+    return framed_record(
+        TARGET_MEMBER, ShareGroupTargetAssignmentMemberKey(group_id=group_id, member_id=member_id), None
+    )
 
 
 def current_assignment(group_id: str, of: ShareMember) -> CoordinatorRecord:
@@ -109,12 +111,12 @@ def current_assignment(group_id: str, of: ShareMember) -> CoordinatorRecord:
         ],
     )
     key = ShareGroupCurrentMemberAssignmentKey(group_id=group_id, member_id=of.member_id)
-    return _record(CURRENT_ASSIGNMENT, key, value)
+    return framed_record(CURRENT_ASSIGNMENT, key, value)
 
 
 def current_assignment_tombstone(group_id: str, member_id: str) -> CoordinatorRecord:
     key = ShareGroupCurrentMemberAssignmentKey(group_id=group_id, member_id=member_id)
-    return _record(CURRENT_ASSIGNMENT, key, None)
+    return framed_record(CURRENT_ASSIGNMENT, key, None)
 
 
 def topic_states(group_id: str, states: TopicStates, image: MetadataImage) -> CoordinatorRecord:
@@ -126,11 +128,11 @@ def topic_states(group_id: str, states: TopicStates, image: MetadataImage) -> Co
             for topic_id in sorted(states.deleting)
         ],
     )
-    return _record(TOPIC_STATES, ShareGroupStatePartitionMetadataKey(group_id=group_id), value)
+    return framed_record(TOPIC_STATES, ShareGroupStatePartitionMetadataKey(group_id=group_id), value)
 
 
 def topic_states_tombstone(group_id: str) -> CoordinatorRecord:
-    return _record(TOPIC_STATES, ShareGroupStatePartitionMetadataKey(group_id=group_id), None)
+    return framed_record(TOPIC_STATES, ShareGroupStatePartitionMetadataKey(group_id=group_id), None)
 
 
 def _topics(states: Mapping[Uuid, TopicState]) -> list[TopicPartitionsInfo]:
@@ -138,7 +140,3 @@ def _topics(states: Mapping[Uuid, TopicState]) -> list[TopicPartitionsInfo]:
         TopicPartitionsInfo(topic_id=topic_id, topic_name=state.name, partitions=sorted(state.partitions))
         for topic_id, state in states.items()
     ]
-
-
-def _record(record_type: int, key: Message, value: Message | None) -> CoordinatorRecord:
-    return CoordinatorRecord(framed(record_type, key, 0), None if value is None else framed(_VALUE_VERSION, value))
