@@ -30,11 +30,19 @@ class Client:
         "peer_host",
         "peer_port",
         "principal",
+        "security_protocol",
         "software_name",
         "software_version",
     )
 
-    def __init__(self, listener_name: str, peer_host: str, peer_port: int, local_host: str) -> None:
+    def __init__(
+        self,
+        listener_name: str,
+        peer_host: str,
+        peer_port: int,
+        local_host: str,
+        security_protocol: str = "PLAINTEXT",
+    ) -> None:
         self.number = next(_numbers)
         """Of the connection, in this process."""
         self.listener_name = listener_name
@@ -46,6 +54,8 @@ class Client:
         """
         self.principal = ANONYMOUS
         """Who it is, as ACLs name it (`User:alice`)."""
+        self.security_protocol = security_protocol
+        """Of its listener: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL."""
         self.software_name = "unknown"
         self.software_version = "unknown"
         self._closers: list[Callable[[], None]] | None = None
