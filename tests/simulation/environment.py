@@ -15,7 +15,6 @@ from kafkapy_controller.quorum_state import QuorumState
 from kafkapy_controller.voters import QuorumMembership
 from kafkapy_wire.records import Record, split_batches
 
-
 SLOWEST_MS = 10_000
 """No message takes longer, so that none from the time of trouble comes when the world has been at peace for long."""
 
