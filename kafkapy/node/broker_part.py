@@ -339,6 +339,7 @@ class BrokerPart:
             share_coordinator,
             groups.shards,
             quorum.peers,
+            active_controller,
             partitions,
             metadata,
             settings,

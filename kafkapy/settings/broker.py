@@ -142,6 +142,8 @@ class GroupCoordinatorSettings(Area):
 class ShareSettings(Area):
     """Share groups (KIP-932): the broker's side and the coordinator that keeps their state."""
 
+    errors_deadletterqueue_auto_create_topics_enable: bool = False
+    errors_deadletterqueue_topic_name_prefix: str = "dlq."
     group_share_assignors: tuple[str, ...] = ("simple",)
     group_share_max_size: int = 200
     group_share_max_share_sessions: int = 2_000

@@ -19,7 +19,6 @@ _SEVERAL_NODES = "in a cluster; a node alone has nobody to wait for"
 
 # What is missing, and what to do about it.
 _REMOVE = "remove the setting"
-_DEAD_LETTERS = ("share groups have no dead letter queue yet", "use Apache Kafka for what needs one")
 _STREAMS_GROUPS = (
     "streams groups (KIP-1071) are not served yet",
     "let Kafka Streams use group.protocol=classic, its default",
@@ -44,6 +43,7 @@ _POLICIES = (
     "remove it, or use Apache Kafka",
 )
 _QUOTA_CALLBACK = ("Java classes cannot be run, so that no client would have its quotas", "remove it")
+_DEAD_LETTER_MANAGER = ("Java classes cannot be run, so that dead letters would go somewhere else", "remove it")
 _PRINCIPAL_BUILDER = ("Java classes cannot be run, so that clients would have other principals", "remove it")
 _METADATA_ELSEWHERE = (
     "the metadata log is in the data directory, so that what is in the other would be missing",
@@ -67,7 +67,8 @@ BROKER: Table = {
             advertised.listeners auto.create.topics.enable broker.id broker.rack compression.gzip.level
             compression.lz4.level compression.type compression.zstd.level connections.max.idle.ms
             controller.listener.names controller.quorum.auto.join.enable controller.quorum.bootstrap.servers
-            controller.quorum.voters default.replication.factor delete.topic.enable fetch.max.bytes
+            controller.quorum.voters default.replication.factor delete.topic.enable
+            errors.deadletterqueue.auto.create.topics.enable errors.deadletterqueue.topic.name.prefix fetch.max.bytes
             group.consumer.assignment.interval.ms group.consumer.assignors group.consumer.heartbeat.interval.ms
             group.consumer.max.assignment.interval.ms group.consumer.max.heartbeat.interval.ms
             group.consumer.max.session.timeout.ms group.consumer.max.size group.consumer.migration.policy
@@ -234,6 +235,7 @@ BROKER: Table = {
         _POLICIES: "alter.config.policy.class.name create.topic.policy.class.name",
         NO_ACLS: "authorizer.class.name",
         _QUOTA_CALLBACK: "client.quota.callback.class",
+        _DEAD_LETTER_MANAGER: "group.share.dlq.manager.class.name",
         NO_CONFIG_PROVIDERS: "config.providers",
         _METADATA_ELSEWHERE: "metadata.log.dir",
         _PRINCIPAL_BUILDER: "principal.builder.class",
@@ -245,10 +247,6 @@ BROKER: Table = {
         _DELEGATION_TOKENS: """
             delegation.token.expiry.check.interval.ms delegation.token.expiry.time.ms
             delegation.token.max.lifetime.ms delegation.token.secret.key
-        """,
-        _DEAD_LETTERS: """
-            errors.deadletterqueue.auto.create.topics.enable errors.deadletterqueue.topic.name.prefix
-            group.share.dlq.manager.class.name
         """,
         _STREAMS_GROUPS: """
             group.streams.acceptable.recovery.lag group.streams.assignment.interval.ms
@@ -293,7 +291,8 @@ TOPIC: Table = {
     HONOURED: {
         "": """
             cleanup.policy compression.gzip.level compression.lz4.level compression.type compression.zstd.level
-            delete.retention.ms file.delete.delay.ms flush.messages flush.ms index.interval.bytes
+            delete.retention.ms errors.deadletterqueue.group.enable
+            file.delete.delay.ms flush.messages flush.ms index.interval.bytes
             internal.segment.bytes max.compaction.lag.ms max.message.bytes message.timestamp.after.max.ms
             message.timestamp.before.max.ms message.timestamp.type min.cleanable.dirty.ratio min.compaction.lag.ms
             retention.bytes retention.ms segment.bytes segment.index.bytes segment.jitter.ms segment.ms
@@ -310,7 +309,6 @@ TOPIC: Table = {
         _REMOTE_STORAGE: "remote.storage.enable",
     },
     LATER: {
-        _DEAD_LETTERS: "errors.deadletterqueue.group.enable",
         _TIERED_STORAGE: """
             local.retention.bytes local.retention.ms remote.copy.lag.bytes remote.copy.lag.ms remote.log.copy.disable
             remote.log.delete.on.disable
@@ -323,6 +321,7 @@ GROUP: Table = {
     HONOURED: {
         "": """
             consumer.assignment.interval.ms consumer.heartbeat.interval.ms consumer.session.timeout.ms
+            errors.deadletterqueue.copy.record.enable errors.deadletterqueue.topic.name
             share.assignment.interval.ms share.auto.offset.reset share.delivery.count.limit
             share.heartbeat.interval.ms share.isolation.level share.partition.max.record.locks
             share.record.lock.duration.ms share.renew.acknowledge.enable share.session.timeout.ms
@@ -332,7 +331,6 @@ GROUP: Table = {
         _COMPUTED_AT_ONCE: "consumer.assignor.offload.enable share.assignor.offload.enable",
     },
     LATER: {
-        _DEAD_LETTERS: "errors.deadletterqueue.copy.record.enable errors.deadletterqueue.topic.name",
         _STREAMS_GROUPS: """
             streams.acceptable.recovery.lag streams.assignment.interval.ms streams.assignor.name
             streams.assignor.offload.enable streams.heartbeat.interval.ms streams.initial.rebalance.delay.ms

@@ -58,6 +58,12 @@ BROKER_EFFECTS = {
     "coordinators/test_share_coordinator.py::test_what_later_snapshots_repeat_is_pruned": """
         share.coordinator.cold.partition.snapshot.interval.ms share.coordinator.snapshot.update.records.per.snapshot
     """,
+    "sharing/test_dead_letters.py::test_rejected_records_go_into_the_dead_letter_topic": """
+        errors.deadletterqueue.auto.create.topics.enable
+    """,
+    "sharing/test_dead_letters.py::test_what_cannot_be_written_is_told_and_archived_all_the_same": """
+        errors.deadletterqueue.topic.name.prefix
+    """,
     "sharing/test_share_groups.py::test_a_group_is_not_assigned_more_often_than_its_assignment_interval": """
         group.share.assignment.interval.ms
     """,
@@ -301,9 +307,18 @@ TOPIC_EFFECTS = {
     "shell/test_setting_effects.py::test_a_higher_level_compresses_more": """
         compression.gzip.level compression.lz4.level compression.zstd.level
     """,
+    "sharing/test_dead_letters.py::test_what_cannot_be_written_is_told_and_archived_all_the_same": """
+        errors.deadletterqueue.group.enable
+    """,
 }
 
 GROUP_EFFECTS = {
+    "sharing/test_dead_letters.py::test_key_and_value_are_copied_where_the_group_says_so": """
+        errors.deadletterqueue.copy.record.enable
+    """,
+    "sharing/test_dead_letters.py::test_rejected_records_go_into_the_dead_letter_topic": """
+        errors.deadletterqueue.topic.name
+    """,
     "sharing/test_share_groups.py::test_a_group_is_not_assigned_more_often_than_its_assignment_interval": """
         share.assignment.interval.ms
     """,
