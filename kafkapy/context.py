@@ -23,6 +23,7 @@ class Client:
 
     __slots__ = (
         "_closers",
+        "is_follower",
         "listener_name",
         "local_host",
         "number",
@@ -55,6 +56,8 @@ class Client:
         """Who it is; set when it has authenticated, and by nothing else."""
         self.security_protocol = security_protocol
         """Of its listener: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL."""
+        self.is_follower = False
+        """Whether it has fetched as a broker that follows this one."""
         self.software_name = "unknown"
         self.software_version = "unknown"
         self._closers: list[Callable[[], None]] | None = None

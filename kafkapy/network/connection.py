@@ -5,6 +5,7 @@ whole frames that have come, and sends their answers in one system call. While a
 ones stay unread. The call that settles that request also sends its answer.
 
     reads          usually; while a request waits, until a whole frame or WAITING_BYTES_MAX of the next have come
+    is muted       its client waits for its quota: nothing is read or handled meanwhile
     is blocked     the peer has not read its answers: nothing is read or handled until they have left
     is finishing   no request after the waiting one is handled: its answer is sent, then the connection is closed
     is closing     no further request is handled: earlier answers are sent, then the connection is closed
@@ -94,6 +95,7 @@ class Connection:
         "_greeted",
         "_interest",
         "_is_blocked",
+        "_is_muted",
         "_is_queued",
         "_kept",
         "_outbox",
@@ -124,6 +126,7 @@ class Connection:
         self._interest = READ
         self._greeted = False
         self._is_blocked = False
+        self._is_muted = False
         self._is_queued = False
         self._paced: PacedTransport | None = None  # for a connection that injected faults make slow
         self._finishing = False
@@ -206,8 +209,8 @@ class Connection:
         return True
 
     def _handle_kept(self, until: float) -> None:
-        """Handle kept bytes, unless a request waits, or the connection is blocked or closing."""
-        if self._closed or self._is_blocked or self._unfinished is not None or self._closing:
+        """Handle kept bytes, unless a request waits, or the connection is blocked, muted or closing."""
+        if self._closed or self._is_blocked or self._unfinished is not None or self._closing or self._is_muted:
             return
         if self._kept is not None:
             buffers = self._shared.buffers
@@ -220,8 +223,7 @@ class Connection:
 
     def _handle(self, buffer: RequestBuffer, until: float) -> None:
         """Handle the whole frames that have come, until the time is up, and send their answers."""
-        dispatcher, context, outbox = self._dispatcher, self._context, self._outbox
-        answer = dispatcher.answer if dispatcher.tap is None else dispatcher.tap.answer
+        answer, context, outbox = self._dispatcher.enter, self._context, self._outbox
         while (frame := buffer.next_frame()) is not None:
             self._greeted = True
             unfinished = answer(frame, context, outbox)
@@ -230,7 +232,7 @@ class Connection:
                     buffer.leave_memory()
                 self._wait_for(unfinished)
                 break
-            if buffer.start == buffer.end or self._closed:
+            if buffer.start == buffer.end or self._closed or self._is_muted:
                 break
             if len(outbox.buffer) > ANSWERED_BYTES_MAX and not self._pump():
                 return
@@ -274,7 +276,7 @@ class Connection:
         interest = READ
         if self._is_blocked:
             interest = WRITE if self._paced is None or not self._paced.is_stalled else 0
-        elif self._closing or self._finishing or (self._paced is not None and self._paced.is_read_stalled):
+        elif self._closing or self._finishing or self._is_muted or self._is_read_stalled:
             interest = 0
         elif self._unfinished is not None and self._kept is not None:
             enough = begins_with_frame(self._kept, self._request_bytes_max) or len(self._kept) >= WAITING_BYTES_MAX
@@ -380,7 +382,24 @@ class Connection:
             except Exception as error:
                 self._shared.bugs.report(f"in giving up a request of {self}", error)
 
+    # -- throttling
+
+    def mute(self, throttle_ms: float) -> None:
+        """Read and handle nothing for that long: the client has used more than its quota (KIP-219). Answers leave."""
+        self._is_muted = True
+        self._shared.node.clock.call_later(throttle_ms, self._unmute)
+        self._watch()
+
+    def _unmute(self) -> None:
+        self._is_muted = False
+        if not self._closed:
+            self._queue()
+
     # -- injected faults
+
+    @property
+    def _is_read_stalled(self) -> bool:
+        return self._paced is not None and self._paced.is_read_stalled
 
     def paced(self, make: Callable[[Transport], PacedTransport]) -> PacedTransport:
         """The transport, as slow as faults want it; `make` is called for the first of them."""
