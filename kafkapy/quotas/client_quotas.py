@@ -80,12 +80,12 @@ class ClientQuotas:
         self._record(key, principal, client_id, -value, is_checked=False)
 
     def most(self, key: str, principal: KafkaPrincipal, client_id: str | None) -> float | None:
-        """How much may be used in all windows together; None: there is no bound."""
+        """How much may be used in all windows but the present one; None: there is no bound."""
         found = self._find(key, principal, client_id)
         if found is None:
             return None
         windows = self._windows()
-        return found[1] * windows.count * windows.ms / 1_000
+        return found[1] * (windows.count - 1) * (windows.ms / 1_000)
 
     def mutation_throttle_ms(self, principal: KafkaPrincipal, client_id: str | None) -> int:
         """How long until the client may make or delete partitions again; 0: it may now."""
@@ -94,7 +94,7 @@ class ClientQuotas:
             return 0
         now_ms = self._clock.monotonic_ms()
         use = self._use(CONTROLLER_MUTATION_RATE, found[0], now_ms)
-        return use.bucket.throttle_ms(found[1], now_ms, self._mutation_windows())
+        return min(use.bucket.throttle_ms(found[1], now_ms, self._mutation_windows()), INT_MAX)
 
     def record_mutations(self, principal: KafkaPrincipal, client_id: str | None, count: float) -> None:
         """So many partitions are made or deleted."""
