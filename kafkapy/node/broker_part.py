@@ -367,6 +367,8 @@ class BrokerPart:
             quorum=quorum.metadata_log,
             api_limits=quorum.parts.api_limits,
             strictness=strictness,
+            authorizer=quorum.parts.authorizer,
+            tokens=quorum.parts.tokens,
             new_topics=new_topics,
             to_controller=quorum.channel,
             partitions=partitions,

@@ -25,7 +25,6 @@ _STREAMS_GROUPS = (
 )
 _TIERED_STORAGE = ("there is no tiered storage", "all segments stay in log.dirs; remove the setting")
 _METRICS = ("there are no JMX metrics, and Java classes cannot be run", "remove the setting; nothing else changes")
-_DELEGATION_TOKENS = ("there are no delegation tokens", _REMOVE)
 _PREALLOCATION = ("segment files grow as they are written, and reserve no room", "keep some room on the disk free")
 
 _DECOMPRESSED = "a batch takes at most 64 MiB decompressed in any case, or max.message.bytes if that is more"
@@ -67,8 +66,10 @@ BROKER: Table = {
             advertised.listeners auto.create.topics.enable broker.id broker.rack compression.gzip.level
             compression.lz4.level compression.type compression.zstd.level connections.max.idle.ms
             controller.listener.names controller.quorum.auto.join.enable controller.quorum.bootstrap.servers
-            controller.quorum.voters default.replication.factor delete.topic.enable
-            errors.deadletterqueue.auto.create.topics.enable errors.deadletterqueue.topic.name.prefix fetch.max.bytes
+            controller.quorum.voters default.replication.factor delegation.token.expiry.check.interval.ms
+            delegation.token.expiry.time.ms delegation.token.max.lifetime.ms delegation.token.secret.key
+            delete.topic.enable errors.deadletterqueue.auto.create.topics.enable
+            errors.deadletterqueue.topic.name.prefix fetch.max.bytes
             group.consumer.assignment.interval.ms group.consumer.assignors group.consumer.heartbeat.interval.ms
             group.consumer.max.assignment.interval.ms group.consumer.max.heartbeat.interval.ms
             group.consumer.max.session.timeout.ms group.consumer.max.size group.consumer.migration.policy
@@ -244,10 +245,6 @@ BROKER: Table = {
     LATER: {
         ("nothing is throttled yet", _REMOVE): "controller.quota.window.num controller.quota.window.size.seconds",
         ("new partitions go into the one data directory all the same", _REMOVE): "cordoned.log.dirs",
-        _DELEGATION_TOKENS: """
-            delegation.token.expiry.check.interval.ms delegation.token.expiry.time.ms
-            delegation.token.max.lifetime.ms delegation.token.secret.key
-        """,
         _STREAMS_GROUPS: """
             group.streams.acceptable.recovery.lag group.streams.assignment.interval.ms
             group.streams.assignor.offload.enable group.streams.assignors group.streams.heartbeat.interval.ms
@@ -375,6 +372,6 @@ BESIDES: Table = {
         ("Apache Kafka has removed it, and nothing is throttled yet", _REMOVE): """
             quota.consumer.default quota.producer.default
         """,
-        _DELEGATION_TOKENS: "delegation.token.master.key",
+        ("Apache Kafka has removed it", "use delegation.token.secret.key"): "delegation.token.master.key",
     },
 }

@@ -7,6 +7,10 @@ speak of their settings. Whoever honours a setting that was not honoured writes 
 from __future__ import annotations
 
 BROKER_EFFECTS = {
+    "apis/test_delegation_tokens.py::test_a_token_is_made_renewed_and_removed_when_it_has_expired": """
+        delegation.token.expiry.check.interval.ms delegation.token.expiry.time.ms delegation.token.max.lifetime.ms
+        delegation.token.secret.key
+    """,
     "apis/test_delete_topics.py::test_deletion_can_be_switched_off": "delete.topic.enable",
     "apis/test_describe_producers.py::test_producers_are_remembered_until_they_expire": """
         producer.id.expiration.check.interval.ms producer.id.expiration.ms

@@ -21,10 +21,10 @@ from kafkapy_wire.codec import decode
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.api_versions import ApiVersionsRequest, ApiVersionsResponse
 from kafkapy_wire.messages.create_topics import CreatableTopic, CreateTopicsRequest, CreateTopicsResponse
-from kafkapy_wire.messages.describe_acls import DescribeAclsRequest
 from kafkapy_wire.messages.describe_cluster import DescribeClusterRequest
 from kafkapy_wire.messages.fetch import FetchRequest, FetchResponse
 from kafkapy_wire.messages.metadata import MetadataRequest, MetadataResponse
+from kafkapy_wire.messages.streams_group_heartbeat import StreamsGroupHeartbeatRequest
 from kafkapy_wire.messages.update_features import FeatureUpdateKey, UpdateFeaturesRequest, UpdateFeaturesResponse
 from tests.shell.running_node import batch, connect, trio_test
 
@@ -120,10 +120,10 @@ async def test_an_api_that_is_announced_and_not_served_ends_the_connection(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    async with old_node(tmp_path, "2.8") as node, connect(node) as client:
-        await client.send(DescribeAclsRequest(), 2, answered=False)
+    async with old_node(tmp_path, "4.3") as node, connect(node) as client:
+        await client.send(StreamsGroupHeartbeatRequest(), 0, answered=False)
         assert await client.closed_by_broker()
-    assert "DescribeAcls v2, which is not served: there is no authorizer" in caplog.text
+    assert "StreamsGroupHeartbeat v0, which is not served: set group.protocol=classic" in caplog.text
 
 
 @trio_test
