@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from kafkapy.settings.current import CurrentSettings
     from kafkapy.sharing.sharing import Sharing
     from kafkapy.strictness import Strictness
+    from kafkapy.telemetry.client_metrics import ClientMetrics
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +65,7 @@ class Broker(NodeParts):
     checkpoints: Checkpoints
     flusher: Flusher
     disk: DiskWatch
+    client_metrics: ClientMetrics
     fetch_sessions: FetchSessionCache
     replication: Replication
     groups: GroupCoordinator

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from kafkapy_wire.api_keys import ApiKey
 
-__all__ = ["API_MODULES", "CONTROLLER_API_MODULES", "FORWARDABLE"]
+__all__ = ["API_MODULES", "CONTROLLER_API_MODULES", "FORWARDABLE", "RECEIVER_APIS"]
 
 API_MODULES: dict[ApiKey, str] = {
     ApiKey.PRODUCE: "produce",
@@ -76,6 +76,8 @@ API_MODULES: dict[ApiKey, str] = {
     ApiKey.LIST_TRANSACTIONS: "list_transactions",
     ApiKey.CONSUMER_GROUP_HEARTBEAT: "consumer_group_heartbeat",
     ApiKey.CONSUMER_GROUP_DESCRIBE: "consumer_group_describe",
+    ApiKey.GET_TELEMETRY_SUBSCRIPTIONS: "get_telemetry_subscriptions",
+    ApiKey.PUSH_TELEMETRY: "push_telemetry",
     ApiKey.LIST_CONFIG_RESOURCES: "list_config_resources",
     ApiKey.DESCRIBE_TOPIC_PARTITIONS: "describe_topic_partitions",
     ApiKey.SHARE_GROUP_HEARTBEAT: "share_group_heartbeat",
@@ -94,6 +96,9 @@ API_MODULES: dict[ApiKey, str] = {
     ApiKey.DELETE_SHARE_GROUP_OFFSETS: "delete_share_group_offsets",
     ApiKey.UNREGISTER_CONTROLLER: "unregister_controller",
 }
+
+RECEIVER_APIS = frozenset({ApiKey.GET_TELEMETRY_SUBSCRIPTIONS, ApiKey.PUSH_TELEMETRY})
+"""Announced where metric.reporters names a receiver of clients' metrics; answered in any case, as in Apache Kafka."""
 
 CONTROLLER_API_MODULES: dict[ApiKey, str] = {
     ApiKey.FETCH: "raft_fetch",

@@ -119,6 +119,10 @@ BROKER: Table = {
             transaction.state.log.replication.factor transaction.state.log.segment.bytes
             transactional.id.expiration.ms
         """,
+        "kafkapy.ClientTelemetryReceiver keeps the metrics that clients push; Java classes cannot be run": (
+            "metric.reporters"
+        ),
+        "where metric.reporters names kafkapy.ClientTelemetryReceiver": "telemetry.max.bytes",
         _SEVERAL_NODES: """
             auto.leader.rebalance.enable broker.heartbeat.interval.ms broker.session.timeout.ms
             controlled.shutdown.enable controller.quorum.election.backoff.max.ms
@@ -199,7 +203,6 @@ BROKER: Table = {
             socket.connection.setup.timeout.max.ms socket.connection.setup.timeout.ms
         """,
         "a start takes less than a second, and a recovery says how far it is": "server.max.startup.time.ms",
-        "without a plug-in that takes them no client sends its metrics": "telemetry.max.bytes",
         _NO_SASL: """
             connection.failed.authentication.delay.ms connections.max.reauth.ms sasl.client.callback.handler.class
             sasl.enabled.mechanisms sasl.jaas.config sasl.kerberos.kinit.cmd sasl.kerberos.min.time.before.relogin
@@ -258,7 +261,7 @@ BROKER: Table = {
             group.streams.task.offset.interval.ms group.streams.topology.description.plugin.class
         """,
         _METRICS: """
-            kafka.metrics.polling.interval.secs kafka.metrics.reporters metric.reporters metrics.num.samples
+            kafka.metrics.polling.interval.secs kafka.metrics.reporters metrics.num.samples
             metrics.recording.level metrics.sample.window.ms
         """,
         _PREALLOCATION: "log.preallocate",
@@ -279,7 +282,10 @@ BROKER: Table = {
             remote.log.reader.max.pending.tasks remote.log.reader.threads remote.log.storage.manager.class.name
             remote.log.storage.manager.class.path remote.log.storage.manager.impl.prefix
         """,
-        ("two-phase commit (KIP-939) is not served yet", _REMOVE): "transaction.two.phase.commit.enable",
+        (
+            "two-phase commit (KIP-939) needs InitProducerId v6, which Apache Kafka 4.4.0 has not released",
+            _REMOVE,
+        ): "transaction.two.phase.commit.enable",
         ("only released versions are served", _REMOVE): "unstable.api.versions.enable unstable.feature.versions.enable",
     },
 }

@@ -271,6 +271,10 @@ BROKER_EFFECTS = {
     "shell/test_setting_effects.py::test_unused_transactional_ids_are_forgotten_at_the_next_check": """
         transaction.remove.expired.transaction.cleanup.interval.ms transactional.id.expiration.ms
     """,
+    "telemetry/test_client_metrics.py::test_a_push_larger_than_telemetry_max_bytes_is_refused": "telemetry.max.bytes",
+    "telemetry/test_client_metrics.py::test_what_was_pushed_is_kept_if_the_settings_name_the_receiver": """
+        metric.reporters
+    """,
 }
 
 TOPIC_EFFECTS = {
