@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from kafkapy_controller.image import MetadataImage
     from kafkapy_wire.messages import streams_group_heartbeat as told
 
-TASKS_MAX = 20_000
-"""Of a group: assigning so many takes some hundred milliseconds."""
-
 
 class MatchedTopology(NamedTuple):
     """The group's topology, and what became of it with the topics that exist."""
@@ -63,22 +60,14 @@ def settle(
 
 
 def match(group: StreamsGroup, stored: StoredTopology, image: MetadataImage) -> MatchedTopology:
-    """Match the topology with the topics, unless that was done since they changed.
-
-    Raises KafkaError(STREAMS_INVALID_TOPOLOGY): it has too many tasks; and as `configure`.
-    """
+    """Match the topology with the topics, unless that was done since they changed. Raises KafkaError as `configure`."""
     known, known_hash = group.configured, group.metadata.metadata_hash
     if known is not None and group.topology is not None and group.is_metadata_fresh:
         return MatchedTopology(stored, known, known_hash)
     new_hash = metadata_hash(stored.required_topics, image)
     if known is not None and group.topology is not None and new_hash == known_hash:
         return MatchedTopology(stored, known, known_hash)
-    configured = configure(stored, image)
-    task_count = sum(subtopology.task_count for subtopology in (configured.subtopologies or {}).values())
-    if task_count > TASKS_MAX:
-        message = f"The topology has {task_count} tasks, more than {TASKS_MAX}."
-        raise KafkaError(ErrorCode.STREAMS_INVALID_TOPOLOGY, message)
-    return MatchedTopology(stored, configured, new_hash)
+    return MatchedTopology(stored, configure(stored, image), new_hash)
 
 
 def refuse_unknown_tasks(configured: ConfiguredTopology, owned: TaskSets | None) -> None:
