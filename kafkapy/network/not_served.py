@@ -13,13 +13,11 @@ if TYPE_CHECKING:
     from kafkapy.errors import NotServed
     from kafkapy.releases import ApiLimits
 
-_STREAMS_GROUPS = "set group.protocol=classic in the configuration of the streams application"
 _SASL = "set security.protocol=PLAINTEXT, for SASL is not served yet"
 
 ADVICE: Final[dict[ApiKey, str]] = {
     ApiKey.SASL_HANDSHAKE: _SASL,
     ApiKey.SASL_AUTHENTICATE: _SASL,
-    ApiKey.STREAMS_GROUP_HEARTBEAT: _STREAMS_GROUPS,
 }
 OTHERWISE: Final = "docs/compatibility.md lists what is served"
 
