@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from kafkapy.errors import NotServed
     from kafkapy.releases import ApiLimits
 
-_STREAMS_GROUPS = "set group.protocol=classic in the configuration of the streams application"
 _ACLS = "there is no authorizer, and every client may do everything"
 _SASL = "set security.protocol=PLAINTEXT, for SASL is not served yet"
 _TOKENS = "delegation tokens are not served, so connect without one"
@@ -31,7 +30,6 @@ ADVICE: Final[dict[ApiKey, str]] = {
     ApiKey.DESCRIBE_DELEGATION_TOKEN: _TOKENS,
     ApiKey.DESCRIBE_CLIENT_QUOTAS: _QUOTAS,
     ApiKey.ALTER_CLIENT_QUOTAS: _QUOTAS,
-    ApiKey.STREAMS_GROUP_HEARTBEAT: _STREAMS_GROUPS,
 }
 OTHERWISE: Final = "docs/compatibility.md lists what is served"
 

@@ -306,6 +306,7 @@ class BrokerPart:
             metadata,
             self._random,
             joins_uncommitted=strictness is not None and strictness.group_min_isr,
+            create_topics=active_controller.create_topics,
         )
         parts.callback(groups.close)
         markers = MarkerWriter(partitions, groups, self._clock)

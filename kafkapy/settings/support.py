@@ -29,7 +29,6 @@ from kafkapy.settings.support_table import HARMLESS, HONOURED, LATER, NO_CONFIG_
 
 # Settings that may differ from listener to listener. Those of SASL and TLS have no effect without such listeners.
 PER_LISTENER = frozenset({"max.connection.creation.rate", "max.connections"})
-SERVED_REBALANCE_PROTOCOLS = ("classic", "consumer", "share")
 SERVED_SECURITY_PROTOCOL = "PLAINTEXT"
 SERVED_REPLICA_SELECTOR = "org.apache.kafka.common.replica.RackAwareReplicaSelector"
 
@@ -153,12 +152,6 @@ def _refuse_directories(values: Mapping[str, Value]) -> None:
 
 
 def _refuse_other_protocols(values: Mapping[str, Value]) -> None:
-    name = "group.coordinator.rebalance.protocols"
-    unserved = [one for one in _list(values, name) if one not in SERVED_REBALANCE_PROTOCOLS]
-    if unserved:
-        reason = "the protocol streams is not served so far"
-        advice = f"write {name}=classic,consumer,share, or remove it"
-        raise _refused(f"{name} with {', '.join(unserved)}", name, reason, advice)
     name = "security.inter.broker.protocol"
     protocol = values.get(name, SERVED_SECURITY_PROTOCOL)
     if protocol != SERVED_SECURITY_PROTOCOL:

@@ -20,10 +20,8 @@ _SEVERAL_NODES = "in a cluster; a node alone has nobody to wait for"
 # What is missing, and what to do about it.
 _REMOVE = "remove the setting"
 _DEAD_LETTERS = ("share groups have no dead letter queue yet", "use Apache Kafka for what needs one")
-_STREAMS_GROUPS = (
-    "streams groups (KIP-1071) are not served yet",
-    "let Kafka Streams use group.protocol=classic, its default",
-)
+_WARM_UPS = ("Apache Kafka 4.4 assigns no warm-up tasks yet, and so does this", _REMOVE)
+_TOPOLOGY_DESCRIPTIONS = ("Java classes cannot be run, so that topologies have no descriptions", _REMOVE)
 _TIERED_STORAGE = ("there is no tiered storage", "all segments stay in log.dirs; remove the setting")
 _METRICS = ("there are no JMX metrics, and Java classes cannot be run", "remove the setting; nothing else changes")
 _DELEGATION_TOKENS = ("there are no delegation tokens", _REMOVE)
@@ -83,12 +81,21 @@ BROKER: Table = {
             group.share.min.heartbeat.interval.ms group.share.min.partition.max.record.locks
             group.share.min.record.lock.duration.ms group.share.min.session.timeout.ms
             group.share.partition.max.record.locks group.share.record.lock.duration.ms group.share.session.timeout.ms
+            group.streams.acceptable.recovery.lag group.streams.assignment.interval.ms
+            group.streams.heartbeat.interval.ms group.streams.initial.rebalance.delay.ms
+            group.streams.max.assignment.interval.ms group.streams.max.heartbeat.interval.ms
+            group.streams.max.session.timeout.ms group.streams.max.size group.streams.max.standby.replicas
+            group.streams.min.assignment.interval.ms group.streams.min.heartbeat.interval.ms
+            group.streams.min.session.timeout.ms group.streams.min.task.offset.interval.ms
+            group.streams.num.standby.replicas group.streams.rack.aware.assignment.tags
+            group.streams.session.timeout.ms group.streams.task.offset.interval.ms
             share.coordinator.cold.partition.snapshot.interval.ms
             share.coordinator.snapshot.update.records.per.snapshot
             share.coordinator.state.topic.compression.codec share.coordinator.state.topic.min.isr
             share.coordinator.state.topic.num.partitions share.coordinator.state.topic.prune.interval.ms
             share.coordinator.state.topic.replication.factor share.coordinator.state.topic.segment.bytes
             share.coordinator.write.timeout.ms
+            group.coordinator.rebalance.protocols
             group.initial.rebalance.delay.ms group.max.session.timeout.ms group.max.size group.min.session.timeout.ms
             inter.broker.listener.name internal.metadata.delete.delay.millis internal.metadata.log.segment.bytes
             log.cleaner.backoff.ms log.cleaner.dedupe.buffer.size
@@ -138,7 +145,6 @@ BROKER: Table = {
             listener.security.protocol.map listeners
         """,
         "one directory: a node with further entries does not start": "log.dirs",
-        "all but `streams`: a node with that in its list does not start": "group.coordinator.rebalance.protocols",
         "PLAINTEXT: a node with another protocol does not start": "security.inter.broker.protocol",
         "at most as many as the partition has replicas": "min.insync.replicas",
         _DECOMPRESSED: "max.decompressed.message.bytes",
@@ -159,8 +165,12 @@ BROKER: Table = {
             controller.performance.always.log.threshold.ms controller.performance.sample.period.ms
         """,
         "every listener begins to accept when the node can answer": "early.start.listeners",
-        _COMPUTED_AT_ONCE: "group.consumer.assignor.offload.enable group.share.assignor.offload.enable",
+        _COMPUTED_AT_ONCE: """
+            group.consumer.assignor.offload.enable group.share.assignor.offload.enable
+            group.streams.assignor.offload.enable
+        """,
         "`simple` is the only one": "group.share.assignors",
+        "`sticky` is the only one": "group.streams.assignors",
         "the state of share groups is at the share coordinators": "group.share.persister.class.name",
         "records of coordinators are appended with the request that makes them": """
             share.coordinator.append.linger.ms share.coordinator.cached.buffer.max.bytes
@@ -250,18 +260,8 @@ BROKER: Table = {
             errors.deadletterqueue.auto.create.topics.enable errors.deadletterqueue.topic.name.prefix
             group.share.dlq.manager.class.name
         """,
-        _STREAMS_GROUPS: """
-            group.streams.acceptable.recovery.lag group.streams.assignment.interval.ms
-            group.streams.assignor.offload.enable group.streams.assignors group.streams.heartbeat.interval.ms
-            group.streams.initial.rebalance.delay.ms group.streams.max.assignment.interval.ms
-            group.streams.max.heartbeat.interval.ms group.streams.max.session.timeout.ms group.streams.max.size
-            group.streams.max.standby.replicas group.streams.max.warmup.replicas
-            group.streams.min.assignment.interval.ms group.streams.min.heartbeat.interval.ms
-            group.streams.min.session.timeout.ms group.streams.min.task.offset.interval.ms
-            group.streams.num.standby.replicas group.streams.num.warmup.replicas
-            group.streams.rack.aware.assignment.tags group.streams.session.timeout.ms
-            group.streams.task.offset.interval.ms group.streams.topology.description.plugin.class
-        """,
+        _WARM_UPS: "group.streams.max.warmup.replicas group.streams.num.warmup.replicas",
+        _TOPOLOGY_DESCRIPTIONS: "group.streams.topology.description.plugin.class",
         _METRICS: """
             kafka.metrics.polling.interval.secs kafka.metrics.reporters metric.reporters metrics.num.samples
             metrics.recording.level metrics.sample.window.ms
@@ -326,19 +326,19 @@ GROUP: Table = {
             share.assignment.interval.ms share.auto.offset.reset share.delivery.count.limit
             share.heartbeat.interval.ms share.isolation.level share.partition.max.record.locks
             share.record.lock.duration.ms share.renew.acknowledge.enable share.session.timeout.ms
+            streams.acceptable.recovery.lag streams.assignment.interval.ms streams.assignor.name
+            streams.heartbeat.interval.ms streams.initial.rebalance.delay.ms streams.num.standby.replicas
+            streams.rack.aware.assignment.tags streams.session.timeout.ms streams.task.offset.interval.ms
         """,
     },
     HARMLESS: {
-        _COMPUTED_AT_ONCE: "consumer.assignor.offload.enable share.assignor.offload.enable",
+        _COMPUTED_AT_ONCE: """
+            consumer.assignor.offload.enable share.assignor.offload.enable streams.assignor.offload.enable
+        """,
     },
     LATER: {
         _DEAD_LETTERS: "errors.deadletterqueue.copy.record.enable errors.deadletterqueue.topic.name",
-        _STREAMS_GROUPS: """
-            streams.acceptable.recovery.lag streams.assignment.interval.ms streams.assignor.name
-            streams.assignor.offload.enable streams.heartbeat.interval.ms streams.initial.rebalance.delay.ms
-            streams.num.standby.replicas streams.num.warmup.replicas streams.rack.aware.assignment.tags
-            streams.session.timeout.ms streams.task.offset.interval.ms
-        """,
+        _WARM_UPS: "streams.num.warmup.replicas",
     },
 }
 
