@@ -129,6 +129,7 @@ def test_a_killed_instance_is_replaced(
 def test_a_group_outlives_its_broker(broker: Broker, process: StreamsProcess, application: Application) -> None:
     """Killed while instances count: the group is read from the log, and nobody has to give up a task."""
     app = application.application_id
+    process.tell("configure", app, "streams.session.timeout.ms=45000")  # longer than a broker takes to start
     application.feed()
     process.tell("start", app, "a")
     process.tell("start", app, "b")
