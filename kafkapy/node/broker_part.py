@@ -367,6 +367,7 @@ class BrokerPart:
             metadata=metadata,
             controller=controller,
             quorum=quorum.metadata_log,
+            loggers=quorum.parts.loggers,
             api_limits=quorum.parts.api_limits,
             strictness=strictness,
             new_topics=new_topics,
