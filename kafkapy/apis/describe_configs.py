@@ -7,8 +7,7 @@ Errors  UNKNOWN_TOPIC_OR_PARTITION  no such topic
         INVALID_REQUEST             another broker's id, an empty name where one is needed, an unknown resource type
 A broker's loggers are kafkapy's, by their names in Python; `root` is the one above them all.
 Differs: nodes that share a process share their loggers. The documentation of a setting is one sentence of kafkapy's
-own; settings of TLS, SASL and tiered storage have none yet. If a request names more than 5 resources, one that it names
-twice is described once.
+own. If a request names more than 5 resources, one that it names twice is described once.
 """
 
 from __future__ import annotations
