@@ -7,6 +7,8 @@ a `NodeContext`. A module is imported when its first request arrives: start-up p
     handle(request, context) -> response | None, or a coroutine of it when it must wait
     error_response(request, error: KafkaError) -> response      optional: for a KafkaError that `handle` raises
     before_forwarding(request, context) -> response | None      optional: what a broker checks before it forwards
+    forwarded(request, context, forward) -> a coroutine of the response
+                                             optional: takes the place of forwarding, for what is not the controller's
 
 `handle` returns None only where the protocol has no answer (Produce with acks=0).
 

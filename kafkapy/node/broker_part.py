@@ -369,6 +369,7 @@ class BrokerPart:
             metadata=metadata,
             controller=controller,
             quorum=quorum.metadata_log,
+            loggers=quorum.parts.loggers,
             api_limits=quorum.parts.api_limits,
             strictness=strictness,
             authorizer=quorum.parts.authorizer,
