@@ -27,7 +27,7 @@ _PREALLOCATION = ("segment files grow as they are written, and reserve no room",
 
 _DECOMPRESSED = "a batch takes at most 64 MiB decompressed in any case, or max.message.bytes if that is more"
 
-_COMPUTED_AT_ONCE = "an assignment takes a few milliseconds, and is made with the heartbeat that asks for it"
+_COMPUTED_AT_ONCE = "a short assignment is made with the heartbeat that asks for it, a long one by a worker thread"
 
 # Why a node does not start, and what to do about it.
 NO_ACLS = ("there are no ACLs, so that every client would be allowed everything", "remove it, or use Apache Kafka")
