@@ -344,10 +344,11 @@ class QuorumPart:
         await lifecycle.run()
 
     def _controller_registration(self) -> NodeRegistration:
+        now = self._settings.now
         return self.registration(
             [
-                Endpoint(each.name, each.host, each.port, SECURITY_PROTOCOLS.index("PLAINTEXT"))
-                for each in controller_endpoints(self._settings.now)
+                Endpoint(each.name, each.host, each.port, SECURITY_PROTOCOLS.index(now.security_protocol(each.name)))
+                for each in controller_endpoints(now)
             ]
         )
 
