@@ -15,13 +15,10 @@ if TYPE_CHECKING:
 
 _STREAMS_GROUPS = "set group.protocol=classic in the configuration of the streams application"
 _ACLS = "there is no authorizer, and every client may do everything"
-_SASL = "set security.protocol=PLAINTEXT, for SASL is not served yet"
 _TOKENS = "delegation tokens are not served, so connect without one"
 _QUOTAS = "quotas are not served yet, and no client is throttled"
 
 ADVICE: Final[dict[ApiKey, str]] = {
-    ApiKey.SASL_HANDSHAKE: _SASL,
-    ApiKey.SASL_AUTHENTICATE: _SASL,
     ApiKey.DESCRIBE_ACLS: _ACLS,
     ApiKey.CREATE_ACLS: _ACLS,
     ApiKey.DELETE_ACLS: _ACLS,

@@ -20,7 +20,7 @@ from kafkapy.settings.endpoints import endpoints_of
 from kafkapy.settings.errors import SettingsError, invalid_value
 from kafkapy.settings.given import GivenSettings, with_settings_of_kafka
 from kafkapy.settings.group import GroupSettings, group_defaults
-from kafkapy.settings.listeners import Listener, listeners_text
+from kafkapy.settings.listeners import Listener, has_sasl, listeners_text
 from kafkapy.settings.node import NodeSettings, check_auto_join
 from kafkapy.settings.security import SecuritySettings
 from kafkapy.settings.topic import LONG_MAX, TopicSettings, topic_defaults
@@ -319,6 +319,16 @@ class Settings:
             refuse_what_is_not_served(texts, values)
             listener_names = [listener.name for listener in self.broker_listeners]
             refuse_lockout(dynamic_default.keys() | dynamic_broker.keys(), values, listener_names)
+            self._check_sasl()
+
+    def _check_sasl(self) -> None:
+        """Raises SettingsError: nobody could log in at a listener with SASL."""
+        with_sasl = [listener.name for listener in self.listeners if has_sasl(listener.security_protocol)]
+        if with_sasl:
+            from kafkapy.settings.sasl import sasl_settings
+
+            for name in with_sasl:
+                sasl_settings(self, name)
 
     def _take_defaults_of_several_nodes(self, values: Mapping[str, Value]) -> None:
         """Topics of the coordinators have Kafka's replicas; one replica would be lost with its broker."""

@@ -134,12 +134,19 @@ BROKER: Table = {
         "by the rates of max.connection.creation.rate; client quotas come later": """
             quota.window.num quota.window.size.seconds
         """,
-        "PLAINTEXT: a node with another protocol does not start; not while the node runs": """
+        "at listeners with SASL": """
+            connection.failed.authentication.delay.ms connections.max.reauth.ms sasl.server.max.receive.size
+        """,
+        "PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512: a node with another one does not start": "sasl.enabled.mechanisms",
+        "with classes of Apache Kafka: a node with another one does not start": """
+            sasl.jaas.config sasl.server.callback.handler.class
+        """,
+        "PLAINTEXT, SASL_PLAINTEXT: a node with another protocol does not start; not while the node runs": """
             listener.security.protocol.map listeners
         """,
         "one directory: a node with further entries does not start": "log.dirs",
         "all but `streams`: a node with that in its list does not start": "group.coordinator.rebalance.protocols",
-        "PLAINTEXT: a node with another protocol does not start": "security.inter.broker.protocol",
+        "PLAINTEXT, SASL_PLAINTEXT: a node with another protocol does not start": "security.inter.broker.protocol",
         "at most as many as the partition has replicas": "min.insync.replicas",
         _DECOMPRESSED: "max.decompressed.message.bytes",
     },
@@ -199,8 +206,8 @@ BROKER: Table = {
         "a start takes less than a second, and a recovery says how far it is": "server.max.startup.time.ms",
         "without a plug-in that takes them no client sends its metrics": "telemetry.max.bytes",
         _NO_SASL: """
-            connection.failed.authentication.delay.ms connections.max.reauth.ms sasl.client.callback.handler.class
-            sasl.enabled.mechanisms sasl.jaas.config sasl.kerberos.kinit.cmd sasl.kerberos.min.time.before.relogin
+            sasl.client.callback.handler.class
+            sasl.kerberos.kinit.cmd sasl.kerberos.min.time.before.relogin
             sasl.kerberos.principal.to.local.rules sasl.kerberos.service.name sasl.kerberos.ticket.renew.jitter
             sasl.kerberos.ticket.renew.window.factor sasl.login.callback.handler.class sasl.login.class
             sasl.login.connect.timeout.ms sasl.login.read.timeout.ms sasl.login.refresh.buffer.seconds
@@ -219,8 +226,7 @@ BROKER: Table = {
             sasl.oauthbearer.jwks.endpoint.retry.backoff.ms sasl.oauthbearer.jwks.endpoint.url
             sasl.oauthbearer.jwt.retriever.class sasl.oauthbearer.jwt.validator.class sasl.oauthbearer.scope
             sasl.oauthbearer.scope.claim.name sasl.oauthbearer.sub.claim.name sasl.oauthbearer.token.endpoint.url
-            sasl.server.callback.handler.class sasl.server.max.receive.size
-        """,
+                    """,
         _NO_TLS: """
             security.providers ssl.allow.dn.changes ssl.allow.san.changes ssl.cipher.suites ssl.client.auth
             ssl.enabled.protocols ssl.endpoint.identification.algorithm ssl.engine.factory.class ssl.key.password
