@@ -26,9 +26,12 @@ if TYPE_CHECKING:
     from kafkapy.peers.channel import ControllerChannel
     from kafkapy.releases import ApiLimits
     from kafkapy.replication import Replication
+    from kafkapy.security.authorizer import StandardAuthorizer
+    from kafkapy.security.delegation_tokens import DelegationTokens
     from kafkapy.settings.current import CurrentSettings
     from kafkapy.sharing.sharing import Sharing
     from kafkapy.strictness import Strictness
+    from kafkapy.telemetry.client_metrics import ClientMetrics
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +50,10 @@ class NodeParts:
     """What clients may use at a broker's listeners, if that is less than it serves."""
     strictness: Strictness | None = None
     """Where the broker is no kinder than Apache Kafka; None: nowhere."""
+    authorizer: StandardAuthorizer | None = None
+    """None: every client may do everything."""
+    tokens: DelegationTokens | None = None
+    """None: there are no delegation tokens, as there is no secret key for them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +65,7 @@ class Broker(NodeParts):
     checkpoints: Checkpoints
     flusher: Flusher
     disk: DiskWatch
+    client_metrics: ClientMetrics
     fetch_sessions: FetchSessionCache
     replication: Replication
     groups: GroupCoordinator

@@ -89,6 +89,8 @@ class NodeContext:
 
     at_controller = True
     """Whether the request came to a controller listener."""
+    is_forwarded = False
+    """Whether another node has got the request, and has passed it on in an Envelope."""
 
     def __init__(self, node: NodeParts, client: Client) -> None:
         self.node = node
@@ -107,6 +109,14 @@ class NodeContext:
     def advertised_host(self, endpoint: Endpoint) -> str:
         """The host this client connects to: the advertised one, else the address that it has connected to."""
         return endpoint.host or self.client.local_host
+
+
+class ForwardedContext(NodeContext):
+    """The same for a request that a broker has forwarded; its client is that of the broker."""
+
+    __slots__ = ()
+
+    is_forwarded = True
 
 
 class RequestContext(NodeContext):

@@ -75,6 +75,7 @@ FLOORS: tuple[dict[str, str], ...] = (
     },
     {
         "sharing": "what share groups get of partitions: stores its state through the share coordinator",
+        "telemetry": "metrics that clients push: who is asked for which, in the assignors' order of names",
         "producing": "from a Produce to partitions: asks the transaction coordinator first, then waits for acks",
     },
     {

@@ -17,7 +17,6 @@ from kafkapy.settings.alter import (
     OperationOn,
     applied,
     check_broker,
-    check_client_metrics,
     check_group,
     check_min_insync_replicas,
     check_topic,
@@ -25,6 +24,7 @@ from kafkapy.settings.alter import (
     replacing_changes,
 )
 from kafkapy.settings.catalog import Definition, broker_definition, broker_definitions, topic_definitions
+from kafkapy.settings.client_metrics import check_client_metrics
 from kafkapy.settings.errors import shortened
 from kafkapy.turns import Turn
 from kafkapy_controller.configs import config_records

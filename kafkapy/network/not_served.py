@@ -14,20 +14,8 @@ if TYPE_CHECKING:
     from kafkapy.releases import ApiLimits
 
 _STREAMS_GROUPS = "set group.protocol=classic in the configuration of the streams application"
-_ACLS = "there is no authorizer, and every client may do everything"
-_TOKENS = "delegation tokens are not served, so connect without one"
-_QUOTAS = "quotas are not served yet, and no client is throttled"
 
 ADVICE: Final[dict[ApiKey, str]] = {
-    ApiKey.DESCRIBE_ACLS: _ACLS,
-    ApiKey.CREATE_ACLS: _ACLS,
-    ApiKey.DELETE_ACLS: _ACLS,
-    ApiKey.CREATE_DELEGATION_TOKEN: _TOKENS,
-    ApiKey.RENEW_DELEGATION_TOKEN: _TOKENS,
-    ApiKey.EXPIRE_DELEGATION_TOKEN: _TOKENS,
-    ApiKey.DESCRIBE_DELEGATION_TOKEN: _TOKENS,
-    ApiKey.DESCRIBE_CLIENT_QUOTAS: _QUOTAS,
-    ApiKey.ALTER_CLIENT_QUOTAS: _QUOTAS,
     ApiKey.STREAMS_GROUP_HEARTBEAT: _STREAMS_GROUPS,
 }
 OTHERWISE: Final = "docs/compatibility.md lists what is served"

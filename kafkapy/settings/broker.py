@@ -22,6 +22,7 @@ from kafkapy.settings.given import GivenSettings, with_settings_of_kafka
 from kafkapy.settings.group import GroupSettings, group_defaults
 from kafkapy.settings.listeners import Listener, has_sasl, listeners_text
 from kafkapy.settings.node import NodeSettings, check_auto_join
+from kafkapy.settings.receiver import CLIENT_METRICS_RECEIVER
 from kafkapy.settings.security import SecuritySettings
 from kafkapy.settings.topic import LONG_MAX, TopicSettings, topic_defaults
 
@@ -142,6 +143,8 @@ class GroupCoordinatorSettings(Area):
 class ShareSettings(Area):
     """Share groups (KIP-932): the broker's side and the coordinator that keeps their state."""
 
+    errors_deadletterqueue_auto_create_topics_enable: bool = False
+    errors_deadletterqueue_topic_name_prefix: str = "dlq."
     group_share_assignors: tuple[str, ...] = ("simple",)
     group_share_max_size: int = 200
     group_share_max_share_sessions: int = 2_000
@@ -218,8 +221,9 @@ class ReplicationSettings(Area):
 
 
 class QuotaSettings(Area):
-    """The windows over which rates are measured, and client metrics (KIP-714)."""
+    """The windows over which rates are measured, and metrics of clients (KIP-714)."""
 
+    metric_reporters: tuple[str, ...] = ("org.apache.kafka.common.metrics.JmxReporter",)
     quota_window_num: int = 11
     quota_window_size_seconds: int = 1
     controller_quota_window_num: int = 11
@@ -356,6 +360,11 @@ class Settings:
     def as_in_kafka(self) -> frozenset[str]:
         """Settings that are as in Apache Kafka where kafkapy is kinder: see `kafkapy.strictness`."""
         return self.given.as_in_kafka if isinstance(self.given, GivenSettings) else frozenset()
+
+    @property
+    def receives_client_metrics(self) -> bool:
+        """Whether metrics that clients push (KIP-714) are kept, and the APIs for it announced."""
+        return CLIENT_METRICS_RECEIVER in self.quotas.metric_reporters
 
     @property
     def static(self) -> Mapping[str, str]:
