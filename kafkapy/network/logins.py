@@ -28,7 +28,7 @@ class Logins:
 
     def __init__(self, node: NodeParts) -> None:
         self._node = node
-        self._credentials = ImageCredentials(lambda: node.metadata.image)
+        self._credentials = ImageCredentials(lambda: node.metadata.image, node.tokens, node.clock.now_ms)
         self._complaints = Complaints(audit, node.clock)
         self._listeners: dict[str, tuple[SaslListener, ReceiveBuffers]] = {}
         node.settings.subscribe(self._follow_settings)

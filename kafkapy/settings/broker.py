@@ -333,6 +333,22 @@ class Settings:
 
             for name in with_sasl:
                 sasl_settings(self, name)
+        if self.has_others:
+            self._check_own_logins()
+
+    def _check_own_logins(self) -> None:
+        """Raises SettingsError: this node could not log in at others."""
+        security, listeners = self.security, []
+        if self.quorum.is_broker:
+            name = "sasl.mechanism.inter.broker.protocol"
+            listeners.append((self.inter_broker_listener_name, security.sasl_mechanism_inter_broker_protocol, name))
+        name = "sasl.mechanism.controller.protocol"
+        listeners.append((self.controller_listener_name, security.sasl_mechanism_controller_protocol, name))
+        for listener_name, mechanism, name in listeners:
+            if has_sasl(self.security_protocol(listener_name)):
+                from kafkapy.settings.sasl import check_node_login
+
+                check_node_login(self, listener_name, mechanism, name)
 
     def _take_defaults_of_several_nodes(self, values: Mapping[str, Value]) -> None:
         """Topics of the coordinators have Kafka's replicas; one replica would be lost with its broker."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from kafkapy.settings.errors import SettingsError, shortened
 from kafkapy_wire.sasl import jaas
+from kafkapy_wire.sasl.client import client_exchange
 from kafkapy_wire.sasl.jaas import InvalidJaas, LoginModule
 
 if TYPE_CHECKING:
@@ -118,6 +119,30 @@ def mechanism_settings(settings: Settings, listener_name: str, mechanism: str) -
     reauth_ms = settings.listener_value(listener_name, "connections.max.reauth.ms", mechanism) or 0
     assert isinstance(reauth_ms, int)
     return MechanismSettings(own, handler, reauth_ms, setting)
+
+
+def node_login(settings: Settings, listener_name: str, mechanism: str) -> LoginModule:
+    """The login module by which this node logs in at others. Raises SettingsError."""
+    if mechanism not in MODULES:
+        name = f"sasl.mechanism of listener {listener_name}"
+        raise SettingsError(f"{name} is {shortened(mechanism)}, which is not served: write one of {', '.join(MODULES)}")
+    return mechanism_settings(settings, listener_name, mechanism).modules[0]
+
+
+def check_node_login(settings: Settings, listener_name: str, mechanism: str, name: str) -> None:
+    """Raises SettingsError: this node could not log in at others. `name` is the setting that says the mechanism."""
+    if mechanism not in MODULES:
+        raise SettingsError(
+            f"{name} is {shortened(mechanism)}, which is not served: write one of {', '.join(MODULES)}", name
+        )
+    found = mechanism_settings(settings, listener_name, mechanism)
+    try:
+        client_exchange(mechanism, found.modules[0], lambda: 0.0)
+    except ValueError as error:
+        raise SettingsError(
+            f"{found.jaas_setting}: this node cannot log in at others by {mechanism} ({name}): {error}",
+            found.jaas_setting,
+        ) from None
 
 
 def _login_modules(

@@ -143,7 +143,9 @@ BROKER: Table = {
         "at listeners with SASL": """
             connection.failed.authentication.delay.ms connections.max.reauth.ms sasl.server.max.receive.size
         """,
-        "PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512: a node with another one does not start": "sasl.enabled.mechanisms",
+        "PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512: a node with another one does not start": """
+            sasl.enabled.mechanisms sasl.mechanism.controller.protocol sasl.mechanism.inter.broker.protocol
+        """,
         "with classes of Apache Kafka: a node with another one does not start": """
             sasl.jaas.config sasl.server.callback.handler.class
         """,
@@ -217,8 +219,8 @@ BROKER: Table = {
             sasl.kerberos.ticket.renew.window.factor sasl.login.callback.handler.class sasl.login.class
             sasl.login.connect.timeout.ms sasl.login.read.timeout.ms sasl.login.refresh.buffer.seconds
             sasl.login.refresh.min.period.seconds sasl.login.refresh.window.factor sasl.login.refresh.window.jitter
-            sasl.login.retry.backoff.max.ms sasl.login.retry.backoff.ms sasl.mechanism.controller.protocol
-            sasl.mechanism.inter.broker.protocol sasl.oauthbearer.allow.unverified.audience
+            sasl.login.retry.backoff.max.ms sasl.login.retry.backoff.ms
+            sasl.oauthbearer.allow.unverified.audience
             sasl.oauthbearer.allow.unverified.issuer sasl.oauthbearer.assertion.algorithm
             sasl.oauthbearer.assertion.claim.aud sasl.oauthbearer.assertion.claim.exp.seconds
             sasl.oauthbearer.assertion.claim.iss sasl.oauthbearer.assertion.claim.jti.include

@@ -62,6 +62,9 @@ BROKER_EFFECTS = {
     "coordinators/test_share_coordinator.py::test_what_later_snapshots_repeat_is_pruned": """
         share.coordinator.cold.partition.snapshot.interval.ms share.coordinator.snapshot.update.records.per.snapshot
     """,
+    "cluster/test_sasl_between_nodes.py::test_a_cluster_whose_nodes_log_in_at_one_another": """
+        sasl.mechanism.controller.protocol sasl.mechanism.inter.broker.protocol
+    """,
     "network/test_logins.py::test_a_client_that_has_authenticated_is_served_as_its_user": """
         sasl.enabled.mechanisms
     """,

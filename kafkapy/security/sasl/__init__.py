@@ -4,4 +4,5 @@ authenticator   one connection: which requests may come, and what they are answe
 exchange        what every mechanism is
 plain, scram    mechanisms
 mechanisms      those of one listener, by its settings
+node_logins     how this node logs in at others
 """

@@ -6,21 +6,26 @@ import secrets
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from kafkapy.security.principal import KafkaPrincipal
 from kafkapy.security.sasl.plain import PlainExchange
-from kafkapy.security.sasl.scram import ScramExchange
+from kafkapy.security.sasl.scram import ScramExchange, TokenKeys
 from kafkapy.settings.sasl import sasl_settings
+from kafkapy_wire.sasl import scram
 from kafkapy_wire.sasl.scram import HASHES, ScramKeys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from kafkapy.security.delegation_tokens import DelegationTokens
     from kafkapy.security.sasl.exchange import Exchange
-    from kafkapy.security.sasl.scram import ScramCredentials, TokenKeys
+    from kafkapy.security.sasl.scram import ScramCredentials
     from kafkapy.settings import Settings
     from kafkapy.settings.sasl import MechanismSettings
     from kafkapy_controller.image import MetadataImage
     from kafkapy_wire.record_formats.metadata import UserScramCredentialRecord
 
+TOKENS_KEPT_MAX: Final = 1_000
+"""The keys of so many tokens are kept: those of one take two milliseconds."""
 USER_PREFIX: Final = "user_"
 SCRAM_TYPES: Final[Mapping[str, int]] = {"SCRAM-SHA-256": 1, "SCRAM-SHA-512": 2}
 """The number of each mechanism in metadata records."""
@@ -69,8 +74,14 @@ def plain_users(mechanism: MechanismSettings) -> dict[str, str]:
 class ImageCredentials:
     """SCRAM credentials of the newest metadata image."""
 
-    def __init__(self, image: Callable[[], MetadataImage]) -> None:
+    def __init__(
+        self, image: Callable[[], MetadataImage], tokens: DelegationTokens | None, now_ms: Callable[[], int]
+    ) -> None:
+        """`tokens`: None if there are none. `now_ms`: since the epoch."""
         self._image = image
+        self._tokens = tokens
+        self._now_ms = now_ms
+        self._token_keys: dict[tuple[str, str], ScramKeys] = {}
         self._secret = secrets.token_bytes(32)
         self._secret_of: Mapping[tuple[str, int], UserScramCredentialRecord] = {}
 
@@ -80,8 +91,16 @@ class ImageCredentials:
             return None
         return ScramKeys(record.salt, record.iterations, record.stored_key, record.server_key)
 
-    def keys_of_token(self, _token_id: str, _mechanism: str, /) -> TokenKeys | None:
-        return None  # there are none so far
+    def keys_of_token(self, token_id: str, mechanism: str, /) -> TokenKeys | None:
+        record = self._image().delegation_tokens.get(token_id)
+        if record is None or self._tokens is None or record.expiration_timestamp < self._now_ms():
+            return None
+        keys = self._token_keys.get((token_id, mechanism))
+        if keys is None:
+            if len(self._token_keys) >= TOKENS_KEPT_MAX:
+                del self._token_keys[next(iter(self._token_keys))]
+            keys = self._token_keys[token_id, mechanism] = _keys_of_token(self._tokens.hmacs.of(token_id), mechanism)
+        return TokenKeys(keys, KafkaPrincipal.parse(record.owner), record.expiration_timestamp)
 
     def secret(self) -> bytes:
         """From the credential of one user, which every broker has."""
@@ -90,3 +109,11 @@ class ImageCredentials:
             self._secret_of = credentials
             self._secret = credentials[min(credentials)].stored_key
         return self._secret
+
+
+def _keys_of_token(token_hmac: bytes, mechanism: str) -> ScramKeys:
+    """The password of a token is its HMAC in base64."""
+    hash_name, salt = HASHES[mechanism], secrets.token_bytes(16)
+    password = scram.base64_text(token_hmac).encode()
+    salted = scram.salted_password(hash_name, password, salt, scram.ITERATIONS_MIN)
+    return scram.keys_of(hash_name, salted, salt, scram.ITERATIONS_MIN)

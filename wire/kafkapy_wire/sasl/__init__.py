@@ -2,4 +2,5 @@
 
 jaas    JAAS configurations: login modules and their options
 scram   SCRAM (RFC 5802): messages, and what is reckoned from a password
+client  the tokens that a client sends
 """

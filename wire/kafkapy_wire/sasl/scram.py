@@ -20,6 +20,8 @@ from kafkapy_wire.integer_text import INT32_MAX, parse_integer
 HASHES: Final[Mapping[str, str]] = {"SCRAM-SHA-256": "sha256", "SCRAM-SHA-512": "sha512"}
 ITERATIONS_MIN: Final = 4_096
 ITERATIONS_MAX: Final = 16_384
+CLIENT_ITERATIONS_MAX: Final = 1_000_000
+"""No server makes a client of ours reckon for longer than a second."""
 NO_CHANNEL_BINDING: Final = "biws"  # "n,," in base64
 MESSAGE_BYTES_MAX: Final = 64 * 1024
 
