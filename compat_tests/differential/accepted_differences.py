@@ -10,8 +10,6 @@ from kafkapy_wire.api_keys import ApiKey
 
 # What kafkapy does not serve yet it does not announce, so that clients do not try.
 NOT_SERVED = (
-    ApiKey.SASL_HANDSHAKE,
-    ApiKey.SASL_AUTHENTICATE,
     ApiKey.STREAMS_GROUP_HEARTBEAT,
     ApiKey.STREAMS_GROUP_DESCRIBE,
     ApiKey.STREAMS_GROUP_TOPOLOGY_DESCRIPTION_UPDATE,
@@ -31,12 +29,6 @@ ACCEPTED: tuple[Accepted, ...] = (
         "api_versions.malformed_frames_close_the_connection",
         "invalid UTF-8 in a name",
         "text that is no text is malformed; Apache Kafka puts replacement characters in its place",
-    ),
-    Accepted(
-        "handshakes.sasl_where_there_is_none",
-        "*",
-        "SASL is not served yet; Apache Kafka says ILLEGAL_SASL_STATE where a listener has none",
-        apache="0000004d0*",
     ),
     Accepted(
         "produce.null_records",

@@ -36,6 +36,7 @@ API_MODULES: dict[ApiKey, str] = {
     ApiKey.SYNC_GROUP: "sync_group",
     ApiKey.DESCRIBE_GROUPS: "describe_groups",
     ApiKey.LIST_GROUPS: "list_groups",
+    ApiKey.SASL_HANDSHAKE: "sasl_handshake",
     ApiKey.API_VERSIONS: "api_versions",
     ApiKey.CREATE_TOPICS: "create_topics",
     ApiKey.DELETE_TOPICS: "delete_topics",
@@ -54,6 +55,7 @@ API_MODULES: dict[ApiKey, str] = {
     ApiKey.ALTER_CONFIGS: "alter_configs",
     ApiKey.ALTER_REPLICA_LOG_DIRS: "alter_replica_log_dirs",
     ApiKey.DESCRIBE_LOG_DIRS: "describe_log_dirs",
+    ApiKey.SASL_AUTHENTICATE: "sasl_authenticate",
     ApiKey.CREATE_PARTITIONS: "create_partitions",
     ApiKey.CREATE_DELEGATION_TOKEN: "create_delegation_token",
     ApiKey.RENEW_DELEGATION_TOKEN: "renew_delegation_token",
@@ -122,6 +124,7 @@ CONTROLLER_API_MODULES: dict[ApiKey, str] = {
 } | {
     key: API_MODULES[key]
     for key in (
+        ApiKey.SASL_HANDSHAKE,
         ApiKey.API_VERSIONS,
         ApiKey.CREATE_TOPICS,
         ApiKey.DELETE_TOPICS,
@@ -130,6 +133,7 @@ CONTROLLER_API_MODULES: dict[ApiKey, str] = {
         ApiKey.DELETE_ACLS,
         ApiKey.DESCRIBE_CONFIGS,
         ApiKey.ALTER_CONFIGS,
+        ApiKey.SASL_AUTHENTICATE,
         ApiKey.CREATE_PARTITIONS,
         ApiKey.CREATE_DELEGATION_TOKEN,
         ApiKey.RENEW_DELEGATION_TOKEN,

@@ -147,11 +147,20 @@ BROKER: Table = {
         "by the rates of max.connection.creation.rate; client quotas come later": """
             quota.window.num quota.window.size.seconds
         """,
-        "PLAINTEXT: a node with another protocol does not start; not while the node runs": """
+        "at listeners with SASL": """
+            connection.failed.authentication.delay.ms connections.max.reauth.ms sasl.server.max.receive.size
+        """,
+        "PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512: a node with another one does not start": """
+            sasl.enabled.mechanisms sasl.mechanism.controller.protocol sasl.mechanism.inter.broker.protocol
+        """,
+        "with classes of Apache Kafka: a node with another one does not start": """
+            sasl.jaas.config sasl.server.callback.handler.class
+        """,
+        "PLAINTEXT, SASL_PLAINTEXT: a node with another protocol does not start; not while the node runs": """
             listener.security.protocol.map listeners
         """,
         "one directory: a node with further entries does not start": "log.dirs",
-        "PLAINTEXT: a node with another protocol does not start": "security.inter.broker.protocol",
+        "PLAINTEXT, SASL_PLAINTEXT: a node with another protocol does not start": "security.inter.broker.protocol",
         "at most as many as the partition has replicas": "min.insync.replicas",
         _DECOMPRESSED: "max.decompressed.message.bytes",
     },
@@ -214,14 +223,14 @@ BROKER: Table = {
         """,
         "a start takes less than a second, and a recovery says how far it is": "server.max.startup.time.ms",
         _NO_SASL: """
-            connection.failed.authentication.delay.ms connections.max.reauth.ms sasl.client.callback.handler.class
-            sasl.enabled.mechanisms sasl.jaas.config sasl.kerberos.kinit.cmd sasl.kerberos.min.time.before.relogin
+            sasl.client.callback.handler.class
+            sasl.kerberos.kinit.cmd sasl.kerberos.min.time.before.relogin
             sasl.kerberos.principal.to.local.rules sasl.kerberos.service.name sasl.kerberos.ticket.renew.jitter
             sasl.kerberos.ticket.renew.window.factor sasl.login.callback.handler.class sasl.login.class
             sasl.login.connect.timeout.ms sasl.login.read.timeout.ms sasl.login.refresh.buffer.seconds
             sasl.login.refresh.min.period.seconds sasl.login.refresh.window.factor sasl.login.refresh.window.jitter
-            sasl.login.retry.backoff.max.ms sasl.login.retry.backoff.ms sasl.mechanism.controller.protocol
-            sasl.mechanism.inter.broker.protocol sasl.oauthbearer.allow.unverified.audience
+            sasl.login.retry.backoff.max.ms sasl.login.retry.backoff.ms
+            sasl.oauthbearer.allow.unverified.audience
             sasl.oauthbearer.allow.unverified.issuer sasl.oauthbearer.assertion.algorithm
             sasl.oauthbearer.assertion.claim.aud sasl.oauthbearer.assertion.claim.exp.seconds
             sasl.oauthbearer.assertion.claim.iss sasl.oauthbearer.assertion.claim.jti.include
@@ -234,8 +243,7 @@ BROKER: Table = {
             sasl.oauthbearer.jwks.endpoint.retry.backoff.ms sasl.oauthbearer.jwks.endpoint.url
             sasl.oauthbearer.jwt.retriever.class sasl.oauthbearer.jwt.validator.class sasl.oauthbearer.scope
             sasl.oauthbearer.scope.claim.name sasl.oauthbearer.sub.claim.name sasl.oauthbearer.token.endpoint.url
-            sasl.server.callback.handler.class sasl.server.max.receive.size
-        """,
+                    """,
         _NO_TLS: """
             security.providers ssl.allow.dn.changes ssl.allow.san.changes ssl.cipher.suites ssl.client.auth
             ssl.enabled.protocols ssl.endpoint.identification.algorithm ssl.engine.factory.class ssl.key.password
