@@ -11,6 +11,7 @@ from random import Random
 
 import pytest
 
+from kafkapy.coordinators.group.streams.tasks import each
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages import streams_group_heartbeat as messages
 from tests.coordinators.streams_lab import StreamsLab, Tasks, subtopology, told, topology
@@ -106,6 +107,8 @@ class Client:
         if epoch > 0:
             answer = self.send(epoch, active={"0": {0, 99}, "none": {1}})
             assert answer.error_code != ErrorCode.NONE, answer
+            answer = self.send(epoch)
+            assert answer.error_code in REJOIN, answer
 
     def leave(self) -> None:
         self.send(self.random.choice((-1, -2)) if self.instance_id else -1)
@@ -212,7 +215,13 @@ class Moves:
         assert epochs[1] <= epochs[0]
         self.epochs = epochs
         owners: dict[tuple[str, int], str] = {}
+        here: dict[tuple[str, tuple[str, int]], str] = {}
         for member in group.members.values():
+            for held in (member.assigned, member.pending_revocation):
+                for tasks in held:
+                    for task in each(tasks):
+                        other = here.setdefault((member.process_id, task), member.member_id)
+                        assert other == member.member_id, f"{other} and {member.member_id} share {task}"
             for held in (member.assigned, member.pending_revocation):
                 for name, since in held.active.items():
                     for partition in since:
