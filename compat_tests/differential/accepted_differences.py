@@ -220,14 +220,14 @@ ACCEPTED: tuple[Accepted, ...] = (
     ),
     *(
         Accepted(
-            f"streams_groups.{scenario}",
+            scenario,
             f"StreamsGroupHeartbeat v* {case}: error_message",
             "an internal error in Apache Kafka, without words; here they say what is wrong with the request",
         )
         for scenario, case in (
-            ("streams_heartbeats_that_are_invalid", "a subtopology twice"),
-            ("streams_heartbeats_that_are_invalid", "a tag twice"),
-            ("topologies_that_do_not_fit", "a copartition that is none"),
+            ("streams_groups.streams_heartbeats_that_are_invalid", "a subtopology twice"),
+            ("streams_groups.streams_heartbeats_that_are_invalid", "a tag twice"),
+            ("streams_topologies.topologies_that_do_not_fit", "a copartition that is none"),
         )
     ),
     Accepted(
