@@ -58,7 +58,7 @@ class StreamsProcess:
         ]
 
     def __enter__(self) -> Self:
-        self._log = tempfile.TemporaryFile("w+", encoding="utf-8")
+        self._log = tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".log")
         self._process = subprocess.Popen(
             dying_with_us(self._command),
             stdin=subprocess.PIPE,
@@ -85,9 +85,12 @@ class StreamsProcess:
         print(*words, sep="\t", file=self._process.stdin, flush=True)
         answer = self._process.stdout.readline().removesuffix("\n")
         if not answer or answer.startswith("failed"):
-            self._log.seek(0)
-            raise AssertionError(f"{words}: {answer or 'the JVM ended'}\n{self._log.read()}")
+            raise AssertionError(f"{words}: {answer or 'the JVM ended'}\n{self.log()}")
         return answer
+
+    def log(self) -> str:
+        """What the JVM printed so far."""
+        return Path(self._log.name).read_text("utf-8")
 
 
 class Application:
@@ -121,6 +124,11 @@ class Application:
             line = self._seeded.choices(WORDS, k=5)
             self.words.update(line)
             self._producer.produce(self.lines, " ".join(line), partition=number % PARTITIONS)
+        self._flush()
+
+    def feed_poison(self) -> None:
+        """A line at which the instance that reads it asks all to end."""
+        self._producer.produce(self.lines, "poison", partition=0)
         self._flush()
 
     def _flush(self) -> None:

@@ -149,6 +149,41 @@ def balanced(process: StreamsProcess, application: Application) -> list[tuple[st
     return found if [len(active.split(",")) for active, _ in found] == [2, 2] else None
 
 
+def test_a_static_instance_comes_back_to_its_tasks(process: StreamsProcess, application: Application) -> None:
+    app = application.application_id
+    process.tell("configure", app, "streams.session.timeout.ms=45000")  # nobody is missed while it is away
+    application.feed()
+    process.tell("start", app, "a", "group.instance.id=first")
+    application.expect_all_counted()
+    process.tell("start", app, "b", "group.instance.id=second")
+    found = eventually(lambda: balanced(process, application), "both have tasks")
+    before = described(process, application)
+    process.tell("stop", app, "b")
+    assert ["-2", "b"] in [member[:2] for member in described(process, application)[1]]
+    process.tell("start", app, "b", "group.instance.id=second")
+    eventually(lambda: tasks(process, application, "a", "b") == found, "both have their tasks again")
+    assert described(process, application) == before
+
+
+def test_all_instances_end_when_one_asks_for_it(process: StreamsProcess, application: Application) -> None:
+    app = application.application_id
+    application.feed()
+    for instance in "ab":
+        process.tell("start", app, instance)
+    eventually(lambda: balanced(process, application), "both have tasks")
+    application.feed_poison()
+    for instance in "ab":
+        eventually(lambda: process.tell("state", app, instance) == "ERROR", "both have ended")  # noqa: B023
+
+
+def test_an_application_without_its_input_ends(process: StreamsProcess, new_name: NewName) -> None:
+    """Without an endpoint: with one, Apache Kafka 4.4.0 answers UNKNOWN_SERVER_ERROR, as it does not find the tasks."""
+    app = new_name("app")
+    process.tell("start", app, "a", "application.server=")
+    eventually(lambda: process.tell("state", app, "a") == "ERROR", "it has ended")
+    assert "MissingSourceTopicException" in process.log()
+
+
 def test_the_tool_of_apache_kafka(broker: Broker, process: StreamsProcess, application: Application) -> None:
     app = application.application_id
     need(jar_directory)

@@ -13,7 +13,7 @@ import trio.testing
 
 from kafkapy.bugs import Bugs
 from kafkapy.clock import LATE_MS, PURGED_COUNT_MIN, ManualClock, WallClock
-from tests.memory import traced
+from tests.memory import alone, traced
 
 
 def test_advance_fires_what_fell_due_in_order_of_deadlines() -> None:
@@ -292,6 +292,7 @@ def test_the_wall_clock_goes_with_the_machine() -> None:
     assert clock.now_ms() - time.time() * 1_000 > 50_000
 
 
+@alone
 def test_waits_that_are_over_leave_next_to_nothing() -> None:
     """A fetch that may wait a minute is answered in milliseconds: thousands a second must not keep theirs a minute."""
 

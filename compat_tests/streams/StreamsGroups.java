@@ -25,6 +25,7 @@ import org.apache.kafka.streams.StreamsBuilder;
 import org.apache.kafka.streams.StreamsConfig;
 import org.apache.kafka.streams.TaskMetadata;
 import org.apache.kafka.streams.Topology;
+import org.apache.kafka.streams.errors.StreamsUncaughtExceptionHandler.StreamThreadExceptionResponse;
 import org.apache.kafka.streams.kstream.Grouped;
 import org.apache.kafka.streams.kstream.KStream;
 import org.apache.kafka.streams.kstream.KTable;
@@ -52,6 +53,9 @@ import org.apache.kafka.streams.kstream.Produced;
  * </pre>
  */
 public class StreamsGroups {
+    /** A line that asks all instances of the application to end. */
+    private static final String POISON = "poison";
+
     private static String[] places;
     private static final Map<String, KafkaStreams> instances = new TreeMap<>();
 
@@ -85,6 +89,10 @@ public class StreamsGroups {
                 KafkaStreams streams = new KafkaStreams(
                     topology(application), settings(application, name, Arrays.copyOfRange(words, 3, words.length)));
                 instances.put(instance, streams);
+                streams.setUncaughtExceptionHandler(failure ->
+                    failure.getMessage().contains(POISON) || String.valueOf(failure.getCause()).contains(POISON)
+                        ? StreamThreadExceptionResponse.SHUTDOWN_APPLICATION
+                        : StreamThreadExceptionResponse.SHUTDOWN_CLIENT);
                 streams.start();
                 return "started";
             }
@@ -161,11 +169,18 @@ public class StreamsGroups {
             .sorted().collect(Collectors.joining(","));
     }
 
+    private static List<String> words(String line) {
+        if (line.equals(POISON)) {
+            throw new IllegalArgumentException("poison");
+        }
+        return Arrays.asList(line.toLowerCase(Locale.ROOT).split("\\W+"));
+    }
+
     private static Topology topology(String application) {
         StreamsBuilder builder = new StreamsBuilder();
         KStream<String, String> lines = builder.stream(application + "-lines");
         KTable<String, String> labels = builder.table(application + "-labels", Materialized.as("labels"));
-        lines.flatMapValues(line -> Arrays.asList(line.toLowerCase(Locale.ROOT).split("\\W+")))
+        lines.flatMapValues(StreamsGroups::words)
             .groupBy((key, word) -> word, Grouped.with("words", Serdes.String(), Serdes.String()))
             .count(Materialized.as("counts"))
             .toStream()

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kafkapy.apis import API_MODULES, CONTROLLER_API_MODULES
+from kafkapy.apis import API_MODULES, CONTROLLER_API_MODULES, RECEIVER_APIS
 from kafkapy_controller.features import KRAFT_VERSION, SUPPORTED_FEATURES
 from kafkapy_wire.api_keys import API_VERSIONS, ApiKey
 from kafkapy_wire.errors import ErrorCode
@@ -80,6 +80,7 @@ def _announced(context: NodeContext) -> dict[int, tuple[int, int]]:
     served: dict[int, tuple[int, int]] = {
         key: (0 if key is ApiKey.PRODUCE else API_VERSIONS[key].min_version, API_VERSIONS[key].max_version)
         for key in (CONTROLLER_API_MODULES if context.at_controller else API_MODULES)
+        if key not in RECEIVER_APIS or context.node.settings.now.receives_client_metrics
     }
     limits = context.api_limits
     return served if limits is None else limits.announced(served)

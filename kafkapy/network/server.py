@@ -77,9 +77,7 @@ class Server:
     def accept_at(self, listening: Iterable[tuple[Listener, socket.socket]], service: Service) -> None:
         """Accept connections of these listeners from now on; while `serve` runs."""
         assert self._shared is not None, "it does not serve yet"
-        self._listening += [
-            _Listening(listener.name, sock, service, self, self._shared) for listener, sock in listening
-        ]
+        self._listening += [_Listening(listener, sock, service, self, self._shared) for listener, sock in listening]
 
     def stop_lingering(self) -> None:
         """The node waits for answers of others from now on: see `SocketLoop.stop_lingering`."""
@@ -169,7 +167,9 @@ class Server:
             # As in Apache Kafka: a peer whose machine is gone sends no FIN, and a parked request may wait for weeks.
             client.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             self._set_buffers(client)
-            peer = Client(listener_name, host, address[1], self._host_for(client, host))
+            peer = Client(
+                listener_name, host, address[1], self._host_for(client, host), listening.listener.security_protocol
+            )
             service = listening.service
             connection = Connection(PlainTransport(client), service.context_of(peer), service.dispatcher, shared)
         except OSError as error:
@@ -240,10 +240,12 @@ class Server:
 class _Listening:
     """A listener on the loop. While it is paused, new connections stay in the backlog."""
 
-    __slots__ = ("_clock", "_has_waited", "_is_paused", "_retry", "_server", "_shared", "name", "service", "socket")
+    __slots__ = ("_clock", "_has_waited", "_is_paused", "_retry", "_server", "_shared", "listener", "service", "socket")
 
-    def __init__(self, name: str, sock: socket.socket, service: Service, server: Server, shared: SharedParts) -> None:
-        self.name = name
+    def __init__(
+        self, listener: Listener, sock: socket.socket, service: Service, server: Server, shared: SharedParts
+    ) -> None:
+        self.listener = listener
         self.socket = sock
         self.service = service
         self._server = server
@@ -253,6 +255,10 @@ class _Listening:
         self._retry: Timer | None = None
         self._has_waited = False
         shared.loop.add(sock.fileno(), self, READ)
+
+    @property
+    def name(self) -> str:
+        return self.listener.name
 
     def ready(self, _events: int, _until: float, /) -> None:
         try:

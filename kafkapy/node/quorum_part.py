@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from kafkapy.partitions.disk_watch import DiskWatch
     from kafkapy.partitions.topic_settings import TopicSettingsSource
     from kafkapy.releases import ApiLimits, Release
+    from kafkapy.security.delegation_tokens import DelegationTokens
     from kafkapy.settings.current import CurrentSettings
     from kafkapy.strictness import Strictness
     from kafkapy.suspension import Suspension
@@ -168,7 +169,16 @@ class QuorumPart:
             quorum=self.metadata_log,
             api_limits=self._limits,
             strictness=self._strictness,
+            tokens=self._tokens(),
         )
+
+    def _tokens(self) -> DelegationTokens | None:
+        security = self._settings.now.security
+        if security.delegation_token_secret_key is None:
+            return None
+        from kafkapy.security.delegation_tokens import DelegationTokens
+
+        return DelegationTokens(security)
 
     @property
     def _release(self) -> Release | None:
@@ -265,6 +275,11 @@ class QuorumPart:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.metadata_log.run)
             nursery.start_soon(self.snapshot_generator.run, bugs)
+            if self.parts.tokens is not None and self._settings.now.quorum.is_controller:
+                from kafkapy.metadata.token_expiry import TokenExpiry
+
+                interval_ms = self._settings.now.security.delegation_token_expiry_check_interval_ms
+                nursery.start_soon(TokenExpiry(self.controller, self._clock, interval_ms).run)
             if self.metadata_log.network is not None:
                 nursery.start_soon(self.metadata_log.network.run)
                 if self._settings.now.quorum.is_controller:
@@ -344,10 +359,11 @@ class QuorumPart:
         await lifecycle.run()
 
     def _controller_registration(self) -> NodeRegistration:
+        now = self._settings.now
         return self.registration(
             [
-                Endpoint(each.name, each.host, each.port, SECURITY_PROTOCOLS.index("PLAINTEXT"))
-                for each in controller_endpoints(self._settings.now)
+                Endpoint(each.name, each.host, each.port, SECURITY_PROTOCOLS.index(now.security_protocol(each.name)))
+                for each in controller_endpoints(now)
             ]
         )
 

@@ -35,6 +35,14 @@ class Listener:
         self.port = port
         self.security_protocol = security_protocol
 
+    @property
+    def has_tls(self) -> bool:
+        return self.security_protocol.endswith("SSL")
+
+    @property
+    def has_sasl(self) -> bool:
+        return self.security_protocol.startswith("SASL")
+
     def with_port(self, port: int) -> Listener:
         return Listener(self.name, self.host, port, self.security_protocol)
 

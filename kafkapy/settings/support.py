@@ -25,10 +25,12 @@ from kafkapy.settings.errors import SettingsError, shortened
 from kafkapy.settings.given import GivenSettings
 from kafkapy.settings.listeners import parse_counts_by_host
 from kafkapy.settings.parse import Value, default_value, parse_value
+from kafkapy.settings.receiver import CLIENT_METRICS_RECEIVER
 from kafkapy.settings.support_table import HARMLESS, HONOURED, LATER, NO_CONFIG_PROVIDERS, REFUSED
 
 # Settings that may differ from listener to listener. Those of SASL and TLS have no effect without such listeners.
 PER_LISTENER = frozenset({"max.connection.creation.rate", "max.connections"})
+SERVED_METRIC_REPORTERS = (CLIENT_METRICS_RECEIVER, "org.apache.kafka.common.metrics.JmxReporter")
 SERVED_SECURITY_PROTOCOL = "PLAINTEXT"
 SERVED_REPLICA_SELECTOR = "org.apache.kafka.common.replica.RackAwareReplicaSelector"
 
@@ -237,6 +239,17 @@ def unserved_by_brokers(values: Mapping[str, str], listener_names: Iterable[str]
             yield name, f"there is no listener {listener.upper()}; correct the name"
         elif support is not None and support.state == LATER and _has_meaning(name, text):
             yield name, f"{support.reason}; {support.advice}"
+        elif name == "metric.reporters":
+            yield from _reporters_that_cannot_run(name, text)
+
+
+def _reporters_that_cannot_run(name: str, text: str) -> Iterator[tuple[str, str]]:
+    unserved = [one for one in text.split(",") if one.strip() not in ("", *SERVED_METRIC_REPORTERS)]
+    if unserved:
+        yield (
+            f"{name}={shortened(','.join(unserved))}",
+            f"Java classes cannot be run; {CLIENT_METRICS_RECEIVER} keeps the metrics that clients push",
+        )
 
 
 def unserved_by_topics(values: Mapping[str, str]) -> Iterator[tuple[str, str]]:

@@ -7,6 +7,10 @@ speak of their settings. Whoever honours a setting that was not honoured writes 
 from __future__ import annotations
 
 BROKER_EFFECTS = {
+    "apis/test_delegation_tokens.py::test_a_token_is_made_renewed_and_removed_when_it_has_expired": """
+        delegation.token.expiry.check.interval.ms delegation.token.expiry.time.ms delegation.token.max.lifetime.ms
+        delegation.token.secret.key
+    """,
     "apis/test_delete_topics.py::test_deletion_can_be_switched_off": "delete.topic.enable",
     "apis/test_describe_producers.py::test_producers_are_remembered_until_they_expire": """
         producer.id.expiration.check.interval.ms producer.id.expiration.ms
@@ -85,6 +89,12 @@ BROKER_EFFECTS = {
     """,
     "coordinators/test_share_coordinator.py::test_what_later_snapshots_repeat_is_pruned": """
         share.coordinator.cold.partition.snapshot.interval.ms share.coordinator.snapshot.update.records.per.snapshot
+    """,
+    "sharing/test_dead_letters.py::test_rejected_records_go_into_the_dead_letter_topic": """
+        errors.deadletterqueue.auto.create.topics.enable
+    """,
+    "sharing/test_dead_letters.py::test_what_cannot_be_written_is_told_and_archived_all_the_same": """
+        errors.deadletterqueue.topic.name.prefix
     """,
     "sharing/test_share_groups.py::test_a_group_is_not_assigned_more_often_than_its_assignment_interval": """
         group.share.assignment.interval.ms
@@ -289,6 +299,10 @@ BROKER_EFFECTS = {
     "shell/test_setting_effects.py::test_unused_transactional_ids_are_forgotten_at_the_next_check": """
         transaction.remove.expired.transaction.cleanup.interval.ms transactional.id.expiration.ms
     """,
+    "telemetry/test_client_metrics.py::test_a_push_larger_than_telemetry_max_bytes_is_refused": "telemetry.max.bytes",
+    "telemetry/test_client_metrics.py::test_what_was_pushed_is_kept_if_the_settings_name_the_receiver": """
+        metric.reporters
+    """,
 }
 
 TOPIC_EFFECTS = {
@@ -329,9 +343,18 @@ TOPIC_EFFECTS = {
     "shell/test_setting_effects.py::test_a_higher_level_compresses_more": """
         compression.gzip.level compression.lz4.level compression.zstd.level
     """,
+    "sharing/test_dead_letters.py::test_what_cannot_be_written_is_told_and_archived_all_the_same": """
+        errors.deadletterqueue.group.enable
+    """,
 }
 
 GROUP_EFFECTS = {
+    "sharing/test_dead_letters.py::test_key_and_value_are_copied_where_the_group_says_so": """
+        errors.deadletterqueue.copy.record.enable
+    """,
+    "sharing/test_dead_letters.py::test_rejected_records_go_into_the_dead_letter_topic": """
+        errors.deadletterqueue.topic.name
+    """,
     "sharing/test_share_groups.py::test_a_group_is_not_assigned_more_often_than_its_assignment_interval": """
         share.assignment.interval.ms
     """,

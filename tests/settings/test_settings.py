@@ -179,6 +179,24 @@ def test_a_listener_and_a_mechanism_may_have_their_own_value() -> None:
     assert value("ssl.client.auth") is None
 
 
+def test_a_listener_has_its_own_security_settings_over_those_of_the_node() -> None:
+    settings = Settings(
+        {
+            "listeners": "INSIDE://:9092,Outside://:9093",
+            "listener.security.protocol.map": "INSIDE:PLAINTEXT,OUTSIDE:SSL,CONTROLLER:SASL_SSL",
+            "ssl.client.auth": "requested",
+            "listener.name.outside.ssl.client.auth": "required",
+            "listener.name.outside.ssl.enabled.protocols": "TLSv1.3",
+        }
+    )
+    assert settings.listener_security("INSIDE").ssl_client_auth == "requested"
+    assert settings.listener_security("OUTSIDE").ssl_client_auth == "required"
+    assert settings.listener_security("OUTSIDE").ssl_enabled_protocols == ("TLSv1.3",)
+    assert settings.security.ssl_client_auth == "requested"
+    assert [one.has_tls for one in settings.listeners] == [False, True]
+    assert settings.security_protocol(settings.controller_listener_name) == "SASL_SSL"  # of another node's listener
+
+
 def test_log_settings_without_settings_are_the_logs_own_defaults() -> None:
     assert log_settings(Settings().topic_settings(), producer_id_expiration_ms=86_400_000) == LogSettings()
 
