@@ -378,6 +378,22 @@ GROUP_EFFECTS = {
         consumer.assignment.interval.ms
     """,
     "coordinators/test_consumer_groups.py::test_a_member_that_does_not_beat_is_fenced": "consumer.session.timeout.ms",
+    "coordinators/test_streams_groups.py::test_a_group_is_not_assigned_more_often_than_its_assignment_interval": """
+        streams.assignment.interval.ms
+    """,
+    "coordinators/test_streams_groups.py::test_a_member_that_does_not_beat_is_fenced": "streams.session.timeout.ms",
+    "coordinators/test_streams_groups.py::test_intervals_are_the_groups_or_the_brokers": """
+        streams.acceptable.recovery.lag streams.heartbeat.interval.ms streams.task.offset.interval.ms
+    """,
+    "coordinators/test_streams_groups.py::test_members_without_the_tags_that_are_wanted_are_told": """
+        streams.rack.aware.assignment.tags
+    """,
+    "coordinators/test_streams_groups.py::test_standby_tasks_are_as_many_as_the_group_or_the_broker_says": """
+        streams.num.standby.replicas
+    """,
+    "coordinators/test_streams_groups.py::test_the_first_members_are_waited_for": """
+        streams.initial.rebalance.delay.ms
+    """,
     "coordinators/test_consumer_groups.py::test_the_interval_of_heartbeats_is_the_groups_or_the_brokers": """
         consumer.heartbeat.interval.ms
     """,
