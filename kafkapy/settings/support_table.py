@@ -336,7 +336,7 @@ GROUP: Table = {
             share.assignment.interval.ms share.auto.offset.reset share.delivery.count.limit
             share.heartbeat.interval.ms share.isolation.level share.partition.max.record.locks
             share.record.lock.duration.ms share.renew.acknowledge.enable share.session.timeout.ms
-            streams.acceptable.recovery.lag streams.assignment.interval.ms streams.assignor.name
+            streams.acceptable.recovery.lag streams.assignment.interval.ms
             streams.heartbeat.interval.ms streams.initial.rebalance.delay.ms streams.num.standby.replicas
             streams.rack.aware.assignment.tags streams.session.timeout.ms streams.task.offset.interval.ms
         """,
@@ -345,6 +345,7 @@ GROUP: Table = {
         _COMPUTED_AT_ONCE: """
             consumer.assignor.offload.enable share.assignor.offload.enable streams.assignor.offload.enable
         """,
+        "`sticky` is the only one": "streams.assignor.name",
     },
     LATER: {
         _WARM_UPS: "streams.num.warmup.replicas",
