@@ -23,9 +23,6 @@ NOT_SERVED = (
     ApiKey.ALTER_CLIENT_QUOTAS,
     ApiKey.DESCRIBE_USER_SCRAM_CREDENTIALS,
     ApiKey.ALTER_USER_SCRAM_CREDENTIALS,
-    ApiKey.STREAMS_GROUP_HEARTBEAT,
-    ApiKey.STREAMS_GROUP_DESCRIBE,
-    ApiKey.STREAMS_GROUP_TOPOLOGY_DESCRIPTION_UPDATE,
 )
 
 PROSE = "each documents its settings in its own words"
@@ -220,6 +217,18 @@ ACCEPTED: tuple[Accepted, ...] = (
         "below min.insync.replicas the group coordinator refuses what has to be stored; Apache Kafka appends it and "
         "waits",
         switch="group-min-isr",
+    ),
+    *(
+        Accepted(
+            f"streams_groups.{scenario}",
+            f"StreamsGroupHeartbeat v* {case}: error_message",
+            "an internal error in Apache Kafka, without words; here they say what is wrong with the request",
+        )
+        for scenario, case in (
+            ("streams_heartbeats_that_are_invalid", "a subtopology twice"),
+            ("streams_heartbeats_that_are_invalid", "a tag twice"),
+            ("topologies_that_do_not_fit", "a copartition that is none"),
+        )
     ),
     Accepted(
         "transactions_isolation.levels_that_are_none",

@@ -17,7 +17,8 @@ Errors  UNSUPPORTED_VERSION       group.coordinator.rebalance.protocols does not
         FENCED_INSTANCE_ID        another member has the instance id
         UNRELEASED_INSTANCE_ID    another member has the instance id, and has not left
         GROUP_MAX_SIZE_REACHED    the group has group.streams.max.size members
-        UNKNOWN_SERVER_ERROR      something comes twice in the topology or among the tags
+        UNKNOWN_SERVER_ERROR      something comes twice in the topology or among the tags; or a member has an endpoint
+                                  for interactive queries while source topics are missing
         NOT_COORDINATOR, COORDINATOR_LOAD_IN_PROGRESS, COORDINATOR_NOT_AVAILABLE
 Differs: a topology with more than 100,000 tasks or 10,000 names is refused with STREAMS_INVALID_TOPOLOGY; a group has
 at most 10,000 members; and a subtopology may come twice among the tasks that a member has.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import trio
 import trio.lowlevel
@@ -19,7 +20,7 @@ from tests.coordinators.consumer_lab import TopicChanges
 from tests.coordinators.group_lab import GROUP, GroupLab
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import AsyncIterator, Iterable, Mapping
 
     from kafkapy_controller.delta import MetadataDelta
     from kafkapy_wire.messages.streams_group_describe import DescribedGroup
@@ -68,17 +69,24 @@ class StreamsLab(GroupLab):
     """A `GroupLab` whose groups are streams groups; by default nothing delays an assignment."""
 
     def __init__(self, **settings: Any) -> None:
-        super().__init__(**{**NO_DELAYS, **settings})
+        super().__init__(**settings)
         self.topic_ids: dict[str, Uuid] = {}
         self.metadata.image = self.metadata.image._replace(features={"streams.version": 1})
         self.clock.freeze()
         self.topology = topology(subtopology("0", "in", changelogs=["log"]))
 
-    async def begin(self, **topics: int) -> None:
-        """The topic of the coordinator is there, and these topics with so many partitions."""
-        await self.groups.when_ready(GROUP).wait()
-        for name, partition_count in topics.items():
-            self.topic(name, partition_count)
+    def use_settings(self, **settings: Any) -> None:
+        super().use_settings(**{**NO_DELAYS, **settings})
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Self]:
+        """With what the coordinator does beside requests, for tests that make their own labs."""
+        async with trio.open_nursery() as nursery:
+            self.start(nursery)
+            await self.groups.when_ready(GROUP).wait()
+            await trio.testing.wait_all_tasks_blocked()
+            yield self
+            nursery.cancel_scope.cancel()
 
     async def restart(self) -> None:
         """The timers of a killed node are gone."""

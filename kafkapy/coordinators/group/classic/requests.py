@@ -65,6 +65,10 @@ class ClassicRequests:
                 return self._shards.runtime.execute(partition, host.join_classic(request, caller))
             except KafkaError as error:
                 return settled(_refused_by_host(error))
+        try:
+            shard.classic.refuse_other_type(request.group_id)
+        except KafkaError as error:
+            return settled(_refused_by_host(error))
         created: Pending[None] | None = None
         if not request.member_id and shard.classic.get(request.group_id) is None:
             created = self._shards.runtime.execute(partition, shard.classic.create(request.group_id))

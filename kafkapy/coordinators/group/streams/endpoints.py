@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from kafkapy.coordinators.group.streams.tasks import united
 from kafkapy.coordinators.group.streams.topology.endpoints import task_partitions
+from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.streams_group_heartbeat import (
     EndpointToPartitions,
     StreamsGroupHeartbeatResponseEndpoint,
@@ -28,13 +29,17 @@ def partitions_by_endpoint(
     group: StreamsGroup,
     member: StreamsMember,
     replaced: StreamsMember | None,
-    subtopologies: Mapping[str, ConfiguredSubtopology],
+    subtopologies: Mapping[str, ConfiguredSubtopology] | None,
     image: MetadataImage,
 ) -> list[EndpointPartitions]:
     """Of every member that has an endpoint; `member`, as it will be, is the last one.
 
-    Differs: while topics are missing nobody has partitions; Apache Kafka answers UNKNOWN_SERVER_ERROR then.
+    Raises KafkaError(UNKNOWN_SERVER_ERROR), as Apache Kafka: a member has an endpoint, but source topics are missing.
     """
+    if subtopologies is None:
+        if member.user_endpoint is None and all(other.user_endpoint is None for other in group.members.values()):
+            return []
+        raise KafkaError(ErrorCode.UNKNOWN_SERVER_ERROR)
     found = []
     for member_id, other in group.members.items():
         if member_id == member.member_id or (replaced is not None and member_id == replaced.member_id):

@@ -212,9 +212,8 @@ class Membership:
             epoch += 1
             draft.remember(lambda of: setattr(of, "endpoint_epoch", epoch))
         if epoch != request.endpoint_information_epoch:
-            subtopologies = matched.configured.subtopologies or {}
             response.partitions_by_user_endpoint = partitions_by_endpoint(
-                group, after, draft.replaced, subtopologies, self._metadata.image
+                group, after, draft.replaced, matched.configured.subtopologies, self._metadata.image
             )
         if self._directory.get(group.group_id) is group:
             response.endpoint_information_epoch = epoch
