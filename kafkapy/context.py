@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from kafkapy.broker import Broker, NodeParts
     from kafkapy.releases import ApiLimits
+    from kafkapy.security.sasl.authenticator import Authenticator
     from kafkapy_controller.image import Endpoint
 
 _numbers = count(1)
@@ -23,6 +24,7 @@ class Client:
 
     __slots__ = (
         "_closers",
+        "authenticator",
         "is_follower",
         "listener_name",
         "local_host",
@@ -56,6 +58,8 @@ class Client:
         """Who it is; set when it has authenticated, and by nothing else."""
         self.security_protocol = security_protocol
         """Of its listener: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL."""
+        self.authenticator: Authenticator | None = None
+        """On a listener with SASL."""
         self.is_follower = False
         """Whether it has fetched as a broker that follows this one."""
         self.software_name = "unknown"
@@ -88,6 +92,8 @@ class NodeContext:
 
     at_controller = True
     """Whether the request came to a controller listener."""
+    is_forwarded = False
+    """Whether another node has got the request, and has passed it on in an Envelope."""
 
     def __init__(self, node: NodeParts, client: Client) -> None:
         self.node = node
@@ -106,6 +112,14 @@ class NodeContext:
     def advertised_host(self, endpoint: Endpoint) -> str:
         """The host this client connects to: the advertised one, else the address that it has connected to."""
         return endpoint.host or self.client.local_host
+
+
+class ForwardedContext(NodeContext):
+    """The same for a request that a broker has forwarded; its client is that of the broker."""
+
+    __slots__ = ()
+
+    is_forwarded = True
 
 
 class RequestContext(NodeContext):

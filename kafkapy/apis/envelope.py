@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from kafkapy.apis import CONTROLLER_API_MODULES, FORWARDABLE
 from kafkapy.apis.served import Api, answer_of
-from kafkapy.context import Client, NodeContext
+from kafkapy.context import Client, ForwardedContext
 from kafkapy.long_messages import decoded, encoded
 from kafkapy.peers.channel import says_not_controller
 from kafkapy.security.principal import deserialized
@@ -26,6 +26,7 @@ from kafkapy_wire.messages.request_header import RequestHeader
 from kafkapy_wire.messages.response_header import ResponseHeader
 
 if TYPE_CHECKING:
+    from kafkapy.context import NodeContext
     from kafkapy_wire.message import Message
 
 IPV4_BYTES, IPV6_BYTES = 4, 16
@@ -41,7 +42,7 @@ async def handle(request: EnvelopeRequest, context: NodeContext) -> EnvelopeResp
         client.principal = deserialized(request.request_principal)
     except MalformedMessage as error:
         raise KafkaError(ErrorCode.PRINCIPAL_DESERIALIZATION_FAILURE) from error
-    inside = NodeContext(context.node, client)
+    inside = ForwardedContext(context.node, client)
     try:
         header, body = await _decode(memoryview(request.request_data))
     except MalformedMessage as error:

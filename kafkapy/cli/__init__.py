@@ -22,7 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "topics": ("kafkapy.cli.topics", "list, create, describe, alter and delete topics, delete records"),
     "produce": ("kafkapy.cli.produce", "send records to a topic"),
     "consume": ("kafkapy.cli.consume", "print the records of topics"),
-    "groups": ("kafkapy.cli.groups", "list and describe consumer groups, move their offsets"),
+    "groups": ("kafkapy.cli.groups", "list and describe groups, move their offsets"),
     "configs": ("kafkapy.cli.configs", "show and change settings of topics, brokers and groups"),
     "cluster": ("kafkapy.cli.cluster", "start a cluster; show one that runs, move replicas, elect leaders"),
     "control": ("kafkapy.cli.control", "ask a running node or cluster for what tests need: faults, time, records"),

@@ -19,18 +19,15 @@ _SEVERAL_NODES = "in a cluster; a node alone has nobody to wait for"
 
 # What is missing, and what to do about it.
 _REMOVE = "remove the setting"
-_STREAMS_GROUPS = (
-    "streams groups (KIP-1071) are not served yet",
-    "let Kafka Streams use group.protocol=classic, its default",
-)
+_WARM_UPS = ("Apache Kafka 4.4 assigns no warm-up tasks yet, and so does this", _REMOVE)
+_TOPOLOGY_DESCRIPTIONS = ("Java classes cannot be run, so that topologies have no descriptions", _REMOVE)
 _TIERED_STORAGE = ("there is no tiered storage", "all segments stay in log.dirs; remove the setting")
 _METRICS = ("there are no JMX metrics, and Java classes cannot be run", "remove the setting; nothing else changes")
-_DELEGATION_TOKENS = ("there are no delegation tokens", _REMOVE)
 _PREALLOCATION = ("segment files grow as they are written, and reserve no room", "keep some room on the disk free")
 
 _DECOMPRESSED = "a batch takes at most 64 MiB decompressed in any case, or max.message.bytes if that is more"
 
-_COMPUTED_AT_ONCE = "an assignment takes a few milliseconds, and is made with the heartbeat that asks for it"
+_COMPUTED_AT_ONCE = "a short assignment is made with the heartbeat that asks for it, a long one by a worker thread"
 
 # Why a node does not start, and what to do about it.
 NO_ACLS = ("there are no ACLs, so that every client would be allowed everything", "remove it, or use Apache Kafka")
@@ -67,8 +64,10 @@ BROKER: Table = {
             advertised.listeners auto.create.topics.enable broker.id broker.rack compression.gzip.level
             compression.lz4.level compression.type compression.zstd.level connections.max.idle.ms
             controller.listener.names controller.quorum.auto.join.enable controller.quorum.bootstrap.servers
-            controller.quorum.voters default.replication.factor delete.topic.enable
-            errors.deadletterqueue.auto.create.topics.enable errors.deadletterqueue.topic.name.prefix fetch.max.bytes
+            controller.quorum.voters default.replication.factor delegation.token.expiry.check.interval.ms
+            delegation.token.expiry.time.ms delegation.token.max.lifetime.ms delegation.token.secret.key
+            delete.topic.enable errors.deadletterqueue.auto.create.topics.enable
+            errors.deadletterqueue.topic.name.prefix fetch.max.bytes
             group.consumer.assignment.interval.ms group.consumer.assignors group.consumer.heartbeat.interval.ms
             group.consumer.max.assignment.interval.ms group.consumer.max.heartbeat.interval.ms
             group.consumer.max.session.timeout.ms group.consumer.max.size group.consumer.migration.policy
@@ -84,12 +83,21 @@ BROKER: Table = {
             group.share.min.heartbeat.interval.ms group.share.min.partition.max.record.locks
             group.share.min.record.lock.duration.ms group.share.min.session.timeout.ms
             group.share.partition.max.record.locks group.share.record.lock.duration.ms group.share.session.timeout.ms
+            group.streams.acceptable.recovery.lag group.streams.assignment.interval.ms
+            group.streams.heartbeat.interval.ms group.streams.initial.rebalance.delay.ms
+            group.streams.max.assignment.interval.ms group.streams.max.heartbeat.interval.ms
+            group.streams.max.session.timeout.ms group.streams.max.size group.streams.max.standby.replicas
+            group.streams.min.assignment.interval.ms group.streams.min.heartbeat.interval.ms
+            group.streams.min.session.timeout.ms group.streams.min.task.offset.interval.ms
+            group.streams.num.standby.replicas group.streams.rack.aware.assignment.tags
+            group.streams.session.timeout.ms group.streams.task.offset.interval.ms
             share.coordinator.cold.partition.snapshot.interval.ms
             share.coordinator.snapshot.update.records.per.snapshot
             share.coordinator.state.topic.compression.codec share.coordinator.state.topic.min.isr
             share.coordinator.state.topic.num.partitions share.coordinator.state.topic.prune.interval.ms
             share.coordinator.state.topic.replication.factor share.coordinator.state.topic.segment.bytes
             share.coordinator.write.timeout.ms
+            group.coordinator.rebalance.protocols
             group.initial.rebalance.delay.ms group.max.session.timeout.ms group.max.size group.min.session.timeout.ms
             inter.broker.listener.name internal.metadata.delete.delay.millis internal.metadata.log.segment.bytes
             log.cleaner.backoff.ms log.cleaner.dedupe.buffer.size
@@ -118,6 +126,10 @@ BROKER: Table = {
             transaction.state.log.replication.factor transaction.state.log.segment.bytes
             transactional.id.expiration.ms
         """,
+        "kafkapy.ClientTelemetryReceiver keeps the metrics that clients push; Java classes cannot be run": (
+            "metric.reporters"
+        ),
+        "where metric.reporters names kafkapy.ClientTelemetryReceiver": "telemetry.max.bytes",
         _SEVERAL_NODES: """
             auto.leader.rebalance.enable broker.heartbeat.interval.ms broker.session.timeout.ms
             controlled.shutdown.enable controller.quorum.election.backoff.max.ms
@@ -135,12 +147,20 @@ BROKER: Table = {
         "by the rates of max.connection.creation.rate; client quotas come later": """
             quota.window.num quota.window.size.seconds
         """,
-        "PLAINTEXT: a node with another protocol does not start; not while the node runs": """
+        "at listeners with SASL": """
+            connection.failed.authentication.delay.ms connections.max.reauth.ms sasl.server.max.receive.size
+        """,
+        "PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512: a node with another one does not start": """
+            sasl.enabled.mechanisms sasl.mechanism.controller.protocol sasl.mechanism.inter.broker.protocol
+        """,
+        "with classes of Apache Kafka: a node with another one does not start": """
+            sasl.jaas.config sasl.server.callback.handler.class
+        """,
+        "PLAINTEXT, SASL_PLAINTEXT: a node with another protocol does not start; not while the node runs": """
             listener.security.protocol.map listeners
         """,
         "one directory: a node with further entries does not start": "log.dirs",
-        "all but `streams`: a node with that in its list does not start": "group.coordinator.rebalance.protocols",
-        "PLAINTEXT: a node with another protocol does not start": "security.inter.broker.protocol",
+        "PLAINTEXT, SASL_PLAINTEXT: a node with another protocol does not start": "security.inter.broker.protocol",
         "at most as many as the partition has replicas": "min.insync.replicas",
         _DECOMPRESSED: "max.decompressed.message.bytes",
     },
@@ -160,8 +180,12 @@ BROKER: Table = {
             controller.performance.always.log.threshold.ms controller.performance.sample.period.ms
         """,
         "every listener begins to accept when the node can answer": "early.start.listeners",
-        _COMPUTED_AT_ONCE: "group.consumer.assignor.offload.enable group.share.assignor.offload.enable",
+        _COMPUTED_AT_ONCE: """
+            group.consumer.assignor.offload.enable group.share.assignor.offload.enable
+            group.streams.assignor.offload.enable
+        """,
         "`simple` is the only one": "group.share.assignors",
+        "`sticky` is the only one": "group.streams.assignors",
         "the state of share groups is at the share coordinators": "group.share.persister.class.name",
         "records of coordinators are appended with the request that makes them": """
             share.coordinator.append.linger.ms share.coordinator.cached.buffer.max.bytes
@@ -198,16 +222,15 @@ BROKER: Table = {
             socket.connection.setup.timeout.max.ms socket.connection.setup.timeout.ms
         """,
         "a start takes less than a second, and a recovery says how far it is": "server.max.startup.time.ms",
-        "without a plug-in that takes them no client sends its metrics": "telemetry.max.bytes",
         _NO_SASL: """
-            connection.failed.authentication.delay.ms connections.max.reauth.ms sasl.client.callback.handler.class
-            sasl.enabled.mechanisms sasl.jaas.config sasl.kerberos.kinit.cmd sasl.kerberos.min.time.before.relogin
+            sasl.client.callback.handler.class
+            sasl.kerberos.kinit.cmd sasl.kerberos.min.time.before.relogin
             sasl.kerberos.principal.to.local.rules sasl.kerberos.service.name sasl.kerberos.ticket.renew.jitter
             sasl.kerberos.ticket.renew.window.factor sasl.login.callback.handler.class sasl.login.class
             sasl.login.connect.timeout.ms sasl.login.read.timeout.ms sasl.login.refresh.buffer.seconds
             sasl.login.refresh.min.period.seconds sasl.login.refresh.window.factor sasl.login.refresh.window.jitter
-            sasl.login.retry.backoff.max.ms sasl.login.retry.backoff.ms sasl.mechanism.controller.protocol
-            sasl.mechanism.inter.broker.protocol sasl.oauthbearer.allow.unverified.audience
+            sasl.login.retry.backoff.max.ms sasl.login.retry.backoff.ms
+            sasl.oauthbearer.allow.unverified.audience
             sasl.oauthbearer.allow.unverified.issuer sasl.oauthbearer.assertion.algorithm
             sasl.oauthbearer.assertion.claim.aud sasl.oauthbearer.assertion.claim.exp.seconds
             sasl.oauthbearer.assertion.claim.iss sasl.oauthbearer.assertion.claim.jti.include
@@ -220,8 +243,7 @@ BROKER: Table = {
             sasl.oauthbearer.jwks.endpoint.retry.backoff.ms sasl.oauthbearer.jwks.endpoint.url
             sasl.oauthbearer.jwt.retriever.class sasl.oauthbearer.jwt.validator.class sasl.oauthbearer.scope
             sasl.oauthbearer.scope.claim.name sasl.oauthbearer.sub.claim.name sasl.oauthbearer.token.endpoint.url
-            sasl.server.callback.handler.class sasl.server.max.receive.size
-        """,
+                    """,
         _NO_TLS: """
             security.providers ssl.allow.dn.changes ssl.allow.san.changes ssl.cipher.suites ssl.client.auth
             ssl.enabled.protocols ssl.endpoint.identification.algorithm ssl.engine.factory.class ssl.key.password
@@ -244,24 +266,10 @@ BROKER: Table = {
     LATER: {
         ("nothing is throttled yet", _REMOVE): "controller.quota.window.num controller.quota.window.size.seconds",
         ("new partitions go into the one data directory all the same", _REMOVE): "cordoned.log.dirs",
-        _DELEGATION_TOKENS: """
-            delegation.token.expiry.check.interval.ms delegation.token.expiry.time.ms
-            delegation.token.max.lifetime.ms delegation.token.secret.key
-        """,
-        _STREAMS_GROUPS: """
-            group.streams.acceptable.recovery.lag group.streams.assignment.interval.ms
-            group.streams.assignor.offload.enable group.streams.assignors group.streams.heartbeat.interval.ms
-            group.streams.initial.rebalance.delay.ms group.streams.max.assignment.interval.ms
-            group.streams.max.heartbeat.interval.ms group.streams.max.session.timeout.ms group.streams.max.size
-            group.streams.max.standby.replicas group.streams.max.warmup.replicas
-            group.streams.min.assignment.interval.ms group.streams.min.heartbeat.interval.ms
-            group.streams.min.session.timeout.ms group.streams.min.task.offset.interval.ms
-            group.streams.num.standby.replicas group.streams.num.warmup.replicas
-            group.streams.rack.aware.assignment.tags group.streams.session.timeout.ms
-            group.streams.task.offset.interval.ms group.streams.topology.description.plugin.class
-        """,
+        _WARM_UPS: "group.streams.max.warmup.replicas group.streams.num.warmup.replicas",
+        _TOPOLOGY_DESCRIPTIONS: "group.streams.topology.description.plugin.class",
         _METRICS: """
-            kafka.metrics.polling.interval.secs kafka.metrics.reporters metric.reporters metrics.num.samples
+            kafka.metrics.polling.interval.secs kafka.metrics.reporters metrics.num.samples
             metrics.recording.level metrics.sample.window.ms
         """,
         _PREALLOCATION: "log.preallocate",
@@ -282,7 +290,10 @@ BROKER: Table = {
             remote.log.reader.max.pending.tasks remote.log.reader.threads remote.log.storage.manager.class.name
             remote.log.storage.manager.class.path remote.log.storage.manager.impl.prefix
         """,
-        ("two-phase commit (KIP-939) is not served yet", _REMOVE): "transaction.two.phase.commit.enable",
+        (
+            "two-phase commit (KIP-939) needs InitProducerId v6, which Apache Kafka 4.4.0 has not released",
+            _REMOVE,
+        ): "transaction.two.phase.commit.enable",
         ("only released versions are served", _REMOVE): "unstable.api.versions.enable unstable.feature.versions.enable",
     },
 }
@@ -325,18 +336,19 @@ GROUP: Table = {
             share.assignment.interval.ms share.auto.offset.reset share.delivery.count.limit
             share.heartbeat.interval.ms share.isolation.level share.partition.max.record.locks
             share.record.lock.duration.ms share.renew.acknowledge.enable share.session.timeout.ms
+            streams.acceptable.recovery.lag streams.assignment.interval.ms
+            streams.heartbeat.interval.ms streams.initial.rebalance.delay.ms streams.num.standby.replicas
+            streams.rack.aware.assignment.tags streams.session.timeout.ms streams.task.offset.interval.ms
         """,
     },
     HARMLESS: {
-        _COMPUTED_AT_ONCE: "consumer.assignor.offload.enable share.assignor.offload.enable",
+        _COMPUTED_AT_ONCE: """
+            consumer.assignor.offload.enable share.assignor.offload.enable streams.assignor.offload.enable
+        """,
+        "`sticky` is the only one": "streams.assignor.name",
     },
     LATER: {
-        _STREAMS_GROUPS: """
-            streams.acceptable.recovery.lag streams.assignment.interval.ms streams.assignor.name
-            streams.assignor.offload.enable streams.heartbeat.interval.ms streams.initial.rebalance.delay.ms
-            streams.num.standby.replicas streams.num.warmup.replicas streams.rack.aware.assignment.tags
-            streams.session.timeout.ms streams.task.offset.interval.ms
-        """,
+        _WARM_UPS: "streams.num.warmup.replicas",
     },
 }
 
@@ -375,6 +387,6 @@ BESIDES: Table = {
         ("Apache Kafka has removed it, and nothing is throttled yet", _REMOVE): """
             quota.consumer.default quota.producer.default
         """,
-        _DELEGATION_TOKENS: "delegation.token.master.key",
+        ("Apache Kafka has removed it", "use delegation.token.secret.key"): "delegation.token.master.key",
     },
 }
