@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     Answer: TypeAlias = Message | None  # None: no answer is sent
     Later: TypeAlias = Pending[Answer] | Coroutine[object, object, Answer]
     Steps: TypeAlias = Generator[Later, Answer, Answer]
+    Enter: TypeAlias = Callable[[memoryview, NodeContext, Outbox], "Unfinished | None"]
 
 COPIED_FRAME_BYTES_MAX = 4 * 1024
 """A request with records up to this size is decoded from a copy of its own, so that one that has to wait does not hold
@@ -75,7 +76,7 @@ class Dispatcher:
         """Who records requests, if anybody does."""
         self.meter: Tap | None = None
         """Who measures what requests take, if clients have quotas of it."""
-        self.enter = self.answer
+        self.enter: Enter = self.answer
         """What connections call with each request: `answer`, behind the tap and the meter. See `set_tap`."""
 
     def set_tap(self, tap: Tap | None) -> None:
@@ -89,7 +90,7 @@ class Dispatcher:
         self.set_tap(self.tap)
 
     @property
-    def metered(self) -> Callable[[memoryview, NodeContext, Outbox], Unfinished | None]:
+    def metered(self) -> Enter:
         return self.answer if self.meter is None else self.meter.answer
 
     def answer(self, frame: memoryview, context: NodeContext, outbox: Outbox) -> Unfinished | None:

@@ -370,6 +370,7 @@ class BrokerPart:
             controller=controller,
             quorum=quorum.metadata_log,
             loggers=quorum.parts.loggers,
+            quotas=quorum.parts.quotas,
             api_limits=quorum.parts.api_limits,
             strictness=strictness,
             authorizer=quorum.parts.authorizer,

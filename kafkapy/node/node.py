@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from kafkapy.clock import Clock
     from kafkapy.faults import FaultEngine
     from kafkapy.metadata.metadata_log import MetadataLog
+    from kafkapy.network.throttling import Throttling
     from kafkapy.partitions.log_cleaning import LogCleaning
     from kafkapy.peers import Peers
     from kafkapy.releases import ApiLimits
@@ -260,6 +261,26 @@ class Node:
         if self._faults is not None:
             parts.callback(self._faults.attach(node, dispatcher, self.server.connection_of))
 
+    def _throttle(self, broker: Broker) -> None:
+        """Measure and throttle clients as long as there are quotas."""
+        throttling: Throttling | None = None
+
+        def look(*_: object) -> None:
+            nonlocal throttling
+            if broker.quotas.are_any:
+                if throttling is None:
+                    from kafkapy.network.throttling import Throttling
+
+                    throttling = Throttling(
+                        self.dispatcher, broker.quotas, broker.fetch_sessions, self.server.connection_of
+                    )
+                throttling.begin()
+            elif throttling is not None:
+                throttling.end()
+
+        look()
+        broker.metadata.subscribe(look)
+
     def _tell_what_has_no_effect(self) -> None:
         settings = self.settings.now
         if settings.given:
@@ -426,6 +447,7 @@ class Node:
             nursery.start_soon(send)
         nursery.start_soon(self.log_cleaning.run)
         self._meet_faults(self.dispatcher, broker, parts)
+        self._throttle(broker)
         serve = partial(self._serve, bound, Service(self.dispatcher, partial(RequestContext, broker)))
         if not quorum.is_alone:
             # As in Apache Kafka, before the controller makes it lead anything. Until then clients are told of others.

@@ -53,6 +53,10 @@ class ClientQuotas:
 
     def follow_metadata(self, image: MetadataImage, _delta: MetadataDelta) -> None:
         """A new image is published."""
+        self.load(image)
+
+    def load(self, image: MetadataImage) -> None:
+        """The quotas are those of this image."""
         if image.client_quotas is self._quotas:
             return
         self._quotas = image.client_quotas
@@ -85,7 +89,7 @@ class ClientQuotas:
         if found is None:
             return None
         windows = self._windows()
-        return found[1] * (windows.count - 1) * (windows.ms / 1_000)
+        return found[1] * (windows.number - 1) * (windows.ms / 1_000)
 
     def mutation_throttle_ms(self, principal: KafkaPrincipal, client_id: str | None) -> int:
         """How long until the client may make or delete partitions again; 0: it may now."""

@@ -14,7 +14,7 @@ from typing import NamedTuple
 class Windows(NamedTuple):
     """How many windows count, and how long each is."""
 
-    count: int
+    number: int
     ms: int
 
 
@@ -48,7 +48,7 @@ class SampledRate:
         sample = samples[self._at]
         if now_ms - sample.began_ms >= windows.ms:
             # One sample more than count: the oldest still reaches into the time that counts.
-            self._at = (self._at + 1) % (windows.count + 1)
+            self._at = (self._at + 1) % (windows.number + 1)
             if self._at < len(samples):
                 sample = samples[self._at]
                 sample.restart(now_ms)
@@ -66,14 +66,14 @@ class SampledRate:
 
     def measured_ms(self, now_ms: float, windows: Windows) -> float:
         """The time over which the rate is measured."""
-        kept_ms = windows.count * windows.ms
+        kept_ms = windows.number * windows.ms
         began_ms = now_ms
         for sample in self._samples:
             if now_ms - sample.last_ms >= kept_ms:
                 sample.restart(now_ms)
             began_ms = min(began_ms, sample.began_ms)
         elapsed_ms = now_ms - began_ms
-        missing = max(0, windows.count - 1 - int(elapsed_ms // windows.ms))
+        missing = max(0, windows.number - 1 - int(elapsed_ms // windows.ms))
         return max(elapsed_ms + missing * windows.ms, 1)
 
     def throttle_ms(self, bound: float, now_ms: float, windows: Windows) -> int:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class TokenBucket:
-    """Full in the beginning; `bound` tokens come in a second, up to those of all windows. Its times must not go back."""
+    """Full in the beginning; `bound` tokens come in a second, up to those of all windows. Times must not go back."""
 
     __slots__ = ("_changed_ms", "_tokens")
 
@@ -23,7 +23,7 @@ class TokenBucket:
 
     def tokens(self, bound: float, now_ms: float, windows: Windows) -> float:
         """Those that are left now; below 0: the debt."""
-        burst = windows.count * windows.ms / 1_000 * bound
+        burst = windows.number * windows.ms / 1_000 * bound
         if self._changed_ms is None:
             self._tokens = burst
         else:

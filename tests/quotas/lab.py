@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from kafkapy.clock import ManualClock
 from kafkapy.quotas.client_quotas import ClientQuotas
 from kafkapy.settings import Settings
 from kafkapy.settings.current import CurrentSettings
-from kafkapy.clock import ManualClock
 
 DEFAULT = "<default>"
 

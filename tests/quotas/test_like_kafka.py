@@ -16,6 +16,11 @@ from tests.quotas.lab import DEFAULT, QuotaLab
 SEEDS = range(600)
 USERS = ("alice", "bob", "carol")
 CLIENTS = ("app", "tool", "")
+BOUNDS = {
+    PRODUCER_BYTE_RATE: (1.0, 1_000.0, 10_000_000.0),
+    REQUEST_PERCENTAGE: (0.5, 10.0, 150.0),
+    CONTROLLER_MUTATION_RATE: (0.1, 2.0, 50.0),
+}
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +32,7 @@ def oracle() -> Iterator[Oracle]:
 def made(seed: int) -> dict[str, Any]:
     random = Random(seed)
     key = random.choice((PRODUCER_BYTE_RATE, PRODUCER_BYTE_RATE, REQUEST_PERCENTAGE, CONTROLLER_MUTATION_RATE))
-    bounds = {PRODUCER_BYTE_RATE: (1, 1_000, 10_000_000), REQUEST_PERCENTAGE: (0.5, 10, 150)}.get(key, (0.1, 2, 50))
+    bounds = BOUNDS[key]
     entities = {
         (random.choice((None, DEFAULT, *USERS)), random.choice((None, DEFAULT, *CLIENTS[:2])))
         for _ in range(random.randint(1, 6))
@@ -51,7 +56,8 @@ def made(seed: int) -> dict[str, Any]:
 def played(asked: dict[str, Any]) -> dict[str, list[float]]:
     lab = QuotaLab(windows=tuple(asked["windows"]))
     lab.publish({(name, client): {asked["key"]: bound} for name, client, bound in asked["quotas"]})
-    throttles, most = [], []
+    throttles: list[float] = []
+    most: list[float] = []
     for later_ms, name, client, value in asked["uses"]:
         lab.clock.advance(later_ms)
         throttles.append(_used(lab.quotas, asked["key"], name, client, value))
