@@ -33,7 +33,7 @@ class StandardAuthorizer:
         self._super_users = frozenset(super_users)
         self._allows_without_acls = allows_without_acls
         self._index = AclIndex()
-        self._decisions: dict[tuple[str, str, int, int, str], bool] = {}
+        self._decisions: dict[tuple[str, str, int, int, str] | tuple[str, str, int, int], bool] = {}
 
     def follow_metadata(self, _image: MetadataImage, delta: MetadataDelta) -> None:
         if not delta.changed_acls:
@@ -61,7 +61,7 @@ class StandardAuthorizer:
 
     def allows_some(self, principal: str, host: str, operation: int, resource_type: int) -> bool:
         """Whether `principal` may do `operation` to any resource of the type (KIP-679)."""
-        key = (principal, host, operation, resource_type, "")  # no resource has an empty name
+        key = (principal, host, operation, resource_type)
         decision = self._decisions.get(key)
         if decision is None:
             decision = self.allows(principal, host, operation, resource_type, SOME_NAME) or self._index.allows_some(
