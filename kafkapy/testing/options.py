@@ -40,6 +40,10 @@ class Options:
     """Nodes that are controllers and no brokers; None: the brokers are controllers."""
     racks: tuple[str, ...] = ()
     settings: Mapping[str, str] = field(default_factory=dict)
+    users: Mapping[str, str] = field(default_factory=dict)
+    """Passwords by name; without users nobody logs in."""
+    mechanisms: tuple[str, ...] = ()
+    """SASL mechanisms by which they log in, the first of which clients get unless they ask for another one."""
     topics: Topics = field(default_factory=dict)
     seed: str | Mapping[str, Any] | None = None
     """An object, or the path of a file or directory: see `kafkapy.seeds`."""

@@ -24,6 +24,7 @@ from kafkapy.seeds import InvalidSeed
 from kafkapy.seeds.plan import Plan
 from kafkapy.testing.errors import KafkaStopped
 from kafkapy.testing.log_capture import LogCapture
+from kafkapy.testing.users import ClusterUsers
 from kafkapy_wire.errors import KafkaError
 
 if TYPE_CHECKING:
@@ -91,10 +92,12 @@ class Server:
             origin = await trio.to_thread.run_sync(Origin.take, Path(options.directory), directory / "origin", members)
             members = origin.members
             await trio.to_thread.run_sync(origin.restore_to, directory / "nodes")
+        users = ClusterUsers(options.users, options.mechanisms)
         cluster = Cluster(
             directory / "nodes",
             members,
-            settings=options.settings,
+            settings={**users.settings(), **options.settings},
+            credentials=users.credentials(),
             host=options.host,
             port=options.port,
             durable=False,
