@@ -127,9 +127,7 @@ class Node:
         self._cluster_id = cluster_id
         self._topics = tuple(topics)
         self._sockets = sockets or {}
-        self._faults = faults
-        self._must_be_alone = must_be_alone
-        self._credentials = credentials
+        self._faults, self._must_be_alone, self._credentials = faults, must_be_alone, credentials
         self.data_directory = data_directory
         self.durable = durable
         self.kept = kept

@@ -42,6 +42,12 @@ class Started(NamedTuple):
     cluster_id: str
     control_url: str | None
 
+    def asked_control_url(self) -> str:
+        """Raises RuntimeError: the control API was not asked for."""
+        if self.control_url is None:
+            raise RuntimeError("the control API was not asked for: Kafka(control=True)")
+        return self.control_url
+
 
 class Server:
     """Serves a cluster until it is told to stop. All methods but `call` and `stop` belong to its event loop."""
@@ -92,7 +98,7 @@ class Server:
             origin = await trio.to_thread.run_sync(Origin.take, Path(options.directory), directory / "origin", members)
             members = origin.members
             await trio.to_thread.run_sync(origin.restore_to, directory / "nodes")
-        users = ClusterUsers(options.users, options.mechanisms)
+        users = ClusterUsers(options.users)
         cluster = Cluster(
             directory / "nodes",
             members,

@@ -32,7 +32,39 @@ class ClientLogin(NamedTuple):
         return f"ClientLogin({self.mechanism!r}, {self.user!r})"
 
 
-def user_passwords(users: Mapping[str, str] | None) -> dict[str, str]:
+class Users(NamedTuple):
+    """Who can log in, and by which mechanisms."""
+
+    passwords: Mapping[str, str]
+    mechanisms: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return f"Users({list(self.passwords)}, {self.mechanisms})"
+
+    def login(self, user: str | None, mechanism: str | None) -> ClientLogin | None:
+        """That of `user` by `mechanism`, the first of all unless they are said. None: nobody has to log in.
+
+        Raises ValueError: there is no such user or mechanism.
+        """
+        if not self.passwords:
+            if user is not None or mechanism is not None:
+                raise ValueError('there are no users: give them to Kafka(users={"alice": "secret"})')
+            return None
+        name = next(iter(self.passwords)) if user is None else user
+        if name not in self.passwords:
+            known = ", ".join(self.passwords)
+            raise ValueError(f"there is no user {name!r}{did_you_mean(name, self.passwords)}: there are {known}")
+        chosen = self.mechanisms[0] if mechanism is None else mechanism
+        if chosen not in self.mechanisms:
+            known = ", ".join(self.mechanisms)
+            raise ValueError(f"the cluster has not {chosen!r}{did_you_mean(chosen, self.mechanisms)}: {known}")
+        return ClientLogin(chosen, name, self.passwords[name])
+
+
+NOBODY: Final = Users({}, MECHANISMS)
+
+
+def users_of(users: Mapping[str, str] | None, mechanisms: Iterable[str]) -> Users:
     """The same for another thread or process. Raises InvalidArgument."""
     if users is not None and not isinstance(users, Mapping):
         raise InvalidArgument("users", f'{{"alice": "secret"}}, a password for each, is expected: not {shown(users)}')
@@ -41,10 +73,10 @@ def user_passwords(users: Mapping[str, str] | None) -> dict[str, str]:
         check(str, password, f"users: the password of {name!r}")
         if not name or not password or name == NODE_USER:
             raise InvalidArgument("users", f"a user has a name and a password, and is not {NODE_USER!r}")
-    return dict(users or {})
+    return Users(dict(users or {}), _mechanisms(mechanisms, has_users=bool(users)))
 
 
-def mechanism_names(mechanisms: Iterable[str], users: Mapping[str, str] | None) -> tuple[str, ...]:
+def _mechanisms(mechanisms: Iterable[str], *, has_users: bool) -> tuple[str, ...]:
     """Raises InvalidArgument: one is not served, or there is nobody to use them."""
     if isinstance(mechanisms, str) or not isinstance(mechanisms, Iterable):
         raise InvalidArgument("mechanisms", f'["PLAIN"] is expected, and not {shown(mechanisms)}')
@@ -54,34 +86,17 @@ def mechanism_names(mechanisms: Iterable[str], users: Mapping[str, str] | None) 
             raise InvalidArgument(
                 "mechanisms", f"there is no {shown(name)}{did_you_mean(str(name), MECHANISMS)}: {', '.join(MECHANISMS)}"
             )
-    if names and not users:
+    if names and not has_users:
         raise InvalidArgument("mechanisms", 'nobody could log in: give users={"alice": "secret"}, too')
     return names or MECHANISMS
-
-
-def login_of(
-    users: Mapping[str, str], mechanisms: tuple[str, ...], user: str | None, mechanism: str | None
-) -> ClientLogin | None:
-    """That of `user`, the first of all unless it is said. None: nobody needs to log in. Raises ValueError."""
-    if not users:
-        if user is not None or mechanism is not None:
-            raise ValueError('there are no users: give them to Kafka(users={"alice": "secret"})')
-        return None
-    name = next(iter(users)) if user is None else user
-    if name not in users:
-        raise ValueError(f"there is no user {name!r}{did_you_mean(name, users)}: there are {', '.join(users)}")
-    chosen = mechanisms[0] if mechanism is None else mechanism
-    if chosen not in mechanisms:
-        raise ValueError(f"the cluster has not {chosen!r}{did_you_mean(chosen, mechanisms)}: {', '.join(mechanisms)}")
-    return ClientLogin(chosen, name, users[name])
 
 
 class ClusterUsers:
     """What the nodes of one cluster need, so that its users can log in and they can at one another."""
 
-    def __init__(self, users: Mapping[str, str], mechanisms: tuple[str, ...]) -> None:
-        self._users = {**users, NODE_USER: secrets.token_urlsafe(24)} if users else {}
-        self._mechanisms = mechanisms
+    def __init__(self, users: Users) -> None:
+        self._users = {**users.passwords, NODE_USER: secrets.token_urlsafe(24)} if users.passwords else {}
+        self._mechanisms = users.mechanisms
 
     def settings(self) -> dict[str, str]:
         """Those of every node; empty if there are no users."""
