@@ -26,7 +26,7 @@ from kafkapy_log.checkpoint_files import META_PROPERTIES
 from kafkapy_wire.uuid import parse_uuid, random_uuid
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
     from random import Random
 
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from kafkapy.strictness import Strictness
     from kafkapy.suspension import Suspension
     from kafkapy_wire.message import Message
+    from kafkapy_wire.record_formats.metadata import UserScramCredentialRecord
 
 logger = logging.getLogger("kafkapy.node")
 
@@ -69,6 +70,7 @@ class QuorumPart:
         limits: ApiLimits | None = None,
         suspension: Suspension | None = None,
         strictness: Strictness | None = None,
+        credentials: Sequence[UserScramCredentialRecord] = (),
     ) -> None:
         """`listens`: whether other controllers can connect to this node. `limits`: a release to be imitated.
         `suspension`: of the node.
@@ -82,6 +84,7 @@ class QuorumPart:
         self._random = random
         self._limits = limits
         self._strictness = strictness
+        self._credentials = credentials
         self._incarnation_id = random_uuid(random)
         now = settings.now
         check_start(now, data_directory, cluster_id)
@@ -123,6 +126,7 @@ class QuorumPart:
             bootstrap_count=0 if now.quorum.voters else len(now.quorum.bootstrap_servers),
             timeouts=now.node.raft_timeouts,
             auto_join=now.node.controller_quorum_auto_join_enable,
+            credentials=self._credentials,
         )
         self.publisher = MetadataPublisher()
         self.controller, self.metadata_log, self.snapshot_generator = open_metadata(
