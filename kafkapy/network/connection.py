@@ -145,11 +145,6 @@ class Connection:
         """Whether a request waits for its answer, or an answer for the client."""
         return self._unfinished is not None or self._is_blocked
 
-    @property
-    def unread_bytes(self) -> int:
-        """The number of received bytes that are not handled yet."""
-        return 0 if self._kept is None else len(self._kept)
-
     # -- called by the loop
 
     def ready(self, events: int, until: float, /) -> None:
@@ -271,15 +266,13 @@ class Connection:
         """Tell the loop which events of the socket this connection waits for."""
         if self._closed:
             return
-        interest = READ
+        interest, paced = READ, self._paced
         if self._is_blocked:
-            interest = WRITE if self._paced is None or not self._paced.is_stalled else 0
-        elif self._closing or self._finishing or self._is_muted or self._is_read_stalled:
+            interest = WRITE if paced is None or not paced.is_stalled else 0
+        elif self._closing or self._finishing or self._is_muted or (paced is not None and paced.is_read_stalled):
             interest = 0
-        elif self._unfinished is not None and self._kept is not None:
-            enough = (
-                begins_with_frame(self._kept, self._buffers.request_bytes_max) or len(self._kept) >= WAITING_BYTES_MAX
-            )
+        elif self._unfinished is not None and (kept := self._kept) is not None:
+            enough = begins_with_frame(kept, self._buffers.request_bytes_max) or len(kept) >= WAITING_BYTES_MAX
             interest = 0 if enough else READ
         if interest != READ and self._only_waits:
             interest |= HANG_UP
@@ -290,6 +283,11 @@ class Connection:
     def serve_by(self, dispatcher: Dispatcher | Gatekeeper, buffers: ReceiveBuffers | None = None) -> None:
         """From the next request on. `buffers` bound the requests; None: those of all connections."""
         self._dispatcher, self._buffers = dispatcher, buffers or self._shared.buffers
+
+    def set_muted(self, *, is_muted: bool) -> None:
+        """While it is muted, nothing is read or handled; answers leave."""
+        self._is_muted = is_muted
+        (self._watch if is_muted else self._queue)()
 
     # -- a request that waits
 
@@ -362,8 +360,7 @@ class Connection:
     @property
     def _only_waits(self) -> bool:
         """Whether the waiting request is abandoned when the client hangs up."""
-        unfinished = self._unfinished
-        return unfinished is not None and _is_abandoned_alone(unfinished)
+        return self._unfinished is not None and _is_abandoned_alone(self._unfinished)
 
     def _abandon(self, unfinished: Unfinished) -> None:
         """The client has disconnected: abandon the request if its API is in `ONLY_WAIT`. Others are carried out, and
@@ -382,24 +379,7 @@ class Connection:
             except Exception as error:
                 self._shared.bugs.report(f"in giving up a request of {self}", error)
 
-    # -- throttling
-
-    def mute(self, throttle_ms: float) -> None:
-        """Read and handle nothing for that long: the client has used more than its quota (KIP-219). Answers leave."""
-        self._is_muted = True
-        self._shared.node.clock.call_later(throttle_ms, self._unmute)
-        self._watch()
-
-    def _unmute(self) -> None:
-        self._is_muted = False
-        if not self._closed:
-            self._queue()
-
     # -- injected faults
-
-    @property
-    def _is_read_stalled(self) -> bool:
-        return self._paced is not None and self._paced.is_read_stalled
 
     def paced(self, make: Callable[[Transport], PacedTransport]) -> PacedTransport:
         """The transport, as slow as faults want it; `make` is called for the first of them."""
@@ -453,12 +433,11 @@ class Connection:
         if reason:
             logger.info("closing the connection from %s: %s", self, reason)
         self._closed = True
-        shared = self._shared
-        shared.loop.remove(self._transport.fileno())
+        self._shared.loop.remove(self._transport.fileno())
         self._transport.close()
         self._outbox.discard()
         self._kept = None
-        shared.on_closed(self)
+        self._shared.on_closed(self)
         self.client.closed()
         if self._unfinished is not None:
             self._abandon(self._unfinished)

@@ -13,6 +13,7 @@ controller_mutation_rate    is counted by the active controller, whose answer sa
 
 from __future__ import annotations
 
+from functools import partial
 from time import perf_counter
 from types import coroutine
 from typing import TYPE_CHECKING, Any, Final
@@ -165,7 +166,8 @@ class Throttling:
 
     def _mute(self, context: NodeContext, throttle_ms: int) -> None:
         if throttle_ms and (connection := self._connection_of(context.client)) is not None:
-            connection.mute(throttle_ms)
+            connection.set_muted(is_muted=True)
+            context.node.clock.call_later(throttle_ms, partial(connection.set_muted, is_muted=False))
 
 
 class _Measured:
