@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from kafkapy.metadata.broker_control import BrokerControl
     from kafkapy.metadata.isr_senders import Order
     from kafkapy.pending import Pending
+    from kafkapy_controller.decision import Decision, Steps
     from kafkapy_controller.image import BrokerImage, MetadataImage
     from kafkapy_controller.producer_ids import ProducerIdBlock
     from kafkapy_controller.raft.description import QuorumDescription
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from kafkapy_wire.messages.delete_topics import DeleteTopicsRequest, DeleteTopicsResponse
     from kafkapy_wire.messages.elect_leaders import ElectLeadersRequest, ElectLeadersResponse
     from kafkapy_wire.messages.update_features import UpdateFeaturesRequest, UpdateFeaturesResponse
+
+
+R = TypeVar("R")
 
 
 class Metadata(Protocol):
@@ -73,6 +77,12 @@ class Controller(Protocol):
 
     def update_features(self, request: UpdateFeaturesRequest) -> Pending[UpdateFeaturesResponse]:
         """Raises KafkaError INVALID_UPDATE_VERSION."""
+
+    async def commit_in_steps(self, decide: Callable[[MetadataImage], Steps[Decision[R]]]) -> Pending[R]:
+        """Make the decision on the newest image, commit its records and answer its response.
+
+        `decide` may be called several times, as another decision may be made meanwhile. Raises what it raises.
+        """
 
     async def unregister_broker(self, broker_id: int) -> None:
         """Raises KafkaError: BROKER_ID_NOT_REGISTERED; INVALID_REQUEST, it is this node's own, and the only one."""

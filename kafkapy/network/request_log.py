@@ -1,4 +1,4 @@
-"""One debug line for each request: the client, the API, the names in it, the errors in the answer, the time it took.
+"""One debug line for each request: client, principal if not anonymous, API, names in it, errors in the answer, time.
 
     127.0.0.1:40312 'billing': Heartbeat v4 of billing -> ILLEGAL_GENERATION in 0.05 ms
 
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from kafkapy.log_lines import shown
 from kafkapy.long_messages import AT_ONCE_BYTES_MAX, ELEMENTS_MAX, within_turn
 from kafkapy.network.dispatch import Dispatcher, Unfinished
+from kafkapy.security.principal import ANONYMOUS
 from kafkapy.turns import Turn
 from kafkapy_wire.api_keys import API_VERSIONS, ApiKey, request_class, request_header_version, response_class
 from kafkapy_wire.codec import decode_from, decoder_in_steps, encode
@@ -148,7 +149,9 @@ class LoggedUnfinished(Unfinished):
 def _log(context: NodeContext, asked: str, said: str, begun: float) -> None:
     milliseconds = (perf_counter() - begun) * 1_000
     client_id = "no client id" if context.client_id is None else repr(shown(context.client_id))
-    logger.debug("%s %s: %s -> %s in %.2f ms", context.client, client_id, asked, said, milliseconds)
+    client = context.client
+    who = client_id if client.principal is ANONYMOUS else f"{client_id} {shown(str(client.principal))}"
+    logger.debug("%s %s: %s -> %s in %.2f ms", client, who, asked, said, milliseconds)
 
 
 def _asked(frame: memoryview, context: NodeContext) -> str:

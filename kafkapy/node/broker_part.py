@@ -30,6 +30,7 @@ from kafkapy.partitions.manager import PartitionManager
 from kafkapy.replication import Replication
 from kafkapy.settings.listeners import SECURITY_PROTOCOLS
 from kafkapy.sharing.sharing import Sharing
+from kafkapy.telemetry.client_metrics import ClientMetrics
 from kafkapy_controller.image import Endpoint
 from kafkapy_controller.topic_names import OFFSETS_TOPIC, SHARE_STATE_TOPIC, TRANSACTION_TOPIC
 from kafkapy_log import StorageError
@@ -340,6 +341,7 @@ class BrokerPart:
             share_coordinator,
             groups.shards,
             quorum.peers,
+            active_controller,
             partitions,
             metadata,
             settings,
@@ -352,6 +354,8 @@ class BrokerPart:
         metadata.subscribe(transactions.follow_metadata)
         metadata.subscribe(share_coordinator.follow_metadata)
         metadata.subscribe(sharing.follow_metadata)
+        client_metrics = ClientMetrics(settings, lambda: metadata.image)
+        metadata.subscribe(client_metrics.follow_metadata)
         new_topics: NewTopics | None = None
         if strictness is not None and strictness.created_topics:
             from kafkapy.metadata.new_topics import NewTopics
@@ -365,14 +369,18 @@ class BrokerPart:
             metadata=metadata,
             controller=controller,
             quorum=quorum.metadata_log,
+            loggers=quorum.parts.loggers,
             api_limits=quorum.parts.api_limits,
             strictness=strictness,
+            authorizer=quorum.parts.authorizer,
+            tokens=quorum.parts.tokens,
             new_topics=new_topics,
             to_controller=quorum.channel,
             partitions=partitions,
             checkpoints=self._checkpoints,
             flusher=self._flusher,
             disk=self._disk,
+            client_metrics=client_metrics,
             fetch_sessions=FetchSessionCache(
                 slots=settings.now.replication.max_incremental_fetch_session_cache_slots,
                 eviction_ms=FETCH_SESSION_EVICTION_MS,

@@ -34,6 +34,7 @@ from kafkapy.node.quorum_part import QuorumPart
 from kafkapy.partitions.disk_watch import DiskWatch
 from kafkapy.partitions.topic_settings import TopicSettingsSource
 from kafkapy.settings.current import CurrentSettings
+from kafkapy.settings.errors import SettingsError
 from kafkapy.suspension import Suspension
 from kafkapy_log import LogStore, StoreError
 from kafkapy_log.disk_errors import what_to_do
@@ -314,10 +315,10 @@ class Node:
         ports: dict[str, int] = {}
         settings = self.settings.now
         for listener in settings.listeners:
-            if listener.security_protocol != "PLAINTEXT":
+            if listener.security_protocol not in ("PLAINTEXT", "SASL_PLAINTEXT"):
                 raise StartupError(
                     f"listener {listener} wants {listener.security_protocol}, which kafkapy does not support yet: "
-                    "use PLAINTEXT"
+                    "use PLAINTEXT or SASL_PLAINTEXT"
                 )
             sock = self._sockets.get(listener.name) or bind(listener)
             sock.setblocking(False)
@@ -333,7 +334,10 @@ class Node:
         """Open the ports. Raises StartupError: another process listens there since they were bound."""
         for listener, sock in bound:
             listen(listener, sock, backlog=self.settings.now.network.socket_listen_backlog_size)
-        self.server.accept_at(bound, service)
+        try:
+            self.server.accept_at(bound, service)
+        except SettingsError as error:
+            raise StartupError(str(error)) from error
 
     def _open(self, parts: ExitStack, *, listens: bool) -> QuorumPart:
         """Open the data directory and its metadata. Raises StartupError. Blocks."""
@@ -375,6 +379,7 @@ class Node:
             )
         parts.callback(self._close_logs, quorum)
         parts.callback(quorum.peers.close)
+        parts.callback(quorum.parts.loggers.restore)
         parts.callback(self._close_controller, quorum)
         return quorum
 

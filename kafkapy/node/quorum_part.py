@@ -15,7 +15,7 @@ from kafkapy.metadata.publisher import MetadataPublisher
 from kafkapy.metadata.start import QuorumMember, open_metadata
 from kafkapy.peers.channel import ControllerChannel
 from kafkapy.peers.peers import Peers
-from kafkapy.settings.listeners import SECURITY_PROTOCOLS
+from kafkapy.settings.listeners import SECURITY_PROTOCOLS, has_sasl
 from kafkapy_controller.features import KRAFT_VERSION, SUPPORTED_FEATURES, features_of_new_cluster
 from kafkapy_controller.image import Endpoint
 from kafkapy_controller.quorum_state import NOBODY
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from kafkapy.partitions.disk_watch import DiskWatch
     from kafkapy.partitions.topic_settings import TopicSettingsSource
     from kafkapy.releases import ApiLimits, Release
+    from kafkapy.security.delegation_tokens import DelegationTokens
+    from kafkapy.security.sasl.node_logins import NodeLogins
     from kafkapy.settings.current import CurrentSettings
     from kafkapy.strictness import Strictness
     from kafkapy.suspension import Suspension
@@ -138,7 +140,12 @@ class QuorumPart:
         check_membership(now, data_directory, quorum.membership, log_is_empty=not self.metadata_log.log.log_end_offset)
         self.is_alone = quorum.membership.voter_ids == [now.node.node_id] and now.quorum.is_controller
         """Whether this node is the only voter when it starts, so that it leads without asking anybody."""
-        self.peers = Peers(self._broker_endpoint, client_id=f"node-{now.node.node_id}", suspension=self._suspension)
+        self.peers = Peers(
+            self._broker_endpoint,
+            client_id=f"node-{now.node.node_id}",
+            suspension=self._suspension,
+            logins=self._logins(),
+        )
         self.channel = ControllerChannel(self, self.peers, self._liveness_clock, self._handle_here)
         if listens or not self.is_alone:
             from kafkapy.metadata.quorum_network import QuorumNetwork
@@ -168,7 +175,28 @@ class QuorumPart:
             quorum=self.metadata_log,
             api_limits=self._limits,
             strictness=self._strictness,
+            tokens=self._tokens(),
         )
+
+    def _logins(self) -> NodeLogins | None:
+        """How this node logs in at others; None: it needs not, and the protocols of listeners do not change."""
+        now = self._settings.now
+        reached = [now.security_protocol(now.controller_listener_name)]
+        if now.quorum.is_broker:
+            reached.append(now.security_protocol(now.inter_broker_listener_name))
+        if not any(map(has_sasl, reached)):
+            return None
+        from kafkapy.security.sasl.node_logins import NodeLogins
+
+        return NodeLogins(self._settings)
+
+    def _tokens(self) -> DelegationTokens | None:
+        security = self._settings.now.security
+        if security.delegation_token_secret_key is None:
+            return None
+        from kafkapy.security.delegation_tokens import DelegationTokens
+
+        return DelegationTokens(security)
 
     @property
     def _release(self) -> Release | None:
@@ -265,6 +293,11 @@ class QuorumPart:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.metadata_log.run)
             nursery.start_soon(self.snapshot_generator.run, bugs)
+            if self.parts.tokens is not None and self._settings.now.quorum.is_controller:
+                from kafkapy.metadata.token_expiry import TokenExpiry
+
+                interval_ms = self._settings.now.security.delegation_token_expiry_check_interval_ms
+                nursery.start_soon(TokenExpiry(self.controller, self._clock, interval_ms).run)
             if self.metadata_log.network is not None:
                 nursery.start_soon(self.metadata_log.network.run)
                 if self._settings.now.quorum.is_controller:
@@ -344,10 +377,11 @@ class QuorumPart:
         await lifecycle.run()
 
     def _controller_registration(self) -> NodeRegistration:
+        now = self._settings.now
         return self.registration(
             [
-                Endpoint(each.name, each.host, each.port, SECURITY_PROTOCOLS.index("PLAINTEXT"))
-                for each in controller_endpoints(self._settings.now)
+                Endpoint(each.name, each.host, each.port, SECURITY_PROTOCOLS.index(now.security_protocol(each.name)))
+                for each in controller_endpoints(now)
             ]
         )
 

@@ -20,8 +20,10 @@ from kafkapy.settings.endpoints import endpoints_of
 from kafkapy.settings.errors import SettingsError, invalid_value
 from kafkapy.settings.given import GivenSettings, with_settings_of_kafka
 from kafkapy.settings.group import GroupSettings, group_defaults
-from kafkapy.settings.listeners import Listener, listeners_text
+from kafkapy.settings.listeners import Listener, has_sasl, listeners_text
 from kafkapy.settings.node import NodeSettings, check_auto_join
+from kafkapy.settings.receiver import CLIENT_METRICS_RECEIVER
+from kafkapy.settings.security import SecuritySettings
 from kafkapy.settings.topic import LONG_MAX, TopicSettings, topic_defaults
 
 if TYPE_CHECKING:
@@ -136,7 +138,6 @@ class GroupCoordinatorSettings(Area):
     group_streams_session_timeout_ms: int = 45_000
     group_streams_min_session_timeout_ms: int = 45_000
     group_streams_max_session_timeout_ms: int = 60_000
-    group_streams_assignors: tuple[str, ...] = ("sticky",)
     group_streams_acceptable_recovery_lag: int = 10_000
     group_streams_task_offset_interval_ms: int = 60_000
     group_streams_min_task_offset_interval_ms: int = 15_000
@@ -146,6 +147,8 @@ class GroupCoordinatorSettings(Area):
 class ShareSettings(Area):
     """Share groups (KIP-932): the broker's side and the coordinator that keeps their state."""
 
+    errors_deadletterqueue_auto_create_topics_enable: bool = False
+    errors_deadletterqueue_topic_name_prefix: str = "dlq."
     group_share_assignors: tuple[str, ...] = ("simple",)
     group_share_max_size: int = 200
     group_share_max_share_sessions: int = 2_000
@@ -221,43 +224,10 @@ class ReplicationSettings(Area):
     follower_replication_throttled_rate: int = LONG_MAX
 
 
-class SecuritySettings(Area):
-    """SASL, TLS, ACLs and delegation tokens. A listener may have its own: `Settings.listener_value`."""
-
-    authorizer_class_name: str = ""
-    principal_builder_class: str = "org.apache.kafka.common.security.authenticator.DefaultKafkaPrincipalBuilder"
-    connections_max_reauth_ms: int = 0
-    sasl_enabled_mechanisms: tuple[str, ...] = ("GSSAPI",)
-    sasl_mechanism_inter_broker_protocol: str = "GSSAPI"
-    sasl_mechanism_controller_protocol: str = "GSSAPI"
-    sasl_jaas_config: str | None = None
-    sasl_server_max_receive_size: int = 524_288
-    delegation_token_secret_key: str | None = None
-    delegation_token_max_lifetime_ms: int = 604_800_000
-    delegation_token_expiry_time_ms: int = 86_400_000
-    delegation_token_expiry_check_interval_ms: int = 3_600_000
-    ssl_client_auth: str = "none"
-    ssl_cipher_suites: tuple[str, ...] = ()
-    ssl_enabled_protocols: tuple[str, ...] = ("TLSv1.2", "TLSv1.3")
-    ssl_key_password: str | None = None
-    ssl_keystore_certificate_chain: str | None = None
-    ssl_keystore_key: str | None = None
-    ssl_keystore_location: str | None = None
-    ssl_keystore_password: str | None = None
-    ssl_keystore_type: str = "JKS"
-    ssl_truststore_certificates: str | None = None
-    ssl_truststore_location: str | None = None
-    ssl_truststore_password: str | None = None
-    ssl_truststore_type: str = "JKS"
-    ssl_principal_mapping_rules: str = "DEFAULT"
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(...)"  # passwords stay out of logs and tracebacks
-
-
 class QuotaSettings(Area):
-    """The windows over which rates are measured, and client metrics (KIP-714)."""
+    """The windows over which rates are measured, and metrics of clients (KIP-714)."""
 
+    metric_reporters: tuple[str, ...] = ("org.apache.kafka.common.metrics.JmxReporter",)
     quota_window_num: int = 11
     quota_window_size_seconds: int = 1
     controller_quota_window_num: int = 11
@@ -278,6 +248,7 @@ class Settings:
 
     __slots__ = (
         "_asked_listeners",
+        "_protocols",
         "_values",
         "advertised_controllers",
         "advertised_listeners",
@@ -347,6 +318,7 @@ class Settings:
         self.listeners, self.advertised_listeners = endpoints.listeners, endpoints.advertised
         self.advertised_controllers, self.has_others = endpoints.controllers, endpoints.has_others
         self._asked_listeners = self.listeners
+        self._protocols = endpoints.protocols
         if self.has_others:
             self._take_defaults_of_several_nodes(values)
         if texts:
@@ -355,6 +327,32 @@ class Settings:
             refuse_what_is_not_served(texts, values)
             listener_names = [listener.name for listener in self.broker_listeners]
             refuse_lockout(dynamic_default.keys() | dynamic_broker.keys(), values, listener_names)
+            self._check_sasl()
+
+    def _check_sasl(self) -> None:
+        """Raises SettingsError: nobody could log in at a listener with SASL."""
+        with_sasl = [listener.name for listener in self.listeners if has_sasl(listener.security_protocol)]
+        if with_sasl:
+            from kafkapy.settings.sasl import sasl_settings
+
+            for name in with_sasl:
+                sasl_settings(self, name)
+        if self.has_others:
+            self._check_own_logins()
+
+    def _check_own_logins(self) -> None:
+        """Raises SettingsError: this node could not log in at others."""
+        security, listeners = self.security, []
+        if self.quorum.is_broker:
+            name = "sasl.mechanism.inter.broker.protocol"
+            listeners.append((self.inter_broker_listener_name, security.sasl_mechanism_inter_broker_protocol, name))
+        name = "sasl.mechanism.controller.protocol"
+        listeners.append((self.controller_listener_name, security.sasl_mechanism_controller_protocol, name))
+        for listener_name, mechanism, name in listeners:
+            if has_sasl(self.security_protocol(listener_name)):
+                from kafkapy.settings.sasl import check_node_login
+
+                check_node_login(self, listener_name, mechanism, name)
 
     def _take_defaults_of_several_nodes(self, values: Mapping[str, Value]) -> None:
         """Topics of the coordinators have Kafka's replicas; one replica would be lost with its broker."""
@@ -382,6 +380,11 @@ class Settings:
     def as_in_kafka(self) -> frozenset[str]:
         """Settings that are as in Apache Kafka where kafkapy is kinder: see `kafkapy.strictness`."""
         return self.given.as_in_kafka if isinstance(self.given, GivenSettings) else frozenset()
+
+    @property
+    def receives_client_metrics(self) -> bool:
+        """Whether metrics that clients push (KIP-714) are kept, and the APIs for it announced."""
+        return CLIENT_METRICS_RECEIVER in self.quotas.metric_reporters
 
     @property
     def static(self) -> Mapping[str, str]:
@@ -481,6 +484,24 @@ class Settings:
         if mechanism is not None:
             candidates.insert(0, f"{prefix}{mechanism.lower()}.{name}")
         return next((self._values[candidate] for candidate in candidates if candidate in self._values), None)
+
+    def security_protocol(self, listener_name: str) -> str:
+        """That of a listener of this node or of another one; an unknown name is taken for PLAINTEXT."""
+        return self._protocols.get(listener_name.upper(), "PLAINTEXT")
+
+    @property
+    def controller_listener_name(self) -> str:
+        """The listener by which this node reaches controllers: the first of `controller.listener.names`."""
+        return self.network.controller_listener_names[0]
+
+    def listener_security(self, listener_name: str) -> SecuritySettings:
+        """The SASL and TLS settings of one listener: its own (`listener.name.<name>.*`) over the node's.
+
+        Those of one SASL mechanism are not here: see `listener_value`.
+        """
+        prefix = f"listener.name.{listener_name.lower()}."
+        own = {name.removeprefix(prefix): value for name, value in self._values.items() if name.startswith(prefix)}
+        return self.security.with_settings(own) if own else self.security
 
     def listener_number(self, listener_name: str, name: str) -> int | None:
         """The listener's own value of a numeric setting; None if it has none."""

@@ -18,6 +18,7 @@ from kafkapy.settings.catalog import (
     broker_definition,
     group_definitions,
     listener_base_name,
+    own_definitions,
     topic_definitions,
 )
 from kafkapy.settings.different_defaults import DIFFERENT_DEFAULTS
@@ -25,11 +26,23 @@ from kafkapy.settings.errors import SettingsError, shortened
 from kafkapy.settings.given import GivenSettings
 from kafkapy.settings.listeners import parse_counts_by_host
 from kafkapy.settings.parse import Value, default_value, parse_value
+from kafkapy.settings.receiver import CLIENT_METRICS_RECEIVER
 from kafkapy.settings.support_table import HARMLESS, HONOURED, LATER, NO_CONFIG_PROVIDERS, REFUSED
 
 # Settings that may differ from listener to listener. Those of SASL and TLS have no effect without such listeners.
-PER_LISTENER = frozenset({"max.connection.creation.rate", "max.connections"})
-SERVED_SECURITY_PROTOCOL = "PLAINTEXT"
+PER_LISTENER = frozenset(
+    {
+        "connections.max.reauth.ms",
+        "max.connection.creation.rate",
+        "max.connections",
+        "sasl.enabled.mechanisms",
+        "sasl.jaas.config",
+        "sasl.server.callback.handler.class",
+        "sasl.server.max.receive.size",
+    }
+)
+SERVED_METRIC_REPORTERS = (CLIENT_METRICS_RECEIVER, "org.apache.kafka.common.metrics.JmxReporter")
+SERVED_SECURITY_PROTOCOLS = ("PLAINTEXT", "SASL_PLAINTEXT")
 SERVED_REPLICA_SELECTOR = "org.apache.kafka.common.replica.RackAwareReplicaSelector"
 
 # `${provider:key}` and `${provider:path:key}` (KIP-297): `${env:HOME}`, `${file:/etc/secrets:password}`.
@@ -83,7 +96,7 @@ def support_of(name: str) -> Support | None:
     found = table.get(name) or besides.get(name)
     if found is not None:
         return found
-    if name.startswith("kafkapy.") and broker_definition(name) is not None:
+    if name in own_definitions():
         return Support(HONOURED, "kafkapy's own")
     base = listener_base_name(name)
     if base is not None and base in table:
@@ -153,10 +166,10 @@ def _refuse_directories(values: Mapping[str, Value]) -> None:
 
 def _refuse_other_protocols(values: Mapping[str, Value]) -> None:
     name = "security.inter.broker.protocol"
-    protocol = values.get(name, SERVED_SECURITY_PROTOCOL)
-    if protocol != SERVED_SECURITY_PROTOCOL:
-        reason = f"only {SERVED_SECURITY_PROTOCOL} is spoken so far"
-        raise _refused(f"{name}={protocol}", name, reason, f"write {SERVED_SECURITY_PROTOCOL}, or remove it")
+    protocol = values.get(name, SERVED_SECURITY_PROTOCOLS[0])
+    if protocol not in SERVED_SECURITY_PROTOCOLS:
+        served = " or ".join(SERVED_SECURITY_PROTOCOLS)
+        raise _refused(f"{name}={protocol}", name, f"only {served} is spoken so far", f"write {served}, or remove it")
 
 
 def _refuse_other_selectors(values: Mapping[str, Value]) -> None:
@@ -237,6 +250,17 @@ def unserved_by_brokers(values: Mapping[str, str], listener_names: Iterable[str]
             yield name, f"there is no listener {listener.upper()}; correct the name"
         elif support is not None and support.state == LATER and _has_meaning(name, text):
             yield name, f"{support.reason}; {support.advice}"
+        elif name == "metric.reporters":
+            yield from _reporters_that_cannot_run(name, text)
+
+
+def _reporters_that_cannot_run(name: str, text: str) -> Iterator[tuple[str, str]]:
+    unserved = [one for one in text.split(",") if one.strip() not in ("", *SERVED_METRIC_REPORTERS)]
+    if unserved:
+        yield (
+            f"{name}={shortened(','.join(unserved))}",
+            f"Java classes cannot be run; {CLIENT_METRICS_RECEIVER} keeps the metrics that clients push",
+        )
 
 
 def unserved_by_topics(values: Mapping[str, str]) -> Iterator[tuple[str, str]]:

@@ -19,17 +19,15 @@ _SEVERAL_NODES = "in a cluster; a node alone has nobody to wait for"
 
 # What is missing, and what to do about it.
 _REMOVE = "remove the setting"
-_DEAD_LETTERS = ("share groups have no dead letter queue yet", "use Apache Kafka for what needs one")
 _WARM_UPS = ("Apache Kafka 4.4 assigns no warm-up tasks yet, and so does this", _REMOVE)
 _TOPOLOGY_DESCRIPTIONS = ("Java classes cannot be run, so that topologies have no descriptions", _REMOVE)
 _TIERED_STORAGE = ("there is no tiered storage", "all segments stay in log.dirs; remove the setting")
 _METRICS = ("there are no JMX metrics, and Java classes cannot be run", "remove the setting; nothing else changes")
-_DELEGATION_TOKENS = ("there are no delegation tokens", _REMOVE)
 _PREALLOCATION = ("segment files grow as they are written, and reserve no room", "keep some room on the disk free")
 
 _DECOMPRESSED = "a batch takes at most 64 MiB decompressed in any case, or max.message.bytes if that is more"
 
-_COMPUTED_AT_ONCE = "an assignment takes a few milliseconds, and is made with the heartbeat that asks for it"
+_COMPUTED_AT_ONCE = "a short assignment is made with the heartbeat that asks for it, a long one by a worker thread"
 
 # Why a node does not start, and what to do about it.
 NO_ACLS = ("there are no ACLs, so that every client would be allowed everything", "remove it, or use Apache Kafka")
@@ -42,6 +40,7 @@ _POLICIES = (
     "remove it, or use Apache Kafka",
 )
 _QUOTA_CALLBACK = ("Java classes cannot be run, so that no client would have its quotas", "remove it")
+_DEAD_LETTER_MANAGER = ("Java classes cannot be run, so that dead letters would go somewhere else", "remove it")
 _PRINCIPAL_BUILDER = ("Java classes cannot be run, so that clients would have other principals", "remove it")
 _METADATA_ELSEWHERE = (
     "the metadata log is in the data directory, so that what is in the other would be missing",
@@ -65,7 +64,10 @@ BROKER: Table = {
             advertised.listeners auto.create.topics.enable broker.id broker.rack compression.gzip.level
             compression.lz4.level compression.type compression.zstd.level connections.max.idle.ms
             controller.listener.names controller.quorum.auto.join.enable controller.quorum.bootstrap.servers
-            controller.quorum.voters default.replication.factor delete.topic.enable fetch.max.bytes
+            controller.quorum.voters default.replication.factor delegation.token.expiry.check.interval.ms
+            delegation.token.expiry.time.ms delegation.token.max.lifetime.ms delegation.token.secret.key
+            delete.topic.enable errors.deadletterqueue.auto.create.topics.enable
+            errors.deadletterqueue.topic.name.prefix fetch.max.bytes
             group.consumer.assignment.interval.ms group.consumer.assignors group.consumer.heartbeat.interval.ms
             group.consumer.max.assignment.interval.ms group.consumer.max.heartbeat.interval.ms
             group.consumer.max.session.timeout.ms group.consumer.max.size group.consumer.migration.policy
@@ -124,6 +126,10 @@ BROKER: Table = {
             transaction.state.log.replication.factor transaction.state.log.segment.bytes
             transactional.id.expiration.ms
         """,
+        "kafkapy.ClientTelemetryReceiver keeps the metrics that clients push; Java classes cannot be run": (
+            "metric.reporters"
+        ),
+        "where metric.reporters names kafkapy.ClientTelemetryReceiver": "telemetry.max.bytes",
         _SEVERAL_NODES: """
             auto.leader.rebalance.enable broker.heartbeat.interval.ms broker.session.timeout.ms
             controlled.shutdown.enable controller.quorum.election.backoff.max.ms
@@ -141,11 +147,20 @@ BROKER: Table = {
         "by the rates of max.connection.creation.rate; client quotas come later": """
             quota.window.num quota.window.size.seconds
         """,
-        "PLAINTEXT: a node with another protocol does not start; not while the node runs": """
+        "at listeners with SASL": """
+            connection.failed.authentication.delay.ms connections.max.reauth.ms sasl.server.max.receive.size
+        """,
+        "PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512: a node with another one does not start": """
+            sasl.enabled.mechanisms sasl.mechanism.controller.protocol sasl.mechanism.inter.broker.protocol
+        """,
+        "with classes of Apache Kafka: a node with another one does not start": """
+            sasl.jaas.config sasl.server.callback.handler.class
+        """,
+        "PLAINTEXT, SASL_PLAINTEXT: a node with another protocol does not start; not while the node runs": """
             listener.security.protocol.map listeners
         """,
         "one directory: a node with further entries does not start": "log.dirs",
-        "PLAINTEXT: a node with another protocol does not start": "security.inter.broker.protocol",
+        "PLAINTEXT, SASL_PLAINTEXT: a node with another protocol does not start": "security.inter.broker.protocol",
         "at most as many as the partition has replicas": "min.insync.replicas",
         _DECOMPRESSED: "max.decompressed.message.bytes",
     },
@@ -207,16 +222,15 @@ BROKER: Table = {
             socket.connection.setup.timeout.max.ms socket.connection.setup.timeout.ms
         """,
         "a start takes less than a second, and a recovery says how far it is": "server.max.startup.time.ms",
-        "without a plug-in that takes them no client sends its metrics": "telemetry.max.bytes",
         _NO_SASL: """
-            connection.failed.authentication.delay.ms connections.max.reauth.ms sasl.client.callback.handler.class
-            sasl.enabled.mechanisms sasl.jaas.config sasl.kerberos.kinit.cmd sasl.kerberos.min.time.before.relogin
+            sasl.client.callback.handler.class
+            sasl.kerberos.kinit.cmd sasl.kerberos.min.time.before.relogin
             sasl.kerberos.principal.to.local.rules sasl.kerberos.service.name sasl.kerberos.ticket.renew.jitter
             sasl.kerberos.ticket.renew.window.factor sasl.login.callback.handler.class sasl.login.class
             sasl.login.connect.timeout.ms sasl.login.read.timeout.ms sasl.login.refresh.buffer.seconds
             sasl.login.refresh.min.period.seconds sasl.login.refresh.window.factor sasl.login.refresh.window.jitter
-            sasl.login.retry.backoff.max.ms sasl.login.retry.backoff.ms sasl.mechanism.controller.protocol
-            sasl.mechanism.inter.broker.protocol sasl.oauthbearer.allow.unverified.audience
+            sasl.login.retry.backoff.max.ms sasl.login.retry.backoff.ms
+            sasl.oauthbearer.allow.unverified.audience
             sasl.oauthbearer.allow.unverified.issuer sasl.oauthbearer.assertion.algorithm
             sasl.oauthbearer.assertion.claim.aud sasl.oauthbearer.assertion.claim.exp.seconds
             sasl.oauthbearer.assertion.claim.iss sasl.oauthbearer.assertion.claim.jti.include
@@ -229,8 +243,7 @@ BROKER: Table = {
             sasl.oauthbearer.jwks.endpoint.retry.backoff.ms sasl.oauthbearer.jwks.endpoint.url
             sasl.oauthbearer.jwt.retriever.class sasl.oauthbearer.jwt.validator.class sasl.oauthbearer.scope
             sasl.oauthbearer.scope.claim.name sasl.oauthbearer.sub.claim.name sasl.oauthbearer.token.endpoint.url
-            sasl.server.callback.handler.class sasl.server.max.receive.size
-        """,
+                    """,
         _NO_TLS: """
             security.providers ssl.allow.dn.changes ssl.allow.san.changes ssl.cipher.suites ssl.client.auth
             ssl.enabled.protocols ssl.endpoint.identification.algorithm ssl.engine.factory.class ssl.key.password
@@ -244,6 +257,7 @@ BROKER: Table = {
         _POLICIES: "alter.config.policy.class.name create.topic.policy.class.name",
         NO_ACLS: "authorizer.class.name",
         _QUOTA_CALLBACK: "client.quota.callback.class",
+        _DEAD_LETTER_MANAGER: "group.share.dlq.manager.class.name",
         NO_CONFIG_PROVIDERS: "config.providers",
         _METADATA_ELSEWHERE: "metadata.log.dir",
         _PRINCIPAL_BUILDER: "principal.builder.class",
@@ -252,18 +266,10 @@ BROKER: Table = {
     LATER: {
         ("nothing is throttled yet", _REMOVE): "controller.quota.window.num controller.quota.window.size.seconds",
         ("new partitions go into the one data directory all the same", _REMOVE): "cordoned.log.dirs",
-        _DELEGATION_TOKENS: """
-            delegation.token.expiry.check.interval.ms delegation.token.expiry.time.ms
-            delegation.token.max.lifetime.ms delegation.token.secret.key
-        """,
-        _DEAD_LETTERS: """
-            errors.deadletterqueue.auto.create.topics.enable errors.deadletterqueue.topic.name.prefix
-            group.share.dlq.manager.class.name
-        """,
         _WARM_UPS: "group.streams.max.warmup.replicas group.streams.num.warmup.replicas",
         _TOPOLOGY_DESCRIPTIONS: "group.streams.topology.description.plugin.class",
         _METRICS: """
-            kafka.metrics.polling.interval.secs kafka.metrics.reporters metric.reporters metrics.num.samples
+            kafka.metrics.polling.interval.secs kafka.metrics.reporters metrics.num.samples
             metrics.recording.level metrics.sample.window.ms
         """,
         _PREALLOCATION: "log.preallocate",
@@ -284,7 +290,10 @@ BROKER: Table = {
             remote.log.reader.max.pending.tasks remote.log.reader.threads remote.log.storage.manager.class.name
             remote.log.storage.manager.class.path remote.log.storage.manager.impl.prefix
         """,
-        ("two-phase commit (KIP-939) is not served yet", _REMOVE): "transaction.two.phase.commit.enable",
+        (
+            "two-phase commit (KIP-939) needs InitProducerId v6, which Apache Kafka 4.4.0 has not released",
+            _REMOVE,
+        ): "transaction.two.phase.commit.enable",
         ("only released versions are served", _REMOVE): "unstable.api.versions.enable unstable.feature.versions.enable",
     },
 }
@@ -293,7 +302,8 @@ TOPIC: Table = {
     HONOURED: {
         "": """
             cleanup.policy compression.gzip.level compression.lz4.level compression.type compression.zstd.level
-            delete.retention.ms file.delete.delay.ms flush.messages flush.ms index.interval.bytes
+            delete.retention.ms errors.deadletterqueue.group.enable
+            file.delete.delay.ms flush.messages flush.ms index.interval.bytes
             internal.segment.bytes max.compaction.lag.ms max.message.bytes message.timestamp.after.max.ms
             message.timestamp.before.max.ms message.timestamp.type min.cleanable.dirty.ratio min.compaction.lag.ms
             retention.bytes retention.ms segment.bytes segment.index.bytes segment.jitter.ms segment.ms
@@ -310,7 +320,6 @@ TOPIC: Table = {
         _REMOTE_STORAGE: "remote.storage.enable",
     },
     LATER: {
-        _DEAD_LETTERS: "errors.deadletterqueue.group.enable",
         _TIERED_STORAGE: """
             local.retention.bytes local.retention.ms remote.copy.lag.bytes remote.copy.lag.ms remote.log.copy.disable
             remote.log.delete.on.disable
@@ -323,10 +332,11 @@ GROUP: Table = {
     HONOURED: {
         "": """
             consumer.assignment.interval.ms consumer.heartbeat.interval.ms consumer.session.timeout.ms
+            errors.deadletterqueue.copy.record.enable errors.deadletterqueue.topic.name
             share.assignment.interval.ms share.auto.offset.reset share.delivery.count.limit
             share.heartbeat.interval.ms share.isolation.level share.partition.max.record.locks
             share.record.lock.duration.ms share.renew.acknowledge.enable share.session.timeout.ms
-            streams.acceptable.recovery.lag streams.assignment.interval.ms streams.assignor.name
+            streams.acceptable.recovery.lag streams.assignment.interval.ms
             streams.heartbeat.interval.ms streams.initial.rebalance.delay.ms streams.num.standby.replicas
             streams.rack.aware.assignment.tags streams.session.timeout.ms streams.task.offset.interval.ms
         """,
@@ -335,9 +345,9 @@ GROUP: Table = {
         _COMPUTED_AT_ONCE: """
             consumer.assignor.offload.enable share.assignor.offload.enable streams.assignor.offload.enable
         """,
+        "`sticky` is the only one": "streams.assignor.name",
     },
     LATER: {
-        _DEAD_LETTERS: "errors.deadletterqueue.copy.record.enable errors.deadletterqueue.topic.name",
         _WARM_UPS: "streams.num.warmup.replicas",
     },
 }
@@ -377,6 +387,6 @@ BESIDES: Table = {
         ("Apache Kafka has removed it, and nothing is throttled yet", _REMOVE): """
             quota.consumer.default quota.producer.default
         """,
-        _DELEGATION_TOKENS: "delegation.token.master.key",
+        ("Apache Kafka has removed it", "use delegation.token.secret.key"): "delegation.token.master.key",
     },
 }

@@ -24,6 +24,7 @@ from kafkapy.control import (
 )
 from kafkapy.control import transactions as transactions_
 from kafkapy.control.arguments import check_arguments
+from kafkapy.control.client_metrics import list_client_metrics
 from kafkapy.control.operations import NAMES
 from kafkapy.testing.awaiting import in_worker, result_of
 from kafkapy.testing.clients import config_for
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 
     from kafkapy.control.nodes import ControlledNodes
     from kafkapy.control.values import (
+        ClientMetricsPush,
         Connection,
         FaultState,
         Group,
@@ -134,8 +136,8 @@ class AsyncKafka:
         self._isolation = isolation
         self._running: Running | None = None
         self._entering = Lock()  # held by the one call that starts it: nobody would stop a second cluster
-        self.clock = AsyncClock(self)
-        self.faults = AsyncFaults(self)
+        self.clock, self.faults = AsyncClock(self), AsyncFaults(self)
+        self.client_metrics = AsyncClientMetrics(self)
 
     @classmethod
     def of(cls, other: Face) -> Self:
@@ -538,6 +540,23 @@ class AsyncFault:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.remove()
+
+
+class AsyncClientMetrics:
+    """What clients push of their metrics (KIP-714), where the settings name the receiver."""
+
+    def __init__(self, kafka: AsyncKafka) -> None:
+        self._kafka = kafka
+
+    async def pushed(self, client_id: str | None = None) -> list[ClientMetricsPush]:
+        """What one client, or all, have pushed, the newest last. Raises RuntimeError: no broker keeps any."""
+        return await self._kafka._call(list_client_metrics, client_id)
+
+    async def wait(
+        self, client_id: str | None = None, *, count: int = 1, timeout: float = WAIT_SECONDS
+    ) -> list[ClientMetricsPush]:
+        """Until one client, or any, has pushed so often. Raises NotYet, RuntimeError."""
+        return await self._kafka._call(waits.wait_for_client_metrics, client_id, count, timeout)
 
 
 class AsyncClock:

@@ -62,6 +62,7 @@ def make_context(version: int, lab: GroupLab | None = None, *, client_id: str | 
         groups=lab.groups,
         transactions=transactions,
         share_coordinator=share_coordinator,
+        client_metrics=absent,
         sharing=absent,
         enlister=absent,
         markers=absent,

@@ -100,6 +100,7 @@ class Lab:
             groups=absent,
             transactions=absent,
             share_coordinator=absent,
+            client_metrics=absent,
             sharing=absent,
             enlister=absent,
             markers=absent,

@@ -117,7 +117,8 @@ async def test_a_member_that_does_not_beat_is_fenced(lab: StreamsLab) -> None:
 async def test_intervals_are_the_groups_or_the_brokers(lab: StreamsLab) -> None:
     """group.streams.heartbeat.interval.ms and group.streams.task.offset.interval.ms, and those of the group within
     group.streams.min.heartbeat.interval.ms, group.streams.max.heartbeat.interval.ms and
-    group.streams.min.task.offset.interval.ms of the broker; group.streams.acceptable.recovery.lag.
+    group.streams.min.task.offset.interval.ms of the broker; and group.streams.acceptable.recovery.lag, unless the group
+    has one.
     """
     first = lab.joins("a")
     assert (first.heartbeat_interval_ms, first.task_offset_interval_ms) == (5_000, 60_000)
@@ -151,7 +152,7 @@ async def test_a_group_is_not_assigned_more_often_than_its_assignment_interval(l
 
 
 async def test_the_first_members_are_waited_for(lab: StreamsLab) -> None:
-    """group.streams.initial.rebalance.delay.ms."""
+    """group.streams.initial.rebalance.delay.ms, and streams.initial.rebalance.delay.ms of the group."""
     lab.use_settings(group_streams_initial_rebalance_delay_ms=3_000)
     await lab.restart()
     for round_number in (0, 1):
@@ -169,6 +170,8 @@ async def test_the_first_members_are_waited_for(lab: StreamsLab) -> None:
         assert set.union(*tasks) == {0, 1, 2, 3}
         for member_id in ("a", "b"):
             lab.beat(member_id, -1)
+    lab.configure({"streams.initial.rebalance.delay.ms": "0"})
+    assert statuses(lab.joins("a")) == []
 
 
 async def test_a_member_that_leaves_while_the_first_are_waited_for_gets_nothing(lab: StreamsLab) -> None:
@@ -205,7 +208,7 @@ async def test_a_restart_gives_the_whole_rebalance_timeout_again(lab: StreamsLab
 
 
 async def test_standby_tasks_are_as_many_as_the_group_or_the_broker_says(lab: StreamsLab) -> None:
-    """group.streams.num.standby.replicas, and streams.num.standby.replicas up to group.streams.max.standby.replicas."""
+    """group.streams.num.standby.replicas, or of the group; group.streams.max.standby.replicas at most."""
     epoch = stable_pair(lab)
     lab.configure({"streams.num.standby.replicas": "1"})
     after = lab.beat("a", epoch, active={"0": {0, 1}})

@@ -119,6 +119,7 @@ class OneBroker:
             groups=self.groups,
             transactions=self.transactions,
             share_coordinator=absent,
+            client_metrics=absent,
             sharing=absent,
             enlister=self.enlister,
             markers=markers,

@@ -136,6 +136,7 @@ class LabBroker:
             groups=absent,
             transactions=absent,
             share_coordinator=absent,
+            client_metrics=absent,
             sharing=absent,
             enlister=absent,
             markers=absent,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kafkapy.settings import broker, catalog, definitions, generate, node
+from kafkapy.settings import broker, catalog, definitions, generate, node, security
 from kafkapy.settings.area import Area
 from kafkapy.settings.different_defaults import DIFFERENT_DEFAULTS
 from kafkapy.settings.group import GroupSettings
@@ -20,7 +20,7 @@ BROKER_AREAS: list[type[Area]] = [
     broker.ShareSettings,
     broker.TransactionSettings,
     broker.ReplicationSettings,
-    broker.SecuritySettings,
+    security.SecuritySettings,
     broker.QuotaSettings,
 ]
 TYPES = {"BOOLEAN": "bool", "DOUBLE": "float", "LIST": "tuple[str, ...]", "SHORT": "int", "INT": "int", "LONG": "int"}

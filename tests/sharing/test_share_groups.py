@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import time
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import pytest
 import trio
 
-from kafkapy.clock import ManualClock
 from kafkapy_controller.image import ConfigResourceType
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.end_txn import EndTxnRequest, EndTxnResponse
-from kafkapy_wire.messages.find_coordinator import FindCoordinatorRequest, FindCoordinatorResponse
 from kafkapy_wire.messages.init_producer_id import InitProducerIdRequest, InitProducerIdResponse
 from kafkapy_wire.messages.metadata import MetadataRequest, MetadataRequestTopic, MetadataResponse
 from kafkapy_wire.messages.produce import ProduceResponse
@@ -30,52 +26,14 @@ from tests.sharing.share_member import (
     progress,
     set_group,
 )
-from tests.shell.running_node import Client, connect, produce_request, running_node, trio_test
+from tests.sharing.share_stage import AT_ONCE, Stage, coordinated, produce, stage
+from tests.shell.running_node import connect, produce_request, running_node, trio_test
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from kafkapy.node import Node
-    from kafkapy_wire.uuid import Uuid
 
 ATTRIBUTES_AT, GZIP = 22, 1
-AT_ONCE = {"group.share.assignment.interval.ms": "0", "group.share.min.assignment.interval.ms": "0"}
-
-
-class Stage(NamedTuple):
-    node: Node
-    client: Client
-    clock: ManualClock
-    topic_id: Uuid
-
-    def member(self, name: str = "alice") -> ShareMember:
-        return ShareMember(self.client, self.topic_id, name)
-
-
-@asynccontextmanager
-async def stage(path: Path, settings: dict[str, str] | None = None, **group: str) -> AsyncIterator[Stage]:
-    """A node with a topic `t`, and a group that begins at its beginning."""
-    clock = ManualClock()
-    async with running_node(path, {**AT_ONCE, **(settings or {})}, clock=clock) as node, connect(node) as client:
-        topic_id = await client.create_topic("t")
-        given = {name.replace("_", "."): value for name, value in group.items()}
-        await set_group(client, {"share.auto.offset.reset": "earliest", **given})
-        await coordinated(client)
-        yield Stage(node, client, clock, topic_id)
-
-
-async def coordinated(client: Client) -> None:
-    """The group has a coordinator: whoever asks for it first has its topic made."""
-    code = None
-    while code != ErrorCode.NONE:
-        answer = await client.ask(FindCoordinatorRequest(coordinator_keys=[GROUP]), FindCoordinatorResponse)
-        code = answer.coordinators[0].error_code
-
-
-async def produce(client: Client, count: int) -> None:
-    now_ms = int(time.time() * 1_000)  # retention deletes what is old
-    await client.produce("t", *[b"value"] * count, timestamp=now_ms)
 
 
 @trio_test

@@ -5,49 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from compat_tests.differential.coordinator_log import OFFSETS_TOPIC, PARTITION_COUNT, VERSION_BYTES, stored_records
+from compat_tests.differential.coordinator_log import OFFSETS_TOPIC, VERSION_BYTES, partition_of, stored_records
 from compat_tests.differential.peer import Peer
 from compat_tests.differential.plain import Plain
 from compat_tests.differential.registry import scenario
-from compat_tests.differential.scenarios.groups import join
-from kafkapy.coordinators.runtime import partition_for
 from kafkapy_wire.codec import decode
 from kafkapy_wire.messages import streams_group_heartbeat as messages
 from kafkapy_wire.messages import streams_group_topology_description_update as description
-from kafkapy_wire.messages.consumer_group_heartbeat import ConsumerGroupHeartbeatRequest
-from kafkapy_wire.messages.create_partitions import CreatePartitionsRequest, CreatePartitionsTopic
 from kafkapy_wire.messages.delete_groups import DeleteGroupsRequest
-from kafkapy_wire.messages.delete_topics import DeleteTopicsRequest, DeleteTopicState
 from kafkapy_wire.messages.describe_configs import DescribeConfigsRequest, DescribeConfigsResource
-from kafkapy_wire.messages.describe_groups import DescribeGroupsRequest
-from kafkapy_wire.messages.heartbeat import HeartbeatRequest
 from kafkapy_wire.messages.incremental_alter_configs import (
     AlterableConfig,
     AlterConfigsResource,
     IncrementalAlterConfigsRequest,
 )
-from kafkapy_wire.messages.leave_group import LeaveGroupRequest, MemberIdentity
-from kafkapy_wire.messages.list_groups import ListGroupsRequest
-from kafkapy_wire.messages.metadata import MetadataRequest, MetadataRequestTopic
 from kafkapy_wire.messages.offset_commit import (
     OffsetCommitRequest,
     OffsetCommitRequestPartition,
     OffsetCommitRequestTopic,
 )
-from kafkapy_wire.messages.offset_delete import (
-    OffsetDeleteRequest,
-    OffsetDeleteRequestPartition,
-    OffsetDeleteRequestTopic,
-)
-from kafkapy_wire.messages.offset_fetch import (
-    OffsetFetchRequest,
-    OffsetFetchRequestGroup,
-    OffsetFetchRequestTopics,
-)
-from kafkapy_wire.messages.share_group_heartbeat import ShareGroupHeartbeatRequest
 from kafkapy_wire.messages.streams_group_describe import StreamsGroupDescribeRequest
 from kafkapy_wire.messages.streams_group_heartbeat import StreamsGroupHeartbeatRequest
-from kafkapy_wire.messages.sync_group import SyncGroupRequest
 from kafkapy_wire.record_formats import group_coordinator as formats
 
 NEWEST = 1
@@ -122,7 +100,7 @@ def know(peer: Peer, group: str, *topics: str) -> None:
     probe = next(
         name
         for name in (f"{group}-probe-{number}" for number in range(1_000))
-        if partition_for(name, PARTITION_COUNT) == partition_for(group, PARTITION_COUNT)
+        if partition_of(name) == partition_of(group)
     )
     of = topology(*(subtopology(str(number), name) for number, name in enumerate(topics)))
     peer.until(joining(probe, "probe", of), lambda answer: answer.status == [], "the coordinator knows the topics")
@@ -337,128 +315,6 @@ def what_a_streams_member_says_changes(peer: Peer) -> None:
 
 
 @scenario
-def internal_topics_are_created(peer: Peer) -> None:
-    group, topic = "streams-internal", "streams-internal"
-    of = topology(
-        subtopology(
-            "0",
-            topic,
-            repartition_sink_topics=[f"{topic}-repartition"],
-            state_changelog_topics=[internal(f"{topic}-0-changelog", cleanup_policy="compact", retention_ms="1000000")],
-        ),
-        subtopology(
-            "1",
-            repartition_source_topics=[internal(f"{topic}-repartition", cleanup_policy="delete")],
-            state_changelog_topics=[internal(f"{topic}-1-changelog", 0, 1, cleanup_policy="compact")],
-        ),
-    )
-    answer = peer.ask(joining(group, "a", of), label="without source")
-    peer.ask(describe(group), label="without source")
-    peer.ask(ListGroupsRequest(states_filter=["NotReady"], types_filter=["streams"]), label="not ready")
-    peer.ask(ListGroupsRequest(states_filter=["not_ready"], types_filter=["streams"]), label="not ready, otherwise")
-    peer.ask(beat(group, "a", answer.member_epoch, active={"7": [7]}), label="tasks while not ready")
-    peer.create_topic(topic, 3)
-    peer.until(
-        beat(group, "a", answer.member_epoch, active={}),
-        lambda answer: not answer.status or answer.status[0].status_code != 1,
-        "the source topic is known",
-    )
-    for name in ("repartition", "0-changelog", "1-changelog"):
-        peer.await_topic(f"{topic}-{name}", 3)
-    ready = peer.until(
-        beat(group, "a", 3, active={}), lambda answer: not answer.status or answer.error_code, "the topics are known"
-    )
-    peer.note("ready", [ready.error_code, ready.member_epoch])
-    described = peer.quietly(describe(group)).groups[0]
-    peer.note("state", described.group_state)
-    peer.note("topology", peer.normaliser.plain(described.topology, NEWEST))
-    peer.note("members", peer.normaliser.plain(described.members[0].assignment, NEWEST))
-    names = [f"{topic}-{name}" for name in ("repartition", "0-changelog", "1-changelog")]
-    peer.ask(MetadataRequest(topics=[MetadataRequestTopic(name=name) for name in names]), label="internal topics")
-    peer.ask(
-        DescribeConfigsRequest(
-            resources=[
-                DescribeConfigsResource(
-                    resource_type=TOPIC_RESOURCE,
-                    resource_name=name,
-                    configuration_keys=["cleanup.policy", "retention.ms", "message.timestamp.type"],
-                )
-                for name in names
-            ]
-        ),
-        label="their settings",
-    )
-
-
-@scenario
-def topologies_that_do_not_fit(peer: Peer) -> None:
-    group, topic = "streams-unfit", "streams-unfit"
-    together = messages.CopartitionGroup(source_topics=[0, 1])
-    cases = {
-        "no copartitions": topology(subtopology("0", f"{topic}-1", f"{topic}-2")),
-        "copartitions": topology(subtopology("0", f"{topic}-1", f"{topic}-2", copartition_groups=[together])),
-        "missing sources": topology(subtopology("0", *(f"{topic}-none-{n}" for n in (5, 2, 9, 1)))),
-        "a repartition topic of another size": topology(
-            subtopology(
-                "0",
-                f"{topic}-3",
-                repartition_source_topics=[internal(f"{topic}-r", 2)],
-                copartition_groups=[messages.CopartitionGroup(source_topics=[0], repartition_source_topics=[0])],
-            )
-        ),
-        "a repartition topic that nobody writes to": topology(
-            subtopology("0", repartition_source_topics=[internal(f"{topic}-r2")])
-        ),
-        "a copartition that is none": topology(
-            subtopology("0", f"{topic}-1", copartition_groups=[messages.CopartitionGroup(source_topics=[5])])
-        ),
-    }
-    sources = [(f"{topic}-{count}", count) for count in (1, 2, 3)]
-    for name, partitions in sources:
-        peer.create_topic(name, partitions)
-    for number, (label, of) in enumerate(cases.items()):
-        know(peer, f"{group}-{number}", *(name for name, _ in sources))
-        peer.ask(joining(f"{group}-{number}", "a", of), label=label)
-        peer.ask(describe(f"{group}-{number}"), label=label)
-        note_group(peer, f"{group}-{number}")
-
-
-@scenario
-def internal_topics_that_cannot_be_created(peer: Peer) -> None:
-    group, topic = "streams-uncreatable", "streams-uncreatable"
-    topics_for(peer, group, (topic, 2))
-    of = topology(
-        subtopology(
-            "0", topic, state_changelog_topics=[internal(f"{topic}-changelog", 0, 1, cleanup_policy="nonsense")]
-        )
-    )
-    peer.ask(joining(group, "a", of), label="a joins")
-    failed = peer.until(
-        beat(group, "a", 2, active={}),
-        lambda answer: answer.status and "failed" in answer.status[0].status_detail,
-        "the creation fails",
-    )
-    peer.note("status", peer.normaliser.plain(failed, NEWEST))
-
-
-@scenario
-def other_topologies_than_the_groups(peer: Peer) -> None:
-    group, topic = "streams-topology", "streams-topology"
-    topics_for(peer, group, (topic, 2), (f"{topic}-2", 2))
-    one = subtopology("0", topic)
-    two = subtopology("1", f"{topic}-2")
-    peer.ask(joining(group, "a", topology(one, two, epoch=3)), label="a joins")
-    peer.ask(joining(group, "b", topology(two, one, epoch=3)), label="in another order")
-    peer.ask(joining(group, "c", topology(one, epoch=3)), label="another one")
-    peer.ask(joining(group, "d", topology(one, two, epoch=4)), label="of a later epoch")
-    peer.ask(joining(group, "e", topology(one, epoch=2)), label="of an earlier epoch")
-    peer.ask(beat(group, "e", 4), label="e goes on")
-    peer.ask(joining(group, "a", topology(one, epoch=1)), label="a is back with an earlier one")
-    peer.ask(describe(group), label="three members")
-    note_group(peer, group)
-
-
-@scenario
 def static_streams_members(peer: Peer) -> None:
     group, topic = "streams-static", "streams-static"
     topics_for(peer, group, (topic, 2))
@@ -634,134 +490,3 @@ def streams_members_that_die(peer: Peer) -> None:
     peer.until(describe(group), lambda answer: not answer.groups[0].members, "b is fenced")
     peer.ask(describe(group), label="empty")
     note_group(peer, group)
-
-
-@scenario
-def topics_of_a_streams_group_change(peer: Peer) -> None:
-    group, topic = "streams-topics", "streams-topics"
-    topics_for(peer, group, (topic, 1))
-    of = topology(subtopology("0", topic))
-    peer.ask(joining(group, "a", of), label="a joins")
-    grown = CreatePartitionsRequest(
-        topics=[CreatePartitionsTopic(name=topic, count=2, assignments=None)], timeout_ms=10_000
-    )
-    peer.quietly(grown)
-    peer.until(beat(group, "a", 2), lambda answer: answer.member_epoch > 2 or answer.error_code, "another partition")
-    peer.ask(beat(group, "a", 3), label="two tasks")
-    peer.ask(describe(group), label="two tasks")
-    peer.quietly(DeleteTopicsRequest(topics=[DeleteTopicState(name=topic)], timeout_ms=10_000))
-    peer.until(beat(group, "a", 3), lambda answer: answer.status or answer.error_code, "the topic is gone")
-    peer.ask(beat(group, "a", 3), label="no topic")
-    peer.ask(describe(group), label="no topic")
-
-
-@scenario
-def offsets_of_a_streams_group(peer: Peer) -> None:
-    group, topic = "streams-offsets", "streams-offsets"
-    topics_for(peer, group, (topic, 2), (f"{topic}-other", 1))
-    of = topology(subtopology("0", topic))
-    peer.ask(joining(group, "a", of), label="a joins")
-    for version in (8, 9):
-        for label, request in {
-            "a": committing(group, topic, "a", 2),
-            "a later epoch": committing(group, topic, "a", 3),
-            "an earlier epoch": committing(group, topic, "a", 1),
-            "an earlier epoch, another topic": committing(group, f"{topic}-other", "a", 1),
-            "nobody": committing(group, topic, "x", 2),
-            "an admin": committing(group, topic, "", -1),
-        }.items():
-            peer.ask(request, version, label)
-    peer.ask(joining(group, "b", of), label="b joins")
-    peer.ask(beat(group, "a", 2, active={"0": [0, 1]}), label="a is to give up a task")
-    for partition in (0, 1):
-        peer.ask(committing(group, topic, "a", 2, partition), 9, "a commits what it has, or is to give up")
-    peer.ask(beat(group, "a", 2, active={"0": [0]}), label="a has given it up")
-    for epoch in (1, 2):
-        for partition in (0, 1):
-            peer.ask(committing(group, topic, "a", epoch, partition), 9, "a commits with an earlier epoch")
-
-    def fetching(member: str | None, epoch: int) -> OffsetFetchRequest:
-        wanted = [OffsetFetchRequestTopics(name=topic, partition_indexes=[0, 1])]
-        return OffsetFetchRequest(
-            groups=[OffsetFetchRequestGroup(group_id=group, member_id=member, member_epoch=epoch, topics=wanted)]
-        )
-
-    for member, epoch in (("a", 3), ("a", 2), ("a", 4), ("x", 3), (None, -1), (None, 3)):
-        peer.ask(fetching(member, epoch), 9, f"{member} in {epoch} fetches")
-
-    def deleting(name: str) -> OffsetDeleteRequest:
-        partitions = [OffsetDeleteRequestPartition(partition_index=0)]
-        return OffsetDeleteRequest(group_id=group, topics=[OffsetDeleteRequestTopic(name=name, partitions=partitions)])
-
-    peer.ask(deleting(topic), label="offsets of a topic that is read")
-    peer.ask(deleting(f"{topic}-other"), label="offsets of another topic")
-    peer.ask(DeleteGroupsRequest(groups_names=[group]), label="not empty")
-    for member in "ab":
-        peer.ask(beat(group, member, -1), label=f"{member} leaves")
-    peer.ask(committing(group, topic, "", -1), 9, "an admin, while empty")
-    peer.ask(deleting(topic), label="offsets while empty")
-    peer.ask(DeleteGroupsRequest(groups_names=[group]), label="empty")
-    peer.ask(describe(group), label="deleted")
-    note_group(peer, group)
-
-
-@scenario
-def streams_groups_beside_others(peer: Peer) -> None:
-    """One name is one group, whatever its type."""
-    topic = "streams-others"
-    group = "streams-others"
-    topics_for(peer, group, (topic, 1))
-    know(peer, f"{group}-classic", topic)
-    of = topology(subtopology("0", topic))
-
-    def consumer(name: str) -> ConsumerGroupHeartbeatRequest:
-        return ConsumerGroupHeartbeatRequest(
-            group_id=name,
-            member_id="m",
-            member_epoch=0,
-            rebalance_timeout_ms=60_000,
-            subscribed_topic_names=[topic],
-            topic_partitions=[],
-        )
-
-    def ask_others(label: str) -> None:
-        peer.ask(join(group), label=label)
-        peer.ask(join(group, member="m"), label=f"{label}, with an id")
-        peer.ask(SyncGroupRequest(group_id=group, generation_id=1, member_id="m"), label=label)
-        peer.ask(HeartbeatRequest(group_id=group, generation_id=1, member_id="m"), label=label)
-        peer.ask(LeaveGroupRequest(group_id=group, members=[MemberIdentity(member_id="m")]), label=label)
-        peer.ask(DescribeGroupsRequest(groups=[group]), label=label)
-        share = ShareGroupHeartbeatRequest(
-            group_id=group, member_id="m" * 22, member_epoch=0, subscribed_topic_names=[topic]
-        )
-        peer.ask(share, label=label)
-        peer.ask(consumer(group), label=label)
-
-    peer.ask(joining(group, "a", of), label="a joins")
-    for types, states in ((["streams"], []), (["STREAMS"], ["stable"]), (["classic"], []), ([], ["Stable"])):
-        listed = peer.quietly(ListGroupsRequest(types_filter=types, states_filter=states))
-        found = [one for one in listed.groups if one.group_id == group]
-        peer.note(f"listed as {types} {states}", [peer.normaliser.plain(one, 5) for one in found])
-    ask_others("a streams group")
-    peer.ask(beat(group, "a", -1), label="a leaves")
-    peer.ask(committing(group, topic, "", -1), 9, "offsets of an empty group")
-    peer.ask(consumer(group), label="a consumer in an empty streams group")
-    peer.ask(describe(group), label="what is it now?")
-    peer.ask(consumer("streams-others-consumer"), label="a consumer group")
-    peer.ask(joining("streams-others-consumer", "a", of), label="a consumer group")
-    peer.ask(beat("streams-others-consumer", "a", 1), label="a consumer group, epoch 1")
-    peer.ask(beat("streams-others-consumer", "a", -1), label="a consumer group, epoch -1")
-    peer.ask(describe("streams-others-consumer"), label="a consumer group")
-    name = "streams-others-classic"
-    peer.quietly(committing(name, topic, "", -1), 9)
-    peer.ask(beat(name, "a", 1), label="an empty classic group, epoch 1")
-    peer.ask(joining(name, "a", of), label="an empty classic group")
-    peer.ask(describe(name), label="it was classic")
-    fetched = OffsetFetchRequest(groups=[OffsetFetchRequestGroup(group_id=name, topics=None)])
-    peer.ask(fetched, 9, "it has its offsets")
-    note_group(peer, name)
-    peer.ask(beat(name, "a", -1), label="a leaves")
-    peer.ask(join(name), label="it is to be classic again")
-    peer.until(describe(name), lambda answer: answer.groups[0].error_code, "it is classic again")
-    peer.ask(describe(name), label="it is classic again")
-    note_group(peer, name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from kafkapy.coordinators.group.assignors.java_order import string_key
 from kafkapy.coordinators.group.streams.group import NO_TASK_OFFSETS
@@ -30,7 +30,10 @@ if TYPE_CHECKING:
     from kafkapy_wire.record_formats import group_coordinator as formats
 
 
-def described(group: StreamsGroup, assignor: str) -> DescribedGroup:
+ASSIGNOR: Final = "sticky"
+
+
+def described(group: StreamsGroup) -> DescribedGroup:
     """Raises KafkaError(UNKNOWN_SERVER_ERROR), as Apache Kafka: the group has no topology."""
     return DescribedGroup(
         group_id=group.group_id,
@@ -39,7 +42,7 @@ def described(group: StreamsGroup, assignor: str) -> DescribedGroup:
         assignment_epoch=group.assignment_epoch,
         topology=_topology(group),
         members=[_member(group, member) for member in group.members.values()],
-        assignor_name=assignor,
+        assignor_name=ASSIGNOR,
     )
 
 

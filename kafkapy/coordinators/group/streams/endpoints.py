@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from kafkapy.coordinators.group.streams.topology import ConfiguredSubtopology
     from kafkapy_controller.image import MetadataImage
 
-EndpointPartitions = EndpointToPartitions
-
 
 def partitions_by_endpoint(
     group: StreamsGroup,
@@ -31,7 +29,7 @@ def partitions_by_endpoint(
     replaced: StreamsMember | None,
     subtopologies: Mapping[str, ConfiguredSubtopology] | None,
     image: MetadataImage,
-) -> list[EndpointPartitions]:
+) -> list[EndpointToPartitions]:
     """Of every member that has an endpoint; `member`, as it will be, is the last one.
 
     Raises KafkaError(UNKNOWN_SERVER_ERROR), as Apache Kafka: a member has an endpoint, but source topics are missing.
@@ -59,7 +57,7 @@ def partitions_by_endpoint(
 
 def _partitions_of(
     member: StreamsMember, subtopologies: Mapping[str, ConfiguredSubtopology], image: MetadataImage
-) -> EndpointPartitions | None:
+) -> EndpointToPartitions | None:
     endpoint = member.user_endpoint
     if endpoint is None:
         return None
@@ -72,7 +70,7 @@ def _partitions_of(
             for topic, indexes in task_partitions(known, subtopologies, image)
         ]
 
-    return EndpointPartitions(
+    return EndpointToPartitions(
         user_endpoint=StreamsGroupHeartbeatResponseEndpoint(host=endpoint.host, port=endpoint.port),
         active_partitions=partitions(held.active_tasks()),
         standby_partitions=partitions(united(held.standby, held.warmup)),

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from kafkapy.coordinators.deadline import Deadline
     from kafkapy.coordinators.group.group import Committer
     from kafkapy.coordinators.group.offset_commits import TopicToCommit
-    from kafkapy.coordinators.group.streams.endpoints import EndpointPartitions
     from kafkapy.coordinators.group.streams.member import StreamsMember
     from kafkapy.coordinators.group.streams.tasks import TaskSets
     from kafkapy.coordinators.group.streams.topology import ConfiguredTopology, StoredTopology
     from kafkapy.coordinators.ports import CoordinatorRecord
+    from kafkapy_wire.messages.streams_group_heartbeat import EndpointToPartitions
 
 FIRST_EPOCH = 1
 """Of a group that nobody has joined. Members join with epoch 0."""
@@ -72,7 +72,7 @@ class StreamsGroup:
         self.shutdown_requested_by: str | None = None
         self.endpoint_epoch = 0
         """Rises when it has changed who answers interactive queries, and for what."""
-        self.endpoints: dict[str, EndpointPartitions] = {}
+        self.endpoints: dict[str, EndpointToPartitions] = {}
         """Those of members, once computed."""
         self.sessions: dict[str, Deadline] = {}
         self.revocations: dict[str, Deadline] = {}

@@ -25,7 +25,6 @@ class StreamsGroupSettings(NamedTuple):
     rack_aware_tags: tuple[str, ...]
     acceptable_recovery_lag: int
     task_offset_interval_ms: int
-    assignor: str
 
     @property
     def assignment_configs(self) -> Mapping[str, str]:
@@ -65,5 +64,4 @@ def group_settings(group_id: str, settings: Settings, image: MetadataImage) -> S
         else broker.group_streams_rack_aware_assignment_tags,
         acceptable_recovery_lag=number("acceptable.recovery.lag"),
         task_offset_interval_ms=number("task.offset.interval.ms", low="min.task.offset.interval.ms"),
-        assignor=(own.streams_assignor_name if own is not None else None) or broker.group_streams_assignors[0],
     )

@@ -83,7 +83,7 @@ class StreamsGroups:
 
     def describe(self, group_id: str) -> DescribedGroup:
         """Raises KafkaError: GROUP_ID_NOT_FOUND, UNKNOWN_SERVER_ERROR."""
-        return described(self.group(group_id), self._membership.settings_of(group_id).assignor)
+        return described(self.group(group_id))
 
     # -- GroupKind
 
