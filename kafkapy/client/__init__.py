@@ -6,6 +6,7 @@ connection     one socket to one broker: versions negotiated, one request in fli
 cluster        bootstrap, metadata, leaders, coordinators, and trying again
 topics, configs, groups, offsets      what the commands of these names ask and change
 group_description, share_groups, streams_groups   groups as coordinators describe them, by type
+transactions, log_directories, feature_levels  what `kafkapy transactions`, `logdirs` and `features` ask and change
 quorum, nodes, partition_health, elections, reassignments, spreading, throttles  what `kafkapy cluster` asks and changes
 producer       records to partitions to leaders
 fetcher                               records from leaders
