@@ -18,7 +18,7 @@ The topics can be used as soon as the answer arrives.
 Differs: a request about many topics is written to the metadata log in several batches: after a crash in the middle,
 only the first topics of the request exist. The broker that is asked knows the topics when it answers; in Apache Kafka a
 request that comes within some milliseconds may be answered with UNKNOWN_TOPIC_OR_PARTITION (--strict created-topics).
-Not done: create.topic.policy.class.name.
+Not done: create.topic.policy.class.name, a Java class, which cannot be run: a node does not start with it.
 """
 
 from __future__ import annotations
