@@ -348,6 +348,7 @@ class BrokerPart:
             self._clock,
             self._random,
             node_id=node_id,
+            tells_of_released=strictness is None or not strictness.released_share_records,
         )
         parts.callback(sharing.close)
         metadata.subscribe(groups.follow_metadata)
