@@ -6,25 +6,11 @@ A test fails for a difference that is not here, and for a line here that is no l
 from __future__ import annotations
 
 from compat_tests.differential.comparison import Accepted
-from kafkapy_wire.api_keys import ApiKey
-
-# What kafkapy does not serve yet it does not announce, so that clients do not try.
-NOT_SERVED = (
-    ApiKey.STREAMS_GROUP_HEARTBEAT,
-    ApiKey.STREAMS_GROUP_DESCRIBE,
-    ApiKey.STREAMS_GROUP_TOPOLOGY_DESCRIPTION_UPDATE,
-)
 
 PROSE = "each documents its settings in its own words"
 CONTROLLER_LISTENER = "Apache Kafka has to be told of a listener for its controller; kafkapy's needs none"
 
 ACCEPTED: tuple[Accepted, ...] = (
-    *(
-        Accepted(
-            "api_versions.every_version", f"ApiVersions v* api_keys[{int(key)}]", "not served yet, so not announced"
-        )
-        for key in NOT_SERVED
-    ),
     Accepted(
         "api_versions.malformed_frames_close_the_connection",
         "invalid UTF-8 in a name",
@@ -201,6 +187,18 @@ ACCEPTED: tuple[Accepted, ...] = (
         "below min.insync.replicas the group coordinator refuses what has to be stored; Apache Kafka appends it and "
         "waits",
         switch="group-min-isr",
+    ),
+    *(
+        Accepted(
+            scenario,
+            f"StreamsGroupHeartbeat v* {case}: error_message",
+            "an internal error in Apache Kafka, without words; here they say what is wrong with the request",
+        )
+        for scenario, case in (
+            ("streams_groups.streams_heartbeats_that_are_invalid", "a subtopology twice"),
+            ("streams_groups.streams_heartbeats_that_are_invalid", "a tag twice"),
+            ("streams_topologies.topologies_that_do_not_fit", "a copartition that is none"),
+        )
     ),
     Accepted(
         "transactions_isolation.levels_that_are_none",

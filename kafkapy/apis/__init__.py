@@ -7,6 +7,8 @@ a `NodeContext`. A module is imported when its first request arrives: start-up p
     handle(request, context) -> response | None, or a coroutine of it when it must wait
     error_response(request, error: KafkaError) -> response      optional: for a KafkaError that `handle` raises
     before_forwarding(request, context) -> response | None      optional: what a broker checks before it forwards
+    forwarded(request, context, forward) -> a coroutine of the response
+                                             optional: takes the place of forwarding, for what is not the controller's
 
 `handle` returns None only where the protocol has no answer (Produce with acks=0).
 
@@ -93,9 +95,12 @@ API_MODULES: dict[ApiKey, str] = {
     ApiKey.WRITE_SHARE_GROUP_STATE: "write_share_group_state",
     ApiKey.DELETE_SHARE_GROUP_STATE: "delete_share_group_state",
     ApiKey.READ_SHARE_GROUP_STATE_SUMMARY: "read_share_group_state_summary",
+    ApiKey.STREAMS_GROUP_HEARTBEAT: "streams_group_heartbeat",
+    ApiKey.STREAMS_GROUP_DESCRIBE: "streams_group_describe",
     ApiKey.DESCRIBE_SHARE_GROUP_OFFSETS: "describe_share_group_offsets",
     ApiKey.ALTER_SHARE_GROUP_OFFSETS: "alter_share_group_offsets",
     ApiKey.DELETE_SHARE_GROUP_OFFSETS: "delete_share_group_offsets",
+    ApiKey.STREAMS_GROUP_TOPOLOGY_DESCRIPTION_UPDATE: "streams_group_topology_description_update",
     ApiKey.UNREGISTER_CONTROLLER: "unregister_controller",
 }
 
@@ -133,11 +138,13 @@ CONTROLLER_API_MODULES: dict[ApiKey, str] = {
         ApiKey.CREATE_DELEGATION_TOKEN,
         ApiKey.RENEW_DELEGATION_TOKEN,
         ApiKey.EXPIRE_DELEGATION_TOKEN,
+        ApiKey.DESCRIBE_DELEGATION_TOKEN,
         ApiKey.ELECT_LEADERS,
         ApiKey.INCREMENTAL_ALTER_CONFIGS,
         ApiKey.ALTER_PARTITION_REASSIGNMENTS,
         ApiKey.LIST_PARTITION_REASSIGNMENTS,
         ApiKey.ALTER_CLIENT_QUOTAS,
+        ApiKey.DESCRIBE_USER_SCRAM_CREDENTIALS,
         ApiKey.ALTER_USER_SCRAM_CREDENTIALS,
         ApiKey.DESCRIBE_QUORUM,
         ApiKey.UPDATE_FEATURES,

@@ -16,8 +16,9 @@ Errors  INVALID_REQUEST             an id is empty, a first heartbeat lacks what
         GROUP_MAX_SIZE_REACHED      the group has group.consumer.max.size members
         UNSUPPORTED_VERSION         group.coordinator.rebalance.protocols has no "consumer", or group.version is 0
         NOT_COORDINATOR, COORDINATOR_LOAD_IN_PROGRESS, COORDINATOR_NOT_AVAILABLE
-Differs: a member may name 10,000 topics (INVALID_REQUEST), and a group have 10,000 members (GROUP_MAX_SIZE_REACHED);
-         Apache Kafka has no bounds.
+Differs: a member may name 10,000 topics, the members of a group 20,000 different ones, and 500,000 if each member's are
+         counted (INVALID_REQUEST); and a group have 10,000 members (GROUP_MAX_SIZE_REACHED); Apache Kafka has no
+         bounds.
          The hash of a group's topics is another one, so that a group that moves between the two brokers is assigned
          anew once; its members keep their partitions.
 """

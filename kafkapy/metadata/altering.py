@@ -19,6 +19,7 @@ from kafkapy.settings.alter import (
     check_broker,
     check_group,
     check_min_insync_replicas,
+    check_operations,
     check_topic,
     incremental_changes,
     replacing_changes,
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
-_TWICE: Final = KafkaError(ErrorCode.INVALID_REQUEST, "Each resource must appear at most once.")
+TWICE: Final = KafkaError(ErrorCode.INVALID_REQUEST, "Each resource must appear at most once.")
 
 
 class ResourceChange(NamedTuple):
@@ -90,7 +91,7 @@ async def alter_configs(
         piece = asked[start : start + RESOURCES_AT_ONCE_MAX]
         alone = [change for change in piece if often[change.resource_type, change.name] == 1]
         answers = iter(await controller.alter_configs(alone, validate_only=validate_only).wait() if alone else ())
-        errors += [next(answers) if often[change.resource_type, change.name] == 1 else _TWICE for change in piece]
+        errors += [next(answers) if often[change.resource_type, change.name] == 1 else TWICE for change in piece]
         await turn.share()
     return list(zip(resources, errors, strict=True))
 
@@ -118,17 +119,8 @@ def decide_alter_configs(
 
 
 def _check_at_broker(resource: ResourceChange, settings: Settings, image: MetadataImage) -> None:
-    names = [operation.name for operation in resource.operations]
-    if len(set(names)) < len(names):
-        raise KafkaError(ErrorCode.INVALID_REQUEST, "Error due to duplicate config keys")
-    nulls = [name for name, operation, value in resource.operations if value is None and operation != Operation.DELETE]
-    if nulls:
-        raise KafkaError(ErrorCode.INVALID_REQUEST, f"Null value not supported for : {', '.join(nulls)}")
+    check_operations(resource.operations)
     match resource.resource_type:
-        case ConfigResourceType.BROKER_LOGGER if not resource.replaces:
-            _check_node_id(resource.name, settings, image, "Unexpected node id. Expected {}, but received {}")
-            if names:
-                raise KafkaError(ErrorCode.INVALID_CONFIG, f"Logger {names[0]} does not exist!")
         case ConfigResourceType.BROKER:
             if resource.name:
                 _check_node_id(resource.name, settings, image, "Unexpected broker id, expected {}, but received {}")

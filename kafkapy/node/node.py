@@ -382,6 +382,7 @@ class Node:
             )
         parts.callback(self._close_logs, quorum)
         parts.callback(quorum.peers.close)
+        parts.callback(quorum.parts.loggers.restore)
         parts.callback(self._close_controller, quorum)
         return quorum
 

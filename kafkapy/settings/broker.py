@@ -138,6 +138,10 @@ class GroupCoordinatorSettings(Area):
     group_streams_session_timeout_ms: int = 45_000
     group_streams_min_session_timeout_ms: int = 45_000
     group_streams_max_session_timeout_ms: int = 60_000
+    group_streams_acceptable_recovery_lag: int = 10_000
+    group_streams_task_offset_interval_ms: int = 60_000
+    group_streams_min_task_offset_interval_ms: int = 15_000
+    group_streams_rack_aware_assignment_tags: tuple[str, ...] = ()
 
 
 class ShareSettings(Area):

@@ -42,7 +42,6 @@ PER_LISTENER = frozenset(
     }
 )
 SERVED_METRIC_REPORTERS = (CLIENT_METRICS_RECEIVER, "org.apache.kafka.common.metrics.JmxReporter")
-SERVED_REBALANCE_PROTOCOLS = ("classic", "consumer", "share")
 SERVED_SECURITY_PROTOCOLS = ("PLAINTEXT", "SASL_PLAINTEXT")
 SERVED_REPLICA_SELECTOR = "org.apache.kafka.common.replica.RackAwareReplicaSelector"
 
@@ -166,12 +165,6 @@ def _refuse_directories(values: Mapping[str, Value]) -> None:
 
 
 def _refuse_other_protocols(values: Mapping[str, Value]) -> None:
-    name = "group.coordinator.rebalance.protocols"
-    unserved = [one for one in _list(values, name) if one not in SERVED_REBALANCE_PROTOCOLS]
-    if unserved:
-        reason = "the protocol streams is not served so far"
-        advice = f"write {name}=classic,consumer,share, or remove it"
-        raise _refused(f"{name} with {', '.join(unserved)}", name, reason, advice)
     name = "security.inter.broker.protocol"
     protocol = values.get(name, SERVED_SECURITY_PROTOCOLS[0])
     if protocol not in SERVED_SECURITY_PROTOCOLS:

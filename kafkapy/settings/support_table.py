@@ -19,17 +19,15 @@ _SEVERAL_NODES = "in a cluster; a node alone has nobody to wait for"
 
 # What is missing, and what to do about it.
 _REMOVE = "remove the setting"
-_STREAMS_GROUPS = (
-    "streams groups (KIP-1071) are not served yet",
-    "let Kafka Streams use group.protocol=classic, its default",
-)
+_WARM_UPS = ("Apache Kafka 4.4 assigns no warm-up tasks yet, and so does this", _REMOVE)
+_TOPOLOGY_DESCRIPTIONS = ("Java classes cannot be run, so that topologies have no descriptions", _REMOVE)
 _TIERED_STORAGE = ("there is no tiered storage", "all segments stay in log.dirs; remove the setting")
 _METRICS = ("there are no JMX metrics, and Java classes cannot be run", "remove the setting; nothing else changes")
 _PREALLOCATION = ("segment files grow as they are written, and reserve no room", "keep some room on the disk free")
 
 _DECOMPRESSED = "a batch takes at most 64 MiB decompressed in any case, or max.message.bytes if that is more"
 
-_COMPUTED_AT_ONCE = "an assignment takes a few milliseconds, and is made with the heartbeat that asks for it"
+_COMPUTED_AT_ONCE = "a short assignment is made with the heartbeat that asks for it, a long one by a worker thread"
 
 # Why a node does not start, and what to do about it.
 NO_ACLS = ("there are no ACLs, so that every client would be allowed everything", "remove it, or use Apache Kafka")
@@ -85,12 +83,21 @@ BROKER: Table = {
             group.share.min.heartbeat.interval.ms group.share.min.partition.max.record.locks
             group.share.min.record.lock.duration.ms group.share.min.session.timeout.ms
             group.share.partition.max.record.locks group.share.record.lock.duration.ms group.share.session.timeout.ms
+            group.streams.acceptable.recovery.lag group.streams.assignment.interval.ms
+            group.streams.heartbeat.interval.ms group.streams.initial.rebalance.delay.ms
+            group.streams.max.assignment.interval.ms group.streams.max.heartbeat.interval.ms
+            group.streams.max.session.timeout.ms group.streams.max.size group.streams.max.standby.replicas
+            group.streams.min.assignment.interval.ms group.streams.min.heartbeat.interval.ms
+            group.streams.min.session.timeout.ms group.streams.min.task.offset.interval.ms
+            group.streams.num.standby.replicas group.streams.rack.aware.assignment.tags
+            group.streams.session.timeout.ms group.streams.task.offset.interval.ms
             share.coordinator.cold.partition.snapshot.interval.ms
             share.coordinator.snapshot.update.records.per.snapshot
             share.coordinator.state.topic.compression.codec share.coordinator.state.topic.min.isr
             share.coordinator.state.topic.num.partitions share.coordinator.state.topic.prune.interval.ms
             share.coordinator.state.topic.replication.factor share.coordinator.state.topic.segment.bytes
             share.coordinator.write.timeout.ms
+            group.coordinator.rebalance.protocols
             group.initial.rebalance.delay.ms group.max.session.timeout.ms group.max.size group.min.session.timeout.ms
             inter.broker.listener.name internal.metadata.delete.delay.millis internal.metadata.log.segment.bytes
             log.cleaner.backoff.ms log.cleaner.dedupe.buffer.size
@@ -153,7 +160,6 @@ BROKER: Table = {
             listener.security.protocol.map listeners
         """,
         "one directory: a node with further entries does not start": "log.dirs",
-        "all but `streams`: a node with that in its list does not start": "group.coordinator.rebalance.protocols",
         "PLAINTEXT, SASL_PLAINTEXT: a node with another protocol does not start": "security.inter.broker.protocol",
         "at most as many as the partition has replicas": "min.insync.replicas",
         _DECOMPRESSED: "max.decompressed.message.bytes",
@@ -174,8 +180,12 @@ BROKER: Table = {
             controller.performance.always.log.threshold.ms controller.performance.sample.period.ms
         """,
         "every listener begins to accept when the node can answer": "early.start.listeners",
-        _COMPUTED_AT_ONCE: "group.consumer.assignor.offload.enable group.share.assignor.offload.enable",
+        _COMPUTED_AT_ONCE: """
+            group.consumer.assignor.offload.enable group.share.assignor.offload.enable
+            group.streams.assignor.offload.enable
+        """,
         "`simple` is the only one": "group.share.assignors",
+        "`sticky` is the only one": "group.streams.assignors",
         "the state of share groups is at the share coordinators": "group.share.persister.class.name",
         "records of coordinators are appended with the request that makes them": """
             share.coordinator.append.linger.ms share.coordinator.cached.buffer.max.bytes
@@ -256,18 +266,8 @@ BROKER: Table = {
     LATER: {
         ("nothing is throttled yet", _REMOVE): "controller.quota.window.num controller.quota.window.size.seconds",
         ("new partitions go into the one data directory all the same", _REMOVE): "cordoned.log.dirs",
-        _STREAMS_GROUPS: """
-            group.streams.acceptable.recovery.lag group.streams.assignment.interval.ms
-            group.streams.assignor.offload.enable group.streams.assignors group.streams.heartbeat.interval.ms
-            group.streams.initial.rebalance.delay.ms group.streams.max.assignment.interval.ms
-            group.streams.max.heartbeat.interval.ms group.streams.max.session.timeout.ms group.streams.max.size
-            group.streams.max.standby.replicas group.streams.max.warmup.replicas
-            group.streams.min.assignment.interval.ms group.streams.min.heartbeat.interval.ms
-            group.streams.min.session.timeout.ms group.streams.min.task.offset.interval.ms
-            group.streams.num.standby.replicas group.streams.num.warmup.replicas
-            group.streams.rack.aware.assignment.tags group.streams.session.timeout.ms
-            group.streams.task.offset.interval.ms group.streams.topology.description.plugin.class
-        """,
+        _WARM_UPS: "group.streams.max.warmup.replicas group.streams.num.warmup.replicas",
+        _TOPOLOGY_DESCRIPTIONS: "group.streams.topology.description.plugin.class",
         _METRICS: """
             kafka.metrics.polling.interval.secs kafka.metrics.reporters metrics.num.samples
             metrics.recording.level metrics.sample.window.ms
@@ -336,18 +336,19 @@ GROUP: Table = {
             share.assignment.interval.ms share.auto.offset.reset share.delivery.count.limit
             share.heartbeat.interval.ms share.isolation.level share.partition.max.record.locks
             share.record.lock.duration.ms share.renew.acknowledge.enable share.session.timeout.ms
+            streams.acceptable.recovery.lag streams.assignment.interval.ms
+            streams.heartbeat.interval.ms streams.initial.rebalance.delay.ms streams.num.standby.replicas
+            streams.rack.aware.assignment.tags streams.session.timeout.ms streams.task.offset.interval.ms
         """,
     },
     HARMLESS: {
-        _COMPUTED_AT_ONCE: "consumer.assignor.offload.enable share.assignor.offload.enable",
+        _COMPUTED_AT_ONCE: """
+            consumer.assignor.offload.enable share.assignor.offload.enable streams.assignor.offload.enable
+        """,
+        "`sticky` is the only one": "streams.assignor.name",
     },
     LATER: {
-        _STREAMS_GROUPS: """
-            streams.acceptable.recovery.lag streams.assignment.interval.ms streams.assignor.name
-            streams.assignor.offload.enable streams.heartbeat.interval.ms streams.initial.rebalance.delay.ms
-            streams.num.standby.replicas streams.num.warmup.replicas streams.rack.aware.assignment.tags
-            streams.session.timeout.ms streams.task.offset.interval.ms
-        """,
+        _WARM_UPS: "streams.num.warmup.replicas",
     },
 }
 

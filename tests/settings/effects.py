@@ -56,6 +56,34 @@ BROKER_EFFECTS = {
     "coordinators/test_group_migration.py::test_the_policy_decides_which_way_groups_may_go": """
         group.consumer.migration.policy
     """,
+    "coordinators/test_streams_groups.py::test_a_group_is_not_assigned_more_often_than_its_assignment_interval": """
+        group.streams.assignment.interval.ms group.streams.max.assignment.interval.ms
+        group.streams.min.assignment.interval.ms
+    """,
+    "coordinators/test_streams_groups.py::test_a_member_that_does_not_beat_is_fenced": """
+        group.streams.max.session.timeout.ms group.streams.min.session.timeout.ms group.streams.session.timeout.ms
+    """,
+    "coordinators/test_streams_groups.py::test_intervals_are_the_groups_or_the_brokers": """
+        group.streams.acceptable.recovery.lag group.streams.heartbeat.interval.ms
+        group.streams.max.heartbeat.interval.ms group.streams.min.heartbeat.interval.ms
+        group.streams.min.task.offset.interval.ms group.streams.task.offset.interval.ms
+    """,
+    "coordinators/test_streams_groups.py::test_members_without_the_tags_that_are_wanted_are_told": """
+        group.streams.rack.aware.assignment.tags
+    """,
+    "coordinators/test_streams_groups.py::test_no_more_members_than_group_streams_max_size": """
+        group.streams.max.size
+    """,
+    "coordinators/test_streams_groups.py::test_standby_tasks_are_as_many_as_the_group_or_the_broker_says": """
+        group.streams.max.standby.replicas group.streams.num.standby.replicas
+    """,
+    "coordinators/test_streams_groups.py::test_the_first_members_are_waited_for": """
+        group.streams.initial.rebalance.delay.ms
+    """,
+    "coordinators/test_streams_groups.py"
+    "::test_without_streams_in_the_protocols_or_in_the_features_there_are_no_streams_groups": """
+        group.coordinator.rebalance.protocols
+    """,
     "coordinators/test_share_coordinator.py::test_what_is_not_committed_in_time_is_answered": """
         share.coordinator.write.timeout.ms
     """,
@@ -363,6 +391,22 @@ GROUP_EFFECTS = {
         consumer.assignment.interval.ms
     """,
     "coordinators/test_consumer_groups.py::test_a_member_that_does_not_beat_is_fenced": "consumer.session.timeout.ms",
+    "coordinators/test_streams_groups.py::test_a_group_is_not_assigned_more_often_than_its_assignment_interval": """
+        streams.assignment.interval.ms
+    """,
+    "coordinators/test_streams_groups.py::test_a_member_that_does_not_beat_is_fenced": "streams.session.timeout.ms",
+    "coordinators/test_streams_groups.py::test_intervals_are_the_groups_or_the_brokers": """
+        streams.acceptable.recovery.lag streams.heartbeat.interval.ms streams.task.offset.interval.ms
+    """,
+    "coordinators/test_streams_groups.py::test_members_without_the_tags_that_are_wanted_are_told": """
+        streams.rack.aware.assignment.tags
+    """,
+    "coordinators/test_streams_groups.py::test_standby_tasks_are_as_many_as_the_group_or_the_broker_says": """
+        streams.num.standby.replicas
+    """,
+    "coordinators/test_streams_groups.py::test_the_first_members_are_waited_for": """
+        streams.initial.rebalance.delay.ms
+    """,
     "coordinators/test_consumer_groups.py::test_the_interval_of_heartbeats_is_the_groups_or_the_brokers": """
         consumer.heartbeat.interval.ms
     """,

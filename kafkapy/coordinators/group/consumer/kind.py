@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from kafkapy.coordinators.group.consumer import records
 from kafkapy.coordinators.group.consumer.classic_members import ClassicMembers
-from kafkapy.coordinators.group.consumer.describing import described
+from kafkapy.coordinators.group.consumer.describing import described, described_in_turns
 from kafkapy.coordinators.group.consumer.group import ConsumerGroup
 from kafkapy.coordinators.group.consumer.member import JOINING_EPOCH
 from kafkapy.coordinators.group.consumer.membership import Membership
@@ -103,6 +103,12 @@ class ConsumerGroups:
     def describe(self, group_id: str) -> DescribedGroup:
         """Raises KafkaError(GROUP_ID_NOT_FOUND)."""
         return described(self.group(group_id), self.membership.default_assignor, self._parts.metadata.image)
+
+    async def describe_in_turns(self, group_id: str) -> DescribedGroup:
+        """The same, of a group with very many members."""
+        return await described_in_turns(
+            self.group(group_id), self.membership.default_assignor, self._parts.metadata.image
+        )
 
     # -- ClassicHost
 
