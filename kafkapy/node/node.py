@@ -125,10 +125,9 @@ class Node:
         """
         self._strictness = _strictness(strict)
         self.settings = CurrentSettings(_strict_settings(settings, self._strictness))
-        self._cluster_id = cluster_id
-        self._topics = tuple(topics)
-        self._sockets = sockets or {}
-        self._faults, self._must_be_alone, self._credentials = faults, must_be_alone, credentials
+        self._cluster_id, self._topics = cluster_id, tuple(topics)
+        self._faults, self._must_be_alone = faults, must_be_alone
+        self._credentials, self._sockets = credentials, sockets or {}
         self.data_directory = data_directory
         self.durable = durable
         self.kept = kept
