@@ -34,6 +34,7 @@ from kafkapy.node.quorum_part import QuorumPart
 from kafkapy.partitions.disk_watch import DiskWatch
 from kafkapy.partitions.topic_settings import TopicSettingsSource
 from kafkapy.settings.current import CurrentSettings
+from kafkapy.settings.errors import SettingsError
 from kafkapy.suspension import Suspension
 from kafkapy_log import LogStore, StoreError
 from kafkapy_log.disk_errors import what_to_do
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from kafkapy.settings.given import GivenTopic
     from kafkapy.settings.listeners import Listener
     from kafkapy.strictness import Strictness
+    from kafkapy.tls.current import CurrentTls
 
 logger = logging.getLogger("kafkapy.node")
 
@@ -148,6 +150,8 @@ class Node:
         self.waits_for_others = False
         """Whether the start waits for other nodes of the cluster, which may take for ever; it can be cancelled then."""
         self._was_started = False
+        self.tls: CurrentTls | None = None
+        """Once it has started; None: neither a listener nor a connection to other nodes has TLS."""
         self._suspension = Suspension()
 
     @property
@@ -203,6 +207,7 @@ class Node:
         failure: Exception | None = None
         try:
             self._tell_what_has_no_effect()
+            self.tls = _tls_of(self.settings)
             at_brokers, at_controllers = self._bind(parts)
             quorum = self._quorum = self._open(parts, listens=bool(at_controllers))
             if self._must_be_alone and not quorum.is_alone:
@@ -211,6 +216,8 @@ class Node:
                 for clock in {self.clock, self.liveness_clock}:
                     nursery.start_soon(clock.run)
                 nursery.start_soon(self._stop_when_something_fails)
+                if self.tls is not None:
+                    nursery.start_soon(self.tls.run)
                 async with trio.open_nursery() as serving:
                     self.server = Server(self.parts, self.bugs, self._suspension)
                     quorum.peers.on_first = self.server.stop_lingering
@@ -314,11 +321,7 @@ class Node:
         ports: dict[str, int] = {}
         settings = self.settings.now
         for listener in settings.listeners:
-            if listener.security_protocol != "PLAINTEXT":
-                raise StartupError(
-                    f"listener {listener} wants {listener.security_protocol}, which kafkapy does not support yet: "
-                    "use PLAINTEXT"
-                )
+            _refuse_sasl(listener)
             sock = self._sockets.get(listener.name) or bind(listener)
             sock.setblocking(False)
             parts.callback(sock.close)
@@ -333,7 +336,7 @@ class Node:
         """Open the ports. Raises StartupError: another process listens there since they were bound."""
         for listener, sock in bound:
             listen(listener, sock, backlog=self.settings.now.network.socket_listen_backlog_size)
-        self.server.accept_at(bound, service)
+        self.server.accept_at(bound, service, None if self.tls is None else self.tls.listener)
 
     def _open(self, parts: ExitStack, *, listens: bool) -> QuorumPart:
         """Open the data directory and its metadata. Raises StartupError. Blocks."""
@@ -353,6 +356,7 @@ class Node:
                 limits=self.api_limits,
                 suspension=self._suspension,
                 strictness=self._strictness,
+                tls=self.tls,
             )
         except (StoreError, BrokenMetadata) as error:
             raise StartupError(str(error)) from error
@@ -472,6 +476,27 @@ def _api_limits(as_kafka: str | None, cap_apis: Mapping[str, int | None]) -> Api
     from kafkapy.releases import limits_of
 
     return limits_of(as_kafka, cap_apis)
+
+
+def _refuse_sasl(listener: Listener) -> None:
+    if listener.has_sasl:
+        raise StartupError(
+            f"listener {listener} wants {listener.security_protocol}, which kafkapy does not support yet: use "
+            "PLAINTEXT or SSL"
+        )
+
+
+def _tls_of(settings: CurrentSettings) -> CurrentTls | None:
+    """None: no listener has TLS, and no other node is asked with it. Raises StartupError: a store cannot be used."""
+    if not any(settings.now.security_protocol(name).endswith("SSL") for name in settings.now.listener_names):
+        return None
+    from kafkapy.settings.given import with_origin
+    from kafkapy.tls.current import CurrentTls
+
+    try:
+        return CurrentTls(settings)
+    except SettingsError as error:
+        raise StartupError(str(with_origin(error, settings.now.given))) from error
 
 
 def _strictness(names: Iterable[str]) -> Strictness | None:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from kafkapy.clock import Clock
     from kafkapy.partitions.disk_watch import DiskWatch
     from kafkapy.partitions.topic_settings import TopicSettingsSource
+    from kafkapy.peers.peers import PeerTls
     from kafkapy.releases import ApiLimits, Release
     from kafkapy.security.delegation_tokens import DelegationTokens
     from kafkapy.settings.current import CurrentSettings
@@ -67,9 +68,10 @@ class QuorumPart:
         limits: ApiLimits | None = None,
         suspension: Suspension | None = None,
         strictness: Strictness | None = None,
+        tls: PeerTls | None = None,
     ) -> None:
         """`listens`: whether other controllers can connect to this node. `limits`: a release to be imitated.
-        `suspension`: of the node.
+        `suspension`: of the node. `tls`: of connections to other nodes.
 
         Blocks. Raises StartupError, StoreError, BrokenMetadata, KafkaError, MalformedMessage, OSError.
         """
@@ -80,6 +82,7 @@ class QuorumPart:
         self._random = random
         self._limits = limits
         self._strictness = strictness
+        self._tls = tls
         self._incarnation_id = random_uuid(random)
         now = settings.now
         check_start(now, data_directory, cluster_id)
@@ -139,7 +142,9 @@ class QuorumPart:
         check_membership(now, data_directory, quorum.membership, log_is_empty=not self.metadata_log.log.log_end_offset)
         self.is_alone = quorum.membership.voter_ids == [now.node.node_id] and now.quorum.is_controller
         """Whether this node is the only voter when it starts, so that it leads without asking anybody."""
-        self.peers = Peers(self._broker_endpoint, client_id=f"node-{now.node.node_id}", suspension=self._suspension)
+        self.peers = Peers(
+            self._broker_endpoint, client_id=f"node-{now.node.node_id}", suspension=self._suspension, tls=self._tls
+        )
         self.channel = ControllerChannel(self, self.peers, self._liveness_clock, self._handle_here)
         if listens or not self.is_alone:
             from kafkapy.metadata.quorum_network import QuorumNetwork

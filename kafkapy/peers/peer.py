@@ -14,7 +14,7 @@ import trio
 from kafkapy import __version__
 from kafkapy.long_messages import decoded
 from kafkapy.peers.identity import NODE_SOFTWARE
-from kafkapy.peers.peer_socket import NoAnswer, PeerSocket
+from kafkapy.peers.peer_socket import NoAnswer, NoTls, PeerSocket
 from kafkapy.peers.unavailable import PeerUnavailable
 from kafkapy.suspension import Suspension
 from kafkapy_wire.api_keys import API_VERSIONS, ApiKey, request_header_version, response_class, response_header_version
@@ -25,6 +25,9 @@ from kafkapy_wire.messages.request_header import RequestHeader
 from kafkapy_wire.messages.response_header import ResponseHeader
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kafkapy.tls.contexts import ClientTls
     from kafkapy_wire.message import Message
 
 CONNECT_SECONDS: Final = 10.0
@@ -40,8 +43,19 @@ _CORRELATION_ID_AT: Final = 8  # after the length of the frame, the API key and 
 class Peer:
     """The node at `host:port`. Its requests wait for one another, so a long poll needs a `Peer` of its own."""
 
-    def __init__(self, host: str, port: int, *, client_id: str, suspension: Suspension | None = None) -> None:
-        """`suspension`: of the node that asks; while it lasts, nothing is sent, and no answer is taken."""
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        *,
+        client_id: str,
+        suspension: Suspension | None = None,
+        tls: Callable[[], ClientTls | None] | None = None,
+    ) -> None:
+        """`suspension`: of the node that asks; while it lasts, nothing is sent, and no answer is taken. `tls`: that of
+        the next connection.
+        """
+        self._tls = tls
         self.host = host
         self.port = port
         self._suspension = suspension or Suspension()
@@ -116,7 +130,9 @@ class Peer:
     async def _connect(self) -> None:
         with trio.move_on_after(CONNECT_SECONDS) as scope:
             try:
-                self._socket = await PeerSocket.connect(self.host, self.port)
+                self._socket = await self._open()
+            except NoTls as error:
+                raise PeerUnavailable(f"no TLS with {self}: {error}") from None
             except OSError as error:
                 raise PeerUnavailable(f"no connection to {self} ({_reason(error)})") from None
         if scope.cancelled_caught:
@@ -129,6 +145,15 @@ class Peer:
         except MalformedMessage:
             raise PeerUnavailable(f"what listens at {self} does not speak Kafka's protocol") from None
         self._versions = {each.api_key: (each.min_version, each.max_version) for each in answer.api_keys}
+
+    async def _open(self) -> PeerSocket:
+        """Raises OSError, NoTls."""
+        tls = None if self._tls is None else self._tls()
+        if tls is None:
+            return await PeerSocket.connect(self.host, self.port)
+        from kafkapy.peers.tls_peer_socket import TlsPeerSocket
+
+        return await TlsPeerSocket.connect_with(tls, self.host, self.port)
 
     async def _exchange(self, request: Message, key: ApiKey, version: int) -> memoryview:
         """Send a request and receive the answer to it, without its header."""

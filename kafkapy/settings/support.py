@@ -28,11 +28,12 @@ from kafkapy.settings.parse import Value, default_value, parse_value
 from kafkapy.settings.receiver import CLIENT_METRICS_RECEIVER
 from kafkapy.settings.support_table import HARMLESS, HONOURED, LATER, NO_CONFIG_PROVIDERS, REFUSED
 
-# Settings that may differ from listener to listener. Those of SASL and TLS have no effect without such listeners.
+# Settings that may differ from listener to listener, besides those of TLS.
 PER_LISTENER = frozenset({"max.connection.creation.rate", "max.connections"})
+PREFIXES_PER_LISTENER = ("ssl.",)
 SERVED_METRIC_REPORTERS = (CLIENT_METRICS_RECEIVER, "org.apache.kafka.common.metrics.JmxReporter")
 SERVED_REBALANCE_PROTOCOLS = ("classic", "consumer", "share")
-SERVED_SECURITY_PROTOCOL = "PLAINTEXT"
+SERVED_SECURITY_PROTOCOLS = ("PLAINTEXT", "SSL")
 SERVED_REPLICA_SELECTOR = "org.apache.kafka.common.replica.RackAwareReplicaSelector"
 
 # `${provider:key}` and `${provider:path:key}` (KIP-297): `${env:HOME}`, `${file:/etc/secrets:password}`.
@@ -97,7 +98,7 @@ def support_of(name: str) -> Support | None:
 
 def _support_by_listener(base: str) -> Support:
     support = broker_support()[base]
-    if support.state != HONOURED or base in PER_LISTENER:
+    if support.state != HONOURED or base in PER_LISTENER or base.startswith(PREFIXES_PER_LISTENER):
         return support
     reason = "Apache Kafka has no value of its own for each listener here, and ignores it too"
     return Support(LATER, reason, f"set {base}, which holds for all listeners")
@@ -162,10 +163,10 @@ def _refuse_other_protocols(values: Mapping[str, Value]) -> None:
         advice = f"write {name}=classic,consumer,share, or remove it"
         raise _refused(f"{name} with {', '.join(unserved)}", name, reason, advice)
     name = "security.inter.broker.protocol"
-    protocol = values.get(name, SERVED_SECURITY_PROTOCOL)
-    if protocol != SERVED_SECURITY_PROTOCOL:
-        reason = f"only {SERVED_SECURITY_PROTOCOL} is spoken so far"
-        raise _refused(f"{name}={protocol}", name, reason, f"write {SERVED_SECURITY_PROTOCOL}, or remove it")
+    protocol = values.get(name, SERVED_SECURITY_PROTOCOLS[0])
+    if protocol not in SERVED_SECURITY_PROTOCOLS:
+        served = " and ".join(SERVED_SECURITY_PROTOCOLS)
+        raise _refused(f"{name}={protocol}", name, f"only {served} are spoken so far", "write one of them")
 
 
 def _refuse_other_selectors(values: Mapping[str, Value]) -> None:

@@ -44,6 +44,10 @@ _POLICIES = (
 _QUOTA_CALLBACK = ("Java classes cannot be run, so that no client would have its quotas", "remove it")
 _DEAD_LETTER_MANAGER = ("Java classes cannot be run, so that dead letters would go somewhere else", "remove it")
 _PRINCIPAL_BUILDER = ("Java classes cannot be run, so that clients would have other principals", "remove it")
+_ENGINE_FACTORY = (
+    "Java classes cannot be run, so that keys and trust would come from elsewhere",
+    "remove it, and give ssl.keystore.location",
+)
 _METADATA_ELSEWHERE = (
     "the metadata log is in the data directory, so that what is in the other would be missing",
     "remove it; a __cluster_metadata-0 that is elsewhere belongs into the directory of log.dirs",
@@ -53,7 +57,6 @@ _REMOTE_STORAGE = ("there is no tiered storage, so that records would not go whe
 # Why it does not matter.
 _NO_THREADS = "one task serves all requests, and worker threads are started when they are needed"
 _NO_PURGATORY = "requests that wait are forgotten at once when they are answered"
-_NO_TLS = "only listeners with TLS use it, and those are refused until there is TLS"
 _NO_SASL = "only listeners with SASL use it, and those are refused until there is SASL"
 
 # State -> reason, or what is missing and what to do -> names.
@@ -91,6 +94,9 @@ BROKER: Table = {
             share.coordinator.state.topic.num.partitions share.coordinator.state.topic.prune.interval.ms
             share.coordinator.state.topic.replication.factor share.coordinator.state.topic.segment.bytes
             share.coordinator.write.timeout.ms
+            ssl.allow.dn.changes ssl.allow.san.changes ssl.client.auth ssl.endpoint.identification.algorithm
+            ssl.key.password ssl.keystore.certificate.chain ssl.keystore.key ssl.keystore.password
+            ssl.truststore.certificates ssl.truststore.password
             group.initial.rebalance.delay.ms group.max.session.timeout.ms group.max.size group.min.session.timeout.ms
             inter.broker.listener.name internal.metadata.delete.delay.millis internal.metadata.log.segment.bytes
             log.cleaner.backoff.ms log.cleaner.dedupe.buffer.size
@@ -140,12 +146,21 @@ BROKER: Table = {
         "by the rates of max.connection.creation.rate; client quotas come later": """
             quota.window.num quota.window.size.seconds
         """,
-        "PLAINTEXT: a node with another protocol does not start; not while the node runs": """
+        "PLAINTEXT and SSL: a node with another protocol does not start; not while the node runs": """
             listener.security.protocol.map listeners
         """,
+        "stores in PEM, PKCS12 (with the extra `tls`) and JKS": """
+            ssl.keystore.location ssl.keystore.type ssl.truststore.location ssl.truststore.type
+        """,
+        "TLSv1.2 and TLSv1.3; older ones are passed over": "ssl.enabled.protocols",
+        "TLS, TLSv1.2 or TLSv1.3, where ssl.enabled.protocols is empty": "ssl.protocol",
+        "a list with suites of TLS 1.3 must have TLS_AES_256_GCM_SHA384, which OpenSSL prefers": "ssl.cipher.suites",
+        "in the dialect of Python where it differs from Java's: a rule that cannot be read stops the start": (
+            "ssl.principal.mapping.rules"
+        ),
         "one directory: a node with further entries does not start": "log.dirs",
         "all but `streams`: a node with that in its list does not start": "group.coordinator.rebalance.protocols",
-        "PLAINTEXT: a node with another protocol does not start": "security.inter.broker.protocol",
+        "PLAINTEXT or SSL: a node with another protocol does not start": "security.inter.broker.protocol",
         "at most as many as the partition has replicas": "min.insync.replicas",
         _DECOMPRESSED: "max.decompressed.message.bytes",
     },
@@ -226,13 +241,9 @@ BROKER: Table = {
             sasl.oauthbearer.scope.claim.name sasl.oauthbearer.sub.claim.name sasl.oauthbearer.token.endpoint.url
             sasl.server.callback.handler.class sasl.server.max.receive.size
         """,
-        _NO_TLS: """
-            security.providers ssl.allow.dn.changes ssl.allow.san.changes ssl.cipher.suites ssl.client.auth
-            ssl.enabled.protocols ssl.endpoint.identification.algorithm ssl.engine.factory.class ssl.key.password
-            ssl.keymanager.algorithm ssl.keystore.certificate.chain ssl.keystore.key ssl.keystore.location
-            ssl.keystore.password ssl.keystore.type ssl.principal.mapping.rules ssl.protocol ssl.provider
-            ssl.secure.random.implementation ssl.trustmanager.algorithm ssl.truststore.certificates
-            ssl.truststore.location ssl.truststore.password ssl.truststore.type
+        "OpenSSL does what Java has providers for": """
+            security.providers ssl.keymanager.algorithm ssl.provider ssl.secure.random.implementation
+            ssl.trustmanager.algorithm
         """,
     },
     REFUSED: {
@@ -243,6 +254,7 @@ BROKER: Table = {
         NO_CONFIG_PROVIDERS: "config.providers",
         _METADATA_ELSEWHERE: "metadata.log.dir",
         _PRINCIPAL_BUILDER: "principal.builder.class",
+        _ENGINE_FACTORY: "ssl.engine.factory.class",
         _REMOTE_STORAGE: "remote.log.storage.system.enable",
     },
     LATER: {

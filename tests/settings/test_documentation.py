@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from kafkapy.settings import broker, documentation
+from kafkapy.settings import broker, documentation, security
 from kafkapy.settings.area import Area
 from kafkapy.settings.catalog import (
     broker_definitions,
@@ -19,12 +19,13 @@ from kafkapy.settings.catalog import (
 )
 from kafkapy.settings.documentation.brokers import BROKERS, CLIENT_METRICS
 from kafkapy.settings.documentation.groups import BROKER_GROUPS, GROUPS
+from kafkapy.settings.documentation.tls import TLS
 from kafkapy.settings.documentation.topics import TOPICS
 
 AREAS = [
     area
     for area in vars(broker).values()
-    if isinstance(area, type) and issubclass(area, Area) and area.__module__ == broker.__name__
+    if isinstance(area, type) and issubclass(area, Area) and area.__module__ in (broker.__name__, security.__name__)
 ]
 
 
@@ -36,7 +37,7 @@ def test_every_setting_of_topics_groups_and_client_metrics_is_documented() -> No
 
 @pytest.mark.parametrize("area", AREAS, ids=lambda area: area.__name__)
 def test_every_typed_setting_of_a_broker_is_documented(area: type[Area]) -> None:
-    written_later = ("ssl.", "sasl.")
+    written_later = ("sasl.",)
     names = [name for name in area.SETTING_NAMES if not name.startswith(written_later)]
     assert names
     assert [name for name in names if not documentation.of_broker(name)] == []
@@ -58,8 +59,8 @@ def test_a_listeners_setting_is_documented_as_the_brokers() -> None:
 
 def test_sentences_are_sentences_about_settings_that_exist() -> None:
     known = {**broker_definitions(), **dynamic_only_definitions(), **own_definitions()}
-    assert set(BROKERS) | set(BROKER_GROUPS) <= set(known)
-    for sentences in (TOPICS, GROUPS, BROKERS, BROKER_GROUPS, CLIENT_METRICS):
+    assert set(BROKERS) | set(BROKER_GROUPS) | set(TLS) <= set(known)
+    for sentences in (TOPICS, GROUPS, BROKERS, BROKER_GROUPS, TLS, CLIENT_METRICS):
         for name, sentence in sentences.items():
             assert sentence.endswith("."), (name, sentence)
             assert ". " not in sentence, (name, sentence)

@@ -1,6 +1,6 @@
 """One sentence on each setting, for DescribeConfigs with documentation: kafkapy's own words, not Apache Kafka's.
 
-`topics`, `groups` and `brokers` hold the sentences, by Kafka's name. They are read when a client first asks for them.
+`topics`, `groups`, `brokers` and `tls` hold the sentences, by Kafka's name. They are read when a client first asks.
 """
 
 from __future__ import annotations
@@ -35,9 +35,10 @@ def of_broker(name: str) -> str:
     from kafkapy.settings.catalog import group_definitions, listener_base_name, topic_definitions
     from kafkapy.settings.documentation.brokers import BROKERS
     from kafkapy.settings.documentation.groups import BROKER_GROUPS
+    from kafkapy.settings.documentation.tls import TLS
 
     name = listener_base_name(name) or name
-    for sentences in (BROKERS, BROKER_GROUPS):
+    for sentences in (BROKERS, BROKER_GROUPS, TLS):
         if name in sentences:
             return sentences[name]
     for topic in topic_definitions().values():
