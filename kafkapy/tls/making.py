@@ -267,7 +267,11 @@ class CertificateFiles:
         }
 
     def _server_properties(self, name: str) -> str:
-        listener = {"listeners": "SSL://:9093", "security.inter.broker.protocol": "SSL", "ssl.client.auth": "requested"}
+        listener = {
+            "listeners": "SSL://localhost:9092",
+            "security.inter.broker.protocol": "SSL",
+            "ssl.client.auth": "requested",
+        }
         return _properties({**listener, **self.key_store_settings(name), **self.trust_store_settings()})
 
     def _client_properties(self, name: str) -> str:
