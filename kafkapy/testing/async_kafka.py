@@ -27,7 +27,7 @@ from kafkapy.control.arguments import check_arguments
 from kafkapy.control.client_metrics import list_client_metrics
 from kafkapy.control.operations import NAMES
 from kafkapy.testing.awaiting import in_worker, result_of
-from kafkapy.testing.clients import config_for
+from kafkapy.testing.clients import certificates_of, config_for
 from kafkapy.testing.errors import check_fired
 from kafkapy.testing.given_values import (
     directory_path,
@@ -100,6 +100,8 @@ class AsyncKafka:
         record: bool = True,
         control: bool = False,
         log_level: str = "info",
+        tls: bool | Literal["mutual"] = False,
+        certificates: tuple[str, ...] = (),
     ) -> None:
         """`settings` are Kafka's, for all nodes. `topics` are there when it serves: `{"orders": 3}` names the number
         of partitions; `{"orders": {"partitions": 3, "replicas": 2, "settings": {...}}}` says more.
@@ -116,6 +118,9 @@ class AsyncKafka:
         `controllers`: so many nodes more that are controllers only. `racks` go round among the brokers. Ports are
         free ones, unless `port` names that of the first broker. `isolation`: in a thread of this process, or in a
         process of its own.
+
+        `tls`: with certificates that are made for it; "mutual": clients must have one, too. `certificates`: the names
+        of clients that get one, besides `client`: `config_for("java", certificate="alice")`.
         """
         self._options = Options(
             nodes=nodes,
@@ -132,6 +137,8 @@ class AsyncKafka:
             record=record,
             control=control,
             log_level=log_level,
+            tls=tls,
+            certificates=certificates,
         )
         self._isolation = isolation
         self._running: Running | None = None
@@ -188,11 +195,16 @@ class AsyncKafka:
             raise RuntimeError("the control API was not asked for: Kafka(control=True)")
         return url
 
-    def config_for(self, client: str) -> dict[str, object]:
+    @property
+    def certificates(self) -> Path:
+        """The directory of the certificates: see docs/tls.md. Raises RuntimeError: it has no TLS."""
+        return certificates_of(self._run.started)
+
+    def config_for(self, client: str, *, certificate: str | None = None) -> dict[str, object]:
         """What a client needs to connect, in the words of its library: confluent_kafka, librdkafka, kafka-python,
-        aiokafka, java. Raises ValueError: there is no such library here.
+        aiokafka, java. `certificate`: of a client that has one. Raises ValueError: there is no such library here.
         """
-        return config_for(client, self.bootstrap_servers)
+        return config_for(client, self._run.started, certificate)
 
     # -- topics and records
 

@@ -1,0 +1,100 @@
+"""The certificates of a cluster with TLS, and what a client library is told of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from kafkapy.errors import StartupError
+from kafkapy.testing.options import MUTUAL
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from kafkapy.testing.options import Options
+
+SERVER: Final = "server"
+CLIENT: Final = "client"
+"""The client that there is always."""
+
+
+class MadeCertificates(NamedTuple):
+    directory: str
+    settings: dict[str, str]
+    """Of the nodes, by Kafka's names."""
+
+
+def make_certificates(directory: Path, options: Options) -> MadeCertificates:
+    """Those of the nodes and of the clients. Raises StartupError: the library that makes them is not installed."""
+    from kafkapy.tls.making import HOSTS, CertificateFiles, NotInstalled
+
+    try:
+        files = CertificateFiles(directory / "certificates")
+    except NotInstalled as error:
+        raise StartupError(str(error)) from None
+    files.add_server(SERVER, hosts=tuple(dict.fromkeys((options.host, *HOSTS))))
+    for name in dict.fromkeys((CLIENT, *options.certificates)):
+        files.add_client(name)
+    settings = {
+        **files.key_store_settings(SERVER),
+        **files.trust_store_settings(),
+        "ssl.client.auth": "required" if options.tls == MUTUAL else "requested",
+    }
+    return MadeCertificates(str(files.directory), settings)
+
+
+class ClientIdentity(NamedTuple):
+    """What a client has: the authority that it trusts, and perhaps a certificate of its own."""
+
+    directory: Path
+    name: str | None
+
+    @classmethod
+    def of(cls, directory: Path, name: str | None) -> ClientIdentity:
+        """Raises LookupError: there is no certificate of that name."""
+        found = cls(directory, name)
+        if name is not None and not found.certificate.exists():
+            made = sorted(path.stem for path in found.directory.glob("*.crt") if path.stem not in ("ca", SERVER))
+            raise LookupError(
+                f"no certificate was made for {name!r}, but for {', '.join(made)}: Kafka(certificates=...)"
+            )
+        return found
+
+    @property
+    def ca(self) -> Path:
+        return self.directory / "ca.crt"
+
+    @property
+    def certificate(self) -> Path:
+        return self.directory / f"{self.name}.crt"
+
+    @property
+    def key(self) -> Path:
+        return self.directory / f"{self.name}.key"
+
+    def of_librdkafka(self) -> dict[str, object]:
+        config: dict[str, object] = {"security.protocol": "SSL", "ssl.ca.location": str(self.ca)}
+        if self.name is not None:
+            config |= {"ssl.certificate.location": str(self.certificate), "ssl.key.location": str(self.key)}
+        return config
+
+    def of_java(self) -> dict[str, object]:
+        trust = {"ssl.truststore.type": "PEM", "ssl.truststore.location": str(self.ca)}
+        config: dict[str, object] = {"security.protocol": "SSL", **trust}
+        if self.name is not None:
+            store = str(self.directory / f"{self.name}.pem")
+            config |= {"ssl.keystore.type": "PEM", "ssl.keystore.location": store}
+        return config
+
+    def of_kafka_python(self) -> dict[str, object]:
+        config: dict[str, object] = {"security_protocol": "SSL", "ssl_cafile": str(self.ca)}
+        if self.name is not None:
+            config |= {"ssl_certfile": str(self.certificate), "ssl_keyfile": str(self.key)}
+        return config
+
+    def of_aiokafka(self) -> dict[str, object]:
+        import ssl
+
+        context = ssl.create_default_context(cafile=self.ca)
+        if self.name is not None:
+            context.load_cert_chain(self.certificate, self.key)
+        return {"security_protocol": "SSL", "ssl_context": context}
