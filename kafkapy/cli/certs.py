@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     import argparse
 
 DAYS_MAX = 36_500
-SAFE_NAME_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-@")
 
 EPILOG = (
     "The directory then has ca.crt and truststore.p12, truststore.jks; and of each name NAME.key, NAME.crt, NAME.pem, "
@@ -21,7 +20,9 @@ EPILOG = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("directory", metavar="DIR", help="where the files go; those of an earlier call are replaced")
+    parser.add_argument(
+        "directory", metavar="DIR", help="where the files go; an authority that is there already is kept"
+    )
     parser.add_argument(
         "--host",
         action="append",
@@ -46,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from kafkapy.tls.making import DAYS, HOSTS, PASSWORD, Authority, CertificateFiles, NotInstalled
+    from kafkapy.tls.making import DAYS, HOSTS, PASSWORD, CertificateFiles, NotInstalled
 
     servers, clients = arguments.server or ["server"], arguments.client or ["client"]
     names = [*servers, *clients]
@@ -55,9 +56,8 @@ def run(arguments: argparse.Namespace) -> int:
         complain("certs", wrong)
         return 1
     try:
-        authority = Authority(days=arguments.days or DAYS)
         files = CertificateFiles(
-            Path(arguments.directory), password=arguments.password or PASSWORD, authority=authority
+            Path(arguments.directory), password=arguments.password or PASSWORD, days=arguments.days or DAYS
         )
         for name in servers:
             files.add_server(name, hosts=tuple(arguments.host or HOSTS))
@@ -69,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
     except OSError as error:
         complain("certs", f"cannot write to {arguments.directory} ({error.strerror})")
         return 1
-    except ValueError as error:  # a host that no certificate can name
+    except ValueError as error:  # a host that no certificate can name, or a damaged authority
         complain("certs", str(error))
         return 1
     if wants_json(arguments):
@@ -81,11 +81,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _what_is_wrong(names: list[str], arguments: argparse.Namespace) -> str | None:
+    from kafkapy.tls.making import is_name_of_files
+
     for name in names:
-        if not name or not SAFE_NAME_LETTERS.issuperset(name) or name.startswith((".", "-")):
-            return f"{name!r} cannot be a name of files: letters, digits and . _ - @ can"
-    if len(set(names)) < len(names) or {"ca", "truststore"} & set(names):
-        return "each server and client needs a name of its own, which is neither `ca` nor `truststore`"
+        if not is_name_of_files(name):
+            return f"{name!r} cannot be a name: letters, digits and . _ - @ can, but for `ca` and `truststore`"
+    if len(set(names)) < len(names):
+        return "each server and client needs a name of its own"
     if (arguments.days or 1) > DAYS_MAX:
         return f"--days {arguments.days} is more than a certificate can hold: {DAYS_MAX} are the most"
     return None

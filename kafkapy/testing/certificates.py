@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from kafkapy.errors import StartupError
 from kafkapy.testing.options import MUTUAL
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from kafkapy.testing.options import Options
 
 SERVER: Final = "server"
@@ -32,8 +31,7 @@ def make_certificates(directory: Path, options: Options) -> MadeCertificates:
     except NotInstalled as error:
         raise StartupError(str(error)) from None
     files.add_server(SERVER, hosts=tuple(dict.fromkeys((options.host, *HOSTS))))
-    for name in dict.fromkeys((CLIENT, *options.certificates)):
-        files.add_client(name)
+    files.add_client(CLIENT)
     settings = {
         **files.key_store_settings(SERVER),
         **files.trust_store_settings(),
@@ -42,22 +40,23 @@ def make_certificates(directory: Path, options: Options) -> MadeCertificates:
     return MadeCertificates(str(files.directory), settings)
 
 
+def identity_of(directory: str, name: str | None) -> ClientIdentity:
+    """That of a client of this name, which gets a certificate if it has none yet. Raises ValueError."""
+    from kafkapy.tls.making import CertificateFiles, is_name_of_files
+
+    identity = ClientIdentity(Path(directory), name)
+    if name is not None and not identity.certificate.exists():
+        if not is_name_of_files(name):
+            raise ValueError(f"{name!r} cannot be a name of a certificate: letters, digits and . _ - @ can")
+        CertificateFiles(identity.directory).add_client(name)
+    return identity
+
+
 class ClientIdentity(NamedTuple):
     """What a client has: the authority that it trusts, and perhaps a certificate of its own."""
 
     directory: Path
     name: str | None
-
-    @classmethod
-    def of(cls, directory: Path, name: str | None) -> ClientIdentity:
-        """Raises LookupError: there is no certificate of that name."""
-        found = cls(directory, name)
-        if name is not None and not found.certificate.exists():
-            made = sorted(path.stem for path in found.directory.glob("*.crt") if path.stem not in ("ca", SERVER))
-            raise LookupError(
-                f"no certificate was made for {name!r}, but for {', '.join(made)}: Kafka(certificates=...)"
-            )
-        return found
 
     @property
     def ca(self) -> Path:
@@ -70,6 +69,10 @@ class ClientIdentity(NamedTuple):
     @property
     def key(self) -> Path:
         return self.directory / f"{self.name}.key"
+
+    def as_files(self) -> dict[str, object]:
+        own = {} if self.name is None else {"certificate": str(self.certificate), "key": str(self.key)}
+        return {"ca": str(self.ca), **own}
 
     def of_librdkafka(self) -> dict[str, object]:
         config: dict[str, object] = {"security.protocol": "SSL", "ssl.ca.location": str(self.ca)}

@@ -27,7 +27,7 @@ from kafkapy.control.arguments import check_arguments
 from kafkapy.control.client_metrics import list_client_metrics
 from kafkapy.control.operations import NAMES
 from kafkapy.testing.awaiting import outcome_of
-from kafkapy.testing.clients import certificates_of, config_for
+from kafkapy.testing.clients import config_for
 from kafkapy.testing.errors import check_fired
 from kafkapy.testing.given_values import (
     directory_path,
@@ -78,8 +78,7 @@ class Kafka:
     """A Kafka cluster, of one node unless asked otherwise; it serves within its `with` block.
 
     Every method works on the nodes themselves, not through their protocol. Methods may be called from any thread.
-    Errors of Kafka are raised as `kafkapy_wire.errors.KafkaError`, what is not there as LookupError, waits that are
-    over as `NotYet`.
+    Kafka's errors are raised as `kafkapy_wire.errors.KafkaError`, what is missing as LookupError, timeouts as `NotYet`.
     """
 
     def __init__(
@@ -101,7 +100,6 @@ class Kafka:
         control: bool = False,
         log_level: str = "info",
         tls: bool | Literal["mutual"] = False,
-        certificates: tuple[str, ...] = (),
     ) -> None:
         """`settings` are Kafka's, for all nodes. `topics` are there when it serves: `{"orders": 3}` names the number
         of partitions; `{"orders": {"partitions": 3, "replicas": 2, "settings": {...}}}` says more.
@@ -117,10 +115,7 @@ class Kafka:
 
         `controllers`: so many nodes more that are controllers only. `racks` go round among the brokers. Ports are
         free ones, unless `port` names that of the first broker. `isolation`: in a thread of this process, or in a
-        process of its own.
-
-        `tls`: with certificates that are made for it; "mutual": clients must have one, too. `certificates`: the names
-        of clients that get one, besides `client`: `config_for("java", certificate="alice")`.
+        process of its own. `tls`: with certificates that are made for it; "mutual": clients must have one, too.
         """
         self._options = Options(
             nodes=nodes,
@@ -138,7 +133,6 @@ class Kafka:
             control=control,
             log_level=log_level,
             tls=tls,
-            certificates=certificates,
         )
         self._isolation = isolation
         self._running: Running | None = None
@@ -195,15 +189,9 @@ class Kafka:
             raise RuntimeError("the control API was not asked for: Kafka(control=True)")
         return url
 
-    @property
-    def certificates(self) -> Path:
-        """The directory of the certificates: see docs/tls.md. Raises RuntimeError: it has no TLS."""
-        return certificates_of(self._run.started)
-
     def config_for(self, client: str, *, certificate: str | None = None) -> dict[str, object]:
-        """What a client needs to connect, in the words of its library: confluent_kafka, librdkafka, kafka-python,
-        aiokafka, java. `certificate`: of a client that has one. Raises ValueError: there is no such library here.
-        """
+        """What a client of confluent_kafka, librdkafka, kafka-python, aiokafka or java needs, in its words; or files
+        (pem). `certificate`: whose it shows, with TLS. Raises ValueError: there is none."""
         return config_for(client, self._run.started, certificate)
 
     # -- topics and records

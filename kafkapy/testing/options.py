@@ -24,7 +24,6 @@ _KINDS: Mapping[str, object] = {
     "record": bool,
     "control": bool,
     "log_level": str,
-    "certificates": tuple[str, ...],
 }
 
 SeedSource: TypeAlias = "str | Path | Mapping[str, Any]"
@@ -59,8 +58,6 @@ class Options:
     log_level: str = "info"
     tls: bool | str = False
     """True; or `mutual`: clients must have a certificate."""
-    certificates: tuple[str, ...] = ()
-    """The names of clients that get one."""
 
     def __post_init__(self) -> None:
         """Raises ValueError: what is wrong, and how it is written."""
@@ -73,8 +70,6 @@ class Options:
             raise ValueError(f"port is a number from 0 to {PORT_MAX}, and 0 takes a free one; not {self.port}")
         if self.tls not in (True, False, MUTUAL):
             raise ValueError(f'tls is True, or "{MUTUAL}" if clients must have certificates; not {self.tls!r}')
-        if self.certificates and not self.tls:
-            raise ValueError("certificates are for a cluster with TLS: Kafka(tls=True, certificates=...)")
         check_settings(self.settings)
         check_topics(self.topics)
 

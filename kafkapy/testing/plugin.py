@@ -27,8 +27,7 @@ if TYPE_CHECKING:
 MARKER = "kafka"
 ARGUMENTS = (
     *("nodes", "controllers", "racks", "settings", "topics", "seed", "directory", "host", "port", "as_kafka", "strict"),
-    *("tls", "certificates"),
-    *("isolation", "record", "control", "log_level", "client"),
+    *("tls", "isolation", "record", "control", "log_level", "client"),
 )
 NODES_OF_A_CLUSTER = 3
 _pool_key = pytest.StashKey[Any]()

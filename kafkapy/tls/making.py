@@ -50,19 +50,35 @@ class Issued(NamedTuple):
 class Authority:
     """A certificate authority with a new key."""
 
-    def __init__(self, name: str = "kafkapy test CA", *, days: int = DAYS) -> None:
-        """Raises NotInstalled."""
+    def __init__(
+        self, name: str = "kafkapy test CA", *, days: int = DAYS, known: tuple[bytes, bytes] | None = None
+    ) -> None:
+        """`known`: the key in PEM, and the certificate as DER, of one that was made before. Raises NotInstalled;
+        ValueError: they are damaged.
+        """
         try:
+            from cryptography import x509
             from cryptography.hazmat.primitives.asymmetric import ec
+            from cryptography.hazmat.primitives.serialization import load_pem_private_key
         except ImportError:
             raise NotInstalled(
                 "certificates are made with the library cryptography, which is not installed: pip install cryptography"
             ) from None
         self._days = days
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = _name(name)
-        self._certificate = self._sign(self._name, self._key.public_key(), _for_authority(self._key.public_key()))
-        self.certificate = _der(self._certificate)
+        if known is None:
+            self._key = ec.generate_private_key(ec.SECP256R1())
+            self._name = _name(name)
+            self.certificate = _der(
+                self._sign(self._name, self._key.public_key(), _for_authority(self._key.public_key()))
+            )
+        else:
+            self._key = cast("EllipticCurvePrivateKey", load_pem_private_key(known[0], None))
+            self.certificate = known[1]
+            self._name = x509.load_der_x509_certificate(self.certificate).subject
+
+    @property
+    def key_pem(self) -> str:
+        return pem.encode(pem.PRIVATE_KEY, _pkcs8(self._key))
 
     @property
     def certificate_pem(self) -> str:
@@ -79,13 +95,11 @@ class Authority:
     ) -> Issued:
         """A certificate for servers at these hosts, and for clients. `begins` and `ends`: other times than usual."""
         from cryptography.hazmat.primitives.asymmetric import ec
-        from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
         key = ec.generate_private_key(ec.SECP256R1())
         extensions = _for_end(hosts, self._key.public_key())
         certificate = self._sign(_name(name, organization), key.public_key(), extensions, begins, ends)
-        pkcs8 = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-        return Issued(name, pkcs8, _der(certificate))
+        return Issued(name, _pkcs8(key), _der(certificate))
 
     def certify(self, name: str, key: AnyPublicKey, *, hosts: Sequence[str] = ()) -> str:
         """A certificate, in PEM, for a key of any kind that somebody else has."""
@@ -183,7 +197,23 @@ def _der(certificate: x509.Certificate) -> bytes:
     return encoded
 
 
+def _pkcs8(key: EllipticCurvePrivateKey) -> bytes:
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+    encoded: bytes = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    return encoded
+
+
 # Files
+
+SAFE_NAME_LETTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-@")
+OF_AUTHORITY: Final = ("ca", "truststore")
+
+
+def is_name_of_files(name: str) -> bool:
+    """Whether a server or a client may have this name, by which its files are called."""
+    is_safe = bool(name) and SAFE_NAME_LETTERS.issuperset(name) and not name.startswith((".", "-"))
+    return is_safe and name not in OF_AUTHORITY
 
 
 class CertificateFiles:
@@ -194,16 +224,23 @@ class CertificateFiles:
         NAME.p12, NAME.jks     the same as PKCS #12 and JKS
         NAME.properties        settings of a Kafka client, or server, that uses them
 
-    and of the authority `ca.crt`, `truststore.p12` and `truststore.jks`.
+    and of the authority `ca.key`, `ca.crt`, `truststore.p12` and `truststore.jks`. One that is there is kept.
     """
 
-    def __init__(self, directory: Path, *, password: str = PASSWORD, authority: Authority | None = None) -> None:
-        """Makes the authority, if there is none, and its files. Raises NotInstalled, OSError."""
+    def __init__(self, directory: Path, *, password: str = PASSWORD, days: int = DAYS) -> None:
+        """Makes the authority, if there is none, and its files. Raises NotInstalled, OSError; ValueError: the files of
+        the authority are damaged.
+        """
         self.directory = directory
         self.password = password
-        self.authority = authority or Authority()
         directory.mkdir(parents=True, exist_ok=True)
+        if self.ca.exists() and self.path("ca", ".key").exists():
+            (block, *_) = pem.blocks(self.ca.read_text(encoding="utf-8")) or [pem.Block("", b"")]
+            self.authority = Authority(days=days, known=(self.path("ca", ".key").read_bytes(), block.content))
+            return
+        self.authority = Authority(days=days)
         certificate = self.authority.certificate
+        self._write("ca.key", self.authority.key_pem, is_secret=True)
         self._write("ca.crt", self.authority.certificate_pem)
         self._write("truststore.p12", _trust_store_p12(certificate, password))
         trusted = (jks.TrustedEntry("ca", certificate),)
