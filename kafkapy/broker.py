@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from kafkapy.loggers import Loggers
 
 if TYPE_CHECKING:
     from kafkapy.clock import Clock
@@ -46,6 +48,7 @@ class NodeParts:
     controller: Controller
     """Active while this node leads the quorum; otherwise it refuses everything with NOT_CONTROLLER."""
     quorum: MetadataLog
+    loggers: Loggers = field(default_factory=Loggers)
     api_limits: ApiLimits | None = None
     """What clients may use at a broker's listeners, if that is less than it serves."""
     strictness: Strictness | None = None

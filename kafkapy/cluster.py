@@ -27,9 +27,11 @@ if TYPE_CHECKING:
     from kafkapy.clock import Clock
     from kafkapy.faults import FaultEngine
     from kafkapy.settings.given import GivenTopic
+    from kafkapy_wire.record_formats.metadata import UserScramCredentialRecord
 
 logger = logging.getLogger("kafkapy.cluster")
 
+BROKER_LISTENER = "PLAINTEXT"
 CONTROLLER_LISTENER = "CONTROLLER"
 CONTROLLER_PORTS_FILE = "controller-ports"
 REPLICAS = 3
@@ -81,14 +83,13 @@ class Cluster:
         strict: Sequence[str] = (),
         faults: FaultEngine | None = None,
         must_be_alone: bool = False,
-        security_protocol: str = "PLAINTEXT",
+        credentials: Sequence[UserScramCredentialRecord] = (),
     ) -> None:
-        """`settings` hold for all nodes. `security_protocol`: of the listeners of brokers, which have its name, and
-        controllers have TLS if it has. Brokers listen at `port`, `port + 1`, ...; at free ports if it is 0.
+        """`settings` hold for all nodes. Brokers listen at `port`, `port + 1`, ...; at free ports if it is 0.
 
-        `durable`, `kept`, `topics`, `as_kafka`, `cap_apis`, `strict`, `faults` and `must_be_alone`: see `Node`. A
-        directory that has a cluster keeps its id. Every node has a clock of its own, made by `new_clock`; among
-        themselves the nodes then go by the machine's time.
+        `durable`, `kept`, `topics`, `as_kafka`, `cap_apis`, `strict`, `faults`, `must_be_alone` and `credentials`: see
+        `Node`. A directory that has a cluster keeps its id. Every node has a clock of its own, made by `new_clock`;
+        among themselves the nodes then go by the machine's time.
         """
         self.directory = directory
         self.members = tuple(members)
@@ -107,7 +108,7 @@ class Cluster:
         self._strict = strict
         self._faults = faults
         self._must_be_alone = must_be_alone
-        self._broker_listener = security_protocol
+        self._credentials = credentials
         self._addresses: dict[tuple[int, str], tuple[str, int]] = {}
         self._nursery: trio.Nursery | None = None
         self._stops: dict[int, _Stop] = {}
@@ -126,7 +127,7 @@ class Cluster:
     @property
     def bootstrap_servers(self) -> str:
         """`host:port,host:port`: the brokers, whether they run or not."""
-        brokers = [address for (_, name), address in self._addresses.items() if name == self._broker_listener]
+        brokers = [address for (_, name), address in self._addresses.items() if name == BROKER_LISTENER]
         return ",".join(f"{host}:{port}" for host, port in brokers)
 
     def addresses(self, node_id: int) -> list[tuple[str, int]]:
@@ -135,7 +136,7 @@ class Cluster:
 
     def broker_address(self, node_id: int) -> str | None:
         """`host:port` where clients connect to a node; None: it is no broker."""
-        address = self._addresses.get((node_id, self._broker_listener))
+        address = self._addresses.get((node_id, BROKER_LISTENER))
         return None if address is None else f"{address[0]}:{address[1]}"
 
     @asynccontextmanager
@@ -228,7 +229,7 @@ class Cluster:
             for member in self.members:
                 bound = sockets[member.node_id] = {}
                 if "broker" in member.roles:
-                    bound[self._broker_listener] = _bound(self._host, port)
+                    bound[BROKER_LISTENER] = _bound(self._host, port)
                     port += port > 0
                 if "controller" in member.roles:
                     bound[CONTROLLER_LISTENER] = _bound_again(self._host, ports_before.get(member.node_id, 0))
@@ -281,10 +282,6 @@ class Cluster:
             ),
             "listeners": ",".join(f"{name}://{host}:{port}" for name, (host, port) in own.items()),
         }
-        if self._broker_listener.endswith("SSL"):
-            protocols = {self._broker_listener: self._broker_listener, CONTROLLER_LISTENER: "SSL"}
-            values["listener.security.protocol.map"] = ",".join(map(":".join, protocols.items()))
-            values["security.inter.broker.protocol"] = self._broker_listener
         if member.rack is not None:
             values["broker.rack"] = member.rack
         return Settings.parse(values)
@@ -306,6 +303,7 @@ class Cluster:
             strict=self._strict,
             faults=self._faults,
             must_be_alone=self._must_be_alone,
+            credentials=self._credentials,
         )
         stop = _Stop(node)
         await self._nursery.start(self._serve, node, stop)
@@ -366,7 +364,7 @@ def _bound(host: str, port: int) -> socket.socket:
     from kafkapy.network.listeners import bind
     from kafkapy.settings.listeners import Listener
 
-    return bind(Listener("PLAINTEXT", host, port, "PLAINTEXT"))
+    return bind(Listener(BROKER_LISTENER, host, port, "PLAINTEXT"))
 
 
 def _bound_again(host: str, port: int) -> socket.socket:

@@ -44,6 +44,7 @@ FLOORS: tuple[dict[str, str], ...] = (
         "collector": "when Python looks for garbage: needs nothing",
         "high_watermark": "what waits for an offset of a log: needs nothing",
         "nearest": "what a misspelt name was meant to be: needs nothing",
+        "loggers": "the levels of a node's loggers: needs nothing",
         "log_lines": "how a line of the log looks, whatever a client has sent: needs nothing",
         "settings": "texts to typed attributes: asks nobody what they are for",
     },

@@ -27,6 +27,7 @@ SORT_FIELDS = (
     *("member_id", "producer_id", "node_id", "broker_id", "replica_id", "key", "log_dir", "resource_type"),
     *("topic_id", "user", "mechanism", "entity", "entity_type", "resources", "acls"),
     *("pattern_type", "principal", "host", "operation", "permission_type", "token_id"),
+    "user_endpoint",
 )
 
 # Apache Kafka answers these in an order that means something: by name, page by page.

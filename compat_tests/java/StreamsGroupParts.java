@@ -18,7 +18,7 @@ import org.apache.kafka.coordinator.common.runtime.CoordinatorMetadataDelta;
 import org.apache.kafka.coordinator.common.runtime.CoordinatorMetadataImage;
 import org.apache.kafka.coordinator.group.api.streams.assignor.*;
 import org.apache.kafka.coordinator.group.generated.StreamsGroupTopologyValue;
-import org.apache.kafka.coordinator.group.streams.StreamsTopology;
+import org.apache.kafka.coordinator.group.streams.*;
 import org.apache.kafka.coordinator.group.streams.assignor.*;
 import org.apache.kafka.coordinator.group.streams.topics.*;
 import org.slf4j.helpers.NOPLogger;
@@ -30,6 +30,9 @@ import org.slf4j.helpers.NOPLogger;
  *     {"assign": {"standbys": n, "subtopologies": {id: [tasks, is stateful]}, "members": {id: {"process": id,
  *       "active": {id: [partition]}, "standby": {...}, "offsets": {id: {partition: offset}}}}}}
  *     {"configure": {"topology": hex, "topics": {name: partitions}}}
+ *     {"step": {"state": n, "epoch": n, "previous": n, "process": id, "assigned": [{id: {partition: epoch}}, {id: [partition]},
+ *       {id: [partition]}], "pending": the same, "targetEpoch": n, "target": [{id: [partition]}, ...], "owned": null or the
+ *       same, "active": {id: {partition: process}}, "standby": {id: {partition: [process]}}, "warmup": {...}}}
  */
 public class StreamsGroupParts {
     static final ObjectMapper JSON = new ObjectMapper();
@@ -39,7 +42,9 @@ public class StreamsGroupParts {
         PrintStream out = new PrintStream(System.out, false, StandardCharsets.UTF_8);
         for (String line = in.readLine(); line != null; line = in.readLine()) {
             JsonNode asked = JSON.readTree(line);
-            ObjectNode answer = asked.has("assign") ? assign(asked.get("assign")) : configure(asked.get("configure"));
+            ObjectNode answer = asked.has("assign") ? assign(asked.get("assign"))
+                : asked.has("step") ? step(asked.get("step"))
+                : configure(asked.get("configure"));
             out.println(JSON.writeValueAsString(answer));
             out.flush();
         }
@@ -195,6 +200,67 @@ public class StreamsGroupParts {
             answer.putArray("refused").add(Errors.forException(unexpected).name());
         }
         return answer;
+    }
+
+    static ObjectNode step(JsonNode asked) {
+        StreamsGroupMember member = StreamsGroupMember.Builder.withDefaults("member")
+            .setState(MemberState.fromValue((byte) asked.get("state").asInt()))
+            .setMemberEpoch(asked.get("epoch").asInt())
+            .setPreviousMemberEpoch(asked.get("previous").asInt())
+            .setProcessId(asked.get("process").asText())
+            .setAssignedTasks(held(asked.get("assigned")))
+            .setTasksPendingRevocation(held(asked.get("pending")))
+            .build();
+        CurrentAssignmentBuilder builder = new CurrentAssignmentBuilder(member)
+            .withTargetAssignment(asked.get("targetEpoch").asInt(), tuple(asked.get("target")))
+            .withCurrentActiveTaskProcessId((id, partition) -> {
+                JsonNode process = asked.get("active").path(id).path(partition.toString());
+                return process.isMissingNode() ? null : process.asText();
+            })
+            .withCurrentStandbyTaskProcessIds((id, partition) -> processes(asked.get("standby"), id, partition))
+            .withCurrentWarmupTaskProcessIds((id, partition) -> processes(asked.get("warmup"), id, partition))
+            .withOwnedAssignment(asked.get("owned").isNull() ? null : tuple(asked.get("owned")));
+        ObjectNode answer = JSON.createObjectNode();
+        try {
+            StreamsGroupMember after = builder.build();
+            answer.put("state", after.state().value());
+            answer.put("epoch", after.memberEpoch());
+            answer.put("previous", after.previousMemberEpoch());
+            answer.set("assigned", plainHeld(after.assignedTasks()));
+            answer.set("pending", plainHeld(after.tasksPendingRevocation()));
+        } catch (ApiException refused) {
+            answer.put("refused", refused.getMessage());
+        }
+        return answer;
+    }
+
+    static Set<String> processes(JsonNode owners, String id, Integer partition) {
+        Set<String> processes = new HashSet<>();
+        owners.path(id).path(partition.toString()).forEach(process -> processes.add(process.asText()));
+        return processes;
+    }
+
+    static TasksTuple tuple(JsonNode roles) {
+        return new TasksTuple(tasks(roles.get(0)), tasks(roles.get(1)), tasks(roles.get(2)));
+    }
+
+    static TasksTupleWithEpochs held(JsonNode roles) {
+        Map<String, Map<Integer, Integer>> active = new HashMap<>();
+        roles.get(0).properties().forEach(entry -> {
+            Map<Integer, Integer> epochs = new HashMap<>();
+            entry.getValue().properties().forEach(one -> epochs.put(Integer.valueOf(one.getKey()), one.getValue().asInt()));
+            active.put(entry.getKey(), epochs);
+        });
+        return new TasksTupleWithEpochs(active, tasks(roles.get(1)), tasks(roles.get(2)));
+    }
+
+    static ArrayNode plainHeld(TasksTupleWithEpochs held) {
+        ObjectNode active = JSON.createObjectNode();
+        held.activeTasksWithEpochs().forEach((id, epochs) -> {
+            ObjectNode node = active.putObject(id);
+            epochs.forEach((partition, epoch) -> node.put(partition.toString(), epoch));
+        });
+        return JSON.createArrayNode().add(active).add(plain(held.standbyTasks())).add(plain(held.warmupTasks()));
     }
 
     static ArrayNode sorted(Set<String> names) {

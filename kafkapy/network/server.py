@@ -19,6 +19,7 @@ from kafkapy.network.host_limits import MAPPED_IPV4
 from kafkapy.network.poller import READ
 from kafkapy.network.socket_loop import SocketLoop
 from kafkapy.network.transport import PlainTransport
+from kafkapy.settings.listeners import has_sasl
 from kafkapy_wire.framing import ReceiveBuffers
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from kafkapy.clock import Timer
     from kafkapy.context import NodeContext
     from kafkapy.network.dispatch import Dispatcher
+    from kafkapy.network.logins import Logins
     from kafkapy.network.tls_handshake import TlsHandshake
     from kafkapy.network.tls_transport import TlsTransport
     from kafkapy.settings import Listener, Settings
@@ -71,6 +73,7 @@ class Server:
         self._all_closed = trio.Event()
         self._shared: SharedParts | None = None  # while it serves
         self._lingers = True
+        self._logins: Logins | None = None
 
     @property
     def connections(self) -> frozenset[Connection]:
@@ -86,10 +89,22 @@ class Server:
     ) -> None:
         """Accept connections of these listeners from now on; while `serve` runs. `tls` knows the TLS of each listener
         that has it.
+
+        Raises SettingsError: the JAAS file has changed since the settings were checked, and is not valid any more.
         """
         assert self._shared is not None, "it does not serve yet"
+        listening = list(listening)
+        for listener, _ in listening:
+            if has_sasl(listener.security_protocol):
+                self._open_logins(listener.name)
         for listener, sock in listening:
             self._listening.append(_Listening(listener, sock, service, self, self._shared, tls))
+
+    def _open_logins(self, listener_name: str) -> None:
+        from kafkapy.network.logins import Logins  # not by a node without SASL
+
+        self._logins = self._logins or Logins(self._node)
+        self._logins.open(listener_name)
 
     def stop_lingering(self) -> None:
         """The node waits for answers of others from now on: see `SocketLoop.stop_lingering`."""
@@ -191,7 +206,7 @@ class Server:
             else:
                 service = listening.service
                 connection = Connection(PlainTransport(client), service.context_of(peer), service.dispatcher, shared)
-                self._connections.add(connection)
+                self._begin(connection, service)
         except OSError as error:
             logger.debug("a client hung up while it was accepted: %s", error)
             client.close()
@@ -200,6 +215,11 @@ class Server:
         self._admission.connected(listener_name, host)
         if self._admission.is_protected(listener_name) and self._admission.is_beyond_max():
             self._make_room(listener_name)
+
+    def _begin(self, connection: Connection, service: Service) -> None:
+        if self._logins is not None and has_sasl(connection.client.security_protocol):
+            self._logins.guard(connection, service.dispatcher)
+        self._connections.add(connection)
 
     def _handshake(self, sock: socket.socket, client: Client, listening: _Listening, shared: SharedParts) -> None:
         from kafkapy.network.tls_handshake import TlsHandshake
@@ -210,7 +230,7 @@ class Server:
             self._handshakes.discard(handshake)
             service = listening.service
             connection = TlsConnection(transport, service.context_of(client), service.dispatcher, shared)
-            self._connections.add(connection)
+            self._begin(connection, service)
             connection.begin()
 
         def is_closed(handshake: TlsHandshake) -> None:

@@ -184,7 +184,7 @@ class TlsHandshake:
         if not self._tls.may_use(cipher):
             self._end(f"the client only has {cipher[0] if cipher else 'no suite'}, which is not in ssl.cipher.suites")
             return
-        if self._tls.asks_for_certificate and not self._take_principal(tls):
+        if self._tls.asks_for_certificate and self._tls.names_clients and not self._take_principal(tls):
             return
         transport = TlsTransport(self._socket, tls, self._incoming, self._outgoing, self._unsent)
         self._leave_loop()

@@ -307,6 +307,7 @@ class BrokerPart:
             metadata,
             self._random,
             joins_uncommitted=strictness is not None and strictness.group_min_isr,
+            create_topics=active_controller.create_topics,
         )
         parts.callback(groups.close)
         markers = MarkerWriter(partitions, groups, self._clock)
@@ -368,6 +369,7 @@ class BrokerPart:
             metadata=metadata,
             controller=controller,
             quorum=quorum.metadata_log,
+            loggers=quorum.parts.loggers,
             api_limits=quorum.parts.api_limits,
             strictness=strictness,
             authorizer=quorum.parts.authorizer,

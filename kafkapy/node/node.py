@@ -42,7 +42,7 @@ from kafkapy_wire.errors import ErrorCode, KafkaError, MalformedMessage
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from kafkapy.broker import Broker, NodeParts
@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from kafkapy.settings.listeners import Listener
     from kafkapy.strictness import Strictness
     from kafkapy.tls.current import CurrentTls
+    from kafkapy_wire.record_formats.metadata import UserScramCredentialRecord
 
 logger = logging.getLogger("kafkapy.node")
 
@@ -101,6 +102,7 @@ class Node:
         strict: Iterable[str] = (),
         faults: FaultEngine | None = None,
         must_be_alone: bool = False,
+        credentials: Sequence[UserScramCredentialRecord] = (),
     ) -> None:
         """Without `durable` nothing waits for the disk. Without `kept` the logs are not closed cleanly at the end, only
         their descriptors: for a directory that is deleted then.
@@ -114,7 +116,8 @@ class Node:
         `sockets` are bound ones, by listener name, for listeners that need not be bound here. Requests meet the
         `faults` of the engine, which may be that of other nodes, too.
 
-        `must_be_alone`: refuse a directory whose quorum has other voters, which would be waited for.
+        `must_be_alone`: refuse a directory whose quorum has other voters, which would be waited for. `credentials` of
+        SCRAM users are in the metadata of a cluster that begins here.
 
         To clients the node is a broker of the release `as_kafka` (`2.8`); `cap_apis` has the highest versions of single
         APIs (`{"Fetch": 11}`; None: not served). `strict` names kindnesses to turn off (`kafkapy.strictness`). Raises
@@ -125,8 +128,7 @@ class Node:
         self._cluster_id = cluster_id
         self._topics = tuple(topics)
         self._sockets = sockets or {}
-        self._faults = faults
-        self._must_be_alone = must_be_alone
+        self._faults, self._must_be_alone, self._credentials = faults, must_be_alone, credentials
         self.data_directory = data_directory
         self.durable = durable
         self.kept = kept
@@ -150,8 +152,7 @@ class Node:
         self.waits_for_others = False
         """Whether the start waits for other nodes of the cluster, which may take for ever; it can be cancelled then."""
         self._was_started = False
-        self.tls: CurrentTls | None = None
-        """Once it has started; None: neither a listener nor a connection to other nodes has TLS."""
+        self.tls: CurrentTls | None = None  # made at the start, if anything has TLS
         self._suspension = Suspension()
 
     @property
@@ -216,8 +217,7 @@ class Node:
                 for clock in {self.clock, self.liveness_clock}:
                     nursery.start_soon(clock.run)
                 nursery.start_soon(self._stop_when_something_fails)
-                if self.tls is not None:
-                    nursery.start_soon(self.tls.run)
+                nursery.start_soon(_follow_tls, self.tls)
                 async with trio.open_nursery() as serving:
                     self.server = Server(self.parts, self.bugs, self._suspension)
                     quorum.peers.on_first = self.server.stop_lingering
@@ -321,7 +321,6 @@ class Node:
         ports: dict[str, int] = {}
         settings = self.settings.now
         for listener in settings.listeners:
-            _refuse_sasl(listener)
             sock = self._sockets.get(listener.name) or bind(listener)
             sock.setblocking(False)
             parts.callback(sock.close)
@@ -336,7 +335,10 @@ class Node:
         """Open the ports. Raises StartupError: another process listens there since they were bound."""
         for listener, sock in bound:
             listen(listener, sock, backlog=self.settings.now.network.socket_listen_backlog_size)
-        self.server.accept_at(bound, service, None if self.tls is None else self.tls.listener)
+        try:
+            self.server.accept_at(bound, service, None if self.tls is None else self.tls.listener)
+        except SettingsError as error:
+            raise StartupError(str(error)) from error
 
     def _open(self, parts: ExitStack, *, listens: bool) -> QuorumPart:
         """Open the data directory and its metadata. Raises StartupError. Blocks."""
@@ -357,6 +359,7 @@ class Node:
                 suspension=self._suspension,
                 strictness=self._strictness,
                 tls=self.tls,
+                credentials=self._credentials,
             )
         except (StoreError, BrokenMetadata) as error:
             raise StartupError(str(error)) from error
@@ -379,6 +382,7 @@ class Node:
             )
         parts.callback(self._close_logs, quorum)
         parts.callback(quorum.peers.close)
+        parts.callback(quorum.parts.loggers.restore)
         parts.callback(self._close_controller, quorum)
         return quorum
 
@@ -478,12 +482,9 @@ def _api_limits(as_kafka: str | None, cap_apis: Mapping[str, int | None]) -> Api
     return limits_of(as_kafka, cap_apis)
 
 
-def _refuse_sasl(listener: Listener) -> None:
-    if listener.has_sasl:
-        raise StartupError(
-            f"listener {listener} wants {listener.security_protocol}, which kafkapy does not support yet: use "
-            "PLAINTEXT or SSL"
-        )
+async def _follow_tls(tls: CurrentTls | None) -> None:
+    if tls is not None:
+        await tls.run()
 
 
 def _tls_of(settings: CurrentSettings) -> CurrentTls | None:

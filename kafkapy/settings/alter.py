@@ -6,7 +6,7 @@ changes (a value of None deletes) to the controller.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -39,6 +39,16 @@ class OperationOn(NamedTuple):
     name: str
     operation: int
     value: str | None
+
+
+def check_operations(operations: Sequence[OperationOn]) -> None:
+    """What holds for every resource. Raises KafkaError INVALID_REQUEST."""
+    names = [operation.name for operation in operations]
+    if len(set(names)) < len(names):
+        raise KafkaError(ErrorCode.INVALID_REQUEST, "Error due to duplicate config keys")
+    nulls = [name for name, operation, value in operations if value is None and operation != Operation.DELETE]
+    if nulls:
+        raise KafkaError(ErrorCode.INVALID_REQUEST, f"Null value not supported for : {', '.join(nulls)}")
 
 
 def incremental_changes(

@@ -19,20 +19,17 @@ _SEVERAL_NODES = "in a cluster; a node alone has nobody to wait for"
 
 # What is missing, and what to do about it.
 _REMOVE = "remove the setting"
-_STREAMS_GROUPS = (
-    "streams groups (KIP-1071) are not served yet",
-    "let Kafka Streams use group.protocol=classic, its default",
-)
+_WARM_UPS = ("Apache Kafka 4.4 assigns no warm-up tasks yet, and so does this", _REMOVE)
+_TOPOLOGY_DESCRIPTIONS = ("Java classes cannot be run, so that topologies have no descriptions", _REMOVE)
 _TIERED_STORAGE = ("there is no tiered storage", "all segments stay in log.dirs; remove the setting")
 _METRICS = ("there are no JMX metrics, and Java classes cannot be run", "remove the setting; nothing else changes")
 _PREALLOCATION = ("segment files grow as they are written, and reserve no room", "keep some room on the disk free")
 
 _DECOMPRESSED = "a batch takes at most 64 MiB decompressed in any case, or max.message.bytes if that is more"
 
-_COMPUTED_AT_ONCE = "an assignment takes a few milliseconds, and is made with the heartbeat that asks for it"
+_COMPUTED_AT_ONCE = "a short assignment is made with the heartbeat that asks for it, a long one by a worker thread"
 
 # Why a node does not start, and what to do about it.
-NO_ACLS = ("there are no ACLs, so that every client would be allowed everything", "remove it, or use Apache Kafka")
 NO_CONFIG_PROVIDERS = (
     "kafkapy does not ask configuration providers, so this text itself would be the value",
     "write the value, or give it by a KAFKA_* variable",
@@ -88,15 +85,25 @@ BROKER: Table = {
             group.share.min.heartbeat.interval.ms group.share.min.partition.max.record.locks
             group.share.min.record.lock.duration.ms group.share.min.session.timeout.ms
             group.share.partition.max.record.locks group.share.record.lock.duration.ms group.share.session.timeout.ms
+            group.streams.acceptable.recovery.lag group.streams.assignment.interval.ms
+            group.streams.heartbeat.interval.ms group.streams.initial.rebalance.delay.ms
+            group.streams.max.assignment.interval.ms group.streams.max.heartbeat.interval.ms
+            group.streams.max.session.timeout.ms group.streams.max.size group.streams.max.standby.replicas
+            group.streams.min.assignment.interval.ms group.streams.min.heartbeat.interval.ms
+            group.streams.min.session.timeout.ms group.streams.min.task.offset.interval.ms
+            group.streams.num.standby.replicas group.streams.rack.aware.assignment.tags
+            group.streams.session.timeout.ms group.streams.task.offset.interval.ms
             share.coordinator.cold.partition.snapshot.interval.ms
             share.coordinator.snapshot.update.records.per.snapshot
             share.coordinator.state.topic.compression.codec share.coordinator.state.topic.min.isr
             share.coordinator.state.topic.num.partitions share.coordinator.state.topic.prune.interval.ms
             share.coordinator.state.topic.replication.factor share.coordinator.state.topic.segment.bytes
             share.coordinator.write.timeout.ms
-            ssl.allow.dn.changes ssl.allow.san.changes ssl.client.auth ssl.endpoint.identification.algorithm
+            security.inter.broker.protocol ssl.allow.dn.changes ssl.allow.san.changes ssl.client.auth
+            ssl.endpoint.identification.algorithm
             ssl.key.password ssl.keystore.certificate.chain ssl.keystore.key ssl.keystore.password
             ssl.truststore.certificates ssl.truststore.password
+            group.coordinator.rebalance.protocols
             group.initial.rebalance.delay.ms group.max.session.timeout.ms group.max.size group.min.session.timeout.ms
             inter.broker.listener.name internal.metadata.delete.delay.millis internal.metadata.log.segment.bytes
             log.cleaner.backoff.ms log.cleaner.dedupe.buffer.size
@@ -140,13 +147,23 @@ BROKER: Table = {
             replica.fetch.wait.max.ms replica.lag.time.max.ms replica.socket.timeout.ms replication.quota.window.num
             replication.quota.window.size.seconds unclean.leader.election.enable unclean.leader.election.interval.ms
         """,
+        "Apache Kafka's StandardAuthorizer, or none: a node with another does not start": "authorizer.class.name",
         "Apache Kafka's RackAwareReplicaSelector, or none: a node with another does not start": (
             "replica.selector.class"
         ),
         "by the rates of max.connection.creation.rate; client quotas come later": """
             quota.window.num quota.window.size.seconds
         """,
-        "PLAINTEXT and SSL: a node with another protocol does not start; not while the node runs": """
+        "at listeners with SASL": """
+            connection.failed.authentication.delay.ms connections.max.reauth.ms sasl.server.max.receive.size
+        """,
+        "PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512: a node with another one does not start": """
+            sasl.enabled.mechanisms sasl.mechanism.controller.protocol sasl.mechanism.inter.broker.protocol
+        """,
+        "with classes of Apache Kafka: a node with another one does not start": """
+            sasl.jaas.config sasl.server.callback.handler.class
+        """,
+        "not while the node runs": """
             listener.security.protocol.map listeners
         """,
         "stores in PEM, PKCS12 (with the extra `tls`) and JKS": """
@@ -159,8 +176,6 @@ BROKER: Table = {
             "ssl.principal.mapping.rules"
         ),
         "one directory: a node with further entries does not start": "log.dirs",
-        "all but `streams`: a node with that in its list does not start": "group.coordinator.rebalance.protocols",
-        "PLAINTEXT or SSL: a node with another protocol does not start": "security.inter.broker.protocol",
         "at most as many as the partition has replicas": "min.insync.replicas",
         _DECOMPRESSED: "max.decompressed.message.bytes",
     },
@@ -180,8 +195,12 @@ BROKER: Table = {
             controller.performance.always.log.threshold.ms controller.performance.sample.period.ms
         """,
         "every listener begins to accept when the node can answer": "early.start.listeners",
-        _COMPUTED_AT_ONCE: "group.consumer.assignor.offload.enable group.share.assignor.offload.enable",
+        _COMPUTED_AT_ONCE: """
+            group.consumer.assignor.offload.enable group.share.assignor.offload.enable
+            group.streams.assignor.offload.enable
+        """,
         "`simple` is the only one": "group.share.assignors",
+        "`sticky` is the only one": "group.streams.assignors",
         "the state of share groups is at the share coordinators": "group.share.persister.class.name",
         "records of coordinators are appended with the request that makes them": """
             share.coordinator.append.linger.ms share.coordinator.cached.buffer.max.bytes
@@ -219,14 +238,14 @@ BROKER: Table = {
         """,
         "a start takes less than a second, and a recovery says how far it is": "server.max.startup.time.ms",
         _NO_SASL: """
-            connection.failed.authentication.delay.ms connections.max.reauth.ms sasl.client.callback.handler.class
-            sasl.enabled.mechanisms sasl.jaas.config sasl.kerberos.kinit.cmd sasl.kerberos.min.time.before.relogin
+            sasl.client.callback.handler.class
+            sasl.kerberos.kinit.cmd sasl.kerberos.min.time.before.relogin
             sasl.kerberos.principal.to.local.rules sasl.kerberos.service.name sasl.kerberos.ticket.renew.jitter
             sasl.kerberos.ticket.renew.window.factor sasl.login.callback.handler.class sasl.login.class
             sasl.login.connect.timeout.ms sasl.login.read.timeout.ms sasl.login.refresh.buffer.seconds
             sasl.login.refresh.min.period.seconds sasl.login.refresh.window.factor sasl.login.refresh.window.jitter
-            sasl.login.retry.backoff.max.ms sasl.login.retry.backoff.ms sasl.mechanism.controller.protocol
-            sasl.mechanism.inter.broker.protocol sasl.oauthbearer.allow.unverified.audience
+            sasl.login.retry.backoff.max.ms sasl.login.retry.backoff.ms
+            sasl.oauthbearer.allow.unverified.audience
             sasl.oauthbearer.allow.unverified.issuer sasl.oauthbearer.assertion.algorithm
             sasl.oauthbearer.assertion.claim.aud sasl.oauthbearer.assertion.claim.exp.seconds
             sasl.oauthbearer.assertion.claim.iss sasl.oauthbearer.assertion.claim.jti.include
@@ -239,7 +258,6 @@ BROKER: Table = {
             sasl.oauthbearer.jwks.endpoint.retry.backoff.ms sasl.oauthbearer.jwks.endpoint.url
             sasl.oauthbearer.jwt.retriever.class sasl.oauthbearer.jwt.validator.class sasl.oauthbearer.scope
             sasl.oauthbearer.scope.claim.name sasl.oauthbearer.sub.claim.name sasl.oauthbearer.token.endpoint.url
-            sasl.server.callback.handler.class sasl.server.max.receive.size
         """,
         "OpenSSL does what Java has providers for": """
             security.providers ssl.keymanager.algorithm ssl.provider ssl.secure.random.implementation
@@ -248,7 +266,6 @@ BROKER: Table = {
     },
     REFUSED: {
         _POLICIES: "alter.config.policy.class.name create.topic.policy.class.name",
-        NO_ACLS: "authorizer.class.name",
         _QUOTA_CALLBACK: "client.quota.callback.class",
         _DEAD_LETTER_MANAGER: "group.share.dlq.manager.class.name",
         NO_CONFIG_PROVIDERS: "config.providers",
@@ -260,18 +277,8 @@ BROKER: Table = {
     LATER: {
         ("nothing is throttled yet", _REMOVE): "controller.quota.window.num controller.quota.window.size.seconds",
         ("new partitions go into the one data directory all the same", _REMOVE): "cordoned.log.dirs",
-        _STREAMS_GROUPS: """
-            group.streams.acceptable.recovery.lag group.streams.assignment.interval.ms
-            group.streams.assignor.offload.enable group.streams.assignors group.streams.heartbeat.interval.ms
-            group.streams.initial.rebalance.delay.ms group.streams.max.assignment.interval.ms
-            group.streams.max.heartbeat.interval.ms group.streams.max.session.timeout.ms group.streams.max.size
-            group.streams.max.standby.replicas group.streams.max.warmup.replicas
-            group.streams.min.assignment.interval.ms group.streams.min.heartbeat.interval.ms
-            group.streams.min.session.timeout.ms group.streams.min.task.offset.interval.ms
-            group.streams.num.standby.replicas group.streams.num.warmup.replicas
-            group.streams.rack.aware.assignment.tags group.streams.session.timeout.ms
-            group.streams.task.offset.interval.ms group.streams.topology.description.plugin.class
-        """,
+        _WARM_UPS: "group.streams.max.warmup.replicas group.streams.num.warmup.replicas",
+        _TOPOLOGY_DESCRIPTIONS: "group.streams.topology.description.plugin.class",
         _METRICS: """
             kafka.metrics.polling.interval.secs kafka.metrics.reporters metrics.num.samples
             metrics.recording.level metrics.sample.window.ms
@@ -340,18 +347,19 @@ GROUP: Table = {
             share.assignment.interval.ms share.auto.offset.reset share.delivery.count.limit
             share.heartbeat.interval.ms share.isolation.level share.partition.max.record.locks
             share.record.lock.duration.ms share.renew.acknowledge.enable share.session.timeout.ms
+            streams.acceptable.recovery.lag streams.assignment.interval.ms
+            streams.heartbeat.interval.ms streams.initial.rebalance.delay.ms streams.num.standby.replicas
+            streams.rack.aware.assignment.tags streams.session.timeout.ms streams.task.offset.interval.ms
         """,
     },
     HARMLESS: {
-        _COMPUTED_AT_ONCE: "consumer.assignor.offload.enable share.assignor.offload.enable",
+        _COMPUTED_AT_ONCE: """
+            consumer.assignor.offload.enable share.assignor.offload.enable streams.assignor.offload.enable
+        """,
+        "`sticky` is the only one": "streams.assignor.name",
     },
     LATER: {
-        _STREAMS_GROUPS: """
-            streams.acceptable.recovery.lag streams.assignment.interval.ms streams.assignor.name
-            streams.assignor.offload.enable streams.heartbeat.interval.ms streams.initial.rebalance.delay.ms
-            streams.num.standby.replicas streams.num.warmup.replicas streams.rack.aware.assignment.tags
-            streams.session.timeout.ms streams.task.offset.interval.ms
-        """,
+        _WARM_UPS: "streams.num.warmup.replicas",
     },
 }
 
@@ -359,6 +367,7 @@ GROUP: Table = {
 # A name that ends in a dot stands for all that begin with it.
 BESIDES: Table = {
     HONOURED: {
+        "by the authorizer, if there is one": "allow.everyone.if.no.acl.found super.users",
         _SEVERAL_NODES: "follower.replication.throttled.rate leader.replication.throttled.rate",
     },
     HARMLESS: {
@@ -376,9 +385,6 @@ BESIDES: Table = {
         "there are no configuration providers": "config.providers.",
         # These three exist only as dynamic settings: no properties file knows them.
         "there is one data directory, and nothing moves to another": "replica.alter.log.dirs.io.max.bytes.per.second",
-    },
-    REFUSED: {
-        NO_ACLS: "allow.everyone.if.no.acl.found super.users",
     },
     LATER: {
         ("Apache Kafka has removed it", "use listeners"): "host.name port",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from kafkapy.cluster import BROKER_LISTENER, CONTROLLER_LISTENER
 from kafkapy.errors import StartupError
 from kafkapy.testing.options import MUTUAL
 
@@ -32,10 +33,14 @@ def make_certificates(directory: Path, options: Options) -> MadeCertificates:
         raise StartupError(str(error)) from None
     files.add_server(SERVER, hosts=tuple(dict.fromkeys((options.host, *HOSTS))))
     files.add_client(CLIENT)
+    protocol = "SASL_SSL" if options.users.passwords else "SSL"
     settings = {
+        "listener.security.protocol.map": f"{BROKER_LISTENER}:{protocol},{CONTROLLER_LISTENER}:SSL",
         **files.key_store_settings(SERVER),
         **files.trust_store_settings(),
-        "ssl.client.auth": "required" if options.tls == MUTUAL else "requested",
+        f"listener.name.{BROKER_LISTENER.lower()}.ssl.client.auth": "required"
+        if options.tls == MUTUAL
+        else "requested",
     }
     return MadeCertificates(str(files.directory), settings)
 
@@ -75,21 +80,26 @@ class ClientIdentity(NamedTuple):
         return {"ca": str(self.ca), **own}
 
     def of_librdkafka(self) -> dict[str, object]:
-        config: dict[str, object] = {"security.protocol": "SSL", "ssl.ca.location": str(self.ca)}
+        config: dict[str, object] = {"ssl.ca.location": str(self.ca)}
         if self.name is not None:
             config |= {"ssl.certificate.location": str(self.certificate), "ssl.key.location": str(self.key)}
         return config
 
     def of_java(self) -> dict[str, object]:
         trust = {"ssl.truststore.type": "PEM", "ssl.truststore.location": str(self.ca)}
-        config: dict[str, object] = {"security.protocol": "SSL", **trust}
+        config: dict[str, object] = {**trust}
         if self.name is not None:
             store = str(self.directory / f"{self.name}.pem")
             config |= {"ssl.keystore.type": "PEM", "ssl.keystore.location": store}
         return config
 
+    def of_kafkajs(self) -> dict[str, object]:
+        files = {"ca": self.ca} if self.name is None else {"ca": self.ca, "cert": self.certificate, "key": self.key}
+        texts: dict[str, object] = {option: path.read_text(encoding="utf-8") for option, path in files.items()}
+        return {"ssl": {**texts, "ca": [texts["ca"]]}}
+
     def of_kafka_python(self) -> dict[str, object]:
-        config: dict[str, object] = {"security_protocol": "SSL", "ssl_cafile": str(self.ca)}
+        config: dict[str, object] = {"ssl_cafile": str(self.ca)}
         if self.name is not None:
             config |= {"ssl_certfile": str(self.certificate), "ssl_keyfile": str(self.key)}
         return config
@@ -100,4 +110,4 @@ class ClientIdentity(NamedTuple):
         context = ssl.create_default_context(cafile=self.ca)
         if self.name is not None:
             context.load_cert_chain(self.certificate, self.key)
-        return {"security_protocol": "SSL", "ssl_context": context}
+        return {"ssl_context": context}

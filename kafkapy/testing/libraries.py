@@ -20,9 +20,10 @@ PACKAGES = {"confluent-kafka": "confluent_kafka", "kafka-python": "kafka", "aiok
 class Clients(ExitStack):
     """Makes clients of one library, which are closed at the end of the block."""
 
-    def __init__(self, library: str, kafka: Kafka) -> None:
+    def __init__(self, library: str, config: dict[str, object]) -> None:
+        """`config`: what it needs to connect."""
         super().__init__()
-        self._config = kafka.config_for(library)
+        self._config = config
         self._package: Any = import_module(PACKAGES[library])
         self.not_closable: set[str] = set()
         """The client ids of those that the library closes with their object, which a failed test's report keeps."""
@@ -139,7 +140,7 @@ def clients_of(library: str, kafka: Kafka) -> Clients:
         )
     if find_spec(PACKAGES[library]) is None:
         raise ImportError(f"{library} is not installed")
-    return _CLIENTS[library](library, kafka)
+    return _CLIENTS[library](library, kafka.config_for(library))
 
 
 def _dotted(settings: dict[str, Any]) -> dict[str, Any]:

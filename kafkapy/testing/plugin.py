@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 
 MARKER = "kafka"
 ARGUMENTS = (
-    *("nodes", "controllers", "racks", "settings", "topics", "seed", "directory", "host", "port", "as_kafka", "strict"),
-    *("tls", "isolation", "record", "control", "log_level", "client"),
+    *("nodes", "controllers", "racks", "settings", "users", "mechanisms", "topics", "seed", "directory", "host"),
+    *("port", "as_kafka", "strict", "tls"),
+    *("isolation", "record", "control", "log_level", "client"),
 )
 NODES_OF_A_CLUSTER = 3
 _pool_key = pytest.StashKey[Any]()

@@ -26,6 +26,7 @@ from kafkapy.testing.certificates import make_certificates
 from kafkapy.testing.errors import KafkaStopped
 from kafkapy.testing.log_capture import LogCapture
 from kafkapy.testing.options import MUTUAL
+from kafkapy.testing.users import ClusterUsers
 from kafkapy_wire.errors import KafkaError
 
 if TYPE_CHECKING:
@@ -46,6 +47,12 @@ class Started(NamedTuple):
     """The directory that they are in; None: without TLS."""
     wants_certificates: bool = False
     """Whether clients must have one."""
+
+    def asked_control_url(self) -> str:
+        """Raises RuntimeError: the control API was not asked for."""
+        if self.control_url is None:
+            raise RuntimeError("the control API was not asked for: Kafka(control=True)")
+        return self.control_url
 
 
 class Server:
@@ -98,11 +105,13 @@ class Server:
             members = origin.members
             await trio.to_thread.run_sync(origin.restore_to, directory / "nodes")
         certificates = None if not options.tls else await trio.to_thread.run_sync(make_certificates, directory, options)
+        users = ClusterUsers(options.users)
+        of_tls = {} if certificates is None else certificates.settings
         cluster = Cluster(
             directory / "nodes",
             members,
-            settings={**options.settings, **({} if certificates is None else certificates.settings)},
-            security_protocol="PLAINTEXT" if certificates is None else "SSL",
+            settings={**users.settings(), **of_tls, **options.settings},
+            credentials=users.credentials(),
             host=options.host,
             port=options.port,
             durable=False,

@@ -31,10 +31,20 @@ QUICK_RSA_BITS_MAX: Final = 2_048
 class ListenerTls:
     """What a listener with TLS needs for its handshakes. Immutable: a change makes a new one."""
 
-    __slots__ = ("allowed_suites", "asks_for_certificate", "context", "is_slow", "key_store", "mapping")
+    __slots__ = (
+        "allowed_suites",
+        "asks_for_certificate",
+        "context",
+        "is_slow",
+        "key_store",
+        "mapping",
+        "names_clients",
+    )
 
-    def __init__(self, security: SecuritySettings, name_of: NameOf) -> None:
-        """Loads the stores. Raises SettingsError. Blocks."""
+    def __init__(self, security: SecuritySettings, name_of: NameOf, *, has_sasl: bool = False) -> None:
+        """Loads the stores. `has_sasl`: clients log in by SASL, so that they are asked for a certificate only where the
+        listener has its own ssl.client.auth (KIP-684). Raises SettingsError. Blocks.
+        """
         key_store = load_key_store(security, name_of)
         if key_store is None:
             name = name_of("ssl.keystore.location")
@@ -46,7 +56,11 @@ class ListenerTls:
         self.key_store = key_store
         self.context = context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.allowed_suites = _set_up(context, security, name_of, key_store)
-        context.verify_mode = CLIENT_AUTH[security.ssl_client_auth]
+        name = "ssl.client.auth"
+        asks = not has_sasl or name_of(name) != name
+        context.verify_mode = CLIENT_AUTH[security.ssl_client_auth] if asks else ssl.CERT_NONE
+        self.names_clients = not has_sasl
+        """Whether the certificate of a client says who it is."""
         self.asks_for_certificate = context.verify_mode is not ssl.CERT_NONE
         if self.asks_for_certificate:
             _trust(context, load_trust_store(security, name_of))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
@@ -40,7 +41,11 @@ class CurrentTls:
         """Loads the stores. Raises SettingsError. Blocks."""
         now = settings.now
         self._settings = settings
-        self._listeners = {one.name: _Kept(ListenerTls, one.name, now) for one in now.listeners if one.has_tls}
+        self._listeners = {
+            one.name: _Kept(partial(ListenerTls, has_sasl=one.has_sasl), one.name, now)
+            for one in now.listeners
+            if one.has_tls
+        }
         self._clients: dict[str, _Kept[ClientTls]] = {}
         if now.has_others:  # else nobody is there yet: the first that comes is asked soon enough
             self.to_controllers()
@@ -89,7 +94,7 @@ def check_change(before: Settings, after: Settings) -> None:
             security = after.listener_security(listener.name)
             if _of_tls(security) != _of_tls(before.listener_security(listener.name)):
                 changed = ListenerTls(security, after.listener_setting_name(listener.name))
-                old = _Kept(ListenerTls, listener.name, before, or_none=True)
+                old: _Kept[ListenerTls] = _Kept(ListenerTls, listener.name, before, or_none=True)
                 if old.loaded is not None:
                     _check_identity(old.loaded.key_store, changed.key_store, security)
 

@@ -1,6 +1,6 @@
 """One sentence on each setting, for DescribeConfigs with documentation: kafkapy's own words, not Apache Kafka's.
 
-`topics`, `groups`, `brokers` and `tls` hold the sentences, by Kafka's name. They are read when a client first asks.
+`topics`, `groups` and `brokers` hold the sentences, by Kafka's name. They are read when a client first asks for them.
 """
 
 from __future__ import annotations
@@ -35,10 +35,11 @@ def of_broker(name: str) -> str:
     from kafkapy.settings.catalog import group_definitions, listener_base_name, topic_definitions
     from kafkapy.settings.documentation.brokers import BROKERS
     from kafkapy.settings.documentation.groups import BROKER_GROUPS
-    from kafkapy.settings.documentation.tls import TLS
+    from kafkapy.settings.documentation.security import SECURITY
+    from kafkapy.settings.documentation.tiered_storage import TIERED_STORAGE
 
     name = listener_base_name(name) or name
-    for sentences in (BROKERS, BROKER_GROUPS, TLS):
+    for sentences in (BROKERS, BROKER_GROUPS, SECURITY, TIERED_STORAGE):
         if name in sentences:
             return sentences[name]
     for topic in topic_definitions().values():
