@@ -4,7 +4,7 @@ errors         what ends a command, as the one line its user reads
 deadline       how long an operation may go on trying
 connection     one socket to one broker: versions negotiated, one request in flight
 cluster        bootstrap, metadata, leaders, coordinators, and trying again
-topics, configs, groups, offsets      what the commands of these names ask and change
+topics, configs, groups, offsets, acls, users, quotas  what the commands of these names ask and change
 quorum, nodes, partition_health, elections, reassignments, spreading, throttles  what `kafkapy cluster` asks and changes
 producer       records to partitions to leaders
 fetcher                               records from leaders
