@@ -69,6 +69,8 @@ def test_the_same_apis_and_features_are_announced(listener: str, brokers: Pair) 
     for version in range(6):
         ours, theirs = (announced(port, version) for port in ports)
         assert len(theirs["apis"]) == (CONTROLLERS_APIS if listener == "controller" else BROKERS_APIS)
+        differing = sorted(ours["apis"].items() ^ theirs["apis"].items())
+        assert not differing, f"ApiVersions v{version}"
         assert ours == theirs, f"ApiVersions v{version}"
 
 

@@ -13,19 +13,22 @@ from typing import TYPE_CHECKING, Final
 
 from kafkapy.errors import AuthenticationFailed, CloseConnection
 from kafkapy.log_lines import shown
+from kafkapy.long_messages import AT_ONCE_BYTES_MAX
 from kafkapy.network.dispatch import Unfinished
 from kafkapy.pending import Pending
 from kafkapy_wire.api_keys import ApiKey
-from kafkapy_wire.errors import MalformedMessage
+from kafkapy_wire.errors import ErrorCode, KafkaError, MalformedMessage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from kafkapy.context import Client, NodeContext
+    from kafkapy.network.api_table import ApiVersion
     from kafkapy.network.complaints import Complaints
     from kafkapy.network.dispatch import Answer, Dispatcher
     from kafkapy.network.outbox import Outbox
     from kafkapy.security.sasl.authenticator import Authenticator
+    from kafkapy_wire.message import Message
 
 audit = logging.getLogger("kafkapy.audit")
 
@@ -39,9 +42,6 @@ class Gatekeeper:
     """In the place of a `Dispatcher`, for one connection."""
 
     __slots__ = ("_authenticator", "_client", "_complaints", "_dispatcher", "_is_open", "_on_open")
-
-    tap = None
-    """The one of the dispatcher behind is called here."""
 
     def __init__(
         self,
@@ -61,8 +61,8 @@ class Gatekeeper:
         self._on_open = on_open
         self._is_open = False
 
-    def answer(self, frame: memoryview, context: NodeContext, outbox: Outbox) -> Unfinished | None:
-        """As `Dispatcher.answer`."""
+    def enter(self, frame: memoryview, context: NodeContext, outbox: Outbox) -> Unfinished | None:
+        """As `Dispatcher.enter`."""
         authenticator = self._authenticator
         if authenticator.is_complete and not self._begins_again(frame):
             if authenticator.has_expired():
@@ -70,13 +70,16 @@ class Gatekeeper:
                     f"the session of {shown(str(self._client.principal))} has ended, and the client has not "
                     "authenticated again (connections.max.reauth.ms, or its credentials have expired)"
                 )
-            return self._through(frame, context, outbox)
+            return self._dispatcher.enter(frame, context, outbox)
         try:
             if authenticator.wants_raw_token:
                 unfinished = self._raw_token(frame, outbox)
             else:
                 authenticator.check_order(_key(frame))
-                unfinished = self._through(frame, context, outbox)
+                if authenticator.has_failed:
+                    self.note_failure()
+                    return self._refuse(frame, context)
+                unfinished = self._dispatcher.enter(frame, context, outbox)
         except AuthenticationFailed:
             self.note_failure()
             raise
@@ -88,10 +91,11 @@ class Gatekeeper:
     def _begins_again(self, frame: memoryview) -> bool:
         return _key(frame) == ApiKey.SASL_HANDSHAKE and self._authenticator.begin_again()
 
-    def _through(self, frame: memoryview, context: NodeContext, outbox: Outbox) -> Unfinished | None:
-        dispatcher = self._dispatcher
-        answer = dispatcher.answer if dispatcher.tap is None else dispatcher.tap.answer
-        return answer(frame, context, outbox)
+    def _refuse(self, frame: memoryview, context: NodeContext) -> Unfinished:
+        """A request of another API comes in the place of a token: it is answered with an error, late."""
+        error = KafkaError(ErrorCode.ILLEGAL_SASL_STATE)
+        refusal = self._dispatcher.refusal(frame, context, error) if len(frame) <= AT_ONCE_BYTES_MAX else None
+        return RefusedStep(self._dispatcher, context, self._authenticator.delayed_end(), refusal)
 
     def _raw_token(self, frame: memoryview, outbox: Outbox) -> Unfinished | None:
         answer = self._authenticator.raw_token(bytes(frame))
@@ -163,6 +167,35 @@ class LoginStep(Unfinished):
 
     def abandoned(self) -> None:
         self._inner.abandoned()
+
+
+class RefusedStep(Unfinished):
+    """The end of a connection, after an answer."""
+
+    __slots__ = ("_refusal",)
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        context: NodeContext,
+        end: Pending[Answer],
+        refusal: tuple[Message, ApiVersion] | None,
+    ) -> None:
+        self._dispatcher = dispatcher
+        self._context = context
+        self._refusal = refusal
+        self.waits_for = end
+        self.holds_frame = self.is_large = False
+
+    @property
+    def api_key(self) -> ApiKey:
+        return ApiKey.SASL_AUTHENTICATE
+
+    def go_on(self, _value: Answer, outbox: Outbox, error: Exception | None = None) -> bool:
+        assert error is not None, "it is never answered in another way"
+        if self._refusal is not None:
+            self._dispatcher.append(*self._refusal, self._context, outbox)
+        raise error
 
 
 class RawStep(Unfinished):

@@ -31,6 +31,7 @@ from kafkapy.network.listeners import bind, listen
 from kafkapy.network.server import Server, Service
 from kafkapy.node.broker_part import BrokerPart
 from kafkapy.node.quorum_part import QuorumPart
+from kafkapy.node.throttle import throttle
 from kafkapy.partitions.disk_watch import DiskWatch
 from kafkapy.partitions.topic_settings import TopicSettingsSource
 from kafkapy.settings.current import CurrentSettings
@@ -42,7 +43,7 @@ from kafkapy_wire.errors import ErrorCode, KafkaError, MalformedMessage
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from kafkapy.broker import Broker, NodeParts
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from kafkapy.settings.given import GivenTopic
     from kafkapy.settings.listeners import Listener
     from kafkapy.strictness import Strictness
+    from kafkapy_wire.record_formats.metadata import UserScramCredentialRecord
 
 logger = logging.getLogger("kafkapy.node")
 
@@ -100,6 +102,7 @@ class Node:
         strict: Iterable[str] = (),
         faults: FaultEngine | None = None,
         must_be_alone: bool = False,
+        credentials: Sequence[UserScramCredentialRecord] = (),
     ) -> None:
         """Without `durable` nothing waits for the disk. Without `kept` the logs are not closed cleanly at the end, only
         their descriptors: for a directory that is deleted then.
@@ -113,7 +116,8 @@ class Node:
         `sockets` are bound ones, by listener name, for listeners that need not be bound here. Requests meet the
         `faults` of the engine, which may be that of other nodes, too.
 
-        `must_be_alone`: refuse a directory whose quorum has other voters, which would be waited for.
+        `must_be_alone`: refuse a directory whose quorum has other voters, which would be waited for. `credentials` of
+        SCRAM users are in the metadata of a cluster that begins here.
 
         To clients the node is a broker of the release `as_kafka` (`2.8`); `cap_apis` has the highest versions of single
         APIs (`{"Fetch": 11}`; None: not served). `strict` names kindnesses to turn off (`kafkapy.strictness`). Raises
@@ -124,8 +128,7 @@ class Node:
         self._cluster_id = cluster_id
         self._topics = tuple(topics)
         self._sockets = sockets or {}
-        self._faults = faults
-        self._must_be_alone = must_be_alone
+        self._faults, self._must_be_alone, self._credentials = faults, must_be_alone, credentials
         self.data_directory = data_directory
         self.durable = durable
         self.kept = kept
@@ -170,14 +173,12 @@ class Node:
     def move_to_rack(self, rack: str | None) -> None:
         """From now on the node says that it stands there, when it registers again; this tells no controller."""
         self.settings.change(self.settings.now.with_rack(rack))
-        lifecycle = self._broker_part.lifecycle
-        if lifecycle is not None:
+        if (lifecycle := self._broker_part.lifecycle) is not None:
             lifecycle.move_to_rack(rack)
 
     async def in_touch(self) -> None:
         """Wait until the active controller has taken a heartbeat of this broker, which has others in its cluster."""
-        lifecycle = self._broker_part.lifecycle
-        if lifecycle is not None:
+        if (lifecycle := self._broker_part.lifecycle) is not None:
             await lifecycle.in_touch()
 
     @property
@@ -357,6 +358,7 @@ class Node:
                 limits=self.api_limits,
                 suspension=self._suspension,
                 strictness=self._strictness,
+                credentials=self._credentials,
             )
         except (StoreError, BrokenMetadata) as error:
             raise StartupError(str(error)) from error
@@ -426,6 +428,7 @@ class Node:
             nursery.start_soon(send)
         nursery.start_soon(self.log_cleaning.run)
         self._meet_faults(self.dispatcher, broker, parts)
+        throttle(self.dispatcher, broker, self.server.connection_of)
         serve = partial(self._serve, bound, Service(self.dispatcher, partial(RequestContext, broker)))
         if not quorum.is_alone:
             # As in Apache Kafka, before the controller makes it lead anything. Until then clients are told of others.

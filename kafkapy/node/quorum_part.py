@@ -15,6 +15,7 @@ from kafkapy.metadata.publisher import MetadataPublisher
 from kafkapy.metadata.start import QuorumMember, open_metadata
 from kafkapy.peers.channel import ControllerChannel
 from kafkapy.peers.peers import Peers
+from kafkapy.quotas.client_quotas import ClientQuotas
 from kafkapy.settings.listeners import SECURITY_PROTOCOLS, has_sasl
 from kafkapy_controller.features import KRAFT_VERSION, SUPPORTED_FEATURES, features_of_new_cluster
 from kafkapy_controller.image import Endpoint
@@ -26,7 +27,7 @@ from kafkapy_log.checkpoint_files import META_PROPERTIES
 from kafkapy_wire.uuid import parse_uuid, random_uuid
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
     from random import Random
 
@@ -35,12 +36,14 @@ if TYPE_CHECKING:
     from kafkapy.partitions.disk_watch import DiskWatch
     from kafkapy.partitions.topic_settings import TopicSettingsSource
     from kafkapy.releases import ApiLimits, Release
+    from kafkapy.security.authorizer import StandardAuthorizer
     from kafkapy.security.delegation_tokens import DelegationTokens
     from kafkapy.security.sasl.node_logins import NodeLogins
     from kafkapy.settings.current import CurrentSettings
     from kafkapy.strictness import Strictness
     from kafkapy.suspension import Suspension
     from kafkapy_wire.message import Message
+    from kafkapy_wire.record_formats.metadata import UserScramCredentialRecord
 
 logger = logging.getLogger("kafkapy.node")
 
@@ -68,6 +71,7 @@ class QuorumPart:
         limits: ApiLimits | None = None,
         suspension: Suspension | None = None,
         strictness: Strictness | None = None,
+        credentials: Sequence[UserScramCredentialRecord] = (),
     ) -> None:
         """`listens`: whether other controllers can connect to this node. `limits`: a release to be imitated.
         `suspension`: of the node.
@@ -81,6 +85,7 @@ class QuorumPart:
         self._random = random
         self._limits = limits
         self._strictness = strictness
+        self._credentials = credentials
         self._incarnation_id = random_uuid(random)
         now = settings.now
         check_start(now, data_directory, cluster_id)
@@ -122,6 +127,7 @@ class QuorumPart:
             bootstrap_count=0 if now.quorum.voters else len(now.quorum.bootstrap_servers),
             timeouts=now.node.raft_timeouts,
             auto_join=now.node.controller_quorum_auto_join_enable,
+            credentials=self._credentials,
         )
         self.publisher = MetadataPublisher()
         self.controller, self.metadata_log, self.snapshot_generator = open_metadata(
@@ -165,6 +171,9 @@ class QuorumPart:
         self.metadata_log.on_truncated = self._note_recovery_point
         self.metadata_log.report_to(disk)
         self.snapshot_generator.report_to(disk)
+        quotas = ClientQuotas(settings, self._clock)
+        quotas.load(self.publisher.image)
+        self.publisher.subscribe(quotas.follow_metadata)
         self.parts = NodeParts(
             node_id=now.node.node_id,
             cluster_id=self.store.cluster_id,
@@ -173,8 +182,10 @@ class QuorumPart:
             metadata=self.publisher,
             controller=self.controller,
             quorum=self.metadata_log,
+            quotas=quotas,
             api_limits=self._limits,
             strictness=self._strictness,
+            authorizer=self._authorizer(),
             tokens=self._tokens(),
         )
 
@@ -189,6 +200,19 @@ class QuorumPart:
         from kafkapy.security.sasl.node_logins import NodeLogins
 
         return NodeLogins(self._settings)
+
+    def _authorizer(self) -> StandardAuthorizer | None:
+        now = self._settings.now
+        if not now.security.authorizer_class_name:
+            return None
+        from kafkapy.security.authorizer import StandardAuthorizer
+        from kafkapy.settings.authorizer import authorizer_settings
+
+        settings = authorizer_settings(now.given)
+        authorizer = StandardAuthorizer(settings.super_users, allows_without_acls=settings.allows_without_acls)
+        authorizer.take_image(self.publisher.image)
+        self.publisher.subscribe(authorizer.follow_metadata)
+        return authorizer
 
     def _tokens(self) -> DelegationTokens | None:
         security = self._settings.now.security

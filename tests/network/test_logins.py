@@ -13,11 +13,11 @@ from kafkapy.cli import main
 from kafkapy.clock import ManualClock
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.api_versions import ApiVersionsRequest, ApiVersionsResponse
-from kafkapy_wire.messages.metadata import MetadataRequest, MetadataResponse
+from kafkapy_wire.messages.metadata import MetadataRequest, MetadataRequestTopic, MetadataResponse
 from kafkapy_wire.messages.sasl_authenticate import SaslAuthenticateRequest, SaslAuthenticateResponse
 from kafkapy_wire.messages.sasl_handshake import SaslHandshakeRequest, SaslHandshakeResponse
 from kafkapy_wire.sasl import scram
-from tests.shell.running_node import SIZE, Client, connect, running_node, trio_test
+from tests.shell.running_node import SIZE, Client, connect, running_node, trio_test, until_parked
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -80,8 +80,8 @@ async def test_a_client_that_has_authenticated_is_served_as_its_user(tmp_path: P
         assert (shaken.error_code, shaken.mechanisms) == (0, ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"])
         answer = await token(client, b"\0alice\0secret")
         assert (answer.error_code, answer.error_message, answer.auth_bytes, answer.session_lifetime_ms) == (
-            *(0, None),
-            *(b"", 0),
+            *(0, "", b""),
+            0,
         )
         assert await is_served(client)
         (connection,) = node.server.connections
@@ -117,9 +117,24 @@ async def test_nothing_else_is_served_before(tmp_path: Path, caplog: pytest.LogC
             await client.ask(VERSIONS, ApiVersionsResponse)
             await client.send(VERSIONS, answered=False)
             assert await client.closed_by_broker()
+        async with connect(node) as client:  # in the place of a token: it is answered, late
+            await handshake(client)
+            await client.send(MetadataRequest(topics=[MetadataRequestTopic(name="a")]), 12)
+            await until_parked(node)
+            clock_of(node).advance(DELAY_MS)
+            told = await client.receive(MetadataResponse)
+            assert [topic.error_code for topic in told.topics] == [ErrorCode.ILLEGAL_SASL_STATE]
+            assert await client.closed_by_broker()
         async with connect(node) as client:
             await handshake(client)
-            await client.send(MetadataRequest(), answered=False)
+            await client.send(SaslHandshakeRequest(mechanism="PLAIN"), 1)
+            await until_parked(node)
+            clock_of(node).advance(DELAY_MS)
+            assert (await client.receive(SaslHandshakeResponse)).error_code == ErrorCode.ILLEGAL_SASL_STATE
+            assert await client.closed_by_broker()
+        async with connect(node) as client:  # bytes that are no request
+            await handshake(client)
+            await client.stream.send_all(SIZE.pack(8) + b"\0alice\0s")
             assert await client.closed_by_broker()
     assert "METADATA came before authentication: listener SASL_PLAINTEXT has SASL" in caplog.text
     assert "Unexpected Kafka request of type METADATA during SASL authentication." in caplog.text

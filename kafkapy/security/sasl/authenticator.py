@@ -105,12 +105,13 @@ class Authenticator:
         return self.expires_ms is not None and self._clock.monotonic_ms() > self.expires_ms
 
     def check_order(self, api_key: int) -> None:
-        """Raises CloseConnection: a request with this key may not come now."""
+        """Raises CloseConnection: a request with this key may not come now. In the place of a token it fails the
+        login, and is answered with ILLEGAL_SASL_STATE.
+        """
         if self.state in (State.TOKENS, State.OTHER_MECHANISM):
             if api_key != ApiKey.SASL_AUTHENTICATE:
                 text = f"Unexpected Kafka request of type {_name(api_key)} during SASL authentication."
                 self._fail(LoginRefused(text))
-                raise AuthenticationFailed(text)
         elif api_key != ApiKey.SASL_HANDSHAKE and not (
             api_key == ApiKey.API_VERSIONS and self.state is State.FIRST_REQUEST
         ):
@@ -160,7 +161,7 @@ class Authenticator:
         """The answer to SaslAuthenticate."""
         if self.state is State.OTHER_MECHANISM and self.failure is not None:
             self._fail(self.failure)
-            raise AuthenticationFailed(str(self.failure))
+            return self.delayed_end()
         if self.state is not State.TOKENS:
             raise CloseConnection("a token came before SaslHandshake")
         try:
@@ -207,7 +208,7 @@ class Authenticator:
             lifetime_ms = self._check_success()
         except LoginRefused as refused:
             return self._refused(refused)
-        return SaslAuthenticateResponse(error_message=None, auth_bytes=token, session_lifetime_ms=lifetime_ms)
+        return SaslAuthenticateResponse(auth_bytes=token, session_lifetime_ms=lifetime_ms)
 
     def _check_success(self) -> int:
         """The lifetime of the session in milliseconds; 0 if the exchange goes on, too. Raises LoginRefused."""
@@ -256,9 +257,13 @@ class Authenticator:
 
     def _refused_raw(self, refused: LoginRefused) -> Pending[bytes]:
         self._fail(refused)
-        end: Pending[bytes] = Pending()
+        return self.delayed_end()
+
+    def delayed_end(self) -> Pending[R]:
+        """Refused with AuthenticationFailed when connection.failed.authentication.delay.ms have passed."""
+        end: Pending[R] = Pending()
         delay_ms = self._delay_ms()
-        failure = AuthenticationFailed(str(refused))
+        failure = AuthenticationFailed(f"{self.what} has failed")
         if not delay_ms:
             end.refuse(failure)
             return end
