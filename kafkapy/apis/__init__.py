@@ -13,7 +13,7 @@ a `NodeContext`. A module is imported when its first request arrives: start-up p
 `handle` returns None only where the protocol has no answer (Produce with acks=0).
 
 What no API does is said here only, and at the top of docs/compatibility.md: there is no throttling, so throttle_time_ms
-is 0 in every answer, and no authorization, so every client may do everything.
+is 0 in every answer. What each API asks the authorizer, if there is one, is in `authorizing/`.
 """
 
 from __future__ import annotations

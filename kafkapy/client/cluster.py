@@ -11,6 +11,7 @@ from typing import Self, TypeVar
 from kafkapy.client.connection import Connection
 from kafkapy.client.deadline import Deadline
 from kafkapy.client.errors import ClientError, ConnectionLost, Refused, TryAgain, check
+from kafkapy.client.login import Login
 from kafkapy.client.patience import Patience
 from kafkapy_wire.api_keys import ApiKey
 from kafkapy_wire.errors import ErrorCode
@@ -44,8 +45,12 @@ class Cluster:
         *,
         timeout_seconds: float,
         tell: Callable[[str], None] = lambda _: None,
+        login: Login | None = None,
     ) -> None:
-        """`tell` is called with what an operation waits for, once if it is slow, from a thread (see `patience`)."""
+        """`tell` is called with what an operation waits for, once if it is slow, from a thread (see `patience`).
+        `login`: of the connections; None: without SASL.
+        """
+        self._login = login
         self.timeout_seconds = timeout_seconds
         self._patience = Patience(tell)
         self._bootstrap = list(bootstrap)
@@ -232,7 +237,7 @@ class Cluster:
 
     def _connect(self, host: str, port: int) -> Connection:
         with self.doing(f"connecting to {host}:{port}"):
-            return Connection(host, port, timeout_seconds=self.timeout_seconds)
+            return Connection(host, port, timeout_seconds=self.timeout_seconds, login=self._login)
 
 
 def parse_bootstrap(text: str) -> list[tuple[str, int]]:

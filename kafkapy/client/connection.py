@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from kafkapy import __version__
 from kafkapy.client.errors import ClientError, ConnectionLost
+from kafkapy.client.login import Login, log_in
 from kafkapy_wire.api_keys import API_VERSIONS, ApiKey, request_header_version, response_header_version
 from kafkapy_wire.codec import decode, decode_from, encode
 from kafkapy_wire.errors import ErrorCode, MalformedMessage, UnsupportedVersion
@@ -31,8 +32,10 @@ _INT16 = struct.Struct(">h")
 class Connection:
     """Requests to the broker at `host:port`, each answered before the next is sent."""
 
-    def __init__(self, host: str, port: int, *, timeout_seconds: float) -> None:
-        """Connect and negotiate. Raises ConnectionLost, ClientError: what listens there is not Kafka."""
+    def __init__(self, host: str, port: int, *, timeout_seconds: float, login: Login | None = None) -> None:
+        """Connect, negotiate and log in. Raises ConnectionLost, ClientError: what listens there is not Kafka, or
+        refuses the login.
+        """
         self.address = f"{host}:{port}"
         self.is_open = False
         self._correlation_id = 0
@@ -52,6 +55,8 @@ class Connection:
         self.is_open = True
         try:
             self._negotiate(timeout_seconds)
+            if login is not None:
+                log_in(self, login, timeout_seconds)
         except BaseException:
             self.close()
             raise

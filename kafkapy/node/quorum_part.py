@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from kafkapy.partitions.disk_watch import DiskWatch
     from kafkapy.partitions.topic_settings import TopicSettingsSource
     from kafkapy.releases import ApiLimits, Release
+    from kafkapy.security.authorizer import StandardAuthorizer
     from kafkapy.security.delegation_tokens import DelegationTokens
     from kafkapy.security.sasl.node_logins import NodeLogins
     from kafkapy.settings.current import CurrentSettings
@@ -179,6 +180,7 @@ class QuorumPart:
             quorum=self.metadata_log,
             api_limits=self._limits,
             strictness=self._strictness,
+            authorizer=self._authorizer(),
             tokens=self._tokens(),
         )
 
@@ -193,6 +195,19 @@ class QuorumPart:
         from kafkapy.security.sasl.node_logins import NodeLogins
 
         return NodeLogins(self._settings)
+
+    def _authorizer(self) -> StandardAuthorizer | None:
+        now = self._settings.now
+        if not now.security.authorizer_class_name:
+            return None
+        from kafkapy.security.authorizer import StandardAuthorizer
+        from kafkapy.settings.authorizer import authorizer_settings
+
+        settings = authorizer_settings(now.given)
+        authorizer = StandardAuthorizer(settings.super_users, allows_without_acls=settings.allows_without_acls)
+        authorizer.take_image(self.publisher.image)
+        self.publisher.subscribe(authorizer.follow_metadata)
+        return authorizer
 
     def _tokens(self) -> DelegationTokens | None:
         security = self._settings.now.security

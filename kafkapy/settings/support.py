@@ -13,6 +13,7 @@ from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 from kafkapy.settings import support_table
+from kafkapy.settings.authorizer import STANDARD_AUTHORIZER, authorizer_settings
 from kafkapy.settings.catalog import (
     Definition,
     broker_definition,
@@ -143,8 +144,10 @@ def refuse_what_is_not_served(texts: Mapping[str, str], values: Mapping[str, Val
             raise _refused(name if is_secret else f"{name}={shortened(text)}", name, *NO_CONFIG_PROVIDERS)
         if support.state == REFUSED and _has_meaning(name, text) and not _is_allowed(name, values):
             raise _refused(name, name, support.reason, support.advice)
-    for rule in (_refuse_directories, _refuse_other_protocols, _refuse_other_selectors):
+    for rule in (_refuse_directories, _refuse_other_protocols, _refuse_other_selectors, _refuse_other_authorizers):
         rule(values)
+    if values.get("authorizer.class.name"):
+        authorizer_settings(texts)
 
 
 def _refused(what: str, name: str, reason: str, advice: str) -> SettingsError:
@@ -190,6 +193,13 @@ def _refuse_other_selectors(values: Mapping[str, Value]) -> None:
     if selector not in (None, "", SERVED_REPLICA_SELECTOR):
         reason = "Java classes cannot be run, so that consumers would read from other replicas"
         raise _refused(name, name, reason, f"write {SERVED_REPLICA_SELECTOR}, or remove it")
+
+
+def _refuse_other_authorizers(values: Mapping[str, Value]) -> None:
+    name = "authorizer.class.name"
+    if values.get(name) not in (None, "", STANDARD_AUTHORIZER):
+        reason = "Java classes cannot be run, so that other clients would be allowed than it allows"
+        raise _refused(name, name, reason, f"write {STANDARD_AUTHORIZER}, or remove it")
 
 
 def refuse_lockout(dynamic: AbstractSet[str], values: Mapping[str, Value], listener_names: Iterable[str]) -> None:

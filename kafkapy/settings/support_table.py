@@ -30,7 +30,6 @@ _DECOMPRESSED = "a batch takes at most 64 MiB decompressed in any case, or max.m
 _COMPUTED_AT_ONCE = "a short assignment is made with the heartbeat that asks for it, a long one by a worker thread"
 
 # Why a node does not start, and what to do about it.
-NO_ACLS = ("there are no ACLs, so that every client would be allowed everything", "remove it, or use Apache Kafka")
 NO_CONFIG_PROVIDERS = (
     "kafkapy does not ask configuration providers, so this text itself would be the value",
     "write the value, or give it by a KAFKA_* variable",
@@ -141,6 +140,7 @@ BROKER: Table = {
             replica.fetch.wait.max.ms replica.lag.time.max.ms replica.socket.timeout.ms replication.quota.window.num
             replication.quota.window.size.seconds unclean.leader.election.enable unclean.leader.election.interval.ms
         """,
+        "Apache Kafka's StandardAuthorizer, or none: a node with another does not start": "authorizer.class.name",
         "Apache Kafka's RackAwareReplicaSelector, or none: a node with another does not start": (
             "replica.selector.class"
         ),
@@ -261,7 +261,6 @@ BROKER: Table = {
     },
     REFUSED: {
         _POLICIES: "alter.config.policy.class.name create.topic.policy.class.name",
-        NO_ACLS: "authorizer.class.name",
         _QUOTA_CALLBACK: "client.quota.callback.class",
         _DEAD_LETTER_MANAGER: "group.share.dlq.manager.class.name",
         NO_CONFIG_PROVIDERS: "config.providers",
@@ -362,6 +361,7 @@ GROUP: Table = {
 # A name that ends in a dot stands for all that begin with it.
 BESIDES: Table = {
     HONOURED: {
+        "by the authorizer, if there is one": "allow.everyone.if.no.acl.found super.users",
         _SEVERAL_NODES: "follower.replication.throttled.rate leader.replication.throttled.rate",
     },
     HARMLESS: {
@@ -379,9 +379,6 @@ BESIDES: Table = {
         "there are no configuration providers": "config.providers.",
         # These three exist only as dynamic settings: no properties file knows them.
         "there is one data directory, and nothing moves to another": "replica.alter.log.dirs.io.max.bytes.per.second",
-    },
-    REFUSED: {
-        NO_ACLS: "allow.everyone.if.no.acl.found super.users",
     },
     LATER: {
         ("Apache Kafka has removed it", "use listeners"): "host.name port",

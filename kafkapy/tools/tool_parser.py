@@ -10,6 +10,7 @@ from kafkapy.cli.parser import CommandParser
 from kafkapy.client.cluster import Cluster, parse_bootstrap
 from kafkapy.client.errors import ClientError
 from kafkapy.client.interrupts import interruptible
+from kafkapy.client.login import login_of
 from kafkapy.client.streams import say
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 # Kafka's tools wait a minute (default.api.timeout.ms); who waits for a broker in a loop does not want to.
 TIMEOUT_SECONDS = 30.0
-_SERVED_PROTOCOL = "PLAINTEXT"
+_SERVED_PROTOCOLS = ("PLAINTEXT", "SASL_PLAINTEXT")
 
 
 class ToolParser(CommandParser):
@@ -80,8 +81,9 @@ def run_tool(
     try:
         settings = {**_client_settings(getattr(arguments, "command_config", None)), **(properties or {})}
         _check_protocol(settings)
+        bootstrap, login = _bootstrap(arguments, settings), login_of(settings)
         # In the place of Kafka's words for a broker that is not there: its tools log that every second, for a minute.
-        with interruptible(), Cluster(_bootstrap(arguments, settings), timeout_seconds=TIMEOUT_SECONDS) as cluster:
+        with interruptible(), Cluster(bootstrap, timeout_seconds=TIMEOUT_SECONDS, login=login) as cluster:
             return body(arguments, cluster)
     except ClientError as error:
         say(f"{failed}{' '.join(str(error).split())}\n")
@@ -112,9 +114,10 @@ def _client_settings(file: str | None) -> dict[str, str]:
 
 def _check_protocol(settings: Mapping[str, str]) -> None:
     """Raises ClientError."""
-    protocol = settings.get("security.protocol", _SERVED_PROTOCOL).strip().upper()
-    if protocol != _SERVED_PROTOCOL:
-        raise ClientError(f"security.protocol={protocol}: this tool only speaks {_SERVED_PROTOCOL} yet")
+    protocol = settings.get("security.protocol", _SERVED_PROTOCOLS[0]).strip().upper()
+    if protocol not in _SERVED_PROTOCOLS:
+        served = " and ".join(_SERVED_PROTOCOLS)
+        raise ClientError(f"security.protocol={protocol}: this tool only speaks {served} yet")
 
 
 def names_matching(pattern: str, names: Iterable[str]) -> list[str]:

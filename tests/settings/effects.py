@@ -7,6 +7,9 @@ speak of their settings. Whoever honours a setting that was not honoured writes 
 from __future__ import annotations
 
 BROKER_EFFECTS = {
+    "apis/test_authorization.py::test_the_authorizer_of_authorizer_class_name_denies_what_no_acl_allows": """
+        authorizer.class.name
+    """,
     "apis/test_delegation_tokens.py::test_a_token_is_made_renewed_and_removed_when_it_has_expired": """
         delegation.token.expiry.check.interval.ms delegation.token.expiry.time.ms delegation.token.max.lifetime.ms
         delegation.token.secret.key

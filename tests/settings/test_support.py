@@ -142,9 +142,11 @@ def test_settings_of_our_own_are_known() -> None:
 # -- refused
 
 REFUSALS = [
-    ({"authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer"}, "there are no ACLs"),
-    ({"super.users": "User:admin"}, "there are no ACLs"),
-    ({"allow.everyone.if.no.acl.found": "false"}, "there are no ACLs"),
+    ({"authorizer.class.name": "com.acme.Authorizer"}, "Java classes cannot be run"),
+    (
+        {"authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer", "super.users": "admin"},
+        "expected a string in format principalType:principalName but got admin",
+    ),
     ({"create.topic.policy.class.name": "com.acme.Policy"}, "Java classes cannot be run"),
     ({"alter.config.policy.class.name": "com.acme.Policy"}, "Java classes cannot be run"),
     ({"client.quota.callback.class": "com.acme.Quotas"}, "Java classes cannot be run"),
@@ -214,8 +216,8 @@ def test_what_opens_and_loses_nothing_is_taken(given: dict[str, str]) -> None:
 
 
 def test_a_refusal_says_where_the_setting_was_given() -> None:
-    with pytest.raises(SettingsError, match=r"\(given by KAFKA_SUPER_USERS\)$"):
-        Settings.parse(gather(environ={"KAFKA_SUPER_USERS": "User:admin"}))
+    with pytest.raises(SettingsError, match=r"\(given by KAFKA_CONFIG_PROVIDERS\)$"):
+        Settings.parse(gather(environ={"KAFKA_CONFIG_PROVIDERS": "env"}))
 
 
 # -- told
