@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from kafkapy.settings.current import CurrentSettings
     from kafkapy.sharing.sharing import Sharing
     from kafkapy.strictness import Strictness
+    from kafkapy_log import LogDirectories
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +56,7 @@ class Broker(NodeParts):
 
     to_controller: ControllerChannel
     partitions: PartitionManager
+    directories: LogDirectories
     checkpoints: Checkpoints
     flusher: Flusher
     disk: DiskWatch

@@ -60,7 +60,7 @@ def _check(topic: str, index: int, path: str, context: RequestContext) -> None:
     partitions = context.broker.partitions
     if len(f"{topic}-{index}") + FUTURE_SUFFIX_CHARS > DIRECTORY_NAME_CHARS_MAX:
         raise KafkaError(ErrorCode.INVALID_TOPIC_EXCEPTION)
-    if path != str(partitions.directory.absolute()):
+    if context.broker.directories.at(path) is None:
         raise KafkaError(ErrorCode.LOG_DIR_NOT_FOUND)
     partitions.stored(topic, index)
 

@@ -139,7 +139,7 @@ class Origin:
 
     def _check_replicas(self, nodes: ControlledNodes) -> None:
         ours = {member.node_id for member in self.members}
-        directories = {parse_uuid(node.store.directory_id) for node in nodes.running()}
+        directories = {parse_uuid(node.directories.directory_id) for node in nodes.running()}
         for topic in nodes.image.topics.values():
             for index, partition in enumerate(topic.partitions):
                 others = sorted(set(partition.replicas) - ours)

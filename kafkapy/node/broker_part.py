@@ -34,24 +34,28 @@ from kafkapy_controller.image import Endpoint
 from kafkapy_controller.topic_names import OFFSETS_TOPIC, SHARE_STATE_TOPIC, TRANSACTION_TOPIC
 from kafkapy_log import StorageError
 from kafkapy_wire.errors import KafkaError
+from kafkapy_wire.uuid import parse_uuid
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
     from contextlib import ExitStack
+    from pathlib import Path
     from random import Random
 
     from kafkapy.bugs import Bugs
     from kafkapy.clock import Clock
     from kafkapy.coordinators.transaction.ports import Markers
-    from kafkapy.metadata.broker_lifecycle import BrokerLifecycle
+    from kafkapy.metadata.broker_lifecycle import BrokerLifecycle, DirectoryStates
+    from kafkapy.metadata.directory_assignments import DirectoryAssignments
     from kafkapy.node.quorum_part import QuorumPart
     from kafkapy.partitions.disk_watch import DiskWatch
     from kafkapy.partitions.topic_settings import TopicSettingsSource
+    from kafkapy.settings import Settings
     from kafkapy.settings.current import CurrentSettings
     from kafkapy_controller.delta import MetadataDelta
     from kafkapy_controller.image import BrokerImage, MetadataImage
     from kafkapy_controller.producer_ids import ProducerIdBlock
-    from kafkapy_log import LogStore
+    from kafkapy_log import LogDirectories
 
 RECOVERY_TURN_SECONDS = 0.05
 FETCH_SESSION_EVICTION_MS = 120_000
@@ -77,10 +81,12 @@ class BrokerPart:
         disk: DiskWatch,
         bugs: Bugs,
         *,
+        log_paths: Sequence[Path],
         random: Random,
         durable: bool,
         on_recovery: Callable[[int, int], None],
     ) -> None:
+        """`log_paths`: the directories that log.dirs names, in their order."""
         self._quorum = quorum
         self._settings = settings
         self._clock = clock
@@ -92,7 +98,7 @@ class BrokerPart:
         self._on_recovery = on_recovery
         self._flusher = Flusher(clock, disk)
         self._partitions = PartitionManager(
-            quorum.store,
+            quorum.directories,
             settings.now.node.node_id,
             topic_settings,
             clock,
@@ -100,7 +106,7 @@ class BrokerPart:
             self._flusher if durable else None,
             keeps_fenced_fetches=quorum.parts.strictness is not None and quorum.parts.strictness.fenced_fetches,
         )
-        self._checkpoints = Checkpoints(quorum.store, self._partitions)
+        self._checkpoints = Checkpoints(quorum.directories, self._partitions)
         self._replication = Replication(
             settings.now.node.node_id,
             settings,
@@ -116,6 +122,10 @@ class BrokerPart:
             broker_epoch=lambda: self._epoch,
         )
         self._broker_epoch = -1
+        self._log_paths = log_paths
+        self._heartbeats_matter = trio.Event()
+        disk.directory_failed = self._partitions.directory_failed
+        self._partitions.when_offline(self._tell_of_directories)
 
     @property
     def _epoch(self) -> int:
@@ -126,23 +136,23 @@ class BrokerPart:
     def _previous_epoch(self) -> int:
         """That of the last run, if it has ended in order and all that it left is there: it may lead then, as far as it
         was in sync (KIP-966). -1 otherwise."""
-        store = self._quorum.store
-        return -1 if store.lost() else store.previous_broker_epoch
+        directories = self._quorum.directories
+        return -1 if directories.lost() else directories.previous_broker_epoch
 
     def close_logs(self, *, kept: bool) -> None:
         """Close the logs; those that are `kept` cleanly, with the broker epoch once there is one. Blocks.
 
         Raises OSError, StorageError: some could not be closed cleanly.
         """
-        store = self._quorum.store
+        directories = self._quorum.directories
         # The directory was lost and may be another broker's by now: write no file into it.
-        if not kept or store.why_lost() is not None:
+        if not kept or directories.why_lost() is not None:
             with suppress(StorageError):  # the disk has failed for this log before; nobody opens these files again
-                store.close(clean=False)
+                directories.close(clean=False)
             return
         # A start that was given up before the broker had registered leaves the marker as it was.
-        epoch = store.previous_broker_epoch if self._epoch < 0 else self._epoch
-        store.close(self._partitions.high_watermarks(), broker_epoch=epoch)
+        epoch = directories.previous_broker_epoch if self._epoch < 0 else self._epoch
+        directories.close(self._partitions.high_watermarks(), broker_epoch=epoch)
 
     async def start(self, parts: ExitStack, nursery: trio.Nursery) -> None:
         """Register the broker, recover its logs, follow the metadata; `join` comes when it can be asked.
@@ -151,7 +161,7 @@ class BrokerPart:
         """
         if self._quorum.is_alone:
             self._follow_metadata()
-            await self._recover(self._quorum.store)
+            await self._recover(self._quorum.directories)
             registration = self._quorum.registration(self._endpoints())
             await self._quorum.register_controller()
             self._broker_epoch = await self._quorum.controller.register_broker(
@@ -160,27 +170,18 @@ class BrokerPart:
             self._assemble(parts)
             nursery.start_soon(self._follow_advertised_listeners)
             if self._quorum.metadata_log.network is not None:  # others may come, and one of them may lead then
-                self.lifecycle = self._lifecycle()
-                self.lifecycle.registered(self._broker_epoch)
-                nursery.start_soon(self._keep_session_among_others, self.lifecycle)
+                self._make_lifecycle()
+            nursery.start_soon(self._keep_session)
+            if self._quorum.directories.has_several:
+                nursery.start_soon(self._assignments().run)
             return
         lifecycle = self.lifecycle = self._lifecycle()
         await lifecycle.register()
         nursery.start_soon(lifecycle.run)
         await lifecycle.caught_up()
         self._follow_metadata()
-        from kafkapy.metadata.directory_assignments import DirectoryAssignments
-
-        assignments = DirectoryAssignments(
-            self._quorum.parts.node_id,
-            self._quorum.directory_id,
-            self._quorum.channel,
-            self._quorum.publisher,
-            self._liveness_clock,
-            lambda: self._epoch,
-        )
-        nursery.start_soon(assignments.run)
-        await self._recover(self._quorum.store)
+        nursery.start_soon(self._assignments().run)
+        await self._recover(self._quorum.directories)
         self._assemble(parts)
 
     async def join(self) -> None:
@@ -207,30 +208,74 @@ class BrokerPart:
                 with suppress(KafkaError):  # the disk is full, which the disk watch has told
                     await controller.change_registration(self._settings.now.node.node_id, self._advertised).wait()
 
-    async def _keep_session_among_others(self, lifecycle: BrokerLifecycle) -> None:
-        """Send heartbeats once there is another node, whose controller may become the active one."""
-        came = trio.Event()
+    async def _keep_session(self) -> None:
+        """Send heartbeats once there is another node, whose controller may become the active one, or once log
+        directories have failed or are cordoned, which heartbeats say.
+        """
 
         def look(_image: MetadataImage, _delta: MetadataDelta) -> None:
             if self._quorum.has_others:
-                came.set()
+                self._heartbeats_matter.set()
 
         self._quorum.publisher.subscribe(look)
-        await came.wait()
-        await lifecycle.run()
+        await self._heartbeats_matter.wait()
+        await (self.lifecycle or self._make_lifecycle()).run()
+
+    def _make_lifecycle(self) -> BrokerLifecycle:
+        """For a broker that the controller of its process has registered."""
+        lifecycle = self.lifecycle = self._lifecycle()
+        lifecycle.registered(self._broker_epoch)
+        return lifecycle
+
+    def _assignments(self) -> DirectoryAssignments:
+        from kafkapy.metadata.directory_assignments import DirectoryAssignments
+
+        return DirectoryAssignments(
+            self._quorum.parts.node_id,
+            self._partitions.directory_id,
+            self._quorum.channel,
+            self._quorum.publisher,
+            self._liveness_clock,
+            lambda: self._epoch,
+        )
 
     def _lifecycle(self) -> BrokerLifecycle:
         from kafkapy.metadata.broker_lifecycle import BrokerLifecycle
 
         return BrokerLifecycle(
             self._quorum.registration(self._endpoints()),
-            self._quorum.store.cluster_id,
+            self._quorum.directories.cluster_id,
             self._quorum.channel,
             self._quorum.publisher,
             self._settings,
             self._liveness_clock,
             previous_epoch=self._previous_epoch,
+            directories=self._directory_states,
         )
+
+    def _directory_states(self) -> DirectoryStates:
+        from kafkapy.metadata.broker_lifecycle import DirectoryStates
+
+        directories = self._quorum.directories
+        offline = [each.directory_id for each in directories.failed if each.directory_id is not None]
+        cordoned = [
+            parse_uuid(each.directory_id) for each in directories.stores if each.directory in directories.cordoned
+        ]
+        return DirectoryStates(offline, cordoned)
+
+    def _tell_of_directories(self) -> None:
+        self._heartbeats_matter.set()
+        if self.lifecycle is not None:
+            self.lifecycle.directories_changed()
+
+    def _follow_cordons(self, settings: Settings) -> None:
+        """`settings` name log directories as the user has given them, in the order of their paths."""
+        named = zip(settings.log.directories, self._log_paths, strict=False)
+        cordoned = frozenset(path for name, path in named if name in settings.cordoned_directories)
+        directories = self._quorum.directories
+        if cordoned != directories.cordoned:
+            directories.cordoned = cordoned
+            self._tell_of_directories()
 
     def _advertised(self, broker: BrokerImage) -> BrokerImage:
         return broker._replace(endpoints={endpoint.name: endpoint for endpoint in self._endpoints()})
@@ -248,11 +293,13 @@ class BrokerPart:
         dynamic_settings.load(metadata.image)
         partitions.load(metadata.image)
         self._settings.subscribe(partitions.follow_settings)
+        self._follow_cordons(self._settings.now)
+        self._settings.subscribe(self._follow_cordons)
         self.log_cleaning = LogCleaning(
             self._settings,
             self._clock,
             partitions,
-            self._quorum.store,
+            self._quorum.directories,
             self._disk,
             self._bugs,
             fsync=self._durable,
@@ -262,15 +309,15 @@ class BrokerPart:
         metadata.subscribe(self._replication.follow_metadata)
         metadata.subscribe(self.log_cleaning.follow_metadata)
 
-    async def _recover(self, store: LogStore) -> None:
+    async def _recover(self, directories: LogDirectories) -> None:
         """Recover every partition after an unclean stop. A turn at a time, so that it can be interrupted.
 
         This is done before the ports open: recovering a large log would hold up all clients. Raises StoreError.
         """
-        count = store.unrecovered_count
-        while remaining := store.unrecovered_count:
+        count = directories.unrecovered_count
+        while remaining := directories.unrecovered_count:
             self._on_recovery(count - remaining, count)
-            store.recover(self._clock.now_ms(), partial(_is_past, perf_counter() + RECOVERY_TURN_SECONDS))
+            directories.recover(self._clock.now_ms(), partial(_is_past, perf_counter() + RECOVERY_TURN_SECONDS))
             await trio.lowlevel.checkpoint()
         if count:
             self._on_recovery(count, count)
@@ -369,6 +416,7 @@ class BrokerPart:
             new_topics=new_topics,
             to_controller=quorum.channel,
             partitions=partitions,
+            directories=quorum.directories,
             checkpoints=self._checkpoints,
             flusher=self._flusher,
             disk=self._disk,

@@ -35,13 +35,13 @@ from kafkapy.partitions.disk_watch import DiskWatch
 from kafkapy.partitions.topic_settings import TopicSettingsSource
 from kafkapy.settings.current import CurrentSettings
 from kafkapy.suspension import Suspension
-from kafkapy_log import LogStore, StoreError
+from kafkapy_log import LogDirectories, StoreError
 from kafkapy_log.disk_errors import what_to_do
 from kafkapy_wire.errors import ErrorCode, KafkaError, MalformedMessage
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from kafkapy.broker import Broker, NodeParts
@@ -74,7 +74,7 @@ class Node:
     broker: Broker
     """There once the node is up, for as long as it serves, if it is a broker."""
     parts: NodeParts
-    store: LogStore
+    directories: LogDirectories
     metadata_log: MetadataLog
     peers: Peers
     server: Server
@@ -86,6 +86,7 @@ class Node:
         settings: Settings,
         data_directory: Path,
         *,
+        log_directories: Sequence[Path] = (),
         durable: bool = True,
         kept: bool = True,
         clock: Clock | None = None,
@@ -100,7 +101,9 @@ class Node:
         faults: FaultEngine | None = None,
         must_be_alone: bool = False,
     ) -> None:
-        """Without `durable` nothing waits for the disk. Without `kept` the logs are not closed cleanly at the end, only
+        """All data is in `data_directory`. With `log_directories` (log.dirs) replicas are in these, the metadata there.
+
+        Without `durable` nothing waits for the disk. Without `kept` the logs are not closed cleanly at the end, only
         their descriptors: for a directory that is deleted then.
 
         All that clients can see goes by `clock`, the machine's time when there is none: dates, sessions of groups,
@@ -126,6 +129,7 @@ class Node:
         self._faults = faults
         self._must_be_alone = must_be_alone
         self.data_directory = data_directory
+        self.log_directories = tuple(log_directories) or (data_directory,)
         self.durable = durable
         self.kept = kept
         """May be set to False while the node runs: its end is then that of a killed one."""
@@ -342,6 +346,7 @@ class Node:
             quorum = QuorumPart(
                 self.settings,
                 self.data_directory,
+                self.log_directories,
                 self._topic_settings,
                 self.clock,
                 self.liveness_clock,
@@ -358,7 +363,7 @@ class Node:
             raise StartupError(str(error)) from error
         except (KafkaError, MalformedMessage, OSError) as error:
             raise self._unusable(error) from error
-        self.store, self.metadata_log, self.parts = quorum.store, quorum.metadata_log, quorum.parts
+        self.directories, self.metadata_log, self.parts = quorum.directories, quorum.metadata_log, quorum.parts
         self.peers = quorum.peers
         if self.settings.now.quorum.is_broker:
             self._broker_part = BrokerPart(
@@ -369,6 +374,7 @@ class Node:
                 self.liveness_clock,
                 self.disk,
                 self.bugs,
+                log_paths=self.log_directories,
                 random=self.random,
                 durable=self.durable,
                 on_recovery=self.on_recovery,
@@ -383,7 +389,7 @@ class Node:
         if self.settings.now.quorum.is_broker:
             self._broker_part.close_logs(kept=self.kept)
         else:
-            quorum.store.close({} if self.kept else None, clean=self.kept)
+            quorum.directories.close({} if self.kept else None, clean=self.kept)
 
     def _close_controller(self, quorum: QuorumPart) -> None:
         """If the directory is kept, the metadata gets to know that the broker of this node has stopped."""
@@ -405,7 +411,7 @@ class Node:
         if quorum.is_alone:  # before, its commits need no task
             nursery.start_soon(quorum.run, self.bugs)
         self.log_cleaning = part.log_cleaning
-        self.housekeeping = Housekeeping(broker, self.store, self.bugs, fsync=self.durable)
+        self.housekeeping = Housekeeping(broker, self.directories, self.bugs, fsync=self.durable)
         nursery.start_soon(self.housekeeping.run)
         for each in (
             broker.flusher,
@@ -456,9 +462,8 @@ class Node:
     async def _load_coordinators(self, loaded: trio.Event) -> None:
         """Replay the topics of the coordinators. Raises StartupError."""
         try:
-            await self.broker.groups.load()
-            await self.broker.transactions.load()
-            await self.broker.share_coordinator.load()
+            for each in (self.broker.groups, self.broker.transactions, self.broker.share_coordinator):
+                await each.load()
         except (KafkaError, OSError) as error:
             raise self._unusable(error) from error
         logger.debug("coordinators of groups, transactions and share partitions loaded")

@@ -60,6 +60,9 @@ class NetworkSettings(Area):
     kafkapy_gateway_is_host: bool = False
 
 
+ALL_DIRECTORIES = "*"
+
+
 class LogManagerSettings(Area):
     """The data directories and the chores on them. Settings of a log come from its topic: `topic_settings`."""
 
@@ -82,6 +85,26 @@ class LogManagerSettings(Area):
     def directories(self) -> tuple[str, ...]:
         """Where the data is: `log.dirs`, else `log.dir`."""
         return self.log_dir if self.log_dirs is None else self.log_dirs
+
+    @property
+    def cordoned_directories(self) -> tuple[str, ...]:
+        """Those of `directories` that get no new replicas (KIP-1066). Raises SettingsError: one is none of them."""
+        if not self.cordoned_log_dirs:
+            return ()
+        if ALL_DIRECTORIES in self.cordoned_log_dirs:
+            if len(self.cordoned_log_dirs) > 1:
+                raise SettingsError(
+                    "When cordoned.log.dirs is set to *, it must not contain other values", "cordoned.log.dirs"
+                )
+            return self.directories
+        missing = [each for each in self.cordoned_log_dirs if each not in self.directories]
+        if missing:
+            raise SettingsError(
+                "All entries in cordoned.log.dirs must be present in log.dirs or log.dir. Missing entries : "
+                f"{', '.join(missing)}",
+                "cordoned.log.dirs",
+            )
+        return self.cordoned_log_dirs
 
 
 class TopicCreationSettings(Area):
@@ -276,6 +299,7 @@ class Settings:
         "_values",
         "advertised_controllers",
         "advertised_listeners",
+        "cordoned_directories",
         "dynamic_broker",
         "dynamic_default",
         "given",
@@ -323,6 +347,7 @@ class Settings:
             counts = rules.parse_counts_by_host(str(overrides))
             self.network = self.network.replace({"max_connections_per_ip_overrides": counts})
         self.log = LogManagerSettings().with_settings(values)
+        self.cordoned_directories = self.log.cordoned_directories
         self.topics = TopicCreationSettings().with_settings(values)
         self.groups = GroupCoordinatorSettings().with_settings(values)
         self.share = ShareSettings().with_settings(values)

@@ -45,10 +45,6 @@ _POLICIES = (
 )
 _QUOTA_CALLBACK = ("Java classes cannot be run, so that no client would have its quotas", "remove it")
 _PRINCIPAL_BUILDER = ("Java classes cannot be run, so that clients would have other principals", "remove it")
-_METADATA_ELSEWHERE = (
-    "the metadata log is in the data directory, so that what is in the other would be missing",
-    "remove it; a __cluster_metadata-0 that is elsewhere belongs into the directory of log.dirs",
-)
 _REMOTE_STORAGE = ("there is no tiered storage, so that records would not go where they are to be kept", "remove it")
 
 # Why it does not matter.
@@ -67,7 +63,7 @@ BROKER: Table = {
             advertised.listeners auto.create.topics.enable broker.id broker.rack compression.gzip.level
             compression.lz4.level compression.type compression.zstd.level connections.max.idle.ms
             controller.listener.names controller.quorum.auto.join.enable controller.quorum.bootstrap.servers
-            controller.quorum.voters default.replication.factor delete.topic.enable fetch.max.bytes
+            controller.quorum.voters cordoned.log.dirs default.replication.factor delete.topic.enable fetch.max.bytes
             group.consumer.assignment.interval.ms group.consumer.assignors group.consumer.heartbeat.interval.ms
             group.consumer.max.assignment.interval.ms group.consumer.max.heartbeat.interval.ms
             group.consumer.max.session.timeout.ms group.consumer.max.size group.consumer.migration.policy
@@ -94,7 +90,7 @@ BROKER: Table = {
             log.cleaner.backoff.ms log.cleaner.dedupe.buffer.size
             log.cleaner.delete.retention.ms log.cleaner.enable log.cleaner.io.buffer.load.factor
             log.cleaner.io.max.bytes.per.second log.cleaner.max.compaction.lag.ms log.cleaner.min.cleanable.ratio
-            log.cleaner.min.compaction.lag.ms log.cleaner.threads log.cleanup.policy log.dir
+            log.cleaner.min.compaction.lag.ms log.cleaner.threads log.cleanup.policy log.dir log.dirs
             log.flush.interval.messages log.flush.interval.ms log.flush.offset.checkpoint.interval.ms
             log.flush.scheduler.interval.ms log.index.interval.bytes log.index.size.max.bytes log.initial.task.delay.ms
             log.message.timestamp.after.max.ms log.message.timestamp.before.max.ms log.message.timestamp.type
@@ -102,7 +98,8 @@ BROKER: Table = {
             log.retention.ms log.roll.hours log.roll.jitter.hours log.roll.jitter.ms log.roll.ms log.segment.bytes
             log.segment.delete.delay.ms max.connection.creation.rate max.connections max.connections.per.ip
             max.connections.per.ip.overrides max.incremental.fetch.session.cache.slots
-            max.request.partition.size.limit message.max.bytes metadata.log.max.record.bytes.between.snapshots
+            max.request.partition.size.limit message.max.bytes metadata.log.dir
+            metadata.log.max.record.bytes.between.snapshots
             metadata.log.max.snapshot.interval.ms metadata.log.segment.bytes metadata.log.segment.ms
             metadata.max.retention.bytes metadata.max.retention.ms node.id num.partitions offset.metadata.max.bytes
             offsets.commit.timeout.ms process.roles
@@ -137,14 +134,13 @@ BROKER: Table = {
         "PLAINTEXT: a node with another protocol does not start; not while the node runs": """
             listener.security.protocol.map listeners
         """,
-        "one directory: a node with further entries does not start": "log.dirs",
         "all but `streams`: a node with that in its list does not start": "group.coordinator.rebalance.protocols",
         "PLAINTEXT: a node with another protocol does not start": "security.inter.broker.protocol",
         "at most as many as the partition has replicas": "min.insync.replicas",
         _DECOMPRESSED: "max.decompressed.message.bytes",
     },
     HARMLESS: {
-        "there is one data directory, and nothing moves to another": """
+        "nothing moves to another log directory": """
             alter.log.dirs.replication.quota.window.num alter.log.dirs.replication.quota.window.size.seconds
             num.replica.alter.log.dirs.threads
         """,
@@ -185,7 +181,9 @@ BROKER: Table = {
             queued.max.request.bytes queued.max.requests
         """,
         "compaction reads batch by batch, into buffers as large as a batch": "log.cleaner.io.buffer.size",
-        "a node whose only data directory fails stops at once": "log.dir.failure.timeout.ms",
+        "the controller is told of a failed log directory with every heartbeat, until it has taken it": (
+            "log.dir.failure.timeout.ms"
+        ),
         "the file is written together with the recovery points, and before a DeleteRecords is answered": (
             "log.flush.start.offset.checkpoint.interval.ms"
         ),
@@ -235,13 +233,11 @@ BROKER: Table = {
         NO_ACLS: "authorizer.class.name",
         _QUOTA_CALLBACK: "client.quota.callback.class",
         NO_CONFIG_PROVIDERS: "config.providers",
-        _METADATA_ELSEWHERE: "metadata.log.dir",
         _PRINCIPAL_BUILDER: "principal.builder.class",
         _REMOTE_STORAGE: "remote.log.storage.system.enable",
     },
     LATER: {
         ("nothing is throttled yet", _REMOVE): "controller.quota.window.num controller.quota.window.size.seconds",
-        ("new partitions go into the one data directory all the same", _REMOVE): "cordoned.log.dirs",
         _DELEGATION_TOKENS: """
             delegation.token.expiry.check.interval.ms delegation.token.expiry.time.ms
             delegation.token.max.lifetime.ms delegation.token.secret.key
@@ -346,6 +342,7 @@ GROUP: Table = {
 # A name that ends in a dot stands for all that begin with it.
 BESIDES: Table = {
     HONOURED: {
+        # These three exist only as dynamic settings: no properties file knows them.
         _SEVERAL_NODES: "follower.replication.throttled.rate leader.replication.throttled.rate",
     },
     HARMLESS: {
@@ -361,8 +358,7 @@ BESIDES: Table = {
             authorizer. client.quota.callback. confluent. kafka.metrics. metrics.jmx. rlmm.config. rsm.config.
         """,
         "there are no configuration providers": "config.providers.",
-        # These three exist only as dynamic settings: no properties file knows them.
-        "there is one data directory, and nothing moves to another": "replica.alter.log.dirs.io.max.bytes.per.second",
+        "nothing moves to another log directory": "replica.alter.log.dirs.io.max.bytes.per.second",
     },
     REFUSED: {
         NO_ACLS: "allow.everyone.if.no.acl.found super.users",
