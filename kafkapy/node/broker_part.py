@@ -23,6 +23,7 @@ from kafkapy.metadata.active_controller import ActiveController
 from kafkapy.metadata.dynamic_settings import DynamicSettings
 from kafkapy.metadata.internal_topics import create_internal_topic
 from kafkapy.metadata.producer_ids import ProducerIds
+from kafkapy.node.directories_part import DirectoriesPart
 from kafkapy.partitions.checkpoints import Checkpoints
 from kafkapy.partitions.flushing import Flusher
 from kafkapy.partitions.log_cleaning import LogCleaning
@@ -34,7 +35,6 @@ from kafkapy_controller.image import Endpoint
 from kafkapy_controller.topic_names import OFFSETS_TOPIC, SHARE_STATE_TOPIC, TRANSACTION_TOPIC
 from kafkapy_log import StorageError
 from kafkapy_wire.errors import KafkaError
-from kafkapy_wire.uuid import parse_uuid
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -45,12 +45,10 @@ if TYPE_CHECKING:
     from kafkapy.bugs import Bugs
     from kafkapy.clock import Clock
     from kafkapy.coordinators.transaction.ports import Markers
-    from kafkapy.metadata.broker_lifecycle import BrokerLifecycle, DirectoryStates
-    from kafkapy.metadata.directory_assignments import DirectoryAssignments
+    from kafkapy.metadata.broker_lifecycle import BrokerLifecycle
     from kafkapy.node.quorum_part import QuorumPart
     from kafkapy.partitions.disk_watch import DiskWatch
     from kafkapy.partitions.topic_settings import TopicSettingsSource
-    from kafkapy.settings import Settings
     from kafkapy.settings.current import CurrentSettings
     from kafkapy_controller.delta import MetadataDelta
     from kafkapy_controller.image import BrokerImage, MetadataImage
@@ -122,10 +120,20 @@ class BrokerPart:
             broker_epoch=lambda: self._epoch,
         )
         self._broker_epoch = -1
-        self._log_paths = log_paths
         self._heartbeats_matter = trio.Event()
-        disk.directory_failed = self._partitions.directory_failed
-        self._partitions.when_offline(self._tell_of_directories)
+        self._directories_part = DirectoriesPart(
+            quorum,
+            self._partitions,
+            settings,
+            clock,
+            liveness_clock,
+            disk,
+            self._flusher if durable else None,
+            bugs,
+            self._checkpoints,
+            log_paths=log_paths,
+            tell=self._tell_of_directories,
+        )
 
     @property
     def _epoch(self) -> int:
@@ -173,14 +181,14 @@ class BrokerPart:
                 self._make_lifecycle()
             nursery.start_soon(self._keep_session)
             if self._quorum.directories.has_several:
-                nursery.start_soon(self._assignments().run)
+                self._directories_part.start(nursery, lambda: self._epoch)
             return
         lifecycle = self.lifecycle = self._lifecycle()
         await lifecycle.register()
         nursery.start_soon(lifecycle.run)
         await lifecycle.caught_up()
         self._follow_metadata()
-        nursery.start_soon(self._assignments().run)
+        self._directories_part.start(nursery, lambda: self._epoch)
         await self._recover(self._quorum.directories)
         self._assemble(parts)
 
@@ -227,18 +235,6 @@ class BrokerPart:
         lifecycle.registered(self._broker_epoch)
         return lifecycle
 
-    def _assignments(self) -> DirectoryAssignments:
-        from kafkapy.metadata.directory_assignments import DirectoryAssignments
-
-        return DirectoryAssignments(
-            self._quorum.parts.node_id,
-            self._partitions.directory_id,
-            self._quorum.channel,
-            self._quorum.publisher,
-            self._liveness_clock,
-            lambda: self._epoch,
-        )
-
     def _lifecycle(self) -> BrokerLifecycle:
         from kafkapy.metadata.broker_lifecycle import BrokerLifecycle
 
@@ -250,32 +246,13 @@ class BrokerPart:
             self._settings,
             self._liveness_clock,
             previous_epoch=self._previous_epoch,
-            directories=self._directory_states,
+            directories=self._directories_part.states,
         )
-
-    def _directory_states(self) -> DirectoryStates:
-        from kafkapy.metadata.broker_lifecycle import DirectoryStates
-
-        directories = self._quorum.directories
-        offline = [each.directory_id for each in directories.failed if each.directory_id is not None]
-        cordoned = [
-            parse_uuid(each.directory_id) for each in directories.stores if each.directory in directories.cordoned
-        ]
-        return DirectoryStates(offline, cordoned)
 
     def _tell_of_directories(self) -> None:
         self._heartbeats_matter.set()
         if self.lifecycle is not None:
             self.lifecycle.directories_changed()
-
-    def _follow_cordons(self, settings: Settings) -> None:
-        """`settings` name log directories as the user has given them, in the order of their paths."""
-        named = zip(settings.log.directories, self._log_paths, strict=False)
-        cordoned = frozenset(path for name, path in named if name in settings.cordoned_directories)
-        directories = self._quorum.directories
-        if cordoned != directories.cordoned:
-            directories.cordoned = cordoned
-            self._tell_of_directories()
 
     def _advertised(self, broker: BrokerImage) -> BrokerImage:
         return broker._replace(endpoints={endpoint.name: endpoint for endpoint in self._endpoints()})
@@ -293,8 +270,8 @@ class BrokerPart:
         dynamic_settings.load(metadata.image)
         partitions.load(metadata.image)
         self._settings.subscribe(partitions.follow_settings)
-        self._follow_cordons(self._settings.now)
-        self._settings.subscribe(self._follow_cordons)
+        self._directories_part.follow_settings(self._settings.now)
+        self._settings.subscribe(self._directories_part.follow_settings)
         self.log_cleaning = LogCleaning(
             self._settings,
             self._clock,

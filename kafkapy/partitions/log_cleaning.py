@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from kafkapy.settings.current import CurrentSettings
     from kafkapy_controller.delta import MetadataDelta
     from kafkapy_controller.image import MetadataImage
-    from kafkapy_log import LogDirectories
+    from kafkapy_log import LogDirectories, PartitionLog
     from kafkapy_log.cleanable import Cleanable
     from kafkapy_log.cleaner import CleanedSegment, CleaningPlan
     from kafkapy_log.settings import LogSettings
@@ -297,6 +297,8 @@ class LogCleaning:
             return None
         if log.has_failed or not log.has_rolled or not self._is_there(partition):
             return None
+        if self._partitions.is_moving(partition):  # as in Apache Kafka: the copy is of what is there now
+            return None
         known = TopicPartition(partition.topic, partition.index)
         checkpoint = self._checkpoints.of(known)
         try:
@@ -345,7 +347,7 @@ class LogCleaning:
         """Clean the log once. Returns False if it should be tried again later."""
         from kafkapy_log.cleaner import CleaningAborted, UncleanableLog
 
-        began = time.monotonic()
+        began, log = time.monotonic(), partition.log
         try:
             end_offset = await self._clean_in_thread(partition, plan)
         except CleaningAborted:
@@ -356,6 +358,9 @@ class LogCleaning:
             logger.info("cleaning of %s failed and will be tried again: %s", partition, error)
             return False
         except StorageError as error:
+            if partition.log is not log:
+                logger.info("cleaning of %s aborted: it has moved to another log directory", partition)
+                return True
             if error.passes and not partition.log.has_failed:
                 self._disk.put_off("compaction", error)
                 return False
@@ -401,14 +406,14 @@ class LogCleaning:
         from kafkapy_log.cleaner import clean
         from kafkapy_log.offset_map import OffsetMap
 
-        settings = self._settings.now.log
+        settings, log = self._settings.now.log, partition.log
         memory_bytes = settings.log_cleaner_dedupe_buffer_size // max(1, settings.log_cleaner_threads)
         self._throttle.bytes_per_second = settings.log_cleaner_io_max_bytes_per_second
         work = partial(
             clean,
             plan,
             OffsetMap(memory_bytes, settings.log_cleaner_io_buffer_load_factor),
-            swap_in=lambda cleaned: trio.from_thread.run_sync(self._swap_in, partition, cleaned),
+            swap_in=lambda cleaned: trio.from_thread.run_sync(self._swap_in, log, cleaned),
             pace=Pace(self._throttle, plan.check).spend,
             fsync=self._fsync,
         )
@@ -426,8 +431,9 @@ class LogCleaning:
             raise failure
         return end_offset
 
-    def _swap_in(self, partition: Partition, cleaned: CleanedSegment) -> bool:
-        return partition.log.compaction.swap_in(cleaned, now_ms=self._clock.now_ms())
+    def _swap_in(self, log: PartitionLog, cleaned: CleanedSegment) -> bool:
+        """Raises StorageError: the log was deleted, or has moved to another directory."""
+        return log.compaction.swap_in(cleaned, now_ms=self._clock.now_ms())
 
     def _leave_alone(self, partition: Partition, reason: str) -> None:
         """Do not clean the log again until the next start. Apache Kafka, too, marks such a partition as uncleanable."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from kafkapy_controller.image import MetadataImage, PartitionImage
-    from kafkapy_log import LogDirectories
+    from kafkapy_log import LogDirectories, LogStore, TopicPartition
     from kafkapy_wire.uuid import Uuid
 
 logger = logging.getLogger("kafkapy.partitions")
@@ -51,15 +51,24 @@ def set_strays_aside(
         known = image.topics.get(each.topic)
         if known is None or store.topic_id(*each) != known.topic_id or each not in expected:
             stray = store.set_aside(*each)
-            logger.warning(
-                "%s, which was being copied to %s, is not here any more: the copy is now %s",
-                each,
-                store.directory,
-                stray,
-            )
+            logger.warning("the metadata has no replica of %s here: its unfinished copy is now %s", each, stray)
+        elif each not in directories:
+            _use_copy(directories, store, each, assigned_directory(known.partitions[each.partition], node_id))
     for lost in directories.lost():
         if lost not in expected:
             directories.forget_offsets(lost)
+
+
+def _use_copy(directories: LogDirectories, store: LogStore, each: TopicPartition, assigned: Uuid | None) -> None:
+    """The replica that was being copied is gone. If it is not in a directory that is only offline now, its copy is the
+    best there is; one that the metadata knows already is as good.
+    """
+    if directories.has_offline and assigned not in (None, parse_uuid(store.directory_id)):
+        stray = store.set_aside(*each)
+        logger.warning("the log directory of %s is offline: its unfinished copy is now %s", each, stray)
+        return
+    directories.swap(store, each)
+    logger.warning("%s is only in %s, to which it was being copied: it is used from there", each, store.directory)
 
 
 def _settle_duplicates(directories: LogDirectories, image: MetadataImage, node_id: int) -> None:

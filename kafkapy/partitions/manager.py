@@ -31,12 +31,13 @@ if TYPE_CHECKING:
     from kafkapy.partitions.disk_watch import DiskWatch
     from kafkapy.partitions.flushing import Flusher
     from kafkapy.partitions.followers import IsrChanges
+    from kafkapy.partitions.moving import ReplicaMoves
     from kafkapy.partitions.replica import Replica
     from kafkapy.partitions.topic_settings import TopicSettingsSource
     from kafkapy.settings import Settings
     from kafkapy_controller.delta import MetadataDelta
     from kafkapy_controller.image import MetadataImage, PartitionImage, TopicImage
-    from kafkapy_log import LogDirectories, LogSettings
+    from kafkapy_log import LogDirectories, LogSettings, LogStore
     from kafkapy_wire.uuid import Uuid
 
 logger = logging.getLogger("kafkapy.partitions")
@@ -71,6 +72,7 @@ class PartitionManager:
         self._roles = RoleChanges(clock, self._apply_role)
         self._on_role: Callable[[Partition], None] = _ignore_role
         self._on_offline: Callable[[], None] = _ignore_failure
+        self._moves: ReplicaMoves | None = None
         self._by_name: dict[tuple[str, int], Partition] = {}
         self._by_id: dict[tuple[Uuid, int], Partition] = {}
         # A log is opened, or made, when it is first asked for: thousands of partitions start, and are created, at once.
@@ -145,7 +147,9 @@ class PartitionManager:
         return not directories.has_offline or directories.store_of(topic, index) is not None
 
     def directory_id(self, topic: str, index: int) -> Uuid | None:
-        """The id of the log directory where this broker's replica is; None: that directory is offline."""
+        """The id of the log directory where this broker's replica is, or soon will be; None: it is offline."""
+        if self._moves is not None and (destination := self._moves.destination(topic, index)) is not None:
+            return destination
         store = self._directories.store_of(topic, index)
         return None if store is None else parse_uuid(store.directory_id)
 
@@ -225,7 +229,7 @@ class PartitionManager:
 
     def when_truncated(self, note: Callable[[Replica], None]) -> None:
         """From now on call `note` with each replica whose log was truncated."""
-        self._shared.on_truncated = note
+        self._shared.on_truncated.append(note)
 
     def load(self, image: MetadataImage) -> None:
         """Add the replicas that the image assigns to this broker, and rename logs that have no topic."""
@@ -323,6 +327,21 @@ class PartitionManager:
 
     # -- log directories
 
+    def use_moves(self, moves: ReplicaMoves) -> None:
+        """From now on replicas can move to other log directories."""
+        self._moves = moves
+
+    def move(self, topic: str, index: int, store: LogStore) -> None:
+        """Move this broker's replica to a log directory. Raises KafkaError as `replica` does; KAFKA_STORAGE_ERROR."""
+        if self._moves is None:  # there is no other directory
+            self.stored(topic, index)
+        else:
+            self._moves.move(self.replica(topic, index), store)
+
+    def is_moving(self, partition: Partition) -> bool:
+        """Whether the replica is being copied to another log directory."""
+        return self._moves is not None and self._moves.is_moving(partition)
+
     def when_offline(self, tell: Callable[[], None]) -> None:
         """From now on call `tell` after a log directory has failed."""
         self._on_offline = tell
@@ -337,6 +356,8 @@ class PartitionManager:
         if not self._directories.can_lose(store):
             return False
         gone = self._directories.take_offline(store, reason)
+        if self._moves is not None:
+            self._moves.directory_failed(store)
         logger.error("the log directory %s is offline, with %d replicas: %s", directory, len(gone), reason)
         for key in gone:
             partition = self._by_name.pop(key, None)
@@ -345,6 +366,8 @@ class PartitionManager:
                 self._unopened.add(key)
                 partition.retire(ErrorCode.KAFKA_STORAGE_ERROR)
                 self._on_role(partition)
+            if self._moves is not None:
+                self._moves.forget(*key)
             self._disk.gone(str(key))
         self._on_offline()
         return True
@@ -408,6 +431,8 @@ class PartitionManager:
             return
         self._unopened.discard(key)
         self._by_name.pop(key, None)
+        if self._moves is not None:
+            self._moves.forget(topic.name, index)
         try:
             self._directories.delete(topic.name, index)
         except KafkaError as error:

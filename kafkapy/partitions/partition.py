@@ -281,6 +281,13 @@ class Partition(Replica):
             self.log.flushing.unflushed_record_count >= self.settings.flush_messages and not self.log.has_failed
         )
 
+    def use_log(self, log: PartitionLog) -> None:
+        """The replica has moved to another log directory: `log` there has all of its records."""
+        self.log = log
+        self.flush_if_due()
+        self._tell_watchers()
+        self._tell_append_watchers()
+
     def flush_if_due(self) -> None:
         """Ask again after a failed flush; otherwise the records stay invisible until the next append."""
         if self._flusher is not None and self._flush_asked:

@@ -237,6 +237,7 @@ class ReplicationSettings(Area):
     unclean_leader_election_interval_ms: int = 300_000
     leader_replication_throttled_rate: int = LONG_MAX
     follower_replication_throttled_rate: int = LONG_MAX
+    replica_alter_log_dirs_io_max_bytes_per_second: int = LONG_MAX
 
 
 class SecuritySettings(Area):
@@ -282,6 +283,8 @@ class QuotaSettings(Area):
     controller_quota_window_size_seconds: int = 1
     replication_quota_window_num: int = 11
     replication_quota_window_size_seconds: int = 1
+    alter_log_dirs_replication_quota_window_num: int = 11
+    alter_log_dirs_replication_quota_window_size_seconds: int = 1
     telemetry_max_bytes: int = 1_048_576
 
 

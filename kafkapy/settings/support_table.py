@@ -16,6 +16,7 @@ from collections.abc import Mapping
 HONOURED, HARMLESS, REFUSED, LATER = "honoured", "harmless", "refused", "later"
 
 _SEVERAL_NODES = "in a cluster; a node alone has nobody to wait for"
+_SEVERAL_DIRECTORIES = "with several log.dirs"
 
 # What is missing, and what to do about it.
 _REMOVE = "remove the setting"
@@ -125,6 +126,9 @@ BROKER: Table = {
             replica.fetch.wait.max.ms replica.lag.time.max.ms replica.socket.timeout.ms replication.quota.window.num
             replication.quota.window.size.seconds unclean.leader.election.enable unclean.leader.election.interval.ms
         """,
+        _SEVERAL_DIRECTORIES: """
+            alter.log.dirs.replication.quota.window.num alter.log.dirs.replication.quota.window.size.seconds
+        """,
         "Apache Kafka's RackAwareReplicaSelector, or none: a node with another does not start": (
             "replica.selector.class"
         ),
@@ -140,10 +144,7 @@ BROKER: Table = {
         _DECOMPRESSED: "max.decompressed.message.bytes",
     },
     HARMLESS: {
-        "nothing moves to another log directory": """
-            alter.log.dirs.replication.quota.window.num alter.log.dirs.replication.quota.window.size.seconds
-            num.replica.alter.log.dirs.threads
-        """,
+        "one task copies all replicas that move to other log directories": "num.replica.alter.log.dirs.threads",
         "requests to the controller have timeouts by what they are for: a heartbeat interval, half a session": (
             "controller.socket.timeout.ms"
         ),
@@ -344,6 +345,7 @@ BESIDES: Table = {
     HONOURED: {
         # These three exist only as dynamic settings: no properties file knows them.
         _SEVERAL_NODES: "follower.replication.throttled.rate leader.replication.throttled.rate",
+        _SEVERAL_DIRECTORIES: "replica.alter.log.dirs.io.max.bytes.per.second",
     },
     HARMLESS: {
         "Apache Kafka has removed it, and ignores it too": """
@@ -358,7 +360,6 @@ BESIDES: Table = {
             authorizer. client.quota.callback. confluent. kafka.metrics. metrics.jmx. rlmm.config. rsm.config.
         """,
         "there are no configuration providers": "config.providers.",
-        "nothing moves to another log directory": "replica.alter.log.dirs.io.max.bytes.per.second",
     },
     REFUSED: {
         NO_ACLS: "allow.everyone.if.no.acl.found super.users",

@@ -25,6 +25,10 @@ from kafkapy_wire.uuid import Uuid, parse_uuid, random_uuid, uuid_text
 METADATA: Final = TopicPartition("__cluster_metadata", 0)
 
 
+PREFERENCES_MAX: Final = 10_000
+"""Of replicas that this node does not have: clients may name any."""
+
+
 class DirectoryOffline(StorageError):
     """The partition is, or may be, in a log directory that has failed."""
 
@@ -52,6 +56,7 @@ class LogDirectories:
         self._had_all = not failed
         self._has_several = len(self.paths) > 1 or self._is_apart
         self._places: dict[TopicPartition, LogStore] = {}  # of the replicas, stored or not, if there are several
+        self._preferred: dict[TopicPartition, LogStore] = {}
         self._unused: dict[LogStore, int] = {}  # how many replicas have their place there, and no files yet
         self._duplicates: list[tuple[LogStore, TopicPartition]] = []
         if self._has_several:
@@ -203,24 +208,27 @@ class LogDirectories:
         if not self._has_several:
             return self.stores[0]
         topic_partition = TopicPartition(topic, partition)
-        store = self._places.get(topic_partition) or self._with_id(assigned)
-        if store is None:
+        store = self._places.get(topic_partition)
+        if store is not None:
+            return store
+        store = self._preferred.pop(topic_partition, None)
+        if store is None:  # and not `or`: an empty store is false
+            store = self._with_id(assigned)
+        if store is None or store not in self.stores:
             if self.has_offline and assigned is not None:
                 raise DirectoryOffline(topic_partition, OSError("its log directory is offline"))
             store = self._emptiest()
-        if topic_partition not in self._places:
-            self._put(topic_partition, store)
+        self._places[topic_partition] = store
+        self._unused[store] = self._unused.get(store, 0) + 1
         return store
 
     def prefer(self, topic: str, partition: int, store: LogStore) -> None:
         """A replica that this node does not have yet goes there when it comes."""
-        topic_partition = TopicPartition(topic, partition)
-        self._take_away(topic_partition)
-        self._put(topic_partition, store)
-
-    def _put(self, topic_partition: TopicPartition, store: LogStore) -> None:
-        self._places[topic_partition] = store
-        self._unused[store] = self._unused.get(store, 0) + 1
+        if self._has_several:
+            self._preferred.pop(TopicPartition(topic, partition), None)
+            self._preferred[TopicPartition(topic, partition)] = store
+            if len(self._preferred) > PREFERENCES_MAX:
+                del self._preferred[next(iter(self._preferred))]
 
     def _emptiest(self) -> LogStore:
         """As in Apache Kafka the first of those with the fewest logs, future ones included."""
@@ -288,8 +296,8 @@ class LogDirectories:
         if not self._has_several:
             self.stores[0].delete(topic, partition)
             return
-        store = self._take_away(TopicPartition(topic, partition))
-        if store is not None:
+        self._take_away(TopicPartition(topic, partition))
+        for store in self.stores:  # it may be on its way from one to another
             store.delete(topic, partition)
 
     def set_aside(self, topic: str, partition: int) -> Path:
@@ -348,11 +356,13 @@ class LogDirectories:
         store.promote(*topic_partition)
         before = self._places.get(topic_partition)
         self._places[topic_partition] = store
-        if before is not None and topic_partition in before:
-            with suppress(StorageError):  # its disk has failed: the next start finds a duplicate
-                before.delete(*topic_partition)
-        elif before is not None:
+        if before is None:
+            return
+        if before is store or topic_partition not in before:
             self._unused[before] -= 1
+            return
+        with suppress(StorageError):  # its disk has failed: the next start finds a duplicate
+            before.delete(*topic_partition)
 
     # -- failures
 

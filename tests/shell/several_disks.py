@@ -8,7 +8,7 @@ from pathlib import Path
 
 import trio
 
-from kafkapy.clock import Clock, ManualClock
+from kafkapy.clock import Clock, ManualClock, WallClock
 from kafkapy.node import Node
 from kafkapy.settings import Settings
 from kafkapy_wire.errors import ErrorCode
@@ -52,6 +52,7 @@ async def disks(
         log_directories=paths,
         durable=durable,
         clock=clock or ManualClock(),
+        liveness_clock=WallClock(),
     )
     async with node.started():
         yield node
