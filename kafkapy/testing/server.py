@@ -94,7 +94,7 @@ class Server:
         cluster = Cluster(
             directory / "nodes",
             members,
-            settings=options.settings,
+            settings=options.settings if origin is None else {**origin.settings, **options.settings},
             host=options.host,
             port=options.port,
             durable=False,
