@@ -5,7 +5,7 @@ v2 flexible
 Errors of each partition:
         INVALID_TOPIC_EXCEPTION     the name is too long for the directory of a replica that moves
         LOG_DIR_NOT_FOUND           the path is none of log.dirs
-        KAFKA_STORAGE_ERROR         the directory is offline, or that of the replica; or the log cannot be opened
+        KAFKA_STORAGE_ERROR         a log directory is offline, this one or another; or the log cannot be opened
         INVALID_REPLICA_ASSIGNMENT  the directory is cordoned
         REPLICA_NOT_AVAILABLE       this broker has no replica of the partition; it goes there when it comes
         UNKNOWN_TOPIC_OR_PARTITION  likewise

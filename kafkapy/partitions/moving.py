@@ -29,7 +29,7 @@ from kafkapy.partitions.windowed_rate import WindowedRate
 from kafkapy.turns import Turn
 from kafkapy_controller.metadata_version import DIRECTORY_ASSIGNMENT
 from kafkapy_log import StorageError, TopicPartition
-from kafkapy_wire.errors import KafkaError
+from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.uuid import parse_uuid
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ class ReplicaMoves:
     def move(self, partition: Partition, store: LogStore) -> None:
         """Move a replica to the directory; if it is there already, it stays, and is not moved elsewhere.
 
-        Raises KafkaError KAFKA_STORAGE_ERROR: no copy can be made there.
+        Raises KafkaError KAFKA_STORAGE_ERROR: no copy can be made there, or another directory is offline.
         """
         key = TopicPartition(partition.topic, partition.index)
         present = self._moves.get(key)
@@ -144,6 +144,8 @@ class ReplicaMoves:
             present = None
         if present is not None or self._directories.store_of(*key) is store:
             return
+        if self._directories.has_offline:  # as in Apache Kafka: the copy of another run may be there
+            raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, f"{partition} cannot move while a directory is offline")
         copy = store.create(
             *key, partition.topic_id, now_ms=self._clock.now_ms(), settings=partition.log.settings, future=True
         )

@@ -94,14 +94,15 @@ class LogManagerSettings(Area):
         if ALL_DIRECTORIES in self.cordoned_log_dirs:
             if len(self.cordoned_log_dirs) > 1:
                 raise SettingsError(
-                    "When cordoned.log.dirs is set to *, it must not contain other values", "cordoned.log.dirs"
+                    "requirement failed: When cordoned.log.dirs is set to *, it must not contain other values",
+                    "cordoned.log.dirs",
                 )
             return self.directories
         missing = [each for each in self.cordoned_log_dirs if each not in self.directories]
         if missing:
             raise SettingsError(
-                "All entries in cordoned.log.dirs must be present in log.dirs or log.dir. Missing entries : "
-                f"{', '.join(missing)}",
+                "requirement failed: All entries in cordoned.log.dirs must be present in log.dirs or log.dir. Missing "
+                f"entries : {', '.join(missing)}",
                 "cordoned.log.dirs",
             )
         return self.cordoned_log_dirs
