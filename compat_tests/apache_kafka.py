@@ -51,6 +51,8 @@ STORAGE = "kafka.tools.StorageTool"
 BROKER = "kafka.Kafka"
 
 _JAVA_DIRECTORY = Path(__file__).parent / "java"
+TELEMETRY_RECEIVER = "TelemetryReceiver"
+"""A class for metric.reporters, with the class path of `telemetry_receiver`."""
 
 
 class MissingTool(Exception):
@@ -119,6 +121,12 @@ def compiled_java(name: str, source: Path, pom: Path, jars: Path, *more: Path) -
     return f"{jars}/*:{target}"
 
 
+def telemetry_receiver() -> str:
+    """The class path of Apache Kafka's jars and TELEMETRY_RECEIVER. Raises MissingTool."""
+    source = _JAVA_DIRECTORY / f"{TELEMETRY_RECEIVER}.java"
+    return compiled_java("telemetry-receiver", source, _JAVA_DIRECTORY / "pom.xml", jar_directory())
+
+
 def maven_jars(pom: Path, name: str, version: str = KAFKA_VERSION) -> Path:
     """The directory with the jars that the pom names, filled by Maven when this is the first time.
 
@@ -167,9 +175,17 @@ def _copy_jars(pom: Path, target: Path, version: str) -> None:
 
 
 def java_command(
-    main_class: str, *arguments: str, heap_mb: int = 256, log_level: str = "WARN", version: str = KAFKA_VERSION
+    main_class: str,
+    *arguments: str,
+    heap_mb: int = 256,
+    log_level: str = "WARN",
+    version: str = KAFKA_VERSION,
+    class_path: str | None = None,
 ) -> list[str]:
-    """A command that runs `main_class` of a release; log lines go to standard error, at `log_level` and above."""
+    """A command that runs `main_class` of a release; log lines go to standard error, at `log_level` and above.
+
+    `class_path` is that of `compiled_java`, in place of the jars alone.
+    """
     log_settings = _JAVA_DIRECTORY / "log4j2.properties"
     return [
         require_tool("java"),
@@ -178,7 +194,7 @@ def java_command(
         f"-Dlog4j2.configurationFile={log_settings}",
         f"-Dkafkapy.log.level={log_level}",
         "-cp",
-        f"{jar_directory(version)}/*",
+        class_path or f"{jar_directory(version)}/*",
         main_class,
         *arguments,
     ]
@@ -267,6 +283,7 @@ class ApacheKafka:
     `settings` overrides what is below by Kafka's names. With `data_dir` the directory is the caller's: it is formatted
     when it is not yet, and it stays. `voters_in_log`: the quorum's voters are in the metadata log (kraft.version 1,
     KIP-853), as kafkapy writes them, not in the settings. `release_version` is the metadata.version of a new cluster.
+    `class_path` has classes that the settings name, besides the jars.
     """
 
     def __init__(
@@ -280,7 +297,9 @@ class ApacheKafka:
         voters_in_log: bool = False,
         version: str = KAFKA_VERSION,
         release_version: str | None = None,
+        class_path: str | None = None,
     ) -> None:
+        self._class_path = class_path
         self._port = port or free_port()
         self._controller_port = free_port()
         self._work = Path(tempfile.mkdtemp(prefix="apache-kafka-"))
@@ -324,6 +343,10 @@ class ApacheKafka:
         return self._port
 
     @property
+    def controller_port(self) -> int:
+        return self._controller_port
+
+    @property
     def bootstrap(self) -> str:
         return f"127.0.0.1:{self._port}"
 
@@ -358,7 +381,14 @@ class ApacheKafka:
             )
             if formatted.returncode:
                 raise ApacheKafkaFailed(f"kafka-storage format:\n{formatted.stdout}{formatted.stderr}")
-        command = java_command(BROKER, str(properties), heap_mb=512, log_level=self._log_level, version=self._version)
+        command = java_command(
+            BROKER,
+            str(properties),
+            heap_mb=512,
+            log_level=self._log_level,
+            version=self._version,
+            class_path=self._class_path,
+        )
         with self.log_file.open("ab") as log:
             log_position = log.tell()
             self._process = subprocess.Popen(

@@ -6,12 +6,16 @@ from pathlib import Path
 from typing import Protocol
 
 
-class Broker(Protocol):
-    """A running broker on 127.0.0.1: kafkapy, or Apache Kafka when a test itself is being checked."""
+class Reachable(Protocol):
+    """A broker or a cluster, as its clients know it."""
 
     @property
     def bootstrap(self) -> str:
-        """`host:port` for a client."""
+        """`host:port`, or several with commas, for a client."""
+
+
+class Broker(Reachable, Protocol):
+    """A running broker on 127.0.0.1: kafkapy, or Apache Kafka when a test itself is being checked."""
 
     @property
     def port(self) -> int: ...

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from compat_tests.broker import Broker
+from compat_tests.broker import Broker, Reachable
 from compat_tests.deadlines import eventually
 
 confluent_kafka = pytest.importorskip("confluent_kafka")
@@ -99,7 +99,7 @@ def view(broker: Broker, offsets_only: Collection[str] = ()) -> ClusterView:
 
 
 def read_partitions(
-    broker: Broker, partitions: Iterable[tuple[str, int]], *, committed_only: bool = False
+    broker: Reachable, partitions: Iterable[tuple[str, int]], *, committed_only: bool = False
 ) -> dict[tuple[str, int], list[SeenRecord]]:
     """Everything from the beginning to the end as it is now."""
     records: dict[tuple[str, int], list[SeenRecord]] = {partition: [] for partition in partitions}

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from kafkapy.loggers import Loggers
 
 if TYPE_CHECKING:
     from kafkapy.clock import Clock
@@ -24,11 +26,15 @@ if TYPE_CHECKING:
     from kafkapy.partitions.flushing import Flusher
     from kafkapy.partitions.manager import PartitionManager
     from kafkapy.peers.channel import ControllerChannel
+    from kafkapy.quotas.client_quotas import ClientQuotas
     from kafkapy.releases import ApiLimits
     from kafkapy.replication import Replication
+    from kafkapy.security.authorizer import StandardAuthorizer
+    from kafkapy.security.delegation_tokens import DelegationTokens
     from kafkapy.settings.current import CurrentSettings
     from kafkapy.sharing.sharing import Sharing
     from kafkapy.strictness import Strictness
+    from kafkapy.telemetry.client_metrics import ClientMetrics
     from kafkapy_log import LogDirectories
 
 
@@ -44,10 +50,16 @@ class NodeParts:
     controller: Controller
     """Active while this node leads the quorum; otherwise it refuses everything with NOT_CONTROLLER."""
     quorum: MetadataLog
+    loggers: Loggers = field(default_factory=Loggers)
+    quotas: ClientQuotas
     api_limits: ApiLimits | None = None
     """What clients may use at a broker's listeners, if that is less than it serves."""
     strictness: Strictness | None = None
     """Where the broker is no kinder than Apache Kafka; None: nowhere."""
+    authorizer: StandardAuthorizer | None = None
+    """None: every client may do everything."""
+    tokens: DelegationTokens | None = None
+    """None: there are no delegation tokens, as there is no secret key for them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +72,7 @@ class Broker(NodeParts):
     checkpoints: Checkpoints
     flusher: Flusher
     disk: DiskWatch
+    client_metrics: ClientMetrics
     fetch_sessions: FetchSessionCache
     replication: Replication
     groups: GroupCoordinator

@@ -6,15 +6,15 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from kafkapy.peers.identity import NODE_SOFTWARE
+from kafkapy.security.principal import ANONYMOUS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kafkapy.broker import Broker, NodeParts
     from kafkapy.releases import ApiLimits
+    from kafkapy.security.sasl.authenticator import Authenticator
     from kafkapy_controller.image import Endpoint
-
-ANONYMOUS = "User:ANONYMOUS"
 
 _numbers = count(1)
 
@@ -24,17 +24,27 @@ class Client:
 
     __slots__ = (
         "_closers",
+        "authenticator",
+        "is_follower",
         "listener_name",
         "local_host",
         "number",
         "peer_host",
         "peer_port",
         "principal",
+        "security_protocol",
         "software_name",
         "software_version",
     )
 
-    def __init__(self, listener_name: str, peer_host: str, peer_port: int, local_host: str) -> None:
+    def __init__(
+        self,
+        listener_name: str,
+        peer_host: str,
+        peer_port: int,
+        local_host: str,
+        security_protocol: str = "PLAINTEXT",
+    ) -> None:
         self.number = next(_numbers)
         """Of the connection, in this process."""
         self.listener_name = listener_name
@@ -45,7 +55,13 @@ class Client:
         machine of the container comes through a published port, and cannot always reach that address: localhost.
         """
         self.principal = ANONYMOUS
-        """Who it is, as ACLs name it (`User:alice`)."""
+        """Who it is; set when it has authenticated, and by nothing else."""
+        self.security_protocol = security_protocol
+        """Of its listener: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL."""
+        self.authenticator: Authenticator | None = None
+        """On a listener with SASL."""
+        self.is_follower = False
+        """Whether it has fetched as a broker that follows this one."""
         self.software_name = "unknown"
         self.software_version = "unknown"
         self._closers: list[Callable[[], None]] | None = None
@@ -76,6 +92,8 @@ class NodeContext:
 
     at_controller = True
     """Whether the request came to a controller listener."""
+    is_forwarded = False
+    """Whether another node has got the request, and has passed it on in an Envelope."""
 
     def __init__(self, node: NodeParts, client: Client) -> None:
         self.node = node
@@ -94,6 +112,14 @@ class NodeContext:
     def advertised_host(self, endpoint: Endpoint) -> str:
         """The host this client connects to: the advertised one, else the address that it has connected to."""
         return endpoint.host or self.client.local_host
+
+
+class ForwardedContext(NodeContext):
+    """The same for a request that a broker has forwarded; its client is that of the broker."""
+
+    __slots__ = ()
+
+    is_forwarded = True
 
 
 class RequestContext(NodeContext):

@@ -12,8 +12,8 @@ import trio
 import trio.testing
 
 from kafkapy.bugs import Bugs
-from kafkapy.clock import LATE_MS, PURGED_COUNT_MIN, ManualClock, WallClock
-from tests.memory import traced
+from kafkapy.clock import LATE_MS, PURGED_COUNT_MIN, ManualClock, TimerHeap, WallClock
+from tests.memory import alone, traced
 
 
 def test_advance_fires_what_fell_due_in_order_of_deadlines() -> None:
@@ -292,6 +292,7 @@ def test_the_wall_clock_goes_with_the_machine() -> None:
     assert clock.now_ms() - time.time() * 1_000 > 50_000
 
 
+@alone
 def test_waits_that_are_over_leave_next_to_nothing() -> None:
     """A fetch that may wait a minute is answered in milliseconds: thousands a second must not keep theirs a minute."""
 
@@ -349,3 +350,17 @@ def test_no_timer_fires_while_a_node_is_suspended(frozen: bool) -> None:
             nursery.cancel_scope.cancel()
 
     trio.run(main)
+
+
+def test_due_timers_are_taken_one_by_one() -> None:
+    """Thousands at once would hold the event loop before the first of them fires."""
+    timers = TimerHeap()
+    for deadline_ms in (1, 2, 3, 5):
+        timers.add(deadline_ms, lambda: None)
+    left = []
+    for timer in timers.take_due(4):
+        left.append((timer.deadline_ms, len(timers)))
+        timers.add(0, lambda: None)
+    assert left == [(1, 3), (2, 2), (3, 1)], "those that were added are not in the heap while they wait"
+    assert [timer.deadline_ms for timer in timers.take_due(4)] == [0, 0, 0]
+    assert timers.next_deadline_ms == 5

@@ -32,6 +32,14 @@ def stored_records(peer: Peer, topic: str) -> Iterator[tuple[BatchHeader, Record
                 yield header, record
 
 
+def partition_of(group: str) -> int:
+    """The partition of `__consumer_offsets` that holds the group: by `String.hashCode`."""
+    code = 0
+    for character in group:
+        code = (31 * code + ord(character)) & 0xFFFFFFFF
+    return (code & 0x7FFFFFFF) % PARTITION_COUNT
+
+
 def note_stored_offsets(peer: Peer, group: str) -> None:
     """Write down every offset that is stored of the group, in their order."""
     peer.note(f"stored of {group}", list(_offsets(peer, group)))

@@ -25,7 +25,9 @@ ADDRESS_IN_TEXT = re.compile(r"(?:localhost|127\.0\.0\.1):\d+")
 SORT_FIELDS = (
     *("name", "topic", "topic_name", "group_id", "resource_name", "partition_index", "partition", "index", "api_key"),
     *("member_id", "producer_id", "node_id", "broker_id", "replica_id", "key", "log_dir", "resource_type"),
-    "topic_id",
+    *("topic_id", "user", "mechanism", "entity", "entity_type", "resources", "acls"),
+    *("pattern_type", "principal", "host", "operation", "permission_type", "token_id"),
+    "user_endpoint",
 )
 
 # Apache Kafka answers these in an order that means something: by name, page by page.

@@ -41,6 +41,11 @@ SETTINGS = {
     # A member that joins is answered with what it is to own, however soon it comes after another.
     "group.consumer.assignment.interval.ms": "0",
     "group.share.assignment.interval.ms": "0",
+    "group.streams.assignment.interval.ms": "0",
+    "group.streams.initial.rebalance.delay.ms": "0",
+    # Members of streams groups may die soon, where a scenario is about that.
+    "group.streams.min.heartbeat.interval.ms": "100",
+    "group.streams.min.session.timeout.ms": "200",
     "socket.receive.buffer.bytes": "102400",
     "socket.send.buffer.bytes": "102400",
     "offsets.topic.num.partitions": "4",

@@ -6,7 +6,7 @@ are copied when the first record touches them.
 
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from kafkapy_controller.image import (
     EMPTY_IMAGE,
@@ -29,6 +29,9 @@ from kafkapy_controller.topic_names import metric_name
 from kafkapy_wire.record_formats import metadata as m
 from kafkapy_wire.uuid import Uuid
 
+if TYPE_CHECKING:
+    from kafkapy_controller.acl import Acl
+
 NO_LEADER_CHANGE = -2
 NO_RECOVERY_STATE_CHANGE = -1
 
@@ -40,7 +43,8 @@ class MetadataDelta:
     """Replays records over `base`; `apply` gives the next image.
 
     The changes, for subscribers of the metadata: `created_topics`, `deleted_topics`, `changed_partitions`,
-    `changed_configs`, `changed_brokers`, `changed_features`. A topic created and deleted within one delta is in none.
+    `changed_configs`, `changed_brokers`, `changed_features`, `changed_acls`. A topic created and deleted within one
+    delta is in none.
     """
 
     __slots__ = (
@@ -51,6 +55,7 @@ class MetadataDelta:
         "_open_transaction",
         "_zk_migration_state",
         "base",
+        "changed_acls",
         "changed_brokers",
         "changed_features",
         "deleted_topics",
@@ -67,6 +72,8 @@ class MetadataDelta:
         self._open_transaction = None if base.open_transaction is None else list(base.open_transaction)
         self.deleted_topics: list[TopicImage] = []
         """As they were before."""
+        self.changed_acls: dict[Uuid, Acl | None] = {}
+        """None: deleted."""
         self.changed_brokers: set[int] = set()
         self.changed_features: set[str] = set()
 
@@ -96,6 +103,8 @@ class MetadataDelta:
             changes |= self._apply_topics()
         if self._changed_configs:
             changes["configs"] = self._apply_configs()
+        if self.changed_acls:
+            changes["acls"] = _with_changes(LayeredMap.of(self.base.acls), self.changed_acls)
         if self._open_transaction is not None:
             changes["open_transaction"] = tuple(self._open_transaction)
         elif self.base.open_transaction is not None:
@@ -322,7 +331,7 @@ class MetadataDelta:
     def _replay_producer_ids(self, record: m.ProducerIdsRecord) -> None:
         self._next_producer_id = record.next_producer_id
 
-    # Security and quotas: kept as their records until the parts that read them exist
+    # Security and quotas
 
     def _replay_client_quota(self, record: m.ClientQuotaRecord) -> None:
         quotas = self._map("client_quotas", self.base.client_quotas)
@@ -344,10 +353,12 @@ class MetadataDelta:
         self._map("scram_credentials", self.base.scram_credentials).pop((record.name, record.mechanism), None)
 
     def _replay_access_control_entry(self, record: m.AccessControlEntryRecord) -> None:
-        self._map("acls", self.base.acls)[record.id] = record
+        from kafkapy_controller.acl import acl_of
+
+        self.changed_acls[record.id] = acl_of(record)
 
     def _replay_remove_access_control_entry(self, record: m.RemoveAccessControlEntryRecord) -> None:
-        self._map("acls", self.base.acls).pop(record.id, None)
+        self.changed_acls[record.id] = None
 
     def _replay_delegation_token(self, record: m.DelegationTokenRecord) -> None:
         self._map("delegation_tokens", self.base.delegation_tokens)[record.token_id] = record
@@ -367,7 +378,7 @@ class MetadataDelta:
         """For NoOpRecord, and for the end of a transaction that began before the snapshot."""
 
 
-def _with_changes(base: LayeredMap[K, V], changes: Mapping[K, V]) -> LayeredMap[K, V]:
+def _with_changes(base: LayeredMap[K, V], changes: Mapping[K, V | None]) -> LayeredMap[K, V]:
     """The map with these changes; empty values are removed from it."""
     present = {key: value for key, value in changes.items() if value}
     return base.changed(present, [key for key, value in changes.items() if not value and key in base])

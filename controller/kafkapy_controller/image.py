@@ -18,12 +18,9 @@ from kafkapy_controller.topic_names import INTERNAL_TOPICS
 from kafkapy_wire.uuid import ZERO_UUID, Uuid
 
 if TYPE_CHECKING:
+    from kafkapy_controller.acl import Acl
     from kafkapy_controller.metadata_records import MetadataRecord
-    from kafkapy_wire.record_formats.metadata import (
-        AccessControlEntryRecord,
-        DelegationTokenRecord,
-        UserScramCredentialRecord,
-    )
+    from kafkapy_wire.record_formats.metadata import DelegationTokenRecord, UserScramCredentialRecord
 
 NO_LEADER = -1
 
@@ -162,7 +159,7 @@ class MetadataImage(NamedTuple):
     client_quotas: Mapping[QuotaEntity, Mapping[str, float]] = {}
     scram_credentials: Mapping[tuple[str, int], UserScramCredentialRecord] = {}
     """By (user, mechanism)."""
-    acls: Mapping[Uuid, AccessControlEntryRecord] = {}
+    acls: Mapping[Uuid, Acl] = {}
     delegation_tokens: Mapping[str, DelegationTokenRecord] = {}
     zk_migration_state: int = 0
     open_transaction: tuple[MetadataRecord, ...] | None = None

@@ -123,8 +123,11 @@ def _quotas(old: MetadataImage, new: MetadataImage) -> Iterator[MetadataRecord]:
 def _security(old: MetadataImage, new: MetadataImage) -> Iterator[MetadataRecord]:
     for acl_id in old.acls.keys() - new.acls.keys():
         yield m.RemoveAccessControlEntryRecord(id=acl_id)
-    for _, acl in _changed(old.acls, new.acls):
-        yield acl
+    if new.acls:
+        from kafkapy_controller.acl import acl_record
+
+        for acl_id, acl in _changed(old.acls, new.acls):
+            yield acl_record(acl_id, acl)
     for user, mechanism in old.scram_credentials.keys() - new.scram_credentials.keys():
         yield m.RemoveUserScramCredentialRecord(name=user, mechanism=mechanism)
     for _, credential in _changed(old.scram_credentials, new.scram_credentials):

@@ -55,7 +55,11 @@ def image_records(image: MetadataImage) -> Iterator[MetadataRecord]:
         yield from quota_records(entity, quotas)
     if image.next_producer_id:
         yield producer_ids_record(image.next_producer_id)
-    yield from image.acls.values()
+    if image.acls:
+        from kafkapy_controller.acl import acl_record
+
+        for acl_id, acl in image.acls.items():
+            yield acl_record(acl_id, acl)
     if level >= SCRAM:
         yield from image.scram_credentials.values()
     if level >= DELEGATION_TOKENS:

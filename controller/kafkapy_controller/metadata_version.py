@@ -64,6 +64,8 @@ ELIGIBLE_LEADER_REPLICAS = 23
 """KIP-966."""
 CORDONED_LOG_DIRS = 30
 """KIP-1066."""
+CIDR_HOSTS = 32
+"""Blocks of addresses as hosts of ACLs."""
 CONTROLLER_UNREGISTRATION = 33
 """UnregisterControllerRecord (KIP-1312)."""
 

@@ -75,14 +75,22 @@ def credential_record(argument: ScramArgument, random_salt: bytes) -> UserScramC
     if salted_password is None:
         password = (argument.password or "").encode()
         salted_password = hashlib.pbkdf2_hmac(mechanism.hash_name, password, salt, argument.iterations)
+    return salted_credential(argument.name, argument.mechanism, salt, salted_password, argument.iterations)
+
+
+def salted_credential(
+    name: str, mechanism_name: str, salt: bytes, salted_password: bytes, iterations: int
+) -> UserScramCredentialRecord:
+    """The record of a user whose password was salted with so many iterations."""
+    mechanism = SCRAM_MECHANISMS[mechanism_name]
     client_key = hmac.digest(salted_password, b"Client Key", mechanism.hash_name)
     return UserScramCredentialRecord(
-        name=argument.name,
+        name=name,
         mechanism=mechanism.type,
         salt=salt,
         stored_key=hashlib.new(mechanism.hash_name, client_key).digest(),
         server_key=hmac.digest(salted_password, b"Server Key", mechanism.hash_name),
-        iterations=argument.iterations,
+        iterations=iterations,
     )
 
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kafkapy.apis import API_MODULES, CONTROLLER_API_MODULES
+from kafkapy.apis import API_MODULES, CONTROLLER_API_MODULES, RECEIVER_APIS
 from kafkapy_controller.features import KRAFT_VERSION, SUPPORTED_FEATURES
 from kafkapy_wire.api_keys import API_VERSIONS, ApiKey
 from kafkapy_wire.errors import ErrorCode
@@ -54,6 +54,8 @@ def handle(request: ApiVersionsRequest, context: NodeContext) -> ApiVersionsResp
             return ApiVersionsResponse(error_code=ErrorCode.REBOOTSTRAP_REQUIRED)
         context.client.software_name, context.client.software_version = [name[:SOFTWARE_NAME_MAX] for name in names]
         announced = _announced(context)  # which may depend on the software
+    if context.client.authenticator is not None:
+        context.client.authenticator.told_versions()
     limits, image = context.api_limits, context.node.metadata.image
     release = None if limits is None else limits.release
     is_kraft = release is None or release.is_kraft
@@ -80,6 +82,7 @@ def _announced(context: NodeContext) -> dict[int, tuple[int, int]]:
     served: dict[int, tuple[int, int]] = {
         key: (0 if key is ApiKey.PRODUCE else API_VERSIONS[key].min_version, API_VERSIONS[key].max_version)
         for key in (CONTROLLER_API_MODULES if context.at_controller else API_MODULES)
+        if key not in RECEIVER_APIS or context.node.settings.now.receives_client_metrics
     }
     limits = context.api_limits
     return served if limits is None else limits.announced(served)

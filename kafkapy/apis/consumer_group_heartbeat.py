@@ -16,14 +16,16 @@ Errors  INVALID_REQUEST             an id is empty, a first heartbeat lacks what
         GROUP_MAX_SIZE_REACHED      the group has group.consumer.max.size members
         UNSUPPORTED_VERSION         group.coordinator.rebalance.protocols has no "consumer", or group.version is 0
         NOT_COORDINATOR, COORDINATOR_LOAD_IN_PROGRESS, COORDINATOR_NOT_AVAILABLE
-Differs: a member may name 10,000 topics (INVALID_REQUEST), and a group have 10,000 members (GROUP_MAX_SIZE_REACHED);
-         Apache Kafka has no bounds.
+Differs: a member may name 10,000 topics, the members of a group 20,000 different ones, and 500,000 if each member's are
+         counted (INVALID_REQUEST); and a group have 10,000 members (GROUP_MAX_SIZE_REACHED); Apache Kafka has no
+         bounds.
          The hash of a group's topics is another one, so that a group that moves between the two brokers is assigned
          anew once; its members keep their partitions.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from kafkapy.apis.join_group import java_address_text
@@ -32,15 +34,27 @@ from kafkapy.pending import Pending, attempt
 from kafkapy_wire.messages.consumer_group_heartbeat import ConsumerGroupHeartbeatResponse
 
 if TYPE_CHECKING:
-    from kafkapy.context import RequestContext
+    from kafkapy.broker import Broker
+    from kafkapy.context import Client, RequestContext
     from kafkapy_wire.errors import KafkaError
     from kafkapy_wire.messages.consumer_group_heartbeat import ConsumerGroupHeartbeatRequest
 
 
 def handle(request: ConsumerGroupHeartbeatRequest, context: RequestContext) -> Pending[ConsumerGroupHeartbeatResponse]:
-    caller = Caller(context.api_version, context.client_id or "", java_address_text(context.client.peer_host))
+    may_describe = None if context.broker.authorizer is None else partial(_may_describe, context.client, context.broker)
+    host = java_address_text(context.client.peer_host)
+    caller = Caller(context.api_version, context.client_id or "", host, may_describe)
     outcome = attempt(lambda: context.broker.groups.consumer.heartbeat(request, caller))
     return outcome.otherwise(lambda error: error_response(request, error))
+
+
+def _may_describe(client: Client, broker: Broker, topic: str) -> bool:
+    """Whether a topic that a pattern matches is one of the member's."""
+    from kafkapy.context import RequestContext
+    from kafkapy.security.access import is_allowed
+    from kafkapy_controller.acl import AclOperation, ResourceType
+
+    return is_allowed(RequestContext(broker, client), AclOperation.DESCRIBE, ResourceType.TOPIC, topic, is_logged=False)
 
 
 def error_response(request: ConsumerGroupHeartbeatRequest, error: KafkaError) -> ConsumerGroupHeartbeatResponse:  # noqa: ARG001

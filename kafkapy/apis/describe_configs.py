@@ -5,15 +5,16 @@ v1 synonyms, config source (KIP-226)    v3 type and documentation (KIP-569)    v
 Errors  UNKNOWN_TOPIC_OR_PARTITION  no such topic
         INVALID_TOPIC_EXCEPTION     no topic could have that name
         INVALID_REQUEST             another broker's id, an empty name where one is needed, an unknown resource type
-Not done: a broker's loggers (none are listed).
-Differs: the documentation of a setting is one sentence of kafkapy's own; settings of TLS, SASL and tiered storage have
-none yet. If a request names more than 5 resources, one that it names twice is described once.
+A broker's loggers are kafkapy's, by their names in Python; `root` is the one above them all.
+Differs: nodes that share a process share their loggers. The documentation of a setting is one sentence of kafkapy's
+own. If a request names more than 5 resources, one that it names twice is described once.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+from kafkapy.settings.describe import ConfigSource
 from kafkapy.settings.described import Description
 from kafkapy.settings.errors import shortened
 from kafkapy.turns import Turn
@@ -33,9 +34,9 @@ from kafkapy_wire.messages.describe_configs import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
+    from kafkapy.broker import NodeParts
     from kafkapy.context import NodeContext
     from kafkapy.settings import Settings
-    from kafkapy.settings.current import CurrentSettings
     from kafkapy.settings.describe import Entry
     from kafkapy_controller.image import MetadataImage
     from kafkapy_wire.messages.describe_configs import DescribeConfigsResource
@@ -55,7 +56,7 @@ def handle(
         return _describe_in_turns(request, context)
     image = context.node.metadata.image
     return DescribeConfigsResponse(
-        results=[_described(resource, request, context.node.settings, image) for resource in request.resources]
+        results=[_described(resource, request, context.node, image) for resource in request.resources]
     )
 
 
@@ -68,7 +69,7 @@ async def _describe_in_turns(request: DescribeConfigsRequest, context: NodeConte
         key = _key(resource)
         if key not in described:
             described.add(key)
-            response.results.append(_described(resource, request, context.node.settings, image))
+            response.results.append(_described(resource, request, context.node, image))
         if turn.is_over:
             await turn.share()
     return response
@@ -80,11 +81,11 @@ def _key(resource: DescribeConfigsResource) -> object:
 
 
 def _described(
-    resource: DescribeConfigsResource, request: DescribeConfigsRequest, settings: CurrentSettings, image: MetadataImage
+    resource: DescribeConfigsResource, request: DescribeConfigsRequest, node: NodeParts, image: MetadataImage
 ) -> DescribeConfigsResult:
     result = DescribeConfigsResult(resource_type=resource.resource_type, resource_name=resource.resource_name)
     try:
-        description = _description(resource, settings, image)
+        description = _description(resource, node, image)
     except KafkaError as error:
         result.error_code, result.error_message = error.code, error.message
         return result
@@ -113,10 +114,10 @@ def _sentences(resource_type: int) -> Callable[[str], str]:
             return documentation.of_broker
 
 
-def _description(resource: DescribeConfigsResource, current: CurrentSettings, image: MetadataImage) -> Description:
+def _description(resource: DescribeConfigsResource, node: NodeParts, image: MetadataImage) -> Description:
     name, wanted = resource.resource_name, resource.configuration_keys
     own = image.resource_configs(resource.resource_type, name)
-    settings, described = current.now, current.described
+    settings, described = node.settings.now, node.settings.described
     match resource.resource_type:
         case ConfigResourceType.TOPIC:
             check_topic_name(name)
@@ -132,7 +133,9 @@ def _description(resource: DescribeConfigsResource, current: CurrentSettings, im
             if not name:
                 raise KafkaError(ErrorCode.INVALID_REQUEST, "Broker id must not be empty")
             _check_broker_id(name, settings, "")
-            return Description([])
+            from kafkapy.apis.broker_loggers import describe_loggers
+
+            return Description(describe_loggers(node.loggers, wanted))
         case ConfigResourceType.CLIENT_METRICS:
             if not name:
                 raise KafkaError(ErrorCode.INVALID_REQUEST, "Client metrics subscription name must not be empty")
@@ -173,9 +176,15 @@ def _result(
         is_sensitive=entry.is_sensitive,
         synonyms=synonyms,
         config_type=entry.config_type,
-        # Nobody knows what a setting of unknown type is.
-        documentation=sentence_on(entry.name) if sentence_on is not None and entry.config_type else None,
+        documentation=_documentation(entry, sentence_on),
     )
+
+
+def _documentation(entry: Entry, sentence_on: Callable[[str], str] | None) -> str | None:
+    if entry.source == ConfigSource.DYNAMIC_BROKER_LOGGER:
+        return ""  # asked for or not, as in Apache Kafka
+    # Nobody knows what a setting of unknown type is.
+    return sentence_on(entry.name) if sentence_on is not None and entry.config_type else None
 
 
 def error_response(request: DescribeConfigsRequest, error: KafkaError) -> DescribeConfigsResponse:

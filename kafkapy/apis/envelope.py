@@ -14,18 +14,19 @@ from typing import TYPE_CHECKING
 
 from kafkapy.apis import CONTROLLER_API_MODULES, FORWARDABLE
 from kafkapy.apis.served import Api, answer_of
-from kafkapy.context import Client, NodeContext
+from kafkapy.context import Client, ForwardedContext
 from kafkapy.long_messages import decoded, encoded
 from kafkapy.peers.channel import says_not_controller
+from kafkapy.security.principal import deserialized
 from kafkapy_wire.api_keys import ApiKey, request_class, request_header_version, response_header_version
-from kafkapy_wire.codec import decode, decode_from, encode
+from kafkapy_wire.codec import decode_from, encode
 from kafkapy_wire.errors import ErrorCode, KafkaError, MalformedMessage
-from kafkapy_wire.messages.default_principal_data import DefaultPrincipalData
 from kafkapy_wire.messages.envelope import EnvelopeRequest, EnvelopeResponse
 from kafkapy_wire.messages.request_header import RequestHeader
 from kafkapy_wire.messages.response_header import ResponseHeader
 
 if TYPE_CHECKING:
+    from kafkapy.context import NodeContext
     from kafkapy_wire.message import Message
 
 IPV4_BYTES, IPV6_BYTES = 4, 16
@@ -34,14 +35,23 @@ IPV4_BYTES, IPV6_BYTES = 4, 16
 async def handle(request: EnvelopeRequest, context: NodeContext) -> EnvelopeResponse:
     if not context.node.controller.is_active:
         raise KafkaError(ErrorCode.NOT_CONTROLLER)
-    client = Client(context.client.listener_name, _address(request.client_host_address), 0, context.client.local_host)
-    client.principal = _principal(request.request_principal)
-    inside = NodeContext(context.node, client)
+    outer = context.client
+    address = _address(request.client_host_address)
+    client = Client(outer.listener_name, address, 0, outer.local_host, outer.security_protocol)
+    try:
+        client.principal = deserialized(request.request_principal)
+    except MalformedMessage as error:
+        raise KafkaError(ErrorCode.PRINCIPAL_DESERIALIZATION_FAILURE) from error
+    inside = ForwardedContext(context.node, client)
     try:
         header, body = await _decode(memoryview(request.request_data))
     except MalformedMessage as error:
         raise KafkaError(ErrorCode.INVALID_REQUEST) from error
     api = Api(ApiKey(header.request_api_key), CONTROLLER_API_MODULES[ApiKey(header.request_api_key)])
+    if context.node.authorizer is not None:
+        from kafkapy.apis.authorizing import authorize
+
+        authorize(api, at_controller=True)
     inside.api_version, inside.correlation_id = header.request_api_version, header.correlation_id
     inside.client_id = header.client_id
     answer = await answer_of(api, body, inside)
@@ -73,14 +83,3 @@ def _address(packed: bytes) -> str:
     if len(packed) == IPV6_BYTES:
         return socket.inet_ntop(socket.AF_INET6, packed)
     raise KafkaError(ErrorCode.INVALID_REQUEST)
-
-
-def _principal(data: bytes | None) -> str:
-    """`User:alice`. Raises KafkaError PRINCIPAL_DESERIALIZATION_FAILURE."""
-    try:
-        if data is None or int.from_bytes(data[:2], "big") != 0:
-            raise MalformedMessage("it is in a version that is not known")
-        principal = decode(DefaultPrincipalData, memoryview(data)[2:], 0)
-    except MalformedMessage as error:
-        raise KafkaError(ErrorCode.PRINCIPAL_DESERIALIZATION_FAILURE) from error
-    return f"{principal.type}:{principal.name}"

@@ -6,10 +6,10 @@ import socket
 from typing import TYPE_CHECKING, Final
 
 from kafkapy.long_messages import decoded, encoded
+from kafkapy.security.principal import serialized
 from kafkapy_wire.api_keys import request_header_version, response_class, response_header_version
 from kafkapy_wire.codec import decode_from, encode
 from kafkapy_wire.errors import ErrorCode, KafkaError, MalformedMessage, error_code
-from kafkapy_wire.messages.default_principal_data import DefaultPrincipalData
 from kafkapy_wire.messages.envelope import EnvelopeRequest, EnvelopeResponse
 from kafkapy_wire.messages.request_header import RequestHeader
 from kafkapy_wire.messages.response_header import ResponseHeader
@@ -35,7 +35,7 @@ async def forward(key: ApiKey, request: Message, context: RequestContext) -> Mes
     )
     envelope = EnvelopeRequest(
         request_data=encode(header, request_header_version(key, version)) + await encoded(request, version),
-        request_principal=_principal(context.client.principal),
+        request_principal=serialized(context.client.principal),
         client_host_address=_packed(context.client.peer_host),
     )
     timeout_ms = min(TIMEOUT_MS, max(getattr(request, "timeout_ms", TIMEOUT_MS), 0))
@@ -50,11 +50,6 @@ async def forward(key: ApiKey, request: Message, context: RequestContext) -> Mes
         return await decoded(response_class(key), data, position, version, elements_max=len(data))
     except MalformedMessage as error:
         raise KafkaError(ErrorCode.UNKNOWN_SERVER_ERROR, f"the controller's answer cannot be read: {error}") from error
-
-
-def _principal(principal: str) -> bytes:
-    kind, _, name = principal.partition(":")
-    return b"\0\0" + encode(DefaultPrincipalData(type=kind, name=name), 0)
 
 
 def _packed(host: str) -> bytes:

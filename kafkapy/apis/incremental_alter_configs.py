@@ -2,17 +2,19 @@
 
 v1 flexible
 
+Levels of loggers (KIP-412) are changed at the node that is asked, and hold until it ends.
 If one resource fails, the others are changed all the same. Of one resource all operations are carried out, or none.
 
 Errors  INVALID_REQUEST             a name or resource twice, a null value, the id of no node, a setting of a broker
                                     that is not dynamic or cannot have this value, an unknown resource type
         INVALID_CONFIG              a value that a topic, group or subscription cannot have; APPEND or SUBTRACT of a
-                                    setting that is not a list
+                                    setting that is not a list; a logger or a level that does not exist
         UNKNOWN_TOPIC_OR_PARTITION  no such topic
         INVALID_TOPIC_EXCEPTION     no topic could have that name
         UNKNOWN_SERVER_ERROR        an unknown operation (as Apache Kafka 4.4.0)
-Not done: a broker's loggers; `listeners` and `listener.security.protocol.map` of a broker, which binds its sockets when
-it starts. Both are refused.
+Not done: `listeners` and `listener.security.protocol.map` of a broker, which binds its sockets when
+it starts; both are refused. alter.config.policy.class.name, a Java class, which cannot be run: a node does not start
+with it.
 Differs: a broker's `advertised.listeners` can be changed, since a container's port is often known only after its start
 (--strict advertised-listeners). A value after which no client could connect, not even to undo it (max.connections=0),
 is refused. A setting that has no effect here (docs/settings.md) is stored, with one line in the log. The settings of a
@@ -22,12 +24,18 @@ settings-of-other-brokers).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TYPE_CHECKING, TypeAlias
 
-from kafkapy.metadata.altering import OPERATIONS_MAX, ResourceChange, alter_configs
+from kafkapy.errors import without_frames
+from kafkapy.metadata.altering import OPERATIONS_MAX, TWICE, ResourceChange, alter_configs
+from kafkapy.metadata.store_changes import refused_stores
 from kafkapy.settings.alter import OperationOn
-from kafkapy.turns import each_in_turns
-from kafkapy_wire.errors import ErrorCode
+from kafkapy.turns import Turn, each_in_turns
+from kafkapy_controller.image import ConfigResourceType
+from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.incremental_alter_configs import (
     AlterConfigsResourceResponse,
     IncrementalAlterConfigsRequest,
@@ -36,23 +44,81 @@ from kafkapy_wire.messages.incremental_alter_configs import (
 
 if TYPE_CHECKING:
     from kafkapy.context import NodeContext
-    from kafkapy_wire.errors import KafkaError
     from kafkapy_wire.messages.incremental_alter_configs import AlterConfigsResource
+
+    Alter: TypeAlias = Callable[
+        [IncrementalAlterConfigsRequest, NodeContext], Awaitable[IncrementalAlterConfigsResponse]
+    ]
 
 
 async def handle(request: IncrementalAlterConfigsRequest, context: NodeContext) -> IncrementalAlterConfigsResponse:
+    return await _altered(request, context, _alter)
+
+
+async def forwarded(
+    request: IncrementalAlterConfigsRequest, context: NodeContext, forward: Alter
+) -> IncrementalAlterConfigsResponse:
+    """The answer if the active controller is elsewhere, to which `forward` sends a request."""
+    return await _altered(request, context, forward)
+
+
+async def _altered(
+    request: IncrementalAlterConfigsRequest, context: NodeContext, alter: Alter
+) -> IncrementalAlterConfigsResponse:
+    """Levels of loggers are changed here, whatever `alter` does with the rest."""
+    loggers = [resource for resource in request.resources if resource.resource_type == ConfigResourceType.BROKER_LOGGER]
+    if not loggers:
+        return await alter(request, context)
+    rest = [resource for resource in request.resources if resource.resource_type != ConfigResourceType.BROKER_LOGGER]
+    often = Counter(resource.resource_name for resource in loggers)
+    response = IncrementalAlterConfigsResponse()
+    turn = Turn()
+    for resource in loggers:
+        response.responses.append(_alter_loggers(resource, context, often, validate_only=request.validate_only))
+        if turn.is_over:
+            await turn.share()
+    if rest:
+        others = IncrementalAlterConfigsRequest(resources=rest, validate_only=request.validate_only)
+        response.responses += (await alter(others, context)).responses
+    return response
+
+
+def _alter_loggers(
+    resource: AlterConfigsResource, context: NodeContext, often: Counter[str], *, validate_only: bool
+) -> AlterConfigsResourceResponse:
+    from kafkapy.apis.broker_loggers import alter_loggers
+
+    node = context.node
+    try:
+        if often[resource.resource_name] > 1:
+            raise TWICE
+        operations = _operations(resource)
+        alter_loggers(node.loggers, node.node_id, resource.resource_name, operations, validate_only=validate_only)
+    except KafkaError as error:
+        return _response(resource, without_frames(error))
+    return _response(resource, None)
+
+
+async def _alter(request: IncrementalAlterConfigsRequest, context: NodeContext) -> IncrementalAlterConfigsResponse:
     altered = await alter_configs(
-        context.node.controller, request.resources, _change, validate_only=request.validate_only
+        context.node.controller,
+        request.resources,
+        _change,
+        validate_only=request.validate_only,
+        refused=partial(refused_stores, context.node.settings.now, context.node.metadata.image),
     )
     return IncrementalAlterConfigsResponse(responses=await each_in_turns(lambda one: _response(*one), altered))
 
 
 def _change(resource: AlterConfigsResource) -> ResourceChange:
-    operations = [
+    return ResourceChange(resource.resource_type, resource.resource_name, _operations(resource), replaces=False)
+
+
+def _operations(resource: AlterConfigsResource) -> list[OperationOn]:
+    return [
         OperationOn(config.name, config.config_operation, config.value)
         for config in resource.configs[: OPERATIONS_MAX + 1]
     ]
-    return ResourceChange(resource.resource_type, resource.resource_name, operations, replaces=False)
 
 
 def _response(resource: AlterConfigsResource, error: KafkaError | None) -> AlterConfigsResourceResponse:

@@ -1,7 +1,7 @@
 """InitProducerId (API key 22), versions 0-5: a producer id and epoch (KIP-98).
 
 v2 flexible    v3 producer id and epoch of a producer that recovers from an error (KIP-360)    v4 PRODUCER_FENCED
-v5 TRANSACTION_ABORTABLE is known (KIP-890)
+v5 TRANSACTION_ABORTABLE is known (KIP-890)    v6 (two-phase commit, KIP-939) is not released in Apache Kafka 4.4.0
 
 Without a transactional id each request gets a new producer id with epoch 0, whatever id and epoch it had. Ids come from
 blocks that the controller writes to the metadata log, so no id is given twice, not even after a restart. With a
@@ -18,7 +18,6 @@ Errors  INVALID_REQUEST              an empty transactional id; a producer id wi
 Differs: the first request waits until the controller has given the broker a block of producer ids; Apache Kafka answers
 COORDINATOR_LOAD_IN_PROGRESS (--strict producer-id-blocks). A request that is pipelined behind another one of the same
 transactional id succeeds; Apache Kafka may answer CONCURRENT_TRANSACTIONS.
-Not done: two-phase commit (v6, KIP-939).
 """
 
 from __future__ import annotations

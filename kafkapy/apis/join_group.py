@@ -14,11 +14,13 @@ Errors  INVALID_GROUP_ID             the group id is empty
         INCONSISTENT_GROUP_PROTOCOL  the other members have another protocol type or no protocol in common with this
                                      one; or the group is a share group
         GROUP_MAX_SIZE_REACHED       the group has group.max.size members
-        UNKNOWN_SERVER_ERROR         a group_instance_id with a member id that was given to a dynamic member
+        UNKNOWN_SERVER_ERROR         a group_instance_id with a member id that was given to a dynamic member; more than
+                                     8 MiB of metadata
         REBALANCE_IN_PROGRESS        the member has sent another JoinGroup on another connection, which gets the answer
         NOT_COORDINATOR              another broker coordinates the group
         COORDINATOR_LOAD_IN_PROGRESS
-Differs: if a member sends JoinGroup again on another connection, the first one is answered with REBALANCE_IN_PROGRESS;
+Differs: a member with more than 8 MiB of metadata is refused; Apache Kafka lets it join, and refuses its SyncGroup.
+         If a member sends JoinGroup again on another connection, the first one is answered with REBALANCE_IN_PROGRESS;
          Apache Kafka never answers it.
          A streams group in a data directory of Apache Kafka becomes a classic one at the first JoinGroup, even if it
          had members. So does a consumer group (KIP-848) if group.coordinator.rebalance.protocols has no "consumer".

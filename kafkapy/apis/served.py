@@ -20,13 +20,16 @@ if TYPE_CHECKING:
 class Api:
     """One API key: its handler, and its answer if the handler raises KafkaError."""
 
-    __slots__ = ("error_response", "handle", "has_records", "key", "versions")
+    __slots__ = ("before_forwarding", "error_response", "forwarded", "handle", "has_records", "key", "versions")
 
     def __init__(self, key: ApiKey, module_name: str) -> None:
         module = import_module(f"kafkapy.apis.{module_name}")
         self.key = key
         self.versions = range(API_VERSIONS[key].min_version, API_VERSIONS[key].max_version + 1)
         self.handle: Callable[[Any, Any], Any] = module.handle
+        self.before_forwarding: Callable[[Any, Any], Message | None] | None = getattr(module, "before_forwarding", None)
+        self.forwarded: Callable[[Any, Any, Any], Any] | None = getattr(module, "forwarded", None)
+        """Of a request that is to be forwarded: called with it, its context, and what forwards a request."""
         self.has_records = _has_records(request_class(key))
         """Whether a decoded request has views of its frame; everything but records is copied."""
         self.error_response: Callable[[Any, KafkaError], Message]

@@ -10,6 +10,10 @@ Errors  UNSUPPORTED_VERSION          share.version is 0
         INVALID_SHARE_SESSION_EPOCH  epoch 0, or not the next one
         SHARE_SESSION_NOT_FOUND      the member has no session with this broker
  of one partition: see `share_acknowledgements`. With NOT_LEADER_OR_FOLLOWER the answer says who leads, and where.
+
+Differs: a record that is too large for the dead letter topic together with the headers of a dead letter is written
+there without its key and value, and so is nothing else of its batch; Apache Kafka then writes no letter, or leaves out
+the keys and values of a whole compressed batch.
 """
 
 from __future__ import annotations

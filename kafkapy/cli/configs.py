@@ -1,9 +1,10 @@
-"""`kafkapy configs`: show and change settings of topics, brokers and groups."""
+"""`kafkapy configs`: show and change settings of topics, brokers and groups, levels of loggers, client metrics."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kafkapy.cli.client_command import run_command
 from kafkapy.client.command_line import (
     add_connection_arguments,
     add_json_argument,
@@ -11,7 +12,6 @@ from kafkapy.client.command_line import (
     parse_settings,
     print_json,
     print_table,
-    run_command,
     wants_json,
 )
 
@@ -47,6 +47,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         whose.add_argument("--broker", type=node_number, metavar="N", help="of one broker, by its node id")
         whose.add_argument("--broker-default", action="store_true", help="of all brokers, unless a broker has its own")
         whose.add_argument("--group", "-g", metavar="G", help="of a group")
+        whose.add_argument(
+            "--client-metrics", metavar="S", help="a subscription to clients' metrics: metrics, interval.ms, match"
+        )
+        whose.add_argument(
+            "--loggers", type=node_number, metavar="N", help="the levels of the loggers of one broker, until it stops"
+        )
         add_connection_arguments(command)
 
 
@@ -153,8 +159,12 @@ def _known_names(cluster: Cluster, resource: Resource) -> set[str]:
 
 
 def _resource(arguments: argparse.Namespace) -> Resource:
-    from kafkapy.client.configs import BROKER, GROUP, TOPIC, Resource
+    from kafkapy.client.configs import BROKER, BROKER_LOGGER, CLIENT_METRICS, GROUP, TOPIC, Resource
 
+    if arguments.client_metrics is not None:
+        return Resource(CLIENT_METRICS, arguments.client_metrics)
+    if arguments.loggers is not None:
+        return Resource(BROKER_LOGGER, str(arguments.loggers))
     if arguments.topic is not None:
         return Resource(TOPIC, arguments.topic)
     if arguments.group is not None:

@@ -17,6 +17,8 @@ from kafkapy_wire.messages.describe_configs import (
 
 TOPIC = 2
 BROKER = 4
+BROKER_LOGGER = 8
+CLIENT_METRICS = 16
 GROUP = 32
 
 SOURCES = {
@@ -37,6 +39,14 @@ _SET = 0
 _DELETE = 1
 
 
+_WORDS = {
+    TOPIC: "topic",
+    BROKER_LOGGER: "the loggers of broker",
+    CLIENT_METRICS: "the client metrics subscription",
+    GROUP: "group",
+}
+
+
 class Resource:
     """What settings belong to: type id and name as the protocol has them, and words for the user."""
 
@@ -48,7 +58,7 @@ class Resource:
         if type_id == BROKER:
             self.words = f"broker {name}" if name else "the brokers' common settings"
         else:
-            self.words = f"{'topic' if type_id == TOPIC else 'group'} {name!r}"
+            self.words = f"{_WORDS[type_id]} {name if type_id == BROKER_LOGGER else repr(name)}"
 
 
 def describe_configs(
@@ -106,8 +116,8 @@ def _check_existing(code: int, resource: Resource, message: str | None) -> None:
 
 
 def _broker_of(cluster: Cluster, resource: Resource) -> Connection:
-    """Settings of one broker are known to itself alone. Raises ClientError: there is no such broker."""
-    if resource.type_id == BROKER and resource.name:
+    """Settings and loggers of one broker are known to itself alone. Raises ClientError: there is no such broker."""
+    if resource.type_id in (BROKER, BROKER_LOGGER) and resource.name:
         node_id = int(resource.name)
         known = cluster.broker_ids()
         if node_id not in known:
@@ -121,5 +131,7 @@ def is_own(resource: Resource, config: DescribeConfigsResourceResult) -> bool:
     return SOURCES.get(config.config_source) == {
         TOPIC: "DYNAMIC_TOPIC_CONFIG",
         GROUP: "DYNAMIC_GROUP_CONFIG",
+        CLIENT_METRICS: "DYNAMIC_CLIENT_METRICS_CONFIG",
+        BROKER_LOGGER: "DYNAMIC_BROKER_LOGGER_CONFIG",
         BROKER: "DYNAMIC_BROKER_CONFIG" if resource.name else "DYNAMIC_DEFAULT_BROKER_CONFIG",
     }.get(resource.type_id)

@@ -1,4 +1,4 @@
-"""What `kafkapy groups` asks and changes: classic groups and those of KIP-848."""
+"""What `kafkapy groups` asks and changes: classic groups, those of KIP-848, and what all have in common."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from kafkapy.client.cluster import Cluster
 from kafkapy.client.connection import Connection
 from kafkapy.client.errors import Refused, TryAgain, check
-from kafkapy.client.offsets import Partition
+from kafkapy.client.group_description import GroupDescription, GroupMember
+from kafkapy.client.offsets import Partition, indexes_by_topic
 from kafkapy_wire.api_keys import ApiKey
 from kafkapy_wire.errors import ErrorCode
 
@@ -30,29 +31,6 @@ class GroupListing:
     group_type: str
     state: str
     protocol_type: str
-
-
-@dataclass(frozen=True, slots=True)
-class GroupMember:
-    """A member and the partitions it has been given."""
-
-    member_id: str
-    group_instance_id: str | None
-    client_id: str
-    host: str
-    partitions: tuple[Partition, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class GroupDescription:
-    """A group as its coordinator knows it."""
-
-    group_id: str
-    group_type: str
-    state: str
-    assignor: str
-    coordinator_id: int
-    members: tuple[GroupMember, ...]
 
 
 def list_groups(cluster: Cluster) -> list[GroupListing]:
@@ -77,12 +55,17 @@ def list_groups(cluster: Cluster) -> list[GroupListing]:
 
 def describe_group(cluster: Cluster, group_id: str) -> GroupDescription:
     """Raises Refused, GROUP_ID_NOT_FOUND where there is no such group."""
+    from kafkapy.client.share_groups import describe_share_group
+    from kafkapy.client.streams_groups import describe_streams_group
 
     def attempt() -> GroupDescription:
         coordinator_id = cluster.coordinator_id(group_id)
         connection = cluster.broker(coordinator_id)
-        described = _describe_consumer_group(cluster, connection, coordinator_id, group_id)
-        return described or _describe_classic_group(cluster, connection, coordinator_id, group_id)
+        for describe in (_describe_consumer_group, describe_share_group, describe_streams_group):
+            described = describe(cluster, connection, coordinator_id, group_id)
+            if described is not None:
+                return described
+        return _describe_classic_group(cluster, connection, coordinator_id, group_id)
 
     return cluster.retrying(attempt)
 
@@ -115,7 +98,16 @@ def _describe_consumer_group(
         )
         for member in group.members
     )
-    return GroupDescription(group_id, "Consumer", group.group_state, group.assignor_name, coordinator_id, members)
+    return GroupDescription(
+        group_id,
+        "Consumer",
+        group.group_state,
+        group.assignor_name,
+        coordinator_id,
+        members,
+        group.group_epoch,
+        group.assignment_epoch,
+    )
 
 
 def _describe_classic_group(
@@ -230,12 +222,31 @@ def commit_offsets(cluster: Cluster, group_id: str, offsets: Mapping[Partition, 
     cluster.retrying(attempt)
 
 
-def indexes_by_topic(partitions: Sequence[Partition]) -> dict[str, list[int]]:
-    """Topic -> its partitions among these."""
-    topics: dict[str, list[int]] = {}
-    for topic, index in partitions:
-        topics.setdefault(topic, []).append(index)
-    return topics
+def delete_offsets(cluster: Cluster, group_id: str, partitions: Sequence[Partition]) -> None:
+    """Raises Refused: a member reads the topic, or the group does not exist."""
+    from kafkapy_wire.messages.offset_delete import (
+        OffsetDeleteRequest,
+        OffsetDeleteRequestPartition,
+        OffsetDeleteRequestTopic,
+        OffsetDeleteResponse,
+    )
+
+    topics = [
+        OffsetDeleteRequestTopic(
+            name=topic, partitions=[OffsetDeleteRequestPartition(partition_index=index) for index in indexes]
+        )
+        for topic, indexes in indexes_by_topic(partitions).items()
+    ]
+
+    def attempt() -> None:
+        request = OffsetDeleteRequest(group_id=group_id, topics=topics)
+        answer = cluster.ask_once(cluster.coordinator(group_id), request, OffsetDeleteResponse)
+        check(answer.error_code, f"group {group_id!r}")
+        for topic in answer.topics:
+            for partition in topic.partitions:
+                check(partition.error_code, f"partition {topic.name}-{partition.partition_index}")
+
+    cluster.retrying(attempt)
 
 
 def offset_commit_topics(offsets: Mapping[Partition, int]) -> list[OffsetCommitRequestTopic]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from kafkapy.control import (
     bugs,
+    client_metrics,
     connections,
     export,
     faults,
@@ -44,12 +45,14 @@ OPERATIONS: dict[str, Operation] = {
     "transaction": transactions.describe_transaction,
     "connections": connections.list_connections,
     "close_connections": connections.close_connections,
+    "client_metrics": client_metrics.list_client_metrics,
     "wait_for_topic": waits.wait_for_topic,
     "wait_for_records": waits.wait_for_records,
     "wait_for_group": waits.wait_for_group,
     "wait_for_lag": waits.wait_for_lag,
     "wait_for_transaction": waits.wait_for_transaction,
     "wait_for_client": waits.wait_for_client,
+    "wait_for_client_metrics": waits.wait_for_client_metrics,
     "add_faults": faults.add_faults,
     "faults": faults.list_faults,
     "fault": faults.describe_fault,

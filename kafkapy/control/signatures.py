@@ -25,9 +25,10 @@ _NAMES = {
 LOOKING = frozenset(
     {
         *("topics", "topic", "records", "groups", "group", "transactions", "transaction", "connections", "nodes"),
+        "client_metrics",
         *("time", "faults", "fault", "unfired_faults", "recorded", "snapshots", "export"),
         *("wait_for_topic", "wait_for_records", "wait_for_group", "wait_for_lag", "wait_for_transaction"),
-        *("wait_for_client", "wait_for_fault", "wait_for_requests"),
+        *("wait_for_client", "wait_for_client_metrics", "wait_for_fault", "wait_for_requests"),
     }
 )
 """Operations that change nothing: they may be asked for by GET."""

@@ -61,6 +61,7 @@ async def reset(nodes: ControlledNodes) -> None:
                     node.broker.producer_ids.begin_anew()
                 if node.broker.new_topics is not None:
                     node.broker.new_topics.clear()
+                node.broker.client_metrics.received.clear()
             await _bring_back_racks(nodes)
             await _delete_topics(nodes)
             for node in nodes.brokers:  # else tests leave more in a minute than a stop has time to delete

@@ -147,6 +147,46 @@ class Connection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClientMetric:
+    """One value of one metric of a client."""
+
+    name: str
+    """As KIP-714 or the client calls it: `org.apache.kafka.producer.connection.count`."""
+    kind: str
+    """OTLP's words: gauge, sum, histogram, exponential_histogram, summary."""
+    unit: str
+    attributes: dict[str, str]
+    value: float | None
+    """That of a gauge or a sum; of the others the sum of what they counted."""
+    count: int | None
+    """How many a histogram or a summary has counted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientMetricsPush:
+    """One PushTelemetry of a client (KIP-714)."""
+
+    node: int
+    client_instance_id: str
+    client_id: str
+    software: str
+    address: str
+    time_ms: int
+    """When it came, by the nodes' clock."""
+    is_terminating: bool
+    """Whether the client has said that it is its last one."""
+    is_malformed: bool
+    """Whether the bytes are none that OTLP has for metrics."""
+    resource: dict[str, str]
+    """What the client says of itself, such as `client_rack` and `group_id`."""
+    metrics: tuple[ClientMetric, ...]
+
+    def values(self, name: str) -> list[float | None]:
+        """The values of a metric by its whole name, one for each set of attributes."""
+        return [each.value for each in self.metrics if each.name == name]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Time:
     """The nodes' clock."""
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from kafkapy.control.client_metrics import list_client_metrics
 from kafkapy.control.connections import list_connections
 from kafkapy.control.groups import describe_group
 from kafkapy.control.nodes import LOOK_AGAIN_SECONDS
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from kafkapy.control.nodes import ControlledNodes
-    from kafkapy.control.values import Connection, Group, Isolation, Record, Topic, Transaction
+    from kafkapy.control.values import ClientMetricsPush, Connection, Group, Isolation, Record, Topic, Transaction
 
     T = TypeVar("T")
 
@@ -147,6 +148,19 @@ async def wait_for_client(
         lambda found: bool(found) == connected,
         lambda found: f"client {client_id!r} has {_counted(len(found), 'connection')}",
         f"client {client_id!r} {'connected' if connected else 'gone'}",
+        timeout,
+    )
+
+
+async def wait_for_client_metrics(
+    nodes: ControlledNodes, client_id: str | None = None, count: int = 1, timeout: float = TIMEOUT
+) -> list[ClientMetricsPush]:
+    """Until a client, or any, has pushed its metrics so often. Raises NotYet, and what `client_metrics` raises."""
+    return await _wait(
+        lambda: list_client_metrics(nodes, client_id),
+        lambda pushes: len(pushes) >= count,
+        lambda pushes: f"there are {len(pushes)}",
+        f"{_counted(count, 'push')} of metrics" + ("" if client_id is None else f" of client {client_id!r}"),
         timeout,
     )
 

@@ -278,7 +278,7 @@ def may_match(rule: RuleFields, key: ApiKey, context: NodeContext) -> bool:
         and _is_any(rule.client_id, context.client_id or "")
         and _is_any(rule.client_software, client.software_name)
         and _is_any(rule.client_version, client.software_version)
-        and _is_any(rule.principal, client.principal)
+        and _is_any(rule.principal, str(client.principal))
     )
 
 

@@ -17,14 +17,15 @@ from kafkapy.settings.alter import (
     OperationOn,
     applied,
     check_broker,
-    check_client_metrics,
     check_group,
     check_min_insync_replicas,
+    check_operations,
     check_topic,
     incremental_changes,
     replacing_changes,
 )
 from kafkapy.settings.catalog import Definition, broker_definition, broker_definitions, topic_definitions
+from kafkapy.settings.client_metrics import check_client_metrics
 from kafkapy.settings.errors import shortened
 from kafkapy.turns import Turn
 from kafkapy_controller.configs import config_records
@@ -36,7 +37,7 @@ from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.integer_text import INT32_MAX, parse_integer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from kafkapy.pending import Pending
     from kafkapy.settings import Settings
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
-_TWICE: Final = KafkaError(ErrorCode.INVALID_REQUEST, "Each resource must appear at most once.")
+TWICE: Final = KafkaError(ErrorCode.INVALID_REQUEST, "Each resource must appear at most once.")
 
 
 class ResourceChange(NamedTuple):
@@ -73,9 +74,17 @@ class Alterer(Protocol):
 
 
 async def alter_configs(
-    controller: Alterer, resources: Sequence[R], change_of: Callable[[R], ResourceChange], *, validate_only: bool
+    controller: Alterer,
+    resources: Sequence[R],
+    change_of: Callable[[R], ResourceChange],
+    *,
+    validate_only: bool,
+    refused: Callable[[ResourceChange], Awaitable[KafkaError | None]],
 ) -> list[tuple[R, KafkaError | None]]:
-    """Each resource of a request with its error or None. They are changed in batches, with turns between."""
+    """Each resource of a request with its error or None. They are changed in batches, with turns between.
+
+    `refused` finds what is wrong with a change that the controller cannot see.
+    """
     turn = Turn()
     often: Counter[tuple[int, str]] = Counter()
     asked = []
@@ -88,9 +97,10 @@ async def alter_configs(
     errors: list[KafkaError | None] = []
     for start in range(0, len(asked), RESOURCES_AT_ONCE_MAX):
         piece = asked[start : start + RESOURCES_AT_ONCE_MAX]
-        alone = [change for change in piece if often[change.resource_type, change.name] == 1]
-        answers = iter(await controller.alter_configs(alone, validate_only=validate_only).wait() if alone else ())
-        errors += [next(answers) if often[change.resource_type, change.name] == 1 else _TWICE for change in piece]
+        found = [await refused(change) if often[change.resource_type, change.name] == 1 else TWICE for change in piece]
+        left = [change for change, error in zip(piece, found, strict=True) if error is None]
+        answers = iter(await controller.alter_configs(left, validate_only=validate_only).wait() if left else ())
+        errors += [next(answers) if error is None else error for error in found]
         await turn.share()
     return list(zip(resources, errors, strict=True))
 
@@ -118,17 +128,8 @@ def decide_alter_configs(
 
 
 def _check_at_broker(resource: ResourceChange, settings: Settings, image: MetadataImage) -> None:
-    names = [operation.name for operation in resource.operations]
-    if len(set(names)) < len(names):
-        raise KafkaError(ErrorCode.INVALID_REQUEST, "Error due to duplicate config keys")
-    nulls = [name for name, operation, value in resource.operations if value is None and operation != Operation.DELETE]
-    if nulls:
-        raise KafkaError(ErrorCode.INVALID_REQUEST, f"Null value not supported for : {', '.join(nulls)}")
+    check_operations(resource.operations)
     match resource.resource_type:
-        case ConfigResourceType.BROKER_LOGGER if not resource.replaces:
-            _check_node_id(resource.name, settings, image, "Unexpected node id. Expected {}, but received {}")
-            if names:
-                raise KafkaError(ErrorCode.INVALID_CONFIG, f"Logger {names[0]} does not exist!")
         case ConfigResourceType.BROKER:
             if resource.name:
                 _check_node_id(resource.name, settings, image, "Unexpected broker id, expected {}, but received {}")

@@ -14,8 +14,9 @@ import trio
 
 from kafkapy.metadata.metadata_log import not_controller
 from kafkapy.pending import Pending
-from kafkapy.turns import Turn
+from kafkapy.turns import Turn, to_the_end
 from kafkapy_controller.bootstrap import decide_bootstrap, features_in
+from kafkapy_controller.decision import at_once
 from kafkapy_controller.delta import MetadataDelta
 from kafkapy_controller.image import ConfigResourceType
 from kafkapy_controller.metadata_records import encode_metadata_record
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from kafkapy.settings import Settings
     from kafkapy.settings.current import CurrentSettings
     from kafkapy.settings.topic import TopicSettings
-    from kafkapy_controller.decision import Decision
+    from kafkapy_controller.decision import Decision, Steps
     from kafkapy_controller.image import BrokerImage, MetadataImage
     from kafkapy_controller.metadata_records import MetadataRecord
     from kafkapy_controller.partition_changes import TopicRules
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from kafkapy_controller.raft.description import QuorumDescription
     from kafkapy_controller.raft.quorum import AppendPrepared
     from kafkapy_controller.registration import NodeRegistration
-    from kafkapy_controller.topics import TopicCreation
+    from kafkapy_controller.topics import Charge, TopicCreation
     from kafkapy_wire.messages.alter_partition import AlterPartitionRequest, AlterPartitionResponse
     from kafkapy_wire.messages.alter_partition_reassignments import (
         AlterPartitionReassignmentsRequest,
@@ -73,6 +74,28 @@ class _Prepared(NamedTuple):
 
     event: AppendPrepared
     delta: MetadataDelta
+
+
+async def _prepare(log: MetadataLog, image: MetadataImage, records: Sequence[MetadataRecord]) -> _Prepared | None:
+    """Encode and replay the records, in turns. None if there are no records."""
+    turn = Turn()
+    delta, encoded, metadata_version = MetadataDelta(image), [], image.metadata_version
+    await turn.share()
+    for record in records:
+        delta.replay(record)
+        encoded.append(encode_metadata_record(record, metadata_version))
+        if turn.is_over:
+            await turn.share()
+    if not encoded:
+        return None
+    prepared = _Prepared(log.prepare(encoded), delta)
+    await trio.lowlevel.checkpoint()
+    return prepared
+
+
+def _in_one_step(decide: Callable[[], Decision[R]]) -> Steps[Decision[R]]:
+    return decide()
+    yield
 
 
 class QuorumController:
@@ -190,20 +213,22 @@ class QuorumController:
 
     # Decisions
 
-    async def create_topics(self, request: CreateTopicsRequest) -> CreateTopicsResponse:
+    async def create_topics(self, request: CreateTopicsRequest, charge: Charge | None = None) -> CreateTopicsResponse:
         from kafkapy.metadata.many_topics import create_topics
 
-        return await self._known_to_brokers(await create_topics(self, request), request.timeout_ms)
+        return await self._known_to_brokers(await create_topics(self, request, charge), request.timeout_ms)
 
-    async def delete_topics(self, request: DeleteTopicsRequest) -> DeleteTopicsResponse:
+    async def delete_topics(self, request: DeleteTopicsRequest, charge: Charge | None = None) -> DeleteTopicsResponse:
         from kafkapy.metadata.many_topics import delete_topics
 
-        return await delete_topics(self, request)
+        return await delete_topics(self, request, charge)
 
-    async def create_partitions(self, request: CreatePartitionsRequest) -> CreatePartitionsResponse:
+    async def create_partitions(
+        self, request: CreatePartitionsRequest, charge: Charge | None = None
+    ) -> CreatePartitionsResponse:
         from kafkapy.metadata.many_topics import create_partitions
 
-        return await self._known_to_brokers(await create_partitions(self, request), request.timeout_ms)
+        return await self._known_to_brokers(await create_partitions(self, request, charge), request.timeout_ms)
 
     async def _known_to_brokers(self, answer: R, timeout_ms: int) -> R:
         """`answer`, when all running brokers have what was decided, so that a client may go to any of them.
@@ -415,35 +440,23 @@ class QuorumController:
         return answer
 
     async def commit_in_turns(self, decide: Callable[[], Decision[R]]) -> Pending[R]:
-        """As `commit`, for thousands of records: encoding and replaying are done before the append, in turns.
+        """As `commit`, for thousands of records: encoding and replaying are done before the append, in turns."""
+        return await self.commit_in_steps(lambda _: _in_one_step(decide))
+
+    async def commit_in_steps(self, decide: Callable[[MetadataImage], Steps[Decision[R]]]) -> Pending[R]:
+        """The same for a decision that is itself made in steps, of which each turn takes some.
 
         If another decision was appended meanwhile, this one is made again on the new image; the last attempt is made
         without turns.
         """
         for _ in range(PREPARED_TIMES_MAX):
             image, end_offset = self.image, self._log.end_offset
-            decision = decide()
-            prepared = await self._prepare(decision.records)
+            decision = await to_the_end(decide(image))
+            prepared = await _prepare(self._log, image, decision.records)
             # The quorum appends records of its own, too, which are in no image.
             if self.image is image and self._log.end_offset == end_offset:
                 return self._answer_of(decision, partial(self._append_prepared, prepared) if prepared else None)
-        return self.commit(decide())
-
-    async def _prepare(self, records: Sequence[MetadataRecord]) -> _Prepared | None:
-        """Encode and replay the records, in turns. None if there are no records."""
-        turn = Turn()
-        delta, encoded, metadata_version = MetadataDelta(self.image), [], self.image.metadata_version
-        await turn.share()
-        for record in records:
-            delta.replay(record)
-            encoded.append(encode_metadata_record(record, metadata_version))
-            if turn.is_over:
-                await turn.share()
-        if not encoded:
-            return None
-        prepared = _Prepared(self._log.prepare(encoded), delta)
-        await trio.lowlevel.checkpoint()
-        return prepared
+        return self.commit(at_once(decide(self.image)))
 
     def _append_prepared(self, prepared: _Prepared) -> None:
         self._log.append_prepared(prepared.event)

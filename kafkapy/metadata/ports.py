@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -11,10 +11,12 @@ if TYPE_CHECKING:
     from kafkapy.metadata.broker_control import BrokerControl
     from kafkapy.metadata.isr_senders import Order
     from kafkapy.pending import Pending
+    from kafkapy_controller.decision import Decision, Steps
     from kafkapy_controller.image import BrokerImage, MetadataImage
     from kafkapy_controller.producer_ids import ProducerIdBlock
     from kafkapy_controller.raft.description import QuorumDescription
     from kafkapy_controller.registration import NodeRegistration
+    from kafkapy_controller.topics import Charge
     from kafkapy_wire.errors import KafkaError
     from kafkapy_wire.messages.alter_partition import AlterPartitionRequest, AlterPartitionResponse
     from kafkapy_wire.messages.alter_partition_reassignments import (
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
     from kafkapy_wire.messages.delete_topics import DeleteTopicsRequest, DeleteTopicsResponse
     from kafkapy_wire.messages.elect_leaders import ElectLeadersRequest, ElectLeadersResponse
     from kafkapy_wire.messages.update_features import UpdateFeaturesRequest, UpdateFeaturesResponse
+
+
+R = TypeVar("R")
 
 
 class Metadata(Protocol):
@@ -53,11 +58,17 @@ class Controller(Protocol):
     def describe_quorum(self) -> QuorumDescription | None:
         """The state of the quorum; None if the controller of this node does not lead."""
 
-    async def create_topics(self, request: CreateTopicsRequest) -> CreateTopicsResponse: ...
+    async def create_topics(
+        self, request: CreateTopicsRequest, charge: Charge | None = None
+    ) -> CreateTopicsResponse: ...
 
-    async def delete_topics(self, request: DeleteTopicsRequest) -> DeleteTopicsResponse: ...
+    async def delete_topics(
+        self, request: DeleteTopicsRequest, charge: Charge | None = None
+    ) -> DeleteTopicsResponse: ...
 
-    async def create_partitions(self, request: CreatePartitionsRequest) -> CreatePartitionsResponse: ...
+    async def create_partitions(
+        self, request: CreatePartitionsRequest, charge: Charge | None = None
+    ) -> CreatePartitionsResponse: ...
 
     def alter_configs(
         self, asked: Sequence[ResourceChange], *, validate_only: bool
@@ -73,6 +84,12 @@ class Controller(Protocol):
 
     def update_features(self, request: UpdateFeaturesRequest) -> Pending[UpdateFeaturesResponse]:
         """Raises KafkaError INVALID_UPDATE_VERSION."""
+
+    async def commit_in_steps(self, decide: Callable[[MetadataImage], Steps[Decision[R]]]) -> Pending[R]:
+        """Make the decision on the newest image, commit its records and answer its response.
+
+        `decide` may be called several times, as another decision may be made meanwhile. Raises what it raises.
+        """
 
     async def unregister_broker(self, broker_id: int) -> None:
         """Raises KafkaError: BROKER_ID_NOT_REGISTERED; INVALID_REQUEST, it is this node's own, and the only one."""

@@ -81,8 +81,12 @@ class ApiTable:
         api = self._apis.get(key)
         if api is None:
             api = self._apis[key] = Api(ApiKey(key), module_name)
+            if context.node.authorizer is not None:
+                from kafkapy.apis.authorizing import authorize
+
+                authorize(api, at_controller=context.at_controller)
             if api.key in self._forwardable:
-                api.handle = partial(_handle_or_forward, api.key, api.handle)
+                api.handle = partial(_handle_or_forward, api, api.handle)
             if api.key in _STRICT and self._forwardable:
                 api.handle = partial(_strictly, api, api.handle)
         limits = self._limits
@@ -114,11 +118,17 @@ def _strictly(
 
 
 def _handle_or_forward(
-    key: ApiKey, handle: Callable[[Any, Any], Any], request: Message, context: RequestContext
+    api: Api, handle: Callable[[Any, Any], Any], request: Message, context: RequestContext
 ) -> object:
     """What the handler returns if the active controller is in this process; otherwise its answer, from elsewhere."""
     if context.node.controller.is_active:
         return handle(request, context)
+    if api.before_forwarding is not None:
+        refusal = api.before_forwarding(request, context)
+        if refusal is not None:
+            return refusal
     from kafkapy.apis.forwarding import forward
 
-    return forward(key, request, context)
+    if api.forwarded is not None:
+        return api.forwarded(request, context, partial(forward, api.key))
+    return forward(api.key, request, context)

@@ -32,7 +32,7 @@ from kafkapy_wire.message import Message
 from kafkapy_wire.messages.request_header import RequestHeader
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Generator, Mapping
+    from collections.abc import Callable, Coroutine, Generator, Mapping
 
     from kafkapy.context import NodeContext
     from kafkapy.network.api_table import ApiVersion
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     Answer: TypeAlias = Message | None  # None: no answer is sent
     Later: TypeAlias = Pending[Answer] | Coroutine[object, object, Answer]
     Steps: TypeAlias = Generator[Later, Answer, Answer]
+    Enter: TypeAlias = Callable[[memoryview, NodeContext, Outbox], "Unfinished | None"]
 
 COPIED_FRAME_BYTES_MAX = 4 * 1024
 """A request with records up to this size is decoded from a copy of its own, so that one that has to wait does not hold
@@ -70,9 +71,27 @@ class Dispatcher:
         self.gate: Gate | None = None
         self.faults: FaultDoor | None = None
         """Who injects faults, if anybody does."""
-        self.accounts: Accounts | None = None
+        self.accounts: tuple[Accounts, ...] = ()
         self.tap: Tap | None = None
         """Who records requests, if anybody does."""
+        self.meter: Tap | None = None
+        """Who measures what requests take, if clients have quotas of it."""
+        self.enter: Enter = self.answer
+        """What connections call with each request: `answer`, behind the tap and the meter. See `set_tap`."""
+
+    def set_tap(self, tap: Tap | None) -> None:
+        """From now on requests go through `tap`, which calls `metered`."""
+        self.tap = tap
+        self.enter = self.metered if tap is None else tap.answer
+
+    def set_meter(self, meter: Tap | None) -> None:
+        """From now on requests go through `meter`, which calls `answer`."""
+        self.meter = meter
+        self.set_tap(self.tap)
+
+    @property
+    def metered(self) -> Enter:
+        return self.answer if self.meter is None else self.meter.answer
 
     def answer(self, frame: memoryview, context: NodeContext, outbox: Outbox) -> Unfinished | None:
         """Handle one request and append its answer to `outbox`; if it has to wait, return it as `Unfinished`.
@@ -90,7 +109,7 @@ class Dispatcher:
                 # KIP-511: answered in version 0 with UNSUPPORTED_VERSION; the body is not read.
                 context.correlation_id = correlation_id
                 context.api_version = key_and_version & 0xFFFF
-                self._append(version.api.handle(None, context), version, context, outbox)
+                self.append(version.api.handle(None, context), version, context, outbox)
                 return None
         position = CLIENT_ID_AT
         try:
@@ -131,13 +150,13 @@ class Dispatcher:
                     response = response.result()
             except KafkaError as error:
                 response = api.error_response(request, error)
-            if response.__class__ is version.response and self.accounts is None:  # as a rule
+            if response.__class__ is version.response and not self.accounts:  # as a rule
                 outbox.append(response, version.encode, correlation_id, version.tagged_header)
                 return None
             if response is None:
                 return None
             if isinstance(response, Message):
-                self._append(response, version, context, outbox)
+                self.append(response, version, context, outbox)
                 return None
             holds_frame = api.has_records and len(frame) > COPIED_FRAME_BYTES_MAX
             return Unfinished(self, version, context, request, response, holds_frame)
@@ -201,22 +220,32 @@ class Dispatcher:
             response = api.error_response(request, without_frames(error))
         return response if injection is None else (yield from injection.after(response))
 
-    def _append(self, response: Message, version: ApiVersion, context: NodeContext, outbox: Outbox) -> None:
-        accounts = self.accounts
-        if accounts is not None:
-            accounts.before_encoding(version.api.key, response, context)
+    def refusal(self, frame: memoryview, context: NodeContext, error: KafkaError) -> tuple[Message, ApiVersion]:
+        """What `append` takes, for a short request that is not handled. Raises as `answer`."""
+        try:
+            key_and_version, correlation_id, size = _HEADER.unpack_from(frame)
+        except struct.error:
+            raise MalformedMessage(f"a request of {len(frame)} bytes has no header") from None
+        version = self._versions.get(key_and_version) or self._load(key_and_version, frame, size, context)
+        header, position = decoder(RequestHeader, version.header_version)(frame, 0)
+        context.client_id, context.api_version, context.correlation_id = (
+            *(header.client_id, version.number),
+            correlation_id,
+        )
+        request, _ = version.decode(frame, position)
+        return version.api.error_response(request, error), version
+
+    def append(self, response: Message, version: ApiVersion, context: NodeContext, outbox: Outbox) -> None:
+        for accounts in self.accounts:
+            response = accounts.before_encoding(version.api.key, response, context)
         encode = version.encode
         if response.__class__ is not version.response:  # partly encoded before
             encode = encoder(response.__class__, version.number)
-        size = outbox.append(response, encode, context.correlation_id, version.tagged_header)
-        if accounts is not None:
-            accounts.answered(version.api.key, size, context)
+        outbox.append(response, encode, context.correlation_id, version.tagged_header)
 
     def append_encoded(self, encoded: EncodedAnswer, version: ApiVersion, context: NodeContext, outbox: Outbox) -> None:
         """Append an answer that was encoded in turns."""
-        size = outbox.append_encoded(encoded.data, encoded.ranges, context.correlation_id, version.tagged_header)
-        if self.accounts is not None:
-            self.accounts.answered(version.api.key, size, context)
+        outbox.append_encoded(encoded.data, encoded.ranges, context.correlation_id, version.tagged_header)
 
 
 class Unfinished:
@@ -281,11 +310,11 @@ class Unfinished:
     def _answer(self, response: Message, outbox: Outbox) -> bool:
         # A plain Pending has a short answer, which is encoded at once.
         if not self.is_large and (self.waits_for.__class__ is Pending or not has_many_entries(response)):
-            self._dispatcher._append(response, self._version, self._context, outbox)
+            self._dispatcher.append(response, self._version, self._context, outbox)
             return True
         dispatcher, version = self._dispatcher, self._version
-        if dispatcher.accounts is not None:
-            dispatcher.accounts.before_encoding(version.api.key, response, self._context)
+        for accounts in dispatcher.accounts:
+            response = accounts.before_encoding(version.api.key, response, self._context)
         self._request = None
         encoded = EncodedAnswer()
         encoding = encoder_in_steps(response.__class__, version.number)(response, encoded.data, encoded.ranges)
@@ -376,4 +405,4 @@ class InSteps(Unfinished):
 
 class Tap(Protocol):
     def answer(self, frame: memoryview, context: NodeContext, outbox: Outbox, /) -> Unfinished | None:
-        """Called by connections in the place of `Dispatcher.answer`, which it calls."""
+        """Called by connections in the place of `Dispatcher.answer`."""

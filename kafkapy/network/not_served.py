@@ -13,26 +13,6 @@ if TYPE_CHECKING:
     from kafkapy.errors import NotServed
     from kafkapy.releases import ApiLimits
 
-_STREAMS_GROUPS = "set group.protocol=classic in the configuration of the streams application"
-_ACLS = "there is no authorizer, and every client may do everything"
-_SASL = "set security.protocol=PLAINTEXT, for SASL is not served yet"
-_TOKENS = "delegation tokens are not served, so connect without one"
-_QUOTAS = "quotas are not served yet, and no client is throttled"
-
-ADVICE: Final[dict[ApiKey, str]] = {
-    ApiKey.SASL_HANDSHAKE: _SASL,
-    ApiKey.SASL_AUTHENTICATE: _SASL,
-    ApiKey.DESCRIBE_ACLS: _ACLS,
-    ApiKey.CREATE_ACLS: _ACLS,
-    ApiKey.DELETE_ACLS: _ACLS,
-    ApiKey.CREATE_DELEGATION_TOKEN: _TOKENS,
-    ApiKey.RENEW_DELEGATION_TOKEN: _TOKENS,
-    ApiKey.EXPIRE_DELEGATION_TOKEN: _TOKENS,
-    ApiKey.DESCRIBE_DELEGATION_TOKEN: _TOKENS,
-    ApiKey.DESCRIBE_CLIENT_QUOTAS: _QUOTAS,
-    ApiKey.ALTER_CLIENT_QUOTAS: _QUOTAS,
-    ApiKey.STREAMS_GROUP_HEARTBEAT: _STREAMS_GROUPS,
-}
 OTHERWISE: Final = "docs/compatibility.md lists what is served"
 
 
@@ -55,7 +35,7 @@ def explain(error: NotServed, context: NodeContext) -> str:
         elif key in API_MODULES and context.api_limits is not None:
             advice = f"it is not announced, {_why_no_others(context.api_limits)}"
         else:
-            advice = ADVICE.get(key, OTHERWISE)
+            advice = OTHERWISE
     return f"closing the connection from {context.client}: {client} asks for {what}, which is not served: {advice}"
 
 

@@ -1,4 +1,4 @@
-"""One debug line for each request: the client, the API, the names in it, the errors in the answer, the time it took.
+"""One debug line for each request: client, principal if not anonymous, API, names in it, errors in the answer, time.
 
     127.0.0.1:40312 'billing': Heartbeat v4 of billing -> ILLEGAL_GENERATION in 0.05 ms
 
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from kafkapy.log_lines import shown
 from kafkapy.long_messages import AT_ONCE_BYTES_MAX, ELEMENTS_MAX, within_turn
 from kafkapy.network.dispatch import Dispatcher, Unfinished
+from kafkapy.security.principal import ANONYMOUS
 from kafkapy.turns import Turn
 from kafkapy_wire.api_keys import API_VERSIONS, ApiKey, request_class, request_header_version, response_class
 from kafkapy_wire.codec import decode_from, decoder_in_steps, encode
@@ -58,7 +59,7 @@ class LoggingDispatcher(Dispatcher):
 
     def __init__(self, limits: ApiLimits | None = None) -> None:
         super().__init__(limits=limits)
-        self.accounts = self  # it is called with every answer before that is encoded
+        self.accounts = (self,)  # it is called with every answer before that is encoded
         self._current: NodeContext | None = None  # whose answer is being made now
         self._said = NOTHING
 
@@ -93,19 +94,17 @@ class LoggingDispatcher(Dispatcher):
 
     # -- as its own accounts
 
-    def before_encoding(self, api_key: ApiKey, response: Message, context: NodeContext) -> None:
+    def before_encoding(self, api_key: ApiKey, response: Message, context: NodeContext) -> Message:
         if context is not self._current:
-            return
+            return response
         response_class_, version = response_class(api_key), context.api_version
         if type(response) is not response_class_ and version in response_class_.__schema__.valid_versions:
             # Partly encoded already: its content cannot be read.
             decoded = _decoded_in_a_turn(response_class_, encode(response, version), 0, version)
             self._said = LONG_ANSWER if decoded is None else _said(decoded[0])
-            return
-        self._said = _said(response)
-
-    def answered(self, api_key: ApiKey, size_bytes: int, context: NodeContext) -> None:
-        """The size is not logged."""
+        else:
+            self._said = _said(response)
+        return response
 
 
 class LoggedUnfinished(Unfinished):
@@ -148,7 +147,9 @@ class LoggedUnfinished(Unfinished):
 def _log(context: NodeContext, asked: str, said: str, begun: float) -> None:
     milliseconds = (perf_counter() - begun) * 1_000
     client_id = "no client id" if context.client_id is None else repr(shown(context.client_id))
-    logger.debug("%s %s: %s -> %s in %.2f ms", context.client, client_id, asked, said, milliseconds)
+    client = context.client
+    who = client_id if client.principal is ANONYMOUS else f"{client_id} {shown(str(client.principal))}"
+    logger.debug("%s %s: %s -> %s in %.2f ms", client, who, asked, said, milliseconds)
 
 
 def _asked(frame: memoryview, context: NodeContext) -> str:

@@ -31,6 +31,7 @@ from kafkapy.partitions.manager import PartitionManager
 from kafkapy.replication import Replication
 from kafkapy.settings.listeners import SECURITY_PROTOCOLS
 from kafkapy.sharing.sharing import Sharing
+from kafkapy.telemetry.client_metrics import ClientMetrics
 from kafkapy_controller.image import Endpoint
 from kafkapy_controller.topic_names import OFFSETS_TOPIC, SHARE_STATE_TOPIC, TRANSACTION_TOPIC
 from kafkapy_log import StorageError
@@ -330,6 +331,7 @@ class BrokerPart:
             metadata,
             self._random,
             joins_uncommitted=strictness is not None and strictness.group_min_isr,
+            create_topics=active_controller.create_topics,
         )
         parts.callback(groups.close)
         markers = MarkerWriter(partitions, groups, self._clock)
@@ -363,18 +365,22 @@ class BrokerPart:
             share_coordinator,
             groups.shards,
             quorum.peers,
+            active_controller,
             partitions,
             metadata,
             settings,
             self._clock,
             self._random,
             node_id=node_id,
+            tells_of_released=strictness is None or not strictness.released_share_records,
         )
         parts.callback(sharing.close)
         metadata.subscribe(groups.follow_metadata)
         metadata.subscribe(transactions.follow_metadata)
         metadata.subscribe(share_coordinator.follow_metadata)
         metadata.subscribe(sharing.follow_metadata)
+        client_metrics = ClientMetrics(settings, lambda: metadata.image)
+        metadata.subscribe(client_metrics.follow_metadata)
         new_topics: NewTopics | None = None
         if strictness is not None and strictness.created_topics:
             from kafkapy.metadata.new_topics import NewTopics
@@ -388,8 +394,12 @@ class BrokerPart:
             metadata=metadata,
             controller=controller,
             quorum=quorum.metadata_log,
+            loggers=quorum.parts.loggers,
+            quotas=quorum.parts.quotas,
             api_limits=quorum.parts.api_limits,
             strictness=strictness,
+            authorizer=quorum.parts.authorizer,
+            tokens=quorum.parts.tokens,
             new_topics=new_topics,
             to_controller=quorum.channel,
             partitions=partitions,
@@ -397,6 +407,7 @@ class BrokerPart:
             checkpoints=self._checkpoints,
             flusher=self._flusher,
             disk=self._disk,
+            client_metrics=client_metrics,
             fetch_sessions=FetchSessionCache(
                 slots=settings.now.replication.max_incremental_fetch_session_cache_slots,
                 eviction_ms=FETCH_SESSION_EVICTION_MS,

@@ -31,9 +31,11 @@ from kafkapy.network.listeners import bind, listen
 from kafkapy.network.server import Server, Service
 from kafkapy.node.broker_part import BrokerPart
 from kafkapy.node.quorum_part import QuorumPart
+from kafkapy.node.throttle import throttle
 from kafkapy.partitions.disk_watch import DiskWatch
 from kafkapy.partitions.topic_settings import TopicSettingsSource
 from kafkapy.settings.current import CurrentSettings
+from kafkapy.settings.errors import SettingsError
 from kafkapy.suspension import Suspension
 from kafkapy_log import LogDirectories, StoreError
 from kafkapy_log.disk_errors import what_to_do
@@ -55,6 +57,8 @@ if TYPE_CHECKING:
     from kafkapy.settings.given import GivenTopic
     from kafkapy.settings.listeners import Listener
     from kafkapy.strictness import Strictness
+    from kafkapy.tls.current import CurrentTls
+    from kafkapy_wire.record_formats.metadata import UserScramCredentialRecord
 
 logger = logging.getLogger("kafkapy.node")
 
@@ -100,6 +104,7 @@ class Node:
         strict: Iterable[str] = (),
         faults: FaultEngine | None = None,
         must_be_alone: bool = False,
+        credentials: Sequence[UserScramCredentialRecord] = (),
     ) -> None:
         """All data is in `data_directory`. With `log_directories` (log.dirs) replicas are in these, the metadata there.
 
@@ -115,7 +120,8 @@ class Node:
         `sockets` are bound ones, by listener name, for listeners that need not be bound here. Requests meet the
         `faults` of the engine, which may be that of other nodes, too.
 
-        `must_be_alone`: refuse a directory whose quorum has other voters, which would be waited for.
+        `must_be_alone`: refuse a directory whose quorum has other voters, which would be waited for. `credentials` of
+        SCRAM users are in the metadata of a cluster that begins here.
 
         To clients the node is a broker of the release `as_kafka` (`2.8`); `cap_apis` has the highest versions of single
         APIs (`{"Fetch": 11}`; None: not served). `strict` names kindnesses to turn off (`kafkapy.strictness`). Raises
@@ -123,11 +129,9 @@ class Node:
         """
         self._strictness = _strictness(strict)
         self.settings = CurrentSettings(_strict_settings(settings, self._strictness))
-        self._cluster_id = cluster_id
-        self._topics = tuple(topics)
-        self._sockets = sockets or {}
-        self._faults = faults
-        self._must_be_alone = must_be_alone
+        self._cluster_id, self._topics = cluster_id, tuple(topics)
+        self._faults, self._must_be_alone = faults, must_be_alone
+        self._credentials, self._sockets = credentials, sockets or {}
         self.data_directory = data_directory
         self.log_directories = tuple(log_directories) or (data_directory,)
         self.durable = durable
@@ -152,6 +156,7 @@ class Node:
         self.waits_for_others = False
         """Whether the start waits for other nodes of the cluster, which may take for ever; it can be cancelled then."""
         self._was_started = False
+        self.tls: CurrentTls | None = None  # made at the start, if anything has TLS
         self._suspension = Suspension()
 
     @property
@@ -173,14 +178,12 @@ class Node:
     def move_to_rack(self, rack: str | None) -> None:
         """From now on the node says that it stands there, when it registers again; this tells no controller."""
         self.settings.change(self.settings.now.with_rack(rack))
-        lifecycle = self._broker_part.lifecycle
-        if lifecycle is not None:
+        if (lifecycle := self._broker_part.lifecycle) is not None:
             lifecycle.move_to_rack(rack)
 
     async def in_touch(self) -> None:
         """Wait until the active controller has taken a heartbeat of this broker, which has others in its cluster."""
-        lifecycle = self._broker_part.lifecycle
-        if lifecycle is not None:
+        if (lifecycle := self._broker_part.lifecycle) is not None:
             await lifecycle.in_touch()
 
     @property
@@ -207,6 +210,7 @@ class Node:
         failure: Exception | None = None
         try:
             self._tell_what_has_no_effect()
+            self.tls = _tls_of(self.settings)
             at_brokers, at_controllers = self._bind(parts)
             quorum = self._quorum = self._open(parts, listens=bool(at_controllers))
             if self._must_be_alone and not quorum.is_alone:
@@ -215,6 +219,7 @@ class Node:
                 for clock in {self.clock, self.liveness_clock}:
                     nursery.start_soon(clock.run)
                 nursery.start_soon(self._stop_when_something_fails)
+                nursery.start_soon(_follow_tls, self.tls)
                 async with trio.open_nursery() as serving:
                     self.server = Server(self.parts, self.bugs, self._suspension)
                     quorum.peers.on_first = self.server.stop_lingering
@@ -318,11 +323,6 @@ class Node:
         ports: dict[str, int] = {}
         settings = self.settings.now
         for listener in settings.listeners:
-            if listener.security_protocol != "PLAINTEXT":
-                raise StartupError(
-                    f"listener {listener} wants {listener.security_protocol}, which kafkapy does not support yet: "
-                    "use PLAINTEXT"
-                )
             sock = self._sockets.get(listener.name) or bind(listener)
             sock.setblocking(False)
             parts.callback(sock.close)
@@ -337,7 +337,10 @@ class Node:
         """Open the ports. Raises StartupError: another process listens there since they were bound."""
         for listener, sock in bound:
             listen(listener, sock, backlog=self.settings.now.network.socket_listen_backlog_size)
-        self.server.accept_at(bound, service)
+        try:
+            self.server.accept_at(bound, service, None if self.tls is None else self.tls.listener)
+        except SettingsError as error:
+            raise StartupError(str(error)) from error
 
     def _open(self, parts: ExitStack, *, listens: bool) -> QuorumPart:
         """Open the data directory and its metadata. Raises StartupError. Blocks."""
@@ -358,11 +361,13 @@ class Node:
                 limits=self.api_limits,
                 suspension=self._suspension,
                 strictness=self._strictness,
+                tls=self.tls,
+                credentials=self._credentials,
             )
         except (StoreError, BrokenMetadata) as error:
             raise StartupError(str(error)) from error
         except (KafkaError, MalformedMessage, OSError) as error:
-            raise self._unusable(error) from error
+            raise _unusable(self.data_directory, error) from error
         self.directories, self.metadata_log, self.parts = quorum.directories, quorum.metadata_log, quorum.parts
         self.peers = quorum.peers
         if self.settings.now.quorum.is_broker:
@@ -381,6 +386,7 @@ class Node:
             )
         parts.callback(self._close_logs, quorum)
         parts.callback(quorum.peers.close)
+        parts.callback(quorum.parts.loggers.restore)
         parts.callback(self._close_controller, quorum)
         return quorum
 
@@ -406,7 +412,7 @@ class Node:
         except (StoreError, BrokenMetadata) as error:
             raise StartupError(str(error)) from error
         except (KafkaError, MalformedMessage, OSError) as error:
-            raise self._unusable(error) from error
+            raise _unusable(self.data_directory, error) from error
         broker = self.broker = part.broker
         if quorum.is_alone:  # before, its commits need no task
             nursery.start_soon(quorum.run, self.bugs)
@@ -427,6 +433,7 @@ class Node:
             nursery.start_soon(send)
         nursery.start_soon(self.log_cleaning.run)
         self._meet_faults(self.dispatcher, broker, parts)
+        throttle(self.dispatcher, broker, self.server.connection_of)
         serve = partial(self._serve, bound, Service(self.dispatcher, partial(RequestContext, broker)))
         if not quorum.is_alone:
             # As in Apache Kafka, before the controller makes it lead anything. Until then clients are told of others.
@@ -454,20 +461,19 @@ class Node:
         if self._quorum.has_others:
             await self._quorum.leave(LEAVING_SECONDS)
 
-    def _unusable(self, error: KafkaError | MalformedMessage | OSError) -> StartupError:
-        return StartupError(
-            f"cannot use the data directory {self.data_directory} ({_words(error)}): {what_to_do(error)}"
-        )
-
     async def _load_coordinators(self, loaded: trio.Event) -> None:
         """Replay the topics of the coordinators. Raises StartupError."""
         try:
             for each in (self.broker.groups, self.broker.transactions, self.broker.share_coordinator):
                 await each.load()
         except (KafkaError, OSError) as error:
-            raise self._unusable(error) from error
+            raise _unusable(self.data_directory, error) from error
         logger.debug("coordinators of groups, transactions and share partitions loaded")
         loaded.set()
+
+
+def _unusable(directory: Path, error: KafkaError | MalformedMessage | OSError) -> StartupError:
+    return StartupError(f"cannot use the data directory {directory} ({_words(error)}): {what_to_do(error)}")
 
 
 def _api_limits(as_kafka: str | None, cap_apis: Mapping[str, int | None]) -> ApiLimits | None:
@@ -477,6 +483,24 @@ def _api_limits(as_kafka: str | None, cap_apis: Mapping[str, int | None]) -> Api
     from kafkapy.releases import limits_of
 
     return limits_of(as_kafka, cap_apis)
+
+
+async def _follow_tls(tls: CurrentTls | None) -> None:
+    if tls is not None:
+        await tls.run()
+
+
+def _tls_of(settings: CurrentSettings) -> CurrentTls | None:
+    """None: no listener has TLS, and no other node is asked with it. Raises StartupError: a store cannot be used."""
+    if not any(settings.now.security_protocol(name).endswith("SSL") for name in settings.now.listener_names):
+        return None
+    from kafkapy.settings.given import with_origin
+    from kafkapy.tls.current import CurrentTls
+
+    try:
+        return CurrentTls(settings)
+    except SettingsError as error:
+        raise StartupError(str(with_origin(error, settings.now.given))) from error
 
 
 def _strictness(names: Iterable[str]) -> Strictness | None:

@@ -15,7 +15,8 @@ from kafkapy.metadata.publisher import MetadataPublisher
 from kafkapy.metadata.start import QuorumMember, open_metadata
 from kafkapy.peers.channel import ControllerChannel
 from kafkapy.peers.peers import Peers
-from kafkapy.settings.listeners import SECURITY_PROTOCOLS
+from kafkapy.quotas.client_quotas import ClientQuotas
+from kafkapy.settings.listeners import SECURITY_PROTOCOLS, has_sasl
 from kafkapy_controller.features import KRAFT_VERSION, SUPPORTED_FEATURES, features_of_new_cluster
 from kafkapy_controller.image import Endpoint
 from kafkapy_controller.quorum_state import NOBODY
@@ -34,11 +35,16 @@ if TYPE_CHECKING:
     from kafkapy.clock import Clock
     from kafkapy.partitions.disk_watch import DiskWatch
     from kafkapy.partitions.topic_settings import TopicSettingsSource
+    from kafkapy.peers.peers import PeerTls
     from kafkapy.releases import ApiLimits, Release
+    from kafkapy.security.authorizer import StandardAuthorizer
+    from kafkapy.security.delegation_tokens import DelegationTokens
+    from kafkapy.security.sasl.node_logins import NodeLogins
     from kafkapy.settings.current import CurrentSettings
     from kafkapy.strictness import Strictness
     from kafkapy.suspension import Suspension
     from kafkapy_wire.message import Message
+    from kafkapy_wire.record_formats.metadata import UserScramCredentialRecord
 
 logger = logging.getLogger("kafkapy.node")
 
@@ -67,11 +73,13 @@ class QuorumPart:
         limits: ApiLimits | None = None,
         suspension: Suspension | None = None,
         strictness: Strictness | None = None,
+        tls: PeerTls | None = None,
+        credentials: Sequence[UserScramCredentialRecord] = (),
     ) -> None:
         """The metadata log is in `data_directory`, which is one of `log_directories` or not.
 
         `listens`: whether other controllers can connect to this node. `limits`: a release to be imitated.
-        `suspension`: of the node.
+        `suspension`: of the node. `tls`: of connections to other nodes.
 
         Blocks. Raises StartupError, StoreError, BrokenMetadata, KafkaError, MalformedMessage, OSError.
         """
@@ -82,6 +90,8 @@ class QuorumPart:
         self._random = random
         self._limits = limits
         self._strictness = strictness
+        self._tls = tls
+        self._credentials = credentials
         self._incarnation_id = random_uuid(random)
         now = settings.now
         check_start(now, data_directory, cluster_id)
@@ -126,6 +136,7 @@ class QuorumPart:
             bootstrap_count=0 if now.quorum.voters else len(now.quorum.bootstrap_servers),
             timeouts=now.node.raft_timeouts,
             auto_join=now.node.controller_quorum_auto_join_enable,
+            credentials=self._credentials,
         )
         self.publisher = MetadataPublisher()
         self.controller, self.metadata_log, self.snapshot_generator = open_metadata(
@@ -144,7 +155,13 @@ class QuorumPart:
         check_membership(now, data_directory, quorum.membership, log_is_empty=not self.metadata_log.log.log_end_offset)
         self.is_alone = quorum.membership.voter_ids == [now.node.node_id] and now.quorum.is_controller
         """Whether this node is the only voter when it starts, so that it leads without asking anybody."""
-        self.peers = Peers(self._broker_endpoint, client_id=f"node-{now.node.node_id}", suspension=self._suspension)
+        self.peers = Peers(
+            self._broker_endpoint,
+            client_id=f"node-{now.node.node_id}",
+            suspension=self._suspension,
+            logins=self._logins(),
+            tls=self._tls,
+        )
         self.channel = ControllerChannel(self, self.peers, self._liveness_clock, self._handle_here)
         if listens or not self.is_alone:
             from kafkapy.metadata.quorum_network import QuorumNetwork
@@ -164,6 +181,9 @@ class QuorumPart:
         self.metadata_log.on_truncated = self._note_recovery_point
         self.metadata_log.report_to(disk)
         self.snapshot_generator.report_to(disk)
+        quotas = ClientQuotas(settings, self._clock)
+        quotas.load(self.publisher.image)
+        self.publisher.subscribe(quotas.follow_metadata)
         self.parts = NodeParts(
             node_id=now.node.node_id,
             cluster_id=store.cluster_id,
@@ -172,9 +192,45 @@ class QuorumPart:
             metadata=self.publisher,
             controller=self.controller,
             quorum=self.metadata_log,
+            quotas=quotas,
             api_limits=self._limits,
             strictness=self._strictness,
+            authorizer=self._authorizer(),
+            tokens=self._tokens(),
         )
+
+    def _logins(self) -> NodeLogins | None:
+        """How this node logs in at others; None: it needs not, and the protocols of listeners do not change."""
+        now = self._settings.now
+        reached = [now.security_protocol(now.controller_listener_name)]
+        if now.quorum.is_broker:
+            reached.append(now.security_protocol(now.inter_broker_listener_name))
+        if not any(map(has_sasl, reached)):
+            return None
+        from kafkapy.security.sasl.node_logins import NodeLogins
+
+        return NodeLogins(self._settings)
+
+    def _authorizer(self) -> StandardAuthorizer | None:
+        now = self._settings.now
+        if not now.security.authorizer_class_name:
+            return None
+        from kafkapy.security.authorizer import StandardAuthorizer
+        from kafkapy.settings.authorizer import authorizer_settings
+
+        settings = authorizer_settings(now.given)
+        authorizer = StandardAuthorizer(settings.super_users, allows_without_acls=settings.allows_without_acls)
+        authorizer.take_image(self.publisher.image)
+        self.publisher.subscribe(authorizer.follow_metadata)
+        return authorizer
+
+    def _tokens(self) -> DelegationTokens | None:
+        security = self._settings.now.security
+        if security.delegation_token_secret_key is None:
+            return None
+        from kafkapy.security.delegation_tokens import DelegationTokens
+
+        return DelegationTokens(security)
 
     @property
     def _release(self) -> Release | None:
@@ -271,6 +327,11 @@ class QuorumPart:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.metadata_log.run)
             nursery.start_soon(self.snapshot_generator.run, bugs)
+            if self.parts.tokens is not None and self._settings.now.quorum.is_controller:
+                from kafkapy.metadata.token_expiry import TokenExpiry
+
+                interval_ms = self._settings.now.security.delegation_token_expiry_check_interval_ms
+                nursery.start_soon(TokenExpiry(self.controller, self._clock, interval_ms).run)
             if self.metadata_log.network is not None:
                 nursery.start_soon(self.metadata_log.network.run)
                 if self._settings.now.quorum.is_controller:
@@ -351,10 +412,11 @@ class QuorumPart:
         await lifecycle.run()
 
     def _controller_registration(self) -> NodeRegistration:
+        now = self._settings.now
         return self.registration(
             [
-                Endpoint(each.name, each.host, each.port, SECURITY_PROTOCOLS.index("PLAINTEXT"))
-                for each in controller_endpoints(self._settings.now)
+                Endpoint(each.name, each.host, each.port, SECURITY_PROTOCOLS.index(now.security_protocol(each.name)))
+                for each in controller_endpoints(now)
             ]
         )
 

@@ -205,7 +205,7 @@ class Exchange:
 
     @property
     def principal(self) -> str:
-        return self._client.principal
+        return str(self._client.principal)
 
     @property
     def software(self) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from kafkapy.context import Client
 from kafkapy.recording.as_json import exchange_as_json
 from kafkapy.recording.exchange import SIZE_BYTES, Exchange, Origin, Outcome
+from kafkapy.security.principal import KafkaPrincipal
 from kafkapy_wire.uuid import Uuid, parse_uuid, uuid_text
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def _exchange(line: Any, clients: dict[int, Client], origins: dict[int, _Recorde
         client.number = connection
     # What the client says of itself is known after its first request.
     client.software_name, _, client.software_version = _value(line, "software", str).partition(" ")
-    client.principal = _value(line, "principal", str)
+    client.principal = KafkaPrincipal.parse(_value(line, "principal", str))
     node_id = _value(line, "node", int)
     node = origins.setdefault(node_id, _RecordedNode(node_id))
     for topic_id, name in _value(line, "topicIds", dict).items():

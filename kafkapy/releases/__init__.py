@@ -3,7 +3,7 @@
 limits.py      which versions of which APIs clients may use, by a release and by caps of single APIs
 release.py     a release: what its brokers announce; found by the name that a user gives
 releases.json  what those brokers have answered to ApiVersions, release after release: each line has what is different
-               from the release before it
+               from the release before it; 71 and 72 are those of brokers with a receiver of clients' metrics
 """
 
 from kafkapy.releases.limits import ApiLimits, limits_of

@@ -1,6 +1,7 @@
 """Settings: text with Kafka's names at the door, typed attributes behind it.
 
 broker.py       Settings: listeners and the areas node, network, log, topics, groups, share, transactions, ...
+security.py     SecuritySettings: SASL and TLS, of the node or of one listener
 topic.py        TopicSettings: what holds for one topic      group.py   GroupSettings: for one group
 listeners.py    Listener, and the rules for listeners and what is advertised
 sources.py      a properties file, the environment and the command line, merged (properties.py, environment.py)

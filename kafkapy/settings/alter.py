@@ -6,8 +6,7 @@ changes (a value of None deletes) to the controller.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -16,7 +15,6 @@ from kafkapy.settings.catalog import (
     Definition,
     broker_definition,
     broker_definitions,
-    client_metrics_definitions,
     group_definitions,
     listener_base_name,
     topic_definitions,
@@ -41,6 +39,16 @@ class OperationOn(NamedTuple):
     name: str
     operation: int
     value: str | None
+
+
+def check_operations(operations: Sequence[OperationOn]) -> None:
+    """What holds for every resource. Raises KafkaError INVALID_REQUEST."""
+    names = [operation.name for operation in operations]
+    if len(set(names)) < len(names):
+        raise KafkaError(ErrorCode.INVALID_REQUEST, "Error due to duplicate config keys")
+    nulls = [name for name, operation, value in operations if value is None and operation != Operation.DELETE]
+    if nulls:
+        raise KafkaError(ErrorCode.INVALID_REQUEST, f"Null value not supported for : {', '.join(nulls)}")
 
 
 def incremental_changes(
@@ -368,51 +376,3 @@ def _check_bounds(settings: Settings, setting: str, value: Value) -> None:
 
 def _invalid(message: str) -> KafkaError:
     return KafkaError(ErrorCode.INVALID_CONFIG, message)
-
-
-# Client metrics
-
-_INTERVAL_MS = range(100, 3_600_001)
-_MATCHED = frozenset(
-    {
-        "client_id",
-        "client_instance_id",
-        "client_software_name",
-        "client_software_version",
-        "client_source_address",
-        "client_source_port",
-    }
-)
-
-
-def check_client_metrics(name: str, overrides: Mapping[str, str]) -> None:
-    """Check the values of a client metrics subscription. Raises KafkaError."""
-    if not name:
-        raise KafkaError(ErrorCode.INVALID_REQUEST, "Subscription name can't be empty")
-    table = client_metrics_definitions()
-    for setting in overrides:
-        if setting not in table:
-            raise KafkaError(ErrorCode.INVALID_REQUEST, f"Unknown client metrics configuration: {setting}")
-    values = _parsed(overrides, table, "")
-    interval_ms = values.get("interval.ms")
-    if isinstance(interval_ms, int) and interval_ms not in _INTERVAL_MS:
-        raise KafkaError(
-            ErrorCode.INVALID_REQUEST,
-            f"Invalid value {interval_ms} for interval.ms, interval must be between 100 and 3600000 (1 hour)",
-        )
-    patterns = values.get("match", ())
-    assert isinstance(patterns, tuple)
-    for pattern in patterns:
-        key, _, expression = pattern.partition("=")
-        if key.strip() not in _MATCHED or not _compiles(expression.strip()):
-            raise KafkaError(ErrorCode.INVALID_CONFIG, f"Illegal client matching pattern: {pattern}")
-
-
-def _compiles(expression: str) -> bool:
-    if not expression:
-        return False
-    try:
-        re.compile(expression)
-    except re.error:
-        return False
-    return True

@@ -10,7 +10,7 @@ for DescribeConfigs; what AlterConfigs changes is laid over it by `with_dynamic`
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from kafkapy.settings import listeners as rules
@@ -18,10 +18,13 @@ from kafkapy.settings.area import Area
 from kafkapy.settings.different_defaults import different_defaults, kafkas, of_several_nodes
 from kafkapy.settings.endpoints import endpoints_of
 from kafkapy.settings.errors import SettingsError, invalid_value
-from kafkapy.settings.given import GivenSettings, with_settings_of_kafka
+from kafkapy.settings.given import GivenSettings, with_origin, with_settings_of_kafka
 from kafkapy.settings.group import GroupSettings, group_defaults
-from kafkapy.settings.listeners import Listener, listeners_text
+from kafkapy.settings.listeners import Listener, has_sasl, listeners_text
+from kafkapy.settings.log_manager import LogManagerSettings
 from kafkapy.settings.node import NodeSettings, check_auto_join
+from kafkapy.settings.receiver import CLIENT_METRICS_RECEIVER
+from kafkapy.settings.security import SecuritySettings
 from kafkapy.settings.topic import LONG_MAX, TopicSettings, topic_defaults
 
 if TYPE_CHECKING:
@@ -58,54 +61,6 @@ class NetworkSettings(Area):
     security_inter_broker_protocol: str = "PLAINTEXT"
     controller_listener_names: tuple[str, ...] = ("CONTROLLER",)
     kafkapy_gateway_is_host: bool = False
-
-
-ALL_DIRECTORIES = "*"
-
-
-class LogManagerSettings(Area):
-    """The data directories and the chores on them. Settings of a log come from its topic: `topic_settings`."""
-
-    log_dir: tuple[str, ...] = ("/tmp/kafka-logs",)
-    log_dirs: tuple[str, ...] | None = None
-    cordoned_log_dirs: tuple[str, ...] = ()
-    log_cleaner_enable: bool = True
-    log_cleaner_threads: int = 1
-    log_cleaner_backoff_ms: int = 15_000
-    log_cleaner_dedupe_buffer_size: int = 134_217_728
-    log_cleaner_io_buffer_load_factor: float = 0.9
-    log_cleaner_io_max_bytes_per_second: float = 1.7976931348623157e308
-    log_flush_offset_checkpoint_interval_ms: int = 60_000
-    log_flush_scheduler_interval_ms: int = LONG_MAX
-    log_initial_task_delay_ms: int = 30_000
-    log_retention_check_interval_ms: int = 300_000
-    kafkapy_retention_from_last_write: bool = False
-
-    @property
-    def directories(self) -> tuple[str, ...]:
-        """Where the data is: `log.dirs`, else `log.dir`."""
-        return self.log_dir if self.log_dirs is None else self.log_dirs
-
-    @property
-    def cordoned_directories(self) -> tuple[str, ...]:
-        """Those of `directories` that get no new replicas (KIP-1066). Raises SettingsError: one is none of them."""
-        if not self.cordoned_log_dirs:
-            return ()
-        if ALL_DIRECTORIES in self.cordoned_log_dirs:
-            if len(self.cordoned_log_dirs) > 1:
-                raise SettingsError(
-                    "requirement failed: When cordoned.log.dirs is set to *, it must not contain other values",
-                    "cordoned.log.dirs",
-                )
-            return self.directories
-        missing = [each for each in self.cordoned_log_dirs if each not in self.directories]
-        if missing:
-            raise SettingsError(
-                "requirement failed: All entries in cordoned.log.dirs must be present in log.dirs or log.dir. Missing "
-                f"entries : {', '.join(missing)}",
-                "cordoned.log.dirs",
-            )
-        return self.cordoned_log_dirs
 
 
 class TopicCreationSettings(Area):
@@ -160,11 +115,17 @@ class GroupCoordinatorSettings(Area):
     group_streams_session_timeout_ms: int = 45_000
     group_streams_min_session_timeout_ms: int = 45_000
     group_streams_max_session_timeout_ms: int = 60_000
+    group_streams_acceptable_recovery_lag: int = 10_000
+    group_streams_task_offset_interval_ms: int = 60_000
+    group_streams_min_task_offset_interval_ms: int = 15_000
+    group_streams_rack_aware_assignment_tags: tuple[str, ...] = ()
 
 
 class ShareSettings(Area):
     """Share groups (KIP-932): the broker's side and the coordinator that keeps their state."""
 
+    errors_deadletterqueue_auto_create_topics_enable: bool = False
+    errors_deadletterqueue_topic_name_prefix: str = "dlq."
     group_share_assignors: tuple[str, ...] = ("simple",)
     group_share_max_size: int = 200
     group_share_max_share_sessions: int = 2_000
@@ -241,43 +202,10 @@ class ReplicationSettings(Area):
     replica_alter_log_dirs_io_max_bytes_per_second: int = LONG_MAX
 
 
-class SecuritySettings(Area):
-    """SASL, TLS, ACLs and delegation tokens. A listener may have its own: `Settings.listener_value`."""
-
-    authorizer_class_name: str = ""
-    principal_builder_class: str = "org.apache.kafka.common.security.authenticator.DefaultKafkaPrincipalBuilder"
-    connections_max_reauth_ms: int = 0
-    sasl_enabled_mechanisms: tuple[str, ...] = ("GSSAPI",)
-    sasl_mechanism_inter_broker_protocol: str = "GSSAPI"
-    sasl_mechanism_controller_protocol: str = "GSSAPI"
-    sasl_jaas_config: str | None = None
-    sasl_server_max_receive_size: int = 524_288
-    delegation_token_secret_key: str | None = None
-    delegation_token_max_lifetime_ms: int = 604_800_000
-    delegation_token_expiry_time_ms: int = 86_400_000
-    delegation_token_expiry_check_interval_ms: int = 3_600_000
-    ssl_client_auth: str = "none"
-    ssl_cipher_suites: tuple[str, ...] = ()
-    ssl_enabled_protocols: tuple[str, ...] = ("TLSv1.2", "TLSv1.3")
-    ssl_key_password: str | None = None
-    ssl_keystore_certificate_chain: str | None = None
-    ssl_keystore_key: str | None = None
-    ssl_keystore_location: str | None = None
-    ssl_keystore_password: str | None = None
-    ssl_keystore_type: str = "JKS"
-    ssl_truststore_certificates: str | None = None
-    ssl_truststore_location: str | None = None
-    ssl_truststore_password: str | None = None
-    ssl_truststore_type: str = "JKS"
-    ssl_principal_mapping_rules: str = "DEFAULT"
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(...)"  # passwords stay out of logs and tracebacks
-
-
 class QuotaSettings(Area):
-    """The windows over which rates are measured, and client metrics (KIP-714)."""
+    """The windows over which rates are measured, and metrics of clients (KIP-714)."""
 
+    metric_reporters: tuple[str, ...] = ("org.apache.kafka.common.metrics.JmxReporter",)
     quota_window_num: int = 11
     quota_window_size_seconds: int = 1
     controller_quota_window_num: int = 11
@@ -300,6 +228,7 @@ class Settings:
 
     __slots__ = (
         "_asked_listeners",
+        "_protocols",
         "_values",
         "advertised_controllers",
         "advertised_listeners",
@@ -371,6 +300,7 @@ class Settings:
         self.listeners, self.advertised_listeners = endpoints.listeners, endpoints.advertised
         self.advertised_controllers, self.has_others = endpoints.controllers, endpoints.has_others
         self._asked_listeners = self.listeners
+        self._protocols = endpoints.protocols
         if self.has_others:
             self._take_defaults_of_several_nodes(values)
         if texts:
@@ -379,6 +309,32 @@ class Settings:
             refuse_what_is_not_served(texts, values)
             listener_names = [listener.name for listener in self.broker_listeners]
             refuse_lockout(dynamic_default.keys() | dynamic_broker.keys(), values, listener_names)
+            self._check_sasl()
+
+    def _check_sasl(self) -> None:
+        """Raises SettingsError: nobody could log in at a listener with SASL."""
+        with_sasl = [listener.name for listener in self.listeners if has_sasl(listener.security_protocol)]
+        if with_sasl:
+            from kafkapy.settings.sasl import sasl_settings
+
+            for name in with_sasl:
+                sasl_settings(self, name)
+        if self.has_others:
+            self._check_own_logins()
+
+    def _check_own_logins(self) -> None:
+        """Raises SettingsError: this node could not log in at others."""
+        security, listeners = self.security, []
+        if self.quorum.is_broker:
+            name = "sasl.mechanism.inter.broker.protocol"
+            listeners.append((self.inter_broker_listener_name, security.sasl_mechanism_inter_broker_protocol, name))
+        name = "sasl.mechanism.controller.protocol"
+        listeners.append((self.controller_listener_name, security.sasl_mechanism_controller_protocol, name))
+        for listener_name, mechanism, name in listeners:
+            if has_sasl(self.security_protocol(listener_name)):
+                from kafkapy.settings.sasl import check_node_login
+
+                check_node_login(self, listener_name, mechanism, name)
 
     def _take_defaults_of_several_nodes(self, values: Mapping[str, Value]) -> None:
         """Topics of the coordinators have Kafka's replicas; one replica would be lost with its broker."""
@@ -393,10 +349,7 @@ class Settings:
         try:
             return cls(values)
         except SettingsError as error:
-            origin = values.origins.get(error.name or "") if isinstance(values, GivenSettings) else None
-            if origin is None:
-                raise
-            raise SettingsError(f"{error} (given by {origin})", error.name) from error
+            raise with_origin(error, values) from error
 
     def with_settings_of_kafka(self, names: Iterable[str]) -> Settings:
         """A copy in which these settings are as in Apache Kafka: their defaults, and whether they can be changed."""
@@ -406,6 +359,11 @@ class Settings:
     def as_in_kafka(self) -> frozenset[str]:
         """Settings that are as in Apache Kafka where kafkapy is kinder: see `kafkapy.strictness`."""
         return self.given.as_in_kafka if isinstance(self.given, GivenSettings) else frozenset()
+
+    @property
+    def receives_client_metrics(self) -> bool:
+        """Whether metrics that clients push (KIP-714) are kept, and the APIs for it announced."""
+        return CLIENT_METRICS_RECEIVER in self.quotas.metric_reporters
 
     @property
     def static(self) -> Mapping[str, str]:
@@ -505,6 +463,34 @@ class Settings:
         if mechanism is not None:
             candidates.insert(0, f"{prefix}{mechanism.lower()}.{name}")
         return next((self._values[candidate] for candidate in candidates if candidate in self._values), None)
+
+    def security_protocol(self, listener_name: str) -> str:
+        """That of a listener of this node or of another one; an unknown name is taken for PLAINTEXT."""
+        return self._protocols.get(listener_name.upper(), "PLAINTEXT")
+
+    @property
+    def controller_listener_name(self) -> str:
+        """The listener by which this node reaches controllers: the first of `controller.listener.names`."""
+        return self.network.controller_listener_names[0]
+
+    def listener_security(self, listener_name: str) -> SecuritySettings:
+        """The SASL and TLS settings of one listener: its own (`listener.name.<name>.*`) over the node's.
+
+        Those of one SASL mechanism are not here: see `listener_value`.
+        """
+        prefix = f"listener.name.{listener_name.lower()}."
+        own = {name.removeprefix(prefix): value for name, value in self._values.items() if name.startswith(prefix)}
+        return self.security.with_settings(own) if own else self.security
+
+    @property
+    def listener_names(self) -> frozenset[str]:
+        """Of this node's listeners, and of that of controllers elsewhere."""
+        return frozenset((*(one.name for one in self.listeners), self.controller_listener_name))
+
+    def listener_setting_name(self, listener_name: str) -> Callable[[str], str]:
+        """From a setting's plain name to the one by which that listener's value was given, for messages."""
+        prefix = f"listener.name.{listener_name.lower()}."
+        return lambda name: f"{prefix}{name}" if f"{prefix}{name}" in self._values else name
 
     def listener_number(self, listener_name: str, name: str) -> int | None:
         """The listener's own value of a numeric setting; None if it has none."""

@@ -25,7 +25,7 @@ DEFAULT_CONTROLLER_PORT = 9093
 class Endpoints:
     """Where a node listens, and what it tells others. Immutable."""
 
-    __slots__ = ("advertised", "controllers", "has_others", "listeners")
+    __slots__ = ("advertised", "controllers", "has_others", "listeners", "protocols")
 
     def __init__(
         self,
@@ -34,6 +34,7 @@ class Endpoints:
         controllers: tuple[Listener, ...],
         *,
         has_others: bool,
+        protocols: Mapping[str, str] = rules.DEFAULT_PROTOCOL_MAP,
     ) -> None:
         self.listeners = listeners
         self.advertised = advertised
@@ -42,6 +43,8 @@ class Endpoints:
         """Of the controller, in the order of `controller.listener.names`; empty on a node that is none."""
         self.has_others = has_others
         """Whether the settings name other nodes."""
+        self.protocols = protocols
+        """Listener name, in capitals -> security protocol; of listeners of other nodes, too."""
 
 
 def endpoints_of(
@@ -69,7 +72,7 @@ def endpoints_of(
         _check_roles(quorum, listeners, controllers, controller_names, inter_broker, has_others=has_others)
     brokers = tuple(one for one in (listeners if given is None else given) if one.name not in controller_names)
     if not quorum.is_broker:
-        return Endpoints(listeners, (), controllers, has_others=has_others)
+        return Endpoints(listeners, (), controllers, has_others=has_others, protocols=protocols)
     if not brokers:
         raise SettingsError(
             "requirement failed: There must be at least one broker advertised listener. Perhaps all listeners appear "
@@ -87,7 +90,7 @@ def endpoints_of(
         rules.check_inter_broker(inter_broker.upper(), protocols, brokers)
     elif has_others and len(brokers) > 1 and "PLAINTEXT" not in [one.name for one in brokers]:
         rules.check_inter_broker("PLAINTEXT", rules.DEFAULT_PROTOCOL_MAP, brokers)
-    return Endpoints(listeners, brokers, controllers, has_others=has_others)
+    return Endpoints(listeners, brokers, controllers, has_others=has_others, protocols=protocols)
 
 
 @functools.cache

@@ -35,6 +35,14 @@ class Listener:
         self.port = port
         self.security_protocol = security_protocol
 
+    @property
+    def has_tls(self) -> bool:
+        return self.security_protocol.endswith("SSL")
+
+    @property
+    def has_sasl(self) -> bool:
+        return self.security_protocol.startswith("SASL")
+
     def with_port(self, port: int) -> Listener:
         return Listener(self.name, self.host, port, self.security_protocol)
 
@@ -60,6 +68,10 @@ class Listener:
 
     def __repr__(self) -> str:
         return f"Listener({str(self)!r}, {self.security_protocol})"
+
+
+def has_sasl(security_protocol: str) -> bool:
+    return security_protocol.startswith("SASL_")
 
 
 def listeners_text(listeners: Iterable[Listener]) -> str:

@@ -12,11 +12,13 @@ from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 from kafkapy.settings import support_table
+from kafkapy.settings.authorizer import STANDARD_AUTHORIZER, authorizer_settings
 from kafkapy.settings.catalog import (
     Definition,
     broker_definition,
     group_definitions,
     listener_base_name,
+    own_definitions,
     topic_definitions,
 )
 from kafkapy.settings.different_defaults import DIFFERENT_DEFAULTS
@@ -24,12 +26,35 @@ from kafkapy.settings.errors import SettingsError, shortened
 from kafkapy.settings.given import GivenSettings
 from kafkapy.settings.listeners import parse_counts_by_host
 from kafkapy.settings.parse import Value, default_value, parse_value
+from kafkapy.settings.receiver import CLIENT_METRICS_RECEIVER
 from kafkapy.settings.support_table import HARMLESS, HONOURED, LATER, NO_CONFIG_PROVIDERS, REFUSED
 
-# Settings that may differ from listener to listener. Those of SASL and TLS have no effect without such listeners.
-PER_LISTENER = frozenset({"max.connection.creation.rate", "max.connections"})
-SERVED_REBALANCE_PROTOCOLS = ("classic", "consumer", "share")
-SERVED_SECURITY_PROTOCOL = "PLAINTEXT"
+# Settings that may differ from listener to listener, besides those of TLS.
+PER_LISTENER = frozenset(
+    {
+        "connections.max.reauth.ms",
+        "max.connection.creation.rate",
+        "max.connections",
+        "sasl.enabled.mechanisms",
+        "sasl.jaas.config",
+        "sasl.server.callback.handler.class",
+        "sasl.server.max.receive.size",
+        *(
+            "sasl.oauthbearer.allow.unverified.audience",
+            "sasl.oauthbearer.allow.unverified.issuer",
+            "sasl.oauthbearer.clock.skew.seconds",
+            "sasl.oauthbearer.expected.audience",
+            "sasl.oauthbearer.expected.issuer",
+            "sasl.oauthbearer.jwks.endpoint.refresh.ms",
+            "sasl.oauthbearer.jwks.endpoint.url",
+            "sasl.oauthbearer.jwt.validator.class",
+            "sasl.oauthbearer.scope.claim.name",
+            "sasl.oauthbearer.sub.claim.name",
+        ),
+    }
+)
+PREFIXES_PER_LISTENER = ("ssl.",)
+SERVED_METRIC_REPORTERS = (CLIENT_METRICS_RECEIVER, "org.apache.kafka.common.metrics.JmxReporter")
 SERVED_REPLICA_SELECTOR = "org.apache.kafka.common.replica.RackAwareReplicaSelector"
 
 # `${provider:key}` and `${provider:path:key}` (KIP-297): `${env:HOME}`, `${file:/etc/secrets:password}`.
@@ -83,7 +108,7 @@ def support_of(name: str) -> Support | None:
     found = table.get(name) or besides.get(name)
     if found is not None:
         return found
-    if name.startswith("kafkapy.") and broker_definition(name) is not None:
+    if name in own_definitions():
         return Support(HONOURED, "kafkapy's own")
     base = listener_base_name(name)
     if base is not None and base in table:
@@ -94,7 +119,7 @@ def support_of(name: str) -> Support | None:
 
 def _support_by_listener(base: str) -> Support:
     support = broker_support()[base]
-    if support.state != HONOURED or base in PER_LISTENER:
+    if support.state != HONOURED or base in PER_LISTENER or base.startswith(PREFIXES_PER_LISTENER):
         return support
     reason = "Apache Kafka has no value of its own for each listener here, and ignores it too"
     return Support(LATER, reason, f"set {base}, which holds for all listeners")
@@ -118,8 +143,10 @@ def refuse_what_is_not_served(texts: Mapping[str, str], values: Mapping[str, Val
             raise _refused(name if is_secret else f"{name}={shortened(text)}", name, *NO_CONFIG_PROVIDERS)
         if support.state == REFUSED and _has_meaning(name, text):
             raise _refused(name, name, support.reason, support.advice)
-    for rule in (_refuse_directories, _refuse_other_protocols, _refuse_other_selectors):
+    for rule in (_refuse_directories, _refuse_other_selectors, _refuse_other_authorizers):
         rule(values)
+    if values.get("authorizer.class.name"):
+        authorizer_settings(texts)
 
 
 def _refused(what: str, name: str, reason: str, advice: str) -> SettingsError:
@@ -140,26 +167,19 @@ def _refuse_directories(values: Mapping[str, Value]) -> None:
             raise _refused(f"{name}={shortened(directory)}", name, reason, "write the whole path")
 
 
-def _refuse_other_protocols(values: Mapping[str, Value]) -> None:
-    name = "group.coordinator.rebalance.protocols"
-    unserved = [one for one in _list(values, name) if one not in SERVED_REBALANCE_PROTOCOLS]
-    if unserved:
-        reason = "the protocol streams is not served so far"
-        advice = f"write {name}=classic,consumer,share, or remove it"
-        raise _refused(f"{name} with {', '.join(unserved)}", name, reason, advice)
-    name = "security.inter.broker.protocol"
-    protocol = values.get(name, SERVED_SECURITY_PROTOCOL)
-    if protocol != SERVED_SECURITY_PROTOCOL:
-        reason = f"only {SERVED_SECURITY_PROTOCOL} is spoken so far"
-        raise _refused(f"{name}={protocol}", name, reason, f"write {SERVED_SECURITY_PROTOCOL}, or remove it")
-
-
 def _refuse_other_selectors(values: Mapping[str, Value]) -> None:
     name = "replica.selector.class"
     selector = values.get(name)
     if selector not in (None, "", SERVED_REPLICA_SELECTOR):
         reason = "Java classes cannot be run, so that consumers would read from other replicas"
         raise _refused(name, name, reason, f"write {SERVED_REPLICA_SELECTOR}, or remove it")
+
+
+def _refuse_other_authorizers(values: Mapping[str, Value]) -> None:
+    name = "authorizer.class.name"
+    if values.get(name) not in (None, "", STANDARD_AUTHORIZER):
+        reason = "Java classes cannot be run, so that other clients would be allowed than it allows"
+        raise _refused(name, name, reason, f"write {STANDARD_AUTHORIZER}, or remove it")
 
 
 def refuse_lockout(dynamic: AbstractSet[str], values: Mapping[str, Value], listener_names: Iterable[str]) -> None:
@@ -232,6 +252,17 @@ def unserved_by_brokers(values: Mapping[str, str], listener_names: Iterable[str]
             yield name, f"there is no listener {listener.upper()}; correct the name"
         elif support is not None and support.state == LATER and _has_meaning(name, text):
             yield name, f"{support.reason}; {support.advice}"
+        elif name == "metric.reporters":
+            yield from _reporters_that_cannot_run(name, text)
+
+
+def _reporters_that_cannot_run(name: str, text: str) -> Iterator[tuple[str, str]]:
+    unserved = [one for one in text.split(",") if one.strip() not in ("", *SERVED_METRIC_REPORTERS)]
+    if unserved:
+        yield (
+            f"{name}={shortened(','.join(unserved))}",
+            f"Java classes cannot be run; {CLIENT_METRICS_RECEIVER} keeps the metrics that clients push",
+        )
 
 
 def unserved_by_topics(values: Mapping[str, str]) -> Iterator[tuple[str, str]]:

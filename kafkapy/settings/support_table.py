@@ -20,22 +20,17 @@ _SEVERAL_DIRECTORIES = "with several log.dirs"
 
 # What is missing, and what to do about it.
 _REMOVE = "remove the setting"
-_DEAD_LETTERS = ("share groups have no dead letter queue yet", "use Apache Kafka for what needs one")
-_STREAMS_GROUPS = (
-    "streams groups (KIP-1071) are not served yet",
-    "let Kafka Streams use group.protocol=classic, its default",
-)
+_WARM_UPS = ("Apache Kafka 4.4 assigns no warm-up tasks yet, and so does this", _REMOVE)
+_TOPOLOGY_DESCRIPTIONS = ("Java classes cannot be run, so that topologies have no descriptions", _REMOVE)
 _TIERED_STORAGE = ("there is no tiered storage", "all segments stay in log.dirs; remove the setting")
 _METRICS = ("there are no JMX metrics, and Java classes cannot be run", "remove the setting; nothing else changes")
-_DELEGATION_TOKENS = ("there are no delegation tokens", _REMOVE)
 _PREALLOCATION = ("segment files grow as they are written, and reserve no room", "keep some room on the disk free")
 
 _DECOMPRESSED = "a batch takes at most 64 MiB decompressed in any case, or max.message.bytes if that is more"
 
-_COMPUTED_AT_ONCE = "an assignment takes a few milliseconds, and is made with the heartbeat that asks for it"
+_COMPUTED_AT_ONCE = "a short assignment is made with the heartbeat that asks for it, a long one by a worker thread"
 
 # Why a node does not start, and what to do about it.
-NO_ACLS = ("there are no ACLs, so that every client would be allowed everything", "remove it, or use Apache Kafka")
 NO_CONFIG_PROVIDERS = (
     "kafkapy does not ask configuration providers, so this text itself would be the value",
     "write the value, or give it by a KAFKA_* variable",
@@ -45,13 +40,17 @@ _POLICIES = (
     "remove it, or use Apache Kafka",
 )
 _QUOTA_CALLBACK = ("Java classes cannot be run, so that no client would have its quotas", "remove it")
+_DEAD_LETTER_MANAGER = ("Java classes cannot be run, so that dead letters would go somewhere else", "remove it")
 _PRINCIPAL_BUILDER = ("Java classes cannot be run, so that clients would have other principals", "remove it")
+_ENGINE_FACTORY = (
+    "Java classes cannot be run, so that keys and trust would come from elsewhere",
+    "remove it, and give ssl.keystore.location",
+)
 _REMOTE_STORAGE = ("there is no tiered storage, so that records would not go where they are to be kept", "remove it")
 
 # Why it does not matter.
 _NO_THREADS = "one task serves all requests, and worker threads are started when they are needed"
 _NO_PURGATORY = "requests that wait are forgotten at once when they are answered"
-_NO_TLS = "only listeners with TLS use it, and those are refused until there is TLS"
 _NO_SASL = "only listeners with SASL use it, and those are refused until there is SASL"
 
 # State -> reason, or what is missing and what to do -> names.
@@ -64,7 +63,11 @@ BROKER: Table = {
             advertised.listeners auto.create.topics.enable broker.id broker.rack compression.gzip.level
             compression.lz4.level compression.type compression.zstd.level connections.max.idle.ms
             controller.listener.names controller.quorum.auto.join.enable controller.quorum.bootstrap.servers
-            controller.quorum.voters cordoned.log.dirs default.replication.factor delete.topic.enable fetch.max.bytes
+            controller.quorum.voters cordoned.log.dirs default.replication.factor
+            delegation.token.expiry.check.interval.ms delegation.token.expiry.time.ms delegation.token.max.lifetime.ms
+            delegation.token.secret.key
+            delete.topic.enable errors.deadletterqueue.auto.create.topics.enable
+            errors.deadletterqueue.topic.name.prefix fetch.max.bytes
             group.consumer.assignment.interval.ms group.consumer.assignors group.consumer.heartbeat.interval.ms
             group.consumer.max.assignment.interval.ms group.consumer.max.heartbeat.interval.ms
             group.consumer.max.session.timeout.ms group.consumer.max.size group.consumer.migration.policy
@@ -80,12 +83,25 @@ BROKER: Table = {
             group.share.min.heartbeat.interval.ms group.share.min.partition.max.record.locks
             group.share.min.record.lock.duration.ms group.share.min.session.timeout.ms
             group.share.partition.max.record.locks group.share.record.lock.duration.ms group.share.session.timeout.ms
+            group.streams.acceptable.recovery.lag group.streams.assignment.interval.ms
+            group.streams.heartbeat.interval.ms group.streams.initial.rebalance.delay.ms
+            group.streams.max.assignment.interval.ms group.streams.max.heartbeat.interval.ms
+            group.streams.max.session.timeout.ms group.streams.max.size group.streams.max.standby.replicas
+            group.streams.min.assignment.interval.ms group.streams.min.heartbeat.interval.ms
+            group.streams.min.session.timeout.ms group.streams.min.task.offset.interval.ms
+            group.streams.num.standby.replicas group.streams.rack.aware.assignment.tags
+            group.streams.session.timeout.ms group.streams.task.offset.interval.ms
             share.coordinator.cold.partition.snapshot.interval.ms
             share.coordinator.snapshot.update.records.per.snapshot
             share.coordinator.state.topic.compression.codec share.coordinator.state.topic.min.isr
             share.coordinator.state.topic.num.partitions share.coordinator.state.topic.prune.interval.ms
             share.coordinator.state.topic.replication.factor share.coordinator.state.topic.segment.bytes
             share.coordinator.write.timeout.ms
+            security.inter.broker.protocol ssl.allow.dn.changes ssl.allow.san.changes ssl.client.auth
+            ssl.endpoint.identification.algorithm
+            ssl.key.password ssl.keystore.certificate.chain ssl.keystore.key ssl.keystore.password
+            ssl.truststore.certificates ssl.truststore.password
+            group.coordinator.rebalance.protocols
             group.initial.rebalance.delay.ms group.max.session.timeout.ms group.max.size group.min.session.timeout.ms
             inter.broker.listener.name internal.metadata.delete.delay.millis internal.metadata.log.segment.bytes
             log.cleaner.backoff.ms log.cleaner.dedupe.buffer.size
@@ -115,6 +131,10 @@ BROKER: Table = {
             transaction.state.log.replication.factor transaction.state.log.segment.bytes
             transactional.id.expiration.ms
         """,
+        "kafkapy.ClientTelemetryReceiver keeps the metrics that clients push; Java classes cannot be run": (
+            "metric.reporters"
+        ),
+        "where metric.reporters names kafkapy.ClientTelemetryReceiver": "telemetry.max.bytes",
         _SEVERAL_NODES: """
             auto.leader.rebalance.enable broker.heartbeat.interval.ms broker.session.timeout.ms
             controlled.shutdown.enable controller.quorum.election.backoff.max.ms
@@ -129,17 +149,40 @@ BROKER: Table = {
         _SEVERAL_DIRECTORIES: """
             alter.log.dirs.replication.quota.window.num alter.log.dirs.replication.quota.window.size.seconds
         """,
+        "Apache Kafka's StandardAuthorizer, or none: a node with another does not start": "authorizer.class.name",
         "Apache Kafka's RackAwareReplicaSelector, or none: a node with another does not start": (
             "replica.selector.class"
         ),
         "by the rates of max.connection.creation.rate; client quotas come later": """
             quota.window.num quota.window.size.seconds
         """,
-        "PLAINTEXT: a node with another protocol does not start; not while the node runs": """
+        "at listeners with SASL": """
+            connection.failed.authentication.delay.ms connections.max.reauth.ms sasl.server.max.receive.size
+        """,
+        "at listeners with OAUTHBEARER, for tokens with signatures (with the extra `oauth`)": """
+            sasl.oauthbearer.allow.unverified.audience sasl.oauthbearer.allow.unverified.issuer
+            sasl.oauthbearer.clock.skew.seconds sasl.oauthbearer.expected.audience sasl.oauthbearer.expected.issuer
+            sasl.oauthbearer.jwks.endpoint.refresh.ms sasl.oauthbearer.jwks.endpoint.url
+            sasl.oauthbearer.jwt.validator.class sasl.oauthbearer.scope.claim.name sasl.oauthbearer.sub.claim.name
+        """,
+        "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 and OAUTHBEARER: a node with another one does not start": """
+            sasl.enabled.mechanisms sasl.mechanism.controller.protocol sasl.mechanism.inter.broker.protocol
+        """,
+        "with classes of Apache Kafka: a node with another one does not start": """
+            sasl.jaas.config sasl.server.callback.handler.class
+        """,
+        "not while the node runs": """
             listener.security.protocol.map listeners
         """,
-        "all but `streams`: a node with that in its list does not start": "group.coordinator.rebalance.protocols",
-        "PLAINTEXT: a node with another protocol does not start": "security.inter.broker.protocol",
+        "stores in PEM, PKCS12 (with the extra `tls`) and JKS": """
+            ssl.keystore.location ssl.keystore.type ssl.truststore.location ssl.truststore.type
+        """,
+        "TLSv1.2 and TLSv1.3; older ones are passed over": "ssl.enabled.protocols",
+        "TLS, TLSv1.2 or TLSv1.3, where ssl.enabled.protocols is empty": "ssl.protocol",
+        "a list with suites of TLS 1.3 must have TLS_AES_256_GCM_SHA384, which OpenSSL prefers": "ssl.cipher.suites",
+        "in the dialect of Python where it differs from Java's: a rule that cannot be read stops the start": (
+            "ssl.principal.mapping.rules"
+        ),
         "at most as many as the partition has replicas": "min.insync.replicas",
         _DECOMPRESSED: "max.decompressed.message.bytes",
     },
@@ -156,8 +199,12 @@ BROKER: Table = {
             controller.performance.always.log.threshold.ms controller.performance.sample.period.ms
         """,
         "every listener begins to accept when the node can answer": "early.start.listeners",
-        _COMPUTED_AT_ONCE: "group.consumer.assignor.offload.enable group.share.assignor.offload.enable",
+        _COMPUTED_AT_ONCE: """
+            group.consumer.assignor.offload.enable group.share.assignor.offload.enable
+            group.streams.assignor.offload.enable
+        """,
         "`simple` is the only one": "group.share.assignors",
+        "`sticky` is the only one": "group.streams.assignors",
         "the state of share groups is at the share coordinators": "group.share.persister.class.name",
         "records of coordinators are appended with the request that makes them": """
             share.coordinator.append.linger.ms share.coordinator.cached.buffer.max.bytes
@@ -196,71 +243,45 @@ BROKER: Table = {
             socket.connection.setup.timeout.max.ms socket.connection.setup.timeout.ms
         """,
         "a start takes less than a second, and a recovery says how far it is": "server.max.startup.time.ms",
-        "without a plug-in that takes them no client sends its metrics": "telemetry.max.bytes",
         _NO_SASL: """
-            connection.failed.authentication.delay.ms connections.max.reauth.ms sasl.client.callback.handler.class
-            sasl.enabled.mechanisms sasl.jaas.config sasl.kerberos.kinit.cmd sasl.kerberos.min.time.before.relogin
+            sasl.client.callback.handler.class
+            sasl.kerberos.kinit.cmd sasl.kerberos.min.time.before.relogin
             sasl.kerberos.principal.to.local.rules sasl.kerberos.service.name sasl.kerberos.ticket.renew.jitter
             sasl.kerberos.ticket.renew.window.factor sasl.login.callback.handler.class sasl.login.class
             sasl.login.connect.timeout.ms sasl.login.read.timeout.ms sasl.login.refresh.buffer.seconds
             sasl.login.refresh.min.period.seconds sasl.login.refresh.window.factor sasl.login.refresh.window.jitter
-            sasl.login.retry.backoff.max.ms sasl.login.retry.backoff.ms sasl.mechanism.controller.protocol
-            sasl.mechanism.inter.broker.protocol sasl.oauthbearer.allow.unverified.audience
-            sasl.oauthbearer.allow.unverified.issuer sasl.oauthbearer.assertion.algorithm
+            sasl.login.retry.backoff.max.ms sasl.login.retry.backoff.ms
+
+            sasl.oauthbearer.assertion.algorithm
             sasl.oauthbearer.assertion.claim.aud sasl.oauthbearer.assertion.claim.exp.seconds
             sasl.oauthbearer.assertion.claim.iss sasl.oauthbearer.assertion.claim.jti.include
             sasl.oauthbearer.assertion.claim.nbf.seconds sasl.oauthbearer.assertion.claim.sub
             sasl.oauthbearer.assertion.file sasl.oauthbearer.assertion.private.key.file
             sasl.oauthbearer.assertion.private.key.passphrase sasl.oauthbearer.assertion.template.file
             sasl.oauthbearer.client.credentials.client.id sasl.oauthbearer.client.credentials.client.secret
-            sasl.oauthbearer.clock.skew.seconds sasl.oauthbearer.expected.audience sasl.oauthbearer.expected.issuer
-            sasl.oauthbearer.jwks.endpoint.refresh.ms sasl.oauthbearer.jwks.endpoint.retry.backoff.max.ms
-            sasl.oauthbearer.jwks.endpoint.retry.backoff.ms sasl.oauthbearer.jwks.endpoint.url
-            sasl.oauthbearer.jwt.retriever.class sasl.oauthbearer.jwt.validator.class sasl.oauthbearer.scope
-            sasl.oauthbearer.scope.claim.name sasl.oauthbearer.sub.claim.name sasl.oauthbearer.token.endpoint.url
-            sasl.server.callback.handler.class sasl.server.max.receive.size
+            sasl.oauthbearer.jwks.endpoint.retry.backoff.max.ms sasl.oauthbearer.jwks.endpoint.retry.backoff.ms
+            sasl.oauthbearer.jwt.retriever.class sasl.oauthbearer.scope sasl.oauthbearer.token.endpoint.url
         """,
-        _NO_TLS: """
-            security.providers ssl.allow.dn.changes ssl.allow.san.changes ssl.cipher.suites ssl.client.auth
-            ssl.enabled.protocols ssl.endpoint.identification.algorithm ssl.engine.factory.class ssl.key.password
-            ssl.keymanager.algorithm ssl.keystore.certificate.chain ssl.keystore.key ssl.keystore.location
-            ssl.keystore.password ssl.keystore.type ssl.principal.mapping.rules ssl.protocol ssl.provider
-            ssl.secure.random.implementation ssl.trustmanager.algorithm ssl.truststore.certificates
-            ssl.truststore.location ssl.truststore.password ssl.truststore.type
+        "OpenSSL does what Java has providers for": """
+            security.providers ssl.keymanager.algorithm ssl.provider ssl.secure.random.implementation
+            ssl.trustmanager.algorithm
         """,
     },
     REFUSED: {
         _POLICIES: "alter.config.policy.class.name create.topic.policy.class.name",
-        NO_ACLS: "authorizer.class.name",
         _QUOTA_CALLBACK: "client.quota.callback.class",
+        _DEAD_LETTER_MANAGER: "group.share.dlq.manager.class.name",
         NO_CONFIG_PROVIDERS: "config.providers",
         _PRINCIPAL_BUILDER: "principal.builder.class",
+        _ENGINE_FACTORY: "ssl.engine.factory.class",
         _REMOTE_STORAGE: "remote.log.storage.system.enable",
     },
     LATER: {
         ("nothing is throttled yet", _REMOVE): "controller.quota.window.num controller.quota.window.size.seconds",
-        _DELEGATION_TOKENS: """
-            delegation.token.expiry.check.interval.ms delegation.token.expiry.time.ms
-            delegation.token.max.lifetime.ms delegation.token.secret.key
-        """,
-        _DEAD_LETTERS: """
-            errors.deadletterqueue.auto.create.topics.enable errors.deadletterqueue.topic.name.prefix
-            group.share.dlq.manager.class.name
-        """,
-        _STREAMS_GROUPS: """
-            group.streams.acceptable.recovery.lag group.streams.assignment.interval.ms
-            group.streams.assignor.offload.enable group.streams.assignors group.streams.heartbeat.interval.ms
-            group.streams.initial.rebalance.delay.ms group.streams.max.assignment.interval.ms
-            group.streams.max.heartbeat.interval.ms group.streams.max.session.timeout.ms group.streams.max.size
-            group.streams.max.standby.replicas group.streams.max.warmup.replicas
-            group.streams.min.assignment.interval.ms group.streams.min.heartbeat.interval.ms
-            group.streams.min.session.timeout.ms group.streams.min.task.offset.interval.ms
-            group.streams.num.standby.replicas group.streams.num.warmup.replicas
-            group.streams.rack.aware.assignment.tags group.streams.session.timeout.ms
-            group.streams.task.offset.interval.ms group.streams.topology.description.plugin.class
-        """,
+        _WARM_UPS: "group.streams.max.warmup.replicas group.streams.num.warmup.replicas",
+        _TOPOLOGY_DESCRIPTIONS: "group.streams.topology.description.plugin.class",
         _METRICS: """
-            kafka.metrics.polling.interval.secs kafka.metrics.reporters metric.reporters metrics.num.samples
+            kafka.metrics.polling.interval.secs kafka.metrics.reporters metrics.num.samples
             metrics.recording.level metrics.sample.window.ms
         """,
         _PREALLOCATION: "log.preallocate",
@@ -281,7 +302,10 @@ BROKER: Table = {
             remote.log.reader.max.pending.tasks remote.log.reader.threads remote.log.storage.manager.class.name
             remote.log.storage.manager.class.path remote.log.storage.manager.impl.prefix
         """,
-        ("two-phase commit (KIP-939) is not served yet", _REMOVE): "transaction.two.phase.commit.enable",
+        (
+            "two-phase commit (KIP-939) needs InitProducerId v6, which Apache Kafka 4.4.0 has not released",
+            _REMOVE,
+        ): "transaction.two.phase.commit.enable",
         ("only released versions are served", _REMOVE): "unstable.api.versions.enable unstable.feature.versions.enable",
     },
 }
@@ -290,7 +314,8 @@ TOPIC: Table = {
     HONOURED: {
         "": """
             cleanup.policy compression.gzip.level compression.lz4.level compression.type compression.zstd.level
-            delete.retention.ms file.delete.delay.ms flush.messages flush.ms index.interval.bytes
+            delete.retention.ms errors.deadletterqueue.group.enable
+            file.delete.delay.ms flush.messages flush.ms index.interval.bytes
             internal.segment.bytes max.compaction.lag.ms max.message.bytes message.timestamp.after.max.ms
             message.timestamp.before.max.ms message.timestamp.type min.cleanable.dirty.ratio min.compaction.lag.ms
             retention.bytes retention.ms segment.bytes segment.index.bytes segment.jitter.ms segment.ms
@@ -307,7 +332,6 @@ TOPIC: Table = {
         _REMOTE_STORAGE: "remote.storage.enable",
     },
     LATER: {
-        _DEAD_LETTERS: "errors.deadletterqueue.group.enable",
         _TIERED_STORAGE: """
             local.retention.bytes local.retention.ms remote.copy.lag.bytes remote.copy.lag.ms remote.log.copy.disable
             remote.log.delete.on.disable
@@ -320,22 +344,23 @@ GROUP: Table = {
     HONOURED: {
         "": """
             consumer.assignment.interval.ms consumer.heartbeat.interval.ms consumer.session.timeout.ms
+            errors.deadletterqueue.copy.record.enable errors.deadletterqueue.topic.name
             share.assignment.interval.ms share.auto.offset.reset share.delivery.count.limit
             share.heartbeat.interval.ms share.isolation.level share.partition.max.record.locks
             share.record.lock.duration.ms share.renew.acknowledge.enable share.session.timeout.ms
+            streams.acceptable.recovery.lag streams.assignment.interval.ms
+            streams.heartbeat.interval.ms streams.initial.rebalance.delay.ms streams.num.standby.replicas
+            streams.rack.aware.assignment.tags streams.session.timeout.ms streams.task.offset.interval.ms
         """,
     },
     HARMLESS: {
-        _COMPUTED_AT_ONCE: "consumer.assignor.offload.enable share.assignor.offload.enable",
+        _COMPUTED_AT_ONCE: """
+            consumer.assignor.offload.enable share.assignor.offload.enable streams.assignor.offload.enable
+        """,
+        "`sticky` is the only one": "streams.assignor.name",
     },
     LATER: {
-        _DEAD_LETTERS: "errors.deadletterqueue.copy.record.enable errors.deadletterqueue.topic.name",
-        _STREAMS_GROUPS: """
-            streams.acceptable.recovery.lag streams.assignment.interval.ms streams.assignor.name
-            streams.assignor.offload.enable streams.heartbeat.interval.ms streams.initial.rebalance.delay.ms
-            streams.num.standby.replicas streams.num.warmup.replicas streams.rack.aware.assignment.tags
-            streams.session.timeout.ms streams.task.offset.interval.ms
-        """,
+        _WARM_UPS: "streams.num.warmup.replicas",
     },
 }
 
@@ -343,6 +368,7 @@ GROUP: Table = {
 # A name that ends in a dot stands for all that begin with it.
 BESIDES: Table = {
     HONOURED: {
+        "by the authorizer, if there is one": "allow.everyone.if.no.acl.found super.users",
         # These three exist only as dynamic settings: no properties file knows them.
         _SEVERAL_NODES: "follower.replication.throttled.rate leader.replication.throttled.rate",
         _SEVERAL_DIRECTORIES: "replica.alter.log.dirs.io.max.bytes.per.second",
@@ -361,9 +387,6 @@ BESIDES: Table = {
         """,
         "there are no configuration providers": "config.providers.",
     },
-    REFUSED: {
-        NO_ACLS: "allow.everyone.if.no.acl.found super.users",
-    },
     LATER: {
         ("Apache Kafka has removed it", "use listeners"): "host.name port",
         ("Apache Kafka has removed it", "use advertised.listeners"): "advertised.host.name advertised.port",
@@ -374,6 +397,6 @@ BESIDES: Table = {
         ("Apache Kafka has removed it, and nothing is throttled yet", _REMOVE): """
             quota.consumer.default quota.producer.default
         """,
-        _DELEGATION_TOKENS: "delegation.token.master.key",
+        ("Apache Kafka has removed it", "use delegation.token.secret.key"): "delegation.token.master.key",
     },
 }

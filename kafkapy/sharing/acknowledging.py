@@ -139,11 +139,20 @@ def roll_back(window: InFlight, change: Change, limits: Limits, now_ms: float) -
     _merge(window, change)
 
 
-def archived(window: InFlight, run: Run) -> StateBatch:
-    """A run is in the dead letter queue, or cannot be put there: it is archived. Returns what is to be stored."""
-    run.archive()
-    window.delivery_complete_count += run.count_from(window.start_offset)
-    return _stored(run)
+def archived(window: InFlight, first_offset: int, last_offset: int) -> None:
+    """Records are in the dead letter queue, or cannot be put there: those of the range that are archiving are archived.
+
+    By offsets: a run may have been cut since, by an acknowledgement of a part of it that was refused.
+    """
+    for batch in window.batches[max(0, window.index_at(first_offset)) :]:
+        if batch.first_offset > last_offset:
+            return
+        for run in batch.overlapping(first_offset, last_offset):
+            if run.state is RecordState.ARCHIVING:
+                buried = batch.part(run, first_offset, last_offset)
+                buried.archive()
+                window.delivery_complete_count += buried.count_from(window.start_offset)
+        batch.merge()
 
 
 def _merge(window: InFlight, change: Change) -> None:
@@ -178,8 +187,8 @@ def _stored(run: Run) -> StateBatch:
     return StateBatch(run.first_offset, run.last_offset, run.state, run.delivery_count)
 
 
-def _begin(window: InFlight, change: Change, run: Run, state: RecordState) -> None:
-    change.transition.begin(run, state)
+def _begin(window: InFlight, change: Change, run: Run, state: RecordState, *, is_rejected: bool = False) -> None:
+    change.transition.begin(run, state, is_rejected=is_rejected)
     change.batches.append(_stored(run))
     if state.is_terminal:
         window.delivery_complete_count += run.count_from(window.start_offset)
@@ -297,7 +306,7 @@ class _Acknowledging:
                 state = self._limits.given_up
             case _:
                 state = RecordState.ARCHIVED
-        _begin(self._window, self.change, run, state)
+        _begin(self._window, self.change, run, state, is_rejected=kind is AcknowledgeType.REJECT)
 
 
 def _invalid_state(message: str) -> KafkaError:

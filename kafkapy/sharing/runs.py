@@ -42,6 +42,7 @@ class Run:
         "before",
         "delivery_count",
         "first_offset",
+        "is_rejected",
         "last_offset",
         "lock_until_ms",
         "member_id",
@@ -69,6 +70,8 @@ class Run:
         """The change that it is part of."""
         self.before = (state, member_id)
         """State and member before that change."""
+        self.is_rejected = False
+        """Whether it is archiving because its member has rejected it."""
 
     def __len__(self) -> int:
         return self.last_offset - self.first_offset + 1
@@ -94,6 +97,7 @@ class Run:
     def release(self, state: RecordState) -> None:
         """The lock is over, without a transition."""
         self.state = state
+        self.is_rejected = False
         self.member_id = NO_MEMBER
         self.lock_until_ms = None
 
@@ -106,6 +110,7 @@ class Run:
         """Keep what is below `offset`, and return the rest as another run."""
         rest = Run(offset, self.last_offset, self.state, self.delivery_count, self.member_id, self.lock_until_ms)
         rest.before = self.before
+        rest.is_rejected = self.is_rejected
         self.last_offset = offset - 1
         if self.transition is not None:
             self.transition.add(rest)
@@ -131,9 +136,10 @@ class Transition:
     def __init__(self) -> None:
         self.runs: list[Run] = []
 
-    def begin(self, run: Run, state: RecordState) -> None:
+    def begin(self, run: Run, state: RecordState, *, is_rejected: bool = False) -> None:
         run.before = (run.state, run.member_id)
         run.state = state
+        run.is_rejected = is_rejected
         run.member_id = NO_MEMBER
         self.add(run)
 

@@ -12,19 +12,21 @@ from typing import TYPE_CHECKING, NoReturn
 
 from kafkapy.coordinators.deadline import Deadline
 from kafkapy.coordinators.share.share_state import ShareStateUpdate
+from kafkapy.coordinators.share.state_batches import StateBatch
 from kafkapy.pending import Pending, detached, refused, settled
 from kafkapy.sharing import acknowledging
+from kafkapy.sharing.dead_letter import DELIVERED_TOO_OFTEN, REJECTED, DeadLetter
 from kafkapy.sharing.in_flight import InFlight, InvalidState
+from kafkapy.sharing.runs import RecordState
 from kafkapy_wire.errors import ErrorCode, KafkaError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from kafkapy.clock import Clock
     from kafkapy.coordinators.share import SharePartitionKey
     from kafkapy.coordinators.share.persister import SharePersister
     from kafkapy.coordinators.share.share_state import ShareState
-    from kafkapy.coordinators.share.state_batches import StateBatch
     from kafkapy.partitions.partition import Partition
     from kafkapy.sharing.acknowledging import AcknowledgementBatch, Change
     from kafkapy.sharing.in_flight import Limits
@@ -43,7 +45,9 @@ class Status(Enum):
 
 
 class SharePartition:
-    """`find_start` finds the start offset of a group that begins; `bury` puts runs into the dead letter queue."""
+    """`find_start` finds the start offset of a group that begins; `bury` puts records into the dead letter queue, and
+    calls `buried`.
+    """
 
     def __init__(
         self,
@@ -53,7 +57,9 @@ class SharePartition:
         clock: Clock,
         limits: Callable[[], Limits],
         find_start: Callable[[SharePartition], Pending[int]],
-        bury: Callable[[SharePartition, Run, str], Pending[None]] | None = None,
+        bury: Callable[[SharePartition, list[DeadLetter]], None] | None = None,
+        *,
+        tells_of_released: bool = True,
     ) -> None:
         self.key = key
         self.partition = partition
@@ -66,6 +72,7 @@ class SharePartition:
         self._limits = limits
         self._find_start = find_start
         self._bury = bury
+        self._tells_of_released = tells_of_released
         self._locks = Deadline(clock, self._expire)
         self._locks_end_ms: float | None = None
         self._watchers: dict[object, Callable[[SharePartition], None]] = {}
@@ -171,10 +178,10 @@ class SharePartition:
 
         def stored(_: None) -> None:
             moved, dead = acknowledging.commit(self.window, change)
-            if moved or any(batch.delivery_state == 0 for batch in change.batches):
+            is_released = any(batch.delivery_state == RecordState.AVAILABLE for batch in change.batches)
+            if moved or (is_released and self._tells_of_released):
                 self.tell()
-            for run in dead:
-                self._bury_run(run, "Offset rejected by client.")
+            self._bury_runs((run, REJECTED if run.is_rejected else DELIVERED_TOO_OFTEN) for run in dead)
 
         def failed(error: KafkaError) -> None:
             acknowledging.roll_back(self.window, change, self.limits, self._clock.monotonic_ms())
@@ -217,8 +224,7 @@ class SharePartition:
             except KafkaError as error:
                 logger.info("cannot store that locks of %s have expired: %s", self, error)
             self.window.move_start()
-            for run in dead:
-                self._bury_run(run, "Offset delivery count exceeded the threshold.")
+            self._bury_runs((run, DELIVERED_TOO_OFTEN) for run in dead)
 
         self._store(batches).when_settled(stored)
         self.tell()
@@ -231,30 +237,41 @@ class SharePartition:
     # -- the dead letter queue
 
     def _resume_burials(self) -> None:
-        from kafkapy.sharing.runs import RecordState
+        """Of the leader before, which has stored that they are given up, and not that they are in the queue."""
+        max_count = self.limits.max_delivery_count
+        self._bury_runs(
+            (run, DELIVERED_TOO_OFTEN if run.delivery_count >= max_count else REJECTED)
+            for run in self.window.runs()
+            if run.state is RecordState.ARCHIVING
+        )
 
-        for run in [run for run in self.window.runs() if run.state is RecordState.ARCHIVING]:
-            gave_up = run.delivery_count >= self.limits.max_delivery_count
-            self._bury_run(
-                run, "Offset delivery count exceeded the threshold." if gave_up else "Offset rejected by client."
-            )
+    def _bury_runs(self, dead: Iterable[tuple[Run, str]]) -> None:
+        letters = [DeadLetter(run.first_offset, run.last_offset, run.delivery_count, cause) for run, cause in dead]
+        if not letters:
+            return
+        if self._bury is None:
+            self.buried(letters)
+        else:
+            self._bury(self, letters)
 
-    def _bury_run(self, run: Run, cause: str) -> None:
-        def buried(written: Pending[None]) -> None:
+    def buried(self, letters: Sequence[DeadLetter]) -> None:
+        """These records are in the dead letter queue, or cannot be put there: archive them, and store that."""
+        for letter in letters:
+            acknowledging.archived(self.window, letter.first_offset, letter.last_offset)
+        batches = [
+            StateBatch(letter.first_offset, letter.last_offset, RecordState.ARCHIVED, letter.delivery_count)
+            for letter in letters
+        ]
+
+        def stored(written: Pending[None]) -> None:
             try:
                 written.result()
             except KafkaError as error:
-                logger.error("cannot put records of %s into the dead letter queue: %s", self, error)
-            if self.status is not Status.ACTIVE:
-                return
-            batch = acknowledging.archived(self.window, run)
-            self._store([batch]).when_settled(lambda _: self._after_burial())
+                logger.info("cannot store that records of %s are archived: %s", self, error)
+            if self.window.move_start() and self.status is Status.ACTIVE:
+                self.tell()
 
-        (settled(None) if self._bury is None else self._bury(self, run, cause)).when_settled(buried)
-
-    def _after_burial(self) -> None:
-        if self.window.move_start():
-            self.tell()
+        self._store(batches).when_settled(stored)
 
 
 def _as_seen_by_clients(error: KafkaError) -> NoReturn:

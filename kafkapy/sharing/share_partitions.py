@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import trio
 
 from kafkapy.coordinators.share import SharePartitionKey
 from kafkapy.partitions.finding import find_by_time
 from kafkapy.pending import Pending, attempt, detached, settled
+from kafkapy.sharing.dead_letter_topic import DeadLetterTopic
+from kafkapy.sharing.dead_letters import DeadLetters
 from kafkapy.sharing.in_flight import Limits
 from kafkapy.sharing.share_partition import SharePartition
 from kafkapy_controller.image import ConfigResourceType
@@ -18,18 +20,22 @@ from kafkapy_wire.uuid import uuid_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from random import Random
 
     from kafkapy.clock import Clock
     from kafkapy.coordinators.share.persister import SharePersister
+    from kafkapy.coordinators.transaction.ports import OtherBrokers
+    from kafkapy.metadata.internal_topics import TopicCreator
     from kafkapy.metadata.ports import Metadata
     from kafkapy.partitions.manager import PartitionManager
     from kafkapy.settings import GroupSettings, Settings
     from kafkapy.settings.current import CurrentSettings
     from kafkapy.sharing.acknowledging import AcknowledgementBatch
-    from kafkapy.sharing.runs import Run
 
 logger = logging.getLogger("kafkapy.share_groups")
 
+SHARE_VERSION: Final = "share.version"
+SHARE_VERSION_WITH_DEAD_LETTERS: Final = 2
 EARLIEST, LATEST, BY_DURATION = "earliest", "latest", "by_duration:"
 FENCES = (
     ErrorCode.NOT_LEADER_OR_FOLLOWER,
@@ -41,7 +47,7 @@ FENCES = (
 
 
 class SharePartitions:
-    """By group and partition. `bury` puts runs into the dead letter queue."""
+    """By group and partition."""
 
     def __init__(
         self,
@@ -50,20 +56,35 @@ class SharePartitions:
         metadata: Metadata,
         settings: CurrentSettings,
         clock: Clock,
-        bury: Callable[[SharePartition, Run, str], Pending[None]] | None = None,
+        random: Random,
+        others: OtherBrokers,
+        controller: TopicCreator,
+        *,
+        node_id: int,
+        tells_of_released: bool = True,
     ) -> None:
+        self._tells_of_released = tells_of_released
         self._partitions = partitions
         self._persister = persister
         self._metadata = metadata
         self._settings = settings
         self._clock = clock
-        self._bury = bury
+        topic = DeadLetterTopic(
+            self.settings_of, partitions, others, controller, metadata, settings, clock, node_id=node_id
+        )
+        self._dead_letters = DeadLetters(topic, self._has_no_successor, clock, random)
         self._by_key: dict[SharePartitionKey, SharePartition] = {}
         self._settings_of: dict[str, tuple[Mapping[str, str], Settings, GroupSettings]] = {}
         self._look_ups: list[tuple[SharePartition, int, Pending[int]]] = []
         self._look_up_wanted = trio.Event()
 
     async def run(self) -> None:
+        """Do what takes tasks, until cancelled."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._find_by_duration)
+            nursery.start_soon(self._dead_letters.run)
+
+    async def _find_by_duration(self) -> None:
         """Find the start offsets of groups with share.auto.offset.reset=by_duration, until cancelled."""
         while True:
             await self._look_up_wanted.wait()
@@ -91,8 +112,12 @@ class SharePartitions:
             settings.share_partition_max_record_locks,
             settings.share_record_lock_duration_ms,
             settings.share_renew_acknowledge_enable,
-            self._bury is not None and bool(settings.errors_deadletterqueue_topic_name),
+            self._has_dead_letters and bool(settings.errors_deadletterqueue_topic_name),
         )
+
+    @property
+    def _has_dead_letters(self) -> bool:
+        return self._metadata.image.features.get(SHARE_VERSION, 0) >= SHARE_VERSION_WITH_DEAD_LETTERS
 
     # -- share partitions
 
@@ -111,7 +136,8 @@ class SharePartitions:
                 self._clock,
                 lambda: self._limits_of(key.group_id),
                 self._find_start,
-                self._bury,
+                self._dead_letters.put,
+                tells_of_released=self._tells_of_released,
             )
         return found
 
@@ -177,6 +203,13 @@ class SharePartitions:
             partition = share_partition.partition
             if not partition.leads or not self._partitions.is_current(partition):
                 self.drop(share_partition)
+
+    def _has_no_successor(self, share_partition: SharePartition) -> bool:
+        """Whether nobody else writes its dead letters: neither another leader, nor what was made anew since."""
+        if self._by_key.get(share_partition.key, share_partition) is not share_partition:
+            return False
+        partition = share_partition.partition
+        return partition.leads and partition.leader_epoch == share_partition.leader_epoch
 
     # -- the start offset of a group that begins
 

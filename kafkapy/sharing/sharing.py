@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from kafkapy.coordinators.share import ShareCoordinator
     from kafkapy.coordinators.share.persister import SharePersister
     from kafkapy.coordinators.transaction.ports import OtherBrokers
+    from kafkapy.metadata.internal_topics import TopicCreator
     from kafkapy.metadata.ports import Metadata
     from kafkapy.partitions.manager import PartitionManager
     from kafkapy.settings.current import CurrentSettings
@@ -33,6 +34,7 @@ class Sharing:
         coordinator: ShareCoordinator,
         group_shards: GroupShards,
         others: OtherBrokers,
+        controller: TopicCreator,
         partitions: PartitionManager,
         metadata: Metadata,
         settings: CurrentSettings,
@@ -40,10 +42,14 @@ class Sharing:
         random: Random,
         *,
         node_id: int,
+        tells_of_released: bool = True,
     ) -> None:
+        """`tells_of_released`: whether fetches that wait hear of records that others release."""
+        self._tells_of_released = tells_of_released
         self._coordinator = coordinator
         self._group_shards = group_shards
         self._others = others
+        self._controller = controller
         self._leaders = partitions
         self._metadata = metadata
         self._settings = settings
@@ -103,7 +109,16 @@ class Sharing:
             from kafkapy.sharing.share_partitions import SharePartitions
 
             self._partitions = SharePartitions(
-                self._leaders, self.persister, self._metadata, self._settings, self._clock
+                self._leaders,
+                self.persister,
+                self._metadata,
+                self._settings,
+                self._clock,
+                self.random,
+                self._others,
+                self._controller,
+                node_id=self._node_id,
+                tells_of_released=self._tells_of_released,
             )
         return self._partitions
 

@@ -24,6 +24,7 @@ from kafkapy.control import (
 )
 from kafkapy.control import transactions as transactions_
 from kafkapy.control.arguments import check_arguments
+from kafkapy.control.client_metrics import list_client_metrics
 from kafkapy.control.operations import NAMES
 from kafkapy.testing.awaiting import in_worker, result_of
 from kafkapy.testing.clients import config_for
@@ -39,6 +40,7 @@ from kafkapy.testing.given_values import (
 )
 from kafkapy.testing.options import Options, strict_names
 from kafkapy.testing.running import described, running
+from kafkapy.testing.users import users_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
 
     from kafkapy.control.nodes import ControlledNodes
     from kafkapy.control.values import (
+        ClientMetricsPush,
         Connection,
         FaultState,
         Group,
@@ -63,6 +66,7 @@ if TYPE_CHECKING:
     )
     from kafkapy.recording import Recorded
     from kafkapy.recording.selection import Filter
+    from kafkapy.testing.clients import ClientOptions
     from kafkapy.testing.options import SeedSource, Topics
     from kafkapy.testing.running import Face, Running
 
@@ -76,8 +80,7 @@ class AsyncKafka:
     """A Kafka cluster, of one node unless asked otherwise; it serves within its `with` block.
 
     Every method works on the nodes themselves, not through their protocol. Methods may be called from any thread.
-    Errors of Kafka are raised as `kafkapy_wire.errors.KafkaError`, what is not there as LookupError, waits that are
-    over as `NotYet`.
+    Kafka's errors are raised as `kafkapy_wire.errors.KafkaError`, what is missing as LookupError, timeouts as `NotYet`.
     """
 
     def __init__(
@@ -87,6 +90,8 @@ class AsyncKafka:
         controllers: int | None = None,
         racks: tuple[str, ...] = (),
         settings: Mapping[str, object] | None = None,
+        users: Mapping[str, str] | None = None,
+        mechanisms: Iterable[str] = (),
         topics: Topics | None = None,
         seed: SeedSource | None = None,
         directory: str | Path | None = None,
@@ -98,10 +103,11 @@ class AsyncKafka:
         record: bool = True,
         control: bool = False,
         log_level: str = "info",
+        tls: bool | Literal["mutual"] = False,
     ) -> None:
         """`settings` are Kafka's, for all nodes. `topics` are there when it serves: `{"orders": 3}` names the number
         of partitions; `{"orders": {"partitions": 3, "replicas": 2, "settings": {...}}}` says more.
-
+        `users` have to log in: `{"alice": "secret"}`, by SASL `mechanisms`, PLAIN and both SCRAM unless named.
         `seed`: topics with records, and committed offsets, from a file or an object: see `seed`.
 
         `directory`: a data directory of Apache Kafka or kafkapy, that of a node which was alone and is stopped, or of
@@ -113,13 +119,14 @@ class AsyncKafka:
 
         `controllers`: so many nodes more that are controllers only. `racks` go round among the brokers. Ports are
         free ones, unless `port` names that of the first broker. `isolation`: in a thread of this process, or in a
-        process of its own.
+        process of its own. `tls`: with certificates that are made for it; "mutual": clients must have one, too.
         """
         self._options = Options(
             nodes=nodes,
             controllers=controllers,
             racks=tuple(racks) if isinstance(racks, list) else racks,
             settings=setting_texts(settings),
+            users=users_of(users, mechanisms),
             topics=topics_with_texts(topics or {}),
             seed=None if seed is None else seed_source(seed),
             directory=directory_path(directory),
@@ -130,12 +137,13 @@ class AsyncKafka:
             record=record,
             control=control,
             log_level=log_level,
+            tls=tls,
         )
         self._isolation = isolation
         self._running: Running | None = None
         self._entering = Lock()  # held by the one call that starts it: nobody would stop a second cluster
-        self.clock = AsyncClock(self)
-        self.faults = AsyncFaults(self)
+        self.clock, self.faults = AsyncClock(self), AsyncFaults(self)
+        self.client_metrics = AsyncClientMetrics(self)
 
     @classmethod
     def of(cls, other: Face) -> Self:
@@ -181,16 +189,12 @@ class AsyncKafka:
     @property
     def control_url(self) -> str:
         """Where the control API is. Raises RuntimeError: it was not asked for."""
-        url = self._run.started.control_url
-        if url is None:
-            raise RuntimeError("the control API was not asked for: Kafka(control=True)")
-        return url
+        return self._run.started.asked_control_url()
 
-    def config_for(self, client: str) -> dict[str, object]:
-        """What a client needs to connect, in the words of its library: confluent_kafka, librdkafka, kafka-python,
-        aiokafka, java. Raises ValueError: there is no such library here.
-        """
-        return config_for(client, self.bootstrap_servers)
+    def config_for(self, client: str, **options: Unpack[ClientOptions]) -> dict[str, object]:
+        """What a client of confluent_kafka, librdkafka, kafka-python, aiokafka, java or kafkajs needs, in its words,
+        with the login of `user`, else of the first one; or files of TLS (pem). Raises ValueError."""
+        return config_for(client, self._run.started, self._options.users, **options)
 
     # -- topics and records
 
@@ -538,6 +542,23 @@ class AsyncFault:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.remove()
+
+
+class AsyncClientMetrics:
+    """What clients push of their metrics (KIP-714), where the settings name the receiver."""
+
+    def __init__(self, kafka: AsyncKafka) -> None:
+        self._kafka = kafka
+
+    async def pushed(self, client_id: str | None = None) -> list[ClientMetricsPush]:
+        """What one client, or all, have pushed, the newest last. Raises RuntimeError: no broker keeps any."""
+        return await self._kafka._call(list_client_metrics, client_id)
+
+    async def wait(
+        self, client_id: str | None = None, *, count: int = 1, timeout: float = WAIT_SECONDS
+    ) -> list[ClientMetricsPush]:
+        """Until one client, or any, has pushed so often. Raises NotYet, RuntimeError."""
+        return await self._kafka._call(waits.wait_for_client_metrics, client_id, count, timeout)
 
 
 class AsyncClock:

@@ -18,7 +18,7 @@ _ASKS = (
     *("self._stop()", "self.remove()", "running(self", "run.stop()"),
 )
 _REPLACED = (
-    (r"\b(Clock|Faults?)\b(?=\(|[,:)\]]| =)", r"Async\1"),
+    (r"\b(ClientMetrics|Clock|Faults?)\b(?=\(|[,:)\]]| =)", r"Async\1"),
     (r"\bKafka\b(?=[,:)\]]| =)", "AsyncKafka"),
     (r"__enter__", "__aenter__"),
     (r"__exit__", "__aexit__"),

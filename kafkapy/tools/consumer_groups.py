@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kafkapy.client.cluster import Cluster
-    from kafkapy.client.groups import GroupDescription, GroupMember
+    from kafkapy.client.group_description import GroupDescription, GroupMember
     from kafkapy.client.offsets import Partition
 
 FAILED = "Error: Executing consumer group command failed due to "

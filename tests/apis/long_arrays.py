@@ -10,7 +10,19 @@ from kafkapy_wire.message import Field, Message, Struct, parse_versions
 from kafkapy_wire.uuid import Uuid
 
 PLAIN_VALUES: dict[str, object] = {"records": None, "bytes": b"", "float64": 0.0, "bool": False}
-GIVEN = {"timeout_ms": 60_000, "acks": -1, "session_timeout_ms": 10_000, "max_bytes": 1_000, "num_partitions": 1}
+GIVEN = {
+    "timeout_ms": 60_000,
+    "acks": -1,
+    "session_timeout_ms": 10_000,
+    "max_bytes": 1_000,
+    "num_partitions": 1,
+    "resource_type": 2,
+    "resource_type_filter": 2,
+    "resource_pattern_type": 3,
+    "pattern_type_filter": 3,
+    "operation": 3,
+    "permission_type": 3,
+}
 """What a request must have so that it is not refused at once."""
 NUMBERED = ("partition_index", "index", "partition", "producer_id")
 

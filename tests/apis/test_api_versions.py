@@ -7,9 +7,16 @@ from pathlib import Path
 import pytest
 
 from kafkapy.apis import API_MODULES
+from kafkapy.settings.receiver import CLIENT_METRICS_RECEIVER
 from kafkapy_wire.api_keys import API_VERSIONS, ApiKey
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.api_versions import ApiVersionsRequest, ApiVersionsResponse
+from kafkapy_wire.messages.incremental_alter_configs import (
+    AlterableConfig,
+    AlterConfigsResource,
+    IncrementalAlterConfigsRequest,
+    IncrementalAlterConfigsResponse,
+)
 from kafkapy_wire.messages.metadata import MetadataRequest, MetadataResponse
 from tests.shell.running_node import connect, running_node, trio_test
 
@@ -20,7 +27,8 @@ def a_request(name: str = "apache-kafka-java", version: str = "4.4.0") -> ApiVer
 
 @trio_test
 async def test_every_version_announces_what_is_served(tmp_path: Path) -> None:
-    async with running_node(tmp_path) as node, connect(node) as client:
+    settings = {"metric.reporters": CLIENT_METRICS_RECEIVER}
+    async with running_node(tmp_path, settings) as node, connect(node) as client:
         for version in range(6):
             response = await client.ask(a_request(), ApiVersionsResponse, version)
             assert response.error_code == ErrorCode.NONE
@@ -31,6 +39,21 @@ async def test_every_version_announces_what_is_served(tmp_path: Path) -> None:
                 # librdkafka looks at Produce version 0 to tell whether a broker knows message format v2.
                 first = 0 if key is ApiKey.PRODUCE else served.min_version
                 assert announced[key] == (first, served.max_version)
+
+
+@trio_test
+async def test_apis_of_client_metrics_are_announced_while_metric_reporters_names_the_receiver(tmp_path: Path) -> None:
+    telemetry = {ApiKey.GET_TELEMETRY_SUBSCRIPTIONS, ApiKey.PUSH_TELEMETRY}
+    async with running_node(tmp_path) as node, connect(node) as client:
+        for reporters, announced in ((None, set()), (CLIENT_METRICS_RECEIVER, telemetry), ("com.acme.Other", set())):
+            if reporters is not None:
+                config = AlterableConfig(name="metric.reporters", value=reporters)
+                resource = AlterConfigsResource(resource_type=4, resource_name="1", configs=[config])
+                request = IncrementalAlterConfigsRequest(resources=[resource])
+                answer = await client.ask(request, IncrementalAlterConfigsResponse, 1)
+                assert answer.responses[0].error_code == ErrorCode.NONE
+            response = await client.ask(a_request(), ApiVersionsResponse, 5)
+            assert {each.api_key for each in response.api_keys} & telemetry == announced
 
 
 @trio_test

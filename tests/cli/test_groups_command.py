@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from kafkapy.cli import groups
-from kafkapy.client.groups import GroupDescription, GroupMember
+from kafkapy.cli.group_views import OffsetLine, group_as_json, print_group, print_members, print_state
+from kafkapy.client.group_description import GroupDescription, GroupMember
+from kafkapy.client.streams_groups import StreamsGroupDescription, StreamsMember
 from tests.cli.conftest import Kafkapy
 from tests.cli.ending import ending
 
@@ -61,13 +62,109 @@ def test_a_lag_does_not_hide_records_of_which_nothing_is_committed(capsys: pytes
     member = GroupMember("m-1", None, "shop", "127.0.0.1", (("orders", 0), ("orders", 1), ("orders", 2)))
     group = GroupDescription("g", "Classic", "Stable", "range", 1, (member,))
     lines = [
-        groups._OffsetLine(("orders", 0), 3, (0, 3), member),
-        groups._OffsetLine(("orders", 1), None, (0, 1), member),
-        groups._OffsetLine(("orders", 2), None, (5, 5), member),
+        OffsetLine(("orders", 0), 3, (0, 3), member),
+        OffsetLine(("orders", 1), None, (0, 1), member),
+        OffsetLine(("orders", 2), None, (5, 5), member),
     ]
-    groups._print_group(group, lines)
+    print_group(group, lines)
     head = capsys.readouterr().out.splitlines()[0]
     assert head.endswith("members 1  lag 0 (and nothing is committed for 1 partition)")
+
+
+STREAMS_GROUP = StreamsGroupDescription(
+    group_id="g",
+    group_type="Streams",
+    state="Stable",
+    assignor="",
+    coordinator_id=1,
+    members=(
+        StreamsMember(
+            member_id="m-1",
+            group_instance_id=None,
+            client_id="shop",
+            host="/127.0.0.1",
+            partitions=(("orders", 0), ("orders", 1)),
+            process_id="p-1",
+            member_epoch=4,
+            active=(("0", (0, 1)), ("1", (0,))),
+            standby=(("1", (1,)),),
+            warmup=(),
+        ),
+    ),
+    group_epoch=5,
+    assignment_epoch=4,
+    topology_epoch=0,
+    input_topics=("orders",),
+    internal_topics=("g-sums-changelog",),
+)
+
+
+def test_tasks_of_a_streams_group(capsys: pytest.CaptureFixture[str]) -> None:
+    print_group(STREAMS_GROUP, [OffsetLine(("orders", 0), 3, (0, 4), STREAMS_GROUP.members[0])])
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[0] == "group g  type Streams  state Stable  assignor -  coordinator 1  members 1  lag 1"
+    assert [line.split() for line in shown[3:]] == [
+        ["tasks:"],
+        ["MEMBER", "INSTANCE", "CLIENT", "HOST", "PROCESS", "EPOCH", "ACTIVE", "STANDBY", "WARM-UP"],
+        ["m-1", "-", "shop", "/127.0.0.1", "p-1", "4", "0:0,1", "1:0", "1:1", "-"],
+    ]
+    print_members(STREAMS_GROUP)
+    assert [line.split() for line in capsys.readouterr().out.splitlines()[1:]] == [line.split() for line in shown[4:]]
+    print_state(STREAMS_GROUP)
+    assert capsys.readouterr().out.endswith("  group epoch 5  assignment epoch 4  topology epoch 0\n")
+
+
+def test_a_streams_group_as_json() -> None:
+    document = group_as_json(STREAMS_GROUP, [])
+    assert (document["topology_epoch"], document["input_topics"]) == (0, ("orders",))
+    (member,) = json.loads(json.dumps(document))["members"]
+    assert member["standby_tasks"] == [{"subtopology": "1", "partition": 1}]
+    assert member["process_id"] == "p-1"
+
+
+def test_views_of_a_group(kafkapy: Kafkapy, topic: str, group: str) -> None:
+    kafkapy("produce", topic, "a", "b")
+    kafkapy("consume", topic, "--group", group, "--from-beginning", "-n", "1")
+    head = f"group {group}  type Classic  state Empty  assignor -  coordinator 1  members 0"
+    assert kafkapy("groups", "describe", group, "--state").lines == [head]
+    assert kafkapy("groups", "describe", group, "--members").lines == [f"group {group}  members 0"]
+    offsets = kafkapy("groups", "describe", group, "--offsets").lines
+    assert offsets[0] == f"group {group}  lag 1"
+    assert offsets[2].split() == [topic, "0", "1", "2", "1"]
+
+
+def test_only_groups_of_a_type_and_state_are_listed(kafkapy: Kafkapy, topic: str, group: str) -> None:
+    kafkapy("produce", topic, "a")
+    consume(kafkapy, topic, group)
+
+    def listed(*arguments: str) -> bool:
+        return group in [line.split()[0] for line in kafkapy("groups", "list", *arguments).lines]
+
+    assert listed("--type", "Classic")
+    assert listed("--type", "streams,classic", "--state", "empty")
+    assert not listed("--type", "streams")
+    assert not listed("--state", "Stable")
+
+
+def test_deleting_offsets_of_a_topic(kafkapy: Kafkapy, topic: str, group: str) -> None:
+    kafkapy("produce", topic, "a")
+    consume(kafkapy, topic, group)
+    deleted = kafkapy("groups", "delete-offsets", group, "--topic", topic)
+    assert deleted.lines == [f"deleted offset of {topic}-0: 1"]
+    again = kafkapy("groups", "delete-offsets", group, "--topic", topic)
+    assert (again.exit_code, again.out) == (1, "")
+    assert f"group {group!r} has no offsets of {topic}" in again.err
+
+
+def test_only_streams_groups_have_internal_topics(kafkapy: Kafkapy, topic: str, group: str) -> None:
+    kafkapy("produce", topic, "a")
+    consume(kafkapy, topic, group)
+    for command in (["delete", group], ["reset-offsets", group, "--to-earliest", "--execute"]):
+        refused = kafkapy("groups", *command, "--delete-internal-topics")
+        assert (refused.exit_code, refused.out) == (1, "")
+        assert "only streams groups have internal topics" in refused.err
+    (document,) = json.loads(kafkapy("groups", "describe", group, "--json").out)
+    assert [line["committed"] for line in document["offsets"]] == [1]
 
 
 def test_offsets_of_a_deleted_topic_do_not_hide_the_others(kafkapy: Kafkapy, topic: str, group: str) -> None:
@@ -135,12 +232,14 @@ def test_offsets_that_cannot_be_moved(kafkapy: Kafkapy, topic: str, group: str) 
         assert (result.exit_code, result.err) == (1, f"kafkapy groups reset-offsets: {reason}\n")
 
 
+@pytest.mark.parametrize("protocol", ["classic", "consumer"])
 def test_two_members_share_partitions_and_hand_them_over(
-    kafkapy: Kafkapy, bootstrap: str, topic: str, group: str
+    kafkapy: Kafkapy, bootstrap: str, topic: str, group: str, protocol: str
 ) -> None:
     """The second member takes half; when it leaves by Ctrl-C the first reads everything again, nothing twice."""
     kafkapy("topics", "create", topic, "-p", "2")
     command = [sys.executable, "-m", "kafkapy", "consume", topic, "-g", group, "-b", bootstrap, "--from-beginning"]
+    command += ["--protocol", protocol]
     with ending(subprocess.Popen(command, stdout=subprocess.PIPE, text=True)) as first:
         assert first.stdout is not None
         try:

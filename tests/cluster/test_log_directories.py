@@ -43,7 +43,9 @@ async def test_replicas_move_while_they_lead_and_follow_and_their_leader_is_kill
 
         async def keep_producing() -> None:
             while not stop.is_set():
-                with suppress(OSError, EOFError):  # the leader was killed meanwhile: it is sent again
+                with suppress(
+                    OSError, EOFError, trio.BrokenResourceError
+                ):  # the leader was killed meanwhile: it is sent again
                     await produce(made, "t", b"%d" % values[0])
                     values[0] += 1
 

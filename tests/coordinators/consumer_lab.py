@@ -24,6 +24,8 @@ from tests.coordinators.group_lab import GROUP, GroupLab
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping
 
+    from kafkapy.coordinators.group.consumer.kind import ConsumerGroups
+    from kafkapy.coordinators.group.shard import GroupShard
     from kafkapy_controller.delta import MetadataDelta
     from kafkapy_wire.messages.consumer_group_describe import DescribedGroup
 
@@ -56,14 +58,16 @@ class ConsumerLab(GroupLab):
         """With what the coordinator does beside requests, for tests that make their own labs."""
         async with trio.open_nursery() as nursery:
             self.start(nursery)
+            nursery.start_soon(self.clock.run)
             await self.groups.when_ready(GROUP).wait()
             await trio.testing.wait_all_tasks_blocked()
             yield self
             nursery.cancel_scope.cancel()
 
     async def matched(self) -> None:
-        """Wait until the worker thread has found the topics of all patterns that were sent."""
-        while any(shard.kind(GroupType.CONSUMER)._resolving for _, shard in self.groups._runtime.loaded_shards()):  # type: ignore[attr-defined]
+        """Wait until the worker thread has found the topics of all patterns that were sent, and assigned large groups,
+        and that is written."""
+        while any(_has_work_in_background(shard) for _, shard in self.groups._runtime.loaded_shards()):
             await trio.lowlevel.checkpoint()
 
     async def restart(self) -> None:
@@ -152,3 +156,8 @@ class ConsumerLab(GroupLab):
         """The epochs of the group, of its assignment, and of each member."""
         group = self.described(group_id)
         return group.group_epoch, group.assignment_epoch, {m.member_id: m.member_epoch for m in group.members}
+
+
+def _has_work_in_background(shard: GroupShard) -> bool:
+    groups = cast("ConsumerGroups", shard.kind(GroupType.CONSUMER))
+    return bool(groups._resolving or groups.membership._large_groups._being_assigned)

@@ -190,6 +190,12 @@ async def test_group_max_size(lab: GroupLab) -> None:
     assert {member.member_id for member in lab.describe().members} == {first, second}
 
 
+async def test_megabytes_of_metadata_are_refused(lab: GroupLab) -> None:
+    answer = (await lab.join(protocols=(("range", b"x" * (5 << 20)), ("sticky", b"x" * (5 << 20))))).answer
+    assert answer.error_code == ErrorCode.UNKNOWN_SERVER_ERROR
+    assert lab.state() == "none"
+
+
 async def test_loaded_group_above_group_max_size_shrinks(lab: GroupLab) -> None:
     first, second, generation_id = await lab.stable_pair()
     lab.use_settings(group_max_size=1)

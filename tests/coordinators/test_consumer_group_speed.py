@@ -1,4 +1,4 @@
-"""No step of a consumer group holds the event loop for long: 100 members of 1,000 partitions."""
+"""No step of a consumer group holds the event loop for long: 100 members of 1,000 partitions, and 5,000 members."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.coordinators.consumer_lab import ConsumerLab, Partitions
+from tests.coordinators.event_loop import longest_pass
+from tests.coordinators.group_lab import GROUP
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,4 +62,31 @@ async def test_no_step_takes_long(assignor: str, topic_count: int) -> None:
     assert described.group_state == "Stable"
     owners = [(topic, index) for member in MEMBERS for topic, indexes in owned[member].items() for index in indexes]
     assert len(owners) == len(set(owners)) == 1000
+    assert longest < LONGEST_STEP
+
+
+async def test_a_very_large_group_is_assigned_and_described_in_pieces() -> None:
+    """By a worker thread, and in turns: what is measured are the passes of the event loop."""
+    async with ConsumerLab(group_consumer_assignment_interval_ms=1000).running() as lab:
+        lab.topic("topic", 20_000)
+        gc.disable()  # a collection in between walks what the lab keeps of all requests
+        for number in range(5_000):
+            lab.joins(f"member-{number}", "topic")
+        await lab.matched()  # the first member alone has had all
+        lab.advance(1_001)
+        answer = lab.joins("the last", "topic")
+        assert answer.assignment is not None
+        assert not answer.assignment.topic_partitions, "it hears later what it is to own"
+        longest = await longest_pass(lab.matched)
+        group = lab.consumer_group()
+        assert (group.epoch, group.assignment_epoch) == (5_002, 5_002)
+        assert {sum(map(len, target.values())) for target in group.targets.values()} == {3, 4}
+
+        async def describe() -> None:
+            described = await lab.groups.consumer.describe_in_turns(GROUP)
+            assert len(described.members) == 5_001
+
+        assert lab.groups.consumer.has_many_members(GROUP)
+        longest = max(longest, await longest_pass(describe))
+        gc.enable()
     assert longest < LONGEST_STEP

@@ -229,11 +229,19 @@ async def test_offsets_of_topics_that_members_read_stay(lab: ConsumerLab) -> Non
 async def test_what_a_hostile_member_may_cost_is_bounded(lab: ConsumerLab, monkeypatch: pytest.MonkeyPatch) -> None:
     many = [f"topic-{n}" for n in range(requests.SUBSCRIBED_TOPICS_MAX + 1)]
     assert lab.joins("a", *many).error_code == ErrorCode.INVALID_REQUEST
+    assert lab.joins("a", *["x" * 30_000] * 90).error_code == ErrorCode.UNKNOWN_SERVER_ERROR
+    assert lab.state() == "none"
     monkeypatch.setattr(membership, "MEMBERS_MAX", 3)
     codes = [lab.joins(f"member-{n}", "t").error_code for n in range(4)]
     assert codes == [NONE, NONE, NONE, ErrorCode.GROUP_MAX_SIZE_REACHED]
     lab.advance(45_000)
     assert lab.state() == "Empty", "who never beats is gone after a session"
+    monkeypatch.setattr(membership, "TOPICS_MAX", 5)
+    monkeypatch.setattr(membership, "NAMES_MAX", 7)
+    codes = [lab.joins(name, *topics).error_code for name, topics in (("a", "1234"), ("b", "56"), ("b", "125"))]
+    assert codes == [NONE, ErrorCode.INVALID_REQUEST, NONE]
+    codes = [lab.joins(name, *topics).error_code for name, topics in (("c", "1"), ("a", "23"), ("c", "1"))]
+    assert codes == [ErrorCode.INVALID_REQUEST, NONE, NONE], "each member's names are counted while it has them"
 
 
 async def test_where_the_protocol_is_off_it_is_refused(lab: ConsumerLab) -> None:

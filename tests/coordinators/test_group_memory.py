@@ -16,7 +16,7 @@ from kafkapy.settings import Settings
 from kafkapy.settings.current import CurrentSettings
 from kafkapy_wire.uuid import random_uuid
 from tests.coordinators.group_lab import GroupLab
-from tests.memory import traced
+from tests.memory import alone, traced
 
 GROUP_COUNT = 500
 TOPIC_ID = random_uuid()
@@ -26,6 +26,7 @@ def committed(offset: int, *, metadata: str = "", expire_timestamp_ms: int | Non
     return CommittedOffset(offset, 3, metadata, 1_700_000_000_000 + offset, expire_timestamp_ms, TOPIC_ID)
 
 
+@alone
 def test_an_empty_group_takes_few_bytes() -> None:
     with traced() as kept:
         groups = [ClassicGroup(f"group-{number}") for number in range(GROUP_COUNT)]
@@ -33,6 +34,7 @@ def test_an_empty_group_takes_few_bytes() -> None:
 
 
 @pytest.mark.parametrize(("partition_count", "bytes_max"), [(1, 550), (10, 180)])
+@alone
 def test_a_committed_offset_takes_few_bytes(partition_count: int, bytes_max: int) -> None:
     records: list[CoordinatorRecord] = [
         offset_commit(f"group-{group}", "events", partition, committed(group + round_))

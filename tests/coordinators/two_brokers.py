@@ -38,6 +38,7 @@ from kafkapy.partitions.partition import Partition
 from kafkapy.partitions.topic_settings import TopicSettingsSource
 from kafkapy.peers import PeerUnavailable
 from kafkapy.pending import Pending, settled
+from kafkapy.quotas.client_quotas import ClientQuotas
 from kafkapy.settings import Settings
 from kafkapy.settings.current import CurrentSettings
 from kafkapy_controller.delta import MetadataDelta
@@ -106,6 +107,7 @@ class OneBroker:
             node_id=node_id,
             cluster_id="a-cluster",
             clock=clock,
+            quotas=ClientQuotas(settings, clock),
             settings=settings,
             metadata=metadata,
             controller=absent,
@@ -121,6 +123,7 @@ class OneBroker:
             groups=self.groups,
             transactions=self.transactions,
             share_coordinator=absent,
+            client_metrics=absent,
             sharing=absent,
             enlister=self.enlister,
             markers=markers,

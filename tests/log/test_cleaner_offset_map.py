@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tracemalloc
 from random import Random
 
 import pytest
 
 from kafkapy_log.offset_map import GOES, STAYS, STAYS_AS_TOMBSTONE, OffsetMap, Survivors, short_keys
+from tests.memory import alone, traced
 
 MIB = 1 << 20
 
@@ -50,11 +50,10 @@ def test_no_windows_are_opened_for_a_few_records_among_large_gaps() -> None:
 
 
 @pytest.mark.parametrize("key_bytes", [1, 8, 15, 36, 46, 47, 300])
+@alone
 def test_a_full_map_takes_about_the_memory_it_was_given(key_bytes: int) -> None:
     chance = Random(key_bytes)
-    tracemalloc.start()
-    try:
-        before, _ = tracemalloc.get_traced_memory()
+    with traced() as kept:
         offset_map = OffsetMap(MIB)
         offset = 0
         while not offset_map.is_full and offset < 30_000:
@@ -65,10 +64,7 @@ def test_a_full_map_takes_about_the_memory_it_was_given(key_bytes: int) -> None:
         offset_map.latest_offset = offset - 1
         survivors = Survivors(offset_map)
         survivors.marks(0, 50)
-        after, _ = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert after - before < 1.1 * MIB
+        assert kept() < 1.1 * MIB
     assert offset_map.is_full == (key_bytes > 1), "256 keys are no more, however often they come"
 
 

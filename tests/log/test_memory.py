@@ -7,7 +7,7 @@ from kafkapy_log.producer_entry import BATCHES_KEPT
 from kafkapy_log.producer_state import ProducerState
 from kafkapy_wire.records import NewRecord, build_batch, read_batch_header
 from tests.log.cleaning import clean_log
-from tests.memory import traced, traced_peak
+from tests.memory import alone, traced, traced_peak
 
 NOW_MS = 1_700_000_000_000
 
@@ -22,6 +22,7 @@ def append(log: PartitionLog, count: int) -> None:
         log.append_as_leader(batch, leader_epoch=0, now_ms=NOW_MS)
 
 
+@alone
 def test_positions_of_batches_take_few_bytes(tmp_path: Path) -> None:
     log = open_log(tmp_path)
     append(log, 10)
@@ -30,6 +31,7 @@ def test_positions_of_batches_take_few_bytes(tmp_path: Path) -> None:
         assert kept() < 10_000, "8 bytes for each of 512 batches, and the index's entries"
 
 
+@alone
 def test_positions_where_reads_ended_are_few(tmp_path: Path) -> None:
     log = open_log(tmp_path)
     append(log, 2_000)
@@ -57,6 +59,7 @@ def test_a_position_is_remembered_right_or_not_at_all(tmp_path: Path) -> None:
     assert [log._segments.remembered(offset) for offset in (1_899, 1_900, 1_904)] == [None, 1_900 * size, 1_904 * size]
 
 
+@alone
 def test_a_producer_takes_few_bytes() -> None:
     """Each start of a client has a new producer id, which each of its partitions remembers for a day."""
     producers = ProducerState()
@@ -80,6 +83,7 @@ def test_a_producer_takes_few_bytes() -> None:
     assert not len(producers)
 
 
+@alone
 def test_a_cleaning_allocates_little(tmp_path: Path) -> None:
     """What is allocated in a thread that cleans stays with that thread: the buffers are pages of their own instead."""
     settings = LogSettings(compact=True, segment_bytes=4 << 20)

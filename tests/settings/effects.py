@@ -7,6 +7,13 @@ speak of their settings. Whoever honours a setting that was not honoured writes 
 from __future__ import annotations
 
 BROKER_EFFECTS = {
+    "apis/test_authorization.py::test_the_authorizer_of_authorizer_class_name_denies_what_no_acl_allows": """
+        authorizer.class.name
+    """,
+    "apis/test_delegation_tokens.py::test_a_token_is_made_renewed_and_removed_when_it_has_expired": """
+        delegation.token.expiry.check.interval.ms delegation.token.expiry.time.ms delegation.token.max.lifetime.ms
+        delegation.token.secret.key
+    """,
     "apis/test_delete_topics.py::test_deletion_can_be_switched_off": "delete.topic.enable",
     "apis/test_describe_producers.py::test_producers_are_remembered_until_they_expire": """
         producer.id.expiration.check.interval.ms producer.id.expiration.ms
@@ -52,11 +59,72 @@ BROKER_EFFECTS = {
     "coordinators/test_group_migration.py::test_the_policy_decides_which_way_groups_may_go": """
         group.consumer.migration.policy
     """,
+    "coordinators/test_streams_groups.py::test_a_group_is_not_assigned_more_often_than_its_assignment_interval": """
+        group.streams.assignment.interval.ms group.streams.max.assignment.interval.ms
+        group.streams.min.assignment.interval.ms
+    """,
+    "coordinators/test_streams_groups.py::test_a_member_that_does_not_beat_is_fenced": """
+        group.streams.max.session.timeout.ms group.streams.min.session.timeout.ms group.streams.session.timeout.ms
+    """,
+    "coordinators/test_streams_groups.py::test_intervals_are_the_groups_or_the_brokers": """
+        group.streams.acceptable.recovery.lag group.streams.heartbeat.interval.ms
+        group.streams.max.heartbeat.interval.ms group.streams.min.heartbeat.interval.ms
+        group.streams.min.task.offset.interval.ms group.streams.task.offset.interval.ms
+    """,
+    "coordinators/test_streams_groups.py::test_members_without_the_tags_that_are_wanted_are_told": """
+        group.streams.rack.aware.assignment.tags
+    """,
+    "coordinators/test_streams_groups.py::test_no_more_members_than_group_streams_max_size": """
+        group.streams.max.size
+    """,
+    "coordinators/test_streams_groups.py::test_standby_tasks_are_as_many_as_the_group_or_the_broker_says": """
+        group.streams.max.standby.replicas group.streams.num.standby.replicas
+    """,
+    "coordinators/test_streams_groups.py::test_the_first_members_are_waited_for": """
+        group.streams.initial.rebalance.delay.ms
+    """,
+    "coordinators/test_streams_groups.py"
+    "::test_without_streams_in_the_protocols_or_in_the_features_there_are_no_streams_groups": """
+        group.coordinator.rebalance.protocols
+    """,
     "coordinators/test_share_coordinator.py::test_what_is_not_committed_in_time_is_answered": """
         share.coordinator.write.timeout.ms
     """,
     "coordinators/test_share_coordinator.py::test_what_later_snapshots_repeat_is_pruned": """
         share.coordinator.cold.partition.snapshot.interval.ms share.coordinator.snapshot.update.records.per.snapshot
+    """,
+    "cluster/test_sasl_between_nodes.py::test_a_cluster_whose_nodes_log_in_at_one_another": """
+        sasl.mechanism.controller.protocol sasl.mechanism.inter.broker.protocol
+    """,
+    "network/test_logins.py::test_a_client_that_has_authenticated_is_served_as_its_user": """
+        sasl.enabled.mechanisms
+    """,
+    "network/test_logins.py::test_a_frame_before_the_login_is_bounded": "sasl.server.max.receive.size",
+    "network/test_logins.py::test_a_refused_login_is_answered_late_and_is_the_end": """
+        connection.failed.authentication.delay.ms
+    """,
+    "network/test_logins.py::test_a_session_ends_unless_the_client_authenticates_again": "connections.max.reauth.ms",
+    "network/test_token_logins.py::test_a_jwks_is_read_again_for_a_new_key": """
+        sasl.oauthbearer.jwks.endpoint.refresh.ms
+    """,
+    "network/test_token_logins.py::test_settings_by_which_tokens_of_others_would_be_believed_are_refused": """
+        sasl.oauthbearer.allow.unverified.audience sasl.oauthbearer.allow.unverified.issuer
+        sasl.oauthbearer.jwt.validator.class
+    """,
+    "network/test_token_logins.py::test_signed_tokens_are_checked_by_the_keys_of_the_provider": """
+        sasl.oauthbearer.clock.skew.seconds sasl.oauthbearer.expected.audience sasl.oauthbearer.expected.issuer
+        sasl.oauthbearer.jwks.endpoint.url
+    """,
+    "network/test_token_logins.py::test_which_claims_say_who_and_what_for": """
+        sasl.oauthbearer.scope.claim.name sasl.oauthbearer.sub.claim.name
+    """,
+    "settings/test_sasl.py::test_login_modules_are_those_of_the_listener_and_the_mechanism": "sasl.jaas.config",
+    "settings/test_sasl.py::test_what_would_let_nobody_or_others_in_is_refused": "sasl.server.callback.handler.class",
+    "sharing/test_dead_letters.py::test_rejected_records_go_into_the_dead_letter_topic": """
+        errors.deadletterqueue.auto.create.topics.enable
+    """,
+    "sharing/test_dead_letters.py::test_what_cannot_be_written_is_told_and_archived_all_the_same": """
+        errors.deadletterqueue.topic.name.prefix
     """,
     "sharing/test_share_groups.py::test_a_group_is_not_assigned_more_often_than_its_assignment_interval": """
         group.share.assignment.interval.ms
@@ -266,6 +334,25 @@ BROKER_EFFECTS = {
     "shell/test_setting_effects.py::test_unused_transactional_ids_are_forgotten_at_the_next_check": """
         transaction.remove.expired.transaction.cleanup.interval.ms transactional.id.expiration.ms
     """,
+    "telemetry/test_client_metrics.py::test_a_push_larger_than_telemetry_max_bytes_is_refused": "telemetry.max.bytes",
+    "telemetry/test_client_metrics.py::test_what_was_pushed_is_kept_if_the_settings_name_the_receiver": """
+        metric.reporters
+    """,
+    "peers/test_tls_peers.py::test_ssl_endpoint_identification_algorithm": "ssl.endpoint.identification.algorithm",
+    "shell/test_tls.py::test_clients_are_served_with_stores_of_each_type": """
+        ssl.key.password ssl.keystore.location ssl.keystore.password ssl.keystore.type
+    """,
+    "shell/test_tls.py::test_names_may_change_where_that_is_allowed": "ssl.allow.dn.changes ssl.allow.san.changes",
+    "shell/test_tls.py::test_pem_may_stand_in_settings": """
+        ssl.keystore.certificate.chain ssl.keystore.key ssl.truststore.certificates
+    """,
+    "shell/test_tls.py::test_ssl_cipher_suites": "ssl.cipher.suites",
+    "shell/test_tls.py::test_ssl_client_auth": "ssl.client.auth",
+    "shell/test_tls.py::test_ssl_enabled_protocols": "ssl.enabled.protocols ssl.protocol",
+    "shell/test_tls.py::test_ssl_principal_mapping_rules": "ssl.principal.mapping.rules",
+    "tls/test_stores.py::test_a_store_of_each_type_has_the_same_key_and_trust": """
+        ssl.truststore.location ssl.truststore.password ssl.truststore.type
+    """,
 }
 
 TOPIC_EFFECTS = {
@@ -306,9 +393,18 @@ TOPIC_EFFECTS = {
     "shell/test_setting_effects.py::test_a_higher_level_compresses_more": """
         compression.gzip.level compression.lz4.level compression.zstd.level
     """,
+    "sharing/test_dead_letters.py::test_what_cannot_be_written_is_told_and_archived_all_the_same": """
+        errors.deadletterqueue.group.enable
+    """,
 }
 
 GROUP_EFFECTS = {
+    "sharing/test_dead_letters.py::test_key_and_value_are_copied_where_the_group_says_so": """
+        errors.deadletterqueue.copy.record.enable
+    """,
+    "sharing/test_dead_letters.py::test_rejected_records_go_into_the_dead_letter_topic": """
+        errors.deadletterqueue.topic.name
+    """,
     "sharing/test_share_groups.py::test_a_group_is_not_assigned_more_often_than_its_assignment_interval": """
         share.assignment.interval.ms
     """,
@@ -332,6 +428,22 @@ GROUP_EFFECTS = {
         consumer.assignment.interval.ms
     """,
     "coordinators/test_consumer_groups.py::test_a_member_that_does_not_beat_is_fenced": "consumer.session.timeout.ms",
+    "coordinators/test_streams_groups.py::test_a_group_is_not_assigned_more_often_than_its_assignment_interval": """
+        streams.assignment.interval.ms
+    """,
+    "coordinators/test_streams_groups.py::test_a_member_that_does_not_beat_is_fenced": "streams.session.timeout.ms",
+    "coordinators/test_streams_groups.py::test_intervals_are_the_groups_or_the_brokers": """
+        streams.acceptable.recovery.lag streams.heartbeat.interval.ms streams.task.offset.interval.ms
+    """,
+    "coordinators/test_streams_groups.py::test_members_without_the_tags_that_are_wanted_are_told": """
+        streams.rack.aware.assignment.tags
+    """,
+    "coordinators/test_streams_groups.py::test_standby_tasks_are_as_many_as_the_group_or_the_broker_says": """
+        streams.num.standby.replicas
+    """,
+    "coordinators/test_streams_groups.py::test_the_first_members_are_waited_for": """
+        streams.initial.rebalance.delay.ms
+    """,
     "coordinators/test_consumer_groups.py::test_the_interval_of_heartbeats_is_the_groups_or_the_brokers": """
         consumer.heartbeat.interval.ms
     """,

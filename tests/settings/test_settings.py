@@ -54,8 +54,8 @@ def test_one_port_may_have_an_ipv4_and_an_ipv6_listener() -> None:
 
 
 def test_a_listener_of_the_users_own_name_needs_a_protocol() -> None:
-    names = {"listeners": "INTERNAL://:1", "listener.security.protocol.map": "INTERNAL:SASL_PLAINTEXT"}
-    assert Settings(names).listeners[0].security_protocol == "SASL_PLAINTEXT"
+    names = {"listeners": "INTERNAL://:1", "listener.security.protocol.map": "INTERNAL:SSL"}
+    assert Settings(names).listeners[0].security_protocol == "SSL"
     assert Settings(names).inter_broker_listener_name == "INTERNAL"
 
 
@@ -177,6 +177,24 @@ def test_a_listener_and_a_mechanism_may_have_their_own_value() -> None:
     assert value("sasl.jaas.config", "PLAIN") == "all"
     assert value("sasl.enabled.mechanisms") == ("PLAIN", "SCRAM-SHA-256")
     assert value("ssl.client.auth") is None
+
+
+def test_a_listener_has_its_own_security_settings_over_those_of_the_node() -> None:
+    settings = Settings(
+        {
+            "listeners": "INSIDE://:9092,Outside://:9093",
+            "listener.security.protocol.map": "INSIDE:PLAINTEXT,OUTSIDE:SSL,CONTROLLER:SASL_SSL",
+            "ssl.client.auth": "requested",
+            "listener.name.outside.ssl.client.auth": "required",
+            "listener.name.outside.ssl.enabled.protocols": "TLSv1.3",
+        }
+    )
+    assert settings.listener_security("INSIDE").ssl_client_auth == "requested"
+    assert settings.listener_security("OUTSIDE").ssl_client_auth == "required"
+    assert settings.listener_security("OUTSIDE").ssl_enabled_protocols == ("TLSv1.3",)
+    assert settings.security.ssl_client_auth == "requested"
+    assert [one.has_tls for one in settings.listeners] == [False, True]
+    assert settings.security_protocol(settings.controller_listener_name) == "SASL_SSL"  # of another node's listener
 
 
 def test_log_settings_without_settings_are_the_logs_own_defaults() -> None:

@@ -124,7 +124,7 @@ def test_settings_by_listener_are_honoured_where_kafka_has_them() -> None:
         support = support_of(f"listener.name.inside.{base}")
         assert support is not None
         assert support.state == HONOURED
-    for base, state in (("num.network.threads", HARMLESS), ("ssl.keystore.type", HARMLESS), ("log.dirs", LATER)):
+    for base, state in (("num.network.threads", HARMLESS), ("ssl.keystore.type", HONOURED), ("log.dirs", LATER)):
         support = support_of(f"listener.name.inside.{base}")
         assert support is not None
         assert support.state == state
@@ -136,19 +136,22 @@ def test_settings_of_our_own_are_known() -> None:
         support = support_of(name)
         assert support is not None
         assert support.state == HONOURED
-        assert name.startswith("kafkapy.")
+        assert name.startswith("kafkapy.") or name == "java.security.auth.login.config"
 
 
 # -- refused
 
 REFUSALS = [
-    ({"authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer"}, "there are no ACLs"),
-    ({"super.users": "User:admin"}, "there are no ACLs"),
-    ({"allow.everyone.if.no.acl.found": "false"}, "there are no ACLs"),
+    ({"authorizer.class.name": "com.acme.Authorizer"}, "Java classes cannot be run"),
+    (
+        {"authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer", "super.users": "admin"},
+        "expected a string in format principalType:principalName but got admin",
+    ),
     ({"create.topic.policy.class.name": "com.acme.Policy"}, "Java classes cannot be run"),
     ({"alter.config.policy.class.name": "com.acme.Policy"}, "Java classes cannot be run"),
     ({"client.quota.callback.class": "com.acme.Quotas"}, "Java classes cannot be run"),
     ({"principal.builder.class": "com.acme.Principals"}, "Java classes cannot be run"),
+    ({"ssl.engine.factory.class": "com.acme.Engines"}, "Java classes cannot be run"),
     ({"replica.selector.class": "com.acme.Selector"}, "Java classes cannot be run"),
     ({"config.providers": "env"}, "kafkapy does not ask configuration providers"),
     (
@@ -159,11 +162,7 @@ REFUSALS = [
     ({"log.dirs": "/data,~/data"}, "log.dirs=~/data is refused: only a shell replaces ~"),
     ({"cordoned.log.dirs": "/c", "log.dirs": "/a,/b"}, "must be present in log.dirs or log.dir. Missing entries : /c"),
     ({"cordoned.log.dirs": "*,/a", "log.dirs": "/a"}, "When cordoned.log.dirs is set to *, it must not contain other"),
-    (
-        {"group.coordinator.rebalance.protocols": "classic,consumer,share,streams"},
-        "group.coordinator.rebalance.protocols with streams is refused",
-    ),
-    ({"security.inter.broker.protocol": "SASL_SSL"}, "only PLAINTEXT is spoken so far"),
+    ({"security.inter.broker.protocol": "SSH"}, "Invalid value SSH for configuration security.inter.broker.protocol"),
     ({"remote.log.storage.system.enable": "true"}, "there is no tiered storage"),
     ({"node.id": "-1"}, "Invalid value -1 for configuration node.id: Value must be at least 0"),
     ({"broker.id": "-1"}, "Invalid value -1 for configuration node.id: Value must be at least 0"),
@@ -217,8 +216,8 @@ def test_what_opens_and_loses_nothing_is_taken(given: dict[str, str]) -> None:
 
 
 def test_a_refusal_says_where_the_setting_was_given() -> None:
-    with pytest.raises(SettingsError, match=r"\(given by KAFKA_SUPER_USERS\)$"):
-        Settings.parse(gather(environ={"KAFKA_SUPER_USERS": "User:admin"}))
+    with pytest.raises(SettingsError, match=r"\(given by KAFKA_CONFIG_PROVIDERS\)$"):
+        Settings.parse(gather(environ={"KAFKA_CONFIG_PROVIDERS": "env"}))
 
 
 # -- told
@@ -236,9 +235,11 @@ def test_a_setting_with_a_meaning_that_does_nothing_is_told_in_one_line() -> Non
             "keep some room on the disk free"
         )
     ]
-    given = gather(environ={"KAFKA_GROUP_STREAMS_MAX_SIZE": "5"})
+    given = gather(environ={"KAFKA_GROUP_STREAMS_NUM_WARMUP_REPLICAS": "5"})
     (line,) = lines_about(given, [])
-    assert line.startswith("group.streams.max.size (given by KAFKA_GROUP_STREAMS_MAX_SIZE) has no effect: ")
+    assert line.startswith(
+        "group.streams.num.warmup.replicas (given by KAFKA_GROUP_STREAMS_NUM_WARMUP_REPLICAS) has no effect: "
+    )
 
 
 def test_sessions_that_one_late_heartbeat_ends_are_told() -> None:
@@ -282,7 +283,7 @@ def test_settings_by_the_name_of_no_listener_are_told() -> None:
 
 
 def test_what_is_harmless_or_gone_is_not_told() -> None:
-    names = ("zookeeper.connect", "inter.broker.protocol.version", "num.io.threads", "ssl.keystore.location")
+    names = ("zookeeper.connect", "inter.broker.protocol.version", "num.io.threads", "ssl.provider")
     assert lines_about(dict.fromkeys(names, "9"), []) == []
     assert gather(overrides=[f"{name}=9" for name in names]).warnings == []
 
@@ -314,7 +315,7 @@ async def test_what_is_set_while_the_node_runs_is_told_once(tmp_path: Path, capl
             await client.create_topic(topic, preallocate="true")
         await client.alter_config(TOPIC, "one", "preallocate", "false")
         await client.alter_config(TOPIC, "one", "retention.ms", "1000")
-        await client.alter_config(32, "readers", "streams.session.timeout.ms", "50000")
+        await client.alter_config(32, "readers", "streams.num.warmup.replicas", "3")
         await client.alter_config(BROKER, "", "log.preallocate", "true")
         await client.alter_config(BROKER, "1", "log.preallocate", "true")
         await client.alter_config(BROKER, "1", "log.retention.ms", "100000")
@@ -322,7 +323,7 @@ async def test_what_is_set_while_the_node_runs_is_told_once(tmp_path: Path, capl
     lines = [record.getMessage().partition(":")[0] for record in caplog.records if record.levelno >= logging.WARNING]
     assert lines == [
         "preallocate of topic one has no effect",
-        "streams.session.timeout.ms of group readers has no effect",
+        "streams.num.warmup.replicas of group readers has no effect",
         "log.preallocate of broker (all) has no effect",
         "listener.name.nowhere.max.connections of broker (all) has no effect",
     ]

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import time
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import pytest
 import trio
 
-from kafkapy.clock import ManualClock
 from kafkapy_controller.image import ConfigResourceType
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.end_txn import EndTxnRequest, EndTxnResponse
-from kafkapy_wire.messages.find_coordinator import FindCoordinatorRequest, FindCoordinatorResponse
 from kafkapy_wire.messages.init_producer_id import InitProducerIdRequest, InitProducerIdResponse
 from kafkapy_wire.messages.metadata import MetadataRequest, MetadataRequestTopic, MetadataResponse
 from kafkapy_wire.messages.produce import ProduceResponse
@@ -30,52 +26,14 @@ from tests.sharing.share_member import (
     progress,
     set_group,
 )
-from tests.shell.running_node import Client, connect, produce_request, running_node, trio_test
+from tests.sharing.share_stage import AT_ONCE, Stage, coordinated, produce, stage
+from tests.shell.running_node import connect, produce_request, running_node, trio_test, until_parked
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from kafkapy.node import Node
-    from kafkapy_wire.uuid import Uuid
 
 ATTRIBUTES_AT, GZIP = 22, 1
-AT_ONCE = {"group.share.assignment.interval.ms": "0", "group.share.min.assignment.interval.ms": "0"}
-
-
-class Stage(NamedTuple):
-    node: Node
-    client: Client
-    clock: ManualClock
-    topic_id: Uuid
-
-    def member(self, name: str = "alice") -> ShareMember:
-        return ShareMember(self.client, self.topic_id, name)
-
-
-@asynccontextmanager
-async def stage(path: Path, settings: dict[str, str] | None = None, **group: str) -> AsyncIterator[Stage]:
-    """A node with a topic `t`, and a group that begins at its beginning."""
-    clock = ManualClock()
-    async with running_node(path, {**AT_ONCE, **(settings or {})}, clock=clock) as node, connect(node) as client:
-        topic_id = await client.create_topic("t")
-        given = {name.replace("_", "."): value for name, value in group.items()}
-        await set_group(client, {"share.auto.offset.reset": "earliest", **given})
-        await coordinated(client)
-        yield Stage(node, client, clock, topic_id)
-
-
-async def coordinated(client: Client) -> None:
-    """The group has a coordinator: whoever asks for it first has its topic made."""
-    code = None
-    while code != ErrorCode.NONE:
-        answer = await client.ask(FindCoordinatorRequest(coordinator_keys=[GROUP]), FindCoordinatorResponse)
-        code = answer.coordinators[0].error_code
-
-
-async def produce(client: Client, count: int) -> None:
-    now_ms = int(time.time() * 1_000)  # retention deletes what is old
-    await client.produce("t", *[b"value"] * count, timestamp=now_ms)
 
 
 @trio_test
@@ -128,6 +86,43 @@ async def test_locks_are_not_renewed_where_that_is_switched_off(tmp_path: Path) 
         answer = await alice.fetch(acks=[(0, 0, RENEW)], renews=True)
         (topic,) = answer.responses
         assert topic.partitions[0].acknowledge_error_code == ErrorCode.INVALID_RECORD_STATE
+
+
+@pytest.mark.parametrize("strict", [(), ("released-share-records",)])
+@pytest.mark.parametrize("how", ["released", "session ends"])
+def test_a_fetch_that_waits_gets_what_another_member_releases(
+    tmp_path: Path, how: str, strict: tuple[str, ...]
+) -> None:
+    """At once; a strict broker has it wait to its end, as Apache Kafka does."""
+
+    @trio_test
+    async def run() -> None:
+        async with stage(tmp_path, None, strict) as on, connect(on.node) as other:
+            await produce(on.client, 2)
+            alice, bob = on.member(), ShareMember(other, on.topic_id, "bob")
+            await alice.join("t")
+            await bob.join("t")
+            assert await alice.acquire() == [(0, 1, 1)]
+            found: list[tuple[int, int, int]] = []
+
+            async def fetch() -> None:
+                found.extend(acquired(await bob.fetch(wait_ms=10_000)))
+
+            async with trio.open_nursery() as nursery:
+                on.clock.freeze()
+                nursery.start_soon(fetch)
+                await until_parked(on.node)
+                if how == "released":
+                    await alice.acknowledge([(0, 1, RELEASE)])
+                else:
+                    await alice.leave_session()
+                if strict:
+                    assert (await progress(on.client))[0][0] == 0  # one more round of requests
+                    assert not found
+                    on.clock.advance(10_000)
+            assert found == [(0, 1, 2)]
+
+    run()
 
 
 @pytest.mark.parametrize(

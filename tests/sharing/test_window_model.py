@@ -42,6 +42,7 @@ class Simulation:
             max_delivery_count=random.choice((2, 3, 5, 10)),
             max_record_locks=random.choice((10, 25, 100)),
             lock_duration_ms=100,
+            has_dead_letter_queue=random.random() < 0.5,
         )
         self.lab = WindowLab(self._batches(), self.limits)
         self.model = Model()
@@ -71,6 +72,9 @@ class Simulation:
             self.leave()
         elif choice < 0.96:
             self.restart()
+        elif choice < 0.98:
+            if self.lab.letters:
+                self.lab.bury()
         else:
             self.lie()
         self.check()
@@ -144,14 +148,15 @@ class Simulation:
         """A member acknowledges what it does not have: refused, and nothing has changed."""
         before = self._states()
         offset = self.random.randrange(self.lab.log[-1][1] + 5)
+        last_offset = offset + self.random.choice((0, 0, 1, 4))
         member_id = self.random.choice((*MEMBERS, "nobody"))
-        if self.model.holders.get(offset, ("", 0))[0] == member_id:
+        if any(self.model.holders.get(each, ("", 0))[0] == member_id for each in range(offset, last_offset + 1)):
             return
-        if offset < self.lab.window.start_offset:
-            assert not self.lab.begin(member_id, (offset, offset, 1)).batches
+        if last_offset < self.lab.window.start_offset:
+            assert not self.lab.begin(member_id, (offset, last_offset, 1)).batches
         else:
             with pytest.raises(KafkaError) as refused:
-                self.lab.begin(member_id, (offset, offset, 1))
+                self.lab.begin(member_id, (offset, last_offset, 1))
             assert refused.value.code in (ErrorCode.INVALID_RECORD_STATE, ErrorCode.INVALID_REQUEST)
         start_offset = self.lab.window.start_offset  # may have moved over what is complete
         assert self._states() == {offset: state for offset, state in before.items() if offset >= start_offset} or (
@@ -208,11 +213,15 @@ class Simulation:
             self.model.done.update(offset for offset, kind in types.items() if kind != AcknowledgeType.RELEASE)
         for member_id in MEMBERS:
             self.lab.leave(member_id)
+        while self.lab.letters:
+            self.lab.bury()
         self.model.holders.clear()
         end = self.lab.log[-1][1]
         for _ in range(20 * (end + 1)):
             if self.lab.window.start_offset > end:
                 break
+            while self.lab.letters:
+                self.lab.bury()
             self.acquire("a")
             mine = {offset: 1 for offset, _ in sorted(self.model.holders.items())}
             if mine:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kafkapy.coordinators.share.share_state import ShareState, ShareStateUpdate
+from kafkapy.coordinators.share.state_batches import StateBatch
 from kafkapy.sharing import acknowledging, acquiring
 from kafkapy.sharing.acknowledging import AcknowledgementBatch, Change
 from kafkapy.sharing.acquiring import Acquired, AcquireRequest
 from kafkapy.sharing.in_flight import InFlight, Limits
+from kafkapy.sharing.runs import RecordState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from kafkapy.coordinators.share.state_batches import StateBatch
+    from kafkapy.sharing.runs import Run
 
 LIMITS = Limits(max_delivery_count=5, max_record_locks=200, lock_duration_ms=100)
 MANY = 10_000
@@ -44,6 +46,8 @@ class WindowLab:
         self.now_ms = 0.0
         self.stored = ShareState(0, 0, 0, start_offset, 0, ())
         self.window = InFlight(start_offset)
+        self.letters: list[tuple[int, int, int]] = []
+        """(first offset, last offset, delivery count) of what is on its way to the dead letter queue."""
 
     # -- the coordinator
 
@@ -54,6 +58,18 @@ class WindowLab:
     def restart(self) -> None:
         """Another leader begins with what is stored."""
         self.window = InFlight.of_stored(self.stored.start_offset, self.stored.batches)
+        self.letters.clear()
+        self._give_up(run for run in self.window.runs() if run.state is RecordState.ARCHIVING)
+
+    def _give_up(self, dead: Iterable[Run]) -> None:
+        self.letters += [(run.first_offset, run.last_offset, run.delivery_count) for run in dead]
+
+    def bury(self) -> None:
+        """The oldest letter is written into the dead letter queue."""
+        first_offset, last_offset, count = self.letters.pop(0)
+        acknowledging.archived(self.window, first_offset, last_offset)
+        self.store([StateBatch(first_offset, last_offset, RecordState.ARCHIVED, count)])
+        self.window.move_start()
 
     # -- members
 
@@ -94,7 +110,8 @@ class WindowLab:
 
     def finish(self, change: Change) -> None:
         self.store(change.batches)
-        acknowledging.commit(self.window, change)
+        _, dead = acknowledging.commit(self.window, change)
+        self._give_up(dead)
 
     def fail(self, change: Change) -> None:
         acknowledging.roll_back(self.window, change, self.limits, self.now_ms)
@@ -104,7 +121,8 @@ class WindowLab:
 
     def advance(self, milliseconds: float) -> None:
         self.now_ms += milliseconds
-        batches, _ = acknowledging.expire(self.window, self.limits, self.now_ms)
+        batches, dead = acknowledging.expire(self.window, self.limits, self.now_ms)
         if batches:
             self.store(batches)
             self.window.move_start()
+            self._give_up(dead)

@@ -15,6 +15,9 @@ from kafkapy_controller.quorum_state import QuorumState
 from kafkapy_controller.voters import QuorumMembership
 from kafkapy_wire.records import Record, split_batches
 
+SLOWEST_MS = 10_000
+"""No message takes longer, so that none from the time of trouble comes when the world has been at peace for long."""
+
 
 class Violation(AssertionError):
     """Something that Raft promises did not hold."""
@@ -70,7 +73,7 @@ class Network:
                 continue
             delay_ms = self._random.randint(*self.faults.delay_ms)
             if self._random.random() < self.faults.slow:
-                delay_ms *= self._random.randint(2, 100)
+                delay_ms = min(delay_ms * self._random.randint(2, 100), SLOWEST_MS)
             self._queue.after(delay_ms, lambda: self._arrive(sender, receiver, act))
 
     def _arrive(self, sender: int, receiver: int, act: Callable[[], None]) -> None:

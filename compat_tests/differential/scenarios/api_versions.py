@@ -94,6 +94,7 @@ def unknown_apis_and_versions_close_the_connection(peer: Peer) -> None:
         "Produce v0": header(0, 0, flexible=False),
         "Produce v2": header(0, 2, flexible=False),
         "Fetch v3": header(1, 3, flexible=False),
+        "InitProducerId v6, which is not released": header(22, 6, flexible=True),
         "LeaderAndIsr v0": header(4, 0, flexible=False),
         "Vote v0, the controllers' own": header(52, 0, flexible=True),
         "API key 999": header(999, 0, flexible=False),

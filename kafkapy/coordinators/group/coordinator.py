@@ -13,11 +13,14 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING
 
+import trio
+
 from kafkapy.coordinators.deadline import Deadline
 from kafkapy.coordinators.group.classic.requests import ClassicRequests
 from kafkapy.coordinators.group.consumer.requests import ConsumerRequests
 from kafkapy.coordinators.group.group import Committer
 from kafkapy.coordinators.group.shards import GroupShards
+from kafkapy.coordinators.group.streams.requests import StreamsRequests
 from kafkapy.coordinators.runtime import Decision, TransactionalProducer, partition_for
 from kafkapy.pending import Pending
 from kafkapy.turns import Turn, each_in_turns
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
     from kafkapy.coordinators.group.offset_commits import TopicOutcome, TopicToCommit
     from kafkapy.coordinators.group.records import CommittedOffset
     from kafkapy.coordinators.group.shard import GroupShard
+    from kafkapy.coordinators.group.streams.requests import CreateTopics
     from kafkapy.coordinators.ports import CoordinatorLog
     from kafkapy.metadata.ports import Metadata
     from kafkapy.settings.current import CurrentSettings
@@ -63,8 +67,11 @@ class GroupCoordinator:
         random: Random,
         *,
         joins_uncommitted: bool = False,
+        create_topics: CreateTopics | None = None,
     ) -> None:
-        """With `joins_uncommitted` members may join a new group before the record of it is committed."""
+        """With `joins_uncommitted` members may join a new group before the record of it is committed. `create_topics`
+        asks the active controller for the internal topics of streams groups.
+        """
         self._settings = settings
         self._clock = clock
         self._metadata = metadata
@@ -72,6 +79,7 @@ class GroupCoordinator:
         self._runtime = self._shards.runtime
         self.classic = ClassicRequests(settings, self._shards, joins_uncommitted=joins_uncommitted)
         self.consumer = ConsumerRequests(settings, self._shards)
+        self.streams = StreamsRequests(settings, self._shards, clock, create_topics)
         self._retention = Deadline(clock, self._expire_offsets)
         self._topic: TopicImage | None = None  # `__consumer_offsets`, as it was when its leaders were last followed
 
@@ -107,10 +115,12 @@ class GroupCoordinator:
             logger.warning("%d stored groups of type %s cannot be joined: they are not served yet", count, name)
 
     async def run(self) -> None:
-        """Create `__consumer_offsets` when a request needs it, and load the partitions that this broker leads, until
-        cancelled.
+        """Create `__consumer_offsets` when a request needs it, and load the partitions that this broker leads; create
+        internal topics of streams groups; until cancelled.
         """
-        await self._shards.run()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._shards.run)
+            nursery.start_soon(self.streams.run)
 
     def when_ready(self, group_id: str) -> Pending[None]:
         """Answered when `__consumer_offsets` exists, and the group's partition is loaded if this broker leads it.

@@ -13,7 +13,7 @@ RECORD_TYPES: Final = {
     GroupType.CLASSIC: (2,),
     GroupType.CONSUMER: (8, 7, 6, 5, 16, 4, 3),
     GroupType.SHARE: (14, 13, 12, 10, 15, 11),
-    GroupType.STREAMS: (22, 21, 20, 19, 23, 17),
+    GroupType.STREAMS: (22, 21, 20, 19, 17, 23),
 }
 """The types of record, in the order in which their tombstones are written: Apache Kafka refuses to load that of a
 member before those of its assignments, and that of a group before those of its members."""
@@ -38,6 +38,10 @@ def make_kind(group_type: GroupType, parts: ShardParts) -> GroupKind:
             from kafkapy.coordinators.group.share.kind import ShareGroups
 
             return ShareGroups(parts)
+        case GroupType.STREAMS if _serves(group_type, parts):
+            from kafkapy.coordinators.group.streams.kind import StreamsGroups
+
+            return StreamsGroups(parts)
         case _:
             from kafkapy.coordinators.group.unserved import UnservedGroups
 

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("kafkapy.groups")
 
+STATE_FILTERS: Final = {"NotReady": "not_ready"}
+"""What filters call a state, if that is not its name in lower case: so Apache Kafka calls it."""
+
 _OFFSET_RECORDS: Final = frozenset(map(int, RecordType))
 
 
@@ -126,7 +129,7 @@ class GroupShard:
 
         for group in self.groups:
             state, group_type = group.state_name, group.group_type.value
-            if (not states or state.lower() in states) and (not types or group_type in types):
+            if (not states or STATE_FILTERS.get(state, state.lower()) in states) and (not types or group_type in types):
                 yield ListedGroup(
                     group_id=group.group_id,
                     protocol_type=group.protocol_type or "",

@@ -5,14 +5,27 @@ from __future__ import annotations
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
+from kafkapy_wire.errors import ErrorCode, KafkaError
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from kafkapy_controller.delta import MetadataDelta
     from kafkapy_controller.image import MetadataImage, TopicImage
     from kafkapy_wire.uuid import Uuid
 
 NO_TOPICS_HASH = 0
+NAMES_LENGTH_MAX = 2_500_000
+"""Characters of the topic names of one member: those of 10,000 topics, which have 249 at most."""
+
+
+def refuse_too_long_names(names: Sequence[str] | None) -> None:
+    """Names that no topic can have, and many of them, take long to store, and the log would not take them.
+
+    Raises KafkaError(UNKNOWN_SERVER_ERROR), as Apache Kafka does when the log refuses the member's record.
+    """
+    if names is not None and sum(map(len, names)) > NAMES_LENGTH_MAX:
+        raise KafkaError(ErrorCode.UNKNOWN_SERVER_ERROR, "The names of the subscribed topics are too long.")
 
 
 def metadata_hash(topics: Iterable[str], image: MetadataImage) -> int:

@@ -35,9 +35,11 @@ def of_broker(name: str) -> str:
     from kafkapy.settings.catalog import group_definitions, listener_base_name, topic_definitions
     from kafkapy.settings.documentation.brokers import BROKERS
     from kafkapy.settings.documentation.groups import BROKER_GROUPS
+    from kafkapy.settings.documentation.security import SECURITY
+    from kafkapy.settings.documentation.tiered_storage import TIERED_STORAGE
 
     name = listener_base_name(name) or name
-    for sentences in (BROKERS, BROKER_GROUPS):
+    for sentences in (BROKERS, BROKER_GROUPS, SECURITY, TIERED_STORAGE):
         if name in sentences:
             return sentences[name]
     for topic in topic_definitions().values():

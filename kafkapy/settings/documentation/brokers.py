@@ -1,6 +1,6 @@
 """What each setting of a broker does.
 
-Those about groups are in `groups`; those of TLS, SASL and tiered storage are not written yet.
+Those about groups are in `groups`, those of TLS and SASL in `security`, those of tiered storage in `tiered_storage`.
 """
 
 BROKERS = {
@@ -206,7 +206,7 @@ BROKERS = {
     "kafka.metrics.reporters": "Classes of the older metrics reporters.",
     "leader.replication.throttled.rate": "A broker sends to the throttled replicas of a topic no more than so many "
     "bytes a second.",
-    "metric.reporters": "Classes that get the broker's metrics.",
+    "metric.reporters": "Classes that get the broker's metrics, and those that clients push.",
     "metrics.num.samples": "Each metric is measured over so many samples.",
     "metrics.recording.level": "How much is measured: INFO, DEBUG or TRACE.",
     "metrics.sample.window.ms": "A sample of a metric covers so many milliseconds.",

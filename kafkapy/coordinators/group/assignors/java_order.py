@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from kafkapy_wire.uuid import Uuid
 
@@ -53,6 +53,19 @@ def string_key(text: str) -> bytes:
 def member_order(member_ids: Collection[str]) -> list[str]:
     """The keys of a map that was filled one by one."""
     return _in_buckets(member_ids, string_hash, _grown_capacity(len(member_ids)))
+
+
+def computed_order(calls: Sequence[str]) -> list[str]:
+    """The keys of a map with room for all calls of `computeIfAbsent`. They put a key before the others of its bucket.
+
+    A call grows the map when it is full, whether or not it then puts a key.
+    """
+    names = [*dict.fromkeys(calls)]
+    count_before_last_call = len(names) - (calls.index(names[-1]) == len(calls) - 1) if names else 0
+    capacity = 1 << (max(len(calls), 1) - 1).bit_length()
+    while count_before_last_call > capacity * 3 // 4:
+        capacity *= 2
+    return _in_buckets(names[::-1], string_hash, capacity)
 
 
 def topic_order(topic_ids: Collection[Uuid]) -> list[Uuid]:

@@ -48,15 +48,22 @@ class ClassicGroups:
         Raises KafkaError(INCONSISTENT_GROUP_PROTOCOL): the name is that of another group.
         """
         records = [empty_group_metadata(group_id, self._clock.now_ms())]
+        self.refuse_other_type(group_id)
         group = self._directory.get(group_id)
         if group is not None:
             if group.group_type is GroupType.CLASSIC:
                 return NOTHING
-            if group.group_type is GroupType.SHARE or not group.is_empty:
-                raise KafkaError(ErrorCode.INCONSISTENT_GROUP_PROTOCOL)
             logger.info("the %s group %s is a classic group from now on", group.group_type.value, group_id)
             records = [*group.tombstones(), *records]
         return Decision(records, None)
+
+    def refuse_other_type(self, group_id: str) -> None:
+        """Raises KafkaError(INCONSISTENT_GROUP_PROTOCOL): the name is that of another group, which keeps it."""
+        group = self._directory.get(group_id)
+        if group is None or group.group_type is GroupType.CLASSIC:
+            return
+        if group.group_type is GroupType.SHARE or not group.is_empty:
+            raise KafkaError(ErrorCode.INCONSISTENT_GROUP_PROTOCOL)
 
     def rebalance(self, group_id: str, reason: str) -> None:
         """Ask the members to join again, if the group can rebalance now."""

@@ -26,6 +26,10 @@ _FORGETS_MEMBER_ID = (
 )
 
 
+METADATA_BYTES_MAX = 8 << 20
+"""What a member may say with all its protocols; a consumer says a few hundred bytes."""
+
+
 def refused_join(member_id: str, error: KafkaError) -> JoinGroupResponse:
     """The answer to a JoinGroup with an error. After some errors the client must drop its member id."""
     from kafkapy_wire.messages.join_group import JoinGroupResponse
@@ -58,6 +62,9 @@ class ClassicRequests:
         shortest_ms, longest_ms = settings.group_min_session_timeout_ms, settings.group_max_session_timeout_ms
         if not shortest_ms <= request.session_timeout_ms <= longest_ms:
             raise KafkaError(ErrorCode.INVALID_SESSION_TIMEOUT)
+        if sum([len(protocol.metadata) for protocol in request.protocols]) > METADATA_BYTES_MAX:
+            # Apache Kafka refuses the SyncGroup with it: the group's record does not fit into the log.
+            raise KafkaError(ErrorCode.UNKNOWN_SERVER_ERROR)
         partition, shard = self._shards.find(request.group_id)
         host = shard.classic_host(request.group_id)
         if host is not None:
@@ -65,6 +72,10 @@ class ClassicRequests:
                 return self._shards.runtime.execute(partition, host.join_classic(request, caller))
             except KafkaError as error:
                 return settled(_refused_by_host(error))
+        try:
+            shard.classic.refuse_other_type(request.group_id)
+        except KafkaError as error:
+            return settled(_refused_by_host(error))
         created: Pending[None] | None = None
         if not request.member_id and shard.classic.get(request.group_id) is None:
             created = self._shards.runtime.execute(partition, shard.classic.create(request.group_id))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kafkapy.turns import each_in_turns
 from kafkapy_wire.messages.consumer_group_describe import (
     Assignment,
     DescribedGroup,
@@ -14,6 +15,7 @@ from kafkapy_wire.messages.consumer_group_describe import (
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from kafkapy.coordinators.group.assignors.specification import Target
     from kafkapy.coordinators.group.consumer.group import ConsumerGroup
     from kafkapy.coordinators.group.consumer.member import ConsumerMember
     from kafkapy_controller.image import MetadataImage
@@ -23,17 +25,30 @@ MEMBER_TYPE_CLASSIC, MEMBER_TYPE_CONSUMER = 0, 1
 
 
 def described(group: ConsumerGroup, default_assignor: str, image: MetadataImage) -> DescribedGroup:
+    answer = _without_members(group, default_assignor)
+    answer.members = [_member(member, group.targets, image) for member in group.members.values()]
+    return answer
+
+
+async def described_in_turns(group: ConsumerGroup, default_assignor: str, image: MetadataImage) -> DescribedGroup:
+    """As the group is when this is called: its members are immutable."""
+    answer = _without_members(group, default_assignor)
+    members, targets = [*group.members.values()], dict(group.targets)
+    answer.members = await each_in_turns(lambda member: _member(member, targets, image), members)
+    return answer
+
+
+def _without_members(group: ConsumerGroup, default_assignor: str) -> DescribedGroup:
     return DescribedGroup(
         group_id=group.group_id,
         group_state=group.state_name,
         group_epoch=group.epoch,
         assignment_epoch=group.assignment_epoch,
         assignor_name=group.subscriptions.preferred_assignor(default_assignor),
-        members=[_member(group, member, image) for member in group.members.values()],
     )
 
 
-def _member(group: ConsumerGroup, member: ConsumerMember, image: MetadataImage) -> Member:
+def _member(member: ConsumerMember, targets: Mapping[str, Target], image: MetadataImage) -> Member:
     owned = {
         topic_id: [*member.assigned.get(topic_id, ()), *member.pending_revocation.get(topic_id, ())]
         for topic_id in {**member.assigned, **member.pending_revocation}
@@ -48,7 +63,7 @@ def _member(group: ConsumerGroup, member: ConsumerMember, image: MetadataImage) 
         subscribed_topic_names=sorted(member.topics),
         subscribed_topic_regex=member.pattern,
         assignment=_assignment(owned, image),
-        target_assignment=_assignment(group.targets.get(member.member_id, {}), image),
+        target_assignment=_assignment(targets.get(member.member_id, {}), image),
         member_type=MEMBER_TYPE_CLASSIC if member.uses_classic_protocol else MEMBER_TYPE_CONSUMER,
     )
 

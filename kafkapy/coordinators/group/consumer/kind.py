@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from kafkapy.coordinators.group.consumer import records
 from kafkapy.coordinators.group.consumer.classic_members import ClassicMembers
-from kafkapy.coordinators.group.consumer.describing import described
+from kafkapy.coordinators.group.consumer.describing import described, described_in_turns
 from kafkapy.coordinators.group.consumer.group import ConsumerGroup
 from kafkapy.coordinators.group.consumer.member import JOINING_EPOCH
 from kafkapy.coordinators.group.consumer.membership import Membership
@@ -24,7 +24,7 @@ from kafkapy_wire.record_formats.group_coordinator import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from kafkapy.coordinators.group.group import Caller, ShardParts
     from kafkapy.coordinators.ports import CoordinatorRecord
@@ -104,6 +104,12 @@ class ConsumerGroups:
         """Raises KafkaError(GROUP_ID_NOT_FOUND)."""
         return described(self.group(group_id), self.membership.default_assignor, self._parts.metadata.image)
 
+    async def describe_in_turns(self, group_id: str) -> DescribedGroup:
+        """The same, of a group with very many members."""
+        return await described_in_turns(
+            self.group(group_id), self.membership.default_assignor, self._parts.metadata.image
+        )
+
     # -- ClassicHost
 
     def join_classic(self, request: JoinGroupRequest, caller: Caller) -> Decision[JoinGroupResponse]:
@@ -120,8 +126,11 @@ class ConsumerGroups:
 
     # -- patterns
 
-    def refresh_patterns(self, group_id: str) -> None:
-        """Have the topics of the group's patterns found, if that is due: matching many names takes time."""
+    def refresh_patterns(self, group_id: str, may_describe: Callable[[str], bool] | None = None) -> None:
+        """Have the topics of the group's patterns found, if that is due: matching many names takes time.
+
+        `may_describe`: which topics the member may describe that is heard of just now, where there is an authorizer.
+        """
         group = self._directory.get(group_id)
         if not isinstance(group, ConsumerGroup) or not group.subscriptions.patterns or group_id in self._resolving:
             return
@@ -133,9 +142,13 @@ class ConsumerGroups:
         image = self._parts.metadata.image
         patterns = [*group.subscriptions.patterns]
         self._resolving.add(group_id)
-        self._parts.in_background(
-            lambda: matches(patterns, image.topics), lambda matched: self._take_topics(group_id, matched, image.offset)
-        )
+
+        def take(matched: Mapping[str, frozenset[str]]) -> None:
+            if may_describe is not None:
+                matched = {pattern: frozenset(filter(may_describe, names)) for pattern, names in matched.items()}
+            self._take_topics(group_id, matched, image.offset)
+
+        self._parts.in_background(lambda: matches(patterns, image.topics), take)
 
     def _take_topics(self, group_id: str, matched: Mapping[str, frozenset[str]], version: int) -> None:
         from kafkapy.coordinators.group.consumer.patterns import resolution

@@ -7,11 +7,13 @@ order: the member, the group's epoch, what is to be owned, what the member owns.
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from kafkapy.coordinators.group.consumer import records
 from kafkapy.coordinators.group.consumer.assigning import NextTarget
 from kafkapy.coordinators.group.consumer.group_settings import group_setting
+from kafkapy.coordinators.group.consumer.large_groups import LargeGroups
 from kafkapy.coordinators.group.consumer.member import (
     JOINING_EPOCH,
     LEAVING_STATIC_EPOCH,
@@ -30,7 +32,7 @@ from kafkapy_wire.messages.consumer_group_heartbeat import (
 from kafkapy_wire.uuid import random_uuid, uuid_text
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from kafkapy.coordinators.group.assignors.specification import Target
     from kafkapy.coordinators.group.consumer.group import ConsumerGroup
@@ -46,6 +48,13 @@ T = TypeVar("T")
 
 MEMBERS_MAX = 10_000
 """Of a group, whatever group.consumer.max.size says: who makes members that never beat has room for so many."""
+
+
+TOPICS_MAX = 20_000
+"""Different topics that the members of a group name: a few ten milliseconds of work with each change."""
+
+NAMES_MAX = 500_000
+"""Topics that the members of a group name, each member's counted: about a hundred megabytes."""
 
 
 class PatternChange(NamedTuple):
@@ -66,11 +75,14 @@ class Draft:
         self.replaced: ConsumerMember | None = None
         """A static member whose place the member has taken."""
         self.has_looked_at_topics = False
+        self.begin_assigning: Callable[[], None] | None = None
 
     def apply(self) -> None:
         """With the append: before it, nothing may change."""
         if self.has_looked_at_topics:
             self.group.is_metadata_fresh = True
+        if self.begin_assigning is not None:
+            self.begin_assigning()
 
     def members_with(self, member: ConsumerMember) -> dict[str, ConsumerMember]:
         members = dict(self.group.members)
@@ -96,6 +108,7 @@ class Membership:
         self._random = parts.random
         self._metadata = parts.metadata
         self._rebalance_classic = parts.rebalance_classic
+        self._large_groups = LargeGroups(parts)
 
     # -- a heartbeat
 
@@ -152,8 +165,13 @@ class Membership:
     # -- its parts
 
     def write_member(self, draft: Draft, before: ConsumerMember, member: ConsumerMember) -> tuple[bool, PatternChange]:
-        """Whether the member reads other topics by name; and whether its pattern has changed."""
+        """Whether the member reads other topics by name; and whether its pattern has changed.
+
+        Raises KafkaError: INVALID_REQUEST, all together would name too many topics; INVALID_REGULAR_EXPRESSION.
+        """
         group = draft.group
+        if member.topics != before.topics:
+            refuse_too_many_topics(group, before, member)
         if not member.says_the_same(before) or (member.member_id not in group.members and draft.replaced is None):
             draft.written.append(records.member(group.group_id, member))
         return member.topics != before.topics, self._pattern_change(draft, before, member)
@@ -195,14 +213,21 @@ class Membership:
         )
         is_soon = group.assigned_at_ms and interval_ms and now_ms < group.assigned_at_ms + interval_ms
         targets = draft.targets(member)
-        if draft.epoch <= group.assignment_epoch or is_soon:
-            return group.assignment_epoch, targets.get(member.member_id, {})
+        before_it = group.assignment_epoch, targets.get(member.member_id, {})
+        if draft.epoch <= group.assignment_epoch or is_soon or self._large_groups.is_being_assigned(group.group_id):
+            return before_it
         subscriptions = self._changed_subscriptions(draft, before, member)
         members = draft.members_with(member)
-        next_target = NextTarget(group, draft.epoch, members, subscriptions, group.resolved, targets)
-        assignor = subscriptions.preferred_assignor(self.default_assignor)
-        written, assigned = next_target.compute(assignor, self._metadata.image, now_ms)
-        draft.written += written
+        next_target = NextTarget(group.group_id, draft.epoch, members, subscriptions, group.resolved, targets)
+        assignor, image = subscriptions.preferred_assignor(self.default_assignor), self._metadata.image
+        if next_target.is_large(image):
+            draft.begin_assigning = partial(self._large_groups.begin, next_target, assignor, image)
+            return before_it
+        assigned, changed = next_target.compute(assignor, image)
+        draft.written += next_target.as_records(assigned, changed, now_ms)
+        logger.info(
+            "group %s: assigned epoch %d by %s to %d members", group.group_id, draft.epoch, assignor, len(members)
+        )
         return draft.epoch, assigned.get(member.member_id, {})
 
     def write_step(
@@ -216,6 +241,8 @@ class Membership:
         has_changed: bool,
     ) -> ConsumerMember:
         """The member after its next step towards what it is to own."""
+        if not has_changed and member.is_reconciled_to(target_epoch):
+            return member
         group = draft.group
         step = Step(
             target_epoch=target_epoch,
@@ -418,6 +445,17 @@ def static_holder(holder: ConsumerMember | None, instance_id: str, member_id: st
             f"Static member {member_id} with instance id {instance_id} was fenced by member {holder.member_id}.",
         )
     return holder
+
+
+def refuse_too_many_topics(group: ConsumerGroup, before: ConsumerMember, member: ConsumerMember) -> None:
+    """Raises KafkaError(INVALID_REQUEST)."""
+    named = group.subscriptions
+    if len(named.names) + len(member.topics - named.names.keys()) > TOPICS_MAX:
+        message = f"The members of the group name more than {TOPICS_MAX} different topics: a pattern can name them."
+        raise KafkaError(ErrorCode.INVALID_REQUEST, message)
+    if named.name_count - len(before.topics) + len(member.topics) > NAMES_MAX:
+        message = f"The members of the group name more than {NAMES_MAX} topics all together: a pattern can name them."
+        raise KafkaError(ErrorCode.INVALID_REQUEST, message)
 
 
 def refuse_wrong_epoch(member: ConsumerMember, epoch: int, owned: Mapping[Uuid, Sequence[int]] | None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from kafkapy.coordinators.group.group import GroupType
+from kafkapy.coordinators.group.topic_metadata import refuse_too_long_names
 from kafkapy_wire.errors import ErrorCode, KafkaError
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ GROUP_VERSION_FEATURE = "group.version"
 FIRST_VERSION_WITH_MEMBER_ID_OF_THE_CLIENT = 1
 SUBSCRIBED_TOPICS_MAX = 10_000
 """Topics that a member may name, a few ten milliseconds of work: more belong into a pattern."""
+DESCRIBED_AT_ONCE_MAX = 500
+"""Members: two milliseconds."""
 _LEAVING, _LEAVING_FOR_A_WHILE = -1, -2
 
 
@@ -45,7 +48,7 @@ class ConsumerRequests:
         decision = groups.heartbeat(request, caller)
         answer = self._shards.runtime.execute(partition, decision)
         groups.timers.expect_heartbeat(request.group_id, decision.response.member_id or "")
-        groups.refresh_patterns(request.group_id)
+        groups.refresh_patterns(request.group_id, caller.may_describe)
         return answer
 
     def describe_group(self, group_id: str) -> Pending[DescribedGroup]:
@@ -53,6 +56,21 @@ class ConsumerRequests:
         self._refuse_unless_served()
         partition, shard = self._shards.find(group_id)
         return self._shards.runtime.read(partition, _consumer_groups(shard).describe(group_id))
+
+    def has_many_members(self, group_id: str) -> bool:
+        """Whether it takes long to describe the group."""
+        try:
+            _, shard = self._shards.find(group_id)
+            return len(_consumer_groups(shard).group(group_id).members) > DESCRIBED_AT_ONCE_MAX
+        except KafkaError:
+            return False
+
+    async def describe_in_turns(self, group_id: str) -> DescribedGroup:
+        """As `describe_group`."""
+        self._refuse_unless_served()
+        partition, shard = self._shards.find(group_id)
+        described = await _consumer_groups(shard).describe_in_turns(group_id)
+        return await self._shards.runtime.read(partition, described).wait()
 
     def _refuse_unless_served(self) -> None:
         """Raises KafkaError(UNSUPPORTED_VERSION): group.coordinator.rebalance.protocols does not name it, or the
@@ -91,6 +109,7 @@ def _refuse_invalid(request: ConsumerGroupHeartbeatRequest, version: int, assign
     topic_count = len(request.subscribed_topic_names or ())
     if topic_count > SUBSCRIBED_TOPICS_MAX:
         raise _invalid(f"SubscribedTopicNames has {topic_count} topics, more than {SUBSCRIBED_TOPICS_MAX}.")
+    refuse_too_long_names(request.subscribed_topic_names)
     if request.server_assignor is not None and request.server_assignor not in assignors:
         supported = ", ".join(assignors)
         message = f"ServerAssignor {request.server_assignor} is not supported. Supported assignors: {supported}."

@@ -32,9 +32,12 @@ class Subscriptions:
         self.patterns: Counter[str] = Counter()
         self.assignors: Counter[str] = Counter()
         self.member_count = 0
+        self.name_count = 0
+        """How many names the members have named, all together."""
 
     def count(self, member: ConsumerMember, step: int) -> None:
         self.member_count += step
+        self.name_count += step * len(member.topics)
         for topic in member.topics:
             _count(self.names, topic, step)
         if member.pattern:
@@ -45,7 +48,7 @@ class Subscriptions:
     def changed(self, removed: Iterable[ConsumerMember], added: Iterable[ConsumerMember]) -> Subscriptions:
         copy = Subscriptions()
         copy.names, copy.patterns, copy.assignors = self.names.copy(), self.patterns.copy(), self.assignors.copy()
-        copy.member_count = self.member_count
+        copy.member_count, copy.name_count = self.member_count, self.name_count
         for member in removed:
             copy.count(member, -1)
         for member in added:
@@ -71,6 +74,8 @@ class Subscriptions:
         """The one that most members name; between equals the one that a Java map gives first, as in Apache Kafka."""
         if not self.assignors:
             return default
+        if len(self.assignors) == 1:
+            return next(iter(self.assignors))
         return max(member_order(self.assignors), key=self.assignors.__getitem__)
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from kafkapy.coordinators.group.share.member import LEAVING_EPOCH
 from kafkapy.coordinators.group.share.states import GroupStates, share_groups
+from kafkapy.coordinators.group.topic_metadata import refuse_too_long_names
 from kafkapy_wire.errors import ErrorCode, KafkaError
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ def _refuse_invalid(request: ShareGroupHeartbeatRequest) -> None:
             raise _invalid(f"{name} can't be empty.")
     if request.subscribed_topic_names is not None and len(request.subscribed_topic_names) > TOPIC_NAMES_MAX:
         raise KafkaError(ErrorCode.UNKNOWN_SERVER_ERROR, f"A member may name at most {TOPIC_NAMES_MAX} topics.")
+    refuse_too_long_names(request.subscribed_topic_names)
     if request.member_epoch == 0:
         if not request.subscribed_topic_names:
             raise _invalid("SubscribedTopicNames must be set in first request.")

@@ -1,0 +1,72 @@
+"""StreamsGroupDescribe (API key 89), versions 0-1: state, epochs, topology, members and tasks of streams groups
+(KIP-1071).
+
+v1 assignor_name, topology_description and topology_description_status
+
+Errors  UNSUPPORTED_VERSION  group.coordinator.rebalance.protocols does not name streams, or streams.version is 0
+        INVALID_GROUP_ID     the group id is empty
+        GROUP_ID_NOT_FOUND   no such group, or it is of another type
+        NOT_COORDINATOR, COORDINATOR_LOAD_IN_PROGRESS
+Differs: if a request names more than 50 groups, one that it names twice is answered once.
+Not done: descriptions of topologies, which a Java class would store (group.streams.topology.description.plugin.class);
+the status is 1 then, as in Apache Kafka without such a class.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kafkapy.apis.describe_groups import ANSWERED_AT_ONCE_MAX, GROUP_OPERATIONS
+from kafkapy.pending import Pending, all_in_turns, all_of, attempt
+from kafkapy.turns import unique_in_turns
+from kafkapy_wire.errors import ErrorCode
+from kafkapy_wire.messages.streams_group_describe import DescribedGroup, StreamsGroupDescribeResponse
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from kafkapy.context import RequestContext
+    from kafkapy_wire.errors import KafkaError
+    from kafkapy_wire.messages.streams_group_describe import StreamsGroupDescribeRequest
+
+NO_TOPOLOGY_DESCRIPTION = 1
+
+
+def handle(
+    request: StreamsGroupDescribeRequest, context: RequestContext
+) -> Pending[StreamsGroupDescribeResponse] | Coroutine[object, object, StreamsGroupDescribeResponse]:
+    context.broker.groups.streams.refuse_unless_served()
+
+    def answer(groups: list[DescribedGroup]) -> StreamsGroupDescribeResponse:
+        for group in groups:
+            if group.error_code == ErrorCode.NONE:
+                if request.include_authorized_operations:
+                    group.authorized_operations = GROUP_OPERATIONS
+                if request.include_topology_description:
+                    group.topology_description_status = NO_TOPOLOGY_DESCRIPTION
+        return StreamsGroupDescribeResponse(groups=groups)
+
+    if len(request.group_ids) <= ANSWERED_AT_ONCE_MAX:
+        return all_of([_describe(group_id, context) for group_id in request.group_ids]).map(answer)
+
+    async def answer_in_turns() -> StreamsGroupDescribeResponse:
+        group_ids = await unique_in_turns(request.group_ids)
+        return answer(await all_in_turns(lambda group_id: _describe(group_id, context), group_ids))
+
+    return answer_in_turns()
+
+
+def _describe(group_id: str, context: RequestContext) -> Pending[DescribedGroup]:
+    def refuse(error: KafkaError) -> DescribedGroup:
+        return DescribedGroup(group_id=group_id, error_code=error.code, error_message=error.message)
+
+    return attempt(lambda: context.broker.groups.streams.describe_group(group_id)).otherwise(refuse)
+
+
+def error_response(request: StreamsGroupDescribeRequest, error: KafkaError) -> StreamsGroupDescribeResponse:
+    return StreamsGroupDescribeResponse(
+        groups=[
+            DescribedGroup(group_id=group_id, error_code=error.code, error_message=error.message)
+            for group_id in request.group_ids
+        ]
+    )

@@ -1,0 +1,4 @@
+"""Who a client is and what it may do.
+
+principal   who it is, as ACLs name it
+"""
