@@ -26,8 +26,10 @@ What becomes of each setting is in [settings.md](settings.md).
 
 A difference by which kafkapy is kinder to clients has a switch, `--strict NAME`: [strict.md](strict.md).
 
-This holds for every API: there is no throttling, so `throttle_time_ms` is 0 in every answer; and there is no
-authorization, so every client may do everything, and answers list every operation as authorized.
+This holds for every API: there is no throttling, so `throttle_time_ms` is 0 in every answer. Without
+`authorizer.class.name` every client may do everything, and answers list every operation as authorized; with it each API
+asks for the operations that Apache Kafka asks for, which is compared with the real broker, each operation missing in
+turn.
 
 Written by `python docs/make_compatibility.py`: change the places it reads.
 """

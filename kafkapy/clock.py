@@ -20,7 +20,7 @@ import trio
 from kafkapy.turns import Turn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from kafkapy.bugs import Bugs
 
@@ -80,13 +80,22 @@ class TimerHeap:
         heapq.heappush(self._timers, (deadline_ms, next(self._sequence), timer))
         return timer
 
-    def take_due(self, now_ms: float) -> list[Timer]:
-        """Remove the timers whose deadline has come and return them, in order."""
-        due: list[Timer] = []
-        timers = self._timers
-        while timers and timers[0][0] <= now_ms:
-            due.append(self._pop())
-        return due
+    def take_due(self, now_ms: float) -> Iterator[Timer]:
+        """Remove the timers whose deadline has come, each when it is asked for, in order.
+
+        Those that are added meanwhile stay, even if they are due.
+        """
+        begun = next(self._sequence)
+        added: list[tuple[float, int, Timer]] = []
+        try:
+            while self._timers and self._timers[0][0] <= now_ms:
+                if self._timers[0][1] > begun:
+                    added.append(heapq.heappop(self._timers))
+                else:
+                    yield self._pop()
+        finally:
+            for entry in added:
+                heapq.heappush(self._timers, entry)
 
     def drop_cancelled(self) -> None:
         """Drop cancelled timers from the front, so that `next_deadline_ms` is that of a timer that will fire."""

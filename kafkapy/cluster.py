@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from kafkapy.clock import Clock
     from kafkapy.faults import FaultEngine
     from kafkapy.settings.given import GivenTopic
+    from kafkapy_wire.record_formats.metadata import UserScramCredentialRecord
 
 logger = logging.getLogger("kafkapy.cluster")
 
@@ -82,12 +83,13 @@ class Cluster:
         strict: Sequence[str] = (),
         faults: FaultEngine | None = None,
         must_be_alone: bool = False,
+        credentials: Sequence[UserScramCredentialRecord] = (),
     ) -> None:
         """`settings` hold for all nodes. Brokers listen at `port`, `port + 1`, ...; at free ports if it is 0.
 
-        `durable`, `kept`, `topics`, `as_kafka`, `cap_apis`, `strict`, `faults` and `must_be_alone`: see `Node`. A
-        directory that has a cluster keeps its id. Every node has a clock of its own, made by `new_clock`; among
-        themselves the nodes then go by the machine's time.
+        `durable`, `kept`, `topics`, `as_kafka`, `cap_apis`, `strict`, `faults`, `must_be_alone` and `credentials`: see
+        `Node`. A directory that has a cluster keeps its id. Every node has a clock of its own, made by `new_clock`;
+        among themselves the nodes then go by the machine's time.
         """
         self.directory = directory
         self.members = tuple(members)
@@ -106,6 +108,7 @@ class Cluster:
         self._strict = strict
         self._faults = faults
         self._must_be_alone = must_be_alone
+        self._credentials = credentials
         self._addresses: dict[tuple[int, str], tuple[str, int]] = {}
         self._nursery: trio.Nursery | None = None
         self._stops: dict[int, _Stop] = {}
@@ -300,6 +303,7 @@ class Cluster:
             strict=self._strict,
             faults=self._faults,
             must_be_alone=self._must_be_alone,
+            credentials=self._credentials,
         )
         stop = _Stop(node)
         await self._nursery.start(self._serve, node, stop)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from kafkapy.broker import Broker, NodeParts
     from kafkapy.releases import ApiLimits
+    from kafkapy.security.sasl.authenticator import Authenticator
     from kafkapy_controller.image import Endpoint
 
 _numbers = count(1)
@@ -23,6 +24,7 @@ class Client:
 
     __slots__ = (
         "_closers",
+        "authenticator",
         "listener_name",
         "local_host",
         "number",
@@ -55,6 +57,8 @@ class Client:
         """Who it is; set when it has authenticated, and by nothing else."""
         self.security_protocol = security_protocol
         """Of its listener: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL."""
+        self.authenticator: Authenticator | None = None
+        """On a listener with SASL."""
         self.software_name = "unknown"
         self.software_version = "unknown"
         self._closers: list[Callable[[], None]] | None = None

@@ -19,6 +19,10 @@ class CloseConnection(Exception):
     """This request ends its connection, as it does in Apache Kafka; the message is the log line's reason."""
 
 
+class AuthenticationFailed(CloseConnection):
+    """The login was refused; the connection is closed when that is answered. The message is for the log."""
+
+
 class InjectedEnd(CloseConnection):
     """An injected fault ends the connection, after `last_bytes`; with `resets` by a TCP reset."""
 

@@ -12,7 +12,7 @@ import trio
 import trio.testing
 
 from kafkapy.bugs import Bugs
-from kafkapy.clock import LATE_MS, PURGED_COUNT_MIN, ManualClock, WallClock
+from kafkapy.clock import LATE_MS, PURGED_COUNT_MIN, ManualClock, TimerHeap, WallClock
 from tests.memory import alone, traced
 
 
@@ -350,3 +350,17 @@ def test_no_timer_fires_while_a_node_is_suspended(frozen: bool) -> None:
             nursery.cancel_scope.cancel()
 
     trio.run(main)
+
+
+def test_due_timers_are_taken_one_by_one() -> None:
+    """Thousands at once would hold the event loop before the first of them fires."""
+    timers = TimerHeap()
+    for deadline_ms in (1, 2, 3, 5):
+        timers.add(deadline_ms, lambda: None)
+    left = []
+    for timer in timers.take_due(4):
+        left.append((timer.deadline_ms, len(timers)))
+        timers.add(0, lambda: None)
+    assert left == [(1, 3), (2, 2), (3, 1)], "those that were added are not in the heap while they wait"
+    assert [timer.deadline_ms for timer in timers.take_due(4)] == [0, 0, 0]
+    assert timers.next_deadline_ms == 5

@@ -6,34 +6,15 @@ A test fails for a difference that is not here, and for a line here that is no l
 from __future__ import annotations
 
 from compat_tests.differential.comparison import Accepted
-from kafkapy_wire.api_keys import ApiKey
-
-# What kafkapy does not serve yet it does not announce, so that clients do not try.
-NOT_SERVED = (
-    ApiKey.SASL_HANDSHAKE,
-    ApiKey.SASL_AUTHENTICATE,
-)
 
 PROSE = "each documents its settings in its own words"
 CONTROLLER_LISTENER = "Apache Kafka has to be told of a listener for its controller; kafkapy's needs none"
 
 ACCEPTED: tuple[Accepted, ...] = (
-    *(
-        Accepted(
-            "api_versions.every_version", f"ApiVersions v* api_keys[{int(key)}]", "not served yet, so not announced"
-        )
-        for key in NOT_SERVED
-    ),
     Accepted(
         "api_versions.malformed_frames_close_the_connection",
         "invalid UTF-8 in a name",
         "text that is no text is malformed; Apache Kafka puts replacement characters in its place",
-    ),
-    Accepted(
-        "handshakes.sasl_where_there_is_none",
-        "*",
-        "SASL is not served yet; Apache Kafka says ILLEGAL_SASL_STATE where a listener has none",
-        apache="0000004d0*",
     ),
     Accepted(
         "produce.null_records",

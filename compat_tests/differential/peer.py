@@ -58,12 +58,15 @@ def versions_of(key: ApiKey) -> range:
 class Connection:
     """One blocking connection; answers come in the order of the requests."""
 
+    source_address: tuple[str, int] | None = None
+    """Where it comes from; None: from where the system has it come."""
+
     def __init__(
         self, host: str, port: int, client_id: str = CLIENT_ID, *, patience: float = ANSWER_TIMEOUT_SECONDS
     ) -> None:
         """`patience`: so many seconds for the connection, and then for each answer."""
         self._client_id = client_id
-        self._socket = socket.create_connection((host, port), timeout=patience)
+        self._socket = socket.create_connection((host, port), patience, self.source_address)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._correlation_id = 0
 

@@ -159,7 +159,7 @@ def test_bitnamis_names(image: str) -> None:
         ({"KAFKA_CLIENT_USERS": "alice"}, "KAFKA_CLIENT_USERS asks for SASL"),
         ({"KAFKA_TLS_TYPE": "PEM"}, "KAFKA_TLS_TYPE asks for TLS"),
         ({"KAFKA_LISTENERS": "SASL_SSL://:9092"}, "wants SASL_SSL, which kafkapy does not support yet"),
-        ({"KAFKA_AUTHORIZER_CLASS_NAME": "org.apache.kafka.metadata.authorizer.StandardAuthorizer"}, "authorizer"),
+        ({"KAFKA_AUTHORIZER_CLASS_NAME": "com.acme.Authorizer"}, "authorizer"),
         ({"KAFKA_NUM_PARTITIONS": "many"}, "num.partitions"),
     ],
 )

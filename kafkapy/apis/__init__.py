@@ -13,7 +13,7 @@ a `NodeContext`. A module is imported when its first request arrives: start-up p
 `handle` returns None only where the protocol has no answer (Produce with acks=0).
 
 What no API does is said here only, and at the top of docs/compatibility.md: there is no throttling, so throttle_time_ms
-is 0 in every answer, and no authorization, so every client may do everything.
+is 0 in every answer. What each API asks the authorizer, if there is one, is in `authorizing/`.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ API_MODULES: dict[ApiKey, str] = {
     ApiKey.SYNC_GROUP: "sync_group",
     ApiKey.DESCRIBE_GROUPS: "describe_groups",
     ApiKey.LIST_GROUPS: "list_groups",
+    ApiKey.SASL_HANDSHAKE: "sasl_handshake",
     ApiKey.API_VERSIONS: "api_versions",
     ApiKey.CREATE_TOPICS: "create_topics",
     ApiKey.DELETE_TOPICS: "delete_topics",
@@ -54,6 +55,7 @@ API_MODULES: dict[ApiKey, str] = {
     ApiKey.ALTER_CONFIGS: "alter_configs",
     ApiKey.ALTER_REPLICA_LOG_DIRS: "alter_replica_log_dirs",
     ApiKey.DESCRIBE_LOG_DIRS: "describe_log_dirs",
+    ApiKey.SASL_AUTHENTICATE: "sasl_authenticate",
     ApiKey.CREATE_PARTITIONS: "create_partitions",
     ApiKey.CREATE_DELEGATION_TOKEN: "create_delegation_token",
     ApiKey.RENEW_DELEGATION_TOKEN: "renew_delegation_token",
@@ -122,6 +124,7 @@ CONTROLLER_API_MODULES: dict[ApiKey, str] = {
 } | {
     key: API_MODULES[key]
     for key in (
+        ApiKey.SASL_HANDSHAKE,
         ApiKey.API_VERSIONS,
         ApiKey.CREATE_TOPICS,
         ApiKey.DELETE_TOPICS,
@@ -130,15 +133,18 @@ CONTROLLER_API_MODULES: dict[ApiKey, str] = {
         ApiKey.DELETE_ACLS,
         ApiKey.DESCRIBE_CONFIGS,
         ApiKey.ALTER_CONFIGS,
+        ApiKey.SASL_AUTHENTICATE,
         ApiKey.CREATE_PARTITIONS,
         ApiKey.CREATE_DELEGATION_TOKEN,
         ApiKey.RENEW_DELEGATION_TOKEN,
         ApiKey.EXPIRE_DELEGATION_TOKEN,
+        ApiKey.DESCRIBE_DELEGATION_TOKEN,
         ApiKey.ELECT_LEADERS,
         ApiKey.INCREMENTAL_ALTER_CONFIGS,
         ApiKey.ALTER_PARTITION_REASSIGNMENTS,
         ApiKey.LIST_PARTITION_REASSIGNMENTS,
         ApiKey.ALTER_CLIENT_QUOTAS,
+        ApiKey.DESCRIBE_USER_SCRAM_CREDENTIALS,
         ApiKey.ALTER_USER_SCRAM_CREDENTIALS,
         ApiKey.DESCRIBE_QUORUM,
         ApiKey.UPDATE_FEATURES,

@@ -54,6 +54,8 @@ def handle(request: ApiVersionsRequest, context: NodeContext) -> ApiVersionsResp
             return ApiVersionsResponse(error_code=ErrorCode.REBOOTSTRAP_REQUIRED)
         context.client.software_name, context.client.software_version = [name[:SOFTWARE_NAME_MAX] for name in names]
         announced = _announced(context)  # which may depend on the software
+    if context.client.authenticator is not None:
+        context.client.authenticator.told_versions()
     limits, image = context.api_limits, context.node.metadata.image
     release = None if limits is None else limits.release
     is_kraft = release is None or release.is_kraft

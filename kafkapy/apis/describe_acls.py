@@ -46,7 +46,7 @@ async def handle(request: DescribeAclsRequest, context: NodeContext) -> Describe
     for acl in await to_the_end(acls_matching(context.node.metadata.image, wanted)):
         by_pattern.setdefault(acl[:3], []).append(acl)
     resources = await each_in_turns(lambda one: _resource(*one), by_pattern.items())
-    return DescribeAclsResponse(error_message=None, resources=resources)
+    return DescribeAclsResponse(resources=resources)
 
 
 def _resource(pattern: tuple[int, str, int], acls: list[Acl]) -> DescribeAclsResource:

@@ -48,6 +48,10 @@ async def handle(request: EnvelopeRequest, context: NodeContext) -> EnvelopeResp
     except MalformedMessage as error:
         raise KafkaError(ErrorCode.INVALID_REQUEST) from error
     api = Api(ApiKey(header.request_api_key), CONTROLLER_API_MODULES[ApiKey(header.request_api_key)])
+    if context.node.authorizer is not None:
+        from kafkapy.apis.authorizing import authorize
+
+        authorize(api, at_controller=True)
     inside.api_version, inside.correlation_id = header.request_api_version, header.correlation_id
     inside.client_id = header.client_id
     answer = await answer_of(api, body, inside)

@@ -48,7 +48,7 @@ from kafkapy.metadata.current_leaders import current_leader
 from kafkapy.partitions.opening import OPENED_AT_ONCE_MAX, open_in_turns, to_be_opened
 from kafkapy.pending import Pending
 from kafkapy.turns import Turn
-from kafkapy_wire.errors import ErrorCode
+from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.fetch import (
     FetchableTopicResponse,
     FetchRequest,
@@ -67,7 +67,6 @@ if TYPE_CHECKING:
     from kafkapy.fetching.fetch_key import FetchKey
     from kafkapy.fetching.reading import ReplicaSelector
     from kafkapy.fetching.sessions import FetchedPartition, FetchPlan
-    from kafkapy_wire.errors import KafkaError
 
 READ_COMMITTED = 1
 FIRST_VERSION_WITH_RACK = 11
@@ -95,6 +94,10 @@ def handle(
     broker = context.broker
     version = context.api_version
     replica_id = request.replica_id if version < FIRST_VERSION_WITH_REPLICA_STATE else request.replica_state.replica_id
+    if replica_id >= 0 and broker.authorizer is not None and not _may_follow(context):
+        refusal = error_response(request, KafkaError(ErrorCode.TOPIC_AUTHORIZATION_FAILED))
+        refusal.error_code = ErrorCode.NONE
+        return refusal
     follower = None if replica_id < 0 else FollowerId(replica_id, context.client_id)
     plan = broker.fetch_sessions.begin(request, version, broker.clock.monotonic_ms(), wanted, follower=follower)
     if plan.error:
@@ -112,7 +115,10 @@ def handle(
         selector = (
             None if broker.settings.now.replication.replica_selector_class is None else _selector(request, context)
         )
-        reading = Reading(partitions, terms, broker.partitions, broker.disk, selector)
+        if broker.authorizer is None:
+            reading = Reading(partitions, terms, broker.partitions, broker.disk, selector)
+        else:
+            reading = _authorized_reading(partitions, terms, selector, context)
     else:
         if plan.session is not None and plan.session.progress is not None:
             named = wanted_partitions(request) if wanted is None else wanted
@@ -129,6 +135,30 @@ def handle(
         if closed:
             return _open_and_fetch(closed, plan, reading, max_wait_ms, context)
     return _fetch(plan, reading, max_wait_ms, context)
+
+
+def _may_follow(context: RequestContext) -> bool:
+    from kafkapy.security.access import is_allowed_in_cluster
+    from kafkapy_controller.acl import AclOperation
+
+    return is_allowed_in_cluster(context, AclOperation.CLUSTER_ACTION)
+
+
+def _authorized_reading(
+    partitions: dict[FetchKey, FetchedPartition],
+    terms: FetchTerms,
+    selector: ReplicaSelector | None,
+    context: RequestContext,
+) -> Reading:
+    from kafkapy.fetching.authorized_reading import AuthorizedReading
+    from kafkapy.security.access import is_allowed
+    from kafkapy_controller.acl import AclOperation, ResourceType
+
+    def may_read(topic: str) -> bool:
+        return is_allowed(context, AclOperation.READ, ResourceType.TOPIC, topic)
+
+    broker = context.broker
+    return AuthorizedReading(may_read, partitions, terms, broker.partitions, broker.disk, selector)
 
 
 def _selector(request: FetchRequest, context: RequestContext) -> ReplicaSelector | None:

@@ -48,12 +48,20 @@ def is_member_id(member_id: str | None) -> bool:
     return member_id is not None and 0 < len(member_id) <= MEMBER_ID_CHARACTERS_MAX
 
 
+def may_read(topic: str, context: RequestContext) -> bool:
+    """Where there is an authorizer."""
+    from kafkapy.security.access import is_allowed
+    from kafkapy_controller.acl import AclOperation, ResourceType
+
+    return is_allowed(context, AclOperation.READ, ResourceType.TOPIC, topic)
+
+
 def acknowledge(
     topics: Iterable[_Topic], group_id: str, member_id: str, context: RequestContext, *, renews: bool
 ) -> Pending[dict[WantedPartition, Outcome]]:
     """The outcome of each partition, once all are stored. `renews`: the request says that it renews locks."""
     image = context.node.metadata.image
-    share_partitions = context.broker.sharing.partitions
+    share_partitions, authorizer = context.broker.sharing.partitions, context.broker.authorizer
     outcomes: dict[WantedPartition, Outcome] = {}
     empty: list[WantedPartition] = []
     asked: list[tuple[WantedPartition, Pending[Outcome]]] = []
@@ -70,6 +78,8 @@ def acknowledge(
             ]
             if not _are_valid(batches, supports_renew=supports_renew, renews=renews):
                 outcomes[wanted] = Outcome(ErrorCode.INVALID_REQUEST)
+            elif authorizer is not None and not may_read(image.topics_by_id[topic.topic_id].name, context):
+                outcomes[wanted] = Outcome(ErrorCode.TOPIC_AUTHORIZATION_FAILED)
             elif not exists(wanted, image):
                 outcomes[wanted] = Outcome(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
             elif not batches:

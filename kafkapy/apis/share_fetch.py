@@ -32,7 +32,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from kafkapy.apis.share_acknowledgements import Outcome, acknowledge, check_member, exists
+from kafkapy.apis.share_acknowledgements import Outcome, acknowledge, check_member, exists, may_read
 from kafkapy.coordinators.share import SharePartitionKey
 from kafkapy.metadata.current_leaders import current_leader
 from kafkapy.pending import Pending, settled
@@ -126,6 +126,8 @@ def _fetch(
     for one, topic in plan.partitions.items():
         if not topic:
             errors[one] = _error(one, ErrorCode.UNKNOWN_TOPIC_ID)
+        elif broker.authorizer is not None and not may_read(topic, context):
+            errors[one] = _error(one, ErrorCode.TOPIC_AUTHORIZATION_FAILED)
         elif not exists(one, image):
             errors[one] = _error(one, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
         else:

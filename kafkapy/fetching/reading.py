@@ -266,7 +266,8 @@ class Reading:
             if data.error_code in DOES_NOT_EXIST and not self._is_anew:
                 self._unknown[key] = data
                 return
-            data.aborted_transactions = None
+            # Topics that the client may not read have an empty list, too: as in Kafka.
+            data.aborted_transactions = [] if data.error_code == ErrorCode.TOPIC_AUTHORIZATION_FAILED else None
             self.urgent = True
         self.results.append((key, data))
 

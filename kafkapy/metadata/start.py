@@ -29,7 +29,7 @@ from kafkapy_wire.errors import MalformedMessage
 from kafkapy_wire.uuid import parse_uuid
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
     from random import Random
 
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from kafkapy_controller.image import MetadataImage
     from kafkapy_controller.voters import QuorumMembership, VoterEndpoint
     from kafkapy_log import LogStore
+    from kafkapy_wire.record_formats.metadata import UserScramCredentialRecord
 
 QUORUM_STATE_BYTES_MAX = 1 << 20
 
@@ -60,6 +61,8 @@ class QuorumMember(NamedTuple):
     timeouts: QuorumTimeouts = QuorumTimeouts()
     auto_join: bool = False
     """Whether it becomes a voter by itself."""
+    credentials: Sequence[UserScramCredentialRecord] = ()
+    """Of SCRAM users, for a new directory."""
 
 
 def open_metadata(
@@ -88,7 +91,7 @@ def open_metadata(
     log.update_settings(log_settings)  # a store that had to recover has opened it with others
     membership = member.membership
     if not log.log_end_offset and not is_formatted(directory) and member.may_vote:
-        format_directory(directory, membership, now_ms, features=features)
+        format_directory(directory, membership, now_ms, features=features, credentials=member.credentials)
     snapshots = SnapshotFiles(directory, fsync=fsync)
     snapshots.load()
     loader = MetadataLoader(log, membership._replace(kraft_version=0), publisher)

@@ -81,6 +81,10 @@ class ApiTable:
         api = self._apis.get(key)
         if api is None:
             api = self._apis[key] = Api(ApiKey(key), module_name)
+            if context.node.authorizer is not None:
+                from kafkapy.apis.authorizing import authorize
+
+                authorize(api, at_controller=context.at_controller)
             if api.key in self._forwardable:
                 api.handle = partial(_handle_or_forward, api, api.handle)
             if api.key in _STRICT and self._forwardable:

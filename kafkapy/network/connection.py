@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from kafkapy.broker import NodeParts
     from kafkapy.bugs import Bugs
     from kafkapy.context import NodeContext
+    from kafkapy.network.authenticating import Gatekeeper
     from kafkapy.network.dispatch import Answer, Dispatcher, Unfinished
     from kafkapy.network.socket_loop import SocketLoop
     from kafkapy.network.transport import PacedTransport, Transport
@@ -86,6 +87,7 @@ class Connection:
     """A connected client."""
 
     __slots__ = (
+        "_buffers",
         "_closed",
         "_closing",
         "_context",
@@ -117,18 +119,15 @@ class Connection:
         self._transport = transport
         self._outbox = Outbox(transport)
         self._context = context
-        self._dispatcher = dispatcher
+        self._dispatcher: Dispatcher | Gatekeeper = dispatcher
+        self._buffers = shared.buffers
         self._kept: bytes | RequestBuffer | None = None  # received bytes that are not handled yet
         self._unfinished: Unfinished | None = None
         self._scope: trio.CancelScope | None = None  # of the task of `_unfinished`, if it has one
         self._interest = READ
-        self._greeted = False
-        self._is_blocked = False
-        self._is_queued = False
+        self._greeted = self._is_blocked = self._is_queued = False
         self._paced: PacedTransport | None = None  # for a connection that injected faults make slow
-        self._finishing = False
-        self._closing = False
-        self._closed = False
+        self._finishing = self._closing = self._closed = False
         shared.loop.add(transport.fileno(), self, READ)
 
     def __str__(self) -> str:
@@ -178,7 +177,7 @@ class Connection:
             self._fail(error)
 
     def _receive(self, until: float) -> None:
-        buffers = self._shared.buffers
+        buffers = self._buffers
         if self._kept is None:
             buffer = buffers.shared
             count = buffer.receive_anew(self._transport.receive_into)
@@ -210,7 +209,7 @@ class Connection:
         if self._closed or self._is_blocked or self._unfinished is not None or self._closing:
             return
         if self._kept is not None:
-            buffers = self._shared.buffers
+            buffers = self._buffers
             buffer = buffers.fetch(self._kept)
             self._handle(buffer, until)
             self._kept = buffers.keep(buffer)
@@ -277,7 +276,9 @@ class Connection:
         elif self._closing or self._finishing or (self._paced is not None and self._paced.is_read_stalled):
             interest = 0
         elif self._unfinished is not None and self._kept is not None:
-            enough = begins_with_frame(self._kept, self._request_bytes_max) or len(self._kept) >= WAITING_BYTES_MAX
+            enough = (
+                begins_with_frame(self._kept, self._buffers.request_bytes_max) or len(self._kept) >= WAITING_BYTES_MAX
+            )
             interest = 0 if enough else READ
         if interest != READ and self._only_waits:
             interest |= HANG_UP
@@ -285,9 +286,9 @@ class Connection:
             self._interest = interest
             self._shared.loop.change(self._transport.fileno(), interest)
 
-    @property
-    def _request_bytes_max(self) -> int:
-        return self._shared.node.settings.now.network.socket_request_max_bytes
+    def serve_by(self, dispatcher: Dispatcher | Gatekeeper, buffers: ReceiveBuffers | None = None) -> None:
+        """From the next request on. `buffers` bound the requests; None: those of all connections."""
+        self._dispatcher, self._buffers = dispatcher, buffers or self._shared.buffers
 
     # -- a request that waits
 

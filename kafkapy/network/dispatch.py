@@ -90,7 +90,7 @@ class Dispatcher:
                 # KIP-511: answered in version 0 with UNSUPPORTED_VERSION; the body is not read.
                 context.correlation_id = correlation_id
                 context.api_version = key_and_version & 0xFFFF
-                self._append(version.api.handle(None, context), version, context, outbox)
+                self.append(version.api.handle(None, context), version, context, outbox)
                 return None
         position = CLIENT_ID_AT
         try:
@@ -137,7 +137,7 @@ class Dispatcher:
             if response is None:
                 return None
             if isinstance(response, Message):
-                self._append(response, version, context, outbox)
+                self.append(response, version, context, outbox)
                 return None
             holds_frame = api.has_records and len(frame) > COPIED_FRAME_BYTES_MAX
             return Unfinished(self, version, context, request, response, holds_frame)
@@ -201,7 +201,22 @@ class Dispatcher:
             response = api.error_response(request, without_frames(error))
         return response if injection is None else (yield from injection.after(response))
 
-    def _append(self, response: Message, version: ApiVersion, context: NodeContext, outbox: Outbox) -> None:
+    def refusal(self, frame: memoryview, context: NodeContext, error: KafkaError) -> tuple[Message, ApiVersion]:
+        """What `append` takes, for a short request that is not handled. Raises as `answer`."""
+        try:
+            key_and_version, correlation_id, size = _HEADER.unpack_from(frame)
+        except struct.error:
+            raise MalformedMessage(f"a request of {len(frame)} bytes has no header") from None
+        version = self._versions.get(key_and_version) or self._load(key_and_version, frame, size, context)
+        header, position = decoder(RequestHeader, version.header_version)(frame, 0)
+        context.client_id, context.api_version, context.correlation_id = (
+            *(header.client_id, version.number),
+            correlation_id,
+        )
+        request, _ = version.decode(frame, position)
+        return version.api.error_response(request, error), version
+
+    def append(self, response: Message, version: ApiVersion, context: NodeContext, outbox: Outbox) -> None:
         accounts = self.accounts
         if accounts is not None:
             accounts.before_encoding(version.api.key, response, context)
@@ -281,7 +296,7 @@ class Unfinished:
     def _answer(self, response: Message, outbox: Outbox) -> bool:
         # A plain Pending has a short answer, which is encoded at once.
         if not self.is_large and (self.waits_for.__class__ is Pending or not has_many_entries(response)):
-            self._dispatcher._append(response, self._version, self._context, outbox)
+            self._dispatcher.append(response, self._version, self._context, outbox)
             return True
         dispatcher, version = self._dispatcher, self._version
         if dispatcher.accounts is not None:

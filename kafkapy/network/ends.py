@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final
 
-from kafkapy.errors import CloseConnection, InjectedEnd, NotServed
+from kafkapy.errors import AuthenticationFailed, CloseConnection, InjectedEnd, NotServed
 from kafkapy_wire.errors import MalformedFrame, MalformedMessage
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ def log_end(
             logger.info("%s", explain(error, context))
         else:
             complaints.warn("%s", explain(error, context))
+    elif isinstance(error, AuthenticationFailed):
+        logger.debug("closing the connection from %s: %s", context.client, error)  # its audit line was logged
     elif isinstance(error, InjectedEnd):
         logger.info("closing the connection from %s: %s", context.client, error)
     else:

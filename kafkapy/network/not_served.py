@@ -13,12 +13,6 @@ if TYPE_CHECKING:
     from kafkapy.errors import NotServed
     from kafkapy.releases import ApiLimits
 
-_SASL = "set security.protocol=PLAINTEXT, for SASL is not served yet"
-
-ADVICE: Final[dict[ApiKey, str]] = {
-    ApiKey.SASL_HANDSHAKE: _SASL,
-    ApiKey.SASL_AUTHENTICATE: _SASL,
-}
 OTHERWISE: Final = "docs/compatibility.md lists what is served"
 
 
@@ -41,7 +35,7 @@ def explain(error: NotServed, context: NodeContext) -> str:
         elif key in API_MODULES and context.api_limits is not None:
             advice = f"it is not announced, {_why_no_others(context.api_limits)}"
         else:
-            advice = ADVICE.get(key, OTHERWISE)
+            advice = OTHERWISE
     return f"closing the connection from {context.client}: {client} asks for {what}, which is not served: {advice}"
 
 

@@ -19,6 +19,7 @@ from kafkapy.network.host_limits import MAPPED_IPV4
 from kafkapy.network.poller import READ
 from kafkapy.network.socket_loop import SocketLoop
 from kafkapy.network.transport import PlainTransport
+from kafkapy.settings.listeners import has_sasl
 from kafkapy_wire.framing import ReceiveBuffers
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from kafkapy.clock import Timer
     from kafkapy.context import NodeContext
     from kafkapy.network.dispatch import Dispatcher
+    from kafkapy.network.logins import Logins
     from kafkapy.settings import Listener, Settings
     from kafkapy.suspension import Suspension
 
@@ -64,6 +66,7 @@ class Server:
         self._all_closed = trio.Event()
         self._shared: SharedParts | None = None  # while it serves
         self._lingers = True
+        self._logins: Logins | None = None
 
     @property
     def connections(self) -> frozenset[Connection]:
@@ -75,9 +78,22 @@ class Server:
         return next((connection for connection in self._connections if connection.client is client), None)
 
     def accept_at(self, listening: Iterable[tuple[Listener, socket.socket]], service: Service) -> None:
-        """Accept connections of these listeners from now on; while `serve` runs."""
+        """Accept connections of these listeners from now on; while `serve` runs.
+
+        Raises SettingsError: the JAAS file has changed since the settings were checked, and is not valid any more.
+        """
         assert self._shared is not None, "it does not serve yet"
+        listening = list(listening)
+        for listener, _ in listening:
+            if has_sasl(listener.security_protocol):
+                self._open_logins(listener.name)
         self._listening += [_Listening(listener, sock, service, self, self._shared) for listener, sock in listening]
+
+    def _open_logins(self, listener_name: str) -> None:
+        from kafkapy.network.logins import Logins  # not by a node without SASL
+
+        self._logins = self._logins or Logins(self._node)
+        self._logins.open(listener_name)
 
     def stop_lingering(self) -> None:
         """The node waits for answers of others from now on: see `SocketLoop.stop_lingering`."""
@@ -172,6 +188,8 @@ class Server:
             )
             service = listening.service
             connection = Connection(PlainTransport(client), service.context_of(peer), service.dispatcher, shared)
+            if self._logins is not None and has_sasl(peer.security_protocol):
+                self._logins.guard(connection, service.dispatcher)
         except OSError as error:
             logger.debug("a client hung up while it was accepted: %s", error)
             client.close()

@@ -34,6 +34,7 @@ from kafkapy.node.quorum_part import QuorumPart
 from kafkapy.partitions.disk_watch import DiskWatch
 from kafkapy.partitions.topic_settings import TopicSettingsSource
 from kafkapy.settings.current import CurrentSettings
+from kafkapy.settings.errors import SettingsError
 from kafkapy.suspension import Suspension
 from kafkapy_log import LogStore, StoreError
 from kafkapy_log.disk_errors import what_to_do
@@ -41,7 +42,7 @@ from kafkapy_wire.errors import ErrorCode, KafkaError, MalformedMessage
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from kafkapy.broker import Broker, NodeParts
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from kafkapy.settings.given import GivenTopic
     from kafkapy.settings.listeners import Listener
     from kafkapy.strictness import Strictness
+    from kafkapy_wire.record_formats.metadata import UserScramCredentialRecord
 
 logger = logging.getLogger("kafkapy.node")
 
@@ -99,6 +101,7 @@ class Node:
         strict: Iterable[str] = (),
         faults: FaultEngine | None = None,
         must_be_alone: bool = False,
+        credentials: Sequence[UserScramCredentialRecord] = (),
     ) -> None:
         """Without `durable` nothing waits for the disk. Without `kept` the logs are not closed cleanly at the end, only
         their descriptors: for a directory that is deleted then.
@@ -112,7 +115,8 @@ class Node:
         `sockets` are bound ones, by listener name, for listeners that need not be bound here. Requests meet the
         `faults` of the engine, which may be that of other nodes, too.
 
-        `must_be_alone`: refuse a directory whose quorum has other voters, which would be waited for.
+        `must_be_alone`: refuse a directory whose quorum has other voters, which would be waited for. `credentials` of
+        SCRAM users are in the metadata of a cluster that begins here.
 
         To clients the node is a broker of the release `as_kafka` (`2.8`); `cap_apis` has the highest versions of single
         APIs (`{"Fetch": 11}`; None: not served). `strict` names kindnesses to turn off (`kafkapy.strictness`). Raises
@@ -123,8 +127,7 @@ class Node:
         self._cluster_id = cluster_id
         self._topics = tuple(topics)
         self._sockets = sockets or {}
-        self._faults = faults
-        self._must_be_alone = must_be_alone
+        self._faults, self._must_be_alone, self._credentials = faults, must_be_alone, credentials
         self.data_directory = data_directory
         self.durable = durable
         self.kept = kept
@@ -314,10 +317,10 @@ class Node:
         ports: dict[str, int] = {}
         settings = self.settings.now
         for listener in settings.listeners:
-            if listener.security_protocol != "PLAINTEXT":
+            if listener.security_protocol not in ("PLAINTEXT", "SASL_PLAINTEXT"):
                 raise StartupError(
                     f"listener {listener} wants {listener.security_protocol}, which kafkapy does not support yet: "
-                    "use PLAINTEXT"
+                    "use PLAINTEXT or SASL_PLAINTEXT"
                 )
             sock = self._sockets.get(listener.name) or bind(listener)
             sock.setblocking(False)
@@ -333,7 +336,10 @@ class Node:
         """Open the ports. Raises StartupError: another process listens there since they were bound."""
         for listener, sock in bound:
             listen(listener, sock, backlog=self.settings.now.network.socket_listen_backlog_size)
-        self.server.accept_at(bound, service)
+        try:
+            self.server.accept_at(bound, service)
+        except SettingsError as error:
+            raise StartupError(str(error)) from error
 
     def _open(self, parts: ExitStack, *, listens: bool) -> QuorumPart:
         """Open the data directory and its metadata. Raises StartupError. Blocks."""
@@ -353,6 +359,7 @@ class Node:
                 limits=self.api_limits,
                 suspension=self._suspension,
                 strictness=self._strictness,
+                credentials=self._credentials,
             )
         except (StoreError, BrokenMetadata) as error:
             raise StartupError(str(error)) from error

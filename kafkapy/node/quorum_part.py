@@ -15,7 +15,7 @@ from kafkapy.metadata.publisher import MetadataPublisher
 from kafkapy.metadata.start import QuorumMember, open_metadata
 from kafkapy.peers.channel import ControllerChannel
 from kafkapy.peers.peers import Peers
-from kafkapy.settings.listeners import SECURITY_PROTOCOLS
+from kafkapy.settings.listeners import SECURITY_PROTOCOLS, has_sasl
 from kafkapy_controller.features import KRAFT_VERSION, SUPPORTED_FEATURES, features_of_new_cluster
 from kafkapy_controller.image import Endpoint
 from kafkapy_controller.quorum_state import NOBODY
@@ -26,7 +26,7 @@ from kafkapy_log.checkpoint_files import META_PROPERTIES
 from kafkapy_wire.uuid import parse_uuid, random_uuid
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
     from random import Random
 
@@ -35,11 +35,14 @@ if TYPE_CHECKING:
     from kafkapy.partitions.disk_watch import DiskWatch
     from kafkapy.partitions.topic_settings import TopicSettingsSource
     from kafkapy.releases import ApiLimits, Release
+    from kafkapy.security.authorizer import StandardAuthorizer
     from kafkapy.security.delegation_tokens import DelegationTokens
+    from kafkapy.security.sasl.node_logins import NodeLogins
     from kafkapy.settings.current import CurrentSettings
     from kafkapy.strictness import Strictness
     from kafkapy.suspension import Suspension
     from kafkapy_wire.message import Message
+    from kafkapy_wire.record_formats.metadata import UserScramCredentialRecord
 
 logger = logging.getLogger("kafkapy.node")
 
@@ -67,6 +70,7 @@ class QuorumPart:
         limits: ApiLimits | None = None,
         suspension: Suspension | None = None,
         strictness: Strictness | None = None,
+        credentials: Sequence[UserScramCredentialRecord] = (),
     ) -> None:
         """`listens`: whether other controllers can connect to this node. `limits`: a release to be imitated.
         `suspension`: of the node.
@@ -80,6 +84,7 @@ class QuorumPart:
         self._random = random
         self._limits = limits
         self._strictness = strictness
+        self._credentials = credentials
         self._incarnation_id = random_uuid(random)
         now = settings.now
         check_start(now, data_directory, cluster_id)
@@ -121,6 +126,7 @@ class QuorumPart:
             bootstrap_count=0 if now.quorum.voters else len(now.quorum.bootstrap_servers),
             timeouts=now.node.raft_timeouts,
             auto_join=now.node.controller_quorum_auto_join_enable,
+            credentials=self._credentials,
         )
         self.publisher = MetadataPublisher()
         self.controller, self.metadata_log, self.snapshot_generator = open_metadata(
@@ -139,7 +145,12 @@ class QuorumPart:
         check_membership(now, data_directory, quorum.membership, log_is_empty=not self.metadata_log.log.log_end_offset)
         self.is_alone = quorum.membership.voter_ids == [now.node.node_id] and now.quorum.is_controller
         """Whether this node is the only voter when it starts, so that it leads without asking anybody."""
-        self.peers = Peers(self._broker_endpoint, client_id=f"node-{now.node.node_id}", suspension=self._suspension)
+        self.peers = Peers(
+            self._broker_endpoint,
+            client_id=f"node-{now.node.node_id}",
+            suspension=self._suspension,
+            logins=self._logins(),
+        )
         self.channel = ControllerChannel(self, self.peers, self._liveness_clock, self._handle_here)
         if listens or not self.is_alone:
             from kafkapy.metadata.quorum_network import QuorumNetwork
@@ -169,8 +180,34 @@ class QuorumPart:
             quorum=self.metadata_log,
             api_limits=self._limits,
             strictness=self._strictness,
+            authorizer=self._authorizer(),
             tokens=self._tokens(),
         )
+
+    def _logins(self) -> NodeLogins | None:
+        """How this node logs in at others; None: it needs not, and the protocols of listeners do not change."""
+        now = self._settings.now
+        reached = [now.security_protocol(now.controller_listener_name)]
+        if now.quorum.is_broker:
+            reached.append(now.security_protocol(now.inter_broker_listener_name))
+        if not any(map(has_sasl, reached)):
+            return None
+        from kafkapy.security.sasl.node_logins import NodeLogins
+
+        return NodeLogins(self._settings)
+
+    def _authorizer(self) -> StandardAuthorizer | None:
+        now = self._settings.now
+        if not now.security.authorizer_class_name:
+            return None
+        from kafkapy.security.authorizer import StandardAuthorizer
+        from kafkapy.settings.authorizer import authorizer_settings
+
+        settings = authorizer_settings(now.given)
+        authorizer = StandardAuthorizer(settings.super_users, allows_without_acls=settings.allows_without_acls)
+        authorizer.take_image(self.publisher.image)
+        self.publisher.subscribe(authorizer.follow_metadata)
+        return authorizer
 
     def _tokens(self) -> DelegationTokens | None:
         security = self._settings.now.security

@@ -25,6 +25,9 @@ from kafkapy_wire.messages.request_header import RequestHeader
 from kafkapy_wire.messages.response_header import ResponseHeader
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from kafkapy.peers.login import Login
     from kafkapy_wire.message import Message
 
 CONNECT_SECONDS: Final = 10.0
@@ -40,8 +43,20 @@ _CORRELATION_ID_AT: Final = 8  # after the length of the frame, the API key and 
 class Peer:
     """The node at `host:port`. Its requests wait for one another, so a long poll needs a `Peer` of its own."""
 
-    def __init__(self, host: str, port: int, *, client_id: str, suspension: Suspension | None = None) -> None:
-        """`suspension`: of the node that asks; while it lasts, nothing is sent, and no answer is taken."""
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        *,
+        client_id: str,
+        suspension: Suspension | None = None,
+        login: Callable[[], Login | None] | None = None,
+    ) -> None:
+        """`suspension`: of the node that asks; while it lasts, nothing is sent, and no answer is taken. `login`: that
+        of the next connection.
+        """
+        self._login = login
+        self._renewed_at = float("inf")
         self.host = host
         self.port = port
         self._suspension = suspension or Suspension()
@@ -101,7 +116,7 @@ class Peer:
             sock.close()
 
     async def _ask(self, request: Message, version: int | None) -> Message:
-        if self._socket is None or self._socket.has_hung_up():
+        if self._socket is None or self._socket.has_hung_up() or trio.current_time() > self._renewed_at:
             self.close()
             await self._connect()
         key = ApiKey(request.__schema__.api_key)
@@ -129,6 +144,24 @@ class Peer:
         except MalformedMessage:
             raise PeerUnavailable(f"what listens at {self} does not speak Kafka's protocol") from None
         self._versions = {each.api_key: (each.min_version, each.max_version) for each in answer.api_keys}
+        self._renewed_at = float("inf")
+        if self._login is not None:
+            await self._log_in(self._login)
+
+    async def _log_in(self, make_login: Callable[[], Login | None]) -> None:
+        try:
+            login = make_login()
+        except ValueError as error:
+            raise PeerUnavailable(f"this node cannot log in at {self}: {error}") from None
+        if login is None:
+            return
+        from kafkapy.peers.login import log_in  # not by a node without SASL
+
+        def exchange(request: Message, version: int) -> Awaitable[memoryview]:
+            return self._exchange(request, ApiKey(request.__schema__.api_key), version)
+
+        version = self.version_of(ApiKey.SASL_AUTHENTICATE)
+        self._renewed_at = trio.current_time() + await log_in(login, exchange, version, str(self))
 
     async def _exchange(self, request: Message, key: ApiKey, version: int) -> memoryview:
         """Send a request and receive the answer to it, without its header."""

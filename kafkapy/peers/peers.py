@@ -10,6 +10,7 @@ from kafkapy.suspension import Suspension
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from kafkapy.peers.login import Login, Logins
     from kafkapy.peers.peer import Peer
     from kafkapy_controller.image import Endpoint
 
@@ -23,10 +24,12 @@ class Peers:
         *,
         client_id: str,
         suspension: Suspension | None = None,
+        logins: Logins | None = None,
     ) -> None:
         """`broker_endpoint`: where a broker serves other brokers, by the newest image; None: it is not running.
-        `suspension`: of the node that asks.
+        `suspension`: of the node that asks. `logins`: of its connections.
         """
+        self._logins = logins
         self._suspension = suspension or Suspension()
         self._broker_endpoint = broker_endpoint
         self._client_id = client_id
@@ -36,7 +39,10 @@ class Peers:
         """Called when the first other node is to be asked."""
 
     def at(self, host: str, port: int, purpose: str) -> Peer:
-        """The node at an address. Raises PeerUnavailable: the link to it is cut."""
+        """The controller at an address. Raises PeerUnavailable: the link to it is cut."""
+        return self._at(host, port, purpose, None if self._logins is None else self._logins.to_controllers)
+
+    def _at(self, host: str, port: int, purpose: str, login: Callable[[], Login | None] | None) -> Peer:
         peer = self._peers.get((host, port, purpose))
         if peer is None:
             from kafkapy.peers.peer import Peer  # not by a node that is alone
@@ -45,7 +51,7 @@ class Peers:
                 self.on_first()
             self._forget_hung_up()
             peer = self._peers[host, port, purpose] = Peer(
-                host, port, client_id=f"{self._client_id}-{purpose}", suspension=self._suspension
+                host, port, client_id=f"{self._client_id}-{purpose}", suspension=self._suspension, login=login
             )
         if (host, port) in self._cut:
             raise PeerUnavailable(f"the link to {peer} is cut")
@@ -56,7 +62,8 @@ class Peers:
         endpoint = self._broker_endpoint(broker_id)
         if endpoint is None:
             raise PeerUnavailable(f"broker {broker_id} is not running")
-        return self.at(endpoint.host, endpoint.port, purpose)
+        login = None if self._logins is None else self._logins.to_brokers
+        return self._at(endpoint.host, endpoint.port, purpose, login)
 
     def cut(self, host: str, port: int) -> None:
         """From now on no request reaches this address, and those under way have no answer."""

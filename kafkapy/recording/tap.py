@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from kafkapy.network.dispatch import Unfinished
 from kafkapy.peers.identity import NODE_SOFTWARE
 from kafkapy.recording.exchange import SIZE_BYTES, Origin, Outcome
+from kafkapy.recording.secrets import WITH_SECRETS, answer_without_secrets, request_without_secrets
 
 if TYPE_CHECKING:
     from kafkapy.context import Client, NodeContext
@@ -133,6 +134,10 @@ class Tap:
             return self._dispatcher.answer(frame, context, outbox)
         size = len(frame)
         kept = bytes(frame if size <= KEPT_BYTES_MAX else frame[:CUT_BYTES])
+        has_secrets = kept[:2] in WITH_SECRETS
+        if has_secrets:
+            kept = request_without_secrets(kept)
+            size = len(kept)
         number = next(_numbers)
         start = len(outbox.buffer)
         begun_ns = perf_counter_ns() + self._clock_began_ns
@@ -155,6 +160,9 @@ class Tap:
             answer, answer_size = copied(outbox, start)
         else:  # as a rule
             answer = bytes(buffer[start + SIZE_BYTES :])
+        if has_secrets:
+            answer = answer_without_secrets(kept, answer)
+            answer_size = len(answer) + SIZE_BYTES if answer_size else 0
         outcome = ANSWERED if answer_size else NOT_ANSWERED
         entry = (number, begun_ns, ended_ns, self._origin, client, kept, size, answer, answer_size, outcome, "")
         for recorder in recorders:
@@ -212,6 +220,9 @@ class RecordedUnfinished(Unfinished):
         self.is_large = self._inner.is_large
         if is_answered:
             answer, size = copied(outbox, begin)
+            if self._exchange.frame[:2] in WITH_SECRETS and size:
+                answer = answer_without_secrets(self._exchange.frame, answer)
+                size = len(answer) + SIZE_BYTES
             self._exchange.end(ANSWERED if size else NOT_ANSWERED, self._tap.now_ns(), answer, size)
         return is_answered
 

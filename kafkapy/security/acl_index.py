@@ -61,7 +61,8 @@ class AclIndex:
         """The ACLs whose pattern matches the resource."""
         by_pattern = self._by_pattern
         yield from by_pattern.get((resource_type, PatternType.LITERAL, name), ())
-        if name != WILDCARD:
+        # Apache Kafka takes `*` for a name here that is not the whole of `*a`, and not for the wildcard.
+        if not name.startswith(WILDCARD):
             yield from by_pattern.get((resource_type, PatternType.LITERAL, WILDCARD), ())
         size = len(name)
         for length in self._lengths.get(resource_type, ()):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Final
 
 from kafkapy.security.acl_index import AclIndex
+from kafkapy.security.denied_log import DeniedLog
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -13,9 +13,6 @@ if TYPE_CHECKING:
     from kafkapy_controller.delta import MetadataDelta
     from kafkapy_controller.image import MetadataImage
 
-logger = logging.getLogger("kafkapy.authorizer")
-
-CLASS_NAME: Final = "org.apache.kafka.metadata.authorizer.StandardAuthorizer"
 DECISIONS_MAX: Final = 50_000
 """That are remembered. A decision is some hundred bytes."""
 
@@ -33,7 +30,13 @@ class StandardAuthorizer:
         self._super_users = frozenset(super_users)
         self._allows_without_acls = allows_without_acls
         self._index = AclIndex()
-        self._decisions: dict[tuple[str, str, int, int, str], bool] = {}
+        self._denied = DeniedLog()
+        self._decisions: dict[tuple[str, str, int, int, str] | tuple[str, str, int, int], bool] = {}
+
+    def take_image(self, image: MetadataImage) -> None:
+        """Begin with the ACLs that were published before this follows."""
+        self._index = AclIndex(image.acls.values())
+        self._decisions.clear()
 
     def follow_metadata(self, _image: MetadataImage, delta: MetadataDelta) -> None:
         if not delta.changed_acls:
@@ -59,9 +62,13 @@ class StandardAuthorizer:
             self._decisions[key] = decision
         return decision
 
+    def note_denied(self, principal: str, host: str, operation: int, resource_type: int, name: str) -> None:
+        """A client was refused that."""
+        self._denied.note(principal, host, operation, resource_type, name)
+
     def allows_some(self, principal: str, host: str, operation: int, resource_type: int) -> bool:
         """Whether `principal` may do `operation` to any resource of the type (KIP-679)."""
-        key = (principal, host, operation, resource_type, "")  # no resource has an empty name
+        key = (principal, host, operation, resource_type)
         decision = self._decisions.get(key)
         if decision is None:
             decision = self.allows(principal, host, operation, resource_type, SOME_NAME) or self._index.allows_some(

@@ -20,7 +20,7 @@ from kafkapy.settings.endpoints import endpoints_of
 from kafkapy.settings.errors import SettingsError, invalid_value
 from kafkapy.settings.given import GivenSettings, with_settings_of_kafka
 from kafkapy.settings.group import GroupSettings, group_defaults
-from kafkapy.settings.listeners import Listener, listeners_text
+from kafkapy.settings.listeners import Listener, has_sasl, listeners_text
 from kafkapy.settings.node import NodeSettings, check_auto_join
 from kafkapy.settings.receiver import CLIENT_METRICS_RECEIVER
 from kafkapy.settings.security import SecuritySettings
@@ -327,6 +327,32 @@ class Settings:
             refuse_what_is_not_served(texts, values)
             listener_names = [listener.name for listener in self.broker_listeners]
             refuse_lockout(dynamic_default.keys() | dynamic_broker.keys(), values, listener_names)
+            self._check_sasl()
+
+    def _check_sasl(self) -> None:
+        """Raises SettingsError: nobody could log in at a listener with SASL."""
+        with_sasl = [listener.name for listener in self.listeners if has_sasl(listener.security_protocol)]
+        if with_sasl:
+            from kafkapy.settings.sasl import sasl_settings
+
+            for name in with_sasl:
+                sasl_settings(self, name)
+        if self.has_others:
+            self._check_own_logins()
+
+    def _check_own_logins(self) -> None:
+        """Raises SettingsError: this node could not log in at others."""
+        security, listeners = self.security, []
+        if self.quorum.is_broker:
+            name = "sasl.mechanism.inter.broker.protocol"
+            listeners.append((self.inter_broker_listener_name, security.sasl_mechanism_inter_broker_protocol, name))
+        name = "sasl.mechanism.controller.protocol"
+        listeners.append((self.controller_listener_name, security.sasl_mechanism_controller_protocol, name))
+        for listener_name, mechanism, name in listeners:
+            if has_sasl(self.security_protocol(listener_name)):
+                from kafkapy.settings.sasl import check_node_login
+
+                check_node_login(self, listener_name, mechanism, name)
 
     def _take_defaults_of_several_nodes(self, values: Mapping[str, Value]) -> None:
         """Topics of the coordinators have Kafka's replicas; one replica would be lost with its broker."""

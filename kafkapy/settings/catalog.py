@@ -22,6 +22,8 @@ DYNAMIC_ONLY: tuple[definitions.Row, ...] = tuple(
 
 # Settings that Apache Kafka does not have.
 OWN: tuple[definitions.Row, ...] = (
+    # In Apache Kafka a property of the JVM: `-Djava.security.auth.login.config=...` in KAFKA_OPTS.
+    ("java.security.auth.login.config", "STRING", None, None, "LOW", False, False, ()),
     ("kafkapy.gateway.is.host", "BOOLEAN", "false", None, "LOW", False, False, ()),
     ("kafkapy.retention.from.last.write", "BOOLEAN", "false", None, "LOW", False, True, ()),
 )

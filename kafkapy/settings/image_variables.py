@@ -6,6 +6,7 @@ A plain `kafkapy start` does not look at these: on a developer's machine they ma
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -34,6 +35,7 @@ _ASK_FOR_TLS = (
     "KAFKA_SSL_TRUSTSTORE_CREDENTIALS",
 )
 _LOGIN_CONFIG = "-Djava.security.auth.login.config="
+JAAS_FILE_VARIABLE = "KAFKA_JAVA_SECURITY_AUTH_LOGIN_CONFIG"
 _FILE = "_FILE"
 _FILE_BYTES_MAX = 1024 * 1024
 # ZooKeeper's way to have an id chosen; node.id has a default here.
@@ -48,6 +50,9 @@ def image_variables(environ: Mapping[str, str], is_known: Callable[[str], bool])
         if variables.get(variable, "").strip() == _CHOSEN_ID:
             del variables[variable]
     _refuse_security(variables)
+    file = _login_config(variables.get("KAFKA_OPTS", ""))
+    if file is not None:
+        variables.setdefault(JAAS_FILE_VARIABLE, file)
     if _names_other_nodes(variables) and not any(variables.get(name, "").strip() for name in CLUSTER_IDS):
         variables["CLUSTER_ID"] = DEFAULT_CLUSTER_ID
     return variables
@@ -86,22 +91,26 @@ def _is_setting(variable: str, is_known: Callable[[str], bool]) -> bool:
 
 
 def _refuse_security(variables: Mapping[str, str]) -> None:
-    """Raises SettingsError. Listeners that want TLS or SASL are refused by the node."""
-    for what, names in (("SASL", _ASK_FOR_SASL), ("TLS", _ASK_FOR_TLS)):
+    """Raises SettingsError."""
+    of_sasl = (
+        "SASL in the way of one image, which kafkapy does not read: give users in Kafka's own settings, such as "
+        "KAFKA_LISTENER_NAME_CLIENTS_PLAIN_SASL_JAAS_CONFIG, or in a JAAS file named in KAFKA_OPTS"
+    )
+    of_tls = "TLS, which kafkapy does not support yet: use listeners without it"
+    for what, names in ((of_sasl, _ASK_FOR_SASL), (of_tls, _ASK_FOR_TLS)):
         given = [name for name in names if variables.get(name)]
         if given:
-            raise SettingsError(
-                f"{' and '.join(given)} ask for {what}, which kafkapy does not support yet: leave them out, and use "
-                "PLAINTEXT listeners"
-                if len(given) > 1
-                else f"{given[0]} asks for {what}, which kafkapy does not support yet: leave it out, and use PLAINTEXT "
-                "listeners"
-            )
-    if _LOGIN_CONFIG in variables.get("KAFKA_OPTS", ""):
-        raise SettingsError(
-            f"KAFKA_OPTS asks for SASL ({_LOGIN_CONFIG}...), which kafkapy does not support yet: leave it out, and use "
-            "PLAINTEXT listeners"
-        )
+            raise SettingsError(f"{' and '.join(given)} {'ask' if len(given) > 1 else 'asks'} for {what}")
+
+
+def _login_config(options: str) -> str | None:
+    """The JAAS file that options of a JVM name, the last of several."""
+    try:
+        words = shlex.split(options)
+    except ValueError:  # a quote is not closed: the shell of other images reads it in its own way
+        words = options.split()
+    files = [word.removeprefix(_LOGIN_CONFIG) for word in words if word.startswith(_LOGIN_CONFIG)]
+    return files[-1] if files else None
 
 
 def _names_other_nodes(variables: Mapping[str, str]) -> bool:

@@ -70,6 +70,10 @@ class Listener:
         return f"Listener({str(self)!r}, {self.security_protocol})"
 
 
+def has_sasl(security_protocol: str) -> bool:
+    return security_protocol.startswith("SASL_")
+
+
 def listeners_text(listeners: Iterable[Listener]) -> str:
     """As in a properties file."""
     return ",".join(map(str, listeners))

@@ -13,11 +13,13 @@ from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 from kafkapy.settings import support_table
+from kafkapy.settings.authorizer import STANDARD_AUTHORIZER, authorizer_settings
 from kafkapy.settings.catalog import (
     Definition,
     broker_definition,
     group_definitions,
     listener_base_name,
+    own_definitions,
     topic_definitions,
 )
 from kafkapy.settings.different_defaults import DIFFERENT_DEFAULTS
@@ -29,9 +31,19 @@ from kafkapy.settings.receiver import CLIENT_METRICS_RECEIVER
 from kafkapy.settings.support_table import HARMLESS, HONOURED, LATER, NO_CONFIG_PROVIDERS, REFUSED
 
 # Settings that may differ from listener to listener. Those of SASL and TLS have no effect without such listeners.
-PER_LISTENER = frozenset({"max.connection.creation.rate", "max.connections"})
+PER_LISTENER = frozenset(
+    {
+        "connections.max.reauth.ms",
+        "max.connection.creation.rate",
+        "max.connections",
+        "sasl.enabled.mechanisms",
+        "sasl.jaas.config",
+        "sasl.server.callback.handler.class",
+        "sasl.server.max.receive.size",
+    }
+)
 SERVED_METRIC_REPORTERS = (CLIENT_METRICS_RECEIVER, "org.apache.kafka.common.metrics.JmxReporter")
-SERVED_SECURITY_PROTOCOL = "PLAINTEXT"
+SERVED_SECURITY_PROTOCOLS = ("PLAINTEXT", "SASL_PLAINTEXT")
 SERVED_REPLICA_SELECTOR = "org.apache.kafka.common.replica.RackAwareReplicaSelector"
 
 # `${provider:key}` and `${provider:path:key}` (KIP-297): `${env:HOME}`, `${file:/etc/secrets:password}`.
@@ -85,7 +97,7 @@ def support_of(name: str) -> Support | None:
     found = table.get(name) or besides.get(name)
     if found is not None:
         return found
-    if name.startswith("kafkapy.") and broker_definition(name) is not None:
+    if name in own_definitions():
         return Support(HONOURED, "kafkapy's own")
     base = listener_base_name(name)
     if base is not None and base in table:
@@ -120,8 +132,10 @@ def refuse_what_is_not_served(texts: Mapping[str, str], values: Mapping[str, Val
             raise _refused(name if is_secret else f"{name}={shortened(text)}", name, *NO_CONFIG_PROVIDERS)
         if support.state == REFUSED and _has_meaning(name, text) and not _is_allowed(name, values):
             raise _refused(name, name, support.reason, support.advice)
-    for rule in (_refuse_directories, _refuse_other_protocols, _refuse_other_selectors):
+    for rule in (_refuse_directories, _refuse_other_protocols, _refuse_other_selectors, _refuse_other_authorizers):
         rule(values)
+    if values.get("authorizer.class.name"):
+        authorizer_settings(texts)
 
 
 def _refused(what: str, name: str, reason: str, advice: str) -> SettingsError:
@@ -155,10 +169,10 @@ def _refuse_directories(values: Mapping[str, Value]) -> None:
 
 def _refuse_other_protocols(values: Mapping[str, Value]) -> None:
     name = "security.inter.broker.protocol"
-    protocol = values.get(name, SERVED_SECURITY_PROTOCOL)
-    if protocol != SERVED_SECURITY_PROTOCOL:
-        reason = f"only {SERVED_SECURITY_PROTOCOL} is spoken so far"
-        raise _refused(f"{name}={protocol}", name, reason, f"write {SERVED_SECURITY_PROTOCOL}, or remove it")
+    protocol = values.get(name, SERVED_SECURITY_PROTOCOLS[0])
+    if protocol not in SERVED_SECURITY_PROTOCOLS:
+        served = " or ".join(SERVED_SECURITY_PROTOCOLS)
+        raise _refused(f"{name}={protocol}", name, f"only {served} is spoken so far", f"write {served}, or remove it")
 
 
 def _refuse_other_selectors(values: Mapping[str, Value]) -> None:
@@ -167,6 +181,13 @@ def _refuse_other_selectors(values: Mapping[str, Value]) -> None:
     if selector not in (None, "", SERVED_REPLICA_SELECTOR):
         reason = "Java classes cannot be run, so that consumers would read from other replicas"
         raise _refused(name, name, reason, f"write {SERVED_REPLICA_SELECTOR}, or remove it")
+
+
+def _refuse_other_authorizers(values: Mapping[str, Value]) -> None:
+    name = "authorizer.class.name"
+    if values.get(name) not in (None, "", STANDARD_AUTHORIZER):
+        reason = "Java classes cannot be run, so that other clients would be allowed than it allows"
+        raise _refused(name, name, reason, f"write {STANDARD_AUTHORIZER}, or remove it")
 
 
 def refuse_lockout(dynamic: AbstractSet[str], values: Mapping[str, Value], listener_names: Iterable[str]) -> None:

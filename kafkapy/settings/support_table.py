@@ -30,7 +30,6 @@ _DECOMPRESSED = "a batch takes at most 64 MiB decompressed in any case, or max.m
 _COMPUTED_AT_ONCE = "a short assignment is made with the heartbeat that asks for it, a long one by a worker thread"
 
 # Why a node does not start, and what to do about it.
-NO_ACLS = ("there are no ACLs, so that every client would be allowed everything", "remove it, or use Apache Kafka")
 NO_CONFIG_PROVIDERS = (
     "kafkapy does not ask configuration providers, so this text itself would be the value",
     "write the value, or give it by a KAFKA_* variable",
@@ -141,17 +140,27 @@ BROKER: Table = {
             replica.fetch.wait.max.ms replica.lag.time.max.ms replica.socket.timeout.ms replication.quota.window.num
             replication.quota.window.size.seconds unclean.leader.election.enable unclean.leader.election.interval.ms
         """,
+        "Apache Kafka's StandardAuthorizer, or none: a node with another does not start": "authorizer.class.name",
         "Apache Kafka's RackAwareReplicaSelector, or none: a node with another does not start": (
             "replica.selector.class"
         ),
         "by the rates of max.connection.creation.rate; client quotas come later": """
             quota.window.num quota.window.size.seconds
         """,
-        "PLAINTEXT: a node with another protocol does not start; not while the node runs": """
+        "at listeners with SASL": """
+            connection.failed.authentication.delay.ms connections.max.reauth.ms sasl.server.max.receive.size
+        """,
+        "PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512: a node with another one does not start": """
+            sasl.enabled.mechanisms sasl.mechanism.controller.protocol sasl.mechanism.inter.broker.protocol
+        """,
+        "with classes of Apache Kafka: a node with another one does not start": """
+            sasl.jaas.config sasl.server.callback.handler.class
+        """,
+        "PLAINTEXT, SASL_PLAINTEXT: a node with another protocol does not start; not while the node runs": """
             listener.security.protocol.map listeners
         """,
         "one directory: a node with further entries does not start": "log.dirs",
-        "PLAINTEXT: a node with another protocol does not start": "security.inter.broker.protocol",
+        "PLAINTEXT, SASL_PLAINTEXT: a node with another protocol does not start": "security.inter.broker.protocol",
         "at most as many as the partition has replicas": "min.insync.replicas",
         _DECOMPRESSED: "max.decompressed.message.bytes",
     },
@@ -214,14 +223,14 @@ BROKER: Table = {
         """,
         "a start takes less than a second, and a recovery says how far it is": "server.max.startup.time.ms",
         _NO_SASL: """
-            connection.failed.authentication.delay.ms connections.max.reauth.ms sasl.client.callback.handler.class
-            sasl.enabled.mechanisms sasl.jaas.config sasl.kerberos.kinit.cmd sasl.kerberos.min.time.before.relogin
+            sasl.client.callback.handler.class
+            sasl.kerberos.kinit.cmd sasl.kerberos.min.time.before.relogin
             sasl.kerberos.principal.to.local.rules sasl.kerberos.service.name sasl.kerberos.ticket.renew.jitter
             sasl.kerberos.ticket.renew.window.factor sasl.login.callback.handler.class sasl.login.class
             sasl.login.connect.timeout.ms sasl.login.read.timeout.ms sasl.login.refresh.buffer.seconds
             sasl.login.refresh.min.period.seconds sasl.login.refresh.window.factor sasl.login.refresh.window.jitter
-            sasl.login.retry.backoff.max.ms sasl.login.retry.backoff.ms sasl.mechanism.controller.protocol
-            sasl.mechanism.inter.broker.protocol sasl.oauthbearer.allow.unverified.audience
+            sasl.login.retry.backoff.max.ms sasl.login.retry.backoff.ms
+            sasl.oauthbearer.allow.unverified.audience
             sasl.oauthbearer.allow.unverified.issuer sasl.oauthbearer.assertion.algorithm
             sasl.oauthbearer.assertion.claim.aud sasl.oauthbearer.assertion.claim.exp.seconds
             sasl.oauthbearer.assertion.claim.iss sasl.oauthbearer.assertion.claim.jti.include
@@ -234,8 +243,7 @@ BROKER: Table = {
             sasl.oauthbearer.jwks.endpoint.retry.backoff.ms sasl.oauthbearer.jwks.endpoint.url
             sasl.oauthbearer.jwt.retriever.class sasl.oauthbearer.jwt.validator.class sasl.oauthbearer.scope
             sasl.oauthbearer.scope.claim.name sasl.oauthbearer.sub.claim.name sasl.oauthbearer.token.endpoint.url
-            sasl.server.callback.handler.class sasl.server.max.receive.size
-        """,
+                    """,
         _NO_TLS: """
             security.providers ssl.allow.dn.changes ssl.allow.san.changes ssl.cipher.suites ssl.client.auth
             ssl.enabled.protocols ssl.endpoint.identification.algorithm ssl.engine.factory.class ssl.key.password
@@ -247,7 +255,6 @@ BROKER: Table = {
     },
     REFUSED: {
         _POLICIES: "alter.config.policy.class.name create.topic.policy.class.name",
-        NO_ACLS: "authorizer.class.name",
         _QUOTA_CALLBACK: "client.quota.callback.class",
         _DEAD_LETTER_MANAGER: "group.share.dlq.manager.class.name",
         NO_CONFIG_PROVIDERS: "config.providers",
@@ -348,6 +355,7 @@ GROUP: Table = {
 # A name that ends in a dot stands for all that begin with it.
 BESIDES: Table = {
     HONOURED: {
+        "by the authorizer, if there is one": "allow.everyone.if.no.acl.found super.users",
         _SEVERAL_NODES: "follower.replication.throttled.rate leader.replication.throttled.rate",
     },
     HARMLESS: {
@@ -365,9 +373,6 @@ BESIDES: Table = {
         "there are no configuration providers": "config.providers.",
         # These three exist only as dynamic settings: no properties file knows them.
         "there is one data directory, and nothing moves to another": "replica.alter.log.dirs.io.max.bytes.per.second",
-    },
-    REFUSED: {
-        NO_ACLS: "allow.everyone.if.no.acl.found super.users",
     },
     LATER: {
         ("Apache Kafka has removed it", "use listeners"): "host.name port",

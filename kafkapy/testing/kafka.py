@@ -40,6 +40,7 @@ from kafkapy.testing.given_values import (
 )
 from kafkapy.testing.options import Options, strict_names
 from kafkapy.testing.running import described, running
+from kafkapy.testing.users import users_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -89,6 +90,8 @@ class Kafka:
         controllers: int | None = None,
         racks: tuple[str, ...] = (),
         settings: Mapping[str, object] | None = None,
+        users: Mapping[str, str] | None = None,
+        mechanisms: Iterable[str] = (),
         topics: Topics | None = None,
         seed: SeedSource | None = None,
         directory: str | Path | None = None,
@@ -103,7 +106,7 @@ class Kafka:
     ) -> None:
         """`settings` are Kafka's, for all nodes. `topics` are there when it serves: `{"orders": 3}` names the number
         of partitions; `{"orders": {"partitions": 3, "replicas": 2, "settings": {...}}}` says more.
-
+        `users` have to log in: `{"alice": "secret"}`, by SASL `mechanisms`, PLAIN and both SCRAM unless named.
         `seed`: topics with records, and committed offsets, from a file or an object: see `seed`.
 
         `directory`: a data directory of Apache Kafka or kafkapy, that of a node which was alone and is stopped, or of
@@ -122,6 +125,7 @@ class Kafka:
             controllers=controllers,
             racks=tuple(racks) if isinstance(racks, list) else racks,
             settings=setting_texts(settings),
+            users=users_of(users, mechanisms),
             topics=topics_with_texts(topics or {}),
             seed=None if seed is None else seed_source(seed),
             directory=directory_path(directory),
@@ -183,16 +187,13 @@ class Kafka:
     @property
     def control_url(self) -> str:
         """Where the control API is. Raises RuntimeError: it was not asked for."""
-        url = self._run.started.control_url
-        if url is None:
-            raise RuntimeError("the control API was not asked for: Kafka(control=True)")
-        return url
+        return self._run.started.asked_control_url()
 
-    def config_for(self, client: str) -> dict[str, object]:
+    def config_for(self, client: str, *, user: str | None = None, mechanism: str | None = None) -> dict[str, object]:
         """What a client needs to connect, in the words of its library: confluent_kafka, librdkafka, kafka-python,
-        aiokafka, java. Raises ValueError: there is no such library here.
+        aiokafka, java, kafkajs; with the login of `user`, the first one unless it is said. Raises ValueError.
         """
-        return config_for(client, self.bootstrap_servers)
+        return config_for(client, self.bootstrap_servers, self._options.users.login(user, mechanism))
 
     # -- topics and records
 

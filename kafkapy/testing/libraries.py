@@ -8,7 +8,6 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Self
 
 from kafkapy.nearest import did_you_mean
-from kafkapy.testing.clients import config_for
 
 if TYPE_CHECKING:
     from kafkapy.testing.kafka import Kafka
@@ -21,9 +20,10 @@ PACKAGES = {"confluent-kafka": "confluent_kafka", "kafka-python": "kafka", "aiok
 class Clients(ExitStack):
     """Makes clients of one library, which are closed at the end of the block."""
 
-    def __init__(self, library: str, bootstrap_servers: str) -> None:
+    def __init__(self, library: str, config: dict[str, object]) -> None:
+        """`config`: what it needs to connect."""
         super().__init__()
-        self._config = config_for(library, bootstrap_servers)
+        self._config = config
         self._package: Any = import_module(PACKAGES[library])
         self.not_closable: set[str] = set()
         """The client ids of those that the library closes with their object, which a failed test's report keeps."""
@@ -140,7 +140,7 @@ def clients_of(library: str, kafka: Kafka) -> Clients:
         )
     if find_spec(PACKAGES[library]) is None:
         raise ImportError(f"{library} is not installed")
-    return _CLIENTS[library](library, kafka.bootstrap_servers)
+    return _CLIENTS[library](library, kafka.config_for(library))
 
 
 def _dotted(settings: dict[str, Any]) -> dict[str, Any]:

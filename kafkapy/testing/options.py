@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 from kafkapy.control.arguments import check
 from kafkapy.nearest import did_you_mean
+from kafkapy.testing.users import NOBODY, Users
 
 PORT_MAX = 65_535
 WANTED_OF_A_TOPIC = ("partitions", "replicas", "settings")
@@ -40,6 +41,8 @@ class Options:
     """Nodes that are controllers and no brokers; None: the brokers are controllers."""
     racks: tuple[str, ...] = ()
     settings: Mapping[str, str] = field(default_factory=dict)
+    users: Users = NOBODY
+    """Those who log in; without users nobody has to."""
     topics: Topics = field(default_factory=dict)
     seed: str | Mapping[str, Any] | None = None
     """An object, or the path of a file or directory: see `kafkapy.seeds`."""

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 MARKER = "kafka"
 ARGUMENTS = (
-    *("nodes", "controllers", "racks", "settings", "topics", "seed", "directory", "host", "port", "as_kafka", "strict"),
+    *("nodes", "controllers", "racks", "settings", "users", "mechanisms", "topics", "seed", "directory", "host"),
+    *("port", "as_kafka", "strict"),
     *("isolation", "record", "control", "log_level", "client"),
 )
 NODES_OF_A_CLUSTER = 3

@@ -24,6 +24,7 @@ from kafkapy.seeds import InvalidSeed
 from kafkapy.seeds.plan import Plan
 from kafkapy.testing.errors import KafkaStopped
 from kafkapy.testing.log_capture import LogCapture
+from kafkapy.testing.users import ClusterUsers
 from kafkapy_wire.errors import KafkaError
 
 if TYPE_CHECKING:
@@ -40,6 +41,12 @@ class Started(NamedTuple):
     bootstrap_servers: str
     cluster_id: str
     control_url: str | None
+
+    def asked_control_url(self) -> str:
+        """Raises RuntimeError: the control API was not asked for."""
+        if self.control_url is None:
+            raise RuntimeError("the control API was not asked for: Kafka(control=True)")
+        return self.control_url
 
 
 class Server:
@@ -91,10 +98,12 @@ class Server:
             origin = await trio.to_thread.run_sync(Origin.take, Path(options.directory), directory / "origin", members)
             members = origin.members
             await trio.to_thread.run_sync(origin.restore_to, directory / "nodes")
+        users = ClusterUsers(options.users)
         cluster = Cluster(
             directory / "nodes",
             members,
-            settings=options.settings,
+            settings={**users.settings(), **options.settings},
+            credentials=users.credentials(),
             host=options.host,
             port=options.port,
             durable=False,

@@ -14,6 +14,7 @@ import trio
 from kafkapy_wire.message import Message
 from kafkapy_wire.messages.fetch import FetchResponse
 from kafkapy_wire.messages.produce import PartitionProduceData, ProduceRequest, ProduceResponse, TopicProduceData
+from tests.descriptors import descriptors
 from tests.network.longest_turn import watching
 from tests.shell.running_node import Client, batch, connect, fetch_request, running_node, trio_test, until_parked
 
@@ -24,6 +25,7 @@ WAIT_CPU_SECONDS_MAX = 0.06
 """What the loop, and this test, may do for others while a small request waits. It was 120 ms and more before one of
 such requests had its turn at a time, and 20 ms since."""
 FETCHES_OF_ONE = 600
+DESCRIPTORS_BESIDES = 1_000
 HOLD_SECONDS_MAX = 0.012
 
 
@@ -84,6 +86,7 @@ def test_a_small_request_waits_for_a_few_turns_of_many_long_ones(kind: Callable[
 
 
 def test_many_fetches_of_one_partition_are_answered_in_turns(tmp_path: Path) -> None:
+    @descriptors(2 * FETCHES_OF_ONE + DESCRIPTORS_BESIDES)
     @trio_test
     async def run() -> None:
         async with running_node(tmp_path) as node, connect(node) as producer, AsyncExitStack() as stack:

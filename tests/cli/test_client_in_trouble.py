@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import resource
 import socket
 import struct
 import time
+from contextlib import ExitStack
 
 import pytest
 
@@ -36,6 +36,7 @@ from kafkapy_wire.messages.produce import (
 from kafkapy_wire.records import NewRecord, build_batch, decode_records
 from tests.cli.conftest import Kafkapy
 from tests.cli.fake_broker import FakeBroker, ScriptedServer
+from tests.descriptors import descriptors
 
 
 def free_port() -> int:
@@ -286,17 +287,13 @@ def test_fetching_from_two_leaders_one_of_which_moves(fake_cluster: FakeCluster)
 
 
 def test_a_process_may_have_more_than_a_thousand_open_files(fake_cluster: FakeCluster) -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, 4_096)), hard))
-    opened = [os.open(os.devnull, os.O_RDONLY) for _ in range(1_100)]
-    try:
+    with ExitStack() as stack:
+        stack.enter_context(descriptors(4_096))
+        for _ in range(1_100):
+            stack.callback(os.close, os.open(os.devnull, os.O_RDONLY))
         fake_cluster.log = {0: [b"a"]}
         with fake_cluster.connect() as cluster, Fetcher(cluster, {("t", 0): 0}) as fetcher:
             assert read(fetcher, 1) == {b"a"}
-    finally:
-        for descriptor in opened:
-            os.close(descriptor)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_answers_for_an_assignment_that_has_ended_are_dropped(fake_cluster: FakeCluster) -> None:

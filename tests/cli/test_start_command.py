@@ -375,7 +375,7 @@ def test_a_full_disk_refuses_what_does_not_fit_and_spoils_nothing_else(tmp_path:
         ("advertised.listeners=PLAINTEXT://0.0.0.0:9092", "0.0.0.0"),
         ("node.id=-1", "Invalid value -1 for configuration node.id: Value must be at least 0"),
         ("process.roles=controller", "controller.quorum.voters must contain a parseable set of controllers"),
-        ("authorizer.class.name=com.acme.Authorizer", "there are no ACLs"),
+        ("authorizer.class.name=com.acme.Authorizer", "Java classes cannot be run"),
     ],
 )
 def test_a_setting_that_cannot_be(override: str, told: str, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from random import Random
+from typing import Any
 
 import pytest
 import trio.testing
@@ -36,7 +37,7 @@ def history(lab: StreamsLab, random: Random) -> None:
     owned: dict[str, messages.StreamsGroupHeartbeatResponse] = {}
     for _ in range(30):
         member_id = random.choice("abcd")
-        static = {"instance_id": "i"} if member_id == "a" else {}
+        static: dict[str, Any] = {"instance_id": "i"} if member_id == "a" else {}
         if member_id not in epochs:
             endpoint = messages.StreamsGroupHeartbeatRequestEndpoint(host=member_id, port=80)
             answer = lab.joins(member_id, user_endpoint=endpoint, process_id=random.choice("pq"), **static)

@@ -208,9 +208,7 @@ async def test_a_restart_gives_the_whole_rebalance_timeout_again(lab: StreamsLab
 
 
 async def test_standby_tasks_are_as_many_as_the_group_or_the_broker_says(lab: StreamsLab) -> None:
-    """group.streams.num.standby.replicas, and streams.num.standby.replicas, which has a bound:
-    group.streams.max.standby.replicas of the broker.
-    """
+    """group.streams.num.standby.replicas, or of the group; group.streams.max.standby.replicas at most."""
     epoch = stable_pair(lab)
     lab.configure({"streams.num.standby.replicas": "1"})
     after = lab.beat("a", epoch, active={"0": {0, 1}})

@@ -100,7 +100,7 @@ WRONG: list[tuple[dict[str, object], str, str, str | None]] = [
         "only nodes send",
         "nodes",
     ),
-    ({"api": "SaslHandshake", "delay_ms": 1}, "api", "is not served", None),
+    ({"api": "StreamsGroupHeartbeat", "delay_ms": 1}, "api", "is not served", None),
     (
         {"transactional_id": "t", "corrupt_crc": True},
         "corrupt_crc",

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import os
-import resource
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
 from tests.cli.test_start_command import started
+from tests.descriptors import descriptors
 
 CONNECTION_COUNT = 10_000
 BYTES_EACH_MAX = 8_000
@@ -20,19 +16,6 @@ AT_ONCE = 40  # below socket.listen.backlog.size, so that no connection has to b
 SECONDS_MAX = 60
 
 REQUEST = bytes.fromhex("0000000b 0012 0000 0000002a 0001 78")  # ApiVersions v0, correlation id 42, client id "x"
-
-
-@contextmanager
-def descriptors(count: int) -> Iterator[None]:
-    """Skip where the hard limit forbids so many."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard != resource.RLIM_INFINITY and hard < count:
-        pytest.skip(f"the hard limit of open files is {hard}, this needs {count} (`ulimit -Hn`)")
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, count), hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def resident_bytes(pid: int) -> int:

@@ -7,6 +7,9 @@ speak of their settings. Whoever honours a setting that was not honoured writes 
 from __future__ import annotations
 
 BROKER_EFFECTS = {
+    "apis/test_authorization.py::test_the_authorizer_of_authorizer_class_name_denies_what_no_acl_allows": """
+        authorizer.class.name
+    """,
     "apis/test_delegation_tokens.py::test_a_token_is_made_renewed_and_removed_when_it_has_expired": """
         delegation.token.expiry.check.interval.ms delegation.token.expiry.time.ms delegation.token.max.lifetime.ms
         delegation.token.secret.key
@@ -90,6 +93,19 @@ BROKER_EFFECTS = {
     "coordinators/test_share_coordinator.py::test_what_later_snapshots_repeat_is_pruned": """
         share.coordinator.cold.partition.snapshot.interval.ms share.coordinator.snapshot.update.records.per.snapshot
     """,
+    "cluster/test_sasl_between_nodes.py::test_a_cluster_whose_nodes_log_in_at_one_another": """
+        sasl.mechanism.controller.protocol sasl.mechanism.inter.broker.protocol
+    """,
+    "network/test_logins.py::test_a_client_that_has_authenticated_is_served_as_its_user": """
+        sasl.enabled.mechanisms
+    """,
+    "network/test_logins.py::test_a_frame_before_the_login_is_bounded": "sasl.server.max.receive.size",
+    "network/test_logins.py::test_a_refused_login_is_answered_late_and_is_the_end": """
+        connection.failed.authentication.delay.ms
+    """,
+    "network/test_logins.py::test_a_session_ends_unless_the_client_authenticates_again": "connections.max.reauth.ms",
+    "settings/test_sasl.py::test_login_modules_are_those_of_the_listener_and_the_mechanism": "sasl.jaas.config",
+    "settings/test_sasl.py::test_what_would_let_nobody_or_others_in_is_refused": "sasl.server.callback.handler.class",
     "sharing/test_dead_letters.py::test_rejected_records_go_into_the_dead_letter_topic": """
         errors.deadletterqueue.auto.create.topics.enable
     """,

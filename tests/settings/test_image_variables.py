@@ -23,7 +23,6 @@ def read(**environ: str) -> dict[str, str]:
         ("KAFKA_INTER_BROKER_PASSWORD", "SASL"),
         ("KAFKA_TLS_TYPE", "TLS"),
         ("KAFKA_SSL_KEYSTORE_FILENAME", "TLS"),
-        ("KAFKA_OPTS", "SASL"),
     ],
 )
 def test_what_asks_for_security_is_refused_in_one_line(variable: str, word: str, tmp_path: Path) -> None:
@@ -36,6 +35,22 @@ def test_what_asks_for_security_is_refused_in_one_line(variable: str, word: str,
     assert message.startswith(variable.removesuffix("_FILE"))
     assert f"asks for {word}" in message
     assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("options", "file"),
+    [
+        ("-Djava.security.auth.login.config=/etc/kafka/jaas.conf", "/etc/kafka/jaas.conf"),
+        ("-Xmx1G '-Djava.security.auth.login.config=/a b' -Dx=y", "/a b"),
+        ("-Djava.security.auth.login.config=/a -Djava.security.auth.login.config=/b", "/b"),
+        ("-Djava.security.auth.login.config=/a 'unclosed", "/a"),
+        ("-Xmx1G", None),
+    ],
+)
+def test_the_jaas_file_of_a_jvm_is_the_setting(options: str, file: str | None) -> None:
+    given = gather(environ=read(KAFKA_OPTS=options))
+    assert given.get("java.security.auth.login.config") == file
+    assert not given.warnings
 
 
 def test_several_are_named_together() -> None:

@@ -54,8 +54,8 @@ def test_one_port_may_have_an_ipv4_and_an_ipv6_listener() -> None:
 
 
 def test_a_listener_of_the_users_own_name_needs_a_protocol() -> None:
-    names = {"listeners": "INTERNAL://:1", "listener.security.protocol.map": "INTERNAL:SASL_PLAINTEXT"}
-    assert Settings(names).listeners[0].security_protocol == "SASL_PLAINTEXT"
+    names = {"listeners": "INTERNAL://:1", "listener.security.protocol.map": "INTERNAL:SSL"}
+    assert Settings(names).listeners[0].security_protocol == "SSL"
     assert Settings(names).inter_broker_listener_name == "INTERNAL"
 
 

@@ -88,8 +88,8 @@ class SimulatedPeer:
     network: ClusterNetwork
     """Set by the simulation."""
 
-    def __init__(self, host: str, port: int, *, client_id: str, suspension: object) -> None:
-        del client_id, suspension
+    def __init__(self, host: str, port: int, *, client_id: str, suspension: object, login: object = None) -> None:
+        del client_id, suspension, login
         self.host = host
         self.port = port
         self._lock = Lock()

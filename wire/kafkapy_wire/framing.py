@@ -210,10 +210,11 @@ class ReceiveBuffers:
     between two receives: usually None, else a copy of at most COPIED_BYTES_MAX, or a buffer of the size of its frame.
     """
 
-    __slots__ = ("_request_bytes_max", "_spare", "_spare_was_used", "shared")
+    __slots__ = ("_spare", "_spare_was_used", "request_bytes_max", "shared")
 
     def __init__(self, request_bytes_max: int) -> None:
-        self._request_bytes_max = request_bytes_max
+        self.request_bytes_max = request_bytes_max
+        """The most that a frame may have."""
         self.shared = RequestBuffer(request_bytes_max)
         self._spare: list[RequestBuffer] = []
         self._spare_was_used = False
@@ -224,6 +225,7 @@ class ReceiveBuffers:
             self.shared.clear()  # a connection that failed may have left bytes
             return self.shared
         if isinstance(kept, RequestBuffer):
+            kept.request_bytes_max = self.request_bytes_max  # it may be kept from other buffers
             return kept
         self.shared.put(kept)
         return self.shared
@@ -258,7 +260,7 @@ class ReceiveBuffers:
         if self._spare and capacity_bytes >= SHARED_BYTES:
             self._spare_was_used = True
             return self._spare.pop()  # it grows when it is too small
-        return RequestBuffer(self._request_bytes_max, capacity_bytes)
+        return RequestBuffer(self.request_bytes_max, capacity_bytes)
 
 
 def begins_with_frame(kept: bytes | RequestBuffer | None, request_bytes_max: int) -> bool:

@@ -54,6 +54,8 @@ class Caller(NamedTuple):
     api_version: int
     client_id: str
     client_host: str
+    may_describe: Callable[[str], bool] | None = None
+    """Whether it may describe a topic, where there is an authorizer."""
 
 
 class Committer(NamedTuple):

@@ -280,7 +280,8 @@ def _state_of(member: TaskMemberSpec) -> Iterator[tuple[Task, bool, int]]:
 
 
 def _ranked(candidates: list[tuple[bool, int, _Member]]) -> list[_Member]:
-    candidates.sort(key=lambda candidate: candidate[:2])
+    if len(candidates) > 1:
+        candidates.sort(key=lambda candidate: candidate[:2])
     return [member for _, _, member in candidates]
 
 

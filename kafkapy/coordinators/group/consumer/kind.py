@@ -24,7 +24,7 @@ from kafkapy_wire.record_formats.group_coordinator import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from kafkapy.coordinators.group.group import Caller, ShardParts
     from kafkapy.coordinators.ports import CoordinatorRecord
@@ -126,8 +126,11 @@ class ConsumerGroups:
 
     # -- patterns
 
-    def refresh_patterns(self, group_id: str) -> None:
-        """Have the topics of the group's patterns found, if that is due: matching many names takes time."""
+    def refresh_patterns(self, group_id: str, may_describe: Callable[[str], bool] | None = None) -> None:
+        """Have the topics of the group's patterns found, if that is due: matching many names takes time.
+
+        `may_describe`: which topics the member may describe that is heard of just now, where there is an authorizer.
+        """
         group = self._directory.get(group_id)
         if not isinstance(group, ConsumerGroup) or not group.subscriptions.patterns or group_id in self._resolving:
             return
@@ -139,9 +142,13 @@ class ConsumerGroups:
         image = self._parts.metadata.image
         patterns = [*group.subscriptions.patterns]
         self._resolving.add(group_id)
-        self._parts.in_background(
-            lambda: matches(patterns, image.topics), lambda matched: self._take_topics(group_id, matched, image.offset)
-        )
+
+        def take(matched: Mapping[str, frozenset[str]]) -> None:
+            if may_describe is not None:
+                matched = {pattern: frozenset(filter(may_describe, names)) for pattern, names in matched.items()}
+            self._take_topics(group_id, matched, image.offset)
+
+        self._parts.in_background(lambda: matches(patterns, image.topics), take)
 
     def _take_topics(self, group_id: str, matched: Mapping[str, frozenset[str]], version: int) -> None:
         from kafkapy.coordinators.group.consumer.patterns import resolution

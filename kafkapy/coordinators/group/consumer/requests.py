@@ -48,7 +48,7 @@ class ConsumerRequests:
         decision = groups.heartbeat(request, caller)
         answer = self._shards.runtime.execute(partition, decision)
         groups.timers.expect_heartbeat(request.group_id, decision.response.member_id or "")
-        groups.refresh_patterns(request.group_id)
+        groups.refresh_patterns(request.group_id, caller.may_describe)
         return answer
 
     def describe_group(self, group_id: str) -> Pending[DescribedGroup]:

@@ -1,0 +1,163 @@
+"""What a client may do by its ACLs, beside Apache Kafka 4.4.0: for each API, each operation missing in turn.
+
+pytest compat_tests/differential/test_authorization.py -k metadata
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from compat_tests.apache_kafka import ApacheKafka, jar_directory
+from compat_tests.broker import Broker
+from compat_tests.differential.authorization import SETTINGS, Allowed, AuthorizedPeer, comparable
+from compat_tests.differential.authorization_cases import CASES
+from compat_tests.differential.authorization_more_cases import MORE_CASES
+from compat_tests.differential.authorization_requests import GROUP, OTHER_GROUP, SHARE_GROUP, A, B, Case, id_of
+from compat_tests.differential.comparison import differences, report
+from compat_tests.differential.peer import api_key_of, versions_of
+from compat_tests.kafkapy_process import KafkapyProcess
+from compat_tests.tools import need
+from kafkapy_wire.api_keys import ApiKey
+from kafkapy_wire.codec import encode
+from kafkapy_wire.errors import UnsupportedVersion
+from kafkapy_wire.messages.api_versions import ApiVersionsRequest
+from kafkapy_wire.messages.describe_share_group_offsets import (
+    DescribeShareGroupOffsetsRequest,
+    DescribeShareGroupOffsetsRequestGroup,
+)
+from kafkapy_wire.messages.find_coordinator import FindCoordinatorRequest
+from kafkapy_wire.messages.init_producer_id import InitProducerIdRequest
+from kafkapy_wire.messages.offset_commit import (
+    OffsetCommitRequest,
+    OffsetCommitRequestPartition,
+    OffsetCommitRequestTopic,
+)
+from kafkapy_wire.messages.share_group_heartbeat import ShareGroupHeartbeatRequest
+
+BROKER_SETTINGS = {
+    **SETTINGS,
+    "log.retention.ms": "-1",
+    "group.min.session.timeout.ms": "100",
+    "socket.receive.buffer.bytes": "102400",
+    "socket.send.buffer.bytes": "102400",
+    "offsets.topic.num.partitions": "1",
+    "offsets.topic.replication.factor": "1",
+    "transaction.state.log.num.partitions": "1",
+    "transaction.state.log.replication.factor": "1",
+    "transaction.state.log.min.isr": "1",
+    "share.coordinator.state.topic.num.partitions": "1",
+    "share.coordinator.state.topic.replication.factor": "1",
+    "share.coordinator.state.topic.min.isr": "1",
+}
+
+ALL_CASES = CASES + MORE_CASES
+
+ELSEWHERE = {
+    ApiKey.API_VERSIONS: "everybody may ask for it",
+    ApiKey.CREATE_DELEGATION_TOKEN: "for clients that have authenticated only",
+    ApiKey.RENEW_DELEGATION_TOKEN: "for clients that have authenticated only",
+    ApiKey.EXPIRE_DELEGATION_TOKEN: "for clients that have authenticated only",
+    ApiKey.DESCRIBE_DELEGATION_TOKEN: "for clients that have authenticated only",
+    ApiKey.ADD_RAFT_VOTER: "as UpdateFeatures: ALTER of the cluster",
+    ApiKey.REMOVE_RAFT_VOTER: "as UpdateFeatures: ALTER of the cluster",
+    ApiKey.UNREGISTER_CONTROLLER: "as UnregisterBroker",
+    ApiKey.INITIALIZE_SHARE_GROUP_STATE: "as ReadShareGroupState",
+    ApiKey.WRITE_SHARE_GROUP_STATE: "as ReadShareGroupState",
+    ApiKey.DELETE_SHARE_GROUP_STATE: "as ReadShareGroupState",
+    ApiKey.READ_SHARE_GROUP_STATE_SUMMARY: "as ReadShareGroupState",
+}
+"""APIs without a case here."""
+
+
+def prepared(name: str, broker: Broker) -> AuthorizedPeer:
+    """A broker with topics, groups and a transactional id, that nobody but the administrator may use."""
+    peer = AuthorizedPeer(name, "127.0.0.1", broker.port, broker.data_dir)
+    for topic in (A, B, "auth-gone-1", "auth-gone-2"):
+        peer.create_topic(topic)
+    for key_type, key in ((0, GROUP), (1, "auth-producer")):
+        find = FindCoordinatorRequest(key_type=key_type, coordinator_keys=[key])
+        peer.until(find, lambda answer: answer.coordinators[0].error_code == 0, f"a coordinator of {key}")
+    for group in (GROUP, OTHER_GROUP):
+        commit = OffsetCommitRequest(
+            group_id=group,
+            topics=[
+                OffsetCommitRequestTopic(
+                    topic_id=id_of(peer, topic),
+                    partitions=[OffsetCommitRequestPartition(partition_index=0, committed_offset=5)],
+                )
+                for topic in (A, B)
+            ],
+        )
+        peer.until(commit, lambda answer: not answer.topics[0].partitions[0].error_code, f"offsets of {group}")
+    producer = InitProducerIdRequest(transactional_id="auth-producer", transaction_timeout_ms=60_000)
+    peer.until(producer, lambda answer: answer.error_code == 0, "a producer id")
+    join = ShareGroupHeartbeatRequest(
+        group_id=SHARE_GROUP, member_id="share-member", member_epoch=0, subscribed_topic_names=[A, B]
+    )
+    peer.until(join, lambda answer: answer.error_code == 0, "a share group")
+    described = DescribeShareGroupOffsetsRequest(
+        groups=[DescribeShareGroupOffsetsRequestGroup(group_id=SHARE_GROUP, topics=None)]
+    )
+    peer.until(described, lambda answer: len(answer.groups[0].topics) == 2, "share partitions")
+    peer.open_up()
+    return peer
+
+
+@pytest.fixture(scope="module")
+def peers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[AuthorizedPeer, AuthorizedPeer]]:
+    need(jar_directory)
+    with (
+        KafkapyProcess(BROKER_SETTINGS, data_dir=tmp_path_factory.mktemp("kafkapy")) as ours,
+        ApacheKafka(BROKER_SETTINGS, voters_in_log=True) as theirs,
+        prepared("kafkapy", ours) as kafkapy,
+        prepared("apache", theirs) as apache,
+    ):
+        yield kafkapy, apache
+
+
+def sets_of(needs: tuple[Allowed, ...]) -> dict[str, tuple[Allowed, ...]]:
+    """What the client is allowed, in turn."""
+    sets: dict[str, tuple[Allowed, ...]] = {"nothing": (), "all": needs}
+    if len(needs) > 1:
+        for one in needs:
+            sets[f"all but {one}"] = tuple(other for other in needs if other != one)
+            sets[f"only {one}"] = (one,)
+    return sets
+
+
+def play(case: Case, peer: AuthorizedPeer) -> None:
+    peer.transcript.clear()
+    served = versions_of(api_key_of(case.request()))
+    versions = case.versions or sorted({served[0], served[-1]})
+    for label, allowed in sets_of(case.needs).items():
+        peer.allow(*allowed)
+        with peer.as_client() as connection:
+            for version in versions:
+                request = case.make(version, peer)
+                try:
+                    encode(request, version)
+                except UnsupportedVersion:
+                    continue
+                peer.ask(request, version, f"allowed {label}", connection)
+    peer.transcript[:] = [replace(answer, plain=comparable(answer.plain)) for answer in peer.transcript]
+
+
+@pytest.mark.parametrize("case", ALL_CASES, ids=lambda case: case.name.replace(" ", "-"))
+def test_each_operation_is_missed_in_turn(case: Case, peers: tuple[AuthorizedPeer, AuthorizedPeer]) -> None:
+    ours, theirs = peers
+    play(case, ours)
+    play(case, theirs)
+    assert ours.transcript
+    found = list(differences(ours.transcript, theirs.transcript))
+    if found:
+        pytest.fail(report(found), pytrace=False)
+
+
+def test_every_api_has_a_case(peers: tuple[AuthorizedPeer, AuthorizedPeer]) -> None:
+    announced = {ApiKey(each.api_key) for each in peers[0].quietly(ApiVersionsRequest(), 0).api_keys}
+    covered = {api_key_of(case.request()) for case in ALL_CASES}
+    assert covered | ELSEWHERE.keys() == announced
+    assert not covered & ELSEWHERE.keys()

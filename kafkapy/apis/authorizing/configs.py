@@ -1,0 +1,74 @@
+"""DescribeConfigs and both APIs that alter settings: each resource is allowed or refused for itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from kafkapy.apis.authorizing.rule import (
+    CLUSTER_REFUSED,
+    GROUP_REFUSED,
+    TOPIC_REFUSED,
+    Parts,
+    Served,
+    answer_in_part,
+    with_fields,
+)
+from kafkapy.security.access import REFUSED, is_allowed
+from kafkapy_controller.acl import CLUSTER_NAME, AclOperation, ResourceType
+from kafkapy_controller.image import ConfigResourceType
+from kafkapy_wire.errors import ErrorCode, KafkaError
+
+if TYPE_CHECKING:
+    from kafkapy.context import NodeContext
+
+_MESSAGES: dict[ResourceType, str | None] = {
+    ResourceType.TOPIC: TOPIC_REFUSED,
+    ResourceType.GROUP: GROUP_REFUSED,
+    ResourceType.CLUSTER: CLUSTER_REFUSED,
+}
+
+
+def describe_configs(served: Served, request: Any, context: NodeContext) -> Any:
+    return _in_part(served, request, context, AclOperation.DESCRIBE_CONFIGS, Parts("resources", "results"))
+
+
+def alter_configs(served: Served, request: Any, context: NodeContext) -> Any:
+    return _in_part(served, request, context, AclOperation.ALTER_CONFIGS, Parts("resources", "responses"))
+
+
+def _in_part(served: Served, request: Any, context: NodeContext, operation: AclOperation, parts: Parts) -> Any:
+    allowed: list[Any] = []
+    refused: dict[tuple[ErrorCode, str | None], list[Any]] = {}
+    for resource in request.resources:
+        resource_type, name = _resource(resource, operation)
+        if resource_type is None or is_allowed(context, operation, resource_type, name):
+            allowed.append(resource)
+        else:
+            message = _MESSAGES[resource_type]
+            if operation is AclOperation.ALTER_CONFIGS and resource.resource_type == ConfigResourceType.BROKER:
+                message = None  # of all others Apache Kafka says it
+            refused.setdefault((REFUSED[resource_type], message), []).append(resource)
+    if not refused:
+        return served.handle(request, context)
+    refusals = [
+        served.error_response(with_fields(request, resources=resources), KafkaError(*error))
+        for error, resources in refused.items()
+    ]
+    refusal = refusals[0]
+    for other in refusals[1:]:
+        setattr(refusal, parts.answered, getattr(refusal, parts.answered) + getattr(other, parts.answered))
+    return answer_in_part(served, with_fields(request, resources=allowed), context, parts, refusal)
+
+
+def _resource(resource: Any, operation: AclOperation) -> tuple[ResourceType | None, str]:
+    """What is to be allowed. None: the handler refuses the resource, whose type is not known."""
+    match resource.resource_type:
+        case ConfigResourceType.TOPIC:
+            return ResourceType.TOPIC, resource.resource_name
+        case ConfigResourceType.GROUP:
+            return ResourceType.GROUP, resource.resource_name
+        case ConfigResourceType.BROKER | ConfigResourceType.CLIENT_METRICS:
+            return ResourceType.CLUSTER, CLUSTER_NAME
+        case ConfigResourceType.BROKER_LOGGER if operation is AclOperation.DESCRIBE_CONFIGS:
+            return ResourceType.CLUSTER, CLUSTER_NAME
+    return None, ""

@@ -1,0 +1,43 @@
+"""A line in the log for each operation that was denied, but not for more than some in a second."""
+
+from __future__ import annotations
+
+import logging
+from time import monotonic
+from typing import Final
+
+from kafkapy.log_lines import shown
+from kafkapy_controller.acl import AclOperation, PatternType, ResourceType, name_of
+
+logger = logging.getLogger("kafka.authorizer.logger")
+
+LINES_A_SECOND_MAX: Final = 20
+
+
+class DeniedLog:
+    """The words are those of Apache Kafka's authorizer, under the name of its logger."""
+
+    def __init__(self) -> None:
+        self._second = 0
+        self._lines = 0
+        self._left_out = 0
+
+    def note(self, principal: str, host: str, operation: int, resource_type: int, name: str) -> None:
+        second = int(monotonic())
+        if second != self._second:
+            if self._left_out:
+                logger.info("%d denied operations more were not logged", self._left_out)
+            self._second, self._lines, self._left_out = second, 0, 0
+        if self._lines >= LINES_A_SECOND_MAX:
+            self._left_out += 1
+            return
+        self._lines += 1
+        logger.info(
+            "Principal = %s is Denied operation = %s from host = %s on resource = %s:%s:%s",
+            shown(principal),
+            name_of(AclOperation, operation),
+            host,
+            name_of(ResourceType, resource_type),
+            PatternType.LITERAL.name,
+            shown(name),
+        )

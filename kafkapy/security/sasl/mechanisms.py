@@ -1,0 +1,119 @@
+"""The mechanisms of one listener, by its settings."""
+
+from __future__ import annotations
+
+import secrets
+from functools import partial
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from kafkapy.security.principal import KafkaPrincipal
+from kafkapy.security.sasl.plain import PlainExchange
+from kafkapy.security.sasl.scram import ScramExchange, TokenKeys
+from kafkapy.settings.sasl import sasl_settings
+from kafkapy_wire.sasl import scram
+from kafkapy_wire.sasl.scram import HASHES, ScramKeys
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from kafkapy.security.delegation_tokens import DelegationTokens
+    from kafkapy.security.sasl.exchange import Exchange
+    from kafkapy.security.sasl.scram import ScramCredentials
+    from kafkapy.settings import Settings
+    from kafkapy.settings.sasl import MechanismSettings
+    from kafkapy_controller.image import MetadataImage
+    from kafkapy_wire.record_formats.metadata import UserScramCredentialRecord
+
+TOKENS_KEPT_MAX: Final = 1_000
+"""The keys of so many tokens are kept: those of one take two milliseconds."""
+USER_PREFIX: Final = "user_"
+SCRAM_TYPES: Final[Mapping[str, int]] = {"SCRAM-SHA-256": 1, "SCRAM-SHA-512": 2}
+"""The number of each mechanism in metadata records."""
+
+
+class Mechanism(NamedTuple):
+    begin: Callable[[], Exchange]
+    max_reauth_ms: int
+    """connections.max.reauth.ms; 0: sessions do not end by it."""
+
+
+class SaslListener(NamedTuple):
+    name: str
+    mechanisms: Mapping[str, Mechanism]
+    receive_bytes_max: int
+    """sasl.server.max.receive.size: the longest frame before a login is complete."""
+
+
+def sasl_listener(settings: Settings, listener_name: str, credentials: ScramCredentials) -> SaslListener:
+    """Raises SettingsError."""
+    sasl = sasl_settings(settings, listener_name)
+    mechanisms = {
+        name: Mechanism(_begin(name, mechanism, credentials), mechanism.max_reauth_ms)
+        for name, mechanism in sasl.mechanisms.items()
+    }
+    return SaslListener(listener_name, mechanisms, sasl.receive_bytes_max)
+
+
+def _begin(name: str, mechanism: MechanismSettings, credentials: ScramCredentials) -> Callable[[], Exchange]:
+    if name in HASHES:
+        return partial(ScramExchange, name, credentials)
+    assert name == "PLAIN", name
+    return partial(PlainExchange, plain_users(mechanism))
+
+
+def plain_users(mechanism: MechanismSettings) -> dict[str, str]:
+    """Passwords by user, of options `user_alice="secret"`; the first of several modules wins."""
+    return {
+        option.removeprefix(USER_PREFIX): password
+        for module in reversed(mechanism.modules)
+        for option, password in module.options.items()
+        if option.startswith(USER_PREFIX)
+    }
+
+
+class ImageCredentials:
+    """SCRAM credentials of the newest metadata image."""
+
+    def __init__(
+        self, image: Callable[[], MetadataImage], tokens: DelegationTokens | None, now_ms: Callable[[], int]
+    ) -> None:
+        """`tokens`: None if there are none. `now_ms`: since the epoch."""
+        self._image = image
+        self._tokens = tokens
+        self._now_ms = now_ms
+        self._token_keys: dict[tuple[str, str], ScramKeys] = {}
+        self._secret = secrets.token_bytes(32)
+        self._secret_of: Mapping[tuple[str, int], UserScramCredentialRecord] = {}
+
+    def keys_of(self, name: str, mechanism: str, /) -> ScramKeys | None:
+        record = self._image().scram_credentials.get((name, SCRAM_TYPES[mechanism]))
+        if record is None:
+            return None
+        return ScramKeys(record.salt, record.iterations, record.stored_key, record.server_key)
+
+    def keys_of_token(self, token_id: str, mechanism: str, /) -> TokenKeys | None:
+        record = self._image().delegation_tokens.get(token_id)
+        if record is None or self._tokens is None or record.expiration_timestamp < self._now_ms():
+            return None
+        keys = self._token_keys.get((token_id, mechanism))
+        if keys is None:
+            if len(self._token_keys) >= TOKENS_KEPT_MAX:
+                del self._token_keys[next(iter(self._token_keys))]
+            keys = self._token_keys[token_id, mechanism] = _keys_of_token(self._tokens.hmacs.of(token_id), mechanism)
+        return TokenKeys(keys, KafkaPrincipal.parse(record.owner), record.expiration_timestamp)
+
+    def secret(self) -> bytes:
+        """From the credential of one user, which every broker has."""
+        credentials = self._image().scram_credentials
+        if credentials is not self._secret_of and credentials:
+            self._secret_of = credentials
+            self._secret = credentials[min(credentials)].stored_key
+        return self._secret
+
+
+def _keys_of_token(token_hmac: bytes, mechanism: str) -> ScramKeys:
+    """The password of a token is its HMAC in base64."""
+    hash_name, salt = HASHES[mechanism], secrets.token_bytes(16)
+    password = scram.base64_text(token_hmac).encode()
+    salted = scram.salted_password(hash_name, password, salt, scram.ITERATIONS_MIN)
+    return scram.keys_of(hash_name, salted, salt, scram.ITERATIONS_MIN)

@@ -1,0 +1,188 @@
+"""The SASL settings of one listener: its mechanisms, each with its login modules (JAAS), as Apache Kafka finds them.
+
+For a mechanism the first of these holds:
+
+    listener.name.<listener>.<mechanism>.sasl.jaas.config           one login module
+    <listener>.KafkaServer, then KafkaServer                        sections of the file that
+                                                                    java.security.auth.login.config names
+
+What is wrong is a SettingsError with the name of its setting: it is refused at the start and by AlterConfigs.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+
+from kafkapy.settings.errors import SettingsError, shortened
+from kafkapy_wire.sasl import jaas
+from kafkapy_wire.sasl.client import client_exchange
+from kafkapy_wire.sasl.jaas import InvalidJaas, LoginModule
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kafkapy.settings.parse import Value
+    from kafkapy.settings.security import SecuritySettings
+
+JAAS_FILE: Final = "java.security.auth.login.config"
+JAAS_CONFIG: Final = "sasl.jaas.config"
+ENABLED: Final = "sasl.enabled.mechanisms"
+HANDLER: Final = "sasl.server.callback.handler.class"
+MODULES: Final[Mapping[str, str]] = {
+    "PLAIN": jaas.PLAIN_MODULE,
+    "SCRAM-SHA-256": jaas.SCRAM_MODULE,
+    "SCRAM-SHA-512": jaas.SCRAM_MODULE,
+}
+"""The login module of each mechanism that is served."""
+HANDLERS: Final[Mapping[str, frozenset[str]]] = {}
+"""Apache Kafka's own callback handlers that are served under their names, besides the defaults."""
+_SECTION = "KafkaServer"
+_FILE_BYTES_MAX = 1024 * 1024
+
+
+class Settings(Protocol):
+    """What is needed of `kafkapy.settings.Settings`."""
+
+    def value(self, name: str) -> Value | None: ...
+
+    def listener_value(self, listener_name: str, name: str, mechanism: str | None = None) -> Value | None: ...
+
+    def listener_security(self, listener_name: str) -> SecuritySettings: ...
+
+
+class MechanismSettings(NamedTuple):
+    modules: tuple[LoginModule, ...]
+    handler: str
+    """The callback handler class that was given, else empty."""
+    max_reauth_ms: int
+    jaas_setting: str
+    """Where the login modules were found."""
+
+    def options(self) -> dict[str, str]:
+        """The options of the first module of the mechanism's own class."""
+        return dict(self.modules[0].options)
+
+
+class SaslSettings(NamedTuple):
+    listener_name: str
+    mechanisms: Mapping[str, MechanismSettings]
+    """In the order of `sasl.enabled.mechanisms`."""
+    receive_bytes_max: int
+
+
+def sasl_settings(settings: Settings, listener_name: str) -> SaslSettings:
+    """Raises SettingsError: no mechanism, one that is not served, or one without valid login modules."""
+    security = settings.listener_security(listener_name)
+    prefix = f"listener.name.{listener_name.lower()}"
+    own = f"{prefix}.{ENABLED}"
+    name = own if settings.value(own) is not None else ENABLED
+    if not security.sasl_enabled_mechanisms:
+        raise SettingsError(f"{name} is empty, so that nobody could log in at listener {listener_name}", name)
+    mechanisms = {}
+    for mechanism in security.sasl_enabled_mechanisms:
+        if mechanism not in MODULES:
+            known = ", ".join(MODULES)
+            raise SettingsError(
+                f"{name} has {shortened(mechanism)}, which is not served: write some of {known}"
+                + ("" if settings.value(name) is not None else f" (without a value it is {mechanism})"),
+                name,
+            )
+        mechanisms[mechanism] = mechanism_settings(settings, listener_name, mechanism)
+    return SaslSettings(listener_name, mechanisms, security.sasl_server_max_receive_size)
+
+
+def mechanism_settings(settings: Settings, listener_name: str, mechanism: str) -> MechanismSettings:
+    """Raises SettingsError. `mechanism` is one of MODULES."""
+    prefix = f"listener.name.{listener_name.lower()}.{mechanism.lower()}"
+    modules, setting = _login_modules(settings, listener_name, mechanism, f"{prefix}.{JAAS_CONFIG}")
+    wanted = MODULES[mechanism]
+    own = tuple(module for module in modules if module.name == wanted)
+    if not own:
+        found = ", ".join(shortened(module.name) for module in modules)
+        raise SettingsError(
+            f"{setting} has login module {found}, a Java class that cannot be run for {mechanism}: write {wanted}",
+            setting,
+        )
+    handler = str(settings.listener_value(listener_name, HANDLER, mechanism) or "")
+    if handler and handler not in HANDLERS.get(mechanism, frozenset()):
+        name = next(
+            name
+            for name in (f"{prefix}.{HANDLER}", f"listener.name.{listener_name.lower()}.{HANDLER}", HANDLER)
+            if settings.value(name) is not None
+        )
+        raise SettingsError(
+            f"{name} is refused: {shortened(handler)} is a Java class, which cannot be run, so that {mechanism} would "
+            "let other clients in; remove it, and give users in the JAAS configuration or as SCRAM credentials",
+            name,
+        )
+    reauth_ms = settings.listener_value(listener_name, "connections.max.reauth.ms", mechanism) or 0
+    assert isinstance(reauth_ms, int)
+    return MechanismSettings(own, handler, reauth_ms, setting)
+
+
+def node_login(settings: Settings, listener_name: str, mechanism: str) -> LoginModule:
+    """The login module by which this node logs in at others. Raises SettingsError."""
+    if mechanism not in MODULES:
+        name = f"sasl.mechanism of listener {listener_name}"
+        raise SettingsError(f"{name} is {shortened(mechanism)}, which is not served: write one of {', '.join(MODULES)}")
+    return mechanism_settings(settings, listener_name, mechanism).modules[0]
+
+
+def check_node_login(settings: Settings, listener_name: str, mechanism: str, name: str) -> None:
+    """Raises SettingsError: this node could not log in at others. `name` is the setting that says the mechanism."""
+    if mechanism not in MODULES:
+        raise SettingsError(
+            f"{name} is {shortened(mechanism)}, which is not served: write one of {', '.join(MODULES)}", name
+        )
+    found = mechanism_settings(settings, listener_name, mechanism)
+    try:
+        client_exchange(mechanism, found.modules[0], lambda: 0.0)
+    except ValueError as error:
+        raise SettingsError(
+            f"{found.jaas_setting}: this node cannot log in at others by {mechanism} ({name}): {error}",
+            found.jaas_setting,
+        ) from None
+
+
+def _login_modules(
+    settings: Settings, listener_name: str, mechanism: str, name: str
+) -> tuple[tuple[LoginModule, ...], str]:
+    text = settings.value(name)
+    if text is not None:
+        try:
+            return (jaas.parse_jaas_config(str(text)),), name
+        except InvalidJaas as error:
+            raise SettingsError(f"{name} is not valid: {error}", name) from None
+    file = settings.value(JAAS_FILE)
+    if file is None:
+        raise SettingsError(
+            f"listener {listener_name} has mechanism {mechanism} and no login module for it: set {name} to "
+            f"'{MODULES[mechanism]} required ...;', or name a JAAS file in {JAAS_FILE}",
+            name,
+        )
+    sections = _read(str(file))
+    for section in (f"{listener_name.lower()}.{_SECTION}", _SECTION):
+        if section in sections:
+            return sections[section], JAAS_FILE
+    raise SettingsError(
+        f"{JAAS_FILE}={shortened(str(file))}: the file has no section '{_SECTION}' or "
+        f"'{listener_name.lower()}.{_SECTION}', which listener {listener_name} needs for {mechanism}",
+        JAAS_FILE,
+    )
+
+
+def _read(path: str) -> dict[str, tuple[LoginModule, ...]]:
+    told = f"{JAAS_FILE}={shortened(path)}"
+    try:
+        with Path(path).open("rb") as file:
+            content = file.read(_FILE_BYTES_MAX + 1)
+        if len(content) > _FILE_BYTES_MAX:
+            raise InvalidJaas("it has more than a megabyte")
+        return jaas.parse_jaas_file(str(content, "utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{told}: the file cannot be read ({error.strerror})", JAAS_FILE) from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{told}: the file is no text in UTF-8", JAAS_FILE) from None
+    except InvalidJaas as error:
+        raise SettingsError(f"{told}: the file is not valid: {error}", JAAS_FILE) from None
