@@ -35,6 +35,10 @@ UNKNOWN_TOPIC_SECONDS = 3.0
 """How long a topic may stay unknown: a broker that creates topics automatically answers so until it is there."""
 
 
+_GROUP, _TRANSACTION = 0, 1
+"""Types of keys in FindCoordinator."""
+
+
 class Cluster:
     """A view of one cluster through the brokers at `bootstrap`. Connections are made when needed and kept."""
 
@@ -203,16 +207,22 @@ class Cluster:
 
     def coordinator_id(self, group_id: str) -> int:
         """The broker that coordinates a group. Raises TryAgain, Refused."""
+        return self._coordinator_id(_GROUP, group_id, f"group {group_id!r}")
+
+    def transaction_coordinator_id(self, transactional_id: str) -> int:
+        """The broker that coordinates a transactional id. Raises TryAgain, Refused."""
+        return self._coordinator_id(_TRANSACTION, transactional_id, f"transactional id {transactional_id!r}")
+
+    def _coordinator_id(self, key_type: int, key: str, what: str) -> int:
         from kafkapy_wire.messages.find_coordinator import FindCoordinatorRequest, FindCoordinatorResponse
 
         connection = self.any_broker()
         is_old = not connection.supports(ApiKey.FIND_COORDINATOR, _FIRST_FIND_COORDINATOR_WITH_KEYS)
-        request = (
-            FindCoordinatorRequest(key=group_id) if is_old else FindCoordinatorRequest(coordinator_keys=[group_id])
-        )
+        request = FindCoordinatorRequest(key=key) if is_old else FindCoordinatorRequest(coordinator_keys=[key])
+        request.key_type = key_type
         answer = self.ask_once(connection, request, FindCoordinatorResponse)
         found = answer if is_old else answer.coordinators[0]
-        check(found.error_code, f"group {group_id!r}", found.error_message)
+        check(found.error_code, what, found.error_message)
         self._addresses.setdefault(found.node_id, (found.host, found.port))
         return found.node_id
 

@@ -31,6 +31,7 @@ from kafkapy.network.listeners import bind, listen
 from kafkapy.network.server import Server, Service
 from kafkapy.node.broker_part import BrokerPart
 from kafkapy.node.quorum_part import QuorumPart
+from kafkapy.node.throttle import throttle
 from kafkapy.partitions.disk_watch import DiskWatch
 from kafkapy.partitions.topic_settings import TopicSettingsSource
 from kafkapy.settings.current import CurrentSettings
@@ -124,10 +125,9 @@ class Node:
         """
         self._strictness = _strictness(strict)
         self.settings = CurrentSettings(_strict_settings(settings, self._strictness))
-        self._cluster_id = cluster_id
-        self._topics = tuple(topics)
-        self._sockets = sockets or {}
-        self._faults, self._must_be_alone, self._credentials = faults, must_be_alone, credentials
+        self._cluster_id, self._topics = cluster_id, tuple(topics)
+        self._faults, self._must_be_alone = faults, must_be_alone
+        self._credentials, self._sockets = credentials, sockets or {}
         self.data_directory = data_directory
         self.durable = durable
         self.kept = kept
@@ -172,14 +172,12 @@ class Node:
     def move_to_rack(self, rack: str | None) -> None:
         """From now on the node says that it stands there, when it registers again; this tells no controller."""
         self.settings.change(self.settings.now.with_rack(rack))
-        lifecycle = self._broker_part.lifecycle
-        if lifecycle is not None:
+        if (lifecycle := self._broker_part.lifecycle) is not None:
             lifecycle.move_to_rack(rack)
 
     async def in_touch(self) -> None:
         """Wait until the active controller has taken a heartbeat of this broker, which has others in its cluster."""
-        lifecycle = self._broker_part.lifecycle
-        if lifecycle is not None:
+        if (lifecycle := self._broker_part.lifecycle) is not None:
             await lifecycle.in_touch()
 
     @property
@@ -429,6 +427,7 @@ class Node:
             nursery.start_soon(send)
         nursery.start_soon(self.log_cleaning.run)
         self._meet_faults(self.dispatcher, broker, parts)
+        throttle(self.dispatcher, broker, self.server.connection_of)
         serve = partial(self._serve, bound, Service(self.dispatcher, partial(RequestContext, broker)))
         if not quorum.is_alone:
             # As in Apache Kafka, before the controller makes it lead anything. Until then clients are told of others.

@@ -15,6 +15,7 @@ from kafkapy.metadata.publisher import MetadataPublisher
 from kafkapy.metadata.start import QuorumMember, open_metadata
 from kafkapy.peers.channel import ControllerChannel
 from kafkapy.peers.peers import Peers
+from kafkapy.quotas.client_quotas import ClientQuotas
 from kafkapy.settings.listeners import SECURITY_PROTOCOLS, has_sasl
 from kafkapy_controller.features import KRAFT_VERSION, SUPPORTED_FEATURES, features_of_new_cluster
 from kafkapy_controller.image import Endpoint
@@ -170,6 +171,9 @@ class QuorumPart:
         self.metadata_log.on_truncated = self._note_recovery_point
         self.metadata_log.report_to(disk)
         self.snapshot_generator.report_to(disk)
+        quotas = ClientQuotas(settings, self._clock)
+        quotas.load(self.publisher.image)
+        self.publisher.subscribe(quotas.follow_metadata)
         self.parts = NodeParts(
             node_id=now.node.node_id,
             cluster_id=self.store.cluster_id,
@@ -178,6 +182,7 @@ class QuorumPart:
             metadata=self.publisher,
             controller=self.controller,
             quorum=self.metadata_log,
+            quotas=quotas,
             api_limits=self._limits,
             strictness=self._strictness,
             authorizer=self._authorizer(),

@@ -33,9 +33,16 @@ MODULES: Final[Mapping[str, str]] = {
     "PLAIN": jaas.PLAIN_MODULE,
     "SCRAM-SHA-256": jaas.SCRAM_MODULE,
     "SCRAM-SHA-512": jaas.SCRAM_MODULE,
+    "OAUTHBEARER": jaas.OAUTHBEARER_MODULE,
 }
 """The login module of each mechanism that is served."""
-HANDLERS: Final[Mapping[str, frozenset[str]]] = {}
+_OAUTH: Final = "org.apache.kafka.common.security.oauthbearer."
+UNSECURED_HANDLER: Final = f"{_OAUTH}internals.unsecured.OAuthBearerUnsecuredValidatorCallbackHandler"
+JWKS_HANDLERS: Final = frozenset(
+    {f"{_OAUTH}OAuthBearerValidatorCallbackHandler", f"{_OAUTH}secured.OAuthBearerValidatorCallbackHandler"}
+)
+JWT_VALIDATORS: Final = ("", f"{_OAUTH}DefaultJwtValidator", f"{_OAUTH}BrokerJwtValidator")
+HANDLERS: Final[Mapping[str, frozenset[str]]] = {"OAUTHBEARER": JWKS_HANDLERS | {UNSECURED_HANDLER}}
 """Apache Kafka's own callback handlers that are served under their names, besides the defaults."""
 _SECTION = "KafkaServer"
 _FILE_BYTES_MAX = 1024 * 1024
@@ -62,6 +69,20 @@ class MechanismSettings(NamedTuple):
     def options(self) -> dict[str, str]:
         """The options of the first module of the mechanism's own class."""
         return dict(self.modules[0].options)
+
+
+class JwksSettings(NamedTuple):
+    """How signed tokens are checked (KIP-768)."""
+
+    url: str
+    audiences: tuple[str, ...]
+    """One of which a token is for; empty: for whom it is, is not checked."""
+    issuer: str | None
+    """None: who has issued it, is not checked, but the key."""
+    clock_skew_seconds: int
+    scope_claim: str
+    sub_claim: str
+    refresh_ms: int
 
 
 class SaslSettings(NamedTuple):
@@ -116,9 +137,54 @@ def mechanism_settings(settings: Settings, listener_name: str, mechanism: str) -
             "let other clients in; remove it, and give users in the JAAS configuration or as SCRAM credentials",
             name,
         )
+    if mechanism == "OAUTHBEARER" and handler in JWKS_HANDLERS:
+        jwks_settings(settings, listener_name)
     reauth_ms = settings.listener_value(listener_name, "connections.max.reauth.ms", mechanism) or 0
     assert isinstance(reauth_ms, int)
     return MechanismSettings(own, handler, reauth_ms, setting)
+
+
+def jwks_settings(settings: Settings, listener_name: str) -> JwksSettings:
+    """Raises SettingsError, as Apache Kafka does."""
+
+    def value(name: str, default: object) -> object:
+        found = settings.listener_value(listener_name, f"sasl.oauthbearer.{name}", "OAUTHBEARER")
+        return default if found is None else found
+
+    url = value("jwks.endpoint.url", "")
+    audiences, issuer = value("expected.audience", ()), value("expected.issuer", None)
+    skew, refresh_ms = value("clock.skew.seconds", 30), value("jwks.endpoint.refresh.ms", 3_600_000)
+    validator = str(value("jwt.validator.class", ""))
+    name = "sasl.oauthbearer.jwt.validator.class"
+    if validator not in JWT_VALIDATORS:
+        raise SettingsError(
+            f"{name} is refused: {shortened(validator)} is a Java class, which cannot be run; remove it", name
+        )
+    name = "sasl.oauthbearer.jwks.endpoint.url"
+    if not url:
+        raise SettingsError(f"{name} has to be set for OAUTHBEARER with OAuthBearerValidatorCallbackHandler", name)
+    if not str(url).startswith(("https://", "http://", "file:/")):
+        raise SettingsError(f"{name}={shortened(str(url))} does not begin with https://, http:// or file:/", name)
+    for what, given in (("audience", audiences), ("issuer", issuer)):
+        name = f"sasl.oauthbearer.expected.{what}"
+        if not given and value(f"allow.unverified.{what}", False) is not True:
+            raise SettingsError(
+                f"{name} has to be set, so that tokens for others are refused; or set "
+                f"sasl.oauthbearer.allow.unverified.{what}=true",
+                name,
+            )
+    assert isinstance(audiences, tuple), audiences
+    assert isinstance(skew, int), skew
+    assert isinstance(refresh_ms, int), refresh_ms
+    return JwksSettings(
+        str(url),
+        audiences,
+        None if issuer is None else str(issuer),
+        skew,
+        str(value("scope.claim.name", "scope")),
+        str(value("sub.claim.name", "sub")),
+        refresh_ms,
+    )
 
 
 def node_login(settings: Settings, listener_name: str, mechanism: str) -> LoginModule:

@@ -150,7 +150,13 @@ BROKER: Table = {
         "at listeners with SASL": """
             connection.failed.authentication.delay.ms connections.max.reauth.ms sasl.server.max.receive.size
         """,
-        "PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512: a node with another one does not start": """
+        "at listeners with OAUTHBEARER, for tokens with signatures (with the extra `oauth`)": """
+            sasl.oauthbearer.allow.unverified.audience sasl.oauthbearer.allow.unverified.issuer
+            sasl.oauthbearer.clock.skew.seconds sasl.oauthbearer.expected.audience sasl.oauthbearer.expected.issuer
+            sasl.oauthbearer.jwks.endpoint.refresh.ms sasl.oauthbearer.jwks.endpoint.url
+            sasl.oauthbearer.jwt.validator.class sasl.oauthbearer.scope.claim.name sasl.oauthbearer.sub.claim.name
+        """,
+        "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 and OAUTHBEARER: a node with another one does not start": """
             sasl.enabled.mechanisms sasl.mechanism.controller.protocol sasl.mechanism.inter.broker.protocol
         """,
         "with classes of Apache Kafka: a node with another one does not start": """
@@ -230,19 +236,19 @@ BROKER: Table = {
             sasl.login.connect.timeout.ms sasl.login.read.timeout.ms sasl.login.refresh.buffer.seconds
             sasl.login.refresh.min.period.seconds sasl.login.refresh.window.factor sasl.login.refresh.window.jitter
             sasl.login.retry.backoff.max.ms sasl.login.retry.backoff.ms
-            sasl.oauthbearer.allow.unverified.audience
-            sasl.oauthbearer.allow.unverified.issuer sasl.oauthbearer.assertion.algorithm
+
+            sasl.oauthbearer.assertion.algorithm
             sasl.oauthbearer.assertion.claim.aud sasl.oauthbearer.assertion.claim.exp.seconds
             sasl.oauthbearer.assertion.claim.iss sasl.oauthbearer.assertion.claim.jti.include
             sasl.oauthbearer.assertion.claim.nbf.seconds sasl.oauthbearer.assertion.claim.sub
             sasl.oauthbearer.assertion.file sasl.oauthbearer.assertion.private.key.file
             sasl.oauthbearer.assertion.private.key.passphrase sasl.oauthbearer.assertion.template.file
             sasl.oauthbearer.client.credentials.client.id sasl.oauthbearer.client.credentials.client.secret
-            sasl.oauthbearer.clock.skew.seconds sasl.oauthbearer.expected.audience sasl.oauthbearer.expected.issuer
-            sasl.oauthbearer.jwks.endpoint.refresh.ms sasl.oauthbearer.jwks.endpoint.retry.backoff.max.ms
-            sasl.oauthbearer.jwks.endpoint.retry.backoff.ms sasl.oauthbearer.jwks.endpoint.url
-            sasl.oauthbearer.jwt.retriever.class sasl.oauthbearer.jwt.validator.class sasl.oauthbearer.scope
-            sasl.oauthbearer.scope.claim.name sasl.oauthbearer.sub.claim.name sasl.oauthbearer.token.endpoint.url
+
+            sasl.oauthbearer.jwks.endpoint.retry.backoff.max.ms
+            sasl.oauthbearer.jwks.endpoint.retry.backoff.ms
+            sasl.oauthbearer.jwt.retriever.class sasl.oauthbearer.scope
+            sasl.oauthbearer.token.endpoint.url
                     """,
         _NO_TLS: """
             security.providers ssl.allow.dn.changes ssl.allow.san.changes ssl.cipher.suites ssl.client.auth
