@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 STREAMS_VERSION: Final = "streams.version"
 TASK_OFFSETS_MAX: Final = 20_000
+DESCRIBED_AT_ONCE_MAX: Final = 1_500
+"""Members and tasks: ten milliseconds."""
 TOLD_FAILURES_MAX: Final = 3
 _LEAVING_FOR_A_WHILE = -2
 
@@ -112,6 +114,22 @@ class StreamsRequests:
         """Raises KafkaError: INVALID_GROUP_ID, GROUP_ID_NOT_FOUND, COORDINATOR_LOAD_IN_PROGRESS, NOT_COORDINATOR."""
         partition, shard = self._shards.find(group_id)
         return self._shards.runtime.read(partition, _streams_groups(shard).describe(group_id))
+
+    def is_large(self, group_id: str) -> bool:
+        """Whether it takes long to describe the group."""
+        try:
+            _, shard = self._shards.find(group_id)
+            group = _streams_groups(shard).group(group_id)
+        except KafkaError:
+            return False
+        task_count = 0 if group.configured is None else group.configured.task_count
+        return len(group.members) + max(task_count, len(group.owners.active)) > DESCRIBED_AT_ONCE_MAX
+
+    async def describe_in_turns(self, group_id: str) -> DescribedGroup:
+        """As `describe_group`."""
+        partition, shard = self._shards.find(group_id)
+        described = await _streams_groups(shard).describe_in_turns(group_id)
+        return await self._shards.runtime.read(partition, described).wait()
 
     def refuse_unless_served(self) -> None:
         """Raises KafkaError(UNSUPPORTED_VERSION): group.coordinator.rebalance.protocols does not name it, or the
