@@ -26,10 +26,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 from kafkapy.errors import without_frames
 from kafkapy.metadata.altering import OPERATIONS_MAX, TWICE, ResourceChange, alter_configs
+from kafkapy.metadata.store_changes import refused_stores
 from kafkapy.settings.alter import OperationOn
 from kafkapy.turns import Turn, each_in_turns
 from kafkapy_controller.image import ConfigResourceType
@@ -99,7 +101,11 @@ def _alter_loggers(
 
 async def _alter(request: IncrementalAlterConfigsRequest, context: NodeContext) -> IncrementalAlterConfigsResponse:
     altered = await alter_configs(
-        context.node.controller, request.resources, _change, validate_only=request.validate_only
+        context.node.controller,
+        request.resources,
+        _change,
+        validate_only=request.validate_only,
+        refused=partial(refused_stores, context.node.settings.now, context.node.metadata.image),
     )
     return IncrementalAlterConfigsResponse(responses=await each_in_turns(lambda one: _response(*one), altered))
 

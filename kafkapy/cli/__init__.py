@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "start": ("kafkapy.cli.start", "start a broker (the default)"),
     "format": ("kafkapy.cli.format", "make a data directory for a broker, as kafka-storage does"),
     "random-uuid": ("kafkapy.cli.random_uuid", "print an id for a new cluster, or for a directory of a voter"),
+    "certs": ("kafkapy.cli.certs", "make certificates for tests: an authority, servers and clients"),
     "topics": ("kafkapy.cli.topics", "list, create, describe, alter and delete topics, delete records"),
     "produce": ("kafkapy.cli.produce", "send records to a topic"),
     "consume": ("kafkapy.cli.consume", "print the records of topics"),
@@ -40,7 +41,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 
 # Options that every client command takes, and that may stand before its name.
-_BEFORE_COMMAND = ("-b", "--bootstrap-server", "--timeout")
+BEFORE_COMMAND = ("-b", "--bootstrap-server", "--command-config", "--timeout")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -107,11 +108,11 @@ def command_parser(name: str) -> CommandParser:
 
 
 def _options_before_command(arguments: list[str]) -> tuple[list[str], list[str]]:
-    """(the options of `_BEFORE_COMMAND` that stand in front, with their values; the rest)"""
+    """(the options of `BEFORE_COMMAND` that stand in front, with their values; the rest)"""
     position = 0
     while position < len(arguments):
         option, equals, _ = arguments[position].partition("=")
-        if option in _BEFORE_COMMAND:
+        if option in BEFORE_COMMAND:
             position += 1 if equals else 2
         elif option.startswith("-b") and not option.startswith("--"):  # -bHOST:PORT
             position += 1

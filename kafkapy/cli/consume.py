@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from kafkapy.cli.client_command import run_command
 from kafkapy.client.command_line import (
     add_connection_arguments,
     add_json_argument,
@@ -14,7 +15,6 @@ from kafkapy.client.command_line import (
     partition_number,
     positive_count,
     positive_seconds,
-    run_command,
     wants_json,
 )
 from kafkapy.client.errors import ClientError, TryAgain

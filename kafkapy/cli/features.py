@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kafkapy.cli.client_command import run_command
 from kafkapy.client.command_line import (
     add_connection_arguments,
     add_json_argument,
     parse_settings,
     print_json,
     print_table,
-    run_command,
     wants_json,
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kafkapy.cli.client_command import run_command
 from kafkapy.client.command_line import (
     add_connection_arguments,
     add_json_argument,
@@ -14,7 +15,6 @@ from kafkapy.client.command_line import (
     offset_number,
     print_json,
     print_table,
-    run_command,
     wants_json,
 )
 from kafkapy.client.share_groups import SHARE

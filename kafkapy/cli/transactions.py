@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from kafkapy.cli.client_command import run_command
 from kafkapy.client.command_line import (
     add_connection_arguments,
     add_json_argument,
@@ -12,7 +13,6 @@ from kafkapy.client.command_line import (
     offset_number,
     print_json,
     print_table,
-    run_command,
     wants_json,
 )
 

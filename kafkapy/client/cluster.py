@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Self, TypeVar
 
-from kafkapy.client.connection import Connection
+from kafkapy.client.connection import Connection, Security
 from kafkapy.client.deadline import Deadline
 from kafkapy.client.errors import ClientError, ConnectionLost, Refused, TryAgain, check
 from kafkapy.client.patience import Patience
@@ -48,8 +48,12 @@ class Cluster:
         *,
         timeout_seconds: float,
         tell: Callable[[str], None] = lambda _: None,
+        security: Security | None = None,
     ) -> None:
-        """`tell` is called with what an operation waits for, once if it is slow, from a thread (see `patience`)."""
+        """`tell` is called with what an operation waits for, once if it is slow, from a thread (see `patience`).
+        `security`: of the connections; None: plain text.
+        """
+        self._security = security
         self.timeout_seconds = timeout_seconds
         self._patience = Patience(tell)
         self._bootstrap = list(bootstrap)
@@ -242,7 +246,7 @@ class Cluster:
 
     def _connect(self, host: str, port: int) -> Connection:
         with self.doing(f"connecting to {host}:{port}"):
-            return Connection(host, port, timeout_seconds=self.timeout_seconds)
+            return Connection(host, port, timeout_seconds=self.timeout_seconds, security=self._security)
 
 
 def parse_bootstrap(text: str) -> list[tuple[str, int]]:

@@ -36,7 +36,7 @@ from kafkapy_wire.errors import KafkaError, MalformedFrame, MalformedMessage
 from kafkapy_wire.framing import begins_with_frame
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine
+    from collections.abc import Callable, Coroutine
 
     from kafkapy.broker import NodeParts
     from kafkapy.bugs import Bugs
@@ -70,9 +70,7 @@ class SharedParts:
         loop: SocketLoop,
         buffers: ReceiveBuffers,
         bugs: Bugs,
-        start_task: Callable[
-            [Callable[[Coroutine[object, object, Answer]], Awaitable[None]], Coroutine[object, object, Answer]], None
-        ],
+        start_task: Callable[..., None],
         on_closed: Callable[[Connection], None],
     ) -> None:
         self.node = node

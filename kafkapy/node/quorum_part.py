@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from kafkapy.clock import Clock
     from kafkapy.partitions.disk_watch import DiskWatch
     from kafkapy.partitions.topic_settings import TopicSettingsSource
+    from kafkapy.peers.peers import PeerTls
     from kafkapy.releases import ApiLimits, Release
     from kafkapy.security.authorizer import StandardAuthorizer
     from kafkapy.security.delegation_tokens import DelegationTokens
@@ -71,10 +72,11 @@ class QuorumPart:
         limits: ApiLimits | None = None,
         suspension: Suspension | None = None,
         strictness: Strictness | None = None,
+        tls: PeerTls | None = None,
         credentials: Sequence[UserScramCredentialRecord] = (),
     ) -> None:
         """`listens`: whether other controllers can connect to this node. `limits`: a release to be imitated.
-        `suspension`: of the node.
+        `suspension`: of the node. `tls`: of connections to other nodes.
 
         Blocks. Raises StartupError, StoreError, BrokenMetadata, KafkaError, MalformedMessage, OSError.
         """
@@ -85,6 +87,7 @@ class QuorumPart:
         self._random = random
         self._limits = limits
         self._strictness = strictness
+        self._tls = tls
         self._credentials = credentials
         self._incarnation_id = random_uuid(random)
         now = settings.now
@@ -151,6 +154,7 @@ class QuorumPart:
             client_id=f"node-{now.node.node_id}",
             suspension=self._suspension,
             logins=self._logins(),
+            tls=self._tls,
         )
         self.channel = ControllerChannel(self, self.peers, self._liveness_clock, self._handle_here)
         if listens or not self.is_alone:
