@@ -27,7 +27,6 @@ from kafkapy_wire.uuid import ZERO_UUID, Uuid
 
 A, B, MISSING = "auth-a", "auth-b", "auth-missing"
 GROUP, OTHER_GROUP, SHARE_GROUP, EMPTY_GROUP = "auth-group", "auth-other", "auth-share", "auth-empty"
-STREAMS_GROUP = "auth-streams"
 PRODUCER = "auth-producer"
 UNKNOWN_ID = Uuid(bytes(15) + b"\x77")
 ALL_TOPIC = (Op.READ, Op.WRITE, Op.CREATE, Op.DELETE, Op.ALTER, Op.DESCRIBE, Op.DESCRIBE_CONFIGS, Op.ALTER_CONFIGS)

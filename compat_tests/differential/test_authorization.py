@@ -16,20 +16,9 @@ from compat_tests.differential.acl_requests import filters_take_what_they_say, w
 from compat_tests.differential.authorization import SETTINGS, Allowed, AuthorizedPeer, comparable
 from compat_tests.differential.authorization_cases import CASES
 from compat_tests.differential.authorization_more_cases import MORE_CASES
-from compat_tests.differential.authorization_requests import (
-    GROUP,
-    OTHER_GROUP,
-    SHARE_GROUP,
-    STREAMS_GROUP,
-    A,
-    B,
-    Case,
-    id_of,
-)
-from compat_tests.differential.authorization_streams_cases import STREAMS_CASES
+from compat_tests.differential.authorization_requests import GROUP, OTHER_GROUP, SHARE_GROUP, A, B, Case, id_of
 from compat_tests.differential.comparison import differences, report
 from compat_tests.differential.peer import Peer, api_key_of, versions_of
-from compat_tests.differential.scenarios.streams_groups import beat, joining, subtopology, topology
 from compat_tests.kafkapy_process import KafkapyProcess
 from compat_tests.tools import need
 from kafkapy_wire.api_keys import ApiKey
@@ -53,7 +42,6 @@ BROKER_SETTINGS = {
     **SETTINGS,
     "log.retention.ms": "-1",
     "group.min.session.timeout.ms": "100",
-    "group.streams.initial.rebalance.delay.ms": "0",
     "socket.receive.buffer.bytes": "102400",
     "socket.send.buffer.bytes": "102400",
     "offsets.topic.num.partitions": "1",
@@ -66,12 +54,10 @@ BROKER_SETTINGS = {
     "share.coordinator.state.topic.min.isr": "1",
 }
 
-ALL_CASES = CASES + MORE_CASES + STREAMS_CASES
+ALL_CASES = CASES + MORE_CASES
 
 ELSEWHERE = {
     ApiKey.API_VERSIONS: "everybody may ask for it",
-    ApiKey.SASL_HANDSHAKE: "before it is known who the client is",
-    ApiKey.SASL_AUTHENTICATE: "before it is known who the client is",
     ApiKey.CREATE_DELEGATION_TOKEN: "for clients that have authenticated only",
     ApiKey.RENEW_DELEGATION_TOKEN: "for clients that have authenticated only",
     ApiKey.EXPIRE_DELEGATION_TOKEN: "for clients that have authenticated only",
@@ -117,9 +103,6 @@ def prepared(name: str, broker: Broker) -> AuthorizedPeer:
         groups=[DescribeShareGroupOffsetsRequestGroup(group_id=SHARE_GROUP, topics=None)]
     )
     peer.until(described, lambda answer: len(answer.groups[0].topics) == 2, "share partitions")
-    joins = joining(STREAMS_GROUP, "streams-member", topology(subtopology("0", A, B)))
-    peer.until(joins, lambda answer: answer.status == [], "a streams group")
-    peer.quietly(beat(STREAMS_GROUP, "streams-member", -1))
     peer.open_up()
     return peer
 

@@ -26,7 +26,6 @@ at most 10,000 members; and a subtopology may come twice among the tasks that a 
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 from kafkapy.apis.join_group import java_address_text
@@ -35,31 +34,15 @@ from kafkapy.pending import Pending, attempt
 from kafkapy_wire.messages.streams_group_heartbeat import StreamsGroupHeartbeatResponse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from kafkapy.broker import Broker
-    from kafkapy.context import Client, RequestContext
+    from kafkapy.context import RequestContext
     from kafkapy_wire.errors import KafkaError
     from kafkapy_wire.messages.streams_group_heartbeat import StreamsGroupHeartbeatRequest
 
 
 def handle(request: StreamsGroupHeartbeatRequest, context: RequestContext) -> Pending[StreamsGroupHeartbeatResponse]:
     caller = Caller(context.api_version, context.client_id or "", java_address_text(context.client.peer_host))
-    forbidden = None if context.broker.authorizer is None else partial(_forbidden, context.client, context.broker)
-    outcome = attempt(lambda: context.broker.groups.streams.heartbeat(request, caller, forbidden))
+    outcome = attempt(lambda: context.broker.groups.streams.heartbeat(request, caller))
     return outcome.otherwise(lambda error: error_response(request, error))
-
-
-def _forbidden(client: Client, broker: Broker, topics: Iterable[str]) -> list[str]:
-    """Those that the client may not create."""
-    from kafkapy.context import RequestContext
-    from kafkapy.security.access import is_allowed, is_allowed_in_cluster
-    from kafkapy_controller.acl import AclOperation, ResourceType
-
-    context = RequestContext(broker, client)
-    if is_allowed_in_cluster(context, AclOperation.CREATE, is_logged=False):
-        return []
-    return [name for name in topics if not is_allowed(context, AclOperation.CREATE, ResourceType.TOPIC, name)]
 
 
 def error_response(request: StreamsGroupHeartbeatRequest, error: KafkaError) -> StreamsGroupHeartbeatResponse:  # noqa: ARG001

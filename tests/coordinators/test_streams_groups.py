@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kafkapy.coordinators.group.group import GroupType
-from kafkapy.coordinators.group.streams import identity, names, requests
+from kafkapy.coordinators.group.streams import identity, requests
 from kafkapy.coordinators.group.streams.topology import StreamsStatus
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages import streams_group_heartbeat as messages
@@ -354,7 +354,7 @@ async def test_two_threads_of_a_process_never_have_one_task_in_two_roles(lab: St
 async def test_a_topology_of_too_many_names_and_a_member_of_too_many_offsets_are_refused(
     lab: StreamsLab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(names, "NAMES_MAX", 5)
+    monkeypatch.setattr(requests, "NAMES_MAX", 5)
     many = topology(*(subtopology(str(number), "in") for number in range(3)))
     assert lab.joins("a", topology=many).error_code == ErrorCode.STREAMS_INVALID_TOPOLOGY
     assert lab.state() == "none"

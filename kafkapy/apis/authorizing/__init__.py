@@ -84,9 +84,6 @@ RULES: Final[Mapping[ApiKey, str]] = {
     ApiKey.ALTER_SHARE_GROUP_OFFSETS: "share_offsets.alter",
     ApiKey.DELETE_SHARE_GROUP_OFFSETS: "share_offsets.delete",
     ApiKey.UNREGISTER_CONTROLLER: "cluster.alter",
-    ApiKey.STREAMS_GROUP_HEARTBEAT: "streams_groups.heartbeat",
-    ApiKey.STREAMS_GROUP_DESCRIBE: "streams_groups.describe",
-    ApiKey.STREAMS_GROUP_TOPOLOGY_DESCRIPTION_UPDATE: "groups.of_a_member",
     # Between nodes.
     ApiKey.VOTE: "cluster.action",
     ApiKey.BEGIN_QUORUM_EPOCH: "cluster.action",

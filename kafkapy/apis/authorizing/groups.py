@@ -30,8 +30,6 @@ from kafkapy_wire.messages.offset_delete import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
     from kafkapy.context import NodeContext
     from kafkapy_wire.messages.find_coordinator import FindCoordinatorRequest
     from kafkapy_wire.messages.join_group import JoinGroupRequest
@@ -143,29 +141,20 @@ def _with_operations(response: Any, context: NodeContext) -> Any:
 
 def describe_subscribers(served: Served, request: Any, context: NodeContext) -> Any:
     """Consumer and share groups: who may not describe all topics that are assigned is told nothing of the group."""
-    message = "The group has described topic(s) that the client is not authorized to describe."
-    return described(served, request, context, _assigned_topics, message)
-
-
-def described(
-    served: Served, request: Any, context: NodeContext, topics_of: Callable[[Any], Iterable[str]], message: str
-) -> Any:
-    """Who may not describe all of its topics is told nothing of a group, but for the message."""
     parts = Parts("group_ids", "groups")
     allowed, refused = parted(context, request.group_ids, AclOperation.DESCRIBE, ResourceType.GROUP, str)
     refusal = served.error_response(
         with_fields(request, group_ids=refused), KafkaError(ErrorCode.GROUP_AUTHORIZATION_FAILED)
     )
 
-    def is_hidden(group: Any) -> bool:
-        names = topics_of(group)
-        return not all(is_allowed(context, AclOperation.DESCRIBE, ResourceType.TOPIC, name) for name in names)
-
     def without_hidden(response: Any) -> Any:
-        hidden = [group for group in response.groups if is_hidden(group)]
+        hidden = [group for group in response.groups if not _may_describe_topics(group, context)]
         if hidden:
             names = {group.group_id for group in hidden}
-            error = KafkaError(ErrorCode.TOPIC_AUTHORIZATION_FAILED, message)
+            error = KafkaError(
+                ErrorCode.TOPIC_AUTHORIZATION_FAILED,
+                "The group has described topic(s) that the client is not authorized to describe.",
+            )
             refused_groups = served.error_response(with_fields(request, group_ids=[*names]), error).groups
             instead = {group.group_id: group for group in refused_groups}
             response.groups = [instead.get(group.group_id, group) for group in response.groups]
@@ -177,13 +166,13 @@ def described(
     return then(answer, without_hidden)
 
 
-def _assigned_topics(group: Any) -> Iterable[str]:
+def _may_describe_topics(group: Any, context: NodeContext) -> bool:
     names: dict[str, None] = {}
     for member in group.members:
         for assignment in (member.assignment, getattr(member, "target_assignment", None)):
             if assignment is not None:
                 names |= dict.fromkeys(topic.topic_name for topic in assignment.topic_partitions)
-    return names
+    return all(is_allowed(context, AclOperation.DESCRIBE, ResourceType.TOPIC, name) for name in names)
 
 
 def list_groups(served: Served, request: Any, context: NodeContext) -> Any:

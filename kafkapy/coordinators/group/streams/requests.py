@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Final, cast
 
 import trio
 
 from kafkapy.coordinators.group.group import GroupType
-from kafkapy.coordinators.group.streams.names import refuse_topic_names
+from kafkapy_controller.topic_names import INTERNAL_TOPICS, is_valid_topic_name
 from kafkapy_wire.errors import ErrorCode, KafkaError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterator
 
     from kafkapy.clock import Clock
     from kafkapy.coordinators.group.group import Caller
@@ -33,9 +32,10 @@ if TYPE_CHECKING:
     from kafkapy_wire.record_formats.group_coordinator import StreamsGroupTopologyValue
 
     CreateTopics = Callable[[CreateTopicsRequest], Awaitable[CreateTopicsResponse]]
-    Forbidden = Callable[[Iterable[str]], list[str]]
 
 STREAMS_VERSION: Final = "streams.version"
+NAMES_MAX: Final = 10_000
+"""Subtopologies, topics and their settings in one topology: in Apache Kafka they fit into a record of a megabyte."""
 TASK_OFFSETS_MAX: Final = 20_000
 DESCRIBED_AT_ONCE_MAX: Final = 1_500
 """Members and tasks: ten milliseconds."""
@@ -64,17 +64,15 @@ class StreamsRequests:
         await self._internal_topics.run()
 
     def heartbeat(
-        self, request: StreamsGroupHeartbeatRequest, caller: Caller, forbidden: Forbidden | None = None
+        self, request: StreamsGroupHeartbeatRequest, caller: Caller
     ) -> Pending[StreamsGroupHeartbeatResponse]:
-        """`forbidden` says which of these topics the client may not create; None: it may create all.
-
-        Raises KafkaError: UNSUPPORTED_VERSION, STREAMS_INVALID_TOPOLOGY, INVALID_REQUEST; and as
+        """Raises KafkaError: UNSUPPORTED_VERSION, STREAMS_INVALID_TOPOLOGY, INVALID_REQUEST; and as
         `StreamsGroups.heartbeat`.
         """
         self.refuse_unless_served()
         topology = None
         if request.topology is not None:
-            refuse_topic_names(request.topology)
+            _refuse_topic_names(request.topology)
             topology = _to_store(request.topology)
         _refuse_invalid(request, topology)
         partition, shard = self._shards.find(request.group_id)
@@ -84,17 +82,15 @@ class StreamsRequests:
         groups.timers.expect_heartbeat(request.group_id, request.member_id)
         if decision.response.first_assignment_in_ms:
             groups.timers.wait_for_members(request.group_id, decision.response.first_assignment_in_ms)
-        return answer.map(partial(self._go_on, forbidden))
+        return answer.map(self._go_on)
 
-    def _go_on(self, forbidden: Forbidden | None, beaten: Beaten) -> StreamsGroupHeartbeatResponse:
+    def _go_on(self, beaten: Beaten) -> StreamsGroupHeartbeatResponse:
         """Create what is missing, once the records of the heartbeat are committed."""
         response = beaten.response
         if not beaten.internal_topics or self._create_topics is None:
             return response
-        names = [] if forbidden is None else forbidden(beaten.internal_topics)
-        if names:
-            _add_to_status(response, f"Unauthorized to CREATE on topics {', '.join(names)}.")
-            return response
+        from kafkapy.coordinators.group.streams.topology import StreamsStatus
+
         if self._internal_topics is None:
             from kafkapy.coordinators.group.streams.internal_topics import InternalTopics
 
@@ -107,7 +103,10 @@ class StreamsRequests:
             text = ", ".join(told)
             if len(failures) > TOLD_FAILURES_MAX:
                 text = f"{text} and {len(failures) - TOLD_FAILURES_MAX} more"
-            _add_to_status(response, f"Creation failed: {text}.")
+            for status in response.status or ():
+                if status.status_code == StreamsStatus.MISSING_INTERNAL_TOPICS:
+                    status.status_detail = f"{status.status_detail}; Creation failed: {text}."
+                    break
         return response
 
     def describe_group(self, group_id: str) -> Pending[DescribedGroup]:
@@ -141,16 +140,6 @@ class StreamsRequests:
             raise KafkaError(ErrorCode.UNSUPPORTED_VERSION)
 
 
-def _add_to_status(response: StreamsGroupHeartbeatResponse, detail: str) -> None:
-    """A member that is told of missing internal topics is told why they stay so."""
-    from kafkapy.coordinators.group.streams.topology import StreamsStatus
-
-    for status in response.status or ():
-        if status.status_code == StreamsStatus.MISSING_INTERNAL_TOPICS:
-            status.status_detail = f"{status.status_detail}; {detail}"
-            break
-
-
 def _streams_groups(shard: GroupShard) -> StreamsGroups:
     return cast("StreamsGroups", shard.kind(GroupType.STREAMS))
 
@@ -159,6 +148,43 @@ def _to_store(topology: Topology) -> StreamsGroupTopologyValue:
     from kafkapy.coordinators.group.streams.topologies import to_store
 
     return to_store(topology)
+
+
+def _refuse_topic_names(topology: Topology) -> None:
+    """As Apache Kafka, before anything else is looked at."""
+    if _name_count(topology) > NAMES_MAX:
+        message = f"The topology has more than {NAMES_MAX} subtopologies, topics and settings of topics."
+        raise KafkaError(ErrorCode.STREAMS_INVALID_TOPOLOGY, message)
+    names = [*dict.fromkeys(_topic_names(topology))]
+    internal = [name for name in names if name in INTERNAL_TOPICS]
+    if internal:
+        message = f"Use of Kafka internal topics {','.join(internal)} in a Kafka Streams topology is prohibited."
+        raise KafkaError(ErrorCode.STREAMS_INVALID_TOPOLOGY, message)
+    invalid = [name for name in names if not is_valid_topic_name(name)]
+    if invalid:
+        message = f"Topic names {','.join(invalid)} are not valid topic names."
+        raise KafkaError(ErrorCode.STREAMS_INVALID_TOPOLOGY, message)
+
+
+def _topic_names(topology: Topology) -> Iterator[str]:
+    for of in topology.subtopologies:
+        yield from of.source_topics
+        yield from of.repartition_sink_topics
+        yield from (topic.name for topic in of.repartition_source_topics)
+        yield from (topic.name for topic in of.state_changelog_topics)
+
+
+def _name_count(topology: Topology) -> int:
+    count = len(topology.subtopologies)
+    for of in topology.subtopologies:
+        count += len(of.source_topics) + len(of.repartition_sink_topics) + len(of.copartition_groups)
+        for each in of.copartition_groups:
+            count += len(each.source_topics) + len(each.repartition_source_topics)
+        for topics in (of.repartition_source_topics, of.state_changelog_topics):
+            count += len(topics) + sum([len(topic.topic_configs) for topic in topics])
+        if count > NAMES_MAX:
+            break
+    return count
 
 
 def _refuse_invalid(request: StreamsGroupHeartbeatRequest, topology: StreamsGroupTopologyValue | None) -> None:
