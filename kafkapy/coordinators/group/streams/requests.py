@@ -82,15 +82,19 @@ class StreamsRequests:
         groups.timers.expect_heartbeat(request.group_id, request.member_id)
         if decision.response.first_assignment_in_ms:
             groups.timers.wait_for_members(request.group_id, decision.response.first_assignment_in_ms)
-        return answer.map(self._go_on)
+        return answer.map(lambda beaten: self._go_on(beaten, caller))
 
-    def _go_on(self, beaten: Beaten) -> StreamsGroupHeartbeatResponse:
+    def _go_on(self, beaten: Beaten, caller: Caller) -> StreamsGroupHeartbeatResponse:
         """Create what is missing, once the records of the heartbeat are committed."""
         response = beaten.response
         if not beaten.internal_topics or self._create_topics is None:
             return response
         from kafkapy.coordinators.group.streams.topology import StreamsStatus
 
+        refused = [] if caller.may_create is None else [n for n in beaten.internal_topics if not caller.may_create(n)]
+        if refused:
+            _tell_refused(response, refused)
+            return response
         if self._internal_topics is None:
             from kafkapy.coordinators.group.streams.internal_topics import InternalTopics
 
@@ -237,3 +241,17 @@ def _refuse_invalid_join(request: StreamsGroupHeartbeatRequest, topology: Stream
 
 def _invalid(message: str) -> KafkaError:
     return KafkaError(ErrorCode.INVALID_REQUEST, message)
+
+
+def _tell_refused(response: StreamsGroupHeartbeatResponse, topics: list[str]) -> None:
+    """That internal topics are missing which the member may not create."""
+    from kafkapy.coordinators.group.streams.topology import StreamsStatus
+    from kafkapy_wire.messages.streams_group_heartbeat import Status
+
+    text = f"Unauthorized to CREATE on topics {', '.join(topics)}."
+    for status in response.status or ():
+        if status.status_code == StreamsStatus.MISSING_INTERNAL_TOPICS:
+            status.status_detail = f"{status.status_detail}; {text}"
+            return
+    missing = Status(status_code=StreamsStatus.MISSING_INTERNAL_TOPICS, status_detail=text)
+    response.status = [*(response.status or ()), missing]
