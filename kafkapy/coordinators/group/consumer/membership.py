@@ -21,6 +21,7 @@ from kafkapy.coordinators.group.consumer.member import (
 )
 from kafkapy.coordinators.group.consumer.reconciliation import Step
 from kafkapy.coordinators.group.consumer.subscriptions import subscribed_topics
+from kafkapy.coordinators.group.epochs import next_epoch
 from kafkapy.coordinators.group.topic_metadata import metadata_hash, topic_ids
 from kafkapy.coordinators.runtime import Decision
 from kafkapy_wire.errors import ErrorCode, KafkaError
@@ -199,7 +200,7 @@ class Membership:
         subscriptions = self._changed_subscriptions(draft, before, member)
         new_hash = metadata_hash(subscriptions.topics(group.resolved), self._metadata.image)
         if bumps or new_hash != group.metadata_hash:
-            draft.epoch += 1
+            draft.epoch = next_epoch(draft.epoch)
             draft.written.append(records.group_epoch(group.group_id, draft.epoch, new_hash))
         draft.has_looked_at_topics = True
         if group.has_partition_metadata:
@@ -361,9 +362,9 @@ class Membership:
         unused = {member.pattern for member in members if member.pattern} - subscriptions.patterns.keys()
         written += [records.pattern_tombstone(group_id, pattern) for pattern in sorted(unused)]
         new_hash = metadata_hash(subscriptions.topics(group.resolved), self._metadata.image)
-        written.append(records.group_epoch(group_id, group.epoch + 1, new_hash))
+        written.append(records.group_epoch(group_id, next_epoch(group.epoch), new_hash))
         if len(members) == len(group.members):
-            written.append(records.target_epoch(group_id, group.epoch + 1, 0))
+            written.append(records.target_epoch(group_id, next_epoch(group.epoch), 0))
         return Decision(written, None)
 
     # -- the way back to a classic group

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from kafkapy.coordinators.group.assignors.java_order import member_order
 from kafkapy.coordinators.group.assignors.simple import SharingMember, simple
 from kafkapy.coordinators.group.assignors.specification import NOTHING
+from kafkapy.coordinators.group.epochs import next_epoch
 from kafkapy.coordinators.group.share import records
 from kafkapy.coordinators.group.share.member import JOINING_EPOCH, ShareMember
 from kafkapy.coordinators.group.share.topic_states import TopicStates
@@ -95,7 +96,7 @@ class Membership:
             changed_hash = metadata_hash(names, image)
             if bumps or changed_hash != group.metadata_hash:
                 bumps = True
-                epoch += 1
+                epoch = next_epoch(epoch)
                 written.append(records.group_epoch(group.group_id, epoch, changed_hash))
         assignment_epoch, target = self._assign(group, epoch, member, names, written, now_ms)
         after = _reconciled(member, assignment_epoch, target, image, has_changed=bumps)
@@ -122,7 +123,7 @@ class Membership:
 
     def fence(self, group: ShareGroup, member: ShareMember, reason: str) -> list[CoordinatorRecord]:
         logger.info("group %s: member %s %s", group.group_id, member.member_id, reason)
-        group_id, epoch = group.group_id, group.epoch + 1
+        group_id, epoch = group.group_id, next_epoch(group.epoch)
         names = group.names_with(member, None)
         written = [
             records.current_assignment_tombstone(group_id, member.member_id),
