@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from kafkapy.partitions.flushing import Flusher
     from kafkapy.partitions.manager import PartitionManager
     from kafkapy.peers.channel import ControllerChannel
+    from kafkapy.quotas.client_quotas import ClientQuotas
     from kafkapy.releases import ApiLimits
     from kafkapy.replication import Replication
     from kafkapy.security.authorizer import StandardAuthorizer
@@ -49,6 +50,7 @@ class NodeParts:
     """Active while this node leads the quorum; otherwise it refuses everything with NOT_CONTROLLER."""
     quorum: MetadataLog
     loggers: Loggers = field(default_factory=Loggers)
+    quotas: ClientQuotas
     api_limits: ApiLimits | None = None
     """What clients may use at a broker's listeners, if that is less than it serves."""
     strictness: Strictness | None = None

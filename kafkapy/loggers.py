@@ -14,7 +14,17 @@ _TOP: Final = "kafkapy"
 LOGGERS: Final = tuple(
     f"{_TOP}.{name}"
     for name in (
-        *("apis.describe_log_dirs", "apis.metadata", "broker", "bugs", "cluster", "connection", "control"),
+        *(
+            "apis.describe_log_dirs",
+            "apis.metadata",
+            "audit",
+            "authorizer",
+            "broker",
+            "bugs",
+            "cluster",
+            "connection",
+            "control",
+        ),
         *("controller", "coordinators", "disk", "faults", "groups", "log_cleaning", "node", "partitions", "peers"),
         *("quorum", "replication", "requests", "server", "settings", "share_groups", "start", "telemetry"),
         "transactions",

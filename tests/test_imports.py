@@ -52,6 +52,7 @@ FLOORS: tuple[dict[str, str], ...] = (
         "long_messages": "long messages decoded and encoded in turns",
         "ephemeral": "a directory that is gone afterwards; where none can be made, nothing starts",
         "seeds": "what a file says of topics, records and groups, for a broker to begin with: shares of the event loop",
+        "tls": "keys and certificates by settings; needs no other part of a node, so that its clients may use it, too",
         "clock": "time and timers; what a timer's callback raises goes to `bugs`",
         "releases": "what brokers of each release announce; a name that is none is refused as a setting is",
         "strictness": "where a broker is no kinder than Apache Kafka; a name that is none is refused as a setting is",
@@ -61,6 +62,7 @@ FLOORS: tuple[dict[str, str], ...] = (
         "security": "who a client is and what it may do: by settings and images that it is given",
     },
     {
+        "quotas": "what clients use of their quotas: by images, on a clock, by who they are",
         "peers": "requests to other nodes: needs only the time, and is told who leads",
     },
     {

@@ -5,19 +5,20 @@ pytest compat_tests/differential/test_authorization.py -k metadata
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
 
 from compat_tests.apache_kafka import ApacheKafka, jar_directory
 from compat_tests.broker import Broker
+from compat_tests.differential.acl_requests import filters_take_what_they_say, wrong_acls_are_refused
 from compat_tests.differential.authorization import SETTINGS, Allowed, AuthorizedPeer, comparable
 from compat_tests.differential.authorization_cases import CASES
 from compat_tests.differential.authorization_more_cases import MORE_CASES
 from compat_tests.differential.authorization_requests import GROUP, OTHER_GROUP, SHARE_GROUP, A, B, Case, id_of
 from compat_tests.differential.comparison import differences, report
-from compat_tests.differential.peer import api_key_of, versions_of
+from compat_tests.differential.peer import Peer, api_key_of, versions_of
 from compat_tests.kafkapy_process import KafkapyProcess
 from compat_tests.tools import need
 from kafkapy_wire.api_keys import ApiKey
@@ -151,6 +152,19 @@ def test_each_operation_is_missed_in_turn(case: Case, peers: tuple[AuthorizedPee
     play(case, ours)
     play(case, theirs)
     assert ours.transcript
+    found = list(differences(ours.transcript, theirs.transcript))
+    if found:
+        pytest.fail(report(found), pytrace=False)
+
+
+@pytest.mark.parametrize("ask", [wrong_acls_are_refused, filters_take_what_they_say])
+def test_administrators_are_answered_the_same_about_acls(
+    ask: Callable[[Peer], None], peers: tuple[AuthorizedPeer, AuthorizedPeer]
+) -> None:
+    ours, theirs = peers
+    for peer in peers:
+        peer.transcript.clear()
+        ask(peer)
     found = list(differences(ours.transcript, theirs.transcript))
     if found:
         pytest.fail(report(found), pytrace=False)

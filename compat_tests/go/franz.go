@@ -21,7 +21,7 @@ type franz struct{ serverSide bool }
 var franzMetadata = kgo.MetadataMinAge(20 * time.Millisecond)
 
 func (franz) create(ctx context.Context, bootstrap, topic string, partitions int32) error {
-	cl, err := kadm.NewOptClient(kgo.SeedBrokers(brokers(bootstrap)...), franzMetadata)
+	cl, err := kadm.NewOptClient(kgo.SeedBrokers(brokers(bootstrap)...), kgo.DialTLSConfig(security()), franzMetadata)
 	if err != nil {
 		return err
 	}
@@ -36,7 +36,7 @@ func (franz) create(ctx context.Context, bootstrap, topic string, partitions int
 }
 
 func (franz) guess(ctx context.Context, bootstrap string) (string, error) {
-	cl, err := kadm.NewOptClient(kgo.SeedBrokers(brokers(bootstrap)...))
+	cl, err := kadm.NewOptClient(kgo.SeedBrokers(brokers(bootstrap)...), kgo.DialTLSConfig(security()))
 	if err != nil {
 		return "", err
 	}
@@ -58,7 +58,7 @@ func (franz) produce(bootstrap, topic, codec string, records <-chan record, done
 	}
 	// Idempotent: that is what franz-go is by default.
 	cl, err := kgo.NewClient(
-		kgo.SeedBrokers(brokers(bootstrap)...), franzMetadata, kgo.DefaultProduceTopic(topic), kgo.AllowAutoTopicCreation(),
+		kgo.SeedBrokers(brokers(bootstrap)...), kgo.DialTLSConfig(security()), franzMetadata, kgo.DefaultProduceTopic(topic), kgo.AllowAutoTopicCreation(),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchCompression(codecs[codec]),
 		kgo.ProducerBatchMaxBytes(16<<20), kgo.ProducerLinger(2*time.Millisecond), kgo.MaxBufferedRecords(1<<20),
 		kgo.RetryBackoffFn(func(int) time.Duration { return 50 * time.Millisecond }),
@@ -115,7 +115,7 @@ func (franz) consume(
 		offset = kgo.NewOffset().AfterMilli(from)
 	}
 	cl, err := kgo.NewClient(
-		kgo.SeedBrokers(brokers(bootstrap)...), franzMetadata, kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(offset),
+		kgo.SeedBrokers(brokers(bootstrap)...), kgo.DialTLSConfig(security()), franzMetadata, kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(offset),
 		kgo.KeepControlRecords(), // so that one we should not have written is seen
 	)
 	if err != nil {
@@ -201,7 +201,7 @@ func (f franz) member(ctx context.Context, m membership) error {
 func (franz) admin(
 	ctx context.Context, bootstrap, topic, group string, timestamp int64,
 ) (round adminRound, err error) {
-	cl, err := kadm.NewOptClient(kgo.SeedBrokers(brokers(bootstrap)...), franzMetadata)
+	cl, err := kadm.NewOptClient(kgo.SeedBrokers(brokers(bootstrap)...), kgo.DialTLSConfig(security()), franzMetadata)
 	if err != nil {
 		return round, err
 	}

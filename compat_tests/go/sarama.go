@@ -19,6 +19,8 @@ func saramaConfig() *sarama.Config {
 	config.Version = sarama.MaxVersion
 	config.Metadata.Retry.Max = 600 // a restart of the broker is to be outlived
 	config.Metadata.Retry.Backoff = 50 * time.Millisecond
+	config.Net.TLS.Config = security()
+	config.Net.TLS.Enable = config.Net.TLS.Config != nil
 	return config
 }
 

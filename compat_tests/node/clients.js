@@ -8,6 +8,8 @@
 
 'use strict'
 
+const fs = require('node:fs')
+const path = require('node:path')
 const process = require('node:process')
 const readline = require('node:readline')
 const { setTimeout: sleep } = require('node:timers/promises')
@@ -36,10 +38,19 @@ const say = line => process.stdout.write(JSON.stringify(line) + '\n')
 const base64 = bytes => (bytes === null ? null : bytes.toString('base64'))
 const bytes = text => (text === null ? null : Buffer.from(text, 'base64'))
 
+// The TLS of all connections: with the authority and the client of the directory that COMPAT_CERTIFICATES names.
+function security() {
+  const directory = process.env.COMPAT_CERTIFICATES
+  if (!directory) return false
+  const read = name => fs.readFileSync(path.join(directory, name), 'utf-8')
+  return { ca: [read('ca.crt')], cert: read('alice.crt'), key: read('alice.key') }
+}
+
 function connect(bootstrap, retries = 100) {
   return new Kafka({
     clientId: 'kafkapy-compat',
     brokers: bootstrap.split(','),
+    ssl: security(),
     logLevel: logLevel.ERROR,
     // Standard output is for what the test reads.
     logCreator: () => ({ log }) => console.error(JSON.stringify(log)),

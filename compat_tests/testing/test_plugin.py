@@ -378,3 +378,20 @@ def test_it():
     code, output = run(tmp_path, "def test_it(kafka): pass", "-p", "no:kafkapy", plugin=False)
     assert code == 1
     assert "fixture 'kafka' not found" in output
+
+
+def test_clients_of_the_fixtures_have_the_certificates_of_their_cluster(tmp_path: Path) -> None:
+    code, output = run(
+        tmp_path,
+        """
+import pytest
+
+@pytest.mark.kafka(tls="mutual")
+def test_it(kafka, kafka_producer):
+    producer = kafka_producer()
+    producer.produce("orders", b"value")
+    assert producer.flush(30) == 0
+    assert [exchange.principal for exchange in kafka.recorded("Produce")] == ["User:CN=client"]
+""",
+    )
+    assert code == 0, output

@@ -8,9 +8,11 @@ Differs: a request that names a resource twice is answered; Apache Kafka 4.4.0 n
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from kafkapy.metadata.altering import OPERATIONS_MAX, ResourceChange, alter_configs
+from kafkapy.metadata.store_changes import refused_stores
 from kafkapy.settings.alter import Operation, OperationOn
 from kafkapy.turns import each_in_turns
 from kafkapy_wire.errors import ErrorCode
@@ -28,7 +30,11 @@ if TYPE_CHECKING:
 
 async def handle(request: AlterConfigsRequest, context: NodeContext) -> AlterConfigsResponse:
     altered = await alter_configs(
-        context.node.controller, request.resources, _change, validate_only=request.validate_only
+        context.node.controller,
+        request.resources,
+        _change,
+        validate_only=request.validate_only,
+        refused=partial(refused_stores, context.node.settings.now, context.node.metadata.image),
     )
     return AlterConfigsResponse(responses=await each_in_turns(lambda one: _response(*one), altered))
 

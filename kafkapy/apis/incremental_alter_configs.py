@@ -13,7 +13,8 @@ Errors  INVALID_REQUEST             a name or resource twice, a null value, the 
         INVALID_TOPIC_EXCEPTION     no topic could have that name
         UNKNOWN_SERVER_ERROR        an unknown operation (as Apache Kafka 4.4.0)
 Not done: `listeners` and `listener.security.protocol.map` of a broker, which binds its sockets when
-it starts. Both are refused.
+it starts; both are refused. alter.config.policy.class.name, a Java class, which cannot be run: a node does not start
+with it.
 Differs: a broker's `advertised.listeners` can be changed, since a container's port is often known only after its start
 (--strict advertised-listeners). A value after which no client could connect, not even to undo it (max.connections=0),
 is refused. A setting that has no effect here (docs/settings.md) is stored, with one line in the log. The settings of a
@@ -25,10 +26,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 from kafkapy.errors import without_frames
 from kafkapy.metadata.altering import OPERATIONS_MAX, TWICE, ResourceChange, alter_configs
+from kafkapy.metadata.store_changes import refused_stores
 from kafkapy.settings.alter import OperationOn
 from kafkapy.turns import Turn, each_in_turns
 from kafkapy_controller.image import ConfigResourceType
@@ -98,7 +101,11 @@ def _alter_loggers(
 
 async def _alter(request: IncrementalAlterConfigsRequest, context: NodeContext) -> IncrementalAlterConfigsResponse:
     altered = await alter_configs(
-        context.node.controller, request.resources, _change, validate_only=request.validate_only
+        context.node.controller,
+        request.resources,
+        _change,
+        validate_only=request.validate_only,
+        refused=partial(refused_stores, context.node.settings.now, context.node.metadata.image),
     )
     return IncrementalAlterConfigsResponse(responses=await each_in_turns(lambda one: _response(*one), altered))
 

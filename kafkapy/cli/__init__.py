@@ -19,11 +19,18 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "start": ("kafkapy.cli.start", "start a broker (the default)"),
     "format": ("kafkapy.cli.format", "make a data directory for a broker, as kafka-storage does"),
     "random-uuid": ("kafkapy.cli.random_uuid", "print an id for a new cluster, or for a directory of a voter"),
+    "certs": ("kafkapy.cli.certs", "make certificates for tests: an authority, servers and clients"),
     "topics": ("kafkapy.cli.topics", "list, create, describe, alter and delete topics, delete records"),
     "produce": ("kafkapy.cli.produce", "send records to a topic"),
     "consume": ("kafkapy.cli.consume", "print the records of topics"),
-    "groups": ("kafkapy.cli.groups", "list and describe groups, move their offsets"),
+    "groups": ("kafkapy.cli.groups", "list and describe groups of every type, move their offsets"),
+    "transactions": ("kafkapy.cli.transactions", "list and describe transactions, abort those that stay open"),
     "configs": ("kafkapy.cli.configs", "show and change settings of topics, brokers and groups"),
+    "acls": ("kafkapy.cli.acls", "list, add and remove ACLs: who may do what"),
+    "users": ("kafkapy.cli.users", "list, add and remove users of SASL/SCRAM"),
+    "quotas": ("kafkapy.cli.quotas", "show and change quotas of users, client ids and addresses"),
+    "logdirs": ("kafkapy.cli.logdirs", "show the data directories of brokers, and what is in them"),
+    "features": ("kafkapy.cli.features", "show and change the levels of the cluster's features"),
     "cluster": ("kafkapy.cli.cluster", "start a cluster; show one that runs, move replicas, elect leaders"),
     "control": ("kafkapy.cli.control", "ask a running node or cluster for what tests need: faults, time, records"),
     "log": ("kafkapy.cli.log", "print what Kafka's files on the disk hold"),
@@ -34,7 +41,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 
 # Options that every client command takes, and that may stand before its name.
-_BEFORE_COMMAND = ("-b", "--bootstrap-server", "--timeout")
+BEFORE_COMMAND = ("-b", "--bootstrap-server", "--command-config", "--timeout")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -101,11 +108,11 @@ def command_parser(name: str) -> CommandParser:
 
 
 def _options_before_command(arguments: list[str]) -> tuple[list[str], list[str]]:
-    """(the options of `_BEFORE_COMMAND` that stand in front, with their values; the rest)"""
+    """(the options of `BEFORE_COMMAND` that stand in front, with their values; the rest)"""
     position = 0
     while position < len(arguments):
         option, equals, _ = arguments[position].partition("=")
-        if option in _BEFORE_COMMAND:
+        if option in BEFORE_COMMAND:
             position += 1 if equals else 2
         elif option.startswith("-b") and not option.startswith("--"):  # -bHOST:PORT
             position += 1
@@ -142,7 +149,7 @@ def _overview() -> str:
         "",
         "commands:",
     ]
-    lines += [f"  {name:<11} {summary}" for name, (_, summary) in COMMANDS.items()]
+    lines += [f"  {name:<12} {summary}" for name, (_, summary) in COMMANDS.items()]
     lines += [
         "",
         "Commands other than start find the broker by -b HOST:PORT, else by the variable KAFKA_BOOTSTRAP_SERVERS, else",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kafkapy.cli.client_command import run_command
 from kafkapy.client.command_line import (
     add_connection_arguments,
     add_json_argument,
@@ -12,7 +13,6 @@ from kafkapy.client.command_line import (
     positive_count,
     positive_seconds,
     replica_count,
-    run_command,
 )
 from kafkapy.client.streams import say
 

@@ -10,7 +10,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
-from kafkapy.cli import COMMANDS, command_parser
+from kafkapy.cli import BEFORE_COMMAND, COMMANDS, command_parser
 
 if TYPE_CHECKING:
     from kafkapy.cli.parser import CommandParser
@@ -88,14 +88,14 @@ def _option_words(place: _Place) -> list[str]:
 
 def _bash(places: list[_Place]) -> str:
     started = next(place for place in places if place.path == ("start",))  # `kafkapy --port` is `kafkapy start --port`
-    first_options = dict.fromkeys(["--version", "-b", "--bootstrap-server", "--timeout", *_option_words(started)])
+    first_options = dict.fromkeys(["--version", *BEFORE_COMMAND, *_option_words(started)])
     lines = [
         "# bash completion for kafkapy: source <(kafkapy completion bash)",
         "_kafkapy() {",
         "    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} place='' at",
         "    for ((at = 1; at < COMP_CWORD; at++)); do",
         "        case ${COMP_WORDS[at]} in",
-        "            -b|--bootstrap-server|--timeout) ((at++));;",
+        f"            {'|'.join(BEFORE_COMMAND)}) ((at++));;",
         "            -*) ;;",
         "            *) place+=\" ${COMP_WORDS[at]}\"; [[ $place == *' '*' '* ]] && break;;",
         "        esac",

@@ -7,13 +7,13 @@ import sys
 import time
 from typing import TYPE_CHECKING, Protocol
 
+from kafkapy.cli.client_command import run_command
 from kafkapy.client.command_line import (
     add_connection_arguments,
     add_json_argument,
     complain,
     counted,
     partition_number,
-    run_command,
     wants_json,
 )
 from kafkapy.client.errors import ClientError

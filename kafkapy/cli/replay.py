@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kafkapy.client.command_line import add_connection_arguments, complain, counted, print_json, run_command
+from kafkapy.cli.client_command import run_command
+from kafkapy.client.command_line import add_connection_arguments, complain, counted, print_json
 from kafkapy.client.errors import ClientError
 
 if TYPE_CHECKING:

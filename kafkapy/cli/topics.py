@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kafkapy.cli.client_command import run_command
 from kafkapy.client.command_line import (
     add_connection_arguments,
     add_json_argument,
@@ -16,7 +17,6 @@ from kafkapy.client.command_line import (
     print_json,
     print_table,
     replica_count,
-    run_command,
     wants_json,
 )
 from kafkapy.client.errors import ClientError

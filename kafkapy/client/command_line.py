@@ -7,13 +7,10 @@ other one was given.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from kafkapy.client.cluster import Cluster, parse_bootstrap
 from kafkapy.client.errors import ClientError
-from kafkapy.client.interrupts import interruptible
 from kafkapy.client.streams import say
 from kafkapy_wire.integer_text import INT32_MAX, INT64_MAX, parse_integer
 
@@ -29,13 +26,19 @@ INT16_MAX = (1 << 15) - 1
 
 
 def add_connection_arguments(parser: argparse.ArgumentParser) -> None:
-    """`--bootstrap-server` and `--timeout`."""
+    """`--bootstrap-server`, `--command-config` and `--timeout`."""
     parser.add_argument(
         "-b",
         "--bootstrap-server",
         default=argparse.SUPPRESS,
         metavar="HOST:PORT",
         help=f"a broker of the cluster, several with commas (default: ${BOOTSTRAP_VARIABLE}, else {DEFAULT_BOOTSTRAP})",
+    )
+    parser.add_argument(
+        "--command-config",
+        default=argparse.SUPPRESS,
+        metavar="FILE",
+        help="client settings such as security.protocol and ssl.truststore.location, a properties file (default: none)",
     )
     parser.add_argument(
         "--timeout",
@@ -52,40 +55,6 @@ def add_json_argument(parser: argparse.ArgumentParser | argparse._ArgumentGroup,
 
 def wants_json(arguments: argparse.Namespace) -> bool:
     return bool(getattr(arguments, "json", False))
-
-
-def connect(arguments: argparse.Namespace, tell: Callable[[str], None]) -> Cluster:
-    """The cluster that the connection arguments name; nothing is sent yet. Raises ClientError: not an address."""
-    return Cluster(
-        _bootstrap(arguments), timeout_seconds=getattr(arguments, "timeout", DEFAULT_TIMEOUT_SECONDS), tell=tell
-    )
-
-
-def _bootstrap(arguments: argparse.Namespace) -> list[tuple[str, int]]:
-    """From the option, else from the variable that applications have, else where a broker listens by default."""
-    option: str | None = getattr(arguments, "bootstrap_server", None)
-    if option is not None:
-        return parse_bootstrap(option)
-    variable = os.environ.get(BOOTSTRAP_VARIABLE, "")
-    if not variable.strip():
-        return parse_bootstrap(DEFAULT_BOOTSTRAP)
-    try:
-        return parse_bootstrap(variable)
-    except ClientError as error:
-        raise ClientError(f"the variable {BOOTSTRAP_VARIABLE}: {error}") from None
-
-
-def run_command(command: str, arguments: argparse.Namespace, body: Callable[[argparse.Namespace, Cluster], int]) -> int:
-    """The exit code of `body`; 1 after one line on standard error where it raises ClientError.
-
-    Raises Interrupted: a signal has ended it.
-    """
-    try:
-        with interruptible(), connect(arguments, lambda text: complain(command, text)) as cluster:
-            return body(arguments, cluster)
-    except ClientError as error:
-        complain(command, str(error))
-        return 1
 
 
 def complain(command: str, text: str) -> None:

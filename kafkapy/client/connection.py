@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from kafkapy import __version__
 from kafkapy.client.errors import ClientError, ConnectionLost
@@ -29,15 +29,42 @@ _INT32 = struct.Struct(">i")
 _INT16 = struct.Struct(">h")
 
 
+class Security(Protocol):
+    """How connections are secured."""
+
+    def secure(self, sock: socket.socket, host: str) -> socket.socket:
+        """The connected socket, with TLS on it. Raises OSError."""
+
+    def explain(self, error: OSError) -> str:
+        """Why a connection has ended, or has not begun."""
+
+    def is_final(self, error: OSError) -> bool:
+        """Whether it would end again in the same way."""
+
+
 class Connection:
     """Requests to the broker at `host:port`, each answered before the next is sent."""
 
-    def __init__(self, host: str, port: int, *, timeout_seconds: float, login: Login | None = None) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        *,
+        timeout_seconds: float,
+        security: Security | None = None,
+        login: Login | None = None,
+    ) -> None:
         """Connect, negotiate and log in. Raises ConnectionLost, ClientError: what listens there is not Kafka, or
         refuses the login.
         """
         self.address = f"{host}:{port}"
         self.is_open = False
+        self._security = security
+        self._why_closed = (
+            "is it a TLS or SASL listener? Then give --command-config"
+            if security is None
+            else "does it take this client?"
+        )
         self._correlation_id = 0
         self._awaited: tuple[int, int] | None = None
         """(API key, version) of the request in flight: its answer, and perhaps a part of the request, is on its way."""
@@ -54,12 +81,30 @@ class Connection:
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.is_open = True
         try:
+            if security is not None:
+                self._secure(security, host)
             self._negotiate(timeout_seconds)
             if login is not None:
                 log_in(self, login, timeout_seconds)
         except BaseException:
             self.close()
             raise
+
+    def _secure(self, security: Security, host: str) -> None:
+        try:
+            self._socket = security.secure(self._socket, host)
+        except TimeoutError:
+            raise ConnectionLost(f"{self.address} does not answer") from None
+        except OSError as error:
+            # Not that the connection is lost: trying again would not help.
+            raise ClientError(f"cannot connect to {self.address}: {security.explain(error)}") from None
+
+    def _lost(self, error: OSError) -> ClientError:
+        security = self._security
+        if security is None:
+            return ConnectionLost(f"lost the connection to {self.address} ({error.strerror or error})")
+        told = f"lost the connection to {self.address} ({security.explain(error)})"
+        return ClientError(told) if security.is_final(error) else ConnectionLost(told)
 
     def close(self) -> None:
         self.is_open = False
@@ -159,7 +204,7 @@ class Connection:
             self._socket.sendall(_INT32.pack(len(frame)) + frame)
         except OSError as error:
             self.close()
-            raise ConnectionLost(f"lost the connection to {self.address} ({error.strerror or error})") from None
+            raise self._lost(error) from None
         if not answered:
             self._awaited = None
 
@@ -191,9 +236,9 @@ class Connection:
                 raise ConnectionLost(f"{self.address} does not answer") from None
             except OSError as error:
                 self.close()
-                raise ConnectionLost(f"lost the connection to {self.address} ({error.strerror})") from None
+                raise self._lost(error) from None
             if not data:
                 self.close()
-                raise ConnectionLost(f"{self.address} closed the connection: is it a TLS or SASL listener?")
+                raise ConnectionLost(f"{self.address} closed the connection: {self._why_closed}")
             received += data
         return received

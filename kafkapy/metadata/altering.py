@@ -37,7 +37,7 @@ from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.integer_text import INT32_MAX, parse_integer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from kafkapy.pending import Pending
     from kafkapy.settings import Settings
@@ -74,9 +74,17 @@ class Alterer(Protocol):
 
 
 async def alter_configs(
-    controller: Alterer, resources: Sequence[R], change_of: Callable[[R], ResourceChange], *, validate_only: bool
+    controller: Alterer,
+    resources: Sequence[R],
+    change_of: Callable[[R], ResourceChange],
+    *,
+    validate_only: bool,
+    refused: Callable[[ResourceChange], Awaitable[KafkaError | None]],
 ) -> list[tuple[R, KafkaError | None]]:
-    """Each resource of a request with its error or None. They are changed in batches, with turns between."""
+    """Each resource of a request with its error or None. They are changed in batches, with turns between.
+
+    `refused` finds what is wrong with a change that the controller cannot see.
+    """
     turn = Turn()
     often: Counter[tuple[int, str]] = Counter()
     asked = []
@@ -89,9 +97,10 @@ async def alter_configs(
     errors: list[KafkaError | None] = []
     for start in range(0, len(asked), RESOURCES_AT_ONCE_MAX):
         piece = asked[start : start + RESOURCES_AT_ONCE_MAX]
-        alone = [change for change in piece if often[change.resource_type, change.name] == 1]
-        answers = iter(await controller.alter_configs(alone, validate_only=validate_only).wait() if alone else ())
-        errors += [next(answers) if often[change.resource_type, change.name] == 1 else TWICE for change in piece]
+        found = [await refused(change) if often[change.resource_type, change.name] == 1 else TWICE for change in piece]
+        left = [change for change, error in zip(piece, found, strict=True) if error is None]
+        answers = iter(await controller.alter_configs(left, validate_only=validate_only).wait() if left else ())
+        errors += [next(answers) if error is None else error for error in found]
         await turn.share()
     return list(zip(resources, errors, strict=True))
 

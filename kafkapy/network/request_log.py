@@ -59,7 +59,7 @@ class LoggingDispatcher(Dispatcher):
 
     def __init__(self, limits: ApiLimits | None = None) -> None:
         super().__init__(limits=limits)
-        self.accounts = self  # it is called with every answer before that is encoded
+        self.accounts = (self,)  # it is called with every answer before that is encoded
         self._current: NodeContext | None = None  # whose answer is being made now
         self._said = NOTHING
 
@@ -94,19 +94,17 @@ class LoggingDispatcher(Dispatcher):
 
     # -- as its own accounts
 
-    def before_encoding(self, api_key: ApiKey, response: Message, context: NodeContext) -> None:
+    def before_encoding(self, api_key: ApiKey, response: Message, context: NodeContext) -> Message:
         if context is not self._current:
-            return
+            return response
         response_class_, version = response_class(api_key), context.api_version
         if type(response) is not response_class_ and version in response_class_.__schema__.valid_versions:
             # Partly encoded already: its content cannot be read.
             decoded = _decoded_in_a_turn(response_class_, encode(response, version), 0, version)
             self._said = LONG_ANSWER if decoded is None else _said(decoded[0])
-            return
-        self._said = _said(response)
-
-    def answered(self, api_key: ApiKey, size_bytes: int, context: NodeContext) -> None:
-        """The size is not logged."""
+        else:
+            self._said = _said(response)
+        return response
 
 
 class LoggedUnfinished(Unfinished):

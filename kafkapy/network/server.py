@@ -31,8 +31,14 @@ if TYPE_CHECKING:
     from kafkapy.context import NodeContext
     from kafkapy.network.dispatch import Dispatcher
     from kafkapy.network.logins import Logins
+    from kafkapy.network.tls_handshake import TlsHandshake
+    from kafkapy.network.tls_transport import TlsTransport
     from kafkapy.settings import Listener, Settings
     from kafkapy.suspension import Suspension
+    from kafkapy.tls.contexts import ListenerTls
+
+    TlsOf = Callable[[str], ListenerTls]
+    """The TLS of a listener as it is now, by the listener's name."""
 
 logger = logging.getLogger("kafkapy.server")
 
@@ -62,6 +68,7 @@ class Server:
         self._clock = node.clock
         self._admission = Admission(node.settings, node.clock)
         self._connections: set[Connection] = set()
+        self._handshakes: set[TlsHandshake] = set()
         self._listening: list[_Listening] = []
         self._all_closed = trio.Event()
         self._shared: SharedParts | None = None  # while it serves
@@ -77,8 +84,11 @@ class Server:
         """The connection of a client, as long as it is open; looked for among all."""
         return next((connection for connection in self._connections if connection.client is client), None)
 
-    def accept_at(self, listening: Iterable[tuple[Listener, socket.socket]], service: Service) -> None:
-        """Accept connections of these listeners from now on; while `serve` runs.
+    def accept_at(
+        self, listening: Iterable[tuple[Listener, socket.socket]], service: Service, tls: TlsOf | None = None
+    ) -> None:
+        """Accept connections of these listeners from now on; while `serve` runs. `tls` knows the TLS of each listener
+        that has it.
 
         Raises SettingsError: the JAAS file has changed since the settings were checked, and is not valid any more.
         """
@@ -87,7 +97,8 @@ class Server:
         for listener, _ in listening:
             if has_sasl(listener.security_protocol):
                 self._open_logins(listener.name)
-        self._listening += [_Listening(listener, sock, service, self, self._shared) for listener, sock in listening]
+        for listener, sock in listening:
+            self._listening.append(_Listening(listener, sock, service, self, self._shared, tls))
 
     def _open_logins(self, listener_name: str) -> None:
         from kafkapy.network.logins import Logins  # not by a node without SASL
@@ -129,6 +140,8 @@ class Server:
                 for one in self._listening:
                     one.close()
                 self._listening = []
+                for handshake in list(self._handshakes):
+                    handshake.close()
                 for connection in list(self._connections):
                     connection.finish()
                 if self._connections:
@@ -138,6 +151,8 @@ class Server:
         finally:
             for connection in list(self._connections):
                 connection.close()
+            for handshake in list(self._handshakes):
+                handshake.close()
             for one in self._listening:
                 one.close()
             loop.close()
@@ -186,19 +201,45 @@ class Server:
             peer = Client(
                 listener_name, host, address[1], self._host_for(client, host), listening.listener.security_protocol
             )
-            service = listening.service
-            connection = Connection(PlainTransport(client), service.context_of(peer), service.dispatcher, shared)
-            if self._logins is not None and has_sasl(peer.security_protocol):
-                self._logins.guard(connection, service.dispatcher)
+            if listening.tls is not None:
+                self._handshake(client, peer, listening, shared)
+            else:
+                service = listening.service
+                connection = Connection(PlainTransport(client), service.context_of(peer), service.dispatcher, shared)
+                self._begin(connection, service)
         except OSError as error:
             logger.debug("a client hung up while it was accepted: %s", error)
             client.close()
             return
-        self._connections.add(connection)
-        logger.debug("connection from %s", connection)
+        logger.debug("connection from %s", peer)
         self._admission.connected(listener_name, host)
         if self._admission.is_protected(listener_name) and self._admission.is_beyond_max():
             self._make_room(listener_name)
+
+    def _begin(self, connection: Connection, service: Service) -> None:
+        if self._logins is not None and has_sasl(connection.client.security_protocol):
+            self._logins.guard(connection, service.dispatcher)
+        self._connections.add(connection)
+
+    def _handshake(self, sock: socket.socket, client: Client, listening: _Listening, shared: SharedParts) -> None:
+        from kafkapy.network.tls_handshake import TlsHandshake
+
+        def is_done(handshake: TlsHandshake, transport: TlsTransport) -> None:
+            from kafkapy.network.tls_connection import TlsConnection
+
+            self._handshakes.discard(handshake)
+            service = listening.service
+            connection = TlsConnection(transport, service.context_of(client), service.dispatcher, shared)
+            self._begin(connection, service)
+            connection.begin()
+
+        def is_closed(handshake: TlsHandshake) -> None:
+            self._handshakes.discard(handshake)
+            self._has_left(client)
+
+        assert listening.tls is not None
+        tls = listening.tls(client.listener_name)
+        self._handshakes.add(TlsHandshake(sock, client, tls, shared, is_done, is_closed))
 
     def _host_for(self, client: socket.socket, peer_host: str) -> str:
         """By which host this client reaches the broker where none is advertised."""
@@ -208,15 +249,21 @@ class Server:
 
     def _make_room(self, protected: str) -> None:
         """Close the connection of another listener that has been idle for longest, as Apache Kafka does."""
+        handshake = next((one for one in self._handshakes if one.client.listener_name != protected), None)
         others = [one for one in self._connections if one.client.listener_name != protected]
-        if others:
+        if handshake is not None:
+            handshake.close()
+        elif others:
             idlest = min(others, key=lambda one: (one.is_active, one.last_active_ms))
             idlest.close(f"listener {protected} needs its place (max.connections)")
 
     def _disconnected(self, connection: Connection) -> None:
         self._connections.discard(connection)
-        logger.debug("connection from %s closed", connection)
-        self._admission.disconnected(connection.client.listener_name, connection.client.peer_host)
+        self._has_left(connection.client)
+
+    def _has_left(self, client: Client) -> None:
+        logger.debug("connection from %s closed", client)
+        self._admission.disconnected(client.listener_name, client.peer_host)
         for listening in self._listening:
             listening.room_was_made()
         if not self._connections:
@@ -258,14 +305,33 @@ class Server:
 class _Listening:
     """A listener on the loop. While it is paused, new connections stay in the backlog."""
 
-    __slots__ = ("_clock", "_has_waited", "_is_paused", "_retry", "_server", "_shared", "listener", "service", "socket")
+    __slots__ = (
+        "_clock",
+        "_has_waited",
+        "_is_paused",
+        "_retry",
+        "_server",
+        "_shared",
+        "listener",
+        "service",
+        "socket",
+        "tls",
+    )
 
     def __init__(
-        self, listener: Listener, sock: socket.socket, service: Service, server: Server, shared: SharedParts
+        self,
+        listener: Listener,
+        sock: socket.socket,
+        service: Service,
+        server: Server,
+        shared: SharedParts,
+        tls: TlsOf | None,
     ) -> None:
         self.listener = listener
         self.socket = sock
         self.service = service
+        assert tls is not None or not listener.has_tls, f"listener {listener} would be without TLS"
+        self.tls = tls if listener.has_tls else None
         self._server = server
         self._shared = shared
         self._is_paused = False

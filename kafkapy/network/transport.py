@@ -1,8 +1,7 @@
 """Bytes between a connection and its peer, without waiting.
 
-A connection talks to a `Transport` only. `PlainTransport` is a TCP socket; TLS is another one, which decrypts into the
-view it is given, encrypts what it sends and has no `sendfile`: it reads the file and sends. Where TLS has to read
-before it can write, `send` returns 0 until `receive_into` was called again.
+A connection talks to a `Transport` only. `PlainTransport` is a TCP socket; `tls_transport.py` has another one, which
+decrypts into the view it is given, encrypts what it sends and has no `sendfile`: it reads the file and sends.
 """
 
 from __future__ import annotations

@@ -348,6 +348,7 @@ class BrokerPart:
             self._clock,
             self._random,
             node_id=node_id,
+            tells_of_released=strictness is None or not strictness.released_share_records,
         )
         parts.callback(sharing.close)
         metadata.subscribe(groups.follow_metadata)
@@ -370,6 +371,7 @@ class BrokerPart:
             controller=controller,
             quorum=quorum.metadata_log,
             loggers=quorum.parts.loggers,
+            quotas=quorum.parts.quotas,
             api_limits=quorum.parts.api_limits,
             strictness=strictness,
             authorizer=quorum.parts.authorizer,

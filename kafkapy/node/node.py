@@ -31,6 +31,7 @@ from kafkapy.network.listeners import bind, listen
 from kafkapy.network.server import Server, Service
 from kafkapy.node.broker_part import BrokerPart
 from kafkapy.node.quorum_part import QuorumPart
+from kafkapy.node.throttle import throttle
 from kafkapy.partitions.disk_watch import DiskWatch
 from kafkapy.partitions.topic_settings import TopicSettingsSource
 from kafkapy.settings.current import CurrentSettings
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from kafkapy.settings.given import GivenTopic
     from kafkapy.settings.listeners import Listener
     from kafkapy.strictness import Strictness
+    from kafkapy.tls.current import CurrentTls
     from kafkapy_wire.record_formats.metadata import UserScramCredentialRecord
 
 logger = logging.getLogger("kafkapy.node")
@@ -150,6 +152,7 @@ class Node:
         self.waits_for_others = False
         """Whether the start waits for other nodes of the cluster, which may take for ever; it can be cancelled then."""
         self._was_started = False
+        self.tls: CurrentTls | None = None  # made at the start, if anything has TLS
         self._suspension = Suspension()
 
     @property
@@ -171,14 +174,12 @@ class Node:
     def move_to_rack(self, rack: str | None) -> None:
         """From now on the node says that it stands there, when it registers again; this tells no controller."""
         self.settings.change(self.settings.now.with_rack(rack))
-        lifecycle = self._broker_part.lifecycle
-        if lifecycle is not None:
+        if (lifecycle := self._broker_part.lifecycle) is not None:
             lifecycle.move_to_rack(rack)
 
     async def in_touch(self) -> None:
         """Wait until the active controller has taken a heartbeat of this broker, which has others in its cluster."""
-        lifecycle = self._broker_part.lifecycle
-        if lifecycle is not None:
+        if (lifecycle := self._broker_part.lifecycle) is not None:
             await lifecycle.in_touch()
 
     @property
@@ -205,6 +206,7 @@ class Node:
         failure: Exception | None = None
         try:
             self._tell_what_has_no_effect()
+            self.tls = _tls_of(self.settings)
             at_brokers, at_controllers = self._bind(parts)
             quorum = self._quorum = self._open(parts, listens=bool(at_controllers))
             if self._must_be_alone and not quorum.is_alone:
@@ -213,6 +215,7 @@ class Node:
                 for clock in {self.clock, self.liveness_clock}:
                     nursery.start_soon(clock.run)
                 nursery.start_soon(self._stop_when_something_fails)
+                nursery.start_soon(_follow_tls, self.tls)
                 async with trio.open_nursery() as serving:
                     self.server = Server(self.parts, self.bugs, self._suspension)
                     quorum.peers.on_first = self.server.stop_lingering
@@ -316,11 +319,6 @@ class Node:
         ports: dict[str, int] = {}
         settings = self.settings.now
         for listener in settings.listeners:
-            if listener.security_protocol not in ("PLAINTEXT", "SASL_PLAINTEXT"):
-                raise StartupError(
-                    f"listener {listener} wants {listener.security_protocol}, which kafkapy does not support yet: "
-                    "use PLAINTEXT or SASL_PLAINTEXT"
-                )
             sock = self._sockets.get(listener.name) or bind(listener)
             sock.setblocking(False)
             parts.callback(sock.close)
@@ -336,7 +334,7 @@ class Node:
         for listener, sock in bound:
             listen(listener, sock, backlog=self.settings.now.network.socket_listen_backlog_size)
         try:
-            self.server.accept_at(bound, service)
+            self.server.accept_at(bound, service, None if self.tls is None else self.tls.listener)
         except SettingsError as error:
             raise StartupError(str(error)) from error
 
@@ -358,6 +356,7 @@ class Node:
                 limits=self.api_limits,
                 suspension=self._suspension,
                 strictness=self._strictness,
+                tls=self.tls,
                 credentials=self._credentials,
             )
         except (StoreError, BrokenMetadata) as error:
@@ -428,6 +427,7 @@ class Node:
             nursery.start_soon(send)
         nursery.start_soon(self.log_cleaning.run)
         self._meet_faults(self.dispatcher, broker, parts)
+        throttle(self.dispatcher, broker, self.server.connection_of)
         serve = partial(self._serve, bound, Service(self.dispatcher, partial(RequestContext, broker)))
         if not quorum.is_alone:
             # As in Apache Kafka, before the controller makes it lead anything. Until then clients are told of others.
@@ -479,6 +479,24 @@ def _api_limits(as_kafka: str | None, cap_apis: Mapping[str, int | None]) -> Api
     from kafkapy.releases import limits_of
 
     return limits_of(as_kafka, cap_apis)
+
+
+async def _follow_tls(tls: CurrentTls | None) -> None:
+    if tls is not None:
+        await tls.run()
+
+
+def _tls_of(settings: CurrentSettings) -> CurrentTls | None:
+    """None: no listener has TLS, and no other node is asked with it. Raises StartupError: a store cannot be used."""
+    if not any(settings.now.security_protocol(name).endswith("SSL") for name in settings.now.listener_names):
+        return None
+    from kafkapy.settings.given import with_origin
+    from kafkapy.tls.current import CurrentTls
+
+    try:
+        return CurrentTls(settings)
+    except SettingsError as error:
+        raise StartupError(str(with_origin(error, settings.now.given))) from error
 
 
 def _strictness(names: Iterable[str]) -> Strictness | None:

@@ -15,6 +15,7 @@ from kafkapy.metadata.publisher import MetadataPublisher
 from kafkapy.metadata.start import QuorumMember, open_metadata
 from kafkapy.peers.channel import ControllerChannel
 from kafkapy.peers.peers import Peers
+from kafkapy.quotas.client_quotas import ClientQuotas
 from kafkapy.settings.listeners import SECURITY_PROTOCOLS, has_sasl
 from kafkapy_controller.features import KRAFT_VERSION, SUPPORTED_FEATURES, features_of_new_cluster
 from kafkapy_controller.image import Endpoint
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from kafkapy.clock import Clock
     from kafkapy.partitions.disk_watch import DiskWatch
     from kafkapy.partitions.topic_settings import TopicSettingsSource
+    from kafkapy.peers.peers import PeerTls
     from kafkapy.releases import ApiLimits, Release
     from kafkapy.security.authorizer import StandardAuthorizer
     from kafkapy.security.delegation_tokens import DelegationTokens
@@ -70,10 +72,11 @@ class QuorumPart:
         limits: ApiLimits | None = None,
         suspension: Suspension | None = None,
         strictness: Strictness | None = None,
+        tls: PeerTls | None = None,
         credentials: Sequence[UserScramCredentialRecord] = (),
     ) -> None:
         """`listens`: whether other controllers can connect to this node. `limits`: a release to be imitated.
-        `suspension`: of the node.
+        `suspension`: of the node. `tls`: of connections to other nodes.
 
         Blocks. Raises StartupError, StoreError, BrokenMetadata, KafkaError, MalformedMessage, OSError.
         """
@@ -84,6 +87,7 @@ class QuorumPart:
         self._random = random
         self._limits = limits
         self._strictness = strictness
+        self._tls = tls
         self._credentials = credentials
         self._incarnation_id = random_uuid(random)
         now = settings.now
@@ -150,6 +154,7 @@ class QuorumPart:
             client_id=f"node-{now.node.node_id}",
             suspension=self._suspension,
             logins=self._logins(),
+            tls=self._tls,
         )
         self.channel = ControllerChannel(self, self.peers, self._liveness_clock, self._handle_here)
         if listens or not self.is_alone:
@@ -170,6 +175,9 @@ class QuorumPart:
         self.metadata_log.on_truncated = self._note_recovery_point
         self.metadata_log.report_to(disk)
         self.snapshot_generator.report_to(disk)
+        quotas = ClientQuotas(settings, self._clock)
+        quotas.load(self.publisher.image)
+        self.publisher.subscribe(quotas.follow_metadata)
         self.parts = NodeParts(
             node_id=now.node.node_id,
             cluster_id=self.store.cluster_id,
@@ -178,6 +186,7 @@ class QuorumPart:
             metadata=self.publisher,
             controller=self.controller,
             quorum=self.metadata_log,
+            quotas=quotas,
             api_limits=self._limits,
             strictness=self._strictness,
             authorizer=self._authorizer(),

@@ -2,6 +2,7 @@
 
 peer.py         one node at one address: requests and their answers, one at a time
 peer_socket.py  the connection to it
+tls_peer_socket.py  the same with TLS
 login.py        SASL over it
 peers.py        all of them, by address or by broker id
 channel.py      the active controller, wherever it is

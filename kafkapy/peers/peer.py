@@ -14,7 +14,7 @@ import trio
 from kafkapy import __version__
 from kafkapy.long_messages import decoded
 from kafkapy.peers.identity import NODE_SOFTWARE
-from kafkapy.peers.peer_socket import NoAnswer, PeerSocket
+from kafkapy.peers.peer_socket import NoAnswer, NoTls, PeerSocket
 from kafkapy.peers.unavailable import PeerUnavailable
 from kafkapy.suspension import Suspension
 from kafkapy_wire.api_keys import API_VERSIONS, ApiKey, request_header_version, response_class, response_header_version
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from kafkapy.peers.login import Login
+    from kafkapy.tls.contexts import ClientTls
     from kafkapy_wire.message import Message
 
 CONNECT_SECONDS: Final = 10.0
@@ -50,11 +51,13 @@ class Peer:
         *,
         client_id: str,
         suspension: Suspension | None = None,
+        tls: Callable[[], ClientTls | None] | None = None,
         login: Callable[[], Login | None] | None = None,
     ) -> None:
-        """`suspension`: of the node that asks; while it lasts, nothing is sent, and no answer is taken. `login`: that
-        of the next connection.
+        """`suspension`: of the node that asks; while it lasts, nothing is sent, and no answer is taken. `tls` and
+        `login`: those of the next connection.
         """
+        self._tls = tls
         self._login = login
         self._renewed_at = float("inf")
         self.host = host
@@ -131,7 +134,9 @@ class Peer:
     async def _connect(self) -> None:
         with trio.move_on_after(CONNECT_SECONDS) as scope:
             try:
-                self._socket = await PeerSocket.connect(self.host, self.port)
+                self._socket = await self._open()
+            except NoTls as error:
+                raise PeerUnavailable(f"no TLS with {self}: {error}") from None
             except OSError as error:
                 raise PeerUnavailable(f"no connection to {self} ({_reason(error)})") from None
         if scope.cancelled_caught:
@@ -162,6 +167,15 @@ class Peer:
 
         version = self.version_of(ApiKey.SASL_AUTHENTICATE)
         self._renewed_at = trio.current_time() + await log_in(login, exchange, version, str(self))
+
+    async def _open(self) -> PeerSocket:
+        """Raises OSError, NoTls."""
+        tls = None if self._tls is None else self._tls()
+        if tls is None:
+            return await PeerSocket.connect(self.host, self.port)
+        from kafkapy.peers.tls_peer_socket import TlsPeerSocket
+
+        return await TlsPeerSocket.connect_with(tls, self.host, self.port)
 
     async def _exchange(self, request: Message, key: ApiKey, version: int) -> memoryview:
         """Send a request and receive the answer to it, without its header."""

@@ -24,6 +24,10 @@ class NoAnswer(Exception):
     """What came is not an answer to what was sent. The message says what it is, and goes after the name of the peer."""
 
 
+class NoTls(Exception):
+    """There is no TLS with that node. The message says why."""
+
+
 class PeerSocket:
     """A connected socket of one task at a time. After a call that has failed or was cancelled it can only be closed."""
 
@@ -34,10 +38,14 @@ class PeerSocket:
     @classmethod
     async def connect(cls, host: str, port: int) -> PeerSocket:
         """Raises OSError."""
+        return cls(await cls._connected(host, port))
+
+    @staticmethod
+    async def _connected(host: str, port: int) -> socket.socket:
         stream = await trio.open_tcp_stream(host, port)
         sock = socket.socket(fileno=stream.socket.detach())
         sock.setblocking(False)
-        return cls(sock)
+        return sock
 
     def close(self) -> None:
         """A task that waits for the answer gets trio.ClosedResourceError."""
@@ -103,11 +111,17 @@ class PeerSocket:
 
     async def _receive_some(self, space: memoryview) -> int:
         while True:
-            try:
-                count = self._socket.recv_into(space)
-            except BlockingIOError:
+            count = self._receive_now(space)
+            if count is None:
                 await trio.lowlevel.wait_readable(self._fd)
                 continue
             if not count:
                 raise NoAnswer("closed the connection")
             return count
+
+    def _receive_now(self, space: memoryview) -> int | None:
+        """The count of bytes received; None: nothing has arrived yet."""
+        try:
+            return self._socket.recv_into(space)
+        except BlockingIOError:
+            return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from kafkapy.peers.unavailable import PeerUnavailable
 from kafkapy.suspension import Suspension
@@ -12,7 +12,16 @@ if TYPE_CHECKING:
 
     from kafkapy.peers.login import Login, Logins
     from kafkapy.peers.peer import Peer
+    from kafkapy.tls.contexts import ClientTls
     from kafkapy_controller.image import Endpoint
+
+
+class PeerTls(Protocol):
+    """The TLS of connections to other nodes as it is now; None where they have none."""
+
+    def to_controllers(self) -> ClientTls | None: ...
+
+    def to_brokers(self) -> ClientTls | None: ...
 
 
 class Peers:
@@ -25,11 +34,13 @@ class Peers:
         client_id: str,
         suspension: Suspension | None = None,
         logins: Logins | None = None,
+        tls: PeerTls | None = None,
     ) -> None:
         """`broker_endpoint`: where a broker serves other brokers, by the newest image; None: it is not running.
-        `suspension`: of the node that asks. `logins`: of its connections.
+        `suspension`: of the node that asks. `logins` and `tls`: of its connections.
         """
         self._logins = logins
+        self._tls = tls
         self._suspension = suspension or Suspension()
         self._broker_endpoint = broker_endpoint
         self._client_id = client_id
@@ -40,9 +51,17 @@ class Peers:
 
     def at(self, host: str, port: int, purpose: str) -> Peer:
         """The controller at an address. Raises PeerUnavailable: the link to it is cut."""
-        return self._at(host, port, purpose, None if self._logins is None else self._logins.to_controllers)
+        login = None if self._logins is None else self._logins.to_controllers
+        return self._at(host, port, purpose, login, None if self._tls is None else self._tls.to_controllers)
 
-    def _at(self, host: str, port: int, purpose: str, login: Callable[[], Login | None] | None) -> Peer:
+    def _at(
+        self,
+        host: str,
+        port: int,
+        purpose: str,
+        login: Callable[[], Login | None] | None,
+        tls: Callable[[], ClientTls | None] | None,
+    ) -> Peer:
         peer = self._peers.get((host, port, purpose))
         if peer is None:
             from kafkapy.peers.peer import Peer  # not by a node that is alone
@@ -51,7 +70,12 @@ class Peers:
                 self.on_first()
             self._forget_hung_up()
             peer = self._peers[host, port, purpose] = Peer(
-                host, port, client_id=f"{self._client_id}-{purpose}", suspension=self._suspension, login=login
+                host,
+                port,
+                client_id=f"{self._client_id}-{purpose}",
+                suspension=self._suspension,
+                login=login,
+                tls=tls,
             )
         if (host, port) in self._cut:
             raise PeerUnavailable(f"the link to {peer} is cut")
@@ -63,7 +87,8 @@ class Peers:
         if endpoint is None:
             raise PeerUnavailable(f"broker {broker_id} is not running")
         login = None if self._logins is None else self._logins.to_brokers
-        return self._at(endpoint.host, endpoint.port, purpose, login)
+        tls = None if self._tls is None else self._tls.to_brokers
+        return self._at(endpoint.host, endpoint.port, purpose, login, tls)
 
     def cut(self, host: str, port: int) -> None:
         """From now on no request reaches this address, and those under way have no answer."""

@@ -10,7 +10,7 @@ for DescribeConfigs; what AlterConfigs changes is laid over it by `with_dynamic`
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from kafkapy.settings import listeners as rules
@@ -18,7 +18,7 @@ from kafkapy.settings.area import Area
 from kafkapy.settings.different_defaults import different_defaults, kafkas, of_several_nodes
 from kafkapy.settings.endpoints import endpoints_of
 from kafkapy.settings.errors import SettingsError, invalid_value
-from kafkapy.settings.given import GivenSettings, with_settings_of_kafka
+from kafkapy.settings.given import GivenSettings, with_origin, with_settings_of_kafka
 from kafkapy.settings.group import GroupSettings, group_defaults
 from kafkapy.settings.listeners import Listener, has_sasl, listeners_text
 from kafkapy.settings.node import NodeSettings, check_auto_join
@@ -367,10 +367,7 @@ class Settings:
         try:
             return cls(values)
         except SettingsError as error:
-            origin = values.origins.get(error.name or "") if isinstance(values, GivenSettings) else None
-            if origin is None:
-                raise
-            raise SettingsError(f"{error} (given by {origin})", error.name) from error
+            raise with_origin(error, values) from error
 
     def with_settings_of_kafka(self, names: Iterable[str]) -> Settings:
         """A copy in which these settings are as in Apache Kafka: their defaults, and whether they can be changed."""
@@ -502,6 +499,16 @@ class Settings:
         prefix = f"listener.name.{listener_name.lower()}."
         own = {name.removeprefix(prefix): value for name, value in self._values.items() if name.startswith(prefix)}
         return self.security.with_settings(own) if own else self.security
+
+    @property
+    def listener_names(self) -> frozenset[str]:
+        """Of this node's listeners, and of that of controllers elsewhere."""
+        return frozenset((*(one.name for one in self.listeners), self.controller_listener_name))
+
+    def listener_setting_name(self, listener_name: str) -> Callable[[str], str]:
+        """From a setting's plain name to the one by which that listener's value was given, for messages."""
+        prefix = f"listener.name.{listener_name.lower()}."
+        return lambda name: f"{prefix}{name}" if f"{prefix}{name}" in self._values else name
 
     def listener_number(self, listener_name: str, name: str) -> int | None:
         """The listener's own value of a numeric setting; None if it has none."""

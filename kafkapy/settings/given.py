@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from kafkapy.settings.errors import SettingsError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -51,3 +53,9 @@ def with_settings_of_kafka(given: Mapping[str, str], names: Iterable[str]) -> Gi
         copy.origins = given.origins
     copy.as_in_kafka = frozenset(names)
     return copy
+
+
+def with_origin(error: SettingsError, values: Mapping[str, str]) -> SettingsError:
+    """The same error, which also says where the value was given, if `values` knows."""
+    origin = values.origins.get(error.name or "") if isinstance(values, GivenSettings) else None
+    return error if origin is None else SettingsError(f"{error} (given by {origin})", error.name)

@@ -30,7 +30,7 @@ from kafkapy.settings.parse import Value, default_value, parse_value
 from kafkapy.settings.receiver import CLIENT_METRICS_RECEIVER
 from kafkapy.settings.support_table import HARMLESS, HONOURED, LATER, NO_CONFIG_PROVIDERS, REFUSED
 
-# Settings that may differ from listener to listener. Those of SASL and TLS have no effect without such listeners.
+# Settings that may differ from listener to listener, besides those of TLS.
 PER_LISTENER = frozenset(
     {
         "connections.max.reauth.ms",
@@ -55,8 +55,8 @@ PER_LISTENER = frozenset(
         ),
     }
 )
+PREFIXES_PER_LISTENER = ("ssl.",)
 SERVED_METRIC_REPORTERS = (CLIENT_METRICS_RECEIVER, "org.apache.kafka.common.metrics.JmxReporter")
-SERVED_SECURITY_PROTOCOLS = ("PLAINTEXT", "SASL_PLAINTEXT")
 SERVED_REPLICA_SELECTOR = "org.apache.kafka.common.replica.RackAwareReplicaSelector"
 
 # `${provider:key}` and `${provider:path:key}` (KIP-297): `${env:HOME}`, `${file:/etc/secrets:password}`.
@@ -121,7 +121,7 @@ def support_of(name: str) -> Support | None:
 
 def _support_by_listener(base: str) -> Support:
     support = broker_support()[base]
-    if support.state != HONOURED or base in PER_LISTENER:
+    if support.state != HONOURED or base in PER_LISTENER or base.startswith(PREFIXES_PER_LISTENER):
         return support
     reason = "Apache Kafka has no value of its own for each listener here, and ignores it too"
     return Support(LATER, reason, f"set {base}, which holds for all listeners")
@@ -145,7 +145,7 @@ def refuse_what_is_not_served(texts: Mapping[str, str], values: Mapping[str, Val
             raise _refused(name if is_secret else f"{name}={shortened(text)}", name, *NO_CONFIG_PROVIDERS)
         if support.state == REFUSED and _has_meaning(name, text) and not _is_allowed(name, values):
             raise _refused(name, name, support.reason, support.advice)
-    for rule in (_refuse_directories, _refuse_other_protocols, _refuse_other_selectors, _refuse_other_authorizers):
+    for rule in (_refuse_directories, _refuse_other_selectors, _refuse_other_authorizers):
         rule(values)
     if values.get("authorizer.class.name"):
         authorizer_settings(texts)
@@ -178,14 +178,6 @@ def _refuse_directories(values: Mapping[str, Value]) -> None:
     if directories and directories[0].startswith("~"):
         reason = "only a shell replaces ~, so this would be a directory with ~ as its name"
         raise _refused(f"{name}={shortened(directories[0])}", name, reason, "write the whole path")
-
-
-def _refuse_other_protocols(values: Mapping[str, Value]) -> None:
-    name = "security.inter.broker.protocol"
-    protocol = values.get(name, SERVED_SECURITY_PROTOCOLS[0])
-    if protocol not in SERVED_SECURITY_PROTOCOLS:
-        served = " or ".join(SERVED_SECURITY_PROTOCOLS)
-        raise _refused(f"{name}={protocol}", name, f"only {served} is spoken so far", f"write {served}, or remove it")
 
 
 def _refuse_other_selectors(values: Mapping[str, Value]) -> None:

@@ -41,6 +41,10 @@ _POLICIES = (
 _QUOTA_CALLBACK = ("Java classes cannot be run, so that no client would have its quotas", "remove it")
 _DEAD_LETTER_MANAGER = ("Java classes cannot be run, so that dead letters would go somewhere else", "remove it")
 _PRINCIPAL_BUILDER = ("Java classes cannot be run, so that clients would have other principals", "remove it")
+_ENGINE_FACTORY = (
+    "Java classes cannot be run, so that keys and trust would come from elsewhere",
+    "remove it, and give ssl.keystore.location",
+)
 _METADATA_ELSEWHERE = (
     "the metadata log is in the data directory, so that what is in the other would be missing",
     "remove it; a __cluster_metadata-0 that is elsewhere belongs into the directory of log.dirs",
@@ -50,7 +54,6 @@ _REMOTE_STORAGE = ("there is no tiered storage, so that records would not go whe
 # Why it does not matter.
 _NO_THREADS = "one task serves all requests, and worker threads are started when they are needed"
 _NO_PURGATORY = "requests that wait are forgotten at once when they are answered"
-_NO_TLS = "only listeners with TLS use it, and those are refused until there is TLS"
 _NO_SASL = "only listeners with SASL use it, and those are refused until there is SASL"
 
 # State -> reason, or what is missing and what to do -> names.
@@ -96,6 +99,10 @@ BROKER: Table = {
             share.coordinator.state.topic.num.partitions share.coordinator.state.topic.prune.interval.ms
             share.coordinator.state.topic.replication.factor share.coordinator.state.topic.segment.bytes
             share.coordinator.write.timeout.ms
+            security.inter.broker.protocol ssl.allow.dn.changes ssl.allow.san.changes ssl.client.auth
+            ssl.endpoint.identification.algorithm
+            ssl.key.password ssl.keystore.certificate.chain ssl.keystore.key ssl.keystore.password
+            ssl.truststore.certificates ssl.truststore.password
             group.coordinator.rebalance.protocols
             group.initial.rebalance.delay.ms group.max.session.timeout.ms group.max.size group.min.session.timeout.ms
             inter.broker.listener.name internal.metadata.delete.delay.millis internal.metadata.log.segment.bytes
@@ -166,11 +173,19 @@ BROKER: Table = {
         "with classes of Apache Kafka: a node with another one does not start": """
             sasl.jaas.config sasl.server.callback.handler.class
         """,
-        "PLAINTEXT, SASL_PLAINTEXT: a node with another protocol does not start; not while the node runs": """
+        "not while the node runs": """
             listener.security.protocol.map listeners
         """,
+        "stores in PEM, PKCS12 (with the extra `tls`) and JKS": """
+            ssl.keystore.location ssl.keystore.type ssl.truststore.location ssl.truststore.type
+        """,
+        "TLSv1.2 and TLSv1.3; older ones are passed over": "ssl.enabled.protocols",
+        "TLS, TLSv1.2 or TLSv1.3, where ssl.enabled.protocols is empty": "ssl.protocol",
+        "a list with suites of TLS 1.3 must have TLS_AES_256_GCM_SHA384, which OpenSSL prefers": "ssl.cipher.suites",
+        "in the dialect of Python where it differs from Java's: a rule that cannot be read stops the start": (
+            "ssl.principal.mapping.rules"
+        ),
         "one directory: a node with further entries does not start": "log.dirs",
-        "PLAINTEXT, SASL_PLAINTEXT: a node with another protocol does not start": "security.inter.broker.protocol",
         "at most as many as the partition has replicas": "min.insync.replicas",
         _DECOMPRESSED: "max.decompressed.message.bytes",
     },
@@ -248,19 +263,12 @@ BROKER: Table = {
             sasl.oauthbearer.assertion.file sasl.oauthbearer.assertion.private.key.file
             sasl.oauthbearer.assertion.private.key.passphrase sasl.oauthbearer.assertion.template.file
             sasl.oauthbearer.client.credentials.client.id sasl.oauthbearer.client.credentials.client.secret
-
-            sasl.oauthbearer.jwks.endpoint.retry.backoff.max.ms
-            sasl.oauthbearer.jwks.endpoint.retry.backoff.ms
-            sasl.oauthbearer.jwt.retriever.class sasl.oauthbearer.scope
-            sasl.oauthbearer.token.endpoint.url
-                    """,
-        _NO_TLS: """
-            security.providers ssl.allow.dn.changes ssl.allow.san.changes ssl.cipher.suites ssl.client.auth
-            ssl.enabled.protocols ssl.endpoint.identification.algorithm ssl.engine.factory.class ssl.key.password
-            ssl.keymanager.algorithm ssl.keystore.certificate.chain ssl.keystore.key ssl.keystore.location
-            ssl.keystore.password ssl.keystore.type ssl.principal.mapping.rules ssl.protocol ssl.provider
-            ssl.secure.random.implementation ssl.trustmanager.algorithm ssl.truststore.certificates
-            ssl.truststore.location ssl.truststore.password ssl.truststore.type
+            sasl.oauthbearer.jwks.endpoint.retry.backoff.max.ms sasl.oauthbearer.jwks.endpoint.retry.backoff.ms
+            sasl.oauthbearer.jwt.retriever.class sasl.oauthbearer.scope sasl.oauthbearer.token.endpoint.url
+        """,
+        "OpenSSL does what Java has providers for": """
+            security.providers ssl.keymanager.algorithm ssl.provider ssl.secure.random.implementation
+            ssl.trustmanager.algorithm
         """,
     },
     REFUSED: {
@@ -270,6 +278,7 @@ BROKER: Table = {
         NO_CONFIG_PROVIDERS: "config.providers",
         _METADATA_ELSEWHERE: "metadata.log.dir",
         _PRINCIPAL_BUILDER: "principal.builder.class",
+        _ENGINE_FACTORY: "ssl.engine.factory.class",
         _REMOTE_STORAGE: "remote.log.storage.system.enable",
     },
     LATER: {

@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     )
     from kafkapy.recording import Recorded
     from kafkapy.recording.selection import Filter
+    from kafkapy.testing.clients import ClientOptions
     from kafkapy.testing.options import SeedSource, Topics
     from kafkapy.testing.running import Face, Running
 
@@ -79,8 +80,7 @@ class Kafka:
     """A Kafka cluster, of one node unless asked otherwise; it serves within its `with` block.
 
     Every method works on the nodes themselves, not through their protocol. Methods may be called from any thread.
-    Errors of Kafka are raised as `kafkapy_wire.errors.KafkaError`, what is not there as LookupError, waits that are
-    over as `NotYet`.
+    Kafka's errors are raised as `kafkapy_wire.errors.KafkaError`, what is missing as LookupError, timeouts as `NotYet`.
     """
 
     def __init__(
@@ -103,6 +103,7 @@ class Kafka:
         record: bool = True,
         control: bool = False,
         log_level: str = "info",
+        tls: bool | Literal["mutual"] = False,
     ) -> None:
         """`settings` are Kafka's, for all nodes. `topics` are there when it serves: `{"orders": 3}` names the number
         of partitions; `{"orders": {"partitions": 3, "replicas": 2, "settings": {...}}}` says more.
@@ -118,7 +119,7 @@ class Kafka:
 
         `controllers`: so many nodes more that are controllers only. `racks` go round among the brokers. Ports are
         free ones, unless `port` names that of the first broker. `isolation`: in a thread of this process, or in a
-        process of its own.
+        process of its own. `tls`: with certificates that are made for it; "mutual": clients must have one, too.
         """
         self._options = Options(
             nodes=nodes,
@@ -136,6 +137,7 @@ class Kafka:
             record=record,
             control=control,
             log_level=log_level,
+            tls=tls,
         )
         self._isolation = isolation
         self._running: Running | None = None
@@ -189,11 +191,10 @@ class Kafka:
         """Where the control API is. Raises RuntimeError: it was not asked for."""
         return self._run.started.asked_control_url()
 
-    def config_for(self, client: str, *, user: str | None = None, mechanism: str | None = None) -> dict[str, object]:
-        """What a client needs to connect, in the words of its library: confluent_kafka, librdkafka, kafka-python,
-        aiokafka, java, kafkajs; with the login of `user`, the first one unless it is said. Raises ValueError.
-        """
-        return config_for(client, self.bootstrap_servers, self._options.users.login(user, mechanism))
+    def config_for(self, client: str, **options: Unpack[ClientOptions]) -> dict[str, object]:
+        """What a client of confluent_kafka, librdkafka, kafka-python, aiokafka, java or kafkajs needs, in its words,
+        with the login of `user`, else of the first one; or files of TLS (pem). Raises ValueError."""
+        return config_for(client, self._run.started, self._options.users, **options)
 
     # -- topics and records
 

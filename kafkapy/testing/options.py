@@ -12,6 +12,7 @@ from kafkapy.nearest import did_you_mean
 from kafkapy.testing.users import NOBODY, Users
 
 PORT_MAX = 65_535
+MUTUAL = "mutual"
 WANTED_OF_A_TOPIC = ("partitions", "replicas", "settings")
 SIMILARITY = 0.8
 """An unknown setting is refused if a known one is so much like it; otherwise it is passed on, as Apache Kafka does."""
@@ -58,6 +59,8 @@ class Options:
     control: bool = False
     """Whether the control API is served, at a free port."""
     log_level: str = "info"
+    tls: bool | str = False
+    """True; or `mutual`: clients must have a certificate."""
 
     def __post_init__(self) -> None:
         """Raises ValueError: what is wrong, and how it is written."""
@@ -68,6 +71,8 @@ class Options:
             check(kind, getattr(self, name), name)
         if not 0 <= self.port <= PORT_MAX:
             raise ValueError(f"port is a number from 0 to {PORT_MAX}, and 0 takes a free one; not {self.port}")
+        if self.tls not in (True, False, MUTUAL):
+            raise ValueError(f'tls is True, or "{MUTUAL}" if clients must have certificates; not {self.tls!r}')
         check_settings(self.settings)
         check_topics(self.topics)
 

@@ -22,8 +22,10 @@ from kafkapy.recording import Recording
 from kafkapy.recording.selection import InvalidFilter
 from kafkapy.seeds import InvalidSeed
 from kafkapy.seeds.plan import Plan
+from kafkapy.testing.certificates import make_certificates
 from kafkapy.testing.errors import KafkaStopped
 from kafkapy.testing.log_capture import LogCapture
+from kafkapy.testing.options import MUTUAL
 from kafkapy.testing.users import ClusterUsers
 from kafkapy_wire.errors import KafkaError
 
@@ -41,6 +43,10 @@ class Started(NamedTuple):
     bootstrap_servers: str
     cluster_id: str
     control_url: str | None
+    certificates: str | None = None
+    """The directory that they are in; None: without TLS."""
+    wants_certificates: bool = False
+    """Whether clients must have one."""
 
     def asked_control_url(self) -> str:
         """Raises RuntimeError: the control API was not asked for."""
@@ -98,11 +104,13 @@ class Server:
             origin = await trio.to_thread.run_sync(Origin.take, Path(options.directory), directory / "origin", members)
             members = origin.members
             await trio.to_thread.run_sync(origin.restore_to, directory / "nodes")
+        certificates = None if not options.tls else await trio.to_thread.run_sync(make_certificates, directory, options)
         users = ClusterUsers(options.users)
+        of_tls = {} if certificates is None else certificates.settings
         cluster = Cluster(
             directory / "nodes",
             members,
-            settings={**users.settings(), **options.settings},
+            settings={**users.settings(), **of_tls, **options.settings},
             credentials=users.credentials(),
             host=options.host,
             port=options.port,
@@ -129,7 +137,9 @@ class Server:
             self._token, self._nursery = trio.lowlevel.current_trio_token(), nursery
             control_url = await self._open_control(nursery, self._nodes) if options.control else None
             remove_abandoned_once()  # of test runs that were killed
-            started(Started(cluster.bootstrap_servers, cluster.cluster_id, control_url))
+            where = None if certificates is None else certificates.directory
+            wants = options.tls == MUTUAL
+            started(Started(cluster.bootstrap_servers, cluster.cluster_id, control_url, where, wants))
             await self._stop.wait()
             self.missed_faults = states_of(faults.missed)
             nursery.cancel_scope.cancel()

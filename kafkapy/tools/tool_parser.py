@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from kafkapy.cli.client_settings import client_settings, security_of
 from kafkapy.cli.parser import CommandParser
 from kafkapy.client.cluster import Cluster, parse_bootstrap
 from kafkapy.client.errors import ClientError
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 # Kafka's tools wait a minute (default.api.timeout.ms); who waits for a broker in a loop does not want to.
 TIMEOUT_SECONDS = 30.0
-_SERVED_PROTOCOLS = ("PLAINTEXT", "SASL_PLAINTEXT")
 
 
 class ToolParser(CommandParser):
@@ -79,11 +78,13 @@ def run_tool(
     ClientError. `properties` are client settings that were given as arguments.
     """
     try:
-        settings = {**_client_settings(getattr(arguments, "command_config", None)), **(properties or {})}
-        _check_protocol(settings)
-        bootstrap, login = _bootstrap(arguments, settings), login_of(settings)
+        settings = {**client_settings(getattr(arguments, "command_config", None)), **(properties or {})}
+        bootstrap, security, login = _bootstrap(arguments, settings), security_of(settings), login_of(settings)
         # In the place of Kafka's words for a broker that is not there: its tools log that every second, for a minute.
-        with interruptible(), Cluster(bootstrap, timeout_seconds=TIMEOUT_SECONDS, login=login) as cluster:
+        with (
+            interruptible(),
+            Cluster(bootstrap, timeout_seconds=TIMEOUT_SECONDS, security=security, login=login) as cluster,
+        ):
             return body(arguments, cluster)
     except ClientError as error:
         say(f"{failed}{' '.join(str(error).split())}\n")
@@ -96,28 +97,6 @@ def _bootstrap(arguments: argparse.Namespace, settings: Mapping[str, str]) -> li
     if text is None:
         raise ClientError("name a broker: --bootstrap-server HOST:PORT")
     return parse_bootstrap(text)
-
-
-def _client_settings(file: str | None) -> dict[str, str]:
-    """Raises ClientError."""
-    if file is None:
-        return {}
-    from kafkapy.settings.properties import parse_properties
-
-    try:
-        return parse_properties(Path(file).read_text(encoding="utf-8", errors="surrogateescape"))
-    except OSError as error:
-        raise ClientError(f"cannot read {file} ({error.strerror})") from None
-    except ValueError as error:
-        raise ClientError(f"cannot read {file}: {error}") from None
-
-
-def _check_protocol(settings: Mapping[str, str]) -> None:
-    """Raises ClientError."""
-    protocol = settings.get("security.protocol", _SERVED_PROTOCOLS[0]).strip().upper()
-    if protocol not in _SERVED_PROTOCOLS:
-        served = " and ".join(_SERVED_PROTOCOLS)
-        raise ClientError(f"security.protocol={protocol}: this tool only speaks {served} yet")
 
 
 def names_matching(pattern: str, names: Iterable[str]) -> list[str]:

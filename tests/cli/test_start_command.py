@@ -367,7 +367,7 @@ def test_a_full_disk_refuses_what_does_not_fit_and_spoils_nothing_else(tmp_path:
     [
         ("num.partitions=many", "num.partitions"),
         ("num.partitions", "expected name=value"),
-        ("listeners=SSL://127.0.0.1:0", "SSL"),
+        ("listeners=SSL://127.0.0.1:0", "ssl.keystore.location is not given, and a listener with TLS needs a key"),
         ("listeners=nonsense", "nonsense"),
         ("listeners=PLAINTEXT://localhost:99999", "99999 is not a port (0-65535)"),
         ("listeners=PLAINTEXT://no-such-host.invalid:0", "no-such-host.invalid"),

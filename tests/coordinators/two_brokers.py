@@ -38,6 +38,7 @@ from kafkapy.partitions.partition import Partition
 from kafkapy.partitions.topic_settings import TopicSettingsSource
 from kafkapy.peers import PeerUnavailable
 from kafkapy.pending import Pending, settled
+from kafkapy.quotas.client_quotas import ClientQuotas
 from kafkapy.settings import Settings
 from kafkapy.settings.current import CurrentSettings
 from kafkapy_controller.delta import MetadataDelta
@@ -105,6 +106,7 @@ class OneBroker:
             node_id=node_id,
             cluster_id="a-cluster",
             clock=clock,
+            quotas=ClientQuotas(settings, clock),
             settings=settings,
             metadata=metadata,
             controller=absent,

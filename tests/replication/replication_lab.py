@@ -29,6 +29,7 @@ from kafkapy.partitions.manager import PartitionManager
 from kafkapy.partitions.partition import Partition
 from kafkapy.partitions.topic_settings import TopicSettingsSource
 from kafkapy.pending import Pending
+from kafkapy.quotas.client_quotas import ClientQuotas
 from kafkapy.replication.awaited_partitions import AwaitedPartitions
 from kafkapy.replication.fetcher import Fetcher, Replica, Then
 from kafkapy.replication.following import Following, Lane
@@ -120,6 +121,7 @@ class LabBroker:
             node_id=self.id,
             cluster_id=self.store.cluster_id,
             clock=clock,
+            quotas=ClientQuotas(self.settings, clock),
             settings=self.settings,
             metadata=metadata,
             controller=absent,

@@ -96,6 +96,7 @@ BROKER_EFFECTS = {
     "cluster/test_sasl_between_nodes.py::test_a_cluster_whose_nodes_log_in_at_one_another": """
         sasl.mechanism.controller.protocol sasl.mechanism.inter.broker.protocol
     """,
+    "network/test_kerberos_logins.py::test_a_ticket_says_who_a_client_is": "sasl.kerberos.principal.to.local.rules",
     "network/test_logins.py::test_a_client_that_has_authenticated_is_served_as_its_user": """
         sasl.enabled.mechanisms
     """,
@@ -332,6 +333,21 @@ BROKER_EFFECTS = {
     "telemetry/test_client_metrics.py::test_a_push_larger_than_telemetry_max_bytes_is_refused": "telemetry.max.bytes",
     "telemetry/test_client_metrics.py::test_what_was_pushed_is_kept_if_the_settings_name_the_receiver": """
         metric.reporters
+    """,
+    "peers/test_tls_peers.py::test_ssl_endpoint_identification_algorithm": "ssl.endpoint.identification.algorithm",
+    "shell/test_tls.py::test_clients_are_served_with_stores_of_each_type": """
+        ssl.key.password ssl.keystore.location ssl.keystore.password ssl.keystore.type
+    """,
+    "shell/test_tls.py::test_names_may_change_where_that_is_allowed": "ssl.allow.dn.changes ssl.allow.san.changes",
+    "shell/test_tls.py::test_pem_may_stand_in_settings": """
+        ssl.keystore.certificate.chain ssl.keystore.key ssl.truststore.certificates
+    """,
+    "shell/test_tls.py::test_ssl_cipher_suites": "ssl.cipher.suites",
+    "shell/test_tls.py::test_ssl_client_auth": "ssl.client.auth",
+    "shell/test_tls.py::test_ssl_enabled_protocols": "ssl.enabled.protocols ssl.protocol",
+    "shell/test_tls.py::test_ssl_principal_mapping_rules": "ssl.principal.mapping.rules",
+    "tls/test_stores.py::test_a_store_of_each_type_has_the_same_key_and_trust": """
+        ssl.truststore.location ssl.truststore.password ssl.truststore.type
     """,
 }
 

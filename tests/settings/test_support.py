@@ -124,7 +124,7 @@ def test_settings_by_listener_are_honoured_where_kafka_has_them() -> None:
         support = support_of(f"listener.name.inside.{base}")
         assert support is not None
         assert support.state == HONOURED
-    for base, state in (("num.network.threads", HARMLESS), ("ssl.keystore.type", HARMLESS), ("log.dirs", LATER)):
+    for base, state in (("num.network.threads", HARMLESS), ("ssl.keystore.type", HONOURED), ("log.dirs", LATER)):
         support = support_of(f"listener.name.inside.{base}")
         assert support is not None
         assert support.state == state
@@ -151,6 +151,7 @@ REFUSALS = [
     ({"alter.config.policy.class.name": "com.acme.Policy"}, "Java classes cannot be run"),
     ({"client.quota.callback.class": "com.acme.Quotas"}, "Java classes cannot be run"),
     ({"principal.builder.class": "com.acme.Principals"}, "Java classes cannot be run"),
+    ({"ssl.engine.factory.class": "com.acme.Engines"}, "Java classes cannot be run"),
     ({"replica.selector.class": "com.acme.Selector"}, "Java classes cannot be run"),
     ({"config.providers": "env"}, "kafkapy does not ask configuration providers"),
     (
@@ -162,7 +163,7 @@ REFUSALS = [
     ({"log.dir": "/a,/b,/c"}, "log.dir with 3 directories is refused: kafkapy uses one directory"),
     ({"log.dirs": "~/data"}, "log.dirs=~/data is refused: only a shell replaces ~"),
     ({"metadata.log.dir": "/elsewhere", "log.dirs": "/data"}, "the metadata log is in the data directory"),
-    ({"security.inter.broker.protocol": "SASL_SSL"}, "only PLAINTEXT or SASL_PLAINTEXT is spoken so far"),
+    ({"security.inter.broker.protocol": "SSH"}, "Invalid value SSH for configuration security.inter.broker.protocol"),
     ({"remote.log.storage.system.enable": "true"}, "there is no tiered storage"),
     ({"node.id": "-1"}, "Invalid value -1 for configuration node.id: Value must be at least 0"),
     ({"broker.id": "-1"}, "Invalid value -1 for configuration node.id: Value must be at least 0"),
@@ -283,7 +284,7 @@ def test_settings_by_the_name_of_no_listener_are_told() -> None:
 
 
 def test_what_is_harmless_or_gone_is_not_told() -> None:
-    names = ("zookeeper.connect", "inter.broker.protocol.version", "num.io.threads", "ssl.keystore.location")
+    names = ("zookeeper.connect", "inter.broker.protocol.version", "num.io.threads", "ssl.provider")
     assert lines_about(dict.fromkeys(names, "9"), []) == []
     assert gather(overrides=[f"{name}=9" for name in names]).warnings == []
 
