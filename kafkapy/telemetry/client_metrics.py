@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from kafkapy.settings.current import CurrentSettings
-    from kafkapy.telemetry.subscriptions import Subscription
+    from kafkapy.telemetry.subscriptions import Asked, Subscription
     from kafkapy_controller.delta import MetadataDelta
     from kafkapy_controller.image import MetadataImage
 
@@ -72,6 +72,7 @@ class ClientMetrics:
         self._settings = settings
         self._image = image
         self._subscriptions: list[Subscription] | None = None
+        self._asked: dict[Asked, Asked] = {}
         self._version = 0
         self._instances: OrderedDict[Uuid, ClientInstance] = OrderedDict()
         self._by_connection: dict[int, Uuid] = {}
@@ -85,6 +86,7 @@ class ClientMetrics:
         """If subscriptions have changed, clients are asked for what they say now from the next request on."""
         if any(resource_type == ConfigResourceType.CLIENT_METRICS for resource_type, _ in delta.changed_configs):
             self._subscriptions = None
+            self._asked.clear()
             self._version += 1
 
     def get(self, client_instance_id: Uuid, client: AskingClient, now_ms: int) -> ClientInstance:
@@ -167,9 +169,9 @@ class ClientMetrics:
 
             if self._subscriptions is None:
                 self._subscriptions = subscriptions_of(self._image())
-            attributes = client.attributes(client_instance_id) if instance is None else instance.attributes
-            asked = asked_of(attributes, self._subscriptions)
-            instance = ClientInstance(client_instance_id, attributes, asked, self._version)
+            asked = asked_of(client.attributes(client_instance_id), self._subscriptions)
+            asked = self._asked.setdefault(asked, asked)  # most clients are asked for the same
+            instance = ClientInstance(client_instance_id, asked, self._version)
             self._instances[client_instance_id] = instance
             self._remember_connection(client, client_instance_id)
             if len(self._instances) > INSTANCES_MAX:
