@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from kafkapy.log_lines import shown
 from kafkapy.telemetry.instances import ClientInstance
-from kafkapy.telemetry.received import Push, ReceivedMetrics
 from kafkapy_controller.image import ConfigResourceType
 from kafkapy_wire.compression import Compression
 from kafkapy_wire.errors import ErrorCode, KafkaError
@@ -24,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from kafkapy.settings.current import CurrentSettings
+    from kafkapy.telemetry.received import ReceivedMetrics
     from kafkapy.telemetry.subscriptions import Asked, Subscription
     from kafkapy_controller.delta import MetadataDelta
     from kafkapy_controller.image import MetadataImage
@@ -38,8 +37,7 @@ _COMPRESSIONS: Final = frozenset(map(int, Compression))
 _MAY_ASK_AGAIN: Final = frozenset({ErrorCode.UNKNOWN_SUBSCRIPTION_ID, ErrorCode.UNSUPPORTED_COMPRESSION_TYPE})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AskingClient:
+class AskingClient(NamedTuple):
     """Who sends a request."""
 
     connection: int
@@ -49,7 +47,7 @@ class AskingClient:
     software_version: str
     address: str
     port: int
-    when_closed: Callable[[Callable[[], None]], None] = field(repr=False)
+    when_closed: Callable[[Callable[[], None]], None]
     """Call that when the connection is closed."""
 
     def attributes(self, client_instance_id: Uuid) -> Mapping[str, str]:
@@ -68,7 +66,7 @@ class ClientMetrics:
     """All of it at one broker. What a broker does not know of a client, because another one does, is made anew."""
 
     def __init__(self, settings: CurrentSettings, image: Callable[[], MetadataImage]) -> None:
-        self.received = ReceivedMetrics()
+        self._received: ReceivedMetrics | None = None
         self._settings = settings
         self._image = image
         self._subscriptions: list[Subscription] | None = None
@@ -76,6 +74,15 @@ class ClientMetrics:
         self._version = 0
         self._instances: OrderedDict[Uuid, ClientInstance] = OrderedDict()
         self._by_connection: dict[int, Uuid] = {}
+
+    @property
+    def received(self) -> ReceivedMetrics:
+        """The newest pushes; made when the first one comes, or somebody looks."""
+        if self._received is None:
+            from kafkapy.telemetry.received import ReceivedMetrics
+
+            self._received = ReceivedMetrics()
+        return self._received
 
     @property
     def has_receiver(self) -> bool:
@@ -141,6 +148,8 @@ class ClientMetrics:
         """Keep what was pushed, if the settings name the receiver."""
         if not data or not self.has_receiver:
             return
+        from kafkapy.telemetry.received import Push
+
         push = Push(
             client_instance_id=instance.client_instance_id,
             client_id=client.client_id or "",
