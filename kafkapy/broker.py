@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from kafkapy.partitions.flushing import Flusher
     from kafkapy.partitions.manager import PartitionManager
     from kafkapy.peers.channel import ControllerChannel
+    from kafkapy.quotas.client_quotas import ClientQuotas
     from kafkapy.releases import ApiLimits
     from kafkapy.replication import Replication
     from kafkapy.security.authorizer import StandardAuthorizer
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from kafkapy.sharing.sharing import Sharing
     from kafkapy.strictness import Strictness
     from kafkapy.telemetry.client_metrics import ClientMetrics
+    from kafkapy_log import LogDirectories
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +51,7 @@ class NodeParts:
     """Active while this node leads the quorum; otherwise it refuses everything with NOT_CONTROLLER."""
     quorum: MetadataLog
     loggers: Loggers = field(default_factory=Loggers)
+    quotas: ClientQuotas
     api_limits: ApiLimits | None = None
     """What clients may use at a broker's listeners, if that is less than it serves."""
     strictness: Strictness | None = None
@@ -65,6 +68,7 @@ class Broker(NodeParts):
 
     to_controller: ControllerChannel
     partitions: PartitionManager
+    directories: LogDirectories
     checkpoints: Checkpoints
     flusher: Flusher
     disk: DiskWatch

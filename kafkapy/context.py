@@ -25,6 +25,7 @@ class Client:
     __slots__ = (
         "_closers",
         "authenticator",
+        "is_follower",
         "listener_name",
         "local_host",
         "number",
@@ -59,6 +60,8 @@ class Client:
         """Of its listener: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL."""
         self.authenticator: Authenticator | None = None
         """On a listener with SASL."""
+        self.is_follower = False
+        """Whether it has fetched as a broker that follows this one."""
         self.software_name = "unknown"
         self.software_version = "unknown"
         self._closers: list[Callable[[], None]] | None = None

@@ -6,6 +6,7 @@ They belong to the process: nodes that share one share their loggers. A change i
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Final
 
 ROOT: Final = "root"
@@ -14,7 +15,16 @@ _TOP: Final = "kafkapy"
 LOGGERS: Final = tuple(
     f"{_TOP}.{name}"
     for name in (
-        *("apis.describe_log_dirs", "apis.metadata", "broker", "bugs", "cluster", "connection", "control"),
+        *(
+            "apis.describe_log_dirs",
+            "apis.metadata",
+            "audit",
+            "broker",
+            "bugs",
+            "cluster",
+            "connection",
+            "control",
+        ),
         *("controller", "coordinators", "disk", "faults", "groups", "log_cleaning", "node", "partitions", "peers"),
         *("quorum", "replication", "requests", "server", "settings", "share_groups", "start", "telemetry"),
         "transactions",
@@ -40,6 +50,8 @@ class Loggers:
 
     def __init__(self) -> None:
         self._before: dict[str, int] = {}
+        self.on_change: Callable[[], None] = _change_nothing_else
+        """Called after each change: for lines that somebody has to be asked for."""
 
     def levels(self) -> dict[str, str]:
         """The level that holds for each logger, by its name."""
@@ -53,12 +65,18 @@ class Loggers:
         found = _logger(name)
         self._before.setdefault(name, found.level)
         found.setLevel(logging.NOTSET if level is None else LEVELS[level])
+        self.on_change()
 
     def restore(self) -> None:
         """Give every logger back the level that it had."""
         for name, level in self._before.items():
             _logger(name).setLevel(level)
         self._before.clear()
+        self.on_change()
+
+
+def _change_nothing_else() -> None:
+    """The default `on_change`."""
 
 
 def _logger(name: str) -> logging.Logger:

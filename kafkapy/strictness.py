@@ -46,6 +46,7 @@ class Strictness(NamedTuple):
     initial_rebalance_delay: bool = False
     new_coordinators: bool = False
     producer_id_blocks: bool = False
+    released_share_records: bool = False
     settings_of_other_brokers: bool = False
     socket_buffers: bool = False
 
@@ -100,6 +101,11 @@ SWITCHES: Final[dict[str, Switch]] = {
         "If a Fetch waits that names a leader epoch, and the broker leads in a newer epoch meanwhile, it is answered "
         "with FENCED_LEADER_EPOCH at once.",
         "It waits on for records, or for its max_wait_ms, and is answered with FENCED_LEADER_EPOCH then.",
+    ),
+    "released-share-records": Switch(
+        "Records that a member of a share group releases, or has when its share session ends, are delivered at once to "
+        "a member whose ShareFetch waits.",
+        "The ShareFetch waits on for other news, or for its max_wait_ms, and has them then.",
     ),
     "follower-high-watermarks": Switch(
         "Where replica.selector.class sends consumers to followers, these hear of a risen high watermark at once.",

@@ -62,6 +62,7 @@ FLOORS: tuple[dict[str, str], ...] = (
         "security": "who a client is and what it may do: by settings and images that it is given",
     },
     {
+        "quotas": "what clients use of their quotas: by images, on a clock, by who they are",
         "peers": "requests to other nodes: needs only the time, and is told who leads",
     },
     {

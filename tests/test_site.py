@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import re
@@ -110,13 +111,19 @@ def test_the_blocks_of_a_page_are_what_they_say(page: Path) -> None:
                 assert is_in_an_example(block), f"{block.place} is in no file below examples/"
 
 
+def whole_help(parser: argparse.ArgumentParser) -> str:
+    """Of the command and of those below it, such as `kafkapy acls add`."""
+    below = [one for action in parser._actions if isinstance(action.choices, dict) for one in action.choices.values()]
+    return parser.format_help() + "".join(map(whole_help, below))
+
+
 def test_options_within_the_text_are_those_of_the_command() -> None:
     seen = 0
     for page in [*pages(), ROOT / "README.md"]:
         text = re.sub(r"^ *```.*?^ *```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
         for found in re.findall(r"(?<!`)`kafkapy ([^`]+)`(?!`)", text):
             words = found.split()
-            takes = command_parser(words[0] if words[0] in COMMANDS else "start").format_help()
+            takes = whole_help(command_parser(words[0] if words[0] in COMMANDS else "start"))
             for option in re.findall(r"(?<!\S)--[\w-]+", found):
                 assert re.search(rf"{option}\b", takes), f"{page.name}: {found}: there is no {option}"
                 seen += 1

@@ -10,6 +10,8 @@ from benchmarks.rows.compaction import COMPACTION
 from benchmarks.rows.connections import CONNECTIONS
 from benchmarks.rows.failover import FAILOVER, FAILOVER_SHORT
 from benchmarks.rows.formed import FORMED
+from benchmarks.rows.group_memory import GROUP_MEMORY
+from benchmarks.rows.groups import GROUPS, HEARTBEATS, REBALANCE
 from benchmarks.rows.idempotence import IDEMPOTENCE
 from benchmarks.rows.idle_connections import IDLE_CONNECTIONS
 from benchmarks.rows.kit import KIT_START, KIT_STATE, KIT_SUITE
@@ -18,6 +20,7 @@ from benchmarks.rows.life import LIFE
 from benchmarks.rows.pipeline import PIPELINE
 from benchmarks.rows.replication import REPLICATION
 from benchmarks.rows.restart import RESTART
+from benchmarks.rows.sharing import SHARING
 from benchmarks.rows.start import START
 from benchmarks.rows.stop import STOP
 from benchmarks.rows.tls import TLS
@@ -43,6 +46,11 @@ ROWS: tuple[Row, ...] = (
     TOPICS,
     IDEMPOTENCE,
     TRANSACTIONS,
+    GROUPS,
+    REBALANCE,
+    HEARTBEATS,
+    SHARING,
+    GROUP_MEMORY,
     COMPACTION,
     RESTART,
     STOP,

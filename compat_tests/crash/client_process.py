@@ -24,6 +24,7 @@ from compat_tests.crash.clients import Client, IdempotentProducer
 from compat_tests.crash.compacted import KeyedTransactions
 from compat_tests.crash.group_clients import GroupConsumer, Transformer
 from compat_tests.crash.history_file import HistoryFile
+from compat_tests.crash.share_clients import ShareMember
 from compat_tests.crash.transactions import TransactionalProducer
 from compat_tests.orphans import dying_with_us
 
@@ -34,6 +35,7 @@ KINDS = {
     "idempotent": IdempotentProducer,
     "keyed": KeyedTransactions,
     "member": GroupConsumer,
+    "share": ShareMember,
     "transactional": TransactionalProducer,
     "transformer": Transformer,
 }

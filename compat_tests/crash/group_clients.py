@@ -15,19 +15,34 @@ from compat_tests.crash.transactions import Transactional
 # Shorter than a calm between kills: a restarted coordinator waits that long for a member whose client has given up.
 SESSION_TIMEOUT_MS = 1000
 
+PROTOCOLS: dict[str, dict[str, str | int]] = {
+    "classic": {"session.timeout.ms": SESSION_TIMEOUT_MS, "heartbeat.interval.ms": SESSION_TIMEOUT_MS // 4},
+    # KIP-848: the broker says how often it wants to hear of a member.
+    "consumer": {"group.protocol": "consumer"},
+}
+CONSUMER_SETTINGS = {
+    "group.consumer.min.heartbeat.interval.ms": "100",
+    "group.consumer.heartbeat.interval.ms": "250",
+    "group.consumer.min.session.timeout.ms": "1000",
+    "group.consumer.session.timeout.ms": "3000",
+    "group.consumer.assignment.interval.ms": "0",
+}
+
 _OUT_OF_RANGE = (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE, KafkaError._LOG_TRUNCATION)
 
 
 class GroupReading:
     """A consumer of a group that knows where it stands: batches, resumes and commits, all written down."""
 
-    def __init__(self, client: Client, group: str, topics: list[str]) -> None:
+    def __init__(self, client: Client, group: str, topics: list[str], protocol: str = "classic") -> None:
         self.client = client
         self.group = group
         self.topics = topics
         self.batch: list[tuple[str, int, int, str]] = []
         self.positions: dict[tuple[str, int], int] = {}
         self.was_rebalanced = False
+        self._is_incremental = protocol == "consumer"
+        """Partitions come and go one by one, and the others stay."""
         self.consumer = Consumer(
             {
                 **client.connection,
@@ -38,8 +53,7 @@ class GroupReading:
                 # sent back to the beginning by it would look like a loss.
                 "auto.offset.reset": "error",
                 "enable.auto.commit": False,
-                "session.timeout.ms": SESSION_TIMEOUT_MS,
-                "heartbeat.interval.ms": SESSION_TIMEOUT_MS // 4,
+                **PROTOCOLS[protocol],
                 "fetch.wait.max.ms": 100,
                 "fetch.error.backoff.ms": 20,
             }
@@ -86,11 +100,11 @@ class GroupReading:
             refused = any(answer.error is not None for answer in answers)
             self.client.note("info" if refused else "ok", "commit")
 
-    def resume(self, partitions: Iterable[TopicPartition]) -> None:
+    def resume(self, partitions: Iterable[TopicPartition], *, are_new: bool = False) -> None:
         """Go to where the group committed: this is what every restart of an application does."""
         self.tell()
         partitions = list(partitions)
-        self.positions.clear()
+        self._forget(partitions)
         while not self.client.stopping.is_set():
             self.client.note("invoke", "resume")
             try:
@@ -103,17 +117,30 @@ class GroupReading:
             for partition in committed:
                 if partition.offset < 0:
                     partition.offset = OFFSET_BEGINNING
-            self.consumer.assign(committed)
+            if not self._is_incremental:
+                self.consumer.assign(committed)
+            elif are_new:
+                self.consumer.incremental_assign(committed)
+            else:
+                for partition in committed:
+                    with suppress(KafkaException):  # it is another member's by now
+                        self.consumer.seek(partition)
             return
+
+    def _forget(self, partitions: Iterable[TopicPartition]) -> None:
+        if not self._is_incremental:
+            self.positions.clear()
+        for partition in partitions:
+            self.positions.pop((partition.topic, partition.partition), None)
 
     def _assigned(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self.was_rebalanced = True
-        self.resume(partitions)
+        self.resume(partitions, are_new=True)
 
-    def _revoked(self, _consumer: Consumer, _partitions: list[TopicPartition]) -> None:
+    def _revoked(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self.was_rebalanced = True
         self.tell()
-        self.positions.clear()
+        self._forget(partitions)
         self.client.note("ok", "poll", records=[], rebalanced=True)
 
 
@@ -133,14 +160,16 @@ class GroupConsumer(Client):
         *,
         group: str,
         topics: list[str],
+        protocol: str = "classic",
         incarnation: int = 0,
     ) -> None:
         super().__init__(name, bootstrap, history, f"{seed}.{incarnation}" if incarnation else seed)
         self.group = group
         self.topics = topics
+        self.protocol = protocol
 
     def open(self) -> None:
-        self.reading = GroupReading(self, self.group, self.topics)
+        self.reading = GroupReading(self, self.group, self.topics, self.protocol)
 
     def step(self) -> None:
         self.reading.gather(self.random.randint(1, 100), 0.05)

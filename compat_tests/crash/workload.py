@@ -28,14 +28,15 @@ from typing import Any
 
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
-from compat_tests.crash import cleaning_workload
+from compat_tests.crash import cleaning_workload, share_clients
 from compat_tests.crash.auditor import Auditor
 from compat_tests.crash.cleaning_workload import CleaningWatch, CleaningWorkload
 from compat_tests.crash.client_ends import ClientEnds, client_ends_in
 from compat_tests.crash.client_process import ClientProcess
 from compat_tests.crash.clients import Client, IdempotentProducer
-from compat_tests.crash.group_clients import GroupConsumer
+from compat_tests.crash.group_clients import CONSUMER_SETTINGS, GroupConsumer
 from compat_tests.crash.history_file import HistoryFile, merge_histories
+from compat_tests.crash.share_judge import judge_files, lost
 from compat_tests.kafkapy_process import KafkapyFailed, KafkapyProcess, kafkapy_command
 
 PARTITIONS = 3
@@ -45,8 +46,13 @@ SETTINGS = {
     "group.initial.rebalance.delay.ms": "0",
     "group.min.session.timeout.ms": "500",
     "log.segment.bytes": "1048576",
+    **CONSUMER_SETTINGS,
+    **share_clients.SETTINGS,
     **cleaning_workload.SETTINGS,
 }
+SHARE_GROUP = "sharers"
+SHARED_TOPICS = ["plain"]
+SHARED_SECONDS_MAX = 60.0
 KILLED_WHILE_STARTING = 0.2
 KILLED_WHILE_CLEANING = 0.3  # how often a kill waits for a cleaning
 CALM = 0.1  # how often a kill waits until groups have had the time to rebalance
@@ -128,7 +134,8 @@ def run_crashes(
             for isolation in ("read_committed", "read_uncommitted")
         ]
         producers, consumers = _clients(broker.bootstrap, history, seed, directory, transactions=transactions)
-        everybody = [*auditors, *producers, *consumers, *cleaning.producers, *cleaning.readers]
+        sharing = sharers(broker.bootstrap, seed, directory)
+        everybody = [*auditors, *producers, *consumers, *sharing, *cleaning.producers, *cleaning.readers]
         for client in everybody:
             client.start()
         came_back = True
@@ -140,7 +147,8 @@ def run_crashes(
         stop_clients([*producers, *cleaning.producers], outcome)
         if came_back:
             drain(auditors[0], consumers, outcome, transactions=transactions)
-        stop_clients(consumers, outcome)
+            outcome.problems += not_shared(sharing, auditors[0], directory)
+        stop_clients([*consumers, *sharing], outcome)
         stop_clients([*auditors, *cleaning.readers], outcome)
         if bugs := broker.bugs():
             outcome.problems.append(f"a bug in the broker:\n{bugs}")
@@ -180,6 +188,11 @@ def _clients(
         GroupConsumer(f"member-{n}", bootstrap, history, seed, group="readers", topics=["plain", "transactional"])
         for n in range(2)
     ]
+    consumers.append(
+        GroupConsumer(
+            "member-848", bootstrap, history, seed, group="readers-848", topics=["plain"], protocol="consumer"
+        )
+    )
     if transactions:
 
         def client_process(kind: str, name: str, **arguments: object) -> ClientProcess:
@@ -198,6 +211,40 @@ def _clients(
             client_process("transformer", "transformer", group="transformers", source="plain", target="transformed")
         )
     return producers, consumers
+
+
+def sharers(bootstrap: str, seed: int, directory: Path) -> list[ClientProcess]:
+    """The members of a share group, none if confluent-kafka has no share consumer."""
+    if not share_clients.available():
+        return []
+    share_clients.begin_at_the_beginning(bootstrap, SHARE_GROUP)
+    return [share_process(bootstrap, seed, directory, f"sharer-{n}") for n in range(2)]
+
+
+def share_process(bootstrap: str, seed: int, directory: Path, name: str) -> ClientProcess:
+    return ClientProcess(
+        part_of(directory, name),
+        kind="share",
+        name=name,
+        bootstrap=bootstrap,
+        seed=seed,
+        group=SHARE_GROUP,
+        topics=SHARED_TOPICS,
+    )
+
+
+def not_shared(sharers: Sequence[ClientProcess], auditor: Auditor, directory: Path) -> list[str]:
+    """Problems of the share group, once it has had the time to take all that is there."""
+    if not sharers:
+        return []
+    parts = [part_of(directory, sharer.name) for sharer in sharers]
+    deadline = time.monotonic() + SHARED_SECONDS_MAX
+    while True:
+        shared = judge_files(parts)
+        left = lost(shared, auditor.places, SHARED_TOPICS)
+        if not left or time.monotonic() > deadline or any(sharer.failure for sharer in sharers):
+            return [*shared.problems, *left]
+        time.sleep(0.5)
 
 
 def part_of(directory: Path, name: str) -> Path:

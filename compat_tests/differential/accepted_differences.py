@@ -161,6 +161,13 @@ ACCEPTED: tuple[Accepted, ...] = (
             ("cluster_moves.a_follower_is_moved_away", "Fetch v* waits, epoch 0 at 1: (when)"),
         )
     ),
+    Accepted(
+        "share_fetch.released_while_another_waits",
+        "ShareFetch v2 bob waits: (when)",
+        "records that are released are delivered at once to a fetch that waits; Apache Kafka's waits to its end first",
+        apache="after the wait",
+        switch="released-share-records",
+    ),
     *(
         Accepted(
             "cluster_administration.settings_at_any_broker",

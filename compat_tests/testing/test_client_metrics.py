@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -44,3 +46,21 @@ def test_what_librdkafka_pushes_is_there_for_the_test(receiving: Kafka) -> None:
 def test_a_broker_without_the_receiver_says_what_to_set(kafka: Kafka) -> None:
     with pytest.raises(RuntimeError, match=r"set metric\.reporters=kafkapy\.ClientTelemetryReceiver"):
         kafka.client_metrics.pushed()
+
+
+def test_franz_go_pushes_too(receiving: Kafka, go_program: Path) -> None:
+    """By prefix: franz-go 1.22 takes `*`, by which Apache Kafka asks for all metrics, for a prefix like any other."""
+    receiving.create_topic("read-by-franz")
+    configure = ClusterCommand(receiving.bootstrap_servers)
+    changes = ("metrics=org.apache.kafka.consumer.", "interval.ms=200", "match=client_id=kgo")
+    configure("set", "--client-metrics", "of-franz", *changes, command="configs")
+    command = [str(go_program), "franz", "member", receiving.bootstrap_servers, "franz", "read-by-franz", "10000"]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as member:
+        try:
+            push = receiving.client_metrics.wait("kgo", timeout=20.0)[0]
+        finally:
+            member.terminate()
+    assert push.software.startswith("kgo ")
+    assert not push.is_malformed
+    assert push.resource["group_id"] == "franz"
+    assert "org.apache.kafka.consumer.connection.creation.total" in {metric.name for metric in push.metrics}

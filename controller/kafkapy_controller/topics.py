@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Container, Mapping, Sequence
 from random import Random
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from kafkapy_controller.configs import config_records
 from kafkapy_controller.decision import RECORDS_PER_DECISION_MAX, Decision
@@ -42,6 +42,18 @@ UNKNOWN_TOPIC_ID_MESSAGE = "This server does not host this topic ID."
 DUPLICATE_NAME_MESSAGE = "Duplicate topic name."
 
 
+Charge: TypeAlias = Callable[[str, int], None]
+"""Called with a topic and how many of its partitions are to be made or deleted: a quota may have no room for them.
+
+Raises KafkaError THROTTLING_QUOTA_EXCEEDED. A decision that is made anew calls it again.
+"""
+
+
+def _charge(charge: Charge | None, topic: CreatableTopic | TopicImage, partition_count: int) -> None:
+    if charge is not None:
+        charge(topic.name, partition_count)
+
+
 class TopicCreation(NamedTuple):
     """The node's settings for CreateTopics, which the shell knows."""
 
@@ -63,7 +75,11 @@ class TopicCreation(NamedTuple):
 
 
 def decide_create_topics(
-    image: MetadataImage, request: CreateTopicsRequest, creation: TopicCreation, made: Container[str] = ()
+    image: MetadataImage,
+    request: CreateTopicsRequest,
+    creation: TopicCreation,
+    made: Container[str] = (),
+    charge: Charge | None = None,
 ) -> Decision[CreateTopicsResponse]:
     """Records of the topics that can be created, and a result for each name of the request.
 
@@ -82,7 +98,7 @@ def decide_create_topics(
         if topic.name in refused:
             continue
         try:
-            topic_records, result = _create_topic(image, topic, creation, made)
+            topic_records, result = _create_topic(image, topic, creation, made, charge)
         except KafkaError as error:
             results.append(failed_creation(topic.name, error))
         else:
@@ -140,14 +156,15 @@ def _failed_creation(name: str, code: ErrorCode, message: str | None) -> Creatab
 
 
 def _create_topic(
-    image: MetadataImage, topic: CreatableTopic, creation: TopicCreation, made: Container[str]
+    image: MetadataImage, topic: CreatableTopic, creation: TopicCreation, made: Container[str], charge: Charge | None
 ) -> tuple[list[MetadataRecord], CreatableTopicResult]:
-    """The order of the checks is Apache Kafka's: name, existence, settings, then partitions."""
+    """The order of the checks is Apache Kafka's: name, existence, settings, partitions, then the quota."""
     check_topic_name(topic.name)
     _check_is_new(image, topic.name, made)
     configs = _requested_configs(topic)
     described = creation.describe_configs(configs)
     assignments = _assign_replicas(image, topic, creation)
+    _charge(charge, topic, len(assignments))
     topic_id = creation.new_topic_id()
     records: list[MetadataRecord] = [TopicRecord(name=topic.name, topic_id=topic_id)]
     records += config_records(image, (ConfigResourceType.TOPIC, topic.name), configs)
@@ -312,7 +329,9 @@ class _Placed(NamedTuple):
 # DeleteTopics
 
 
-def decide_delete_topics(image: MetadataImage, request: DeleteTopicsRequest) -> Decision[DeleteTopicsResponse]:
+def decide_delete_topics(
+    image: MetadataImage, request: DeleteTopicsRequest, charge: Charge | None = None
+) -> Decision[DeleteTopicsResponse]:
     """Records that remove the topics, named by name (up to version 5) or by name or id (from version 6 on).
 
     A topic that is named twice, by name or id, is not deleted. The results are not in the request's order; Apache Kafka
@@ -356,8 +375,16 @@ def decide_delete_topics(image: MetadataImage, request: DeleteTopicsRequest) -> 
             )
         else:
             doomed.append(topic)
-    results += [DeletableTopicResult(name=topic.name, topic_id=topic.topic_id) for topic in doomed]
-    records: list[MetadataRecord] = [RemoveTopicRecord(topic_id=topic.topic_id) for topic in doomed]
+    records: list[MetadataRecord] = []
+    for topic in doomed:
+        result = DeletableTopicResult(name=topic.name, topic_id=topic.topic_id)
+        try:
+            _charge(charge, topic, len(topic.partitions))
+        except KafkaError as error:
+            result.error_code, result.error_message = error.code, error.message
+        else:
+            records.append(RemoveTopicRecord(topic_id=topic.topic_id))
+        results.append(result)
     return Decision(records, DeleteTopicsResponse(responses=results))
 
 
@@ -370,7 +397,11 @@ def _refused_deletion(name: str | None, topic_id: Uuid, message: str) -> Deletab
 
 
 def decide_create_partitions(
-    image: MetadataImage, request: CreatePartitionsRequest, random: Random, room: int = RECORDS_PER_DECISION_MAX
+    image: MetadataImage,
+    request: CreatePartitionsRequest,
+    random: Random,
+    room: int = RECORDS_PER_DECISION_MAX,
+    charge: Charge | None = None,
 ) -> Decision[CreatePartitionsResponse]:
     """Records of the added partitions, and a result for each name of the request.
 
@@ -391,7 +422,7 @@ def decide_create_partitions(
         if counts[wanted.name] > 1:
             continue
         try:
-            records += _add_partitions(image, wanted, random, room - len(records))
+            records += _add_partitions(image, wanted, random, room - len(records), charge)
         except KafkaError as error:
             results.append(
                 CreatePartitionsTopicResult(name=wanted.name, error_code=error.code, error_message=error.message)
@@ -402,7 +433,7 @@ def decide_create_partitions(
 
 
 def _add_partitions(
-    image: MetadataImage, wanted: CreatePartitionsTopic, random: Random, room: int
+    image: MetadataImage, wanted: CreatePartitionsTopic, random: Random, room: int, charge: Charge | None
 ) -> list[PartitionRecord]:
     topic = image.topics.get(wanted.name)
     if topic is None:
@@ -421,6 +452,7 @@ def _add_partitions(
         if additional > room:
             message = "Unable to perform excessively large batch operation."
             raise KafkaError(ErrorCode.POLICY_VIOLATION, message)
+        _charge(charge, topic, additional)
         assignments = _place(image, additional, replication_factor, random)
     else:
         if len(wanted.assignments) != additional:
@@ -429,6 +461,7 @@ def _add_partitions(
                 f"Attempted to add {additional} additional partition(s), but only {len(wanted.assignments)} "
                 "assignment(s) were specified.",
             )
+        _charge(charge, topic, additional)
         assignments = [tuple(assignment.broker_ids) for assignment in wanted.assignments]
         for index, replicas in enumerate(assignments, count):
             _check_manual_replicas(image, index, replicas, replication_factor)

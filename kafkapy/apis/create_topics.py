@@ -12,27 +12,34 @@ Errors  INVALID_TOPIC_EXCEPTION     the name is not allowed, or another topic's 
         INVALID_REQUEST             a name twice, or a manual assignment together with a partition count or factor
         POLICY_VIOLATION            the request needs more than 10,000 partitions or records: no topic is created
         REQUEST_TIMED_OUT           timeout_ms is not positive: no topic is created
+        THROTTLING_QUOTA_EXCEEDED   from version 6 on: the client has used up its controller_mutation_rate
         KAFKA_STORAGE_ERROR         the metadata log cannot be written
 The topics can be used as soon as the answer arrives.
 Differs: a request about many topics is written to the metadata log in several batches: after a crash in the middle,
 only the first topics of the request exist. The broker that is asked knows the topics when it answers; in Apache Kafka a
 request that comes within some milliseconds may be answered with UNKNOWN_TOPIC_OR_PARTITION (--strict created-topics).
-Not done: create.topic.policy.class.name.
+Not done: create.topic.policy.class.name, a Java class, which cannot be run: a node does not start with it.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
+from kafkapy.apis.mutation_quotas import within_quota
 from kafkapy_wire.messages.create_topics import CreatableTopicResult, CreateTopicsRequest, CreateTopicsResponse
 
 if TYPE_CHECKING:
     from kafkapy.context import NodeContext
     from kafkapy_wire.errors import KafkaError
 
+FIRST_VERSION_WITH_QUOTAS = 6
+
 
 async def handle(request: CreateTopicsRequest, context: NodeContext) -> CreateTopicsResponse:
-    return await context.node.controller.create_topics(request)
+    return await within_quota(
+        context, FIRST_VERSION_WITH_QUOTAS, partial(context.node.controller.create_topics, request)
+    )
 
 
 def error_response(request: CreateTopicsRequest, error: KafkaError) -> CreateTopicsResponse:

@@ -7,6 +7,7 @@ Errors  UNKNOWN_TOPIC_OR_PARTITION  no topic has the name
         INVALID_REQUEST             a topic with neither name nor id, or with both; or the same topic twice
         TOPIC_DELETION_DISABLED     delete.topic.enable is false (up to version 2: INVALID_REQUEST)
         REQUEST_TIMED_OUT           timeout_ms is not positive: nothing is deleted
+        THROTTLING_QUOTA_EXCEEDED   from version 5 on: the client has used up its controller_mutation_rate
         KAFKA_STORAGE_ERROR         the metadata log cannot be written
 Differs: a request about many topics is written to the metadata log in several batches: after a crash in the middle, the
 last topics of the request still exist.
@@ -14,8 +15,10 @@ last topics of the request still exist.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
+from kafkapy.apis.mutation_quotas import within_quota
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.delete_topics import DeletableTopicResult, DeleteTopicsRequest, DeleteTopicsResponse
 from kafkapy_wire.uuid import ZERO_UUID
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from kafkapy.context import NodeContext
 
 FIRST_VERSION_WITH_DELETION_DISABLED = 3
+FIRST_VERSION_WITH_QUOTAS = 5
 
 
 async def handle(request: DeleteTopicsRequest, context: NodeContext) -> DeleteTopicsResponse:
@@ -31,7 +35,9 @@ async def handle(request: DeleteTopicsRequest, context: NodeContext) -> DeleteTo
         if context.api_version < FIRST_VERSION_WITH_DELETION_DISABLED:
             raise KafkaError(ErrorCode.INVALID_REQUEST)
         raise KafkaError(ErrorCode.TOPIC_DELETION_DISABLED)
-    return await context.node.controller.delete_topics(request)
+    return await within_quota(
+        context, FIRST_VERSION_WITH_QUOTAS, partial(context.node.controller.delete_topics, request)
+    )
 
 
 def error_response(request: DeleteTopicsRequest, error: KafkaError) -> DeleteTopicsResponse:

@@ -47,6 +47,7 @@ from kafkapy.fetching.waiting import Fetching, LongFetching
 from kafkapy.metadata.current_leaders import current_leader
 from kafkapy.partitions.opening import OPENED_AT_ONCE_MAX, open_in_turns, to_be_opened
 from kafkapy.pending import Pending
+from kafkapy.quotas.client_quotas import CONSUMER_BYTE_RATE
 from kafkapy.turns import Turn
 from kafkapy_wire.errors import ErrorCode, KafkaError
 from kafkapy_wire.messages.fetch import (
@@ -104,6 +105,11 @@ def handle(
         return FetchResponse(error_code=plan.error)
     partitions = plan.partitions
     max_bytes = min(request.max_bytes, broker.settings.now.replication.fetch_max_bytes)
+    if replica_id >= 0:
+        context.client.is_follower = True
+    elif broker.quotas.bounds_fetches:
+        most = broker.quotas.most(CONSUMER_BYTE_RATE, context.client.principal, context.client_id)
+        max_bytes = max_bytes if most is None else min(max_bytes, int(most))
     terms = FetchTerms(
         min(request.min_bytes, max_bytes),
         max_bytes,

@@ -13,7 +13,8 @@ Errors  INVALID_REQUEST             a name or resource twice, a null value, the 
         INVALID_TOPIC_EXCEPTION     no topic could have that name
         UNKNOWN_SERVER_ERROR        an unknown operation (as Apache Kafka 4.4.0)
 Not done: `listeners` and `listener.security.protocol.map` of a broker, which binds its sockets when
-it starts. Both are refused.
+it starts; both are refused. alter.config.policy.class.name, a Java class, which cannot be run: a node does not start
+with it.
 Differs: a broker's `advertised.listeners` can be changed, since a container's port is often known only after its start
 (--strict advertised-listeners). A value after which no client could connect, not even to undo it (max.connections=0),
 is refused. A setting that has no effect here (docs/settings.md) is stored, with one line in the log. The settings of a

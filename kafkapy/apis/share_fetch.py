@@ -25,7 +25,7 @@ Errors  UNSUPPORTED_VERSION          share.version is 0
         UNKNOWN_SERVER_ERROR         the state of the group was never initialized: it begins with a ShareGroupHeartbeat
  in acknowledge_error_code: see `share_acknowledgements`.
 Differs: records that one member releases are delivered at once to another whose fetch waits. In Apache Kafka that fetch
-         waits to its end first.
+         waits to its end first (--strict released-share-records).
 """
 
 from __future__ import annotations

@@ -23,8 +23,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "topics": ("kafkapy.cli.topics", "list, create, describe, alter and delete topics, delete records"),
     "produce": ("kafkapy.cli.produce", "send records to a topic"),
     "consume": ("kafkapy.cli.consume", "print the records of topics"),
-    "groups": ("kafkapy.cli.groups", "list and describe groups, move their offsets"),
+    "groups": ("kafkapy.cli.groups", "list and describe groups of every type, move their offsets"),
+    "transactions": ("kafkapy.cli.transactions", "list and describe transactions, abort those that stay open"),
     "configs": ("kafkapy.cli.configs", "show and change settings of topics, brokers and groups"),
+    "acls": ("kafkapy.cli.acls", "list, add and remove ACLs: who may do what"),
+    "users": ("kafkapy.cli.users", "list, add and remove users of SASL/SCRAM"),
+    "quotas": ("kafkapy.cli.quotas", "show and change quotas of users, client ids and addresses"),
+    "logdirs": ("kafkapy.cli.logdirs", "show the data directories of brokers, and what is in them"),
+    "features": ("kafkapy.cli.features", "show and change the levels of the cluster's features"),
     "cluster": ("kafkapy.cli.cluster", "start a cluster; show one that runs, move replicas, elect leaders"),
     "control": ("kafkapy.cli.control", "ask a running node or cluster for what tests need: faults, time, records"),
     "log": ("kafkapy.cli.log", "print what Kafka's files on the disk hold"),
@@ -143,7 +149,7 @@ def _overview() -> str:
         "",
         "commands:",
     ]
-    lines += [f"  {name:<11} {summary}" for name, (_, summary) in COMMANDS.items()]
+    lines += [f"  {name:<12} {summary}" for name, (_, summary) in COMMANDS.items()]
     lines += [
         "",
         "Commands other than start find the broker by -b HOST:PORT, else by the variable KAFKA_BOOTSTRAP_SERVERS, else",

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from kafkapy.cli.record_text import Format
     from kafkapy.cli.subscription import Subscription
     from kafkapy.client.cluster import Cluster
+    from kafkapy.client.consumer_member import ConsumerMember
     from kafkapy.client.fetcher import Chunk, Fetcher
     from kafkapy.client.group_member import GroupMember
     from kafkapy.client.offsets import Partition
@@ -68,6 +69,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="stop when no record has come for this long (default: wait)",
     )
     parser.add_argument("--group", "-g", metavar="G", help="read as a member of this group, and commit")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument(
+        "--protocol",
+        choices=("classic", "consumer"),
+        help="of the group: classic (default), or consumer, that of KIP-848",
+    )
+    how.add_argument(
+        "--share",
+        action="store_true",
+        help="read as a member of a share group (KIP-932): each record goes to one member, which accepts it",
+    )
     parser.add_argument(
         "--isolation-level",
         choices=("read_uncommitted", "read_committed"),
@@ -119,10 +131,7 @@ def _consume(arguments: argparse.Namespace, cluster: Cluster) -> int:
     from kafkapy.cli.subscription import Subscription
 
     subscription = Subscription(cluster, arguments.topics, arguments.include)
-    if arguments.group is not None:
-        for option in ("offset", "partition"):
-            if getattr(arguments, option) is not None:
-                raise ClientError(f"--{option} and --group exclude each other: the group decides who reads what")
+    _check_group_arguments(arguments)
     if arguments.partition is not None and len(arguments.topics) != 1:
         raise ClientError("--partition is for one topic")
     if arguments.exit_at_end and not subscription.partitions:
@@ -130,12 +139,39 @@ def _consume(arguments: argparse.Namespace, cluster: Cluster) -> int:
     consumption = Consumption(arguments, cluster, subscription)
     if arguments.group is None:
         consumption.read_alone()
+    elif arguments.share:
+        consumption.read_in_share_group(arguments.group)
     else:
         consumption.read_in_group(arguments.group)
     wanted = arguments.max_messages
     if wanted is not None and consumption.count < wanted and not arguments.exit_at_end:
         raise ClientError(f"only {consumption.count} of {wanted} records came")
     return 0
+
+
+def _check_group_arguments(arguments: argparse.Namespace) -> None:
+    """Raises ClientError."""
+    if arguments.group is None:
+        if arguments.share or arguments.protocol is not None:
+            raise ClientError(f"{'--share' if arguments.share else '--protocol'} is for a group: name it with --group")
+        return
+    for option in ("offset", "partition"):
+        if getattr(arguments, option) is not None:
+            raise ClientError(f"--{option} and --group exclude each other: the group decides who reads what")
+    if not arguments.share:
+        return
+    if arguments.exit_at_end:
+        raise ClientError("--exit-at-end and --share exclude each other: say how long to wait with --idle-timeout")
+    if arguments.from_beginning or arguments.from_datetime is not None:
+        raise ClientError(
+            "a share group begins where its settings say: kafkapy configs set "
+            f"--group {arguments.group} share.auto.offset.reset=earliest"
+        )
+    if arguments.isolation_level == "read_committed":
+        raise ClientError(
+            "a share group has an isolation level of its own: kafkapy configs set "
+            f"--group {arguments.group} share.isolation.level=read_committed"
+        )
 
 
 class Consumption:
@@ -178,9 +214,7 @@ class Consumption:
 
     def read_in_group(self, group_id: str) -> None:
         """The partitions that the group gives us, until it is enough; what was printed is committed."""
-        from kafkapy.client.group_member import GroupMember
-
-        member = GroupMember(self._cluster, group_id, self._subscription.topics)
+        member = self._new_member(group_id)
         try:
             try:
                 self._read_as(member, group_id)
@@ -190,7 +224,36 @@ class Consumption:
             member.leave()  # once more, if the signal came just before it could begin
             raise
 
-    def _read_as(self, member: GroupMember, group_id: str) -> None:
+    def _new_member(self, group_id: str) -> GroupMember | ConsumerMember:
+        topics = self._subscription.topics
+        if getattr(self._arguments, "protocol", None) == "consumer":
+            from kafkapy.client.consumer_member import ConsumerMember
+
+            return ConsumerMember(self._cluster, group_id, topics)
+        from kafkapy.client.group_member import GroupMember
+
+        return GroupMember(self._cluster, group_id, topics)
+
+    def read_in_share_group(self, group_id: str) -> None:
+        """The records that the group gives us, until it is enough; what was printed is accepted."""
+        from kafkapy.client.share_member import RECORDS_MAX, ShareMember
+
+        member = ShareMember(self._cluster, group_id, self._subscription.topics)
+        wanted = self._arguments.max_messages
+        try:
+            try:
+                while not self._is_enough():
+                    left = RECORDS_MAX if wanted is None else min(RECORDS_MAX, wanted - self.count)
+                    self._print(member.poll(POLL_SECONDS, left))
+                    if self._subscription.has_changed():
+                        member.subscribe(self._subscription.topics)
+            finally:
+                member.leave_after(self.consumed)
+        except KeyboardInterrupt:
+            member.leave_after(self.consumed)  # once more, if the signal came just before it could begin
+            raise
+
+    def _read_as(self, member: GroupMember | ConsumerMember, group_id: str) -> None:
         with self._fetcher({}, self._arguments.from_beginning) as fetcher:
             while True:
                 positions = self._positions_in_group(group_id, member.join())
@@ -218,7 +281,7 @@ class Consumption:
             return True
         return not self._arguments.exit_at_end and self._subscription.has_changed()
 
-    def _read_generation(self, member: GroupMember, poll: Callable[[float], list[Chunk]]) -> bool:
+    def _read_generation(self, member: GroupMember | ConsumerMember, poll: Callable[[float], list[Chunk]]) -> bool:
         """Read until it is enough (True) or the group must rebalance (False)."""
         committed = dict(self.consumed)
         next_commit = time.monotonic() + COMMIT_SECONDS
@@ -249,7 +312,7 @@ class Consumption:
             if partition in self.consumed
         }
 
-    def _commit_at_the_end(self, member: GroupMember, committed: dict[Partition, int]) -> None:
+    def _commit_at_the_end(self, member: GroupMember | ConsumerMember, committed: dict[Partition, int]) -> None:
         if committed == self.consumed:
             return
         self._cluster.hurry(LAST_COMMIT_SECONDS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kafkapy.client.command_line import print_table
+from kafkapy.client.share_groups import SHARE
 from kafkapy.client.streams_groups import StreamsGroupDescription, StreamsMember
 
 if TYPE_CHECKING:
@@ -16,9 +17,12 @@ if TYPE_CHECKING:
 
 
 class OffsetLine:
-    """One partition of a group: `committed` None where nothing is; `end` None where the partition is no more."""
+    """One partition of a group: `committed` None where nothing is; `end` None where the partition is no more.
 
-    __slots__ = ("committed", "end", "member", "partition", "start")
+    Of a share group `committed` is the start offset, and `told_lag` what its coordinator says.
+    """
+
+    __slots__ = ("committed", "end", "member", "partition", "start", "told_lag")
 
     def __init__(
         self,
@@ -26,16 +30,20 @@ class OffsetLine:
         committed: int | None,
         ends: tuple[int, int] | None,
         member: GroupMember | None,
+        told_lag: int | None = None,
     ) -> None:
         self.partition = partition
         self.committed = committed
         self.start = ends[0] if ends else None
         self.end = ends[1] if ends else None
         self.member = member
+        self.told_lag = told_lag
 
     @property
     def lag(self) -> int | None:
         """Records still to be read; below what is kept nothing can be."""
+        if self.told_lag is not None:
+            return self.told_lag
         if self.committed is None or self.end is None or self.start is None:
             return None
         return max(0, self.end - max(self.committed, self.start))
@@ -48,6 +56,13 @@ class OffsetLine:
 
 def print_group(group: GroupDescription, lines: Sequence[OffsetLine]) -> None:
     print(f"{_head(group)}  {_lag(lines)}")
+    if group.group_type == SHARE:  # several members read a partition
+        if lines:
+            _print_offsets("START", lines)
+        if group.members:
+            print("members:")
+            _print_members(group.members)
+        return
     if lines:
         rows = []
         for line in lines:
@@ -69,8 +84,12 @@ def print_group(group: GroupDescription, lines: Sequence[OffsetLine]) -> None:
 def print_offsets(group: GroupDescription, lines: Sequence[OffsetLine]) -> None:
     print(f"group {group.group_id}  {_lag(lines)}")
     if lines:
-        rows = [[*line.partition, line.committed, line.end, line.lag] for line in lines]
-        print_table(["TOPIC", "PARTITION", "COMMITTED", "END", "LAG"], rows)
+        _print_offsets("START" if group.group_type == SHARE else "COMMITTED", lines)
+
+
+def _print_offsets(name: str, lines: Iterable[OffsetLine]) -> None:
+    rows = [[*line.partition, line.committed, line.end, line.lag] for line in lines]
+    print_table(["TOPIC", "PARTITION", name, "END", "LAG"], rows)
 
 
 def print_state(group: GroupDescription) -> None:
@@ -142,7 +161,7 @@ def group_as_json(group: GroupDescription, lines: Iterable[OffsetLine]) -> dict[
             {
                 "topic": line.partition[0],
                 "partition": line.partition[1],
-                "committed": line.committed,
+                "start" if group.group_type == SHARE else "committed": line.committed,
                 "end": line.end,
                 "lag": line.lag,
                 "member_id": line.member.member_id if line.member else None,

@@ -17,17 +17,22 @@ from kafkapy.client.command_line import (
     print_table,
     wants_json,
 )
+from kafkapy.client.share_groups import SHARE
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from kafkapy.cli.group_views import OffsetLine
     from kafkapy.client.cluster import Cluster
     from kafkapy.client.group_description import GroupDescription
     from kafkapy.client.offsets import Partition
 
-DESCRIBED_TYPES = ("", "Classic", "Consumer", "Streams")
+TYPES = ("classic", "consumer", "share", "streams")
+STATES = (
+    *("Assigning", "CompletingRebalance", "Dead", "Empty", "NotReady", "PreparingRebalance", "Reconciling", "Stable"),
+)
+DESCRIBED_TYPES = ("", "Classic", "Consumer", SHARE, "Streams")
 """As `groups list` names them; a broker that is too old to say has classic groups only."""
 
 
@@ -39,13 +44,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     listing = commands.add_parser("list", help="print the groups, their types and states")
     listing.add_argument(
         "--type",
-        type=_words,
+        type=_types,
         default=(),
         metavar="TYPE,...",
-        help="only groups of these types: classic, consumer, share, streams",
+        help=f"only groups of these types: {', '.join(TYPES)} (default: all)",
     )
     listing.add_argument(
-        "--state", type=_words, default=(), metavar="STATE,...", help="only groups in these states, as Stable or Empty"
+        "--state",
+        type=_states,
+        default=(),
+        metavar="STATE,...",
+        help=f"only groups in these states: {', '.join(STATES)} (default: all)",
     )
     add_json_argument(listing)
 
@@ -122,8 +131,23 @@ def _add_internal_topics_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(word.strip().lower() for word in text.split(",") if word.strip())
+def _types(text: str) -> tuple[str, ...]:
+    return _words(text, TYPES)
+
+
+def _states(text: str) -> tuple[str, ...]:
+    return _words(text, STATES)
+
+
+def _words(text: str, known: Sequence[str]) -> tuple[str, ...]:
+    """Of a list with commas, in lower case. Raises argparse.ArgumentTypeError: a word that is not known."""
+    from argparse import ArgumentTypeError
+
+    words = tuple(word.strip().lower() for word in text.split(","))
+    for word in words:
+        if word not in map(str.lower, known):
+            raise ArgumentTypeError(f"{word!r} is not one of {', '.join(known)}")
+    return words
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -180,7 +204,10 @@ def _describe(arguments: argparse.Namespace, cluster: Cluster) -> int:
         if arguments.view == "members" and not wants_json(arguments):
             print_members(group)
             continue
-        lines = _offset_lines(cluster, group, committed_offsets(cluster, group.group_id))
+        if group.group_type == SHARE:
+            lines = _share_lines(cluster, group)
+        else:
+            lines = _offset_lines(cluster, group, committed_offsets(cluster, group.group_id))
         if wants_json(arguments):
             documents.append(group_as_json(group, lines))
         elif arguments.view == "offsets":
@@ -223,6 +250,19 @@ def _offset_lines(cluster: Cluster, group: GroupDescription, committed: dict[Par
     return [
         OffsetLine(partition, committed.get(partition), ends.get(partition), owners.get(partition))
         for partition in partitions
+    ]
+
+
+def _share_lines(cluster: Cluster, group: GroupDescription) -> list[OffsetLine]:
+    from kafkapy.cli.group_views import OffsetLine
+    from kafkapy.client.offsets import both_ends
+    from kafkapy.client.share_groups import share_offsets
+
+    offsets = share_offsets(cluster, group.group_id)
+    ends = both_ends(cluster, dict.fromkeys(existing_partitions(cluster, sorted(offsets))))
+    return [
+        OffsetLine(partition, offset.start_offset, ends.get(partition), None, offset.lag)
+        for partition, offset in sorted(offsets.items())
     ]
 
 
@@ -288,9 +328,11 @@ def _delete_topics(cluster: Cluster, topics: tuple[str, ...]) -> list[str]:
 
 def _delete_offsets(arguments: argparse.Namespace, cluster: Cluster) -> int:
     from kafkapy.client.errors import ClientError
-    from kafkapy.client.groups import committed_offsets, delete_offsets
+    from kafkapy.client.groups import committed_offsets, delete_offsets, describe_group
     from kafkapy.client.offsets import named_partitions
 
+    if describe_group(cluster, arguments.group).group_type == SHARE:
+        return _delete_share_offsets(arguments, cluster)
     committed = committed_offsets(cluster, arguments.group)
     partitions = [each for each in named_partitions(cluster, arguments.topic) if each in committed]
     if not partitions:
@@ -301,13 +343,35 @@ def _delete_offsets(arguments: argparse.Namespace, cluster: Cluster) -> int:
     return 0
 
 
+def _delete_share_offsets(arguments: argparse.Namespace, cluster: Cluster) -> int:
+    from kafkapy.client.errors import ClientError
+    from kafkapy.client.share_groups import delete_share_offsets, share_offsets
+
+    topics = list(dict.fromkeys(arguments.topic))
+    for topic in topics:
+        if ":" in topic:
+            raise ClientError(f"{topic}: a share group forgets whole topics; write --topic {topic.partition(':')[0]}")
+    starts = share_offsets(cluster, arguments.group)
+    delete_share_offsets(cluster, arguments.group, topics)
+    for (topic, index), offset in sorted(starts.items()):
+        if topic in topics:
+            print(f"deleted offset of {topic}-{index}: {offset.start_offset}")
+    return 0
+
+
 def _reset_offsets(arguments: argparse.Namespace, cluster: Cluster) -> int:
     from kafkapy.client.groups import commit_offsets, committed_offsets
     from kafkapy.client.offsets import both_ends
+    from kafkapy.client.share_groups import alter_share_offsets, share_offsets
 
     group = require_no_members(cluster, arguments.group)
     internal_topics = _internal_topics(cluster, arguments, arguments.group)
-    committed = committed_offsets(cluster, arguments.group)
+    is_share = group is not None and group.group_type == SHARE
+    if is_share:
+        starts = share_offsets(cluster, arguments.group)
+        committed = {partition: offset.start_offset for partition, offset in starts.items()}
+    else:
+        committed = committed_offsets(cluster, arguments.group)
     partitions = _wanted_partitions(cluster, arguments, group, committed)
     ends = both_ends(cluster, dict.fromkeys(partitions))
     targets = _targets(cluster, arguments, partitions, committed, ends)
@@ -317,7 +381,7 @@ def _reset_offsets(arguments: argparse.Namespace, cluster: Cluster) -> int:
     }
     deleted_topics = []
     if arguments.execute:
-        commit_offsets(cluster, arguments.group, targets)
+        (alter_share_offsets if is_share else commit_offsets)(cluster, arguments.group, targets)
         deleted_topics = _delete_topics(cluster, internal_topics)
     if wants_json(arguments):
         print_json(

@@ -11,6 +11,7 @@ from typing import Self, TypeVar
 from kafkapy.client.connection import Connection, Security
 from kafkapy.client.deadline import Deadline
 from kafkapy.client.errors import ClientError, ConnectionLost, Refused, TryAgain, check
+from kafkapy.client.login import Login
 from kafkapy.client.patience import Patience
 from kafkapy_wire.api_keys import ApiKey
 from kafkapy_wire.errors import ErrorCode
@@ -35,6 +36,10 @@ UNKNOWN_TOPIC_SECONDS = 3.0
 """How long a topic may stay unknown: a broker that creates topics automatically answers so until it is there."""
 
 
+_GROUP, _TRANSACTION = 0, 1
+"""Types of keys in FindCoordinator."""
+
+
 class Cluster:
     """A view of one cluster through the brokers at `bootstrap`. Connections are made when needed and kept."""
 
@@ -45,11 +50,13 @@ class Cluster:
         timeout_seconds: float,
         tell: Callable[[str], None] = lambda _: None,
         security: Security | None = None,
+        login: Login | None = None,
     ) -> None:
         """`tell` is called with what an operation waits for, once if it is slow, from a thread (see `patience`).
-        `security`: of the connections; None: plain text.
+        `security`: of the connections; None: plain text. `login`: of the connections; None: without SASL.
         """
         self._security = security
+        self._login = login
         self.timeout_seconds = timeout_seconds
         self._patience = Patience(tell)
         self._bootstrap = list(bootstrap)
@@ -207,16 +214,22 @@ class Cluster:
 
     def coordinator_id(self, group_id: str) -> int:
         """The broker that coordinates a group. Raises TryAgain, Refused."""
+        return self._coordinator_id(_GROUP, group_id, f"group {group_id!r}")
+
+    def transaction_coordinator_id(self, transactional_id: str) -> int:
+        """The broker that coordinates a transactional id. Raises TryAgain, Refused."""
+        return self._coordinator_id(_TRANSACTION, transactional_id, f"transactional id {transactional_id!r}")
+
+    def _coordinator_id(self, key_type: int, key: str, what: str) -> int:
         from kafkapy_wire.messages.find_coordinator import FindCoordinatorRequest, FindCoordinatorResponse
 
         connection = self.any_broker()
         is_old = not connection.supports(ApiKey.FIND_COORDINATOR, _FIRST_FIND_COORDINATOR_WITH_KEYS)
-        request = (
-            FindCoordinatorRequest(key=group_id) if is_old else FindCoordinatorRequest(coordinator_keys=[group_id])
-        )
+        request = FindCoordinatorRequest(key=key) if is_old else FindCoordinatorRequest(coordinator_keys=[key])
+        request.key_type = key_type
         answer = self.ask_once(connection, request, FindCoordinatorResponse)
         found = answer if is_old else answer.coordinators[0]
-        check(found.error_code, f"group {group_id!r}", found.error_message)
+        check(found.error_code, what, found.error_message)
         self._addresses.setdefault(found.node_id, (found.host, found.port))
         return found.node_id
 
@@ -236,7 +249,9 @@ class Cluster:
 
     def _connect(self, host: str, port: int) -> Connection:
         with self.doing(f"connecting to {host}:{port}"):
-            return Connection(host, port, timeout_seconds=self.timeout_seconds, security=self._security)
+            return Connection(
+                host, port, timeout_seconds=self.timeout_seconds, security=self._security, login=self._login
+            )
 
 
 def parse_bootstrap(text: str) -> list[tuple[str, int]]:

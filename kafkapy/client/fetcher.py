@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import select
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Self
 
 from kafkapy.client.cluster import Cluster
@@ -203,6 +203,23 @@ def read_chunk(partition: Partition, position: int, data: PartitionData, *, read
                 records.append((record, header.timestamp_type))
         next_offset = header.next_offset
     return Chunk(partition, records, next_offset)
+
+
+def read_acquired(partition: Partition, records: object, ranges: Sequence[tuple[int, int]]) -> Chunk:
+    """The records within these ranges of offsets, ends included, which are in order. Raises MalformedMessage."""
+    found: list[tuple[Record, TimestampType]] = []
+    left = list(reversed(ranges))
+    for header, batch in _whole_batches(records):
+        if not crc_matches(batch):
+            raise MalformedMessage("its CRC does not match")
+        if header.is_control:
+            continue
+        for record in decode_records(batch):
+            while left and left[-1][1] < record.offset:
+                left.pop()
+            if left and left[-1][0] <= record.offset:
+                found.append((record, header.timestamp_type))
+    return Chunk(partition, found, ranges[-1][1] + 1)
 
 
 def _whole_batches(records: object) -> Iterator[tuple[BatchHeader, memoryview]]:

@@ -10,7 +10,7 @@ from kafkapy.client.cluster import Cluster
 from kafkapy.client.connection import Connection
 from kafkapy.client.errors import Refused, TryAgain, check
 from kafkapy.client.group_description import GroupDescription, GroupMember
-from kafkapy.client.offsets import Partition
+from kafkapy.client.offsets import Partition, indexes_by_topic
 from kafkapy_wire.api_keys import ApiKey
 from kafkapy_wire.errors import ErrorCode
 
@@ -55,12 +55,13 @@ def list_groups(cluster: Cluster) -> list[GroupListing]:
 
 def describe_group(cluster: Cluster, group_id: str) -> GroupDescription:
     """Raises Refused, GROUP_ID_NOT_FOUND where there is no such group."""
+    from kafkapy.client.share_groups import describe_share_group
     from kafkapy.client.streams_groups import describe_streams_group
 
     def attempt() -> GroupDescription:
         coordinator_id = cluster.coordinator_id(group_id)
         connection = cluster.broker(coordinator_id)
-        for describe in (_describe_consumer_group, describe_streams_group):
+        for describe in (_describe_consumer_group, describe_share_group, describe_streams_group):
             described = describe(cluster, connection, coordinator_id, group_id)
             if described is not None:
                 return described
@@ -246,14 +247,6 @@ def delete_offsets(cluster: Cluster, group_id: str, partitions: Sequence[Partiti
                 check(partition.error_code, f"partition {topic.name}-{partition.partition_index}")
 
     cluster.retrying(attempt)
-
-
-def indexes_by_topic(partitions: Sequence[Partition]) -> dict[str, list[int]]:
-    """Topic -> its partitions among these."""
-    topics: dict[str, list[int]] = {}
-    for topic, index in partitions:
-        topics.setdefault(topic, []).append(index)
-    return topics
 
 
 def offset_commit_topics(offsets: Mapping[Partition, int]) -> list[OffsetCommitRequestTopic]:

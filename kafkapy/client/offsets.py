@@ -131,6 +131,14 @@ def _led(cluster: Cluster, partitions: Collection[Partition]) -> dict[int, list[
     return leaders
 
 
+def indexes_by_topic(partitions: Sequence[Partition]) -> dict[str, list[int]]:
+    """Topic -> its partitions among these."""
+    topics: dict[str, list[int]] = {}
+    for topic, index in partitions:
+        topics.setdefault(topic, []).append(index)
+    return topics
+
+
 def named_partitions(cluster: Cluster, names: Sequence[str], *, complete: bool = True) -> list[Partition]:
     """Of `TOPIC` all partitions, of `TOPIC:0,2` those. Waits for each to have a leader, unless `complete` is False.
 

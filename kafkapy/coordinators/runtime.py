@@ -11,8 +11,8 @@ leader, cannot know more or less than the log. `serving.py` has the shards of th
 from __future__ import annotations
 
 import logging
-from functools import partial
-from typing import TYPE_CHECKING, Generic, NamedTuple, NoReturn, TypeVar
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Final, Generic, NamedTuple, NoReturn, TypeVar
 
 import trio
 
@@ -38,6 +38,9 @@ T = TypeVar("T")
 ShardT = TypeVar("ShardT", bound=Shard)
 
 NO_LEADER = -1
+
+SHORT_KEY_LENGTH_MAX: Final = 128
+"""Of keys whose partitions are remembered: ids may have 32,767 bytes."""
 
 COMMIT_TIMEOUT_MS = 5_000
 METADATA_WAIT_MS = 1_000
@@ -359,6 +362,10 @@ class CoordinatorRuntime(Generic[ShardT]):
 
 def partition_for(key: str, partition_count: int) -> int:
     """The partition that owns a group or transactional id: Java's String.hashCode, made positive, modulo the count."""
+    return (_short_key_code(key) if len(key) <= SHORT_KEY_LENGTH_MAX else _key_code(key)) % partition_count
+
+
+def _key_code(key: str) -> int:
     code = 0
     units = key.encode("utf-16-be", "surrogatepass")
     for index in range(0, len(units), 2):
@@ -367,7 +374,10 @@ def partition_for(key: str, partition_count: int) -> int:
         code = (1 << 32) - code
         if code == 1 << 31:  # -Integer.MIN_VALUE overflows in Java; Kafka's Utils.abs makes it 0
             code = 0
-    return code % partition_count
+    return code
+
+
+_short_key_code = lru_cache(4_096)(_key_code)  # each heartbeat of each member asks for it
 
 
 def _refuse_list(error: KafkaError) -> NoReturn:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from kafkapy.fetching.follower_progress import FollowerProgress
-    from kafkapy_wire.messages.fetch import FetchPartition, FetchRequest, PartitionData
+    from kafkapy_wire.messages.fetch import FetchableTopicResponse, FetchPartition, FetchRequest, PartitionData
 
 INVALID_SESSION_ID = 0
 INITIAL_EPOCH = 0  # a full fetch that asks for a session
@@ -242,6 +242,24 @@ class FetchSessionCache:
         session.last_used_ms = now_ms
         session.advance_epoch()
         return FetchPlan(session.partitions, session=session, incremental=True)
+
+    def withhold(self, session_id: int, answered: Iterable[FetchableTopicResponse]) -> int:
+        """An answer of the session is not sent, except for its session id, which is returned: the next answer has what
+        it had. As in Apache Kafka no session begins with such an answer.
+        """
+        session = self._sessions.get(session_id)
+        if session is None:
+            return INVALID_SESSION_ID
+        if session.epoch == 1:
+            self._drop(session_id)
+            return INVALID_SESSION_ID
+        for topic in answered:
+            name: str | Uuid = topic.topic_id if session.uses_topic_ids else topic.topic
+            for data in topic.partitions:
+                partition = session.partitions.get(FetchKey((name, data.partition_index)))
+                if partition is not None:
+                    partition.must_be_told = True
+        return session_id
 
     def _update(self, session: FetchSession, request: FetchRequest) -> None:
         partitions = session.partitions

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from kafkapy_controller.raft.description import QuorumDescription
     from kafkapy_controller.raft.quorum import AppendPrepared
     from kafkapy_controller.registration import NodeRegistration
-    from kafkapy_controller.topics import TopicCreation
+    from kafkapy_controller.topics import Charge, TopicCreation
     from kafkapy_wire.messages.alter_partition import AlterPartitionRequest, AlterPartitionResponse
     from kafkapy_wire.messages.alter_partition_reassignments import (
         AlterPartitionReassignmentsRequest,
@@ -213,20 +213,22 @@ class QuorumController:
 
     # Decisions
 
-    async def create_topics(self, request: CreateTopicsRequest) -> CreateTopicsResponse:
+    async def create_topics(self, request: CreateTopicsRequest, charge: Charge | None = None) -> CreateTopicsResponse:
         from kafkapy.metadata.many_topics import create_topics
 
-        return await self._known_to_brokers(await create_topics(self, request), request.timeout_ms)
+        return await self._known_to_brokers(await create_topics(self, request, charge), request.timeout_ms)
 
-    async def delete_topics(self, request: DeleteTopicsRequest) -> DeleteTopicsResponse:
+    async def delete_topics(self, request: DeleteTopicsRequest, charge: Charge | None = None) -> DeleteTopicsResponse:
         from kafkapy.metadata.many_topics import delete_topics
 
-        return await delete_topics(self, request)
+        return await delete_topics(self, request, charge)
 
-    async def create_partitions(self, request: CreatePartitionsRequest) -> CreatePartitionsResponse:
+    async def create_partitions(
+        self, request: CreatePartitionsRequest, charge: Charge | None = None
+    ) -> CreatePartitionsResponse:
         from kafkapy.metadata.many_topics import create_partitions
 
-        return await self._known_to_brokers(await create_partitions(self, request), request.timeout_ms)
+        return await self._known_to_brokers(await create_partitions(self, request, charge), request.timeout_ms)
 
     async def _known_to_brokers(self, answer: R, timeout_ms: int) -> R:
         """`answer`, when all running brokers have what was decided, so that a client may go to any of them.

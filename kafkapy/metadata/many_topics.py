@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from kafkapy.pending import Pending
     from kafkapy_controller.decision import Decision
     from kafkapy_controller.image import MetadataImage, TopicImage
-    from kafkapy_controller.topics import TopicCreation
+    from kafkapy_controller.topics import Charge, TopicCreation
 
 R = TypeVar("R")
 
@@ -65,14 +65,16 @@ class Decider(Protocol):
     async def commit_in_turns(self, decide: Callable[[], Decision[R]]) -> Pending[R]: ...
 
 
-async def create_topics(controller: Decider, request: CreateTopicsRequest) -> CreateTopicsResponse:
+async def create_topics(
+    controller: Decider, request: CreateTopicsRequest, charge: Charge | None = None
+) -> CreateTopicsResponse:
     """Raises KafkaError REQUEST_TIMED_OUT, as do the other functions here."""
     names = [topic.name for topic in request.topics]
     check_deadline_of_topics(request.timeout_ms, [name for name in names if name != CLUSTER_METADATA_TOPIC])
     creation = controller.topic_creation()
     record_count = sum(await each_in_turns(lambda topic: record_count_max(topic, creation), request.topics))
     if record_count <= RECORDS_PER_BATCH:
-        return await controller.commit(decide_create_topics(controller.image, request, creation)).wait()
+        return await controller.commit(decide_create_topics(controller.image, request, creation, (), charge)).wait()
     partition_counts = await each_in_turns(lambda topic: partition_count_of(topic, creation), request.topics)
     if sum(partition_counts) > PARTITIONS_PER_REQUEST_MAX:
         return await _refuse_all(request, refuse_partition_count)
@@ -87,7 +89,7 @@ async def create_topics(controller: Decider, request: CreateTopicsRequest) -> Cr
         part = CreateTopicsRequest(topics=topics, validate_only=request.validate_only)
 
         def decide_now() -> Decision[CreateTopicsResponse]:
-            decision = decide_create_topics(controller.image, part, controller.topic_creation(), made)
+            decision = decide_create_topics(controller.image, part, controller.topic_creation(), made, charge)
             made.update([result.name for result in decision.response.topics if not result.error_code])
             return decision
 
@@ -128,7 +130,9 @@ async def _are_too_many_records(controller: Decider, batches: list[list[Creatabl
     return count > RECORDS_PER_DECISION_MAX
 
 
-async def delete_topics(controller: Decider, request: DeleteTopicsRequest) -> DeleteTopicsResponse:
+async def delete_topics(
+    controller: Decider, request: DeleteTopicsRequest, charge: Charge | None = None
+) -> DeleteTopicsResponse:
     wanted = request.topics + await each_in_turns(lambda name: DeleteTopicState(name=name), request.topic_names)
     named = [(state.name, state.topic_id) for state in wanted if (state.name is None) != (state.topic_id == ZERO_UUID)]
     check_deadline_of_topics(request.timeout_ms, named)
@@ -148,10 +152,10 @@ async def delete_topics(controller: Decider, request: DeleteTopicsRequest) -> De
 
     batches = await batches_of(wanted, key, partition_count)
     if len(wanted) <= RECORDS_PER_BATCH and len(batches) <= 1:
-        return await controller.commit(decide_delete_topics(image, request)).wait()
+        return await controller.commit(decide_delete_topics(image, request, charge)).wait()
 
     async def decide(topics: list[DeleteTopicState]) -> Pending[DeleteTopicsResponse]:
-        return controller.commit(decide_delete_topics(controller.image, DeleteTopicsRequest(topics=topics)))
+        return controller.commit(decide_delete_topics(controller.image, DeleteTopicsRequest(topics=topics), charge))
 
     response = DeleteTopicsResponse()
     for topics, answer in await decide_in_turns(batches, decide):
@@ -167,7 +171,9 @@ async def delete_topics(controller: Decider, request: DeleteTopicsRequest) -> De
     return response
 
 
-async def create_partitions(controller: Decider, request: CreatePartitionsRequest) -> CreatePartitionsResponse:
+async def create_partitions(
+    controller: Decider, request: CreatePartitionsRequest, charge: Charge | None = None
+) -> CreatePartitionsResponse:
     check_deadline_of_topics(request.timeout_ms, [wanted.name for wanted in request.topics])
     image = controller.image
 
@@ -185,7 +191,7 @@ async def create_partitions(controller: Decider, request: CreatePartitionsReques
 
         def decide_now() -> Decision[CreatePartitionsResponse]:
             nonlocal record_count
-            decision = decide_create_partitions(controller.image, part, controller.random, room)
+            decision = decide_create_partitions(controller.image, part, controller.random, room, charge)
             record_count = len(decision.records)
             return decision
 

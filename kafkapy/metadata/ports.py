@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from kafkapy_controller.producer_ids import ProducerIdBlock
     from kafkapy_controller.raft.description import QuorumDescription
     from kafkapy_controller.registration import NodeRegistration
+    from kafkapy_controller.topics import Charge
     from kafkapy_wire.errors import KafkaError
     from kafkapy_wire.messages.alter_partition import AlterPartitionRequest, AlterPartitionResponse
     from kafkapy_wire.messages.alter_partition_reassignments import (
@@ -57,11 +58,17 @@ class Controller(Protocol):
     def describe_quorum(self) -> QuorumDescription | None:
         """The state of the quorum; None if the controller of this node does not lead."""
 
-    async def create_topics(self, request: CreateTopicsRequest) -> CreateTopicsResponse: ...
+    async def create_topics(
+        self, request: CreateTopicsRequest, charge: Charge | None = None
+    ) -> CreateTopicsResponse: ...
 
-    async def delete_topics(self, request: DeleteTopicsRequest) -> DeleteTopicsResponse: ...
+    async def delete_topics(
+        self, request: DeleteTopicsRequest, charge: Charge | None = None
+    ) -> DeleteTopicsResponse: ...
 
-    async def create_partitions(self, request: CreatePartitionsRequest) -> CreatePartitionsResponse: ...
+    async def create_partitions(
+        self, request: CreatePartitionsRequest, charge: Charge | None = None
+    ) -> CreatePartitionsResponse: ...
 
     def alter_configs(
         self, asked: Sequence[ResourceChange], *, validate_only: bool

@@ -43,9 +43,6 @@ class Gatekeeper:
 
     __slots__ = ("_authenticator", "_client", "_complaints", "_dispatcher", "_is_open", "_on_open")
 
-    tap = None
-    """The one of the dispatcher behind is called here."""
-
     def __init__(
         self,
         dispatcher: Dispatcher,
@@ -64,8 +61,8 @@ class Gatekeeper:
         self._on_open = on_open
         self._is_open = False
 
-    def answer(self, frame: memoryview, context: NodeContext, outbox: Outbox) -> Unfinished | None:
-        """As `Dispatcher.answer`."""
+    def enter(self, frame: memoryview, context: NodeContext, outbox: Outbox) -> Unfinished | None:
+        """As `Dispatcher.enter`."""
         authenticator = self._authenticator
         if authenticator.is_complete and not self._begins_again(frame):
             if authenticator.has_expired():
@@ -73,7 +70,7 @@ class Gatekeeper:
                     f"the session of {shown(str(self._client.principal))} has ended, and the client has not "
                     "authenticated again (connections.max.reauth.ms, or its credentials have expired)"
                 )
-            return self._through(frame, context, outbox)
+            return self._dispatcher.enter(frame, context, outbox)
         try:
             if authenticator.wants_raw_token:
                 unfinished = self._raw_token(frame, outbox)
@@ -82,7 +79,7 @@ class Gatekeeper:
                 if authenticator.has_failed:
                     self.note_failure()
                     return self._refuse(frame, context)
-                unfinished = self._through(frame, context, outbox)
+                unfinished = self._dispatcher.enter(frame, context, outbox)
         except AuthenticationFailed:
             self.note_failure()
             raise
@@ -93,11 +90,6 @@ class Gatekeeper:
 
     def _begins_again(self, frame: memoryview) -> bool:
         return _key(frame) == ApiKey.SASL_HANDSHAKE and self._authenticator.begin_again()
-
-    def _through(self, frame: memoryview, context: NodeContext, outbox: Outbox) -> Unfinished | None:
-        dispatcher = self._dispatcher
-        answer = dispatcher.answer if dispatcher.tap is None else dispatcher.tap.answer
-        return answer(frame, context, outbox)
 
     def _refuse(self, frame: memoryview, context: NodeContext) -> Unfinished:
         """A request of another API comes in the place of a token: it is answered with an error, late."""

@@ -5,6 +5,7 @@ whole frames that have come, and sends their answers in one system call. While a
 ones stay unread. The call that settles that request also sends its answer.
 
     reads          usually; while a request waits, until a whole frame or WAITING_BYTES_MAX of the next have come
+    is muted       its client waits for its quota: nothing is read or handled meanwhile
     is blocked     the peer has not read its answers: nothing is read or handled until they have left
     is finishing   no request after the waiting one is handled: its answer is sent, then the connection is closed
     is closing     no further request is handled: earlier answers are sent, then the connection is closed
@@ -94,6 +95,7 @@ class Connection:
         "_greeted",
         "_interest",
         "_is_blocked",
+        "_is_muted",
         "_is_queued",
         "_kept",
         "_outbox",
@@ -123,7 +125,7 @@ class Connection:
         self._unfinished: Unfinished | None = None
         self._scope: trio.CancelScope | None = None  # of the task of `_unfinished`, if it has one
         self._interest = READ
-        self._greeted = self._is_blocked = self._is_queued = False
+        self._greeted = self._is_blocked = self._is_muted = self._is_queued = False
         self._paced: PacedTransport | None = None  # for a connection that injected faults make slow
         self._finishing = self._closing = self._closed = False
         shared.loop.add(transport.fileno(), self, READ)
@@ -140,11 +142,6 @@ class Connection:
     def busy(self) -> bool:
         """Whether a request waits for its answer, or an answer for the client."""
         return self._unfinished is not None or self._is_blocked
-
-    @property
-    def unread_bytes(self) -> int:
-        """The number of received bytes that are not handled yet."""
-        return 0 if self._kept is None else len(self._kept)
 
     # -- called by the loop
 
@@ -203,8 +200,8 @@ class Connection:
         return True
 
     def _handle_kept(self, until: float) -> None:
-        """Handle kept bytes, unless a request waits, or the connection is blocked or closing."""
-        if self._closed or self._is_blocked or self._unfinished is not None or self._closing:
+        """Handle kept bytes, unless a request waits, or the connection is blocked, muted or closing."""
+        if self._closed or self._is_blocked or self._unfinished is not None or self._closing or self._is_muted:
             return
         if self._kept is not None:
             buffers = self._buffers
@@ -217,8 +214,7 @@ class Connection:
 
     def _handle(self, buffer: RequestBuffer, until: float) -> None:
         """Handle the whole frames that have come, until the time is up, and send their answers."""
-        dispatcher, context, outbox = self._dispatcher, self._context, self._outbox
-        answer = dispatcher.answer if dispatcher.tap is None else dispatcher.tap.answer
+        answer, context, outbox = self._dispatcher.enter, self._context, self._outbox
         while (frame := buffer.next_frame()) is not None:
             self._greeted = True
             unfinished = answer(frame, context, outbox)
@@ -227,7 +223,7 @@ class Connection:
                     buffer.leave_memory()
                 self._wait_for(unfinished)
                 break
-            if buffer.start == buffer.end or self._closed:
+            if buffer.start == buffer.end or self._closed or self._is_muted:
                 break
             if len(outbox.buffer) > ANSWERED_BYTES_MAX and not self._pump():
                 return
@@ -268,15 +264,13 @@ class Connection:
         """Tell the loop which events of the socket this connection waits for."""
         if self._closed:
             return
-        interest = READ
+        interest, paced = READ, self._paced
         if self._is_blocked:
-            interest = WRITE if self._paced is None or not self._paced.is_stalled else 0
-        elif self._closing or self._finishing or (self._paced is not None and self._paced.is_read_stalled):
+            interest = WRITE if paced is None or not paced.is_stalled else 0
+        elif self._closing or self._finishing or self._is_muted or (paced is not None and paced.is_read_stalled):
             interest = 0
-        elif self._unfinished is not None and self._kept is not None:
-            enough = (
-                begins_with_frame(self._kept, self._buffers.request_bytes_max) or len(self._kept) >= WAITING_BYTES_MAX
-            )
+        elif self._unfinished is not None and (kept := self._kept) is not None:
+            enough = begins_with_frame(kept, self._buffers.request_bytes_max) or len(kept) >= WAITING_BYTES_MAX
             interest = 0 if enough else READ
         if interest != READ and self._only_waits:
             interest |= HANG_UP
@@ -287,6 +281,11 @@ class Connection:
     def serve_by(self, dispatcher: Dispatcher | Gatekeeper, buffers: ReceiveBuffers | None = None) -> None:
         """From the next request on. `buffers` bound the requests; None: those of all connections."""
         self._dispatcher, self._buffers = dispatcher, buffers or self._shared.buffers
+
+    def set_muted(self, *, is_muted: bool) -> None:
+        """While it is muted, nothing is read or handled; answers leave."""
+        self._is_muted = is_muted
+        (self._watch if is_muted else self._queue)()
 
     # -- a request that waits
 
@@ -359,8 +358,7 @@ class Connection:
     @property
     def _only_waits(self) -> bool:
         """Whether the waiting request is abandoned when the client hangs up."""
-        unfinished = self._unfinished
-        return unfinished is not None and _is_abandoned_alone(unfinished)
+        return self._unfinished is not None and _is_abandoned_alone(self._unfinished)
 
     def _abandon(self, unfinished: Unfinished) -> None:
         """The client has disconnected: abandon the request if its API is in `ONLY_WAIT`. Others are carried out, and
@@ -433,12 +431,11 @@ class Connection:
         if reason:
             logger.info("closing the connection from %s: %s", self, reason)
         self._closed = True
-        shared = self._shared
-        shared.loop.remove(self._transport.fileno())
+        self._shared.loop.remove(self._transport.fileno())
         self._transport.close()
         self._outbox.discard()
         self._kept = None
-        shared.on_closed(self)
+        self._shared.on_closed(self)
         self.client.closed()
         if self._unfinished is not None:
             self._abandon(self._unfinished)

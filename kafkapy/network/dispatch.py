@@ -32,7 +32,7 @@ from kafkapy_wire.message import Message
 from kafkapy_wire.messages.request_header import RequestHeader
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Generator, Mapping
+    from collections.abc import Callable, Coroutine, Generator, Mapping
 
     from kafkapy.context import NodeContext
     from kafkapy.network.api_table import ApiVersion
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     Answer: TypeAlias = Message | None  # None: no answer is sent
     Later: TypeAlias = Pending[Answer] | Coroutine[object, object, Answer]
     Steps: TypeAlias = Generator[Later, Answer, Answer]
+    Enter: TypeAlias = Callable[[memoryview, NodeContext, Outbox], "Unfinished | None"]
 
 COPIED_FRAME_BYTES_MAX = 4 * 1024
 """A request with records up to this size is decoded from a copy of its own, so that one that has to wait does not hold
@@ -70,9 +71,38 @@ class Dispatcher:
         self.gate: Gate | None = None
         self.faults: FaultDoor | None = None
         """Who injects faults, if anybody does."""
-        self.accounts: Accounts | None = None
+        self.accounts: tuple[Accounts, ...] = ()
         self.tap: Tap | None = None
         """Who records requests, if anybody does."""
+        self.meter: Tap | None = None
+        """Who measures what requests take, if clients have quotas of it."""
+        self.log: Tap | None = None
+        """Who logs requests, if debug lines are on."""
+        self.enter: Enter = self.answer
+        """What connections call with each request: `answer`, behind the tap, the meter and the log. See `set_tap`."""
+
+    def set_tap(self, tap: Tap | None) -> None:
+        """From now on requests go through `tap`, which calls `metered`."""
+        self.tap = tap
+        self.enter = self.metered if tap is None else tap.answer
+
+    def set_meter(self, meter: Tap | None) -> None:
+        """From now on requests go through `meter`, which calls `logged`."""
+        self.meter = meter
+        self.set_tap(self.tap)
+
+    def set_log(self, log: Tap | None) -> None:
+        """From now on requests go through `log`, which calls `answer`."""
+        self.log = log
+        self.set_tap(self.tap)
+
+    @property
+    def metered(self) -> Enter:
+        return self.logged if self.meter is None else self.meter.answer
+
+    @property
+    def logged(self) -> Enter:
+        return self.answer if self.log is None else self.log.answer
 
     def answer(self, frame: memoryview, context: NodeContext, outbox: Outbox) -> Unfinished | None:
         """Handle one request and append its answer to `outbox`; if it has to wait, return it as `Unfinished`.
@@ -131,7 +161,7 @@ class Dispatcher:
                     response = response.result()
             except KafkaError as error:
                 response = api.error_response(request, error)
-            if response.__class__ is version.response and self.accounts is None:  # as a rule
+            if response.__class__ is version.response and not self.accounts:  # as a rule
                 outbox.append(response, version.encode, correlation_id, version.tagged_header)
                 return None
             if response is None:
@@ -217,21 +247,16 @@ class Dispatcher:
         return version.api.error_response(request, error), version
 
     def append(self, response: Message, version: ApiVersion, context: NodeContext, outbox: Outbox) -> None:
-        accounts = self.accounts
-        if accounts is not None:
-            accounts.before_encoding(version.api.key, response, context)
+        for accounts in self.accounts:
+            response = accounts.before_encoding(version.api.key, response, context)
         encode = version.encode
         if response.__class__ is not version.response:  # partly encoded before
             encode = encoder(response.__class__, version.number)
-        size = outbox.append(response, encode, context.correlation_id, version.tagged_header)
-        if accounts is not None:
-            accounts.answered(version.api.key, size, context)
+        outbox.append(response, encode, context.correlation_id, version.tagged_header)
 
     def append_encoded(self, encoded: EncodedAnswer, version: ApiVersion, context: NodeContext, outbox: Outbox) -> None:
         """Append an answer that was encoded in turns."""
-        size = outbox.append_encoded(encoded.data, encoded.ranges, context.correlation_id, version.tagged_header)
-        if self.accounts is not None:
-            self.accounts.answered(version.api.key, size, context)
+        outbox.append_encoded(encoded.data, encoded.ranges, context.correlation_id, version.tagged_header)
 
 
 class Unfinished:
@@ -299,8 +324,8 @@ class Unfinished:
             self._dispatcher.append(response, self._version, self._context, outbox)
             return True
         dispatcher, version = self._dispatcher, self._version
-        if dispatcher.accounts is not None:
-            dispatcher.accounts.before_encoding(version.api.key, response, self._context)
+        for accounts in dispatcher.accounts:
+            response = accounts.before_encoding(version.api.key, response, self._context)
         self._request = None
         encoded = EncodedAnswer()
         encoding = encoder_in_steps(response.__class__, version.number)(response, encoded.data, encoded.ranges)
@@ -391,4 +416,4 @@ class InSteps(Unfinished):
 
 class Tap(Protocol):
     def answer(self, frame: memoryview, context: NodeContext, outbox: Outbox, /) -> Unfinished | None:
-        """Called by connections in the place of `Dispatcher.answer`, which it calls."""
+        """Called by connections in the place of `Dispatcher.answer`."""

@@ -5,7 +5,8 @@ Without stages a request costs one attribute test for each of them. In the order
 gate      before `handle`: authorization, quotas
 faults    around `handle`: injected faults. An operation is never changed half way: what it refuses was not carried
           out, and what its answer withholds was
-accounts  after the answer: throttling, and counting of bytes
+accounts  after the answer, before it is encoded: throttling
+meter     around all of it (`dispatch.Tap`): how long each request takes
 tap       around all of it (`dispatch.Tap`): sees the bytes of each request and its answer, and changes neither
 """
 
@@ -56,8 +57,5 @@ class Injection(Protocol):
 
 
 class Accounts(Protocol):
-    def before_encoding(self, api_key: ApiKey, response: Message, context: NodeContext) -> None:
-        """Called with each response before it is encoded: the place to set `response.throttle_time_ms`."""
-
-    def answered(self, api_key: ApiKey, size_bytes: int, context: NodeContext) -> None:
-        """Called when an answer is encoded, with its bytes on the wire."""
+    def before_encoding(self, api_key: ApiKey, response: Message, context: NodeContext) -> Message:
+        """Called with each response before it is encoded; returns what is sent."""

@@ -50,7 +50,8 @@ class Recording(Exchanges):
             return
         tap = dispatcher.tap
         if not isinstance(tap, Tap):
-            tap = dispatcher.tap = Tap(dispatcher, node_id, TopicNames(metadata))
+            tap = Tap(dispatcher, node_id, TopicNames(metadata))
+            dispatcher.set_tap(tap)
         tap.add(self)
         self._taps[dispatcher] = tap
 

@@ -117,7 +117,7 @@ class Tap:
         """The last one ends the tap."""
         self._set(tuple(each for each in self._recorders if each is not recorder))
         if not self._recorders:
-            self._dispatcher.tap = None
+            self._dispatcher.set_tap(None)
             self._names.close()
 
     def _set(self, recorders: tuple[Recorder, ...]) -> None:
@@ -131,7 +131,7 @@ class Tap:
         """As `Dispatcher.answer`."""
         client = context.client
         if client.software_name == NODE_SOFTWARE and not self._of_nodes:
-            return self._dispatcher.answer(frame, context, outbox)
+            return self._dispatcher.metered(frame, context, outbox)
         size = len(frame)
         kept = bytes(frame if size <= KEPT_BYTES_MAX else frame[:CUT_BYTES])
         has_secrets = kept[:2] in WITH_SECRETS
@@ -142,7 +142,7 @@ class Tap:
         start = len(outbox.buffer)
         begun_ns = perf_counter_ns() + self._clock_began_ns
         try:
-            unfinished = self._dispatcher.answer(frame, context, outbox)
+            unfinished = self._dispatcher.metered(frame, context, outbox)
         except Exception as error:
             self._closed(OpenExchange(number, begun_ns, self._origin, client, kept, size, ()), error)
             raise

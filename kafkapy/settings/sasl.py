@@ -11,10 +11,12 @@ What is wrong is a SettingsError with the name of its setting: it is refused at 
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from kafkapy.settings.errors import SettingsError, shortened
+from kafkapy.settings.kerberos import Rule, parse_rules
 from kafkapy_wire.sasl import jaas
 from kafkapy_wire.sasl.client import client_exchange
 from kafkapy_wire.sasl.jaas import InvalidJaas, LoginModule
@@ -33,9 +35,17 @@ MODULES: Final[Mapping[str, str]] = {
     "PLAIN": jaas.PLAIN_MODULE,
     "SCRAM-SHA-256": jaas.SCRAM_MODULE,
     "SCRAM-SHA-512": jaas.SCRAM_MODULE,
+    "OAUTHBEARER": jaas.OAUTHBEARER_MODULE,
+    "GSSAPI": jaas.KERBEROS_MODULE,
 }
 """The login module of each mechanism that is served."""
-HANDLERS: Final[Mapping[str, frozenset[str]]] = {}
+_OAUTH: Final = "org.apache.kafka.common.security.oauthbearer."
+UNSECURED_HANDLER: Final = f"{_OAUTH}internals.unsecured.OAuthBearerUnsecuredValidatorCallbackHandler"
+JWKS_HANDLERS: Final = frozenset(
+    {f"{_OAUTH}OAuthBearerValidatorCallbackHandler", f"{_OAUTH}secured.OAuthBearerValidatorCallbackHandler"}
+)
+JWT_VALIDATORS: Final = ("", f"{_OAUTH}DefaultJwtValidator", f"{_OAUTH}BrokerJwtValidator")
+HANDLERS: Final[Mapping[str, frozenset[str]]] = {"OAUTHBEARER": JWKS_HANDLERS | {UNSECURED_HANDLER}}
 """Apache Kafka's own callback handlers that are served under their names, besides the defaults."""
 _SECTION = "KafkaServer"
 _FILE_BYTES_MAX = 1024 * 1024
@@ -64,6 +74,28 @@ class MechanismSettings(NamedTuple):
         return dict(self.modules[0].options)
 
 
+class JwksSettings(NamedTuple):
+    """How signed tokens are checked (KIP-768)."""
+
+    url: str
+    audiences: tuple[str, ...]
+    """One of which a token is for; empty: for whom it is, is not checked."""
+    issuer: str | None
+    """None: who has issued it, is not checked, but the key."""
+    clock_skew_seconds: int
+    scope_claim: str
+    sub_claim: str
+    refresh_ms: int
+
+
+class KerberosSettings(NamedTuple):
+    """As whom a listener accepts tickets, and who their clients are."""
+
+    keytab: str
+    principal: str
+    rules: tuple[Rule | None, ...]
+
+
 class SaslSettings(NamedTuple):
     listener_name: str
     mechanisms: Mapping[str, MechanismSettings]
@@ -83,11 +115,7 @@ def sasl_settings(settings: Settings, listener_name: str) -> SaslSettings:
     for mechanism in security.sasl_enabled_mechanisms:
         if mechanism not in MODULES:
             known = ", ".join(MODULES)
-            raise SettingsError(
-                f"{name} has {shortened(mechanism)}, which is not served: write some of {known}"
-                + ("" if settings.value(name) is not None else f" (without a value it is {mechanism})"),
-                name,
-            )
+            raise SettingsError(f"{name} has {shortened(mechanism)}, which is not served: write some of {known}", name)
         mechanisms[mechanism] = mechanism_settings(settings, listener_name, mechanism)
     return SaslSettings(listener_name, mechanisms, security.sasl_server_max_receive_size)
 
@@ -116,9 +144,78 @@ def mechanism_settings(settings: Settings, listener_name: str, mechanism: str) -
             "let other clients in; remove it, and give users in the JAAS configuration or as SCRAM credentials",
             name,
         )
+    if mechanism == "GSSAPI":
+        kerberos_settings(settings, listener_name, own[0], setting)
+    if mechanism == "OAUTHBEARER" and handler in JWKS_HANDLERS:
+        jwks_settings(settings, listener_name)
     reauth_ms = settings.listener_value(listener_name, "connections.max.reauth.ms", mechanism) or 0
     assert isinstance(reauth_ms, int)
     return MechanismSettings(own, handler, reauth_ms, setting)
+
+
+def jwks_settings(settings: Settings, listener_name: str) -> JwksSettings:
+    """Raises SettingsError, as Apache Kafka does."""
+
+    def value(name: str, default: object) -> object:
+        found = settings.listener_value(listener_name, f"sasl.oauthbearer.{name}", "OAUTHBEARER")
+        return default if found is None else found
+
+    url = value("jwks.endpoint.url", "")
+    audiences, issuer = value("expected.audience", ()), value("expected.issuer", None)
+    skew, refresh_ms = value("clock.skew.seconds", 30), value("jwks.endpoint.refresh.ms", 3_600_000)
+    validator = str(value("jwt.validator.class", ""))
+    name = "sasl.oauthbearer.jwt.validator.class"
+    if validator not in JWT_VALIDATORS:
+        raise SettingsError(
+            f"{name} is refused: {shortened(validator)} is a Java class, which cannot be run; remove it", name
+        )
+    name = "sasl.oauthbearer.jwks.endpoint.url"
+    if not url:
+        raise SettingsError(f"{name} has to be set for OAUTHBEARER with OAuthBearerValidatorCallbackHandler", name)
+    if not str(url).startswith(("https://", "http://", "file:/")):
+        raise SettingsError(f"{name}={shortened(str(url))} does not begin with https://, http:// or file:/", name)
+    for what, given in (("audience", audiences), ("issuer", issuer)):
+        name = f"sasl.oauthbearer.expected.{what}"
+        if not given and value(f"allow.unverified.{what}", False) is not True:
+            raise SettingsError(
+                f"{name} has to be set, so that tokens for others are refused; or set "
+                f"sasl.oauthbearer.allow.unverified.{what}=true",
+                name,
+            )
+    assert isinstance(audiences, tuple), audiences
+    assert isinstance(skew, int), skew
+    assert isinstance(refresh_ms, int), refresh_ms
+    return JwksSettings(
+        str(url),
+        audiences,
+        None if issuer is None else str(issuer),
+        skew,
+        str(value("scope.claim.name", "scope")),
+        str(value("sub.claim.name", "sub")),
+        refresh_ms,
+    )
+
+
+def kerberos_settings(
+    settings: Settings, listener_name: str, module: LoginModule, jaas_setting: str
+) -> KerberosSettings:
+    """Raises SettingsError: there is no keytab, or a rule is none."""
+    keytab = module.options.get("keyTab", "").removeprefix("FILE:")
+    if module.options.get("useKeyTab", "").lower() != "true" or not keytab:
+        raise SettingsError(
+            f"{jaas_setting}: GSSAPI needs useKeyTab=true and keyTab, with the key of principal kafka/HOST@REALM",
+            jaas_setting,
+        )
+    if not os.access(keytab, os.R_OK):
+        raise SettingsError(f"{jaas_setting}: the keytab {shortened(keytab)} cannot be read", jaas_setting)
+    name = "sasl.kerberos.principal.to.local.rules"
+    texts = settings.listener_value(listener_name, name) or ("DEFAULT",)
+    assert isinstance(texts, tuple), texts
+    try:
+        rules = parse_rules(texts)
+    except ValueError as error:
+        raise SettingsError(f"{name}: {error}", name) from None
+    return KerberosSettings(keytab, module.options.get("principal", ""), rules)
 
 
 def node_login(settings: Settings, listener_name: str, mechanism: str) -> LoginModule:

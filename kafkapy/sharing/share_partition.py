@@ -58,6 +58,8 @@ class SharePartition:
         limits: Callable[[], Limits],
         find_start: Callable[[SharePartition], Pending[int]],
         bury: Callable[[SharePartition, list[DeadLetter]], None] | None = None,
+        *,
+        tells_of_released: bool = True,
     ) -> None:
         self.key = key
         self.partition = partition
@@ -70,6 +72,7 @@ class SharePartition:
         self._limits = limits
         self._find_start = find_start
         self._bury = bury
+        self._tells_of_released = tells_of_released
         self._locks = Deadline(clock, self._expire)
         self._locks_end_ms: float | None = None
         self._watchers: dict[object, Callable[[SharePartition], None]] = {}
@@ -175,7 +178,8 @@ class SharePartition:
 
         def stored(_: None) -> None:
             moved, dead = acknowledging.commit(self.window, change)
-            if moved or any(batch.delivery_state == 0 for batch in change.batches):
+            is_released = any(batch.delivery_state == RecordState.AVAILABLE for batch in change.batches)
+            if moved or (is_released and self._tells_of_released):
                 self.tell()
             self._bury_runs((run, REJECTED if run.is_rejected else DELIVERED_TOO_OFTEN) for run in dead)
 

@@ -61,7 +61,9 @@ class SharePartitions:
         controller: TopicCreator,
         *,
         node_id: int,
+        tells_of_released: bool = True,
     ) -> None:
+        self._tells_of_released = tells_of_released
         self._partitions = partitions
         self._persister = persister
         self._metadata = metadata
@@ -135,6 +137,7 @@ class SharePartitions:
                 lambda: self._limits_of(key.group_id),
                 self._find_start,
                 self._dead_letters.put,
+                tells_of_released=self._tells_of_released,
             )
         return found
 

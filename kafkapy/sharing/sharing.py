@@ -42,7 +42,10 @@ class Sharing:
         random: Random,
         *,
         node_id: int,
+        tells_of_released: bool = True,
     ) -> None:
+        """`tells_of_released`: whether fetches that wait hear of records that others release."""
+        self._tells_of_released = tells_of_released
         self._coordinator = coordinator
         self._group_shards = group_shards
         self._others = others
@@ -115,6 +118,7 @@ class Sharing:
                 self._others,
                 self._controller,
                 node_id=self._node_id,
+                tells_of_released=self._tells_of_released,
             )
         return self._partitions
 

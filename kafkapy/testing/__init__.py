@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from kafkapy.seeds import InvalidSeed
     from kafkapy.testing.async_kafka import AsyncFault, AsyncKafka
     from kafkapy.testing.errors import FaultsNotFired, HangingTeardown, KafkaNotStarted, KafkaStopped, NotYet
+    from kafkapy.testing.identity_provider import IdentityProvider
     from kafkapy.testing.kafka import Fault, Kafka
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "FaultsNotFired",
     "Group",
     "HangingTeardown",
+    "IdentityProvider",
     "InvalidArgument",
     "InvalidFilter",
     "InvalidRule",
@@ -73,6 +75,7 @@ _MODULES = {
     **dict.fromkeys(("AsyncFault", "AsyncKafka"), "kafkapy.testing.async_kafka"),
     **dict.fromkeys(("Fault", "Kafka"), "kafkapy.testing.kafka"),
     **dict.fromkeys(("Exchange", "InvalidFilter", "NotRecorded", "Recorded"), "kafkapy.recording"),
+    "IdentityProvider": "kafkapy.testing.identity_provider",
     "InvalidArgument": "kafkapy.control.arguments",
     "InvalidRule": "kafkapy.faults",
     "InvalidSeed": "kafkapy.seeds",

@@ -9,6 +9,7 @@ import trio
 from kafkapy.broker import Broker
 from kafkapy.context import Client, RequestContext
 from kafkapy.pending import Pending, settled
+from kafkapy.quotas.client_quotas import ClientQuotas
 from kafkapy_controller.image import BrokerImage, Endpoint
 from kafkapy_wire.uuid import ZERO_UUID, Uuid
 from tests.apis.topic_lab import Absent
@@ -54,6 +55,7 @@ def make_context(version: int, lab: GroupLab | None = None, *, client_id: str | 
         quorum=absent,
         to_controller=absent,
         partitions=absent,
+        directories=absent,
         checkpoints=absent,
         flusher=absent,
         disk=absent,
@@ -67,6 +69,7 @@ def make_context(version: int, lab: GroupLab | None = None, *, client_id: str | 
         enlister=absent,
         markers=absent,
         producer_ids=absent,
+        quotas=ClientQuotas(lab.settings, lab.clock),
     )
     context = RequestContext(broker, Client("PLAINTEXT", "::1", 50_000, "::1"))
     context.api_version = version

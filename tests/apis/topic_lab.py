@@ -23,6 +23,7 @@ from kafkapy.metadata.producer_ids import ProducerIds
 from kafkapy.metadata.publisher import MetadataPublisher
 from kafkapy.metadata.start import QuorumMember, open_metadata
 from kafkapy.partitions.disk_watch import DiskWatch
+from kafkapy.quotas.client_quotas import ClientQuotas
 from kafkapy.settings import Settings
 from kafkapy.settings.current import CurrentSettings
 from kafkapy_controller import Endpoint, MetadataImage
@@ -86,12 +87,14 @@ class Lab:
             node_id=1,
             cluster_id=self.store.cluster_id,
             clock=clock,
+            quotas=ClientQuotas(self.settings, clock),
             settings=self.settings,
             metadata=self.metadata,
             controller=self.controller,
             quorum=self.metadata_log,
             to_controller=absent,
             partitions=absent,
+            directories=absent,
             checkpoints=absent,
             flusher=absent,
             disk=disk,

@@ -232,12 +232,14 @@ def test_offsets_that_cannot_be_moved(kafkapy: Kafkapy, topic: str, group: str) 
         assert (result.exit_code, result.err) == (1, f"kafkapy groups reset-offsets: {reason}\n")
 
 
+@pytest.mark.parametrize("protocol", ["classic", "consumer"])
 def test_two_members_share_partitions_and_hand_them_over(
-    kafkapy: Kafkapy, bootstrap: str, topic: str, group: str
+    kafkapy: Kafkapy, bootstrap: str, topic: str, group: str, protocol: str
 ) -> None:
     """The second member takes half; when it leaves by Ctrl-C the first reads everything again, nothing twice."""
     kafkapy("topics", "create", topic, "-p", "2")
     command = [sys.executable, "-m", "kafkapy", "consume", topic, "-g", group, "-b", bootstrap, "--from-beginning"]
+    command += ["--protocol", protocol]
     with ending(subprocess.Popen(command, stdout=subprocess.PIPE, text=True)) as first:
         assert first.stdout is not None
         try:

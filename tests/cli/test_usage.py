@@ -69,7 +69,7 @@ def test_every_default_is_explained() -> None:
             ["groups", "lst"],
             (
                 "kafkapy groups: argument COMMAND: there is no 'lst' (did you mean 'list'?): it is one of list, "
-                "describe, delete, reset-offsets; `kafkapy groups --help` tells what it takes"
+                "describe, delete, delete-offsets, reset-offsets; `kafkapy groups --help` tells what it takes"
             ),
         ),
         (

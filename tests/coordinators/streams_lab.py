@@ -9,7 +9,7 @@ import trio
 import trio.lowlevel
 import trio.testing
 
-from kafkapy.coordinators.group.group import Caller
+from kafkapy.coordinators.group.group import Caller, GroupType
 from kafkapy.coordinators.group.streams.group import StreamsGroup
 from kafkapy_controller.image import ConfigResourceType
 from kafkapy_wire.errors import ErrorCode, KafkaError
@@ -22,6 +22,8 @@ from tests.coordinators.group_lab import GROUP, GroupLab
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping
 
+    from kafkapy.coordinators.group.shard import GroupShard
+    from kafkapy.coordinators.group.streams.kind import StreamsGroups
     from kafkapy_controller.delta import MetadataDelta
     from kafkapy_wire.messages.streams_group_describe import DescribedGroup
 
@@ -83,6 +85,7 @@ class StreamsLab(GroupLab):
         """With what the coordinator does beside requests, for tests that make their own labs."""
         async with trio.open_nursery() as nursery:
             self.start(nursery)
+            nursery.start_soon(self.clock.run)
             await self.groups.when_ready(GROUP).wait()
             await trio.testing.wait_all_tasks_blocked()
             yield self
@@ -93,6 +96,11 @@ class StreamsLab(GroupLab):
         await trio.testing.wait_all_tasks_blocked()
         self.groups.close()
         await super().restart()
+
+    async def assigned(self) -> None:
+        """Wait until the worker thread has assigned large groups, and that is written."""
+        while any(_has_work_in_background(shard) for _, shard in self.groups._runtime.loaded_shards()):
+            await trio.lowlevel.checkpoint()
 
     # -- topics and settings
 
@@ -183,3 +191,7 @@ def active(answer: StreamsGroupHeartbeatResponse) -> Tasks:
 def statuses(answer: StreamsGroupHeartbeatResponse) -> list[int]:
     assert answer.error_code == ErrorCode.NONE, answer
     return [status.status_code for status in answer.status or ()]
+
+
+def _has_work_in_background(shard: GroupShard) -> bool:
+    return bool(cast("StreamsGroups", shard.kind(GroupType.STREAMS))._membership._large_groups._being_assigned)

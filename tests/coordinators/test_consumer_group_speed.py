@@ -7,13 +7,13 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-import trio
 
 from tests.coordinators.consumer_lab import ConsumerLab, Partitions
+from tests.coordinators.event_loop import longest_pass
 from tests.coordinators.group_lab import GROUP
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Iterator
 
 MEMBERS = [f"member-{number}" for number in range(100)]
 LONGEST_STEP = 0.020
@@ -90,21 +90,3 @@ async def test_a_very_large_group_is_assigned_and_described_in_pieces() -> None:
         longest = max(longest, await longest_pass(describe))
         gc.enable()
     assert longest < LONGEST_STEP
-
-
-async def longest_pass(work: Callable[[], Awaitable[None]]) -> float:
-    """CPU seconds of this thread in the longest pass of the event loop while `work` runs."""
-    longest = 0.0
-
-    async def measure() -> None:
-        nonlocal longest
-        while True:
-            started = time.thread_time()
-            await trio.lowlevel.checkpoint()
-            longest = max(longest, time.thread_time() - started)
-
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(measure)
-        await work()
-        nursery.cancel_scope.cancel()
-    return longest

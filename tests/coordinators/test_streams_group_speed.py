@@ -1,4 +1,4 @@
-"""No step of a streams group holds the event loop for long: 100 members, 1,000 tasks."""
+"""No step of a streams group holds the event loop for long: 100 members of 1,000 tasks, and 20,000 tasks."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kafkapy_wire.messages.streams_group_heartbeat import StreamsGroupHeartbeatRequestEndpoint
+from tests.coordinators.event_loop import longest_pass
+from tests.coordinators.group_lab import GROUP
 from tests.coordinators.streams_lab import StreamsLab, Tasks, subtopology, told, topology
 
 if TYPE_CHECKING:
@@ -69,3 +71,49 @@ async def test_no_step_takes_long(subtopology_count: int, standby_count: int) ->
     assert sum(len(indexes) for tasks in active.values() for indexes in tasks.values()) == TASKS
     assert sum(len(indexes) for tasks in standby.values() for indexes in tasks.values()) == TASKS * standby_count
     assert longest < LONGEST_STEP
+
+
+async def test_a_very_large_group_is_assigned_and_described_in_pieces() -> None:
+    """By a worker thread, and in turns: what is measured are the passes of the event loop."""
+    lab = StreamsLab(group_streams_assignment_interval_ms=1000)
+    async with lab.running():
+        lab.topic("in", 20_000)
+        lab.topic("log", 20_000)
+        for member in MEMBERS:
+            lab.joins(member)
+        await lab.assigned()  # the first member alone has had all
+        lab.advance(1_001)
+        answer = lab.joins("the last")
+        assert answer.error_code == 0
+        assert told(answer.active_tasks) == {}, "it hears later what it is to have"
+        longest = await longest_pass(lab.assigned)
+        group = lab.streams_group()
+        assert (group.epoch, group.assignment_epoch) == (102, 102)
+        assert {len(target.active["0"]) for target in group.targets.values()} == {198, 199}
+        lab.advance(1_001)
+        last = lab.beat("the last", answer.member_epoch, active={}, standby={})
+        assert last.member_epoch == 102
+
+        async def describe() -> None:
+            described = await lab.groups.streams.describe_in_turns(GROUP)
+            assert len(described.members) == 101
+
+        assert lab.groups.streams.is_large(GROUP)
+        longest = max(longest, await longest_pass(describe))
+    assert longest < LONGEST_STEP
+
+
+async def test_a_very_large_group_is_assigned_first_when_its_members_were_waited_for() -> None:
+    lab = StreamsLab(group_streams_initial_rebalance_delay_ms=3_000)
+    async with lab.running():
+        lab.topic("in", 20_000)
+        lab.topic("log", 20_000)
+        lab.joins("first")
+        lab.joins("second")
+        lab.advance(3_001)
+        await lab.assigned()
+        targets = lab.streams_group().targets
+        assert {name: len(target.active["0"]) for name, target in targets.items()} == {
+            "first": 10_000,
+            "second": 10_000,
+        }

@@ -34,7 +34,7 @@ from kafkapy_wire.record_formats.group_coordinator import (
     TopicConfig,
 )
 from kafkapy_wire.uuid import Uuid
-from tests.coordinators.streams_oracle import Oracle, kafkas_own
+from tests.kafkas_own import Oracle, kafkas_own
 
 GROUP_SEEDS = range(250)
 GROUP_STEPS = 8
@@ -43,7 +43,7 @@ TOPOLOGY_SEEDS = range(3_000)
 
 @pytest.fixture(scope="module")
 def oracle() -> Iterator[Oracle]:
-    with kafkas_own() as oracle:
+    with kafkas_own("StreamsGroupParts") as oracle:
         yield oracle
 
 

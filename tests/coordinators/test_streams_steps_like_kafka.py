@@ -17,7 +17,7 @@ from kafkapy.coordinators.group.streams.owners import TaskOwners
 from kafkapy.coordinators.group.streams.reconciliation import Step
 from kafkapy.coordinators.group.streams.tasks import HeldTasks, Tasks, TaskSets, each
 from kafkapy_wire.errors import KafkaError
-from tests.coordinators.streams_oracle import Oracle, kafkas_own
+from tests.kafkas_own import Oracle, kafkas_own
 
 SEEDS = range(3_000)
 TASKS = [(name, partition) for name in "01" for partition in range(3)]
@@ -26,7 +26,7 @@ OWN, OTHER = "process-a", "process-b"
 
 @pytest.fixture(scope="module")
 def oracle() -> Iterator[Oracle]:
-    with kafkas_own() as oracle:
+    with kafkas_own("StreamsGroupParts") as oracle:
         yield oracle
 
 

@@ -104,6 +104,20 @@ BROKER_EFFECTS = {
         connection.failed.authentication.delay.ms
     """,
     "network/test_logins.py::test_a_session_ends_unless_the_client_authenticates_again": "connections.max.reauth.ms",
+    "network/test_token_logins.py::test_a_jwks_is_read_again_for_a_new_key": """
+        sasl.oauthbearer.jwks.endpoint.refresh.ms
+    """,
+    "network/test_token_logins.py::test_settings_by_which_tokens_of_others_would_be_believed_are_refused": """
+        sasl.oauthbearer.allow.unverified.audience sasl.oauthbearer.allow.unverified.issuer
+        sasl.oauthbearer.jwt.validator.class
+    """,
+    "network/test_token_logins.py::test_signed_tokens_are_checked_by_the_keys_of_the_provider": """
+        sasl.oauthbearer.clock.skew.seconds sasl.oauthbearer.expected.audience sasl.oauthbearer.expected.issuer
+        sasl.oauthbearer.jwks.endpoint.url
+    """,
+    "network/test_token_logins.py::test_which_claims_say_who_and_what_for": """
+        sasl.oauthbearer.scope.claim.name sasl.oauthbearer.sub.claim.name
+    """,
     "settings/test_sasl.py::test_login_modules_are_those_of_the_listener_and_the_mechanism": "sasl.jaas.config",
     "settings/test_sasl.py::test_what_would_let_nobody_or_others_in_is_refused": "sasl.server.callback.handler.class",
     "sharing/test_dead_letters.py::test_rejected_records_go_into_the_dead_letter_topic": """
@@ -245,6 +259,11 @@ BROKER_EFFECTS = {
         log.flush.scheduler.interval.ms
     """,
     "settings/test_settings.py::test_the_data_is_in_log_dirs_else_in_log_dir": "log.dir log.dirs",
+    "shell/test_moving_replicas.py::test_the_copy_is_shown_and_throttled": """
+        alter.log.dirs.replication.quota.window.num alter.log.dirs.replication.quota.window.size.seconds
+    """,
+    "shell/test_log_directories.py::test_a_cordoned_directory_gets_no_new_replicas": "cordoned.log.dirs",
+    "shell/test_log_directories.py::test_the_metadata_log_may_be_in_a_directory_of_its_own": "metadata.log.dir",
     "settings/test_support.py::test_what_would_open_or_lose_something_is_refused": """
         group.coordinator.rebalance.protocols security.inter.broker.protocol
     """,

@@ -103,6 +103,15 @@ class ShareMember:
         )
         return await self._client.ask(request, ShareFetchResponse)
 
+    async def leave_session(self) -> None:
+        """What it has and has not acknowledged is released; its next fetch begins a session."""
+        self._session_epoch = -1
+        request = ShareFetchRequest(
+            group_id=self.group, member_id=self.name, share_session_epoch=-1, max_wait_ms=0, max_bytes=0, max_records=0
+        )
+        answer = await self._client.ask(request, ShareFetchResponse)
+        assert not answer.error_code, answer
+
     async def acquire(self, **more: int) -> list[tuple[int, int, int]]:
         """(first offset, last offset, delivery count) of all that the member gets, once there is something."""
         while True:

@@ -13,7 +13,7 @@ from tests.sharing.share_member import GROUP, ShareMember, set_group
 from tests.shell.running_node import Client, connect, running_node
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterable
     from pathlib import Path
 
     from kafkapy.node import Node
@@ -33,10 +33,15 @@ class Stage(NamedTuple):
 
 
 @asynccontextmanager
-async def stage(path: Path, settings: dict[str, str] | None = None, **group: str) -> AsyncIterator[Stage]:
+async def stage(
+    path: Path, settings: dict[str, str] | None = None, strict: Iterable[str] = (), **group: str
+) -> AsyncIterator[Stage]:
     """A node with a topic `t`, and a group that begins at its beginning."""
     clock = ManualClock()
-    async with running_node(path, {**AT_ONCE, **(settings or {})}, clock=clock) as node, connect(node) as client:
+    async with (
+        running_node(path, {**AT_ONCE, **(settings or {})}, clock=clock, strict=strict) as node,
+        connect(node) as client,
+    ):
         topic_id = await client.create_topic("t")
         given = {name.replace("_", "."): value for name, value in group.items()}
         await set_group(client, {"share.auto.offset.reset": "earliest", **given})

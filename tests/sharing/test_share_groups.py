@@ -27,7 +27,7 @@ from tests.sharing.share_member import (
     set_group,
 )
 from tests.sharing.share_stage import AT_ONCE, Stage, coordinated, produce, stage
-from tests.shell.running_node import connect, produce_request, running_node, trio_test
+from tests.shell.running_node import connect, produce_request, running_node, trio_test, until_parked
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,6 +86,43 @@ async def test_locks_are_not_renewed_where_that_is_switched_off(tmp_path: Path) 
         answer = await alice.fetch(acks=[(0, 0, RENEW)], renews=True)
         (topic,) = answer.responses
         assert topic.partitions[0].acknowledge_error_code == ErrorCode.INVALID_RECORD_STATE
+
+
+@pytest.mark.parametrize("strict", [(), ("released-share-records",)])
+@pytest.mark.parametrize("how", ["released", "session ends"])
+def test_a_fetch_that_waits_gets_what_another_member_releases(
+    tmp_path: Path, how: str, strict: tuple[str, ...]
+) -> None:
+    """At once; a strict broker has it wait to its end, as Apache Kafka does."""
+
+    @trio_test
+    async def run() -> None:
+        async with stage(tmp_path, None, strict) as on, connect(on.node) as other:
+            await produce(on.client, 2)
+            alice, bob = on.member(), ShareMember(other, on.topic_id, "bob")
+            await alice.join("t")
+            await bob.join("t")
+            assert await alice.acquire() == [(0, 1, 1)]
+            found: list[tuple[int, int, int]] = []
+
+            async def fetch() -> None:
+                found.extend(acquired(await bob.fetch(wait_ms=10_000)))
+
+            async with trio.open_nursery() as nursery:
+                on.clock.freeze()
+                nursery.start_soon(fetch)
+                await until_parked(on.node)
+                if how == "released":
+                    await alice.acknowledge([(0, 1, RELEASE)])
+                else:
+                    await alice.leave_session()
+                if strict:
+                    assert (await progress(on.client))[0][0] == 0  # one more round of requests
+                    assert not found
+                    on.clock.advance(10_000)
+            assert found == [(0, 1, 2)]
+
+    run()
 
 
 @pytest.mark.parametrize(

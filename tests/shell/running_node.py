@@ -91,11 +91,13 @@ async def running_node(
     durable: bool = False,
     clock: Clock | None = None,
     faults: FaultEngine | None = None,
+    strict: Iterable[str] = (),
 ) -> AsyncIterator[Node]:
     """A node on a free port of 127.0.0.1, its data in `directory`."""
     given = {"listeners": "PLAINTEXT://127.0.0.1:0", **(settings or {})}
     clock = clock or ManualClock()
-    async with Node(Settings(given), directory, durable=durable, clock=clock, faults=faults).started() as node:
+    node = Node(Settings(given), directory, durable=durable, clock=clock, faults=faults, strict=strict)
+    async with node.started():
         yield node
 
 

@@ -330,3 +330,15 @@ def altered_meanwhile(peer: Peer) -> None:
     peer.ask(acknowledge(group, topic_id, 1, {0: [(0, 3, [ACCEPT])]}), 2, "in the state of before")
     peer.ask(acknowledge(group, topic_id, 2, {0: [(0, 3, [ACCEPT])]}), 2, "again")
     peer.ask(fetch(group, topic_id, 3, wait_ms=2000), 2, "anew")
+
+
+@scenario
+def released_while_another_waits(peer: Peer) -> None:
+    group = "share-released-meanwhile"
+    topic_id = begun(peer, group)
+    peer.ask(fetch(group, topic_id, 0, 0), 2, "alice has all")
+    other = peer.connect("bob")
+    waiting = peer.post(fetch(group, topic_id, 0, 0, member=BOB, wait_ms=2500), 2, "bob waits", other)
+    peer.meanwhile("alice releases all")
+    peer.ask(acknowledge(group, topic_id, 1, {0: [(0, 11, [RELEASE])]}), 2, "released")
+    peer.record_answer(waiting)

@@ -6,10 +6,12 @@ import secrets
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from kafkapy.errors import how_to_install
 from kafkapy.security.principal import KafkaPrincipal
 from kafkapy.security.sasl.plain import PlainExchange
 from kafkapy.security.sasl.scram import ScramExchange, TokenKeys
-from kafkapy.settings.sasl import sasl_settings
+from kafkapy.settings.errors import SettingsError
+from kafkapy.settings.sasl import JWKS_HANDLERS, jwks_settings, kerberos_settings, sasl_settings
 from kafkapy_wire.sasl import scram
 from kafkapy_wire.sasl.scram import HASHES, ScramKeys
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
     from kafkapy.security.delegation_tokens import DelegationTokens
     from kafkapy.security.sasl.exchange import Exchange
+    from kafkapy.security.sasl.oauthbearer import TokenValidator
     from kafkapy.security.sasl.scram import ScramCredentials
     from kafkapy.settings import Settings
     from kafkapy.settings.sasl import MechanismSettings
@@ -44,17 +47,69 @@ class SaslListener(NamedTuple):
     """sasl.server.max.receive.size: the longest frame before a login is complete."""
 
 
-def sasl_listener(settings: Settings, listener_name: str, credentials: ScramCredentials) -> SaslListener:
-    """Raises SettingsError."""
+def sasl_listener(
+    settings: Settings, listener_name: str, credentials: ScramCredentials, now_ms: Callable[[], float]
+) -> SaslListener:
+    """`now_ms`: since the epoch. Raises SettingsError."""
     sasl = sasl_settings(settings, listener_name)
+    validator = None
+    if "OAUTHBEARER" in sasl.mechanisms:
+        validator = _token_validator(settings, listener_name, sasl.mechanisms["OAUTHBEARER"], now_ms)
     mechanisms = {
-        name: Mechanism(_begin(name, mechanism, credentials), mechanism.max_reauth_ms)
+        name: Mechanism(
+            _begin_kerberos(settings, listener_name, mechanism)
+            if name == "GSSAPI"
+            else _begin(name, mechanism, credentials, validator),
+            mechanism.max_reauth_ms,
+        )
         for name, mechanism in sasl.mechanisms.items()
     }
     return SaslListener(listener_name, mechanisms, sasl.receive_bytes_max)
 
 
-def _begin(name: str, mechanism: MechanismSettings, credentials: ScramCredentials) -> Callable[[], Exchange]:
+def _token_validator(
+    settings: Settings, listener_name: str, mechanism: MechanismSettings, now_ms: Callable[[], float]
+) -> TokenValidator:
+    """Raises SettingsError."""
+    if mechanism.handler in JWKS_HANDLERS:
+        try:
+            from kafkapy.security.sasl.jwks import JwksValidator
+        except ImportError:
+            raise SettingsError(
+                f"{mechanism.handler} of listener {listener_name} needs the packages PyJWT and cryptography: "
+                f"{how_to_install('oauth')}",
+                "sasl.server.callback.handler.class",
+            ) from None
+        return JwksValidator(jwks_settings(settings, listener_name), now_ms)
+    from kafkapy.security.sasl.unsecured import UnsecuredValidator, rules_of
+
+    try:
+        return UnsecuredValidator(rules_of(mechanism.modules[0].options), now_ms)
+    except ValueError as error:
+        raise SettingsError(f"{mechanism.jaas_setting} is not valid: {error}", mechanism.jaas_setting) from None
+
+
+def _begin_kerberos(settings: Settings, listener_name: str, mechanism: MechanismSettings) -> Callable[[], Exchange]:
+    """Raises SettingsError."""
+    try:
+        from kafkapy.security.sasl.kerberos import KerberosExchange
+    except ImportError:
+        raise SettingsError(
+            f"GSSAPI of listener {listener_name} needs the package gssapi: {how_to_install('kerberos')}",
+            "sasl.enabled.mechanisms",
+        ) from None
+    kerberos = kerberos_settings(settings, listener_name, mechanism.modules[0], mechanism.jaas_setting)
+    return partial(KerberosExchange, kerberos)
+
+
+def _begin(
+    name: str, mechanism: MechanismSettings, credentials: ScramCredentials, validator: TokenValidator | None
+) -> Callable[[], Exchange]:
+    if name == "OAUTHBEARER":
+        from kafkapy.security.sasl.oauthbearer import BearerExchange
+
+        assert validator is not None
+        return partial(BearerExchange, validator)
     if name in HASHES:
         return partial(ScramExchange, name, credentials)
     assert name == "PLAIN", name

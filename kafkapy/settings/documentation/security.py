@@ -1,6 +1,8 @@
 """What each setting of SASL and TLS does."""
 
 SECURITY = {
+    "java.security.auth.login.config": "The path of a JAAS file, where sasl.jaas.config is not set; in Apache Kafka a "
+    "property of the JVM.",
     "sasl.client.callback.handler.class": "The class that answers for this node when it authenticates itself to "
     "another one.",
     "sasl.enabled.mechanisms": "The SASL mechanisms that clients may choose from.",

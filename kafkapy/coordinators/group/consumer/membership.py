@@ -241,6 +241,8 @@ class Membership:
         has_changed: bool,
     ) -> ConsumerMember:
         """The member after its next step towards what it is to own."""
+        if not has_changed and member.is_reconciled_to(target_epoch):
+            return member
         group = draft.group
         step = Step(
             target_epoch=target_epoch,

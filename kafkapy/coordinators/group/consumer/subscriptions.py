@@ -74,6 +74,8 @@ class Subscriptions:
         """The one that most members name; between equals the one that a Java map gives first, as in Apache Kafka."""
         if not self.assignors:
             return default
+        if len(self.assignors) == 1:
+            return next(iter(self.assignors))
         return max(member_order(self.assignors), key=self.assignors.__getitem__)
 
 

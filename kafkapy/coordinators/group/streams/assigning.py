@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from kafkapy.coordinators.group.assignors.java_order import member_order
 from kafkapy.coordinators.group.assignors.sticky_tasks import (
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("kafkapy.groups")
 
+ASSIGNED_AT_ONCE_MAX: Final = 3_000
+"""Members and tasks, standbys among them: ten milliseconds."""
+
 
 class NextTarget(NamedTuple):
     """The group's members as they will be, and what they were to have so far."""
@@ -39,10 +42,18 @@ class NextTarget(NamedTuple):
     targets: Mapping[str, TaskSets]
     task_offsets: Mapping[str, TaskOffsets]
 
-    def compute(
-        self, configured: ConfiguredTopology, standby_count: int, now_ms: int
-    ) -> tuple[list[CoordinatorRecord], dict[str, TaskSets]]:
-        """The records of what has changed, and what each member is to have: nothing, if topics are missing.
+    def is_large(self, configured: ConfiguredTopology, standby_count: int) -> bool:
+        """Whether to compute it takes too long for the event loop."""
+        return len(self.members) + configured.task_count * (1 + standby_count) > ASSIGNED_AT_ONCE_MAX
+
+    def frozen(self) -> NextTarget:
+        """A copy that does not change with the group."""
+        return self._replace(
+            members=dict(self.members), targets=dict(self.targets), task_offsets=dict(self.task_offsets)
+        )
+
+    def compute(self, configured: ConfiguredTopology, standby_count: int) -> tuple[dict[str, TaskSets], list[str]]:
+        """What each member is to have: nothing, if topics are missing; and the members for which that has changed.
 
         Raises KafkaError(UNKNOWN_SERVER_ERROR): the assignor has failed.
         """
@@ -55,14 +66,15 @@ class NextTarget(NamedTuple):
                 message = f"Failed to compute a new target assignment for epoch {self.epoch}: {error}"
                 raise KafkaError(ErrorCode.UNKNOWN_SERVER_ERROR, message) from error
         targets = {member_id: assigned.get(member_id, NO_TASK_SETS) for member_id in order}
-        written = [
-            records.target(self.group_id, member_id, target)
-            for member_id, target in targets.items()
-            if self.targets.get(member_id) != target
-        ]
+        return targets, [member_id for member_id, target in targets.items() if self.targets.get(member_id) != target]
+
+    def as_records(self, targets: Mapping[str, TaskSets], changed: list[str], now_ms: int) -> list[CoordinatorRecord]:
+        written = [records.target(self.group_id, member_id, targets[member_id]) for member_id in changed]
         written.append(records.target_epoch(self.group_id, self.epoch, now_ms))
+        return written
+
+    def log(self) -> None:
         logger.info("group %s: assigned epoch %d to %d members", self.group_id, self.epoch, len(self.members))
-        return written, targets
 
     def _specification(self, order: list[str], configured: ConfiguredTopology, standby_count: int) -> TaskGroupSpec:
         assert configured.subtopologies is not None, "a topology that is ready has subtopologies"

@@ -15,6 +15,7 @@ from kafkapy.coordinators.group.streams.endpoints import partitions_by_endpoint
 from kafkapy.coordinators.group.streams.group import NO_TASK_OFFSETS, TaskOffsets
 from kafkapy.coordinators.group.streams.group_settings import StreamsGroupSettings, group_settings
 from kafkapy.coordinators.group.streams.identity import identify, refuse_if_full, updated
+from kafkapy.coordinators.group.streams.large_groups import LargeGroups
 from kafkapy.coordinators.group.streams.member import JOINING_EPOCH
 from kafkapy.coordinators.group.streams.reconciliation import Step
 from kafkapy.coordinators.group.streams.tasks import NO_TASK_SETS, TaskSets
@@ -91,6 +92,7 @@ class Membership:
         self._clock = parts.clock
         self._metadata = parts.metadata
         self._directory = parts.directory
+        self._large_groups = LargeGroups(parts)
 
     def settings_of(self, group_id: str) -> StreamsGroupSettings:
         return group_settings(group_id, self._settings.now, self._metadata.image)
@@ -180,16 +182,22 @@ class Membership:
             draft.status.append(answering.status(StreamsStatus.ASSIGNMENT_DELAYED, detail))
             return group.assignment_epoch, NO_TASK_SETS
         targets = draft.targets(member)
+        before_it = group.assignment_epoch, targets.get(member.member_id, NO_TASK_SETS)
         epoch = draft.metadata.epoch
-        if epoch <= group.assignment_epoch:
-            return group.assignment_epoch, targets.get(member.member_id, NO_TASK_SETS)
+        if epoch <= group.assignment_epoch or self._large_groups.is_being_assigned(group.group_id):
+            return before_it
         if is_too_soon(group, settings, now_ms):
             detail = "Assignment delayed due to the configured assignment interval."
             draft.status.append(answering.status(StreamsStatus.ASSIGNMENT_DELAYED, detail))
-            return group.assignment_epoch, targets.get(member.member_id, NO_TASK_SETS)
+            return before_it
         next_target = NextTarget(group.group_id, epoch, draft.members_with(member), targets, group.task_offsets)
-        written, assigned = next_target.compute(matched.configured, settings.standby_count, now_ms)
-        draft.written += written
+        configured, standby_count = matched.configured, settings.standby_count
+        if next_target.is_large(configured, standby_count):
+            draft.remember(lambda _: self._large_groups.begin(next_target, configured, standby_count))
+            return before_it
+        assigned, changed = next_target.compute(configured, standby_count)
+        draft.written += next_target.as_records(assigned, changed, now_ms)
+        next_target.log()
         return epoch, assigned[member.member_id]
 
     def _tell(
@@ -230,12 +238,16 @@ class Membership:
             return NOTHING
         standby_count = int(group.metadata.assignment_configs.get("num.standby.replicas", settings.standby_count))
         next_target = NextTarget(group.group_id, group.epoch, group.members, group.targets, group.task_offsets)
+        if next_target.is_large(configured, standby_count):
+            self._large_groups.begin(next_target, configured, standby_count)
+            return NOTHING
         try:
-            written, _ = next_target.compute(configured, standby_count, now_ms)
+            assigned, changed = next_target.compute(configured, standby_count)
         except KafkaError as error:
             logger.error("group %s: %s", group.group_id, error)
             return NOTHING
-        return Decision(written, None)
+        next_target.log()
+        return Decision(next_target.as_records(assigned, changed, now_ms), None)
 
 
 def is_too_soon(group: StreamsGroup, settings: StreamsGroupSettings, now_ms: int) -> bool:

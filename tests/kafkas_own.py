@@ -1,4 +1,4 @@
-"""Kafka's own classes that decide about streams groups, in one JVM."""
+"""Kafka's own classes, asked in one JVM: programs of compat_tests/java that answer each line with a line of JSON."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from compat_tests.apache_kafka import JVM_FLAGS, compiled_java, jar_directory, require_tool
 from compat_tests.tools import need
 
-JAVA = Path(__file__).parents[2] / "compat_tests" / "java"
+JAVA = Path(__file__).parents[1] / "compat_tests" / "java"
 
 
 class Oracle:
@@ -28,12 +28,11 @@ class Oracle:
 
 
 @contextmanager
-def kafkas_own() -> Iterator[Oracle]:
+def kafkas_own(program: str) -> Iterator[Oracle]:
+    """`program` is the name of its class and of its file."""
     jars = need(jar_directory)
-    classes = need(
-        lambda: compiled_java("streams-group-parts", JAVA / "StreamsGroupParts.java", JAVA / "pom.xml", jars)
-    )
-    command = [need(lambda: require_tool("java")), *JVM_FLAGS, "-cp", classes, "StreamsGroupParts"]
+    classes = need(lambda: compiled_java(program, JAVA / f"{program}.java", JAVA / "pom.xml", jars))
+    command = [need(lambda: require_tool("java")), *JVM_FLAGS, "-cp", classes, program]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:

@@ -1,0 +1,167 @@
+"""`kafkapy acls`: who may do what, for a broker with an authorizer."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import TYPE_CHECKING
+
+from kafkapy.cli.client_command import run_command
+from kafkapy.client.command_line import (
+    add_connection_arguments,
+    add_json_argument,
+    counted,
+    print_json,
+    print_table,
+    wants_json,
+)
+
+if TYPE_CHECKING:
+    import argparse
+
+    from kafkapy.client.acls import Acl, AclFilter
+    from kafkapy.client.cluster import Cluster
+
+OPERATIONS = (
+    *("all", "read", "write", "create", "delete", "alter", "describe", "cluster-action", "describe-configs"),
+    *("alter-configs", "idempotent-write", "create-tokens", "describe-tokens", "two-phase-commit"),
+)
+RESOURCES = ("topic", "group", "transactional-id", "delegation-token", "user")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `kafkapy acls`."""
+    add_connection_arguments(parser)
+    commands = parser.add_subparsers(dest="acls_command", required=True, metavar="COMMAND")
+    listing = commands.add_parser("list", help="show ACLs")
+    add_json_argument(listing)
+    add = commands.add_parser("add", help="allow or deny something")
+    remove = commands.add_parser("remove", help="remove the ACLs that these options describe")
+    remove.add_argument("--all", action="store_true", help="every ACL, where no option says which")
+    for command in (listing, add, remove):
+        who = command.add_mutually_exclusive_group(required=command is add)
+        who.add_argument("--allow", metavar="PRINCIPAL", help="such as User:alice; User:* is everybody")
+        who.add_argument("--deny", metavar="PRINCIPAL", help="denying goes before allowing")
+        what = command.add_mutually_exclusive_group(required=command is add)
+        for kind in RESOURCES:
+            what.add_argument(f"--{kind}", metavar="NAME", help=f"a {kind.replace('-', ' ')}; * is every one")
+        what.add_argument("--cluster", action="store_true", help="the cluster itself")
+        command.add_argument("--prefixed", action="store_true", help="all whose names begin with NAME")
+        command.add_argument(
+            "--operation",
+            "-o",
+            choices=OPERATIONS,
+            action="append",
+            metavar="O",
+            required=command is add,
+            help=f"{', '.join(OPERATIONS)}; may be given several times"
+            + (" (default: any)" if command is not add else ""),
+        )
+        command.add_argument("--host", metavar="H", help="from this address, or block of addresses (default: any)")
+        add_connection_arguments(command)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Exit code 0, or 1 after one line on standard error."""
+    command = arguments.acls_command
+    body = {"list": _list, "add": _add, "remove": _remove}[command]
+    return run_command(f"acls {command}", arguments, body)
+
+
+def _resource(arguments: argparse.Namespace) -> tuple[str, str] | None:
+    if arguments.cluster:
+        return "cluster", "kafka-cluster"
+    for kind in RESOURCES:
+        name = getattr(arguments, kind.replace("-", "_"))
+        if name is not None:
+            return kind, name
+    return None
+
+
+def _filters(arguments: argparse.Namespace) -> list[AclFilter]:
+    from kafkapy.client.acls import ALLOW, ANY, DENY, LITERAL, OPERATIONS, PREFIXED, RESOURCE_TYPES, AclFilter
+
+    resource = _resource(arguments)
+    wanted = AclFilter(principal=arguments.allow or arguments.deny, host=arguments.host)
+    if arguments.allow or arguments.deny:
+        wanted = wanted._replace(permission_type=ALLOW if arguments.allow else DENY)
+    if resource is not None:
+        pattern_type = PREFIXED if arguments.prefixed else LITERAL
+        wanted = wanted._replace(
+            resource_type=RESOURCE_TYPES[resource[0]], resource_name=resource[1], pattern_type=pattern_type
+        )
+    elif arguments.prefixed:
+        wanted = wanted._replace(pattern_type=PREFIXED)
+    operations = [OPERATIONS[name] for name in arguments.operation or ()] or [ANY]
+    return [wanted._replace(operation=operation) for operation in operations]
+
+
+def _list(arguments: argparse.Namespace, cluster: Cluster) -> int:
+    from kafkapy.client.acls import describe_acls
+
+    found = sorted({acl for wanted in _filters(arguments) for acl in describe_acls(cluster, wanted)})
+    if wants_json(arguments):
+        print_json(
+            [
+                {
+                    "permission": acl.permission_words,
+                    "principal": acl.principal,
+                    "host": acl.host,
+                    "operation": acl.operation_words,
+                    "resource_type": acl.resource_words,
+                    "resource_name": acl.resource_name,
+                    "pattern": acl.pattern_words,
+                }
+                for acl in found
+            ]
+        )
+    elif found:
+        print_table(["RESOURCE", "NAME", "PERMISSION", "PRINCIPAL", "HOST", "OPERATION"], list(map(_row, found)))
+    else:
+        print("there are no such ACLs")
+    return 0
+
+
+def _row(acl: Acl) -> list[str]:
+    name = f"{acl.resource_name} (prefix)" if acl.pattern_words == "prefixed" else acl.resource_name
+    return [acl.resource_words, name, acl.permission_words, acl.principal, acl.host, acl.operation_words]
+
+
+def _add(arguments: argparse.Namespace, cluster: Cluster) -> int:
+    from kafkapy.client.acls import ALLOW, DENY, LITERAL, OPERATIONS, PREFIXED, RESOURCE_TYPES, Acl, create_acls
+
+    resource = _resource(arguments)
+    assert resource is not None, "the options demand one"
+    kind, name = resource
+    acls = [
+        Acl(
+            RESOURCE_TYPES[kind],
+            name,
+            PREFIXED if arguments.prefixed else LITERAL,
+            principal,
+            arguments.host or "*",
+            OPERATIONS[operation],
+            permission,
+        )
+        for (principal, permission), operation in product(
+            [(arguments.allow, ALLOW) if arguments.allow else (arguments.deny, DENY)],
+            dict.fromkeys(arguments.operation),
+        )
+    ]
+    create_acls(cluster, acls)
+    for acl in acls:
+        print(acl)
+    return 0
+
+
+def _remove(arguments: argparse.Namespace, cluster: Cluster) -> int:
+    from kafkapy.client.acls import AclFilter, delete_acls
+    from kafkapy.client.errors import ClientError
+
+    filters = _filters(arguments)
+    if filters == [AclFilter()] and not arguments.all:
+        raise ClientError("say which ACLs, or --all")
+    deleted = delete_acls(cluster, filters)
+    for acl in deleted:
+        print(acl)
+    print(f"{counted(len(deleted), 'ACL')} removed")
+    return 0

@@ -1,0 +1,118 @@
+"""`kafkapy quotas`, `kafkapy users` and `kafkapy acls`."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cli.conftest import Kafkapy, Result
+from tests.cli.ending import ending
+
+AUTHORIZER = "org.apache.kafka.metadata.authorizer.StandardAuthorizer"
+
+
+@pytest.fixture(scope="module")
+def authorized_broker() -> Iterator[str]:
+    """`host:port` of a broker with an authorizer, on which everybody may do what no ACL is about."""
+    options = (f"authorizer.class.name={AUTHORIZER}", "allow.everyone.if.no.acl.found=true")
+    command = [sys.executable, "-m", "kafkapy", "start", "--ephemeral", "--port", "0"]
+    for option in options:
+        command += ["--override", option]
+    with ending(subprocess.Popen(command, stdout=subprocess.PIPE, text=True)) as process:
+        assert process.stdout is not None
+        found = re.search(r"localhost:\d+", process.stdout.readline())
+        assert found, "the broker did not start"
+        yield found.group()
+        process.terminate()
+
+
+def test_quotas_are_set_shown_and_deleted(kafkapy: Kafkapy, topic: str) -> None:
+    user = ("--user", topic)
+    changed = kafkapy("quotas", "set", "producer_byte_rate=1048576", "request_percentage=12.5", *user)
+    assert changed.lines == [f"user {topic!r}: producer_byte_rate=1048576", f"user {topic!r}: request_percentage=12.5"]
+    assert kafkapy("quotas", "set", "consumer_byte_rate=5", *user, "--client-id-default").exit_code == 0
+    described = kafkapy("quotas", "describe", *user)
+    assert [line.split()[-2:] for line in described.lines[1:]] == [
+        ["consumer_byte_rate", "5"],
+        ["producer_byte_rate", "1048576"],
+        ["request_percentage", "12.5"],
+    ]
+    assert "every other client-id, user" in described.out
+    (entry,) = json.loads(kafkapy("quotas", "describe", *user, "--client-id-default", "--json").out)
+    assert entry == {"entity": {"client-id": None, "user": topic}, "quotas": {"consumer_byte_rate": 5.0}}
+    deleted = kafkapy("quotas", "delete", "consumer_byte_rate", *user, "--client-id-default")
+    assert deleted.lines == [f"user {topic!r}, every other client-id: consumer_byte_rate is not limited any more"]
+    assert kafkapy("quotas", "describe", "--user", "nobody").out == "there are no such quotas\n"
+
+
+def test_wrong_quotas_are_one_line(kafkapy: Kafkapy) -> None:
+    for arguments, told in (
+        (("set", "producer_byte_rate=5"), "say whose quotas"),
+        (("set", "producer_byte_rate=much", "--user", "a"), "'much' is not a number"),
+        (("set", "no_such_rate=5", "--user", "a"), "Invalid configuration key no_such_rate"),
+        (("set", "connection_creation_rate=5", "--ip", "no such"), "not a valid IP or resolvable host"),
+        (("set", "producer_byte_rate=-1", "--user-default"), "must be greater than 0"),
+    ):
+        refused = kafkapy("quotas", *arguments)
+        assert (refused.exit_code, refused.out) == (1, "")
+        assert told in refused.err
+        assert refused.err.count("\n") == 1
+
+
+def test_users_are_added_listed_and_removed(kafkapy: Kafkapy, topic: str) -> None:
+    added = kafkapy("users", "add", topic, "--password", "secret")
+    assert added.lines == [
+        f"user {topic!r} can authenticate with SCRAM-SHA-256",
+        f"user {topic!r} can authenticate with SCRAM-SHA-512",
+    ]
+    assert "secret" not in added.out
+    again = kafkapy("users", "add", topic, "--mechanism", "SCRAM-SHA-256", "--iterations", "4096", stdin=b"other\n")
+    assert again.exit_code == 0
+    mine = [line.split() for line in kafkapy("users", "list").lines if topic in line]
+    assert mine == [[topic, "SCRAM-SHA-256", "4096"], [topic, "SCRAM-SHA-512", "8192"]]
+    removed = kafkapy("users", "remove", topic, "--mechanism", "SCRAM-SHA-256")
+    assert removed.out == f"user {topic!r} cannot authenticate with SCRAM-SHA-256 any more\n"
+    assert kafkapy("users", "remove", topic).exit_code == 0
+    gone = kafkapy("users", "remove", topic)
+    assert (gone.exit_code, f"there is no user {topic!r}" in gone.err) == (1, True)
+    weak = kafkapy("users", "add", topic, "--password", "x", "--iterations", "100")
+    assert "Too few iterations" in weak.err
+    empty = kafkapy("users", "add", topic)
+    assert "the password is empty" in empty.err
+
+
+def test_acls_are_added_listed_and_removed(run: Kafkapy, authorized_broker: str, topic: str) -> None:
+    def acls(command: str, *arguments: str) -> Result:
+        return run("acls", command, *arguments, "-b", authorized_broker)
+
+    added = acls("add", "--allow", "User:a", "--topic", topic, "-o", "read", "-o", "write", "--host", "10.0.0.0/8")
+    assert added.lines == [
+        f"allow User:a from 10.0.0.0/8 to read topic {topic!r}",
+        f"allow User:a from 10.0.0.0/8 to write topic {topic!r}",
+    ]
+    denied = acls("add", "--deny", "User:*", "--group", topic, "--prefixed", "-o", "all")
+    assert denied.out == f"deny User:* to all group '{topic}*'\n"
+    assert acls("list", "--topic", topic).lines[1:] == [
+        f"topic     {topic}  allow       User:a     10.0.0.0/8  read",
+        f"topic     {topic}  allow       User:a     10.0.0.0/8  write",
+    ]
+    (entry,) = json.loads(acls("list", "--deny", "User:*", "--json").out)
+    assert (entry["resource_name"], entry["pattern"], entry["operation"]) == (topic, "prefixed", "all")
+    refused = acls("add", "--allow", "nobody", "--cluster", "-o", "alter")
+    assert "Could not parse principal" in refused.err
+    assert acls("remove").err.endswith("say which ACLs, or --all\n")
+    removed = acls("remove", "--allow", "User:a", "-o", "read")
+    assert removed.lines == [f"allow User:a from 10.0.0.0/8 to read topic {topic!r}", "1 ACL removed"]
+    assert acls("remove", "--all").lines[-1] == "2 ACLs removed"
+    assert acls("list").out == "there are no such ACLs\n"
+
+
+def test_acls_need_an_authorizer(kafkapy: Kafkapy) -> None:
+    refused = kafkapy("acls", "list")
+    assert refused.exit_code == 1
+    assert "No Authorizer is configured" in refused.err

@@ -1,0 +1,191 @@
+"""Clients that use more than their quotas are told how long to wait, and wait that long. On the node's clock."""
+
+from __future__ import annotations
+
+import select
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import trio
+import trio.testing
+
+from kafkapy.clock import ManualClock
+from kafkapy.node import Node
+from kafkapy_wire.errors import ErrorCode
+from kafkapy_wire.messages.alter_client_quotas import AlterClientQuotasRequest, AlterClientQuotasResponse, OpData
+from kafkapy_wire.messages.alter_client_quotas import AlterClientQuotasRequestEntityData as Entity
+from kafkapy_wire.messages.alter_client_quotas import AlterClientQuotasRequestEntryData as Entry
+from kafkapy_wire.messages.api_versions import ApiVersionsRequest, ApiVersionsResponse
+from kafkapy_wire.messages.create_topics import CreatableTopic, CreateTopicsRequest, CreateTopicsResponse
+from kafkapy_wire.messages.fetch import FetchRequest, FetchResponse
+from kafkapy_wire.messages.produce import PartitionProduceData, ProduceRequest, ProduceResponse, TopicProduceData
+from tests.shell.running_node import Client, batch, connect, fetch_request, running_node, trio_test
+
+
+@asynccontextmanager
+async def throttled(directory: Path, **bounds: float) -> AsyncIterator[tuple[Node, ManualClock, Client]]:
+    """A node where each client id has these quotas; the client has written a kilobyte before."""
+    clock = ManualClock(frozen=True)
+    async with running_node(directory, clock=clock) as node, connect(node) as client:
+        await client.create_topic("t")
+        await client.ask(produce(1_000), ProduceResponse, 12)
+        await set_quotas(client, **bounds)
+        yield node, clock, client
+
+
+async def set_quotas(client: Client, **bounds: float | None) -> None:
+    operations = [OpData(key=key, value=value or 0.0, remove=value is None) for key, value in bounds.items()]
+    entry = Entry(entity=[Entity(entity_type="client-id", entity_name=None)], ops=operations)
+    answer = await client.ask(AlterClientQuotasRequest(entries=[entry]), AlterClientQuotasResponse)
+    assert not answer.entries[0].error_code, answer
+
+
+def produce(size: int, acks: int = 1) -> ProduceRequest:
+    data = PartitionProduceData(index=0, records=batch([bytes(size)]))
+    return ProduceRequest(acks=acks, timeout_ms=10_000, topic_data=[TopicProduceData(name="t", partition_data=[data])])
+
+
+async def ask_more(client: Client) -> None:
+    """One more request, which nothing throttles but what came before it."""
+    await client.send(ApiVersionsRequest(client_software_name="a", client_software_version="1"), 3)
+
+
+async def is_answered(client: Client) -> bool:
+    """Whether bytes have come from the node, when it does nothing any more."""
+    await trio.testing.wait_all_tasks_blocked(0.02)
+    return bool(select.select([client.stream.socket], [], [], 0)[0])
+
+
+def test_a_producer_is_answered_at_once_and_then_waits(tmp_path: Path) -> None:
+    @trio_test
+    async def run() -> None:
+        async with throttled(tmp_path, producer_byte_rate=1_000) as (_, clock, client):
+            answer = await client.ask(produce(20_000), ProduceResponse, 12)
+            assert not answer.responses[0].partition_responses[0].error_code
+            wait_ms = answer.throttle_time_ms
+            assert 9_000 < wait_ms < 11_000, "20 kB at 1 kB a second, and ten windows of it at once"
+            await ask_more(client)
+            clock.advance(wait_ms - 1)
+            assert not await is_answered(client)
+            clock.advance(1)
+            await client.receive(ApiVersionsResponse)
+
+    run()
+
+
+def test_a_producer_that_wants_no_answer_waits_too(tmp_path: Path) -> None:
+    @trio_test
+    async def run() -> None:
+        async with throttled(tmp_path, producer_byte_rate=1_000) as (_, clock, client):
+            await client.send(produce(20_000, acks=0), 12, answered=False)
+            await ask_more(client)
+            assert not await is_answered(client)
+            clock.advance(11_000)
+            await client.receive(ApiVersionsResponse)
+
+    run()
+
+
+def test_a_consumer_gets_its_records_when_it_may(tmp_path: Path) -> None:
+    """An answer that exceeds the quota is empty, and what it would have had comes with a later one."""
+
+    @trio_test
+    async def run() -> None:
+        async with throttled(tmp_path, consumer_byte_rate=100) as (_, clock, client):
+            await client.ask(produce(2_000), ProduceResponse, 12)
+            first = await client.ask(fetch_request({"t": {0: 0}}, max_bytes=10_000, session_epoch=0), FetchResponse, 12)
+            assert first.throttle_time_ms
+            assert not first.responses
+            assert not first.session_id, "as in Apache Kafka no session begins with an empty answer"
+            clock.advance(first.throttle_time_ms)
+            await set_quotas(client, consumer_byte_rate=None)
+            again = await client.ask(fetch_request({"t": {0: 0}}, max_bytes=10_000), FetchResponse, 12)
+            assert again.responses[0].partitions[0].records
+            assert not again.throttle_time_ms
+
+    run()
+
+
+def test_no_answer_may_have_more_than_all_windows_may(tmp_path: Path) -> None:
+    @trio_test
+    async def run() -> None:
+        async with throttled(tmp_path, consumer_byte_rate=300) as (_, _, client):
+            await client.ask(produce(1_000), ProduceResponse, 12)
+            await client.ask(produce(1_000), ProduceResponse, 12)
+            answer = await client.ask(fetch_request({"t": {0: 0}}, max_bytes=1 << 20), FetchResponse, 12)
+            records = answer.responses[0].partitions[0].records
+            assert records is not None
+            assert 2_000 < len(records) <= 3_000, "two batches of three"
+
+    run()
+
+
+def test_the_time_of_requests_is_bounded_by_a_window(tmp_path: Path) -> None:
+    @trio_test
+    async def run() -> None:
+        async with throttled(tmp_path, request_percentage=0.000_001) as (_, clock, client):
+            answer = await client.ask(fetch_request({"t": {0: 0}}), FetchResponse, 12)
+            assert answer.throttle_time_ms == 1_000
+            assert not answer.responses, "a throttled fetch has no records, whatever its client has used up"
+            clock.advance(1_000)
+            other = await client.ask(produce(10), ProduceResponse, 12)
+            assert other.throttle_time_ms == 1_000
+
+    run()
+
+
+def test_partitions_are_made_as_fast_as_the_quota_says(tmp_path: Path) -> None:
+    def topics(*names: str) -> CreateTopicsRequest:
+        wanted = [CreatableTopic(name=name, num_partitions=30, replication_factor=1) for name in names]
+        return CreateTopicsRequest(topics=wanted, timeout_ms=10_000)
+
+    @trio_test
+    async def run() -> None:
+        async with throttled(tmp_path, controller_mutation_rate=1.0) as (_, clock, client):
+            answer = await client.ask(topics("a", "b"), CreateTopicsResponse, 7)
+            assert [topic.error_code for topic in answer.topics] == [0, ErrorCode.THROTTLING_QUOTA_EXCEEDED]
+            assert answer.throttle_time_ms == 19_000, "30 partitions, and eleven windows of one"
+            clock.advance(19_000)
+            old = await client.ask(topics("c", "d"), CreateTopicsResponse, 5)
+            assert [topic.error_code for topic in old.topics] == [0, 0], "that version has no such error"
+            assert old.throttle_time_ms == 60_000
+            await ask_more(client)
+            clock.advance(59_999)
+            assert not await is_answered(client)
+
+    run()
+
+
+def test_clients_without_quotas_do_not_wait(tmp_path: Path) -> None:
+    @trio_test
+    async def run() -> None:
+        async with throttled(tmp_path, producer_byte_rate=1) as (node, clock, client):
+            answer = await client.ask(produce(100), ProduceResponse, 12)
+            clock.advance(answer.throttle_time_ms)
+            await set_quotas(client, producer_byte_rate=None)
+            assert node.dispatcher.meter is None, "nothing is measured any more"
+            assert not (await client.ask(produce(100), ProduceResponse, 12)).throttle_time_ms
+
+    run()
+
+
+def test_a_session_goes_on_where_it_was(tmp_path: Path) -> None:
+    @trio_test
+    async def run() -> None:
+        async with throttled(tmp_path, consumer_byte_rate=100) as (_, clock, client):
+            clock.advance(60_000)
+            small = fetch_request({"t": {0: 1}}, session_epoch=0)
+            begun = await client.ask(small, FetchResponse, 12)
+            assert begun.session_id
+            await client.ask(produce(5_000), ProduceResponse, 12)
+            following = FetchRequest(session_id=begun.session_id, session_epoch=1, max_bytes=1 << 20)
+            withheld = await client.ask(following, FetchResponse, 12)
+            assert (withheld.responses, withheld.session_id) == ([], begun.session_id)
+            clock.advance(withheld.throttle_time_ms)
+            await set_quotas(client, consumer_byte_rate=None)
+            following.session_epoch = 2
+            answer = await client.ask(following, FetchResponse, 12)
+            assert answer.responses[0].partitions[0].records
+
+    run()
