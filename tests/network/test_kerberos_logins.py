@@ -8,11 +8,14 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from compat_tests.apache_kafka import MissingTool
+from compat_tests.tools import skip_or_fail
 from kafkapy.settings import Settings, SettingsError
 from kafkapy.settings.kerberos import local_name, parse_rules
 from kafkapy_wire.errors import ErrorCode
@@ -33,14 +36,15 @@ PASSWORD = "secret"
 def tool(name: str) -> str:
     found = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
     if found is None:
-        pytest.skip(f"{name} is not installed: apt-get install krb5-kdc krb5-admin-server")
+        skip_or_fail(MissingTool(f"{name} (apt-get install krb5-kdc krb5-admin-server)"))
     return found
 
 
 @pytest.fixture(scope="module")
 def realm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A directory with a running KDC's keytab `kafka.keytab`; the environment says where the KDC is."""
-    pytest.importorskip("gssapi")
+    if find_spec("gssapi") is None:
+        skip_or_fail(MissingTool("gssapi (apt-get install libkrb5-dev, and the extra kerberos)"))
     server, admin, database = tool("krb5kdc"), tool("kadmin.local"), tool("kdb5_util")
     directory = tmp_path_factory.mktemp("kdc")
     with socket.socket() as probe:
