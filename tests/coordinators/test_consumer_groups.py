@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from kafkapy.coordinators.group import topic_metadata
 from kafkapy.coordinators.group.consumer import membership, records, requests
 from kafkapy.coordinators.group.epochs import LAST_EPOCH
 from kafkapy.coordinators.runtime import partition_for
@@ -240,7 +241,7 @@ async def test_what_a_hostile_member_may_cost_is_bounded(lab: ConsumerLab, monke
     assert codes == [NONE, NONE, NONE, ErrorCode.GROUP_MAX_SIZE_REACHED]
     lab.advance(45_000)
     assert lab.state() == "Empty", "who never beats is gone after a session"
-    monkeypatch.setattr(membership, "TOPICS_MAX", 5)
+    monkeypatch.setattr(topic_metadata, "TOPICS_MAX", 5)
     monkeypatch.setattr(membership, "NAMES_MAX", 7)
     codes = [lab.joins(name, *topics).error_code for name, topics in (("a", "1234"), ("b", "56"), ("b", "125"))]
     assert codes == [NONE, ErrorCode.INVALID_REQUEST, NONE]

@@ -11,6 +11,7 @@ from random import Random
 
 import pytest
 
+from kafkapy.coordinators.group import topic_metadata
 from kafkapy.coordinators.group.epochs import LAST_EPOCH
 from kafkapy.coordinators.group.share import records
 from kafkapy.coordinators.runtime import partition_for
@@ -223,3 +224,10 @@ async def test_a_group_in_its_last_epoch_can_be_left() -> None:
         assert lab.share("a", -1).error_code == ErrorCode.NONE
         lab.advance(45_000)
         assert lab.state() == "Empty"
+
+
+async def test_what_the_members_name_all_together_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(topic_metadata, "TOPICS_MAX", 5)
+    async with ShareGroupLab(0).running() as lab:
+        codes = [lab.share(name, 0, *topics).error_code for name, topics in (("a", "1234"), ("b", "56"), ("b", "125"))]
+        assert codes == [ErrorCode.NONE, ErrorCode.INVALID_REQUEST, ErrorCode.NONE]

@@ -16,7 +16,7 @@ from kafkapy.coordinators.group.epochs import next_epoch
 from kafkapy.coordinators.group.share import records
 from kafkapy.coordinators.group.share.member import JOINING_EPOCH, ShareMember
 from kafkapy.coordinators.group.share.topic_states import TopicStates
-from kafkapy.coordinators.group.topic_metadata import metadata_hash, topic_ids
+from kafkapy.coordinators.group.topic_metadata import metadata_hash, refuse_too_many_topics, topic_ids
 from kafkapy.coordinators.runtime import Decision
 from kafkapy_controller.image import ConfigResourceType
 from kafkapy_wire.errors import ErrorCode, KafkaError
@@ -76,7 +76,7 @@ class Membership:
         return now.group_settings(own) if own else now.group_settings()
 
     def heartbeat(self, group: ShareGroup, request: ShareGroupHeartbeatRequest, caller: Caller) -> Decision[Beaten]:
-        """Raises KafkaError: GROUP_MAX_SIZE_REACHED, UNKNOWN_MEMBER_ID, FENCED_MEMBER_EPOCH."""
+        """Raises KafkaError: GROUP_MAX_SIZE_REACHED, UNKNOWN_MEMBER_ID, FENCED_MEMBER_EPOCH, INVALID_REQUEST."""
         now_ms, image = self._clock.now_ms(), self._metadata.image
         joins = request.member_epoch == JOINING_EPOCH
         self._refuse_if_full(group, request.member_id)
@@ -85,6 +85,8 @@ class Membership:
         member = _updated(before, request, caller)
         written: list[CoordinatorRecord] = []
         bumps = member.topics != before.topics
+        if bumps:
+            refuse_too_many_topics(group.names, member.topics)
         if member != before:
             written.append(records.member(group.group_id, member))
         epoch = group.epoch
