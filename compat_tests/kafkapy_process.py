@@ -40,9 +40,10 @@ def kafkapy_command() -> str:
 class KafkapyProcess:
     """One broker on a port of localhost, on a free one without `port`.
 
-    Without `data_dir` it runs `--ephemeral`: its data goes when it stops, so it cannot be restarted. With one it comes
-    back on the same port with the same data. Everything it prints is in `output`. `within` is a command that runs it in
-    a place of its own, and becomes it. `options` are more arguments for `kafkapy start`.
+    Without `data_dir` it runs `--ephemeral`: its data goes when it stops, so it cannot be restarted. With one, or with
+    log.dirs in its settings, it comes back on the same port with the same data. Everything it prints is in `output`.
+    `within` is a command that runs it in a place of its own, and becomes it. `options` are more arguments for
+    `kafkapy start`.
     """
 
     def __init__(
@@ -96,6 +97,8 @@ class KafkapyProcess:
         """Start, on the port of before if there was one, and return when it listens. Raises KafkapyFailed."""
         assert self._process is None, "already running"
         where = ["--ephemeral"] if self.data_dir is None else ["--data-dir", str(self.data_dir)]
+        if "log.dirs" in self.settings:
+            where = []
         overrides = [part for name, value in self.settings.items() for part in ("--override", f"{name}={value}")]
         arguments = [*overrides, *self._options]
         position = len(self.output())

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from kafkapy.sharing.sharing import Sharing
     from kafkapy.strictness import Strictness
     from kafkapy.telemetry.client_metrics import ClientMetrics
+    from kafkapy_log import LogDirectories
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +68,7 @@ class Broker(NodeParts):
 
     to_controller: ControllerChannel
     partitions: PartitionManager
+    directories: LogDirectories
     checkpoints: Checkpoints
     flusher: Flusher
     disk: DiskWatch

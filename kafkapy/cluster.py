@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import socket
 from contextlib import asynccontextmanager, suppress
+from pathlib import PurePath
 from typing import TYPE_CHECKING, NamedTuple
 
 import trio
@@ -122,7 +123,7 @@ class Cluster:
 
     @property
     def cluster_id(self) -> str:
-        return next(iter(self.nodes.values())).store.cluster_id
+        return next(iter(self.nodes.values())).directories.cluster_id
 
     @property
     def bootstrap_servers(self) -> str:
@@ -208,14 +209,23 @@ class Cluster:
 
     def _own_cluster_id(self) -> str:
         for member in self.members:
-            identity = read_identity(self.directory_of(member.node_id))
+            identity = read_identity(self._log_directories_of(member.node_id)[0])
             if identity is not None:
                 return identity.cluster_id
         return self._cluster_id or uuid_text(random_uuid())
 
     def directory_of(self, node_id: int) -> Path:
-        """Where a node of this id has its data."""
+        """Where a node of this id has its data: with several log.dirs they are below it."""
         return self.directory / f"node-{node_id}"
+
+    def _log_directories_of(self, node_id: int) -> tuple[Path, Sequence[Path]]:
+        """That of the metadata log, and those of log.dirs. Of what the settings name only the last parts count."""
+        base = self.directory_of(node_id)
+        named = [each.strip() for each in self._given.get("log.dirs", "").split(",") if each.strip()]
+        metadata = self._given.get("metadata.log.dir", named[0] if named else "")
+        if len(dict.fromkeys([*named, metadata])) < 2:
+            return base, (base,)
+        return base / PurePath(metadata).name, [base / PurePath(each).name for each in named]
 
     def _bind(self) -> dict[int, dict[str, socket.socket]]:
         """Bound sockets by node id and listener: all ports are known before the first node starts.
@@ -288,9 +298,11 @@ class Cluster:
 
     async def _start(self, member: Member, sockets: Mapping[str, socket.socket]) -> None:
         assert self._nursery is not None, "the cluster does not run"
+        metadata_directory, log_directories = self._log_directories_of(member.node_id)
         node = Node(
             self._settings_of(member),
-            self.directory_of(member.node_id),
+            metadata_directory,
+            log_directories=log_directories,
             durable=self._durable,
             kept=self._kept,
             clock=None if self._new_clock is None else self._new_clock(),

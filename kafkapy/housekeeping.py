@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from kafkapy.broker import Broker
     from kafkapy.bugs import Bugs
     from kafkapy.settings import Settings
-    from kafkapy_log import LogStore
+    from kafkapy_log import LogDirectories
 
 SEGMENT_DELETION_INTERVAL_MS_MAX = 1_000  # a topic's file.delete.delay.ms holds to within this
 INTERVAL_MS_MIN = 100  # a setting may say 0, and a loop without a pause would leave nothing for the clients
@@ -34,9 +34,9 @@ INTERVAL_MS_MIN = 100  # a setting may say 0, and a loop without a pause would l
 class Housekeeping:
     """The chores of one broker, while `run` runs. Without `fsync` nothing is synced: the directory is thrown away."""
 
-    def __init__(self, broker: Broker, store: LogStore, bugs: Bugs, *, fsync: bool) -> None:
+    def __init__(self, broker: Broker, directories: LogDirectories, bugs: Bugs, *, fsync: bool) -> None:
         self._broker = broker
-        self._store = store
+        self._directories = directories
         self._bugs = bugs
         self._fsync = fsync
         self._deleted_is_useless = trio.Event()
@@ -94,7 +94,7 @@ class Housekeeping:
         if not self._fsync:
             return
         flusher, never = self._broker.flusher, trio.Event()
-        if not self._store.had_clean_shutdown:
+        if not self._directories.had_clean_shutdown:
             await self._do(self.settle_logs)
         while True:
             await flusher.recovery_points_moved.wait()
@@ -115,7 +115,9 @@ class Housekeeping:
         """
         if self._fsync:
             await self._broker.flusher.settle(
-                log for topic_partition, log in self._store.opened() if topic_partition.topic != CLUSTER_METADATA_TOPIC
+                log
+                for topic_partition, log in self._directories.opened()
+                if topic_partition.topic != CLUSTER_METADATA_TOPIC
             )
 
     async def flush_what_is_due(self) -> None:
@@ -128,7 +130,7 @@ class Housekeeping:
 
     async def remove_deleted(self) -> None:
         """Delete the directories of deleted partitions, every log.segment.delete.delay.ms."""
-        directories = self._store.take_deleted()
+        directories = self._directories.take_deleted()
         if directories:
             await trio.to_thread.run_sync(_remove, directories, [])
 
@@ -153,16 +155,17 @@ class Housekeeping:
         await self._broker.transactions.abort_timed_out()
 
     async def look_for_lost_files(self) -> None:
-        """End the node if its data directory, or a file that it appends to, was deleted or replaced.
+        """Stop using a log directory that was deleted or replaced itself, or a file in it that is appended to.
 
         Writes to a deleted file succeed, and the records are lost when it is closed.
         """
-        reason = self._store.why_lost()
-        if reason is not None:
-            self._broker.disk.lost(reason)
+        lost = self._directories.why_lost()
+        if lost is not None:
+            store, reason = lost
+            self._broker.disk.lost(reason, store.directory)
             return
         turn = Turn()
-        for _, log in self._store.opened():
+        for _, log in self._directories.opened():
             try:
                 log.flushing.check_in_place()
             except StorageError as error:

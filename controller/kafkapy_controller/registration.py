@@ -8,7 +8,9 @@ from typing import NamedTuple
 from kafkapy_controller import image_records
 from kafkapy_controller.decision import Decision
 from kafkapy_controller.image import (
+    MIGRATING_DIRECTORY,
     NO_LEADER,
+    UNASSIGNED_DIRECTORY,
     BrokerImage,
     Endpoint,
     LeaderRecoveryState,
@@ -46,6 +48,8 @@ class NodeRegistration(NamedTuple):
     features: Mapping[str, tuple[int, int]]
     rack: str | None = None
     log_dirs: Sequence[Uuid] = ()
+    has_failed_dirs: bool = False
+    """Of a broker: a log directory is offline, so that replicas which are in none of `log_dirs` cannot serve."""
 
 
 # Controllers
@@ -117,7 +121,7 @@ def decide_start_broker(image: MetadataImage, registration: NodeRegistration, ne
         change
         for topic in image.topics.values()
         for index, partition in enumerate(topic.partitions)
-        if (change := _elect(topic.topic_id, index, partition, registration.node_id)) is not None
+        if (change := _elect(topic.topic_id, index, partition, registration)) is not None
     ]
     records: list[MetadataRecord] = [registered, unfenced, *elections]
     return Decision(records, next_offset)
@@ -147,15 +151,21 @@ def decide_stop_broker(image: MetadataImage, broker_id: int) -> Decision[None]:
     return Decision([record], None)
 
 
-def _elect(topic_id: Uuid, index: int, partition: PartitionImage, broker_id: int) -> PartitionChangeRecord | None:
+def _elect(
+    topic_id: Uuid, index: int, partition: PartitionImage, registration: NodeRegistration
+) -> PartitionChangeRecord | None:
     """Make the broker leader of partitions that it led when it stopped, and of those without a leader that it may lead.
 
     The leader epoch rises even if the leader stays: unflushed records of the last run may be lost, and a follower or
-    consumer notices that only by the epoch (KIP-101, KIP-320).
+    consumer notices that only by the epoch (KIP-101, KIP-320). A replica in a directory that is offline does not lead.
     """
+    broker_id = registration.node_id
     if partition.leader not in (broker_id, NO_LEADER) or broker_id not in partition.replicas:
         return None
     change = PartitionChangeRecord(partition_id=index, topic_id=topic_id, leader=broker_id)
+    if registration.has_failed_dirs and not _is_online(partition, registration):
+        change.leader = NO_LEADER
+        return None if partition.leader == NO_LEADER else change
     if broker_id in partition.isr:
         return change
     # Nobody is in sync. A broker of the ELR has all that was committed (KIP-966), so that it can lead; the last one
@@ -169,3 +179,9 @@ def _elect(topic_id: Uuid, index: int, partition: PartitionImage, broker_id: int
     change.isr = [broker_id]
     change.last_known_elr = []
     return change
+
+
+def _is_online(partition: PartitionImage, registration: NodeRegistration) -> bool:
+    directories = dict(zip(partition.replicas, partition.directories, strict=False))
+    directory = directories[registration.node_id]
+    return directory in registration.log_dirs or directory in (MIGRATING_DIRECTORY, UNASSIGNED_DIRECTORY)

@@ -5,10 +5,11 @@ v2 flexible
 Errors of each partition:
         INVALID_TOPIC_EXCEPTION     the name is too long for the directory of a replica that moves
         LOG_DIR_NOT_FOUND           the path is none of log.dirs
-        REPLICA_NOT_AVAILABLE       this broker has no replica of the partition
-        UNKNOWN_TOPIC_OR_PARTITION
-        KAFKA_STORAGE_ERROR         the log cannot be opened
-There is one log directory: a replica can only be asked to stay where it is.
+        KAFKA_STORAGE_ERROR         a log directory is offline, this one or another; or the log cannot be opened
+        INVALID_REPLICA_ASSIGNMENT  the directory is cordoned
+        REPLICA_NOT_AVAILABLE       this broker has no replica of the partition; it goes there when it comes
+        UNKNOWN_TOPIC_OR_PARTITION  likewise
+The answer says that the replica begins to move. DescribeLogDirs shows how far it is.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ async def handle(request: AlterReplicaLogDirsRequest, context: RequestContext) -
     for (name, index), path in wanted.items():
         result = AlterReplicaLogDirPartitionResult(partition_index=index)
         try:
-            _check(name, index, path, context)
+            _move(name, index, path, context)
         except KafkaError as error:
             is_elsewhere = error.code is ErrorCode.NOT_LEADER_OR_FOLLOWER
             result.error_code = ErrorCode.REPLICA_NOT_AVAILABLE if is_elsewhere else error.code
@@ -55,14 +56,23 @@ async def handle(request: AlterReplicaLogDirsRequest, context: RequestContext) -
     return AlterReplicaLogDirsResponse(results=list(topics.values()))
 
 
-def _check(topic: str, index: int, path: str, context: RequestContext) -> None:
-    """Raises KafkaError: the replica cannot be there."""
-    partitions = context.broker.partitions
+def _move(topic: str, index: int, path: str, context: RequestContext) -> None:
+    """Raises KafkaError: the replica cannot move there."""
+    partitions, directories = context.broker.partitions, context.broker.directories
     if len(f"{topic}-{index}") + FUTURE_SUFFIX_CHARS > DIRECTORY_NAME_CHARS_MAX:
         raise KafkaError(ErrorCode.INVALID_TOPIC_EXCEPTION)
-    if path != str(partitions.directory.absolute()):
-        raise KafkaError(ErrorCode.LOG_DIR_NOT_FOUND)
-    partitions.stored(topic, index)
+    store = directories.at(path)
+    if store is None:
+        is_offline = any(str(failed.path.absolute()) == path for failed in directories.failed)
+        raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR if is_offline else ErrorCode.LOG_DIR_NOT_FOUND)
+    if store.directory in directories.cordoned:
+        raise KafkaError(ErrorCode.INVALID_REPLICA_ASSIGNMENT)
+    try:
+        partitions.move(topic, index, store)
+    except KafkaError as error:
+        if error.code in (ErrorCode.NOT_LEADER_OR_FOLLOWER, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION):
+            directories.prefer(topic, index, store)
+        raise
 
 
 def error_response(request: AlterReplicaLogDirsRequest, error: KafkaError) -> AlterReplicaLogDirsResponse:

@@ -1,7 +1,7 @@
-"""`kafkapy format`: a data directory made beforehand, with the options of `kafka-storage format`.
+"""`kafkapy format`: data directories made beforehand, with the options of `kafka-storage format`.
 
-A broker formats an empty directory by itself. This is for a cluster id or features of one's own: a cluster of an older
-metadata.version, for one.
+A broker formats empty directories by itself. This is for a cluster id or features of one's own (a cluster of an older
+metadata.version, for one), and for a directory that is added to those of log.dirs.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from kafkapy.settings import GivenSettings, Settings
     from kafkapy_controller.voters import QuorumMembership
+    from kafkapy_log.identity import Identity
     from kafkapy_wire.record_formats.metadata import UserScramCredentialRecord
     from kafkapy_wire.uuid import Uuid
 
@@ -114,20 +115,23 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _format(arguments: argparse.Namespace) -> None:
+    from kafkapy.cli.start import data_directory, log_directories
     from kafkapy.metadata.formatting import FormatError, format_data_directory
     from kafkapy.metadata.membership import names_others
     from kafkapy.settings import Settings
     from kafkapy_controller.metadata_version import METADATA_VERSION, level_name
-    from kafkapy_log.identity import Identity, read_identity
+    from kafkapy_log.identity import Identity
     from kafkapy_wire.uuid import random_uuid, uuid_text
 
     given = _given(arguments)
     settings = Settings.parse(given)
-    directory = _directory(arguments, settings)
-    if directory.exists() and not directory.is_dir():
-        raise FormatError(
-            f"cannot use the data directory {directory} (is a file, not a directory): name another directory"
-        )
+    metadata_directory = data_directory(settings)
+    directories = list(dict.fromkeys([metadata_directory, *log_directories(settings)]))
+    for directory in directories:
+        if directory.exists() and not directory.is_dir():
+            raise FormatError(
+                f"cannot use the data directory {directory} (is a file, not a directory): name another directory"
+            )
     if arguments.cluster_id is not None and not arguments.cluster_id.strip():
         raise FormatError(
             "--cluster-id is empty: leave it out for a new id, or set the variable that it was to come from"
@@ -138,42 +142,69 @@ def _format(arguments: argparse.Namespace) -> None:
         credentials = _credentials(arguments.add_scram, features[METADATA_VERSION])
     except ValueError as error:
         raise FormatError(str(error)) from error
-    node_id = settings.node.node_id
-    present = read_identity(directory)
-    if present is not None and arguments.cluster_id not in (None, present.cluster_id):
-        raise FormatError(
-            f"Invalid cluster.id in: {directory}/meta.properties. Expected {arguments.cluster_id}, but read "
-            f"{present.cluster_id}"
-        )
-    if present is not None and present.node_id != node_id:
-        raise FormatError(
-            f"Stored node id {present.node_id} doesn't match previous node id {node_id} in "
-            f"{directory}/meta.properties. If you moved your data, make sure your configured node id matches. If you "
-            "intend to create a new node, you should remove all data in your data directories."
-        )
-    if present is not None and arguments.ignore_formatted:
+    present = _present(directories, arguments.cluster_id, settings.node.node_id)
+    if len(present) == len(directories) and arguments.ignore_formatted:
         print("All of the log directories are already formatted.")
         return
-    cluster_id = arguments.cluster_id or given.cluster_id
+    if present and not arguments.ignore_formatted:
+        raise FormatError(
+            f"Log directory {next(iter(present))} is already formatted. Use --ignore-formatted to ignore this "
+            "directory and format the others."
+        )
+    cluster_ids = {identity.cluster_id for identity in present.values()}
+    cluster_id = arguments.cluster_id or (cluster_ids.pop() if cluster_ids else given.cluster_id)
     if cluster_id is None and (arguments.initial_controllers or names_others(settings)):
         raise FormatError(
             "--cluster-id is missing, and this node is one of several: format all of them with one and the same id, "
             f"as in --cluster-id {uuid_text(random_uuid())}"
         )
-    format_data_directory(
-        directory,
-        Identity(cluster_id or uuid_text(random_uuid()), node_id, directory_id),
-        membership,
-        features,
-        time.time_ns() // 1_000_000,
-        credentials=credentials,
-        is_controller=settings.node.is_controller,
-    )
-    kind = "metadata directory"
-    if membership.kraft_version and membership.voters:
-        is_voter = membership.voter(node_id) is not None
-        kind = f"dynamic metadata {'voter ' if is_voter else ''}directory"
-    print(f"Formatting {kind} {directory} with {METADATA_VERSION} {level_name(features[METADATA_VERSION])}.")
+    cluster_id = cluster_id or uuid_text(random_uuid())
+    # That of the metadata comes last: a start goes on with it, as long as it has no meta.properties.
+    for directory in [each for each in reversed(directories) if each not in present]:
+        has_metadata = directory == metadata_directory
+        format_data_directory(
+            directory,
+            Identity(cluster_id, settings.node.node_id, directory_id if has_metadata else random_uuid()),
+            membership,
+            features,
+            time.time_ns() // 1_000_000,
+            credentials=credentials,
+            has_metadata=has_metadata and settings.node.is_controller,
+        )
+        kind = _kind(membership, settings.node.node_id) if has_metadata else "data directory"
+        print(f"Formatting {kind} {directory} with {METADATA_VERSION} {level_name(features[METADATA_VERSION])}.")
+
+
+def _present(directories: Iterable[Path], cluster_id: str | None, node_id: int) -> dict[Path, Identity]:
+    """Those that are formatted. Raises FormatError: for another cluster or node."""
+    from kafkapy.metadata.formatting import FormatError
+    from kafkapy_log.identity import read_identity
+
+    present = {}
+    for directory in directories:
+        identity = read_identity(directory)
+        if identity is None:
+            continue
+        if cluster_id not in (None, identity.cluster_id):
+            raise FormatError(
+                f"Invalid cluster.id in: {directory}/meta.properties. Expected {cluster_id}, but read "
+                f"{identity.cluster_id}"
+            )
+        if identity.node_id != node_id:
+            raise FormatError(
+                f"Stored node id {identity.node_id} doesn't match previous node id {node_id} in "
+                f"{directory}/meta.properties. If you moved your data, make sure your configured node id matches. If "
+                "you intend to create a new node, you should remove all data in your data directories."
+            )
+        present[directory] = identity
+    return present
+
+
+def _kind(membership: QuorumMembership, node_id: int) -> str:
+    """Of the directory with the metadata."""
+    if not membership.kraft_version or not membership.voters:
+        return "metadata directory"
+    return "dynamic metadata voter directory" if membership.voter(node_id) is not None else "dynamic metadata directory"
 
 
 def _membership(arguments: argparse.Namespace, settings: Settings) -> tuple[QuorumMembership, Uuid]:
@@ -245,12 +276,6 @@ def _given(arguments: argparse.Namespace) -> GivenSettings:
         overrides.append(f"log.dirs={arguments.data_dir}")
     file = arguments.config if arguments.file is None else arguments.file
     return collect_settings(file, overrides=overrides, defaults=arguments.default)
-
-
-def _directory(arguments: argparse.Namespace, settings: Settings) -> Path:
-    from kafkapy.cli.start import data_directory
-
-    return Path(arguments.data_dir) if arguments.data_dir is not None else data_directory(settings)
 
 
 def _features(named: Iterable[str]) -> dict[str, int]:

@@ -150,7 +150,7 @@ def _described(node: Node) -> dict[str, object]:
 def _of_process(node: Node, control_url: str | None) -> dict[str, object]:
     """What all nodes of this process have in common."""
     return {
-        "cluster_id": node.store.cluster_id,
+        "cluster_id": node.directories.cluster_id,
         "ephemeral": not node.kept,
         "pid": os.getpid(),
         **({} if control_url is None else {"control_url": control_url}),

@@ -276,10 +276,16 @@ def _settings(arguments: argparse.Namespace) -> Settings:
     return Settings.parse(given)
 
 
-def data_directory(settings: Settings) -> Path:
+def log_directories(settings: Settings) -> list[Path]:
     if "log.dirs" in settings.static or "log.dir" in settings.static:
-        return Path(settings.log.directories[0])
-    return Path(DEFAULT_DATA_DIRECTORY)
+        return [Path(directory) for directory in settings.log.directories]
+    return [Path(DEFAULT_DATA_DIRECTORY)]
+
+
+def data_directory(settings: Settings) -> Path:
+    """That of the metadata log."""
+    elsewhere = settings.node.metadata_log_dir
+    return log_directories(settings)[0] if elsewhere is None else Path(elsewhere)
 
 
 def _serve(
@@ -309,6 +315,7 @@ def _serve(
     node = Node(
         settings,
         data_directory,
+        log_directories=() if ephemeral else log_directories(settings),
         durable=not ephemeral,
         kept=not ephemeral,
         cluster_id=given.cluster_id,

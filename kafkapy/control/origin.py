@@ -1,6 +1,7 @@
 """A data directory of Apache Kafka or kafkapy as the state that a cluster begins with. It is copied, never changed.
 
-It is that of one node, or one that `kafkapy cluster` has made, with a directory for each node. What belongs to the
+It is that of one node, one that holds the directories of its log.dirs, or one that `kafkapy cluster` has made, with a
+directory for each node. What belongs to the
 broker that has written it is left behind: ports and names of listeners, also those that were set while it ran.
 """
 
@@ -14,7 +15,7 @@ import shutil
 import struct
 import sys
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -30,7 +31,6 @@ from kafkapy_wire.messages.incremental_alter_configs import (
     IncrementalAlterConfigsRequest,
     IncrementalAlterConfigsResponse,
 )
-from kafkapy_wire.uuid import parse_uuid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -61,6 +61,8 @@ class Origin:
     given: Path
     copy: Path
     members: tuple[Member, ...]
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """What the nodes need to find their log directories, if they have several."""
 
     @classmethod
     def take(cls, given: Path, copy: Path, members: Sequence[Member]) -> Origin:
@@ -88,17 +90,17 @@ class Origin:
             shutil.copy(given / CONTROLLER_PORTS_FILE, copy)
         if "" not in found:
             _check_members(given, found, members)
-            return cls(given, copy, tuple(members))
+            return cls(given, copy, tuple(members), _settings_of(next(iter(found.values()))))
         if len(members) > 1:
             raise StartupError(f"{given} is the directory of one node, and a cluster of {len(members)} is asked for")
         try:
-            identity = read_identity(copy / NODE_PREFIX)
+            identity = read_identity(_log_directories(copy / NODE_PREFIX)[0])
         except StoreError as error:
             raise StartupError(str(error).replace(str(copy / NODE_PREFIX), str(given))) from None
         assert identity is not None, f"{given} had {META_PROPERTIES}"
         (copy / NODE_PREFIX).rename(copy / f"{NODE_PREFIX}{identity.node_id}")
         _check_voters(given, identity.node_id)
-        return cls(given, copy, (members[0]._replace(node_id=identity.node_id),))
+        return cls(given, copy, (members[0]._replace(node_id=identity.node_id),), _settings_of(given))
 
     def restore_to(self, directory: Path) -> None:
         """Have the nodes below a directory begin with it. Blocks. Raises OSError."""
@@ -139,7 +141,7 @@ class Origin:
 
     def _check_replicas(self, nodes: ControlledNodes) -> None:
         ours = {member.node_id for member in self.members}
-        directories = {parse_uuid(node.store.directory_id) for node in nodes.running()}
+        directories = {each for node in nodes.running() for each in node.directories.directory_ids}
         for topic in nodes.image.topics.values():
             for index, partition in enumerate(topic.partitions):
                 others = sorted(set(partition.replicas) - ours)
@@ -151,7 +153,8 @@ class Origin:
                 for each in partition.directories:
                     if each not in directories and int.from_bytes(each) >= RESERVED_DIRECTORY_IDS:
                         raise StartupError(
-                            f"{self.given} is one of several log.dirs: {topic.name}-{index} is in another one"
+                            f"{self.given} is one of several log.dirs: {topic.name}-{index} is in another one; take "
+                            "the directory that holds them all"
                         )
 
 
@@ -164,26 +167,62 @@ def _nodes_in(given: Path) -> Mapping[str, Path]:
         raise StartupError(f"{given} is no directory{'' if given.exists() else ': there is nothing of that name'}")
     if (given / META_PROPERTIES).is_file():
         return {"": given}
-    below = sorted(each for each in given.iterdir() if (each / META_PROPERTIES).is_file())
-    if below and all(each.name.removeprefix(NODE_PREFIX).isdecimal() for each in below):
-        return {each.name: each for each in below}
+    nodes = sorted(each for each in given.iterdir() if each.name.removeprefix(NODE_PREFIX).isdecimal())
+    if any(_log_directories(each) for each in nodes):
+        return {each.name: each for each in nodes if _log_directories(each)}
+    below = _log_directories(given)
+    if len(below) > 1 and any(_has_metadata(each) for each in below) and len(set(map(_node_id, below))) == 1:
+        return {"": given}
     hint = f" (did you mean {str(below[0])!r}?)" if below else ""
     raise StartupError(
         f"{given} has no {META_PROPERTIES}, so that it is no data directory of a broker, which log.dirs names{hint}"
     )
 
 
+def _log_directories(root: Path) -> list[Path]:
+    """The log directories of a node: its directory, or those below it. Raises OSError."""
+    if (root / META_PROPERTIES).is_file():
+        return [root]
+    return sorted(each for each in root.iterdir() if (each / META_PROPERTIES).is_file()) if root.is_dir() else []
+
+
+def _has_metadata(directory: Path) -> bool:
+    return (directory / METADATA).is_dir() or (directory / BOOTSTRAP).is_file()
+
+
+def _node_id(directory: Path) -> str:
+    """As meta.properties has it, which stays unchanged. Raises OSError."""
+    lines = (directory / META_PROPERTIES).read_text(errors="replace").splitlines()
+    return next((line.partition("=")[2].strip() for line in lines if line.startswith("node.id=")), "")
+
+
+def _metadata_directory(root: Path) -> Path:
+    """That of the node's log directories which has the metadata log. Raises OSError."""
+    directories = _log_directories(root)
+    return next((each for each in directories if _has_metadata(each)), directories[0])
+
+
+def _settings_of(root: Path) -> Mapping[str, str]:
+    """Raises OSError."""
+    directories = _log_directories(root)
+    if directories == [root]:
+        return {}
+    names = [each.name for each in directories]
+    return {"log.dirs": ",".join(names), "metadata.log.dir": _metadata_directory(root).name}
+
+
 def _check_root(root: Path) -> None:
     """Raises StartupError: it cannot be that of a node, or a broker uses it now; OSError."""
-    if not (root / METADATA).is_dir() and not (root / BOOTSTRAP).is_file():
-        text = (root / META_PROPERTIES).read_text(errors="replace")
+    metadata_directory = _metadata_directory(root)
+    if not _has_metadata(metadata_directory):
+        text = (metadata_directory / META_PROPERTIES).read_text(errors="replace")
         if "broker.id" in text and "node.id" not in text:
             raise StartupError(f"{root} is of a broker with ZooKeeper: migrate it to KRaft with Apache Kafka 3.9 first")
         raise StartupError(
-            f"{root} has no {METADATA}: take the one of log.dirs that has it, with all topics, or the directory of a "
-            "node that is a controller, too"
+            f"{root} has no {METADATA}: take the directory that holds all log.dirs of the node, or that of a node that "
+            "is a controller, too"
         )
-    if _is_in_use(root):
+    if any(_is_in_use(each) for each in _log_directories(root)):
         raise StartupError(f"{root} is in use by a broker now: stop it first, so that the copy is whole")
 
 
@@ -223,7 +262,7 @@ def _check_members(given: Path, found: Mapping[str, Path], members: Sequence[Mem
 def _check_voters(given: Path, node_id: int) -> None:
     """Of a quorum whose voters are in settings (kraft.version 0) this file says who they were. Raises StartupError."""
     try:
-        with (given / METADATA / QUORUM_STATE).open("rb") as file:
+        with (_metadata_directory(given) / METADATA / QUORUM_STATE).open("rb") as file:
             state = json.loads(file.read(QUORUM_STATE_BYTES_MAX))
         voters = sorted({int(each["voterId"]) for each in state.get("currentVoters") or ()})
     except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError):

@@ -92,10 +92,9 @@ class TopicCoordinatorLog:
             stored = self._partitions.stored(self._topic, partition)
             if stored is None:
                 return
-            log = stored.log
-            offset = log.log_start_offset
-            while offset < log.log_end_offset:
-                piece = log.read(offset, LOAD_READ_BYTES)
+            offset = stored.log.log_start_offset
+            while offset < stored.log.log_end_offset:
+                piece = stored.log.read(offset, LOAD_READ_BYTES)  # it may move to another directory meanwhile
                 if not piece.length:
                     return  # compaction has removed all batches after this offset
                 next_offset = piece.next_offset

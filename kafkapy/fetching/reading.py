@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from kafkapy.partitions.disk_watch import DiskWatch
     from kafkapy.partitions.manager import PartitionManager
     from kafkapy.partitions.partition import Partition
-    from kafkapy_log import SegmentPosition
+    from kafkapy_log import PartitionLog, SegmentPosition
 
 # Records shorter than this are copied into the answer: one copy is cheaper than the two system calls more that a file
 # range costs. Measured with the benchmark's rows for produce-to-consumer latency and for batches out.
@@ -69,11 +69,12 @@ class FetchTerms(NamedTuple):
 
 
 class _Counted:
-    """A partition of a waiting fetch: its fetch offset when the wait began, and the bytes available after it."""
+    """A partition of a waiting fetch: its fetch offset in `log` when the wait began, and the bytes behind it."""
 
-    __slots__ = ("available_bytes", "begin")
+    __slots__ = ("available_bytes", "begin", "log")
 
-    def __init__(self, begin: SegmentPosition) -> None:
+    def __init__(self, log: PartitionLog, begin: SegmentPosition) -> None:
+        self.log = log
         self.begin = begin
         self.available_bytes = 0
 
@@ -202,7 +203,8 @@ class Reading:
         """Note where the fetch offset of a partition lies, and count what is there; sets `is_enough`."""
         if self._counts_bytes:
             try:
-                self._counted[partition] = _Counted(partition.log.locate(self.found[partition].fetch_offset))
+                log = partition.log
+                self._counted[partition] = _Counted(log, log.locate(self.found[partition].fetch_offset))
             except KafkaError:
                 self.urgent = True
                 return
@@ -233,7 +235,8 @@ class Reading:
             return
         counted = self._counted[partition]
         end = partition.log.locate(end_offset)
-        if counted.begin.base_offset < end.base_offset:
+        # A replica that has moved to another log directory may have other segments there.
+        if counted.begin.base_offset < end.base_offset or counted.log is not partition.log:
             self.urgent = True
             return
         available_bytes = min(end.position - counted.begin.position, wanted.max_bytes)

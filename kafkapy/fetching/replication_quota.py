@@ -9,10 +9,10 @@ replication waits while it is above the bound.
 
 from __future__ import annotations
 
-from collections import deque
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
+from kafkapy.partitions.windowed_rate import WindowedRate
 from kafkapy.settings.topic import LONG_MAX
 
 if TYPE_CHECKING:
@@ -37,8 +37,7 @@ class ReplicationQuota:
         self._side = side
         self._node_id = node_id
         self._settings = settings
-        self._clock = clock
-        self._samples: deque[tuple[float, int]] = deque()  # (when the window began, bytes in it)
+        self._rate = WindowedRate(clock, self._windows)
 
     def is_for(self, partition: Partition) -> bool:
         """Whether the topic's setting names this broker's replica of the partition."""
@@ -52,25 +51,12 @@ class ReplicationQuota:
 
     def record(self, size: int) -> None:
         """So many bytes of throttled partitions were sent, or fetched."""
-        now_ms = self._clock.monotonic_ms()
-        window_ms, _ = self._windows()
-        if self._samples and now_ms - self._samples[-1][0] < window_ms:
-            began_ms, before = self._samples.pop()
-            self._samples.append((began_ms, before + size))
-        else:
-            self._samples.append((now_ms, size))
+        self._rate.record(size)
 
     @property
     def bytes_per_second(self) -> float:
         """The present rate."""
-        now_ms = self._clock.monotonic_ms()
-        window_ms, count = self._windows()
-        while self._samples and now_ms - self._samples[0][0] >= window_ms * count:
-            self._samples.popleft()
-        if not self._samples:
-            return 0.0
-        elapsed_ms = max(now_ms - self._samples[0][0], window_ms)
-        return sum(size for _, size in self._samples) * 1_000 / elapsed_ms
+        return self._rate.bytes_per_second
 
     @property
     def is_bounded(self) -> bool:

@@ -9,11 +9,12 @@ broker.session.timeout.ms, it is fenced again.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import trio
 
 from kafkapy.errors import StartupError
+from kafkapy_controller.metadata_version import CORDONED_LOG_DIRS, DIRECTORY_ASSIGNMENT
 from kafkapy_wire.errors import ErrorCode, KafkaError, error_code
 from kafkapy_wire.messages.broker_heartbeat import BrokerHeartbeatRequest, BrokerHeartbeatResponse
 from kafkapy_wire.messages.broker_registration import (
@@ -24,6 +25,8 @@ from kafkapy_wire.messages.broker_registration import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from kafkapy.clock import Clock
     from kafkapy.metadata.publisher import MetadataPublisher
     from kafkapy.peers.channel import ControllerChannel
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     from kafkapy_controller.delta import MetadataDelta
     from kafkapy_controller.image import MetadataImage
     from kafkapy_controller.registration import NodeRegistration
+    from kafkapy_wire.uuid import Uuid
 
 logger = logging.getLogger("kafkapy.broker")
 
@@ -40,6 +44,15 @@ SHUTDOWN_MS_MAX: Final = 5_000
 """How long a stopping broker waits at most for others to take its partitions over."""
 LOST_CONTROLLER_MS: Final = 1_000
 """A stopping broker that has had no answer for so long stops without one: the controllers may be stopping, too."""
+
+
+class DirectoryStates(NamedTuple):
+    """Ids of log directories."""
+
+    offline: Sequence[Uuid]
+    """Those that have failed since the registration."""
+    cordoned: Sequence[Uuid]
+    """Those that take no new replicas."""
 
 
 class BrokerLifecycle:
@@ -55,8 +68,11 @@ class BrokerLifecycle:
         clock: Clock,
         *,
         previous_epoch: int = NO_EPOCH,
+        directories: Callable[[], DirectoryStates] | None = None,
     ) -> None:
-        """`previous_epoch`: that of the run which stopped cleanly on this directory, by its shutdown marker."""
+        """`previous_epoch`: that of the run which stopped cleanly on these directories, by their shutdown markers.
+        `directories`: which of several are offline, and which are cordoned.
+        """
         self.epoch = NO_EPOCH
         self._registration = registration
         self._cluster_id = cluster_id
@@ -65,6 +81,7 @@ class BrokerLifecycle:
         self._settings = settings
         self._clock = clock
         self._previous_epoch = previous_epoch
+        self._directories = directories
         self._is_ready = False
         self._is_stopping = False
         self._answered_ms = 0.0
@@ -162,6 +179,10 @@ class BrokerLifecycle:
         """Wait until the published image says that the broker has a part in its partitions."""
         await self._unfenced.wait()
 
+    def directories_changed(self) -> None:
+        """Tell the controller at once that log directories are offline, or cordoned."""
+        self._soon.set()
+
     async def in_touch(self) -> None:
         """Wait until the controller has taken another heartbeat: `run` sends it at once."""
         self._soon.set()
@@ -188,6 +209,7 @@ class BrokerLifecycle:
             want_fence=not self._is_ready,
             want_shut_down=self._is_stopping,
         )
+        self._say_directories(request)
         try:
             answer = await self._channel.ask(request, timeout_ms=timeout_ms)
         except KafkaError as error:
@@ -208,6 +230,16 @@ class BrokerLifecycle:
         self._taken.set()
         self._taken = trio.Event()
         return True
+
+    def _say_directories(self, request: BrokerHeartbeatRequest) -> None:
+        """What an active controller of the cluster's metadata.version understands."""
+        if self._directories is None:
+            return
+        level, states = self._publisher.image.metadata_version, self._directories()
+        if level >= DIRECTORY_ASSIGNMENT:
+            request.offline_log_dirs = list(states.offline)
+        if level >= CORDONED_LOG_DIRS:
+            request.cordoned_log_dirs = list(states.cordoned)
 
     async def hand_over(self) -> None:
         """Have other brokers lead what this one leads, for a clean stop; bounded in time. `run` must be running."""

@@ -1,4 +1,5 @@
-"""A broker tells the active controller which replicas are in its log directory (KIP-858), if the metadata differs.
+"""A broker tells the active controller which replica is in which of its log directories (KIP-858), if the metadata
+differs.
 
 A replica whose directory is not one of the registered ones counts as offline and is never made leader. So it is with
 every replica of a broker that comes back with an empty disk: its directory has a new id.
@@ -24,7 +25,7 @@ from kafkapy_wire.messages.assign_replicas_to_dirs import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from kafkapy.clock import Clock
     from kafkapy.metadata.publisher import MetadataPublisher
@@ -49,19 +50,21 @@ Replica = tuple["Uuid", int]
 
 
 class DirectoryAssignments:
-    """What the controller is still to be told. All replicas of a broker are in one directory."""
+    """What the controller is still to be told. `directory_of` says where a replica is, by topic name and partition
+    index; None: its directory is offline, and there is nothing to tell.
+    """
 
     def __init__(
         self,
         node_id: int,
-        directory_id: Uuid,
+        directory_of: Callable[[str, int], Uuid | None],
         channel: ControllerChannel,
         publisher: MetadataPublisher,
         clock: Clock,
         broker_epoch: Callable[[], int],
     ) -> None:
         self._node_id = node_id
-        self._directory_id = directory_id
+        self._directory_of = directory_of
         self._channel = channel
         self._publisher = publisher
         self._clock = clock
@@ -79,18 +82,25 @@ class DirectoryAssignments:
         for name, index in delta.changed_partitions:
             self._look_at(image.topics[name], index)
 
+    def look_again(self, topic: str, index: int) -> None:
+        """A replica is, or is to be, in another directory than before."""
+        found = self._publisher.image.topics.get(topic)
+        if found is not None and index < len(found.partitions):
+            self._look_at(found, index)
+
     def _look_at(self, topic: TopicImage, index: int) -> None:
-        if self._is_elsewhere(topic, index):
+        if self._destination(topic, index) is not None:
             self._wanted[topic.topic_id, index] = None
             self._news.set()
 
-    def _is_elsewhere(self, topic: TopicImage, index: int) -> bool:
-        """Whether the metadata has this broker's replica in another directory."""
+    def _destination(self, topic: TopicImage, index: int) -> Uuid | None:
+        """The directory of this broker's replica, if the metadata has it in another one."""
         partition = topic.partitions[index]
         for broker_id, directory_id in zip(partition.replicas, partition.directories, strict=False):
             if broker_id == self._node_id:
-                return directory_id != self._directory_id
-        return False
+                found = self._directory_of(topic.name, index)
+                return None if found == directory_id else found
+        return None
 
     async def run(self) -> None:
         """Tell the controller, until cancelled."""
@@ -147,25 +157,35 @@ class DirectoryAssignments:
 
     def _request(self, replicas: Sequence[Replica]) -> AssignReplicasToDirsRequest | None:
         """About those that are in another directory by the newest metadata, too; None: there are none."""
-        indexes: dict[Uuid, list[int]] = {}
+        indexes: dict[Uuid, dict[Uuid, list[int]]] = {}  # by directory and topic
         topics = self._publisher.image.topics_by_id
         for topic_id, index in replicas:
             topic = topics.get(topic_id)
-            if topic is not None and index < len(topic.partitions) and self._is_elsewhere(topic, index):
-                indexes.setdefault(topic_id, []).append(index)
-            else:
+            destination = None
+            if topic is not None and index < len(topic.partitions):
+                destination = self._destination(topic, index)
+            if destination is None:
                 del self._wanted[topic_id, index]
+            else:
+                indexes.setdefault(destination, {}).setdefault(topic_id, []).append(index)
         if not indexes:
             return None
-        named = [
-            AssignReplicasToDirsRequestTopicData(
-                topic_id=topic_id,
-                partitions=[AssignReplicasToDirsRequestPartitionData(partition_index=index) for index in of_topic],
-            )
-            for topic_id, of_topic in indexes.items()
+        directories = [
+            AssignReplicasToDirsRequestDirectoryData(id=directory_id, topics=_topics(of_directory))
+            for directory_id, of_directory in indexes.items()
         ]
         return AssignReplicasToDirsRequest(
             broker_id=self._node_id,
             broker_epoch=self._broker_epoch(),
-            directories=[AssignReplicasToDirsRequestDirectoryData(id=self._directory_id, topics=named)],
+            directories=directories,
         )
+
+
+def _topics(indexes: Mapping[Uuid, Sequence[int]]) -> list[AssignReplicasToDirsRequestTopicData]:
+    return [
+        AssignReplicasToDirsRequestTopicData(
+            topic_id=topic_id,
+            partitions=[AssignReplicasToDirsRequestPartitionData(partition_index=index) for index in of_topic],
+        )
+        for topic_id, of_topic in indexes.items()
+    ]

@@ -50,11 +50,11 @@ def format_data_directory(
     now_ms: int,
     *,
     credentials: Sequence[UserScramCredentialRecord] = (),
-    is_controller: bool = True,
+    has_metadata: bool = True,
 ) -> None:
     """Format a data directory. meta.properties, by which a broker recognises it, is written last.
 
-    A node that is no controller gets the metadata from one: its directory has meta.properties alone.
+    Without `has_metadata` that is all of it: the metadata is in another directory of the node, or of a controller.
     Raises FormatError, StoreError: it is formatted, in use, or holds data; OSError.
     """
     check_cluster_id(identity.cluster_id)
@@ -69,7 +69,7 @@ def format_data_directory(
         metadata_directory = directory / METADATA_DIRECTORY
         if any(metadata_directory.glob("*.log")):
             raise FormatError(f"{metadata_directory} holds the metadata of a cluster: format an empty directory")
-        if is_controller:
+        if has_metadata:
             format_directory(
                 metadata_directory, membership, now_ms, features=features, credentials=credentials, fsync=True
             )

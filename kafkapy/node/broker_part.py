@@ -23,6 +23,7 @@ from kafkapy.metadata.active_controller import ActiveController
 from kafkapy.metadata.dynamic_settings import DynamicSettings
 from kafkapy.metadata.internal_topics import create_internal_topic
 from kafkapy.metadata.producer_ids import ProducerIds
+from kafkapy.node.directories_part import DirectoriesPart
 from kafkapy.partitions.checkpoints import Checkpoints
 from kafkapy.partitions.flushing import Flusher
 from kafkapy.partitions.log_cleaning import LogCleaning
@@ -37,8 +38,9 @@ from kafkapy_log import StorageError
 from kafkapy_wire.errors import KafkaError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
     from contextlib import ExitStack
+    from pathlib import Path
     from random import Random
 
     from kafkapy.bugs import Bugs
@@ -52,7 +54,7 @@ if TYPE_CHECKING:
     from kafkapy_controller.delta import MetadataDelta
     from kafkapy_controller.image import BrokerImage, MetadataImage
     from kafkapy_controller.producer_ids import ProducerIdBlock
-    from kafkapy_log import LogStore
+    from kafkapy_log import LogDirectories
 
 RECOVERY_TURN_SECONDS = 0.05
 FETCH_SESSION_EVICTION_MS = 120_000
@@ -78,10 +80,12 @@ class BrokerPart:
         disk: DiskWatch,
         bugs: Bugs,
         *,
+        log_paths: Sequence[Path],
         random: Random,
         durable: bool,
         on_recovery: Callable[[int, int], None],
     ) -> None:
+        """`log_paths`: the directories that log.dirs names, in their order."""
         self._quorum = quorum
         self._settings = settings
         self._clock = clock
@@ -93,7 +97,7 @@ class BrokerPart:
         self._on_recovery = on_recovery
         self._flusher = Flusher(clock, disk)
         self._partitions = PartitionManager(
-            quorum.store,
+            quorum.directories,
             settings.now.node.node_id,
             topic_settings,
             clock,
@@ -101,7 +105,7 @@ class BrokerPart:
             self._flusher if durable else None,
             keeps_fenced_fetches=quorum.parts.strictness is not None and quorum.parts.strictness.fenced_fetches,
         )
-        self._checkpoints = Checkpoints(quorum.store, self._partitions)
+        self._checkpoints = Checkpoints(quorum.directories, self._partitions)
         self._replication = Replication(
             settings.now.node.node_id,
             settings,
@@ -117,6 +121,20 @@ class BrokerPart:
             broker_epoch=lambda: self._epoch,
         )
         self._broker_epoch = -1
+        self._heartbeats_matter = trio.Event()
+        self._directories_part = DirectoriesPart(
+            quorum,
+            self._partitions,
+            settings,
+            clock,
+            liveness_clock,
+            disk,
+            self._flusher if durable else None,
+            bugs,
+            self._checkpoints,
+            log_paths=log_paths,
+            tell=self._tell_of_directories,
+        )
 
     @property
     def _epoch(self) -> int:
@@ -127,23 +145,23 @@ class BrokerPart:
     def _previous_epoch(self) -> int:
         """That of the last run, if it has ended in order and all that it left is there: it may lead then, as far as it
         was in sync (KIP-966). -1 otherwise."""
-        store = self._quorum.store
-        return -1 if store.lost() else store.previous_broker_epoch
+        directories = self._quorum.directories
+        return -1 if directories.lost() else directories.previous_broker_epoch
 
     def close_logs(self, *, kept: bool) -> None:
         """Close the logs; those that are `kept` cleanly, with the broker epoch once there is one. Blocks.
 
         Raises OSError, StorageError: some could not be closed cleanly.
         """
-        store = self._quorum.store
+        directories = self._quorum.directories
         # The directory was lost and may be another broker's by now: write no file into it.
-        if not kept or store.why_lost() is not None:
+        if not kept or directories.why_lost() is not None:
             with suppress(StorageError):  # the disk has failed for this log before; nobody opens these files again
-                store.close(clean=False)
+                directories.close(clean=False)
             return
         # A start that was given up before the broker had registered leaves the marker as it was.
-        epoch = store.previous_broker_epoch if self._epoch < 0 else self._epoch
-        store.close(self._partitions.high_watermarks(), broker_epoch=epoch)
+        epoch = directories.previous_broker_epoch if self._epoch < 0 else self._epoch
+        directories.close(self._partitions.high_watermarks(), broker_epoch=epoch)
 
     async def start(self, parts: ExitStack, nursery: trio.Nursery) -> None:
         """Register the broker, recover its logs, follow the metadata; `join` comes when it can be asked.
@@ -152,7 +170,7 @@ class BrokerPart:
         """
         if self._quorum.is_alone:
             self._follow_metadata()
-            await self._recover(self._quorum.store)
+            await self._recover(self._quorum.directories)
             registration = self._quorum.registration(self._endpoints())
             await self._quorum.register_controller()
             self._broker_epoch = await self._quorum.controller.register_broker(
@@ -161,27 +179,18 @@ class BrokerPart:
             self._assemble(parts)
             nursery.start_soon(self._follow_advertised_listeners)
             if self._quorum.metadata_log.network is not None:  # others may come, and one of them may lead then
-                self.lifecycle = self._lifecycle()
-                self.lifecycle.registered(self._broker_epoch)
-                nursery.start_soon(self._keep_session_among_others, self.lifecycle)
+                self._make_lifecycle()
+            nursery.start_soon(self._keep_session)
+            if self._quorum.directories.has_several:
+                self._directories_part.start(nursery, lambda: self._epoch)
             return
         lifecycle = self.lifecycle = self._lifecycle()
         await lifecycle.register()
         nursery.start_soon(lifecycle.run)
         await lifecycle.caught_up()
         self._follow_metadata()
-        from kafkapy.metadata.directory_assignments import DirectoryAssignments
-
-        assignments = DirectoryAssignments(
-            self._quorum.parts.node_id,
-            self._quorum.directory_id,
-            self._quorum.channel,
-            self._quorum.publisher,
-            self._liveness_clock,
-            lambda: self._epoch,
-        )
-        nursery.start_soon(assignments.run)
-        await self._recover(self._quorum.store)
+        self._directories_part.start(nursery, lambda: self._epoch)
+        await self._recover(self._quorum.directories)
         self._assemble(parts)
 
     async def join(self) -> None:
@@ -208,30 +217,43 @@ class BrokerPart:
                 with suppress(KafkaError):  # the disk is full, which the disk watch has told
                     await controller.change_registration(self._settings.now.node.node_id, self._advertised).wait()
 
-    async def _keep_session_among_others(self, lifecycle: BrokerLifecycle) -> None:
-        """Send heartbeats once there is another node, whose controller may become the active one."""
-        came = trio.Event()
+    async def _keep_session(self) -> None:
+        """Send heartbeats once there is another node, whose controller may become the active one, or once log
+        directories have failed or are cordoned, which heartbeats say.
+        """
 
         def look(_image: MetadataImage, _delta: MetadataDelta) -> None:
             if self._quorum.has_others:
-                came.set()
+                self._heartbeats_matter.set()
 
         self._quorum.publisher.subscribe(look)
-        await came.wait()
-        await lifecycle.run()
+        await self._heartbeats_matter.wait()
+        await (self.lifecycle or self._make_lifecycle()).run()
+
+    def _make_lifecycle(self) -> BrokerLifecycle:
+        """For a broker that the controller of its process has registered."""
+        lifecycle = self.lifecycle = self._lifecycle()
+        lifecycle.registered(self._broker_epoch)
+        return lifecycle
 
     def _lifecycle(self) -> BrokerLifecycle:
         from kafkapy.metadata.broker_lifecycle import BrokerLifecycle
 
         return BrokerLifecycle(
             self._quorum.registration(self._endpoints()),
-            self._quorum.store.cluster_id,
+            self._quorum.directories.cluster_id,
             self._quorum.channel,
             self._quorum.publisher,
             self._settings,
             self._liveness_clock,
             previous_epoch=self._previous_epoch,
+            directories=self._directories_part.states,
         )
+
+    def _tell_of_directories(self) -> None:
+        self._heartbeats_matter.set()
+        if self.lifecycle is not None:
+            self.lifecycle.directories_changed()
 
     def _advertised(self, broker: BrokerImage) -> BrokerImage:
         return broker._replace(endpoints={endpoint.name: endpoint for endpoint in self._endpoints()})
@@ -249,11 +271,13 @@ class BrokerPart:
         dynamic_settings.load(metadata.image)
         partitions.load(metadata.image)
         self._settings.subscribe(partitions.follow_settings)
+        self._directories_part.follow_settings(self._settings.now)
+        self._settings.subscribe(self._directories_part.follow_settings)
         self.log_cleaning = LogCleaning(
             self._settings,
             self._clock,
             partitions,
-            self._quorum.store,
+            self._quorum.directories,
             self._disk,
             self._bugs,
             fsync=self._durable,
@@ -263,15 +287,15 @@ class BrokerPart:
         metadata.subscribe(self._replication.follow_metadata)
         metadata.subscribe(self.log_cleaning.follow_metadata)
 
-    async def _recover(self, store: LogStore) -> None:
+    async def _recover(self, directories: LogDirectories) -> None:
         """Recover every partition after an unclean stop. A turn at a time, so that it can be interrupted.
 
         This is done before the ports open: recovering a large log would hold up all clients. Raises StoreError.
         """
-        count = store.unrecovered_count
-        while remaining := store.unrecovered_count:
+        count = directories.unrecovered_count
+        while remaining := directories.unrecovered_count:
             self._on_recovery(count - remaining, count)
-            store.recover(self._clock.now_ms(), partial(_is_past, perf_counter() + RECOVERY_TURN_SECONDS))
+            directories.recover(self._clock.now_ms(), partial(_is_past, perf_counter() + RECOVERY_TURN_SECONDS))
             await trio.lowlevel.checkpoint()
         if count:
             self._on_recovery(count, count)
@@ -379,6 +403,7 @@ class BrokerPart:
             new_topics=new_topics,
             to_controller=quorum.channel,
             partitions=partitions,
+            directories=quorum.directories,
             checkpoints=self._checkpoints,
             flusher=self._flusher,
             disk=self._disk,

@@ -28,6 +28,7 @@ from kafkapy.metadata.internal_topics import create_given_topics
 from kafkapy.network.advertised import address_text
 from kafkapy.network.dispatch import Dispatcher
 from kafkapy.network.listeners import bind, listen
+from kafkapy.network.logged_requests import log_requests
 from kafkapy.network.server import Server, Service
 from kafkapy.node.broker_part import BrokerPart
 from kafkapy.node.quorum_part import QuorumPart
@@ -37,7 +38,7 @@ from kafkapy.partitions.topic_settings import TopicSettingsSource
 from kafkapy.settings.current import CurrentSettings
 from kafkapy.settings.errors import SettingsError
 from kafkapy.suspension import Suspension
-from kafkapy_log import LogStore, StoreError
+from kafkapy_log import LogDirectories, StoreError
 from kafkapy_log.disk_errors import what_to_do
 from kafkapy_wire.errors import ErrorCode, KafkaError, MalformedMessage
 
@@ -78,7 +79,7 @@ class Node:
     broker: Broker
     """There once the node is up, for as long as it serves, if it is a broker."""
     parts: NodeParts
-    store: LogStore
+    directories: LogDirectories
     metadata_log: MetadataLog
     peers: Peers
     server: Server
@@ -90,6 +91,7 @@ class Node:
         settings: Settings,
         data_directory: Path,
         *,
+        log_directories: Sequence[Path] = (),
         durable: bool = True,
         kept: bool = True,
         clock: Clock | None = None,
@@ -105,7 +107,9 @@ class Node:
         must_be_alone: bool = False,
         credentials: Sequence[UserScramCredentialRecord] = (),
     ) -> None:
-        """Without `durable` nothing waits for the disk. Without `kept` the logs are not closed cleanly at the end, only
+        """All data is in `data_directory`. With `log_directories` (log.dirs) replicas are in these, the metadata there.
+
+        Without `durable` nothing waits for the disk. Without `kept` the logs are not closed cleanly at the end, only
         their descriptors: for a directory that is deleted then.
 
         All that clients can see goes by `clock`, the machine's time when there is none: dates, sessions of groups,
@@ -130,6 +134,7 @@ class Node:
         self._faults, self._must_be_alone = faults, must_be_alone
         self._credentials, self._sockets = credentials, sockets or {}
         self.data_directory = data_directory
+        self.log_directories = tuple(log_directories) or (data_directory,)
         self.durable = durable
         self.kept = kept
         """May be set to False while the node runs: its end is then that of a killed one."""
@@ -141,7 +146,7 @@ class Node:
         self.disk = DiskWatch(data_directory, self.clock)
         self.api_limits = _api_limits(as_kafka, cap_apis or {})
         """What clients may use, if that is less than is served."""
-        self.dispatcher = _dispatcher(self.api_limits)
+        self.dispatcher = Dispatcher(limits=self.api_limits)
         """Of the listeners for clients and brokers."""
         self.controller_dispatcher = _controller_dispatcher()
         self.on_recovery: Callable[[int, int], None] = _show_no_progress
@@ -345,6 +350,7 @@ class Node:
             quorum = QuorumPart(
                 self.settings,
                 self.data_directory,
+                self.log_directories,
                 self._topic_settings,
                 self.clock,
                 self.liveness_clock,
@@ -362,8 +368,8 @@ class Node:
         except (StoreError, BrokenMetadata) as error:
             raise StartupError(str(error)) from error
         except (KafkaError, MalformedMessage, OSError) as error:
-            raise self._unusable(error) from error
-        self.store, self.metadata_log, self.parts = quorum.store, quorum.metadata_log, quorum.parts
+            raise _unusable(self.data_directory, error) from error
+        self.directories, self.metadata_log, self.parts = quorum.directories, quorum.metadata_log, quorum.parts
         self.peers = quorum.peers
         if self.settings.now.quorum.is_broker:
             self._broker_part = BrokerPart(
@@ -374,13 +380,14 @@ class Node:
                 self.liveness_clock,
                 self.disk,
                 self.bugs,
+                log_paths=self.log_directories,
                 random=self.random,
                 durable=self.durable,
                 on_recovery=self.on_recovery,
             )
         parts.callback(self._close_logs, quorum)
         parts.callback(quorum.peers.close)
-        parts.callback(quorum.parts.loggers.restore)
+        parts.callback(log_requests(self.dispatcher, quorum.parts.loggers))
         parts.callback(self._close_controller, quorum)
         return quorum
 
@@ -389,7 +396,7 @@ class Node:
         if self.settings.now.quorum.is_broker:
             self._broker_part.close_logs(kept=self.kept)
         else:
-            quorum.store.close({} if self.kept else None, clean=self.kept)
+            quorum.directories.close({} if self.kept else None, clean=self.kept)
 
     def _close_controller(self, quorum: QuorumPart) -> None:
         """If the directory is kept, the metadata gets to know that the broker of this node has stopped."""
@@ -406,12 +413,12 @@ class Node:
         except (StoreError, BrokenMetadata) as error:
             raise StartupError(str(error)) from error
         except (KafkaError, MalformedMessage, OSError) as error:
-            raise self._unusable(error) from error
+            raise _unusable(self.data_directory, error) from error
         broker = self.broker = part.broker
         if quorum.is_alone:  # before, its commits need no task
             nursery.start_soon(quorum.run, self.bugs)
         self.log_cleaning = part.log_cleaning
-        self.housekeeping = Housekeeping(broker, self.store, self.bugs, fsync=self.durable)
+        self.housekeeping = Housekeeping(broker, self.directories, self.bugs, fsync=self.durable)
         nursery.start_soon(self.housekeeping.run)
         for each in (
             broker.flusher,
@@ -455,21 +462,19 @@ class Node:
         if self._quorum.has_others:
             await self._quorum.leave(LEAVING_SECONDS)
 
-    def _unusable(self, error: KafkaError | MalformedMessage | OSError) -> StartupError:
-        return StartupError(
-            f"cannot use the data directory {self.data_directory} ({_words(error)}): {what_to_do(error)}"
-        )
-
     async def _load_coordinators(self, loaded: trio.Event) -> None:
         """Replay the topics of the coordinators. Raises StartupError."""
         try:
-            await self.broker.groups.load()
-            await self.broker.transactions.load()
-            await self.broker.share_coordinator.load()
+            for each in (self.broker.groups, self.broker.transactions, self.broker.share_coordinator):
+                await each.load()
         except (KafkaError, OSError) as error:
-            raise self._unusable(error) from error
+            raise _unusable(self.data_directory, error) from error
         logger.debug("coordinators of groups, transactions and share partitions loaded")
         loaded.set()
+
+
+def _unusable(directory: Path, error: KafkaError | MalformedMessage | OSError) -> StartupError:
+    return StartupError(f"cannot use the data directory {directory} ({_words(error)}): {what_to_do(error)}")
 
 
 def _api_limits(as_kafka: str | None, cap_apis: Mapping[str, int | None]) -> ApiLimits | None:
@@ -516,15 +521,6 @@ def _strict_settings(settings: Settings, strictness: Strictness | None) -> Setti
 
     names = as_in_kafka(strictness)
     return settings.with_settings_of_kafka(names) if names else settings
-
-
-def _dispatcher(limits: ApiLimits | None) -> Dispatcher:
-    """The dispatcher; if debug lines are on, one that logs every request."""
-    if logging.getLogger("kafkapy.requests").isEnabledFor(logging.DEBUG):
-        from kafkapy.network.request_log import LoggingDispatcher
-
-        return LoggingDispatcher(limits)
-    return Dispatcher(limits=limits)
 
 
 def _controller_dispatcher() -> Dispatcher:

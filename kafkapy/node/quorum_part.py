@@ -1,4 +1,4 @@
-"""What every node has: its data directory, its place in the quorum of controllers, and the metadata."""
+"""What every node has: its log directories, its place in the quorum of controllers, and the metadata."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from kafkapy_controller.image import Endpoint
 from kafkapy_controller.quorum_state import NOBODY
 from kafkapy_controller.registration import NodeRegistration
 from kafkapy_controller.topic_names import CLUSTER_METADATA_TOPIC
-from kafkapy_log import LogStore
+from kafkapy_log import LogDirectories
 from kafkapy_log.checkpoint_files import META_PROPERTIES
 from kafkapy_wire.uuid import parse_uuid, random_uuid
 
@@ -54,12 +54,13 @@ HANDED_OVER_POLL_MS = 5
 
 
 class QuorumPart:
-    """The directory and the metadata of a node. Made with its directory open; `join` takes part in the quorum."""
+    """The directories and the metadata of a node. Made with these open; `join` takes part in the quorum."""
 
     def __init__(
         self,
         settings: CurrentSettings,
         data_directory: Path,
+        log_directories: Sequence[Path],
         topic_settings: TopicSettingsSource,
         clock: Clock,
         liveness_clock: Clock,
@@ -75,7 +76,9 @@ class QuorumPart:
         tls: PeerTls | None = None,
         credentials: Sequence[UserScramCredentialRecord] = (),
     ) -> None:
-        """`listens`: whether other controllers can connect to this node. `limits`: a release to be imitated.
+        """The metadata log is in `data_directory`, which is one of `log_directories` or not.
+
+        `listens`: whether other controllers can connect to this node. `limits`: a release to be imitated.
         `suspension`: of the node. `tls`: of connections to other nodes.
 
         Blocks. Raises StartupError, StoreError, BrokenMetadata, KafkaError, MalformedMessage, OSError.
@@ -93,7 +96,8 @@ class QuorumPart:
         now = settings.now
         check_start(now, data_directory, cluster_id)
         _check_identity(data_directory)
-        self.store = LogStore.open(
+        self.directories = directories = LogDirectories.open(
+            log_directories,
             data_directory,
             node_id=now.node.node_id,
             now_ms=clock.now_ms(),
@@ -101,27 +105,29 @@ class QuorumPart:
             settings_for=topic_settings.of_log,
             tell=disk.damaged,
             fsync=durable,
-            recover=False,
         )
-        for file in self.store.unreadable_files:
+        for file in directories.unreadable_files:
             logger.warning("%s cannot be read (%s): %s", *file)
-        if cluster_id not in (None, self.store.cluster_id):
+        for failed in directories.failed:
+            logger.error("the log directory %s is offline: %s", failed.path, failed.reason)
+        if cluster_id not in (None, directories.cluster_id):
             logger.warning(
                 "the data directory %s keeps its cluster id %s, although %s is asked for",
                 data_directory,
-                self.store.cluster_id,
+                directories.cluster_id,
                 cluster_id,
             )
         try:
             self._open_metadata(data_directory, disk, durable=durable, listens=listens)
         except BaseException:
-            self.store.close(clean=False)
+            directories.close(clean=False)
             raise
 
     def _open_metadata(self, data_directory: Path, disk: DiskWatch, *, durable: bool, listens: bool) -> None:
         settings, now = self._settings, self._settings.now
         self._check_metadata_log(data_directory)
-        self.directory_id = parse_uuid(self.store.directory_id)
+        store = self.directories.metadata
+        self.directory_id = parse_uuid(store.directory_id)
         membership = quorum_of(now, self.directory_id)
         member = QuorumMember(
             membership,
@@ -134,7 +140,7 @@ class QuorumPart:
         )
         self.publisher = MetadataPublisher()
         self.controller, self.metadata_log, self.snapshot_generator = open_metadata(
-            self.store,
+            store,
             now.node.node_id,
             member,
             settings,
@@ -163,7 +169,7 @@ class QuorumPart:
             self.metadata_log.network = network = QuorumNetwork(
                 quorum,
                 self.peers,
-                cluster_id=self.store.cluster_id,
+                cluster_id=store.cluster_id,
                 listener_name=now.network.controller_listener_names[0],
                 bootstrap_servers=now.quorum.bootstrap_servers,
                 request_timeout_ms=now.node.controller_quorum_request_timeout_ms,
@@ -180,7 +186,7 @@ class QuorumPart:
         self.publisher.subscribe(quotas.follow_metadata)
         self.parts = NodeParts(
             node_id=now.node.node_id,
-            cluster_id=self.store.cluster_id,
+            cluster_id=store.cluster_id,
             clock=self._clock,
             settings=settings,
             metadata=self.publisher,
@@ -264,7 +270,7 @@ class QuorumPart:
 
     def _note_recovery_point(self) -> None:
         """The metadata log was cut: what is appended now is not on the disk, whatever the checkpoint says."""
-        self.store.write_checkpoints({})
+        self.directories.metadata.write_checkpoints({})
 
     @property
     def has_others(self) -> bool:
@@ -384,7 +390,8 @@ class QuorumPart:
             endpoints=endpoints,
             features=self._features(),
             rack=self._settings.now.node.broker_rack,
-            log_dirs=[self.directory_id],
+            log_dirs=self.directories.directory_ids,
+            has_failed_dirs=self.directories.has_offline,
         )
 
     async def register_controller(self) -> None:
@@ -417,10 +424,10 @@ class QuorumPart:
         """Refuse the directory of a controller without its metadata log, in which it may have voted: its topics would
         be taken for deleted ones. A broker alone waits for the controllers' metadata anyway. Raises StartupError.
         """
-        log = self.store.get(CLUSTER_METADATA_TOPIC, 0, now_ms=self._liveness_clock.now_ms())
+        log = self.directories.metadata.get(CLUSTER_METADATA_TOPIC, 0, now_ms=self._liveness_clock.now_ms())
         if log is not None and log.log_end_offset:
             return
-        topics = sorted({topic for topic, _ in self.store if topic != CLUSTER_METADATA_TOPIC})
+        topics = sorted({topic for topic, _ in self.directories if topic != CLUSTER_METADATA_TOPIC})
         if not self._settings.now.quorum.is_controller:
             if topics:
                 logger.warning(
@@ -431,7 +438,7 @@ class QuorumPart:
                 )
             return
         has_others = self._settings.now.has_others  # then the log may come from them
-        if topics or (log is not None and self.store.had_clean_shutdown and not has_others):
+        if topics or (log is not None and self.directories.metadata.had_clean_shutdown and not has_others):
             raise StartupError(
                 f"{data_directory / METADATA_DIRECTORY} is missing or empty, although this directory was in use"
                 f"{f' and holds topics ({topics[0]}, ...)' if topics else ''}: restore it from a copy, or name another "

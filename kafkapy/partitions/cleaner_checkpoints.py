@@ -1,4 +1,5 @@
-"""Up to where each compacted log is clean, in memory and in Kafka's `cleaner-offset-checkpoint`.
+"""Up to where each compacted log is clean, in memory and in Kafka's `cleaner-offset-checkpoint`
+of its directory.
 
 A truncation lowers the checkpoint: what is appended then may lie below the old one, and is not clean. A replica that is
 deleted or moved away has none any more: one that comes back begins anew.
@@ -18,11 +19,12 @@ from kafkapy_log.checkpoint_files import (
     offset_checkpoint,
     parse_offset_checkpoint,
 )
+from kafkapy_log.log_directories import replace_checkpoints
 
 if TYPE_CHECKING:
     from kafkapy.partitions.disk_watch import DiskWatch
     from kafkapy.partitions.replica import Replica
-    from kafkapy_log import LogStore
+    from kafkapy_log import LogDirectories, LogStore
 
 logger = logging.getLogger("kafkapy.partitions")
 
@@ -30,8 +32,8 @@ logger = logging.getLogger("kafkapy.partitions")
 class CleanerCheckpoints:
     """Read when it is made: before any log is made anew for a replica that had one."""
 
-    def __init__(self, store: LogStore, disk: DiskWatch) -> None:
-        self._store = store
+    def __init__(self, directories: LogDirectories, disk: DiskWatch) -> None:
+        self._directories = directories
         self._disk = disk
         self._offsets = self._read()
         self._lock = trio.Lock()  # the file is written by one thread at a time
@@ -72,20 +74,34 @@ class CleanerCheckpoints:
 
     async def write(self) -> None:
         async with self._lock:
-            content = offset_checkpoint({known: end for known, end in self._offsets.items() if known in self._store})
             try:
-                await trio.to_thread.run_sync(self._store.replace_checkpoints, [(CLEANER_CHECKPOINT, content)])
+                await trio.to_thread.run_sync(replace_checkpoints, self._files())
             except OSError as error:
                 self._disk.put_off(f"writing {CLEANER_CHECKPOINT}", error)
+
+    def _files(self) -> list[tuple[LogStore, list[tuple[str, bytes]]]]:
+        """One for each directory, with the partitions that are there now."""
+        offsets: dict[LogStore, dict[TopicPartition, int]] = {store: {} for store in self._directories.stores}
+        for known, end in self._offsets.items():
+            store = self._directories.store_of(*known)
+            if store is not None and known in store:
+                offsets[store][known] = end
+        return [(store, [(CLEANER_CHECKPOINT, offset_checkpoint(ends))]) for store, ends in offsets.items()]
 
     def _read(self) -> dict[TopicPartition, int]:
         from kafkapy_log.durable_files import read_file
 
-        try:
-            offsets = parse_offset_checkpoint(read_file(self._store.directory / CLEANER_CHECKPOINT))
-        except FileNotFoundError:
-            return {}
-        except (CorruptFileError, OSError) as error:
-            logger.warning("%s cannot be read, cleaning starts over: %s", CLEANER_CHECKPOINT, error)
-            return {}
-        return {known: offset for known, offset in offsets.items() if known in self._store}
+        found: dict[TopicPartition, int] = {}
+        for store in self._directories.stores:
+            try:
+                offsets = parse_offset_checkpoint(read_file(store.directory / CLEANER_CHECKPOINT))
+            except FileNotFoundError:
+                continue
+            except (CorruptFileError, OSError) as error:
+                logger.warning("%s cannot be read, cleaning starts over: %s", CLEANER_CHECKPOINT, error)
+                continue
+            found |= {known: offset for known, offset in offsets.items() if self._is_in(known, store)}
+        return found
+
+    def _is_in(self, known: TopicPartition, store: LogStore) -> bool:
+        return known in store and self._directories.store_of(*known) is store

@@ -1,9 +1,9 @@
 """Disk errors: logged once and not with every request; and the end of a node whose disk has failed.
 
 Code that writes notes its errors here. If an error passes (a full disk), there is one line in the log, another line
-when it is over, and the node goes on: it serves reads, and every write that fits. Any other error ends the node, which
-has one data directory and no longer knows what it holds. Apache Kafka, too, stops when its last log directory fails.
-See docs/decisions/0007-disk-failures.md.
+when it is over, and the node goes on: it serves reads, and every write that fits. After any other error nobody knows
+what the log directory holds. It goes offline with its replicas; as Apache Kafka does, the node ends when it was the
+last one, or has the metadata log. See docs/decisions/0007-disk-failures.md.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from kafkapy_log import LostRecords, MissingRecords
+from kafkapy_log import DirectoryOffline, LostRecords, MissingRecords
 from kafkapy_log.disk_errors import StorageError, what_to_do
 from kafkapy_wire.errors import KafkaError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from kafkapy.clock import Clock
@@ -32,7 +33,7 @@ would cost every produce two calls of the system."""
 
 
 class DiskWatch:
-    """Logs the disk errors of one data directory, and ends the node if its disk has failed."""
+    """Logs the disk errors of a node, and ends it if it cannot go on without a directory whose disk has failed."""
 
     def __init__(self, directory: Path, clock: Clock) -> None:
         self._directory = directory
@@ -43,6 +44,8 @@ class DiskWatch:
         """The partitions whose last append the disk refused. While it is not empty, each write that succeeds calls
         `accepted`.
         """
+        self.directory_failed: Callable[[Path, str], bool] = _none_to_spare
+        """Called with a log directory whose disk has failed, and why: whether the node goes on without it."""
         self.failed = trio.Event()
         """Set once the disk has failed for good; `failure` then says why in one line."""
         self.failure = ""
@@ -50,9 +53,9 @@ class DiskWatch:
     def note_disk_error(self, log: PartitionLog, error: StorageError) -> None:
         """A write or flush of `log` has failed: log it, or end the node. Errors that are not the disk's are ignored."""
         if log.has_failed and isinstance(error.cause, FileNotFoundError):
-            self.lost(f"{error.cause.filename or log.directory} is gone")
+            self.lost(f"{error.cause.filename or log.directory} is gone", log.directory.parent)
         elif log.has_failed:
-            self._fail(log.topic_partition, error)
+            self._fail(log, error)
         elif error.passes:
             self.refused(log.topic_partition, error)
 
@@ -81,7 +84,9 @@ class DiskWatch:
 
     def unreadable(self, error: KafkaError) -> None:
         """A client's read got KAFKA_STORAGE_ERROR. Logged for each partition, but not each time."""
-        if self._should_log(f"a read of {error.subject if isinstance(error, StorageError) else error.message}"):
+        if not isinstance(error, DirectoryOffline) and self._should_log(
+            f"a read of {error.subject if isinstance(error, StorageError) else error.message}"
+        ):
             logger.error("cannot read %s: %s", error.message, what_to_do(error))
 
     def damaged(self, damage: Damage) -> None:
@@ -138,9 +143,9 @@ class DiskWatch:
             high_watermark,
         )
 
-    def lost(self, reason: str) -> None:
-        """Files that the node writes to were deleted or replaced: end the node, as it would lose all further writes."""
-        if not self.failed.is_set():
+    def lost(self, reason: str, directory: Path) -> None:
+        """Files in a log directory that the node writes to were deleted or replaced: further writes would be lost."""
+        if not self.failed.is_set() and not self.directory_failed(directory, reason):
             seconds = LOSS_CHECK_INTERVAL_MS // 1_000
             self.failure = (
                 f"stopped, since {reason}: what was acknowledged in the last {seconds} s may be lost; "
@@ -165,13 +170,19 @@ class DiskWatch:
         self._logged_ms[trouble] = now_ms
         return True
 
-    def _fail(self, what: str, error: StorageError) -> None:
-        if not self.failed.is_set():
+    def _fail(self, log: PartitionLog, error: StorageError) -> None:
+        directory, why = log.directory.parent, f"{log.topic_partition}: {_words(error)}"
+        if not self.failed.is_set() and not self.directory_failed(directory, f"its disk has failed ({why})"):
             self.failure = (
-                f"stopped, since the disk under {self._directory} has failed ({what}: {_words(error)}): "
-                f"{error.what_to_do}; the next start recovers what is there"
+                f"stopped, since the disk under {directory} has failed ({why}): {error.what_to_do}; the next start "
+                "recovers what is there"
             )
             self.failed.set()
+
+
+def _none_to_spare(_directory: Path, _reason: str) -> bool:
+    """A node with one directory cannot go on without it."""
+    return False
 
 
 def _words(error: OSError | KafkaError) -> str:

@@ -93,6 +93,11 @@ class Flusher:
         due.then = then or due.then
         self._asked.set()
 
+    def forget(self, log: PartitionLog) -> None:
+        """The log is used no more: another has its records, and is asked for if need be."""
+        self._due.pop(log, None)
+        self._dirty_since_ms.pop(log, None)
+
     async def settle(self, logs: Iterable[PartitionLog]) -> None:
         """Settle the logs with the most unsettled bytes, some at a time; returns when they are settled."""
         due = [log for log in logs if log.flushing.unsettled_bytes >= SETTLE_BYTES_MIN and not log.has_failed]

@@ -30,6 +30,7 @@ from kafkapy_wire.errors import KafkaError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from kafkapy.bugs import Bugs
     from kafkapy.clock import Clock
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from kafkapy.settings.current import CurrentSettings
     from kafkapy_controller.delta import MetadataDelta
     from kafkapy_controller.image import MetadataImage
-    from kafkapy_log import LogStore
+    from kafkapy_log import LogDirectories, PartitionLog
     from kafkapy_log.cleanable import Cleanable
     from kafkapy_log.cleaner import CleanedSegment, CleaningPlan
     from kafkapy_log.settings import LogSettings
@@ -64,7 +65,7 @@ class LogCleaning:
         settings: CurrentSettings,
         clock: Clock,
         partitions: PartitionManager,
-        store: LogStore,
+        directories: LogDirectories,
         disk: DiskWatch,
         bugs: Bugs,
         *,
@@ -73,11 +74,11 @@ class LogCleaning:
         self._settings = settings
         self._clock = clock
         self._partitions = partitions
-        self._store = store
+        self._directories = directories
         self._disk = disk
         self._bugs = bugs
         self._fsync = fsync
-        self._checkpoints = CleanerCheckpoints(store, disk)
+        self._checkpoints = CleanerCheckpoints(directories, disk)
         partitions.when_truncated(self._checkpoints.note_truncation)
         self._choosing = trio.Lock()  # held while a worker chooses a log, so that no other worker chooses the same
         self._under_way: dict[Partition, CleaningPlan] = {}
@@ -131,7 +132,7 @@ class LogCleaning:
             self._checkpoints.forget_topic(topic.name)
         for name, index in delta.changed_partitions:
             known = TopicPartition(name, index)
-            if known not in self._store:  # moved away
+            if known not in self._directories:  # moved away
                 self._checkpoints.forget(known)
         for partition in [partition for partition in self._uncleanable if not self._is_there(partition)]:
             del self._uncleanable[partition]
@@ -215,21 +216,22 @@ class LogCleaning:
         they cannot become due before retention opens them.
         """
         topics: dict[str, LogSettings] = {}
-        closed: list[tuple[TopicPartition, LogSettings, int | None]] = []
+        closed: list[tuple[TopicPartition, Path, LogSettings, int | None]] = []
         for known in self._partitions.unopened():
             settings = topics.get(known.topic)
             if settings is None:
                 settings = topics[known.topic] = self._partitions.settings_for(known)
-            if settings.compact:
-                closed.append((known, settings, self._checkpoints.of(known)))
+            store = self._directories.store_of(*known)
+            if settings.compact and store is not None:
+                closed.append((known, store.directory / str(known), settings, self._checkpoints.of(known)))
 
-        def look_at(some: list[tuple[TopicPartition, LogSettings, int | None]]) -> list[TopicPartition]:
+        def look_at(some: list[tuple[TopicPartition, Path, LogSettings, int | None]]) -> list[TopicPartition]:
             from kafkapy_log.cleanable import may_be_due
 
             found = []
-            for known, settings, checkpoint in some:
+            for known, directory, settings, checkpoint in some:
                 with suppress(OSError):  # deleted, or its log cannot be opened, which its clients see
-                    if may_be_due(self._partitions.directory / str(known), settings, checkpoint):
+                    if may_be_due(directory, settings, checkpoint):
                         found.append(known)
             return found
 
@@ -295,6 +297,8 @@ class LogCleaning:
             return None
         if log.has_failed or not log.has_rolled or not self._is_there(partition):
             return None
+        if self._partitions.is_moving(partition):  # as in Apache Kafka: the copy is of what is there now
+            return None
         known = TopicPartition(partition.topic, partition.index)
         checkpoint = self._checkpoints.of(known)
         try:
@@ -343,7 +347,7 @@ class LogCleaning:
         """Clean the log once. Returns False if it should be tried again later."""
         from kafkapy_log.cleaner import CleaningAborted, UncleanableLog
 
-        began = time.monotonic()
+        began, log = time.monotonic(), partition.log
         try:
             end_offset = await self._clean_in_thread(partition, plan)
         except CleaningAborted:
@@ -354,6 +358,9 @@ class LogCleaning:
             logger.info("cleaning of %s failed and will be tried again: %s", partition, error)
             return False
         except StorageError as error:
+            if partition.log is not log:
+                logger.info("cleaning of %s aborted: it has moved to another log directory", partition)
+                return True
             if error.passes and not partition.log.has_failed:
                 self._disk.put_off("compaction", error)
                 return False
@@ -399,14 +406,14 @@ class LogCleaning:
         from kafkapy_log.cleaner import clean
         from kafkapy_log.offset_map import OffsetMap
 
-        settings = self._settings.now.log
+        settings, log = self._settings.now.log, partition.log
         memory_bytes = settings.log_cleaner_dedupe_buffer_size // max(1, settings.log_cleaner_threads)
         self._throttle.bytes_per_second = settings.log_cleaner_io_max_bytes_per_second
         work = partial(
             clean,
             plan,
             OffsetMap(memory_bytes, settings.log_cleaner_io_buffer_load_factor),
-            swap_in=lambda cleaned: trio.from_thread.run_sync(self._swap_in, partition, cleaned),
+            swap_in=lambda cleaned: trio.from_thread.run_sync(self._swap_in, log, cleaned),
             pace=Pace(self._throttle, plan.check).spend,
             fsync=self._fsync,
         )
@@ -424,8 +431,9 @@ class LogCleaning:
             raise failure
         return end_offset
 
-    def _swap_in(self, partition: Partition, cleaned: CleanedSegment) -> bool:
-        return partition.log.compaction.swap_in(cleaned, now_ms=self._clock.now_ms())
+    def _swap_in(self, log: PartitionLog, cleaned: CleanedSegment) -> bool:
+        """Raises StorageError: the log was deleted, or has moved to another directory."""
+        return log.compaction.swap_in(cleaned, now_ms=self._clock.now_ms())
 
     def _leave_alone(self, partition: Partition, reason: str) -> None:
         """Do not clean the log again until the next start. Apache Kafka, too, marks such a partition as uncleanable."""

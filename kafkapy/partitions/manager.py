@@ -10,16 +10,18 @@ assigned to this broker, and whether this broker leads it (NOT_LEADER_OR_FOLLOWE
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
+from kafkapy.partitions.log_placement import assigned_directory, set_strays_aside
 from kafkapy.partitions.partition import Partition
 from kafkapy.partitions.replica import SharedParts
 from kafkapy.partitions.role_changes import RoleChanges
 from kafkapy_controller.image import EMPTY_IMAGE, NO_LEADER, ConfigResourceType
-from kafkapy_controller.topic_names import CLUSTER_METADATA_TOPIC
-from kafkapy_log import StorageError, StoreError, TopicPartition
+from kafkapy_log import DirectoryOffline, StorageError, StoreError, TopicPartition
 from kafkapy_wire.errors import ErrorCode, KafkaError
+from kafkapy_wire.uuid import parse_uuid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
@@ -29,12 +31,13 @@ if TYPE_CHECKING:
     from kafkapy.partitions.disk_watch import DiskWatch
     from kafkapy.partitions.flushing import Flusher
     from kafkapy.partitions.followers import IsrChanges
+    from kafkapy.partitions.moving import ReplicaMoves
     from kafkapy.partitions.replica import Replica
     from kafkapy.partitions.topic_settings import TopicSettingsSource
     from kafkapy.settings import Settings
     from kafkapy_controller.delta import MetadataDelta
     from kafkapy_controller.image import MetadataImage, PartitionImage, TopicImage
-    from kafkapy_log import LogSettings, LogStore
+    from kafkapy_log import LogDirectories, LogSettings, LogStore
     from kafkapy_wire.uuid import Uuid
 
 logger = logging.getLogger("kafkapy.partitions")
@@ -48,7 +51,7 @@ class PartitionManager:
 
     def __init__(
         self,
-        store: LogStore,
+        directories: LogDirectories,
         node_id: int,
         settings: TopicSettingsSource,
         clock: Clock,
@@ -57,7 +60,7 @@ class PartitionManager:
         *,
         keeps_fenced_fetches: bool = False,
     ) -> None:
-        self._store = store
+        self._directories = directories
         self._node_id = node_id
         self._settings = settings
         self._clock = clock
@@ -68,16 +71,13 @@ class PartitionManager:
         self._shared.keeps_fenced_fetches = keeps_fenced_fetches
         self._roles = RoleChanges(clock, self._apply_role)
         self._on_role: Callable[[Partition], None] = _ignore_role
+        self._on_offline: Callable[[], None] = _ignore_failure
+        self._moves: ReplicaMoves | None = None
         self._by_name: dict[tuple[str, int], Partition] = {}
         self._by_id: dict[tuple[Uuid, int], Partition] = {}
         # A log is opened, or made, when it is first asked for: thousands of partitions start, and are created, at once.
         # The metadata log decides whether a partition exists, not its directory.
         self._unopened: set[tuple[str, int]] = set()
-
-    @property
-    def directory(self) -> Path:
-        """The directory of the logs."""
-        return self._store.directory
 
     def keep_out_of_isrs(self, kept_out: Collection[tuple[str, int, int]]) -> None:
         """Let no replica join its ISR that is in `kept_out` then: (topic, partition, broker)."""
@@ -135,9 +135,23 @@ class PartitionManager:
 
         Raises KafkaError as `replica` does.
         """
-        if (topic, index) in self._unopened and (topic, index) not in self._store:
+        if (topic, index) in self._unopened and self._has_nothing(topic, index):
             return None
         return self.replica(topic, index)
+
+    def _has_nothing(self, topic: str, index: int) -> bool:
+        """Whether nothing is stored of a replica. What is in a directory that has failed is not known: False."""
+        directories = self._directories
+        if (topic, index) in directories:
+            return False
+        return not directories.has_offline or directories.store_of(topic, index) is not None
+
+    def directory_id(self, topic: str, index: int) -> Uuid | None:
+        """The id of the log directory where this broker's replica is, or soon will be; None: it is offline."""
+        if self._moves is not None and (destination := self._moves.destination(topic, index)) is not None:
+            return destination
+        store = self._directories.store_of(topic, index)
+        return None if store is None else parse_uuid(store.directory_id)
 
     def is_current(self, partition: Partition) -> bool:
         """Whether this broker still has the partition: it was not deleted, created anew, or moved to other brokers."""
@@ -173,7 +187,7 @@ class PartitionManager:
 
     def unopened(self) -> list[TopicPartition]:
         """The partitions that have something stored and have had no request since the start."""
-        return [TopicPartition(*key) for key in self._unopened if key in self._store]
+        return [TopicPartition(*key) for key in self._unopened if key in self._directories]
 
     def unopened_among(self, wanted: Iterable[tuple[str | Uuid, int]]) -> list[tuple[str, int]]:
         """Those of the partitions (by topic name or id) whose logs are not open yet."""
@@ -215,7 +229,7 @@ class PartitionManager:
 
     def when_truncated(self, note: Callable[[Replica], None]) -> None:
         """From now on call `note` with each replica whose log was truncated."""
-        self._shared.on_truncated = note
+        self._shared.on_truncated.append(note)
 
     def load(self, image: MetadataImage) -> None:
         """Add the replicas that the image assigns to this broker, and rename logs that have no topic."""
@@ -224,11 +238,18 @@ class PartitionManager:
         for topic in image.topics.values():
             for index, state in enumerate(topic.partitions):
                 if self._node_id in state.replicas:
-                    self._unopened.add((topic.name, index))
+                    self._expect(topic.name, index, state)
                     if self._is_followed(state):
                         followed.append((topic.name, index))
-        self._set_strays_aside()
+        set_strays_aside(self._directories, image, self._unopened, self._node_id)
         self._roles.add_later(followed)
+
+    def _expect(self, topic: str, index: int, state: PartitionImage) -> None:
+        """A replica is to be here; where, is known from now on."""
+        self._unopened.add((topic, index))
+        if self._directories.has_several:
+            with suppress(DirectoryOffline):  # whoever asks for the replica is told
+                self._directories.place(topic, index, assigned_directory(state, self._node_id))
 
     def _is_followed(self, state: PartitionImage) -> bool:
         """Whether this replica has a leader elsewhere: then it fetches, whether anybody asks for it or not."""
@@ -238,27 +259,6 @@ class PartitionManager:
         self._image = image
         self._shared.brokers.use(image)
         self._settings.use(image)
-
-    def _set_strays_aside(self) -> None:
-        """Rename the logs that the metadata does not have, or not on this broker. Usually the topic was deleted, or the
-        replica moved, while the node was down; but metadata that has lost its last records looks the same, so the logs
-        are kept.
-        """
-        for topic, index in self._store:
-            if topic == CLUSTER_METADATA_TOPIC:
-                continue
-            known = self._image.topics.get(topic)
-            if known is not None and self._store.topic_id(topic, index) in (None, known.topic_id):
-                if (topic, index) in self._unopened:
-                    continue
-                stray = self._store.set_aside(topic, index)
-                logger.warning("the metadata has no replica of %s-%d here: its log is now %s", topic, index, stray)
-                continue
-            stray = self._store.set_aside(topic, index)
-            logger.warning("the metadata has no topic for %s-%d: its log is now %s", topic, index, stray)
-        for lost in self._store.lost():
-            if lost not in self._unopened:
-                self._store.forget_offsets(lost)
 
     def follow_metadata(self, image: MetadataImage, delta: MetadataDelta) -> None:
         """Create, change and remove replicas as in `delta`; `image` is the state after it."""
@@ -278,7 +278,7 @@ class PartitionManager:
             elif (topic.topic_id, index) in self._by_id:
                 changed.append((name, index))
             else:
-                self._unopened.add((name, index))
+                self._expect(name, index, state)
                 if self._is_followed(state):
                     changed.append((name, index))
         self._roles.add(changed)
@@ -298,6 +298,8 @@ class PartitionManager:
         elif (name, index) in self._unopened and self._is_followed(topic.partitions[index]):
             try:
                 self._open(name, index)
+            except DirectoryOffline:
+                pass  # its log directory has failed, which was told
             except StorageError as error:
                 if error.passes:
                     again = partial(self._roles.add_later, [(name, index)])
@@ -323,6 +325,53 @@ class PartitionManager:
                 partition.log.update_settings(for_logs)
                 partition.use_flusher(self._flusher)
 
+    # -- log directories
+
+    def use_moves(self, moves: ReplicaMoves) -> None:
+        """From now on replicas can move to other log directories."""
+        self._moves = moves
+
+    def move(self, topic: str, index: int, store: LogStore) -> None:
+        """Move this broker's replica to a log directory. Raises KafkaError as `replica` does; KAFKA_STORAGE_ERROR."""
+        if self._moves is None:  # there is no other directory
+            self.stored(topic, index)
+        else:
+            self._moves.move(self.replica(topic, index), store)
+
+    def is_moving(self, partition: Partition) -> bool:
+        """Whether the replica is being copied to another log directory."""
+        return self._moves is not None and self._moves.is_moving(partition)
+
+    def when_offline(self, tell: Callable[[], None]) -> None:
+        """From now on call `tell` after a log directory has failed."""
+        self._on_offline = tell
+
+    def directory_failed(self, directory: Path, reason: str) -> bool:
+        """The disk under a log directory has failed: its replicas are offline from now on. Returns False if this
+        broker cannot go on without it.
+        """
+        store = next((store for store in self._directories.stores if store.directory == directory), None)
+        if store is None:
+            return any(failed.path == directory for failed in self._directories.failed)
+        if not self._directories.can_lose(store):
+            return False
+        gone = self._directories.take_offline(store, reason)
+        if self._moves is not None:
+            self._moves.directory_failed(store)
+        logger.error("the log directory %s is offline, with %d replicas: %s", directory, len(gone), reason)
+        for key in gone:
+            partition = self._by_name.pop(key, None)
+            if partition is not None:
+                del self._by_id[partition.topic_id, partition.index]
+                self._unopened.add(key)
+                partition.retire(ErrorCode.KAFKA_STORAGE_ERROR)
+                self._on_role(partition)
+            if self._moves is not None:
+                self._moves.forget(*key)
+            self._disk.gone(str(key))
+        self._on_offline()
+        return True
+
     # -- opening and removing
 
     def _open(self, topic: str, index: int) -> Partition:
@@ -337,10 +386,14 @@ class PartitionManager:
         settings = self._settings.of_topic(topic)
         for_log = self._settings.of_logs(settings)
         now_ms = self._clock.now_ms()
+        directories = self._directories
+        assigned = assigned_directory(image.partitions[index], self._node_id) if directories.has_several else None
         try:
-            log = self._store.create(topic, index, image.topic_id, now_ms=now_ms, settings=for_log)
+            log = directories.create(topic, index, image.topic_id, now_ms=now_ms, settings=for_log, assigned=assigned)
         except StoreError as error:  # the log of a deleted topic of this name could not be renamed
             raise KafkaError(ErrorCode.KAFKA_STORAGE_ERROR, str(error)) from error
+        except DirectoryOffline:
+            raise
         except StorageError as error:
             if error.passes:
                 self._disk.refused(f"{topic}-{index}", error)
@@ -348,10 +401,10 @@ class PartitionManager:
                 self._disk.unreadable(error)
             raise
         log.update_settings(for_log)  # recovery has opened the log before the topic's own settings were known
-        high_watermark = self._store.high_watermark(topic, index)
+        high_watermark = directories.high_watermark(topic, index)
         if high_watermark > log.log_end_offset:
             is_empty = log.log_start_offset == log.log_end_offset
-            if is_empty or self._store.had_clean_shutdown:  # otherwise recovery has said what it cut off
+            if is_empty or directories.had_clean_shutdown:  # otherwise recovery has said what it cut off
                 self._disk.lost_records(log, high_watermark)
         self._unopened.remove((topic, index))
         partition = Partition(
@@ -378,14 +431,23 @@ class PartitionManager:
             return
         self._unopened.discard(key)
         self._by_name.pop(key, None)
+        if self._moves is not None:
+            self._moves.forget(topic.name, index)
         try:
-            self._store.delete(topic.name, index)
+            self._directories.delete(topic.name, index)
         except KafkaError as error:
             logger.error("cannot delete the log of %s-%d: %s", topic.name, index, error)
         if partition is not None:
-            partition.retire(moved=topic.topic_id in self._image.topics_by_id)
+            # Only of a deleted one do they hear that it does not exist: who waits for a marker would take the
+            # transaction for ended.
+            is_moved = topic.topic_id in self._image.topics_by_id
+            partition.retire(ErrorCode.NOT_LEADER_OR_FOLLOWER if is_moved else ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
             self._on_role(partition)
         self._disk.gone(f"{topic.name}-{index}")
+
+
+def _ignore_failure() -> None:
+    """Without a controller elsewhere nobody need know."""
 
 
 def _ignore_role(_: Partition) -> None:

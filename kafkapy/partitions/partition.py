@@ -158,16 +158,12 @@ class Partition(Replica):
         self._flush_asked = False
         self._lose_lead(KafkaError(ErrorCode.NOT_LEADER_OR_FOLLOWER))
 
-    def retire(self, *, moved: bool) -> None:
-        """The partition was deleted, or `moved` to other brokers: refuse the requests that wait for it.
-
-        Only of a deleted one do they hear that it does not exist: who waits for a marker would take the transaction
-        for ended.
-        """
+    def retire(self, code: ErrorCode) -> None:
+        """The partition was deleted, moved to other brokers, or is offline: refuse the requests that wait for it."""
         self.role, self.leads = Role.FOLLOWER, False
         self.leader_id = -1
         self._followers = None
-        self._lose_lead(KafkaError(ErrorCode.NOT_LEADER_OR_FOLLOWER if moved else ErrorCode.UNKNOWN_TOPIC_OR_PARTITION))
+        self._lose_lead(KafkaError(code))
 
     def _lose_lead(self, error: KafkaError) -> None:
         self._refuse_waiting(error)
@@ -284,6 +280,13 @@ class Partition(Replica):
         return self._flusher is not None and (
             self.log.flushing.unflushed_record_count >= self.settings.flush_messages and not self.log.has_failed
         )
+
+    def use_log(self, log: PartitionLog) -> None:
+        """The replica has moved to another log directory: `log` there has all of its records."""
+        self.log = log
+        self.flush_if_due()
+        self._tell_watchers()
+        self._tell_append_watchers()
 
     def flush_if_due(self) -> None:
         """Ask again after a failed flush; otherwise the records stay invisible until the next append."""

@@ -38,7 +38,7 @@ class Role(Enum):
 class SharedParts:
     """What all partitions of a broker share. Without `isr_changes` no ISR is changed.
 
-    `on_truncated` is called with each replica whose log was truncated.
+    Each of `on_truncated` is called with each replica whose log was truncated.
     """
 
     __slots__ = (
@@ -61,14 +61,10 @@ class SharedParts:
         self.isr_changes = isr_changes
         self.keeps_fenced_fetches = False
         """Whether a fetch that waits waits on when this broker leads in a newer epoch, although its answer is known."""
-        self.on_truncated: Callable[[Replica], None] = _ignore_truncation
+        self.on_truncated: list[Callable[[Replica], None]] = []
         self.brokers = LiveBrokers()
         self.kept_out: Collection[tuple[str, int, int]] = ()
         """Topic, partition and broker of replicas that may not join their ISRs, because a test wants it."""
-
-
-def _ignore_truncation(_: Replica) -> None:
-    """Where nothing is compacted, nobody need know."""
 
 
 class Replica:
@@ -221,7 +217,8 @@ class Replica:
         self.stored.restart(end_offset)
         if self.committed.offset > end_offset or self.committed.offset < self.log.log_start_offset:
             self.committed.restart(max(self.log.log_start_offset, min(self.committed.offset, end_offset)))
-        self._shared.on_truncated(self)
+        for note in self._shared.on_truncated:
+            note(self)
         self._tell_watchers()
 
     # -- news

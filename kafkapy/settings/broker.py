@@ -21,6 +21,7 @@ from kafkapy.settings.errors import SettingsError, invalid_value
 from kafkapy.settings.given import GivenSettings, with_origin, with_settings_of_kafka
 from kafkapy.settings.group import GroupSettings, group_defaults
 from kafkapy.settings.listeners import Listener, has_sasl, listeners_text
+from kafkapy.settings.log_manager import LogManagerSettings
 from kafkapy.settings.node import NodeSettings, check_auto_join
 from kafkapy.settings.receiver import CLIENT_METRICS_RECEIVER
 from kafkapy.settings.security import SecuritySettings
@@ -60,30 +61,6 @@ class NetworkSettings(Area):
     security_inter_broker_protocol: str = "PLAINTEXT"
     controller_listener_names: tuple[str, ...] = ("CONTROLLER",)
     kafkapy_gateway_is_host: bool = False
-
-
-class LogManagerSettings(Area):
-    """The data directories and the chores on them. Settings of a log come from its topic: `topic_settings`."""
-
-    log_dir: tuple[str, ...] = ("/tmp/kafka-logs",)
-    log_dirs: tuple[str, ...] | None = None
-    cordoned_log_dirs: tuple[str, ...] = ()
-    log_cleaner_enable: bool = True
-    log_cleaner_threads: int = 1
-    log_cleaner_backoff_ms: int = 15_000
-    log_cleaner_dedupe_buffer_size: int = 134_217_728
-    log_cleaner_io_buffer_load_factor: float = 0.9
-    log_cleaner_io_max_bytes_per_second: float = 1.7976931348623157e308
-    log_flush_offset_checkpoint_interval_ms: int = 60_000
-    log_flush_scheduler_interval_ms: int = LONG_MAX
-    log_initial_task_delay_ms: int = 30_000
-    log_retention_check_interval_ms: int = 300_000
-    kafkapy_retention_from_last_write: bool = False
-
-    @property
-    def directories(self) -> tuple[str, ...]:
-        """Where the data is: `log.dirs`, else `log.dir`."""
-        return self.log_dir if self.log_dirs is None else self.log_dirs
 
 
 class TopicCreationSettings(Area):
@@ -126,7 +103,7 @@ class GroupCoordinatorSettings(Area):
     group_consumer_min_session_timeout_ms: int = 45_000
     group_consumer_max_session_timeout_ms: int = 60_000
     group_streams_max_size: int = INT_MAX
-    group_streams_initial_rebalance_delay_ms: int = 3_000
+    group_streams_initial_rebalance_delay_ms: int = 0
     group_streams_num_standby_replicas: int = 0
     group_streams_max_standby_replicas: int = 2
     group_streams_assignment_interval_ms: int = 1_000
@@ -222,6 +199,7 @@ class ReplicationSettings(Area):
     unclean_leader_election_interval_ms: int = 300_000
     leader_replication_throttled_rate: int = LONG_MAX
     follower_replication_throttled_rate: int = LONG_MAX
+    replica_alter_log_dirs_io_max_bytes_per_second: int = LONG_MAX
 
 
 class QuotaSettings(Area):
@@ -234,6 +212,8 @@ class QuotaSettings(Area):
     controller_quota_window_size_seconds: int = 1
     replication_quota_window_num: int = 11
     replication_quota_window_size_seconds: int = 1
+    alter_log_dirs_replication_quota_window_num: int = 11
+    alter_log_dirs_replication_quota_window_size_seconds: int = 1
     telemetry_max_bytes: int = 1_048_576
 
 
@@ -252,6 +232,7 @@ class Settings:
         "_values",
         "advertised_controllers",
         "advertised_listeners",
+        "cordoned_directories",
         "dynamic_broker",
         "dynamic_default",
         "given",
@@ -299,6 +280,7 @@ class Settings:
             counts = rules.parse_counts_by_host(str(overrides))
             self.network = self.network.replace({"max_connections_per_ip_overrides": counts})
         self.log = LogManagerSettings().with_settings(values)
+        self.cordoned_directories = self.log.cordoned_directories
         self.topics = TopicCreationSettings().with_settings(values)
         self.groups = GroupCoordinatorSettings().with_settings(values)
         self.share = ShareSettings().with_settings(values)

@@ -6,7 +6,6 @@ Imported only where something was given.
 from __future__ import annotations
 
 import functools
-import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
@@ -143,7 +142,7 @@ def refuse_what_is_not_served(texts: Mapping[str, str], values: Mapping[str, Val
             definition = broker_definition(name)
             is_secret = definition is None or definition.is_sensitive
             raise _refused(name if is_secret else f"{name}={shortened(text)}", name, *NO_CONFIG_PROVIDERS)
-        if support.state == REFUSED and _has_meaning(name, text) and not _is_allowed(name, values):
+        if support.state == REFUSED and _has_meaning(name, text):
             raise _refused(name, name, support.reason, support.advice)
     for rule in (_refuse_directories, _refuse_other_selectors, _refuse_other_authorizers):
         rule(values)
@@ -161,23 +160,12 @@ def _list(values: Mapping[str, Value], name: str) -> tuple[str, ...]:
     return value
 
 
-def _is_allowed(name: str, values: Mapping[str, Value]) -> bool:
-    match name:
-        case "metadata.log.dir":
-            directories = _list(values, "log.dirs") or _list(values, "log.dir")
-            return os.path.normpath(str(values[name])) in map(os.path.normpath, directories)
-    return False
-
-
 def _refuse_directories(values: Mapping[str, Value]) -> None:
     name = "log.dirs" if "log.dirs" in values else "log.dir"
-    directories = _list(values, name)
-    if len(directories) > 1:
-        reason = "kafkapy uses one directory, so data in the others would be missing"
-        raise _refused(f"{name} with {len(directories)} directories", name, reason, "name one")
-    if directories and directories[0].startswith("~"):
-        reason = "only a shell replaces ~, so this would be a directory with ~ as its name"
-        raise _refused(f"{name}={shortened(directories[0])}", name, reason, "write the whole path")
+    for directory in _list(values, name):
+        if directory.startswith("~"):
+            reason = "only a shell replaces ~, so this would be a directory with ~ as its name"
+            raise _refused(f"{name}={shortened(directory)}", name, reason, "write the whole path")
 
 
 def _refuse_other_selectors(values: Mapping[str, Value]) -> None:

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 HONOURED, HARMLESS, REFUSED, LATER = "honoured", "harmless", "refused", "later"
 
 _SEVERAL_NODES = "in a cluster; a node alone has nobody to wait for"
+_SEVERAL_DIRECTORIES = "with several log.dirs"
 
 # What is missing, and what to do about it.
 _REMOVE = "remove the setting"
@@ -45,10 +46,6 @@ _ENGINE_FACTORY = (
     "Java classes cannot be run, so that keys and trust would come from elsewhere",
     "remove it, and give ssl.keystore.location",
 )
-_METADATA_ELSEWHERE = (
-    "the metadata log is in the data directory, so that what is in the other would be missing",
-    "remove it; a __cluster_metadata-0 that is elsewhere belongs into the directory of log.dirs",
-)
 _REMOTE_STORAGE = ("there is no tiered storage, so that records would not go where they are to be kept", "remove it")
 
 # Why it does not matter.
@@ -66,8 +63,9 @@ BROKER: Table = {
             advertised.listeners auto.create.topics.enable broker.id broker.rack compression.gzip.level
             compression.lz4.level compression.type compression.zstd.level connections.max.idle.ms
             controller.listener.names controller.quorum.auto.join.enable controller.quorum.bootstrap.servers
-            controller.quorum.voters default.replication.factor delegation.token.expiry.check.interval.ms
-            delegation.token.expiry.time.ms delegation.token.max.lifetime.ms delegation.token.secret.key
+            controller.quorum.voters cordoned.log.dirs default.replication.factor
+            delegation.token.expiry.check.interval.ms delegation.token.expiry.time.ms delegation.token.max.lifetime.ms
+            delegation.token.secret.key
             delete.topic.enable errors.deadletterqueue.auto.create.topics.enable
             errors.deadletterqueue.topic.name.prefix fetch.max.bytes
             group.consumer.assignment.interval.ms group.consumer.assignors group.consumer.heartbeat.interval.ms
@@ -109,7 +107,7 @@ BROKER: Table = {
             log.cleaner.backoff.ms log.cleaner.dedupe.buffer.size
             log.cleaner.delete.retention.ms log.cleaner.enable log.cleaner.io.buffer.load.factor
             log.cleaner.io.max.bytes.per.second log.cleaner.max.compaction.lag.ms log.cleaner.min.cleanable.ratio
-            log.cleaner.min.compaction.lag.ms log.cleaner.threads log.cleanup.policy log.dir
+            log.cleaner.min.compaction.lag.ms log.cleaner.threads log.cleanup.policy log.dir log.dirs
             log.flush.interval.messages log.flush.interval.ms log.flush.offset.checkpoint.interval.ms
             log.flush.scheduler.interval.ms log.index.interval.bytes log.index.size.max.bytes log.initial.task.delay.ms
             log.message.timestamp.after.max.ms log.message.timestamp.before.max.ms log.message.timestamp.type
@@ -117,7 +115,8 @@ BROKER: Table = {
             log.retention.ms log.roll.hours log.roll.jitter.hours log.roll.jitter.ms log.roll.ms log.segment.bytes
             log.segment.delete.delay.ms max.connection.creation.rate max.connections max.connections.per.ip
             max.connections.per.ip.overrides max.incremental.fetch.session.cache.slots
-            max.request.partition.size.limit message.max.bytes metadata.log.max.record.bytes.between.snapshots
+            max.request.partition.size.limit message.max.bytes metadata.log.dir
+            metadata.log.max.record.bytes.between.snapshots
             metadata.log.max.snapshot.interval.ms metadata.log.segment.bytes metadata.log.segment.ms
             metadata.max.retention.bytes metadata.max.retention.ms node.id num.partitions offset.metadata.max.bytes
             offsets.commit.timeout.ms process.roles
@@ -146,6 +145,9 @@ BROKER: Table = {
             replica.fetch.backoff.ms replica.fetch.max.bytes replica.fetch.min.bytes replica.fetch.response.max.bytes
             replica.fetch.wait.max.ms replica.lag.time.max.ms replica.socket.timeout.ms replication.quota.window.num
             replication.quota.window.size.seconds unclean.leader.election.enable unclean.leader.election.interval.ms
+        """,
+        _SEVERAL_DIRECTORIES: """
+            alter.log.dirs.replication.quota.window.num alter.log.dirs.replication.quota.window.size.seconds
         """,
         "Apache Kafka's StandardAuthorizer, or none: a node with another does not start": "authorizer.class.name",
         "Apache Kafka's RackAwareReplicaSelector, or none: a node with another does not start": (
@@ -185,15 +187,11 @@ BROKER: Table = {
         "in the dialect of Python where it differs from Java's: a rule that cannot be read stops the start": (
             "ssl.principal.mapping.rules"
         ),
-        "one directory: a node with further entries does not start": "log.dirs",
         "at most as many as the partition has replicas": "min.insync.replicas",
         _DECOMPRESSED: "max.decompressed.message.bytes",
     },
     HARMLESS: {
-        "there is one data directory, and nothing moves to another": """
-            alter.log.dirs.replication.quota.window.num alter.log.dirs.replication.quota.window.size.seconds
-            num.replica.alter.log.dirs.threads
-        """,
+        "one task copies all replicas that move to other log directories": "num.replica.alter.log.dirs.threads",
         "requests to the controller have timeouts by what they are for: a heartbeat interval, half a session": (
             "controller.socket.timeout.ms"
         ),
@@ -235,7 +233,9 @@ BROKER: Table = {
             queued.max.request.bytes queued.max.requests
         """,
         "compaction reads batch by batch, into buffers as large as a batch": "log.cleaner.io.buffer.size",
-        "a node whose only data directory fails stops at once": "log.dir.failure.timeout.ms",
+        "the controller is told of a failed log directory with every heartbeat, until it has taken it": (
+            "log.dir.failure.timeout.ms"
+        ),
         "the file is written together with the recovery points, and before a DeleteRecords is answered": (
             "log.flush.start.offset.checkpoint.interval.ms"
         ),
@@ -276,14 +276,12 @@ BROKER: Table = {
         _QUOTA_CALLBACK: "client.quota.callback.class",
         _DEAD_LETTER_MANAGER: "group.share.dlq.manager.class.name",
         NO_CONFIG_PROVIDERS: "config.providers",
-        _METADATA_ELSEWHERE: "metadata.log.dir",
         _PRINCIPAL_BUILDER: "principal.builder.class",
         _ENGINE_FACTORY: "ssl.engine.factory.class",
         _REMOTE_STORAGE: "remote.log.storage.system.enable",
     },
     LATER: {
         ("nothing is throttled yet", _REMOVE): "controller.quota.window.num controller.quota.window.size.seconds",
-        ("new partitions go into the one data directory all the same", _REMOVE): "cordoned.log.dirs",
         _WARM_UPS: "group.streams.max.warmup.replicas group.streams.num.warmup.replicas",
         _TOPOLOGY_DESCRIPTIONS: "group.streams.topology.description.plugin.class",
         _METRICS: """
@@ -375,7 +373,9 @@ GROUP: Table = {
 BESIDES: Table = {
     HONOURED: {
         "by the authorizer, if there is one": "allow.everyone.if.no.acl.found super.users",
+        # These three exist only as dynamic settings: no properties file knows them.
         _SEVERAL_NODES: "follower.replication.throttled.rate leader.replication.throttled.rate",
+        _SEVERAL_DIRECTORIES: "replica.alter.log.dirs.io.max.bytes.per.second",
     },
     HARMLESS: {
         "Apache Kafka has removed it, and ignores it too": """
@@ -390,8 +390,6 @@ BESIDES: Table = {
             authorizer. client.quota.callback. confluent. kafka.metrics. metrics.jmx. rlmm.config. rsm.config.
         """,
         "there are no configuration providers": "config.providers.",
-        # These three exist only as dynamic settings: no properties file knows them.
-        "there is one data directory, and nothing moves to another": "replica.alter.log.dirs.io.max.bytes.per.second",
     },
     LATER: {
         ("Apache Kafka has removed it", "use listeners"): "host.name port",

@@ -110,7 +110,12 @@ class Server:
         cluster = Cluster(
             directory / "nodes",
             members,
-            settings={**users.settings(), **of_tls, **options.settings},
+            settings={
+                **users.settings(),
+                **of_tls,
+                **({} if origin is None else origin.settings),
+                **options.settings,
+            },
             credentials=users.credentials(),
             host=options.host,
             port=options.port,

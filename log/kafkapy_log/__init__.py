@@ -29,6 +29,7 @@ from kafkapy_log.file_pool import FilePool
 from kafkapy_log.file_slice import EMPTY_SLICE, FileSlice
 from kafkapy_log.flush import Flush
 from kafkapy_log.identity import StoreError
+from kafkapy_log.log_directories import DirectoryOffline, LogDirectories
 from kafkapy_log.log_store import LogStore
 from kafkapy_log.partition_log import AppendResult, PartitionLog, SegmentInfo
 from kafkapy_log.producer_state import UNGUARDED, ActiveProducer, Verification
@@ -47,9 +48,11 @@ __all__ = [
     "AppendResult",
     "CutRecords",
     "Damage",
+    "DirectoryOffline",
     "FilePool",
     "FileSlice",
     "Flush",
+    "LogDirectories",
     "LogSettings",
     "LogStore",
     "LostRecords",

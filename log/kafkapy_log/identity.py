@@ -23,6 +23,10 @@ class StoreError(Exception):
     """The directory cannot be used. The message is one line: why, and what to do."""
 
 
+class UnusableDirectory(StoreError):
+    """The disk has an error there: what is in the other directories of the node can be used all the same."""
+
+
 class Identity(NamedTuple):
     """The content of meta.properties."""
 

@@ -15,6 +15,7 @@ from typing import Final, NoReturn
 from kafkapy_log.append_validation import Buffer
 from kafkapy_log.damage import MissingRecords, Tell
 from kafkapy_log.disk_errors import StorageCause, StorageError, StorageErrors, passes
+from kafkapy_log.file_names import partition_name
 from kafkapy_log.file_pool import FilePool
 from kafkapy_log.flush_progress import FlushProgress
 from kafkapy_log.indexes import CorruptIndexError
@@ -70,14 +71,14 @@ class LogFiles:
         self, directory: Path, settings: LogSettings, pool: FilePool, loaded: LoadedLog, tell: Tell | None
     ) -> None:
         self.directory = directory
-        self.topic_partition = directory.name
-        self.storage_errors = StorageErrors(directory.name)
+        self.topic_partition = name = partition_name(directory.name)
+        self.storage_errors = StorageErrors(name)
         self.settings = settings
         self.log_start_offset = loaded.log_start_offset
         self.log_end_offset = loaded.log_end_offset
         self.segments = SegmentList(loaded.segments, settings.index_interval_bytes)
         if tell is not None:
-            self.segments.tell_of_gap = partial(_tell_of_gap, tell, directory.name)
+            self.segments.tell_of_gap = partial(_tell_of_gap, tell, name)
         self.segments.is_compacted = settings.compact
         self.leader_epochs = loaded.leader_epochs
         self.producers = loaded.producers
@@ -403,13 +404,19 @@ class LogFiles:
         for segment in self.segments:
             segment.retire()
 
+    def renamed(self, directory: Path) -> None:
+        """The directory has another name: the log goes on there."""
+        self.directory = self.snapshots.directory = directory
+        self._deleted = [(due_ms, directory / path.name) for due_ms, path in self._deleted]
+        for segment in self.segments:
+            segment.move(directory)
+
     def moved(self, directory: Path) -> None:
         """The directory was renamed, to be deleted: running transfers go on, nothing is written any more."""
-        self.directory = self.snapshots.directory = directory
+        self.renamed(directory)
         self.is_closed = True
         self.failure = OSError("the log is deleted")
         for segment in self.segments:
-            segment.move(directory)
             segment.retire()
 
 

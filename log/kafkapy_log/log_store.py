@@ -8,6 +8,7 @@ recovery-point-offset-checkpoint   all records below it are on the disk
 log-start-offset-checkpoint        log start offsets that are above the log's first segment
 replication-offset-checkpoint      high watermarks
 TOPIC-PARTITION/                   a partition log
+TOPIC-PARTITION.<32 hex>-future/   a replica that is being copied here from another directory of the node
 TOPIC-PARTITION.<32 hex>-delete/   a deleted partition whose files are still to be removed
 TOPIC-PARTITION.<32 hex>-stray/    a partition without a topic, or damaged records, for the user to examine
 ```
@@ -42,18 +43,15 @@ from kafkapy_log.checkpoint_files import (
 )
 from kafkapy_log.damage import STRAY_SUFFIX, Tell, renamed_directory
 from kafkapy_log.disk_errors import StorageError, what_to_do
-from kafkapy_log.durable_files import can_sync_file_systems, fsync_path, read_file, replace_file, write_file
+from kafkapy_log.durable_files import fsync_path, read_file, replace_file, write_file
+from kafkapy_log.file_names import FUTURE_DIRECTORY, FUTURE_SUFFIX
 from kafkapy_log.file_pool import FilePool
-from kafkapy_log.flush import Flush, sync_all, sync_together, together_max
-from kafkapy_log.identity import Identity, StoreError, lock_directory, take_identity, why_lost
+from kafkapy_log.identity import Identity, StoreError, UnusableDirectory, lock_directory, take_identity, why_lost
+from kafkapy_log.log_closing import close_logs
 from kafkapy_log.partition_log import PartitionLog
 from kafkapy_log.settings import DEFAULT_SETTINGS, LogSettings
 from kafkapy_wire.uuid import Uuid, uuid_text
 
-SYNC_WHOLE_LOGS_MIN: Final = 64
-"""From so many on, syncing the file system is faster, whatever else others have written to it lately."""
-THOUSANDS_OF_LOGS: Final = 1_000
-"""From so many on, closing them makes as few files as it can."""
 _DELETE_SUFFIX: Final = "-delete"
 _PARTITION_DIRECTORY = re.compile(r"([a-zA-Z0-9._-]{1,249})-(\d+)")
 _DELETED_DIRECTORY = re.compile(r".*\.[0-9a-f]{32}-delete")
@@ -100,6 +98,7 @@ class LogStore:
         self._fsync = fsync
         self._logs: dict[TopicPartition, PartitionLog] = {}
         self._known: dict[TopicPartition, None] = {}
+        self._futures: dict[TopicPartition, str] = {}  # those of `_known` that are copied here, and their directories
         self._topic_ids: dict[TopicPartition, Uuid | None] = {}
         self._recovery_points: dict[TopicPartition, int] = {}
         self._log_start_offsets: dict[TopicPartition, int] = {}
@@ -130,7 +129,7 @@ class LogStore:
         `cluster_id` None: the directory's, or a new one. `settings_for` is called when a partition is opened;
         `tell` is called with damage that was cut out of its log, and later with missing records.
         Without `fsync` nothing waits for the disk: for directories that are thrown away.
-        Blocks while an unclean directory is recovered. Raises StoreError.
+        Blocks while an unclean directory is recovered. Raises StoreError; UnusableDirectory: the disk has an error.
         """
         try:
             directory.mkdir(parents=True, exist_ok=True)
@@ -153,12 +152,12 @@ class LogStore:
             except BaseException:
                 os.close(lock_fd)
                 raise
-        except FileExistsError as error:
-            raise StoreError(
+        except (FileExistsError, NotADirectoryError) as error:
+            raise UnusableDirectory(
                 f"cannot use the data directory {directory} (is a file, not a directory): name another directory"
             ) from error
         except OSError as error:
-            raise StoreError(
+            raise UnusableDirectory(
                 f"cannot use the data directory {directory} ({error.strerror or error}): {what_to_do(error)}"
             ) from error
         return store
@@ -189,6 +188,14 @@ class LogStore:
             log = self._open_log(topic_partition, now_ms)
         return log
 
+    def is_future(self, topic_partition: TopicPartition) -> bool:
+        """Whether the replica is being copied here, and is another directory's until `promote`."""
+        return topic_partition in self._futures
+
+    def futures(self) -> list[TopicPartition]:
+        """The replicas that are being copied here."""
+        return list(self._futures)
+
     def opened(self) -> list[tuple[TopicPartition, PartitionLog]]:
         """The logs that were opened since the start: only these can need a flush or an expiration."""
         return list(self._logs.items())
@@ -210,9 +217,16 @@ class LogStore:
         return self._topic_ids.get(topic_partition)
 
     def create(
-        self, topic: str, partition: int, topic_id: Uuid, *, now_ms: int, settings: LogSettings | None = None
+        self,
+        topic: str,
+        partition: int,
+        topic_id: Uuid,
+        *,
+        now_ms: int,
+        settings: LogSettings | None = None,
+        future: bool = False,
     ) -> PartitionLog:
-        """Create a log, or return the existing one if its topic id is the same.
+        """Create a log, or return the existing one if its topic id is the same. `future`: one that is copied here.
 
         Creates the directory and partition.metadata; the first record creates a segment file. Kafka, too, starts an
         empty log if it finds no segment. Raises StorageError; StoreError: another topic's
@@ -232,16 +246,15 @@ class LogStore:
                 self._write_topic_id(topic_partition, topic_id)
             return log
         path = self._path(topic_partition)
+        if future:
+            path = renamed_directory(path, topic, str(partition), FUTURE_SUFFIX)
         try:
-            path.mkdir(exist_ok=True)
-            # Not synced: when the power fails and the directory is lost, metadata has the partition made again.
-            write_file(path / PARTITION_METADATA, partition_metadata(topic_id), fsync=False)
+            _make_directory(path, topic_id)
         except OSError as error:
-            with suppress(OSError):  # nothing of it is there for the next start to find
-                (path / PARTITION_METADATA).unlink(missing_ok=True)
-                path.rmdir()
             raise StorageError(topic_partition, error) from error
         self._known[topic_partition] = None
+        if future:
+            self._futures[topic_partition] = path.name
         self._topic_ids[topic_partition] = topic_id
         return self._open_log(topic_partition, now_ms, settings=settings)
 
@@ -251,6 +264,22 @@ class LogStore:
         except OSError as error:
             raise StorageError(topic_partition, error) from error
         self._topic_ids[topic_partition] = topic_id
+
+    def promote(self, topic: str, partition: int) -> None:
+        """A replica that was copied here is this directory's from now on. Raises StorageError: then nothing changed."""
+        topic_partition = TopicPartition(topic, partition)
+        future = self._path(topic_partition)
+        path = self.directory / str(topic_partition)
+        try:
+            future.rename(path)
+            if self._fsync:
+                fsync_path(self.directory)
+        except OSError as error:
+            raise StorageError(topic_partition, error) from error
+        del self._futures[topic_partition]
+        log = self._logs.get(topic_partition)
+        if log is not None:
+            log.renamed(path)
 
     def delete(self, topic: str, partition: int) -> None:
         """Remove the partition; its name is free at once. `take_deleted` later returns the directory to delete.
@@ -279,6 +308,7 @@ class LogStore:
         if log is not None:
             log.moved(renamed)
         del self._known[topic_partition]
+        self._futures.pop(topic_partition, None)
         self._unrecovered.pop(topic_partition, None)
         self._topic_ids.pop(topic_partition, None)
         self.forget_offsets(topic_partition)
@@ -339,7 +369,7 @@ class LogStore:
         after every log is closed that can be, also for a log that has failed before: then the next start recovers.
         """
         try:
-            failures = self._close_logs(clean=clean)
+            failures = close_logs(list(self._logs.items()), self._lock_fd, clean=clean, fsync=self._fsync)
             if clean:
                 self.write_checkpoints(high_watermarks or {})
             if clean and not failures and not self._unrecovered:
@@ -351,47 +381,6 @@ class LogStore:
             os.close(self._lock_fd)
         if failures:
             raise failures[0]
-
-    def _close_logs(self, *, clean: bool) -> list[StorageError]:
-        """Close all logs, in groups that are synced together. Returns the errors that prevent a clean stop."""
-        failures: list[StorageError] = []
-        logs = list(self._logs.items())
-        if clean and self._fsync and len(logs) >= SYNC_WHOLE_LOGS_MIN and can_sync_file_systems():
-            self._close_group(logs, failures, clean=clean, whole=True)
-            return failures
-        count = together_max()
-        for first in range(0, len(logs), count):
-            self._close_group(logs[first : first + count], failures, clean=clean, whole=False)
-        return failures
-
-    def _close_group(
-        self, logs: list[tuple[TopicPartition, PartitionLog]], failures: list[StorageError], *, clean: bool, whole: bool
-    ) -> None:
-        """With `whole` the file system is synced, not each file."""
-        flushing: list[tuple[PartitionLog, Flush]] = []
-        for topic_partition, log in logs:
-            flush: Flush | None = None
-            if log.failure is not None:
-                failures.append(StorageError(f"{topic_partition} has failed before", log.failure))
-            elif clean:
-                try:
-                    flush = log.flushing.begin_close(held=not whole, one_of_thousands=len(logs) >= THOUSANDS_OF_LOGS)
-                except StorageError as error:
-                    failures.append(error)
-                    if not whole:
-                        with suppress(StorageError):  # no room for its indexes: its records are synced all the same
-                            flush = log.flushing.begin()
-                if flush is not None:
-                    flushing.append((log, flush))
-        flushes = [flush for _, flush in flushing]
-        # The lock was taken before any log was opened: what failed to be written since then is reported through it.
-        errors = sync_together(flushes, self._lock_fd) if whole else sync_all(flushes, fsync=self._fsync)
-        for (log, flush), sync_error in zip(flushing, errors, strict=True):
-            log.flushing.end(flush, sync_error)
-            if sync_error is not None:
-                failures.append(StorageError(log.topic_partition, sync_error))
-        for _, log in logs:
-            log.close(clean=False)
 
     # -- opening
 
@@ -433,8 +422,16 @@ class LogStore:
                 self._deleted.append(self.directory / name)
             elif match := _PARTITION_DIRECTORY.fullmatch(name):
                 self._known[TopicPartition(match[1], int(match[2]))] = None
+            elif match := FUTURE_DIRECTORY.fullmatch(name):
+                self._load_future(TopicPartition(match[1], int(match[2])), name)
         if not self.had_clean_shutdown:
             self._unrecovered = dict(self._known)
+
+    def _load_future(self, topic_partition: TopicPartition, name: str) -> None:
+        if topic_partition in self._known:  # names come in order: the replica itself, or another copy of it
+            self._deleted.append(self.directory / name)
+        else:
+            self._known[topic_partition], self._futures[topic_partition] = None, name
 
     def lost(self) -> list[TopicPartition]:
         """Partitions that had records at the last checkpoint, and have no directory any more."""
@@ -465,7 +462,8 @@ class LogStore:
         return log
 
     def _path(self, topic_partition: TopicPartition) -> Path:
-        return self.directory / f"{topic_partition.topic}-{topic_partition.partition}"
+        future = self._futures.get(topic_partition) if self._futures else None
+        return self.directory / (f"{topic_partition.topic}-{topic_partition.partition}" if future is None else future)
 
 
 def remove_directories(directories: list[Path]) -> None:
@@ -474,6 +472,19 @@ def remove_directories(directories: list[Path]) -> None:
 
     for directory in directories:
         shutil.rmtree(directory, ignore_errors=True)
+
+
+def _make_directory(path: Path, topic_id: Uuid) -> None:
+    """Raises OSError: then nothing of it is there for the next start to find."""
+    try:
+        path.mkdir(exist_ok=True)
+        # Not synced: when the power fails and the directory is lost, metadata has the partition made again.
+        write_file(path / PARTITION_METADATA, partition_metadata(topic_id), fsync=False)
+    except OSError:
+        with suppress(OSError):
+            (path / PARTITION_METADATA).unlink(missing_ok=True)
+            path.rmdir()
+        raise
 
 
 def _read_checkpoint(

@@ -454,6 +454,10 @@ class PartitionLog:
         finally:
             self._files.close()
 
+    def renamed(self, directory: Path) -> None:
+        """The directory has another name: the log goes on there."""
+        self._files.renamed(directory)
+
     def moved(self, directory: Path) -> None:
         """The directory was renamed (to be deleted): running transfers go on, nothing is written any more."""
         self._files.moved(directory)

@@ -55,6 +55,7 @@ def make_context(version: int, lab: GroupLab | None = None, *, client_id: str | 
         quorum=absent,
         to_controller=absent,
         partitions=absent,
+        directories=absent,
         checkpoints=absent,
         flusher=absent,
         disk=absent,

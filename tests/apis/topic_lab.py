@@ -94,6 +94,7 @@ class Lab:
             quorum=self.metadata_log,
             to_controller=absent,
             partitions=absent,
+            directories=absent,
             checkpoints=absent,
             flusher=absent,
             disk=disk,

@@ -275,3 +275,27 @@ def test_ids_are_printed_for_clusters_and_directories(capsys: pytest.CaptureFixt
         printed.append(capsys.readouterr().out.removesuffix("\n"))
     assert len({parse_uuid(text) for text in printed}) == 2
     assert [len(text) for text in printed] == [22, 22]
+
+
+def test_several_directories_are_formatted_and_one_is_added_later(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def directories(*names: str) -> list[str]:
+        return ["--override", f"log.dirs={','.join(str(tmp_path / name) for name in names)}"]
+
+    def identities(*names: str) -> list[dict[str, str]]:
+        files = [tmp_path / name / "meta.properties" for name in names]
+        return [dict(line.split("=") for line in file.read_text().splitlines()) for file in files]
+
+    assert main(["format", "-t", "one", *directories("a", "b")]) == 0
+    assert capsys.readouterr().out == (
+        f"Formatting data directory {tmp_path / 'b'} with metadata.version 4.4-IV2.\n"
+        f"Formatting dynamic metadata voter directory {tmp_path / 'a'} with metadata.version 4.4-IV2.\n"
+    )
+    assert sorted(each.name for each in (tmp_path / "b").iterdir()) == [".lock", "meta.properties"]
+    assert refused(capsys, *directories("a", "b", "c")).startswith(
+        f"kafkapy: Log directory {tmp_path / 'a'} is already formatted. Use --ignore-formatted"
+    )
+    assert main(["format", "-g", *directories("a", "b", "c")]) == 0
+    assert {each["cluster.id"] for each in identities("a", "b", "c")} == {"one"}
+    assert len({each["directory.id"] for each in identities("a", "b", "c")}) == 3

@@ -439,7 +439,7 @@ async def test_a_node_whose_disk_fails_hands_over_what_it_leads(tmp_path: Path) 
         first = partition(made, 1, "t").leader
         assert await produce(made, "t", b"first") == 0
         other = next(node_id for node_id in made.running if node_id != first)
-        made.nodes[first].disk.lost("the data directory is gone")
+        made.nodes[first].disk.lost("the data directory is gone", made.nodes[first].data_directory)
         await until(lambda: partition(made, other, "t").leader not in (first, -1))
         await until(lambda: first in made.failures)
         assert "the data directory is gone" in str(made.failures[first])

@@ -18,6 +18,7 @@ from kafkapy.node import Node
 from kafkapy.settings import Settings
 from kafkapy.testing import Kafka, KafkaNotStarted
 from tests.shell.running_node import connect, trio_test
+from tests.shell.several_disks import disks
 
 ODD_LISTENERS = {
     "node.id": "7",
@@ -113,7 +114,7 @@ def test_what_is_no_directory_of_a_broker_is_refused(used: Path, tmp_path: Path)
         (
             "other-log-dir",
             (used / META_PROPERTIES).read_text(),
-            "has no __cluster_metadata-0: take the one of log.dirs",
+            "has no __cluster_metadata-0: take the directory that holds all log.dirs",
         ),
     ):
         (tmp_path / name).mkdir()
@@ -174,3 +175,36 @@ def test_one_node_of_a_cluster_is_refused(of_three: Path, tmp_path: Path) -> Non
     (tmp_path / "data" / METADATA / QUORUM_STATE).unlink()
     told = refusal(tmp_path / "data")
     assert "has replicas on the nodes" in told or "is of a quorum of several controllers" in told
+
+
+def test_a_kafka_begins_with_several_log_directories(tmp_path: Path) -> None:
+    with Kafka(settings={"log.dirs": "one,two"}, topics={"orders": 4}) as kafka:
+        kafka.produce("orders", *[str(number) for number in range(20)])
+        kafka.take_snapshot("full")
+        kafka.produce("orders", "more")
+        kafka.restore_snapshot("full")
+        stored = sorted((each.partition, each.value) for each in kafka.records("orders"))
+        assert len(stored) == 20
+        kafka.reset()
+        assert kafka.records("orders") == []
+
+    given = tmp_path / "disks"
+
+    @trio_test
+    async def write() -> None:
+        async with disks(given, {"node.id": "7"}) as node, connect(node) as client:
+            await client.create_topic("orders", 4)
+            for index in range(4):
+                await client.produce("orders", b"%d" % index, partition=index)
+
+    write()
+    with unchanged(given), Kafka(directory=given) as kafka:
+        for _ in range(2):
+            assert sorted((each.partition, each.value) for each in kafka.records("orders")) == [
+                (index, b"%d" % index) for index in range(4)
+            ]
+            kafka.produce("orders", "more")
+            kafka.reset()
+        assert kafka.take_bugs() == []
+    assert "take the directory that holds them all" in refusal(given / "a")
+    assert "has no __cluster_metadata-0: take the directory that holds all log.dirs" in refusal(given / "b")

@@ -44,7 +44,7 @@ from kafkapy.settings.current import CurrentSettings
 from kafkapy_controller.delta import MetadataDelta
 from kafkapy_controller.metadata_records import MetadataRecord
 from kafkapy_controller.topic_names import OFFSETS_TOPIC, TRANSACTION_TOPIC
-from kafkapy_log import LogStore
+from kafkapy_log import LogDirectories, LogStore
 from kafkapy_wire.api_keys import API_VERSIONS, ApiKey, request_class, response_class
 from kafkapy_wire.codec import decode, encode
 from kafkapy_wire.message import Message
@@ -84,7 +84,8 @@ class OneBroker:
         topics = TopicSettingsSource(settings)
         self.store = LogStore.open(directory, node_id=node_id, now_ms=START_MS, settings_for=topics.of_log, fsync=False)
         disk = DiskWatch(directory, clock)
-        self.partitions = partitions = PartitionManager(self.store, node_id, topics, clock, disk)
+        directories = LogDirectories([self.store], self.store)
+        self.partitions = partitions = PartitionManager(directories, node_id, topics, clock, disk)
         partitions.load(metadata.image)
 
         def log(topic: str) -> TopicCoordinatorLog:
@@ -113,6 +114,7 @@ class OneBroker:
             quorum=absent,
             to_controller=absent,
             partitions=partitions,
+            directories=directories,
             checkpoints=absent,
             flusher=absent,
             disk=disk,

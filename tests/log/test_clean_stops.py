@@ -12,7 +12,7 @@ import pytest
 from kafkapy_log import LogSettings, LogStore, PartitionLog, StorageError, build_marker
 from kafkapy_log.disk_errors import SyncFailed
 from kafkapy_log.durable_files import can_sync_file_systems, sync_file_system
-from kafkapy_log.log_store import SYNC_WHOLE_LOGS_MIN
+from kafkapy_log.log_closing import SYNC_WHOLE_LOGS_MIN
 from kafkapy_wire.records import ControlRecordType, NewRecord, build_batch
 from kafkapy_wire.uuid import ZERO_UUID
 from tests.log.simulated_disk import SimulatedDisk
@@ -188,7 +188,7 @@ def test_a_disk_that_fails_meanwhile_leaves_no_marker(
 @pytest.mark.parametrize("seed", range(4))
 def test_a_power_cut_at_any_moment_of_the_stop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
     """With a marker all is there; without one recovery finds at least what was flushed before."""
-    monkeypatch.setattr("kafkapy_log.log_store.SYNC_WHOLE_LOGS_MIN", 1)
+    monkeypatch.setattr("kafkapy_log.log_closing.SYNC_WHOLE_LOGS_MIN", 1)
     filled_store(tmp_path / "data", 10).close()
     disk = SimulatedDisk(tmp_path / "data", monkeypatch)
     store = open_store(tmp_path / "data")

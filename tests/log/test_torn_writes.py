@@ -234,7 +234,7 @@ def test_a_power_failure_takes_nothing_that_was_synced(
         stops_cleanly = chance.random() < 0.2
         if stops_cleanly:
             if chance.random() < 0.5:  # as with thousands of logs: the whole file system is synced
-                monkeypatch.setattr("kafkapy_log.log_store.SYNC_WHOLE_LOGS_MIN", 1)
+                monkeypatch.setattr("kafkapy_log.log_closing.SYNC_WHOLE_LOGS_MIN", 1)
             workload.store.close()
             workload.flushed = [max(batches, default=-1) + 1 for batches in workload.written]
         directory = tmp_path / str(crash)

@@ -95,7 +95,9 @@ async def running(controller: Controller, *records: MetadataRecord) -> AsyncIter
     metadata = Metadata(clock)
     metadata.change(*records)
     channel: Any = controller
-    assignments = DirectoryAssignments(BROKER_ID, MINE, channel, metadata.publisher, clock, lambda: EPOCH)
+    assignments = DirectoryAssignments(
+        BROKER_ID, lambda _topic, _index: MINE, channel, metadata.publisher, clock, lambda: EPOCH
+    )
     async with trio.open_nursery() as nursery:
         nursery.start_soon(assignments.run)
         await trio.testing.wait_all_tasks_blocked()

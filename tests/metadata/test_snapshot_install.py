@@ -33,7 +33,7 @@ from kafkapy_controller.raft.messages import FetchSnapshot, FetchSnapshotResult
 from kafkapy_controller.raft.quorum import SnapshotInstalled
 from kafkapy_controller.topic_names import CLUSTER_METADATA_TOPIC, METADATA_TOPIC_ID
 from kafkapy_controller.voters import QuorumMembership, ReplicaKey
-from kafkapy_log import LogStore
+from kafkapy_log import LogDirectories, LogStore
 from kafkapy_wire.error_code import ErrorCode
 from kafkapy_wire.errors import KafkaError
 from kafkapy_wire.messages.delete_topics import DeleteTopicsRequest
@@ -70,7 +70,12 @@ class Follower:
         dynamic_settings.load(self.publisher.image)
         clock = ManualClock()
         self.partitions = PartitionManager(
-            self.store, 1, TopicSettingsSource(self.settings), clock, DiskWatch(directory, clock), None
+            LogDirectories([self.store], self.store),
+            1,
+            TopicSettingsSource(self.settings),
+            clock,
+            DiskWatch(directory, clock),
+            None,
         )
         self.partitions.load(self.publisher.image)
         self.publisher.subscribe(dynamic_settings.follow_metadata)

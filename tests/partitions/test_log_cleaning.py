@@ -152,7 +152,7 @@ async def test_what_follows_a_truncation_is_not_taken_for_clean(tmp_path: Path) 
         assert end < before
         await until(lambda: parse_offset_checkpoint(path.read_bytes()) == {("table", 0): end})
 
-        node.store.delete("table", 0)
+        node.directories.delete("table", 0)
         moved: Any = SimpleNamespace(deleted_topics=(), changed_configs=frozenset(), changed_partitions={("table", 0)})
         node.log_cleaning.follow_metadata(node.parts.metadata.image, moved)
         assert node.log_cleaning._checkpoints.of(TopicPartition("table", 0)) is None

@@ -218,13 +218,13 @@ def test_a_follower_follows_the_log_start_of_its_leader(tmp_path: Path) -> None:
     assert lab.partition.log.log_start_offset == 1
 
 
-@pytest.mark.parametrize(("moved", "error"), [(False, "UNKNOWN_TOPIC_OR_PARTITION"), (True, "NOT_LEADER_OR_FOLLOWER")])
-def test_what_waits_hears_that_the_partition_is_gone(tmp_path: Path, moved: bool, error: str) -> None:
+@pytest.mark.parametrize("code", [ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, ErrorCode.KAFKA_STORAGE_ERROR])
+def test_what_waits_hears_that_the_partition_is_gone(tmp_path: Path, code: ErrorCode) -> None:
     lab = PartitionLab(tmp_path)
     lab.produce(b"a")
     lab.expect("gone", 1)
-    lab.partition.retire(moved=moved)
-    assert lab.released == [f"gone: {error}"]
+    lab.partition.retire(code)
+    assert lab.released == [f"gone: {code.name}"]
 
 
 def test_watchers_hear_of_commits_and_roles_until_they_stop(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ from kafkapy_controller.image import (
     PartitionImage,
     TopicImage,
 )
-from kafkapy_log import LogStore
+from kafkapy_log import LogDirectories, LogStore
 from kafkapy_wire.codec import decode, encode
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.message import Message
@@ -104,7 +104,8 @@ class LabBroker:
             fsync=False,
         )
         self.flusher = Flusher(clock, self.disk)
-        self.partitions = PartitionManager(self.store, self.id, topic_settings, clock, self.disk, self.flusher)
+        self.directories = LogDirectories([self.store], self.store)
+        self.partitions = PartitionManager(self.directories, self.id, topic_settings, clock, self.disk, self.flusher)
         self.isr_requests = IsrRequests(self.id)
         self.following = Following(
             self.id,
@@ -128,7 +129,8 @@ class LabBroker:
             quorum=absent,
             to_controller=absent,
             partitions=self.partitions,
-            checkpoints=WrittenAtOnce(self.store, self.partitions),
+            directories=self.directories,
+            checkpoints=WrittenAtOnce(self.directories, self.partitions),
             flusher=absent,
             disk=self.disk,
             fetch_sessions=FetchSessionCache(
@@ -210,7 +212,7 @@ class WrittenAtOnce(Checkpoints):
     """Without a worker thread."""
 
     async def write(self) -> None:
-        self._store.write_checkpoints(self._partitions.high_watermarks())
+        self._directories.write_checkpoints(self._partitions.high_watermarks())
 
 
 class LabClock(ManualClock):

@@ -260,6 +260,11 @@ BROKER_EFFECTS = {
         log.flush.scheduler.interval.ms
     """,
     "settings/test_settings.py::test_the_data_is_in_log_dirs_else_in_log_dir": "log.dir log.dirs",
+    "shell/test_moving_replicas.py::test_the_copy_is_shown_and_throttled": """
+        alter.log.dirs.replication.quota.window.num alter.log.dirs.replication.quota.window.size.seconds
+    """,
+    "shell/test_log_directories.py::test_a_cordoned_directory_gets_no_new_replicas": "cordoned.log.dirs",
+    "shell/test_log_directories.py::test_the_metadata_log_may_be_in_a_directory_of_its_own": "metadata.log.dir",
     "settings/test_support.py::test_what_would_open_or_lose_something_is_refused": """
         group.coordinator.rebalance.protocols security.inter.broker.protocol
     """,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kafkapy.settings import broker, catalog, definitions, generate, node, security
+from kafkapy.settings import broker, catalog, definitions, generate, log_manager, node, security
 from kafkapy.settings.area import Area
 from kafkapy.settings.different_defaults import DIFFERENT_DEFAULTS
 from kafkapy.settings.group import GroupSettings
@@ -14,7 +14,7 @@ from kafkapy.settings.topic import TopicSettings
 BROKER_AREAS: list[type[Area]] = [
     node.NodeSettings,
     broker.NetworkSettings,
-    broker.LogManagerSettings,
+    log_manager.LogManagerSettings,
     broker.TopicCreationSettings,
     broker.GroupCoordinatorSettings,
     broker.ShareSettings,

@@ -144,7 +144,7 @@ async def test_what_was_lost_of_a_partition_that_is_gone_is_forgotten(tmp_path: 
     (tmp_path / "replication-offset-checkpoint").write_text("0\n2\ngone 0 7\norders 0 1\n")
     delete_partition(tmp_path)
     async with running_node(tmp_path) as node:
-        assert node.store.lost() == [("orders", 0)]
+        assert node.directories.lost() == [("orders", 0)]
 
 
 @trio_test

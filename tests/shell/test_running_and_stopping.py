@@ -255,7 +255,7 @@ async def test_a_recovered_log_follows_the_settings_of_its_topic(tmp_path: Path)
         await client.produce("orders", b"small")
     (tmp_path / ".kafka_cleanshutdown").unlink()
     async with running_node(tmp_path) as node, connect(node) as client:
-        assert not node.store.had_clean_shutdown
+        assert not node.directories.had_clean_shutdown
         answer = await client.produce_batch("orders", batch([b"x" * 200]))
         assert answer.error_code == ErrorCode.MESSAGE_TOO_LARGE
         assert await client.values("orders") == [b"small"]
@@ -335,7 +335,7 @@ async def test_a_log_whose_topic_is_unknown_is_set_aside(tmp_path: Path, caplog:
     (stray / "partition.metadata").write_bytes(copy)
     with caplog.at_level(logging.WARNING):
         async with running_node(tmp_path) as node:
-            assert ("unknown", 0) not in node.store
+            assert ("unknown", 0) not in node.directories
     assert "no topic for unknown-0" in caplog.text
     assert len(names(tmp_path, "unknown-0.*-stray")) == 1
     async with running_node(tmp_path) as node, connect(node) as client:

@@ -145,6 +145,7 @@ class ClusterNode(Process):
         self.quorum = quorum = QuorumPart(
             settings,
             self.directory,
+            (self.directory,),
             topic_settings,
             clock,  # type: ignore[arg-type]
             clock,  # type: ignore[arg-type]
@@ -164,6 +165,7 @@ class ClusterNode(Process):
                 clock,  # type: ignore[arg-type]
                 disk,
                 bugs,
+                log_paths=(self.directory,),
                 random=self._random,
                 durable=True,
                 on_recovery=lambda _done, _count: None,
@@ -179,7 +181,7 @@ class ClusterNode(Process):
     async def _start_broker(self, part: BrokerPart, nursery: Nursery) -> None:
         await part.start(self._parts, nursery)  # type: ignore[arg-type]
         self.broker = broker = part.broker
-        housekeeping = Housekeeping(broker, self.quorum.store, self.bugs, fsync=True)
+        housekeeping = Housekeeping(broker, self.quorum.directories, self.bugs, fsync=True)
         for each in (housekeeping, broker.flusher, broker.replication):
             nursery.start_soon(each.run)
         self.serves_brokers = True
@@ -190,7 +192,7 @@ class ClusterNode(Process):
         """As by SIGKILL: what was written is there for the next process."""
         self.halt()
         if self.has_quorum:
-            self.quorum.store.close(clean=False)
+            self.quorum.directories.close(clean=False)
         self.serves_brokers = self.has_quorum = False
 
     def stop(self, then: Callable[[], None]) -> None:
@@ -217,13 +219,13 @@ class ClusterNode(Process):
         if part is not None:
             part.close_logs(kept=True)
         else:
-            self.quorum.store.close({}, clean=True)
+            self.quorum.directories.close({}, clean=True)
         self.has_quorum = False
         then()
 
     def durable_offsets(self) -> dict[str, int]:
         """What of each log is on the disk, however the machine ends."""
-        return {f"{name.topic}-{name.partition}": log.recovery_point for name, log in self.quorum.store.opened()}
+        return {f"{name.topic}-{name.partition}": log.recovery_point for name, log in self.quorum.directories.opened()}
 
     def lose_power(self) -> None:
         """Any beginning of what was written since the last sync is there for the next process."""
