@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from kafkapy_log import DirectoryOffline, LostRecords, MissingRecords
-from kafkapy_log.disk_errors import StorageError, what_to_do
+from kafkapy_log.disk_errors import StorageError, passes, what_to_do
 from kafkapy_wire.errors import KafkaError
 
 if TYPE_CHECKING:
@@ -152,6 +152,10 @@ class DiskWatch:
                 "restore what was deleted from a copy, or start with another directory"
             )
             self.failed.set()
+
+    def directory_refused(self, directory: Path, error: OSError) -> bool:
+        """A file beside the logs cannot be written. Whether that is over, since the directory is offline now."""
+        return not passes(error) and self.directory_failed(directory, f"its disk has failed ({_words(error)})")
 
     def put_off(self, chore: str, error: OSError | KafkaError) -> None:
         """A background chore has failed and will be tried again."""

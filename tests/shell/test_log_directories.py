@@ -14,6 +14,7 @@ import trio
 from kafkapy.errors import ShutdownError, StartupError
 from kafkapy.node import Node
 from kafkapy_controller.image import NO_LEADER, PartitionImage
+from kafkapy_log import LogStore
 from kafkapy_wire.errors import ErrorCode
 from kafkapy_wire.messages.create_topics import CreatableTopic, CreateTopicsRequest, CreateTopicsResponse
 from kafkapy_wire.messages.metadata import MetadataRequest, MetadataRequestTopic, MetadataResponse
@@ -210,6 +211,28 @@ async def test_a_node_ends_with_the_directory_of_its_metadata(tmp_path: Path, mo
             (index,) = [index for (_, index), name in (await where(client)).items() if name == "a"]
             await fail_directory(client, monkeypatch, "orders", index)
             await trio.sleep_forever()
+
+
+@trio_test
+async def test_checkpoints_that_cannot_be_written_take_only_their_directory_offline(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with disks(tmp_path, names=("a", "b", "c")) as node, connect(node) as client:
+        await client.create_topic("orders", 3)
+        for index in range(3):
+            await client.produce("orders", b"a", partition=index)
+        replace = LogStore.replace_checkpoints
+
+        def fail(store: LogStore, files: list[tuple[str, bytes]]) -> None:
+            if store.directory.name == "b":
+                raise BROKEN
+            replace(store, files)
+
+        monkeypatch.setattr(LogStore, "replace_checkpoints", fail)
+        await node.housekeeping.write_checkpoints()
+        assert [store.directory.name for store in node.directories.stores] == ["a", "c"]
+        assert b"orders" in (tmp_path / "c" / "replication-offset-checkpoint").read_bytes()
+        assert (await described(client))["b"].error_code == ErrorCode.KAFKA_STORAGE_ERROR
 
 
 @trio_test
