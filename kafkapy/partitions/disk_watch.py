@@ -147,10 +147,15 @@ class DiskWatch:
         """Files in a log directory that the node writes to were deleted or replaced: further writes would be lost."""
         if not self.failed.is_set() and not self.directory_failed(directory, reason):
             seconds = LOSS_CHECK_INTERVAL_MS // 1_000
-            self.failure = (
+            self.end(
                 f"stopped, since {reason}: what was acknowledged in the last {seconds} s may be lost; "
                 "restore what was deleted from a copy, or start with another directory"
             )
+
+    def end(self, failure: str) -> None:
+        """End the node, which cannot go on without a log directory; `failure` says why in one line."""
+        if not self.failed.is_set():
+            self.failure = failure
             self.failed.set()
 
     def directory_refused(self, directory: Path, error: OSError) -> bool:
@@ -177,11 +182,10 @@ class DiskWatch:
     def _fail(self, log: PartitionLog, error: StorageError) -> None:
         directory, why = log.directory.parent, f"{log.topic_partition}: {_words(error)}"
         if not self.failed.is_set() and not self.directory_failed(directory, f"its disk has failed ({why})"):
-            self.failure = (
+            self.end(
                 f"stopped, since the disk under {directory} has failed ({why}): {error.what_to_do}; the next start "
                 "recovers what is there"
             )
-            self.failed.set()
 
 
 def _none_to_spare(_directory: Path, _reason: str) -> bool:

@@ -12,6 +12,7 @@ import pytest
 import trio
 
 from kafkapy.errors import ShutdownError, StartupError
+from kafkapy.metadata.broker_lifecycle import BrokerLifecycle
 from kafkapy.node import Node
 from kafkapy_controller.image import NO_LEADER, PartitionImage
 from kafkapy_log import LogStore
@@ -210,6 +211,19 @@ async def test_a_node_ends_with_the_directory_of_its_metadata(tmp_path: Path, mo
             await client.create_topic("orders", 2)
             (index,) = [index for (_, index), name in (await where(client)).items() if name == "a"]
             await fail_directory(client, monkeypatch, "orders", index)
+            await trio.sleep_forever()
+
+
+@trio_test
+async def test_a_node_ends_if_the_controller_does_not_hear_of_a_failed_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """log.dir.failure.timeout.ms"""
+    monkeypatch.setattr(BrokerLifecycle, "_say_directories", lambda *_: None)
+    settings = {"log.dir.failure.timeout.ms": "20"}
+    with pytest.raises(ShutdownError, match=r"does not take the news that the log directory .*/b is offline"):  # noqa: PT012
+        async with disks(tmp_path, settings) as node:
+            assert node.broker.partitions.directory_failed(tmp_path / "b", "its disk has failed")
             await trio.sleep_forever()
 
 
